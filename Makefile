@@ -1,0 +1,79 @@
+# Everything a person or a CI job runs here. `make help` lists the commands.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The first interpreter on the PATH that is new enough; PYTHON=... overrides.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOCK_TOOL := uv==0.13.9
+WORKERS ?= 2
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command 'make lock' --quiet $(UPGRADE)
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' Makefile | \
+		while IFS=$$'\t' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+.PHONY: setup
+setup: $(STAMP) ## Create .venv from the locked dependencies (at once when nothing changed)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || \
+		{ echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3 ...' >&2; exit 1; }
+	@# A half-made environment, or one whose interpreter has gone, is made anew.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.PHONY: demo
+demo: setup ## Show five nights on real parts (needs npm)
+	$(BIN)/python -m fakes.demo
+
+.PHONY: test
+test: setup ## Run the whole suite that needs no Docker
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not docker'
+
+.PHONY: lint
+lint: setup ## Check style, format and the rules between folders
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: types
+types: setup ## Check types, strictly, tests included
+	$(BIN)/mypy
+
+.PHONY: cover
+cover: setup ## Prove that unit and property tests reach every branch of the domain
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup tests/unit tests/property \
+		--cov=t3safe.domain --cov-branch --cov-report=term-missing --cov-fail-under=100
+
+.PHONY: check
+check: lint types cover test ## Run everything that must pass before a change lands
+
+.PHONY: lock
+lock: ## Resolve the dependencies again (UPGRADE=--upgrade takes newer ones)
+	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	"$(PYTHON)" -m venv "$$tools"; \
+	"$$tools/bin/python" -m pip --disable-pip-version-check --quiet install '$(LOCK_TOOL)'; \
+	"$$tools/bin/"$(COMPILE) --output-file requirements/run.txt; \
+	"$$tools/bin/"$(COMPILE) --extra dev --constraints requirements/run.txt \
+		--output-file requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove the environment and everything that was derived
+	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache build dist
+	find src fakes tests -type d -name __pycache__ -prune -exec rm -rf {} +
