@@ -1,0 +1,435 @@
+"""The gate's judgements: what was observed in a rehearsal, and what follows from it.
+
+Rules:
+
+1. A build passes a rehearsal only when all eight checks were run, in order, and each passed.  The
+   first failure ends the rehearsal.
+2. A check judges facts; it never looks for itself.  A fact that could not be had is a failure.
+3. The candidate is blamed only where the control, the person's current build, passes the same
+   rehearsal on the same copy.  Where the control fails too, the gate is broken.
+4. Nothing here says that an answer to `GET /` proves anything: an old build on a newer database
+   answers it and pairs nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Final
+
+from attrs import field, frozen
+from semantic_version import NpmSpec
+from semantic_version import Version as NodeVersion
+
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.versions import Version
+
+PACKAGE: Final = "t3"
+REPOSITORY: Final = "github.com/pingdotgg/t3code"
+"""Where the real package comes from; `t3@0.0.1` is an unrelated program."""
+
+EVENT_LOG: Final = "orchestration_events"
+SIGN_IN_TABLES: Final = frozenset({"auth_sessions", "auth_pairing_links"})
+"""Migration 31 rebuilds them: people sign in again, no work is lost."""
+
+
+class Check(StrEnum):
+    """The eight checks, in the order in which they are run."""
+
+    IDENTITY = "identity"
+    LIVE = "live"
+    MIGRATED = "migrated"
+    PRESERVED = "preserved"
+    PAIRED = "paired"
+    CONTRACT = "contract"
+    REOPENED = "reopened"
+    SOAK = "soak"
+
+
+@frozen
+class CheckResult:
+    """How one check ended; `reason` says why it failed, `notes` what a person should know."""
+
+    check: Check
+    passed: bool
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def passed(check: Check, *notes: str) -> CheckResult:
+    """Build the result of a check that found nothing against the build."""
+    return CheckResult(check, passed=True, notes=notes)
+
+
+def failed(check: Check, reason: str) -> CheckResult:
+    """Build the result of a check that found something; `reason` is shown to a person."""
+    return CheckResult(check, passed=False, reason=reason)
+
+
+@frozen
+class IdentityFacts:
+    """What the staged package says of itself, and what its program prints."""
+
+    name: str
+    repository: str
+    bins: tuple[str, ...]
+    engines: str
+    node: str
+    """The version of the node that the units run, without a leading v; empty if unknown."""
+    reported: str
+    """What `t3 --version` printed, the version alone; empty if it printed nothing."""
+
+
+def judge_identity(expected: Version, facts: IdentityFacts) -> CheckResult:
+    """Check 1: this is the package that it should be, and this host's node can run it."""
+    check = Check.IDENTITY
+    if facts.name != PACKAGE:
+        return failed(check, f"the package calls itself {facts.name!r}, not {PACKAGE!r}")
+    if _repository(facts.repository) != REPOSITORY:
+        return failed(check, f"the package names repository {facts.repository!r}, a foreign one")
+    if PACKAGE not in facts.bins:
+        return failed(check, f"the package has no program {PACKAGE!r} in its bin entry")
+    engine = _engine_problem(facts.engines, facts.node)
+    if engine:
+        return failed(check, engine)
+    if facts.reported != expected.text:
+        told = facts.reported or "nothing"
+        return failed(check, f"`t3 --version` prints {told}, expected {expected}")
+    return passed(check)
+
+
+def _repository(url: str) -> str:
+    plain = re.sub(r"^(git\+)?(https?|ssh|git)://(git@)?|^git@", "", url.strip())
+    return plain.replace("github.com:", "github.com/").removesuffix("/").removesuffix(".git")
+
+
+def _engine_problem(engines: str, node: str) -> str:
+    if not engines:
+        return ""
+    if not node:
+        return f"the package needs node {engines}, and the units' node tells no version"
+    try:
+        fits = NodeVersion.coerce(node) in NpmSpec(engines)
+    except ValueError:
+        return f"cannot compare node {node!r} with engines {engines!r}"
+    return "" if fits else f"the package needs node {engines}, the units run node {node}"
+
+
+@frozen
+class LiveFacts:
+    """How the serve started in the sandbox."""
+
+    answered: bool
+    own_process: bool
+    """Whether the answer came from a process of the serve that was started."""
+    exited: int | None
+    """The exit status when the serve ended by itself, else None."""
+    seconds: float
+    deadline: float
+    log_tail: str = ""
+
+
+def judge_live(facts: LiveFacts, check: Check = Check.LIVE) -> CheckResult:
+    """Check 2: the serve answers, from its own process, before the deadline (seconds)."""
+    if facts.exited is not None:
+        detail = f": {facts.log_tail}" if facts.log_tail else ""
+        return failed(check, f"the serve ended with status {facts.exited}{detail}")
+    if not facts.answered:
+        return failed(check, f"the serve did not answer within {facts.deadline:.0f} s")
+    if not facts.own_process:
+        return failed(check, "the port was answered by another process than the serve")
+    return passed(check, f"answered after {facts.seconds:.2f} s")
+
+
+@frozen
+class MigratedFacts:
+    """The ledgers around the first start; `schema` is None when the empty set is rehearsed."""
+
+    before: SetLedger
+    after: SetLedger
+    schema: SetLedger | None
+    damage: tuple[str, ...] = ()
+    """What `quick_check` found, as `file: text`; empty when every database is sound."""
+
+
+def judge_migrated(facts: MigratedFacts) -> CheckResult:
+    """Check 3: the ledger grew by pairs, nothing vanished, and it equals the empty set's."""
+    check = Check.MIGRATED
+    if facts.damage:
+        return failed(check, f"quick_check: {facts.damage[0]}")
+    vanished = facts.before.unknown_to(facts.after)
+    if vanished:
+        return failed(check, f"the ledger lost {_some(vanished)}")
+    if not facts.after.level:
+        return failed(check, "the serve made no ledger")
+    if facts.schema is not None:
+        strange = facts.after.unknown_to(facts.schema)
+        if strange:
+            return failed(check, f"the build does not know {_some(strange)}")
+        missing = facts.schema.unknown_to(facts.after)
+        if missing:
+            return failed(check, f"the build knows {_some(missing)}, the migrated copy has not")
+    return passed(check, f"ledger {facts.before.level} -> {facts.after.level}")
+
+
+def _some(items: tuple[str, ...]) -> str:
+    more = f" and {len(items) - 3} more" if len(items) > 3 else ""  # noqa: PLR2004
+    return ", ".join(items[:3]) + more
+
+
+Counts = Mapping[str, int]
+"""Rows per table, tables named `file:table`."""
+
+
+@frozen
+class PreservedFacts:
+    """What became of the rows: `events_lost` counts rows of the event log that are gone."""
+
+    before: Counts
+    after: Counts
+    events_lost: int
+
+
+def judge_preserved(facts: PreservedFacts, tolerance: float) -> CheckResult:
+    """Check 4: the event log keeps every row, and no table of work shrinks beyond `tolerance`.
+
+    `tolerance` is a share of a table's rows (0.0 to 1.0).  Clean-up migrations exist (25 is one),
+    so a loss within it is a note.  Sign-in tables are never fatal.
+    """
+    check = Check.PRESERVED
+    if facts.events_lost:
+        return failed(check, f"{facts.events_lost} rows of {EVENT_LOG} are gone")
+    notes: list[str] = []
+    for table, rows, left in _shrunk(facts.before, facts.after):
+        text = f"{table}: {rows} -> {left} rows"
+        if _table(table) not in SIGN_IN_TABLES and (rows - left) > tolerance * rows:
+            return failed(check, f"a table with work shrinks, {text}")
+        notes.append(text)
+    return passed(check, *notes)
+
+
+def _shrunk(before: Counts, after: Counts) -> Iterable[tuple[str, int, int]]:
+    for table in sorted(before):
+        left = after.get(table, 0)
+        if left < before[table]:
+            yield table, before[table], left
+
+
+def _table(qualified: str) -> str:
+    return qualified.rpartition(":")[2]
+
+
+@frozen
+class PairingFacts:
+    """One walk through the pairing handshake; no secrets in here."""
+
+    minted: bool
+    mint_problem: str = ""
+    path: str = ""
+    """The path that took the credential, empty when every known path answered 404."""
+    status: int = 0
+    cookie: str = ""
+    """The name of the session cookie that was set, empty when none was."""
+    authenticated: bool = False
+    authenticated_again: bool = False
+    tried: tuple[str, ...] = ()
+
+
+def judge_paired(facts: PairingFacts, check: Check = Check.PAIRED) -> CheckResult:
+    """Check 5: mint, exchange, cookie, authenticated with it, and again without pairing anew."""
+    if not facts.minted:
+        return failed(check, f"no pairing credential: {facts.mint_problem or 'nothing printed'}")
+    if not facts.path:
+        tried = " and ".join(facts.tried) or "no path"
+        return failed(check, f"no path takes the credential (tried {tried})")
+    if facts.status != 200:  # noqa: PLR2004 - the status that facts give for a good exchange
+        return failed(check, f"POST {facts.path} answers {facts.status}")
+    if not facts.cookie:
+        return failed(check, f"POST {facts.path} answers 200 without a session cookie")
+    if not facts.authenticated:
+        return failed(check, f"the cookie {_shown(facts.cookie)} does not authenticate")
+    if not facts.authenticated_again:
+        return failed(check, "a second request with the cookie is not authenticated")
+    return passed(check, f"{facts.path}, cookie {_shown(facts.cookie)}")
+
+
+def _shown(cookie: str) -> str:
+    return cookie[:64]
+
+
+@frozen
+class DispatchKnowledge:
+    """What the host's dispatch can do: the paths it exchanges at, the cookie names it forwards.
+
+    Each cookie is a regular expression for the whole name.
+    """
+
+    paths: tuple[str, ...] = ("/api/auth/browser-session", "/api/auth/bootstrap")
+    cookies: tuple[str, ...] = ("t3_session",)
+
+
+def judge_contract(path: str, cookie: str, dispatch: DispatchKnowledge) -> CheckResult:
+    """Check 6: the dispatch knows this path and this cookie's name, else it comes first."""
+    check = Check.CONTRACT
+    if path not in dispatch.paths:
+        return failed(check, f"update the dispatch first: it does not know the path {path}")
+    if not any(re.fullmatch(known, cookie) for known in dispatch.cookies):
+        return failed(
+            check, f"update the dispatch first: it does not know the cookie {_shown(cookie)}"
+        )
+    return passed(check)
+
+
+def judge_reopened(live: LiveFacts, pairing: PairingFacts) -> CheckResult:
+    """Check 7: started a second time on the migrated copy, it lives and pairs again."""
+    result = judge_live(live, Check.REOPENED)
+    return judge_paired(pairing, Check.REOPENED) if result.passed else result
+
+
+_TROUBLE: Final = re.compile(
+    r"migration failed|failed to migrate|no such (?:column|table)|has no column named"
+    r"|NOT NULL constraint failed|Persistence\w*Error|heap out of memory|out of memory"
+    r"|Allocation failed|SQLITE_(?:CORRUPT|ERROR|NOTADB)|disk image is malformed",
+    re.IGNORECASE,
+)
+
+
+def log_trouble(lines: Iterable[str]) -> tuple[str, ...]:
+    """The lines of a serve's log that speak of decode, persistence, migration or memory errors."""
+    return tuple(line.strip() for line in lines if _TROUBLE.search(line))
+
+
+@frozen
+class SoakFacts:
+    """How the serve held out: seconds asked and endured, exit status if it ended, log trouble."""
+
+    asked: float
+    endured: float
+    exited: int | None
+    trouble: tuple[str, ...] = ()
+
+
+def judge_soak(facts: SoakFacts) -> CheckResult:
+    """Check 8: up and quiet for the configured time."""
+    check = Check.SOAK
+    if facts.exited is not None:
+        return failed(
+            check, f"the serve ended with status {facts.exited} after {facts.endured:.0f} s"
+        )
+    if facts.trouble:
+        return failed(check, f"its log says: {facts.trouble[0][:200]}")
+    if facts.endured < facts.asked:
+        return failed(check, f"watched for {facts.endured:.0f} s of {facts.asked:.0f} s only")
+    return passed(check)
+
+
+EMPTY: Final = ""
+"""The subject of a rehearsal on an empty state set."""
+
+
+@frozen
+class Rehearsal:
+    """One build run through the checks on one copy.
+
+    `subject` is the person whose state set was copied, or EMPTY.  `schema` is what the build's
+    ledger was afterwards, None when it got no further than `live`.  `evidence` is a folder.
+    """
+
+    subject: str
+    build: Version
+    checks: tuple[CheckResult, ...]
+    schema: SetLedger | None = None
+    evidence: str = ""
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether all eight checks were run in order and each passed (rule 1)."""
+        ran = tuple(result.check for result in self.checks)
+        return ran == tuple(Check) and all(result.passed for result in self.checks)
+
+    @property
+    def reason(self) -> str:
+        """Why it did not pass, empty when it did."""
+        if self.passed:
+            return ""
+        for result in self.checks:
+            if not result.passed:
+                return f"{result.check}: {result.reason}"
+        return "not every check was run"
+
+
+class Ruling(StrEnum):
+    """What the gate says of a candidate."""
+
+    PASSED = "passed"
+    REFUSED = "refused"
+    BROKEN = "gate-broken"
+
+
+@frozen
+class Verdict:
+    """The gate's word on a build, with a reason per subject that failed, as `who: why`."""
+
+    build: Version
+    ruling: Ruling
+    reasons: tuple[str, ...] = ()
+    held_back: tuple[str, ...] = field(default=())
+    """People whose own rehearsal failed while the build passed for others (policy)."""
+    in_production: bool = False
+    """Refused because it failed a person after the gate: no change of the gate forgives that."""
+
+
+class OnPersonFailure(StrEnum):
+    """What a failed rehearsal of one person means for the others."""
+
+    REFUSE = "refuse"
+    """The build is refused: a person should look (default)."""
+    HOLD_BACK = "hold-back"
+    """Only that person is held back, where the others pass."""
+
+
+def needs_control(candidate: tuple[Rehearsal, ...]) -> tuple[str, ...]:
+    """The subjects whose rehearsal failed: the control must be tried on each (rule 3)."""
+    return tuple(rehearsal.subject for rehearsal in candidate if not rehearsal.passed)
+
+
+def rule(
+    candidate: tuple[Rehearsal, ...],
+    control: tuple[Rehearsal, ...],
+    on_failure: OnPersonFailure,
+) -> Verdict:
+    """Give the verdict on a candidate from its rehearsals and those of the control.
+
+    `candidate` is not empty and has one rehearsal a subject.  A subject that failed and that has
+    no control counts against the gate, never against the build (rule 3).
+    """
+    build = candidate[0].build
+    failures = [rehearsal for rehearsal in candidate if not rehearsal.passed]
+    if not failures:
+        return Verdict(build, Ruling.PASSED)
+    sound = {rehearsal.subject for rehearsal in control if rehearsal.passed}
+    proven = [rehearsal for rehearsal in failures if rehearsal.subject in sound]
+    if not proven:
+        return Verdict(build, Ruling.BROKEN, _reasons((*failures, *_unsound(control))))
+    held = tuple(rehearsal.subject for rehearsal in failures)
+    if on_failure is OnPersonFailure.HOLD_BACK and _others_pass(candidate, held):
+        return Verdict(build, Ruling.PASSED, _reasons(failures), held)
+    return Verdict(build, Ruling.REFUSED, _reasons(proven))
+
+
+def _others_pass(candidate: tuple[Rehearsal, ...], held: tuple[str, ...]) -> bool:
+    people = [rehearsal.subject for rehearsal in candidate if rehearsal.subject != EMPTY]
+    return EMPTY not in held and any(person not in held for person in people)
+
+
+def _unsound(control: tuple[Rehearsal, ...]) -> list[Rehearsal]:
+    return [rehearsal for rehearsal in control if not rehearsal.passed]
+
+
+def _reasons(rehearsals: Iterable[Rehearsal]) -> tuple[str, ...]:
+    return tuple(
+        f"{rehearsal.subject or 'empty set'} on {rehearsal.build}: {rehearsal.reason}"
+        for rehearsal in rehearsals
+    )

@@ -1,0 +1,91 @@
+"""Migration ledgers: what a state set has been through, what a build knows.
+
+Rules:
+
+1. A ledger is a set of (id, name) pairs.  The name counts: t3's own migrator compares only the
+   highest id, so another migration under a known id would pass it in silence.
+2. A build may run on a state set only if it knows every pair in every database of the set.
+3. A database that the build has never made has, for that build, an empty ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import field, frozen
+
+
+@frozen(order=True)
+class Migration:
+    """One row of `effect_sql_migrations`."""
+
+    id: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.id}_{self.name}"
+
+
+def _sorted(entries: Iterable[Migration]) -> tuple[Migration, ...]:
+    return tuple(sorted(set(entries)))
+
+
+@frozen
+class Ledger:
+    """The migrations of one database, ascending; empty where the table is missing."""
+
+    entries: tuple[Migration, ...] = field(default=(), converter=_sorted)
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[int, str]]) -> Ledger:
+        """Build a ledger from (id, name) pairs in any order."""
+        return cls(tuple(Migration(number, name) for number, name in pairs))
+
+    @property
+    def level(self) -> int:
+        """The highest id, 0 for an empty ledger; for showing only, never for deciding."""
+        return self.entries[-1].id if self.entries else 0
+
+    def missing_from(self, other: Ledger) -> tuple[Migration, ...]:
+        """The migrations of this ledger that `other` does not have, ascending."""
+        return tuple(sorted(set(self.entries) - set(other.entries)))
+
+
+def _by_name(databases: Iterable[tuple[str, Ledger]]) -> tuple[tuple[str, Ledger], ...]:
+    return tuple(sorted(dict(databases).items(), key=lambda item: item[0]))
+
+
+@frozen
+class SetLedger:
+    """The ledgers of a whole state set, by file name below `userdata`."""
+
+    databases: tuple[tuple[str, Ledger], ...] = field(default=(), converter=_by_name)
+
+    @classmethod
+    def of(cls, databases: Mapping[str, Ledger]) -> SetLedger:
+        """Build a set's ledger from a mapping of file name to ledger."""
+        return cls(tuple(databases.items()))
+
+    @property
+    def level(self) -> int:
+        """The highest id in any database; for showing only, never for deciding."""
+        return max((ledger.level for _, ledger in self.databases), default=0)
+
+    def ledger(self, database: str) -> Ledger:
+        """The ledger of one database, empty when the set has no such database (rule 3)."""
+        return dict(self.databases).get(database, Ledger())
+
+    def unknown_to(self, build: SetLedger) -> tuple[str, ...]:
+        """What `build` does not know of this set, as `file: id_Name`; empty means it may run.
+
+        Rule 2: the whole of the matched pair (I1) rests on this answer being empty.
+        """
+        return tuple(
+            f"{name}: {migration}"
+            for name, ledger in self.databases
+            for migration in ledger.missing_from(build.ledger(name))
+        )
+
+    def known_to(self, build: SetLedger) -> bool:
+        """Whether a build with this schema knows every migration of the set (rule 2)."""
+        return not self.unknown_to(build)

@@ -1,0 +1,412 @@
+"""One person's move from one build to another, and every way back.
+
+Rules:
+
+1. Forward: idle? -> pairs now, on the old build? -> idle still? -> fence -> stop -> at-rest
+   snapshot -> select the new build -> start -> verify.
+2. A move is *exposed* from the moment the new build (or an older snapshot) is about to be put in
+   place, not from the moment that it is: after a crash in between nobody knows.
+3. Before exposure the undo needs no data: select the old build, start, verify (cancel).
+4. After exposure the undo is: fence -> stop -> quarantine -> restore the at-rest snapshot -> select
+   the old build -> start -> verify (back).  Nothing is restored before it is quarantined.
+5. Where going back fails, the last resort is to look, and to start whichever build knows the
+   ledger that is there.  If none does, the fence stays.  Either way a person is needed.
+6. After a crash a look comes before anything else.  A person who is on the new build by then is
+   kept there if it verifies, because their new rows matter; only otherwise is the old set restored.
+7. Where the old build does not pair either, the environment is at fault, not the new build.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import assert_never
+
+import attrs
+from attrs import frozen
+
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain.errors import Fault
+from t3safe.domain.ledgers import SetLedger
+
+
+class InvalidEvent(ValueError):  # noqa: N818 - it is not an error of the outside world
+    """Raised when an event cannot follow: the journal is damaged or the engine is wrong."""
+
+
+class Status(StrEnum):
+    """How a person stands in a rollout."""
+
+    WAITING = "waiting"
+    MOVING = "moving"
+    MOVED = "moved"
+    KEPT = "kept"
+    """On the new build, which pairs at the serve; the dispatch could not be asked."""
+    DEFERRED = "deferred"
+    NOT_RUNNING = "not-running"
+    REFUSED = "refused"
+    """A guard said no for this person alone, before anything was touched."""
+    HELD_BACK = "held-back"
+    BROKEN_BEFORE = "broken-before"
+    """Did not pair on the old build, before anything was touched."""
+    RETURNED = "returned"
+    """The move was given up before the new build was selected; on the old build again."""
+    ROLLED_BACK = "rolled-back"
+    ENVIRONMENT = "environment"
+    """On the old build and the old data again, which do not pair either now."""
+    NEEDS_HUMAN = "needs-human"
+
+
+class Goal(StrEnum):
+    """Where a move is heading."""
+
+    FORWARD = "forward"
+    CANCEL = "cancel"
+    BACK = "back"
+    LAST_RESORT = "last-resort"
+
+
+class Step(StrEnum):
+    """One thing to do for a person; each stands for one effect."""
+
+    ASSESS = "assess"
+    PRECHECK = "precheck"
+    FENCE = "fence"
+    STOP = "stop"
+    SNAPSHOT = "snapshot"
+    RESTORE_CHOSEN = "restore-chosen"
+    SELECT_NEW = "select-new"
+    START = "start"
+    VERIFY_NEW = "verify-new"
+    QUARANTINE = "quarantine"
+    RESTORE_REST = "restore-rest"
+    SELECT_OLD = "select-old"
+    VERIFY_OLD = "verify-old"
+    INSPECT = "inspect"
+
+
+_INTO_NEW = (Step.SELECT_NEW, Step.START, Step.VERIFY_NEW)
+_INTO_OLD = (Step.SELECT_OLD, Step.START, Step.VERIFY_OLD)
+_AT_REST = (Step.FENCE, Step.STOP, Step.SNAPSHOT)
+
+
+@frozen
+class Move:
+    """One person's part of a rollout, as far as the journal tells.
+
+    `todo` are the steps still to take towards `goal`.  `rest` is the at-rest snapshot.  `fenced`,
+    `exposed` and `reselecting` are true from the *intent* on, `restored` from the answer on.
+    """
+
+    plan: ev.MovePlan
+    status: Status = Status.WAITING
+    goal: Goal = Goal.FORWARD
+    todo: tuple[Step, ...] = ()
+    reason: str = ""
+    online: str = ""
+    rest: ev.Snapshotted | None = None
+    quarantine: str = ""
+    rows: tuple[ev.RowsKept, ...] = ()
+    fenced: bool = False
+    exposed: bool = False
+    restored: bool = False
+    reselecting: bool = False
+
+    @property
+    def person(self) -> str:
+        """The OS user whose move this is."""
+        return self.plan.person
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more happens to this person in this rollout."""
+        return self.status not in {Status.WAITING, Status.MOVING}
+
+
+def begin(move: Move, kind: ev.Kind, *, force: bool) -> Move:
+    """Put the first steps of the way forward before a waiting person (rule 1)."""
+    if kind is ev.Kind.BACK:
+        asked = () if force else (Step.ASSESS,)
+        chosen = (Step.RESTORE_CHOSEN,) if move.plan.restore else ()
+        todo = (*asked, *_AT_REST, *chosen, *_INTO_NEW)
+    else:
+        todo = (Step.ASSESS, Step.PRECHECK, Step.ASSESS, *_AT_REST, *_INTO_NEW)
+    return attrs.evolve(move, status=Status.MOVING, todo=todo)
+
+
+def settle(move: Move, status: Status, reason: str = "") -> Move:
+    """End a person's part; an earlier reason stays where no new one is given."""
+    return attrs.evolve(move, status=status, todo=(), reason=reason or move.reason)
+
+
+def go_back(move: Move, reason: str) -> Move:
+    """Turn an exposed move round (rule 4); what is quarantined or restored already stays so."""
+    quarantine = () if move.quarantine else (Step.QUARANTINE,)
+    restore = () if move.restored else (Step.RESTORE_REST,)
+    todo = (Step.FENCE, Step.STOP, *quarantine, *restore, *_INTO_OLD)
+    return attrs.evolve(
+        move, status=Status.MOVING, goal=Goal.BACK, todo=todo, reason=reason or move.reason
+    )
+
+
+def effect_of(move: Move, snapshot: str) -> fx.Effect:
+    """Name the effect of the next step; `snapshot` is a fresh id for a step that takes one."""
+    person, plan = move.person, move.plan
+    match move.todo[0]:
+        case Step.ASSESS:
+            return fx.Assess(person)
+        case Step.PRECHECK | Step.VERIFY_OLD:
+            return fx.Verify(person, plan.old)
+        case Step.FENCE:
+            return fx.Fence(person)
+        case Step.STOP:
+            return fx.Stop(person)
+        case Step.SNAPSHOT:
+            return fx.SnapshotAtRest(person, snapshot, plan.old)
+        case Step.RESTORE_CHOSEN:
+            return fx.Restore(person, plan.restore)
+        case Step.SELECT_NEW:
+            return fx.Select(person, plan.new)
+        case Step.START:
+            return fx.Start(person)
+        case Step.VERIFY_NEW:
+            return fx.Verify(person, plan.new)
+        case Step.QUARANTINE:
+            return fx.Quarantine(person, snapshot, plan.new, _rest(move).snapshot)
+        case Step.RESTORE_REST:
+            return fx.Restore(person, _rest(move).snapshot)
+        case Step.SELECT_OLD:
+            return fx.Select(person, plan.old)
+        case Step.INSPECT:
+            return fx.Inspect(person)
+        case never:
+            assert_never(never)
+
+
+def _rest(move: Move) -> ev.Snapshotted:
+    assert move.rest is not None, "an exposed move has its at-rest snapshot"
+    return move.rest
+
+
+def intend(move: Move) -> Move:
+    """Mark what the next step makes possible, before it is taken (rule 2)."""
+    step = move.todo[0]
+    exposing = move.goal is Goal.FORWARD and step in {Step.SELECT_NEW, Step.RESTORE_CHOSEN}
+    return attrs.evolve(
+        move,
+        fenced=move.fenced or step is Step.FENCE,
+        exposed=move.exposed or exposing,
+        reselecting=move.reselecting or (move.goal is Goal.BACK and step is Step.SELECT_OLD),
+    )
+
+
+def lose_sight(move: Move) -> Move:
+    """After a crash: look before anything else (rule 6)."""
+    return attrs.evolve(move, todo=(Step.INSPECT,))
+
+
+def answered(move: Move, answer: ev.Answer, schema: SetLedger | None) -> Move:
+    """Take the answer to the next step; a `Failed` here is final for the step.
+
+    `schema` is what the new build knows, as the gate saw it; None going back on purpose.  Raises
+    InvalidEvent where the answer is none to that step.
+    """
+    step = move.todo[0]
+    match step, answer:
+        case _, ev.Failed(fault, reason):
+            return _failed(move, step, fault, reason)
+        case Step.ASSESS, ev.Assessed(readiness, reason):
+            return _assessed(move, readiness, reason)
+        case ((Step.PRECHECK | Step.VERIFY_NEW | Step.VERIFY_OLD), ev.Paired()):
+            return _next(move)
+        case ((Step.PRECHECK | Step.VERIFY_NEW | Step.VERIFY_OLD), ev.NotPaired(fault, reason)):
+            return _not_paired(move, step, fault, reason)
+        case Step.SNAPSHOT, ev.Snapshotted():
+            return _rested(move, answer, schema)
+        case Step.QUARANTINE, ev.Quarantined(snapshot=snapshot, rows=rows):
+            return _next(attrs.evolve(move, quarantine=snapshot, rows=rows))
+        case Step.RESTORE_REST, ev.Done():
+            return _next(attrs.evolve(move, restored=True))
+        case Step.INSPECT, ev.Inspected():
+            return _inspected(move, answer, schema)
+        case _, ev.Done() if step in _PLAIN:
+            return _next(move)
+        case _:
+            message = f"{type(answer).__name__} is no answer to {step} of {move.person}"
+            raise InvalidEvent(message)
+
+
+_PLAIN = frozenset(
+    {Step.FENCE, Step.STOP, Step.RESTORE_CHOSEN, Step.SELECT_NEW, Step.SELECT_OLD, Step.START}
+)
+
+
+def _next(move: Move) -> Move:
+    todo = move.todo[1:]
+    if todo:
+        return attrs.evolve(move, todo=todo)
+    match move.goal:
+        case Goal.FORWARD:
+            return settle(move, Status.MOVED)
+        case Goal.CANCEL:
+            return settle(move, Status.RETURNED)
+        case Goal.BACK:
+            return settle(move, Status.ROLLED_BACK)
+        case Goal.LAST_RESORT:
+            return settle(move, Status.NEEDS_HUMAN)
+        case never:
+            assert_never(never)
+
+
+def _assessed(move: Move, readiness: ev.Readiness, reason: str) -> Move:
+    match readiness:
+        case ev.Readiness.IDLE:
+            return _next(move)
+        case ev.Readiness.BUSY:
+            return settle(move, Status.DEFERRED, reason)
+        case ev.Readiness.NOT_RUNNING:
+            if Step.PRECHECK not in move.todo and Step.RESTORE_CHOSEN in move.todo:
+                return _next(move)
+            return settle(move, Status.NOT_RUNNING, reason)
+        case never:
+            assert_never(never)
+
+
+def _rested(move: Move, rest: ev.Snapshotted, schema: SetLedger | None) -> Move:
+    """Keep the rollback point; a set that the new build does not know goes no further (I1)."""
+    strange = () if schema is None else rest.ledger.unknown_to(schema)
+    move = attrs.evolve(move, rest=rest)
+    if strange:
+        return _cancel(move, f"{move.plan.new} does not know {strange[0]} of the stopped set")
+    return _next(move)
+
+
+def _failed(move: Move, step: Step, fault: Fault, reason: str) -> Move:
+    match move.goal:
+        case Goal.FORWARD:
+            return _failed_forward(move, step, fault, reason)
+        case _ if step is Step.INSPECT:
+            return settle(move, Status.NEEDS_HUMAN, _also(move, reason))
+        case Goal.CANCEL | Goal.BACK if step is Step.VERIFY_OLD:
+            return settle(move, Status.ENVIRONMENT, _also(move, reason))
+        case Goal.CANCEL | Goal.BACK:
+            return _last_resort(move, reason)
+        case Goal.LAST_RESORT:
+            return settle(move, Status.NEEDS_HUMAN, _also(move, reason))
+        case never:
+            assert_never(never)
+
+
+def _failed_forward(move: Move, step: Step, fault: Fault, reason: str) -> Move:
+    if move.exposed and step is Step.INSPECT:
+        return settle(move, Status.NEEDS_HUMAN, reason)
+    if move.exposed:
+        return go_back(move, reason)
+    if move.fenced:
+        return _cancel(move, reason)
+    if step is Step.ASSESS:
+        return settle(move, Status.DEFERRED, f"cannot tell whether there is work: {reason}")
+    if step is Step.INSPECT:
+        return settle(move, Status.DEFERRED, reason)
+    return _not_paired(move, step, fault, reason)
+
+
+def _not_paired(move: Move, step: Step, fault: Fault, reason: str) -> Move:
+    match step:
+        case Step.PRECHECK:
+            return settle(move, Status.BROKEN_BEFORE, reason)
+        case Step.VERIFY_NEW if fault is Fault.ENVIRONMENT:
+            return settle(move, Status.KEPT, reason)
+        case Step.VERIFY_NEW:
+            return go_back(move, reason)
+        case _:
+            return settle(move, Status.ENVIRONMENT, _also(move, reason))
+
+
+def _also(move: Move, reason: str) -> str:
+    return f"{move.reason}; then: {reason}" if move.reason else reason
+
+
+def _cancel(move: Move, reason: str) -> Move:
+    return attrs.evolve(move, goal=Goal.CANCEL, todo=_INTO_OLD, reason=reason or move.reason)
+
+
+def _last_resort(move: Move, reason: str) -> Move:
+    return attrs.evolve(
+        move, goal=Goal.LAST_RESORT, todo=(Step.INSPECT,), reason=_also(move, reason)
+    )
+
+
+def _inspected(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Move:
+    if move.goal is Goal.LAST_RESORT:
+        return _start_what_fits(move, facts, schema)
+    if not move.exposed:
+        return _cancel(move, "interrupted") if move.fenced else _untouched(move)
+    if facts.selected is None:
+        return _found_fenced(move, facts)
+    if move.goal is Goal.BACK and move.reselecting and facts.selected == move.plan.old:
+        return attrs.evolve(move, todo=(Step.START, Step.VERIFY_OLD))
+    if facts.selected == move.plan.new:
+        return _found_on_new(move)
+    if facts.selected == move.plan.old:
+        return _found_on_old(move, facts)
+    how = f"{facts.selected} is selected for {move.person}, which this rollout did not choose"
+    return settle(move, Status.NEEDS_HUMAN, _also(move, how))
+
+
+def _untouched(move: Move) -> Move:
+    return settle(move, Status.DEFERRED, "interrupted before anything was touched")
+
+
+def _found_on_new(move: Move) -> Move:
+    """Rule 6: whoever is on the new build is verified there before anything is restored."""
+    return attrs.evolve(
+        move,
+        goal=Goal.FORWARD,
+        todo=(Step.START, Step.VERIFY_NEW),
+        quarantine="",
+        rows=(),
+        restored=False,
+        reselecting=False,
+    )
+
+
+def _found_on_old(move: Move, facts: ev.Inspected) -> Move:
+    if _as_before(move, facts):
+        return attrs.evolve(
+            move,
+            goal=Goal.CANCEL,
+            todo=(Step.START, Step.VERIFY_OLD),
+            reason=move.reason or "interrupted",
+        )
+    return go_back(move, "interrupted")
+
+
+def _found_fenced(move: Move, facts: ev.Inspected) -> Move:
+    forward = move.goal is Goal.FORWARD and not move.plan.restore
+    if forward and _as_before(move, facts):
+        return _cancel(move, "interrupted")
+    return go_back(move, move.reason or "interrupted")
+
+
+def _as_before(move: Move, facts: ev.Inspected) -> bool:
+    """Whether the old build knows what is there: nothing was migrated, nothing half replaced."""
+    readable = facts.ledger is not None and not facts.restoring
+    return readable and facts.ledger is not None and facts.ledger.known_to(_old_schema(move))
+
+
+def _old_schema(move: Move) -> SetLedger:
+    """What the old build is known to know: the ledger that it left at rest."""
+    return move.rest.ledger if move.rest is not None else SetLedger()
+
+
+def _start_what_fits(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Move:
+    """Rule 5: the old build if it knows the ledger, else the new one if that does, else none."""
+    untouched = not move.exposed
+    if untouched or _as_before(move, facts):
+        return attrs.evolve(move, todo=(Step.SELECT_OLD, Step.START))
+    if schema is None or facts.ledger is None or facts.restoring:
+        return settle(move, Status.NEEDS_HUMAN)
+    if facts.ledger.known_to(schema):
+        return attrs.evolve(move, todo=(Step.SELECT_NEW, Step.START))
+    return settle(move, Status.NEEDS_HUMAN)

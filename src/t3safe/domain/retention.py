@@ -1,0 +1,80 @@
+"""What may be thrown away.
+
+Rules:
+
+1. A pinned snapshot (a rollback point in use) is never pruned, whatever the limits say.
+2. Of the rest the newest are kept, up to `keep` snapshots and `bytes_max` bytes a person, pinned
+   ones counted in.  The newest snapshot of a person always stays.
+3. Quarantined sets count like snapshots: they hold rows that exist nowhere else, so they outlive
+   ordinary snapshots taken at the same time (they are given up last).
+4. Builds in use, the default, last-good and the one before it are never pruned; of the rest the
+   newest `keep` stay.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import frozen
+
+from t3safe.domain.versions import Version
+
+
+class SnapshotKind(StrEnum):
+    """How a sealed copy of a state set came to be."""
+
+    ONLINE = "online"
+    """Taken beside a running serve, for rehearsals and as a second line."""
+    REST = "rest"
+    """Taken after the stop: what a rollback restores."""
+    QUARANTINE = "quarantine"
+    """What a failed build left; kept because its rows exist nowhere else."""
+
+
+@frozen
+class Stored:
+    """A sealed snapshot as retention sees it; `taken` is UTC, `size` is in bytes."""
+
+    id: str
+    kind: SnapshotKind
+    taken: datetime
+    size: int
+
+
+def prunable_snapshots(
+    stored: tuple[Stored, ...], pinned: frozenset[str], keep: int, bytes_max: int
+) -> tuple[str, ...]:
+    """Name the snapshots of one person that may be deleted, oldest first (rules 1 to 3)."""
+    kept_count = sum(1 for item in stored if item.id in pinned)
+    kept_bytes = sum(item.size for item in stored if item.id in pinned)
+    newest = max(stored, key=_age, default=None)
+    pruned: list[Stored] = []
+    loose = [item for item in stored if item.id not in pinned]
+    for item in sorted(loose, key=_worth, reverse=True):
+        fits = kept_count < keep and kept_bytes + item.size <= bytes_max
+        if fits or item == newest:
+            kept_count += 1
+            kept_bytes += item.size
+        else:
+            pruned.append(item)
+    return tuple(item.id for item in sorted(pruned, key=_age))
+
+
+def _age(item: Stored) -> tuple[datetime, str]:
+    return item.taken, item.id
+
+
+def _worth(item: Stored) -> tuple[bool, datetime, str]:
+    return item.kind is SnapshotKind.QUARANTINE, item.taken, item.id
+
+
+def prunable_builds(
+    builds: tuple[Version, ...], needed: frozenset[Version], keep: int
+) -> tuple[Version, ...]:
+    """Name the builds that may be deleted, oldest first (rule 4).
+
+    `needed` are the builds in use, the default, last-good and the one before it.
+    """
+    loose = sorted(set(builds) - needed)
+    return tuple(loose[: max(0, len(loose) - keep)])

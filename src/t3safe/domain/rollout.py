@@ -1,0 +1,532 @@
+"""The rollout: a pure state machine over one plan.
+
+`decide` names the one next effect or the end; `evolve` takes one event.  Both are total,
+deterministic and know no clock and no outside.  Fold the journal with `evolve` to resume.
+
+Rules:
+
+1. Nobody is touched before the candidate has passed the gate on a copy of every affected person's
+   set and on an empty one.  A snapshot that fails is a refusal for that person.
+2. One person at a time; the next begins only when the one before has settled well.
+3. A person who was rolled back ends the rollout: the build is refused from then on, the host is
+   frozen, everybody else stays as they are, those already moved on the new build.
+4. Only a rollout that moved somebody bakes, and only one that baked promotes.
+5. After a crash, or when asked to stop, nobody new is begun; whoever is in between is settled.
+6. An effect is tried `attempts_max` times, unless it is the build's own fault.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import assert_never
+
+import attrs
+from attrs import frozen
+
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain import gate, moves
+from t3safe.domain.errors import Fault
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.moves import InvalidEvent, Move, Status
+from t3safe.domain.versions import Version
+
+
+class Stage(StrEnum):
+    """How far a rollout has come."""
+
+    STAGING = "staging"
+    SNAPSHOTTING = "snapshotting"
+    REHEARSING = "rehearsing"
+    CONTROL = "control"
+    VERDICT = "verdict"
+    MOVING = "moving"
+    BAKING = "baking"
+    CLOSING = "closing"
+
+
+@frozen
+class Rollout:
+    """Everything known of one rollout; changed by `evolve` alone.
+
+    `pending` is the effect that was started and not answered.  `winding` is set once nobody new
+    may be begun.  `closing` are the effects that remain before `ending` is the end.
+    """
+
+    plan: ev.Plan
+    stage: Stage
+    moves: tuple[Move, ...]
+    seq: int = 0
+    pending: fx.Effect | None = None
+    attempts: int = 0
+    rehearsals: tuple[gate.Rehearsal, ...] = ()
+    controls_todo: tuple[fx.Rehearse, ...] = ()
+    controls: tuple[gate.Rehearsal, ...] = ()
+    verdict: gate.Verdict | None = None
+    winding: ev.Ended | None = None
+    closing: tuple[fx.Effect, ...] = ()
+    ending: ev.Ended | None = None
+    closed: bool = False
+
+    @property
+    def schema(self) -> SetLedger | None:
+        """What the candidate knows, by its rehearsal on the empty set; None before that."""
+        for rehearsal in self.rehearsals:
+            if rehearsal.subject == gate.EMPTY:
+                return rehearsal.schema
+        return None
+
+    @property
+    def current(self) -> Move | None:
+        """The one person in transition, None in between."""
+        return next((move for move in self.moves if move.status is Status.MOVING), None)
+
+
+def opened(plan: ev.Plan) -> Rollout:
+    """Give the rollout as it stands when the plan has been journaled and nothing done."""
+    stage = Stage.MOVING if plan.kind is ev.Kind.BACK else Stage.STAGING
+    return _advance(Rollout(plan, stage, tuple(Move(part) for part in plan.moves)))
+
+
+def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
+    """Name the next effect, or the end.  The only place that chooses."""
+    snapshot = f"{rollout.plan.run}.{rollout.seq + 1:04d}"
+    match rollout.stage:
+        case Stage.STAGING:
+            return fx.Stage(rollout.plan.candidate)
+        case Stage.SNAPSHOTTING:
+            return fx.SnapshotOnline(_unsnapped(rollout)[0].person, snapshot)
+        case Stage.REHEARSING:
+            return fx.Rehearse(rollout.plan.candidate, _subjects(rollout))
+        case Stage.CONTROL:
+            return rollout.controls_todo[0]
+        case Stage.VERDICT:
+            assert rollout.verdict is not None, "the stage is entered with a verdict"
+            return fx.RecordVerdict(rollout.verdict)
+        case Stage.MOVING:
+            assert rollout.current is not None, "the stage is left when nobody is in transition"
+            return moves.effect_of(rollout.current, snapshot)
+        case Stage.BAKING:
+            return fx.Bake(_moved(rollout), rollout.plan.candidate, rollout.plan.bake)
+        case Stage.CLOSING:
+            assert rollout.ending is not None, "the stage is entered with an end"
+            return rollout.closing[0] if rollout.closing else rollout.ending
+        case never:
+            assert_never(never)
+
+
+def evolve(rollout: Rollout, event: ev.Event) -> Rollout:
+    """Take one event.  The only place that changes a rollout.
+
+    Raises InvalidEvent where the event cannot follow.
+    """
+    if rollout.closed:
+        raise InvalidEvent("nothing follows the end of a run")
+    match event:
+        case ev.Opened():
+            raise InvalidEvent("a run opens once")
+        case ev.Started():
+            return _started(rollout, event)
+        case ev.Finished():
+            return _finished(rollout, event)
+        case ev.Resumed():
+            return _resumed(rollout)
+        case ev.StopAsked(reason=reason):
+            return _wind(rollout, ev.Ended(ev.Outcome.INTERRUPTED, reason))
+        case ev.Closed(ended=ended):
+            return _closed(rollout, ended)
+        case never:
+            assert_never(never)
+
+
+def _started(rollout: Rollout, event: ev.Started) -> Rollout:
+    if rollout.pending is not None:
+        raise InvalidEvent("two effects at once")
+    if event.seq != rollout.seq + 1:
+        message = f"effect {event.seq} follows effect {rollout.seq}"
+        raise InvalidEvent(message)
+    if event.effect != decide(rollout):
+        message = f"{event.effect} was not decided"
+        raise InvalidEvent(message)
+    rollout = attrs.evolve(rollout, seq=event.seq, pending=event.effect)
+    current = rollout.current
+    if rollout.stage is Stage.MOVING and current is not None:
+        return _put(rollout, moves.intend(current))
+    return rollout
+
+
+def _finished(rollout: Rollout, event: ev.Finished) -> Rollout:
+    if rollout.pending is None or event.seq != rollout.seq:
+        message = f"an answer to effect {event.seq}, which is not under way"
+        raise InvalidEvent(message)
+    answer = event.answer
+    if _may_retry(rollout, answer):
+        return attrs.evolve(rollout, pending=None, attempts=rollout.attempts + 1)
+    return _advance(_answered(attrs.evolve(rollout, pending=None, attempts=0), answer))
+
+
+def _may_retry(rollout: Rollout, answer: ev.Answer) -> bool:
+    """Rule 6; a bake is not tried again, because it would only start over."""
+    if not isinstance(answer, ev.Failed) or answer.fault is Fault.BUILD:
+        return False
+    return rollout.stage is not Stage.BAKING and rollout.attempts + 1 < rollout.plan.attempts_max
+
+
+def _answered(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    match rollout.stage:
+        case Stage.STAGING:
+            return _staged(rollout, answer)
+        case Stage.SNAPSHOTTING:
+            return _snapped(rollout, answer)
+        case Stage.REHEARSING:
+            return _rehearsed(rollout, answer)
+        case Stage.CONTROL:
+            return _controlled(rollout, answer)
+        case Stage.VERDICT:
+            return _recorded(rollout, answer)
+        case Stage.MOVING:
+            return _moved_on(rollout, answer)
+        case Stage.BAKING:
+            return _baked(rollout, answer)
+        case Stage.CLOSING:
+            return _closing_done(rollout, answer)
+        case never:
+            assert_never(never)
+
+
+def _wrong(rollout: Rollout, answer: ev.Answer) -> InvalidEvent:
+    return InvalidEvent(f"{type(answer).__name__} is no answer while {rollout.stage}")
+
+
+# Stages before anybody is touched.
+
+
+def _staged(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    match answer:
+        case ev.Done():
+            return attrs.evolve(rollout, stage=Stage.SNAPSHOTTING)
+        case ev.Failed(Fault.BUILD, reason):
+            refused = gate.Verdict(rollout.plan.candidate, gate.Ruling.REFUSED, (reason,))
+            return attrs.evolve(rollout, stage=Stage.VERDICT, verdict=refused)
+        case ev.Failed(_, reason):
+            return _end(rollout, ev.Outcome.LATER, reason)
+        case _:
+            raise _wrong(rollout, answer)
+
+
+def _unsnapped(rollout: Rollout) -> list[Move]:
+    return [move for move in rollout.moves if not move.settled and not move.online]
+
+
+def _snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    move = _unsnapped(rollout)[0]
+    match answer:
+        case ev.Snapshotted(snapshot=snapshot):
+            return _put(rollout, attrs.evolve(move, online=snapshot))
+        case ev.Failed(_, reason):
+            return _put(rollout, moves.settle(move, Status.REFUSED, f"no snapshot: {reason}"))
+        case _:
+            raise _wrong(rollout, answer)
+
+
+def _subjects(rollout: Rollout) -> tuple[fx.Subject, ...]:
+    people = [move for move in rollout.moves if move.online and not move.settled]
+    return _EMPTY_FIRST + tuple(fx.Subject(move.person, move.online) for move in people)
+
+
+_EMPTY_FIRST = (fx.Subject(gate.EMPTY, ""),)
+
+
+def _rehearsed(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    match answer:
+        case ev.Rehearsed(rehearsals):
+            _expect_subjects(_subjects(rollout), rehearsals)
+            rollout = attrs.evolve(rollout, rehearsals=rehearsals)
+            todo = _controls(rollout)
+            rollout = attrs.evolve(rollout, controls_todo=todo, stage=Stage.CONTROL)
+            return rollout if todo else _ruled(rollout)
+        case ev.Failed(_, reason):
+            return _end(rollout, ev.Outcome.LATER, f"the gate could not be run: {reason}")
+        case _:
+            raise _wrong(rollout, answer)
+
+
+def _expect_subjects(
+    subjects: tuple[fx.Subject, ...], rehearsals: tuple[gate.Rehearsal, ...]
+) -> None:
+    asked = [subject.person for subject in subjects]
+    got = [rehearsal.subject for rehearsal in rehearsals]
+    if asked != got:
+        message = f"rehearsals of {got}, asked for {asked}"
+        raise InvalidEvent(message)
+
+
+def _controls(rollout: Rollout) -> tuple[fx.Rehearse, ...]:
+    """One control rehearsal for each build that somebody whose rehearsal failed runs now."""
+    failed = gate.needs_control(rollout.rehearsals)
+    by_build = {rollout.plan.base: ()} if gate.EMPTY in failed else {}
+    groups: dict[Version, tuple[fx.Subject, ...]] = dict(by_build)
+    for move in rollout.moves:
+        if move.person in failed:
+            subject = fx.Subject(move.person, move.online)
+            groups[move.plan.old] = (*groups.get(move.plan.old, ()), subject)
+    return tuple(fx.Rehearse(build, _EMPTY_FIRST + found) for build, found in groups.items())
+
+
+def _controlled(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    match answer:
+        case ev.Rehearsed(rehearsals):
+            _expect_subjects(rollout.controls_todo[0].subjects, rehearsals)
+            controls = rollout.controls + _relevant(rollout, rehearsals)
+            rollout = attrs.evolve(
+                rollout, controls=controls, controls_todo=rollout.controls_todo[1:]
+            )
+            return rollout if rollout.controls_todo else _ruled(rollout)
+        case ev.Failed(_, reason):
+            return _end(rollout, ev.Outcome.GATE_BROKEN, f"the control could not be run: {reason}")
+        case _:
+            raise _wrong(rollout, answer)
+
+
+def _relevant(
+    rollout: Rollout, rehearsals: tuple[gate.Rehearsal, ...]
+) -> tuple[gate.Rehearsal, ...]:
+    """Leave out a control's empty set where another build than the base ran on it."""
+    return tuple(
+        rehearsal
+        for rehearsal in rehearsals
+        if rehearsal.subject != gate.EMPTY or rehearsal.build == rollout.plan.base
+    )
+
+
+def _ruled(rollout: Rollout) -> Rollout:
+    verdict = gate.rule(rollout.rehearsals, rollout.controls, rollout.plan.on_person_failure)
+    return attrs.evolve(rollout, stage=Stage.VERDICT, verdict=verdict)
+
+
+def _recorded(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    match answer:
+        case ev.Done():
+            return _act_on_verdict(rollout)
+        case ev.Failed(_, reason):
+            return _end(rollout, ev.Outcome.LATER, f"the verdict could not be kept: {reason}")
+        case _:
+            raise _wrong(rollout, answer)
+
+
+def _act_on_verdict(rollout: Rollout) -> Rollout:
+    assert rollout.verdict is not None, "the stage is entered with a verdict"
+    verdict = rollout.verdict
+    why = "; ".join(verdict.reasons)
+    match verdict.ruling:
+        case gate.Ruling.REFUSED:
+            return _end(rollout, ev.Outcome.REFUSED, why)
+        case gate.Ruling.BROKEN:
+            return _end(rollout, ev.Outcome.GATE_BROKEN, why)
+        case gate.Ruling.PASSED if rollout.plan.kind is ev.Kind.CHECK:
+            return _end(rollout, ev.Outcome.PASSED, f"{verdict.build} passed the gate")
+        case gate.Ruling.PASSED:
+            held = tuple(_held_back(move, verdict) for move in rollout.moves)
+            return attrs.evolve(rollout, moves=held, stage=Stage.MOVING)
+        case never:
+            assert_never(never)
+
+
+def _held_back(move: Move, verdict: gate.Verdict) -> Move:
+    if move.person not in verdict.held_back:
+        return move
+    return moves.settle(move, Status.HELD_BACK, "the rehearsal on this person's set failed")
+
+
+# The rollout proper.
+
+
+def _put(rollout: Rollout, changed: Move) -> Rollout:
+    replaced = tuple(changed if move.plan == changed.plan else move for move in rollout.moves)
+    return attrs.evolve(rollout, moves=replaced)
+
+
+def _moved_on(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    current = rollout.current
+    assert current is not None, "the stage is left when nobody is in transition"
+    move = moves.answered(current, answer, rollout.schema)
+    rollout = _put(rollout, move)
+    environment = isinstance(answer, ev.NotPaired) and answer.fault is Fault.ENVIRONMENT
+    if move.status is Status.KEPT or (move.status is Status.BROKEN_BEFORE and environment):
+        why = f"the dispatch could not be asked: {move.reason}"
+        return _wind(rollout, ev.Ended(ev.Outcome.LATER, why))
+    return rollout
+
+
+def _moved(rollout: Rollout) -> tuple[str, ...]:
+    return tuple(move.person for move in rollout.moves if move.status is Status.MOVED)
+
+
+def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    match answer:
+        case ev.Done():
+            build = rollout.plan.candidate
+            moved = ", ".join(_moved(rollout))
+            return _end(rollout, ev.Outcome.PROMOTED, f"{build}: moved {moved}", fx.Promote(build))
+        case ev.BakeBroken(person, Fault.BUILD, reason):
+            broken = next(move for move in rollout.moves if move.person == person)
+            turned = moves.go_back(broken, f"during the bake: {reason}")
+            return attrs.evolve(_put(rollout, turned), stage=Stage.MOVING)
+        case ev.BakeBroken(_, _, reason) | ev.Failed(_, reason):
+            return _end(rollout, ev.Outcome.LATER, f"not promoted, the bake was cut off: {reason}")
+        case _:
+            raise _wrong(rollout, answer)
+
+
+def _closing_done(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    effect, rest = rollout.closing[0], rollout.closing[1:]
+    rollout = attrs.evolve(rollout, closing=rest)
+    match answer:
+        case ev.Done():
+            return rollout
+        case ev.Failed() if isinstance(effect, fx.Prune):
+            return rollout
+        case ev.Failed(_, reason):
+            assert rollout.ending is not None, "the stage is entered with an end"
+            text = f"{rollout.ending.reason}; then {type(effect).__name__.lower()} failed: {reason}"
+            return attrs.evolve(rollout, ending=ev.Ended(ev.Outcome.NEEDS_HUMAN, text))
+        case _:
+            raise _wrong(rollout, answer)
+
+
+def _end(rollout: Rollout, outcome: ev.Outcome, reason: str, *last: fx.Effect) -> Rollout:
+    return attrs.evolve(
+        rollout,
+        stage=Stage.CLOSING,
+        closing=(*last, fx.Prune(rollout.plan.everybody, _pinned(rollout))),
+        ending=ev.Ended(outcome, reason),
+    )
+
+
+def _pinned(rollout: Rollout) -> tuple[str, ...]:
+    """The snapshots that this rollout took or goes back to: nobody's way back is pruned."""
+    return tuple(
+        snapshot
+        for move in rollout.moves
+        for snapshot in (
+            move.plan.restore,
+            move.rest.snapshot if move.rest is not None else "",
+            move.quarantine,
+        )
+        if snapshot
+    )
+
+
+def _closed(rollout: Rollout, ended: ev.Ended) -> Rollout:
+    if decide(rollout) != ended or rollout.pending is not None:
+        message = f"{ended.outcome} is not how this run ends"
+        raise InvalidEvent(message)
+    return attrs.evolve(rollout, closed=True)
+
+
+# Interruption.
+
+
+def _resumed(rollout: Rollout) -> Rollout:
+    """Rule 5: the process died.  Look at whoever is in between; a bake starts over."""
+    rollout = attrs.evolve(rollout, pending=None, attempts=0)
+    current = rollout.current
+    if current is not None:
+        rollout = _put(rollout, moves.lose_sight(current))
+    if rollout.stage is Stage.BAKING:
+        return rollout
+    return _wind(rollout, ev.Ended(ev.Outcome.INTERRUPTED, "interrupted"))
+
+
+def _wind(rollout: Rollout, ended: ev.Ended) -> Rollout:
+    if rollout.winding is not None:
+        return rollout
+    return _advance(attrs.evolve(rollout, winding=ended))
+
+
+# Moving on where a stage has nothing left to do.
+
+
+def _advance(rollout: Rollout) -> Rollout:
+    if rollout.pending is not None:
+        return rollout
+    match rollout.stage:
+        case Stage.CLOSING:
+            return rollout
+        case Stage.MOVING:
+            return _advance_moving(rollout)
+        case Stage.BAKING:
+            return rollout
+        case _ if rollout.winding is not None:
+            return _end(rollout, rollout.winding.outcome, rollout.winding.reason)
+        case Stage.SNAPSHOTTING if not _unsnapped(rollout):
+            return _snapshots_done(rollout)
+        case _:
+            return rollout
+
+
+def _snapshots_done(rollout: Rollout) -> Rollout:
+    lost = [move for move in rollout.moves if move.status is Status.REFUSED]
+    nobody = len(lost) == len(rollout.moves) and rollout.moves
+    if nobody or (lost and rollout.plan.kind is ev.Kind.CHECK):
+        return _end(rollout, ev.Outcome.REFUSED, _told(lost))
+    return attrs.evolve(rollout, stage=Stage.REHEARSING)
+
+
+def _told(some: list[Move]) -> str:
+    return "; ".join(f"{move.person}: {move.reason}" for move in some)
+
+
+def _with(rollout: Rollout, *wanted: Status) -> list[Move]:
+    return [move for move in rollout.moves if move.status in wanted]
+
+
+def _advance_moving(rollout: Rollout) -> Rollout:
+    if rollout.current is not None:
+        return rollout
+    bad = _with(rollout, Status.NEEDS_HUMAN, Status.ENVIRONMENT, Status.ROLLED_BACK)
+    if bad:
+        return _end_badly(rollout, bad[0])
+    waiting = _with(rollout, Status.WAITING)
+    if waiting and rollout.winding is None:
+        begun = moves.begin(waiting[0], rollout.plan.kind, force=rollout.plan.force)
+        return _put(rollout, begun)
+    return _end_moving(rollout)
+
+
+def _end_badly(rollout: Rollout, move: Move) -> Rollout:
+    """Rule 3."""
+    told = _told([move])
+    back = rollout.plan.kind is ev.Kind.BACK
+    match move.status:
+        case Status.NEEDS_HUMAN:
+            return _end(rollout, ev.Outcome.NEEDS_HUMAN, told, fx.Freeze(told))
+        case Status.ENVIRONMENT:
+            text = f"the build before does not pair either, the environment is at fault: {told}"
+            return _end(rollout, ev.Outcome.NEEDS_HUMAN, text)
+        case _ if back:
+            return _end(rollout, ev.Outcome.REFUSED, f"left as it was: {told}")
+        case _:
+            build = rollout.plan.candidate
+            verdict = gate.Verdict(
+                build, gate.Ruling.REFUSED, (f"in production, {told}",), in_production=True
+            )
+            freeze = fx.Freeze(f"{build} failed in production: {told}")
+            return _end(rollout, ev.Outcome.ROLLED_BACK, told, fx.RecordVerdict(verdict), freeze)
+
+
+def _end_moving(rollout: Rollout) -> Rollout:
+    """Rule 4: everybody has settled well or was not begun."""
+    moved = bool(_moved(rollout))
+    if moved and rollout.plan.kind is ev.Kind.BACK:
+        return _end(rollout, ev.Outcome.MOVED, f"went back: {', '.join(_moved(rollout))}")
+    if rollout.winding is not None:
+        return _end(rollout, rollout.winding.outcome, rollout.winding.reason)
+    if moved:
+        return attrs.evolve(rollout, stage=Stage.BAKING)
+    told = _told(list(rollout.moves))
+    if _with(rollout, Status.REFUSED, Status.HELD_BACK, Status.RETURNED):
+        return _end(rollout, ev.Outcome.REFUSED, told)
+    if _with(rollout, Status.BROKEN_BEFORE):
+        return _end(rollout, ev.Outcome.LATER, f"does not pair on the present build: {told}")
+    return _end(rollout, ev.Outcome.DEFERRED, told or "nobody to move")
