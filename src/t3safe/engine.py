@@ -1,0 +1,265 @@
+"""The one loop: resume, decide, journal the intent, perform, journal the outcome.
+
+The same loop runs in production, in the simulation and under injected faults: only what stands
+behind the ports differs.  It holds no state of its own; after a crash the journal tells everything.
+
+Rules:
+
+1. Nothing is performed whose intent is not in the journal, durably.
+2. Nothing is journaled that `evolve` would refuse.
+3. A port that fails, also by a defect of ours, is an answer, not the end: the rollout then goes
+   back.  Only the journal's own failure ends the loop, because without it nothing may be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Final, Protocol, assert_never
+
+from attrs import frozen
+
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain import ports
+from t3safe.domain.errors import Fault, JournalError, PortError, StateError
+from t3safe.domain.idle import busy_reason
+from t3safe.domain.moves import InvalidEvent
+from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots
+from t3safe.domain.rollout import Rollout, decide, evolve, opened
+from t3safe.domain.versions import Version
+
+EFFECTS_MAX: Final = 100_000
+"""No rollout needs more: 1,000 people take 17 effects each on the longest way."""
+
+
+class Performer(Protocol):
+    """Performs one effect and tells what came of it; never raises a PortError."""
+
+    def __call__(self, effect: fx.Effect, /) -> ev.Answer:
+        """Perform the effect."""
+
+
+@frozen
+class Limits:
+    """What the interpreter needs beside the ports.
+
+    `quiet` is how long the last activity must lie back; the rest is retention, bytes a person.
+    """
+
+    quiet: timedelta = timedelta(minutes=15)
+    snapshots_keep: int = 6
+    snapshots_bytes_max: int = 20 * 1024**3
+    builds_keep: int = 1
+
+
+def never() -> bool:
+    """Say that nobody asked to stop."""
+    return False
+
+
+@frozen
+class Interpreter:
+    """Maps each effect to the ports that perform it."""
+
+    builds: ports.Builds
+    selection: ports.Selection
+    services: ports.Services
+    states: ports.StateSets
+    gate: ports.Gate
+    pairing: ports.Pairing
+    verdicts: ports.Verdicts
+    switch: ports.Switch
+    clock: ports.Clock
+    limits: Limits = Limits()
+    stop: Callable[[], bool] = never
+
+    def __call__(self, effect: fx.Effect, /) -> ev.Answer:
+        """Perform one effect; whatever fails behind a port becomes a `Failed` (rule 3)."""
+        try:
+            return self._perform(effect)
+        except PortError as error:
+            return ev.Failed(error.fault, str(error))
+        except Exception as error:  # noqa: BLE001 - a person may be without a serve right now
+            what = type(effect).__name__
+            return ev.Failed(Fault.HOST, f"defect in {what}: {type(error).__name__}: {error}")
+
+    def _perform(self, effect: fx.Effect) -> ev.Answer:  # noqa: C901, PLR0912 - a case an effect
+        match effect:
+            case fx.Stage(build):
+                self.builds.stage(build)
+            case fx.SnapshotOnline(person, snapshot):
+                present = self.selection.selected(person).build
+                return self.states.snapshot(person, snapshot, SnapshotKind.ONLINE, present)
+            case fx.Rehearse(build, subjects):
+                return ev.Rehearsed(self.gate.rehearse(build, subjects))
+            case fx.RecordVerdict(verdict):
+                self.verdicts.record(verdict, self.gate.fingerprint(), self.clock.now())
+            case fx.Assess(person):
+                return self.assess(person)
+            case fx.Verify(person, build):
+                return self.pairing.verify(person, build)
+            case fx.Fence(person):
+                self.selection.fence(person)
+            case fx.Stop(person):
+                self.services.stop(person)
+            case fx.SnapshotAtRest(person, snapshot, build):
+                return self.states.snapshot(person, snapshot, SnapshotKind.REST, build)
+            case fx.Select(person, build):
+                self.selection.select(person, build)
+            case fx.Start(person):
+                self.services.start(person)
+            case fx.Quarantine():
+                return self._quarantine(effect)
+            case fx.Restore(person, snapshot):
+                self.states.restore(person, snapshot)
+            case fx.Inspect(person):
+                return self._inspect(person)
+            case fx.Bake(people, build, seconds):
+                return self.pairing.watch(people, build, seconds, self.stop)
+            case fx.Promote(build):
+                self.selection.promote(build)
+            case fx.Freeze(reason):
+                self.switch.freeze(reason)
+            case fx.Prune(people, pinned):
+                self._prune(people, frozenset(pinned))
+            case _:
+                assert_never(effect)
+        return ev.Done()
+
+    def assess(self, person: str) -> ev.Assessed:
+        """Apply the idle rule to a person as they are now.  Raises ServiceError, StateError."""
+        status = self.services.status(person)
+        if not status.running:
+            return ev.Assessed(ev.Readiness.NOT_RUNNING, "the serve is not running")
+        activity = self.states.activity(person)
+        busy = busy_reason(activity, status.agents, self.clock.now(), self.limits.quiet)
+        return ev.Assessed(ev.Readiness.BUSY if busy else ev.Readiness.IDLE, busy)
+
+    def _quarantine(self, effect: fx.Quarantine) -> ev.Quarantined:
+        kept = self.states.snapshot(
+            effect.person, effect.snapshot, SnapshotKind.QUARANTINE, effect.build
+        )
+        try:
+            rows = self.states.rows_since(effect.person, kept.snapshot, effect.since)
+        except StateError as error:
+            return ev.Quarantined(kept.snapshot, uncounted=str(error))
+        return ev.Quarantined(kept.snapshot, rows)
+
+    def _inspect(self, person: str) -> ev.Inspected:
+        try:
+            ledger = self.states.ledger(person)
+        except StateError:
+            ledger = None
+        return ev.Inspected(
+            selected=self.selection.selected(person).build,
+            running=self.services.status(person).running,
+            ledger=ledger,
+            restoring=self.states.restoring(person),
+        )
+
+    def _prune(self, people: tuple[str, ...], pinned: frozenset[str]) -> None:
+        limits = self.limits
+        for person in people:
+            stored = tuple(info.stored for info in self.states.snapshots(person))
+            for snapshot in prunable_snapshots(
+                stored, pinned, limits.snapshots_keep, limits.snapshots_bytes_max
+            ):
+                self.states.remove(person, snapshot)
+        for build in prunable_builds(
+            self.builds.present(), self._needed(people), limits.builds_keep
+        ):
+            self.builds.remove(build)
+
+    def _needed(self, people: Iterable[str]) -> frozenset[Version]:
+        selection = self.selection
+        chosen = [selection.selected(person).build for person in people]
+        kept = [selection.default(), selection.last_good(), selection.previous_good()]
+        return frozenset(build for build in (*chosen, *kept) if build is not None)
+
+
+@frozen
+class Engine:
+    """Drives a rollout to its end, or as far as it is let."""
+
+    perform: Performer
+    journal: ports.Journal
+    clock: ports.Clock
+    observer: ports.Observer
+    stop: Callable[[], bool] = never
+
+    def start(self, plan: ev.Plan) -> Rollout:
+        """Journal a plan and drive it to its end.
+
+        Raises JournalError when the journal fails; whoever is in transition is then settled by
+        the next `resume`.
+        """
+        event = ev.Opened(plan, self.clock.now())
+        self.journal.append(plan.run, event)
+        self.observer.saw(plan.run, event)
+        return self._drive(opened(plan), _nothing_waits)
+
+    def resume(self, run: str, waits: Callable[[fx.Effect], bool] | None = None) -> Rollout:
+        """Take over a run whose process died, and drive it to its end.
+
+        The loop returns before an effect for which `waits` says yes, and leaves the run open: at
+        boot no serve can be started or verified yet.  Raises JournalError also when the run's
+        journal cannot be folded.
+        """
+        rollout = fold(self.journal.events(run))
+        rollout = self._record(rollout, ev.Resumed(self.clock.now()))
+        return self._drive(rollout, waits or _nothing_waits)
+
+    def _drive(self, rollout: Rollout, waits: Callable[[fx.Effect], bool]) -> Rollout:
+        for _ in range(EFFECTS_MAX):
+            if rollout.winding is None and self.stop():
+                rollout = self._record(rollout, ev.StopAsked(self.clock.now()))
+            choice = decide(rollout)
+            if isinstance(choice, ev.Ended):
+                return self._record(rollout, ev.Closed(choice, self.clock.now()))
+            if waits(choice):
+                return rollout
+            rollout = self._step(rollout, choice)
+        message = f"run {rollout.plan.run} did not end after {EFFECTS_MAX} effects"
+        raise AssertionError(message)
+
+    def _step(self, rollout: Rollout, effect: fx.Effect) -> Rollout:
+        started = ev.Started(rollout.seq + 1, effect, self.clock.now())
+        rollout = self._record(rollout, started)
+        answer = self.perform(effect)
+        return self._record(rollout, ev.Finished(rollout.seq, answer, self.clock.now()))
+
+    def _record(self, rollout: Rollout, event: ev.Event) -> Rollout:
+        following = evolve(rollout, event)
+        self.journal.append(rollout.plan.run, event)
+        self.observer.saw(rollout.plan.run, event)
+        return following
+
+
+def _nothing_waits(_: fx.Effect) -> bool:
+    return False
+
+
+def waits_for_boot(effect: fx.Effect) -> bool:
+    """Whether an effect needs serves that run, which boot recovery does not have yet."""
+    return isinstance(effect, fx.Start | fx.Verify | fx.Bake)
+
+
+def fold(events: Iterable[ev.Event]) -> Rollout:
+    """Fold a run's journal into the rollout as it stood when the last event was written.
+
+    Raises JournalError where the events are none, or cannot follow one another.
+    """
+    remaining = iter(events)
+    first = next(remaining, None)
+    if not isinstance(first, ev.Opened):
+        message = "cannot fold a run that the journal never opened"
+        raise JournalError(message)
+    rollout = opened(first.plan)
+    try:
+        for event in remaining:
+            rollout = evolve(rollout, event)
+    except InvalidEvent as error:
+        message = f"cannot fold run {first.plan.run}: {error}; `t3safe history` shows what is left"
+        raise JournalError(message) from error
+    return rollout

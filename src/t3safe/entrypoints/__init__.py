@@ -1,0 +1,1 @@
+"""How people and timers reach t3safe: commands and settings."""

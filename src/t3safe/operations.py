@@ -1,0 +1,366 @@
+"""What a person or a timer asks for, in terms of the ports: run, drain, check, recover, go back.
+
+Each operation first finishes what an earlier process left unfinished, then asks the policy, then
+lets the engine drive a plan.  Nothing here decides about builds: that is `policy`, `gate` and
+`rollout`.
+
+Rules:
+
+1. What is unfinished comes first; a run that ended badly ends this one too.
+2. Nothing moves while frozen; recovery of a person in transition is not a move and goes on.
+3. A drain never stages or rehearses while nobody who waits is idle.
+4. Errors of ports before a plan is opened are "later": nobody was touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import attrs
+from attrs import field, frozen
+
+from t3safe.domain import events as ev
+from t3safe.domain import ports
+from t3safe.domain.errors import PortError, StateError
+from t3safe.domain.gate import OnPersonFailure
+from t3safe.domain.people import MapProblem
+from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
+from t3safe.domain.retention import SnapshotKind
+from t3safe.domain.rollout import Rollout
+from t3safe.domain.versions import Version
+from t3safe.engine import Engine, Interpreter, waits_for_boot
+
+
+@frozen
+class Rules:
+    """The host owner's settings that the operations need; `bake` is in seconds."""
+
+    policy: Policy = field(factory=Policy)
+    bake: float = 600.0
+    attempts_max: int = 3
+    on_person_failure: OnPersonFailure = OnPersonFailure.REFUSE
+    stale_after: timedelta = timedelta(days=14)
+    deferred_max: timedelta = timedelta(days=7)
+
+
+@frozen
+class Result:
+    """How an operation ended, for the exit status and one line to a person.
+
+    `run` is empty where no rollout was opened.  `stayed` is set where the policy said no.
+    `warnings` are loud lines beside the outcome.
+    """
+
+    outcome: ev.Outcome | None
+    reason: str
+    run: str = ""
+    stayed: No | None = None
+    warnings: tuple[str, ...] = ()
+    rollout: Rollout | None = None
+
+
+@frozen
+class Deferral:
+    """A person who waits to be moved, since when (UTC), and why."""
+
+    person: str
+    build: Version
+    since: datetime
+    reason: str
+
+
+@frozen
+class Host:
+    """The wired host: every port, the engine over them, and the owner's rules."""
+
+    engine: Engine
+    perform: Interpreter
+    registry: ports.Registry
+    people: ports.People
+    choices: ports.Choices
+    permit: ports.Permit
+    rules: Rules
+    name_run: Callable[[datetime], str]
+
+    # What the host looks like.
+
+    def everybody(self) -> tuple[tuple[str, ...], tuple[MapProblem, ...]]:
+        """The people in the order in which they are moved, and what is wrong with the user map."""
+        loaded = self.people.load()
+        return tuple(person.name for person in loaded.people), loaded.problems
+
+    def policy(self) -> Policy:
+        """The owner's policy with what was pinned and held by hand; settings win over hand."""
+        chosen = self.choices.chosen()
+        policy = self.rules.policy
+        held = policy.held | {version for version, _ in chosen.held}
+        return attrs.evolve(policy, pin=policy.pin or chosen.pin, held=held)
+
+    def standing(self, people: tuple[str, ...]) -> Standing:
+        """How the host stands; a fenced person is left out, because `recover` comes first."""
+        perform = self.perform
+        selected = ((person, perform.selection.selected(person).build) for person in people)
+        return Standing(
+            builds=tuple((person, build) for person, build in selected if build is not None),
+            last_good=perform.selection.last_good(),
+            frozen=perform.switch.frozen(),
+            refused=perform.verdicts.refused(perform.gate.fingerprint()),
+        )
+
+    def deferrals(self) -> tuple[Deferral, ...]:
+        """Who waits to be moved, since the first run that deferred them without a move since."""
+        return tuple(_deferrals(self._rollouts()))
+
+    def _rollouts(self) -> Iterator[tuple[ports.RunRecord, Rollout]]:
+        from t3safe.engine import fold  # noqa: PLC0415
+
+        for record in self.engine.journal.runs():
+            if record.plan.kind in {ev.Kind.RUN, ev.Kind.DRAIN}:
+                yield record, fold(self.engine.journal.events(record.plan.run))
+
+    # What a timer asks for.
+
+    def recover(self, *, boot: bool = False) -> Result | None:
+        """Settle whoever an earlier process left in transition; None where nothing is unfinished.
+
+        At boot, before the serves are started, only what needs no serve is done.
+        """
+        run = self.engine.journal.unfinished()
+        if run is None:
+            return None
+        return _result(self.engine.resume(run, waits_for_boot if boot else None))
+
+    def run(self) -> Result:
+        """Move the host to the newest build that passes, or say why not."""
+        left = self._unfinished()
+        if left is not None:
+            return left
+        mended = self.perform.selection.ensure_launcher()
+        people, problems = self.everybody()
+        warnings = (*_mended(mended), *_problems(problems))
+        policy, standing = self.policy(), self.standing(people)
+        choice, stale = self._choice(policy, standing)
+        warnings = (*warnings, *stale, *self._overdue())
+        if isinstance(choice, Stay):
+            return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
+        plan = self._plan(ev.Kind.RUN, choice, standing, people)
+        return attrs.evolve(self._start(plan), warnings=warnings)
+
+    def drain(self) -> Result:
+        """Move people who were deferred and are idle now."""
+        left = self._unfinished()
+        if left is not None:
+            return left
+        people, problems = self.everybody()
+        policy, standing = self.policy(), self.standing(people)
+        warnings = (*_problems(problems), *self._overdue())
+        choice = self._drainable(policy, standing)
+        if isinstance(choice, Stay):
+            return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
+        plan = self._plan(ev.Kind.DRAIN, choice, standing, people)
+        return attrs.evolve(self._start(plan), warnings=warnings)
+
+    def check(self, build: Version) -> Result:
+        """Run a build through the gate on a copy of everybody's set; nobody is touched."""
+        left = self._unfinished()
+        if left is not None:
+            return left
+        people, problems = self.everybody()
+        standing = self.standing(people)
+        go = Go(build, tuple(person for person, _ in standing.builds))
+        plan = self._plan(ev.Kind.CHECK, go, standing, people)
+        return attrs.evolve(self._start(plan), warnings=_problems(problems))
+
+    # What a person asks for.
+
+    def go_back(self, person: str, build: Version | None, snapshot: str, *, force: bool) -> Result:
+        """Take one person back on purpose: to `build`, or to what `snapshot` holds.
+
+        Without either, to the build before.  Rows are given up only where the build does not know
+        the present ledger; they are kept in the at-rest snapshot that the move takes first.
+        Raises StateError when there is no way back.
+        """
+        left = self._unfinished()
+        if left is not None:
+            return left
+        people, _ = self.everybody()
+        if person not in people:
+            message = f"cannot take {person} back: no such person in the user map"
+            raise StateError(message)
+        standing = self.standing(people)
+        old = dict(standing.builds)[person]
+        info = self._way_back(person, old, build, snapshot)
+        assert info.build is not None, "a way back names its build"
+        restore = info.stored.id if snapshot or self._must_restore(person, info) else ""
+        move = ev.MovePlan(person, old, info.build, restore)
+        plan = ev.Plan(
+            run=self.name_run(self.engine.clock.now()),
+            kind=ev.Kind.BACK,
+            candidate=info.build,
+            base=old,
+            moves=(move,),
+            attempts_max=self.rules.attempts_max,
+            force=force,
+            everybody=people,
+        )
+        return self._start(plan)
+
+    def _must_restore(self, person: str, info: ports.SnapshotInfo) -> bool:
+        """Whether the older build does not know what is in the set by now."""
+        return not self.perform.states.ledger(person).known_to(info.ledger)
+
+    def _way_back(
+        self, person: str, old: Version, build: Version | None, snapshot: str
+    ) -> ports.SnapshotInfo:
+        known = self.perform.states.snapshots(person)
+        for info in reversed(known):
+            if snapshot and info.stored.id == snapshot and info.build is not None:
+                return info
+            fits = info.build == build if build is not None else info.build != old
+            if not snapshot and info.stored.kind is SnapshotKind.REST and info.build and fits:
+                return info
+        what = f"snapshot {snapshot}" if snapshot else f"at-rest snapshot of {build or 'another'}"
+        message = f"cannot take {person} back: no {what}; `t3safe status {person}` lists them"
+        raise StateError(message)
+
+    # Shared parts.
+
+    def _unfinished(self) -> Result | None:
+        """Rule 1: None where nothing was unfinished or all of it ended well."""
+        result = self.recover()
+        if result is None or result.outcome in _ENDED_WELL:
+            return None
+        return result
+
+    def _choice(self, policy: Policy, standing: Standing) -> tuple[Go | Stay, tuple[str, ...]]:
+        now = self.engine.clock.now()
+        shut = closed(policy, standing, now.astimezone())
+        if shut is not None:
+            return shut, ()
+        try:
+            offer = self._offer(policy)
+        except PortError as error:
+            return Stay(No.LATER, str(error)), ()
+        return choose(policy, standing, offer, now), self._stale(offer, standing)
+
+    def _offer(self, policy: Policy) -> Offer | None:
+        if policy.pin is not None:
+            return None
+        history = bool(policy.age_min or policy.held)
+        return self.registry.offer(policy.track, history=history)
+
+    def _stale(self, offer: Offer | None, standing: Standing) -> tuple[str, ...]:
+        """Say loudly that the host lags, where both versions tell their day."""
+        newest = offer.tag.published_on if offer is not None else None
+        present = standing.last_good.published_on if standing.last_good is not None else None
+        if newest is None or present is None or newest - present <= self.rules.stale_after:
+            return ()
+        days = (newest - present).days
+        return (f"STALE: {standing.last_good} is {days} days behind {offer and offer.tag}",)
+
+    def _overdue(self) -> tuple[str, ...]:
+        now = self.engine.clock.now()
+        return tuple(
+            f"DEFERRED TOO LONG: {item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
+            f" ({item.reason}); `t3safe drain` moves them when idle"
+            for item in self.deferrals()
+            if now - item.since > self.rules.deferred_max
+        )
+
+    def _drainable(self, policy: Policy, standing: Standing) -> Go | Stay:
+        shut = closed(attrs.evolve(policy, window=None), standing, self.engine.clock.now())
+        if shut is not None:
+            return shut
+        waiting = {item.person: item.build for item in self.deferrals()}
+        if not waiting:
+            return Stay(No.NOTHING, "nobody waits to be moved")
+        build = max(waiting.values())
+        calm = attrs.evolve(policy, age_min=timedelta(0), held=policy.held - {build})
+        choice = choose(calm, standing, Offer(build), self.engine.clock.now())
+        if isinstance(choice, Stay):
+            return choice
+        idle = tuple(person for person in choice.people if person in waiting and self._idle(person))
+        if not idle:
+            return Stay(No.NOTHING, f"nobody who waits is idle: {', '.join(sorted(waiting))}")
+        return attrs.evolve(choice, people=idle)
+
+    def _idle(self, person: str) -> bool:
+        try:
+            return self.perform.assess(person).readiness is ev.Readiness.IDLE
+        except PortError:
+            return False
+
+    def _plan(
+        self, kind: ev.Kind, go: Go, standing: Standing, everybody: tuple[str, ...]
+    ) -> ev.Plan:
+        builds = dict(standing.builds)
+        moves = tuple(ev.MovePlan(person, builds[person], go.candidate) for person in go.people)
+        base = self.perform.selection.default() or standing.last_good or moves[0].old
+        return ev.Plan(
+            run=self.name_run(self.engine.clock.now()),
+            kind=kind,
+            candidate=go.candidate,
+            base=base,
+            moves=moves,
+            bake=self.rules.bake,
+            attempts_max=self.rules.attempts_max,
+            on_person_failure=self.rules.on_person_failure,
+            staying=go.stay,
+            everybody=everybody,
+        )
+
+    def _start(self, plan: ev.Plan) -> Result:
+        no = self.permit.may_start(plan)
+        if no:
+            return Result(None, no, stayed=No.LATER)
+        return _result(self.engine.start(plan))
+
+
+_ENDED_WELL = frozenset(
+    {
+        ev.Outcome.PROMOTED,
+        ev.Outcome.MOVED,
+        ev.Outcome.DEFERRED,
+        ev.Outcome.PASSED,
+        ev.Outcome.REFUSED,
+        ev.Outcome.LATER,
+        ev.Outcome.INTERRUPTED,
+        ev.Outcome.GATE_BROKEN,
+    }
+)
+"""Ends after which another run may begin; rolled back is frozen, the other needs a person."""
+
+
+def _result(rollout: Rollout) -> Result:
+    run = rollout.plan.run
+    if rollout.ending is None or not rollout.closed:
+        return Result(None, "waits until the serves are up", run=run, rollout=rollout)
+    ending = rollout.ending
+    return Result(ending.outcome, ending.reason, run=run, rollout=rollout)
+
+
+def _mended(found: str) -> tuple[str, ...]:
+    return (f"LAUNCHER RESTORED: {found}",) if found else ()
+
+
+def _problems(problems: tuple[MapProblem, ...]) -> tuple[str, ...]:
+    return tuple(f"user map {problem}; that line is skipped" for problem in problems)
+
+
+def _deferrals(newest_first: Iterator[tuple[ports.RunRecord, Rollout]]) -> Iterator[Deferral]:
+    """Follow each person back to the first deferral of the row that is not over yet."""
+    waiting: dict[str, Deferral] = {}
+    settled: set[str] = set()
+    for record, rollout in newest_first:
+        for move in rollout.moves:
+            if move.person in settled:
+                continue
+            if move.status.value != "deferred":
+                settled.add(move.person)
+                continue
+            known = waiting.get(move.person)
+            build = known.build if known else move.plan.new
+            reason = known.reason if known else move.reason
+            waiting[move.person] = Deferral(move.person, build, record.opened, reason)
+    yield from waiting.values()
