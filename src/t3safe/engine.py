@@ -84,7 +84,7 @@ class Interpreter:
             what = type(effect).__name__
             return ev.Failed(Fault.HOST, f"defect in {what}: {type(error).__name__}: {error}")
 
-    def _perform(self, effect: fx.Effect) -> ev.Answer:  # noqa: C901, PLR0912 - a case an effect
+    def _perform(self, effect: fx.Effect) -> ev.Answer:
         match effect:
             case fx.Stage(build):
                 self.builds.stage(build)
@@ -195,9 +195,10 @@ class Engine:
         the next `resume`.
         """
         event = ev.Opened(plan, self.clock.now())
+        rollout = opened(plan)
         self.journal.append(plan.run, event)
-        self.observer.saw(plan.run, event)
-        return self._drive(opened(plan), _nothing_waits)
+        self.observer.saw(None, event, rollout)
+        return self._drive(rollout, _nothing_waits)
 
     def resume(self, run: str, waits: Callable[[fx.Effect], bool] | None = None) -> Rollout:
         """Take over a run whose process died, and drive it to its end.
@@ -232,7 +233,7 @@ class Engine:
     def _record(self, rollout: Rollout, event: ev.Event) -> Rollout:
         following = evolve(rollout, event)
         self.journal.append(rollout.plan.run, event)
-        self.observer.saw(rollout.plan.run, event)
+        self.observer.saw(rollout, event, following)
         return following
 
 

@@ -56,9 +56,7 @@ class Offer:
 
 @frozen
 class Window:
-    """A daily maintenance window in the host's local time; `opens` later than `closes` spans
-    midnight.
-    """
+    """A daily maintenance window in local time; `opens` after `closes` spans midnight."""
 
     opens: time
     closes: time
@@ -146,7 +144,7 @@ def choose(policy: Policy, standing: Standing, offer: Offer | None, now: datetim
         return candidate
     behind, stay = _behind(candidate, policy, standing)
     if not behind:
-        return _nobody(candidate, policy, standing, stay)
+        return _nobody(candidate, policy, stay)
     refused = dict(standing.refused).get(candidate)
     if refused is not None:
         how = f"`t3safe allow {candidate}` lets it be tried again"
@@ -205,7 +203,6 @@ def _guard(person: str, build: Version, candidate: Version, policy: Policy) -> s
 def _nobody(
     candidate: Version,
     policy: Policy,
-    standing: Standing,
     stay: tuple[tuple[str, str], ...],
 ) -> Stay:
     if not stay:

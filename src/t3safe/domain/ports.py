@@ -21,6 +21,7 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import UserMap
 from t3safe.domain.policy import Offer, Track
 from t3safe.domain.retention import SnapshotKind, Stored
+from t3safe.domain.rollout import Rollout
 from t3safe.domain.versions import Version
 
 
@@ -305,8 +306,8 @@ class Clock(Protocol):
 class Observer(Protocol):
     """Somebody who is told what happens, as it happens; must not fail."""
 
-    def saw(self, run: str, event: ev.Event) -> None:
-        """An event was journaled."""
+    def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
+        """An event was journaled; `before` is None where it opened the rollout."""
 
 
 class Permit(Protocol):

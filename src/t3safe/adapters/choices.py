@@ -1,0 +1,95 @@
+"""What a person decided by hand (pins and holds), in one small JSON file of root's."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+
+from t3safe.domain.errors import SwitchError
+from t3safe.domain.ports import Chosen
+from t3safe.domain.versions import InvalidVersion, Version
+
+
+@frozen
+class ChoicesFile:
+    """Implements the port Choices on `path`; raises SwitchError alone."""
+
+    path: Path
+
+    def chosen(self) -> Chosen:
+        """The pin and the held versions; nothing where the file is missing."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return Chosen()
+        except OSError as error:
+            raise self._trouble("read", error) from error
+        try:
+            return _read(json.loads(text))
+        except (ValueError, TypeError, KeyError, InvalidVersion) as error:
+            raise self._trouble("understand", error) from error
+
+    def pin(self, build: Version, note: str) -> None:
+        """Make this version the target of every run."""
+        self._write(evolve(self.chosen(), pin=build, pin_note=note))
+
+    def unpin(self) -> bool:
+        """Follow the track again; whether there was a pin."""
+        before = self.chosen()
+        self._write(evolve(before, pin=None, pin_note=""))
+        return before.pin is not None
+
+    def hold(self, build: Version, note: str) -> None:
+        """Never take this version."""
+        before = self.chosen()
+        held = {**dict(before.held), build: note}
+        self._write(evolve(before, held=tuple(held.items())))
+
+    def release(self, build: Version) -> bool:
+        """Let a held version be taken again; whether it was held."""
+        before = self.chosen()
+        self._write(evolve(before, held=tuple(item for item in before.held if item[0] != build)))
+        return build in dict(before.held)
+
+    def _write(self, chosen: Chosen) -> None:
+        body = {
+            "pin": chosen.pin.text if chosen.pin else None,
+            "pin_note": chosen.pin_note,
+            "held": {version.text: note for version, note in chosen.held},
+        }
+        fresh = self.path.with_name(f".{self.path.name}.new")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with fresh.open("w", encoding="utf-8") as handle:
+                json.dump(body, handle, indent=1)
+                handle.flush()
+                os.fsync(handle.fileno())
+            fresh.replace(self.path)
+            _sync_folder(self.path.parent)
+        except OSError as error:
+            raise self._trouble("write", error) from error
+
+    def _trouble(self, what: str, error: Exception) -> SwitchError:
+        return SwitchError(f"cannot {what} the pins and holds in {self.path}: {error}")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(body: dict[str, Any]) -> Chosen:
+    unknown = set(body) - {"pin", "pin_note", "held"}
+    if unknown:
+        message = f"unknown keys {sorted(unknown)}"
+        raise ValueError(message)
+    pin = body["pin"]
+    held = tuple((Version.parse(version), str(note)) for version, note in body["held"].items())
+    return Chosen(Version.parse(pin) if pin else None, str(body["pin_note"]), held)
