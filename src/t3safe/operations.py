@@ -22,14 +22,15 @@ from attrs import field, frozen
 
 from t3safe.domain import events as ev
 from t3safe.domain import ports
-from t3safe.domain.errors import PortError, StateError
+from t3safe.domain.errors import PortError, SelectionError, StateError
 from t3safe.domain.gate import OnPersonFailure
+from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout import Rollout
 from t3safe.domain.versions import Version
-from t3safe.engine import Engine, Interpreter, waits_for_boot
+from t3safe.engine import Engine, Interpreter, fold, waits_for_boot
 
 
 @frozen
@@ -71,6 +72,16 @@ class Deferral:
 
 
 @frozen
+class Survey:
+    """What the policy is asked with, and what was noticed on the way there."""
+
+    people: tuple[str, ...]
+    policy: Policy
+    standing: Standing
+    warnings: tuple[str, ...]
+
+
+@frozen
 class Host:
     """The wired host: every port, the engine over them, and the owner's rules."""
 
@@ -108,13 +119,22 @@ class Host:
             refused=perform.verdicts.refused(perform.gate.fingerprint()),
         )
 
+    def survey(self) -> Survey:
+        """Look at the host as a whole; another installer's launcher is put right on the way."""
+        mended = self.perform.selection.ensure_launcher()
+        people, problems = self.everybody()
+        return Survey(
+            people=people,
+            policy=self.policy(),
+            standing=self.standing(people),
+            warnings=(*_mended(mended), *_problems(problems)),
+        )
+
     def deferrals(self) -> tuple[Deferral, ...]:
         """Who waits to be moved, since the first run that deferred them without a move since."""
         return tuple(_deferrals(self._rollouts()))
 
     def _rollouts(self) -> Iterator[tuple[ports.RunRecord, Rollout]]:
-        from t3safe.engine import fold  # noqa: PLC0415
-
         for record in self.engine.journal.runs():
             if record.plan.kind in {ev.Kind.RUN, ev.Kind.DRAIN}:
                 yield record, fold(self.engine.journal.events(record.plan.run))
@@ -136,29 +156,36 @@ class Host:
         left = self._unfinished()
         if left is not None:
             return left
-        mended = self.perform.selection.ensure_launcher()
-        people, problems = self.everybody()
-        warnings = (*_mended(mended), *_problems(problems))
-        policy, standing = self.policy(), self.standing(people)
-        choice, stale = self._choice(policy, standing)
-        warnings = (*warnings, *stale, *self._overdue())
+        survey = self.survey()
+        choice, warnings = self.candidate(survey)
         if isinstance(choice, Stay):
             return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
-        plan = self._plan(ev.Kind.RUN, choice, standing, people)
+        plan = self._plan(ev.Kind.RUN, choice, survey)
         return attrs.evolve(self._start(plan), warnings=warnings)
+
+    def candidate(self, survey: Survey) -> tuple[Go | Stay, tuple[str, ...]]:
+        """Name tonight's candidate, or why there is none; with the loud lines of tonight."""
+        now = self.engine.clock.now()
+        shut = closed(survey.policy, survey.standing, now.astimezone())
+        if shut is not None:
+            return shut, survey.warnings
+        try:
+            offer = self._offer(survey.policy)
+        except PortError as error:
+            return Stay(No.LATER, str(error)), survey.warnings
+        warnings = (*survey.warnings, *self._stale(offer, survey.standing), *self._overdue())
+        return choose(survey.policy, survey.standing, offer, now), warnings
 
     def drain(self) -> Result:
         """Move people who were deferred and are idle now."""
         left = self._unfinished()
         if left is not None:
             return left
-        people, problems = self.everybody()
-        policy, standing = self.policy(), self.standing(people)
-        warnings = (*_problems(problems), *self._overdue())
-        choice = self._drainable(policy, standing)
+        survey = self.survey()
+        choice, warnings = self._drainable(survey), (*survey.warnings, *self._overdue())
         if isinstance(choice, Stay):
             return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
-        plan = self._plan(ev.Kind.DRAIN, choice, standing, people)
+        plan = self._plan(ev.Kind.DRAIN, choice, survey)
         return attrs.evolve(self._start(plan), warnings=warnings)
 
     def check(self, build: Version) -> Result:
@@ -166,11 +193,10 @@ class Host:
         left = self._unfinished()
         if left is not None:
             return left
-        people, problems = self.everybody()
-        standing = self.standing(people)
-        go = Go(build, tuple(person for person, _ in standing.builds))
-        plan = self._plan(ev.Kind.CHECK, go, standing, people)
-        return attrs.evolve(self._start(plan), warnings=_problems(problems))
+        survey = self.survey()
+        go = Go(build, tuple(person for person, _ in survey.standing.builds))
+        plan = self._plan(ev.Kind.CHECK, go, survey)
+        return attrs.evolve(self._start(plan), warnings=survey.warnings)
 
     # What a person asks for.
 
@@ -233,17 +259,6 @@ class Host:
             return None
         return result
 
-    def _choice(self, policy: Policy, standing: Standing) -> tuple[Go | Stay, tuple[str, ...]]:
-        now = self.engine.clock.now()
-        shut = closed(policy, standing, now.astimezone())
-        if shut is not None:
-            return shut, ()
-        try:
-            offer = self._offer(policy)
-        except PortError as error:
-            return Stay(No.LATER, str(error)), ()
-        return choose(policy, standing, offer, now), self._stale(offer, standing)
-
     def _offer(self, policy: Policy) -> Offer | None:
         if policy.pin is not None:
             return None
@@ -268,7 +283,8 @@ class Host:
             if now - item.since > self.rules.deferred_max
         )
 
-    def _drainable(self, policy: Policy, standing: Standing) -> Go | Stay:
+    def _drainable(self, survey: Survey) -> Go | Stay:
+        policy, standing = survey.policy, survey.standing
         shut = closed(attrs.evolve(policy, window=None), standing, self.engine.clock.now())
         if shut is not None:
             return shut
@@ -291,12 +307,10 @@ class Host:
         except PortError:
             return False
 
-    def _plan(
-        self, kind: ev.Kind, go: Go, standing: Standing, everybody: tuple[str, ...]
-    ) -> ev.Plan:
-        builds = dict(standing.builds)
+    def _plan(self, kind: ev.Kind, go: Go, survey: Survey) -> ev.Plan:
+        builds = dict(survey.standing.builds)
         moves = tuple(ev.MovePlan(person, builds[person], go.candidate) for person in go.people)
-        base = self.perform.selection.default() or standing.last_good or moves[0].old
+        base = self._base(survey, moves)
         return ev.Plan(
             run=self.name_run(self.engine.clock.now()),
             kind=kind,
@@ -307,8 +321,18 @@ class Host:
             attempts_max=self.rules.attempts_max,
             on_person_failure=self.rules.on_person_failure,
             staying=go.stay,
-            everybody=everybody,
+            everybody=survey.people,
         )
+
+    def _base(self, survey: Survey, moves: tuple[ev.MovePlan, ...]) -> Version:
+        """The build whose control speaks for the empty set."""
+        default = self.perform.selection.default() or survey.standing.last_good
+        if default is not None:
+            return default
+        if moves:
+            return moves[0].old
+        message = "no build is selected for anybody; `t3safe adopt` takes over the present t3"
+        raise SelectionError(message)
 
     def _start(self, plan: ev.Plan) -> Result:
         no = self.permit.may_start(plan)
@@ -356,7 +380,7 @@ def _deferrals(newest_first: Iterator[tuple[ports.RunRecord, Rollout]]) -> Itera
         for move in rollout.moves:
             if move.person in settled:
                 continue
-            if move.status.value != "deferred":
+            if move.status is not Status.DEFERRED:
                 settled.add(move.person)
                 continue
             known = waiting.get(move.person)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
 
+from t3safe.adapters._support.durable import make_folders, write_file
 from t3safe.domain.errors import SwitchError
 from t3safe.domain.ports import Chosen
 from t3safe.domain.versions import InvalidVersion, Version
@@ -61,28 +61,14 @@ class ChoicesFile:
             "pin_note": chosen.pin_note,
             "held": {version.text: note for version, note in chosen.held},
         }
-        fresh = self.path.with_name(f".{self.path.name}.new")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with fresh.open("w", encoding="utf-8") as handle:
-                json.dump(body, handle, indent=1)
-                handle.flush()
-                os.fsync(handle.fileno())
-            fresh.replace(self.path)
-            _sync_folder(self.path.parent)
+            make_folders(self.path.parent, mode=0o755)
+            write_file(self.path, json.dumps(body, indent=1).encode())
         except OSError as error:
             raise self._trouble("write", error) from error
 
     def _trouble(self, what: str, error: Exception) -> SwitchError:
         return SwitchError(f"cannot {what} the pins and holds in {self.path}: {error}")
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(body: dict[str, Any]) -> Chosen:

@@ -80,7 +80,7 @@ def _text_or_member(value: Any, kind: type[str]) -> str:  # noqa: ANN401 - whate
 def encode(event: Event) -> str:
     """Give an event as one line of JSON."""
     return json.dumps(
-        converter().unstructure(event, unstructure_as=Event),
+        as_data(event),
         ensure_ascii=False,
         separators=(",", ":"),
     )
@@ -94,3 +94,9 @@ def decode(text: str) -> Event:
         message = f"cannot understand the journal's record {text[:120]!r}: {error}"
         raise JournalError(message) from error
     return event
+
+
+def as_data(event: Event) -> dict[str, Any]:
+    """Give an event as the plain values that its JSON holds, to show."""
+    data: dict[str, Any] = converter().unstructure(event, unstructure_as=Event)
+    return data

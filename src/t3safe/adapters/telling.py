@@ -1,0 +1,57 @@
+"""Tell people what happens: one line a fact for a log, progress for a person at a terminal.
+
+The lines come from `domain.narrate`.  Under a unit the service manager gives them their identifier;
+started by hand as root they go to the system log too, under the identifier that alert rules match.
+"""
+
+from __future__ import annotations
+
+import syslog
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from attrs import frozen
+
+from t3safe.domain.events import Event
+from t3safe.domain.narrate import Level, Line, tell
+from t3safe.domain.rollout import Rollout
+
+Sink = Callable[[Line], None]
+
+IDENTIFIERS: Final = {"run": "t3-autoupdate", "drain": "t3-migrate-idle"}
+"""What existing alert rules select on; every other command speaks as a run does."""
+
+_PRIORITY: Final = {
+    Level.PROGRESS: syslog.LOG_INFO,
+    Level.INFO: syslog.LOG_INFO,
+    Level.WARNING: syslog.LOG_WARNING,
+    Level.ALERT: syslog.LOG_ERR,
+}
+
+
+@frozen
+class Teller:
+    """Implements the port Observer over any number of sinks; a sink must not raise."""
+
+    sinks: tuple[Sink, ...]
+
+    def saw(self, before: Rollout | None, event: Event, after: Rollout) -> None:
+        """Hand each line of the event to every sink."""
+        self.say(tell(before, event, after))
+
+    def say(self, lines: Iterable[Line]) -> None:
+        """Hand lines of one's own to every sink."""
+        for line in lines:
+            for sink in self.sinks:
+                sink(line)
+
+
+def system_log(identifier: str) -> Sink:
+    """Give a sink that writes to the system log under this identifier."""
+    syslog.openlog(identifier, syslog.LOG_PID, syslog.LOG_DAEMON)
+
+    def write(line: Line) -> None:
+        for part in str(line).splitlines():
+            syslog.syslog(_PRIORITY[line.level], part)
+
+    return write

@@ -1,0 +1,80 @@
+"""Exit statuses: what a timer, a script or a monitor learns without reading a line.
+
+| status | meaning |
+|---|---|
+| 0 | done, or nothing to do |
+| 1 | a defect of t3safe itself |
+| 2 | usage or configuration: nothing was done |
+| 10 | frozen: a person must look and thaw |
+| 11 | refused: a guard or the gate said no |
+| 12 | later: nothing is proven either way, or interrupted; the next run tries again |
+| 13 | rolled back: the build failed in production, the host is frozen |
+| 14 | gate broken: nothing is held against the build |
+| 15 | needs a human |
+| 16 | locked: another t3safe acts on this host |
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import assert_never
+
+from t3safe.domain.events import Outcome
+from t3safe.domain.policy import No
+from t3safe.operations import Result
+
+
+class Exit(IntEnum):
+    """The statuses with which a command ends."""
+
+    OK = 0
+    DEFECT = 1
+    USAGE = 2
+    FROZEN = 10
+    REFUSED = 11
+    LATER = 12
+    ROLLED_BACK = 13
+    GATE_BROKEN = 14
+    NEEDS_HUMAN = 15
+    LOCKED = 16
+
+
+def exit_of(result: Result) -> Exit:
+    """Give the status for the end of an operation."""
+    if result.stayed is not None:
+        return _of_no(result.stayed)
+    if result.outcome is None:
+        return Exit.OK
+    return _of_outcome(result.outcome)
+
+
+def _of_no(no: No) -> Exit:
+    match no:
+        case No.FROZEN:
+            return Exit.FROZEN
+        case No.NOTHING:
+            return Exit.OK
+        case No.REFUSED:
+            return Exit.REFUSED
+        case No.LATER:
+            return Exit.LATER
+        case never:
+            assert_never(never)
+
+
+def _of_outcome(outcome: Outcome) -> Exit:
+    match outcome:
+        case Outcome.PROMOTED | Outcome.MOVED | Outcome.DEFERRED | Outcome.PASSED:
+            return Exit.OK
+        case Outcome.REFUSED:
+            return Exit.REFUSED
+        case Outcome.LATER | Outcome.INTERRUPTED:
+            return Exit.LATER
+        case Outcome.ROLLED_BACK:
+            return Exit.ROLLED_BACK
+        case Outcome.GATE_BROKEN:
+            return Exit.GATE_BROKEN
+        case Outcome.NEEDS_HUMAN:
+            return Exit.NEEDS_HUMAN
+        case never:
+            assert_never(never)

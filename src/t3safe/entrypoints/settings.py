@@ -1,0 +1,234 @@
+"""Read the configuration: defaults, then the TOML file, then the environment.
+
+Rules:
+
+1. The environment wins over the file, the file over the defaults.
+2. An unknown key, a wrong type or a value out of range is one clear line that names the file (or
+   the variable) and the key.  Nothing is guessed.
+3. A file that was named must be there; the default file may be missing.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import time
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+from cattrs import Converter
+from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
+
+from t3safe.configuration import Settings
+from t3safe.domain.versions import InvalidVersion, Version
+
+DEFAULT_FILE: Final = Path("/etc/t3safe/config.toml")
+
+ENVIRONMENT: Final = {
+    "T3_TRACK": "track",
+    "T3_PIN": "pin",
+    "T3_FREEZE_FILE": "freeze_file",
+    "T3_STATE_DIR": "state_dir",
+    "T3_BACKUP_DEST": "backup_dest",
+    "T3_SMOKE_PORT": "smoke_port",
+    "T3_DISPATCH": "dispatch",
+    "T3_USER_MAP": "user_map",
+    "T3_DRY_RUN": "dry_run",
+    "T3_TMPDIR": "tmpdir",
+    "T3_BACKUP_TIMEOUT": "backup_timeout",
+}
+"""The variables that the host's units set already, and the settings that they stand for."""
+
+
+class SettingsError(ValueError):
+    """Raised when the configuration cannot be used; the text is one line that says where."""
+
+
+def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read the configuration (rules 1 to 3).
+
+    `file` None means the default file if it is there.  Raises SettingsError.
+    """
+    settings = _structured(_read(file), str(file or DEFAULT_FILE))
+    for variable, key in ENVIRONMENT.items():
+        text = environment.get(variable, "")
+        if text:
+            settings = _with_variable(settings, variable, key, text)
+    return _checked(settings)
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    path = file or DEFAULT_FILE
+    try:
+        with path.open("rb") as handle:
+            return tomllib.load(handle)
+    except FileNotFoundError as error:
+        if file is None:
+            return {}
+        message = f"{path}: no such configuration file"
+        raise SettingsError(message) from error
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror}"
+        raise SettingsError(message) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{path}: is not TOML: {error}"
+        raise SettingsError(message) from error
+
+
+def _structured(raw: Mapping[str, Any], where: str) -> Settings:
+    try:
+        return _converter().structure(raw, Settings)
+    except (ClassValidationError, IterableValidationError) as error:
+        message = f"{where}: {_first(error, '')}"
+        raise SettingsError(message) from error
+
+
+def _with_variable(settings: Settings, variable: str, key: str, text: str) -> Settings:
+    raw: dict[str, Any] = {key: _of_text(key, text)}
+    try:
+        value = getattr(_structured(raw, variable), key)
+    except SettingsError as error:
+        message = f"environment {variable}={text!r}: {str(error).removeprefix(variable + ': ')}"
+        raise SettingsError(message) from error
+    return attrs.evolve(settings, **{key: value})
+
+
+def _of_text(key: str, text: str) -> object:
+    """Turn a variable's text into what TOML would hold for that key."""
+    kind = type(getattr(Settings(), key))
+    if kind is bool:
+        return {"0": False, "1": True}.get(text, text)
+    if kind in {int, float}:
+        return _number(text)
+    return text
+
+
+def _number(text: str) -> float | int | str:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _checked(settings: Settings) -> Settings:
+    for name in ("freeze_file", "state_dir", "backup_dest", "user_map", "tmpdir", "store"):
+        path: Path = getattr(settings, name)
+        if not path.is_absolute():
+            message = f"{name}: {str(path)!r} is not an absolute path"
+            raise SettingsError(message)
+    if "{person}" not in settings.base_dir:
+        message = f"base_dir: {settings.base_dir!r} does not hold {{person}}"
+        raise SettingsError(message)
+    if settings.pin:
+        _version(settings.pin)
+    _at_least(settings)
+    return settings
+
+
+def _version(text: str) -> None:
+    try:
+        Version.parse(text)
+    except InvalidVersion as error:
+        message = f"pin: {error}"
+        raise SettingsError(message) from error
+
+
+def _at_least(settings: Settings) -> None:
+    limits: tuple[tuple[str, float, float, float], ...] = (
+        ("smoke_port", settings.smoke_port, 0, 65535),
+        ("backup_timeout", settings.backup_timeout, 1, 86400),
+        ("gate.soak", settings.gate.soak, 0, 86400),
+        ("gate.deadline", settings.gate.deadline, 0.001, 86400),
+        ("gate.tolerance", settings.gate.tolerance, 0, 1),
+        ("gate.jobs", settings.gate.jobs, 1, 64),
+        ("rollout.bake", settings.rollout.bake, 0, 7 * 86400),
+        ("rollout.bake_interval", settings.rollout.bake_interval, 0.1, 86400),
+        ("rollout.quiet", settings.rollout.quiet, 0, 7 * 86400),
+        ("rollout.attempts_max", settings.rollout.attempts_max, 1, 10),
+        ("rollout.verify_deadline", settings.rollout.verify_deadline, 1, 3600),
+        ("rollout.stop_timeout", settings.rollout.stop_timeout, 1, 3600),
+        ("policy.age_min_days", settings.policy.age_min_days, 0, 3650),
+        ("policy.stale_days", settings.policy.stale_days, 0, 3650),
+        ("policy.deferred_max_days", settings.policy.deferred_max_days, 0, 3650),
+        ("retention.snapshots", settings.retention.snapshots, 1, 1000),
+        ("retention.builds", settings.retention.builds, 0, 100),
+    )
+    for key, value, low, high in limits:
+        if not low <= value <= high:
+            message = f"{key}: {value} is not between {low} and {high}"
+            raise SettingsError(message)
+
+
+def _converter() -> Converter:
+    made = Converter(forbid_extra_keys=True)
+    made.register_structure_hook(str, _text)
+    made.register_structure_hook(bool, lambda value, _: _exact(value, bool, "true or false"))
+    made.register_structure_hook(int, lambda value, _: _exact(value, int, "a whole number"))
+    made.register_structure_hook(float, lambda value, _: _decimal(value))
+    made.register_structure_hook(Path, lambda value, _: Path(_plain_text(value)))
+    made.register_structure_hook(Path | None, lambda value, _: _optional_path(value))
+    made.register_structure_hook(time, lambda value, _: _clock_time(value))
+    return made
+
+
+def _plain_text(value: Any) -> str:  # noqa: ANN401 - whatever TOML holds
+    if not isinstance(value, str):
+        message = f"{value!r} is not text"
+        raise TypeError(message)
+    return value
+
+
+def _text(value: Any, kind: type[str]) -> str:  # noqa: ANN401 - whatever TOML holds
+    """Read a text; cattrs asks here for string enumerations too."""
+    return kind(_plain_text(value))
+
+
+def _exact(value: Any, kind: type, name: str) -> Any:  # noqa: ANN401 - whatever TOML holds
+    if type(value) is not kind:
+        message = f"{value!r} is not {name}"
+        raise TypeError(message)
+    return value
+
+
+def _decimal(value: Any) -> float:  # noqa: ANN401 - whatever TOML holds
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        message = f"{value!r} is not a number"
+        raise TypeError(message)
+    return float(value)
+
+
+def _optional_path(value: Any) -> Path | None:  # noqa: ANN401 - whatever TOML holds
+    text = _plain_text(value)
+    return Path(text) if text else None
+
+
+def _clock_time(value: Any) -> time:  # noqa: ANN401 - whatever TOML holds
+    if isinstance(value, time):
+        return value
+    message = f"{value!r} is not a time such as 01:30:00"
+    raise TypeError(message)
+
+
+def _first(error: BaseException, path: str) -> str:
+    """Say the first trouble of a nested validation error as `key: what`."""
+    if isinstance(error, ForbiddenExtraKeysError):
+        extra = ", ".join(sorted(error.extra_fields))
+        return f"{path + '.' if path else ''}{extra}: unknown key"
+    if isinstance(error, ClassValidationError | IterableValidationError):
+        inner = error.exceptions[0]
+        return _first(inner, ".".join(filter(None, (path, _noted(inner)))))
+    return f"{path}: {error}"
+
+
+def _noted(error: BaseException) -> str:
+    for note in getattr(error, "__notes__", ()):
+        name = getattr(note, "name", None)
+        if name is not None:
+            return str(name)
+        index = getattr(note, "index", None)
+        if index is not None:
+            return str(index)
+    return ""

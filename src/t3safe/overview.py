@@ -1,0 +1,137 @@
+"""How the host stands, as values to show: read through the ports, nothing is changed.
+
+A part that cannot be read is shown with the reason in its place; the rest is shown all the same,
+because whoever asks may be asking since something is broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from attrs import field, frozen
+
+from t3safe.domain import events as ev
+from t3safe.domain.errors import PortError
+from t3safe.domain.ports import RunRecord
+from t3safe.operations import Deferral, Host
+
+_T = TypeVar("_T")
+
+
+@frozen
+class _Reader:
+    """Reads what can be read, and keeps why the rest could not be."""
+
+    problems: list[str] = field(factory=list)
+
+    def __call__(self, read: Callable[[], _T]) -> _T | None:
+        try:
+            return read()
+        except PortError as error:
+            self.problems.append(str(error))
+            return None
+
+
+@frozen
+class PersonStatus:
+    """One person: `build` is empty while fenced, `problem` says what could not be read."""
+
+    person: str
+    build: str
+    fenced: bool
+    running: bool
+    readiness: str
+    why: str
+    ledger: int | None
+    snapshots: int
+    snapshot_bytes: int
+    deferred_since: datetime | None
+    deferred_for: str
+    problem: str
+
+
+@frozen
+class HostStatus:
+    """The host as a whole; texts are empty where there is nothing to say."""
+
+    people: tuple[PersonStatus, ...]
+    frozen: str
+    pin: str
+    pin_note: str
+    held: tuple[tuple[str, str], ...]
+    refused: tuple[tuple[str, str], ...]
+    default: str
+    last_good: str
+    previous_good: str
+    builds: tuple[str, ...]
+    unfinished: str
+    last_run: str
+    last_outcome: str
+    last_reason: str
+    last_closed: datetime | None
+    problems: tuple[str, ...]
+
+
+def host_status(host: Host) -> HostStatus:
+    """Look at everything that a person would ask for first."""
+    told = _Reader()
+    people, map_problems = told(host.everybody) or ((), ())
+    told.problems.extend(f"user map {problem}" for problem in map_problems)
+    selection, chosen = host.perform.selection, told(host.choices.chosen)
+    deferrals = {item.person: item for item in told(host.deferrals) or ()}
+    last = told(lambda: next(iter(host.engine.journal.runs()), None))
+    refused = told(lambda: host.perform.verdicts.refused(host.perform.gate.fingerprint())) or ()
+    policy_pin = host.rules.policy.pin
+    unfinished = told(host.engine.journal.unfinished)
+    return HostStatus(
+        people=tuple(person_status(host, name, deferrals.get(name)) for name in people),
+        frozen=told(host.perform.switch.frozen) or "",
+        pin=str(policy_pin or (chosen and chosen.pin) or ""),
+        pin_note="by configuration" if policy_pin else (chosen.pin_note if chosen else ""),
+        held=tuple((str(version), note) for version, note in (chosen.held if chosen else ())),
+        refused=tuple((str(version), why) for version, why in refused),
+        default=str(told(selection.default) or ""),
+        last_good=str(told(selection.last_good) or ""),
+        previous_good=str(told(selection.previous_good) or ""),
+        builds=tuple(str(build) for build in told(host.perform.builds.present) or ()),
+        unfinished=unfinished or "",
+        last_run=last.plan.run if last else "",
+        last_outcome=_outcome(last),
+        last_reason=last.ended.reason if last and last.ended else "",
+        last_closed=last.closed if last else None,
+        problems=tuple(told.problems),
+    )
+
+
+def _outcome(record: RunRecord | None) -> str:
+    if record is None:
+        return ""
+    return record.ended.outcome.value if record.ended else "unfinished"
+
+
+def person_status(host: Host, person: str, deferral: Deferral | None) -> PersonStatus:
+    """Look at one person; what cannot be read is named in `problem`."""
+    told = _Reader()
+    perform = host.perform
+    selected = told(lambda: perform.selection.selected(person))
+    status = told(lambda: perform.services.status(person))
+    unknown = ev.Assessed(ev.Readiness.BUSY, "unknown is busy")
+    assessed = told(lambda: perform.assess(person)) or unknown
+    ledger = told(lambda: perform.states.ledger(person))
+    snapshots = told(lambda: perform.states.snapshots(person)) or ()
+    return PersonStatus(
+        person=person,
+        build=str(selected.build) if selected and selected.build else "",
+        fenced=bool(selected and selected.fenced),
+        running=bool(status and status.running),
+        readiness=assessed.readiness.value,
+        why=assessed.reason,
+        ledger=ledger.level if ledger is not None else None,
+        snapshots=len(snapshots),
+        snapshot_bytes=sum(info.stored.size for info in snapshots),
+        deferred_since=deferral.since if deferral else None,
+        deferred_for=str(deferral.build) if deferral else "",
+        problem="; ".join(told.problems),
+    )
