@@ -119,9 +119,12 @@ class Host:
             refused=perform.verdicts.refused(perform.gate.fingerprint()),
         )
 
-    def survey(self) -> Survey:
-        """Look at the host as a whole; another installer's launcher is put right on the way."""
-        mended = self.perform.selection.ensure_launcher()
+    def survey(self, *, mend: bool) -> Survey:
+        """Look at the host as a whole.
+
+        With `mend` a launcher that another installer replaced is put back on the way.
+        """
+        mended = self.perform.selection.ensure_launcher() if mend else ""
         people, problems = self.everybody()
         return Survey(
             people=people,
@@ -156,7 +159,7 @@ class Host:
         left = self._unfinished()
         if left is not None:
             return left
-        survey = self.survey()
+        survey = self.survey(mend=True)
         choice, warnings = self.candidate(survey)
         if isinstance(choice, Stay):
             return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
@@ -181,7 +184,7 @@ class Host:
         left = self._unfinished()
         if left is not None:
             return left
-        survey = self.survey()
+        survey = self.survey(mend=True)
         choice, warnings = self._drainable(survey), (*survey.warnings, *self._overdue())
         if isinstance(choice, Stay):
             return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
@@ -193,7 +196,7 @@ class Host:
         left = self._unfinished()
         if left is not None:
             return left
-        survey = self.survey()
+        survey = self.survey(mend=False)
         go = Go(build, tuple(person for person, _ in survey.standing.builds))
         plan = self._plan(ev.Kind.CHECK, go, survey)
         return attrs.evolve(self._start(plan), warnings=survey.warnings)
@@ -373,15 +376,17 @@ def _problems(problems: tuple[MapProblem, ...]) -> tuple[str, ...]:
 
 
 def _deferrals(newest_first: Iterator[tuple[ports.RunRecord, Rollout]]) -> Iterator[Deferral]:
-    """Follow each person back to the first deferral of the row that is not over yet."""
+    """Follow each person back to the first deferral since they were last moved.
+
+    A run that ended before it came to them, or that was refused, changes nothing for them.
+    """
     waiting: dict[str, Deferral] = {}
     settled: set[str] = set()
     for record, rollout in newest_first:
         for move in rollout.moves:
-            if move.person in settled:
-                continue
-            if move.status is not Status.DEFERRED:
+            if move.status in {Status.MOVED, Status.KEPT}:
                 settled.add(move.person)
+            if move.person in settled or move.status is not Status.DEFERRED:
                 continue
             known = waiting.get(move.person)
             build = known.build if known else move.plan.new

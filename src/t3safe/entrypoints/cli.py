@@ -35,13 +35,13 @@ from t3safe.entrypoints.settings import DEFAULT_FILE, SettingsError, load
 from t3safe.operations import Result
 
 
-class VersionType(click.ParamType):
+class VersionType(click.ParamType[Version]):
     """A version of t3, as npm prints it."""
 
     name = "version"
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Version:
         """Read the version, or end with usage."""
         if isinstance(value, Version):
@@ -151,7 +151,7 @@ def _dry_run(app: App, wait: float, *, as_json: bool) -> NoReturn:
         app.acting("run", wait, aside=as_json) as wired,
         rehearsal_only(app.settings, wired) as trial,
     ):
-        choice, warnings = wired.host.candidate(wired.host.survey())
+        choice, warnings = wired.host.candidate(wired.host.survey(mend=False))
         if isinstance(choice, Stay):
             stay = Result(None, choice.reason, stayed=choice.why, warnings=warnings)
             _leave(wired, stay, as_json=as_json)
