@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
+from cattrs import Converter
+from cattrs.errors import BaseValidationError
 
 from t3safe.adapters._support.durable import make_folders, write_file
 from t3safe.domain.errors import SwitchError
 from t3safe.domain.ports import Chosen
-from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.domain.versions import Version
 
 
 @frozen
@@ -29,8 +30,8 @@ class ChoicesFile:
         except OSError as error:
             raise self._trouble("read", error) from error
         try:
-            return _read(json.loads(text))
-        except (ValueError, TypeError, KeyError, InvalidVersion) as error:
+            return _read(text)
+        except (ValueError, AttributeError, BaseValidationError) as error:
             raise self._trouble("understand", error) from error
 
     def pin(self, build: Version, note: str) -> None:
@@ -56,14 +57,11 @@ class ChoicesFile:
         return build in dict(before.held)
 
     def _write(self, chosen: Chosen) -> None:
-        body = {
-            "pin": chosen.pin.text if chosen.pin else None,
-            "pin_note": chosen.pin_note,
-            "held": {version.text: note for version, note in chosen.held},
-        }
+        held = {version.text: note for version, note in chosen.held}
+        body = _Body(chosen.pin.text if chosen.pin else None, chosen.pin_note, held)
         try:
             make_folders(self.path.parent, mode=0o755)
-            write_file(self.path, json.dumps(body, indent=1).encode())
+            write_file(self.path, json.dumps(asdict(body), indent=1).encode())
         except OSError as error:
             raise self._trouble("write", error) from error
 
@@ -71,11 +69,19 @@ class ChoicesFile:
         return SwitchError(f"cannot {what} the pins and holds in {self.path}: {error}")
 
 
-def _read(body: dict[str, Any]) -> Chosen:
-    unknown = set(body) - {"pin", "pin_note", "held"}
-    if unknown:
-        message = f"unknown keys {sorted(unknown)}"
-        raise ValueError(message)
-    pin = body["pin"]
-    held = tuple((Version.parse(version), str(note)) for version, note in body["held"].items())
-    return Chosen(Version.parse(pin) if pin else None, str(body["pin_note"]), held)
+@frozen
+class _Body:
+    """What the file holds."""
+
+    pin: str | None
+    pin_note: str
+    held: dict[str, str]
+
+
+_CONVERTER = Converter(forbid_extra_keys=True)
+
+
+def _read(text: str) -> Chosen:
+    body = _CONVERTER.structure(json.loads(text), _Body)
+    held = tuple((Version.parse(version), note) for version, note in body.held.items())
+    return Chosen(Version.parse(body.pin) if body.pin else None, body.pin_note, held)

@@ -22,7 +22,7 @@ from cattrs.strategies import configure_tagged_union
 from t3safe.domain.effects import Effect
 from t3safe.domain.errors import JournalError
 from t3safe.domain.events import Answer, Event
-from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.domain.versions import Version
 
 TAG = "type"
 
@@ -90,7 +90,7 @@ def decode(text: str) -> Event:
     """Read an event; raises JournalError where the text is not wholly understood (rule 2)."""
     try:
         event: Event = converter().structure(json.loads(text), Event)  # type: ignore[arg-type]
-    except (ValueError, TypeError, KeyError, BaseValidationError, InvalidVersion) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, BaseValidationError) as error:
         message = f"cannot understand the journal's record {text[:120]!r}: {error}"
         raise JournalError(message) from error
     return event

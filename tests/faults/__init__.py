@@ -1,0 +1,1 @@
+"""Whole runs with a fault at each step; the invariants are checked after every one."""

@@ -1,0 +1,1 @@
+"""Single decisions and adapters, without waiting and without the network."""

@@ -1,0 +1,1 @@
+"""Tests of what is particular to one adapter; what a port promises is in `contract`."""

@@ -1,0 +1,158 @@
+"""The configuration: defaults, file, environment, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+from datetime import time
+from pathlib import Path
+
+import pytest
+
+from t3safe.configuration import Settings
+from t3safe.domain.gate import OnPersonFailure
+from t3safe.domain.policy import Track
+from t3safe.entrypoints.settings import ENVIRONMENT, SettingsError, load
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Give the place of a configuration file."""
+    return tmp_path / "config.toml"
+
+
+def test_an_empty_file_gives_the_defaults(file: Path) -> None:
+    """The defaults are those of the host that t3safe was made for."""
+    file.write_text("")
+    settings = load(file, {})
+    assert settings == Settings()
+    assert settings.freeze_file == Path("/etc/t3-autoupdate.freeze")
+    assert settings.state_dir == Path("/var/lib/t3-autoupdate")
+    assert settings.backup_dest == Path("/var/backups/t3-state")
+    assert settings.user_map == Path("/etc/ttyd-user-map")
+    assert settings.tmpdir == Path("/var/tmp")
+    assert settings.dispatch == "127.0.0.1:3780"
+    assert (settings.smoke_port, settings.backup_timeout) == (3799, 900.0)
+    assert (settings.track, settings.pin, settings.dry_run) == (Track.NIGHTLY, "", False)
+
+
+def test_the_file_sets_nested_values(file: Path) -> None:
+    """Numbers, texts, times and lists arrive typed."""
+    file.write_text(
+        'track = "latest"\nlauncher = ""\n'
+        "[gate]\nsoak = 3\n"
+        '[policy]\non_person_failure = "hold-back"\n'
+        "window = { opens = 01:00:00, closes = 05:30:00 }\n"
+        '[dispatch_knows]\ncookies = ["t3_session", "t3_session_[0-9a-f]{12}"]\n'
+        "[services.ports]\nalice = 4001\n"
+    )
+    settings = load(file, {})
+    assert settings.track is Track.LATEST
+    assert settings.launcher is None
+    assert settings.gate.soak == 3.0
+    assert settings.policy.on_person_failure is OnPersonFailure.HOLD_BACK
+    assert settings.policy.window is not None
+    assert settings.policy.window.closes == time(5, 30)
+    assert settings.dispatch_knows.cookies == ("t3_session", "t3_session_[0-9a-f]{12}")
+    assert settings.services.ports == {"alice": 4001}
+
+
+def test_every_variable_of_the_host_wins_over_the_file(file: Path) -> None:
+    """The units set these variables already; an empty one does not count."""
+    file.write_text('track = "latest"\nsmoke_port = 1\npin = "0.0.28"\n')
+    environment = {
+        "T3_TRACK": "nightly",
+        "T3_PIN": "0.0.27",
+        "T3_FREEZE_FILE": "/f",
+        "T3_STATE_DIR": "/s",
+        "T3_BACKUP_DEST": "/b",
+        "T3_SMOKE_PORT": "3801",
+        "T3_DISPATCH": "127.0.0.1:1",
+        "T3_USER_MAP": "/m",
+        "T3_DRY_RUN": "1",
+        "T3_TMPDIR": "/t",
+        "T3_BACKUP_TIMEOUT": "30",
+    }
+    assert set(environment) == set(ENVIRONMENT)
+    settings = load(file, environment)
+    assert settings.track is Track.NIGHTLY
+    assert settings.pin == "0.0.27"
+    assert settings.freeze_file == Path("/f")
+    assert settings.dry_run
+    assert (settings.smoke_port, settings.backup_timeout) == (3801, 30.0)
+    assert load(file, {"T3_TRACK": ""}).track is Track.LATEST
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "x: unknown key"),
+        ("[gate]\nnope = 1", "gate.nope: unknown key"),
+        ('[gate]\nsoak = "a"', "gate.soak: 'a' is not a number"),
+        ("smoke_port = true", "smoke_port: True is not a whole number"),
+        ("dry_run = 1", "dry_run: 1 is not true or false"),
+        ('track = "beta"', "track: 'beta' is not a valid Track"),
+        ('[services]\ncommand = ["a", 3]', "services.command.1: 3 is not text"),
+        ("[policy]\nwindow = { opens = 1 }", "policy.window.opens: 1 is not a time"),
+        ("gate = 3", "gate:"),
+        ("= =", "is not TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line_with_file_and_key(
+    file: Path, text: str, message: str
+) -> None:
+    """Nothing is guessed and nothing is ignored."""
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(file, {})
+    assert str(file) in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('base_dir = "/x"', "base_dir: '/x' does not hold {person}"),
+        ('state_dir = "here"', "state_dir: 'here' is not an absolute path"),
+        ("[gate]\ntolerance = 2", "gate.tolerance: 2.0 is not between 0 and 1"),
+        ("[rollout]\nattempts_max = 0", "rollout.attempts_max: 0 is not between 1 and 10"),
+        ('pin = "v1"', "pin: 'v1' is not a SemVer"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(file: Path, text: str, message: str) -> None:
+    """A wrong value never reaches the host."""
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(file, {})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("T3_DRY_RUN", "yes", "is not true or false"),
+        ("T3_SMOKE_PORT", "x", "is not a whole number"),
+        ("T3_TRACK", "beta", "is not a valid Track"),
+        ("T3_BACKUP_TIMEOUT", "soon", "is not a number"),
+    ],
+)
+def test_a_mistake_in_a_variable_names_the_variable(
+    file: Path, variable: str, text: str, message: str
+) -> None:
+    """The line says which variable to mend."""
+    file.write_text("")
+    with pytest.raises(SettingsError) as caught:
+        load(file, {variable: text})
+    assert f"environment {variable}={text!r}" in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_a_named_file_must_be_there(file: Path) -> None:
+    """Only the default file may be missing."""
+    with pytest.raises(SettingsError, match="no such configuration file"):
+        load(file, {})
+
+
+def test_an_unreadable_file_is_one_clear_line(tmp_path: Path) -> None:
+    """A folder in the file's place stands for everything that cannot be read."""
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path, {})
