@@ -1,0 +1,1 @@
+"""Helpers that several adapters share; they know no adapter and raise OSError alone."""

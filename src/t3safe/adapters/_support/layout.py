@@ -1,0 +1,35 @@
+"""Where things lie in the store of builds.
+
+<store>/builds/<version>/               an npm prefix, sealed by its build.json
+<store>/builds/.stage-<version>-<x>/    a build in the making, or garbage of one
+<store>/builds/.trash-<version>-<x>/    a build that is being deleted, or garbage of one
+<store>/schemas/<version>.json          the migrations that the build knows, once measured
+<store>/users/<person>                  -> ../builds/<version> or ../fence
+<store>/default                         -> builds/<version>
+<store>/fence/                          has a stub where a build has its program
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from t3safe.domain.versions import Version
+
+BUILDS: Final = "builds"
+FENCE: Final = "fence"
+MANIFEST: Final = "build.json"
+PROGRAM: Final = "node_modules/.bin/t3"
+"""Below a build: npm links the program here whatever its path inside the package is."""
+
+
+def build_folder(store: Path, build: Version) -> Path:
+    """Where a build lies once it is sealed; a version's text is safe as a folder's name."""
+    return store / BUILDS / build.text
+
+
+def holds(store: Path, build: Version) -> bool:
+    """Whether the store holds this build, sealed and with a program."""
+    folder = build_folder(store, build)
+    sealed = not folder.is_symlink() and (folder / MANIFEST).is_file()
+    return sealed and (folder / PROGRAM).is_file()

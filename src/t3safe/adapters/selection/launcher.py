@@ -1,0 +1,67 @@
+"""The launcher, `/usr/bin/t3`: a few lines of sh that execute the caller's selected build.
+
+Rules:
+
+1. The caller's OS user alone decides; no argument and no variable of the environment does.
+2. It executes `<store>/builds/<version>/node_modules/.bin/t3`, with the links of the selection
+   resolved, so that the process's command line names its build and a later change of the
+   selection never moves a running process to another build.
+3. Where nothing is selected it says so and ends with 78 (EX_CONFIG); where the caller cannot be
+   told, with 70 (EX_SOFTWARE).
+4. Root is refused with 77 (EX_NOPERM): a nightly's code never runs as root.
+5. While a person is fenced the stub runs in place of a build and ends with 75 (EX_TEMPFAIL).
+
+The figures are those of sysexits.h.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Final
+
+from t3safe.adapters._support import layout
+
+_LAUNCHER: Final = """\
+#!/bin/sh
+# Runs the t3 build that is selected for the calling user.  Kept by t3safe: `t3safe status` shows
+# who runs what, and every run puts this file back where another installer replaced it.
+store=@STORE@
+if [ "$(/usr/bin/id -u)" = 0 ]; then
+  echo "t3: root runs no t3; use: runuser -u USER -- t3 ..." >&2
+  exit 77
+fi
+person=$(/usr/bin/id -un) || person=
+case $person in
+  '' | -* | *[!A-Za-z0-9._-]* | . | ..)
+    echo "t3: cannot tell who is calling (user '$person'); nothing was started" >&2
+    exit 70 ;;
+esac
+selected=$store/users/$person
+if ! [ -e "$selected" ] && ! [ -L "$selected" ]; then
+  selected=$store/default
+fi
+program=$(/usr/bin/readlink -f "$selected")/@PROGRAM@
+if ! [ -x "$program" ]; then
+  echo "t3: no build is selected for $person ($selected); ask an administrator: t3safe status" >&2
+  exit 78
+fi
+exec "$program" "$@"
+"""
+
+_STUB: Final = """\
+#!/bin/sh
+echo "t3 is being updated, try again in a minute" >&2
+exit 75
+"""
+
+
+def render_launcher(store: Path) -> str:
+    """Give the text of the production launcher for a store with this absolute path."""
+    store_text = shlex.quote(str(store))
+    return _LAUNCHER.replace("@STORE@", store_text).replace("@PROGRAM@", layout.PROGRAM)
+
+
+def render_stub() -> str:
+    """Give the text of what runs in place of a build while a person is fenced."""
+    return _STUB

@@ -1,0 +1,218 @@
+"""The selection as symbolic links, implementing the port Selection.
+
+Rules:
+
+1. A link is replaced by a rename and the folder is synced before the call returns: at every
+   moment, also after a power cut, it names the old build, the new build or the fence.
+2. Only a sealed build of the store can be selected.
+3. A link is read as text and believed only where it has exactly the form that this module writes;
+   anything else is reported with the command that mends it, never guessed around.
+4. Writing mends: whatever file or link stands in place of a link is replaced.
+
+`last-good` is the file of that name in the state folder: one line with the version.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import frozen
+
+from t3safe.adapters._support import durable, layout
+from t3safe.adapters.selection.launcher import render_launcher, render_stub
+from t3safe.domain.errors import SelectionError
+from t3safe.domain.people import valid_person
+from t3safe.domain.ports import Selected
+from t3safe.domain.versions import InvalidVersion, Version
+
+
+@frozen
+class SymlinkSelection:
+    """Implements the port Selection; raises SelectionError alone.
+
+    `store` is the store of builds, `state` the folder of `last-good`.  `launcher` is the file that
+    is kept ours, None where there is none to keep (an embedded host).
+    """
+
+    store: Path
+    state: Path
+    launcher: Path | None = None
+
+    def selected(self, person: str) -> Selected:
+        """What is selected for a person; the default where nothing of their own is."""
+        link = self._link(person)
+        target = self._read(link, person)
+        if target is None:
+            build = self.default()
+            if build is None:
+                message = f"cannot tell what {person} runs: no build is the default"
+                raise SelectionError(f"{message}; run `t3safe adopt` first")
+            return Selected(build)
+        if target == f"../{layout.FENCE}":
+            return Selected(None)
+        return Selected(self._build(link, target, f"../{layout.BUILDS}/", person))
+
+    def select(self, person: str, build: Version) -> None:
+        """Let the person's serve and mint be this build, which the store must hold."""
+        link = self._link(person)
+        self._require(build, f"cannot select {build} for {person}")
+        with _errors(f"cannot select {build} for {person}"):
+            durable.make_folders(link.parent)
+            durable.write_link(link, f"../{layout.BUILDS}/{build}")
+
+    def fence(self, person: str) -> None:
+        """Let neither a mint nor a start of this person run any build."""
+        link = self._link(person)
+        stub = self.store / layout.FENCE / layout.PROGRAM
+        content = render_stub().encode()
+        with _errors(f"cannot fence {person}"):
+            if _found(stub, content):
+                durable.make_folders(stub.parent)
+                durable.write_file(stub, content, 0o755)
+            durable.make_folders(link.parent)
+            durable.write_link(link, f"../{layout.FENCE}")
+
+    def default(self) -> Version | None:
+        """The build of everybody who has none of their own; None before the first adoption."""
+        link = self.store / "default"
+        target = self._read(link, "everybody else")
+        return (
+            None
+            if target is None
+            else self._build(link, target, f"{layout.BUILDS}/", "everybody else")
+        )
+
+    def promote(self, build: Version) -> None:
+        """Make the build the default and record it as last-good, keeping the one before.
+
+        The order is previous-good, last-good, default.  Cut off after the first, the same build is
+        named twice and the next call writes both anew; cut off after the second, last-good already
+        is the build, so the next call leaves previous-good alone.  The default comes last: people
+        without a link of their own run the build only once the record says that it is good, and
+        lag behind on a proven one until then.
+        """
+        self._require(build, f"cannot promote {build}")
+        before = self.last_good()
+        with _errors(f"cannot promote {build}"):
+            durable.make_folders(self.state)
+            if before is not None and before != build:
+                self._note("previous-good", before)
+            if before != build:
+                self._note("last-good", build)
+            durable.write_link(self.store / "default", f"{layout.BUILDS}/{build}")
+
+    def last_good(self) -> Version | None:
+        """The build that was promoted last, None before the first."""
+        return self._noted("last-good")
+
+    def previous_good(self) -> Version | None:
+        """The build that was last-good before `last_good`, None if there was none."""
+        return self._noted("previous-good")
+
+    def ensure_launcher(self) -> str:
+        """Put the launcher back where another installer replaced it.
+
+        Returns what was found and mended, empty when all was well.  Before the first adoption no
+        launcher can run anything, so what is there is left alone.
+        """
+        launcher = self.launcher
+        if launcher is None or self.default() is None:
+            return ""
+        content = render_launcher(self.store).encode()
+        with _errors(f"cannot put the launcher {launcher} back"):
+            found = _found(launcher, content)
+            if found:
+                durable.write_file(launcher, content, 0o755)
+        return f"{launcher} {found}: the launcher was put back" if found else ""
+
+    def _link(self, person: str) -> Path:
+        if not valid_person(person):
+            message = f"cannot tell what {person!r} runs: not a person's name; see the user map"
+            raise SelectionError(message)
+        return self.store / "users" / person
+
+    def _read(self, link: Path, who: str) -> str | None:
+        """Read a link as text; None where nothing is there."""
+        try:
+            return str(link.readlink())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._ill(link, who, f"not a link ({error.strerror})") from error
+
+    def _build(self, link: Path, target: str, folder: str, who: str) -> Version:
+        if not target.startswith(folder):
+            raise self._ill(link, who, f"a link to {target}, which is no build of the store")
+        try:
+            build = Version.parse(target.removeprefix(folder))
+        except InvalidVersion as error:
+            raise self._ill(link, who, f"a link to no version, {error}") from error
+        if not layout.holds(self.store, build):
+            raise self._ill(link, who, f"a link to {build}, which the store does not hold")
+        return build
+
+    def _ill(self, link: Path, who: str, what: str) -> SelectionError:
+        if link.parent == self.store:
+            mend = f"promote a build that it holds: ln -sfn builds/VERSION {link}"
+        else:
+            mend = f"select a build that it holds: `t3safe rollback {link.name} --to VERSION`"
+        return SelectionError(f"cannot tell what {who} runs: {link} is {what}; {mend}")
+
+    def _require(self, build: Version, what: str) -> None:
+        if not layout.holds(self.store, build):
+            message = f"{what}: {self.store} does not hold it; `t3safe check {build}` brings it in"
+            raise SelectionError(message)
+
+    def _note(self, name: str, build: Version) -> None:
+        durable.write_file(self.state / name, f"{build}\n".encode())
+
+    def _noted(self, name: str) -> Version | None:
+        path = self.state / name
+        with _errors(f"cannot read {path}"):
+            content = _content(path)
+        text = (content or b"").decode("utf-8", "replace").strip()
+        if not text:
+            return None
+        try:
+            return Version.parse(text)
+        except InvalidVersion as error:
+            message = f"cannot read {path}: {error}; write the version of a proven build into it"
+            raise SelectionError(message) from error
+
+
+@contextmanager
+def _errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"{what}: {error}; check the disk and who owns the folder, then run again"
+        raise SelectionError(message) from error
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _found(launcher: Path, content: bytes) -> str:
+    """Say what stands in place of the launcher, empty where it is ours.  Nothing is executed."""
+    try:
+        status = launcher.lstat()
+    except FileNotFoundError:
+        return "was missing"
+    if stat.S_ISLNK(status.st_mode):
+        return f"had become a link to {launcher.readlink()}, another installer's"
+    if not stat.S_ISREG(status.st_mode):
+        message = "it is neither a file nor a link"
+        raise OSError(message)
+    if status.st_size != len(content) or launcher.read_bytes() != content:
+        return "had been replaced by another program"
+    if stat.S_IMODE(status.st_mode) != 0o755 or status.st_uid != os.geteuid():  # noqa: PLR2004
+        return "had lost its owner or its mode"
+    return ""

@@ -1,0 +1,396 @@
+"""The selection on a real file system, with the launcher run by a real shell."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+from t3safe.adapters.selection import SymlinkSelection, render_launcher
+from t3safe.adapters.selection.embedded import render_fixed_launcher
+from t3safe.domain.errors import SelectionError
+from t3safe.domain.ports import Selected
+from t3safe.domain.versions import Version
+from tests.contract.selection_contract import NEW, NEWEST, OLD, SelectionContract
+
+NOBODY = "nobody"
+
+
+def hold(store: Path, build: Version) -> Path:
+    """Put a build into the store whose program tells its own path and arguments."""
+    program = store / "builds" / build.text / "node_modules" / ".bin" / "t3"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text('#!/bin/sh\necho "$0" "$@"\n')
+    program.chmod(0o755)
+    (store / "builds" / build.text / "build.json").write_text("{}")
+    return program
+
+
+@frozen
+class Bench:
+    port: SymlinkSelection
+
+    def hold(self, *builds: Version) -> None:
+        """Let the store hold these builds."""
+        for build in builds:
+            hold(self.port.store, build)
+
+    def link(self, person: str) -> Path:
+        """Give the person's link."""
+        return self.port.store / "users" / person
+
+    def traces(self) -> dict[str, str]:
+        """Give every link and record, to be compared."""
+        found = {}
+        for folder in (self.port.store, self.port.store / "users", self.port.state):
+            for path in sorted(folder.iterdir()) if folder.exists() else []:
+                if path.is_symlink():
+                    found[str(path)] = str(path.readlink())
+                elif path.is_file():
+                    found[str(path)] = path.read_text()
+        return found
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Give a selection over an empty store, with a launcher to keep."""
+    return Bench(SymlinkSelection(tmp_path / "store", tmp_path / "state", tmp_path / "bin" / "t3"))
+
+
+class TestSymlinkSelection(SelectionContract):
+    """The contract, on symbolic links."""
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("../builds/0.0.99", "which the store does not hold"),
+        ("../builds/../../etc", "a link to no version"),
+        ("/etc", "which is no build of the store"),
+        ("builds/0.0.28-nightly.20260615.567", "which is no build of the store"),
+        ("../default", "which is no build of the store"),
+    ],
+)
+def test_link_of_another_form_is_not_believed(bench: Bench, target: str, words: str) -> None:
+    """A link that this module never writes is told with what mends it, and left as it is."""
+    bench.hold(OLD)
+    bench.port.promote(OLD)
+    bench.port.fence("alice")
+    link = bench.link("alice")
+    link.unlink()
+    link.symlink_to(target)
+
+    with pytest.raises(SelectionError, match=words) as caught:
+        bench.port.selected("alice")
+
+    assert "`t3safe rollback alice --to VERSION`" in str(caught.value)
+    assert str(link.readlink()) == target
+
+
+def test_file_in_place_of_a_link_is_told_and_mended_by_a_selection(bench: Bench) -> None:
+    """A regular file where a link belongs is no selection, and selecting replaces it."""
+    bench.hold(OLD)
+    bench.port.promote(OLD)
+    bench.port.fence("bob")
+    bench.link("alice").write_text("0.0.28")
+
+    with pytest.raises(SelectionError, match="not a link"):
+        bench.port.selected("alice")
+
+    bench.port.select("alice", OLD)
+    assert bench.port.selected("alice") == Selected(OLD)
+
+
+def test_folder_in_place_of_a_link_is_refused(bench: Bench) -> None:
+    """A folder where a link belongs is somebody's, and stays with what it holds."""
+    bench.hold(OLD)
+    (bench.link("alice") / "kept").mkdir(parents=True)
+
+    with pytest.raises(SelectionError, match="cannot fence alice"):
+        bench.port.fence("alice")
+    with pytest.raises(SelectionError, match="cannot select"):
+        bench.port.select("alice", OLD)
+
+    assert (bench.link("alice") / "kept").is_dir()
+
+
+def test_unreadable_record_is_told(bench: Bench) -> None:
+    """A last-good that is no version is told with the file's name, and nothing is promoted."""
+    bench.hold(OLD)
+    bench.port.state.mkdir()
+    (bench.port.state / "last-good").write_text("latest\n")
+
+    with pytest.raises(SelectionError, match="last-good"):
+        bench.port.promote(OLD)
+
+    assert bench.port.default() is None
+
+
+def test_record_is_one_line_with_the_version(bench: Bench) -> None:
+    """Other programs read last-good as a line with the version; blanks around it are allowed."""
+    bench.hold(OLD)
+    bench.port.promote(OLD)
+    record = bench.port.state / "last-good"
+    assert record.read_text() == f"{OLD}\n"
+
+    record.write_text(f"  {NEW} \n\n")
+    assert bench.port.last_good() == NEW
+    record.write_text("")
+    assert bench.port.last_good() is None
+
+
+@pytest.mark.parametrize("cut", ["previous-good", "last-good"])
+def test_promotion_that_was_cut_off_ends_the_same(bench: Bench, cut: str) -> None:
+    """Whatever part of a promotion was written before a power cut, the next call completes it."""
+    bench.hold(OLD, NEW, NEWEST)
+    bench.port.promote(OLD)
+    bench.port.promote(NEW)
+    (bench.port.state / "previous-good").write_text(f"{NEW}\n")
+    if cut == "last-good":
+        (bench.port.state / "last-good").write_text(f"{NEWEST}\n")
+    assert bench.port.default() == NEW
+
+    bench.port.promote(NEWEST)
+
+    assert bench.port.default() == NEWEST
+    assert (bench.port.last_good(), bench.port.previous_good()) == (NEWEST, NEW)
+
+
+def test_temporary_link_of_a_dead_process_is_no_obstacle(bench: Bench) -> None:
+    """A process that died before the rename leaves a file that the next call replaces."""
+    bench.hold(OLD)
+    bench.port.fence("alice")
+    (bench.link("alice").parent / ".alice.new").symlink_to("../builds/0.0.99")
+
+    bench.port.select("alice", OLD)
+
+    assert bench.port.selected("alice") == Selected(OLD)
+    assert os.listdir(bench.link("alice").parent) == ["alice"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_store_that_cannot_be_written_is_told(bench: Bench) -> None:
+    """A store on a read-only place keeps its selection, and the message says what failed."""
+    bench.hold(OLD, NEW)
+    bench.port.select("alice", OLD)
+    bench.link("alice").parent.chmod(0o555)
+    try:
+        with pytest.raises(SelectionError, match=f"cannot select {NEW} for alice"):
+            bench.port.select("alice", NEW)
+    finally:
+        bench.link("alice").parent.chmod(0o755)
+
+    assert bench.port.selected("alice") == Selected(OLD)
+
+
+def test_stub_says_try_again_and_ends_with_75(bench: Bench) -> None:
+    """A fenced mint prints nothing that could be taken for a credential, and fails as passing."""
+    bench.port.fence("alice")
+
+    program = bench.link("alice") / "node_modules" / ".bin" / "t3"
+    done = subprocess.run([program, "serve"], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (75, "")
+    assert "being updated, try again" in done.stderr
+
+
+def test_damaged_stub_is_written_anew(bench: Bench) -> None:
+    """A fence always ends at the stub, whatever became of the stub in the meantime."""
+    bench.port.fence("alice")
+    program = bench.port.store / "fence" / "node_modules" / ".bin" / "t3"
+    program.chmod(0o644)
+
+    bench.port.fence("alice")
+
+    assert os.access(program, os.X_OK)
+
+
+# The launcher.
+
+
+def test_launcher_is_left_alone_before_adoption(bench: Bench) -> None:
+    """On a host without a default the launcher could run nothing: another's t3 stays."""
+    launcher = bench.port.launcher
+    assert launcher is not None
+    launcher.parent.mkdir()
+    launcher.write_text("another's t3")
+
+    assert bench.port.ensure_launcher() == ""
+    assert launcher.read_text() == "another's t3"
+
+
+@pytest.mark.parametrize("found", ["link", "file", "missing", "mode"])
+def test_replaced_launcher_is_put_back(bench: Bench, found: str) -> None:
+    """Whatever another installer left, the launcher is ours again, and it is said."""
+    bench.hold(OLD)
+    bench.port.promote(OLD)
+    launcher = bench.port.launcher
+    assert launcher is not None
+    launcher.parent.mkdir()
+    other = bench.port.state / "bin.mjs"
+    other.write_text("another's t3")
+    match found:
+        case "link":
+            launcher.symlink_to(other)
+        case "file":
+            launcher.write_text("another's t3")
+        case "mode":
+            launcher.write_text(render_launcher(bench.port.store))
+            launcher.chmod(0o777)
+        case _:
+            assert not launcher.exists()
+
+    told = bench.port.ensure_launcher()
+
+    assert str(launcher) in told
+    assert told.endswith("the launcher was put back")
+    assert launcher.read_text() == render_launcher(bench.port.store)
+    assert stat.S_IMODE(launcher.lstat().st_mode) == 0o755
+    assert other.read_text() == "another's t3"
+    assert os.listdir(launcher.parent) == ["t3"]
+    assert bench.port.ensure_launcher() == ""
+
+
+def test_no_launcher_is_no_trouble(tmp_path: Path) -> None:
+    """An embedded host has no launcher to keep."""
+    selection = SymlinkSelection(tmp_path / "store", tmp_path / "state")
+    hold(selection.store, OLD)
+    selection.promote(OLD)
+
+    assert selection.ensure_launcher() == ""
+
+
+def test_folder_in_place_of_the_launcher_is_told(bench: Bench) -> None:
+    """A folder where the launcher belongs is nothing to replace."""
+    bench.hold(OLD)
+    bench.port.promote(OLD)
+    launcher = bench.port.launcher
+    assert launcher is not None
+    launcher.mkdir(parents=True)
+
+    with pytest.raises(SelectionError, match="neither a file nor a link"):
+        bench.port.ensure_launcher()
+
+    assert launcher.is_dir()
+
+
+@pytest.fixture
+def open_store() -> Iterator[Path]:
+    """A store that another user can reach, with a blank and a quote in its path."""
+    with tempfile.TemporaryDirectory(prefix="t3safe it's ") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def me() -> tuple[str, str | None]:
+    """Give a name that is not root's, and the user to become for it, None for nobody else."""
+    if os.geteuid() == 0:
+        return NOBODY, NOBODY
+    return pwd.getpwuid(os.geteuid()).pw_name, None
+
+
+def launch(
+    store: Path, *arguments: str, user: str | int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the launcher of a store as a user, in an environment that tries to mislead it."""
+    launcher = store / "t3"
+    if not launcher.exists():
+        launcher.write_text(render_launcher(store))
+        launcher.chmod(0o755)
+    return subprocess.run(
+        [launcher, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"USER": "root", "LOGNAME": "root", "HOME": "/", "PATH": "/nowhere", "T3_STORE": "/x"},
+        user=user,
+    )
+
+
+def test_launcher_runs_the_selected_build_by_its_own_path(open_store: Path) -> None:
+    """The command line names the build's folder, and arguments arrive as they were given."""
+    name, user = me()
+    selection = SymlinkSelection(open_store, open_store / "state")
+    program = hold(open_store, NEW)
+    hold(open_store, OLD)
+    selection.promote(OLD)
+    selection.select(name, NEW)
+
+    done = launch(open_store, "serve", "a b", "*", user=user)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{program} serve a b *\n"
+
+
+def test_launcher_runs_the_default_for_everybody_else(open_store: Path) -> None:
+    """Who has no selection of their own runs the default."""
+    _, user = me()
+    program = hold(open_store, OLD)
+    SymlinkSelection(open_store, open_store / "state").promote(OLD)
+
+    assert launch(open_store, "--version", user=user).stdout == f"{program} --version\n"
+
+
+def test_launcher_fails_closed_without_a_build(open_store: Path) -> None:
+    """A dangling selection runs nothing, not the default either."""
+    name, user = me()
+    selection = SymlinkSelection(open_store, open_store / "state")
+    assert launch(open_store, user=user).returncode == 78
+
+    hold(open_store, OLD)
+    selection.promote(OLD)
+    selection.fence(name)
+    assert launch(open_store, user=user).returncode == 75
+
+    (open_store / "users" / name).unlink()
+    (open_store / "users" / name).symlink_to("../builds/0.0.99")
+    done = launch(open_store, user=user)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "no build is selected" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to try")
+def test_launcher_refuses_root(open_store: Path) -> None:
+    """Root runs no build, whatever is selected."""
+    hold(open_store, OLD)
+    SymlinkSelection(open_store, open_store / "state").promote(OLD)
+
+    done = launch(open_store, "--version")
+
+    assert (done.returncode, done.stdout) == (77, "")
+    assert "runuser" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to try")
+def test_launcher_starts_nothing_for_a_user_without_a_name(open_store: Path) -> None:
+    """A caller whom the host does not know by name gets nothing."""
+    hold(open_store, OLD)
+    SymlinkSelection(open_store, open_store / "state").promote(OLD)
+
+    done = launch(open_store, "--version", user=4242424)
+
+    assert (done.returncode, done.stdout) == (70, "")
+    assert "cannot tell who is calling" in done.stderr
+
+
+def test_fixed_launcher_runs_one_persons_build(tmp_path: Path) -> None:
+    """The launcher of an embedded host knows its person by its text alone."""
+    selection = SymlinkSelection(tmp_path / "store", tmp_path / "state")
+    default, program = hold(selection.store, OLD), hold(selection.store, NEW)
+    selection.promote(OLD)
+    launcher = tmp_path / "t3-alice"
+    launcher.write_text(render_fixed_launcher(selection.store, "alice"))
+    launcher.chmod(0o755)
+
+    assert subprocess.check_output([launcher, "x"], text=True) == f"{default} x\n"
+    selection.select("alice", NEW)
+    assert subprocess.check_output([launcher, "x"], text=True) == f"{program} x\n"
+    with pytest.raises(SelectionError, match="not a person's name"):
+        render_fixed_launcher(selection.store, "../alice")
