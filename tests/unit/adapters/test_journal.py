@@ -177,7 +177,7 @@ def _fill(journal: SqliteJournal) -> None:
     """Let the database be full until its reserve is gone, as a full disk would."""
 
     class Full(sqlite3.Connection):
-        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:  # noqa: ANN401 - as sqlite3 has it
             if sql.startswith("INSERT") and reserve.exists():
                 raise sqlite3.OperationalError("database or disk is full")
             return super().execute(sql, parameters)

@@ -1,0 +1,7 @@
+"""State sets on this machine: the port's adapter and how it calls its worker."""
+
+from __future__ import annotations
+
+from t3safe.adapters.statesets.local import LocalStateSets
+
+__all__ = ["LocalStateSets"]

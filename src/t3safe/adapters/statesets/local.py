@@ -1,0 +1,321 @@
+"""State sets on this machine, every access in a worker that runs as the person.
+
+`<destination>/<person>/` is made by us and given to the person; below it everything belongs to the
+worker (`stateworker.manifest` tells how a snapshot lies there).  A folder there whose manifest
+cannot be read is not listed; `verify` says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+import cattrs
+from attrs import define, frozen
+
+from t3safe.adapters.statesets.calling import CallFailed, Identity, call, identity_of
+from t3safe.domain import events as ev
+from t3safe.domain.errors import Fault, StateError
+from t3safe.domain.idle import Activity, TurnMark
+from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.ports import Clock, SnapshotInfo
+from t3safe.domain.retention import SnapshotKind, Stored
+from t3safe.domain.versions import InvalidVersion, Version
+
+LOOK_SECONDS: Final = 30.0
+"""How long a mere look may take; SQLite itself waits 5 s for a lock."""
+_TEXT_MAX: Final = 600
+
+_ADVICE: Final = {
+    "held": "stop the serve and what else runs on this state set, then try again",
+    "locked": "try again when the process that keeps it locked has ended",
+    "broken": "`t3safe snapshots {person}` lists what can be restored",
+    "shape": "put an ordinary file or folder in its place, then try again",
+    "denied": "check the owner and the modes there, then try again",
+    "space": "free space or move the backups elsewhere, then try again",
+    "missing": "`t3safe snapshots {person}` lists those that there are",
+    "damaged": "`t3safe snapshots {person}` lists others",
+    "raw": "`t3safe snapshots {person}` lists others; this one is for salvage by hand",
+    "unfinished": "`t3safe recover` ends it",
+    "clash": "`t3safe snapshots {person}` lists what there is",
+    "system": "look at the disk and the system's log, then try again",
+}
+_NO_ADVICE: Final = "look at the system's log, then try again"
+
+_T = TypeVar("_T")
+
+
+@frozen
+class _Summary:
+    id: str
+    person: str
+    kind: SnapshotKind
+    taken: datetime
+    build: str | None
+    size: int
+    ledger: dict[str, tuple[tuple[int, str], ...]]
+    rows: tuple[tuple[str, int], ...]
+
+
+@frozen
+class _Work:
+    tracked: bool
+    turns: tuple[tuple[str, datetime | None], ...] = ()
+    approvals: int = 0
+    inputs: int = 0
+    last_activity: datetime | None = None
+    serve_started: datetime | None = None
+    unreadable: str = ""
+
+
+def _aware(said: str, _: object) -> datetime:
+    moment = datetime.fromisoformat(said)
+    if moment.tzinfo is None:
+        message = "a time without a zone"
+        raise ValueError(message)
+    return moment.astimezone(UTC)
+
+
+def _nothing(said: object, _: object) -> None:
+    if said is not None:
+        message = "an answer where none was asked for"
+        raise ValueError(message)
+
+
+_CONVERTER: Final = cattrs.Converter(forbid_extra_keys=True)
+_CONVERTER.register_structure_hook(datetime, _aware)
+_CONVERTER.register_structure_hook(type(None), _nothing)
+
+
+@define
+class LocalStateSets:
+    """The state sets below a base folder per person, with snapshots below a destination.
+
+    `base` is a template (`/home/{person}/.t3`).  `timeout` is how many seconds a copy may take.
+    `switch_user` is false on an embedded host, where all people are one OS user.  `python` must be
+    an interpreter that the people can execute, 3.11 or newer.
+    """
+
+    base: str
+    destination: Path
+    clock: Clock
+    timeout: float = 900.0
+    switch_user: bool = True
+    python: str = sys.executable
+
+    def snapshot(
+        self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
+    ) -> ev.Snapshotted:
+        """Take, verify and seal a copy; the same id again tells the sealed one, verified."""
+        what = f"take snapshot {snapshot} of {person}"
+        summary = self._copying(
+            what,
+            person,
+            "snapshot",
+            _Summary,
+            snapshot=snapshot,
+            kind=kind.value,
+            build=None if build is None else build.text,
+            taken=self.clock.now().isoformat(),
+        )
+        if (summary.id, summary.kind) != (snapshot, kind):
+            raise _failure(what, person, "the worker answered for another snapshot")
+        return ev.Snapshotted(snapshot, _ledger(summary.ledger), summary.size)
+
+    def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
+        """Count per table the rows that `snapshot` holds and `since` does not.
+
+        Also a StateError where either keeps a database as bytes that SQLite cannot read: its rows
+        cannot be counted, and leaving them out would read as none.
+        """
+        what = f"count the rows of {person} between {since} and {snapshot}"
+        shape = tuple[tuple[str, int], ...]
+        found = self._copying(what, person, "rows_since", shape, snapshot=snapshot, since=since)
+        return tuple(ev.RowsKept(table, rows) for table, rows in found)
+
+    def restore(self, person: str, snapshot: str) -> None:
+        """Make the set what the snapshot holds; small files that it does not have stay."""
+        what = f"restore {person}"
+        self._copying(what, person, "restore", type(None), snapshot=snapshot)
+
+    def restoring(self, person: str) -> bool:
+        """Whether a restore was begun and not ended."""
+        return self._look(f"tell whether {person} is being restored", person, "restoring", bool)
+
+    def ledger(self, person: str) -> SetLedger:
+        """The ledgers of the person's set as it is now."""
+        shape = dict[str, tuple[tuple[int, str], ...]]
+        return _ledger(self._look(f"read the ledger of {person}", person, "ledger", shape))
+
+    def activity(self, person: str) -> Activity:
+        """What the person's databases say about work; unreadable is an answer, not an error."""
+        try:
+            said = self._look(f"read the activity of {person}", person, "activity", _Work)
+        except StateError as error:
+            return Activity(tracked=False, unreadable=str(error))
+        return Activity(
+            tracked=said.tracked,
+            turns=tuple(TurnMark(_tame(thread), since) for thread, since in said.turns),
+            approvals=said.approvals,
+            inputs=said.inputs,
+            last_activity=said.last_activity,
+            serve_started=said.serve_started,
+            unreadable=_tame(said.unreadable),
+        )
+
+    def snapshots(self, person: str) -> tuple[SnapshotInfo, ...]:
+        """The sealed snapshots of a person, oldest first."""
+        what = f"list the snapshots of {person}"
+        if not self._store(what, person, self._identity(what, person), make=False):
+            return ()
+        found = self._look(what, person, "snapshots", tuple[_Summary, ...])
+        listed = [_info(person, summary) for summary in found]
+        return tuple(sorted(listed, key=lambda info: (info.stored.taken, info.stored.id)))
+
+    def verify(self, person: str, snapshot: str) -> None:
+        """Check a sealed snapshot against its manifest: digests, quick_check, ledger, counts."""
+        what = f"verify snapshot {snapshot} of {person}"
+        self._copying(what, person, "verify", type(None), snapshot=snapshot)
+
+    def remove(self, person: str, snapshot: str) -> None:
+        """Delete a snapshot; nothing happens when it is not there."""
+        what = f"remove snapshot {snapshot} of {person}"
+        self._copying(what, person, "remove", type(None), snapshot=snapshot)
+
+    def _copying(
+        self, what: str, person: str, ask: str, shape: type[_T], **fields: str | None
+    ) -> _T:
+        identity = self._identity(what, person)
+        store = self._store(what, person, identity, make=True)
+        said = self._ask(what, person, identity, self.timeout, ask=ask, store=store, **fields)
+        return _structured(what, person, said, shape)
+
+    def _look(self, what: str, person: str, ask: str, shape: type[_T]) -> _T:
+        identity = self._identity(what, person)
+        store = self._store(what, person, identity, make=False)
+        timeout = min(LOOK_SECONDS, self.timeout)
+        said = self._ask(what, person, identity, timeout, ask=ask, store=store)
+        return _structured(what, person, said, shape)
+
+    def _identity(self, what: str, person: str) -> Identity:
+        try:
+            return identity_of(person, switch_user=self.switch_user)
+        except CallFailed as error:
+            raise _failure(what, person, str(error)) from error
+
+    def _ask(
+        self,
+        what: str,
+        person: str,
+        identity: Identity,
+        timeout: float,
+        **fields: str | None,
+    ) -> object:
+        base = self.base.replace("{person}", person)
+        question = {"uid": identity.uid, "person": person, "base": base, **fields}
+        try:
+            answer = call(self.python, identity, json.dumps(question).encode("ascii"), timeout)
+            said = json.loads(answer)
+            # A lone surrogate would pass everything here and break who writes it down.
+            json.dumps(said, ensure_ascii=False).encode()
+        except (CallFailed, ValueError, RecursionError) as error:
+            text = str(error) if isinstance(error, CallFailed) else "the worker spoke no JSON"
+            raise _failure(what, person, text) from error
+        if not isinstance(said, dict) or "answer" not in said:
+            kind, text = _trouble(said)
+            raise _failure(what, person, text, kind)
+        return said["answer"]
+
+    def _store(self, what: str, person: str, identity: Identity, *, make: bool) -> str:
+        """Name the person's folder for snapshots; empty where it is not there and not to be made.
+
+        The destination is ours, so nobody else can have put anything in the folder's place.
+        """
+        try:
+            if make:
+                self.destination.mkdir(mode=0o711, parents=True, exist_ok=True)
+            elif not self.destination.exists():
+                return ""
+            fd = os.open(self.destination, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                there = _given(fd, person, identity, make=make)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            text = f"{self.destination} cannot be used for snapshots: {error.strerror}"
+            raise _failure(what, person, text, "denied") from error
+        return str(self.destination / person) if there else ""
+
+
+def _given(destination: int, person: str, identity: Identity, *, make: bool) -> bool:
+    """Have the person's folder in the open destination; tell whether it is there."""
+    status = os.fstat(destination)
+    if identity.switch and (
+        status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ):
+        raise PermissionError(1, "it is not ours alone to write")
+    try:
+        found = os.stat(person, dir_fd=destination, follow_symlinks=False)
+    except FileNotFoundError:
+        if not make:
+            return False
+        os.mkdir(person, 0o700, dir_fd=destination)
+        found = os.stat(person, dir_fd=destination, follow_symlinks=False)
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(20, f"{person} there is no folder")
+    if found.st_uid != identity.uid:
+        # Between the making of the folder and this; or made by another tool that runs as we do.
+        if found.st_uid != os.geteuid():
+            raise PermissionError(1, f"the folder {person} there belongs to somebody else")
+        os.chown(person, identity.uid, identity.gid, dir_fd=destination, follow_symlinks=False)
+    os.fsync(destination)
+    return True
+
+
+def _trouble(said: object) -> tuple[str, str]:
+    if isinstance(said, dict) and isinstance(said.get("text"), str):
+        return str(said.get("trouble")), said["text"]
+    return "", "the worker gave no answer that can be understood"
+
+
+def _structured(what: str, person: str, said: object, shape: type[_T]) -> _T:
+    try:
+        return _CONVERTER.structure(said, shape)
+    except (cattrs.BaseValidationError, ValueError, TypeError) as error:
+        text = "the worker gave no answer that can be understood"
+        raise _failure(what, person, text) from error
+
+
+def _failure(what: str, person: str, text: str, kind: str = "") -> StateError:
+    advice = _ADVICE.get(kind, _NO_ADVICE).format(person=person)
+    return StateError(f"cannot {_tame(what)}: {_tame(text)}; {advice}", fault=Fault.HOST)
+
+
+def _tame(text: str) -> str:
+    """Make one short printable line of what a person's files may have had a say in."""
+    line = "".join(sign if sign.isprintable() else " " for sign in text)
+    return line if len(line) <= _TEXT_MAX else f"{line[:_TEXT_MAX]}..."
+
+
+def _ledger(said: dict[str, tuple[tuple[int, str], ...]]) -> SetLedger:
+    return SetLedger.of({name: Ledger.of(entries) for name, entries in said.items()})
+
+
+def _info(person: str, summary: _Summary) -> SnapshotInfo:
+    stored = Stored(summary.id, summary.kind, summary.taken, summary.size)
+    return SnapshotInfo(
+        stored, person, _build(summary.build), _ledger(summary.ledger), summary.rows
+    )
+
+
+def _build(text: str | None) -> Version | None:
+    """Read the build that a manifest names; one that is no version is not known."""
+    try:
+        return None if text is None else Version.parse(text)
+    except InvalidVersion:
+        return None

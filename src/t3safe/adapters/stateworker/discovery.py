@@ -1,0 +1,228 @@
+"""What belongs to a state set: databases by their header, and the small files beside them.
+
+Rules:
+
+1. A database is a regular file that begins with SQLite's header, whatever it is called.
+2. What looks like a database and is none (a `.sqlite` that is empty, garbage, a link or a folder; a
+   log without its database) is found with its problem: it must never pass for "no database".
+3. Small files are all other regular files up to 1 MiB.  Logs, attachments, the serve's runtime file
+   and what this worker itself puts there do not belong to the set.
+4. Links are never followed; FIFOs, sockets and devices are never opened for more than a look.
+5. A folder that cannot be listed is an error: it may hold a database.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Final, NamedTuple
+
+from t3safe.adapters.stateworker.disk import FILE_FLAGS, folder
+from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
+
+USERDATA: Final = "userdata"
+RUNTIME: Final = "server-runtime.json"
+OWN_PREFIX: Final = ".t3safe-"
+"""Names at the top of userdata that are this worker's own."""
+SIDECARS: Final = ("-wal", "-shm", "-journal")
+SMALL_MAX: Final = 1024**2
+"""The largest real one is keybindings.json with a few KiB; what is large is an attachment."""
+
+_MAGIC: Final = b"SQLite format 3\0"
+_WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+_DATABASE_NAME: Final = ".sqlite"
+_LEFT_OUT: Final = frozenset({"logs", "attachments", RUNTIME})
+
+
+class Database(NamedTuple):
+    """A database below userdata; `size` counts its logs in, `problem` says why it is none."""
+
+    name: str
+    mode: int
+    size: int
+    parts: tuple[str, ...]
+    problem: str = ""
+
+
+class Entry(NamedTuple):
+    """A small file or a folder below userdata."""
+
+    name: str
+    mode: int
+    size: int = 0
+
+
+class Skipped(NamedTuple):
+    """What is there and does not belong to the set, and why."""
+
+    name: str
+    why: str
+
+
+class Found(NamedTuple):
+    """A state set; every part is sorted by name."""
+
+    databases: tuple[Database, ...] = ()
+    files: tuple[Entry, ...] = ()
+    folders: tuple[Entry, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many bytes a copy may need at most."""
+        return sum(item.size for item in self.databases) + sum(item.size for item in self.files)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What looks like a database and is none, one line each."""
+        return tuple(
+            f"{shown(item.name)} {item.problem}" for item in self.databases if item.problem
+        )
+
+
+class _Seen(NamedTuple):
+    """A directory entry after one look, by descriptor, without following it."""
+
+    name: str
+    mode: int
+    size: int
+    head: bytes
+
+    @property
+    def regular(self) -> bool:
+        return stat.S_ISREG(self.mode)
+
+
+def userdata_of(base: str) -> str | None:
+    """Name the folder of the set, None when the person has none yet."""
+    path = f"{base}/{USERDATA}"
+    with telling("userdata"):
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISDIR(mode):
+            raise Trouble(Kind.SHAPE, f"{shown(path)} is {_what(mode)}, not a folder")
+    return path
+
+
+def discover(userdata: str | None) -> Found:
+    """Find everything that belongs to a set; a set that is not there is an empty one."""
+    if userdata is None:
+        return Found()
+    seen = _walk(userdata)
+    databases = _databases(seen)
+    owned = {part for database in databases for part in database.parts}
+    files: list[Entry] = []
+    folders: list[Entry] = []
+    skipped: list[Skipped] = []
+    for item in seen.values():
+        if item.name in owned or any(item.name == database.name for database in databases):
+            continue
+        if stat.S_ISDIR(item.mode):
+            folders.append(Entry(item.name, stat.S_IMODE(item.mode)))
+        elif why := _why_not(item):
+            skipped.append(Skipped(item.name, why))
+        else:
+            files.append(Entry(item.name, stat.S_IMODE(item.mode), item.size))
+    return Found(databases, tuple(sorted(files)), tuple(sorted(folders)), tuple(sorted(skipped)))
+
+
+def _why_not(item: _Seen) -> str:
+    """Say why something is no small file of the set, empty when it is one."""
+    if not item.regular:
+        return f"is {_what(item.mode)}"
+    if item.name.endswith(SIDECARS):
+        return "is a log without its database"
+    if item.size > SMALL_MAX:
+        return f"is larger than {SMALL_MAX} bytes"
+    return ""
+
+
+def _walk(userdata: str) -> dict[str, _Seen]:
+    """Look at everything below userdata that may belong to the set, ascending by name."""
+    seen: dict[str, _Seen] = {}
+    waiting = [""]
+    while waiting:
+        relative = waiting.pop()
+        with telling(shown(relative) or USERDATA), folder(userdata, relative) as fd:
+            for last in os.listdir(fd):
+                name = f"{relative}/{last}" if relative else last
+                if not relative and (last in _LEFT_OUT or last.startswith(OWN_PREFIX)):
+                    continue
+                item = _look(fd, last, name)
+                if item is None:
+                    continue
+                seen[name] = item
+                if stat.S_ISDIR(item.mode) and not name.endswith(_DATABASE_NAME):
+                    waiting.append(name)
+    return dict(sorted(seen.items()))
+
+
+def _look(above: int, last: str, name: str) -> _Seen | None:
+    """Look at one entry; None when it went away meanwhile."""
+    try:
+        before = os.stat(last, dir_fd=above, follow_symlinks=False)
+        if not stat.S_ISREG(before.st_mode):
+            return _Seen(name, before.st_mode, 0, b"")
+        fd = os.open(last, FILE_FLAGS, dir_fd=above)
+    except FileNotFoundError:
+        return None
+    try:
+        status = os.fstat(fd)
+        head = os.read(fd, len(_MAGIC)) if stat.S_ISREG(status.st_mode) else b""
+        return _Seen(name, status.st_mode, status.st_size, head)
+    finally:
+        os.close(fd)
+
+
+def _databases(seen: dict[str, _Seen]) -> tuple[Database, ...]:
+    names = {item.name for item in seen.values() if _is_or_claims(item)}
+    for item in seen.values():
+        if item.regular and item.name.endswith("-wal") and item.head[:4] in _WAL_MAGIC:
+            owner = item.name.removesuffix("-wal")
+            if owner not in seen or seen[owner].size == 0:
+                names.add(owner)
+    return tuple(_database(name, seen) for name in sorted(names))
+
+
+def _is_or_claims(item: _Seen) -> bool:
+    return (item.regular and item.head == _MAGIC) or item.name.endswith(_DATABASE_NAME)
+
+
+def _database(name: str, seen: dict[str, _Seen]) -> Database:
+    parts = [seen[part] for part in (name, *(name + end for end in SIDECARS)) if part in seen]
+    files = [part for part in parts if part.regular]
+    mode = stat.S_IMODE(seen[name].mode) if name in seen else 0o600
+    size = sum(part.size for part in files)
+    return Database(name, mode, size, tuple(part.name for part in files), _problem(name, seen))
+
+
+def _problem(name: str, seen: dict[str, _Seen]) -> str:
+    """Say why something is not a database that SQLite can be given, empty when it is."""
+    main = seen.get(name)
+    log = seen.get(name + "-wal")
+    if main is None:
+        return "is missing while its log is there"
+    if not main.regular:
+        return f"is {_what(main.mode)}, not a file"
+    # SQLite deletes the log of an empty database when it opens it: it must not be given this one.
+    if main.size == 0:
+        return "is empty while its log is not" if log and log.size else "is empty (0 bytes)"
+    return "" if main.head == _MAGIC else "is not a database"
+
+
+def _what(mode: int) -> str:
+    match stat.S_IFMT(mode):
+        case stat.S_IFLNK:
+            return "a link"
+        case stat.S_IFDIR:
+            return "a folder"
+        case stat.S_IFREG:
+            return "a file"
+        case stat.S_IFIFO:
+            return "a FIFO"
+        case stat.S_IFSOCK:
+            return "a socket"
+        case _:
+            return "a device"

@@ -1,0 +1,173 @@
+"""The entrance: one question in JSON on a line of standard input, one answer on standard output.
+
+An answer is `{"answer": ...}` or `{"trouble": kind, "text": ...}`.  The parent keeps the input open
+for as long as it wants the worker to live: when it dies, by whatever means, the input ends and the
+worker ends at once, so that a later t3safe never meets one still at work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from t3safe.adapters.stateworker import manifest, snapshots
+from t3safe.adapters.stateworker.activity import work
+from t3safe.adapters.stateworker.discovery import discover, userdata_of
+from t3safe.adapters.stateworker.disk import Tools
+from t3safe.adapters.stateworker.manifest import FILES, Manifest
+from t3safe.adapters.stateworker.reading import Ledger, ledger, opened
+from t3safe.adapters.stateworker.restoring import restore, restoring
+from t3safe.adapters.stateworker.rows import rows_beyond
+from t3safe.adapters.stateworker.snapshots import Order, alone, verify
+from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
+
+Question = dict[str, Any]
+
+ORPHANED: Final = 75
+"""Exit status of a worker whose parent has gone."""
+
+
+def told(databases: tuple[tuple[str, Ledger], ...]) -> dict[str, Ledger]:
+    """Name databases so that the names can be written anywhere; two that look alike are refused."""
+    named = {shown(name): entries for name, entries in databases}
+    if len(named) != len(databases):
+        raise Trouble(Kind.BROKEN, "two databases bear names that look the same")
+    return named
+
+
+def _summary(sealed: Manifest) -> dict[str, Any]:
+    return {
+        "id": sealed.id,
+        "person": sealed.person,
+        "kind": sealed.kind,
+        "taken": sealed.taken,
+        "build": sealed.build,
+        "size": sealed.size,
+        "ledger": told(tuple((item.name, item.ledger) for item in sealed.databases)),
+        "rows": [
+            (f"{shown(item.name)}:{shown(table)}", rows)
+            for item in sealed.databases
+            for table, rows in item.counts
+        ],
+    }
+
+
+def _snapshot(question: Question, tools: Tools) -> object:
+    if question["kind"] not in snapshots.KINDS:
+        raise Trouble(Kind.SYSTEM, "unknown kind of snapshot")
+    fields = {name: question[name] for name in Order._fields}
+    return _summary(snapshots.take(Order(**fields), tools))
+
+
+def _rows_since(question: Question, _: Tools) -> object:
+    store = question["store"]
+    later = manifest.load(store, question["snapshot"])
+    earlier = manifest.load(store, question["since"])
+    before = {database.name: database for database in earlier.databases}
+    for copied in (*later.databases, *earlier.databases):
+        if copied.problem:
+            what = f"{shown(copied.name)} is kept as bytes that SQLite cannot read"
+            raise Trouble(Kind.RAW, f"{what} ({copied.problem})")
+    found: list[tuple[str, int]] = []
+    for copied in later.databases:
+        old = (_files(store, earlier), copied.name) if copied.name in before else None
+        rows = rows_beyond((_files(store, later), copied.name), old)
+        found += ((f"{shown(copied.name)}:{shown(table)}", count) for table, count in rows)
+    return found
+
+
+def _files(store: str, sealed: Manifest) -> str:
+    return f"{store}/{sealed.id}/{FILES}"
+
+
+def _restore(question: Question, tools: Tools) -> None:
+    restore(question["base"], question["store"], question["person"], question["snapshot"], tools)
+
+
+def _restoring(question: Question, _: Tools) -> object:
+    if not question["store"]:
+        return restoring(question["base"])
+    with alone(question["store"], shared=True):
+        return restoring(question["base"])
+
+
+def _ledger(question: Question, _: Tools) -> object:
+    userdata = userdata_of(question["base"])
+    found = discover(userdata)
+    if found.problems:
+        raise Trouble(Kind.BROKEN, found.problems[0])
+    ledgers: list[tuple[str, Ledger]] = []
+    for item in found.databases:
+        with opened(str(userdata), item.name) as connection:
+            ledgers.append((item.name, ledger(connection, item.name)))
+    return told(tuple(ledgers))
+
+
+def _activity(question: Question, _: Tools) -> object:
+    try:
+        return work(userdata_of(question["base"]))._asdict()
+    except Trouble as trouble:
+        return {"tracked": False, "unreadable": str(trouble)}
+
+
+def _snapshots(question: Question, _: Tools) -> object:
+    listed: list[dict[str, Any]] = []
+    for sealed in snapshots.listing(question["store"]):
+        with suppress(Trouble):
+            listed.append(_summary(sealed))
+    return listed
+
+
+def _verify(question: Question, _: Tools) -> None:
+    store = question["store"]
+    verify(store, manifest.load(store, question["snapshot"]))
+
+
+def _remove(question: Question, tools: Tools) -> None:
+    snapshots.remove(question["store"], question["snapshot"], tools)
+
+
+_QUESTIONS: Final[dict[str, Callable[[Question, Tools], object]]] = {
+    "snapshot": _snapshot,
+    "rows_since": _rows_since,
+    "restore": _restore,
+    "restoring": _restoring,
+    "ledger": _ledger,
+    "activity": _activity,
+    "snapshots": _snapshots,
+    "verify": _verify,
+    "remove": _remove,
+}
+
+
+def answer(question: Question, tools: Tools | None = None) -> dict[str, Any]:
+    """Answer one question; whatever the outside world refuses is an answer too."""
+    try:
+        with telling(str(question["ask"])):
+            said = _QUESTIONS[question["ask"]](question, tools or Tools())
+    except Trouble as trouble:
+        return {"trouble": trouble.kind, "text": str(trouble)}
+    return {"answer": said}
+
+
+def _die_with_parent() -> None:
+    while os.read(0, 1024):
+        pass
+    os._exit(ORPHANED)
+
+
+def main() -> None:
+    """Answer the question on standard input, unless the parent goes away first."""
+    question = json.loads(sys.stdin.buffer.readline())
+    if os.geteuid() != question["uid"]:
+        sys.exit("the worker does not run as the person")
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    sys.stdout.write(json.dumps(answer(question)))
+    sys.stdout.flush()
+    # The watching thread sits in a read that never returns; nothing else is left to be done.
+    os._exit(0)

@@ -1,0 +1,272 @@
+"""Taking, checking, listing and removing sealed copies of a set.
+
+Rules:
+
+1. A snapshot is made in `.partial-<id>` and counts from the rename to `<id>` on; by then every file
+   and folder of it is durable and was checked.
+2. A partial or a half-deleted one is garbage; the next call removes it.
+3. What is sealed is never written again.  Its id asked for again is checked and told again.
+4. At rest nobody may hold the set, looked at before the copy and after it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, NamedTuple
+
+from t3safe.adapters.stateworker import disk, manifest
+from t3safe.adapters.stateworker.discovery import Database, Found, discover, userdata_of
+from t3safe.adapters.stateworker.disk import Sealed, Tools
+from t3safe.adapters.stateworker.holders import refuse_held
+from t3safe.adapters.stateworker.manifest import FILES, MANIFEST, Copied, Manifest
+from t3safe.adapters.stateworker.reading import (
+    back_up,
+    counts,
+    ledger,
+    opened,
+    quick_check,
+)
+from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
+
+ONLINE: Final = "online"
+REST: Final = "rest"
+QUARANTINE: Final = "quarantine"
+KINDS: Final = (ONLINE, REST, QUARANTINE)
+MARKER: Final = ".t3safe-restore.json"
+"""At the top of userdata from before the first change of a restore until after its last."""
+
+_PARTIAL: Final = ".partial-"
+_TRASH: Final = ".trash-"
+
+
+class Order(NamedTuple):
+    """What is to be taken: whose set, where to, and what the manifest says of it."""
+
+    base: str
+    store: str
+    person: str
+    snapshot: str
+    kind: str
+    build: str | None
+    taken: str
+
+
+@contextmanager
+def alone(store: str, *, shared: bool = False) -> Iterator[None]:
+    """Let only one worker change this person's set and snapshots at a time.
+
+    A worker whose parent was killed dies by itself; this closes the moment until it has.
+    """
+    with telling(shown(store)), disk.folder(store) as fd:
+        fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+
+
+def take(order: Order, tools: Tools) -> Manifest:
+    """Take, check and seal a copy of a set."""
+    manifest.check_id(order.snapshot)
+    with alone(order.store):
+        _sweep(order.store)
+        tools.reached("snapshot:swept")
+        if sealed := _already(order):
+            return sealed
+        userdata = userdata_of(order.base)
+        found = _takeable(order, userdata)
+        if order.kind != ONLINE and userdata is not None:
+            refuse_held(userdata, found.databases, tools)
+        _require_space(order, userdata, found, tools)
+        partial = _PARTIAL + order.snapshot
+        try:
+            taken = _fill(order, f"{order.store}/{partial}", userdata, found, tools)
+            _seal(order.store, partial, taken, tools)
+        except Exception:
+            with suppress(OSError):
+                disk.remove_tree(order.store, partial)
+            raise
+        return taken
+
+
+def _already(order: Order) -> Manifest | None:
+    """Tell the sealed snapshot of this id, checked; None when there is none yet."""
+    try:
+        sealed = manifest.load(order.store, order.snapshot)
+    except Trouble as trouble:
+        if trouble.kind is not Kind.MISSING:
+            raise
+        return None
+    if (sealed.kind, sealed.person) != (order.kind, order.person):
+        what = f"{sealed.kind} snapshot of {shown(sealed.person)}"
+        raise Trouble(Kind.CLASH, f"{order.snapshot} is already the {what}")
+    verify(order.store, sealed)
+    return sealed
+
+
+def _sweep(store: str) -> None:
+    for name in sorted(os.listdir(store)):
+        if name.startswith((_PARTIAL, _TRASH)):
+            disk.remove_tree(store, name)
+
+
+def _takeable(order: Order, userdata: str | None) -> Found:
+    found = discover(userdata)
+    if order.kind == QUARANTINE:
+        return found
+    if userdata is not None and disk.kind_below(userdata, MARKER) is not None:
+        raise Trouble(Kind.UNFINISHED, "a restore was begun and not ended")
+    if found.problems:
+        raise Trouble(Kind.BROKEN, found.problems[0])
+    return found
+
+
+def _require_space(order: Order, userdata: str | None, found: Found, tools: Tools) -> None:
+    """Have room for the copy, and at rest for the way back too: it must not fail at night."""
+    back = order.kind == REST and userdata is not None
+    if not back or userdata is None:
+        disk.require_space(order.store, found.size, tools)
+    elif os.stat(userdata).st_dev == os.stat(order.store).st_dev:
+        disk.require_space(order.store, 2 * found.size, tools)
+    else:
+        disk.require_space(order.store, found.size, tools)
+        disk.require_space(userdata, found.size, tools)
+
+
+def _fill(order: Order, partial: str, userdata: str | None, found: Found, tools: Tools) -> Manifest:
+    os.mkdir(partial, 0o700)
+    os.mkdir(f"{partial}/{FILES}", 0o700)
+    tools.reached("snapshot:begun")
+    taken = Manifest(
+        order.snapshot,
+        order.person,
+        order.kind,
+        order.taken,
+        order.build,
+        folders=found.folders,
+        skipped=found.skipped,
+    )
+    if userdata is None:
+        return taken
+    target = f"{partial}/{FILES}"
+    for below in found.folders:
+        disk.make_folders(target, below.name)
+    databases = tuple(
+        _copied(order.kind, userdata, target, item, tools) for item in found.databases
+    )
+    files = tuple(_small(order.kind, userdata, target, found, tools))
+    if order.kind != ONLINE:
+        refuse_held(userdata, found.databases, tools)
+    return taken._replace(databases=databases, files=files)
+
+
+def _copied(kind: str, userdata: str, target: str, database: Database, tools: Tools) -> Copied:
+    disk.make_folders(target, disk.split(database.name)[0])
+    if database.problem:
+        copied = _raw(userdata, target, database, database.problem)
+    else:
+        try:
+            copied = _sound(userdata, target, database, at_rest=kind != ONLINE)
+        except Trouble as trouble:
+            if kind != QUARANTINE or trouble.kind is not Kind.BROKEN:
+                raise
+            os.unlink(f"{target}/{database.name}")
+            copied = _raw(userdata, target, database, str(trouble))
+    tools.reached(f"snapshot:copied:{database.name}")
+    return copied
+
+
+def _sound(userdata: str, target: str, database: Database, *, at_rest: bool) -> Copied:
+    """Copy a database through SQLite, with what only its log holds, and check the copy."""
+    name = database.name
+    recover = at_rest and f"{name}-journal" in database.parts
+    with opened(userdata, name, recover=recover) as source:
+        back_up(source, target, name)
+    with opened(target, name, immutable=True) as copy:
+        quick_check(copy, name)
+        entries, rows = ledger(copy, name), counts(copy)
+    os.chmod(f"{target}/{name}", 0o600)
+    disk.sync(target, name)
+    size, sha256 = disk.digest(target, name)
+    return Copied(name, database.mode, (Sealed(name, 0o600, size, sha256),), entries, rows)
+
+
+def _raw(userdata: str, target: str, database: Database, problem: str) -> Copied:
+    """Copy the bytes of what SQLite cannot read, with its logs."""
+    parts = tuple(disk.copy((userdata, part), (target, part), 0o600) for part in database.parts)
+    return Copied(database.name, database.mode, parts, problem=problem)
+
+
+def _small(kind: str, userdata: str, target: str, found: Found, tools: Tools) -> Iterator[Sealed]:
+    for entry in found.files:
+        with telling(shown(entry.name)):
+            try:
+                copied = disk.copy((userdata, entry.name), (target, entry.name), 0o600)
+            except FileNotFoundError:
+                # A serve replaces its small files as it runs; at rest nobody does.
+                if kind != ONLINE:
+                    raise
+                continue
+        tools.reached(f"snapshot:copied:{entry.name}")
+        yield copied._replace(mode=entry.mode)
+
+
+def _seal(store: str, partial: str, taken: Manifest, tools: Tools) -> None:
+    root = f"{store}/{partial}"
+    for below in taken.folders:
+        disk.sync_folder(root, f"{FILES}/{below.name}")
+    disk.sync_folder(root, FILES)
+    disk.write_sealed(root, MANIFEST, manifest.encode(taken))
+    tools.reached("snapshot:written")
+    os.rename(root, f"{store}/{taken.id}")
+    tools.reached("snapshot:renamed")
+    disk.sync_folder(store)
+
+
+def verify(store: str, sealed: Manifest) -> None:
+    """Check a sealed snapshot against its manifest: digests, quick_check, ledger, counts."""
+    root = f"{store}/{sealed.id}/{FILES}"
+    try:
+        for part in sealed.sealed:
+            if disk.digest(root, part.name) != (part.size, part.sha256):
+                raise Trouble(Kind.DAMAGED, f"{shown(part.name)} is not what was sealed")
+        for database in sealed.databases:
+            if not database.problem:
+                check_database(root, database)
+    except (Trouble, OSError) as error:
+        text = str(error) if isinstance(error, Trouble) else str(error.strerror)
+        raise Trouble(Kind.DAMAGED, f"snapshot {sealed.id} fails: {text}") from error
+
+
+def check_database(root: str, copied: Copied) -> None:
+    """Check a database that nobody has open against what a manifest says of it."""
+    with opened(root, copied.name, immutable=True) as connection:
+        quick_check(connection, copied.name)
+        if ledger(connection, copied.name) != copied.ledger:
+            raise Trouble(Kind.DAMAGED, f"{shown(copied.name)} has another ledger")
+        if dict(counts(connection)) != dict(copied.counts):
+            raise Trouble(Kind.DAMAGED, f"{shown(copied.name)} has other row counts")
+
+
+def listing(store: str) -> tuple[Manifest, ...]:
+    """Read the manifests of all sealed snapshots; what has none that can be read is left out."""
+    found: list[Manifest] = []
+    with telling(shown(store)):
+        names = sorted(os.listdir(store))
+    for name in names:
+        with suppress(Trouble):
+            found.append(manifest.load(store, name))
+    return tuple(found)
+
+
+def remove(store: str, snapshot: str, tools: Tools) -> None:
+    """Delete a snapshot; it stops to count before the first byte of it goes."""
+    manifest.check_id(snapshot)
+    with alone(store):
+        trash = _TRASH + snapshot
+        if disk.kind_below(store, snapshot) is not None:
+            disk.remove_tree(store, trash)
+            os.rename(f"{store}/{snapshot}", f"{store}/{trash}")
+            disk.sync_folder(store)
+            tools.reached("remove:renamed")
+        disk.remove_tree(store, trash)

@@ -1,0 +1,303 @@
+"""People's state sets on a real disk, and a process that has one open as a serve has.
+
+The tables are the real ones as far as t3safe reads them; names and columns are those of t3's
+releases at schema 30 and 32.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field
+
+from t3safe.adapters.statesets import LocalStateSets
+
+SCHEMA: Final = """
+CREATE TABLE effect_sql_migrations (
+  migration_id integer PRIMARY KEY NOT NULL,
+  created_at datetime NOT NULL DEFAULT current_timestamp,
+  name VARCHAR(255) NOT NULL
+);
+CREATE TABLE orchestration_events (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  event_id TEXT NOT NULL UNIQUE,
+  occurred_at TEXT NOT NULL,
+  payload_json TEXT NOT NULL
+);
+CREATE TABLE projection_threads (
+  thread_id TEXT PRIMARY KEY,
+  deleted_at TEXT,
+  pending_user_input_count INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE projection_thread_sessions (
+  thread_id TEXT PRIMARY KEY, status TEXT NOT NULL, active_turn_id TEXT, updated_at TEXT NOT NULL
+);
+CREATE TABLE projection_turns (
+  row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+  thread_id TEXT NOT NULL, state TEXT NOT NULL, requested_at TEXT NOT NULL
+);
+CREATE TABLE projection_pending_approvals (
+  request_id TEXT PRIMARY KEY, thread_id TEXT NOT NULL, status TEXT NOT NULL
+);
+CREATE TABLE auth_sessions (session_id TEXT PRIMARY KEY, role TEXT NOT NULL);
+"""
+
+OLD: Final = ((1, "OrchestrationEvents"), (30, "ProjectionThreadShellArchiveIndexes"))
+NEW: Final = (*OLD, (31, "AuthAuthorizationScopes"))
+
+_SERVE: Final = """
+import json, os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+connection.execute("PRAGMA journal_mode=WAL")
+connection.execute("PRAGMA wal_autocheckpoint=0")
+connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+print("open", flush=True)
+for line in sys.stdin:
+    for statement, values in json.loads(line):
+        connection.execute(statement, values)
+    print("done", flush=True)
+connection.close()
+"""
+
+Statement = tuple[str, tuple[object, ...]]
+
+
+@define
+class Ticking:
+    """A clock that is a second further at every look."""
+
+    time: datetime = datetime(2026, 11, 24, 4, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """The next second."""
+        self.time += timedelta(seconds=1)
+        return self.time
+
+
+@define
+class Serve:
+    """A process that has a database open in WAL mode and never folds its log back by itself."""
+
+    process: subprocess.Popen[str]
+
+    @classmethod
+    def on(cls, database: Path) -> Serve:
+        """Open the database; it is open when this returns."""
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _SERVE, str(database)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        serve = cls(process)
+        assert serve._line() == "open\n"
+        return serve
+
+    def commit(self, *statements: Statement) -> None:
+        """Run statements, each committed when this returns unless they begin a transaction."""
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(statements) + "\n")
+        self.process.stdin.flush()
+        assert self._line() == "done\n"
+
+    def stop(self) -> None:
+        """End in order: the log is folded back and removed."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        self.process.stdout.read()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+    def kill(self) -> None:
+        """Die at once: the log stays."""
+        self.process.send_signal(signal.SIGKILL)
+        self.stop()
+
+    def _line(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline()
+
+
+@contextmanager
+def serving(database: Path) -> Iterator[Serve]:
+    """Have a serve on a database for as long as the block runs."""
+    serve = Serve.on(database)
+    try:
+        yield serve
+    finally:
+        if serve.process.poll() is None:
+            serve.kill()
+
+
+def event(name: str, payload: str = "{}") -> Statement:
+    """The statement that appends one event."""
+    return (
+        "INSERT INTO orchestration_events (event_id, occurred_at, payload_json) VALUES (?, ?, ?)",
+        (name, "2026-06-09T04:00:00.000Z", payload),
+    )
+
+
+def make_database(
+    path: Path, ledger: Iterable[tuple[int, str]] = OLD, events: int = 3, schema: str = SCHEMA
+) -> Path:
+    """Make a database in WAL mode with a ledger and so many events, closed in order."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript(schema)
+        connection.executemany(
+            "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)", list(ledger)
+        )
+        for number in range(events):
+            connection.execute(*event(f"event {number}"))
+    path.chmod(0o644)
+    return path
+
+
+def query(path: Path, statement: str) -> list[tuple[object, ...]]:
+    """Read from a database that nobody else has open."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def change(path: Path, *statements: Statement) -> None:
+    """Commit to a database and close it in order."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement, values in statements:
+            connection.execute(statement, values)
+
+
+def tree(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Every regular file below a folder with its mode and bytes; SQLite's look-aside left out."""
+    return {
+        str(path.relative_to(root)): (path.stat().st_mode & 0o7777, path.read_bytes())
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not path.is_symlink() and not path.name.endswith(("-shm", "-wal"))
+    }
+
+
+@define
+class DiskWorld:
+    """Real people's sets below a folder, behind the real adapter; the contract's real world."""
+
+    root: Path
+    states: LocalStateSets = field(init=False)
+    _serves: dict[str, Serve] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        """Wire the adapter to this folder; everybody is the user who runs the tests."""
+        self.states = LocalStateSets(
+            base=f"{self.root}/home/{{person}}/.t3",
+            destination=self.root / "backup",
+            clock=Ticking(),
+            timeout=20.0,
+            switch_user=False,
+        )
+
+    def userdata(self, person: str) -> Path:
+        """Where a person's set is."""
+        return self.root / "home" / person / ".t3" / "userdata"
+
+    def database(self, person: str, name: str = "state.sqlite") -> Path:
+        """Where a database of a person is."""
+        return self.userdata(person) / name
+
+    def found(
+        self,
+        person: str,
+        ledger: Iterable[tuple[int, str]] = OLD,
+        events: int = 3,
+        database: str = "state.sqlite",
+    ) -> None:
+        """Give a person a database, and the small files that a serve needs."""
+        make_database(self.database(person, database), ledger, events)
+        secrets = self.userdata(person) / "secrets"
+        secrets.mkdir(exist_ok=True)
+        secrets.chmod(0o700)
+        (secrets / "server-signing-key.bin").write_bytes(b"k" * 32)
+        (secrets / "server-signing-key.bin").chmod(0o600)
+        (self.userdata(person) / "environment-id").write_text("home")
+
+    def serve(self, person: str) -> None:
+        """Let a serve run on the person's set."""
+        self._serves[person] = Serve.on(self.database(person))
+
+    def commit(self, person: str, events: int) -> None:
+        """Let the person's serve commit so many more events."""
+        before = len(self.events(person, running=True))
+        self._serves[person].commit(*(event(f"event {before + n}") for n in range(events)))
+
+    def migrate(self, person: str, number: int, name: str) -> None:
+        """Let the person's serve run a migration that takes every sign-in away."""
+        self._serves[person].commit(
+            (
+                "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)",
+                (number, name),
+            ),
+            ("DELETE FROM auth_sessions", ()),
+        )
+
+    def run_turn(self, person: str, thread: str, since: str) -> None:
+        """Let a turn be in flight in a thread."""
+        self._serves[person].commit(
+            (
+                "INSERT INTO projection_thread_sessions VALUES (?, 'running', 'turn', ?)",
+                (thread, since),
+            )
+        )
+
+    def end(self, person: str, *, killed: bool = False) -> None:
+        """End the person's serve, in order or by SIGKILL."""
+        serve = self._serves.pop(person)
+        if killed:
+            serve.kill()
+        else:
+            serve.stop()
+
+    def damage(self, person: str) -> None:
+        """Make the person's database something that SQLite cannot read."""
+        self.database(person).write_bytes(b"this was a database once" * 100)
+
+    def damage_snapshot(self, person: str, snapshot: str) -> None:
+        """Change a byte of a sealed snapshot."""
+        path = self.root / "backup" / person / snapshot / "files" / "state.sqlite"
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 0xFF
+        path.write_bytes(data)
+
+    def events(self, person: str, *, running: bool = False) -> tuple[str, ...]:
+        """The events that the person's database holds, as a serve would see them."""
+        options = "mode=ro" if running else "mode=rw"
+        uri = f"file:{self.database(person)}?{options}"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            rows = connection.execute("SELECT event_id FROM orchestration_events ORDER BY sequence")
+            return tuple(str(row[0]) for row in rows)
+
+    def secret(self, person: str) -> bytes:
+        """The person's signing key, empty where there is none."""
+        path = self.userdata(person) / "secrets" / "server-signing-key.bin"
+        return path.read_bytes() if path.exists() else b""
+
+    def lose_secret(self, person: str) -> None:
+        """Take the person's signing key away."""
+        os.unlink(self.userdata(person) / "secrets" / "server-signing-key.bin")
+
+    def databases(self, person: str) -> tuple[str, ...]:
+        """The names of the person's databases."""
+        return tuple(sorted(path.name for path in self.userdata(person).glob("*.sqlite")))
+
+    def close(self) -> None:
+        """Leave no serve behind."""
+        for person in tuple(self._serves):
+            self.end(person, killed=True)

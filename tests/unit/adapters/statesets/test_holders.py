@@ -1,0 +1,121 @@
+"""Whether a process has a set open, by each of the three looks alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters.stateworker.discovery import discover
+from t3safe.adapters.stateworker.disk import Tools
+from t3safe.adapters.stateworker.holders import refuse_held
+from t3safe.adapters.stateworker.trouble import Kind, Trouble
+from tests.support.state_sets import make_database, serving
+from tests.unit.adapters.statesets.conftest import Home
+
+
+def look(home: Home, proc: str = "/proc", grace: float = 0.0) -> str:
+    """Say who holds the set, empty when nobody does."""
+    found = discover(str(home.userdata))
+    try:
+        refuse_held(str(home.userdata), found.databases, Tools(proc=proc, grace=grace))
+    except Trouble as trouble:
+        return f"{trouble}" if trouble.kind is Kind.HELD else f"not held: {trouble}"
+    return ""
+
+
+def test_idle_connection_holds_the_set(home: Home) -> None:
+    """A serve that does nothing at all holds its database; an ended one does not."""
+    make_database(home.database)
+    with serving(home.database) as serve:
+        assert f"process {serve.process.pid} " in look(home)
+        serve.stop()
+        assert look(home) == ""
+
+
+def test_holder_is_seen_by_its_lock_alone(home: Home, tmp_path: Path) -> None:
+    """A process whose descriptors cannot be listed shows by its lock."""
+    make_database(home.database)
+    (tmp_path / "proc").mkdir()
+    with serving(home.database) as serve:
+        said = look(home, proc=str(tmp_path / "proc"))
+        assert said == f"process {serve.process.pid} has a lock on state.sqlite"
+        serve.kill()
+        assert look(home, proc=str(tmp_path / "proc")) == ""
+
+
+def test_database_that_lost_its_name_is_still_held(home: Home) -> None:
+    """Who writes into a file that was replaced loses what they write: they hold the set."""
+    make_database(home.database)
+    with serving(home.database) as serve:
+        home.database.unlink()
+        make_database(home.database)
+        assert f"process {serve.process.pid} " in look(home)
+
+
+def test_plain_descriptor_without_a_lock_holds_the_set(home: Home) -> None:
+    """A process that has a log open by other means than SQLite is met by its descriptor."""
+    make_database(home.database)
+    with home.database.open("rb") as file:
+        sleeper = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE, stdout=file
+        )
+    try:
+        assert f"process {sleeper.pid} " in look(home)
+    finally:
+        sleeper.communicate()
+
+
+@pytest.mark.parametrize(
+    ("age", "held"), [(timedelta(0), True), (timedelta(hours=-1), False)], ids=["own", "reused"]
+)
+def test_serve_of_the_runtime_file_counts_unless_its_pid_is_another_process(
+    home: Home, age: timedelta, held: bool
+) -> None:
+    """A pid of the file is the serve's unless that process began long after the file's start."""
+    make_database(home.database)
+    sleeper = subprocess.Popen([sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    started = datetime.now(UTC) + age
+    said = {"pid": sleeper.pid, "startedAt": started.isoformat()}
+    (home.userdata / "server-runtime.json").write_text(json.dumps(said))
+    try:
+        expected = f"the serve is up (process {sleeper.pid})" if held else ""
+        assert look(home) == expected
+    finally:
+        sleeper.communicate()
+    assert look(home) == ""
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"pid": -1}', '{"pid": "1"}', '{"pid": true}'])
+def test_garbage_runtime_file_names_no_serve(home: Home, text: str) -> None:
+    """A runtime file that cannot be understood leaves it to the other two looks."""
+    make_database(home.database)
+    (home.userdata / "server-runtime.json").write_text(text)
+    assert look(home) == ""
+
+
+def test_process_that_is_just_ending_gets_its_time(home: Home) -> None:
+    """A holder that lets go within the grace is no reason to refuse."""
+    make_database(home.database)
+    script = "import sys, time; time.sleep(0.2)"
+    with home.database.open("rb") as file:
+        ending = subprocess.Popen([sys.executable, "-I", "-S", "-c", script], stdout=file)
+    try:
+        assert look(home, grace=10.0) == ""
+    finally:
+        ending.wait()
+
+
+def test_own_process_holds_nothing(home: Home) -> None:
+    """The worker itself is never the reason."""
+    make_database(home.database)
+    fd = os.open(home.database, os.O_RDONLY)
+    try:
+        assert look(home) == ""
+    finally:
+        os.close(fd)

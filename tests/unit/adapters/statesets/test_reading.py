@@ -1,0 +1,255 @@
+"""Ledgers, counts, rows and marks of work, read from real databases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters.stateworker.activity import work
+from t3safe.adapters.stateworker.reading import counts, ledger, opened, quick_check
+from t3safe.adapters.stateworker.rows import rows_beyond
+from t3safe.adapters.stateworker.trouble import Kind, Trouble
+from tests.support.state_sets import (
+    OLD,
+    SCHEMA,
+    change,
+    event,
+    make_database,
+    serving,
+)
+from tests.unit.adapters.statesets.conftest import Home
+
+SESSION = "INSERT INTO projection_thread_sessions VALUES (?, ?, ?, ?)"
+TURN = "INSERT INTO projection_turns (thread_id, state, requested_at) VALUES (?, ?, ?)"
+APPROVAL = "INSERT INTO projection_pending_approvals VALUES (?, 'thread', ?)"
+EMPTY_LEDGER = "CREATE TABLE effect_sql_migrations (migration_id, name)"
+THREAD = "INSERT INTO projection_threads VALUES (?, ?, ?)"
+
+
+def test_ledger_is_pairs_in_order(home: Home) -> None:
+    """The ledger is every (id, name), ascending."""
+    make_database(home.database, ledger=reversed(OLD))
+    with opened(str(home.userdata), "state.sqlite") as connection:
+        assert ledger(connection, "state.sqlite") == OLD
+
+
+def test_database_without_a_ledger_has_an_empty_one(home: Home) -> None:
+    """A database that no t3 has migrated has been through nothing."""
+    make_database(home.database)
+    change(home.database, ("DROP TABLE effect_sql_migrations", ()))
+    with opened(str(home.userdata), "state.sqlite") as connection:
+        assert ledger(connection, "state.sqlite") == ()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        ("CREATE TABLE effect_sql_migrations (migration_id, title)",),
+        ("CREATE VIEW effect_sql_migrations AS SELECT 'one' AS migration_id, 'Name' AS name",),
+        (EMPTY_LEDGER, "INSERT INTO effect_sql_migrations VALUES ('one', 'Name')"),
+        (EMPTY_LEDGER, "INSERT INTO effect_sql_migrations VALUES (1, NULL)"),
+    ],
+)
+def test_ledger_that_cannot_be_understood_is_refused(home: Home, made: tuple[str, ...]) -> None:
+    """Other columns or values that are no id and name are never told as an empty ledger."""
+    make_database(home.database)
+    change(home.database, ("DROP TABLE effect_sql_migrations", ()))
+    change(home.database, *((part, ()) for part in made))
+    with (
+        pytest.raises(Trouble) as caught,
+        opened(str(home.userdata), "state.sqlite") as connection,
+    ):
+        ledger(connection, "state.sqlite")
+    assert caught.value.kind is Kind.BROKEN
+
+
+def test_counts_cover_every_table_with_rows_of_its_own(home: Home) -> None:
+    """Tables are counted whatever they are called; SQLite's own and virtual ones are not."""
+    make_database(home.database, events=4)
+    change(
+        home.database,
+        ('CREATE TABLE "odd "" name; --" (a)', ()),
+        ('INSERT INTO "odd "" name; --" VALUES (1), (2)', ()),
+        ("CREATE VIRTUAL TABLE words USING fts5(text)", ()),
+    )
+    with opened(str(home.userdata), "state.sqlite") as connection:
+        found = dict(counts(connection))
+    assert found["orchestration_events"] == 4
+    assert found['odd " name; --'] == 2
+    assert "words" not in found
+    assert "sqlite_sequence" not in found
+
+
+def test_corrupt_page_fails_quick_check_with_its_text(home: Home) -> None:
+    """A page that is overwritten is found, in a database that still opens."""
+    make_database(home.database, events=500)
+    overwrite_middle(home.database)
+    with (
+        pytest.raises(Trouble, match=r"state\.sqlite") as caught,
+        opened(str(home.userdata), "state.sqlite") as connection,
+    ):
+        quick_check(connection, "state.sqlite")
+    assert caught.value.kind is Kind.BROKEN
+
+
+def overwrite_middle(path: Path) -> None:
+    """Overwrite a page in the middle of a database."""
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 4096] = b"\xa5" * 4096
+    path.write_bytes(data)
+
+
+def test_reading_holds_up_no_writer(home: Home) -> None:
+    """A serve commits while its database is open for reading, which sees none of it."""
+    make_database(home.database, events=1)
+    with (
+        serving(home.database) as serve,
+        opened(str(home.userdata), "state.sqlite") as connection,
+    ):
+        serve.commit(event("beside"))
+        assert dict(counts(connection))["orchestration_events"] == 1
+
+
+# Rows that one copy holds and another does not.
+
+
+def rows(later: Path, earlier: Path | None) -> dict[str, int]:
+    """Count the rows of `later` beyond `earlier`."""
+    old = (str(earlier.parent), earlier.name) if earlier else None
+    return dict(rows_beyond((str(later.parent), later.name), old))
+
+
+def test_rows_count_new_and_changed_ones(tmp_path: Path) -> None:
+    """A new row counts, and a row of which any column was changed, even only in case."""
+    old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new")
+    change(
+        new,
+        event("later"),
+        ("UPDATE orchestration_events SET payload_json = '{1}' WHERE sequence = 1", ()),
+        ("DELETE FROM orchestration_events WHERE sequence = 2", ()),
+    )
+    assert rows(new, old) == {"orchestration_events": 2}
+    assert rows(old, new) == {"orchestration_events": 2}
+
+
+def test_rows_without_a_key_are_counted_as_often_as_they_stand(tmp_path: Path) -> None:
+    """Equal rows are told apart by how many there are."""
+    for name, times in (("old", 2), ("new", 5)):
+        path = make_database(tmp_path / name)
+        change(path, ("CREATE TABLE notes (text)", ()))
+        change(path, *(("INSERT INTO notes VALUES ('same')", ()) for _ in range(times)))
+    assert rows(tmp_path / "new", tmp_path / "old") == {"notes": 3}
+    assert rows(tmp_path / "old", tmp_path / "new") == {}
+
+
+def test_rows_are_compared_over_the_columns_that_both_have(tmp_path: Path) -> None:
+    """A migration that adds, renames or drops columns makes no row new by that alone."""
+    old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new")
+    for path in (old, new):
+        change(path, ("INSERT INTO auth_sessions VALUES ('s', 'owner')", ()))
+    change(
+        new,
+        ("ALTER TABLE auth_sessions RENAME COLUMN role TO scopes", ()),
+        ("ALTER TABLE orchestration_events ADD COLUMN actor TEXT DEFAULT 'x'", ()),
+    )
+    assert rows(new, old) == {}
+
+
+def test_rows_of_new_tables_and_databases_all_count(tmp_path: Path) -> None:
+    """What the earlier copy does not know at all counts in full."""
+    old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new")
+    change(new, ("CREATE TABLE fresh (a)", ()), ("INSERT INTO fresh VALUES (1), (2)", ()))
+    assert rows(new, old) == {"fresh": 2}
+    assert rows(new, None) == {"effect_sql_migrations": 2, "orchestration_events": 3, "fresh": 2}
+
+
+# Marks of work.
+
+
+def test_every_mark_of_work_is_read(home: Home) -> None:
+    """Running sessions with a turn and pending turns, approvals and inputs are told, no others."""
+    make_database(home.database)
+    change(
+        home.database,
+        (SESSION, ("running", "running", "turn", "2026-06-09T05:00:00.000Z")),
+        (SESSION, ("no turn", "running", None, "2026-06-09T06:00:00.000Z")),
+        (SESSION, ("stopped", "stopped", "turn", "2026-06-09T03:00:00.000Z")),
+        (TURN, ("pending", "pending", "garbage")),
+        (TURN, ("done", "completed", "2026-06-09T05:00:00.000Z")),
+        (APPROVAL, ("a", "pending")),
+        (APPROVAL, ("b", "approved")),
+        (THREAD, ("open", None, 2)),
+        (THREAD, ("deleted", "2026-06-09T05:00:00.000Z", 4)),
+    )
+    told = work(str(home.userdata))
+    assert told.tracked
+    assert told.turns == (("running", "2026-06-09T05:00:00.000000+00:00"), ("pending", None))
+    assert (told.approvals, told.inputs) == (1, 2)
+    assert told.last_activity == "2026-06-09T06:00:00.000000+00:00"
+    assert not told.unreadable
+
+
+def test_work_in_any_database_counts(home: Home) -> None:
+    """A turn that only `statev2.sqlite` knows is a turn, and its activity the set's."""
+    make_database(home.database)
+    make_database(home.userdata / "statev2.sqlite", schema=SCHEMA)
+    change(
+        home.userdata / "statev2.sqlite",
+        (SESSION, ("new", "running", "turn", "2026-06-10T05:00:00.000Z")),
+    )
+    told = work(str(home.userdata))
+    assert [thread for thread, _ in told.turns] == ["new"]
+    assert told.last_activity == "2026-06-10T05:00:00.000000+00:00"
+
+
+def test_database_without_tables_of_turns_is_not_tracked(home: Home) -> None:
+    """Where nothing is said of turns the processes must decide."""
+    make_database(home.database)
+    change(
+        home.database,
+        ("DROP TABLE projection_turns", ()),
+        ("DROP TABLE projection_thread_sessions", ()),
+    )
+    assert not work(str(home.userdata)).tracked
+
+
+def test_tables_that_cannot_be_understood_are_unreadable(home: Home) -> None:
+    """A column that went away is never told as "no work"."""
+    make_database(home.database)
+    change(
+        home.database,
+        ("ALTER TABLE projection_turns RENAME COLUMN state TO phase", ()),
+    )
+    assert "no such column: state" in work(str(home.userdata)).unreadable
+
+
+@pytest.mark.parametrize(
+    ("said", "started"),
+    [
+        ({"pid": 1, "startedAt": "2026-06-09T05:00:00.000Z"}, "2026-06-09T05:00:00+00:00"),
+        ({"pid": 1, "startedAt": 1780981200000}, "2026-06-09T05:00:00+00:00"),
+        ({"pid": 1, "startedAt": "yesterday"}, None),
+        ({"pid": 1, "startedAt": 1e300}, None),
+        (["startedAt"], None),
+    ],
+)
+def test_start_of_the_serve_is_read_from_its_runtime_file(
+    home: Home, said: object, started: str | None
+) -> None:
+    """The start is told where the file tells it; without it no mark will count as stale."""
+    make_database(home.database)
+    (home.userdata / "server-runtime.json").write_text(json.dumps(said))
+    assert work(str(home.userdata)).serve_started == started
+
+
+def test_locked_database_is_unreadable(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that stays locked is no proof of idleness."""
+    monkeypatch.setattr("t3safe.adapters.stateworker.reading.WAIT_SECONDS", 0.1)
+    make_database(home.database)
+    change(home.database, ("PRAGMA journal_mode=DELETE", ()))
+    with serving(home.database) as serve:
+        serve.commit(("PRAGMA journal_mode=DELETE", ()), ("BEGIN EXCLUSIVE", ()))
+        assert "locked" in work(str(home.userdata)).unreadable

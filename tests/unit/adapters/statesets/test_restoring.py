@@ -1,0 +1,249 @@
+"""Replacing a set: whole or not at all, at every step and under every obstacle."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters.stateworker.disk import Tools
+from t3safe.adapters.stateworker.restoring import STAGING, restoring
+from t3safe.adapters.stateworker.snapshots import MARKER, take
+from t3safe.adapters.stateworker.trouble import Kind, Trouble
+from tests.support.state_sets import NEW, OLD, Serve, event, make_database, query, serving, tree
+from tests.unit.adapters.statesets.conftest import Home, die_after, steps_of
+
+LEDGER = "SELECT migration_id, name FROM effect_sql_migrations"
+MIGRATION = "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)"
+BEFORE_THE_MARKER = [
+    "restore:swept",
+    "restore:staged:keybindings.json",
+    "restore:staged:secrets/server-signing-key.bin",
+    "restore:staged:state.sqlite",
+]
+RESTORE_STEPS = [
+    *BEFORE_THE_MARKER,
+    "restore:marked",
+    "restore:dropped:state.sqlite-wal",
+    "restore:dropped:state.sqlite-shm",
+    "restore:dropped:statev2.sqlite-wal",
+    "restore:dropped:statev2.sqlite-shm",
+    "restore:renamed:keybindings.json",
+    "restore:renamed:secrets/server-signing-key.bin",
+    "restore:renamed:state.sqlite",
+    "restore:dropped:statev2.sqlite",
+    "restore:checked",
+    "restore:unstaged",
+]
+
+
+def break_by_upgrade(home: Home) -> None:
+    """Leave what a failed build does: a migration in the log only, a database, new settings."""
+    with serving(home.database) as serve:
+        serve.commit((MIGRATION, NEW[-1]), event("written by the failed build"))
+        serve.kill()
+    make_database(home.userdata / "statev2.sqlite", events=1)
+    (home.userdata / "keybindings.json").write_text('{"new": true}')
+    (home.userdata / "secrets" / "server-signing-key.bin").unlink()
+    (home.userdata / "server-runtime.json").write_text("{}")
+
+
+@pytest.fixture
+def upgraded(home: Home) -> Home:
+    """A set with a snapshot at rest, a failed upgrade after it, and that in quarantine."""
+    home.populate()
+    home.take("s1")
+    break_by_upgrade(home)
+    home.take("q1", "quarantine")
+    return home
+
+
+def ledger(home: Home) -> tuple[tuple[object, ...], ...]:
+    """The ledger that the next serve would find."""
+    return tuple(query(home.database, LEDGER))
+
+
+def as_sealed(home: Home) -> dict[str, tuple[int, bytes]]:
+    """The set as it is, its database with the bytes of the copy, whose header counts a write."""
+    now = tree(home.userdata)
+    sealed = (home.store / "s1" / "files" / "state.sqlite").read_bytes()
+    return {**now, "state.sqlite": (now["state.sqlite"][0], sealed)}
+
+
+def in_progress(home: Home) -> bool:
+    """Whether a restore was begun and not ended."""
+    return restoring(str(home.base))
+
+
+def test_stale_log_does_not_bring_the_newer_schema_back(upgraded: Home) -> None:
+    """The log that the failed build left is gone before the old database is in its place."""
+    assert (upgraded.userdata / "state.sqlite-wal").stat().st_size > 0
+    upgraded.restore("s1")
+    assert not (upgraded.userdata / "state.sqlite-wal").exists()
+    with serving(upgraded.database):
+        pass
+    assert ledger(upgraded) == OLD
+
+
+def test_restored_set_is_the_one_that_was_sealed(home: Home) -> None:
+    """Contents and modes of all files are as they were; what is not of the set stays as it is."""
+    home.populate()
+    home.take("s1")
+    before = as_sealed(home)
+    (home.userdata / "attachments").mkdir()
+    (home.userdata / "attachments" / "a.png").write_bytes(b"png")
+    (home.userdata / "secrets").chmod(0o755)
+    break_by_upgrade(home)
+    (home.userdata / "note.txt").write_text("made later")
+    home.restore("s1")
+    assert (home.userdata / "secrets").stat().st_mode & 0o777 == 0o700
+    assert tree(home.userdata) == {
+        **before,
+        "attachments/a.png": (0o644, b"png"),
+        "note.txt": (0o644, b"made later"),
+        "server-runtime.json": (0o644, b"{}"),
+    }
+
+
+def test_userdata_that_was_lost_is_made_again(home: Home) -> None:
+    """A set whose folder is gone is restored all the same."""
+    home.populate()
+    home.take("s1")
+    before = as_sealed(home)
+    os.rename(home.base, home.base.with_name("lost"))
+    home.restore("s1")
+    assert tree(home.userdata) == before
+
+
+def test_steps_are_all_named(upgraded: Home) -> None:
+    """The list above is every step of a restore: none may be left out of the tests of death."""
+    assert steps_of(lambda tools: upgraded.restore("s1", tools)) == RESTORE_STEPS
+
+
+@pytest.mark.parametrize("step", range(len(RESTORE_STEPS)), ids=RESTORE_STEPS)
+@pytest.mark.parametrize("second", ["s1", "q1"])
+def test_death_while_restoring_is_mended_by_any_restore(
+    upgraded: Home, step: int, second: str
+) -> None:
+    """Until the marker nothing has changed; from it on the marker stays until a restore ends."""
+    before = tree(upgraded.userdata)
+    die_after(step, lambda tools: upgraded.restore("s1", tools))
+    if RESTORE_STEPS[step] in BEFORE_THE_MARKER:
+        now = {k: v for k, v in tree(upgraded.userdata).items() if not k.startswith(STAGING)}
+        assert now == before
+        assert not in_progress(upgraded)
+    else:
+        assert in_progress(upgraded)
+        with pytest.raises(Trouble):
+            upgraded.take("s2")
+    upgraded.restore(second)
+    assert not in_progress(upgraded)
+    assert ledger(upgraded) == (OLD if second == "s1" else NEW)
+    assert (upgraded.userdata / "statev2.sqlite").exists() is (second == "q1")
+    if second == "s1":
+        assert (upgraded.userdata / "secrets/server-signing-key.bin").read_bytes() == b"k" * 32
+    assert not (upgraded.userdata / STAGING).exists()
+    assert upgraded.take("s2").databases[0].ledger == ledger(upgraded)
+
+
+def refused(home: Home, snapshot: str, tools: Tools | None = None) -> Trouble:
+    """Restore, be refused, and see that the set is as it was and nothing was begun."""
+    before = tree(home.userdata)
+    log = home.userdata / "state.sqlite-wal"
+    logged = log.read_bytes() if log.exists() else b""
+    with pytest.raises(Trouble) as caught:
+        home.restore(snapshot, tools)
+    assert tree(home.userdata) == before
+    assert (log.read_bytes() if log.exists() else b"") == logged
+    assert not in_progress(home)
+    return caught.value
+
+
+def test_held_set_is_not_replaced(upgraded: Home) -> None:
+    """A process that has the set open is named, and nothing is replaced under it."""
+    with serving(upgraded.database) as serve:
+        trouble = refused(upgraded, "s1")
+        assert trouble.kind is Kind.HELD
+        assert str(serve.process.pid) in str(trouble)
+
+
+def test_process_that_comes_during_the_copy_is_noticed(upgraded: Home) -> None:
+    """Who opens the set while the copy is staged is met before the first change."""
+    started: list[Serve] = []
+
+    def open_late(name: str) -> None:
+        if name == "restore:staged:state.sqlite":
+            started.append(Serve.on(upgraded.database))
+
+    trouble = refused(upgraded, "s1", Tools(reached=open_late, grace=0.0))
+    started[0].kill()
+    assert trouble.kind is Kind.HELD
+    assert not (upgraded.userdata / STAGING).exists()
+
+
+def test_no_room_for_the_copy_changes_nothing(upgraded: Home) -> None:
+    """Free space is checked before the first byte."""
+    assert refused(upgraded, "s1", Tools(free=lambda _: 0, grace=0.0)).kind is Kind.SPACE
+
+
+def test_another_persons_snapshot_is_refused(upgraded: Home) -> None:
+    """A snapshot that was taken of somebody else is never put in a person's place."""
+    order = upgraded.order("b1")._replace(person="bob", kind="quarantine")
+    take(order, Tools(grace=0.0))
+    assert refused(upgraded, "b1").kind is Kind.CLASH
+
+
+@pytest.mark.parametrize("where", ["state.sqlite", "secrets"])
+def test_what_stands_in_the_way_is_told_before_anything_changes(
+    upgraded: Home, tmp_path: Path, where: str
+) -> None:
+    """A folder in a database's place, or a link in a folder's, is refused and never followed."""
+    target = upgraded.userdata / where
+    elsewhere = tmp_path / "elsewhere"
+    os.rename(target, upgraded.base / "aside")
+    elsewhere.mkdir()
+    if where == "secrets":
+        target.symlink_to(elsewhere)
+    else:
+        target.mkdir()
+    assert refused(upgraded, "s1").kind is Kind.SHAPE
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_link_in_a_files_place_is_replaced_not_followed(upgraded: Home, tmp_path: Path) -> None:
+    """A link under a file's name gives way to the file; what it pointed to stays."""
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    (upgraded.userdata / "keybindings.json").unlink()
+    (upgraded.userdata / "keybindings.json").symlink_to(victim)
+    upgraded.restore("s1")
+    assert victim.read_text() == "untouched"
+    assert (upgraded.userdata / "keybindings.json").read_text() == "{}"
+
+
+def test_restore_that_fails_its_last_check_keeps_the_marker(upgraded: Home) -> None:
+    """A set that is not what the manifest says is never told as restored."""
+
+    def spoil(name: str) -> None:
+        if name == "restore:dropped:statev2.sqlite":
+            make_database(upgraded.userdata / "surprise.sqlite")
+
+    with pytest.raises(Trouble, match="appeared"):
+        upgraded.restore("s1", Tools(reached=spoil, grace=0.0))
+    assert (upgraded.userdata / MARKER).exists()
+    upgraded.restore("s1")
+    assert not in_progress(upgraded)
+    assert ledger(upgraded) == OLD
+
+
+def test_empty_snapshot_takes_every_database_away(home: Home) -> None:
+    """Who had no set before the move has none after the way back; small files stay."""
+    home.take("s1")
+    home.populate()
+    home.take("q1", "quarantine")
+    home.restore("s1")
+    assert sorted(tree(home.userdata)) == ["keybindings.json", "secrets/server-signing-key.bin"]
+    assert not in_progress(home)
+    home.restore("q1")
+    assert ledger(home) == OLD
