@@ -1,0 +1,224 @@
+"""What is recorded of a build: `build.json`, and the facts that it is made from.
+
+Everything in a staged tree was written by npm or by a package's script: it is read up to a limit,
+only where it lies inside the tree, and believed only where it has the documented form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import attrs
+import cattrs
+from attrs import frozen
+from cattrs.preconf.json import make_converter
+
+from t3safe.domain.gate import PACKAGE, CheckResult, IdentityFacts, judge_identity
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.versions import Version
+
+READ_MAX: Final = 16 * 1024**2
+"""Bytes that are read of one JSON file; npm's list of 190 packages takes some 100 kB."""
+LOCK: Final = "node_modules/.package-lock.json"
+"""npm's own list of what it installed, since npm 7."""
+_T = TypeVar("_T")
+
+_REPORTED: Final = re.compile(r"^t3 v(\S+)\s*$", re.MULTILINE)
+
+_CONVERTER: Final = make_converter(forbid_extra_keys=True)
+
+
+class UnreadableError(Exception):
+    """Raised when a file of a build is missing, too large, or not of its documented form."""
+
+
+@frozen
+class BuildManifest:
+    """What is known of a sealed build.
+
+    `integrity` is the registry's, as npm checked it; `tree` and `lock` are sha256 digests of the
+    whole tree and of npm's list of packages; `scripts` are the packages whose install scripts
+    were run.  `installed_at` is ISO 8601 in UTC, `size` the sum of the files' lengths in bytes.
+    """
+
+    version: str
+    integrity: str
+    name: str
+    repository: str
+    bins: tuple[str, ...]
+    engines: str
+    reported: str
+    npm: str
+    node: str
+    scripts: tuple[str, ...]
+    tree: str
+    lock: str
+    files: int
+    size: int
+    installed_at: str
+
+    @property
+    def identity(self) -> IdentityFacts:
+        """The facts that the gate's first check judges."""
+        return IdentityFacts(
+            name=self.name,
+            repository=self.repository,
+            bins=self.bins,
+            engines=self.engines,
+            node=self.node,
+            reported=self.reported,
+        )
+
+    def dumps(self) -> bytes:
+        """Give the text of `build.json`."""
+        return (_CONVERTER.dumps(self, indent=2) + "\n").encode()
+
+    @classmethod
+    def load(cls, path: Path) -> BuildManifest:
+        """Read a `build.json`; raises UnreadableError."""
+        return _loads(path, cls)
+
+
+def dump_schema(schema: SetLedger) -> bytes:
+    """Give the text that `load_schema` reads."""
+    return (_CONVERTER.dumps(schema) + "\n").encode()
+
+
+def load_schema(path: Path) -> SetLedger:
+    """Read a schema ledger; raises UnreadableError."""
+    return _loads(path, SetLedger)
+
+
+@frozen
+class Package:
+    """What `package.json` of the installed package says, unjudged."""
+
+    name: str
+    version: str
+    repository: str
+    bins: tuple[str, ...]
+    engines: str
+
+    @classmethod
+    def installed(cls, prefix: Path) -> Package:
+        """Read the installed package; raises UnreadableError."""
+        body = _read(prefix, f"node_modules/{PACKAGE}/package.json")
+        name = _text(body.get("name"))
+        repository, bins, engines = body.get("repository"), body.get("bin"), body.get("engines")
+        return cls(
+            name=name,
+            version=_text(body.get("version")),
+            repository=_text(_inside(repository, "url")),
+            # A `bin` that is one path is a program with the package's name.
+            bins=(name,)
+            if isinstance(bins, str)
+            else tuple(bins if isinstance(bins, dict) else ()),
+            engines=_text(_inside(engines, "node")),
+        )
+
+    def foreign(self, build: Version) -> CheckResult:
+        """Judge whether this is the package that it should be, leaving aside how it runs."""
+        facts = self.facts(node="", reported=self.version)
+        return judge_identity(build, attrs.evolve(facts, engines=""))
+
+    def fits(self, build: Version, node: str) -> CheckResult:
+        """Judge whether this node can run it."""
+        return judge_identity(build, self.facts(node=node, reported=build.text))
+
+    def facts(self, *, node: str, reported: str) -> IdentityFacts:
+        """Give the facts that the gate's first check judges."""
+        return IdentityFacts(self.name, self.repository, self.bins, self.engines, node, reported)
+
+
+@frozen
+class Lock:
+    """npm's list of what it installed."""
+
+    integrity: str
+    scripted: tuple[str, ...]
+    """The packages with an install script, by the name under which the registry knows them."""
+    installed: frozenset[str]
+    digest: str
+
+    @classmethod
+    def of(cls, prefix: Path) -> Lock:
+        """Read the list; raises UnreadableError."""
+        packages = _read(prefix, LOCK).get("packages")
+        if not isinstance(packages, dict):
+            message = f"{LOCK} has no list of packages"
+            raise UnreadableError(message)
+        found = {path: body for path, body in packages.items() if isinstance(body, dict)}
+        scripted = {
+            _text(body.get("name")) or path.rpartition("node_modules/")[2]
+            for path, body in found.items()
+            if not body.get("inBundle")
+            and (body.get("hasInstallScript") or (prefix / path / "binding.gyp").is_file())
+        }
+        return cls(
+            integrity=_text(found.get(f"node_modules/{PACKAGE}", {}).get("integrity")),
+            scripted=tuple(sorted(scripted)),
+            installed=frozenset(found),
+            digest=lock_digest(prefix),
+        )
+
+
+def lock_digest(prefix: Path) -> str:
+    """Digest npm's list of packages (sha256, hexadecimal); raises UnreadableError."""
+    return hashlib.sha256(_bytes(prefix, LOCK)).hexdigest()
+
+
+def reported_version(output: str) -> str:
+    """Read what `t3 --version` printed, the version alone; empty if it printed none."""
+    found = _REPORTED.search(output)
+    return found[1] if found else ""
+
+
+def _loads(path: Path, form: type[_T]) -> _T:
+    try:
+        return _CONVERTER.loads(_bytes(path.parent, path.name), form)
+    except (ValueError, TypeError, AttributeError, cattrs.BaseValidationError) as error:
+        message = f"{path} is not of its form ({type(error).__name__})"
+        raise UnreadableError(message) from error
+
+
+def _read(prefix: Path, relative: str) -> dict[str, Any]:
+    try:
+        body = json.loads(_bytes(prefix, relative))
+    except (ValueError, RecursionError) as error:
+        message = f"{relative} is not JSON"
+        raise UnreadableError(message) from error
+    if not isinstance(body, dict):
+        message = f"{relative} is not a JSON object"
+        raise UnreadableError(message)
+    return body
+
+
+def _bytes(prefix: Path, relative: str) -> bytes:
+    path = prefix / relative
+    try:
+        inside = path.resolve(strict=True).is_relative_to(prefix.resolve(strict=True))
+        if not inside or not path.is_file():
+            message = f"{relative} is not a file of the build"
+            raise UnreadableError(message)
+        with path.open("rb") as file:
+            content = file.read(READ_MAX + 1)
+    except (OSError, RuntimeError) as error:
+        message = f"{relative} cannot be read ({error})"
+        raise UnreadableError(message) from error
+    if len(content) > READ_MAX:
+        message = f"{relative} is larger than {READ_MAX} bytes"
+        raise UnreadableError(message)
+    return content
+
+
+def _inside(value: object, key: str) -> object:
+    """Take `key` of an object, or the value itself where it is a text (npm allows both)."""
+    return value.get(key) if isinstance(value, dict) else value
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

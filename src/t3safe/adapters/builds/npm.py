@@ -1,0 +1,241 @@
+"""npm, the real client, kept where it can do no harm.
+
+Rules:
+
+1. npm and whatever it starts run as a user without privileges where one is given, with a home and
+   a cache that are thrown away afterwards: nothing that a package's script leaves there reaches a
+   later build, and nothing of it still runs when a call returns.
+2. Its settings are its own, the system's npmrc included; only the registry's address is handed in.
+3. What it prints is kept without secrets.  Its words are judged by npm's documented error codes.
+4. A failure of npm is never held against a build: a wrong integrity too is LATER, because no byte
+   of the package was run or measured; what came was not what the registry promised, be it a proxy,
+   a release in the middle of its publication, or an attack, and the message says so loudly.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from t3safe.adapters.builds import reaper
+from t3safe.domain.errors import BuildError, Fault, PortError
+from t3safe.domain.redaction import HIDDEN, redact
+
+OUTPUT_MAX: Final = 512 * 1024
+"""Bytes of output that are kept, the last ones; npm reports its errors at the end."""
+PASSED_ON: Final = (
+    "PATH",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+)
+"""Variables of the service that npm gets too: how to find programs and the way out."""
+_CODE: Final = re.compile(r"^npm (?:error|ERR!) code (\S+)", re.MULTILINE)
+_ERROR: Final = re.compile(r"^npm (?:error|ERR!) (?!code |A complete log|\s*/)(.+)$", re.MULTILINE)
+_SECRET: Final = re.compile(r"(_(?:authToken|auth|password)\s*=\s*)\S+|(?<=://)[^/\s@]+@")
+_HOST_CODES: Final = frozenset(
+    {
+        "EACCES", "EBADPLATFORM", "EDQUOT", "EIO", "EMFILE", "ENOEXEC", "ENOMEM", "ENOSPC",
+        "EPERM", "EROFS", "EBADENGINE",
+    }
+)  # fmt: skip
+_MISSING_CODES: Final = frozenset({"E404", "ETARGET", "ENOVERSIONS"})
+
+
+@frozen
+class Ended:
+    """How a command ended; `status` is None where it did not end by itself.
+
+    `output` is the last part of what it printed, both streams; it may hold secrets.
+    """
+
+    status: int | None
+    timed_out: bool
+    problem: str
+    output: str = field(repr=False)
+
+    @property
+    def shown(self) -> str:
+        """What it printed, without secrets."""
+        return redact(_SECRET.sub(rf"\1{HIDDEN}", self.output))
+
+    @property
+    def code(self) -> str:
+        """The error code that npm named, empty if none."""
+        found = _CODE.search(self.output)
+        return found[1] if found else ""
+
+    @property
+    def gist(self) -> str:
+        """What npm said in a few words, on one line."""
+        lines = _ERROR.findall(self.shown) or self.shown.strip().splitlines()[-1:]
+        return (lines[0] if lines else "it said nothing")[:200].strip()
+
+
+@frozen
+class Workplace:
+    """A folder in which npm may work: `prefix` becomes the build, `home` is thrown away."""
+
+    folder: Path
+
+    @property
+    def prefix(self) -> Path:
+        """What npm installs into."""
+        return self.folder / "prefix"
+
+    @property
+    def home(self) -> Path:
+        """The home of npm's user while it works here."""
+        return self.folder / "home"
+
+
+@frozen
+class Npm:
+    """Runs npm and what it installed; raises BuildError alone.
+
+    `registry` gives the address of the registry and may raise a PortError.  `user` is a user who
+    owns nothing on this host; None runs npm as the caller, which is for hosts without root.
+    `timeout` bounds each run of npm, `try_timeout` each run of an installed program; in seconds.
+    """
+
+    registry: Callable[[], str]
+    user: str | None = None
+    npm: str = "npm"
+    timeout: float = 900.0
+    try_timeout: float = 30.0
+
+    def prepare(self, folder: Path) -> Workplace:
+        """Make a workplace below the new folder, which npm's user can use and nobody else."""
+        place = Workplace(folder)
+        ids = self._ids()
+        folder.mkdir(mode=0o755)
+        for inner in (place.prefix, place.home):
+            inner.mkdir(mode=0o755)
+            if ids is not None:
+                os.chown(inner, *ids)
+        return place
+
+    def call(self, place: Workplace, *arguments: str) -> Ended:
+        """Run npm in the workplace's prefix."""
+        program = shutil.which(self.npm)
+        if program is None:
+            message = f"cannot find {self.npm}: install npm, or put it on the service's PATH"
+            raise BuildError(message, fault=Fault.HOST)
+        environment = {
+            "npm_config_cache": str(place.home / "cache"),
+            "npm_config_fetch_retries": "2",
+            "npm_config_fetch_retry_factor": "2",
+            "npm_config_fetch_retry_mintimeout": "1000",
+            "npm_config_registry": self._registry(),
+            "npm_config_update_notifier": "false",
+            "npm_config_userconfig": str(place.home / ".npmrc"),
+        }
+        return self._run(place, (program, *arguments), environment, self.timeout)
+
+    def attempt(self, place: Workplace, *command: str) -> Ended:
+        """Run something of what was installed, as npm's user, for a short time."""
+        return self._run(place, command, {"T3CODE_TELEMETRY_ENABLED": "false"}, self.try_timeout)
+
+    def _registry(self) -> str:
+        try:
+            return self.registry()
+        except PortError as error:
+            raise BuildError(str(error), fault=error.fault) from error
+
+    def _ids(self) -> tuple[int, int] | None:
+        if self.user is None or os.geteuid() != 0:
+            return None
+        try:
+            entry = pwd.getpwnam(self.user)
+        except KeyError:
+            message = f"cannot run npm: there is no user {self.user!r} on this host"
+            how = f"make one that owns nothing: useradd --system {self.user}"
+            raise BuildError(f"{message}; {how}", fault=Fault.HOST) from None
+        if entry.pw_uid == 0:
+            message = f"cannot run npm as {self.user!r}: that is root; name a user without rights"
+            raise BuildError(message, fault=Fault.HOST)
+        return entry.pw_uid, entry.pw_gid
+
+    def _run(
+        self, place: Workplace, argv: tuple[str, ...], more: dict[str, str], timeout: float
+    ) -> Ended:
+        ids = self._ids()
+        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        job = {
+            "argv": argv,
+            "env": {**passed_on, "HOME": str(place.home), "LANG": "C.UTF-8", **more},
+            "cwd": str(place.prefix),
+            "user": ids[0] if ids else None,
+            "group": ids[1] if ids else None,
+            "timeout": timeout,
+            "parent": os.getpid(),
+        }
+        try:
+            return _supervise(json.dumps(job))
+        except (OSError, ValueError) as error:
+            message = f"cannot run {Path(argv[0]).name}: {error}; run again"
+            raise BuildError(message, fault=Fault.HOST) from error
+
+
+def _supervise(job: str) -> Ended:
+    with subprocess.Popen(
+        [sys.executable, "-I", str(Path(reaper.__file__))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={},
+    ) as process:
+        try:
+            assert process.stdin and process.stdout and process.stderr  # noqa: PT018, S101
+            process.stdin.write(job.encode())
+            process.stdin.close()
+            output = bytearray()
+            while chunk := process.stderr.read1(65_536):  # type: ignore[attr-defined]
+                output += chunk
+                del output[:-OUTPUT_MAX]
+            told = process.stdout.read()
+        except BaseException:
+            process.terminate()
+            raise
+    if not told:
+        message = f"its supervisor ended with status {process.returncode}"
+        raise OSError(message)
+    return Ended(**json.loads(told), output=output.decode("utf-8", "replace"))
+
+
+def failure(what: str, ended: Ended, timeout: float) -> BuildError:
+    """Build the error for a run of npm that did not succeed; `what` could not be done."""
+    if ended.timed_out:
+        message = f"{what}: npm took longer than {timeout:.0f} s and was ended"
+        return BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
+    if ended.problem:
+        return BuildError(f"{what}: npm could not run, {ended.problem}", fault=Fault.HOST)
+    if ended.status is not None and ended.status < 0:
+        message = f"{what}: npm was ended by signal {-ended.status}; is memory short?"
+        return BuildError(message, fault=Fault.HOST)
+    told = f"npm ended with status {ended.status}, {ended.code or 'no code'}: {ended.gist}"
+    if ended.code in _HOST_CODES:
+        how = "mend the disk, the permissions or the versions that it names"
+        return BuildError(f"{what}: {told}; {how}", fault=Fault.HOST)
+    if ended.code == "EINTEGRITY":
+        how = "INTEGRITY: what came is not what the registry promised; the next run tries again"
+    elif ended.code in _MISSING_CODES:
+        how = "it is published in parts or withdrawn; the next run tries again"
+    else:
+        how = "the next run tries again"
+    return BuildError(f"{what}: {told}; {how}", fault=Fault.LATER)

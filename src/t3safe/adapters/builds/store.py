@@ -1,0 +1,341 @@
+"""The store of builds, implementing the port Builds.
+
+Rules:
+
+1. A build is in the store or it is not: it is made in a folder of its own beside the others, read
+   back, sealed, made durable, and renamed into place.  Whatever a process that died left behind is
+   deleted by the next call that stages or removes.
+2. No code of a package is run before its identity is known: npm installs without scripts first,
+   then the identity is judged, and only then the install scripts are run, by `npm rebuild`, with
+   each package that has one allowed by name.  So a script that npm skips is an error here, and not
+   a build that dies in the serve.
+3. A sealed build is never changed.  What is learnt later lies beside it (`schemas/`).
+4. Only a foreign package, or one that names another version than its own, is a fault of the
+   BUILD; what may come from this machine, from npm or from the registry is not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from t3safe.adapters._support import durable, layout
+from t3safe.adapters.builds import tree
+from t3safe.adapters.builds.manifest import (
+    BuildManifest,
+    Lock,
+    Package,
+    UnreadableError,
+    dump_schema,
+    load_schema,
+    lock_digest,
+    reported_version,
+)
+from t3safe.adapters.builds.npm import Ended, Npm, Workplace, failure
+from t3safe.domain.errors import BuildError, Fault
+from t3safe.domain.gate import PACKAGE
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.versions import InvalidVersion, Version
+
+SPACE_MIN: Final = 2 * 1024**3
+"""Bytes free before npm starts: a build takes 444 to 627 MB, and npm's cache the packed part of
+it once more while it works."""
+_STAGE: Final = ".stage-"
+_TRASH: Final = ".trash-"
+_INSTALL: Final = (
+    "install",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--no-package-lock",
+    "--omit=dev",
+)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@frozen
+class BuildStore:
+    """Implements the port Builds; raises BuildError alone.
+
+    `store` is the root of the store, `logs` the folder for what npm printed.  `space_min` is in
+    bytes.  `natives` are modules that must load under this host's node where they are installed.
+    """
+
+    store: Path
+    logs: Path
+    npm: Npm
+    space_min: int = SPACE_MIN
+    natives: tuple[str, ...] = ("node-pty",)
+    now: Callable[[], datetime] = field(default=_utc_now)
+
+    def stage(self, build: Version) -> None:
+        """Have the build installed, checked and sealed; nothing happens when it already is.
+
+        A build that is there is checked against its manifest quickly: npm's list of packages and
+        the program; `verify` reads every file.
+        """
+        if layout.build_folder(self.store, build).exists():
+            self._require_sound(build)
+            return
+        with _errors(f"cannot stage {build}"):
+            self._sweep()
+            self._require_space(build)
+            folder = self._builds / f"{_STAGE}{build}-{secrets.token_hex(4)}"
+            try:
+                self._fill(self.npm.prepare(folder), build)
+            finally:
+                tree.delete(folder)
+
+    def present(self) -> tuple[Version, ...]:
+        """The sealed builds, ascending."""
+        with _errors("cannot list the builds"):
+            names = os.listdir(self._builds) if self._builds.exists() else []
+        found = (_version(name) for name in names)
+        held = (build for build in found if build and layout.holds(self.store, build))
+        return tuple(sorted(held))
+
+    def remove(self, build: Version) -> None:
+        """Delete a build from the store; nothing happens when it is not there.
+
+        It is out of the store at once, by a rename; a deletion that is cut off is ended later.
+        """
+        folder = layout.build_folder(self.store, build)
+        with _errors(f"cannot remove {build}"):
+            self._schema(build).unlink(missing_ok=True)
+            if folder.exists():
+                folder.rename(self._builds / f"{_TRASH}{build}-{secrets.token_hex(4)}")
+                durable.sync_folder(self._builds)
+            self._sweep()
+
+    def program(self, build: Version) -> Path:
+        """Give the path of the build's program."""
+        return layout.build_folder(self.store, build) / layout.PROGRAM
+
+    def manifest(self, build: Version) -> BuildManifest:
+        """Read what is recorded of a sealed build."""
+        try:
+            return BuildManifest.load(layout.build_folder(self.store, build) / layout.MANIFEST)
+        except UnreadableError as error:
+            raise self._damaged(build, str(error)) from error
+
+    def verify(self, build: Version) -> None:
+        """Read every file of a build and compare it with its manifest."""
+        recorded = self.manifest(build)
+        with _errors(f"cannot verify {build}"):
+            found = tree.digest(layout.build_folder(self.store, build))
+        if found.digest != recorded.tree:
+            raise self._damaged(build, "its files are not those that were installed")
+
+    def record_schema(self, build: Version, schema: SetLedger) -> None:
+        """Keep which migrations a build knows, as the gate measured it."""
+        with _errors(f"cannot keep the schema of {build}"):
+            path = self._schema(build)
+            durable.make_folders(path.parent)
+            durable.write_file(path, dump_schema(schema))
+
+    def schema(self, build: Version) -> SetLedger | None:
+        """Which migrations a build knows; None where that was never measured."""
+        path = self._schema(build)
+        if not path.exists():
+            return None
+        try:
+            return load_schema(path)
+        except UnreadableError as error:
+            message = f"cannot tell what {build} knows: {error}; delete {path}, the gate measures"
+            raise BuildError(f"{message} it again") from error
+
+    @property
+    def _builds(self) -> Path:
+        return self.store / layout.BUILDS
+
+    def _schema(self, build: Version) -> Path:
+        return self.store / "schemas" / f"{build}.json"
+
+    def _sweep(self) -> None:
+        durable.make_folders(self._builds)
+        for name in os.listdir(self._builds):
+            if name.startswith((_STAGE, _TRASH)):
+                tree.delete(self._builds / name)
+
+    def _require_space(self, build: Version) -> None:
+        free = shutil.disk_usage(self._builds).free
+        if free < self.space_min:
+            message = f"cannot stage {build}: {free // 1024**2} MiB are free in {self._builds}"
+            how = f"{self.space_min // 1024**2} MiB are needed; remove builds or snapshots"
+            raise BuildError(f"{message}, {how}", fault=Fault.HOST)
+
+    def _require_sound(self, build: Version) -> None:
+        folder = layout.build_folder(self.store, build)
+        recorded = self.manifest(build)
+        if recorded.version != build.text or not layout.holds(self.store, build):
+            raise self._damaged(build, "its manifest or its program is another's")
+        try:
+            if lock_digest(folder) != recorded.lock:
+                raise self._damaged(build, "npm's list of packages was changed")
+        except UnreadableError as error:
+            raise self._damaged(build, str(error)) from error
+
+    def _damaged(self, build: Version, why: str) -> BuildError:
+        folder = layout.build_folder(self.store, build)
+        how = (
+            "where nobody is selected on it (`t3safe status`), delete it: the next run installs it"
+        )
+        return BuildError(f"the build {folder} is damaged: {why}; {how}", fault=Fault.HOST)
+
+    def _fill(self, place: Workplace, build: Version) -> None:
+        """Install, judge, run the scripts, try the program, seal, rename."""
+        package, lock = self._install(place, build)
+        node = self._try_program(place, build, package)
+        self._try_natives(place, build, lock)
+        npm = self.npm.call(place, "--version").output.strip()
+        sealed = tree.seal(place.prefix)
+        manifest = BuildManifest(
+            version=build.text,
+            integrity=lock.integrity,
+            name=package.name,
+            repository=package.repository,
+            bins=package.bins,
+            engines=package.engines,
+            reported=build.text,
+            npm=npm[:64],
+            node=node,
+            scripts=lock.scripted,
+            tree=sealed.digest,
+            lock=lock.digest,
+            files=sealed.files,
+            size=sealed.size,
+            installed_at=self.now().isoformat(),
+        )
+        durable.write_file(place.prefix / layout.MANIFEST, manifest.dumps(), 0o444)
+        durable.sync_filesystem(place.prefix)
+        place.prefix.rename(layout.build_folder(self.store, build))
+        durable.sync_folder(self._builds)
+
+    def _install(self, place: Workplace, build: Version) -> tuple[Package, Lock]:
+        what = f"cannot stage {build}"
+        _project(place, build, ())
+        installed = self.npm.call(place, *_INSTALL, "--prefix", str(place.prefix))
+        self._log(build, installed)
+        self._require_done(f"{what}: the registry's packages", installed)
+        try:
+            package, lock = Package.installed(place.prefix), Lock.of(place.prefix)
+        except UnreadableError as error:
+            message = f"{what}: npm reports success, and {error}; the next run tries again"
+            raise BuildError(message, fault=Fault.LATER) from error
+        foreign = package.foreign(build)
+        if not foreign.passed:
+            raise BuildError(f"{what}: {foreign.reason}; it was discarded", fault=Fault.BUILD)
+        if lock.scripted:
+            _project(place, build, lock.scripted)
+            rebuilt = self.npm.call(
+                place, "rebuild", "--strict-allow-scripts", "--prefix", str(place.prefix)
+            )
+            self._log(build, installed, rebuilt)
+            self._require_scripted(what, lock, rebuilt)
+        return package, lock
+
+    def _require_done(self, what: str, ended: Ended) -> None:
+        if ended.status != 0:
+            raise failure(what, ended, self.npm.timeout)
+
+    def _require_scripted(self, what: str, lock: Lock, ended: Ended) -> None:
+        if ended.status in {0, None} or ended.status < 0:
+            self._require_done(f"{what}: install scripts", ended)
+            return
+        message = f"{what}: an install script of {', '.join(lock.scripted)} fails: {ended.gist}"
+        how = f"are make, g++, python3 and node's headers here? what it printed is in {self.logs}"
+        raise BuildError(f"{message}; {how}", fault=Fault.HOST)
+
+    def _try_program(self, place: Workplace, build: Version, package: Package) -> str:
+        """Run `t3 --version` as npm's user; give the version of the node that ran it."""
+        what = f"cannot stage {build}"
+        node = self._node(place)
+        program = place.prefix / layout.PROGRAM
+        if not program.resolve().is_relative_to(place.prefix.resolve()) or not program.is_file():
+            message = f"{what}: npm reports success, and there is no {layout.PROGRAM}"
+            raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
+        ended = self.npm.attempt(place, str(program), "--version")
+        reported = reported_version(ended.output)
+        if ended.status == 0 and reported == build.text:
+            return node
+        fits = package.fits(build, node)
+        if not reported and not fits.passed:
+            message = f"{what}: `t3 --version` prints nothing: {fits.reason}"
+            raise BuildError(f"{message}; install such a node", fault=Fault.HOST)
+        if reported and reported != build.text:
+            message = f"{what}: its program says that it is {reported[:64]}; it was discarded"
+            raise BuildError(message, fault=Fault.BUILD)
+        told = "took too long" if ended.timed_out else f"ended with status {ended.status}"
+        detail = ended.problem or ended.gist
+        message = f"{what}: `t3 --version` {told} without a version: {detail}"
+        raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
+
+    def _try_natives(self, place: Workplace, build: Version, lock: Lock) -> None:
+        """Load the native modules: `t3 --version` works without them, `t3 serve` does not."""
+        for name in self.natives:
+            if f"node_modules/{name}" not in lock.installed:
+                continue
+            ended = self.npm.attempt(place, "node", "-e", f"require({json.dumps(name)})")
+            if ended.status != 0:
+                message = f"cannot stage {build}: its module {name} does not load: {ended.gist}"
+                how = "are make, g++, python3 and node's headers here, and is node new enough?"
+                raise BuildError(f"{message}; {how}", fault=Fault.HOST)
+
+    def _node(self, place: Workplace) -> str:
+        ended = self.npm.attempt(place, "node", "--version")
+        return ended.output.strip().removeprefix("v")[:64] if ended.status == 0 else ""
+
+    def _log(self, build: Version, *calls: Ended) -> None:
+        text = "".join(f"{call.shown.rstrip()}\n[status {call.status}]\n" for call in calls)
+        try:
+            durable.make_folders(self.logs)
+            durable.write_file(self.logs / f"npm-{build}.log", text.encode(), 0o640)
+        except OSError:
+            # Where npm failed, its failure says more than that of its log on the same full disk.
+            if all(call.status == 0 for call in calls):
+                raise
+
+
+def _project(place: Workplace, build: Version, scripted: tuple[str, ...]) -> None:
+    """Write the prefix's package.json.
+
+    `allowScripts` is where npm from 11.16 on looks which packages' scripts a project allows, each
+    by name; older ones run all of them and pass over the field.
+    """
+    body = {
+        "private": True,
+        "dependencies": {PACKAGE: build.text},
+        "allowScripts": dict.fromkeys(scripted, True),
+    }
+    durable.write_file(place.prefix / "package.json", json.dumps(body, indent=2).encode())
+
+
+def _version(name: str) -> Version | None:
+    try:
+        return Version.parse(name)
+    except InvalidVersion:
+        return None
+
+
+@contextmanager
+def _errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"{what}: {error}; check the disk and who owns the folder, then run again"
+        raise BuildError(message, fault=Fault.HOST) from error
+    except tree.StrangeTreeError as error:
+        message = f"{what}: {error}, which no package has; it was discarded, look at its log"
+        raise BuildError(message, fault=Fault.LATER) from error

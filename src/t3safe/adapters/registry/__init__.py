@@ -1,0 +1,6 @@
+"""The package registry over HTTP, at the address that npm is set to."""
+
+from t3safe.adapters.registry.address import Address, RegistryAddress
+from t3safe.adapters.registry.client import NpmRegistry
+
+__all__ = ["Address", "NpmRegistry", "RegistryAddress"]

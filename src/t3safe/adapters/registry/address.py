@@ -1,0 +1,181 @@
+"""Where the registry is: npm's own setting, asked once and remembered.
+
+To ask npm costs a tenth of a second and more, and most runs have nothing to do; so the answer is
+kept in a file.  It counts as long as npm, its settings files and the variables that steer them are
+the ones that were asked, and for a day at most.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import cattrs
+from attrs import define, field, frozen
+from cattrs.preconf.json import make_converter
+
+from t3safe.adapters._support import durable
+from t3safe.domain.errors import Fault, RegistryError
+
+AGE_MAX: Final = 86_400.0
+"""Seconds for which an answer of npm is believed."""
+TIMEOUT: Final = 30.0
+"""Seconds for npm to answer; it takes 0.15 s to 0.5 s."""
+STEERING: Final = (
+    "HOME",
+    "PREFIX",
+    "npm_config_cafile",
+    "npm_config_globalconfig",
+    "npm_config_prefix",
+    "npm_config_registry",
+    "npm_config_userconfig",
+)
+"""Variables that change what npm answers; npm takes those of its own in any case."""
+
+_CONVERTER: Final = make_converter(forbid_extra_keys=True)
+
+
+@frozen
+class Address:
+    """Where the registry is, and which authorities npm trusts there.
+
+    `url` is http or https and has no slash at its end; `cafile` is empty for the system's own.
+    """
+
+    url: str
+    cafile: str = ""
+
+    @property
+    def host(self) -> str:
+        """The host, and the port where one is given, for messages: no credentials."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+
+@frozen
+class _Asked:
+    """What was asked: the client, the variables, and the settings files with their times (ns)."""
+
+    npm: str
+    steering: dict[str, str]
+    files: dict[str, int]
+
+
+@frozen
+class _Remembered:
+    address: Address
+    asked: _Asked
+    at: float
+
+
+@define
+class RegistryAddress:
+    """Tells the registry's address; raises RegistryError alone.
+
+    `memory` is the file in which the answer is kept, in a folder that only root writes.  `npm` is
+    the client's name or path.  `now` gives the time in seconds since the epoch.
+    """
+
+    memory: Path
+    npm: str = "npm"
+    now: Callable[[], float] = time.time
+    timeout: float = TIMEOUT
+    _fresh: bool = field(default=False, init=False)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether npm itself was asked since this object was made."""
+        return self._fresh
+
+    def known(self) -> Address:
+        """Give the remembered address where it still counts, else ask npm."""
+        remembered = self._recall()
+        if remembered is None or not 0 <= self.now() - remembered.at < AGE_MAX:
+            return self.ask()
+        if remembered.asked != self._asked(remembered.asked.files):
+            return self.ask()
+        return remembered.address
+
+    def ask(self) -> Address:
+        """Ask npm and remember the answer; a memory that cannot be written is no trouble."""
+        settings = self._settings()
+        address = Address(_url(settings["registry"]), _cafile(settings["cafile"]))
+        files = (settings["userconfig"], settings["globalconfig"])
+        remembered = _Remembered(address, self._asked(files), self.now())
+        self._fresh = True
+        try:
+            durable.make_folders(self.memory.parent)
+            durable.write_file(self.memory, _CONVERTER.dumps(remembered).encode(), 0o600)
+        except OSError:
+            return address
+        return address
+
+    def _recall(self) -> _Remembered | None:
+        """Read the memory; whatever is wrong with it means that npm is asked."""
+        try:
+            return _CONVERTER.loads(self.memory.read_text(encoding="utf-8"), _Remembered)
+        except (OSError, ValueError, TypeError, AttributeError, cattrs.BaseValidationError):
+            return None
+
+    def _asked(self, files: tuple[str, ...] | dict[str, int]) -> _Asked:
+        lowered = {name.lower(): value for name, value in os.environ.items()}
+        steering = {name: lowered[name.lower()] for name in STEERING if name.lower() in lowered}
+        times = {name: _modified(Path(name)) for name in files}
+        return _Asked(shutil.which(self.npm) or "", steering, times)
+
+    def _settings(self) -> dict[str, str]:
+        names = ("registry", "cafile", "userconfig", "globalconfig")
+        try:
+            # In `/` no project's settings are taken by accident.
+            done = subprocess.run(
+                [self.npm, "config", "get", *names],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=self.timeout,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise _unknown(str(error)) from error
+        pairs = (line.partition("=") for line in done.stdout.splitlines())
+        settings = {name: value for name, _, value in pairs}
+        if done.returncode != 0 or not set(names) <= set(settings):
+            told = (done.stderr.strip().splitlines() or ["no word"])[-1]
+            raise _unknown(f"npm ended with status {done.returncode}: {told[:200]}")
+        return settings
+
+
+def _unknown(why: str) -> RegistryError:
+    message = f"cannot tell where the registry is: {why}"
+    how = "`npm config get registry` must answer for the user that runs t3safe"
+    return RegistryError(f"{message}; {how}", fault=Fault.LATER)
+
+
+def _url(text: str) -> str:
+    url = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise _unknown("npm's setting `registry` is not an http or https address")
+    return url
+
+
+def _cafile(text: str) -> str:
+    return "" if text in {"", "null", "undefined"} else text
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

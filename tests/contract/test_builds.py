@@ -1,0 +1,666 @@
+"""The store of builds, filled by the real npm from a registry on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from attrs import evolve, field, frozen
+
+from fakes.packages import FakeRelease, release_like
+from fakes.registry import WRONG_INTEGRITY, Registry
+from t3safe.adapters.builds import BuildStore, Npm
+from t3safe.domain.errors import BuildError, Fault, RegistryError
+from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.versions import Version
+from tests.contract.builds_contract import NEW, OLD, BuildsContract
+
+
+def traces(root: Path) -> dict[str, tuple[int, str]]:
+    """Give every path below the store, but the folder of builds itself, with mode and content."""
+    found = {}
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            mode = stat.S_IMODE(path.lstat().st_mode)
+            if path.is_symlink():
+                found[str(path.relative_to(root))] = (mode, str(path.readlink()))
+            elif path.is_file():
+                found[str(path.relative_to(root))] = (mode, path.read_bytes().hex())
+            elif name != "builds":
+                found[str(path.relative_to(root))] = (mode, "")
+    return found
+
+
+@frozen
+class Bench:
+    """A store and the registry that its npm installs from."""
+
+    registry: Registry
+    port: BuildStore
+
+    def publish(self, version: Version, *, foreign: bool = False, complete: bool = True) -> None:
+        """Let a version be installable: the real package, a foreign one, or one in parts."""
+        release = release_like(version.text)
+        if foreign:
+            release = evolve(release, repository="https://github.com/somebody/else")
+        self.registry.publish(release, tarball=complete)
+
+    def withdraw(self, version: Version) -> None:
+        """Let a version not be installable any more."""
+        self.registry.unpublish(version.text)
+
+    def traces(self) -> object:
+        """Give everything that the store holds, to be compared."""
+        return traces(self.port.store)
+
+    def refusal(self, build: Version = NEW) -> BuildError:
+        """Stage a build that must fail, and check that the store is as it was."""
+        before = self.traces()
+        with pytest.raises(BuildError, match=f"cannot stage {build}") as caught:
+            self.port.stage(build)
+        assert self.traces() == before
+        assert self.port.present() == ()
+        return caught.value
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Give an empty store whose real npm installs from a registry on this machine."""
+    with Registry() as registry:
+        npm = Npm(lambda: registry.url)
+        yield Bench(registry, BuildStore(tmp_path / "store", tmp_path / "logs", npm, space_min=0))
+
+
+class TestBuildStore(BuildsContract):
+    """The contract, with the real npm."""
+
+
+def test_sealed_build_is_recorded_complete_and_read_only(bench: Bench) -> None:
+    """A staged build runs, tells what it is, passes its full check, and nobody may write to it."""
+    published = bench.registry.publish(release_like(NEW.text))
+
+    bench.port.stage(NEW)
+
+    manifest = bench.port.manifest(NEW)
+    assert manifest.integrity == published.integrity
+    assert manifest.scripts == ("node-pty",)
+    assert manifest.identity.repository == "https://github.com/pingdotgg/t3code"
+    assert (manifest.bins, manifest.engines, manifest.reported) == (("t3",), ">=18", NEW.text)
+    folder = bench.port.store / "builds" / NEW.text
+    assert (folder / "node_modules" / "node-pty" / "build" / "Release" / "pty.node").exists()
+    program = bench.port.program(NEW)
+    assert program == folder / "node_modules" / ".bin" / "t3"
+    assert subprocess.check_output([program, "--version"], text=True) == f"t3 v{NEW}\n"
+    writable = [
+        path
+        for path in (folder / "node_modules").rglob("*")
+        if not path.is_symlink() and path.stat().st_mode & 0o222
+    ]
+    assert writable == []
+    bench.port.verify(NEW)
+    assert os.listdir(bench.port.store / "builds") == [NEW.text]
+
+
+def test_platform_package_is_installed(bench: Bench) -> None:
+    """A launcher over platform packages has its program at the same place."""
+    bench.registry.publish(release_like(NEW.text, layout="platform"))
+
+    bench.port.stage(NEW)
+
+    assert os.access(bench.port.program(NEW), os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault", "words"),
+    [
+        ({"faults": ("wrong-version:0.0.1",)}, Fault.BUILD, "says that it is 0.0.1"),
+        ({"bin_name": "t4"}, Fault.BUILD, "no program 't3'"),
+        ({"faults": ("exits-silently",)}, Fault.LATER, "ended with status 0 without a version"),
+        (
+            {"faults": ("exits-silently",), "engines": ">=999"},
+            Fault.HOST,
+            "needs node >=999.*install such a node",
+        ),
+    ],
+)
+def test_program_that_is_not_what_it_should_be(
+    bench: Bench, changes: dict[str, object], fault: Fault, words: str
+) -> None:
+    """Only what the package itself gets wrong is its fault; silence may be this host's node."""
+    bench.registry.publish(release_like(NEW.text, **changes))
+
+    error = bench.refusal()
+
+    assert error.fault is fault
+    assert_matches(words, error)
+
+
+def assert_matches(words: str, error: BuildError) -> None:
+    """Check that the error's message has a match for `words`."""
+    with pytest.raises(BuildError, match=words):
+        raise error
+
+
+def test_platform_package_that_is_missing_is_later(bench: Bench) -> None:
+    """An optional package that is not there yet is passed over, and the program names none."""
+    bench.registry.publish(release_like(NEW.text, layout="platform"), tarball=False)
+
+    error = bench.refusal()
+
+    assert error.fault is Fault.LATER
+
+
+def test_wrong_integrity_is_later_and_loud(bench: Bench) -> None:
+    """A tarball that is not what was promised is no verdict, and no byte of it is kept."""
+    bench.registry.publish(release_like(NEW.text), integrity=WRONG_INTEGRITY)
+
+    error = bench.refusal()
+
+    assert error.fault is Fault.LATER
+    assert "INTEGRITY" in str(error)
+
+
+def test_registry_that_is_down_is_later(bench: Bench) -> None:
+    """Trouble of npm with the network is nobody's fault."""
+    bench.publish(NEW)
+    bench.registry.down()
+
+    assert bench.refusal().fault is Fault.LATER
+
+
+def test_address_that_cannot_be_told_is_later(bench: Bench) -> None:
+    """An unknown registry ends the attempt before npm is started, in this port's own family."""
+
+    def unknown() -> str:
+        message = f"cannot stage {NEW}: no address"
+        raise RegistryError(message, fault=Fault.LATER)
+
+    bench = evolve(bench, port=evolve(bench.port, npm=Npm(unknown)))
+
+    assert bench.refusal().fault is Fault.LATER
+
+
+def test_too_little_space_is_told_before_npm_starts(bench: Bench) -> None:
+    """A full disk is found before the first byte is written."""
+    bench.publish(NEW)
+    bench = evolve(bench, port=evolve(bench.port, space_min=2**62))
+
+    error = bench.refusal()
+
+    assert error.fault is Fault.HOST
+    assert_matches("MiB are free in .* MiB are needed", error)
+    assert bench.registry.log == []
+
+
+STAGE = """\
+import sys
+from pathlib import Path
+from t3safe.adapters.builds import BuildStore, Npm
+from t3safe.domain.errors import BuildError
+from t3safe.domain.versions import Version
+
+folder, npm, registry, version = sys.argv[1:]
+client = Npm(lambda: registry, npm=npm)
+store = BuildStore(Path(folder, "store"), Path(folder, "logs"), client, space_min=0)
+try:
+    store.stage(Version.parse(version))
+except BuildError as error:
+    print(error.fault, error)
+print([str(path.relative_to(folder)) for path in Path(folder, "store").rglob("*")])
+"""
+
+
+def test_disk_that_fills_up_is_the_hosts_fault(bench: Bench, tmp_path: Path) -> None:
+    """A disk that is full in the middle of an install is told, and the stage is deleted."""
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs a mount namespace of its own")
+    bench.registry.publish(release_like(NEW.text, weight=8 * 1024**2))
+    (tmp_path / "disk").mkdir()
+    fill = 'mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"'
+
+    disk = str(tmp_path / "disk")
+    stage = [sys.executable, "-c", STAGE, disk, "npm", bench.registry.url, NEW.text]
+    told = subprocess.check_output([*alone, "sh", "-c", fill, disk, *stage], text=True).splitlines()
+
+    assert told[0].startswith(f"host cannot stage {NEW}")
+    assert "ENOSPC" in told[0]
+    assert told[1] == "['builds']"
+
+
+# A stand-in for npm, for what the real one does not do on demand.
+
+INSTALL = """\
+version=$(sed -n 's/.*"t3": "\\(.*\\)".*/\\1/p' package.json)
+mkdir -p node_modules/t3/dist node_modules/.bin node_modules/node-pty/lib
+cat > node_modules/t3/package.json <<END
+{"name": "t3", "version": "$version", "bin": {"t3": "dist/bin.mjs"},
+ "repository": {"url": "git+https://github.com/pingdotgg/t3code.git"}}
+END
+cat > node_modules/.package-lock.json <<END
+{"packages": {"node_modules/t3": {"version": "$version", "integrity": "sha512-x"},
+ "node_modules/node-pty": {"version": "1.1.0", "hasInstallScript": true}}}
+END
+printf '#!/bin/sh\\necho t3 v%s\\n' "$version" > node_modules/t3/dist/bin.mjs
+chmod 755 node_modules/t3/dist/bin.mjs
+ln -s ../t3/dist/bin.mjs node_modules/.bin/t3
+echo 'module.exports = {}' > node_modules/node-pty/lib/index.js
+echo '{"name": "node-pty", "main": "lib/index.js"}' > node_modules/node-pty/package.json
+"""
+
+
+@frozen
+class Sham:
+    """A store over a stand-in for npm that runs these lines of sh."""
+
+    folder: Path
+    user: str | None = None
+    timeout: float = 20.0
+    store: BuildStore = field(init=False)
+
+    @store.default
+    def _make(self) -> BuildStore:
+        npm = Npm(
+            lambda: "http://127.0.0.1:1",
+            user=self.user,
+            npm=str(self.folder / "npm"),
+            timeout=self.timeout,
+        )
+        return BuildStore(self.folder / "store", self.folder / "logs", npm, space_min=0)
+
+    def does(self, *, install: str = INSTALL, rebuild: str = "true") -> None:
+        """Let npm run these lines for `npm install` and `npm rebuild`."""
+        (self.folder / "npm").write_text(
+            f'#!/bin/sh\ncase "$1" in\n--version) echo 99.0.0 ;;\ninstall)\n{install}\n;;\n'
+            f"rebuild)\n{rebuild}\n;;\nesac\n"
+        )
+        (self.folder / "npm").chmod(0o755)
+
+    def refusal(self) -> BuildError:
+        """Stage a build that must fail, and check that the store is empty."""
+        with pytest.raises(BuildError) as caught:
+            self.store.stage(NEW)
+        assert traces(self.folder / "store") == {}
+        assert self.store.present() == ()
+        assert os.listdir(self.folder / "store" / "builds") == []
+        return caught.value
+
+
+@pytest.fixture
+def sham(tmp_path: Path) -> Sham:
+    """Give an empty store over a stand-in for npm."""
+    return Sham(tmp_path)
+
+
+def test_stand_in_stages(sham: Sham) -> None:
+    """The stand-in is one that a build can be staged with: its failures below are its own."""
+    sham.does()
+
+    sham.store.stage(NEW)
+
+    assert sham.store.present() == (NEW,)
+    assert sham.store.manifest(NEW).npm == "99.0.0"
+    sham.store.verify(NEW)
+
+
+def test_same_tree_has_the_same_digest(sham: Sham, tmp_path: Path) -> None:
+    """The digest depends on what was installed, and not on where or when."""
+    sham.does()
+    sham.store.stage(NEW)
+    other = evolve(sham.store, store=tmp_path / "other")
+    other.stage(NEW)
+
+    here, there = sham.store.manifest(NEW), other.manifest(NEW)
+    assert (here.tree, here.files, here.size) == (there.tree, there.files, there.size)
+
+
+def test_tampering_is_found(sham: Sham) -> None:
+    """Changed content, a changed mode, a new and a missing file fail the full check."""
+    sham.does()
+    sham.store.stage(OLD)
+    package = sham.store.store / "builds" / OLD.text / "node_modules" / "t3"
+    victim = package / "package.json"
+
+    victim.chmod(0o555)
+    assert_damaged(sham.store)
+    victim.chmod(0o444)
+    sham.store.verify(OLD)
+
+    package.chmod(0o755)
+    (package / "extra").touch()
+    assert_damaged(sham.store)
+    (package / "extra").unlink()
+    sham.store.verify(OLD)
+
+    victim.chmod(0o644)
+    victim.write_text(victim.read_text() + " ")
+    victim.chmod(0o444)
+    assert_damaged(sham.store)
+
+
+def assert_damaged(store: BuildStore) -> None:
+    """Check that the full check of OLD fails, and not against the build."""
+    with pytest.raises(BuildError, match="is damaged") as caught:
+        store.verify(OLD)
+    assert caught.value.fault is Fault.HOST
+
+
+@pytest.mark.parametrize("damage", ["manifest", "gone", "list", "program"])
+def test_damaged_build_is_not_taken_for_staged(sham: Sham, damage: str) -> None:
+    """A build whose record, list or program is not what was sealed is told, and left to a person.
+
+    Somebody may run it: deleting it is not for a program.
+    """
+    sham.does()
+    sham.store.stage(OLD)
+    folder = sham.store.store / "builds" / OLD.text
+    match damage:
+        case "manifest":
+            (folder / "build.json").chmod(0o644)
+            (folder / "build.json").write_text("{")
+        case "gone":
+            (folder / "build.json").unlink()
+        case "list":
+            listing = folder / "node_modules" / ".package-lock.json"
+            listing.chmod(0o644)
+            listing.write_text("{}")
+        case "program":
+            (folder / "node_modules" / ".bin").chmod(0o755)
+            sham.store.program(OLD).unlink()
+        case _:
+            pytest.fail(damage)
+    before = traces(sham.store.store)
+
+    with pytest.raises(BuildError, match="is damaged") as caught:
+        sham.store.stage(OLD)
+
+    assert caught.value.fault is Fault.HOST
+    assert traces(sham.store.store) == before
+
+
+def test_missing_npm_is_the_hosts_fault(sham: Sham) -> None:
+    """A host without npm is told so, and what to install."""
+    error = sham.refusal()
+
+    assert error.fault is Fault.HOST
+    assert "install npm" in str(error)
+
+
+def test_log_that_cannot_be_written_is_the_hosts_fault(sham: Sham) -> None:
+    """Trouble with our own files ends the attempt like npm's does: told, and without a trace."""
+    sham.does()
+    (sham.folder / "logs").touch()
+
+    error = sham.refusal()
+
+    assert error.fault is Fault.HOST
+    assert "check the disk" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("install", "fault", "words"),
+    [
+        (f"{INSTALL}\nexit 1", Fault.LATER, "status 1, no code"),
+        ("exit 0", Fault.LATER, "npm reports success, and .* cannot be read"),
+        (f"{INSTALL}\nrm node_modules/.bin/t3", Fault.LATER, "there is no node_modules/.bin/t3"),
+        (
+            f"{INSTALL}\nln -sf /bin/true node_modules/.bin/t3",
+            Fault.LATER,
+            "there is no node_modules/.bin/t3",
+        ),
+        (f"{INSTALL}\nrm node_modules/.package-lock.json", Fault.LATER, "cannot be read"),
+        (f"{INSTALL}\necho '[' > node_modules/t3/package.json", Fault.LATER, "is not JSON"),
+        (
+            f"{INSTALL}\nln -sf /etc/passwd node_modules/t3/package.json",
+            Fault.LATER,
+            "is not a file of the build",
+        ),
+        (f"{INSTALL}\nmkfifo node_modules/t3/pipe", Fault.LATER, "neither a file nor"),
+        (
+            f"{INSTALL}\nln node_modules/t3/package.json node_modules/t3/twin",
+            Fault.LATER,
+            "one of 2 names of a file",
+        ),
+        (f"{INSTALL}\nprintf '#!/bin/sh\\nexit 3\\n' > node_modules/t3/dist/bin.mjs",
+         Fault.LATER, "ended with status 3 without a version"),
+        ("echo 'npm error code ENOSPC' >&2\nexit 228", Fault.HOST, "ENOSPC.*mend the disk"),
+        ("echo 'npm ERR! code EACCES' >&2\nexit 243", Fault.HOST, "EACCES"),
+        (
+            "echo 'npm error code ETARGET' >&2\necho 'npm error notarget None.' >&2\nexit 1",
+            Fault.LATER,
+            "ETARGET: notarget None.; it is published in parts",
+        ),
+        ("kill -9 $$", Fault.HOST, "ended by signal 9"),
+    ],
+)  # fmt: skip
+def test_npm_that_fails_leaves_no_trace(sham: Sham, install: str, fault: Fault, words: str) -> None:
+    """However npm fails, half-way or with status 0, the store is empty and the cause is named."""
+    sham.does(install=install)
+
+    error = sham.refusal()
+
+    assert error.fault is fault
+    assert_matches(words, error)
+
+
+def test_install_script_that_fails_is_the_hosts_fault(sham: Sham) -> None:
+    """A module that cannot be compiled here is told with the tools that it takes."""
+    sham.does(rebuild="echo 'npm error gyp ERR! not ok' >&2; exit 1")
+
+    error = sham.refusal()
+
+    assert error.fault is Fault.HOST
+    assert_matches("install script of node-pty fails: gyp ERR! not ok; are make, g\\+\\+", error)
+    assert "not ok" in (sham.folder / "logs" / f"npm-{NEW}.log").read_text()
+
+
+def test_native_module_that_does_not_load_is_the_hosts_fault(sham: Sham) -> None:
+    """`t3 --version` works without its native module and `t3 serve` does not: it is loaded."""
+    sham.does(
+        install=f"{INSTALL}\necho 'throw Error(\"pty\")' > node_modules/node-pty/lib/index.js"
+    )
+
+    error = sham.refusal()
+
+    assert error.fault is Fault.HOST
+    assert "node-pty does not load" in str(error)
+
+
+def test_foreign_package_is_refused_before_its_scripts_run(sham: Sham) -> None:
+    """No line of a foreign package is executed: its install script is never reached."""
+    mark = sham.folder / "ran"
+    sham.does(
+        install=f"{INSTALL}\nsed -i s/pingdotgg/elsewhere/ node_modules/t3/package.json\n"
+        f"printf '#!/bin/sh\\ntouch {mark}\\n' > node_modules/t3/dist/bin.mjs",
+        rebuild=f"touch {mark}",
+    )
+
+    assert sham.refusal().fault is Fault.BUILD
+    assert not mark.exists()
+
+
+def test_scripts_are_allowed_by_name(sham: Sham) -> None:
+    """Each package with an install script is named in `allowScripts`, and no other."""
+    sham.does(rebuild=f"cp package.json {sham.folder}/seen")
+
+    sham.store.stage(NEW)
+
+    body = json.loads((sham.folder / "seen").read_text())
+    assert body["allowScripts"] == {"node-pty": True}
+
+
+def test_secrets_in_the_output_are_not_kept(sham: Sham) -> None:
+    """What npm printed is kept for a person, without the registry's credentials."""
+    secret = "npm_abcdefghijklmnopqrstuvwxyz0123456789"
+    sham.does(
+        install=f"echo '//registry/:_authToken={secret}' 'https://joe:hunter2@registry/x' >&2\n"
+        f"echo 'npm error code E401' >&2\necho 'npm error token {secret}' >&2\nexit 1"
+    )
+
+    error = sham.refusal()
+
+    log = (sham.folder / "logs" / f"npm-{NEW}.log").read_text()
+    for text in (log, str(error)):
+        assert secret not in text
+        assert "hunter2" not in text
+    assert "code E401" in log
+
+
+def test_nothing_of_npm_outlives_its_time(tmp_path: Path) -> None:
+    """When the time is up, npm ends with all it started, also what left its session."""
+    sham = Sham(tmp_path, timeout=0.5)
+    sham.does(install=f"setsid sh -c 'echo $$ > {tmp_path}/pid; sleep 60' &\nsleep 60")
+
+    error = sham.refusal()
+
+    assert error.fault is Fault.LATER
+    assert "took longer than" in str(error)
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def test_nothing_of_npm_outlives_its_success(sham: Sham) -> None:
+    """A process that an install script leaves behind cannot touch the sealed build."""
+    sham.does(
+        rebuild=f"setsid sh -c 'echo $$ > {sham.folder}/pid; sleep 60' &\n"
+        f"while ! [ -s {sham.folder}/pid ]; do sleep 0.01; done"
+    )
+
+    sham.store.stage(NEW)
+
+    assert not psutil.pid_exists(int((sham.folder / "pid").read_text()))
+
+
+def test_npm_ends_with_us_and_its_stage_is_garbage(sham: Sham) -> None:
+    """After a SIGKILL in the middle of an install nothing runs on, and the next run cleans up."""
+    sham.does(install=f"{INSTALL}\necho $$ > {sham.folder}/pid\nsleep 60")
+    folder = str(sham.folder)
+    command = [sys.executable, "-c", STAGE, folder, f"{folder}/npm", "http://x", NEW.text]
+    with subprocess.Popen(command) as process:
+        pid = wait_for(lambda: int((sham.folder / "pid").read_text()))
+        process.send_signal(signal.SIGKILL)
+    wait_for(lambda: None if psutil.pid_exists(pid) else True)
+    assert sham.store.present() == ()
+    assert len(os.listdir(sham.folder / "store" / "builds")) == 1
+
+    sham.does()
+    sham.store.stage(NEW)
+
+    assert os.listdir(sham.folder / "store" / "builds") == [NEW.text]
+
+
+def wait_for(look: Callable[[], int | None]) -> int:
+    """Give what `look` gives, once it gives something; fail after 10 s."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            found = look()
+        except (OSError, ValueError):
+            found = None
+        if found is not None:
+            return found
+        time.sleep(0.01)
+    pytest.fail("it did not happen within 10 s")
+
+
+def test_deletion_that_was_cut_off_is_ended_later(sham: Sham) -> None:
+    """What a removal left behind is out of the store, and the next call deletes it."""
+    sham.does()
+    sham.store.stage(NEW)
+    builds = sham.store.store / "builds"
+    (builds / NEW.text).rename(builds / f".trash-{NEW}-0")
+    assert sham.store.present() == ()
+
+    sham.store.remove(OLD)
+
+    assert os.listdir(builds) == []
+
+
+def test_strange_entries_are_no_builds(sham: Sham) -> None:
+    """Links, files and folders without a seal are passed over, and never deleted."""
+    sham.does()
+    sham.store.stage(NEW)
+    builds = sham.store.store / "builds"
+    (builds / "0.0.1").symlink_to(NEW.text)
+    (builds / "0.0.2").mkdir()
+    (builds / "notes.txt").touch()
+
+    assert sham.store.present() == (NEW,)
+    sham.store.remove(OLD)
+    assert set(os.listdir(builds)) == {NEW.text, "0.0.1", "0.0.2", "notes.txt"}
+
+
+def test_schema_lies_beside_the_sealed_build(sham: Sham) -> None:
+    """What the gate measured of a build is kept outside of it, and goes with it."""
+    sham.does()
+    sham.store.stage(NEW)
+    schema = SetLedger.of({"state.sqlite": Ledger.of([(1, "A"), (31, "B")])})
+    assert sham.store.schema(NEW) is None
+
+    sham.store.record_schema(NEW, schema)
+    assert sham.store.schema(NEW) == schema
+    sham.store.verify(NEW)
+
+    (sham.store.store / "schemas" / f"{NEW}.json").write_text("[]")
+    with pytest.raises(BuildError, match="the gate measures it again"):
+        sham.store.schema(NEW)
+
+    sham.store.remove(NEW)
+    assert sham.store.schema(NEW) is None
+
+
+def test_unknown_user_is_told(tmp_path: Path) -> None:
+    """A host without npm's user is told how to make one, and npm never runs as root instead."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: others run npm as themselves")
+    sham = Sham(tmp_path, user="t3safe-no-such")
+    sham.does()
+    error = sham.refusal()
+    assert error.fault is Fault.HOST
+    assert "useradd --system t3safe-no-such" in str(error)
+
+    error = Sham(tmp_path, user="root").refusal()
+    assert "that is root" in str(error)
+
+
+def test_npm_runs_without_rights_and_owns_nothing_afterwards() -> None:
+    """As root, npm and the program run as a user without rights; the sealed tree is root's."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become another user")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        sham = Sham(folder, user="nobody")
+        note = 'echo "$(id -u) $HOME" > node_modules/t3/'
+        sham.does(
+            install=f"{INSTALL}\nchmod u+s node_modules/t3/dist/bin.mjs\n{note}install",
+            rebuild=f"{note}rebuild\n"
+            f"touch {folder}/store/builds/own || touch node_modules/t3/kept-out",
+        )
+
+        sham.store.stage(NEW)
+
+        package = folder / "store" / "builds" / NEW.text / "node_modules" / "t3"
+        nobody = str(pwd.getpwnam("nobody").pw_uid)
+        assert (package / "install").read_text().split()[0] == nobody
+        assert (package / "rebuild").read_text().split()[0] == nobody
+        assert (package / "kept-out").exists()
+        assert {path.lstat().st_uid for path in package.parents[1].rglob("*")} == {0}
+        assert stat.S_IMODE((package / "dist" / "bin.mjs").stat().st_mode) == 0o555
+        sham.store.verify(NEW)
+
+
+def test_release_defaults_are_the_real_packages() -> None:
+    """The fake package claims the repository that the real one claims."""
+    assert FakeRelease(NEW.text).repository == "https://github.com/pingdotgg/t3code"

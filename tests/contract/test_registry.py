@@ -1,0 +1,425 @@
+"""The registry client over real HTTP, and the address that it gets from the real npm."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from attrs import define, frozen
+
+from fakes.packages import release_like
+from fakes.registry import Registry as FakeRegistry
+from fakes.registry import Trouble
+from t3safe.adapters.registry import Address, NpmRegistry, RegistryAddress
+from t3safe.adapters.registry.question import Patience
+from t3safe.domain.errors import Fault, RegistryError
+from t3safe.domain.policy import Track
+from t3safe.domain.versions import Version
+from tests.contract.registry_contract import NEW, RegistryContract
+
+BRIEF = Patience(connect=1.0, read=0.3, attempts=3, pause=0.0, total=5.0)
+
+
+@define
+class Given:
+    """An address that never changes."""
+
+    address: Address
+    fresh: bool = True
+
+    def known(self) -> Address:
+        """Give the address."""
+        return self.address
+
+    def ask(self) -> Address:
+        """Give the address."""
+        return self.address
+
+
+@frozen
+class Bench:
+    server: FakeRegistry
+    port: NpmRegistry
+
+    def publish(self, version: str, *, tag: str | None = None, complete: bool = True) -> None:
+        """Publish a version on its own day, without its tarball unless `complete`."""
+        self.server.publish(release_like(version), tag=tag, tarball=complete)
+
+    def tag(self, name: str, version: str | None) -> None:
+        """Point a tag at a version, or take it away."""
+        if version is None:
+            self.server.untag(name)
+        else:
+            self.server.tag(name, version)
+
+    def down(self) -> None:
+        """Let nothing answer any more."""
+        self.server.down()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """Give an empty registry and a client with little patience."""
+    with FakeRegistry() as server:
+        yield Bench(server, NpmRegistry(Given(Address(server.url.rstrip("/"))), BRIEF))
+
+
+class TestNpmRegistry(RegistryContract):
+    """The contract, over HTTP."""
+
+
+@pytest.mark.parametrize("history", [False, True])
+@pytest.mark.parametrize(
+    ("trouble", "words", "asked"),
+    [
+        (Trouble.NOT_FOUND, "answers 404", 1),
+        (Trouble.ERROR, r"answers 500 .*\(asked 3 times\)", 3),
+        (Trouble.HTML, "page of HTML", 3),
+        (Trouble.TRUNCATED, "broke off|cut short", 3),
+        (Trouble.HALF_JSON, "broken or cut short", 3),
+        (Trouble.SILENT, "did not answer in time|broke off", 3),
+        (Trouble.REDIRECT_LOOP, "redirects more than 3 times", 4),
+    ],
+)
+def test_bad_answer_is_later(
+    bench: Bench, trouble: Trouble, words: str, asked: int, *, history: bool
+) -> None:
+    """Each bad answer is told as what it was; passing trouble is asked for again, no other."""
+    bench.publish(NEW, tag="nightly")
+    bench.server.fail(trouble)
+
+    with pytest.raises(RegistryError, match=words) as caught:
+        bench.port.offer(Track.NIGHTLY, history=history)
+
+    assert caught.value.fault is Fault.LATER
+    assert "nothing was changed" in str(caught.value)
+    assert len(bench.server.log) == asked
+
+
+def test_passing_trouble_is_overcome(bench: Bench) -> None:
+    """An error that is gone at the next attempt is no error."""
+    bench.publish(NEW, tag="nightly")
+    bench.server.fail(Trouble.ERROR)
+    patient = NpmRegistry(bench.port.addresses, Patience(pause=0.3))
+    mend = threading.Timer(0.15, bench.server.mend)
+    mend.start()
+
+    assert patient.offer(Track.NIGHTLY, history=False).tag == Version.parse(NEW)
+    mend.join()
+
+
+def test_endless_answer_is_cut(bench: Bench) -> None:
+    """An answer is read up to its limit and no further."""
+    bench.publish(NEW, tag="nightly")
+    bench.server.fail(Trouble.HUGE)
+
+    with pytest.raises(RegistryError, match="more than 1048576 bytes") as caught:
+        bench.port.offer(Track.NIGHTLY, history=False)
+
+    assert caught.value.fault is Fault.LATER
+
+
+def test_packument_without_times_has_no_ages(bench: Bench) -> None:
+    """A registry that tells no times offers releases of unknown age."""
+    bench.publish(NEW, tag="nightly")
+    bench.server.fail(Trouble.NO_TIMES)
+
+    (release,) = bench.port.offer(Track.NIGHTLY, history=True).releases
+
+    assert (release.version, release.published) == (Version.parse(NEW), None)
+
+
+def test_packument_without_tags_is_later(bench: Bench) -> None:
+    """JSON of another form than documented is no answer."""
+    bench.publish(NEW, tag="nightly")
+    bench.server.fail(Trouble.NO_TAGS)
+
+    with pytest.raises(RegistryError, match="JSON of another form"):
+        bench.port.offer(Track.NIGHTLY, history=True)
+
+
+# Answers that only a hand-made server gives.
+
+
+@contextmanager
+def saying(*answers: bytes, pause: float = 0.0) -> Iterator[NpmRegistry]:
+    """Serve the first answer to the first who connects, and so on, the last to all others.
+
+    With a pause (seconds) an answer is sent byte by byte.
+    """
+    done = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        waiting = list(answers)
+        while not done.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                step = 1 if pause else len(answer)
+                for start in range(0, len(answer), step):
+                    connection.sendall(answer[start : start + step])
+                    if done.wait(pause):
+                        return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        try:
+            port = listener.getsockname()[1]
+            yield NpmRegistry(Given(Address(f"http://127.0.0.1:{port}")), BRIEF)
+        finally:
+            done.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def reply(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    """Write an HTTP response."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def offer_of(registry: NpmRegistry, *, history: bool = False) -> str:
+    """Ask and give the message of the error that must follow."""
+    with pytest.raises(RegistryError) as caught:
+        registry.offer(Track.NIGHTLY, history=history)
+    assert caught.value.fault is Fault.LATER
+    return str(caught.value)
+
+
+def test_redirect_to_another_host_is_not_followed() -> None:
+    """A redirect elsewhere is named and not followed."""
+    with saying(reply(b"", "302 Found", "Location: http://169.254.169.254/meta")) as registry:
+        assert "redirects to another host, '169.254.169.254'" in offer_of(registry)
+
+
+def test_redirect_to_the_same_host_is_followed() -> None:
+    """A registry may send a client along to another path of its own."""
+    moved = reply(b"", "301 Moved Permanently", "Location: /moved/dist-tags")
+    with saying(moved, reply(b'{"nightly": "0.0.28"}')) as registry:
+        assert registry.offer(Track.NIGHTLY, history=False).tag == Version.parse("0.0.28")
+
+
+def test_redirect_to_another_port_is_not_followed() -> None:
+    """Another port is another server."""
+    with saying(reply(b"", "302 Found", "Location: http://127.0.0.1:1/x")) as registry:
+        assert "redirects to another host, '127.0.0.1:1'" in offer_of(registry)
+
+
+def test_hostile_version_among_the_releases_is_left_out() -> None:
+    """A version that does not parse, or cannot be fetched, costs that release, not the answer."""
+    versions = {
+        text: {"version": text, "dist": {"tarball": "http://x/"}}
+        for text in ("../../x", "0.0.28", "v1", "0.0.27")
+    }
+    versions["0.0.26"] = {"version": "0.0.26", "dist": {}}
+    tags = {"nightly": "0.0.28", "x": "../../x"}
+    body = {"name": "t3", "dist-tags": tags, "versions": versions, "time": {"0.0.28": "?"}}
+    with saying(reply(json.dumps(body).encode())) as registry:
+        offer = registry.offer(Track.NIGHTLY, history=True)
+
+    assert [release.version.text for release in offer.releases] == ["0.0.27", "0.0.28"]
+    assert {release.published for release in offer.releases} == {None}
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"nightly"', b'{"nightly": 7}', b"[" * 9000])
+def test_json_of_another_form_is_later(body: bytes) -> None:
+    """JSON that is no mapping of tags to texts is no answer."""
+    with saying(reply(body)) as registry:
+        assert "JSON" in offer_of(registry)
+
+
+def test_long_hostile_text_is_shown_shortened_and_escaped() -> None:
+    """What a registry says reaches the log in one short line without control characters."""
+    body = b'{"nightly": "\\u001b[2J\\n' + b"A" * 5000 + b'"}'
+    with saying(reply(body)) as registry:
+        message = offer_of(registry)
+    assert message.isprintable()
+    assert len(message) < 400
+
+
+def test_drop_by_drop_is_ended_by_the_total_time() -> None:
+    """A server that sends a byte now and then cannot hold a run up for longer than the limit."""
+    with saying(reply(b"{}"), pause=0.1) as registry:
+        hurried = NpmRegistry(registry.addresses, Patience(read=5.0, pause=0.0, total=0.5))
+        began = time.monotonic()
+        assert "gave no answer within" in offer_of(hurried)
+        assert time.monotonic() - began < 3.0
+
+
+def test_answer_for_another_package_is_later() -> None:
+    """A packument of another name is not taken for the package's."""
+    body = b'{"name": "left-pad", "dist-tags": {}, "versions": {}, "time": {}}'
+    with saying(reply(body)) as registry:
+        assert "answers for the package 'left-pad'" in offer_of(registry, history=True)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["null", "{}", '{"version": "9.9.9", "dist": {"tarball": "x"}}', '{"version": "0.0.28"}'],
+)
+def test_listed_without_tarball_is_later(manifest: str) -> None:
+    """A tag whose version is listed and cannot be fetched is published in parts."""
+    body = f'{{"name":"t3","dist-tags":{{"nightly":"0.0.28"}},"versions":{{"0.0.28":{manifest}}}}}'
+    with saying(reply(body.encode())) as registry:
+        assert "no tarball of it yet" in offer_of(registry, history=True)
+
+
+def test_credentials_in_the_address_are_never_shown() -> None:
+    """An address may hold a password; no message does."""
+    registry = NpmRegistry(Given(Address("http://joe:hunter2@127.0.0.1:9")), BRIEF)
+
+    message = offer_of(registry)
+
+    assert "127.0.0.1:9" in message
+    assert "hunter2" not in message
+
+
+# The address.
+
+
+@frozen
+class Npm:
+    """A stand-in for npm's `config get` that counts how often it is asked."""
+
+    folder: Path
+
+    @property
+    def program(self) -> str:
+        """Give the path of the program."""
+        return str(self.folder / "npm")
+
+    @property
+    def calls(self) -> int:
+        """How often it was asked."""
+        log = self.folder / "calls"
+        return len(log.read_text().splitlines()) if log.exists() else 0
+
+    def answers(self, url: str, *, status: int = 0) -> None:
+        """Let it be set to this address."""
+        rc = self.folder / "npmrc"
+        rc.touch()
+        self.folder.joinpath("npm").write_text(
+            f"#!/bin/sh\necho x >> {self.folder}/calls\n"
+            f"echo 'registry={url}'\necho cafile=null\n"
+            f"echo userconfig={rc}\necho globalconfig=/none\n"
+            f"echo 'npm warn something' >&2\nexit {status}\n"
+        )
+        self.folder.joinpath("npm").chmod(0o755)
+
+
+@pytest.fixture
+def npm(tmp_path: Path) -> Npm:
+    """Give a stand-in for npm that is set to a registry where nothing listens."""
+    stand_in = Npm(tmp_path)
+    stand_in.answers("http://127.0.0.1:1/")
+    return stand_in
+
+
+def test_real_npm_is_asked_for_its_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address is what npm says for the user that runs t3safe, not what a project says."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".npmrc").write_text("registry=http://127.0.0.1:1/mirror/\n")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / ".npmrc").write_text("registry=http://127.0.0.1:2/\n")
+    for name in [name for name in os.environ if name.lower().startswith("npm_config_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "project")
+
+    assert RegistryAddress(tmp_path / "state" / "registry.json").known().url == (
+        "http://127.0.0.1:1/mirror"
+    )
+
+
+def test_address_is_remembered(npm: Npm, tmp_path: Path) -> None:
+    """The client is asked once and not again by the next process."""
+    memory = tmp_path / "state" / "registry.json"
+    assert RegistryAddress(memory, npm.program).known() == Address("http://127.0.0.1:1")
+
+    again = RegistryAddress(memory, npm.program)
+
+    assert again.known() == Address("http://127.0.0.1:1")
+    assert (npm.calls, again.fresh) == (1, False)
+
+
+def test_address_is_asked_again_when_npm_is_set_anew(
+    npm: Npm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed npmrc, a variable of npm's or another day make the memory void."""
+    memory = tmp_path / "registry.json"
+    RegistryAddress(memory, npm.program).known()
+
+    os.utime(tmp_path / "npmrc", ns=(1, 1))
+    RegistryAddress(memory, npm.program).known()
+    assert npm.calls == 2
+
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:3")
+    RegistryAddress(memory, npm.program).known()
+    assert npm.calls == 3
+
+    tomorrow = time.time() + 86_401
+    RegistryAddress(memory, npm.program, now=lambda: tomorrow).known()
+    assert npm.calls == 4
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"address": 1}', "\x00"])
+def test_broken_memory_is_no_trouble(npm: Npm, tmp_path: Path, content: str) -> None:
+    """A memory that cannot be read means that npm is asked."""
+    memory = tmp_path / "registry.json"
+    memory.write_text(content)
+
+    assert RegistryAddress(memory, npm.program).known() == Address("http://127.0.0.1:1")
+    assert RegistryAddress(memory, npm.program).known() == Address("http://127.0.0.1:1")
+    assert npm.calls == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["", "undefined", "ftp://x/", "file:///etc", "http://", "http://[x"]
+)
+def test_setting_that_is_no_address_is_told(npm: Npm, tmp_path: Path, url: str) -> None:
+    """A setting that is no http address is refused and not remembered."""
+    npm.answers(url)
+
+    with pytest.raises(RegistryError, match="npm config get registry") as caught:
+        RegistryAddress(tmp_path / "registry.json", npm.program).known()
+
+    assert caught.value.fault is Fault.LATER
+    assert not (tmp_path / "registry.json").exists()
+
+
+def test_npm_that_fails_or_is_missing_is_told(npm: Npm, tmp_path: Path) -> None:
+    """Without npm the address is unknown, and the message names the command to try."""
+    npm.answers("http://127.0.0.1:1/", status=1)
+    with pytest.raises(RegistryError, match="status 1: npm warn something"):
+        RegistryAddress(tmp_path / "registry.json", npm.program).known()
+    with pytest.raises(RegistryError, match="npm config get registry") as caught:
+        RegistryAddress(tmp_path / "registry.json", str(tmp_path / "none")).known()
+
+    assert caught.value.fault is Fault.LATER
+
+
+def test_remembered_address_that_fails_is_asked_for_again(npm: Npm, tmp_path: Path) -> None:
+    """A registry that moved without a trace in npm's files is found at the next question."""
+    memory = tmp_path / "registry.json"
+    npm.answers("http://127.0.0.1:1/")
+    RegistryAddress(memory, npm.program).known()
+    with FakeRegistry() as server:
+        server.publish(release_like(NEW), tag="nightly")
+        npm.answers(server.url)
+        registry = NpmRegistry(RegistryAddress(memory, npm.program), BRIEF)
+
+        assert registry.offer(Track.NIGHTLY, history=False).tag == Version.parse(NEW)
+
+    assert npm.calls == 2
