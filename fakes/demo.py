@@ -1,0 +1,303 @@
+"""Five nights on real parts: `make demo`.
+
+Four people share one host.  npm, the registry, SQLite, HTTP and every process are real; t3 itself
+is the fake of this project, which behaves as measured.  Everybody works all the time, and every
+row that a serve acknowledged is looked for at the end.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+from attrs import define, field, frozen
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fakes.embedded import EmbeddedHost, Resident, Said
+from fakes.packages import release_like
+from fakes.t3 import Acknowledged, Worker
+from fakes.t3.app.work import KEYS
+from t3safe.entrypoints.exits import Exit
+
+FIRST: Final = release_like("0.0.25-nightly.20260602.440", schema=30)
+HEALTHY: Final = release_like("0.0.25-nightly.20260608.497")
+BAD_ROWS: Final = release_like(
+    "0.0.28-nightly.20260615.567", schema=33, faults=("migration-fails-on-legacy-rows",)
+)
+BAD_LIVE: Final = release_like(
+    "0.0.28-nightly.20260616.571", schema=33, faults=("breaks-with-attachments",)
+)
+NEXT: Final = release_like("0.0.29-nightly.20260720.860", schema=34, cookie="loopback")
+LAST: Final = release_like("0.0.29-nightly.20260721.864", schema=34, cookie="loopback")
+
+RESIDENTS: Final = (
+    Resident("alice", {"threads": 4, "messages": 20}),
+    Resident("bob", {"threads": 2, "messages": 8, "size_bytes": 4_000_000}),
+    Resident("carol", {"threads": 3, "messages": 12, "legacy_rows": 2, "attachments": 1}),
+    Resident("dave", {"threads": 1}),
+)
+
+
+@frozen
+class Expectation:
+    """What a night must end with: the exit status and a text among what was said."""
+
+    status: Exit
+    text: str
+
+
+@define
+class Demo:
+    """The host, its people at work, and what went wrong with the demo itself."""
+
+    host: EmbeddedHost
+    console: Console
+    workers: dict[str, Worker] = field(factory=dict)
+    failures: list[str] = field(factory=list)
+
+    def command(self, title: str, expected: Expectation, *arguments: str) -> Said:
+        """Run one command, show what it said, and hold it to what must come out."""
+        self.console.print(f"\n[bold]$ t3safe {' '.join(arguments)}[/bold]   [dim]{title}[/dim]")
+        begun = time.monotonic()
+        said = self.host.t3safe(*arguments)
+        for line in said.out.splitlines() + said.err.splitlines():
+            self.console.print(Text(f"  {line}"), soft_wrap=True)
+        took = time.monotonic() - begun
+        self.console.print(f"  [dim]exit {said.status}, {took:.1f} s[/dim]")
+        self.expect(said.status == expected.status, f"{title}: exit {said.status}")
+        self.expect(expected.text in said.out, f"{title}: nobody said {expected.text!r}")
+        return said
+
+    def expect(self, fact: bool, otherwise: str) -> None:
+        """Note what did not come out as it must."""
+        if not fact:
+            self.failures.append(otherwise)
+            self.console.print(f"  NOT AS EXPECTED: {otherwise}", style="bold red")
+
+    def runs(self) -> dict[str, str]:
+        """Who runs what, by the link that serve and mint go through."""
+        users = self.host.store / "users"
+        return {name: (users / name).readlink().name for name in self.host.people}
+
+    def everybody_pairs(self, when: str) -> None:
+        """Sign in as each person in a new browser."""
+        for name in self.host.people:
+            client = self.host.client(name)
+            client.sign_in()
+            self.expect(client.authenticated(), f"{when}: {name} cannot sign in")
+
+
+def main() -> int:
+    """Show the five nights; 0 when every one came out as it must."""
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    root = Path(tempfile.mkdtemp(prefix="t3safe-demo-"))
+    begun = time.monotonic()
+    try:
+        with EmbeddedHost(root, RESIDENTS) as host, ExitStack() as stack:
+            demo = Demo(host, console)
+            _set_up(demo, stack)
+            ready = time.monotonic()
+            for night in (_night_1, _night_2, _night_3, _night_4, _night_5):
+                night(demo)
+            took = time.monotonic() - ready
+            _end(demo, stack, root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    _nothing_left(demo, root)
+    console.print(f"\nset-up {ready - begun:.1f} s, five nights {took:.1f} s")
+    if demo.failures:
+        console.print(f"{len(demo.failures)} things did not come out as they must", style="red")
+        return 1
+    console.print("everything came out as it must", style="bold green")
+    return 0
+
+
+def _set_up(demo: Demo, stack: ExitStack) -> None:
+    demo.console.rule("a host with four people")
+    demo.host.adopt(FIRST)
+    _until(demo, demo.everybody_pairs, "after the set-up")
+    for name in demo.host.people:
+        client = demo.host.client(name)
+        client.sign_in()
+        demo.workers[name] = stack.enter_context(Worker(client, pause=0.05))
+    demo.workers["bob"].client.turn("start", "long-turn")
+    demo.console.print(f"everybody runs {FIRST.version} and works; bob's agent is in a long turn")
+
+
+def _until(demo: Demo, look: Callable[[str], None], when: str) -> None:
+    """Try for some seconds: the serves were only just started."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            look(when)
+        except Exception as error:
+            if time.monotonic() > deadline:
+                raise
+            demo.console.print(f"[dim]not yet: {error}[/dim]")
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _night_1(demo: Demo) -> None:
+    demo.console.rule(
+        "night 1: a healthy nightly with a migration (30 -> 32, another pairing path)"
+    )
+    demo.host.publish(HEALTHY, tag="nightly")
+    bob = _ledger(demo, "bob")
+    demo.command("night 1", Expectation(Exit.OK, "promoted"), "run")
+    old, new = FIRST.version, HEALTHY.version
+    expected = {"alice": new, "bob": old, "carol": new, "dave": new}
+    demo.expect(demo.runs() == expected, f"night 1: {demo.runs()}")
+    demo.everybody_pairs("night 1")
+    demo.expect(_ledger(demo, "bob") == bob == 30, "night 1: a mint migrated bob's database")
+
+
+def _night_2(demo: Demo) -> None:
+    demo.console.rule("night 2: its migration breaks on one person's old rows")
+    demo.host.publish(BAD_ROWS, tag="nightly")
+    before, serves = demo.runs(), _serves(demo)
+    said = demo.command("night 2", Expectation(Exit.REFUSED, "refused"), "run")
+    demo.expect("carol" in said.out, "night 2: nobody said whose rows")
+    demo.expect(demo.runs() == before, "night 2: somebody was moved")
+    demo.expect(_serves(demo) == serves, "night 2: somebody was restarted")
+
+
+def _night_3(demo: Demo) -> None:
+    demo.console.rule("night 3: passes the gate, breaks in production on the second canary")
+    demo.host.publish(BAD_LIVE, tag="nightly")
+    before = demo.runs()
+    demo.command("night 3", Expectation(Exit.ROLLED_BACK, "rolled back carol"), "run")
+    expected = before | {"alice": BAD_LIVE.version}
+    demo.expect(demo.runs() == expected, f"night 3: {demo.runs()}")
+    demo.everybody_pairs("night 3")
+    demo.command("frozen", Expectation(Exit.FROZEN, "FROZEN"), "run")
+
+
+def _night_4(demo: Demo) -> None:
+    demo.console.rule("night 4: thawed; a healthy nightly, and the busy person is drained")
+    demo.host.publish(NEXT, tag="nightly")
+    demo.command("thaw", Expectation(Exit.OK, "thawed"), "thaw")
+    demo.command("night 4", Expectation(Exit.OK, "promoted"), "run")
+    demo.command("bob still works", Expectation(Exit.OK, "nobody who waits is idle"), "drain")
+    demo.workers["bob"].client.turn("finish", "long-turn")
+    demo.command("bob has finished", Expectation(Exit.OK, "moved bob"), "drain")
+    demo.expect(set(demo.runs().values()) == {NEXT.version}, f"night 4: {demo.runs()}")
+    demo.everybody_pairs("night 4")
+
+
+def _night_5(demo: Demo) -> None:
+    demo.console.rule("night 5: the gate itself is broken (bound to loopback, cookies named anew)")
+    demo.host.publish(LAST, tag="nightly")
+    before, serves = demo.runs(), _serves(demo)
+    demo.host.write_config(gate__bind_host="127.0.0.1")
+    demo.command("night 5", Expectation(Exit.GATE_BROKEN, "GATE BROKEN"), "run")
+    demo.expect(demo.runs() == before, "night 5: somebody was moved")
+    demo.expect(_serves(demo) == serves, "night 5: somebody was restarted")
+    said = demo.host.t3safe("status", "--json")
+    demo.expect(LAST.version not in _refused(said.out), "night 5: it was held against the build")
+
+
+def _refused(status: str) -> str:
+    _, _, rest = status.partition('"refused"')
+    return rest.partition("]")[0]
+
+
+def _end(demo: Demo, stack: ExitStack, root: Path) -> None:
+    demo.console.rule("at the end")
+    acknowledged = {name: list(worker.acknowledged) for name, worker in demo.workers.items()}
+    stack.close()
+    acknowledged = {name: list(worker.acknowledged) for name, worker in demo.workers.items()}
+    table = Table(
+        "person",
+        "build",
+        "ledger",
+        "rows acknowledged",
+        "in the database",
+        "kept aside",
+        "missing",
+        "sign-in",
+    )
+    for name in demo.host.people:
+        table.add_row(*_row(demo, name, acknowledged[name], root))
+    demo.console.print(table)
+    demo.command("who runs what", Expectation(Exit.OK, "last-good"), "status")
+    demo.command("what happened", Expectation(Exit.OK, "rolled-back"), "history")
+    demo.command("snapshots and builds", Expectation(Exit.OK, "ok"), "verify")
+
+
+def _row(demo: Demo, name: str, rows: list[Acknowledged], root: Path) -> tuple[str, ...]:
+    """Look for every acknowledged row in the person's database, then in what was kept aside."""
+    present = _keys(demo.host.database(name))
+    aside: set[tuple[str, str]] = set()
+    for kept in sorted((root / "backups" / name).glob("*/**/state.sqlite")):
+        aside |= _keys(kept)
+    wanted = {(row.table, row.key) for row in rows}
+    missing = wanted - present - aside
+    demo.expect(not missing, f"{name}: {len(missing)} acknowledged rows are nowhere")
+    demo.expect(len(wanted) > 0, f"{name}: nothing was acknowledged")
+    client = demo.host.client(name)
+    client.sign_in()
+    signed = client.authenticated()
+    demo.expect(signed, f"{name} cannot sign in at the end")
+    return (
+        name,
+        demo.runs()[name],
+        str(_ledger(demo, name)),
+        str(len(wanted)),
+        str(len(wanted & present)),
+        str(len((wanted - present) & aside)),
+        str(len(missing)),
+        "works" if signed else "BROKEN",
+    )
+
+
+def _keys(database: Path) -> set[tuple[str, str]]:
+    with _reading(database) as connection:
+        return {
+            (table, row[0])
+            for table, key in KEYS.items()
+            for row in connection.execute(f"SELECT {key} FROM {table}")
+        }
+
+
+def _ledger(demo: Demo, name: str) -> int:
+    with _reading(demo.host.database(name)) as connection:
+        query = "SELECT max(migration_id) FROM effect_sql_migrations"
+        return int(connection.execute(query).fetchone()[0])
+
+
+@contextmanager
+def _reading(database: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        yield connection
+
+
+def _serves(demo: Demo) -> dict[str, int]:
+    """The process that answers for each person, by the port that it listens on."""
+    by_port = {
+        connection.laddr.port: connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.pid
+    }
+    return {name: by_port.get(port, 0) for name, port in demo.host.ports.items()}
+
+
+def _nothing_left(demo: Demo, root: Path) -> None:
+    left = [p.pid for p in psutil.process_iter(["cmdline"]) if str(root) in str(p.info["cmdline"])]
+    demo.expect(not left, f"processes are left running: {left}")
+    demo.expect(not root.exists(), f"files are left in {root}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

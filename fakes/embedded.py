@@ -1,0 +1,311 @@
+"""A whole host below one folder: real npm, registry, dispatch, serves and the real `t3safe`.
+
+There is no root, no systemd and no Docker: all people share the caller's OS user, serves are plain
+processes, and each person has a launcher of their own.  Everything else is the production path.
+
+    with EmbeddedHost(root, people) as host:
+        host.publish(release, tag="nightly")
+        host.t3safe("run")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, Final, Self
+
+import psutil
+from attrs import define, field, frozen
+
+from fakes.dispatch import Backend, Dispatch, Knowledge, mint_command
+from fakes.packages import FakeRelease
+from fakes.registry import Registry
+from fakes.t3 import PersonClient, populate
+from t3safe.adapters.selection.embedded import render_fixed_launcher
+from t3safe.bootstrap import Live, live
+from t3safe.domain.narrate import Line
+from t3safe.domain.versions import Version
+from t3safe.entrypoints.settings import load
+
+SAFE: Final = (sys.executable, "-m", "t3safe.entrypoints.cli")
+
+
+@frozen
+class Resident:
+    """One person of the host: what their state set holds when they move in (see `populate`)."""
+
+    name: str
+    holds: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Said:
+    """How one `t3safe` command ended: its status, what it printed, and how long it took (s)."""
+
+    status: int
+    out: str
+    err: str
+
+
+def free_port() -> int:
+    """Find a port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@define
+class EmbeddedHost:
+    """The host below `root`, an empty folder; `level` is the ledger of everybody at first.
+
+    `config` holds further settings by dotted key (`gate.soak`).
+    """
+
+    root: Path
+    residents: tuple[Resident, ...]
+    level: int = 30
+    config: dict[str, Any] = field(factory=dict)
+    registry: Registry = field(factory=Registry, init=False)
+    dispatch: Dispatch = field(factory=Dispatch, init=False)
+    ports: dict[str, int] = field(factory=dict, init=False)
+    _open: ExitStack = field(factory=ExitStack, init=False)
+
+    # Setting up and taking down.
+
+    def __enter__(self) -> Self:
+        self._open.enter_context(self.registry)
+        self._open.callback(self.end_serves)
+        for resident in self.residents:
+            self._move_in(resident)
+        self.dispatch.knowledge = self._knowledge()
+        self._open.enter_context(self.dispatch)
+        lines = "".join(f"{name}@example.org={name}\n" for name in self.people)
+        self.user_map.write_text(f"# login=os_user\n{lines}", encoding="utf-8")
+        self.write_config()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _move_in(self, resident: Resident) -> None:
+        name = resident.name
+        populate(self.base(name), self.level, **resident.holds)
+        launcher = self.launcher(name)
+        launcher.parent.mkdir(parents=True)
+        launcher.write_text(render_fixed_launcher(self.store, name), encoding="utf-8")
+        launcher.chmod(0o755)
+        self.ports[name] = free_port()
+
+    def _knowledge(self) -> Knowledge:
+        backends = {
+            name: Backend(
+                mint_command([str(self.launcher(name))], self.base(name)),
+                f"http://127.0.0.1:{self.ports[name]}",
+            )
+            for name in self.people
+        }
+        return Knowledge(backends=backends, logins={name: name for name in self.people})
+
+    def adopt(self, release: FakeRelease) -> None:
+        """Let everybody run this release, as a host that was just taken over."""
+        self.publish(release, tag="nightly")
+        build = Version.parse(release.version)
+        with self.wired() as wired:
+            perform = wired.host.perform
+            perform.builds.stage(build)
+            perform.selection.promote(build)
+            for name in self.people:
+                perform.selection.select(name, build)
+                perform.services.start(name)
+
+    def end_serves(self) -> None:
+        """End every process that runs a build of this host's store, whoever started it."""
+        ours = [process for process in psutil.process_iter() if self._is_ours(process)]
+        for process in ours:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(ours, timeout=5)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        with suppress(psutil.Error):
+            return any(str(self.root) in word for word in process.cmdline())
+        return False
+
+    # Where things are.
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The names of everybody."""
+        return tuple(resident.name for resident in self.residents)
+
+    @property
+    def store(self) -> Path:
+        """The store of builds."""
+        return self.root / "store"
+
+    @property
+    def user_map(self) -> Path:
+        """The user map."""
+        return self.root / "user-map"
+
+    @property
+    def freeze_file(self) -> Path:
+        """The freeze switch."""
+        return self.root / "freeze"
+
+    @property
+    def backups(self) -> Path:
+        """Everybody's snapshots."""
+        return self.root / "backups"
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration of `t3safe`."""
+        return self.root / "config.toml"
+
+    def base(self, person: str) -> Path:
+        """A person's base directory."""
+        return self.root / "home" / person / ".t3"
+
+    def database(self, person: str) -> Path:
+        """A person's database."""
+        return self.base(person) / "userdata" / "state.sqlite"
+
+    def launcher(self, person: str) -> Path:
+        """A person's `t3`."""
+        return self.root / "bin" / person / "t3"
+
+    def client(self, person: str) -> PersonClient:
+        """A browser of this person, in front of the dispatch."""
+        return PersonClient(self.dispatch.url, person)
+
+    # Doing.
+
+    def publish(self, release: FakeRelease, tag: str | None = None, **how: Any) -> None:
+        """Publish a release, and point a tag at it."""
+        self.registry.publish(release, tag, **how)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `t3safe` is started with: npm is told of the registry as a host would tell it."""
+        plain = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        return plain | {
+            "npm_config_registry": self.registry.url,
+            "npm_config_cache": str(self.root / "npm-cache"),
+        }
+
+    def t3safe(self, *arguments: str, timeout: float = 120.0, **extra: str) -> Said:
+        """Run the real command line; `extra` are further environment variables."""
+        ended = subprocess.run(
+            [*SAFE, "--config", str(self.config_file), *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            env=self.environment | extra,
+            cwd=self.root,
+        )
+        return Said(ended.returncode, ended.stdout, ended.stderr)
+
+    def wired(self) -> _Wired:
+        """Wire the host in this very process, under the environment of `t3safe`."""
+        return _Wired(self)
+
+    def write_config(self, **changes: Any) -> None:
+        """Write the configuration; `changes` are kept, with `__` for the dot of a key."""
+        self.config |= {key.replace("__", "."): value for key, value in changes.items()}
+        tables: dict[str, dict[str, Any]] = {"": {}}
+        for key, value in (self._settings() | self.config).items():
+            table, _, name = key.rpartition(".")
+            tables.setdefault(table, {})[name] = value
+        text = "".join(_table(name, body) for name, body in tables.items())
+        self.config_file.write_text(text, encoding="utf-8")
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "freeze_file": str(self.freeze_file),
+            "state_dir": str(self.root / "state"),
+            "backup_dest": str(self.backups),
+            "smoke_port": 0,
+            "dispatch": self.dispatch.address,
+            "user_map": str(self.user_map),
+            "tmpdir": str(self._folder("tmp")),
+            "store": str(self.store),
+            "launcher": "",
+            "base_dir": str(self.root / "home" / "{person}" / ".t3"),
+            "admin": self.people[-1],
+            "npm_user": "",
+            "npm_free_bytes": 64 * 1024**2,
+            "t3": str(self.root / "bin" / "{person}" / "t3"),
+            "shared_user": True,
+            "gate.soak": 0.5,
+            "gate.deadline": 10.0,
+            "gate.jobs": 3,
+            "gate.node": shutil.which("node") or "node",
+            "rollout.bake": 1.0,
+            "rollout.bake_interval": 0.5,
+            "rollout.quiet": 0.0,
+            "rollout.verify_deadline": 10.0,
+            "rollout.verify_stay": 0.3,
+            "rollout.stop_timeout": 10.0,
+            "services.manager": "processes",
+            "services.command": [
+                *("{t3}", "serve", "--host", "0.0.0.0"),
+                *("--port", "{port}", "--base-dir", "{base}"),
+            ],
+            "services.environment": {"T3CODE_TELEMETRY_ENABLED": "false"},
+            "services.ports": dict(self.ports),
+            "services.run_dir": str(self.root / "run"),
+        }
+
+    def _folder(self, name: str) -> Path:
+        folder = self.root / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+@define
+class _Wired:
+    """The wired host, for as long as the block lasts."""
+
+    host: EmbeddedHost
+    _before: dict[str, str] = field(factory=dict, init=False)
+    _live: Live | None = field(default=None, init=False)
+
+    def __enter__(self) -> Live:
+        self._before = dict(os.environ)
+        os.environ.update(self.host.environment)
+        settings = load(self.host.config_file, {})
+        self._live = live(settings, "run", _ignore, lambda: False)
+        return self._live
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.close()
+        os.environ.clear()
+        os.environ.update(self._before)
+
+
+def _ignore(line: Line) -> None:
+    """Say nothing."""
+
+
+def _table(name: str, body: Mapping[str, Any]) -> str:
+    lines = "".join(f"{json.dumps(key)} = {_value(value)}\n" for key, value in body.items())
+    return f"[{name}]\n{lines}" if name else lines
+
+
+def _value(value: Any) -> str:
+    """Write a value as TOML; JSON is TOML for all but tables."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(key)} = {_value(item)}" for key, item in value.items())
+        return f"{{ {inner} }}"
+    return json.dumps(value)

@@ -1,0 +1,85 @@
+"""What a fake release is, read from its own package.json."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from fakes.t3.app.faults import parse_faults
+
+BOOTSTRAP = "/api/auth/bootstrap"
+BROWSER_SESSION = "/api/auth/browser-session"
+
+PROVIDER_CLIS = ("claude", "codex", "cursor", "opencode")
+"""What a serve probes on its PATH."""
+
+
+class Build(NamedTuple):
+    """One release; times in seconds, `faults` maps a name to its argument.
+
+    `cookie` is `plain` (t3_session), `loopback` (scoped to port and environment on a loopback
+    bind, plain elsewhere) or `everywhere` (scoped to the environment on any bind).
+    """
+
+    version: str
+    schema: int
+    pairing: str
+    cookie: str
+    database: str
+    start_time: float
+    listen_window: float
+    tab_stop: float
+    quiet_migrations: bool
+    native: bool
+    faults: Mapping[str, str]
+
+    def has(self, fault: str) -> bool:
+        """Whether the release was made with this fault."""
+        return fault in self.faults
+
+    def number(self, fault: str) -> float:
+        """The argument of a fault that the release has, as a number."""
+        return float(self.faults[fault])
+
+    @property
+    def exchange_path(self) -> str:
+        """Where the serve exchanges a credential for a cookie."""
+        return self.faults.get("pairing-moved", self.pairing)
+
+    def cookie_name(self, host: str, port: int, environment: str) -> str:
+        """Name the session cookie, which depends on the bind in some releases."""
+        if self.has("cookie-renamed"):
+            return self.faults["cookie-renamed"]
+        scope = environment.replace("-", "")[:12]
+        if self.cookie == "everywhere":
+            return f"t3_session_{scope}"
+        if self.cookie == "loopback" and is_loopback(host):
+            return f"t3_session_{port}_{scope}"
+        return "t3_session"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a bind address is reachable from this machine only."""
+    return host == "localhost" or host.startswith("127.")
+
+
+def read_build(package: str) -> Build:
+    """Read the release from the package folder that holds package.json."""
+    with open(os.path.join(package, "package.json"), encoding="utf-8") as file:  # noqa: PTH118, PTH123 - pathlib would cost a fifth of the start
+        manifest: dict[str, Any] = json.load(file)
+    traits: dict[str, Any] = manifest["fakeT3"]
+    return Build(
+        version=manifest["version"],
+        schema=traits["schema"],
+        pairing=traits["pairing"],
+        cookie=traits["cookie"],
+        database=traits["database"],
+        start_time=traits["startTime"],
+        listen_window=traits["listenWindow"],
+        tab_stop=traits["tabStop"],
+        quiet_migrations=traits["quietMigrations"],
+        native=traits["native"],
+        faults=parse_faults(traits["faults"]),
+    )

@@ -1,0 +1,78 @@
+"""Every way in which a fake release can be bad, in one table.
+
+A fault is written `name` or `name:argument` in the release's metadata.  Faults combine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """What a fault does, and the argument it takes when none is written."""
+
+    what: str
+    default: str = ""
+
+
+FAULTS: Mapping[str, Fault] = {
+    # the process
+    "exits-silently": Fault("every command prints nothing and exits 0, as under a node too old"),
+    "wrong-version": Fault("--version names the version ARG", "0.0.1"),
+    "never-listens": Fault("serve runs and never binds its port"),
+    "listens-never-answers": Fault("serve accepts connections and never answers"),
+    "listens-on-another-port": Fault("serve binds its port plus ARG", "1"),
+    "dies-after": Fault("serve exits 1 ARG seconds after it is ready", "0.5"),
+    "heap-exhausted": Fault("serve logs and aborts ARG seconds after it is ready", "0.5"),
+    "works-once": Fault("the second serve on one base directory exits 1"),
+    "ignores-sigterm": Fault("serve survives SIGTERM and SIGINT"),
+    "slow-stop": Fault("serve needs ARG seconds to stop", "2"),
+    "forks-and-stays": Fault(
+        "a child in a session of its own holds the database for ARG seconds", "20"
+    ),
+    "slow-provider-probe": Fault(
+        "with a provider's CLI on PATH the listen window lasts ARG seconds longer", "2"
+    ),
+    "breaks-with-provider": Fault(
+        "with a provider's CLI on PATH the exchange answers 500: a gate without them sees nothing"
+    ),
+    # pairing
+    "pairing-moved": Fault("the exchange is at ARG, every known path answers 404", "/api/pair/v2"),
+    "mint-fails": Fault("`auth pairing create` exits 1"),
+    "mint-prints-nothing": Fault("`auth pairing create` exits 0 without a word"),
+    "mint-database-locked": Fault("the first ARG mints on a base directory fail so", "2"),
+    "cookie-missing": Fault("the exchange answers 200 without Set-Cookie"),
+    "cookie-renamed": Fault("the session cookie is named ARG", "t3_login"),
+    "session-never-authenticated": Fault("no cookie is ever authenticated"),
+    "session-once": Fault("a cookie is authenticated on its first use only"),
+    "breaks-with-attachments": Fault(
+        "the exchange answers 500 where userdata/attachments holds a file: a gate that runs on a"
+        " copy of the databases sees nothing"
+    ),
+    # state
+    "migration-fails": Fault("the last migration fails, those before it stay; exit 1"),
+    "migration-fails-on-legacy-rows": Fault(
+        "with legacy rows: migrates, logs PersistenceDecodeError, answers / and pairs nobody"
+    ),
+    "migration-loses-events": Fault("migrating drops every 7th row of orchestration_events"),
+    "migration-loses-threads": Fault("migrating drops every second row of projection_threads"),
+    "migration-cleans-approvals": Fault(
+        "migrating drops the resolved rows of projection_pending_approvals: a legitimate clean-up"
+    ),
+    "migration-wrong-names": Fault("on a database with a ledger, new migrations get other names"),
+    "corrupts-database": Fault("migrating a database overwrites one of its pages"),
+    "logs-persistence-errors": Fault("serve logs a PersistenceSqlError every ARG seconds", "0.2"),
+    "prints-tokens": Fault("serve logs credentials and cookies in every shape"),
+}
+
+
+def parse_faults(written: Iterable[str]) -> dict[str, str]:
+    """Read `name` or `name:argument` texts; ValueError names one that is not in the table."""
+    found: dict[str, str] = {}
+    for text in written:
+        name, _, argument = text.partition(":")
+        if name not in FAULTS:
+            raise ValueError(f"{text!r} is no fault; known: {', '.join(sorted(FAULTS))}")
+        found[name] = argument or FAULTS[name].default
+    return found

@@ -1,0 +1,183 @@
+"""What the serve answers over HTTP.
+
+Beside t3's own paths there are `/api/fake/...`, which need the session cookie:
+
+- POST `/api/fake/work` `{"thread", "text"}`: commits a message, answers `{"version", "rows"}` with
+  the identifiers of the rows by table, after the commit.
+- POST `/api/fake/turn` `{"action": "start" | "pending" | "finish", "thread", "pending": seconds}`:
+  sets or clears the marks of a turn in flight.
+- GET `/api/fake/tab`: a connection that stays open, as that of a browser tab.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from fakes.t3.app import auth, work
+from fakes.t3.app.build import BOOTSTRAP, PROVIDER_CLIS, is_loopback
+from fakes.t3.app.http import Request, Response, json_response
+from fakes.t3.app.state import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fakes.t3.app.build import Build
+    from fakes.t3.app.state import Database, SmallFiles
+
+PAGE = b"<!doctype html><title>T3 Code</title><div id=root></div>"
+NOT_FOUND = Response(404)
+
+
+class Site(NamedTuple):
+    """Everything that an answer depends on."""
+
+    build: Build
+    host: str
+    port: int
+    userdata: Path
+    database: Database
+    files: SmallFiles
+    log: Callable[[str], None]
+    poisoned: bool
+    seen: set[str]
+
+    @property
+    def cookie(self) -> str:
+        """The name of the session cookie."""
+        return self.build.cookie_name(self.host, self.port, self.files.environment)
+
+    def answer(self, request: Request) -> Response:
+        """Answer one request; what a database refuses is a 500, never a dropped connection."""
+        path = request.path.partition("?")[0]
+        if request.method == "POST" and path == self.build.exchange_path:
+            return self._exchange(request)
+        match request.method, path:
+            case "GET" | "HEAD", "/":
+                return Response(200, PAGE, (("Content-Type", "text/html; charset=utf-8"),))
+            case "GET", "/api/auth/session":
+                return self._session(request)
+            case _, fake if fake.startswith("/api/fake/"):
+                return self._fake(request, path)
+            case _:
+                return NOT_FOUND
+
+    def _exchange(self, request: Request) -> Response:
+        if self._refuses_to_pair():
+            return self._internal_error()
+        credential = str(request.json().get("credential", ""))
+        try:
+            session = auth.exchange(self.database, self.build, self.files.signing_key, credential)
+        except sqlite3.Error:
+            return self._internal_error()
+        if session is None:
+            return self._invalid_credential()
+        if self.build.has("prints-tokens"):
+            self._print_tokens(credential, session.token)
+        body = {
+            "authenticated": True,
+            session.grant.column: session.grant.shown(),
+            "sessionMethod": "browser-session-cookie",
+            "expiresAt": stamp(session.expires),
+        }
+        return json_response(200, body, self._set_cookie(session))
+
+    def _refuses_to_pair(self) -> bool:
+        attachments = self.userdata / "attachments"
+        return (
+            self.poisoned
+            or (self.build.has("breaks-with-provider") and provider_on_path())
+            or (self.build.has("breaks-with-attachments") and any(attachments.iterdir()))
+        )
+
+    def _set_cookie(self, session: auth.Session) -> tuple[tuple[str, str], ...]:
+        if self.build.has("cookie-missing"):
+            return ()
+        expires = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(session.expires))
+        value = f"{self.cookie}={session.token}; Path=/; Expires={expires}; HttpOnly; SameSite=Lax"
+        return (("Set-Cookie", value),)
+
+    def _internal_error(self) -> Response:
+        if self.build.exchange_path == BOOTSTRAP:
+            return json_response(500, {"error": "Failed to validate bootstrap credential."})
+        return json_response(
+            500, {"_tag": "EnvironmentInternalError", "code": "internal_error", "traceId": "0"}
+        )
+
+    def _invalid_credential(self) -> Response:
+        if self.build.exchange_path == BOOTSTRAP:
+            return json_response(401, {"error": "Invalid bootstrap credential."})
+        body = {
+            "_tag": "EnvironmentAuthInvalidError",
+            "code": "auth_invalid",
+            "reason": "invalid_credential",
+            "traceId": "0",
+        }
+        return json_response(401, body)
+
+    def _print_tokens(self, credential: str, token: str) -> None:
+        self.log(f"Pairing URL: http://{self.host}:{self.port}/pair#token={credential}")
+        self.log(f"Set-Cookie: {self.cookie}={token}; Path=/")
+        self.log(f'{{"credential": "{credential}", "accessToken": "{token}"}}')
+        self.log(f"Authorization: Bearer {token}")
+
+    def _grant(self, request: Request) -> auth.Grant | None:
+        token = request.cookie(self.cookie)
+        if not token or self.build.has("session-never-authenticated"):
+            return None
+        if self.build.has("session-once") and token in self.seen:
+            return None
+        self.seen.add(token)
+        try:
+            return auth.session_of(self.database, self.build, self.files.signing_key, token)
+        except sqlite3.Error:
+            return None
+
+    def _session(self, request: Request) -> Response:
+        grant = self._grant(request)
+        descriptor = {
+            "policy": "loopback-browser" if is_loopback(self.host) else "remote-reachable",
+            "bootstrapMethods": ["one-time-token"],
+            "sessionMethods": ["browser-session-cookie", "bearer-session-token"],
+            "sessionCookieName": self.cookie,
+        }
+        body: dict[str, object] = {"authenticated": grant is not None, "auth": descriptor}
+        if grant is not None:
+            body |= {grant.column: grant.shown(), "sessionMethod": "browser-session-cookie"}
+        return json_response(200, body)
+
+    def _fake(self, request: Request, path: str) -> Response:
+        if self._grant(request) is None:
+            return self._invalid_credential()
+        try:
+            return self._do_fake(request, path)
+        except sqlite3.Error as error:
+            return json_response(500, {"error": str(error)})
+
+    def _do_fake(self, request: Request, path: str) -> Response:
+        body = request.json()
+        thread = str(body.get("thread", "thread-1"))
+        match request.method, path, body.get("action"):
+            case "GET", "/api/fake/tab", _:
+                return Response(200, b": open\n\n", (("Content-Type", "text/event-stream"),), True)
+            case "POST", "/api/fake/work", _:
+                rows = work.work(self.database, thread, str(body.get("text", "more work")))
+            case "POST", "/api/fake/turn", "pending":
+                rows = work.request_turn(self.database, thread)
+            case "POST", "/api/fake/turn", "start":
+                pending = float(str(body.get("pending", work.PENDING_SECONDS)))
+                rows = work.start_turn(self.database, thread, pending)
+            case "POST", "/api/fake/turn", "finish":
+                rows = work.finish_turn(self.database, thread)
+            case _:
+                return NOT_FOUND
+        return json_response(200, {"version": self.build.version, "rows": rows})
+
+
+def provider_on_path() -> bool:
+    """Whether a provider's CLI can be found on PATH."""
+    import shutil  # noqa: PLC0415 - only two faults pay for it
+
+    return any(shutil.which(name) for name in PROVIDER_CLIS)

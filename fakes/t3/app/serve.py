@@ -1,0 +1,285 @@
+"""`t3 serve`: the order of events is the measured one, the times are a fifth of it.
+
+Bind (a port in use ends it before any migration), migrate, `Listening on`, answer, banner with its
+secrets; SIGTERM or SIGINT end it with 130 and no log beside the database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from fakes.t3.app import auth
+from fakes.t3.app.http import HttpServer, Request, Response
+from fakes.t3.app.routes import Site, provider_on_path
+from fakes.t3.app.state import (
+    Database,
+    MigrationError,
+    SmallFiles,
+    ensure_small_files,
+    has_legacy_rows,
+    migrate,
+    open_database,
+    stamp,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fakes.t3.app.build import Build
+
+STOPPED = 130
+"""The exit status of a clean stop."""
+STOP_TIME = 0.02
+
+
+class StopError(Exception):
+    """A signal asked the serve to stop."""
+
+
+class StartError(Exception):
+    """The serve cannot start; the text is its last line."""
+
+
+class Settings(NamedTuple):
+    """Where a serve binds and what it works on."""
+
+    host: str
+    port: int
+    base: Path
+
+
+def log(text: str, level: str = "INFO") -> None:
+    """Write a line as t3's logger does, at once."""
+    now = time.time()
+    clock = time.strftime("%H:%M:%S", time.gmtime(now))
+    print(f"[{clock}.{int(now * 1000) % 1000:03d}] {level} (#1): {text}", flush=True)
+
+
+def serve(build: Build, settings: Settings, *, native: bool) -> NoReturn:
+    """Run a serve until a signal ends it."""
+    _install_signals(build)
+    server = Serve(build, settings)
+    try:
+        if not native:
+            raise StartError(
+                "Error: Failed to load native module: pty.node, checked: build/Release,"
+                " build/Debug: Error: Cannot find module '../build/Release/pty.node'"
+                " (node_modules/node-pty/lib/index.js)"
+            )
+        server.start()
+        while True:
+            signal.pause()
+    except StopError:
+        server.stop()
+        _leave(STOPPED)
+    except StartError as problem:
+        print(problem, flush=True)
+    except (sqlite3.Error, MigrationError, OSError) as error:
+        log(f"{type(error).__name__}: {error}", "ERROR")
+    _leave(1)
+
+
+def _leave(status: int) -> NoReturn:
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def _install_signals(build: Build) -> None:
+    def stop(_number: int, _frame: object) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        raise StopError
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN if build.has("ignores-sigterm") else stop)
+
+
+class Serve:
+    """One run of `t3 serve`."""
+
+    def __init__(self, build: Build, settings: Settings) -> None:
+        self._build = build
+        self._host, self._port, self._base = settings
+        self._userdata = settings.base / "userdata"
+        self._http: HttpServer | None = None
+        self._database: Database | None = None
+        self._site: Site | None = None
+
+    def start(self) -> None:
+        """Start in the measured order; StartError, sqlite3.Error or MigrationError end it."""
+        time.sleep(self._build.start_time)
+        self._wear_out()
+        if self._build.has("forks-and-stays"):
+            self._leave_a_child()
+        listening = time.monotonic()
+        self._bind()
+        files = ensure_small_files(self._userdata, self._build.schema)
+        self._database = open_database(self._base, self._build)
+        self._migrate(self._database)
+        self._open_site(self._database, files)
+        self._write_runtime()
+        time.sleep(max(0.0, listening + self._window() - time.monotonic()))
+        if self._http is None:
+            return
+        log(f"Listening on http://{self._host}:{self._http.port}")
+        self._greet(self._database)
+        if not self._build.has("listens-never-answers"):
+            self._http.ready.set()
+        self._haunt()
+
+    def stop(self) -> None:
+        """Stop cleanly: nothing half-written, no log, no runtime file."""
+        time.sleep(self._build.number("slow-stop") if self._build.has("slow-stop") else STOP_TIME)
+        if self._http is not None:
+            self._http.close()
+            if self._http.tabs:
+                time.sleep(self._build.tab_stop)
+        with suppress(OSError):
+            (self._userdata / "server-runtime.json").unlink()
+        if self._database is not None:
+            self._database.close()
+
+    def _bind(self) -> None:
+        if self._build.has("never-listens"):
+            return
+        port = self._port
+        if self._build.has("listens-on-another-port"):
+            port += int(self._build.number("listens-on-another-port"))
+        try:
+            self._http = HttpServer(self._host, port, self._answer)
+        except OSError as error:
+            raise StartError(
+                f"Error: listen EADDRINUSE: address already in use {self._host}:{port}"
+                if error.errno == 98
+                else f"Error: listen {error.strerror}: {self._host}:{port}"
+            ) from error
+
+    def _answer(self, request: Request) -> Response:
+        return self._site.answer(request) if self._site is not None else Response(500)
+
+    def _window(self) -> float:
+        extra = 0.0
+        if self._build.has("slow-provider-probe") and provider_on_path():
+            extra = self._build.number("slow-provider-probe")
+        return self._build.listen_window + extra
+
+    def _migrate(self, database: Database) -> None:
+        if not self._build.quiet_migrations:
+            log("Running all migrations...")
+        ran = migrate(database, self._build)
+        if ran and self._build.quiet_migrations:
+            log("Running all migrations...")
+        if ran or not self._build.quiet_migrations:
+            names = ", ".join(f"'{name}'" for name in ran)
+            log(f"Migrations ran successfully {{ migrations: [{names and f' {names} '}] }}")
+
+    def _open_site(self, database: Database, files: SmallFiles) -> None:
+        poisoned = self._build.has("migration-fails-on-legacy-rows") and has_legacy_rows(database)
+        if poisoned:
+            log(
+                "PersistenceDecodeError: Failed to decode row of orchestration_events:"
+                ' Missing key at ["payload"]["turnId"]',
+                "ERROR",
+            )
+        port = self._http.port if self._http is not None else self._port
+        self._site = Site(
+            self._build, self._host, port, self._userdata, database, files, log, poisoned, set()
+        )
+
+    def _write_runtime(self) -> None:
+        content = {
+            "version": 1,
+            "pid": os.getpid(),
+            "host": self._host,
+            "port": self._http.port if self._http is not None else self._port,
+            "startedAt": stamp(),
+        }
+        path = self._userdata / "server-runtime.json"
+        path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+        with (self._userdata / "logs" / "server.trace.ndjson").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"name": "serve", "startedAt": content["startedAt"]}) + "\n")
+
+    def _greet(self, database: Database) -> None:
+        """Add the start's own pairing link and show it; without the link there is no banner."""
+        try:
+            link = auth.create_link(database, self._build, 300, "owner-bootstrap", "owner")
+        except sqlite3.Error:
+            return
+        address = f"http://{self._host}:{self._port}"
+        print("T3 Code server is ready.", flush=True)
+        print(f"Connection string: {address}", flush=True)
+        print(f"Token: {link.credential}", flush=True)
+        print(f"Pairing URL: {address}/pair#token={link.credential}", flush=True)
+
+    def _wear_out(self) -> None:
+        if not self._build.has("works-once"):
+            return
+        marker = self._userdata / "logs" / f"ran-{self._build.version}"
+        if marker.exists():
+            raise StartError("Error: Cannot find module './chunks/server.mjs'")
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+
+    def _leave_a_child(self) -> None:
+        if os.fork():
+            return
+        os.setsid()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in range(3):
+            os.dup2(null, descriptor)
+        self._userdata.mkdir(parents=True, exist_ok=True)
+        with (self._userdata / self._build.database).open("ab"):
+            time.sleep(self._build.number("forks-and-stays"))
+        os._exit(0)
+
+    def _haunt(self) -> None:
+        """Start what a fault, or telemetry without a network, does beside the work."""
+        build = self._build
+        if os.environ.get("T3CODE_TELEMETRY_ENABLED", "true").lower() not in ("false", "0"):
+            _every(1.0, lambda: log("telemetry flush failed\n  cause: getaddrinfo", "ERROR"))
+        if build.has("logs-persistence-errors"):
+            period = build.number("logs-persistence-errors")
+            text = "PersistenceSqlError: Failed to append event: SQLITE_ERROR: no such column"
+            _every(period, lambda: log(text, "ERROR"))
+        if build.has("dies-after"):
+            _after(build.number("dies-after"), lambda: os._exit(1))
+        if build.has("heap-exhausted"):
+            _after(build.number("heap-exhausted"), _exhaust_heap)
+
+
+def _exhaust_heap() -> None:
+    import resource  # noqa: PLC0415 - only this fault pays for it
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    print(
+        "FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed"
+        " - JavaScript heap out of memory",
+        flush=True,
+    )
+    os.abort()
+
+
+def _after(seconds: float, act: Callable[[], object]) -> None:
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    timer.start()
+
+
+def _every(seconds: float, act: Callable[[], object]) -> None:
+    def repeat() -> None:
+        while True:
+            act()
+            time.sleep(seconds)
+
+    threading.Thread(target=repeat, daemon=True).start()

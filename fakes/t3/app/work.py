@@ -1,0 +1,180 @@
+"""What people do, written as t3 writes it: events, receipts and projections in one transaction.
+
+An identifier is given out only after the commit that made its row: who holds one may claim that
+the row must never be lost.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import TYPE_CHECKING, NamedTuple
+
+from fakes.t3.app.state import stamp
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from fakes.t3.app.state import Database
+
+KEYS = {
+    "orchestration_events": "event_id",
+    "orchestration_command_receipts": "command_id",
+    "projection_thread_messages": "message_id",
+    "projection_thread_activities": "activity_id",
+    "projection_turns": "turn_id",
+}
+"""The tables whose rows are acknowledged, and the column that each identifier names."""
+
+Rows = dict[str, list[str]]
+
+
+class Event(NamedTuple):
+    """Something that happened to one thread or project."""
+
+    kind: str
+    stream: str
+    type: str
+    payload: dict[str, object]
+
+
+def append_event(connection: sqlite3.Connection, event: Event, at: str) -> Rows:
+    """Add an event and the receipt of its command; the caller commits."""
+    event_id, command = str(uuid.uuid4()), str(uuid.uuid4())
+    version = connection.execute(
+        "SELECT coalesce(max(stream_version), -1) + 1 FROM orchestration_events"
+        " WHERE aggregate_kind = ? AND stream_id = ?",
+        (event.kind, event.stream),
+    ).fetchone()[0]
+    payload = json.dumps(event.payload, separators=(",", ":"))
+    cursor = connection.execute(
+        "INSERT INTO orchestration_events (event_id, aggregate_kind, stream_id, stream_version,"
+        " event_type, occurred_at, command_id, correlation_id, actor_kind, payload_json,"
+        " metadata_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'client', ?, '{}')",
+        (event_id, event.kind, event.stream, version, event.type, at, command, command, payload),
+    )
+    connection.execute(
+        "INSERT INTO orchestration_command_receipts (command_id, aggregate_kind, aggregate_id,"
+        " accepted_at, result_sequence, status) VALUES (?, ?, ?, ?, ?, 'accepted')",
+        (command, event.kind, event.stream, at, cursor.lastrowid),
+    )
+    return {"orchestration_events": [event_id], "orchestration_command_receipts": [command]}
+
+
+def ensure_thread(connection: sqlite3.Connection, thread: str, at: str) -> None:
+    """Make a thread with its project and session when it is not there; the caller commits."""
+    if connection.execute(
+        "SELECT 1 FROM projection_threads WHERE thread_id = ?", (thread,)
+    ).fetchone():
+        return
+    project = f"project-of-{thread}"
+    append_event(connection, Event("project", project, "project.created", {}), at)
+    append_event(connection, Event("thread", thread, "thread.created", {}), at)
+    connection.execute(
+        "INSERT OR IGNORE INTO projection_projects (project_id, title, workspace_root,"
+        " scripts_json, created_at, updated_at) VALUES (?, ?, ?, '[]', ?, ?)",
+        (project, f"Project of {thread}", f"/srv/{thread}", at, at),
+    )
+    connection.execute(
+        "INSERT INTO projection_threads (thread_id, project_id, title, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (thread, project, f"Thread {thread}", at, at),
+    )
+    connection.execute(
+        "INSERT OR IGNORE INTO projection_thread_sessions (thread_id, status, provider_name,"
+        " updated_at) VALUES (?, 'ready', 'codex', ?)",
+        (thread, at),
+    )
+
+
+def say(connection: sqlite3.Connection, thread: str, text: str, at: str) -> Rows:
+    """Add a message with its event, receipt and activity; the caller commits."""
+    ensure_thread(connection, thread, at)
+    message, activity = str(uuid.uuid4()), str(uuid.uuid4())
+    rows = append_event(
+        connection, Event("thread", thread, "thread.message-sent", {"text": text}), at
+    )
+    connection.execute(
+        "INSERT INTO projection_thread_messages (message_id, thread_id, role, text, is_streaming,"
+        " created_at, updated_at) VALUES (?, ?, 'user', ?, 0, ?, ?)",
+        (message, thread, text, at, at),
+    )
+    connection.execute(
+        "INSERT INTO projection_thread_activities (activity_id, thread_id, tone, kind, summary,"
+        " payload_json, created_at) VALUES (?, ?, 'tool', 'tool.completed', ?, '{}', ?)",
+        (activity, thread, text[:40], at),
+    )
+    connection.execute(
+        "UPDATE projection_threads SET updated_at = ? WHERE thread_id = ?", (at, thread)
+    )
+    return {
+        **rows,
+        "projection_thread_messages": [message],
+        "projection_thread_activities": [activity],
+    }
+
+
+def work(database: Database, thread: str, text: str) -> Rows:
+    """Commit one message of a person and return the identifiers of its rows."""
+    with database.write() as connection:
+        return say(connection, thread, text, stamp())
+
+
+PENDING_SECONDS = 0.5
+"""How long a turn shows in projection_turns alone before its session is marked."""
+
+
+def start_turn(database: Database, thread: str, pending: float) -> Rows:
+    """Put a turn in flight: pending for so many seconds, then running."""
+    turn = request_turn(database, thread)
+    time.sleep(pending)
+    identifier = turn["projection_turns"][0]
+    at = stamp()
+    with database.write() as connection:
+        connection.execute(
+            "UPDATE projection_turns SET state = 'running', started_at = ? WHERE turn_id = ?",
+            (at, identifier),
+        )
+        connection.execute(
+            "UPDATE projection_thread_sessions SET status = 'running', active_turn_id = ?,"
+            " updated_at = ? WHERE thread_id = ?",
+            (identifier, at, thread),
+        )
+    return turn
+
+
+def request_turn(database: Database, thread: str) -> Rows:
+    """Ask for a turn: its only mark is the pending row."""
+    turn, at = str(uuid.uuid4()), stamp()
+    with database.write() as connection:
+        ensure_thread(connection, thread, at)
+        asked = Event("thread", thread, "thread.turn-start-requested", {"turnId": turn})
+        rows = append_event(connection, asked, at)
+        connection.execute(
+            "INSERT INTO projection_turns (thread_id, turn_id, state, requested_at,"
+            " checkpoint_files_json) VALUES (?, ?, 'pending', ?, '[]')",
+            (thread, turn, at),
+        )
+    return {**rows, "projection_turns": [turn]}
+
+
+def finish_turn(database: Database, thread: str) -> Rows:
+    """End every turn of a thread that is not finished."""
+    at = stamp()
+    with database.write() as connection:
+        ensure_thread(connection, thread, at)
+        rows = append_event(
+            connection, Event("thread", thread, "thread.turn-diff-completed", {}), at
+        )
+        connection.execute(
+            "UPDATE projection_turns SET state = 'completed', completed_at = ?"
+            " WHERE thread_id = ? AND state IN ('pending', 'running')",
+            (at, thread),
+        )
+        connection.execute(
+            "UPDATE projection_thread_sessions SET status = 'ready', active_turn_id = NULL,"
+            " updated_at = ? WHERE thread_id = ?",
+            (at, thread),
+        )
+    return rows

@@ -1,0 +1,200 @@
+"""A person who signs in through the dispatch and works, and remembers what was acknowledged.
+
+An acknowledged row is one whose identifier the serve gave out after its commit: `missing_rows`
+reads a person's databases and names those that are not there.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from attrs import define, field, frozen
+
+from fakes.t3.app.work import KEYS
+
+HEADER: Final = "X-authentik-username"
+
+
+class SignInError(Exception):
+    """The dispatch did not answer 302 with a cookie; the text says what it answered."""
+
+
+class WorkRefusedError(Exception):
+    """Work was not acknowledged; nothing is known about its rows."""
+
+
+@frozen
+class Acknowledged:
+    """A row that a serve said it has committed, and the release that said so."""
+
+    table: str
+    key: str
+    version: str
+
+
+@define
+class PersonClient:
+    """One login at one dispatch (`url` as http://host:port); `timeout` is per request."""
+
+    url: str
+    login: str
+    timeout: float = 5.0
+    cookie: str = field(default="", repr=False)
+
+    def sign_in(self) -> str:
+        """Pair as a browser does and keep the cookie; returns its name."""
+        status, headers, body = self.request("GET", "/", document=True)
+        cookie = headers.get("Set-Cookie", "").partition(";")[0]
+        if status != 302 or "=" not in cookie:
+            reason = body[:200].decode(errors="replace")
+            raise SignInError(f"{self.login}: {status} without a cookie: {reason}")
+        self.cookie = cookie
+        return cookie.partition("=")[0]
+
+    def authenticated(self) -> bool:
+        """Whether the serve takes the cookie."""
+        _, _, body = self.request("GET", "/api/auth/session")
+        try:
+            return json.loads(body).get("authenticated") is True
+        except ValueError:
+            return False
+
+    def work(self, thread: str = "thread-1", text: str = "more work") -> list[Acknowledged]:
+        """Post one message; WorkRefusedError when it is not acknowledged."""
+        return self._post("/api/fake/work", {"thread": thread, "text": text})
+
+    def turn(
+        self, action: str, thread: str = "thread-1", pending: float = 0.0
+    ) -> list[Acknowledged]:
+        """`start`, `finish` or only `pending` a turn; WorkRefusedError when not acknowledged."""
+        return self._post(
+            "/api/fake/turn", {"action": action, "thread": thread, "pending": pending}
+        )
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", *, document: bool = False
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """Send one request as this person on a connection of its own; OSError when it fails."""
+        headers = {HEADER: self.login, "Connection": "close"}
+        headers |= {"Cookie": self.cookie} if self.cookie and not document else {}
+        headers |= {"Sec-Fetch-Dest": "document"} if document else {}
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=self.timeout)
+        try:
+            connection.request(method, path, body or None, headers)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"no answer from {self.url}: {error!r}") from error
+        finally:
+            connection.close()
+
+    def _post(self, path: str, content: dict[str, Any]) -> list[Acknowledged]:
+        status, _, body = self.request("POST", path, json.dumps(content).encode())
+        if status != 200:
+            raise WorkRefusedError(f"{self.login}: {path} answers {status}")
+        answer = json.loads(body)
+        return [
+            Acknowledged(table, key, answer["version"])
+            for table, keys in answer["rows"].items()
+            for key in keys
+        ]
+
+
+class Worker:
+    """Works without pause in a thread of its own, signing in again whenever it must.
+
+    Every acknowledged row is in `acknowledged` and, when `record` is given, in that file as a line
+    of JSON.  `refusals` counts posts that were not acknowledged.  `with` stops it.
+    """
+
+    def __init__(
+        self,
+        client: PersonClient,
+        *,
+        thread: str = "thread-1",
+        pause: float = 0.02,
+        record: Path | None = None,
+    ) -> None:
+        self.client = client
+        self.acknowledged: list[Acknowledged] = []
+        self.refusals = 0
+        self.versions: list[str] = []
+        self._work_thread, self._pause, self._record = thread, pause, record
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> Worker:
+        """Begin; returns itself."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End after the post in hand."""
+        self._stop.set()
+        self._thread.join()
+
+    def __enter__(self) -> Worker:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def wait_for(self, rows: int, seconds: float = 10.0) -> bool:
+        """Wait until so many more rows are acknowledged; False when the time is over."""
+        wanted, deadline = len(self.acknowledged) + rows, time.monotonic() + seconds
+        while len(self.acknowledged) < wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return len(self.acknowledged) >= wanted
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pause):
+            try:
+                if not self.client.cookie:
+                    self.client.sign_in()
+                self._keep(self.client.work(self._work_thread))
+            except (OSError, ValueError, SignInError, WorkRefusedError):
+                self.refusals += 1
+                self.client.cookie = ""
+                self._stop.wait(0.1)
+
+    def _keep(self, rows: list[Acknowledged]) -> None:
+        self.acknowledged += rows
+        for row in rows[:1]:
+            if not self.versions or self.versions[-1] != row.version:
+                self.versions.append(row.version)
+        if self._record is not None:
+            with self._record.open("a", encoding="utf-8") as file:
+                file.writelines(
+                    json.dumps([row.table, row.key, row.version]) + "\n" for row in rows
+                )
+
+
+def read_acknowledged(record: Path) -> list[Acknowledged]:
+    """Read what a Worker has recorded; a last line cut short counts for nothing."""
+    found: list[Acknowledged] = []
+    for line in record.read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError):
+            found.append(Acknowledged(*json.loads(line)))
+    return found
+
+
+def missing_rows(
+    acknowledged: Iterable[Acknowledged], base_dir: Path, database: str = "state.sqlite"
+) -> list[Acknowledged]:
+    """The acknowledged rows that a person's database does not hold."""
+    path = (base_dir / "userdata" / database).absolute()
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        present = {
+            table: {row[0] for row in connection.execute(f"SELECT {key} FROM {table}")}
+            for table, key in KEYS.items()
+        }
+    return [row for row in acknowledged if row.key not in present[row.table]]

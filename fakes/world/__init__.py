@@ -1,0 +1,45 @@
+"""One fake world behind every port: deterministic, in virtual time, and nasty on purpose.
+
+`World` is the truth, `views` are the ports onto it, `wiring.host` is t3safe over them, `faults` is
+the one seam at which faults are injected.  `fakes.invariants` judges the world and knows nothing
+of the engine.
+"""
+
+from __future__ import annotations
+
+from fakes.world.core import EPOCH, Crash, World
+from fakes.world.driving import Driven, Watch, drive
+from fakes.world.faults import Faulty, FaultyJournal, Kind, Schedule
+from fakes.world.journal import MemoryJournal
+from fakes.world.model import Defect, FakeBuild, FakePerson, Snap, schema, version
+from fakes.world.scenes import NEW, NEWER, NEWEST, OLD, make_build, small_world
+from fakes.world.wiring import Views, host, views
+
+__all__ = [
+    "EPOCH",
+    "NEW",
+    "NEWER",
+    "NEWEST",
+    "OLD",
+    "Crash",
+    "Defect",
+    "Driven",
+    "FakeBuild",
+    "FakePerson",
+    "Faulty",
+    "FaultyJournal",
+    "Kind",
+    "MemoryJournal",
+    "Schedule",
+    "Snap",
+    "Views",
+    "Watch",
+    "World",
+    "drive",
+    "host",
+    "make_build",
+    "schema",
+    "small_world",
+    "version",
+    "views",
+]

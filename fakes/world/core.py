@@ -1,0 +1,288 @@
+"""The one fake world: what is true on the host, and what happens by itself.
+
+Rules of this world:
+
+1. Time is virtual and passes with every call of a port.  As it passes, every serve that writes
+   commits a row and tells its person so, and whoever mints, mints.
+2. A mint and a start run whatever is *selected* at that moment, and migrate what they open.
+3. What changes something is played in sub-steps; the process can die after any of them
+   (`crash_at`), and the world stays as the steps before left it.
+4. Everything is logged in order, as plain tuples: (operation, person or build, detail).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from attrs import Factory, define, evolve
+
+from fakes.world.journal import MemoryJournal
+from fakes.world.model import (
+    EVENTS,
+    FADES_AFTER,
+    NEW_PATH,
+    OLD_PATH,
+    SESSIONS,
+    STATE,
+    TURNS,
+    Content,
+    Defect,
+    FakeBuild,
+    FakePerson,
+)
+from t3safe.domain.gate import Verdict
+from t3safe.domain.people import MapProblem
+from t3safe.domain.ports import Chosen
+from t3safe.domain.versions import Version
+
+EPOCH: Final = datetime(2026, 6, 16, 3, 0, tzinfo=UTC)
+"""When virtual second 0 is."""
+
+SECONDS: Final[dict[str, float]] = {
+    "npm": 20.0,
+    "registry": 1.0,
+    "snapshot": 0.5,
+    "rehearse": 30.0,
+    "stop": 0.5,
+    "start": 1.5,
+    "verify": 2.0,
+    "restore": 1.0,
+}
+"""What a call costs, in virtual seconds; the others take a tenth."""
+
+_ANYTHING_ELSE: Final = 0.1
+
+
+class Crash(BaseException):
+    """The process dies here.  A BaseException, so that nothing can handle it."""
+
+
+@define(eq=False, slots=False)
+class World:
+    """Everything behind the ports; tests set its fields directly.
+
+    `tags` are what the track's tag says at each further read, `tag` when they are used up.
+    Reasons (`registry_down`, `gate_down`, ...) are empty when all is well.
+    """
+
+    people: dict[str, FakePerson]
+    builds: dict[Version, FakeBuild]
+    """What the registry has ever published."""
+    tag: Version
+    store: set[Version]
+    default: Version | None
+    last_good: Version | None
+    previous_good: Version | None = None
+    partial: set[Version] = Factory(set)
+    """Stages that were begun and not sealed; garbage, not builds."""
+    trusted: frozenset[Version] = frozenset()
+    """Builds that ran here before t3safe came."""
+
+    tags: tuple[Version, ...] = ()
+    told_tags: dict[str, str | None] = Factory(dict)
+    """What the registry says instead of a version, by track; None where the tag is missing."""
+    registry_down: str = ""
+    npm_fails: str = ""
+    disk_full: bool = False
+    launcher_replaced: str = ""
+    frozen: str = ""
+    dispatch_up: bool = True
+    dispatch_broken: str = ""
+    """Pairing cannot be tried at all."""
+    dispatch_paths: frozenset[str] = frozenset({OLD_PATH, NEW_PATH})
+    dispatch_cookies: frozenset[str] = frozenset({"t3_session"})
+    gate_broken: bool = False
+    """Whatever is rehearsed fails, the control too."""
+    gate_down: str = ""
+    fingerprint: str = "gate-1"
+    map_problems: tuple[MapProblem, ...] = ()
+    people_unknown: str = ""
+
+    verdicts: dict[Version, tuple[Verdict, str]] = Factory(dict)
+    chosen: Chosen = Factory(Chosen)
+    journal: MemoryJournal = Factory(MemoryJournal)
+
+    now: float = 0.0
+    pids: int = 100
+    runs: int = 0
+    log: list[tuple[str, str, str]] = Factory(list)
+    substeps: int = 0
+    """How many sub-steps were played so far."""
+    crash_at: int = 0
+    """Die right after the sub-step of this number; 0 for never."""
+    hooks: dict[tuple[str, str], Callable[[World], None]] = Factory(dict)
+
+    def clone(self) -> World:
+        """An independent copy, without the hooks' closures being copied."""
+        other = object.__new__(World)
+        other.__dict__.update(self.__dict__)
+        other.people = {name: person.clone() for name, person in self.people.items()}
+        other.builds = dict(self.builds)
+        other.store = set(self.store)
+        other.partial = set(self.partial)
+        other.verdicts = dict(self.verdicts)
+        other.journal = self.journal.clone()
+        other.log = list(self.log)
+        other.hooks = dict(self.hooks)
+        return other
+
+    # Time, and what happens as it passes.
+
+    @property
+    def clock(self) -> datetime:
+        """The present time, aware."""
+        return EPOCH + timedelta(seconds=self.now)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass (rule 1)."""
+        self.now += seconds
+        for person in self.people.values():
+            if person.minting:
+                self.mint(person.name)
+            if person.pid is not None and person.writing and STATE in person.databases:
+                person.commit()
+
+    def begin(self, operation: str, who: str = "", detail: str = "") -> None:
+        """A port is called: time passes and what a test planned for this moment happens."""
+        if self.hooks:
+            planned = self.hooks.pop((operation, who), None)
+            if planned is not None:
+                planned(self)
+        self.log.append((operation, who, detail))
+        self.advance(SECONDS.get(operation, _ANYTHING_ELSE))
+
+    def on(self, operation: str, who: str, action: Callable[[World], None]) -> None:
+        """Plan an action for right before the next such call of a port."""
+        self.hooks[operation, who] = action
+
+    def play(self, operation: str, who: str, steps: Iterator[str]) -> None:
+        """Play the sub-steps of an operation; the process may die between two (rule 3)."""
+        for step in steps:
+            self.log.append((operation, who, step))
+            self.substeps += 1
+            if self.substeps == self.crash_at:
+                raise Crash
+
+    # What people and the host do.
+
+    def chosen_build(self, person: FakePerson) -> Version | None:
+        """What a start or a mint of this person runs now; None where nothing may run."""
+        if person.fenced:
+            return None
+        build = person.link or self.default
+        return build if build in self.store else None
+
+    def mint(self, name: str) -> bool:
+        """A pairing credential for a person; whether there is one (rule 2)."""
+        person = self.people[name]
+        build = self.chosen_build(person)
+        if build is None:
+            return False
+        fake = self._run(person, build)
+        return not person.strange_to(fake)
+
+    def launch(self, name: str) -> bool:
+        """A start of the unit, by whomever; whether a process runs afterwards (rule 2)."""
+        person = self.people[name]
+        if person.pid is not None:
+            return True
+        build = self.chosen_build(person)
+        if build is None:
+            return False
+        fake = self._run(person, build)
+        if fake.hits(Defect.DIES, name) or self._chokes(fake, person):
+            return False
+        self.pids += 1
+        person.pid, person.running, person.started = self.pids, build, self.now
+        person.stopped = False
+        return True
+
+    def _run(self, person: FakePerson, build: Version) -> FakeBuild:
+        """A program of this build opens the person's set."""
+        fake = self.builds[build]
+        if build not in person.touched:
+            person.touched |= {build}
+            self.log.append(("ran", person.name, build.text))
+        grown = not self._chokes(fake, person) and person.migrate(fake)
+        if grown and fake.hits(Defect.LOSES, person.name):
+            self._lose_rows(person)
+        return fake
+
+    @staticmethod
+    def _chokes(fake: FakeBuild, person: FakePerson) -> bool:
+        return person.old_rows and fake.hits(Defect.CHOKES, person.name)
+
+    @staticmethod
+    def _lose_rows(person: FakePerson) -> None:
+        main, wal = person.databases[STATE]
+        ledger, tables = main if wal is None else wal
+        person.databases[STATE] = (main, Content(ledger, {**tables, EVENTS: 0}))
+
+    def halt(self, name: str) -> None:
+        """An orderly stop of the process, by whomever."""
+        person = self.people[name]
+        person.pid, person.running = None, None
+        person.checkpoint()
+
+    def power_cut(self) -> None:
+        """Every process dies at once; the logs beside the databases stay."""
+        for person in self.people.values():
+            person.pid, person.running = None, None
+        self.log.append(("power-cut", "", ""))
+
+    def boot(self) -> None:
+        """Every unit is started with what is selected; a fence lets none start."""
+        self.log.append(("boot", "", ""))
+        for name in self.people:
+            self.launch(name)
+
+    def work(self, name: str) -> None:
+        """A person begins a turn."""
+        self.people[name].turn = self.now
+
+    def rest(self, name: str) -> None:
+        """A person's turn is over, long enough ago to count as idle."""
+        person = self.people[name]
+        person.turn, person.last_activity = None, None
+
+    def damage_snapshot(self, name: str, snapshot: str) -> None:
+        """A byte of a sealed snapshot is not what it was."""
+        held = self.people[name].snapshots
+        held[snapshot] = evolve(held[snapshot], damaged=True)
+
+    def publish(self, *builds: FakeBuild) -> None:
+        """New releases; the tag points at the last of them."""
+        for build in builds:
+            self.builds[build.version] = build
+            self.tag = build.version
+
+    # What is true of a serve.
+
+    def serve_problem(self, person: FakePerson) -> str:
+        """Why the person's serve pairs nobody, asked at the serve itself; empty when it pairs."""
+        if person.pid is None or person.running is None:
+            return "the serve is not running"
+        fake = self.builds[person.running]
+        strange = person.strange_to(fake)
+        if strange:
+            return f"the serve of {person.running} answers 500: it does not know {strange}"
+        if fake.hits(Defect.MUTE, person.name) or fake.hits(Defect.LOSES, person.name):
+            return f"the serve of {person.running} answers the exchange with 500"
+        if fake.hits(Defect.FADES, person.name) and self.now - person.started >= FADES_AFTER:
+            return f"the serve of {person.running} sets no cookie any more"
+        return ""
+
+
+def settled(world: World, *names: str) -> World:
+    """Give each person a running serve of what is selected, and rows from before."""
+    for name in names or tuple(world.people):
+        person = world.people[name]
+        world.launch(name)
+        ledger = person.databases[STATE][0].ledger
+        tables = {EVENTS: 0, TURNS: 0, SESSIONS: 1}
+        person.databases[STATE] = (Content(ledger, tables), None)
+        for _ in range(3):
+            person.commit()
+    return world

@@ -1,0 +1,417 @@
+"""The ports onto people's serves, state sets and pairing, and the gate, as views onto the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final
+
+from attrs import frozen
+
+from fakes.world.core import EPOCH, World
+from fakes.world.model import (
+    EVENTS,
+    LEDGER_TABLE,
+    Content,
+    Defect,
+    FakeBuild,
+    FakePerson,
+    Snap,
+    migrated,
+    seen,
+)
+from t3safe.domain import events as ev
+from t3safe.domain import gate, ports
+from t3safe.domain.effects import Subject
+from t3safe.domain.errors import DispatchError, Fault, GateError, ServiceError, StateError
+from t3safe.domain.gate import Check
+from t3safe.domain.idle import Activity, TurnMark
+from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.retention import SnapshotKind, Stored
+from t3safe.domain.versions import Version
+
+
+@frozen
+class Services:
+    """The service manager."""
+
+    world: World
+
+    def _person(self, person: str, what: str) -> FakePerson:
+        found = self.world.people.get(person)
+        if found is None:
+            message = f"cannot {what} the serve of {person}: there is no such unit"
+            raise ServiceError(message)
+        return found
+
+    def status(self, person: str) -> ports.ServeStatus:
+        """How the serve stands."""
+        self.world.begin("status", person)
+        found = self._person(person, "look at")
+        if found.pid is None:
+            return ports.ServeStatus(running=False)
+        started = EPOCH + timedelta(seconds=found.started)
+        return ports.ServeStatus(
+            running=True, main_pid=found.pid, started=started, agents=found.agents
+        )
+
+    def stop(self, person: str) -> None:
+        """Stop the serve; a lying stop leaves the process alive."""
+        found = self._person(person, "stop")
+        self.world.begin("stop", person, "in flight" if found.in_flight else "idle")
+        if found.stop_fails:
+            found.stop_fails -= 1
+            message = f"cannot stop the serve of {person}: it is still there after 90 s"
+            raise ServiceError(message)
+        self.world.play("stop", person, self._stopping(found))
+
+    def _stopping(self, found: FakePerson) -> Iterator[str]:
+        found.stopped = True
+        if found.stop_lies and found.pid is not None:
+            found.stop_lies -= 1
+            yield "left alive"
+            return
+        if found.pid is None:
+            yield "was not running"
+            return
+        self.world.halt(found.name)
+        yield "stopped"
+
+    def start(self, person: str) -> None:
+        """Start what is selected; a serve that runs stays as it is, whatever it is."""
+        found = self._person(person, "start")
+        self.world.begin("start", person)
+        if found.start_fails:
+            found.start_fails -= 1
+            message = f"cannot start the serve of {person}: the unit is in a start limit"
+            raise ServiceError(message)
+        if found.fenced:
+            message = f"cannot start the serve of {person}: being updated, exit status 75"
+            raise ServiceError(message)
+        self.world.play("start", person, self._starting(found))
+
+    def _starting(self, found: FakePerson) -> Iterator[str]:
+        self.world.launch(found.name)
+        found.stopped = False
+        yield f"runs {found.running}"
+
+
+@frozen
+class StateSets:
+    """State sets and their snapshots."""
+
+    world: World
+
+    def _person(self, person: str, what: str) -> FakePerson:
+        found = self.world.people.get(person)
+        if found is None:
+            message = f"cannot {what} the state set of {person}: there is no such person"
+            raise StateError(message)
+        return found
+
+    def snapshot(
+        self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
+    ) -> ev.Snapshotted:
+        """Take and seal a copy."""
+        self.world.begin("snapshot", person, kind)
+        found = self._person(person, "copy")
+        known = found.snapshots.get(snapshot)
+        problem = self._no_copy(found, known, kind)
+        if problem:
+            message = f"cannot take snapshot {snapshot} of {person}: {problem}"
+            raise StateError(message)
+        if known is not None and known.sealed:
+            return _told(known)
+        taken = Snap(snapshot, person, kind, build, self.world.now, {}, sealed=False)
+        self.world.play("snapshot", person, self._copying(found, taken))
+        return _told(found.snapshots[snapshot])
+
+    @staticmethod
+    def _no_copy(found: FakePerson, known: Snap | None, kind: SnapshotKind) -> str:
+        if known is not None and known.sealed:
+            return "" if known.kind is kind else f"there is one of kind {known.kind} by that id"
+        if kind is not SnapshotKind.ONLINE and found.pid is not None:
+            return f"process {found.pid} holds the set"
+        return found.unreadable if kind is not SnapshotKind.QUARANTINE else ""
+
+    def _copying(self, found: FakePerson, taken: Snap) -> Iterator[str]:
+        found.snapshots[taken.id] = taken
+        yield "begun"
+        for name in tuple(found.databases):
+            if found.disk_full or self.world.disk_full:
+                del found.snapshots[taken.id]
+                message = f"cannot copy {name} of {found.name}: no space left on the device"
+                raise StateError(message)
+            taken.contents[name] = seen(found.databases[name])
+            yield f"copied {name}"
+        found.snapshots[taken.id] = Snap(
+            taken.id,
+            taken.person,
+            taken.kind,
+            taken.build,
+            taken.at,
+            taken.contents,
+            found.secret,
+            unreadable=found.unreadable,
+        )
+        yield "sealed"
+
+    def _sealed(self, person: str, snapshot: str, what: str) -> Snap:
+        found = self._person(person, what).snapshots.get(snapshot)
+        if found is None or not found.sealed:
+            message = f"cannot {what} {person}: there is no sealed snapshot {snapshot}"
+            raise StateError(message)
+        return found
+
+    def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
+        """Count per table what `snapshot` holds and `since` does not."""
+        later = self._sealed(person, snapshot, "count the rows of")
+        before = self._sealed(person, since, "count the rows of")
+        if later.unreadable or before.unreadable:
+            message = f"cannot count the rows of {person}: SQLite cannot read the snapshot"
+            raise StateError(message)
+        counted: list[ev.RowsKept] = []
+        for name, content in sorted(later.contents.items()):
+            known = before.contents.get(name, _NOTHING)
+            grown = len(content.ledger.missing_from(known.ledger))
+            if grown:
+                counted.append(ev.RowsKept(f"{name}:{LEDGER_TABLE}", grown))
+            for table, rows in sorted(content.tables.items()):
+                new = (rows & ~known.tables.get(table, 0)).bit_count()
+                if new:
+                    counted.append(ev.RowsKept(f"{name}:{table}", new))
+        return tuple(counted)
+
+    def restore(self, person: str, snapshot: str) -> None:
+        """Make the set what the snapshot holds."""
+        self.world.begin("restore", person)
+        found = self._person(person, "restore")
+        if found.pid is not None:
+            message = f"cannot restore {person}: process {found.pid} holds the set"
+            raise StateError(message)
+        snap = self._sealed(person, snapshot, "restore")
+        if snap.damaged or snap.unreadable:
+            why = "SQLite cannot read it" if snap.unreadable else "it fails quick_check"
+            message = f"cannot restore {person}: snapshot {snapshot} is of no use, {why}"
+            raise StateError(message)
+        self.world.play("restore", person, self._restoring(found, snap))
+
+    @staticmethod
+    def _restoring(found: FakePerson, snap: Snap) -> Iterator[str]:
+        found.restoring = snap.id
+        yield "marker"
+        for name in tuple(found.databases):
+            main, _ = found.databases[name]
+            found.databases[name] = (main, None)
+            yield f"wal removed {name}"
+            if name not in snap.contents:
+                del found.databases[name]
+                yield f"removed {name}"
+        for name, content in snap.contents.items():
+            found.databases[name] = (content, None)
+            yield f"renamed {name}"
+        found.secret, found.unreadable = snap.secret, ""
+        found.restoring = ""
+        yield "done"
+
+    def restoring(self, person: str) -> bool:
+        """Whether a restore was begun and not ended."""
+        return bool(self._person(person, "look at").restoring)
+
+    def ledger(self, person: str) -> SetLedger:
+        """The ledgers of the set."""
+        found = self._person(person, "read")
+        if found.unreadable:
+            message = f"cannot read the state set of {person}: {found.unreadable}"
+            raise StateError(message)
+        return found.ledger()
+
+    def activity(self, person: str) -> Activity:
+        """What the databases say about work."""
+        found = self._person(person, "read")
+        started = EPOCH + timedelta(seconds=found.started) if found.pid is not None else None
+        if found.unreadable or not found.tracked or not found.databases:
+            return Activity(tracked=False, unreadable=found.unreadable, serve_started=started)
+        turns: tuple[TurnMark, ...] = ()
+        if found.turn is not None:
+            turns = (TurnMark("thread-1", EPOCH + timedelta(seconds=found.turn)),)
+        last = found.last_activity
+        return Activity(
+            tracked=True,
+            turns=turns,
+            approvals=found.approvals,
+            inputs=found.inputs,
+            last_activity=None if last is None else EPOCH + timedelta(seconds=last),
+            serve_started=started,
+        )
+
+    def snapshots(self, person: str) -> tuple[ports.SnapshotInfo, ...]:
+        """The sealed snapshots, oldest first."""
+        held = self._person(person, "list").snapshots.values()
+        infos = [_info(snap) for snap in held if snap.sealed]
+        return tuple(sorted(infos, key=lambda info: (info.stored.taken, info.stored.id)))
+
+    def verify(self, person: str, snapshot: str) -> None:
+        """Check a sealed snapshot."""
+        snap = self._sealed(person, snapshot, "verify")
+        if snap.damaged:
+            message = f"cannot use snapshot {snapshot} of {person}: it fails quick_check"
+            raise StateError(message)
+
+    def remove(self, person: str, snapshot: str) -> None:
+        """Delete a snapshot."""
+        self.world.begin("remove-snapshot", person, snapshot)
+        self._person(person, "prune").snapshots.pop(snapshot, None)
+
+
+_NOTHING: Final = Content(Ledger(), {})
+_ROW_BYTES: Final = 4096
+"""What a row weighs in a snapshot's size; any figure will do."""
+
+
+def _size(snap: Snap) -> int:
+    return _ROW_BYTES * (1 + sum(count for _, count in snap.rows))
+
+
+def _told(snap: Snap) -> ev.Snapshotted:
+    return ev.Snapshotted(snap.id, snap.ledger, _size(snap))
+
+
+def _info(snap: Snap) -> ports.SnapshotInfo:
+    taken = EPOCH + timedelta(seconds=snap.at)
+    stored = Stored(snap.id, snap.kind, taken, _size(snap))
+    return ports.SnapshotInfo(stored, snap.person, snap.build, snap.ledger, snap.rows)
+
+
+@frozen
+class Pairing:
+    """Pairing through the dispatch; each attempt mints with whatever is selected."""
+
+    world: World
+
+    def _ask(self, person: str) -> FakePerson:
+        found = self.world.people.get(person)
+        if found is None or self.world.dispatch_broken:
+            reason = self.world.dispatch_broken or "the user map does not name them"
+            message = f"cannot try to pair {person}: {reason}"
+            raise DispatchError(message, fault=Fault.ENVIRONMENT)
+        return found
+
+    def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
+        """Pair through the dispatch."""
+        self.world.begin("verify", person, build.text)
+        answer = self._pair(self._ask(person), build)
+        self.world.log.append(("paired", person, "" if isinstance(answer, ev.Paired) else "no"))
+        return answer
+
+    def _pair(self, person: FakePerson, build: Version) -> ev.Paired | ev.NotPaired:
+        world = self.world
+        minted = world.mint(person.name)
+        problem = world.serve_problem(person)
+        if problem:
+            return ev.NotPaired(Fault.BUILD, problem)
+        if person.running != build:
+            how = f"{person.running} answers, not {build}"
+            return ev.NotPaired(Fault.HOST, how)
+        if not minted:
+            return ev.NotPaired(Fault.BUILD, f"no pairing credential of {build}")
+        if not world.dispatch_up:
+            return ev.NotPaired(Fault.ENVIRONMENT, "the dispatch does not answer")
+        fake = world.builds[build]
+        if fake.path not in world.dispatch_paths or fake.cookie not in world.dispatch_cookies:
+            return ev.NotPaired(Fault.BUILD, "the dispatch does not know this build's handshake")
+        return ev.Paired()
+
+    def watch(
+        self, people: tuple[str, ...], build: Version, seconds: float, stop: Callable[[], bool]
+    ) -> ev.Done | ev.BakeBroken:
+        """Watch pairing, in three looks."""
+        self.world.begin("watch", build.text)
+        for _ in range(3):
+            self.world.advance(seconds / 3)
+            if stop():
+                message = f"cannot watch {build} to the end: asked to stop"
+                raise DispatchError(message, fault=Fault.LATER)
+            for person in people:
+                answer = self._pair(self._ask(person), build)
+                if isinstance(answer, ev.NotPaired):
+                    return ev.BakeBroken(person, answer.fault, answer.reason)
+        return ev.Done()
+
+
+_ALL_PASSED: Final = tuple(gate.passed(check) for check in Check)
+
+
+@frozen
+class Gate:
+    """The sandbox: every build runs on copies, with its own defects."""
+
+    world: World
+
+    def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[gate.Rehearsal, ...]:
+        """Run the build through the checks on each copy."""
+        world = self.world
+        world.begin("rehearse", build.text)
+        if world.gate_down or build not in world.store:
+            reason = world.gate_down or "the store does not hold it"
+            message = f"cannot rehearse {build}: {reason}"
+            raise GateError(message)
+        fake = world.builds[build]
+        return tuple(self._rehearsal(fake, subject) for subject in subjects)
+
+    def fingerprint(self) -> str:
+        """What makes this gate this gate."""
+        return self.world.fingerprint
+
+    def _rehearsal(self, fake: FakeBuild, subject: Subject) -> gate.Rehearsal:
+        contents = self._copy(subject)
+        found = self._problem(fake, subject.person, contents)
+        if found is None:
+            self.world.log.append(("gate-passed", subject.person, fake.version.text))
+            return gate.Rehearsal(subject.person, fake.version, _ALL_PASSED, fake.schema)
+        check, reason = found
+        ran = _ALL_PASSED[: list(Check).index(check)]
+        schema = fake.schema if len(ran) > 2 else None
+        results = (*ran, gate.failed(check, reason))
+        return gate.Rehearsal(subject.person, fake.version, results, schema, "evidence")
+
+    def _copy(self, subject: Subject) -> dict[str, Content]:
+        if not subject.person:
+            return {}
+        person = self.world.people.get(subject.person)
+        snap = person.snapshots.get(subject.snapshot) if person else None
+        if snap is None or not snap.sealed:
+            message = f"cannot rehearse on {subject.person}: no sealed {subject.snapshot}"
+            raise GateError(message)
+        return snap.contents
+
+    def _problem(
+        self, fake: FakeBuild, person: str, contents: dict[str, Content]
+    ) -> tuple[Check, str] | None:
+        """The first check that fails and why, by what the build does to this copy."""
+        if self.world.gate_broken or Defect.SILENT in fake.defects:
+            return Check.LIVE, "the serve did not answer within 30 s"
+        if Defect.CHOKES in fake.defects and person and self.world.people[person].old_rows:
+            return Check.LIVE, "the serve ended with status 1: migration failed"
+        for name, content in contents.items():
+            known = fake.schema.ledger(name)
+            strange = migrated(content, known).ledger.missing_from(known)
+            if strange:
+                return Check.MIGRATED, f"the build does not know {name}: {strange[0]}"
+        if Defect.SHRINKS in fake.defects and any(
+            content.tables.get(EVENTS, 0) for content in contents.values()
+        ):
+            return Check.PRESERVED, "rows of orchestration_events are gone"
+        return self._after_migration(fake)
+
+    def _after_migration(self, fake: FakeBuild) -> tuple[Check, str] | None:
+        world = self.world
+        if Defect.PAIRLESS in fake.defects:
+            return Check.PAIRED, f"POST {fake.path} answers 500"
+        if fake.path not in world.dispatch_paths or fake.cookie not in world.dispatch_cookies:
+            return Check.CONTRACT, "update the dispatch first"
+        if Defect.FORGETFUL in fake.defects:
+            return Check.REOPENED, "the serve ended with status 1"
+        if Defect.NOISY in fake.defects:
+            return Check.SOAK, "its log says: PersistenceDecodeError"
+        return None

@@ -1,0 +1,69 @@
+"""A journal in memory that keeps its promise: what was appended is there, whoever dies next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from attrs import define, field
+
+from t3safe.domain import events as ev
+from t3safe.domain import ports
+from t3safe.domain.errors import JournalError
+
+
+@define
+class MemoryJournal:
+    """Runs and their events; `broken` makes every call fail with that reason."""
+
+    written: dict[str, list[ev.Event]] = field(factory=dict)
+    broken: str = ""
+
+    def clone(self) -> MemoryJournal:
+        """An independent copy; the events are shared, being values."""
+        return MemoryJournal({run: list(events) for run, events in self.written.items()})
+
+    def append(self, run: str, event: ev.Event) -> None:
+        """Write one event of a run."""
+        self._usable()
+        known = self.written.get(run)
+        if known is None:
+            if not isinstance(event, ev.Opened):
+                message = f"cannot write to run {run}: it was never opened"
+                raise JournalError(message)
+            self.written[run] = [event]
+            return
+        known.append(event)
+
+    def events(self, run: str) -> tuple[ev.Event, ...]:
+        """Every event of a run, in order."""
+        self._usable()
+        return tuple(self.written.get(run, ()))
+
+    def unfinished(self) -> str | None:
+        """The run that was opened and not closed."""
+        self._usable()
+        for run, events in self.written.items():
+            if not isinstance(events[-1], ev.Closed):
+                return run
+        return None
+
+    def runs(self) -> Iterable[ports.RunRecord]:
+        """Every run, newest first."""
+        self._usable()
+        return [_record(events) for events in reversed(self.written.values())]
+
+    def _usable(self) -> None:
+        if self.broken:
+            message = f"cannot use the journal: {self.broken}"
+            raise JournalError(message)
+
+
+def _record(events: list[ev.Event]) -> ports.RunRecord:
+    first, last = events[0], events[-1]
+    assert isinstance(first, ev.Opened), "append sees to it"
+    ended: ev.Ended | None = None
+    closed: datetime | None = None
+    if isinstance(last, ev.Closed):
+        ended, closed = last.ended, last.at
+    return ports.RunRecord(first.plan, first.at, ended, closed)

@@ -1,0 +1,282 @@
+"""What the fake world is made of: builds, people, databases, snapshots.
+
+Everything that a snapshot may share is never changed in place: a database's content is a value, a
+table is the set of its row ids as the bits of one integer.  So a copy of a state set costs a copy
+of one small dict, and a clone of the world costs microseconds.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cache
+from typing import Final, NamedTuple
+
+from attrs import Factory, define, frozen
+
+from t3safe.domain.ledgers import Ledger, Migration, SetLedger
+from t3safe.domain.retention import SnapshotKind
+from t3safe.domain.versions import Version
+
+STATE: Final = "state.sqlite"
+STATE_V2: Final = "statev2.sqlite"
+EVENTS: Final = "orchestration_events"
+TURNS: Final = "projection_turns"
+SESSIONS: Final = "auth_sessions"
+LEDGER_TABLE: Final = "effect_sql_migrations"
+REBUILDS_SIGN_IN: Final = Migration(31, "AuthAuthorizationScopes")
+"""Drops and rebuilds the sign-in tables, as measured."""
+
+OLD_PATH: Final = "/api/auth/bootstrap"
+NEW_PATH: Final = "/api/auth/browser-session"
+SIGNING_KEY: Final = b"k" * 32
+_NO_LEDGER: Final = Ledger()
+FADES_AFTER: Final = 60.0
+"""Seconds that a build with Defect.FADES pairs before it stops."""
+
+
+class Defect(StrEnum):
+    """What is wrong with a build; a victim is whom it hits, everybody when none is named."""
+
+    IN_PARTS = "published in parts"
+    FOREIGN = "a foreign package"
+    SILENT = "never answers"
+    CHOKES = "its migration dies on old rows"
+    SHRINKS = "its migration drops rows"
+    PAIRLESS = "pairs nobody"
+    FORGETFUL = "cannot be started a second time"
+    NOISY = "logs persistence errors"
+    MUTE = "pairs nobody in production"
+    DIES = "migrates and exits in production"
+    FADES = "stops pairing a minute after its start in production"
+    LOSES = "drops rows as it migrates in production, and pairs nobody"
+
+
+@cache
+def version(text: str) -> Version:
+    """Read a version once; the same object every time."""
+    return Version.parse(text)
+
+
+@cache
+def ledger(level: int) -> Ledger:
+    """The ledger of t3's own migrations up to a level."""
+    known = {REBUILDS_SIGN_IN.id: REBUILDS_SIGN_IN.name}
+    return Ledger.of((number, known.get(number, f"Step{number}")) for number in range(1, level + 1))
+
+
+@cache
+def schema(level: int, *, v2: int = 0) -> SetLedger:
+    """What a build of this level knows; `v2` is the level of a second database, 0 without one."""
+    databases = {STATE: ledger(level)} | ({STATE_V2: ledger(v2)} if v2 else {})
+    return SetLedger.of(databases)
+
+
+@frozen(eq=False)
+class FakeBuild:
+    """A release in the registry: what it knows, how it pairs, what is wrong with it."""
+
+    version: Version
+    schema: SetLedger
+    path: str = NEW_PATH
+    cookie: str = "t3_session"
+    defects: frozenset[Defect] = frozenset()
+    victims: frozenset[str] = frozenset()
+    age_days: float = 1.0
+
+    def hits(self, defect: Defect, person: str) -> bool:
+        """Whether this defect shows with this person."""
+        return defect in self.defects and (not self.victims or person in self.victims)
+
+
+class Content(NamedTuple):
+    """What a database holds: its ledger, and for each table the row ids as bits."""
+
+    ledger: Ledger
+    tables: dict[str, int]
+
+
+Databases = dict[str, tuple[Content, Content | None]]
+"""Per file: the main file, and what a reader sees while a write-ahead log lies beside it."""
+
+
+def seen(database: tuple[Content, Content | None]) -> Content:
+    """What a reader sees: a log beside the main file wins."""
+    main, wal = database
+    return main if wal is None else wal
+
+
+def rows_of(tables: dict[str, int]) -> int:
+    """Every row of work as bits; sign-ins are none."""
+    found = 0
+    for table, rows in tables.items():
+        if table != SESSIONS:
+            found |= rows
+    return found
+
+
+def migrated(content: Content, known: Ledger) -> Content:
+    """The content after a build's migrator: only the highest id is compared, as in t3 itself."""
+    entries = content.ledger.entries
+    level = entries[-1].id if entries else 0
+    if known.level <= level:
+        return content
+    grown = known if not content.ledger.missing_from(known) else _appended(content.ledger, known)
+    tables = content.tables
+    if level < REBUILDS_SIGN_IN.id <= known.level and SESSIONS in tables:
+        tables = {**tables, SESSIONS: 0}
+    return Content(grown, tables)
+
+
+def _appended(old: Ledger, known: Ledger) -> Ledger:
+    return Ledger(old.entries + tuple(item for item in known.entries if item.id > old.level))
+
+
+@frozen(eq=False)
+class Snap:
+    """A snapshot: sealed or not, whole or damaged since."""
+
+    id: str
+    person: str
+    kind: SnapshotKind
+    build: Version | None
+    at: float
+    contents: dict[str, Content]
+    secret: bytes = b""
+    sealed: bool = True
+    damaged: bool = False
+    unreadable: str = ""
+    """Kept as it is, because SQLite could not read it."""
+
+    @property
+    def ledger(self) -> SetLedger:
+        """The ledgers that its manifest names."""
+        return SetLedger.of({name: content.ledger for name, content in self.contents.items()})
+
+    @property
+    def rows(self) -> tuple[tuple[str, int], ...]:
+        """Rows per table (`file:table`), as its manifest counts them."""
+        counted = [
+            (f"{name}:{table}", held.bit_count())
+            for name, content in self.contents.items()
+            for table, held in content.tables.items()
+        ]
+        counted.extend(
+            (f"{name}:{LEDGER_TABLE}", len(content.ledger.entries))
+            for name, content in self.contents.items()
+        )
+        return tuple(sorted(counted))
+
+
+@define(eq=False, slots=False)
+class FakePerson:
+    """One person: the serve, the state set, the snapshots, and what they are busy with.
+
+    `link` is the build selected for them alone.  `acknowledged` are the rows that a serve told
+    them were kept.  Times are virtual seconds.  The last block are faults of this person's host:
+    `stop_lies` stops that leave the process alive, calls that fail, a full disk.
+    """
+
+    name: str
+    link: Version | None
+    fenced: bool = False
+    pid: int | None = None
+    running: Version | None = None
+    started: float = 0.0
+    stopped: bool = False
+    """Stopped by the service manager and not started since."""
+    databases: Databases = Factory(dict)
+    secret: bytes = SIGNING_KEY
+    """The small file beside the databases without which every session is void."""
+    restoring: str = ""
+    snapshots: dict[str, Snap] = Factory(dict)
+    acknowledged: int = 0
+    next_row: int = 1
+    writing: bool = True
+    minting: bool = False
+    """Mints at every moment, as a browser that pairs again and again."""
+    old_rows: bool = False
+    """Has rows on which Defect.CHOKES chokes."""
+
+    turn: float | None = None
+    approvals: int = 0
+    inputs: int = 0
+    last_activity: float | None = None
+    agents: tuple[str, ...] = ()
+    tracked: bool = True
+    unreadable: str = ""
+    """What SQLite says of the set where it cannot read it."""
+
+    stop_lies: int = 0
+    stop_fails: int = 0
+    start_fails: int = 0
+    disk_full: bool = False
+    touched: frozenset[Version] = frozenset()
+
+    def clone(self) -> FakePerson:
+        """An independent copy."""
+        other = object.__new__(FakePerson)
+        other.__dict__.update(self.__dict__)
+        other.databases = dict(self.databases)
+        other.snapshots = dict(self.snapshots)
+        return other
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether work would be lost or interrupted by a stop now."""
+        live = self.turn is not None and self.turn >= self.started
+        return self.pid is not None and bool(live or self.approvals or self.inputs)
+
+    def ledger(self) -> SetLedger:
+        """The ledgers of the set as a reader sees them."""
+        return SetLedger.of({name: seen(found).ledger for name, found in self.databases.items()})
+
+    def strange_to(self, build: FakeBuild) -> str:
+        """A migration in the set that the build does not know, empty when it knows them all."""
+        known = dict(build.schema.databases)
+        for name, database in self.databases.items():
+            found, knows = seen(database).ledger, known.get(name, _NO_LEDGER)
+            if found is not knows:
+                missing = found.missing_from(knows)
+                if missing:
+                    return f"{name}: {missing[0]}"
+        return ""
+
+    def rows(self) -> int:
+        """Every row of work in the set, as bits."""
+        found = 0
+        for database in self.databases.values():
+            found |= rows_of(seen(database).tables)
+        return found
+
+    def commit(self) -> None:
+        """The serve commits one row of work and tells the person so."""
+        main, wal = self.databases[STATE]
+        ledger, tables = main if wal is None else wal
+        row = 1 << self.next_row
+        table = EVENTS if self.next_row & 1 else TURNS
+        kept = {**tables, table: tables.get(table, 0) | row}
+        self.databases[STATE] = (main, Content(ledger, kept))
+        self.acknowledged |= row
+        self.next_row += 1
+
+    def checkpoint(self) -> None:
+        """What an orderly stop does to the logs."""
+        for name, (_, wal) in self.databases.items():
+            if wal is not None:
+                self.databases[name] = (wal, None)
+
+    def migrate(self, build: FakeBuild) -> bool:
+        """What a serve or a mint of this build does first; whether anything was migrated."""
+        grown = False
+        for name, known in build.schema.databases:
+            found = self.databases.get(name)
+            if found is None:
+                self.databases[name] = (Content(known, {}), None)
+                grown = True
+                continue
+            before = seen(found)
+            after = migrated(before, known)
+            if after is not before:
+                self.databases[name] = (found[0], after)
+                grown = True
+        return grown

@@ -1,0 +1,345 @@
+"""The ports as thin views onto the world: who is moved, which builds there are, what is remembered.
+
+The ports onto people's serves and state sets are in `fakes.world.hostviews`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import attrs
+from attrs import frozen
+
+from fakes.world.core import World
+from fakes.world.model import Defect
+from t3safe.domain import events as ev
+from t3safe.domain import ports
+from t3safe.domain.errors import (
+    BuildError,
+    Fault,
+    PeopleError,
+    RegistryError,
+    SelectionError,
+)
+from t3safe.domain.gate import Ruling, Verdict
+from t3safe.domain.people import Person, UserMap, valid_person
+from t3safe.domain.policy import Offer, Release, Track
+from t3safe.domain.rollout import Rollout
+from t3safe.domain.versions import InvalidVersion, Version
+
+
+@frozen
+class Registry:
+    """The registry: it can be down, and its tag can move between two reads."""
+
+    world: World
+
+    def offer(self, track: Track, *, history: bool) -> Offer:
+        """Where the tag points by now."""
+        world = self.world
+        world.begin("registry", track)
+        if world.registry_down:
+            raise self._later(track, world.registry_down)
+        tag = self._tag(track)
+        if not history:
+            return Offer(tag)
+        ready = [fake for fake in world.builds.values() if Defect.IN_PARTS not in fake.defects]
+        releases = tuple(
+            Release(fake.version, world.clock - timedelta(days=fake.age_days)) for fake in ready
+        )
+        if tag not in {release.version for release in releases}:
+            raise self._later(track, f"{tag} is published in parts")
+        return Offer(tag, releases)
+
+    def _tag(self, track: Track) -> Version:
+        world = self.world
+        if track in world.told_tags:
+            text = world.told_tags[track]
+            if text is None:
+                raise self._later(track, f"it has no tag {track}")
+            try:
+                return Version.parse(text)
+            except InvalidVersion as error:
+                raise self._later(track, f"it tells {text!r} as {track}") from error
+        tag = world.tag
+        if world.tags:
+            tag, world.tags = world.tags[0], world.tags[1:]
+        return tag
+
+    @staticmethod
+    def _later(track: Track, reason: str) -> RegistryError:
+        message = f"cannot read the tag {track}: {reason}; the next run asks again"
+        return RegistryError(message, fault=Fault.LATER)
+
+
+@frozen
+class Builds:
+    """The build store: a stage can stop half-way and is then no build."""
+
+    world: World
+
+    def stage(self, build: Version) -> None:
+        """Install and seal, unless it is there."""
+        world = self.world
+        if build in world.store:
+            return
+        world.begin("npm", build.text)
+        problem, fault = self._problem(build)
+        if problem:
+            message = f"cannot stage {build}: {problem}"
+            raise BuildError(message, fault=fault)
+        world.play("stage", build.text, self._steps(build))
+
+    def _problem(self, build: Version) -> tuple[str, Fault]:
+        world, fake = self.world, self.world.builds.get(build)
+        if world.registry_down or world.npm_fails:
+            return world.registry_down or world.npm_fails, Fault.LATER
+        if world.disk_full:
+            return "no space left on the device", Fault.HOST
+        if fake is None or Defect.IN_PARTS in fake.defects:
+            return "it is published in parts", Fault.LATER
+        if Defect.FOREIGN in fake.defects:
+            return "the package is a foreign one", Fault.BUILD
+        return "", Fault.HOST
+
+    def _steps(self, build: Version) -> Iterator[str]:
+        world = self.world
+        world.partial.clear()
+        world.partial.add(build)
+        yield "partial"
+        world.partial.discard(build)
+        world.store.add(build)
+        yield "sealed"
+
+    def present(self) -> tuple[Version, ...]:
+        """The sealed builds, ascending."""
+        return tuple(sorted(self.world.store))
+
+    def remove(self, build: Version) -> None:
+        """Delete a build."""
+        self.world.begin("remove-build", build.text)
+        self.world.play("remove-build", build.text, self._removal(build))
+
+    def _removal(self, build: Version) -> Iterator[str]:
+        self.world.store.discard(build)
+        yield "removed"
+
+
+@frozen
+class Selection:
+    """Who runs which build."""
+
+    world: World
+
+    def selected(self, person: str) -> ports.Selected:
+        """What is selected for a person."""
+        _named(person)
+        found = self.world.people.get(person)
+        if found is None:
+            return ports.Selected(self._default(person))
+        if found.fenced:
+            return ports.Selected(None)
+        return ports.Selected(found.link or self._default(person))
+
+    def _default(self, person: str) -> Version:
+        if self.world.default is None:
+            message = f"cannot tell what {person} runs: nothing is selected; run `t3safe adopt`"
+            raise SelectionError(message)
+        return self.world.default
+
+    def select(self, person: str, build: Version) -> None:
+        """Let the person's serve and mint be this build."""
+        _named(person)
+        self.world.begin("select", person, build.text)
+        self._have(build, f"select {build} for {person}")
+        self.world.play("select", person, self._link(person, build))
+
+    def _have(self, build: Version, what: str) -> None:
+        if build not in self.world.store:
+            message = f"cannot {what}: the store does not hold it"
+            raise SelectionError(message)
+
+    def _link(self, person: str, build: Version) -> Iterator[str]:
+        found = self.world.people[person]
+        found.link, found.fenced = build, False
+        yield f"linked {build}"
+
+    def fence(self, person: str) -> None:
+        """Let neither a mint nor a start of this person run any build."""
+        _named(person)
+        self.world.begin("fence", person)
+        self.world.play("fence", person, self._fence(person))
+
+    def _fence(self, person: str) -> Iterator[str]:
+        self.world.people[person].fenced = True
+        yield "linked"
+
+    def default(self) -> Version | None:
+        """The build of everybody who has none of their own."""
+        return self.world.default
+
+    def promote(self, build: Version) -> None:
+        """Make the build the default and last-good."""
+        self.world.begin("promote", build.text)
+        self._have(build, f"promote {build}")
+        self.world.play("promote", build.text, self._promotion(build))
+
+    def _promotion(self, build: Version) -> Iterator[str]:
+        world = self.world
+        if world.last_good != build:
+            world.previous_good, world.last_good = world.last_good, build
+        yield "last-good"
+        world.default = build
+        yield "default"
+
+    def last_good(self) -> Version | None:
+        """The build that was promoted last."""
+        return self.world.last_good
+
+    def previous_good(self) -> Version | None:
+        """The build that was last-good before."""
+        return self.world.previous_good
+
+    def ensure_launcher(self) -> str:
+        """Put the launcher back."""
+        found, self.world.launcher_replaced = self.world.launcher_replaced, ""
+        return found
+
+
+def _named(person: str) -> None:
+    if not valid_person(person):
+        message = f"cannot tell what {person!r} runs: it is not a person's name"
+        raise SelectionError(message)
+
+
+@frozen
+class Verdicts:
+    """What is remembered of builds."""
+
+    world: World
+
+    def record(self, verdict: Verdict, fingerprint: str, at: datetime) -> None:  # noqa: ARG002
+        """Remember a verdict; one from production stays until it is allowed."""
+        world = self.world
+        world.begin("verdict", verdict.build.text, verdict.ruling)
+        known = world.verdicts.get(verdict.build)
+        if known is not None and known[0].in_production and not verdict.in_production:
+            return
+        world.verdicts[verdict.build] = (verdict, fingerprint)
+
+    def refused(self, fingerprint: str) -> tuple[tuple[Version, str], ...]:
+        """The versions that count as refused under this fingerprint."""
+        return tuple(
+            (build, "; ".join(verdict.reasons))
+            for build, (verdict, under) in sorted(self.world.verdicts.items())
+            if verdict.ruling is Ruling.REFUSED and (verdict.in_production or under == fingerprint)
+        )
+
+    def allow(self, build: Version) -> bool:
+        """Forget what is held against a build."""
+        known = self.world.verdicts.pop(build, None)
+        return known is not None and known[0].ruling is Ruling.REFUSED
+
+
+@frozen
+class Switch:
+    """The freeze switch."""
+
+    world: World
+
+    def frozen(self) -> str:
+        """Why the host is frozen."""
+        return self.world.frozen
+
+    def freeze(self, reason: str) -> None:
+        """Freeze; an earlier reason stays."""
+        self.world.begin("freeze")
+        self.world.play("freeze", "", self._freeze(reason))
+
+    def _freeze(self, reason: str) -> Iterator[str]:
+        self.world.frozen = self.world.frozen or reason
+        yield "frozen"
+
+    def thaw(self) -> bool:
+        """Unfreeze."""
+        was, self.world.frozen = self.world.frozen, ""
+        return bool(was)
+
+
+@frozen
+class Choices:
+    """What a person decided by hand."""
+
+    world: World
+
+    def chosen(self) -> ports.Chosen:
+        """The pin and the held versions."""
+        return self.world.chosen
+
+    def pin(self, build: Version, note: str) -> None:
+        """Make this version the target of every run."""
+        self.world.chosen = attrs.evolve(self.world.chosen, pin=build, pin_note=note)
+
+    def unpin(self) -> bool:
+        """Follow the track again."""
+        was = self.world.chosen.pin is not None
+        self.world.chosen = attrs.evolve(self.world.chosen, pin=None, pin_note="")
+        return was
+
+    def hold(self, build: Version, note: str) -> None:
+        """Never take this version."""
+        others = tuple(item for item in self.world.chosen.held if item[0] != build)
+        self.world.chosen = attrs.evolve(self.world.chosen, held=(*others, (build, note)))
+
+    def release(self, build: Version) -> bool:
+        """Let a held version be taken again."""
+        others = tuple(item for item in self.world.chosen.held if item[0] != build)
+        was = len(others) < len(self.world.chosen.held)
+        self.world.chosen = attrs.evolve(self.world.chosen, held=others)
+        return was
+
+
+@frozen
+class People:
+    """Who has a serve here; each person's login is their name."""
+
+    world: World
+
+    def load(self) -> UserMap:
+        """The people, in the world's order."""
+        if self.world.people_unknown:
+            message = f"cannot tell who is here: {self.world.people_unknown}"
+            raise PeopleError(message)
+        people = tuple(Person(name, (name,)) for name in self.world.people)
+        return UserMap(people, self.world.map_problems)
+
+
+@frozen
+class Clock:
+    """Virtual time."""
+
+    world: World
+
+    def now(self) -> datetime:
+        """The present time."""
+        return self.world.clock
+
+
+@frozen
+class Observer:
+    """Tells nobody."""
+
+    def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
+        """An event was journaled."""
+
+
+@frozen
+class Permit:
+    """Always yes."""
+
+    world: World
+
+    def may_start(self, plan: ev.Plan) -> str:  # noqa: ARG002
+        """Why not."""
+        return ""
