@@ -176,7 +176,8 @@ class Host:
             offer = self._offer(survey.policy)
         except PortError as error:
             return Stay(No.LATER, str(error)), survey.warnings
-        warnings = (*survey.warnings, *self._stale(offer, survey.standing), *self._overdue())
+        late = self._overdue(survey.people)
+        warnings = (*survey.warnings, *self._stale(offer, survey.standing), *late)
         return choose(survey.policy, survey.standing, offer, now), warnings
 
     def drain(self) -> Result:
@@ -185,7 +186,8 @@ class Host:
         if left is not None:
             return left
         survey = self.survey(mend=True)
-        choice, warnings = self._drainable(survey), (*survey.warnings, *self._overdue())
+        warnings = (*survey.warnings, *self._overdue(survey.people))
+        choice = self._drainable(survey)
         if isinstance(choice, Stay):
             return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
         plan = self._plan(ev.Kind.DRAIN, choice, survey)
@@ -218,7 +220,7 @@ class Host:
             message = f"cannot take {person} back: no such person in the user map"
             raise StateError(message)
         standing = self.standing(people)
-        old = dict(standing.builds)[person]
+        old = dict(standing.builds).get(person) or self._left_by(person)
         info = self._way_back(person, old, build, snapshot)
         assert info.build is not None, "a way back names its build"
         restore = info.stored.id if snapshot or self._must_restore(person, info) else ""
@@ -236,8 +238,20 @@ class Host:
         return self._start(plan)
 
     def _must_restore(self, person: str, info: ports.SnapshotInfo) -> bool:
-        """Whether the older build does not know what is in the set by now."""
-        return not self.perform.states.ledger(person).known_to(info.ledger)
+        """Whether the older build does not know what is in the set by now, or nobody can tell."""
+        try:
+            return not self.perform.states.ledger(person).known_to(info.ledger)
+        except StateError:
+            return True
+
+    def _left_by(self, person: str) -> Version:
+        """The build that ran last on the set of a person whom a failed move left fenced."""
+        for record in self.engine.journal.runs():
+            for move in fold(self.engine.journal.events(record.plan.run)).moves:
+                if move.person == person and move.status is not Status.WAITING:
+                    return move.plan.new if move.exposed else move.plan.old
+        message = f"cannot take {person} back: fenced, and no run tells why; `t3safe doctor` looks"
+        raise StateError(message)
 
     def _way_back(
         self, person: str, old: Version, build: Version | None, snapshot: str
@@ -277,13 +291,13 @@ class Host:
         days = (newest - present).days
         return (f"STALE: {standing.last_good} is {days} days behind {offer and offer.tag}",)
 
-    def _overdue(self) -> tuple[str, ...]:
+    def _overdue(self, here: tuple[str, ...]) -> tuple[str, ...]:
         now = self.engine.clock.now()
         return tuple(
             f"DEFERRED TOO LONG: {item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
             f" ({item.reason}); `t3safe drain` moves them when idle"
             for item in self.deferrals()
-            if now - item.since > self.rules.deferred_max
+            if item.person in here and now - item.since > self.rules.deferred_max
         )
 
     def _drainable(self, survey: Survey) -> Go | Stay:
@@ -291,11 +305,12 @@ class Host:
         shut = closed(attrs.evolve(policy, window=None), standing, self.engine.clock.now())
         if shut is not None:
             return shut
-        waiting = {item.person: item.build for item in self.deferrals()}
+        here = set(survey.people)
+        waiting = {item.person: item.build for item in self.deferrals() if item.person in here}
         if not waiting:
             return Stay(No.NOTHING, "nobody waits to be moved")
         build = max(waiting.values())
-        calm = attrs.evolve(policy, age_min=timedelta(0), held=policy.held - {build})
+        calm = attrs.evolve(policy, age_min=timedelta(0))
         choice = choose(calm, standing, Offer(build), self.engine.clock.now())
         if isinstance(choice, Stay):
             return choice

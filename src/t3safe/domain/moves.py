@@ -403,6 +403,9 @@ def _old_schema(move: Move) -> SetLedger:
 def _start_what_fits(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Move:
     """Rule 5: the old build if it knows the ledger, else the new one if that does, else none."""
     untouched = not move.exposed
+    if not untouched and facts.selected == move.plan.new:
+        # Nothing fences it: a mint may have migrated the set since the look, so it has to stay.
+        return attrs.evolve(move, todo=(Step.START,))
     if untouched or _as_before(move, facts):
         return attrs.evolve(move, todo=(Step.SELECT_OLD, Step.START))
     if schema is None or facts.ledger is None or facts.restoring:

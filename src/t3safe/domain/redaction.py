@@ -3,7 +3,7 @@
 Rule: what follows a secret's label on its line, a cookie's value, a credential in JSON (escaped
 once more or not), a value given to a secret's name, a bearer token, a URL's user, query or
 fragment, and any long random-looking word are replaced; the rest stays, names of migrations
-(`31_AuthAuthorizationScopes`) too.
+(`31_AuthAuthorizationScopes`) and of cookies (`t3_session_3773_0a1b2c3d4e5f`) too.
 Redaction errs on the side of taking too much.  It takes time linear in the text.
 """
 
@@ -34,7 +34,8 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (
         # Both ends are the word's own: a hyphen is part of it, not a border inside it.
         re.compile(
-            r"(?<![\w-])(?!\d{1,3}_[A-Z][A-Za-z]+(?![\w-]))"
+            r"(?<![\w-])"
+            r"(?!(?:\d{1,3}_[A-Z][A-Za-z]+|t3_session(?:_\d{1,5})?_[0-9a-f]{12})(?![\w-]))"
             r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{24,}(?:\.[\w-]+)*"
         ),
         HIDDEN,

@@ -1,0 +1,243 @@
+"""People's serves as units of systemd, through `systemctl`.
+
+Rules:
+
+1. A stop ends when the unit is at rest and its control group is empty.  What a stop leaves behind
+   (a unit that kills its main process only, a stop that hangs) is ended by SIGTERM, then SIGKILL.
+2. How a serve ended says nothing about the stop: t3 exits with 130, which systemd calls a failure.
+3. A unit that systemd does not know, cannot load or that is masked is an error that says so.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from attrs import define, frozen
+
+from t3safe.adapters.services.agents import AGENTS, agents_among
+from t3safe.domain.errors import ServiceError
+from t3safe.domain.people import valid_person
+from t3safe.domain.ports import ServeStatus
+
+LOOK_SECONDS: Final = 30.0
+"""How long systemd may take for an answer or a signal; it answers in milliseconds."""
+START_SECONDS: Final = 90.0
+"""systemd's own DefaultTimeoutStartSec."""
+_POLL_SECONDS: Final = 0.1
+_HIERARCHIES: Final = ("", "unified", "systemd")
+"""Where the control groups of units lie: version 2, and the two homes of a mixed set-up."""
+_SHOWN: Final = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "MainPID",
+    "ExecMainStartTimestamp",
+    "ControlGroup",
+)
+_RESTING: Final = frozenset({"inactive", "failed"})
+_RUNNING: Final = frozenset({"active", "reloading"})
+
+
+@frozen
+class _Unit:
+    """What systemd shows of a unit; `group` is empty where it has no control group."""
+
+    name: str
+    load: str
+    active: str
+    detail: str
+    pid: int
+    started: datetime | None
+    group: str
+
+
+@frozen
+class _Said:
+    """How a call of systemctl ended; `status` is None when it took too long."""
+
+    status: int | None
+    output: str
+    complaint: str
+
+
+@define
+class SystemdServices:
+    """Implements the port Services; raises ServiceError alone.
+
+    `unit` is a template.  `stop_timeout` is how long a stop may take, `term_timeout` and
+    `kill_timeout` how long what it left may take to end on SIGTERM and SIGKILL; in seconds.
+    `systemctl` and `cgroups` are where the tool and the control groups are.
+    """
+
+    unit: str = "t3-serve@{person}.service"
+    agents: tuple[str, ...] = AGENTS
+    stop_timeout: float = 90.0
+    term_timeout: float = 5.0
+    kill_timeout: float = 10.0
+    systemctl: tuple[str, ...] = ("systemctl",)
+    cgroups: Path = Path("/sys/fs/cgroup")
+
+    def status(self, person: str) -> ServeStatus:
+        """How the person's serve stands now."""
+        what = f"look at the serve of {person}"
+        unit = self._known(what, person)
+        return ServeStatus(
+            running=bool(unit.pid),
+            main_pid=unit.pid or None,
+            started=unit.started if unit.pid else None,
+            agents=agents_among(self._processes(what, person, unit), self.agents),
+        )
+
+    def stop(self, person: str) -> None:
+        """Stop the serve with everything in its group; returns when nothing of it is left."""
+        what = f"stop the serve of {person}"
+        unit = self._known(what, person)
+        said = self._call(what, "stop", unit.name, timeout=self.stop_timeout)
+        for signal, patience in (("SIGTERM", self.term_timeout), ("SIGKILL", self.kill_timeout)):
+            if not self._left(what, person, unit.group):
+                return
+            self._call(what, "kill", f"--signal={signal}", unit.name)
+            self._wait(what, person, unit.group, patience)
+        left = self._left(what, person, unit.group)
+        if left:
+            why = f"{left}, also after SIGKILL{_told(said)}"
+            raise _failure(what, f"{why}; look with `systemctl status {unit.name}`")
+
+    def start(self, person: str) -> None:
+        """Start the serve; returns when it runs, not when it answers."""
+        what = f"start the serve of {person}"
+        unit = self._known(what, person)
+        if unit.pid and unit.active in _RUNNING:
+            return
+        # Forget failures first, ours and a crash's: else a start may be refused by the start limit.
+        self._call(what, "reset-failed", unit.name)
+        said = self._call(what, "start", unit.name, timeout=START_SECONDS)
+        if said.status != 0:
+            raise _failure(what, f"{unit.name}{_told(said)}; look with `journalctl -u {unit.name}`")
+
+    def _known(self, what: str, person: str) -> _Unit:
+        """Look at a unit that must be there (rule 3)."""
+        unit = self._look(what, person)
+        if unit.load == "not-found":
+            how = "install the unit, or let `services.unit` name the one that there is"
+            raise _failure(what, f"there is no unit {unit.name}; {how}")
+        if unit.load != "loaded":
+            how = f"look with `systemctl status {unit.name}`"
+            raise _failure(what, f"{unit.name} cannot be used, it is {unit.load}; {how}")
+        return unit
+
+    def _look(self, what: str, person: str) -> _Unit:
+        if not valid_person(person):
+            raise _failure(what, f"{person[:64]!r} is not a person's user name")
+        name = self.unit.replace("{person}", person)
+        said = self._call(what, "show", "-p", ",".join(_SHOWN), "--", name)
+        if said.status != 0:
+            raise _failure(what, f"systemd tells nothing about {name}{_told(said)}")
+        shown = dict(line.split("=", 1) for line in said.output.splitlines() if "=" in line)
+        try:
+            return _read(name, shown)
+        except (KeyError, ValueError) as error:
+            raise _failure(what, f"systemd shows {name} in an unknown form ({error})") from error
+
+    def _left(self, what: str, person: str, group: str) -> str:
+        """Say what still runs of a unit that had this control group, empty when nothing does."""
+        unit = self._look(what, person)
+        if unit.active not in _RESTING:
+            return f"{unit.name} is {unit.active} ({unit.detail})"
+        held = sorted(set(_held(self.cgroups, group)) | set(_held(self.cgroups, unit.group)))
+        return f"process {held[0]} of {unit.name} still runs" if held else ""
+
+    def _wait(self, what: str, person: str, group: str, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        while self._left(what, person, group) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+    def _processes(self, what: str, person: str, unit: _Unit) -> tuple[int, ...]:
+        """Everything in the unit's control group, which must hold its main process."""
+        found = tuple(_held(self.cgroups, unit.group))
+        # Where it does not, the serve ended since it was shown, or the group is somewhere else.
+        if unit.pid and unit.pid not in found and self._look(what, person).pid == unit.pid:
+            why = f"its control group {unit.group!r} is not below {self.cgroups}"
+            raise _failure(what, f"{why}, so nobody can tell what runs in it")
+        return found
+
+    def _call(self, what: str, *words: str, timeout: float = LOOK_SECONDS) -> _Said:
+        command = [*self.systemctl, "--no-pager", "--no-ask-password", *words]
+        environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "SYSTEMD_COLORS": "0"}
+        try:
+            ran = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=timeout,
+                env=environment,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return _Said(None, "", f"took longer than {timeout:g} s")
+        except OSError as error:
+            how = "a host without systemd needs `services.manager = 'processes'`"
+            why = f"{command[0]} cannot be run ({error.strerror}); {how}"
+            raise _failure(what, why) from error
+        return _Said(ran.returncode, _text(ran.stdout), _text(ran.stderr))
+
+
+def _read(name: str, shown: Mapping[str, str]) -> _Unit:
+    return _Unit(
+        name=name,
+        load=shown["LoadState"],
+        active=shown["ActiveState"],
+        detail=shown["SubState"],
+        pid=int(shown["MainPID"]),
+        started=_moment(shown["ExecMainStartTimestamp"]),
+        group=shown["ControlGroup"],
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    """Read `Mon 2026-06-15 04:00:01 UTC`, which systemctl prints where TZ is UTC."""
+    if text in {"", "n/a"}:
+        return None
+    _, day, clock, _ = text.split()
+    return datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=UTC)
+
+
+def _held(cgroups: Path, group: str) -> Iterator[int]:
+    """The processes of a control group and of the groups below it; none where it is gone."""
+    if group in {"", "/"}:
+        return
+    for hierarchy in _HIERARCHIES:
+        root = cgroups / hierarchy / group.lstrip("/")
+        for folder, _, _ in os.walk(root):
+            yield from _members(Path(folder) / "cgroup.procs")
+
+
+def _members(file: Path) -> list[int]:
+    try:
+        return [int(word) for word in file.read_text(encoding="ascii").split()]
+    except OSError as error:
+        # Gone since it was listed, or a threaded group, whose processes its parent lists.
+        if error.errno in {errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP}:
+            return []
+        message = f"cannot read the control group {file}: {error.strerror}"
+        raise ServiceError(message) from error
+
+
+def _text(said: bytes) -> str:
+    return said.decode("utf-8", "replace")
+
+
+def _told(said: _Said) -> str:
+    words = " ".join(said.complaint.split())[:300]
+    return f": {words}" if words else ""
+
+
+def _failure(what: str, why: str) -> ServiceError:
+    return ServiceError(f"cannot {what}: {why}")

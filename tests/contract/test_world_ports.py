@@ -1,0 +1,224 @@
+"""The contracts of the ports, on the fake world: what holds of the real adapters holds of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import attrs
+import pytest
+from attrs import frozen
+
+from fakes.world import EPOCH, OLD, Defect, FakeBuild, FakePerson, World, make_build, schema
+from fakes.world.hostviews import StateSets
+from fakes.world.model import EVENTS, Content, seen
+from fakes.world.views import Builds, Registry, Selection
+from t3safe.domain.ledgers import Ledger, Migration
+from t3safe.domain.versions import Version
+from tests.contract.builds_contract import BuildsContract
+from tests.contract.registry_contract import RegistryContract
+from tests.contract.selection_contract import SelectionContract
+from tests.contract.statesets_contract import StateSetsContract
+from tests.support import state_sets
+
+
+def empty_world() -> World:
+    """A host with two people who have nothing, and a registry that offers nothing."""
+    return World(
+        people={name: FakePerson(name, None, writing=False) for name in ("alice", "bob")},
+        builds={},
+        tag=OLD,
+        store=set(),
+        default=None,
+        last_good=None,
+    )
+
+
+@frozen
+class BuildsBench:
+    world: World
+    port: Builds
+
+    def publish(self, version: Version, *, foreign: bool = False, complete: bool = True) -> None:
+        """Let a version be installable: the real package, a foreign one, or one in parts."""
+        defects = [Defect.FOREIGN] if foreign else [] if complete else [Defect.IN_PARTS]
+        self.world.publish(make_build(version.text, 32, *defects))
+
+    def withdraw(self, version: Version) -> None:
+        """Let a version not be installable any more."""
+        del self.world.builds[version]
+
+    def traces(self) -> object:
+        """Give everything that the store holds."""
+        return frozenset(self.world.store), frozenset(self.world.partial)
+
+
+class TestBuildsOfTheWorld(BuildsContract):
+    """The contract of Builds."""
+
+    @pytest.fixture
+    def bench(self) -> BuildsBench:
+        """A store over a registry that offers nothing yet."""
+        world = empty_world()
+        return BuildsBench(world, Builds(world))
+
+
+@frozen
+class RegistryBench:
+    world: World
+    port: Registry
+
+    def publish(self, version: str, *, tag: str | None = None, complete: bool = True) -> None:
+        """Publish a version on its own day."""
+        fake = make_build(version, 32, *([] if complete else [Defect.IN_PARTS]))
+        self.world.builds[fake.version] = attrs.evolve(fake, age_days=_age(fake))
+        if tag is not None:
+            self.tag(tag, version)
+
+    def tag(self, name: str, version: str | None) -> None:
+        """Point a tag at a version, or take it away."""
+        self.world.told_tags[name] = version
+
+    def down(self) -> None:
+        """Let nothing answer any more."""
+        self.world.registry_down = "no answer"
+
+
+def _age(fake: FakeBuild) -> float:
+    day = fake.version.published_on
+    return float((EPOCH.date() - day).days) if day is not None else 1.0
+
+
+class TestRegistryOfTheWorld(RegistryContract):
+    """The contract of Registry."""
+
+    @pytest.fixture
+    def bench(self) -> RegistryBench:
+        """A registry that knows no tag."""
+        world = empty_world()
+        world.told_tags = {"nightly": None, "latest": None}
+        return RegistryBench(world, Registry(world))
+
+
+@frozen
+class SelectionBench:
+    world: World
+    port: Selection
+
+    def hold(self, *builds: Version) -> None:
+        """Let the store hold these builds."""
+        for build in builds:
+            self.world.builds[build] = make_build(build.text, 32)
+            self.world.store.add(build)
+
+
+class TestSelectionOfTheWorld(SelectionContract):
+    """The contract of Selection."""
+
+    @pytest.fixture
+    def bench(self) -> SelectionBench:
+        """A host on which nothing was ever selected."""
+        world = empty_world()
+        return SelectionBench(world, Selection(world))
+
+
+@frozen
+class StateWorld:
+    world: World
+    states: StateSets
+
+    def _content(self, person: str) -> Content:
+        return seen(self.world.people[person].databases["state.sqlite"])
+
+    def _write(self, person: str, content: Content) -> None:
+        databases = self.world.people[person].databases
+        databases["state.sqlite"] = (databases["state.sqlite"][0], content)
+
+    def found(
+        self,
+        person: str,
+        ledger: Iterable[tuple[int, str]] = state_sets.OLD,
+        events: int = 3,
+        database: str = "state.sqlite",
+    ) -> None:
+        """Give a person a database and the small files that a serve needs."""
+        tables = {EVENTS: (1 << events) - 1}
+        self.world.people[person].databases[database] = (Content(Ledger.of(ledger), tables), None)
+
+    def serve(self, person: str) -> None:
+        """Let a serve run on the person's set."""
+        self.world.pids += 1
+        self.world.people[person].pid = self.world.pids
+
+    def commit(self, person: str, events: int) -> None:
+        """Let the person's serve commit so many more events."""
+        ledger, tables = self._content(person)
+        held = tables[EVENTS].bit_length()
+        rows = tables[EVENTS] | ((1 << events) - 1) << held
+        self._write(person, Content(ledger, {**tables, EVENTS: rows}))
+
+    def migrate(self, person: str, number: int, name: str) -> None:
+        """Let the person's serve run a migration."""
+        ledger, tables = self._content(person)
+        self._write(person, Content(Ledger((*ledger.entries, Migration(number, name))), tables))
+
+    def run_turn(self, person: str, thread: str, since: str) -> None:
+        """Let a turn be in flight in a thread."""
+        assert thread == "thread-1", "the world knows one thread"
+        began = (datetime.fromisoformat(since) - EPOCH).total_seconds()
+        self.world.people[person].turn = began
+        self.world.people[person].last_activity = began
+
+    def end(self, person: str, *, killed: bool = False) -> None:
+        """End the person's serve, in order or by SIGKILL."""
+        if not killed:
+            self.world.halt(person)
+        self.world.people[person].pid = None
+
+    def damage(self, person: str) -> None:
+        """Make the person's database something that SQLite cannot read."""
+        self.world.people[person].unreadable = "state.sqlite is not a database"
+
+    def damage_snapshot(self, person: str, snapshot: str) -> None:
+        """Change a byte of a sealed snapshot."""
+        self.world.damage_snapshot(person, snapshot)
+
+    def events(self, person: str) -> tuple[str, ...]:
+        """The events that the person's database holds."""
+        rows = self._content(person).tables[EVENTS]
+        return tuple(str(row) for row in range(rows.bit_length()) if rows >> row & 1)
+
+    def secret(self, person: str) -> bytes:
+        """The person's signing key."""
+        return self.world.people[person].secret
+
+    def lose_secret(self, person: str) -> None:
+        """Take the person's signing key away."""
+        self.world.people[person].secret = b""
+
+    def databases(self, person: str) -> tuple[str, ...]:
+        """The names of the person's databases."""
+        return tuple(sorted(self.world.people[person].databases))
+
+
+class TestStateSetsOfTheWorld(StateSetsContract):
+    """The contract of StateSets."""
+
+    @pytest.fixture
+    def world(self) -> StateWorld:
+        """Two people without a state set."""
+        world = empty_world()
+        return StateWorld(world, StateSets(world))
+
+
+def test_the_world_makes_sets_as_the_builds_know_them() -> None:
+    """A first start makes every database of the build, at the build's own level."""
+    world = empty_world()
+    build = make_build(OLD.text, 30, v2=2)
+    world.publish(build)
+    world.store.add(OLD)
+    world.default = OLD
+
+    assert world.launch("alice")
+
+    assert world.people["alice"].ledger() == schema(30, v2=2)

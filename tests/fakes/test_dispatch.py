@@ -1,0 +1,195 @@
+"""The dispatch mints, exchanges and proxies; a person works through it and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from fakes.dispatch import (
+    Backend,
+    Dispatch,
+    DispatchTrouble,
+    Knowledge,
+    mint_command,
+    read_user_map,
+)
+from fakes.packages import FakeRelease
+from fakes.t3 import PersonClient, SignInError, Worker, missing_rows, read_acknowledged
+from fakes.t3.process import RunningServe
+from tests.fakes.conftest import Program, Start
+
+GOOD = FakeRelease("0.0.30", schema=34, native=False, start_time=0.0, listen_window=0.05)
+OLD = evolve(GOOD, version="0.0.24", schema=30, pairing="/api/auth/bootstrap")
+
+
+def knowledge_of(serve: RunningServe) -> Knowledge:
+    backend = Backend(mint_command([str(serve.program)], serve.base_dir), serve.origin)
+    return Knowledge(backends={"ann": backend}, logins={"ann.login": "ann"})
+
+
+@pytest.fixture
+def open_dispatch() -> Iterator[Callable[[RunningServe], Dispatch]]:
+    """A function that opens a dispatch in front of one serve, ann's."""
+    opened: list[Dispatch] = []
+
+    def begin(serve: RunningServe) -> Dispatch:
+        dispatch = Dispatch(knowledge_of(serve))
+        dispatch.up()
+        opened.append(dispatch)
+        return dispatch
+
+    yield begin
+    for dispatch in opened:
+        dispatch.down()
+
+
+Open = Callable[[RunningServe], Dispatch]
+
+
+@pytest.mark.parametrize("release", [GOOD, OLD])
+def test_sign_in(start: Start, open_dispatch: Open, release: FakeRelease) -> None:
+    """302 with the serve's cookie, which authenticates through the dispatch."""
+    dispatch = open_dispatch(start(release))
+    ann = PersonClient(dispatch.url, "ann.login@example.org")
+    assert not ann.authenticated()
+    assert ann.sign_in() == "t3_session"
+    assert ann.authenticated()
+    assert {row.table for row in ann.work()} == {
+        "orchestration_events",
+        "orchestration_command_receipts",
+        "projection_thread_messages",
+        "projection_thread_activities",
+    }
+
+
+def test_valid_session_is_not_paired_again(start: Start, open_dispatch: Open) -> None:
+    """A page with a valid session is proxied; one with a dead session is paired anew."""
+    serve = start(GOOD)
+    dispatch = open_dispatch(serve)
+    ann = PersonClient(dispatch.url, "ann.login")
+    ann.sign_in()
+
+    def page(cookie: str) -> int:
+        import http.client
+
+        connection = http.client.HTTPConnection(dispatch.address, timeout=5)
+        headers = {"X-authentik-username": ann.login, "Sec-Fetch-Dest": "document"}
+        connection.request("GET", "/", headers=headers | {"Cookie": cookie})
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        return response.status
+
+    assert page(ann.cookie) == 200
+    assert page("t3_session=dead.one") == 302
+
+
+def test_unknown_login(start: Start, open_dispatch: Open) -> None:
+    """An unknown login is 403 and mints nothing."""
+    dispatch = open_dispatch(start(GOOD))
+    with pytest.raises(SignInError, match="403"):
+        PersonClient(dispatch.url, "eve").sign_in()
+
+
+@pytest.mark.parametrize(
+    ("faults", "reason"),
+    [
+        (("mint-fails",), "the mint ended with status 1"),
+        (("pairing-moved",), "no known path takes the credential"),
+        (("cookie-missing",), "the serve set no cookie"),
+        (("cookie-renamed",), "the cookie t3_login, which this dispatch does not know"),
+        (("breaks-with-attachments",), "answers 500"),
+    ],
+)
+def test_502_with_a_reason(
+    start: Start, open_dispatch: Open, faults: tuple[str, ...], reason: str
+) -> None:
+    """What the serve cannot do is a 502 that says so."""
+    serve = start(evolve(GOOD, faults=faults))
+    (serve.base_dir / "userdata" / "attachments" / "a.png").touch()
+    dispatch = open_dispatch(serve)
+    with pytest.raises(SignInError, match="502") as caught:
+        PersonClient(dispatch.url, "ann.login").sign_in()
+    assert reason in str(caught.value)
+    assert reason in dispatch.log[-1].reason
+
+
+def test_serve_down(start: Start, open_dispatch: Open) -> None:
+    """A serve that is down is a 502."""
+    serve = start(GOOD)
+    dispatch = open_dispatch(serve)
+    ann = PersonClient(dispatch.url, "ann.login")
+    ann.sign_in()
+    serve.stop()
+    assert ann.request("GET", "/api/auth/session")[0] == 502
+
+
+@pytest.mark.parametrize(
+    ("trouble", "problem"),
+    [
+        (DispatchTrouble.ALL_502, "502"),
+        (DispatchTrouble.NO_COOKIE, "302 without a cookie"),
+        (DispatchTrouble.UNKNOWN_COOKIE, ""),
+    ],
+)
+def test_troubles(
+    start: Start, open_dispatch: Open, trouble: DispatchTrouble, problem: str
+) -> None:
+    """A bad dispatch lets nobody in, whatever the serve is like."""
+    dispatch = open_dispatch(start(GOOD))
+    dispatch.knowledge.trouble = trouble
+    ann = PersonClient(dispatch.url, "ann.login")
+    if problem:
+        with pytest.raises(SignInError, match=problem):
+            ann.sign_in()
+    else:
+        ann.sign_in()
+    assert not ann.cookie or not ann.authenticated()
+
+
+def test_nothing_acknowledged_is_lost(start: Start, open_dispatch: Open, tmp_path: Path) -> None:
+    """A worker through kill and restart: every acknowledged row is there afterwards."""
+    serve = start(GOOD)
+    record = tmp_path / "record"
+    with Worker(
+        PersonClient(open_dispatch(serve).url, "ann.login"), record=record, pause=0.005
+    ) as worker:
+        assert worker.wait_for(40)
+        serve.stop(signal.SIGKILL)
+        again = start(GOOD, port=serve.port)
+        assert worker.wait_for(40)
+    again.stop()
+    assert worker.versions == ["0.0.30"]
+    assert read_acknowledged(record) == worker.acknowledged
+    assert missing_rows(worker.acknowledged, serve.base_dir) == []
+    lost = evolve(worker.acknowledged[0], key="never")
+    assert missing_rows([lost], serve.base_dir) == [lost]
+
+
+def test_user_map(tmp_path: Path) -> None:
+    """Comments, blanks and malformed lines are skipped, the part before an @ counts."""
+    path = tmp_path / "map"
+    path.write_text("# logins\n\nann@x = a\nbob=b\nnonsense\nann=other\n", encoding="utf-8")
+    assert read_user_map(path) == {"ann": "a", "bob": "b"}
+
+
+def test_as_a_process(start: Start, tmp_path: Path, spawn: Callable[..., str]) -> None:
+    """`python -m fakes.dispatch` reads its files again for every request."""
+    serve = start(GOOD)
+    (tmp_path / "map").write_text("ann.login=ann\n", encoding="utf-8")
+    mint = list(mint_command([str(serve.program)], serve.base_dir))
+    config = {
+        "user_map": str(tmp_path / "map"),
+        "backends": {"ann": {"mint": mint, "origin": serve.origin}},
+    }
+    path = tmp_path / "dispatch.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    ann = PersonClient(spawn("fakes.dispatch", "--config", str(path)), "ann.login")
+    ann.sign_in()
+    path.write_text(json.dumps(config | {"trouble": "502"}), encoding="utf-8")
+    assert ann.request("GET", "/")[0] == 502

@@ -1,0 +1,437 @@
+"""The fake t3 does what the real one was measured to do."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from fakes.packages import FakeRelease, release_like, unpack
+from fakes.t3 import populate
+from fakes.t3.app.migrations import LEDGER, NAMES, STATEMENTS
+from fakes.t3.process import RunningServe, mint, run_t3
+from tests.fakes.conftest import Program, Start
+
+FAST = {"native": False, "start_time": 0.0, "listen_window": 0.05}
+OLD = release_like("0.0.24", **FAST)
+NEW = release_like("0.0.25-nightly.20260608.497", **FAST)
+LATER = release_like("0.0.29-nightly.20260721.864", **FAST)
+STABLE = release_like("0.0.33", **FAST)
+BOOTSTRAP, BROWSER_SESSION = "/api/auth/bootstrap", "/api/auth/browser-session"
+DATA = Path(__file__).parent / "data"
+
+
+def rows(base: Path, sql: str) -> list[tuple[object, ...]]:
+    """Every row of a query on a base directory's database."""
+    with closing(sqlite3.connect(base / "userdata" / "state.sqlite")) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def ledger(base: Path) -> list[tuple[object, ...]]:
+    """The (id, name) pairs of the ledger."""
+    return rows(base, "SELECT migration_id, name FROM effect_sql_migrations ORDER BY 1")
+
+
+def pair(serve: RunningServe, path: str = BROWSER_SESSION) -> str:
+    """Mint and exchange; the cookie as `name=value`."""
+    answer = serve.request("POST", path, {"credential": serve.mint()})
+    assert answer.status == 200
+    return answer.cookie
+
+
+def authenticated(serve: RunningServe, cookie: str) -> bool:
+    """Whether the serve takes a cookie."""
+    answer = serve.request("GET", "/api/auth/session", cookie=cookie)
+    assert answer.status == 200
+    return bool(answer.json()["authenticated"])
+
+
+class TestCommandLine:
+    def test_version(self, program: Program, tmp_path: Path) -> None:
+        """`--version` prints `t3 v<VERSION>` and touches no base directory."""
+        ran = run_t3(program(OLD), "--version", env={"T3CODE_HOME": str(tmp_path / "home")})
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "t3 v0.0.24\n", "")
+        assert not (tmp_path / "home").exists()
+
+    @pytest.mark.parametrize(("release", "grant"), [(OLD, "role"), (NEW, "scopes")])
+    def test_mint_prints_json_and_an_empty_line(
+        self, program: Program, tmp_path: Path, release: FakeRelease, grant: str
+    ) -> None:
+        """A credential is pretty JSON and an empty line: `role` up to 30, `scopes` from 31."""
+        ran = mint(program(release), tmp_path)
+        assert ran.returncode == 0
+        assert ran.stdout.startswith('{\n  "id": ')
+        assert ran.stdout.endswith("}\n\n")
+        assert list(json.loads(ran.stdout)) == ["id", "credential", grant, "expiresAt"]
+
+    def test_lists(self, program: Program, tmp_path: Path) -> None:
+        """`auth pairing list` and `auth session list` name what is there."""
+        mint(program(NEW), tmp_path)
+        links = run_t3(program(NEW), "auth", "pairing", "list", "--base-dir", str(tmp_path))
+        sessions = run_t3(program(NEW), "auth", "session", "list", "--base-dir", str(tmp_path))
+        assert len(json.loads(links.stdout)) == 1
+        assert json.loads(sessions.stdout) == []
+
+    def test_errors_go_to_stdout(self, program: Program, tmp_path: Path) -> None:
+        """An error is on stdout, stderr is empty, the exit status is 1."""
+        ran = run_t3(program(NEW), "auth", "pairing", "create", "--wrong")
+        assert (ran.returncode, ran.stderr) == (1, "")
+        assert "--wrong" in ran.stdout
+
+    @pytest.mark.parametrize("command", [("auth", "session", "list"), ("project", "add", "x")])
+    def test_every_command_migrates(
+        self, program: Program, tmp_path: Path, command: tuple[str, ...]
+    ) -> None:
+        """Every `auth` and `project` command opens the database and migrates it, silently."""
+        populate(tmp_path, 30)
+        ran = run_t3(program(NEW), *command, "--base-dir", str(tmp_path))
+        assert "igration" not in ran.stdout
+        assert ledger(tmp_path)[-1] == (32, "AuthPairingProofKeyThumbprint")
+
+    def test_unknown_word_starts_a_server(self, program: Program, tmp_path: Path) -> None:
+        """`t3 version` starts a server on the default directory."""
+        home = tmp_path / "home"
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            ran = run_t3(
+                program(NEW), "version", env={"T3CODE_HOME": str(home), "T3CODE_PORT": port}
+            )
+        assert ran.returncode == 1
+        assert f"EADDRINUSE: address already in use 127.0.0.1:{port}" in ran.stdout
+
+    def test_skipped_install_scripts(self, tmp_path: Path, program: Program) -> None:
+        """Without node-pty's install script `--version` works and `serve` dies on node-pty."""
+        entry = unpack(release_like("0.0.28"), tmp_path / "b", scripts=False)
+        assert run_t3(entry, "--version").returncode == 0
+        ran = run_t3(entry, "serve", "--port", "1", "--base-dir", str(tmp_path / "s"))
+        assert ran.returncode == 1
+        assert "node-pty" in ran.stdout
+        assert not (tmp_path / "s").exists()
+
+
+class TestSchema:
+    @pytest.mark.parametrize("level", [30, 32])
+    def test_tables_are_the_real_ones(self, level: int) -> None:
+        """At 30 and 32 the schema is, to the letter, that of real databases."""
+        with closing(sqlite3.connect(":memory:")) as connection:
+            connection.execute(LEDGER)
+            for number in range(1, level + 1):
+                for statement in STATEMENTS[number]:
+                    connection.execute(statement)
+            found = connection.execute(
+                "SELECT sql FROM sqlite_master WHERE sql NOT NULL AND name NOT LIKE 'sqlite_%'"
+                " ORDER BY name"
+            ).fetchall()
+        expected = (DATA / f"schema{level}.sql").read_text(encoding="utf-8")
+        assert ";\n".join(sql for (sql,) in found) + ";\n" == expected
+
+    def test_ledger(self, program: Program, tmp_path: Path) -> None:
+        """The ledger holds the real names 1 to 40 and user_version stays 0."""
+        mint(program(STABLE), tmp_path)
+        assert ledger(tmp_path) == list(enumerate(NAMES, start=1))
+        assert rows(tmp_path, "PRAGMA user_version") == [(0,)]
+
+    def test_migration_31_signs_everybody_out(self, program: Program, tmp_path: Path) -> None:
+        """Migration 31 drops sign-ins; every other table keeps its rows."""
+        before = dict(populate(tmp_path, 30, sessions=3).rows)
+        mint(program(NEW), tmp_path)
+        assert rows(tmp_path, "SELECT count(*) FROM auth_sessions") == [(0,)]
+        for table in set(before) - {"auth_sessions", "auth_pairing_links", "effect_sql_migrations"}:
+            assert rows(tmp_path, f"SELECT count(*) FROM {table}") == [(before[table],)]
+
+    def test_names_are_not_looked_at(self, program: Program, tmp_path: Path) -> None:
+        """The migrator compares the highest id only."""
+        populate(tmp_path, 32, names={20: "SomethingElse"})
+        assert mint(program(NEW), tmp_path).returncode == 0
+        assert (20, "SomethingElse") in ledger(tmp_path)
+
+
+class TestServe:
+    def test_log_of_a_good_start(self, start: Start) -> None:
+        """The log has the measured lines in the measured order, secrets among them."""
+        text = start(NEW).text()
+        words = [
+            "Running all migrations...",
+            "Migrations ran successfully { migrations: [ '1_OrchestrationEvents',",
+            "Listening on http://",
+            "T3 Code server is ready.",
+            "Connection string: http://",
+            "Token: ",
+            "Pairing URL: http",
+        ]
+        places = [text.index(word) for word in words]
+        assert places == sorted(places)
+
+    @pytest.mark.parametrize(("release", "said"), [(NEW, True), (LATER, False)])
+    def test_nothing_to_migrate(self, start: Start, release: FakeRelease, said: bool) -> None:
+        """With nothing to migrate the list is empty; from run 864 on neither line is there."""
+        start(release).stop()
+        serve = start(release, log=None)
+        last = serve.text().rpartition("T3 Code server is ready.")[0].rpartition("Pairing URL")[2]
+        assert ("migrations: []" in last) is said
+        assert ("Running all migrations" in last) is said
+
+    def test_state_on_disk(self, start: Start) -> None:
+        """Beside the database are the files that a server needs, secrets for the owner only."""
+        serve = start(NEW)
+        userdata = serve.base_dir / "userdata"
+        key = userdata / "secrets" / "server-signing-key.bin"
+        assert key.stat().st_mode & 0o777 == 0o600
+        assert key.parent.stat().st_mode & 0o777 == 0o700
+        assert len(key.read_bytes()) == 32
+        for name in ("environment-id", "anonymous-id", "keybindings.json", "logs", "attachments"):
+            assert (userdata / name).exists()
+        runtime = json.loads((userdata / "server-runtime.json").read_text(encoding="utf-8"))
+        assert runtime["pid"] == serve.process.pid
+        assert (runtime["host"], runtime["port"]) == ("127.0.0.1", serve.port)
+        assert rows(serve.base_dir, "PRAGMA journal_mode") == [("wal",)]
+
+    def test_each_start_adds_a_pairing_link(self, start: Start) -> None:
+        """Each serve start adds one row to auth_pairing_links."""
+        start(NEW).stop()
+        serve = start(NEW)
+        assert rows(serve.base_dir, "SELECT count(*) FROM auth_pairing_links") == [(2,)]
+
+    def test_listen_window(self, start: Start) -> None:
+        """A request in the listen window is never answered; a later one is."""
+        serve = start(evolve(NEW, listen_window=0.8), up=False)
+        connection = _connect(serve.port)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        serve.wait_until_up()
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.close()
+
+    def test_port_in_use(self, program: Program, tmp_path: Path) -> None:
+        """A port in use ends a serve with 1 before any migration."""
+        populate(tmp_path, 30)
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            ran = run_t3(program(NEW), "serve", "--port", port, "--base-dir", str(tmp_path))
+        assert (ran.returncode, ran.stderr) == (1, "")
+        assert "EADDRINUSE" in ran.stdout
+        assert len(ledger(tmp_path)) == 30
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_clean_stop(self, start: Start, number: int) -> None:
+        """SIGTERM and SIGINT end it with 130, log checkpointed and removed."""
+        serve = start(NEW)
+        assert serve.stop(number) == 130
+        names = {path.name for path in (serve.base_dir / "userdata").iterdir()}
+        assert "state.sqlite" in names
+        assert not names & {"state.sqlite-wal", "state.sqlite-shm", "server-runtime.json"}
+
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+    def test_killed(self, start: Start, number: int) -> None:
+        """SIGKILL and SIGHUP leave the log; on a young database everything may be in it."""
+        serve = start(NEW)
+        assert serve.stop(number) == -number
+        userdata = serve.base_dir / "userdata"
+        assert (userdata / "state.sqlite").stat().st_size == 4096
+        assert (userdata / "state.sqlite-wal").stat().st_size > 100_000
+        assert (userdata / "server-runtime.json").exists()
+
+    def test_stop_with_a_tab(self, start: Start) -> None:
+        """A connected browser tab makes a stop take the release's own time."""
+        serve = start(evolve(NEW, tab_stop=0.6))
+        cookie = pair(serve)
+        tab = _connect(serve.port)
+        tab.sendall(f"GET /api/fake/tab HTTP/1.1\r\nCookie: {cookie}\r\n\r\n".encode())
+        assert tab.recv(12) == b"HTTP/1.1 200"
+        began = time.monotonic()
+        assert serve.stop() == 130
+        assert time.monotonic() - began > 0.6
+        tab.close()
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"garbage " * 2000, "file is not a database"),
+            (None, "unable to open database file"),
+            (b"", "database disk image is malformed"),
+        ],
+    )
+    def test_broken_database(
+        self, program: Program, tmp_path: Path, content: bytes | None, message: str
+    ) -> None:
+        """Garbage, a directory or a truncated file end a serve with 1 and SQLite's own words."""
+        path = tmp_path / "userdata" / "state.sqlite"
+        if content is None:
+            path.mkdir(parents=True)
+        elif content:
+            path.parent.mkdir(parents=True)
+            path.write_bytes(content)
+        else:
+            populate(tmp_path, 30)
+            path.write_bytes(path.read_bytes()[: 4096 * 20])
+        ran = run_t3(program(NEW), "serve", "--port", "0", "--base-dir", str(tmp_path))
+        assert (ran.returncode, ran.stderr) == (1, "")
+        assert message in ran.stdout
+
+    def test_telemetry_complains_offline(self, start: Start) -> None:
+        """Unless it is switched off, telemetry logs an error every second."""
+        assert "telemetry" in start(NEW, env={}).text()
+
+
+class TestPairing:
+    @pytest.mark.parametrize(
+        ("release", "good", "bad"),
+        [(OLD, BOOTSTRAP, BROWSER_SESSION), (NEW, BROWSER_SESSION, BOOTSTRAP)],
+    )
+    def test_path_by_version(self, start: Start, release: FakeRelease, good: str, bad: str) -> None:
+        """The exchange is at one path, the other answers 404, empty; a credential works once."""
+        serve = start(release)
+        credential = {"credential": serve.mint()}
+        wrong = serve.request("POST", bad, credential)
+        assert (wrong.status, wrong.body) == (404, b"")
+        first = serve.request("POST", good, credential)
+        assert first.status == 200
+        assert first.cookie.startswith("t3_session=")
+        _, path, expires, only, same = first.set_cookie.split("; ")
+        assert (path, only, same) == ("Path=/", "HttpOnly", "SameSite=Lax")
+        assert expires.startswith("Expires=")
+        assert authenticated(serve, first.cookie)
+        assert authenticated(serve, first.cookie)
+        assert not authenticated(serve, "t3_session=made.up")
+        spent = serve.request("POST", good, credential)
+        assert (spent.status, spent.cookie) == (401, "")
+        if release is OLD:
+            assert spent.body == b'{"error":"Invalid bootstrap credential."}'
+        else:
+            assert spent.body.startswith(
+                b'{"_tag":"EnvironmentAuthInvalidError","code":"auth_invalid",'
+                b'"reason":"invalid_credential"'
+            )
+
+    def test_front_page_proves_nothing(self, start: Start) -> None:
+        """`/` is 200 with or without a session."""
+        assert start(NEW).request("GET", "/", cookie="t3_session=nothing").status == 200
+
+    @pytest.mark.parametrize(
+        ("cookie", "host", "pattern", "policy"),
+        [
+            ("plain", "127.0.0.1", "t3_session", "loopback-browser"),
+            ("plain", "0.0.0.0", "t3_session", "remote-reachable"),
+            ("loopback", "127.0.0.1", "t3_session_{port}_{hex}", "loopback-browser"),
+            ("loopback", "0.0.0.0", "t3_session", "remote-reachable"),
+            ("everywhere", "127.0.0.1", "t3_session_{hex}", "loopback-browser"),
+            ("everywhere", "0.0.0.0", "t3_session_{hex}", "remote-reachable"),
+        ],
+    )
+    def test_cookie_by_version_and_bind(
+        self, start: Start, cookie: str, host: str, pattern: str, policy: str
+    ) -> None:
+        """The cookie's name follows version and bind, and the server publishes it."""
+        release = evolve(STABLE, cookie=cookie)
+        serve = start(release, host=host)
+        environment = (serve.base_dir / "userdata" / "environment-id").read_text(encoding="utf-8")
+        name = pattern.format(port=serve.port, hex=environment.replace("-", "")[:12])
+        found = serve.request("GET", "/api/auth/session").json()
+        assert found["authenticated"] is False
+        assert found["auth"]["sessionCookieName"] == name
+        assert found["auth"]["policy"] == policy
+        assert pair(serve).startswith(f"{name}=")
+
+    def test_sessions_survive_a_restart_with_their_key_only(self, start: Start) -> None:
+        """A session outlives a restart; without the signing key every session is void."""
+        serve = start(NEW)
+        cookie = pair(serve)
+        serve.stop()
+        again = start(NEW)
+        assert authenticated(again, cookie)
+        again.stop()
+        (again.base_dir / "userdata" / "secrets" / "server-signing-key.bin").unlink()
+        assert not authenticated(start(NEW), cookie)
+
+    def test_old_build_on_a_newer_database(self, start: Start, tmp_path: Path) -> None:
+        """It looks healthy without its banner, answers the exchange 500, and cannot mint."""
+        populate(tmp_path / "base", 32)
+        serve = start(OLD)
+        assert serve.request("GET", "/").status == 200
+        assert "ERROR" not in serve.text()
+        assert "T3 Code server is ready." not in serve.text()
+        answer = serve.request("POST", BOOTSTRAP, {"credential": "x"})
+        assert answer.status == 500
+        assert answer.body == b'{"error":"Failed to validate bootstrap credential."}'
+        ran = mint(serve.program, serve.base_dir)
+        assert ran.returncode == 1
+        assert "table auth_pairing_links has no column named role" in ran.stdout
+
+    def test_mint_of_a_newer_build_under_a_running_serve(
+        self, start: Start, program: Program
+    ) -> None:
+        """The ledger is at 32 at once, sessions are gone, and that serve pairs nobody."""
+        serve = start(OLD)
+        cookie = pair(serve, BOOTSTRAP)
+        credential = serve.mint(program(NEW))
+        assert len(ledger(serve.base_dir)) == 32
+        assert not authenticated(serve, cookie)
+        answer = serve.request("POST", BOOTSTRAP, {"credential": credential})
+        assert answer.status == 500
+
+    def test_downgrade_on_the_same_level(self, start: Start) -> None:
+        """A downgrade between releases of one schema works."""
+        start(LATER).stop()
+        serve = start(NEW)
+        assert authenticated(serve, pair(serve))
+
+
+class TestWork:
+    def test_acknowledged_after_commit(self, start: Start) -> None:
+        """Rows whose ids were given out survive a kill."""
+        serve = start(NEW)
+        answer = serve.request("POST", "/api/fake/work", {"thread": "t"}, cookie=pair(serve))
+        serve.stop(signal.SIGKILL)
+        event = answer.json()["rows"]["orchestration_events"][0]
+        found = rows(serve.base_dir, "SELECT event_id FROM orchestration_events")
+        assert (event,) in found
+
+    def test_work_needs_a_session(self, start: Start) -> None:
+        """Without a session nothing is written."""
+        serve = start(NEW)
+        assert serve.request("POST", "/api/fake/work", {}).status == 401
+        assert rows(serve.base_dir, "SELECT count(*) FROM orchestration_events") == [(0,)]
+
+    def test_marks_of_a_turn(self, start: Start) -> None:
+        """Pending first, then running with an active turn; a finish clears, a stop does not."""
+        serve = start(NEW)
+        cookie = pair(serve)
+        session = "SELECT status, active_turn_id IS NOT NULL FROM projection_thread_sessions"
+        turns = "SELECT state FROM projection_turns ORDER BY row_id"
+
+        def act(action: str) -> None:
+            content = {"action": action, "thread": "t", "pending": 0}
+            assert serve.request("POST", "/api/fake/turn", content, cookie=cookie).status == 200
+
+        act("pending")
+        assert rows(serve.base_dir, turns) == [("pending",)]
+        assert rows(serve.base_dir, session) == [("ready", 0)]
+        act("finish")
+        act("start")
+        assert rows(serve.base_dir, turns) == [("completed",), ("running",)]
+        assert rows(serve.base_dir, session) == [("running", 1)]
+        serve.stop()
+        assert rows(serve.base_dir, session) == [("running", 1)]
+
+
+def _connect(port: int) -> socket.socket:
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=2)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from hypothesis import given
+
+from t3safe.domain.ledgers import Ledger, SetLedger
+from tests.strategies import ledgers, set_ledgers
+
+
+@given(one=ledgers, other=ledgers)
+def test_missing_is_the_difference_of_sets(one: Ledger, other: Ledger) -> None:
+    """Rule 1: a ledger is a set of (id, name) pairs."""
+    assert set(one.missing_from(other)) == set(one.entries) - set(other.entries)
+    assert list(one.missing_from(other)) == sorted(one.missing_from(other))
+
+
+@given(person=set_ledgers, build=set_ledgers)
+def test_known_means_every_pair_of_every_database(person: SetLedger, build: SetLedger) -> None:
+    """Rule 2: a build may run on a state set only if it knows every pair in every database."""
+    known = all(
+        migration in build.ledger(name).entries
+        for name, ledger in person.databases
+        for migration in ledger.entries
+    )
+    assert person.known_to(build) is known
+    assert bool(person.unknown_to(build)) is not known
+
+
+@given(one=set_ledgers, two=set_ledgers, three=set_ledgers)
+def test_knowing_is_reflexive_and_transitive(
+    one: SetLedger, two: SetLedger, three: SetLedger
+) -> None:
+    """What a set has is known to itself, and to whatever knows a set that knows it."""
+    assert one.known_to(one)
+    if one.known_to(two) and two.known_to(three):
+        assert one.known_to(three)

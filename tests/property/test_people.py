@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t3safe.domain.people import parse_user_map, valid_person
+
+_LINES = st.one_of(
+    st.text(max_size=20),
+    st.builds(
+        "{}={}".format,
+        st.sampled_from(["alice", "bob", "bob@x", "", "a b", "../x"]),
+        st.sampled_from(["alice", "bob", "root", "..", "a/b", ""]),
+    ),
+)
+
+
+@given(lines=st.lists(_LINES, max_size=8))
+def test_every_line_is_read_skipped_or_reported(lines: list[str]) -> None:
+    """Rule 4: a malformed line is reported with its number and skips that line only."""
+    text = "\n".join(lines)
+    found = parse_user_map(text)
+    told = text.split("\n")
+    meant = [line for line in told if line.strip() and not line.strip().startswith("#")]
+    logins = [login for person in found.people for login in person.logins]
+    assert len(logins) + len(found.problems) == len(meant)
+    assert all(1 <= problem.line <= len(told) for problem in found.problems)
+
+
+@given(lines=st.lists(_LINES, max_size=8))
+def test_whoever_is_found_is_a_person_and_found_once(lines: list[str]) -> None:
+    """Rules 3 and 5: one login names one person, and no name is a path, an option or root."""
+    people = parse_user_map("\n".join(lines)).people
+    names = [person.name for person in people]
+    logins = [login for person in people for login in person.logins]
+    assert len(set(names)) == len(names)
+    assert len(set(logins)) == len(logins)
+    assert all(valid_person(name) and "/" not in name and name != "root" for name in names)
+    assert all(login and "@" not in login for login in logins)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t3safe.domain.redaction import redact
+from tests.strategies import secrets
+
+_PIECES = st.one_of(
+    st.text(max_size=12),
+    secrets,
+    st.sampled_from(
+        [
+            "Token:",
+            "token=",
+            "Bearer ",
+            "Set-Cookie:",
+            "t3_session=",
+            '"credential":',
+            '"',
+            "\\",
+            "http://host",
+            "?",
+            "#",
+            "@",
+            ":",
+            " ",
+            "\n",
+            "31_AuthAuthorizationScopes",
+            "0.0.28-nightly.20260629.685",
+        ]
+    ),
+)
+_TEXTS = st.lists(_PIECES, max_size=10).map("".join)
+
+_LABELS = st.sampled_from(
+    [
+        "Token: {}",
+        "Pairing URL: {}",
+        "Pairing URL: http://host:3773/pair#{}",
+        "Connection string: {}",
+        "Set-Cookie: t3_session={}; Path=/; HttpOnly",
+        "Cookie: t3_session={}",
+        "t3_session_3773_0a1b2c3d4e5f={}; Path=/",
+        '{{"credential":"{}","scopes":[]}}',
+        '{{"token" : "{}"}}',
+        "Authorization: Bearer {}",
+        "bearer {}",
+        "GET http://host/pair?token={} 200",
+        "GET /pair?token={} 200",
+    ]
+)
+
+
+@given(secret=secrets, label=_LABELS, before=st.text(" ab\n", max_size=5))
+def test_a_labelled_secret_never_survives(secret: str, label: str, before: str) -> None:
+    """Secrets never reach logs, argv or evidence: what follows a label is replaced."""
+    assert secret not in redact(before + label.format(secret))
+
+
+@given(
+    secret=secrets.filter(lambda text: any(map(str.isdigit, text)) and any(map(str.isalpha, text))),
+    before=st.sampled_from(["", " ", "id ", "(", "'", "[", "=", "/", ":"]),
+    after=st.sampled_from(["", " ", ")", "'", "]", ",", ";", "\n", "/"]),
+)
+def test_a_random_word_never_survives_even_without_a_label(
+    secret: str, before: str, after: str
+) -> None:
+    """Any long random-looking word is replaced, whole."""
+    left = redact(before + secret + after)
+    assert secret not in left
+    assert left == f"{before}[redacted]{after}"
+
+
+@given(text=_TEXTS)
+def test_redacting_twice_changes_nothing_more(text: str) -> None:
+    """Redaction is idempotent, so a text may pass several hands."""
+    once = redact(text)
+    assert redact(once) == once
+
+
+@given(lines=st.lists(st.text("ab :/.\n", max_size=10), max_size=5))
+def test_a_text_without_letters_that_label_is_left_as_it_is(lines: list[str]) -> None:
+    """What holds neither a label nor a long word stays, byte for byte."""
+    text = "\n".join(lines)
+    assert redact(text) == text

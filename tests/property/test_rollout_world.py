@@ -1,0 +1,214 @@
+"""The promise, checked after every step of rollouts in a nasty world."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from attrs import define, field
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from fakes.playbook import NOW, fold
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain.errors import Fault
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.moves import Status
+from t3safe.domain.rollout import Rollout, decide, evolve, opened
+from t3safe.domain.versions import Version
+from tests.property.world import Luck, Set, World
+from tests.unit.domain.plans import L30, L32, NEW, OLD, plan, rehearsal
+
+T = TypeVar("T")
+
+_LUCK = st.sampled_from([*[Luck.DONE] * 30, *Luck])
+_TROUBLE_MAX = 6
+"""After so many misfortunes everything goes well, so that every rollout comes to an end."""
+
+
+@define
+class Night:
+    """One rollout driven through the world, with the luck that hypothesis draws."""
+
+    world: World
+    rollout: Rollout
+    journal: list[ev.Event]
+    draw: st.DataObject
+    luck: st.SearchStrategy[Luck] = _LUCK
+    trouble: int = 0
+    performed: list[tuple[fx.Effect, ev.Answer | None]] = field(factory=list)
+
+    def take(self, event: ev.Event) -> None:
+        """Let one event happen to the rollout."""
+        self.rollout = evolve(self.rollout, event)
+        self.journal.append(event)
+
+    def play(self) -> ev.Ended:
+        """Play until the end; after every step the world must keep the promise."""
+        for _ in range(2_000):
+            decided = decide(self.rollout)
+            assert decide(self.rollout) == decided
+            if isinstance(decided, ev.Ended):
+                self.take(ev.Closed(decided, NOW))
+                assert fold(self.journal) == self.rollout
+                return decided
+            self._step(decided)
+            self.world.live(minting=self.draw.draw(st.booleans()))
+            assert not self.world.defects
+        raise AssertionError("no end within 2000 steps")
+
+    def _step(self, effect: fx.Effect) -> None:
+        luck = self._drawn(self.luck, Luck.DONE)
+        others = self._others(effect)
+        self.take(ev.Started(self.rollout.seq + 1, effect, NOW))
+        answer = self.world.perform(effect, luck)
+        if luck is Luck.DONE:
+            answer = self._opinion(effect) or answer
+        note(f"{effect} -> {answer} ({luck.value})")
+        self.performed.append((effect, answer))
+        if not luck.name.startswith("POWER"):
+            assert self._others(effect) == others
+        if answer is None:
+            self.take(ev.Resumed(NOW))
+        else:
+            self.take(ev.Finished(self.rollout.seq, answer, NOW))
+
+    def _others(self, effect: fx.Effect) -> dict[str, object]:
+        """Give the selection and the serve of everybody whom the effect is not about."""
+        person = getattr(effect, "person", "")
+        return {
+            name: (state.selected, state.running)
+            for name, state in self.world.people.items()
+            if name != person
+        }
+
+    def _drawn(self, strategy: st.SearchStrategy[T], well: T) -> T:
+        if self.trouble >= _TROUBLE_MAX:
+            return well
+        drawn = self.draw.draw(strategy)
+        self.trouble += drawn != well
+        return drawn
+
+    def _opinion(self, effect: fx.Effect) -> ev.Answer | None:
+        """Answer what the world has no mind about: work in flight, rehearsals, the bake."""
+        match effect:
+            case fx.Assess():
+                busy = [*[ev.Readiness.IDLE] * 10, *ev.Readiness]
+                return ev.Assessed(self._drawn(st.sampled_from(busy), ev.Readiness.IDLE))
+            case fx.SnapshotOnline(snapshot=name):
+                return ev.Snapshotted(name, L30, 1)
+            case fx.Rehearse(build, subjects):
+                schema = self.world.schemas[build]
+                people = (subject.person for subject in subjects)
+                return ev.Rehearsed(tuple(rehearsal(who, build, "", schema) for who in people))
+            case fx.Bake(people, build):
+                fault = self._drawn(st.sampled_from([None, None, None, *Fault]), None)
+                return None if fault is None else ev.BakeBroken(people[-1], fault, "no cookie")
+            case _:
+                return None
+
+
+def night(
+    draw: st.DataObject, chosen: ev.Plan, world: World, luck: st.SearchStrategy[Luck] = _LUCK
+) -> Night:
+    """Open the plan in the world."""
+    return Night(world, opened(chosen), [ev.Opened(chosen, NOW)], draw, luck)
+
+
+def serves(*people: str, build: Version = OLD, ledger: SetLedger = L30) -> dict[str, Set]:
+    """Give people whose serve runs this build on a set of this ledger."""
+    return {person: Set(build, build, ledger) for person in people}
+
+
+_RUNS = st.builds(
+    plan,
+    st.just("alice"),
+    st.just("bob"),
+    st.just("carol"),
+    attempts_max=st.sampled_from([1, 3]),
+    kind=st.sampled_from([ev.Kind.RUN, ev.Kind.DRAIN]),
+)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Draw a world in which the candidate migrates or not, and pairs or not."""
+    return World(
+        people=serves("alice", "bob", "carol"),
+        schemas={OLD: L30, NEW: draw(st.sampled_from([L30, L32]))},
+        broken=draw(st.sampled_from([frozenset(), frozenset({NEW}), frozenset({OLD, NEW})])),
+        down=draw(st.sampled_from([False, False, True])),
+    )
+
+
+def check_end(game: Night, ended: ev.Ended) -> None:
+    """Nobody is left without a serve that pairs unless a person was called."""
+    for person, state in game.world.people.items():
+        if ended.outcome is ev.Outcome.NEEDS_HUMAN:
+            continue
+        assert state.selected is not None, f"{person} is left fenced"
+        assert not state.torn
+        assert state.running == state.selected
+    statuses = {move.person: move.status for move in game.rollout.moves}
+    for move in game.rollout.moves:
+        state = game.world.people[move.person]
+        match statuses[move.person]:
+            case Status.MOVED | Status.KEPT:
+                assert state.selected == move.plan.new
+            case Status.NEEDS_HUMAN:
+                assert ended.outcome is ev.Outcome.NEEDS_HUMAN
+            case _:
+                assert state.selected == move.plan.old
+
+
+@given(data=st.data(), chosen=_RUNS, world=worlds())
+def test_a_run_keeps_the_promise_whatever_happens(
+    data: st.DataObject, chosen: ev.Plan, world: World
+) -> None:
+    """I1, I2, I4 and I7: matched pair, nothing lost, one at a time, also when the process is
+    killed or the power fails at any point, inside any step.
+    """
+    game = night(data, chosen, world)
+    check_end(game, game.play())
+
+
+@given(data=st.data(), chosen=_RUNS, world=worlds())
+def test_without_faults_a_run_says_what_happened(
+    data: st.DataObject, chosen: ev.Plan, world: World
+) -> None:
+    """I6: a build that pairs nobody is refused and rolled back, a dispatch that is down is not
+    held against it, and a build that pairs everybody is promoted.
+    """
+    game = night(data, chosen, world, st.just(Luck.DONE))
+    game.trouble = _TROUBLE_MAX
+    ended = game.play()
+    check_end(game, ended)
+    if OLD in world.broken or world.down:
+        assert ended.outcome is ev.Outcome.LATER
+        assert not any(isinstance(effect, fx.Fence) for effect, _ in game.performed)
+    elif NEW in world.broken:
+        assert ended.outcome is ev.Outcome.ROLLED_BACK
+    else:
+        assert ended.outcome is ev.Outcome.PROMOTED
+
+
+@given(data=st.data(), attempts_max=st.sampled_from([1, 3]), broken=st.booleans())
+def test_going_back_on_purpose_keeps_the_promise(
+    data: st.DataObject, attempts_max: int, *, broken: bool
+) -> None:
+    """I1, I2 and I7 on the way to an older build with the snapshot that fits it."""
+    chosen = ev.Plan(
+        run="b1",
+        kind=ev.Kind.BACK,
+        candidate=OLD,
+        base=NEW,
+        moves=(ev.MovePlan("alice", NEW, OLD, "chosen"), ev.MovePlan("bob", NEW, OLD, "chosen")),
+        attempts_max=attempts_max,
+        force=data.draw(st.booleans()),
+    )
+    people = serves("alice", "bob", build=NEW, ledger=L32)
+    for state in people.values():
+        state.snapshots["chosen"] = (L30, frozenset())
+    world = World(people, {OLD: L30, NEW: L32}, broken=frozenset({OLD}) if broken else frozenset())
+    game = night(data, chosen, world)
+    check_end(game, game.play())

@@ -1,0 +1,1 @@
+"""What the core decides, one decision at a time."""

@@ -1,0 +1,697 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from attrs import evolve
+
+from t3safe.domain.gate import (
+    EMPTY,
+    Check,
+    CheckResult,
+    DispatchKnowledge,
+    IdentityFacts,
+    LiveFacts,
+    MigratedFacts,
+    OnPersonFailure,
+    PairingFacts,
+    PreservedFacts,
+    Rehearsal,
+    Ruling,
+    SoakFacts,
+    Verdict,
+    failed,
+    judge_contract,
+    judge_identity,
+    judge_live,
+    judge_migrated,
+    judge_paired,
+    judge_preserved,
+    judge_reopened,
+    judge_soak,
+    log_trouble,
+    needs_control,
+    passed,
+    rule,
+)
+from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.versions import Version
+
+BUILD = Version.parse("0.0.28-nightly.20260616.571")
+OLD = Version.parse("0.0.24")
+
+
+def fails(result: CheckResult, check: Check, reason: str) -> bool:
+    """Whether the check failed for exactly this reason, without notes."""
+    return result == CheckResult(check, passed=False, reason=reason)
+
+
+def test_the_checks_and_their_order_are_those_of_the_design() -> None:
+    """The order is part of the promise: a build is not started before it is known."""
+    assert [check.value for check in Check] == [
+        "identity",
+        "live",
+        "migrated",
+        "preserved",
+        "paired",
+        "contract",
+        "reopened",
+        "soak",
+    ]
+
+
+# 1. identity
+
+IDENTITY = IdentityFacts(
+    name="t3",
+    repository="git+https://github.com/pingdotgg/t3code.git",
+    bins=("t3",),
+    engines="^22.16 || ^23.11 || >=24.10",
+    node="24.11.1",
+    reported="0.0.28-nightly.20260616.571",
+)
+
+
+def test_the_real_package_is_itself() -> None:
+    """Name, repository, program, node and version agree."""
+    assert judge_identity(BUILD, IDENTITY) == passed(Check.IDENTITY)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://github.com/pingdotgg/t3code",
+        "https://github.com/pingdotgg/t3code.git",
+        "https://github.com/pingdotgg/t3code/",
+        "http://github.com/pingdotgg/t3code",
+        "git+ssh://git@github.com/pingdotgg/t3code.git",
+        "git://github.com/pingdotgg/t3code.git",
+        "git@github.com:pingdotgg/t3code.git",
+        "  https://github.com/pingdotgg/t3code  ",
+    ],
+)
+def test_one_repository_has_many_spellings(url: str) -> None:
+    """Each form that npm writes names the same repository."""
+    assert judge_identity(BUILD, evolve(IDENTITY, repository=url)).passed
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "https://github.com/someone/t3",
+        "https://github.com/pingdotgg/t3code-fork",
+        "https://github.com/pingdotgg/t3code.git.example.org",
+        "https://example.org/github.com/pingdotgg/t3code",
+        "https://example.org/?github.com/pingdotgg/t3code",
+        "https://mygithub.com/pingdotgg/t3code",
+    ],
+)
+def test_a_foreign_repository_is_refused(url: str) -> None:
+    """Incident of 2026-03-12: t3@0.0.1 is an unrelated time tracker."""
+    result = judge_identity(BUILD, evolve(IDENTITY, repository=url))
+    assert fails(result, Check.IDENTITY, f"the package names repository {url!r}, a foreign one")
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (evolve(IDENTITY, name="t4"), "the package calls itself 't4', not 't3'"),
+        (
+            evolve(IDENTITY, bins=("t3code", "t3-cli")),
+            "the package has no program 't3' in its bin entry",
+        ),
+        (evolve(IDENTITY, bins=()), "the package has no program 't3' in its bin entry"),
+        (
+            evolve(IDENTITY, node="20.19.0"),
+            "the package needs node ^22.16 || ^23.11 || >=24.10, the units run node 20.19.0",
+        ),
+        (
+            evolve(IDENTITY, node="24.9.9"),
+            "the package needs node ^22.16 || ^23.11 || >=24.10, the units run node 24.9.9",
+        ),
+        (
+            evolve(IDENTITY, node=""),
+            (
+                "the package needs node ^22.16 || ^23.11 || >=24.10, "
+                "and the units' node tells no version"
+            ),
+        ),
+        (
+            evolve(IDENTITY, node="what"),
+            "cannot compare node 'what' with engines '^22.16 || ^23.11 || >=24.10'",
+        ),
+        (
+            evolve(IDENTITY, engines="a recent one"),
+            "cannot compare node '24.11.1' with engines 'a recent one'",
+        ),
+        (
+            evolve(IDENTITY, reported="0.0.28"),
+            "`t3 --version` prints 0.0.28, expected 0.0.28-nightly.20260616.571",
+        ),
+        (
+            evolve(IDENTITY, reported=""),
+            "`t3 --version` prints nothing, expected 0.0.28-nightly.20260616.571",
+        ),
+    ],
+)
+def test_a_package_that_is_not_what_it_should_be_is_refused(
+    facts: IdentityFacts, reason: str
+) -> None:
+    """Each fact is decisive and named."""
+    assert fails(judge_identity(BUILD, facts), Check.IDENTITY, reason)
+
+
+@pytest.mark.parametrize("node", ["22.16.0", "22.99.0", "23.11.0", "24.10.0", "26.0.0"])
+def test_every_node_in_the_range_is_taken(node: str) -> None:
+    """The range is npm's, with its alternatives."""
+    assert judge_identity(BUILD, evolve(IDENTITY, node=node)).passed
+
+
+def test_a_package_without_engines_runs_on_any_node() -> None:
+    """The field is optional; what is not demanded is not missed."""
+    assert judge_identity(BUILD, evolve(IDENTITY, engines="", node="")).passed
+
+
+# 2. live
+
+LIVE = LiveFacts(answered=True, own_process=True, exited=None, seconds=1.2345, deadline=30.0)
+
+
+def test_a_serve_that_answers_is_live() -> None:
+    """The time that it took is noted."""
+    assert judge_live(LIVE) == passed(Check.LIVE, "answered after 1.23 s")
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (evolve(LIVE, exited=0), "the serve ended with status 0"),
+        (
+            evolve(LIVE, answered=False, exited=1, log_tail="file is not a database"),
+            "the serve ended with status 1: file is not a database",
+        ),
+        (
+            evolve(LIVE, answered=False, own_process=False),
+            "the serve did not answer within 30 s",
+        ),
+        (
+            evolve(LIVE, own_process=False),
+            "the port was answered by another process than the serve",
+        ),
+    ],
+)
+def test_a_serve_that_does_not_live_is_told_by_how(facts: LiveFacts, reason: str) -> None:
+    """A serve that answered and then ended did not live; nor does a stranger on its port."""
+    assert fails(judge_live(facts), Check.LIVE, reason)
+
+
+# 3. migrated
+
+L30 = Ledger.of([(29, "Ordering"), (30, "Archive")])
+L32 = Ledger.of([(29, "Ordering"), (30, "Archive"), (31, "Scopes"), (32, "Thumbprint")])
+
+
+def state(ledger: Ledger) -> SetLedger:
+    """Give a set of one database."""
+    return SetLedger.of({"state.sqlite": ledger})
+
+
+MIGRATED = MigratedFacts(before=state(L30), after=state(L32), schema=state(L32))
+
+
+def test_a_ledger_that_grew_to_that_of_the_empty_set_is_migrated() -> None:
+    """The levels are noted."""
+    assert judge_migrated(MIGRATED) == passed(Check.MIGRATED, "ledger 30 -> 32")
+
+
+def test_a_build_without_new_migrations_is_migrated() -> None:
+    """Nothing to add is the most common night."""
+    same = evolve(MIGRATED, before=state(L32))
+    assert judge_migrated(same) == passed(Check.MIGRATED, "ledger 32 -> 32")
+
+
+def test_the_empty_set_is_judged_without_a_schema() -> None:
+    """Its own ledger is what the others are compared with."""
+    empty = MigratedFacts(before=SetLedger(), after=state(L32), schema=None)
+    assert judge_migrated(empty) == passed(Check.MIGRATED, "ledger 0 -> 32")
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (
+            evolve(MIGRATED, damage=("state.sqlite: row 7 missing from index", "more")),
+            "quick_check: state.sqlite: row 7 missing from index",
+        ),
+        (
+            evolve(MIGRATED, before=state(L32), after=state(L30), schema=state(L30)),
+            "the ledger lost state.sqlite: 31_Scopes, state.sqlite: 32_Thumbprint",
+        ),
+        (
+            evolve(MIGRATED, after=SetLedger(), before=SetLedger(), schema=None),
+            "the serve made no ledger",
+        ),
+        (
+            evolve(MIGRATED, schema=state(L30)),
+            "the build does not know state.sqlite: 31_Scopes, state.sqlite: 32_Thumbprint",
+        ),
+        (
+            evolve(MIGRATED, after=state(L30)),
+            (
+                "the build knows state.sqlite: 31_Scopes, state.sqlite: 32_Thumbprint, "
+                "the migrated copy has not"
+            ),
+        ),
+    ],
+)
+def test_a_ledger_that_does_not_fit_is_told_by_its_migrations(
+    facts: MigratedFacts, reason: str
+) -> None:
+    """What vanished, what the build does not know and what it failed to add are three things."""
+    assert fails(judge_migrated(facts), Check.MIGRATED, reason)
+
+
+def test_another_name_under_the_same_id_is_not_migrated() -> None:
+    """Incident of 2026-08-28: t3's migrator skips it in silence; names are compared."""
+    foreign = state(Ledger.of([(29, "Ordering"), (30, "SisterProduct")]))
+    after = state(Ledger.of([(29, "Ordering"), (30, "SisterProduct"), (31, "Scopes")]))
+    result = judge_migrated(MigratedFacts(foreign, after, state(L32)))
+    assert fails(result, Check.MIGRATED, "the build does not know state.sqlite: 30_SisterProduct")
+
+
+def test_an_older_build_on_newer_data_is_not_migrated() -> None:
+    """Incident of 2026-06-05: 0.0.25 outranks a nightly that knows more; ledgers tell."""
+    result = judge_migrated(MigratedFacts(state(L32), state(L32), state(L30)))
+    assert not result.passed
+    assert result.reason.startswith("the build does not know state.sqlite: 31_Scopes")
+
+
+@pytest.mark.parametrize(("count", "more"), [(3, ""), (4, " and 1 more"), (5, " and 2 more")])
+def test_a_long_list_of_migrations_is_cut_and_says_so(count: int, more: str) -> None:
+    """Three are named, the others are counted."""
+    many = state(Ledger.of([(number, "M") for number in range(1, count + 1)]))
+    result = judge_migrated(MigratedFacts(many, SetLedger(), None))
+    three = ", ".join(f"state.sqlite: {number}_M" for number in (1, 2, 3))
+    expected = f"the ledger lost {three}{more}"
+    assert fails(result, Check.MIGRATED, expected)
+
+
+# 4. preserved
+
+ROWS = {
+    "state.sqlite:orchestration_events": 1000,
+    "state.sqlite:projection_threads": 100,
+    "state.sqlite:auth_sessions": 4,
+    "state.sqlite:auth_pairing_links": 9,
+}
+
+
+def preserved(events_lost: int = 0, tolerance: float = 0.1, **left: int) -> CheckResult:
+    """Judge a migration that left these rows of these tables."""
+    after = ROWS | {f"state.sqlite:{table}": rows for table, rows in left.items()}
+    return judge_preserved(PreservedFacts(ROWS, after, events_lost), tolerance)
+
+
+def test_a_migration_that_keeps_every_row_preserves() -> None:
+    """More rows than before are no loss."""
+    assert preserved() == passed(Check.PRESERVED)
+    assert preserved(projection_threads=101, orchestration_events=1002) == passed(Check.PRESERVED)
+
+
+def test_one_event_that_is_gone_is_fatal() -> None:
+    """Whatever the counts say: the log may have gained other rows."""
+    result = preserved(events_lost=1, tolerance=1.0, orchestration_events=1005)
+    assert fails(result, Check.PRESERVED, "1 rows of orchestration_events are gone")
+
+
+def test_a_loss_within_the_tolerance_is_a_note() -> None:
+    """Clean-up migrations exist."""
+    expected = passed(Check.PRESERVED, "state.sqlite:projection_threads: 100 -> 90 rows")
+    assert preserved(projection_threads=90) == expected
+
+
+def test_a_loss_beyond_the_tolerance_is_fatal() -> None:
+    """One row more is too much, and the counts are told."""
+    result = preserved(projection_threads=89)
+    reason = "a table with work shrinks, state.sqlite:projection_threads: 100 -> 89 rows"
+    assert fails(result, Check.PRESERVED, reason)
+
+
+def test_without_a_tolerance_one_row_is_fatal() -> None:
+    """Zero means zero."""
+    assert not preserved(tolerance=0.0, projection_threads=99).passed
+
+
+def test_a_table_that_vanished_has_lost_all_its_rows() -> None:
+    """A dropped table is a table without rows."""
+    after = {name: rows for name, rows in ROWS.items() if "threads" not in name}
+    result = judge_preserved(PreservedFacts(ROWS, after, 0), 0.1)
+    reason = "a table with work shrinks, state.sqlite:projection_threads: 100 -> 0 rows"
+    assert fails(result, Check.PRESERVED, reason)
+
+
+def test_sign_ins_that_are_dropped_are_reported_and_not_fatal() -> None:
+    """Migration 31 rebuilds both tables: people sign in again, no work is lost."""
+    expected = passed(
+        Check.PRESERVED,
+        "state.sqlite:auth_pairing_links: 9 -> 1 rows",
+        "state.sqlite:auth_sessions: 4 -> 0 rows",
+    )
+    assert preserved(tolerance=0.0, auth_sessions=0, auth_pairing_links=1) == expected
+
+
+def test_a_table_of_work_is_not_excused_by_a_name_that_ends_alike() -> None:
+    """Only the whole name of a table makes it one of sign-ins."""
+    before = {"state.sqlite:my_auth_sessions": 4}
+    assert not judge_preserved(PreservedFacts(before, {}, 0), 0.0).passed
+
+
+# 5. paired
+
+PAIRED = PairingFacts(
+    minted=True,
+    path="/api/auth/browser-session",
+    status=200,
+    cookie="t3_session",
+    authenticated=True,
+    authenticated_again=True,
+)
+
+
+def test_a_whole_handshake_is_paired() -> None:
+    """Path and cookie are noted."""
+    expected = passed(Check.PAIRED, "/api/auth/browser-session, cookie t3_session")
+    assert judge_paired(PAIRED) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (
+            evolve(PAIRED, minted=False, mint_problem="no column named role"),
+            "no pairing credential: no column named role",
+        ),
+        (evolve(PAIRED, minted=False), "no pairing credential: nothing printed"),
+        (
+            evolve(PAIRED, path="", tried=("/api/auth/browser-session", "/api/auth/bootstrap")),
+            (
+                "no path takes the credential "
+                "(tried /api/auth/browser-session and /api/auth/bootstrap)"
+            ),
+        ),
+        (evolve(PAIRED, path=""), "no path takes the credential (tried no path)"),
+        (evolve(PAIRED, status=500), "POST /api/auth/browser-session answers 500"),
+        (evolve(PAIRED, status=201), "POST /api/auth/browser-session answers 201"),
+        (
+            evolve(PAIRED, cookie=""),
+            "POST /api/auth/browser-session answers 200 without a session cookie",
+        ),
+        (
+            evolve(PAIRED, authenticated=False),
+            "the cookie t3_session does not authenticate",
+        ),
+        (
+            evolve(PAIRED, authenticated_again=False),
+            "a second request with the cookie is not authenticated",
+        ),
+    ],
+)
+def test_a_handshake_is_told_by_its_first_broken_step(facts: PairingFacts, reason: str) -> None:
+    """A 200 without a cookie, and a cookie that does not authenticate, pair nobody."""
+    assert fails(judge_paired(facts), Check.PAIRED, reason)
+
+
+def test_a_cookie_of_any_length_is_shown_short() -> None:
+    """A hostile name does not fill the log."""
+    result = judge_paired(evolve(PAIRED, cookie="c" * 500))
+    assert result.notes == (f"/api/auth/browser-session, cookie {'c' * 64}",)
+
+
+# 6. contract
+
+NEW_PATH, OLD_PATH = "/api/auth/browser-session", "/api/auth/bootstrap"
+
+
+@pytest.mark.parametrize("path", [NEW_PATH, OLD_PATH])
+def test_the_dispatch_knows_both_paths_that_t3_has_had(path: str) -> None:
+    """Without settings the dispatch is one that falls back."""
+    assert judge_contract(path, "t3_session", DispatchKnowledge()) == passed(Check.CONTRACT)
+
+
+def test_an_unknown_path_comes_second_to_the_dispatch() -> None:
+    """Incident of 2026-06-03: the pairing endpoint was renamed."""
+    result = judge_contract(NEW_PATH, "t3_session", DispatchKnowledge(paths=(OLD_PATH,)))
+    reason = f"update the dispatch first: it does not know the path {NEW_PATH}"
+    assert fails(result, Check.CONTRACT, reason)
+
+
+@pytest.mark.parametrize("cookie", ["t3_session_0a1b2c3d4e5f", "xt3_session", "t3_sessio", ""])
+def test_an_unknown_cookie_comes_second_to_the_dispatch(cookie: str) -> None:
+    """Incident of 2026-08-24: the name must be known as a whole."""
+    result = judge_contract(NEW_PATH, cookie, DispatchKnowledge())
+    reason = f"update the dispatch first: it does not know the cookie {cookie}"
+    assert fails(result, Check.CONTRACT, reason)
+
+
+def test_a_cookie_is_known_by_any_of_its_forms() -> None:
+    """Each known form is a regular expression for the whole name."""
+    known = DispatchKnowledge(cookies=("t3_session", "t3_session_[0-9a-f]{12}"))
+    assert judge_contract(NEW_PATH, "t3_session_0a1b2c3d4e5f", known).passed
+    assert not judge_contract(NEW_PATH, "t3_session_0a1b2c3d4e5f0", known).passed
+
+
+# 7. reopened
+
+
+def test_a_second_start_that_lives_and_pairs_is_reopened() -> None:
+    """The result is that of the pairing, under its own name."""
+    expected = passed(Check.REOPENED, "/api/auth/browser-session, cookie t3_session")
+    assert judge_reopened(LIVE, PAIRED) == expected
+
+
+def test_a_second_start_that_fails_is_told_before_its_pairing() -> None:
+    """Incident of 2026-09-14: a build that worked once."""
+    result = judge_reopened(evolve(LIVE, exited=1), evolve(PAIRED, minted=False))
+    assert fails(result, Check.REOPENED, "the serve ended with status 1")
+
+
+def test_a_second_start_that_does_not_pair_is_not_reopened() -> None:
+    """To live is not enough the second time either."""
+    result = judge_reopened(LIVE, evolve(PAIRED, cookie=""))
+    assert result.check is Check.REOPENED
+    assert "without a session cookie" in result.reason
+
+
+# 8. soak
+
+SOAK = SoakFacts(asked=90.0, endured=90.0, exited=None)
+
+
+def test_a_serve_that_endures_is_soaked() -> None:
+    """The whole time was watched and nothing was said."""
+    assert judge_soak(SOAK) == passed(Check.SOAK)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (
+            evolve(SOAK, exited=134, endured=61.4, trouble=("heap out of memory",)),
+            "the serve ended with status 134 after 61 s",
+        ),
+        (evolve(SOAK, exited=0, endured=20.0), "the serve ended with status 0 after 20 s"),
+        (
+            evolve(SOAK, trouble=("PersistenceDecodeError: turnId", "second")),
+            "its log says: PersistenceDecodeError: turnId",
+        ),
+        (evolve(SOAK, trouble=("x" * 500,)), f"its log says: {'x' * 200}"),
+        (evolve(SOAK, endured=89.0), "watched for 89 s of 90 s only"),
+    ],
+)
+def test_a_serve_that_does_not_endure_is_told_by_how(facts: SoakFacts, reason: str) -> None:
+    """Incident of 2026-09-08: a serve that answers and dies 20 to 82 seconds later."""
+    assert fails(judge_soak(facts), Check.SOAK, reason)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Migration failed: 24",
+        "Failed to migrate the database",
+        "SqliteError: no such column: auto_pull",
+        "no such table: projection_threads",
+        "table auth_pairing_links has no column named role",
+        "NOT NULL constraint failed: auth_pairing_links.scopes",
+        "PersistenceDecodeError: missing turnId",
+        "PersistenceSqlError",
+        "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+        "Out of memory",
+        "code: 'SQLITE_CORRUPT'",
+        "code: 'SQLITE_ERROR'",
+        "SQLITE_NOTADB",
+        "database disk image is malformed",
+    ],
+)
+def test_a_line_that_speaks_of_broken_data_or_memory_is_trouble(line: str) -> None:
+    """It is given as it stands, without the blanks around it."""
+    assert log_trouble(["ready", f"  {line}\n", "bye"]) == (line,)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Running all migrations...",
+        "Migrations ran successfully",
+        "Listening on http://0.0.0.0:3773",
+        "SQLITE_BUSY, trying again",
+        "provider claude is not installed",
+        "",
+    ],
+)
+def test_a_line_of_a_good_start_is_no_trouble(line: str) -> None:
+    """Lines of healthy releases do not fail a soak."""
+    assert log_trouble([line]) == ()
+
+
+# Rehearsals and the verdict.
+
+ALL_PASSED = tuple(passed(check) for check in Check)
+
+
+def rehearsal(subject: str, build: Version = BUILD, failing: str = "") -> Rehearsal:
+    """Give a rehearsal that passed, or that failed its second check for this reason."""
+    if not failing:
+        return Rehearsal(subject, build, ALL_PASSED)
+    return Rehearsal(subject, build, (ALL_PASSED[0], failed(Check.LIVE, failing)))
+
+
+def test_a_rehearsal_passes_only_with_all_checks_in_order() -> None:
+    """Eight, each once, each passed, in the order of the list."""
+    assert Rehearsal("alice", BUILD, ALL_PASSED).passed
+    assert Rehearsal("alice", BUILD, ALL_PASSED).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("checks", "reason"),
+    [
+        ((), "not every check was run"),
+        (ALL_PASSED[:-1], "not every check was run"),
+        (ALL_PASSED[1:], "not every check was run"),
+        ((*ALL_PASSED, ALL_PASSED[-1]), "not every check was run"),
+        ((ALL_PASSED[1], ALL_PASSED[0], *ALL_PASSED[2:]), "not every check was run"),
+        ((*ALL_PASSED[:-1], failed(Check.SOAK, "it died")), "soak: it died"),
+        ((ALL_PASSED[0], failed(Check.LIVE, "it died")), "live: it died"),
+    ],
+)
+def test_any_other_rehearsal_does_not_pass(checks: tuple[CheckResult, ...], reason: str) -> None:
+    """What was not run has not passed."""
+    found = Rehearsal("alice", BUILD, checks)
+    assert not found.passed
+    assert found.reason == reason
+
+
+def test_the_control_is_needed_for_whom_it_failed() -> None:
+    """In the order of the rehearsals, the empty set among them."""
+    found = (rehearsal(EMPTY, failing="x"), rehearsal("alice"), rehearsal("bob", failing="x"))
+    assert needs_control(found) == (EMPTY, "bob")
+
+
+REFUSE, HOLD_BACK = OnPersonFailure.REFUSE, OnPersonFailure.HOLD_BACK
+EVERYBODY = (rehearsal(EMPTY), rehearsal("alice"), rehearsal("bob"))
+
+
+@pytest.mark.parametrize("policy", OnPersonFailure)
+def test_a_build_that_passes_for_all_has_passed(policy: OnPersonFailure) -> None:
+    """Nobody is held back and no control is needed."""
+    assert rule(EVERYBODY, (), policy) == Verdict(BUILD, Ruling.PASSED)
+
+
+def test_a_failure_whose_control_passes_is_the_builds() -> None:
+    """The reasons name the person and the build."""
+    found = (rehearsal(EMPTY), rehearsal("alice", failing="it died"), rehearsal("bob"))
+    control = (rehearsal(EMPTY, OLD), rehearsal("alice", OLD))
+    assert rule(found, control, REFUSE) == Verdict(
+        BUILD, Ruling.REFUSED, (f"alice on {BUILD}: live: it died",)
+    )
+
+
+def test_a_failure_on_the_empty_set_names_it() -> None:
+    """The empty set has no name of its own."""
+    found = (rehearsal(EMPTY, failing="it died"), rehearsal("alice"))
+    verdict = rule(found, (rehearsal(EMPTY, OLD),), HOLD_BACK)
+    assert verdict == Verdict(BUILD, Ruling.REFUSED, (f"empty set on {BUILD}: live: it died",))
+
+
+@pytest.mark.parametrize("policy", OnPersonFailure)
+def test_where_the_control_fails_too_the_gate_is_broken(policy: OnPersonFailure) -> None:
+    """Incident of 2026-07-27: nothing is held against the build, and both reasons are told."""
+    found = (rehearsal(EMPTY), rehearsal("alice", failing="no cookie"), rehearsal("bob"))
+    control = (rehearsal(EMPTY, OLD), rehearsal("alice", OLD, failing="no cookie"))
+    assert rule(found, control, policy) == Verdict(
+        BUILD,
+        Ruling.BROKEN,
+        (f"alice on {BUILD}: live: no cookie", f"alice on {OLD}: live: no cookie"),
+    )
+
+
+@pytest.mark.parametrize("policy", OnPersonFailure)
+def test_a_failure_without_a_control_counts_against_the_gate(policy: OnPersonFailure) -> None:
+    """A control of somebody else proves nothing."""
+    found = (rehearsal(EMPTY), rehearsal("alice", failing="x"), rehearsal("bob"))
+    for control in ((), (rehearsal(EMPTY, OLD),), (rehearsal("bob", OLD),)):
+        assert rule(found, control, policy).ruling is Ruling.BROKEN
+
+
+def test_one_failure_that_the_control_does_not_share_is_enough() -> None:
+    """Only what the control proves is held against the build."""
+    found = (
+        rehearsal(EMPTY),
+        rehearsal("alice", failing="it died"),
+        rehearsal("bob", failing="no cookie"),
+        rehearsal("carol"),
+    )
+    control = (rehearsal("alice", OLD), rehearsal("bob", OLD, failing="no cookie"))
+    assert rule(found, control, REFUSE) == Verdict(
+        BUILD, Ruling.REFUSED, (f"alice on {BUILD}: live: it died",)
+    )
+
+
+def test_hold_back_lets_the_others_go() -> None:
+    """The build has passed; who failed is named and held back, and the reason is kept."""
+    found = (rehearsal(EMPTY), rehearsal("alice", failing="old rows"), rehearsal("bob"))
+    control = (rehearsal(EMPTY, OLD), rehearsal("alice", OLD))
+    assert rule(found, control, HOLD_BACK) == Verdict(
+        BUILD, Ruling.PASSED, (f"alice on {BUILD}: live: old rows",), ("alice",)
+    )
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        (rehearsal(EMPTY, failing="x"), rehearsal("alice"), rehearsal("bob")),
+        (rehearsal(EMPTY, failing="x"), rehearsal("alice", failing="x"), rehearsal("bob")),
+        (rehearsal(EMPTY), rehearsal("alice", failing="x"), rehearsal("bob", failing="x")),
+        (rehearsal(EMPTY), rehearsal("alice", failing="x")),
+    ],
+)
+def test_hold_back_needs_the_empty_set_and_somebody_who_passes(
+    found: tuple[Rehearsal, ...],
+) -> None:
+    """A build that fails on the empty set, or for everybody, is refused under either policy."""
+    control = (rehearsal(EMPTY, OLD), rehearsal("alice", OLD), rehearsal("bob", OLD))
+    verdict = rule(found, control, HOLD_BACK)
+    assert verdict.ruling is Ruling.REFUSED
+    assert verdict.held_back == ()
+
+
+def test_rulings_are_named_as_the_journal_keeps_them() -> None:
+    """Strings, so that a verdict of today is read tomorrow."""
+    assert [ruling.value for ruling in Ruling] == ["passed", "refused", "gate-broken"]
+    assert [policy.value for policy in OnPersonFailure] == ["refuse", "hold-back"]
+
+
+@pytest.mark.parametrize("judge", [judge_live, lambda facts: judge_live(facts, Check.REOPENED)])
+def test_a_failed_check_carries_no_notes(judge: Callable[[LiveFacts], CheckResult]) -> None:
+    """A note beside a failure would read as an excuse."""
+    assert judge(evolve(LIVE, exited=1)).notes == ()

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+
+from t3safe.domain.people import MapProblem, Person, UserMap, parse_user_map, valid_person
+
+MAP = """\
+# who has a serve here
+
+alice=alice
+bob@example.org = bob
+  # the same person by another name
+robert=bob\r
+\tcarol.o+x = carol_2-a\t
+"""
+
+
+def test_reads_a_whole_map() -> None:
+    """Comments and blanks are allowed; several logins name one person, in the file's order."""
+    assert parse_user_map(MAP) == UserMap(
+        people=(
+            Person("alice", ("alice",)),
+            Person("bob", ("bob", "robert")),
+            Person("carol_2-a", ("carol.o+x",)),
+        ),
+        problems=(),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "\n", "   \n\t\n", "# nobody yet\n"])
+def test_a_map_of_nobody_is_no_problem(text: str) -> None:
+    """An empty map is a host without people, not a broken one."""
+    assert parse_user_map(text) == UserMap((), ())
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("alice", "no '=' between login and user"),
+        ("alice:alice", "no '=' between login and user"),
+        ("=alice", "'' is not a login"),
+        ("@example.org=alice", "'@example.org' is not a login"),
+        ("al ice=alice", "'al ice' is not a login"),
+        ("al/ice=alice", "'al/ice' is not a login"),
+        ("alice\t=alice\x00", "'alice\\x00' is not a person's user name"),
+        ("a" * 129 + "=alice", f"'{'a' * 129}' is not a login"),
+        ("ålice=alice", "'ålice' is not a login"),
+        ("alice=", "'' is not a person's user name"),
+        ("alice=alice=bob", "'alice=bob' is not a person's user name"),
+        ("alice=../alice", "'../alice' is not a person's user name"),
+        ("alice=..", "'..' is not a person's user name"),
+        ("alice=/home/alice", "'/home/alice' is not a person's user name"),
+        ("alice=al ice", "'al ice' is not a person's user name"),
+        ("alice=-rf", "'-rf' is not a person's user name"),
+        ("alice=0alice", "'0alice' is not a person's user name"),
+        ("alice=Alice", "'Alice' is not a person's user name"),
+        ("alice=alice # me", "'alice # me' is not a person's user name"),
+        ("alice=" + "a" * 33, f"'{'a' * 33}' is not a person's user name"),
+        ("alice=root", "'root' is not a person's user name"),
+        ("root=root", "'root' is not a person's user name"),
+    ],
+)
+def test_a_malformed_line_is_reported_and_skips_that_line_only(line: str, reason: str) -> None:
+    """The lines before and after count; the report has the line's number and the reason."""
+    found = parse_user_map(f"# map\nbob=bob\n{line}\ncarol=carol\n")
+    assert found.people == (Person("bob", ("bob",)), Person("carol", ("carol",)))
+    assert found.problems == (MapProblem(3, reason),)
+
+
+def test_a_problem_is_shown_with_its_line() -> None:
+    """What a person reads names the line to mend."""
+    assert str(MapProblem(7, "no '='")) == "line 7: no '='"
+
+
+def test_one_login_names_one_person_and_the_first_line_wins() -> None:
+    """A later line can neither take a login over nor add one twice."""
+    found = parse_user_map("alice=alice\nalice=bob\nalice@example.org=alice\nbob=bob\n")
+    assert found.people == (Person("alice", ("alice",)), Person("bob", ("bob",)))
+    assert found.problems == (
+        MapProblem(2, "login 'alice' already names 'alice'"),
+        MapProblem(3, "login 'alice' already names 'alice'"),
+    )
+
+
+def test_root_may_be_a_login_but_never_a_person() -> None:
+    """Only the right side is a name that processes run under."""
+    assert parse_user_map("root=alice").people == (Person("alice", ("root",)),)
+
+
+@pytest.mark.parametrize("name", ["a", "_svc", "alice", "a-b_c9", "a" * 32])
+def test_a_user_name_as_useradd_makes_it_is_valid(name: str) -> None:
+    """Names of 1 to 32 characters that begin with a letter or an underscore."""
+    assert valid_person(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "root", "Root", "a/b", "a.b", "a b", "a\n", "-a", "9a", "a$", "é", "a" * 33]
+)
+def test_a_name_that_could_be_a_path_or_an_option_is_not(name: str) -> None:
+    """Nor is root, and nothing is trimmed before it is judged."""
+    assert not valid_person(name)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from t3safe.domain.retention import SnapshotKind, Stored, prunable_builds, prunable_snapshots
+from t3safe.domain.versions import Version
+from tests.strategies import MOMENT
+
+ONLINE, REST, QUARANTINE = SnapshotKind.ONLINE, SnapshotKind.REST, SnapshotKind.QUARANTINE
+
+
+def stored(name: str, minute: int, kind: SnapshotKind = REST, size: int = 10) -> Stored:
+    """Give a snapshot of this name, taken in this minute."""
+    return Stored(name, kind, MOMENT + timedelta(minutes=minute), size)
+
+
+def prune(
+    *snapshots: Stored, pinned: tuple[str, ...] = (), keep: int = 99, bytes_max: int = 10_000
+) -> tuple[str, ...]:
+    """Ask with limits that bind only where they are given."""
+    return prunable_snapshots(snapshots, frozenset(pinned), keep, bytes_max)
+
+
+def test_within_the_limits_nothing_is_given_up() -> None:
+    """Exactly as many and exactly as large as allowed is within."""
+    assert prune() == ()
+    assert prune(stored("a", 1), stored("b", 2), keep=2, bytes_max=20) == ()
+
+
+def test_beyond_the_count_the_oldest_go_oldest_first() -> None:
+    """Whatever the order in which they are listed."""
+    found = (stored("c", 3), stored("a", 1), stored("d", 4), stored("b", 2))
+    assert prune(*found, keep=2) == ("a", "b")
+
+
+def test_beyond_the_bytes_the_oldest_go() -> None:
+    """One byte too many is too many."""
+    found = (stored("a", 1), stored("b", 2), stored("c", 3))
+    assert prune(*found, bytes_max=30) == ()
+    assert prune(*found, bytes_max=29) == ("a",)
+
+
+def test_the_newest_stays_whatever_the_limits_say() -> None:
+    """A person is never left without any snapshot."""
+    assert prune(stored("a", 1, size=500), stored("b", 2, size=500), keep=0, bytes_max=0) == ("a",)
+
+
+def test_a_pinned_snapshot_stays_and_counts() -> None:
+    """A rollback point in use takes its place from the limits of the others."""
+    found = (stored("a", 1), stored("b", 2), stored("c", 3), stored("d", 4))
+    assert prune(*found, pinned=("a",), keep=2) == ("b", "c")
+    assert prune(*found, pinned=("a",), bytes_max=20) == ("b", "c")
+    assert prune(*found, pinned=("a", "b", "c"), keep=1) == ()
+
+
+def test_a_pin_of_something_else_changes_nothing() -> None:
+    """Only snapshots that are there count."""
+    assert prune(stored("a", 1), stored("b", 2), pinned=("x", "y"), keep=2) == ()
+
+
+def test_a_pinned_newest_lets_an_older_one_go() -> None:
+    """The newest that always stays may be the pinned one."""
+    assert prune(stored("a", 1), stored("b", 2), pinned=("b",), keep=1) == ("a",)
+
+
+def test_quarantined_sets_are_given_up_last() -> None:
+    """Their rows exist nowhere else; online and at-rest snapshots go before them."""
+    found = (stored("q", 1, QUARANTINE), stored("a", 2, ONLINE), stored("b", 3), stored("c", 4))
+    assert prune(*found, keep=2) == ("a", "b")
+
+
+def test_of_quarantined_sets_the_oldest_go_first() -> None:
+    """Among themselves they are treated like all others, and they too go in the end."""
+    found = (stored("p", 1, QUARANTINE), stored("q", 2, QUARANTINE), stored("a", 3))
+    assert prune(*found, keep=1) == ("p",)
+
+
+def test_of_two_taken_at_once_the_later_id_is_the_newer() -> None:
+    """The answer never depends on the order of a listing."""
+    one, two = stored("r.0001", 1), stored("r.0002", 1)
+    assert prune(one, two, keep=1) == prune(two, one, keep=1) == ("r.0001",)
+
+
+def test_kinds_are_named_as_the_manifests_keep_them() -> None:
+    """Strings, so that a manifest of today is read tomorrow."""
+    assert [kind.value for kind in SnapshotKind] == ["online", "rest", "quarantine"]
+
+
+BUILDS = tuple(
+    Version.parse(f"0.0.28-nightly.20260615.{run}") for run in (99, 567, 571, 1000, 1001)
+)
+
+
+def test_builds_in_need_stay_and_the_newest_of_the_others() -> None:
+    """Of the rest the newest stay by the order of versions, not of texts."""
+    listed = tuple(reversed(BUILDS))
+    assert prunable_builds(listed, frozenset({BUILDS[0]}), 1) == BUILDS[1:4]
+    assert prunable_builds(listed, frozenset(), 2) == BUILDS[:3]
+
+
+def test_builds_in_need_take_no_place_from_the_others() -> None:
+    """`keep` counts the builds that nobody needs."""
+    assert prunable_builds(BUILDS, frozenset(BUILDS[:3]), 2) == ()
+    assert prunable_builds(BUILDS, frozenset(BUILDS[:3]), 0) == BUILDS[3:]
+    assert prunable_builds(BUILDS, frozenset(BUILDS), 0) == ()
+
+
+def test_more_room_than_builds_gives_nothing_up() -> None:
+    """Keeping ten of five keeps five."""
+    assert prunable_builds(BUILDS, frozenset(), 10) == ()
