@@ -288,7 +288,7 @@ def _serves(demo: Demo) -> dict[str, int]:
     by_port = {
         connection.laddr.port: connection.pid
         for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.pid
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.pid
     }
     return {name: by_port.get(port, 0) for name, port in demo.host.ports.items()}
 

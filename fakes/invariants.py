@@ -30,6 +30,7 @@ class Remembered:
     running: Version | None
     selected: Version | None
     ledger: tuple[tuple[str, int, str], ...]
+    rows: int
     pairs: bool
 
 
@@ -84,6 +85,7 @@ def end(world: World, before: Before, outcome: str) -> list[str]:
     found.extend(_untrue(world, before, outcome))
     if outcome != "needs-human":
         found.extend(_stranded(world, before))
+        found.extend(_missing(world, before) if outcome != "moved" else ())
         found.extend(f"I4 {name}: still fenced" for name in _fenced(world))
     elif len(_fenced(world)) > 1:
         found.append("I4 more than one person is left fenced")
@@ -146,10 +148,24 @@ def _work(tables: dict[str, int]) -> int:
     return found
 
 
-def _kept_rows(person: FakePerson) -> int:
+def _set_rows(person: FakePerson) -> int:
     found = 0
     for main, wal in person.databases.values():
         found |= _work((main if wal is None else wal).tables)
+    return found
+
+
+def _missing(world: World, before: Before) -> Iterator[str]:
+    """Whoever is on the build of before has what they had before, not only kept somewhere."""
+    for name, was in before.people.items():
+        person = world.people[name]
+        gone = was.rows & ~_set_rows(person)
+        if gone and _selected(world, person) == was.selected:
+            yield f"I2 {name}: {gone.bit_count()} rows of before are not in the set any more"
+
+
+def _kept_rows(person: FakePerson) -> int:
+    found = _set_rows(person)
     if not person.acknowledged & ~found:
         return found
     for snap in person.snapshots.values():
@@ -252,6 +268,9 @@ def _untrue(world: World, before: Before, outcome: str) -> Iterator[str]:
         yield f"I6 {outcome}, and {world.last_good} was promoted"
     if truth.promoted and (world.default is None or world.last_good != world.default):
         yield f"I6 {outcome}, and last-good is not the default"
+    for name in _sent_back(world, before):
+        if _guilty(world, before) and outcome not in {"rolled-back", "needs-human"}:
+            yield f"I6 {outcome}, and {name} was taken back from a build that failed"
     yield from _blamed(world, newly)
     yield from _blamed_in_production(world, newly, outcome)
 
@@ -260,6 +279,20 @@ def _blamed_in_production(world: World, newly: frozenset[Version], outcome: str)
     for build in newly:
         if world.verdicts[build][0].in_production and outcome not in {"rolled-back", "needs-human"}:
             yield f"I6 {outcome}, and {build} is held for a failure in production"
+
+
+def _sent_back(world: World, before: Before) -> list[str]:
+    """Whose set was restored since, and who is on the build of before again."""
+    restored = {
+        who
+        for operation, who, detail in world.log[before.log :]
+        if operation == "restore" and detail == "done"
+    }
+    return [
+        name
+        for name in sorted(restored)
+        if _selected(world, world.people[name]) == before.people[name].selected
+    ]
 
 
 _IN_PRODUCTION = frozenset({Defect.MUTE, Defect.DIES, Defect.FADES, Defect.LOSES, Defect.CHOKES})
@@ -332,5 +365,6 @@ def _remembered(world: World, person: FakePerson) -> Remembered:
         running=person.running,
         selected=_selected(world, person),
         ledger=tuple(sorted(_pairs_of(person.databases))),
+        rows=_set_rows(person),
         pairs=_serves(world, person),
     )

@@ -19,7 +19,7 @@ import re
 import sys
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -50,6 +50,10 @@ _QUIET_RUN: Final = 864
 _SCOPED_STABLE: Final = 29
 
 
+def _as_tuple(faults: Iterable[str]) -> tuple[str, ...]:
+    return tuple(faults)
+
+
 def _check_faults(_instance: object, _attribute: object, faults: tuple[str, ...]) -> None:
     parse_faults(faults)
 
@@ -69,7 +73,7 @@ class FakeRelease:
     schema: int = 32
     pairing: str = BROWSER_SESSION
     cookie: str = "plain"
-    faults: tuple[str, ...] = field(default=(), converter=tuple, validator=_check_faults)
+    faults: tuple[str, ...] = field(default=(), converter=_as_tuple, validator=_check_faults)
     engines: str = FAKE_ENGINES
     published: datetime | None = None
     database: str = "state.sqlite"
@@ -95,7 +99,7 @@ class FakeRelease:
         return day + timedelta(seconds=int(nightly[2]) % 86400)
 
 
-def release_like(version: str, **changes: Any) -> FakeRelease:  # noqa: ANN401 - the fields of FakeRelease
+def release_like(version: str, **changes: Any) -> FakeRelease:
     """Make the release of this version behave as the real one of that name did."""
     nightly = _NIGHTLY.fullmatch(version)
     number = int(nightly[2]) if nightly else int(version.split("-", maxsplit=1)[0].split(".")[2])

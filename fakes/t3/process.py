@@ -35,7 +35,7 @@ class Answer:
     cookie: str = ""
     set_cookie: str = ""
 
-    def json(self) -> Any:  # noqa: ANN401 - JSON is anything
+    def json(self) -> Any:
         """The body, read as JSON."""
         return json.loads(self.body)
 

@@ -204,6 +204,10 @@ class StateSets:
             main, _ = found.databases[name]
             found.databases[name] = (main, None)
             yield f"wal removed {name}"
+            if found.restore_fails:
+                found.restore_fails -= 1
+                message = f"cannot restore {found.name}: cannot replace {name}: input/output error"
+                raise StateError(message)
             if name not in snap.contents:
                 del found.databases[name]
                 yield f"removed {name}"

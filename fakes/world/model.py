@@ -173,7 +173,7 @@ class FakePerson:
 
     `link` is the build selected for them alone.  `acknowledged` are the rows that a serve told
     them were kept.  Times are virtual seconds.  The last block are faults of this person's host:
-    `stop_lies` stops that leave the process alive, calls that fail, a full disk.
+    `stop_lies` stops leave the process alive, calls fail (a restore half-way), the disk is full.
     """
 
     name: str
@@ -209,6 +209,7 @@ class FakePerson:
     stop_lies: int = 0
     stop_fails: int = 0
     start_fails: int = 0
+    restore_fails: int = 0
     disk_full: bool = False
     touched: frozenset[Version] = frozenset()
 

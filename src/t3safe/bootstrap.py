@@ -1,1 +1,348 @@
-"""The composition root: from settings to a wired engine."""
+"""The composition root: from settings to a wired host.
+
+Nothing is touched while wiring; every adapter opens what it needs on first use.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from attrs import evolve, frozen
+from filelock import FileLock, Timeout
+
+from t3safe.adapters.builds import BuildStore, Npm
+from t3safe.adapters.choices import ChoicesFile
+from t3safe.adapters.clock import SystemClock
+from t3safe.adapters.dispatch import DispatchPairing, LauncherMint
+from t3safe.adapters.gate import SandboxGate, choose_sandbox
+from t3safe.adapters.journal import SqliteJournal
+from t3safe.adapters.people import UserMapPeople
+from t3safe.adapters.registry import NpmRegistry, RegistryAddress
+from t3safe.adapters.selection import SymlinkSelection
+from t3safe.adapters.services import ProcessServices, SystemdServices
+from t3safe.adapters.statesets import LocalStateSets
+from t3safe.adapters.switch import FreezeFile
+from t3safe.adapters.telling import IDENTIFIERS, Sink, Teller, system_log
+from t3safe.configuration import Manager, Settings
+from t3safe.domain import events as ev
+from t3safe.domain import ports
+from t3safe.domain.errors import LockedError, PortError
+from t3safe.domain.gate import DispatchKnowledge
+from t3safe.domain.narrate import Line
+from t3safe.domain.policy import Policy, Window
+from t3safe.domain.versions import Version
+from t3safe.engine import Engine, Interpreter, Limits
+from t3safe.operations import Host, Rules
+
+
+@frozen
+class AlwaysPermitted:
+    """The local Permit: this host coordinates with no other."""
+
+    def may_start(self, plan: ev.Plan) -> str:  # noqa: ARG002 - the port's shape
+        """Let every rollout start."""
+        return ""
+
+
+@frozen
+class Verified:
+    """One thing that was checked; `problem` is empty when it is sound."""
+
+    what: str
+    problem: str
+
+
+@frozen
+class Live:
+    """A wired host with what the commands need beside the operations."""
+
+    host: Host
+    journal: SqliteJournal
+    builds: BuildStore
+    lock: Path
+    teller: Teller
+
+    def say(self, line: Line) -> None:
+        """Say one line wherever the events of a run are told."""
+        self.teller.say((line,))
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self.journal.close()
+
+    @contextmanager
+    def locked(self, wait: float) -> Iterator[None]:
+        """Hold the one lock; raises LockedError when another t3safe has it for `wait` seconds."""
+        try:
+            self.lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.lock, timeout=wait):
+                yield
+        except Timeout as error:
+            message = f"another t3safe acts on this host ({self.lock}); `--wait 600` waits for it"
+            raise LockedError(message) from error
+        finally:
+            self.close()
+
+    def verify(self, people: tuple[str, ...]) -> list[Verified]:
+        """Check every snapshot of these people and every build of the store."""
+        states = self.host.perform.states
+        found = [
+            Verified(f"{person}: {info.stored.id}", _problem(states.verify, person, info.stored.id))
+            for person in people
+            for info in states.snapshots(person)
+        ]
+        builds = self.builds.present()
+        return found + [
+            Verified(f"build {build}", _problem(self.builds.verify, build)) for build in builds
+        ]
+
+
+def _problem(check: Callable[..., None], *what: object) -> str:
+    try:
+        check(*what)
+    except PortError as error:
+        return str(error)
+    return ""
+
+
+def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool]) -> Live:
+    """Wire the host that the settings describe; `stop` ends a run at the next safe point."""
+    teller = Teller((sink, *_log_sinks(command)))
+    journal = SqliteJournal(settings.state_dir / "journal.sqlite")
+    builds = _builds(settings)
+    perform = _interpreter(settings, builds, journal, stop)
+    host = Host(
+        engine=Engine(perform, journal, perform.clock, teller, stop),
+        perform=perform,
+        registry=NpmRegistry(_address(settings)),
+        people=_people(settings),
+        choices=ChoicesFile(settings.state_dir / "choices.json"),
+        permit=AlwaysPermitted(),
+        rules=_rules(settings),
+        name_run=name_run,
+    )
+    return Live(host, journal, builds, settings.state_dir / "lock", teller)
+
+
+@contextmanager
+def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
+    """Wire the same host so that nothing it does is kept: for a dry run.
+
+    Builds, snapshots, journal and evidence go below a folder that is deleted afterwards; a control
+    runs the builds of the real store, which are only read.
+    """
+    settings.tmpdir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="t3safe-dry-run-", dir=settings.tmpdir) as folder:
+        root = Path(folder)
+        root.chmod(0o711)
+        aside = evolve(
+            settings, state_dir=root / "state", backup_dest=root / "backups", launcher=None
+        )
+        journal = SqliteJournal(aside.state_dir / "journal.sqlite")
+        trial_builds = evolve(_builds(aside), store=root / "store")
+        perform = _interpreter(aside, trial_builds, journal, wired.host.engine.stop)
+        real = wired.host.perform
+        perform = evolve(perform, selection=real.selection, switch=real.switch)
+        perform = evolve(perform, gate=_gate(aside, _either(trial_builds, wired.builds)))
+        engine = evolve(wired.host.engine, perform=perform, journal=journal)
+        host = evolve(wired.host, engine=engine, perform=perform)
+        trial = evolve(wired, host=host, journal=journal, builds=trial_builds)
+        try:
+            yield trial
+        finally:
+            trial.close()
+            _make_removable(root / "store")
+
+
+def _make_removable(folder: Path) -> None:
+    """Sealed builds are read-only, folders too; what is deleted must be writable first."""
+    for path, _, _ in os.walk(folder):
+        os.chmod(path, 0o700)
+
+
+def _either(first: BuildStore, second: BuildStore) -> Callable[[Version], Path]:
+    def program(build: Version) -> Path:
+        found = first.program(build)
+        return found if found.exists() else second.program(build)
+
+    return program
+
+
+def name_run(at: datetime) -> str:
+    """Name a run so that names sort by time and are safe as folder names."""
+    return f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def _log_sinks(command: str) -> tuple[Sink, ...]:
+    """Started by hand as root, what is said goes to the system log as the timer's lines do."""
+    by_hand = os.geteuid() == 0 and "JOURNAL_STREAM" not in os.environ
+    if not by_hand or not Path("/dev/log").exists():
+        return ()
+    return (system_log(IDENTIFIERS.get(command, IDENTIFIERS["run"])),)
+
+
+def _address(settings: Settings) -> RegistryAddress:
+    return RegistryAddress(settings.state_dir / "registry.json", settings.npm)
+
+
+def _builds(settings: Settings) -> BuildStore:
+    npm = Npm(
+        registry=lambda: _address(settings).known().url,
+        user=_npm_user(settings),
+        npm=settings.npm,
+    )
+    logs = settings.state_dir / "npm"
+    return BuildStore(settings.store, logs, npm, space_min=settings.npm_free_bytes)
+
+
+def _npm_user(settings: Settings) -> str | None:
+    """Whom npm runs as: never root, unless everybody here is one user anyway."""
+    return None if settings.shared_user or os.geteuid() != 0 else settings.npm_user
+
+
+def _people(settings: Settings) -> UserMapPeople:
+    if settings.shared_user:
+        return UserMapPeople(settings.user_map, settings.admin, exists=lambda _: True)
+    return UserMapPeople(settings.user_map, settings.admin)
+
+
+def _services(settings: Settings) -> ports.Services:
+    services = settings.services
+    if services.manager is Manager.SYSTEMD:
+        return SystemdServices(
+            unit=services.unit,
+            agents=services.agents,
+            stop_timeout=settings.rollout.stop_timeout,
+        )
+    return ProcessServices(
+        run_dir=services.run_dir,
+        command=services.command,
+        t3=settings.t3,
+        base=settings.base_dir,
+        ports=services.ports,
+        environment=services.environment,
+        agents=services.agents,
+        stop_timeout=settings.rollout.stop_timeout,
+    )
+
+
+def _interpreter(
+    settings: Settings, builds: BuildStore, journal: SqliteJournal, stop: Callable[[], bool]
+) -> Interpreter:
+    clock = SystemClock()
+    services = _services(settings)
+    return Interpreter(
+        builds=builds,
+        selection=SymlinkSelection(settings.store, settings.state_dir, settings.launcher),
+        services=services,
+        states=_states(settings),
+        gate=_gate(settings, builds.program),
+        pairing=_pairing(settings, services),
+        verdicts=journal,
+        switch=FreezeFile(settings.freeze_file, clock),
+        clock=clock,
+        limits=_limits(settings),
+        stop=stop,
+    )
+
+
+def _states(settings: Settings) -> LocalStateSets:
+    return LocalStateSets(
+        base=settings.base_dir,
+        destination=settings.backup_dest,
+        clock=SystemClock(),
+        timeout=settings.backup_timeout,
+        switch_user=not settings.shared_user,
+    )
+
+
+def _pairing(settings: Settings, services: ports.Services) -> DispatchPairing:
+    mint = LauncherMint(settings.t3, settings.base_dir, switch_user=not settings.shared_user)
+    return DispatchPairing(
+        dispatch=settings.dispatch,
+        store=settings.store,
+        logins=_people(settings).login,
+        main_pid=lambda person: services.status(person).main_pid,
+        mint=mint,
+        header=settings.dispatch_knows.header,
+        paths=settings.dispatch_knows.paths,
+        deadline=settings.rollout.verify_deadline,
+        stay=settings.rollout.verify_stay,
+        interval=settings.rollout.bake_interval,
+    )
+
+
+def _knowledge(settings: Settings) -> DispatchKnowledge:
+    return DispatchKnowledge(settings.dispatch_knows.paths, settings.dispatch_knows.cookies)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        quiet=timedelta(seconds=settings.rollout.quiet),
+        snapshots_keep=settings.retention.snapshots,
+        snapshots_bytes_max=settings.retention.snapshot_bytes,
+        builds_keep=settings.retention.builds,
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    policy = settings.policy
+    window = Window(policy.window.opens, policy.window.closes) if policy.window else None
+    return Rules(
+        policy=Policy(
+            track=settings.track,
+            pin=Version.parse(settings.pin) if settings.pin else None,
+            age_min=timedelta(days=policy.age_min_days),
+            window=window,
+        ),
+        bake=settings.rollout.bake,
+        attempts_max=settings.rollout.attempts_max,
+        on_person_failure=policy.on_person_failure,
+        stale_after=timedelta(days=policy.stale_days),
+        deferred_max=timedelta(days=policy.deferred_max_days),
+    )
+
+
+def _gate(settings: Settings, program: Callable[[Version], Path]) -> SandboxGate:
+    states, gate = _states(settings), settings.gate
+    user = _npm_user(settings)
+    return SandboxGate(
+        program=program,
+        copy_set=_copier(states, user),
+        set_size=states.size,
+        evidence=settings.state_dir / "evidence",
+        tmp=settings.tmpdir,
+        sandbox=choose_sandbox(gate.sandbox.value),
+        user=user,
+        node=gate.node,
+        bind_host=gate.bind_host,
+        port=settings.smoke_port,
+        soak=gate.soak,
+        deadline=gate.deadline,
+        deadline_per_gib=gate.deadline_per_gib,
+        tolerance=gate.tolerance,
+        dispatch=_knowledge(settings),
+        jobs=gate.jobs,
+        evidence_keep=gate.evidence_keep,
+    )
+
+
+def _copier(states: LocalStateSets, user: str | None) -> Callable[[str, str, Path], None]:
+    """Fill a sandbox's folder with a snapshot, and give it to the sandbox's user."""
+
+    def copy(person: str, snapshot: str, folder: Path) -> None:
+        states.export(person, snapshot, folder)
+        if user is not None:
+            owner = pwd.getpwnam(user)
+            # The folder is ours and holds plain files alone: there is no link to follow.
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+
+    return copy

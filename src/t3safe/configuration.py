@@ -143,7 +143,6 @@ class Settings:
     npm: str = "npm"
     npm_user: str = "t3safe-npm"
     npm_free_bytes: int = 2 * 1024**3
-    mint: tuple[str, ...] = ("{t3}", "auth", "pairing", "create", "--base-dir", "{base}")
     t3: str = "/usr/bin/t3"
     """The command by which serves and mints run; may hold `{person}` where people share a user."""
     shared_user: bool = False

@@ -159,17 +159,26 @@ class Interpreter:
         )
 
     def _prune(self, people: tuple[str, ...], pinned: frozenset[str]) -> None:
-        limits = self.limits
+        """Throw away what retention gives up; one person's trouble keeps nobody else's room."""
+        troubles: list[PortError] = []
         for person in people:
-            stored = tuple(info.stored for info in self.states.snapshots(person))
-            for snapshot in prunable_snapshots(
-                stored, pinned, limits.snapshots_keep, limits.snapshots_bytes_max
-            ):
-                self.states.remove(person, snapshot)
-        for build in prunable_builds(
-            self.builds.present(), self._needed(people), limits.builds_keep
-        ):
+            try:
+                self._prune_snapshots(person, pinned)
+            except StateError as error:
+                troubles.append(error)
+        needed = self._needed(people)
+        for build in prunable_builds(self.builds.present(), needed, self.limits.builds_keep):
             self.builds.remove(build)
+        if troubles:
+            raise troubles[0]
+
+    def _prune_snapshots(self, person: str, pinned: frozenset[str]) -> None:
+        limits = self.limits
+        stored = tuple(info.stored for info in self.states.snapshots(person))
+        for snapshot in prunable_snapshots(
+            stored, pinned, limits.snapshots_keep, limits.snapshots_bytes_max
+        ):
+            self.states.remove(person, snapshot)
 
     def _needed(self, people: Iterable[str]) -> frozenset[Version]:
         selection = self.selection

@@ -214,7 +214,8 @@ class Serve:
             link = auth.create_link(database, self._build, 300, "owner-bootstrap", "owner")
         except sqlite3.Error:
             return
-        address = f"http://{self._host}:{self._port}"
+        port = self._http.port if self._http is not None else self._port
+        address = f"http://{self._host}:{port}"
         print("T3 Code server is ready.", flush=True)
         print(f"Connection string: {address}", flush=True)
         print(f"Token: {link.credential}", flush=True)

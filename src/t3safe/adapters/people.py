@@ -66,7 +66,9 @@ class UserMapPeople:
         return self._trouble(f"it names nobody{why}; write lines `login=os_user` into it")
 
     def _trouble(self, what: str) -> PeopleError:
-        return PeopleError(f"cannot tell who has a serve here from the user map {self.path}: {what}")
+        return PeopleError(
+            f"cannot tell who has a serve here from the user map {self.path}: {what}"
+        )
 
 
 def _unknown(text: str, missing: set[str]) -> Iterable[MapProblem]:

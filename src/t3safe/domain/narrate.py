@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from attrs import frozen
 
@@ -88,6 +88,8 @@ def _lines(before: Rollout | None, event: ev.Event, after: Rollout) -> Iterator[
             yield Line(Level.WARNING, f"{reason}: ending at the next safe point")
         case ev.Closed(ended=ended):
             yield _closing(ended)
+        case never:
+            assert_never(never)
     if before is not None:
         yield from _changes(before, after)
 
@@ -169,6 +171,8 @@ def _verdict(verdict: gate.Verdict) -> Iterator[Line]:
         case gate.Ruling.BROKEN:
             text = f"GATE BROKEN, nothing is held against {verdict.build}: {why}"
             yield Line(Level.ALERT, text)
+        case never:
+            assert_never(never)
 
 
 def _quarantine(person: str, snapshot: str, rows: tuple[ev.RowsKept, ...], uncounted: str) -> str:
@@ -211,6 +215,8 @@ def _turned(move: Move) -> Iterator[Line]:
             yield Line(Level.ALERT, f"for {who}: {move.reason}", who, alert="ROLLBACK FAILED")
         case Goal.FORWARD:
             yield Line(Level.INFO, f"{who} is on {plan.new} already: verifying there", who)
+        case never:
+            assert_never(never)
 
 
 def _settled(move: Move) -> Line:

@@ -487,3 +487,7 @@ def _said(text: str, status: Exit) -> int:
 def main() -> None:
     """Start the program."""
     sys.exit(_guarded(lambda: cli(prog_name="t3safe")))
+
+
+if __name__ == "__main__":
+    main()

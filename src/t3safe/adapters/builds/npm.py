@@ -46,7 +46,10 @@ PASSED_ON: Final = (
 )
 """Variables of the service that npm gets too: how to find programs and the way out."""
 _CODE: Final = re.compile(r"^npm (?:error|ERR!) code (\S+)", re.MULTILINE)
-_ERROR: Final = re.compile(r"^npm (?:error|ERR!) (?!code |A complete log|\s*/)(.+)$", re.MULTILINE)
+_UNPACKING: Final = re.compile(r"TAR_ENTRY_ERROR\s+([A-Z]+\b)?")
+"""npm only warns of a file that it could not unpack, and may end with status 0 all the same."""
+_ERROR: Final = re.compile(r"^npm (?:error|ERR!) (?!code |\s*/)(.+)$", re.MULTILINE)
+_LOG: Final = "A complete log of this run"
 _SECRET: Final = re.compile(r"(_(?:authToken|auth|password)\s*=\s*)\S+|(?<=://)[^/\s@]+@")
 _HOST_CODES: Final = frozenset(
     {
@@ -77,13 +80,19 @@ class Ended:
     @property
     def code(self) -> str:
         """The error code that npm named, empty if none."""
-        found = _CODE.search(self.output)
-        return found[1] if found else ""
+        found = _CODE.search(self.output) or _UNPACKING.search(self.output)
+        return (found[1] or "") if found else ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it ended well and npm could unpack every file."""
+        return self.status == 0 and _UNPACKING.search(self.output) is None
 
     @property
     def gist(self) -> str:
         """What npm said in a few words, on one line."""
-        lines = _ERROR.findall(self.shown) or self.shown.strip().splitlines()[-1:]
+        said = [line for line in self.shown.splitlines() if line.strip() and _LOG not in line]
+        lines = _ERROR.findall("\n".join(said)) or said[-1:]
         return (lines[0] if lines else "it said nothing")[:200].strip()
 
 
@@ -141,6 +150,7 @@ class Npm:
             "npm_config_fetch_retries": "2",
             "npm_config_fetch_retry_factor": "2",
             "npm_config_fetch_retry_mintimeout": "1000",
+            "npm_config_loglevel": "notice",
             "npm_config_registry": self._registry(),
             "npm_config_update_notifier": "false",
             "npm_config_userconfig": str(place.home / ".npmrc"),

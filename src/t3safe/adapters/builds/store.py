@@ -247,7 +247,7 @@ class BuildStore:
         return package, lock
 
     def _require_done(self, what: str, ended: Ended) -> None:
-        if ended.status != 0:
+        if not ended.complete:
             raise failure(what, ended, self.npm.timeout)
 
     def _require_scripted(self, what: str, lock: Lock, ended: Ended) -> None:

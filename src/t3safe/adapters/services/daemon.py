@@ -48,7 +48,7 @@ def _become(job: dict[str, Any]) -> NoReturn:
         # What Python ignores would stay ignored in the serve.
         for name in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(name, signal.SIG_DFL)
-        os.execvpe(job["argv"][0], job["argv"], job["env"])
+        os.execvpe(job["argv"][0], job["argv"], job["env"])  # noqa: S606 - a list, no shell
     except OSError:
         os.unlink(job["pid_file"])
         raise
@@ -71,8 +71,8 @@ def _write_pid(path: str) -> None:
         json.dump(content, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(fresh, path)  # noqa: PTH105
-    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)  # noqa: PTH120
+    os.replace(fresh, path)
+    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
     os.fsync(folder)
     os.close(folder)
 

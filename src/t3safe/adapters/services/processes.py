@@ -43,7 +43,7 @@ MARK: Final = "T3SAFE_SERVE"
 """The variable that tells whose serve a process belongs to."""
 PASSED_ON: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 """Variables of ours that a serve gets; the rest is what `environment` says."""
-_POLL_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.1
 
 
 @frozen
@@ -91,7 +91,8 @@ class ProcessServices:
         what = f"look at the serve of {person}"
         self._check(what, person)
         record = self._record(what, person)
-        agents = agents_among(self._members(person, record), self.agents)
+        members = (member.pid for member in self._members(person, record))
+        agents = agents_among(members, self.agents)
         if record is None or not record.alive:
             return ServeStatus(running=False, agents=agents)
         return ServeStatus(True, record.pid, _started(record.pid), agents)
@@ -182,9 +183,8 @@ class ProcessServices:
         ):
             if self._asked_to_end(person, record, number, patience):
                 return
-        left = self._members(person, record)
-        pids = ", ".join(str(pid) for pid in left[:5])
-        why = f"process {pids} is left after SIGKILL; look at what it waits for in the kernel"
+        left = sorted(process.pid for process in self._members(person, record))
+        why = f"process {left} is left after SIGKILL; look at what it waits for in the kernel"
         raise _failure(what, why)
 
     def _asked_to_end(
@@ -192,10 +192,10 @@ class ProcessServices:
     ) -> bool:
         """Signal everything that belongs to the serve, once each; whether nothing is left."""
         deadline = time.monotonic() + patience
-        asked: set[int] = set()
+        asked: set[psutil.Process] = set()
         while members := self._members(person, record):
-            _signal(set(members) - asked, number)
-            asked |= set(members)
+            _signal(members - asked, number)
+            asked |= members
             if time.monotonic() >= deadline:
                 return False
             time.sleep(_POLL_SECONDS)
@@ -206,18 +206,18 @@ class ProcessServices:
     def _mark(self, person: str) -> str:
         return str(self.run_dir / person)
 
-    def _members(self, person: str, record: _Record | None) -> tuple[int, ...]:
+    def _members(self, person: str, record: _Record | None) -> set[psutil.Process]:
         session = record.pid if record is not None and _ours(record) else 0
-        parents: dict[int, int] = {}
-        found: set[int] = set()
+        parents: dict[psutil.Process, int] = {}
+        found: set[psutil.Process] = set()
         for process in psutil.process_iter():
             with suppress(psutil.NoSuchProcess, ProcessLookupError):
                 if process.status() == psutil.STATUS_ZOMBIE:
                     continue
-                parents[process.pid] = process.ppid()
+                parents[process] = process.ppid()
                 if os.getsid(process.pid) == session or self._marked(process, person):
-                    found.add(process.pid)
-        return tuple(sorted(_with_descendants(found, parents) - {os.getpid()}))
+                    found.add(process)
+        return {member for member in _with_descendants(found, parents) if member.pid != os.getpid()}
 
     def _marked(self, process: psutil.Process, person: str) -> bool:
         try:
@@ -280,17 +280,23 @@ def _ours(record: _Record) -> bool:
     return record.boot == daemon.boot() and daemon.began(record.pid) in {0, record.began}
 
 
-def _with_descendants(pids: set[int], parents: Mapping[int, int]) -> set[int]:
-    found = set(pids)
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+def _with_descendants(
+    members: set[psutil.Process], parents: Mapping[psutil.Process, int]
+) -> set[psutil.Process]:
+    found = set(members)
+    while True:
+        pids = {member.pid for member in found}
+        more = {process for process, parent in parents.items() if parent in pids} - found
+        if not more:
+            return found
         found |= more
-    return found
 
 
-def _signal(pids: Iterable[int], number: signal.Signals) -> None:
-    for pid in pids:
+def _signal(members: Iterable[psutil.Process], number: signal.Signals) -> None:
+    """Signal each; psutil makes sure that it is still the process that was found."""
+    for member in members:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            psutil.Process(pid).send_signal(number)
+            member.send_signal(number)
 
 
 def _started(pid: int) -> datetime | None:

@@ -11,28 +11,34 @@ Rules:
 from __future__ import annotations
 
 import os
-import pwd
 import selectors
 import subprocess
 import time
 from pathlib import Path
 from typing import IO, Final
 
-from attrs import frozen
-
-from t3safe.domain.people import valid_person
+from t3safe.adapters._support import identity
+from t3safe.adapters._support.identity import Identity
+from t3safe.adapters.statesets.unpacking import BadStream, unpack
 
 ANSWER_BYTES_MAX: Final = 16 * 1024**2
 """A thousand tables in each of a hundred snapshots fit several times."""
 _COMPLAINT_BYTES: Final = 500
 _CHUNK: Final = 65536
 _END_SECONDS: Final = 5.0
+_SLACK: Final = 1024**2
+
 
 # -I and -S: nothing of the person's environment or working folder is imported.
-_BOOT: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from t3safe.adapters.stateworker.serving import main; main()"
-)
+def _boot(module: str) -> str:
+    return (
+        "import sys; sys.path.insert(0, sys.argv[1]); "
+        f"from t3safe.adapters.stateworker.{module} import main; main()"
+    )
+
+
+_BOOT: Final = _boot("serving")
+_EXPORT: Final = _boot("exporting")
 _SOURCES: Final = str(Path(__file__).parents[3])
 
 
@@ -40,48 +46,22 @@ class CallFailed(Exception):  # noqa: N818 - named as what happened
     """The worker gave no usable answer; the text says why."""
 
 
-@frozen
-class Identity:
-    """Whom the worker runs as; `switch` is false where it runs as we do."""
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    home: str
-    switch: bool
-
-
 def identity_of(person: str, *, switch_user: bool) -> Identity:
     """Find out whom a person's worker must run as.  Raises CallFailed."""
-    if not valid_person(person):
-        message = f"{person[:64]!r} is not a person's user name"
-        raise CallFailed(message)
-    if not switch_user:
-        return Identity(os.geteuid(), os.getegid(), (), str(Path.home()), switch=False)
     try:
-        entry = pwd.getpwnam(person)
-    except KeyError:
-        message = "there is no such user on this host"
-        raise CallFailed(message) from None
-    if entry.pw_uid == 0:
-        message = "the user is root under another name"
-        raise CallFailed(message)
-    if os.geteuid() not in (0, entry.pw_uid):
-        message = "only root or the person can do that; run it as root"
-        raise CallFailed(message)
-    groups = tuple(os.getgrouplist(person, entry.pw_gid))
-    switch = os.geteuid() == 0
-    return Identity(entry.pw_uid, entry.pw_gid, groups, entry.pw_dir, switch)
+        return identity.identity_of(person, switch_user=switch_user)
+    except PermissionError as error:
+        raise CallFailed(str(error)) from error
 
 
-def call(python: str, identity: Identity, question: bytes, timeout: float) -> bytes:
+def call(python: str, person: Identity, question: bytes, timeout: float) -> bytes:
     """Put one line to a worker and return what it says, within so many seconds.
 
     Raises CallFailed.
     """
     deadline = time.monotonic() + timeout
     try:
-        process = _start(python, identity)
+        process = start(python, person, _BOOT)
     except OSError as error:
         message = f"{python} cannot be run as the person: {error.strerror}"
         raise CallFailed(message) from error
@@ -100,20 +80,47 @@ def call(python: str, identity: Identity, question: bytes, timeout: float) -> by
     return said
 
 
-def _start(python: str, identity: Identity) -> subprocess.Popen[bytes]:
+def start(python: str, person: Identity, boot: str) -> subprocess.Popen[bytes]:
+    """Start a worker as the person; `boot` is its program.  Raises OSError."""
     return subprocess.Popen(
-        [python, "-I", "-S", "-X", "utf8", "-c", _BOOT, _SOURCES],
+        [python, "-I", "-S", "-X", "utf8", "-c", boot, _SOURCES],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd="/",
-        env={"LC_ALL": "C.UTF-8", "PATH": os.defpath, "HOME": identity.home},
+        env={"LC_ALL": "C.UTF-8", "PATH": os.defpath, "HOME": person.home},
         umask=0o077,
         start_new_session=True,
-        user=identity.uid if identity.switch else None,
-        group=identity.gid if identity.switch else None,
-        extra_groups=identity.groups if identity.switch else None,
+        user=person.uid if person.switch else None,
+        group=person.gid if person.switch else None,
+        extra_groups=person.groups if person.switch else None,
     )
+
+
+def receive(python: str, person: Identity, question: bytes, folder: Path, size: int) -> None:
+    """Take a snapshot that a worker hands out into an empty folder of ours.
+
+    `size` is what the snapshot says it weighs, in bytes.  Raises CallFailed.
+    """
+    try:
+        process = start(python, person, _EXPORT)
+    except OSError as error:
+        message = f"{python} cannot be run as the person: {error.strerror}"
+        raise CallFailed(message) from error
+    stdin, stdout, stderr = _pipes(process)
+    try:
+        stdin.write(question + b"\n")
+        stdin.flush()
+        unpack(stdout, folder, size + _SLACK)
+        status = process.wait(_END_SECONDS)
+        complaint = stderr.read(_COMPLAINT_BYTES).decode("utf-8", "replace")
+    except (BadStream, OSError, subprocess.TimeoutExpired) as error:
+        message = f"what was handed out could not be taken: {error}"
+        raise CallFailed(message) from error
+    finally:
+        _end(process)
+    if status != 0:
+        raise CallFailed(complaint or f"the worker ended with status {status}")
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:

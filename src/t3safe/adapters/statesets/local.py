@@ -18,7 +18,8 @@ from typing import Final, TypeVar
 import cattrs
 from attrs import define, frozen
 
-from t3safe.adapters.statesets.calling import CallFailed, Identity, call, identity_of
+from t3safe.adapters._support.identity import Identity
+from t3safe.adapters.statesets.calling import CallFailed, call, identity_of, receive
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault, StateError
 from t3safe.domain.idle import Activity, TurnMark
@@ -186,6 +187,30 @@ class LocalStateSets:
         """Delete a snapshot; nothing happens when it is not there."""
         what = f"remove snapshot {snapshot} of {person}"
         self._copying(what, person, "remove", type(None), snapshot=snapshot)
+
+    def export(self, person: str, snapshot: str, folder: Path) -> None:
+        """Copy a sealed snapshot's files into an empty folder of ours, laid out as `userdata`.
+
+        The person's worker reads them; what it hands out is taken as plain files, no more of it
+        than the snapshot says it weighs.
+        """
+        what = f"hand out snapshot {snapshot} of {person}"
+        size = self.size(person, snapshot)
+        identity = self._identity(what, person)
+        store = self._store(what, person, identity, make=False)
+        question = {"uid": identity.uid, "store": store, "snapshot": snapshot}
+        try:
+            receive(self.python, identity, json.dumps(question).encode(), folder, size)
+        except CallFailed as error:
+            raise _failure(what, person, str(error)) from error
+
+    def size(self, person: str, snapshot: str) -> int:
+        """How many bytes the files of a sealed snapshot have."""
+        for info in self.snapshots(person):
+            if info.stored.id == snapshot:
+                return info.stored.size
+        what = f"find snapshot {snapshot} of {person}"
+        raise _failure(what, person, "there is no such snapshot", "missing")
 
     def _copying(
         self, what: str, person: str, ask: str, shape: type[_T], **fields: str | None

@@ -1,0 +1,185 @@
+"""One attempt to pair: through the dispatch, or at the serve itself.
+
+No cookie and no credential reaches a reason; of what a serve says only statuses and the names of
+cookies do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+
+from attrs import frozen
+
+from t3safe.adapters.dispatch.asking import Address, Cookies, NoAnswerError, Session, ask, session
+from t3safe.adapters.dispatch.serving import Serve, look
+from t3safe.domain.errors import DispatchError, Fault
+from t3safe.domain.versions import Version
+
+
+@frozen
+class Who:
+    """Whom to pair: `pid` is the unit's main process when the pairing began."""
+
+    person: str
+    login: str
+    build: Version
+    pid: int
+
+
+@frozen
+class Refusal:
+    """Why a person does not pair; `answered` is false where the dispatch gave no answer.
+
+    Nothing can mend a `final` one.
+    """
+
+    reason: str
+    fault: Fault = Fault.BUILD
+    answered: bool = True
+    final: bool = False
+
+
+@frozen
+class Handshake:
+    """The ways to pair.  Raises DispatchError where a process may not be looked at.
+
+    `header` carries the login, `paths` are where a serve may take a credential, `patience` is how
+    many seconds one request may take.
+    """
+
+    dispatch: Address
+    store: Path
+    mint: Callable[[str], str]
+    header: str
+    paths: tuple[str, ...]
+    patience: float
+
+    def through(self, who: Who) -> Cookies | Refusal:
+        """Pair through the dispatch, and see that the unit's own process of the build answers."""
+        cookies = self._signed_in(who)
+        if isinstance(cookies, Refusal):
+            return cookies
+        return self.holds(who, cookies) or self._own(who, cookies) or cookies
+
+    def holds(self, who: Who, cookies: Cookies) -> Refusal | None:
+        """See that the session of these cookies is authenticated through the dispatch."""
+        headers = {self.header: who.login, "Cookie": cookies.header}
+        try:
+            found = session(self.dispatch, headers, self.patience)
+        except NoAnswerError as error:
+            return self._silent(error)
+        why = _unauthenticated(found, cookies)
+        if not why:
+            return None
+        return Refusal(f"{who.person} is not signed in through the dispatch: {why}")
+
+    def serving(self, who: Who) -> bool:
+        """Whether the unit's own process of the build answers for sessions."""
+        return self._home(look(self.store, who.pid, who.build)) is not None
+
+    def alone(self, who: Who) -> Refusal | None:
+        """Pair at the serve itself, without the dispatch; None when that works."""
+        try:
+            return self._alone(who)
+        except NoAnswerError as error:
+            return Refusal(f"it {error}")
+        except DispatchError as error:
+            return Refusal(str(error), error.fault)
+
+    def _signed_in(self, who: Who) -> Cookies | Refusal:
+        """Open the page as a browser does that has no session."""
+        headers = {self.header: who.login, "Sec-Fetch-Dest": "document"}
+        try:
+            answer = ask(self.dispatch, "/", headers, self.patience)
+        except NoAnswerError as error:
+            return self._silent(error)
+        if answer.status != HTTPStatus.FOUND:
+            return Refusal(f"the dispatch answers {answer.status} for {who.person}")
+        if not answer.cookies.values:
+            return Refusal(f"the dispatch answers 302 without a cookie for {who.person}")
+        return answer.cookies
+
+    def _silent(self, error: NoAnswerError) -> Refusal:
+        return Refusal(f"the dispatch at {self.dispatch} {error}", answered=False)
+
+    def _own(self, who: Who, cookies: Cookies) -> Refusal | None:
+        """See that the unit's own process is of the build, and takes the cookie itself."""
+        serve = look(self.store, who.pid, who.build)
+        foreign = _foreign(who, serve)
+        if serve is None or foreign is not None:
+            return foreign
+        if any(self._takes(address, cookies) for address in serve.listens):
+            return None
+        why = f"the dispatch takes {who.person} to another process than their unit's ({who.pid})"
+        return Refusal(why, Fault.HOST)
+
+    def _takes(self, address: Address, cookies: Cookies) -> bool:
+        try:
+            found = session(address, {"Cookie": cookies.header}, self.patience)
+        except NoAnswerError:
+            return False
+        return not _unauthenticated(found, cookies)
+
+    def _home(self, serve: Serve | None) -> Address | None:
+        """Where the serve answers for sessions, None where it does not (yet)."""
+        for address in serve.listens if serve is not None else ():
+            try:
+                if isinstance(session(address, {}, self.patience), Session):
+                    return address
+            except NoAnswerError:
+                continue
+        return None
+
+    def _alone(self, who: Who) -> Refusal | None:
+        serve = look(self.store, who.pid, who.build)
+        foreign = _foreign(who, serve)
+        if foreign is not None:
+            return foreign
+        home = self._home(serve)
+        if home is None:
+            return Refusal(f"process {who.pid} does not answer where it listens")
+        cookies = self._exchanged(home, self.mint(who.person))
+        if isinstance(cookies, Refusal):
+            return cookies
+        found = session(home, {"Cookie": cookies.header}, self.patience)
+        why = _unauthenticated(found, cookies)
+        return Refusal(why) if why else None
+
+    def _exchanged(self, home: Address, credential: str) -> Cookies | Refusal:
+        body = json.dumps({"credential": credential}).encode()
+        for path in self.paths:
+            answer = ask(home, path, {"Content-Type": "application/json"}, self.patience, body)
+            if answer.status == HTTPStatus.NOT_FOUND:
+                continue
+            if answer.status != HTTPStatus.OK:
+                return Refusal(f"POST {path} answers {answer.status}")
+            if not answer.cookies.values:
+                return Refusal(f"POST {path} answers 200 without a cookie")
+            return answer.cookies
+        return Refusal(f"no known path takes the credential ({', '.join(self.paths)})")
+
+
+def _foreign(who: Who, serve: Serve | None) -> Refusal | None:
+    """Say why the unit's process is not one of the build that listens."""
+    if serve is None:
+        return Refusal(f"the serve of {who.person} ended", final=True)
+    if not serve.runs_build:
+        why = f"the serve of {who.person} (process {who.pid}) runs {serve.shown}, not {who.build}"
+        return Refusal(why, Fault.HOST, final=True)
+    if not serve.listens:
+        why = f"the serve of {who.person} (process {who.pid}) listens on no port of its own"
+        return Refusal(why, Fault.HOST)
+    return None
+
+
+def _unauthenticated(found: Session | int, cookies: Cookies) -> str:
+    """Say why a session is none of these cookies, empty when it is."""
+    if isinstance(found, int):
+        return f"the session answers {found}"
+    names = ", ".join(cookies.names)
+    if found.cookie and found.cookie not in cookies.values:
+        return f"the cookie that is set is {names}, the serve looks for {found.cookie[:64]!a}"
+    return "" if found.authenticated else f"the cookie {names} does not authenticate"

@@ -1,0 +1,167 @@
+"""A pairing credential, minted as the dispatch does it: by the person's launcher, as the person.
+
+Rules:
+
+1. The mint runs as the person, never as root, with a clean environment and no descriptor of ours.
+2. What it prints is a secret until it failed; then its end is shown without secrets.
+3. Its output and its time are bounded, and nothing of it is left running.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from typing import IO, Final
+
+from attrs import frozen
+
+from t3safe.adapters._support.identity import Identity, identity_of
+from t3safe.domain.errors import DispatchError, Fault
+from t3safe.domain.redaction import redact
+
+OUTPUT_MAX: Final = 64 * 1024
+"""Bytes; a credential with its frame is some hundred."""
+_GIST_MAX: Final = 200
+_FENCED: Final = 75
+"""Exit status of what runs in place of a build while a person is fenced (EX_TEMPFAIL)."""
+_UNSELECTED: Final = 78
+"""Exit status of the launcher where no build is selected (EX_CONFIG)."""
+
+
+@frozen
+class LauncherMint:
+    """Mints for a person: `mint(person)` gives a credential that works once.
+
+    `command` may hold `{t3}`, `{base}` and `{person}`, and must print JSON; `t3` and `base` may
+    hold `{person}`.  With `switch_user` false everybody is the user that we are.  `timeout` is in
+    seconds; a mint takes one.
+    """
+
+    t3: str = "/usr/bin/t3"
+    base: str = "/home/{person}/.t3"
+    command: tuple[str, ...] = (
+        "{t3}", "auth", "pairing", "create", "--base-dir", "{base}", "--ttl", "5m", "--json",
+    )  # fmt: skip
+    switch_user: bool = True
+    timeout: float = 30.0
+
+    def __call__(self, person: str) -> str:
+        """Mint.  Raises DispatchError; its fault is BUILD where the program itself failed."""
+        try:
+            identity = identity_of(person, switch_user=self.switch_user)
+            status, printed = self._run(identity)
+        except OSError as error:
+            raise _failure(person, error.strerror or str(error), Fault.HOST) from error
+        if status == 0:
+            return _credential(person, printed)
+        raise _refused(person, status, printed)
+
+    def _words(self, person: str) -> list[str]:
+        t3, base = (text.replace("{person}", person) for text in (self.t3, self.base))
+        filled = (word.replace("{t3}", t3).replace("{base}", base) for word in self.command)
+        return [word.replace("{person}", person) for word in filled]
+
+    def _run(self, who: Identity) -> tuple[int | None, bytes]:
+        """Run the command; the status is None where it did not end in time."""
+        process = subprocess.Popen(
+            self._words(who.name),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=_environment(who),
+            umask=0o077,
+            start_new_session=True,
+            user=who.uid if who.switch else None,
+            group=who.gid if who.switch else None,
+            extra_groups=who.groups if who.switch else None,
+        )
+        deadline = time.monotonic() + self.timeout
+        try:
+            printed = _listen(_output(process), deadline)
+            return process.wait(max(0.0, deadline - time.monotonic())), printed
+        except (TimeoutError, subprocess.TimeoutExpired):
+            return None, b""
+        finally:
+            _end(process)
+
+
+def _environment(who: Identity) -> dict[str, str]:
+    path = os.environ.get("PATH", os.defpath)
+    return {
+        "PATH": path,
+        "HOME": who.home,
+        "USER": who.name,
+        "LOGNAME": who.name,
+        "LANG": "C.UTF-8",
+    }
+
+
+def _listen(pipe: IO[bytes], deadline: float) -> bytes:
+    """Read to the end or to OUTPUT_MAX; raises TimeoutError."""
+    heard = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while len(heard) < OUTPUT_MAX:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError
+            chunk = os.read(pipe.fileno(), OUTPUT_MAX)
+            if not chunk:
+                break
+            heard += chunk
+    return heard
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the mint's whole group; its leader is not reaped before, so its id is still its own."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    _output(process).close()
+    process.wait()
+
+
+def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert process.stdout is not None, "it was started with a pipe"  # noqa: S101
+    return process.stdout
+
+
+def _credential(person: str, printed: bytes) -> str:
+    try:
+        credential = json.loads(printed)["credential"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        what = "something else than a credential" if printed.strip() else "nothing"
+        raise _failure(person, f"the mint prints {what}", Fault.BUILD) from error
+    if not isinstance(credential, str) or not credential:
+        raise _failure(person, "the mint prints an empty credential", Fault.BUILD)
+    return credential
+
+
+def _refused(person: str, status: int | None, printed: bytes) -> DispatchError:
+    if status is None:
+        return _failure(person, "the mint did not end in time", Fault.BUILD)
+    if status == _FENCED:
+        why = "they are fenced, no build can run; `t3safe recover` lifts the fence"
+        return _failure(person, why, Fault.HOST)
+    if status == _UNSELECTED:
+        why = "no build is selected for them; look with `t3safe status`"
+        return _failure(person, why, Fault.HOST)
+    told = _gist(printed)
+    why = f"the mint ended with status {status}{told and f': {told}'}"
+    return _failure(person, why, Fault.BUILD)
+
+
+def _gist(printed: bytes) -> str:
+    """What a failed mint said last, without secrets and fit for a log line."""
+    lines = redact(printed.decode("utf-8", "replace")).strip().splitlines()
+    plain = "".join(mark if mark.isprintable() else " " for mark in lines[-1]) if lines else ""
+    return " ".join(plain.split())[:_GIST_MAX]
+
+
+def _failure(person: str, why: str, fault: Fault) -> DispatchError:
+    return DispatchError(f"cannot mint for {person}: {why}", fault=fault)

@@ -1,0 +1,114 @@
+"""The process behind a person's serve: which build it runs, and where it listens.
+
+A cookie proves that somebody answered; only this proves that it was the unit's own process, of the
+build that is selected.  What a process says of itself is its owner's word: a person can lie here
+about themselves and nobody else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import psutil
+from attrs import frozen
+
+from t3safe.adapters._support.layout import BUILDS, build_folder
+from t3safe.adapters.dispatch.asking import Address
+from t3safe.domain.errors import DispatchError
+from t3safe.domain.versions import Version
+
+PORTS_MAX: Final = 8
+"""A serve listens on one port; what its terminals start is not among its programs."""
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses that are looked for
+_NAME: Final = re.compile(r"^[A-Za-z0-9._+-]{1,64}$")
+
+
+@frozen
+class Serve:
+    """A unit's process as it was found.
+
+    `runs_build` says whether it, or a process below it, runs the build that was asked for; `shown`
+    is what it runs, for a message; `listens` where those processes accept connections.
+    """
+
+    pid: int
+    runs_build: bool
+    shown: str
+    listens: tuple[Address, ...]
+
+
+def look(store: Path, pid: int, build: Version) -> Serve | None:
+    """Look at a unit's process and those below it; None when it is gone.
+
+    Raises DispatchError where it may not be looked at.
+    """
+    try:
+        main = psutil.Process(pid)
+        tree = [main, *main.children(recursive=True)]
+        folders = _spellings(build_folder(store, build))
+        own = [process for process in tree if _runs(process, folders)]
+        listens = _listening(own)
+        return Serve(pid, bool(own), _shown(store, main), listens)
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.AccessDenied as error:
+        message = f"cannot look at process {error.pid}: run it as root or as the serve's user"
+        raise DispatchError(message) from error
+
+
+def _spellings(folder: Path) -> tuple[str, ...]:
+    """The ways in which a command line may name a folder: as configured, and with links resolved.
+
+    The folder is ours, not a person's, so resolving it follows nobody's links.
+    """
+    return tuple({f"{folder}/", f"{folder.resolve()}/"})
+
+
+def _words(process: psutil.Process) -> list[str]:
+    """The program and the words it was started with; none when it is gone."""
+    try:
+        return [_program(process), *process.cmdline()]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _program(process: psutil.Process) -> str:
+    try:
+        return process.exe()
+    except psutil.AccessDenied:
+        return ""
+
+
+def _runs(process: psutil.Process, folders: tuple[str, ...]) -> bool:
+    return any(word.startswith(folders) for word in _words(process))
+
+
+def _listening(processes: Iterable[psutil.Process]) -> tuple[Address, ...]:
+    found = {address for process in processes for address in _sockets(process)}
+    return tuple(sorted(found, key=lambda address: address.port)[:PORTS_MAX])
+
+
+def _sockets(process: psutil.Process) -> Iterator[Address]:
+    try:
+        connections = process.net_connections(kind="tcp")
+    except psutil.NoSuchProcess:
+        return
+    for connection in connections:
+        if connection.status == psutil.CONN_LISTEN:
+            host = connection.laddr.ip
+            yield Address(_ANY.get(host, host), connection.laddr.port)
+
+
+def _shown(store: Path, main: psutil.Process) -> str:
+    """Name what the main process runs: a build of the store, or a program."""
+    words = _words(main)
+    for root in _spellings(store / BUILDS):
+        for word in words:
+            version = word.removeprefix(root).partition("/")[0]
+            if word.startswith(root) and _NAME.match(version):
+                return version
+    name = Path(words[0]).name if words else ""
+    return name if _NAME.match(name) else "another program"

@@ -1,0 +1,6 @@
+"""The gate on real parts: every rehearsal is a worker process inside a sandbox of its own."""
+
+from t3safe.adapters.gate.sandboxes import PLAIN, Sandbox, choose_sandbox, namespace_sandbox
+from t3safe.adapters.gate.sandboxgate import SandboxGate
+
+__all__ = ["PLAIN", "Sandbox", "SandboxGate", "choose_sandbox", "namespace_sandbox"]

@@ -1,0 +1,91 @@
+"""What a staged package says of itself, and what its program and node print."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+from t3safe.adapters.gate.messages import Request
+from t3safe.adapters.gate.places import Places
+from t3safe.adapters.gate.processes import Ended, run
+from t3safe.domain.gate import PACKAGE, IdentityFacts
+
+NODE_SECONDS: Final = 30.0
+_MANIFEST_MAX: Final = 4 * 1024**2
+_REPORTED: Final = re.compile(r"^t3 v(\S+)\s*$", re.MULTILINE)
+_NODE: Final = re.compile(r"^v?(\d+\.\d+\.\d+\S*)\s*$", re.MULTILINE)
+
+
+def identity_facts(request: Request, places: Places) -> IdentityFacts:
+    """Measure the facts of the first check; what cannot be had is empty."""
+    body = _manifest(Path(request.program))
+    name, bins = _text(body.get("name")), body.get("bin")
+    return IdentityFacts(
+        name=name,
+        repository=_text(_inside(body.get("repository"), "url")),
+        # A `bin` that is one path is a program with the package's name.
+        bins=(name,) if isinstance(bins, str) else tuple(bins if isinstance(bins, dict) else ()),
+        engines=_text(_inside(body.get("engines"), "node")),
+        node=_found(_NODE, _printed(places, request, request.node)),
+        reported=_found(_REPORTED, _printed(places, request, request.program)),
+    )
+
+
+def node_program(node: str) -> str:
+    """Find the node that the units run, as an absolute path; empty where there is none."""
+    found = shutil.which(node)
+    return str(Path(found).absolute()) if found else ""
+
+
+def node_version(program: str) -> str:
+    """Ask a node for its version outside of any sandbox; empty where it tells none."""
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={},
+            timeout=NODE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return _found(_NODE, done.stdout.decode("utf-8", "replace"))
+
+
+def _manifest(program: Path) -> dict[str, Any]:
+    """Read the package.json beside the `.bin` that holds the program, empty if there is none."""
+    path = program.parent.parent / PACKAGE / "package.json"
+    try:
+        with path.open("rb") as file:
+            body = json.loads(file.read(_MANIFEST_MAX))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _printed(places: Places, request: Request, program: str) -> str:
+    try:
+        ended: Ended = run(places, [program, "--version"], request.step_limit)
+    except OSError:
+        return ""
+    return ended.output if ended.status == 0 else ""
+
+
+def _found(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return found[1] if found else ""
+
+
+def _inside(value: object, key: str) -> object:
+    """Give the named part of a setting that may also be written without its parts."""
+    return value.get(key) if isinstance(value, dict) else value
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,126 @@
+"""What the gate asks a worker, and what the worker answers: one line of JSON each way.
+
+The worker runs as the same user as the build, so its answer is believed only where it has the
+documented form and size.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+from cattrs.preconf.json import make_converter
+
+from t3safe.domain.errors import Fault
+from t3safe.domain.gate import CheckResult, DispatchKnowledge
+from t3safe.domain.ledgers import SetLedger
+
+ANSWER_MAX: Final = 8 * 1024**2
+"""Bytes of an answer: the log's tail, and the counts of some ten thousand tables twice."""
+
+_CONVERTER: Final = make_converter(forbid_extra_keys=True)
+
+
+class UnreadableAnswerError(Exception):
+    """Raised when what a worker printed is not an answer."""
+
+
+@frozen
+class Account:
+    """The user whom a rehearsal becomes; it owns nothing else on this host."""
+
+    uid: int
+    gid: int
+
+
+@frozen
+class Request:
+    """One rehearsal to be held; times in seconds, paths absolute.
+
+    `port` 0 takes a free one.  `deadline` is for one start of the serve, `stop_limit` for one
+    stop, `step_limit` for one command.  `schema` is what the build made of the empty set, None
+    where that is not known.
+    """
+
+    build: str
+    program: str
+    node: str
+    folder: str
+    host: str
+    port: int
+    own_network: bool
+    account: Account | None
+    deadline: float
+    soak: float
+    stop_limit: float
+    step_limit: float
+    tolerance: float
+    dispatch: DispatchKnowledge
+    schema: SetLedger | None
+
+    def dumps(self) -> bytes:
+        """Give the line that `loads` reads."""
+        return _CONVERTER.dumps(self).encode("ascii") + b"\n"
+
+    @classmethod
+    def loads(cls, line: bytes) -> Request:
+        """Read a request of our own parent."""
+        return _CONVERTER.loads(line, cls)
+
+
+@frozen
+class Report:
+    """A rehearsal that was held.  Nothing in here is secret.
+
+    `rows_*` are rows per `file:table`; `timings` seconds per check; `leftovers` the names of
+    processes that outlived the serve's stop; `log_tail` the last part of the serve's log.
+    """
+
+    checks: tuple[CheckResult, ...]
+    before: SetLedger
+    after: SetLedger | None
+    rows_before: dict[str, int]
+    rows_after: dict[str, int]
+    events_lost: int
+    timings: dict[str, float]
+    leftovers: tuple[str, ...]
+    log_tail: str
+
+
+@frozen
+class Trouble:
+    """Why no rehearsal could be held; says nothing about the build."""
+
+    reason: str
+    fault: Fault = Fault.HOST
+
+
+@frozen
+class Answer:
+    """What a worker prints: exactly one of both."""
+
+    report: Report | None = None
+    trouble: Trouble | None = None
+
+    def dumps(self) -> str:
+        """Give the text that `loads` reads."""
+        return _CONVERTER.dumps(self)
+
+    @classmethod
+    def loads(cls, text: bytes) -> Report | Trouble:
+        """Read what a worker printed.  Raises UnreadableAnswerError."""
+        try:
+            answer = _CONVERTER.loads(text, cls)
+        # A converter lets out whatever a hostile text provokes in it; none of it is an answer.
+        except Exception as error:
+            raise UnreadableAnswerError(str(error)[:200]) from error
+        found = answer.report or answer.trouble
+        if found is None:
+            message = "an empty answer"
+            raise UnreadableAnswerError(message)
+        return found
+
+
+def plain(value: object) -> object:
+    """Give a value of ours as JSON knows it, for a file that people read."""
+    return _CONVERTER.unstructure(value)

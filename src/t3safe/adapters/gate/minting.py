@@ -1,0 +1,67 @@
+"""Having a pairing credential made, as the dispatch does."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Final
+
+from attrs import field, frozen
+
+from t3safe.adapters.gate.messages import Request
+from t3safe.adapters.gate.places import Places
+from t3safe.adapters.gate.processes import Ended, run
+from t3safe.adapters.gate.servelog import Secrets
+
+TTL: Final = "5m"
+_PAUSES: Final = (0.2, 0.4, 0.8, 1.6)
+"""Seconds before each further attempt where the one before met a locked database."""
+_LOCKED: Final = "database is locked"
+_PROBLEM_MAX: Final = 200
+
+
+@frozen
+class Minted:
+    """A credential, or why there is none."""
+
+    credential: str = field(default="", repr=False)
+    problem: str = ""
+
+
+def mint(request: Request, places: Places, secrets: Secrets) -> Minted:
+    """Have a credential made; a database that is locked for a moment is tried again."""
+    command = [request.program, "auth", "pairing", "create", "--base-dir", str(places.base)]
+    command += ["--ttl", TTL, "--json"]
+    try:
+        ended = run(places, command, request.step_limit)
+        for pause in _PAUSES:
+            if _LOCKED not in ended.output:
+                break
+            time.sleep(pause)
+            ended = run(places, command, request.step_limit)
+    except OSError as error:
+        return Minted(problem=f"the program cannot be executed: {error.strerror}")
+    return _understood(ended, request.step_limit, secrets)
+
+
+def _understood(ended: Ended, limit: float, secrets: Secrets) -> Minted:
+    credential = _credential(ended.output) if ended.status == 0 else ""
+    secrets.add(credential)
+    if credential:
+        return Minted(credential)
+    if ended.status is None:
+        return Minted(problem=f"`auth pairing create` took longer than {limit:g} s")
+    lines = [line.strip() for line in ended.output.splitlines() if line.strip()]
+    said = secrets.clean(lines[-1])[:_PROBLEM_MAX] if lines else "nothing printed"
+    return Minted(problem=f"`auth pairing create` exits {ended.status}: {said}")
+
+
+def _credential(output: str) -> str:
+    """Read the credential out of what was printed, empty when it is of another form."""
+    try:
+        # Lines may stand before the JSON; raw_decode lets them stand behind it, too.
+        found, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])
+    except (ValueError, RecursionError):
+        return ""
+    credential = found.get("credential") if isinstance(found, dict) else None
+    return credential if isinstance(credential, str) else ""

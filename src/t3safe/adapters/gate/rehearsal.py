@@ -1,0 +1,330 @@
+"""One rehearsal, held inside the sandbox: `python -m t3safe.adapters.gate.rehearsal`.
+
+It takes a `Request` as one line on standard input and prints an `Answer`.
+
+Rules:
+
+1. The eight checks are run in order; the first that fails ends the rehearsal.  Each is judged by
+   the domain, from facts that were measured here.
+2. Nothing of the build runs any more when the answer is printed, nor when the parent goes away.
+3. What the build did not do is Trouble, never a failed check: a port that somebody else took, a
+   copy that was unreadable before the build saw it, a node that cannot be run.
+4. No secret leaves: not in the answer, not in a command line, not in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import attrs
+from attrs import define, field
+
+from t3safe.adapters.gate import probing, processes, statefacts
+from t3safe.adapters.gate.confinement import confine
+from t3safe.adapters.gate.identity import identity_facts
+from t3safe.adapters.gate.messages import Answer, Report, Request, Trouble
+from t3safe.adapters.gate.minting import mint
+from t3safe.adapters.gate.places import Places
+from t3safe.adapters.gate.probing import Site
+from t3safe.adapters.gate.processes import Serve
+from t3safe.adapters.gate.servelog import Secrets, ServeLog
+from t3safe.domain import gate
+from t3safe.domain.errors import Fault
+from t3safe.domain.gate import Check, CheckResult
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.versions import Version
+
+ORPHANED: Final = 3
+"""Exit status of a worker whose parent went away."""
+_SOAK_POLL: Final = 0.1
+
+
+class TroubleError(Exception):
+    """Raised where no rehearsal can be held, through no fault of the build (rule 3)."""
+
+    def __init__(self, reason: str, fault: Fault = Fault.HOST) -> None:
+        super().__init__(reason)
+        self.fault = fault
+
+
+@define
+class Rehearsing:
+    """A rehearsal in progress; `run` holds it once."""
+
+    request: Request
+    _places: Places = field(init=False)
+    _log: ServeLog = field(init=False)
+    _secrets: Secrets = field(factory=Secrets, init=False)
+    _site: Site = field(init=False)
+    _serve: Serve | None = field(default=None, init=False)
+    _before: SetLedger = field(factory=SetLedger, init=False)
+    _after: SetLedger | None = field(default=None, init=False)
+    _rows_before: dict[str, int] = field(factory=dict, init=False)
+    _rows_after: dict[str, int] = field(factory=dict, init=False)
+    _events_lost: int = field(default=0, init=False)
+    _paired: gate.PairingFacts = field(factory=lambda: gate.PairingFacts(False), init=False)
+    _leftovers: tuple[str, ...] = field(default=(), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._places = Places(Path(self.request.folder))
+        self._log = ServeLog(self._places.log, self._secrets)
+        self._site = Site(self.request.host, self.request.port)
+
+    def run(self) -> Report:
+        """Run the checks until one fails (rule 1).  Raises TroubleError."""
+        self._measure_before()
+        checks: list[CheckResult] = []
+        timings: dict[str, float] = {}
+        for check in self._checks():
+            begun = time.monotonic()
+            checks.append(check())
+            timings[checks[-1].check] = round(time.monotonic() - begun, 3)
+            if not checks[-1].passed:
+                break
+        self._wind_down()
+        return self._report(checks, timings)
+
+    def _checks(self) -> tuple[Callable[[], CheckResult], ...]:
+        return (
+            self._identity,
+            self._live,
+            self._migrated,
+            self._preserved,
+            self._pair,
+            self._contract,
+            self._reopened,
+            self._soak,
+        )
+
+    def _report(self, checks: list[CheckResult], timings: dict[str, float]) -> Report:
+        tail = self._log.tail()
+        return Report(
+            checks=tuple(self._shown(result) for result in checks),
+            before=self._before,
+            after=self._after,
+            rows_before=self._rows_before,
+            rows_after=self._rows_after,
+            events_lost=self._events_lost,
+            timings=timings,
+            leftovers=self._leftovers,
+            log_tail=tail,
+        )
+
+    def _shown(self, result: CheckResult) -> CheckResult:
+        hide = self._secrets.hide
+        notes = tuple(hide(note) for note in result.notes)
+        return attrs.evolve(result, reason=hide(result.reason), notes=notes)
+
+    def _measure_before(self) -> None:
+        userdata = self._places.userdata
+        try:
+            self._before = statefacts.ledger(userdata)
+            self._rows_before = statefacts.rows(userdata)
+            statefacts.keep_events(userdata, self._places.events)
+        except statefacts.UnreadableSetError as error:
+            message = f"the copy cannot be read before the build has run on it: {error}"
+            raise TroubleError(message) from error
+
+    # --- the checks ------------------------------------------------------------------------------
+
+    def _identity(self) -> CheckResult:
+        facts = identity_facts(self.request, self._places)
+        if not facts.node:
+            message = f"{self.request.node} --version tells no version: set the gate's node"
+            raise TroubleError(message)
+        return gate.judge_identity(Version.parse(self.request.build), facts)
+
+    def _live(self) -> CheckResult:
+        return gate.judge_live(self._start())
+
+    def _migrated(self) -> CheckResult:
+        facts = statefacts.ledger_facts(self._places.userdata)
+        self._after = facts.ledger
+        return gate.judge_migrated(
+            gate.MigratedFacts(self._before, facts.ledger, self.request.schema, facts.damage)
+        )
+
+    def _preserved(self) -> CheckResult:
+        try:
+            self._rows_after = statefacts.rows(self._places.userdata)
+            self._events_lost = statefacts.events_lost(self._places.userdata, self._places.events)
+        except statefacts.UnreadableSetError as error:
+            return gate.failed(Check.PRESERVED, f"the migrated copy cannot be read, {error}")
+        facts = gate.PreservedFacts(self._rows_before, self._rows_after, self._events_lost)
+        return gate.judge_preserved(facts, self.request.tolerance)
+
+    def _pair(self) -> CheckResult:
+        self._paired = self._walk()
+        return self._ended(Check.PAIRED) or gate.judge_paired(self._paired)
+
+    def _contract(self) -> CheckResult:
+        return gate.judge_contract(self._paired.path, self._paired.cookie, self.request.dispatch)
+
+    def _reopened(self) -> CheckResult:
+        ended = self._ended(Check.REOPENED)
+        if ended is not None:
+            return ended
+        limit = self.request.stop_limit
+        if not self._running().stop(limit):
+            reason = f"the serve did not stop within {limit:g} s of SIGTERM"
+            return gate.failed(Check.REOPENED, reason)
+        # A service manager ends what is left of a unit, too.
+        self._leftovers = processes.end_all()
+        live = self._start()
+        if not gate.judge_live(live, Check.REOPENED).passed:
+            return gate.judge_live(live, Check.REOPENED)
+        pairing = self._walk()
+        return self._ended(Check.REOPENED) or gate.judge_reopened(live, pairing)
+
+    def _soak(self) -> CheckResult:
+        begun = time.monotonic()
+        asked = self.request.soak
+        while (endured := time.monotonic() - begun) < asked and self._quiet():
+            time.sleep(min(_SOAK_POLL, asked - endured))
+        facts = gate.SoakFacts(
+            asked, time.monotonic() - begun, self._running().exited(), self._log.trouble()
+        )
+        result = gate.judge_soak(facts)
+        if not result.passed:
+            return attrs.evolve(result, notes=facts.trouble)
+        still = gate.judge_live(self._answering(probing.ANSWER_SECONDS), Check.SOAK)
+        return result if still.passed else still
+
+    # --- the serve -------------------------------------------------------------------------------
+
+    def _running(self) -> Serve:
+        if self._serve is None:
+            message = "no serve was started"
+            raise TroubleError(message)
+        return self._serve
+
+    def _wind_down(self) -> None:
+        """Stop a serve that still runs, so that the log has its last words, and end the rest."""
+        if self._serve is not None and self._serve.exited() is None:
+            self._serve.stop(min(self.request.stop_limit, _LAST_STOP))
+        self._leftovers += processes.end_all()
+
+    def _quiet(self) -> bool:
+        return self._running().exited() is None and not self._log.trouble()
+
+    def _start(self) -> gate.LiveFacts:
+        self._site = attrs.evolve(self._site, port=self._free_port())
+        request = self.request
+        command = [request.program, "serve", "--host", request.host, "--port", str(self._site.port)]
+        command += ["--base-dir", str(self._places.base)]
+        try:
+            self._serve = Serve.start(self._places, command)
+        except OSError as error:
+            return _unstartable(error, request.deadline)
+        facts = self._answering(request.deadline)
+        if facts.exited is not None:
+            self._blame_the_port()
+        return facts
+
+    def _answering(self, deadline: float) -> gate.LiveFacts:
+        serve = self._running()
+        answered, seconds = probing.await_answer(
+            self._site, lambda: serve.exited() is not None, deadline
+        )
+        own = answered and serve.listens_on(self._site.port)
+        exited = serve.exited()
+        words = self._log.last_words(serve.log_start) if exited is not None else ""
+        return gate.LiveFacts(answered, own, exited, seconds, deadline, words)
+
+    def _ended(self, check: Check) -> CheckResult | None:
+        """The failure of a check during which the serve ended by itself, None while it runs."""
+        serve = self._running()
+        exited = serve.exited()
+        if exited is None:
+            return None
+        words = self._log.last_words(serve.log_start)
+        return gate.judge_live(gate.LiveFacts(False, False, exited, 0.0, 0.0, words), check)
+
+    def _free_port(self) -> int:
+        """The port to bind; one that cannot be bound now is no fault of the build (rule 3)."""
+        # A second start takes the first one's port, as a unit does.
+        wanted = self._site.port
+        try:
+            return _bindable(self.request.host, wanted)
+        except OSError as error:
+            message = f"port {wanted} of {self.request.host} cannot be bound: {error.strerror}"
+            raise TroubleError(message, Fault.LATER) from error
+
+    def _blame_the_port(self) -> None:
+        """Tell a serve that found its port taken from one that ended for a reason of its own."""
+        processes.end_all()
+        self._free_port()
+
+    def _walk(self) -> gate.PairingFacts:
+        """Walk through the pairing once."""
+        minted = mint(self.request, self._places, self._secrets)
+        if not minted.credential:
+            return gate.PairingFacts(minted=False, mint_problem=minted.problem)
+        done = probing.exchange(self._site, minted.credential, self.request.dispatch)
+        self._secrets.add(done.token)
+        return done.facts
+
+
+_LAST_STOP: Final = 3.0
+"""Seconds that a serve gets to end by itself where nothing is judged any more."""
+
+
+def _unstartable(error: OSError, deadline: float) -> gate.LiveFacts:
+    # 126 is a shell's status for a program that is there and cannot be executed.
+    return gate.LiveFacts(False, False, 126, 0.0, deadline, f"cannot be executed: {error.strerror}")
+
+
+def _bindable(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return int(probe.getsockname()[1])
+
+
+def hold(request: Request) -> Answer:
+    """Hold a rehearsal and leave nothing of it running; whatever goes wrong is an answer."""
+    try:
+        try:
+            confine(own_network=request.own_network, account=request.account)
+            report = Rehearsing(request).run()
+        finally:
+            processes.end_all()
+    except TroubleError as error:
+        return Answer(trouble=Trouble(str(error), error.fault))
+    except (OSError, sqlite3.Error, subprocess.SubprocessError, processes.StubbornError) as error:
+        return Answer(trouble=Trouble(f"{type(error).__name__}: {error}"))
+    return Answer(report=report)
+
+
+def _die_with_parent() -> None:
+    while os.read(0, 1024):
+        pass
+    with suppress(processes.StubbornError):
+        processes.end_all()
+    os._exit(ORPHANED)
+
+
+def main() -> None:
+    """Answer the request on standard input, unless the parent goes away first (rule 2)."""
+    request = Request.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    answer = hold(request)
+    sys.stdout.write(answer.dumps())
+    sys.stdout.flush()
+    # The watching thread sits in a read that never returns; nothing else is left to be done.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""What a rehearsal runs in: a command that the worker is started with.
+
+A namespace has a network of its own, so that the serve binds as in production and nobody reaches
+it, and process ids of its own, so that the kernel ends whatever the worker leaves.  Plain is no
+isolation at all: for containers and for hosts without root where no namespace can be had.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Final
+
+from attrs import frozen
+
+from t3safe.domain.errors import GateError
+
+_PROBE_SECONDS: Final = 10.0
+_NAMESPACES: Final = ("--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+@frozen
+class Sandbox:
+    """A kind of sandbox: `prefix` is put before the worker's command.
+
+    With a network of its own the worker brings the loopback device up and every port is free.
+    """
+
+    kind: str
+    prefix: tuple[str, ...]
+    own_network: bool
+
+
+PLAIN: Final = Sandbox("plain", (), own_network=False)
+
+
+def namespace_sandbox() -> Sandbox:
+    """Namespaces by unshare(1); without root the worker is root of a user namespace only."""
+    user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+    return Sandbox("namespace", ("unshare", *user, *_NAMESPACES), own_network=True)
+
+
+def choose_sandbox(kind: str) -> Sandbox:
+    """Give the sandbox of this kind: namespace, plain, or auto for the best that works here.
+
+    Raises GateError when a namespace is asked for and cannot be had.
+    """
+    if kind == "plain":
+        return PLAIN
+    sandbox = namespace_sandbox()
+    problem = _problem(sandbox)
+    if not problem:
+        return sandbox
+    if kind == "auto":
+        return PLAIN
+    message = (
+        f"cannot make a network namespace to rehearse in: {problem}; run as root, allow "
+        "unprivileged user namespaces, or set the gate's sandbox to plain"
+    )
+    raise GateError(message)
+
+
+def _problem(sandbox: Sandbox) -> str:
+    try:
+        done = subprocess.run(
+            [*sandbox.prefix, "true"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stderr.decode("utf-8", "replace").strip() if done.returncode else ""

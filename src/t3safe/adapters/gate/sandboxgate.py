@@ -1,0 +1,266 @@
+"""The port Gate: who is rehearsed when, in what room, and what is made of it.
+
+Rules:
+
+1. The empty set comes first; its ledger is what every other copy must end with.
+2. The others follow, as many at a time as are allowed and as memory and disk have room for.
+3. A failed check is an answer.  Whatever keeps a rehearsal from being held is a GateError, and
+   then every other rehearsal of the batch is ended too: half a batch proves nothing.
+4. A snapshot is never touched: builds see copies, which `copy_set` makes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pwd
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import psutil
+from attrs import field, frozen
+
+from t3safe.adapters.gate.evidence import Evidence
+from t3safe.adapters.gate.identity import node_program, node_version
+from t3safe.adapters.gate.messages import Account, Report, Request
+from t3safe.adapters.gate.places import PROVIDERS, Places
+from t3safe.adapters.gate.rooms import Rooms, free_bytes
+from t3safe.adapters.gate.sandboxes import Sandbox
+from t3safe.adapters.gate.workers import Workers
+from t3safe.domain.effects import Subject
+from t3safe.domain.errors import Fault, GateError, PortError
+from t3safe.domain.gate import EMPTY, DispatchKnowledge, Rehearsal
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.people import valid_person
+from t3safe.domain.versions import Version
+
+GATE: Final = 1
+"""The version of the gate's judgement; raise it when a build that failed might pass now."""
+SERVE_BYTES: Final = 768 * 1024**2
+"""Memory for one rehearsal: a serve takes up to 305 MB and a mint runs beside it."""
+_GIB: Final = 1024**3
+_SLACK: Final = 600.0
+"""Seconds beside starts, stops and soak: the commands and requests have limits of their own."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@frozen
+class SandboxGate:
+    """Rehearses builds in sandboxes; sizes in bytes, times in seconds.
+
+    Args:
+        program: the program of a build, `<build>/node_modules/.bin/t3`.
+        copy_set: fills an existing empty folder with the set of (person, snapshot), laid out as
+            below `userdata`, readable and writable for `user`; may raise a PortError or OSError.
+        set_size: the size of that set.
+        evidence: the folder below which evidence is kept.
+        tmp: where sandboxes are made, with room for copies of databases.
+        sandbox: what rehearsals run in, see `choose_sandbox`.
+        user: whom rehearsals run as when we are root, a user who owns nothing on this host; None
+            is for hosts without root, where they run as we do.
+        node: the node that the units run, a path or a name on our PATH.
+        bind_host: where serves bind; production binds 0.0.0.0, and t3 names its cookie by it.
+        port: where serves bind in a network of their own; elsewhere any free port is taken.
+        soak: how long a serve must hold out.
+        deadline: for one start, with `deadline_per_gib` added for each GiB of the set.
+        stop_limit: for one stop.
+        step_limit: for one command of the build.
+        tolerance: the share of a table's rows that a migration may clean up.
+        dispatch: what the host's dispatch knows.
+        jobs: how many rehearsals may be held at a time.
+        evidence_keep: of how many batches evidence is kept.
+        slack: how much longer than all of its limits a rehearsal may take.
+        python: the interpreter that has t3safe; `user` must be able to run it.
+        free_space: the bytes that are free at a path.
+        now: the clock by which evidence is named, in UTC.
+    """
+
+    program: Callable[[Version], Path]
+    copy_set: Callable[[str, str, Path], None]
+    set_size: Callable[[str, str], int]
+    evidence: Path
+    tmp: Path
+    sandbox: Sandbox
+    user: str | None = None
+    node: str = "node"
+    bind_host: str = "0.0.0.0"  # noqa: S104 - as production binds
+    port: int = 3799
+    soak: float = 90.0
+    deadline: float = 30.0
+    deadline_per_gib: float = 30.0
+    stop_limit: float = 30.0
+    step_limit: float = 30.0
+    tolerance: float = 0.05
+    dispatch: DispatchKnowledge = field(factory=DispatchKnowledge)
+    jobs: int = 2
+    evidence_keep: int = 20
+    slack: float = _SLACK
+    python: str = sys.executable
+    free_space: Callable[[Path], int] = free_bytes
+    now: Callable[[], datetime] = _now
+
+    def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
+        """Run the build through the eight checks on a copy for each subject, in the order asked.
+
+        Raises GateError when any of the rehearsals could not be held.
+        """
+        batch = self._batch(build, subjects)
+        batch.rooms.sweep()
+        # The empty set is rehearsed also where nobody asks for it: its ledger is needed.
+        nobody = Subject(EMPTY, "")
+        first = batch.hold(nobody, None)
+        held = {nobody.person: first}
+        others = [subject for subject in subjects if subject.person != EMPTY]
+        held |= batch.hold_all(others, first.schema, self._at_a_time())
+        Evidence(self.evidence, self.evidence_keep).prune()
+        return tuple(held[subject.person] for subject in subjects)
+
+    def fingerprint(self) -> str:
+        """What makes this gate this gate.  Raises GateError when the node tells no version."""
+        content = {
+            "gate": GATE,
+            "bind": self.bind_host,
+            "deadline": [self.deadline, self.deadline_per_gib, self.stop_limit, self.step_limit],
+            "dispatch": [self.dispatch.paths, self.dispatch.cookies],
+            "node": self._node_version(),
+            "providers": sorted(PROVIDERS),
+            "sandbox": self.sandbox.kind,
+            "soak": self.soak,
+            "tolerance": self.tolerance,
+            "user": self.user,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def _batch(self, build: Version, subjects: tuple[Subject, ...]) -> _Batch:
+        for subject in subjects:
+            if subject.person != EMPTY and not valid_person(subject.person):
+                message = f"cannot rehearse {build} on {subject.person[:64]!r}: not a user name"
+                raise GateError(message)
+        program = self.program(build)
+        if not program.is_file():
+            message = f"cannot rehearse {build}: the store has no program {program}; stage it again"
+            raise GateError(message)
+        self._node_version()
+        rooms = Rooms(self.tmp, self._account(), self.free_space)
+        return _Batch(self, build, program, self.now(), rooms)
+
+    def _account(self) -> Account | None:
+        if self.user is None:
+            return None
+        try:
+            entry = pwd.getpwnam(self.user)
+        except KeyError:
+            message = f"there is no user {self.user!r} to rehearse as; make one, or set another"
+            raise GateError(message) from None
+        if entry.pw_uid == 0:
+            message = f"{self.user!r} is root, and no build is rehearsed as root; set another user"
+            raise GateError(message)
+        return Account(entry.pw_uid, entry.pw_gid)
+
+    def _node_version(self) -> str:
+        found = node_version(node_program(self.node))
+        if not found:
+            message = f"`{self.node} --version` tells no version; install node, or set the gate's"
+            raise GateError(message)
+        return found
+
+    def _at_a_time(self) -> int:
+        fitting = psutil.virtual_memory().available // SERVE_BYTES
+        return max(1, min(self.jobs, fitting))
+
+
+@frozen
+class _Batch:
+    """One build's rehearsals, begun together."""
+
+    gate: SandboxGate
+    build: Version
+    program: Path
+    at: datetime
+    rooms: Rooms
+    stop: threading.Event = field(factory=threading.Event)
+
+    def hold_all(
+        self, subjects: list[Subject], schema: SetLedger | None, at_a_time: int
+    ) -> dict[str, Rehearsal]:
+        """Rehearse on each subject's copy; the first that cannot be held ends all (rule 3)."""
+        with ThreadPoolExecutor(at_a_time) as pool:
+            futures = {
+                subject.person: pool.submit(self.hold, subject, schema) for subject in subjects
+            }
+            try:
+                ended, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
+                for future in ended:
+                    future.result()
+                return {person: future.result() for person, future in futures.items()}
+            finally:
+                # Also when a person or a signal interrupts the wait: the pool waits for its
+                # threads, and these for their workers.
+                self.stop.set()
+                for future in futures.values():
+                    future.cancel()
+
+    def hold(self, subject: Subject, schema: SetLedger | None) -> Rehearsal:
+        """Rehearse on one subject's copy and keep the evidence.  Raises GateError."""
+        whose = subject.person or "the empty set"
+        begun = time.monotonic()
+        try:
+            report = self._held(subject, schema, whose)
+        except GateError:
+            raise
+        except (PortError, OSError) as error:
+            # Whatever a copy's failure says of itself: no build has run yet.
+            later = isinstance(error, PortError) and error.fault is Fault.LATER
+            message = f"cannot rehearse {self.build} on {whose}: no copy of the set: {error}"
+            raise GateError(message, fault=Fault.LATER if later else Fault.HOST) from error
+        evidence = Evidence(self.gate.evidence, self.gate.evidence_keep)
+        folder = evidence.folder(self.at, self.build.text, subject)
+        rehearsal = Rehearsal(
+            subject=subject.person,
+            build=self.build,
+            checks=report.checks,
+            schema=report.after,
+            evidence=str(folder),
+            seconds=round(time.monotonic() - begun, 3),
+        )
+        evidence.write(folder, rehearsal, subject, report)
+        return rehearsal
+
+    def _held(self, subject: Subject, schema: SetLedger | None, whose: str) -> Report:
+        gate, person = self.gate, subject.person
+        size = 0 if person == EMPTY else gate.set_size(person, subject.snapshot)
+        with self.rooms.room(node_program(gate.node), size, whose) as places:
+            if person != EMPTY and not self.stop.is_set():
+                gate.copy_set(person, subject.snapshot, places.userdata)
+            request = self._request(places, size, schema)
+            limit = 2 * (request.deadline + request.stop_limit) + request.soak + gate.slack
+            return Workers(gate.sandbox, gate.python).hold(request, whose, limit, self.stop)
+
+    def _request(self, places: Places, size: int, schema: SetLedger | None) -> Request:
+        gate = self.gate
+        return Request(
+            build=self.build.text,
+            program=str(self.program),
+            node=node_program(gate.node),
+            folder=str(places.folder),
+            host=gate.bind_host,
+            port=gate.port if gate.sandbox.own_network else 0,
+            own_network=gate.sandbox.own_network,
+            account=self.rooms.account,
+            deadline=gate.deadline + gate.deadline_per_gib * size / _GIB,
+            soak=gate.soak,
+            stop_limit=gate.stop_limit,
+            step_limit=gate.step_limit,
+            tolerance=gate.tolerance,
+            dispatch=gate.dispatch,
+            schema=schema,
+        )

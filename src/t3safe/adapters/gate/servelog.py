@@ -1,0 +1,101 @@
+"""What must not leave a rehearsal, and the serve's log without it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+from attrs import define, field
+
+from t3safe.domain.gate import log_trouble
+from t3safe.domain.redaction import HIDDEN, redact
+
+TAIL_MAX: Final = 64 * 1024
+"""Bytes of a log that are kept as evidence, the last ones."""
+TROUBLE_MAX: Final = 20
+_CHUNK: Final = 1024 * 1024
+_SHORTEST: Final = 6
+"""Characters below which a value is too common a word to be taken out everywhere."""
+_LABELLED: Final = re.compile(r"(?im)(?:^token:\s*|[#?&](?:token|credential)=)([^\s\"'&]+)")
+_TELLING: Final = re.compile(r"error|fail|fatal|cannot|denied", re.IGNORECASE)
+_REASON_MAX: Final = 300
+
+
+@define
+class Secrets:
+    """The secrets that a worker has seen itself."""
+
+    _seen: set[str] = field(factory=set)
+
+    def add(self, value: str) -> None:
+        """Remember a secret in every form in which a log may hold it."""
+        if len(value) >= _SHORTEST:
+            self._seen |= {value, quote(value, safe=""), quote_plus(value)}
+
+    def learn(self, text: str) -> None:
+        """Remember the secrets that a log shows under their label."""
+        for found in _LABELLED.finditer(text):
+            self.add(found[1])
+
+    def hide(self, text: str) -> str:
+        """Take the seen secrets out of a text of ours."""
+        # The longest first: one may be part of another.
+        for value in sorted(self._seen, key=len, reverse=True):
+            text = text.replace(value, HIDDEN)
+        return text
+
+    def clean(self, text: str) -> str:
+        """Take the seen secrets and whatever looks like one out of a text of the build."""
+        return redact(self.hide(text))
+
+
+@define
+class ServeLog:
+    """The serve's log, read as it grows; everything given out is without secrets."""
+
+    path: Path
+    secrets: Secrets
+    _read: int = 0
+    _rest: bytes = b""
+    _trouble: list[str] = field(factory=list)
+
+    def trouble(self) -> tuple[str, ...]:
+        """Look at what was added since the last call; the lines of trouble found so far."""
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            while chunk := file.read(_CHUNK):
+                self._read += len(chunk)
+                *lines, self._rest = (self._rest[-_CHUNK:] + chunk).split(b"\n")
+                self._trouble += self._trouble_in(lines)
+                del self._trouble[TROUBLE_MAX:]
+        return (*self._trouble, *self._trouble_in([self._rest]))
+
+    def _trouble_in(self, lines: list[bytes]) -> list[str]:
+        found = log_trouble(line.decode("utf-8", "replace") for line in lines)
+        return [self.secrets.clean(line)[:_REASON_MAX] for line in found[:TROUBLE_MAX]]
+
+    def tail(self) -> str:
+        """Give the last part of the log, whole lines only: half a secret is not recognised."""
+        if not self.path.exists():
+            return ""
+        size = self.path.stat().st_size
+        with self.path.open("rb") as file:
+            file.seek(max(0, size - TAIL_MAX))
+            data = file.read(TAIL_MAX)
+        if size > TAIL_MAX:
+            data = data.partition(b"\n")[2]
+        text = data.decode("utf-8", "replace")
+        self.secrets.learn(text)
+        return self.secrets.clean(text)
+
+    def last_words(self, start: int) -> str:
+        """Give the line since `start` that tells best why a serve ended, empty if it is silent."""
+        with self.path.open("rb") as file:
+            file.seek(start)
+            text = file.read(TAIL_MAX).decode("utf-8", "replace")
+        self.secrets.learn(text)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        telling = [line for line in lines if _TELLING.search(line)] or lines[-1:]
+        return self.secrets.clean(telling[0])[:_REASON_MAX] if telling else ""

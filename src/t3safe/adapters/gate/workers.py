@@ -1,0 +1,149 @@
+"""Starting a worker in its sandbox and hearing what it has to say.
+
+Rules:
+
+1. A worker gets a clean environment, no descriptor of ours and no terminal.
+2. It lives by its standard input: when that closes, it ends everything it started and itself.
+3. One that says nothing usable, takes too long or is told to stop gives no rehearsal: GateError.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+from attrs import frozen
+
+from t3safe.adapters.gate.messages import (
+    ANSWER_MAX,
+    Answer,
+    Report,
+    Request,
+    Trouble,
+    UnreadableAnswerError,
+)
+from t3safe.adapters.gate.places import Places
+from t3safe.adapters.gate.processes import ENDING_MAX, StubbornError, end_strays
+from t3safe.adapters.gate.sandboxes import Sandbox
+from t3safe.domain.errors import Fault, GateError
+from t3safe.domain.redaction import redact
+
+_POLL: Final = 0.05
+_GRACE: Final = ENDING_MAX + 5.0
+"""Seconds in which a worker whose input closed has ended all it started."""
+_COMPLAINT_MAX: Final = 600
+
+
+@frozen
+class Workers:
+    """Holds rehearsals in a sandbox with this Python interpreter; raises GateError alone."""
+
+    sandbox: Sandbox
+    python: str
+
+    def hold(self, request: Request, whose: str, limit: float, stop: threading.Event) -> Report:
+        """Have one rehearsal held within `limit` seconds, unless `stop` is set before."""
+        what = f"cannot rehearse {request.build} on {whose}"
+        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaint:
+            try:
+                process = self._start(request, said, complaint)
+            except OSError as error:
+                message = f"{what}: {self._command()[0]} cannot be run: {error.strerror}"
+                raise GateError(message) from error
+            try:
+                try:
+                    status = _wait(process, request, limit, stop)
+                finally:
+                    _end(process, Path(request.folder))
+            except (StubbornError, subprocess.TimeoutExpired) as error:
+                message = f"{what}: its processes do not end: {error}; end them by hand"
+                raise GateError(message) from error
+            if status is None:
+                why = "it was told to stop" if stop.is_set() else f"it took more than {limit:g} s"
+                message = f"{what}: {why}; nothing is held against the build, run it again"
+                raise GateError(message, fault=Fault.LATER)
+            return _understood(what, status, _text(said, ANSWER_MAX), _words(complaint))
+
+    def _command(self) -> tuple[str, ...]:
+        module = "t3safe.adapters.gate.rehearsal"
+        return (*self.sandbox.prefix, self.python, "-I", "-X", "utf8", "-m", module)
+
+    def _start(
+        self, request: Request, said: IO[bytes], complaint: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        places = Places(Path(request.folder))
+        return subprocess.Popen(
+            self._command(),
+            cwd="/",
+            env={"HOME": str(places.home), "LC_ALL": "C.UTF-8", "PATH": os.defpath},
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=complaint,
+            start_new_session=True,
+        )
+
+
+def _wait(
+    process: subprocess.Popen[bytes], request: Request, limit: float, stop: threading.Event
+) -> int | None:
+    """Wait for the worker; its exit status, or None when it must be ended."""
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            # Shorter than what a pipe takes without a reader, but for absurd schemas.
+            process.stdin.write(request.dumps())
+            process.stdin.flush()
+    end = time.monotonic() + limit
+    while time.monotonic() < end and not stop.is_set():
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_POLL)
+    return None
+
+
+def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Let the worker end what it started, then see to it that nothing is left (rule 2)."""
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    try:
+        status = process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        status = None
+    if status == 0:
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(ENDING_MAX)
+    end_strays(folder)
+
+
+def _understood(what: str, status: int, said: bytes, complaint: str) -> Report:
+    try:
+        answer = Answer.loads(said)
+    except UnreadableAnswerError as error:
+        said_so = complaint or str(error)
+        message = f"{what}: its worker ended with status {status}: {said_so}"
+        raise GateError(message) from error
+    match answer:
+        case Report():
+            return answer
+        case Trouble(reason, fault):
+            message = f"{what}: {reason}"
+            raise GateError(message, fault=fault)
+
+
+def _text(file: IO[bytes], most: int) -> bytes:
+    file.seek(0)
+    return file.read(most)
+
+
+def _words(file: IO[bytes]) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _COMPLAINT_MAX))
+    return redact(" ".join(file.read().decode("utf-8", "replace").split()))
