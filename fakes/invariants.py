@@ -126,6 +126,8 @@ def _knows(build: FakeBuild, person: FakePerson) -> bool:
 
 
 def _unmatched(world: World, person: FakePerson) -> Iterator[str]:
+    if person.running is not None and not _knows(world.builds[person.running], person):
+        yield f"the serve of {person.running} runs and does not know the ledger"
     if person.fenced:
         return
     build = person.link or world.default
@@ -259,7 +261,7 @@ def _untrue(world: World, before: Before, outcome: str) -> Iterator[str]:
     newly = _held(world) - before.held
     if newly and not truth.may_hold:
         yield f"I6 {outcome}, and {', '.join(map(str, sorted(newly)))} is held as refused"
-    if truth.must_hold and not newly and _guilty(world, before):
+    if truth.must_hold and not newly and _guilty(world, before) and not _faults(world, before):
         yield f"I6 {outcome}, and nothing is held against the build"
     if truth.frozen is not None and bool(world.frozen) is not (truth.frozen or bool(before.frozen)):
         yield f"I6 {outcome}, and the host is {'frozen' if world.frozen else 'not frozen'}"
@@ -305,6 +307,11 @@ def _guilty(world: World, before: Before) -> bool:
         operation == "ran" and not _IN_PRODUCTION.isdisjoint(defects[detail])
         for operation, _, detail in world.log[before.log :]
     )
+
+
+def _faults(world: World, before: Before) -> bool:
+    """Whether a fault was injected since: it can hide what the build did."""
+    return any(operation == "fault" for operation, _, _ in world.log[before.log :])
 
 
 def _blamed(world: World, newly: frozenset[Version]) -> Iterator[str]:

@@ -120,15 +120,26 @@ def migrated(content: Content, known: Ledger) -> Content:
     level = entries[-1].id if entries else 0
     if known.level <= level:
         return content
-    grown = known if not content.ledger.missing_from(known) else _appended(content.ledger, known)
+    grown = _grown(content.ledger, known)
     tables = content.tables
     if level < REBUILDS_SIGN_IN.id <= known.level and SESSIONS in tables:
         tables = {**tables, SESSIONS: 0}
     return Content(grown, tables)
 
 
-def _appended(old: Ledger, known: Ledger) -> Ledger:
-    return Ledger(old.entries + tuple(item for item in known.entries if item.id > old.level))
+_GROWN: dict[tuple[int, int], tuple[Ledger, Ledger, Ledger]] = {}
+"""Both ledgers and what becomes of them, by identity: hashing thirty migrations costs too much."""
+
+
+def _grown(old: Ledger, known: Ledger) -> Ledger:
+    """The ledger after the missing migrations above its level; `known` itself where it is that."""
+    cached = _GROWN.get((id(old), id(known)))
+    if cached is None:
+        grown = known
+        if old.missing_from(known):
+            grown = Ledger(old.entries + tuple(i for i in known.entries if i.id > old.level))
+        cached = _GROWN[id(old), id(known)] = (old, known, grown)
+    return cached[2]
 
 
 @frozen(eq=False)

@@ -195,16 +195,16 @@ def _address(settings: Settings) -> RegistryAddress:
 def _builds(settings: Settings) -> BuildStore:
     npm = Npm(
         registry=lambda: _address(settings).known().url,
-        user=_npm_user(settings),
+        user=_never_root(settings, settings.npm_user),
         npm=settings.npm,
     )
     logs = settings.state_dir / "npm"
     return BuildStore(settings.store, logs, npm, space_min=settings.npm_free_bytes)
 
 
-def _npm_user(settings: Settings) -> str | None:
-    """Whom npm runs as: never root, unless everybody here is one user anyway."""
-    return None if settings.shared_user or os.geteuid() != 0 else settings.npm_user
+def _never_root(settings: Settings, user: str) -> str | None:
+    """Whom foreign code runs as: never root, unless everybody here is one user anyway."""
+    return None if settings.shared_user or os.geteuid() != 0 else user
 
 
 def _people(settings: Settings) -> UserMapPeople:
@@ -312,7 +312,7 @@ def _rules(settings: Settings) -> Rules:
 
 def _gate(settings: Settings, program: Callable[[Version], Path]) -> SandboxGate:
     states, gate = _states(settings), settings.gate
-    user = _npm_user(settings)
+    user = _never_root(settings, gate.user)
     return SandboxGate(
         program=program,
         copy_set=_copier(states, user),

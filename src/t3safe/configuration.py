@@ -68,6 +68,8 @@ class GateSettings:
     tolerance: float = 0.05
     jobs: int = 2
     node: str = "node"
+    user: str = "t3safe-gate"
+    """Whom rehearsals run as where we are root: a user who owns nothing, no builds either."""
     evidence_keep: int = 20
 
 

@@ -103,8 +103,9 @@ class Interpreter:
                 self.selection.fence(person)
             case fx.Stop(person):
                 self.services.stop(person)
-            case fx.SnapshotAtRest(person, snapshot, build):
-                return self.states.snapshot(person, snapshot, SnapshotKind.REST, build)
+            case fx.SnapshotAtRest(person, snapshot, build, giving_up):
+                kind = SnapshotKind.QUARANTINE if giving_up else SnapshotKind.REST
+                return self.states.snapshot(person, snapshot, kind, build)
             case fx.Select(person, build):
                 self.selection.select(person, build)
             case fx.Start(person):
@@ -117,8 +118,8 @@ class Interpreter:
                 return self._inspect(person)
             case fx.Bake(people, build, seconds):
                 return self.pairing.watch(people, build, seconds, self.stop)
-            case fx.Promote(build):
-                self.selection.promote(build)
+            case fx.Promote(build, everybody):
+                self._promote(build, everybody)
             case fx.Freeze(reason):
                 self.switch.freeze(reason)
             case fx.Prune(people, pinned):
@@ -157,6 +158,13 @@ class Interpreter:
             ledger=ledger,
             restoring=self.states.restoring(person),
         )
+
+    def _promote(self, build: Version, everybody: tuple[str, ...]) -> None:
+        for person in everybody:
+            present = self.selection.selected(person).build
+            if present is not None:
+                self.selection.select(person, present)
+        self.selection.promote(build)
 
     def _prune(self, people: tuple[str, ...], pinned: frozenset[str]) -> None:
         """Throw away what retention gives up; one person's trouble keeps nobody else's room."""

@@ -161,23 +161,26 @@ class Host:
             return left
         survey = self.survey(mend=True)
         choice, warnings = self.candidate(survey)
-        if isinstance(choice, Stay):
-            return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
-        plan = self._plan(ev.Kind.RUN, choice, survey)
-        return attrs.evolve(self._start(plan), warnings=warnings)
+        if isinstance(choice, Go):
+            plan = self._plan(ev.Kind.RUN, choice, survey)
+            return attrs.evolve(self._start(plan), warnings=warnings)
+        unbaked = self._unbaked(survey) if choice.why is No.NOTHING else None
+        if unbaked is not None:
+            return attrs.evolve(self._start(unbaked), warnings=warnings)
+        return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
 
     def candidate(self, survey: Survey) -> tuple[Go | Stay, tuple[str, ...]]:
         """Name tonight's candidate, or why there is none; with the loud lines of tonight."""
         now = self.engine.clock.now()
+        warnings = (*survey.warnings, *self._overdue(survey.people))
         shut = closed(survey.policy, survey.standing, now.astimezone())
         if shut is not None:
-            return shut, survey.warnings
+            return shut, warnings
         try:
             offer = self._offer(survey.policy)
         except PortError as error:
-            return Stay(No.LATER, str(error)), survey.warnings
-        late = self._overdue(survey.people)
-        warnings = (*survey.warnings, *self._stale(offer, survey.standing), *late)
+            return Stay(No.LATER, str(error)), warnings
+        warnings = (*warnings, *self._stale(offer, survey.standing))
         return choose(survey.policy, survey.standing, offer, now), warnings
 
     def drain(self) -> Result:
@@ -223,8 +226,12 @@ class Host:
         old = dict(standing.builds).get(person) or self._left_by(person)
         info = self._way_back(person, old, build, snapshot)
         assert info.build is not None, "a way back names its build"
+        if info.build not in self.perform.builds.present():
+            how = f"`t3safe check {info.build}` installs it"
+            message = f"cannot take {person} back: {info.build} is not in the store; {how}"
+            raise StateError(message)
         restore = info.stored.id if snapshot or self._must_restore(person, info) else ""
-        move = ev.MovePlan(person, old, info.build, restore)
+        move = ev.MovePlan(person, old, info.build, restore, knows=info.ledger)
         plan = ev.Plan(
             run=self.name_run(self.engine.clock.now()),
             kind=ev.Kind.BACK,
@@ -260,8 +267,7 @@ class Host:
         for info in reversed(known):
             if snapshot and info.stored.id == snapshot and info.build is not None:
                 return info
-            fits = info.build == build if build is not None else info.build != old
-            if not snapshot and info.stored.kind is SnapshotKind.REST and info.build and fits:
+            if not snapshot and _leads_back(info, old, build):
                 return info
         what = f"snapshot {snapshot}" if snapshot else f"at-rest snapshot of {build or 'another'}"
         message = f"cannot take {person} back: no {what}; `t3safe status {person}` lists them"
@@ -325,6 +331,23 @@ class Host:
         except PortError:
             return False
 
+    def _unbaked(self, survey: Survey) -> ev.Plan | None:
+        """Plan the bake of people whom a run moved that was cut off before it could promote."""
+        builds, refused = dict(survey.standing.builds), dict(survey.standing.refused)
+        for record, rollout in self._rollouts():
+            build = rollout.plan.candidate
+            if record.ended is not None and record.ended.outcome is ev.Outcome.PROMOTED:
+                return None
+            moved = tuple(
+                move.person
+                for move in rollout.moves
+                if move.status in {Status.MOVED, Status.KEPT} and builds.get(move.person) == build
+            )
+            if moved and build not in refused:
+                nobody = self._plan(ev.Kind.BAKE, Go(build, ()), survey)
+                return attrs.evolve(nobody, baking=moved)
+        return None
+
     def _plan(self, kind: ev.Kind, go: Go, survey: Survey) -> ev.Plan:
         builds = dict(survey.standing.builds)
         moves = tuple(ev.MovePlan(person, builds[person], go.candidate) for person in go.people)
@@ -380,6 +403,15 @@ def _result(rollout: Rollout) -> Result:
         return Result(None, "waits until the serves are up", run=run, rollout=rollout)
     ending = rollout.ending
     return Result(ending.outcome, ending.reason, run=run, rollout=rollout)
+
+
+def _leads_back(info: ports.SnapshotInfo, old: Version, build: Version | None) -> bool:
+    """Whether a snapshot taken at rest is of the wanted build, or of another than the present."""
+    if info.build is None or info.stored.kind is SnapshotKind.ONLINE:
+        return False
+    if build is not None:
+        return info.build == build
+    return info.build != old and info.stored.kind is SnapshotKind.REST
 
 
 def _mended(found: str) -> tuple[str, ...]:

@@ -237,7 +237,7 @@ def test_disk_that_fills_up_is_the_hosts_fault(bench: Bench, tmp_path: Path) -> 
 
     assert told[0].startswith(f"host cannot stage {NEW}")
     assert "ENOSPC" in told[0]
-    assert told[1] == "['builds']"
+    assert told[1] == "['store/builds']"
 
 
 # A stand-in for npm, for what the real one does not do on demand.
@@ -441,6 +441,11 @@ def test_log_that_cannot_be_written_is_the_hosts_fault(sham: Sham) -> None:
             "echo 'npm error code ETARGET' >&2\necho 'npm error notarget None.' >&2\nexit 1",
             Fault.LATER,
             "ETARGET: notarget None.; it is published in parts",
+        ),
+        (
+            f"{INSTALL}\necho 'npm warn tar TAR_ENTRY_ERROR ENOSPC: no space left' >&2",
+            Fault.HOST,
+            "status 0, ENOSPC: npm warn tar",
         ),
         ("kill -9 $$", Fault.HOST, "ended by signal 9"),
     ],

@@ -9,15 +9,30 @@ import attrs
 import pytest
 from attrs import frozen
 
-from fakes.world import EPOCH, OLD, Defect, FakeBuild, FakePerson, World, make_build, schema
-from fakes.world.hostviews import StateSets
+from fakes.world import (
+    EPOCH,
+    NEW,
+    OLD,
+    Defect,
+    FakeBuild,
+    FakePerson,
+    World,
+    make_build,
+    schema,
+    small_world,
+)
+from fakes.world.hostviews import Gate, Services, StateSets
 from fakes.world.model import EVENTS, Content, seen
 from fakes.world.views import Builds, Registry, Selection
+from t3safe.domain.effects import Subject
 from t3safe.domain.ledgers import Ledger, Migration
+from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.versions import Version
 from tests.contract.builds_contract import BuildsContract
+from tests.contract.gate_contract import GateContract
 from tests.contract.registry_contract import RegistryContract
 from tests.contract.selection_contract import SelectionContract
+from tests.contract.services_contract import ServicesContract
 from tests.contract.statesets_contract import StateSetsContract
 from tests.support import state_sets
 
@@ -209,6 +224,86 @@ class TestStateSetsOfTheWorld(StateSetsContract):
         """Two people without a state set."""
         world = empty_world()
         return StateWorld(world, StateSets(world))
+
+
+FLAWS = {
+    "": [],
+    "chokes-on-old-rows": [Defect.CHOKES],
+    "silent": [Defect.SILENT],
+    "loses-events": [Defect.SHRINKS],
+    "pairs-nobody": [Defect.PAIRLESS],
+    "unknown-cookie": [],
+    "works-once": [Defect.FORGETFUL],
+    "noisy": [Defect.NOISY],
+}
+
+
+@frozen
+class GateBench:
+    world: World
+    port: Gate
+
+    def release(self, flaw: str = "") -> Version:
+        """Let the store hold a build that migrates, with one flaw."""
+        fake = make_build(NEW.text, 32, *FLAWS[flaw])
+        if flaw == "unknown-cookie":
+            fake = attrs.evolve(fake, cookie="t3_session_0a1b2c3d4e5f")
+        self.world.publish(fake)
+        self.world.store.add(NEW)
+        return NEW
+
+    def snapshot(self, person: str, *, old_rows: bool = False) -> Subject:
+        """Seal an online snapshot of a person with work, at an older schema."""
+        self.world.people[person].old_rows = old_rows
+        StateSets(self.world).snapshot(person, "online", SnapshotKind.ONLINE, OLD)
+        return Subject(person, "online")
+
+    def traces(self) -> object:
+        """Every snapshot and every process."""
+        people = self.world.people.values()
+        return [(person.pid, dict(person.snapshots), dict(person.databases)) for person in people]
+
+
+class TestGateOfTheWorld(GateContract):
+    """The contract of Gate."""
+
+    @pytest.fixture
+    def bench(self) -> GateBench:
+        """A host with two people at work, who rest while the gate works."""
+        world = small_world("alice", "bob")
+        for person in world.people.values():
+            person.writing = False
+        return GateBench(world, Gate(world))
+
+
+@frozen
+class ServicesBench:
+    world: World
+    port: Services
+
+    def work(self, person: str) -> None:
+        """Let an agent named codex work from now on in every serve of this person."""
+        self.world.people[person].agents = ("codex",)
+
+    def crash(self, person: str) -> None:
+        """Let the serve's main process die by itself."""
+        self.world.people[person].pid = None
+
+    def left(self, person: str) -> bool:
+        """Whether any process of the person's serve lives."""
+        return self.world.people[person].pid is not None
+
+
+class TestServicesOfTheWorld(ServicesContract):
+    """The contract of Services."""
+
+    @pytest.fixture
+    def services(self) -> ServicesBench:
+        """Two units that are not started."""
+        world = small_world("alice", "bob")
+        for name in world.people:
+            world.halt(name)
+        return ServicesBench(world, Services(world))
 
 
 def test_the_world_makes_sets_as_the_builds_know_them() -> None:

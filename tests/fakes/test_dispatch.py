@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 from collections.abc import Callable, Iterator
@@ -21,13 +22,14 @@ from fakes.dispatch import (
 from fakes.packages import FakeRelease
 from fakes.t3 import PersonClient, SignInError, Worker, missing_rows, read_acknowledged
 from fakes.t3.process import RunningServe
-from tests.fakes.conftest import Program, Start
+from tests.fakes.conftest import Start
 
 GOOD = FakeRelease("0.0.30", schema=34, native=False, start_time=0.0, listen_window=0.05)
 OLD = evolve(GOOD, version="0.0.24", schema=30, pairing="/api/auth/bootstrap")
 
 
 def knowledge_of(serve: RunningServe) -> Knowledge:
+    """What a dispatch must know to take ann to this serve."""
     backend = Backend(mint_command([str(serve.program)], serve.base_dir), serve.origin)
     return Knowledge(backends={"ann": backend}, logins={"ann.login": "ann"})
 
@@ -75,8 +77,6 @@ def test_valid_session_is_not_paired_again(start: Start, open_dispatch: Open) ->
     ann.sign_in()
 
     def page(cookie: str) -> int:
-        import http.client
-
         connection = http.client.HTTPConnection(dispatch.address, timeout=5)
         headers = {"X-authentik-username": ann.login, "Sec-Fetch-Dest": "document"}
         connection.request("GET", "/", headers=headers | {"Cookie": cookie})

@@ -141,7 +141,7 @@ class TestProcess:
             child.kill()
 
     def test_provider_cli_on_path(self, start: Start, tmp_path: Path) -> None:
-        """A provider's CLI on PATH stretches the window or breaks pairing; without it all is well."""
+        """A provider's CLI on PATH stretches the window or breaks pairing."""
         tools = tmp_path / "tools"
         tools.mkdir()
         (tools / "codex").write_text("#!/bin/sh\n", encoding="utf-8")
@@ -277,8 +277,10 @@ class TestState:
         """It pairs, and the database fails quick_check."""
         serve = start(bad("corrupts-database"))
         assert exchange(serve)[0] == 200
-        with closing(sqlite3.connect(base / "userdata" / "state.sqlite")) as connection:
-            assert connection.execute("PRAGMA quick_check").fetchone() != ("ok",)
+        path = base / "userdata" / "state.sqlite"
+        malformed = pytest.raises(sqlite3.DatabaseError, match="malformed")
+        with closing(sqlite3.connect(path)) as connection, malformed:
+            connection.execute("PRAGMA quick_check").fetchall()
 
     def test_logs_persistence_errors(self, start: Start) -> None:
         """It pairs and complains."""

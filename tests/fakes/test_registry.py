@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,16 @@ def registry() -> Iterator[Registry]:
         yield registry
 
 
-def get(registry: Registry, path: str, accept: str = "application/json") -> Any:
+def get(registry: Registry, path: str, accept: str = "application/json") -> dict[str, Any]:
+    """Read a JSON document."""
     request = urllib.request.Request(registry.url + path, headers={"Accept": accept})
     with urllib.request.urlopen(request, timeout=2) as response:
-        return json.loads(response.read())
+        found: dict[str, Any] = json.loads(response.read())
+        return found
 
 
 def npm(registry: Registry, prefix: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the real npm against the registry, with a cache and a configuration of its own."""
     home = prefix.parent / "home"
     home.mkdir(exist_ok=True)
     prefix.mkdir(exist_ok=True)
@@ -62,6 +65,7 @@ def npm(registry: Registry, prefix: Path, *arguments: str) -> subprocess.Complet
 
 
 def allow_scripts(prefix: Path) -> None:
+    """Make a prefix that lets node-pty's install script run."""
     prefix.mkdir()
     content = json.dumps({"allowScripts": {"node-pty": True}})
     (prefix / "package.json").write_text(content, encoding="utf-8")
@@ -69,7 +73,7 @@ def allow_scripts(prefix: Path) -> None:
 
 class TestNpm:
     def test_install(self, registry: Registry, tmp_path: Path) -> None:
-        """npm installs a nightly by its tag with its scripts, and it runs."""
+        """The real npm installs a nightly by its tag with its scripts, and it runs."""
         prefix = tmp_path / "build"
         allow_scripts(prefix)
         ran = npm(registry, prefix, "install", "t3@nightly")
@@ -245,16 +249,16 @@ class TestTrouble:
         assert "time" not in get(registry, "t3")
 
 
-def test_as_a_process(tmp_path: Path, spawn: Any) -> None:
+def test_as_a_process(tmp_path: Path, spawn: Callable[..., str]) -> None:
     """`python -m fakes.registry` serves what a file names and is steered over HTTP."""
     releases = tmp_path / "releases.json"
     releases.write_text(json.dumps([{"version": "0.0.24", "schema": 30}]), encoding="utf-8")
     url = spawn("fakes.registry", "--releases", str(releases), "--tag", "latest=0.0.24")
 
-    def post(command: str, content: object) -> Any:
+    def post(command: str, content: object) -> None:
         data = json.dumps(content).encode()
         with urllib.request.urlopen(f"{url}-/fake/{command}", data, timeout=2) as response:
-            return json.loads(response.read())
+            assert json.loads(response.read()) == {"ok": True}
 
     release = {"version": NIGHTLY.version, "faults": ["dies-after:1"]}
     post("publish", {"release": release, "tag": "nightly"})

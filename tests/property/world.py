@@ -1,8 +1,8 @@
 """One world behind all effects, as nasty as the facts: for properties of the whole rollout.
 
 A running serve commits a row at every step.  A serve or a mint that runs migrates the database to
-its build's schema.  A restore done by half leaves neither rows nor a ledger to read.  A reboot
-ends every serve and starts whatever is selected.
+its build's schema, sooner or later.  A restore done by half leaves neither rows nor a ledger to
+read.  A reboot ends every serve and starts whatever is selected.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ class World:
     _rows: int = 0
 
     def live(self, *, minting: bool) -> None:
-        """Let a moment pass: serves commit, a mint may migrate, and the promise is looked at."""
+        """Let a moment pass: serves commit, serves and mints may migrate; check the promise."""
         for person, state in self.people.items():
             if state.selected is not None:
                 self._open(person, state, state.selected, minting=minting)
             if state.running is not None:
-                self._open(person, state, state.running, minting=True)
+                self._open(person, state, state.running, minting=minting)
             if state.running is not None:
                 self._rows += 1
                 state.rows |= {self._rows}

@@ -1,4 +1,4 @@
-"""Whole nights over the fake world, each judged by the invariants after every journaled event."""
+"""Whole nights over the fake world: who is moved, who is left alone, and why."""
 
 from __future__ import annotations
 
@@ -7,88 +7,33 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from fakes import invariants
 from fakes.world import (
     NEW,
     NEWER,
-    NEWEST,
     OLD,
-    Crash,
     Defect,
-    Driven,
-    FakePerson,
-    Kind,
-    Watch,
-    World,
-    drive,
     host,
     make_build,
     small_world,
     version,
 )
-from fakes.world.driving import Operation
 from t3safe.domain import events as ev
-from t3safe.domain.errors import StateError
 from t3safe.domain.gate import OnPersonFailure
-from t3safe.domain.moves import Move, Status
+from t3safe.domain.moves import Status
 from t3safe.domain.policy import No, Policy, Track
-from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.versions import Version
-from t3safe.engine import Limits
-from t3safe.operations import Host, Result, Rules
-
-TOUCHING = {"fence", "stop", "start", "select", "restore", "promote", "freeze"}
-DAY = 86_400.0
-
-
-def night(
-    world: World,
-    operation: Operation = Host.run,
-    *,
-    rules: Rules | None = None,
-    limits: Limits | None = None,
-) -> Result:
-    """Run one operation without faults; it must keep every promise and leave nothing open."""
-    driven = drive(world, operation, rules=rules, limits=limits)
-    assert driven.violations == ()
-    assert world.journal.unfinished() is None
-    assert driven.result is not None
-    return driven.result
-
-
-def following(policy: Policy) -> Rules:
-    return Rules(policy=policy)
-
-
-def operations_since(world: World, mark: int) -> set[str]:
-    return {operation for operation, _, _ in world.log[mark:]}
-
-
-def selected(world: World) -> dict[str, Version | None]:
-    return {name: None if p.fenced else p.link or world.default for name, p in world.people.items()}
-
-
-def running(world: World) -> dict[str, Version | None]:
-    return {name: person.running for name, person in world.people.items()}
-
-
-def move_of(result: Result, person: str) -> Move:
-    assert result.rollout is not None
-    return next(move for move in result.rollout.moves if move.person == person)
-
-
-def statuses(result: Result) -> dict[str, Status]:
-    assert result.rollout is not None
-    return {move.person: move.status for move in result.rollout.moves}
-
-
-def publish(world: World, build: Version, level: int, *defects: Defect, victims: str = "") -> None:
-    world.publish(make_build(build.text, level, *defects, victims=victims.split()))
-
-
-def untouched(world: World, mark: int) -> bool:
-    return not operations_since(world, mark) & TOUCHING
-
+from t3safe.operations import Host, Rules
+from tests.scenarios.nights import (
+    following,
+    move_of,
+    night,
+    operations_since,
+    publish,
+    running,
+    selected,
+    statuses,
+    untouched,
+)
 
 # Healthy nights.
 
@@ -125,7 +70,10 @@ def test_promotion_comes_after_the_bake() -> None:
 
 
 def test_the_order_of_a_move_is_that_of_the_design() -> None:
-    """Idle, pairs now, idle, fence, stop, copy at rest, select, start, verify."""
+    """Idle, pairs now, idle, fence, stop, copy at rest, select, start, verify.
+
+    The promotion at the end selects once more what the person runs by then, and the default.
+    """
     world = small_world("ann")
 
     night(world)
@@ -143,7 +91,7 @@ def test_the_order_of_a_move_is_that_of_the_design() -> None:
         "start",
     ]
     assert moving[:4] == ["status", "verify", "paired", "status"]
-    assert moving[-2:] == ["verify", "paired"]
+    assert moving[-4:] == ["verify", "paired", "select", "select"]
 
 
 def test_a_build_with_a_second_database_is_moved_to_and_back_from() -> None:
@@ -315,16 +263,17 @@ def test_a_foreign_package_is_refused_before_any_copy_is_made() -> None:
     assert NEW not in world.store
 
 
-def test_a_build_whose_handshake_the_dispatch_does_not_know_is_refused() -> None:
-    """The contract check says to update the dispatch first."""
+def test_a_build_whose_cookie_the_dispatch_does_not_know_is_refused() -> None:
+    """The contract check says to update the dispatch first, and nobody is touched."""
     world = small_world("ann")
-    world.dispatch_cookies = frozenset({"other"})
-    world.builds[OLD] = world.builds[OLD]
+    world.publish(attrs.evolve(world.builds[NEW], cookie="t3_session_0a1b2c3d4e5f"))
+    mark = len(world.log)
 
     result = night(world)
 
-    assert result.outcome in {ev.Outcome.REFUSED, ev.Outcome.GATE_BROKEN}
-    assert running(world) == {"ann": OLD}
+    assert result.outcome is ev.Outcome.REFUSED
+    assert "update the dispatch first" in result.reason
+    assert untouched(world, mark)
 
 
 def test_a_persons_own_failure_holds_back_only_them_where_the_owner_chose_so() -> None:
@@ -367,14 +316,15 @@ def test_a_full_disk_for_everybody_refuses_the_night() -> None:
 
 
 def test_a_full_disk_at_the_copy_at_rest_returns_the_person_to_the_old_build() -> None:
-    """The disk fills between rehearsal and stop: the person is back on the old build, unharmed."""
+    """The disk fills between rehearsal and stop: back on the old build, and nobody is next."""
     world = small_world("ann", "bob")
     world.on("stop", "ann", lambda at: setattr(at.people["ann"], "disk_full", True))
 
     result = night(world)
 
+    assert result.outcome is ev.Outcome.LATER
     assert statuses(result)["ann"] is Status.RETURNED
-    assert running(world) == {"ann": OLD, "bob": NEW}
+    assert running(world) == {"ann": OLD, "bob": OLD}
     assert world.people["ann"].restoring == ""
 
 
@@ -420,7 +370,7 @@ def test_trouble_with_the_registry_is_later_and_held_against_nothing(trouble: st
 
     result = night(world)
 
-    assert ev.Outcome.LATER in {result.outcome} or result.stayed is No.LATER
+    assert (result.outcome or result.stayed) in {ev.Outcome.LATER, No.LATER}
     assert world.verdicts == {}
     assert world.store == {OLD}
     assert untouched(world, mark)
@@ -485,12 +435,7 @@ def test_a_dispatch_that_fails_only_for_a_while_is_not_blamed_on_the_build() -> 
     """It fails as the new build is verified and is back for the old one: no verdict, no freeze."""
     world = small_world("ann", "bob")
     world.on("start", "ann", lambda at: setattr(at, "dispatch_broken", "connection refused"))
-    world.on("select", "bob", lambda at: setattr(at, "dispatch_broken", ""))
-
-    def back(at: World) -> None:
-        at.dispatch_broken = ""
-
-    world.on("restore", "ann", back)
+    world.on("restore", "ann", lambda at: setattr(at, "dispatch_broken", ""))
 
     night(world)
 
@@ -512,8 +457,6 @@ def test_a_dispatch_that_goes_down_during_the_bake_promotes_nothing() -> None:
 def test_whoever_does_not_pair_before_is_skipped() -> None:
     """A serve that was broken before is left as it is; the others move."""
     world = small_world("ann", "bob")
-    publish(world, NEWEST, 40)
-    world.tag = NEW
     world.builds[OLD] = make_build(OLD.text, 30, Defect.MUTE, victims=["bob"])
     before = world.people["bob"].pid
 
@@ -522,267 +465,6 @@ def test_whoever_does_not_pair_before_is_skipped() -> None:
     assert result.outcome is ev.Outcome.PROMOTED
     assert statuses(result) == {"ann": Status.MOVED, "bob": Status.BROKEN_BEFORE}
     assert world.people["bob"].pid == before
-
-
-# Failures in production.
-
-
-@pytest.mark.parametrize("defect", [Defect.MUTE, Defect.DIES, Defect.LOSES])
-def test_a_production_failure_on_the_second_canary_is_rolled_back(defect: Defect) -> None:
-    """Rolled back, rows kept and counted, frozen; the first canary and last-good stay."""
-    world = small_world("ann", "bob", "cid", candidate=[defect], victims=["bob"])
-    cid = world.people["cid"].clone()
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.ROLLED_BACK
-    assert statuses(result) == {
-        "ann": Status.MOVED,
-        "bob": Status.ROLLED_BACK,
-        "cid": Status.WAITING,
-    }
-    assert running(world) == {"ann": NEW, "bob": OLD, "cid": OLD}
-    assert NEW.text in world.frozen
-    assert (world.last_good, world.default) == (OLD, OLD)
-    assert (world.people["cid"].pid, world.people["cid"].ledger()) == (cid.pid, cid.ledger())
-    bob = move_of(result, "bob")
-    kept = world.people["bob"].snapshots[bob.quarantine]
-    assert (kept.kind, kept.build) == (SnapshotKind.QUARANTINE, NEW)
-    rest = bob.rest
-    assert rest is not None
-    since = world.people["bob"].snapshots[rest.snapshot]
-    new_rows = sum(
-        (rows & ~since.contents["state.sqlite"].tables.get(table, 0)).bit_count()
-        for table, rows in kept.contents["state.sqlite"].tables.items()
-    )
-    counted = [row.rows for row in bob.rows if "effect_sql_migrations" not in row.table]
-    assert sum(counted) == new_rows
-    assert (new_rows > 0) is (defect is not Defect.DIES)
-
-
-def test_a_failed_build_is_held_whatever_gate_comes_next() -> None:
-    """What failed in production is not forgiven by a change of the gate."""
-    world = small_world("ann", candidate=[Defect.MUTE])
-    night(world)
-    host(world).perform.switch.thaw()
-    world.fingerprint = "gate-2"
-
-    assert night(world).stayed is No.REFUSED
-
-
-def test_a_build_that_fades_during_the_bake_is_rolled_back() -> None:
-    """Pairing breaks a minute after the start: found by the bake, that person goes back."""
-    world = small_world("ann", "bob", candidate=[Defect.FADES], victims=["bob"])
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.ROLLED_BACK
-    assert running(world) == {"ann": NEW, "bob": OLD}
-    assert world.default == OLD
-
-
-def test_a_thawed_host_takes_the_next_nightly_and_drains_the_busy() -> None:
-    """After a failure: thaw, a healthy nightly for all on both builds, and the busy when idle."""
-    world = small_world("ann", "bob", "cid", candidate=[Defect.MUTE], victims=["bob"])
-    world.work("cid")
-    night(world)
-    publish(world, NEWER, 33)
-
-    assert night(world).stayed is No.FROZEN
-    assert host(world).perform.switch.thaw()
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.PROMOTED
-    assert running(world) == {"ann": NEWER, "bob": NEWER, "cid": OLD}
-
-    mark = len(world.log)
-    waits = night(world, Host.drain)
-    assert waits.stayed is No.NOTHING
-    assert "cid" in waits.reason
-    assert not operations_since(world, mark) & {"npm", "snapshot", "rehearse"}
-
-    world.rest("cid")
-    drained = night(world, Host.drain)
-
-    assert drained.outcome is ev.Outcome.PROMOTED
-    assert running(world) == dict.fromkeys(world.people, NEWER)
-
-
-def test_the_environment_is_blamed_where_the_old_build_does_not_pair_either() -> None:
-    """Pairing is dead on both builds: a person is needed, nothing is held against the build."""
-    world = small_world("ann")
-    world.builds[NEW] = make_build(NEW.text, 32)
-
-    def break_both(at: World) -> None:
-        at.builds[NEW] = make_build(NEW.text, 32, Defect.MUTE)
-        at.builds[OLD] = make_build(OLD.text, 30, Defect.MUTE)
-
-    world.on("select", "ann", break_both)
-
-    driven = drive(world)
-
-    assert driven.outcome == "needs-human"
-    assert "environment" in (driven.result.reason if driven.result else "")
-    assert world.verdicts[NEW][0].ruling == "passed"
-    assert not world.people["ann"].fenced
-
-
-def test_a_stop_that_leaves_the_process_alive_returns_the_person() -> None:
-    """The set is not at rest: no copy is made of it, and the person keeps the old build."""
-    world = small_world("ann", "bob")
-    world.people["ann"].stop_lies = 1
-
-    result = night(world)
-
-    assert statuses(result)["ann"] is Status.RETURNED
-    assert running(world) == {"ann": OLD, "bob": NEW}
-
-
-def test_a_stop_that_leaves_the_new_build_alive_is_not_restored_over() -> None:
-    """Going back, the failed serve survives its stop: nothing is replaced under a running serve."""
-    world = small_world("ann", "bob", candidate=[Defect.MUTE], victims=["ann"])
-    world.on("verify", "ann", lambda at: at.on("verify", "ann", lying))
-
-    def lying(at: World) -> None:
-        at.people["ann"].stop_lies = 1
-
-    driven = drive(world)
-
-    assert driven.violations == ()
-    assert world.people["ann"].restoring == ""
-    assert running(world)["bob"] == OLD
-
-
-def test_a_failure_of_the_host_is_not_held_against_the_build() -> None:
-    """The service manager fails to start the new serve: back, but nothing against the build."""
-    world = small_world("ann", "bob")
-    world.people["ann"].start_fails = 3
-
-    driven = drive(world)
-
-    assert running(world) == {"ann": OLD, "bob": OLD}
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
-    assert driven.violations == ()
-
-
-def test_a_rollback_that_fails_needs_a_human_and_names_what_is_needed() -> None:
-    """The rollback point is damaged: frozen, the new build that knows the ledger is started."""
-    world = small_world("ann", "bob", candidate=[Defect.MUTE], victims=["ann"])
-
-    def damage(at: World) -> None:
-        held = at.people["ann"].snapshots
-        for snapshot in [snap.id for snap in held.values() if snap.kind is SnapshotKind.REST]:
-            at.damage_snapshot("ann", snapshot)
-
-    world.on("restore", "ann", damage)
-
-    driven = drive(world)
-
-    assert driven.outcome == "needs-human"
-    assert world.frozen
-    assert running(world) == {"ann": NEW, "bob": OLD}
-    assert not world.people["ann"].fenced
-
-
-def _left_fenced() -> World:
-    """A host with one person fenced: their set could not be read when going back failed."""
-    world = small_world("ann", "bob", candidate=[Defect.MUTE], victims=["ann"])
-
-    def unreadable(at: World) -> None:
-        at.people["ann"].unreadable = "database disk image is malformed"
-        at.people["ann"].stop_fails = 3
-
-    world.on("start", "ann", unreadable)
-    driven = drive(world)
-    assert driven.violations == ()
-    assert driven.outcome == "needs-human"
-    assert world.people["ann"].fenced
-    return world
-
-
-def test_a_person_left_fenced_can_be_taken_back_by_hand() -> None:
-    """The command that the alert names works on a person who is fenced."""
-    world = _left_fenced()
-    world.people["ann"].unreadable = ""
-
-    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True))
-
-    assert result.outcome is ev.Outcome.MOVED
-    assert running(world)["ann"] == OLD
-
-
-def test_a_person_left_fenced_does_not_stop_the_others() -> None:
-    """The next thawed run moves the others and leaves the fenced one to a human."""
-    world = _left_fenced()
-    host(world).perform.switch.thaw()
-    publish(world, NEWER, 33)
-
-    result = drive(world)
-
-    assert running(world)["bob"] == NEWER
-    assert world.people["ann"].fenced
-    assert result.outcome == "promoted"
-
-
-# Mints of those who stay.
-
-
-def test_a_mint_of_a_deferred_person_leaves_their_ledger_alone() -> None:
-    """During and after the rollout a deferred person mints with the old build."""
-    world = small_world("ann", "bob")
-    world.work("bob")
-    world.people["bob"].minting = True
-    before = world.people["bob"].ledger()
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.PROMOTED
-    assert world.mint("bob")
-    assert world.people["bob"].ledger() == before
-
-
-def test_a_deferred_person_without_a_link_of_their_own_is_not_moved_by_the_promotion() -> None:
-    """Promotion moves the default; whoever only followed it must keep the build they run."""
-    world = small_world("ann", "bob")
-    world.people["bob"].link = None
-    world.work("bob")
-    world.people["bob"].minting = True
-    before = world.people["bob"].ledger()
-
-    driven = drive(world)
-
-    assert driven.outcome == "promoted"
-    assert world.people["bob"].ledger() == before
-    assert driven.violations == ()
-
-
-def test_a_mint_while_somebody_is_fenced_is_refused() -> None:
-    """Nothing may migrate a set that is being copied."""
-    world = small_world("ann")
-    minted: list[bool] = []
-    world.on("stop", "ann", lambda at: minted.append(at.mint("ann")))
-
-    night(world)
-
-    assert minted == [False]
-
-
-def test_a_mint_between_rehearsal_and_move_of_a_strange_build_stops_the_move() -> None:
-    """A set that grew beyond the candidate is not given to it (I1)."""
-    world = small_world("ann", "bob")
-    publish(world, NEWEST, 40)
-    world.tag = NEW
-
-    def stranger(at: World) -> None:
-        at.people["ann"].migrate(at.builds[NEWEST])
-
-    world.on("stop", "ann", stranger)
-
-    driven = drive(world)
-
-    assert NEW not in world.people["ann"].touched
-    assert driven.outcome == "needs-human"
 
 
 # The policy's guards.
@@ -927,433 +609,3 @@ def test_another_installers_launcher_is_put_back_and_said_loudly() -> None:
 
     assert any("LAUNCHER RESTORED" in line for line in result.warnings)
     assert world.launcher_replaced == ""
-
-
-# Going back on purpose.
-
-
-def test_going_back_with_a_restore_keeps_the_rows_it_gives_up() -> None:
-    """The older build does not know the ledger: its snapshot is restored, the new rows are kept."""
-    world = small_world("ann", "bob")
-    night(world)
-    given_up = world.people["ann"].rows()
-
-    result = night(world, lambda wired: wired.go_back("ann", None, "", force=False))
-
-    assert result.outcome is ev.Outcome.MOVED
-    assert running(world) == {"ann": OLD, "bob": NEW}
-    ann = world.people["ann"]
-    assert given_up & ~ann.rows()
-    rest = move_of(result, "ann").rest
-    assert rest is not None
-    kept = ann.snapshots[rest.snapshot]
-    assert kept.build == NEW
-
-
-def test_going_back_can_be_undone_with_the_snapshot_that_it_took() -> None:
-    """The set that was given up comes back with the build that wrote it."""
-    world = small_world("ann")
-    night(world)
-    back = night(world, lambda wired: wired.go_back("ann", None, "", force=False))
-    rest = move_of(back, "ann").rest
-    assert rest is not None
-    given_up = world.people["ann"].snapshots[rest.snapshot].contents["state.sqlite"]
-
-    undone = night(world, lambda wired: wired.go_back("ann", None, rest.snapshot, force=False))
-
-    assert undone.outcome is ev.Outcome.MOVED
-    assert running(world) == {"ann": NEW}
-    main, wal = world.people["ann"].databases["state.sqlite"]
-    now = wal or main
-    assert given_up.ledger == now.ledger
-    assert all(rows & ~now.tables[table] == 0 for table, rows in given_up.tables.items())
-
-
-def test_going_back_to_a_build_of_the_same_schema_gives_up_no_row() -> None:
-    """The older build knows the ledger: only the selection moves, every row stays in the set."""
-    world = small_world("ann")
-    publish(world, NEW, 30)
-    night(world)
-    before = world.people["ann"].rows()
-
-    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=False))
-
-    assert result.outcome is ev.Outcome.MOVED
-    assert move_of(result, "ann").plan.restore == ""
-    assert before & ~world.people["ann"].rows() == 0
-    assert running(world) == {"ann": OLD}
-
-
-def test_going_back_asks_the_idle_rule_unless_forced() -> None:
-    """A busy person is not interrupted by somebody else's wish."""
-    world = small_world("ann")
-    night(world)
-    world.people["ann"].inputs = 1
-    mark = len(world.log)
-
-    result = night(world, lambda wired: wired.go_back("ann", None, "", force=False))
-
-    assert result.outcome is ev.Outcome.DEFERRED
-    assert untouched(world, mark)
-
-
-def test_going_back_without_a_way_back_says_so() -> None:
-    """No at-rest snapshot of another build: an error that names what to look at."""
-    world = small_world("ann")
-
-    with pytest.raises(StateError, match="t3safe status ann"):
-        host(world).go_back("ann", None, "", force=False)
-    with pytest.raises(StateError, match="no such person"):
-        host(world).go_back("zoe", None, "", force=False)
-    assert world.journal.unfinished() is None
-
-
-def test_going_back_to_a_build_that_left_the_store_leaves_everything_as_it_was() -> None:
-    """The build is gone: the person ends where they were, with every row."""
-    world = small_world("ann")
-    night(world)
-    world.store.discard(OLD)
-    rows = world.people["ann"].rows()
-
-    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=False))
-
-    assert result.outcome is ev.Outcome.REFUSED
-    assert running(world) == {"ann": NEW}
-    assert rows & ~world.people["ann"].rows() == 0
-
-
-def test_rows_given_up_on_purpose_outlive_retention() -> None:
-    """Rows that exist only in the snapshot of a way back stay through many further nights."""
-    world = small_world("ann")
-    night(world)
-    night(world, lambda wired: wired.go_back("ann", None, "", force=False))
-
-    for number in range(8):
-        publish(world, version(f"0.0.28-nightly.20260620.{600 + number}"), 33 + number)
-        driven = drive(world)
-        assert driven.violations == ()
-
-
-def test_quarantined_rows_outlive_retention() -> None:
-    """What a failed build wrote stays through many further nights."""
-    world = small_world("ann", candidate=[Defect.MUTE])
-    night(world)
-    host(world).perform.switch.thaw()
-
-    for number in range(8):
-        publish(world, version(f"0.0.28-nightly.20260620.{600 + number}"), 33 + number)
-        driven = drive(world)
-        assert driven.violations == ()
-
-
-# Interruption.
-
-
-def _healthy() -> World:
-    world = small_world("ann", "bob", "cid")
-    world.work("cid")
-    for person in world.people.values():
-        person.minting = True
-    return world
-
-
-def _failing() -> World:
-    world = small_world("ann", "bob", "cid", candidate=[Defect.MUTE], victims=["bob"])
-    for person in world.people.values():
-        person.minting = True
-    return world
-
-
-def _restoring() -> World:
-    world = small_world("ann", "bob")
-    assert drive(world).outcome == "promoted"
-    return world
-
-
-def _ann_back(wired: Host) -> Result:
-    return wired.go_back("ann", None, "", force=False)
-
-
-SCENES = {
-    "healthy": (_healthy, Host.run),
-    "failing": (_failing, Host.run),
-    "going back": (_restoring, _ann_back),
-}
-
-
-@pytest.mark.parametrize("scene", SCENES)
-@pytest.mark.parametrize("power", [False, True], ids=["killed", "power-cut"])
-@pytest.mark.parametrize("kind", [Kind.CRASH_BEFORE, Kind.CRASH_AFTER])
-def test_recovery_after_a_death_at_every_record_keeps_every_promise(
-    scene: str, power: bool, kind: Kind
-) -> None:
-    """The process dies before and after each write of the journal, then recovers (I7)."""
-    make, operation = SCENES[scene]
-    base = make()
-    records = drive(base.clone(), operation).events
-
-    for index in range(records):
-        world = base.clone()
-        driven = drive(world, operation, journal={index: kind}, power=power)
-        assert driven.violations == (), (index, driven.outcome)
-        assert driven.processes == 2
-        assert world.journal.unfinished() is None
-
-
-@pytest.mark.parametrize("scene", SCENES)
-@pytest.mark.parametrize("power", [False, True], ids=["killed", "power-cut"])
-def test_recovery_after_a_death_inside_every_operation_keeps_every_promise(
-    scene: str, power: bool
-) -> None:
-    """The process dies after each sub-step of each operation, then recovers (I7)."""
-    make, operation = SCENES[scene]
-    base = make()
-    whole = base.clone()
-    drive(whole, operation)
-
-    for number in range(base.substeps + 1, whole.substeps + 1):
-        world = base.clone()
-        world.crash_at = number
-        driven = drive(world, operation, power=power)
-        assert driven.violations == (), (number, driven.outcome)
-        assert driven.processes == 2
-
-
-def test_a_run_after_an_interruption_goes_on_with_the_rest() -> None:
-    """The next run settles what was left and then moves whoever had not been begun."""
-    world = small_world("ann", "bob")
-    broken = drive(world, journal={30: Kind.CRASH_AFTER})
-    assert broken.outcome == "interrupted"
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.PROMOTED
-    assert running(world) == {"ann": NEW, "bob": NEW}
-
-
-def test_a_run_that_was_cut_off_after_its_last_move_is_promoted_by_a_later_run() -> None:
-    """Everybody is on the build already; it still has to bake and to become the default."""
-    world = small_world("ann")
-    world.on("watch", NEW.text, lambda at: setattr(at, "dispatch_up", False))
-    assert night(world).outcome is ev.Outcome.LATER
-    world.dispatch_up = True
-
-    night(world)
-
-    assert world.default == NEW
-    assert world.last_good == NEW
-
-
-def test_a_run_that_finds_another_unfinished_settles_it_first() -> None:
-    """A person left fenced by a dead process has a serve again before anything else is done."""
-    world = small_world("ann", "bob")
-    world.crash_at = _substep(world, "fence")
-    with pytest.raises(Crash):
-        host(world).run()
-    assert world.people["ann"].fenced
-
-    before = invariants.remember(world)
-    result = host(world, observer=Watch(world)).run()
-
-    assert running(world) == {"ann": NEW, "bob": NEW}
-    assert result.outcome is ev.Outcome.PROMOTED
-    assert invariants.end(world, before, "promoted") == []
-
-
-def _substep(world: World, operation: str) -> int:
-    """The number of the first sub-step of an operation, as a rehearsal of the night tells."""
-    trial = world.clone()
-    host(trial).run()
-    steps = ("stage", "snapshot", "fence", "stop", "select", "start", "promote")
-    starts = {"npm", "snapshot", "fence", "stop", "select", "start", "promote", "rehearse"}
-    count = world.substeps
-    for index, (name, _, _) in enumerate(trial.log[len(world.log) :]):
-        previous = trial.log[len(world.log) + index - 1][0] if index else ""
-        if name in steps and (
-            previous == name or (previous in starts - {name} and name == "stage")
-        ):
-            count += 1
-            if name == operation:
-                return count
-    message = f"{operation} is not part of that night"
-    raise AssertionError(message)
-
-
-def test_a_power_cut_while_fenced_lets_no_unit_start_until_recovery() -> None:
-    """At boot the fence holds; recovery before the units lifts it, and everybody has a serve."""
-    world = small_world("ann", "bob")
-    world.crash_at = _substep(world, "fence")
-    with pytest.raises(Crash):
-        host(world).run()
-    world.power_cut()
-
-    assert not world.launch("ann")
-    waits = host(world).recover(boot=True)
-
-    assert waits is not None
-    assert waits.outcome is None
-    assert not world.people["ann"].fenced
-    world.boot()
-    settled = host(world).recover()
-    assert settled is not None
-    assert settled.outcome is ev.Outcome.INTERRUPTED
-    assert running(world) == {"ann": OLD, "bob": OLD}
-
-
-def test_a_stop_that_is_asked_for_ends_at_the_next_safe_point() -> None:
-    """Whoever is in between is settled, nobody new is begun, nothing is promoted."""
-    world = small_world("ann", "bob")
-    asked: list[bool] = []
-    world.on("fence", "ann", lambda _: asked.append(True))
-    before = invariants.remember(world)
-
-    result = host(world, stop=lambda: bool(asked)).run()
-
-    assert result.outcome is ev.Outcome.INTERRUPTED
-    assert running(world) == {"ann": NEW, "bob": OLD}
-    assert invariants.end(world, before, "interrupted") == []
-
-
-# Deferrals.
-
-
-def test_a_deferral_is_remembered_since_its_first_night() -> None:
-    """Two nights deferred: since the first, for the build of the last."""
-    world = small_world("ann", "bob")
-    world.work("bob")
-    night(world)
-    first = world.journal.runs()
-    since = min(record.opened for record in first)
-    publish(world, NEWER, 33)
-    world.advance(DAY)
-    night(world)
-
-    (deferral,) = host(world).deferrals()
-
-    assert (deferral.person, deferral.build, deferral.since) == ("bob", NEWER, since)
-    assert "in flight" in deferral.reason
-
-
-def test_a_deferral_ends_with_a_move() -> None:
-    """Drained: nobody waits any more."""
-    world = small_world("ann", "bob")
-    world.work("bob")
-    night(world)
-    world.rest("bob")
-    night(world, Host.drain)
-
-    assert host(world).deferrals() == ()
-    assert night(world, Host.drain).stayed is No.NOTHING
-
-
-def test_a_refused_night_does_not_forget_who_waits() -> None:
-    """Between two deferrals a build is refused: the person waits since the first."""
-    world = small_world("ann", "bob")
-    world.work("bob")
-    night(world)
-    (first,) = host(world).deferrals()
-    publish(world, NEWER, 33, Defect.PAIRLESS)
-    world.advance(DAY)
-    assert night(world).outcome is ev.Outcome.REFUSED
-
-    assert host(world).deferrals() == (first,)
-    world.rest("bob")
-    drained = night(world, Host.drain)
-
-    assert running(world)["bob"] == NEW
-    assert drained.outcome is ev.Outcome.PROMOTED
-
-
-def test_an_interrupted_night_does_not_forget_who_waits() -> None:
-    """A run that died before it came to a person leaves their waiting as it was."""
-    world = small_world("ann", "bob")
-    world.work("bob")
-    night(world)
-    (first,) = host(world).deferrals()
-    publish(world, NEWER, 33)
-    drive(world, journal={3: Kind.CRASH_AFTER})
-
-    assert host(world).deferrals() == (first,)
-
-
-def test_a_deferral_older_than_its_limit_is_loud() -> None:
-    """Every run and drain says DEFERRED TOO LONG, with the person and the date."""
-    world = small_world("ann", "bob")
-    world.work("bob")
-    night(world)
-    assert not any("DEFERRED TOO LONG" in line for line in night(world).warnings)
-    world.advance(8 * DAY)
-
-    for operation in (Host.run, Host.drain):
-        (line,) = [text for text in night(world, operation).warnings if "DEFERRED" in text]
-        assert line.startswith("DEFERRED TOO LONG: bob")
-
-
-def test_a_host_that_lags_too_far_behind_is_loud() -> None:
-    """The tag is weeks ahead of last-good, and the run stays: STALE."""
-    world = small_world("ann")
-    publish(world, version("0.0.28-nightly.20260710.700"), 40, Defect.PAIRLESS)
-
-    result = night(world)
-    again = night(world)
-
-    assert result.outcome is ev.Outcome.REFUSED
-    assert any(line.startswith("STALE") for line in result.warnings)
-    assert any(line.startswith("STALE") for line in again.warnings)
-
-
-def test_a_held_build_is_not_drained_to() -> None:
-    """Held after somebody was deferred for it: the drain takes nobody there."""
-    world = small_world("ann", "bob")
-    world.work("bob")
-    night(world)
-    world.rest("bob")
-    host(world).choices.hold(NEW, "bad")
-
-    night(world, Host.drain)
-
-    assert running(world)["bob"] == OLD
-
-
-def test_a_person_who_left_the_user_map_waits_no_more() -> None:
-    """A deferred person is removed from the host: nothing is said or drained for them."""
-    world = small_world("ann", "bob")
-    world.work("bob")
-    night(world)
-    del world.people["bob"]
-    world.advance(8 * DAY)
-
-    result = night(world)
-
-    assert not any("bob" in line for line in result.warnings)
-
-
-def test_a_person_who_came_after_the_start_is_moved_with_the_next_build() -> None:
-    """Somebody new follows the default until the next build moves them like everybody."""
-    world = small_world("ann")
-    night(world)
-    world.people["eve"] = FakePerson("eve", None)
-    world.launch("eve")
-    assert running(world)["eve"] == NEW
-    publish(world, NEWER, 33)
-
-    result = night(world)
-
-    assert statuses(result) == {"ann": Status.MOVED, "eve": Status.MOVED}
-
-
-def test_many_nights_keep_every_promise() -> None:
-    """Ten nights of healthy, refused and failing builds, with a thaw after each freeze."""
-    world = small_world("ann", "bob", "cid")
-    kinds = [(), (Defect.PAIRLESS,), (), (Defect.MUTE,), (Defect.FADES,), (), (Defect.DIES,)]
-    for number in range(10):
-        defects = kinds[number % len(kinds)]
-        build = version(f"0.0.28-nightly.20260620.{600 + number}")
-        publish(world, build, 33 + number, *defects, victims="bob")
-        world.people["cid"].inputs = number % 2
-        driven: Driven = drive(world)
-        assert driven.violations == ()
-        host(world).perform.switch.thaw()
-        drained = drive(world, Host.drain)
-        assert drained.violations == ()
-        host(world).perform.switch.thaw()

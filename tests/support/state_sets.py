@@ -60,6 +60,7 @@ import json, os, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
 connection.execute("PRAGMA journal_mode=WAL")
 connection.execute("PRAGMA wal_autocheckpoint=0")
+connection.execute("PRAGMA synchronous=OFF")
 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 print("open", flush=True)
 for line in sys.stdin:
@@ -155,6 +156,7 @@ def make_database(
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=OFF")
         connection.executescript(schema)
         connection.executemany(
             "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)", list(ledger)
@@ -174,6 +176,7 @@ def query(path: Path, statement: str) -> list[tuple[object, ...]]:
 def change(path: Path, *statements: Statement) -> None:
     """Commit to a database and close it in order."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous=OFF")
         for statement, values in statements:
             connection.execute(statement, values)
 

@@ -87,6 +87,9 @@ class SnapshotAtRest:
     snapshot: str
     build: Version
     """The build that wrote the set: what must be selected when this is restored."""
+    giving_up: bool = False
+    """Whether an older set is put in place next: the copy then holds rows that nothing else does,
+    and is kept as a quarantine is."""
 
 
 @frozen
@@ -145,9 +148,14 @@ class Bake:
 
 @frozen
 class Promote:
-    """Make the build the default and last-good.  Undo: Promote of the one before."""
+    """Make the build the default and last-good.  Undo: Promote of the one before.
+
+    `everybody` first gets what they run now as a selection of their own: who followed the default
+    until now is not moved by it.
+    """
 
     build: Version
+    everybody: tuple[str, ...] = ()
 
 
 @frozen

@@ -25,6 +25,8 @@ class Kind(StrEnum):
     """The gate alone; nobody is touched."""
     BACK = "back"
     """Going back on purpose: a person asked for it."""
+    BAKE = "bake"
+    """The bake of people who were moved by a run that was cut off before it could promote."""
 
 
 @frozen
@@ -38,6 +40,8 @@ class MovePlan:
     old: Version
     new: Version
     restore: str = ""
+    knows: SetLedger | None = None
+    """What the new build is known to know, where no gate measures it (going back on purpose)."""
 
 
 @frozen
@@ -62,6 +66,8 @@ class Plan:
     """People whom a guard leaves where they are, with the reason; for the record."""
     everybody: tuple[str, ...] = ()
     """Every person of the host, moved or not; retention looks after all of them."""
+    baking: tuple[str, ...] = ()
+    """Who is watched in a bake of its own: they run the candidate since an earlier run."""
 
 
 class Readiness(StrEnum):

@@ -10,7 +10,8 @@ Rules:
 4. After exposure the undo is: fence -> stop -> quarantine -> restore the at-rest snapshot -> select
    the old build -> start -> verify (back).  Nothing is restored before it is quarantined.
 5. Where going back fails, the last resort is to look, and to start whichever build knows the
-   ledger that is there.  If none does, the fence stays.  Either way a person is needed.
+   ledger that is there.  If none does, the fence stays.  Either way a person is needed.  A serve
+   that still runs behind the fence is stopped first, and then looked at again.
 6. After a crash a look comes before anything else.  A person who is on the new build by then is
    kept there if it verifies, because their new rows matter; only otherwise is the old set restored.
 7. Where the old build does not pair either, the environment is at fault, not the new build.
@@ -95,7 +96,8 @@ class Move:
     """One person's part of a rollout, as far as the journal tells.
 
     `todo` are the steps still to take towards `goal`.  `rest` is the at-rest snapshot.  `fenced`,
-    `exposed` and `reselecting` are true from the *intent* on, `restored` from the answer on.
+    `exposed`, `reselecting` and `halted` are true from the *intent* on, `restored` from the answer
+    on.
     """
 
     plan: ev.MovePlan
@@ -111,6 +113,9 @@ class Move:
     exposed: bool = False
     restored: bool = False
     reselecting: bool = False
+    halted: bool = False
+    fault: Fault = Fault.HOST
+    """Whom the failure that turned the move round speaks against."""
 
     @property
     def person(self) -> str:
@@ -139,13 +144,19 @@ def settle(move: Move, status: Status, reason: str = "") -> Move:
     return attrs.evolve(move, status=status, todo=(), reason=reason or move.reason)
 
 
-def go_back(move: Move, reason: str) -> Move:
+def go_back(move: Move, reason: str, fault: Fault = Fault.HOST) -> Move:
     """Turn an exposed move round (rule 4); what is quarantined or restored already stays so."""
     quarantine = () if move.quarantine else (Step.QUARANTINE,)
     restore = () if move.restored else (Step.RESTORE_REST,)
     todo = (Step.FENCE, Step.STOP, *quarantine, *restore, *_INTO_OLD)
+    blamed = move.fault if move.goal is Goal.BACK else fault
     return attrs.evolve(
-        move, status=Status.MOVING, goal=Goal.BACK, todo=todo, reason=reason or move.reason
+        move,
+        status=Status.MOVING,
+        goal=Goal.BACK,
+        todo=todo,
+        reason=reason or move.reason,
+        fault=blamed,
     )
 
 
@@ -162,7 +173,7 @@ def effect_of(move: Move, snapshot: str) -> fx.Effect:
         case Step.STOP:
             return fx.Stop(person)
         case Step.SNAPSHOT:
-            return fx.SnapshotAtRest(person, snapshot, plan.old)
+            return fx.SnapshotAtRest(person, snapshot, plan.old, giving_up=bool(plan.restore))
         case Step.RESTORE_CHOSEN:
             return fx.Restore(person, plan.restore)
         case Step.SELECT_NEW:
@@ -197,12 +208,18 @@ def intend(move: Move) -> Move:
         fenced=move.fenced or step is Step.FENCE,
         exposed=move.exposed or exposing,
         reselecting=move.reselecting or (move.goal is Goal.BACK and step is Step.SELECT_OLD),
+        halted=move.halted or (move.goal is Goal.LAST_RESORT and step is Step.STOP),
     )
 
 
 def lose_sight(move: Move) -> Move:
     """After a crash: look before anything else (rule 6)."""
     return attrs.evolve(move, todo=(Step.INSPECT,))
+
+
+def touched(move: Move) -> bool:
+    """Whether anything was done to this person, or may have been."""
+    return move.fenced or move.exposed or move.goal is not Goal.FORWARD
 
 
 def answered(move: Move, answer: ev.Answer, schema: SetLedger | None) -> Move:
@@ -265,7 +282,7 @@ def _assessed(move: Move, readiness: ev.Readiness, reason: str) -> Move:
         case ev.Readiness.BUSY:
             return settle(move, Status.DEFERRED, reason)
         case ev.Readiness.NOT_RUNNING:
-            if Step.PRECHECK not in move.todo and Step.RESTORE_CHOSEN in move.todo:
+            if Step.RESTORE_CHOSEN in move.todo:
                 return _next(move)
             return settle(move, Status.NOT_RUNNING, reason)
         case never:
@@ -274,7 +291,8 @@ def _assessed(move: Move, readiness: ev.Readiness, reason: str) -> Move:
 
 def _rested(move: Move, rest: ev.Snapshotted, schema: SetLedger | None) -> Move:
     """Keep the rollback point; a set that the new build does not know goes no further (I1)."""
-    strange = () if schema is None else rest.ledger.unknown_to(schema)
+    known = None if move.plan.restore else schema
+    strange = () if known is None else rest.ledger.unknown_to(known)
     move = attrs.evolve(move, rest=rest)
     if strange:
         return _cancel(move, f"{move.plan.new} does not know {strange[0]} of the stopped set")
@@ -285,6 +303,8 @@ def _failed(move: Move, step: Step, fault: Fault, reason: str) -> Move:
     match move.goal:
         case Goal.FORWARD:
             return _failed_forward(move, step, fault, reason)
+        case Goal.CANCEL if step is Step.INSPECT and not move.exposed:
+            return _cancel(move, reason)
         case _ if step is Step.INSPECT:
             return settle(move, Status.NEEDS_HUMAN, _also(move, reason))
         case Goal.CANCEL | Goal.BACK if step is Step.VERIFY_OLD:
@@ -301,7 +321,7 @@ def _failed_forward(move: Move, step: Step, fault: Fault, reason: str) -> Move:
     if move.exposed and step is Step.INSPECT:
         return settle(move, Status.NEEDS_HUMAN, reason)
     if move.exposed:
-        return go_back(move, reason)
+        return go_back(move, reason, fault)
     if move.fenced:
         return _cancel(move, reason)
     if step is Step.ASSESS:
@@ -318,17 +338,17 @@ def _not_paired(move: Move, step: Step, fault: Fault, reason: str) -> Move:
         case Step.VERIFY_NEW if fault is Fault.ENVIRONMENT:
             return settle(move, Status.KEPT, reason)
         case Step.VERIFY_NEW:
-            return go_back(move, reason)
+            return go_back(move, reason, fault)
         case _:
             return settle(move, Status.ENVIRONMENT, _also(move, reason))
 
 
 def _also(move: Move, reason: str) -> str:
-    return f"{move.reason}; then: {reason}" if move.reason else reason
+    return f"{move.reason}; then: {reason}" if move.reason and reason else reason or move.reason
 
 
 def _cancel(move: Move, reason: str) -> Move:
-    return attrs.evolve(move, goal=Goal.CANCEL, todo=_INTO_OLD, reason=reason or move.reason)
+    return attrs.evolve(move, goal=Goal.CANCEL, todo=_INTO_OLD, reason=_also(move, reason))
 
 
 def _last_resort(move: Move, reason: str) -> Move:
@@ -377,7 +397,7 @@ def _found_on_old(move: Move, facts: ev.Inspected) -> Move:
             move,
             goal=Goal.CANCEL,
             todo=(Step.START, Step.VERIFY_OLD),
-            reason=move.reason or "interrupted",
+            reason=_also(move, "interrupted"),
         )
     return go_back(move, "interrupted")
 
@@ -406,6 +426,8 @@ def _start_what_fits(move: Move, facts: ev.Inspected, schema: SetLedger | None) 
     if not untouched and facts.selected == move.plan.new:
         # Nothing fences it: a mint may have migrated the set since the look, so it has to stay.
         return attrs.evolve(move, todo=(Step.START,))
+    if not untouched and facts.running:
+        return _halt(move)
     if untouched or _as_before(move, facts):
         return attrs.evolve(move, todo=(Step.SELECT_OLD, Step.START))
     if schema is None or facts.ledger is None or facts.restoring:
@@ -413,3 +435,10 @@ def _start_what_fits(move: Move, facts: ev.Inspected, schema: SetLedger | None) 
     if facts.ledger.known_to(schema):
         return attrs.evolve(move, todo=(Step.SELECT_NEW, Step.START))
     return settle(move, Status.NEEDS_HUMAN)
+
+
+def _halt(move: Move) -> Move:
+    """Stop a serve that lives on behind the fence, and look again: it may have migrated by then."""
+    if move.halted:
+        return settle(move, Status.NEEDS_HUMAN)
+    return attrs.evolve(move, todo=(Step.STOP, Step.INSPECT))

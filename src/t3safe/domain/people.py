@@ -67,6 +67,8 @@ def parse_user_map(text: str) -> UserMap:
             problems.append(MapProblem(number, entry))
             continue
         login, name = entry
+        if owner.get(login) == name:
+            continue
         if login in owner:
             problems.append(MapProblem(number, f"login {login!r} already names {owner[login]!r}"))
             continue

@@ -8,8 +8,9 @@ Rules, in the order in which they are asked; the first that says no ends the que
    the ceiling, and the candidate is the newest release at or below it that is of the track's
    channel, old enough and not held.  With no minimum age and no hold that is the tag itself.
 4. A build of the track `nightly` must be a nightly.  A person on another channel stays there:
-   a move across channels is a person's decision, which only a pin or `allow` expresses.
+   a move across channels is a person's decision, which only a pin expresses.
 5. Nobody is moved to an older version.  The tag is mutable: one that points backward is refused.
+   Where only the minimum age or a hold keeps the candidate behind, there is nothing to do.
 6. A version that was refused is not tried again until the gate changes or a person allows it.
    No older one is tried in its place: a person should look.
 
@@ -144,7 +145,10 @@ def choose(policy: Policy, standing: Standing, offer: Offer | None, now: datetim
         return candidate
     behind, stay = _behind(candidate, policy, standing)
     if not behind:
-        return _nobody(candidate, policy, stay)
+        calm = any(build == candidate for _, build in standing.builds) or (
+            policy.pin is None and offer is not None and candidate != offer.tag
+        )
+        return _nobody(candidate, policy, stay, calm=calm)
     refused = dict(standing.refused).get(candidate)
     if refused is not None:
         how = f"`t3safe allow {candidate}` lets it be tried again"
@@ -204,9 +208,13 @@ def _nobody(
     candidate: Version,
     policy: Policy,
     stay: tuple[tuple[str, str], ...],
+    *,
+    calm: bool,
 ) -> Stay:
+    """Say why nobody moves; `calm` where that is as it should be for all we know."""
     if not stay:
         what = f"pin {candidate}" if policy.pin else f"{policy.track}={candidate}"
         return Stay(No.NOTHING, f"already on {what}; nothing to do")
     ahead = "; ".join(f"{person}: {reason}" for person, reason in stay)
-    return Stay(No.REFUSED, f"nobody can be moved to {candidate} ({ahead})")
+    why = No.NOTHING if calm else No.REFUSED
+    return Stay(why, f"nobody can be moved to {candidate} ({ahead})")

@@ -35,6 +35,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         # Both ends are the word's own: a hyphen is part of it, not a border inside it.
         re.compile(
             r"(?<![\w-])"
+            r"(?!\d{8}T\d{6,12}Z(?:-\w{1,4})?(?![\w-]))"
             r"(?!(?:\d{1,3}_[A-Z][A-Za-z]+|t3_session(?:_\d{1,5})?_[0-9a-f]{12})(?![\w-]))"
             r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{24,}(?:\.[\w-]+)*"
         ),

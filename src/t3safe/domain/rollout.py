@@ -10,7 +10,8 @@ Rules:
 2. One person at a time; the next begins only when the one before has settled well.
 3. A person who was rolled back ends the rollout: the build is refused from then on, the host is
    frozen, everybody else stays as they are, those already moved on the new build.
-4. Only a rollout that moved somebody bakes, and only one that baked promotes.
+4. Only people who were moved are baked, and only a rollout that baked promotes.  A bake of its own
+   (kind `bake`) ends what a run began that moved people and was cut off.
 5. After a crash, or when asked to stop, nobody new is begun; whoever is in between is settled.
 6. An effect is tried `attempts_max` times, unless it is the build's own fault.
 """
@@ -84,7 +85,12 @@ class Rollout:
 
 def opened(plan: ev.Plan) -> Rollout:
     """Give the rollout as it stands when the plan has been journaled and nothing done."""
-    stage = Stage.MOVING if plan.kind is ev.Kind.BACK else Stage.STAGING
+    people = [part.person for part in plan.moves]
+    if len(set(people)) != len(people):
+        message = f"a plan moves each person once, not {people}"
+        raise InvalidEvent(message)
+    begin = {ev.Kind.BACK: Stage.MOVING, ev.Kind.BAKE: Stage.BAKING}
+    stage = begin.get(plan.kind, Stage.STAGING)
     return _advance(Rollout(plan, stage, tuple(Move(part) for part in plan.moves)))
 
 
@@ -221,7 +227,7 @@ def _unsnapped(rollout: Rollout) -> list[Move]:
 def _snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
     move = _unsnapped(rollout)[0]
     match answer:
-        case ev.Snapshotted(snapshot=snapshot):
+        case ev.Snapshotted(snapshot=snapshot) if snapshot:
             return _put(rollout, attrs.evolve(move, online=snapshot))
         case ev.Failed(_, reason):
             return _put(rollout, moves.settle(move, Status.REFUSED, f"no snapshot: {reason}"))
@@ -230,7 +236,7 @@ def _snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
 
 
 def _subjects(rollout: Rollout) -> tuple[fx.Subject, ...]:
-    people = [move for move in rollout.moves if move.online and not move.settled]
+    people = [move for move in rollout.moves if move.online]
     return _EMPTY_FIRST + tuple(fx.Subject(move.person, move.online) for move in people)
 
 
@@ -349,33 +355,61 @@ def _put(rollout: Rollout, changed: Move) -> Rollout:
 def _moved_on(rollout: Rollout, answer: ev.Answer) -> Rollout:
     current = rollout.current
     assert current is not None, "the stage is left when nobody is in transition"
-    move = moves.answered(current, answer, rollout.schema)
+    move = moves.answered(current, answer, rollout.schema or current.plan.knows)
     rollout = _put(rollout, move)
-    environment = isinstance(answer, ev.NotPaired) and answer.fault is Fault.ENVIRONMENT
-    if move.status is Status.KEPT or (move.status is Status.BROKEN_BEFORE and environment):
+    faulty = isinstance(answer, ev.NotPaired | ev.Failed) and answer.fault is Fault.ENVIRONMENT
+    if move.status is Status.KEPT or (move.status is Status.BROKEN_BEFORE and faulty):
         why = f"the dispatch could not be asked: {move.reason}"
         return _wind(rollout, ev.Ended(ev.Outcome.LATER, why))
+    if move.status is Status.RETURNED:
+        # What kept this person from being moved may keep everybody: nobody else is stopped for it.
+        return _wind(rollout, ev.Ended(ev.Outcome.LATER, _told([move])))
     return rollout
 
 
 def _moved(rollout: Rollout) -> tuple[str, ...]:
-    return tuple(move.person for move in rollout.moves if move.status is Status.MOVED)
+    return rollout.plan.baking + tuple(
+        move.person for move in rollout.moves if move.status is Status.MOVED
+    )
 
 
 def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
     match answer:
         case ev.Done():
             build = rollout.plan.candidate
-            moved = ", ".join(_moved(rollout))
-            return _end(rollout, ev.Outcome.PROMOTED, f"{build}: moved {moved}", fx.Promote(build))
+            moved = f"{build}: moved {', '.join(_moved(rollout))}{_left_behind(rollout)}"
+            promote = fx.Promote(build, rollout.plan.everybody)
+            return _end(rollout, ev.Outcome.PROMOTED, moved, promote)
+        case ev.BakeBroken(person, Fault.BUILD, reason) if person in rollout.plan.baking:
+            return _baked_too_long_ago(rollout, person, reason)
         case ev.BakeBroken(person, Fault.BUILD, reason):
-            broken = next(move for move in rollout.moves if move.person == person)
-            turned = moves.go_back(broken, f"during the bake: {reason}")
+            broken = _baking(rollout, person)
+            turned = moves.go_back(broken, f"during the bake: {reason}", Fault.BUILD)
             return attrs.evolve(_put(rollout, turned), stage=Stage.MOVING)
         case ev.BakeBroken(_, _, reason) | ev.Failed(_, reason):
             return _end(rollout, ev.Outcome.LATER, f"not promoted, the bake was cut off: {reason}")
         case _:
             raise _wrong(rollout, answer)
+
+
+def _baking(rollout: Rollout, person: str) -> Move:
+    for move in rollout.moves:
+        if move.person == person and move.status is Status.MOVED:
+            return move
+    message = f"{person!r} is not in this bake"
+    raise InvalidEvent(message)
+
+
+def _baked_too_long_ago(rollout: Rollout, person: str, reason: str) -> Rollout:
+    """Say who lost pairing; what they wrote since their move is not given up without a person."""
+    how = f"`t3safe rollback {person}` shows the way back"
+    text = f"{person} on {rollout.plan.candidate} no longer pairs: {reason}; {how}"
+    return _end(rollout, ev.Outcome.NEEDS_HUMAN, text, fx.Freeze(text))
+
+
+def _left_behind(rollout: Rollout) -> str:
+    left = [move for move in rollout.moves if move.status is not Status.MOVED]
+    return "".join(f"; {move.status} {move.person}" for move in left)
 
 
 def _closing_done(rollout: Rollout, answer: ev.Answer) -> Rollout:
@@ -482,7 +516,11 @@ def _with(rollout: Rollout, *wanted: Status) -> list[Move]:
 
 
 def _advance_moving(rollout: Rollout) -> Rollout:
-    if rollout.current is not None:
+    current = rollout.current
+    if current is not None and rollout.winding is not None and not moves.touched(current):
+        reason = f"{rollout.winding.reason}, before anything was touched"
+        return _advance_moving(_put(rollout, moves.settle(current, Status.DEFERRED, reason)))
+    if current is not None:
         return rollout
     bad = _with(rollout, Status.NEEDS_HUMAN, Status.ENVIRONMENT, Status.ROLLED_BACK)
     if bad:
@@ -506,6 +544,9 @@ def _end_badly(rollout: Rollout, move: Move) -> Rollout:
             return _end(rollout, ev.Outcome.NEEDS_HUMAN, text)
         case _ if back:
             return _end(rollout, ev.Outcome.REFUSED, f"left as it was: {told}")
+        case _ if move.fault is not Fault.BUILD:
+            text = f"{rollout.plan.candidate} could not be put in place, not its own fault: {told}"
+            return _end(rollout, ev.Outcome.ROLLED_BACK, told, fx.Freeze(text))
         case _:
             build = rollout.plan.candidate
             verdict = gate.Verdict(

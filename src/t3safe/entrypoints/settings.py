@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import time
@@ -20,7 +21,7 @@ import attrs
 from cattrs import Converter
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 
-from t3safe.configuration import Settings
+from t3safe.configuration import Settings, WindowSettings
 from t3safe.domain.versions import InvalidVersion, Version
 
 DEFAULT_FILE: Final = Path("/etc/t3safe/config.toml")
@@ -124,8 +125,26 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(message)
     if settings.pin:
         _version(settings.pin)
+    if settings.policy.window is not None:
+        _window(settings.policy.window)
+    for pattern in settings.dispatch_knows.cookies:
+        _pattern(pattern)
     _at_least(settings)
     return settings
+
+
+def _window(window: WindowSettings) -> None:
+    if window.opens == window.closes:
+        message = f"policy.window: it opens and closes at {window.opens}, so it never is"
+        raise SettingsError(message)
+
+
+def _pattern(text: str) -> None:
+    try:
+        re.compile(text)
+    except re.error as error:
+        message = f"dispatch_knows.cookies: {text!r} is no regular expression: {error}"
+        raise SettingsError(message) from error
 
 
 def _version(text: str) -> None:

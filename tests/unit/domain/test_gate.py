@@ -666,6 +666,21 @@ def test_hold_back_lets_the_others_go() -> None:
     )
 
 
+def test_hold_back_holds_everybody_back_who_failed() -> None:
+    """Also whom the control failed for: what is not proven for a person is not given to them."""
+    found = (
+        rehearsal(EMPTY),
+        rehearsal("alice", failing="old rows"),
+        rehearsal("bob", failing="no cookie"),
+        rehearsal("carol"),
+    )
+    control = (rehearsal("alice", OLD), rehearsal("bob", OLD, failing="no cookie"))
+    reasons = (f"alice on {BUILD}: live: old rows", f"bob on {BUILD}: live: no cookie")
+    assert rule(found, control, HOLD_BACK) == Verdict(
+        BUILD, Ruling.PASSED, reasons, ("alice", "bob")
+    )
+
+
 @pytest.mark.parametrize(
     "found",
     [

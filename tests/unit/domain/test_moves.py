@@ -171,6 +171,15 @@ def test_a_person_who_does_not_pair_before_is_not_touched(play: Play) -> None:
     assert recorded_against(book) == []
 
 
+def test_a_precheck_that_cannot_be_held_leaves_the_person_untouched(play: Play) -> None:
+    """Unverified is refused: without a proof of before there could be no blame afterwards."""
+    book = through_gate(play, WHO) << fx.Assess(WHO) >> IDLE
+    book << fx.Verify(WHO, OLD) >> ev.Failed(Fault.ENVIRONMENT, "connection refused")
+    ends(book, ev.Outcome.LATER, "connection refused")
+    assert touched(book) == set()
+    assert recorded_against(book) == []
+
+
 def test_the_next_person_is_tried_when_one_was_broken_before(play: Play) -> None:
     """One serve's trouble is no reason to leave the others behind."""
     book = through_gate(play, WHO, "bob") << fx.Assess(WHO) >> IDLE
@@ -825,6 +834,41 @@ def test_a_second_quarantine_is_taken_when_the_new_build_ran_again(play: Play) -
     book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN
     back(book, kept="second") >> PAIRED
     refused_and_frozen(book, REST, "second")
+
+
+def test_what_was_restored_before_the_new_build_ran_again_is_restored_again(play: Play) -> None:
+    """Nothing that was known of the set is true any more once another build has run on it."""
+    book = way_back(play, 4) >> ev.Inspected(NEW, running=True, ledger=L32)
+    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN
+    back(book, kept="second") >> PAIRED
+    refused_and_frozen(book, REST, "second")
+
+
+def test_an_old_build_found_on_a_newer_set_is_not_started(play: Play) -> None:
+    """The selection of an earlier way back says nothing about this one (I1)."""
+    book = way_back(play, 4) >> ev.Inspected(NEW, running=True, ledger=L32)
+    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN << fx.Fence(WHO)
+    book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(OLD, running=False, ledger=L32)
+    back(book, kept="second") >> PAIRED
+    verdict = Verdict(
+        NEW, Ruling.REFUSED, ("in production, alice: interrupted",), in_production=True
+    )
+    book << fx.RecordVerdict(verdict) >> DONE
+    book << fx.Freeze(f"{NEW} failed in production: alice: interrupted") >> DONE
+    ends(book, ev.Outcome.ROLLED_BACK, pinned=(REST, "second"))
+
+
+def test_rows_of_an_earlier_quarantine_are_not_told_of_whoever_stays(play: Play) -> None:
+    """What a person who was moved in the end is said to have lost is nothing."""
+    book = started(through_gate(play, WHO)) << fx.Verify(WHO, NEW) >> BROKEN
+    book << fx.Fence(WHO) >> DONE << fx.Stop(WHO) >> DONE
+    rows = (ev.RowsKept("state.sqlite:orchestration_events", 3),)
+    book << fx.Quarantine(WHO, KEPT, NEW, REST) >> ev.Quarantined(KEPT, rows)
+    book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(NEW, running=True, ledger=L32)
+    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED
+    ends(book, ev.Outcome.INTERRUPTED, pinned=(REST,))
+    assert book.rollout.moves[0].rows == ()
+    assert book.rollout.moves[0].quarantine == ""
 
 
 @pytest.mark.parametrize("done", range(7))

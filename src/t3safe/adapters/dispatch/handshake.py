@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
+from typing import Final
 
 from attrs import frozen
 
@@ -17,6 +18,13 @@ from t3safe.adapters.dispatch.asking import Address, Cookies, NoAnswerError, Ses
 from t3safe.adapters.dispatch.serving import Serve, look
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.domain.versions import Version
+
+GLANCE: Final = 0.5
+"""Seconds for one look whether a serve answers: a request in its listen window never is."""
+
+
+_GLANCE: Final = 1.0
+"""Seconds for a look whether a serve answers; a session takes it milliseconds."""
 
 
 @frozen
@@ -31,13 +39,15 @@ class Who:
 
 @frozen
 class Refusal:
-    """Why a person does not pair; `answered` is false where the dispatch gave no answer.
+    """Why a person does not pair.
 
+    `serving` is false where the serve itself did not answer, `answered` where the dispatch did not.
     Nothing can mend a `final` one.
     """
 
     reason: str
     fault: Fault = Fault.BUILD
+    serving: bool = True
     answered: bool = True
     final: bool = False
 
@@ -76,9 +86,17 @@ class Handshake:
             return None
         return Refusal(f"{who.person} is not signed in through the dispatch: {why}")
 
-    def serving(self, who: Who) -> bool:
-        """Whether the unit's own process of the build answers for sessions."""
-        return self._home(look(self.store, who.pid, who.build)) is not None
+    def unready(self, who: Who) -> Refusal | None:
+        """Say why the unit's own process does not serve (yet), None once it answers anything.
+
+        With a short limit: what arrives in a serve's listen window is never answered, and a request
+        of the dispatch that did would hang.
+        """
+        serve = look(self.store, who.pid, who.build)
+        foreign = _foreign(who, serve)
+        if foreign is not None or self._home(serve, min(self.patience, _GLANCE)) is not None:
+            return foreign
+        return _mute(who)
 
     def alone(self, who: Who) -> Refusal | None:
         """Pair at the serve itself, without the dispatch; None when that works."""
@@ -123,14 +141,14 @@ class Handshake:
             return False
         return not _unauthenticated(found, cookies)
 
-    def _home(self, serve: Serve | None) -> Address | None:
-        """Where the serve answers for sessions, None where it does not (yet)."""
+    def _home(self, serve: Serve | None, seconds: float) -> Address | None:
+        """Where the serve answers, None where it does not (yet)."""
         for address in serve.listens if serve is not None else ():
             try:
-                if isinstance(session(address, {}, self.patience), Session):
-                    return address
+                session(address, {}, seconds)
             except NoAnswerError:
                 continue
+            return address
         return None
 
     def _alone(self, who: Who) -> Refusal | None:
@@ -138,7 +156,7 @@ class Handshake:
         foreign = _foreign(who, serve)
         if foreign is not None:
             return foreign
-        home = self._home(serve)
+        home = self._home(serve, self.patience)
         if home is None:
             return Refusal(f"process {who.pid} does not answer where it listens")
         cookies = self._exchanged(home, self.mint(who.person))
@@ -168,11 +186,13 @@ def _foreign(who: Who, serve: Serve | None) -> Refusal | None:
         return Refusal(f"the serve of {who.person} ended", final=True)
     if not serve.runs_build:
         why = f"the serve of {who.person} (process {who.pid}) runs {serve.shown}, not {who.build}"
-        return Refusal(why, Fault.HOST, final=True)
-    if not serve.listens:
-        why = f"the serve of {who.person} (process {who.pid}) listens on no port of its own"
-        return Refusal(why, Fault.HOST)
-    return None
+        return Refusal(why, Fault.HOST, serving=False, final=serve.runs_another)
+    return None if serve.listens else _mute(who)
+
+
+def _mute(who: Who) -> Refusal:
+    why = f"the serve of {who.person} (process {who.pid}) does not answer on its port"
+    return Refusal(why, serving=False)
 
 
 def _unauthenticated(found: Session | int, cookies: Cookies) -> str:

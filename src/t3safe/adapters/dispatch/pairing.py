@@ -5,9 +5,9 @@ Rules:
 1. Paired means: the dispatch answers 302 with a cookie, the serve behind it calls the session of
    that cookie authenticated, the unit's own process (of the build that is selected) takes the same
    cookie at the port it listens on, and it is still that process some seconds later.
-2. A serve may still be starting, so a failure is tried again: until the deadline, or until the
-   serve itself has been answering for the grace time and the dispatch still fails.  An end of the
-   serve's process, or a process of another build, is decisive at once.
+2. The unit's own process is waited for first, at its own port, until the deadline.  Once it
+   answers, the dispatch is asked, and asked again for the grace time.  An end of the process, or a
+   serve of another build in its place, is decisive at once.
 3. Where the dispatch gives no answer at all the serve is asked itself: if that pairs, the
    environment is at fault, else the build.  Where it answers and does not pair, the build is at
    fault as the dispatch meets it, whatever the serve says alone: the person cannot sign in.
@@ -32,6 +32,7 @@ from t3safe.domain.versions import Version
 _BEAT: Final = 0.25
 """Seconds between two looks whether a process is still the same."""
 _WATCH_BEAT: Final = 2.0
+_SERVING_BEAT: Final = 0.05
 """The same while watching, and how soon a wish to stop is heard."""
 
 _T = TypeVar("_T")
@@ -140,21 +141,36 @@ class DispatchPairing:
             return self._judged(who, found)
         return ev.Paired("dispatch", self.monotonic() - began)
 
+    def _until_serving(self, who: Who, deadline: float) -> None:
+        """Wait for the serve itself before the dispatch is asked.
+
+        What reaches a serve between its listening and its handling is never answered: a dispatch
+        that asks then hangs for as long as its own limit, and the person with it.
+        """
+        while self.monotonic() < deadline and not self._handshake.serving(who):
+            if _changed(who.person, who.pid, self._pid(who.person)):
+                return
+            self.sleep(_SERVING_BEAT)
+
     def _until_paired(self, who: Who, deadline: float) -> Cookies | Refusal:
         give_up, serving = deadline, False
         while True:
-            found = self._handshake.through(who)
+            found = self._attempt(who, serving=serving)
             if isinstance(found, Cookies) or found.final:
                 return found
             changed = _changed(who.person, who.pid, self._pid(who.person))
             if changed:
                 return Refusal(f"{changed}; before that: {found.reason}", final=True)
             now = self.monotonic()
-            if not serving and self._handshake.serving(who):
+            if found.serving and not serving:
                 serving, give_up = True, min(deadline, now + self.grace)
             if now >= give_up:
                 return found
             self.sleep(self.pause)
+
+    def _attempt(self, who: Who, *, serving: bool) -> Cookies | Refusal:
+        unready = None if serving else self._handshake.unready(who)
+        return unready or self._handshake.through(who)
 
     def _stays(self, who: Who, cookies: Cookies, stay: float) -> Cookies | Refusal:
         """See that the process stays the same, and that the session holds a second time."""
@@ -168,7 +184,7 @@ class DispatchPairing:
 
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:
         """Tell whose fault a failure is (rule 3)."""
-        if refusal.final or refusal.fault is not Fault.BUILD:
+        if refusal.final or not refusal.serving or refusal.fault is not Fault.BUILD:
             return ev.NotPaired(refusal.fault, refusal.reason)
         alone = self._handshake.alone(who)
         if alone is None and not refusal.answered:

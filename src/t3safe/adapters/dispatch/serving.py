@@ -30,12 +30,15 @@ _NAME: Final = re.compile(r"^[A-Za-z0-9._+-]{1,64}$")
 class Serve:
     """A unit's process as it was found.
 
-    `runs_build` says whether it, or a process below it, runs the build that was asked for; `shown`
-    is what it runs, for a message; `listens` where those processes accept connections.
+    `runs_build` says whether it, or a process below it, runs the build that was asked for, and
+    `listens` where those processes accept connections.  `runs_another` says that the main process
+    accepts connections without being of that build (a launcher that is about to become it does
+    not); `shown` is what the main process runs, for a message.
     """
 
     pid: int
     runs_build: bool
+    runs_another: bool
     shown: str
     listens: tuple[Address, ...]
 
@@ -47,16 +50,24 @@ def look(store: Path, pid: int, build: Version) -> Serve | None:
     """
     try:
         main = psutil.Process(pid)
-        tree = [main, *main.children(recursive=True)]
         folders = _spellings(build_folder(store, build))
-        own = [process for process in tree if _runs(process, folders)]
-        listens = _listening(own)
-        return Serve(pid, bool(own), _shown(store, main), listens)
+        own = [process for process in _tree(main) if _runs(process, folders)]
+        return Serve(
+            pid=pid,
+            runs_build=bool(own),
+            runs_another=not own and any(_sockets(main)),
+            shown=_shown(store, main),
+            listens=_listening(own),
+        )
     except psutil.NoSuchProcess:
         return None
     except psutil.AccessDenied as error:
         message = f"cannot look at process {error.pid}: run it as root or as the serve's user"
         raise DispatchError(message) from error
+
+
+def _tree(main: psutil.Process) -> list[psutil.Process]:
+    return [main, *main.children(recursive=True)]
 
 
 def _spellings(folder: Path) -> tuple[str, ...]:

@@ -21,7 +21,10 @@ _NODE: Final = re.compile(r"^v?(\d+\.\d+\.\d+\S*)\s*$", re.MULTILINE)
 
 
 def identity_facts(request: Request, places: Places) -> IdentityFacts:
-    """Measure the facts of the first check; what cannot be had is empty."""
+    """Measure the facts of the first check; what cannot be had is empty.
+
+    Raises PermissionError where the program, its interpreter or node may not be executed.
+    """
     body = _manifest(Path(request.program))
     name, bins = _text(body.get("name")), body.get("bin")
     return IdentityFacts(
@@ -72,6 +75,8 @@ def _manifest(program: Path) -> dict[str, Any]:
 def _printed(places: Places, request: Request, program: str) -> str:
     try:
         ended: Ended = run(places, [program, "--version"], request.step_limit)
+    except PermissionError:
+        raise
     except OSError:
         return ""
     return ended.output if ended.status == 0 else ""

@@ -26,7 +26,8 @@ _BODY_MAX: Final = 1024 * 1024
 _CHUNK: Final = 65536
 _NOT_HERE: Final = frozenset({404, 405})
 _PAUSE: Final = 0.03
-_FIRST_LIMIT: Final = 0.3
+_FIRST_LIMIT: Final = 0.1
+"""Seconds that a request gets at first: what arrives in the listen window is lost anyway."""
 _LIMIT_MAX: Final = 2.0
 _OK: Final = 200
 _WILDCARDS: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104

@@ -74,10 +74,11 @@ def _start(places: Places, command: Sequence[str], output: int) -> subprocess.Po
 
 
 def _kill_tree(process: subprocess.Popen[bytes]) -> None:
-    for below in _below(process.pid):
-        with suppress(psutil.NoSuchProcess):
-            below.kill()
+    below = _below(process.pid)
     process.kill()
+    for child in below:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
     process.wait(ENDING_MAX)
 
 
@@ -101,10 +102,12 @@ class Serve:
         with places.log.open("ab") as log:
             return cls(_start(places, command, log.fileno()), log.tell())
 
-    def exited(self) -> int | None:
-        """Its exit status when it ended by itself, else None."""
-        code = self.process.poll()
-        return None if code is None else shown_status(code)
+    def exited(self, within: float = 0.0) -> int | None:
+        """Its exit status when it ends by itself within so many seconds, else None."""
+        try:
+            return shown_status(self.process.wait(within))
+        except subprocess.TimeoutExpired:
+            return None
 
     def listens_on(self, port: int) -> bool:
         """Whether the serve itself, or a child of it, is what listens on the port."""

@@ -14,6 +14,7 @@ Rules:
 
 from __future__ import annotations
 
+import codecs
 import os
 import socket
 import sqlite3
@@ -47,6 +48,10 @@ from t3safe.domain.versions import Version
 ORPHANED: Final = 3
 """Exit status of a worker whose parent went away."""
 _SOAK_POLL: Final = 0.1
+_DYING: Final = 0.2
+"""Seconds in which a serve that dropped its connections shows its exit status."""
+_LAST_STOP: Final = 3.0
+"""Seconds that a serve gets to end by itself where nothing is judged any more."""
 
 
 class TroubleError(Exception):
@@ -138,7 +143,14 @@ class Rehearsing:
     # --- the checks ------------------------------------------------------------------------------
 
     def _identity(self) -> CheckResult:
-        facts = identity_facts(self.request, self._places)
+        try:
+            facts = identity_facts(self.request, self._places)
+        except PermissionError as error:
+            message = (
+                f"user {os.geteuid()} may not execute {error.filename} or its interpreter; "
+                "let the gate's user into the store and to node"
+            )
+            raise TroubleError(message) from error
         if not facts.node:
             message = f"{self.request.node} --version tells no version: set the gate's node"
             raise TroubleError(message)
@@ -165,15 +177,15 @@ class Rehearsing:
 
     def _pair(self) -> CheckResult:
         self._paired = self._walk()
-        return self._ended(Check.PAIRED) or gate.judge_paired(self._paired)
+        return self._unless_ended(gate.judge_paired(self._paired))
 
     def _contract(self) -> CheckResult:
         return gate.judge_contract(self._paired.path, self._paired.cookie, self.request.dispatch)
 
     def _reopened(self) -> CheckResult:
-        ended = self._ended(Check.REOPENED)
-        if ended is not None:
-            return ended
+        stopping = self._unless_ended(gate.passed(Check.REOPENED))
+        if not stopping.passed:
+            return stopping
         limit = self.request.stop_limit
         if not self._running().stop(limit):
             reason = f"the serve did not stop within {limit:g} s of SIGTERM"
@@ -181,10 +193,10 @@ class Rehearsing:
         # A service manager ends what is left of a unit, too.
         self._leftovers = processes.end_all()
         live = self._start()
-        if not gate.judge_live(live, Check.REOPENED).passed:
-            return gate.judge_live(live, Check.REOPENED)
-        pairing = self._walk()
-        return self._ended(Check.REOPENED) or gate.judge_reopened(live, pairing)
+        started = gate.judge_live(live, Check.REOPENED)
+        if not started.passed:
+            return started
+        return self._unless_ended(gate.judge_reopened(live, self._walk()))
 
     def _soak(self) -> CheckResult:
         begun = time.monotonic()
@@ -241,14 +253,16 @@ class Rehearsing:
         words = self._log.last_words(serve.log_start) if exited is not None else ""
         return gate.LiveFacts(answered, own, exited, seconds, deadline, words)
 
-    def _ended(self, check: Check) -> CheckResult | None:
-        """The failure of a check during which the serve ended by itself, None while it runs."""
+    def _unless_ended(self, result: CheckResult) -> CheckResult:
+        """Give the result, unless the serve ended by itself meanwhile: that is why it failed."""
         serve = self._running()
-        exited = serve.exited()
+        # Its connections close a moment before its status can be had.
+        exited = serve.exited(within=0.0 if result.passed else _DYING)
         if exited is None:
-            return None
+            return result
         words = self._log.last_words(serve.log_start)
-        return gate.judge_live(gate.LiveFacts(False, False, exited, 0.0, 0.0, words), check)
+        facts = gate.LiveFacts(False, False, exited, 0.0, 0.0, words)
+        return gate.judge_live(facts, result.check)
 
     def _free_port(self) -> int:
         """The port to bind; one that cannot be bound now is no fault of the build (rule 3)."""
@@ -273,10 +287,6 @@ class Rehearsing:
         done = probing.exchange(self._site, minted.credential, self.request.dispatch)
         self._secrets.add(done.token)
         return done.facts
-
-
-_LAST_STOP: Final = 3.0
-"""Seconds that a serve gets to end by itself where nothing is judged any more."""
 
 
 def _unstartable(error: OSError, deadline: float) -> gate.LiveFacts:
@@ -318,6 +328,8 @@ def _die_with_parent() -> None:
 def main() -> None:
     """Answer the request on standard input, unless the parent goes away first (rule 2)."""
     request = Request.loads(sys.stdin.buffer.readline())
+    # Every connection needs it, and the account may not be let to where the interpreter lies.
+    codecs.lookup("idna")
     threading.Thread(target=_die_with_parent, daemon=True).start()
     answer = hold(request)
     sys.stdout.write(answer.dumps())

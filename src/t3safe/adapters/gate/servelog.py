@@ -63,14 +63,20 @@ class ServeLog:
 
     def trouble(self) -> tuple[str, ...]:
         """Look at what was added since the last call; the lines of trouble found so far."""
+        self._read_on()
+        return (*self._trouble, *self._trouble_in([self._rest]))
+
+    def _read_on(self) -> None:
+        if not self.path.exists():
+            return
         with self.path.open("rb") as file:
             file.seek(self._read)
             while chunk := file.read(_CHUNK):
                 self._read += len(chunk)
                 *lines, self._rest = (self._rest[-_CHUNK:] + chunk).split(b"\n")
+                self.secrets.learn(b"\n".join(lines).decode("utf-8", "replace"))
                 self._trouble += self._trouble_in(lines)
                 del self._trouble[TROUBLE_MAX:]
-        return (*self._trouble, *self._trouble_in([self._rest]))
 
     def _trouble_in(self, lines: list[bytes]) -> list[str]:
         found = log_trouble(line.decode("utf-8", "replace") for line in lines)
@@ -78,6 +84,7 @@ class ServeLog:
 
     def tail(self) -> str:
         """Give the last part of the log, whole lines only: half a secret is not recognised."""
+        self._read_on()
         if not self.path.exists():
             return ""
         size = self.path.stat().st_size

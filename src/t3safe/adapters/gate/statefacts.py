@@ -182,7 +182,12 @@ def _ledger(connection: sqlite3.Connection) -> Ledger:
     if not _columns(connection, _LEDGER):
         return Ledger()
     query = f"SELECT migration_id, name FROM {_LEDGER}"  # noqa: S608 - a constant
-    return Ledger.of((int(number), str(name)) for number, name in connection.execute(query))
+    pairs = connection.execute(query).fetchall()
+    for number, name in pairs:
+        if not (isinstance(number, int) and isinstance(name, str)):
+            message = f"the ledger has the row ({number!r:.40}, {name!r:.40})"
+            raise sqlite3.DataError(message)
+    return Ledger.of(pairs)
 
 
 def _tables(connection: sqlite3.Connection) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -22,8 +23,8 @@ from t3safe.domain.errors import ServiceError
 AGENTS: Final = ("claude", "codex", "opencode")
 """The provider CLIs that a serve starts for its turns."""
 _INTERPRETERS: Final = ("node", "bun", "deno", "python", "sh", "bash", "dash", "env", "npx", "tsx")
-_WORDS: Final = 2
-"""How many words behind an interpreter may be its script: `--require hook script` has two."""
+_VALUED: Final = frozenset({"-r", "--require", "--import", "--loader", "-C", "--conditions"})
+"""Options of node that are followed by a value, not by the script."""
 _PACKAGES: Final = "node_modules"
 _ENDS: Final = ("-", "_", ".", "@", " ")
 
@@ -73,8 +74,10 @@ def _scripts(program: str, arguments: list[str]) -> Iterator[str]:
     started = {PurePosixPath(word).name.rstrip("0123456789.") for word in (program, *arguments[:1])}
     if started.isdisjoint(_INTERPRETERS):
         return
-    words = [word for word in arguments[1:] if not word.startswith("-")]
-    yield from words[:_WORDS]
+    for option, word in pairwise(arguments):
+        if not word.startswith("-") and option not in _VALUED:
+            yield word
+            return
 
 
 def _telling(word: str) -> Iterator[str]:

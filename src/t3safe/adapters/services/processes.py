@@ -44,6 +44,8 @@ MARK: Final = "T3SAFE_SERVE"
 PASSED_ON: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 """Variables of ours that a serve gets; the rest is what `environment` says."""
 _POLL_SECONDS: Final = 0.1
+_NEVER: Final = frozenset({0, 1})
+"""The kernel and the first process, whose descendants everybody is."""
 
 
 @frozen
@@ -207,12 +209,12 @@ class ProcessServices:
         return str(self.run_dir / person)
 
     def _members(self, person: str, record: _Record | None) -> set[psutil.Process]:
-        session = record.pid if record is not None and _ours(record) else 0
+        session = record.pid if record is not None and _ours(record) else None
         parents: dict[psutil.Process, int] = {}
         found: set[psutil.Process] = set()
         for process in psutil.process_iter():
             with suppress(psutil.NoSuchProcess, ProcessLookupError):
-                if process.status() == psutil.STATUS_ZOMBIE:
+                if process.pid in _NEVER or process.status() == psutil.STATUS_ZOMBIE:
                     continue
                 parents[process] = process.ppid()
                 if os.getsid(process.pid) == session or self._marked(process, person):
@@ -235,7 +237,7 @@ class ProcessServices:
         file = self._pid_file(person)
         try:
             content = json.loads(file.read_bytes())
-            return _Record(int(content["pid"]), int(content["began"]), str(content["boot"]))
+            return _read(content)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -269,6 +271,14 @@ class ProcessServices:
                 time.sleep(_POLL_SECONDS)
             else:
                 return
+
+
+def _read(content: Mapping[str, object]) -> _Record:
+    match content:
+        case {"pid": int(pid), "began": int(began), "boot": str(boot)} if pid > 1 and began > 0:
+            return _Record(pid, began, boot)
+    message = "another form"
+    raise ValueError(message)
 
 
 def _ours(record: _Record) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -81,8 +82,12 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    """A person who has no set yet."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A person who has no set yet, on a disk that is not waited for.
+
+    A process that dies loses nothing that it wrote; only the contract suite waits for the disk.
+    """
+    monkeypatch.setattr(os, "fsync", lambda _: None)
     (tmp_path / "base").mkdir()
     (tmp_path / "store").mkdir(mode=0o700)
     return Home(tmp_path / "base", tmp_path / "store")

@@ -1,0 +1,350 @@
+"""The parts of the gate, each on its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters.gate import places as layout
+from t3safe.adapters.gate import statefacts
+from t3safe.adapters.gate.messages import Answer, Report, Trouble, UnreadableAnswerError
+from t3safe.adapters.gate.places import Places, environment
+from t3safe.adapters.gate.probing import Site, await_answer, exchange
+from t3safe.adapters.gate.processes import run, shown_status
+from t3safe.adapters.gate.servelog import TAIL_MAX, Secrets, ServeLog
+from t3safe.domain.errors import Fault
+from t3safe.domain.gate import Check, DispatchKnowledge, passed
+from t3safe.domain.ledgers import Ledger, SetLedger
+
+# --- the log -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> ServeLog:
+    """An empty log."""
+    (tmp_path / "serve.log").touch()
+    return ServeLog(tmp_path / "serve.log", Secrets())
+
+
+def test_trouble_is_found_as_the_log_grows(log: ServeLog) -> None:
+    """A line that is said in pieces is judged once, and whole."""
+    with log.path.open("a") as file:
+        file.write("all is well\nFATAL ERROR: heap out ")
+        file.flush()
+        assert log.trouble() == ()
+        file.write("of memory\nSQLITE_CORRUPT")
+        file.flush()
+        expected = ("FATAL ERROR: heap out of memory", "SQLITE_CORRUPT")
+        assert log.trouble() == expected
+        assert log.trouble() == expected
+
+
+def test_tail_begins_with_a_whole_line(log: ServeLog) -> None:
+    """Half a secret at the cut would not be recognised: its line is left out."""
+    log.path.write_text("credential: " + "x" * TAIL_MAX + "\nlast line\n")
+    assert log.tail() == "last line\n"
+
+
+def test_secret_of_the_banner_is_hidden_everywhere(log: ServeLog) -> None:
+    """A token that was shown under its label long ago is taken out wherever it comes again."""
+    log.path.write_text("Token: ABCD-EFGH\n" + "-\n" * TAIL_MAX + "saw ABCD-EFGH again\n")
+    assert "ABCD-EFGH" not in log.tail()
+    assert log.tail().endswith("saw [redacted] again\n")
+
+
+def test_seen_secrets_are_hidden_in_every_form() -> None:
+    """A secret is hidden as it is and as it stands in an address; a short word stays."""
+    secrets = Secrets()
+    secrets.add("a/b+c=d")
+    secrets.add("the")
+    assert secrets.hide("the a/b+c=d and a%2Fb%2Bc%3Dd") == "the [redacted] and [redacted]"
+
+
+def test_last_words_are_those_that_tell_why(log: ServeLog) -> None:
+    """Of a start's own lines the first that speaks of an error is shown, else the last one."""
+    log.path.write_text("Error: of an earlier start\n")
+    start = log.path.stat().st_size
+    with log.path.open("a") as file:
+        file.write("hello\nError: port taken\n    at line 1\n")
+    assert log.last_words(start) == "Error: port taken"
+    assert log.last_words(log.path.stat().st_size) == ""
+
+
+# --- the sets ------------------------------------------------------------------------------------
+
+
+def write_set(userdata: Path, *events: int, name: str = "state.sqlite") -> sqlite3.Connection:
+    """Make a database with a ledger and an event log."""
+    userdata.mkdir(exist_ok=True)
+    connection = sqlite3.connect(userdata / name, isolation_level=None)
+    connection.execute("CREATE TABLE effect_sql_migrations (migration_id INTEGER, name)")
+    connection.execute("INSERT INTO effect_sql_migrations VALUES (1, 'First')")
+    connection.execute("CREATE TABLE orchestration_events (sequence INTEGER PRIMARY KEY, event_id)")
+    rows = [(number, f"event-{number}") for number in events]
+    connection.executemany("INSERT INTO orchestration_events VALUES (?, ?)", rows)
+    return connection
+
+
+def test_databases_are_known_by_their_header(tmp_path: Path) -> None:
+    """A database is found by what it is; logs, attachments and links are left out."""
+    write_set(tmp_path, 1, name="odd-name").close()
+    for folder in ("logs", "attachments", "deeper"):
+        write_set(tmp_path / folder, 1, name="inner.sqlite").close()
+    (tmp_path / "empty.sqlite").touch()
+    (tmp_path / "link.sqlite").symlink_to(tmp_path / "odd-name")
+    assert statefacts.databases(tmp_path) == ("deeper/inner.sqlite", "odd-name")
+
+
+def test_lost_events_are_counted_by_their_keys(tmp_path: Path) -> None:
+    """A row that is gone is lost, also where as many new ones came."""
+    copy = write_set(tmp_path / "userdata", 1, 2, 3, 4)
+    statefacts.keep_events(tmp_path / "userdata", tmp_path / "kept")
+    copy.execute("DELETE FROM orchestration_events WHERE sequence IN (2, 3)")
+    copy.execute("INSERT INTO orchestration_events VALUES (2, 'another'), (9, 'event-9')")
+    assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 2
+    copy.execute("DROP TABLE orchestration_events")
+    assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 4
+    copy.close()
+    (tmp_path / "userdata" / "state.sqlite").unlink()
+    assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 4
+
+
+def test_empty_set_has_lost_nothing(tmp_path: Path) -> None:
+    """Where nothing was kept nothing can be lost."""
+    statefacts.keep_events(tmp_path, tmp_path / "kept")
+    assert statefacts.events_lost(tmp_path, tmp_path / "kept") == 0
+
+
+def test_damage_names_the_file(tmp_path: Path) -> None:
+    """What SQLite refuses after a build has run is a finding, and the other file is still read."""
+    write_set(tmp_path, 1).close()
+    (tmp_path / "broken.sqlite").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    facts = statefacts.ledger_facts(tmp_path)
+    assert facts.ledger == SetLedger.of({"state.sqlite": Ledger.of([(1, "First")])})
+    assert len(facts.damage) == 1
+    assert facts.damage[0].startswith("broken.sqlite: ")
+    with pytest.raises(statefacts.UnreadableSetError, match="broken"):
+        statefacts.rows(tmp_path)
+
+
+def test_ledger_in_another_form_is_damage(tmp_path: Path) -> None:
+    """A ledger that cannot be understood is a finding, never an empty ledger."""
+    connection = write_set(tmp_path)
+    connection.execute("INSERT INTO effect_sql_migrations VALUES (NULL, 'Nameless')")
+    connection.close()
+    assert "the ledger has the row" in statefacts.ledger_facts(tmp_path).damage[0]
+
+
+def test_rows_are_counted_but_for_the_ledger(tmp_path: Path) -> None:
+    """Every table of every database counts; the ledger is compared pair by pair."""
+    write_set(tmp_path, 1, 2).close()
+    assert statefacts.rows(tmp_path) == {"state.sqlite:orchestration_events": 2}
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(answers: Callable[[str], bytes | None]) -> Iterator[Site]:
+    """A server that answers a request's first line with bytes, or never."""
+    parked: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            while True:
+                try:
+                    guest, _ = door.accept()
+                except OSError:
+                    return
+                answer = answers(guest.recv(65536).decode().partition(" HTTP")[0])
+                if answer is None:
+                    parked.append(guest)
+                    continue
+                guest.sendall(answer)
+                guest.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield Site("0.0.0.0", door.getsockname()[1])
+        door.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    for guest in parked:
+        guest.close()
+
+
+def reply(status: int, body: str = "", *headers: str) -> bytes:
+    """Write an answer."""
+    lines = [f"HTTP/1.1 {status} Some", f"Content-Length: {len(body)}", *headers, "", body]
+    return "\r\n".join(lines).encode()
+
+
+def test_request_in_the_listen_window_is_not_waited_for() -> None:
+    """A request that is never answered is given up, and the next connection finds the serve."""
+    asked: list[str] = []
+
+    def answers(line: str) -> bytes | None:
+        asked.append(line)
+        return None if len(asked) < 3 else reply(200)
+
+    with serving(answers) as site:
+        answered, seconds = await_answer(site, lambda: False, 10.0)
+    assert answered
+    assert len(asked) == 3
+    assert seconds < 2.0
+
+
+def test_waiting_ends_at_the_deadline_or_with_the_serve() -> None:
+    """A silent serve is waited for until the deadline, one that ended not a moment longer."""
+    with serving(lambda _: None) as site:
+        answered, seconds = await_answer(site, lambda: False, 0.3)
+        assert not answered
+        assert 0.3 <= seconds < 1.5
+        assert await_answer(site, lambda: True, 60.0)[0] is False
+
+
+def test_what_is_no_http_is_no_answer() -> None:
+    """Garbage, a closed door and an answer that never ends are all no answer."""
+    with serving(lambda _: b"220 smtp ready\r\n") as site:
+        assert site.ask("/", limit=1.0) is None
+    assert site.ask("/", limit=1.0) is None
+    with serving(lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf") as site:
+        assert site.ask("/", limit=1.0) is not None
+    with serving(lambda _: None) as site:
+        assert site.ask("/", limit=0.1) is None
+
+
+def test_cookie_is_the_one_that_the_serve_names() -> None:
+    """Of several cookies the session's is the one whose name the serve publishes."""
+
+    def answers(line: str) -> bytes:
+        if line.startswith("POST"):
+            return reply(200, "", "Set-Cookie: theme=dark", "Set-Cookie: t3_session_ab=S; Path=/")
+        return reply(200, '{"authenticated": true, "auth": {"sessionCookieName": "t3_session_ab"}}')
+
+    with serving(answers) as site:
+        done = exchange(site, "credential", DispatchKnowledge())
+    assert done.facts.cookie == "t3_session_ab"
+    assert done.facts.authenticated_again
+    assert done.token == "S"
+    assert "token" not in repr(done)
+
+
+def test_cookies_without_a_published_name_must_be_one() -> None:
+    """Without a published name two cookies are one too many to choose from."""
+
+    def answers(line: str) -> bytes:
+        if line.startswith("POST"):
+            return reply(200, "", "Set-Cookie: a=1", "Set-Cookie: b=2", "Set-Cookie: gone=; Path=/")
+        return reply(200, "[]")
+
+    with serving(answers) as site:
+        assert exchange(site, "credential", DispatchKnowledge()).facts.cookie == ""
+
+
+def test_path_is_looked_for_beyond_what_the_dispatch_knows() -> None:
+    """A historical path that the dispatch does not know is found, to be named as such."""
+
+    def answers(line: str) -> bytes:
+        return reply(200 if line == "POST /api/auth/bootstrap" else 404)
+
+    with serving(answers) as site:
+        facts = exchange(site, "credential", DispatchKnowledge(paths=("/new",))).facts
+    assert facts.path == "/api/auth/bootstrap"
+
+
+# --- places and processes ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """A laid-out sandbox."""
+    made = Places(tmp_path / "sandbox")
+    made.folder.mkdir()
+    layout.make(made, sys.executable)
+    return made
+
+
+def test_build_finds_nothing_of_ours(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command finds home, folders and PATH of the sandbox, and no variable of ours."""
+    monkeypatch.setenv("OUR_SECRET", "42")
+    ended = run(places, ["/usr/bin/env"], 10.0)
+    found = dict(line.partition("=")[::2] for line in ended.output.splitlines())
+    assert found == environment(places)
+    assert "OUR_SECRET" not in found
+    assert found["T3CODE_TELEMETRY_ENABLED"] == "false"
+    assert found["HOME"].startswith(str(places.folder))
+
+
+def test_login_shell_tells_the_same_path(places: Places) -> None:
+    """The PATH that t3 asks the login shell for is the sandbox's, too."""
+    ended = run(places, ["/bin/sh", "-lc", 'echo "$PATH"'], 10.0)
+    assert ended.output.strip() == environment(places)["PATH"]
+
+
+def test_providers_beside_the_systems_tools_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where npm has put a provider's CLI beside the system's tools, only the tools are reached."""
+    system = tmp_path / "usr" / "bin"
+    system.mkdir(parents=True)
+    for name in ("claude", "ls"):
+        (system / name).symlink_to("/bin/true")
+    monkeypatch.setattr(layout, "SYSTEM", (system,))
+    places = Places(tmp_path / "sandbox")
+    places.folder.mkdir()
+    layout.make(places, sys.executable)
+    folders = environment(places)["PATH"].split(":")
+    assert str(system) not in folders
+    assert {name for folder in folders for name in os.listdir(folder)} >= {"node", "ls"}
+    assert not any("claude" in os.listdir(folder) for folder in folders)
+
+
+def test_command_that_takes_too_long_is_ended_with_its_children(places: Places) -> None:
+    """A command beyond its limit is killed, what it printed until then is kept."""
+    begun = time.monotonic()
+    ended = run(places, ["/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"], 0.3)
+    assert ended.status is None
+    assert ended.output == "begun\n"
+    assert time.monotonic() - begun < 10
+
+
+def test_child_that_stays_holds_nobody_up(places: Places) -> None:
+    """A command has ended when it has, whatever it left in the background."""
+    ended = run(places, ["/bin/sh", "-c", "sleep 0.5 & exit 7"], 10.0)
+    assert ended.status == 7
+
+
+def test_status_of_a_signal_is_that_of_a_shell() -> None:
+    """An abort is 134 as in every log, not a negative number."""
+    assert [shown_status(code) for code in (0, 1, -6, -9)] == [0, 1, 134, 137]
+
+
+# --- messages ------------------------------------------------------------------------------------
+
+
+def test_answers_survive_the_pipe() -> None:
+    """What a worker says arrives as it was said."""
+    ledger = SetLedger.of({"state.sqlite": Ledger.of([(1, "First")])})
+    report = Report((passed(Check.LIVE, "é"),), ledger, None, {"a:b": 1}, {}, 0, {}, ("x",), "")
+    assert Answer.loads(Answer(report=report).dumps().encode()) == report
+    trouble = Trouble("why", Fault.LATER)
+    assert Answer.loads(Answer(trouble=trouble).dumps().encode()) == trouble
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"{}", b"[]", b"null", b"\xff", b'{"report": {}}', b'{"other": 1}', b"[" * 100000],
+)
+def test_anything_else_is_no_answer(said: bytes) -> None:
+    """What does not have the form of an answer is refused, whatever it provokes."""
+    with pytest.raises(UnreadableAnswerError):
+        Answer.loads(said)

@@ -1,0 +1,311 @@
+"""When no rehearsal can be held: never a failed check, always a GateError that says what to do."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+from fakes.packages import interpreter
+from t3safe.adapters.gate import PLAIN, Sandbox, choose_sandbox
+from t3safe.adapters.gate.rooms import PREFIX, Rooms
+from t3safe.domain.effects import Subject
+from t3safe.domain.errors import Fault, GateError, StateError
+from t3safe.domain.gate import DispatchKnowledge
+from t3safe.domain.versions import Version
+from tests.contract.gate_contract import NOBODY
+from tests.support.gate import RealGate, rehearsing_elsewhere, script, wait_until
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> RealGate:
+    """A gate over an empty store, without sandboxes: nothing here gets far."""
+    bench = RealGate(tmp_path)
+    bench.tune(sandbox=PLAIN, bind_host="127.0.0.1")
+    return bench
+
+
+def refused(bench: RealGate, build: Version, *subjects: Subject) -> GateError:
+    """Ask for a rehearsal that cannot be held, and see that nothing is left or kept of it."""
+    before = bench.traces()
+    with pytest.raises(GateError) as caught:
+        bench.port.rehearse(build, subjects or (NOBODY,))
+    assert bench.traces() == before
+    assert caught.value.fault in (Fault.HOST, Fault.LATER)
+    return caught.value
+
+
+def test_no_space_is_seen_before_anything_is_copied(bench: RealGate) -> None:
+    """Without space for a copy and its migration nothing is copied and nothing started."""
+    copied: list[Path] = []
+    bench.tune(
+        free_space=lambda _: 255 * 1024**2, copy_set=lambda _p, _s, target: copied.append(target)
+    )
+    error = refused(bench, bench.faulty(), bench.snapshot("alice"))
+    assert "needs 256 MiB" in str(error)
+    assert "255 MiB are free" in str(error)
+    assert "T3_TMPDIR" in str(error)
+    assert copied == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("#!/bin/sh\necho it broke >&2\nexit 3\n", "status 3: it broke"),
+        ("#!/bin/sh\nkill -KILL $$\n", "status -9"),
+        ("#!/bin/sh\necho '{\"report\": null}'\n", "status 0"),
+        ("#!/bin/sh\necho '{}'\n", "an empty answer"),
+    ],
+)
+def test_worker_that_tells_nothing_usable_is_no_verdict(
+    bench: RealGate, tmp_path: Path, text: str, told: str
+) -> None:
+    """A worker that crashes, or answers in another form, says nothing about the build."""
+    bench.tune(python=str(script(tmp_path / "python", text)))
+    assert told in str(refused(bench, bench.faulty()))
+
+
+def test_rehearsal_that_takes_too_long_is_later(bench: RealGate, tmp_path: Path) -> None:
+    """A rehearsal beyond all of its limits proves nothing either way."""
+    hanging = script(tmp_path / "python", "#!/bin/sh\ncat > /dev/null\n")
+    bench.tune(python=str(hanging), deadline=0.1, stop_limit=0.1, soak=0.0, slack=0.1)
+    error = refused(bench, bench.faulty())
+    assert error.fault is Fault.LATER
+    assert "nothing is held against the build" in str(error)
+
+
+def test_sandbox_that_cannot_be_made_is_the_hosts_fault(bench: RealGate) -> None:
+    """A sandbox that fails when a rehearsal begins is told with its own words."""
+    broken = ("sh", "-c", "echo unshare failed: not permitted >&2; exit 1")
+    build = bench.faulty()
+    bench.tune(sandbox=Sandbox("broken", broken, own_network=False))
+    assert "unshare failed: not permitted" in str(refused(bench, build))
+    bench.tune(sandbox=Sandbox("missing", ("/nowhere/unshare",), own_network=False))
+    assert "/nowhere/unshare cannot be run" in str(refused(bench, build))
+
+
+def test_address_that_cannot_be_bound_is_not_the_builds_fault(bench: RealGate) -> None:
+    """Where the gate itself cannot bind, the build is not blamed for failing to."""
+    bench.tune(bind_host="192.0.2.1")
+    error = refused(bench, bench.faulty())
+    assert "of 192.0.2.1 cannot be bound" in str(error)
+    assert error.fault is Fault.LATER
+
+
+def test_copy_that_fails_is_not_the_builds_fault(bench: RealGate) -> None:
+    """A snapshot that cannot be copied ends the batch, whatever it says of itself."""
+
+    def fail(person: str, snapshot: str, target: Path) -> None:
+        message = f"{snapshot} of {person} is damaged"
+        raise StateError(message, fault=Fault.BUILD)
+
+    bench.tune(copy_set=fail)
+    error = refused(bench, bench.faulty(), bench.snapshot("alice"))
+    assert "s1 of alice is damaged" in str(error)
+    assert error.fault is Fault.HOST
+
+
+def test_copy_that_was_broken_before_is_not_the_builds_fault(bench: RealGate) -> None:
+    """A copy that SQLite cannot read before the build has run is held against nobody."""
+    alice = bench.snapshot("alice")
+    damaged = bench.root / "snapshots" / "alice" / "s1" / "userdata" / "state.sqlite"
+    damaged.write_bytes(b"SQLite format 3\0" + b"garbage" * 999)
+    error = refused(bench, bench.faulty(), alice)
+    assert "cannot be read before the build has run" in str(error)
+    assert "state.sqlite" in str(error)
+
+
+def test_one_that_cannot_be_held_ends_the_others(bench: RealGate) -> None:
+    """Half a batch proves nothing: the first rehearsal that cannot be held ends the rest."""
+    copy_set = bench.copy_set
+
+    def fail_for_bob(person: str, snapshot: str, target: Path) -> None:
+        if person == "bob":
+            message = "no space left on device"
+            raise OSError(message)
+        copy_set(person, snapshot, target)
+
+    bench.tune(copy_set=fail_for_bob, soak=0.5)
+    error = refused(bench, bench.faulty(), bench.snapshot("alice"), bench.snapshot("bob"))
+    assert "on bob" in str(error)
+
+
+@pytest.mark.parametrize("name", ["../alice", "root", "a b"])
+def test_name_that_could_be_a_path_is_refused(bench: RealGate, name: str) -> None:
+    """A subject whose name is no user's reaches no file name."""
+    assert "not a user name" in str(refused(bench, bench.faulty(), Subject(name, "s1")))
+
+
+def test_host_without_node_is_not_the_builds_fault(bench: RealGate) -> None:
+    """Without a node there is no gate, and no fingerprint of one."""
+    bench.tune(node="/nowhere/node")
+    assert "install node" in str(refused(bench, bench.faulty()))
+    with pytest.raises(GateError, match="install node"):
+        bench.port.fingerprint()
+
+
+@pytest.mark.parametrize(("user", "told"), [("nobody-at-all", "no user"), ("root", "as root")])
+def test_user_to_rehearse_as_must_be_a_harmless_one(bench: RealGate, user: str, told: str) -> None:
+    """No build is rehearsed as root, nor as whoever happens to be there."""
+    bench.tune(user=user)
+    assert told in str(refused(bench, bench.faulty()))
+
+
+def test_folder_for_sandboxes_must_be_there(bench: RealGate) -> None:
+    """Without a folder for sandboxes the message names the setting."""
+    bench.tune(tmp=bench.root / "missing")
+    assert "set T3_TMPDIR" in str(refused(bench, bench.faulty()))
+
+
+def test_evidence_that_cannot_be_kept_is_no_verdict(bench: RealGate) -> None:
+    """What is not on record did not happen."""
+    (bench.root / "evidence").write_text("in the way")
+    assert "cannot keep the evidence" in str(refused(bench, bench.faulty("wrong-version")))
+
+
+def test_unknown_kind_of_sandbox_falls_to_what_works() -> None:
+    """Plain is taken as asked; auto gives something that works on any host."""
+    assert choose_sandbox("plain") is PLAIN
+    sandbox = choose_sandbox("auto")
+    subprocess.run([*sandbox.prefix, "true"], check=True)
+
+
+def test_namespace_that_is_asked_for_must_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A namespace is never silently replaced by no isolation at all."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(GateError, match="set the gate's sandbox to plain"):
+        choose_sandbox("namespace")
+    assert choose_sandbox("auto") is PLAIN
+
+
+@pytest.mark.parametrize("kind", ["plain", "auto"])
+def test_gate_that_is_killed_leaves_nothing_running(bench: RealGate, kind: str) -> None:
+    """When the gate dies in the middle its worker ends all; the next gate deletes the copy."""
+    build = bench.faulty()
+    with rehearsing_elsewhere(bench.root, build, kind) as gate:
+        wait_until(lambda: any("serve --host" in line for line in bench.running()))
+    wait_until(lambda: bench.running() == [])
+    (left,) = (bench.root / "sandboxes").iterdir()
+
+    bench.tune(soak=0.0)
+    (rehearsal,) = bench.port.rehearse(build, (NOBODY,))
+
+    assert gate.returncode == -9
+    assert rehearsal.reason == ""
+    assert not left.exists()
+
+
+def test_sweeping_leaves_what_is_in_use(bench: RealGate, tmp_path: Path) -> None:
+    """Only what nobody holds is swept, with what still runs in it; links are not followed."""
+    rooms = Rooms(tmp_path / "sandboxes", None)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (rooms.root / f"{PREFIX}link").symlink_to(elsewhere)
+    stale = rooms.root / f"{PREFIX}stale"
+    (stale / "closed" / "inner").mkdir(parents=True)
+    (stale / "closed").chmod(0)
+    stray = subprocess.Popen(["sleep", "60"], cwd="/", env={"HOME": str(stale / "home")})
+    with rooms.room("/usr/bin/node", 0, "alice") as places:
+        rooms.sweep()
+        assert places.home.is_dir()
+    assert stray.wait(10) == -9
+    assert sorted(rooms.root.iterdir()) == [rooms.root / f"{PREFIX}link"]
+    assert elsewhere.is_dir()
+
+
+def test_rehearsals_wait_for_space_that_others_take(tmp_path: Path) -> None:
+    """Where space is for one copy at a time, the second waits; it is refused only when alone."""
+    rooms = Rooms(tmp_path, None, lambda _: 300 * 1024**2)
+    entered = threading.Event()
+
+    def second() -> None:
+        with rooms.room("/usr/bin/node", 0, "bob"):
+            entered.set()
+
+    with rooms.room("/usr/bin/node", 0, "alice"):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        assert not entered.wait(0.2)
+    waiting.join(10)
+    assert entered.is_set()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fingerprint_changes_with_what_matters(bench: RealGate) -> None:
+    """A refusal is forgotten when the judgement changes, not when a folder moves."""
+    fingerprint = bench.port.fingerprint()
+    for changes in (
+        {"bind_host": "127.0.0.2"},
+        {"soak": 1.0},
+        {"tolerance": 0.5},
+        {"dispatch": DispatchKnowledge(cookies=("t3_.*",))},
+        {"sandbox": attrs.evolve(PLAIN, kind="other")},
+    ):
+        assert attrs.evolve(bench.port, **changes).fingerprint() != fingerprint
+    assert attrs.evolve(bench.port, jobs=5, tmp=Path("/other")).fingerprint() == fingerprint
+
+
+@pytest.fixture
+def open_bench() -> Iterator[RealGate]:
+    """A bench in a folder that every user can enter, as a store and a node are on a host."""
+    root = Path(tempfile.mkdtemp(prefix="t3safe-gate-test-", dir="/var/tmp"))
+    root.chmod(0o755)
+    yield RealGate(root)
+    shutil.rmtree(root)
+
+
+def python_of_everybody() -> str:
+    """Find an interpreter that every user may run; the test is skipped where there is none."""
+    for python in (interpreter(), "/usr/bin/python3"):
+        found = subprocess.run(["runuser", "-u", "nobody", "--", python, "-c", ""], check=False)
+        if found.returncode == 0:
+            return python
+    pytest.skip("nobody may run no Python here")
+
+
+@AS_ROOT
+def test_program_that_its_user_may_not_execute_is_the_hosts_fault(open_bench: RealGate) -> None:
+    """A store that the gate's user cannot enter says nothing about the build."""
+    build = open_bench.faulty()
+    (open_bench.root / "builds").chmod(0o700)
+    open_bench.tune(user="nobody")
+    assert "may not execute" in str(refused(open_bench, build))
+
+
+@AS_ROOT
+@pytest.mark.parametrize("kind", ["plain", "auto"])
+def test_root_rehearses_as_somebody_else(open_bench: RealGate, kind: str) -> None:
+    """Started by root, nothing of the build runs as root, and root gains nothing back."""
+    python = python_of_everybody()
+    bench, nobody = open_bench, pwd.getpwnam("nobody")
+    alice = bench.snapshot("alice")
+    (bench.root / "seen").touch()
+    (bench.root / "seen").chmod(0o666)
+    build = bench.faulty()
+    program = bench.program(build)
+    program.unlink()
+    real = program.parent.parent / "t3" / "dist" / "bin.mjs"
+    script(program, f'#!/bin/sh\nid -u >> {bench.root}/seen\nexec {python} -IBS {real} "$@"\n')
+
+    def copy_as_nobody(person: str, snapshot: str, target: Path) -> None:
+        bench.copy_set(person, snapshot, target)
+        for path in (target, *target.rglob("*")):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+
+    bench.tune(user="nobody", copy_set=copy_as_nobody, sandbox=choose_sandbox(kind))
+    (rehearsal,) = bench.port.rehearse(build, (alice,))
+
+    assert rehearsal.reason == ""
+    assert set((bench.root / "seen").read_text().split()) == {str(nobody.pw_uid)}
+    assert bench.running() == []
+    assert list((bench.root / "sandboxes").iterdir()) == []

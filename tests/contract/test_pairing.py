@@ -1,0 +1,367 @@
+"""Pairing on real parts: real processes, real HTTP, the fake t3 and the fake dispatch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.dispatch import DispatchTrouble
+from fakes.service import Handler, Service
+from t3safe.adapters.dispatch import DispatchPairing
+from t3safe.domain import events as ev
+from t3safe.domain.errors import DispatchError, Fault, PeopleError, ServiceError
+from t3safe.domain.redaction import redact
+from tests.contract.pairing_contract import PairingContract, not_stopped
+from tests.support.pairing import BUILD, OTHER, RealPairing, VirtualTime, real_pairing
+
+
+@pytest.fixture
+def pairing(tmp_path: Path) -> Iterator[RealPairing]:
+    """Give alice's and bob's serves behind a dispatch."""
+    with real_pairing(tmp_path) as bench:
+        yield bench
+
+
+class TestDispatchPairing(PairingContract):
+    """The contract, on real parts."""
+
+
+def refused(pairing: RealPairing, person: str = "alice") -> ev.NotPaired:
+    """Verify a person who does not pair; nothing that is told holds a secret."""
+    answer = pairing.port.verify(person, BUILD)
+    assert isinstance(answer, ev.NotPaired)
+    assert redact(answer.reason) == answer.reason
+    return answer
+
+
+def served(answer: int, *headers: tuple[str, str]) -> Service:
+    """Give a dispatch that answers everything in one way."""
+
+    def handle(handler: Handler) -> None:
+        handler.reply(answer, b"<html>", *headers)
+
+    return Service(handle, "127.0.0.1", 0)
+
+
+def address(service: Service) -> str:
+    """Tell a service's host:port."""
+    return service.url.removeprefix("http://")
+
+
+def test_asks_as_a_browser_of_the_person_does(pairing: RealPairing) -> None:
+    """One page without a cookie, then the session; no redirect is followed."""
+    pairing.tune(stay=0.0)
+    assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
+    asked = [(entry.login, entry.path, entry.status) for entry in pairing.dispatch.log]
+    assert asked == [("alice.login", "/", 302), ("alice.login", "/api/auth/session", 200)]
+
+
+def test_waits_for_a_serve_that_still_starts(pairing: RealPairing) -> None:
+    """A serve that is not up yet gets the time to come up."""
+    pairing.run("alice", BUILD, listen_window=0.8)
+    assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
+
+
+def test_waits_for_a_dispatch_that_comes_back(pairing: RealPairing) -> None:
+    """A restart of the dispatch in the middle is nobody's fault."""
+    clock = VirtualTime()
+    pairing.tune(sleep=clock.sleep, monotonic=clock.monotonic, grace=10.0)
+    pairing.dispatch_down()
+    clock.at(3.0, pairing.dispatch.up)
+    assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        (("session-never-authenticated",), "the cookie t3_session does not authenticate"),
+        (("cookie-missing",), "POST /api/auth/browser-session answers 200 without a cookie"),
+        (("cookie-renamed",), "the serve itself pairs: does the dispatch know this build?"),
+        (("pairing-moved",), "no known path takes the credential"),
+        (("mint-fails",), "ended with status 1: Error: Failed to create pairing credential."),
+        (("mint-prints-nothing",), "the mint prints nothing"),
+        (("breaks-with-attachments",), "POST /api/auth/browser-session answers 500"),
+    ],
+)
+def test_serve_that_does_not_pair_is_told_with_what_it_does(
+    pairing: RealPairing, faults: tuple[str, ...], words: str
+) -> None:
+    """The reason says what the dispatch met, and what the serve does when asked alone."""
+    pairing.run("alice", BUILD, *faults)
+    attachments = pairing.root / "alice" / "userdata" / "attachments"
+    attachments.mkdir(parents=True, exist_ok=True)
+    (attachments / "note.txt").write_text("of alice")
+    answer = refused(pairing)
+    assert answer.fault is Fault.BUILD
+    assert words in answer.reason
+
+
+def test_session_that_holds_once_only_does_not_pair(pairing: RealPairing) -> None:
+    """Somebody who is signed out by the next click cannot work."""
+    pairing.run("alice", BUILD, "session-once")
+    assert isinstance(refused(pairing), ev.NotPaired)
+
+
+def test_serve_that_never_answers_is_given_up_at_the_deadline(pairing: RealPairing) -> None:
+    """A port that accepts and never answers is no serve, and no reason to wait for ever."""
+    pairing.dispatch.down()
+    pairing.tune(deadline=1.0, patience=0.2)
+    pairing.run("alice", BUILD, "listens-never-answers")
+    began = time.monotonic()
+    answer = refused(pairing)
+    assert answer.fault is Fault.BUILD
+    assert "does not answer on its port" in answer.reason
+    assert time.monotonic() - began < 4
+
+
+def test_serve_that_dies_before_it_pairs_is_decisive(pairing: RealPairing) -> None:
+    """An end of the process ends the wait."""
+    pairing.run("alice", BUILD, "works-once")
+    pairing.serves["alice"].wait_until_up().kill()
+    pairing.begin("alice", BUILD)
+    began = time.monotonic()
+    answer = refused(pairing)
+    assert answer.fault is Fault.BUILD
+    assert answer.reason.startswith("the serve of alice ended")
+    assert time.monotonic() - began < 3
+
+
+def test_serve_that_dies_after_it_paired_is_found_out(pairing: RealPairing) -> None:
+    """Answering once is not enough: the process must stay."""
+    pairing.tune(stay=3.0)
+    pairing.run("alice", BUILD, "dies-after:1")
+    answer = refused(pairing)
+    assert answer.fault is Fault.BUILD
+    assert answer.reason == "the serve of alice ended right after it had paired"
+
+
+def test_serve_that_is_started_anew_is_found_out(pairing: RealPairing) -> None:
+    """A crash that the service manager mends at once is a crash."""
+    clock = VirtualTime()
+    pairing.tune(sleep=clock.sleep, monotonic=clock.monotonic, stay=3.0)
+
+    def restart() -> None:
+        pairing.end("alice")
+        pairing.begin("alice", BUILD)
+
+    clock.at(1.0, restart)
+    answer = refused(pairing)
+    assert answer.fault is Fault.BUILD
+    assert "the serve of alice was started anew" in answer.reason
+
+
+def test_answer_of_another_process_does_not_count(pairing: RealPairing) -> None:
+    """The unit's own process must take the cookie, whoever else answers for the person."""
+    pairing.dispatch.knowledge.backends = dict(
+        sorted(pairing.dispatch.knowledge.backends.items(), reverse=True)
+    )
+    pairing.dispatch.knowledge.trouble = DispatchTrouble.WRONG_PERSON
+    answer = refused(pairing)
+    assert answer.fault is Fault.HOST
+    assert "takes alice to another process than their unit's" in answer.reason
+
+
+def test_foreign_process_in_the_unit_does_not_count(pairing: RealPairing) -> None:
+    """A unit that runs something else than the build is not the build."""
+    with subprocess.Popen(["/bin/sleep", "60"]) as sleeper:
+        try:
+            pairing.pids["alice"] = sleeper.pid
+            answer = refused(pairing)
+        finally:
+            sleeper.kill()
+    assert answer.fault is Fault.HOST
+    assert f"(process {sleeper.pid}) runs sleep, not {BUILD}" in answer.reason
+
+
+def test_build_below_another_process_counts(pairing: RealPairing) -> None:
+    """A unit's main process may be a launcher that waits for its child."""
+    pairing.end("alice")
+    code = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-ISc", code, str(pairing.launcher("alice")), "serve"),
+            *("--port", str(pairing.ports["alice"]), "--base-dir", str(pairing.root / "alice")),
+        ],
+        start_new_session=True,
+    ) as parent:
+        try:
+            pairing.pids["alice"] = parent.pid
+            assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
+        finally:
+            os.killpg(parent.pid, 15)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (DispatchTrouble.ALL_502, "the dispatch answers 502 for alice; the serve itself pairs"),
+        (DispatchTrouble.NO_COOKIE, "the dispatch answers 302 without a cookie for alice"),
+        (
+            DispatchTrouble.UNKNOWN_COOKIE,
+            "the cookie that is set is dispatch_session, the serve looks for 't3_session'",
+        ),
+    ],
+)
+def test_dispatch_that_answers_and_does_not_pair(
+    pairing: RealPairing, trouble: DispatchTrouble, words: str
+) -> None:
+    """The person cannot sign in with this build as the dispatch meets it."""
+    pairing.dispatch.knowledge.trouble = trouble
+    answer = refused(pairing)
+    assert answer.fault is Fault.BUILD
+    assert words in answer.reason
+
+
+def test_dispatch_that_takes_connections_and_never_answers(pairing: RealPairing) -> None:
+    """It is as good as down: the serve itself is asked."""
+    pairing.tune(deadline=1.0, patience=0.3)
+    pairing.dispatch.knowledge.trouble = DispatchTrouble.SILENT
+    answer = refused(pairing)
+    assert answer.fault is Fault.ENVIRONMENT
+    assert "did not answer within 0.3 s; alice pairs at the serve itself" in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (200, ()),
+        (200, (("Set-Cookie", "t3_session=x"),)),
+        (302, (("Location", "/"),)),
+        (302, (("Set-Cookie", "t3_session=; Path=/"),)),
+        (302, (("Set-Cookie", "no cookie at all"),)),
+        (302, (("Set-Cookie", "t3_session=a\r\n X-authentik-username: bob.login"),)),
+        (403, ()),
+    ],
+)
+def test_answer_that_is_no_sign_in(
+    pairing: RealPairing, status: int, headers: tuple[tuple[str, str], ...]
+) -> None:
+    """Only 302 with a cookie that can be sent back is one, whatever else looks healthy."""
+    with served(status, *headers) as service:
+        pairing.tune(dispatch=address(service))
+        answer = refused(pairing)
+    assert answer.fault is Fault.BUILD
+    assert f"the dispatch answers {status}" in answer.reason
+
+
+def test_fenced_person_is_not_the_builds_fault(pairing: RealPairing) -> None:
+    """A mint while fenced says that a fence is there, and blames no build."""
+    pairing.dispatch_down()
+    pairing.fence("alice")
+    answer = refused(pairing)
+    assert answer.fault is Fault.HOST
+    assert "they are fenced" in answer.reason
+
+
+# What cannot be tried at all.
+
+
+def test_person_without_a_login_cannot_be_tried(pairing: RealPairing) -> None:
+    """It says nothing about the build."""
+    with pytest.raises(DispatchError, match="the user map gives them no login") as caught:
+        pairing.tune(logins=lambda _: None).verify("alice", BUILD)
+    assert caught.value.fault is Fault.ENVIRONMENT
+    assert pairing.dispatch.log == []
+
+
+@pytest.mark.parametrize("error", [ServiceError("systemd is gone"), PeopleError("no map")])
+def test_trouble_of_others_is_told_as_our_own(
+    pairing: RealPairing, error: ServiceError | PeopleError
+) -> None:
+    """One family of errors leaves the adapter."""
+
+    def fail(_: str) -> None:
+        raise error
+
+    for changed in ({"main_pid": fail}, {"logins": fail}):
+        with pytest.raises(DispatchError, match=f"cannot try to pair alice: {error}"):
+            pairing.tune(**changed).verify("alice", BUILD)
+
+
+@pytest.mark.parametrize("text", ["", "host", "host:", ":80", "h:99999", "http://h:1", "h:1/x"])
+def test_dispatch_without_an_address_is_told(pairing: RealPairing, text: str) -> None:
+    """A setting that names no host and port is refused with the setting's name."""
+    port = pairing.port
+    with pytest.raises(DispatchError, match="T3_DISPATCH"):
+        DispatchPairing(text, port.store, port.logins, port.main_pid, port.mint)
+
+
+# Watching, in virtual time.
+
+
+def watched(pairing: RealPairing, clock: VirtualTime, seconds: float) -> ev.Done | ev.BakeBroken:
+    """Watch both for so long, looking at each every 30 s."""
+    port = pairing.tune(sleep=clock.sleep, monotonic=clock.monotonic, interval=30.0)
+    return port.watch(("alice", "bob"), BUILD, seconds, not_stopped)
+
+
+def test_watch_pairs_everybody_at_begin_in_between_and_at_the_end(pairing: RealPairing) -> None:
+    """Real sign-ins, at least every interval; the last one when the time is over."""
+    clock = VirtualTime()
+    moments: list[float] = []
+    asked = pairing.port.logins
+
+    def login(person: str) -> str | None:
+        moments.append(clock.now)
+        return asked(person)
+
+    pairing.tune(logins=login)
+    assert watched(pairing, clock, 70.0) == ev.Done()
+    assert moments == [0, 0, 30, 30, 60, 60, 70, 70]
+
+
+def test_watch_notices_an_end_between_two_sign_ins(pairing: RealPairing) -> None:
+    """A serve that ran out of memory is noticed within seconds, not at the next sign-in."""
+    clock = VirtualTime()
+    clock.at(33.0, lambda: pairing.end("bob"))
+    answer = watched(pairing, clock, 300.0)
+    assert answer == ev.BakeBroken("bob", Fault.BUILD, "the serve of bob ended")
+    assert clock.now < 40
+
+
+def test_watch_notices_a_restart(pairing: RealPairing) -> None:
+    """A crash that was mended by the service manager breaks the bake all the same."""
+    clock = VirtualTime()
+
+    def restart() -> None:
+        pairing.end("bob")
+        pairing.begin("bob", BUILD)
+
+    clock.at(33.0, restart)
+    answer = watched(pairing, clock, 300.0)
+    assert isinstance(answer, ev.BakeBroken)
+    assert (answer.person, answer.fault) == ("bob", Fault.BUILD)
+    assert "was started anew" in answer.reason
+
+
+def test_watch_does_not_blame_a_build_for_a_dispatch_that_goes_down(
+    pairing: RealPairing,
+) -> None:
+    """It ends the watch, as the environment's fault."""
+    clock = VirtualTime()
+    clock.at(33.0, pairing.dispatch_down)
+    answer = watched(pairing, clock, 300.0)
+    assert isinstance(answer, ev.BakeBroken)
+    assert answer.fault is Fault.ENVIRONMENT
+
+
+def test_watch_hears_a_wish_to_stop_within_seconds(pairing: RealPairing) -> None:
+    """A host that shuts down does not wait for the interval."""
+    clock = VirtualTime()
+    port = pairing.tune(sleep=clock.sleep, monotonic=clock.monotonic, interval=30.0)
+    with pytest.raises(DispatchError, match="nothing was promoted"):
+        port.watch(("alice",), BUILD, 300.0, lambda: clock.now >= 11.0)
+    assert clock.now < 14
+
+
+def test_watch_of_another_build_is_broken_at_once(pairing: RealPairing) -> None:
+    """Somebody who was moved by hand meanwhile is not what is being watched."""
+    answer = pairing.port.watch(("alice",), OTHER, 300.0, not_stopped)
+    assert isinstance(answer, ev.BakeBroken)
+    assert answer.fault is Fault.HOST

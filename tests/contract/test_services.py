@@ -1,0 +1,512 @@
+"""Both service managers with real processes; systemd is a small one with a systemctl of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from attrs import evolve, frozen
+
+from t3safe.adapters.services import ProcessServices, SystemdServices
+from t3safe.adapters.services.processes import MARK
+from t3safe.domain.errors import ServiceError
+from t3safe.domain.ports import Services
+from tests.contract.services_contract import STOPPED, ServicesContract
+from tests.support import plain_serve, systemctl
+
+SERVE = (sys.executable, "-I", "-S", plain_serve.__file__)
+SYSTEMCTL = (sys.executable, "-I", "-S", systemctl.__file__)
+PEOPLE = ("alice", "bob")
+
+
+def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until something is true; fails when it does not become so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that nobody reaped does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def marked(name: str, value: str) -> list[int]:
+    """The living processes with this variable in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(name) == value and lives(process.pid):
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture
+def codex(tmp_path: Path) -> Path:
+    """Give an agent's program: a script that an interpreter runs, as most of them are."""
+    program = tmp_path / "bin" / "codex"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable} -IS\nimport signal\nsignal.pause()\n")
+    program.chmod(0o755)
+    return program
+
+
+@frozen
+class Processes:
+    """Plain processes; what a serve is started with lies in a file for each person."""
+
+    port: ProcessServices
+    codex: Path
+
+    def begin_with(self, person: str, *words: str) -> None:
+        """Let every further serve of this person be started with these words."""
+        quoted = " ".join(f"'{word}'" for word in (*SERVE, *words))
+        launcher = Path(self.port.t3.replace("{person}", person))
+        launcher.write_text(f"#!/bin/sh\nexec {quoted}\n")
+        launcher.chmod(0o755)
+
+    def work(self, person: str) -> None:
+        """Let an agent work below the serve; the start waits for it, as the file is made last."""
+        self.begin_with(person, f"agent={self.codex}")
+
+    def crash(self, person: str) -> None:
+        """Kill the main process alone."""
+        pid = self.port.status(person).main_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not lives(pid))
+
+    def left(self, person: str) -> bool:
+        """Whether any process of the serve lives."""
+        return bool(marked(MARK, str(self.port.run_dir / person)))
+
+
+@pytest.fixture
+def processes(tmp_path: Path, codex: Path) -> Iterator[Processes]:
+    """Give plain processes, which are ended by other means than the adapter's."""
+    port = ProcessServices(
+        run_dir=tmp_path / "run",
+        command=("{t3}",),
+        t3=str(tmp_path / "t3-{person}"),
+        base=str(tmp_path / "{person}"),
+        stop_timeout=10.0,
+    )
+    bench = Processes(port, codex)
+    for person in PEOPLE:
+        bench.begin_with(person)
+    yield bench
+    for person in PEOPLE:
+        for pid in marked(MARK, str(port.run_dir / person)):
+            os.kill(pid, signal.SIGKILL)
+
+
+@frozen
+class Systemd:
+    """Units of the small systemd."""
+
+    port: SystemdServices
+    manager: systemctl.Manager
+    codex: Path
+
+    def describe(self, person: str, *words: str, **described: object) -> None:
+        """Describe a person's unit."""
+        file = self.manager.folder / "units" / f"t3-serve@{person}.service.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({"argv": [*SERVE, *words], **described}))
+
+    def work(self, person: str) -> None:
+        """Let an agent work below the serve."""
+        self.describe(person, f"agent={self.codex}")
+
+    def crash(self, person: str) -> None:
+        """Kill the main process alone."""
+        pid = self.port.status(person).main_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not lives(pid))
+
+    def left(self, person: str) -> bool:
+        """Whether any process of the unit lives."""
+        return bool(self.manager.members(f"t3-serve@{person}.service"))
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, codex: Path) -> Iterator[Systemd]:
+    """Give units, which are ended by other means than the adapter's."""
+    folder = tmp_path / "systemd"
+    folder.mkdir()
+    port = SystemdServices(
+        systemctl=(*SYSTEMCTL, str(folder)),
+        cgroups=folder / "cgroup",
+        stop_timeout=10.0,
+        term_timeout=0.3,
+    )
+    bench = Systemd(port, systemctl.Manager(folder), codex)
+    for person in PEOPLE:
+        bench.describe(person)
+    yield bench
+    for person in PEOPLE:
+        for pid in bench.manager.members(f"t3-serve@{person}.service"):
+            os.kill(pid, signal.SIGKILL)
+
+
+class WaitsForAgents:
+    """Starts as the adapter does, and waits until an agent that is to work does so."""
+
+    def __init__(self, port: Services, expected: dict[str, bool]) -> None:
+        self._port, self._expected = port, expected
+        self.stop, self.status = port.stop, port.status
+
+    def start(self, person: str) -> None:
+        """Start; an agent below a real process takes a moment to appear."""
+        self._port.start(person)
+        if self._expected.get(person):
+            until(lambda: bool(self._port.status(person).agents))
+
+
+@frozen
+class Patient:
+    """A bench whose agents have appeared when a start returns."""
+
+    port: WaitsForAgents
+    bench: Processes | Systemd
+    expected: dict[str, bool]
+
+    def work(self, person: str) -> None:
+        """Let an agent work below the serve."""
+        self.expected[person] = True
+        self.bench.work(person)
+
+    def crash(self, person: str) -> None:
+        """Let the main process die."""
+        self.bench.crash(person)
+
+    def left(self, person: str) -> bool:
+        """Whether any process lives."""
+        return self.bench.left(person)
+
+
+def patient(bench: Processes | Systemd) -> Patient:
+    """Wrap a bench of real processes for the contract."""
+    expected: dict[str, bool] = {}
+    return Patient(WaitsForAgents(bench.port, expected), bench, expected)
+
+
+class TestProcessServices(ServicesContract):
+    """The contract, on plain processes."""
+
+    @pytest.fixture
+    def services(self, processes: Processes) -> Patient:
+        """Give plain processes."""
+        return patient(processes)
+
+
+class TestSystemdServices(ServicesContract):
+    """The contract, on units."""
+
+    @pytest.fixture
+    def services(self, systemd: Systemd) -> Patient:
+        """Give units."""
+        return patient(systemd)
+
+
+# Plain processes.
+
+
+def test_serve_that_ignores_sigterm_is_killed(processes: Processes) -> None:
+    """A stop ends, at the latest after its time and a kill."""
+    port = evolve(processes.port, stop_timeout=0.3)
+    processes.begin_with("alice", "ignores-term", f"agent={processes.codex}")
+    port.start("alice")
+    until(lambda: bool(port.status("alice").agents))
+
+    port.stop("alice")
+
+    assert port.status("alice") == STOPPED
+    assert not processes.left("alice")
+
+
+def test_stop_ends_what_detached_itself(processes: Processes) -> None:
+    """A child in a session of its own is part of the serve, also when the serve is gone."""
+    processes.begin_with("alice", f"detached={processes.codex}")
+    processes.port.start("alice")
+    until(lambda: bool(processes.port.status("alice").agents))
+    processes.crash("alice")
+    assert processes.port.status("alice").agents == ("codex",)
+
+    processes.port.stop("alice")
+
+    assert not processes.left("alice")
+
+
+def test_nobody_belongs_to_a_serve_that_never_was(processes: Processes) -> None:
+    """Without a pid file no session is a serve's: not that of the kernel, 0, either."""
+    assert processes.port._members("alice", None) == set()
+
+
+@pytest.mark.parametrize("change", [{"began": 1}, {"boot": "another"}])
+def test_recycled_pid_is_never_taken_for_the_serve(
+    processes: Processes, change: dict[str, object]
+) -> None:
+    """A process that has the pid of a serve by now is neither shown nor stopped."""
+    with subprocess.Popen(SERVE, start_new_session=True) as stranger:
+        try:
+            processes.port.start("alice")
+            processes.crash("alice")
+            file = processes.port.run_dir / "alice.pid"
+            record = json.loads(file.read_text()) | {"pid": stranger.pid}
+            file.write_text(json.dumps(record | change))
+
+            assert processes.port.status("alice") == STOPPED
+            processes.port.stop("alice")
+
+            assert lives(stranger.pid)
+            assert not file.exists()
+        finally:
+            stranger.kill()
+
+
+def test_start_whose_caller_was_killed_is_found(processes: Processes, tmp_path: Path) -> None:
+    """A serve that was begun is never begun a second time, whenever the caller dies."""
+    slow = tmp_path / "slow-python"
+    slow.write_text(f'#!/bin/sh\ntouch {tmp_path}/begun\nsleep 0.5\nexec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    port = processes.port
+    code = (
+        "from pathlib import Path; from t3safe.adapters.services import ProcessServices;"
+        f"ProcessServices(run_dir=Path({str(port.run_dir)!r}), command=('{{t3}}',), t3={port.t3!r},"
+        f" base='', python={str(slow)!r}).start('alice')"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as caller:
+        until((tmp_path / "begun").exists)
+        caller.kill()
+
+    port.start("alice")
+
+    pid = port.status("alice").main_pid
+    assert marked(MARK, str(port.run_dir / "alice")) == [pid]
+
+
+def test_two_starts_at_once_make_one_serve(processes: Processes) -> None:
+    """Whoever comes second finds the serve of the first."""
+    port = processes.port
+    code = (
+        "from pathlib import Path; from t3safe.adapters.services import ProcessServices;"
+        f"ProcessServices(run_dir=Path({str(port.run_dir)!r}), command=('{{t3}}',), t3={port.t3!r},"
+        " base='').start('alice')"
+    )
+    with (
+        subprocess.Popen([sys.executable, "-c", code]) as first,
+        subprocess.Popen([sys.executable, "-c", code]) as second,
+    ):
+        assert (first.wait(20), second.wait(20)) == (0, 0)
+    assert len(marked(MARK, str(port.run_dir / "alice"))) == 1
+
+
+def test_start_waits_no_longer_than_its_time_for_another(processes: Processes) -> None:
+    """Somebody who never lets go of a person's lock is told of, and nothing is started."""
+    port = evolve(processes.port, start_timeout=0.2)
+    port.run_dir.mkdir()
+    with (port.run_dir / "alice.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ServiceError, match="another process starts or stops"):
+            port.start("alice")
+    assert not processes.left("alice")
+
+
+def test_missing_program_is_told_and_leaves_nothing(processes: Processes) -> None:
+    """A command that cannot be executed is an error that names it, not a serve that is down."""
+    port = evolve(processes.port, command=("/nowhere/t3", "serve"))
+    with pytest.raises(
+        ServiceError, match=r"cannot start the serve of alice: /nowhere/t3: No such"
+    ):
+        port.start("alice")
+    assert port.status("alice") == STOPPED
+    assert not (port.run_dir / "alice.pid").exists()
+
+
+def test_person_without_a_port_is_told(processes: Processes) -> None:
+    """A command with a port needs one for everybody."""
+    port = evolve(processes.port, command=("{t3}", "{port}"), ports={"bob": 3701})
+    with pytest.raises(ServiceError, match="gives alice no port"):
+        port.start("alice")
+    assert not processes.left("alice")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "12",
+        "[]",
+        '{"pid": 4000}',
+        '{"pid": "4000", "began": 1, "boot": "x"}',
+        '{"pid": 0, "began": 1, "boot": "x"}',
+        '{"pid": 1, "began": 1, "boot": "x"}',
+        '{"pid": 4000, "began": 0, "boot": "x"}',
+    ],
+)
+def test_pid_file_of_another_form_is_not_believed(processes: Processes, content: str) -> None:
+    """Unknown is neither running nor stopped: a start could make a second serve."""
+    processes.port.run_dir.mkdir()
+    (processes.port.run_dir / "alice.pid").write_text(content)
+    for call in (processes.port.status, processes.port.start, processes.port.stop):
+        with pytest.raises(ServiceError, match="no pid file of ours; remove it once"):
+            call("alice")
+    assert not processes.left("alice")
+
+
+def test_command_and_environment_are_filled_in(processes: Processes, tmp_path: Path) -> None:
+    """A serve gets what the settings say and, of ours, only what every program needs."""
+    told = tmp_path / "told"
+    (tmp_path / "t3-alice").write_text(
+        f'#!/bin/sh\necho "$@" >{told}; env >>{told}; exec sleep 60\n'
+    )
+    port = evolve(
+        processes.port,
+        command=("{t3}", "serve", "--port={port}", "--base-dir", "{base}"),
+        ports={"alice": 3701},
+        environment={"T3CODE_HOME": "{base}", "WHO": "{person} by {t3}"},
+    )
+    os.environ["T3_SECRET_OF_OURS"] = "1"
+    try:
+        port.start("alice")
+    finally:
+        del os.environ["T3_SECRET_OF_OURS"]
+    until(lambda: told.exists() and "WHO=" in told.read_text())
+    lines = told.read_text().splitlines()
+    assert lines[0] == f"serve --port=3701 --base-dir {tmp_path}/alice"
+    assert f"T3CODE_HOME={tmp_path}/alice" in lines
+    assert f"WHO=alice by {tmp_path}/t3-alice" in lines
+    assert not any(line.startswith("T3_SECRET") for line in lines)
+
+
+def test_log_is_private_and_the_one_before_is_kept(processes: Processes, tmp_path: Path) -> None:
+    """A serve's log holds secrets, and the one that tells why it ended is needed afterwards."""
+    (tmp_path / "t3-alice").write_text("#!/bin/sh\necho first; exec sleep 60\n")
+    processes.port.start("alice")
+    log = processes.port.log_file("alice")
+    until(lambda: log.read_text() == "first\n")
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert stat.S_IMODE(processes.port.run_dir.stat().st_mode) == 0o700
+
+    processes.port.stop("alice")
+    processes.port.start("alice")
+
+    assert (log.parent / "alice.log.1").read_text() == "first\n"
+
+
+# Units of systemd.
+
+
+def test_stop_that_hangs_ends_in_a_kill(systemd: Systemd) -> None:
+    """A stop that takes longer than its time is escalated to SIGKILL."""
+    port = evolve(systemd.port, stop_timeout=0.5)
+    systemd.describe("alice", "ignores-term")
+    port.start("alice")
+
+    port.stop("alice")
+
+    assert port.status("alice") == STOPPED
+    assert "kill --signal=SIGKILL t3-serve@alice.service" in systemd.manager.calls.read_text()
+
+
+def test_slow_stop_is_waited_for(systemd: Systemd) -> None:
+    """A stop that takes its time is no failure, and nothing is killed."""
+    systemd.port.start("alice")
+    began = time.monotonic()
+    systemd.port.stop("alice")
+    assert time.monotonic() - began < 9
+    assert "kill" not in systemd.manager.calls.read_text()
+
+
+def test_stop_ends_what_the_unit_left_behind(systemd: Systemd) -> None:
+    """A unit that kills its main process only leaves agents, which are ended too."""
+    systemd.describe("alice", f"agent={systemd.codex}", kill_mode="process")
+    systemd.port.start("alice")
+    until(lambda: bool(systemd.port.status("alice").agents))
+
+    systemd.port.stop("alice")
+
+    assert not systemd.left("alice")
+
+
+def test_failed_unit_starts_again_past_its_start_limit(systemd: Systemd) -> None:
+    """Exit status 130 makes a stopped unit failed for systemd; it starts all the same."""
+    systemd.describe("alice", start_limit=True)
+    systemd.port.start("alice")
+    systemd.port.stop("alice")
+    systemd.port.start("alice")
+    assert systemd.port.status("alice").running
+
+
+def test_missing_unit_is_told(systemd: Systemd) -> None:
+    """A person without a unit is an error that names it, never a serve that is down."""
+    for call in (systemd.port.status, systemd.port.stop, systemd.port.start):
+        with pytest.raises(ServiceError, match=r"there is no unit t3-serve@carol\.service"):
+            call("carol")
+
+
+def test_masked_unit_is_told(systemd: Systemd) -> None:
+    """A unit that cannot be started is an error that says why."""
+    systemd.describe("alice", load="masked")
+    with pytest.raises(ServiceError, match=r"cannot be used, it is masked"):
+        systemd.port.start("alice")
+    assert not systemd.left("alice")
+
+
+def test_refused_start_is_told_in_systemds_words(systemd: Systemd) -> None:
+    """What systemctl says of a failed start reaches the person who must mend it."""
+    systemd.describe("alice", refuses="Job for t3-serve@alice.service failed.\nSee journalctl.")
+    with pytest.raises(ServiceError, match=r"Job for t3-serve@alice\.service failed\. See journal"):
+        systemd.port.start("alice")
+
+
+def test_missing_systemctl_is_told(systemd: Systemd) -> None:
+    """A host without systemd is told what to set."""
+    port = evolve(systemd.port, systemctl=("/nowhere/systemctl",))
+    with pytest.raises(ServiceError, match=r"/nowhere/systemctl cannot be run .*processes"):
+        port.status("alice")
+
+
+def test_silent_systemctl_is_told(systemd: Systemd) -> None:
+    """What shows nothing is no service manager."""
+    with pytest.raises(ServiceError, match="unknown form"):
+        evolve(systemd.port, systemctl=("/bin/true",)).status("alice")
+    with pytest.raises(ServiceError, match="systemd tells nothing about"):
+        evolve(systemd.port, systemctl=("/bin/false",)).status("alice")
+
+
+def test_control_group_out_of_sight_is_an_error(systemd: Systemd, tmp_path: Path) -> None:
+    """Agents that cannot be looked for must not pass for none: unknown is busy."""
+    systemd.port.start("alice")
+    port = evolve(systemd.port, cgroups=tmp_path / "elsewhere")
+    with pytest.raises(ServiceError, match="nobody can tell what runs in it"):
+        port.status("alice")
+
+
+@pytest.mark.parametrize("name", ["root", "../etc", "a b", "--help", "", "alice.service"])
+def test_only_a_person_has_a_serve(systemd: Systemd, processes: Processes, name: str) -> None:
+    """No name that could be a path, an option or root reaches a service manager."""
+    for port in (systemd.port, processes.port):
+        for call in (port.status, port.stop, port.start):
+            with pytest.raises(ServiceError, match="is not a person's user name"):
+                call(name)
+    assert not systemd.manager.calls.exists()
+    assert not processes.port.run_dir.exists()

@@ -1,0 +1,457 @@
+"""The real command line on the embedded host: what a person types, and what must come of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+from filelock import FileLock
+
+from fakes.embedded import SAFE, EmbeddedHost, Resident, Said
+from fakes.packages import FakeRelease, release_like
+from fakes.registry import Trouble
+from t3safe.entrypoints.exits import Exit
+
+pytestmark = pytest.mark.xdist_group("embedded")
+
+OLD = release_like("0.0.25-nightly.20260602.440", schema=30)
+NEW = release_like("0.0.25-nightly.20260608.497")
+PEOPLE = (Resident("ann"), Resident("ben", {"attachments": 1}))
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
+    """Give a host with two people on an old build, and a newer one on offer."""
+    with EmbeddedHost(tmp_path, PEOPLE) as made:
+        made.adopt(OLD)
+        made.publish(NEW, tag="nightly")
+        yield made
+
+
+def state(host: EmbeddedHost) -> dict[str, Any]:
+    """Read what a refusal must not change: selections, processes, ledgers, files of the store."""
+    return {
+        "selected": {
+            link.name: str(link.readlink()) for link in sorted((host.store / "users").iterdir())
+        },
+        "default": str((host.store / "default").readlink()),
+        "serves": {
+            name: (host.root / "run" / f"{name}.pid").read_text()
+            for name in host.people
+            if (host.root / "run" / f"{name}.pid").exists()
+        },
+        "ledgers": {name: ledger(host, name) for name in host.people},
+        "last-good": (host.root / "state" / "last-good").read_text(),
+        "builds": sorted(path.name for path in (host.store / "builds").iterdir()),
+    }
+
+
+def ledger(host: EmbeddedHost, person: str) -> int:
+    """Read the highest migration of a person's database."""
+    with closing(sqlite3.connect(f"{host.database(person).as_uri()}?mode=ro", uri=True)) as opened:
+        query = "SELECT max(migration_id) FROM effect_sql_migrations"
+        return int(opened.execute(query).fetchone()[0])
+
+
+def result(said: Said) -> dict[str, Any]:
+    """Read the document that `--json` prints."""
+    body: dict[str, Any] = json.loads(said.out)["result"]
+    return body
+
+
+def pairs(host: EmbeddedHost) -> bool:
+    """Sign in as everybody in new browsers."""
+    clients = [host.client(name) for name in host.people]
+    for client in clients:
+        client.sign_in()
+    return all(client.authenticated() for client in clients)
+
+
+def test_a_healthy_night_from_the_shell(host: EmbeddedHost) -> None:
+    """Everybody is moved, verified and promoted; the next run has nothing to do."""
+    said = host.t3safe("run", "--json")
+    assert said.status == Exit.OK, said
+    assert result(said)["outcome"] == "promoted"
+    assert {link for link in state(host)["selected"].values()} == {f"../builds/{NEW.version}"}
+    assert pairs(host)
+    again = host.t3safe("run")
+    assert again.status == Exit.OK
+    assert "nothing to do" in again.out
+
+
+def test_a_dry_run_rehearses_and_changes_nothing(host: EmbeddedHost) -> None:
+    """The candidate is proven on copies; the host stays as it was, to the process."""
+    before = state(host)
+    said = host.t3safe("run", T3_DRY_RUN="1")
+    assert said.status == Exit.OK, said
+    assert f"DRY RUN: {NEW.version} PASSED the gate" in said.out
+    assert state(host) == before
+    assert not list((host.root / "tmp").iterdir())
+    assert not list(host.backups.glob("*/*"))
+    assert "no runs" not in host.t3safe("history").out
+    assert json.loads(host.t3safe("history", "--json").out)["history"] == []
+
+
+def test_freezing_stops_every_run_and_is_said_on_each(host: EmbeddedHost) -> None:
+    """FROZEN is said on every run, with why and with how to go on."""
+    assert host.t3safe("freeze", "demo week").status == Exit.OK
+    before = state(host)
+    for command in ("run", "drain"):
+        said = host.t3safe(command)
+        assert said.status == Exit.FROZEN
+        assert "FROZEN" in said.out
+        assert "demo week" in said.out
+    assert state(host) == before
+    assert host.t3safe("thaw").out == "thawed\n"
+    assert host.t3safe("thaw").out == "was not frozen\n"
+
+
+def test_pin_hold_and_allow_decide_the_candidate(host: EmbeddedHost) -> None:
+    """A held version is passed over, a pin wins over the track, and both can be taken back."""
+    before = state(host)
+    assert host.t3safe("hold", NEW.version, "--reason", "known bad").status == Exit.OK
+    assert host.t3safe("run").status == Exit.OK
+    assert host.t3safe("pin", OLD.version).status == Exit.OK
+    said = host.t3safe("run")
+    assert said.status == Exit.OK
+    assert f"already on pin {OLD.version}" in said.out
+    assert state(host) == before
+    status = json.loads(host.t3safe("status", "--json").out)["status"]
+    assert status["pin"] == OLD.version
+    assert status["held"][0][0] == NEW.version
+    assert host.t3safe("unpin").status == Exit.OK
+    assert host.t3safe("allow", NEW.version).status == Exit.OK
+    assert result(host.t3safe("run", "--json"))["outcome"] == "promoted"
+
+
+def test_one_person_goes_back_and_forth_on_purpose(host: EmbeddedHost) -> None:
+    """A rollback restores what the older build knows, keeps what it replaces, and can be undone."""
+    assert host.t3safe("run").status == Exit.OK
+    client = host.client("ann")
+    client.sign_in()
+    rows = client.work()
+    assert host.t3safe("rollback", "ann").status == Exit.USAGE
+    said = host.t3safe("rollback", "ann", "--yes", "--json")
+    assert said.status == Exit.OK, said
+    assert state(host)["selected"]["ann"] == f"../builds/{OLD.version}"
+    assert (ledger(host, "ann"), ledger(host, "ben")) == (30, 32)
+    assert pairs(host)
+    listed = json.loads(host.t3safe("snapshots", "ann", "--json").out)["snapshots"]
+    kept = [item["id"] for item in listed if item["build"] == NEW.version][-1]
+    assert host.t3safe("restore", "ann", kept, "--yes").status == Exit.OK
+    assert ledger(host, "ann") == 32
+    with closing(sqlite3.connect(host.database("ann"))) as opened:
+        found = {key for (key,) in opened.execute("SELECT event_id FROM orchestration_events")}
+    assert {row.key for row in rows if row.table == "orchestration_events"} <= found
+    assert pairs(host)
+
+
+def test_a_failure_in_production_freezes_and_is_remembered(host: EmbeddedHost) -> None:
+    """The person is on the old build with the old data, the other stays on the new one."""
+    bad = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
+    host.publish(bad, tag="nightly")
+    said = host.t3safe("run")
+    assert said.status == Exit.ROLLED_BACK, said
+    assert "rolling back ben" in said.out
+    assert "rolled back ben" in said.out
+    assert state(host)["selected"]["ann"] == f"../builds/{bad.version}"
+    assert state(host)["selected"]["ben"] == f"../builds/{OLD.version}"
+    assert (ledger(host, "ann"), ledger(host, "ben")) == (32, 30)
+    assert state(host)["last-good"].strip() == OLD.version
+    assert pairs(host)
+    assert host.t3safe("run").status == Exit.FROZEN
+    host.t3safe("thaw")
+    again = host.t3safe("run")
+    assert again.status == Exit.REFUSED
+    assert f"t3safe allow {bad.version}" in again.out
+
+
+def test_going_back_needs_no_registry(host: EmbeddedHost) -> None:
+    """With the registry down a person is taken back all the same."""
+    assert host.t3safe("run").status == Exit.OK
+    host.registry.down()
+    assert host.t3safe("rollback", "ben", "--yes").status == Exit.OK
+    assert ledger(host, "ben") == 30
+    assert pairs(host)
+
+
+@pytest.mark.parametrize(
+    "trouble", [Trouble.NOT_FOUND, Trouble.ERROR, Trouble.HTML, Trouble.TRUNCATED, Trouble.NO_TAGS]
+)
+def test_registry_trouble_is_later_and_touches_nobody(host: EmbeddedHost, trouble: Trouble) -> None:
+    """Whatever the registry answers, the host stays as it was and says what it answered."""
+    host.registry.fail(trouble)
+    before = state(host)
+    said = host.t3safe("run")
+    assert said.status == Exit.LATER, said
+    assert said.out.strip()
+    assert "Traceback" not in said.err
+    assert state(host) == before
+
+
+def test_a_registry_that_is_down_or_hostile_is_later(host: EmbeddedHost) -> None:
+    """A path in the version and a closed port are both no candidates."""
+    before = state(host)
+    host.registry.fail(Trouble.HOSTILE)
+    assert host.t3safe("run").status == Exit.LATER
+    host.registry.mend()
+    host.registry.down()
+    assert host.t3safe("run").status == Exit.LATER
+    assert state(host) == before
+
+
+def test_a_release_published_in_parts_is_later_and_not_held_against_it(host: EmbeddedHost) -> None:
+    """The tarball comes minutes after the tag; the next run takes it."""
+    late = evolve(NEW, version="0.0.25-nightly.20260609.501")
+    host.publish(late, tag="nightly", tarball=False)
+    before = state(host)
+    said = host.t3safe("run")
+    assert said.status == Exit.LATER, said
+    assert state(host) == before
+    host.registry.complete(late.version)
+    assert host.t3safe("run").status == Exit.OK
+
+
+def test_a_tag_that_points_backward_is_refused(host: EmbeddedHost) -> None:
+    """Nobody is moved to an older version by a tag."""
+    assert host.t3safe("run").status == Exit.OK
+    before = state(host)
+    host.registry.tag("nightly", OLD.version)
+    said = host.t3safe("run")
+    assert said.status == Exit.REFUSED
+    assert "no downgrade" in said.out
+    assert state(host) == before
+
+
+def test_a_dispatch_that_is_down_before_the_run_is_no_verdict(host: EmbeddedHost) -> None:
+    """Nobody is touched, nothing is held against the build, and the next run moves everybody."""
+    host.dispatch.down()
+    before = state(host)
+    said = host.t3safe("run")
+    assert said.status == Exit.LATER, said
+    assert {**state(host), "builds": []} == {**before, "builds": []}
+    host.dispatch.up()
+    assert result(host.t3safe("run", "--json"))["outcome"] == "promoted"
+
+
+def test_a_second_t3safe_says_that_it_is_locked(host: EmbeddedHost) -> None:
+    """One lock for everything that acts; looking needs none."""
+    with FileLock(host.root / "state" / "lock"):
+        for command in (["run"], ["drain"], ["recover"], ["freeze"], ["pin", NEW.version]):
+            said = host.t3safe(*command)
+            assert said.status == Exit.LOCKED, said
+            assert "another t3safe acts" in said.err
+        assert host.t3safe("status").status == Exit.OK
+    assert not host.freeze_file.exists()
+
+
+def test_sigterm_ends_a_run_at_the_next_safe_point(host: EmbeddedHost) -> None:
+    """Whoever is in transition is settled, nobody new is begun, and everybody can sign in."""
+    run = subprocess.Popen(
+        [*SAFE, "--config", str(host.config_file), "run"],
+        env=host.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=host.root,
+    )
+    assert run.stdout is not None
+    for line in run.stdout:
+        if "stopping ann" in line:
+            run.send_signal(signal.SIGTERM)
+    assert run.wait(60) == Exit.LATER
+    assert state(host)["selected"]["ben"] == f"../builds/{OLD.version}"
+    assert ledger(host, "ben") == 30
+    assert pairs(host)
+
+
+@pytest.mark.parametrize("words", ["copying ann's state at rest", "starting ann", "stopping ben"])
+def test_a_killed_run_is_settled_by_recover(host: EmbeddedHost, words: str) -> None:
+    """After SIGKILL in the middle `recover` leaves everybody with a serve that pairs."""
+    run = subprocess.Popen(
+        [*SAFE, "--config", str(host.config_file), "run"],
+        env=host.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=host.root,
+    )
+    assert run.stdout is not None
+    for line in run.stdout:
+        if words in line:
+            run.kill()
+    assert run.wait(60) == -signal.SIGKILL
+    said = host.t3safe("recover")
+    assert said.status == Exit.LATER, said
+    assert pairs(host)
+    for name in host.people:
+        build = Path(state(host)["selected"][name]).name
+        assert ledger(host, name) == {OLD.version: 30, NEW.version: 32}[build]
+    assert host.t3safe("recover").out == "nothing is unfinished\n"
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "# nobody\n", "no equals sign\n", "a=../x\nb=root\n"]
+)
+def test_a_user_map_without_people_is_a_clear_error(
+    host: EmbeddedHost, content: str | None
+) -> None:
+    """Missing, empty and malformed maps end with usage, and nothing is moved."""
+    before = state(host)
+    host.user_map.unlink()
+    if content is not None:
+        host.user_map.write_text(content)
+    said = host.t3safe("run")
+    assert said.status == Exit.USAGE, said
+    assert str(host.user_map) in said.err
+    assert state(host) == before
+
+
+def test_a_malformed_line_skips_that_line_only(host: EmbeddedHost) -> None:
+    """It is reported with its number; the others are moved."""
+    host.user_map.write_text(host.user_map.read_text() + "what is this\nx = has space\n")
+    said = host.t3safe("run")
+    assert said.status == Exit.OK
+    assert "line 4" in said.out
+    assert "line 5" in said.out
+
+
+@pytest.mark.parametrize("text", ["nope = 1\n", "smoke_port = 'x'\n", "= =\n"])
+def test_a_bad_configuration_is_one_line_and_usage(host: EmbeddedHost, text: str) -> None:
+    """It names the file, and nothing is done."""
+    host.config_file.write_text(text + host.config_file.read_text())
+    said = host.t3safe("run")
+    assert said.status == Exit.USAGE
+    assert len(said.err.splitlines()) == 1
+    assert "config.toml" in said.err
+
+
+def test_a_corrupt_journal_needs_a_human_and_moves_nobody(host: EmbeddedHost) -> None:
+    """Without a journal nothing may be done."""
+    journal = host.root / "state" / "journal.sqlite"
+    journal.write_bytes(b"this is no database" * 1000)
+    before = state(host)
+    said = host.t3safe("run")
+    assert said.status == Exit.NEEDS_HUMAN, said
+    assert "cannot read the journal" in said.err
+    assert state(host) == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["garbage", "empty", "other-names", "no-ledger"],
+)
+def test_a_state_set_that_cannot_be_proven_is_left_alone(host: EmbeddedHost, damage: str) -> None:
+    """The build is not taken for this person, nothing is written, and it is said why."""
+    host.t3safe("status")
+    with host.wired() as wired:
+        wired.host.perform.services.stop("ben")
+    _damage(host.database("ben"), damage)
+    content = host.database("ben").read_bytes()
+    before = state(host) if damage == "other-names" else None
+    said = host.t3safe("check", NEW.version)
+    assert said.status in {Exit.REFUSED, Exit.GATE_BROKEN}, said
+    assert "ben" in said.out
+    assert host.database("ben").read_bytes() == content
+    assert before is None or {**state(host), "builds": []} == {**before, "builds": []}
+
+
+def _damage(database: Path, damage: str) -> None:
+    match damage:
+        case "garbage":
+            database.write_bytes(b"garbage, not a database\n" * 500)
+        case "empty":
+            database.write_bytes(b"")
+        case "other-names":
+            _execute(
+                database, "UPDATE effect_sql_migrations SET name = 'X' WHERE migration_id = 24"
+            )
+        case _:
+            _execute(database, "DROP TABLE effect_sql_migrations")
+
+
+def _execute(database: Path, statement: str) -> None:
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute(statement)
+        opened.commit()
+        opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def test_a_broken_launcher_of_a_build_is_found_by_verify(host: EmbeddedHost) -> None:
+    """`verify` reads every file of a build and every snapshot."""
+    assert host.t3safe("snapshot", "ann").status == Exit.OK
+    assert host.t3safe("verify").status == Exit.OK
+    package = host.store / "builds" / OLD.version / "node_modules" / "t3" / "package.json"
+    package.chmod(0o644)
+    package.write_text(package.read_text() + " ")
+    said = host.t3safe("verify")
+    assert said.status == Exit.REFUSED
+    assert f"build {OLD.version}" in said.out
+
+
+def test_unknown_names_are_clear_errors(host: EmbeddedHost) -> None:
+    """A run, a person, a version and a snapshot that do not exist each end in one line."""
+    assert host.t3safe("show", "nope").status == Exit.USAGE
+    assert host.t3safe("check", "v1.2").status == Exit.USAGE
+    assert host.t3safe("rollback", "zoe", "--yes").status == Exit.USAGE
+    assert host.t3safe("restore", "ann", "nope", "--yes").status == Exit.USAGE
+    assert host.t3safe("snapshot", "zoe").status == Exit.USAGE
+
+
+def test_a_busy_person_is_deferred_and_drained_later(host: EmbeddedHost) -> None:
+    """Their build and ledger stay while they work, also when they sign in."""
+    client = host.client("ann")
+    client.sign_in()
+    client.turn("start")
+    assert host.t3safe("run").status == Exit.OK
+    assert host.client("ann").sign_in()
+    assert (ledger(host, "ann"), ledger(host, "ben")) == (30, 32)
+    waiting = host.t3safe("drain")
+    assert "nobody who waits is idle" in waiting.out
+    status = json.loads(host.t3safe("status", "--json").out)["status"]
+    assert status["people"][0]["deferred_for"] == NEW.version
+    client.turn("finish")
+    assert host.t3safe("drain").status == Exit.OK
+    assert ledger(host, "ann") == 32
+    assert pairs(host)
+
+
+def test_show_tells_every_step_of_a_run(host: EmbeddedHost) -> None:
+    """The journal tells afterwards what was said at the time, as text and as JSON."""
+    assert host.t3safe("run").status == Exit.OK
+    history = json.loads(host.t3safe("history", "--json").out)["history"]
+    shown = host.t3safe("show", history[0]["run"])
+    assert "moved ann" in shown.out
+    events = json.loads(host.t3safe("show", history[0]["run"], "--json").out)["run"]
+    assert events[0]["type"] == "Opened"
+    assert events[-1]["ended"]["outcome"] == "promoted"
+    assert time.strptime(events[0]["at"][:19], "%Y-%m-%dT%H:%M:%S")
+
+
+def test_no_secret_reaches_what_t3safe_keeps_or_says(host: EmbeddedHost) -> None:
+    """Neither lines nor journal nor evidence hold a credential, a token or a cookie."""
+    loud: FakeRelease = evolve(
+        NEW, version="0.0.25-nightly.20260609.502", faults=("prints-tokens", "cookie-renamed")
+    )
+    host.publish(loud, tag="nightly")
+    said = host.t3safe("run")
+    assert said.status == Exit.REFUSED
+    assert "update the dispatch first" in said.out
+    kept = [path for path in (host.root / "state").rglob("*") if path.is_file()]
+    evidence = [path for path in kept if "evidence" in path.parts]
+    assert evidence
+    text = b"".join(path.read_bytes() for path in kept).decode(errors="replace") + said.out
+    client = host.client("ann")
+    client.sign_in()
+    assert client.cookie.partition("=")[2] not in text
+    for label in ("Token: ", "Pairing URL: "):
+        for line in text.splitlines():
+            _, found, rest = line.partition(label)
+            assert not found or "redacted" in rest

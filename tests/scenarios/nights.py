@@ -1,0 +1,76 @@
+"""What the scenarios share: a night without faults, and plain views of how it ended."""
+
+from __future__ import annotations
+
+from fakes.world import (
+    Defect,
+    World,
+    drive,
+    make_build,
+)
+from fakes.world.driving import Operation
+from t3safe.domain.moves import Move, Status
+from t3safe.domain.policy import Policy
+from t3safe.domain.versions import Version
+from t3safe.engine import Limits
+from t3safe.operations import Host, Result, Rules
+
+TOUCHING = {"fence", "stop", "start", "select", "restore", "promote", "freeze"}
+DAY = 86_400.0
+
+
+def night(
+    world: World,
+    operation: Operation = Host.run,
+    *,
+    rules: Rules | None = None,
+    limits: Limits | None = None,
+) -> Result:
+    """Run one operation without faults; it must keep every promise and leave nothing open."""
+    driven = drive(world, operation, rules=rules, limits=limits)
+    assert driven.violations == (), driven.violations
+    assert world.journal.unfinished() is None
+    assert driven.result is not None
+    return driven.result
+
+
+def following(policy: Policy) -> Rules:
+    """Rules with this policy."""
+    return Rules(policy=policy)
+
+
+def operations_since(world: World, mark: int) -> set[str]:
+    """What was done to the world since the log was `mark` long."""
+    return {operation for operation, _, _ in world.log[mark:]}
+
+
+def selected(world: World) -> dict[str, Version | None]:
+    """The build selected for each person, None while fenced."""
+    return {name: None if p.fenced else p.link or world.default for name, p in world.people.items()}
+
+
+def running(world: World) -> dict[str, Version | None]:
+    """The build that each person's serve runs, None where none runs."""
+    return {name: person.running for name, person in world.people.items()}
+
+
+def move_of(result: Result, person: str) -> Move:
+    """One person's part of the run."""
+    assert result.rollout is not None
+    return next(move for move in result.rollout.moves if move.person == person)
+
+
+def statuses(result: Result) -> dict[str, Status]:
+    """How each person stands at the end of the run."""
+    assert result.rollout is not None
+    return {move.person: move.status for move in result.rollout.moves}
+
+
+def publish(world: World, build: Version, level: int, *defects: Defect, victims: str = "") -> None:
+    """Publish a release of this schema level and let the tag point at it; `victims` by blanks."""
+    world.publish(make_build(build.text, level, *defects, victims=victims.split()))
+
+
+def untouched(world: World, mark: int) -> bool:
+    """Whether nothing happened to anybody since the log was `mark` long."""
+    return not operations_since(world, mark) & TOUCHING

@@ -1,0 +1,182 @@
+"""Who waits, since when, for which build; and what is said loudly."""
+
+from __future__ import annotations
+
+from fakes.world import (
+    NEW,
+    NEWER,
+    OLD,
+    Defect,
+    FakePerson,
+    Kind,
+    drive,
+    host,
+    small_world,
+    version,
+)
+from t3safe.domain import events as ev
+from t3safe.domain.moves import Status
+from t3safe.domain.policy import No
+from t3safe.operations import Host
+from tests.scenarios.nights import (
+    DAY,
+    night,
+    publish,
+    running,
+    statuses,
+)
+
+
+def test_a_deferral_is_remembered_since_its_first_night() -> None:
+    """Two nights deferred: since the first, for the build of the last."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    first = world.journal.runs()
+    since = min(record.opened for record in first)
+    publish(world, NEWER, 33)
+    world.advance(DAY)
+    night(world)
+
+    (deferral,) = host(world).deferrals()
+
+    assert (deferral.person, deferral.build, deferral.since) == ("bob", NEWER, since)
+    assert "in flight" in deferral.reason
+
+
+def test_a_deferral_ends_with_a_move() -> None:
+    """Drained: nobody waits any more."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    world.rest("bob")
+    night(world, Host.drain)
+
+    assert host(world).deferrals() == ()
+    assert night(world, Host.drain).stayed is No.NOTHING
+
+
+def test_a_deferral_ends_where_the_person_is_kept_on_the_new_build() -> None:
+    """Drained while the dispatch went down: they are on the new build and wait no more."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    world.rest("bob")
+    world.on("start", "bob", lambda at: setattr(at, "dispatch_up", False))
+    assert night(world, Host.drain).outcome is ev.Outcome.LATER
+
+    assert running(world)["bob"] == NEW
+    assert host(world).deferrals() == ()
+
+
+def test_a_refused_night_does_not_forget_who_waits() -> None:
+    """Between two deferrals a build is refused: the person waits since the first."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    (first,) = host(world).deferrals()
+    publish(world, NEWER, 33, Defect.PAIRLESS)
+    world.advance(DAY)
+    assert night(world).outcome is ev.Outcome.REFUSED
+
+    assert host(world).deferrals() == (first,)
+    world.rest("bob")
+    drained = night(world, Host.drain)
+
+    assert running(world)["bob"] == NEW
+    assert drained.outcome is ev.Outcome.PROMOTED
+
+
+def test_an_interrupted_night_does_not_forget_who_waits() -> None:
+    """A run that died before it came to a person leaves their waiting as it was."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    (first,) = host(world).deferrals()
+    publish(world, NEWER, 33)
+    drive(world, journal={3: Kind.CRASH_AFTER})
+
+    assert host(world).deferrals() == (first,)
+
+
+def test_a_deferral_older_than_its_limit_is_loud() -> None:
+    """Every run and drain says DEFERRED TOO LONG, with the person and the date."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    assert not any("DEFERRED TOO LONG" in line for line in night(world).warnings)
+    world.advance(8 * DAY)
+
+    for operation in (Host.run, Host.drain):
+        (line,) = [text for text in night(world, operation).warnings if "DEFERRED" in text]
+        assert line.startswith("DEFERRED TOO LONG: bob")
+
+
+def test_a_host_that_lags_too_far_behind_is_loud() -> None:
+    """The tag is weeks ahead of last-good, and the run stays: STALE."""
+    world = small_world("ann")
+    publish(world, version("0.0.28-nightly.20260710.700"), 40, Defect.PAIRLESS)
+
+    result = night(world)
+    again = night(world)
+
+    assert result.outcome is ev.Outcome.REFUSED
+    assert any(line.startswith("STALE") for line in result.warnings)
+    assert any(line.startswith("STALE") for line in again.warnings)
+
+
+def test_a_held_build_is_not_drained_to() -> None:
+    """Held after somebody was deferred for it: the drain takes nobody there."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    world.rest("bob")
+    host(world).choices.hold(NEW, "bad")
+
+    night(world, Host.drain)
+
+    assert running(world)["bob"] == OLD
+
+
+def test_a_person_who_left_the_user_map_waits_no_more() -> None:
+    """A deferred person is removed from the host: nothing is said or drained for them."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    del world.people["bob"]
+    world.advance(8 * DAY)
+
+    result = night(world)
+
+    assert not any("bob" in line for line in result.warnings)
+
+
+def test_a_person_who_came_after_the_start_is_moved_with_the_next_build() -> None:
+    """Somebody new follows the default until the next build moves them like everybody."""
+    world = small_world("ann")
+    night(world)
+    world.people["eve"] = FakePerson("eve", None)
+    world.launch("eve")
+    assert running(world)["eve"] == NEW
+    publish(world, NEWER, 33)
+
+    result = night(world)
+
+    assert statuses(result) == {"ann": Status.MOVED, "eve": Status.MOVED}
+
+
+def test_many_nights_keep_every_promise() -> None:
+    """Ten nights of healthy, refused and failing builds, with a thaw after each freeze."""
+    world = small_world("ann", "bob", "cid")
+    kinds = [(), (Defect.PAIRLESS,), (), (Defect.MUTE,), (Defect.FADES,), (), (Defect.DIES,)]
+    for number in range(10):
+        defects = kinds[number % len(kinds)]
+        build = version(f"0.0.28-nightly.20260620.{600 + number}")
+        publish(world, build, 33 + number, *defects, victims="bob")
+        world.people["cid"].inputs = number % 2
+        driven = drive(world)
+        assert driven.violations == ()
+        host(world).perform.switch.thaw()
+        drained = drive(world, Host.drain)
+        assert drained.violations == ()
+        host(world).perform.switch.thaw()

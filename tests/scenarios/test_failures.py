@@ -1,0 +1,332 @@
+"""Nights on which a build passes the gate and fails in production, and mints meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.world import (
+    NEW,
+    NEWER,
+    NEWEST,
+    OLD,
+    Defect,
+    Kind,
+    World,
+    drive,
+    host,
+    make_build,
+    small_world,
+)
+from t3safe.domain import events as ev
+from t3safe.domain.moves import Status
+from t3safe.domain.policy import No
+from t3safe.domain.retention import SnapshotKind
+from t3safe.operations import Host, Rules
+from tests.scenarios.nights import (
+    move_of,
+    night,
+    operations_since,
+    publish,
+    running,
+    statuses,
+)
+
+# Failures in production.
+
+
+@pytest.mark.parametrize("defect", [Defect.MUTE, Defect.DIES, Defect.LOSES])
+def test_a_production_failure_on_the_second_canary_is_rolled_back(defect: Defect) -> None:
+    """Rolled back, rows kept and counted, frozen; the first canary and last-good stay."""
+    world = small_world("ann", "bob", "cid", candidate=[defect], victims=["bob"])
+    cid = world.people["cid"].clone()
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.ROLLED_BACK
+    assert statuses(result) == {
+        "ann": Status.MOVED,
+        "bob": Status.ROLLED_BACK,
+        "cid": Status.WAITING,
+    }
+    assert running(world) == {"ann": NEW, "bob": OLD, "cid": OLD}
+    assert NEW.text in world.frozen
+    assert (world.last_good, world.default) == (OLD, OLD)
+    assert (world.people["cid"].pid, world.people["cid"].ledger()) == (cid.pid, cid.ledger())
+    bob = move_of(result, "bob")
+    kept = world.people["bob"].snapshots[bob.quarantine]
+    assert (kept.kind, kept.build) == (SnapshotKind.QUARANTINE, NEW)
+    rest = bob.rest
+    assert rest is not None
+    since = world.people["bob"].snapshots[rest.snapshot]
+    new_rows = sum(
+        (rows & ~since.contents["state.sqlite"].tables.get(table, 0)).bit_count()
+        for table, rows in kept.contents["state.sqlite"].tables.items()
+    )
+    counted = [row.rows for row in bob.rows if "effect_sql_migrations" not in row.table]
+    assert sum(counted) == new_rows
+    assert (new_rows > 0) is (defect is not Defect.DIES)
+
+
+def test_a_failed_build_is_held_whatever_gate_comes_next() -> None:
+    """What failed in production is not forgiven by a change of the gate."""
+    world = small_world("ann", candidate=[Defect.MUTE])
+    night(world)
+    host(world).perform.switch.thaw()
+    world.fingerprint = "gate-2"
+
+    assert night(world).stayed is No.REFUSED
+
+
+def test_a_build_that_fades_during_the_bake_is_rolled_back() -> None:
+    """Pairing breaks a minute after the start: found by the bake, that person goes back."""
+    world = small_world("ann", "bob", candidate=[Defect.FADES], victims=["bob"])
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.ROLLED_BACK
+    assert running(world) == {"ann": NEW, "bob": OLD}
+    assert world.default == OLD
+
+
+def test_a_thawed_host_takes_the_next_nightly_and_drains_the_busy() -> None:
+    """After a failure: thaw, a healthy nightly for all on both builds, and the busy when idle."""
+    world = small_world("ann", "bob", "cid", candidate=[Defect.MUTE], victims=["bob"])
+    world.work("cid")
+    night(world)
+    publish(world, NEWER, 33)
+
+    assert night(world).stayed is No.FROZEN
+    assert host(world).perform.switch.thaw()
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.PROMOTED
+    assert running(world) == {"ann": NEWER, "bob": NEWER, "cid": OLD}
+
+    mark = len(world.log)
+    waits = night(world, Host.drain)
+    assert waits.stayed is No.NOTHING
+    assert "cid" in waits.reason
+    assert not operations_since(world, mark) & {"npm", "snapshot", "rehearse"}
+
+    world.rest("cid")
+    drained = night(world, Host.drain)
+
+    assert drained.outcome is ev.Outcome.PROMOTED
+    assert running(world) == dict.fromkeys(world.people, NEWER)
+
+
+def test_the_environment_is_blamed_where_the_old_build_does_not_pair_either() -> None:
+    """Pairing is dead on both builds: a person is needed, nothing is held against the build."""
+    world = small_world("ann")
+    world.builds[NEW] = make_build(NEW.text, 32)
+
+    def break_both(at: World) -> None:
+        at.builds[NEW] = make_build(NEW.text, 32, Defect.MUTE)
+        at.builds[OLD] = make_build(OLD.text, 30, Defect.MUTE)
+
+    world.on("select", "ann", break_both)
+
+    driven = drive(world)
+
+    assert driven.outcome == "needs-human"
+    assert "environment" in (driven.result.reason if driven.result else "")
+    assert world.verdicts[NEW][0].ruling == "passed"
+    assert not world.people["ann"].fenced
+
+
+def test_a_stop_that_leaves_the_process_alive_returns_the_person() -> None:
+    """The set is not at rest: no copy is made, the person keeps the old build, nobody is next."""
+    world = small_world("ann", "bob")
+    world.people["ann"].stop_lies = 1
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.LATER
+    assert statuses(result)["ann"] is Status.RETURNED
+    assert running(world) == {"ann": OLD, "bob": OLD}
+    assert ("stop", "bob") not in {entry[:2] for entry in world.log}
+
+
+def test_a_stop_that_leaves_the_new_build_alive_is_not_restored_over() -> None:
+    """Going back, the failed serve survives its stop: nothing is replaced under a running serve."""
+    world = small_world("ann", "bob", candidate=[Defect.MUTE], victims=["ann"])
+    world.on("verify", "ann", lambda at: at.on("verify", "ann", lying))
+
+    def lying(at: World) -> None:
+        at.people["ann"].stop_lies = 1
+
+    driven = drive(world)
+
+    assert driven.violations == ()
+    assert world.people["ann"].restoring == ""
+    assert running(world)["bob"] == OLD
+
+
+def test_a_failure_of_the_host_is_not_held_against_the_build() -> None:
+    """The service manager fails to start the new serve: back, but nothing against the build."""
+    world = small_world("ann", "bob")
+    world.people["ann"].start_fails = 3
+
+    driven = drive(world)
+
+    assert running(world) == {"ann": OLD, "bob": OLD}
+    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert driven.violations == ()
+
+
+def test_a_rollback_that_fails_needs_a_human_and_names_what_is_needed() -> None:
+    """The rollback point is damaged: frozen, the new build that knows the ledger is started."""
+    world = small_world("ann", "bob", candidate=[Defect.MUTE], victims=["ann"])
+
+    def damage(at: World) -> None:
+        held = at.people["ann"].snapshots
+        for snapshot in [snap.id for snap in held.values() if snap.kind is SnapshotKind.REST]:
+            at.damage_snapshot("ann", snapshot)
+
+    world.on("restore", "ann", damage)
+
+    driven = drive(world)
+
+    assert driven.outcome == "needs-human"
+    assert world.frozen
+    assert running(world) == {"ann": NEW, "bob": OLD}
+    assert not world.people["ann"].fenced
+
+
+def test_a_restore_that_stops_half_way_leaves_the_fence() -> None:
+    """A set that is neither the old nor the new one is started by nobody, and nothing is lost."""
+    world = small_world("ann", "bob", candidate=[Defect.MUTE], victims=["ann"])
+    world.people["ann"].restore_fails = 9
+
+    driven = drive(world)
+
+    assert driven.violations == ()
+    assert driven.outcome == "needs-human"
+    assert world.people["ann"].fenced
+    assert not world.mint("ann")
+
+    world.people["ann"].restore_fails = 0
+    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True))
+
+    assert result.outcome is ev.Outcome.MOVED
+    assert running(world) == {"ann": OLD, "bob": OLD}
+
+
+def test_the_last_resort_leaves_a_build_that_nothing_fences() -> None:
+    """The new build stays selected and unfenced: the next mint migrates, so it is not undone."""
+    world = small_world("ann")
+    world.people["ann"].minting = True
+    select, fence = 10, 11
+
+    driven = drive(
+        world,
+        rules=Rules(attempts_max=1),
+        effects={select: Kind.FAIL_AFTER, fence: Kind.FAIL_BEFORE},
+    )
+
+    assert ("fault", "fail-after", "Select") in world.log
+    assert ("fault", "fail-before", "Fence") in world.log
+    assert driven.violations == ()
+    assert driven.outcome == "needs-human"
+    assert running(world) == {"ann": NEW}
+
+
+def _left_fenced() -> World:
+    """A host with one person fenced: their set could not be read when going back failed."""
+    world = small_world("ann", "bob", candidate=[Defect.MUTE], victims=["ann"])
+
+    def unreadable(at: World) -> None:
+        at.people["ann"].unreadable = "database disk image is malformed"
+        at.people["ann"].stop_fails = 3
+
+    world.on("start", "ann", unreadable)
+    driven = drive(world)
+    assert driven.violations == ()
+    assert driven.outcome == "needs-human"
+    assert world.people["ann"].fenced
+    return world
+
+
+def test_a_person_left_fenced_can_be_taken_back_by_hand() -> None:
+    """The command that the alert names works on a person who is fenced."""
+    world = _left_fenced()
+    world.people["ann"].unreadable = ""
+
+    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True))
+
+    assert result.outcome is ev.Outcome.MOVED
+    assert running(world)["ann"] == OLD
+
+
+def test_a_person_left_fenced_does_not_stop_the_others() -> None:
+    """The next thawed run moves the others and leaves the fenced one to a human."""
+    world = _left_fenced()
+    host(world).perform.switch.thaw()
+    publish(world, NEWER, 33)
+
+    result = drive(world)
+
+    assert running(world)["bob"] == NEWER
+    assert world.people["ann"].fenced
+    assert result.outcome == "promoted"
+
+
+# Mints of those who stay.
+
+
+def test_a_mint_of_a_deferred_person_leaves_their_ledger_alone() -> None:
+    """During and after the rollout a deferred person mints with the old build."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    world.people["bob"].minting = True
+    before = world.people["bob"].ledger()
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.PROMOTED
+    assert world.mint("bob")
+    assert world.people["bob"].ledger() == before
+
+
+def test_a_deferred_person_without_a_link_of_their_own_is_not_moved_by_the_promotion() -> None:
+    """Promotion moves the default; whoever only followed it must keep the build they run."""
+    world = small_world("ann", "bob")
+    world.people["bob"].link = None
+    world.work("bob")
+    world.people["bob"].minting = True
+    before = world.people["bob"].ledger()
+
+    driven = drive(world)
+
+    assert driven.outcome == "promoted"
+    assert world.people["bob"].ledger() == before
+    assert driven.violations == ()
+
+
+def test_a_mint_while_somebody_is_fenced_is_refused() -> None:
+    """Nothing may migrate a set that is being copied."""
+    world = small_world("ann")
+    minted: list[bool] = []
+    world.on("stop", "ann", lambda at: minted.append(at.mint("ann")))
+
+    night(world)
+
+    assert minted == [False]
+
+
+def test_a_mint_between_rehearsal_and_move_of_a_strange_build_stops_the_move() -> None:
+    """A set that grew beyond the candidate is not given to it (I1)."""
+    world = small_world("ann", "bob")
+    publish(world, NEWEST, 40)
+    world.tag = NEW
+
+    def stranger(at: World) -> None:
+        at.people["ann"].migrate(at.builds[NEWEST])
+
+    world.on("stop", "ann", stranger)
+
+    driven = drive(world)
+
+    assert NEW not in world.people["ann"].touched
+    assert driven.outcome == "needs-human"

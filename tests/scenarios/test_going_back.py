@@ -1,0 +1,161 @@
+"""Going back on purpose, and what becomes of the rows that are given up."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.world import (
+    NEW,
+    OLD,
+    Defect,
+    Kind,
+    drive,
+    host,
+    small_world,
+    version,
+)
+from t3safe.domain import events as ev
+from t3safe.domain.errors import StateError
+from t3safe.operations import Rules
+from tests.scenarios.nights import (
+    move_of,
+    night,
+    publish,
+    running,
+    untouched,
+)
+
+
+def test_going_back_with_a_restore_keeps_the_rows_it_gives_up() -> None:
+    """The older build does not know the ledger: its snapshot is restored, the new rows are kept."""
+    world = small_world("ann", "bob")
+    night(world)
+    given_up = world.people["ann"].rows()
+
+    result = night(world, lambda wired: wired.go_back("ann", None, "", force=False))
+
+    assert result.outcome is ev.Outcome.MOVED
+    assert running(world) == {"ann": OLD, "bob": NEW}
+    ann = world.people["ann"]
+    assert given_up & ~ann.rows()
+    rest = move_of(result, "ann").rest
+    assert rest is not None
+    kept = ann.snapshots[rest.snapshot]
+    assert kept.build == NEW
+
+
+def test_going_back_can_be_undone_with_the_snapshot_that_it_took() -> None:
+    """The set that was given up comes back with the build that wrote it."""
+    world = small_world("ann")
+    night(world)
+    back = night(world, lambda wired: wired.go_back("ann", None, "", force=False))
+    rest = move_of(back, "ann").rest
+    assert rest is not None
+    given_up = world.people["ann"].snapshots[rest.snapshot].contents["state.sqlite"]
+
+    undone = night(world, lambda wired: wired.go_back("ann", None, rest.snapshot, force=False))
+
+    assert undone.outcome is ev.Outcome.MOVED
+    assert running(world) == {"ann": NEW}
+    main, wal = world.people["ann"].databases["state.sqlite"]
+    now = wal or main
+    assert given_up.ledger == now.ledger
+    assert all(rows & ~now.tables[table] == 0 for table, rows in given_up.tables.items())
+
+
+def test_going_back_to_a_build_of_the_same_schema_gives_up_no_row() -> None:
+    """The older build knows the ledger: only the selection moves, every row stays in the set."""
+    world = small_world("ann")
+    publish(world, NEW, 30)
+    night(world)
+    before = world.people["ann"].rows()
+
+    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=False))
+
+    assert result.outcome is ev.Outcome.MOVED
+    assert move_of(result, "ann").plan.restore == ""
+    assert before & ~world.people["ann"].rows() == 0
+    assert running(world) == {"ann": OLD}
+
+
+def test_going_back_asks_the_idle_rule_unless_forced() -> None:
+    """A busy person is not interrupted by somebody else's wish."""
+    world = small_world("ann")
+    night(world)
+    world.people["ann"].inputs = 1
+    mark = len(world.log)
+
+    result = night(world, lambda wired: wired.go_back("ann", None, "", force=False))
+
+    assert result.outcome is ev.Outcome.DEFERRED
+    assert untouched(world, mark)
+
+
+def test_going_back_without_a_way_back_says_so() -> None:
+    """No at-rest snapshot of another build: an error that names what to look at."""
+    world = small_world("ann")
+
+    with pytest.raises(StateError, match="t3safe status ann"):
+        host(world).go_back("ann", None, "", force=False)
+    with pytest.raises(StateError, match="no such person"):
+        host(world).go_back("zoe", None, "", force=False)
+    assert world.journal.unfinished() is None
+
+
+def test_going_back_to_a_build_that_left_the_store_touches_nobody() -> None:
+    """The build is gone: it is said how to get it, and the person is not even fenced."""
+    world = small_world("ann")
+    night(world)
+    world.store.discard(OLD)
+    rows, done = world.people["ann"].rows(), len(world.log)
+
+    with pytest.raises(StateError, match=f"`t3safe check {OLD}` installs it"):
+        night(world, lambda wired: wired.go_back("ann", OLD, "", force=False))
+
+    assert not {"fence", "stop", "select"} & {operation for operation, *_ in world.log[done:]}
+    assert running(world) == {"ann": NEW}
+    assert rows & ~world.people["ann"].rows() == 0
+
+
+def test_rows_given_up_on_purpose_outlive_retention() -> None:
+    """Rows that exist only in the snapshot of a way back stay through many further nights."""
+    world = small_world("ann")
+    night(world)
+    night(world, lambda wired: wired.go_back("ann", None, "", force=False))
+
+    for number in range(8):
+        publish(world, version(f"0.0.28-nightly.20260620.{600 + number}"), 33 + number)
+        driven = drive(world)
+        assert driven.violations == ()
+
+
+def test_quarantined_rows_outlive_retention() -> None:
+    """What a failed build wrote stays through many further nights."""
+    world = small_world("ann", candidate=[Defect.MUTE])
+    night(world)
+    host(world).perform.switch.thaw()
+
+    for number in range(8):
+        publish(world, version(f"0.0.28-nightly.20260620.{600 + number}"), 33 + number)
+        driven = drive(world)
+        assert driven.violations == ()
+
+
+def test_a_serve_that_would_not_stop_is_not_left_on_a_set_that_it_does_not_know() -> None:
+    """Last resort with a serve that lives: it is stopped before another build is selected (I1)."""
+    world = small_world("ann")
+    night(world)
+    world.people["ann"].minting = True
+    start, stop = 5, 7
+
+    driven = drive(
+        world,
+        lambda wired: wired.go_back("ann", None, "", force=True),
+        rules=Rules(attempts_max=1),
+        effects={start: Kind.FAIL_AFTER, stop: Kind.FAIL_BEFORE},
+    )
+
+    assert ("fault", "fail-after", "Start") in world.log
+    assert ("fault", "fail-before", "Stop") in world.log
+    assert driven.violations == ()
+    assert driven.outcome == "needs-human"

@@ -1,0 +1,183 @@
+"""Deaths, power cuts and stops on the way, and what the next process makes of them."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from fakes import invariants
+from fakes.world import (
+    NEW,
+    OLD,
+    Crash,
+    Defect,
+    Kind,
+    Watch,
+    World,
+    drive,
+    host,
+    small_world,
+)
+from t3safe.domain import events as ev
+from t3safe.operations import Host, Result
+from tests.scenarios.nights import (
+    night,
+    operations_since,
+    running,
+)
+
+
+def _healthy() -> World:
+    world = small_world("ann", "bob", "cid")
+    world.work("cid")
+    for person in world.people.values():
+        person.minting = True
+    return world
+
+
+def _failing() -> World:
+    world = small_world("ann", "bob", "cid", candidate=[Defect.MUTE], victims=["bob"])
+    for person in world.people.values():
+        person.minting = True
+    return world
+
+
+def _restoring() -> World:
+    world = small_world("ann", "bob")
+    assert drive(world).outcome == "promoted"
+    return world
+
+
+def _ann_back(wired: Host) -> Result:
+    return wired.go_back("ann", None, "", force=False)
+
+
+SCENES = {
+    "healthy": (_healthy, Host.run),
+    "failing": (_failing, Host.run),
+    "going back": (_restoring, _ann_back),
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("power", [False, True], ids=["killed", "power-cut"])
+@pytest.mark.parametrize("kind", [Kind.CRASH_BEFORE, Kind.CRASH_AFTER])
+def test_recovery_after_a_death_at_every_record_keeps_every_promise(
+    scene: str, power: bool, kind: Kind
+) -> None:
+    """The process dies before and after each write of the journal, then recovers (I7)."""
+    make, operation = SCENES[scene]
+    base = make()
+    records = drive(base.clone(), operation).events
+
+    for index in range(records):
+        world = base.clone()
+        driven = drive(world, operation, journal={index: kind}, power=power)
+        assert driven.violations == (), (index, driven.outcome)
+        assert driven.processes == 2
+        assert world.journal.unfinished() is None
+
+
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("power", [False, True], ids=["killed", "power-cut"])
+def test_recovery_after_a_death_inside_every_operation_keeps_every_promise(
+    scene: str, power: bool
+) -> None:
+    """The process dies after each sub-step of each operation, then recovers (I7)."""
+    make, operation = SCENES[scene]
+    base = make()
+    whole = base.clone()
+    drive(whole, operation)
+
+    for number in range(base.substeps + 1, whole.substeps + 1):
+        world = base.clone()
+        world.crash_at = number
+        driven = drive(world, operation, power=power)
+        assert driven.violations == (), (number, driven.outcome)
+        assert driven.processes == 2
+
+
+def test_a_run_after_an_interruption_goes_on_with_the_rest() -> None:
+    """The next run settles what was left and then moves whoever had not been begun."""
+    world = small_world("ann", "bob")
+    broken = drive(world, journal={30: Kind.CRASH_AFTER})
+    assert broken.outcome == "interrupted"
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.PROMOTED
+    assert running(world) == {"ann": NEW, "bob": NEW}
+
+
+def test_a_run_that_was_cut_off_after_its_last_move_is_promoted_by_a_later_run() -> None:
+    """Everybody is on the build already; it still has to bake and to become the default."""
+    world = small_world("ann")
+    world.on("watch", NEW.text, lambda at: setattr(at, "dispatch_up", False))
+    assert night(world).outcome is ev.Outcome.LATER
+    world.dispatch_up = True
+
+    night(world)
+
+    assert world.default == NEW
+    assert world.last_good == NEW
+
+
+def test_a_run_that_finds_another_unfinished_settles_it_first() -> None:
+    """A person left fenced by a dead process has a serve again before anything else is done."""
+    world = _died_after("fence")
+    assert world.people["ann"].fenced
+
+    before = invariants.remember(world)
+    result = host(world, observer=Watch(world)).run()
+
+    assert running(world) == {"ann": NEW, "bob": NEW}
+    assert result.outcome is ev.Outcome.PROMOTED
+    assert invariants.end(world, before, "promoted") == []
+
+
+def _died_after(operation: str) -> World:
+    """A host of two on which a run died right after the first sub-step of an operation."""
+    base = small_world("ann", "bob")
+    for number in itertools.count(1):
+        world = base.clone()
+        world.crash_at = base.substeps + number
+        with pytest.raises(Crash):
+            host(world).run()
+        if world.log[-1][0] == operation:
+            return world
+    raise AssertionError
+
+
+def test_a_power_cut_while_fenced_lets_no_unit_start_until_recovery() -> None:
+    """At boot the fence holds; recovery before the units lifts it, and everybody has a serve."""
+    world = _died_after("fence")
+    world.power_cut()
+
+    assert not world.launch("ann")
+    mark = len(world.log)
+    waits = host(world).recover(boot=True)
+
+    assert waits is not None
+    assert waits.outcome is None
+    assert not world.people["ann"].fenced
+    assert not operations_since(world, mark) & {"start", "verify"}
+    world.boot()
+    settled = host(world).recover()
+    assert settled is not None
+    assert settled.outcome is ev.Outcome.INTERRUPTED
+    assert running(world) == {"ann": OLD, "bob": OLD}
+
+
+def test_a_stop_that_is_asked_for_ends_at_the_next_safe_point() -> None:
+    """Whoever is in between is settled, nobody new is begun, nothing is promoted."""
+    world = small_world("ann", "bob")
+    asked: list[bool] = []
+    world.on("fence", "ann", lambda _: asked.append(True))
+    before = invariants.remember(world)
+
+    result = host(world, stop=lambda: bool(asked)).run()
+
+    assert result.outcome is ev.Outcome.INTERRUPTED
+    assert running(world) == {"ann": NEW, "bob": OLD}
+    assert invariants.end(world, before, "interrupted") == []

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from t3safe.domain import errors
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        errors.RegistryError,
+        errors.BuildError,
+        errors.SelectionError,
+        errors.ServiceError,
+        errors.StateError,
+        errors.GateError,
+        errors.DispatchError,
+        errors.JournalError,
+        errors.LockedError,
+        errors.PeopleError,
+        errors.SwitchError,
+    ],
+)
+def test_an_error_of_a_port_blames_the_host_unless_told_otherwise(
+    family: type[errors.PortError],
+) -> None:
+    """A build is blamed only by an adapter that says so."""
+    assert family("no space").fault is errors.Fault.HOST
+    told = family("wrong bin", fault=errors.Fault.BUILD)
+    assert told.fault is errors.Fault.BUILD
+    assert str(told) == "wrong bin"
+    assert isinstance(told, errors.PortError)

@@ -1,0 +1,816 @@
+"""The rollout around the moves: staging, rehearsals, verdict, bake, end, interruption."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import pytest
+from attrs import evolve as changed
+
+from fakes.playbook import NOW, Ends, Playbook
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain.errors import Fault
+from t3safe.domain.gate import EMPTY, OnPersonFailure, Ruling, Verdict
+from t3safe.domain.moves import InvalidEvent, Status
+from t3safe.domain.rollout import Rollout, Stage, decide, evolve, opened
+from t3safe.domain.versions import Version
+from tests.unit.domain.conftest import Play
+from tests.unit.domain.plans import (
+    DONE,
+    IDLE,
+    L30,
+    L32,
+    NEW,
+    OLD,
+    PAIRED,
+    build_fault,
+    host_fault,
+    plan,
+    rehearsal,
+    rehearsed,
+    snapshot,
+    subjects,
+)
+
+PEOPLE = ("alice", "bob", "carol")
+COPIES = {"alice": "r1.0002", "bob": "r1.0003", "carol": "r1.0004"}
+BUSY = ev.Assessed(ev.Readiness.BUSY, "a turn is in flight")
+PASSED = fx.RecordVerdict(Verdict(NEW, Ruling.PASSED))
+
+
+def snapped(book: Playbook) -> Playbook:
+    """Play staging and the online snapshots of three people."""
+    book << fx.Stage(NEW) >> DONE
+    for person, name in COPIES.items():
+        book << fx.SnapshotOnline(person, name) >> snapshot(name)
+    return book
+
+
+def gated(book: Playbook) -> Playbook:
+    """Play everything before the first person's move; the gate passes for all."""
+    snapped(book) << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE)
+    return book << PASSED >> DONE
+
+
+def rest_of(book: Playbook) -> str:
+    """Give the id of the at-rest snapshot that a move gets that begins now."""
+    return f"r1.{book.rollout.seq + 6:04d}"
+
+
+def moved(book: Playbook, who: str) -> str:
+    """Play a whole move that goes well; gives the id of its rollback point."""
+    rest = rest_of(book)
+    book << fx.Assess(who) >> IDLE << fx.Verify(who, OLD) >> PAIRED << fx.Assess(who) >> IDLE
+    book << fx.Fence(who) >> DONE << fx.Stop(who) >> DONE
+    book << fx.SnapshotAtRest(who, rest, OLD) >> snapshot(rest) << fx.Select(who, NEW) >> DONE
+    book << fx.Start(who) >> DONE << fx.Verify(who, NEW) >> PAIRED
+    return rest
+
+
+def all_moved(book: Playbook) -> tuple[str, ...]:
+    """Play the gate and three moves; gives the ids of the rollback points."""
+    gated(book)
+    return tuple(moved(book, who) for who in PEOPLE)
+
+
+def finish(book: Playbook, end: Ends, pinned: tuple[str, ...] = ()) -> None:
+    """Play the pruning and the end."""
+    book << fx.Prune((*PEOPLE, "zoe"), pinned) >> DONE << end
+
+
+def untouched(book: Playbook) -> bool:
+    """Whether no serve and no selection was, or was about to be, changed."""
+    changing = (fx.Fence, fx.Stop, fx.Select, fx.Start, fx.Restore, fx.Promote, fx.SnapshotAtRest)
+    return not any(isinstance(effect, changing) for effect in book.performed)
+
+
+def verdicts(book: Playbook) -> list[Ruling]:
+    """Every ruling that was recorded, in order."""
+    return [
+        effect.verdict.ruling for effect in book.performed if isinstance(effect, fx.RecordVerdict)
+    ]
+
+
+# The nights that the product is for.
+
+
+def test_a_healthy_night(play: Play) -> None:
+    """Three people are moved one by one, baked together, and the build is promoted."""
+    book = play(plan(*PEOPLE))
+    rests = all_moved(book)
+    book << fx.Bake(PEOPLE, NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    finish(book, Ends.saying(ev.Outcome.PROMOTED, str(NEW), "moved alice, bob, carol"), rests)
+    assert [move.status for move in book.rollout.moves] == [Status.MOVED] * 3
+    assert len(book.performed) == 5 + 1 + 3 * 9 + 3
+
+
+def test_a_night_on_which_everybody_is_busy(play: Play) -> None:
+    """All are deferred, nobody is touched, nothing is promoted."""
+    book = gated(play(plan(*PEOPLE)))
+    for who in PEOPLE:
+        book << fx.Assess(who) >> BUSY
+    finish(book, Ends.saying(ev.Outcome.DEFERRED, *(f"{who}: a turn" for who in PEOPLE)))
+    assert untouched(book)
+
+
+def test_a_night_on_which_one_is_busy(play: Play) -> None:
+    """The others are moved, and only they are baked and pinned."""
+    book = gated(play(plan(*PEOPLE)))
+    first = moved(book, "alice")
+    book << fx.Assess("bob") >> BUSY
+    third = moved(book, "carol")
+    book << fx.Bake(("alice", "carol"), NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    finish(book, Ends.saying(ev.Outcome.PROMOTED, "alice", "carol"), (first, third))
+    assert book.rollout.moves[1].status is Status.DEFERRED
+
+
+def test_a_drain_is_a_run_for_the_deferred(play: Play) -> None:
+    """It is gated, baked and promoted like any other."""
+    book = gated(play(plan(*PEOPLE, kind=ev.Kind.DRAIN)))
+    first = moved(book, "alice")
+    for who in ("bob", "carol"):
+        book << fx.Assess(who) >> BUSY
+    book << fx.Bake(("alice",), NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    finish(book, Ends.saying(ev.Outcome.PROMOTED, "alice"), (first,))
+
+
+# Staging.
+
+
+def test_a_build_that_is_not_what_it_should_be_is_refused(play: Play) -> None:
+    """Nobody is copied, and the verdict is remembered."""
+    book = play(plan(*PEOPLE)) << fx.Stage(NEW) >> build_fault("wrong repository")
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, ("wrong repository",))) >> DONE
+    finish(book, Ends.saying(ev.Outcome.REFUSED, "wrong repository"))
+    assert untouched(book)
+
+
+@pytest.mark.parametrize("fault", [Fault.HOST, Fault.ENVIRONMENT, Fault.LATER])
+def test_a_build_that_cannot_be_had_is_for_later(play: Play, fault: Fault) -> None:
+    """Published in parts, a registry that is down, a full disk: no verdict on the build."""
+    book = play(plan(*PEOPLE, attempts_max=2))
+    book << fx.Stage(NEW) >> ev.Failed(fault, "no tarball yet")
+    book << fx.Stage(NEW) >> ev.Failed(fault, "still no tarball")
+    finish(book, Ends.saying(ev.Outcome.LATER, "still no tarball"))
+    assert verdicts(book) == []
+
+
+def test_a_build_that_comes_with_the_second_attempt_is_taken(play: Play) -> None:
+    """The first failure is forgotten."""
+    book = play(plan("alice", attempts_max=2)) << fx.Stage(NEW) >> host_fault("timeout")
+    book << fx.Stage(NEW) >> DONE << fx.SnapshotOnline("alice", "r1.0003") >> host_fault("1")
+    book << fx.SnapshotOnline("alice", "r1.0004") >> host_fault("2")
+    book << fx.Prune(("alice", "zoe")) >> DONE << Ends.saying(ev.Outcome.REFUSED)
+
+
+# Online snapshots.
+
+
+def test_a_snapshot_that_fails_refuses_that_person_only(play: Play) -> None:
+    """The others are rehearsed and moved; who has no copy is not even asked."""
+    book = play(plan("alice", "bob")) << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> host_fault("no space")
+    book << fx.SnapshotOnline("bob", "r1.0003") >> snapshot("r1.0003")
+    book << fx.Rehearse(NEW, subjects(bob="r1.0003")) >> rehearsed("bob") << PASSED >> DONE
+    rest = moved(book, "bob")
+    book << fx.Bake(("bob",), NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    book << fx.Prune(("alice", "bob", "zoe"), (rest,)) >> DONE
+    book << Ends.saying(ev.Outcome.PROMOTED, "moved bob")
+    assert book.rollout.moves[0].status is Status.REFUSED
+    assert book.rollout.moves[0].reason == "no snapshot: no space"
+
+
+def test_a_refused_person_is_told_where_nobody_was_moved(play: Play) -> None:
+    """Busy and refused are two things; the louder one names the end."""
+    book = play(plan("alice", "bob")) << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> host_fault("no space")
+    book << fx.SnapshotOnline("bob", "r1.0003") >> snapshot("r1.0003")
+    book << fx.Rehearse(NEW, subjects(bob="r1.0003")) >> rehearsed("bob") << PASSED >> DONE
+    book << fx.Assess("bob") >> BUSY << fx.Prune(("alice", "bob", "zoe")) >> DONE
+    said = "alice: no snapshot: no space; bob: a turn is in flight"
+    book << ev.Ended(ev.Outcome.REFUSED, said)
+
+
+def test_without_any_snapshot_nothing_is_rehearsed(play: Play) -> None:
+    """Everybody is refused; the build is not judged."""
+    book = play(plan("alice", "bob")) << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> host_fault("no space")
+    book << fx.SnapshotOnline("bob", "r1.0003") >> host_fault("locked")
+    book << fx.Prune(("alice", "bob", "zoe")) >> DONE
+    said = "alice: no snapshot: no space; bob: no snapshot: locked"
+    book << ev.Ended(ev.Outcome.REFUSED, said)
+    assert verdicts(book) == []
+
+
+# The gate.
+
+
+def test_a_rehearsal_that_fails_where_the_control_passes_refuses_the_build(play: Play) -> None:
+    """Night 2: one person's old rows. Nobody is touched, and the evidence names the person."""
+    book = snapped(play(plan(*PEOPLE)))
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=("bob",))
+    book << fx.Rehearse(OLD, subjects(bob="r1.0003")) >> rehearsed("bob", build=OLD)
+    why = f"bob on {NEW}: soak: it died"
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, (why,))) >> DONE
+    finish(book, Ends.saying(ev.Outcome.REFUSED, why))
+    assert untouched(book)
+    assert {move.status for move in book.rollout.moves} == {Status.WAITING}
+
+
+def test_where_the_control_fails_too_nothing_is_held_against_the_build(play: Play) -> None:
+    """Night 5: the gate itself is broken, reported as such."""
+    book = snapped(play(plan(*PEOPLE)))
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=("bob",))
+    control = rehearsed("bob", build=OLD, failing=("bob",))
+    book << fx.Rehearse(OLD, subjects(bob="r1.0003")) >> control
+    reasons = (f"bob on {NEW}: soak: it died", f"bob on {OLD}: soak: it died")
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.BROKEN, reasons)) >> DONE
+    finish(book, Ends.saying(ev.Outcome.GATE_BROKEN, *reasons))
+    assert untouched(book)
+    assert verdicts(book) == [Ruling.BROKEN]
+
+
+def test_hold_back_moves_the_others(play: Play) -> None:
+    """By policy, one person's failure is that person's alone; they are not even asked."""
+    book = play(plan("alice", "bob", on_person_failure=OnPersonFailure.HOLD_BACK))
+    book << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> snapshot("r1.0002")
+    book << fx.SnapshotOnline("bob", "r1.0003") >> snapshot("r1.0003")
+    copies = subjects(alice="r1.0002", bob="r1.0003")
+    book << fx.Rehearse(NEW, copies) >> rehearsed("alice", "bob", failing=("alice",))
+    book << fx.Rehearse(OLD, subjects(alice="r1.0002")) >> rehearsed("alice", build=OLD)
+    why = f"alice on {NEW}: soak: it died"
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.PASSED, (why,), ("alice",))) >> DONE
+    rest = moved(book, "bob")
+    book << fx.Bake(("bob",), NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    book << fx.Prune(("alice", "bob", "zoe"), (rest,)) >> DONE
+    book << Ends.saying(ev.Outcome.PROMOTED, "moved bob")
+    held = book.rollout.moves[0]
+    assert held.status is Status.HELD_BACK
+    assert held.reason == "the rehearsal on this person's set failed"
+
+
+def test_whoever_is_held_back_is_told_where_nobody_was_moved(play: Play) -> None:
+    """The end is a refusal, not a deferral."""
+    book = play(plan("alice", "bob", on_person_failure=OnPersonFailure.HOLD_BACK))
+    book << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> snapshot("r1.0002")
+    book << fx.SnapshotOnline("bob", "r1.0003") >> snapshot("r1.0003")
+    copies = subjects(alice="r1.0002", bob="r1.0003")
+    book << fx.Rehearse(NEW, copies) >> rehearsed("alice", "bob", failing=("alice",))
+    book << fx.Rehearse(OLD, subjects(alice="r1.0002")) >> rehearsed("alice", build=OLD)
+    why = f"alice on {NEW}: soak: it died"
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.PASSED, (why,), ("alice",))) >> DONE
+    book << fx.Assess("bob") >> BUSY << fx.Prune(("alice", "bob", "zoe")) >> DONE
+    book << Ends.saying(ev.Outcome.REFUSED, "alice: the rehearsal", "bob: a turn is in flight")
+
+
+OTHER = Version.parse("0.0.25-nightly.20260603.445")
+
+
+def mixed_plan() -> ev.Plan:
+    """Give a plan in which bob runs another build than the base."""
+    moves = (
+        ev.MovePlan("alice", OLD, NEW),
+        ev.MovePlan("bob", OTHER, NEW),
+        ev.MovePlan("carol", OLD, NEW),
+    )
+    return changed(plan(*PEOPLE), moves=moves)
+
+
+def test_the_control_is_each_persons_own_build(play: Play) -> None:
+    """Two builds make two controls; the base speaks for the empty set."""
+    book = snapped(play(mixed_plan()))
+    bad = (EMPTY, "alice", "bob", "carol")
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=bad)
+    both = subjects(alice="r1.0002", carol="r1.0004")
+    book << fx.Rehearse(OLD, both) >> rehearsed("alice", "carol", build=OLD, failing=bad)
+    book << fx.Rehearse(OTHER, subjects(bob="r1.0003")) >> rehearsed("bob", build=OTHER)
+    why = f"bob on {NEW}: soak: it died"
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, (why,))) >> DONE
+    finish(book, Ends.saying(ev.Outcome.REFUSED, why))
+
+
+def test_only_the_base_speaks_for_the_empty_set(play: Play) -> None:
+    """Another build that runs on an empty set does not prove the gate."""
+    book = snapped(play(mixed_plan()))
+    bad = (EMPTY, "bob")
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=bad)
+    book << fx.Rehearse(OLD, subjects()) >> rehearsed(build=OLD, failing=bad)
+    control = rehearsed("bob", build=OTHER, failing=("bob",))
+    book << fx.Rehearse(OTHER, subjects(bob="r1.0003")) >> control
+    (
+        book
+        << fx.RecordVerdict(
+            Verdict(
+                NEW,
+                Ruling.BROKEN,
+                (
+                    f"empty set on {NEW}: soak: it died",
+                    f"bob on {NEW}: soak: it died",
+                    f"empty set on {OLD}: soak: it died",
+                    f"bob on {OTHER}: soak: it died",
+                ),
+            )
+        )
+        >> DONE
+    )
+    finish(book, Ends.saying(ev.Outcome.GATE_BROKEN))
+
+
+def test_a_gate_that_cannot_be_run_is_for_later(play: Play) -> None:
+    """No sandbox, no verdict."""
+    book = snapped(play(plan(*PEOPLE)))
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> host_fault("no namespace")
+    finish(book, Ends.saying(ev.Outcome.LATER, "the gate could not be run: no namespace"))
+    assert verdicts(book) == []
+    assert untouched(book)
+
+
+def test_a_control_that_cannot_be_run_leaves_the_gate_unproven(play: Play) -> None:
+    """A failure that no control shares or denies is not the build's."""
+    book = snapped(play(plan(*PEOPLE)))
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=("bob",))
+    book << fx.Rehearse(OLD, subjects(bob="r1.0003")) >> host_fault("no namespace")
+    finish(book, Ends.saying(ev.Outcome.GATE_BROKEN, "the control could not be run: no namespace"))
+    assert verdicts(book) == []
+
+
+def test_a_verdict_that_cannot_be_kept_touches_nobody(play: Play) -> None:
+    """What is not written did not happen."""
+    book = snapped(play(plan(*PEOPLE)))
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE)
+    book << PASSED >> host_fault("disk full")
+    finish(book, Ends.saying(ev.Outcome.LATER, "the verdict could not be kept: disk full"))
+    assert untouched(book)
+
+
+def test_the_schema_of_the_candidate_is_that_of_the_empty_set() -> None:
+    """Before the rehearsals there is none, and no person's ledger takes its place."""
+    rollout = opened(plan("alice"))
+    assert rollout.schema is None
+    found = (rehearsal("alice", schema=L30), rehearsal(EMPTY, schema=L32))
+    assert changed(rollout, rehearsals=found).schema == L32
+    assert changed(rollout, rehearsals=found[:1]).schema is None
+
+
+# The gate alone.
+
+
+def test_a_check_that_passes_touches_nobody(play: Play) -> None:
+    """The verdict is remembered, the run is over."""
+    book = snapped(play(plan(*PEOPLE, kind=ev.Kind.CHECK)))
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE) << PASSED >> DONE
+    finish(book, Ends.saying(ev.Outcome.PASSED, f"{NEW} passed the gate"))
+    assert untouched(book)
+
+
+def test_a_check_without_people_rehearses_the_empty_set(play: Play) -> None:
+    """A fresh host can check a build too."""
+    book = play(plan(kind=ev.Kind.CHECK)) << fx.Stage(NEW) >> DONE
+    book << fx.Rehearse(NEW, subjects()) >> rehearsed() << PASSED >> DONE
+    book << fx.Prune(("zoe",)) >> DONE << Ends.saying(ev.Outcome.PASSED)
+
+
+def test_a_check_without_somebodys_copy_is_not_passed(play: Play) -> None:
+    """A check speaks for every person of the host, or it does not speak."""
+    book = play(plan("alice", "bob", kind=ev.Kind.CHECK)) << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> host_fault("locked")
+    book << fx.SnapshotOnline("bob", "r1.0003") >> snapshot("r1.0003")
+    book << fx.Prune(("alice", "bob", "zoe")) >> DONE
+    book << ev.Ended(ev.Outcome.REFUSED, "alice: no snapshot: locked")
+
+
+def test_a_run_without_people_moves_nobody(play: Play) -> None:
+    """And promotes nothing."""
+    book = play(plan()) << fx.Stage(NEW) >> DONE
+    book << fx.Rehearse(NEW, subjects()) >> rehearsed() << PASSED >> DONE
+    book << fx.Prune(("zoe",)) >> DONE << ev.Ended(ev.Outcome.DEFERRED, "nobody to move")
+
+
+def test_going_back_of_nobody_ends_at_once(play: Play) -> None:
+    """There is nothing to gate and nobody to ask."""
+    book = play(plan(kind=ev.Kind.BACK))
+    book << fx.Prune(("zoe",)) >> DONE << ev.Ended(ev.Outcome.DEFERRED, "nobody to move")
+
+
+# The bake.
+
+
+def test_a_bake_that_breaks_for_one_person_takes_only_that_person_back(play: Play) -> None:
+    """The others stay where they are, and the build is refused and not promoted."""
+    book = play(plan(*PEOPLE))
+    rests = all_moved(book)
+    before = book.rollout.moves
+    broken = ev.BakeBroken("bob", Fault.BUILD, "no cookie")
+    book << fx.Bake(PEOPLE, NEW, 600.0) >> broken
+    book << fx.Fence("bob") >> DONE << fx.Stop("bob") >> DONE
+    book << fx.Quarantine("bob", book.fresh, NEW, rests[1]) >> ev.Quarantined("kept")
+    book << fx.Restore("bob", rests[1]) >> DONE << fx.Select("bob", OLD) >> DONE
+    book << fx.Start("bob") >> DONE << fx.Verify("bob", OLD) >> PAIRED
+    told = "bob: during the bake: no cookie"
+    verdict = Verdict(NEW, Ruling.REFUSED, (f"in production, {told}",), in_production=True)
+    book << fx.RecordVerdict(verdict) >> DONE
+    book << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
+    finish(book, Ends.saying(ev.Outcome.ROLLED_BACK, told), (rests[0], rests[1], "kept", rests[2]))
+    assert book.rollout.moves[0] == before[0]
+    assert book.rollout.moves[2] == before[2]
+    assert fx.Promote(NEW) not in book.performed
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ev.BakeBroken("bob", Fault.ENVIRONMENT, "no dispatch"),
+        ev.BakeBroken("bob", Fault.HOST, "no dispatch"),
+        host_fault("no dispatch"),
+        build_fault("no dispatch"),
+    ],
+)
+def test_a_bake_that_is_cut_off_promotes_nothing_and_takes_nobody_back(
+    play: Play, answer: ev.Answer
+) -> None:
+    """It is not tried again: it would only start over."""
+    book = play(plan(*PEOPLE, attempts_max=3))
+    rests = all_moved(book)
+    book << fx.Bake(PEOPLE, NEW, 600.0) >> answer
+    finish(
+        book,
+        Ends.saying(ev.Outcome.LATER, "not promoted, the bake was cut off: no dispatch"),
+        rests,
+    )
+    assert [move.status for move in book.rollout.moves] == [Status.MOVED] * 3
+    assert verdicts(book) == [Ruling.PASSED]
+
+
+# The end.
+
+
+def test_a_promotion_that_fails_needs_a_human(play: Play) -> None:
+    """Everybody is moved, but the default is not what the run says."""
+    book = play(plan(*PEOPLE))
+    rests = all_moved(book)
+    book << fx.Bake(PEOPLE, NEW, 600.0) >> DONE << fx.Promote(NEW) >> host_fault("disk full")
+    said = ("moved alice, bob, carol; then promote failed: disk full",)
+    finish(book, Ends.saying(ev.Outcome.NEEDS_HUMAN, *said), rests)
+
+
+def test_the_rest_of_the_end_is_done_where_one_part_fails(play: Play) -> None:
+    """A verdict that cannot be kept does not keep the host from being frozen."""
+    book = play(plan("alice")) << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> snapshot("r1.0002")
+    book << fx.Rehearse(NEW, subjects(alice="r1.0002")) >> rehearsed("alice") << PASSED >> DONE
+    rest = moved(book, "alice")
+    book << fx.Bake(("alice",), NEW, 600.0) >> ev.BakeBroken("alice", Fault.BUILD, "no cookie")
+    book << fx.Fence("alice") >> DONE << fx.Stop("alice") >> DONE
+    book << fx.Quarantine("alice", book.fresh, NEW, rest) >> ev.Quarantined("kept")
+    book << fx.Restore("alice", rest) >> DONE << fx.Select("alice", OLD) >> DONE
+    book << fx.Start("alice") >> DONE << fx.Verify("alice", OLD) >> PAIRED
+    told = "alice: during the bake: no cookie"
+    verdict = Verdict(NEW, Ruling.REFUSED, (f"in production, {told}",), in_production=True)
+    book << fx.RecordVerdict(verdict) >> host_fault("disk full")
+    book << fx.Freeze(f"{NEW} failed in production: {told}") >> host_fault("read-only")
+    book << fx.Prune(("alice", "zoe"), (rest, "kept")) >> DONE
+    said = f"{told}; then recordverdict failed: disk full; then freeze failed: read-only"
+    book << ev.Ended(ev.Outcome.NEEDS_HUMAN, said)
+
+
+def test_pruning_that_fails_changes_nothing_about_the_end(play: Play) -> None:
+    """It is housekeeping; the next run does it."""
+    book = gated(play(plan(*PEOPLE, attempts_max=2)))
+    for who in PEOPLE:
+        book << fx.Assess(who) >> BUSY
+    prune = fx.Prune((*PEOPLE, "zoe"))
+    book << prune >> host_fault("1") << prune >> host_fault("2")
+    book << Ends.saying(ev.Outcome.DEFERRED)
+
+
+# Asked to stop.
+
+STOP = ev.StopAsked(NOW, "SIGTERM")
+INTERRUPTED = ev.Ended(ev.Outcome.INTERRUPTED, "SIGTERM")
+
+
+def test_a_run_that_is_asked_to_stop_at_once_does_nothing(play: Play) -> None:
+    """Nothing was begun."""
+    book = play(plan(*PEOPLE)) >> STOP
+    book << fx.Prune((*PEOPLE, "zoe")) >> DONE << INTERRUPTED
+    assert untouched(book)
+
+
+def test_the_reason_is_there_without_one_being_given() -> None:
+    """Whoever asks need not explain."""
+    assert ev.StopAsked(NOW).reason == "asked to stop"
+
+
+@pytest.mark.parametrize("when", ["staging", "snapshotting", "rehearsing", "control", "verdict"])
+def test_a_run_that_is_asked_to_stop_before_the_moves_touches_nobody(play: Play, when: str) -> None:
+    """The effect under way is answered, nothing else is begun."""
+    book = play(plan("alice")) << fx.Stage(NEW)
+    copies = subjects(alice="r1.0002")
+    steps: list[tuple[str, ev.Answer, fx.Effect]] = [
+        ("staging", DONE, fx.SnapshotOnline("alice", "r1.0002")),
+        ("snapshotting", snapshot("r1.0002"), fx.Rehearse(NEW, copies)),
+        ("rehearsing", rehearsed("alice", failing=("alice",)), fx.Rehearse(OLD, copies)),
+        (
+            "control",
+            rehearsed("alice", build=OLD),
+            fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, (f"alice on {NEW}: soak: it died",))),
+        ),
+    ]
+    for name, answer, following in steps:
+        if name == when:
+            book >> STOP >> answer << fx.Prune(("alice", "zoe")) >> DONE << INTERRUPTED
+            break
+        book >> answer << following
+    if when == "verdict":
+        book >> STOP >> DONE << fx.Prune(("alice", "zoe")) >> DONE
+        book << Ends.saying(ev.Outcome.REFUSED, "alice")
+    assert untouched(book)
+
+
+def test_whoever_is_in_between_is_brought_to_an_end(play: Play) -> None:
+    """The one who is fenced is moved; the next is not begun, nothing is baked or promoted."""
+    book = gated(play(plan(*PEOPLE)))
+    rest = rest_of(book)
+    book << fx.Assess("alice") >> IDLE << fx.Verify("alice", OLD) >> PAIRED
+    book << fx.Assess("alice") >> IDLE << fx.Fence("alice") >> STOP >> DONE
+    book << fx.Stop("alice") >> DONE << fx.SnapshotAtRest("alice", rest, OLD) >> snapshot(rest)
+    book << fx.Select("alice", NEW) >> DONE << fx.Start("alice") >> DONE
+    book << fx.Verify("alice", NEW) >> PAIRED
+    book << fx.Prune((*PEOPLE, "zoe"), (rest,)) >> DONE << INTERRUPTED
+    assert [move.status for move in book.rollout.moves] == [
+        Status.MOVED,
+        Status.WAITING,
+        Status.WAITING,
+    ]
+
+
+def test_a_failure_is_still_undone_and_told_after_a_stop_was_asked(play: Play) -> None:
+    """A rollback outranks the wish to stop."""
+    book = gated(play(plan(*PEOPLE)))
+    rest = rest_of(book)
+    book << fx.Assess("alice") >> STOP >> IDLE << fx.Verify("alice", OLD) >> PAIRED
+    book << fx.Assess("alice") >> IDLE << fx.Fence("alice") >> DONE << fx.Stop("alice") >> DONE
+    book << fx.SnapshotAtRest("alice", rest, OLD) >> snapshot(rest)
+    book << fx.Select("alice", NEW) >> host_fault("disk full")
+    book << fx.Fence("alice") >> DONE << fx.Stop("alice") >> DONE
+    book << fx.Quarantine("alice", book.fresh, NEW, rest) >> ev.Quarantined("kept")
+    book << fx.Restore("alice", rest) >> DONE << fx.Select("alice", OLD) >> DONE
+    book << fx.Start("alice") >> DONE << fx.Verify("alice", OLD) >> ev.NotPaired(Fault.HOST, "no")
+    finish(book, Ends.saying(ev.Outcome.NEEDS_HUMAN, "alice: disk full; then: no"), (rest, "kept"))
+
+
+def test_a_bake_that_is_asked_to_stop_promotes_nothing(play: Play) -> None:
+    """Watching ends at once where a stop was asked, and what was not watched is not proven."""
+    book = play(plan(*PEOPLE))
+    rests = all_moved(book)
+    book >> STOP << fx.Bake(PEOPLE, NEW, 600.0) >> STOP >> host_fault("SIGTERM")
+    said = "not promoted, the bake was cut off: SIGTERM"
+    finish(book, Ends.saying(ev.Outcome.LATER, said), rests)
+
+
+def test_a_stop_that_is_asked_twice_keeps_the_first_reason(play: Play) -> None:
+    """The first to ask is the one who ended it."""
+    book = play(plan(*PEOPLE)) >> STOP >> ev.StopAsked(NOW, "again")
+    book << fx.Prune((*PEOPLE, "zoe")) >> STOP >> DONE << INTERRUPTED
+
+
+def test_a_stop_that_is_asked_twice_during_a_move_keeps_the_first_reason(play: Play) -> None:
+    """Also where the run goes on for a while, and where it dies in between."""
+    book = gated(play(plan(*PEOPLE)))
+    book << fx.Assess("alice") >> STOP >> ev.StopAsked(NOW, "again") >> ev.Resumed(NOW)
+    book << fx.Inspect("alice") >> ev.Inspected(OLD, running=True, ledger=L30)
+    book << fx.Prune((*PEOPLE, "zoe")) >> DONE << INTERRUPTED
+
+
+def test_going_back_that_is_asked_to_stop_tells_who_went(play: Play) -> None:
+    """What a person asked for was done for these."""
+    book = play(plan("alice", "bob", kind=ev.Kind.BACK, force=True)) << fx.Fence("alice") >> STOP
+    book >> DONE << fx.Stop("alice") >> DONE
+    book << fx.SnapshotAtRest("alice", "r1.0003", OLD) >> snapshot("r1.0003")
+    book << fx.Select("alice", NEW) >> DONE << fx.Start("alice") >> DONE
+    book << fx.Verify("alice", NEW) >> PAIRED
+    book << fx.Prune(("alice", "bob", "zoe"), ("r1.0003",)) >> DONE
+    book << ev.Ended(ev.Outcome.MOVED, "went back: alice")
+
+
+# Taking over after a crash.
+
+RESUMED = ev.Resumed(NOW)
+
+
+@pytest.mark.parametrize("effects", range(6))
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_run_that_died_before_the_moves_ends_untouched(
+    play: Play, effects: int, *, answered: bool
+) -> None:
+    """Nobody was touched, so nobody is looked at."""
+    book = play(plan("alice"))
+    copies = subjects(alice="r1.0002")
+    steps: list[tuple[fx.Effect, ev.Answer]] = [
+        (fx.Stage(NEW), DONE),
+        (fx.SnapshotOnline("alice", "r1.0002"), snapshot("r1.0002")),
+        (fx.Rehearse(NEW, copies), rehearsed("alice", failing=("alice",))),
+        (fx.Rehearse(OLD, copies), rehearsed("alice", build=OLD)),
+        (
+            fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, (f"alice on {NEW}: soak: it died",))),
+            DONE,
+        ),
+    ]
+    for effect, answer in steps[:effects]:
+        book << effect >> answer
+    if not answered and effects < len(steps):
+        book << steps[effects][0]
+    book >> RESUMED << fx.Prune(("alice", "zoe")) >> DONE
+    book << Ends.saying(ev.Outcome.REFUSED if effects == 5 else ev.Outcome.INTERRUPTED)
+    assert untouched(book)
+
+
+def test_a_run_that_died_between_two_people_looks_at_the_one_it_had_begun(play: Play) -> None:
+    """The second is begun with the first's answer: a look shows that nothing happened."""
+    book = gated(play(plan(*PEOPLE)))
+    rest = moved(book, "alice")
+    book >> RESUMED << fx.Inspect("bob") >> ev.Inspected(OLD, running=True, ledger=L30)
+    said = ev.Ended(ev.Outcome.INTERRUPTED, "interrupted")
+    book << fx.Prune((*PEOPLE, "zoe"), (rest,)) >> DONE << said
+    assert [move.status for move in book.rollout.moves] == [
+        Status.MOVED,
+        Status.DEFERRED,
+        Status.WAITING,
+    ]
+
+
+@pytest.mark.parametrize("under_way", [True, False])
+def test_a_bake_that_died_starts_over(play: Play, *, under_way: bool) -> None:
+    """All have settled well; only watching was cut off, so the run may still promote."""
+    book = play(plan(*PEOPLE))
+    rests = all_moved(book)
+    if under_way:
+        book << fx.Bake(PEOPLE, NEW, 600.0)
+    book >> RESUMED << fx.Bake(PEOPLE, NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    finish(book, Ends.saying(ev.Outcome.PROMOTED), rests)
+
+
+@pytest.mark.parametrize("done", range(3))
+def test_an_end_that_died_is_ended_again(play: Play, done: int) -> None:
+    """What was answered is not done twice, what was under way is; the outcome stays."""
+    book = play(plan(*PEOPLE))
+    rests = all_moved(book)
+    book << fx.Bake(PEOPLE, NEW, 600.0) >> DONE
+    last: list[fx.Effect] = [fx.Promote(NEW), fx.Prune((*PEOPLE, "zoe"), rests)]
+    for effect in last[:done]:
+        book << effect >> DONE
+    if done < 2:
+        book << last[done]
+    book >> RESUMED
+    for effect in last[done:]:
+        book << effect >> DONE
+    book << Ends.saying(ev.Outcome.PROMOTED)
+
+
+# Events that cannot follow.
+
+
+def at(stage: Stage) -> Rollout:
+    """Give a rollout in this stage whose next effect is under way as number 1."""
+    kind = ev.Kind.BACK if stage is Stage.MOVING else ev.Kind.RUN
+    rollout = opened(plan("alice", kind=kind))
+    if stage is not Stage.MOVING:
+        status = Status.MOVED if stage is Stage.BAKING else Status.WAITING
+        online = "" if stage is Stage.SNAPSHOTTING else "r1.0002"
+        rollout = changed(
+            rollout,
+            stage=stage,
+            moves=(changed(rollout.moves[0], online=online, status=status),),
+            controls_todo=(fx.Rehearse(OLD, subjects(alice="r1.0002")),),
+            verdict=Verdict(NEW, Ruling.PASSED),
+            closing=(fx.Promote(NEW),),
+            ending=INTERRUPTED,
+        )
+    effect = decide(rollout)
+    assert not isinstance(effect, ev.Ended)
+    return evolve(rollout, ev.Started(1, effect, NOW))
+
+
+WRONG = ev.Inspected(OLD, running=True, ledger=L30)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_an_answer_to_another_question_cannot_follow(stage: Stage) -> None:
+    """A damaged journal is told by its stage, and nothing is guessed."""
+    with pytest.raises(InvalidEvent, match=r"Inspected is no answer (while|to assess of alice)"):
+        evolve(at(stage), ev.Finished(1, WRONG, NOW))
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_an_answer_to_no_question_cannot_follow(stage: Stage) -> None:
+    """Neither with another number nor twice."""
+    rollout = at(stage)
+    for seq in (0, 2):
+        with pytest.raises(InvalidEvent, match=f"an answer to effect {seq}, which is not under"):
+            evolve(rollout, ev.Finished(seq, host_fault("no"), NOW))
+    answered = evolve(rollout, ev.Finished(1, host_fault("no"), NOW))
+    with pytest.raises(InvalidEvent, match="an answer to effect 1, which is not under way"):
+        evolve(answered, ev.Finished(1, host_fault("no"), NOW))
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_nothing_else_starts_while_an_effect_is_under_way(stage: Stage) -> None:
+    """One thing at a time, journaled one by one."""
+    with pytest.raises(InvalidEvent, match="two effects at once"):
+        evolve(at(stage), ev.Started(2, fx.Stage(NEW), NOW))
+
+
+def test_only_what_was_decided_starts() -> None:
+    """With the next number, and never another effect."""
+    rollout = opened(plan("alice"))
+    for seq in (0, 2):
+        with pytest.raises(InvalidEvent, match=f"effect {seq} follows effect 0"):
+            evolve(rollout, ev.Started(seq, fx.Stage(NEW), NOW))
+    with pytest.raises(InvalidEvent, match="was not decided"):
+        evolve(rollout, ev.Started(1, fx.Stage(OLD), NOW))
+
+
+def test_a_run_opens_once() -> None:
+    """The plan never changes afterwards."""
+    with pytest.raises(InvalidEvent, match="a run opens once"):
+        evolve(opened(plan("alice")), ev.Opened(plan("alice"), NOW))
+
+
+def ended() -> Rollout:
+    """Give a rollout that has nothing left but to be closed."""
+    rollout = evolve(opened(plan("alice")), STOP)
+    effect = decide(rollout)
+    assert not isinstance(effect, ev.Ended)
+    rollout = evolve(rollout, ev.Started(1, effect, NOW))
+    with pytest.raises(InvalidEvent, match="interrupted is not how this run ends"):
+        evolve(rollout, ev.Closed(INTERRUPTED, NOW))
+    return evolve(rollout, ev.Finished(1, DONE, NOW))
+
+
+def test_a_run_closes_only_as_it_ends() -> None:
+    """Neither before everything is answered nor with another outcome or reason."""
+    rollout = ended()
+    for other in (ev.Outcome.PROMOTED, ev.Outcome.LATER):
+        with pytest.raises(InvalidEvent, match=f"{other} is not how this run ends"):
+            evolve(rollout, ev.Closed(ev.Ended(other, "SIGTERM"), NOW))
+    with pytest.raises(InvalidEvent, match="not how this run ends"):
+        evolve(rollout, ev.Closed(ev.Ended(ev.Outcome.INTERRUPTED, "other"), NOW))
+    with pytest.raises(InvalidEvent, match="not how this run ends"):
+        evolve(opened(plan("alice")), ev.Closed(INTERRUPTED, NOW))
+    assert evolve(rollout, ev.Closed(INTERRUPTED, NOW)).closed
+
+
+def test_a_closed_run_that_is_done_with_an_effect_under_way_is_damage() -> None:
+    """Even where the end itself is right."""
+    pending = changed(ended(), pending=fx.Stage(NEW))
+    with pytest.raises(InvalidEvent, match="interrupted is not how this run ends"):
+        evolve(pending, ev.Closed(INTERRUPTED, NOW))
+
+
+@pytest.mark.parametrize("event", [RESUMED, STOP, ev.Closed(INTERRUPTED, NOW)])
+def test_nothing_follows_the_end(event: ev.Event) -> None:
+    """A run that was closed is history."""
+    rollout = evolve(ended(), ev.Closed(INTERRUPTED, NOW))
+    with pytest.raises(InvalidEvent, match="nothing follows the end of a run"):
+        evolve(rollout, event)
+
+
+@pytest.mark.parametrize("people", [("alice",), (EMPTY, "bob"), ("alice", EMPTY), ()])
+def test_rehearsals_of_other_subjects_cannot_follow(people: tuple[str, ...]) -> None:
+    """One for each subject, in the order asked; of the candidate as of the control."""
+    answer = ev.Rehearsed(tuple(rehearsal(person) for person in people))
+    for stage in (Stage.REHEARSING, Stage.CONTROL):
+        with pytest.raises(InvalidEvent, match="asked for"):
+            evolve(at(stage), ev.Finished(1, answer, NOW))
+
+
+OUTCOMES = (
+    "promoted moved deferred passed refused later rolled-back gate-broken needs-human interrupted"
+)
+STATUSES = (
+    "waiting moving moved kept deferred not-running refused held-back broken-before returned "
+    "rolled-back environment needs-human"
+)
+
+
+def test_an_invalid_event_is_a_value_error() -> None:
+    """It is a defect of ours or damage, never an error of the outside world."""
+    assert issubclass(InvalidEvent, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("members", "values"),
+    [
+        (list(ev.Kind), "run drain check back"),
+        (list(ev.Readiness), "idle busy not-running"),
+        (list(Fault), "build host environment later"),
+        (list(ev.Outcome), OUTCOMES),
+        (list(Status), STATUSES),
+    ],
+)
+def test_what_the_journal_keeps_is_named_by_strings(members: list[StrEnum], values: str) -> None:
+    """Reordering members changes no history; renaming one would."""
+    assert [member.value for member in members] == values.split()
