@@ -270,7 +270,7 @@ class Host:
             if not snapshot and _leads_back(info, old, build):
                 return info
         what = f"snapshot {snapshot}" if snapshot else f"at-rest snapshot of {build or 'another'}"
-        message = f"cannot take {person} back: no {what}; `t3safe status {person}` lists them"
+        message = f"cannot take {person} back: no {what}; `t3safe snapshots {person}` lists them"
         raise StateError(message)
 
     # Shared parts.

@@ -158,6 +158,8 @@ def test_serve_that_is_started_anew_is_found_out(pairing: RealPairing) -> None:
 
 def test_answer_of_another_process_does_not_count(pairing: RealPairing) -> None:
     """The unit's own process must take the cookie, whoever else answers for the person."""
+    for person in ("alice", "bob"):
+        assert pairing.main_pid(person)
     pairing.dispatch.knowledge.backends = dict(
         sorted(pairing.dispatch.knowledge.backends.items(), reverse=True)
     )
@@ -169,6 +171,7 @@ def test_answer_of_another_process_does_not_count(pairing: RealPairing) -> None:
 
 def test_foreign_process_in_the_unit_does_not_count(pairing: RealPairing) -> None:
     """A unit that runs something else than the build is not the build."""
+    pairing.tune(deadline=0.3)
     with subprocess.Popen(["/bin/sleep", "60"]) as sleeper:
         try:
             pairing.pids["alice"] = sleeper.pid
@@ -252,6 +255,7 @@ def test_answer_that_is_no_sign_in(
 
 def test_fenced_person_is_not_the_builds_fault(pairing: RealPairing) -> None:
     """A mint while fenced says that a fence is there, and blames no build."""
+    assert pairing.main_pid("alice")
     pairing.dispatch_down()
     pairing.fence("alice")
     answer = refused(pairing)

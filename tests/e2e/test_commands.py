@@ -25,16 +25,46 @@ pytestmark = pytest.mark.xdist_group("embedded")
 
 OLD = release_like("0.0.25-nightly.20260602.440", schema=30)
 NEW = release_like("0.0.25-nightly.20260608.497")
+BASICS = {"gate.soak": 0.1, "rollout.bake": 0.2, "rollout.bake_interval": 0.1}
 PEOPLE = (Resident("ann"), Resident("ben", {"attachments": 1}))
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host with two people on an old build, and a newer one on offer."""
-    with EmbeddedHost(tmp_path, PEOPLE) as made:
+    with EmbeddedHost(tmp_path, PEOPLE, config=dict(BASICS)) as made:
         made.adopt(OLD)
         made.publish(NEW, tag="nightly")
         yield made
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
+    """Give the same host to every test of a refusal: whatever one does, nothing may change."""
+    root = tmp_path_factory.mktemp("shared")
+    with EmbeddedHost(root, PEOPLE, config=dict(BASICS)) as made:
+        made.adopt(OLD)
+        made.publish(NEW, tag="nightly")
+        yield made
+
+
+@pytest.fixture
+def calm(shared: EmbeddedHost) -> Iterator[EmbeddedHost]:
+    """Give the shared host, and mend afterwards what the test broke about it."""
+    files = (shared.user_map, shared.config_file, shared.root / "state" / "journal.sqlite")
+    kept = {path: path.read_bytes() if path.exists() else None for path in files}
+    before = state(shared)
+    yield shared
+    for path, content in kept.items():
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+    shared.registry.mend()
+    shared.registry.up()
+    shared.registry.tag("nightly", NEW.version)
+    shared.dispatch.up()
+    shared.freeze_file.unlink(missing_ok=True)
+    assert state(shared) == before
 
 
 def state(host: EmbeddedHost) -> dict[str, Any]:
@@ -68,6 +98,19 @@ def result(said: Said) -> dict[str, Any]:
     return body
 
 
+def run_until(host: EmbeddedHost, words: str, number: signal.Signals) -> int:
+    """Start a run, send it a signal once it says these words, and give the status it ends with."""
+    command = [*SAFE, "--config", str(host.config_file), "run"]
+    with subprocess.Popen(
+        command, env=host.environment, stdout=subprocess.PIPE, text=True, cwd=host.root
+    ) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if words in line:
+                run.send_signal(number)
+        return run.wait(60)
+
+
 def pairs(host: EmbeddedHost) -> bool:
     """Sign in as everybody in new browsers."""
     clients = [host.client(name) for name in host.people]
@@ -81,38 +124,38 @@ def test_a_healthy_night_from_the_shell(host: EmbeddedHost) -> None:
     said = host.t3safe("run", "--json")
     assert said.status == Exit.OK, said
     assert result(said)["outcome"] == "promoted"
-    assert {link for link in state(host)["selected"].values()} == {f"../builds/{NEW.version}"}
+    assert set(state(host)["selected"].values()) == {f"../builds/{NEW.version}"}
     assert pairs(host)
     again = host.t3safe("run")
     assert again.status == Exit.OK
     assert "nothing to do" in again.out
 
 
-def test_a_dry_run_rehearses_and_changes_nothing(host: EmbeddedHost) -> None:
+def test_a_dry_run_rehearses_and_changes_nothing(calm: EmbeddedHost) -> None:
     """The candidate is proven on copies; the host stays as it was, to the process."""
-    before = state(host)
-    said = host.t3safe("run", T3_DRY_RUN="1")
+    before = state(calm)
+    said = calm.t3safe("run", T3_DRY_RUN="1")
     assert said.status == Exit.OK, said
     assert f"DRY RUN: {NEW.version} PASSED the gate" in said.out
-    assert state(host) == before
-    assert not list((host.root / "tmp").iterdir())
-    assert not list(host.backups.glob("*/*"))
-    assert "no runs" not in host.t3safe("history").out
-    assert json.loads(host.t3safe("history", "--json").out)["history"] == []
+    assert state(calm) == before
+    assert not list((calm.root / "tmp").iterdir())
+    assert not list(calm.backups.glob("*/*"))
+    assert "no runs" not in calm.t3safe("history").out
+    assert json.loads(calm.t3safe("history", "--json").out)["history"] == []
 
 
-def test_freezing_stops_every_run_and_is_said_on_each(host: EmbeddedHost) -> None:
+def test_freezing_stops_every_run_and_is_said_on_each(calm: EmbeddedHost) -> None:
     """FROZEN is said on every run, with why and with how to go on."""
-    assert host.t3safe("freeze", "demo week").status == Exit.OK
-    before = state(host)
+    assert calm.t3safe("freeze", "demo week").status == Exit.OK
+    before = state(calm)
     for command in ("run", "drain"):
-        said = host.t3safe(command)
+        said = calm.t3safe(command)
         assert said.status == Exit.FROZEN
         assert "FROZEN" in said.out
         assert "demo week" in said.out
-    assert state(host) == before
-    assert host.t3safe("thaw").out == "thawed\n"
-    assert host.t3safe("thaw").out == "was not frozen\n"
+    assert state(calm) == before
+    assert calm.t3safe("thaw").out == "thawed\n"
+    assert calm.t3safe("thaw").out == "was not frozen\n"
 
 
 def test_pin_hold_and_allow_decide_the_candidate(host: EmbeddedHost) -> None:
@@ -187,26 +230,26 @@ def test_going_back_needs_no_registry(host: EmbeddedHost) -> None:
 @pytest.mark.parametrize(
     "trouble", [Trouble.NOT_FOUND, Trouble.ERROR, Trouble.HTML, Trouble.TRUNCATED, Trouble.NO_TAGS]
 )
-def test_registry_trouble_is_later_and_touches_nobody(host: EmbeddedHost, trouble: Trouble) -> None:
+def test_registry_trouble_is_later_and_touches_nobody(calm: EmbeddedHost, trouble: Trouble) -> None:
     """Whatever the registry answers, the host stays as it was and says what it answered."""
-    host.registry.fail(trouble)
-    before = state(host)
-    said = host.t3safe("run")
+    calm.registry.fail(trouble)
+    before = state(calm)
+    said = calm.t3safe("run")
     assert said.status == Exit.LATER, said
     assert said.out.strip()
     assert "Traceback" not in said.err
-    assert state(host) == before
+    assert state(calm) == before
 
 
-def test_a_registry_that_is_down_or_hostile_is_later(host: EmbeddedHost) -> None:
+def test_a_registry_that_is_down_or_hostile_is_later(calm: EmbeddedHost) -> None:
     """A path in the version and a closed port are both no candidates."""
-    before = state(host)
-    host.registry.fail(Trouble.HOSTILE)
-    assert host.t3safe("run").status == Exit.LATER
-    host.registry.mend()
-    host.registry.down()
-    assert host.t3safe("run").status == Exit.LATER
-    assert state(host) == before
+    before = state(calm)
+    calm.registry.fail(Trouble.HOSTILE)
+    assert calm.t3safe("run").status == Exit.LATER
+    calm.registry.mend()
+    calm.registry.down()
+    assert calm.t3safe("run").status == Exit.LATER
+    assert state(calm) == before
 
 
 def test_a_release_published_in_parts_is_later_and_not_held_against_it(host: EmbeddedHost) -> None:
@@ -243,31 +286,20 @@ def test_a_dispatch_that_is_down_before_the_run_is_no_verdict(host: EmbeddedHost
     assert result(host.t3safe("run", "--json"))["outcome"] == "promoted"
 
 
-def test_a_second_t3safe_says_that_it_is_locked(host: EmbeddedHost) -> None:
+def test_a_second_t3safe_says_that_it_is_locked(calm: EmbeddedHost) -> None:
     """One lock for everything that acts; looking needs none."""
-    with FileLock(host.root / "state" / "lock"):
+    with FileLock(calm.root / "state" / "lock"):
         for command in (["run"], ["drain"], ["recover"], ["freeze"], ["pin", NEW.version]):
-            said = host.t3safe(*command)
+            said = calm.t3safe(*command)
             assert said.status == Exit.LOCKED, said
             assert "another t3safe acts" in said.err
-        assert host.t3safe("status").status == Exit.OK
-    assert not host.freeze_file.exists()
+        assert calm.t3safe("status").status == Exit.OK
+    assert not calm.freeze_file.exists()
 
 
 def test_sigterm_ends_a_run_at_the_next_safe_point(host: EmbeddedHost) -> None:
     """Whoever is in transition is settled, nobody new is begun, and everybody can sign in."""
-    run = subprocess.Popen(
-        [*SAFE, "--config", str(host.config_file), "run"],
-        env=host.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=host.root,
-    )
-    assert run.stdout is not None
-    for line in run.stdout:
-        if "stopping ann" in line:
-            run.send_signal(signal.SIGTERM)
-    assert run.wait(60) == Exit.LATER
+    assert run_until(host, "stopping ann", signal.SIGTERM) == Exit.LATER
     assert state(host)["selected"]["ben"] == f"../builds/{OLD.version}"
     assert ledger(host, "ben") == 30
     assert pairs(host)
@@ -276,18 +308,7 @@ def test_sigterm_ends_a_run_at_the_next_safe_point(host: EmbeddedHost) -> None:
 @pytest.mark.parametrize("words", ["copying ann's state at rest", "starting ann", "stopping ben"])
 def test_a_killed_run_is_settled_by_recover(host: EmbeddedHost, words: str) -> None:
     """After SIGKILL in the middle `recover` leaves everybody with a serve that pairs."""
-    run = subprocess.Popen(
-        [*SAFE, "--config", str(host.config_file), "run"],
-        env=host.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=host.root,
-    )
-    assert run.stdout is not None
-    for line in run.stdout:
-        if words in line:
-            run.kill()
-    assert run.wait(60) == -signal.SIGKILL
+    assert run_until(host, words, signal.SIGKILL) == -signal.SIGKILL
     said = host.t3safe("recover")
     assert said.status == Exit.LATER, said
     assert pairs(host)
@@ -301,17 +322,17 @@ def test_a_killed_run_is_settled_by_recover(host: EmbeddedHost, words: str) -> N
     "content", [None, "", "# nobody\n", "no equals sign\n", "a=../x\nb=root\n"]
 )
 def test_a_user_map_without_people_is_a_clear_error(
-    host: EmbeddedHost, content: str | None
+    calm: EmbeddedHost, content: str | None
 ) -> None:
     """Missing, empty and malformed maps end with usage, and nothing is moved."""
-    before = state(host)
-    host.user_map.unlink()
+    before = state(calm)
+    calm.user_map.unlink()
     if content is not None:
-        host.user_map.write_text(content)
-    said = host.t3safe("run")
+        calm.user_map.write_text(content)
+    said = calm.t3safe("run")
     assert said.status == Exit.USAGE, said
-    assert str(host.user_map) in said.err
-    assert state(host) == before
+    assert str(calm.user_map) in said.err
+    assert state(calm) == before
 
 
 def test_a_malformed_line_skips_that_line_only(host: EmbeddedHost) -> None:
@@ -324,24 +345,24 @@ def test_a_malformed_line_skips_that_line_only(host: EmbeddedHost) -> None:
 
 
 @pytest.mark.parametrize("text", ["nope = 1\n", "smoke_port = 'x'\n", "= =\n"])
-def test_a_bad_configuration_is_one_line_and_usage(host: EmbeddedHost, text: str) -> None:
+def test_a_bad_configuration_is_one_line_and_usage(calm: EmbeddedHost, text: str) -> None:
     """It names the file, and nothing is done."""
-    host.config_file.write_text(text + host.config_file.read_text())
-    said = host.t3safe("run")
+    calm.config_file.write_text(text + calm.config_file.read_text())
+    said = calm.t3safe("run")
     assert said.status == Exit.USAGE
     assert len(said.err.splitlines()) == 1
     assert "config.toml" in said.err
 
 
-def test_a_corrupt_journal_needs_a_human_and_moves_nobody(host: EmbeddedHost) -> None:
+def test_a_corrupt_journal_needs_a_human_and_moves_nobody(calm: EmbeddedHost) -> None:
     """Without a journal nothing may be done."""
-    journal = host.root / "state" / "journal.sqlite"
+    journal = calm.root / "state" / "journal.sqlite"
     journal.write_bytes(b"this is no database" * 1000)
-    before = state(host)
-    said = host.t3safe("run")
+    before = state(calm)
+    said = calm.t3safe("run")
     assert said.status == Exit.NEEDS_HUMAN, said
     assert "cannot read the journal" in said.err
-    assert state(host) == before
+    assert state(calm) == before
 
 
 @pytest.mark.parametrize(
@@ -396,13 +417,13 @@ def test_a_broken_launcher_of_a_build_is_found_by_verify(host: EmbeddedHost) -> 
     assert f"build {OLD.version}" in said.out
 
 
-def test_unknown_names_are_clear_errors(host: EmbeddedHost) -> None:
+def test_unknown_names_are_clear_errors(calm: EmbeddedHost) -> None:
     """A run, a person, a version and a snapshot that do not exist each end in one line."""
-    assert host.t3safe("show", "nope").status == Exit.USAGE
-    assert host.t3safe("check", "v1.2").status == Exit.USAGE
-    assert host.t3safe("rollback", "zoe", "--yes").status == Exit.USAGE
-    assert host.t3safe("restore", "ann", "nope", "--yes").status == Exit.USAGE
-    assert host.t3safe("snapshot", "zoe").status == Exit.USAGE
+    assert calm.t3safe("show", "nope").status == Exit.USAGE
+    assert calm.t3safe("check", "v1.2").status == Exit.USAGE
+    assert calm.t3safe("rollback", "zoe", "--yes").status == Exit.USAGE
+    assert calm.t3safe("restore", "ann", "nope", "--yes").status == Exit.USAGE
+    assert calm.t3safe("snapshot", "zoe").status == Exit.USAGE
 
 
 def test_a_busy_person_is_deferred_and_drained_later(host: EmbeddedHost) -> None:

@@ -53,7 +53,7 @@ class RealPairing:
                 switch_user=False,
             ),
             deadline=6.0,
-            grace=0.4,
+            grace=0.2,
             stay=0.2,
             pause=0.05,
             interval=0.2,
@@ -75,6 +75,9 @@ class RealPairing:
         """The main process of a person's unit; one that nobody reaped has ended."""
         if person in self.pids:
             return self.pids[person]
+        if person not in self.serves:
+            self.begin(person, self.build)
+            self.serves[person].wait_until_up()
         process = self.serves[person].process
         return process.pid if process.poll() is None else None
 
@@ -109,7 +112,8 @@ class RealPairing:
     def run(self, person: str, build: Version, *faults: str, **traits: Any) -> None:  # noqa: ANN401
         """Let the person's unit run this build, made with these faults, started anew."""
         self.end(person)
-        self.lay_out(FakeRelease(build.text, faults=faults, start_time=0.02, **traits))
+        quick = {"start_time": 0.02, "listen_window": 0.05, **traits}
+        self.lay_out(FakeRelease(build.text, faults=faults, **quick))
         self.begin(person, build)
 
     def begin(self, person: str, build: Version) -> None:
@@ -129,11 +133,13 @@ class RealPairing:
 
     def end(self, person: str) -> None:
         """End the person's serve."""
-        if person in self.serves:
+        if self.main_pid(person) is not None:
             self.serves[person].kill()
 
     def spoil(self, person: str) -> None:
-        """Let the serve, of the same build, pair nobody."""
+        """Let the serve, of the same build, pair nobody; whoever else is up stays as they are."""
+        for name in PEOPLE:
+            self.main_pid(name)
         self.run(person, self.build, "session-never-authenticated")
 
     def dispatch_down(self) -> None:
@@ -143,16 +149,11 @@ class RealPairing:
 
 @contextmanager
 def real_pairing(root: Path) -> Iterator[RealPairing]:
-    """Serves of BUILD for both people, up, with OTHER in the store."""
+    """Serves of BUILD for both people, each up as soon as anybody asks for it."""
     with ExitStack() as stack:
         dispatch = stack.enter_context(Dispatch(Knowledge()))
         bench = RealPairing(root, dispatch, stack)
-        bench.lay_out(FakeRelease(OTHER.text))
-        bench.lay_out(FakeRelease(BUILD.text, start_time=0.02))
-        for person in PEOPLE:
-            bench.begin(person, BUILD)
-        for person in PEOPLE:
-            bench.serves[person].wait_until_up()
+        bench.lay_out(FakeRelease(BUILD.text, start_time=0.02, listen_window=0.05))
         yield bench
 
 

@@ -26,6 +26,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError, LockedError, PeopleError, PortError
 from t3safe.domain.narrate import Level, Line, frozen_line, tell
 from t3safe.domain.policy import No, Stay
+from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout import Rollout, evolve, opened
 from t3safe.domain.versions import InvalidVersion, Version
@@ -357,6 +358,8 @@ def allow(app: App, build: Version) -> None:
 def verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoReturn:
     """Check snapshots against their manifests, and builds against what was installed."""
     with app.host("run") as wired:
+        for person in people:
+            _known_person(wired, person)
         found = wired.verify(people or wired.host.everybody()[0])
     if as_json:
         terminal.print_json("verify", [attrs.asdict(item) for item in found])
@@ -371,10 +374,49 @@ def verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoReturn:
 def snapshot(app: App, person: str) -> None:
     """Copy a person's state beside the running serve."""
     with app.acting("run") as wired:
+        _known_person(wired, person)
         build = wired.host.perform.selection.selected(person).build
         name = wired.host.name_run(wired.host.engine.clock.now())
         taken = wired.host.perform.states.snapshot(person, name, SnapshotKind.ONLINE, build)
     click.echo(f"{taken.snapshot}: ledger {taken.ledger.level}, {taken.size} bytes")
+
+
+@cli.command()
+@click.argument("person")
+@_json
+@click.pass_obj
+def snapshots(app: App, person: str, *, as_json: bool) -> None:
+    """List what a person can be put back to, oldest first."""
+    with app.host("run") as wired:
+        _known_person(wired, person)
+        found = [_snapshot_body(info) for info in wired.host.perform.states.snapshots(person)]
+    if as_json:
+        terminal.print_json("snapshots", found)
+        return
+    rows = (tuple(str(body[key]) for key in _SNAPSHOT_COLUMNS) for body in found)
+    terminal.print_table(_SNAPSHOT_COLUMNS, rows)
+
+
+_SNAPSHOT_COLUMNS = ("id", "kind", "taken", "build", "ledger", "bytes")
+
+
+def _snapshot_body(info: SnapshotInfo) -> dict[str, Any]:
+    return {
+        "id": info.stored.id,
+        "kind": info.stored.kind.value,
+        "taken": info.stored.taken.isoformat(),
+        "build": str(info.build or ""),
+        "ledger": info.ledger.level,
+        "bytes": info.stored.size,
+        "rows": dict(info.rows),
+    }
+
+
+def _known_person(wired: Live, person: str) -> None:
+    people, _ = wired.host.everybody()
+    if person not in people:
+        message = f"no person {person!r} in the user map; these are: {', '.join(people)}"
+        raise click.UsageError(message)
 
 
 _force = click.option("--force", is_flag=True, help="Also while the person is busy.")
@@ -393,7 +435,8 @@ def restore(
 ) -> NoReturn:
     """Put a person's state back to a snapshot, with the build that wrote it."""
     _ask(f"put {person} back to {snapshot_id}? What is there now is kept as a snapshot", yes=yes)
-    with app.acting("run") as wired:
+    with app.acting("run", aside=as_json) as wired:
+        _known_person(wired, person)
         result = wired.host.go_back(person, None, snapshot_id, force=force)
         _leave(wired, result, as_json=as_json)
 
@@ -411,7 +454,8 @@ def rollback(
     """Take one person back to an older build, with the state that it knows."""
     where = str(build) if build else "the build before"
     _ask(f"take {person} back to {where}? What is there now is kept as a snapshot", yes=yes)
-    with app.acting("run") as wired:
+    with app.acting("run", aside=as_json) as wired:
+        _known_person(wired, person)
         result = wired.host.go_back(person, build, "", force=force)
         _leave(wired, result, as_json=as_json)
 

@@ -19,12 +19,8 @@ from t3safe.adapters.dispatch.serving import Serve, look
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.domain.versions import Version
 
-GLANCE: Final = 0.5
-"""Seconds for one look whether a serve answers: a request in its listen window never is."""
-
-
-_GLANCE: Final = 1.0
-"""Seconds for a look whether a serve answers; a session takes it milliseconds."""
+_GLANCE: Final = 0.5
+"""Seconds for one look whether a serve answers; a session takes it milliseconds."""
 
 
 @frozen
@@ -89,8 +85,8 @@ class Handshake:
     def unready(self, who: Who) -> Refusal | None:
         """Say why the unit's own process does not serve (yet), None once it answers anything.
 
-        With a short limit: what arrives in a serve's listen window is never answered, and a request
-        of the dispatch that did would hang.
+        The dispatch is asked only then: what reaches a serve between its listening and its handling
+        is never answered, so a dispatch would hang for as long as its own limit.
         """
         serve = look(self.store, who.pid, who.build)
         foreign = _foreign(who, serve)
@@ -158,7 +154,7 @@ class Handshake:
             return foreign
         home = self._home(serve, self.patience)
         if home is None:
-            return Refusal(f"process {who.pid} does not answer where it listens")
+            return _mute(who)
         cookies = self._exchanged(home, self.mint(who.person))
         if isinstance(cookies, Refusal):
             return cookies

@@ -84,6 +84,9 @@ class LauncherMint:
         deadline = time.monotonic() + self.timeout
         try:
             printed = _listen(_output(process), deadline)
+            if len(printed) >= OUTPUT_MAX:
+                # It may never end by itself; what it printed is no credential either way.
+                return 0, b"..."
             return process.wait(max(0.0, deadline - time.monotonic())), printed
         except (TimeoutError, subprocess.TimeoutExpired):
             return None, b""

@@ -32,8 +32,9 @@ from t3safe.domain.versions import Version
 _BEAT: Final = 0.25
 """Seconds between two looks whether a process is still the same."""
 _WATCH_BEAT: Final = 2.0
-_SERVING_BEAT: Final = 0.05
 """The same while watching, and how soon a wish to stop is heard."""
+_START_BEAT: Final = 0.1
+"""Seconds between two looks whether a serve answers yet; a start takes about one."""
 
 _T = TypeVar("_T")
 
@@ -53,7 +54,7 @@ class DispatchPairing:
     `dispatch` is host:port.  `logins` gives a person's login, `main_pid` the main process of their
     unit, `mint` a pairing credential; they may raise a PortError.  `header` carries the login.
     `paths` are where a serve may take a credential.  `deadline` and `grace` are those of rule 2,
-    `stay` how long the process must stay the same, `pause` the wait between two attempts,
+    `stay` how long the process must stay the same, `pause` the wait between two sign-ins,
     `interval` the longest time between two looks at a person while watching, `patience` how long
     one request may take; in seconds.
     """
@@ -141,17 +142,6 @@ class DispatchPairing:
             return self._judged(who, found)
         return ev.Paired("dispatch", self.monotonic() - began)
 
-    def _until_serving(self, who: Who, deadline: float) -> None:
-        """Wait for the serve itself before the dispatch is asked.
-
-        What reaches a serve between its listening and its handling is never answered: a dispatch
-        that asks then hangs for as long as its own limit, and the person with it.
-        """
-        while self.monotonic() < deadline and not self._handshake.serving(who):
-            if _changed(who.person, who.pid, self._pid(who.person)):
-                return
-            self.sleep(_SERVING_BEAT)
-
     def _until_paired(self, who: Who, deadline: float) -> Cookies | Refusal:
         give_up, serving = deadline, False
         while True:
@@ -166,7 +156,7 @@ class DispatchPairing:
                 serving, give_up = True, min(deadline, now + self.grace)
             if now >= give_up:
                 return found
-            self.sleep(self.pause)
+            self.sleep(self.pause if serving else min(self.pause, _START_BEAT))
 
     def _attempt(self, who: Who, *, serving: bool) -> Cookies | Refusal:
         unready = None if serving else self._handshake.unready(who)

@@ -1,0 +1,97 @@
+"""The contracts of pairing, people and the freeze switch, on the fake world."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve, frozen
+
+from fakes.world import NEW, OLD, Defect, FakePerson, World, small_world
+from fakes.world.hostviews import Pairing
+from fakes.world.views import People, Switch
+from t3safe.domain.people import MapProblem
+from t3safe.domain.versions import Version
+from tests.contract.pairing_contract import PairingContract
+from tests.contract.people_contract import PeopleContract
+from tests.contract.switch_contract import SwitchContract
+
+
+@frozen
+class PairingBench:
+    world: World
+    port: Pairing
+    build: Version = OLD
+    other: Version = NEW
+
+    def run(self, person: str, build: Version) -> None:
+        """Let the person's unit run this build from now on."""
+        self.world.store.add(build)
+        self.world.people[person].link = build
+        self.end(person)
+        self.world.launch(person)
+
+    def end(self, person: str) -> None:
+        """Let the person's serve end."""
+        self.world.halt(person)
+
+    def spoil(self, person: str) -> None:
+        """Let the person's serve pair nobody."""
+        build = self.world.builds[self.build]
+        self.world.builds[self.build] = evolve(
+            build, defects=frozenset({Defect.MUTE}), victims=frozenset({person})
+        )
+
+    def dispatch_down(self) -> None:
+        """Let the dispatch refuse every connection."""
+        self.world.dispatch_up = False
+
+
+class TestPairing(PairingContract):
+    """The contract of Pairing."""
+
+    @pytest.fixture
+    def pairing(self) -> PairingBench:
+        """Give alice and bob on OLD."""
+        world = small_world("alice", "bob")
+        return PairingBench(world, Pairing(world))
+
+
+@frozen
+class PeopleBench:
+    world: World
+    port: People
+
+    def have(self, *names: str) -> None:
+        """Let these be the people."""
+        self.world.people = {name: FakePerson(name, OLD) for name in names}
+
+    def skip(self, line: int, reason: str) -> None:
+        """Let this line be skipped."""
+        self.world.map_problems = (MapProblem(line, reason),)
+
+    def lose(self) -> None:
+        """Let nobody be able to tell who is there."""
+        self.world.people_unknown = "the user map is gone"
+
+
+class TestPeople(PeopleContract):
+    """The contract of People."""
+
+    @pytest.fixture
+    def people(self) -> PeopleBench:
+        """Give a host of nobody."""
+        world = small_world()
+        return PeopleBench(world, People(world))
+
+
+@frozen
+class SwitchBench:
+    port: Switch
+
+
+class TestSwitch(SwitchContract):
+    """The contract of Switch."""
+
+    @pytest.fixture
+    def switch(self) -> SwitchBench:
+        """Give a host that is not frozen."""
+        return SwitchBench(Switch(small_world()))
