@@ -12,7 +12,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -125,28 +125,13 @@ def main() -> int:
 def _set_up(demo: Demo, stack: ExitStack) -> None:
     demo.console.rule("a host with four people")
     demo.host.adopt(FIRST)
-    _until(demo, demo.everybody_pairs, "after the set-up")
+    demo.everybody_pairs("after the set-up")
     for name in demo.host.people:
         client = demo.host.client(name)
         client.sign_in()
         demo.workers[name] = stack.enter_context(Worker(client, pause=0.05))
     demo.workers["bob"].client.turn("start", "long-turn")
     demo.console.print(f"everybody runs {FIRST.version} and works; bob's agent is in a long turn")
-
-
-def _until(demo: Demo, look: Callable[[str], None], when: str) -> None:
-    """Try for some seconds: the serves were only just started."""
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            look(when)
-        except Exception as error:
-            if time.monotonic() > deadline:
-                raise
-            demo.console.print(f"[dim]not yet: {error}[/dim]")
-            time.sleep(0.2)
-        else:
-            return
 
 
 def _night_1(demo: Demo) -> None:

@@ -10,14 +10,17 @@ processes, and each person has a launcher of their own.  Everything else is the 
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -124,6 +127,25 @@ class EmbeddedHost:
             for name in self.people:
                 perform.selection.select(name, build)
                 perform.services.start(name)
+        for name in self.people:
+            self.wait_for(name)
+
+    def wait_for(self, person: str, seconds: float = 15.0) -> None:
+        """Wait until a person's serve answers; TimeoutError when it does not.
+
+        Each look is short and on a connection of its own, because a serve never answers what
+        reaches it between its listening and its handling.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            connection = http.client.HTTPConnection("127.0.0.1", self.ports[person], timeout=0.3)
+            with closing(connection), suppress(OSError, http.client.HTTPException):
+                connection.request("GET", "/api/auth/session")
+                if connection.getresponse().status == HTTPStatus.OK:
+                    return
+            time.sleep(0.02)
+        message = f"the serve of {person} does not answer"
+        raise TimeoutError(message)
 
     def end_serves(self) -> None:
         """End every process that runs a build of this host's store, whoever started it."""
@@ -254,6 +276,7 @@ class EmbeddedHost:
             "rollout.bake_interval": 0.5,
             "rollout.quiet": 0.0,
             "rollout.verify_deadline": 10.0,
+            "rollout.verify_grace": 1.0,
             "rollout.verify_stay": 0.3,
             "rollout.stop_timeout": 10.0,
             "services.manager": "processes",

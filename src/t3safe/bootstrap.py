@@ -274,6 +274,7 @@ def _pairing(settings: Settings, services: ports.Services) -> DispatchPairing:
         header=settings.dispatch_knows.header,
         paths=settings.dispatch_knows.paths,
         deadline=settings.rollout.verify_deadline,
+        grace=settings.rollout.verify_grace,
         stay=settings.rollout.verify_stay,
         interval=settings.rollout.bake_interval,
     )

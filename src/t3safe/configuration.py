@@ -82,6 +82,8 @@ class RolloutSettings:
     quiet: float = 900.0
     attempts_max: int = 3
     verify_deadline: float = 60.0
+    verify_grace: float = 10.0
+    """How long the dispatch may still fail once the serve itself answers."""
     verify_stay: float = 3.0
     stop_timeout: float = 90.0
 

@@ -22,7 +22,7 @@ from attrs import field, frozen
 
 from t3safe.domain import events as ev
 from t3safe.domain import ports
-from t3safe.domain.errors import PortError, SelectionError, StateError
+from t3safe.domain.errors import NoWayBackError, PortError, SelectionError, StateError
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
@@ -213,7 +213,7 @@ class Host:
 
         Without either, to the build before.  Rows are given up only where the build does not know
         the present ledger; they are kept in the at-rest snapshot that the move takes first.
-        Raises StateError when there is no way back.
+        Raises NoWayBackError when there is no way back.
         """
         left = self._unfinished()
         if left is not None:
@@ -221,7 +221,7 @@ class Host:
         people, _ = self.everybody()
         if person not in people:
             message = f"cannot take {person} back: no such person in the user map"
-            raise StateError(message)
+            raise NoWayBackError(message)
         standing = self.standing(people)
         old = dict(standing.builds).get(person) or self._left_by(person)
         info = self._way_back(person, old, build, snapshot)
@@ -229,7 +229,7 @@ class Host:
         if info.build not in self.perform.builds.present():
             how = f"`t3safe check {info.build}` installs it"
             message = f"cannot take {person} back: {info.build} is not in the store; {how}"
-            raise StateError(message)
+            raise NoWayBackError(message)
         restore = info.stored.id if snapshot or self._must_restore(person, info) else ""
         move = ev.MovePlan(person, old, info.build, restore, knows=info.ledger)
         plan = ev.Plan(
@@ -258,7 +258,7 @@ class Host:
                 if move.person == person and move.status is not Status.WAITING:
                     return move.plan.new if move.exposed else move.plan.old
         message = f"cannot take {person} back: fenced, and no run tells why; `t3safe doctor` looks"
-        raise StateError(message)
+        raise NoWayBackError(message)
 
     def _way_back(
         self, person: str, old: Version, build: Version | None, snapshot: str
@@ -271,7 +271,7 @@ class Host:
                 return info
         what = f"snapshot {snapshot}" if snapshot else f"at-rest snapshot of {build or 'another'}"
         message = f"cannot take {person} back: no {what}; `t3safe snapshots {person}` lists them"
-        raise StateError(message)
+        raise NoWayBackError(message)
 
     # Shared parts.
 

@@ -53,6 +53,10 @@ class StateError(PortError):
     """A person's state set could not be read, snapshotted, verified or restored."""
 
 
+class NoWayBackError(StateError):
+    """What somebody asked to go back to is not there; nothing was touched."""
+
+
 class GateError(PortError):
     """The gate could not be run at all; says nothing about the build."""
 

@@ -23,7 +23,13 @@ from t3safe import __version__
 from t3safe.bootstrap import Live, live, rehearsal_only
 from t3safe.configuration import Settings
 from t3safe.domain import events as ev
-from t3safe.domain.errors import JournalError, LockedError, PeopleError, PortError
+from t3safe.domain.errors import (
+    JournalError,
+    LockedError,
+    NoWayBackError,
+    PeopleError,
+    PortError,
+)
 from t3safe.domain.narrate import Level, Line, frozen_line, tell
 from t3safe.domain.policy import No, Stay
 from t3safe.domain.ports import SnapshotInfo
@@ -512,7 +518,7 @@ def _guarded(call: Callable[[], None]) -> int:
     """Run the command line; every trouble ends in one line and the status that fits it."""
     try:
         call()
-    except (SettingsError, PeopleError) as error:
+    except (SettingsError, PeopleError, NoWayBackError) as error:
         return _said(str(error), Exit.USAGE)
     except LockedError as error:
         return _said(str(error), Exit.LOCKED)

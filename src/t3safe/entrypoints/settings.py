@@ -168,6 +168,7 @@ def _at_least(settings: Settings) -> None:
         ("rollout.quiet", settings.rollout.quiet, 0, 7 * 86400),
         ("rollout.attempts_max", settings.rollout.attempts_max, 1, 10),
         ("rollout.verify_deadline", settings.rollout.verify_deadline, 1, 3600),
+        ("rollout.verify_grace", settings.rollout.verify_grace, 0, 3600),
         ("rollout.stop_timeout", settings.rollout.stop_timeout, 1, 3600),
         ("policy.age_min_days", settings.policy.age_min_days, 0, 3650),
         ("policy.stale_days", settings.policy.stale_days, 0, 3650),
