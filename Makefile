@@ -15,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK_TOOL := uv==0.13.9
-WORKERS ?= 2
+WORKERS ?= 4
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command 'make lock' --quiet $(UPGRADE)

@@ -95,7 +95,7 @@ def test_going_back_without_a_way_back_says_so() -> None:
     """No at-rest snapshot of another build: an error that names what to look at."""
     world = small_world("ann")
 
-    with pytest.raises(StateError, match="t3safe status ann"):
+    with pytest.raises(StateError, match="t3safe snapshots ann"):
         host(world).go_back("ann", None, "", force=False)
     with pytest.raises(StateError, match="no such person"):
         host(world).go_back("zoe", None, "", force=False)
