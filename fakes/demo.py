@@ -7,6 +7,7 @@ row that a serve acknowledged is looked for at the end.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import sys
@@ -20,7 +21,7 @@ from typing import Final
 import psutil
 from attrs import define, field, frozen
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from fakes.embedded import EmbeddedHost, Resident, Said
@@ -154,8 +155,25 @@ def _night_2(demo: Demo) -> None:
     before, serves = demo.runs(), _serves(demo)
     said = demo.command("night 2", Expectation(Exit.REFUSED, "refused"), "run")
     demo.expect("carol" in said.out, "night 2: nobody said whose rows")
+    _show_evidence(demo, f"{BAD_ROWS.version}-carol")
     demo.expect(demo.runs() == before, "night 2: somebody was moved")
     demo.expect(_serves(demo) == serves, "night 2: somebody was restarted")
+
+
+def _show_evidence(demo: Demo, subject: str) -> None:
+    """Show what a failed rehearsal keeps: the judgement, and what the serve said."""
+    folder = next((demo.host.root / "state" / "evidence").glob(f"*-{subject}"))
+    report = json.loads((folder / "report.json").read_text())
+    log = (folder / "serve.log").read_text().splitlines()
+    demo.console.print(f"\nevidence kept: {', '.join(sorted(p.name for p in folder.iterdir()))}")
+    for check in report["checks"]:
+        word = "ok    " if check["passed"] else "FAILED"
+        text = check["reason"] or "; ".join(check["notes"])
+        demo.console.print(Text(f"  {word} {check['check']:<10} {text}"), soft_wrap=True)
+    telling = [line for line in log if "Error" in line]
+    demo.expect(bool(telling), "night 2: the evidence does not say what broke")
+    for line in telling[:3]:
+        demo.console.print(Text(f"  serve.log: {line}"), soft_wrap=True)
 
 
 def _night_3(demo: Demo) -> None:
@@ -205,7 +223,7 @@ def _end(demo: Demo, stack: ExitStack, root: Path) -> None:
     acknowledged = {name: list(worker.acknowledged) for name, worker in demo.workers.items()}
     table = Table(
         "person",
-        "build",
+        Column("build", no_wrap=True),
         "ledger",
         "rows acknowledged",
         "in the database",

@@ -132,6 +132,12 @@ class Selection:
 
     world: World
 
+    def has_own(self, person: str) -> bool:
+        """Whether a selection of this person's own is there, a fence among them."""
+        _named(person)
+        found = self.world.people.get(person)
+        return found is not None and (found.fenced or found.link is not None)
+
     def selected(self, person: str) -> ports.Selected:
         """What is selected for a person."""
         _named(person)

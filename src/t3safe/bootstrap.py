@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 from filelock import FileLock, Timeout
 
 from t3safe.adapters.builds import BuildStore, Npm
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import DispatchPairing, LauncherMint
-from t3safe.adapters.gate import SandboxGate, choose_sandbox
+from t3safe.adapters.gate import Sandbox, SandboxGate, choose_sandbox
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.people import UserMapPeople
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress
@@ -30,11 +30,12 @@ from t3safe.adapters.services import ProcessServices, SystemdServices
 from t3safe.adapters.statesets import LocalStateSets
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.telling import IDENTIFIERS, Sink, Teller, system_log
-from t3safe.configuration import Manager, Settings
+from t3safe.configuration import Manager, SandboxKind, Settings
 from t3safe.domain import events as ev
 from t3safe.domain import ports
+from t3safe.domain.effects import Subject
 from t3safe.domain.errors import LockedError, PortError
-from t3safe.domain.gate import DispatchKnowledge
+from t3safe.domain.gate import DispatchKnowledge, Rehearsal
 from t3safe.domain.narrate import Line
 from t3safe.domain.policy import Policy, Window
 from t3safe.domain.versions import Version
@@ -311,7 +312,39 @@ def _rules(settings: Settings) -> Rules:
     )
 
 
-def _gate(settings: Settings, program: Callable[[Version], Path]) -> SandboxGate:
+@define
+class _LateGate:
+    """The gate, made when it is first asked: what only looks makes no sandbox."""
+
+    make: Callable[[], SandboxGate]
+    _made: SandboxGate | None = None
+
+    def _gate(self) -> SandboxGate:
+        if self._made is None:
+            self._made = self.make()
+        return self._made
+
+    def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
+        """As the port promises."""
+        return self._gate().rehearse(build, subjects)
+
+    def fingerprint(self) -> str:
+        """As the port promises."""
+        return self._gate().fingerprint()
+
+
+def _gate(settings: Settings, program: Callable[[Version], Path]) -> ports.Gate:
+    return _LateGate(lambda: _sandbox_gate(settings, program))
+
+
+def _sandbox(settings: Settings) -> Sandbox:
+    """Choose the sandbox; a host with root never falls back to one without isolation in silence."""
+    kind = settings.gate.sandbox
+    alone = kind is SandboxKind.AUTO and os.geteuid() == 0 and not settings.shared_user
+    return choose_sandbox(SandboxKind.NAMESPACE.value if alone else kind.value)
+
+
+def _sandbox_gate(settings: Settings, program: Callable[[Version], Path]) -> SandboxGate:
     states, gate = _states(settings), settings.gate
     user = _never_root(settings, gate.user)
     return SandboxGate(
@@ -320,7 +353,7 @@ def _gate(settings: Settings, program: Callable[[Version], Path]) -> SandboxGate
         set_size=states.size,
         evidence=settings.state_dir / "evidence",
         tmp=settings.tmpdir,
-        sandbox=choose_sandbox(gate.sandbox.value),
+        sandbox=_sandbox(settings),
         user=user,
         node=gate.node,
         bind_host=gate.bind_host,

@@ -273,8 +273,8 @@ def fold(events: Iterable[ev.Event]) -> Rollout:
     if not isinstance(first, ev.Opened):
         message = "cannot fold a run that the journal never opened"
         raise JournalError(message)
-    rollout = opened(first.plan)
     try:
+        rollout = opened(first.plan)
         for event in remaining:
             rollout = evolve(rollout, event)
     except InvalidEvent as error:

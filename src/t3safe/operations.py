@@ -22,8 +22,9 @@ from attrs import field, frozen
 
 from t3safe.domain import events as ev
 from t3safe.domain import ports
+from t3safe.domain.effects import Subject
 from t3safe.domain.errors import NoWayBackError, PortError, SelectionError, StateError
-from t3safe.domain.gate import OnPersonFailure
+from t3safe.domain.gate import EMPTY, OnPersonFailure
 from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
@@ -112,11 +113,13 @@ class Host:
         """How the host stands; a fenced person is left out, because `recover` comes first."""
         perform = self.perform
         selected = ((person, perform.selection.selected(person).build) for person in people)
+        frozen = perform.switch.frozen()
         return Standing(
             builds=tuple((person, build) for person, build in selected if build is not None),
             last_good=perform.selection.last_good(),
-            frozen=perform.switch.frozen(),
-            refused=perform.verdicts.refused(perform.gate.fingerprint()),
+            frozen=frozen,
+            # A frozen host asks nothing more: not even which gate this is.
+            refused=() if frozen else perform.verdicts.refused(perform.gate.fingerprint()),
         )
 
     def survey(self, *, mend: bool) -> Survey:
@@ -208,6 +211,40 @@ class Host:
 
     # What a person asks for.
 
+    def adopt(self, build: Version) -> tuple[str, ...]:
+        """Take over a host on which everybody runs this build already; restarts nobody.
+
+        The build is installed into the store and measured on an empty set; everybody without a
+        selection gets it, it becomes the default, and the launcher is put in place.  Doing it
+        again changes nothing more.  Returns lines that say what was done.  Raises NoWayBackError
+        where somebody's set holds what the build does not know: it is not what they run.
+        """
+        people, _ = self.everybody()
+        self.perform.builds.stage(build)
+        (measured,) = self.perform.gate.rehearse(build, (Subject(EMPTY, ""),))
+        if measured.schema is None or not measured.passed:
+            message = f"cannot adopt {build}: it fails on an empty set: {measured.reason}"
+            raise NoWayBackError(message)
+        for person in people:
+            unknown = self.perform.states.ledger(person).unknown_to(measured.schema)
+            if unknown:
+                message = f"cannot adopt {build}: it does not know {unknown[0]} of {person}"
+                raise NoWayBackError(f"{message}; adopt the build that {person} runs")
+        return tuple(self._adopted(people, build))
+
+    def _adopted(self, people: tuple[str, ...], build: Version) -> Iterator[str]:
+        selection = self.perform.selection
+        for person in people:
+            if not selection.has_own(person):
+                selection.select(person, build)
+                yield f"{person} runs {build} from the next start of the serve on"
+        if selection.default() is None:
+            selection.promote(build)
+            yield f"{build} is the default and last-good"
+        mended = selection.ensure_launcher()
+        if mended:
+            yield mended
+
     def go_back(self, person: str, build: Version | None, snapshot: str, *, force: bool) -> Result:
         """Take one person back on purpose: to `build`, or to what `snapshot` holds.
 
@@ -257,7 +294,7 @@ class Host:
             for move in fold(self.engine.journal.events(record.plan.run)).moves:
                 if move.person == person and move.status is not Status.WAITING:
                     return move.plan.new if move.exposed else move.plan.old
-        message = f"cannot take {person} back: fenced, and no run tells why; `t3safe doctor` looks"
+        message = f"cannot take {person} back: fenced, and no run tells why; see `t3safe history`"
         raise NoWayBackError(message)
 
     def _way_back(

@@ -48,6 +48,18 @@ class SelectionContract:
         assert bench.port.selected("bob") == Selected(OLD)
         assert (bench.port.default(), bench.port.last_good()) == (OLD, OLD)
 
+    def test_own_selection_and_the_default_are_told_apart(self, bench: SelectionBench) -> None:
+        """Whoever follows the default has no selection of their own; a fence is one."""
+        bench.hold(OLD)
+        bench.port.promote(OLD)
+        assert not bench.port.has_own("alice")
+
+        bench.port.select("alice", OLD)
+        bench.port.fence("bob")
+
+        assert bench.port.has_own("alice")
+        assert bench.port.has_own("bob")
+
     def test_promotion_moves_nobody_with_a_selection(self, bench: SelectionBench) -> None:
         """A promotion is for everybody else: who has a selection of their own keeps it."""
         bench.hold(OLD, NEW)

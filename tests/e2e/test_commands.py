@@ -444,6 +444,25 @@ def test_a_busy_person_is_deferred_and_drained_later(host: EmbeddedHost) -> None
     assert pairs(host)
 
 
+def test_adopting_takes_over_without_restarting_anybody(host: EmbeddedHost) -> None:
+    """Who has no selection gets the build that they run; a build that does not fit is refused."""
+    serves = state(host)["serves"]
+    for name in host.people:
+        (host.store / "users" / name).unlink()
+    (host.store / "default").unlink()
+    assert host.t3safe("run").status == Exit.LATER
+    said = host.t3safe("adopt", OLD.version)
+    assert said.status == Exit.OK, said
+    assert state(host)["selected"] == {name: f"../builds/{OLD.version}" for name in host.people}
+    assert state(host)["serves"] == serves
+    older = release_like("0.0.23-nightly.20260501.200", schema=29)
+    host.publish(older)
+    refused = host.t3safe("adopt", older.version)
+    assert refused.status == Exit.USAGE
+    assert "30_ProjectionThreadShellArchiveIndexes" in refused.err
+    assert result(host.t3safe("run", "--json"))["outcome"] == "promoted"
+
+
 def test_show_tells_every_step_of_a_run(host: EmbeddedHost) -> None:
     """The journal tells afterwards what was said at the time, as text and as JSON."""
     assert host.t3safe("run").status == Exit.OK

@@ -5,7 +5,18 @@ from datetime import time, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t3safe.domain.policy import Go, Offer, Policy, Release, Standing, Track, Window, choose
+from t3safe.domain.policy import (
+    Go,
+    No,
+    Offer,
+    Policy,
+    Release,
+    Standing,
+    Stay,
+    Track,
+    Window,
+    choose,
+)
 from t3safe.domain.versions import Version
 from tests.strategies import MOMENT, nightlies, releases_offered, versions
 
@@ -79,6 +90,31 @@ def test_every_person_is_accounted_for(policy: Policy, standing: Standing, offer
         assert (build == answer.candidate) == (person not in told and person not in answer.people)
     order = [person for person, _ in standing.builds]
     assert list(answer.people) == sorted(answer.people, key=order.index)
+
+
+@given(policy=_POLICIES, standing=_STANDINGS, offer=_OFFERS)
+def test_a_refusal_speaks_of_the_tag_the_pin_or_a_verdict(
+    policy: Policy, standing: Standing, offer: Offer
+) -> None:
+    """Rule 5: where only the minimum age or a hold keeps the candidate behind, or somebody runs
+    it already, there is nothing to do and nothing to alert anybody about.
+    """
+    answer = choose(policy, standing, offer, MOMENT)
+    if not isinstance(answer, Stay) or answer.why is not No.REFUSED:
+        return
+    target = policy.pin or offer.tag
+    builds = [build for _, build in standing.builds]
+    if policy.pin is None and target.channel is not policy.track.channel:
+        return
+    refused = dict(standing.refused)
+    by_verdict = any(answer.reason.startswith(f"{build} was refused: ") for build in refused)
+    if not by_verdict:
+        assert builds
+        assert target not in builds
+        assert all(
+            target < build or (policy.pin is None and build.channel is not target.channel)
+            for build in builds
+        )
 
 
 @given(ages=st.lists(st.integers(0, 48), min_size=1, max_size=6), limit=st.integers(1, 48))

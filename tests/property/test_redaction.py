@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +30,7 @@ _PIECES = st.one_of(
             "\n",
             "31_AuthAuthorizationScopes",
             "0.0.28-nightly.20260629.685",
+            "20260609T040012345678Z-",
         ]
     ),
 )
@@ -70,6 +73,25 @@ def test_a_random_word_never_survives_even_without_a_label(
     left = redact(before + secret + after)
     assert secret not in left
     assert left == f"{before}[redacted]{after}"
+
+
+_STAMPED = st.builds(
+    "{:%Y%m%dT%H%M%S}{}Z{}".format,
+    st.datetimes(min_value=datetime(2020, 1, 1)),  # noqa: DTZ001 - hypothesis wants it naive
+    st.integers(0, 999_999).map("{:06d}".format) | st.just(""),
+    st.from_regex(r"\A(?:-[0-9a-f]{4})?\Z"),
+)
+
+
+@given(
+    name=_STAMPED,
+    before=st.sampled_from(["", "run ", "/var/lib/t3safe/evidence/", "("]),
+    after=st.sampled_from(["", " ended", ".0010", ")", "/log"]),
+)
+def test_a_name_that_is_stamped_with_a_time_stays(name: str, before: str, after: str) -> None:
+    """Evidence folders and runs are named by UTC times: whoever reads the log must find them."""
+    text = f"{before}{name}{after}"
+    assert redact(text) == text
 
 
 @given(text=_TEXTS)

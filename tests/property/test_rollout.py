@@ -2,162 +2,17 @@
 
 from __future__ import annotations
 
-from attrs import define, field
 from hypothesis import given
-from hypothesis import strategies as st
 
-from fakes.playbook import NOW, fold
+from fakes.playbook import fold
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
-from t3safe.domain.gate import EMPTY, OnPersonFailure, Ruling
-from t3safe.domain.moves import Status
-from t3safe.domain.rollout import Rollout, decide, evolve, opened
-from t3safe.domain.versions import Version
-from tests.unit.domain.plans import L30, L32, NEW, OLD, STRANGE, rehearsal
-
-_PEOPLE = ("alice", "bob", "carol")
-
-_FAILED = st.builds(ev.Failed, st.sampled_from(Fault), st.sampled_from(["no", "disk full"]))
-_DONE = st.just(ev.Done())
-_PAIRINGS = st.one_of(
-    st.just(ev.Paired()),
-    st.builds(ev.NotPaired, st.sampled_from(Fault), st.just("no cookie")),
-)
-_LEDGERS = st.sampled_from([L30, L30, L32, STRANGE])
-_INSPECTED = st.builds(
-    ev.Inspected,
-    selected=st.sampled_from([None, OLD, NEW, Version.parse("0.0.26")]),
-    running=st.booleans(),
-    ledger=st.none() | _LEDGERS,
-    restoring=st.booleans(),
-)
-
-
-@st.composite
-def rehearsals(draw: st.DrawFn, effect: fx.Rehearse) -> ev.Rehearsed:
-    """Draw a rehearsal of each subject, most of them good."""
-    good = st.sampled_from([True, True, True, True, False])
-    return ev.Rehearsed(
-        tuple(
-            rehearsal(subject.person, effect.build, "" if draw(good) else "it died")
-            for subject in effect.subjects
-        )
-    )
-
-
-def good_answers(effect: fx.Effect) -> st.SearchStrategy[ev.Answer]:
-    """Everything that a port may answer to an effect short of a failure."""
-    match effect:
-        case fx.Assess():
-            states = [ev.Readiness.IDLE] * 4 + list(ev.Readiness)
-            return st.builds(ev.Assessed, st.sampled_from(states), st.just("because"))
-        case fx.Verify():
-            return st.one_of(st.just(ev.Paired()), _PAIRINGS)
-        case fx.SnapshotOnline(snapshot=name) | fx.SnapshotAtRest(snapshot=name):
-            return st.builds(ev.Snapshotted, st.just(name), _LEDGERS, st.just(1))
-        case fx.Rehearse():
-            return rehearsals(effect)
-        case fx.Inspect():
-            return _INSPECTED
-        case fx.Quarantine(snapshot=name):
-            return st.just(ev.Quarantined(name))
-        case fx.Bake(people):
-            broken = st.builds(
-                ev.BakeBroken, st.sampled_from(people), st.sampled_from(Fault), st.just("no")
-            )
-            return st.one_of(_DONE, _DONE, broken)
-        case _:
-            return _DONE
-
-
-_PLANS = st.builds(
-    ev.Plan,
-    run=st.just("r1"),
-    kind=st.sampled_from([ev.Kind.RUN, ev.Kind.RUN, *ev.Kind]),
-    candidate=st.just(NEW),
-    base=st.just(OLD),
-    moves=st.builds(
-        lambda people, restore: tuple(ev.MovePlan(who, OLD, NEW, restore) for who in people),
-        st.lists(st.sampled_from(_PEOPLE), unique=True, max_size=3),
-        st.sampled_from(["", "chosen"]),
-    ),
-    attempts_max=st.sampled_from([1, 3]),
-    on_person_failure=st.sampled_from(OnPersonFailure),
-    force=st.booleans(),
-    everybody=st.just(_PEOPLE),
-)
-
-
-@define(repr=False)
-class Trace:
-    """A whole rollout under drawn answers: every state, effect and answer of it."""
-
-    rollout: Rollout
-    journal: list[ev.Event]
-    states: list[Rollout] = field(factory=list)
-    effects: list[fx.Effect] = field(factory=list)
-    answers: list[ev.Answer | None] = field(factory=list)
-    crashes: int = 0
-
-    def __repr__(self) -> str:
-        """Tell the story alone; the states follow from it."""
-        story = zip(self.effects, self.answers, strict=False)
-        return "\n".join(f"{effect} -> {_brief(answer)}" for effect, answer in story)
-
-    def take(self, event: ev.Event) -> None:
-        """Let one event happen."""
-        self.rollout = evolve(self.rollout, event)
-        self.journal.append(event)
-        self.states.append(self.rollout)
-
-    @property
-    def ended(self) -> ev.Ended:
-        """How it ended."""
-        last = self.journal[-1]
-        assert isinstance(last, ev.Closed)
-        return last.ended
-
-    def answered(self, kind: type[fx.Effect]) -> list[tuple[int, fx.Effect, ev.Answer | None]]:
-        """Every effect of a kind with its answer and its place."""
-        pairs = zip(self.effects, self.answers, strict=True)
-        return [
-            (place, effect, answer)
-            for place, (effect, answer) in enumerate(pairs)
-            if isinstance(effect, kind)
-        ]
-
-
-_HAPPENINGS = st.sampled_from([*["answer"] * 12, "fail", "fail", "crash", "stop"])
-
-
-@st.composite
-def traces(draw: st.DrawFn) -> Trace:
-    """Draw a plan and drive it to its end; a journal may hold up to four crashes."""
-    plan = draw(_PLANS)
-    trace = Trace(opened(plan), [ev.Opened(plan, NOW)])
-    bound = 60 * (1 + len(plan.moves)) * plan.attempts_max
-    for _ in range(bound * 5):
-        decided = decide(trace.rollout)
-        assert decide(trace.rollout) == decided, "decide is a function of the state alone"
-        if isinstance(decided, ev.Ended):
-            trace.take(ev.Closed(decided, NOW))
-            return trace
-        happens = draw(_HAPPENINGS)
-        if happens == "stop":
-            trace.take(ev.StopAsked(NOW))
-            continue
-        trace.effects.append(decided)
-        trace.take(ev.Started(trace.rollout.seq + 1, decided, NOW))
-        if happens == "crash" and trace.crashes < 4:
-            trace.crashes += 1
-            trace.answers.append(None)
-            trace.take(ev.Resumed(NOW))
-            continue
-        answer = draw(_FAILED if happens == "fail" else good_answers(decided))
-        trace.answers.append(answer)
-        trace.take(ev.Finished(trace.rollout.seq, answer, NOW))
-    raise AssertionError(f"no end within {bound * 5} steps")
+from t3safe.domain.gate import EMPTY, Ruling
+from t3safe.domain.moves import Goal, Status
+from t3safe.domain.rollout import Rollout, decide
+from tests.property.traces import PEOPLE, Trace, traces
+from tests.unit.domain.plans import L32, NEW, OLD
 
 
 @given(trace=traces())
@@ -170,12 +25,12 @@ def test_every_rollout_ends_and_is_the_fold_of_its_journal(trace: Trace) -> None
 @given(trace=traces())
 def test_without_crashes_a_rollout_ends_within_its_budget(trace: Trace) -> None:
     """Rule 6: an effect is tried `attempts_max` times.  Each person has at most 9 steps forward,
-    7 back and 3 of the last resort, one more way back after the bake, and there are at most 12
-    effects around them and one control for each person.
+    7 back and 5 of the last resort (look, stop, look, select, start), one more way back after the
+    bake, and there are at most 12 effects around them and one control for each person.
     """
     plan = trace.rollout.plan
     if not trace.crashes:
-        most = 12 + len(plan.moves) * (1 + 1 + 9 + 7 + 3)
+        most = 12 + len(plan.moves) * (1 + 1 + 9 + 7 + 5)
         assert len(trace.effects) <= most * plan.attempts_max
 
 
@@ -251,16 +106,19 @@ def test_nobody_is_stopped_who_was_not_just_seen_idle(trace: Trace) -> None:
 def test_the_new_build_is_selected_only_with_a_rollback_point(trace: Trace) -> None:
     """Restores come from a snapshot taken at rest after the stop; without one there is no move.
 
-    And the new build must know every migration of the set at rest (I1).
+    And the new build must know every migration of the set at rest (I1), going back on purpose too
+    where the plan tells what it knows; except where an older set is put in place of it.
     """
+    plan = trace.rollout.plan
+    knows = {move.person: move.knows for move in plan.moves if not move.restore}
     points: dict[str, ev.Snapshotted] = {}
     for effect, answer in zip(trace.effects, trace.answers, strict=True):
         if isinstance(effect, fx.SnapshotAtRest) and isinstance(answer, ev.Snapshotted):
             points[effect.person] = answer
         if isinstance(effect, fx.Select) and effect.build == NEW:
             assert effect.person in points
-            if trace.rollout.plan.kind is not ev.Kind.BACK:
-                assert points[effect.person].ledger.known_to(L32)
+            known = knows.get(effect.person) if plan.kind is ev.Kind.BACK else L32
+            assert known is None or points[effect.person].ledger.known_to(known)
 
 
 @given(trace=traces())
@@ -285,20 +143,28 @@ def test_only_what_was_baked_is_promoted(trace: Trace) -> None:
     baked = [
         (place, effect) for place, effect, answer in trace.answered(fx.Bake) if answer == ev.Done()
     ]
+    moved = set(trace.rollout.plan.baking) | {move.person for move in trace.rollout.moves}
     for _, effect, _ in trace.answered(fx.Bake):
         assert isinstance(effect, fx.Bake)
         assert effect.people
-        assert trace.rollout.plan.kind in {ev.Kind.RUN, ev.Kind.DRAIN}
-    for place, _, _ in trace.answered(fx.Promote):
+        assert trace.rollout.plan.kind in {ev.Kind.RUN, ev.Kind.DRAIN, ev.Kind.BAKE}
+        assert set(effect.people) <= moved
+    for place, effect, _ in trace.answered(fx.Promote):
         assert baked
         assert baked[-1][0] < place
-        assert any(move.status is Status.MOVED for move in trace.rollout.moves)
+        assert effect == fx.Promote(NEW, PEOPLE)
+        watched = baked[-1][1]
+        assert isinstance(watched, fx.Bake)
+        now = {move.person for move in trace.rollout.moves if move.status is Status.MOVED}
+        assert set(watched.people) == now | set(trace.rollout.plan.baking)
     assert (trace.ended.outcome is not ev.Outcome.PROMOTED) or trace.answered(fx.Promote)
 
 
 @given(trace=traces())
 def test_a_person_who_was_rolled_back_ends_the_rollout(trace: Trace) -> None:
-    """Rule 3: the build is refused from then on, the host is frozen, everybody else stays."""
+    """Rule 3: the host is frozen, everybody else stays, nothing is promoted; and the build is
+    refused from then on where the failure speaks against it.
+    """
     back = [move for move in trace.rollout.moves if move.status is Status.ROLLED_BACK]
     assert len(back) <= 1
     refused = [
@@ -307,13 +173,97 @@ def test_a_person_who_was_rolled_back_ends_the_rollout(trace: Trace) -> None:
         if isinstance(effect, fx.RecordVerdict) and effect.verdict.in_production
     ]
     if back and trace.rollout.plan.kind is not ev.Kind.BACK:
-        assert refused
+        assert bool(refused) is (back[0].fault is Fault.BUILD)
         assert all(effect.verdict.ruling is Ruling.REFUSED for effect in refused)
         assert trace.answered(fx.Freeze)
         assert trace.ended.outcome in {ev.Outcome.ROLLED_BACK, ev.Outcome.NEEDS_HUMAN}
         assert not trace.answered(fx.Promote)
     else:
         assert not refused
+
+
+@given(trace=traces())
+def test_a_build_is_refused_in_production_only_for_what_it_did_itself(trace: Trace) -> None:
+    """I6: somebody whom it was selected for must have met its own fault, as told by an answer."""
+    met: dict[str, bool] = {}
+    for effect, answer in zip(trace.effects, trace.answers, strict=True):
+        if isinstance(effect, fx.Select) and effect.build == NEW:
+            met.setdefault(effect.person, False)
+        if isinstance(answer, ev.Failed | ev.NotPaired) and answer.fault is Fault.BUILD:
+            met.update({who: True for who in met if who == _person(effect)})
+        if isinstance(answer, ev.BakeBroken) and answer.fault is Fault.BUILD:
+            met[answer.person] = True
+        if isinstance(effect, fx.RecordVerdict) and effect.verdict.in_production:
+            (reason,) = effect.verdict.reasons
+            assert any(reason.startswith(f"in production, {who}: ") and met[who] for who in met)
+
+
+@given(trace=traces())
+def test_after_one_who_could_not_be_moved_nobody_is_begun_or_promoted(trace: Trace) -> None:
+    """What gave up one move, or kept the dispatch from being asked, may be in everybody's way."""
+    ending = {Status.RETURNED, Status.KEPT}
+    begun: set[str] | None = None
+    for state in trace.states:
+        now = {move.person for move in state.moves if move.status is not Status.WAITING}
+        if begun is not None:
+            assert now == begun
+        if any(move.status in ending for move in state.moves):
+            begun = now
+    if begun is not None:
+        assert trace.ended.outcome is not ev.Outcome.PROMOTED
+        assert not trace.answered(fx.Promote)
+
+
+@given(trace=traces())
+def test_the_last_resort_chooses_no_build_over_a_serve_that_runs(trace: Trace) -> None:
+    """I1, rule 5 of the moves: a serve behind the fence is stopped and looked at again, once; what
+    it left at rest decides.
+    """
+    stops: dict[str, int] = {}
+    seen: ev.Answer | None = None
+    for before, state, event in zip(
+        trace.states, trace.states[1:], trace.journal[2:], strict=False
+    ):
+        move = before.current
+        if move is None or move.goal is not Goal.LAST_RESORT or not move.exposed:
+            continue
+        if isinstance(event, ev.Started) and isinstance(event.effect, fx.Select):
+            assert not isinstance(seen, ev.Inspected) or not seen.running
+        if not isinstance(event, ev.Finished) or not isinstance(before.pending, fx.Inspect):
+            continue
+        seen = event.answer
+        fenced = isinstance(seen, ev.Inspected) and seen.selected is None
+        if fenced and isinstance(seen, ev.Inspected) and seen.running:
+            after = next(found for found in state.moves if found.person == move.person)
+            stopped = decide(state) == fx.Stop(move.person)
+            assert stopped or after.status is Status.NEEDS_HUMAN
+            stops[move.person] = stops.get(move.person, 0) + stopped
+            assert stops[move.person] <= 1
+
+
+@given(trace=traces())
+def test_the_old_build_is_not_selected_on_what_a_look_says_it_does_not_know(trace: Trace) -> None:
+    """I1: what was seen last, and not replaced since, decides; also in the last resort."""
+    points: dict[str, ev.Snapshotted] = {}
+    exposed: set[str] = set()
+    seen: dict[str, ev.Inspected] = {}
+    for effect, answer in zip(trace.effects, trace.answers, strict=True):
+        who = _person(effect)
+        if isinstance(effect, fx.SnapshotAtRest) and isinstance(answer, ev.Snapshotted):
+            points[who] = answer
+        if isinstance(effect, fx.Restore) or (
+            isinstance(effect, fx.Select) and effect.build == NEW
+        ):
+            exposed.add(who)
+        if isinstance(effect, fx.Restore):
+            seen.pop(who, None)
+        if isinstance(effect, fx.Inspect) and isinstance(answer, ev.Inspected):
+            seen[who] = answer
+        if isinstance(effect, fx.Select) and effect.build == OLD and who in exposed & seen.keys():
+            ledger = seen[who].ledger
+            assert ledger is not None
+            assert ledger.known_to(points[who].ledger)
+            assert not seen[who].restoring
 
 
 @given(trace=traces())
@@ -375,16 +325,6 @@ def _settled_before_begun(state: Rollout) -> set[str]:
 def _what(effect: fx.Effect) -> tuple[object, ...]:
     """What an effect is about; a snapshot has a new id with each attempt."""
     return type(effect), _person(effect), getattr(effect, "build", None)
-
-
-def _brief(answer: ev.Answer | None) -> str:
-    match answer:
-        case None:
-            return "died"
-        case ev.Rehearsed(rehearsals):
-            return ", ".join(f"{found.subject or 'empty'}: {found.passed}" for found in rehearsals)
-        case _:
-            return str(answer)
 
 
 def _person(effect: fx.Effect) -> str:

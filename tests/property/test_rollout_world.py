@@ -12,6 +12,7 @@ from fakes.playbook import NOW, fold
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
+from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Status
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
@@ -127,6 +128,7 @@ _RUNS = st.builds(
     st.just("carol"),
     attempts_max=st.sampled_from([1, 3]),
     kind=st.sampled_from([ev.Kind.RUN, ev.Kind.DRAIN]),
+    on_person_failure=st.sampled_from(OnPersonFailure),
 )
 
 
@@ -212,3 +214,43 @@ def test_going_back_on_purpose_keeps_the_promise(
     world = World(people, {OLD: L30, NEW: L32}, broken=frozenset({OLD}) if broken else frozenset())
     game = night(data, chosen, world)
     check_end(game, game.play())
+
+
+@given(data=st.data(), knows=st.sampled_from([None, L30, L32]), present=st.sampled_from([L30, L32]))
+def test_going_back_without_a_snapshot_keeps_the_promise(
+    data: st.DataObject, knows: SetLedger | None, present: SetLedger
+) -> None:
+    """I1, I2 and I7 on the way to an older build on the set as it is: taken only by whoever's set
+    the older build is known to know, whatever the set has come to hold by then.
+    """
+    move = ev.MovePlan("alice", NEW, OLD, knows=knows or present)
+    chosen = ev.Plan("b1", ev.Kind.BACK, OLD, NEW, (move,), force=data.draw(st.booleans()))
+    world = World(serves("alice", build=NEW, ledger=present), {OLD: knows or present, NEW: L32})
+    game = night(data, chosen, world)
+    ended = game.play()
+    check_end(game, ended)
+    if ended.outcome is ev.Outcome.MOVED:
+        assert world.people["alice"].ledger.known_to(world.schemas[OLD])
+
+
+@given(data=st.data(), broken=st.booleans(), down=st.booleans())
+def test_a_bake_of_its_own_keeps_the_promise(
+    data: st.DataObject, *, broken: bool, down: bool
+) -> None:
+    """I4: it looks only; nobody's serve, selection or set is changed, whatever it sees."""
+    chosen = plan(kind=ev.Kind.BAKE, baking=("alice", "bob"), attempts_max=2)
+    world = World(
+        {**serves("alice", "bob", build=NEW, ledger=L32), **serves("carol")},
+        {OLD: L30, NEW: L32},
+        broken=frozenset({NEW}) if broken else frozenset(),
+        down=down,
+    )
+    before = {name: state.selected for name, state in world.people.items()}
+    game = night(data, chosen, world, st.sampled_from([Luck.DONE, *Luck]))
+    ended = game.play()
+    assert {name: state.selected for name, state in world.people.items()} == before
+    assert {name: state.running for name, state in world.people.items()} == before
+    assert ended.outcome in {ev.Outcome.PROMOTED, ev.Outcome.LATER, ev.Outcome.NEEDS_HUMAN}
+    frozen = any(isinstance(effect, fx.Freeze) for effect, _ in game.performed)
+    promoted = any(isinstance(effect, fx.Promote) for effect, _ in game.performed)
+    assert not (frozen and promoted)

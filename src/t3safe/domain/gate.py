@@ -369,6 +369,8 @@ class Rehearsal:
         for result in self.checks:
             if not result.passed:
                 return f"{result.check}: {result.reason}"
+        if tuple(result.check for result in self.checks) == tuple(Check):
+            return "nothing tells what the build knows"
         return "not every check was run"
 
 
@@ -441,7 +443,15 @@ def _unsound(control: tuple[Rehearsal, ...]) -> list[Rehearsal]:
 
 
 def _reasons(rehearsals: Iterable[Rehearsal]) -> tuple[str, ...]:
+    """Say each trouble once, with everybody whom it met: the evidence holds every single one."""
+    groups: dict[tuple[Version, str], list[Rehearsal]] = {}
+    for rehearsal in rehearsals:
+        key = rehearsal.build, rehearsal.reason.partition(":")[0]
+        groups.setdefault(key, []).append(rehearsal)
     return tuple(
-        f"{rehearsal.subject or 'empty set'} on {rehearsal.build}: {rehearsal.reason}"
-        for rehearsal in rehearsals
+        f"{_who(alike)} on {build}: {alike[0].reason}" for (build, _), alike in groups.items()
     )
+
+
+def _who(rehearsals: list[Rehearsal]) -> str:
+    return ", ".join(rehearsal.subject or "the empty set" for rehearsal in rehearsals)

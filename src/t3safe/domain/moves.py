@@ -225,8 +225,8 @@ def touched(move: Move) -> bool:
 def answered(move: Move, answer: ev.Answer, schema: SetLedger | None) -> Move:
     """Take the answer to the next step; a `Failed` here is final for the step.
 
-    `schema` is what the new build knows, as the gate saw it; None going back on purpose.  Raises
-    InvalidEvent where the answer is none to that step.
+    `schema` is what the new build knows, as the gate saw it or the plan says; None where neither
+    does.  Raises InvalidEvent where the answer is none to that step.
     """
     step = move.todo[0]
     match step, answer:
@@ -238,9 +238,9 @@ def answered(move: Move, answer: ev.Answer, schema: SetLedger | None) -> Move:
             return _next(move)
         case ((Step.PRECHECK | Step.VERIFY_NEW | Step.VERIFY_OLD), ev.NotPaired(fault, reason)):
             return _not_paired(move, step, fault, reason)
-        case Step.SNAPSHOT, ev.Snapshotted():
+        case Step.SNAPSHOT, ev.Snapshotted(snapshot=snapshot) if snapshot:
             return _rested(move, answer, schema)
-        case Step.QUARANTINE, ev.Quarantined(snapshot=snapshot, rows=rows):
+        case Step.QUARANTINE, ev.Quarantined(snapshot=snapshot, rows=rows) if snapshot:
             return _next(attrs.evolve(move, quarantine=snapshot, rows=rows))
         case Step.RESTORE_REST, ev.Done():
             return _next(attrs.evolve(move, restored=True))
@@ -399,10 +399,13 @@ def _found_on_old(move: Move, facts: ev.Inspected) -> Move:
             todo=(Step.START, Step.VERIFY_OLD),
             reason=_also(move, "interrupted"),
         )
-    return go_back(move, "interrupted")
+    return go_back(move, move.reason or "interrupted")
 
 
 def _found_fenced(move: Move, facts: ev.Inspected) -> Move:
+    if move.restored and (facts.running or not _as_before(move, facts)):
+        # Somebody was at the set since the restore: the old build is not given it unseen (I1).
+        return _last_resort(move, "the set is not as it was restored")
     forward = move.goal is Goal.FORWARD and not move.plan.restore
     if forward and _as_before(move, facts):
         return _cancel(move, "interrupted")

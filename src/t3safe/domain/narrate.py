@@ -95,8 +95,9 @@ def _lines(before: Rollout | None, event: ev.Event, after: Rollout) -> Iterator[
 
 
 def _opening(plan: ev.Plan) -> Line:
-    people = ", ".join(f"{move.person} ({move.old})" for move in plan.moves) or "nobody"
-    return Line(Level.INFO, f"candidate: {plan.candidate} for {people}; {plan.kind} {plan.run}")
+    people = (*(f"{move.person} ({move.old})" for move in plan.moves), *plan.baking)
+    who = ", ".join(people) or "nobody"
+    return Line(Level.INFO, f"candidate: {plan.candidate} for {who}; {plan.kind} {plan.run}")
 
 
 def _intent(effect: fx.Effect) -> Iterator[Line]:

@@ -216,5 +216,6 @@ def _nobody(
         what = f"pin {candidate}" if policy.pin else f"{policy.track}={candidate}"
         return Stay(No.NOTHING, f"already on {what}; nothing to do")
     ahead = "; ".join(f"{person}: {reason}" for person, reason in stay)
-    why = No.NOTHING if calm else No.REFUSED
-    return Stay(why, f"nobody can be moved to {candidate} ({ahead})")
+    if calm:
+        return Stay(No.NOTHING, f"nobody who may be moved runs anything older than {candidate}")
+    return Stay(No.REFUSED, f"nobody can be moved to {candidate} ({ahead})")

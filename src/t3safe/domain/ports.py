@@ -71,6 +71,9 @@ class Selection(Protocol):
     def selected(self, person: str) -> Selected:
         """What is selected for a person; the default where nothing of their own is."""
 
+    def has_own(self, person: str) -> bool:
+        """Whether a selection of this person's own is there, a fence among them."""
+
     def select(self, person: str, build: Version) -> None:
         """Let the person's serve and mint be this build, which the store must hold."""
 

@@ -84,11 +84,16 @@ class Rollout:
 
 
 def opened(plan: ev.Plan) -> Rollout:
-    """Give the rollout as it stands when the plan has been journaled and nothing done."""
+    """Give the rollout as it stands when the plan has been journaled and nothing done.
+
+    Raises InvalidEvent for a plan that moves a person twice, or that bakes nobody (rule 4).
+    """
     people = [part.person for part in plan.moves]
     if len(set(people)) != len(people):
         message = f"a plan moves each person once, not {people}"
         raise InvalidEvent(message)
+    if plan.kind is ev.Kind.BAKE and not plan.baking:
+        raise InvalidEvent("a bake of its own watches somebody")
     begin = {ev.Kind.BACK: Stage.MOVING, ev.Kind.BAKE: Stage.BAKING}
     stage = begin.get(plan.kind, Stage.STAGING)
     return _advance(Rollout(plan, stage, tuple(Move(part) for part in plan.moves)))
@@ -380,24 +385,19 @@ def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
             moved = f"{build}: moved {', '.join(_moved(rollout))}{_left_behind(rollout)}"
             promote = fx.Promote(build, rollout.plan.everybody)
             return _end(rollout, ev.Outcome.PROMOTED, moved, promote)
+        case ev.BakeBroken(person=person) if person not in _moved(rollout):
+            message = f"{person!r} is not in this bake"
+            raise InvalidEvent(message)
         case ev.BakeBroken(person, Fault.BUILD, reason) if person in rollout.plan.baking:
             return _baked_too_long_ago(rollout, person, reason)
         case ev.BakeBroken(person, Fault.BUILD, reason):
-            broken = _baking(rollout, person)
+            broken = next(move for move in rollout.moves if move.person == person)
             turned = moves.go_back(broken, f"during the bake: {reason}", Fault.BUILD)
             return attrs.evolve(_put(rollout, turned), stage=Stage.MOVING)
         case ev.BakeBroken(_, _, reason) | ev.Failed(_, reason):
             return _end(rollout, ev.Outcome.LATER, f"not promoted, the bake was cut off: {reason}")
         case _:
             raise _wrong(rollout, answer)
-
-
-def _baking(rollout: Rollout, person: str) -> Move:
-    for move in rollout.moves:
-        if move.person == person and move.status is Status.MOVED:
-            return move
-    message = f"{person!r} is not in this bake"
-    raise InvalidEvent(message)
 
 
 def _baked_too_long_ago(rollout: Rollout, person: str, reason: str) -> Rollout:
@@ -566,7 +566,7 @@ def _end_moving(rollout: Rollout) -> Rollout:
     if moved:
         return attrs.evolve(rollout, stage=Stage.BAKING)
     told = _told(list(rollout.moves))
-    if _with(rollout, Status.REFUSED, Status.HELD_BACK, Status.RETURNED):
+    if _with(rollout, Status.REFUSED, Status.HELD_BACK):
         return _end(rollout, ev.Outcome.REFUSED, told)
     if _with(rollout, Status.BROKEN_BEFORE):
         return _end(rollout, ev.Outcome.LATER, f"does not pair on the present build: {told}")

@@ -203,6 +203,19 @@ def check(app: App, build: Version, wait: float, *, as_json: bool) -> NoReturn:
         _leave(wired, wired.host.check(build), as_json=as_json)
 
 
+@cli.command()
+@click.argument("build", metavar="VERSION", type=VERSION)
+@_wait
+@click.pass_obj
+def adopt(app: App, build: Version, wait: float) -> None:
+    """Take over a host on which everybody runs VERSION; restart nobody."""
+    with app.acting("run", wait) as wired:
+        done = wired.host.adopt(build)
+    for line in done:
+        click.echo(line)
+    click.echo("restart each serve once when its person is idle; until then a run leaves it alone")
+
+
 # What shows.
 
 

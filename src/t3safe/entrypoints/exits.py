@@ -19,7 +19,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import assert_never
 
-from t3safe.domain.events import Outcome
+from t3safe.domain.events import Kind, Outcome
 from t3safe.domain.policy import No
 from t3safe.operations import Result
 
@@ -45,7 +45,14 @@ def exit_of(result: Result) -> Exit:
         return _of_no(result.stayed)
     if result.outcome is None:
         return Exit.OK
+    if result.outcome is Outcome.DEFERRED and _asked_for(result):
+        return Exit.LATER
     return _of_outcome(result.outcome)
+
+
+def _asked_for(result: Result) -> bool:
+    """Whether a person asked for just this: then not having done it is not "nothing to do"."""
+    return result.rollout is not None and result.rollout.plan.kind is Kind.BACK
 
 
 def _of_no(no: No) -> Exit:

@@ -39,7 +39,9 @@ def plan(
     attempts_max: int = 1,
     on_person_failure: OnPersonFailure = OnPersonFailure.REFUSE,
     restore: str = "",
+    knows: SetLedger | None = None,
     force: bool = False,
+    baking: tuple[str, ...] = (),
 ) -> ev.Plan:
     """Give a plan that moves these people from OLD to NEW, without a second attempt."""
     return ev.Plan(
@@ -47,13 +49,19 @@ def plan(
         kind=kind,
         candidate=NEW,
         base=OLD,
-        moves=tuple(ev.MovePlan(person, OLD, NEW, restore) for person in people),
+        moves=tuple(ev.MovePlan(person, OLD, NEW, restore, knows) for person in people),
         bake=600.0,
         attempts_max=attempts_max,
         on_person_failure=on_person_failure,
         force=force,
         everybody=(*people, "zoe"),
+        baking=baking,
     )
+
+
+def promote(*people: str) -> fx.Promote:
+    """Give the promotion that ends a plan for these people."""
+    return fx.Promote(NEW, (*people, "zoe"))
 
 
 def rehearsal(

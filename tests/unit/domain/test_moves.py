@@ -13,7 +13,8 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.moves import Goal, Status
+from t3safe.domain.moves import Goal, InvalidEvent, Status
+from t3safe.domain.versions import Version
 from tests.unit.domain.conftest import Play
 from tests.unit.domain.plans import (
     DONE,
@@ -27,6 +28,7 @@ from tests.unit.domain.plans import (
     build_fault,
     host_fault,
     plan,
+    promote,
     rehearsed,
     snapshot,
     subjects,
@@ -98,6 +100,19 @@ def needs_human(book: Playbook, reason: str, pinned: tuple[str, ...] = (REST,)) 
     book << fx.Freeze(reason) >> DONE
     ends(book, ev.Outcome.NEEDS_HUMAN, reason, pinned=pinned)
     assert not any(recorded_against(book))
+
+
+def blamed(book: Playbook, told: str) -> Playbook:
+    """Play what follows a rollback for the build's own fault."""
+    refused = Verdict(NEW, Ruling.REFUSED, (f"in production, {told}",), in_production=True)
+    book << fx.RecordVerdict(refused) >> DONE
+    return book << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
+
+
+def not_blamed(book: Playbook, told: str) -> Playbook:
+    """Play what follows a rollback for any other fault: a person looks, no verdict is kept."""
+    text = f"{NEW} could not be put in place, not its own fault: {told}"
+    return book << fx.Freeze(text) >> DONE
 
 
 def recorded_against(book: Playbook) -> list[Verdict]:
@@ -180,6 +195,15 @@ def test_a_precheck_that_cannot_be_held_leaves_the_person_untouched(play: Play) 
     assert recorded_against(book) == []
 
 
+@pytest.mark.parametrize("fault", [Fault.HOST, Fault.BUILD, Fault.LATER])
+def test_a_precheck_that_fails_otherwise_is_that_persons_alone(play: Play, fault: Fault) -> None:
+    """Only what lies beside the build keeps the others from being asked."""
+    book = through_gate(play, WHO, "bob") << fx.Assess(WHO) >> IDLE
+    book << fx.Verify(WHO, OLD) >> ev.Failed(fault, "no mint") << fx.Assess("bob") >> BUSY
+    book << prune(people=(WHO, "bob")) >> DONE << Ends.saying(ev.Outcome.LATER, "alice: no mint")
+    assert status(book) is Status.BROKEN_BEFORE
+
+
 def test_the_next_person_is_tried_when_one_was_broken_before(play: Play) -> None:
     """One serve's trouble is no reason to leave the others behind."""
     book = through_gate(play, WHO, "bob") << fx.Assess(WHO) >> IDLE
@@ -188,10 +212,15 @@ def test_the_next_person_is_tried_when_one_was_broken_before(play: Play) -> None
     book << Ends.saying(ev.Outcome.LATER, "alice: 500 from the serve", "bob: a turn is in flight")
 
 
-def test_a_dispatch_that_cannot_be_asked_ends_the_run_untouched(play: Play) -> None:
-    """Nobody else is begun: it would fail for them too."""
+@pytest.mark.parametrize(
+    "answer", [ENVIRONMENT, ev.Failed(Fault.ENVIRONMENT, "no answer on 3780")]
+)
+def test_a_dispatch_that_cannot_be_asked_ends_the_run_untouched(
+    play: Play, answer: ev.Answer
+) -> None:
+    """Nobody else is begun: it would fail for them too, answered or not."""
     book = through_gate(play, WHO, "bob") << fx.Assess(WHO) >> IDLE
-    book << fx.Verify(WHO, OLD) >> ENVIRONMENT << prune(people=(WHO, "bob")) >> DONE
+    book << fx.Verify(WHO, OLD) >> answer << prune(people=(WHO, "bob")) >> DONE
     book << Ends.saying(ev.Outcome.LATER, "the dispatch could not be asked: no answer on 3780")
     assert touched(book) == set()
     assert recorded_against(book) == []
@@ -206,7 +235,7 @@ def test_a_fence_that_fails_is_lifted(play: Play, how: ev.Answer | None) -> None
     """Half set or not set: the old build is selected, started and verified."""
     book = asked(through_gate(play, WHO)) << fx.Fence(WHO) >> host_fault("disk full")
     into_old(book) >> PAIRED
-    ends(book, ev.Outcome.REFUSED, "alice: disk full")
+    ends(book, ev.Outcome.LATER, "alice: disk full")
     assert status(book) is Status.RETURNED
     assert recorded_against(book) == []
 
@@ -216,16 +245,16 @@ def test_a_serve_that_does_not_stop_is_left_to_its_build(play: Play) -> None:
     book = asked(through_gate(play, WHO)) << fx.Fence(WHO) >> DONE
     book << fx.Stop(WHO) >> host_fault("a process is left")
     into_old(book) >> PAIRED
-    ends(book, ev.Outcome.REFUSED, "alice: a process is left")
+    ends(book, ev.Outcome.LATER, "alice: a process is left")
     assert fx.Select(WHO, NEW) not in book.performed
 
 
 def test_without_a_rollback_point_there_is_no_move(play: Play) -> None:
-    """A snapshot that fails is a refusal for that person, never a warning."""
+    """A snapshot that fails ends that person's move, and is never a mere warning."""
     book = asked(through_gate(play, WHO)) << fx.Fence(WHO) >> DONE << fx.Stop(WHO) >> DONE
     book << fx.SnapshotAtRest(WHO, REST, OLD) >> host_fault("disk full")
     into_old(book) >> PAIRED
-    ends(book, ev.Outcome.REFUSED, "alice: disk full")
+    ends(book, ev.Outcome.LATER, "alice: disk full")
     assert fx.Select(WHO, NEW) not in book.performed
 
 
@@ -235,15 +264,28 @@ def test_a_set_that_the_new_build_does_not_know_goes_no_further(play: Play) -> N
     book << fx.SnapshotAtRest(WHO, REST, OLD) >> snapshot(REST, STRANGE)
     into_old(book) >> PAIRED
     text = f"alice: {NEW} does not know state.sqlite: 31_Foreign of the stopped set"
-    ends(book, ev.Outcome.REFUSED, text, pinned=(REST,))
+    ends(book, ev.Outcome.LATER, text, pinned=(REST,))
     assert fx.Select(WHO, NEW) not in book.performed
 
 
-def test_the_next_person_is_moved_after_one_who_was_returned(play: Play) -> None:
-    """Whoever is on the old build again has settled well."""
+def test_nobody_is_begun_after_one_who_was_returned(play: Play) -> None:
+    """What kept one person from being moved may keep all: nobody else is stopped for it."""
     book = asked(through_gate(play, WHO, "bob")) << fx.Fence(WHO) >> host_fault("disk full")
-    into_old(book) >> PAIRED << fx.Assess("bob") >> BUSY << prune(people=(WHO, "bob")) >> DONE
-    book << Ends.saying(ev.Outcome.REFUSED, "alice: disk full", "bob: a turn is in flight")
+    into_old(book) >> PAIRED << prune(people=(WHO, "bob")) >> DONE
+    book << ev.Ended(ev.Outcome.LATER, "alice: disk full")
+    assert status(book) is Status.RETURNED
+    assert status(book, "bob") is Status.WAITING
+    assert touched(book) == {WHO}
+
+
+def test_whoever_was_moved_before_one_who_was_returned_is_not_baked(play: Play) -> None:
+    """They stay where they are; the bake is for a run of its own."""
+    book = started(through_gate(play, "bob", WHO), "bob") << fx.Verify("bob", NEW) >> PAIRED
+    asked(book) << fx.Fence(WHO) >> host_fault("disk full")
+    into_old(book) >> PAIRED << prune(REST, people=("bob", WHO)) >> DONE
+    book << ev.Ended(ev.Outcome.LATER, "alice: disk full")
+    assert status(book, "bob") is Status.MOVED
+    assert not any(isinstance(effect, fx.Bake | fx.Promote) for effect in book.performed)
 
 
 def test_a_return_that_does_not_pair_is_the_environments_fault(play: Play) -> None:
@@ -283,7 +325,7 @@ def test_a_return_that_fails_ends_with_the_last_resort(play: Play, step: fx.Effe
 def test_a_person_who_pairs_on_the_new_build_is_moved(play: Play) -> None:
     """Baked and promoted, with the rollback point pinned."""
     book = started(through_gate(play, WHO)) << fx.Verify(WHO, NEW) >> PAIRED
-    book << fx.Bake((WHO,), NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    book << fx.Bake((WHO,), NEW, 600.0) >> DONE << promote(WHO) >> DONE
     ends(book, ev.Outcome.PROMOTED, "moved alice", pinned=(REST,))
     assert status(book) is Status.MOVED
 
@@ -293,15 +335,21 @@ def test_a_person_who_pairs_on_the_new_build_is_moved(play: Play) -> None:
     [
         (fx.Select(WHO, NEW), host_fault("disk full"), "disk full"),
         (fx.Start(WHO), host_fault("exit 1"), "exit 1"),
+        (fx.Start(WHO), build_fault("exit 1"), "exit 1"),
         (fx.Verify(WHO, NEW), BROKEN, "500 from the serve"),
         (fx.Verify(WHO, NEW), ev.NotPaired(Fault.HOST, "another pid"), "another pid"),
+        (fx.Verify(WHO, NEW), ev.NotPaired(Fault.LATER, "too slow"), "too slow"),
+        (fx.Verify(WHO, NEW), ev.Failed(Fault.ENVIRONMENT, "no mint"), "no mint"),
         (fx.Verify(WHO, NEW), build_fault("it died"), "it died"),
     ],
 )
 def test_a_failure_on_the_new_build_is_rolled_back_in_order(
-    play: Play, step: fx.Effect, answer: ev.Answer, reason: str
+    play: Play, step: fx.Effect, answer: ev.Failed | ev.NotPaired, reason: str
 ) -> None:
-    """Fence, stop, quarantine, restore, select, start, verify; then refused and frozen."""
+    """Fence, stop, quarantine, restore, select, start, verify; then frozen.
+
+    And refused where the build itself is at fault, and only there.
+    """
     book = rested(through_gate(play, WHO, "bob"))
     for effect in (fx.Select(WHO, NEW), fx.Start(WHO), fx.Verify(WHO, NEW)):
         if effect == step:
@@ -317,11 +365,10 @@ def test_a_failure_on_the_new_build_is_rolled_back_in_order(
     book << fx.Restore(WHO, REST) >> DONE
     into_old(book) >> PAIRED
     told = f"alice: {reason}"
-    refused = Verdict(NEW, Ruling.REFUSED, (f"in production, {told}",), in_production=True)
-    book << fx.RecordVerdict(refused) >> DONE
-    book << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
+    (blamed if answer.fault is Fault.BUILD else not_blamed)(book, told)
     book << prune(REST, "kept", people=(WHO, "bob")) >> DONE
     book << ev.Ended(ev.Outcome.ROLLED_BACK, told)
+    assert bool(recorded_against(book)) is (answer.fault is Fault.BUILD)
     assert status(book) is Status.ROLLED_BACK
     assert status(book, "bob") is Status.WAITING
     assert touched(book) == {WHO}
@@ -334,19 +381,7 @@ def test_whoever_was_moved_before_stays_on_the_new_build(play: Play) -> None:
     bobs = book.rollout.moves[0]
     back(started(book) << fx.Verify(WHO, NEW) >> BROKEN) >> PAIRED
     after = len(book.performed)
-    (
-        book
-        << fx.RecordVerdict(
-            Verdict(
-                NEW,
-                Ruling.REFUSED,
-                ("in production, alice: 500 from the serve",),
-                in_production=True,
-            )
-        )
-        >> DONE
-    )
-    book << fx.Freeze(f"{NEW} failed in production: alice: 500 from the serve") >> DONE
+    blamed(book, "alice: 500 from the serve")
     book << prune(REST, REST, KEPT, people=("bob", WHO)) >> DONE
     book << Ends.saying(ev.Outcome.ROLLED_BACK, "alice: 500 from the serve")
     assert book.rollout.moves[0] == bobs
@@ -362,6 +397,8 @@ def test_a_serve_that_pairs_while_the_dispatch_is_down_is_kept(play: Play) -> No
     assert status(book, "bob") is Status.WAITING
     assert recorded_against(book) == []
 
+
+LOOK = fx.Inspect(WHO)
 
 # Going back, and failing at it.
 
@@ -439,6 +476,84 @@ def test_where_no_build_knows_the_ledger_the_fence_stays(play: Play, found: ev.I
     assert fx.Select(WHO, OLD) not in book.performed
 
 
+def stop_fails(play: Play) -> Playbook:
+    """Play a rollback up to the look after a stop that failed: the new build may run yet."""
+    book = started(through_gate(play, WHO)) << fx.Verify(WHO, NEW) >> BROKEN
+    book << fx.Fence(WHO) >> DONE << fx.Stop(WHO) >> host_fault("a process is left")
+    return book << LOOK
+
+
+STUCK = "alice: 500 from the serve; then: a process is left"
+
+
+@pytest.mark.parametrize("first", [L30, L32, STRANGE, None])
+@pytest.mark.parametrize(("ledger", "build"), [(L30, OLD), (L32, NEW)])
+def test_a_serve_that_runs_behind_the_fence_is_stopped_before_a_build_is_chosen(
+    play: Play, first: SetLedger | None, ledger: SetLedger, build: Version
+) -> None:
+    """I1: what it had not migrated at the first look it may have by the second, which counts."""
+    book = stop_fails(play) >> ev.Inspected(None, running=True, ledger=first)
+    book << fx.Stop(WHO) >> DONE << LOOK >> ev.Inspected(None, running=False, ledger=ledger)
+    book << fx.Select(WHO, build) >> DONE << fx.Start(WHO) >> DONE
+    needs_human(book, STUCK)
+    other = NEW if build == OLD else OLD
+    assert fx.Select(WHO, other) not in book.performed[book.performed.index(LOOK) :]
+
+
+@pytest.mark.parametrize("ledger", [STRANGE, None])
+def test_a_serve_that_left_what_nobody_knows_stays_fenced(
+    play: Play, ledger: SetLedger | None
+) -> None:
+    """The second look decides like the first, also against every build."""
+    book = stop_fails(play) >> ev.Inspected(None, running=True, ledger=L30)
+    book << fx.Stop(WHO) >> DONE << LOOK >> ev.Inspected(None, running=False, ledger=ledger)
+    needs_human(book, STUCK)
+    assert fx.Select(WHO, OLD) not in book.performed
+
+
+def test_a_serve_that_will_not_stop_stays_behind_its_fence(play: Play) -> None:
+    """No build is selected over a process that may still migrate the set."""
+    book = stop_fails(play) >> ev.Inspected(None, running=True, ledger=L30)
+    book << fx.Stop(WHO) >> host_fault("still there")
+    needs_human(book, f"{STUCK}; then: still there")
+    assert fx.Select(WHO, OLD) not in book.performed
+    assert fx.Start(WHO) not in book.performed[book.performed.index(LOOK) :]
+
+
+@pytest.mark.parametrize("ledger", [L30, L32])
+def test_a_serve_that_runs_at_the_second_look_stays_behind_its_fence(
+    play: Play, ledger: SetLedger
+) -> None:
+    """It is stopped once; what comes back after that is for a person."""
+    book = stop_fails(play) >> ev.Inspected(None, running=True, ledger=ledger)
+    book << fx.Stop(WHO) >> DONE << LOOK >> ev.Inspected(None, running=True, ledger=ledger)
+    needs_human(book, STUCK)
+    assert fx.Select(WHO, OLD) not in book.performed
+    assert book.performed.count(fx.Stop(WHO)) == 3
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_stop_of_the_last_resort_that_was_cut_off_counts(play: Play, *, running: bool) -> None:
+    """From its intent on: a serve that runs after it is not stopped once more."""
+    book = stop_fails(play) >> ev.Inspected(None, running=True, ledger=L30)
+    book << fx.Stop(WHO) >> ev.Resumed(NOW)
+    book << LOOK >> ev.Inspected(None, running=running, ledger=L32)
+    if not running:
+        book << fx.Select(WHO, NEW) >> DONE << fx.Start(WHO) >> DONE
+    needs_human(book, STUCK)
+    assert fx.Select(WHO, OLD) not in book.performed
+
+
+def test_a_serve_of_an_untouched_set_is_not_stopped_for_the_last_resort(play: Play) -> None:
+    """Only the old build can be running there; it is selected, and a person is called."""
+    book = asked(through_gate(play, WHO)) << fx.Fence(WHO) >> DONE
+    book << fx.Stop(WHO) >> host_fault("a process is left") << fx.Select(WHO, OLD)
+    book >> host_fault("disk full") << LOOK >> ev.Inspected(None, running=True, ledger=L30)
+    book << fx.Select(WHO, OLD) >> DONE << fx.Start(WHO) >> DONE
+    needs_human(book, "alice: a process is left; then: disk full", pinned=())
+    assert book.performed.count(fx.Stop(WHO)) == 1
+
+
 def test_a_last_look_that_fails_leaves_the_fence(play: Play) -> None:
     """What cannot be seen is not started."""
     book = restore_fails(play) >> host_fault("no answer")
@@ -484,7 +599,7 @@ def test_an_effect_is_tried_as_often_as_the_plan_says(play: Play) -> None:
     for attempt in ("1", "2", "3"):
         book << fx.SnapshotAtRest(WHO, book.fresh, OLD) >> host_fault(attempt)
     into_old(book) >> PAIRED
-    ends(book, ev.Outcome.REFUSED, "alice: 3")
+    ends(book, ev.Outcome.LATER, "alice: 3")
 
 
 def test_each_attempt_at_a_snapshot_has_an_id_of_its_own(play: Play) -> None:
@@ -494,7 +609,7 @@ def test_each_attempt_at_a_snapshot_has_an_id_of_its_own(play: Play) -> None:
     book << fx.SnapshotAtRest(WHO, "r1.0010", OLD) >> host_fault("1")
     book << fx.SnapshotAtRest(WHO, "r1.0011", OLD) >> snapshot("r1.0011")
     book << fx.Select(WHO, NEW) >> DONE << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED
-    book << fx.Bake((WHO,), NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    book << fx.Bake((WHO,), NEW, 600.0) >> DONE << promote(WHO) >> DONE
     ends(book, ev.Outcome.PROMOTED, pinned=("r1.0011",))
 
 
@@ -512,9 +627,7 @@ def test_a_failure_that_is_the_builds_is_not_tried_again(play: Play) -> None:
     book << fx.Verify(WHO, NEW) >> build_fault("it died") << fx.Fence(WHO) >> DONE
     book << fx.Stop(WHO) >> DONE << fx.Quarantine(WHO, KEPT, NEW, REST) >> ev.Quarantined(KEPT)
     into_old(book << fx.Restore(WHO, REST) >> DONE) >> PAIRED
-    refused = Verdict(NEW, Ruling.REFUSED, ("in production, alice: it died",), in_production=True)
-    book << fx.RecordVerdict(refused) >> DONE
-    book << fx.Freeze(f"{NEW} failed in production: alice: it died") >> DONE
+    blamed(book, "alice: it died")
     ends(book, ev.Outcome.ROLLED_BACK, pinned=(REST, KEPT))
 
 
@@ -528,15 +641,27 @@ def test_a_person_who_does_not_pair_is_not_asked_to_try_again(play: Play) -> Non
 # Going back on purpose.
 
 
-def on_purpose(play: Play, *people: str, restore: str = "chosen", force: bool = False) -> Playbook:
+def on_purpose(
+    play: Play,
+    *people: str,
+    restore: str = "chosen",
+    knows: SetLedger | None = None,
+    force: bool = False,
+) -> Playbook:
     """Open a plan that a person asked for; nothing is staged or rehearsed."""
-    return play(plan(*people, kind=ev.Kind.BACK, restore=restore, force=force))
+    kind = ev.Kind.BACK
+    return play(plan(*people, kind=kind, restore=restore, knows=knows, force=force))
 
 
 def to_rest(book: Playbook, who: str = WHO) -> Playbook:
-    """Play from the fence to the rollback point of a way back on purpose."""
+    """Play from the fence to the rollback point of a way back on purpose.
+
+    What is given up is kept as a quarantine is: where an older set is put in place next.
+    """
+    giving_up = bool(book.plan.moves[0].restore)
     book << fx.Fence(who) >> DONE << fx.Stop(who) >> DONE
-    return book << fx.SnapshotAtRest(who, book.fresh, OLD) >> snapshot(REST, L32)
+    taken = fx.SnapshotAtRest(who, book.fresh, OLD, giving_up=giving_up)
+    return book << taken >> snapshot(REST, L32)
 
 
 def test_going_back_restores_the_chosen_snapshot_between_stop_and_select(play: Play) -> None:
@@ -553,6 +678,45 @@ def test_going_back_without_a_snapshot_keeps_the_set(play: Play) -> None:
     book = to_rest(on_purpose(play, WHO, restore="") << fx.Assess(WHO) >> IDLE)
     book << fx.Select(WHO, NEW) >> DONE << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED
     ends(book, ev.Outcome.MOVED, "went back: alice", pinned=(REST,))
+
+
+def test_going_back_to_a_build_that_knows_the_set_keeps_it(play: Play) -> None:
+    """What the target is known to know is what the set at rest is held to (I1)."""
+    book = to_rest(on_purpose(play, WHO, restore="", knows=L32) << fx.Assess(WHO) >> IDLE)
+    book << fx.Select(WHO, NEW) >> DONE << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED
+    ends(book, ev.Outcome.MOVED, "went back: alice", pinned=(REST,))
+
+
+def test_going_back_to_a_build_that_does_not_know_the_set_goes_no_further(play: Play) -> None:
+    """Somebody migrated it since the plan was made: the present build is taken up again (I1)."""
+    book = to_rest(on_purpose(play, WHO, "bob", restore="", knows=L30) << fx.Assess(WHO) >> IDLE)
+    into_old(book) >> PAIRED << prune(REST, people=(WHO, "bob")) >> DONE
+    text = f"alice: {NEW} does not know state.sqlite: 31_A of the stopped set"
+    book << ev.Ended(ev.Outcome.LATER, text)
+    assert fx.Select(WHO, NEW) not in book.performed
+    assert status(book, "bob") is Status.WAITING
+
+
+def test_going_back_with_a_snapshot_is_not_held_to_the_set_that_it_replaces(play: Play) -> None:
+    """The older build is put on the older set; what the newer one holds is kept, not run on."""
+    book = to_rest(on_purpose(play, WHO, knows=L30) << fx.Assess(WHO) >> IDLE)
+    book << fx.Restore(WHO, "chosen") >> DONE << fx.Select(WHO, NEW) >> DONE
+    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED
+    ends(book, ev.Outcome.MOVED, "went back: alice", pinned=("chosen", REST))
+
+
+@pytest.mark.parametrize(("ledger", "build"), [(L32, OLD), (STRANGE, NEW)])
+def test_going_back_that_cannot_be_undone_starts_what_knows_the_ledger(
+    play: Play, ledger: SetLedger, build: Version
+) -> None:
+    """The build from before if it knows what is there, else the target, by what it knows."""
+    book = to_rest(on_purpose(play, WHO, knows=STRANGE) << fx.Assess(WHO) >> IDLE)
+    book << fx.Restore(WHO, "chosen") >> host_fault("digest differs") << fx.Fence(WHO) >> DONE
+    book << fx.Stop(WHO) >> host_fault("a process is left")
+    book << LOOK >> ev.Inspected(None, running=False, ledger=ledger)
+    book << fx.Select(WHO, build) >> DONE << fx.Start(WHO) >> DONE
+    text = "alice: digest differs; then: a process is left"
+    needs_human(book, text, pinned=("chosen", REST))
 
 
 def test_going_back_by_force_does_not_ask(play: Play) -> None:
@@ -601,7 +765,7 @@ def test_going_back_that_fails_is_undone_and_blames_nobody(play: Play, failing: 
 
 
 def test_going_back_that_cannot_be_undone_needs_a_human(play: Play) -> None:
-    """Without a schema of the target only the build from before can be the last resort."""
+    """Where nothing tells what the target knows, only the build from before can be started."""
     book = to_rest(on_purpose(play, WHO) << fx.Assess(WHO) >> IDLE)
     book << fx.Restore(WHO, "chosen") >> host_fault("digest differs") << fx.Fence(WHO) >> DONE
     book << fx.Stop(WHO) >> host_fault("a process is left") << fx.Inspect(WHO)
@@ -611,8 +775,6 @@ def test_going_back_that_cannot_be_undone_needs_a_human(play: Play) -> None:
 
 
 # Taking over after a crash.
-
-LOOK = fx.Inspect(WHO)
 
 
 @pytest.mark.parametrize("step", range(3))
@@ -627,9 +789,9 @@ def test_whoever_was_only_asked_is_left_as_they_are(play: Play, step: int) -> No
     for effect, answer in effects[:step]:
         book << effect >> answer
     book << effects[step][0] >> ev.Resumed(NOW)
-    book << LOOK >> ev.Inspected(OLD, running=True, ledger=L30)
     book << prune(people=(WHO, "bob")) >> DONE << ev.Ended(ev.Outcome.INTERRUPTED, "interrupted")
     assert status(book) is Status.DEFERRED
+    assert book.rollout.moves[0].reason == "interrupted, before anything was touched"
     assert touched(book) == set()
 
 
@@ -658,12 +820,35 @@ def test_a_look_that_fails_returns_whoever_was_fenced(play: Play) -> None:
     assert status(book) is Status.RETURNED
 
 
-def test_a_look_that_fails_leaves_whoever_was_only_asked(play: Play) -> None:
-    """Nothing was touched."""
-    book = through_gate(play, WHO) << fx.Assess(WHO) >> ev.Resumed(NOW)
-    book << LOOK >> host_fault("no answer")
-    ends(book, ev.Outcome.INTERRUPTED)
+@pytest.mark.parametrize("answered", [True, False])
+def test_whoever_was_only_asked_when_a_stop_was_asked_is_left_too(
+    play: Play, *, answered: bool
+) -> None:
+    """The answer that comes late begins nothing, whatever it says."""
+    book = through_gate(play, WHO) << fx.Assess(WHO) >> ev.StopAsked(NOW, "SIGTERM")
+    book >> (IDLE if answered else host_fault("no answer"))
+    ends(book, ev.Outcome.INTERRUPTED, "SIGTERM")
     assert status(book) is Status.DEFERRED
+    assert touched(book) == set()
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (ev.Inspected(OLD, running=True, ledger=L30), "interrupted before anything was touched"),
+        (host_fault("no answer"), "no answer"),
+    ],
+)
+def test_a_look_at_whoever_was_only_asked_changes_nothing(
+    play: Play, found: ev.Answer, reason: str
+) -> None:
+    """Seen or not, nothing was touched."""
+    book = through_gate(play, WHO) << fx.Assess(WHO) >> ev.StopAsked(NOW, "SIGTERM")
+    book >> ev.Resumed(NOW) << LOOK >> found
+    ends(book, ev.Outcome.INTERRUPTED, "SIGTERM")
+    assert status(book) is Status.DEFERRED
+    assert book.rollout.moves[0].reason == reason
+    assert touched(book) == set()
 
 
 def test_a_look_that_fails_after_the_exposure_needs_a_human(play: Play) -> None:
@@ -695,13 +880,9 @@ def test_a_selection_that_never_happened_is_cancelled(play: Play) -> None:
 def test_a_set_that_is_not_as_before_is_restored(play: Play, found: ev.Inspected) -> None:
     """Somebody migrated it, or it cannot be read: the old build must not run on it (I1)."""
     book = rested(through_gate(play, WHO)) << fx.Select(WHO, NEW) >> ev.Resumed(NOW)
-    back(book << LOOK >> found) >> PAIRED
-    refused = Verdict(
-        NEW, Ruling.REFUSED, ("in production, alice: interrupted",), in_production=True
-    )
-    book << fx.RecordVerdict(refused) >> DONE
-    book << fx.Freeze(f"{NEW} failed in production: alice: interrupted") >> DONE
-    ends(book, ev.Outcome.ROLLED_BACK, pinned=(REST, KEPT))
+    not_blamed(back(book << LOOK >> found) >> PAIRED, "alice: interrupted")
+    ends(book, ev.Outcome.ROLLED_BACK, "alice: interrupted", pinned=(REST, KEPT))
+    assert recorded_against(book) == []
 
 
 def test_a_person_found_on_the_old_build_and_set_is_verified_there(play: Play) -> None:
@@ -745,10 +926,7 @@ def test_a_person_found_on_the_new_build_who_does_not_pair_goes_back(play: Play)
     book << LOOK >> ev.Inspected(NEW, running=True, ledger=L32)
     book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN
     back(book, kept="kept") >> PAIRED
-    refused = ("in production, alice: 500 from the serve",)
-    verdict = Verdict(NEW, Ruling.REFUSED, refused, in_production=True)
-    book << fx.RecordVerdict(verdict) >> DONE
-    book << fx.Freeze(f"{NEW} failed in production: alice: 500 from the serve") >> DONE
+    blamed(book, "alice: 500 from the serve")
     ends(book, ev.Outcome.ROLLED_BACK, pinned=(REST, "kept"))
 
 
@@ -772,9 +950,7 @@ def way_back(play: Play, done: int) -> Playbook:
 def refused_and_frozen(book: Playbook, *pinned: str) -> None:
     """Play the end of a rollout after a rollback of what did not pair."""
     reason = "alice: 500 from the serve"
-    verdict = Verdict(NEW, Ruling.REFUSED, (f"in production, {reason}",), in_production=True)
-    book << fx.RecordVerdict(verdict) >> DONE
-    book << fx.Freeze(f"{NEW} failed in production: {reason}") >> DONE
+    blamed(book, reason)
     ends(book, ev.Outcome.ROLLED_BACK, reason, pinned=pinned)
 
 
@@ -819,6 +995,27 @@ def test_a_rollback_that_was_cut_off_after_the_restore_does_not_restore_again(pl
     refused_and_frozen(book, REST, KEPT)
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        ev.Inspected(None, running=False, ledger=L32),
+        ev.Inspected(None, running=True, ledger=L30),
+        ev.Inspected(None, running=True, ledger=L32),
+    ],
+)
+def test_a_set_that_changed_since_its_restore_is_not_given_to_the_old_build_unseen(
+    play: Play, found: ev.Inspected
+) -> None:
+    """I1: whoever was at it may be at it still, so it is the last resort that decides."""
+    book = way_back(play, 4) >> found << LOOK >> found
+    if found.running:
+        book << fx.Stop(WHO) >> DONE << LOOK >> ev.Inspected(None, running=False, ledger=L32)
+    book << fx.Select(WHO, NEW) >> DONE << fx.Start(WHO) >> DONE
+    text = "alice: 500 from the serve; then: the set is not as it was restored"
+    needs_human(book, text, pinned=(REST, KEPT))
+    assert book.performed.count(fx.Restore(WHO, REST)) == 1
+
+
 @pytest.mark.parametrize("done", [4, 5, 6])
 def test_a_rollback_that_got_to_the_old_build_is_verified_there(play: Play, done: int) -> None:
     """From then on the old build may have written rows: nothing is restored any more (I2)."""
@@ -845,17 +1042,15 @@ def test_what_was_restored_before_the_new_build_ran_again_is_restored_again(play
 
 
 def test_an_old_build_found_on_a_newer_set_is_not_started(play: Play) -> None:
-    """The selection of an earlier way back says nothing about this one (I1)."""
+    """The selection of an earlier way back says nothing about this one (I1).
+
+    Why the way turned is still told: an interruption is no reason to refuse a build.
+    """
     book = way_back(play, 4) >> ev.Inspected(NEW, running=True, ledger=L32)
     book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN << fx.Fence(WHO)
     book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(OLD, running=False, ledger=L32)
     back(book, kept="second") >> PAIRED
-    verdict = Verdict(
-        NEW, Ruling.REFUSED, ("in production, alice: interrupted",), in_production=True
-    )
-    book << fx.RecordVerdict(verdict) >> DONE
-    book << fx.Freeze(f"{NEW} failed in production: alice: interrupted") >> DONE
-    ends(book, ev.Outcome.ROLLED_BACK, pinned=(REST, "second"))
+    refused_and_frozen(book, REST, "second")
 
 
 def test_rows_of_an_earlier_quarantine_are_not_told_of_whoever_stays(play: Play) -> None:
@@ -894,11 +1089,22 @@ def test_a_return_that_was_cut_off_is_done_again(play: Play, step: fx.Effect) ->
     assert status(book) is Status.RETURNED
 
 
-def test_a_look_that_fails_during_a_return_needs_a_human(play: Play) -> None:
-    """The way is known, but nobody can see where it was left."""
+def test_a_look_that_fails_during_a_return_goes_on_returning(play: Play) -> None:
+    """Nothing but the old build ever ran on this set, so it fits whatever is found."""
     book = asked(through_gate(play, WHO)) << fx.Fence(WHO) >> host_fault("disk full")
     book << fx.Select(WHO, OLD) >> ev.Resumed(NOW) << LOOK >> host_fault("no answer")
-    needs_human(book, "alice: disk full; then: no answer", pinned=())
+    into_old(book) >> PAIRED
+    ends(book, ev.Outcome.INTERRUPTED)
+    assert status(book) is Status.RETURNED
+    assert book.rollout.moves[0].reason == "disk full; then: no answer"
+
+
+def test_a_look_that_fails_during_a_return_after_the_exposure_needs_a_human(play: Play) -> None:
+    """Another build may have run in between, and nobody can see."""
+    book = rested(through_gate(play, WHO)) << fx.Select(WHO, NEW) >> ev.Resumed(NOW)
+    book << LOOK >> ev.Inspected(None, running=False, ledger=L30) << fx.Select(WHO, OLD)
+    book >> ev.Resumed(NOW) << LOOK >> host_fault("no answer")
+    needs_human(book, "alice: interrupted; then: no answer")
 
 
 @pytest.mark.parametrize("step", [LOOK, fx.Select(WHO, NEW), fx.Start(WHO)])
@@ -953,3 +1159,24 @@ def test_going_back_on_purpose_that_was_cut_off_puts_the_set_back(play: Play, st
         "left as it was: alice: interrupted",
         pinned=("chosen", REST, "kept"),
     )
+
+
+# Answers that cannot be.
+
+
+def test_a_rollback_point_without_a_name_is_none(play: Play) -> None:
+    """Nothing could be restored from it, so the journal that holds it is damaged."""
+    book = asked(through_gate(play, WHO)) << fx.Fence(WHO) >> DONE << fx.Stop(WHO) >> DONE
+    book << fx.SnapshotAtRest(WHO, REST, OLD)
+    with pytest.raises(InvalidEvent, match="Snapshotted is no answer to snapshot of alice"):
+        book >> snapshot("")
+    assert book.rollout.moves[0].rest is None
+
+
+def test_a_quarantine_without_a_name_is_none(play: Play) -> None:
+    """What it is said to keep could not be found again (I2)."""
+    book = started(through_gate(play, WHO)) << fx.Verify(WHO, NEW) >> BROKEN
+    book << fx.Fence(WHO) >> DONE << fx.Stop(WHO) >> DONE << fx.Quarantine(WHO, KEPT, NEW, REST)
+    with pytest.raises(InvalidEvent, match="Quarantined is no answer to quarantine of alice"):
+        book >> ev.Quarantined("")
+    assert fx.Restore(WHO, REST) not in book.performed

@@ -23,6 +23,7 @@ from tests.unit.domain.plans import (
     build_fault,
     host_fault,
     plan,
+    promote,
     rehearsed,
     snapshot,
     subjects,
@@ -69,7 +70,7 @@ BEGINNING = [
 def test_the_story_of_a_healthy_night(play: Play) -> None:
     """One line a fact, and no alert word in any."""
     book = started(play) >> PAIRED << fx.Bake(("alice",), NEW, 600.0) >> DONE
-    book << fx.Promote(NEW) >> DONE << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
+    book << promote("alice") >> DONE << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
     book << Ends.saying(ev.Outcome.PROMOTED)
     said = story(book)
     assert said == [
@@ -134,12 +135,82 @@ def test_the_story_of_a_rollback_that_fails(play: Play) -> None:
     ]
 
 
+def test_the_story_of_a_rollback_for_no_fault_of_the_build(play: Play) -> None:
+    """The same alert words and a freeze, and not a word that the build is refused."""
+    book = started(play) >> ev.NotPaired(Fault.HOST, "another pid") << fx.Fence("alice") >> DONE
+    book << fx.Stop("alice") >> DONE << fx.Quarantine("alice", "r1.0016", NEW, "r1.0010")
+    book >> ev.Quarantined("r1.0016") << fx.Restore("alice", "r1.0010") >> DONE
+    book << fx.Select("alice", OLD) >> DONE << fx.Start("alice") >> DONE
+    book << fx.Verify("alice", OLD) >> PAIRED
+    why = f"{NEW} could not be put in place, not its own fault: alice: another pid"
+    book << fx.Freeze(why) >> DONE
+    book << fx.Prune(("alice", "zoe"), ("r1.0010", "r1.0016")) >> DONE
+    book << Ends.saying(ev.Outcome.ROLLED_BACK)
+    assert story(book)[len(BEGINNING) :] == [
+        f"alice does not pair on {NEW} (host): another pid",
+        f"rolling back alice from {NEW} to {OLD}: another pid",
+        "quarantined what alice had since the stop as r1.0016: no rows of its own",
+        f"alice pairs on {OLD} (via dispatch, 1.2 s)",
+        f"rolled back alice to {OLD}, pairing verified",
+        f"FROZEN ({why}); look, then `t3safe thaw`",
+        "rolled_back: alice: another pid",
+    ]
+
+
+def test_the_story_of_a_serve_that_would_not_stop(play: Play) -> None:
+    """What was tried is told, and the second failure stands beside the first."""
+    book = started(play) >> ev.NotPaired(Fault.BUILD, "no cookie") << fx.Fence("alice") >> DONE
+    book << fx.Stop("alice") >> host_fault("busy") << fx.Inspect("alice")
+    book >> ev.Inspected(None, running=True, ledger=L30) << fx.Stop("alice") >> host_fault("still")
+    told = "alice: no cookie; then: busy; then: still"
+    book << fx.Freeze(told) >> DONE << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
+    book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
+    manual = (
+        f"from {OLD} to {NEW}, rollback point r1.0010; mend the cause, "
+        f"then `t3safe rollback alice --to {OLD} --force`"
+    )
+    assert story(book)[len(BEGINNING) + 2 :] == [
+        "stop failed (host): busy",
+        "ROLLBACK FAILED for alice: no cookie; then: busy",
+        "stop failed (host): still",
+        f"ROLLBACK FAILED for {told}; {manual}",
+        f"FROZEN ({told}); look, then `t3safe thaw`",
+        f"NEEDS A HUMAN: {told}",
+    ]
+
+
+def test_the_story_of_a_bake_of_its_own(play: Play) -> None:
+    """Whom it watches is said at once, and what it promotes is what they were moved to."""
+    book = play(plan(kind=ev.Kind.BAKE, baking=("alice", "bob")))
+    book << fx.Bake(("alice", "bob"), NEW, 600.0) >> DONE << promote() >> DONE
+    book << fx.Prune(("zoe",)) >> DONE << Ends.saying(ev.Outcome.PROMOTED)
+    assert story(book) == [
+        f"candidate: {NEW} for alice, bob; bake r1",
+        f"promoted {NEW}: default and last-good",
+        f"promoted: {NEW}: moved alice, bob",
+    ]
+
+
+def test_the_story_of_a_bake_of_its_own_that_breaks(play: Play) -> None:
+    """Frozen, with the command that shows the way back; nobody is rolled back for it."""
+    book = play(plan(kind=ev.Kind.BAKE, baking=("alice",)))
+    book << fx.Bake(("alice",), NEW, 600.0) >> ev.BakeBroken("alice", Fault.BUILD, "no cookie")
+    text = f"alice on {NEW} no longer pairs: no cookie; `t3safe rollback alice` shows the way back"
+    book << fx.Freeze(text) >> DONE << fx.Prune(("zoe",)) >> DONE
+    book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
+    assert story(book) == [
+        f"candidate: {NEW} for alice; bake r1",
+        f"FROZEN ({text}); look, then `t3safe thaw`",
+        f"NEEDS A HUMAN: {text}",
+    ]
+
+
 def test_the_story_of_a_broken_gate(play: Play) -> None:
     """Loud, with both reasons, and never as a refusal."""
     book = play(plan()) << fx.Stage(NEW) >> DONE
     book << fx.Rehearse(NEW, subjects()) >> rehearsed(failing=("",))
     book << fx.Rehearse(OLD, subjects()) >> rehearsed(build=OLD, failing=("",))
-    why = (f"empty set on {NEW}: soak: it died", f"empty set on {OLD}: soak: it died")
+    why = tuple(f"the empty set on {build}: soak: it died" for build in (NEW, OLD))
     book << fx.RecordVerdict(Verdict(NEW, Ruling.BROKEN, why)) >> DONE
     book << fx.Prune(("zoe",)) >> DONE << Ends.saying(ev.Outcome.GATE_BROKEN)
     assert story(book) == [

@@ -73,13 +73,19 @@ def test_a_problem_is_shown_with_its_line() -> None:
 
 
 def test_one_login_names_one_person_and_the_first_line_wins() -> None:
-    """A later line can neither take a login over nor add one twice."""
-    found = parse_user_map("alice=alice\nalice=bob\nalice@example.org=alice\nbob=bob\n")
+    """A later line cannot take a login over."""
+    found = parse_user_map("alice=alice\nalice=bob\nalice@example.org=bob\nbob=bob\n")
     assert found.people == (Person("alice", ("alice",)), Person("bob", ("bob",)))
     assert found.problems == (
         MapProblem(2, "login 'alice' already names 'alice'"),
         MapProblem(3, "login 'alice' already names 'alice'"),
     )
+
+
+def test_saying_the_same_again_is_no_problem() -> None:
+    """One login under two domains, or a line twice, changes nothing and is nothing to mend."""
+    text = "alice@example.org=alice\nalice@example.net=alice\nalice = alice\n"
+    assert parse_user_map(text) == UserMap((Person("alice", ("alice",)),), ())
 
 
 def test_root_may_be_a_login_but_never_a_person() -> None:

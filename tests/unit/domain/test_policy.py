@@ -235,6 +235,43 @@ def test_a_tag_that_was_moved_back_is_refused() -> None:
     assert told(answer) == (No.REFUSED, reason)
 
 
+@pytest.mark.parametrize("ahead", [V571, STABLE27])
+def test_where_somebody_is_there_already_the_others_who_stay_are_no_news(ahead: Version) -> None:
+    """The build was taken, so it is as it should be for all we know."""
+    answer = choose(Policy(), standing(alice=V567, bob=ahead), Offer(V567), NOW)
+    reason = f"nobody who may be moved runs anything older than {V567}"
+    assert told(answer) == (No.NOTHING, reason)
+
+
+def test_a_pin_that_somebody_has_reached_is_no_news() -> None:
+    """Those above it stay where they are, night after night, and that is no refusal."""
+    answer = choose(Policy(pin=V497), standing(alice=V497, bob=V571), None, NOW)
+    reason = f"nobody who may be moved runs anything older than {V497}"
+    assert told(answer) == (No.NOTHING, reason)
+
+
+@pytest.mark.parametrize("policy", [Policy(age_min=DAY), Policy(held=frozenset({V571}))])
+def test_a_candidate_that_only_age_or_hold_keeps_behind_is_no_news(policy: Policy) -> None:
+    """The tag is not behind anybody; the host waits for it to become old enough, or let go."""
+    offer = Offer(V571, (Release(V497, NOW - 2 * DAY), Release(V571, NOW)))
+    reason = f"nobody who may be moved runs anything older than {V497}"
+    assert told(choose(policy, standing(alice=V567), offer, NOW)) == (No.NOTHING, reason)
+
+
+@pytest.mark.parametrize("policy", [Policy(age_min=DAY), Policy(held=frozenset({V571}))])
+def test_a_tag_that_was_moved_back_is_refused_also_where_it_is_old_enough(policy: Policy) -> None:
+    """Neither age nor hold had a say in it."""
+    offer = Offer(V567, (Release(V567, NOW - 2 * DAY),))
+    assert told(choose(policy, standing(alice=V571), offer, NOW))[0] is No.REFUSED
+
+
+def test_a_tag_across_channels_is_refused_where_nobody_is_there() -> None:
+    """Nothing waits for its time here: a person decides."""
+    why, reason = told(choose(Policy(), standing(alice=STABLE27), Offer(V571), NOW))
+    assert why is No.REFUSED
+    assert f"`t3safe pin {V571}` moves across channels" in reason
+
+
 def test_whoever_is_ahead_stays_and_the_others_are_moved() -> None:
     """A guard speaks for one person; the rest of the host goes on."""
     answer = choose(Policy(), standing(alice=V571, bob=V497), Offer(V567), NOW)

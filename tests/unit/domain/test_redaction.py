@@ -21,6 +21,9 @@ KEPT = [
     "table auth_pairing_links has no column named role",
     "POST /api/auth/browser-session 404",
     "cookie t3_session_3773_0a1b2c3d4e5f, then t3_session_0a1b2c3d4e5f",
+    "evidence: /var/lib/t3safe/evidence/20260609T040012345678Z-0.0.28-nightly.20260629.685-alice",
+    "taking over run 20260609T040000Z-a1b2, snapshot 20260609T040000Z-a1b2.0010",
+    "20260609T040012345678Z-a1b2",
     "orchestration_command_receipts: 1204 -> 1198 rows",
     "state.sqlite: database disk image is malformed",
     "",
@@ -111,6 +114,22 @@ def test_a_secret_does_not_pass_as_a_migration() -> None:
     assert redact("31_Abc-" + "a1" * 12) == HIDDEN
     assert redact("31_Abcdefghijklmnopqrstuvwxyz0") == HIDDEN
     assert redact("1234_Abcdefghijklmnopqrstuvw") == HIDDEN
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "20260609T040012345678Z-a1b2c",
+        "20260609T040012345678Z-a1b2-c3d4e5f6",
+        "20260609T040012345678ZAbcd",
+        "20260609T0400123456789Z-a1b2",
+        "a20260609T040012345678Z-a1b2",
+        "2026060T040012345678Z-a1b2c3d4",
+    ],
+)
+def test_a_secret_does_not_pass_as_a_time(word: str) -> None:
+    """Only a whole stamp stays, with no more behind it than the four characters of a run."""
+    assert redact(word) == HIDDEN
 
 
 @pytest.mark.parametrize("unit", ["a-", "http://", "token ", '"token":', "bearer ", "1_A"])

@@ -27,6 +27,7 @@ from tests.unit.domain.plans import (
     build_fault,
     host_fault,
     plan,
+    promote,
     rehearsal,
     rehearsed,
     snapshot,
@@ -74,7 +75,7 @@ def all_moved(book: Playbook) -> tuple[str, ...]:
     return tuple(moved(book, who) for who in PEOPLE)
 
 
-def finish(book: Playbook, end: Ends, pinned: tuple[str, ...] = ()) -> None:
+def finish(book: Playbook, end: Ends | ev.Ended, pinned: tuple[str, ...] = ()) -> None:
     """Play the pruning and the end."""
     book << fx.Prune((*PEOPLE, "zoe"), pinned) >> DONE << end
 
@@ -99,8 +100,8 @@ def test_a_healthy_night(play: Play) -> None:
     """Three people are moved one by one, baked together, and the build is promoted."""
     book = play(plan(*PEOPLE))
     rests = all_moved(book)
-    book << fx.Bake(PEOPLE, NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
-    finish(book, Ends.saying(ev.Outcome.PROMOTED, str(NEW), "moved alice, bob, carol"), rests)
+    book << fx.Bake(PEOPLE, NEW, 600.0) >> DONE << promote(*PEOPLE) >> DONE
+    finish(book, ev.Ended(ev.Outcome.PROMOTED, f"{NEW}: moved alice, bob, carol"), rests)
     assert [move.status for move in book.rollout.moves] == [Status.MOVED] * 3
     assert len(book.performed) == 5 + 1 + 3 * 9 + 3
 
@@ -115,13 +116,14 @@ def test_a_night_on_which_everybody_is_busy(play: Play) -> None:
 
 
 def test_a_night_on_which_one_is_busy(play: Play) -> None:
-    """The others are moved, and only they are baked and pinned."""
+    """The others are moved, only they are baked and pinned, and the end says who stayed behind."""
     book = gated(play(plan(*PEOPLE)))
     first = moved(book, "alice")
     book << fx.Assess("bob") >> BUSY
     third = moved(book, "carol")
-    book << fx.Bake(("alice", "carol"), NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
-    finish(book, Ends.saying(ev.Outcome.PROMOTED, "alice", "carol"), (first, third))
+    book << fx.Bake(("alice", "carol"), NEW, 600.0) >> DONE << promote(*PEOPLE) >> DONE
+    said = f"{NEW}: moved alice, carol; deferred bob"
+    finish(book, ev.Ended(ev.Outcome.PROMOTED, said), (first, third))
     assert book.rollout.moves[1].status is Status.DEFERRED
 
 
@@ -131,8 +133,9 @@ def test_a_drain_is_a_run_for_the_deferred(play: Play) -> None:
     first = moved(book, "alice")
     for who in ("bob", "carol"):
         book << fx.Assess(who) >> BUSY
-    book << fx.Bake(("alice",), NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
-    finish(book, Ends.saying(ev.Outcome.PROMOTED, "alice"), (first,))
+    book << fx.Bake(("alice",), NEW, 600.0) >> DONE << promote(*PEOPLE) >> DONE
+    said = f"{NEW}: moved alice; deferred bob; deferred carol"
+    finish(book, ev.Ended(ev.Outcome.PROMOTED, said), (first,))
 
 
 # Staging.
@@ -174,9 +177,9 @@ def test_a_snapshot_that_fails_refuses_that_person_only(play: Play) -> None:
     book << fx.SnapshotOnline("bob", "r1.0003") >> snapshot("r1.0003")
     book << fx.Rehearse(NEW, subjects(bob="r1.0003")) >> rehearsed("bob") << PASSED >> DONE
     rest = moved(book, "bob")
-    book << fx.Bake(("bob",), NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    book << fx.Bake(("bob",), NEW, 600.0) >> DONE << promote("alice", "bob") >> DONE
     book << fx.Prune(("alice", "bob", "zoe"), (rest,)) >> DONE
-    book << Ends.saying(ev.Outcome.PROMOTED, "moved bob")
+    book << ev.Ended(ev.Outcome.PROMOTED, f"{NEW}: moved bob; refused alice")
     assert book.rollout.moves[0].status is Status.REFUSED
     assert book.rollout.moves[0].reason == "no snapshot: no space"
 
@@ -231,21 +234,27 @@ def test_where_the_control_fails_too_nothing_is_held_against_the_build(play: Pla
     assert verdicts(book) == [Ruling.BROKEN]
 
 
-def test_hold_back_moves_the_others(play: Play) -> None:
-    """By policy, one person's failure is that person's alone; they are not even asked."""
+@pytest.mark.parametrize("control_fails", [True, False])
+def test_hold_back_moves_the_others(play: Play, *, control_fails: bool) -> None:
+    """By policy, one person's failure is that person's alone; they are not even asked.
+
+    Also where the control fails on that copy: the others have passed either way.
+    """
     book = play(plan("alice", "bob", on_person_failure=OnPersonFailure.HOLD_BACK))
     book << fx.Stage(NEW) >> DONE
     book << fx.SnapshotOnline("alice", "r1.0002") >> snapshot("r1.0002")
     book << fx.SnapshotOnline("bob", "r1.0003") >> snapshot("r1.0003")
     copies = subjects(alice="r1.0002", bob="r1.0003")
     book << fx.Rehearse(NEW, copies) >> rehearsed("alice", "bob", failing=("alice",))
-    book << fx.Rehearse(OLD, subjects(alice="r1.0002")) >> rehearsed("alice", build=OLD)
+    bad = ("alice",) if control_fails else ()
+    control = rehearsed("alice", build=OLD, failing=bad)
+    book << fx.Rehearse(OLD, subjects(alice="r1.0002")) >> control
     why = f"alice on {NEW}: soak: it died"
     book << fx.RecordVerdict(Verdict(NEW, Ruling.PASSED, (why,), ("alice",))) >> DONE
     rest = moved(book, "bob")
-    book << fx.Bake(("bob",), NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    book << fx.Bake(("bob",), NEW, 600.0) >> DONE << promote("alice", "bob") >> DONE
     book << fx.Prune(("alice", "bob", "zoe"), (rest,)) >> DONE
-    book << Ends.saying(ev.Outcome.PROMOTED, "moved bob")
+    book << ev.Ended(ev.Outcome.PROMOTED, f"{NEW}: moved bob; held-back alice")
     held = book.rollout.moves[0]
     assert held.status is Status.HELD_BACK
     assert held.reason == "the rehearsal on this person's set failed"
@@ -300,22 +309,12 @@ def test_only_the_base_speaks_for_the_empty_set(play: Play) -> None:
     book << fx.Rehearse(OLD, subjects()) >> rehearsed(build=OLD, failing=bad)
     control = rehearsed("bob", build=OTHER, failing=("bob",))
     book << fx.Rehearse(OTHER, subjects(bob="r1.0003")) >> control
-    (
-        book
-        << fx.RecordVerdict(
-            Verdict(
-                NEW,
-                Ruling.BROKEN,
-                (
-                    f"empty set on {NEW}: soak: it died",
-                    f"bob on {NEW}: soak: it died",
-                    f"empty set on {OLD}: soak: it died",
-                    f"bob on {OTHER}: soak: it died",
-                ),
-            )
-        )
-        >> DONE
+    reasons = (
+        f"the empty set, bob on {NEW}: soak: it died",
+        f"the empty set on {OLD}: soak: it died",
+        f"bob on {OTHER}: soak: it died",
     )
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.BROKEN, reasons)) >> DONE
     finish(book, Ends.saying(ev.Outcome.GATE_BROKEN))
 
 
@@ -416,7 +415,7 @@ def test_a_bake_that_breaks_for_one_person_takes_only_that_person_back(play: Pla
     finish(book, Ends.saying(ev.Outcome.ROLLED_BACK, told), (rests[0], rests[1], "kept", rests[2]))
     assert book.rollout.moves[0] == before[0]
     assert book.rollout.moves[2] == before[2]
-    assert fx.Promote(NEW) not in book.performed
+    assert not any(isinstance(effect, fx.Promote) for effect in book.performed)
 
 
 @pytest.mark.parametrize(
@@ -451,7 +450,7 @@ def test_a_promotion_that_fails_needs_a_human(play: Play) -> None:
     """Everybody is moved, but the default is not what the run says."""
     book = play(plan(*PEOPLE))
     rests = all_moved(book)
-    book << fx.Bake(PEOPLE, NEW, 600.0) >> DONE << fx.Promote(NEW) >> host_fault("disk full")
+    book << fx.Bake(PEOPLE, NEW, 600.0) >> DONE << promote(*PEOPLE) >> host_fault("disk full")
     said = ("moved alice, bob, carol; then promote failed: disk full",)
     finish(book, Ends.saying(ev.Outcome.NEEDS_HUMAN, *said), rests)
 
@@ -547,13 +546,41 @@ def test_whoever_is_in_between_is_brought_to_an_end(play: Play) -> None:
     ]
 
 
+@pytest.mark.parametrize("steps", range(3))
+@pytest.mark.parametrize("answered", [True, False])
+def test_whoever_was_only_asked_so_far_is_deferred_when_a_stop_is_asked(
+    play: Play, steps: int, *, answered: bool
+) -> None:
+    """Nothing was done to them, so nothing need be brought to an end."""
+    book = gated(play(plan(*PEOPLE)))
+    asked: list[tuple[fx.Effect, ev.Answer]] = [
+        (fx.Assess("alice"), IDLE),
+        (fx.Verify("alice", OLD), PAIRED),
+        (fx.Assess("alice"), IDLE),
+    ]
+    for effect, answer in asked[:steps]:
+        book << effect >> answer
+    if answered:
+        book >> STOP
+    else:
+        book << asked[steps][0] >> STOP >> asked[steps][1]
+    finish(book, INTERRUPTED)
+    assert untouched(book)
+    assert [move.status for move in book.rollout.moves] == [
+        Status.DEFERRED,
+        Status.WAITING,
+        Status.WAITING,
+    ]
+    assert book.rollout.moves[0].reason == "SIGTERM, before anything was touched"
+
+
 def test_a_failure_is_still_undone_and_told_after_a_stop_was_asked(play: Play) -> None:
     """A rollback outranks the wish to stop."""
     book = gated(play(plan(*PEOPLE)))
     rest = rest_of(book)
-    book << fx.Assess("alice") >> STOP >> IDLE << fx.Verify("alice", OLD) >> PAIRED
-    book << fx.Assess("alice") >> IDLE << fx.Fence("alice") >> DONE << fx.Stop("alice") >> DONE
-    book << fx.SnapshotAtRest("alice", rest, OLD) >> snapshot(rest)
+    book << fx.Assess("alice") >> IDLE << fx.Verify("alice", OLD) >> PAIRED
+    book << fx.Assess("alice") >> IDLE << fx.Fence("alice") >> STOP >> DONE
+    book << fx.Stop("alice") >> DONE << fx.SnapshotAtRest("alice", rest, OLD) >> snapshot(rest)
     book << fx.Select("alice", NEW) >> host_fault("disk full")
     book << fx.Fence("alice") >> DONE << fx.Stop("alice") >> DONE
     book << fx.Quarantine("alice", book.fresh, NEW, rest) >> ev.Quarantined("kept")
@@ -582,7 +609,7 @@ def test_a_stop_that_is_asked_twice_during_a_move_keeps_the_first_reason(play: P
     book = gated(play(plan(*PEOPLE)))
     book << fx.Assess("alice") >> STOP >> ev.StopAsked(NOW, "again") >> ev.Resumed(NOW)
     book << fx.Inspect("alice") >> ev.Inspected(OLD, running=True, ledger=L30)
-    book << fx.Prune((*PEOPLE, "zoe")) >> DONE << INTERRUPTED
+    finish(book, INTERRUPTED)
 
 
 def test_going_back_that_is_asked_to_stop_tells_who_went(play: Play) -> None:
@@ -628,11 +655,11 @@ def test_a_run_that_died_before_the_moves_ends_untouched(
     assert untouched(book)
 
 
-def test_a_run_that_died_between_two_people_looks_at_the_one_it_had_begun(play: Play) -> None:
-    """The second is begun with the first's answer: a look shows that nothing happened."""
+def test_a_run_that_died_between_two_people_leaves_the_second(play: Play) -> None:
+    """The second is begun with the first's answer, but nothing was done to them."""
     book = gated(play(plan(*PEOPLE)))
     rest = moved(book, "alice")
-    book >> RESUMED << fx.Inspect("bob") >> ev.Inspected(OLD, running=True, ledger=L30)
+    book >> RESUMED
     said = ev.Ended(ev.Outcome.INTERRUPTED, "interrupted")
     book << fx.Prune((*PEOPLE, "zoe"), (rest,)) >> DONE << said
     assert [move.status for move in book.rollout.moves] == [
@@ -649,8 +676,73 @@ def test_a_bake_that_died_starts_over(play: Play, *, under_way: bool) -> None:
     rests = all_moved(book)
     if under_way:
         book << fx.Bake(PEOPLE, NEW, 600.0)
-    book >> RESUMED << fx.Bake(PEOPLE, NEW, 600.0) >> DONE << fx.Promote(NEW) >> DONE
+    book >> RESUMED << fx.Bake(PEOPLE, NEW, 600.0) >> DONE << promote(*PEOPLE) >> DONE
     finish(book, Ends.saying(ev.Outcome.PROMOTED), rests)
+
+
+# A bake of its own.
+
+
+def bake_alone(play: Play) -> Playbook:
+    """Open the bake of two people whom an earlier run moved."""
+    return play(plan(kind=ev.Kind.BAKE, baking=("alice", "bob")))
+
+
+BAKE_ALONE = fx.Bake(("alice", "bob"), NEW, 600.0)
+
+
+def alone(book: Playbook, outcome: ev.Outcome, reason: str) -> None:
+    """Play the end of a bake of its own: nobody's serve or selection was changed."""
+    book << fx.Prune(("zoe",)) >> DONE << ev.Ended(outcome, reason)
+    changing = (fx.Fence, fx.Stop, fx.Select, fx.Start, fx.Restore, fx.RecordVerdict)
+    assert not any(isinstance(effect, changing) for effect in book.performed)
+    assert book.rollout.moves == ()
+
+
+def test_a_bake_of_its_own_promotes_what_an_earlier_run_moved(play: Play) -> None:
+    """It ends what was cut off: watching comes first, and nothing else does."""
+    book = bake_alone(play) << BAKE_ALONE >> DONE << promote() >> DONE
+    alone(book, ev.Outcome.PROMOTED, f"{NEW}: moved alice, bob")
+
+
+def test_a_bake_of_its_own_that_breaks_takes_nobody_back(play: Play) -> None:
+    """Days of work may lie on the new build by now: a person decides, and the host is frozen."""
+    book = bake_alone(play) << BAKE_ALONE >> ev.BakeBroken("bob", Fault.BUILD, "no cookie")
+    how = "`t3safe rollback bob` shows the way back"
+    text = f"bob on {NEW} no longer pairs: no cookie; {how}"
+    book << fx.Freeze(text) >> DONE
+    alone(book, ev.Outcome.NEEDS_HUMAN, text)
+    assert not any(isinstance(effect, fx.Promote) for effect in book.performed)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ev.BakeBroken("bob", Fault.ENVIRONMENT, "no dispatch"),
+        ev.BakeBroken("bob", Fault.HOST, "no dispatch"),
+        host_fault("no dispatch"),
+        build_fault("no dispatch"),
+    ],
+)
+def test_a_bake_of_its_own_that_is_cut_off_is_for_later(play: Play, answer: ev.Answer) -> None:
+    """It is held again by the next run; nothing is frozen for it."""
+    book = bake_alone(play) << BAKE_ALONE >> answer
+    alone(book, ev.Outcome.LATER, "not promoted, the bake was cut off: no dispatch")
+    assert not any(isinstance(effect, fx.Freeze | fx.Promote) for effect in book.performed)
+
+
+def test_a_bake_of_its_own_that_died_starts_over(play: Play) -> None:
+    """Time that nobody watched proves nothing."""
+    book = bake_alone(play) << BAKE_ALONE >> RESUMED << BAKE_ALONE >> DONE << promote() >> DONE
+    alone(book, ev.Outcome.PROMOTED, f"{NEW}: moved alice, bob")
+
+
+def test_a_bake_of_its_own_that_cannot_freeze_says_so(play: Play) -> None:
+    """The two reasons are told together."""
+    book = bake_alone(play) << BAKE_ALONE >> ev.BakeBroken("alice", Fault.BUILD, "no cookie")
+    text = f"alice on {NEW} no longer pairs: no cookie; `t3safe rollback alice` shows the way back"
+    book << fx.Freeze(text) >> host_fault("disk full")
+    alone(book, ev.Outcome.NEEDS_HUMAN, f"{text}; then freeze failed: disk full")
 
 
 @pytest.mark.parametrize("done", range(3))
@@ -659,7 +751,7 @@ def test_an_end_that_died_is_ended_again(play: Play, done: int) -> None:
     book = play(plan(*PEOPLE))
     rests = all_moved(book)
     book << fx.Bake(PEOPLE, NEW, 600.0) >> DONE
-    last: list[fx.Effect] = [fx.Promote(NEW), fx.Prune((*PEOPLE, "zoe"), rests)]
+    last: list[fx.Effect] = [promote(*PEOPLE), fx.Prune((*PEOPLE, "zoe"), rests)]
     for effect in last[:done]:
         book << effect >> DONE
     if done < 2:
@@ -686,7 +778,7 @@ def at(stage: Stage) -> Rollout:
             moves=(changed(rollout.moves[0], online=online, status=status),),
             controls_todo=(fx.Rehearse(OLD, subjects(alice="r1.0002")),),
             verdict=Verdict(NEW, Ruling.PASSED),
-            closing=(fx.Promote(NEW),),
+            closing=(promote("alice"),),
             ending=INTERRUPTED,
         )
     effect = decide(rollout)
@@ -796,6 +888,44 @@ STATUSES = (
 )
 
 
+def test_a_copy_without_a_name_cannot_follow() -> None:
+    """Nobody could be rehearsed on it."""
+    with pytest.raises(InvalidEvent, match="Snapshotted is no answer while snapshotting"):
+        evolve(at(Stage.SNAPSHOTTING), ev.Finished(1, snapshot(""), NOW))
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("stranger", ["bob", "zoe", ""])
+def test_a_bake_that_breaks_for_a_stranger_cannot_follow(stranger: str, fault: Fault) -> None:
+    """Whoever is not watched cannot be seen to lose pairing, whoever is at fault."""
+    rollout = opened(plan("alice", "bob"))
+    moves = tuple(
+        changed(move, status=status)
+        for move, status in zip(rollout.moves, (Status.MOVED, Status.DEFERRED), strict=True)
+    )
+    rollout = changed(rollout, stage=Stage.BAKING, moves=moves)
+    for baking in (rollout, opened(plan(kind=ev.Kind.BAKE, baking=("alice",)))):
+        effect = decide(baking)
+        assert effect == fx.Bake(("alice",), NEW, 600.0)
+        under_way = evolve(baking, ev.Started(1, fx.Bake(("alice",), NEW, 600.0), NOW))
+        broken = ev.BakeBroken(stranger, fault, "no cookie")
+        with pytest.raises(InvalidEvent, match=f"'{stranger}' is not in this bake"):
+            evolve(under_way, ev.Finished(1, broken, NOW))
+
+
+@pytest.mark.parametrize("kind", ev.Kind)
+def test_a_plan_moves_nobody_twice(kind: ev.Kind) -> None:
+    """The second move of a person would begin from where the first has left them."""
+    with pytest.raises(InvalidEvent, match=r"moves each person once, not \['a', 'b', 'a'\]"):
+        opened(plan("a", "b", "a", kind=kind, baking=("c",)))
+
+
+def test_a_bake_of_its_own_watches_somebody() -> None:
+    """Only a rollout that baked promotes, and of nobody there is nothing to bake."""
+    with pytest.raises(InvalidEvent, match="a bake of its own watches somebody"):
+        opened(plan("alice", kind=ev.Kind.BAKE))
+
+
 def test_an_invalid_event_is_a_value_error() -> None:
     """It is a defect of ours or damage, never an error of the outside world."""
     assert issubclass(InvalidEvent, ValueError)
@@ -804,7 +934,7 @@ def test_an_invalid_event_is_a_value_error() -> None:
 @pytest.mark.parametrize(
     ("members", "values"),
     [
-        (list(ev.Kind), "run drain check back"),
+        (list(ev.Kind), "run drain check back bake"),
         (list(ev.Readiness), "idle busy not-running"),
         (list(Fault), "build host environment later"),
         (list(ev.Outcome), OUTCOMES),

@@ -56,6 +56,10 @@ class SymlinkSelection:
             return Selected(None)
         return Selected(self._build(link, target, f"../{layout.BUILDS}/", person))
 
+    def has_own(self, person: str) -> bool:
+        """Whether a selection of this person's own is there, a fence among them."""
+        return self._read(self._link(person), person) is not None
+
     def select(self, person: str, build: Version) -> None:
         """Let the person's serve and mint be this build, which the store must hold."""
         link = self._link(person)

@@ -1,0 +1,176 @@
+"""The documents say what the code does: commands, statuses, variables, modules, links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from t3safe.domain.narrate import ALERT_WORDS
+from t3safe.entrypoints.cli import cli
+from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.settings import ENVIRONMENT, load
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+RUNBOOK = ROOT / "docs" / "runbook.md"
+ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+DECISIONS = ROOT / "docs" / "adr"
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md")]
+    + [
+        path
+        for folder in ("docs", "fakes", "src", "tests")
+        for path in (ROOT / folder).rglob("*.md")
+    ]
+)
+LOUD = (
+    *ALERT_WORDS,
+    "GATE BROKEN",
+    "NEEDS A HUMAN",
+    "STALE",
+    "DEFERRED TOO LONG",
+    "LAUNCHER RESTORED",
+)
+"""How lines begin that somebody should look at; narrate and operations say them."""
+
+
+def name_of(document: Path) -> str:
+    """Name a document as a person would."""
+    return str(document.relative_to(ROOT))
+
+
+def text_of(document: Path) -> str:
+    """Give the whole text of a document."""
+    return document.read_text(encoding="utf-8")
+
+
+def section(document: Path, heading: str) -> str:
+    """Give what stands below a heading of the second level."""
+    _, found, rest = text_of(document).partition(f"\n## {heading}\n")
+    assert found, f"{name_of(document)} has no section {heading!r}"
+    return rest.partition("\n## ")[0]
+
+
+def first_cells(table: str) -> list[str]:
+    """Give the first cell of each row, heading and rule left out."""
+    rows = re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)
+    return [cell.strip() for cell in rows if set(cell.strip()) - set("-")][1:]
+
+
+def anchors(document: Path) -> set[str]:
+    """Give the anchors of a document's headings, as they are made for links."""
+    headings = re.findall(r"^#+ (.+)$", text_of(document), re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+def command_names() -> set[str]:
+    """Give the names of all commands."""
+    return set(cli.commands)
+
+
+def options_of(command: click.Command) -> set[str]:
+    """Give the long options of a command."""
+    return {name for param in command.params for name in param.opts if name.startswith("--")}
+
+
+def test_readme_lists_every_command_and_no_other() -> None:
+    """The table of commands is that of the command line."""
+    cells = first_cells(section(README, "Commands"))
+    assert sorted(cell.strip("`").split()[0] for cell in cells) == sorted(command_names())
+
+
+def test_readme_gives_every_command_only_options_that_it_has() -> None:
+    """An option in the table is one that the command takes."""
+    for cell in first_cells(section(README, "Commands")):
+        name = cell.strip("`").split()[0]
+        assert set(re.findall(r"--[a-z-]+", cell)) <= options_of(cli.commands[name]), name
+
+
+@pytest.mark.parametrize("document", [README, RUNBOOK], ids=name_of)
+def test_every_exit_status_is_in_the_table(document: Path) -> None:
+    """Status and name stand together, each once, and no other does."""
+    found = re.findall(
+        r"^\| (\d+)(?: \|)? ([A-Z_]+) \|", section(document, "Exit statuses"), re.MULTILINE
+    )
+    assert found == [(str(status.value), status.name) for status in Exit]
+
+
+def test_readme_names_every_environment_variable_with_its_key() -> None:
+    """The table of variables is that of the settings."""
+    table = section(README, "Files and environment")
+    found = re.findall(r"^\| `(T3_[A-Z_]+)` \| `([a-z_]+)` \|", table, re.MULTILINE)
+    assert dict(found) == ENVIRONMENT
+
+
+def test_the_example_of_a_configuration_is_one(tmp_path: Path) -> None:
+    """What README shows can be copied into the file."""
+    found = re.search(r"```toml\n(.*?)```", section(README, "Configuration"), re.DOTALL)
+    assert found
+    file = tmp_path / "config.toml"
+    file.write_text(found[1], encoding="utf-8")
+    assert load(file, {}).policy.window is not None
+
+
+@pytest.mark.parametrize("words", LOUD)
+def test_the_runbook_has_a_part_for_every_loud_line(words: str) -> None:
+    """Whoever is woken by a line finds it as a heading, and what to do there."""
+    alerts = section(RUNBOOK, "Alerts")
+    _, found, rest = alerts.partition(f"\n### {words}\n")
+    assert found
+    assert "do" in rest.partition("\n### ")[0].lower()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    """A relative link names a file that is there, and a heading that it has."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(document)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (document.parent / path).resolve() if path else document
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_command_that_a_document_names_exists(document: Path) -> None:
+    """`t3safe WORD` is typed as it stands there."""
+    text = text_of(document)
+    blocks = "\n".join(re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    named = re.findall(r"`t3safe ([a-z-]+)", text)
+    named += re.findall(r"^t3safe ([a-z-]+)", blocks, re.MULTILINE)
+    assert set(named) <= command_names()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_path_of_the_project_that_a_document_names_exists(document: Path) -> None:
+    """A path below a folder of the project is that of a file or folder."""
+    named = re.findall(r"`((?:src|tests|fakes|docs|requirements)/[\w./-]*)`", text_of(document))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_list_of_decisions_is_whole() -> None:
+    """Every decision is listed with its title, in order, and no other."""
+    pages = sorted(DECISIONS.glob("[0-9]*.md"))
+    titles = [text_of(page).partition("\n")[0].removeprefix("# ") for page in pages]
+    listed = re.findall(r"\[(\d+)\]\(([^)]+)\) \| (.+) \|", text_of(DECISIONS / "README.md"))
+    assert [file for _, file, _ in listed] == [page.name for page in pages]
+    assert [f"{number}: {title}" for number, _, title in listed] == titles
+
+
+def test_the_map_names_every_module() -> None:
+    """Whoever looks for a module finds it: each package of adapters, each module beside them."""
+    package = ROOT / "src" / "t3safe"
+    text = section(ARCHITECTURE, "What lives where")
+    modules = [
+        path
+        for folder in (package, package / "domain", package / "adapters", package / "entrypoints")
+        for path in folder.iterdir()
+        if (path.suffix == ".py" and path.name != "__init__.py")
+        or (folder.name == "adapters" and (path / "__init__.py").exists())
+    ]
+    assert [path.name for path in modules if f"{path.name}`" not in text] == []
