@@ -43,7 +43,7 @@ demo: setup ## Show five nights on real parts (needs npm)
 
 .PHONY: test
 test: setup ## Run the whole suite that needs no Docker
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not docker'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not docker'
 
 .PHONY: lint
 lint: setup ## Check style, format and the rules between folders
@@ -57,7 +57,7 @@ types: setup ## Check types, strictly, tests included
 
 .PHONY: cover
 cover: setup ## Prove that unit and property tests reach every branch of the domain
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup tests/unit tests/property \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/unit tests/property \
 		--cov=t3safe.domain --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 .PHONY: check

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from typing import Final
+
+from hypothesis import given, settings
 
 from fakes.playbook import fold
 from t3safe.domain import effects as fx
@@ -14,7 +16,11 @@ from t3safe.domain.rollout import Rollout, decide
 from tests.property.traces import PEOPLE, Trace, traces
 from tests.unit.domain.plans import L32, NEW, OLD
 
+EXAMPLES: Final = max(200, settings.default.max_examples if settings.default else 0)
+"""A rollout takes 3 ms; trouble on the way back comes in one of ten, so 100 would see little."""
 
+
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_every_rollout_ends_and_is_the_fold_of_its_journal(trace: Trace) -> None:
     """`decide` and `evolve` are total and deterministic; fold the journal to resume."""
@@ -22,6 +28,7 @@ def test_every_rollout_ends_and_is_the_fold_of_its_journal(trace: Trace) -> None
     assert trace.rollout.closed
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_without_crashes_a_rollout_ends_within_its_budget(trace: Trace) -> None:
     """Rule 6: an effect is tried `attempts_max` times.  Each person has at most 9 steps forward,
@@ -34,6 +41,7 @@ def test_without_crashes_a_rollout_ends_within_its_budget(trace: Trace) -> None:
         assert len(trace.effects) <= most * plan.attempts_max
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_the_same_effect_is_not_tried_beyond_its_attempts(trace: Trace) -> None:
     """Rule 6: an effect is tried `attempts_max` times, unless it is the build's own fault."""
@@ -49,6 +57,7 @@ def test_the_same_effect_is_not_tried_beyond_its_attempts(trace: Trace) -> None:
             assert not isinstance(before, fx.Bake)
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_one_person_at_a_time(trace: Trace) -> None:
     """Rule 2: one person at a time; no effect is about anybody but the one in transition."""
@@ -59,6 +68,7 @@ def test_one_person_at_a_time(trace: Trace) -> None:
             assert _person(state.pending) == moving[0]
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_nobody_is_touched_before_the_gate_has_passed(trace: Trace) -> None:
     """Rule 1, I3: nobody is touched before the candidate has passed the gate on a copy of every
@@ -83,6 +93,7 @@ def test_nobody_is_touched_before_the_gate_has_passed(trace: Trace) -> None:
     assert not touched or EMPTY in good
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_nobody_is_stopped_who_was_not_just_seen_idle(trace: Trace) -> None:
     """I4: a user with work in flight is never interrupted; asked again right before the fence."""
@@ -102,6 +113,7 @@ def test_nobody_is_stopped_who_was_not_just_seen_idle(trace: Trace) -> None:
             assert who in fenced
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_the_new_build_is_selected_only_with_a_rollback_point(trace: Trace) -> None:
     """Restores come from a snapshot taken at rest after the stop; without one there is no move.
@@ -121,6 +133,7 @@ def test_the_new_build_is_selected_only_with_a_rollback_point(trace: Trace) -> N
             assert known is None or points[effect.person].ledger.known_to(known)
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_nothing_is_restored_before_it_is_quarantined(trace: Trace) -> None:
     """I2: what the failed build wrote is kept in quarantine before the set is replaced."""
@@ -137,6 +150,7 @@ def test_nothing_is_restored_before_it_is_quarantined(trace: Trace) -> None:
             assert kept[who] > started.get(who, -1)
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_only_what_was_baked_is_promoted(trace: Trace) -> None:
     """Rule 4: only a rollout that moved somebody bakes, and only one that baked promotes."""
@@ -160,6 +174,7 @@ def test_only_what_was_baked_is_promoted(trace: Trace) -> None:
     assert (trace.ended.outcome is not ev.Outcome.PROMOTED) or trace.answered(fx.Promote)
 
 
+@settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
 def test_a_person_who_was_rolled_back_ends_the_rollout(trace: Trace) -> None:
     """Rule 3: the host is frozen, everybody else stays, nothing is promoted; and the build is
@@ -182,6 +197,7 @@ def test_a_person_who_was_rolled_back_ends_the_rollout(trace: Trace) -> None:
         assert not refused
 
 
+@settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
 def test_a_build_is_refused_in_production_only_for_what_it_did_itself(trace: Trace) -> None:
     """I6: somebody whom it was selected for must have met its own fault, as told by an answer."""
@@ -198,6 +214,7 @@ def test_a_build_is_refused_in_production_only_for_what_it_did_itself(trace: Tra
             assert any(reason.startswith(f"in production, {who}: ") and met[who] for who in met)
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_after_one_who_could_not_be_moved_nobody_is_begun_or_promoted(trace: Trace) -> None:
     """What gave up one move, or kept the dispatch from being asked, may be in everybody's way."""
@@ -214,6 +231,7 @@ def test_after_one_who_could_not_be_moved_nobody_is_begun_or_promoted(trace: Tra
         assert not trace.answered(fx.Promote)
 
 
+@settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
 def test_the_last_resort_chooses_no_build_over_a_serve_that_runs(trace: Trace) -> None:
     """I1, rule 5 of the moves: a serve behind the fence is stopped and looked at again, once; what
@@ -241,6 +259,7 @@ def test_the_last_resort_chooses_no_build_over_a_serve_that_runs(trace: Trace) -
             assert stops[move.person] <= 1
 
 
+@settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
 def test_the_old_build_is_not_selected_on_what_a_look_says_it_does_not_know(trace: Trace) -> None:
     """I1: what was seen last, and not replaced since, decides; also in the last resort."""
@@ -266,6 +285,7 @@ def test_the_old_build_is_not_selected_on_what_a_look_says_it_does_not_know(trac
             assert not seen[who].restoring
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_where_the_old_build_does_not_pair_either_nothing_is_held_against_the_new(
     trace: Trace,
@@ -280,6 +300,7 @@ def test_where_the_old_build_does_not_pair_either_nothing_is_held_against_the_ne
         assert trace.answered(fx.Freeze)
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_whoever_was_fenced_is_let_go_or_a_human_is_called(trace: Trace) -> None:
     """I1, I6: a fence that stays is the loudest end there is."""
@@ -293,6 +314,7 @@ def test_whoever_was_fenced_is_let_go_or_a_human_is_called(trace: Trace) -> None
         assert not any(isinstance(effect, fx.Fence) for effect in last.values())
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_after_a_crash_a_look_comes_before_anything_else(trace: Trace) -> None:
     """Rule 6 of the moves: an effect without an answer is unknown, so look before acting."""
@@ -304,6 +326,7 @@ def test_after_a_crash_a_look_comes_before_anything_else(trace: Trace) -> None:
             after = isinstance(event, ev.Resumed)
 
 
+@settings(max_examples=EXAMPLES)
 @given(trace=traces())
 def test_nobody_new_is_begun_after_a_crash_or_a_wish_to_stop(trace: Trace) -> None:
     """Rule 5: nobody new is begun; whoever is in between is settled."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from attrs import define, field
-from hypothesis import given, note
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from fakes.playbook import NOW, fold
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
-from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Status
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
@@ -23,6 +22,8 @@ from tests.unit.domain.plans import L30, L32, NEW, OLD, plan, rehearsal
 T = TypeVar("T")
 
 _LUCK = st.sampled_from([*[Luck.DONE] * 30, *Luck])
+_NIGHTS: Final = max(300, settings.default.max_examples if settings.default else 0)
+
 _TROUBLE_MAX = 6
 """After so many misfortunes everything goes well, so that every rollout comes to an end."""
 
@@ -37,6 +38,10 @@ class Night:
     draw: st.DataObject
     luck: st.SearchStrategy[Luck] = _LUCK
     trouble: int = 0
+    healthy: int = 0
+    """So many effects go well before misfortunes may begin."""
+    unmigrated: int = 0
+    """So many effects pass before a serve or a mint may come to migrate a set."""
     performed: list[tuple[fx.Effect, ev.Answer | None]] = field(factory=list)
 
     def take(self, event: ev.Event) -> None:
@@ -54,7 +59,8 @@ class Night:
                 assert fold(self.journal) == self.rollout
                 return decided
             self._step(decided)
-            self.world.live(minting=self.draw.draw(st.booleans()))
+            late = len(self.performed) >= self.unmigrated
+            self.world.live(minting=late and self.draw.draw(st.booleans()))
             assert not self.world.defects
         raise AssertionError("no end within 2000 steps")
 
@@ -84,7 +90,7 @@ class Night:
         }
 
     def _drawn(self, strategy: st.SearchStrategy[T], well: T) -> T:
-        if self.trouble >= _TROUBLE_MAX:
+        if self.trouble >= _TROUBLE_MAX or len(self.performed) < self.healthy:
             return well
         drawn = self.draw.draw(strategy)
         self.trouble += drawn != well
@@ -112,8 +118,11 @@ class Night:
 def night(
     draw: st.DataObject, chosen: ev.Plan, world: World, luck: st.SearchStrategy[Luck] = _LUCK
 ) -> Night:
-    """Open the plan in the world."""
-    return Night(world, opened(chosen), [ev.Opened(chosen, NOW)], draw, luck)
+    """Open the plan in the world; any stretch of the night may be healthy at first."""
+    stretch = st.integers(0, 8 + 9 * len(chosen.moves))
+    healthy, unmigrated = draw.draw(stretch), draw.draw(stretch)
+    journal: list[ev.Event] = [ev.Opened(chosen, NOW)]
+    return Night(world, opened(chosen), journal, draw, luck, 0, healthy, unmigrated)
 
 
 def serves(*people: str, build: Version = OLD, ledger: SetLedger = L30) -> dict[str, Set]:
@@ -128,7 +137,6 @@ _RUNS = st.builds(
     st.just("carol"),
     attempts_max=st.sampled_from([1, 3]),
     kind=st.sampled_from([ev.Kind.RUN, ev.Kind.DRAIN]),
-    on_person_failure=st.sampled_from(OnPersonFailure),
 )
 
 
@@ -163,6 +171,7 @@ def check_end(game: Night, ended: ev.Ended) -> None:
                 assert state.selected == move.plan.old
 
 
+@settings(max_examples=3 * _NIGHTS)
 @given(data=st.data(), chosen=_RUNS, world=worlds())
 def test_a_run_keeps_the_promise_whatever_happens(
     data: st.DataObject, chosen: ev.Plan, world: World
@@ -194,6 +203,7 @@ def test_without_faults_a_run_says_what_happened(
         assert ended.outcome is ev.Outcome.PROMOTED
 
 
+@settings(max_examples=_NIGHTS)
 @given(data=st.data(), attempts_max=st.sampled_from([1, 3]), broken=st.booleans())
 def test_going_back_on_purpose_keeps_the_promise(
     data: st.DataObject, attempts_max: int, *, broken: bool
@@ -216,6 +226,7 @@ def test_going_back_on_purpose_keeps_the_promise(
     check_end(game, game.play())
 
 
+@settings(max_examples=_NIGHTS)
 @given(data=st.data(), knows=st.sampled_from([None, L30, L32]), present=st.sampled_from([L30, L32]))
 def test_going_back_without_a_snapshot_keeps_the_promise(
     data: st.DataObject, knows: SetLedger | None, present: SetLedger

@@ -31,7 +31,7 @@ _PAIRINGS = st.one_of(
 _LEDGERS = st.sampled_from([L30, L30, L32, STRANGE])
 _INSPECTED = st.builds(
     ev.Inspected,
-    selected=st.sampled_from([None, OLD, NEW, Version.parse("0.0.26")]),
+    selected=st.sampled_from([None, None, None, OLD, NEW, Version.parse("0.0.26")]),
     running=st.booleans(),
     ledger=st.none() | _LEDGERS,
     restoring=st.booleans(),
@@ -75,6 +75,25 @@ def good_answers(effect: fx.Effect) -> st.SearchStrategy[ev.Answer]:
             return _DONE
 
 
+def best_answer(effect: fx.Effect) -> ev.Answer:
+    """Answer as on a healthy night."""
+    match effect:
+        case fx.Assess():
+            return ev.Assessed(ev.Readiness.IDLE)
+        case fx.Verify():
+            return ev.Paired()
+        case fx.SnapshotOnline(snapshot=name) | fx.SnapshotAtRest(snapshot=name):
+            return ev.Snapshotted(name, L30, 1)
+        case fx.Rehearse(build, subjects):
+            return ev.Rehearsed(tuple(rehearsal(one.person, build) for one in subjects))
+        case fx.Quarantine(snapshot=name):
+            return ev.Quarantined(name)
+        case fx.Inspect():
+            return ev.Inspected(OLD, running=True, ledger=L30)
+        case _:
+            return ev.Done()
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> ev.Plan:
     """Draw a plan of any kind; what a kind does not use is left empty, as it is in production."""
@@ -90,7 +109,7 @@ def plans(draw: st.DrawFn) -> ev.Plan:
         candidate=NEW,
         base=OLD,
         moves=tuple(ev.MovePlan(who, OLD, NEW, restore, known) for who in people),
-        attempts_max=draw(st.sampled_from([1, 3])),
+        attempts_max=draw(st.sampled_from([1, 1, 3])),
         on_person_failure=draw(st.sampled_from(OnPersonFailure)),
         force=back and draw(st.booleans()),
         everybody=PEOPLE,
@@ -137,13 +156,30 @@ class Trace:
         ]
 
 
+def _any_answer(effect: fx.Effect, happens: str) -> st.SearchStrategy[ev.Answer]:
+    return _FAILED if happens == "fail" else good_answers(effect)
+
+
 _HAPPENINGS = st.sampled_from([*["answer"] * 12, "fail", "fail", "crash", "stop"])
+_BAD_LUCK = st.sampled_from([*["answer"] * 5, "fail", "fail", "crash"])
+"""One misfortune seldom comes alone: for whoever is on the new build, or on the way back."""
+
+
+def _happenings(rollout: Rollout, *, unlucky: bool) -> st.SearchStrategy[str]:
+    move = rollout.current
+    return _BAD_LUCK if unlucky and move is not None and move.exposed else _HAPPENINGS
 
 
 @st.composite
 def traces(draw: st.DrawFn) -> Trace:
-    """Draw a plan and drive it to its end; a journal may hold up to four crashes."""
+    """Draw a plan and drive it to its end; a journal may hold up to four crashes.
+
+    It begins with a healthy stretch of any length, so that trouble meets every step alike and not
+    the first ones above all.
+    """
     plan = draw(plans())
+    unlucky = draw(st.booleans())
+    healthy = draw(st.integers(0, 8 + 9 * len(plan.moves)))
     trace = Trace(opened(plan), [ev.Opened(plan, NOW)])
     bound = 60 * (1 + len(plan.moves)) * plan.attempts_max
     for _ in range(bound * 5):
@@ -152,7 +188,8 @@ def traces(draw: st.DrawFn) -> Trace:
         if isinstance(decided, ev.Ended):
             trace.take(ev.Closed(decided, NOW))
             return trace
-        happens = draw(_HAPPENINGS)
+        smooth = len(trace.effects) < healthy
+        happens = "answer" if smooth else draw(_happenings(trace.rollout, unlucky=unlucky))
         if happens == "stop":
             trace.take(ev.StopAsked(NOW))
             continue
@@ -163,7 +200,7 @@ def traces(draw: st.DrawFn) -> Trace:
             trace.answers.append(None)
             trace.take(ev.Resumed(NOW))
             continue
-        answer = draw(_FAILED if happens == "fail" else good_answers(decided))
+        answer = best_answer(decided) if smooth else draw(_any_answer(decided, happens))
         trace.answers.append(answer)
         trace.take(ev.Finished(trace.rollout.seq, answer, NOW))
     raise AssertionError(f"no end within {bound * 5} steps")
