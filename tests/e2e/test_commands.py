@@ -20,7 +20,6 @@ from fakes.packages import FakeRelease, release_like
 from fakes.registry import Trouble
 from t3safe.entrypoints.exits import Exit
 
-
 OLD = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
 NEW = release_like("0.0.25-nightly.20260608.497", native=False)
 BASICS = {

@@ -95,6 +95,9 @@ def _lines(before: Rollout | None, event: ev.Event, after: Rollout) -> Iterator[
 
 
 def _opening(plan: ev.Plan) -> Line:
+    if plan.kind is ev.Kind.BACK:
+        told = ", ".join(f"{move.person} from {move.old} to {move.new}" for move in plan.moves)
+        return Line(Level.INFO, f"going back on purpose: {told}; {plan.kind} {plan.run}")
     people = (*(f"{move.person} ({move.old})" for move in plan.moves), *plan.baking)
     who = ", ".join(people) or "nobody"
     return Line(Level.INFO, f"candidate: {plan.candidate} for {who}; {plan.kind} {plan.run}")
@@ -200,7 +203,7 @@ def _changes(before: Rollout, after: Rollout) -> Iterator[Line]:
         if new.goal is not old.goal:
             yield from _turned(new)
         if new.status is not old.status and new.settled:
-            yield _settled(new)
+            yield _settled(new, after.plan.kind)
 
 
 def _turned(move: Move) -> Iterator[Line]:
@@ -220,9 +223,11 @@ def _turned(move: Move) -> Iterator[Line]:
             assert_never(never)
 
 
-def _settled(move: Move) -> Line:
+def _settled(move: Move, kind: ev.Kind) -> Line:
     who, plan = move.person, move.plan
     match move.status:
+        case Status.MOVED if kind is ev.Kind.BACK:
+            return Line(Level.INFO, f"took {who} back to {plan.new}, pairing verified", who)
         case Status.MOVED:
             return Line(Level.INFO, f"moved {who} to {plan.new}, pairing verified", who)
         case Status.KEPT:

@@ -310,7 +310,7 @@ def _known(rollout: Rollout | None) -> Rollout:
 def freeze(app: App, reason: str) -> None:
     """Let no run act until `thaw`."""
     with app.acting("run") as wired:
-        wired.host.perform.switch.freeze(f"{reason} (by {_who()})")
+        wired.host.perform.switch.freeze(f"{_who()}: {reason}")
         wired.say(frozen_line(wired.host.perform.switch.frozen(), _holding(wired)))
 
 

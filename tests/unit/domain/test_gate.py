@@ -172,7 +172,7 @@ def test_every_node_in_the_range_is_taken(node: str) -> None:
     "engines", [">= 24.10", "^ 22.16 || >=  24.10", ">=24.10", "> 24.9 < 25", "~ 24.11"]
 )
 def test_a_range_is_read_with_or_without_a_blank_after_its_operators(engines: str) -> None:
-    """npm takes both, so a package that writes either is not refused for it."""
+    """Either is a range to npm, so a package that writes either is not refused for it."""
     assert judge_identity(BUILD, evolve(IDENTITY, engines=engines)).passed
     assert not judge_identity(BUILD, evolve(IDENTITY, engines=engines, node="20.19.0")).passed
 

@@ -212,9 +212,7 @@ def test_the_next_person_is_tried_when_one_was_broken_before(play: Play) -> None
     book << Ends.saying(ev.Outcome.LATER, "alice: 500 from the serve", "bob: a turn is in flight")
 
 
-@pytest.mark.parametrize(
-    "answer", [ENVIRONMENT, ev.Failed(Fault.ENVIRONMENT, "no answer on 3780")]
-)
+@pytest.mark.parametrize("answer", [ENVIRONMENT, ev.Failed(Fault.ENVIRONMENT, "no answer on 3780")])
 def test_a_dispatch_that_cannot_be_asked_ends_the_run_untouched(
     play: Play, answer: ev.Answer
 ) -> None:

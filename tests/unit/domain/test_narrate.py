@@ -376,3 +376,16 @@ def test_a_frozen_host_says_so_on_every_run() -> None:
     assert str(frozen_line("look first", "0.0.24")) == (
         "FROZEN (look first); holding at 0.0.24; `t3safe thaw` resumes"
     )
+
+
+def test_going_back_on_purpose_is_told_as_that() -> None:
+    """Nobody who asked to go back reads of a candidate, or of an alarm."""
+    plan = ev.Plan("r1", ev.Kind.BACK, OLD, NEW, (ev.MovePlan("alice", NEW, OLD),), force=True)
+    begun = opened(plan)
+    (line,) = tell(None, ev.Opened(plan, NOW), begun)
+    assert str(line) == f"going back on purpose: alice from {NEW} to {OLD}; back r1"
+    (move,) = begun.moves
+    arrived = changed(begun, moves=(changed(move, status=Status.MOVED, todo=()),))
+    lines = tell(begun, ev.Finished(1, ev.Done(), NOW), arrived)
+    assert [str(line) for line in lines] == [f"took alice back to {OLD}, pairing verified"]
+    assert not any(line.alert for line in lines)
