@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,9 +68,9 @@ def test_no_line_without_an_alert_holds_an_alert_word(trace: Trace) -> None:
 
 @given(trace=traces())
 def test_each_alert_word_is_said_when_it_is_meant_and_only_then(trace: Trace) -> None:
-    """Rule 1: of a person who is turned back, is back, or could not be brought back; of a freeze."""
-    said = [(before, event, after, line.alert) for before, event, after, line in told(trace)]
-    for before, event, after, alert in said:
+    """Rule 1: of whoever is turned back, is back, or could not be brought back; of a freeze."""
+    said = [(before, event, line.alert) for before, event, _, line in told(trace)]
+    for before, event, alert in said:
         if alert == "FROZEN":
             assert isinstance(event, ev.Finished)
             assert event.answer == ev.Done()
@@ -93,6 +95,6 @@ def _turns(trace: Trace, goal: Goal) -> int:
     states = [opened(first.plan), *trace.states]
     return sum(
         old.goal is not goal and new.goal is goal
-        for before, after in zip(states, states[1:], strict=False)
+        for before, after in pairwise(states)
         for old, new in zip(before.moves, after.moves, strict=True)
     )

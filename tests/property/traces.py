@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 from attrs import define, field
 from hypothesis import strategies as st
 
@@ -161,7 +162,7 @@ def _any_answer(effect: fx.Effect, happens: str) -> st.SearchStrategy[ev.Answer]
 
 
 _HAPPENINGS = st.sampled_from([*["answer"] * 12, "fail", "fail", "crash", "stop"])
-_BAD_LUCK = st.sampled_from([*["answer"] * 5, "fail", "fail", "crash"])
+_BAD_LUCK = st.sampled_from([*["answer"] * 6, "fail", "fail", "crash"])
 """One misfortune seldom comes alone: for whoever is on the new build, or on the way back."""
 
 
@@ -170,16 +171,35 @@ def _happenings(rollout: Rollout, *, unlucky: bool) -> st.SearchStrategy[str]:
     return _BAD_LUCK if unlucky and move is not None and move.exposed else _HAPPENINGS
 
 
+def _before(effect: fx.Effect) -> bool:
+    """Whether an effect is the pairing on the old build, before anything is touched."""
+    return isinstance(effect, fx.Verify) and effect.build == OLD
+
+
+_TURNS: list[type[fx.Effect] | None] = [
+    None,
+    None,
+    fx.Stop,
+    fx.SnapshotAtRest,
+    fx.Select,
+    fx.Start,
+    fx.Verify,
+    fx.Verify,
+]
+"""At which step of the first way forward all begins to go wrong; None: anywhere, or nowhere."""
+
+
 @st.composite
 def traces(draw: st.DrawFn) -> Trace:
     """Draw a plan and drive it to its end; a journal may hold up to four crashes.
 
-    It begins with a healthy stretch of any length, so that trouble meets every step alike and not
-    the first ones above all.
+    It begins with a healthy stretch, so that trouble meets every step alike and not the first ones
+    above all.  Three of four stretches end with a step of somebody's way forward that fails.
     """
-    plan = draw(plans())
+    plan, turn = draw(plans()), draw(st.sampled_from(_TURNS))
+    plan = plan if turn is None else attrs.evolve(plan, attempts_max=1)
     unlucky = draw(st.booleans())
-    healthy = draw(st.integers(0, 8 + 9 * len(plan.moves)))
+    healthy = draw(st.integers(0, 8 + 9 * len(plan.moves))) if turn is None else 10_000
     trace = Trace(opened(plan), [ev.Opened(plan, NOW)])
     bound = 60 * (1 + len(plan.moves)) * plan.attempts_max
     for _ in range(bound * 5):
@@ -190,6 +210,8 @@ def traces(draw: st.DrawFn) -> Trace:
             return trace
         smooth = len(trace.effects) < healthy
         happens = "answer" if smooth else draw(_happenings(trace.rollout, unlucky=unlucky))
+        if smooth and isinstance(decided, turn or ()) and not _before(decided):
+            happens, healthy, smooth = "fail", 0, False
         if happens == "stop":
             trace.take(ev.StopAsked(NOW))
             continue
