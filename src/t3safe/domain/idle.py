@@ -1,6 +1,6 @@
 """The idle rule: may this person's serve be stopped now?
 
-Rules (design section 7; in-flight marks as measured on real releases):
+Rules (the marks of a turn in flight as measured on real releases):
 
 1. Busy while a turn is in flight (`running` with an active turn, or a turn still `pending`), while
    an approval or an input is pending, or while the last activity is younger than the quiet time.
