@@ -171,7 +171,7 @@ def check_end(game: Night, ended: ev.Ended) -> None:
                 assert state.selected == move.plan.old
 
 
-@settings(max_examples=3 * _NIGHTS)
+@settings(max_examples=2 * _NIGHTS)
 @given(data=st.data(), chosen=_RUNS, world=worlds())
 def test_a_run_keeps_the_promise_whatever_happens(
     data: st.DataObject, chosen: ev.Plan, world: World
