@@ -22,7 +22,7 @@ from tests.unit.domain.plans import L30, L32, NEW, OLD, plan, rehearsal
 T = TypeVar("T")
 
 _LUCK = st.sampled_from([*[Luck.DONE] * 12, *Luck])
-_NIGHTS: Final = max(300, settings.default.max_examples if settings.default else 0)
+_NIGHTS: Final = 2 * (settings.default.max_examples if settings.default else 100)
 
 _TROUBLE_MAX = 6
 """After so many misfortunes everything goes well, so that every rollout comes to an end."""

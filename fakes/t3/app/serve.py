@@ -96,6 +96,7 @@ def _leave(status: int) -> NoReturn:
 def _install_signals(build: Build) -> None:
     # Whoever started this may have it ignored (nohup does); t3 dies of it all the same.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
     def stop(_number: int, _frame: object) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_IGN)
