@@ -15,7 +15,6 @@ stranger who sends a byte a second would be listened to for hours.
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import socket
 import time
@@ -25,6 +24,8 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
+
+from t3safe.adapters._support.bodies import json_object
 
 BODY_MAX: Final = 256 * 1024
 """Bytes; a session is some hundred."""
@@ -86,11 +87,7 @@ class Answer:
 
     def json(self) -> Mapping[str, Any]:
         """The body as a JSON object, an empty one when it is none."""
-        try:
-            found = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return json_object(self.body)
 
 
 @frozen

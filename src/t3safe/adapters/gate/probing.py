@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from t3safe.adapters._support.bodies import json_object
 from t3safe.domain.gate import DispatchKnowledge, PairingFacts
 
 SESSION: Final = "/api/auth/session"
@@ -43,11 +44,7 @@ class Reply:
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object, an empty one when it is none."""
-        try:
-            found = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return json_object(self.body)
 
 
 @frozen
