@@ -442,11 +442,15 @@ def _unsound(control: tuple[Rehearsal, ...]) -> list[Rehearsal]:
     return [rehearsal for rehearsal in control if not rehearsal.passed]
 
 
+_NUMBERS: Final = re.compile(r"(?=[a-f]*[0-9])[0-9a-f]+")
+"""Ports, counts and ids: what may differ where the trouble is the same."""
+
+
 def _reasons(rehearsals: Iterable[Rehearsal]) -> tuple[str, ...]:
     """Say each trouble once, with everybody whom it met: the evidence holds every single one."""
     groups: dict[tuple[Version, str], list[Rehearsal]] = {}
     for rehearsal in rehearsals:
-        key = rehearsal.build, rehearsal.reason.partition(":")[0]
+        key = rehearsal.build, _NUMBERS.sub("#", rehearsal.reason)
         groups.setdefault(key, []).append(rehearsal)
     return tuple(
         f"{_who(alike)} on {build}: {alike[0].reason}" for (build, _), alike in groups.items()

@@ -787,3 +787,16 @@ def test_rulings_are_named_as_the_journal_keeps_them() -> None:
 def test_a_failed_check_carries_no_notes(judge: Callable[[LiveFacts], CheckResult]) -> None:
     """A note beside a failure would read as an excuse."""
     assert judge(evolve(LIVE, exited=1)).notes == ()
+
+
+def test_troubles_that_differ_are_each_said_of_whom_they_met() -> None:
+    """Only ports and ids may differ where people are named together."""
+    reasons = {"alice": "old rows 12", "bob": "no cookie", "carol": "old rows 7"}
+    failing = tuple(
+        Rehearsal(who, BUILD, (CheckResult(Check.LIVE, passed=False, reason=why),))
+        for who, why in reasons.items()
+    )
+    assert rule(failing, (), OnPersonFailure.REFUSE).reasons == (
+        f"alice, carol on {BUILD}: live: old rows 12",
+        f"bob on {BUILD}: live: no cookie",
+    )
