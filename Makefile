@@ -18,7 +18,7 @@ LOCK_TOOL := uv==0.13.9
 WORKERS ?= 4
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --custom-compile-command 'make lock' --quiet $(UPGRADE)
+	--no-emit-index-url --no-strip-extras --custom-compile-command 'make lock' --quiet $(UPGRADE)
 
 .PHONY: help
 help: ## Show this list
