@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,9 +98,12 @@ def systemctl(*words: str, check: bool = True) -> str:
 def move_in(people: dict[str, dict[str, Any]]) -> None:
     """Give these people a state set each (see `populate`), in place of what they have."""
     for person, holds in people.items():
-        as_person(person, lambda person=person: shutil.rmtree(base(person), ignore_errors=True))
-        given = {"level": 30} | holds
-        as_person(person, lambda person=person, given=given: populate(base(person), **given))
+        as_person(person, partial(_settle, base(person), {"level": 30} | holds))
+
+
+def _settle(folder: Path, holds: dict[str, Any]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    populate(folder, **holds)
 
 
 def start(people: Iterable[str]) -> None:
@@ -149,7 +153,7 @@ def restore(running: Iterable[str] = ()) -> None:
         for path in Path("/home", person).iterdir():
             if path.name not in {".bashrc", ".profile", ".bash_logout"}:
                 _remove(str(path))
-    for path in Path("/var/tmp").glob("t3safe-*"):  # noqa: S108 - where t3safe has its rooms
+    for path in Path("/var/tmp").glob("t3safe-*"):
         _remove(str(path))
     if (KEPT / "host.tar").exists():
         subprocess.run(["tar", "-xpf", str(KEPT / "host.tar"), "-C", "/"], check=True)
@@ -160,7 +164,7 @@ def restore(running: Iterable[str] = ()) -> None:
 
 
 def _remove(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
+    if Path(path).is_dir() and not Path(path).is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         with suppress(FileNotFoundError):
@@ -170,20 +174,17 @@ def _remove(path: str) -> None:
 def registry(command: str, **given: Any) -> object:
     """Steer the registry: publish, tag, untag, fail, mend."""
     deadline = time.monotonic() + 10
-    while True:
+    while time.monotonic() < deadline:
         connection = http.client.HTTPConnection(REGISTRY, timeout=10)
-        try:
+        with closing(connection), suppress(ConnectionRefusedError):
             connection.request("POST", f"/-/fake/{command}", json.dumps(given))
             answer = connection.getresponse()
             body = answer.read()
-            break
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-    if answer.status != 200:
-        raise RuntimeError(body.decode())
-    return json.loads(body)
+            if answer.status != 200:
+                raise RuntimeError(body.decode())
+            return json.loads(body)
+        time.sleep(0.02)
+    raise TimeoutError("the registry does not answer")
 
 
 def sign_in(login: str) -> dict[str, Any]:

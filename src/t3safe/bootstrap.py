@@ -17,11 +17,12 @@ from pathlib import Path
 from attrs import define, evolve, frozen
 from filelock import FileLock, Timeout
 
+from t3safe.adapters._support import transient
 from t3safe.adapters.builds import BuildStore, Npm
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import DispatchPairing, LauncherMint
-from t3safe.adapters.gate import Sandbox, SandboxGate, choose_sandbox
+from t3safe.adapters.gate import Cells, Sandbox, SandboxGate, choose_sandbox
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.people import UserMapPeople
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress
@@ -340,20 +341,27 @@ def _gate(settings: Settings, program: Callable[[Version], Path]) -> ports.Gate:
 def _sandbox(settings: Settings) -> Sandbox:
     """Choose the sandbox; a host with root never falls back to one without isolation in silence."""
     kind = settings.gate.sandbox
-    alone = kind is SandboxKind.AUTO and os.geteuid() == 0 and not settings.shared_user
-    return choose_sandbox(SandboxKind.NAMESPACE.value if alone else kind.value)
+    root = os.geteuid() == 0 and not settings.shared_user
+    if kind is not SandboxKind.AUTO:
+        return choose_sandbox(kind.value)
+    if root:
+        return choose_sandbox(SandboxKind.UNIT if transient.booted() else SandboxKind.NAMESPACE)
+    return choose_sandbox(kind.value)
 
 
 def _sandbox_gate(settings: Settings, program: Callable[[Version], Path]) -> SandboxGate:
     states, gate = _states(settings), settings.gate
-    user = _never_root(settings, gate.user)
+    sandbox = _sandbox(settings)
+    unit = sandbox.kind == SandboxKind.UNIT
+    user = None if unit else _never_root(settings, gate.user)
     return SandboxGate(
         program=program,
         copy_set=_copier(states, user),
         set_size=states.size,
         evidence=settings.state_dir / "evidence",
         tmp=settings.tmpdir,
-        sandbox=_sandbox(settings),
+        sandbox=sandbox,
+        cells=_cells(settings) if unit else None,
         user=user,
         node=gate.node,
         bind_host=gate.bind_host,
@@ -366,6 +374,11 @@ def _sandbox_gate(settings: Settings, program: Callable[[Version], Path]) -> San
         jobs=gate.jobs,
         evidence_keep=gate.evidence_keep,
     )
+
+
+def _cells(settings: Settings) -> Cells:
+    hidden = (settings.state_dir, settings.backup_dest, Path("/etc/t3safe"))
+    return Cells(settings.store, hidden, settings.gate.memory_max)
 
 
 def _copier(states: LocalStateSets, user: str | None) -> Callable[[str, str, Path], None]:

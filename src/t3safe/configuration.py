@@ -24,10 +24,19 @@ class Manager(StrEnum):
     PROCESSES = "processes"
 
 
-class SandboxKind(StrEnum):
-    """What a rehearsal runs in; `auto` takes a network namespace where one can be had."""
+class Isolation(StrEnum):
+    """How npm and people's workers are kept apart; `auto` takes units of systemd where it can."""
 
     AUTO = "auto"
+    UNITS = "units"
+    PROCESSES = "processes"
+
+
+class SandboxKind(StrEnum):
+    """What a rehearsal runs in; `auto` takes a unit of systemd, else a network namespace."""
+
+    AUTO = "auto"
+    UNIT = "unit"
     NAMESPACE = "namespace"
     PLAIN = "plain"
 
@@ -69,7 +78,9 @@ class GateSettings:
     jobs: int = 2
     node: str = "node"
     user: str = "t3safe-gate"
-    """Whom rehearsals run as where we are root: a user who owns nothing, no builds either."""
+    """Whom rehearsals run as where we are root and not in a unit: a user who owns nothing."""
+    memory_max: int = 2 * 1024**3
+    """Bytes of memory for one rehearsal in a unit; a real serve takes up to 305 MB."""
     evidence_keep: int = 20
 
 
@@ -146,6 +157,10 @@ class Settings:
     admin: str = "wizard"
     npm: str = "npm"
     npm_user: str = "t3safe-npm"
+    npm_script_network: bool = False
+    """Whether install scripts see the host's network; node-gyp fetches node's headers where they
+    are not installed.  The dispatch on the loopback believes whoever speaks to it."""
+    isolation: Isolation = Isolation.AUTO
     npm_free_bytes: int = 2 * 1024**3
     t3: str = "/usr/bin/t3"
     """The command by which serves and mints run; may hold `{person}` where people share a user."""

@@ -20,13 +20,13 @@ _IFREQ: Final = "16sh22x"
 """struct ifreq of 64-bit Linux with its flags: 40 bytes."""
 
 
-def confine(*, own_network: bool, account: Account | None) -> None:
+def confine(*, raise_loopback: bool, account: Account | None) -> None:
     """Bring up the namespace's loopback, become the account for good, and adopt every orphan.
 
     Neither this process nor anything that it starts can gain privileges afterwards, and none
     leaves a core file, which would hold secrets.  Raises OSError.
     """
-    if own_network:
+    if raise_loopback:
         _bring_up_loopback()
     if account is not None:
         os.setgroups([])

@@ -37,7 +37,8 @@ class Account:
 class Request:
     """One rehearsal to be held; times in seconds, paths absolute.
 
-    `port` 0 takes a free one.  `deadline` is for one start of the serve, `stop_limit` for one
+    `port` 0 takes a free one.  `raise_loopback` is for a network of its own that has none up.
+    `deadline` is for one start of the serve, `stop_limit` for one
     stop, `step_limit` for one command.  `schema` is what the build made of the empty set, None
     where that is not known.
     """
@@ -48,7 +49,7 @@ class Request:
     folder: str
     host: str
     port: int
-    own_network: bool
+    raise_loopback: bool
     account: Account | None
     deadline: float
     soak: float

@@ -306,7 +306,7 @@ def hold(request: Request) -> Answer:
     """Hold a rehearsal and leave nothing of it running; whatever goes wrong is an answer."""
     try:
         try:
-            confine(own_network=request.own_network, account=request.account)
+            confine(raise_loopback=request.raise_loopback, account=request.account)
             report = Rehearsing(request).run()
         finally:
             processes.end_all()

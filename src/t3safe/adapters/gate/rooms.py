@@ -35,6 +35,8 @@ HEADROOM: Final = 256 * 1024**2
 GROWTH: Final = 2
 """A migration that rewrites every table leaves a log as large as the database beside it."""
 _MIB: Final = 1024**2
+_DYNAMIC: Final = range(61184, 65520)
+"""The users that systemd makes for units (systemd.exec(5)); each lives in a /var/tmp of its own."""
 
 
 def free_bytes(folder: Path) -> int:
@@ -67,7 +69,7 @@ class Rooms:
 
     def sweep(self) -> None:
         """End and delete what an earlier gate left behind (rule 2)."""
-        owners = {os.geteuid()} | ({self.account.uid} if self.account else set())
+        owners = {os.geteuid(), *_DYNAMIC} | ({self.account.uid} if self.account else set())
         try:
             names = [name for name in os.listdir(self.root) if name.startswith(PREFIX)]
         except OSError as error:

@@ -1,8 +1,9 @@
 """What a rehearsal runs in: a command that the worker is started with.
 
-A namespace has a network of its own, so that the serve binds as in production and nobody reaches
-it, and process ids of its own, so that the kernel ends whatever the worker leaves.  Plain is no
-isolation at all: for containers and for hosts without root where no namespace can be had.
+A unit is a transient one of systemd with a user of its own who exists for as long as it does (see
+`cells`).  A namespace has a network of its own, so that the serve binds as in production and nobody
+reaches it, and process ids of its own, so that the kernel ends whatever the worker leaves.  Plain
+is no isolation at all: for containers and for hosts without root where no namespace can be had.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
+from t3safe.adapters._support import transient
 from t3safe.domain.errors import GateError
 
 _PROBE_SECONDS: Final = 10.0
@@ -23,7 +25,8 @@ _NAMESPACES: Final = ("--net", "--pid", "--fork", "--kill-child", "--mount-proc"
 class Sandbox:
     """A kind of sandbox: `prefix` is put before the worker's command.
 
-    With a network of its own the worker brings the loopback device up and every port is free.
+    With a network of its own every port is free; the worker brings the loopback device up, except
+    in a unit, where systemd has done it.
     """
 
     kind: str
@@ -32,6 +35,7 @@ class Sandbox:
 
 
 PLAIN: Final = Sandbox("plain", (), own_network=False)
+UNIT: Final = Sandbox("unit", (), own_network=True)
 
 
 def namespace_sandbox() -> Sandbox:
@@ -41,12 +45,17 @@ def namespace_sandbox() -> Sandbox:
 
 
 def choose_sandbox(kind: str) -> Sandbox:
-    """Give the sandbox of this kind: namespace, plain, or auto for the best that works here.
+    """Give the sandbox of this kind: unit, namespace, plain, or auto for the best that works here.
 
-    Raises GateError when a namespace is asked for and cannot be had.
+    Raises GateError when what is asked for cannot be had.
     """
     if kind == "plain":
         return PLAIN
+    if kind in {"unit", "auto"} and transient.booted():
+        return UNIT
+    if kind == "unit":
+        message = "cannot rehearse in a unit: that needs systemd and root; set the gate's sandbox"
+        raise GateError(message)
     sandbox = namespace_sandbox()
     problem = _problem(sandbox)
     if not problem:

@@ -26,6 +26,8 @@ from typing import Final
 import psutil
 from attrs import field, frozen
 
+from t3safe.adapters.gate import cells as units
+from t3safe.adapters.gate.cells import Cells
 from t3safe.adapters.gate.evidence import Evidence
 from t3safe.adapters.gate.identity import node_program, node_version
 from t3safe.adapters.gate.messages import Account, Report, Request
@@ -65,8 +67,9 @@ class SandboxGate:
         evidence: the folder below which evidence is kept.
         tmp: where sandboxes are made, with room for copies of databases.
         sandbox: what rehearsals run in, see `choose_sandbox`.
+        cells: what units may see, for the sandbox that is a unit; None elsewhere.
         user: whom rehearsals run as when we are root, a user who owns nothing on this host; None
-            is for hosts without root, where they run as we do.
+            where they run as we do, or in a unit, which brings a user of its own.
         node: the node that the units run, a path or a name on our PATH.
         bind_host: where serves bind; production binds 0.0.0.0, and t3 names its cookie by it.
         port: where serves bind in a network of their own; elsewhere any free port is taken.
@@ -90,6 +93,7 @@ class SandboxGate:
     evidence: Path
     tmp: Path
     sandbox: Sandbox
+    cells: Cells | None = None
     user: str | None = None
     node: str = "node"
     bind_host: str = "0.0.0.0"  # noqa: S104 - as production binds
@@ -114,7 +118,7 @@ class SandboxGate:
         Raises GateError when any of the rehearsals could not be held.
         """
         batch = self._batch(build, subjects)
-        batch.rooms.sweep()
+        self._sweep(batch.rooms)
         # The empty set is rehearsed also where nobody asks for it: its ledger is needed.
         nobody = Subject(EMPTY, "")
         first = batch.hold(nobody, None)
@@ -123,6 +127,16 @@ class SandboxGate:
         held |= batch.hold_all(others, first.schema, self._at_a_time())
         Evidence(self.evidence, self.evidence_keep).prune()
         return tuple(held[subject.person] for subject in subjects)
+
+    def _sweep(self, rooms: Rooms) -> None:
+        """End and delete what an earlier gate left behind, units before rooms."""
+        if self.cells is not None:
+            try:
+                units.sweep()
+            except OSError as error:
+                message = f"cannot end the units of an earlier gate: {error}"
+                raise GateError(message) from error
+        rooms.sweep()
 
     def fingerprint(self) -> str:
         """What makes this gate this gate.  Raises GateError when the node tells no version."""
@@ -243,7 +257,8 @@ class _Batch:
                 gate.copy_set(person, subject.snapshot, places.userdata)
             request = self._request(places, size, schema)
             limit = 2 * (request.deadline + request.stop_limit) + request.soak + gate.slack
-            return Workers(gate.sandbox, gate.python).hold(request, whose, limit, self.stop)
+            workers = Workers(gate.sandbox, gate.python, gate.cells)
+            return workers.hold(request, whose, limit, self.stop)
 
     def _request(self, places: Places, size: int, schema: SetLedger | None) -> Request:
         gate = self.gate
@@ -254,7 +269,7 @@ class _Batch:
             folder=str(places.folder),
             host=gate.bind_host,
             port=gate.port if gate.sandbox.own_network else 0,
-            own_network=gate.sandbox.own_network,
+            raise_loopback=gate.sandbox.own_network and gate.cells is None,
             account=self.rooms.account,
             deadline=gate.deadline + gate.deadline_per_gib * size / _GIB,
             soak=gate.soak,

@@ -21,6 +21,9 @@ from typing import IO, Final
 
 from attrs import frozen
 
+from t3safe.adapters._support.transient import Job
+from t3safe.adapters.gate import cells
+from t3safe.adapters.gate.cells import Cells
 from t3safe.adapters.gate.messages import (
     ANSWER_MAX,
     Answer,
@@ -43,26 +46,34 @@ _COMPLAINT_MAX: Final = 600
 
 @frozen
 class Workers:
-    """Holds rehearsals in a sandbox with this Python interpreter; raises GateError alone."""
+    """Holds rehearsals in a sandbox with this Python interpreter; raises GateError alone.
+
+    `cells` is for the sandbox that is a unit.
+    """
 
     sandbox: Sandbox
     python: str
+    cells: Cells | None = None
 
     def hold(self, request: Request, whose: str, limit: float, stop: threading.Event) -> Report:
         """Have one rehearsal held within `limit` seconds, unless `stop` is set before."""
         what = f"cannot rehearse {request.build} on {whose}"
+        job = self._job(request, limit)
         with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaint:
             try:
-                process = self._start(request, said, complaint)
+                process = self._start(request, job, said, complaint)
             except OSError as error:
-                message = f"{what}: {self._command()[0]} cannot be run: {error.strerror}"
+                message = f"{what}: {self._command(job)[0]} cannot be run: {error.strerror}"
                 raise GateError(message) from error
             try:
                 try:
+                    if job is not None and not _admitted(process, job, Path(request.folder)):
+                        message = f"{what}: its unit cannot be started: {_words(complaint)}"
+                        raise GateError(message)
                     status = _wait(process, request, limit, stop)
                 finally:
-                    _end(process, Path(request.folder))
-            except (StubbornError, subprocess.TimeoutExpired) as error:
+                    _end(process, job, Path(request.folder))
+            except (OSError, StubbornError, subprocess.TimeoutExpired) as error:
                 message = f"{what}: its processes do not end: {error}; end them by hand"
                 raise GateError(message) from error
             if status is None:
@@ -71,16 +82,24 @@ class Workers:
                 raise GateError(message, fault=Fault.LATER)
             return _understood(what, status, _text(said, ANSWER_MAX), _words(complaint))
 
-    def _command(self) -> tuple[str, ...]:
+    def _job(self, request: Request, limit: float) -> Job | None:
+        """Give the unit to rehearse in; None in every other sandbox."""
+        if self.cells is None or self.sandbox.kind != "unit":
+            return None
+        # Longer than our own limit, which tells why; this one holds if we are gone.
+        return self.cells.job(Path(request.program), Path(request.folder), limit + 2 * _GRACE)
+
+    def _command(self, job: Job | None) -> tuple[str, ...]:
         module = "t3safe.adapters.gate.rehearsal"
-        return (*self.sandbox.prefix, self.python, "-I", "-X", "utf8", "-m", module)
+        words = (self.python, "-I", "-X", "utf8", "-m", module)
+        return job.command(*words) if job is not None else (*self.sandbox.prefix, *words)
 
     def _start(
-        self, request: Request, said: IO[bytes], complaint: IO[bytes]
+        self, request: Request, job: Job | None, said: IO[bytes], complaint: IO[bytes]
     ) -> subprocess.Popen[bytes]:
         places = Places(Path(request.folder))
         return subprocess.Popen(
-            self._command(),
+            self._command(job),
             cwd="/",
             env={"HOME": str(places.home), "LC_ALL": "C.UTF-8", "PATH": os.defpath},
             stdin=subprocess.PIPE,
@@ -88,6 +107,15 @@ class Workers:
             stderr=complaint,
             start_new_session=True,
         )
+
+
+def _admitted(process: subprocess.Popen[bytes], job: Job, folder: Path) -> bool:
+    """Let the unit's user into the room; False where the unit ended before it had one."""
+    try:
+        cells.admit(job, folder)
+    except OSError:
+        return False
+    return process.poll() is None
 
 
 def _wait(
@@ -106,7 +134,7 @@ def _wait(
     return None
 
 
-def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
+def _end(process: subprocess.Popen[bytes], job: Job | None, folder: Path) -> None:
     """Let the worker end what it started, then see to it that nothing is left (rule 2)."""
     if process.stdin is not None:
         with suppress(BrokenPipeError):
@@ -117,6 +145,8 @@ def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
         status = None
     if status == 0:
         return
+    if job is not None:
+        job.end()
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(ENDING_MAX)

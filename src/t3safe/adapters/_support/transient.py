@@ -1,0 +1,124 @@
+"""Transient units of systemd: a command with less than its user has, killed as a whole group.
+
+`systemd-run` passes our three standard streams on and waits; what it started belongs to systemd, so
+nothing that a command forks can leave its control group.  Raises OSError alone.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+BOOTED: Final = Path("/run/systemd/system")
+"""There where systemd is the service manager (sd_booted(3))."""
+PREFIX: Final = "t3safe-job-"
+_STOP_SECONDS: Final = 30.0
+
+HARDENED: Final = (
+    "CapabilityBoundingSet=",
+    "KeyringMode=private",
+    "KillSignal=SIGKILL",
+    "LimitCORE=0",
+    "LockPersonality=yes",
+    "MemorySwapMax=0",
+    "NoNewPrivileges=yes",
+    "OOMPolicy=continue",
+    "PrivateDevices=yes",
+    "PrivateTmp=yes",
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectProc=invisible",
+    "ProtectSystem=strict",
+    "RemoveIPC=yes",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "TimeoutStopSec=5",
+)
+"""What no job needs.  A program that runs out of memory is killed alone (OOMPolicy), so that
+whoever supervises it in the unit can tell what happened."""
+NO_NETWORK: Final = ("PrivateNetwork=yes", "IPAddressDeny=any", "IPAddressAllow=localhost")
+NO_RUNTIME: Final = ("TemporaryFileSystem=/run:ro", "BindReadOnlyPaths=-/run/systemd/userdb")
+"""No socket of the host's daemons; users are still told by name (nss-systemd)."""
+
+
+def booted() -> bool:
+    """Whether systemd runs this host and we may start units."""
+    return os.geteuid() == 0 and BOOTED.is_dir()
+
+
+def new_name(what: str) -> str:
+    """Give a job a name of its own; `what` is letters and dashes."""
+    return f"{PREFIX}{what}-{secrets.token_hex(6)}.service"
+
+
+@frozen
+class Job:
+    """A unit that lives for one command; `properties` are those of systemd.exec(5) and others.
+
+    `environment` is all that the command finds beside what systemd itself sets.
+    """
+
+    name: str
+    properties: tuple[str, ...]
+    environment: Mapping[str, str] = field(factory=dict)
+
+    def command(self, *words: str) -> tuple[str, ...]:
+        """Give the command that runs these words in the unit and ends with their status."""
+        return (
+            *("systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec"),
+            f"--unit={self.name}",
+            *(f"--property={each}" for each in self.properties),
+            *(f"--setenv={name}={value}" for name, value in self.environment.items()),
+            "--",
+            *words,
+        )
+
+    def end(self) -> None:
+        """End everything in the unit; nothing happens when it is gone."""
+        end(self.name)
+
+    def user(self) -> int | None:
+        """The user id of the unit's main process; None while there is none that is not root's."""
+        pid = _systemctl("show", "--property=MainPID", "--value", self.name).strip()
+        if not pid.isdigit() or pid == "0":
+            return None
+        try:
+            uid = Path("/proc", pid).stat().st_uid
+        except FileNotFoundError:
+            return None
+        return uid or None
+
+
+def end(pattern: str) -> None:
+    """End the units of this name or pattern with everything in them."""
+    _systemctl("kill", "--signal=SIGKILL", pattern)
+    _systemctl("stop", pattern)
+
+
+def _systemctl(*words: str) -> str:
+    try:
+        ran = subprocess.run(
+            ["systemctl", "--no-ask-password", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_STOP_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        message = f"systemctl {words[0]} does not answer"
+        raise OSError(message) from error
+    return ran.stdout.decode("utf-8", "replace")
