@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import assert_never
 
 from attrs import define, evolve, frozen
 from filelock import FileLock, Timeout
 
 from t3safe.adapters._support import transient
-from t3safe.adapters.builds import BuildStore, Npm
+from t3safe.adapters.builds import BuildStore, Npm, NpmCells
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import DispatchPairing, LauncherMint
@@ -28,10 +29,10 @@ from t3safe.adapters.people import UserMapPeople
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.services import ProcessServices, SystemdServices
-from t3safe.adapters.statesets import LocalStateSets
+from t3safe.adapters.statesets import LocalStateSets, WorkerCells
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.telling import IDENTIFIERS, Sink, Teller, system_log
-from t3safe.configuration import Manager, SandboxKind, Settings
+from t3safe.configuration import Isolation, Manager, SandboxKind, Settings
 from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
@@ -195,13 +196,38 @@ def _address(settings: Settings) -> RegistryAddress:
 
 
 def _builds(settings: Settings) -> BuildStore:
+    user = _never_root(settings, settings.npm_user)
+    units = user is not None and _in_units(settings)
     npm = Npm(
         registry=lambda: _address(settings).known().url,
-        user=_never_root(settings, settings.npm_user),
+        user=user,
         npm=settings.npm,
+        cells=_npm_cells(settings, user) if user is not None and units else None,
     )
     logs = settings.state_dir / "npm"
     return BuildStore(settings.store, logs, npm, space_min=settings.npm_free_bytes)
+
+
+def _npm_cells(settings: Settings, user: str) -> NpmCells:
+    return NpmCells(user, settings.store, _hidden(settings), settings.npm_script_network)
+
+
+def _in_units(settings: Settings) -> bool:
+    """Whether npm and people's workers run in units of their own."""
+    match settings.isolation:
+        case Isolation.AUTO:
+            return transient.booted() and not settings.shared_user
+        case Isolation.UNITS:
+            return True
+        case Isolation.PROCESSES:
+            return False
+        case never:
+            assert_never(never)
+
+
+def _hidden(settings: Settings) -> tuple[Path, ...]:
+    """What no job may see, whoever it runs as."""
+    return (settings.state_dir, settings.backup_dest, Path("/etc/t3safe"))
 
 
 def _never_root(settings: Settings, user: str) -> str | None:
@@ -262,6 +288,7 @@ def _states(settings: Settings) -> LocalStateSets:
         clock=SystemClock(),
         timeout=settings.backup_timeout,
         switch_user=not settings.shared_user,
+        cells=WorkerCells(settings.backup_dest) if _in_units(settings) else None,
     )
 
 
@@ -377,8 +404,7 @@ def _sandbox_gate(settings: Settings, program: Callable[[Version], Path]) -> San
 
 
 def _cells(settings: Settings) -> Cells:
-    hidden = (settings.state_dir, settings.backup_dest, Path("/etc/t3safe"))
-    return Cells(settings.store, hidden, settings.gate.memory_max)
+    return Cells(settings.store, _hidden(settings), settings.gate.memory_max)
 
 
 def _copier(states: LocalStateSets, user: str | None) -> Callable[[str, str, Path], None]:

@@ -44,11 +44,13 @@ HARDENED: Final = (
     "RestrictRealtime=yes",
     "RestrictSUIDSGID=yes",
     "SystemCallArchitectures=native",
+    "SystemCallErrorNumber=EPERM",
     "SystemCallFilter=@system-service",
     "TimeoutStopSec=5",
 )
 """What no job needs.  A program that runs out of memory is killed alone (OOMPolicy), so that
-whoever supervises it in the unit can tell what happened."""
+whoever supervises it in the unit can tell what happened.  A call outside of the filter fails
+instead of killing: node tries some (io_uring among them) and does without."""
 NO_NETWORK: Final = ("PrivateNetwork=yes", "IPAddressDeny=any", "IPAddressAllow=localhost")
 NO_RUNTIME: Final = ("TemporaryFileSystem=/run:ro", "BindReadOnlyPaths=-/run/systemd/userdb")
 """No socket of the host's daemons; users are still told by name (nss-systemd)."""

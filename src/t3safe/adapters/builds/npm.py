@@ -4,7 +4,8 @@ Rules:
 
 1. npm and whatever it starts run as a user without privileges where one is given, with a home and
    a cache that are thrown away afterwards: nothing that a package's script leaves there reaches a
-   later build, and nothing of it still runs when a call returns.
+   later build, and nothing of it still runs when a call returns.  Where there is systemd each call
+   has a unit of its own (see `cells`).
 2. Its settings are its own, the system's npmrc included; only the registry's address is handed in.
 3. What it prints is kept without secrets.  Its words are judged by npm's documented error codes.
 4. A failure of npm is never held against a build: a wrong integrity too is LATER, because no byte
@@ -27,7 +28,9 @@ from typing import Final
 
 from attrs import field, frozen
 
+from t3safe.adapters._support.transient import Job
 from t3safe.adapters.builds import reaper
+from t3safe.adapters.builds.cells import Cells
 from t3safe.domain.errors import BuildError, Fault, PortError
 from t3safe.domain.redaction import HIDDEN, redact
 
@@ -119,12 +122,14 @@ class Npm:
 
     `registry` gives the address of the registry and may raise a PortError.  `user` is a user who
     owns nothing on this host; None runs npm as the caller, which is for hosts without root.
+    `cells` are the units that npm works in, None where there is no systemd.
     `timeout` bounds each run of npm, `try_timeout` each run of an installed program; in seconds.
     """
 
     registry: Callable[[], str]
     user: str | None = None
     npm: str = "npm"
+    cells: Cells | None = None
     timeout: float = 900.0
     try_timeout: float = 30.0
 
@@ -155,11 +160,14 @@ class Npm:
             "npm_config_update_notifier": "false",
             "npm_config_userconfig": str(place.home / ".npmrc"),
         }
-        return self._run(place, (program, *arguments), environment, self.timeout)
+        # Without scripts npm runs no code but its own; only then it needs the registry, too.
+        trusted = "--ignore-scripts" in arguments
+        return self._run(place, (program, *arguments), environment, self.timeout, trusted=trusted)
 
     def attempt(self, place: Workplace, *command: str) -> Ended:
         """Run something of what was installed, as npm's user, for a short time."""
-        return self._run(place, command, {"T3CODE_TELEMETRY_ENABLED": "false"}, self.try_timeout)
+        quiet = {"T3CODE_TELEMETRY_ENABLED": "false"}
+        return self._run(place, command, quiet, self.try_timeout, trusted=False)
 
     def _registry(self) -> str:
         try:
@@ -182,9 +190,18 @@ class Npm:
         return entry.pw_uid, entry.pw_gid
 
     def _run(
-        self, place: Workplace, argv: tuple[str, ...], more: dict[str, str], timeout: float
+        self,
+        place: Workplace,
+        argv: tuple[str, ...],
+        more: dict[str, str],
+        timeout: float,
+        *,
+        trusted: bool,
     ) -> Ended:
         ids = self._ids()
+        unit: Job | None = None
+        if self.cells is not None:
+            unit, ids = self.cells.job(place.folder, timeout, trusted=trusted), None
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         job = {
             "argv": argv,
@@ -193,27 +210,29 @@ class Npm:
             "user": ids[0] if ids else None,
             "group": ids[1] if ids else None,
             "timeout": timeout,
-            "parent": os.getpid(),
+            "parent": os.getpid() if unit is None else None,
         }
         try:
-            return _supervise(json.dumps(job))
+            return _supervise(json.dumps(job), unit)
         except (OSError, ValueError) as error:
             message = f"cannot run {Path(argv[0]).name}: {error}; run again"
             raise BuildError(message, fault=Fault.HOST) from error
 
 
-def _supervise(job: str) -> Ended:
+def _supervise(job: str, unit: Job | None) -> Ended:
+    words = (sys.executable, "-I", str(Path(reaper.__file__)))
     with subprocess.Popen(
-        [sys.executable, "-I", str(Path(reaper.__file__))],
+        words if unit is None else unit.command(*words),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={},
+        env={"PATH": os.environ.get("PATH", os.defpath)},
     ) as process:
         try:
             assert process.stdin and process.stdout and process.stderr  # noqa: PT018, S101
-            process.stdin.write(job.encode())
-            process.stdin.close()
+            # The supervisor lives by its input: it stays open for as long as we do.
+            process.stdin.write(job.encode() + b"\n")
+            process.stdin.flush()
             output = bytearray()
             while chunk := process.stderr.read1(65_536):  # type: ignore[attr-defined]
                 output += chunk
@@ -221,6 +240,8 @@ def _supervise(job: str) -> Ended:
             told = process.stdout.read()
         except BaseException:
             process.terminate()
+            if unit is not None:
+                unit.end()
             raise
     if not told:
         message = f"its supervisor ended with status {process.returncode}"

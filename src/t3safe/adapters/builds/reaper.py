@@ -1,16 +1,18 @@
 """Runs one command as another user and leaves nothing of it running.  Standard library only.
 
-It is started by its path (`python -I reaper.py`), takes a job as JSON on its standard input, lets
-the command write to its own standard error, and prints how the command ended as JSON on its
-standard output.
+It is started by its path (`python -I reaper.py`), takes a job as a line of JSON on its standard
+input, which stays open for as long as whoever started it lives, lets the command write to its own
+standard error, and prints how the command ended as JSON on its standard output.
 
 Rules:
 
 1. Whatever the command started is ended before this process is, also what left the command's
    process group or was orphaned: this process is the subreaper of all of it.
-2. It ends everything when the time is up, when it is told to end, and when its parent dies.
+2. It ends everything when the time is up, when it is told to end, and when its parent dies or its
+   input ends.
 3. The command and all of its children can gain no privileges.
-4. It keeps its own user while the command runs as another, so that the command cannot end it.
+4. It keeps its own user while the command runs as another, so that the command cannot end it.  In
+   a unit both are one user: who ends it there ends the unit.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any, Final, NoReturn
 
@@ -38,10 +41,11 @@ class _ToldToEndError(Exception):
 def main() -> int:
     """Read a job, run it, print its end."""
     signal.signal(signal.SIGTERM, _told)
-    job = json.load(sys.stdin)
+    job = json.loads(sys.stdin.readline())
     _protect()
-    if os.getppid() != job["parent"]:
+    if job["parent"] is not None and os.getppid() != job["parent"]:
         return 1
+    threading.Thread(target=_end_with_input, daemon=True).start()
     try:
         ended = _run(job)
     except OSError as error:
@@ -55,6 +59,12 @@ def main() -> int:
         ended["problem"] = f"processes it started did not end within {ENDING_MAX:.0f} s"
     sys.stdout.write(json.dumps(ended))
     return 0
+
+
+def _end_with_input() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _told(*_: object) -> NoReturn:

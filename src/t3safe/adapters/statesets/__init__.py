@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from t3safe.adapters.statesets.cells import Cells as WorkerCells
 from t3safe.adapters.statesets.local import LocalStateSets
 
-__all__ = ["LocalStateSets"]
+__all__ = ["LocalStateSets", "WorkerCells"]

@@ -14,11 +14,13 @@ import os
 import selectors
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
 from t3safe.adapters._support import identity
 from t3safe.adapters._support.identity import Identity
+from t3safe.adapters._support.transient import Job
 from t3safe.adapters.statesets.unpacking import BadStream, unpack
 
 ANSWER_BYTES_MAX: Final = 16 * 1024**2
@@ -54,14 +56,16 @@ def identity_of(person: str, *, switch_user: bool) -> Identity:
         raise CallFailed(str(error)) from error
 
 
-def call(python: str, person: Identity, question: bytes, timeout: float) -> bytes:
+def call(
+    python: str, person: Identity, question: bytes, timeout: float, job: Job | None = None
+) -> bytes:
     """Put one line to a worker and return what it says, within so many seconds.
 
-    Raises CallFailed.
+    `job` is the unit to run it in.  Raises CallFailed.
     """
     deadline = time.monotonic() + timeout
     try:
-        process = start(python, person, _BOOT)
+        process = start(python, person, _BOOT, job)
     except OSError as error:
         message = f"{python} cannot be run as the person: {error.strerror}"
         raise CallFailed(message) from error
@@ -72,7 +76,7 @@ def call(python: str, person: Identity, question: bytes, timeout: float) -> byte
         message = f"it took longer than {timeout:g} s"
         raise CallFailed(message) from None
     finally:
-        _end(process)
+        _end(process, job)
     if status != 0 or not said:
         words = " ".join(complaint.decode("utf-8", "replace").split())[-_COMPLAINT_BYTES:]
         message = f"the worker ended with status {status} and no answer: {words or 'silent'}"
@@ -80,10 +84,17 @@ def call(python: str, person: Identity, question: bytes, timeout: float) -> byte
     return said
 
 
-def start(python: str, person: Identity, boot: str) -> subprocess.Popen[bytes]:
-    """Start a worker as the person; `boot` is its program.  Raises OSError."""
+def start(
+    python: str, person: Identity, boot: str, job: Job | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a worker as the person; `boot` is its program.  Raises OSError.
+
+    In a unit it is systemd that becomes the person.
+    """
+    words = (python, "-I", "-S", "-X", "utf8", "-c", boot, _SOURCES)
+    switch = person.switch and job is None
     return subprocess.Popen(
-        [python, "-I", "-S", "-X", "utf8", "-c", boot, _SOURCES],
+        words if job is None else job.command(*words),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -91,19 +102,26 @@ def start(python: str, person: Identity, boot: str) -> subprocess.Popen[bytes]:
         env={"LC_ALL": "C.UTF-8", "PATH": os.defpath, "HOME": person.home},
         umask=0o077,
         start_new_session=True,
-        user=person.uid if person.switch else None,
-        group=person.gid if person.switch else None,
-        extra_groups=person.groups if person.switch else None,
+        user=person.uid if switch else None,
+        group=person.gid if switch else None,
+        extra_groups=person.groups if switch else None,
     )
 
 
-def receive(python: str, person: Identity, question: bytes, folder: Path, size: int) -> None:
+def receive(
+    python: str,
+    person: Identity,
+    question: bytes,
+    folder: Path,
+    size: int,
+    job: Job | None = None,
+) -> None:
     """Take a snapshot that a worker hands out into an empty folder of ours.
 
     `size` is what the snapshot says it weighs, in bytes.  Raises CallFailed.
     """
     try:
-        process = start(python, person, _EXPORT)
+        process = start(python, person, _EXPORT, job)
     except OSError as error:
         message = f"{python} cannot be run as the person: {error.strerror}"
         raise CallFailed(message) from error
@@ -118,7 +136,7 @@ def receive(python: str, person: Identity, question: bytes, folder: Path, size: 
         message = f"what was handed out could not be taken: {error}"
         raise CallFailed(message) from error
     finally:
-        _end(process)
+        _end(process, job)
     if status != 0:
         raise CallFailed(complaint or f"the worker ended with status {status}")
 
@@ -161,8 +179,12 @@ def _talk(
     return heard[stdout.fileno()], heard[stderr.fileno()]
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], job: Job | None) -> None:
     """Leave no worker behind; one that hangs in the kernel is left to it."""
+    if job is not None and process.poll() is None:
+        # The worker does not die with the client that waits for it.
+        with suppress(OSError):
+            job.end()
     process.kill()
     for pipe in _pipes(process):
         try:

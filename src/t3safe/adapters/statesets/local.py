@@ -19,7 +19,9 @@ import cattrs
 from attrs import define, frozen
 
 from t3safe.adapters._support.identity import Identity
+from t3safe.adapters._support.transient import Job
 from t3safe.adapters.statesets.calling import CallFailed, call, identity_of, receive
+from t3safe.adapters.statesets.cells import Cells
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault, StateError
 from t3safe.domain.idle import Activity, TurnMark
@@ -99,7 +101,8 @@ class LocalStateSets:
 
     `base` is a template (`/home/{person}/.t3`).  `timeout` is how many seconds a copy may take.
     `switch_user` is false on an embedded host, where all people are one OS user.  `python` must be
-    an interpreter that the people can execute, 3.11 or newer.
+    an interpreter that the people can execute, 3.11 or newer.  `cells` are the units that workers
+    run in, None where there is no systemd.
     """
 
     base: str
@@ -108,6 +111,7 @@ class LocalStateSets:
     timeout: float = 900.0
     switch_user: bool = True
     python: str = sys.executable
+    cells: Cells | None = None
 
     def snapshot(
         self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
@@ -200,7 +204,8 @@ class LocalStateSets:
         store = self._store(what, person, identity, make=False)
         question = {"uid": identity.uid, "store": store, "snapshot": snapshot}
         try:
-            receive(self.python, identity, json.dumps(question).encode(), folder, size)
+            job = self._job(identity, self.timeout)
+            receive(self.python, identity, json.dumps(question).encode(), folder, size, job)
         except CallFailed as error:
             raise _failure(what, person, str(error)) from error
 
@@ -233,6 +238,9 @@ class LocalStateSets:
         except CallFailed as error:
             raise _failure(what, person, str(error)) from error
 
+    def _job(self, identity: Identity, timeout: float) -> Job | None:
+        return self.cells.job(identity, timeout) if self.cells is not None else None
+
     def _ask(
         self,
         what: str,
@@ -244,7 +252,8 @@ class LocalStateSets:
         base = self.base.replace("{person}", person)
         question = {"uid": identity.uid, "person": person, "base": base, **fields}
         try:
-            answer = call(self.python, identity, json.dumps(question).encode("ascii"), timeout)
+            line = json.dumps(question).encode("ascii")
+            answer = call(self.python, identity, line, timeout, self._job(identity, timeout))
             said = json.loads(answer)
             # A lone surrogate would pass everything here and break who writes it down.
             json.dumps(said, ensure_ascii=False).encode()
