@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import assert_never
 from attrs import define, evolve, frozen
 from filelock import FileLock, Timeout
 
-from t3safe.adapters._support import transient
+from t3safe.adapters._support import adopted, transient
 from t3safe.adapters.builds import BuildStore, Npm, NpmCells
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.clock import SystemClock
@@ -32,11 +33,12 @@ from t3safe.adapters.services import ProcessServices, SystemdServices
 from t3safe.adapters.statesets import LocalStateSets, WorkerCells
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.telling import IDENTIFIERS, Sink, Teller, system_log
+from t3safe.adapters.units import Units
 from t3safe.configuration import Isolation, Manager, SandboxKind, Settings
 from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
-from t3safe.domain.errors import LockedError, PortError
+from t3safe.domain.errors import LockedError, NoWayBackError, PortError, SelectionError
 from t3safe.domain.gate import DispatchKnowledge, Rehearsal
 from t3safe.domain.narrate import Line
 from t3safe.domain.policy import Policy, Window
@@ -71,6 +73,8 @@ class Live:
     builds: BuildStore
     lock: Path
     teller: Teller
+    selection: SymlinkSelection
+    settings: Settings
 
     def say(self, line: Line) -> None:
         """Say one line wherever the events of a run are told."""
@@ -106,6 +110,86 @@ class Live:
             Verified(f"build {build}", _problem(self.builds.verify, build)) for build in builds
         ]
 
+    def adopt(self, build: Version) -> tuple[str, ...]:
+        """Take over a host on which everybody runs this build; restarts nobody.
+
+        Raises NoWayBackError where the global t3 is of another version.
+        """
+        launcher = self.settings.launcher
+        found = adopted.global_version(launcher) if launcher is not None else ""
+        if found and found != build.text:
+            message = f"cannot adopt {build}: the global t3 of this host is {found}"
+            raise NoWayBackError(f"{message}; adopt that")
+        if launcher is not None and found:
+            record = adopted.Adopted(build, str(launcher), self.host.engine.clock.now())
+            try:
+                adopted.remember(_adoption(self.settings), record)
+            except OSError as error:
+                message = f"cannot note what is adopted in {self.settings.state_dir}: {error}"
+                raise SelectionError(message) from error
+        return self.host.adopt(build)
+
+    def eject(self, build: Version | None) -> tuple[str, ...]:
+        """Give the host back to one global t3; restarts nobody.
+
+        Without a build to the one that everybody runs.  Raises NoWayBackError where people run
+        several, where a run is unfinished, or where a set holds what the build does not know.
+        """
+        host = self.host
+        people, _ = host.everybody()
+        if host.engine.journal.unfinished() is not None:
+            message = "cannot eject: a run is unfinished; `t3safe recover` settles it"
+            raise NoWayBackError(message)
+        chosen = {person: self.selection.selected(person).build for person in people}
+        target = build or _common(chosen)
+        schema = self.builds.schema(target)
+        for person in people:
+            ledger = host.perform.states.ledger(person)
+            unknown = ledger.unknown_to(schema) if schema is not None else ()
+            if unknown or (schema is None and chosen[person] != target):
+                what = unknown[0] if unknown else "what is in the set"
+                message = f"cannot eject to {target}: it does not know {what} of {person}"
+                raise NoWayBackError(f"{message}; name the newest build that is in use")
+        return (self.selection.eject(target),)
+
+    def units(self) -> Units:
+        """Give the units that this host's settings make."""
+        return _units(self.settings)
+
+
+def _common(chosen: Mapping[str, Version | None]) -> Version:
+    """The one build that everybody runs.  Raises NoWayBackError."""
+    builds = set(chosen.values())
+    (only, *others) = sorted(builds, key=str)
+    if only is None or others:
+        told = ", ".join(f"{person}: {build or 'fenced'}" for person, build in chosen.items())
+        message = f"cannot eject: people run several builds ({told}); name one"
+        raise NoWayBackError(message)
+    return only
+
+
+def _adoption(settings: Settings) -> Path:
+    return settings.state_dir / "adopted.json"
+
+
+def _units(settings: Settings) -> Units:
+    writable = (
+        settings.store,
+        settings.state_dir,
+        settings.backup_dest,
+        settings.tmpdir,
+        settings.freeze_file.parent,
+        *((settings.launcher.parent,) if settings.launcher is not None else ()),
+    )
+    beside = Path(sys.executable).with_name("t3safe")
+    return Units(
+        program=str(beside),
+        writable=writable,
+        serve=settings.services.unit.replace("{person}", ""),
+        npm_user=settings.npm_user,
+        gate_user=settings.gate.user,
+    )
+
 
 def _problem(check: Callable[..., None], *what: object) -> str:
     try:
@@ -131,7 +215,8 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
         rules=_rules(settings),
         name_run=name_run,
     )
-    return Live(host, journal, builds, settings.state_dir / "lock", teller)
+    selection = _selection(settings)
+    return Live(host, journal, builds, settings.state_dir / "lock", teller, selection, settings)
 
 
 @contextmanager
@@ -268,7 +353,7 @@ def _interpreter(
     services = _services(settings)
     return Interpreter(
         builds=builds,
-        selection=SymlinkSelection(settings.store, settings.state_dir, settings.launcher),
+        selection=_selection(settings),
         services=services,
         states=_states(settings),
         gate=_gate(settings, builds.program),
@@ -279,6 +364,10 @@ def _interpreter(
         limits=_limits(settings),
         stop=stop,
     )
+
+
+def _selection(settings: Settings) -> SymlinkSelection:
+    return SymlinkSelection(settings.store, settings.state_dir, settings.launcher)
 
 
 def _states(settings: Settings) -> LocalStateSets:
@@ -293,7 +382,12 @@ def _states(settings: Settings) -> LocalStateSets:
 
 
 def _pairing(settings: Settings, services: ports.Services) -> DispatchPairing:
-    mint = LauncherMint(settings.t3, settings.base_dir, switch_user=not settings.shared_user)
+    mint = LauncherMint(
+        settings.t3,
+        settings.base_dir,
+        switch_user=not settings.shared_user,
+        in_units=_in_units(settings),
+    )
     return DispatchPairing(
         dispatch=settings.dispatch,
         store=settings.store,
@@ -306,6 +400,7 @@ def _pairing(settings: Settings, services: ports.Services) -> DispatchPairing:
         grace=settings.rollout.verify_grace,
         stay=settings.rollout.verify_stay,
         interval=settings.rollout.bake_interval,
+        adopted=lambda: adopted.recall(_adoption(settings)),
     )
 
 

@@ -134,6 +134,8 @@ _wait = click.option(
     help="Wait so long for another t3safe to end, instead of saying that it is locked.",
 )
 
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
 
 # What timers call.
 
@@ -210,10 +212,60 @@ def check(app: App, build: Version, wait: float, *, as_json: bool) -> NoReturn:
 def adopt(app: App, build: Version, wait: float) -> None:
     """Take over a host on which everybody runs VERSION; restart nobody."""
     with app.acting("run", wait) as wired:
-        done = wired.host.adopt(build)
+        done = wired.adopt(build)
     for line in done:
         click.echo(line)
-    click.echo("restart each serve once when its person is idle; until then a run leaves it alone")
+    click.echo("serves that run go on as they are; the next run moves them when they are idle")
+
+
+@cli.command()
+@click.option("--to", "build", type=VERSION, help="The build to leave (default: everybody's).")
+@_yes
+@click.pass_obj
+def eject(app: App, build: Version | None, *, yes: bool) -> None:
+    """Give the host back to one global t3; restart nobody."""
+    _ask("give this host back to one global t3, which any installer may replace?", yes=yes)
+    with app.acting("run") as wired:
+        done = wired.eject(build)
+    for line in done:
+        click.echo(line)
+    click.echo("`t3safe units remove` takes the timers away; builds and snapshots stay")
+
+
+@cli.group()
+def units() -> None:
+    """t3safe's own units of systemd, and the users that it needs."""
+
+
+@units.command("show")
+@click.pass_obj
+def units_show(app: App) -> None:
+    """Show what `install` writes."""
+    with app.host("run") as wired:
+        files = wired.units().files()
+    for path, text in files:
+        click.echo(f"# {path}\n{text}")
+
+
+@units.command("install")
+@click.pass_obj
+def units_install(app: App) -> None:
+    """Make the users, write the units, enable the timers; start nothing."""
+    with app.acting("run") as wired:
+        done = wired.units().install()
+    for line in done or ("nothing changed",):
+        click.echo(line)
+    click.echo("the timers start with the next boot, or now: systemctl start t3-autoupdate.timer")
+
+
+@units.command("remove")
+@click.pass_obj
+def units_remove(app: App) -> None:
+    """Stop the timers and take the units away; users, builds and snapshots stay."""
+    with app.acting("run") as wired:
+        done = wired.units().remove()
+    for line in done or ("nothing was installed",):
+        click.echo(line)
 
 
 # What shows.
@@ -439,7 +491,6 @@ def _known_person(wired: Live, person: str) -> None:
 
 
 _force = click.option("--force", is_flag=True, help="Also while the person is busy.")
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @cli.command()

@@ -26,6 +26,7 @@ HARDENED: Final = (
     "KillSignal=SIGKILL",
     "LimitCORE=0",
     "LockPersonality=yes",
+    "LogLevelMax=notice",
     "MemorySwapMax=0",
     "NoNewPrivileges=yes",
     "OOMPolicy=continue",

@@ -14,6 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
+from t3safe.adapters._support.adopted import Adopted
 from t3safe.adapters.dispatch.asking import Address, Cookies, NoAnswerError, Session, ask, session
 from t3safe.adapters.dispatch.serving import Serve, look
 from t3safe.domain.errors import DispatchError, Fault
@@ -48,12 +49,16 @@ class Refusal:
     final: bool = False
 
 
+def _nothing() -> None:
+    """Say that nothing was adopted."""
+
+
 @frozen
 class Handshake:
     """The ways to pair.  Raises DispatchError where a process may not be looked at.
 
     `header` carries the login, `paths` are where a serve may take a credential, `patience` is how
-    many seconds one request may take.
+    many seconds one request may take.  `adopted` tells what ran here before t3safe did.
     """
 
     dispatch: Address
@@ -62,6 +67,7 @@ class Handshake:
     header: str
     paths: tuple[str, ...]
     patience: float
+    adopted: Callable[[], Adopted | None] = _nothing
 
     def through(self, who: Who) -> Cookies | Refusal:
         """Pair through the dispatch, and see that the unit's own process of the build answers."""
@@ -88,7 +94,7 @@ class Handshake:
         The dispatch is asked only then: what reaches a serve between its listening and its handling
         is never answered, so a dispatch would hang for as long as its own limit.
         """
-        serve = look(self.store, who.pid, who.build)
+        serve = look(self.store, who.pid, who.build, self.adopted())
         foreign = _foreign(who, serve)
         if foreign is not None or self._home(serve, min(self.patience, _GLANCE)) is not None:
             return foreign
@@ -121,7 +127,7 @@ class Handshake:
 
     def _own(self, who: Who, cookies: Cookies) -> Refusal | None:
         """See that the unit's own process is of the build, and takes the cookie itself."""
-        serve = look(self.store, who.pid, who.build)
+        serve = look(self.store, who.pid, who.build, self.adopted())
         foreign = _foreign(who, serve)
         if serve is None or foreign is not None:
             return foreign
@@ -148,7 +154,7 @@ class Handshake:
         return None
 
     def _alone(self, who: Who) -> Refusal | None:
-        serve = look(self.store, who.pid, who.build)
+        serve = look(self.store, who.pid, who.build, self.adopted())
         foreign = _foreign(who, serve)
         if foreign is not None:
             return foreign

@@ -4,7 +4,8 @@ Rules:
 
 1. The mint runs as the person, never as root, with a clean environment and no descriptor of ours.
 2. What it prints is a secret until it failed; then its end is shown without secrets.
-3. Its output and its time are bounded, and nothing of it is left running.
+3. Its output and its time are bounded, and nothing of it is left running.  Where there is systemd
+   it has a unit of its own, without a network, and sees no home but the person's.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ from typing import IO, Final
 
 from attrs import frozen
 
+from t3safe.adapters._support import transient
 from t3safe.adapters._support.identity import Identity, identity_of
+from t3safe.adapters._support.transient import Job
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.domain.redaction import redact
 
 OUTPUT_MAX: Final = 64 * 1024
 """Bytes; a credential with its frame is some hundred."""
+MEMORY_MAX: Final = 1024**3
+TASKS_MAX: Final = 256
+"""Of a mint in a unit: a mint of the real t3 takes some 230 MB and as many threads as a serve."""
 _GIST_MAX: Final = 200
 _FENCED: Final = 75
 """Exit status of what runs in place of a build while a person is fenced (EX_TEMPFAIL)."""
@@ -39,7 +45,7 @@ class LauncherMint:
 
     `command` may hold `{t3}`, `{base}` and `{person}`, and must print JSON; `t3` and `base` may
     hold `{person}`.  With `switch_user` false everybody is the user that we are.  `timeout` is in
-    seconds; a mint takes one.
+    seconds; a mint takes one.  `in_units` runs it in a unit of systemd.
     """
 
     t3: str = "/usr/bin/t3"
@@ -49,6 +55,7 @@ class LauncherMint:
     )  # fmt: skip
     switch_user: bool = True
     timeout: float = 30.0
+    in_units: bool = False
 
     def __call__(self, person: str) -> str:
         """Mint.  Raises DispatchError; its fault is BUILD where the program itself failed."""
@@ -68,8 +75,11 @@ class LauncherMint:
 
     def _run(self, who: Identity) -> tuple[int | None, bytes]:
         """Run the command; the status is None where it did not end in time."""
+        job = self._job(who) if self.in_units else None
+        switch = who.switch and job is None
+        words = self._words(who.name)
         process = subprocess.Popen(
-            self._words(who.name),
+            words if job is None else job.command(*words),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -77,9 +87,9 @@ class LauncherMint:
             env=_environment(who),
             umask=0o077,
             start_new_session=True,
-            user=who.uid if who.switch else None,
-            group=who.gid if who.switch else None,
-            extra_groups=who.groups if who.switch else None,
+            user=who.uid if switch else None,
+            group=who.gid if switch else None,
+            extra_groups=who.groups if switch else None,
         )
         deadline = time.monotonic() + self.timeout
         try:
@@ -91,7 +101,24 @@ class LauncherMint:
         except (TimeoutError, subprocess.TimeoutExpired):
             return None, b""
         finally:
+            if job is not None and process.poll() is None:
+                job.end()
             _end(process)
+
+    def _job(self, who: Identity) -> Job:
+        properties = (
+            *transient.HARDENED,
+            *transient.NO_NETWORK,
+            *transient.NO_RUNTIME,
+            f"User={who.name}",
+            "ProtectHome=tmpfs",
+            f"BindPaths=-{who.home}",
+            f"MemoryMax={MEMORY_MAX}",
+            f"TasksMax={TASKS_MAX}",
+            "UMask=0077",
+            f"RuntimeMaxSec={self.timeout + 30:.0f}",
+        )
+        return Job(transient.new_name("mint"), properties, _environment(who))
 
 
 def _environment(who: Identity) -> dict[str, str]:

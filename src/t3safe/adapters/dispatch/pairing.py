@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 
 from attrs import define, field
 
+from t3safe.adapters._support.adopted import Adopted
 from t3safe.adapters.dispatch.asking import Address, Cookies
 from t3safe.adapters.dispatch.handshake import Handshake, Refusal, Who
 from t3safe.domain import events as ev
@@ -56,7 +57,7 @@ class DispatchPairing:
     `paths` are where a serve may take a credential.  `deadline` and `grace` are those of rule 2,
     `stay` how long the process must stay the same, `pause` the wait between two sign-ins,
     `interval` the longest time between two looks at a person while watching, `patience` how long
-    one request may take; in seconds.
+    one request may take; in seconds.  `adopted` tells what ran here before t3safe did.
     """
 
     dispatch: Address = field(converter=_address)
@@ -72,6 +73,7 @@ class DispatchPairing:
     pause: float = 0.5
     interval: float = 30.0
     patience: float = 10.0
+    adopted: Callable[[], Adopted | None] = lambda: None
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
 
@@ -195,6 +197,7 @@ class DispatchPairing:
             header=self.header,
             paths=self.paths,
             patience=self.patience,
+            adopted=self.adopted,
         )
 
     # What others know.

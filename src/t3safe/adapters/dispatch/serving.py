@@ -15,6 +15,7 @@ from typing import Final
 import psutil
 from attrs import frozen
 
+from t3safe.adapters._support.adopted import Adopted
 from t3safe.adapters._support.layout import BUILDS, build_folder
 from t3safe.adapters.dispatch.asking import Address
 from t3safe.domain.errors import DispatchError
@@ -43,15 +44,18 @@ class Serve:
     listens: tuple[Address, ...]
 
 
-def look(store: Path, pid: int, build: Version) -> Serve | None:
+def look(store: Path, pid: int, build: Version, adopted: Adopted | None = None) -> Serve | None:
     """Look at a unit's process and those below it; None when it is gone.
 
-    Raises DispatchError where it may not be looked at.
+    A serve that an adoption left running counts as of the adopted build.  Raises DispatchError
+    where it may not be looked at.
     """
     try:
         main = psutil.Process(pid)
         folders = _spellings(build_folder(store, build))
         own = [process for process in _tree(main) if _runs(process, folders)]
+        if not own and adopted is not None and adopted.build == build and _precedes(main, adopted):
+            own = _tree(main)
         return Serve(
             pid=pid,
             runs_build=bool(own),
@@ -64,6 +68,11 @@ def look(store: Path, pid: int, build: Version) -> Serve | None:
     except psutil.AccessDenied as error:
         message = f"cannot look at process {error.pid}: run it as root or as the serve's user"
         raise DispatchError(message) from error
+
+
+def _precedes(main: psutil.Process, adopted: Adopted) -> bool:
+    """Whether a process was started by the global program before the launcher took its place."""
+    return adopted.program in _words(main) and main.create_time() < adopted.at.timestamp()
 
 
 def _tree(main: psutil.Process) -> list[psutil.Process]:

@@ -133,6 +133,27 @@ class SymlinkSelection:
                 durable.write_file(launcher, content, 0o755)
         return f"{launcher} {found}: the launcher was put back" if found else ""
 
+    def eject(self, build: Version) -> str:
+        """Let the launcher be the build's own program, and select nothing for anybody any more.
+
+        The launcher changes first: cut off after that, everybody already runs what a second call
+        leaves them with.  Returns what was done.
+        """
+        launcher = self.launcher
+        if launcher is None:
+            raise SelectionError("cannot eject: this host has no launcher (`launcher` is empty)")
+        self._require(build, f"cannot eject to {build}")
+        program = layout.build_folder(self.store, build) / layout.PROGRAM
+        with _errors("cannot eject"):
+            durable.write_link(launcher, str(program))
+            for link in (self.store / "users").iterdir():
+                if link.is_symlink():
+                    link.unlink()
+            durable.sync_folder(self.store / "users")
+            (self.store / "default").unlink(missing_ok=True)
+            durable.sync_folder(self.store)
+        return f"{launcher} is {program} now; whatever npm installs next takes its place"
+
     def _link(self, person: str) -> Path:
         if not valid_person(person):
             message = f"cannot tell what {person!r} runs: not a person's name; see the user map"

@@ -1,0 +1,224 @@
+"""t3safe's own units of systemd, and the users that it needs.
+
+Rules:
+
+1. The timers are enabled and not started: installing moves nobody.
+2. The orchestrator runs as root without sight of any home: what it does with a person's files is
+   done in units of their own, which systemd starts.
+3. Identifiers are those that alert rules select on.
+4. Installing again writes the same; removing takes away what was installed and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from t3safe.adapters._support import durable
+from t3safe.domain.errors import ServiceError
+
+RUN: Final = "t3-autoupdate"
+DRAIN: Final = "t3-migrate-idle"
+RECOVER: Final = "t3safe-recover"
+ENABLED: Final = (f"{RUN}.timer", f"{DRAIN}.timer", f"{RECOVER}.service")
+DROP_IN: Final = "10-t3safe.conf"
+_SECONDS: Final = 60.0
+
+_HARDENING: Final = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_SYS_PTRACE
+LockPersonality=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectSystem=strict
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallErrorNumber=EPERM
+SystemCallFilter=@system-service
+UMask=0022
+"""
+_SERVICE: Final = """\
+# Kept by t3safe: `t3safe units install` writes it, `t3safe units remove` takes it away.
+[Unit]
+Description={description}
+{order}
+[Service]
+Type=oneshot
+ExecStart={program} {command}
+SyslogIdentifier={identifier}
+EnvironmentFile=-/etc/default/t3-autoupdate
+# Frozen, refused, later, locked: said in the log, and no failure of the unit.
+SuccessExitStatus=10 11 12 16
+# SIGTERM asks the run to end at the next safe point.
+KillMode=mixed
+TimeoutStartSec=infinity
+TimeoutStopSec=3min
+ReadWritePaths={writable}
+{hardening}{install}"""
+_TIMER: Final = """\
+# Kept by t3safe: `t3safe units install` writes it, `t3safe units remove` takes it away.
+[Unit]
+Description={description}
+
+[Timer]
+OnCalendar={calendar}
+RandomizedDelaySec={delay}
+# A host that was off at night is not updated in the middle of its people's day.
+Persistent=false
+
+[Install]
+WantedBy=timers.target
+"""
+_AFTER_RECOVERY: Final = f"""\
+# Kept by t3safe: no serve starts before an interrupted run's selection and state set are settled.
+[Unit]
+Wants={RECOVER}.service
+After={RECOVER}.service
+"""
+_USERS: Final = """\
+# Kept by t3safe: users who own nothing.
+u {npm} - "Installs builds of t3" - /usr/sbin/nologin
+u {gate} - "Rehearses builds of t3" - /usr/sbin/nologin
+"""
+
+
+@frozen
+class Units:
+    """What is written for a host.
+
+    `program` is `t3safe` itself, `writable` what the orchestrator may write, `serve` the template
+    of people's units (`t3-serve@.service`).  `etc` is the root of the system's configuration.
+    """
+
+    program: str
+    writable: tuple[Path, ...]
+    serve: str
+    npm_user: str
+    gate_user: str
+    etc: Path = Path("/etc")
+
+    def files(self) -> tuple[tuple[Path, str], ...]:
+        """Every file with its text, in the order in which they are written."""
+        units = self.etc / "systemd" / "system"
+        texts = {
+            f"{RECOVER}.service": self._service(
+                "Settle whoever an interrupted t3safe left in transition",
+                "recover --boot",
+                RUN,
+                "Before=multi-user.target\n",
+                "\n[Install]\nWantedBy=multi-user.target\n",
+            ),
+            f"{RUN}.service": self._service(
+                "Move everybody to the newest t3 that is proven", "run", RUN, _ONLINE
+            ),
+            f"{RUN}.timer": _TIMER.format(
+                description="Every night: t3safe run", calendar="*-*-* 04:00:00", delay="1h"
+            ),
+            f"{DRAIN}.service": self._service(
+                "Move people who were deferred and are idle now", "drain --wait 300", DRAIN, _ONLINE
+            ),
+            f"{DRAIN}.timer": _TIMER.format(
+                description="Overnight: t3safe drain",
+                calendar="*-*-* 00..06:00/20:00",
+                delay="0",
+            ),
+            f"{self.serve}.d/{DROP_IN}": _AFTER_RECOVERY,
+        }
+        users = _USERS.format(npm=self.npm_user, gate=self.gate_user)
+        return (
+            (self.etc / "sysusers.d" / "t3safe.conf", users),
+            *((units / name, text) for name, text in texts.items()),
+        )
+
+    def install(self) -> tuple[str, ...]:
+        """Make the users, write the files and enable the timers; lines that say what changed."""
+        changed = [path for path, text in self.files() if _written(path, text)]
+        users = self.files()[0][0]
+        _call("make the users", "systemd-sysusers", str(users))
+        _call("load the units", "systemctl", "daemon-reload")
+        _call("enable the units", "systemctl", "enable", "--quiet", *ENABLED)
+        return tuple(f"wrote {path}" for path in changed)
+
+    def remove(self) -> tuple[str, ...]:
+        """Stop the timers and take away what `install` wrote; the users stay."""
+        there = [path for path, _ in self.files() if path.exists()]
+        if any(path.name in ENABLED for path in there):
+            _call("stop the timers", "systemctl", "disable", "--quiet", "--now", *ENABLED)
+        for path in there:
+            _unlinked(path)
+        _call("load the units", "systemctl", "daemon-reload")
+        return tuple(f"removed {path}" for path in there)
+
+    def _service(
+        self, description: str, command: str, identifier: str, order: str, install: str = ""
+    ) -> str:
+        return _SERVICE.format(
+            description=description,
+            order=order,
+            program=self.program,
+            command=command,
+            identifier=identifier,
+            writable=" ".join(f"-{path}" for path in _outermost(self.writable)),
+            hardening=_HARDENING,
+            install=install,
+        )
+
+
+_ONLINE: Final = f"Wants=network-online.target\nAfter=network-online.target {RECOVER}.service\n"
+
+
+def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Leave out what lies below another of the paths, and what is named twice."""
+    unique = sorted(set(paths))
+    return tuple(path for path in unique if not any(above in unique for above in path.parents))
+
+
+def _written(path: Path, text: str) -> bool:
+    """Have a file with this text; tell whether that changed anything."""
+    content = text.encode()
+    try:
+        if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
+            return False
+        durable.make_folders(path.parent)
+        durable.write_file(path, content)
+    except OSError as error:
+        raise _failure(f"write {path}", error.strerror or str(error)) from error
+    return True
+
+
+def _unlinked(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+        if path.name == DROP_IN and not os.listdir(path.parent):
+            path.parent.rmdir()
+    except OSError as error:
+        raise _failure(f"remove {path}", error.strerror or str(error)) from error
+
+
+def _call(what: str, *words: str) -> None:
+    try:
+        ran = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _failure(what, str(error)) from error
+    if ran.returncode != 0:
+        raise _failure(what, " ".join(ran.stderr.decode("utf-8", "replace").split())[:300])
+
+
+def _failure(what: str, why: str) -> ServiceError:
+    return ServiceError(f"cannot {what}: {why}; it needs root and systemd, then try again")
