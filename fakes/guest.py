@@ -143,7 +143,7 @@ def homes() -> list[str]:
     return [str(base(person)) for person in PEOPLE]
 
 
-def restore(running: Iterable[str] = ()) -> None:
+def restore(running: Iterable[str] = (), user_map: str = "") -> None:
     """Go back to what was kept, with no freeze, snapshot, drop-in or process of later days."""
     systemctl("kill", "-s", "KILL", "t3-serve@*", "t3safe-*", "t3-autoupdate*", check=False)
     systemctl("stop", "t3-serve@*", "t3safe-*", "t3-autoupdate*", "t3-migrate-idle*", check=False)
@@ -157,6 +157,8 @@ def restore(running: Iterable[str] = ()) -> None:
         _remove(str(path))
     if (KEPT / "host.tar").exists():
         subprocess.run(["tar", "-xpf", str(KEPT / "host.tar"), "-C", "/"], check=True)
+    if user_map:
+        Path("/etc/ttyd-user-map").write_text(user_map, encoding="utf-8")
     systemctl("daemon-reload")
     systemctl("reset-failed", check=False)
     systemctl("restart", "npm-registry", "t3-dispatch")

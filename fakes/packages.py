@@ -54,6 +54,10 @@ def _as_tuple(faults: Iterable[str]) -> tuple[str, ...]:
     return tuple(faults)
 
 
+def _as_pairs(pairs: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, text) for name, text in pairs)
+
+
 def _check_faults(_instance: object, _attribute: object, faults: tuple[str, ...]) -> None:
     parse_faults(faults)
 
@@ -66,7 +70,8 @@ class FakeRelease:
     `fakes.t3.app.faults` (ValueError on others); `published` may be left out: a nightly is
     published on its own day.  `native` depends on a node-pty whose install script must run.
     `layout` is `bin` (dist/bin.mjs), or `platform`: a launcher over `PLATFORM_PACKAGE`.  `weight`
-    adds so many bytes of ballast.
+    adds so many bytes of ballast.  `scripts` are npm's own, by name: an `install` script is run by
+    sh in the package's folder.
     """
 
     version: str
@@ -86,6 +91,7 @@ class FakeRelease:
     repository: str = REPOSITORY
     bin_name: str = "t3"
     weight: int = 0
+    scripts: tuple[tuple[str, str], ...] = field(default=(), converter=_as_pairs)
 
     @property
     def published_at(self) -> datetime:
@@ -172,6 +178,8 @@ def pack(release: FakeRelease) -> Package:
         "dependencies": {CONTRACTS: "1.0.0"} | ({NODE_PTY: "1.1.0"} if release.native else {}),
         "fakeT3": _traits(release),
     }
+    if release.scripts:
+        manifest["scripts"] = dict(release.scripts)
     files = {program: _entry(_PLATFORM_LIB if release.layout == "platform" else _OWN_LIB)}
     if release.layout == "platform":
         manifest["optionalDependencies"] = {PLATFORM_PACKAGE: release.version}

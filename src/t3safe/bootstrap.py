@@ -39,7 +39,8 @@ from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import LockedError, NoWayBackError, PortError, SelectionError
-from t3safe.domain.gate import DispatchKnowledge, Rehearsal
+from t3safe.domain.gate import EMPTY, DispatchKnowledge, Rehearsal
+from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.narrate import Line
 from t3safe.domain.policy import Policy, Window
 from t3safe.domain.versions import Version
@@ -142,15 +143,22 @@ class Live:
             raise NoWayBackError(message)
         chosen = {person: self.selection.selected(person).build for person in people}
         target = build or _common(chosen)
-        schema = self.builds.schema(target)
-        for person in people:
-            ledger = host.perform.states.ledger(person)
-            unknown = ledger.unknown_to(schema) if schema is not None else ()
-            if unknown or (schema is None and chosen[person] != target):
-                what = unknown[0] if unknown else "what is in the set"
-                message = f"cannot eject to {target}: it does not know {what} of {person}"
+        others = [person for person in people if chosen[person] != target]
+        schema = self._measured(target) if others else None
+        for person in others:
+            unknown = host.perform.states.ledger(person).unknown_to(schema or SetLedger())
+            if unknown:
+                message = f"cannot eject to {target}: it does not know {unknown[0]} of {person}"
                 raise NoWayBackError(f"{message}; name the newest build that is in use")
         return (self.selection.eject(target),)
+
+    def _measured(self, build: Version) -> SetLedger:
+        """What a build makes of an empty set.  Raises NoWayBackError where it fails on that."""
+        (measured,) = self.host.perform.gate.rehearse(build, (Subject(EMPTY, ""),))
+        if measured.schema is None or not measured.passed:
+            message = f"cannot eject to {build}: it fails on an empty set: {measured.reason}"
+            raise NoWayBackError(message)
+        return measured.schema
 
     def units(self) -> Units:
         """Give the units that this host's settings make."""

@@ -84,9 +84,9 @@ Persistent=false
 WantedBy=timers.target
 """
 _AFTER_RECOVERY: Final = f"""\
-# Kept by t3safe: no serve starts before an interrupted run's selection and state set are settled.
+# Kept by t3safe: no serve starts before what an interrupted run left is settled.
 [Unit]
-Wants={RECOVER}.service
+# Order alone: with Wants= each start of a serve would start a recovery, in the middle of a run too.
 After={RECOVER}.service
 """
 _USERS: Final = """\

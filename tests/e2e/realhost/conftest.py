@@ -1,0 +1,74 @@
+"""One host for all tests of a worker, put back between them; the engine is that of DOCKER_HOST."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from pytest_docker.plugin import Services
+
+from tests.e2e.realhost.machine import DOCKER, OLD, PEOPLE, Machine, project, published
+
+ROOT = Path(__file__).parents[3]
+EVERYBODY = ("ann", "ben", "cat", "wizard")
+
+
+@pytest.fixture(scope="session")
+def docker_compose_command() -> str:
+    """Debian's docker-compose where there is one."""
+    return "docker-compose" if Path("/usr/bin/docker-compose").exists() else "docker compose"
+
+
+@pytest.fixture(scope="session")
+def docker_compose_file() -> str:
+    """The compose file of the host image."""
+    return str(ROOT / "docker" / "compose.yaml")
+
+
+@pytest.fixture(scope="session")
+def docker_compose_project_name() -> str:
+    """A project of this worker's own."""
+    return project()
+
+
+@pytest.fixture(scope="session")
+def docker_setup() -> list[str]:
+    """The image was built before; there is nothing to wait for."""
+    return ["up -d --no-build"]
+
+
+@pytest.fixture(scope="session")
+def docker_cleanup() -> list[str]:
+    """Leave nothing behind, and wait for nobody."""
+    return ["down -v -t 1"]
+
+
+@pytest.fixture(scope="session")
+def machine(docker_services: Services, docker_compose_project_name: str) -> Machine:
+    """Give the host as an administrator leaves it: adopted, with the units installed."""
+    label = f"label=com.docker.compose.project={docker_compose_project_name}"
+    found = subprocess.run(
+        [DOCKER, "ps", "-q", "--filter", label], check=True, capture_output=True, text=True
+    )
+    made = Machine(found.stdout.split()[0])
+    made.wait_until_up()
+    made.do(
+        published(OLD, "nightly"),
+        ("move_in", {"people": {name: {} for name in EVERYBODY}}),
+    )
+    made.run("npm", "install", "--global", f"t3@{OLD.version}")
+    made.map_users(*(f"{name}@example.org={name}" for name in EVERYBODY))
+    made.do(("start", {"people": list(EVERYBODY)}))
+    made.run("t3safe", "units", "install")
+    made.run("t3safe", "adopt", OLD.version)
+    made.sh("systemctl stop 't3-serve@*'; rm /var/lib/t3-autoupdate/adopted.json")
+    made.do(("save", {}))
+    return made
+
+
+@pytest.fixture
+def host(machine: Machine) -> Machine:
+    """Give the host with ann and ben on OLD, and NEW on offer."""
+    machine.reset(PEOPLE)
+    return machine

@@ -1,0 +1,230 @@
+"""The host in its container, as a test drives it: from outside, through `docker exec` alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from fakes.packages import FakeRelease, release_like
+from t3safe.domain.narrate import ALERT_WORDS
+
+OLD: Final = release_like("0.0.25-nightly.20260602.440", schema=30)
+NEW: Final = release_like("0.0.25-nightly.20260608.497")
+PEOPLE: Final = ("ann", "ben")
+IDENTIFIERS: Final = ("t3-autoupdate", "t3-migrate-idle", "t3-watchdog")
+DOCKER: Final = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
+
+
+@frozen
+class Said:
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str = ""
+
+
+@frozen
+class Person:
+    """How a person stands, as `fakes.guest` reads it."""
+
+    link: str
+    ledger: tuple[tuple[int, str], ...]
+    rows: Mapping[str, int]
+    pid: int
+    runs: str
+
+    @property
+    def build(self) -> str:
+        """The version that is selected, `fence` while fenced."""
+        return self.link.rpartition("/")[2]
+
+    @property
+    def level(self) -> int:
+        """The highest migration of the ledger."""
+        return self.ledger[-1][0] if self.ledger else 0
+
+
+@define
+class Machine:
+    """A container that runs the host image."""
+
+    container: str
+    people: tuple[str, ...] = PEOPLE
+    _mark: str = field(default="", init=False)
+
+    # Talking to it.
+
+    def run(
+        self, *words: str, user: str = "", check: bool = True, given: str = "", **env: str
+    ) -> Said:
+        """Run a command in it."""
+        options = [f"--env={name}={value}" for name, value in env.items()]
+        options += [f"--user={user}"] if user else []
+        ran = subprocess.run(
+            [DOCKER, "exec", "-i", *options, self.container, *words],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        if check and ran.returncode:
+            raise AssertionError(f"{words}: status {ran.returncode}: {ran.stdout}{ran.stderr}")
+        return Said(ran.returncode, ran.stdout, ran.stderr)
+
+    def sh(self, script: str, *, user: str = "", check: bool = True) -> Said:
+        """Run a shell script in it."""
+        return self.run("sh", "-euc", script, user=user, check=check)
+
+    def do(self, *steps: tuple[str, dict[str, Any]]) -> list[Any]:
+        """Let `fakes.guest` do these steps, in one go."""
+        said = self.run(
+            *("python3", "-B", "-m", "fakes.guest"),
+            given=json.dumps(steps),
+            PYTHONPATH="/opt/fakes",
+        )
+        answers: list[Any] = json.loads(said.out)
+        return answers
+
+    def t3safe(self, *words: str, **env: str) -> Said:
+        """Run one command of `t3safe` as root."""
+        return self.run("t3safe", *words, check=False, **env)
+
+    def night(self) -> Said:
+        """Let the unit of the timer run; what it said stands in the log."""
+        return self._unit("t3-autoupdate.service")
+
+    def drain(self) -> Said:
+        """Let the unit of the other timer run."""
+        return self._unit("t3-migrate-idle.service")
+
+    def _unit(self, unit: str) -> Said:
+        script = (
+            f"systemctl start {unit} || true; "
+            f"systemctl show -p ExecMainStatus --value {unit}; "
+            f"journalctl -q -o cat -t t3-autoupdate -t t3-migrate-idle "
+            f"_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value {unit})"
+        )
+        status, _, log = self.sh(script).out.partition("\n")
+        return Said(int(status), log)
+
+    # What it is like.
+
+    def look(self, *people: str) -> dict[str, Person]:
+        """How people stand now."""
+        (found,) = self.do(("look", {"people": people or self.people}))
+        return {
+            name: Person(
+                body["link"],
+                tuple((number, text) for number, text in body["ledger"]),
+                body["rows"],
+                body["pid"],
+                body["runs"],
+            )
+            for name, body in found.items()
+        }
+
+    def sign_in(self, person: str) -> dict[str, Any]:
+        """Sign in as a person through the dispatch, and work once."""
+        (found,) = self.do(("sign_in", {"login": person}))
+        body: dict[str, Any] = found
+        return body
+
+    def read(self, path: str) -> str:
+        """What a file holds, empty where it is not there."""
+        return self.run("cat", path, check=False).out
+
+    def last_good(self) -> str:
+        """The build that was promoted last."""
+        return self.read("/var/lib/t3-autoupdate/last-good").strip()
+
+    def frozen(self) -> bool:
+        """Whether the freeze file is there."""
+        return self.run("test", "-e", "/etc/t3-autoupdate.freeze", check=False).status == 0
+
+    def alerts(self) -> set[str]:
+        """The alert words that the journal holds under the identifiers since the test began."""
+        names = [f"--identifier={name}" for name in IDENTIFIERS]
+        log = self.run("journalctl", "-q", "-o", "cat", f"--since=@{self._mark}", *names).out
+        return {word for word in ALERT_WORDS if word in log}
+
+    # Changing it.
+
+    def publish(self, release: FakeRelease, tag: str = "nightly") -> None:
+        """Publish a release and let a tag point at it."""
+        self.do(published(release, tag))
+
+    def configure(self, **changes: object) -> None:
+        """Add keys to the configuration; `table__key` stands for one of a table."""
+        lines: dict[str, list[str]] = {}
+        for name, value in changes.items():
+            table, _, key = name.rpartition("__")
+            lines.setdefault(table, []).append(f"{key} = {json.dumps(value)}")
+        text = self.read("/etc/t3safe/config.toml")
+        for table, added in lines.items():
+            keys = tuple(line.partition(" ")[0] for line in added)
+            kept = [
+                line
+                for line in text.splitlines()
+                if not line.startswith(tuple(f"{key} " for key in keys))
+            ]
+            at = kept.index(f"[{table}]") + 1 if table else 0
+            text = "\n".join([*kept[:at], *added, *kept[at:]]) + "\n"
+        self.run("tee", "/etc/t3safe/config.toml", given=text)
+
+    def map_users(self, *lines: str) -> None:
+        """Write the user map."""
+        self.run("tee", "/etc/ttyd-user-map", given="".join(f"{line}\n" for line in lines))
+
+    def reset(self, people: tuple[str, ...] = PEOPLE) -> None:
+        """Go back to the host as it was adopted, with these people and NEW on offer."""
+        self.people = people
+        lines = "".join(f"{name}@example.org={name}\n" for name in people)
+        self.do(
+            ("restore", {"running": people, "user_map": lines}),
+            published(OLD, "old"),
+            published(NEW, "nightly"),
+        )
+        self._mark = f"{time.time():.6f}"
+
+    def restart(self) -> None:
+        """Kill the container as a power cut would, and start it again."""
+        for words in (("kill",), ("start",)):
+            subprocess.run([DOCKER, *words, self.container], check=True, capture_output=True)
+        self.wait_until_up()
+
+    def wait_until_up(self) -> None:
+        """Wait until systemd has started everything that it starts."""
+        deadline = time.monotonic() + 60
+        state = ""
+        while time.monotonic() < deadline:
+            state = self.run("systemctl", "is-system-running", check=False).out.strip()
+            if state in {"running", "degraded"}:
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"the host is {state or 'not up'}")
+
+
+def published(release: FakeRelease, tag: str) -> tuple[str, dict[str, Any]]:
+    """Give the step that publishes a release."""
+    fields = {
+        name: getattr(release, name)
+        for name in (
+            *("version", "schema", "pairing", "cookie", "faults", "database", "native"),
+            *("start_time", "listen_window", "quiet_migrations", "scripts"),
+        )
+    }
+    return ("registry", {"command": "publish", "release": fields, "tag": tag})
+
+
+def project() -> str:
+    """Name the compose project of this process; two test runs, or two workers, share nothing."""
+    return f"t3safe{os.getpid()}"
