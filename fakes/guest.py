@@ -47,6 +47,7 @@ GONE: Final = (
     "/etc/systemd/system/t3-serve@.service.d",
     "/etc/t3-hostile",
 )
+FOLDERS: Final = "/etc/tmpfiles.d/t3safe.conf"
 PEOPLE: Final = ("ann", "ben", "cat", "wizard")
 
 
@@ -159,6 +160,8 @@ def restore(running: Iterable[str] = (), user_map: str = "") -> None:
         subprocess.run(["tar", "-xpf", str(KEPT / "host.tar"), "-C", "/"], check=True)
     if user_map:
         Path("/etc/ttyd-user-map").write_text(user_map, encoding="utf-8")
+    if Path(FOLDERS).exists():
+        subprocess.run(["systemd-tmpfiles", "--create", FOLDERS], check=True)
     systemctl("daemon-reload")
     systemctl("reset-failed", check=False)
     systemctl("restart", "npm-registry", "t3-dispatch")

@@ -181,10 +181,8 @@ def _adoption(settings: Settings) -> Path:
 
 
 def _units(settings: Settings) -> Units:
+    folders = ((settings.store, 0o755), (settings.state_dir, 0o755), (settings.backup_dest, 0o711))
     writable = (
-        settings.store,
-        settings.state_dir,
-        settings.backup_dest,
         settings.tmpdir,
         settings.freeze_file.parent,
         *((settings.launcher.parent,) if settings.launcher is not None else ()),
@@ -192,6 +190,7 @@ def _units(settings: Settings) -> Units:
     beside = Path(sys.executable).with_name("t3safe")
     return Units(
         program=str(beside),
+        folders=folders,
         writable=writable,
         serve=settings.services.unit.replace("{person}", ""),
         npm_user=settings.npm_user,

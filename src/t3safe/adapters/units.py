@@ -96,15 +96,22 @@ u {gate} - "Rehearses builds of t3" - /usr/sbin/nologin
 """
 
 
+_FOLDERS: Final = """\
+# Kept by t3safe: what its units may write must be there before they start.
+{lines}"""
+
+
 @frozen
 class Units:
     """What is written for a host.
 
-    `program` is `t3safe` itself, `writable` what the orchestrator may write, `serve` the template
+    `program` is `t3safe` itself, `folders` are t3safe's own, each with its mode, `writable` what
+    else the orchestrator may write, `serve` the template
     of people's units (`t3-serve@.service`).  `etc` is the root of the system's configuration.
     """
 
     program: str
+    folders: tuple[tuple[Path, int], ...]
     writable: tuple[Path, ...]
     serve: str
     npm_user: str
@@ -139,16 +146,18 @@ class Units:
             f"{self.serve}.d/{DROP_IN}": _AFTER_RECOVERY,
         }
         users = _USERS.format(npm=self.npm_user, gate=self.gate_user)
+        lines = "".join(f"d {path} {mode:04o} root root -\n" for path, mode in self.folders)
         return (
-            (self.etc / "sysusers.d" / "t3safe.conf", users),
+            (self._users, users),
+            (self._folders, _FOLDERS.format(lines=lines)),
             *((units / name, text) for name, text in texts.items()),
         )
 
     def install(self) -> tuple[str, ...]:
         """Make the users, write the files and enable the timers; lines that say what changed."""
         changed = [path for path, text in self.files() if _written(path, text)]
-        users = self.files()[0][0]
-        _call("make the users", "systemd-sysusers", str(users))
+        _call("make the users", "systemd-sysusers", str(self._users))
+        _call("make the folders", "systemd-tmpfiles", "--create", str(self._folders))
         _call("load the units", "systemctl", "daemon-reload")
         _call("enable the units", "systemctl", "enable", "--quiet", *ENABLED)
         return tuple(f"wrote {path}" for path in changed)
@@ -163,6 +172,14 @@ class Units:
         _call("load the units", "systemctl", "daemon-reload")
         return tuple(f"removed {path}" for path in there)
 
+    @property
+    def _users(self) -> Path:
+        return self.etc / "sysusers.d" / "t3safe.conf"
+
+    @property
+    def _folders(self) -> Path:
+        return self.etc / "tmpfiles.d" / "t3safe.conf"
+
     def _service(
         self, description: str, command: str, identifier: str, order: str, install: str = ""
     ) -> str:
@@ -172,10 +189,13 @@ class Units:
             program=self.program,
             command=command,
             identifier=identifier,
-            writable=" ".join(f"-{path}" for path in _outermost(self.writable)),
+            writable=" ".join(str(path) for path in _outermost(self._writable())),
             hardening=_HARDENING,
             install=install,
         )
+
+    def _writable(self) -> tuple[Path, ...]:
+        return (*(path for path, _ in self.folders), *self.writable)
 
 
 _ONLINE: Final = f"Wants=network-online.target\nAfter=network-online.target {RECOVER}.service\n"
