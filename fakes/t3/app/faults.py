@@ -31,6 +31,7 @@ FAULTS: Mapping[str, Fault] = {
     "forks-and-stays": Fault(
         "a child in a session of its own holds the database for ARG seconds", "20"
     ),
+    "runs": Fault("serve starts ARG with sh, in a session of its own, before anything else", ":"),
     "slow-provider-probe": Fault(
         "with a provider's CLI on PATH the listen window lasts ARG seconds longer", "2"
     ),

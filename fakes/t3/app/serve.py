@@ -119,6 +119,7 @@ class Serve:
 
     def start(self) -> None:
         """Start in the measured order; StartError, sqlite3.Error or MigrationError end it."""
+        self._run_foreign()
         time.sleep(self._build.start_time)
         self._wear_out()
         if self._build.has("forks-and-stays"):
@@ -232,6 +233,14 @@ class Serve:
             raise StartError("Error: Cannot find module './chunks/server.mjs'")
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
+
+    def _run_foreign(self) -> None:
+        """Start what a hostile release brings; what it prints goes to the serve's own log."""
+        if not self._build.has("runs"):
+            return
+        import subprocess  # noqa: PLC0415 - only this fault pays for it
+
+        subprocess.Popen(["/bin/sh", "-c", self._build.faults["runs"]], start_new_session=True)
 
     def _leave_a_child(self) -> None:
         if os.fork():

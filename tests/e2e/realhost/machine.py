@@ -146,6 +146,11 @@ class Machine:
         """The build that was promoted last."""
         return self.read("/var/lib/t3-autoupdate/last-good").strip()
 
+    def journal(self, identifier: str = "t3-autoupdate") -> str:
+        """What the journal holds under an identifier since the test began."""
+        words = ("-q", "-o", "cat", f"--since=@{self._mark}", f"--identifier={identifier}")
+        return self.run("journalctl", *words).out
+
     def frozen(self) -> bool:
         """Whether the freeze file is there."""
         return self.run("test", "-e", "/etc/t3-autoupdate.freeze", check=False).status == 0
