@@ -148,14 +148,7 @@ def restore(running: Iterable[str] = (), user_map: str = "") -> None:
     """Go back to what was kept, with no freeze, snapshot, drop-in or process of later days."""
     systemctl("kill", "-s", "KILL", "t3-serve@*", "t3safe-*", "t3-autoupdate*", check=False)
     systemctl("stop", "t3-serve@*", "t3safe-*", "t3-autoupdate*", "t3-migrate-idle*", check=False)
-    for part in (*PARTS, *homes(), *GONE):
-        _remove(part)
-    for person in PEOPLE:
-        for path in Path("/home", person).iterdir():
-            if path.name not in {".bashrc", ".profile", ".bash_logout"}:
-                _remove(str(path))
-    for path in Path("/var/tmp").glob("t3safe-*"):
-        _remove(str(path))
+    _clear()
     if (KEPT / "host.tar").exists():
         subprocess.run(["tar", "-xpf", str(KEPT / "host.tar"), "-C", "/"], check=True)
     if user_map:
@@ -166,6 +159,18 @@ def restore(running: Iterable[str] = (), user_map: str = "") -> None:
     systemctl("reset-failed", check=False)
     systemctl("restart", "npm-registry", "t3-dispatch")
     start(tuple(running))
+
+
+def _clear() -> None:
+    """Remove everything that a test may have made or changed."""
+    for part in (*PARTS, *homes(), *GONE):
+        _remove(part)
+    for person in PEOPLE:
+        for path in Path("/home", person).iterdir():
+            if path.name not in {".bashrc", ".profile", ".bash_logout"}:
+                _remove(str(path))
+    for path in Path("/var/tmp").glob("t3safe-*"):
+        _remove(str(path))
 
 
 def _remove(path: str) -> None:

@@ -62,6 +62,8 @@ def machine(docker_services: Services, docker_compose_project_name: str) -> Mach
     made.do(("start", {"people": list(EVERYBODY)}))
     made.run("t3safe", "units", "install")
     made.run("t3safe", "adopt", OLD.version)
+    # What runs is up again after a boot; the others of the image are in no test that boots.
+    made.sh("systemctl enable --quiet t3-serve@ann t3-serve@ben")
     made.sh("systemctl stop 't3-serve@*'; rm /var/lib/t3-autoupdate/adopted.json")
     made.do(("save", {}))
     return made
@@ -71,4 +73,11 @@ def machine(docker_services: Services, docker_compose_project_name: str) -> Mach
 def host(machine: Machine) -> Machine:
     """Give the host with ann and ben on OLD, and NEW on offer."""
     machine.reset(PEOPLE)
+    return machine
+
+
+@pytest.fixture
+def alone(machine: Machine) -> Machine:
+    """Give the host with ann alone on OLD, and NEW on offer."""
+    machine.reset(("ann",))
     return machine

@@ -175,12 +175,10 @@ class Machine:
             lines.setdefault(table, []).append(f"{key} = {json.dumps(value)}")
         text = self.read("/etc/t3safe/config.toml")
         for table, added in lines.items():
-            keys = tuple(line.partition(" ")[0] for line in added)
-            kept = [
-                line
-                for line in text.splitlines()
-                if not line.startswith(tuple(f"{key} " for key in keys))
-            ]
+            keys = {line.partition(" ")[0] for line in added}
+            kept = [line for line in text.splitlines() if line.partition(" ")[0] not in keys]
+            if table and f"[{table}]" not in kept:
+                kept.append(f"[{table}]")
             at = kept.index(f"[{table}]") + 1 if table else 0
             text = "\n".join([*kept[:at], *added, *kept[at:]]) + "\n"
         self.run("tee", "/etc/t3safe/config.toml", given=text)
@@ -200,11 +198,12 @@ class Machine:
         )
         self._mark = f"{time.time():.6f}"
 
-    def restart(self) -> None:
-        """Kill the container as a power cut would, and start it again."""
+    def restart(self, running: tuple[str, ...] = ()) -> None:
+        """Kill the container as a power cut would, start it again, and wait for these serves."""
         for words in (("kill",), ("start",)):
             subprocess.run([DOCKER, *words, self.container], check=True, capture_output=True)
         self.wait_until_up()
+        self.do(*(("wait_for", {"person": name}) for name in running))
 
     def wait_until_up(self) -> None:
         """Wait until systemd has started everything that it starts."""
@@ -228,6 +227,17 @@ def published(release: FakeRelease, tag: str) -> tuple[str, dict[str, Any]]:
         )
     }
     return ("registry", {"command": "publish", "release": fields, "tag": tag})
+
+
+def script_until(words: str) -> str:
+    """Give a script that begins a run and returns once it has said these words, or has ended."""
+    quoted = words.replace("'", "'\\''")
+    said = f"journalctl -q -o cat -t t3-autoupdate --since=@$begun | grep -q '{quoted}'"
+    return (
+        f"begun=$(date +%s.%N); systemctl start --no-block t3-autoupdate; sleep 0.2;"
+        f" until {said} || [ $(systemctl show -p ActiveState --value t3-autoupdate) = inactive ];"
+        " do :; done"
+    )
 
 
 def project() -> str:

@@ -1,0 +1,236 @@
+"""What a person with an account does to the paths that t3safe works with.
+
+Ann attacks.  In each test her trap stands while root looks at her, copies her state and lists what
+she can be put back to.  What the trap leads to must stay as it was, nobody else may be disturbed,
+and nothing may wait on her for longer than it takes to say so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from t3safe.entrypoints.exits import Exit
+from tests.e2e.realhost.machine import NEW, OLD, Machine, Person
+
+pytestmark = pytest.mark.docker
+
+VICTIMS = "/etc/passwd /etc/shadow /root/secret /home/ben/.t3/userdata/environment-id"
+STATE = "/home/ann/.t3/userdata"
+STORE = "/var/backups/t3-state/ann"
+PATIENCE = 60.0
+"""Seconds; the looks of a whole round are bounded by 30 each and end in a fraction of one."""
+
+
+def as_ben(person: Person) -> tuple[object, ...]:
+    """What of ben must stay as it is."""
+    return (person.link, person.ledger, person.pid, person.rows)
+
+
+@contextmanager
+def harmless(host: Machine) -> Iterator[None]:
+    """See that what the block does changes nothing beyond ann's own, and takes no time."""
+    host.sh("umask 077; echo the administrator\\'s >/root/secret")
+    kept = host.sh(f"sha256sum {VICTIMS}; stat -c '%n %U %a %s %Y' {VICTIMS}").out
+    ben = as_ben(host.look("ben")["ben"])
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < PATIENCE
+    assert host.sh(f"sha256sum {VICTIMS}; stat -c '%n %U %a %s %Y' {VICTIMS}").out == kept
+    assert as_ben(host.look("ben")["ben"]) == ben
+    assert "administrator" not in host.sh(f"cat -- {STORE}/*/files/* || true", check=False).out
+
+
+def rounds(host: Machine) -> str:
+    """Have root look at ann in every way there is; what it said."""
+    said = [
+        host.t3safe("snapshot", "ann"),
+        host.t3safe("status"),
+        host.t3safe("snapshots", "ann"),
+        host.t3safe("verify", "ann"),
+    ]
+    return "\n".join(each.out + each.err for each in said)
+
+
+TRAPS = {
+    "base directory is a link to root's home": "mv .t3 old; ln -s /root .t3",
+    "userdata is a link to ben's": f"mv {STATE} old; ln -s /home/ben/.t3/userdata {STATE}",
+    "database is a link to the shadow file": f"cd {STATE}; mv state.sqlite x; "
+    "ln -s /etc/shadow state.sqlite",
+    "database is a link to ben's": f"cd {STATE}; mv state.sqlite x; "
+    "ln -s /home/ben/.t3/userdata/state.sqlite state.sqlite",
+    "log is a link to the password file": f"cd {STATE}; rm -f state.sqlite-wal; "
+    "ln -s /etc/passwd state.sqlite-wal",
+    "database is a pipe": f"cd {STATE}; mv state.sqlite x; mkfifo state.sqlite",
+    "small file is a pipe": f"cd {STATE}; rm -f keybindings.json; mkfifo keybindings.json",
+    "secrets folder is a link": f"cd {STATE}; mv secrets x; ln -s /root secrets",
+    "database is a folder": f"cd {STATE}; mv state.sqlite x; mkdir state.sqlite",
+    "restore marker is a link": f"ln -s /etc/passwd {STATE}/.t3safe-restore.json",
+    "staging folder is a link to ben's": f"ln -s /home/ben/.t3/userdata {STATE}/.t3safe-staging",
+    "runtime file names init as the serve": f"cd {STATE}; rm -f server-runtime.json; "
+    'echo \'{"version":1,"pid":1,"startedAt":"2026-01-01T00:00:00Z"}\' >server-runtime.json',
+    "sparse file as large as the disk": f"truncate -s 4T {STATE}/huge.sqlite",
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS.keys())
+def test_trap_in_a_persons_files_leads_nowhere(host: Machine, trap: str) -> None:
+    """A link, a pipe or a lie in ann's own folders is refused or passed over, never followed."""
+    host.run("systemctl", "stop", "t3-serve@ann")
+    with harmless(host):
+        host.sh(f"cd /home/ann; {trap}", user="ann")
+        rounds(host)
+    assert host.alerts() == set()
+
+
+STORE_TRAPS = {
+    "snapshot is a link to the system's configuration": f"mv {STORE}/$id {STORE}/x; "
+    f"ln -s /etc {STORE}/$id",
+    "files of a snapshot are links": f"cd {STORE}/$id/files; chmod 700 .; rm -f state.sqlite; "
+    "ln -s /etc/shadow state.sqlite",
+    "partial snapshot is a link": f"ln -s /etc {STORE}/.partial-evil",
+    "trash is a link": f"ln -s /home/ben {STORE}/.trash-evil",
+    "manifest names files elsewhere": f"cd {STORE}/$id; chmod 700 .; chmod 600 *.json; "
+    "sed -i 's#state.sqlite#../../../../../etc/shadow#g' *.json",
+    "folder of snapshots is a link": f"rm -rf {STORE} || true; ln -s /etc {STORE} || true",
+}
+
+
+@pytest.mark.parametrize("trap", STORE_TRAPS.values(), ids=STORE_TRAPS.keys())
+def test_trap_among_a_persons_snapshots_leads_nowhere(host: Machine, trap: str) -> None:
+    """Ann owns her snapshots: what she makes of them is checked as ann, restored as ann or not."""
+    host.t3safe("snapshot", "ann")
+    name = host.sh(f"ls {STORE}").out.split()[0]
+    host.run("systemctl", "stop", "t3-serve@ann")
+    with harmless(host):
+        host.sh(f"id={name}; {trap}", user="ann", check=False)
+        rounds(host)
+        host.t3safe("restore", "ann", name, "--yes", "--force")
+    assert host.sign_in("ben")["ok"]
+
+
+def test_names_with_blanks_and_newlines_say_nothing_of_their_own(host: Machine) -> None:
+    """A file named like an alert, over two lines, is copied or passed over and alerts nobody."""
+    host.run("systemctl", "stop", "t3-serve@ann")
+    with harmless(host):
+        host.sh(
+            f"cd {STATE}; printf x >'a b'; printf x >\"$(printf 'x\\nFROZEN rolled back')\";"
+            " cp state.sqlite \"$(printf 'ROLLBACK FAILED\\nrolling back.sqlite')\"",
+            user="ann",
+        )
+        rounds(host)
+        host.night()
+    assert host.alerts() == set()
+
+
+def test_hard_link_to_a_file_of_the_system_is_never_written(host: Machine) -> None:
+    """A second name of a root's file among ann's (root made it here: the kernel forbids her)."""
+    host.run("systemctl", "stop", "t3-serve@ann")
+    host.t3safe("snapshot", "ann")
+    name = host.sh(f"ls {STORE}").out.split()[0]
+    with harmless(host):
+        host.sh(f"rm -f {STATE}/environment-id; ln /etc/passwd {STATE}/environment-id")
+        rounds(host)
+        host.t3safe("restore", "ann", name, "--yes", "--force")
+    assert host.sh("stat -c %h /etc/passwd").out.strip() in {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (f"{STATE}/state.sqlite", "/etc/shadow"),
+        (f"{STATE}/state.sqlite", "/home/ben/.t3/userdata/state.sqlite"),
+        (STATE, "/home/ben/.t3/userdata"),
+        (f"{STORE}/swap", "/etc"),
+    ],
+    ids=["database and shadow", "database and ben's", "userdata and ben's", "snapshot and etc"],
+)
+def test_swap_between_check_and_use_gains_nothing(host: Machine, one: str, other: str) -> None:
+    """Ann swaps what is hers for a link, some thousand times a second, while root works."""
+    host.t3safe("snapshot", "ann")
+    host.run("systemctl", "stop", "t3-serve@ann")
+    host.run("tee", "/tmp/swap.py", given=SWAP)
+    with harmless(host):
+        host.sh(
+            f"setsid python3 /tmp/swap.py {one} {other} </dev/null >/dev/null 2>&1 &", user="ann"
+        )
+        for _ in range(3):
+            rounds(host)
+        host.run("pkill", "-f", "swap.py", check=False)
+    assert host.sign_in("ben")["ok"]
+
+
+SWAP = """\
+import os, sys
+one, other = sys.argv[1:]
+os.makedirs(one, exist_ok=True) if not os.path.lexists(one) else None
+while True:
+    try:
+        os.rename(one, one + ".mine")
+        os.symlink(other, one)
+        os.unlink(one)
+        os.rename(one + ".mine", one)
+    except OSError:
+        pass
+"""
+
+
+def test_folder_named_like_a_rehearsals_room_is_left_alone(host: Machine) -> None:
+    """Mallory makes what looks like a left-over of the gate: it is neither entered nor deleted."""
+    host.sh(
+        "cd /var/tmp; mkdir t3safe-gate-mine; echo mine >t3safe-gate-mine/file;"
+        " ln -s /home/ben t3safe-gate-ben",
+        user="mallory",
+    )
+    assert host.night().status == Exit.OK
+    assert host.read("/var/tmp/t3safe-gate-mine/file") == "mine\n"
+    assert host.sign_in("ben")["ok"]
+    host.run("rm", "-rf", "/var/tmp/t3safe-gate-mine", "/var/tmp/t3safe-gate-ben")
+
+
+def test_person_who_stops_their_own_worker_delays_for_a_bounded_time(host: Machine) -> None:
+    """Ann stops each process that works as her; root says so when the time is over, and goes on."""
+    host.configure(backup_timeout=3.0)
+    host.sh(
+        "setsid sh -c 'while :; do pkill -STOP -u ann -f stateworker; sleep 0.01; done'"
+        " </dev/null >/dev/null 2>&1 &",
+        user="ann",
+    )
+    with harmless(host):
+        said = host.t3safe("snapshot", "ann")
+        assert said.status != Exit.OK
+        assert "took longer" in said.err
+        assert host.t3safe("snapshot", "ben").status == Exit.OK
+    host.sh("pkill -KILL -u ann -f 'pkill -STOP' || true")
+    assert host.sh("systemctl list-units -q 't3safe-job-*'").out == ""
+
+
+def test_root_names_no_path_of_a_persons_in_a_whole_night(host: Machine) -> None:
+    """Every call with a path that root makes in a run is traced: none is of a home or below."""
+    said = host.sh(
+        "strace -f -qq -e trace=%file,%process -e signal=none -o /tmp/trace"
+        " t3safe run >/tmp/said 2>&1 || true; tail -n 1 /tmp/said"
+    )
+    assert "promoted" in said.out, said.out
+    # The words of a started program are no paths that its caller opens.
+    theirs = r'"/home|"/var/backups/t3-state/[^"]*/'
+    traced = host.sh(f"grep -v 'execve(' /tmp/trace | grep -E '{theirs}' || true").out
+    assert traced == "", traced[:2000]
+    assert int(host.sh("grep -c openat /tmp/trace").out) > 1000
+    assert host.look()["ann"].runs == NEW.version
+
+
+def test_attack_on_ones_own_state_keeps_nobody_else_from_the_night(host: Machine) -> None:
+    """Ann's database is a link to the shadow file: she is left as she is, and ben signs in."""
+    host.sh(f"cd {STATE}; mv state.sqlite x; ln -s /etc/shadow state.sqlite", user="ann")
+    before = host.look("ben")["ben"]
+    said = host.night()
+    assert said.status in {Exit.OK, Exit.REFUSED, Exit.LATER}, said.out
+    after = host.look("ben")["ben"]
+    assert after.build in {OLD.version, NEW.version}
+    assert after.build == NEW.version or after == before
+    assert host.sign_in("ben")["ok"]
+    assert not host.frozen()
