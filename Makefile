@@ -16,6 +16,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK_TOOL := uv==0.13.9
 WORKERS ?= 4
+# Containers that are tried at a time.
+HOSTS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-strip-extras --custom-compile-command 'make lock' --quiet $(UPGRADE)
@@ -44,6 +46,13 @@ demo: setup ## Show five nights on real parts (needs npm)
 .PHONY: test
 test: setup ## Run the whole suite that needs no Docker
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not docker'
+
+.PHONY: e2e
+e2e: setup ## Run the suite on a real host in a container (needs root, or DOCKER_HOST)
+	docker/engine start
+	eval "$$(docker/engine environment)"; trap 'docker/engine stop' EXIT; \
+	PYTHON=$(BIN)/python docker/build; \
+	$(BIN)/python -m pytest -n $(HOSTS) --dist worksteal -m docker --timeout 300
 
 .PHONY: lint
 lint: setup ## Check style, format and the rules between folders
