@@ -32,6 +32,7 @@ REGISTRY: Final = "127.0.0.1:4873"
 KEPT: Final = Path("/var/lib/t3-pristine")
 """What `restore` goes back to: a copy of each of these, as it was when `save` was called."""
 PARTS: Final = (
+    "/etc/systemd/system",
     "/etc/t3-dispatch",
     "/etc/t3-serve",
     "/etc/t3safe",
@@ -44,8 +45,7 @@ PARTS: Final = (
 GONE: Final = (
     "/etc/t3-autoupdate.freeze",
     "/var/backups/t3-state",
-    "/etc/systemd/system/t3-serve@.service.d",
-    "/etc/t3-hostile",
+    "/etc/default/t3-autoupdate",
 )
 FOLDERS: Final = "/etc/tmpfiles.d/t3safe.conf"
 PEOPLE: Final = ("ann", "ben", "cat", "wizard")

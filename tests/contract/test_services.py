@@ -510,3 +510,12 @@ def test_only_a_person_has_a_serve(systemd: Systemd, processes: Processes, name:
                 call(name)
     assert not systemd.manager.calls.exists()
     assert not processes.port.run_dir.exists()
+
+
+def test_stop_at_boot_leaves_the_start_that_waits(systemd: Systemd) -> None:
+    """A unit at rest is not stopped: seen on a real boot, where that cancelled its queued start."""
+    systemd.describe("alice", queued=True)
+    systemd.port.stop("alice")
+    call = [*systemd.port.systemctl, "boot", "t3-serve@alice.service"]
+    assert subprocess.run(call, check=False).returncode == 0
+    assert systemd.port.status("alice").running

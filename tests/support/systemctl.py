@@ -1,10 +1,11 @@
 """A small systemd behind a `systemctl` of its own, with real processes.
 
-    python systemctl.py FOLDER [--flags] show|start|stop|kill|reset-failed ... UNIT
+    python systemctl.py FOLDER [--flags] show|start|stop|kill|reset-failed|boot ... UNIT
 
 FOLDER/units/UNIT.json describes a unit: `argv`, `load` (loaded), `kill_mode` (group or process),
 `start_limit` (a failed unit is not started before `reset-failed`), `refuses` (what a start says
-before it fails).  FOLDER/cgroup is a tree of control groups; every call brings it up to date.
+before it fails), `queued` (a start waits, as at boot: a stop cancels it, `boot` carries it out).
+FOLDER/cgroup is a tree of control groups; every call brings it up to date.
 """
 
 from __future__ import annotations
@@ -86,6 +87,8 @@ class Manager:
         match verb:
             case "start":
                 return self.start(name)
+            case "boot":
+                return self.start(name) if self.waits(name) else 0
             case "stop":
                 self.stop(name)
             case "kill":
@@ -135,8 +138,13 @@ class Manager:
         self.note(name, pid=process.pid, started=started, failed=False, stopping=False)
         return 0
 
+    def waits(self, name: str) -> bool:
+        """Whether a start of the unit is queued and nobody has cancelled it."""
+        return bool(self.unit(name).get("queued")) and not self.run(name).get("cancelled")
+
     def stop(self, name: str) -> None:
         """Stop a unit; waits as long as it takes, as a unit without TimeoutStopSec."""
+        self.note(name, cancelled=True)
         run, members = self.run(name), self.members(name)
         waits = [run["pid"]] if self.unit(name)["kill_mode"] == "process" else members
         self.note(name, stopping=True)

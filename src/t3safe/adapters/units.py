@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+import attrs
 from attrs import frozen
 
 from t3safe.adapters._support import durable
@@ -65,7 +66,7 @@ EnvironmentFile=-/etc/default/t3-autoupdate
 SuccessExitStatus=10 11 12 16
 # SIGTERM asks the run to end at the next safe point.
 KillMode=mixed
-TimeoutStartSec=infinity
+TimeoutStartSec={timeout}
 TimeoutStopSec=3min
 ReadWritePaths={writable}
 {hardening}{install}"""
@@ -102,6 +103,34 @@ _FOLDERS: Final = """\
 
 
 @frozen
+class _Service:
+    """What differs between t3safe's services; `timeout` is systemd's for the whole command."""
+
+    description: str
+    command: str
+    identifier: str
+    order: str
+    timeout: str = "infinity"
+    install: str = ""
+
+
+_ONLINE: Final = f"Wants=network-online.target\nAfter=network-online.target {RECOVER}.service\n"
+_RECOVERY: Final = _Service(
+    "Settle whoever an interrupted t3safe left in transition",
+    "recover --boot",
+    RUN,
+    "Before=multi-user.target\n",
+    # Serves wait for it; whoever is not settled by then is fenced.
+    "10min",
+    "\n[Install]\nWantedBy=multi-user.target\n",
+)
+_NIGHT: Final = _Service("Move everybody to the newest t3 that is proven", "run", RUN, _ONLINE)
+_DRAIN: Final = _Service(
+    "Move people who were deferred and are idle now", "drain --wait 300", DRAIN, _ONLINE
+)
+
+
+@frozen
 class Units:
     """What is written for a host.
 
@@ -122,22 +151,12 @@ class Units:
         """Every file with its text, in the order in which they are written."""
         units = self.etc / "systemd" / "system"
         texts = {
-            f"{RECOVER}.service": self._service(
-                "Settle whoever an interrupted t3safe left in transition",
-                "recover --boot",
-                RUN,
-                "Before=multi-user.target\n",
-                "\n[Install]\nWantedBy=multi-user.target\n",
-            ),
-            f"{RUN}.service": self._service(
-                "Move everybody to the newest t3 that is proven", "run", RUN, _ONLINE
-            ),
+            f"{RECOVER}.service": self._service(_RECOVERY),
+            f"{RUN}.service": self._service(_NIGHT),
             f"{RUN}.timer": _TIMER.format(
                 description="Every night: t3safe run", calendar="*-*-* 04:00:00", delay="1h"
             ),
-            f"{DRAIN}.service": self._service(
-                "Move people who were deferred and are idle now", "drain --wait 300", DRAIN, _ONLINE
-            ),
+            f"{DRAIN}.service": self._service(_DRAIN),
             f"{DRAIN}.timer": _TIMER.format(
                 description="Overnight: t3safe drain",
                 calendar="*-*-* 00..06:00/20:00",
@@ -180,25 +199,16 @@ class Units:
     def _folders(self) -> Path:
         return self.etc / "tmpfiles.d" / "t3safe.conf"
 
-    def _service(
-        self, description: str, command: str, identifier: str, order: str, install: str = ""
-    ) -> str:
+    def _service(self, service: _Service) -> str:
         return _SERVICE.format(
-            description=description,
-            order=order,
+            **attrs.asdict(service),
             program=self.program,
-            command=command,
-            identifier=identifier,
             writable=" ".join(str(path) for path in _outermost(self._writable())),
             hardening=_HARDENING,
-            install=install,
         )
 
     def _writable(self) -> tuple[Path, ...]:
         return (*(path for path, _ in self.folders), *self.writable)
-
-
-_ONLINE: Final = f"Wants=network-online.target\nAfter=network-online.target {RECOVER}.service\n"
 
 
 def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:

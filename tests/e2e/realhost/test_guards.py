@@ -51,7 +51,6 @@ def test_pin_by_the_environment_wins_over_the_tag(host: Machine) -> None:
     host.run("tee", "/etc/default/t3-autoupdate", given=f"T3_PIN={NEW.version}\n")
     assert host.night().status == Exit.OK
     assert host.look()["ann"].build == NEW.version
-    host.run("rm", "/etc/default/t3-autoupdate")
 
 
 def test_pin_by_command_holds_until_unpinned(host: Machine) -> None:

@@ -5,7 +5,8 @@ Rules:
 1. A stop ends when the unit is at rest and its control group is empty.  What a stop leaves behind
    (a unit that kills its main process only, a stop that hangs) is ended by SIGTERM, then SIGKILL.
 2. How a serve ended says nothing about the stop: t3 exits with 130, which systemd calls a failure.
-3. A unit that systemd does not know, cannot load or that is masked is an error that says so.
+3. A unit that is at rest is not stopped: at boot that would cancel the start that waits for us.
+4. A unit that systemd does not know, cannot load or that is masked is an error that says so.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ class SystemdServices:
         """Stop the serve with everything in its group; returns when nothing of it is left."""
         what = f"stop the serve of {person}"
         unit = self._known(what, person)
+        if not self._left(what, person, unit.group):
+            return
         said = self._call(what, "stop", unit.name, timeout=self.stop_timeout)
         for signal, patience in (("SIGTERM", self.term_timeout), ("SIGKILL", self.kill_timeout)):
             if not self._left(what, person, unit.group):
@@ -123,7 +126,7 @@ class SystemdServices:
             raise _failure(what, f"{unit.name}{_told(said)}; look with `journalctl -u {unit.name}`")
 
     def _known(self, what: str, person: str) -> _Unit:
-        """Look at a unit that must be there (rule 3)."""
+        """Look at a unit that must be there (rule 4)."""
         unit = self._look(what, person)
         if unit.load == "not-found":
             how = "install the unit, or let `services.unit` name the one that there is"
