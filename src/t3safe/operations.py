@@ -164,12 +164,15 @@ class Host:
             return left
         survey = self.survey(mend=True)
         choice, warnings = self.candidate(survey)
+        unbaked = self._unbaked(survey, choice)
+        if unbaked is not None:
+            baked = attrs.evolve(self._start(unbaked), warnings=warnings)
+            if baked.outcome is not ev.Outcome.PROMOTED or not isinstance(choice, Go):
+                return baked
+            survey = self.survey(mend=False)
         if isinstance(choice, Go):
             plan = self._plan(ev.Kind.RUN, choice, survey)
             return attrs.evolve(self._start(plan), warnings=warnings)
-        unbaked = self._unbaked(survey) if choice.why is No.NOTHING else None
-        if unbaked is not None:
-            return attrs.evolve(self._start(unbaked), warnings=warnings)
         return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
 
     def candidate(self, survey: Survey) -> tuple[Go | Stay, tuple[str, ...]]:
@@ -368,8 +371,14 @@ class Host:
         except PortError:
             return False
 
-    def _unbaked(self, survey: Survey) -> ev.Plan | None:
-        """Plan the bake of people whom a run moved that was cut off before it could promote."""
+    def _unbaked(self, survey: Survey, choice: Go | Stay) -> ev.Plan | None:
+        """Plan the bake of people whom a run moved that was cut off before it could promote.
+
+        It comes before anybody else is moved to the same build; where there is a newer one to move
+        to, or no run may act, there is none.
+        """
+        if isinstance(choice, Stay) and choice.why is not No.NOTHING:
+            return None
         builds, refused = dict(survey.standing.builds), dict(survey.standing.refused)
         for record, rollout in self._rollouts():
             build = rollout.plan.candidate
@@ -380,6 +389,8 @@ class Host:
                 for move in rollout.moves
                 if move.status in {Status.MOVED, Status.KEPT} and builds.get(move.person) == build
             )
+            if isinstance(choice, Go) and choice.candidate != build:
+                return None
             if moved and build not in refused:
                 nobody = self._plan(ev.Kind.BAKE, Go(build, ()), survey)
                 return attrs.evolve(nobody, baking=moved)

@@ -124,6 +124,9 @@ def _intent(effect: fx.Effect) -> Iterator[Line]:
         case fx.Bake(people, build, seconds):
             who = ", ".join(people)
             yield Line(Level.PROGRESS, f"baking {build} for {seconds:.0f} s: {who}")
+        case fx.Revisit(people, build):
+            who = ", ".join(people)
+            yield Line(Level.PROGRESS, f"pairing once more on {build}: {who}")
         case _:
             return
 
@@ -202,7 +205,10 @@ def _changes(before: Rollout, after: Rollout) -> Iterator[Line]:
     for old, new in zip(before.moves, after.moves, strict=True):
         if new.goal is not old.goal:
             yield from _turned(new)
-        if new.status is not old.status and new.settled:
+        if old.status is Status.MOVED and new.status is Status.NEEDS_HUMAN:
+            how = f"`t3safe rollback {new.person}` shows the way back"
+            yield Line(Level.ALERT, f"look at {new.person}: {new.reason}; {how}", new.person)
+        elif new.status is not old.status and new.settled:
             yield _settled(new, after.plan.kind)
 
 

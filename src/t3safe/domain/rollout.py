@@ -13,11 +13,13 @@ Rules:
 4. Only people who were moved are baked, and only a rollout that baked promotes.  A bake of its own
    (kind `bake`) ends what a run began that moved people and was cut off.
 5. After a crash, or when asked to stop, nobody new is begun; whoever is in between is settled.
+   Whoever was moved and will not be baked is looked at once more before the end.
 6. An effect is tried `attempts_max` times, unless it is the build's own fault.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import assert_never
 
@@ -43,6 +45,7 @@ class Stage(StrEnum):
     VERDICT = "verdict"
     MOVING = "moving"
     BAKING = "baking"
+    REVISITING = "revisiting"
     CLOSING = "closing"
 
 
@@ -119,6 +122,8 @@ def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
             return moves.effect_of(rollout.current, snapshot)
         case Stage.BAKING:
             return fx.Bake(_moved(rollout), rollout.plan.candidate, rollout.plan.bake)
+        case Stage.REVISITING:
+            return fx.Revisit(_moved(rollout), rollout.plan.candidate)
         case Stage.CLOSING:
             assert rollout.ending is not None, "the stage is entered with an end"
             return rollout.closing[0] if rollout.closing else rollout.ending
@@ -199,6 +204,8 @@ def _answered(rollout: Rollout, answer: ev.Answer) -> Rollout:
             return _moved_on(rollout, answer)
         case Stage.BAKING:
             return _baked(rollout, answer)
+        case Stage.REVISITING:
+            return _revisited(rollout, answer)
         case Stage.CLOSING:
             return _closing_done(rollout, answer)
         case never:
@@ -320,20 +327,23 @@ def _recorded(rollout: Rollout, answer: ev.Answer) -> Rollout:
         case ev.Done():
             return _act_on_verdict(rollout)
         case ev.Failed(_, reason):
-            return _end(rollout, ev.Outcome.LATER, f"the verdict could not be kept: {reason}")
+            return _act_on_verdict(rollout, f"the verdict could not be kept: {reason}")
         case _:
             raise _wrong(rollout, answer)
 
 
-def _act_on_verdict(rollout: Rollout) -> Rollout:
+def _act_on_verdict(rollout: Rollout, trouble: str = "") -> Rollout:
+    """Go on only with a verdict that is kept; one that ends the run ends it, kept or not."""
     assert rollout.verdict is not None, "the stage is entered with a verdict"
     verdict = rollout.verdict
-    why = "; ".join(verdict.reasons)
+    why = "; ".join((*verdict.reasons, trouble) if trouble else verdict.reasons)
     match verdict.ruling:
         case gate.Ruling.REFUSED:
             return _end(rollout, ev.Outcome.REFUSED, why)
         case gate.Ruling.BROKEN:
             return _end(rollout, ev.Outcome.GATE_BROKEN, why)
+        case gate.Ruling.PASSED if trouble:
+            return _end(rollout, ev.Outcome.LATER, trouble)
         case gate.Ruling.PASSED if rollout.plan.kind is ev.Kind.CHECK:
             return _end(rollout, ev.Outcome.PASSED, f"{verdict.build} passed the gate")
         case gate.Ruling.PASSED:
@@ -386,18 +396,53 @@ def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
             promote = fx.Promote(build, rollout.plan.everybody)
             return _end(rollout, ev.Outcome.PROMOTED, moved, promote)
         case ev.BakeBroken(person=person) if person not in _moved(rollout):
-            message = f"{person!r} is not in this bake"
-            raise InvalidEvent(message)
-        case ev.BakeBroken(person, Fault.BUILD, reason) if person in rollout.plan.baking:
-            return _baked_too_long_ago(rollout, person, reason)
+            raise _stranger(person)
         case ev.BakeBroken(person, Fault.BUILD, reason):
-            broken = next(move for move in rollout.moves if move.person == person)
-            turned = moves.go_back(broken, f"during the bake: {reason}", Fault.BUILD)
-            return attrs.evolve(_put(rollout, turned), stage=Stage.MOVING)
+            return _broke(rollout, person, f"during the bake: {reason}")
         case ev.BakeBroken(_, _, reason) | ev.Failed(_, reason):
-            return _end(rollout, ev.Outcome.LATER, f"not promoted, the bake was cut off: {reason}")
+            text = f"not promoted, the bake was cut off: {reason}"
+            ended = ev.Ended(ev.Outcome.LATER, text)
+            return attrs.evolve(rollout, stage=Stage.REVISITING, winding=ended)
         case _:
             raise _wrong(rollout, answer)
+
+
+def _revisited(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    match answer:
+        case ev.BakeBroken(person=person) if person not in _moved(rollout):
+            raise _stranger(person)
+        case ev.BakeBroken(person, Fault.BUILD, reason):
+            return _broke(rollout, person, f"after the move: {reason}")
+        case ev.Done() | ev.BakeBroken():
+            return _settled(rollout)
+        case ev.Failed(_, reason):
+            return _unseen(rollout, reason)
+        case _:
+            raise _wrong(rollout, answer)
+
+
+def _stranger(person: str) -> InvalidEvent:
+    return InvalidEvent(f"{person!r} is not among those who were moved")
+
+
+def _unseen(rollout: Rollout, reason: str) -> Rollout:
+    """Whoever was moved may be without sign-in, and nobody can tell: a person has to look."""
+    text = f"cannot tell whether sign-in works on {rollout.plan.candidate}: {reason}"
+    if rollout.plan.baking:
+        who = ", ".join(_moved(rollout))
+        return _end(rollout, ev.Outcome.NEEDS_HUMAN, f"{who}: {text}")
+    for move in _with(rollout, Status.MOVED):
+        rollout = _put(rollout, moves.settle(move, Status.NEEDS_HUMAN, text))
+    return _settled(rollout)
+
+
+def _broke(rollout: Rollout, person: str, reason: str) -> Rollout:
+    """Take back whom the build stopped pairing, unless their move lies too long ago."""
+    if person in rollout.plan.baking:
+        return _baked_too_long_ago(rollout, person, reason)
+    moved = next(move for move in _with(rollout, Status.MOVED) if move.person == person)
+    turned = moves.go_back(attrs.evolve(moved, lived=True), reason, Fault.BUILD)
+    return attrs.evolve(_put(rollout, turned), stage=Stage.MOVING)
 
 
 def _baked_too_long_ago(rollout: Rollout, person: str, reason: str) -> Rollout:
@@ -467,7 +512,7 @@ def _resumed(rollout: Rollout) -> Rollout:
     current = rollout.current
     if current is not None:
         rollout = _put(rollout, moves.lose_sight(current))
-    if rollout.stage is Stage.BAKING:
+    if rollout.stage in {Stage.BAKING, Stage.REVISITING}:
         return rollout
     return _wind(rollout, ev.Ended(ev.Outcome.INTERRUPTED, "interrupted"))
 
@@ -489,7 +534,7 @@ def _advance(rollout: Rollout) -> Rollout:
             return rollout
         case Stage.MOVING:
             return _advance_moving(rollout)
-        case Stage.BAKING:
+        case Stage.BAKING | Stage.REVISITING:
             return rollout
         case _ if rollout.winding is not None:
             return _end(rollout, rollout.winding.outcome, rollout.winding.reason)
@@ -522,38 +567,59 @@ def _advance_moving(rollout: Rollout) -> Rollout:
         return _advance_moving(_put(rollout, moves.settle(current, Status.DEFERRED, reason)))
     if current is not None:
         return rollout
-    bad = _with(rollout, Status.NEEDS_HUMAN, Status.ENVIRONMENT, Status.ROLLED_BACK)
-    if bad:
-        return _end_badly(rollout, bad[0])
     waiting = _with(rollout, Status.WAITING)
-    if waiting and rollout.winding is None:
+    if waiting and rollout.winding is None and not _with(rollout, *_BAD):
         begun = moves.begin(waiting[0], rollout.plan.kind, force=rollout.plan.force)
         return _put(rollout, begun)
-    return _end_moving(rollout)
+    if _must_revisit(rollout):
+        return attrs.evolve(rollout, stage=Stage.REVISITING)
+    return _settled(rollout)
 
 
-def _end_badly(rollout: Rollout, move: Move) -> Rollout:
-    """Rule 3."""
-    told = _told([move])
-    back = rollout.plan.kind is ev.Kind.BACK
-    match move.status:
-        case Status.NEEDS_HUMAN:
-            return _end(rollout, ev.Outcome.NEEDS_HUMAN, told, fx.Freeze(told))
-        case Status.ENVIRONMENT:
-            text = f"the build before does not pair either, the environment is at fault: {told}"
-            return _end(rollout, ev.Outcome.NEEDS_HUMAN, text)
-        case _ if back:
-            return _end(rollout, ev.Outcome.REFUSED, f"left as it was: {told}")
-        case _ if move.fault is not Fault.BUILD:
-            text = f"{rollout.plan.candidate} could not be put in place, not its own fault: {told}"
-            return _end(rollout, ev.Outcome.ROLLED_BACK, told, fx.Freeze(text))
-        case _:
-            build = rollout.plan.candidate
-            verdict = gate.Verdict(
-                build, gate.Ruling.REFUSED, (f"in production, {told}",), in_production=True
-            )
-            freeze = fx.Freeze(f"{build} failed in production: {told}")
-            return _end(rollout, ev.Outcome.ROLLED_BACK, told, fx.RecordVerdict(verdict), freeze)
+_NEEDS = (Status.NEEDS_HUMAN, Status.ENVIRONMENT)
+_BAD = (*_NEEDS, Status.ROLLED_BACK)
+"""What ends a rollout (rule 3)."""
+
+
+def _must_revisit(rollout: Rollout) -> bool:
+    """Rule 5; while somebody waits for a person's help nobody else is brought in between."""
+    if rollout.plan.kind is ev.Kind.BACK or not _moved(rollout) or _with(rollout, *_NEEDS):
+        return False
+    return rollout.winding is not None or bool(_with(rollout, Status.ROLLED_BACK))
+
+
+def _settled(rollout: Rollout) -> Rollout:
+    """Nobody is in transition, and nobody new will be begun."""
+    bad = _with(rollout, *_BAD)
+    return _end_badly(rollout, bad) if bad else _end_moving(rollout)
+
+
+def _end_badly(rollout: Rollout, bad: list[Move]) -> Rollout:
+    """Rule 3.  Whatever is worst names the end; what must be remembered is, of each."""
+    told = _told(bad)
+    here = {move.status for move in bad}
+    if rollout.plan.kind is ev.Kind.BACK and here == {Status.ROLLED_BACK}:
+        return _end(rollout, ev.Outcome.REFUSED, f"left as it was: {told}")
+    outcome = ev.Outcome.NEEDS_HUMAN if here & set(_NEEDS) else ev.Outcome.ROLLED_BACK
+    if Status.ENVIRONMENT in here:
+        told = f"the build before does not pair either, the environment is at fault: {told}"
+    return _end(rollout, outcome, told, *_remembered(rollout, bad, told))
+
+
+def _remembered(rollout: Rollout, bad: list[Move], told: str) -> Iterator[fx.Effect]:
+    """A build that failed somebody is refused; the host is frozen until a person has looked."""
+    build = rollout.plan.candidate
+    back = [move for move in bad if move.status is Status.ROLLED_BACK]
+    failed = [move for move in back if move.fault is Fault.BUILD]
+    if failed:
+        why = (f"in production, {_told(failed)}",)
+        yield fx.RecordVerdict(gate.Verdict(build, gate.Ruling.REFUSED, why, in_production=True))
+    if any(move.status is Status.NEEDS_HUMAN for move in bad):
+        yield fx.Freeze(told)
+    elif failed:
+        yield fx.Freeze(f"{build} failed in production: {told}")
+    elif back:
+        yield fx.Freeze(f"{build} could not be put in place, not its own fault: {told}")
 
 
 def _end_moving(rollout: Rollout) -> Rollout:
