@@ -14,6 +14,7 @@ from fakes.world import (
     small_world,
     version,
 )
+from fakes.world.faults import journal
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
@@ -94,7 +95,7 @@ def test_an_interrupted_night_does_not_forget_who_waits() -> None:
     night(world)
     (first,) = host(world).deferrals()
     publish(world, NEWER, 33)
-    drive(world, journal={3: Kind.CRASH_AFTER})
+    drive(world, faults=[journal(3, Kind.CRASH_AFTER)])
 
     assert host(world).deferrals() == (first,)
 
