@@ -23,7 +23,7 @@ COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --gene
 .PHONY: help
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' Makefile | \
-		while IFS=$$'\t' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+		while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
 
 .PHONY: setup
 setup: $(STAMP) ## Create .venv from the locked dependencies (at once when nothing changed)
@@ -44,6 +44,18 @@ demo: setup ## Show five nights on real parts (needs npm)
 .PHONY: test
 test: setup ## Run the whole suite that needs no Docker
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not docker'
+
+BOUND ?= whole
+JOBS ?= 2
+
+.PHONY: faults
+faults: setup ## Explore every fault at every step (BOUND=short for the bound of CI)
+	$(BIN)/python -m fakes.explorer --bound $(BOUND) --jobs $(JOBS)
+
+.PHONY: schedules
+schedules: setup ## Draw schedules of any number of faults at random
+	T3SAFE_SCHEDULES=20000 HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest --timeout=0 \
+		tests/faults/test_schedules.py
 
 .PHONY: lint
 lint: setup ## Check style, format and the rules between folders
