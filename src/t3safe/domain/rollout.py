@@ -68,6 +68,9 @@ class Rollout:
     closing: tuple[fx.Effect, ...] = ()
     ending: ev.Ended | None = None
     closed: bool = False
+    turn: int = 0
+    """Whose turn it is, by place in `moves`: with those before, this stage is done.  It is what
+    makes an event cost the same on a host of three and on one of a thousand."""
 
     @property
     def schema(self) -> SetLedger | None:
@@ -80,7 +83,8 @@ class Rollout:
     @property
     def current(self) -> Move | None:
         """The one person in transition, None in between."""
-        return next((move for move in self.moves if move.status is Status.MOVING), None)
+        move = self.moves[self.turn] if self.turn < len(self.moves) else None
+        return move if move is not None and move.status is Status.MOVING else None
 
 
 def opened(plan: ev.Plan) -> Rollout:
@@ -106,7 +110,7 @@ def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
         case Stage.STAGING:
             return fx.Stage(rollout.plan.candidate)
         case Stage.SNAPSHOTTING:
-            return fx.SnapshotOnline(_unsnapped(rollout)[0].person, snapshot)
+            return fx.SnapshotOnline(rollout.moves[rollout.turn].person, snapshot)
         case Stage.REHEARSING:
             return fx.Rehearse(rollout.plan.candidate, _subjects(rollout))
         case Stage.CONTROL:
@@ -225,17 +229,14 @@ def _staged(rollout: Rollout, answer: ev.Answer) -> Rollout:
             raise _wrong(rollout, answer)
 
 
-def _unsnapped(rollout: Rollout) -> list[Move]:
-    return [move for move in rollout.moves if not move.settled and not move.online]
-
-
 def _snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    move = _unsnapped(rollout)[0]
+    move = rollout.moves[rollout.turn]
     match answer:
         case ev.Snapshotted(snapshot=snapshot) if snapshot:
-            return _put(rollout, attrs.evolve(move, online=snapshot))
+            return _next_turn(_put(rollout, attrs.evolve(move, online=snapshot)))
         case ev.Failed(_, reason):
-            return _put(rollout, moves.settle(move, Status.REFUSED, f"no snapshot: {reason}"))
+            lost = moves.settle(move, Status.REFUSED, f"no snapshot: {reason}")
+            return _next_turn(_put(rollout, lost))
         case _:
             raise _wrong(rollout, answer)
 
@@ -338,7 +339,7 @@ def _act_on_verdict(rollout: Rollout) -> Rollout:
             return _end(rollout, ev.Outcome.PASSED, f"{verdict.build} passed the gate")
         case gate.Ruling.PASSED:
             held = tuple(_held_back(move, verdict) for move in rollout.moves)
-            return attrs.evolve(rollout, moves=held, stage=Stage.MOVING)
+            return attrs.evolve(rollout, moves=held, stage=Stage.MOVING, turn=0)
         case never:
             assert_never(never)
 
@@ -353,8 +354,14 @@ def _held_back(move: Move, verdict: gate.Verdict) -> Move:
 
 
 def _put(rollout: Rollout, changed: Move) -> Rollout:
-    replaced = tuple(changed if move.plan == changed.plan else move for move in rollout.moves)
+    """Replace the move whose turn it is."""
+    here = rollout.turn
+    replaced = (*rollout.moves[:here], changed, *rollout.moves[here + 1 :])
     return attrs.evolve(rollout, moves=replaced)
+
+
+def _next_turn(rollout: Rollout) -> Rollout:
+    return attrs.evolve(rollout, turn=rollout.turn + 1)
 
 
 def _moved_on(rollout: Rollout, answer: ev.Answer) -> Rollout:
@@ -391,9 +398,10 @@ def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
         case ev.BakeBroken(person, Fault.BUILD, reason) if person in rollout.plan.baking:
             return _baked_too_long_ago(rollout, person, reason)
         case ev.BakeBroken(person, Fault.BUILD, reason):
-            broken = next(move for move in rollout.moves if move.person == person)
-            turned = moves.go_back(broken, f"during the bake: {reason}", Fault.BUILD)
-            return attrs.evolve(_put(rollout, turned), stage=Stage.MOVING)
+            here = [move.person for move in rollout.moves].index(person)
+            turned = moves.go_back(rollout.moves[here], f"during the bake: {reason}", Fault.BUILD)
+            rollout = attrs.evolve(rollout, stage=Stage.MOVING, turn=here)
+            return _put(rollout, turned)
         case ev.BakeBroken(_, _, reason) | ev.Failed(_, reason):
             return _end(rollout, ev.Outcome.LATER, f"not promoted, the bake was cut off: {reason}")
         case _:
@@ -493,7 +501,7 @@ def _advance(rollout: Rollout) -> Rollout:
             return rollout
         case _ if rollout.winding is not None:
             return _end(rollout, rollout.winding.outcome, rollout.winding.reason)
-        case Stage.SNAPSHOTTING if not _unsnapped(rollout):
+        case Stage.SNAPSHOTTING if rollout.turn == len(rollout.moves):
             return _snapshots_done(rollout)
         case _:
             return rollout
@@ -522,14 +530,26 @@ def _advance_moving(rollout: Rollout) -> Rollout:
         return _advance_moving(_put(rollout, moves.settle(current, Status.DEFERRED, reason)))
     if current is not None:
         return rollout
-    bad = _with(rollout, Status.NEEDS_HUMAN, Status.ENVIRONMENT, Status.ROLLED_BACK)
-    if bad:
-        return _end_badly(rollout, bad[0])
-    waiting = _with(rollout, Status.WAITING)
-    if waiting and rollout.winding is None:
-        begun = moves.begin(waiting[0], rollout.plan.kind, force=rollout.plan.force)
+    settled = rollout.moves[rollout.turn] if rollout.turn < len(rollout.moves) else None
+    if settled is not None and settled.status in _BAD:
+        return _end_badly(rollout, settled)
+    turn = _waiting_from(rollout)
+    if turn < len(rollout.moves) and rollout.winding is None:
+        rollout = attrs.evolve(rollout, turn=turn)
+        begun = moves.begin(rollout.moves[turn], rollout.plan.kind, force=rollout.plan.force)
         return _put(rollout, begun)
     return _end_moving(rollout)
+
+
+_BAD = frozenset({Status.NEEDS_HUMAN, Status.ENVIRONMENT, Status.ROLLED_BACK})
+
+
+def _waiting_from(rollout: Rollout) -> int:
+    """The place of the next person who waits; past the end when nobody does."""
+    turn = rollout.turn
+    while turn < len(rollout.moves) and rollout.moves[turn].status is not Status.WAITING:
+        turn += 1
+    return turn
 
 
 def _end_badly(rollout: Rollout, move: Move) -> Rollout:
