@@ -94,6 +94,8 @@ class Host:
     permit: ports.Permit
     rules: Rules
     name_run: Callable[[datetime], str]
+    folded: dict[str, Rollout] = field(factory=dict, eq=False, repr=False)
+    """Runs that are over, as far as this process has seen them: they never change again."""
 
     # What the host looks like.
 
@@ -136,14 +138,28 @@ class Host:
             warnings=(*_mended(mended), *_problems(problems)),
         )
 
-    def deferrals(self) -> tuple[Deferral, ...]:
-        """Who waits to be moved, since the first run that deferred them without a move since."""
-        return tuple(_deferrals(self._rollouts()))
+    def deferrals(self, people: tuple[str, ...] = ()) -> tuple[Deferral, ...]:
+        """Who waits to be moved, since the first run that deferred them without a move since.
+
+        Where only these `people` are asked for, no run is read from before all of them were moved.
+        """
+        return tuple(_deferrals(self._rollouts(), frozenset(people)))
 
     def _rollouts(self) -> Iterator[tuple[ports.RunRecord, Rollout]]:
         for record in self.engine.journal.runs():
             if record.plan.kind in {ev.Kind.RUN, ev.Kind.DRAIN}:
-                yield record, fold(self.engine.journal.events(record.plan.run))
+                yield record, self._folded(record.plan.run)
+
+    def _folded(self, run: str) -> Rollout:
+        known = self.folded.get(run)
+        if known is not None:
+            return known
+        return self._remembered(fold(self.engine.journal.events(run)))
+
+    def _remembered(self, rollout: Rollout) -> Rollout:
+        if rollout.closed:
+            self.folded[rollout.plan.run] = rollout
+        return rollout
 
     # What a timer asks for.
 
@@ -155,7 +171,8 @@ class Host:
         run = self.engine.journal.unfinished()
         if run is None:
             return None
-        return _result(self.engine.resume(run, waits_for_boot if boot else None))
+        resumed = self.engine.resume(run, waits_for_boot if boot else None)
+        return _result(self._remembered(resumed))
 
     def run(self) -> Result:
         """Move the host to the newest build that passes, or say why not."""
@@ -291,7 +308,7 @@ class Host:
     def _left_by(self, person: str) -> Version:
         """The build that ran last on the set of a person whom a failed move left fenced."""
         for record in self.engine.journal.runs():
-            for move in fold(self.engine.journal.events(record.plan.run)).moves:
+            for move in self._folded(record.plan.run).moves:
                 if move.person == person and move.status is not Status.WAITING:
                     return move.plan.new if move.exposed else move.plan.old
         message = f"cannot take {person} back: fenced, and no run tells why; see `t3safe history`"
@@ -339,7 +356,7 @@ class Host:
         return tuple(
             f"DEFERRED TOO LONG: {item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
             f" ({item.reason}); `t3safe drain` moves them when idle"
-            for item in self.deferrals()
+            for item in self.deferrals(here)
             if item.person in here and now - item.since > self.rules.deferred_max
         )
 
@@ -349,7 +366,11 @@ class Host:
         if shut is not None:
             return shut
         here = set(survey.people)
-        waiting = {item.person: item.build for item in self.deferrals() if item.person in here}
+        waiting = {
+            item.person: item.build
+            for item in self.deferrals(survey.people)
+            if item.person in here
+        }
         if not waiting:
             return Stay(No.NOTHING, "nobody waits to be moved")
         build = max(waiting.values())
@@ -416,7 +437,7 @@ class Host:
         no = self.permit.may_start(plan)
         if no:
             return Result(None, no, stayed=No.LATER)
-        return _result(self.engine.start(plan))
+        return _result(self._remembered(self.engine.start(plan)))
 
 
 _ENDED_WELL = frozenset(
@@ -459,14 +480,19 @@ def _problems(problems: tuple[MapProblem, ...]) -> tuple[str, ...]:
     return tuple(f"user map {problem}; that line is skipped" for problem in problems)
 
 
-def _deferrals(newest_first: Iterator[tuple[ports.RunRecord, Rollout]]) -> Iterator[Deferral]:
+def _deferrals(
+    newest_first: Iterator[tuple[ports.RunRecord, Rollout]], people: frozenset[str]
+) -> Iterator[Deferral]:
     """Follow each person back to the first deferral since they were last moved.
 
-    A run that ended before it came to them, or that was refused, changes nothing for them.
+    A run that ended before it came to them, or that was refused, changes nothing for them.  Once
+    all of `people` are settled no older run is looked at.
     """
     waiting: dict[str, Deferral] = {}
     settled: set[str] = set()
     for record, rollout in newest_first:
+        if people and people <= settled:
+            break
         for move in rollout.moves:
             if move.status in {Status.MOVED, Status.KEPT}:
                 settled.add(move.person)
