@@ -14,7 +14,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import attrs
@@ -96,6 +96,10 @@ class Host:
     name_run: Callable[[datetime], str]
     folded: dict[str, Rollout] = field(factory=dict, eq=False, repr=False)
     """Runs that are over, as far as this process has seen them: they never change again."""
+    waiting: dict[tuple[str, frozenset[str]], tuple[Deferral, ...]] = field(
+        factory=dict, eq=False, repr=False
+    )
+    """Who waited once this run was over, for the people last asked for."""
 
     # What the host looks like.
 
@@ -143,7 +147,13 @@ class Host:
 
         Where only these `people` are asked for, no run is read from before all of them were moved.
         """
-        return tuple(_deferrals(self._rollouts(), frozenset(people)))
+        wanted = frozenset(people)
+        newest = next(iter(self.engine.journal.runs()), None)
+        found = tuple(_deferrals(self._rollouts(), wanted, self.waiting))
+        if newest is not None and newest.ended is not None:
+            self.waiting.clear()
+            self.waiting[newest.plan.run, wanted] = found
+        return found
 
     def _rollouts(self) -> Iterator[tuple[ports.RunRecord, Rollout]]:
         for record in self.engine.journal.runs():
@@ -367,9 +377,7 @@ class Host:
             return shut
         here = set(survey.people)
         waiting = {
-            item.person: item.build
-            for item in self.deferrals(survey.people)
-            if item.person in here
+            item.person: item.build for item in self.deferrals(survey.people) if item.person in here
         }
         if not waiting:
             return Stay(No.NOTHING, "nobody waits to be moved")
@@ -481,25 +489,41 @@ def _problems(problems: tuple[MapProblem, ...]) -> tuple[str, ...]:
 
 
 def _deferrals(
-    newest_first: Iterator[tuple[ports.RunRecord, Rollout]], people: frozenset[str]
+    newest_first: Iterator[tuple[ports.RunRecord, Rollout]],
+    people: frozenset[str],
+    earlier: Mapping[tuple[str, frozenset[str]], tuple[Deferral, ...]],
 ) -> Iterator[Deferral]:
     """Follow each person back to the first deferral since they were last moved.
 
     A run that ended before it came to them, or that was refused, changes nothing for them.  Once
-    all of `people` are settled no older run is looked at.
+    all of `people` are settled no older run is looked at, nor is a run of which `earlier` tells who
+    waited when it was over.
     """
     waiting: dict[str, Deferral] = {}
     settled: set[str] = set()
     for record, rollout in newest_first:
         if people and people <= settled:
             break
-        for move in rollout.moves:
-            if move.status in {Status.MOVED, Status.KEPT}:
-                settled.add(move.person)
-            if move.person in settled or move.status is not Status.DEFERRED:
-                continue
-            known = waiting.get(move.person)
-            build = known.build if known else move.plan.new
-            reason = known.reason if known else move.reason
-            waiting[move.person] = Deferral(move.person, build, record.opened, reason)
+        known = earlier.get((record.plan.run, people))
+        if known is not None:
+            _older(waiting, (item for item in known if item.person not in settled))
+            break
+        settled |= {move.person for move in rollout.moves if move.status in _ON_NEW}
+        _older(waiting, _deferred(rollout, record.opened, settled))
     yield from waiting.values()
+
+
+_ON_NEW = frozenset({Status.MOVED, Status.KEPT})
+
+
+def _deferred(rollout: Rollout, opened: datetime, settled: set[str]) -> Iterator[Deferral]:
+    for move in rollout.moves:
+        if move.status is Status.DEFERRED and move.person not in settled:
+            yield Deferral(move.person, move.plan.new, opened, move.reason)
+
+
+def _older(waiting: dict[str, Deferral], items: Iterable[Deferral]) -> None:
+    """Take older deferrals in: the wait is as old as they are, the words are the newer ones."""
+    for item in items:
+        later = waiting.get(item.person)
+        waiting[item.person] = item if later is None else attrs.evolve(later, since=item.since)
