@@ -23,7 +23,7 @@ COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --gene
 .PHONY: help
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' Makefile | \
-		while IFS=$$'\t' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+		while IFS=$$'\t' read -r name what; do printf '  make %-15s %s\n' "$$name" "$$what"; done
 
 .PHONY: setup
 setup: $(STAMP) ## Create .venv from the locked dependencies (at once when nothing changed)
@@ -44,6 +44,14 @@ demo: setup ## Show five nights on real parts (needs npm)
 .PHONY: test
 test: setup ## Run the whole suite that needs no Docker
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not docker'
+
+.PHONY: bench-simulate
+bench-simulate: setup ## Measure how the simulation's cost grows with nights and people
+	$(BIN)/python -m tests.simulation.bench
+
+.PHONY: screenshot
+screenshot: setup ## Take the picture of the simulation's report again (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshot docs/simulation.png
 
 .PHONY: lint
 lint: setup ## Check style, format and the rules between folders
