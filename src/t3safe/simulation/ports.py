@@ -505,12 +505,16 @@ class Pairing:
     def watch(
         self, people: tuple[str, ...], build: Version, seconds: float, stop: Callable[[], bool]
     ) -> ev.Done | ev.BakeBroken:
-        """Watch pairing for so long, in ten looks."""
+        """Watch pairing for so long, in ten looks; a look after which nothing happened stands."""
+        fired = -1
         for _ in range(_LOOKS):
             self.world.pass_time(seconds / _LOOKS)
             if stop():
                 message = f"cannot watch {build} to the end: asked to stop"
                 raise DispatchError(message, fault=Fault.LATER)
+            if fired == self.world.fired:
+                continue
+            fired = self.world.fired
             for person in people:
                 answer = self._pair(self.world.people[person], build)
                 if isinstance(answer, ev.NotPaired):

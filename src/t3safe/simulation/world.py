@@ -130,7 +130,8 @@ class World:
     interventions: list[tuple[float, str]] = field(factory=list)
     happened: list[tuple[float, str]] = field(factory=list)
     restores: int = 0
-    on_sign_in: Callable[[Person], None] | None = None
+    fired: int = 0
+    """How many events have happened; between two looks without any nothing changes by itself."""
     _by_version: dict[Version, Build] = field(factory=dict)
     _events: list[tuple[float, int, Callable[[], None]]] = field(factory=list)
     _count: int = 0
@@ -209,6 +210,7 @@ class World:
         while events and events[0][0] <= moment:
             then, _, action = heapq.heappop(events)
             self.now = max(self.now, then)
+            self.fired += 1
             action()
         self.now = max(self.now, moment)
 
@@ -334,8 +336,6 @@ class World:
     def sign_in(self, person: Person) -> None:
         """The person signs in through the dispatch, which mints."""
         self.mint(person)
-        if self.on_sign_in is not None:
-            self.on_sign_in(person)
 
     def restore(self, person: Person, data: Data, *, whole: bool) -> None:
         """Put an older set in place; not `whole`: the first database alone, as the seed does."""
