@@ -446,7 +446,9 @@ class Safe:
             self._stayed(result)
             return
         tonight.outcome = str(result.outcome) if result.outcome is not None else "unfinished"
-        tonight.say(f"{tonight.outcome}: {_short(result.reason)}")
+        if len(self.world.people) >= _CROWD:
+            # Of fewer the listener has told it as it happened.
+            tonight.say(f"{tonight.outcome}: {_short(result.reason)}")
         self._moves(result.rollout, result)
         self._marks(result.rollout, result)
 
