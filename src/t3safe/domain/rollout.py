@@ -165,9 +165,10 @@ def _started(rollout: Rollout, event: ev.Started) -> Rollout:
         raise InvalidEvent(message)
     rollout = attrs.evolve(rollout, seq=event.seq, pending=event.effect)
     current = rollout.current
-    if rollout.stage is Stage.MOVING and current is not None:
-        return _put(rollout, moves.intend(current))
-    return rollout
+    if rollout.stage is not Stage.MOVING or current is None:
+        return rollout
+    intended = moves.intend(current)
+    return rollout if intended is current else _put(rollout, intended)
 
 
 def _finished(rollout: Rollout, event: ev.Finished) -> Rollout:
