@@ -23,7 +23,7 @@ COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --gene
 .PHONY: help
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' Makefile | \
-		while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+		while IFS=$$'\t' read -r name what; do printf '  make %-15s %s\n' "$$name" "$$what"; done
 
 .PHONY: setup
 setup: $(STAMP) ## Create .venv from the locked dependencies (at once when nothing changed)
@@ -56,6 +56,14 @@ faults: setup ## Explore every fault at every step (BOUND=short for the bound of
 schedules: setup ## Draw schedules of any number of faults at random
 	T3SAFE_SCHEDULES=20000 HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest --timeout=0 \
 		tests/faults/test_schedules.py
+
+.PHONY: bench-simulate
+bench-simulate: setup ## Measure how the simulation's cost grows with nights and people
+	$(BIN)/python -m tests.simulation.bench
+
+.PHONY: screenshot
+screenshot: setup ## Take the picture of the simulation's report again (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshot docs/simulation.png
 
 .PHONY: lint
 lint: setup ## Check style, format and the rules between folders

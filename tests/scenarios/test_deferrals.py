@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fakes.world import (
     NEW,
     NEWER,
@@ -181,3 +184,29 @@ def test_many_nights_keep_every_promise() -> None:
         drained = drive(world, Host.drain)
         assert drained.violations == ()
         host(world).perform.switch.thaw()
+
+
+@given(
+    nights=st.lists(
+        st.tuples(st.sets(st.sampled_from(["ann", "bob", "cat"])), st.booleans(), st.booleans()),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_a_process_that_lives_on_knows_who_waits_as_a_new_one_does(
+    nights: list[tuple[set[str], bool, bool]],
+) -> None:
+    """What is remembered of runs that are over never differs from what the journal tells."""
+    world = small_world("ann", "bob", "cat")
+    people = tuple(world.people)
+    staying = host(world)
+    for number, (at_work, published, drains) in enumerate(nights):
+        for name in people:
+            (world.work if name in at_work else world.rest)(name)
+        if published:
+            publish(world, version(f"0.0.40-nightly.20260801.{number + 1}"), 33)
+        world.advance(DAY)
+        (staying.drain if drains else staying.run)()
+        told = {item.person: item for item in staying.deferrals(people)}
+        fresh = {item.person: item for item in host(world).deferrals()}
+        assert told == fresh

@@ -210,6 +210,8 @@ def _rest(move: Move) -> ev.Snapshotted:
 def intend(move: Move) -> Move:
     """Mark what the next step makes possible, before it is taken (rule 2)."""
     step = move.todo[0]
+    if step not in _MARKED:
+        return move
     exposing = move.goal is Goal.FORWARD and step in {Step.SELECT_NEW, Step.RESTORE_CHOSEN}
     return attrs.evolve(
         move,
@@ -218,6 +220,10 @@ def intend(move: Move) -> Move:
         reselecting=move.reselecting or (move.goal is Goal.BACK and step is Step.SELECT_OLD),
         halted=move.halted or (move.goal is Goal.LAST_RESORT and step is Step.STOP),
     )
+
+
+_MARKED = frozenset({Step.FENCE, Step.STOP, Step.RESTORE_CHOSEN, Step.SELECT_NEW, Step.SELECT_OLD})
+"""The steps from whose intent on something may be so that was not before."""
 
 
 def lose_sight(move: Move) -> Move:

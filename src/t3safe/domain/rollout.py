@@ -71,6 +71,9 @@ class Rollout:
     closing: tuple[fx.Effect, ...] = ()
     ending: ev.Ended | None = None
     closed: bool = False
+    turn: int = 0
+    """Whose turn it is, by place in `moves`: with those before, this stage is done.  It is what
+    makes an event cost the same on a host of three and on one of a thousand."""
 
     @property
     def schema(self) -> SetLedger | None:
@@ -83,7 +86,8 @@ class Rollout:
     @property
     def current(self) -> Move | None:
         """The one person in transition, None in between."""
-        return next((move for move in self.moves if move.status is Status.MOVING), None)
+        move = self.moves[self.turn] if self.turn < len(self.moves) else None
+        return move if move is not None and move.status is Status.MOVING else None
 
 
 def opened(plan: ev.Plan) -> Rollout:
@@ -109,7 +113,7 @@ def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
         case Stage.STAGING:
             return fx.Stage(rollout.plan.candidate)
         case Stage.SNAPSHOTTING:
-            return fx.SnapshotOnline(_unsnapped(rollout)[0].person, snapshot)
+            return fx.SnapshotOnline(rollout.moves[rollout.turn].person, snapshot)
         case Stage.REHEARSING:
             return fx.Rehearse(rollout.plan.candidate, _subjects(rollout))
         case Stage.CONTROL:
@@ -166,9 +170,10 @@ def _started(rollout: Rollout, event: ev.Started) -> Rollout:
         raise InvalidEvent(message)
     rollout = attrs.evolve(rollout, seq=event.seq, pending=event.effect)
     current = rollout.current
-    if rollout.stage is Stage.MOVING and current is not None:
-        return _put(rollout, moves.intend(current))
-    return rollout
+    if rollout.stage is not Stage.MOVING or current is None:
+        return rollout
+    intended = moves.intend(current)
+    return rollout if intended is current else _put(rollout, intended)
 
 
 def _finished(rollout: Rollout, event: ev.Finished) -> Rollout:
@@ -232,17 +237,14 @@ def _staged(rollout: Rollout, answer: ev.Answer) -> Rollout:
             raise _wrong(rollout, answer)
 
 
-def _unsnapped(rollout: Rollout) -> list[Move]:
-    return [move for move in rollout.moves if not move.settled and not move.online]
-
-
 def _snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    move = _unsnapped(rollout)[0]
+    move = rollout.moves[rollout.turn]
     match answer:
         case ev.Snapshotted(snapshot=snapshot) if snapshot:
-            return _put(rollout, attrs.evolve(move, online=snapshot))
+            return _next_turn(_put(rollout, attrs.evolve(move, online=snapshot)))
         case ev.Failed(_, reason):
-            return _put(rollout, moves.settle(move, Status.REFUSED, f"no snapshot: {reason}"))
+            lost = moves.settle(move, Status.REFUSED, f"no snapshot: {reason}")
+            return _next_turn(_put(rollout, lost))
         case _:
             raise _wrong(rollout, answer)
 
@@ -348,7 +350,7 @@ def _act_on_verdict(rollout: Rollout, trouble: str = "") -> Rollout:
             return _end(rollout, ev.Outcome.PASSED, f"{verdict.build} passed the gate")
         case gate.Ruling.PASSED:
             held = tuple(_held_back(move, verdict) for move in rollout.moves)
-            return attrs.evolve(rollout, moves=held, stage=Stage.MOVING)
+            return attrs.evolve(rollout, moves=held, stage=Stage.MOVING, turn=0)
         case never:
             assert_never(never)
 
@@ -363,8 +365,14 @@ def _held_back(move: Move, verdict: gate.Verdict) -> Move:
 
 
 def _put(rollout: Rollout, changed: Move) -> Rollout:
-    replaced = tuple(changed if move.plan == changed.plan else move for move in rollout.moves)
+    """Replace the move whose turn it is."""
+    here = rollout.turn
+    replaced = (*rollout.moves[:here], changed, *rollout.moves[here + 1 :])
     return attrs.evolve(rollout, moves=replaced)
+
+
+def _next_turn(rollout: Rollout) -> Rollout:
+    return attrs.evolve(rollout, turn=rollout.turn + 1)
 
 
 def _moved_on(rollout: Rollout, answer: ev.Answer) -> Rollout:
@@ -431,18 +439,21 @@ def _unseen(rollout: Rollout, reason: str) -> Rollout:
     if rollout.plan.baking:
         who = ", ".join(_moved(rollout))
         return _end(rollout, ev.Outcome.NEEDS_HUMAN, f"{who}: {text}")
-    for move in _with(rollout, Status.MOVED):
-        rollout = _put(rollout, moves.settle(move, Status.NEEDS_HUMAN, text))
-    return _settled(rollout)
+    settled = tuple(
+        moves.settle(move, Status.NEEDS_HUMAN, text) if move.status is Status.MOVED else move
+        for move in rollout.moves
+    )
+    return _settled(attrs.evolve(rollout, moves=settled))
 
 
 def _broke(rollout: Rollout, person: str, reason: str) -> Rollout:
     """Take back whom the build stopped pairing, unless their move lies too long ago."""
     if person in rollout.plan.baking:
         return _baked_too_long_ago(rollout, person, reason)
-    moved = next(move for move in _with(rollout, Status.MOVED) if move.person == person)
-    turned = moves.go_back(attrs.evolve(moved, lived=True), reason, Fault.BUILD)
-    return attrs.evolve(_put(rollout, turned), stage=Stage.MOVING)
+    here = [move.person for move in rollout.moves].index(person)
+    lived = attrs.evolve(rollout.moves[here], lived=True)
+    turned = moves.go_back(lived, reason, Fault.BUILD)
+    return _put(attrs.evolve(rollout, stage=Stage.MOVING, turn=here), turned)
 
 
 def _baked_too_long_ago(rollout: Rollout, person: str, reason: str) -> Rollout:
@@ -538,7 +549,7 @@ def _advance(rollout: Rollout) -> Rollout:
             return rollout
         case _ if rollout.winding is not None:
             return _end(rollout, rollout.winding.outcome, rollout.winding.reason)
-        case Stage.SNAPSHOTTING if not _unsnapped(rollout):
+        case Stage.SNAPSHOTTING if rollout.turn == len(rollout.moves):
             return _snapshots_done(rollout)
         case _:
             return rollout
@@ -567,9 +578,10 @@ def _advance_moving(rollout: Rollout) -> Rollout:
         return _advance_moving(_put(rollout, moves.settle(current, Status.DEFERRED, reason)))
     if current is not None:
         return rollout
-    waiting = _with(rollout, Status.WAITING)
-    if waiting and rollout.winding is None and not _with(rollout, *_BAD):
-        begun = moves.begin(waiting[0], rollout.plan.kind, force=rollout.plan.force)
+    turn = _waiting_from(rollout)
+    if turn < len(rollout.moves) and not _over(rollout):
+        rollout = attrs.evolve(rollout, turn=turn)
+        begun = moves.begin(rollout.moves[turn], rollout.plan.kind, force=rollout.plan.force)
         return _put(rollout, begun)
     if _must_revisit(rollout):
         return attrs.evolve(rollout, stage=Stage.REVISITING)
@@ -579,6 +591,20 @@ def _advance_moving(rollout: Rollout) -> Rollout:
 _NEEDS = (Status.NEEDS_HUMAN, Status.ENVIRONMENT)
 _BAD = (*_NEEDS, Status.ROLLED_BACK)
 """What ends a rollout (rule 3)."""
+
+
+def _over(rollout: Rollout) -> bool:
+    """Whether nobody new may be begun (rules 3 and 5)."""
+    last = rollout.moves[rollout.turn] if rollout.turn < len(rollout.moves) else None
+    return rollout.winding is not None or (last is not None and last.status in _BAD)
+
+
+def _waiting_from(rollout: Rollout) -> int:
+    """The place of the next person who waits; past the end when nobody does."""
+    turn = rollout.turn
+    while turn < len(rollout.moves) and rollout.moves[turn].status is not Status.WAITING:
+        turn += 1
+    return turn
 
 
 def _must_revisit(rollout: Rollout) -> bool:

@@ -39,7 +39,9 @@ from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.exits import Exit, exit_of
 from t3safe.entrypoints.settings import DEFAULT_FILE, SettingsError, load
+from t3safe.entrypoints.simulate import history_fetch, simulate
 from t3safe.operations import Result
+from t3safe.simulation.history import HistoryError
 
 
 class VersionType(click.ParamType[Version]):
@@ -479,6 +481,10 @@ def rollback(
         _leave(wired, result, as_json=as_json)
 
 
+cli.add_command(simulate)
+cli.add_command(history_fetch)
+
+
 # Shared parts.
 
 
@@ -531,7 +537,7 @@ def _guarded(call: Callable[[], None]) -> int:
     """Run the command line; every trouble ends in one line and the status that fits it."""
     try:
         call()
-    except (SettingsError, PeopleError, NoWayBackError) as error:
+    except (SettingsError, PeopleError, NoWayBackError, HistoryError) as error:
         return _said(str(error), Exit.USAGE)
     except LockedError as error:
         return _said(str(error), Exit.LOCKED)
