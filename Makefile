@@ -41,6 +41,10 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: setup ## Show five nights on real parts (needs npm)
 	$(BIN)/python -m fakes.demo
 
+.PHONY: docs
+docs: setup ## Write the documents that are made from the code (docs/states.md)
+	$(BIN)/python -m fakes.statechart
+
 .PHONY: test
 test: setup ## Run the whole suite that needs no Docker
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not docker'
