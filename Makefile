@@ -57,6 +57,10 @@ schedules: setup ## Draw schedules of any number of faults at random
 	T3SAFE_SCHEDULES=20000 HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest --timeout=0 \
 		tests/faults/test_schedules.py
 
+.PHONY: kills
+kills: setup ## Kill the real command line at every record and inside steps (long; root fills disks)
+	$(BIN)/python -m fakes.kills $(KILLS)
+
 .PHONY: lint
 lint: setup ## Check style, format and the rules between folders
 	$(BIN)/ruff check .
