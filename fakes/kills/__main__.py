@@ -20,9 +20,10 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, suppress
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, NoReturn
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.list:
             print(*places, sep="\n")
             return 0
-        reports = list(_struck(places, prepared, root, given.jobs))
+        going = partial(strike, again=not given.once)
+        reports = list(_struck(places, going, prepared, root, given.jobs))
     return _summary(reports, given.seed, time.monotonic() - begun)
 
 
@@ -70,6 +72,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="only name the places")
     parser.add_argument("--seed", type=int, default=SEED, help="of the draws inside the steps")
     parser.add_argument("--jobs", type=int, default=JOBS, help="hosts at a time")
+    parser.add_argument("--once", action="store_true", help="without the further night")
     parser.add_argument("--prepared", type=Path, help="where prepared hosts are kept and found")
     return parser.parse_args(arguments)
 
@@ -98,12 +101,18 @@ def _all(prepared: Prepared, root: Path, seed: int) -> list[Place]:
     return list(everywhere(traces, seed, disks=disks))
 
 
-def _struck(places: Sequence[Place], prepared: Prepared, root: Path, jobs: int) -> Iterator[Report]:
+def _struck(
+    places: Sequence[Place],
+    going: Callable[[Place, Prepared, Path], Report],
+    prepared: Prepared,
+    root: Path,
+    jobs: int,
+) -> Iterator[Report]:
     for place in places:
         prepared.folder(place.scenario, staged=not place.early)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         ends = {
-            pool.submit(strike, place, prepared, root / f"host-{number}"): place
+            pool.submit(going, place, prepared, root / f"host-{number}"): place
             for number, place in enumerate(places)
         }
         try:

@@ -562,6 +562,7 @@ def tidy(scene: Scene) -> list[str]:
         "half a selection": (scene.root / "store" / "users").glob(".*"),
         "half a note": (scene.root / "state").glob(".*.new"),
         "half a switch": scene.root.glob(".*.new"),
+        "half a pid file": (scene.root / "run").glob("*.new"),
     }
     found = [
         f"LITTER {what}: {path.relative_to(scene.root)}"

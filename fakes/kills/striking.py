@@ -44,7 +44,7 @@ CONFIG: Final = {
 ROOMY: Final = (512 * 1024**2, 100_000)
 """The limits of a file system with room, in bytes and in files."""
 KILLED: Final = -9
-SECONDS: Final = 90.0
+SECONDS: Final = 240.0
 """No command takes longer here unless it hangs."""
 _ILL: Final = re.compile(
     r"[Nn]o space left|disk is full|disk I/O error|MiB free|MiB are free|make room"

@@ -24,7 +24,7 @@ BACK = SCENARIOS["good"]
 OLD, NEW = BACK.old.version, BACK.offer.version
 LIED = judge.Told(0, {"run": "", "exit": 12, "people": {}}, ())
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @attrs.define

@@ -17,7 +17,7 @@ from fakes.kills.places import SCENARIOS, Blow
 from fakes.kills.striking import KILLED, Prepared, furnished, launch, scene_of
 from t3safe.entrypoints.exits import Exit
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @frozen

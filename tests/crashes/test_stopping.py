@@ -17,7 +17,7 @@ ENDS = {
 }
 """What the history says of the run, by where it was asked to end."""
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize("text", ENDS)
