@@ -69,6 +69,10 @@ bench-simulate: setup ## Measure how the simulation's cost grows with nights and
 screenshot: setup ## Take the picture of the simulation's report again (needs Chromium)
 	$(BIN)/python -m tests.browser.screenshot docs/simulation.png
 
+.PHONY: kills
+kills: setup ## Kill the real command line at every record and inside steps (long; root fills disks)
+	$(BIN)/python -m fakes.kills $(KILLS)
+
 .PHONY: lint
 lint: setup ## Check style, format and the rules between folders
 	$(BIN)/ruff check .

@@ -336,6 +336,10 @@ class Host:
                 return info
             if not snapshot and _leads_back(info, old, build):
                 return info
+        for info in reversed(known):
+            # Nothing is restored from it: it only tells that the build knows what is there.
+            if build is not None and info.build == build and not self._must_restore(person, info):
+                return info
         what = f"snapshot {snapshot}" if snapshot else f"at-rest snapshot of {build or 'another'}"
         message = f"cannot take {person} back: no {what}; `t3safe snapshots {person}` lists them"
         raise NoWayBackError(message)

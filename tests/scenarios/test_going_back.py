@@ -125,6 +125,25 @@ def test_going_back_to_a_build_that_left_the_store_touches_nobody() -> None:
     assert rows & ~world.people["ann"].rows() == 0
 
 
+def test_whoever_was_left_fenced_on_an_untouched_set_is_helped_by_what_was_advised() -> None:
+    """No at-rest copy was taken, and none is needed: the build knows what is there."""
+    world = small_world("ann")
+    copying, selecting = (9, 10, 11), (12, 13, 14, 16, 17, 18)
+
+    driven = drive(world, faults=[effect(at, Kind.FAIL_BEFORE) for at in (*copying, *selecting)])
+    assert driven.violations == ()
+    assert driven.outcome == "needs-human"
+    assert world.people["ann"].fenced
+    rows = world.people["ann"].rows()
+
+    helped = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True))
+
+    assert helped.outcome is ev.Outcome.MOVED
+    assert move_of(helped, "ann").plan.restore == ""
+    assert running(world) == {"ann": OLD}
+    assert rows & ~world.people["ann"].rows() == 0
+
+
 def test_rows_given_up_on_purpose_outlive_retention() -> None:
     """Rows that exist only in the snapshot of a way back stay through many further nights."""
     world = small_world("ann")

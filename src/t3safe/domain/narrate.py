@@ -245,7 +245,10 @@ def _settled(move: Move, kind: ev.Kind) -> Line:
             text = f"{who} to {plan.old}, pairing verified"
             return Line(Level.ALERT, text, who, alert="rolled back")
         case Status.ENVIRONMENT:
-            text = f"{who} is back on {plan.old} and does not pair there either: {move.reason}"
+            text = (
+                f"{who} is back on {plan.old} and does not pair there either: {move.reason};"
+                " mend that, then start their serve if it is stopped: `t3safe status`"
+            )
             return Line(Level.ALERT, text, who)
         case Status.NEEDS_HUMAN:
             return Line(Level.ALERT, f"for {who}: {_manual(move)}", who, alert="ROLLBACK FAILED")

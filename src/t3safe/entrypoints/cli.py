@@ -106,10 +106,18 @@ class App:
 
     @contextmanager
     def acting(self, command: str, wait: float = 0.0, *, aside: bool = False) -> Iterator[Live]:
-        """Wire the host for a command that acts: it holds the lock and can be asked to stop."""
+        """Wire the host for a command that acts: it holds the lock and can be asked to stop.
+
+        Where the journal fails, whoever is left in transition is named.
+        """
         self.stop.install()
         with self.host(command, aside=aside) as wired, wired.locked(wait):
-            yield wired
+            try:
+                yield wired
+            except JournalError as error:
+                between = wired.teller.between
+                whom = f"; {between} is in transition until then" if between else ""
+                raise JournalError(f"{error}{whom}") from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

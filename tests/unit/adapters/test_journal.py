@@ -189,6 +189,15 @@ def _fill(journal: SqliteJournal) -> None:
     journal._connection = sqlite3.connect(journal.path, factory=Full)
 
 
+def test_an_event_makes_no_new_file(journal: SqliteJournal) -> None:
+    """SQLite's own log stays beside the journal: on a full disk it could not be made."""
+    journal.append("r1", ev.Opened(PLAN, NOW))
+    before = {path.name: path.stat().st_ino for path in journal.path.parent.iterdir()}
+    assert "journal.sqlite-journal" in before
+    journal.append("r1", ev.Resumed(NOW))
+    assert {path.name: path.stat().st_ino for path in journal.path.parent.iterdir()} == before
+
+
 def test_without_room_for_a_reserve_no_run_begins(
     journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

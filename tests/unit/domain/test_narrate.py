@@ -232,12 +232,13 @@ def test_the_story_of_a_run_that_was_cut_off(play: Play) -> None:
     book << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
     book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
     ending = "the environment is at fault: alice: interrupted; then: no cookie"
+    do = "no cookie; mend that, then start their serve if it is stopped: `t3safe status`"
     assert story(book)[len(BEGINNING) :] == [
         "SIGTERM: ending at the next safe point",
         "taking over run r1, which was interrupted",
         f"giving up the move of alice, staying on {OLD}: interrupted",
         f"alice does not pair on {OLD} (host): no cookie",
-        f"alice is back on {OLD} and does not pair there either: interrupted; then: no cookie",
+        f"alice is back on {OLD} and does not pair there either: interrupted; then: {do}",
         f"NEEDS A HUMAN: the build before does not pair either, {ending}",
     ]
 
