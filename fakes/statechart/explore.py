@@ -78,13 +78,12 @@ class Exploration:
 
     def part(self, allowed: Callable[[Way], bool]) -> Part:
         """Give what is reached when only these transitions happen."""
-        found, ways = {0: None}, []
-        queue = [0]
+        found, queue, ways = {0}, [0], []
         for number in queue:
             for way in filter(allowed, self.ways[number]):
                 ways.append(way)
                 if way.target not in found:
-                    found[way.target] = None
+                    found.add(way.target)
                     queue.append(way.target)
         return Part(self, tuple(queue), tuple(ways))
 

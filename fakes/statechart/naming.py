@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise, zip_longest
 
 from attrs import frozen
@@ -37,7 +37,7 @@ class Names:
         again: dict[tuple[Goal, Step], int] = {}
         for at in before:
             again[at.goal, at.step] = max(again.get((at.goal, at.step), 0), at.again)
-        return cls((*Stage, *TopologicalSorter(before).static_order()), again)
+        return cls((*Stage, *_in_order(before)), again)
 
     def name(self, at: Place | Stage) -> str:
         """Name a place, also where a move has the same step twice."""
@@ -51,6 +51,14 @@ class Names:
         if not isinstance(spot, Place):
             return f"{spot}"
         return self.name(spot) if spot.goal is goal else f"{spot.goal}: {self.name(spot)}"
+
+
+def _in_order(before: Mapping[Place, Iterable[Place]]) -> tuple[Place, ...]:
+    """Put places behind those that come before them; as they were found where that goes round."""
+    try:
+        return tuple(TopologicalSorter(before).static_order())
+    except CycleError:
+        return tuple(before)
 
 
 ByLane = Mapping[str, Collection[Moment]]

@@ -14,7 +14,7 @@ from fakes.statechart.drawing import grouped, stages_after, stages_before, steps
 from fakes.statechart.explore import Exploration, explore
 from fakes.statechart.mermaid import Link, flowchart
 from fakes.statechart.naming import Moments, Names
-from fakes.statechart.tallies import End, Tally, tally
+from fakes.statechart.tallies import End, Tally, Use, tally
 from fakes.statechart.trials import LANES, Lane
 from fakes.statechart.words import SEEN, Place, boxes, either, listed, needed, words
 from t3safe.domain import effects as fx
@@ -129,7 +129,8 @@ def _stages(explored: Iterable[Explored]) -> Iterator[str]:
 def _moves(explored: Iterable[Explored]) -> Iterator[str]:
     for goal in Goal:
         yield f"## One person's move: {goal}"
-        yield _MEANING[goal]
+        if goal in _MEANING:
+            yield _MEANING[goal]
         yield from _drawn(
             {one.title: steps_towards(goal, one.move_arrows, one.names) for one in explored}
         )
@@ -166,12 +167,12 @@ def _breaks(explored: Sequence[Explored], names: Mapping[str, Names]) -> Iterato
         "means: whatever it is. Flags are those of `Move` that are the same at all these moments."
     )
     yield from _inspections(lanes, names)
-    yield "### Steps that only an interruption leaves out"
+    yield "### Ways that only an interruption opens"
     yield (
-        "What was done before the interruption and still holds is not done again. These steps\n"
-        "follow one another then, and never otherwise."
+        "What was done before the interruption and still holds is not done again; what may have\n"
+        "happened since is looked at. These steps follow one another then, and never otherwise."
     )
-    yield _table(("step", "next step", "on"), _shortcuts(explored, names))
+    yield _table(("step", "next step", "on"), _opened(explored, names))
 
 
 def _interrupted(
@@ -224,7 +225,7 @@ def _rows(reaction: Reaction) -> Iterator[tuple[str, ...]]:
     yield ("inspecting fails", *[""] * (len(SEEN) - 1), reaction[()])
 
 
-def _shortcuts(explored: Iterable[Explored], names: Mapping[str, Names]) -> Iterator[Sequence[str]]:
+def _opened(explored: Iterable[Explored], names: Mapping[str, Names]) -> Iterator[Sequence[str]]:
     rows: dict[tuple[str, str, str], None] = {}
     for one in explored:
         usual = {(arrow.source, arrow.target) for arrow in one.move_arrows}
@@ -255,7 +256,8 @@ def _ends(total: Tally) -> Iterator[str]:
         "done before the end",
         "where that fails",
     )
-    yield _table(heads, (_end(outcome, total.ends[outcome]) for outcome in ev.Outcome))
+    reached = (outcome for outcome in ev.Outcome if outcome in total.ends)
+    yield _table(heads, (_end(outcome, total.ends[outcome]) for outcome in reached))
 
 
 def _end(outcome: ev.Outcome, end: End) -> Sequence[str]:
@@ -288,11 +290,11 @@ def _effects(total: Tally) -> Iterator[str]:
         "failed to be tried again."
     )
     heads = ("effect", "what it does", "while", "may answer", "tried again")
-    yield _table(heads, (_effect(kind, total) for kind in get_args(fx.Effect)))
+    used = (kind for kind in get_args(fx.Effect) if kind in total.uses)
+    yield _table(heads, (_effect(kind, total.uses[kind]) for kind in used))
 
 
-def _effect(kind: type, total: Tally) -> Sequence[str]:
-    use = total.uses[kind]
+def _effect(kind: type, use: Use) -> Sequence[str]:
     faults = [fault for fault in Fault if fault in use.faults]
     return (
         words(kind),
