@@ -10,7 +10,7 @@ from functools import partial
 
 from attrs import define, field, frozen
 
-from fakes.invariants import Judge
+from fakes import invariants
 from fakes.world.core import Crash, PowerCut, World
 from fakes.world.faults import Fault, Faulty, FaultyJournal, Seam
 from fakes.world.wiring import host
@@ -31,12 +31,12 @@ PROCESSES_MAX = 50
 class Watch:
     """Asks the judge after every event of the journal, and keeps what was wrong."""
 
-    judge: Judge
+    judge: invariants.Judge
     violations: list[str] = field(factory=list)
     events: int = 0
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:  # noqa: ARG002
-        """Judge the world as it is now."""
+        """invariants.Judge the world as it is now."""
         self.events += 1
         if not isinstance(event, ev.Started):
             # An intent alone changes nothing.
@@ -65,7 +65,7 @@ def drive(
     limits: Limits | None = None,
     faults: Iterable[Fault] = (),
     giving_up: bool = False,
-    knowing: Judge | None = None,
+    knowing: invariants.Judge | None = None,
 ) -> Driven:
     """Run an operation to its end through these faults, recovering after every death.
 
@@ -75,7 +75,7 @@ def drive(
     of the schedule; AssertionError where it does not settle.
     """
     seam, runs = Seam.of(world, faults), len(world.journal.written)
-    judge = Judge.of(world, giving_up=giving_up, knowing=knowing)
+    judge = invariants.Judge.of(world, giving_up=giving_up, knowing=knowing)
     watch = Watch(judge)
     written = FaultyJournal(world.journal, seam)
     wire = partial(
