@@ -36,7 +36,7 @@ class Watch:
     events: int = 0
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:  # noqa: ARG002
-        """invariants.Judge the world as it is now."""
+        """Judge the world as it is now."""
         self.events += 1
         if not isinstance(event, ev.Started):
             # An intent alone changes nothing.

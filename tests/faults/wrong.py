@@ -309,7 +309,7 @@ def the_gate_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def skipped(before: rollout.Rollout) -> rollout.Rollout:
         right = snapshots_done(before)
-        return attrs.evolve(right, stage=rollout.Stage.MOVING)
+        return attrs.evolve(right, stage=rollout.Stage.MOVING, turn=0)
 
     def on(before: rollout.Rollout) -> rollout.Rollout:
         return rollout._advance(skipped(before))
