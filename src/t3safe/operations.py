@@ -388,7 +388,8 @@ class Host:
         }
         if not waiting:
             return Stay(No.NOTHING, "nobody waits to be moved")
-        build = max(waiting.values())
+        proven = (standing.last_good,) if standing.last_good is not None else ()
+        build = max((*waiting.values(), *proven))
         calm = attrs.evolve(policy, age_min=timedelta(0))
         choice = choose(calm, standing, Offer(build), self.engine.clock.now())
         if isinstance(choice, Stay):

@@ -210,3 +210,21 @@ def test_a_process_that_lives_on_knows_who_waits_as_a_new_one_does(
         told = {item.person: item for item in staying.deferrals(people)}
         fresh = {item.person: item for item in host(world).deferrals()}
         assert told == fresh
+
+
+def test_a_drain_takes_whoever_waits_to_what_was_promoted_since() -> None:
+    """Deferred for a build that a newer one has followed: the host is not led backward."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    publish(world, NEWER, 33)
+    away = world.people.pop("bob")
+    assert night(world).outcome is ev.Outcome.PROMOTED
+    world.people["bob"] = away
+    world.rest("bob")
+
+    drained = night(world, Host.drain)
+
+    assert drained.outcome is ev.Outcome.PROMOTED
+    assert running(world)["bob"] == NEWER
+    assert world.last_good == NEWER
