@@ -25,7 +25,7 @@ COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --gene
 .PHONY: help
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' Makefile | \
-		while IFS=$$'\t' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+		while IFS=$$'\t' read -r name what; do printf '  make %-15s %s\n' "$$name" "$$what"; done
 
 .PHONY: setup
 setup: $(STAMP) ## Create .venv from the locked dependencies (at once when nothing changed)
@@ -43,6 +43,10 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: setup ## Show five nights on real parts (needs npm)
 	$(BIN)/python -m fakes.demo
 
+.PHONY: docs
+docs: setup ## Write the documents that are made from the code (docs/states.md)
+	$(BIN)/python -m fakes.statechart
+
 .PHONY: test
 test: setup ## Run the whole suite that needs no Docker
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not docker'
@@ -53,6 +57,30 @@ e2e: setup ## Run the suite on a real host in a container (needs root, or DOCKER
 	eval "$$(docker/engine environment)"; trap 'docker/engine stop' EXIT; \
 	PYTHON=$(BIN)/python docker/build; \
 	$(BIN)/python -m pytest -n $(HOSTS) --dist worksteal -m docker --timeout 300
+
+BOUND ?= whole
+JOBS ?= 2
+
+.PHONY: faults
+faults: setup ## Explore every fault at every step (BOUND=short for the bound of CI)
+	$(BIN)/python -m fakes.explorer --bound $(BOUND) --jobs $(JOBS)
+
+.PHONY: schedules
+schedules: setup ## Draw schedules of any number of faults at random
+	T3SAFE_SCHEDULES=20000 HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest --timeout=0 \
+		tests/faults/test_schedules.py
+
+.PHONY: bench-simulate
+bench-simulate: setup ## Measure how the simulation's cost grows with nights and people
+	$(BIN)/python -m tests.simulation.bench
+
+.PHONY: screenshot
+screenshot: setup ## Take the picture of the simulation's report again (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshot docs/simulation.png
+
+.PHONY: kills
+kills: setup ## Kill the real command line at every record and inside steps (long; root fills disks)
+	$(BIN)/python -m fakes.kills $(KILLS)
 
 .PHONY: lint
 lint: setup ## Check style, format and the rules between folders

@@ -38,6 +38,8 @@ from t3safe.domain.versions import Version
 from t3safe.entrypoints.settings import load
 
 SAFE: Final = (sys.executable, "-m", "t3safe.entrypoints.cli")
+KEPT: Final = ("home", "store", "state", "backups")
+"""What a host is, beside its processes and ports."""
 
 
 @frozen
@@ -57,18 +59,24 @@ class Said:
     err: str
 
 
-def free_port() -> int:
-    """Find a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def reserved_port() -> socket.socket:
+    """Hold a port for a serve, until the socket is closed.
+
+    It is bound and does not listen: whoever sets SO_REUSEADDR, as t3 does, can listen there, and
+    the kernel gives it to nobody as the near end of a connection while the serve is down.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("0.0.0.0", 0))
+    return held
 
 
 @define
 class EmbeddedHost:
     """The host below `root`, an empty folder; `level` is the ledger of everybody at first.
 
-    `config` holds further settings by dotted key (`gate.soak`).
+    `config` holds further settings by dotted key (`gate.soak`).  A folder that was left by another
+    host's `pack` goes on as it was left, with new ports; `start_serves` starts what was stopped.
     """
 
     root: Path
@@ -99,12 +107,14 @@ class EmbeddedHost:
 
     def _move_in(self, resident: Resident) -> None:
         name = resident.name
-        populate(self.base(name), self.level, **resident.holds)
+        if not self.base(name).exists():
+            populate(self.base(name), self.level, **resident.holds)
         launcher = self.launcher(name)
         launcher.parent.mkdir(parents=True)
         launcher.write_text(render_fixed_launcher(self.store, name), encoding="utf-8")
         launcher.chmod(0o755)
-        self.ports[name] = free_port()
+        held = self._open.enter_context(reserved_port())
+        self.ports[name] = int(held.getsockname()[1])
 
     def _knowledge(self) -> Knowledge:
         backends = {
@@ -126,9 +136,29 @@ class EmbeddedHost:
             perform.selection.promote(build)
             for name in self.people:
                 perform.selection.select(name, build)
-                perform.services.start(name)
+        self.start_serves()
+
+    def stage(self, release: FakeRelease) -> None:
+        """Have a published release in the store already."""
+        with self.wired() as wired:
+            wired.host.perform.builds.stage(Version.parse(release.version))
+
+    def start_serves(self) -> None:
+        """Start everybody's serve with what is selected for them, and wait for the answers."""
+        with self.wired() as wired:
+            for name in self.people:
+                wired.host.perform.services.start(name)
         for name in self.people:
             self.wait_for(name)
+
+    def pack(self, folder: Path) -> None:
+        """Stop everybody and copy what a host is, to be gone on with elsewhere."""
+        with self.wired() as wired:
+            for name in self.people:
+                wired.host.perform.services.stop(name)
+        for name in KEPT:
+            if (self.root / name).exists():
+                shutil.copytree(self.root / name, folder / name, symlinks=True)
 
     def wait_for(self, person: str, seconds: float = 15.0) -> None:
         """Wait until a person's serve answers; TimeoutError when it does not.
@@ -153,7 +183,9 @@ class EmbeddedHost:
         for process in ours:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(ours, timeout=5)
+        deadline = time.monotonic() + 5
+        while any(map(_lives, ours)) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         with suppress(psutil.Error):
@@ -315,6 +347,13 @@ class _Wired:
             self._live.close()
         os.environ.clear()
         os.environ.update(self._before)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether a process still runs; one that nobody has reaped yet does not."""
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _ignore(line: Line) -> None:

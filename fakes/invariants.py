@@ -1,24 +1,32 @@
-"""An independent judge of the fake world: the eight invariants, in terms of raw facts alone.
+"""An independent judge of the fake world: the promises I1 to I7, in terms of raw facts alone.
 
 Shares nothing with t3safe's engine, operations or state machine: it reads the world's fields and
-its log, and the outcome as plain text.  Each check gives the violations that it sees, as lines that
-begin with the invariant's name.
+its log, and the outcome as plain text.  Each violation is a line that begins with the invariant's
+name.
 
 - `now(world)` holds at every moment, also right after a crash and at NEEDS_HUMAN.
-- `story(world)` holds of everything that was logged so far.
-- `end(world, before, outcome)` holds once a run is over, against `before = remember(world)`.
+- A `Judge` is made before an operation.  `look()` reads on in the log and tells what became wrong
+  since; `end(outcome)` tells what is wrong once the operation is over.
 
 I7 is not a check of its own: it is these checks after a crash.  I8 needs a real file system.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
-from attrs import frozen
+from attrs import define, evolve, field, frozen
 
 from fakes.world.core import World
-from fakes.world.model import SESSIONS, Databases, Defect, FakeBuild, FakePerson
+from fakes.world.model import (
+    FADES_AFTER,
+    SESSIONS,
+    Databases,
+    Defect,
+    FakeBuild,
+    FakePerson,
+    Question,
+)
 from t3safe.domain.versions import Version
 
 
@@ -29,32 +37,31 @@ class Remembered:
     pid: int | None
     running: Version | None
     selected: Version | None
-    ledger: tuple[tuple[str, int, str], ...]
-    rows: int
+    ledger: frozenset[tuple[str, int, str]]
+    gone: int
+    """Rows that were given up or set aside before."""
     pairs: bool
 
 
 @frozen
 class Before:
-    """The world as it stood before a run: `log` is how much had been logged."""
+    """The world as it stood before a run."""
 
     people: dict[str, Remembered]
     default: Version | None
     last_good: Version | None
     frozen: str
     held: frozenset[Version]
-    log: int
 
 
 def remember(world: World) -> Before:
-    """Keep what `end` compares with."""
+    """Keep what the end is compared with."""
     return Before(
         people={name: _remembered(world, person) for name, person in world.people.items()},
         default=world.default,
         last_good=world.last_good,
         frozen=world.frozen,
         held=_held(world),
-        log=len(world.log),
     )
 
 
@@ -74,23 +81,301 @@ def now(world: World) -> list[str]:
     return found
 
 
-def story(world: World, since: int = 0) -> list[str]:
-    """Everything that must be true of what happened, in order."""
-    return [*_ungated(world), *_interrupted(world, since), *_called_out(world, since)]
+_DEATHS = frozenset({"crash-before", "crash-after", "power-before", "power-after", "kill", "power"})
+_FRAMES = frozenset({"lies", "serve-dies"})
+_TOUCHING = frozenset({"fence", "stop", "start", "select", "restore", "serve-dies"})
 
 
-def end(world: World, before: Before, outcome: str) -> list[str]:
-    """Everything that must be true once a run has ended this way (the outcome's own word)."""
-    found = [*now(world), *story(world, before.log)]
-    found.extend(_untrue(world, before, outcome))
-    if outcome != "needs-human":
-        found.extend(_stranded(world, before))
-        found.extend(_missing(world, before) if outcome != "moved" else ())
-        found.extend(f"I4 {name}: still fenced" for name in _fenced(world))
-    elif len(_fenced(world)) > 1:
-        found.append("I4 more than one person is left fenced")
-    found.extend(_bystanders(world, before))
-    return found
+@define
+class Judge:
+    """Watches one operation on a world; `giving_up` says that it is one that restores on purpose.
+
+    What it remembers of the log are sets of names, so that two histories that differ in nothing
+    that matters look the same to it.
+    """
+
+    world: World
+    before: Before
+    giving_up: bool = False
+    read: int = 0
+    passed: frozenset[tuple[str, str]] = frozenset()
+    """(person, build) pairs whose rehearsal passed; the empty person is the empty set."""
+    proven: frozenset[str] = frozenset()
+    """Builds that were promoted, or ran here before t3safe came."""
+    away: frozenset[str] = frozenset()
+    """Who was fenced and has not paired since."""
+    well: frozenset[str] = frozenset()
+    """Who could pair when somebody last tried."""
+    touched: frozenset[str] = frozenset()
+    restored: frozenset[str] = frozenset()
+    watched: frozenset[str] = frozenset()
+    """Builds whose bake was begun."""
+    ran: frozenset[tuple[str, str]] = frozenset()
+    """(person, build) pairs: who had which build run on their set since."""
+    faulted: bool = False
+    """Whether a fault was injected: it can hide what the build did."""
+    failed: bool = False
+    """Whether one of them was something else than a death."""
+    framed: bool = False
+    """Whether a serve died by the host's doing, which nobody can tell from the build's."""
+    outage: bool = False
+    restarted: frozenset[str] = frozenset()
+    """Whose serve died by itself."""
+    found: list[str] = field(factory=list)
+
+    @classmethod
+    def of(cls, world: World, *, giving_up: bool = False, knowing: Judge | None = None) -> Judge:
+        """Begin to watch; what was before counts only for what has passed the gate.
+
+        That is in the log, or else another judge knows it.
+        """
+        judge = cls(world, remember(world), giving_up)
+        judge.proven = frozenset(build.text for build in world.trusted)
+        if knowing is not None:
+            judge.passed, judge.proven, judge.ran = knowing.passed, knowing.proven, knowing.ran
+        for entry in world.log:
+            judge._gated(*entry)
+        judge.read = len(world.log)
+        return judge
+
+    def clone(self, world: World) -> Judge:
+        """Watch a copy of the world from the same point on."""
+        return evolve(self, world=world, found=[])
+
+    def become(self, other: Judge) -> None:
+        """Remember what the other one remembers, of one's own world."""
+        self.read = other.read
+        self.passed, self.proven, self.away = other.passed, other.proven, other.away
+        self.well = other.well
+        self.touched, self.restored, self.watched = other.touched, other.restored, other.watched
+        self.ran, self.faulted, self.failed = other.ran, other.faulted, other.failed
+        self.framed, self.outage, self.restarted = other.framed, other.outage, other.restarted
+
+    def key(self) -> Hashable:
+        """What it remembers of the host, equal where it would judge every future alike."""
+        whole = frozenset(build for subject, build in self.passed if not subject)
+        return (
+            whole | self.proven,
+            self.watched,
+            self.faulted,
+            self.failed,
+            self.framed,
+            self.outage,
+        )
+
+    def key_of(self, name: str) -> Hashable:
+        """What it remembers of a person."""
+        return (
+            name in self.away,
+            name in self.well,
+            name in self.touched,
+            name in self.restored,
+            name in self.restarted,
+            frozenset(build for who, build in self.ran if who == name),
+            frozenset(build for who, build in self.passed if who == name),
+        )
+
+    def look(self) -> list[str]:
+        """Tell what is wrong now, or went wrong since the last look."""
+        return [*now(self.world), *self._story(), *self._unproven()]
+
+    def end(self, outcome: str, *, baked_before: bool = False) -> list[str]:
+        """Tell what is wrong once the operation has ended this way (the outcome's own word).
+
+        `baked_before` says that it first ended an earlier bake, and promoted.
+        """
+        world, before = self.world, self.before
+        found = [*self.look(), *self._untrue(outcome, baked_before=baked_before)]
+        if outcome != "needs-human":
+            found.extend(self._stranded(promoted=outcome == "promoted"))
+            found.extend(f"I4 {name}: still fenced" for name in _fenced(world))
+        elif len(_fenced(world)) > 1:
+            found.append("I4 more than one person is left fenced")
+        if not self.giving_up:
+            found.extend(_missing(world, before))
+        found.extend(self._bystanders())
+        return found
+
+    # The log, entry by entry.
+
+    def _story(self) -> list[str]:
+        log = self.world.log
+        for entry in log[self.read :]:
+            self._gated(*entry)
+            self._happened(*entry)
+        if self.world.terse:
+            log.clear()
+        self.read = len(log)
+        found, self.found = self.found, []
+        return found
+
+    def _gated(self, operation: str, who: str, detail: str) -> None:
+        """I3: what runs on somebody's state has passed on a copy of it, or was proven before."""
+        if operation == "gate-passed":
+            self.passed |= {(who, detail)}
+        elif operation == "promote" and detail == "default":
+            self.proven |= {who}
+        elif operation == "ran" and detail not in self.proven and (who, detail) not in self.passed:
+            self.found.append(
+                f"I3 {who}: {detail} ran on their state and never passed on a copy of it"
+            )
+
+    def _happened(self, operation: str, who: str, detail: str) -> None:
+        if operation in _TOUCHING:
+            self._moved(operation, who, detail)
+            return
+        match operation:
+            case "ran":
+                self.ran |= {(who, detail)}
+            case "fault" | "power-cut":
+                self._struck(operation, who)
+            case "watch":
+                self.watched |= {who}
+            case "promote":
+                self._promoted(who, whole=detail == "default")
+            case "paired":
+                self._paired(who, well=not detail)
+            case "registry" | "npm":
+                self._called_out(operation)
+            case _:
+                pass
+
+    def _called_out(self, whom: str) -> None:
+        if self.away:
+            away = ", ".join(sorted(self.away))
+            self.found.append(f"I5 {whom} was asked while {away} was away")
+
+    def _struck(self, operation: str, kind: str) -> None:
+        if operation == "power-cut":
+            self.outage = True
+            return
+        self.faulted = True
+        self.failed = self.failed or kind not in _DEATHS
+        self.framed = self.framed or kind in _FRAMES
+
+    def _paired(self, who: str, *, well: bool) -> None:
+        self.away -= {who} if well else set()
+        self.well = self.well | {who} if well else self.well - {who}
+
+    def _moved(self, operation: str, who: str, detail: str) -> None:
+        if operation == "serve-dies":
+            self.restarted |= {who}
+            return
+        if self.restored and who not in self.touched and not self.giving_up:
+            failed = ", ".join(sorted(self.restored))
+            self.found.append(f"I4 {who}: is begun after {failed} was taken back")
+        self.touched |= {who}
+        if operation == "fence":
+            self.away |= {who}
+        if operation == "stop" and detail == "in flight":
+            self.found.append(f"I4 {who}: stopped with work in flight")
+        if operation == "restore" and detail == "marker":
+            self._taken_back(who)
+        if operation == "restore" and detail == "done":
+            self.restored |= {who}
+
+    def _taken_back(self, who: str) -> None:
+        """I2: new work stays where nothing but a death came in between, and the build is well."""
+        if not (self.giving_up or self.failed or who in self._guilty()):
+            self.found.append(f"I2 {who}: is restored, and nothing is wrong with the build")
+
+    def _promoted(self, build: str, *, whole: bool) -> None:
+        """I6: only what was watched in a bake, and runs for somebody, is good."""
+        if not whole:
+            return
+        if build not in self.watched:
+            self.found.append(f"I6 {build} was promoted and never baked")
+        selected = {_selected(self.world, person) for person in self.world.people.values()}
+        if build not in {str(one) for one in selected}:
+            self.found.append(f"I6 {build} was promoted and is selected for nobody")
+
+    # What is selected.
+
+    def _unproven(self) -> list[str]:
+        world = self.world
+        whole = {build for subject, build in self.passed if not subject} | self.proven
+        found: list[str] = []
+        for name, person in world.people.items():
+            build = _selected(world, person)
+            if build is not None and build.text not in whole:
+                found.append(f"I3 {name}: {build} is selected and never passed the gate")
+        if world.default is not None and world.default.text not in whole:
+            found.append(f"I3 the default {world.default} never passed the gate")
+        return found
+
+    # The end.
+
+    def _untrue(self, outcome: str, *, baked_before: bool) -> Iterator[str]:
+        """I6: the outcome, the freeze, the record of builds and the promotion fit one another."""
+        newly = _held(self.world) - self.before.held
+        yield from self._unheld(outcome, newly)
+        yield from self._unfrozen(outcome)
+        yield from self._unpromoted(outcome, baked_before=baked_before)
+        if self._guilty() and outcome not in {"rolled-back", "needs-human"}:
+            for name in sorted(self._sent_back()):
+                yield f"I6 {outcome}, and {name} was taken back from a build that failed"
+        if not self.framed:
+            yield from _blamed(self.world, newly)
+        yield from _blamed_in_production(self.world, newly, outcome)
+
+    def _unheld(self, outcome: str, newly: frozenset[Version]) -> Iterator[str]:
+        truth = _TRUTHS.get(outcome, _Truth())
+        if newly and not truth.may_hold:
+            yield f"I6 {outcome}, and {', '.join(map(str, sorted(newly)))} is held as refused"
+        if truth.must_hold and not newly and self._guilty() and not self.faulted:
+            yield f"I6 {outcome}, and nothing is held against the build"
+
+    def _unfrozen(self, outcome: str) -> Iterator[str]:
+        truth, frozen = _TRUTHS.get(outcome, _Truth()), bool(self.world.frozen)
+        if truth.frozen is not None and frozen is not (truth.frozen or bool(self.before.frozen)):
+            yield f"I6 {outcome}, and the host is {'frozen' if frozen else 'not frozen'}"
+
+    def _unpromoted(self, outcome: str, *, baked_before: bool) -> Iterator[str]:
+        world, before = self.world, self.before
+        truth = _TRUTHS.get(outcome, _Truth())
+        promoted = (world.last_good, world.default) != (before.last_good, before.default)
+        if promoted and truth.promoted is False and not baked_before:
+            yield f"I6 {outcome}, and {world.last_good} was promoted"
+        if truth.promoted and (world.default is None or world.last_good != world.default):
+            yield f"I6 {outcome}, and last-good is not the default"
+
+    def _guilty(self) -> set[str]:
+        """Who had a build run that breaks for them in production."""
+        return {who for who, build in self.ran if _breaks(self.world, who, build)}
+
+    def _stranded(self, *, promoted: bool) -> Iterator[str]:
+        """Whoever had a serve that pairs has one; a fading of later than the last look is excused.
+
+        Not after a promotion: its bake would have seen it.
+        """
+        for name, was in self.before.people.items():
+            person = self.world.people[name]
+            if not was.pairs or Question.BROKEN in _true_of(person):
+                continue
+            excused = name in self.well and not promoted
+            if not _serves(self.world, person, forever=excused):
+                yield f"stranded {name}: had a serve that pairs, has none now"
+
+    def _sent_back(self) -> Iterator[str]:
+        """Whose set was restored, and who is on the build of before again."""
+        for name in self.restored:
+            if _selected(self.world, self.world.people[name]) == self.before.people[name].selected:
+                yield name
+
+    def _bystanders(self) -> Iterator[str]:
+        """I4: whoever was not touched by name runs on as before, on the same ledger."""
+        world = self.world
+        for name, was in self.before.people.items():
+            if name in self.touched:
+                continue
+            person = world.people[name]
+            excused = self.outage or name in self.restarted
+            if (person.pid, person.running) != (was.pid, was.running) and not excused:
+                yield f"I4 {name}: was not moved, and their serve is another one now"
+            if frozenset(_pairs_of(person.databases)) != was.ledger:
+                yield f"I4 {name}: was not moved, and their ledger changed"
+            if _selected(world, person) != was.selected:
+                yield f"I4 {name}: was not moved, and another build is selected for them"
 
 
 # I1
@@ -114,15 +399,22 @@ def _known(build: FakeBuild) -> frozenset[tuple[str, int, str]]:
     )
 
 
+_KNOWN: dict[tuple[object, ...], tuple[bool, object]] = {}
+"""Answers by identity; each keeps alive what its key names."""
+
+
 def _knows(build: FakeBuild, person: FakePerson) -> bool:
-    """Cheap where the set was made by this very build, exact otherwise."""
-    schema = dict(build.schema.databases)
-    if all(
-        (main if wal is None else wal).ledger is schema.get(name)
+    """Whether every migration of the set, in every database, is one of the build's."""
+    held = tuple(
+        (name, (main if wal is None else wal).ledger)
         for name, (main, wal) in person.databases.items()
-    ):
-        return True
-    return _known(build).issuperset(_pairs_of(person.databases))
+    )
+    key = (id(build), *((name, id(ledger)) for name, ledger in held))
+    known = _KNOWN.get(key)
+    if known is None:
+        answer = _known(build).issuperset(_pairs_of(person.databases))
+        known = _KNOWN[key] = (answer, (build, held))
+    return known[0]
 
 
 def _unmatched(world: World, person: FakePerson) -> Iterator[str]:
@@ -158,12 +450,17 @@ def _set_rows(person: FakePerson) -> int:
 
 
 def _missing(world: World, before: Before) -> Iterator[str]:
-    """Whoever is on the build of before has what they had before, not only kept somewhere."""
-    for name, was in before.people.items():
-        person = world.people[name]
-        gone = was.rows & ~_set_rows(person)
-        if gone and _selected(world, person) == was.selected:
-            yield f"I2 {name}: {gone.bit_count()} rows of before are not in the set any more"
+    """Whatever the selected build or one before it wrote is in the set, not only kept somewhere."""
+    for name, person in world.people.items():
+        build = _selected(world, person)
+        if build is None or world.builds[build].hits(Defect.LOSES, name):
+            continue
+        owed = 0
+        for writer, rows in person.written.items():
+            owed |= rows if writer <= build else 0
+        gone = owed & ~_set_rows(person) & ~before.people[name].gone
+        if gone:
+            yield f"I2 {name}: {gone.bit_count()} rows that {build} knows are not in the set"
 
 
 def _kept_rows(person: FakePerson) -> int:
@@ -174,52 +471,6 @@ def _kept_rows(person: FakePerson) -> int:
         if snap.sealed and not snap.damaged:
             for content in snap.contents.values():
                 found |= _work(content.tables)
-    return found
-
-
-# I3, I4, I5: the log
-
-
-def _ungated(world: World) -> list[str]:
-    passed: set[tuple[str, str]] = set()
-    trusted = {build.text for build in world.trusted}
-    found: list[str] = []
-    for operation, who, detail in world.log:
-        if operation == "gate-passed":
-            passed.add((who, detail))
-        elif operation == "promote" and detail == "default":
-            trusted.add(who)
-        elif operation == "ran" and detail not in trusted and (who, detail) not in passed:
-            found.append(f"I3 {who}: {detail} ran on their state and never passed on a copy of it")
-    whole = {build for subject, build in passed if not subject} | trusted
-    for name, person in world.people.items():
-        build = _selected(world, person)
-        if build is not None and build.text not in whole:
-            found.append(f"I3 {name}: {build} is selected and never passed the gate")
-    if world.default is not None and world.default.text not in whole:
-        found.append(f"I3 the default {world.default} never passed the gate")
-    return found
-
-
-def _interrupted(world: World, since: int) -> list[str]:
-    return [
-        f"I4 {who}: stopped with work in flight"
-        for operation, who, detail in world.log[since:]
-        if operation == "stop" and detail == "in flight"
-    ]
-
-
-def _called_out(world: World, since: int) -> list[str]:
-    """I5: whoever is fenced comes back without the registry or npm being asked."""
-    away: set[str] = set()
-    found: list[str] = []
-    for operation, who, detail in world.log[since:]:
-        if operation == "fence":
-            away.add(who)
-        elif operation == "paired" and not detail:
-            away.discard(who)
-        elif operation in {"registry", "npm"} and away:
-            found.append(f"I5 {operation} was asked while {', '.join(sorted(away))} was away")
     return found
 
 
@@ -256,62 +507,28 @@ where the last step of a promotion cannot be seen to be done, it may have been d
 """
 
 
-def _untrue(world: World, before: Before, outcome: str) -> Iterator[str]:
-    truth = _TRUTHS.get(outcome, _Truth())
-    newly = _held(world) - before.held
-    if newly and not truth.may_hold:
-        yield f"I6 {outcome}, and {', '.join(map(str, sorted(newly)))} is held as refused"
-    if truth.must_hold and not newly and _guilty(world, before) and not _faults(world, before):
-        yield f"I6 {outcome}, and nothing is held against the build"
-    if truth.frozen is not None and bool(world.frozen) is not (truth.frozen or bool(before.frozen)):
-        yield f"I6 {outcome}, and the host is {'frozen' if world.frozen else 'not frozen'}"
-    promoted = (world.last_good, world.default) != (before.last_good, before.default)
-    if promoted and truth.promoted is False:
-        yield f"I6 {outcome}, and {world.last_good} was promoted"
-    if truth.promoted and (world.default is None or world.last_good != world.default):
-        yield f"I6 {outcome}, and last-good is not the default"
-    for name in _sent_back(world, before):
-        if _guilty(world, before) and outcome not in {"rolled-back", "needs-human"}:
-            yield f"I6 {outcome}, and {name} was taken back from a build that failed"
-    yield from _blamed(world, newly)
-    yield from _blamed_in_production(world, newly, outcome)
-
-
 def _blamed_in_production(world: World, newly: frozenset[Version], outcome: str) -> Iterator[str]:
     for build in newly:
         if world.verdicts[build][0].in_production and outcome not in {"rolled-back", "needs-human"}:
             yield f"I6 {outcome}, and {build} is held for a failure in production"
 
 
-def _sent_back(world: World, before: Before) -> list[str]:
-    """Whose set was restored since, and who is on the build of before again."""
-    restored = {
-        who
-        for operation, who, detail in world.log[before.log :]
-        if operation == "restore" and detail == "done"
-    }
-    return [
-        name
-        for name in sorted(restored)
-        if _selected(world, world.people[name]) == before.people[name].selected
-    ]
-
-
+_LATE = frozenset({Question.CANARY, Question.FADES})
+_SHOWN = _LATE | {Question.REHEARSAL}
 _IN_PRODUCTION = frozenset({Defect.MUTE, Defect.DIES, Defect.FADES, Defect.LOSES, Defect.CHOKES})
 
 
-def _guilty(world: World, before: Before) -> bool:
-    """Whether a build that breaks in production ran since."""
-    defects = {build.text: fake.defects for build, fake in world.builds.items()}
-    return any(
-        operation == "ran" and not _IN_PRODUCTION.isdisjoint(defects[detail])
-        for operation, _, detail in world.log[before.log :]
-    )
+def _breaks(world: World, name: str, build: str) -> bool:
+    """Whether the build of this version breaks in production for this person."""
+    fake = next(fake for fake in world.builds.values() if fake.version.text == build)
+    if any(fake.hits(defect, name) for defect in _IN_PRODUCTION):
+        return True
+    return fake.version not in world.trusted and bool(_true_of(world.people[name]) & _LATE)
 
 
-def _faults(world: World, before: Before) -> bool:
-    """Whether a fault was injected since: it can hide what the build did."""
-    return any(operation == "fault" for operation, _, _ in world.log[before.log :])
+def _true_of(person: FakePerson) -> set[str]:
+    """What was settled to be so with a person of whom something was left open."""
+    return {question for question, answer in (person.answers or {}).items() if answer}
 
 
 def _blamed(world: World, newly: frozenset[Version]) -> Iterator[str]:
@@ -322,7 +539,8 @@ def _blamed(world: World, newly: frozenset[Version]) -> Iterator[str]:
             fake.path not in world.dispatch_paths or fake.cookie not in world.dispatch_cookies
         )
         known = {Defect.IN_PARTS}
-        if not (fake.defects - known or strange_handshake):
+        shown = any(_true_of(person) & _SHOWN for person in world.people.values())
+        if not (fake.defects - known or strange_handshake or shown):
             yield f"I6 {build} is held as refused, and nothing is wrong with it"
 
 
@@ -330,40 +548,20 @@ def _fenced(world: World) -> list[str]:
     return [name for name, person in world.people.items() if person.fenced]
 
 
-def _serves(world: World, person: FakePerson) -> bool:
-    """Whether the person's serve runs and pairs, asked at the serve itself."""
+def _serves(world: World, person: FakePerson, *, forever: bool = False) -> bool:
+    """Whether the person's serve runs and pairs, asked at the serve itself.
+
+    With `forever` no pairing fades.
+    """
     if person.pid is None or person.running is None:
         return False
     fake = world.builds[person.running]
+    so, ran_here = _true_of(person), fake.version in world.trusted
     mute = any(fake.hits(defect, person.name) for defect in (Defect.MUTE, Defect.LOSES))
-    faded = fake.hits(Defect.FADES, person.name) and world.now - person.started >= 60
-    return _knows(fake, person) and not mute and not faded
-
-
-def _stranded(world: World, before: Before) -> Iterator[str]:
-    for name, was in before.people.items():
-        if was.pairs and not _serves(world, world.people[name]):
-            yield f"stranded {name}: had a serve that pairs, has none now"
-
-
-def _bystanders(world: World, before: Before) -> Iterator[str]:
-    """I4: whoever was not touched by name runs on as before, on the same ledger."""
-    touched = {
-        who
-        for operation, who, _ in world.log[before.log :]
-        if operation in {"fence", "stop", "start", "select", "restore"}
-    }
-    outage = any(operation == "power-cut" for operation, _, _ in world.log[before.log :])
-    for name, was in before.people.items():
-        person = world.people[name]
-        if name in touched:
-            continue
-        if (person.pid, person.running) != (was.pid, was.running) and not outage:
-            yield f"I4 {name}: was not moved, and their serve is another one now"
-        if tuple(sorted(_pairs_of(person.databases))) != was.ledger:
-            yield f"I4 {name}: was not moved, and their ledger changed"
-        if _selected(world, person) != was.selected:
-            yield f"I4 {name}: was not moved, and another build is selected for them"
+    mute = mute or (Question.BROKEN if ran_here else Question.CANARY) in so
+    fades = fake.hits(Defect.FADES, person.name) or (Question.FADES in so and not ran_here)
+    faded = fades and world.now - person.started >= FADES_AFTER
+    return _knows(fake, person) and not mute and (forever or not faded)
 
 
 def _remembered(world: World, person: FakePerson) -> Remembered:
@@ -371,7 +569,7 @@ def _remembered(world: World, person: FakePerson) -> Remembered:
         pid=person.pid,
         running=person.running,
         selected=_selected(world, person),
-        ledger=tuple(sorted(_pairs_of(person.databases))),
-        rows=_set_rows(person),
+        ledger=frozenset(_pairs_of(person.databases)),
+        gone=person.acknowledged & ~_set_rows(person),
         pairs=_serves(world, person),
     )

@@ -7,9 +7,9 @@ of the engine.
 
 from __future__ import annotations
 
-from fakes.world.core import EPOCH, Crash, World
+from fakes.world.core import EPOCH, Crash, PowerCut, World
 from fakes.world.driving import Driven, Watch, drive
-from fakes.world.faults import Faulty, FaultyJournal, Kind, Schedule
+from fakes.world.faults import Fault, Faulty, FaultyJournal, Kind, Place, Schedule, Seam
 from fakes.world.journal import MemoryJournal
 from fakes.world.model import Defect, FakeBuild, FakePerson, Snap, schema, version
 from fakes.world.scenes import NEW, NEWER, NEWEST, OLD, make_build, small_world
@@ -26,11 +26,15 @@ __all__ = [
     "Driven",
     "FakeBuild",
     "FakePerson",
+    "Fault",
     "Faulty",
     "FaultyJournal",
     "Kind",
     "MemoryJournal",
+    "Place",
+    "PowerCut",
     "Schedule",
+    "Seam",
     "Snap",
     "Views",
     "Watch",

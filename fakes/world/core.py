@@ -5,16 +5,18 @@ Rules of this world:
 1. Time is virtual and passes with every call of a port.  As it passes, every serve that writes
    commits a row and tells its person so, and whoever mints, mints.
 2. A mint and a start run whatever is *selected* at that moment, and migrate what they open.
-3. What changes something is played in sub-steps; the process can die after any of them
-   (`crash_at`), and the world stays as the steps before left it.
-4. Everything is logged in order, as plain tuples: (operation, person or build, detail).
+3. What changes something is played in sub-steps, and time passes between them; the process can die
+   after any of them (`crash_at`), and the world stays as the steps before left it.
+4. What a sub-step changed is durable where it says so, and at the latest when the whole operation
+   has returned; a power cut inside loses any of the others (`lost`).
+5. Everything is logged in order, as plain tuples: (operation, person or build, detail).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import Factory, define, evolve
 
@@ -31,6 +33,7 @@ from fakes.world.model import (
     Defect,
     FakeBuild,
     FakePerson,
+    Question,
 )
 from t3safe.domain.gate import Verdict
 from t3safe.domain.people import MapProblem
@@ -53,10 +56,24 @@ SECONDS: Final[dict[str, float]] = {
 """What a call costs, in virtual seconds; the others take a tenth."""
 
 _ANYTHING_ELSE: Final = 0.1
+_BETWEEN: Final = 0.001
+"""What passes between two sub-steps: enough for a row, and for a mint."""
 
 
 class Crash(BaseException):
     """The process dies here.  A BaseException, so that nothing can handle it."""
+
+
+class PowerCut(Crash):
+    """The whole host goes dark here, and every process with it."""
+
+
+class Step(NamedTuple):
+    """One sub-step of an operation: what it does, and whether that is durable at once."""
+
+    name: str
+    do: Callable[[], object]
+    durable: bool = True
 
 
 @define(eq=False, slots=False)
@@ -112,21 +129,38 @@ class World:
     """How many sub-steps were played so far."""
     crash_at: int = 0
     """Die right after the sub-step of this number; 0 for never."""
+    lost: frozenset[int] | None = None
+    """Where that death is a power cut: the sub-steps, by number, that never reached the disk."""
+    traced: list[tuple[int, ...]] | None = None
+    """Where it is asked for: `volatile` after each sub-step."""
+    volatile: list[int] = Factory(list)
+    """The sub-steps since the last durable one, by number: what a power cut now could lose."""
+    terse: bool = False
+    """Whether a serve commits only rows that can tell two histories apart: the first since its set
+    was copied or changed.  What holds of that row holds of those that would follow it."""
     hooks: dict[tuple[str, str], Callable[[World], None]] = Factory(dict)
 
     def clone(self) -> World:
         """An independent copy, without the hooks' closures being copied."""
         other = object.__new__(World)
-        other.__dict__.update(self.__dict__)
-        other.people = {name: person.clone() for name, person in self.people.items()}
-        other.builds = dict(self.builds)
-        other.store = set(self.store)
-        other.partial = set(self.partial)
-        other.verdicts = dict(self.verdicts)
-        other.journal = self.journal.clone()
-        other.log = list(self.log)
-        other.hooks = dict(self.hooks)
+        other.journal = MemoryJournal()
+        other.become(self)
         return other
+
+    def become(self, other: World) -> None:
+        """Be as the other world is, in place: whoever holds this one goes on from there."""
+        journal = self.journal
+        self.__dict__.update(other.__dict__)
+        self.people = {name: person.clone() for name, person in other.people.items()}
+        self.builds = dict(other.builds)
+        self.store = set(other.store)
+        self.partial = set(other.partial)
+        self.verdicts = dict(other.verdicts)
+        self.journal = journal
+        journal.become(other.journal)
+        self.log = list(other.log)
+        self.volatile = list(other.volatile)
+        self.hooks = dict(other.hooks)
 
     # Time, and what happens as it passes.
 
@@ -139,6 +173,11 @@ class World:
         """Let time pass (rule 1)."""
         self.now += seconds
         for person in self.people.values():
+            if self.terse:
+                doing = (person.link, person.fenced, person.pid, self.default)
+                if person.calm == doing:
+                    continue
+                person.calm = doing
             if person.minting:
                 self.mint(person.name)
             if person.pid is not None and person.writing and STATE in person.databases:
@@ -157,13 +196,23 @@ class World:
         """Plan an action for right before the next such call of a port."""
         self.hooks[operation, who] = action
 
-    def play(self, operation: str, who: str, steps: Iterator[str]) -> None:
-        """Play the sub-steps of an operation; the process may die between two (rule 3)."""
+    def play(self, operation: str, who: str, steps: Iterable[Step]) -> None:
+        """Play the sub-steps of an operation; the process may die between two (rules 3 and 4)."""
+        self.volatile.clear()
         for step in steps:
-            self.log.append((operation, who, step))
             self.substeps += 1
+            if self.lost is None or self.substeps not in self.lost:
+                step.do()
+            self.log.append((operation, who, step.name))
+            self.advance(_BETWEEN)
+            if step.durable:
+                self.volatile.clear()
+            else:
+                self.volatile.append(self.substeps)
+            if self.traced is not None:
+                self.traced.append(tuple(self.volatile))
             if self.substeps == self.crash_at:
-                raise Crash
+                raise Crash if self.lost is None else PowerCut
 
     # What people and the host do.
 
@@ -219,6 +268,7 @@ class World:
         main, wal = person.databases[STATE]
         ledger, tables = main if wal is None else wal
         person.databases[STATE] = (main, Content(ledger, {**tables, EVENTS: 0}))
+        person.calm = None
 
     def halt(self, name: str) -> None:
         """An orderly stop of the process, by whomever."""
@@ -226,10 +276,22 @@ class World:
         person.pid, person.running = None, None
         person.checkpoint()
 
+    def kill(self, name: str) -> None:
+        """The process is killed, by whomever; the logs beside the databases stay."""
+        person = self.people[name]
+        person.pid, person.running = None, None
+
+    def lose_serve(self, name: str) -> None:
+        """The serve dies by itself, and the service manager starts what is selected."""
+        if self.people[name].pid is not None:
+            self.log.append(("serve-dies", name, ""))
+            self.kill(name)
+            self.launch(name)
+
     def power_cut(self) -> None:
         """Every process dies at once; the logs beside the databases stay."""
-        for person in self.people.values():
-            person.pid, person.running = None, None
+        for name in self.people:
+            self.kill(name)
         self.log.append(("power-cut", "", ""))
 
     def boot(self) -> None:
@@ -268,11 +330,24 @@ class World:
         strange = person.strange_to(fake)
         if strange:
             return f"the serve of {person.running} answers 500: it does not know {strange}"
+        return self._mute(person, fake)
+
+    def _mute(self, person: FakePerson, fake: FakeBuild) -> str:
+        """Why this build does not pair a person whose set it knows; empty when it does."""
+        ran_here = fake.version in self.trusted
+        if person.is_so(Question.BROKEN if ran_here else Question.CANARY):
+            return f"the serve of {person.running} answers the exchange with 500"
         if fake.hits(Defect.MUTE, person.name) or fake.hits(Defect.LOSES, person.name):
             return f"the serve of {person.running} answers the exchange with 500"
-        if fake.hits(Defect.FADES, person.name) and self.now - person.started >= FADES_AFTER:
+        aged = self.now - person.started >= FADES_AFTER
+        if aged and self._fades(person, fake):
             return f"the serve of {person.running} sets no cookie any more"
         return ""
+
+    def _fades(self, person: FakePerson, fake: FakeBuild) -> bool:
+        if fake.version in self.trusted:
+            return False
+        return fake.hits(Defect.FADES, person.name) or person.is_so(Question.FADES)
 
 
 def settled(world: World, *names: str) -> World:

@@ -5,15 +5,15 @@ A process that died is followed by the next one, as a timer or a boot would star
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from attrs import define, field, frozen
 
 from fakes import invariants
-from fakes.world.core import Crash, World
-from fakes.world.faults import FaultyJournal, Schedule
-from fakes.world.hostviews import Services
-from fakes.world.wiring import NO_FAULTS, FaultyProcesses, host
+from fakes.world.core import Crash, PowerCut, World
+from fakes.world.faults import Fault, Faulty, FaultyJournal, Seam
+from fakes.world.wiring import host
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
 from t3safe.domain.rollout import Rollout
@@ -29,16 +29,18 @@ PROCESSES_MAX = 50
 
 @define
 class Watch:
-    """Judges the world after every event of the journal, and keeps what it saw wrong."""
+    """Asks the judge after every event of the journal, and keeps what was wrong."""
 
-    world: World
+    judge: invariants.Judge
     violations: list[str] = field(factory=list)
     events: int = 0
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:  # noqa: ARG002
         """Judge the world as it is now."""
         self.events += 1
-        self.violations.extend(invariants.now(self.world))
+        if not isinstance(event, ev.Started):
+            # An intent alone changes nothing.
+            self.violations.extend(self.judge.look())
 
 
 @frozen
@@ -61,46 +63,67 @@ def drive(
     *,
     rules: Rules | None = None,
     limits: Limits | None = None,
-    effects: Schedule = NO_FAULTS,
-    journal: Schedule = NO_FAULTS,
-    power: bool = False,
+    faults: Iterable[Fault] = (),
+    giving_up: bool = False,
+    knowing: invariants.Judge | None = None,
 ) -> Driven:
     """Run an operation to its end through these faults, recovering after every death.
 
-    With `power` a death is a power cut of the whole host, followed by a boot: first recovery
-    without serves, then every unit, then recovery.  Never raises for a fault of the schedule;
-    AssertionError where it does not settle.
+    A power cut is followed by a boot: first recovery without serves, then every unit, then
+    recovery.  `giving_up` says that the operation restores on purpose, `knowing` is who judged what
+    came before where the log no longer tells.  Never raises for a fault
+    of the schedule; AssertionError where it does not settle.
     """
-    before, runs = invariants.remember(world), len(world.journal.written)
-    watch = Watch(world)
-    wrap = FaultyProcesses(world, effects)
-    written = FaultyJournal(world.journal, journal, world)
-    asked = [operation]
+    seam, runs = Seam.of(world, faults), len(world.journal.written)
+    judge = invariants.Judge.of(world, giving_up=giving_up, knowing=knowing)
+    watch = Watch(judge)
+    written = FaultyJournal(world.journal, seam)
+    wire = partial(
+        host,
+        world,
+        rules,
+        limits=limits,
+        wrap=lambda inner: Faulty(inner, seam),
+        journal=written,
+        observer=watch,
+        stop=lambda: seam.stopping,
+    )
+    todo: list[Operation] = [operation]
+    result: Result | None = None
     for count in range(1, PROCESSES_MAX):
-        wired = host(world, rules, limits=limits, wrap=wrap, journal=written, observer=watch)
         try:
-            result = [step(wired) for step in asked][-1]
-        except (Crash, JournalError):
-            watch.violations.extend(invariants.now(world))
-            if power:
-                world.power_cut()
-            asked = [_before_units, _units, Host.recover] if power else [Host.recover]
+            while todo:
+                result = todo[0](wire())
+                todo.pop(0)
+        except (Crash, JournalError) as death:
+            watch.violations.extend(judge.look())
+            seam.stopping = False
+            todo = _what_follows(world, todo[0], cut=isinstance(death, PowerCut))
+            seam.pause()
             continue
         outcome = outcome_of(result) or _outcome_since(world, runs)
-        found = [*watch.violations, *invariants.end(world, before, outcome)]
-        return Driven(result, outcome, tuple(dict.fromkeys(found)), count, wrap.calls, watch.events)
+        ends = judge.end(outcome, baked_before="promoted" in _ended_since(world, runs)[:-1])
+        found = dict.fromkeys([*watch.violations, *ends])
+        return Driven(result, outcome, tuple(found), count, seam.calls, watch.events)
     message = f"did not settle within {PROCESSES_MAX} processes"
     raise AssertionError(message)
+
+
+def _what_follows(world: World, died: Operation, *, cut: bool) -> list[Operation]:
+    """What is started after a death: by the timer, or as the host boots."""
+    units: Operation = partial(_units, world)
+    if cut:
+        world.power_cut()
+        return [_before_units, units, Host.recover]
+    return [units, Host.recover] if died is _before_units else [Host.recover]
 
 
 def _before_units(wired: Host) -> Result | None:
     return wired.recover(boot=True)
 
 
-def _units(wired: Host) -> Result | None:
-    assert isinstance(wired.perform.services, Services), "it is wired over a world"
-    wired.perform.services.world.boot()
-    return None
+def _units(world: World, _: Host) -> None:
+    world.boot()
 
 
 def outcome_of(result: Result | None) -> str:
@@ -110,7 +133,12 @@ def outcome_of(result: Result | None) -> str:
 
 def _outcome_since(world: World, runs: int) -> str:
     """How a run that was opened since ended: its process died right after closing it."""
-    if len(world.journal.written) == runs:
-        return ""
-    newest = next(iter(world.journal.runs()))
-    return str(newest.ended.outcome) if newest.ended is not None else ""
+    ended = _ended_since(world, runs)
+    return ended[-1] if ended else ""
+
+
+def _ended_since(world: World, runs: int) -> list[str]:
+    """How each run ended that was opened since there were so many, in order; empty while open."""
+    newest_first = list(world.journal.runs())
+    since = newest_first[: len(newest_first) - runs]
+    return [str(run.ended.outcome) if run.ended is not None else "" for run in reversed(since)]

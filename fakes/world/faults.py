@@ -1,94 +1,295 @@
-"""The one seam at which faults are injected: around the performer, and around the journal."""
+"""The one seam at which faults are injected: around the performer, and around the journal.
+
+A fault has a place, a number and a kind.  Effects and writes of the journal are counted over every
+process of a history, each from 0; so a schedule of faults, being a few words of text, names the
+same history every time.
+
+    effect:12:fail-after        the 13th effect is done and reported as failed
+    journal:25:power-before     the power fails right before the 26th write
+    inside:12:kill:2            the process dies after the second sub-step of the 13th effect
+    inside:12:power:2:1,2       the power fails there, and both sub-steps never reached the disk
+    event:12:stop               while the 13th effect is under way, somebody asks the run to stop
+    pause:25:works              before the process that writes the 26th event, people begin to work
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Final, Self
 
-from attrs import define
+from attrs import define, field, frozen
 
-from fakes.world.core import Crash, World
+from fakes.world.core import Crash, PowerCut, World
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import ports
-from t3safe.domain.errors import Fault, JournalError
+from t3safe.domain.errors import Fault as Blame
+from t3safe.domain.errors import JournalError
 from t3safe.engine import Performer
 
-HANG_SECONDS = 600.0
+HANG_SECONDS: Final = 600.0
 """How much virtual time passes before a call that hangs is given up."""
 
 
+class Place(StrEnum):
+    """Where a fault is."""
+
+    EFFECT = "effect"
+    JOURNAL = "journal"
+    INSIDE = "inside"
+    EVENT = "event"
+    PAUSE = "pause"
+    """While no process of t3safe runs; counted by the write that comes next."""
+
+
 class Kind(StrEnum):
-    """What goes wrong with one call."""
+    """What goes wrong with one call, or happens beside it."""
 
     FAIL_BEFORE = "fail-before"
     FAIL_AFTER = "fail-after"
+    """Done, but reported as failed."""
+    HANG = "hang"
     CRASH_BEFORE = "crash-before"
     CRASH_AFTER = "crash-after"
-    HANG = "hang"
+    POWER_BEFORE = "power-before"
+    POWER_AFTER = "power-after"
+    DISK_FULL = "disk-full"
+    """For this one effect."""
+    DISK_STAYS_FULL = "disk-stays-full"
+    """From this effect on, until a person makes room."""
+    LIES = "lies"
+    """A stop leaves the process alive, a start's dies at once; both say that all is well."""
+    KILL = "kill"
+    """The process dies after a sub-step."""
+    POWER = "power"
+    """The power fails after a sub-step; sub-steps that were not durable yet may be lost."""
+    STOP = "stop"
+    """Somebody asks the run to stop."""
+    WORKS = "works"
+    """Whoever is concerned begins a turn."""
+    DISPATCH_DOWN = "dispatch-down"
+    """From here on nobody gets an answer from the dispatch."""
+    SERVE_DIES = "serve-dies"
+    """The serve of whoever is concerned dies, and the service manager starts what is selected."""
 
 
-Schedule = Mapping[int, Kind]
-"""Which call (counted from 0, over every process of the test) suffers what."""
+@frozen
+class Fault:
+    """One fault: `at` is the number of the effect or of the write.
+
+    `after` and `lost` are sub-steps of that effect, counted from 1.
+    """
+
+    place: Place
+    at: int
+    kind: Kind
+    after: int = 0
+    lost: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [self.place, str(self.at), self.kind]
+        if self.after:
+            parts.append(str(self.after))
+        if self.lost:
+            parts.append(",".join(map(str, self.lost)))
+        return ":".join(parts)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote.  Raises ValueError where it is no fault."""
+        place, at, kind, *rest = text.split(":")
+        after = int(rest[0]) if rest else 0
+        lost = tuple(int(number) for number in rest[1].split(",")) if len(rest) > 1 else ()
+        return cls(Place(place), int(at), Kind(kind), after, lost)
+
+
+Schedule = tuple[Fault, ...]
+
+
+def effect(at: int, kind: Kind) -> Fault:
+    """Name a fault of an effect."""
+    return Fault(Place.EFFECT, at, kind)
+
+
+def journal(at: int, kind: Kind) -> Fault:
+    """Name a fault of a write of the journal."""
+    return Fault(Place.JOURNAL, at, kind)
+
+
+def event(at: int, kind: Kind) -> Fault:
+    """Name what happens beside an effect."""
+    return Fault(Place.EVENT, at, kind)
+
+
+@define
+class Seam:
+    """What goes wrong in one history, and how far it has come: counted over all its processes."""
+
+    world: World
+    faults: Mapping[tuple[Place, int], Fault] = field(factory=dict)
+    calls: int = 0
+    writes: int = 0
+    stopping: bool = False
+
+    @classmethod
+    def of(cls, world: World, schedule: Iterable[Fault]) -> Seam:
+        """Make the seam of a schedule."""
+        return cls(world, {(fault.place, fault.at): fault for fault in schedule})
+
+    def due(self, place: Place, at: int) -> Fault | None:
+        """The fault of this place, logged as it strikes."""
+        fault = self.faults.get((place, at))
+        if fault is not None:
+            self.world.log.append(("fault", fault.kind, str(fault)))
+        return fault
+
+    def pause(self) -> None:
+        """Let happen what is due while no process runs: everybody who can begins a turn."""
+        if self.due(Place.PAUSE, self.writes) is not None:
+            for name, person in self.world.people.items():
+                if person.pid is not None:
+                    self.world.work(name)
 
 
 @define
 class Faulty:
-    """Performs as `inner` does, but for the calls in the schedule."""
+    """Performs as `inner` does, but for what the seam says of this call."""
 
     inner: Performer
-    schedule: Schedule
-    world: World
-    calls: int = 0
+    seam: Seam
 
     def __call__(self, effect: fx.Effect, /) -> ev.Answer:
         """Perform, fail before or after, hang, or die."""
-        kind = self.schedule.get(self.calls)
-        self.calls += 1
-        if kind is None:
+        seam = self.seam
+        at, seam.calls = seam.calls, seam.calls + 1
+        if not seam.faults:
             return self.inner(effect)
-        self.world.log.append(("fault", kind, type(effect).__name__))
+        happens = seam.due(Place.EVENT, at)
+        if happens is not None:
+            happen(seam, happens.kind, effect)
+        inside = seam.due(Place.INSIDE, at)
+        if inside is not None:
+            doom(seam.world, inside)
+        fault = seam.due(Place.EFFECT, at)
+        return self.inner(effect) if fault is None else self._struck(fault.kind, effect)
+
+    def _struck(self, kind: Kind, effect: fx.Effect) -> ev.Answer:
+        world = self.seam.world
         match kind:
             case Kind.CRASH_BEFORE:
                 raise Crash
+            case Kind.POWER_BEFORE:
+                raise PowerCut
             case Kind.FAIL_BEFORE:
-                return ev.Failed(Fault.HOST, "injected")
+                return ev.Failed(Blame.HOST, "injected")
             case Kind.HANG:
-                self.world.advance(HANG_SECONDS)
-                return ev.Failed(Fault.HOST, f"injected: no answer after {HANG_SECONDS:.0f} s")
+                world.advance(HANG_SECONDS)
+                return ev.Failed(Blame.HOST, f"injected: no answer after {HANG_SECONDS:.0f} s")
+            case _:
+                return self._struck_while_done(kind, effect)
+
+    def _struck_while_done(self, kind: Kind, effect: fx.Effect) -> ev.Answer:
+        world = self.seam.world
+        world.disk_full = world.disk_full or kind in {Kind.DISK_FULL, Kind.DISK_STAYS_FULL}
+        if kind is Kind.LIES:
+            _let_lie(world, effect)
+        answer = self.inner(effect)
+        match kind:
             case Kind.FAIL_AFTER:
-                self.inner(effect)
-                return ev.Failed(Fault.HOST, "injected, though it was done")
+                return ev.Failed(Blame.HOST, "injected, though it was done")
             case Kind.CRASH_AFTER:
-                self.inner(effect)
                 raise Crash
+            case Kind.POWER_AFTER:
+                raise PowerCut
+            case Kind.DISK_FULL:
+                world.disk_full = False
+            case _:
+                pass
+        return answer
+
+
+def concerned(world: World, effect: fx.Effect) -> tuple[str, ...]:
+    """Whom an effect concerns; everybody where it names nobody."""
+    match effect:
+        case fx.Bake(people) | fx.Revisit(people):
+            return people
+        case _:
+            person = getattr(effect, "person", "")
+            return (person,) if person else tuple(world.people)
+
+
+def happen(seam: Seam, kind: Kind, effect: fx.Effect) -> None:
+    """Let something happen beside an effect."""
+    world = seam.world
+    match kind:
+        case Kind.STOP:
+            seam.stopping = True
+        case Kind.WORKS:
+            for who in concerned(world, effect):
+                world.work(who)
+        case Kind.DISPATCH_DOWN:
+            world.dispatch_up = False
+        case Kind.SERVE_DIES:
+            for who in concerned(world, effect):
+                world.lose_serve(who)
+        case _:
+            message = f"{kind} does not happen beside an effect"
+            raise AssertionError(message)
+
+
+def doom(world: World, fault: Fault) -> None:
+    """Let the next effect die inside."""
+    world.crash_at = world.substeps + fault.after
+    world.lost = None
+    if fault.kind is Kind.POWER:
+        world.lost = frozenset(world.substeps + number for number in fault.lost)
+
+
+def _let_lie(world: World, effect: fx.Effect) -> None:
+    match effect:
+        case fx.Stop(person):
+            world.people[person].stop_lies = 1
+        case fx.Start(person):
+            world.people[person].start_lies = 1
+        case _:
+            message = f"{effect} cannot lie"
+            raise AssertionError(message)
+
+
+_UNWRITTEN: Final = frozenset({Kind.FAIL_BEFORE, Kind.HANG, Kind.CRASH_BEFORE, Kind.POWER_BEFORE})
 
 
 @define
 class FaultyJournal:
-    """Writes as `inner` does, but for the calls of `append` in the schedule."""
+    """Writes as `inner` does, but for what the seam says of this write."""
 
     inner: ports.Journal
-    schedule: Schedule
-    world: World
-    calls: int = 0
+    seam: Seam
 
     def append(self, run: str, event: ev.Event) -> None:
         """Write, fail before or after, hang, or die."""
-        kind = self.schedule.get(self.calls)
-        self.calls += 1
-        if kind is None:
+        seam = self.seam
+        at, seam.writes = seam.writes, seam.writes + 1
+        fault = seam.due(Place.JOURNAL, at) if seam.faults else None
+        if fault is None:
             self.inner.append(run, event)
             return
-        self.world.log.append(("fault", kind, f"journal {type(event).__name__}"))
-        if kind is Kind.HANG:
-            self.world.advance(HANG_SECONDS)
-        if kind in {Kind.FAIL_AFTER, Kind.CRASH_AFTER}:
+        if fault.kind is Kind.HANG:
+            seam.world.advance(HANG_SECONDS)
+        if fault.kind not in _UNWRITTEN:
             self.inner.append(run, event)
-        if kind in {Kind.CRASH_BEFORE, Kind.CRASH_AFTER}:
-            raise Crash
-        message = "cannot write to the journal: injected"
-        raise JournalError(message)
+        match fault.kind:
+            case Kind.CRASH_BEFORE | Kind.CRASH_AFTER:
+                raise Crash
+            case Kind.POWER_BEFORE | Kind.POWER_AFTER:
+                raise PowerCut
+            case Kind.FAIL_BEFORE | Kind.FAIL_AFTER | Kind.HANG:
+                message = "cannot write to the journal: injected"
+                raise JournalError(message)
+            case _:
+                message = f"{fault.kind} is no fault of a journal"
+                raise AssertionError(message)
 
     def events(self, run: str) -> tuple[ev.Event, ...]:
         """Every event of a run, in order."""

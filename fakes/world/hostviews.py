@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from fakes.world.core import EPOCH, World
+from fakes.world.core import EPOCH, Step, World
 from fakes.world.model import (
     EVENTS,
     LEDGER_TABLE,
@@ -16,6 +17,7 @@ from fakes.world.model import (
     Defect,
     FakeBuild,
     FakePerson,
+    Question,
     Snap,
     migrated,
     seen,
@@ -65,17 +67,15 @@ class Services:
             raise ServiceError(message)
         self.world.play("stop", person, self._stopping(found))
 
-    def _stopping(self, found: FakePerson) -> Iterator[str]:
+    def _stopping(self, found: FakePerson) -> Iterator[Step]:
         found.stopped = True
         if found.stop_lies and found.pid is not None:
             found.stop_lies -= 1
-            yield "left alive"
-            return
-        if found.pid is None:
-            yield "was not running"
-            return
-        self.world.halt(found.name)
-        yield "stopped"
+            yield Step("left alive", _nothing)
+        elif found.pid is None:
+            yield Step("was not running", _nothing)
+        else:
+            yield Step("stopped", partial(self.world.halt, found.name))
 
     def start(self, person: str) -> None:
         """Start what is selected; a serve that runs stays as it is, whatever it is."""
@@ -88,12 +88,18 @@ class Services:
         if found.fenced:
             message = f"cannot start the serve of {person}: being updated, exit status 75"
             raise ServiceError(message)
-        self.world.play("start", person, self._starting(found))
+        self.world.play("start", person, [Step("started", partial(self._launch, found))])
 
-    def _starting(self, found: FakePerson) -> Iterator[str]:
+    def _launch(self, found: FakePerson) -> None:
         self.world.launch(found.name)
         found.stopped = False
-        yield f"runs {found.running}"
+        if found.start_lies:
+            found.start_lies -= 1
+            self.world.kill(found.name)
+
+
+def _nothing() -> None:
+    pass
 
 
 @frozen
@@ -134,27 +140,26 @@ class StateSets:
             return f"process {found.pid} holds the set"
         return found.unreadable if kind is not SnapshotKind.QUARANTINE else ""
 
-    def _copying(self, found: FakePerson, taken: Snap) -> Iterator[str]:
-        found.snapshots[taken.id] = taken
-        yield "begun"
+    def _copying(self, found: FakePerson, taken: Snap) -> Iterator[Step]:
+        """Nothing of it counts before the rename, and that is durable only on return."""
+        held = found.snapshots
+        yield Step("begun", partial(held.__setitem__, taken.id, taken), durable=False)
         for name in tuple(found.databases):
-            if found.disk_full or self.world.disk_full:
-                del found.snapshots[taken.id]
-                message = f"cannot copy {name} of {found.name}: no space left on the device"
-                raise StateError(message)
-            taken.contents[name] = seen(found.databases[name])
-            yield f"copied {name}"
-        found.snapshots[taken.id] = Snap(
-            taken.id,
-            taken.person,
-            taken.kind,
-            taken.build,
-            taken.at,
-            taken.contents,
-            found.secret,
-            unreadable=found.unreadable,
-        )
-        yield "sealed"
+            yield Step(f"copied {name}", partial(self._copy, found, taken, name))
+        yield Step("sealed", partial(self._seal, found, taken), durable=False)
+
+    def _copy(self, found: FakePerson, taken: Snap, name: str) -> None:
+        if found.disk_full or self.world.disk_full:
+            found.snapshots.pop(taken.id, None)
+            message = f"cannot copy {name} of {found.name}: no space left on the device"
+            raise StateError(message)
+        taken.contents[name] = seen(found.databases[name])
+        found.calm = None
+
+    @staticmethod
+    def _seal(found: FakePerson, taken: Snap) -> None:
+        unreadable, secret = found.unreadable, found.secret
+        found.snapshots[taken.id] = evolve(taken, sealed=True, secret=secret, unreadable=unreadable)
 
     def _sealed(self, person: str, snapshot: str, what: str) -> Snap:
         found = self._person(person, what).snapshots.get(snapshot)
@@ -196,27 +201,25 @@ class StateSets:
             raise StateError(message)
         self.world.play("restore", person, self._restoring(found, snap))
 
-    @staticmethod
-    def _restoring(found: FakePerson, snap: Snap) -> Iterator[str]:
-        found.restoring = snap.id
-        yield "marker"
+    def _restoring(self, found: FakePerson, snap: Snap) -> Iterator[Step]:
+        """Logs go durably before databases come; renames are durable once the folder is synced."""
+        yield Step("marker", partial(self._mark, found, snap))
         for name in tuple(found.databases):
-            main, _ = found.databases[name]
-            found.databases[name] = (main, None)
-            yield f"wal removed {name}"
-            if found.restore_fails:
-                found.restore_fails -= 1
-                message = f"cannot restore {found.name}: cannot replace {name}: input/output error"
-                raise StateError(message)
-            if name not in snap.contents:
-                del found.databases[name]
-                yield f"removed {name}"
+            yield Step(f"wal removed {name}", partial(_drop_log, found, name))
         for name, content in snap.contents.items():
-            found.databases[name] = (content, None)
-            yield f"renamed {name}"
-        found.secret, found.unreadable = snap.secret, ""
-        found.restoring = ""
-        yield "done"
+            put = partial(_put, found, name, content, snap.secret)
+            yield Step(f"renamed {name}", put, durable=False)
+        for name in tuple(found.databases):
+            if name not in snap.contents:
+                yield Step(f"removed {name}", partial(found.databases.pop, name, None))
+        yield Step("synced", _nothing)
+        yield Step("done", partial(_unmark, found), durable=False)
+
+    def _mark(self, found: FakePerson, snap: Snap) -> None:
+        if found.disk_full or self.world.disk_full:
+            message = f"cannot restore {found.name}: no space left on the device"
+            raise StateError(message)
+        found.restoring, found.calm = snap.id, None
 
     def restoring(self, person: str) -> bool:
         """Whether a restore was begun and not ended."""
@@ -237,6 +240,8 @@ class StateSets:
         if found.unreadable or not found.tracked or not found.databases:
             return Activity(tracked=False, unreadable=found.unreadable, serve_started=started)
         turns: tuple[TurnMark, ...] = ()
+        if found.is_so(Question.BUSY) and found.turn is None:
+            found.turn = self.world.now
         if found.turn is not None:
             turns = (TurnMark("thread-1", EPOCH + timedelta(seconds=found.turn)),)
         last = found.last_activity
@@ -266,6 +271,24 @@ class StateSets:
         """Delete a snapshot."""
         self.world.begin("remove-snapshot", person, snapshot)
         self._person(person, "prune").snapshots.pop(snapshot, None)
+
+
+def _drop_log(found: FakePerson, name: str) -> None:
+    main, _ = found.databases[name]
+    found.databases[name], found.calm = (main, None), None
+    if found.restore_fails or found.is_so(Question.UNRESTORABLE):
+        found.restore_fails = max(0, found.restore_fails - 1)
+        message = f"cannot restore {found.name}: cannot replace {name}: input/output error"
+        raise StateError(message)
+
+
+def _put(found: FakePerson, name: str, content: Content, secret: bytes) -> None:
+    found.databases[name] = (content, None)
+    found.secret, found.unreadable, found.calm = secret, "", None
+
+
+def _unmark(found: FakePerson) -> None:
+    found.restoring, found.calm = "", None
 
 
 _NOTHING: Final = Content(Ledger(), {})
@@ -304,11 +327,15 @@ class Pairing:
     def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
         """Pair through the dispatch."""
         self.world.begin("verify", person, build.text)
-        answer = self._pair(self._ask(person), build)
-        self.world.log.append(("paired", person, "" if isinstance(answer, ev.Paired) else "no"))
-        return answer
+        return self._pair(self._ask(person), build)
 
     def _pair(self, person: FakePerson, build: Version) -> ev.Paired | ev.NotPaired:
+        answer = self._attempt(person, build)
+        told = "" if isinstance(answer, ev.Paired) else "no"
+        self.world.log.append(("paired", person.name, told))
+        return answer
+
+    def _attempt(self, person: FakePerson, build: Version) -> ev.Paired | ev.NotPaired:
         world = self.world
         minted = world.mint(person.name)
         problem = world.serve_problem(person)
@@ -395,7 +422,7 @@ class Gate:
         """The first check that fails and why, by what the build does to this copy."""
         if self.world.gate_broken or Defect.SILENT in fake.defects:
             return Check.LIVE, "the serve did not answer within 30 s"
-        if Defect.CHOKES in fake.defects and person and self.world.people[person].old_rows:
+        if person and self._chokes(fake, self.world.people[person]):
             return Check.LIVE, "the serve ended with status 1: migration failed"
         for name, content in contents.items():
             known = fake.schema.ledger(name)
@@ -408,6 +435,11 @@ class Gate:
         ):
             return Check.PRESERVED, "rows of orchestration_events are gone"
         return self._after_migration(fake)
+
+    def _chokes(self, fake: FakeBuild, person: FakePerson) -> bool:
+        if Defect.CHOKES in fake.defects and person.old_rows:
+            return True
+        return fake.version not in self.world.trusted and person.is_so(Question.REHEARSAL)
 
     def _after_migration(self, fake: FakeBuild) -> tuple[Check, str] | None:
         world = self.world

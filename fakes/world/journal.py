@@ -19,9 +19,10 @@ class MemoryJournal:
     written: dict[str, list[ev.Event]] = field(factory=dict)
     broken: str = ""
 
-    def clone(self) -> MemoryJournal:
-        """An independent copy; the events are shared, being values."""
-        return MemoryJournal({run: list(events) for run, events in self.written.items()})
+    def become(self, other: MemoryJournal) -> None:
+        """Hold what the other one holds; the events are shared, being values."""
+        self.written = {run: list(events) for run, events in other.written.items()}
+        self.broken = other.broken
 
     def append(self, run: str, event: ev.Event) -> None:
         """Write one event of a run."""

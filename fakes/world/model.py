@@ -178,13 +178,34 @@ class Snap:
         return tuple(sorted(counted))
 
 
+class Unsettled(BaseException):
+    """How it stands with a person matters here for the first time, and was never settled."""
+
+    def __init__(self, person: str, question: str) -> None:
+        super().__init__(person, question)
+        self.person = person
+        self.question = question
+
+
+class Question(StrEnum):
+    """What can be left open of a person, until it first matters."""
+
+    BUSY = "is at work"
+    BROKEN = "pairs on no build that ran here before"
+    REHEARSAL = "has a set on which the candidate fails"
+    CANARY = "is paired by no new build in production"
+    FADES = "is paired by a new build no longer than a minute"
+    UNRESTORABLE = "has a set that cannot be replaced"
+
+
 @define(eq=False, slots=False)
 class FakePerson:
     """One person: the serve, the state set, the snapshots, and what they are busy with.
 
     `link` is the build selected for them alone.  `acknowledged` are the rows that a serve told
     them were kept.  Times are virtual seconds.  The last block are faults of this person's host:
-    `stop_lies` stops leave the process alive, calls fail (a restore half-way), the disk is full.
+    `stop_lies` stops leave the process alive, after `start_lies` starts it dies at once, calls fail
+    (a restore half-way), the disk is full.
     """
 
     name: str
@@ -201,6 +222,8 @@ class FakePerson:
     restoring: str = ""
     snapshots: dict[str, Snap] = Factory(dict)
     acknowledged: int = 0
+    written: dict[Version, int] = Factory(dict)
+    """The acknowledged rows by the build whose serve wrote them."""
     next_row: int = 1
     writing: bool = True
     minting: bool = False
@@ -220,9 +243,14 @@ class FakePerson:
     stop_lies: int = 0
     stop_fails: int = 0
     start_fails: int = 0
+    start_lies: int = 0
     restore_fails: int = 0
     disk_full: bool = False
     touched: frozenset[Version] = frozenset()
+    answers: dict[str, bool] | None = None
+    """Where it is left open how it stands with this person: what was settled so far."""
+    calm: object = None
+    """In a terse world: under what nothing new can happen by itself; None when something may."""
 
     def clone(self) -> FakePerson:
         """An independent copy."""
@@ -230,7 +258,21 @@ class FakePerson:
         other.__dict__.update(self.__dict__)
         other.databases = dict(self.databases)
         other.snapshots = dict(self.snapshots)
+        other.written = dict(self.written)
+        other.answers = None if self.answers is None else dict(self.answers)
         return other
+
+    def is_so(self, question: Question) -> bool:
+        """Whether it is so with this person; never where nothing was left open.
+
+        Raises Unsettled where it was left open and matters now.
+        """
+        if self.answers is None:
+            return False
+        answer = self.answers.get(question)
+        if answer is None:
+            raise Unsettled(self.name, question)
+        return answer
 
     @property
     def in_flight(self) -> bool:
@@ -269,10 +311,13 @@ class FakePerson:
         kept = {**tables, table: tables.get(table, 0) | row}
         self.databases[STATE] = (main, Content(ledger, kept))
         self.acknowledged |= row
+        if self.running is not None:
+            self.written[self.running] = self.written.get(self.running, 0) | row
         self.next_row += 1
 
     def checkpoint(self) -> None:
         """What an orderly stop does to the logs."""
+        self.calm = None
         for name, (_, wal) in self.databases.items():
             if wal is not None:
                 self.databases[name] = (wal, None)
@@ -291,4 +336,6 @@ class FakePerson:
             if after is not before:
                 self.databases[name] = (found[0], after)
                 grown = True
+        if grown:
+            self.calm = None
         return grown

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 import attrs
 from attrs import frozen
 
-from fakes.world.core import World
+from fakes.world.core import Step, World
 from fakes.world.model import Defect
 from t3safe.domain import events as ev
 from t3safe.domain import ports
@@ -103,14 +104,15 @@ class Builds:
             return "the package is a foreign one", Fault.BUILD
         return "", Fault.HOST
 
-    def _steps(self, build: Version) -> Iterator[str]:
+    def _steps(self, build: Version) -> Iterator[Step]:
         world = self.world
         world.partial.clear()
-        world.partial.add(build)
-        yield "partial"
-        world.partial.discard(build)
-        world.store.add(build)
-        yield "sealed"
+        yield Step("partial", partial(world.partial.add, build), durable=False)
+        yield Step("sealed", partial(self._seal, build), durable=False)
+
+    def _seal(self, build: Version) -> None:
+        self.world.partial.discard(build)
+        self.world.store.add(build)
 
     def present(self) -> tuple[Version, ...]:
         """The sealed builds, ascending."""
@@ -119,11 +121,8 @@ class Builds:
     def remove(self, build: Version) -> None:
         """Delete a build."""
         self.world.begin("remove-build", build.text)
-        self.world.play("remove-build", build.text, self._removal(build))
-
-    def _removal(self, build: Version) -> Iterator[str]:
-        self.world.store.discard(build)
-        yield "removed"
+        removed = Step("removed", partial(self.world.store.discard, build), durable=False)
+        self.world.play("remove-build", build.text, [removed])
 
 
 @frozen
@@ -159,27 +158,24 @@ class Selection:
         _named(person)
         self.world.begin("select", person, build.text)
         self._have(build, f"select {build} for {person}")
-        self.world.play("select", person, self._link(person, build))
+        linked = Step(f"linked {build}", partial(self._link, person, build), durable=False)
+        self.world.play("select", person, [linked])
 
     def _have(self, build: Version, what: str) -> None:
         if build not in self.world.store:
             message = f"cannot {what}: the store does not hold it"
             raise SelectionError(message)
 
-    def _link(self, person: str, build: Version) -> Iterator[str]:
+    def _link(self, person: str, build: Version) -> None:
         found = self.world.people[person]
         found.link, found.fenced = build, False
-        yield f"linked {build}"
 
     def fence(self, person: str) -> None:
         """Let neither a mint nor a start of this person run any build."""
         _named(person)
         self.world.begin("fence", person)
-        self.world.play("fence", person, self._fence(person))
-
-    def _fence(self, person: str) -> Iterator[str]:
-        self.world.people[person].fenced = True
-        yield "linked"
+        linked = Step("linked", partial(setattr, self.world.people[person], "fenced", True), False)
+        self.world.play("fence", person, [linked])
 
     def default(self) -> Version | None:
         """The build of everybody who has none of their own."""
@@ -191,13 +187,14 @@ class Selection:
         self._have(build, f"promote {build}")
         self.world.play("promote", build.text, self._promotion(build))
 
-    def _promotion(self, build: Version) -> Iterator[str]:
-        world = self.world
-        if world.last_good != build:
-            world.previous_good, world.last_good = world.last_good, build
-        yield "last-good"
-        world.default = build
-        yield "default"
+    def _promotion(self, build: Version) -> Iterator[Step]:
+        """As in production: previous-good, last-good, default, each durable before the next."""
+        world, before = self.world, self.world.last_good
+        if before is not None and before != build:
+            yield Step("previous-good", partial(setattr, world, "previous_good", before))
+        if before != build:
+            yield Step("last-good", partial(setattr, world, "last_good", build))
+        yield Step("default", partial(setattr, world, "default", build))
 
     def last_good(self) -> Version | None:
         """The build that was promoted last."""
@@ -261,11 +258,11 @@ class Switch:
     def freeze(self, reason: str) -> None:
         """Freeze; an earlier reason stays."""
         self.world.begin("freeze")
-        self.world.play("freeze", "", self._freeze(reason))
+        frozen = Step("frozen", partial(self._freeze, reason), durable=False)
+        self.world.play("freeze", "", [frozen])
 
-    def _freeze(self, reason: str) -> Iterator[str]:
+    def _freeze(self, reason: str) -> None:
         self.world.frozen = self.world.frozen or reason
-        yield "frozen"
 
     def thaw(self) -> bool:
         """Unfreeze."""

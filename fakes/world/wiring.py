@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 
-from attrs import define, frozen
+from attrs import frozen
 
 from fakes.world import hostviews
 from fakes.world import views as plain
 from fakes.world.core import World
-from fakes.world.faults import Faulty, Schedule
 from t3safe.domain import ports
 from t3safe.engine import Engine, Interpreter, Limits, Performer, never
 from t3safe.operations import Host, Rules
-
-NO_FAULTS: Final[Schedule] = {}
 
 
 @frozen
@@ -112,22 +108,3 @@ class _Names:
     def __call__(self, now: datetime) -> str:  # noqa: ARG002 - the world counts instead
         self.world.runs += 1
         return f"r{self.world.runs:03d}"
-
-
-@define
-class FaultyProcesses:
-    """Puts one schedule of faults around the performers of one process after another."""
-
-    world: World
-    schedule: Schedule
-    _last: Faulty | None = None
-
-    def __call__(self, inner: Performer) -> Faulty:
-        """Wrap the performer of the next process; calls are counted on."""
-        self._last = Faulty(inner, self.schedule, self.world, self.calls)
-        return self._last
-
-    @property
-    def calls(self) -> int:
-        """How many effects were asked for so far."""
-        return self._last.calls if self._last is not None else 0

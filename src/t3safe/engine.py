@@ -22,8 +22,8 @@ from attrs import frozen
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import ports
-from t3safe.domain.errors import Fault, JournalError, PortError, StateError
-from t3safe.domain.idle import busy_reason
+from t3safe.domain.errors import DispatchError, Fault, JournalError, PortError, StateError
+from t3safe.domain.idle import busy_reason, in_flight
 from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
@@ -31,6 +31,10 @@ from t3safe.domain.versions import Version
 
 EFFECTS_MAX: Final = 100_000
 """No rollout needs more: 1,000 people take 17 effects each on the longest way."""
+
+
+Waits = Callable[[fx.Effect], bool]
+"""Whether an effect cannot be performed yet, so that the loop leaves the run open before it."""
 
 
 class Performer(Protocol):
@@ -95,8 +99,8 @@ class Interpreter:
                 return ev.Rehearsed(self.gate.rehearse(build, subjects))
             case fx.RecordVerdict(verdict):
                 self.verdicts.record(verdict, self.gate.fingerprint(), self.clock.now())
-            case fx.Assess(person):
-                return self.assess(person)
+            case fx.Assess(person, certain):
+                return self.assess(person, certain=certain)
             case fx.Verify(person, build):
                 return self.pairing.verify(person, build)
             case fx.Fence(person):
@@ -118,6 +122,8 @@ class Interpreter:
                 return self._inspect(person)
             case fx.Bake(people, build, seconds):
                 return self.pairing.watch(people, build, seconds, self.stop)
+            case fx.Revisit(people, build):
+                return self._revisit(people, build)
             case fx.Promote(build, everybody):
                 self._promote(build, everybody)
             case fx.Freeze(reason):
@@ -128,13 +134,19 @@ class Interpreter:
                 assert_never(effect)
         return ev.Done()
 
-    def assess(self, person: str) -> ev.Assessed:
-        """Apply the idle rule to a person as they are now.  Raises ServiceError, StateError."""
+    def assess(self, person: str, *, certain: bool = False) -> ev.Assessed:
+        """Apply the idle rule to a person as they are now.  Raises ServiceError, StateError.
+
+        With `certain` only work in flight counts that is seen (rule 6 of `idle`).
+        """
         status = self.services.status(person)
         if not status.running:
             return ev.Assessed(ev.Readiness.NOT_RUNNING, "the serve is not running")
         activity = self.states.activity(person)
-        busy = busy_reason(activity, status.agents, self.clock.now(), self.limits.quiet)
+        if certain:
+            busy = in_flight(activity, status.agents)
+        else:
+            busy = busy_reason(activity, status.agents, self.clock.now(), self.limits.quiet)
         return ev.Assessed(ev.Readiness.BUSY if busy else ev.Readiness.IDLE, busy)
 
     def _quarantine(self, effect: fx.Quarantine) -> ev.Quarantined:
@@ -158,6 +170,21 @@ class Interpreter:
             ledger=ledger,
             restoring=self.states.restoring(person),
         )
+
+    def _revisit(self, people: tuple[str, ...], build: Version) -> ev.Done | ev.BakeBroken:
+        """Pair as everybody; whom the build fails is told before what cannot be asked."""
+        unasked: DispatchError | None = None
+        for person in people:
+            try:
+                answer = self.pairing.verify(person, build)
+            except DispatchError as error:
+                unasked = error
+                continue
+            if isinstance(answer, ev.NotPaired) and answer.fault is Fault.BUILD:
+                return ev.BakeBroken(person, answer.fault, answer.reason)
+        if unasked is not None:
+            raise unasked
+        return ev.Done()
 
     def _promote(self, build: Version, everybody: tuple[str, ...]) -> None:
         for person in everybody:
@@ -215,37 +242,47 @@ class Engine:
         rollout = opened(plan)
         self.journal.append(plan.run, event)
         self.observer.saw(None, event, rollout)
-        return self._drive(rollout, _nothing_waits)
+        return self._drive(rollout, nothing_waits)
 
-    def resume(self, run: str, waits: Callable[[fx.Effect], bool] | None = None) -> Rollout:
+    def resume(self, run: str, waits: Waits | None = None) -> Rollout:
         """Take over a run whose process died, and drive it to its end.
 
         The loop returns before an effect for which `waits` says yes, and leaves the run open: at
         boot no serve can be started or verified yet.  Raises JournalError also when the run's
         journal cannot be folded.
         """
-        rollout = fold(self.journal.events(run))
-        rollout = self._record(rollout, ev.Resumed(self.clock.now()))
-        return self._drive(rollout, waits or _nothing_waits)
+        rollout = self.take_over(fold(self.journal.events(run)))
+        return self._drive(rollout, waits or nothing_waits)
 
-    def _drive(self, rollout: Rollout, waits: Callable[[fx.Effect], bool]) -> Rollout:
+    def take_over(self, rollout: Rollout) -> Rollout:
+        """Journal that this process goes on with a rollout, as the journal tells it."""
+        return self._record(rollout, ev.Resumed(self.clock.now()))
+
+    def step(self, rollout: Rollout, waits: Waits | None = None) -> Rollout:
+        """One turn of the loop: decide, journal the intent, perform, journal the outcome.
+
+        Gives the rollout back as it is where the effect has to wait; the last turn closes it.
+        """
+        if rollout.winding is None and self.stop():
+            rollout = self._record(rollout, ev.StopAsked(self.clock.now()))
+        choice = decide(rollout)
+        if isinstance(choice, ev.Ended):
+            return self._record(rollout, ev.Closed(choice, self.clock.now()))
+        if waits is not None and waits(choice):
+            return rollout
+        started = ev.Started(rollout.seq + 1, choice, self.clock.now())
+        rollout = self._record(rollout, started)
+        answer = self.perform(choice)
+        return self._record(rollout, ev.Finished(rollout.seq, answer, self.clock.now()))
+
+    def _drive(self, rollout: Rollout, waits: Waits) -> Rollout:
         for _ in range(EFFECTS_MAX):
-            if rollout.winding is None and self.stop():
-                rollout = self._record(rollout, ev.StopAsked(self.clock.now()))
-            choice = decide(rollout)
-            if isinstance(choice, ev.Ended):
-                return self._record(rollout, ev.Closed(choice, self.clock.now()))
-            if waits(choice):
-                return rollout
-            rollout = self._step(rollout, choice)
+            following = self.step(rollout, waits)
+            if following is rollout or following.closed:
+                return following
+            rollout = following
         message = f"run {rollout.plan.run} did not end after {EFFECTS_MAX} effects"
         raise AssertionError(message)
-
-    def _step(self, rollout: Rollout, effect: fx.Effect) -> Rollout:
-        started = ev.Started(rollout.seq + 1, effect, self.clock.now())
-        rollout = self._record(rollout, started)
-        answer = self.perform(effect)
-        return self._record(rollout, ev.Finished(rollout.seq, answer, self.clock.now()))
 
     def _record(self, rollout: Rollout, event: ev.Event) -> Rollout:
         following = evolve(rollout, event)
@@ -254,13 +291,14 @@ class Engine:
         return following
 
 
-def _nothing_waits(_: fx.Effect) -> bool:
+def nothing_waits(_: fx.Effect) -> bool:
+    """Let no effect wait."""
     return False
 
 
 def waits_for_boot(effect: fx.Effect) -> bool:
     """Whether an effect needs serves that run, which boot recovery does not have yet."""
-    return isinstance(effect, fx.Start | fx.Verify | fx.Bake)
+    return isinstance(effect, fx.Start | fx.Verify | fx.Bake | fx.Revisit)
 
 
 def fold(events: Iterable[ev.Event]) -> Rollout:

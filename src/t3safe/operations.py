@@ -14,7 +14,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import attrs
@@ -94,6 +94,12 @@ class Host:
     permit: ports.Permit
     rules: Rules
     name_run: Callable[[datetime], str]
+    folded: dict[str, Rollout] = field(factory=dict, eq=False, repr=False)
+    """Runs that are over, as far as this process has seen them: they never change again."""
+    waiting: dict[tuple[str, frozenset[str]], tuple[Deferral, ...]] = field(
+        factory=dict, eq=False, repr=False
+    )
+    """Who waited once this run was over, for the people last asked for."""
 
     # What the host looks like.
 
@@ -136,14 +142,34 @@ class Host:
             warnings=(*_mended(mended), *_problems(problems)),
         )
 
-    def deferrals(self) -> tuple[Deferral, ...]:
-        """Who waits to be moved, since the first run that deferred them without a move since."""
-        return tuple(_deferrals(self._rollouts()))
+    def deferrals(self, people: tuple[str, ...] = ()) -> tuple[Deferral, ...]:
+        """Who waits to be moved, since the first run that deferred them without a move since.
+
+        Where only these `people` are asked for, no run is read from before all of them were moved.
+        """
+        wanted = frozenset(people)
+        newest = next(iter(self.engine.journal.runs()), None)
+        found = tuple(_deferrals(self._rollouts(), wanted, self.waiting))
+        if newest is not None and newest.ended is not None:
+            self.waiting.clear()
+            self.waiting[newest.plan.run, wanted] = found
+        return found
 
     def _rollouts(self) -> Iterator[tuple[ports.RunRecord, Rollout]]:
         for record in self.engine.journal.runs():
             if record.plan.kind in {ev.Kind.RUN, ev.Kind.DRAIN}:
-                yield record, fold(self.engine.journal.events(record.plan.run))
+                yield record, self._folded(record.plan.run)
+
+    def _folded(self, run: str) -> Rollout:
+        known = self.folded.get(run)
+        if known is not None:
+            return known
+        return self._remembered(fold(self.engine.journal.events(run)))
+
+    def _remembered(self, rollout: Rollout) -> Rollout:
+        if rollout.closed:
+            self.folded[rollout.plan.run] = rollout
+        return rollout
 
     # What a timer asks for.
 
@@ -155,7 +181,8 @@ class Host:
         run = self.engine.journal.unfinished()
         if run is None:
             return None
-        return _result(self.engine.resume(run, waits_for_boot if boot else None))
+        resumed = self.engine.resume(run, waits_for_boot if boot else None)
+        return _result(self._remembered(resumed))
 
     def run(self) -> Result:
         """Move the host to the newest build that passes, or say why not."""
@@ -164,12 +191,15 @@ class Host:
             return left
         survey = self.survey(mend=True)
         choice, warnings = self.candidate(survey)
+        unbaked = self._unbaked(survey, choice)
+        if unbaked is not None:
+            baked = attrs.evolve(self._start(unbaked), warnings=warnings)
+            if baked.outcome is not ev.Outcome.PROMOTED or not isinstance(choice, Go):
+                return baked
+            survey = self.survey(mend=False)
         if isinstance(choice, Go):
             plan = self._plan(ev.Kind.RUN, choice, survey)
             return attrs.evolve(self._start(plan), warnings=warnings)
-        unbaked = self._unbaked(survey) if choice.why is No.NOTHING else None
-        if unbaked is not None:
-            return attrs.evolve(self._start(unbaked), warnings=warnings)
         return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
 
     def candidate(self, survey: Survey) -> tuple[Go | Stay, tuple[str, ...]]:
@@ -291,7 +321,7 @@ class Host:
     def _left_by(self, person: str) -> Version:
         """The build that ran last on the set of a person whom a failed move left fenced."""
         for record in self.engine.journal.runs():
-            for move in fold(self.engine.journal.events(record.plan.run)).moves:
+            for move in self._folded(record.plan.run).moves:
                 if move.person == person and move.status is not Status.WAITING:
                     return move.plan.new if move.exposed else move.plan.old
         message = f"cannot take {person} back: fenced, and no run tells why; see `t3safe history`"
@@ -305,6 +335,10 @@ class Host:
             if snapshot and info.stored.id == snapshot and info.build is not None:
                 return info
             if not snapshot and _leads_back(info, old, build):
+                return info
+        for info in reversed(known):
+            # Nothing is restored from it: it only tells that the build knows what is there.
+            if build is not None and info.build == build and not self._must_restore(person, info):
                 return info
         what = f"snapshot {snapshot}" if snapshot else f"at-rest snapshot of {build or 'another'}"
         message = f"cannot take {person} back: no {what}; `t3safe snapshots {person}` lists them"
@@ -339,7 +373,7 @@ class Host:
         return tuple(
             f"DEFERRED TOO LONG: {item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
             f" ({item.reason}); `t3safe drain` moves them when idle"
-            for item in self.deferrals()
+            for item in self.deferrals(here)
             if item.person in here and now - item.since > self.rules.deferred_max
         )
 
@@ -349,10 +383,13 @@ class Host:
         if shut is not None:
             return shut
         here = set(survey.people)
-        waiting = {item.person: item.build for item in self.deferrals() if item.person in here}
+        waiting = {
+            item.person: item.build for item in self.deferrals(survey.people) if item.person in here
+        }
         if not waiting:
             return Stay(No.NOTHING, "nobody waits to be moved")
-        build = max(waiting.values())
+        proven = (standing.last_good,) if standing.last_good is not None else ()
+        build = max((*waiting.values(), *proven))
         calm = attrs.evolve(policy, age_min=timedelta(0))
         choice = choose(calm, standing, Offer(build), self.engine.clock.now())
         if isinstance(choice, Stay):
@@ -368,8 +405,14 @@ class Host:
         except PortError:
             return False
 
-    def _unbaked(self, survey: Survey) -> ev.Plan | None:
-        """Plan the bake of people whom a run moved that was cut off before it could promote."""
+    def _unbaked(self, survey: Survey, choice: Go | Stay) -> ev.Plan | None:
+        """Plan the bake of people whom a run moved that was cut off before it could promote.
+
+        It comes before anybody else is moved to the same build; where there is a newer one to move
+        to, or no run may act, there is none.
+        """
+        if isinstance(choice, Stay) and choice.why is not No.NOTHING:
+            return None
         builds, refused = dict(survey.standing.builds), dict(survey.standing.refused)
         for record, rollout in self._rollouts():
             build = rollout.plan.candidate
@@ -380,6 +423,8 @@ class Host:
                 for move in rollout.moves
                 if move.status in {Status.MOVED, Status.KEPT} and builds.get(move.person) == build
             )
+            if isinstance(choice, Go) and choice.candidate != build:
+                return None
             if moved and build not in refused:
                 nobody = self._plan(ev.Kind.BAKE, Go(build, ()), survey)
                 return attrs.evolve(nobody, baking=moved)
@@ -416,7 +461,7 @@ class Host:
         no = self.permit.may_start(plan)
         if no:
             return Result(None, no, stayed=No.LATER)
-        return _result(self.engine.start(plan))
+        return _result(self._remembered(self.engine.start(plan)))
 
 
 _ENDED_WELL = frozenset(
@@ -459,21 +504,42 @@ def _problems(problems: tuple[MapProblem, ...]) -> tuple[str, ...]:
     return tuple(f"user map {problem}; that line is skipped" for problem in problems)
 
 
-def _deferrals(newest_first: Iterator[tuple[ports.RunRecord, Rollout]]) -> Iterator[Deferral]:
+def _deferrals(
+    newest_first: Iterator[tuple[ports.RunRecord, Rollout]],
+    people: frozenset[str],
+    earlier: Mapping[tuple[str, frozenset[str]], tuple[Deferral, ...]],
+) -> Iterator[Deferral]:
     """Follow each person back to the first deferral since they were last moved.
 
-    A run that ended before it came to them, or that was refused, changes nothing for them.
+    A run that ended before it came to them, or that was refused, changes nothing for them.  Once
+    all of `people` are settled no older run is looked at, nor is a run of which `earlier` tells who
+    waited when it was over.
     """
     waiting: dict[str, Deferral] = {}
     settled: set[str] = set()
     for record, rollout in newest_first:
-        for move in rollout.moves:
-            if move.status in {Status.MOVED, Status.KEPT}:
-                settled.add(move.person)
-            if move.person in settled or move.status is not Status.DEFERRED:
-                continue
-            known = waiting.get(move.person)
-            build = known.build if known else move.plan.new
-            reason = known.reason if known else move.reason
-            waiting[move.person] = Deferral(move.person, build, record.opened, reason)
+        if people and people <= settled:
+            break
+        known = earlier.get((record.plan.run, people))
+        if known is not None:
+            _older(waiting, (item for item in known if item.person not in settled))
+            break
+        settled |= {move.person for move in rollout.moves if move.status in _ON_NEW}
+        _older(waiting, _deferred(rollout, record.opened, settled))
     yield from waiting.values()
+
+
+_ON_NEW = frozenset({Status.MOVED, Status.KEPT})
+
+
+def _deferred(rollout: Rollout, opened: datetime, settled: set[str]) -> Iterator[Deferral]:
+    for move in rollout.moves:
+        if move.status is Status.DEFERRED and move.person not in settled:
+            yield Deferral(move.person, move.plan.new, opened, move.reason)
+
+
+def _older(waiting: dict[str, Deferral], items: Iterable[Deferral]) -> None:
+    """Take older deferrals in: the wait is as old as they are, the words are the newer ones."""
+    for item in items:
+        later = waiting.get(item.person)
+        waiting[item.person] = item if later is None else attrs.evolve(later, since=item.since)

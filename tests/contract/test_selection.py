@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,53 @@ def test_temporary_link_of_a_dead_process_is_no_obstacle(bench: Bench) -> None:
 
     assert bench.port.selected("alice") == Selected(OLD)
     assert os.listdir(bench.link("alice").parent) == ["alice"]
+
+
+@pytest.fixture
+def full_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Give a switch: from then on there is room for one link more for each reserve that goes."""
+
+    def fill() -> None:
+        reserve, symlink = bench.port.store / ".reserve", os.symlink
+
+        def full(target: str, path: str, *_: object) -> None:
+            if reserve.exists():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+            symlink(target, path)
+
+        def no_room(*_: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "symlink", full)
+        monkeypatch.setattr(os, "posix_fallocate", no_room)
+
+    return fill
+
+
+def test_a_full_disk_keeps_nobody_fenced(bench: Bench, full_disk: Callable[[], None]) -> None:
+    """The reserve that was laid by before the fence is given up for the link that lifts it."""
+    bench.hold(OLD)
+    bench.port.select("alice", OLD)
+    bench.port.fence("alice")
+    full_disk()
+
+    bench.port.select("alice", OLD)
+
+    assert bench.port.selected("alice") == Selected(OLD)
+    assert not (bench.port.store / ".reserve").exists()
+
+
+def test_nobody_is_fenced_without_a_reserve(bench: Bench, full_disk: Callable[[], None]) -> None:
+    """The disk being full is found out before anybody is touched."""
+    bench.hold(OLD)
+    bench.port.select("alice", OLD)
+    full_disk()
+
+    with pytest.raises(SelectionError, match="cannot fence alice"):
+        bench.port.fence("alice")
+
+    assert bench.port.selected("alice") == Selected(OLD)
+    bench.port.select("alice", OLD)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 from attrs import evolve
 from filelock import FileLock
 
-from fakes.embedded import SAFE, EmbeddedHost, Resident, Said
+from fakes.embedded import EmbeddedHost, Resident, Said
 from fakes.packages import FakeRelease, release_like
 from fakes.registry import Trouble
 from t3safe.entrypoints.exits import Exit
@@ -99,19 +97,6 @@ def result(said: Said) -> dict[str, Any]:
     """Read the document that `--json` prints."""
     body: dict[str, Any] = json.loads(said.out)["result"]
     return body
-
-
-def run_until(host: EmbeddedHost, words: str, number: signal.Signals) -> int:
-    """Start a run, send it a signal once it says these words, and give the status it ends with."""
-    command = [*SAFE, "--config", str(host.config_file), "run"]
-    with subprocess.Popen(
-        command, env=host.environment, stdout=subprocess.PIPE, text=True, cwd=host.root
-    ) as run:
-        assert run.stdout is not None
-        for line in run.stdout:
-            if words in line:
-                run.send_signal(number)
-        return run.wait(60)
 
 
 def pairs(host: EmbeddedHost) -> bool:
@@ -310,27 +295,6 @@ def test_a_second_t3safe_says_that_it_is_locked(calm: EmbeddedHost) -> None:
             assert "another t3safe acts" in said.err
         assert calm.t3safe("status").status == Exit.OK
     assert not calm.freeze_file.exists()
-
-
-def test_sigterm_ends_a_run_at_the_next_safe_point(host: EmbeddedHost) -> None:
-    """Whoever is in transition is settled, nobody new is begun, and everybody can sign in."""
-    assert run_until(host, "stopping ann", signal.SIGTERM) == Exit.LATER
-    assert state(host)["selected"]["ben"] == f"../builds/{OLD.version}"
-    assert ledger(host, "ben") == 30
-    assert pairs(host)
-
-
-@pytest.mark.parametrize("words", ["copying ann's state at rest", "stopping ben"])
-def test_a_killed_run_is_settled_by_recover(host: EmbeddedHost, words: str) -> None:
-    """After SIGKILL in the middle `recover` leaves everybody with a serve that pairs."""
-    assert run_until(host, words, signal.SIGKILL) == -signal.SIGKILL
-    said = host.t3safe("recover")
-    assert said.status == Exit.LATER, said
-    assert pairs(host)
-    for name in host.people:
-        build = Path(state(host)["selected"][name]).name
-        assert ledger(host, name) == {OLD.version: 30, NEW.version: 32}[build]
-    assert host.t3safe("recover").out == "nothing is unfinished\n"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t3safe.domain.idle import Activity, TurnMark, busy_reason
+from t3safe.domain.idle import Activity, TurnMark, busy_reason, in_flight
 from tests.strategies import MOMENT, activities
 
 QUIET = timedelta(minutes=10)
@@ -50,3 +50,22 @@ def test_more_work_never_makes_idle(
         evolve(activity, inputs=activity.inputs + 1),
     ):
         assert busy_reason(more, agents, MOMENT, longer)
+
+
+@given(activity=activities, agents=AGENTS, seconds=st.integers(0, 7200))
+def test_only_work_that_is_seen_keeps_somebody_on_a_build_that_does_not_pair(
+    activity: Activity, agents: tuple[str, ...], seconds: int
+) -> None:
+    """Rule 6: at work only while work in flight is seen; neither the quiet time nor what nobody can
+    tell keeps them on that build.  What counts there counts for the idle rule too.
+    """
+    found = in_flight(activity, agents)
+    if activity.unreadable:
+        assert not found
+        return
+    last = MOMENT - timedelta(seconds=seconds)
+    assert in_flight(evolve(activity, last_activity=last), agents) == found
+    long_quiet = evolve(activity, last_activity=None)
+    assert found == busy_reason(long_quiet, agents, MOMENT, QUIET)
+    if found:
+        assert busy_reason(activity, agents, MOMENT, QUIET) == found

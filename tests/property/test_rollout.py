@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import EMPTY, Ruling
-from t3safe.domain.moves import Goal, Status
+from t3safe.domain.moves import Goal, Move, Status
 from t3safe.domain.rollout import Rollout, decide
 from tests.property.traces import PEOPLE, Trace, traces
 from tests.unit.domain.plans import L32, NEW, OLD
@@ -30,12 +31,13 @@ def test_every_rollout_ends_and_is_the_fold_of_its_journal(trace: Trace) -> None
 @given(trace=traces())
 def test_without_crashes_a_rollout_ends_within_its_budget(trace: Trace) -> None:
     """Rule 6: an effect is tried `attempts_max` times.  Each person has at most 9 steps forward,
-    7 back and 5 of the last resort (look, stop, look, select, start), one more way back after the
-    bake, and there are at most 12 effects around them and one control for each person.
+    8 back (the question about their work among them) and 5 of the last resort (look, stop, look,
+    select, start), and one pairing of the others after them; there are at most 12 effects around
+    them and one control for each person.
     """
     plan = trace.rollout.plan
     if not trace.crashes:
-        most = 12 + len(plan.moves) * (1 + 1 + 9 + 7 + 5)
+        most = 12 + len(plan.moves) * (1 + 1 + 9 + 8 + 5 + 1)
         assert len(trace.effects) <= most * plan.attempts_max
 
 
@@ -169,18 +171,24 @@ def test_only_what_was_baked_is_promoted(trace: Trace) -> None:
 @given(trace=traces())
 def test_a_person_who_was_rolled_back_ends_the_rollout(trace: Trace) -> None:
     """Rule 3: the host is frozen, everybody else stays, nothing is promoted; and the build is
-    refused from then on where the failure speaks against it.
+    refused from then on where the failure speaks against it.  Whoever else ended badly takes
+    nothing of that away.
     """
     back = [move for move in trace.rollout.moves if move.status is Status.ROLLED_BACK]
-    assert len(back) <= 1
+    seen_late = [answer for _, _, answer in trace.answered(fx.Revisit) if _blames(answer)]
+    assert len(back) <= 1 + len(seen_late)
     refused = [
         effect
         for _, effect, _ in trace.answered(fx.RecordVerdict)
         if isinstance(effect, fx.RecordVerdict) and effect.verdict.in_production
     ]
     if back and trace.rollout.plan.kind is not ev.Kind.BACK:
-        assert bool(refused) is (back[0].fault is Fault.BUILD)
-        assert all(effect.verdict.ruling is Ruling.REFUSED for effect in refused)
+        failed = "; ".join(_reason_of(move) for move in back if move.fault is Fault.BUILD)
+        assert bool(refused) is bool(failed)
+        for effect in refused:
+            assert effect.verdict.ruling is Ruling.REFUSED
+            assert effect.verdict.reasons == (f"in production, {failed}",)
+        assert all(_reason_of(move) in trace.ended.reason for move in back)
         assert trace.answered(fx.Freeze)
         assert trace.ended.outcome in {ev.Outcome.ROLLED_BACK, ev.Outcome.NEEDS_HUMAN}
         assert not trace.answered(fx.Promote)
@@ -261,9 +269,7 @@ def test_the_old_build_is_not_selected_on_what_a_look_says_it_does_not_know(trac
         who = _person(effect)
         if isinstance(effect, fx.SnapshotAtRest) and isinstance(answer, ev.Snapshotted):
             points[who] = answer
-        if isinstance(effect, fx.Restore) or (
-            isinstance(effect, fx.Select) and effect.build == NEW
-        ):
+        if _exposes(effect):
             exposed.add(who)
         if isinstance(effect, fx.Restore):
             seen.pop(who, None)
@@ -280,14 +286,85 @@ def test_the_old_build_is_not_selected_on_what_a_look_says_it_does_not_know(trac
 def test_where_the_old_build_does_not_pair_either_nothing_is_held_against_the_new(
     trace: Trace,
 ) -> None:
-    """Rule 7 of the moves, I6: a broken dispatch is never reported as a bad build."""
+    """Rule 7 of the moves, I6: a broken dispatch is never reported as a bad build.
+
+    What somebody else met there still is.
+    """
     statuses = {move.status for move in trace.rollout.moves}
     if Status.ENVIRONMENT in statuses:
         assert trace.ended.outcome is ev.Outcome.NEEDS_HUMAN
-        assert not trace.answered(fx.Freeze)
+        others = statuses & {Status.ROLLED_BACK, Status.NEEDS_HUMAN}
+        assert bool(trace.answered(fx.Freeze)) is bool(others)
+        for move in trace.rollout.moves:
+            if move.status is Status.ENVIRONMENT:
+                assert not any(f"{move.person}: " in reason for reason in _refusals(trace))
     if Status.NEEDS_HUMAN in statuses:
         assert trace.ended.outcome is ev.Outcome.NEEDS_HUMAN
         assert trace.answered(fx.Freeze)
+
+
+@settings(max_examples=4 * EXAMPLES)
+@given(trace=traces())
+def test_whoever_was_moved_and_not_baked_is_paired_once_more(trace: Trace) -> None:
+    """Rule 5: whoever was moved and will not be baked is looked at once more before the end.
+
+    Except where a person is called for somebody already.  Nothing is done to them after that.
+    """
+    plan, final = trace.rollout.plan, trace.rollout.moves
+    if plan.kind is ev.Kind.BACK:
+        assert not trace.answered(fx.Revisit)
+        return
+    watched = plan.baking + tuple(move.person for move in final if move.status is Status.MOVED)
+    if not watched or any(move.status in _CALLED for move in final):
+        return
+    seen = sorted([*trace.answered(fx.Bake), *trace.answered(fx.Revisit)], key=lambda one: one[0])
+    place, effect, answer = seen[-1]
+    assert isinstance(effect, fx.Bake | fx.Revisit)
+    assert (effect.people, effect.build) == (watched, NEW)
+    if isinstance(answer, ev.Failed) or _blames(answer):
+        assert plan.baking
+        assert trace.ended.outcome is ev.Outcome.NEEDS_HUMAN
+    elif isinstance(effect, fx.Bake):
+        assert answer == ev.Done()
+        assert trace.answered(fx.Promote)
+    assert not any(_person(later) in watched for later in trace.effects[place + 1 :])
+
+
+@settings(max_examples=4 * EXAMPLES)
+@given(trace=traces())
+def test_where_nobody_can_tell_whether_they_pair_a_human_is_called(trace: Trace) -> None:
+    """A last pairing that fails to the end is no proof: the end is never a good or a quiet one."""
+    seen = trace.answered(fx.Revisit)
+    if seen and isinstance(seen[-1][2], ev.Failed):
+        assert trace.ended.outcome is ev.Outcome.NEEDS_HUMAN
+        assert bool(trace.answered(fx.Freeze)) is not bool(trace.rollout.plan.baking)
+        assert not trace.answered(fx.Promote)
+
+
+@settings(max_examples=4 * EXAMPLES)
+@given(trace=traces())
+def test_whoever_had_time_to_work_is_not_stopped_while_at_work(trace: Trace) -> None:
+    """Rule 8 of the moves: whoever had time to work on the new build (through a bake, since a
+    crash) is not taken back from it while work in flight is seen: a person is asked instead.
+
+    A stop right after a look is the last resort's, for a serve behind its fence.
+    """
+    at_work: set[str] = set()
+    before: fx.Effect | None = None
+    for effect, answer, lived in _with_time_to_work(trace):
+        who = _person(effect)
+        last_resort = isinstance(effect, fx.Stop) and isinstance(before, fx.Inspect)
+        if isinstance(effect, fx.Fence | fx.Stop | fx.Restore) and not last_resort:
+            assert who not in lived
+        if isinstance(effect, fx.Assess) and effect.certain:
+            assert who in lived
+            if isinstance(answer, ev.Assessed) and not _free(answer):
+                at_work.add(who)
+        before = effect
+    for move in trace.rollout.moves:
+        if move.person in at_work:
+            assert move.status is Status.NEEDS_HUMAN
+            assert "--force` takes them back" in move.reason
 
 
 @given(trace=traces())
@@ -335,6 +412,56 @@ def _settled_before_begun(state: Rollout) -> set[str]:
 def _what(effect: fx.Effect) -> tuple[object, ...]:
     """What an effect is about; a snapshot has a new id with each attempt."""
     return type(effect), _person(effect), getattr(effect, "build", None)
+
+
+_CALLED = (Status.NEEDS_HUMAN, Status.ENVIRONMENT)
+
+
+def _blames(answer: ev.Answer | None) -> bool:
+    """Whether a bake or a last pairing says that the build no longer pairs somebody."""
+    return isinstance(answer, ev.BakeBroken) and answer.fault is Fault.BUILD
+
+
+def _exposes(effect: fx.Effect) -> bool:
+    """Whether an effect puts the new build, or an older snapshot, in place."""
+    return isinstance(effect, fx.Restore) or (isinstance(effect, fx.Select) and effect.build == NEW)
+
+
+def _free(answer: ev.Answer | None) -> bool:
+    """Whether somebody is seen not to be at work."""
+    return isinstance(answer, ev.Assessed) and answer.readiness is not ev.Readiness.BUSY
+
+
+def _with_time_to_work(
+    trace: Trace,
+) -> Iterator[tuple[fx.Effect, ev.Answer | None, frozenset[str]]]:
+    """Give each effect, its answer, and who had time to work on the new build before it."""
+    exposed: set[str] = set()
+    lived: set[str] = set()
+    for effect, answer in zip(trace.effects, trace.answers, strict=True):
+        who = _person(effect)
+        yield effect, answer, frozenset(lived)
+        exposed |= {who} if _exposes(effect) else set()
+        if answer is None:
+            lived |= exposed & {who}
+        if isinstance(answer, ev.BakeBroken) and answer.fault is Fault.BUILD:
+            lived.add(answer.person)
+        if isinstance(effect, fx.Assess) and effect.certain and _free(answer):
+            lived.discard(who)
+
+
+def _reason_of(move: Move) -> str:
+    return f"{move.person}: {move.reason}"
+
+
+def _refusals(trace: Trace) -> list[str]:
+    """Every reason for which the build was refused in production."""
+    return [
+        reason
+        for _, effect, _ in trace.answered(fx.RecordVerdict)
+        if isinstance(effect, fx.RecordVerdict) and effect.verdict.in_production
+        for reason in effect.verdict.reasons
+    ]
 
 
 def _person(effect: fx.Effect) -> str:

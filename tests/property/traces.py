@@ -54,8 +54,8 @@ def rehearsals(draw: st.DrawFn, effect: fx.Rehearse) -> ev.Rehearsed:
 def good_answers(effect: fx.Effect) -> st.SearchStrategy[ev.Answer]:
     """Everything that a port may answer to an effect short of a failure."""
     match effect:
-        case fx.Assess():
-            states = [ev.Readiness.IDLE] * 4 + list(ev.Readiness)
+        case fx.Assess(certain=certain):
+            states = [ev.Readiness.IDLE] * (1 if certain else 4) + list(ev.Readiness)
             return st.builds(ev.Assessed, st.sampled_from(states), _REASONS)
         case fx.Verify():
             return st.one_of(st.just(ev.Paired()), _PAIRINGS)
@@ -67,7 +67,7 @@ def good_answers(effect: fx.Effect) -> st.SearchStrategy[ev.Answer]:
             return _INSPECTED
         case fx.Quarantine(snapshot=name):
             return st.just(ev.Quarantined(name))
-        case fx.Bake(people):
+        case fx.Bake(people) | fx.Revisit(people):
             broken = st.builds(
                 ev.BakeBroken, st.sampled_from(people), st.sampled_from(Fault), _REASONS
             )
@@ -185,8 +185,13 @@ _TURNS: list[type[fx.Effect] | None] = [
     fx.Start,
     fx.Verify,
     fx.Verify,
+    fx.Bake,
+    fx.Bake,
 ]
-"""At which step of the first way forward all begins to go wrong; None: anywhere, or nowhere."""
+"""At which step of the first way forward, or at the bake after it, all begins to go wrong.
+
+None: anywhere, or nowhere.
+"""
 
 
 @st.composite
@@ -194,7 +199,8 @@ def traces(draw: st.DrawFn) -> Trace:
     """Draw a plan and drive it to its end; a journal may hold up to four crashes.
 
     It begins with a healthy stretch, so that trouble meets every step alike and not the first ones
-    above all.  Three of four stretches end with a step of somebody's way forward that fails.
+    above all.  Eight of ten stretches end with a step of somebody's way forward that fails, or with
+    a bake that does.
     """
     plan, turn = draw(plans()), draw(st.sampled_from(_TURNS))
     plan = plan if turn is None else attrs.evolve(plan, attempts_max=1)

@@ -9,6 +9,8 @@ from fakes.world import (
     make_build,
 )
 from fakes.world.driving import Operation
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
 from t3safe.domain.moves import Move, Status
 from t3safe.domain.policy import Policy
 from t3safe.domain.versions import Version
@@ -25,13 +27,36 @@ def night(
     *,
     rules: Rules | None = None,
     limits: Limits | None = None,
+    giving_up: bool = False,
 ) -> Result:
-    """Run one operation without faults; it must keep every promise and leave nothing open."""
-    driven = drive(world, operation, rules=rules, limits=limits)
+    """Run one operation without faults; it must keep every promise and leave nothing open.
+
+    `giving_up` says that it is one that restores on purpose.
+    """
+    driven = drive(world, operation, rules=rules, limits=limits, giving_up=giving_up)
     assert driven.violations == (), driven.violations
     assert world.journal.unfinished() is None
     assert driven.result is not None
     return driven.result
+
+
+def take_ann_back(wired: Host) -> Result:
+    """Go back with one person to the build and the set of before, unless they are busy."""
+    return wired.go_back("ann", None, "", force=False)
+
+
+def host_fails(world: World, how: str) -> None:
+    """Let the judge know that the host itself fails now, by the test's doing.
+
+    Whatever is restored afterwards need not be the build's fault.
+    """
+    world.log.append(("fault", how, "by the test"))
+
+
+def performed(world: World) -> list[fx.Effect]:
+    """Every effect of the newest run, in the order of their numbers."""
+    newest = list(world.journal.written.values())[-1]
+    return [event.effect for event in newest if isinstance(event, ev.Started)]
 
 
 def following(policy: Policy) -> Rules:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fakes.world import (
     NEW,
     NEWER,
@@ -14,6 +17,7 @@ from fakes.world import (
     small_world,
     version,
 )
+from fakes.world.faults import journal
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
@@ -94,7 +98,7 @@ def test_an_interrupted_night_does_not_forget_who_waits() -> None:
     night(world)
     (first,) = host(world).deferrals()
     publish(world, NEWER, 33)
-    drive(world, journal={3: Kind.CRASH_AFTER})
+    drive(world, faults=[journal(3, Kind.CRASH_AFTER)])
 
     assert host(world).deferrals() == (first,)
 
@@ -180,3 +184,47 @@ def test_many_nights_keep_every_promise() -> None:
         drained = drive(world, Host.drain)
         assert drained.violations == ()
         host(world).perform.switch.thaw()
+
+
+@given(
+    nights=st.lists(
+        st.tuples(st.sets(st.sampled_from(["ann", "bob", "cat"])), st.booleans(), st.booleans()),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_a_process_that_lives_on_knows_who_waits_as_a_new_one_does(
+    nights: list[tuple[set[str], bool, bool]],
+) -> None:
+    """What is remembered of runs that are over never differs from what the journal tells."""
+    world = small_world("ann", "bob", "cat")
+    people = tuple(world.people)
+    staying = host(world)
+    for number, (at_work, published, drains) in enumerate(nights):
+        for name in people:
+            (world.work if name in at_work else world.rest)(name)
+        if published:
+            publish(world, version(f"0.0.40-nightly.20260801.{number + 1}"), 33)
+        world.advance(DAY)
+        (staying.drain if drains else staying.run)()
+        told = {item.person: item for item in staying.deferrals(people)}
+        fresh = {item.person: item for item in host(world).deferrals()}
+        assert told == fresh
+
+
+def test_a_drain_takes_whoever_waits_to_what_was_promoted_since() -> None:
+    """Deferred for a build that a newer one has followed: the host is not led backward."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    publish(world, NEWER, 33)
+    away = world.people.pop("bob")
+    assert night(world).outcome is ev.Outcome.PROMOTED
+    world.people["bob"] = away
+    world.rest("bob")
+
+    drained = night(world, Host.drain)
+
+    assert drained.outcome is ev.Outcome.PROMOTED
+    assert running(world)["bob"] == NEWER
+    assert world.last_good == NEWER

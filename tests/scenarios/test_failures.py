@@ -17,15 +17,19 @@ from fakes.world import (
     make_build,
     small_world,
 )
+from fakes.world.faults import effect
+from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.domain.retention import SnapshotKind
 from t3safe.operations import Host, Rules
 from tests.scenarios.nights import (
+    host_fails,
     move_of,
     night,
     operations_since,
+    performed,
     publish,
     running,
     statuses,
@@ -166,7 +170,12 @@ def test_a_stop_that_leaves_the_new_build_alive_is_not_restored_over() -> None:
 def test_a_failure_of_the_host_is_not_held_against_the_build() -> None:
     """The service manager fails to start the new serve: back, but nothing against the build."""
     world = small_world("ann", "bob")
-    world.people["ann"].start_fails = 3
+
+    def start_limit(at: World) -> None:
+        host_fails(at, "start limit")
+        at.people["ann"].start_fails = 3
+
+    world.on("start", "ann", start_limit)
 
     driven = drive(world)
 
@@ -207,7 +216,7 @@ def test_a_restore_that_stops_half_way_leaves_the_fence() -> None:
     assert not world.mint("ann")
 
     world.people["ann"].restore_fails = 0
-    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True))
+    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True), giving_up=True)
 
     assert result.outcome is ev.Outcome.MOVED
     assert running(world) == {"ann": OLD, "bob": OLD}
@@ -222,11 +231,12 @@ def test_the_last_resort_leaves_a_build_that_nothing_fences() -> None:
     driven = drive(
         world,
         rules=Rules(attempts_max=1),
-        effects={select: Kind.FAIL_AFTER, fence: Kind.FAIL_BEFORE},
+        faults=[effect(select, Kind.FAIL_AFTER), effect(fence, Kind.FAIL_BEFORE)],
     )
 
-    assert ("fault", "fail-after", "Select") in world.log
-    assert ("fault", "fail-before", "Fence") in world.log
+    assert performed(world)[select] == fx.Select("ann", NEW)
+    assert performed(world)[fence] == fx.Fence("ann")
+    assert [who for what, who, _ in world.log if what == "fault"] == ["fail-after", "fail-before"]
     assert driven.violations == ()
     assert driven.outcome == "needs-human"
     assert running(world) == {"ann": NEW}
@@ -253,7 +263,7 @@ def test_a_person_left_fenced_can_be_taken_back_by_hand() -> None:
     world = _left_fenced()
     world.people["ann"].unreadable = ""
 
-    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True))
+    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True), giving_up=True)
 
     assert result.outcome is ev.Outcome.MOVED
     assert running(world)["ann"] == OLD

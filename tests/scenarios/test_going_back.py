@@ -14,14 +14,18 @@ from fakes.world import (
     small_world,
     version,
 )
+from fakes.world.faults import effect
+from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import StateError
 from t3safe.operations import Rules
 from tests.scenarios.nights import (
     move_of,
     night,
+    performed,
     publish,
     running,
+    take_ann_back,
     untouched,
 )
 
@@ -32,7 +36,7 @@ def test_going_back_with_a_restore_keeps_the_rows_it_gives_up() -> None:
     night(world)
     given_up = world.people["ann"].rows()
 
-    result = night(world, lambda wired: wired.go_back("ann", None, "", force=False))
+    result = night(world, take_ann_back, giving_up=True)
 
     assert result.outcome is ev.Outcome.MOVED
     assert running(world) == {"ann": OLD, "bob": NEW}
@@ -48,12 +52,16 @@ def test_going_back_can_be_undone_with_the_snapshot_that_it_took() -> None:
     """The set that was given up comes back with the build that wrote it."""
     world = small_world("ann")
     night(world)
-    back = night(world, lambda wired: wired.go_back("ann", None, "", force=False))
+    back = night(world, take_ann_back, giving_up=True)
     rest = move_of(back, "ann").rest
     assert rest is not None
     given_up = world.people["ann"].snapshots[rest.snapshot].contents["state.sqlite"]
 
-    undone = night(world, lambda wired: wired.go_back("ann", None, rest.snapshot, force=False))
+    undone = night(
+        world,
+        lambda wired: wired.go_back("ann", None, rest.snapshot, force=False),
+        giving_up=True,
+    )
 
     assert undone.outcome is ev.Outcome.MOVED
     assert running(world) == {"ann": NEW}
@@ -85,7 +93,7 @@ def test_going_back_asks_the_idle_rule_unless_forced() -> None:
     world.people["ann"].inputs = 1
     mark = len(world.log)
 
-    result = night(world, lambda wired: wired.go_back("ann", None, "", force=False))
+    result = night(world, take_ann_back)
 
     assert result.outcome is ev.Outcome.DEFERRED
     assert untouched(world, mark)
@@ -117,11 +125,30 @@ def test_going_back_to_a_build_that_left_the_store_touches_nobody() -> None:
     assert rows & ~world.people["ann"].rows() == 0
 
 
+def test_whoever_was_left_fenced_on_an_untouched_set_is_helped_by_what_was_advised() -> None:
+    """No at-rest copy was taken, and none is needed: the build knows what is there."""
+    world = small_world("ann")
+    copying, selecting = (9, 10, 11), (12, 13, 14, 16, 17, 18)
+
+    driven = drive(world, faults=[effect(at, Kind.FAIL_BEFORE) for at in (*copying, *selecting)])
+    assert driven.violations == ()
+    assert driven.outcome == "needs-human"
+    assert world.people["ann"].fenced
+    rows = world.people["ann"].rows()
+
+    helped = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True))
+
+    assert helped.outcome is ev.Outcome.MOVED
+    assert move_of(helped, "ann").plan.restore == ""
+    assert running(world) == {"ann": OLD}
+    assert rows & ~world.people["ann"].rows() == 0
+
+
 def test_rows_given_up_on_purpose_outlive_retention() -> None:
     """Rows that exist only in the snapshot of a way back stay through many further nights."""
     world = small_world("ann")
     night(world)
-    night(world, lambda wired: wired.go_back("ann", None, "", force=False))
+    night(world, take_ann_back, giving_up=True)
 
     for number in range(8):
         publish(world, version(f"0.0.28-nightly.20260620.{600 + number}"), 33 + number)
@@ -152,10 +179,12 @@ def test_a_serve_that_would_not_stop_is_not_left_on_a_set_that_it_does_not_know(
         world,
         lambda wired: wired.go_back("ann", None, "", force=True),
         rules=Rules(attempts_max=1),
-        effects={start: Kind.FAIL_AFTER, stop: Kind.FAIL_BEFORE},
+        faults=[effect(start, Kind.FAIL_AFTER), effect(stop, Kind.FAIL_BEFORE)],
+        giving_up=True,
     )
 
-    assert ("fault", "fail-after", "Start") in world.log
-    assert ("fault", "fail-before", "Stop") in world.log
+    assert performed(world)[start] == fx.Start("ann")
+    assert performed(world)[stop] == fx.Stop("ann")
+    assert [who for what, who, _ in world.log if what == "fault"] == ["fail-after", "fail-before"]
     assert driven.violations == ()
     assert driven.outcome == "needs-human"

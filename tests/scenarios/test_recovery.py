@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from fakes import invariants
+from fakes.invariants import Judge
 from fakes.world import (
     NEW,
     OLD,
@@ -19,12 +19,14 @@ from fakes.world import (
     host,
     small_world,
 )
+from fakes.world.faults import journal
 from t3safe.domain import events as ev
-from t3safe.operations import Host, Result
+from t3safe.operations import Host
 from tests.scenarios.nights import (
     night,
     operations_since,
     running,
+    take_ann_back,
 )
 
 
@@ -49,31 +51,29 @@ def _restoring() -> World:
     return world
 
 
-def _ann_back(wired: Host) -> Result:
-    return wired.go_back("ann", None, "", force=False)
-
-
 SCENES = {
-    "healthy": (_healthy, Host.run),
-    "failing": (_failing, Host.run),
-    "going back": (_restoring, _ann_back),
+    "healthy": (_healthy, Host.run, False),
+    "failing": (_failing, Host.run, False),
+    "going back": (_restoring, take_ann_back, True),
 }
+"""How the host stands, what is done, and whether that restores on purpose."""
+
+DEATHS = [Kind.CRASH_BEFORE, Kind.CRASH_AFTER, Kind.POWER_BEFORE, Kind.POWER_AFTER]
 
 
 @pytest.mark.parametrize("scene", SCENES)
-@pytest.mark.parametrize("power", [False, True], ids=["killed", "power-cut"])
-@pytest.mark.parametrize("kind", [Kind.CRASH_BEFORE, Kind.CRASH_AFTER])
-def test_recovery_after_a_death_at_every_record_keeps_every_promise(
-    scene: str, power: bool, kind: Kind
-) -> None:
+@pytest.mark.parametrize("kind", DEATHS)
+def test_recovery_after_a_death_at_every_record_keeps_every_promise(scene: str, kind: Kind) -> None:
     """The process dies before and after each write of the journal, then recovers (I7)."""
-    make, operation = SCENES[scene]
+    make, operation, giving_up = SCENES[scene]
     base = make()
-    records = drive(base.clone(), operation).events
+    whole = drive(base.clone(), operation, giving_up=giving_up)
+    assert whole.violations == ()
 
-    for index in range(records):
+    for index in range(whole.events):
         world = base.clone()
-        driven = drive(world, operation, journal={index: kind}, power=power)
+        fault = journal(index, kind)
+        driven = drive(world, operation, faults=[fault], giving_up=giving_up)
         assert driven.violations == (), (index, driven.outcome)
         assert driven.processes == 2
         assert world.journal.unfinished() is None
@@ -85,15 +85,16 @@ def test_recovery_after_a_death_inside_every_operation_keeps_every_promise(
     scene: str, power: bool
 ) -> None:
     """The process dies after each sub-step of each operation, then recovers (I7)."""
-    make, operation = SCENES[scene]
+    make, operation, giving_up = SCENES[scene]
     base = make()
     whole = base.clone()
-    drive(whole, operation)
+    drive(whole, operation, giving_up=giving_up)
 
     for number in range(base.substeps + 1, whole.substeps + 1):
         world = base.clone()
         world.crash_at = number
-        driven = drive(world, operation, power=power)
+        world.lost = frozenset() if power else None
+        driven = drive(world, operation, giving_up=giving_up)
         assert driven.violations == (), (number, driven.outcome)
         assert driven.processes == 2
 
@@ -101,7 +102,7 @@ def test_recovery_after_a_death_inside_every_operation_keeps_every_promise(
 def test_a_run_after_an_interruption_goes_on_with_the_rest() -> None:
     """The next run settles what was left and then moves whoever had not been begun."""
     world = small_world("ann", "bob")
-    broken = drive(world, journal={30: Kind.CRASH_AFTER})
+    broken = drive(world, faults=[journal(30, Kind.CRASH_AFTER)])
     assert broken.outcome == "interrupted"
 
     result = night(world)
@@ -128,12 +129,13 @@ def test_a_run_that_finds_another_unfinished_settles_it_first() -> None:
     world = _died_after("fence")
     assert world.people["ann"].fenced
 
-    before = invariants.remember(world)
-    result = host(world, observer=Watch(world)).run()
+    judge = Judge.of(world)
+    watch = Watch(judge)
+    result = host(world, observer=watch).run()
 
     assert running(world) == {"ann": NEW, "bob": NEW}
     assert result.outcome is ev.Outcome.PROMOTED
-    assert invariants.end(world, before, "promoted") == []
+    assert [*watch.violations, *judge.end("promoted")] == []
 
 
 def _died_after(operation: str) -> World:
@@ -174,10 +176,10 @@ def test_a_stop_that_is_asked_for_ends_at_the_next_safe_point() -> None:
     world = small_world("ann", "bob")
     asked: list[bool] = []
     world.on("fence", "ann", lambda _: asked.append(True))
-    before = invariants.remember(world)
+    judge = Judge.of(world)
 
     result = host(world, stop=lambda: bool(asked)).run()
 
     assert result.outcome is ev.Outcome.INTERRUPTED
     assert running(world) == {"ann": NEW, "bob": OLD}
-    assert invariants.end(world, before, "interrupted") == []
+    assert judge.end("interrupted") == []

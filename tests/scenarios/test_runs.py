@@ -12,6 +12,7 @@ from fakes.world import (
     NEWER,
     OLD,
     Defect,
+    World,
     host,
     make_build,
     small_world,
@@ -25,6 +26,7 @@ from t3safe.domain.versions import Version
 from t3safe.operations import Host, Rules
 from tests.scenarios.nights import (
     following,
+    host_fails,
     move_of,
     night,
     operations_since,
@@ -72,7 +74,8 @@ def test_promotion_comes_after_the_bake() -> None:
 def test_the_order_of_a_move_is_that_of_the_design() -> None:
     """Idle, pairs now, idle, fence, stop, copy at rest, select, start, verify.
 
-    The promotion at the end selects once more what the person runs by then, and the default.
+    The bake pairs them on and on; the promotion at the end selects once more what they run by then,
+    and the default.
     """
     world = small_world("ann")
 
@@ -91,7 +94,8 @@ def test_the_order_of_a_move_is_that_of_the_design() -> None:
         "start",
     ]
     assert moving[:4] == ["status", "verify", "paired", "status"]
-    assert moving[-4:] == ["verify", "paired", "select", "select"]
+    verified, watched = ["verify", "paired"], ["paired"] * 3
+    assert moving[-7:] == [*verified, *watched, "select", "select"]
 
 
 def test_a_build_with_a_second_database_is_moved_to_and_back_from() -> None:
@@ -420,10 +424,15 @@ def test_a_dispatch_that_cannot_be_asked_before_is_later() -> None:
     assert untouched(world, mark)
 
 
+def _refuse_connections(world: World) -> None:
+    host_fails(world, "dispatch broken")
+    world.dispatch_broken = "connection refused"
+
+
 def test_a_dispatch_that_cannot_be_asked_mid_way_is_not_blamed_on_the_build() -> None:
     """Pairing cannot be tried at all after the start: nothing is held against the build."""
     world = small_world("ann", "bob")
-    world.on("start", "ann", lambda at: setattr(at, "dispatch_broken", "connection refused"))
+    world.on("start", "ann", _refuse_connections)
 
     result = night(world)
 
@@ -434,7 +443,7 @@ def test_a_dispatch_that_cannot_be_asked_mid_way_is_not_blamed_on_the_build() ->
 def test_a_dispatch_that_fails_only_for_a_while_is_not_blamed_on_the_build() -> None:
     """It fails as the new build is verified and is back for the old one: no verdict, no freeze."""
     world = small_world("ann", "bob")
-    world.on("start", "ann", lambda at: setattr(at, "dispatch_broken", "connection refused"))
+    world.on("start", "ann", _refuse_connections)
     world.on("restore", "ann", lambda at: setattr(at, "dispatch_broken", ""))
 
     night(world)

@@ -159,7 +159,9 @@ def make_database(
         connection.execute("PRAGMA synchronous=OFF")
         connection.executescript(schema)
         connection.executemany(
-            "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)", list(ledger)
+            "INSERT INTO effect_sql_migrations (migration_id, created_at, name)"
+            " VALUES (?, '2026-06-09 04:00:00', ?)",
+            list(ledger),
         )
         for number in range(events):
             connection.execute(*event(f"event {number}"))

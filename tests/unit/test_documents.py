@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+from fakes.statechart.page import explore_all, page
 from t3safe.domain.narrate import ALERT_WORDS
 from t3safe.entrypoints.cli import cli
 from t3safe.entrypoints.exits import Exit
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 RUNBOOK = ROOT / "docs" / "runbook.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+STATES = ROOT / "docs" / "states.md"
 DECISIONS = ROOT / "docs" / "adr"
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md")]
@@ -174,3 +176,33 @@ def test_the_map_names_every_module() -> None:
         or (folder.name == "adapters" and (path / "__init__.py").exists())
     ]
     assert [path.name for path in modules if f"{path.name}`" not in text] == []
+
+
+@pytest.mark.no_cover
+@pytest.mark.timeout(300)
+def test_the_states_are_those_of_the_code() -> None:
+    """The chart is what `decide` and `evolve` give now, word for word; else: `make docs`."""
+    assert text_of(STATES) == page(explore_all())
+
+
+def test_every_member_that_the_code_names_can_be_reached() -> None:
+    """No stage, step, status or outcome is there for nothing."""
+    counts = re.findall(r"^- (\w+): (\d+) of (\d+)(.*)$", text_of(STATES), re.MULTILINE)
+    assert len(counts) == 8
+    assert [line for line in counts if line[1] != line[2] or line[3]] == []
+
+
+def test_every_diagram_declares_what_it_draws() -> None:
+    """Mermaid draws nothing at all of a diagram that it cannot read."""
+    diagrams = re.findall(r"^```mermaid\nflowchart TB\n(.*?)^```$", text_of(STATES), re.M | re.S)
+    assert len(diagrams) > 10
+    label = r"(?:\|\"[^\"|\[\]{}]+\"\|)?"
+    for diagram in diagrams:
+        nodes: set[str] = set()
+        for line in diagram.splitlines():
+            node = re.fullmatch(r" {4}(n_\w+)[(\[]+\"[\w :-]+\"[)\]]+", line)
+            link = re.fullmatch(rf" {{4}}(n_\w+) -->{label} (n_\w+)", line)
+            style = re.fullmatch(r" {4}class(?:Def s_\w+ [\w:#,-]+(?: \d)?| n_[\w,]+ s_\w+)", line)
+            assert node or link or style, line
+            nodes |= {node[1]} if node else set()
+            assert not link or {link[1], link[2]} <= nodes

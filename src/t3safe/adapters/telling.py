@@ -10,9 +10,10 @@ import syslog
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from attrs import frozen
+from attrs import define, field
 
 from t3safe.domain.events import Event
+from t3safe.domain.moves import touched
 from t3safe.domain.narrate import Level, Line, tell
 from t3safe.domain.rollout import Rollout
 
@@ -29,14 +30,21 @@ _PRIORITY: Final = {
 }
 
 
-@frozen
+@define
 class Teller:
-    """Implements the port Observer over any number of sinks; a sink must not raise."""
+    """Implements the port Observer over any number of sinks; a sink must not raise.
+
+    `between` is who was in transition at the last event, empty for nobody: where the journal
+    fails, no further event tells of them.
+    """
 
     sinks: tuple[Sink, ...]
+    between: str = field(default="", init=False)
 
     def saw(self, before: Rollout | None, event: Event, after: Rollout) -> None:
         """Hand each line of the event to every sink."""
+        current = after.current
+        self.between = current.person if current is not None and touched(current) else ""
         self.say(tell(before, event, after))
 
     def say(self, lines: Iterable[Line]) -> None:

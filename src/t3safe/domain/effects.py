@@ -55,6 +55,9 @@ class Assess:
     """Ask whether a person's serve may be stopped now.  Looks only."""
 
     person: str
+    certain: bool = False
+    """Whether only work counts that is seen for certain: going back from a build that does not pair
+    must not wait for what nobody can tell."""
 
 
 @frozen
@@ -147,6 +150,17 @@ class Bake:
 
 
 @frozen
+class Revisit:
+    """Pair once more as each of these people, before a run ends that moved and did not bake them.
+
+    Looks only.
+    """
+
+    people: tuple[str, ...]
+    build: Version
+
+
+@frozen
 class Promote:
     """Make the build the default and last-good.  Undo: Promote of the one before.
 
@@ -192,6 +206,7 @@ Effect = (
     | Restore
     | Inspect
     | Bake
+    | Revisit
     | Promote
     | Freeze
     | Prune

@@ -10,6 +10,8 @@ Rules (the marks of a turn in flight as measured on real releases):
 3. Where the database has no such tables, agent processes in the unit's control group decide.
 4. Agent processes are looked at only there: a provider's helper may outlive its turn.
 5. Unknown is busy.
+6. Whoever has to be taken back from a build that does not pair is at work only while work in
+   flight is seen: neither the quiet time nor what nobody can tell keeps them on that build.
 """
 
 from __future__ import annotations
@@ -54,6 +56,13 @@ def busy_reason(
     """
     if activity.unreadable:
         return f"cannot tell whether there is work: {activity.unreadable}"
+    return in_flight(activity, agents) or _recent(activity.last_activity, now, quiet)
+
+
+def in_flight(activity: Activity, agents: tuple[str, ...]) -> str:
+    """Name the work in flight that is seen for certain (rule 6), empty when none is."""
+    if activity.unreadable:
+        return ""
     if not activity.tracked:
         return f"agent process {agents[0]} is running" if agents else ""
     live = [turn for turn in activity.turns if not _stale(turn, activity.serve_started)]
@@ -63,7 +72,7 @@ def busy_reason(
         return f"{activity.approvals} approvals are pending"
     if activity.inputs:
         return f"{activity.inputs} inputs are pending"
-    return _recent(activity.last_activity, now, quiet)
+    return ""
 
 
 def _stale(turn: TurnMark, serve_started: datetime | None) -> bool:

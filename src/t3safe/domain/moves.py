@@ -15,6 +15,8 @@ Rules:
 6. After a crash a look comes before anything else.  A person who is on the new build by then is
    kept there if it verifies, because their new rows matter; only otherwise is the old set restored.
 7. Where the old build does not pair either, the environment is at fault, not the new build.
+8. Whoever had time to work on the new build (through a bake, since a crash) is not taken back
+   from it while work in flight is seen: a person is asked instead.
 """
 
 from __future__ import annotations
@@ -71,6 +73,7 @@ class Step(StrEnum):
     """One thing to do for a person; each stands for one effect."""
 
     ASSESS = "assess"
+    LOOK = "look"
     PRECHECK = "precheck"
     FENCE = "fence"
     STOP = "stop"
@@ -114,6 +117,8 @@ class Move:
     restored: bool = False
     reselecting: bool = False
     halted: bool = False
+    lived: bool = False
+    """Whether the person had time to work on the new build (rule 8)."""
     fault: Fault = Fault.HOST
     """Whom the failure that turned the move round speaks against."""
 
@@ -146,9 +151,10 @@ def settle(move: Move, status: Status, reason: str = "") -> Move:
 
 def go_back(move: Move, reason: str, fault: Fault = Fault.HOST) -> Move:
     """Turn an exposed move round (rule 4); what is quarantined or restored already stays so."""
+    look = (Step.LOOK,) if move.lived else ()
     quarantine = () if move.quarantine else (Step.QUARANTINE,)
     restore = () if move.restored else (Step.RESTORE_REST,)
-    todo = (Step.FENCE, Step.STOP, *quarantine, *restore, *_INTO_OLD)
+    todo = (*look, Step.FENCE, Step.STOP, *quarantine, *restore, *_INTO_OLD)
     blamed = move.fault if move.goal is Goal.BACK else fault
     return attrs.evolve(
         move,
@@ -166,6 +172,8 @@ def effect_of(move: Move, snapshot: str) -> fx.Effect:
     match move.todo[0]:
         case Step.ASSESS:
             return fx.Assess(person)
+        case Step.LOOK:
+            return fx.Assess(person, certain=True)
         case Step.PRECHECK | Step.VERIFY_OLD:
             return fx.Verify(person, plan.old)
         case Step.FENCE:
@@ -202,6 +210,8 @@ def _rest(move: Move) -> ev.Snapshotted:
 def intend(move: Move) -> Move:
     """Mark what the next step makes possible, before it is taken (rule 2)."""
     step = move.todo[0]
+    if step not in _MARKED:
+        return move
     exposing = move.goal is Goal.FORWARD and step in {Step.SELECT_NEW, Step.RESTORE_CHOSEN}
     return attrs.evolve(
         move,
@@ -212,9 +222,13 @@ def intend(move: Move) -> Move:
     )
 
 
+_MARKED = frozenset({Step.FENCE, Step.STOP, Step.RESTORE_CHOSEN, Step.SELECT_NEW, Step.SELECT_OLD})
+"""The steps from whose intent on something may be so that was not before."""
+
+
 def lose_sight(move: Move) -> Move:
-    """After a crash: look before anything else (rule 6)."""
-    return attrs.evolve(move, todo=(Step.INSPECT,))
+    """After a crash: look before anything else (rule 6); there was time to work since (rule 8)."""
+    return attrs.evolve(move, todo=(Step.INSPECT,), lived=move.exposed)
 
 
 def touched(move: Move) -> bool:
@@ -234,6 +248,8 @@ def answered(move: Move, answer: ev.Answer, schema: SetLedger | None) -> Move:
             return _failed(move, step, fault, reason)
         case Step.ASSESS, ev.Assessed(readiness, reason):
             return _assessed(move, readiness, reason)
+        case Step.LOOK, ev.Assessed(readiness, reason):
+            return _looked(move, readiness, reason)
         case ((Step.PRECHECK | Step.VERIFY_NEW | Step.VERIFY_OLD), ev.Paired()):
             return _next(move)
         case ((Step.PRECHECK | Step.VERIFY_NEW | Step.VERIFY_OLD), ev.NotPaired(fault, reason)):
@@ -289,6 +305,15 @@ def _assessed(move: Move, readiness: ev.Readiness, reason: str) -> Move:
             assert_never(never)
 
 
+def _looked(move: Move, readiness: ev.Readiness, reason: str) -> Move:
+    """Rule 8."""
+    if readiness is not ev.Readiness.BUSY:
+        return _next(attrs.evolve(move, lived=False))
+    how = f"`t3safe rollback {move.person} --force` takes them back"
+    told = f"not taken back from {move.plan.new} while at work ({reason}); {how}"
+    return settle(move, Status.NEEDS_HUMAN, _also(move, told))
+
+
 def _rested(move: Move, rest: ev.Snapshotted, schema: SetLedger | None) -> Move:
     """Keep the rollback point; a set that the new build does not know goes no further (I1)."""
     known = None if move.plan.restore else schema
@@ -307,6 +332,8 @@ def _failed(move: Move, step: Step, fault: Fault, reason: str) -> Move:
             return _cancel(move, reason)
         case _ if step is Step.INSPECT:
             return settle(move, Status.NEEDS_HUMAN, _also(move, reason))
+        case _ if step is Step.LOOK:
+            return _looked(move, ev.Readiness.BUSY, f"nobody can tell: {reason}")
         case Goal.CANCEL | Goal.BACK if step is Step.VERIFY_OLD:
             return settle(move, Status.ENVIRONMENT, _also(move, reason))
         case Goal.CANCEL | Goal.BACK:
@@ -406,8 +433,8 @@ def _found_fenced(move: Move, facts: ev.Inspected) -> Move:
     if move.restored and (facts.running or not _as_before(move, facts)):
         # Somebody was at the set since the restore: the old build is not given it unseen (I1).
         return _last_resort(move, "the set is not as it was restored")
-    forward = move.goal is Goal.FORWARD and not move.plan.restore
-    if forward and _as_before(move, facts):
+    never_new = move.goal in {Goal.FORWARD, Goal.CANCEL} and not move.plan.restore
+    if never_new and _as_before(move, facts):
         return _cancel(move, "interrupted")
     return go_back(move, move.reason or "interrupted")
 

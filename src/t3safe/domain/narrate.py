@@ -124,6 +124,9 @@ def _intent(effect: fx.Effect) -> Iterator[Line]:
         case fx.Bake(people, build, seconds):
             who = ", ".join(people)
             yield Line(Level.PROGRESS, f"baking {build} for {seconds:.0f} s: {who}")
+        case fx.Revisit(people, build):
+            who = ", ".join(people)
+            yield Line(Level.PROGRESS, f"pairing once more on {build}: {who}")
         case _:
             return
 
@@ -202,7 +205,10 @@ def _changes(before: Rollout, after: Rollout) -> Iterator[Line]:
     for old, new in zip(before.moves, after.moves, strict=True):
         if new.goal is not old.goal:
             yield from _turned(new)
-        if new.status is not old.status and new.settled:
+        if old.status is Status.MOVED and new.status is Status.NEEDS_HUMAN:
+            how = f"`t3safe rollback {new.person}` shows the way back"
+            yield Line(Level.ALERT, f"look at {new.person}: {new.reason}; {how}", new.person)
+        elif new.status is not old.status and new.settled:
             yield _settled(new, after.plan.kind)
 
 
@@ -239,7 +245,10 @@ def _settled(move: Move, kind: ev.Kind) -> Line:
             text = f"{who} to {plan.old}, pairing verified"
             return Line(Level.ALERT, text, who, alert="rolled back")
         case Status.ENVIRONMENT:
-            text = f"{who} is back on {plan.old} and does not pair there either: {move.reason}"
+            text = (
+                f"{who} is back on {plan.old} and does not pair there either: {move.reason};"
+                " mend that, then start their serve if it is stopped: `t3safe status`"
+            )
             return Line(Level.ALERT, text, who)
         case Status.NEEDS_HUMAN:
             return Line(Level.ALERT, f"for {who}: {_manual(move)}", who, alert="ROLLBACK FAILED")

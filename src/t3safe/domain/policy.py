@@ -10,7 +10,9 @@ Rules, in the order in which they are asked; the first that says no ends the que
 4. A build of the track `nightly` must be a nightly.  A person on another channel stays there:
    a move across channels is a person's decision, which only a pin expresses.
 5. Nobody is moved to an older version.  The tag is mutable: one that points backward is refused.
-   Where only the minimum age or a hold keeps the candidate behind, there is nothing to do.
+   Where only the minimum age or a hold keeps the candidate behind, there is nothing to do.  The
+   host is not moved backward either: nothing older than last-good becomes the candidate, also not
+   for whoever is further behind, because a bake would promote it.  Only a pin says otherwise.
 6. A version that was refused is not tried again until the gate changes or a person allows it.
    No older one is tried in its place: a person should look.
 
@@ -149,11 +151,24 @@ def choose(policy: Policy, standing: Standing, offer: Offer | None, now: datetim
             policy.pin is None and offer is not None and candidate != offer.tag
         )
         return _nobody(candidate, policy, stay, calm=calm)
+    backward = _backward(candidate, policy, standing)
+    if backward:
+        calm = offer is not None and candidate != offer.tag
+        return Stay(No.NOTHING if calm else No.REFUSED, backward)
     refused = dict(standing.refused).get(candidate)
     if refused is not None:
         how = f"`t3safe allow {candidate}` lets it be tried again"
         return Stay(No.REFUSED, f"{candidate} was refused: {refused}; {how}")
     return Go(candidate, behind, stay)
+
+
+def _backward(candidate: Version, policy: Policy, standing: Standing) -> str:
+    """Rule 5 for the host as a whole; empty when the candidate would not lead it backward."""
+    best = standing.last_good
+    if policy.pin is not None or best is None or candidate >= best:
+        return ""
+    how = f"`t3safe pin {candidate}` goes there on purpose"
+    return f"{candidate} is NOT newer than {best}, which was promoted: no downgrade; {how}"
 
 
 def _newest(policy: Policy, offer: Offer | None, now: datetime) -> Version | Stay:

@@ -26,10 +26,10 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         re.compile(r"""(?i)("[\w-]*(?:credential|token|secret|cookie)s?\\*"\s*:\s*)\\*"[^"]*"?"""),
         rf'\1"{HIDDEN}"',
     ),
-    (re.compile(r"(?i)\b(t3_session\w*\s*=\s*)[^;\s]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?i)(t3_session\w*\s*=\s*)[^;\s]+"), rf"\1{HIDDEN}"),
     (re.compile(r"""(?i)((?:credential|token|secret)s?\s*=\s*)[^\s;&,"']+"""), rf"\1{HIDDEN}"),
-    (re.compile(r"(?im)^(.*?\b(?:set-)?cookie\s*:).*$"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(?i)\b(bearer\s+)\S+"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?im)^(.*?cookie\s*:).*$"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)(bearer\s+)\S+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)(\bhttps?://)[^\s/?#@]{1,256}@"), rf"\1{HIDDEN}@"),
     (
         # Both ends are the word's own: a hyphen is part of it, not a border inside it.

@@ -13,11 +13,13 @@ Rules:
 4. Only people who were moved are baked, and only a rollout that baked promotes.  A bake of its own
    (kind `bake`) ends what a run began that moved people and was cut off.
 5. After a crash, or when asked to stop, nobody new is begun; whoever is in between is settled.
+   Whoever was moved and will not be baked is looked at once more before the end.
 6. An effect is tried `attempts_max` times, unless it is the build's own fault.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import assert_never
 
@@ -43,6 +45,7 @@ class Stage(StrEnum):
     VERDICT = "verdict"
     MOVING = "moving"
     BAKING = "baking"
+    REVISITING = "revisiting"
     CLOSING = "closing"
 
 
@@ -68,6 +71,9 @@ class Rollout:
     closing: tuple[fx.Effect, ...] = ()
     ending: ev.Ended | None = None
     closed: bool = False
+    turn: int = 0
+    """Whose turn it is, by place in `moves`: with those before, this stage is done.  It is what
+    makes an event cost the same on a host of three and on one of a thousand."""
 
     @property
     def schema(self) -> SetLedger | None:
@@ -80,7 +86,8 @@ class Rollout:
     @property
     def current(self) -> Move | None:
         """The one person in transition, None in between."""
-        return next((move for move in self.moves if move.status is Status.MOVING), None)
+        move = self.moves[self.turn] if self.turn < len(self.moves) else None
+        return move if move is not None and move.status is Status.MOVING else None
 
 
 def opened(plan: ev.Plan) -> Rollout:
@@ -106,7 +113,7 @@ def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
         case Stage.STAGING:
             return fx.Stage(rollout.plan.candidate)
         case Stage.SNAPSHOTTING:
-            return fx.SnapshotOnline(_unsnapped(rollout)[0].person, snapshot)
+            return fx.SnapshotOnline(rollout.moves[rollout.turn].person, snapshot)
         case Stage.REHEARSING:
             return fx.Rehearse(rollout.plan.candidate, _subjects(rollout))
         case Stage.CONTROL:
@@ -119,6 +126,8 @@ def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
             return moves.effect_of(rollout.current, snapshot)
         case Stage.BAKING:
             return fx.Bake(_moved(rollout), rollout.plan.candidate, rollout.plan.bake)
+        case Stage.REVISITING:
+            return fx.Revisit(_moved(rollout), rollout.plan.candidate)
         case Stage.CLOSING:
             assert rollout.ending is not None, "the stage is entered with an end"
             return rollout.closing[0] if rollout.closing else rollout.ending
@@ -161,9 +170,10 @@ def _started(rollout: Rollout, event: ev.Started) -> Rollout:
         raise InvalidEvent(message)
     rollout = attrs.evolve(rollout, seq=event.seq, pending=event.effect)
     current = rollout.current
-    if rollout.stage is Stage.MOVING and current is not None:
-        return _put(rollout, moves.intend(current))
-    return rollout
+    if rollout.stage is not Stage.MOVING or current is None:
+        return rollout
+    intended = moves.intend(current)
+    return rollout if intended is current else _put(rollout, intended)
 
 
 def _finished(rollout: Rollout, event: ev.Finished) -> Rollout:
@@ -199,6 +209,8 @@ def _answered(rollout: Rollout, answer: ev.Answer) -> Rollout:
             return _moved_on(rollout, answer)
         case Stage.BAKING:
             return _baked(rollout, answer)
+        case Stage.REVISITING:
+            return _revisited(rollout, answer)
         case Stage.CLOSING:
             return _closing_done(rollout, answer)
         case never:
@@ -225,17 +237,14 @@ def _staged(rollout: Rollout, answer: ev.Answer) -> Rollout:
             raise _wrong(rollout, answer)
 
 
-def _unsnapped(rollout: Rollout) -> list[Move]:
-    return [move for move in rollout.moves if not move.settled and not move.online]
-
-
 def _snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    move = _unsnapped(rollout)[0]
+    move = rollout.moves[rollout.turn]
     match answer:
         case ev.Snapshotted(snapshot=snapshot) if snapshot:
-            return _put(rollout, attrs.evolve(move, online=snapshot))
+            return _next_turn(_put(rollout, attrs.evolve(move, online=snapshot)))
         case ev.Failed(_, reason):
-            return _put(rollout, moves.settle(move, Status.REFUSED, f"no snapshot: {reason}"))
+            lost = moves.settle(move, Status.REFUSED, f"no snapshot: {reason}")
+            return _next_turn(_put(rollout, lost))
         case _:
             raise _wrong(rollout, answer)
 
@@ -320,25 +329,28 @@ def _recorded(rollout: Rollout, answer: ev.Answer) -> Rollout:
         case ev.Done():
             return _act_on_verdict(rollout)
         case ev.Failed(_, reason):
-            return _end(rollout, ev.Outcome.LATER, f"the verdict could not be kept: {reason}")
+            return _act_on_verdict(rollout, f"the verdict could not be kept: {reason}")
         case _:
             raise _wrong(rollout, answer)
 
 
-def _act_on_verdict(rollout: Rollout) -> Rollout:
+def _act_on_verdict(rollout: Rollout, trouble: str = "") -> Rollout:
+    """Go on only with a verdict that is kept; one that ends the run ends it, kept or not."""
     assert rollout.verdict is not None, "the stage is entered with a verdict"
     verdict = rollout.verdict
-    why = "; ".join(verdict.reasons)
+    why = "; ".join((*verdict.reasons, trouble) if trouble else verdict.reasons)
     match verdict.ruling:
         case gate.Ruling.REFUSED:
             return _end(rollout, ev.Outcome.REFUSED, why)
         case gate.Ruling.BROKEN:
             return _end(rollout, ev.Outcome.GATE_BROKEN, why)
+        case gate.Ruling.PASSED if trouble:
+            return _end(rollout, ev.Outcome.LATER, trouble)
         case gate.Ruling.PASSED if rollout.plan.kind is ev.Kind.CHECK:
             return _end(rollout, ev.Outcome.PASSED, f"{verdict.build} passed the gate")
         case gate.Ruling.PASSED:
             held = tuple(_held_back(move, verdict) for move in rollout.moves)
-            return attrs.evolve(rollout, moves=held, stage=Stage.MOVING)
+            return attrs.evolve(rollout, moves=held, stage=Stage.MOVING, turn=0)
         case never:
             assert_never(never)
 
@@ -353,8 +365,14 @@ def _held_back(move: Move, verdict: gate.Verdict) -> Move:
 
 
 def _put(rollout: Rollout, changed: Move) -> Rollout:
-    replaced = tuple(changed if move.plan == changed.plan else move for move in rollout.moves)
+    """Replace the move whose turn it is."""
+    here = rollout.turn
+    replaced = (*rollout.moves[:here], changed, *rollout.moves[here + 1 :])
     return attrs.evolve(rollout, moves=replaced)
+
+
+def _next_turn(rollout: Rollout) -> Rollout:
+    return attrs.evolve(rollout, turn=rollout.turn + 1)
 
 
 def _moved_on(rollout: Rollout, answer: ev.Answer) -> Rollout:
@@ -386,18 +404,56 @@ def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
             promote = fx.Promote(build, rollout.plan.everybody)
             return _end(rollout, ev.Outcome.PROMOTED, moved, promote)
         case ev.BakeBroken(person=person) if person not in _moved(rollout):
-            message = f"{person!r} is not in this bake"
-            raise InvalidEvent(message)
-        case ev.BakeBroken(person, Fault.BUILD, reason) if person in rollout.plan.baking:
-            return _baked_too_long_ago(rollout, person, reason)
+            raise _stranger(person)
         case ev.BakeBroken(person, Fault.BUILD, reason):
-            broken = next(move for move in rollout.moves if move.person == person)
-            turned = moves.go_back(broken, f"during the bake: {reason}", Fault.BUILD)
-            return attrs.evolve(_put(rollout, turned), stage=Stage.MOVING)
+            return _broke(rollout, person, f"during the bake: {reason}")
         case ev.BakeBroken(_, _, reason) | ev.Failed(_, reason):
-            return _end(rollout, ev.Outcome.LATER, f"not promoted, the bake was cut off: {reason}")
+            text = f"not promoted, the bake was cut off: {reason}"
+            ended = ev.Ended(ev.Outcome.LATER, text)
+            return attrs.evolve(rollout, stage=Stage.REVISITING, winding=ended)
         case _:
             raise _wrong(rollout, answer)
+
+
+def _revisited(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    match answer:
+        case ev.BakeBroken(person=person) if person not in _moved(rollout):
+            raise _stranger(person)
+        case ev.BakeBroken(person, Fault.BUILD, reason):
+            return _broke(rollout, person, f"after the move: {reason}")
+        case ev.Done() | ev.BakeBroken():
+            return _settled(rollout)
+        case ev.Failed(_, reason):
+            return _unseen(rollout, reason)
+        case _:
+            raise _wrong(rollout, answer)
+
+
+def _stranger(person: str) -> InvalidEvent:
+    return InvalidEvent(f"{person!r} is not among those who were moved")
+
+
+def _unseen(rollout: Rollout, reason: str) -> Rollout:
+    """Whoever was moved may be without sign-in, and nobody can tell: a person has to look."""
+    text = f"cannot tell whether sign-in works on {rollout.plan.candidate}: {reason}"
+    if rollout.plan.baking:
+        who = ", ".join(_moved(rollout))
+        return _end(rollout, ev.Outcome.NEEDS_HUMAN, f"{who}: {text}")
+    settled = tuple(
+        moves.settle(move, Status.NEEDS_HUMAN, text) if move.status is Status.MOVED else move
+        for move in rollout.moves
+    )
+    return _settled(attrs.evolve(rollout, moves=settled))
+
+
+def _broke(rollout: Rollout, person: str, reason: str) -> Rollout:
+    """Take back whom the build stopped pairing, unless their move lies too long ago."""
+    if person in rollout.plan.baking:
+        return _baked_too_long_ago(rollout, person, reason)
+    here = [move.person for move in rollout.moves].index(person)
+    lived = attrs.evolve(rollout.moves[here], lived=True)
+    turned = moves.go_back(lived, reason, Fault.BUILD)
+    return _put(attrs.evolve(rollout, stage=Stage.MOVING, turn=here), turned)
 
 
 def _baked_too_long_ago(rollout: Rollout, person: str, reason: str) -> Rollout:
@@ -467,7 +523,7 @@ def _resumed(rollout: Rollout) -> Rollout:
     current = rollout.current
     if current is not None:
         rollout = _put(rollout, moves.lose_sight(current))
-    if rollout.stage is Stage.BAKING:
+    if rollout.stage in {Stage.BAKING, Stage.REVISITING}:
         return rollout
     return _wind(rollout, ev.Ended(ev.Outcome.INTERRUPTED, "interrupted"))
 
@@ -489,11 +545,11 @@ def _advance(rollout: Rollout) -> Rollout:
             return rollout
         case Stage.MOVING:
             return _advance_moving(rollout)
-        case Stage.BAKING:
+        case Stage.BAKING | Stage.REVISITING:
             return rollout
         case _ if rollout.winding is not None:
             return _end(rollout, rollout.winding.outcome, rollout.winding.reason)
-        case Stage.SNAPSHOTTING if not _unsnapped(rollout):
+        case Stage.SNAPSHOTTING if rollout.turn == len(rollout.moves):
             return _snapshots_done(rollout)
         case _:
             return rollout
@@ -522,38 +578,74 @@ def _advance_moving(rollout: Rollout) -> Rollout:
         return _advance_moving(_put(rollout, moves.settle(current, Status.DEFERRED, reason)))
     if current is not None:
         return rollout
-    bad = _with(rollout, Status.NEEDS_HUMAN, Status.ENVIRONMENT, Status.ROLLED_BACK)
-    if bad:
-        return _end_badly(rollout, bad[0])
-    waiting = _with(rollout, Status.WAITING)
-    if waiting and rollout.winding is None:
-        begun = moves.begin(waiting[0], rollout.plan.kind, force=rollout.plan.force)
+    turn = _waiting_from(rollout)
+    if turn < len(rollout.moves) and not _over(rollout):
+        rollout = attrs.evolve(rollout, turn=turn)
+        begun = moves.begin(rollout.moves[turn], rollout.plan.kind, force=rollout.plan.force)
         return _put(rollout, begun)
-    return _end_moving(rollout)
+    if _must_revisit(rollout):
+        return attrs.evolve(rollout, stage=Stage.REVISITING)
+    return _settled(rollout)
 
 
-def _end_badly(rollout: Rollout, move: Move) -> Rollout:
-    """Rule 3."""
-    told = _told([move])
-    back = rollout.plan.kind is ev.Kind.BACK
-    match move.status:
-        case Status.NEEDS_HUMAN:
-            return _end(rollout, ev.Outcome.NEEDS_HUMAN, told, fx.Freeze(told))
-        case Status.ENVIRONMENT:
-            text = f"the build before does not pair either, the environment is at fault: {told}"
-            return _end(rollout, ev.Outcome.NEEDS_HUMAN, text)
-        case _ if back:
-            return _end(rollout, ev.Outcome.REFUSED, f"left as it was: {told}")
-        case _ if move.fault is not Fault.BUILD:
-            text = f"{rollout.plan.candidate} could not be put in place, not its own fault: {told}"
-            return _end(rollout, ev.Outcome.ROLLED_BACK, told, fx.Freeze(text))
-        case _:
-            build = rollout.plan.candidate
-            verdict = gate.Verdict(
-                build, gate.Ruling.REFUSED, (f"in production, {told}",), in_production=True
-            )
-            freeze = fx.Freeze(f"{build} failed in production: {told}")
-            return _end(rollout, ev.Outcome.ROLLED_BACK, told, fx.RecordVerdict(verdict), freeze)
+_NEEDS = (Status.NEEDS_HUMAN, Status.ENVIRONMENT)
+_BAD = (*_NEEDS, Status.ROLLED_BACK)
+"""What ends a rollout (rule 3)."""
+
+
+def _over(rollout: Rollout) -> bool:
+    """Whether nobody new may be begun (rules 3 and 5)."""
+    last = rollout.moves[rollout.turn] if rollout.turn < len(rollout.moves) else None
+    return rollout.winding is not None or (last is not None and last.status in _BAD)
+
+
+def _waiting_from(rollout: Rollout) -> int:
+    """The place of the next person who waits; past the end when nobody does."""
+    turn = rollout.turn
+    while turn < len(rollout.moves) and rollout.moves[turn].status is not Status.WAITING:
+        turn += 1
+    return turn
+
+
+def _must_revisit(rollout: Rollout) -> bool:
+    """Rule 5; while somebody waits for a person's help nobody else is brought in between."""
+    if rollout.plan.kind is ev.Kind.BACK or not _moved(rollout) or _with(rollout, *_NEEDS):
+        return False
+    return rollout.winding is not None or bool(_with(rollout, Status.ROLLED_BACK))
+
+
+def _settled(rollout: Rollout) -> Rollout:
+    """Nobody is in transition, and nobody new will be begun."""
+    bad = _with(rollout, *_BAD)
+    return _end_badly(rollout, bad) if bad else _end_moving(rollout)
+
+
+def _end_badly(rollout: Rollout, bad: list[Move]) -> Rollout:
+    """Rule 3.  Whatever is worst names the end; what must be remembered is, of each."""
+    told = _told(bad)
+    here = {move.status for move in bad}
+    if rollout.plan.kind is ev.Kind.BACK and here == {Status.ROLLED_BACK}:
+        return _end(rollout, ev.Outcome.REFUSED, f"left as it was: {told}")
+    outcome = ev.Outcome.NEEDS_HUMAN if here & set(_NEEDS) else ev.Outcome.ROLLED_BACK
+    if Status.ENVIRONMENT in here:
+        told = f"the build before does not pair either, the environment is at fault: {told}"
+    return _end(rollout, outcome, told, *_remembered(rollout, bad, told))
+
+
+def _remembered(rollout: Rollout, bad: list[Move], told: str) -> Iterator[fx.Effect]:
+    """A build that failed somebody is refused; the host is frozen until a person has looked."""
+    build = rollout.plan.candidate
+    back = [move for move in bad if move.status is Status.ROLLED_BACK]
+    failed = [move for move in back if move.fault is Fault.BUILD]
+    if failed:
+        why = (f"in production, {_told(failed)}",)
+        yield fx.RecordVerdict(gate.Verdict(build, gate.Ruling.REFUSED, why, in_production=True))
+    if any(move.status is Status.NEEDS_HUMAN for move in bad):
+        yield fx.Freeze(told)
+    elif failed:
+        yield fx.Freeze(f"{build} failed in production: {told}")
+    elif back:
+        yield fx.Freeze(f"{build} could not be put in place, not its own fault: {told}")
 
 
 def _end_moving(rollout: Rollout) -> Rollout:

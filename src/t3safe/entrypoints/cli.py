@@ -39,7 +39,9 @@ from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.exits import Exit, exit_of
 from t3safe.entrypoints.settings import DEFAULT_FILE, SettingsError, load
+from t3safe.entrypoints.simulate import history_fetch, simulate
 from t3safe.operations import Result
+from t3safe.simulation.history import HistoryError
 
 
 class VersionType(click.ParamType[Version]):
@@ -104,10 +106,18 @@ class App:
 
     @contextmanager
     def acting(self, command: str, wait: float = 0.0, *, aside: bool = False) -> Iterator[Live]:
-        """Wire the host for a command that acts: it holds the lock and can be asked to stop."""
+        """Wire the host for a command that acts: it holds the lock and can be asked to stop.
+
+        Where the journal fails, whoever is left in transition is named.
+        """
         self.stop.install()
         with self.host(command, aside=aside) as wired, wired.locked(wait):
-            yield wired
+            try:
+                yield wired
+            except JournalError as error:
+                between = wired.teller.between
+                whom = f"; {between} is in transition until then" if between else ""
+                raise JournalError(f"{error}{whom}") from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -530,6 +540,10 @@ def rollback(
         _leave(wired, result, as_json=as_json)
 
 
+cli.add_command(simulate)
+cli.add_command(history_fetch)
+
+
 # Shared parts.
 
 
@@ -582,7 +596,7 @@ def _guarded(call: Callable[[], None]) -> int:
     """Run the command line; every trouble ends in one line and the status that fits it."""
     try:
         call()
-    except (SettingsError, PeopleError, NoWayBackError) as error:
+    except (SettingsError, PeopleError, NoWayBackError, HistoryError) as error:
         return _said(str(error), Exit.USAGE)
     except LockedError as error:
         return _said(str(error), Exit.LOCKED)

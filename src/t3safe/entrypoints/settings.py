@@ -13,14 +13,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import time
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
-from cattrs import Converter
-from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 
+from t3safe.adapters._support.strict import INVALID, strict_converter, trouble
 from t3safe.configuration import Settings, WindowSettings
 from t3safe.domain.versions import InvalidVersion, Version
 
@@ -79,9 +77,9 @@ def _read(file: Path | None) -> dict[str, Any]:
 
 def _structured(raw: Mapping[str, Any], where: str) -> Settings:
     try:
-        return _converter().structure(raw, Settings)
-    except (ClassValidationError, IterableValidationError) as error:
-        message = f"{where}: {_first(error, '')}"
+        return strict_converter().structure(raw, Settings)
+    except INVALID as error:
+        message = f"{where}: {trouble(error)}"
         raise SettingsError(message) from error
 
 
@@ -180,75 +178,3 @@ def _at_least(settings: Settings) -> None:
         if not low <= value <= high:
             message = f"{key}: {value} is not between {low} and {high}"
             raise SettingsError(message)
-
-
-def _converter() -> Converter:
-    made = Converter(forbid_extra_keys=True)
-    made.register_structure_hook(str, _text)
-    made.register_structure_hook(bool, lambda value, _: _exact(value, bool, "true or false"))
-    made.register_structure_hook(int, lambda value, _: _exact(value, int, "a whole number"))
-    made.register_structure_hook(float, lambda value, _: _decimal(value))
-    made.register_structure_hook(Path, lambda value, _: Path(_plain_text(value)))
-    made.register_structure_hook(Path | None, lambda value, _: _optional_path(value))
-    made.register_structure_hook(time, lambda value, _: _clock_time(value))
-    return made
-
-
-def _plain_text(value: Any) -> str:  # noqa: ANN401 - whatever TOML holds
-    if not isinstance(value, str):
-        message = f"{value!r} is not text"
-        raise TypeError(message)
-    return value
-
-
-def _text(value: Any, kind: type[str]) -> str:  # noqa: ANN401 - whatever TOML holds
-    """Read a text; cattrs asks here for string enumerations too."""
-    return kind(_plain_text(value))
-
-
-def _exact(value: Any, kind: type, name: str) -> Any:  # noqa: ANN401 - whatever TOML holds
-    if type(value) is not kind:
-        message = f"{value!r} is not {name}"
-        raise TypeError(message)
-    return value
-
-
-def _decimal(value: Any) -> float:  # noqa: ANN401 - whatever TOML holds
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        message = f"{value!r} is not a number"
-        raise TypeError(message)
-    return float(value)
-
-
-def _optional_path(value: Any) -> Path | None:  # noqa: ANN401 - whatever TOML holds
-    text = _plain_text(value)
-    return Path(text) if text else None
-
-
-def _clock_time(value: Any) -> time:  # noqa: ANN401 - whatever TOML holds
-    if isinstance(value, time):
-        return value
-    message = f"{value!r} is not a time such as 01:30:00"
-    raise TypeError(message)
-
-
-def _first(error: BaseException, path: str) -> str:
-    """Say the first trouble of a nested validation error as `key: what`."""
-    if isinstance(error, ForbiddenExtraKeysError):
-        extra = ", ".join(sorted(error.extra_fields))
-        return f"{path + '.' if path else ''}{extra}: unknown key"
-    if isinstance(error, ClassValidationError | IterableValidationError):
-        inner = error.exceptions[0]
-        return _first(inner, ".".join(filter(None, (path, _noted(inner)))))
-    return f"{path}: {error}"
-
-
-def _noted(error: BaseException) -> str:
-    for note in getattr(error, "__notes__", ()):
-        name = getattr(note, "name", None)
-        if name is not None:
-            return str(name)
-        index = getattr(note, "index", None)
-        if index is not None:
-            return str(index)
-    return ""

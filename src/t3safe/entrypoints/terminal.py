@@ -71,7 +71,7 @@ def chosen_sink(*, quiet: bool, aside: bool) -> Iterator[Sink]:
         yield plain
 
 
-def _wide() -> Console:
+def wide() -> Console:
     """Give a console for tables: what is read by a program or kept in a file is never cut."""
     console = Console()
     return console if console.is_terminal else Console(width=_FILE_WIDTH)
@@ -89,7 +89,7 @@ def print_json(kind: str, body: Any) -> None:  # noqa: ANN401 - whatever JSON ca
 
 def print_status(status: HostStatus) -> None:
     """Print how the host stands, for a person."""
-    console = _wide()
+    console = wide()
     for label, text in _host_lines(status):
         console.print(f"{label:>12}  {text}", markup=False, highlight=False, soft_wrap=True)
     table = Table(*_PERSON_COLUMNS, box=None, pad_edge=False, header_style="bold")
@@ -152,7 +152,7 @@ def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> No
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    _wide().print(table)
+    wide().print(table)
 
 
 def confirmed(question: str, ask: Callable[[str], bool], *, yes: bool) -> bool:

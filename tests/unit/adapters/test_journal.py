@@ -34,6 +34,7 @@ EFFECTS: tuple[fx.Effect, ...] = (
     fx.Rehearse(NEW, (fx.Subject("", ""), fx.Subject("alice", "r1.0001"))),
     fx.RecordVerdict(gate.Verdict(NEW, gate.Ruling.REFUSED, ("alice: no",), ("bob",))),
     fx.Assess("alice"),
+    fx.Assess("alice", certain=True),
     fx.Verify("alice", OLD),
     fx.Fence("alice"),
     fx.Stop("alice"),
@@ -44,6 +45,7 @@ EFFECTS: tuple[fx.Effect, ...] = (
     fx.Restore("alice", "r1.0007"),
     fx.Inspect("alice"),
     fx.Bake(("alice",), NEW, 600.0),
+    fx.Revisit(("alice", "bob"), NEW),
     fx.Promote(NEW),
     fx.Freeze("alice could not pair"),
     fx.Prune(("alice",), ("r1.0007",)),
@@ -185,6 +187,15 @@ def _fill(journal: SqliteJournal) -> None:
     reserve = journal.path.with_name("journal.sqlite.reserve")
     journal.close()
     journal._connection = sqlite3.connect(journal.path, factory=Full)
+
+
+def test_an_event_makes_no_new_file(journal: SqliteJournal) -> None:
+    """SQLite's own log stays beside the journal: on a full disk it could not be made."""
+    journal.append("r1", ev.Opened(PLAN, NOW))
+    before = {path.name: path.stat().st_ino for path in journal.path.parent.iterdir()}
+    assert "journal.sqlite-journal" in before
+    journal.append("r1", ev.Resumed(NOW))
+    assert {path.name: path.stat().st_ino for path in journal.path.parent.iterdir()} == before
 
 
 def test_without_room_for_a_reserve_no_run_begins(

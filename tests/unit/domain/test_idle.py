@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from attrs import evolve
 
-from t3safe.domain.idle import Activity, TurnMark, busy_reason
+from t3safe.domain.idle import Activity, TurnMark, busy_reason, in_flight
 from tests.strategies import MOMENT
 
 QUIET = timedelta(minutes=10)
@@ -111,3 +111,49 @@ def test_without_tables_and_without_agents_is_idle() -> None:
 def test_with_tables_an_agent_process_is_not_looked_at() -> None:
     """A provider's helper may outlive its turn."""
     assert reason(CALM, "claude") == ""
+
+
+# What keeps somebody on a build that does not pair.
+
+
+@pytest.mark.parametrize(
+    ("activity", "text"),
+    [
+        (
+            evolve(CALM, turns=(TurnMark("th-7", MOMENT - HOUR),)),
+            "a turn is in flight in thread th-7",
+        ),
+        (evolve(CALM, approvals=2), "2 approvals are pending"),
+        (evolve(CALM, inputs=1), "1 inputs are pending"),
+    ],
+)
+def test_work_in_flight_that_is_seen_counts_on_the_way_back(activity: Activity, text: str) -> None:
+    """It is named as the idle rule names it."""
+    assert in_flight(activity, ()) == text == reason(activity)
+
+
+def test_work_in_flight_without_tables_counts_on_the_way_back() -> None:
+    """Where the databases say nothing, the processes of the unit decide here too."""
+    assert in_flight(Activity(tracked=False), ("claude",)) == "agent process claude is running"
+    assert in_flight(Activity(tracked=False), ()) == ""
+
+
+def test_a_stale_mark_keeps_nobody_on_a_build_that_does_not_pair() -> None:
+    """A mark left by a crash is not work, whoever asks."""
+    left = TurnMark("th-7", MOMENT - 2 * HOUR - SECOND)
+    assert in_flight(evolve(CALM, turns=(left,)), ()) == ""
+
+
+def test_the_quiet_time_keeps_nobody_on_a_build_that_does_not_pair() -> None:
+    """Whoever was at work a second ago and is not now goes back, though the idle rule says busy."""
+    young = evolve(CALM, last_activity=MOMENT - SECOND)
+    assert reason(young) != ""
+    assert in_flight(young, ()) == ""
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_what_nobody_can_tell_keeps_nobody_on_a_build_that_does_not_pair(*, tracked: bool) -> None:
+    """Databases that cannot be read show no work, though the idle rule takes them for busy."""
+    hidden = Activity(tracked=tracked, approvals=1, unreadable="database is locked")
+    assert reason(hidden) != ""
+    assert in_flight(hidden, ("claude",)) == ""

@@ -85,6 +85,16 @@ def back(book: Playbook, who: str = WHO, kept: str = KEPT) -> Playbook:
     return into_old(book << fx.Restore(who, REST) >> DONE, who)
 
 
+def looked(book: Playbook, who: str = WHO) -> Playbook:
+    """Play the question whether somebody who had time to work is at work now: they are not."""
+    return book << fx.Assess(who, certain=True) >> IDLE
+
+
+def revisited(book: Playbook, *people: str) -> Playbook:
+    """Play one more pairing of those who were moved and will not be baked; all of them pair."""
+    return book << fx.Revisit(people or (WHO,), NEW) >> DONE
+
+
 def prune(*pinned: str, people: tuple[str, ...] = (WHO,)) -> fx.Prune:
     """Give the last effect of every end."""
     return fx.Prune((*people, "zoe"), pinned)
@@ -277,10 +287,10 @@ def test_nobody_is_begun_after_one_who_was_returned(play: Play) -> None:
 
 
 def test_whoever_was_moved_before_one_who_was_returned_is_not_baked(play: Play) -> None:
-    """They stay where they are; the bake is for a run of its own."""
+    """They are paired once more and stay where they are; the bake is for a run of its own."""
     book = started(through_gate(play, "bob", WHO), "bob") << fx.Verify("bob", NEW) >> PAIRED
     asked(book) << fx.Fence(WHO) >> host_fault("disk full")
-    into_old(book) >> PAIRED << prune(REST, people=("bob", WHO)) >> DONE
+    revisited(into_old(book) >> PAIRED, "bob") << prune(REST, people=("bob", WHO)) >> DONE
     book << ev.Ended(ev.Outcome.LATER, "alice: disk full")
     assert status(book, "bob") is Status.MOVED
     assert not any(isinstance(effect, fx.Bake | fx.Promote) for effect in book.performed)
@@ -374,11 +384,15 @@ def test_a_failure_on_the_new_build_is_rolled_back_in_order(
 
 
 def test_whoever_was_moved_before_stays_on_the_new_build(play: Play) -> None:
-    """Their new rows matter; only the person for whom it failed goes back."""
+    """Their new rows matter; only the person for whom it failed goes back.
+
+    They are paired once more before the end, because nobody will bake them.
+    """
     book = started(through_gate(play, "bob", WHO), "bob") << fx.Verify("bob", NEW) >> PAIRED
     bobs = book.rollout.moves[0]
     back(started(book) << fx.Verify(WHO, NEW) >> BROKEN) >> PAIRED
     after = len(book.performed)
+    revisited(book, "bob")
     blamed(book, "alice: 500 from the serve")
     book << prune(REST, REST, KEPT, people=("bob", WHO)) >> DONE
     book << Ends.saying(ev.Outcome.ROLLED_BACK, "alice: 500 from the serve")
@@ -878,8 +892,8 @@ def test_a_selection_that_never_happened_is_cancelled(play: Play) -> None:
 def test_a_set_that_is_not_as_before_is_restored(play: Play, found: ev.Inspected) -> None:
     """Somebody migrated it, or it cannot be read: the old build must not run on it (I1)."""
     book = rested(through_gate(play, WHO)) << fx.Select(WHO, NEW) >> ev.Resumed(NOW)
-    not_blamed(back(book << LOOK >> found) >> PAIRED, "alice: interrupted")
-    ends(book, ev.Outcome.ROLLED_BACK, "alice: interrupted", pinned=(REST, KEPT))
+    not_blamed(back(looked(book << LOOK >> found), kept="kept") >> PAIRED, "alice: interrupted")
+    ends(book, ev.Outcome.ROLLED_BACK, "alice: interrupted", pinned=(REST, "kept"))
     assert recorded_against(book) == []
 
 
@@ -904,7 +918,10 @@ def test_a_person_found_on_a_third_build_needs_a_human(play: Play) -> None:
 
 @pytest.mark.parametrize("step", [fx.Select(WHO, NEW), fx.Start(WHO), fx.Verify(WHO, NEW)])
 def test_a_person_found_on_the_new_build_is_verified_and_stays(play: Play, step: fx.Effect) -> None:
-    """Their new rows matter; the run ends without a bake, and nothing is promoted."""
+    """Their new rows matter; the run ends without a bake, and nothing is promoted.
+
+    One more pairing takes the place of the bake.
+    """
     book = rested(through_gate(play, WHO, "bob")) << fx.Select(WHO, NEW)
     if step != fx.Select(WHO, NEW):
         book >> DONE << fx.Start(WHO)
@@ -912,20 +929,111 @@ def test_a_person_found_on_the_new_build_is_verified_and_stays(play: Play, step:
         book >> DONE << fx.Verify(WHO, NEW)
     book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(NEW, running=True, ledger=L32)
     book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED
-    book << prune(REST, people=(WHO, "bob")) >> DONE << Ends.saying(ev.Outcome.INTERRUPTED)
+    revisited(book) << prune(REST, people=(WHO, "bob")) >> DONE
+    book << Ends.saying(ev.Outcome.INTERRUPTED)
     assert status(book) is Status.MOVED
     assert status(book, "bob") is Status.WAITING
     assert fx.Restore(WHO, REST) not in book.performed
 
 
 def test_a_person_found_on_the_new_build_who_does_not_pair_goes_back(play: Play) -> None:
-    """Then, and only then, the old set is restored, with the newest rows quarantined."""
+    """Then, and only then, the old set is restored, with the newest rows quarantined.
+
+    Nobody knows for how long they could work there, so they are not stopped unseen.
+    """
     book = started(through_gate(play, WHO)) << fx.Verify(WHO, NEW) >> ev.Resumed(NOW)
     book << LOOK >> ev.Inspected(NEW, running=True, ledger=L32)
-    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN
+    looked(book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN)
     back(book, kept="kept") >> PAIRED
     blamed(book, "alice: 500 from the serve")
     ends(book, ev.Outcome.ROLLED_BACK, pinned=(REST, "kept"))
+
+
+def found_broken(play: Play, *people: str) -> Playbook:
+    """Play up to the question whether somebody whom a crash left on the new build is at work."""
+    book = started(through_gate(play, WHO, *people)) << fx.Verify(WHO, NEW) >> ev.Resumed(NOW)
+    book << LOOK >> ev.Inspected(NEW, running=True, ledger=L32)
+    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN
+    return book << fx.Assess(WHO, certain=True)
+
+
+BY_FORCE = "`t3safe rollback alice --force` takes them back"
+
+
+@pytest.mark.parametrize(
+    ("answer", "work"),
+    [
+        (BUSY, "a turn is in flight"),
+        (host_fault("permission denied"), "nobody can tell: permission denied"),
+        (build_fault("permission denied"), "nobody can tell: permission denied"),
+    ],
+)
+def test_whoever_had_time_to_work_is_not_stopped_at_work(
+    play: Play, answer: ev.Answer, work: str
+) -> None:
+    """Work in flight, or what may be some, is not interrupted even where sign-in is broken.
+
+    A person is asked instead, who reads why it was to be and how it is done.
+    """
+    book = found_broken(play, "bob") >> answer
+    after = len(book.performed)
+    text = f"not taken back from {NEW} while at work ({work}); {BY_FORCE}"
+    told = f"alice: 500 from the serve; then: {text}"
+    book << fx.Freeze(told) >> DONE << prune(REST, people=(WHO, "bob")) >> DONE
+    book << ev.Ended(ev.Outcome.NEEDS_HUMAN, told)
+    changing = (fx.Fence, fx.Stop, fx.Select, fx.Restore, fx.Quarantine)
+    assert not any(isinstance(effect, changing) for effect in book.performed[after:])
+    assert status(book) is Status.NEEDS_HUMAN
+    assert status(book, "bob") is Status.WAITING
+    assert recorded_against(book) == []
+
+
+def test_a_question_about_work_that_fails_is_asked_again_first(play: Play) -> None:
+    """It has its attempts like every effect."""
+    book = started(through_gate(play, WHO, attempts_max=2)) << fx.Verify(WHO, NEW)
+    book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(NEW, running=True, ledger=L32)
+    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN
+    book << fx.Assess(WHO, certain=True) >> host_fault("locked")
+    back(looked(book), kept="kept") >> PAIRED
+    blamed(book, "alice: 500 from the serve")
+    ends(book, ev.Outcome.ROLLED_BACK, pinned=(REST, "kept"))
+
+
+@pytest.mark.parametrize("answer", [IDLE, STOPPED])
+def test_whoever_had_time_to_work_and_is_not_at_work_goes_back(
+    play: Play, answer: ev.Answer
+) -> None:
+    """A serve that does not run has no work in flight either."""
+    book = found_broken(play) >> answer
+    back(book, kept="kept") >> PAIRED
+    refused_and_frozen(book, REST, "kept")
+
+
+def test_whoever_began_to_work_behind_the_fence_since_a_crash_is_not_stopped(play: Play) -> None:
+    """A fence stops no serve that runs: they stay as they are, and a person is asked."""
+    book = way_back(play, 1) >> ev.Inspected(None, running=True, ledger=L32)
+    book << fx.Assess(WHO, certain=True) >> BUSY
+    text = f"not taken back from {NEW} while at work (a turn is in flight); {BY_FORCE}"
+    needs_human(book, f"alice: 500 from the serve; then: {text}")
+    assert book.performed.count(fx.Stop(WHO)) == 2
+    assert not any(isinstance(effect, fx.Restore | fx.Quarantine) for effect in book.performed)
+
+
+def test_a_failure_without_a_crash_is_not_asked_about(play: Play) -> None:
+    """Moved a moment ago: there was no time to begin anything, and sign-in is broken meanwhile."""
+    book = started(through_gate(play, WHO)) << fx.Verify(WHO, NEW) >> BROKEN
+    back(book) >> PAIRED
+    refused_and_frozen(book, REST, KEPT)
+    assert fx.Assess(WHO, certain=True) not in book.performed
+
+
+def test_whoever_is_on_the_new_build_again_is_asked_again(play: Play) -> None:
+    """The process died before the fence was set: who knows what was begun since."""
+    book = found_broken(play) >> IDLE << fx.Fence(WHO) >> ev.Resumed(NOW)
+    book << LOOK >> ev.Inspected(NEW, running=True, ledger=L32)
+    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN
+    back(looked(book), kept="kept") >> PAIRED
+    refused_and_frozen(book, REST, "kept")
 
 
 def way_back(play: Play, done: int) -> Playbook:
@@ -957,8 +1065,11 @@ def refused_and_frozen(book: Playbook, *pinned: str) -> None:
 def test_a_rollback_that_was_cut_off_early_begins_anew(
     play: Play, done: int, ledger: SetLedger | None
 ) -> None:
-    """Fenced and not quarantined: all of it again, each effect being idempotent."""
-    book = way_back(play, done) >> ev.Inspected(None, running=False, ledger=ledger)
+    """Fenced and not quarantined: all of it again, each effect being idempotent.
+
+    Nobody knows what was done while no process looked, so work in flight is asked for first.
+    """
+    book = looked(way_back(play, done) >> ev.Inspected(None, running=False, ledger=ledger))
     back(book, kept="kept") >> PAIRED
     refused_and_frozen(book, REST, "kept")
 
@@ -969,7 +1080,7 @@ def test_a_rollback_that_was_cut_off_before_its_fence_tries_the_new_build_again(
     """Whoever is on the new build is kept there if it verifies by now."""
     book = way_back(play, 0) >> ev.Inspected(NEW, running=True, ledger=L32)
     assert book.rollout.moves[0].goal is Goal.FORWARD
-    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED
+    revisited(book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED)
     ends(book, ev.Outcome.INTERRUPTED, pinned=(REST,))
     assert status(book) is Status.MOVED
 
@@ -979,7 +1090,8 @@ def test_a_restore_that_was_cut_off_is_done_again_without_a_second_quarantine(
     play: Play, *, restoring: bool
 ) -> None:
     """What is half restored is not worth keeping, and what was kept stays."""
-    book = way_back(play, 3) >> ev.Inspected(None, running=False, ledger=None, restoring=restoring)
+    found = ev.Inspected(None, running=False, ledger=None, restoring=restoring)
+    book = looked(way_back(play, 3) >> found)
     book << fx.Fence(WHO) >> DONE << fx.Stop(WHO) >> DONE << fx.Restore(WHO, REST) >> DONE
     into_old(book) >> PAIRED
     refused_and_frozen(book, REST, KEPT)
@@ -987,7 +1099,7 @@ def test_a_restore_that_was_cut_off_is_done_again_without_a_second_quarantine(
 
 def test_a_rollback_that_was_cut_off_after_the_restore_does_not_restore_again(play: Play) -> None:
     """Nothing ran since, so the set is what the snapshot holds."""
-    book = way_back(play, 4) >> ev.Inspected(None, running=False, ledger=L30)
+    book = looked(way_back(play, 4) >> ev.Inspected(None, running=False, ledger=L30))
     book << fx.Fence(WHO) >> DONE << fx.Stop(WHO) >> DONE
     into_old(book) >> PAIRED
     refused_and_frozen(book, REST, KEPT)
@@ -1026,7 +1138,7 @@ def test_a_rollback_that_got_to_the_old_build_is_verified_there(play: Play, done
 def test_a_second_quarantine_is_taken_when_the_new_build_ran_again(play: Play) -> None:
     """Rows that it wrote since exist nowhere else, and the restore is done again."""
     book = way_back(play, 3) >> ev.Inspected(NEW, running=True, ledger=L32)
-    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN
+    looked(book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN)
     back(book, kept="second") >> PAIRED
     refused_and_frozen(book, REST, "second")
 
@@ -1034,7 +1146,7 @@ def test_a_second_quarantine_is_taken_when_the_new_build_ran_again(play: Play) -
 def test_what_was_restored_before_the_new_build_ran_again_is_restored_again(play: Play) -> None:
     """Nothing that was known of the set is true any more once another build has run on it."""
     book = way_back(play, 4) >> ev.Inspected(NEW, running=True, ledger=L32)
-    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN
+    looked(book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN)
     back(book, kept="second") >> PAIRED
     refused_and_frozen(book, REST, "second")
 
@@ -1045,9 +1157,9 @@ def test_an_old_build_found_on_a_newer_set_is_not_started(play: Play) -> None:
     Why the way turned is still told: an interruption is no reason to refuse a build.
     """
     book = way_back(play, 4) >> ev.Inspected(NEW, running=True, ledger=L32)
-    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN << fx.Fence(WHO)
+    looked(book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> BROKEN) << fx.Fence(WHO)
     book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(OLD, running=False, ledger=L32)
-    back(book, kept="second") >> PAIRED
+    back(looked(book), kept="second") >> PAIRED
     refused_and_frozen(book, REST, "second")
 
 
@@ -1058,7 +1170,7 @@ def test_rows_of_an_earlier_quarantine_are_not_told_of_whoever_stays(play: Play)
     rows = (ev.RowsKept("state.sqlite:orchestration_events", 3),)
     book << fx.Quarantine(WHO, KEPT, NEW, REST) >> ev.Quarantined(KEPT, rows)
     book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(NEW, running=True, ledger=L32)
-    book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED
+    revisited(book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED)
     ends(book, ev.Outcome.INTERRUPTED, pinned=(REST,))
     assert book.rollout.moves[0].rows == ()
     assert book.rollout.moves[0].quarantine == ""
@@ -1103,6 +1215,27 @@ def test_a_look_that_fails_during_a_return_after_the_exposure_needs_a_human(play
     book << LOOK >> ev.Inspected(None, running=False, ledger=L30) << fx.Select(WHO, OLD)
     book >> ev.Resumed(NOW) << LOOK >> host_fault("no answer")
     needs_human(book, "alice: interrupted; then: no answer")
+
+
+def test_a_return_that_was_cut_off_before_its_selection_needs_no_restore_either(play: Play) -> None:
+    """Still fenced, on the set of before, however often the process died since."""
+    book = rested(through_gate(play, WHO)) << fx.Select(WHO, NEW) >> ev.Resumed(NOW)
+    book << LOOK >> ev.Inspected(None, running=False, ledger=L30) << fx.Select(WHO, OLD)
+    book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(None, running=False, ledger=L30)
+    into_old(book) >> PAIRED
+    ends(book, ev.Outcome.INTERRUPTED, "interrupted", pinned=(REST,))
+    assert status(book) is Status.RETURNED
+    assert not any(isinstance(effect, fx.Restore | fx.Quarantine) for effect in book.performed)
+
+
+def test_a_return_that_was_cut_off_on_a_set_that_grew_since_restores_it(play: Play) -> None:
+    """Somebody migrated it after all: the old build must not run on it (I1)."""
+    book = rested(through_gate(play, WHO)) << fx.Select(WHO, NEW) >> ev.Resumed(NOW)
+    book << LOOK >> ev.Inspected(None, running=False, ledger=L30) << fx.Select(WHO, OLD)
+    book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(None, running=False, ledger=L32)
+    back(looked(book), kept="kept") >> PAIRED
+    not_blamed(book, "alice: interrupted")
+    ends(book, ev.Outcome.ROLLED_BACK, "alice: interrupted", pinned=(REST, "kept"))
 
 
 @pytest.mark.parametrize("step", [LOOK, fx.Select(WHO, NEW), fx.Start(WHO)])
@@ -1150,7 +1283,7 @@ def test_going_back_on_purpose_that_was_cut_off_puts_the_set_back(play: Play, st
     if step == 3:
         book << fx.Restore(WHO, "chosen") >> DONE
     book << ways[step][0] >> ev.Resumed(NOW) << LOOK >> ways[step][1]
-    back(book, kept="kept") >> PAIRED
+    back(looked(book), kept="kept") >> PAIRED
     ends(
         book,
         ev.Outcome.REFUSED,

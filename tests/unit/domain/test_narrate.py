@@ -195,7 +195,8 @@ def test_the_story_of_a_bake_of_its_own_that_breaks(play: Play) -> None:
     """Frozen, with the command that shows the way back; nobody is rolled back for it."""
     book = play(plan(kind=ev.Kind.BAKE, baking=("alice",)))
     book << fx.Bake(("alice",), NEW, 600.0) >> ev.BakeBroken("alice", Fault.BUILD, "no cookie")
-    text = f"alice on {NEW} no longer pairs: no cookie; `t3safe rollback alice` shows the way back"
+    how = "`t3safe rollback alice` shows the way back"
+    text = f"alice on {NEW} no longer pairs: during the bake: no cookie; {how}"
     book << fx.Freeze(text) >> DONE << fx.Prune(("zoe",)) >> DONE
     book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
     assert story(book) == [
@@ -231,12 +232,13 @@ def test_the_story_of_a_run_that_was_cut_off(play: Play) -> None:
     book << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
     book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
     ending = "the environment is at fault: alice: interrupted; then: no cookie"
+    do = "no cookie; mend that, then start their serve if it is stopped: `t3safe status`"
     assert story(book)[len(BEGINNING) :] == [
         "SIGTERM: ending at the next safe point",
         "taking over run r1, which was interrupted",
         f"giving up the move of alice, staying on {OLD}: interrupted",
         f"alice does not pair on {OLD} (host): no cookie",
-        f"alice is back on {OLD} and does not pair there either: interrupted; then: no cookie",
+        f"alice is back on {OLD} and does not pair there either: interrupted; then: {do}",
         f"NEEDS A HUMAN: the build before does not pair either, {ending}",
     ]
 
@@ -301,6 +303,7 @@ def said_of(effect: fx.Effect, answer: ev.Answer | None = None) -> list[str]:
         (fx.Verify("alice", NEW), f"pairing as alice on {NEW}"),
         (fx.Restore("alice", "s"), "restoring alice's state from s"),
         (fx.Bake(("alice", "bob"), NEW, 599.6), f"baking {NEW} for 600 s: alice, bob"),
+        (fx.Revisit(("alice", "bob"), NEW), f"pairing once more on {NEW}: alice, bob"),
     ],
 )
 def test_what_takes_its_time_is_announced(effect: fx.Effect, text: str) -> None:
@@ -311,7 +314,10 @@ def test_what_takes_its_time_is_announced(effect: fx.Effect, text: str) -> None:
     assert line.level is Level.PROGRESS
 
 
-@pytest.mark.parametrize("effect", [fx.Assess("alice"), fx.Fence("alice"), fx.Prune(())])
+@pytest.mark.parametrize(
+    "effect",
+    [fx.Assess("alice"), fx.Assess("alice", certain=True), fx.Fence("alice"), fx.Prune(())],
+)
 def test_what_takes_no_time_is_not_announced(effect: fx.Effect) -> None:
     """A timer gets one line a fact."""
     assert said_of(effect) == []
@@ -389,3 +395,18 @@ def test_going_back_on_purpose_is_told_as_that() -> None:
     lines = tell(begun, ev.Finished(1, ev.Done(), NOW), arrived)
     assert [str(line) for line in lines] == [f"took alice back to {OLD}, pairing verified"]
     assert not any(line.alert for line in lines)
+
+
+def test_whoever_cannot_be_looked_at_again_is_no_failed_rollback(play: Play) -> None:
+    """Nothing was taken back: the alert word for that stays out (rule 1)."""
+    unseen = ev.Failed(Fault.HOST, "no answer")
+    book = started(play) >> PAIRED << fx.Bake(("alice",), NEW, 600.0) >> unseen
+    for _ in range(book.plan.attempts_max):
+        book << fx.Revisit(("alice",), NEW) >> unseen
+    lines = story(book)
+    book << fx.Freeze(f"alice: cannot tell whether sign-in works on {NEW}: no answer") >> DONE
+    book << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
+    book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
+
+    assert f"look at alice: cannot tell whether sign-in works on {NEW}: no answer" in lines[-1]
+    assert not any("ROLLBACK FAILED" in line for line in story(book))

@@ -281,6 +281,34 @@ def test_whoever_is_ahead_stays_and_the_others_are_moved() -> None:
     assert f"`t3safe rollback alice --to {V567}`" in answer.stay[0][1]
 
 
+def test_the_host_is_not_led_below_what_was_promoted() -> None:
+    """A tag that was moved back moves nobody, also not whoever is still further behind (rule 5)."""
+    host = Standing((("alice", V571), ("bob", V497)), last_good=V571)
+
+    why, reason = told(choose(Policy(), host, Offer(V567), NOW))
+
+    assert why is No.REFUSED
+    assert f"{V567} is NOT newer than {V571}, which was promoted: no downgrade" in reason
+    pinned = choose(Policy(pin=V567), host, None, NOW)
+    assert isinstance(pinned, Go)
+    assert (pinned.candidate, pinned.people) == (V567, ("bob",))
+
+
+def test_a_candidate_below_what_was_promoted_for_its_age_is_no_news() -> None:
+    """The newest release that is old enough is an older one: nothing to do yet (rule 5)."""
+    host = Standing((("alice", V571), ("bob", V497)), last_good=V571)
+    offer = Offer(V571, (Release(V567, NOW - 2 * DAY), Release(V571, NOW)))
+
+    assert told(choose(Policy(age_min=DAY), host, offer, NOW))[0] is No.NOTHING
+
+
+def test_what_was_promoted_is_taken_by_whoever_is_behind() -> None:
+    """The newest build is last-good already: the others may follow (rule 5)."""
+    host = Standing((("alice", V571), ("bob", V497)), last_good=V571)
+
+    assert choose(Policy(), host, Offer(V571), NOW) == Go(V571, ("bob",))
+
+
 def test_a_pin_below_a_person_is_refused_with_the_command_that_would_do_it() -> None:
     """A pin is no order to lose data."""
     why, reason = told(choose(Policy(pin=V497), standing(alice=V571), None, NOW))

@@ -75,6 +75,20 @@ def all_moved(book: Playbook) -> tuple[str, ...]:
     return tuple(moved(book, who) for who in PEOPLE)
 
 
+def taken_back(book: Playbook, who: str, rest: str, kept: str = "kept") -> Playbook:
+    """Play the way back of somebody who is not at work, up to the pairing on the old build."""
+    book << fx.Assess(who, certain=True) >> IDLE << fx.Fence(who) >> DONE << fx.Stop(who) >> DONE
+    book << fx.Quarantine(who, book.fresh, NEW, rest) >> ev.Quarantined(kept)
+    book << fx.Restore(who, rest) >> DONE << fx.Select(who, OLD) >> DONE
+    return book << fx.Start(who) >> DONE << fx.Verify(who, OLD)
+
+
+def refused(told: str) -> fx.RecordVerdict:
+    """Give the verdict on a build that failed in production."""
+    why = (f"in production, {told}",)
+    return fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, why, in_production=True))
+
+
 def finish(book: Playbook, end: Ends | ev.Ended, pinned: tuple[str, ...] = ()) -> None:
     """Play the pruning and the end."""
     book << fx.Prune((*PEOPLE, "zoe"), pinned) >> DONE << end
@@ -345,6 +359,40 @@ def test_a_verdict_that_cannot_be_kept_touches_nobody(play: Play) -> None:
     assert untouched(book)
 
 
+def test_a_refusal_that_cannot_be_kept_is_one_all_the_same(play: Play) -> None:
+    """The build is as bad as it was seen to be; that nobody will remember it is said too."""
+    book = snapped(play(plan(*PEOPLE)))
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=("bob",))
+    book << fx.Rehearse(OLD, subjects(bob="r1.0003")) >> rehearsed("bob", build=OLD)
+    why = f"bob on {NEW}: soak: it died"
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, (why,))) >> host_fault("disk full")
+    said = f"{why}; the verdict could not be kept: disk full"
+    finish(book, ev.Ended(ev.Outcome.REFUSED, said))
+    assert untouched(book)
+
+
+def test_a_broken_gate_whose_verdict_cannot_be_kept_is_broken_all_the_same(play: Play) -> None:
+    """A gate that somebody has to mend is not for later."""
+    book = snapped(play(plan(*PEOPLE)))
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=("bob",))
+    control = rehearsed("bob", build=OLD, failing=("bob",))
+    book << fx.Rehearse(OLD, subjects(bob="r1.0003")) >> control
+    reasons = (f"bob on {NEW}: soak: it died", f"bob on {OLD}: soak: it died")
+    broken = fx.RecordVerdict(Verdict(NEW, Ruling.BROKEN, reasons))
+    book << broken >> host_fault("disk full")
+    said = "; ".join((*reasons, "the verdict could not be kept: disk full"))
+    finish(book, ev.Ended(ev.Outcome.GATE_BROKEN, said))
+    assert untouched(book)
+
+
+def test_a_check_that_passed_and_could_not_be_kept_is_for_later(play: Play) -> None:
+    """Nobody could rely on what is not written."""
+    book = snapped(play(plan(*PEOPLE, kind=ev.Kind.CHECK)))
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE)
+    book << PASSED >> host_fault("disk full")
+    finish(book, ev.Ended(ev.Outcome.LATER, "the verdict could not be kept: disk full"))
+
+
 def test_the_schema_of_the_candidate_is_that_of_the_empty_set() -> None:
     """Before the rehearsals there is none, and no person's ledger takes its place."""
     rollout = opened(plan("alice"))
@@ -398,19 +446,18 @@ def test_going_back_of_nobody_ends_at_once(play: Play) -> None:
 
 
 def test_a_bake_that_breaks_for_one_person_takes_only_that_person_back(play: Play) -> None:
-    """The others stay where they are, and the build is refused and not promoted."""
+    """The others are paired once more and stay where they are.
+
+    The build is refused and not promoted.
+    """
     book = play(plan(*PEOPLE))
     rests = all_moved(book)
     before = book.rollout.moves
     broken = ev.BakeBroken("bob", Fault.BUILD, "no cookie")
-    book << fx.Bake(PEOPLE, NEW, 600.0) >> broken
-    book << fx.Fence("bob") >> DONE << fx.Stop("bob") >> DONE
-    book << fx.Quarantine("bob", book.fresh, NEW, rests[1]) >> ev.Quarantined("kept")
-    book << fx.Restore("bob", rests[1]) >> DONE << fx.Select("bob", OLD) >> DONE
-    book << fx.Start("bob") >> DONE << fx.Verify("bob", OLD) >> PAIRED
+    taken_back(book << fx.Bake(PEOPLE, NEW, 600.0) >> broken, "bob", rests[1]) >> PAIRED
+    book << fx.Revisit(("alice", "carol"), NEW) >> DONE
     told = "bob: during the bake: no cookie"
-    verdict = Verdict(NEW, Ruling.REFUSED, (f"in production, {told}",), in_production=True)
-    book << fx.RecordVerdict(verdict) >> DONE
+    book << refused(told) >> DONE
     book << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
     finish(book, Ends.saying(ev.Outcome.ROLLED_BACK, told), (rests[0], rests[1], "kept", rests[2]))
     assert book.rollout.moves[0] == before[0]
@@ -430,10 +477,10 @@ def test_a_bake_that_breaks_for_one_person_takes_only_that_person_back(play: Pla
 def test_a_bake_that_is_cut_off_promotes_nothing_and_takes_nobody_back(
     play: Play, answer: ev.Answer
 ) -> None:
-    """It is not tried again: it would only start over."""
+    """It is not tried again: it would only start over.  Everybody is paired once more instead."""
     book = play(plan(*PEOPLE, attempts_max=3))
     rests = all_moved(book)
-    book << fx.Bake(PEOPLE, NEW, 600.0) >> answer
+    book << fx.Bake(PEOPLE, NEW, 600.0) >> answer << fx.Revisit(PEOPLE, NEW) >> DONE
     finish(
         book,
         Ends.saying(ev.Outcome.LATER, "not promoted, the bake was cut off: no dispatch"),
@@ -462,13 +509,9 @@ def test_the_rest_of_the_end_is_done_where_one_part_fails(play: Play) -> None:
     book << fx.Rehearse(NEW, subjects(alice="r1.0002")) >> rehearsed("alice") << PASSED >> DONE
     rest = moved(book, "alice")
     book << fx.Bake(("alice",), NEW, 600.0) >> ev.BakeBroken("alice", Fault.BUILD, "no cookie")
-    book << fx.Fence("alice") >> DONE << fx.Stop("alice") >> DONE
-    book << fx.Quarantine("alice", book.fresh, NEW, rest) >> ev.Quarantined("kept")
-    book << fx.Restore("alice", rest) >> DONE << fx.Select("alice", OLD) >> DONE
-    book << fx.Start("alice") >> DONE << fx.Verify("alice", OLD) >> PAIRED
+    taken_back(book, "alice", rest) >> PAIRED
     told = "alice: during the bake: no cookie"
-    verdict = Verdict(NEW, Ruling.REFUSED, (f"in production, {told}",), in_production=True)
-    book << fx.RecordVerdict(verdict) >> host_fault("disk full")
+    book << refused(told) >> host_fault("disk full")
     book << fx.Freeze(f"{NEW} failed in production: {told}") >> host_fault("read-only")
     book << fx.Prune(("alice", "zoe"), (rest, "kept")) >> DONE
     said = f"{told}; then recordverdict failed: disk full; then freeze failed: read-only"
@@ -530,14 +573,17 @@ def test_a_run_that_is_asked_to_stop_before_the_moves_touches_nobody(play: Play,
 
 
 def test_whoever_is_in_between_is_brought_to_an_end(play: Play) -> None:
-    """The one who is fenced is moved; the next is not begun, nothing is baked or promoted."""
+    """The one who is fenced is moved; the next is not begun, nothing is baked or promoted.
+
+    Whoever was moved is paired once more instead.
+    """
     book = gated(play(plan(*PEOPLE)))
     rest = rest_of(book)
     book << fx.Assess("alice") >> IDLE << fx.Verify("alice", OLD) >> PAIRED
     book << fx.Assess("alice") >> IDLE << fx.Fence("alice") >> STOP >> DONE
     book << fx.Stop("alice") >> DONE << fx.SnapshotAtRest("alice", rest, OLD) >> snapshot(rest)
     book << fx.Select("alice", NEW) >> DONE << fx.Start("alice") >> DONE
-    book << fx.Verify("alice", NEW) >> PAIRED
+    book << fx.Verify("alice", NEW) >> PAIRED << fx.Revisit(("alice",), NEW) >> DONE
     book << fx.Prune((*PEOPLE, "zoe"), (rest,)) >> DONE << INTERRUPTED
     assert [move.status for move in book.rollout.moves] == [
         Status.MOVED,
@@ -594,6 +640,7 @@ def test_a_bake_that_is_asked_to_stop_promotes_nothing(play: Play) -> None:
     book = play(plan(*PEOPLE))
     rests = all_moved(book)
     book >> STOP << fx.Bake(PEOPLE, NEW, 600.0) >> STOP >> host_fault("SIGTERM")
+    book << fx.Revisit(PEOPLE, NEW) >> DONE
     said = "not promoted, the bake was cut off: SIGTERM"
     finish(book, Ends.saying(ev.Outcome.LATER, said), rests)
 
@@ -659,7 +706,7 @@ def test_a_run_that_died_between_two_people_leaves_the_second(play: Play) -> Non
     """The second is begun with the first's answer, but nothing was done to them."""
     book = gated(play(plan(*PEOPLE)))
     rest = moved(book, "alice")
-    book >> RESUMED
+    book >> RESUMED << fx.Revisit(("alice",), NEW) >> DONE
     said = ev.Ended(ev.Outcome.INTERRUPTED, "interrupted")
     book << fx.Prune((*PEOPLE, "zoe"), (rest,)) >> DONE << said
     assert [move.status for move in book.rollout.moves] == [
@@ -689,6 +736,7 @@ def bake_alone(play: Play) -> Playbook:
 
 
 BAKE_ALONE = fx.Bake(("alice", "bob"), NEW, 600.0)
+REVISIT_ALONE = fx.Revisit(("alice", "bob"), NEW)
 
 
 def alone(book: Playbook, outcome: ev.Outcome, reason: str) -> None:
@@ -709,7 +757,7 @@ def test_a_bake_of_its_own_that_breaks_takes_nobody_back(play: Play) -> None:
     """Days of work may lie on the new build by now: a person decides, and the host is frozen."""
     book = bake_alone(play) << BAKE_ALONE >> ev.BakeBroken("bob", Fault.BUILD, "no cookie")
     how = "`t3safe rollback bob` shows the way back"
-    text = f"bob on {NEW} no longer pairs: no cookie; {how}"
+    text = f"bob on {NEW} no longer pairs: during the bake: no cookie; {how}"
     book << fx.Freeze(text) >> DONE
     alone(book, ev.Outcome.NEEDS_HUMAN, text)
     assert not any(isinstance(effect, fx.Promote) for effect in book.performed)
@@ -725,8 +773,8 @@ def test_a_bake_of_its_own_that_breaks_takes_nobody_back(play: Play) -> None:
     ],
 )
 def test_a_bake_of_its_own_that_is_cut_off_is_for_later(play: Play, answer: ev.Answer) -> None:
-    """It is held again by the next run; nothing is frozen for it."""
-    book = bake_alone(play) << BAKE_ALONE >> answer
+    """All are paired once more; it is held again by the next run, and nothing is frozen for it."""
+    book = bake_alone(play) << BAKE_ALONE >> answer << REVISIT_ALONE >> DONE
     alone(book, ev.Outcome.LATER, "not promoted, the bake was cut off: no dispatch")
     assert not any(isinstance(effect, fx.Freeze | fx.Promote) for effect in book.performed)
 
@@ -740,9 +788,204 @@ def test_a_bake_of_its_own_that_died_starts_over(play: Play) -> None:
 def test_a_bake_of_its_own_that_cannot_freeze_says_so(play: Play) -> None:
     """The two reasons are told together."""
     book = bake_alone(play) << BAKE_ALONE >> ev.BakeBroken("alice", Fault.BUILD, "no cookie")
-    text = f"alice on {NEW} no longer pairs: no cookie; `t3safe rollback alice` shows the way back"
+    how = "`t3safe rollback alice` shows the way back"
+    text = f"alice on {NEW} no longer pairs: during the bake: no cookie; {how}"
     book << fx.Freeze(text) >> host_fault("disk full")
     alone(book, ev.Outcome.NEEDS_HUMAN, f"{text}; then freeze failed: disk full")
+
+
+def test_a_bake_of_its_own_that_is_cut_off_and_broke_meanwhile_freezes(play: Play) -> None:
+    """What the last pairing shows is told like what the bake would have shown."""
+    book = bake_alone(play) << BAKE_ALONE >> host_fault("SIGTERM")
+    book << REVISIT_ALONE >> ev.BakeBroken("bob", Fault.BUILD, "no cookie")
+    how = "`t3safe rollback bob` shows the way back"
+    text = f"bob on {NEW} no longer pairs: after the move: no cookie; {how}"
+    book << fx.Freeze(text) >> DONE
+    alone(book, ev.Outcome.NEEDS_HUMAN, text)
+
+
+def test_a_bake_of_its_own_after_which_nobody_can_tell_needs_a_human(play: Play) -> None:
+    """It names everybody, because nobody knows who it is; nothing is frozen for it."""
+    book = bake_alone(play) << BAKE_ALONE >> host_fault("SIGTERM")
+    book << REVISIT_ALONE >> host_fault("no curl")
+    text = f"alice, bob: cannot tell whether sign-in works on {NEW}: no curl"
+    alone(book, ev.Outcome.NEEDS_HUMAN, text)
+    assert not any(isinstance(effect, fx.Freeze | fx.Promote) for effect in book.performed)
+
+
+# Once more before the end: whoever was moved and is not baked.
+
+
+def cut_off(play: Play, attempts_max: int = 1) -> tuple[Playbook, tuple[str, ...]]:
+    """Play three moves and a bake that is cut off; gives the ids of the rollback points too."""
+    book = play(plan(*PEOPLE, attempts_max=attempts_max))
+    rests = all_moved(book)
+    return book << fx.Bake(PEOPLE, NEW, 600.0) >> host_fault("SIGTERM"), rests
+
+
+CUT_OFF = ev.Ended(ev.Outcome.LATER, "not promoted, the bake was cut off: SIGTERM")
+NO_COOKIE = ev.BakeBroken("bob", Fault.BUILD, "no cookie")
+BOB = "bob: after the move: no cookie"
+
+
+def test_whoever_no_longer_pairs_before_the_end_is_taken_back(play: Play) -> None:
+    """As from a bake; those who are left are paired once more after that."""
+    book, rests = cut_off(play)
+    taken_back(book << fx.Revisit(PEOPLE, NEW) >> NO_COOKIE, "bob", rests[1]) >> PAIRED
+    book << fx.Revisit(("alice", "carol"), NEW) >> DONE << refused(BOB) >> DONE
+    book << fx.Freeze(f"{NEW} failed in production: {BOB}") >> DONE
+    pinned = (rests[0], rests[1], "kept", rests[2])
+    finish(book, ev.Ended(ev.Outcome.ROLLED_BACK, BOB), pinned)
+    assert [move.status for move in book.rollout.moves] == [
+        Status.MOVED,
+        Status.ROLLED_BACK,
+        Status.MOVED,
+    ]
+
+
+def test_everybody_who_is_taken_back_is_told_and_held_against_the_build(play: Play) -> None:
+    """One after another, until those who are left pair."""
+    book, rests = cut_off(play)
+    taken_back(book << fx.Revisit(PEOPLE, NEW) >> NO_COOKIE, "bob", rests[1]) >> PAIRED
+    book << fx.Revisit(("alice", "carol"), NEW) >> ev.BakeBroken("carol", Fault.BUILD, "500")
+    taken_back(book, "carol", rests[2], "too") >> PAIRED
+    book << fx.Revisit(("alice",), NEW) >> ev.BakeBroken("alice", Fault.BUILD, "500")
+    taken_back(book, "alice", rests[0], "all") >> PAIRED
+    told = f"alice: after the move: 500; {BOB}; carol: after the move: 500"
+    book << refused(told) >> DONE << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
+    pinned = (rests[0], "all", rests[1], "kept", rests[2], "too")
+    finish(book, ev.Ended(ev.Outcome.ROLLED_BACK, told), pinned)
+
+
+@pytest.mark.parametrize("fault", [Fault.HOST, Fault.ENVIRONMENT, Fault.LATER])
+def test_what_is_not_the_builds_fault_before_the_end_changes_nothing(
+    play: Play, fault: Fault
+) -> None:
+    """Nobody is taken back for it, nothing is held against the build or frozen."""
+    book, rests = cut_off(play)
+    book << fx.Revisit(PEOPLE, NEW) >> ev.BakeBroken("bob", fault, "no dispatch")
+    finish(book, CUT_OFF, rests)
+    assert [move.status for move in book.rollout.moves] == [Status.MOVED] * 3
+    assert verdicts(book) == [Ruling.PASSED]
+    assert not any(isinstance(effect, fx.Freeze) for effect in book.performed)
+
+
+def test_where_nobody_can_tell_whether_they_pair_a_human_is_needed(play: Play) -> None:
+    """After every attempt; each of those moved is named, and the host is frozen."""
+    book, rests = cut_off(play, attempts_max=2)
+    book << fx.Revisit(PEOPLE, NEW) >> host_fault("1") << fx.Revisit(PEOPLE, NEW) >> host_fault("2")
+    text = f"cannot tell whether sign-in works on {NEW}: 2"
+    told = "; ".join(f"{who}: {text}" for who in PEOPLE)
+    book << fx.Freeze(told) >> DONE
+    finish(book, ev.Ended(ev.Outcome.NEEDS_HUMAN, told), rests)
+    assert [move.status for move in book.rollout.moves] == [Status.NEEDS_HUMAN] * 3
+    assert verdicts(book) == [Ruling.PASSED]
+
+
+def test_a_last_pairing_that_comes_with_the_second_attempt_is_enough(play: Play) -> None:
+    """The first failure is forgotten."""
+    book, rests = cut_off(play, attempts_max=2)
+    book << fx.Revisit(PEOPLE, NEW) >> host_fault("1") << fx.Revisit(PEOPLE, NEW) >> DONE
+    finish(book, CUT_OFF, rests)
+
+
+def test_a_last_pairing_that_died_is_held_again(play: Play) -> None:
+    """Nobody was in transition, so nobody is looked at; the end stays what it was to be."""
+    book, rests = cut_off(play)
+    book << fx.Revisit(PEOPLE, NEW) >> RESUMED >> STOP << fx.Revisit(PEOPLE, NEW) >> DONE
+    finish(book, CUT_OFF, rests)
+
+
+def test_without_anybody_moved_there_is_nothing_to_pair_before_the_end(play: Play) -> None:
+    """The one who was taken back was paired on the old build already."""
+    book = play(plan("alice")) << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> snapshot("r1.0002")
+    book << fx.Rehearse(NEW, subjects(alice="r1.0002")) >> rehearsed("alice") << PASSED >> DONE
+    rest = moved(book, "alice")
+    book << fx.Bake(("alice",), NEW, 600.0) >> host_fault("SIGTERM")
+    book << fx.Revisit(("alice",), NEW) >> ev.BakeBroken("alice", Fault.BUILD, "500")
+    taken_back(book, "alice", rest) >> PAIRED
+    told = "alice: after the move: 500"
+    book << refused(told) >> DONE << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
+    book << fx.Prune(("alice", "zoe"), (rest, "kept")) >> DONE
+    book << ev.Ended(ev.Outcome.ROLLED_BACK, told)
+
+
+# Whoever ended badly, all of them together.
+
+
+def one_taken_back(play: Play) -> tuple[Playbook, tuple[str, ...]]:
+    """Play a bake that breaks for one, who goes back well, up to the pairing of the others."""
+    book = play(plan(*PEOPLE))
+    rests = all_moved(book)
+    book << fx.Bake(PEOPLE, NEW, 600.0) >> NO_COOKIE
+    taken_back(book, "bob", rests[1]) >> PAIRED
+    return book << fx.Revisit(("alice", "carol"), NEW), rests
+
+
+BAKED = "bob: during the bake: no cookie"
+
+
+def test_a_human_outranks_a_rollback_and_the_build_is_refused_all_the_same(play: Play) -> None:
+    """Whoever was moved and cannot be seen names the end; what the build did is remembered."""
+    book, rests = one_taken_back(play)
+    book >> host_fault("no curl")
+    text = f"cannot tell whether sign-in works on {NEW}: no curl"
+    told = f"alice: {text}; {BAKED}; carol: {text}"
+    book << refused(BAKED) >> DONE << fx.Freeze(told) >> DONE
+    finish(book, ev.Ended(ev.Outcome.NEEDS_HUMAN, told), (rests[0], rests[1], "kept", rests[2]))
+
+
+def test_whoever_is_at_work_is_told_with_whoever_was_taken_back(play: Play) -> None:
+    """They stay, nobody else is paired or taken back in between, and the build is refused."""
+    book, rests = one_taken_back(play)
+    book >> ev.BakeBroken("carol", Fault.BUILD, "500")
+    book << fx.Assess("carol", certain=True) >> BUSY
+    how = "`t3safe rollback carol --force` takes them back"
+    carol = f"carol: after the move: 500; then: not taken back from {NEW} while at work"
+    told = f"{BAKED}; {carol} (a turn is in flight); {how}"
+    book << refused(BAKED) >> DONE << fx.Freeze(told) >> DONE
+    finish(book, ev.Ended(ev.Outcome.NEEDS_HUMAN, told), (rests[0], rests[1], "kept", rests[2]))
+    assert book.performed.count(fx.Fence("carol")) == 1
+    assert book.performed.count(fx.Stop("carol")) == 1
+
+
+def test_an_environment_outranks_a_rollback_and_the_build_is_refused_all_the_same(
+    play: Play,
+) -> None:
+    """Only what speaks against the build is held against it; the host is frozen for that."""
+    book, rests = one_taken_back(play)
+    book >> ev.BakeBroken("carol", Fault.BUILD, "500")
+    taken_back(book, "carol", rests[2], "too") >> ev.NotPaired(Fault.HOST, "no")
+    told = (
+        "the build before does not pair either, the environment is at fault: "
+        f"{BAKED}; carol: after the move: 500; then: no"
+    )
+    book << refused(BAKED) >> DONE << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
+    pinned = (rests[0], rests[1], "kept", rests[2], "too")
+    finish(book, ev.Ended(ev.Outcome.NEEDS_HUMAN, told), pinned)
+
+
+def test_a_rollback_for_no_fault_of_the_build_is_told_with_one_that_is(play: Play) -> None:
+    """The verdict names only whom the build failed."""
+    book = gated(play(plan(*PEOPLE)))
+    first = moved(book, "alice")
+    rest = rest_of(book)
+    book << fx.Assess("bob") >> IDLE << fx.Verify("bob", OLD) >> PAIRED
+    book << fx.Assess("bob") >> IDLE << fx.Fence("bob") >> DONE << fx.Stop("bob") >> DONE
+    book << fx.SnapshotAtRest("bob", rest, OLD) >> snapshot(rest)
+    book << fx.Select("bob", NEW) >> host_fault("disk full")
+    book << fx.Fence("bob") >> DONE << fx.Stop("bob") >> DONE
+    book << fx.Quarantine("bob", book.fresh, NEW, rest) >> ev.Quarantined("kept")
+    book << fx.Restore("bob", rest) >> DONE << fx.Select("bob", OLD) >> DONE
+    book << fx.Start("bob") >> DONE << fx.Verify("bob", OLD) >> PAIRED
+    book << fx.Revisit(("alice",), NEW) >> ev.BakeBroken("alice", Fault.BUILD, "500")
+    taken_back(book, "alice", first, "too") >> PAIRED
+    alice = "alice: after the move: 500"
+    told = f"{alice}; bob: disk full"
+    book << refused(alice) >> DONE << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
+    finish(book, ev.Ended(ev.Outcome.ROLLED_BACK, told), (first, "too", rest, "kept"))
+    assert book.rollout.moves[2].status is Status.WAITING
 
 
 @pytest.mark.parametrize("done", range(3))
@@ -770,7 +1013,8 @@ def at(stage: Stage) -> Rollout:
     kind = ev.Kind.BACK if stage is Stage.MOVING else ev.Kind.RUN
     rollout = opened(plan("alice", kind=kind))
     if stage is not Stage.MOVING:
-        status = Status.MOVED if stage is Stage.BAKING else Status.WAITING
+        watched = stage in {Stage.BAKING, Stage.REVISITING}
+        status = Status.MOVED if watched else Status.WAITING
         online = "" if stage is Stage.SNAPSHOTTING else "r1.0002"
         rollout = changed(
             rollout,
@@ -903,13 +1147,18 @@ def test_a_bake_that_breaks_for_a_stranger_cannot_follow(stranger: str, fault: F
         changed(move, status=status)
         for move, status in zip(rollout.moves, (Status.MOVED, Status.DEFERRED), strict=True)
     )
-    rollout = changed(rollout, stage=Stage.BAKING, moves=moves)
-    for baking in (rollout, opened(plan(kind=ev.Kind.BAKE, baking=("alice",)))):
-        effect = decide(baking)
-        assert effect == fx.Bake(("alice",), NEW, 600.0)
-        under_way = evolve(baking, ev.Started(1, fx.Bake(("alice",), NEW, 600.0), NOW))
+    baking = changed(rollout, stage=Stage.BAKING, moves=moves)
+    bake, revisit = fx.Bake(("alice",), NEW, 600.0), fx.Revisit(("alice",), NEW)
+    watching: list[tuple[Rollout, fx.Effect]] = [
+        (baking, bake),
+        (opened(plan(kind=ev.Kind.BAKE, baking=("alice",))), bake),
+        (changed(baking, stage=Stage.REVISITING, winding=INTERRUPTED), revisit),
+    ]
+    for watched, effect in watching:
+        assert decide(watched) == effect
+        under_way = evolve(watched, ev.Started(1, effect, NOW))
         broken = ev.BakeBroken(stranger, fault, "no cookie")
-        with pytest.raises(InvalidEvent, match=f"'{stranger}' is not in this bake"):
+        with pytest.raises(InvalidEvent, match=f"'{stranger}' is not among those who were moved"):
             evolve(under_way, ev.Finished(1, broken, NOW))
 
 

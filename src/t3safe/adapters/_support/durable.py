@@ -51,19 +51,36 @@ def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(fresh, flags, mode), "wb") as handle:
-        os.fchmod(handle.fileno(), mode)
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    fresh.replace(path)
+    try:
+        with os.fdopen(os.open(fresh, flags, mode), "wb") as handle:
+            os.fchmod(handle.fileno(), mode)
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        fresh.replace(path)
+    except OSError:
+        # On a full disk what is half written takes the room that somebody else needs.
+        fresh.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
 def write_link(path: Path, target: str) -> None:
-    """Let `path` be a link to `target`, atomically and durably; a file at `path` is replaced."""
+    """Let `path` be a link to `target`, atomically and durably; a file at `path` is replaced.
+
+    One that is such a link already is left as it is: that needs no room on the disk.
+    """
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
-    fresh.replace(path)
+    if not leads_to(path, target):
+        fresh.symlink_to(target)
+        fresh.replace(path)
     sync_folder(path.parent)
+
+
+def leads_to(path: Path, target: str) -> bool:
+    """Whether `path` is a link with this text."""
+    try:
+        return str(path.readlink()) == target
+    except OSError:
+        return False

@@ -175,7 +175,8 @@ class SqliteJournal:
             raise self._trouble("make", error) from error
         connection = sqlite3.connect(self.path, timeout=10)
         try:
-            connection.execute("PRAGMA journal_mode = DELETE")
+            # Kept, SQLite's own log needs no room of its own any more once it was written.
+            connection.execute("PRAGMA journal_mode = PERSIST")
             connection.execute("PRAGMA synchronous = EXTRA")
             connection.executescript(_SCHEMA)
         except sqlite3.Error:

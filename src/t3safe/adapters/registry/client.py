@@ -54,6 +54,11 @@ class NpmRegistry:
     patience: Patience = field(factory=Patience)
     package: str = PACKAGE
 
+    def metadata(self) -> tuple[Metadata, ...]:
+        """Everything that the registry tells of each release that can be fetched, ascending."""
+        address = self.addresses.known()
+        return _metadata(self._packument(address))
+
     def offer(self, track: Track, *, history: bool) -> Offer:
         """Where the track's tag points; with `history` also every release and its publish time.
 
@@ -78,15 +83,32 @@ class NpmRegistry:
             body = ask(address, path, TAGS_BYTES_MAX, self.patience)
             tags = _structure(address, body, dict[str, str])
             return Offer(_tag(address, tags, track))
-        body = ask(address, f"/{self.package}", PACKUMENT_BYTES_MAX, self.patience)
-        packument = _structure(address, body, _Packument)
-        if packument.name != self.package:
-            raise later(address, f"answers for the package {shown(packument.name)}")
+        packument = self._packument(address)
         tag = _tag(address, packument.dist_tags, track)
         releases = _releases(packument)
         if tag not in {release.version for release in releases}:
             raise later(address, f"names {tag} as {track} and has no tarball of it yet")
         return Offer(tag, releases)
+
+    def _packument(self, address: Address) -> _Packument:
+        body = ask(address, f"/{self.package}", PACKUMENT_BYTES_MAX, self.patience)
+        packument = _structure(address, body, _Packument)
+        if packument.name != self.package:
+            raise later(address, f"answers for the package {shown(packument.name)}")
+        return packument
+
+
+@frozen
+class Metadata:
+    """What the registry tells of one release; texts are empty where it tells nothing.
+
+    `node` is `engines.node`.  `published` is None where it tells no time.
+    """
+
+    version: Version
+    published: datetime | None
+    node: str
+    repository: str
 
 
 @frozen
@@ -98,6 +120,8 @@ class _Dist:
 class _Manifest:
     version: str
     dist: _Dist
+    engines: Any = None
+    repository: Any = None
 
 
 @frozen
@@ -147,6 +171,27 @@ def _releases(packument: _Packument) -> tuple[Release, ...]:
     """The releases that can be fetched, ascending."""
     found = (_release(text, body, packument.time) for text, body in packument.versions.items())
     return tuple(sorted(filter(None, found), key=lambda release: release.version))
+
+
+def _metadata(packument: _Packument) -> tuple[Metadata, ...]:
+    found = []
+    for release in _releases(packument):
+        manifest = _CONVERTER.structure(packument.versions[release.version.text], _Manifest)
+        found.append(
+            Metadata(
+                release.version,
+                release.published,
+                _said(manifest.engines, "node"),
+                _said(manifest.repository, "url"),
+            )
+        )
+    return tuple(found)
+
+
+def _said(body: object, key: str) -> str:
+    """A text below a key of an object that may be anything."""
+    value = body.get(key) if isinstance(body, dict) else body
+    return value if isinstance(value, str) else ""
 
 
 def _release(text: str, body: object, times: dict[str, Any]) -> Release | None:

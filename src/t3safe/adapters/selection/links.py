@@ -8,17 +8,21 @@ Rules:
 3. A link is read as text and believed only where it has exactly the form that this module writes;
    anything else is reported with the command that mends it, never guessed around.
 4. Writing mends: whatever file or link stands in place of a link is replaced.
+5. A full disk keeps nobody fenced: nobody is fenced before a reserve stands beside the links, and
+   it is given up where a link cannot be written for want of room.
 
 `last-good` is the file of that name in the state folder: one line with the version.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from attrs import frozen
 
@@ -28,6 +32,10 @@ from t3safe.domain.errors import SelectionError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Selected
 from t3safe.domain.versions import InvalidVersion, Version
+
+RESERVE_BYTES: Final = 64 * 1024
+"""A link takes a block at most, and gives the one that it replaces free."""
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 @frozen
@@ -66,7 +74,7 @@ class SymlinkSelection:
         self._require(build, f"cannot select {build} for {person}")
         with _errors(f"cannot select {build} for {person}"):
             durable.make_folders(link.parent)
-            durable.write_link(link, f"../{layout.BUILDS}/{build}")
+            self._point(link, f"../{layout.BUILDS}/{build}")
 
     def fence(self, person: str) -> None:
         """Let neither a mint nor a start of this person run any build."""
@@ -78,7 +86,8 @@ class SymlinkSelection:
                 durable.make_folders(stub.parent)
                 durable.write_file(stub, content, 0o755)
             durable.make_folders(link.parent)
-            durable.write_link(link, f"../{layout.FENCE}")
+            self._keep_reserve()
+            self._point(link, f"../{layout.FENCE}")
 
     def default(self) -> Version | None:
         """The build of everybody who has none of their own; None before the first adoption."""
@@ -107,7 +116,7 @@ class SymlinkSelection:
                 self._note("previous-good", before)
             if before != build:
                 self._note("last-good", build)
-            durable.write_link(self.store / "default", f"{layout.BUILDS}/{build}")
+            self._point(self.store / "default", f"{layout.BUILDS}/{build}")
 
     def last_good(self) -> Version | None:
         """The build that was promoted last, None before the first."""
@@ -153,6 +162,28 @@ class SymlinkSelection:
             (self.store / "default").unlink(missing_ok=True)
             durable.sync_folder(self.store)
         return f"{launcher} is {program} now; whatever npm installs next takes its place"
+
+    def _point(self, link: Path, target: str) -> None:
+        """Let a link lead there; a full disk costs the reserve (rule 5)."""
+        try:
+            durable.write_link(link, target)
+        except OSError as error:
+            if error.errno not in _NO_ROOM or not self._reserve.exists():
+                raise
+            self._reserve.unlink()
+            durable.write_link(link, target)
+
+    @property
+    def _reserve(self) -> Path:
+        return self.store / ".reserve"
+
+    def _keep_reserve(self) -> None:
+        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(self._reserve, flags, 0o600)
+        try:
+            os.posix_fallocate(handle, 0, RESERVE_BYTES)
+        finally:
+            os.close(handle)
 
     def _link(self, person: str) -> Path:
         if not valid_person(person):

@@ -47,14 +47,14 @@ def opened(
     try:
         connection = _connect(f"{root}/{name}", f"mode={mode}")
     except sqlite3.Error as error:
-        raise of_sqlite(shown(name), error) from error
+        raise of_sqlite(shown(name), error, root) from error
     try:
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("BEGIN")
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
         yield connection
     except sqlite3.Error as error:
-        raise of_sqlite(shown(name), error) from error
+        raise of_sqlite(shown(name), error, root) from error
     finally:
         connection.close()
 

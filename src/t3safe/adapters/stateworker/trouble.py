@@ -84,10 +84,25 @@ def of_system(what: str, error: OSError) -> Trouble:
     return Trouble(Kind.SYSTEM, f"{what}: {error.strerror or error}")
 
 
-def of_sqlite(what: str, error: sqlite3.Error) -> Trouble:
-    """Say in our words what SQLite refused; its own text is kept."""
+def of_sqlite(what: str, error: sqlite3.Error, where: str = "") -> Trouble:
+    """Say in our words what SQLite refused; its own text is kept.
+
+    `where` is the folder that it worked in: where SQLite cannot make the index of a log for want of
+    room, it speaks of an I/O error or of a file that cannot be opened.
+    """
     code = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
+    if code in {"SQLITE_IOERR", "SQLITE_CANTOPEN"} and where and _full(where):
+        return Trouble(Kind.SPACE, f"{what}: {error}, the disk is full")
     return Trouble(_SQLITE.get(code, Kind.SYSTEM), f"{what}: {error}")
+
+
+def _full(where: str) -> bool:
+    try:
+        room = os.statvfs(where)
+    except OSError:
+        return False
+    # A file system without a fixed number of files tells none, neither free nor in all.
+    return room.f_bavail == 0 or (room.f_files > 0 and room.f_favail == 0)
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,6 +43,28 @@ def test_database_without_a_ledger_has_an_empty_one(home: Home) -> None:
     change(home.database, ("DROP TABLE effect_sql_migrations", ()))
     with opened(str(home.userdata), "state.sqlite") as connection:
         assert ledger(connection, "state.sqlite") == ()
+
+
+@pytest.mark.parametrize(
+    ("left", "kind"),
+    [
+        ({"f_bavail": 0}, Kind.SPACE),
+        ({"f_favail": 0}, Kind.SPACE),
+        ({"f_favail": 0, "f_files": 0}, Kind.DENIED),
+        ({}, Kind.DENIED),
+    ],
+)
+def test_a_full_disk_is_told_where_sqlite_speaks_of_something_else(
+    home: Home, monkeypatch: pytest.MonkeyPatch, left: dict[str, int], kind: Kind
+) -> None:
+    """Without room for the index of its log SQLite only says that it cannot open the database."""
+    room = {"f_bavail": 9, "f_favail": 9, "f_files": 99} | left
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(**room))
+    home.userdata.mkdir(parents=True, exist_ok=True)
+    with pytest.raises(Trouble) as caught, opened(str(home.userdata), "state.sqlite"):
+        pass
+    assert caught.value.kind is kind
+    assert ("the disk is full" in str(caught.value)) == (kind is Kind.SPACE)
 
 
 @pytest.mark.parametrize(

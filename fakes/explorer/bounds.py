@@ -1,0 +1,83 @@
+"""What is explored: the whole, and the shorter bound that every change must pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from attrs import frozen
+
+from fakes.explorer.scenes import Asked, Scene, Sort
+from fakes.explorer.search import Found, Search
+
+
+@frozen
+class Task:
+    """A scene, the number of faults it is explored with, and whether the night after is played."""
+
+    scene: Scene
+    faults: int
+    next_night: bool = False
+
+    def __str__(self) -> str:
+        night = ", and the night after" if self.next_night else ""
+        return f"{self.scene}, up to {self.faults} faults{night}"
+
+
+def explore(task: Task) -> Found:
+    """Explore one scene."""
+    return Search(task.scene, task.faults, next_night=task.next_night).run()
+
+
+class Bound(StrEnum):
+    """How much is explored."""
+
+    WHOLE = "whole"
+    SHORT = "short"
+
+
+def tasks(bound: Bound) -> list[Task]:
+    """What a bound is made of, the longest first.
+
+    Everybody is of the open sort where every mix is meant.
+    """
+    match bound:
+        case Bound.WHOLE:
+            return [*_mixes((2, 2, 2, 2)), *_budgets(2), *_beside(2)]
+        case Bound.SHORT:
+            return [*_mixes((2, 1, 1, 1)), *_budgets(1), *_beside(1)]
+
+
+def _mixes(faults: tuple[int, ...]) -> Iterator[Task]:
+    """Runs of one to four people over every mix, without a second try of anything."""
+    for people, most in reversed(tuple(enumerate(faults, 1))):
+        yield Task(Scene(_open(people)), most)
+
+
+def _budgets(most: int) -> Iterator[Task]:
+    """A retry budget hides mistakes, and can make some: the same with two tries, and with three."""
+    yield Task(Scene(_open(1), attempts=2), most)
+    yield Task(Scene(_open(1), attempts=3), most)
+    yield Task(Scene(_open(2), attempts=3), 1, next_night=True)
+
+
+def _beside(most: int) -> Iterator[Task]:
+    """Everything else that t3safe does to people, and the other policy."""
+    yield Task(Scene(_open(2)), 1, next_night=True)
+    yield Task(Scene(_open(1), refuse=True), most)
+    yield Task(Scene(_open(2), refuse=True), 1)
+    yield Task(Scene(_open(1), Asked.DRAIN), most)
+    yield Task(Scene(_open(2), Asked.DRAIN), 1, next_night=True)
+    yield Task(Scene((Sort.LOSES,)), most)
+    yield Task(Scene((Sort.IDLE, Sort.LOSES)), most)
+    for attempts in (1, 2):
+        yield Task(Scene(_idle(2), Asked.BACK, attempts), 2)
+        yield Task(Scene(_idle(2), Asked.BAKE, attempts), 2)
+
+
+def _open(people: int) -> tuple[Sort, ...]:
+    return (Sort.OPEN,) * people
+
+
+def _idle(people: int) -> tuple[Sort, ...]:
+    return (Sort.IDLE,) * people

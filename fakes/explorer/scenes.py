@@ -1,0 +1,214 @@
+"""Whose rollouts are explored: one to four people, and what is wrong with each of them.
+
+Order matters: people are moved in the order of their names, and whoever fails ends the rollout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from functools import cache
+from typing import Final, Self
+
+import attrs
+from attrs import frozen
+
+from fakes.world import NEW, OLD, Defect, World, drive, host, make_build
+from fakes.world.core import settled
+from fakes.world.model import FakePerson, Question
+from fakes.world.scenes import LEVELS
+from t3safe.domain import events as ev
+from t3safe.domain.gate import OnPersonFailure
+from t3safe.operations import Host, Result, Rules
+
+NAMES: Final = ("ann", "bob", "cid", "dot")
+
+
+class Sort(StrEnum):
+    """How it stands with one person."""
+
+    OPEN = "open"
+    """Settled only when it first matters: whoever is of this sort is of every other but `loses`."""
+    IDLE = "idle"
+    BUSY = "busy"
+    BROKEN = "broken"
+    """Does not pair on the present build either."""
+    CANARY = "canary"
+    """The candidate passes the gate and pairs nobody once it runs for this person."""
+    REHEARSAL = "rehearsal"
+    """The candidate fails on a copy of this person's set."""
+    ROLLBACK = "rollback"
+    """As `canary`, and nothing can be restored either."""
+    BAKE = "bake"
+    """The candidate pairs this person at first, and stops during the bake."""
+    BAKE_ROLLBACK = "bake-rollback"
+    """As `bake`, and nothing can be restored either."""
+    LOSES = "loses"
+    """The candidate drops this person's rows as it migrates, and pairs them no more."""
+
+
+_SO: Final[dict[Sort, frozenset[Question]]] = {
+    Sort.IDLE: frozenset(),
+    Sort.BUSY: frozenset({Question.BUSY}),
+    Sort.BROKEN: frozenset({Question.BROKEN}),
+    Sort.CANARY: frozenset({Question.CANARY}),
+    Sort.REHEARSAL: frozenset({Question.REHEARSAL}),
+    Sort.ROLLBACK: frozenset({Question.CANARY, Question.UNRESTORABLE}),
+    Sort.BAKE: frozenset({Question.FADES}),
+    Sort.BAKE_ROLLBACK: frozenset({Question.FADES, Question.UNRESTORABLE}),
+    Sort.LOSES: frozenset(),
+}
+"""What is so with a person of this sort; everything else is not."""
+
+
+def sort_of(answers: Mapping[str, bool]) -> Sort:
+    """The sort of a person of whom so much was settled; what never mattered is not so."""
+    so = {question for question, answer in answers.items() if answer}
+    early = so & {Question.REHEARSAL, Question.BUSY, Question.BROKEN}
+    for sort, questions in _SO.items():
+        if questions == (early or so):
+            return sort
+    return Sort.IDLE
+
+
+class Asked(StrEnum):
+    """What t3safe is asked to do."""
+
+    RUN = "run"
+    DRAIN = "drain"
+    """After a run that found everybody at work."""
+    BACK = "back"
+    """Takes the first person back on purpose, after a run that promoted."""
+    BAKE = "bake-again"
+    """A run that makes up for a bake that was cut off."""
+
+
+@frozen
+class Scene:
+    """A rollout to be explored; `attempts` is the retry budget of each effect."""
+
+    sorts: tuple[Sort, ...]
+    asked: Asked = Asked.RUN
+    attempts: int = 1
+    refuse: bool = False
+    """Whether one failing rehearsal refuses the build for everybody."""
+
+    def __str__(self) -> str:
+        policy = "refuse" if self.refuse else "hold-back"
+        return f"{self.asked}:{','.join(self.sorts)}:{self.attempts}:{policy}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote.  Raises ValueError where it is no scene."""
+        asked, sorts, attempts, policy = text.split(":")
+        return cls(
+            tuple(Sort(sort) for sort in sorts.split(",")),
+            Asked(asked),
+            int(attempts),
+            policy == "refuse",
+        )
+
+    @property
+    def rules(self) -> Rules:
+        """The host owner's settings."""
+        policy = OnPersonFailure.REFUSE if self.refuse else OnPersonFailure.HOLD_BACK
+        return Rules(attempts_max=self.attempts, on_person_failure=policy)
+
+    @property
+    def operation(self) -> Callable[[Host], Result | None]:
+        """What the first process does."""
+        match self.asked:
+            case Asked.RUN | Asked.BAKE:
+                return Host.run
+            case Asked.DRAIN:
+                return Host.drain
+            case Asked.BACK:
+                return _take_first_back
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether something is restored on purpose."""
+        return self.asked is Asked.BACK
+
+    def world(self) -> World:
+        """The host as it is when the first process starts; an independent copy each time."""
+        return _world(self).clone()
+
+    def plan(self) -> ev.Plan:
+        """The plan that t3safe makes of it.  AssertionError where it makes none."""
+        world, seen = self.world(), _Seen()
+        for person in world.people.values():
+            # What is open matters only once the rollout has begun.
+            person.answers = {**dict.fromkeys(Question, False), **(person.answers or {})}
+        self.operation(attrs.evolve(host(world, self.rules), permit=seen))
+        assert seen.plans, f"{self}: nothing is planned"
+        return seen.plans[0]
+
+
+@frozen
+class _Seen:
+    """Keeps each plan, and lets none start."""
+
+    plans: list[ev.Plan] = attrs.field(factory=list)
+
+    def may_start(self, plan: ev.Plan) -> str:
+        """Say no, and keep it."""
+        self.plans.append(plan)
+        return "it is only looked at"
+
+
+def _take_first_back(wired: Host) -> Result:
+    return wired.go_back(NAMES[0], None, "", force=False)
+
+
+@cache
+def _world(scene: Scene) -> World:
+    world = _fresh(scene)
+    match scene.asked:
+        case Asked.RUN:
+            pass
+        case Asked.DRAIN:
+            for name in world.people:
+                world.work(name)
+            assert drive(world, rules=scene.rules).outcome == "deferred"
+            for name in world.people:
+                world.rest(name)
+        case Asked.BACK:
+            assert drive(world, rules=scene.rules).outcome == "promoted"
+        case Asked.BAKE:
+            world.on("watch", NEW.text, lambda at: setattr(at, "dispatch_up", False))
+            assert drive(world, rules=scene.rules).outcome == "later"
+            world.dispatch_up = True
+    _make_nasty(world, scene)
+    return world
+
+
+def _fresh(scene: Scene) -> World:
+    names = dict(zip(NAMES, scene.sorts, strict=False))
+    losing = [name for name, sort in names.items() if sort is Sort.LOSES]
+    defects = [Defect.LOSES] if losing else []
+    world = World(
+        people={name: FakePerson(name, OLD) for name in names},
+        builds={
+            OLD: make_build(OLD.text, LEVELS[OLD]),
+            NEW: make_build(NEW.text, LEVELS[NEW], *defects, victims=losing),
+        },
+        tag=NEW,
+        store={OLD},
+        default=OLD,
+        last_good=OLD,
+        trusted=frozenset({OLD}),
+    )
+    return settled(world)
+
+
+def _make_nasty(world: World, scene: Scene) -> None:
+    """Everybody's browser mints at every moment, and each person is of their sort from here on."""
+    world.terse = True
+    for (name, person), sort in zip(world.people.items(), scene.sorts, strict=True):
+        person.minting = True
+        person.answers = {}
+        if sort is not Sort.OPEN:
+            person.answers.update({question: question in _SO[sort] for question in Question})
+        if sort is Sort.BUSY:
+            world.work(name)

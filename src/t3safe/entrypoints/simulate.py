@@ -1,0 +1,160 @@
+"""`t3safe simulate` and `t3safe history-fetch`: what an updater would have done to a host.
+
+Neither needs a host, root or a configuration.  `simulate` asks nothing of the network;
+`history-fetch` asks the registry that npm is set to, once.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+from rich.console import Console
+from rich.table import Table
+
+from t3safe.bootstrap import fetched_history, simulate_all
+from t3safe.domain.policy import Track
+from t3safe.entrypoints import terminal
+from t3safe.simulation import reading
+from t3safe.simulation.fleet import Fleet
+from t3safe.simulation.scenario import Scenario
+from t3safe.simulation.scores import SHOWN, PolicyRun, Simulation
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_DAY = click.DateTime(["%Y-%m-%d"])
+_TOLD_MAX = 12
+
+
+@click.command()
+@click.option("--fleet", "fleet_file", type=_FILE, help="The host (TOML; default: one of three).")
+@click.option("--history", "history_file", type=_FILE, help="Another history of releases (JSON).")
+@click.option("--incidents", "incidents_file", type=_FILE, help="Another list of incidents (JSON).")
+@click.option("--people", type=int, metavar="COUNT", help="Scale the host to so many people.")
+@click.option("--policy", "names", multiple=True, help="Only this policy; may be given again.")
+@click.option("--since", type=_DAY, help="The first night.")
+@click.option("--until", type=_DAY, help="The last night.")
+@click.option("--start", help="The version that everybody runs at first.")
+@click.option("--track", type=click.Choice([track.value for track in Track]), help="The tag.")
+@click.option("--seed", type=int, help="Other days for everybody.")
+@click.option("--drill", is_flag=True, help="Then enact every incident that was not met.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Policies at a time (default: cores).")
+@click.option("--html", "page", type=_FILE, help="Write a report to look at.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
+    fleet_file: Path | None,
+    history_file: Path | None,
+    incidents_file: Path | None,
+    people: int | None,
+    names: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    start: str | None,
+    track: str | None,
+    seed: int | None,
+    jobs: int | None,
+    page: Path | None,
+    *,
+    drill: bool,
+    as_json: bool,
+) -> None:
+    """Replay the real nightlies on a host, night by night, under several updaters."""
+    changes: dict[str, Any] = {
+        "since": since.date() if since else None,
+        "until": until.date() if until else None,
+        "start": start,
+        "track": Track(track) if track else None,
+        "seed": seed,
+    }
+    fleet = _changed(reading.fleet(fleet_file), changes, people)
+    scenario = Scenario.of(
+        fleet, reading.history(history_file), reading.incidents(incidents_file), drill=drill
+    )
+    chosen = scenario.chosen(names)
+    with Console(stderr=True).status(f"replaying {len(scenario.days)} nights"):
+        runs = simulate_all(scenario, chosen, jobs or os.cpu_count() or 1)
+        result = scenario.result(runs)
+        if page is not None:
+            _write_page(page, result)
+    if as_json:
+        terminal.print_json("simulation", attrs.asdict(result))
+        return
+    _print(result)
+    if page is not None:
+        click.echo(f"\n{page}: the report, night by night")
+
+
+def _changed(fleet: Fleet, changes: dict[str, Any], people: int | None) -> Fleet:
+    """Let the command line win over the file."""
+    said = {key: value for key, value in changes.items() if value is not None}
+    if "track" in said:
+        # Whoever names a track follows it to the end.
+        said["events"] = tuple(event for event in fleet.events if event.kind.value != "track")
+    fleet = attrs.evolve(fleet, **said)
+    if people is not None:
+        fleet = fleet.scaled(people)
+    fleet.check()
+    return fleet
+
+
+def _write_page(page: Path, result: Simulation) -> None:
+    from t3safe.simulation.report import render  # noqa: PLC0415 - templates are slow to load
+
+    try:
+        page.write_text(render(result), encoding="utf-8")
+    except OSError as error:
+        message = f"{page}: cannot be written: {error.strerror}"
+        raise click.UsageError(message) from error
+
+
+def _print(result: Simulation) -> None:
+    console = terminal.wide()
+    people = len(result.people)
+    what = f"{people} {'person' if people == 1 else 'people'}, {len(result.nights)} nights"
+    console.print(f"{result.fleet}: {what}, {result.nights[0]} to {result.nights[-1]}")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for run in result.runs:
+        table.add_column(run.name, justify="right")
+    table.add_column("what it counts", style="dim")
+    for key, name, meaning in SHOWN:
+        table.add_row(name, *(f"{getattr(run.scores, key):g}" for run in result.runs), meaning)
+    console.print(table)
+    for run in result.runs:
+        _print_told(console, run)
+    if result.assumptions:
+        console.print(f"{len(result.assumptions)} facts are not known and were assumed: --json")
+
+
+def _print_told(console: Console, run: PolicyRun) -> None:
+    told = [f"wrong: {line}" for line in run.wrong]
+    told += [f"a person acts: {when} {what}" for when, what in run.interventions]
+    if not told:
+        return
+    console.print(f"\n{run.name}", style="bold")
+    for line in told[:_TOLD_MAX]:
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    if len(told) > _TOLD_MAX:
+        console.print(f"  and {len(told) - _TOLD_MAX} more: --json")
+
+
+@click.command("history-fetch")
+@click.argument("file", type=_FILE)
+@click.option("--npm", default="npm", show_default=True, help="The npm whose registry is asked.")
+def history_fetch(file: Path, npm: str) -> None:
+    """Write a history of releases from the registry's own metadata.
+
+    What metadata does not tell is taken from the history that t3safe brings, or marked unknown.
+    """
+    known = reading.history()
+    fresh = fetched_history(npm, known, datetime.now(UTC))
+    try:
+        file.write_text(reading.dump_history(fresh), encoding="utf-8")
+    except OSError as error:
+        message = f"{file}: cannot be written: {error.strerror}"
+        raise click.UsageError(message) from error
+    gaps = sum(1 for release in fresh.releases if release.schema is None)
+    click.echo(f"{file}: {len(fresh.releases)} releases, {gaps} of them with unknown facts")

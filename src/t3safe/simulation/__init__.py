@@ -1,0 +1,1 @@
+"""The simulation: what an updater would have done to a host on the real history."""

@@ -1,0 +1,275 @@
+"""A host to simulate: its people, its dispatch, what befalls it, who mends it, which policies.
+
+The shape of a fleet file (TOML).  Times of day are UTC.  Everything random is drawn from `seed`,
+so one fleet gives one outcome.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from typing import Final
+
+import attrs
+from attrs import field, frozen
+
+from t3safe.configuration import GateSettings, PolicySettings, RolloutSettings
+from t3safe.domain.people import valid_person
+from t3safe.domain.policy import Track
+from t3safe.domain.versions import Version
+from t3safe.simulation.history import HistoryError
+
+PEOPLE_MAX: Final = 100_000
+
+
+@frozen
+class PersonSettings:
+    """One person and their data.
+
+    They work from `opens` to `closes` (equal times: day and night), on week-ends only if
+    `weekends`.  `busy` is the share of that time with a turn in flight.  `forgets` is the chance
+    that the last turn of a day waits for an approval until the next morning.  `since` is the day
+    of their oldest row, `size_mb` what their state weighs.  `sister` data came from a sister
+    product, with a ledger of its own names.  A `wrapped` agent hangs below another process, where
+    a look at the serve's own children does not find it.
+    """
+
+    name: str
+    opens: time = time(9)
+    closes: time = time(18)
+    weekends: bool = False
+    busy: float = 0.3
+    forgets: float = 0.0
+    since: date = date(2026, 3, 20)
+    size_mb: float = 100.0
+    sister: bool = False
+    collides: bool = False
+    """Another migration stands in their ledger under an id that t3 uses later."""
+    wrapped: bool = False
+
+
+@frozen
+class Lesson:
+    """From a day on the dispatch knows more."""
+
+    on: date
+    paths: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
+
+
+@frozen
+class DispatchSettings:
+    """What the dispatch knows at first, and what it learns when; cookies as in the settings."""
+
+    paths: tuple[str, ...] = ("/api/auth/bootstrap",)
+    cookies: tuple[str, ...] = ("t3_session",)
+    learns: tuple[Lesson, ...] = ()
+
+
+class Mishap(StrEnum):
+    """What can befall a host."""
+
+    DISPATCH_DOWN = "dispatch-down"
+    DISK_NEARLY_FULL = "disk-nearly-full"
+    REBOOT = "reboot"
+    TAG_BACK = "tag-back"
+    """The track's tag points at `to`, an older version, for a while."""
+    TRACK = "track"
+    """A person decides to follow the track `to`, and moves everybody across."""
+    NODE = "node"
+    """The units run node `to` for a while."""
+    WEDGED = "wedged"
+    """The serve of `person` is active and answers nobody, for a while."""
+    REGISTRY_DOWN = "registry-down"
+    GATE_DOWN = "gate-down"
+    """Whatever is rehearsed fails, for a reason of this host's: an updater's check is broken."""
+
+
+@frozen
+class HostEvent:
+    """Something that befalls the host `at` a moment, for `minutes` (0: at once, or for good)."""
+
+    kind: Mishap
+    at: datetime
+    minutes: float = 0.0
+    to: str = ""
+    person: str = ""
+
+
+@frozen
+class OperatorSettings:
+    """The person who is called: comes `hours` after a night that needs one.
+
+    `comes` false leaves everything as it is: nobody thaws, mends or teaches the dispatch.
+    """
+
+    comes: bool = True
+    hours: float = 5.0
+
+
+class PolicyKind(StrEnum):
+    """The updaters that can be simulated."""
+
+    BLIND = "blind"
+    SEED = "seed"
+    T3SAFE = "t3safe"
+
+
+class Bind(StrEnum):
+    """Where the seed's health check binds."""
+
+    LOOPBACK = "loopback"
+    REMOTE = "remote"
+
+
+@frozen
+class UpdaterSettings:
+    """One policy of the comparison.
+
+    `bind` is where the seed's check binds.  `policy`, `gate` and `rollout` are those of t3safe.
+    """
+
+    kind: PolicyKind
+    bind: Bind = Bind.LOOPBACK
+    policy: PolicySettings = field(factory=PolicySettings)
+    gate: GateSettings = field(factory=GateSettings)
+    rollout: RolloutSettings = field(factory=RolloutSettings)
+
+
+_NOTHING_SAID: Final = {
+    PolicyKind.BLIND.value: UpdaterSettings(PolicyKind.BLIND),
+    PolicyKind.SEED.value: UpdaterSettings(PolicyKind.SEED),
+    PolicyKind.T3SAFE.value: UpdaterSettings(PolicyKind.T3SAFE),
+}
+
+
+@frozen
+class Fleet:
+    """A whole host.
+
+    `start` is the version that everybody runs at first; empty takes what the track's tag names on
+    the first night.  `night` is when the updater's timer fires, `drains` when t3safe's second
+    timer does.  `since` and `until` bound the nights; without them the whole history of the track
+    is replayed.
+    """
+
+    people: tuple[PersonSettings, ...]
+    name: str = "a host"
+    seed: int = 1
+    admin: str = "wizard"
+    start: str = ""
+    track: Track = Track.NIGHTLY
+    night: time = time(4)
+    drains: tuple[time, ...] = (time(5), time(6), time(7), time(8))
+    node: str = "24.10.0"
+    since: date | None = None
+    until: date | None = None
+    dispatch: DispatchSettings = field(factory=DispatchSettings)
+    events: tuple[HostEvent, ...] = ()
+    operator: OperatorSettings = field(factory=OperatorSettings)
+    policies: dict[str, UpdaterSettings] = field(factory=lambda: dict(_NOTHING_SAID))
+
+    def check(self) -> None:
+        """Raise HistoryError for what no host can be."""
+        names = [person.name for person in self.people]
+        _names(names)
+        for person in self.people:
+            _shares(person)
+        for number, event in enumerate(self.events):
+            _event(f"events.{number}", event, names)
+        if not self.policies:
+            raise HistoryError("policies: there is none to compare")
+        if self.start:
+            _parsed("start", self.start)
+        if not 0 < self.operator.hours < _DAY_HOURS:
+            message = f"operator.hours: {self.operator.hours} is not between 0 and {_DAY_HOURS}"
+            raise HistoryError(message)
+
+    def scaled(self, count: int) -> Fleet:
+        """The same host with so many people: each is like one of these, with days of their own.
+
+        The gate has as many jobs more as there are people more: such a host has cores to match.
+        Raises HistoryError for a number that no host has.
+        """
+        if not 1 <= count <= PEOPLE_MAX:
+            message = f"--people {count} is not between 1 and {PEOPLE_MAX}"
+            raise HistoryError(message)
+        models = self.people
+        people = tuple(
+            attrs.evolve(models[number % len(models)], name=_numbered(models, number))
+            for number in range(count)
+        )
+        known = {person.name for person in people}
+        events = tuple(item for item in self.events if not item.person or item.person in known)
+        factor = max(1, count // len(models))
+        policies = {name: _more_jobs(item, factor) for name, item in self.policies.items()}
+        return attrs.evolve(self, people=people, events=events, policies=policies)
+
+
+_DAY_HOURS: Final = 24
+
+
+def _numbered(models: tuple[PersonSettings, ...], number: int) -> str:
+    name = models[number % len(models)].name
+    turn = number // len(models)
+    return f"{name}-{turn:04d}" if turn else name
+
+
+def _more_jobs(settings: UpdaterSettings, factor: int) -> UpdaterSettings:
+    gate = attrs.evolve(settings.gate, jobs=settings.gate.jobs * factor)
+    return attrs.evolve(settings, gate=gate)
+
+
+def _names(names: list[str]) -> None:
+    if not names:
+        raise HistoryError("people: a host has somebody")
+    for name in names:
+        if not valid_person(name):
+            message = f"people: {name!r} is not a person's user name"
+            raise HistoryError(message)
+        if names.count(name) > 1:
+            message = f"people: {name!r} is there twice"
+            raise HistoryError(message)
+
+
+def _shares(person: PersonSettings) -> None:
+    for key, value in (("busy", person.busy), ("forgets", person.forgets)):
+        if not 0 <= value <= 1:
+            message = f"people.{person.name}.{key}: {value} is not between 0 and 1"
+            raise HistoryError(message)
+    if person.size_mb < 0:
+        message = f"people.{person.name}.size_mb: {person.size_mb} is below 0"
+        raise HistoryError(message)
+
+
+def _event(where: str, event: HostEvent, names: list[str]) -> None:
+    if event.minutes < 0:
+        message = f"{where}.minutes: {event.minutes} is below 0"
+        raise HistoryError(message)
+    match event.kind:
+        case Mishap.TAG_BACK:
+            _parsed(f"{where}.to", event.to)
+        case Mishap.TRACK if event.to not in set(Track):
+            message = f"{where}.to: {event.to!r} is no track; nightly or latest"
+            raise HistoryError(message)
+        case Mishap.NODE if not event.to:
+            message = f"{where}.to: which node?"
+            raise HistoryError(message)
+        case Mishap.WEDGED if event.person not in names:
+            message = f"{where}.person: {event.person!r} is nobody here"
+            raise HistoryError(message)
+        case _:
+            return
+
+
+def _parsed(where: str, text: str) -> Version:
+    try:
+        return Version.parse(text)
+    except ValueError as error:
+        message = f"{where}: {error}"
+        raise HistoryError(message) from error
+
+
+def at(day: date, moment: time) -> datetime:
+    """The moment of a day, in UTC."""
+    return datetime.combine(day, moment, UTC)

@@ -1,0 +1,161 @@
+"""Real failures, as facts, and what each makes a release or a host do.
+
+Rules:
+
+1. What a release does wrong is a `Behaviour`.  The facts say what could be observed; the behaviour
+   is what the simulation enacts.  Many incidents have none of their own: they follow from the
+   facts of the releases and from how a host works (an old binary on a newer database).
+2. An incident of a build hits the releases from `first` to `last`.  Where the first one is not
+   known, it is the first release after the incident's date.  Where the last one is not known, it
+   lasts `LASTING`, or, if it lies in somebody's data, for good.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Final
+
+from attrs import frozen
+
+from t3safe.domain.versions import Version
+from t3safe.simulation.history import PastRelease
+
+LASTING: Final = timedelta(days=2)
+"""How long a build's fault lasts that nobody dated the end of; an assumption: nightlies that broke
+everybody were mended within a day or two."""
+
+
+class Scope(StrEnum):
+    """Where a failure lies."""
+
+    BUILD = "build"
+    DATA = "data"
+    GATE = "gate"
+    PACKAGE = "package"
+    POLICY = "policy"
+    HOST = "host"
+
+
+class Behaviour(StrEnum):
+    """What is enacted; the first four need nothing of a release but its own facts."""
+
+    FACTS = "facts"
+    """Follows from what the history tells of each release: path, schema, cookie, order."""
+    ONE_WAY = "one-way"
+    """Follows from the rules of every host: migrations go forward, whoever starts first."""
+    HARMLESS = "harmless"
+    """Was reported, and does not concern a serve."""
+    LAYOUT = "layout"
+    """The package is laid out anew; its bin entry is as good as before."""
+
+    COOKIE_EVERYWHERE = "cookie-everywhere"
+    NO_COOKIE = "no-cookie"
+    OLD_ROWS = "old-rows"
+    OLD_TURNS = "old-turns"
+    SISTER_DATA = "sister-data"
+    ID_COLLISION = "id-collision"
+    DIES_AFTER_BOOT = "dies-after-boot"
+    WORKS_ONCE = "works-once"
+    UNBUILT = "unbuilt"
+    IN_PARTS = "in-parts"
+    FOREIGN_PACKAGE = "foreign-package"
+    MINT_LOCKED = "mint-locked"
+    SECOND_FILE = "second-file"
+
+    NODE_TOO_OLD = "node-too-old"
+    WEDGED = "wedged"
+    DISPATCH_DOWN = "dispatch-down"
+
+
+OF_HOSTS: Final = frozenset({Behaviour.NODE_TOO_OLD, Behaviour.WEDGED, Behaviour.DISPATCH_DOWN})
+"""What befalls a host, whatever its release."""
+OF_NOBODY: Final = frozenset(
+    {Behaviour.FACTS, Behaviour.ONE_WAY, Behaviour.HARMLESS, Behaviour.LAYOUT}
+)
+"""What a release does without being told to, or what does nothing."""
+
+ENACTED: Final = {
+    "pairing-endpoint-renamed": Behaviour.FACTS,
+    "auth-schema-one-way": Behaviour.ONE_WAY,
+    "mint-migrates-live-database": Behaviour.ONE_WAY,
+    "loopback-cookie-scoped": Behaviour.FACTS,
+    "cookie-scoped-everywhere": Behaviour.COOKIE_EVERYWHERE,
+    "pairing-200-without-cookie": Behaviour.NO_COOKIE,
+    "legacy-row-does-not-decode": Behaviour.OLD_ROWS,
+    "legacy-turn-does-not-decode": Behaviour.OLD_TURNS,
+    "foreign-database-origin": Behaviour.SISTER_DATA,
+    "migration-id-collision": Behaviour.ID_COLLISION,
+    "heap-exhausted-after-boot": Behaviour.DIES_AFTER_BOOT,
+    "works-once": Behaviour.WORKS_ONCE,
+    "native-module-not-built": Behaviour.UNBUILT,
+    "published-in-parts": Behaviour.IN_PARTS,
+    "package-layout-changed": Behaviour.LAYOUT,
+    "nightly-behind-stable": Behaviour.FACTS,
+    "newer-version-older-schema": Behaviour.FACTS,
+    "version-sort-is-not-semver": Behaviour.FACTS,
+    "foreign-package": Behaviour.FOREIGN_PACKAGE,
+    "database-busy-on-mint": Behaviour.MINT_LOCKED,
+    "state-moved-to-second-file": Behaviour.SECOND_FILE,
+    "node-below-engines": Behaviour.NODE_TOO_OLD,
+    "desktop-only-report": Behaviour.HARMLESS,
+    "clean-stop-exit-130": Behaviour.ONE_WAY,
+    "wedged-after-child-oom": Behaviour.WEDGED,
+    "dispatch-down": Behaviour.DISPATCH_DOWN,
+}
+"""How the incidents that are known here are enacted; a newer file may say it itself."""
+
+
+@frozen
+class Incident:
+    """One real failure.
+
+    `first` and `last` bound the affected versions where known, `date` is when it was reported.
+    `liveness_misses` says whether a look at `GET /` alone would have missed it.  `behaviour` None
+    means that nothing here can enact it.
+    """
+
+    id: str
+    date: date | None
+    first: Version | None
+    last: Version | None
+    scope: Scope
+    observable: str
+    liveness_misses: bool
+    recovery: str
+    source: str
+    behaviour: Behaviour | None = None
+
+    def hits(self, release: PastRelease) -> bool:
+        """Whether it lies in this release (rule 2)."""
+        if self.behaviour is None or self.behaviour in OF_NOBODY | OF_HOSTS:
+            return False
+        if self.first is not None and release.version < self.first:
+            return False
+        if self.last is not None:
+            return self.first is not None and release.version <= self.last
+        return self._at(release.available)
+
+    def _at(self, moment: datetime) -> bool:
+        if self.date is None:
+            return False
+        since = datetime.combine(self.date, time(), UTC)
+        if self.first is None and moment < since:
+            return False
+        return self.scope is Scope.DATA or moment < since + LASTING
+
+
+@frozen
+class Incidents:
+    """Every failure that is known, each once."""
+
+    about: str
+    incidents: tuple[Incident, ...]
+
+    def of(self, release: PastRelease) -> frozenset[Behaviour]:
+        """What is wrong with a release."""
+        return frozenset(
+            incident.behaviour
+            for incident in self.incidents
+            if incident.behaviour is not None and incident.hits(release)
+        )

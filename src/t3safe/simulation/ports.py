@@ -1,0 +1,664 @@
+"""The ports of t3safe over the replayed host: the same engine, other ends.
+
+What a call costs in virtual time is measured where it could be (see `SECONDS`).  A power cut of the
+host goes through as it is: it ends the process in the middle of whatever it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from attrs import define, field, frozen
+
+from t3safe.configuration import GateSettings
+from t3safe.domain import events as ev
+from t3safe.domain import gate, ports
+from t3safe.domain.effects import Subject
+from t3safe.domain.errors import (
+    BuildError,
+    DispatchError,
+    Fault,
+    GateError,
+    JournalError,
+    RegistryError,
+    SelectionError,
+    ServiceError,
+    StateError,
+)
+from t3safe.domain.gate import Check, CheckResult, Rehearsal, Verdict
+from t3safe.domain.idle import Activity, TurnMark
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.people import Person as Mapped
+from t3safe.domain.people import UserMap
+from t3safe.domain.policy import Offer, Release, Track
+from t3safe.domain.retention import SnapshotKind, Stored
+from t3safe.domain.versions import Version
+from t3safe.simulation import rows as rowset
+from t3safe.simulation.builds import Build, Data, auth_broken
+from t3safe.simulation.diary import stamp
+from t3safe.simulation.incidents import Behaviour
+from t3safe.simulation.world import Person, World, life
+
+SECONDS: Final = {
+    "registry": 0.5,
+    "npm": 20.0,
+    "fence": 0.05,
+    "stop": 0.4,
+    "start": 1.3,
+    "verify": 5.0,
+    "rehearse": 8.0,
+    "empty": 6.0,
+}
+"""npm 10 to 25 s; a start 1.0 to 1.4 s; a stop 0.07 s to 1.1 s; a verification two seconds and
+three of staying; a rehearsal two starts, two mints and a stop, with the soak on top."""
+COPY_PER_MB: Final = 0.0018
+"""Seconds: a one-step backup of 104 MB took 0.18 to 0.22 s."""
+_EVENTS: Final = "state.sqlite:orchestration_events"
+_MB: Final = 1024**2
+
+
+@frozen
+class Registry:
+    """The registry, with what was out by then."""
+
+    world: World
+
+    def offer(self, track: Track, *, history: bool) -> Offer:
+        """Where the tag points now."""
+        world = self.world
+        world.pass_time(SECONDS["registry"])
+        tag = None if world.registry_down else world.tagged(track)
+        if tag is None:
+            message = f"cannot read the tag {track}; the next run asks again"
+            raise RegistryError(message, fault=Fault.LATER)
+        if not history:
+            return Offer(tag.version)
+        out = (build for build in world.builds if build.available <= world.now)
+        releases = tuple(Release(build.version, stamp(build.available)) for build in out)
+        return Offer(tag.version, releases)
+
+
+@define(eq=False)
+class Builds:
+    """The store."""
+
+    world: World
+    store: dict[Version, Build] = field(factory=dict)
+
+    def stage(self, build: Version) -> None:
+        """Install and seal."""
+        if build in self.store:
+            return
+        world = self.world
+        found = world.build(build)
+        world.pass_time(SECONDS["npm"])
+        problem, fault = self._problem(found)
+        if found is None or problem:
+            message = f"cannot stage {build}: {problem}"
+            raise BuildError(message, fault=fault)
+        self.store[build] = found
+
+    def _problem(self, found: Build | None) -> tuple[str, Fault]:
+        world = self.world
+        if world.disk_nearly_full:
+            return "no space left on the device", Fault.HOST
+        if found is None or world.registry_down or world.in_parts(found):
+            return "the registry has no tarball of it yet", Fault.LATER
+        if Behaviour.FOREIGN_PACKAGE in found.faults:
+            facts = found.identity(world.node)
+            return gate.judge_identity(found.version, facts).reason, Fault.BUILD
+        if Behaviour.UNBUILT in found.faults:
+            return "node-pty was not built, `t3 --version` prints nothing", Fault.LATER
+        return "", Fault.HOST
+
+    def present(self) -> tuple[Version, ...]:
+        """The sealed builds."""
+        return tuple(sorted(self.store))
+
+    def remove(self, build: Version) -> None:
+        """Delete a build."""
+        self.store.pop(build, None)
+
+
+@define(eq=False)
+class Selection:
+    """Links, fence and default."""
+
+    world: World
+    store: Builds
+    good: Version | None = None
+    before: Version | None = None
+
+    def selected(self, person: str) -> ports.Selected:
+        """What is selected for a person."""
+        found = self.world.selected(self.world.people[person])
+        return ports.Selected(found.version if found is not None else None)
+
+    def has_own(self, person: str) -> bool:
+        """Whether there is a link or a fence of their own."""
+        found = self.world.people[person]
+        return found.fenced or found.link is not None
+
+    def select(self, person: str, build: Version) -> None:
+        """Move the person's link."""
+        found, world = self.world.people[person], self.world
+        if found.link is not None and found.link.version == build and not found.fenced:
+            return
+        held = self.store.store.get(build)
+        if held is None:
+            message = f"cannot select {build} for {person}: it is not in the store"
+            raise SelectionError(message)
+        world.pass_time(SECONDS["fence"])
+        found.link, found.fenced = held, False
+        world.touch(found)
+
+    def fence(self, person: str) -> None:
+        """Let nothing start."""
+        found = self.world.people[person]
+        self.world.pass_time(SECONDS["fence"])
+        found.fenced = True
+        self.world.touch(found)
+
+    def default(self) -> Version | None:
+        """The build of everybody else."""
+        return self.world.default.version if self.world.default is not None else None
+
+    def promote(self, build: Version) -> None:
+        """Make it the default and last-good; everybody has a link of their own by now."""
+        if self.good != build:
+            self.before, self.good = self.good, build
+        self.world.default = self.store.store[build]
+
+    def last_good(self) -> Version | None:
+        """The build promoted last."""
+        return self.good
+
+    def previous_good(self) -> Version | None:
+        """The one before."""
+        return self.before
+
+    def ensure_launcher(self) -> str:
+        """Nobody replaces it here."""
+        return ""
+
+
+@frozen
+class Services:
+    """The service manager."""
+
+    world: World
+
+    def status(self, person: str) -> ports.ServeStatus:
+        """How the serve stands."""
+        found = self.world.people[person]
+        if found.running is None:
+            return ports.ServeStatus(running=False)
+        agents = ("claude",) if self.world.turn(found) is not None else ()
+        return ports.ServeStatus(
+            running=True, main_pid=1, started=stamp(found.since), agents=agents
+        )
+
+    def stop(self, person: str) -> None:
+        """Stop the serve."""
+        self.world.pass_time(SECONDS["stop"])
+        self.world.stop(self.world.people[person])
+
+    def start(self, person: str) -> None:
+        """Start what is selected; that it dies soon is for whoever asks it next."""
+        found = self.world.people[person]
+        self.world.pass_time(SECONDS["start"])
+        if found.fenced:
+            message = f"cannot start the serve of {person}: being updated, exit status 75"
+            raise ServiceError(message)
+        if not self.world.start(found):
+            message = f"cannot start the serve of {person}: {found.died}"
+            raise ServiceError(message, fault=Fault.HOST)
+
+
+@frozen(eq=False)
+class Snapshot:
+    """A sealed copy."""
+
+    info: ports.SnapshotInfo
+    data: Data
+    serial: int
+
+
+@define(eq=False)
+class StateSets:
+    """State sets and their snapshots."""
+
+    world: World
+    kept: dict[str, dict[str, Snapshot]] = field(factory=dict)
+
+    def snapshot(
+        self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
+    ) -> ev.Snapshotted:
+        """Copy the set."""
+        world, found = self.world, self.world.people[person]
+        size = found.settings.size_mb
+        world.pass_time(0.05 + size * COPY_PER_MB)
+        if kind is not SnapshotKind.ONLINE and found.running is not None:
+            message = f"cannot copy the set of {person}: a process holds it"
+            raise StateError(message)
+        world.sync(found)
+        ledger = world.schemas.of_data(found.data)
+        stored = Stored(snapshot, kind, stamp(world.now), int(size * _MB))
+        info = ports.SnapshotInfo(stored, person, build, ledger, ())
+        if kind is SnapshotKind.QUARANTINE:
+            found.kept = rowset.union(found.kept, rowset.union(found.data.rows, _second(found)))
+        taken = Snapshot(info, found.data, found.serial)
+        self.kept.setdefault(person, {})[snapshot] = taken
+        return ev.Snapshotted(snapshot, ledger, stored.size)
+
+    def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
+        """Count the rows that one holds and the other does not."""
+        mine = self.kept[person]
+        count = rowset.missing(_all(mine[snapshot].data), _all(mine[since].data))
+        return (ev.RowsKept(_EVENTS, count),) if count else ()
+
+    def restore(self, person: str, snapshot: str) -> None:
+        """Put a snapshot in place."""
+        found, mine = self.world.people[person], self.kept.get(person, {})
+        self.world.pass_time(0.2 + found.settings.size_mb * COPY_PER_MB)
+        if found.running is not None or snapshot not in mine:
+            message = f"cannot restore {person} from {snapshot}"
+            raise StateError(message)
+        self.world.restore(found, mine[snapshot].data, whole=True)
+
+    def restoring(self, person: str) -> bool:
+        """A restore is at once here."""
+        return self.world.people[person].restoring
+
+    def ledger(self, person: str) -> SetLedger:
+        """The ledgers of the set."""
+        return self.world.schemas.of_data(self.world.people[person].data)
+
+    def activity(self, person: str) -> Activity:
+        """What the databases say about work."""
+        world, found = self.world, self.world.people[person]
+        turn = world.turn(found)
+        started = stamp(found.since) if found.running is not None else None
+        if turn is not None and turn.waits:
+            return Activity(tracked=True, approvals=1, serve_started=started)
+        if turn is not None and found.running is not None:
+            # The mark is set as the turn begins, and the serve has been up since before that.
+            since = max(float(turn.start), found.since)
+            mark = TurnMark("a thread", stamp(since))
+            return Activity(tracked=True, turns=(mark,), serve_started=started)
+        last = found.diary.last_end(world.now)
+        return Activity(
+            tracked=True, last_activity=stamp(last) if last else None, serve_started=started
+        )
+
+    def snapshots(self, person: str) -> tuple[ports.SnapshotInfo, ...]:
+        """The sealed snapshots, oldest first."""
+        return tuple(taken.info for taken in self.kept.get(person, {}).values())
+
+    def verify(self, person: str, snapshot: str) -> None:
+        """Nothing rots here."""
+
+    def remove(self, person: str, snapshot: str) -> None:
+        """Delete a snapshot."""
+        self.kept.get(person, {}).pop(snapshot, None)
+
+
+def _second(person: Person) -> rowset.Rows:
+    return person.data.second or rowset.NONE
+
+
+def _all(data: Data) -> rowset.Rows:
+    return rowset.union(data.rows, data.second or rowset.NONE)
+
+
+@define(eq=False)
+class Gate:
+    """The gate: facts come from what the build does, the judgements are the domain's.
+
+    A rehearsal depends on the build and on what kind of data it runs on, so each kind is judged
+    once a night.
+    """
+
+    world: World
+    store: Builds
+    states: StateSets
+    settings: GateSettings
+
+    def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
+        """Run the build through the checks on a copy for each subject."""
+        world = self.world
+        batches = -(-max(0, len(subjects) - 1) // self.settings.jobs)
+        seconds = SECONDS["rehearse"] + self.settings.soak
+        world.pass_time(SECONDS["empty"] + self.settings.soak + batches * seconds)
+        found = self.store.store.get(build)
+        if found is None:
+            message = f"cannot rehearse {build}: the store has no program of it; stage it again"
+            raise GateError(message)
+        judged: dict[object, tuple[CheckResult, ...]] = {}
+        return tuple(self._one(found, subject, judged, seconds) for subject in subjects)
+
+    def fingerprint(self) -> str:
+        """What makes this gate this gate."""
+        known, gate_ = self.world.dispatch, self.settings
+        return f"{known.paths}{known.cookies}{self.world.node}{gate_.bind_host}{gate_.soak}"
+
+    def _one(
+        self,
+        build: Build,
+        subject: Subject,
+        judged: dict[object, tuple[CheckResult, ...]],
+        seconds: float,
+    ) -> Rehearsal:
+        person = self.world.people.get(subject.person)
+        data = None
+        if person is not None:
+            data = self.states.kept[subject.person][subject.snapshot].data
+        key = None
+        if person is not None and data is not None:
+            dies = Behaviour.DIES_AFTER_BOOT in build.faults and person.name
+            key = (data.level, data.strange, data.second is None, person.traits, dies)
+        checks = judged.get(key)
+        if checks is None:
+            checks = judged[key] = self._checks(build, person, data)
+        schema = self._after(build, data) if len(checks) >= _MIGRATED else None
+        return Rehearsal(subject.person, build.version, checks, schema, "replayed", seconds)
+
+    def _after(self, build: Build, data: Data | None) -> SetLedger:
+        """The ledger once the build has migrated the copy."""
+        schemas = self.world.schemas
+        if data is None:
+            return schemas.of_build(build)
+        grown = Data(
+            max(data.level, build.schema),
+            data.rows,
+            data.rows if build.second else data.second,
+            data.strange,
+        )
+        return schemas.of_data(grown)
+
+    def _checks(
+        self, build: Build, person: Person | None, data: Data | None
+    ) -> tuple[CheckResult, ...]:
+        ran: list[CheckResult] = []
+        for check in (
+            self._identity,
+            self._live,
+            self._migrated,
+            self._preserved,
+            self._paired,
+            self._contract,
+            self._reopened,
+            self._soak,
+        ):
+            ran.append(check(build, person, data))
+            if not ran[-1].passed:
+                break
+        return tuple(ran)
+
+    def _identity(self, build: Build, _: Person | None, __: Data | None) -> CheckResult:
+        return gate.judge_identity(build.version, build.identity(self.world.node))
+
+    def _live(self, build: Build, person: Person | None, _: Data | None) -> CheckResult:
+        if self.world.gate_down:
+            silent = gate.LiveFacts(
+                False, False, None, self.settings.deadline, self.settings.deadline
+            )
+            return gate.judge_live(silent)
+        crash = self.world.crash(person, build) if person is not None else ""
+        if crash:
+            facts = gate.LiveFacts(False, False, 1, 1.0, self.settings.deadline, crash)
+            return gate.judge_live(facts)
+        return gate.judge_live(gate.LiveFacts(True, True, None, 1.3, self.settings.deadline))
+
+    def _migrated(self, build: Build, _: Person | None, data: Data | None) -> CheckResult:
+        schemas = self.world.schemas
+        before = SetLedger() if data is None else schemas.of_data(data)
+        schema = None if data is None else schemas.of_build(build)
+        return gate.judge_migrated(gate.MigratedFacts(before, self._after(build, data), schema))
+
+    def _preserved(self, _: Build, __: Person | None, data: Data | None) -> CheckResult:
+        rows = rowset.size(data.rows) if data is not None else 0
+        facts = gate.PreservedFacts({_EVENTS: rows}, {_EVENTS: rows}, 0)
+        return gate.judge_preserved(facts, self.settings.tolerance)
+
+    def _paired(self, build: Build, _: Person | None, data: Data | None) -> CheckResult:
+        return gate.judge_paired(self._pairing(build, data))
+
+    def _pairing(self, build: Build, data: Data | None) -> gate.PairingFacts:
+        if data is not None and auth_broken(build, data.level):
+            problem = "table auth_pairing_links has no column named role"
+            return gate.PairingFacts(minted=False, mint_problem=problem)
+        if not build.pairing:
+            return gate.PairingFacts(minted=True)
+        cookie = self._cookie(build)
+        if Behaviour.NO_COOKIE in build.faults:
+            cookie = ""
+        return gate.PairingFacts(
+            minted=True,
+            path=build.pairing,
+            status=200,
+            cookie=cookie,
+            authenticated=bool(cookie),
+            authenticated_again=bool(cookie),
+        )
+
+    def _cookie(self, build: Build) -> str:
+        return build.cookie(loopback=self.settings.bind_host.startswith("127."))
+
+    def _contract(self, build: Build, _: Person | None, __: Data | None) -> CheckResult:
+        return gate.judge_contract(build.pairing, self._cookie(build), self.world.dispatch)
+
+    def _reopened(self, build: Build, _: Person | None, data: Data | None) -> CheckResult:
+        deadline = self.settings.deadline
+        if Behaviour.WORKS_ONCE in build.faults:
+            dead = gate.LiveFacts(False, False, 1, 1.0, deadline, "Cannot find module 'node-pty'")
+            return gate.judge_live(dead, Check.REOPENED)
+        live = gate.LiveFacts(True, True, None, 1.2, deadline)
+        return gate.judge_reopened(live, self._pairing(build, data))
+
+    def _soak(self, build: Build, person: Person | None, _: Data | None) -> CheckResult:
+        asked = self.settings.soak
+        lives = asked
+        if Behaviour.DIES_AFTER_BOOT in build.faults:
+            lives = life(person, build) if person is not None else asked
+        if lives < asked:
+            words = ("FATAL ERROR: JavaScript heap out of memory",)
+            return gate.judge_soak(gate.SoakFacts(asked, lives, 134, words))
+        decodes = {Behaviour.OLD_ROWS, Behaviour.OLD_TURNS} & build.faults
+        if person is not None and person.traits & decodes:
+            words = ("PersistenceDecodeError: a row of a thread",)
+            return gate.judge_soak(gate.SoakFacts(asked, asked, None, words))
+        return gate.judge_soak(gate.SoakFacts(asked, asked, None))
+
+
+_MIGRATED: Final = 3
+
+
+@frozen
+class Pairing:
+    """Pairing through the dispatch; each attempt mints with whatever is selected."""
+
+    world: World
+
+    def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
+        """Pair as the person would."""
+        world, found = self.world, self.world.people[person]
+        world.pass_time(SECONDS["verify"])
+        return self._pair(found, build)
+
+    def _pair(self, person: Person, build: Version) -> ev.Paired | ev.NotPaired:
+        world = self.world
+        world.mint(person)
+        running = person.running
+        if running is not None and running.version != build:
+            return ev.NotPaired(Fault.HOST, f"{running.version} answers, not {build}")
+        problem = world.problem_of(person)
+        if not problem:
+            return ev.Paired("dispatch", SECONDS["verify"])
+        alone = running is not None and not world.serve_problem(person, running)
+        if world.dispatch_down and alone:
+            return ev.NotPaired(Fault.ENVIRONMENT, problem)
+        return ev.NotPaired(Fault.BUILD, problem)
+
+    def watch(
+        self, people: tuple[str, ...], build: Version, seconds: float, stop: Callable[[], bool]
+    ) -> ev.Done | ev.BakeBroken:
+        """Watch pairing for so long, in ten looks; a look after which nothing happened stands."""
+        fired = -1
+        for _ in range(_LOOKS):
+            self.world.pass_time(seconds / _LOOKS)
+            if stop():
+                message = f"cannot watch {build} to the end: asked to stop"
+                raise DispatchError(message, fault=Fault.LATER)
+            if fired == self.world.fired:
+                continue
+            fired = self.world.fired
+            for person in people:
+                answer = self._pair(self.world.people[person], build)
+                if isinstance(answer, ev.NotPaired):
+                    return ev.BakeBroken(person, answer.fault, answer.reason)
+        return ev.Done()
+
+
+_LOOKS: Final = 10
+
+
+@define(eq=False)
+class Verdicts:
+    """What is remembered of builds."""
+
+    kept: dict[Version, tuple[Verdict, str]] = field(factory=dict)
+
+    def record(self, verdict: Verdict, fingerprint: str, at: datetime) -> None:  # noqa: ARG002
+        """Remember a verdict."""
+        self.kept[verdict.build] = (verdict, fingerprint)
+
+    def refused(self, fingerprint: str) -> tuple[tuple[Version, str], ...]:
+        """What counts as refused under this fingerprint."""
+        return tuple(
+            (build, "; ".join(verdict.reasons))
+            for build, (verdict, seen) in self.kept.items()
+            if verdict.ruling is gate.Ruling.REFUSED
+            and (seen == fingerprint or verdict.in_production)
+        )
+
+    def allow(self, build: Version) -> bool:
+        """Forget what is held against a build."""
+        return self.kept.pop(build, None) is not None
+
+
+@define(eq=False)
+class Switch:
+    """The freeze switch."""
+
+    reason: str = ""
+
+    def frozen(self) -> str:
+        """Why it is frozen."""
+        return self.reason
+
+    def freeze(self, reason: str) -> None:
+        """Freeze; an earlier reason stays."""
+        self.reason = self.reason or reason
+
+    def thaw(self) -> bool:
+        """Thaw."""
+        was, self.reason = self.reason, ""
+        return bool(was)
+
+
+@define(eq=False)
+class Journal:
+    """The journal: a run's events until it is over, and how each ended.
+
+    Events of runs that are over are let go: the host remembers what they fold to.
+    """
+
+    _records: list[ports.RunRecord] = field(factory=list)
+    _open: dict[str, list[ev.Event]] = field(factory=dict)
+
+    def append(self, run: str, event: ev.Event) -> None:
+        """Write an event."""
+        match event:
+            case ev.Opened(plan, at):
+                self._open[run] = [event]
+                self._records.append(ports.RunRecord(plan, at, None, None))
+            case ev.Closed(ended, at):
+                del self._open[run]
+                last = self._records[-1]
+                self._records[-1] = ports.RunRecord(last.plan, last.opened, ended, at)
+            case _:
+                self._open[run].append(event)
+
+    def events(self, run: str) -> tuple[ev.Event, ...]:
+        """The events of a run that is not over; raises JournalError for another."""
+        if run not in self._open:
+            message = f"the events of run {run} were let go"
+            raise JournalError(message)
+        return tuple(self._open[run])
+
+    def unfinished(self) -> str | None:
+        """The run that was opened and not closed."""
+        return next(iter(self._open), None)
+
+    def runs(self) -> Iterable[ports.RunRecord]:
+        """Every run, newest first."""
+        return reversed(self._records)
+
+
+@define(eq=False)
+class Choices:
+    """What a person decided by hand."""
+
+    made: ports.Chosen = field(factory=ports.Chosen)
+
+    def chosen(self) -> ports.Chosen:
+        """The pin and the held versions."""
+        return self.made
+
+    def pin(self, build: Version, note: str) -> None:
+        """Pin."""
+        self.made = ports.Chosen(build, note, self.made.held)
+
+    def unpin(self) -> bool:
+        """Unpin."""
+        was = self.made.pin
+        self.made = ports.Chosen(held=self.made.held)
+        return was is not None
+
+    def hold(self, build: Version, note: str) -> None:
+        """Hold."""
+        held = {**dict(self.made.held), build: note}
+        self.made = ports.Chosen(self.made.pin, self.made.pin_note, tuple(held.items()))
+
+    def release(self, build: Version) -> bool:
+        """Let a held version be taken again."""
+        held = dict(self.made.held)
+        was = held.pop(build, None)
+        self.made = ports.Chosen(self.made.pin, self.made.pin_note, tuple(held.items()))
+        return was is not None
+
+
+@frozen
+class People:
+    """Who is here, the admin last."""
+
+    world: World
+
+    def load(self) -> UserMap:
+        """Everybody."""
+        names = sorted(self.world.people, key=lambda name: name == self.world.fleet.admin)
+        return UserMap(tuple(Mapped(name, (name,)) for name in names), ())
+
+
+@frozen
+class Clock:
+    """Virtual time."""
+
+    world: World
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return stamp(self.world.now)

@@ -1,0 +1,232 @@
+"""Files of the simulation: read strictly, every trouble in one line that says where.
+
+A history and a list of incidents are JSON, a fleet is TOML.  The package brings one of each.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import attrs
+from attrs import field, frozen
+from cattrs import Converter
+from cattrs.gen import make_dict_structure_fn, override
+
+from t3safe.adapters._support.strict import INVALID, exactly, plain_text, strict_converter, trouble
+from t3safe.domain.ledgers import Migration
+from t3safe.domain.policy import Track
+from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.simulation.fleet import Fleet
+from t3safe.simulation.history import (
+    NO_PAIRING,
+    UNKNOWN,
+    History,
+    HistoryError,
+    PastRelease,
+)
+from t3safe.simulation.incidents import ENACTED, Behaviour, Incident, Incidents
+
+BYTES_MAX: Final = 64 * 1024**2
+"""A history of ten years at six releases a day is below this."""
+_T = TypeVar("_T")
+
+
+@frozen
+class _HistoryFile:
+    about: str
+    migrations: tuple[Migration, ...]
+    releases: tuple[PastRelease, ...]
+
+
+@frozen
+class _IncidentsFile:
+    about: str
+    incidents: tuple[Incident, ...] = field(factory=tuple)
+
+
+def history(file: Path | None = None) -> History:
+    """Read a history, the package's own without a file.  Raises HistoryError."""
+    found = _read(file, "releases.json", json.loads, _HistoryFile)
+    try:
+        return History(found.about, found.migrations, found.releases)
+    except HistoryError as error:
+        message = f"{_named(file, 'releases.json')}: {error}"
+        raise HistoryError(message) from error
+
+
+def incidents(file: Path | None = None) -> Incidents:
+    """Read the list of incidents, the package's own without a file.  Raises HistoryError."""
+    found = _read(file, "incidents.json", json.loads, _IncidentsFile)
+    names = [incident.id for incident in found.incidents]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        message = f"{_named(file, 'incidents.json')}: {twice[0]}: is there twice"
+        raise HistoryError(message)
+    return Incidents(found.about, tuple(_enacted(incident) for incident in found.incidents))
+
+
+def _enacted(incident: Incident) -> Incident:
+    known = incident.behaviour or ENACTED.get(incident.id)
+    return attrs.evolve(incident, behaviour=known)
+
+
+def fleet(file: Path | None = None) -> Fleet:
+    """Read a fleet, the package's own without a file.  Raises HistoryError."""
+    found = _read(file, "fleet.toml", tomllib.loads, Fleet)
+    try:
+        found.check()
+    except HistoryError as error:
+        message = f"{_named(file, 'fleet.toml')}: {error}"
+        raise HistoryError(message) from error
+    return found
+
+
+def dump_history(found: History) -> str:
+    """Write a history as `history` reads it, a release a line."""
+    migrations = ",\n".join(
+        json.dumps({"id": item.id, "name": item.name}) for item in found.migrations
+    )
+    releases = ",\n".join(json.dumps(_as_row(release)) for release in found.releases)
+    about = json.dumps(found.about)
+    lists = f'"migrations": [\n{migrations}\n],\n"releases": [\n{releases}\n]'
+    return f'{{\n"about": {about},\n{lists}\n}}\n'
+
+
+def _as_row(release: PastRelease) -> dict[str, object]:
+    pairing: str | None = release.pairing
+    row: dict[str, object] = {
+        "version": release.version.text,
+        "channel": release.channel.value,
+        "committed": _stamp(release.committed),
+        "schema": UNKNOWN if release.schema is None else release.schema,
+        "pairing": UNKNOWN if pairing is None else pairing or None,
+        "loopback_cookie": release.loopback_cookie.value,
+        "node": UNKNOWN if release.node is None else release.node,
+    }
+    if release.published is not None:
+        row["published"] = _stamp(release.published)
+    return row
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _named(file: Path | None, own: str) -> str:
+    return str(file) if file is not None else own
+
+
+def _read(file: Path | None, own: str, parse: Callable[[str], Any], kind: type[_T]) -> _T:
+    where = _named(file, own)
+    text = _text(file, own, where)
+    try:
+        raw = parse(text)
+    except (ValueError, RecursionError) as error:
+        message = f"{where}: cannot be understood: {error}"
+        raise HistoryError(message) from error
+    try:
+        return _CONVERTER.structure(raw, kind)
+    except (*INVALID, TypeError, ValueError, AttributeError, KeyError) as error:
+        message = f"{where}: {trouble(error)}"
+        raise HistoryError(message) from error
+
+
+def _text(file: Path | None, own: str, where: str) -> str:
+    try:
+        if file is None:
+            return (resources.files("t3safe.simulation") / "data" / own).read_text("utf-8")
+        if file.stat().st_size > BYTES_MAX:
+            message = f"{where}: is larger than {BYTES_MAX} bytes"
+            raise HistoryError(message)
+        return file.read_text("utf-8")
+    except OSError as error:
+        message = f"{where}: cannot be read: {error.strerror}"
+        raise HistoryError(message) from error
+    except UnicodeDecodeError as error:
+        message = f"{where}: is not UTF-8: {error}"
+        raise HistoryError(message) from error
+
+
+def _version(value: Any) -> Version:  # noqa: ANN401 - whatever the file holds
+    try:
+        return Version.parse(plain_text(value))
+    except InvalidVersion as error:
+        raise ValueError(str(error)) from error
+
+
+def _moment(value: Any) -> datetime:  # noqa: ANN401 - whatever the file holds
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(plain_text(value))
+    if moment.tzinfo is None:
+        message = f"{value!r} names no zone; write 2026-06-09T04:00:00Z"
+        raise ValueError(message)
+    return moment.astimezone(UTC)
+
+
+def _day(value: Any) -> date:  # noqa: ANN401 - whatever the file holds
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    return date.fromisoformat(plain_text(value))
+
+
+def _unless_unknown(value: Any, read: Callable[[Any], _T]) -> _T | None:  # noqa: ANN401
+    return None if value == UNKNOWN else read(value)
+
+
+def _schema(value: Any, _: object) -> int | None:  # noqa: ANN401 - whatever the file holds
+    def whole(found: object) -> int:
+        return int(exactly(found, int, f"a whole number or {UNKNOWN!r}"))
+
+    return _unless_unknown(value, whole)
+
+
+def _pairing(value: Any, _: object) -> str | None:  # noqa: ANN401 - whatever the file holds
+    return NO_PAIRING if value is None else _unless_unknown(value, plain_text)
+
+
+def _node(value: Any, _: object) -> str | None:  # noqa: ANN401 - whatever the file holds
+    return _unless_unknown(value, plain_text)
+
+
+def _track(value: Any, _: object) -> Track:  # noqa: ANN401 - whatever the file holds
+    return Track(plain_text(value))
+
+
+def _made() -> Converter:
+    made = strict_converter()
+    made.register_structure_hook(Version, lambda value, _: _version(value))
+    made.register_structure_hook(
+        Version | None, lambda value, _: None if value is None else _version(value)
+    )
+    made.register_structure_hook(datetime, lambda value, _: _moment(value))
+    made.register_structure_hook(
+        datetime | None, lambda value, _: None if value is None else _moment(value)
+    )
+    made.register_structure_hook(date, lambda value, _: _day(value))
+    made.register_structure_hook(
+        date | None, lambda value, _: None if value is None else _day(value)
+    )
+    made.register_structure_hook(
+        Behaviour | None, lambda value, _: None if value is None else Behaviour(plain_text(value))
+    )
+    made.register_structure_hook(
+        PastRelease,
+        make_dict_structure_fn(
+            PastRelease,
+            made,
+            schema=override(struct_hook=_schema),
+            pairing=override(struct_hook=_pairing),
+            node=override(struct_hook=_node),
+            channel=override(struct_hook=_track),
+            _cattrs_forbid_extra_keys=True,
+        ),
+    )
+    return made
+
+
+_CONVERTER: Final = _made()

@@ -1,0 +1,149 @@
+"""Everything that a simulation starts from: fleet, releases, nights; the same for every policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Final
+
+import attrs
+from attrs import frozen
+
+from t3safe.domain.policy import Track
+from t3safe.simulation.builds import Build, Schemas, builds, drilled
+from t3safe.simulation.diary import stamp
+from t3safe.simulation.fleet import Fleet, HostEvent, Mishap, at
+from t3safe.simulation.history import History, HistoryError
+from t3safe.simulation.incidents import OF_HOSTS, Behaviour, Incident, Incidents
+from t3safe.simulation.replay import EVENING, window
+from t3safe.simulation.scores import PolicyRun, Simulation
+from t3safe.simulation.world import World
+
+_OLD_NODE: Final = "20.0.0"
+
+
+@frozen
+class Scenario:
+    """One host, its releases and its nights."""
+
+    fleet: Fleet
+    history: History
+    incidents: Incidents
+    builds: tuple[Build, ...]
+    days: tuple[date, ...]
+
+    @classmethod
+    def of(
+        cls, fleet: Fleet, history: History, incidents: Incidents, *, drill: bool = False
+    ) -> Scenario:
+        """Put a scenario together; raises HistoryError for what cannot be replayed.
+
+        With `drill` every incident that the history never shows is enacted after its end, one
+        every other night: a release made up for it, or a night on which it befalls the host.
+        """
+        found = builds(history, incidents)
+        if drill:
+            track = _last_track(fleet)
+            found = (*found, *drilled(found, incidents, track))
+            fleet = attrs.evolve(fleet, until=None)
+            fleet = attrs.evolve(fleet, events=(*fleet.events, *_drills(fleet, found, incidents)))
+        return cls(fleet, history, incidents, found, window(fleet, found))
+
+    def world(self) -> World:
+        """The host on the evening before its first night."""
+        begin = at(self.days[0], self.fleet.night) - EVENING
+        return World.of(self.fleet, self.builds, Schemas.of(self.history), begin.timestamp())
+
+    def chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The policies to compare, all where none is named.  Raises HistoryError for another."""
+        known = self.fleet.policies
+        for name in names:
+            if name not in known:
+                message = f"--policy {name}: no such policy; these are: {', '.join(known)}"
+                raise HistoryError(message)
+        return names or tuple(known)
+
+    def result(self, runs: tuple[PolicyRun, ...]) -> Simulation:
+        """Everything that a report shows."""
+        nights = tuple(day.isoformat() for day in self.days)
+        first, last = self.days[0], self.days[-1]
+        shown = [build for build in self.builds if stamp(build.available).date() <= last]
+        tags = [
+            (stamp(build.available).isoformat()[:16], build.version.text, build.schema)
+            for build in shown
+            if build.channel in _tracks(self.fleet)
+        ]
+        assumptions = [
+            f"{build.version}: {what}"
+            for build in shown
+            if stamp(build.available).date() >= first
+            for what in build.assumed
+        ]
+        return Simulation(
+            fleet=self.fleet.name,
+            seed=self.fleet.seed,
+            people=tuple(person.name for person in self.fleet.people),
+            nights=nights,
+            tags=tuple(tags),
+            runs=runs,
+            assumptions=tuple(assumptions),
+            incidents=tuple(self._met(incident, shown) for incident in self.incidents.incidents),
+        )
+
+    def _met(self, incident: Incident, shown: list[Build]) -> tuple[str, str, str, str]:
+        return incident.id, self._where(incident, shown), incident.observable, incident.source
+
+    def _where(self, incident: Incident, shown: list[Build]) -> str:
+        behaviour = incident.behaviour
+        if behaviour is None:
+            return "nothing here can enact it"
+        if behaviour in OF_HOSTS:
+            befell = [event for event in self.fleet.events if _MISHAPS[behaviour] is event.kind]
+            return f"on {befell[0].at:%Y-%m-%d}" if befell else "not in these nights"
+        if behaviour is Behaviour.FACTS:
+            return "by the releases' own facts"
+        if behaviour is Behaviour.ONE_WAY:
+            return "on every host, every night"
+        hit = [build for build in shown if behaviour in build.faults or build.drill == incident.id]
+        if not hit:
+            return "not in these nights"
+        more = f" and {len(hit) - 1} more" if len(hit) > 1 else ""
+        drilled_here = ", a drill" if hit[0].drill else ""
+        return f"{hit[0].version}{more}{drilled_here}"
+
+
+_MISHAPS: Final = {
+    Behaviour.NODE_TOO_OLD: Mishap.NODE,
+    Behaviour.WEDGED: Mishap.WEDGED,
+    Behaviour.DISPATCH_DOWN: Mishap.DISPATCH_DOWN,
+}
+
+
+def _tracks(fleet: Fleet) -> set[Track]:
+    crossed = {Track(event.to) for event in fleet.events if event.kind is Mishap.TRACK}
+    return {fleet.track, *crossed}
+
+
+def _last_track(fleet: Fleet) -> Track:
+    """The track that is followed in the end."""
+    turns = sorted(
+        (event for event in fleet.events if event.kind is Mishap.TRACK), key=lambda event: event.at
+    )
+    return Track(turns[-1].to) if turns else fleet.track
+
+
+def _drills(fleet: Fleet, found: tuple[Build, ...], incidents: Incidents) -> Iterator[HostEvent]:
+    """What befalls the host itself, each on the night of the release that was made up for it."""
+    made = {build.drill: stamp(build.available).date() for build in found if build.drill}
+    for incident in incidents.incidents:
+        day = made.get(incident.id)
+        if incident.behaviour not in OF_HOSTS or day is None:
+            continue
+        kind = _MISHAPS[incident.behaviour]
+        yield HostEvent(
+            kind=kind,
+            at=at(day, fleet.night) - timedelta(minutes=10),
+            minutes=120.0,
+            to=_OLD_NODE if kind is Mishap.NODE else "",
+            person=fleet.people[0].name if kind is Mishap.WEDGED else "",
+        )

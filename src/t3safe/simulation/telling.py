@@ -1,0 +1,60 @@
+"""What a policy says and does to people in one night, gathered for the report."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from attrs import define, field
+
+LINES_MAX: Final = 60
+"""Lines kept of a night; a thousand people moved are one line and a number."""
+
+
+class Fate(StrEnum):
+    """How a night was for a person, from the timer to the next one."""
+
+    CALM = "calm"
+    """Nothing was to be done."""
+    MOVED = "moved"
+    DEFERRED = "deferred"
+    REFUSED = "refused"
+    """A guard or a gate said no, rightly or not."""
+    LATER = "later"
+    """Nothing was proven either way."""
+    FROZEN = "frozen"
+    ROLLED_BACK = "rolled-back"
+    BROKEN = "broken"
+    """They could not sign in or work, for a minute or more."""
+
+
+@define
+class Telling:
+    """One night's lines, fates and marks."""
+
+    lines: list[str] = field(factory=list)
+    cut: int = 0
+    fates: dict[str, Fate] = field(factory=dict)
+    reasons: dict[str, str] = field(factory=dict)
+    outcome: str = "nothing to do"
+    accepted: list[str] = field(factory=list)
+    refused: list[str] = field(factory=list)
+    wrong: list[str] = field(factory=list)
+    """What was judged against how things are, as `refused VERSION: why`."""
+    teach: bool = False
+    """The dispatch has to be updated first."""
+    human: str = ""
+    """Why a person has to act, empty where none has."""
+
+    def say(self, line: str) -> None:
+        """Keep a line, up to the limit."""
+        if len(self.lines) < LINES_MAX:
+            self.lines.append(line)
+        else:
+            self.cut += 1
+
+    def fate(self, person: str, fate: Fate, reason: str = "") -> None:
+        """Say how it went for a person; the last word counts."""
+        self.fates[person] = fate
+        if reason:
+            self.reasons[person] = reason

@@ -1,0 +1,1 @@
+"""The real command line struck on a whole host."""

@@ -1,0 +1,64 @@
+"""Small hosts for tests of the simulation, and one way to replay them."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from functools import cache
+
+import attrs
+
+from t3safe.bootstrap import simulate
+from t3safe.simulation import reading
+from t3safe.simulation.fleet import (
+    Bind,
+    DispatchSettings,
+    Fleet,
+    OperatorSettings,
+    PersonSettings,
+    PolicyKind,
+    UpdaterSettings,
+)
+from t3safe.simulation.scenario import Scenario
+from t3safe.simulation.scores import Night, PolicyRun
+
+BOTH = ("/api/auth/bootstrap", "/api/auth/browser-session")
+ANN = PersonSettings("ann")
+BEN = PersonSettings("ben", opens=time(10))
+WIZARD = PersonSettings("wizard", opens=time(11))
+BUSY = PersonSettings("zoe", opens=time(0), closes=time(0), busy=0.95, weekends=True)
+
+
+def fleet(*people: PersonSettings, **changes: object) -> Fleet:
+    """A calm host on which nothing befalls anybody, and whose dispatch knows both paths."""
+    calm = Fleet(people or (ANN, BEN, WIZARD), dispatch=DispatchSettings(paths=BOTH))
+    return attrs.evolve(calm, **changes)  # type: ignore[arg-type]
+
+
+def between(first: str, last: str) -> dict[str, date]:
+    """The bounds of a fleet's nights."""
+    return {"since": date.fromisoformat(first), "until": date.fromisoformat(last)}
+
+
+def replayed(host: Fleet, policy: str, *, drill: bool = False) -> PolicyRun:
+    """Replay one policy on a host, on the package's own history."""
+    made = Scenario.of(host, reading.history(), reading.incidents(), drill=drill)
+    return simulate(made, policy)
+
+
+def night(run: PolicyRun, day: str) -> Night:
+    """One night of a run."""
+    return next(found for found in run.nights if found.day == day)
+
+
+@cache
+def default_run(policy: str, seed: int = 1) -> PolicyRun:
+    """The package's own fleet under one policy."""
+    return replayed(attrs.evolve(reading.fleet(), seed=seed), policy)
+
+
+NOBODY_COMES = OperatorSettings(comes=False)
+REMOTE = {
+    "blind": UpdaterSettings(PolicyKind.BLIND),
+    "seed": UpdaterSettings(PolicyKind.SEED, bind=Bind.REMOTE),
+    "t3safe": UpdaterSettings(PolicyKind.T3SAFE),
+}

@@ -1,0 +1,234 @@
+"""Files of the simulation: what they hold, and one clear line for each that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from t3safe.domain.versions import Version
+from t3safe.simulation import reading
+from t3safe.simulation.history import HistoryError, resolved, told_by_registry
+from t3safe.simulation.scenario import Scenario
+from tests.simulation.hosts import fleet, replayed
+
+NEWEST = "0.0.29-nightly.20260721.864"
+
+
+def raw() -> dict[str, Any]:
+    """The package's own history, as its file has it."""
+    path = Path(reading.__file__).parent / "data" / "releases.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def test_the_own_history_and_incidents_are_whole() -> None:
+    """203 releases, 172 of them nightlies, and 26 failures, each with its source."""
+    history, incidents = reading.history(), reading.incidents()
+    assert len(history.releases) == 203
+    assert sum(release.channel.value == "nightly" for release in history.releases) == 172
+    assert "public repository" in history.about
+    assert len(incidents.incidents) == 26
+    assert all(incident.source for incident in incidents.incidents)
+
+
+def test_a_written_history_reads_as_the_same(tmp_path: Path) -> None:
+    """What `history-fetch` writes is what `--history` takes."""
+    history = reading.history()
+    gap = attrs.evolve(history.releases[-1], schema=None, pairing=None, node=None)
+    history = attrs.evolve(history, releases=(*history.releases[:-1], gap))
+    file = tmp_path / "history.json"
+    file.write_text(reading.dump_history(history), encoding="utf-8")
+    assert reading.history(file) == history
+
+
+def _swap(body: dict[str, Any]) -> None:
+    body["releases"][40], body["releases"][60] = body["releases"][60], body["releases"][40]
+
+
+def _twice(body: dict[str, Any]) -> None:
+    body["releases"].append(body["releases"][-1])
+
+
+def _set(key: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(body: dict[str, Any]) -> None:
+        body["releases"][5][key] = value
+
+    return change
+
+
+def _empty(body: dict[str, Any]) -> None:
+    body["releases"] = []
+
+
+def _lacks(body: dict[str, Any]) -> None:
+    del body["releases"][5]["schema"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_swap, "order the history by time"),
+        (_twice, "0.0.33: is in the history twice"),
+        (_empty, "holds no release"),
+        (_lacks, "releases.5.schema: missing"),
+        (_set("color", "red"), "releases.5.color: unknown key"),
+        (_set("schema", "31"), "releases.5.schema: '31' is not a whole number or 'unknown'"),
+        (_set("schema", 77), "schema 77 is none of the migrations"),
+        (_set("version", "8"), "releases.5.version: '8' is not a SemVer"),
+        (_set("channel", "beta"), "releases.5.channel: 'beta'"),
+        (_set("channel", "nightly"), "is said to be of nightly, its text says latest"),
+        (_set("committed", "yesterday"), "releases.5.committed"),
+        (_set("committed", "2026-03-08T23:30:25"), "names no zone"),
+        (_set("loopback_cookie", "odd"), "releases.5.loopback_cookie: 'odd'"),
+    ],
+)
+def test_a_history_that_cannot_be_used_is_one_line(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    """The file, the release, and what is wrong with it."""
+    body = raw()
+    change(body)
+    file = tmp_path / "history.json"
+    file.write_text(json.dumps(body), encoding="utf-8")
+    with pytest.raises(HistoryError) as caught:
+        reading.history(file)
+    assert words in str(caught.value)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"about": 1}', "\x00"])
+@pytest.mark.parametrize("read", [reading.history, reading.incidents, reading.fleet])
+def test_what_is_no_such_file_is_one_line(
+    tmp_path: Path, read: Callable[[Path], object], text: str
+) -> None:
+    """Whatever is in it, the error names the file."""
+    file = tmp_path / "x"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(HistoryError, match=str(file)):
+        read(file)
+
+
+@pytest.mark.parametrize("read", [reading.history, reading.incidents, reading.fleet])
+def test_a_missing_file_is_one_line(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """It says that it cannot be read."""
+    with pytest.raises(HistoryError, match="cannot be read: No such file"):
+        read(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("people = []", "a host has somebody"),
+        ("[[people]]\nname = 'root'", "'root' is not a person's user name"),
+        ("[[people]]\nname = 'a'\n[[people]]\nname = 'a'", "'a' is there twice"),
+        ("[[people]]\nname = 'a'\nbusy = 1.5", "people.a.busy: 1.5 is not between 0 and 1"),
+        ("[[people]]\nname = 'a'\nsise = 1", "people.0.sise: unknown key"),
+        ("[[people]]\nname = 'a'\nopens = 9", "people.0.opens: 9 is not a time"),
+        ("start = 'v1'\n[[people]]\nname = 'a'", "start: 'v1' is not a SemVer"),
+        ("track = 'beta'\n[[people]]\nname = 'a'", "track: 'beta'"),
+        (
+            "[[people]]\nname = 'a'\n[[events]]\nkind = 'flood'\nat = 2026-06-01T00:00:00Z",
+            "events.0.kind: 'flood'",
+        ),
+        (
+            "[[people]]\nname='a'\n[[events]]\nkind='wedged'\nat=2026-06-01T00:00:00Z\nperson='b'",
+            "events.0.person: 'b' is nobody here",
+        ),
+        (
+            "[[people]]\nname='a'\n[[events]]\nkind='tag-back'\nat=2026-06-01T00:00:00Z",
+            "events.0.to: '' is not a SemVer",
+        ),
+        ("[[people]]\nname='a'\n[policies.x]\nkind='magic'", "policies.x.kind: 'magic'"),
+        ("[[people]]\nname='a'\n[operator]\nhours = 30.0", "operator.hours: 30.0"),
+    ],
+)
+def test_a_fleet_that_cannot_be_is_one_line(tmp_path: Path, text: str, words: str) -> None:
+    """The file, the key, and what is wrong with it."""
+    file = tmp_path / "fleet.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(HistoryError) as caught:
+        reading.fleet(file)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_policies_of_ones_own_come_from_the_fleet(tmp_path: Path) -> None:
+    """A file names them, with the settings of t3safe where they are t3safe's."""
+    file = tmp_path / "fleet.toml"
+    file.write_text(
+        "[[people]]\nname = 'ann'\n"
+        "[policies.patient]\nkind = 't3safe'\n[policies.patient.policy]\nage_min_days = 3.0\n"
+        "[policies.plain]\nkind = 't3safe'\n",
+        encoding="utf-8",
+    )
+    host = reading.fleet(file)
+    patient, plain = (replayed(host, name) for name in ("patient", "plain"))
+    assert patient.scores.stale > plain.scores.stale
+
+
+def test_an_incident_of_ones_own_may_say_how_it_is_enacted(tmp_path: Path) -> None:
+    """A newer list works without a newer t3safe, as far as the behaviour is known."""
+    body = {
+        "about": "mine",
+        "incidents": [
+            {
+                "id": "mine",
+                "date": "2026-06-08",
+                "first": "0.0.25-nightly.20260608.497",
+                "last": "0.0.25-nightly.20260608.497",
+                "scope": "build",
+                "observable": "no cookie",
+                "liveness_misses": True,
+                "recovery": "refuse",
+                "source": "me",
+                "behaviour": "no-cookie",
+            }
+        ],
+    }
+    file = tmp_path / "incidents.json"
+    file.write_text(json.dumps(body), encoding="utf-8")
+    made = Scenario.of(fleet(), reading.history(), reading.incidents(file))
+    hit = [build.version.text for build in made.builds if build.faults]
+    assert hit == ["0.0.25-nightly.20260608.497"]
+    body["incidents"][0]["id"] = "odd"  # type: ignore[index]
+    del body["incidents"][0]["behaviour"]  # type: ignore[attr-defined]
+    file.write_text(json.dumps(body), encoding="utf-8")
+    assert reading.incidents(file).incidents[0].behaviour is None
+
+
+def test_what_a_registry_cannot_tell_is_unknown_and_assumed_aloud() -> None:
+    """Known versions keep their facts; a new one takes those of the release before it."""
+    known = reading.history()
+    at = datetime(2026, 7, 25, 1, 0, tzinfo=UTC)
+    told = [(release.version, release.available, "") for release in known.releases]
+    fresh = "0.0.30-nightly.20260725.900"
+    told.append((Version.parse(fresh), at, "^24"))
+    history = told_by_registry("told", told, known)
+    found = {release.version.text: release for release in history.releases}
+    assert found[NEWEST].schema == 32
+    assert (found[fresh].schema, found[fresh].pairing) == (None, None)
+    assumed = {item.release.version.text: item for item in resolved(history)}
+    assert assumed[fresh].schema == 32
+    assert assumed[fresh].assumed == (
+        f"schema 32 as of {NEWEST}",
+        f"pairing /api/auth/browser-session as of {NEWEST}",
+        f"loopback_cookie plain as of {NEWEST}",
+    )
+
+
+def test_a_history_with_unknown_facts_is_replayed_and_says_so(tmp_path: Path) -> None:
+    """Unknown is no reason to stop; what was assumed is in the result."""
+    body = raw()
+    body["releases"][-1].update(schema="unknown", pairing="unknown", loopback_cookie="unknown")
+    file = tmp_path / "history.json"
+    file.write_text(json.dumps(body), encoding="utf-8")
+    made = Scenario.of(reading.fleet(), reading.history(file), reading.incidents())
+    result = made.result(())
+    assert any(line.startswith("0.0.33: schema 37 as of 0.0.32") for line in result.assumptions)

@@ -1,0 +1,255 @@
+"""Every real failure can be shown: what each policy makes of it, against what is known of it."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+
+import attrs
+import pytest
+
+from t3safe.domain.gate import OnPersonFailure
+from t3safe.domain.policy import Track
+from t3safe.simulation import reading
+from t3safe.simulation.builds import builds
+from t3safe.simulation.builds import drilled as made_up
+from t3safe.simulation.fleet import PersonSettings
+from t3safe.simulation.incidents import OF_HOSTS, Behaviour
+from t3safe.simulation.scores import Night, PolicyRun
+from tests.simulation.hosts import REMOTE, between, fleet, night, replayed
+
+OLD = PersonSettings("ann", since=date(2026, 3, 1))
+NEW = PersonSettings("ben", since=date(2026, 6, 1))
+ADMIN = PersonSettings("wizard", since=date(2026, 6, 1))
+"""The seed rehearses the admin's data alone: nothing is wrong with it here."""
+
+
+@cache
+def drilled(policy: str) -> PolicyRun:
+    """A drill of every incident on a host with somebody of whom old data is known."""
+    host = fleet(OLD, NEW, ADMIN, policies=REMOTE, since=date(2026, 8, 9))
+    return replayed(host, policy, drill=True)
+
+
+def on(incident: str, policy: str) -> Night:
+    """The night on which an incident is enacted."""
+    run = drilled(policy)
+    made = reading_drills()
+    return next(found for found in run.nights if found.tag == made[incident])
+
+
+@cache
+def reading_drills() -> dict[str, str]:
+    """The version that was made up for each incident."""
+    known = reading.incidents()
+    found = builds(reading.history(), known)
+    made = made_up(found, known, Track.NIGHTLY)
+    return {build.drill: build.version.text for build in made if build.drill}
+
+
+REFUSED = {
+    "cookie-scoped-everywhere": "update the dispatch first: it does not know the cookie",
+    "pairing-200-without-cookie": "200 without a session cookie",
+    "legacy-turn-does-not-decode": "PersistenceDecodeError",
+    "heap-exhausted-after-boot": "heap out of memory",
+    "works-once": "reopened",
+    "foreign-package": "a foreign one",
+}
+LATER = {
+    "native-module-not-built": "node-pty was not built",
+    "published-in-parts": "has no tarball of it yet",
+    "dispatch-down": "the dispatch does not answer",
+}
+TAKEN = (
+    "package-layout-changed",
+    "database-busy-on-mint",
+    "state-moved-to-second-file",
+    "desktop-only-report",
+)
+
+
+@pytest.mark.parametrize("incident", REFUSED)
+def test_t3safe_refuses_what_is_the_builds_fault(incident: str) -> None:
+    """With the words that say what was seen, and nobody was touched."""
+    found = on(incident, "t3safe")
+    assert found.outcome == "refused"
+    assert found.fates == "rrr"
+    assert REFUSED[incident] in "\n".join(found.lines)
+    assert not found.broken
+
+
+@pytest.mark.parametrize("incident", LATER)
+def test_t3safe_says_later_where_nothing_is_proven(incident: str) -> None:
+    """No verdict on the build: it is tried again."""
+    found = on(incident, "t3safe")
+    assert found.outcome.startswith("later")
+    assert LATER[incident] in "\n".join(found.lines)
+
+
+@pytest.mark.parametrize("incident", TAKEN)
+def test_t3safe_takes_what_is_no_fault(incident: str) -> None:
+    """Judged by what was measured here, not by what was reported."""
+    found = on(incident, "t3safe")
+    assert found.outcome == "promoted"
+    assert found.fates == "mmm"
+
+
+def test_a_node_below_engines_is_a_broken_gate() -> None:
+    """The control fails as the candidate does: nothing is held against either."""
+    found = on("node-below-engines", "t3safe")
+    assert found.outcome.startswith("gate-broken")
+
+
+def test_a_wedged_serve_leaves_one_person_behind() -> None:
+    """Their sign-in is looked at before they are moved; the others go on."""
+    found = on("wedged-after-child-oom", "t3safe")
+    assert found.fates == "lmm"
+    assert "no listener" in dict(found.reasons)["ann"]
+
+
+@pytest.mark.parametrize("incident", [*REFUSED, *LATER])
+def test_the_night_after_t3safe_moves_on(incident: str) -> None:
+    """What was refused or put off keeps nobody from the build that mends it."""
+    run = drilled("t3safe")
+    place = run.nights.index(on(incident, "t3safe"))
+    after = run.nights[place + 1]
+    assert after.outcome == "promoted"
+    assert after.version == after.tag
+
+
+BLIND_TAKES = (
+    "cookie-scoped-everywhere",
+    "pairing-200-without-cookie",
+    "legacy-turn-does-not-decode",
+    "heap-exhausted-after-boot",
+    "works-once",
+)
+BLIND_NOTICES = ("native-module-not-built", "foreign-package")
+
+
+@pytest.mark.parametrize("incident", BLIND_TAKES)
+def test_a_look_at_the_root_page_misses_what_it_is_known_to_miss(incident: str) -> None:
+    """The facts say `liveness_misses`; the blind policy takes such a build."""
+    facts = {found.id: found for found in reading.incidents().incidents}
+    assert facts[incident].liveness_misses
+    found = on(incident, "blind")
+    assert found.outcome == "moved"
+    assert any("wrong: " in line for line in found.lines)
+
+
+@pytest.mark.parametrize("incident", BLIND_NOTICES)
+def test_a_look_at_the_root_page_notices_what_does_not_start(incident: str) -> None:
+    """The facts say that liveness does not miss it, and the blind policy goes back."""
+    facts = {found.id: found for found in reading.incidents().incidents}
+    assert not facts[incident].liveness_misses
+    assert on(incident, "blind").outcome == "rolled back"
+
+
+def test_the_seed_looks_at_the_admins_data_alone() -> None:
+    """What breaks on another person's old rows passes its gate and is taken."""
+    found = on("legacy-turn-does-not-decode", "seed")
+    assert found.outcome.startswith(("moved", "rolled back"))
+    assert "x" in found.fates or "b" in found.fates
+
+
+def test_the_seed_does_not_soak() -> None:
+    """A build that dies a minute after its start passes its gate."""
+    found = on("heap-exhausted-after-boot", "seed")
+    assert found.outcome == "moved"
+    assert found.fates == "xxx"
+
+
+FORWARD = "0.0.25-nightly.20260608.497"
+"""The last nightly before the builds that fail on a sister product's data."""
+STRANGE = {
+    "sister": PersonSettings("eve", sister=True),
+    "collides": PersonSettings("eve", collides=True),
+}
+
+
+def strange_host(whose: str, on_failure: OnPersonFailure) -> PolicyRun:
+    """A host on which one person's ledger has a name that no build of t3 knows."""
+    settings = REMOTE["t3safe"]
+    policy = attrs.evolve(settings.policy, on_person_failure=on_failure)
+    nights = between("2026-06-12", "2026-06-16")
+    host = fleet(NEW, STRANGE[whose], ADMIN, start=FORWARD, **nights)
+    return replayed(
+        attrs.evolve(host, policies={"t3safe": attrs.evolve(settings, policy=policy)}), "t3safe"
+    )
+
+
+@pytest.mark.parametrize("whose", STRANGE)
+def test_a_strange_ledger_is_held_against_no_build(whose: str) -> None:
+    """The control fails as the candidate does, so nobody is moved and a person is called."""
+    run = strange_host(whose, OnPersonFailure.REFUSE)
+    assert {found.outcome for found in run.nights} <= {"gate-broken", "nothing to do"}
+    assert "eve" in "\n".join(run.nights[0].lines)
+    assert {found.version for found in run.nights} == {FORWARD}
+    assert (run.scores.broken_worst, run.scores.wrong_refusals) == (0, 0)
+
+
+@pytest.mark.parametrize("whose", STRANGE)
+def test_a_strange_ledger_may_hold_back_its_person_alone(whose: str) -> None:
+    """Where the host's owner chose so, everybody else goes on."""
+    run = strange_host(whose, OnPersonFailure.HOLD_BACK)
+    assert run.nights[-1].version == run.nights[-1].tag
+    assert run.nights[0].fates == "mrm"
+    assert (run.scores.broken_worst, run.scores.stranded) == (0, 0)
+
+
+def test_blind_locks_out_whoever_has_a_sister_products_data() -> None:
+    """Their serve crash-loops, `/` does not answer, and the binary goes back for all."""
+    nights = between("2026-06-12", "2026-06-12")
+    host = fleet(NEW, STRANGE["sister"], ADMIN, start=FORWARD, policies=REMOTE, **nights)
+    found = replayed(host, "blind").nights[0]
+    assert found.outcome == "rolled back"
+    assert "crash-loops" in "\n".join(found.lines)
+
+
+def test_the_nightly_tag_behind_stable_moves_nobody() -> None:
+    """0.0.18-nightly.20260416.46 is below 0.0.19: no downgrade, no move across channels."""
+    host = fleet(NEW, ADMIN, start="0.0.20", policies=REMOTE, **between("2026-04-18", "2026-04-20"))
+    run = replayed(host, "t3safe")
+    assert {found.version for found in run.nights} == {"0.0.20"}
+    assert "no move across channels" in "\n".join(night(run, "2026-04-18").lines)
+
+
+def test_the_version_order_alone_proves_nothing() -> None:
+    """0.0.25 outranks 0.0.25-nightly.20260608.497 and knows less: the gate says so."""
+    events = reading.fleet().events[-1:]
+    crossed = attrs.evolve(events[0], at=events[0].at.replace(month=6, day=8, hour=12))
+    host = fleet(
+        NEW, ADMIN, events=(crossed,), policies=REMOTE, **between("2026-06-08", "2026-06-10")
+    )
+    run = replayed(host, "t3safe")
+    found = night(run, "2026-06-09")
+    assert found.tag == "0.0.25"
+    assert found.outcome == "refused"
+    assert "does not know state.sqlite: 32_AuthPairingProofKeyThumbprint" in "\n".join(found.lines)
+
+
+def test_everything_that_is_known_can_be_enacted() -> None:
+    """Each incident of the package has a behaviour, and a drill leaves out none."""
+    known = reading.incidents().incidents
+    assert len(known) == 26
+    assert all(incident.behaviour is not None for incident in known)
+    shown_by_itself = {Behaviour.FACTS, Behaviour.ONE_WAY}
+    drilled_ones = set(reading_drills())
+    left = {
+        incident.id
+        for incident in known
+        if incident.id not in drilled_ones and incident.behaviour not in shown_by_itself
+    }
+    assert left == {"legacy-row-does-not-decode", "foreign-database-origin"}
+    assert {incident.behaviour for incident in known} >= OF_HOSTS
+
+
+def test_an_incident_in_the_history_lies_in_its_own_versions() -> None:
+    """0.0.21 cannot decode old rows, and no other release of the history."""
+    known = reading.incidents()
+    hit = [
+        release.version.text
+        for release in reading.history().releases
+        if Behaviour.OLD_ROWS in known.of(release)
+    ]
+    assert hit == ["0.0.21"]

@@ -1,0 +1,41 @@
+"""Who is in transition, for the case that nothing more can be told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from t3safe.adapters.telling import Teller
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain.narrate import Line
+from t3safe.domain.rollout import Rollout, evolve, opened
+from t3safe.domain.versions import Version
+
+OLD = Version.parse("0.0.28-nightly.20260615.567")
+NEW = Version.parse("0.0.28-nightly.20260615.571")
+NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
+
+
+def test_whoever_was_touched_and_is_not_settled_is_in_between() -> None:
+    """From the intent to fence on, until the person is settled; a mere look touches nobody."""
+    told: list[Line] = []
+    teller = Teller((told.append,))
+    move = ev.MovePlan("ann", NEW, OLD)
+    rollout = opened(ev.Plan("r1", ev.Kind.BACK, OLD, NEW, (move,)))
+    between: list[str] = []
+
+    def see(event: ev.Event) -> None:
+        nonlocal rollout
+        before: Rollout = rollout
+        rollout = evolve(rollout, event)
+        teller.saw(before, event, rollout)
+        between.append(teller.between)
+
+    see(ev.Started(1, fx.Assess("ann"), NOW))
+    see(ev.Finished(1, ev.Assessed(ev.Readiness.IDLE), NOW))
+    assert between == ["", ""]
+    see(ev.Started(2, fx.Fence("ann"), NOW))
+    assert teller.between == "ann"
+    see(ev.Resumed(NOW))
+    see(ev.Started(3, fx.Inspect("ann"), NOW))
+    assert teller.between == "ann"
