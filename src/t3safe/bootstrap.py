@@ -252,11 +252,12 @@ def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
             settings, state_dir=root / "state", backup_dest=root / "backups", launcher=None
         )
         journal = SqliteJournal(aside.state_dir / "journal.sqlite")
-        trial_builds = evolve(_builds(aside), store=root / "store")
+        hidden = _hidden(settings)
+        trial_builds = evolve(_builds(aside, hidden), store=root / "store")
         perform = _interpreter(aside, trial_builds, journal, wired.host.engine.stop)
         real = wired.host.perform
         perform = evolve(perform, selection=real.selection, switch=real.switch)
-        perform = evolve(perform, gate=_gate(aside, _either(trial_builds, wired.builds)))
+        perform = evolve(perform, gate=_gate(aside, _either(trial_builds, wired.builds), hidden))
         engine = evolve(wired.host.engine, perform=perform, journal=journal)
         host = evolve(wired.host, engine=engine, perform=perform)
         trial = evolve(wired, host=host, journal=journal, builds=trial_builds)
@@ -298,21 +299,22 @@ def _address(settings: Settings) -> RegistryAddress:
     return RegistryAddress(settings.state_dir / "registry.json", settings.npm)
 
 
-def _builds(settings: Settings) -> BuildStore:
+def _builds(settings: Settings, hidden: tuple[Path, ...] = ()) -> BuildStore:
     user = _never_root(settings, settings.npm_user)
     units = user is not None and _in_units(settings)
     npm = Npm(
         registry=lambda: _address(settings).known().url,
         user=user,
         npm=settings.npm,
-        cells=_npm_cells(settings, user) if user is not None and units else None,
+        cells=_npm_cells(settings, user, hidden) if user is not None and units else None,
     )
     logs = settings.state_dir / "npm"
     return BuildStore(settings.store, logs, npm, space_min=settings.npm_free_bytes)
 
 
-def _npm_cells(settings: Settings, user: str) -> NpmCells:
-    return NpmCells(user, settings.store, _hidden(settings), settings.npm_script_network)
+def _npm_cells(settings: Settings, user: str, hidden: tuple[Path, ...]) -> NpmCells:
+    kept = hidden or _hidden(settings)
+    return NpmCells(user, settings.store, kept, settings.npm_script_network)
 
 
 def _in_units(settings: Settings) -> bool:
@@ -329,7 +331,7 @@ def _in_units(settings: Settings) -> bool:
 
 
 def _hidden(settings: Settings) -> tuple[Path, ...]:
-    """What no job may see, whoever it runs as."""
+    """What no job may see, whoever it runs as; in a dry run that of the real host."""
     return (settings.state_dir, settings.backup_dest, Path("/etc/t3safe"))
 
 
@@ -574,8 +576,10 @@ class _LateGate:
         return self._gate().fingerprint()
 
 
-def _gate(settings: Settings, program: Callable[[Version], Path]) -> ports.Gate:
-    return _LateGate(lambda: _sandbox_gate(settings, program))
+def _gate(
+    settings: Settings, program: Callable[[Version], Path], hidden: tuple[Path, ...] = ()
+) -> ports.Gate:
+    return _LateGate(lambda: _sandbox_gate(settings, program, hidden))
 
 
 def _sandbox(settings: Settings) -> Sandbox:
@@ -589,7 +593,9 @@ def _sandbox(settings: Settings) -> Sandbox:
     return choose_sandbox(kind.value)
 
 
-def _sandbox_gate(settings: Settings, program: Callable[[Version], Path]) -> SandboxGate:
+def _sandbox_gate(
+    settings: Settings, program: Callable[[Version], Path], hidden: tuple[Path, ...]
+) -> SandboxGate:
     states, gate = _states(settings), settings.gate
     sandbox = _sandbox(settings)
     unit = sandbox.kind == SandboxKind.UNIT
@@ -601,12 +607,13 @@ def _sandbox_gate(settings: Settings, program: Callable[[Version], Path]) -> San
         evidence=settings.state_dir / "evidence",
         tmp=settings.tmpdir,
         sandbox=sandbox,
-        cells=_cells(settings) if unit else None,
+        cells=_cells(settings, hidden) if unit else None,
         user=user,
         node=gate.node,
         bind_host=gate.bind_host,
         port=settings.smoke_port,
         soak=gate.soak,
+        stop_limit=gate.stop_limit,
         deadline=gate.deadline,
         deadline_per_gib=gate.deadline_per_gib,
         tolerance=gate.tolerance,
@@ -616,8 +623,8 @@ def _sandbox_gate(settings: Settings, program: Callable[[Version], Path]) -> San
     )
 
 
-def _cells(settings: Settings) -> Cells:
-    return Cells(settings.store, _hidden(settings), settings.gate.memory_max)
+def _cells(settings: Settings, hidden: tuple[Path, ...]) -> Cells:
+    return Cells(settings.store, hidden or _hidden(settings), settings.gate.memory_max)
 
 
 def _copier(states: LocalStateSets, user: str | None) -> Callable[[str, str, Path], None]:

@@ -74,6 +74,8 @@ class GateSettings:
     """Longer than the 20 to 82 s after which a real nightly ran out of memory."""
     deadline: float = 30.0
     deadline_per_gib: float = 30.0
+    stop_limit: float = 30.0
+    """For one stop; measured with 1 GB: 1.1 s."""
     tolerance: float = 0.05
     jobs: int = 2
     node: str = "node"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from t3safe.adapters.selection import SymlinkSelection, render_launcher
 from t3safe.adapters.selection.embedded import render_fixed_launcher
@@ -313,6 +313,46 @@ def test_no_launcher_is_no_trouble(tmp_path: Path) -> None:
     selection.promote(OLD)
 
     assert selection.ensure_launcher() == ""
+
+
+def test_ejection_leaves_one_program_for_everybody(bench: Bench) -> None:
+    """The launcher's place leads to the build, and nothing is selected any more; twice is once."""
+    bench.hold(OLD, NEW)
+    bench.port.promote(OLD)
+    bench.port.select("alice", NEW)
+    bench.port.select("bob", OLD)
+    launcher = bench.port.launcher
+    assert launcher is not None
+    launcher.parent.mkdir()
+    bench.port.ensure_launcher()
+    for _ in range(2):
+        assert "whatever npm installs next" in bench.port.eject(NEW)
+        assert subprocess.check_output([launcher, "x"], text=True) == f"{launcher} x\n"
+        assert launcher.resolve().parts[-4:-1] == (NEW.text, "node_modules", ".bin")
+        assert bench.port.default() is None
+        assert os.listdir(bench.port.store / "users") == []
+    assert bench.port.last_good() == OLD
+    # Nothing is adopted any more, so that what an installer puts there is left alone.
+    assert bench.port.ensure_launcher() == ""
+    assert launcher.is_symlink()
+
+
+def test_ejection_to_a_build_that_is_not_there_changes_nothing(bench: Bench) -> None:
+    """Neither the launcher nor a selection."""
+    bench.hold(OLD)
+    bench.port.promote(OLD)
+    bench.port.select("alice", OLD)
+    launcher = bench.port.launcher
+    assert launcher is not None
+    launcher.parent.mkdir()
+    bench.port.ensure_launcher()
+    before = bench.traces()
+    with pytest.raises(SelectionError, match="cannot eject to"):
+        bench.port.eject(NEW)
+    with pytest.raises(SelectionError, match="has no launcher"):
+        evolve(bench.port, launcher=None).eject(OLD)
+    assert bench.traces() == before
+    assert launcher.read_text() == render_launcher(bench.port.store)
 
 
 def test_folder_in_place_of_the_launcher_is_told(bench: Bench) -> None:

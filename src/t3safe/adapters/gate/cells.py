@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -61,14 +62,15 @@ class Cells:
         return Job(transient.new_name(WHAT), properties, environment)
 
 
-def admit(job: Job, folder: Path) -> None:
+def admit(job: Job, folder: Path, ended: Callable[[], bool]) -> None:
     """Give the room to the unit's user, once there is one.  Raises OSError.
 
-    The room is ours alone until then, so that nobody can have put a link into it.
+    The room is ours alone until then, so that nobody can have put a link into it.  `ended` tells
+    that the unit will not start any more.
     """
     deadline = time.monotonic() + _ADMITTED_SECONDS
     while (user := job.user()) is None:
-        if time.monotonic() > deadline:
+        if ended() or time.monotonic() > deadline:
             message = f"{job.name} does not start"
             raise TimeoutError(message)
         time.sleep(_POLL)

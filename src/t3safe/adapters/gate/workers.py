@@ -112,7 +112,7 @@ class Workers:
 def _admitted(process: subprocess.Popen[bytes], job: Job, folder: Path) -> bool:
     """Let the unit's user into the room; False where the unit ended before it had one."""
     try:
-        cells.admit(job, folder)
+        cells.admit(job, folder, lambda: process.poll() is not None)
     except OSError:
         return False
     return process.poll() is None

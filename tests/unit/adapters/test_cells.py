@@ -1,0 +1,100 @@
+"""What each kind of unit may see, and what none may; what comes of it is tried on a real host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters._support import transient
+from t3safe.adapters._support.identity import Identity
+from t3safe.adapters._support.transient import Job
+from t3safe.adapters.builds.cells import Cells as NpmCells
+from t3safe.adapters.gate.cells import Cells as GateCells
+from t3safe.adapters.gate.cells import admit
+from t3safe.adapters.statesets.cells import Cells as WorkerCells
+
+STORE = Path("/opt/t3safe")
+HIDDEN = (Path("/var/lib/t3-autoupdate"), Path("/etc/t3safe"))
+ROOM = Path("/var/tmp/t3safe-gate-x")
+PROGRAM = STORE / "builds" / "0.0.24" / "node_modules" / ".bin" / "t3"
+ANN = Identity("ann", 1001, 1001, (1001,), "/home/ann", switch=True)
+
+
+def rehearsal() -> Job:
+    """The unit of a rehearsal."""
+    return GateCells(STORE, HIDDEN, 1000).job(PROGRAM, ROOM, 60)
+
+
+def npm(*, trusted: bool, script_network: bool = False) -> Job:
+    """A unit of npm's."""
+    cells = NpmCells("t3safe-npm", STORE, HIDDEN, script_network)
+    return cells.job(STORE / "builds" / ".stage-x", 900, trusted=trusted)
+
+
+def worker() -> Job:
+    """The unit of ann's worker."""
+    return WorkerCells(Path("/var/backups/t3-state")).job(ANN, 30)
+
+
+ALL = {"rehearsal": rehearsal(), "npm": npm(trusted=True), "worker": worker()}
+
+
+@pytest.mark.parametrize("job", ALL.values(), ids=ALL.keys())
+def test_no_unit_has_privileges_daemons_or_no_end(job: Job) -> None:
+    """Whoever it runs as: no capability, no way to more, nothing of /run, and caps on all."""
+    assert set(transient.HARDENED) <= set(job.properties)
+    assert set(transient.NO_RUNTIME) <= set(job.properties)
+    names = {each.partition("=")[0] for each in job.properties}
+    assert {"MemoryMax", "TasksMax", "RuntimeMaxSec", "ProtectHome"} <= names
+    assert ("DynamicUser=yes" in job.properties) != any(
+        each.startswith("User=") for each in job.properties
+    )
+
+
+def test_rehearsal_sees_its_build_and_its_room_alone() -> None:
+    """The store is empty but for the build, t3safe's own is not there, and there is no network."""
+    properties = rehearsal().properties
+    assert set(transient.NO_NETWORK) <= set(properties)
+    assert {"ProtectHome=yes", f"TemporaryFileSystem={STORE}:ro"} <= set(properties)
+    assert f"BindReadOnlyPaths={STORE}/builds/0.0.24" in properties
+    assert [each for each in properties if each.startswith("BindPaths=")] == [f"BindPaths={ROOM}"]
+    assert {f"InaccessiblePaths=-{path}" for path in HIDDEN} <= set(properties)
+
+
+def test_scripts_of_a_package_have_no_network_unless_the_owner_says_so() -> None:
+    """Only npm itself reaches the registry: it has run nobody's code by then."""
+    barred = set(transient.NO_NETWORK)
+    assert not barred & set(npm(trusted=True).properties)
+    assert barred <= set(npm(trusted=False).properties)
+    assert not barred & set(npm(trusted=False, script_network=True).properties)
+
+
+def test_worker_sees_its_persons_home_and_snapshots_alone() -> None:
+    """As the person, with empty folders where other people's are."""
+    properties = set(worker().properties)
+    assert {"User=ann", "ProtectHome=tmpfs", "BindPaths=-/home/ann"} <= properties
+    assert "TemporaryFileSystem=/var/backups/t3-state:ro" in properties
+    assert "BindPaths=-/var/backups/t3-state/ann" in properties
+    assert set(transient.NO_NETWORK) <= properties
+
+
+def test_command_passes_the_words_on_unread() -> None:
+    """Options of the command are not systemd-run's; each unit has a name of its own."""
+    job = Job(transient.new_name("gate"), ("PrivateTmp=yes",), {"HOME": "/x"})
+    words = job.command("t3", "--version", "--unit=evil")
+    assert words[0] == "systemd-run"
+    assert words[-4:] == ("--", "t3", "--version", "--unit=evil")
+    assert "--setenv=HOME=/x" in words
+    assert transient.new_name("gate") != transient.new_name("gate")
+
+
+def test_room_is_given_to_nobody_where_the_unit_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The room stays ours, and nobody waits for a unit that has ended."""
+    monkeypatch.setattr(Job, "user", lambda _: None)
+    (tmp_path / "inner").mkdir()
+    with pytest.raises(TimeoutError, match="does not start"):
+        admit(rehearsal(), tmp_path, lambda: True)
+    assert (tmp_path / "inner").owner() == tmp_path.owner()

@@ -1,0 +1,162 @@
+"""t3safe's own units: what is written, and what installing and removing leave."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters.units import Units
+from t3safe.domain.errors import ServiceError
+
+SERVICES = ("t3-autoupdate", "t3-migrate-idle", "t3safe-recover")
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand-ins for systemd's tools that note how they are called, and the file that they note in.
+
+    They fail once there is a file `refuse` beside it.
+    """
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    noted = tmp_path / "calls"
+    noted.touch()
+    for name in ("systemctl", "systemd-sysusers", "systemd-tmpfiles"):
+        program = folder / name
+        program.write_text(
+            f'#!/bin/sh\necho "{name} $*" >>{noted}\n'
+            f"if [ -e {tmp_path}/refuse ]; then echo 'not permitted' >&2; exit 1; fi\n"
+        )
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return noted
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Units:
+    """Units of a host whose configuration lies below a folder of the test's."""
+    return Units(
+        program="/usr/lib/t3safe/bin/t3safe",
+        folders=(
+            (Path("/opt/t3safe"), 0o755),
+            (Path("/var/lib/t3-autoupdate"), 0o755),
+            (Path("/var/backups/t3-state"), 0o711),
+        ),
+        writable=(Path("/var/tmp"), Path("/etc"), Path("/usr/bin")),
+        serve="t3-serve@.service",
+        npm_user="t3safe-npm",
+        gate_user="t3safe-gate",
+        etc=tmp_path / "etc",
+    )
+
+
+def texts(units: Units) -> dict[str, str]:
+    """What is written, by the name of the file."""
+    return {path.name: text for path, text in units.files()}
+
+
+def read(units: Units, name: str) -> configparser.ConfigParser:
+    """One of the units as it is written."""
+    parsed = configparser.ConfigParser(interpolation=None)
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]
+    parsed.read_string(texts(units)[name])
+    return parsed
+
+
+def test_run_comes_by_night_and_is_not_made_up_for(units: Units) -> None:
+    """04:00 with an hour of chance; a host that was off is left alone by day."""
+    timer = read(units, "t3-autoupdate.timer")["Timer"]
+    assert timer["OnCalendar"] == "*-*-* 04:00:00"
+    assert timer["RandomizedDelaySec"] == "1h"
+    assert timer["Persistent"] == "false"
+
+
+def test_drain_comes_every_twenty_minutes_overnight(units: Units) -> None:
+    """Between midnight and seven, and not by day."""
+    assert read(units, "t3-migrate-idle.timer")["Timer"]["OnCalendar"] == "*-*-* 00..06:00/20:00"
+
+
+def test_identifiers_are_those_that_alert_rules_know(units: Units) -> None:
+    """Recovery speaks as the run does, the drain as itself."""
+    said = {
+        name: read(units, f"{name}.service")["Service"]["SyslogIdentifier"] for name in SERVICES
+    }
+    assert said == {
+        "t3-autoupdate": "t3-autoupdate",
+        "t3-migrate-idle": "t3-migrate-idle",
+        "t3safe-recover": "t3-autoupdate",
+    }
+
+
+def test_serves_wait_for_recovery_and_do_not_start_it(units: Units) -> None:
+    """Order alone: with a dependency a serve that starts in a run would start a recovery in it."""
+    drop_in = read(units, "10-t3safe.conf")
+    assert dict(drop_in["Unit"]) == {"After": "t3safe-recover.service"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_services_see_no_home_and_may_write_their_own_alone(units: Units, name: str) -> None:
+    """Each of them is without homes, read-only but for t3safe's folders, and keeps no privilege."""
+    service = read(units, f"{name}.service")["Service"]
+    assert service["ProtectHome"] == "yes"
+    assert service["ProtectSystem"] == "strict"
+    assert service["NoNewPrivileges"] == "yes"
+    assert "CAP_SYS_ADMIN" not in service["CapabilityBoundingSet"]
+    assert "CAP_SETUID" not in service["CapabilityBoundingSet"]
+    assert service["ReadWritePaths"].split() == [
+        *("/etc", "/opt/t3safe", "/usr/bin", "/var/backups/t3-state"),
+        *("/var/lib/t3-autoupdate", "/var/tmp"),
+    ]
+
+
+def test_install_writes_all_enables_the_timers_and_starts_nothing(
+    units: Units, calls: Path
+) -> None:
+    """Users, folders and units are made; no call starts anything."""
+    done = units.install()
+    assert len(done) == len(units.files())
+    assert all(path.read_text() == text for path, text in units.files())
+    said = calls.read_text().splitlines()
+    assert [line.split()[0] for line in said[:2]] == ["systemd-sysusers", "systemd-tmpfiles"]
+    assert said[2:] == [
+        "systemctl daemon-reload",
+        "systemctl enable --quiet t3-autoupdate.timer t3-migrate-idle.timer t3safe-recover.service",
+    ]
+
+
+def test_second_install_changes_nothing_and_mends_what_was_changed(
+    units: Units, calls: Path
+) -> None:
+    """What is there stays; what somebody wrote over is written again, a link in its place too."""
+    units.install()
+    assert units.install() == ()
+    changed, linked = units.files()[2][0], units.files()[3][0]
+    changed.write_text("other\n")
+    linked.unlink()
+    linked.symlink_to(calls)
+    assert units.install() == (f"wrote {changed}", f"wrote {linked}")
+    assert not linked.is_symlink()
+
+
+def test_remove_takes_away_what_was_installed_and_nothing_else(units: Units, calls: Path) -> None:
+    """A drop-in of the administrator's own stays, with its folder."""
+    units.install()
+    folder = units.etc / "systemd" / "system" / "t3-serve@.service.d"
+    (folder / "own.conf").write_text("[Service]\nNice=5\n")
+    calls.write_text("")
+    units.remove()
+    assert not any(path.exists() for path, _ in units.files())
+    assert (folder / "own.conf").exists()
+    assert "disable --quiet --now" in calls.read_text().splitlines()[0]
+    calls.write_text("")
+    assert units.remove() == ()
+    assert "disable" not in calls.read_text()
+
+
+def test_refusal_of_systemd_names_what_could_not_be_done(units: Units, calls: Path) -> None:
+    """The words of the tool are passed on, with what to do."""
+    (calls.parent / "refuse").touch()
+    with pytest.raises(ServiceError, match="cannot make the users: not permitted; it needs root"):
+        units.install()
