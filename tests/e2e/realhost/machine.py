@@ -183,6 +183,10 @@ class Machine:
             text = "\n".join([*kept[:at], *added, *kept[at:]]) + "\n"
         self.run("tee", "/etc/t3safe/config.toml", given=text)
 
+    def unstage(self) -> None:
+        """Take NEW out of the store, so that npm has to install it."""
+        self.run("rm", "-r", f"/opt/t3safe/builds/{NEW.version}")
+
     def map_users(self, *lines: str) -> None:
         """Write the user map."""
         self.run("tee", "/etc/ttyd-user-map", given="".join(f"{line}\n" for line in lines))

@@ -265,6 +265,7 @@ def test_stop_of_the_unit_ends_the_run_at_a_safe_point(host: Machine) -> None:
 @pytest.mark.parametrize("where", ["/var/backups/t3-state", "/opt/t3safe/builds"])
 def test_full_disk_moves_nobody(host: Machine, where: str) -> None:
     """Without room for a snapshot or for a build the run refuses before anybody is touched."""
+    host.unstage()
     before = host.look()
     # Shared, so that units see it; the builds that are there stay readable below it.
     host.sh(

@@ -145,6 +145,8 @@ PLACES = (
 
 def cut_off(host: Machine, words: str) -> None:
     """Begin a run, and cut the power once it says these words."""
+    if words == "installing":
+        host.unstage()
     script = script_until(words)
     host.run("sh", "-euc", script)
     host.restart(running=host.people)
