@@ -1,8 +1,9 @@
 """Runs mutmut on the core, prints the score, and holds what survives to the list.
 
-Needs minutes to hours: each mutant is a process that runs every test that reaches it, until one
-fails.  Ends with status 1 where a mutant survives that is not listed, where a listed one does not,
-and where one was not decided.
+Needs an hour or more: each mutant is a process that runs the tests that reach it, until one fails.
+First the quick tests have their try; on whatever they let live, all that are set in pyproject.toml.
+Ends with status 1 where a mutant survives that is not listed, where a listed one does not, and
+where one was not decided.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ from tests.mutation.survivors import LISTED, Mutant, Score, Survivor, change, co
 WORK: Final = Path("mutants")
 """Where mutmut keeps its copies and what it found."""
 
+SLOW: Final = (
+    "tests/faults",
+    "tests/scenarios",
+    "tests/property/test_rollout_world.py",
+    "tests/property/test_narrate.py",
+)
+"""Whole nights, each of many steps: tried only on what the others let live."""
+
 FIELDS: Final = {
     "killed": "killed",
     "timeout": "timeout",
@@ -48,10 +57,11 @@ def main(modules: tuple[str, ...], jobs: int, *, again: bool, told: bool) -> Non
     chosen = tuple(f"t3safe.{module}" for module in modules) or tuple(_all())
     if unknown := sorted(set(chosen) - set(_all())):
         raise click.UsageError(f"not mutated: {', '.join(unknown)}")
+    if not told and not again:
+        shutil.rmtree(WORK, ignore_errors=True)
+        _run([f"{module}.*" for module in chosen], jobs, without=SLOW)
     if not told:
-        if not again:
-            shutil.rmtree(WORK, ignore_errors=True)
-        _run([name for module in chosen for name in _names(module, again=again)], jobs)
+        _run([name for module in chosen for name in _left(module)], jobs)
     sys.exit(_tell(chosen))
 
 
@@ -66,21 +76,22 @@ def _module(path: Path) -> str:
     return ".".join(path.with_suffix("").parts[1:])
 
 
-def _names(module: str, *, again: bool) -> list[str]:
-    """What mutmut is asked to run of a module."""
-    if not again:
-        return [f"{module}.*"]
+def _left(module: str) -> list[str]:
+    """The mutants of a module that no test has killed so far."""
     found = _data(module).exit_code_by_key.items()
     return [name for name, status in found if _field(status) not in {"killed", "timeout"}]
 
 
-def _run(names: list[str], jobs: int) -> None:
+def _run(names: list[str], jobs: int, without: tuple[str, ...] = ()) -> None:
     """Let mutmut run these, at a low priority.  Ends the program where it cannot."""
     if not names:
         return
     command = ["nice", "-n", "10", "mutmut", "run", "--max-children", str(jobs), *names]
-    paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = os.environ | {"HYPOTHESIS_PROFILE": "mutants", "PATH": paths}
+    environment = os.environ | {
+        "HYPOTHESIS_PROFILE": "mutants",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PYTEST_ADDOPTS": " ".join(f"--deselect={path}" for path in without),
+    }
     ended = subprocess.run(command, check=False, env=environment)
     if ended.returncode:
         raise click.ClickException(f"mutmut ended with status {ended.returncode}")
