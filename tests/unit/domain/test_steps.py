@@ -274,3 +274,19 @@ def test_a_set_that_is_given_up_is_kept_as_that(restore: str) -> None:
     assert moves.effect_of(move, "s1") == fx.SnapshotAtRest(
         "alice", "s1", OLD, giving_up=restore != ""
     )
+
+
+@pytest.mark.parametrize(
+    ("move", "touched"),
+    [
+        (FORWARD, False),
+        (changed(FORWARD, fenced=True), True),
+        (changed(FORWARD, exposed=True), True),
+        (changed(FORWARD, goal=Goal.CANCEL), True),
+    ],
+)
+def test_each_mark_alone_says_that_somebody_may_have_been_touched(
+    move: Move, *, touched: bool
+) -> None:
+    """Whoever may have been is not left as they are."""
+    assert moves.touched(move) is touched
