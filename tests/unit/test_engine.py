@@ -593,3 +593,8 @@ def test_a_journal_that_cannot_have_been_is_told_with_its_run() -> None:
         "cannot fold run r1: a run opens once; `t3safe history` shows what is left"
     )
     assert raised.value.__cause__ is not None
+
+
+def test_where_nobody_says_otherwise_so_much_is_kept() -> None:
+    """And nobody is stopped who was active in the last quarter of an hour."""
+    assert Limits() == Limits(timedelta(minutes=15), 6, 20 * 1024**3, 1)
