@@ -576,3 +576,21 @@ def test_a_frozen_host_is_an_alert() -> None:
     line = frozen_line("look first", "0.0.24")
 
     assert (line.level, line.person, line.alert) == (Level.ALERT, "", "FROZEN")
+
+
+def test_everybody_who_goes_back_is_told() -> None:
+    """Each from where to where, in one line."""
+    back = plan("alice", "bob", kind=ev.Kind.BACK)
+    (line,) = tell(None, ev.Opened(back, NOW), opened(back))
+
+    assert str(line) == (
+        f"going back on purpose: alice from {OLD} to {NEW}, bob from {OLD} to {NEW}; back r1"
+    )
+
+
+def test_nobody_is_left_untold_where_two_rollouts_do_not_fit() -> None:
+    """Of two plans nothing can be told: that is a defect, and not half a line."""
+    alone, both = opened(plan("alice")), opened(plan("alice", "bob"))
+
+    with pytest.raises(ValueError, match="longer"):
+        tell(alone, ev.Finished(1, DONE, NOW), both)
