@@ -1,7 +1,8 @@
 """Runs mutmut on the core, prints the score, and holds what survives to the list.
 
-Needs an hour or more: each mutant is a process that runs the tests that reach it, until one fails.
-First the quick tests have their try; on whatever they let live, all that are set in pyproject.toml.
+Needs a quarter of an hour or more.  Each mutant is a process that runs the tests which reach it, the
+quickest first, until one fails.  First the quick tests have their try; on whatever they let live, all
+that are set in pyproject.toml.
 Ends with status 1 where a mutant survives that is not listed, where a listed one does not, and
 where one was not decided.
 """
@@ -130,7 +131,8 @@ def _tell(modules: tuple[str, ...]) -> int:
     for module in modules:
         score = _score(module)
         total += score
-        click.echo(_row(module, score))
+        if score.total:
+            click.echo(_row(module, score))
     click.echo(_row("in all", total))
     seen = [mutant for module in modules for mutant in _mutants(module, "survived", "untested")]
     survivors = listed(LISTED.read_text(encoding="utf-8"))
