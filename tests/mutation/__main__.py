@@ -1,8 +1,8 @@
 """Runs mutmut on the core, prints the score, and holds what survives to the list.
 
-Needs a quarter of an hour or more.  Each mutant is a process that runs the tests which reach it, the
-quickest first, until one fails.  First the quick tests have their try; on whatever they let live, all
-that are set in pyproject.toml.
+Needs a quarter of an hour or more.  Each mutant is a process that runs the tests which reach it,
+the quickest first, until one fails.  First the quick tests have their try; on whatever they let
+live, all that are set in pyproject.toml.
 Ends with status 1 where a mutant survives that is not listed, where a listed one does not, and
 where one was not decided.
 """

@@ -289,7 +289,10 @@ def test_the_host_is_not_led_below_what_was_promoted() -> None:
     why, reason = told(choose(Policy(), host, Offer(V567), NOW))
 
     assert why is No.REFUSED
-    assert f"{V567} is NOT newer than {V571}, which was promoted: no downgrade" in reason
+    assert reason == (
+        f"{V567} is NOT newer than {V571}, which was promoted: no downgrade; "
+        f"`t3safe pin {V567}` goes there on purpose"
+    )
     pinned = choose(Policy(pin=V567), host, None, NOW)
     assert isinstance(pinned, Go)
     assert (pinned.candidate, pinned.people) == (V567, ("bob",))
