@@ -9,7 +9,7 @@ import attrs
 import pytest
 from attrs import define, field, frozen
 
-from fakes.world import EPOCH, NEW, NEWER, OLD, MemoryJournal, World, schema, small_world
+from fakes.world import EPOCH, NEW, NEWER, OLD, MemoryJournal, World, schema, small_world, wiring
 from fakes.world.wiring import Views, views
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
@@ -40,19 +40,7 @@ def interpreter(
 ) -> Interpreter:
     """Wire the interpreter to this world, with these ports instead of the world's own."""
     seen: Views = attrs.evolve(views(world), **ports)  # type: ignore[arg-type]
-    return Interpreter(
-        builds=seen.builds,
-        selection=seen.selection,
-        services=seen.services,
-        states=seen.states,
-        gate=seen.gate,
-        pairing=seen.pairing,
-        verdicts=seen.verdicts,
-        switch=seen.switch,
-        clock=seen.clock,
-        limits=limits or Limits(),
-        stop=stop,
-    )
+    return wiring.interpreter(seen, limits, stop)
 
 
 @pytest.fixture
