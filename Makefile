@@ -82,6 +82,10 @@ screenshot: setup ## Take the picture of the simulation's report again (needs Ch
 kills: setup ## Kill the real command line at every record and inside steps (long; root fills disks)
 	$(BIN)/python -m fakes.kills $(KILLS)
 
+.PHONY: mutants
+mutants: setup ## See that the tests find out changes to the core (MODULES="domain.moves" for some)
+	$(BIN)/python -m tests.mutation --jobs $(JOBS) $(MODULES)
+
 .PHONY: lint
 lint: setup ## Check style, format and the rules between folders
 	$(BIN)/ruff check .
@@ -112,5 +116,5 @@ lock: ## Resolve the dependencies again (UPGRADE=--upgrade takes newer ones)
 .PHONY: clean
 clean: ## Remove the environment and everything that was derived
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
-		.pytest_cache .ruff_cache build dist
+		.pytest_cache .ruff_cache build dist mutants
 	find src fakes tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -176,6 +176,9 @@ def _twice(traces: Traces, chance: random.Random) -> Iterator[str]:
             )
         )
         yield f"{name}:kill:after:{step.label}+kill:{then}"
+    # Whoever was moved before the crash is looked at once more, which can be cut off too.
+    for then in ("after:Started.Revisit", "before:Finished.Revisit", "after:Finished.Revisit"):
+        yield f"good:kill:after:Started.Stop.ben+kill:{then}"
 
 
 def _asked(traces: Traces, chance: random.Random) -> Iterator[str]:

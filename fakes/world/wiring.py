@@ -53,6 +53,25 @@ def views(world: World) -> Views:
     )
 
 
+def interpreter(
+    seen: Views, limits: Limits | None = None, stop: Callable[[], bool] = never
+) -> Interpreter:
+    """The interpreter over these ports."""
+    return Interpreter(
+        builds=seen.builds,
+        selection=seen.selection,
+        services=seen.services,
+        states=seen.states,
+        gate=seen.gate,
+        pairing=seen.pairing,
+        verdicts=seen.verdicts,
+        switch=seen.switch,
+        clock=seen.clock,
+        limits=limits or Limits(),
+        stop=stop,
+    )
+
+
 def host(
     world: World,
     rules: Rules | None = None,
@@ -69,21 +88,9 @@ def host(
     faults; `observer` is told of every event, for checks after each step.
     """
     seen = views(world)
-    interpreter = Interpreter(
-        builds=seen.builds,
-        selection=seen.selection,
-        services=seen.services,
-        states=seen.states,
-        gate=seen.gate,
-        pairing=seen.pairing,
-        verdicts=seen.verdicts,
-        switch=seen.switch,
-        clock=seen.clock,
-        limits=limits or Limits(),
-        stop=stop,
-    )
+    performer = interpreter(seen, limits, stop)
     engine = Engine(
-        perform=wrap(interpreter) if wrap is not None else interpreter,
+        perform=wrap(performer) if wrap is not None else performer,
         journal=journal if journal is not None else world.journal,
         clock=seen.clock,
         observer=observer if observer is not None else plain.Observer(),
@@ -91,7 +98,7 @@ def host(
     )
     return Host(
         engine=engine,
-        perform=interpreter,
+        perform=performer,
         registry=seen.registry,
         people=seen.people,
         choices=seen.choices,

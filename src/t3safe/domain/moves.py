@@ -355,7 +355,7 @@ def _failed_forward(move: Move, step: Step, fault: Fault, reason: str) -> Move:
         return settle(move, Status.DEFERRED, f"cannot tell whether there is work: {reason}")
     if step is Step.INSPECT:
         return settle(move, Status.DEFERRED, reason)
-    return _not_paired(move, step, fault, reason)
+    return settle(move, Status.BROKEN_BEFORE, reason)
 
 
 def _not_paired(move: Move, step: Step, fault: Fault, reason: str) -> Move:
@@ -447,7 +447,7 @@ def _as_before(move: Move, facts: ev.Inspected) -> bool:
 
 def _old_schema(move: Move) -> SetLedger:
     """What the old build is known to know: the ledger that it left at rest."""
-    return move.rest.ledger if move.rest is not None else SetLedger()
+    return _rest(move).ledger
 
 
 def _start_what_fits(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Move:

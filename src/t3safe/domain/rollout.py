@@ -594,9 +594,8 @@ _BAD = (*_NEEDS, Status.ROLLED_BACK)
 
 
 def _over(rollout: Rollout) -> bool:
-    """Whether nobody new may be begun (rules 3 and 5)."""
-    last = rollout.moves[rollout.turn] if rollout.turn < len(rollout.moves) else None
-    return rollout.winding is not None or (last is not None and last.status in _BAD)
+    """Whether nobody new may be begun (rules 3 and 5); asked while somebody waits."""
+    return rollout.winding is not None or rollout.moves[rollout.turn].status in _BAD
 
 
 def _waiting_from(rollout: Rollout) -> int:

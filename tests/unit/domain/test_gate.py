@@ -386,6 +386,14 @@ def test_sign_ins_that_are_dropped_are_reported_and_not_fatal() -> None:
     assert preserved(tolerance=0.0, auth_sessions=0, auth_pairing_links=1) == expected
 
 
+def test_a_database_may_have_a_colon_in_its_name() -> None:
+    """The table is what stands behind the last one."""
+    before = {"copy:2.sqlite:auth_sessions": 4}
+    assert judge_preserved(PreservedFacts(before, {}, 0), 0.0).passed
+    before = {"auth_sessions:projection_threads": 4}
+    assert not judge_preserved(PreservedFacts(before, {}, 0), 0.0).passed
+
+
 def test_a_table_of_work_is_not_excused_by_a_name_that_ends_alike() -> None:
     """Only the whole name of a table makes it one of sign-ins."""
     before = {"state.sqlite:my_auth_sessions": 4}

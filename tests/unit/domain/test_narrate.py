@@ -410,3 +410,187 @@ def test_whoever_cannot_be_looked_at_again_is_no_failed_rollback(play: Play) -> 
 
     assert f"look at alice: cannot tell whether sign-in works on {NEW}: no answer" in lines[-1]
     assert not any("ROLLBACK FAILED" in line for line in story(book))
+
+
+def lines_of(effect: fx.Effect, answer: ev.Answer | None = None) -> list[tuple[Level, str]]:
+    """Give how loud the lines of an intent or of an answer are, and whom each is about."""
+    rollout: Rollout = changed(opened(plan("alice")), pending=effect)
+    event = ev.Started(1, effect, NOW) if answer is None else ev.Finished(1, answer, NOW)
+    return [(line.level, line.person) for line in tell(rollout, event, rollout)]
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        fx.SnapshotOnline("alice", "s"),
+        fx.Stop("alice"),
+        fx.SnapshotAtRest("alice", "s", OLD),
+        fx.Start("alice"),
+        fx.Verify("alice", NEW),
+        fx.Restore("alice", "s"),
+    ],
+)
+def test_progress_about_a_person_names_them(effect: fx.Effect) -> None:
+    """So that it can be shown in their row."""
+    assert lines_of(effect) == [(Level.PROGRESS, "alice")]
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        fx.Stage(NEW),
+        fx.Rehearse(NEW, subjects(alice="s")),
+        fx.Bake(("alice",), NEW, 600.0),
+        fx.Revisit(("alice",), NEW),
+    ],
+)
+def test_progress_about_nobody_in_particular_names_nobody(effect: fx.Effect) -> None:
+    """Where it is about a build, or about several people."""
+    assert lines_of(effect) == [(Level.PROGRESS, "")]
+
+
+BUILD_PASSED = Verdict(NEW, Ruling.PASSED)
+BUILD_REFUSED = Verdict(NEW, Ruling.REFUSED, ("why",))
+GATE_BROKEN = Verdict(NEW, Ruling.BROKEN, ("why",))
+
+
+@pytest.mark.parametrize(
+    ("effect", "answer", "level", "person"),
+    [
+        (fx.Stage(NEW), build_fault("wrong bin"), Level.WARNING, ""),
+        (fx.RecordVerdict(BUILD_PASSED), DONE, Level.INFO, ""),
+        (fx.RecordVerdict(BUILD_REFUSED), DONE, Level.WARNING, ""),
+        (fx.RecordVerdict(GATE_BROKEN), DONE, Level.ALERT, ""),
+        (fx.SnapshotAtRest("alice", "s", OLD), snapshot("s"), Level.INFO, "alice"),
+        (fx.Verify("alice", NEW), PAIRED, Level.INFO, "alice"),
+        (fx.Verify("alice", NEW), ev.NotPaired(Fault.BUILD, "no"), Level.WARNING, "alice"),
+        (fx.Quarantine("alice", "k", NEW, "s"), ev.Quarantined("k"), Level.WARNING, "alice"),
+        (fx.Promote(NEW, ()), DONE, Level.INFO, ""),
+        (fx.Freeze("look"), DONE, Level.ALERT, ""),
+    ],
+)
+def test_an_answer_is_as_loud_as_what_it_means(
+    effect: fx.Effect, answer: ev.Answer, level: Level, person: str
+) -> None:
+    """A fact, something to look at, something to get up for; and about whom."""
+    assert lines_of(effect, answer) == [(level, person)]
+
+
+def test_a_rehearsal_is_told_with_its_evidence_and_time() -> None:
+    """Whoever looks into it finds the folder, and whose copy it was."""
+    (empty, alice) = rehearsed("alice", failing=("alice",)).rehearsals
+    answer = ev.Rehearsed((changed(empty, seconds=2.25), changed(alice, evidence="/e")))
+    rollout = changed(opened(plan("alice")), pending=fx.Rehearse(NEW, subjects(alice="s")))
+
+    lines = tell(rollout, ev.Finished(1, answer, NOW), rollout)
+
+    assert [(line.level, str(line), line.person) for line in lines] == [
+        (Level.INFO, f"gate: {NEW} passed on the empty set (2.2 s)", ""),
+        (
+            Level.WARNING,
+            f"gate: {NEW} failed on alice: soak: it died; evidence: /e",
+            "alice",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("goal", "level", "text"),
+    [
+        (Goal.BACK, Level.ALERT, f"rolling back alice from {NEW} to {OLD}: because"),
+        (
+            Goal.CANCEL,
+            Level.WARNING,
+            f"giving up the move of alice, staying on {OLD}: because",
+        ),
+        (Goal.LAST_RESORT, Level.ALERT, "ROLLBACK FAILED for alice: because"),
+    ],
+)
+def test_a_way_that_turns_is_told(goal: Goal, level: Level, text: str) -> None:
+    """While it is under way: who, from where to where, and why."""
+    line = around(Status.MOVING, goal)
+
+    assert (line.level, str(line), line.person) == (level, text, "alice")
+
+
+def test_a_way_that_turns_forward_again_is_a_fact_about_that_person() -> None:
+    """Nothing is wrong with whoever is found on the new build."""
+    before = opened(plan("alice", kind=ev.Kind.BACK))
+    back = changed(before, moves=(changed(before.moves[0], goal=Goal.BACK),))
+    (line,) = tell(back, ev.Finished(1, DONE, NOW), before)
+
+    assert (line.level, line.person) == (Level.INFO, "alice")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "level"),
+    [
+        (ev.Kind.BACK, Status.MOVED, Level.INFO),
+        (ev.Kind.RUN, Status.MOVED, Level.INFO),
+        (ev.Kind.RUN, Status.ROLLED_BACK, Level.ALERT),
+        (ev.Kind.RUN, Status.ENVIRONMENT, Level.ALERT),
+        (ev.Kind.RUN, Status.NOT_RUNNING, Level.WARNING),
+    ],
+)
+def test_how_a_part_ended_is_as_loud_as_what_it_means(
+    kind: ev.Kind, status: Status, level: Level
+) -> None:
+    """Each about the person whose part it was."""
+    before = opened(plan("alice", kind=kind))
+    after = changed(before, moves=(changed(before.moves[0], status=status, reason="because"),))
+    (line,) = tell(before, ev.Finished(1, DONE, NOW), after)
+
+    assert (line.level, line.person) == (level, "alice")
+
+
+def test_whoever_was_moved_and_has_to_be_looked_at_is_an_alert() -> None:
+    """With the person, the reason and the command that shows the way back, and once."""
+    before = opened(plan("alice", "bob"))
+    moved = changed(before.moves[0], status=Status.MOVED, todo=())
+    lost = changed(moved, status=Status.NEEDS_HUMAN, reason="because")
+    then, now = (changed(before, moves=(move, before.moves[1])) for move in (moved, lost))
+    (line,) = tell(then, ev.Finished(1, DONE, NOW), now)
+
+    assert (line.level, line.person, line.alert) == (Level.ALERT, "alice", "")
+    assert str(line) == "look at alice: because; `t3safe rollback alice` shows the way back"
+
+
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [
+        (ev.Opened(plan("alice"), NOW), Level.INFO),
+        (ev.Opened(plan("alice", kind=ev.Kind.BACK), NOW), Level.INFO),
+        (ev.Resumed(NOW), Level.WARNING),
+        (ev.StopAsked(NOW, "SIGTERM"), Level.WARNING),
+    ],
+)
+def test_a_run_begins_as_a_fact_and_is_cut_off_as_a_warning(event: ev.Event, level: Level) -> None:
+    """About nobody in particular."""
+    (line,) = tell(None, event, opened(plan("alice")))
+
+    assert (line.level, line.person, line.alert) == (level, "", "")
+
+
+def test_a_frozen_host_is_an_alert() -> None:
+    """Under the word that the alert rules match."""
+    line = frozen_line("look first", "0.0.24")
+
+    assert (line.level, line.person, line.alert) == (Level.ALERT, "", "FROZEN")
+
+
+def test_everybody_who_goes_back_is_told() -> None:
+    """Each from where to where, in one line."""
+    back = plan("alice", "bob", kind=ev.Kind.BACK)
+    (line,) = tell(None, ev.Opened(back, NOW), opened(back))
+
+    assert str(line) == (
+        f"going back on purpose: alice from {OLD} to {NEW}, bob from {OLD} to {NEW}; back r1"
+    )
+
+
+def test_nobody_is_left_untold_where_two_rollouts_do_not_fit() -> None:
+    """Of two plans nothing can be told: that is a defect, and not half a line."""
+    alone, both = opened(plan("alice")), opened(plan("alice", "bob"))
+
+    with pytest.raises(ValueError, match="longer"):
+        tell(alone, ev.Finished(1, DONE, NOW), both)

@@ -84,8 +84,9 @@ def test_one_login_names_one_person_and_the_first_line_wins() -> None:
 
 def test_saying_the_same_again_is_no_problem() -> None:
     """One login under two domains, or a line twice, changes nothing and is nothing to mend."""
-    text = "alice@example.org=alice\nalice@example.net=alice\nalice = alice\n"
-    assert parse_user_map(text) == UserMap((Person("alice", ("alice",)),), ())
+    text = "alice@example.org=alice\nalice@example.net=alice\nalice = alice\nbob=bob\n"
+    people = (Person("alice", ("alice",)), Person("bob", ("bob",)))
+    assert parse_user_map(text) == UserMap(people, ())
 
 
 def test_root_may_be_a_login_but_never_a_person() -> None:

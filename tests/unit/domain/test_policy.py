@@ -83,12 +83,13 @@ def test_inside_the_window_the_way_is_open() -> None:
         (time(22), time(4), [time(22), time(0), time(3, 59)], [time(4), time(12), time(21, 59)]),
         (time(0), time(4), [time(0), time(3, 59)], [time(4), time(23, 59)]),
         (time(22), time(0), [time(22), time(23, 59)], [time(0), time(21, 59)]),
+        (time(5), time(5), [], [time(0), time(4, 59), time(5), time(5, 1)]),
     ],
 )
 def test_a_window_admits_from_its_opening_to_before_its_closing(
     opens: time, closes: time, inside: list[time], outside: list[time]
 ) -> None:
-    """Also where it spans midnight."""
+    """Also where it spans midnight; one that closes as it opens never is."""
     window = Window(opens, closes)
     assert all(window.admits(now) for now in inside)
     assert not any(window.admits(now) for now in outside)
@@ -288,7 +289,10 @@ def test_the_host_is_not_led_below_what_was_promoted() -> None:
     why, reason = told(choose(Policy(), host, Offer(V567), NOW))
 
     assert why is No.REFUSED
-    assert f"{V567} is NOT newer than {V571}, which was promoted: no downgrade" in reason
+    assert reason == (
+        f"{V567} is NOT newer than {V571}, which was promoted: no downgrade; "
+        f"`t3safe pin {V567}` goes there on purpose"
+    )
     pinned = choose(Policy(pin=V567), host, None, NOW)
     assert isinstance(pinned, Go)
     assert (pinned.candidate, pinned.people) == (V567, ("bob",))
@@ -405,6 +409,20 @@ def test_incident_version_sort_is_not_semver() -> None:
     why, reason = told(choose(Policy(pin=nightly), host, None, NOW))
     assert why is No.REFUSED
     assert "no downgrade" in reason
+
+
+def test_everybody_who_cannot_be_moved_is_told() -> None:
+    """Each with what keeps them where they are, and the command for it."""
+    host = standing(alice=V571, bob=STABLE25)
+    why, reason = told(choose(Policy(pin=V497), host, None, NOW))
+    assert why is No.REFUSED
+    assert reason == (
+        f"nobody can be moved to {V497} ("
+        f"alice: {V497} is NOT newer than {V571}: no downgrade; "
+        f"`t3safe rollback alice --to {V497}` goes back on purpose; "
+        f"bob: {V497} is NOT newer than {STABLE25}: no downgrade; "
+        f"`t3safe rollback bob --to {V497}` goes back on purpose)"
+    )
 
 
 def test_incident_desktop_only_report() -> None:

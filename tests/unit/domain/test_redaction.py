@@ -136,3 +136,9 @@ def test_a_secret_does_not_pass_as_a_time(word: str) -> None:
 def test_hostile_text_costs_no_more_than_its_length(unit: str) -> None:
     """A quarter of a megabyte made to be walked again and again is done within the time limit."""
     assert redact(unit * (250_000 // len(unit)))
+
+
+@pytest.mark.parametrize("user", ["u", "u" * 256])
+def test_a_user_in_a_url_is_hidden_up_to_the_length_that_is_looked_at(user: str) -> None:
+    """The limit keeps the time linear; no real one is longer."""
+    assert redact(f"http://{user}@host/path") == "http://[redacted]@host/path"

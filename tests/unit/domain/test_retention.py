@@ -49,6 +49,7 @@ def test_a_pinned_snapshot_stays_and_counts() -> None:
     """A rollback point in use takes its place from the limits of the others."""
     found = (stored("a", 1), stored("b", 2), stored("c", 3), stored("d", 4))
     assert prune(*found, pinned=("a",), keep=2) == ("b", "c")
+    assert prune(*found, pinned=("a",), keep=3) == ("b",)
     assert prune(*found, pinned=("a",), bytes_max=20) == ("b", "c")
     assert prune(*found, pinned=("a", "b", "c"), keep=1) == ()
 

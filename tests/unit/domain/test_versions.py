@@ -207,6 +207,8 @@ def test_an_invalid_version_is_a_value_error() -> None:
         ("0.0.28-nightly.20260615.x567", Channel.OTHER, None),
         ("0.0.28-Nightly.20260615.567", Channel.OTHER, None),
         ("0.0.28-xnightly.20260615.567", Channel.OTHER, None),
+        ("0.0.28-x-nightly.20260615.567", Channel.OTHER, None),
+        ("0.0.28-x-alpha.1", Channel.OTHER, None),
         ("0.0.28-alpha", Channel.OTHER, None),
         ("0.0.28-alpha.x", Channel.OTHER, None),
         ("0.0.28-alpha.1.2", Channel.OTHER, None),

@@ -1,0 +1,1 @@
+"""Mutation testing of the core: what runs it, and the mutants that are let live."""
