@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_docker.plugin import Services
 
-from tests.e2e.realhost.machine import DOCKER, OLD, PEOPLE, Machine, project, published
+from tests.e2e.realhost.machine import DOCKER, NEW, OLD, PEOPLE, Machine, project, published
 
 ROOT = Path(__file__).parents[3]
 EVERYBODY = ("ann", "ben", "cat", "wizard")

@@ -72,7 +72,9 @@ class Machine:
             [DOCKER, "exec", "-i", *options, self.container, *words],
             input=given,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            # A person's files may hold anything.
+            errors="replace",
             timeout=110,
             check=False,
         )
