@@ -1,0 +1,151 @@
+"""Commands that timers call, and those that take a host over and give it back."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import click
+
+from t3safe.bootstrap import rehearsal_only
+from t3safe.domain import events as ev
+from t3safe.domain.narrate import Level, Line
+from t3safe.domain.policy import No, Stay
+from t3safe.domain.versions import Version
+from t3safe.entrypoints.common import (
+    VERSION,
+    App,
+    as_json_option,
+    ask,
+    leave,
+    wait_option,
+    yes_option,
+)
+from t3safe.operations import Result
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only rehearse the candidate, on copies.")
+@wait_option
+@as_json_option
+@click.pass_obj
+def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
+    """Move everybody who is idle to the newest build that passes the gate."""
+    if dry_run or app.settings.dry_run:
+        _dry_run(app, wait, as_json=as_json)
+    with app.acting("run", wait, aside=as_json) as wired:
+        result = wired.host.run()
+        leave(wired, result, as_json=as_json)
+
+
+def _dry_run(app: App, wait: float, *, as_json: bool) -> NoReturn:
+    """Rehearse tonight's candidate in a throwaway store; the host is only read."""
+    with (
+        app.acting("run", wait, aside=as_json) as wired,
+        rehearsal_only(app.settings, wired) as trial,
+    ):
+        choice, warnings = wired.host.candidate(wired.host.survey(mend=False))
+        if isinstance(choice, Stay):
+            stay = Result(None, choice.reason, stayed=choice.why, warnings=warnings)
+            leave(wired, stay, as_json=as_json)
+        result = trial.host.check(choice.candidate)
+        verb = "PASSED" if result.outcome is ev.Outcome.PASSED else "FAILED"
+        text = f"DRY RUN: {choice.candidate} {verb} the gate; nobody was touched"
+        trial.say(Line(Level.INFO, text))
+        leave(trial, result, as_json=as_json)
+
+
+@click.command()
+@wait_option
+@as_json_option
+@click.pass_obj
+def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
+    """Move people who were deferred and are idle now."""
+    with app.acting("drain", wait, aside=as_json) as wired:
+        leave(wired, wired.host.drain(), as_json=as_json)
+
+
+@click.command()
+@click.option("--boot", is_flag=True, help="Before the serves start: touch no serve.")
+@wait_option
+@as_json_option
+@click.pass_obj
+def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
+    """Settle whoever an interrupted run left in transition."""
+    with app.acting("run", wait, aside=as_json) as wired:
+        result = wired.host.recover(boot=boot)
+        nothing = Result(None, "nothing is unfinished", stayed=No.NOTHING)
+        leave(wired, result or nothing, as_json=as_json)
+
+
+@click.command()
+@click.argument("build", metavar="VERSION", type=VERSION)
+@wait_option
+@as_json_option
+@click.pass_obj
+def check(app: App, build: Version, wait: float, *, as_json: bool) -> NoReturn:
+    """Run a build through the gate on a copy of everybody's state; touch nobody."""
+    with app.acting("run", wait, aside=as_json) as wired:
+        leave(wired, wired.host.check(build), as_json=as_json)
+
+
+@click.command()
+@click.argument("build", metavar="VERSION", type=VERSION)
+@wait_option
+@click.pass_obj
+def adopt(app: App, build: Version, wait: float) -> None:
+    """Take over a host on which everybody runs VERSION; restart nobody."""
+    with app.acting("run", wait) as wired:
+        done = wired.adopt(build)
+    for line in done:
+        click.echo(line)
+    click.echo("serves that run go on as they are; the next run moves them when they are idle")
+
+
+@click.command()
+@click.option("--to", "build", type=VERSION, help="The build to leave (default: everybody's).")
+@yes_option
+@click.pass_obj
+def eject(app: App, build: Version | None, *, yes: bool) -> None:
+    """Give the host back to one global t3; restart nobody."""
+    ask("give this host back to one global t3, which any installer may replace?", yes=yes)
+    with app.acting("run") as wired:
+        done = wired.eject(build)
+    for line in done:
+        click.echo(line)
+    click.echo("`t3safe units remove` takes the timers away; builds and snapshots stay")
+
+
+@click.group()
+def units() -> None:
+    """t3safe's own units of systemd, and the users that it needs."""
+
+
+@units.command("show")
+@click.pass_obj
+def units_show(app: App) -> None:
+    """Show what `install` writes."""
+    with app.host("run") as wired:
+        files = wired.units().files()
+    for path, text in files:
+        click.echo(f"# {path}\n{text}")
+
+
+@units.command("install")
+@click.pass_obj
+def units_install(app: App) -> None:
+    """Make the users, write the units, enable the timers; start nothing."""
+    with app.acting("run") as wired:
+        done = wired.units().install()
+    for line in done or ("nothing changed",):
+        click.echo(line)
+    click.echo("the timers start with the next boot, or now: systemctl start t3-autoupdate.timer")
+
+
+@units.command("remove")
+@click.pass_obj
+def units_remove(app: App) -> None:
+    """Stop the timers and take the units away; users, builds and snapshots stay."""
+    with app.acting("run") as wired:
+        done = wired.units().remove()
+    for line in done or ("nothing was installed",):
+        click.echo(line)

@@ -1,0 +1,172 @@
+"""What the commands of the command line share: the settings, the wired host, options, endings."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from attrs import define, field
+
+from t3safe.bootstrap import Live, live
+from t3safe.configuration import Settings
+from t3safe.domain.errors import JournalError
+from t3safe.domain.narrate import Level, Line, frozen_line
+from t3safe.domain.policy import No
+from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.entrypoints import terminal
+from t3safe.entrypoints.exits import Exit, exit_of
+from t3safe.entrypoints.settings import load
+from t3safe.operations import Result
+
+
+class VersionType(click.ParamType[Version]):
+    """A version of t3, as npm prints it."""
+
+    name = "version"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Version:
+        """Read the version, or end with usage."""
+        if isinstance(value, Version):
+            return value
+        try:
+            return Version.parse(str(value))
+        except InvalidVersion as error:
+            self.fail(str(error), param, ctx)
+
+
+VERSION = VersionType()
+
+
+@define
+class _StopFlag:
+    """Set by SIGTERM and SIGINT: the run ends at the next safe point."""
+
+    raised: bool = False
+
+    def __call__(self) -> bool:
+        return self.raised
+
+    def install(self) -> None:
+        """Take the two signals over; a second one changes nothing."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._raise)
+
+    def _raise(self, *_: object) -> None:
+        self.raised = True
+
+
+@define
+class App:
+    """What every command shares: the settings, read on first use."""
+
+    file: Path | None
+    quiet: bool
+    _settings: Settings | None = field(default=None, init=False)
+    stop: _StopFlag = field(factory=_StopFlag, init=False)
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration.  Raises SettingsError."""
+        if self._settings is None:
+            self._settings = load(self.file, os.environ)
+        return self._settings
+
+    @contextmanager
+    def host(self, command: str, *, aside: bool = False) -> Iterator[Live]:
+        """Wire the host for a command that only looks; `aside` keeps standard output free."""
+        with terminal.chosen_sink(quiet=self.quiet, aside=aside) as sink:
+            yield live(self.settings, command, sink, self.stop)
+
+    @contextmanager
+    def acting(self, command: str, wait: float = 0.0, *, aside: bool = False) -> Iterator[Live]:
+        """Wire the host for a command that acts: it holds the lock and can be asked to stop.
+
+        Where the journal fails, whoever is left in transition is named.
+        """
+        self.stop.install()
+        with self.host(command, aside=aside) as wired, wired.locked(wait):
+            try:
+                yield wired
+            except JournalError as error:
+                between = wired.teller.between
+                whom = f"; {between} is in transition until then" if between else ""
+                raise JournalError(f"{error}{whom}") from error
+
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+wait_option = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait so long for another t3safe to end, instead of saying that it is locked.",
+)
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+force_option = click.option("--force", is_flag=True, help="Also while the person is busy.")
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Have a question confirmed, or end with usage."""
+    if not terminal.confirmed(question, click.confirm, yes=yes):
+        raise click.UsageError("not confirmed; `--yes` confirms without a terminal")
+
+
+def who() -> str:
+    """Tell who is at the keyboard, behind sudo too."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
+
+
+def note(reason: str) -> str:
+    """Give a reason with who gave it."""
+    return f"{reason} (by {who()})" if reason else f"by {who()}"
+
+
+def holding(wired: Live) -> str:
+    """Name the build at which the host is held."""
+    return str(wired.host.perform.selection.last_good() or "what everybody runs")
+
+
+def leave(wired: Live, result: Result, *, as_json: bool) -> NoReturn:
+    """Say how it ended and leave with the status that says the same."""
+    status = exit_of(result)
+    for warning in result.warnings:
+        wired.say(Line(Level.WARNING, warning))
+    if result.stayed is No.FROZEN:
+        wired.say(frozen_line(result.reason, holding(wired)))
+    elif result.rollout is None or result.outcome is None:
+        wired.say(Line(Level.INFO, result.reason))
+    if as_json:
+        terminal.print_json("result", _result_body(result, status))
+    sys.exit(status)
+
+
+def _result_body(result: Result, status: Exit) -> dict[str, Any]:
+    moves = result.rollout.moves if result.rollout is not None else ()
+    return {
+        "outcome": result.outcome.value if result.outcome else str(result.stayed or ""),
+        "reason": result.reason,
+        "run": result.run,
+        "exit": int(status),
+        "warnings": list(result.warnings),
+        "people": {
+            move.person: {"status": move.status.value, "reason": move.reason} for move in moves
+        },
+    }
+
+
+def known_person(wired: Live, person: str) -> None:
+    """End with usage where the user map has no such person."""
+    people, _ = wired.host.everybody()
+    if person not in people:
+        message = f"no person {person!r} in the user map; these are: {', '.join(people)}"
+        raise click.UsageError(message)

@@ -1,0 +1,78 @@
+"""Commands by which a person decides: freeze, pin, hold, and their undoing."""
+
+from __future__ import annotations
+
+import click
+
+from t3safe.domain.narrate import frozen_line
+from t3safe.domain.versions import Version
+from t3safe.entrypoints.common import (
+    VERSION,
+    App,
+    holding,
+    note,
+    who,
+)
+
+
+@click.command()
+@click.argument("reason", default="by hand")
+@click.pass_obj
+def freeze(app: App, reason: str) -> None:
+    """Let no run act until `thaw`."""
+    with app.acting("run") as wired:
+        wired.host.perform.switch.freeze(f"{who()}: {reason}")
+        wired.say(frozen_line(wired.host.perform.switch.frozen(), holding(wired)))
+
+
+@click.command()
+@click.pass_obj
+def thaw(app: App) -> None:
+    """Let runs act again."""
+    with app.acting("run") as wired:
+        was = wired.host.perform.switch.thaw()
+    click.echo("thawed" if was else "was not frozen")
+
+
+@click.command()
+@click.argument("build", metavar="VERSION", type=VERSION)
+@click.option("--reason", default="", help="Why, for whoever looks next.")
+@click.pass_obj
+def pin(app: App, build: Version, reason: str) -> None:
+    """Make one version the target of every run."""
+    with app.acting("run") as wired:
+        wired.host.choices.pin(build, note(reason))
+    click.echo(f"pinned {build}; `t3safe run` goes there, `t3safe unpin` follows the track again")
+
+
+@click.command()
+@click.pass_obj
+def unpin(app: App) -> None:
+    """Follow the track again."""
+    with app.acting("run") as wired:
+        was = wired.host.choices.unpin()
+    click.echo("unpinned" if was else "was not pinned")
+
+
+@click.command()
+@click.argument("build", metavar="VERSION", type=VERSION)
+@click.option("--reason", default="", help="Why, for whoever looks next.")
+@click.pass_obj
+def hold(app: App, build: Version, reason: str) -> None:
+    """Never take this version."""
+    with app.acting("run") as wired:
+        wired.host.choices.hold(build, note(reason))
+    click.echo(f"held {build}; `t3safe allow {build}` lets it be taken again")
+
+
+@click.command()
+@click.argument("build", metavar="VERSION", type=VERSION)
+@click.pass_obj
+def allow(app: App, build: Version) -> None:
+    """Let a held or refused version be tried again."""
+    with app.acting("run") as wired:
+        held = wired.host.choices.release(build)
+        refused = wired.host.perform.verdicts.allow(build)
+    click.echo(
+        f"{build} may be tried again" if held or refused else f"nothing held against {build}"
+    )
