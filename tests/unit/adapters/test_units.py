@@ -160,3 +160,11 @@ def test_refusal_of_systemd_names_what_could_not_be_done(units: Units, calls: Pa
     (calls.parent / "refuse").touch()
     with pytest.raises(ServiceError, match="cannot make the users: not permitted; it needs root"):
         units.install()
+
+
+def test_serve_is_ordered_after_recovery_and_never_starts_one(units: Units) -> None:
+    """With `Wants=` each start of a serve would start a recovery, in the middle of a run too."""
+    unit = read(units, "10-t3safe.conf")["Unit"]
+    assert unit["After"] == "t3safe-recover.service"
+    assert "Wants" not in unit
+    assert "Requires" not in unit
