@@ -31,6 +31,7 @@ from t3safe.adapters.gate import Cells, Sandbox, SandboxGate, choose_sandbox
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.people import UserMapPeople
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress
+from t3safe.adapters.registry.question import Patience
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.services import ProcessServices, SystemdServices
 from t3safe.adapters.statesets import LocalStateSets, WorkerCells
@@ -171,9 +172,20 @@ class Live:
             raise NoWayBackError(message)
         return measured.schema
 
+    def brief(self) -> Host:
+        """Give the host with a registry that is waited for a few seconds only: to look."""
+        address = _address(self.settings)
+        address.timeout = _BRIEF_SECONDS
+        return evolve(self.host, registry=NpmRegistry(address, _BRIEF))
+
     def units(self) -> Units:
         """Give the units that this host's settings make."""
         return _units(self.settings)
+
+
+_BRIEF_SECONDS = 5.0
+_BRIEF = Patience(connect=2.0, read=3.0, attempts=1, total=_BRIEF_SECONDS)
+"""A person looks on; what the registry says is only a part of what they asked for."""
 
 
 def _common(chosen: Mapping[str, Version | None]) -> Version:

@@ -14,7 +14,9 @@ from attrs import field, frozen
 
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError
+from t3safe.domain.outlook import Offered, days_behind, next_run
 from t3safe.domain.ports import RunRecord
+from t3safe.domain.versions import Version
 from t3safe.operations import Deferral, Host
 
 _T = TypeVar("_T")
@@ -36,12 +38,18 @@ class _Reader:
 
 @frozen
 class PersonStatus:
-    """One person: `build` is empty while fenced, `problem` says what could not be read."""
+    """One person: `build` is empty while fenced, `problem` says what could not be read.
+
+    `started` is since when the serve runs (UTC), None where it does not or nobody tells.
+    `days_behind` is by the days in the versions, None where they or the registry do not tell.
+    """
 
     person: str
     build: str
     fenced: bool
     running: bool
+    started: datetime | None
+    days_behind: int | None
     readiness: str
     why: str
     ledger: int | None
@@ -54,7 +62,11 @@ class PersonStatus:
 
 @frozen
 class HostStatus:
-    """The host as a whole; texts are empty where there is nothing to say."""
+    """The host as a whole; texts are empty where there is nothing to say.
+
+    `newest` is where the registry's tag points, empty where it was not asked (frozen, pinned) or
+    did not answer; `newest_trouble` then says why.  `days_behind` is that of last-good.
+    """
 
     people: tuple[PersonStatus, ...]
     frozen: str
@@ -71,6 +83,10 @@ class HostStatus:
     last_outcome: str
     last_reason: str
     last_closed: datetime | None
+    newest: str
+    newest_trouble: str
+    days_behind: int | None
+    next_run: str
     problems: tuple[str, ...]
 
 
@@ -85,15 +101,19 @@ def host_status(host: Host) -> HostStatus:
     refused = told(lambda: host.perform.verdicts.refused(host.perform.gate.fingerprint())) or ()
     policy_pin = host.rules.policy.pin
     unfinished = told(host.engine.journal.unfinished)
+    frozen = told(host.perform.switch.frozen) or ""
+    offered = Offered(trouble="frozen") if frozen else _offered(host)
+    newest = offered.offer.tag if offered.offer is not None else None
+    last_good = told(selection.last_good)
     return HostStatus(
-        people=tuple(person_status(host, name, deferrals.get(name)) for name in people),
-        frozen=told(host.perform.switch.frozen) or "",
+        people=tuple(person_status(host, name, deferrals.get(name), newest) for name in people),
+        frozen=frozen,
         pin=str(policy_pin or (chosen and chosen.pin) or ""),
         pin_note="by configuration" if policy_pin else (chosen.pin_note if chosen else ""),
         held=tuple((str(version), note) for version, note in (chosen.held if chosen else ())),
         refused=tuple((str(version), why) for version, why in refused),
         default=str(told(selection.default) or ""),
-        last_good=str(told(selection.last_good) or ""),
+        last_good=str(last_good or ""),
         previous_good=str(told(selection.previous_good) or ""),
         builds=tuple(str(build) for build in told(host.perform.builds.present) or ()),
         unfinished=unfinished or "",
@@ -101,8 +121,31 @@ def host_status(host: Host) -> HostStatus:
         last_outcome=_outcome(last),
         last_reason=last.ended.reason if last and last.ended else "",
         last_closed=last.closed if last else None,
+        newest=str(newest or ""),
+        newest_trouble=offered.trouble,
+        days_behind=days_behind(last_good, newest),
+        next_run=told(lambda: _next_run(host, people, offered, unfinished=bool(unfinished)))
+        or "cannot be told: see what could not be read",
         problems=tuple(told.problems),
     )
+
+
+def _offered(host: Host) -> Offered:
+    """Ask the registry; that it does not answer is no trouble of this host."""
+    try:
+        policy = host.policy()
+        if policy.pin is not None:
+            return Offered(trouble="pinned: tracking is off")
+        history = bool(policy.age_min or policy.held)
+        return Offered(host.registry.offer(policy.track, history=history))
+    except PortError as error:
+        return Offered(trouble=str(error))
+
+
+def _next_run(host: Host, people: tuple[str, ...], offered: Offered, *, unfinished: bool) -> str:
+    local = host.engine.clock.now().astimezone()
+    standing = host.standing(people)
+    return next_run(host.policy(), standing, offered, local, unfinished=unfinished)
 
 
 def _outcome(record: RunRecord | None) -> str:
@@ -111,7 +154,9 @@ def _outcome(record: RunRecord | None) -> str:
     return record.ended.outcome.value if record.ended else "unfinished"
 
 
-def person_status(host: Host, person: str, deferral: Deferral | None) -> PersonStatus:
+def person_status(
+    host: Host, person: str, deferral: Deferral | None, newest: Version | None
+) -> PersonStatus:
     """Look at one person; what cannot be read is named in `problem`."""
     told = _Reader()
     perform = host.perform
@@ -126,6 +171,8 @@ def person_status(host: Host, person: str, deferral: Deferral | None) -> PersonS
         build=str(selected.build) if selected and selected.build else "",
         fenced=bool(selected and selected.fenced),
         running=bool(status and status.running),
+        started=status.started if status else None,
+        days_behind=days_behind(selected.build if selected else None, newest),
         readiness=assessed.readiness.value,
         why=assessed.reason,
         ledger=ledger.level if ledger is not None else None,

@@ -140,6 +140,23 @@ def test_a_dry_run_rehearses_and_changes_nothing(calm: EmbeddedHost) -> None:
     assert json.loads(calm.t3safe("history", "--json").out)["history"] == []
 
 
+def test_status_tells_what_is_offered_and_what_the_next_run_would_do(calm: EmbeddedHost) -> None:
+    """Behind, frozen and without a registry each read so; looking changes nothing and ends well."""
+    body = json.loads(calm.t3safe("status", "--json").out)["status"]
+    assert (body["newest"], body["days_behind"]) == (NEW.version, 6)
+    assert body["next_run"].startswith(f"rehearses {NEW.version}, then moves ann, ben")
+    assert all(person["started"] and person["days_behind"] == 6 for person in body["people"])
+    calm.registry.down()
+    said = calm.t3safe("status")
+    assert said.status == Exit.OK
+    assert "cannot be told: " in said.out
+    assert "not known: " in said.out
+    calm.freeze_file.touch()
+    body = json.loads(calm.t3safe("status", "--json").out)["status"]
+    assert (body["newest"], body["newest_trouble"]) == ("", "frozen")
+    assert body["next_run"].startswith("nothing: frozen")
+
+
 def test_freezing_stops_every_run_and_is_said_on_each(calm: EmbeddedHost) -> None:
     """FROZEN is said on every run, with why and with how to go on."""
     assert calm.t3safe("freeze", "demo week").status == Exit.OK

@@ -27,7 +27,7 @@ def status(app: App, *, as_json: bool) -> None:
     from t3safe.overview import host_status  # noqa: PLC0415 - not on a timer's way
 
     with app.host("run") as wired:
-        found = host_status(wired.host)
+        found = host_status(wired.brief())
     if as_json:
         terminal.print_json("status", attrs.asdict(found))
     else:

@@ -103,6 +103,8 @@ def print_status(status: HostStatus) -> None:
 def _host_lines(status: HostStatus) -> Iterator[tuple[str, str]]:
     yield "last-good", status.last_good or "none yet"
     yield "default", status.default or "none yet"
+    yield "newest", _newest(status)
+    yield "next run", status.next_run
     if status.frozen:
         yield "FROZEN", status.frozen
     if status.pin:
@@ -117,19 +119,36 @@ def _host_lines(status: HostStatus) -> Iterator[tuple[str, str]]:
         yield "last run", f"{status.last_run}: {status.last_outcome}: {status.last_reason}"
 
 
-_PERSON_COLUMNS = ("person", "build", "ledger", "serve", "state", "deferred since", "snapshots")
+def _newest(status: HostStatus) -> str:
+    if not status.newest:
+        return f"not known: {status.newest_trouble}"
+    lag = f"; last-good is {status.days_behind} days behind" if status.days_behind else ""
+    return f"{status.newest}{lag}"
+
+
+_PERSON_COLUMNS = (
+    *("person", "build", "days behind", "ledger", "serve"),
+    *("state", "deferred since", "snapshots"),
+)
 
 
 def _person_row(person: PersonStatus) -> tuple[str, ...]:
     return (
         person.person,
         "fenced" if person.fenced else person.build,
+        "" if person.days_behind is None else str(person.days_behind),
         "?" if person.ledger is None else str(person.ledger),
-        "running" if person.running else "stopped",
+        _serve(person),
         f"{person.readiness}: {person.why}" if person.why else person.readiness,
         _day(person.deferred_since),
         f"{person.snapshots} ({_size(person.snapshot_bytes)})",
     )
+
+
+def _serve(person: PersonStatus) -> str:
+    if not person.running:
+        return "stopped"
+    return f"since {_day(person.started)}" if person.started is not None else "running"
 
 
 def _day(moment: datetime | None) -> str:

@@ -1,0 +1,58 @@
+"""What lies ahead of the host, from what can be seen now: for whoever asks before anything is done.
+
+Rules:
+
+1. Nothing here decides: the next run asks `policy` itself, with what the registry says by then.
+2. What is not known is said to be unknown.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import frozen
+
+from t3safe.domain.policy import Go, Offer, Policy, Standing, Stay, choose, closed
+from t3safe.domain.versions import Version
+
+
+@frozen
+class Offered:
+    """What the registry offers; None where it did not answer, and then `trouble` says why."""
+
+    offer: Offer | None = None
+    trouble: str = ""
+
+
+def days_behind(present: Version | None, newest: Version | None) -> int | None:
+    """How many days a build lags; None where either does not tell its day."""
+    here = present.published_on if present is not None else None
+    there = newest.published_on if newest is not None else None
+    if here is None or there is None:
+        return None
+    return max(0, (there - here).days)
+
+
+def next_run(
+    policy: Policy, standing: Standing, offered: Offered, local: datetime, *, unfinished: bool
+) -> str:
+    """Say what a run would do if it began now; `local` is the host's time (rules 1 and 2)."""
+    if unfinished:
+        return "settles what an interrupted run left, first of all"
+    shut = closed(policy, standing, local)
+    if shut is not None:
+        return f"nothing: {_frozen(shut, standing)}"
+    if offered.offer is None and policy.pin is None:
+        return f"cannot be told: {offered.trouble or 'the registry was not asked'}"
+    choice = choose(policy, standing, offered.offer, local)
+    if isinstance(choice, Stay):
+        return f"nothing: {choice.reason}"
+    return _going(choice)
+
+
+def _frozen(shut: Stay, standing: Standing) -> str:
+    return f"frozen ({standing.frozen})" if standing.frozen else shut.reason
+
+
+def _going(choice: Go) -> str:
+    return f"rehearses {choice.candidate}, then moves {', '.join(choice.people)} as they are idle"
