@@ -160,3 +160,29 @@ def test_refusal_of_systemd_names_what_could_not_be_done(units: Units, calls: Pa
     (calls.parent / "refuse").touch()
     with pytest.raises(ServiceError, match="cannot make the users: not permitted; it needs root"):
         units.install()
+
+
+def test_a_look_tells_what_is_missing_changed_disabled_and_persistent(
+    units: Units, calls: Path
+) -> None:
+    """What `install` writes is compared with what is there; installing mends the files."""
+    tool = calls.parent / "bin" / "systemctl"
+    plain = tool.read_text()
+    tool.write_text(f"{plain}echo UnitFileState=disabled\necho Persistent=yes\n")
+    before = units.look()
+    assert len(before.missing) == len(units.files())
+    assert before.disabled == before.persistent
+    assert len(before.disabled) == 3
+
+    units.install()
+    changed, _ = units.files()[-1]
+    changed.write_text("[Unit]\n")
+    assert units.look().changed == (str(changed),)
+
+    units.install()
+    tool.write_text(f"{plain}echo UnitFileState=enabled\necho Persistent=no\n")
+    mended = units.look()
+    assert (mended.missing, mended.changed, mended.disabled, mended.persistent) == ((), (), (), ())
+    (calls.parent / "refuse").touch()
+    with pytest.raises(ServiceError, match="cannot look at"):
+        units.look()
