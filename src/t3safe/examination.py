@@ -1,4 +1,6 @@
-"""Looks at a wired host and has `domain.doctor` conclude; nothing is changed and nobody is asked.
+"""Looks at a wired host and has `domain.doctor` conclude; of the host nothing is changed.
+
+Where the registry is gets remembered, as by every command; no journal is made where there is none.
 
 A part that cannot be looked at is a finding of its own; the rest is looked at all the same.
 """
@@ -18,7 +20,7 @@ from t3safe.bootstrap import Live
 from t3safe.configuration import Manager
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
-from t3safe.domain.errors import PortError
+from t3safe.domain.errors import PeopleError, PortError
 
 _PATIENCE = 5.0
 """Seconds for one answer of the dispatch or of a serve."""
@@ -55,7 +57,9 @@ class Examination:
             Check.SNAPSHOTS: self._snapshots,
             Check.FOLDERS: self._folders,
         }
-        return tuple(found for check in Check for found in _looked(check, looks[check]))
+        # Folders first: what later looks remember there must not hide that one was missing.
+        seen = {check: _looked(check, looks[check]) for check in reversed(Check)}
+        return tuple(found for check in Check for found in seen[check])
 
     # Programs.
 
@@ -148,7 +152,11 @@ class Examination:
     # People.
 
     def _user_map(self) -> Iterator[Finding]:
-        people, problems = self.wired.host.everybody()
+        try:
+            people, problems = self.wired.host.everybody()
+        except PeopleError as error:
+            yield doctor.judge_no_map(str(error), str(self.wired.settings.user_map))
+            return
         told = tuple(str(problem) for problem in problems)
         yield from doctor.judge_map(len(people), told, str(self.wired.settings.user_map))
 
@@ -196,7 +204,7 @@ class Examination:
 
     def _clock(self) -> Iterator[Finding]:
         host = self.wired.host
-        newest = next(iter(host.engine.journal.runs()), None)
+        newest = next(iter(host.engine.journal.runs()), None) if self._begun else None
         last = (newest.closed or newest.opened) if newest is not None else None
         days = [build.published_on for build in host.perform.builds.present()]
         published = max((day for day in days if day is not None), default=None)
@@ -204,6 +212,9 @@ class Examination:
 
     def _journal(self) -> Iterator[Finding]:
         journal, trouble = self.wired.journal, ""
+        if not self._begun:
+            yield doctor.ok(Check.JOURNAL, f"{journal.path}: none yet; the first run makes it")
+            return
         try:
             trouble = journal.complaint()
         except PortError as error:
@@ -211,7 +222,13 @@ class Examination:
         yield doctor.judge_journal(str(journal.path), trouble)
 
     def _unfinished(self) -> Iterator[Finding]:
-        yield doctor.judge_unfinished(self.wired.journal.unfinished() or "")
+        run = self.wired.journal.unfinished() if self._begun else None
+        yield doctor.judge_unfinished(run or "")
+
+    @property
+    def _begun(self) -> bool:
+        """Whether there is a journal; to ask one that is not there would make it."""
+        return self.wired.journal.path.exists()
 
     def _folders(self) -> Iterator[Finding]:
         settings = self.wired.settings

@@ -23,6 +23,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     with EmbeddedHost(tmp_path_factory.mktemp("host"), people) as made:
         made.adopt(OLD)
         assert made.t3safe("snapshot", "ann").status == Exit.OK
+        assert made.t3safe("history").status == Exit.OK, "it makes the journal"
         yield made
 
 
@@ -115,12 +116,26 @@ def test_a_broken_journal_hides_nothing_else(host: EmbeddedHost) -> None:
 
 
 def test_a_host_without_a_usable_user_map_is_told_of(host: EmbeddedHost, tmp_path: Path) -> None:
-    """Nobody can tell how people stand: unknown, and a status of its own."""
+    """The map is the problem, and how people stand is unknown."""
     text = host.user_map.read_text()
     host.user_map.unlink()
     status, found = levels(host)
-    assert status == Exit.LATER
+    assert status == Exit.NEEDS_HUMAN
+    assert found.pop("user-map") == "problem"
     assert set(found.values()) == {"unknown"}
-    assert {"user-map", "serves", "snapshots"} <= set(found)
+    assert {"serves", "snapshots"} <= set(found)
     host.user_map.write_text(text)
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_a_host_that_never_ran_gets_no_journal_and_its_missing_folder_is_told(
+    host: EmbeddedHost, tmp_path: Path
+) -> None:
+    """What was missing before the look is missing in what is told; nothing is begun."""
+    before = host.root / "state"
+    host.write_config(state_dir=str(tmp_path / "state"))
+    status, found = levels(host)
+    assert (status, found) == (Exit.NEEDS_HUMAN, {"folders": "problem"})
+    assert not (tmp_path / "state" / "journal.sqlite").exists()
+    host.write_config(state_dir=str(before))
     assert levels(host) == (Exit.OK, {})

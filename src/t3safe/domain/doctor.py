@@ -207,6 +207,12 @@ def judge_map(people: int, problems: tuple[str, ...], path: str) -> tuple[Findin
     return found or (ok(Check.USER_MAP, f"{people} people"),)
 
 
+def judge_no_map(why: str, path: str) -> Finding:
+    """Conclude that the user map names nobody, or cannot be read: no run can begin."""
+    mend = f"write lines `login=os_user` into {path}, or let `user_map` name another file"
+    return _problem(Check.USER_MAP, why, mend)
+
+
 def judge_serve(person: str, *, fenced: bool, running: bool) -> Finding:
     """A person's serve can run, and does."""
     if fenced:

@@ -18,6 +18,12 @@ MIB = 1024**2
 
 FAILING: list[tuple[Finding, Finding, Level, str]] = [
     (
+        doctor.judge_no_map("it does not exist", "/m"),
+        doctor.judge_map(1, (), "/m")[0],
+        Level.PROBLEM,
+        "login=os_user",
+    ),
+    (
         doctor.judge_npm("npm", ""),
         doctor.judge_npm("npm", "/usr/bin/npm"),
         Level.PROBLEM,
