@@ -131,6 +131,16 @@ _DRAIN: Final = _Service(
 
 
 @frozen
+class UnitsSeen:
+    """How t3safe's units stand: files that are missing or changed, units by name."""
+
+    missing: tuple[str, ...]
+    changed: tuple[str, ...]
+    disabled: tuple[str, ...]
+    persistent: tuple[str, ...]
+
+
+@frozen
 class Units:
     """What is written for a host.
 
@@ -170,6 +180,28 @@ class Units:
             (self._users, users),
             (self._folders, _FOLDERS.format(lines=lines)),
             *((units / name, text) for name, text in texts.items()),
+        )
+
+    def look(self) -> UnitsSeen:
+        """Compare what is there with what `install` writes; changes nothing.
+
+        Raises ServiceError where systemd tells nothing.
+        """
+        missing, changed = [], []
+        for path, text in self.files():
+            try:
+                if path.read_bytes() != text.encode():
+                    changed.append(str(path))
+            except FileNotFoundError:
+                missing.append(str(path))
+            except OSError as error:
+                raise _failure(f"read {path}", error.strerror or str(error)) from error
+        shown = {name: _shown(name) for name in ENABLED}
+        return UnitsSeen(
+            tuple(missing),
+            tuple(changed),
+            tuple(name for name, of in shown.items() if of.get("UnitFileState") != "enabled"),
+            tuple(name for name, of in shown.items() if of.get("Persistent") == "yes"),
         )
 
     def install(self) -> tuple[str, ...]:
@@ -239,7 +271,13 @@ def _unlinked(path: Path) -> None:
         raise _failure(f"remove {path}", error.strerror or str(error)) from error
 
 
-def _call(what: str, *words: str) -> None:
+def _shown(unit: str) -> dict[str, str]:
+    """What systemd tells of a unit, drop-ins counted in."""
+    told = _call(f"look at {unit}", "systemctl", "show", "-p", "UnitFileState,Persistent", unit)
+    return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+
+
+def _call(what: str, *words: str) -> str:
     try:
         ran = subprocess.run(
             words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
@@ -248,6 +286,7 @@ def _call(what: str, *words: str) -> None:
         raise _failure(what, str(error)) from error
     if ran.returncode != 0:
         raise _failure(what, " ".join(ran.stderr.decode("utf-8", "replace").split())[:300])
+    return ran.stdout.decode("utf-8", "replace")
 
 
 def _failure(what: str, why: str) -> ServiceError:

@@ -92,7 +92,7 @@ def judge_identity(expected: Version, facts: IdentityFacts) -> CheckResult:
         return failed(check, f"the package names repository {facts.repository!r}, a foreign one")
     if PACKAGE not in facts.bins:
         return failed(check, f"the package has no program {PACKAGE!r} in its bin entry")
-    engine = _engine_problem(facts.engines, facts.node)
+    engine = engine_problem(facts.engines, facts.node)
     if engine:
         return failed(check, engine)
     if facts.reported != expected.text:
@@ -110,7 +110,8 @@ _OPERATOR_SPACE: Final = re.compile(r"([<>=^~])\s+(?=\d)")
 """npm takes `>= 24.10` as it takes `>=24.10`."""
 
 
-def _engine_problem(engines: str, node: str) -> str:
+def engine_problem(engines: str, node: str) -> str:
+    """Say why this node cannot run a package with these `engines.node`; empty where it can."""
     if not engines:
         return ""
     if not node:

@@ -19,7 +19,8 @@ from typing import Any, Final
 import attrs
 
 from t3safe.adapters._support.strict import INVALID, strict_converter, trouble
-from t3safe.configuration import Settings, WindowSettings
+from t3safe.adapters.dispatch.asking import Address
+from t3safe.configuration import Manager, Settings, WindowSettings
 from t3safe.domain.versions import InvalidVersion, Version
 
 DEFAULT_FILE: Final = Path("/etc/t3safe/config.toml")
@@ -54,7 +55,19 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
         text = environment.get(variable, "")
         if text:
             settings = _with_variable(settings, variable, key, text)
-    return _checked(settings)
+    try:
+        return _checked(settings)
+    except SettingsError as error:
+        raise SettingsError(f"{_origin(error, file, environment)}: {error}") from error
+
+
+def _origin(error: SettingsError, file: Path | None, environment: Mapping[str, str]) -> str:
+    """Name where the key that an error begins with was set: a variable wins over the file."""
+    key = str(error).partition(":")[0]
+    for variable, name in ENVIRONMENT.items():
+        if name == key and environment.get(variable):
+            return f"environment {variable}={environment[variable]!r}"
+    return str(file or DEFAULT_FILE)
 
 
 def _read(file: Path | None) -> dict[str, Any]:
@@ -113,22 +126,59 @@ def _number(text: str) -> float | int | str:
 
 
 def _checked(settings: Settings) -> Settings:
-    for name in ("freeze_file", "state_dir", "backup_dest", "user_map", "tmpdir", "store"):
-        path: Path = getattr(settings, name)
-        if not path.is_absolute():
-            message = f"{name}: {str(path)!r} is not an absolute path"
-            raise SettingsError(message)
-    if "{person}" not in settings.base_dir:
-        message = f"base_dir: {settings.base_dir!r} does not hold {{person}}"
-        raise SettingsError(message)
+    """See that values fit; each error begins with its key."""
+    _paths(settings)
+    _templates(settings)
     if settings.pin:
         _version(settings.pin)
     if settings.policy.window is not None:
         _window(settings.policy.window)
-    for pattern in settings.dispatch_knows.cookies:
-        _pattern(pattern)
+    _dispatch(settings)
+    for person, port in settings.services.ports.items():
+        _between(f"services.ports.{person}", port, 1, 65535)
     _at_least(settings)
     return settings
+
+
+def _paths(settings: Settings) -> None:
+    names = ("freeze_file", "state_dir", "backup_dest", "user_map", "tmpdir", "store", "launcher")
+    paths = {name: getattr(settings, name) for name in names}
+    for name, path in {**paths, "services.run_dir": settings.services.run_dir}.items():
+        if path is not None and not path.is_absolute():
+            raise SettingsError(f"{name}: {str(path)!r} is not an absolute path")
+
+
+def _templates(settings: Settings) -> None:
+    services = settings.services
+    if "{person}" not in settings.base_dir:
+        raise SettingsError(f"base_dir: {settings.base_dir!r} does not hold {{person}}")
+    if services.manager is Manager.SYSTEMD and "{person}" not in services.unit:
+        raise SettingsError(f"services.unit: {services.unit!r} does not hold {{person}}")
+    if services.manager is Manager.PROCESSES and not services.command:
+        message = "services.command: it is empty, so that no serve could be started"
+        raise SettingsError(message)
+    for name, text in (
+        ("npm", settings.npm),
+        ("t3", settings.t3),
+        ("gate.node", settings.gate.node),
+    ):
+        if not text.strip():
+            raise SettingsError(f"{name}: it is empty; name a program")
+
+
+def _dispatch(settings: Settings) -> None:
+    knows = settings.dispatch_knows
+    try:
+        Address.parse(settings.dispatch)
+    except ValueError as error:
+        raise SettingsError(f"dispatch: {error}") from error
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", knows.header):
+        raise SettingsError(f"dispatch_knows.header: {knows.header!r} is no name of a header")
+    for path in knows.paths:
+        if not re.fullmatch(r"/[!-~]*", path):
+            raise SettingsError(f"dispatch_knows.paths: {path!r} is no path such as /api/auth")
+    for pattern in knows.cookies:
+        _pattern(pattern)
 
 
 def _window(window: WindowSettings) -> None:
@@ -159,6 +209,13 @@ def _at_least(settings: Settings) -> None:
         ("backup_timeout", settings.backup_timeout, 1, 86400),
         ("gate.soak", settings.gate.soak, 0, 86400),
         ("gate.deadline", settings.gate.deadline, 0.001, 86400),
+        ("gate.deadline_per_gib", settings.gate.deadline_per_gib, 0, 86400),
+        ("gate.stop_limit", settings.gate.stop_limit, 0.001, 86400),
+        ("gate.memory_max", settings.gate.memory_max, 64 * 1024**2, 2**50),
+        ("gate.evidence_keep", settings.gate.evidence_keep, 1, 10000),
+        ("npm_free_bytes", settings.npm_free_bytes, 0, 2**50),
+        ("rollout.verify_stay", settings.rollout.verify_stay, 0, 3600),
+        ("retention.snapshot_bytes", settings.retention.snapshot_bytes, 0, 2**60),
         ("gate.tolerance", settings.gate.tolerance, 0, 1),
         ("gate.jobs", settings.gate.jobs, 1, 64),
         ("rollout.bake", settings.rollout.bake, 0, 7 * 86400),
@@ -175,6 +232,10 @@ def _at_least(settings: Settings) -> None:
         ("retention.builds", settings.retention.builds, 0, 100),
     )
     for key, value, low, high in limits:
-        if not low <= value <= high:
-            message = f"{key}: {value} is not between {low} and {high}"
-            raise SettingsError(message)
+        _between(key, value, low, high)
+
+
+def _between(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        message = f"{key}: {value} is not between {low} and {high}"
+        raise SettingsError(message)

@@ -168,3 +168,29 @@ def test_serve_is_ordered_after_recovery_and_never_starts_one(units: Units) -> N
     assert unit["After"] == "t3safe-recover.service"
     assert "Wants" not in unit
     assert "Requires" not in unit
+
+
+def test_a_look_tells_what_is_missing_changed_disabled_and_persistent(
+    units: Units, calls: Path
+) -> None:
+    """What `install` writes is compared with what is there; installing mends the files."""
+    tool = calls.parent / "bin" / "systemctl"
+    plain = tool.read_text()
+    tool.write_text(f"{plain}echo UnitFileState=disabled\necho Persistent=yes\n")
+    before = units.look()
+    assert len(before.missing) == len(units.files())
+    assert before.disabled == before.persistent
+    assert len(before.disabled) == 3
+
+    units.install()
+    changed, _ = units.files()[-1]
+    changed.write_text("[Unit]\n")
+    assert units.look().changed == (str(changed),)
+
+    units.install()
+    tool.write_text(f"{plain}echo UnitFileState=enabled\necho Persistent=no\n")
+    mended = units.look()
+    assert (mended.missing, mended.changed, mended.disabled, mended.persistent) == ((), (), (), ())
+    (calls.parent / "refuse").touch()
+    with pytest.raises(ServiceError, match="cannot look at"):
+        units.look()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import time
 from pathlib import Path
 
+import attrs
 import pytest
 
 from t3safe.configuration import Settings
@@ -156,3 +159,115 @@ def test_an_unreadable_file_is_one_clear_line(tmp_path: Path) -> None:
     """A folder in the file's place stands for everything that cannot be read."""
     with pytest.raises(SettingsError, match="cannot be read"):
         load(tmp_path, {})
+
+
+def keys(kind: type = Settings, above: str = "") -> Iterator[str]:
+    """Every key that can be set, dotted; a table counts as a key too."""
+    for item in attrs.fields(attrs.resolve_types(kind)):
+        yield f"{above}{item.name}"
+        if attrs.has(item.type):
+            yield from keys(item.type, f"{above}{item.name}.")
+
+
+@pytest.mark.parametrize("key", list(keys()))
+def test_a_wrong_type_is_named_for_every_key(file: Path, key: str) -> None:
+    """No key of the configuration takes what it does not mean, and each is named with the file."""
+    table, _, name = key.rpartition(".")
+    file.write_text((f"[{table}]\n" if table else "") + f"{name} = [[1]]\n")
+    with pytest.raises(SettingsError) as caught:
+        load(file, {})
+    assert str(caught.value).startswith(f"{file}: {key}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("npm_free_bytes", -1),
+        ("backup_timeout", 0),
+        ("smoke_port", 65536),
+        ("gate.soak", -1),
+        ("gate.deadline", 0),
+        ("gate.deadline_per_gib", -1),
+        ("gate.stop_limit", 0),
+        ("gate.tolerance", 1.5),
+        ("gate.jobs", 0),
+        ("gate.memory_max", 0),
+        ("gate.evidence_keep", 0),
+        ("gate.node", ""),
+        ("rollout.bake", -1),
+        ("rollout.bake_interval", 0),
+        ("rollout.quiet", -1),
+        ("rollout.attempts_max", 0),
+        ("rollout.verify_deadline", 0),
+        ("rollout.verify_grace", -1),
+        ("rollout.verify_stay", -1),
+        ("rollout.stop_timeout", 0),
+        ("policy.age_min_days", -1),
+        ("policy.stale_days", -1),
+        ("policy.deferred_max_days", -1),
+        ("retention.snapshots", 0),
+        ("retention.snapshot_bytes", -1),
+        ("retention.builds", -1),
+        ("npm", ""),
+        ("t3", " "),
+        ("dispatch", "nowhere"),
+        ("dispatch_knows.header", "a b"),
+        ("dispatch_knows.paths", ["api"]),
+        ("dispatch_knows.cookies", ["("]),
+        ("services.unit", "t3.service"),
+        ("services.manager", "processes"),
+        ("services.run_dir", "run"),
+        ("freeze_file", "x"),
+        ("state_dir", "x"),
+        ("backup_dest", "x"),
+        ("user_map", "x"),
+        ("tmpdir", "x"),
+        ("store", "x"),
+        ("launcher", "t3"),
+        ("base_dir", "/x"),
+        ("pin", "v1"),
+    ],
+)
+def test_a_value_that_cannot_work_is_named_with_its_file(
+    file: Path, key: str, value: object
+) -> None:
+    """One line says which file and which key; the host is never wired with it."""
+    table, _, name = key.rpartition(".")
+    file.write_text((f"[{table}]\n" if table else "") + f"{name} = {json.dumps(value)}\n")
+    named = "services.command" if key == "services.manager" else key
+    with pytest.raises(SettingsError) as caught:
+        load(file, {})
+    assert str(caught.value).startswith(f"{file}: {named}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_port_that_cannot_be_is_named_with_its_person(file: Path) -> None:
+    """Whoever wrote the table sees whose line it is."""
+    file.write_text("[services.ports]\nann = 0\n")
+    with pytest.raises(SettingsError, match=r"services\.ports\.ann: 0 is not between"):
+        load(file, {})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("T3_PIN", "v1"),
+        ("T3_STATE_DIR", "here"),
+        ("T3_BACKUP_DEST", "here"),
+        ("T3_FREEZE_FILE", "here"),
+        ("T3_USER_MAP", "here"),
+        ("T3_TMPDIR", "here"),
+        ("T3_SMOKE_PORT", "70000"),
+        ("T3_BACKUP_TIMEOUT", "0"),
+        ("T3_DISPATCH", "nowhere"),
+    ],
+)
+def test_a_variable_out_of_range_is_named_and_not_the_file(
+    file: Path, variable: str, text: str
+) -> None:
+    """The variable wins over the file, so it is what must be mended."""
+    file.write_text("")
+    with pytest.raises(SettingsError) as caught:
+        load(file, {variable: text})
+    assert str(caught.value).startswith(f"environment {variable}={text!r}: {ENVIRONMENT[variable]}")

@@ -118,6 +118,11 @@ class SqliteJournal:
         for opened_body, closed_body in self._rows(query, ()):
             yield _record(codec.decode(opened_body), closed_body)
 
+    def complaint(self) -> str:
+        """Give the first thing that SQLite's own check says against the file, empty if none."""
+        (found,) = next(iter(self._rows("PRAGMA quick_check(1)", ())))
+        return "" if found == "ok" else str(found)
+
     # Verdicts
 
     def record(self, verdict: Verdict, fingerprint: str, at: datetime) -> None:

@@ -142,6 +142,13 @@ class SymlinkSelection:
                 durable.write_file(launcher, content, 0o755)
         return f"{launcher} {found}: the launcher was put back" if found else ""
 
+    def launcher_trouble(self) -> str:
+        """Say what stands in place of the launcher, empty where it is ours; changes nothing."""
+        if self.launcher is None:
+            return ""
+        with _errors(f"cannot look at the launcher {self.launcher}"):
+            return _found(self.launcher, render_launcher(self.store).encode())
+
     def eject(self, build: Version) -> str:
         """Let the launcher be the build's own program, and select nothing for anybody any more.
 

@@ -1,0 +1,106 @@
+"""Plain facts about this host for `doctor`: read only, and below no folder of a person's.
+
+Raises OSError where something cannot be looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from t3safe.domain.doctor import Folder
+
+STANDARD: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+"""systemd's default PATH, which units have."""
+CALLERS: Final = (
+    "etc/crontab",
+    "etc/cron.d/*",
+    "etc/cron.daily/*",
+    "etc/cron.hourly/*",
+    "etc/cron.weekly/*",
+    "etc/systemd/system/*.service",
+)
+"""Where the system's own jobs are written down."""
+_INSTALLS: Final = re.compile(
+    r"^[^#\n]*\bnpm\s+(?=[^\n;&|]*(?:-g|--global)\b)(?:[^\n;&|]*\s)?(?:i|install|add|update)\s"
+    r"(?:[^\n;&|]*\s)?[\"']?t3(?:@|[\"'\s;&|]|$)|^[^#\n]*\bt3-autoupdate\.sh\b",
+    re.MULTILINE,
+)
+_READ_MAX: Final = 256 * 1024
+_SECONDS: Final = 15.0
+
+
+def program(name: str) -> str:
+    """Where a program is, empty where it is not on the PATH."""
+    return shutil.which(name) or ""
+
+
+def node_version(node: str) -> str:
+    """What `node --version` prints without its v, empty where it cannot be run."""
+    try:
+        ran = subprocess.run(
+            [node, "--version"],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return ran.stdout.strip().removeprefix("v") if ran.returncode == 0 else ""
+
+
+def first_on_path(name: str, folders: Iterable[str] = STANDARD) -> str:
+    """The first program of this name on the units' PATH; nothing is executed."""
+    for folder in folders:
+        path = os.path.join(folder, name)  # noqa: PTH118 - as the PATH is written
+        if os.access(path, os.X_OK):
+            return path
+    return ""
+
+
+def callers(root: Path = Path("/")) -> tuple[str, ...]:
+    """The system's jobs that install a global t3, or run the script that did."""
+    files = sorted(path for pattern in CALLERS for path in root.glob(pattern) if path.is_file())
+    return tuple(str(path) for path in files if _INSTALLS.search(_text(path)))
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_READ_MAX).decode("utf-8", "replace")
+
+
+def missing_users(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of these names that no user of this host has."""
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return tuple(name for name in names if name and name not in known)
+
+
+def free_bytes(folder: Path) -> int:
+    """How many bytes are free where a folder is, or will be."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(there).free
+
+
+def folder_facts(path: Path) -> Folder:
+    """How a folder of ours stands; a link in its place is none."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return Folder(str(path), there=False)
+    return Folder(
+        str(path),
+        there=stat.S_ISDIR(status.st_mode),
+        ours=status.st_uid == os.geteuid(),
+        mode=stat.S_IMODE(status.st_mode),
+    )

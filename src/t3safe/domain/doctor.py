@@ -1,0 +1,296 @@
+"""What a look at the host concludes: one finding a precondition, with the command that mends it.
+
+Rules:
+
+1. Facts come in as values; nothing here looks at anything.
+2. A finding that is not ok names what was seen and what mends it.
+3. What could not be looked at is unknown, never ok.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from attrs import frozen
+
+from t3safe.domain.gate import engine_problem
+
+
+class Level(StrEnum):
+    """How a precondition stands."""
+
+    OK = "ok"
+    WARNING = "warning"
+    UNKNOWN = "unknown"
+    PROBLEM = "problem"
+
+
+class Check(StrEnum):
+    """The preconditions, in the order in which they are told."""
+
+    NPM = "npm"
+    NODE = "node"
+    REGISTRY = "registry"
+    LAUNCHER = "launcher"
+    INSTALLERS = "installers"
+    DISPATCH = "dispatch"
+    COOKIES = "cookies"
+    UNITS = "units"
+    TIMERS = "timers"
+    USERS = "users"
+    USER_MAP = "user-map"
+    SERVES = "serves"
+    DISK = "disk"
+    CLOCK = "clock"
+    JOURNAL = "journal"
+    UNFINISHED = "unfinished"
+    SNAPSHOTS = "snapshots"
+    FOLDERS = "folders"
+
+
+@frozen
+class Finding:
+    """One conclusion; `mend` is empty where nothing is to be mended."""
+
+    check: Check
+    level: Level
+    seen: str
+    mend: str = ""
+
+
+def ok(check: Check, seen: str) -> Finding:
+    """Conclude that a precondition holds."""
+    return Finding(check, Level.OK, seen)
+
+
+def unknown(check: Check, why: str) -> Finding:
+    """Conclude that nobody can tell (rule 3)."""
+    mend = "run `t3safe doctor` as the user that runs t3safe; mend what the line names"
+    return Finding(check, Level.UNKNOWN, why, mend)
+
+
+def _problem(check: Check, seen: str, mend: str) -> Finding:
+    return Finding(check, Level.PROBLEM, seen, mend)
+
+
+def _warning(check: Check, seen: str, mend: str) -> Finding:
+    return Finding(check, Level.WARNING, seen, mend)
+
+
+def worst(findings: tuple[Finding, ...]) -> Level:
+    """Give the most serious level: a problem before unknown, before a warning."""
+    order = (Level.OK, Level.WARNING, Level.UNKNOWN, Level.PROBLEM)
+    return max((found.level for found in findings), key=order.index, default=Level.OK)
+
+
+def judge_npm(name: str, path: str) -> Finding:
+    """Judge whether npm is there; `path` is empty where it was not found."""
+    if path:
+        return ok(Check.NPM, path)
+    mend = f"install npm, or let `npm` in the configuration name it: command -v {name}"
+    return _problem(Check.NPM, f"there is no {name} on the PATH", mend)
+
+
+def judge_node(version: str, needs: tuple[tuple[str, str], ...]) -> Finding:
+    """The node of the units fits the builds; `needs` are (build, engines.node)."""
+    if not version:
+        mend = "install node, or let `gate.node` name the one that the units run"
+        return _problem(Check.NODE, "node tells no version", mend)
+    for build, engines in needs:
+        trouble = engine_problem(engines, version)
+        if trouble:
+            mend = f"install a node that satisfies {engines}, then `t3safe check {build}`"
+            return _problem(Check.NODE, f"{build}: {trouble}", mend)
+    return ok(Check.NODE, f"node {version} fits {len(needs)} builds")
+
+
+def judge_registry(tag: str, trouble: str) -> Finding:
+    """The registry answers, and the track's tag points somewhere."""
+    if trouble:
+        return _problem(Check.REGISTRY, trouble, "npm ping; npm config get registry")
+    return ok(Check.REGISTRY, f"it offers {tag}")
+
+
+def judge_launcher(path: str, found: str) -> Finding:
+    """The launcher is ours; `path` is empty where the host has none to keep."""
+    if not path:
+        return ok(Check.LAUNCHER, "this host has none to keep")
+    if not found:
+        return ok(Check.LAUNCHER, f"{path} is ours")
+    mend = "`t3safe adopt VERSION` puts it in place; once adopted, every `t3safe run` does"
+    return _problem(Check.LAUNCHER, f"{path} {found}", mend)
+
+
+def judge_installers(first: str, launcher: str, callers: tuple[str, ...]) -> tuple[Finding, ...]:
+    """Nothing comes before the launcher on the PATH, and nobody else installs a global t3.
+
+    `first` is the first `t3` on the PATH, `callers` are files that install one.
+    """
+    found = []
+    if first and launcher and first != launcher:
+        seen = f"{first} comes before {launcher} on the PATH and bypasses the gate"
+        found.append(_problem(Check.INSTALLERS, seen, f"rm {first}"))
+    for caller in callers:
+        mend = f"take the call out of {caller}: t3safe installs and gates builds itself"
+        found.append(_problem(Check.INSTALLERS, f"{caller} installs a global t3", mend))
+    return tuple(found) or (ok(Check.INSTALLERS, "nobody else installs t3"),)
+
+
+def judge_dispatch(address: str, trouble: str) -> Finding:
+    """The dispatch answers at its address; `trouble` is empty where it does."""
+    if not trouble:
+        return ok(Check.DISPATCH, f"{address} answers")
+    mend = "systemctl status t3-dispatch; or let `dispatch` (T3_DISPATCH) name where it listens"
+    return _problem(Check.DISPATCH, f"{address} {trouble}", mend)
+
+
+def judge_cookies(
+    cookies: tuple[tuple[str, str], ...], known: tuple[str, ...]
+) -> tuple[Finding, ...]:
+    """Every serve's cookie is one that the dispatch knows; `cookies` are (person, name)."""
+    found = tuple(
+        _problem(
+            Check.COOKIES,
+            f"the serve of {person} uses the cookie {name[:64]!a}, which the dispatch is not said "
+            "to know",
+            "update the dispatch, then add the name to `dispatch_knows.cookies`",
+        )
+        for person, name in cookies
+        if not any(re.fullmatch(pattern, name) for pattern in known)
+    )
+    return found or (ok(Check.COOKIES, f"{len(cookies)} serves use a known cookie"),)
+
+
+def judge_units(
+    missing: tuple[str, ...], changed: tuple[str, ...], disabled: tuple[str, ...]
+) -> tuple[Finding, ...]:
+    """t3safe's own units are there, unchanged and enabled."""
+    mend = "t3safe units install"
+    found = (
+        *(_problem(Check.UNITS, f"{path} is missing", mend) for path in missing),
+        *(_warning(Check.UNITS, f"{path} is not what t3safe writes", mend) for path in changed),
+        *(_problem(Check.UNITS, f"{name} is not enabled", mend) for name in disabled),
+    )
+    return found or (ok(Check.UNITS, "installed, unchanged, enabled"),)
+
+
+def judge_timers(persistent: tuple[str, ...]) -> tuple[Finding, ...]:
+    """No timer makes up for a missed night in the middle of the day."""
+    found = tuple(
+        _problem(
+            Check.TIMERS,
+            f"{name} is Persistent: after a night off it runs in the middle of the day",
+            f"systemctl revert {name}; t3safe units install",
+        )
+        for name in persistent
+    )
+    return found or (ok(Check.TIMERS, "none is Persistent"),)
+
+
+def judge_users(missing: tuple[str, ...]) -> tuple[Finding, ...]:
+    """The users that npm and the gate run as exist."""
+    found = tuple(
+        _problem(Check.USERS, f"there is no user {name}", "t3safe units install")
+        for name in missing
+    )
+    return found or (ok(Check.USERS, "those that are needed exist"),)
+
+
+def judge_map(people: int, problems: tuple[str, ...], path: str) -> tuple[Finding, ...]:
+    """Every line of the user map is one that can be used."""
+    found = tuple(
+        _warning(Check.USER_MAP, f"{path} {problem}", f"mend that line of {path}")
+        for problem in problems
+    )
+    return found or (ok(Check.USER_MAP, f"{people} people"),)
+
+
+def judge_no_map(why: str, path: str) -> Finding:
+    """Conclude that the user map names nobody, or cannot be read: no run can begin."""
+    mend = f"write lines `login=os_user` into {path}, or let `user_map` name another file"
+    return _problem(Check.USER_MAP, why, mend)
+
+
+def judge_serve(person: str, *, fenced: bool, running: bool) -> Finding:
+    """A person's serve can run, and does."""
+    if fenced:
+        seen = f"{person} is fenced: neither serve nor sign-in can start"
+        return _problem(Check.SERVES, seen, "t3safe recover")
+    if not running:
+        seen = f"the serve of {person} does not run"
+        return _warning(Check.SERVES, seen, f"start it, then `t3safe verify {person}`")
+    return ok(Check.SERVES, f"{person}: running")
+
+
+def judge_room(what: str, folder: str, free: int, need: int) -> Finding:
+    """A folder has room for what a night writes there; in bytes."""
+    seen = f"{folder}: {free >> 20} MiB free, {what} at today's sizes take {need >> 20} MiB"
+    if free >= need:
+        return ok(Check.DISK, seen)
+    return _problem(Check.DISK, seen, f"free space there: du -xsh {folder}/*")
+
+
+def judge_clock(now: datetime, journal: datetime | None, published: date | None) -> Finding:
+    """The clock is not behind what already happened; a day is allowed for dates without a time."""
+    mend = "timedatectl set-ntp true; timedatectl status"
+    if journal is not None and now < journal:
+        seen = f"it is {now:%Y-%m-%d %H:%M} UTC, before the journal's last run ({journal:%F %H:%M})"
+        return _problem(Check.CLOCK, seen, mend)
+    if published is not None and now.date() + timedelta(days=1) < published:
+        seen = f"it is {now:%Y-%m-%d} UTC, before an installed build was published ({published})"
+        return _problem(Check.CLOCK, seen, mend)
+    return ok(Check.CLOCK, f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+def judge_journal(path: str, trouble: str) -> Finding:
+    """The journal passes SQLite's own check; `trouble` is its first complaint."""
+    if trouble:
+        mend = f"t3safe freeze; keep a copy of {path}; move it aside, then `t3safe status`"
+        return _problem(Check.JOURNAL, f"{path}: {trouble}", mend)
+    return ok(Check.JOURNAL, f"{path} is sound")
+
+
+def judge_unfinished(run: str) -> Finding:
+    """No run was left in the middle."""
+    if run:
+        return _problem(Check.UNFINISHED, f"run {run} is unfinished", "t3safe recover")
+    return ok(Check.UNFINISHED, "no run is unfinished")
+
+
+def judge_snapshot(person: str, snapshot: str, trouble: str) -> Finding:
+    """A snapshot is what its manifest says; `snapshot` is empty where the person has none."""
+    if not snapshot:
+        return ok(Check.SNAPSHOTS, f"{person}: none yet; the first run takes one")
+    if trouble:
+        mend = f"t3safe snapshot {person}; `t3safe snapshots {person}` lists others"
+        return _problem(Check.SNAPSHOTS, trouble, mend)
+    return ok(Check.SNAPSHOTS, f"{person}: {snapshot} is whole")
+
+
+@frozen
+class Folder:
+    """A folder of t3safe's own as it was found; `mode` are its permission bits."""
+
+    path: str
+    there: bool
+    ours: bool = False
+    mode: int = 0
+
+
+_OTHERS_WRITE = 0o022
+
+
+def judge_folder(folder: Folder) -> Finding:
+    """A folder of ours is there, ours, and nobody else's to write."""
+    if not folder.there:
+        seen = f"{folder.path} is no folder"
+        return _problem(Check.FOLDERS, seen, f"mkdir -p {folder.path}; or `t3safe units install`")
+    if not folder.ours:
+        seen = f"{folder.path} belongs to somebody else"
+        return _problem(Check.FOLDERS, seen, f"chown $(id -un) {folder.path}")
+    if folder.mode & _OTHERS_WRITE:
+        seen = f"others may write into {folder.path} (mode {folder.mode:04o})"
+        return _problem(Check.FOLDERS, seen, f"chmod go-w {folder.path}")
+    return ok(Check.FOLDERS, f"{folder.path}: mode {folder.mode:04o}")

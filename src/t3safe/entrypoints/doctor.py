@@ -1,0 +1,53 @@
+"""`t3safe doctor`: every precondition, how it stands, and the command that mends it."""
+
+from __future__ import annotations
+
+import sys
+from typing import assert_never
+
+import attrs
+import click
+
+from t3safe.domain.doctor import Finding, Level, worst
+from t3safe.entrypoints import terminal
+from t3safe.entrypoints.common import App, as_json_option
+from t3safe.entrypoints.exits import Exit
+
+
+@click.command()
+@click.option("--deep", is_flag=True, help="Check every snapshot, not only each person's newest.")
+@as_json_option
+@click.pass_obj
+def doctor(app: App, *, deep: bool, as_json: bool) -> None:
+    """Look at everything that a run needs; change nothing.
+
+    Ends with 15 where something is a problem, with 12 where something could not be looked at.
+    """
+    from t3safe.examination import Examination  # noqa: PLC0415 - not on a timer's way
+
+    with app.host("run", aside=as_json) as wired:
+        findings = Examination(wired, deep).findings()
+        wired.close()
+    if as_json:
+        terminal.print_json("doctor", [attrs.asdict(found) for found in findings])
+    else:
+        for found in findings:
+            click.echo(_shown(found))
+    sys.exit(_status(worst(findings)))
+
+
+def _shown(found: Finding) -> str:
+    line = f"{found.level:>7}  {found.check}: {' '.join(found.seen.split())}"
+    return f"{line}\n         mend: {found.mend}" if found.mend else line
+
+
+def _status(level: Level) -> Exit:
+    match level:
+        case Level.PROBLEM:
+            return Exit.NEEDS_HUMAN
+        case Level.UNKNOWN:
+            return Exit.LATER
+        case Level.OK | Level.WARNING:
+            return Exit.OK
+        case never:
+            assert_never(never)

@@ -1,0 +1,244 @@
+"""Looks at a wired host and has `domain.doctor` conclude; of the host nothing is changed.
+
+Where the registry is gets remembered, as by every command; no journal is made where there is none.
+
+A part that cannot be looked at is a finding of its own; the rest is looked at all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from attrs import frozen
+
+from t3safe.adapters import hostfacts
+from t3safe.adapters._support import adopted
+from t3safe.adapters.dispatch.asking import Address, NoAnswerError, Session, ask, session
+from t3safe.adapters.dispatch.serving import look
+from t3safe.bootstrap import Live
+from t3safe.configuration import Manager
+from t3safe.domain import doctor
+from t3safe.domain.doctor import Check, Finding
+from t3safe.domain.errors import PeopleError, PortError
+
+_PATIENCE = 5.0
+"""Seconds for one answer of the dispatch or of a serve."""
+_COPIES = 3
+"""A night may keep a copy beside the serve, one at rest and a quarantine of one person."""
+
+
+@frozen
+class Examination:
+    """The looks at one host; `deep` checks every snapshot, not only each person's newest."""
+
+    wired: Live
+    deep: bool = False
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Look at every precondition, in the order of `Check`."""
+        looks: dict[Check, Callable[[], Iterable[Finding]]] = {
+            Check.NPM: self._npm,
+            Check.NODE: self._node,
+            Check.REGISTRY: self._registry,
+            Check.LAUNCHER: self._launcher,
+            Check.INSTALLERS: self._installers,
+            Check.DISPATCH: self._dispatch,
+            Check.COOKIES: self._cookies,
+            Check.UNITS: self._units,
+            Check.TIMERS: self._timers,
+            Check.USERS: self._users,
+            Check.USER_MAP: self._user_map,
+            Check.SERVES: self._serves,
+            Check.DISK: self._disk,
+            Check.CLOCK: self._clock,
+            Check.JOURNAL: self._journal,
+            Check.UNFINISHED: self._unfinished,
+            Check.SNAPSHOTS: self._snapshots,
+            Check.FOLDERS: self._folders,
+        }
+        # Folders first: what later looks remember there must not hide that one was missing.
+        seen = {check: _looked(check, looks[check]) for check in reversed(Check)}
+        return tuple(found for check in Check for found in seen[check])
+
+    # Programs.
+
+    def _npm(self) -> Iterator[Finding]:
+        npm = self.wired.settings.npm
+        yield doctor.judge_npm(npm, hostfacts.program(npm))
+
+    def _node(self) -> Iterator[Finding]:
+        version = hostfacts.node_version(self.wired.settings.gate.node)
+        builds = self.wired.builds
+        needs = ((build.text, builds.manifest(build).engines) for build in builds.present())
+        yield doctor.judge_node(version, tuple(needs))
+
+    def _registry(self) -> Iterator[Finding]:
+        try:
+            offer = self.wired.host.registry.offer(self.wired.settings.track, history=False)
+        except PortError as error:
+            yield doctor.judge_registry("", str(error))
+        else:
+            yield doctor.judge_registry(offer.tag.text, "")
+
+    def _launcher(self) -> Iterator[Finding]:
+        launcher = self.wired.settings.launcher
+        yield doctor.judge_launcher(str(launcher or ""), self.wired.selection.launcher_trouble())
+
+    def _installers(self) -> Iterator[Finding]:
+        launcher = self.wired.settings.launcher
+        first = hostfacts.first_on_path(launcher.name) if launcher is not None else ""
+        yield from doctor.judge_installers(first, str(launcher or ""), hostfacts.callers())
+
+    # Signing in.
+
+    def _dispatch(self) -> Iterator[Finding]:
+        text, trouble = self.wired.settings.dispatch, ""
+        try:
+            ask(Address.parse(text), "/", {}, _PATIENCE)
+        except (NoAnswerError, ValueError) as error:
+            trouble = str(error)
+        yield doctor.judge_dispatch(text, trouble)
+
+    def _cookies(self) -> Iterator[Finding]:
+        people, _ = self.wired.host.everybody()
+        cookies = ((person, self._cookie(person)) for person in people)
+        known = self.wired.settings.dispatch_knows.cookies
+        yield from doctor.judge_cookies(tuple(pair for pair in cookies if pair[1]), known)
+
+    def _cookie(self, person: str) -> str:
+        """The name that a person's serve publishes for its cookie; empty where it tells none."""
+        perform = self.wired.host.perform
+        build = perform.selection.selected(person).build
+        pid = perform.services.status(person).main_pid
+        if build is None or pid is None:
+            return ""
+        settings = self.wired.settings
+        record = adopted.recall(settings.state_dir / "adopted.json")
+        serve = look(settings.store, pid, build, record)
+        for address in serve.listens if serve is not None else ():
+            try:
+                told = session(address, {}, _PATIENCE)
+            except NoAnswerError:
+                continue
+            if isinstance(told, Session):
+                return told.cookie
+        return ""
+
+    # What systemd runs.
+
+    def _units(self) -> Iterator[Finding]:
+        if not self._systemd:
+            yield doctor.ok(Check.UNITS, "this host is not managed by systemd")
+            return
+        seen = self.wired.units().look()
+        yield from doctor.judge_units(seen.missing, seen.changed, seen.disabled)
+
+    def _timers(self) -> Iterator[Finding]:
+        if not self._systemd:
+            yield doctor.ok(Check.TIMERS, "this host is not managed by systemd")
+            return
+        yield from doctor.judge_timers(self.wired.units().look().persistent)
+
+    def _users(self) -> Iterator[Finding]:
+        settings = self.wired.settings
+        needed = () if settings.shared_user else (settings.npm_user, settings.gate.user)
+        yield from doctor.judge_users(hostfacts.missing_users(needed))
+
+    @property
+    def _systemd(self) -> bool:
+        return self.wired.settings.services.manager is Manager.SYSTEMD
+
+    # People.
+
+    def _user_map(self) -> Iterator[Finding]:
+        try:
+            people, problems = self.wired.host.everybody()
+        except PeopleError as error:
+            yield doctor.judge_no_map(str(error), str(self.wired.settings.user_map))
+            return
+        told = tuple(str(problem) for problem in problems)
+        yield from doctor.judge_map(len(people), told, str(self.wired.settings.user_map))
+
+    def _serves(self) -> Iterator[Finding]:
+        for person in self.wired.host.everybody()[0]:
+            yield from _looked(Check.SERVES, partial(self._serve, person))
+
+    def _serve(self, person: str) -> Iterator[Finding]:
+        perform = self.wired.host.perform
+        fenced = perform.selection.selected(person).fenced
+        running = perform.services.status(person).running
+        yield doctor.judge_serve(person, fenced=fenced, running=running)
+
+    def _snapshots(self) -> Iterator[Finding]:
+        for person in self.wired.host.everybody()[0]:
+            yield from _looked(Check.SNAPSHOTS, partial(self._snapshots_of, person))
+
+    def _snapshots_of(self, person: str) -> Iterator[Finding]:
+        states = self.wired.host.perform.states
+        ids = [info.stored.id for info in states.snapshots(person)]
+        for snapshot in ids if self.deep else ids[-1:]:
+            trouble = ""
+            try:
+                states.verify(person, snapshot)
+            except PortError as error:
+                trouble = str(error)
+            yield doctor.judge_snapshot(person, snapshot, trouble)
+        if not ids:
+            yield doctor.judge_snapshot(person, "", "")
+
+    # The machine.
+
+    def _disk(self) -> Iterator[Finding]:
+        settings, states = self.wired.settings, self.wired.host.perform.states
+        people, _ = self.wired.host.everybody()
+        kept = (states.snapshots(person) for person in people)
+        sizes = [infos[-1].stored.size for infos in kept if infos]
+        largest = max(sizes, default=0)
+        for what, folder, need in (
+            ("a night's snapshots", settings.backup_dest, sum(sizes) + (_COPIES - 1) * largest),
+            ("rehearsals", settings.tmpdir, settings.gate.jobs * largest),
+            ("one more build and npm's work", settings.store, settings.npm_free_bytes),
+        ):
+            yield doctor.judge_room(what, str(folder), hostfacts.free_bytes(folder), need)
+
+    def _clock(self) -> Iterator[Finding]:
+        host = self.wired.host
+        newest = next(iter(host.engine.journal.runs()), None) if self._begun else None
+        last = (newest.closed or newest.opened) if newest is not None else None
+        days = [build.published_on for build in host.perform.builds.present()]
+        published = max((day for day in days if day is not None), default=None)
+        yield doctor.judge_clock(host.engine.clock.now(), last, published)
+
+    def _journal(self) -> Iterator[Finding]:
+        journal, trouble = self.wired.journal, ""
+        if not self._begun:
+            yield doctor.ok(Check.JOURNAL, f"{journal.path}: none yet; the first run makes it")
+            return
+        try:
+            trouble = journal.complaint()
+        except PortError as error:
+            trouble = str(error)
+        yield doctor.judge_journal(str(journal.path), trouble)
+
+    def _unfinished(self) -> Iterator[Finding]:
+        run = self.wired.journal.unfinished() if self._begun else None
+        yield doctor.judge_unfinished(run or "")
+
+    @property
+    def _begun(self) -> bool:
+        """Whether there is a journal; to ask one that is not there would make it."""
+        return self.wired.journal.path.exists()
+
+    def _folders(self) -> Iterator[Finding]:
+        settings = self.wired.settings
+        for folder in (settings.state_dir, settings.store, settings.backup_dest):
+            yield doctor.judge_folder(hostfacts.folder_facts(folder))
+
+
+def _looked(check: Check, gather: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
+    """Look; what cannot be looked at is unknown."""
+    try:
+        return tuple(gather())
+    except (PortError, OSError) as error:
+        return (doctor.unknown(check, str(error)),)

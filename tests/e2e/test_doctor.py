@@ -1,0 +1,141 @@
+"""`t3safe doctor` on the embedded host: what is broken is found, and the mend mends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.embedded import EmbeddedHost, Resident
+from fakes.packages import release_like
+from t3safe.domain.doctor import Check
+from t3safe.entrypoints.exits import Exit
+
+OLD = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
+    """Give a host with two people, adopted and sound."""
+    people = (Resident("ann"), Resident("ben"))
+    with EmbeddedHost(tmp_path_factory.mktemp("host"), people) as made:
+        made.adopt(OLD)
+        assert made.t3safe("snapshot", "ann").status == Exit.OK
+        assert made.t3safe("history").status == Exit.OK, "it makes the journal"
+        yield made
+
+
+def levels(host: EmbeddedHost, *options: str) -> tuple[int, dict[str, str]]:
+    """The exit status, and the worst level of each check that is not ok."""
+    said = host.t3safe("doctor", "--json", *options)
+    body = json.loads(said.out)
+    assert body["schema"] == "t3safe/doctor/1"
+    assert {found["check"] for found in body["doctor"]} == set(Check)
+    assert all(found["mend"] for found in body["doctor"] if found["level"] != "ok")
+    return said.status, {f["check"]: f["level"] for f in body["doctor"] if f["level"] != "ok"}
+
+
+def test_a_sound_host_has_nothing_to_mend(host: EmbeddedHost) -> None:
+    """Every check is ok, and the text says so a line each."""
+    assert levels(host) == (Exit.OK, {})
+    said = host.t3safe("doctor")
+    assert (said.status, said.err) == (Exit.OK, "")
+    assert "ok  registry: it offers" in said.out
+    assert "mend" not in said.out
+
+
+def test_a_dispatch_that_is_down_is_found(host: EmbeddedHost) -> None:
+    """Once it is back all is well."""
+    host.dispatch.down()
+    assert levels(host) == (Exit.NEEDS_HUMAN, {"dispatch": "problem"})
+    host.dispatch.up()
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_a_registry_that_is_down_is_found(host: EmbeddedHost) -> None:
+    """The other checks are made all the same."""
+    host.registry.down()
+    assert levels(host) == (Exit.NEEDS_HUMAN, {"registry": "problem"})
+    host.registry.up()
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_a_cookie_that_the_dispatch_does_not_know_is_found(host: EmbeddedHost) -> None:
+    """What the serve publishes is held against the configuration."""
+    host.write_config(dispatch_knows__cookies=["other"])
+    assert levels(host) == (Exit.NEEDS_HUMAN, {"cookies": "problem"})
+    host.write_config(dispatch_knows__cookies=["t3_session"])
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_a_serve_that_is_down_and_a_line_that_is_malformed_are_warnings(host: EmbeddedHost) -> None:
+    """A warning alone is no failure."""
+    text = host.user_map.read_text()
+    host.user_map.write_text(f"{text}nonsense\n")
+    with host.wired() as wired:
+        wired.host.perform.services.stop("ben")
+    assert levels(host) == (Exit.OK, {"serves": "warning", "user-map": "warning"})
+    host.user_map.write_text(text)
+    host.start_serves()
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_a_damaged_snapshot_is_found(host: EmbeddedHost) -> None:
+    """A byte that changed is a problem, and a new snapshot mends it."""
+    (database,) = host.backups.glob("ann/*/**/state.sqlite")
+    content = database.read_bytes()
+    database.chmod(0o600)
+    database.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert levels(host) == (Exit.NEEDS_HUMAN, {"snapshots": "problem"})
+    assert host.t3safe("snapshot", "ann").status == Exit.OK
+    assert levels(host) == (Exit.OK, {})
+    assert levels(host, "--deep") == (Exit.NEEDS_HUMAN, {"snapshots": "problem"})
+    database.write_bytes(content)
+    assert levels(host, "--deep") == (Exit.OK, {})
+
+
+def test_a_folder_that_others_may_write_is_found(host: EmbeddedHost) -> None:
+    """Whoever may write into the store may choose what people run."""
+    host.store.chmod(0o777)
+    assert levels(host) == (Exit.NEEDS_HUMAN, {"folders": "problem"})
+    host.store.chmod(0o755)
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_a_broken_journal_hides_nothing_else(host: EmbeddedHost) -> None:
+    """It is a problem, what only it tells is unknown, and the rest is looked at."""
+    journal = host.root / "state" / "journal.sqlite"
+    content = journal.read_bytes()
+    journal.write_bytes(b"no database at all" * 400)
+    found = {"journal": "problem", "clock": "unknown", "unfinished": "unknown"}
+    assert levels(host) == (Exit.NEEDS_HUMAN, found)
+    journal.write_bytes(content)
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_a_host_without_a_usable_user_map_is_told_of(host: EmbeddedHost, tmp_path: Path) -> None:
+    """The map is the problem, and how people stand is unknown."""
+    text = host.user_map.read_text()
+    host.user_map.unlink()
+    status, found = levels(host)
+    assert status == Exit.NEEDS_HUMAN
+    assert found.pop("user-map") == "problem"
+    assert set(found.values()) == {"unknown"}
+    assert {"serves", "snapshots"} <= set(found)
+    host.user_map.write_text(text)
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_a_host_that_never_ran_gets_no_journal_and_its_missing_folder_is_told(
+    host: EmbeddedHost, tmp_path: Path
+) -> None:
+    """What was missing before the look is missing in what is told; nothing is begun."""
+    before = host.root / "state"
+    host.write_config(state_dir=str(tmp_path / "state"))
+    status, found = levels(host)
+    assert (status, found) == (Exit.NEEDS_HUMAN, {"folders": "problem"})
+    assert not (tmp_path / "state" / "journal.sqlite").exists()
+    host.write_config(state_dir=str(before))
+    assert levels(host) == (Exit.OK, {})

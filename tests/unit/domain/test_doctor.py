@@ -1,0 +1,206 @@
+"""What a look at the host concludes: each check fails for its reason, and holds once mended."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from attrs import evolve
+
+from t3safe.domain import doctor
+from t3safe.domain.doctor import Check, Finding, Folder, Level
+
+NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
+BUILD = "0.0.28-nightly.20260615.571"
+NODES = "^22.16 || ^23.11 || >=24.10"
+SOUND = Folder("/var/lib/t3-autoupdate", there=True, ours=True, mode=0o755)
+MIB = 1024**2
+
+FAILING: list[tuple[Finding, Finding, Level, str]] = [
+    (
+        doctor.judge_no_map("it does not exist", "/m"),
+        doctor.judge_map(1, (), "/m")[0],
+        Level.PROBLEM,
+        "login=os_user",
+    ),
+    (
+        doctor.judge_npm("npm", ""),
+        doctor.judge_npm("npm", "/usr/bin/npm"),
+        Level.PROBLEM,
+        "command -v npm",
+    ),
+    (
+        doctor.judge_node("", ()),
+        doctor.judge_node("24.10.0", ()),
+        Level.PROBLEM,
+        "gate.node",
+    ),
+    (
+        doctor.judge_node("20.1.0", ((BUILD, NODES),)),
+        doctor.judge_node("24.10.0", ((BUILD, NODES),)),
+        Level.PROBLEM,
+        f"t3safe check {BUILD}",
+    ),
+    (
+        doctor.judge_registry("", "no answer"),
+        doctor.judge_registry(BUILD, ""),
+        Level.PROBLEM,
+        "npm ping",
+    ),
+    (
+        doctor.judge_launcher("/usr/bin/t3", "had been replaced by another program"),
+        doctor.judge_launcher("/usr/bin/t3", ""),
+        Level.PROBLEM,
+        "t3safe adopt",
+    ),
+    (
+        doctor.judge_dispatch("127.0.0.1:3780", "cannot be reached"),
+        doctor.judge_dispatch("127.0.0.1:3780", ""),
+        Level.PROBLEM,
+        "T3_DISPATCH",
+    ),
+    (
+        doctor.judge_serve("ann", fenced=True, running=False),
+        doctor.judge_serve("ann", fenced=False, running=True),
+        Level.PROBLEM,
+        "t3safe recover",
+    ),
+    (
+        doctor.judge_serve("ann", fenced=False, running=False),
+        doctor.judge_serve("ann", fenced=False, running=True),
+        Level.WARNING,
+        "t3safe verify ann",
+    ),
+    (
+        doctor.judge_room("snapshots", "/b", 10 * MIB - 1, 10 * MIB),
+        doctor.judge_room("snapshots", "/b", 10 * MIB, 10 * MIB),
+        Level.PROBLEM,
+        "du -xsh /b",
+    ),
+    (
+        doctor.judge_clock(NOW, datetime(2026, 6, 15, 4, 1, tzinfo=UTC), None),
+        doctor.judge_clock(NOW, NOW, None),
+        Level.PROBLEM,
+        "timedatectl set-ntp true",
+    ),
+    (
+        doctor.judge_clock(NOW, None, date(2026, 6, 17)),
+        doctor.judge_clock(NOW, None, date(2026, 6, 16)),
+        Level.PROBLEM,
+        "timedatectl set-ntp true",
+    ),
+    (
+        doctor.judge_journal("/j", "row 3 missing from index"),
+        doctor.judge_journal("/j", ""),
+        Level.PROBLEM,
+        "keep a copy of /j",
+    ),
+    (
+        doctor.judge_unfinished("20260615T040000Z-ab"),
+        doctor.judge_unfinished(""),
+        Level.PROBLEM,
+        "t3safe recover",
+    ),
+    (
+        doctor.judge_snapshot("ann", "s1", "cannot verify snapshot s1 of ann"),
+        doctor.judge_snapshot("ann", "s1", ""),
+        Level.PROBLEM,
+        "t3safe snapshot ann",
+    ),
+    (
+        doctor.judge_folder(evolve(SOUND, there=False)),
+        doctor.judge_folder(SOUND),
+        Level.PROBLEM,
+        "mkdir -p",
+    ),
+    (
+        doctor.judge_folder(evolve(SOUND, ours=False)),
+        doctor.judge_folder(SOUND),
+        Level.PROBLEM,
+        "chown",
+    ),
+    (
+        doctor.judge_folder(evolve(SOUND, mode=0o775)),
+        doctor.judge_folder(SOUND),
+        Level.PROBLEM,
+        "chmod go-w",
+    ),
+    (
+        doctor.judge_folder(evolve(SOUND, mode=0o757)),
+        doctor.judge_folder(evolve(SOUND, mode=0o711)),
+        Level.PROBLEM,
+        "chmod go-w",
+    ),
+]
+
+
+@pytest.mark.parametrize(("failing", "mended", "level", "mend"), FAILING)
+def test_each_check_fails_with_what_mends_it_and_holds_once_mended(
+    failing: Finding, mended: Finding, level: Level, mend: str
+) -> None:
+    """A finding that is not ok says what was seen and the command that mends it."""
+    assert failing.level is level
+    assert failing.seen
+    assert mend in failing.mend
+    assert (mended.check, mended.level, mended.mend) == (failing.check, Level.OK, "")
+
+
+def test_a_t3_before_the_launcher_and_every_other_installer_are_named() -> None:
+    """Each bypass is a finding of its own; without a launcher nothing comes before it."""
+    found = doctor.judge_installers("/usr/local/bin/t3", "/usr/bin/t3", ("/etc/cron.d/t3",))
+    assert [one.level for one in found] == [Level.PROBLEM, Level.PROBLEM]
+    assert found[0].mend == "rm /usr/local/bin/t3"
+    assert "/etc/cron.d/t3" in found[1].mend
+    for first, launcher in (("/usr/bin/t3", "/usr/bin/t3"), ("", "/usr/bin/t3"), ("/x/t3", "")):
+        (only,) = doctor.judge_installers(first, launcher, ())
+        assert only.level is Level.OK
+
+
+def test_a_cookie_must_be_known_by_its_whole_name() -> None:
+    """A name that only begins like a known one is another cookie."""
+    cookies = (("ann", "t3_session"), ("ben", "t3_session_abc"))
+    (found,) = doctor.judge_cookies(cookies, ("t3_session",))
+    assert (found.level, found.check) == (Level.PROBLEM, Check.COOKIES)
+    assert "ben" in found.seen
+    (held,) = doctor.judge_cookies(cookies, ("t3_session", "t3_session_[a-f]+"))
+    assert held.level is Level.OK
+
+
+def test_units_that_are_missing_changed_or_disabled_are_told_apart() -> None:
+    """One command mends them; a change may be the owner's and is a warning."""
+    found = doctor.judge_units(("/a",), ("/b",), ("t3-autoupdate.timer",))
+    assert [one.level for one in found] == [Level.PROBLEM, Level.WARNING, Level.PROBLEM]
+    assert {one.mend for one in found} == {"t3safe units install"}
+    assert doctor.judge_units((), (), ())[0].level is Level.OK
+
+
+def test_timers_users_and_lines_of_the_map_are_named_one_by_one() -> None:
+    """Whoever mends them needs each."""
+    (timer,) = doctor.judge_timers(("t3-autoupdate.timer",))
+    assert (timer.level, "systemctl revert" in timer.mend) == (Level.PROBLEM, True)
+    (user,) = doctor.judge_users(("t3safe-npm",))
+    assert (user.level, user.mend) == (Level.PROBLEM, "t3safe units install")
+    (line,) = doctor.judge_map(1, ("line 2: no '='",), "/m")
+    assert (line.level, line.mend) == (Level.WARNING, "mend that line of /m")
+    for found in (doctor.judge_timers(()), doctor.judge_users(()), doctor.judge_map(2, (), "/m")):
+        assert found[0].level is Level.OK
+
+
+def test_hosts_without_launcher_or_snapshots_yet_are_no_problem() -> None:
+    """What a host does not have, or not yet, cannot be broken."""
+    assert doctor.judge_launcher("", "").level is Level.OK
+    assert doctor.judge_snapshot("ann", "", "").level is Level.OK
+
+
+def test_the_worst_finding_decides_and_unknown_is_never_ok() -> None:
+    """A problem comes before unknown, unknown before a warning; nothing at all is ok."""
+    sound = doctor.ok(Check.NPM, "there")
+    unknown = doctor.unknown(Check.NPM, "may not look")
+    warning = doctor.judge_serve("ann", fenced=False, running=False)
+    problem = doctor.judge_unfinished("r")
+    assert unknown.mend
+    assert doctor.worst(()) is Level.OK
+    assert doctor.worst((sound,)) is Level.OK
+    assert doctor.worst((warning, sound)) is Level.WARNING
+    assert doctor.worst((unknown, warning)) is Level.UNKNOWN
+    assert doctor.worst((problem, unknown)) is Level.PROBLEM
