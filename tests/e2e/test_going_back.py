@@ -39,6 +39,9 @@ def rows(host: EmbeddedHost) -> dict[str, set[tuple[object, ...]]]:
 def test_back_and_forth_by_the_printed_command_loses_no_row(host: EmbeddedHost) -> None:
     """The preview changes nothing, counts the rows that leave, and the undo brings each back."""
     before, written = state(host), rows(host)
+    listed = json.loads(host.t3safe("snapshots", "--json").out)["snapshots"]
+    assert listed == json.loads(host.t3safe("snapshots", "ann", "--json").out)["snapshots"]
+    assert {item["person"] for item in listed} == {"ann"}
     shown = json.loads(host.t3safe("rollback", "ann", "--dry-run", "--json").out)["going-back"]
     assert state(host) == before
     assert (shown["build"], shown["restore"]) == (OLD.version, True)

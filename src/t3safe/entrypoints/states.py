@@ -50,14 +50,20 @@ def snapshot(app: App, person: str) -> None:
 
 
 @click.command()
-@click.argument("person")
+@click.argument("people", metavar="[PERSON]...", nargs=-1)
 @as_json_option
 @click.pass_obj
-def snapshots(app: App, person: str, *, as_json: bool) -> None:
-    """List what a person can be put back to, oldest first."""
+def snapshots(app: App, people: tuple[str, ...], *, as_json: bool) -> None:
+    """List what people can be put back to, everybody where none is named; oldest first."""
     with app.host("run") as wired:
-        known_person(wired, person)
-        found = [_snapshot_body(info) for info in wired.host.perform.states.snapshots(person)]
+        for person in people:
+            known_person(wired, person)
+        states = wired.host.perform.states
+        found = [
+            _snapshot_body(info)
+            for person in people or wired.host.everybody()[0]
+            for info in states.snapshots(person)
+        ]
     if as_json:
         terminal.print_json("snapshots", found)
         return
@@ -65,11 +71,12 @@ def snapshots(app: App, person: str, *, as_json: bool) -> None:
     terminal.print_table(_SNAPSHOT_COLUMNS, rows)
 
 
-_SNAPSHOT_COLUMNS = ("id", "kind", "taken", "build", "ledger", "bytes")
+_SNAPSHOT_COLUMNS = ("person", "id", "kind", "taken", "build", "ledger", "bytes")
 
 
 def _snapshot_body(info: SnapshotInfo) -> dict[str, Any]:
     return {
+        "person": info.person,
         "id": info.stored.id,
         "kind": info.stored.kind.value,
         "taken": info.stored.taken.isoformat(),
