@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -102,6 +102,18 @@ def _nothing() -> None:
     pass
 
 
+def _beyond(later: Mapping[str, Content], earlier: Mapping[str, Content]) -> Iterator[ev.RowsKept]:
+    for name, content in sorted(later.items()):
+        known = earlier.get(name, _NOTHING)
+        grown = len(content.ledger.missing_from(known.ledger))
+        if grown:
+            yield ev.RowsKept(f"{name}:{LEDGER_TABLE}", grown)
+        for table, rows in sorted(content.tables.items()):
+            new = (rows & ~known.tables.get(table, 0)).bit_count()
+            if new:
+                yield ev.RowsKept(f"{name}:{table}", new)
+
+
 @frozen
 class StateSets:
     """State sets and their snapshots."""
@@ -175,17 +187,17 @@ class StateSets:
         if later.unreadable or before.unreadable:
             message = f"cannot count the rows of {person}: SQLite cannot read the snapshot"
             raise StateError(message)
-        counted: list[ev.RowsKept] = []
-        for name, content in sorted(later.contents.items()):
-            known = before.contents.get(name, _NOTHING)
-            grown = len(content.ledger.missing_from(known.ledger))
-            if grown:
-                counted.append(ev.RowsKept(f"{name}:{LEDGER_TABLE}", grown))
-            for table, rows in sorted(content.tables.items()):
-                new = (rows & ~known.tables.get(table, 0)).bit_count()
-                if new:
-                    counted.append(ev.RowsKept(f"{name}:{table}", new))
-        return tuple(counted)
+        return tuple(_beyond(later.contents, before.contents))
+
+    def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
+        """Count per table what the set holds now and `since` does not."""
+        found = self._person(person, "count the rows of")
+        before = self._sealed(person, since, "count the rows of")
+        if found.unreadable or before.unreadable:
+            message = f"cannot count the rows of {person}: SQLite cannot read them"
+            raise StateError(message)
+        now = {name: seen(files) for name, files in found.databases.items()}
+        return tuple(_beyond(now, before.contents))
 
     def restore(self, person: str, snapshot: str) -> None:
         """Make the set what the snapshot holds."""

@@ -25,6 +25,8 @@ from t3safe.domain import ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import NoWayBackError, PortError, SelectionError, StateError
 from t3safe.domain.gate import EMPTY, OnPersonFailure
+from t3safe.domain.goingback import Preview, WayBack
+from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
@@ -275,6 +277,30 @@ class Host:
         if mended:
             yield mended
 
+    def preview(self, person: str, build: Version | None, snapshot: str) -> Preview:
+        """Tell what `go_back` with the same words would cost; looks only.
+
+        Raises NoWayBackError where there is no way back.
+        """
+        people, _ = self.everybody()
+        way, _ = self._found_way(people, person, build, snapshot)
+        work = self._at_work(person)
+        if not way.restore:
+            return Preview(way, work=work)
+        try:
+            rows = self.perform.states.rows_written(person, way.snapshot)
+        except StateError as error:
+            return Preview(way, uncounted=str(error), work=work)
+        return Preview(way, rows, work=work)
+
+    def _at_work(self, person: str) -> str:
+        """Why the idle rule would leave a person as they are; unknown is busy."""
+        try:
+            assessed = self.perform.assess(person)
+        except PortError as error:
+            return str(error)
+        return assessed.reason if assessed.readiness is ev.Readiness.BUSY else ""
+
     def go_back(self, person: str, build: Version | None, snapshot: str, *, force: bool) -> Result:
         """Take one person back on purpose: to `build`, or to what `snapshot` holds.
 
@@ -286,6 +312,25 @@ class Host:
         if left is not None:
             return left
         people, _ = self.everybody()
+        way, knows = self._found_way(people, person, build, snapshot)
+        restore = way.snapshot if way.restore else ""
+        move = ev.MovePlan(person, way.old, way.build, restore, knows=knows)
+        plan = ev.Plan(
+            run=self.name_run(self.engine.clock.now()),
+            kind=ev.Kind.BACK,
+            candidate=way.build,
+            base=way.old,
+            moves=(move,),
+            attempts_max=self.rules.attempts_max,
+            force=force,
+            everybody=people,
+        )
+        return self._start(plan)
+
+    def _found_way(
+        self, people: tuple[str, ...], person: str, build: Version | None, snapshot: str
+    ) -> tuple[WayBack, SetLedger]:
+        """Find the way back, and what the build at its end knows.  Raises NoWayBackError."""
         if person not in people:
             message = f"cannot take {person} back: no such person in the user map"
             raise NoWayBackError(message)
@@ -297,19 +342,9 @@ class Host:
             how = f"`t3safe check {info.build}` installs it"
             message = f"cannot take {person} back: {info.build} is not in the store; {how}"
             raise NoWayBackError(message)
-        restore = info.stored.id if snapshot or self._must_restore(person, info) else ""
-        move = ev.MovePlan(person, old, info.build, restore, knows=info.ledger)
-        plan = ev.Plan(
-            run=self.name_run(self.engine.clock.now()),
-            kind=ev.Kind.BACK,
-            candidate=info.build,
-            base=old,
-            moves=(move,),
-            attempts_max=self.rules.attempts_max,
-            force=force,
-            everybody=people,
-        )
-        return self._start(plan)
+        restore = bool(snapshot) or self._must_restore(person, info)
+        stored = info.stored
+        return WayBack(person, old, info.build, stored.id, stored.taken, restore), info.ledger
 
     def _must_restore(self, person: str, info: ports.SnapshotInfo) -> bool:
         """Whether the older build does not know what is in the set by now, or nobody can tell."""

@@ -276,6 +276,23 @@ class StateSetsContract:
         }
         assert world.states.rows_since("alice", "s1", "s1") == ()
 
+    def test_rows_written_counts_what_a_running_serve_committed(self, world: StateWorld) -> None:
+        """Rows since a snapshot are counted beside the serve, and nothing is changed by it."""
+        world.found("alice")
+        world.states.snapshot("alice", "s1", REST, BUILD)
+        assert world.states.rows_written("alice", "s1") == ()
+        world.serve("alice")
+        world.commit("alice", 2)
+        world.migrate("alice", 31, "AuthAuthorizationScopes")
+        written = {row.table: row.rows for row in world.states.rows_written("alice", "s1")}
+        assert written == {
+            "state.sqlite:effect_sql_migrations": 1,
+            "state.sqlite:orchestration_events": 2,
+        }
+        assert len(world.events("alice")) == 5
+        with pytest.raises(StateError, match="alice"):
+            world.states.rows_written("alice", "none")
+
     def test_activity_tells_turns_and_the_last_activity(self, world: StateWorld) -> None:
         """A turn in flight is told with its thread and since when, beside the last activity."""
         world.found("alice")

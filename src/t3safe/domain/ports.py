@@ -158,6 +158,12 @@ class StateSets(Protocol):
     def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
         """Count per table the rows that `snapshot` holds and `since` does not; no zero counts."""
 
+    def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
+        """Count per table the rows that the set holds now and `since` does not; no zero counts.
+
+        Looks only; the serve may run, and its rows count as far as they are committed.
+        """
+
     def restore(self, person: str, snapshot: str) -> None:
         """Make the set what the snapshot holds, databases with their logs, crash-safe.
 

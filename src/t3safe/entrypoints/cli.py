@@ -20,7 +20,7 @@ from t3safe.domain.errors import (
     PeopleError,
     PortError,
 )
-from t3safe.entrypoints import acting, deciding, looking, states
+from t3safe.entrypoints import acting, deciding, looking, returning, states
 from t3safe.entrypoints.common import App
 from t3safe.entrypoints.doctor import doctor
 from t3safe.entrypoints.exits import Exit
@@ -64,9 +64,9 @@ for _command in (
     states.verify,
     states.snapshot,
     states.snapshots,
-    states.restore,
-    states.rollback,
     doctor,
+    returning.restore,
+    returning.rollback,
     simulate,
     history_fetch,
 ):

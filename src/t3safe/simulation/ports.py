@@ -259,6 +259,13 @@ class StateSets:
         count = rowset.missing(_all(mine[snapshot].data), _all(mine[since].data))
         return (ev.RowsKept(_EVENTS, count),) if count else ()
 
+    def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
+        """Count the rows that the set holds now and a snapshot does not."""
+        found = self.world.people[person]
+        self.world.sync(found)
+        count = rowset.missing(_all(found.data), _all(self.kept[person][since].data))
+        return (ev.RowsKept(_EVENTS, count),) if count else ()
+
     def restore(self, person: str, snapshot: str) -> None:
         """Put a snapshot in place."""
         found, mine = self.world.people[person], self.kept.get(person, {})

@@ -143,6 +143,16 @@ class LocalStateSets:
         found = self._copying(what, person, "rows_since", shape, snapshot=snapshot, since=since)
         return tuple(ev.RowsKept(table, rows) for table, rows in found)
 
+    def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
+        """Count per table the rows that the set holds now and the snapshot `since` does not.
+
+        Also a StateError where either holds a database that SQLite cannot read.
+        """
+        what = f"count the rows of {person} since {since}"
+        shape = tuple[tuple[str, int], ...]
+        found = self._copying(what, person, "rows_written", shape, since=since)
+        return tuple(ev.RowsKept(table, rows) for table, rows in found)
+
     def restore(self, person: str, snapshot: str) -> None:
         """Make the set what the snapshot holds; small files that it does not have stay."""
         what = f"restore {person}"

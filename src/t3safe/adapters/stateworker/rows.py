@@ -10,13 +10,16 @@ from t3safe.adapters.stateworker.reading import Counts, columns, identifier, ope
 from t3safe.adapters.stateworker.trouble import telling
 
 
-def rows_beyond(later: tuple[str, str], earlier: tuple[str, str] | None) -> Counts:
+def rows_beyond(
+    later: tuple[str, str], earlier: tuple[str, str] | None, *, live: bool = False
+) -> Counts:
     """Count per table the rows of `later` that `earlier` does not hold; zeros are left out.
 
     Both are (root, name) of a sealed copy; without an earlier one every row counts.  A row that
-    was changed counts, one that stands twice and stood once counts once.
+    was changed counts, one that stands twice and stood once counts once.  With `live` the later
+    one may be in use: it is read through its own log, and each table as it is at that moment.
     """
-    with opened(*later, immutable=True) as connection:
+    with opened(*later, immutable=not live) as connection:
         if earlier is not None:
             path = quote(os.fsencode("/".join(earlier)))
             # ATTACH is refused inside a transaction; both files are sealed, none is needed.

@@ -19,7 +19,7 @@ from t3safe.adapters.stateworker import manifest, snapshots
 from t3safe.adapters.stateworker.activity import work
 from t3safe.adapters.stateworker.discovery import discover, userdata_of
 from t3safe.adapters.stateworker.disk import Tools
-from t3safe.adapters.stateworker.manifest import FILES, Manifest
+from t3safe.adapters.stateworker.manifest import FILES, Copied, Manifest
 from t3safe.adapters.stateworker.reading import Ledger, ledger, opened
 from t3safe.adapters.stateworker.restoring import restore, restoring
 from t3safe.adapters.stateworker.rows import rows_beyond
@@ -68,16 +68,39 @@ def _rows_since(question: Question, _: Tools) -> object:
     store = question["store"]
     later = manifest.load(store, question["snapshot"])
     earlier = manifest.load(store, question["since"])
-    before = {database.name: database for database in earlier.databases}
-    for copied in (*later.databases, *earlier.databases):
+    _countable((*later.databases, *earlier.databases))
+    names = tuple(copied.name for copied in later.databases)
+    return _beyond(_files(store, later), names, store, earlier)
+
+
+def _rows_written(question: Question, _: Tools) -> object:
+    store = question["store"]
+    earlier = manifest.load(store, question["since"])
+    _countable(earlier.databases)
+    userdata = userdata_of(question["base"])
+    found = discover(userdata)
+    if found.problems:
+        raise Trouble(Kind.BROKEN, found.problems[0])
+    names = tuple(item.name for item in found.databases)
+    return _beyond(str(userdata), names, store, earlier, live=True)
+
+
+def _countable(databases: tuple[Copied, ...]) -> None:
+    for copied in databases:
         if copied.problem:
             what = f"{shown(copied.name)} is kept as bytes that SQLite cannot read"
             raise Trouble(Kind.RAW, f"{what} ({copied.problem})")
+
+
+def _beyond(
+    root: str, names: tuple[str, ...], store: str, earlier: Manifest, *, live: bool = False
+) -> list[tuple[str, int]]:
+    before = {database.name for database in earlier.databases}
     found: list[tuple[str, int]] = []
-    for copied in later.databases:
-        old = (_files(store, earlier), copied.name) if copied.name in before else None
-        rows = rows_beyond((_files(store, later), copied.name), old)
-        found += ((f"{shown(copied.name)}:{shown(table)}", count) for table, count in rows)
+    for name in names:
+        old = (_files(store, earlier), name) if name in before else None
+        rows = rows_beyond((root, name), old, live=live)
+        found += ((f"{shown(name)}:{shown(table)}", count) for table, count in rows)
     return found
 
 
@@ -135,6 +158,7 @@ def _remove(question: Question, tools: Tools) -> None:
 _QUESTIONS: Final[dict[str, Callable[[Question, Tools], object]]] = {
     "snapshot": _snapshot,
     "rows_since": _rows_since,
+    "rows_written": _rows_written,
     "restore": _restore,
     "restoring": _restoring,
     "ledger": _ledger,
