@@ -20,7 +20,7 @@ from t3safe.domain.errors import (
     PeopleError,
     PortError,
 )
-from t3safe.entrypoints import acting, deciding, looking, states
+from t3safe.entrypoints import acting, deciding, gauging, looking, states
 from t3safe.entrypoints.common import App
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import DEFAULT_FILE, SettingsError
@@ -54,6 +54,7 @@ for _command in (
     looking.status,
     looking.history,
     looking.show,
+    gauging.metrics,
     deciding.freeze,
     deciding.thaw,
     deciding.pin,

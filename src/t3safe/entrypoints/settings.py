@@ -118,6 +118,9 @@ def _checked(settings: Settings) -> Settings:
         if not path.is_absolute():
             message = f"{name}: {str(path)!r} is not an absolute path"
             raise SettingsError(message)
+    if settings.metrics_file is not None and not settings.metrics_file.is_absolute():
+        message = f"metrics_file: {str(settings.metrics_file)!r} is not an absolute path"
+        raise SettingsError(message)
     if "{person}" not in settings.base_dir:
         message = f"base_dir: {settings.base_dir!r} does not hold {{person}}"
         raise SettingsError(message)
