@@ -29,6 +29,7 @@ from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import DispatchPairing, LauncherMint
 from t3safe.adapters.gate import Cells, Sandbox, SandboxGate, choose_sandbox
 from t3safe.adapters.journal import SqliteJournal
+from t3safe.adapters.offered import RememberingRegistry
 from t3safe.adapters.people import UserMapPeople
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress
 from t3safe.adapters.registry.question import Patience
@@ -88,6 +89,8 @@ class Live:
     teller: Teller
     selection: SymlinkSelection
     settings: Settings
+    newest: Callable[[], Version | None]
+    """What the registry offered last, None where nobody knows."""
 
     def say(self, line: Line) -> None:
         """Say one line wherever the events of a run are told."""
@@ -208,6 +211,7 @@ def _units(settings: Settings) -> Units:
     writable = (
         settings.tmpdir,
         settings.freeze_file.parent,
+        *((settings.metrics_file.parent,) if settings.metrics_file is not None else ()),
         *((settings.launcher.parent,) if settings.launcher is not None else ()),
     )
     beside = Path(sys.executable).with_name("t3safe")
@@ -235,10 +239,11 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
     journal = SqliteJournal(settings.state_dir / "journal.sqlite")
     builds = _builds(settings)
     perform = _interpreter(settings, builds, journal, stop)
+    registry = RememberingRegistry(NpmRegistry(_address(settings)), settings.state_dir / "offered")
     host = Host(
         engine=Engine(perform, journal, perform.clock, teller, stop),
         perform=perform,
-        registry=NpmRegistry(_address(settings)),
+        registry=registry,
         people=_people(settings),
         choices=ChoicesFile(settings.state_dir / "choices.json"),
         permit=AlwaysPermitted(),
@@ -246,7 +251,8 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
         name_run=name_run,
     )
     selection = _selection(settings)
-    return Live(host, journal, builds, settings.state_dir / "lock", teller, selection, settings)
+    lock, newest = settings.state_dir / "lock", registry.newest
+    return Live(host, journal, builds, lock, teller, selection, settings, newest)
 
 
 @contextmanager

@@ -169,6 +169,9 @@ class Settings:
     shared_user: bool = False
     """Whether all people are this one OS user (containers, the embedded host)."""
 
+    metrics_file: Path | None = None
+    """Where metrics are written for Prometheus' textfile collector; empty writes none."""
+
     policy: PolicySettings = field(factory=PolicySettings)
     gate: GateSettings = field(factory=GateSettings)
     rollout: RolloutSettings = field(factory=RolloutSettings)

@@ -79,3 +79,7 @@ class PeopleError(PortError):
 
 class SwitchError(PortError):
     """The freeze switch, a hold or a pin could not be read or changed."""
+
+
+class MetricsError(PortError):
+    """The metrics could not be written; nothing else depends on them."""

@@ -20,6 +20,7 @@ from t3safe.entrypoints.common import (
     wait_option,
     yes_option,
 )
+from t3safe.entrypoints.gauging import gauged
 from t3safe.operations import Result
 
 
@@ -32,7 +33,7 @@ def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
     """Move everybody who is idle to the newest build that passes the gate."""
     if dry_run or app.settings.dry_run:
         _dry_run(app, wait, as_json=as_json)
-    with app.acting("run", wait, aside=as_json) as wired:
+    with app.acting("run", wait, aside=as_json) as wired, gauged(wired):
         result = wired.host.run()
         leave(wired, result, as_json=as_json)
 
@@ -60,7 +61,7 @@ def _dry_run(app: App, wait: float, *, as_json: bool) -> NoReturn:
 @click.pass_obj
 def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
     """Move people who were deferred and are idle now."""
-    with app.acting("drain", wait, aside=as_json) as wired:
+    with app.acting("drain", wait, aside=as_json) as wired, gauged(wired):
         leave(wired, wired.host.drain(), as_json=as_json)
 
 
@@ -71,7 +72,7 @@ def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
 @click.pass_obj
 def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
     """Settle whoever an interrupted run left in transition."""
-    with app.acting("run", wait, aside=as_json) as wired:
+    with app.acting("run", wait, aside=as_json) as wired, gauged(wired):
         result = wired.host.recover(boot=boot)
         nothing = Result(None, "nothing is unfinished", stayed=No.NOTHING)
         leave(wired, result or nothing, as_json=as_json)

@@ -20,7 +20,7 @@ from t3safe.domain.errors import (
     PeopleError,
     PortError,
 )
-from t3safe.entrypoints import acting, deciding, looking, returning, states
+from t3safe.entrypoints import acting, deciding, gauging, looking, returning, states
 from t3safe.entrypoints.common import App
 from t3safe.entrypoints.doctor import doctor
 from t3safe.entrypoints.exits import Exit
@@ -55,6 +55,7 @@ for _command in (
     looking.status,
     looking.history,
     looking.show,
+    gauging.metrics,
     deciding.freeze,
     deciding.thaw,
     deciding.pin,

@@ -141,7 +141,10 @@ def _checked(settings: Settings) -> Settings:
 
 
 def _paths(settings: Settings) -> None:
-    names = ("freeze_file", "state_dir", "backup_dest", "user_map", "tmpdir", "store", "launcher")
+    names = (
+        *("freeze_file", "state_dir", "backup_dest", "user_map", "tmpdir", "store", "launcher"),
+        "metrics_file",
+    )
     paths = {name: getattr(settings, name) for name in names}
     for name, path in {**paths, "services.run_dir": settings.services.run_dir}.items():
         if path is not None and not path.is_absolute():

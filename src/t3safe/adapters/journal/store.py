@@ -154,6 +154,11 @@ class SqliteJournal:
             (Version.parse(version), "; ".join(json.loads(reasons))) for version, reasons in rows
         )
 
+    def count_verdicts(self) -> tuple[tuple[str, int], ...]:
+        """How many builds are remembered under each ruling."""
+        query = "SELECT ruling, CAST(count(*) AS TEXT) FROM verdicts GROUP BY ruling"
+        return tuple((ruling, int(count)) for ruling, count in self._rows(query, ()))
+
     def allow(self, build: Version) -> bool:
         """Forget what is held against a build; whether there was anything."""
         query = "DELETE FROM verdicts WHERE version = ? AND ruling = ?"

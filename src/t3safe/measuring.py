@@ -1,0 +1,77 @@
+"""Read the host's vitals through the ports; nothing is changed.
+
+What cannot be read is left unknown and named: whoever looks may look since something is broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from attrs import field, frozen
+
+from t3safe.domain.errors import PortError
+from t3safe.domain.versions import Version
+from t3safe.domain.vitals import PersonVitals, Vitals, Waiting
+from t3safe.operations import Host
+
+_T = TypeVar("_T")
+
+
+@frozen
+class _Asker:
+    """Asks for one thing after another, and keeps why some could not be had."""
+
+    problems: list[str] = field(factory=list)
+
+    def __call__(self, ask: Callable[[], _T]) -> _T | None:
+        try:
+            return ask()
+        except PortError as error:
+            self.problems.append(str(error))
+            return None
+
+
+def measure(
+    host: Host, newest: Version | None, verdicts: Callable[[], tuple[tuple[str, int], ...]]
+) -> Vitals:
+    """Measure the host; `newest` is what the registry offered last, None where nobody asked."""
+    ask = _Asker()
+    selection = host.perform.selection
+    people, problems = ask(host.everybody) or ((), ())
+    ask.problems.extend(f"user map {problem}" for problem in problems)
+    return Vitals(
+        at=host.engine.clock.now(),
+        people=tuple(_person(host, person, ask) for person in people),
+        frozen=ask(host.perform.switch.frozen),
+        newest=newest,
+        last_good=ask(selection.last_good),
+        default=ask(selection.default),
+        stale_after=host.rules.stale_after,
+        deferred_max=host.rules.deferred_max,
+        runs=ask(lambda: tuple(host.engine.journal.runs())),
+        waiting=ask(lambda: _waiting(host, people)),
+        verdicts=ask(verdicts) or (),
+        problems=tuple(ask.problems),
+    )
+
+
+def _waiting(host: Host, people: tuple[str, ...]) -> tuple[Waiting, ...]:
+    return tuple(
+        Waiting(item.person, item.build, item.since, item.reason)
+        for item in host.deferrals(people)
+        if item.person in people
+    )
+
+
+def _person(host: Host, person: str, ask: _Asker) -> PersonVitals:
+    selected = ask(lambda: host.perform.selection.selected(person))
+    stored = [info.stored for info in ask(lambda: host.perform.states.snapshots(person)) or ()]
+    return PersonVitals(
+        person=person,
+        build=selected.build if selected is not None else None,
+        fenced=selected is not None and selected.fenced,
+        snapshots=len(stored),
+        snapshot_bytes=sum(item.size for item in stored),
+        snapshot_at=max((item.taken for item in stored), default=None),
+    )
