@@ -22,6 +22,7 @@ from t3safe.domain.errors import (
 )
 from t3safe.entrypoints import acting, deciding, looking, states
 from t3safe.entrypoints.common import App
+from t3safe.entrypoints.completion import completion
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import DEFAULT_FILE, SettingsError
 from t3safe.entrypoints.simulate import history_fetch, simulate
@@ -67,6 +68,7 @@ for _command in (
     states.rollback,
     simulate,
     history_fetch,
+    completion,
 ):
     cli.add_command(_command)
 
