@@ -11,6 +11,7 @@ from datetime import time
 from enum import Enum
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -81,9 +82,10 @@ def _kind(hint: object) -> str:
 
 
 def _default(item: attrs.Attribute[object]) -> str:
-    value = item.default
-    if isinstance(value, attrs.Factory):  # type: ignore[arg-type]
-        value = value.factory()  # type: ignore[union-attr]
+    value: Any = item.default
+    # What attrs keeps where a default is made anew for each instance.
+    if hasattr(value, "factory"):
+        value = value.factory()
     if value is attrs.NOTHING:
         return "must be given"
     if value in ((), {}, "", None):
@@ -115,6 +117,8 @@ def _docstrings(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
                 ast.Expr(value=ast.Constant(value=str() as text)),
             ):
                 yield name, _one_line(inspect.cleandoc(text))
+            case _:
+                pass
 
 
 def _one_line(text: str) -> str:
