@@ -44,8 +44,12 @@ demo: setup ## Show five nights on real parts (needs npm)
 	$(BIN)/python -m fakes.demo
 
 .PHONY: docs
-docs: setup ## Write the documents that are made from the code (docs/states.md)
-	$(BIN)/python -m fakes.statechart
+docs: setup ## Write what is made from the code (docs/states.md, docs/configuration.md, docs/man)
+	$(BIN)/python -m documents
+
+.PHONY: site
+site: setup ## Build the documents as a site, into build/site
+	$(BIN)/mkdocs build --quiet
 
 .PHONY: test
 test: setup ## Run the whole suite that needs no Docker
@@ -117,4 +121,4 @@ lock: ## Resolve the dependencies again (UPGRADE=--upgrade takes newer ones)
 clean: ## Remove the environment and everything that was derived
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache build dist mutants
-	find src fakes tests -type d -name __pycache__ -prune -exec rm -rf {} +
+	find src fakes tests documents -type d -name __pycache__ -prune -exec rm -rf {} +

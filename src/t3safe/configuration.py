@@ -54,10 +54,15 @@ class PolicySettings:
     """Which builds are taken, and when; ages in days."""
 
     age_min_days: float = 0.0
+    """A release younger than this is not taken."""
     window: WindowSettings | None = None
+    """When runs may move people; empty means always. A drain does not wait for it."""
     on_person_failure: OnPersonFailure = OnPersonFailure.REFUSE
+    """What a failing rehearsal means: the build is refused, or only its person stays."""
     stale_days: float = 14.0
+    """From then on every run says STALE."""
     deferred_max_days: float = 7.0
+    """From then on every run says DEFERRED TOO LONG."""
 
 
 @frozen
@@ -69,21 +74,29 @@ class GateSettings:
     """
 
     bind_host: str = "0.0.0.0"  # noqa: S104 - as production binds: t3 names its cookie by it
+    """Where a serve under rehearsal binds."""
     sandbox: SandboxKind = SandboxKind.AUTO
+    """What a rehearsal runs in."""
     soak: float = 90.0
     """Longer than the 20 to 82 s after which a real nightly ran out of memory."""
     deadline: float = 30.0
+    """For one start of the serve."""
     deadline_per_gib: float = 30.0
+    """What each GiB of the database adds to it."""
     stop_limit: float = 30.0
     """For one stop; measured with 1 GB: 1.1 s."""
     tolerance: float = 0.05
+    """The share of a table's rows that a migration may clean up."""
     jobs: int = 2
+    """How many rehearsals are held at a time."""
     node: str = "node"
+    """The node that the units run."""
     user: str = "t3safe-gate"
     """Whom rehearsals run as where we are root and not in a unit: a user who owns nothing."""
     memory_max: int = 2 * 1024**3
     """Bytes of memory for one rehearsal in a unit; a real serve takes up to 305 MB."""
     evidence_keep: int = 20
+    """How many rehearsals' evidence is kept."""
 
 
 @frozen
@@ -91,14 +104,21 @@ class RolloutSettings:
     """How people are moved; times in seconds."""
 
     bake: float = 600.0
+    """How long everybody who was moved is watched before the build is promoted."""
     bake_interval: float = 60.0
+    """The longest time between two looks at one person meanwhile."""
     quiet: float = 900.0
+    """How long a person must have done nothing to count as idle."""
     attempts_max: int = 3
+    """How often a step is tried."""
     verify_deadline: float = 60.0
+    """For a person's first sign-in on a build."""
     verify_grace: float = 10.0
     """How long the dispatch may still fail once the serve itself answers."""
     verify_stay: float = 3.0
+    """How long the serve's process must stay the same after it."""
     stop_timeout: float = 90.0
+    """For one stop of a serve."""
 
 
 @frozen
@@ -106,8 +126,11 @@ class RetentionSettings:
     """What is kept for each person, and how many builds beside those in use."""
 
     snapshots: int = 6
+    """For each person."""
     snapshot_bytes: int = 20 * 1024**3
+    """For each person."""
     builds: int = 1
+    """Beside those in use and last-good."""
 
 
 @frozen
@@ -115,8 +138,11 @@ class DispatchSettings:
     """What the host's dispatch knows; each cookie is a regular expression for the whole name."""
 
     header: str = "X-authentik-username"
+    """By which the dispatch is told who signs in."""
     paths: tuple[str, ...] = DispatchKnowledge().paths
+    """Where it takes a credential to at a serve."""
     cookies: tuple[str, ...] = DispatchKnowledge().cookies
+    """The names by which it knows a session."""
 
 
 @frozen
@@ -129,12 +155,19 @@ class ServiceSettings:
     """
 
     manager: Manager = Manager.SYSTEMD
+    """Who starts and stops the serves."""
     unit: str = "t3-serve@{person}.service"
+    """The unit of a person's serve."""
     command: tuple[str, ...] = ()
+    """The command of a person's serve."""
     environment: dict[str, str] = field(factory=dict)
+    """What it finds in its environment."""
     ports: dict[str, int] = field(factory=dict)
+    """Each person's port."""
     run_dir: Path = Path("/run/t3safe")
+    """Where process ids are kept."""
     agents: tuple[str, ...] = ("claude", "codex", "opencode")
+    """Programs below a serve that mean its person is at work."""
 
 
 @frozen
@@ -142,28 +175,47 @@ class Settings:
     """Everything that can be set.  Paths are absolute."""
 
     track: Track = Track.NIGHTLY
+    """Which channel is followed."""
     pin: str = ""
+    """The one version to be on; empty follows the track."""
     freeze_file: Path = Path("/etc/t3-autoupdate.freeze")
+    """While it is there, nobody is moved."""
     state_dir: Path = Path("/var/lib/t3-autoupdate")
+    """The journal, the evidence, last-good and the lock."""
     backup_dest: Path = Path("/var/backups/t3-state")
+    """Snapshots, in a folder for each person."""
     smoke_port: int = 3799
+    """Where a serve under rehearsal listens, in a network of its own."""
     dispatch: str = "127.0.0.1:3780"
+    """Host and port."""
     user_map: Path = Path("/etc/ttyd-user-map")
+    """Who has which user: lines of `login=os_user`."""
     dry_run: bool = False
+    """Let `run` only rehearse."""
     tmpdir: Path = Path("/var/tmp")  # noqa: S108 - on disk: /tmp is often too small for databases
+    """Where rehearsals get their room, on disk: copies of databases lie there."""
     backup_timeout: float = 900.0
+    """Seconds for one copy of a person's state."""
 
     store: Path = Path("/opt/t3safe")
+    """The builds, and the link of each person."""
     launcher: Path | None = Path("/usr/bin/t3")
+    """The `t3` of the host; empty where there is none."""
     base_dir: str = "/home/{person}/.t3"
+    """A person's state; `{person}` stands for the name."""
     admin: str = "wizard"
+    """Who is moved first."""
     npm: str = "npm"
+    """The command."""
     npm_user: str = "t3safe-npm"
+    """Whom npm and install scripts run as where we are root: a user who owns nothing."""
     npm_script_network: bool = False
     """Whether install scripts see the host's network; node-gyp fetches node's headers where they
     are not installed.  The dispatch on the loopback believes whoever speaks to it."""
     isolation: Isolation = Isolation.AUTO
+    """How npm and people's workers are kept apart."""
     npm_free_bytes: int = 2 * 1024**3
+    """What must be free before npm is started."""
     t3: str = "/usr/bin/t3"
     """The command by which serves and mints run; may hold `{person}` where people share a user."""
     shared_user: bool = False

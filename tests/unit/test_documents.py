@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 
+from documents.reference import reference
 from fakes.statechart.page import explore_all, page
 from t3safe.domain.narrate import ALERT_WORDS
 from t3safe.entrypoints.cli import cli
@@ -206,3 +209,55 @@ def test_every_diagram_declares_what_it_draws() -> None:
             assert node or link or style, line
             nodes |= {node[1]} if node else set()
             assert not link or {link[1], link[2]} <= nodes
+
+
+def test_every_setting_is_told_as_the_code_has_it() -> None:
+    """docs/configuration.md is what `make docs` makes."""
+    assert text_of(ROOT / "docs" / "configuration.md") == reference()
+
+
+def test_manual_pages_are_those_of_the_commands(tmp_path: Path) -> None:
+    """docs/man is what `make docs` makes: a page for each command, and no other."""
+    # In a process of its own: making them changes how commands name themselves.
+    make = "import pathlib, sys; from documents.manual import write_manual as write; "
+    make += "write(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", make, str(tmp_path)], cwd=ROOT, check=True)
+    kept = {path.name: text_of(path) for path in (ROOT / "docs" / "man").iterdir()}
+    assert {path.name: text_of(path) for path in tmp_path.iterdir()} == kept
+    assert "t3safe.1" in kept
+
+
+def test_site_is_whole_and_asks_nobody_else_for_anything(tmp_path: Path) -> None:
+    """Every link leads somewhere (strict), and no page loads what lies on another host."""
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
+    built = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert {"index.html", "configuration.html", "moving-over.html"} <= {p.name for p in pages}
+    for each in pages:
+        loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"([^\"]+)", text_of(each))
+        assert [where for where in loaded if where.startswith(("http:", "https:", "//"))] == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed_for_each_shell(shell: str) -> None:
+    """What is printed asks t3safe itself, and bash can read it."""
+    words = [sys.executable, "-m", "t3safe.entrypoints.cli", "completion", shell]
+    script = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    assert "_T3SAFE_COMPLETE" in script
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=script, check=True, text=True)
+
+
+def test_completion_names_commands_and_their_options() -> None:
+    """As a shell asks: `t3safe ro<TAB>` and `t3safe run --dr<TAB>`."""
+    for typed, word, found in (
+        ("t3safe ro", "1", "rollback"),
+        ("t3safe run --dr", "2", "--dry-run"),
+    ):
+        asked = {"_T3SAFE_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": word}
+        program = "from t3safe.entrypoints.cli import cli; cli(prog_name='t3safe')"
+        said = subprocess.run(
+            [sys.executable, "-c", program], env=asked, check=False, capture_output=True, text=True
+        )
+        assert found in said.stdout

@@ -22,6 +22,7 @@ from t3safe.domain.errors import (
 )
 from t3safe.entrypoints import acting, deciding, gauging, looking, returning, states
 from t3safe.entrypoints.common import App
+from t3safe.entrypoints.completion import completion
 from t3safe.entrypoints.doctor import doctor
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import DEFAULT_FILE, SettingsError
@@ -70,6 +71,7 @@ for _command in (
     returning.rollback,
     simulate,
     history_fetch,
+    completion,
 ):
     cli.add_command(_command)
 

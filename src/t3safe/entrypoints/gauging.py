@@ -52,6 +52,9 @@ def _write(wired: Live, path: Path) -> None:
         write(path, _measured(wired))
     except PortError as error:
         wired.say(Line(Level.WARNING, str(error)))
+    except Exception as error:  # noqa: BLE001 - the run's own end outlives any trouble of its metrics
+        text = f"cannot write the metrics to {path}: {type(error).__name__}: {error}"
+        wired.say(Line(Level.WARNING, text))
 
 
 def _measured(wired: Live) -> Vitals:

@@ -1,0 +1,1 @@
+"""Makes the documents that are read off the code, and puts the site together."""

@@ -1,0 +1,16 @@
+"""Writes what is made from the code: `make docs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from documents.manual import write_manual
+from documents.reference import reference
+from fakes.statechart.page import explore_all, page
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+if __name__ == "__main__":
+    (DOCS / "states.md").write_text(page(explore_all()), encoding="utf-8")
+    (DOCS / "configuration.md").write_text(reference(), encoding="utf-8")
+    write_manual(DOCS / "man")
