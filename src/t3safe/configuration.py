@@ -204,7 +204,7 @@ class Settings:
     base_dir: str = "/home/{person}/.t3"
     """A person's state; `{person}` stands for the name."""
     admin: str = "wizard"
-    """Who is moved first."""
+    """Who is moved last."""
     npm: str = "npm"
     """The command."""
     npm_user: str = "t3safe-npm"
