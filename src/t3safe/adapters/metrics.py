@@ -108,6 +108,10 @@ def _of_runs(vitals: Vitals) -> Iterator[_Sample]:
     yield _Sample("t3safe_gate_broken", "Whether the present build fails the gate too", broken)
     needed = vitals.speaking(Outcome.NEEDS_HUMAN) is not None
     yield _Sample("t3safe_needs_human", "Whether a person must act", needed)
+    back = vitals.speaking(Outcome.ROLLED_BACK) is not None
+    yield _Sample("t3safe_rolled_back", "Whether somebody was taken back last", back)
+    refused = vitals.speaking(Outcome.REFUSED) is not None
+    yield _Sample("t3safe_refused", "Whether the newest candidate was refused", refused)
     for outcome, count in vitals.count().items():
         yield _Sample("t3safe_runs", "Runs by how they ended", count, (("outcome", outcome),))
     last = last_closed(vitals.runs)

@@ -52,6 +52,8 @@ def test_whoever_waits_longer_than_the_limit_is_overdue() -> None:
         (ended(Outcome.PROMOTED), Outcome.NEEDS_HUMAN, True),
         (ended(Outcome.PASSED, ev.Kind.CHECK), Outcome.NEEDS_HUMAN, False),
         (ended(Outcome.REFUSED), Outcome.NEEDS_HUMAN, False),
+        (ended(Outcome.PASSED, ev.Kind.CHECK), Outcome.ROLLED_BACK, False),
+        (ended(Outcome.PROMOTED), Outcome.ROLLED_BACK, True),
         (UNFINISHED, Outcome.ROLLED_BACK, False),
     ],
 )

@@ -1,0 +1,36 @@
+"""What the samples say of how the last runs ended."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from t3safe.adapters.metrics import render
+from t3safe.domain import events as ev
+from t3safe.domain.ports import RunRecord
+from t3safe.domain.vitals import Vitals
+from tests.unit.domain.plans import plan
+
+NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
+
+
+def lines(*newest_first: tuple[ev.Kind, ev.Outcome]) -> list[str]:
+    """Render a host whose runs ended so."""
+    runs = tuple(
+        RunRecord(plan("ann", kind=kind), NOW, ev.Ended(outcome, "why"), NOW)
+        for kind, outcome in newest_first
+    )
+    return render(Vitals(NOW, runs=runs)).decode().splitlines()
+
+
+def test_a_check_does_not_make_a_rollback_forgotten() -> None:
+    """Somebody was taken back, then a build was checked: the alert stays until a run ends well."""
+    back = (ev.Kind.RUN, ev.Outcome.ROLLED_BACK)
+    assert "t3safe_rolled_back 1.0" in lines((ev.Kind.CHECK, ev.Outcome.PASSED), back)
+    assert "t3safe_rolled_back 0.0" in lines((ev.Kind.RUN, ev.Outcome.PROMOTED), back)
+
+
+def test_a_refusal_lasts_until_a_build_passes() -> None:
+    """A night that was put off says nothing of it."""
+    refused = (ev.Kind.RUN, ev.Outcome.REFUSED)
+    assert "t3safe_refused 1.0" in lines((ev.Kind.RUN, ev.Outcome.LATER), refused)
+    assert "t3safe_refused 0.0" in lines((ev.Kind.RUN, ev.Outcome.PROMOTED), refused)
