@@ -134,8 +134,8 @@ def test_serve_that_dies_before_it_pairs_is_decisive(pairing: RealPairing) -> No
 
 def test_serve_that_dies_after_it_paired_is_found_out(pairing: RealPairing) -> None:
     """Answering once is not enough: the process must stay."""
-    pairing.tune(stay=3.0)
-    pairing.run("alice", BUILD, "dies-after:1")
+    pairing.tune(stay=8.0)
+    pairing.run("alice", BUILD, "dies-after:4")
     answer = refused(pairing)
     assert answer.fault is Fault.BUILD
     assert answer.reason == "the serve of alice ended right after it had paired"
