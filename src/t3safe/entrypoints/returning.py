@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import attrs
@@ -61,7 +62,9 @@ def _go(
     as_json = how["as_json"]
     with app.host("run", aside=as_json) as wired:
         known_person(wired, person)
-        shown = _shown(wired, person, build, snapshot, said=not as_json)
+        # Beside a run that acts there may be no way back yet, or another than when it is over.
+        with nullcontext() if how["dry_run"] else wired.locked(0.0):
+            shown = _shown(wired, person, build, snapshot, said=not as_json)
     if how["dry_run"]:
         if as_json:
             terminal.print_json("going-back", _body(shown))
