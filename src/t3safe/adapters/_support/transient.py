@@ -57,6 +57,28 @@ NO_RUNTIME: Final = ("TemporaryFileSystem=/run:ro", "BindReadOnlyPaths=-/run/sys
 """No socket of the host's daemons; users are still told by name (nss-systemd)."""
 
 
+def as_person(
+    name: str, home: str, *, memory_max: int, tasks_max: int, timeout: float
+) -> tuple[str, ...]:
+    """Give what every unit that runs as a person has: their home and no other, no network, caps.
+
+    `memory_max` is in bytes.  The unit ends by itself some time after `timeout` seconds: whoever
+    waits for it ends it before and can tell why.
+    """
+    return (
+        *HARDENED,
+        *NO_NETWORK,
+        *NO_RUNTIME,
+        f"User={name}",
+        "ProtectHome=tmpfs",
+        f"BindPaths=-{home}",
+        f"MemoryMax={memory_max}",
+        f"TasksMax={tasks_max}",
+        "UMask=0077",
+        f"RuntimeMaxSec={timeout + 30:.0f}",
+    )
+
+
 def booted() -> bool:
     """Whether systemd runs this host and we may start units."""
     return os.geteuid() == 0 and BOOTED.is_dir()

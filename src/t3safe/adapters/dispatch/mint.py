@@ -106,17 +106,12 @@ class LauncherMint:
             _end(process)
 
     def _job(self, who: Identity) -> Job:
-        properties = (
-            *transient.HARDENED,
-            *transient.NO_NETWORK,
-            *transient.NO_RUNTIME,
-            f"User={who.name}",
-            "ProtectHome=tmpfs",
-            f"BindPaths=-{who.home}",
-            f"MemoryMax={MEMORY_MAX}",
-            f"TasksMax={TASKS_MAX}",
-            "UMask=0077",
-            f"RuntimeMaxSec={self.timeout + 30:.0f}",
+        properties = transient.as_person(
+            who.name,
+            who.home,
+            memory_max=MEMORY_MAX,
+            tasks_max=TASKS_MAX,
+            timeout=self.timeout,
         )
         return Job(transient.new_name("mint"), properties, _environment(who))
 

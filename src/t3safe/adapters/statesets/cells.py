@@ -36,18 +36,15 @@ class Cells:
         """Give a unit for a worker of this person."""
         snapshots = self.destination / person.name
         properties = (
-            *transient.HARDENED,
-            *transient.NO_NETWORK,
-            *transient.NO_RUNTIME,
-            f"User={person.name}",
-            "ProtectHome=tmpfs",
-            f"BindPaths=-{person.home}",
+            *transient.as_person(
+                person.name,
+                person.home,
+                memory_max=MEMORY_MAX,
+                tasks_max=TASKS_MAX,
+                timeout=timeout,
+            ),
             f"TemporaryFileSystem={self.destination}:ro",
             f"BindPaths=-{snapshots}",
-            f"MemoryMax={MEMORY_MAX}",
-            f"TasksMax={TASKS_MAX}",
-            "UMask=0077",
-            f"RuntimeMaxSec={timeout + 30:.0f}",
         )
         environment = {"HOME": person.home, "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
         return Job(transient.new_name("person"), properties, environment)
