@@ -6,37 +6,17 @@ What cannot be read is left unknown and named: whoever looks may look since some
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
-from attrs import field, frozen
-
-from t3safe.domain.errors import PortError
 from t3safe.domain.versions import Version
-from t3safe.domain.vitals import PersonVitals, Vitals, Waiting
-from t3safe.operations import Host
-
-_T = TypeVar("_T")
-
-
-@frozen
-class _Asker:
-    """Asks for one thing after another, and keeps why some could not be had."""
-
-    problems: list[str] = field(factory=list)
-
-    def __call__(self, ask: Callable[[], _T]) -> _T | None:
-        try:
-            return ask()
-        except PortError as error:
-            self.problems.append(str(error))
-            return None
+from t3safe.domain.vitals import Deferral, PersonVitals, Vitals
+from t3safe.operations import Host, Reader
 
 
 def measure(
     host: Host, newest: Version | None, verdicts: Callable[[], tuple[tuple[str, int], ...]]
 ) -> Vitals:
     """Measure the host; `newest` is what the registry offered last, None where nobody asked."""
-    ask = _Asker()
+    ask = Reader()
     selection = host.perform.selection
     people, problems = ask(host.everybody) or ((), ())
     ask.problems.extend(f"user map {problem}" for problem in problems)
@@ -56,15 +36,11 @@ def measure(
     )
 
 
-def _waiting(host: Host, people: tuple[str, ...]) -> tuple[Waiting, ...]:
-    return tuple(
-        Waiting(item.person, item.build, item.since, item.reason)
-        for item in host.deferrals(people)
-        if item.person in people
-    )
+def _waiting(host: Host, people: tuple[str, ...]) -> tuple[Deferral, ...]:
+    return tuple(item for item in host.deferrals(people) if item.person in people)
 
 
-def _person(host: Host, person: str, ask: _Asker) -> PersonVitals:
+def _person(host: Host, person: str, ask: Reader) -> PersonVitals:
     selected = ask(lambda: host.perform.selection.selected(person))
     stored = [info.stored for info in ask(lambda: host.perform.states.snapshots(person)) or ()]
     return PersonVitals(

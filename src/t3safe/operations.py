@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import attrs
 from attrs import field, frozen
@@ -32,8 +33,11 @@ from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout import Rollout
-from t3safe.domain.versions import Version
+from t3safe.domain.versions import Version, days_behind
+from t3safe.domain.vitals import Deferral, overdue
 from t3safe.engine import Engine, Interpreter, fold, waits_for_boot
+
+_T = TypeVar("_T")
 
 
 @frozen
@@ -65,13 +69,18 @@ class Result:
 
 
 @frozen
-class Deferral:
-    """A person who waits to be moved, since when (UTC), and why."""
+class Reader:
+    """Reads what can be read through the ports, and keeps why the rest could not be."""
 
-    person: str
-    build: Version
-    since: datetime
-    reason: str
+    problems: list[str] = field(factory=list)
+
+    def __call__(self, read: Callable[[], _T]) -> _T | None:
+        """Give what was read, None where a port failed."""
+        try:
+            return read()
+        except PortError as error:
+            self.problems.append(str(error))
+            return None
 
 
 @frozen
@@ -396,20 +405,18 @@ class Host:
 
     def _stale(self, offer: Offer | None, standing: Standing) -> tuple[str, ...]:
         """Say loudly that the host lags, where both versions tell their day."""
-        newest = offer.tag.published_on if offer is not None else None
-        present = standing.last_good.published_on if standing.last_good is not None else None
-        if newest is None or present is None or newest - present <= self.rules.stale_after:
+        newest = offer.tag if offer is not None else None
+        days = days_behind(standing.last_good, newest)
+        if days is None or timedelta(days=days) <= self.rules.stale_after:
             return ()
-        days = (newest - present).days
-        return (f"STALE: {standing.last_good} is {days} days behind {offer and offer.tag}",)
+        return (f"STALE: {standing.last_good} is {days} days behind {newest}",)
 
     def _overdue(self, here: tuple[str, ...]) -> tuple[str, ...]:
-        now = self.engine.clock.now()
+        waiting = (item for item in self.deferrals(here) if item.person in here)
         return tuple(
             f"DEFERRED TOO LONG: {item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
             f" ({item.reason}); `t3safe drain` moves them when idle"
-            for item in self.deferrals(here)
-            if item.person in here and now - item.since > self.rules.deferred_max
+            for item in overdue(waiting, self.engine.clock.now(), self.rules.deferred_max)
         )
 
     def _drainable(self, survey: Survey) -> Go | Stay:

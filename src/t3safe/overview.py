@@ -6,34 +6,17 @@ because whoever asks may be asking since something is broken.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError
-from t3safe.domain.outlook import Offered, days_behind, next_run
+from t3safe.domain.outlook import Offered, next_run
 from t3safe.domain.ports import RunRecord
-from t3safe.domain.versions import Version
-from t3safe.operations import Deferral, Host
-
-_T = TypeVar("_T")
-
-
-@frozen
-class _Reader:
-    """Reads what can be read, and keeps why the rest could not be."""
-
-    problems: list[str] = field(factory=list)
-
-    def __call__(self, read: Callable[[], _T]) -> _T | None:
-        try:
-            return read()
-        except PortError as error:
-            self.problems.append(str(error))
-            return None
+from t3safe.domain.versions import Version, days_behind
+from t3safe.domain.vitals import Deferral
+from t3safe.operations import Host, Reader
 
 
 @frozen
@@ -92,7 +75,7 @@ class HostStatus:
 
 def host_status(host: Host) -> HostStatus:
     """Look at everything that a person would ask for first."""
-    told = _Reader()
+    told = Reader()
     people, map_problems = told(host.everybody) or ((), ())
     told.problems.extend(f"user map {problem}" for problem in map_problems)
     selection, chosen = host.perform.selection, told(host.choices.chosen)
@@ -158,7 +141,7 @@ def person_status(
     host: Host, person: str, deferral: Deferral | None, newest: Version | None
 ) -> PersonStatus:
     """Look at one person; what cannot be read is named in `problem`."""
-    told = _Reader()
+    told = Reader()
     perform = host.perform
     selected = told(lambda: perform.selection.selected(person))
     status = told(lambda: perform.services.status(person))

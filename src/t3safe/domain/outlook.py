@@ -13,7 +13,6 @@ from datetime import datetime
 from attrs import frozen
 
 from t3safe.domain.policy import Go, Offer, Policy, Standing, Stay, choose, closed
-from t3safe.domain.versions import Version
 
 
 @frozen
@@ -22,15 +21,6 @@ class Offered:
 
     offer: Offer | None = None
     trouble: str = ""
-
-
-def days_behind(present: Version | None, newest: Version | None) -> int | None:
-    """How many days a build lags; None where either does not tell its day."""
-    here = present.published_on if present is not None else None
-    there = newest.published_on if newest is not None else None
-    if here is None or there is None:
-        return None
-    return max(0, (there - here).days)
 
 
 def next_run(

@@ -124,3 +124,12 @@ def _identifiers(pre: str | None) -> tuple[_Identifier, ...]:
     return tuple(
         (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in pre.split(".")
     )
+
+
+def days_behind(present: Version | None, newest: Version | None) -> int | None:
+    """How many days a build lags; None where either does not tell its day."""
+    here = present.published_on if present is not None else None
+    there = newest.published_on if newest is not None else None
+    if here is None or there is None:
+        return None
+    return max(0, (there - here).days)

@@ -17,20 +17,25 @@ from attrs import frozen
 
 from t3safe.domain.events import Kind, Outcome
 from t3safe.domain.ports import RunRecord
-from t3safe.domain.versions import Version
+from t3safe.domain.versions import Version, days_behind
 
 _SILENT: Final = frozenset({Outcome.LATER, Outcome.INTERRUPTED, Outcome.DEFERRED})
 """Ends that tell nothing new of the gate or of anybody."""
 
 
 @frozen
-class Waiting:
-    """A person who waits to be moved, since when (UTC), to which build, and why."""
+class Deferral:
+    """A person who waits to be moved, to which build, since when (UTC), and why."""
 
     person: str
     build: Version
     since: datetime
     reason: str
+
+
+def overdue(waiting: Iterable[Deferral], now: datetime, limit: timedelta) -> tuple[Deferral, ...]:
+    """Give those who wait for longer than the limit."""
+    return tuple(item for item in waiting if now - item.since > limit)
 
 
 @frozen
@@ -66,25 +71,14 @@ class Vitals:
     stale_after: timedelta = timedelta(days=14)
     deferred_max: timedelta = timedelta(days=7)
     runs: tuple[RunRecord, ...] | None = None
-    waiting: tuple[Waiting, ...] | None = None
+    waiting: tuple[Deferral, ...] | None = None
     verdicts: tuple[tuple[str, int], ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
     def behind(self) -> int | None:
         """How many days last-good is behind the newest build on offer; None where nobody knows."""
-        newest = self.newest.published_on if self.newest is not None else None
-        present = self.last_good.published_on if self.last_good is not None else None
-        if newest is None or present is None:
-            return None
-        return max(0, (newest - present).days)
-
-    @property
-    def overdue(self) -> tuple[Waiting, ...]:
-        """Who waits for longer than they should."""
-        return tuple(
-            item for item in self.waiting or () if self.at - item.since > self.deferred_max
-        )
+        return days_behind(self.last_good, self.newest)
 
     def speaking(self, outcome: Outcome) -> RunRecord | None:
         """The newest run that speaks of such an end, where it ended so (rule 2)."""

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from t3safe.domain.outlook import Offered, days_behind, next_run
+from t3safe.domain.outlook import Offered, next_run
 from t3safe.domain.policy import Offer, Policy, Standing, Window
-from t3safe.domain.versions import Version
+from t3safe.domain.versions import Version, days_behind
 
 OLD = Version.parse("0.0.28-nightly.20260601.1")
 NEW = Version.parse("0.0.28-nightly.20260609.4")

@@ -9,7 +9,7 @@ import pytest
 from t3safe.domain import events as ev
 from t3safe.domain.ports import RunRecord
 from t3safe.domain.versions import Version
-from t3safe.domain.vitals import Vitals, Waiting, last_closed
+from t3safe.domain.vitals import Deferral, Vitals, last_closed, overdue
 from tests.unit.domain.plans import NEW, OLD, plan
 
 NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
@@ -34,13 +34,13 @@ def test_days_behind_are_counted_from_last_good_to_the_offer() -> None:
 
 
 def test_whoever_waits_longer_than_the_limit_is_overdue() -> None:
-    """The limit itself is not too long; where nobody can tell, nobody is."""
+    """The limit itself is not too long; where nobody waits, nobody is."""
     waiting = tuple(
-        Waiting(who, NEW, NOW - timedelta(days=days), "busy")
+        Deferral(who, NEW, NOW - timedelta(days=days), "busy")
         for who, days in (("ann", 7), ("ben", 8))
     )
-    assert [item.person for item in Vitals(NOW, waiting=waiting).overdue] == ["ben"]
-    assert Vitals(NOW).overdue == ()
+    assert [item.person for item in overdue(waiting, NOW, timedelta(days=7))] == ["ben"]
+    assert overdue((), NOW, timedelta(days=7)) == ()
 
 
 @pytest.mark.parametrize(
