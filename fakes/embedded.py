@@ -32,7 +32,7 @@ from fakes.packages import FakeRelease
 from fakes.registry import Registry
 from fakes.t3 import PersonClient, populate
 from t3safe.adapters.selection.embedded import render_fixed_launcher
-from t3safe.bootstrap import Live, live
+from t3safe.bootstrap.live import Live, live
 from t3safe.domain.narrate import Line
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.settings import load

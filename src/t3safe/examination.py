@@ -16,7 +16,7 @@ from t3safe.adapters import hostfacts
 from t3safe.adapters._support import adopted
 from t3safe.adapters.dispatch.asking import Address, NoAnswerError, Session, ask, session
 from t3safe.adapters.dispatch.serving import look
-from t3safe.bootstrap import Live
+from t3safe.bootstrap.live import Live
 from t3safe.configuration import Manager
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding

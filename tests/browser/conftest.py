@@ -17,7 +17,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 
-from t3safe.bootstrap import simulate_all
+from t3safe.bootstrap.replays import simulate_all
 from t3safe.simulation import reading
 from t3safe.simulation.report import render
 from t3safe.simulation.scenario import Scenario

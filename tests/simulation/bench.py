@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import attrs
 
-from t3safe.bootstrap import simulate, simulate_all
+from t3safe.bootstrap.replays import simulate, simulate_all
 from t3safe.simulation import reading
 from t3safe.simulation.fleet import Fleet
 from t3safe.simulation.scenario import Scenario

@@ -7,7 +7,7 @@ from functools import cache
 
 import attrs
 
-from t3safe.bootstrap import simulate
+from t3safe.bootstrap.replays import simulate
 from t3safe.simulation import reading
 from t3safe.simulation.fleet import (
     Bind,

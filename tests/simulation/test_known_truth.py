@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 
-from t3safe.bootstrap import replayed as wired
+from t3safe.bootstrap.replays import replayed as wired
 from t3safe.domain import events as ev
 from t3safe.domain.policy import Track
 from t3safe.domain.rollout import Rollout

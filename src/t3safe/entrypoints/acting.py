@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from t3safe.bootstrap import rehearsal_only
+from t3safe.bootstrap.live import rehearsal_only
 from t3safe.domain import events as ev
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.policy import No, Stay

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 from attrs import define, field
 
-from t3safe.bootstrap import Live, live
+from t3safe.bootstrap.live import Live, live
 from t3safe.configuration import Settings
 from t3safe.domain.errors import JournalError
 from t3safe.domain.narrate import Level, Line, frozen_line

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from t3safe.bootstrap import Live
+from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import PortError
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.vitals import Vitals

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import attrs
 import click
 
-from t3safe.bootstrap import Live
+from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import NoWayBackError
 from t3safe.domain.goingback import Preview, told, undo
 from t3safe.domain.narrate import Level, Line

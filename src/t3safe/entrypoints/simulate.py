@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from t3safe.bootstrap import fetched_history, simulate_all
+from t3safe.bootstrap.replays import fetched_history, simulate_all
 from t3safe.domain.policy import Track
 from t3safe.entrypoints import terminal
 from t3safe.simulation import reading

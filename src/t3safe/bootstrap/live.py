@@ -1,0 +1,264 @@
+"""A wired real host, and the throwaway host of a dry run; holds the one lock."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from attrs import evolve, frozen
+from filelock import FileLock, Timeout
+
+from t3safe.adapters._support import adopted
+from t3safe.adapters.builds import BuildStore
+from t3safe.adapters.choices import ChoicesFile
+from t3safe.adapters.journal import SqliteJournal
+from t3safe.adapters.offered import RememberingRegistry
+from t3safe.adapters.registry import NpmRegistry
+from t3safe.adapters.registry.question import Patience
+from t3safe.adapters.selection import SymlinkSelection
+from t3safe.adapters.telling import Sink, Teller
+from t3safe.adapters.units import Units
+from t3safe.bootstrap.parts import (
+    adoption_file,
+    build_store,
+    gate_of,
+    hidden_folders,
+    interpreter,
+    log_sinks,
+    own_units,
+    registry_address,
+    symlink_selection,
+    user_map,
+)
+from t3safe.bootstrap.rules import AlwaysPermitted, rules
+from t3safe.configuration import Settings
+from t3safe.domain.effects import Subject
+from t3safe.domain.errors import LockedError, NoWayBackError, PortError, SelectionError
+from t3safe.domain.gate import EMPTY
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.narrate import Line
+from t3safe.domain.versions import Version
+from t3safe.engine import Engine
+from t3safe.operations import Host
+
+
+@frozen
+class Verified:
+    """One thing that was checked; `problem` is empty when it is sound."""
+
+    what: str
+    problem: str
+
+
+@frozen
+class Live:
+    """A wired host with what the commands need beside the operations."""
+
+    host: Host
+    journal: SqliteJournal
+    builds: BuildStore
+    lock: Path
+    teller: Teller
+    selection: SymlinkSelection
+    settings: Settings
+    newest: Callable[[], Version | None]
+    """What the registry offered last, None where nobody knows."""
+
+    def say(self, line: Line) -> None:
+        """Say one line wherever the events of a run are told."""
+        self.teller.say((line,))
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self.journal.close()
+
+    @contextmanager
+    def locked(self, wait: float) -> Iterator[None]:
+        """Hold the one lock; raises LockedError when another t3safe has it for `wait` seconds."""
+        try:
+            self.lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.lock, timeout=wait):
+                yield
+        except Timeout as error:
+            message = f"another t3safe acts on this host ({self.lock}); `--wait 600` waits for it"
+            raise LockedError(message) from error
+        finally:
+            self.close()
+
+    def verify(self, people: tuple[str, ...]) -> list[Verified]:
+        """Check every snapshot of these people and every build of the store."""
+        states = self.host.perform.states
+        found = [
+            Verified(f"{person}: {info.stored.id}", _problem(states.verify, person, info.stored.id))
+            for person in people
+            for info in states.snapshots(person)
+        ]
+        builds = self.builds.present()
+        return found + [
+            Verified(f"build {build}", _problem(self.builds.verify, build)) for build in builds
+        ]
+
+    def adopt(self, build: Version) -> tuple[str, ...]:
+        """Take over a host on which everybody runs this build; restarts nobody.
+
+        Raises NoWayBackError where the global t3 is of another version.
+        """
+        launcher = self.settings.launcher
+        found = adopted.global_version(launcher) if launcher is not None else ""
+        if found and found != build.text:
+            message = f"cannot adopt {build}: the global t3 of this host is {found}"
+            raise NoWayBackError(f"{message}; adopt that")
+        if launcher is not None and found:
+            record = adopted.Adopted(build, str(launcher), self.host.engine.clock.now())
+            try:
+                adopted.remember(adoption_file(self.settings), record)
+            except OSError as error:
+                message = f"cannot note what is adopted in {self.settings.state_dir}: {error}"
+                raise SelectionError(message) from error
+        return self.host.adopt(build)
+
+    def eject(self, build: Version | None) -> tuple[str, ...]:
+        """Give the host back to one global t3; restarts nobody.
+
+        Without a build to the one that everybody runs.  Raises NoWayBackError where people run
+        several, where a run is unfinished, or where a set holds what the build does not know.
+        """
+        host = self.host
+        people, _ = host.everybody()
+        if host.engine.journal.unfinished() is not None:
+            message = "cannot eject: a run is unfinished; `t3safe recover` settles it"
+            raise NoWayBackError(message)
+        chosen = {person: self.selection.selected(person).build for person in people}
+        target = build or _common(chosen)
+        others = [person for person in people if chosen[person] != target]
+        schema = self._measured(target) if others else None
+        for person in others:
+            unknown = host.perform.states.ledger(person).unknown_to(schema or SetLedger())
+            if unknown:
+                message = f"cannot eject to {target}: it does not know {unknown[0]} of {person}"
+                raise NoWayBackError(f"{message}; name the newest build that is in use")
+        return (self.selection.eject(target),)
+
+    def _measured(self, build: Version) -> SetLedger:
+        """What a build makes of an empty set.  Raises NoWayBackError where it fails on that."""
+        (measured,) = self.host.perform.gate.rehearse(build, (Subject(EMPTY, ""),))
+        if measured.schema is None or not measured.passed:
+            message = f"cannot eject to {build}: it fails on an empty set: {measured.reason}"
+            raise NoWayBackError(message)
+        return measured.schema
+
+    def brief(self) -> Host:
+        """Give the host with a registry that is waited for a few seconds only: to look."""
+        address = registry_address(self.settings)
+        address.timeout = _BRIEF_SECONDS
+        return evolve(self.host, registry=NpmRegistry(address, _BRIEF))
+
+    def units(self) -> Units:
+        """Give the units that this host's settings make."""
+        return own_units(self.settings)
+
+
+_BRIEF_SECONDS = 5.0
+
+
+_BRIEF = Patience(connect=2.0, read=3.0, attempts=1, total=_BRIEF_SECONDS)
+"""A person looks on; what the registry says is only a part of what they asked for."""
+
+
+def _common(chosen: Mapping[str, Version | None]) -> Version:
+    """The one build that everybody runs.  Raises NoWayBackError."""
+    builds = set(chosen.values())
+    (only, *others) = sorted(builds, key=str)
+    if only is None or others:
+        told = ", ".join(f"{person}: {build or 'fenced'}" for person, build in chosen.items())
+        message = f"cannot eject: people run several builds ({told}); name one"
+        raise NoWayBackError(message)
+    return only
+
+
+def _problem(check: Callable[..., None], *what: object) -> str:
+    try:
+        check(*what)
+    except PortError as error:
+        return str(error)
+    return ""
+
+
+def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool]) -> Live:
+    """Wire the host that the settings describe; `stop` ends a run at the next safe point."""
+    teller = Teller((sink, *log_sinks(command)))
+    journal = SqliteJournal(settings.state_dir / "journal.sqlite")
+    builds = build_store(settings)
+    perform = interpreter(settings, builds, journal, stop)
+    registry = RememberingRegistry(
+        NpmRegistry(registry_address(settings)), settings.state_dir / "offered"
+    )
+    host = Host(
+        engine=Engine(perform, journal, perform.clock, teller, stop),
+        perform=perform,
+        registry=registry,
+        people=user_map(settings),
+        choices=ChoicesFile(settings.state_dir / "choices.json"),
+        permit=AlwaysPermitted(),
+        rules=rules(settings),
+        name_run=name_run,
+    )
+    selection = symlink_selection(settings)
+    lock, newest = settings.state_dir / "lock", registry.newest
+    return Live(host, journal, builds, lock, teller, selection, settings, newest)
+
+
+@contextmanager
+def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
+    """Wire the same host so that nothing it does is kept: for a dry run.
+
+    Builds, snapshots, journal and evidence go below a folder that is deleted afterwards; a control
+    runs the builds of the real store, which are only read.
+    """
+    settings.tmpdir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="t3safe-dry-run-", dir=settings.tmpdir) as folder:
+        root = Path(folder)
+        root.chmod(0o711)
+        aside = evolve(
+            settings, state_dir=root / "state", backup_dest=root / "backups", launcher=None
+        )
+        journal = SqliteJournal(aside.state_dir / "journal.sqlite")
+        hidden = hidden_folders(settings)
+        trial_builds = evolve(build_store(aside, hidden), store=root / "store")
+        perform = interpreter(aside, trial_builds, journal, wired.host.engine.stop)
+        real = wired.host.perform
+        perform = evolve(perform, selection=real.selection, switch=real.switch)
+        program = _either(trial_builds, wired.builds)
+        perform = evolve(perform, gate=gate_of(aside, program, hidden))
+        engine = evolve(wired.host.engine, perform=perform, journal=journal)
+        host = evolve(wired.host, engine=engine, perform=perform)
+        trial = evolve(wired, host=host, journal=journal, builds=trial_builds)
+        try:
+            yield trial
+        finally:
+            trial.close()
+            _make_removable(root / "store")
+
+
+def _make_removable(folder: Path) -> None:
+    """Sealed builds are read-only, folders too; what is deleted must be writable first."""
+    for path, _, _ in os.walk(folder):
+        os.chmod(path, 0o700)
+
+
+def _either(first: BuildStore, second: BuildStore) -> Callable[[Version], Path]:
+    def program(build: Version) -> Path:
+        found = first.program(build)
+        return found if found.exists() else second.program(build)
+
+    return program
+
+
+def name_run(at: datetime) -> str:
+    """Name a run so that names sort by time and are safe as folder names."""
+    return f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"

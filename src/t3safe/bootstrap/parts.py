@@ -1,0 +1,295 @@
+"""The adapters of a real host, from the settings.
+
+Nothing is touched while wiring; every adapter opens what it needs on first use.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+from attrs import define
+
+from t3safe.adapters._support import adopted, transient
+from t3safe.adapters.builds import BuildStore, Npm, NpmCells
+from t3safe.adapters.clock import SystemClock
+from t3safe.adapters.dispatch import DispatchPairing, LauncherMint
+from t3safe.adapters.gate import Cells, Sandbox, SandboxGate, choose_sandbox
+from t3safe.adapters.journal import SqliteJournal
+from t3safe.adapters.people import UserMapPeople
+from t3safe.adapters.registry import RegistryAddress
+from t3safe.adapters.selection import SymlinkSelection
+from t3safe.adapters.services import ProcessServices, SystemdServices
+from t3safe.adapters.statesets import LocalStateSets, WorkerCells
+from t3safe.adapters.switch import FreezeFile
+from t3safe.adapters.telling import IDENTIFIERS, Sink, system_log
+from t3safe.adapters.units import Units
+from t3safe.bootstrap.rules import limits
+from t3safe.configuration import Isolation, Manager, SandboxKind, Settings
+from t3safe.domain import ports
+from t3safe.domain.effects import Subject
+from t3safe.domain.gate import DispatchKnowledge, Rehearsal
+from t3safe.domain.versions import Version
+from t3safe.engine import Interpreter
+
+
+def adoption_file(settings: Settings) -> Path:
+    """Where it is noted which global t3 was taken over."""
+    return settings.state_dir / "adopted.json"
+
+
+def own_units(settings: Settings) -> Units:
+    """Give the units of systemd that these settings make."""
+    folders = ((settings.store, 0o755), (settings.state_dir, 0o755), (settings.backup_dest, 0o711))
+    writable = (
+        settings.tmpdir,
+        settings.freeze_file.parent,
+        *((settings.metrics_file.parent,) if settings.metrics_file is not None else ()),
+        *((settings.launcher.parent,) if settings.launcher is not None else ()),
+    )
+    beside = Path(sys.executable).with_name("t3safe")
+    return Units(
+        program=str(beside),
+        folders=folders,
+        writable=writable,
+        serve=settings.services.unit.replace("{person}", ""),
+        npm_user=settings.npm_user,
+        gate_user=settings.gate.user,
+    )
+
+
+def log_sinks(command: str) -> tuple[Sink, ...]:
+    """Started by hand as root, what is said goes to the system log as the timer's lines do."""
+    by_hand = os.geteuid() == 0 and "JOURNAL_STREAM" not in os.environ
+    if not by_hand or not Path("/dev/log").exists():
+        return ()
+    return (system_log(IDENTIFIERS.get(command, IDENTIFIERS["run"])),)
+
+
+def registry_address(settings: Settings) -> RegistryAddress:
+    """Give the address that npm is set to, remembered beside the journal."""
+    return RegistryAddress(settings.state_dir / "registry.json", settings.npm)
+
+
+def build_store(settings: Settings, hidden: tuple[Path, ...] = ()) -> BuildStore:
+    """Wire the store of builds; `hidden` are folders that npm must not see."""
+    user = _never_root(settings, settings.npm_user)
+    units = user is not None and _in_units(settings)
+    npm = Npm(
+        registry=lambda: registry_address(settings).known().url,
+        user=user,
+        npm=settings.npm,
+        cells=_npm_cells(settings, user, hidden) if user is not None and units else None,
+    )
+    logs = settings.state_dir / "npm"
+    return BuildStore(settings.store, logs, npm, space_min=settings.npm_free_bytes)
+
+
+def _npm_cells(settings: Settings, user: str, hidden: tuple[Path, ...]) -> NpmCells:
+    kept = hidden or hidden_folders(settings)
+    return NpmCells(user, settings.store, kept, settings.npm_script_network)
+
+
+def _in_units(settings: Settings) -> bool:
+    """Whether npm and people's workers run in units of their own."""
+    match settings.isolation:
+        case Isolation.AUTO:
+            return transient.booted() and not settings.shared_user
+        case Isolation.UNITS:
+            return True
+        case Isolation.PROCESSES:
+            return False
+        case never:
+            assert_never(never)
+
+
+def hidden_folders(settings: Settings) -> tuple[Path, ...]:
+    """What no job may see, whoever it runs as; in a dry run that of the real host."""
+    return (settings.state_dir, settings.backup_dest, Path("/etc/t3safe"))
+
+
+def _never_root(settings: Settings, user: str) -> str | None:
+    """Whom foreign code runs as: never root, unless everybody here is one user anyway."""
+    return None if settings.shared_user or os.geteuid() != 0 else user
+
+
+def user_map(settings: Settings) -> UserMapPeople:
+    """Wire the user map; where people share one user, nobody is looked up."""
+    if settings.shared_user:
+        return UserMapPeople(settings.user_map, settings.admin, exists=lambda _: True)
+    return UserMapPeople(settings.user_map, settings.admin)
+
+
+def _services(settings: Settings) -> ports.Services:
+    services = settings.services
+    if services.manager is Manager.SYSTEMD:
+        return SystemdServices(
+            unit=services.unit,
+            agents=services.agents,
+            stop_timeout=settings.rollout.stop_timeout,
+        )
+    return ProcessServices(
+        run_dir=services.run_dir,
+        command=services.command,
+        t3=settings.t3,
+        base=settings.base_dir,
+        ports=services.ports,
+        environment=services.environment,
+        agents=services.agents,
+        stop_timeout=settings.rollout.stop_timeout,
+    )
+
+
+def interpreter(
+    settings: Settings, builds: BuildStore, journal: SqliteJournal, stop: Callable[[], bool]
+) -> Interpreter:
+    """Wire every port that effects are performed through."""
+    clock = SystemClock()
+    services = _services(settings)
+    return Interpreter(
+        builds=builds,
+        selection=symlink_selection(settings),
+        services=services,
+        states=_states(settings),
+        gate=gate_of(settings, builds.program),
+        pairing=_pairing(settings, services),
+        verdicts=journal,
+        switch=FreezeFile(settings.freeze_file, clock),
+        clock=clock,
+        limits=limits(settings),
+        stop=stop,
+    )
+
+
+def symlink_selection(settings: Settings) -> SymlinkSelection:
+    """Wire the selection."""
+    return SymlinkSelection(settings.store, settings.state_dir, settings.launcher)
+
+
+def _states(settings: Settings) -> LocalStateSets:
+    return LocalStateSets(
+        base=settings.base_dir,
+        destination=settings.backup_dest,
+        clock=SystemClock(),
+        timeout=settings.backup_timeout,
+        switch_user=not settings.shared_user,
+        cells=WorkerCells(settings.backup_dest) if _in_units(settings) else None,
+    )
+
+
+def _pairing(settings: Settings, services: ports.Services) -> DispatchPairing:
+    mint = LauncherMint(
+        settings.t3,
+        settings.base_dir,
+        switch_user=not settings.shared_user,
+        in_units=_in_units(settings),
+    )
+    return DispatchPairing(
+        dispatch=settings.dispatch,
+        store=settings.store,
+        logins=user_map(settings).login,
+        main_pid=lambda person: services.status(person).main_pid,
+        mint=mint,
+        header=settings.dispatch_knows.header,
+        paths=settings.dispatch_knows.paths,
+        deadline=settings.rollout.verify_deadline,
+        grace=settings.rollout.verify_grace,
+        stay=settings.rollout.verify_stay,
+        interval=settings.rollout.bake_interval,
+        adopted=lambda: adopted.recall(adoption_file(settings)),
+    )
+
+
+def _knowledge(settings: Settings) -> DispatchKnowledge:
+    return DispatchKnowledge(settings.dispatch_knows.paths, settings.dispatch_knows.cookies)
+
+
+@define
+class _LateGate:
+    """The gate, made when it is first asked: what only looks makes no sandbox."""
+
+    make: Callable[[], SandboxGate]
+    _made: SandboxGate | None = None
+
+    def _gate(self) -> SandboxGate:
+        if self._made is None:
+            self._made = self.make()
+        return self._made
+
+    def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
+        """As the port promises."""
+        return self._gate().rehearse(build, subjects)
+
+    def fingerprint(self) -> str:
+        """As the port promises."""
+        return self._gate().fingerprint()
+
+
+def gate_of(
+    settings: Settings, program: Callable[[Version], Path], hidden: tuple[Path, ...] = ()
+) -> ports.Gate:
+    """Wire the gate, made when first asked; `program` gives the program of a build."""
+    return _LateGate(lambda: _sandbox_gate(settings, program, hidden))
+
+
+def _sandbox(settings: Settings) -> Sandbox:
+    """Choose the sandbox; a host with root never falls back to one without isolation in silence."""
+    kind = settings.gate.sandbox
+    root = os.geteuid() == 0 and not settings.shared_user
+    if kind is not SandboxKind.AUTO:
+        return choose_sandbox(kind.value)
+    if root:
+        return choose_sandbox(SandboxKind.UNIT if transient.booted() else SandboxKind.NAMESPACE)
+    return choose_sandbox(kind.value)
+
+
+def _sandbox_gate(
+    settings: Settings, program: Callable[[Version], Path], hidden: tuple[Path, ...]
+) -> SandboxGate:
+    states, gate = _states(settings), settings.gate
+    sandbox = _sandbox(settings)
+    unit = sandbox.kind == SandboxKind.UNIT
+    user = None if unit else _never_root(settings, gate.user)
+    return SandboxGate(
+        program=program,
+        copy_set=_copier(states, user),
+        set_size=states.size,
+        evidence=settings.state_dir / "evidence",
+        tmp=settings.tmpdir,
+        sandbox=sandbox,
+        cells=_cells(settings, hidden) if unit else None,
+        user=user,
+        node=gate.node,
+        bind_host=gate.bind_host,
+        port=settings.smoke_port,
+        soak=gate.soak,
+        stop_limit=gate.stop_limit,
+        deadline=gate.deadline,
+        deadline_per_gib=gate.deadline_per_gib,
+        tolerance=gate.tolerance,
+        dispatch=_knowledge(settings),
+        jobs=gate.jobs,
+        evidence_keep=gate.evidence_keep,
+    )
+
+
+def _cells(settings: Settings, hidden: tuple[Path, ...]) -> Cells:
+    return Cells(settings.store, hidden or hidden_folders(settings), settings.gate.memory_max)
+
+
+def _copier(states: LocalStateSets, user: str | None) -> Callable[[str, str, Path], None]:
+    """Fill a sandbox's folder with a snapshot, and give it to the sandbox's user."""
+
+    def copy(person: str, snapshot: str, folder: Path) -> None:
+        states.export(person, snapshot, folder)
+        if user is not None:
+            owner = pwd.getpwnam(user)
+            # The folder is ours and holds plain files alone: there is no link to follow.
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+
+    return copy

@@ -1,0 +1,52 @@
+"""Rules and limits from the settings: what real and replayed hosts share."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from attrs import frozen
+
+from t3safe.configuration import Settings
+from t3safe.domain import events as ev
+from t3safe.domain.policy import Policy, Window
+from t3safe.domain.versions import Version
+from t3safe.engine import Limits
+from t3safe.operations import Rules
+
+
+@frozen
+class AlwaysPermitted:
+    """The local Permit: this host coordinates with no other."""
+
+    def may_start(self, plan: ev.Plan) -> str:  # noqa: ARG002 - the port's shape
+        """Let every rollout start."""
+        return ""
+
+
+def limits(settings: Settings) -> Limits:
+    """Give the limits that effects keep."""
+    return Limits(
+        quiet=timedelta(seconds=settings.rollout.quiet),
+        snapshots_keep=settings.retention.snapshots,
+        snapshots_bytes_max=settings.retention.snapshot_bytes,
+        builds_keep=settings.retention.builds,
+    )
+
+
+def rules(settings: Settings) -> Rules:
+    """Give the rules by which runs are planned."""
+    policy = settings.policy
+    window = Window(policy.window.opens, policy.window.closes) if policy.window else None
+    return Rules(
+        policy=Policy(
+            track=settings.track,
+            pin=Version.parse(settings.pin) if settings.pin else None,
+            age_min=timedelta(days=policy.age_min_days),
+            window=window,
+        ),
+        bake=settings.rollout.bake,
+        attempts_max=settings.rollout.attempts_max,
+        on_person_failure=policy.on_person_failure,
+        stale_after=timedelta(days=policy.stale_days),
+        deferred_max=timedelta(days=policy.deferred_max_days),
+    )
