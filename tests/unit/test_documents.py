@@ -13,9 +13,9 @@ import pytest
 from documents.reference import reference
 from fakes.statechart.page import explore_all, page
 from t3safe.domain.narrate import ALERT_WORDS
-from t3safe.entrypoints.cli import cli
+from t3safe.entrypoints.cli import COMMANDS, cli
 from t3safe.entrypoints.exits import Exit
-from t3safe.entrypoints.settings import ENVIRONMENT, load
+from t3safe.entrypoints.settings import DEFAULT_FILE, ENVIRONMENT, load
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -261,3 +261,15 @@ def test_completion_names_commands_and_their_options() -> None:
             [sys.executable, "-c", program], env=asked, check=False, capture_output=True, text=True
         )
         assert found in said.stdout
+
+
+def test_every_command_is_found_under_its_own_name() -> None:
+    """The table of modules names for each command the one that holds it."""
+    assert {name: cli.commands[name].name for name in COMMANDS} == {name: name for name in COMMANDS}
+
+
+def test_the_help_names_the_file_that_is_read_by_default() -> None:
+    """The option is described without reading the settings."""
+    (option,) = (param for param in cli.params if param.name == "file")
+    assert isinstance(option, click.Option)
+    assert str(DEFAULT_FILE) in (option.help or "")

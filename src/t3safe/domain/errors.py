@@ -22,6 +22,10 @@ class Fault(StrEnum):
     """Nothing is proven either way: try again later (registry trouble, published in parts)."""
 
 
+class UnusableError(ValueError):
+    """What somebody gave cannot be used; `str(error)` is one line that names it and says where."""
+
+
 class PortError(Exception):
     """The outside world said no.
 

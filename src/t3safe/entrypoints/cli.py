@@ -2,13 +2,18 @@
 
 Every command that acts holds the one lock.  Exit statuses are those of `exits`.  Nothing is asked
 of the network or of npm before the freeze switch has been looked at.
+
+A command's module is imported when the command is called: whoever waits for one does not wait
+for what the others need.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -19,68 +24,93 @@ from t3safe.domain.errors import (
     NoWayBackError,
     PeopleError,
     PortError,
+    UnusableError,
 )
-from t3safe.entrypoints import acting, deciding, gauging, looking, returning, states
-from t3safe.entrypoints.common import App
-from t3safe.entrypoints.completion import completion
-from t3safe.entrypoints.doctor import doctor
 from t3safe.entrypoints.exits import Exit
-from t3safe.entrypoints.settings import DEFAULT_FILE, SettingsError
-from t3safe.entrypoints.simulate import history_fetch, simulate
-from t3safe.simulation.history import HistoryError
+
+COMMANDS: Final = {
+    "run": "acting",
+    "drain": "acting",
+    "recover": "acting",
+    "check": "acting",
+    "adopt": "acting",
+    "eject": "acting",
+    "units": "acting",
+    "status": "looking",
+    "history": "looking",
+    "show": "looking",
+    "metrics": "gauging",
+    "freeze": "deciding",
+    "thaw": "deciding",
+    "pin": "deciding",
+    "unpin": "deciding",
+    "hold": "deciding",
+    "allow": "deciding",
+    "verify": "states",
+    "snapshot": "states",
+    "snapshots": "states",
+    "doctor": "doctor",
+    "restore": "returning",
+    "rollback": "returning",
+    "simulate": "simulate",
+    "history-fetch": "simulate",
+    "completion": "completion",
+}
+"""Each command with the module beside this one that holds it, under the command's own name."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Imported(MutableMapping[str, click.Command]):
+    """The commands, each imported when it is asked for."""
+
+    def __init__(self) -> None:
+        self._modules = dict(COMMANDS)
+        self._added: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._added:
+            module = import_module(f"t3safe.entrypoints.{self._modules[name]}")
+            self._added[name] = getattr(module, name.replace("-", "_"))
+        return self._added[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._added[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        self._modules.pop(name, None)
+        self._added.pop(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules | self._added)
+
+    def __len__(self) -> int:
+        return len(self._modules | self._added)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules or name in self._added
+
+
+@click.group(commands=_Imported(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="t3safe")
 @click.option(
     "--config",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help=f"Configuration file (default: {DEFAULT_FILE}, if it is there).",
+    help="Configuration file (default: /etc/t3safe/config.toml, if it is there).",
 )
 @click.option("--quiet", is_flag=True, help="Say nothing but alerts.")
 @click.pass_context
 def cli(context: click.Context, file: Path | None, *, quiet: bool) -> None:
     """Move a host to the newest t3 nightly it has proven, or leave everything as it was."""
+    from t3safe.entrypoints.common import App  # noqa: PLC0415 - `--help` needs no host
+
     context.obj = App(file, quiet)
-
-
-for _command in (
-    acting.run,
-    acting.drain,
-    acting.recover,
-    acting.check,
-    acting.adopt,
-    acting.eject,
-    acting.units,
-    looking.status,
-    looking.history,
-    looking.show,
-    gauging.metrics,
-    deciding.freeze,
-    deciding.thaw,
-    deciding.pin,
-    deciding.unpin,
-    deciding.hold,
-    deciding.allow,
-    states.verify,
-    states.snapshot,
-    states.snapshots,
-    doctor,
-    returning.restore,
-    returning.rollback,
-    simulate,
-    history_fetch,
-    completion,
-):
-    cli.add_command(_command)
 
 
 def _guarded(call: Callable[[], None]) -> int:
     """Run the command line; every trouble ends in one line and the status that fits it."""
     try:
         call()
-    except (SettingsError, PeopleError, NoWayBackError, HistoryError) as error:
+    except (UnusableError, PeopleError, NoWayBackError) as error:
         return _said(str(error), Exit.USAGE)
     except LockedError as error:
         return _said(str(error), Exit.LOCKED)

@@ -21,7 +21,8 @@ from t3safe.domain.narrate import Level, Line, frozen_line
 from t3safe.domain.policy import No
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.entrypoints import terminal
-from t3safe.entrypoints.exits import Exit, exit_of
+from t3safe.entrypoints.endings import exit_of
+from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import load
 from t3safe.operations import Result
 

@@ -17,11 +17,6 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import assert_never
-
-from t3safe.domain.events import Kind, Outcome
-from t3safe.domain.policy import No
-from t3safe.operations import Result
 
 
 class Exit(IntEnum):
@@ -37,51 +32,3 @@ class Exit(IntEnum):
     GATE_BROKEN = 14
     NEEDS_HUMAN = 15
     LOCKED = 16
-
-
-def exit_of(result: Result) -> Exit:
-    """Give the status for the end of an operation."""
-    if result.stayed is not None:
-        return _of_no(result.stayed)
-    if result.outcome is None:
-        return Exit.OK
-    if result.outcome is Outcome.DEFERRED and _asked_for(result):
-        return Exit.LATER
-    return _of_outcome(result.outcome)
-
-
-def _asked_for(result: Result) -> bool:
-    """Whether a person asked for just this: then not having done it is not "nothing to do"."""
-    return result.rollout is not None and result.rollout.plan.kind is Kind.BACK
-
-
-def _of_no(no: No) -> Exit:
-    match no:
-        case No.FROZEN:
-            return Exit.FROZEN
-        case No.NOTHING:
-            return Exit.OK
-        case No.REFUSED:
-            return Exit.REFUSED
-        case No.LATER:
-            return Exit.LATER
-        case never:
-            assert_never(never)
-
-
-def _of_outcome(outcome: Outcome) -> Exit:
-    match outcome:
-        case Outcome.PROMOTED | Outcome.MOVED | Outcome.DEFERRED | Outcome.PASSED:
-            return Exit.OK
-        case Outcome.REFUSED:
-            return Exit.REFUSED
-        case Outcome.LATER | Outcome.INTERRUPTED:
-            return Exit.LATER
-        case Outcome.ROLLED_BACK:
-            return Exit.ROLLED_BACK
-        case Outcome.GATE_BROKEN:
-            return Exit.GATE_BROKEN
-        case Outcome.NEEDS_HUMAN:
-            return Exit.NEEDS_HUMAN
-        case never:
-            assert_never(never)

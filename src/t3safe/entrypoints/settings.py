@@ -21,6 +21,7 @@ import attrs
 from t3safe.adapters._support.strict import INVALID, strict_converter, trouble
 from t3safe.adapters.dispatch.asking import Address
 from t3safe.configuration import Manager, Settings, WindowSettings
+from t3safe.domain.errors import UnusableError
 from t3safe.domain.versions import InvalidVersion, Version
 
 DEFAULT_FILE: Final = Path("/etc/t3safe/config.toml")
@@ -41,7 +42,7 @@ ENVIRONMENT: Final = {
 """The variables that the host's units set already, and the settings that they stand for."""
 
 
-class SettingsError(ValueError):
+class SettingsError(UnusableError):
     """Raised when the configuration cannot be used; the text is one line that says where."""
 
 

@@ -20,6 +20,7 @@ from typing import Final
 import attrs
 from attrs import field, frozen
 
+from t3safe.domain.errors import UnusableError
 from t3safe.domain.ledgers import Migration
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Channel, Version
@@ -31,7 +32,7 @@ UNKNOWN: Final = "unknown"
 NO_PAIRING: Final = ""
 
 
-class HistoryError(ValueError):
+class HistoryError(UnusableError):
     """Raised when a history, a fleet or a window cannot be simulated; one line that says where."""
 
 
