@@ -82,6 +82,10 @@ bench-simulate: setup ## Measure how the simulation's cost grows with nights and
 screenshot: setup ## Take the picture of the simulation's report again (needs Chromium)
 	$(BIN)/python -m tests.browser.screenshot docs/simulation.png
 
+.PHONY: picture
+picture: setup ## Draw the picture of a run again, from a real one (needs npm)
+	$(BIN)/python -m documents.picture docs/run.svg
+
 .PHONY: kills
 kills: setup ## Kill the real command line at every record and inside steps (long; root fills disks)
 	$(BIN)/python -m fakes.kills $(KILLS)

@@ -273,3 +273,10 @@ def test_the_help_names_the_file_that_is_read_by_default() -> None:
     (option,) = (param for param in cli.params if param.name == "file")
     assert isinstance(option, click.Option)
     assert str(DEFAULT_FILE) in (option.help or "")
+
+
+def test_the_picture_of_a_run_fetches_nothing() -> None:
+    """What a page shows comes from the project; the name space and a credit are no addresses."""
+    drawn = text_of(ROOT / "docs" / "run.svg")
+    assert "t3safe run" in drawn.replace("&#160;", " ")
+    assert not re.findall(r"(?:url\(|href=)[\"']?https?:", drawn)
