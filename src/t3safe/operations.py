@@ -26,7 +26,7 @@ from t3safe.domain import ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import NoWayBackError, PortError, SelectionError, StateError
 from t3safe.domain.gate import EMPTY, OnPersonFailure
-from t3safe.domain.goingback import Preview, WayBack
+from t3safe.domain.goingback import Arrival, Preview, WayBack
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
@@ -197,7 +197,7 @@ class Host:
 
     def run(self) -> Result:
         """Move the host to the newest build that passes, or say why not."""
-        left = self._unfinished()
+        left = self.settle()
         if left is not None:
             return left
         survey = self.survey(mend=True)
@@ -229,7 +229,7 @@ class Host:
 
     def drain(self) -> Result:
         """Move people who were deferred and are idle now."""
-        left = self._unfinished()
+        left = self.settle()
         if left is not None:
             return left
         survey = self.survey(mend=True)
@@ -242,7 +242,7 @@ class Host:
 
     def check(self, build: Version) -> Result:
         """Run a build through the gate on a copy of everybody's set; nobody is touched."""
-        left = self._unfinished()
+        left = self.settle()
         if left is not None:
             return left
         survey = self.survey(mend=False)
@@ -291,9 +291,11 @@ class Host:
 
         Raises NoWayBackError where there is no way back.
         """
-        people, _ = self.everybody()
-        way, _ = self._found_way(people, person, build, snapshot)
-        work = self._at_work(person)
+        return self.cost(self.way(person, build, snapshot))
+
+    def cost(self, way: WayBack) -> Preview:
+        """Count what a way back would cost; looks only."""
+        person, work = way.person, self._at_work(way.person)
         if not way.restore:
             return Preview(way, work=work)
         try:
@@ -301,6 +303,27 @@ class Host:
         except StateError as error:
             return Preview(way, uncounted=str(error), work=work)
         return Preview(way, rows, work=work)
+
+    def way(self, person: str, build: Version | None, snapshot: str) -> WayBack:
+        """Tell the way that `go_back` with the same words would take.  Raises NoWayBackError."""
+        people, _ = self.everybody()
+        way, _ = self._found_way(people, person, build, snapshot)
+        return way
+
+    def present(self, person: str) -> Version:
+        """The build that a person runs, or ran last where a failed move left them fenced.
+
+        Raises NoWayBackError where they are fenced and no run tells why.
+        """
+        return self.perform.selection.selected(person).build or self._left_by(person)
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """Every move that ended on its new build, newest first; read as far as they are asked."""
+        for record in self.engine.journal.runs():
+            by_run = record.plan.kind in {ev.Kind.RUN, ev.Kind.DRAIN}
+            for move in self._folded(record.plan.run).moves:
+                if move.status in _ON_NEW:
+                    yield Arrival(move.person, move.plan.old, move.plan.new, by_run)
 
     def _at_work(self, person: str) -> str:
         """Why the idle rule would leave a person as they are; unknown is busy."""
@@ -317,7 +340,7 @@ class Host:
         the present ledger; they are kept in the at-rest snapshot that the move takes first.
         Raises NoWayBackError when there is no way back.
         """
-        left = self._unfinished()
+        left = self.settle()
         if left is not None:
             return left
         people, _ = self.everybody()
@@ -343,8 +366,7 @@ class Host:
         if person not in people:
             message = f"cannot take {person} back: no such person in the user map"
             raise NoWayBackError(message)
-        standing = self.standing(people)
-        old = dict(standing.builds).get(person) or self._left_by(person)
+        old = self.present(person)
         info = self._way_back(person, old, build, snapshot)
         assert info.build is not None, "a way back names its build"
         if info.build not in self.perform.builds.present():
@@ -390,8 +412,8 @@ class Host:
 
     # Shared parts.
 
-    def _unfinished(self) -> Result | None:
-        """Rule 1: None where nothing was unfinished or all of it ended well."""
+    def settle(self) -> Result | None:
+        """Finish what was left (rule 1): None where nothing was, or all of it ended well."""
         result = self.recover()
         if result is None or result.outcome in _ENDED_WELL:
             return None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from fakes.embedded import EmbeddedHost, Resident
+from fakes.embedded import SAFE, EmbeddedHost, Resident
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.test_commands import BASICS, NEW, OLD, ledger, pairs, state
+from tests.e2e.test_commands import BASICS, NEW, OLD, ledger, pairs, result, state
 
 
 @pytest.fixture
@@ -60,3 +63,116 @@ def test_back_and_forth_by_the_printed_command_loses_no_row(host: EmbeddedHost) 
         name: len(held - again[name]) for name, held in written.items() if held - again[name]
     } == {}
     assert pairs(host)
+
+
+@pytest.fixture
+def trio(tmp_path: Path) -> Iterator[EmbeddedHost]:
+    """Give a host with three people, all moved to the newer build and signed in there."""
+    people = tuple(Resident(name) for name in ("ann", "ben", "cid"))
+    with EmbeddedHost(tmp_path, people, config=dict(BASICS)) as made:
+        made.adopt(OLD)
+        made.publish(NEW, tag="nightly")
+        assert made.t3safe("run").status == Exit.OK
+        yield made
+
+
+def test_everybody_goes_back_once_and_whoever_is_at_work_the_next_time(trio: EmbeddedHost) -> None:
+    """Shown and asked first; the end names everybody; a further call moves nobody."""
+    at_work = trio.client("ben")
+    at_work.sign_in()
+    at_work.turn("start")
+    before = state(trio)
+    shown = json.loads(trio.t3safe("rollback", "--all", "--dry-run", "--json").out)
+    body = shown["going-back-all"]
+    assert [person["person"] for person in body["people"]] == ["ann", "ben", "cid"]
+    assert body["leaves"] == NEW.version
+    assert body["people"][1]["work"]
+    assert trio.t3safe("rollback", "--all").status == Exit.USAGE
+    assert trio.t3safe("rollback", "ann", "--all").status == Exit.USAGE
+    assert trio.t3safe("rollback").status == Exit.USAGE
+    assert state(trio) == before
+    said = trio.t3safe("rollback", "--all", "--yes")
+    assert said.status == Exit.LATER, said
+    assert "back: ann, cid" in said.out
+    assert "passed over: ben (" in said.out
+    assert f"t3safe hold {NEW.version}" in said.out
+    assert [ledger(trio, name) for name in trio.people] == [30, 32, 30]
+    at_work.turn("finish")
+    again = trio.t3safe("rollback", "--all", "--yes", "--json")
+    assert again.status == Exit.OK, again
+    people = result(again)["people"]
+    assert list(people) == ["ben"]
+    assert people["ben"]["fate"] == "back"
+    assert people["ben"]["preview"]["build"] == OLD.version
+    assert people["ben"]["undo"].startswith("t3safe restore ben ")
+    settled = state(trio)
+    third = trio.t3safe("rollback", "--all", "--yes")
+    assert (third.status, state(trio)) == (Exit.OK, settled)
+    assert pairs(trio)
+
+
+def test_acting_as_json_tells_what_was_shown_and_how_it_is_undone(host: EmbeddedHost) -> None:
+    """One document on standard output: the end, the preview and the undo, which works."""
+    said = host.t3safe("rollback", "ann", "--yes", "--json")
+    assert said.status == Exit.OK, said
+    person = result(said)["people"]["ann"]
+    assert person["status"] == "moved"
+    assert person["preview"]["rows"]
+    undone = host.t3safe(*person["undo"].split()[1:], "--yes", "--json")
+    assert undone.status == Exit.OK, undone
+    assert result(undone)["people"]["ann"]["preview"]["build"] == NEW.version
+    assert ledger(host, "ann") == 32
+
+
+def asked(host: EmbeddedHost, *words: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a command at a terminal and wait for its question; give it and the terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*SAFE, "--config", str(host.config_file), *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=host.environment | {"TERM": "dumb"},
+        cwd=host.root,
+    )
+    os.close(theirs)
+    heard = b""
+    while b"[y/N]" not in heard:
+        heard += os.read(ours, 4096)
+    return process, ours
+
+
+def answered(process: subprocess.Popen[bytes], terminal: int, answer: bytes) -> tuple[int, str]:
+    """Answer the question; give the status and what was said after it."""
+    os.write(terminal, answer + b"\n")
+    heard = b""
+    try:
+        while chunk := os.read(terminal, 4096):
+            heard += chunk
+    except OSError:
+        # The other end of a terminal that is closed: EIO.
+        pass
+    os.close(terminal)
+    return process.wait(60), heard.decode()
+
+
+def test_a_no_at_the_terminal_touches_nobody(host: EmbeddedHost) -> None:
+    """The question names the person, and anything but yes ends it."""
+    before = state(host)
+    status, _ = answered(*asked(host, "rollback", "ann"), b"n")
+    assert status == Exit.USAGE
+    assert state(host) == before
+
+
+@pytest.mark.parametrize("words", [("ann",), ("--all",)])
+def test_a_way_that_changed_while_the_question_stood_is_refused(
+    host: EmbeddedHost, words: tuple[str, ...]
+) -> None:
+    """Only what was shown is done: somebody else took the person back in between."""
+    process, terminal = asked(host, "rollback", *words)
+    assert host.t3safe("rollback", "ann", "--yes").status == Exit.OK
+    before = state(host)
+    status, said = answered(process, terminal, b"y")
+    assert status == Exit.USAGE, said
+    assert "the way changed since it was shown" in said
+    assert state(host) == before

@@ -6,12 +6,19 @@ Rules:
    given up.  Otherwise a snapshot is put back, and every row that it does not hold leaves the set.
 2. What leaves is kept: the move copies the set at rest first, and the undo puts that copy back.
 3. What could not be counted is said, and never shown as nothing.
+4. Everybody's way back leaves the build to which the newest run or drain moved somebody.  Only
+   those who are on it still go, each to the build that they came from; so whoever does it again
+   moves nobody further back, and nobody forward.  Where a build is named, whoever is on a newer
+   one goes to that.
+5. One person after another.  Whoever is at work, or whose serve is stopped, is passed over;
+   anything else that does not end well ends it before the next person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from attrs import frozen
 
@@ -81,9 +88,144 @@ def _age(since: timedelta) -> str:
 
 def undo(move: Move) -> str:
     """Give the command that undoes a person's way back; empty where nothing was moved."""
-    if move.status is not Status.MOVED:
+    if move.status not in {Status.MOVED, Status.KEPT}:
         return ""
     if not move.plan.restore:
         return f"t3safe rollback {move.person} --to {move.plan.old}"
     assert move.rest is not None, "whoever was moved has an at-rest snapshot"
     return f"t3safe restore {move.person} {move.rest.snapshot}"
+
+
+# Everybody at once.
+
+
+@frozen
+class Arrival:
+    """A person's move that ended on its new build.
+
+    `by_run` is false where a person asked for it, and no run or drain made it.
+    """
+
+    person: str
+    old: Version
+    new: Version
+    by_run: bool
+
+
+@frozen
+class Retreat:
+    """Whom everybody's way back concerns.
+
+    `leaves` is the build that is left, None where one to go to was named or no run moved anybody.
+    `back` says who goes to which build, `staying` who stays and why; `stuck` are those who should
+    go and of whom nothing tells where to.
+    """
+
+    leaves: Version | None
+    back: tuple[tuple[str, Version], ...] = ()
+    staying: tuple[tuple[str, str], ...] = ()
+    stuck: tuple[tuple[str, str], ...] = ()
+
+
+def retreat(
+    present: tuple[tuple[str, Version], ...], build: Version | None, newest_first: Iterable[Arrival]
+) -> Retreat:
+    """Tell who goes back where (rule 4); `present` is what each person runs, in order.
+
+    Arrivals are read no further than needed, and not at all where a build is named.
+    """
+    if build is not None:
+        back = tuple((person, build) for person, runs in present if runs > build)
+        return Retreat(None, back, _staying(present, {person for person, _ in back}))
+    arrivals = iter(newest_first)
+    seen: list[Arrival] = []
+    for arrival in arrivals:
+        seen.append(arrival)
+        if arrival.by_run:
+            return _leaving(present, arrival.new, seen, arrivals)
+    return Retreat(None, staying=_staying(present, set()))
+
+
+def _leaving(
+    present: tuple[tuple[str, Version], ...],
+    leaves: Version,
+    seen: list[Arrival],
+    older: Iterator[Arrival],
+) -> Retreat:
+    concerned = [person for person, runs in present if runs == leaves]
+    came: dict[str, Version] = {}
+    for arrival in (*seen, *older):
+        if arrival.new == leaves and arrival.old < leaves:
+            came.setdefault(arrival.person, arrival.old)
+    why = f"on {leaves}, and no run tells what they ran before"
+    return Retreat(
+        leaves,
+        back=tuple((person, came[person]) for person in concerned if person in came),
+        staying=_staying(present, set(concerned)),
+        stuck=tuple((person, why) for person in concerned if person not in came),
+    )
+
+
+def _staying(
+    present: tuple[tuple[str, Version], ...], concerned: set[str]
+) -> tuple[tuple[str, str], ...]:
+    return tuple((person, f"on {runs}") for person, runs in present if person not in concerned)
+
+
+class Fate(StrEnum):
+    """What became of one person in everybody's way back."""
+
+    BACK = "back"
+    PASSED_OVER = "passed-over"
+    FAILED = "failed"
+    NOT_REACHED = "not-reached"
+    STUCK = "stuck"
+    """There is no way back for them; known before anybody was touched."""
+
+
+@frozen
+class Fared:
+    """One person's fate, with why where it is not that they are back."""
+
+    person: str
+    fate: Fate
+    reason: str = ""
+
+
+def fate_of(outcome: ev.Outcome | None) -> Fate:
+    """Tell a person's fate from how their way back ended (rule 5); None: nothing was begun."""
+    match outcome:
+        case ev.Outcome.MOVED:
+            return Fate.BACK
+        case ev.Outcome.DEFERRED:
+            return Fate.PASSED_OVER
+        case _:
+            return Fate.FAILED
+
+
+def summed_up(fared: Iterable[Fared]) -> tuple[tuple[Fate, str], ...]:
+    """Say in a line for each fate that somebody has who they are, and what helps."""
+    people = tuple(fared)
+    return tuple(
+        (fate, f"{_HEADS[fate]}: {', '.join(found)}{_HELP.get(fate, '')}")
+        for fate in Fate
+        if (found := [_named(item) for item in people if item.fate is fate])
+    )
+
+
+def _named(item: Fared) -> str:
+    return f"{item.person} ({item.reason})" if item.reason else item.person
+
+
+_HEADS = {
+    Fate.BACK: "back",
+    Fate.PASSED_OVER: "passed over",
+    Fate.FAILED: "failed",
+    Fate.NOT_REACHED: "not reached",
+    Fate.STUCK: "left where they are",
+}
+_HELP = {
+    Fate.PASSED_OVER: "; give the command again when they are idle, or with `--force`",
+    Fate.NOT_REACHED: "; mend what failed, then give the command again",
+    Fate.STUCK: "; `t3safe snapshots` lists what they can be put back to by hand",
+}

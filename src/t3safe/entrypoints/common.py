@@ -137,8 +137,13 @@ def holding(wired: Live) -> str:
     return str(wired.host.perform.selection.last_good() or "what everybody runs")
 
 
-def leave(wired: Live, result: Result, *, as_json: bool) -> NoReturn:
-    """Say how it ended and leave with the status that says the same."""
+def leave(
+    wired: Live, result: Result, *, as_json: bool, people: dict[str, Any] | None = None
+) -> NoReturn:
+    """Say how it ended and leave with the status that says the same.
+
+    `people` is what the document says of some of them in place of status and reason alone.
+    """
     status = exit_of(result)
     for warning in result.warnings:
         wired.say(Line(Level.WARNING, warning))
@@ -147,7 +152,8 @@ def leave(wired: Live, result: Result, *, as_json: bool) -> NoReturn:
     elif result.rollout is None or result.outcome is None:
         wired.say(Line(Level.INFO, result.reason))
     if as_json:
-        terminal.print_json("result", _result_body(result, status))
+        body = _result_body(result, status)
+        terminal.print_json("result", body | {"people": body["people"] | (people or {})})
     sys.exit(status)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any, NoReturn
 
@@ -11,8 +12,11 @@ import click
 
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import NoWayBackError
-from t3safe.domain.goingback import Preview, told, undo
+from t3safe.domain.events import Outcome
+from t3safe.domain.goingback import Fate, Preview, summed_up, told, undo
+from t3safe.domain.moves import Move
 from t3safe.domain.narrate import Level, Line
+from t3safe.domain.policy import No
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.common import (
@@ -26,6 +30,8 @@ from t3safe.entrypoints.common import (
     yes_option,
 )
 from t3safe.entrypoints.exits import Exit
+from t3safe.operations import Result
+from t3safe.takingback import Took, Whole, look, take_back
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what it would cost.")
 
@@ -40,23 +46,38 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what it
 @click.pass_obj
 def restore(app: App, /, person: str, snapshot_id: str, **how: bool) -> NoReturn:
     """Put a person's state back to a snapshot, with the build that wrote it."""
-    _go(app, person, None, snapshot_id, how)
+    _one(app, person, None, snapshot_id, how)
 
 
 @click.command()
-@click.argument("person")
-@click.option("--to", "build", type=VERSION, help="The build to go back to (default: before).")
+@click.argument("person", required=False)
+@click.option("--all", "everybody", is_flag=True, help="Everybody, one after another.")
+@click.option(
+    "--to",
+    "build",
+    type=VERSION,
+    help="The build to go back to (default: the one before; with --all, before the newest run).",
+)
 @dry_run_option
 @force_option
 @yes_option
 @as_json_option
 @click.pass_obj
-def rollback(app: App, /, person: str, build: Version | None, **how: bool) -> NoReturn:
-    """Take one person back to an older build, with the state that it knows."""
-    _go(app, person, build, "", how)
+def rollback(
+    app: App, /, person: str | None, build: Version | None, *, everybody: bool, **how: bool
+) -> NoReturn:
+    """Take one person or everybody back to an older build, with the state that it knows."""
+    if everybody == (person is not None):
+        raise click.UsageError("name a person, or give `--all`")
+    if person is None:
+        _everybody(app, build, how)
+    _one(app, person, build, "", how)
 
 
-def _go(
+# One person.
+
+
+def _one(
     app: App, person: str, build: Version | None, snapshot: str, how: dict[str, bool]
 ) -> NoReturn:
     as_json = how["as_json"]
@@ -64,40 +85,185 @@ def _go(
         known_person(wired, person)
         # Beside a run that acts there may be no way back yet, or another than when it is over.
         with nullcontext() if how["dry_run"] else wired.locked(0.0):
-            shown = _shown(wired, person, build, snapshot, said=not as_json)
+            shown = wired.host.preview(person, build, snapshot)
+            _show(wired, (shown,), said=not as_json)
     if how["dry_run"]:
         if as_json:
             terminal.print_json("going-back", _body(shown))
         sys.exit(Exit.OK)
     ask(f"take {person} back?", yes=how["yes"])
     with app.acting("run", aside=as_json) as wired:
-        if wired.host.engine.journal.unfinished() is None:
+        result = wired.host.settle()
+        if result is None:
             _unchanged(wired, shown, build, snapshot)
-        result = wired.host.go_back(person, build, snapshot, force=how["force"])
-        for move in result.rollout.moves if result.rollout is not None else ():
-            if command := undo(move):
-                wired.say(Line(Level.INFO, f"to undo this: {command}", person))
-        leave(wired, result, as_json=as_json)
-
-
-def _shown(
-    wired: Live, person: str, build: Version | None, snapshot: str, *, said: bool
-) -> Preview:
-    shown = wired.host.preview(person, build, snapshot)
-    for line in told(shown, wired.host.engine.clock.now()) if said else ():
-        click.echo(line)
-    return shown
+            result = wired.host.go_back(person, build, snapshot, force=how["force"])
+        moves = _moves(result)
+        for move in moves:
+            _say_undo(wired, move)
+        if moves:
+            _say_what_comes(wired, (shown,), moves)
+        people = {
+            person: {
+                **_stands(result, person),
+                "preview": _body(shown),
+                "undo": next((undo(move) for move in moves if move.person == person), ""),
+            }
+        }
+        leave(wired, result, as_json=as_json, people=people)
 
 
 def _unchanged(wired: Live, shown: Preview, build: Version | None, snapshot: str) -> None:
     """Do only what was shown: another run may have acted while the question stood."""
     person = shown.way.person
-    if wired.host.preview(person, build, snapshot).way != shown.way:
-        message = f"cannot take {person} back: the way changed since it was shown"
-        raise NoWayBackError(f"{message}; give the command again")
+    try:
+        way = wired.host.way(person, build, snapshot)
+    except NoWayBackError as error:
+        raise _changed(person) from error
+    if way != shown.way:
+        raise _changed(person)
+
+
+def _changed(whom: str) -> NoWayBackError:
+    message = f"cannot take {whom} back: the way changed since it was shown"
+    return NoWayBackError(f"{message}; nobody was touched, give the command again")
+
+
+# Everybody.
+
+
+def _everybody(app: App, build: Version | None, how: dict[str, bool]) -> NoReturn:
+    as_json = how["as_json"]
+    with (
+        app.host("run", aside=as_json) as wired,
+        nullcontext() if how["dry_run"] else wired.locked(0.0),
+    ):
+        whole = look(wired.host, build)
+        shown = tuple(wired.host.cost(way) for way in whole.ways)
+        _show(wired, shown, said=not as_json)
+        for line in _around(whole, build) if not as_json else ():
+            click.echo(line)
+    if how["dry_run"]:
+        if as_json:
+            terminal.print_json("going-back-all", _whole_body(whole, shown))
+        sys.exit(Exit.OK)
+    if whole.ways:
+        ask(f"take {_names(whole)} back, one after another?", yes=how["yes"])
+    with app.acting("run", aside=as_json) as wired:
+        left = wired.host.settle()
+        if left is not None:
+            leave(wired, left, as_json=as_json)
+        if look(wired.host, build) != whole:
+            raise _changed(_names(whole) or "everybody")
+        took = _take(wired, whole, force=how["force"])
+        _say_what_comes(wired, shown, [move for each in took for move in _moves(each.result)])
+        people = {each.fared.person: _took_body(each, shown) for each in took}
+        leave(wired, _end(took), as_json=as_json, people=people)
+
+
+def _names(whole: Whole) -> str:
+    return ", ".join(way.person for way in whole.ways)
+
+
+def _take(wired: Live, whole: Whole, *, force: bool) -> list[Took]:
+    """Take them back, and say who is where also if the journal fails on the way."""
+    took: list[Took] = []
+    try:
+        for each in take_back(wired.host, whole, force=force):
+            took.append(each)
+            for move in _moves(each.result):
+                _say_undo(wired, move)
+    finally:
+        for fate, line in summed_up(each.fared for each in took):
+            wired.say(Line(Level.INFO if fate is Fate.BACK else Level.WARNING, line))
+    return took
+
+
+def _around(whole: Whole, build: Version | None) -> Iterable[str]:
+    """Say what the previews of everybody do not."""
+    if whole.leaves is not None:
+        yield f"{whole.leaves}, to which the newest run moved people, is left"
+    elif build is None:
+        yield "no run has moved anybody: there is nothing to go back from"
+    yield from (f"{person} stays: {why}" for person, why in whole.staying)
+    yield from (f"{person} has no way back and stays: {why}" for person, why in whole.stuck)
+
+
+def _end(took: list[Took]) -> Result:
+    """Give the end of the whole: what failed, else what was left undone, else that it is done."""
+    fates = [each.fared.fate for each in took]
+    failed = next((each for each in took if each.fared.fate is Fate.FAILED), None)
+    reason = f"{fates.count(Fate.BACK)} of {len(fates)} are back"
+    if failed is not None and failed.result is not None:
+        reason = f"{reason}; {failed.fared.person}: {failed.fared.reason}"
+        return attrs.evolve(failed.result, reason=reason, warnings=(), rollout=None)
+    if Fate.STUCK in fates:
+        return Result(None, reason, stayed=No.REFUSED)
+    if {Fate.PASSED_OVER, Fate.NOT_REACHED} & set(fates):
+        return Result(None, reason, stayed=No.LATER)
+    if Fate.BACK in fates:
+        return Result(Outcome.MOVED, reason)
+    return Result(None, "nobody is to be taken back", stayed=No.NOTHING)
+
+
+# What both say.
+
+
+def _show(wired: Live, shown: Iterable[Preview], *, said: bool) -> None:
+    now = wired.host.engine.clock.now()
+    for preview in shown if said else ():
+        for line in told(preview, now):
+            click.echo(line)
+
+
+def _moves(result: Result | None) -> tuple[Move, ...]:
+    return result.rollout.moves if result is not None and result.rollout is not None else ()
+
+
+def _say_undo(wired: Live, move: Move) -> None:
+    if command := undo(move):
+        wired.say(Line(Level.INFO, f"to undo this: {command}", move.person))
+
+
+def _say_what_comes(wired: Live, shown: Iterable[Preview], moves: Iterable[Move]) -> None:
+    """Say where the next run would move them forward again."""
+    back = {move.person for move in moves if undo(move)}
+    held = wired.host.policy().held
+    left = {preview.way.old for preview in shown if preview.way.person in back} - held
+    for build in sorted(left):
+        text = f"the next run may move them to {build} again; `t3safe hold {build}` prevents it"
+        wired.say(Line(Level.INFO, text))
+
+
+def _stands(result: Result, person: str) -> dict[str, Any]:
+    for move in _moves(result):
+        if move.person == person:
+            return {"status": move.status.value, "reason": move.reason}
+    return {"status": Fate.NOT_REACHED.value, "reason": result.reason}
+
+
+def _took_body(took: Took, shown: Iterable[Preview]) -> dict[str, Any]:
+    person = took.fared.person
+    moves = [move for move in _moves(took.result) if move.person == person]
+    return {
+        "status": moves[0].status.value if moves else took.fared.fate.value,
+        "fate": took.fared.fate.value,
+        "reason": took.fared.reason,
+        "run": took.result.run if took.result is not None else "",
+        "preview": next((_body(item) for item in shown if item.way.person == person), None),
+        "undo": undo(moves[0]) if moves else "",
+    }
 
 
 def _body(shown: Preview) -> dict[str, Any]:
     way = attrs.asdict(shown.way) | {"old": str(shown.way.old), "build": str(shown.way.build)}
     rows = {row.table: row.rows for row in shown.rows}
     return {**way, "rows": rows, "uncounted": shown.uncounted, "work": shown.work}
+
+
+def _whole_body(whole: Whole, shown: Iterable[Preview]) -> dict[str, Any]:
+    return {
+        "leaves": str(whole.leaves or ""),
+        "people": [_body(preview) for preview in shown],
+        "staying": dict(whole.staying),
+        "stuck": dict(whole.stuck),
+    }

@@ -8,7 +8,19 @@ import attrs
 import pytest
 
 from t3safe.domain import events as ev
-from t3safe.domain.goingback import Preview, WayBack, told, undo
+from t3safe.domain.goingback import (
+    Arrival,
+    Fared,
+    Fate,
+    Preview,
+    Retreat,
+    WayBack,
+    fate_of,
+    retreat,
+    summed_up,
+    told,
+    undo,
+)
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Move, Status
 from t3safe.domain.versions import Version
@@ -68,3 +80,83 @@ def test_the_undo_is_the_copy_that_was_kept_or_the_build_that_was_left() -> None
     stayed = attrs.evolve(moved, plan=attrs.evolve(plan, restore=""))
     assert undo(stayed) == f"t3safe rollback ann --to {NEW}"
     assert undo(Move(plan, Status.DEFERRED)) == ""
+    assert undo(attrs.evolve(moved, status=Status.KEPT)) == "t3safe restore ann r1"
+
+
+OLDER, NEWER = Version.parse("0.0.23"), Version.parse("0.0.27")
+
+
+def arrived(person: str, old: Version = OLD, new: Version = NEW, *, by_run: bool = True) -> Arrival:
+    """Give a move that ended on its new build, a run's by default."""
+    return Arrival(person, old, new, by_run)
+
+
+def test_the_newest_runs_build_is_left_by_those_who_are_on_it_still() -> None:
+    """Rule 4: each goes to the build that they came from; the others stay, and why is told."""
+    present = (("ann", NEW), ("ben", OLD), ("cid", NEW))
+    arrivals = (arrived("cid", OLDER), arrived("ann"), arrived("ben", OLDER, OLD))
+    found = retreat(present, None, arrivals)
+    assert found == Retreat(NEW, (("ann", OLD), ("cid", OLDER)), (("ben", f"on {OLD}"),))
+
+
+def test_once_everybody_is_back_nobody_goes_anywhere() -> None:
+    """Rule 4: the ways back themselves are no runs, and whoever left the build is done."""
+    arrivals = (arrived("ann", NEW, OLD, by_run=False), arrived("ann"), arrived("ann", OLDER, OLD))
+    assert retreat((("ann", OLD),), None, arrivals) == Retreat(NEW, (), (("ann", f"on {OLD}"),))
+
+
+def test_whoever_came_forward_again_by_an_undo_goes_where_they_came_from_then() -> None:
+    """The newest move up to the build counts; one down to it is no place to go back to."""
+    undone = arrived("ann", OLDER, NEW, by_run=False)
+    assert retreat((("ann", NEW),), None, (undone, arrived("ann"))).back == (("ann", OLDER),)
+    down = arrived("ann", NEWER, NEW, by_run=False)
+    assert retreat((("ann", NEW),), None, (down, arrived("ann"))).back == (("ann", OLD),)
+
+
+def test_who_never_came_to_the_build_is_told_as_stuck() -> None:
+    """They run what is to be left, and nothing tells where to."""
+    found = retreat((("ann", NEW), ("ben", NEW)), None, (arrived("ann"),))
+    assert (found.back, found.staying) == ((("ann", OLD),), ())
+    ((person, why),) = found.stuck
+    assert person == "ben"
+    assert "no run tells" in why
+
+
+def test_without_a_run_that_moved_anybody_nobody_goes() -> None:
+    """What people asked for themselves is not a run."""
+    by_hand = (arrived("ann", by_run=False),)
+    assert retreat((("ann", NEW),), None, by_hand) == Retreat(None, (), (("ann", f"on {NEW}"),))
+
+
+def test_a_named_build_takes_everybody_on_a_newer_one() -> None:
+    """Whoever is on it or on an older one stays; the journal is not asked."""
+    present = (("ann", NEW), ("ben", OLD), ("cid", OLDER), ("dan", NEWER))
+    found = retreat(present, OLD, iter(()))
+    assert found.leaves is None
+    assert found.back == (("ann", OLD), ("dan", OLD))
+    assert found.staying == (("ben", f"on {OLD}"), ("cid", f"on {OLDER}"))
+
+
+@pytest.mark.parametrize("outcome", [None, *ev.Outcome])
+def test_only_who_was_moved_is_back_and_only_who_is_at_work_is_passed_over(
+    outcome: ev.Outcome | None,
+) -> None:
+    """Rule 5: anything else is a failure."""
+    expected = {ev.Outcome.MOVED: Fate.BACK, ev.Outcome.DEFERRED: Fate.PASSED_OVER}
+    assert fate_of(outcome) is (expected.get(outcome, Fate.FAILED) if outcome else Fate.FAILED)
+
+
+def test_the_end_names_everybody_under_what_became_of_them() -> None:
+    """Fates that nobody has are left out; who is not back is told why, and what helps."""
+    fared = (
+        Fared("ann", Fate.BACK),
+        Fared("ben", Fate.PASSED_OVER, "a turn is in flight"),
+        Fared("cid", Fate.BACK),
+        Fared("dan", Fate.NOT_REACHED),
+    )
+    said = dict(summed_up(fared))
+    assert list(said) == [Fate.BACK, Fate.PASSED_OVER, Fate.NOT_REACHED]
+    assert said[Fate.BACK] == "back: ann, cid"
+    assert said[Fate.PASSED_OVER].startswith("passed over: ben (a turn is in flight); give the")
+    assert "give the command again" in said[Fate.NOT_REACHED]
+    assert summed_up(()) == ()
