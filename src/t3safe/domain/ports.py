@@ -18,6 +18,7 @@ from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Rehearsal, Verdict
 from t3safe.domain.idle import Activity
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.occasions import Occasion
 from t3safe.domain.people import UserMap
 from t3safe.domain.policy import Offer, Track
 from t3safe.domain.retention import SnapshotKind, Stored
@@ -324,3 +325,10 @@ class Permit(Protocol):
 
     def may_start(self, plan: ev.Plan) -> str:
         """Why not, empty when it may."""
+
+
+class Hooks(Protocol):
+    """The host owner's own programs before and after what t3safe does; must not fail."""
+
+    def call(self, occasion: Occasion) -> str:
+        """Run the hooks of this moment, in order; why one of them failed, empty when none did."""

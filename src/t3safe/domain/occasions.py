@@ -1,0 +1,188 @@
+"""When the host owner's hooks are called: occasions, read off the events of a rollout.
+
+Rules:
+
+1. `before-canary` comes before the last look whether the person is idle, not after it: whatever a
+   hook takes, nobody is stopped on an answer that is older than the hook.  A person's own wish to
+   go back has its `before-rollback` before the look too.
+2. `before-rollback` comes once for each way back, whether a failure or a person asked for it.
+   Where a look after a crash finds that there is nothing to take back, the way back ends there.
+3. What was begun is ended: an `after` follows each `before`, whatever became of it, also where
+   another process takes over.  `after-canary` comes again where somebody who was moved is taken
+   back, because the first one is no longer true.
+4. A check has no occasions: it touches nobody.
+5. Only `before-run` and `before-canary` may say no.  Nobody is kept from being taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Final, assert_never
+
+from attrs import frozen
+
+from t3safe.domain import events as ev
+from t3safe.domain.moves import Goal, Move, Status, Step, touched
+from t3safe.domain.redaction import redact
+from t3safe.domain.rollout import Rollout
+
+_LONGEST: Final = 1000
+"""Characters of a value in a hook's environment."""
+
+
+class Moment(StrEnum):
+    """When hooks are called; the folder `MOMENT.d` holds those of a moment."""
+
+    BEFORE_RUN = "before-run"
+    AFTER_RUN = "after-run"
+    BEFORE_CANARY = "before-canary"
+    AFTER_CANARY = "after-canary"
+    BEFORE_ROLLBACK = "before-rollback"
+    AFTER_ROLLBACK = "after-rollback"
+
+    @property
+    def decides(self) -> bool:
+        """Whether a hook that fails keeps from happening what it was called before (rule 5)."""
+        return self in {Moment.BEFORE_RUN, Moment.BEFORE_CANARY}
+
+
+@frozen
+class Occasion:
+    """What a hook is told; texts are empty where there is nothing to tell."""
+
+    moment: Moment
+    run: str
+    person: str = ""
+    old: str = ""
+    new: str = ""
+    outcome: str = ""
+    reason: str = ""
+
+    def environment(self) -> Mapping[str, str]:
+        """The variables that a hook finds: each one line, without secrets, 1000 characters at most.
+
+        A reason comes from outside and may hold anything.
+        """
+        told = {
+            "T3SAFE_EVENT": self.moment.value,
+            "T3SAFE_RUN": self.run,
+            "T3SAFE_PERSON": self.person,
+            "T3SAFE_FROM": self.old,
+            "T3SAFE_TO": self.new,
+            "T3SAFE_OUTCOME": self.outcome,
+            "T3SAFE_REASON": self.reason,
+        }
+        return {name: one_line(redact(text))[:_LONGEST] for name, text in told.items()}
+
+    def consequence(self) -> str:
+        """What follows from a hook that fails, for the line that says so."""
+        match self.moment:
+            case Moment.BEFORE_RUN:
+                return "nothing is started, nobody is touched"
+            case Moment.BEFORE_CANARY:
+                return f"{self.person} stays as they are until the next run or drain"
+            case Moment.BEFORE_ROLLBACK:
+                return f"{self.person} is taken back all the same"
+            case Moment.AFTER_RUN | Moment.AFTER_CANARY | Moment.AFTER_ROLLBACK:
+                return "nothing else depends on it"
+            case never:
+                assert_never(never)
+
+
+def one_line(text: str) -> str:
+    """Give the text without line ends and without what a terminal would obey."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
+def opening(plan: ev.Plan) -> Occasion | None:
+    """The occasion before a plan is opened; None where it has none (rule 4)."""
+    if plan.kind not in _RUNS:
+        return None
+    old, new = plan.base.text, plan.candidate.text
+    return Occasion(Moment.BEFORE_RUN, plan.run, old=old, new=new)
+
+
+def not_opened(before: Occasion, reason: str) -> Occasion:
+    """The occasion that ends a run which its own hooks kept from being opened (rule 3)."""
+    later = ev.Outcome.LATER.value
+    return Occasion(Moment.AFTER_RUN, before.run, "", before.old, before.new, later, reason)
+
+
+def occasions(before: Rollout | None, event: ev.Event, after: Rollout) -> tuple[Occasion, ...]:
+    """The occasions of one event, in order; `before` is None where it opened the rollout."""
+    if before is None or after.plan.kind is ev.Kind.CHECK:
+        return ()
+    return tuple(_occasions(before, event, after))
+
+
+_RUNS: Final = frozenset({ev.Kind.RUN, ev.Kind.DRAIN, ev.Kind.BAKE})
+_WAY_BACK: Final = frozenset({Goal.BACK, Goal.LAST_RESORT})
+
+
+def _occasions(before: Rollout, event: ev.Event, after: Rollout) -> Iterator[Occasion]:
+    if isinstance(event, ev.Started):
+        yield from _begun(before, after)
+    for old, new in zip(before.moves, after.moves, strict=True):
+        yield from _turned(before, after, old, new)
+    if isinstance(event, ev.Closed) and after.plan.kind in _RUNS:
+        yield Occasion(
+            Moment.AFTER_RUN,
+            after.plan.run,
+            old=after.plan.base.text,
+            new=after.plan.candidate.text,
+            outcome=event.ended.outcome.value,
+            reason=event.ended.reason,
+        )
+
+
+def _begun(before: Rollout, after: Rollout) -> Iterator[Occasion]:
+    """Tell of the step with which something begins, the first time that it is tried."""
+    move = before.current
+    if move is None or before.attempts > 0 or not _at_brink(after.plan, move):
+        return
+    purpose = after.plan.kind is ev.Kind.BACK
+    yield _of(Moment.BEFORE_ROLLBACK if purpose else Moment.BEFORE_CANARY, after, move)
+
+
+def _at_brink(plan: ev.Plan, move: Move) -> bool:
+    """Whether the next step is the one before which the hooks are called (rule 1)."""
+    if touched(move):
+        return False
+    if plan.kind is ev.Kind.BACK:
+        return move.todo[0] is (Step.FENCE if plan.force else Step.ASSESS)
+    return move.todo[:2] == (Step.ASSESS, Step.FENCE)
+
+
+def _turned(before: Rollout, after: Rollout, old: Move, new: Move) -> Iterator[Occasion]:
+    """Tell of a way back that begins, and of whoever has settled."""
+    purpose = after.plan.kind is ev.Kind.BACK
+    back, was_back = new.goal in _WAY_BACK, old.goal in _WAY_BACK
+    if back and not was_back and not purpose:
+        yield _of(Moment.BEFORE_ROLLBACK, after, new)
+    if was_back and not back and not purpose:
+        # A look after a crash found the new build in place, or the old set untouched.
+        yield _of(Moment.AFTER_ROLLBACK, after, new, new.goal.value)
+    ended = old.status is Status.MOVING and new.settled
+    if not ended or not _was_begun(before, old):
+        return
+    if purpose or back:
+        yield _of(Moment.AFTER_ROLLBACK, after, new, new.status.value)
+    if not purpose:
+        yield _of(Moment.AFTER_CANARY, after, new, new.status.value)
+
+
+def _was_begun(before: Rollout, old: Move) -> bool:
+    """Whether the hooks before this person's move were called: at the brink, or past it."""
+    if _at_brink(before.plan, old):
+        return before.pending is not None or before.attempts > 0
+    return touched(old) or old.todo[0] is Step.FENCE
+
+
+def _of(moment: Moment, after: Rollout, move: Move, outcome: str = "") -> Occasion:
+    back = moment in {Moment.BEFORE_ROLLBACK, Moment.AFTER_ROLLBACK}
+    turned = back and after.plan.kind is not ev.Kind.BACK
+    old, new = move.plan.old.text, move.plan.new.text
+    if turned:
+        old, new = new, old
+    return Occasion(moment, after.plan.run, move.person, old, new, outcome, move.reason)
