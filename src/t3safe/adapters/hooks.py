@@ -1,0 +1,250 @@
+"""The host owner's hooks: executables in a folder for each moment, run in the order of their names.
+
+Rules:
+
+1. Only what nobody but root (or the user that we are) can have put there is run: the file and
+   every folder above it is theirs and writable by nobody else.  A sticky folder above the hooks'
+   own is let pass, because nobody can replace in it what is not theirs.  A link must lead to a
+   file below the hooks' folder.  Anything else is refused, said, and counts as a hook that failed.
+2. A hook has a clean environment, no terminal, no input, and its timeout; then its whole process
+   group is killed.  Nobody waits for what it left running.
+3. What it prints is said line by line, without secrets, and not without end.
+4. Where a failure decides, the first one ends the moment; elsewhere every hook has its turn.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import select
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+from attrs import define, field, frozen
+
+from t3safe.domain.narrate import Level, Line
+from t3safe.domain.occasions import Occasion, one_line
+
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LINES_MAX: Final = 100
+"""Lines of one hook that are said."""
+LINE_MAX: Final = 500
+"""Bytes of such a line."""
+_SHARED: Final = stat.S_IWGRP | stat.S_IWOTH
+_EXECUTABLE: Final = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
+_CHUNK: Final = 65536
+_CHUNKS_LEFT: Final = 16
+_TICK: Final = 0.1
+_REAP_SECONDS: Final = 5.0
+
+
+class _Refused(Exception):  # noqa: N818 - it is no failure of a hook: it was never run
+    """A file or folder that others could have changed."""
+
+
+def _ours() -> frozenset[int]:
+    return frozenset({0, os.geteuid()})
+
+
+@frozen
+class HookFolders:
+    """Implements the port Hooks over `folder`/MOMENT.d; `timeout` is in seconds for one hook.
+
+    What hooks print, and how they fail, goes to `say`.
+    """
+
+    folder: Path
+    timeout: float
+    say: Callable[[Line], None]
+    owners: frozenset[int] = field(factory=_ours)
+
+    def call(self, occasion: Occasion) -> str:
+        """As the port promises."""
+        first = ""
+        for trouble in self._troubles(occasion):
+            text = f"hook {trouble}; {occasion.consequence()}"
+            self.say(Line(Level.WARNING, text, occasion.person))
+            first = first or f"hook {trouble}"
+            if occasion.moment.decides:
+                break
+        return first
+
+    def _troubles(self, occasion: Occasion) -> Iterator[str]:
+        """Run the hooks one after another; why each that failed did."""
+        folder = self.folder / f"{occasion.moment}.d"
+        try:
+            names = sorted(os.listdir(folder))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            yield f"folder {folder} cannot be read: {error.strerror}"
+            return
+        for name in names:
+            if not name.startswith(".") and not name.endswith("~"):
+                yield from self._trouble(folder / name, occasion)
+
+    def _trouble(self, path: Path, occasion: Occasion) -> Iterator[str]:
+        name = one_line(f"{path.parent.name}/{path.name}")
+        try:
+            if not self._checked(path):
+                self.say(Line(Level.INFO, f"hook {name} is not executable and left out"))
+                return
+            failed = self._ran(path, name, occasion)
+        except _Refused as error:
+            failed = f"was not run: {error}"
+        except OSError as error:
+            failed = f"could not be run: {error.strerror or error}"
+        if failed:
+            yield f"{name} {failed}"
+
+    # Rule 1.
+
+    def _checked(self, path: Path) -> bool:
+        """Whether a hook is to be run.  Raises _Refused where others could have put it there."""
+        self._check_folders(path.parent)
+        real = path
+        if path.is_symlink():
+            real = Path(os.path.realpath(path))
+            if not real.is_relative_to(self.folder):
+                message = f"it is a link to {real}, which is not below {self.folder}"
+                raise _Refused(message)
+            self._check_folders(real.parent)
+        found = os.lstat(real)
+        if not stat.S_ISREG(found.st_mode):
+            message = f"{real} is no file"
+            raise _Refused(message)
+        self._check_owner(real, found, sticky=False)
+        return bool(found.st_mode & _EXECUTABLE)
+
+    def _check_folders(self, folder: Path) -> None:
+        for path in (folder, *folder.parents):
+            found = os.lstat(path)
+            if not stat.S_ISDIR(found.st_mode):
+                message = f"{path} is no folder, or a link to one"
+                raise _Refused(message)
+            self._check_owner(path, found, sticky=path in self.folder.parents)
+
+    def _check_owner(self, path: Path, found: os.stat_result, *, sticky: bool) -> None:
+        if found.st_uid not in self.owners:
+            message = f"{path} belongs to user {found.st_uid}; `chown root {path}` if it is yours"
+            raise _Refused(message)
+        kept = sticky and found.st_mode & stat.S_ISVTX
+        if found.st_mode & _SHARED and not kept:
+            message = f"others may write to {path}; `chmod go-w {path}`"
+            raise _Refused(message)
+
+    # Rules 2 and 3.
+
+    def _ran(self, path: Path, name: str, occasion: Occasion) -> str:
+        """Run one hook; why it failed, empty when it did not.  Raises OSError."""
+        deadline = time.monotonic() + self.timeout
+        voice = _Voice(lambda text: self.say(Line(Level.INFO, f"{name}: {text}", occasion.person)))
+        pipe, end = os.pipe()
+        try:
+            with os.fdopen(end, "wb") as output:
+                process = _started(path, output, occasion)
+            # Not as a context, which would wait without end for what cannot be killed.
+            in_time = _listened(process, pipe, voice, deadline)
+            if not in_time:
+                _killed(process)
+        finally:
+            os.close(pipe)
+        voice.end()
+        if not in_time:
+            return f"was killed after {self.timeout:g} s (hooks.timeout)"
+        status = process.returncode or 0
+        if status < 0:
+            return f"was ended by signal {-status}"
+        return f"failed with exit status {status}" if status else ""
+
+
+def _environment(occasion: Occasion) -> dict[str, str]:
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": home, **occasion.environment()}
+
+
+def _started(path: Path, output: IO[bytes], occasion: Occasion) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [path],
+        cwd="/",
+        env=_environment(occasion),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        umask=0o022,
+    )
+
+
+def _listened(process: subprocess.Popen[bytes], pipe: int, voice: _Voice, deadline: float) -> bool:
+    """Hear a hook until it ends; whether it did before the deadline."""
+    os.set_blocking(pipe, False)
+    while (left := deadline - time.monotonic()) > 0:
+        ended = process.poll() is not None
+        if ended:
+            for _ in range(_CHUNKS_LEFT):
+                if not _heard(pipe, voice):
+                    break
+            return True
+        if select.select([pipe], [], [], min(left, _TICK))[0] and not _heard(pipe, voice):
+            return _ended(process, max(0.0, deadline - time.monotonic()))
+    return process.poll() is not None
+
+
+def _heard(pipe: int, voice: _Voice) -> bool:
+    """Take what the pipe holds; False where it holds nothing now, or never will again."""
+    try:
+        chunk = os.read(pipe, _CHUNK)
+    except BlockingIOError:
+        return False
+    voice.hear(chunk)
+    return bool(chunk)
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _killed(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    _ended(process, _REAP_SECONDS)
+
+
+@define
+class _Voice:
+    """Turns what a hook prints into lines, as many and as long as are said (rule 3)."""
+
+    say: Callable[[str], None]
+    _rest: bytes = field(default=b"", init=False)
+    _count: int = field(default=0, init=False)
+
+    def hear(self, chunk: bytes) -> None:
+        """Take some bytes, and say the lines that they end."""
+        *lines, rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            self._line(line)
+        self._rest = rest[: LINE_MAX + 1]
+
+    def end(self) -> None:
+        """Say what is left, and how much was left out."""
+        if self._rest:
+            self._line(self._rest)
+        if self._count > LINES_MAX:
+            self.say(f"{self._count - LINES_MAX} more lines are left out")
+
+    def _line(self, line: bytes) -> None:
+        self._count += 1
+        text = one_line(line[:LINE_MAX].decode("utf-8", "replace"))
+        if self._count <= LINES_MAX and text:
+            self.say(text + ("..." if len(line) > LINE_MAX else ""))
