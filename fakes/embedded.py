@@ -311,6 +311,7 @@ class EmbeddedHost:
             "rollout.verify_grace": 1.0,
             "rollout.verify_stay": 0.3,
             "rollout.stop_timeout": 10.0,
+            "hooks.folder": str(self.root / "hooks"),
             "services.manager": "processes",
             "services.command": [
                 *("{t3}", "serve", "--host", "0.0.0.0"),

@@ -171,6 +171,17 @@ class ServiceSettings:
 
 
 @frozen
+class HookSettings:
+    """The host owner's own programs before and after what t3safe does."""
+
+    folder: Path = Path("/etc/t3safe/hooks")
+    """Executables in its `before-run.d`, `after-run.d`, `before-canary.d`, `after-canary.d`,
+    `before-rollback.d` and `after-rollback.d` are called then, in the order of their names."""
+    timeout: float = 60.0
+    """Seconds for one of them, which is killed then."""
+
+
+@frozen
 class Settings:
     """Everything that can be set.  Paths are absolute."""
 
@@ -230,3 +241,4 @@ class Settings:
     retention: RetentionSettings = field(factory=RetentionSettings)
     dispatch_knows: DispatchSettings = field(factory=DispatchSettings)
     services: ServiceSettings = field(factory=ServiceSettings)
+    hooks: HookSettings = field(factory=HookSettings)

@@ -53,6 +53,10 @@ class Teller:
             for sink in self.sinks:
                 sink(line)
 
+    def say_one(self, line: Line) -> None:
+        """Hand one line of one's own to every sink."""
+        self.say((line,))
+
 
 def system_log(identifier: str) -> Sink:
     """Give a sink that writes to the system log under this identifier."""

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from t3safe.adapters._support import adopted
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.choices import ChoicesFile
+from t3safe.adapters.hooks import HookFolders
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.offered import RememberingRegistry
 from t3safe.adapters.registry import NpmRegistry
@@ -44,6 +45,7 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.narrate import Line
 from t3safe.domain.versions import Version
 from t3safe.engine import Engine
+from t3safe.hooking import Hooked
 from t3safe.operations import Host
 
 
@@ -71,7 +73,7 @@ class Live:
 
     def say(self, line: Line) -> None:
         """Say one line wherever the events of a run are told."""
-        self.teller.say((line,))
+        self.teller.say_one(line)
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -198,13 +200,15 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
     registry = RememberingRegistry(
         NpmRegistry(registry_address(settings)), settings.state_dir / "offered"
     )
+    folders = HookFolders(settings.hooks.folder, settings.hooks.timeout, teller.say_one)
+    hooked = Hooked(folders, teller, AlwaysPermitted(), perform)
     host = Host(
-        engine=Engine(perform, journal, perform.clock, teller, stop),
+        engine=Engine(hooked, journal, perform.clock, hooked, stop),
         perform=perform,
         registry=registry,
         people=user_map(settings),
         choices=ChoicesFile(settings.state_dir / "choices.json"),
-        permit=AlwaysPermitted(),
+        permit=hooked,
         rules=rules(settings),
         name_run=name_run,
     )

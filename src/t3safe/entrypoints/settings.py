@@ -147,7 +147,8 @@ def _paths(settings: Settings) -> None:
         "metrics_file",
     )
     paths = {name: getattr(settings, name) for name in names}
-    for name, path in {**paths, "services.run_dir": settings.services.run_dir}.items():
+    below = {"services.run_dir": settings.services.run_dir, "hooks.folder": settings.hooks.folder}
+    for name, path in {**paths, **below}.items():
         if path is not None and not path.is_absolute():
             raise SettingsError(f"{name}: {str(path)!r} is not an absolute path")
 
@@ -232,6 +233,7 @@ def _at_least(settings: Settings) -> None:
         ("policy.age_min_days", settings.policy.age_min_days, 0, 3650),
         ("policy.stale_days", settings.policy.stale_days, 0, 3650),
         ("policy.deferred_max_days", settings.policy.deferred_max_days, 0, 3650),
+        ("hooks.timeout", settings.hooks.timeout, 0.1, 3600),
         ("retention.snapshots", settings.retention.snapshots, 1, 1000),
         ("retention.builds", settings.retention.builds, 0, 100),
     )

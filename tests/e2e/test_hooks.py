@@ -1,0 +1,128 @@
+"""Hooks of a real host: each moment in order, and what a hook that fails keeps from happening."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from fakes.embedded import EmbeddedHost, Resident
+from t3safe.domain.occasions import Moment
+from t3safe.entrypoints.exits import Exit
+from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, state
+
+MOMENTS = [moment.value for moment in Moment]
+BROKEN = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
+    """Give a host of two people with a newer build on offer, where every moment is written down."""
+    with EmbeddedHost(tmp_path, PEOPLE, config=dict(BASICS)) as made:
+        made.adopt(OLD)
+        for moment in MOMENTS:
+            words = '"$T3SAFE_EVENT $T3SAFE_PERSON $T3SAFE_FROM $T3SAFE_TO $T3SAFE_OUTCOME"'
+            lay(made, f"{moment}.d/50-note", f"echo {words} >> {tmp_path}/noted")
+        yield made
+
+
+def lay(host: EmbeddedHost, name: str, body: str) -> None:
+    """Lay a hook down."""
+    path = host.root / "hooks" / name
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def noted(host: EmbeddedHost) -> list[str]:
+    """Read what the hooks wrote down, and forget it."""
+    file = host.root / "noted"
+    lines = file.read_text().splitlines() if file.exists() else []
+    file.unlink(missing_ok=True)
+    return lines
+
+
+def test_every_moment_of_a_night_and_of_going_back_in_order(host: EmbeddedHost) -> None:
+    """A check and a dry run call nothing; a night and a way back call each moment once."""
+    host.publish(NEW, tag="nightly")
+    assert host.t3safe("run", "--dry-run").status == Exit.OK
+    assert noted(host) == []
+    assert host.t3safe("run").status == Exit.OK
+    way = f"{OLD.version} {NEW.version}"
+    assert noted(host) == [
+        f"before-run  {way} ",
+        f"before-canary ann {way} ",
+        f"after-canary ann {way} moved",
+        f"before-canary ben {way} ",
+        f"after-canary ben {way} moved",
+        f"after-run  {way} promoted",
+    ]
+    assert host.t3safe("run").status == Exit.OK
+    assert noted(host) == [], "nothing to do, nothing to tell"
+    assert host.t3safe("rollback", "ben", "--yes").status == Exit.OK
+    back = f"{NEW.version} {OLD.version}"
+    assert noted(host) == [f"before-rollback ben {back} ", f"after-rollback ben {back} moved"]
+
+
+def test_a_failing_hook_before_a_run_stops_it_before_anybody_is_touched(
+    host: EmbeddedHost,
+) -> None:
+    """Exit status "later", one line that says which hook; no run is opened."""
+    host.publish(NEW, tag="nightly")
+    lay(host, "before-run.d/10-backup", "echo the backup did not run; exit 4")
+    before = state(host)
+    said = host.t3safe("run")
+    assert said.status == Exit.LATER, said
+    assert "before-run.d/10-backup: the backup did not run" in said.out
+    assert "before-run.d/10-backup failed with exit status 4" in said.out
+    assert state(host) == before
+    assert json.loads(host.t3safe("history", "--json").out)["history"] == []
+    assert noted(host) == [f"after-run  {OLD.version} {NEW.version} later"]
+
+
+def test_a_failing_or_hanging_hook_before_a_canary_leaves_that_person_alone(
+    host: EmbeddedHost,
+) -> None:
+    """One is deferred with their serve as it was, the other is moved; the next night moves both."""
+    host.publish(NEW, tag="nightly")
+    host.write_config(hooks__timeout=1.0)
+    lay(host, "before-canary.d/10-ask", '[ "$T3SAFE_PERSON" != ann ] || sleep 100')
+    before, began = state(host), time.monotonic()
+    said = host.t3safe("run")
+    assert said.status == Exit.OK, said
+    assert time.monotonic() - began < 90
+    assert "before-canary.d/10-ask was killed after 1 s" in said.out
+    assert "deferring ann: hook before-canary.d/10-ask was killed" in said.out
+    after = state(host)
+    assert after["serves"]["ann"] == before["serves"]["ann"]
+    assert after["selected"] == {
+        "ann": before["selected"]["ann"],
+        "ben": f"../builds/{NEW.version}",
+    }
+    assert pairs(host)
+    assert f"after-canary ann {OLD.version} {NEW.version} deferred" in noted(host)
+    (host.root / "hooks" / "before-canary.d" / "10-ask").unlink()
+    assert host.t3safe("drain").status == Exit.OK
+    assert state(host)["selected"]["ann"] == f"../builds/{NEW.version}"
+
+
+def test_failing_hooks_keep_nobody_from_being_taken_back(tmp_path: Path) -> None:
+    """A build that fails in production is taken back as without hooks, and its end is the same."""
+    ben = (Resident("ben", {"attachments": 1}),)
+    with EmbeddedHost(tmp_path, ben, config=dict(BASICS)) as host:
+        host.adopt(OLD)
+        host.publish(BROKEN, tag="nightly")
+        for moment in ("before-rollback", "after-rollback", "after-canary", "after-run"):
+            lay(host, f"{moment}.d/10-fails", 'echo "$T3SAFE_REASON"; exit 1')
+        before = state(host)
+        said = host.t3safe("run")
+        assert said.status == Exit.ROLLED_BACK, said
+        assert "hook before-rollback.d/10-fails failed with exit status 1; ben is taken" in said.out
+        assert "hook after-run.d/10-fails failed with exit status 1" in said.out
+        assert state(host)["selected"] == before["selected"]
+        assert state(host)["ledgers"] == before["ledgers"]
+        assert pairs(host)
