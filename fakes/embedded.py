@@ -37,7 +37,7 @@ from t3safe.domain.narrate import Line
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.settings import load
 
-SAFE: Final = (sys.executable, "-m", "t3safe.entrypoints.cli")
+SAFE: Final = (sys.executable, "-m", "t3safe.entrypoints.start")
 KEPT: Final = ("home", "store", "state", "backups")
 """What a host is, beside its processes and ports."""
 
@@ -255,10 +255,16 @@ class EmbeddedHost:
             "npm_config_cache": str(self.root / "npm-cache"),
         }
 
-    def t3safe(self, *arguments: str, timeout: float = 120.0, **extra: str) -> Said:
-        """Run the real command line; `extra` are further environment variables."""
+    def t3safe(
+        self, *arguments: str, timeout: float = 120.0, program: str = "", **extra: str
+    ) -> Said:
+        """Run the real command line; `extra` are further environment variables.
+
+        `program` is Python that starts it after a change of its own.
+        """
+        begun = (sys.executable, "-c", program) if program else SAFE
         ended = subprocess.run(
-            [*SAFE, "--config", str(self.config_file), *arguments],
+            [*begun, "--config", str(self.config_file), *arguments],
             check=False,
             capture_output=True,
             text=True,

@@ -30,6 +30,7 @@ from t3safe.bootstrap.parts import (
     gate_of,
     hidden_folders,
     interpreter,
+    journal_file,
     log_sinks,
     own_units,
     registry_address,
@@ -194,7 +195,7 @@ def _problem(check: Callable[..., None], *what: object) -> str:
 def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool]) -> Live:
     """Wire the host that the settings describe; `stop` ends a run at the next safe point."""
     teller = Teller((sink, *log_sinks(command)))
-    journal = SqliteJournal(settings.state_dir / "journal.sqlite")
+    journal = SqliteJournal(journal_file(settings))
     builds = build_store(settings)
     perform = interpreter(settings, builds, journal, stop)
     registry = RememberingRegistry(
@@ -231,7 +232,7 @@ def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
         aside = evolve(
             settings, state_dir=root / "state", backup_dest=root / "backups", launcher=None
         )
-        journal = SqliteJournal(aside.state_dir / "journal.sqlite")
+        journal = SqliteJournal(journal_file(aside))
         hidden = hidden_folders(settings)
         trial_builds = evolve(build_store(aside, hidden), store=root / "store")
         perform = interpreter(aside, trial_builds, journal, wired.host.engine.stop)

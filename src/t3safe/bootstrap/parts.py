@@ -42,6 +42,11 @@ def adoption_file(settings: Settings) -> Path:
     return settings.state_dir / "adopted.json"
 
 
+def journal_file(settings: Settings) -> Path:
+    """Where the journal is."""
+    return settings.state_dir / "journal.sqlite"
+
+
 def own_units(settings: Settings) -> Units:
     """Give the units of systemd that these settings make."""
     folders = ((settings.store, 0o755), (settings.state_dir, 0o755), (settings.backup_dest, 0o711))

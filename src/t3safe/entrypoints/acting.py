@@ -21,6 +21,7 @@ from t3safe.entrypoints.common import (
     yes_option,
 )
 from t3safe.entrypoints.gauging import gauged
+from t3safe.entrypoints.keeping import keep, sources
 from t3safe.operations import Result
 
 
@@ -34,7 +35,9 @@ def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
     if dry_run or app.settings.dry_run:
         _dry_run(app, wait, as_json=as_json)
     with app.acting("run", wait, aside=as_json) as wired, gauged(wired):
+        before = sources(app)
         result = wired.host.run()
+        keep(app, wired, result, before)
         leave(wired, result, as_json=as_json)
 
 
@@ -62,7 +65,10 @@ def _dry_run(app: App, wait: float, *, as_json: bool) -> NoReturn:
 def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
     """Move people who were deferred and are idle now."""
     with app.acting("drain", wait, aside=as_json) as wired, gauged(wired):
-        leave(wired, wired.host.drain(), as_json=as_json)
+        before = sources(app)
+        result = wired.host.drain()
+        keep(app, wired, result, before)
+        leave(wired, result, as_json=as_json)
 
 
 @click.command()

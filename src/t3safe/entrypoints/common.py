@@ -147,14 +147,22 @@ def leave(
     status = exit_of(result)
     for warning in result.warnings:
         wired.say(Line(Level.WARNING, warning))
-    if result.stayed is No.FROZEN:
-        wired.say(frozen_line(result.reason, holding(wired)))
-    elif result.rollout is None or result.outcome is None:
-        wired.say(Line(Level.INFO, result.reason))
+    line = ending(wired, result)
+    if line is not None:
+        wired.say(line)
     if as_json:
         body = _result_body(result, status)
         terminal.print_json("result", body | {"people": body["people"] | (people or {})})
     sys.exit(status)
+
+
+def ending(wired: Live, result: Result) -> Line | None:
+    """Give the last line of an operation; None where its rollout has said everything."""
+    if result.stayed is No.FROZEN:
+        return frozen_line(result.reason, holding(wired))
+    if result.rollout is None or result.outcome is None:
+        return Line(Level.INFO, result.reason)
+    return None
 
 
 def _result_body(result: Result, status: Exit) -> dict[str, Any]:

@@ -62,6 +62,11 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
         raise SettingsError(f"{_origin(error, file, environment)}: {error}") from error
 
 
+def default_files() -> tuple[Path, ...]:
+    """The files of which one is read where none is named, whether or not they are there."""
+    return (DEFAULT_FILE,)
+
+
 def _origin(error: SettingsError, file: Path | None, environment: Mapping[str, str]) -> str:
     """Name where the key that an error begins with was set: a variable wins over the file."""
     key = str(error).partition(":")[0]

@@ -180,7 +180,8 @@ class SqliteJournal:
     def _connect(self) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path.touch(mode=0o600)
+            # Not `touch`: whoever only reads leaves the file's times as they are.
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise self._trouble("make", error) from error
         connection = sqlite3.connect(self.path, timeout=10)

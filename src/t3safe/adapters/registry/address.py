@@ -73,6 +73,15 @@ class _Remembered:
     at: float
 
 
+@frozen
+class Known:
+    """An address that is remembered, since when (s since the epoch), and from which files."""
+
+    address: Address
+    at: float
+    files: tuple[Path, ...]
+
+
 @define
 class RegistryAddress:
     """Tells the registry's address; raises RegistryError alone.
@@ -100,6 +109,13 @@ class RegistryAddress:
         if remembered.asked != self._asked(remembered.asked.files):
             return self.ask()
         return remembered.address
+
+    def remembered(self) -> Known | None:
+        """Give what is remembered, whether or not it still counts; None where nothing is."""
+        found = self._recall()
+        if found is None:
+            return None
+        return Known(found.address, found.at, (self.memory, *map(Path, found.asked.files)))
 
     def ask(self) -> Address:
         """Ask npm and remember the answer; a memory that cannot be written is no trouble."""
