@@ -24,6 +24,13 @@ class Manager(StrEnum):
     PROCESSES = "processes"
 
 
+class Verify(StrEnum):
+    """How it is seen that a person can sign in: through the dispatch, or at their serve itself."""
+
+    DISPATCH = "dispatch"
+    DIRECT = "direct"
+
+
 class Isolation(StrEnum):
     """How npm and people's workers are kept apart; `auto` takes units of systemd where it can."""
 
@@ -135,7 +142,10 @@ class RetentionSettings:
 
 @frozen
 class DispatchSettings:
-    """What the host's dispatch knows; each cookie is a regular expression for the whole name."""
+    """What the host's dispatch knows; each cookie is a regular expression for the whole name.
+
+    Without a dispatch (`verify`) only `paths` count: where a serve itself may take a credential.
+    """
 
     header: str = "X-authentik-username"
     """By which the dispatch is told who signs in."""
@@ -199,6 +209,8 @@ class Settings:
     """Where a serve under rehearsal listens, in a network of its own."""
     dispatch: str = "127.0.0.1:3780"
     """Host and port."""
+    verify: Verify = Verify.DISPATCH
+    """How sign-ins are proven; `direct` where no dispatch stands before the serves."""
     user_map: Path = Path("/etc/ttyd-user-map")
     """Who has which user: lines of `login=os_user`."""
     dry_run: bool = False

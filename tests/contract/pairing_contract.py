@@ -41,32 +41,16 @@ def not_stopped() -> bool:
     return False
 
 
-class PairingContract:
-    """Runs on any bench; a subclass provides the fixture `pairing`."""
+class ServePairingContract:
+    """Whatever the way in; a subclass provides the fixture `pairing`."""
+
+    via = "dispatch"
 
     def test_serve_of_the_build_pairs(self, pairing: PairingBench) -> None:
-        """A healthy serve of the build that is asked for pairs, through the dispatch."""
+        """A healthy serve of the build that is asked for pairs, and by which way is told."""
         answer = pairing.port.verify("alice", pairing.build)
         assert isinstance(answer, ev.Paired)
-        assert answer.via == "dispatch"
-
-    def test_silent_dispatch_before_a_good_serve_is_the_environment(
-        self, pairing: PairingBench
-    ) -> None:
-        """A dispatch that is down is not held against a build that pairs at the serve itself."""
-        pairing.dispatch_down()
-        answer = pairing.port.verify("alice", pairing.build)
-        assert isinstance(answer, ev.NotPaired)
-        assert answer.fault is Fault.ENVIRONMENT
-        assert "dispatch" in answer.reason
-
-    def test_silent_dispatch_does_not_excuse_the_serve(self, pairing: PairingBench) -> None:
-        """A serve that pairs nobody is found out behind a dispatch that is down."""
-        pairing.dispatch_down()
-        pairing.spoil("alice")
-        answer = pairing.port.verify("alice", pairing.build)
-        assert isinstance(answer, ev.NotPaired)
-        assert answer.fault is Fault.BUILD
+        assert answer.via == self.via
 
     def test_serve_that_pairs_nobody_is_the_builds_fault(self, pairing: PairingBench) -> None:
         """It is held against the build, for the person it happens to alone."""
@@ -109,3 +93,25 @@ class PairingContract:
         with pytest.raises(DispatchError, match="asked to stop") as caught:
             pairing.port.watch(("alice",), pairing.build, 600.0, lambda: True)
         assert caught.value.fault is Fault.LATER
+
+
+class PairingContract(ServePairingContract):
+    """Through a dispatch; runs on any bench that has one."""
+
+    def test_silent_dispatch_before_a_good_serve_is_the_environment(
+        self, pairing: PairingBench
+    ) -> None:
+        """A dispatch that is down is not held against a build that pairs at the serve itself."""
+        pairing.dispatch_down()
+        answer = pairing.port.verify("alice", pairing.build)
+        assert isinstance(answer, ev.NotPaired)
+        assert answer.fault is Fault.ENVIRONMENT
+        assert "dispatch" in answer.reason
+
+    def test_silent_dispatch_does_not_excuse_the_serve(self, pairing: PairingBench) -> None:
+        """A serve that pairs nobody is found out behind a dispatch that is down."""
+        pairing.dispatch_down()
+        pairing.spoil("alice")
+        answer = pairing.port.verify("alice", pairing.build)
+        assert isinstance(answer, ev.NotPaired)
+        assert answer.fault is Fault.BUILD

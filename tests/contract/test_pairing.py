@@ -293,7 +293,13 @@ def test_dispatch_without_an_address_is_told(pairing: RealPairing, text: str) ->
     """A setting that names no host and port is refused with the setting's name."""
     port = pairing.port
     with pytest.raises(DispatchError, match="T3_DISPATCH"):
-        DispatchPairing(text, port.store, port.logins, port.main_pid, port.mint)
+        DispatchPairing(
+            dispatch=text,
+            store=port.store,
+            logins=port.logins,
+            main_pid=port.main_pid,
+            mint=port.mint,
+        )
 
 
 # Watching, in virtual time.

@@ -14,7 +14,7 @@ from attrs import Factory, define
 from fakes.dispatch import Backend, Dispatch, Knowledge, mint_command
 from fakes.packages import FakeRelease, unpack
 from fakes.t3.process import RunningServe, free_port
-from t3safe.adapters.dispatch import DispatchPairing, LauncherMint
+from t3safe.adapters.dispatch import DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.adapters.selection.launcher import render_stub
 from t3safe.domain.versions import Version
@@ -80,6 +80,11 @@ class RealPairing:
             self.serves[person].wait_until_up()
         process = self.serves[person].process
         return process.pid if process.poll() is None else None
+
+    def direct(self) -> DirectPairing:
+        """Give the adapter that does without a dispatch, over the same serves."""
+        same = ("store", "main_pid", "mint", "deadline", "grace", "stay", "pause", "interval")
+        return DirectPairing(patience=2.0, **{name: getattr(self.port, name) for name in same})
 
     def lay_out(self, release: FakeRelease) -> None:
         """Have a release in the store, in place of what was there under its version."""

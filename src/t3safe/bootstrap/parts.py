@@ -10,14 +10,14 @@ import pwd
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import assert_never
+from typing import TypedDict, assert_never
 
 from attrs import define
 
 from t3safe.adapters._support import adopted, transient
 from t3safe.adapters.builds import BuildStore, Npm, NpmCells
 from t3safe.adapters.clock import SystemClock
-from t3safe.adapters.dispatch import DispatchPairing, LauncherMint
+from t3safe.adapters.dispatch import DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.gate import Cells, Sandbox, SandboxGate, choose_sandbox
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.people import UserMapPeople
@@ -29,7 +29,7 @@ from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.telling import IDENTIFIERS, Sink, system_log
 from t3safe.adapters.units import Units
 from t3safe.bootstrap.rules import limits
-from t3safe.configuration import Isolation, Manager, SandboxKind, Settings
+from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Verify
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import DispatchKnowledge, Rehearsal
@@ -186,31 +186,57 @@ def _states(settings: Settings) -> LocalStateSets:
     )
 
 
-def _pairing(settings: Settings, services: ports.Services) -> DispatchPairing:
+def _pairing(settings: Settings, services: ports.Services) -> ports.Pairing:
     mint = LauncherMint(
         settings.t3,
         settings.base_dir,
         switch_user=not settings.shared_user,
         in_units=_in_units(settings),
     )
-    return DispatchPairing(
-        dispatch=settings.dispatch,
-        store=settings.store,
-        logins=user_map(settings).login,
-        main_pid=lambda person: services.status(person).main_pid,
-        mint=mint,
-        header=settings.dispatch_knows.header,
-        paths=settings.dispatch_knows.paths,
-        deadline=settings.rollout.verify_deadline,
-        grace=settings.rollout.verify_grace,
-        stay=settings.rollout.verify_stay,
-        interval=settings.rollout.bake_interval,
-        adopted=lambda: adopted.recall(adoption_file(settings)),
-    )
+    proving: _Proving = {
+        "store": settings.store,
+        "main_pid": lambda person: services.status(person).main_pid,
+        "mint": mint,
+        "paths": settings.dispatch_knows.paths,
+        "deadline": settings.rollout.verify_deadline,
+        "grace": settings.rollout.verify_grace,
+        "stay": settings.rollout.verify_stay,
+        "interval": settings.rollout.bake_interval,
+        "adopted": lambda: adopted.recall(adoption_file(settings)),
+    }
+    match settings.verify:
+        case Verify.DISPATCH:
+            return DispatchPairing(
+                dispatch=settings.dispatch,
+                logins=user_map(settings).login,
+                header=settings.dispatch_knows.header,
+                **proving,
+            )
+        case Verify.DIRECT:
+            return DirectPairing(**proving)
+        case never:
+            assert_never(never)
+
+
+class _Proving(TypedDict):
+    """What every way to prove a sign-in is wired with."""
+
+    store: Path
+    main_pid: Callable[[str], int | None]
+    mint: LauncherMint
+    paths: tuple[str, ...]
+    deadline: float
+    grace: float
+    stay: float
+    interval: float
+    adopted: Callable[[], adopted.Adopted | None]
 
 
 def _knowledge(settings: Settings) -> DispatchKnowledge:
-    return DispatchKnowledge(settings.dispatch_knows.paths, settings.dispatch_knows.cookies)
+    """What a build's handshake must fit; without a dispatch any cookie does."""
+    knows = settings.dispatch_knows
+    cookies = knows.cookies if settings.verify is Verify.DISPATCH else (".+",)
+    return DispatchKnowledge(knows.paths, cookies)
 
 
 @define

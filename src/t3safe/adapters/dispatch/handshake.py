@@ -39,7 +39,7 @@ class Refusal:
     """Why a person does not pair.
 
     `serving` is false where the serve itself did not answer, `answered` where the dispatch did not.
-    Nothing can mend a `final` one.
+    Nothing can mend a `final` one; a `strange` session is one that the serve does not know.
     """
 
     reason: str
@@ -47,27 +47,111 @@ class Refusal:
     serving: bool = True
     answered: bool = True
     final: bool = False
+    strange: bool = False
 
 
 def _nothing() -> None:
     """Say that nothing was adopted."""
 
 
-@frozen
-class Handshake:
-    """The ways to pair.  Raises DispatchError where a process may not be looked at.
+@frozen(kw_only=True)
+class Doorstep:
+    """The ways to meet a serve itself.  Raises DispatchError where a process may not be looked at.
 
-    `header` carries the login, `paths` are where a serve may take a credential, `patience` is how
-    many seconds one request may take.  `adopted` tells what ran here before t3safe did.
+    `paths` are where a serve may take a credential, `patience` is how many seconds one request may
+    take.  `adopted` tells what ran here before t3safe did.
     """
 
-    dispatch: Address
     store: Path
     mint: Callable[[str], str]
-    header: str
     paths: tuple[str, ...]
     patience: float
     adopted: Callable[[], Adopted | None] = _nothing
+
+    def unready(self, who: Who) -> Refusal | None:
+        """Say why the unit's own process does not serve (yet), None once it answers anything.
+
+        Nobody else asks it before that: what reaches a serve between its listening and its handling
+        is never answered, so a dispatch would hang for as long as its own limit.
+        """
+        serve = look(self.store, who.pid, who.build, self.adopted())
+        foreign = _foreign(who, serve)
+        if foreign is not None or self._home(serve, min(self.patience, _GLANCE)) is not None:
+            return foreign
+        return _mute(who)
+
+    def alone(self, who: Who) -> Cookies | Refusal:
+        """Pair at the serve itself, without the dispatch."""
+        try:
+            return self._alone(who)
+        except NoAnswerError as error:
+            return Refusal(f"it {error}")
+        except DispatchError as error:
+            return Refusal(str(error), error.fault)
+
+    def keeps(self, who: Who, cookies: Cookies) -> Refusal | None:
+        """See that the unit's own process, of the build, takes these cookies itself."""
+        serve = look(self.store, who.pid, who.build, self.adopted())
+        foreign = _foreign(who, serve)
+        if serve is None or foreign is not None:
+            return foreign
+        if any(self._takes(address, cookies) for address in serve.listens):
+            return None
+        why = f"the serve of {who.person} (process {who.pid}) does not know the session"
+        return Refusal(why, strange=True)
+
+    def _takes(self, address: Address, cookies: Cookies) -> bool:
+        try:
+            found = session(address, {"Cookie": cookies.header}, self.patience)
+        except NoAnswerError:
+            return False
+        return not _unauthenticated(found, cookies)
+
+    def _home(self, serve: Serve | None, seconds: float) -> Address | None:
+        """Where the serve answers, None where it does not (yet)."""
+        for address in serve.listens if serve is not None else ():
+            try:
+                session(address, {}, seconds)
+            except NoAnswerError:
+                continue
+            return address
+        return None
+
+    def _alone(self, who: Who) -> Cookies | Refusal:
+        serve = look(self.store, who.pid, who.build, self.adopted())
+        foreign = _foreign(who, serve)
+        if foreign is not None:
+            return foreign
+        home = self._home(serve, self.patience)
+        if home is None:
+            return _mute(who)
+        cookies = self._exchanged(home, self.mint(who.person))
+        if isinstance(cookies, Refusal):
+            return cookies
+        found = session(home, {"Cookie": cookies.header}, self.patience)
+        why = _unauthenticated(found, cookies)
+        return Refusal(why) if why else cookies
+
+    def _exchanged(self, home: Address, credential: str) -> Cookies | Refusal:
+        body = json.dumps({"credential": credential}).encode()
+        for path in self.paths:
+            answer = ask(home, path, {"Content-Type": "application/json"}, self.patience, body)
+            if answer.status == HTTPStatus.NOT_FOUND:
+                continue
+            if answer.status != HTTPStatus.OK:
+                return Refusal(f"POST {path} answers {answer.status}")
+            if not answer.cookies.values:
+                return Refusal(f"POST {path} answers 200 without a cookie")
+            return answer.cookies
+        return Refusal(f"no known path takes the credential ({', '.join(self.paths)})")
+
+
+@frozen(kw_only=True)
+class Handshake(Doorstep):
+    """The ways to pair where there is a dispatch; `header` carries the login."""
+
+    dispatch: Address
+    header: str
 
     def through(self, who: Who) -> Cookies | Refusal:
         """Pair through the dispatch, and see that the unit's own process of the build answers."""
@@ -88,27 +172,6 @@ class Handshake:
             return None
         return Refusal(f"{who.person} is not signed in through the dispatch: {why}")
 
-    def unready(self, who: Who) -> Refusal | None:
-        """Say why the unit's own process does not serve (yet), None once it answers anything.
-
-        The dispatch is asked only then: what reaches a serve between its listening and its handling
-        is never answered, so a dispatch would hang for as long as its own limit.
-        """
-        serve = look(self.store, who.pid, who.build, self.adopted())
-        foreign = _foreign(who, serve)
-        if foreign is not None or self._home(serve, min(self.patience, _GLANCE)) is not None:
-            return foreign
-        return _mute(who)
-
-    def alone(self, who: Who) -> Refusal | None:
-        """Pair at the serve itself, without the dispatch; None when that works."""
-        try:
-            return self._alone(who)
-        except NoAnswerError as error:
-            return Refusal(f"it {error}")
-        except DispatchError as error:
-            return Refusal(str(error), error.fault)
-
     def _signed_in(self, who: Who) -> Cookies | Refusal:
         """Open the page as a browser does that has no session."""
         headers = {self.header: who.login, "Sec-Fetch-Dest": "document"}
@@ -127,59 +190,11 @@ class Handshake:
 
     def _own(self, who: Who, cookies: Cookies) -> Refusal | None:
         """See that the unit's own process is of the build, and takes the cookie itself."""
-        serve = look(self.store, who.pid, who.build, self.adopted())
-        foreign = _foreign(who, serve)
-        if serve is None or foreign is not None:
-            return foreign
-        if any(self._takes(address, cookies) for address in serve.listens):
-            return None
+        kept = self.keeps(who, cookies)
+        if kept is None or not kept.strange:
+            return kept
         why = f"the dispatch takes {who.person} to another process than their unit's ({who.pid})"
         return Refusal(why, Fault.HOST)
-
-    def _takes(self, address: Address, cookies: Cookies) -> bool:
-        try:
-            found = session(address, {"Cookie": cookies.header}, self.patience)
-        except NoAnswerError:
-            return False
-        return not _unauthenticated(found, cookies)
-
-    def _home(self, serve: Serve | None, seconds: float) -> Address | None:
-        """Where the serve answers, None where it does not (yet)."""
-        for address in serve.listens if serve is not None else ():
-            try:
-                session(address, {}, seconds)
-            except NoAnswerError:
-                continue
-            return address
-        return None
-
-    def _alone(self, who: Who) -> Refusal | None:
-        serve = look(self.store, who.pid, who.build, self.adopted())
-        foreign = _foreign(who, serve)
-        if foreign is not None:
-            return foreign
-        home = self._home(serve, self.patience)
-        if home is None:
-            return _mute(who)
-        cookies = self._exchanged(home, self.mint(who.person))
-        if isinstance(cookies, Refusal):
-            return cookies
-        found = session(home, {"Cookie": cookies.header}, self.patience)
-        why = _unauthenticated(found, cookies)
-        return Refusal(why) if why else None
-
-    def _exchanged(self, home: Address, credential: str) -> Cookies | Refusal:
-        body = json.dumps({"credential": credential}).encode()
-        for path in self.paths:
-            answer = ask(home, path, {"Content-Type": "application/json"}, self.patience, body)
-            if answer.status == HTTPStatus.NOT_FOUND:
-                continue
-            if answer.status != HTTPStatus.OK:
-                return Refusal(f"POST {path} answers {answer.status}")
-            if not answer.cookies.values:
-                return Refusal(f"POST {path} answers 200 without a cookie")
-            return answer.cookies
-        return Refusal(f"no known path takes the credential ({', '.join(self.paths)})")
 
 
 def _foreign(who: Who, serve: Serve | None) -> Refusal | None:

@@ -1,43 +1,28 @@
-"""Whether a person can sign in: through the real dispatch, at the unit's own serve.
+"""Whether a person can sign in through the host's dispatch, at the unit's own serve.
 
-Rules:
+Rules, beside those of `served`:
 
 1. Paired means: the dispatch answers 302 with a cookie, the serve behind it calls the session of
-   that cookie authenticated, the unit's own process (of the build that is selected) takes the same
-   cookie at the port it listens on, and it is still that process some seconds later.
-2. The unit's own process is waited for first, at its own port, until the deadline.  Once it
-   answers, the dispatch is asked, and asked again for the grace time.  An end of the process, or a
-   serve of another build in its place, is decisive at once.
-3. Where the dispatch gives no answer at all the serve is asked itself: if that pairs, the
+   that cookie authenticated, and the unit's own process (of the build that is selected) takes the
+   same cookie at the port it listens on.
+2. Where the dispatch gives no answer at all the serve is asked itself: if that pairs, the
    environment is at fault, else the build.  Where it answers and does not pair, the build is at
    fault as the dispatch meets it, whatever the serve says alone: the person cannot sign in.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Final, TypeVar
+from collections.abc import Callable
+from typing import ClassVar
 
 from attrs import define, field
 
-from t3safe.adapters._support.adopted import Adopted
 from t3safe.adapters.dispatch.asking import Address, Cookies
 from t3safe.adapters.dispatch.handshake import Handshake, Refusal, Who
+from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.domain import events as ev
-from t3safe.domain.errors import DispatchError, Fault, PortError
-from t3safe.domain.gate import DispatchKnowledge
+from t3safe.domain.errors import DispatchError, Fault
 from t3safe.domain.versions import Version
-
-_BEAT: Final = 0.25
-"""Seconds between two looks whether a process is still the same."""
-_WATCH_BEAT: Final = 2.0
-"""The same while watching, and how soon a wish to stop is heard."""
-_START_BEAT: Final = 0.1
-"""Seconds between two looks whether a serve answers yet; a start takes about one."""
-
-_T = TypeVar("_T")
 
 
 def _address(text: str) -> Address:
@@ -48,148 +33,47 @@ def _address(text: str) -> Address:
         raise DispatchError(message) from error
 
 
-@define
-class DispatchPairing:
+@define(kw_only=True)
+class DispatchPairing(ServePairing):
     """Implements the port Pairing; raises DispatchError alone.
 
-    `dispatch` is host:port.  `logins` gives a person's login, `main_pid` the main process of their
-    unit, `mint` a pairing credential; they may raise a PortError.  `header` carries the login.
-    `paths` are where a serve may take a credential.  `deadline` and `grace` are those of rule 2,
-    `stay` how long the process must stay the same, `pause` the wait between two sign-ins,
-    `interval` the longest time between two looks at a person while watching, `patience` how long
-    one request may take; in seconds.  `adopted` tells what ran here before t3safe did.
+    `dispatch` is host:port.  `logins` gives a person's login and may raise a PortError.  `header`
+    carries the login.
     """
 
+    via: ClassVar[str] = "dispatch"
     dispatch: Address = field(converter=_address)
-    store: Path
     logins: Callable[[str], str | None]
-    main_pid: Callable[[str], int | None]
-    mint: Callable[[str], str]
     header: str = "X-authentik-username"
-    paths: tuple[str, ...] = DispatchKnowledge().paths
-    deadline: float = 45.0
-    grace: float = 10.0
-    stay: float = 2.0
-    pause: float = 0.5
-    interval: float = 30.0
-    patience: float = 10.0
-    adopted: Callable[[], Adopted | None] = lambda: None
-    sleep: Callable[[float], None] = time.sleep
-    monotonic: Callable[[], float] = time.monotonic
 
-    def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
-        """Pair through the dispatch and look that the unit's own process of this build answers."""
-        return self._verify(person, build, self.stay)
+    def _whom(self, person: str, build: Version, pid: int) -> Who:
+        login = self._asked(person, self.logins)
+        if login is None:
+            message = f"cannot try to pair {person}: the user map gives them no login"
+            raise DispatchError(message, fault=Fault.ENVIRONMENT)
+        return Who(person, login, build, pid)
 
-    def watch(
-        self, people: tuple[str, ...], build: Version, seconds: float, stop: Callable[[], bool]
-    ) -> ev.Done | ev.BakeBroken:
-        """Watch pairing for so many seconds; ends early and with an error once `stop` says so.
+    def _pair(self, who: Who) -> Cookies | Refusal:
+        return self._doorstep().through(who)
 
-        Everybody is paired at the begin, at least every `interval`, and at the end; their
-        processes must stay the same all the while.
-        """
-        end = self.monotonic() + seconds
-        pids = {person: self._pid(person) for person in people}
-        while True:
-            broken = self._pair_all(pids, build, stop)
-            if broken is not None or self.monotonic() >= end:
-                return broken or ev.Done()
-            broken = self._rest(pids, min(end, self.monotonic() + self.interval), stop)
-            if broken is not None:
-                return broken
-
-    # Watching.
-
-    def _pair_all(
-        self, pids: Mapping[str, int | None], build: Version, stop: Callable[[], bool]
-    ) -> ev.BakeBroken | None:
-        for person in pids:
-            _unless_stopped(stop)
-            answer = self._verify(person, build, 0.0)
-            if isinstance(answer, ev.NotPaired):
-                return ev.BakeBroken(person, answer.fault, answer.reason)
-        return self._still_the_same(pids)
-
-    def _rest(
-        self, pids: Mapping[str, int | None], until: float, stop: Callable[[], bool]
-    ) -> ev.BakeBroken | None:
-        """Wait until then, with an eye on everybody's process."""
-        broken = None
-        while broken is None and (left := until - self.monotonic()) > 0:
-            _unless_stopped(stop)
-            self.sleep(min(_WATCH_BEAT, left))
-            broken = self._still_the_same(pids)
-        return broken
-
-    def _still_the_same(self, pids: Mapping[str, int | None]) -> ev.BakeBroken | None:
-        for person, pid in pids.items():
-            changed = _changed(person, pid, self._pid(person))
-            if changed:
-                return ev.BakeBroken(person, Fault.BUILD, changed)
-        return None
-
-    # Verifying one person.
-
-    def _verify(self, person: str, build: Version, stay: float) -> ev.Paired | ev.NotPaired:
-        began = self.monotonic()
-        pid = self._pid(person)
-        if pid is None:
-            return ev.NotPaired(Fault.BUILD, f"the serve of {person} does not run")
-        who = Who(person, self._login(person), build, pid)
-        found = self._until_paired(who, began + self.deadline)
-        if isinstance(found, Cookies) and stay:
-            found = self._stays(who, found, stay)
-        if isinstance(found, Refusal):
-            return self._judged(who, found)
-        return ev.Paired("dispatch", self.monotonic() - began)
-
-    def _until_paired(self, who: Who, deadline: float) -> Cookies | Refusal:
-        give_up, serving = deadline, False
-        while True:
-            found = self._attempt(who, serving=serving)
-            if isinstance(found, Cookies) or found.final:
-                return found
-            changed = _changed(who.person, who.pid, self._pid(who.person))
-            if changed:
-                return Refusal(f"{changed}; before that: {found.reason}", final=True)
-            now = self.monotonic()
-            if found.serving and not serving:
-                serving, give_up = True, min(deadline, now + self.grace)
-            if now >= give_up:
-                return found
-            self.sleep(self.pause if serving else min(self.pause, _START_BEAT))
-
-    def _attempt(self, who: Who, *, serving: bool) -> Cookies | Refusal:
-        unready = None if serving else self._handshake.unready(who)
-        return unready or self._handshake.through(who)
-
-    def _stays(self, who: Who, cookies: Cookies, stay: float) -> Cookies | Refusal:
-        """See that the process stays the same, and that the session holds a second time."""
-        until = self.monotonic() + stay
-        while (left := until - self.monotonic()) > 0:
-            self.sleep(min(_BEAT, left))
-            changed = _changed(who.person, who.pid, self._pid(who.person))
-            if changed:
-                return Refusal(f"{changed} right after it had paired", final=True)
-        return self._handshake.holds(who, cookies) or cookies
+    def _holds(self, who: Who, cookies: Cookies) -> Refusal | None:
+        return self._doorstep().holds(who, cookies)
 
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:
-        """Tell whose fault a failure is (rule 3)."""
+        """Tell whose fault a failure is (rule 2)."""
         if refusal.final or not refusal.serving or refusal.fault is not Fault.BUILD:
             return ev.NotPaired(refusal.fault, refusal.reason)
-        alone = self._handshake.alone(who)
-        if alone is None and not refusal.answered:
+        alone = self._doorstep().alone(who)
+        if isinstance(alone, Cookies) and not refusal.answered:
             why = f"{refusal.reason}; {who.person} pairs at the serve itself: look at the dispatch"
             return ev.NotPaired(Fault.ENVIRONMENT, why)
-        if alone is None:
+        if isinstance(alone, Cookies):
             why = f"{refusal.reason}; the serve itself pairs: does the dispatch know this build?"
             return ev.NotPaired(Fault.BUILD, why)
         why = f"{refusal.reason}; at the serve itself: {alone.reason}"
         return ev.NotPaired(Fault.BUILD if refusal.answered else alone.fault, why)
 
-    @property
-    def _handshake(self) -> Handshake:
+    def _doorstep(self) -> Handshake:
         return Handshake(
             dispatch=self.dispatch,
             store=self.store,
@@ -199,40 +83,3 @@ class DispatchPairing:
             patience=self.patience,
             adopted=self.adopted,
         )
-
-    # What others know.
-
-    def _login(self, person: str) -> str:
-        login = self._asked(person, self.logins)
-        if login is None:
-            message = f"cannot try to pair {person}: the user map gives them no login"
-            raise DispatchError(message, fault=Fault.ENVIRONMENT)
-        return login
-
-    def _pid(self, person: str) -> int | None:
-        return self._asked(person, self.main_pid)
-
-    @staticmethod
-    def _asked(person: str, question: Callable[[str], _T]) -> _T:
-        try:
-            return question(person)
-        except DispatchError:
-            raise
-        except PortError as error:
-            message = f"cannot try to pair {person}: {error}"
-            raise DispatchError(message, fault=error.fault) from error
-
-
-def _unless_stopped(stop: Callable[[], bool]) -> None:
-    if stop():
-        message = "cannot watch the new build to the end: asked to stop; nothing was promoted"
-        raise DispatchError(message, fault=Fault.LATER)
-
-
-def _changed(person: str, before: int | None, now: int | None) -> str:
-    """Say how a unit's main process changed, empty when it did not."""
-    if now is None:
-        return f"the serve of {person} ended"
-    if now != before:
-        return f"the serve of {person} was started anew (process {before}, now {now})"
-    return ""

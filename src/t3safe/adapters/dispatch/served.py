@@ -1,0 +1,215 @@
+"""What every way to prove a serve shares: whose process it is, that it stays, and the watch.
+
+Rules:
+
+1. The unit's own process is waited for first, at its own port, until the deadline.  Once it
+   answers, the person is paired, and tried again for the grace time.  An end of the process, or a
+   serve of another build in its place, is decisive at once.
+2. Paired counts only if it is still that process some seconds later, and the session still holds.
+3. A watch pairs everybody at its begin, in between and at its end; in between their processes must
+   stay the same.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import ClassVar, Final, TypeVar
+
+from attrs import define
+
+from t3safe.adapters._support.adopted import Adopted
+from t3safe.adapters.dispatch.asking import Cookies
+from t3safe.adapters.dispatch.handshake import Doorstep, Refusal, Who
+from t3safe.domain import events as ev
+from t3safe.domain.errors import DispatchError, Fault, PortError
+from t3safe.domain.gate import DispatchKnowledge
+from t3safe.domain.versions import Version
+
+_BEAT: Final = 0.25
+"""Seconds between two looks whether a process is still the same."""
+_WATCH_BEAT: Final = 2.0
+"""The same while watching, and how soon a wish to stop is heard."""
+_START_BEAT: Final = 0.1
+"""Seconds between two looks whether a serve answers yet; a start takes about one."""
+
+_T = TypeVar("_T")
+
+
+@define(kw_only=True)
+class ServePairing(ABC):
+    """The port Pairing but for the way in; raises DispatchError alone.
+
+    `main_pid` gives the main process of a person's unit, `mint` a pairing credential; they may
+    raise a PortError.  `paths` are where a serve may take a credential.  `deadline` and `grace` are
+    those of rule 1, `stay` how long the process must stay the same, `pause` the wait between two
+    tries, `interval` the longest time between two looks at a person while watching, `patience` how
+    long one request may take; in seconds.  `adopted` tells what ran here before t3safe did.
+    """
+
+    via: ClassVar[str]
+    """What is told of the way in."""
+    store: Path
+    main_pid: Callable[[str], int | None]
+    mint: Callable[[str], str]
+    paths: tuple[str, ...] = DispatchKnowledge().paths
+    deadline: float = 45.0
+    grace: float = 10.0
+    stay: float = 2.0
+    pause: float = 0.5
+    interval: float = 30.0
+    patience: float = 10.0
+    adopted: Callable[[], Adopted | None] = lambda: None
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+
+    # What differs from one way in to another.
+
+    @abstractmethod
+    def _whom(self, person: str, build: Version, pid: int) -> Who:
+        """Say whom to pair; `pid` is the main process of their unit."""
+
+    @abstractmethod
+    def _doorstep(self) -> Doorstep:
+        """How the serve itself is met."""
+
+    @abstractmethod
+    def _pair(self, who: Who) -> Cookies | Refusal:
+        """Try once; the serve answers already."""
+
+    @abstractmethod
+    def _holds(self, who: Who, cookies: Cookies) -> Refusal | None:
+        """See that what was gained by pairing still counts."""
+
+    @abstractmethod
+    def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:
+        """Tell whose fault a failure is."""
+
+    def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
+        """Pair, and look that the unit's own process of this build answers and stays."""
+        return self._verify(person, build, self.stay)
+
+    def watch(
+        self, people: tuple[str, ...], build: Version, seconds: float, stop: Callable[[], bool]
+    ) -> ev.Done | ev.BakeBroken:
+        """Watch pairing for so many seconds; ends early and with an error once `stop` says so.
+
+        Everybody is paired at the begin, at least every `interval`, and at the end; their
+        processes must stay the same all the while.
+        """
+        end = self.monotonic() + seconds
+        pids = {person: self._pid(person) for person in people}
+        while True:
+            broken = self._pair_all(pids, build, stop)
+            if broken is not None or self.monotonic() >= end:
+                return broken or ev.Done()
+            broken = self._rest(pids, min(end, self.monotonic() + self.interval), stop)
+            if broken is not None:
+                return broken
+
+    # Watching.
+
+    def _pair_all(
+        self, pids: Mapping[str, int | None], build: Version, stop: Callable[[], bool]
+    ) -> ev.BakeBroken | None:
+        for person in pids:
+            _unless_stopped(stop)
+            answer = self._verify(person, build, 0.0)
+            if isinstance(answer, ev.NotPaired):
+                return ev.BakeBroken(person, answer.fault, answer.reason)
+        return self._still_the_same(pids)
+
+    def _rest(
+        self, pids: Mapping[str, int | None], until: float, stop: Callable[[], bool]
+    ) -> ev.BakeBroken | None:
+        """Wait until then, with an eye on everybody's process."""
+        broken = None
+        while broken is None and (left := until - self.monotonic()) > 0:
+            _unless_stopped(stop)
+            self.sleep(min(_WATCH_BEAT, left))
+            broken = self._still_the_same(pids)
+        return broken
+
+    def _still_the_same(self, pids: Mapping[str, int | None]) -> ev.BakeBroken | None:
+        for person, pid in pids.items():
+            changed = _changed(person, pid, self._pid(person))
+            if changed:
+                return ev.BakeBroken(person, Fault.BUILD, changed)
+        return None
+
+    # Verifying one person.
+
+    def _verify(self, person: str, build: Version, stay: float) -> ev.Paired | ev.NotPaired:
+        began = self.monotonic()
+        pid = self._pid(person)
+        if pid is None:
+            return ev.NotPaired(Fault.BUILD, f"the serve of {person} does not run")
+        who = self._whom(person, build, pid)
+        found = self._until_paired(who, began + self.deadline)
+        if isinstance(found, Cookies) and stay:
+            found = self._stays(who, found, stay)
+        if isinstance(found, Refusal):
+            return self._judged(who, found)
+        return ev.Paired(self.via, self.monotonic() - began)
+
+    def _until_paired(self, who: Who, deadline: float) -> Cookies | Refusal:
+        give_up, serving = deadline, False
+        while True:
+            found = self._attempt(who, serving=serving)
+            if isinstance(found, Cookies) or found.final:
+                return found
+            changed = _changed(who.person, who.pid, self._pid(who.person))
+            if changed:
+                return Refusal(f"{changed}; before that: {found.reason}", final=True)
+            now = self.monotonic()
+            if found.serving and not serving:
+                serving, give_up = True, min(deadline, now + self.grace)
+            if now >= give_up:
+                return found
+            self.sleep(self.pause if serving else min(self.pause, _START_BEAT))
+
+    def _attempt(self, who: Who, *, serving: bool) -> Cookies | Refusal:
+        unready = None if serving else self._doorstep().unready(who)
+        return unready or self._pair(who)
+
+    def _stays(self, who: Who, cookies: Cookies, stay: float) -> Cookies | Refusal:
+        """See that the process stays the same, and that the session holds a second time."""
+        until = self.monotonic() + stay
+        while (left := until - self.monotonic()) > 0:
+            self.sleep(min(_BEAT, left))
+            changed = _changed(who.person, who.pid, self._pid(who.person))
+            if changed:
+                return Refusal(f"{changed} right after it had paired", final=True)
+        return self._holds(who, cookies) or cookies
+
+    # What others know.
+
+    def _pid(self, person: str) -> int | None:
+        return self._asked(person, self.main_pid)
+
+    @staticmethod
+    def _asked(person: str, question: Callable[[str], _T]) -> _T:
+        try:
+            return question(person)
+        except DispatchError:
+            raise
+        except PortError as error:
+            message = f"cannot try to pair {person}: {error}"
+            raise DispatchError(message, fault=error.fault) from error
+
+
+def _unless_stopped(stop: Callable[[], bool]) -> None:
+    if stop():
+        message = "cannot watch the new build to the end: asked to stop; nothing was promoted"
+        raise DispatchError(message, fault=Fault.LATER)
+
+
+def _changed(person: str, before: int | None, now: int | None) -> str:
+    """Say how a unit's main process changed, empty when it did not."""
+    if now is None:
+        return f"the serve of {person} ended"
+    if now != before:
+        return f"the serve of {person} was started anew (process {before}, now {now})"
+    return ""
