@@ -32,7 +32,7 @@ from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
 from t3safe.domain.retention import SnapshotKind
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout import Rollout, used_by
 from t3safe.domain.versions import Version, days_behind
 from t3safe.domain.vitals import Deferral, overdue
 from t3safe.engine import Engine, Interpreter, fold, waits_for_boot
@@ -316,6 +316,26 @@ class Host:
         Raises NoWayBackError where they are fenced and no run tells why.
         """
         return self.perform.selection.selected(person).build or self._left_by(person)
+
+    def pins(self, person: str) -> dict[str, str]:
+        """Name the snapshots of a person that nobody may prune by hand, each with why.
+
+        Raises NoWayBackError where nothing tells what a fenced person ran.
+        """
+        pinned: dict[str, str] = {}
+        for record in self.engine.journal.runs():
+            rollout = self._folded(record.plan.run)
+            used = [
+                item for move in rollout.moves if move.person == person for item in used_by(move)
+            ]
+            if used:
+                pinned = dict.fromkeys(used, f"run {record.plan.run} took it or went back to it")
+                break
+        old = self.present(person)
+        for info in reversed(self.perform.states.snapshots(person)):
+            if _leads_back(info, old, None):
+                return {**pinned, info.stored.id: f"the way back to {info.build}"}
+        return pinned
 
     def arrivals(self) -> Iterator[Arrival]:
         """Every move that ended on its new build, newest first; read as far as they are asked."""

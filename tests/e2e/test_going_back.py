@@ -176,3 +176,29 @@ def test_a_way_that_changed_while_the_question_stood_is_refused(
     assert status == Exit.USAGE, said
     assert "the way changed since it was shown" in said
     assert state(host) == before
+
+
+def test_snapshots_are_taken_listed_checked_and_pruned(host: EmbeddedHost) -> None:
+    """The old words still list; what is shown to go goes, and the way back is left."""
+    for _ in range(2):
+        taken = host.t3safe("snapshot", "--all", "--json")
+        assert taken.status == Exit.OK, taken
+        assert json.loads(taken.out)["snapshot"][0]["person"] == "ann"
+    assert host.t3safe("snapshot").status == Exit.USAGE
+    listed = json.loads(host.t3safe("snapshots", "--json").out)["snapshots"]
+    assert listed == json.loads(host.t3safe("snapshots", "list", "ann", "--json").out)["snapshots"]
+    checked = host.t3safe("snapshots", "verify", "ann")
+    assert checked.status == Exit.OK, checked
+    assert checked.out.count(": ok") == len(listed)
+    assert "build" not in checked.out
+    way = json.loads(host.t3safe("rollback", "ann", "--dry-run", "--json").out)["going-back"]
+    host.write_config(retention__snapshots=1)
+    shown = json.loads(host.t3safe("snapshots", "prune", "--dry-run", "--json").out)["prune"]
+    assert len(json.loads(host.t3safe("snapshots", "--json").out)["snapshots"]) == len(listed)
+    assert host.t3safe("snapshots", "prune", "ann").status == Exit.OK
+    left = json.loads(host.t3safe("snapshots", "--json").out)["snapshots"]
+    stay = [item["id"] for item in shown["snapshots"] if item["fate"] == "kept"]
+    assert [item["id"] for item in left] == stay
+    assert way["snapshot"] in stay
+    assert len(stay) < len(listed)
+    assert host.t3safe("snapshots", "prune", "zoe").status == Exit.USAGE

@@ -78,8 +78,10 @@ def command_names() -> set[str]:
 
 
 def options_of(command: click.Command) -> set[str]:
-    """Give the long options of a command."""
-    return {name for param in command.params for name in param.opts if name.startswith("--")}
+    """Give the long options of a command, and of those below it."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    own = {name for param in command.params for name in param.opts if name.startswith("--")}
+    return own.union(*map(options_of, below))
 
 
 def test_readme_lists_every_command_and_no_other() -> None:

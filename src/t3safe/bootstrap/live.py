@@ -95,15 +95,18 @@ class Live:
 
     def verify(self, people: tuple[str, ...]) -> list[Verified]:
         """Check every snapshot of these people and every build of the store."""
+        builds = self.builds.present()
+        return self.verify_snapshots(people) + [
+            Verified(f"build {build}", _problem(self.builds.verify, build)) for build in builds
+        ]
+
+    def verify_snapshots(self, people: tuple[str, ...]) -> list[Verified]:
+        """Check every snapshot of these people."""
         states = self.host.perform.states
-        found = [
+        return [
             Verified(f"{person}: {info.stored.id}", _problem(states.verify, person, info.stored.id))
             for person in people
             for info in states.snapshots(person)
-        ]
-        builds = self.builds.present()
-        return found + [
-            Verified(f"build {build}", _problem(self.builds.verify, build)) for build in builds
         ]
 
     def adopt(self, build: Version) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ Rules:
    ordinary snapshots taken at the same time (they are given up last).
 4. Builds in use, the default, last-good and the one before it are never pruned; of the rest the
    newest `keep` stay.
+5. Pruned by hand, a person's way back and what the last run that touched them took are pinned.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -59,6 +61,38 @@ def prunable_snapshots(
         else:
             pruned.append(item)
     return tuple(item.id for item in sorted(pruned, key=_age))
+
+
+@frozen
+class Judged:
+    """What retention says of one snapshot: whether it is kept, and why."""
+
+    stored: Stored
+    kept: bool
+    why: str
+
+
+def judged(
+    stored: tuple[Stored, ...], pinned: Mapping[str, str], keep: int, bytes_max: int
+) -> tuple[Judged, ...]:
+    """Judge every snapshot of one person, oldest first; `pinned` says why of those that it names.
+
+    What is given up is what `prunable_snapshots` names.
+    """
+    pruned = prunable_snapshots(stored, frozenset(pinned), keep, bytes_max)
+    newest = max(stored, key=_age, default=None)
+    return tuple(
+        Judged(item, item.id not in pruned, _why(item, item.id in pruned, newest, pinned))
+        for item in sorted(stored, key=_age)
+    )
+
+
+def _why(item: Stored, pruned: bool, newest: Stored | None, pinned: Mapping[str, str]) -> str:
+    if pruned:
+        return "beyond the limits of snapshots or bytes for each person"
+    if item.id in pinned:
+        return pinned[item.id]
+    return "the newest" if item == newest else "within the limits"
 
 
 def _age(item: Stored) -> tuple[datetime, str]:

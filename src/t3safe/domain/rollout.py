@@ -495,16 +495,13 @@ def _end(rollout: Rollout, outcome: ev.Outcome, reason: str, *last: fx.Effect) -
 
 def _pinned(rollout: Rollout) -> tuple[str, ...]:
     """The snapshots that this rollout took or goes back to: nobody's way back is pruned."""
-    return tuple(
-        snapshot
-        for move in rollout.moves
-        for snapshot in (
-            move.plan.restore,
-            move.rest.snapshot if move.rest is not None else "",
-            move.quarantine,
-        )
-        if snapshot
-    )
+    return tuple(snapshot for move in rollout.moves for snapshot in used_by(move))
+
+
+def used_by(move: Move) -> tuple[str, ...]:
+    """Name the snapshots that a move took once it had stopped the serve, or goes back to."""
+    rest = move.rest.snapshot if move.rest is not None else ""
+    return tuple(snapshot for snapshot in (move.plan.restore, rest, move.quarantine) if snapshot)
 
 
 def _closed(rollout: Rollout, ended: ev.Ended) -> Rollout:

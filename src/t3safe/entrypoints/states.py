@@ -1,15 +1,20 @@
-"""Commands about people's state sets: snapshots, and going back on purpose."""
+"""Commands about people's state sets: taking, listing, checking and pruning snapshots."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import attrs
 import click
 
+from t3safe.bootstrap.live import Live, Verified
+from t3safe.domain import events as ev
+from t3safe.domain.errors import PortError
+from t3safe.domain.narrate import Level, Line
 from t3safe.domain.ports import SnapshotInfo
-from t3safe.domain.retention import SnapshotKind
+from t3safe.domain.retention import Judged, SnapshotKind
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.common import (
     App,
@@ -17,18 +22,28 @@ from t3safe.entrypoints.common import (
     known_person,
 )
 from t3safe.entrypoints.exits import Exit
+from t3safe.keeping import judge, prune
 
 
 @click.command()
-@click.argument("people", nargs=-1)
+@click.argument("people", metavar="[PERSON]...", nargs=-1)
 @as_json_option
 @click.pass_obj
 def verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoReturn:
     """Check snapshots against their manifests, and builds against what was installed."""
     with app.host("run") as wired:
-        for person in people:
-            known_person(wired, person)
-        found = wired.verify(people or wired.host.everybody()[0])
+        found = wired.verify(_named(wired, people))
+    _tell_verified(found, as_json=as_json)
+
+
+def _named(wired: Live, people: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the people who were named, everybody where nobody was."""
+    for person in people:
+        known_person(wired, person)
+    return people or wired.host.everybody()[0]
+
+
+def _tell_verified(found: list[Verified], *, as_json: bool) -> NoReturn:
     if as_json:
         terminal.print_json("verify", [attrs.asdict(item) for item in found])
     for item in found if not as_json else ():
@@ -37,41 +52,150 @@ def verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoReturn:
 
 
 @click.command()
-@click.argument("person")
+@click.argument("person", required=False)
+@click.option("--all", "everybody", is_flag=True, help="Everybody, one after another.")
+@as_json_option
 @click.pass_obj
-def snapshot(app: App, person: str) -> None:
-    """Copy a person's state beside the running serve."""
-    with app.acting("run") as wired:
-        known_person(wired, person)
-        build = wired.host.perform.selection.selected(person).build
-        name = wired.host.name_run(wired.host.engine.clock.now())
-        taken = wired.host.perform.states.snapshot(person, name, SnapshotKind.ONLINE, build)
-    click.echo(f"{taken.snapshot}: ledger {taken.ledger.level}, {taken.size} bytes")
+def snapshot(app: App, person: str | None, *, everybody: bool, as_json: bool) -> NoReturn:
+    """Copy the state of one person or of everybody beside the running serve."""
+    if everybody == (person is not None):
+        raise click.UsageError("name a person, or give `--all`")
+    with app.acting("run", aside=as_json) as wired:
+        if person is not None:
+            known_person(wired, person)
+            found = [_copied(wired, person)]
+        else:
+            found = [_tried(app, wired, name) for name in wired.host.everybody()[0]]
+    if as_json:
+        terminal.print_json("snapshot", found)
+    sys.exit(Exit.LATER if any(item["problem"] for item in found) else Exit.OK)
 
 
-@click.command()
+def _tried(app: App, wired: Live, person: str) -> dict[str, Any]:
+    """Copy one of everybody's state; what hinders it is told, and hinders no other."""
+    try:
+        if not app.stop():
+            return _copied(wired, person)
+        problem = f"no snapshot of {person}: asked to stop"
+    except PortError as error:
+        problem = str(error)
+    wired.say(Line(Level.WARNING, problem, person))
+    return {"person": person, "problem": problem}
+
+
+def _copied(wired: Live, person: str) -> dict[str, Any]:
+    taken = take(wired, person)
+    text = f"{taken.snapshot}: ledger {taken.ledger.level}, {taken.size} bytes"
+    wired.say(Line(Level.INFO, f"snapshot of {person} taken: {text}", person))
+    body = {"id": taken.snapshot, "ledger": taken.ledger.level, "bytes": taken.size}
+    return {"person": person, **body, "problem": ""}
+
+
+def take(wired: Live, person: str) -> ev.Snapshotted:
+    """Take an online snapshot of a person, under an id of its own.  Raises PortError."""
+    host = wired.host
+    build = host.perform.selection.selected(person).build
+    name = host.name_run(host.engine.clock.now())
+    return host.perform.states.snapshot(person, name, SnapshotKind.ONLINE, build)
+
+
+class _Listing(click.Group):
+    """A group whose `list` is meant where none of its commands is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `list` before people and options."""
+        first = args[0] if args else ""
+        known = first in self.commands or first in ctx.help_option_names
+        return super().parse_args(ctx, args if known else ["list", *args])
+
+
+@click.group(cls=_Listing, subcommand_metavar="[COMMAND] [PERSON]...")
+def snapshots() -> None:
+    """What people can be put back to: `list` where no command is named, `verify`, `prune`."""
+
+
+@snapshots.command("list")
 @click.argument("people", metavar="[PERSON]...", nargs=-1)
 @as_json_option
 @click.pass_obj
-def snapshots(app: App, people: tuple[str, ...], *, as_json: bool) -> None:
+def snapshots_list(app: App, people: tuple[str, ...], *, as_json: bool) -> None:
     """List what people can be put back to, everybody where none is named; oldest first."""
     with app.host("run") as wired:
-        for person in people:
-            known_person(wired, person)
         states = wired.host.perform.states
         found = [
             _snapshot_body(info)
-            for person in people or wired.host.everybody()[0]
+            for person in _named(wired, people)
             for info in states.snapshots(person)
         ]
     if as_json:
         terminal.print_json("snapshots", found)
         return
-    rows = (tuple(str(body[key]) for key in _SNAPSHOT_COLUMNS) for body in found)
-    terminal.print_table(_SNAPSHOT_COLUMNS, rows)
+    _table(_SNAPSHOT_COLUMNS, found)
+
+
+@snapshots.command("verify")
+@click.argument("people", metavar="[PERSON]...", nargs=-1)
+@as_json_option
+@click.pass_obj
+def snapshots_verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoReturn:
+    """Check snapshots against their manifests: digests, soundness, ledger, row counts."""
+    with app.host("run") as wired:
+        found = wired.verify_snapshots(_named(wired, people))
+    _tell_verified(found, as_json=as_json)
+
+
+@snapshots.command("prune")
+@click.argument("people", metavar="[PERSON]...", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Only show what would be given up.")
+@as_json_option
+@click.pass_obj
+def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json: bool) -> NoReturn:
+    """Give up snapshots beyond the limits of retention; say of each why it is kept or not.
+
+    A person's newest snapshot, their way back, and what the last run that touched them took are
+    always kept.
+    """
+    found: list[dict[str, Any]] = []
+    problems: dict[str, str] = {}
+    opened = app.host("run", aside=as_json) if dry_run else app.acting("run", aside=as_json)
+    with opened as wired:
+        for person in _named(wired, people):
+            try:
+                told = judge(wired.host, person) if dry_run else prune(wired.host, person)
+            except PortError as error:
+                wired.say(Line(Level.WARNING, str(error), person))
+                problems[person] = str(error)
+                continue
+            found += (_judged_body(person, item, dry_run=dry_run) for item in told)
+    if as_json:
+        terminal.print_json("prune", {"snapshots": found, "problems": problems})
+    else:
+        _table(_PRUNE_COLUMNS, found)
+        freed = sum(item["bytes"] for item in found if item["fate"] != "kept")
+        click.echo(f"{freed} bytes {'would be' if dry_run else 'are'} given up")
+    sys.exit(Exit.LATER if problems else Exit.OK)
+
+
+def _judged_body(person: str, item: Judged, *, dry_run: bool) -> dict[str, Any]:
+    gone = "would go" if dry_run else "pruned"
+    return {
+        "person": person,
+        "id": item.stored.id,
+        "kind": item.stored.kind.value,
+        "taken": item.stored.taken.isoformat(),
+        "bytes": item.stored.size,
+        "fate": "kept" if item.kept else gone,
+        "why": item.why,
+    }
+
+
+def _table(columns: tuple[str, ...], found: Iterable[dict[str, Any]]) -> None:
+    rows = (tuple(str(body[key]) for key in columns) for body in found)
+    terminal.print_table(columns, rows)
 
 
 _SNAPSHOT_COLUMNS = ("person", "id", "kind", "taken", "build", "ledger", "bytes")
+_PRUNE_COLUMNS = ("person", "id", "kind", "taken", "bytes", "fate", "why")
 
 
 def _snapshot_body(info: SnapshotInfo) -> dict[str, Any]:

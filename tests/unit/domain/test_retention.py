@@ -2,7 +2,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from t3safe.domain.retention import SnapshotKind, Stored, prunable_builds, prunable_snapshots
+from t3safe.domain.retention import (
+    SnapshotKind,
+    Stored,
+    judged,
+    prunable_builds,
+    prunable_snapshots,
+)
 from t3safe.domain.versions import Version
 from tests.strategies import MOMENT
 
@@ -80,6 +86,25 @@ def test_of_two_taken_at_once_the_later_id_is_the_newer() -> None:
     """The answer never depends on the order of a listing."""
     one, two = stored("r.0001", 1), stored("r.0002", 1)
     assert prune(one, two, keep=1) == prune(two, one, keep=1) == ("r.0001",)
+
+
+def test_of_each_it_is_told_whether_it_is_kept_and_why() -> None:
+    """Oldest first, and what goes is what the limits alone would give up."""
+    found = (stored("d", 4), stored("b", 2), stored("a", 1), stored("c", 3))
+    told = judged(found, {"a": "the way back"}, 3, 10_000)
+    assert [(item.stored.id, item.kept) for item in told] == [
+        ("a", True),
+        ("b", False),
+        ("c", True),
+        ("d", True),
+    ]
+    assert [item.why.split(" of ")[0] for item in told] == [
+        "the way back",
+        "beyond the limits",
+        "within the limits",
+        "the newest",
+    ]
+    assert judged((), {"a": "x"}, 3, 1) == ()
 
 
 def test_kinds_are_named_as_the_manifests_keep_them() -> None:

@@ -1,0 +1,83 @@
+"""Pruning by hand: what nobody may lose stays, whatever the limits are."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.world import NEW, OLD, Kind, World, drive, host, small_world, version
+from fakes.world.faults import effect
+from t3safe.domain.errors import StateError
+from t3safe.domain.retention import SnapshotKind
+from t3safe.engine import Limits
+from t3safe.keeping import judge, prune
+from tests.scenarios.nights import night, publish, running, take_ann_back
+
+NONE = Limits(snapshots_keep=0, snapshots_bytes_max=0)
+
+
+def kept(world: World) -> set[str]:
+    """Name the snapshots of ann that there are."""
+    return set(world.people["ann"].snapshots)
+
+
+def test_without_any_room_the_way_back_and_the_newest_stay() -> None:
+    """Everything else goes; the rollback that was shown still works afterwards."""
+    world = small_world("ann")
+    night(world)
+    wired = host(world, limits=NONE)
+    for number in range(3):
+        wired.perform.states.snapshot("ann", f"by-hand-{number}", SnapshotKind.ONLINE, NEW)
+    way = wired.way("ann", None, "").snapshot
+    before = kept(world)
+    told = judge(wired, "ann")
+    assert kept(world) == before
+    assert prune(wired, "ann") == told
+    assert kept(world) == {item.stored.id for item in told if item.kept}
+    assert {way, "by-hand-2"} <= kept(world) < before
+    assert [item.kept for item in prune(wired, "ann")] == [True] * len(kept(world))
+    night(world, take_ann_back, giving_up=True)
+    assert running(world) == {"ann": OLD}
+
+
+def test_what_undoes_the_last_way_back_stays() -> None:
+    """The rows that it gave up exist nowhere else."""
+    world = small_world("ann")
+    night(world)
+    back = night(world, take_ann_back, giving_up=True)
+    assert back.rollout is not None
+    rest = back.rollout.moves[0].rest
+    assert rest is not None
+    wired = host(world, limits=NONE)
+    prune(wired, "ann")
+    assert rest.snapshot in kept(world)
+    again = night(
+        world, lambda one: one.go_back("ann", None, rest.snapshot, force=False), giving_up=True
+    )
+    assert again.rollout is not None
+    assert running(world) == {"ann": NEW}
+
+
+def test_the_way_back_outlives_nights_that_moved_nobody() -> None:
+    """A later run that did not touch the person does not unpin what the earlier one took."""
+    world = small_world("ann")
+    night(world)
+    way = host(world).way("ann", None, "").snapshot
+    world.people["ann"].inputs = 1
+    publish(world, version("0.0.28-nightly.20260620.600"), 33)
+    night(world)
+    prune(host(world, limits=NONE), "ann")
+    assert way in kept(world)
+
+
+def test_while_a_run_is_unfinished_nothing_is_pruned() -> None:
+    """Its rollback points are in use."""
+    world = small_world("ann")
+    wired = host(world, limits=NONE)
+    driven = drive(world, faults=[effect(9, Kind.CRASH_AFTER)])
+    assert driven.violations == ()
+    newest = next(iter(world.journal.written))
+    del world.journal.written[newest][-1]
+    before = kept(world)
+    with pytest.raises(StateError, match="t3safe recover"):
+        prune(wired, "ann")
+    assert kept(world) == before
