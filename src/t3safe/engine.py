@@ -22,7 +22,13 @@ from attrs import frozen
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import ports
-from t3safe.domain.errors import DispatchError, Fault, JournalError, PortError, StateError
+from t3safe.domain.errors import (
+    DamagedJournalError,
+    DispatchError,
+    Fault,
+    PortError,
+    StateError,
+)
 from t3safe.domain.idle import busy_reason, in_flight
 from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots
@@ -232,8 +238,8 @@ class Engine:
     observer: ports.Observer
     stop: Callable[[], bool] = never
 
-    def start(self, plan: ev.Plan) -> Rollout:
-        """Journal a plan and drive it to its end.
+    def start(self, plan: ev.Plan, waits: Waits | None = None) -> Rollout:
+        """Journal a plan and drive it to its end, or as far as `waits` lets it (see `resume`).
 
         Raises JournalError when the journal fails; whoever is in transition is then settled by
         the next `resume`.
@@ -242,7 +248,7 @@ class Engine:
         rollout = opened(plan)
         self.journal.append(plan.run, event)
         self.observer.saw(None, event, rollout)
-        return self._drive(rollout, nothing_waits)
+        return self._drive(rollout, waits or nothing_waits)
 
     def resume(self, run: str, waits: Waits | None = None) -> Rollout:
         """Take over a run whose process died, and drive it to its end.
@@ -304,18 +310,19 @@ def waits_for_boot(effect: fx.Effect) -> bool:
 def fold(events: Iterable[ev.Event]) -> Rollout:
     """Fold a run's journal into the rollout as it stood when the last event was written.
 
-    Raises JournalError where the events are none, or cannot follow one another.
+    Raises DamagedJournalError where the events are none, or cannot follow one another.
     """
     remaining = iter(events)
     first = next(remaining, None)
     if not isinstance(first, ev.Opened):
         message = "cannot fold a run that the journal never opened"
-        raise JournalError(message)
+        raise DamagedJournalError(message)
     try:
         rollout = opened(first.plan)
         for event in remaining:
             rollout = evolve(rollout, event)
     except InvalidEvent as error:
-        message = f"cannot fold run {first.plan.run}: {error}; `t3safe history` shows what is left"
-        raise JournalError(message) from error
+        how = "`t3safe recover` sets the journal aside"
+        message = f"cannot fold run {first.plan.run}: {error}; {how}"
+        raise DamagedJournalError(message) from error
     return rollout

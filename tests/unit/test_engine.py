@@ -580,7 +580,7 @@ def test_a_journal_that_cannot_have_been_is_told_with_its_run() -> None:
         fold([ev.Opened(PLAN, EPOCH), ev.Opened(PLAN, EPOCH)])
 
     assert str(raised.value) == (
-        "cannot fold run r1: a run opens once; `t3safe history` shows what is left"
+        "cannot fold run r1: a run opens once; `t3safe recover` sets the journal aside"
     )
     assert raised.value.__cause__ is not None
 

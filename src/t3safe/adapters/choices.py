@@ -24,13 +24,13 @@ class ChoicesFile:
     def chosen(self) -> Chosen:
         """The pin and the held versions; nothing where the file is missing."""
         try:
-            text = self.path.read_text(encoding="utf-8")
+            content = self.path.read_bytes()
         except FileNotFoundError:
             return Chosen()
         except OSError as error:
             raise self._trouble("read", error) from error
         try:
-            return _read(text)
+            return _read(content.decode())
         except (ValueError, AttributeError, BaseValidationError) as error:
             raise self._trouble("understand", error) from error
 
@@ -66,7 +66,8 @@ class ChoicesFile:
             raise self._trouble("write", error) from error
 
     def _trouble(self, what: str, error: Exception) -> SwitchError:
-        return SwitchError(f"cannot {what} the pins and holds in {self.path}: {error}")
+        mend = "mend it, or move it away and pin and hold again"
+        return SwitchError(f"cannot {what} the pins and holds in {self.path}: {error}; {mend}")
 
 
 @frozen

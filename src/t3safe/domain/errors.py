@@ -73,6 +73,10 @@ class JournalError(PortError):
     """The journal could not be read or written; nothing may be done without it."""
 
 
+class DamagedJournalError(JournalError):
+    """What the journal holds cannot be used: time does not mend it, setting it aside does."""
+
+
 class LockedError(PortError):
     """Another t3safe acts on this host."""
 

@@ -186,7 +186,7 @@ def _fill(journal: SqliteJournal) -> None:
 
     reserve = journal.path.with_name("journal.sqlite.reserve")
     journal.close()
-    journal._connection = sqlite3.connect(journal.path, factory=Full)
+    journal._connection, journal._made = sqlite3.connect(journal.path, factory=Full), True
 
 
 def test_an_event_makes_no_new_file(journal: SqliteJournal) -> None:

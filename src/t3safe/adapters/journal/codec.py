@@ -20,7 +20,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
 from t3safe.domain.effects import Effect
-from t3safe.domain.errors import JournalError
+from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.events import Answer, Event
 from t3safe.domain.versions import Version
 
@@ -87,12 +87,12 @@ def encode(event: Event) -> str:
 
 
 def decode(text: str) -> Event:
-    """Read an event; raises JournalError where the text is not wholly understood (rule 2)."""
+    """Read an event; raises DamagedJournalError where it is not wholly understood (rule 2)."""
     try:
         event: Event = converter().structure(json.loads(text), Event)  # type: ignore[arg-type]
     except (ValueError, TypeError, KeyError, AttributeError, BaseValidationError) as error:
         message = f"cannot understand the journal's record {text[:120]!r}: {error}"
-        raise JournalError(message) from error
+        raise DamagedJournalError(message) from error
     return event
 
 

@@ -6,6 +6,9 @@ Rules:
 2. A reserve file stands beside the journal.  When the disk is full it is given up, so that a person
    in transition can still be settled; no new run begins until it is there again.
 3. The file and its folder are root's alone (0700, 0600): it names people and what they run.
+4. Looking makes nothing: where there is no file, there are no runs.  It is made by the first write.
+5. A file that is cut to nothing held runs where the reserve stands beside it, because the reserve
+   is made with the first run.  Without the reserve it is one that was just begun.
 """
 
 from __future__ import annotations
@@ -13,20 +16,21 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, field
 
-from t3safe.adapters.journal import codec
+from t3safe.adapters.journal import aside, codec
 from t3safe.domain import events as ev
-from t3safe.domain.errors import JournalError
+from t3safe.domain.errors import DamagedJournalError, JournalError
 from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ports import RunRecord
-from t3safe.domain.versions import Version
+from t3safe.domain.versions import InvalidVersion, Version
 
 RESERVE_BYTES: Final = 4 * 1024**2
 """Room for some thousand events: the longest settling of one person takes 30."""
@@ -50,23 +54,37 @@ CREATE TABLE IF NOT EXISTS verdicts (
 ) STRICT;
 """
 
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+"""A file that is no database, or not ours: our own statements are right, so an error of theirs
+speaks of missing tables."""
+
+
+def _speaks_of_damage(error: Exception) -> bool:
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return str(error).startswith("Could not decode")
+    return code & 0xFF in _DAMAGE
+
 
 @define
 class SqliteJournal:
     """The host's journal; implements the ports Journal and Verdicts.
 
-    `path` is the database file, made with its folder on first use.  Every method raises
-    JournalError, and nothing else, when the file cannot be read or written.
+    `path` is the database file, made with its folder by the first write.  Every method raises
+    JournalError, and nothing else, when the file cannot be read or written; where what it holds
+    cannot be used, DamagedJournalError.
     """
 
     path: Path
     _connection: sqlite3.Connection | None = field(default=None, init=False)
+    _made: bool = field(default=False, init=False)
+    """Whether the connection may be written to: its tables are there for certain."""
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+        self._connection, self._made = None, False
 
     # Journal
 
@@ -74,6 +92,7 @@ class SqliteJournal:
         """Write one event durably; a full disk costs the reserve first (rule 2)."""
         row = (run, type(event).__name__, codec.encode(event))
         if isinstance(event, ev.Opened):
+            self._begin()
             self._keep_reserve()
         try:
             self._insert(row)
@@ -84,8 +103,16 @@ class SqliteJournal:
         except sqlite3.Error as error:
             raise self._trouble("write", error) from error
 
+    def _begin(self) -> None:
+        """Have the file before the reserve, which tells of runs (rule 5)."""
+        try:
+            with self._writing():
+                pass
+        except sqlite3.Error as error:
+            raise self._trouble("write", error) from error
+
     def _insert(self, row: tuple[str, str, str]) -> None:
-        with self._open() as connection:
+        with self._writing() as connection:
             connection.execute("INSERT INTO events (run, kind, body) VALUES (?, ?, ?)", row)
 
     def _retry(self, row: tuple[str, str, str]) -> None:
@@ -97,7 +124,7 @@ class SqliteJournal:
     def events(self, run: str) -> tuple[ev.Event, ...]:
         """Every event of a run, in order."""
         query = "SELECT body FROM events WHERE run = ? ORDER BY number"
-        return tuple(codec.decode(body) for (body,) in self._rows(query, (run,)))
+        return tuple(self._decoded(body) for (body,) in self._rows(query, (run,)))
 
     def unfinished(self) -> str | None:
         """The run that was opened and not closed, the oldest of them."""
@@ -116,12 +143,38 @@ class SqliteJournal:
             " ORDER BY o.number DESC"
         )
         for opened_body, closed_body in self._rows(query, ()):
-            yield _record(codec.decode(opened_body), closed_body)
+            closed = self._decoded(closed_body) if closed_body is not None else None
+            yield _record(self._decoded(opened_body), closed)
 
-    def complaint(self) -> str:
-        """Give the first thing that SQLite's own check says against the file, empty if none."""
-        (found,) = next(iter(self._rows("PRAGMA quick_check(1)", ())))
-        return "" if found == "ok" else str(found)
+    def complaint(self, *, thorough: bool = False) -> str:
+        """Say what is wrong with the file, empty where it is sound or there is none.
+
+        SQLite's own check, and the newest event; `thorough` reads every event.  Changes nothing.
+        Raises JournalError where it cannot be looked at for another reason than damage.
+        """
+        try:
+            found = self._rows("PRAGMA quick_check(1)", ())
+            if found and found[0][0] != "ok":
+                return str(found[0][0])
+            # The tables may be gone from a database that is sound.
+            self._rows("SELECT version FROM verdicts LIMIT 1", ())
+            query = "SELECT body FROM events ORDER BY number DESC"
+            for (body,) in self._rows(query if thorough else f"{query} LIMIT 1", ()):
+                self._decoded(body)
+        except DamagedJournalError as error:
+            return str(error)
+        return ""
+
+    def set_aside(self, at: datetime) -> aside.SetAside:
+        """Rename the file under the time `at` (UTC) and begin a new one, with the verdicts saved.
+
+        Raises JournalError where that cannot be done.
+        """
+        self.close()
+        try:
+            return aside.set_aside(self.path, _SCHEMA, at)
+        except (OSError, sqlite3.Error) as error:
+            raise self._trouble("set aside", error) from error
 
     # Verdicts
 
@@ -138,7 +191,7 @@ class SqliteJournal:
             at.isoformat(),
         )
         try:
-            with self._open() as connection:
+            with self._writing() as connection:
                 connection.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?)", row)
         except sqlite3.Error as error:
             raise self._trouble("write", error) from error
@@ -150,9 +203,13 @@ class SqliteJournal:
             " AND (in_production = 1 OR fingerprint = ?) ORDER BY at"
         )
         rows = self._rows(query, (Ruling.REFUSED.value, fingerprint))
-        return tuple(
-            (Version.parse(version), "; ".join(json.loads(reasons))) for version, reasons in rows
-        )
+        try:
+            return tuple(
+                (Version.parse(version), "; ".join(json.loads(reasons)))
+                for version, reasons in rows
+            )
+        except (InvalidVersion, ValueError, TypeError) as error:
+            raise self._damaged(f"a verdict is not understood: {error}") from error
 
     def count_verdicts(self) -> tuple[tuple[str, int], ...]:
         """How many builds are remembered under each ruling."""
@@ -163,7 +220,7 @@ class SqliteJournal:
         """Forget what is held against a build; whether there was anything."""
         query = "DELETE FROM verdicts WHERE version = ? AND ruling = ?"
         try:
-            with self._open() as connection:
+            with self._writing() as connection:
                 return connection.execute(query, (build.text, Ruling.REFUSED.value)).rowcount > 0
         except sqlite3.Error as error:
             raise self._trouble("write", error) from error
@@ -171,20 +228,22 @@ class SqliteJournal:
     # The file
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        if self._connection is None:
-            self._connection = self._connect()
-        with self._connection as connection:
-            yield connection
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection if self._made else None
+        with connection or self._make() as writable:
+            yield writable
 
-    def _connect(self) -> sqlite3.Connection:
+    def _make(self) -> sqlite3.Connection:
+        """Open for writing, with folder, file and tables."""
+        self.close()
+        self._refuse_ill_shape()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Not `touch`: whoever only reads leaves the file's times as they are.
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise self._trouble("make", error) from error
-        connection = sqlite3.connect(self.path, timeout=10)
+        connection = self._connect()
         try:
             # Kept, SQLite's own log needs no room of its own any more once it was written.
             connection.execute("PRAGMA journal_mode = PERSIST")
@@ -193,13 +252,55 @@ class SqliteJournal:
         except sqlite3.Error:
             connection.close()
             raise
+        self._connection, self._made = connection, True
         return connection
 
-    def _rows(self, query: str, values: tuple[str, ...]) -> list[tuple[str, ...]]:
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file that is there, never making one."""
+        return sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)
+
+    def _decoded(self, body: str) -> ev.Event:
         try:
-            with self._open() as connection, closing(connection.execute(query, values)) as found:
+            return codec.decode(body)
+        except DamagedJournalError as error:
+            raise self._damaged(str(error)) from error
+
+    def _rows(self, query: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        try:
+            if self._connection is None:
+                if self._nothing_yet():
+                    return []
+                self._connection = self._connect()
+            with closing(self._connection.execute(query, values)) as found:
                 return list(found)
         except sqlite3.Error as error:
+            self.close()
+            raise self._trouble("read", error) from error
+
+    def _nothing_yet(self) -> bool:
+        """Whether there is no file, or one just begun; refuses what is damaged at sight."""
+        self._refuse_ill_shape()
+        status = self._status()
+        return status is None or status.st_size == 0
+
+    def _refuse_ill_shape(self) -> None:
+        """Raise DamagedJournalError where what is there cannot be a journal of ours (rule 5)."""
+        if aside.interrupted(self.path):
+            raise self._damaged("it was being set aside when that was cut off")
+        status = self._status()
+        if status is None:
+            return
+        if not stat.S_ISREG(status.st_mode):
+            raise self._damaged("it is no file")
+        if status.st_size == 0 and self._reserve.exists():
+            raise self._damaged("it is empty, and has held runs")
+
+    def _status(self) -> os.stat_result | None:
+        try:
+            return self.path.lstat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
             raise self._trouble("read", error) from error
 
     @property
@@ -227,15 +328,20 @@ class SqliteJournal:
         return True
 
     def _trouble(self, what: str, error: Exception) -> JournalError:
+        if _speaks_of_damage(error):
+            return self._damaged(str(error))
         text = f"cannot {what} the journal {self.path}: {error}; make room or mend it"
         return JournalError(f"{text}, then `t3safe recover`")
 
+    def _damaged(self, why: str) -> DamagedJournalError:
+        text = f"cannot read the journal {self.path}: {why}"
+        return DamagedJournalError(f"{text}; `t3safe recover` sets it aside")
 
-def _record(opened: ev.Event, closed_body: str | None) -> RunRecord:
+
+def _record(opened: ev.Event, closed: ev.Event | None) -> RunRecord:
     if not isinstance(opened, ev.Opened):
-        message = "a run's first record does not open it"
-        raise JournalError(message)
-    closed = codec.decode(closed_body) if closed_body is not None else None
+        message = "a run's first record does not open it; `t3safe recover` sets the journal aside"
+        raise DamagedJournalError(message)
     if isinstance(closed, ev.Closed):
         return RunRecord(opened.plan, opened.at, closed.ended, closed.at)
     return RunRecord(opened.plan, opened.at, None, None)
