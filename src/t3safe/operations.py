@@ -10,12 +10,15 @@ Rules:
 2. Nothing moves while frozen; recovery of a person in transition is not a move and goes on.
 3. A drain never stages or rehearses while nobody who waits is idle.
 4. Errors of ports before a plan is opened are "later": nobody was touched.
+5. Whoever is fenced and of whom no run tells (a journal was lost) is in transition too.  Their
+   fence is lifted by looking, or stays, and then a person is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -26,7 +29,7 @@ from t3safe.domain import ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import NoWayBackError, PortError, SelectionError, StateError
 from t3safe.domain.gate import EMPTY, OnPersonFailure
-from t3safe.domain.goingback import Arrival, Preview, WayBack
+from t3safe.domain.goingback import Arrival, Preview, WayBack, writer
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
@@ -35,7 +38,7 @@ from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout import Rollout, used_by
 from t3safe.domain.versions import Version, days_behind
 from t3safe.domain.vitals import Deferral, overdue
-from t3safe.engine import Engine, Interpreter, fold, waits_for_boot
+from t3safe.engine import Engine, Interpreter, Waits, fold, waits_for_boot
 
 _T = TypeVar("_T")
 
@@ -189,15 +192,59 @@ class Host:
 
         At boot, before the serves are started, only what needs no serve is done.
         """
+        waits = waits_for_boot if boot else None
+        return self._resume(waits) or self._lift_strays(waits)
+
+    def _resume(self, waits: Waits | None) -> Result | None:
+        """Go on with the run that was left open; None where there is none."""
         run = self.engine.journal.unfinished()
         if run is None:
             return None
-        resumed = self.engine.resume(run, waits_for_boot if boot else None)
-        return _result(self._remembered(resumed))
+        return _result(self._remembered(self.engine.resume(run, waits)))
+
+    def fenced(self) -> tuple[str, ...]:
+        """Whose serve and mint can run nothing; who cannot be told is left to whoever needs it."""
+        told = Reader()
+        people, _ = told(self.everybody) or ((), ())
+        selected = (
+            (person, told(partial(self.perform.selection.selected, person))) for person in people
+        )
+        return tuple(person for person, chosen in selected if chosen is not None and chosen.fenced)
+
+    def _lift_strays(self, waits: Waits | None) -> Result | None:
+        """Rule 5, one after another; ends with the first that does not end well."""
+        result: Result | None = None
+        for person in self.fenced():
+            if self._left_in_a_run(person) is not None:
+                continue
+            result = self._lift(person, waits)
+            if result.outcome not in _ENDED_WELL:
+                return result
+        return result
+
+    def _lift(self, person: str, waits: Waits | None) -> Result:
+        try:
+            build = self._writer(person, unfailed=True)
+        except StateError as error:
+            return _stuck(person, str(error))
+        if build is None:
+            return _stuck(person, "no snapshot tells which build fits what is there")
+        people, _ = self.everybody()
+        known = self.perform.states.ledger(person)
+        move = ev.MovePlan(person, build, build, knows=known)
+        return self._start(self._back(move, people, force=True), waits)
+
+    def _writer(self, person: str, *, unfailed: bool) -> Version | None:
+        """The build that wrote a person's set, by their snapshots.  Raises StateError."""
+        states = self.perform.states
+        if states.restoring(person):
+            return None
+        present, builds = states.ledger(person), self.perform.builds.present()
+        return writer(states.snapshots(person), present, builds, unfailed=unfailed)
 
     def run(self) -> Result:
         """Move the host to the newest build that passes, or say why not."""
-        left = self.settle()
+        left = self.settle() or _unwell(self._lift_strays(None))
         if left is not None:
             return left
         survey = self.survey(mend=True)
@@ -229,7 +276,7 @@ class Host:
 
     def drain(self) -> Result:
         """Move people who were deferred and are idle now."""
-        left = self.settle()
+        left = self.settle() or _unwell(self._lift_strays(None))
         if left is not None:
             return left
         survey = self.survey(mend=True)
@@ -367,17 +414,19 @@ class Host:
         way, knows = self._found_way(people, person, build, snapshot)
         restore = way.snapshot if way.restore else ""
         move = ev.MovePlan(person, way.old, way.build, restore, knows=knows)
-        plan = ev.Plan(
+        return self._start(self._back(move, people, force=force))
+
+    def _back(self, move: ev.MovePlan, people: tuple[str, ...], *, force: bool) -> ev.Plan:
+        return ev.Plan(
             run=self.name_run(self.engine.clock.now()),
             kind=ev.Kind.BACK,
-            candidate=way.build,
-            base=way.old,
+            candidate=move.new,
+            base=move.old,
             moves=(move,),
             attempts_max=self.rules.attempts_max,
             force=force,
             everybody=people,
         )
-        return self._start(plan)
 
     def _found_way(
         self, people: tuple[str, ...], person: str, build: Version | None, snapshot: str
@@ -406,12 +455,18 @@ class Host:
 
     def _left_by(self, person: str) -> Version:
         """The build that ran last on the set of a person whom a failed move left fenced."""
+        build = self._left_in_a_run(person) or self._writer(person, unfailed=False)
+        if build is None:
+            message = f"cannot take {person} back: fenced, and neither a run nor a snapshot tells"
+            raise NoWayBackError(f"{message} what wrote the data; see NEEDS A HUMAN in the runbook")
+        return build
+
+    def _left_in_a_run(self, person: str) -> Version | None:
         for record in self.engine.journal.runs():
             for move in self._folded(record.plan.run).moves:
                 if move.person == person and move.status is not Status.WAITING:
                     return move.plan.new if move.exposed else move.plan.old
-        message = f"cannot take {person} back: fenced, and no run tells why; see `t3safe history`"
-        raise NoWayBackError(message)
+        return None
 
     def _way_back(
         self, person: str, old: Version, build: Version | None, snapshot: str
@@ -434,10 +489,7 @@ class Host:
 
     def settle(self) -> Result | None:
         """Finish what was left (rule 1): None where nothing was, or all of it ended well."""
-        result = self.recover()
-        if result is None or result.outcome in _ENDED_WELL:
-            return None
-        return result
+        return _unwell(self._resume(None))
 
     def _offer(self, policy: Policy) -> Offer | None:
         if policy.pin is not None:
@@ -541,11 +593,11 @@ class Host:
         message = "no build is selected for anybody; `t3safe adopt` takes over the present t3"
         raise SelectionError(message)
 
-    def _start(self, plan: ev.Plan) -> Result:
+    def _start(self, plan: ev.Plan, waits: Waits | None = None) -> Result:
         no = self.permit.may_start(plan)
         if no:
             return Result(None, no, stayed=No.LATER)
-        return _result(self._remembered(self.engine.start(plan)))
+        return _result(self._remembered(self.engine.start(plan, waits)))
 
 
 _ENDED_WELL = frozenset(
@@ -569,6 +621,18 @@ def _result(rollout: Rollout) -> Result:
         return Result(None, "waits until the serves are up", run=run, rollout=rollout)
     ending = rollout.ending
     return Result(ending.outcome, ending.reason, run=run, rollout=rollout)
+
+
+def _unwell(result: Result | None) -> Result | None:
+    """Give a result after which nothing else may begin, None where something may."""
+    return None if result is None or result.outcome in _ENDED_WELL else result
+
+
+def _stuck(person: str, why: str) -> Result:
+    """Tell of a fence that nobody may lift unseen."""
+    mend = f"`t3safe snapshots {person}` lists what is kept; see NEEDS A HUMAN in the runbook"
+    text = f"NEEDS A HUMAN: {person} is fenced, and no run tells why: {why}; {mend}"
+    return Result(ev.Outcome.NEEDS_HUMAN, text, warnings=(text,))
 
 
 def _leads_back(info: ports.SnapshotInfo, old: Version, build: Version | None) -> bool:

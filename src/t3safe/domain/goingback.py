@@ -12,6 +12,9 @@ Rules:
    one goes to that.
 5. One person after another.  Whoever is at work, or whose serve is stopped, is passed over;
    anything else that does not end well ends it before the next person.
+6. Where no run tells which build wrote a set, a snapshot does whose ledger is just that of the set:
+   the build that wrote the snapshot knows every migration that is there, and makes no new one (I1).
+   A build is started again on that alone only where it had not failed (no quarantine).
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ from enum import StrEnum
 from attrs import frozen
 
 from t3safe.domain import events as ev
+from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Move, Status
+from t3safe.domain.ports import SnapshotInfo
+from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.versions import Version
 
 
@@ -229,3 +235,21 @@ _HELP = {
     Fate.NOT_REACHED: "; mend what failed, then give the command again",
     Fate.STUCK: "; `t3safe snapshots` lists what they can be put back to by hand",
 }
+
+
+def writer(
+    newest_last: tuple[SnapshotInfo, ...],
+    present: SetLedger,
+    builds: tuple[Version, ...],
+    *,
+    unfailed: bool,
+) -> Version | None:
+    """Tell which of the store's `builds` wrote a set with this ledger; None where none can be told.
+
+    With `unfailed` what a failed build left tells nothing (rule 6).
+    """
+    for info in reversed(newest_last):
+        failed = info.stored.kind is SnapshotKind.QUARANTINE
+        if info.ledger == present and info.build in builds and not (failed and unfailed):
+            return info.build
+    return None

@@ -20,9 +20,12 @@ from t3safe.domain.goingback import (
     summed_up,
     told,
     undo,
+    writer,
 )
-from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.moves import Move, Status
+from t3safe.domain.ports import SnapshotInfo
+from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.versions import Version
 
 OLD, NEW = Version.parse("0.0.24"), Version.parse("0.0.26")
@@ -160,3 +163,38 @@ def test_the_end_names_everybody_under_what_became_of_them() -> None:
     assert said[Fate.PASSED_OVER].startswith("passed over: ben (a turn is in flight); give the")
     assert "give the command again" in said[Fate.NOT_REACHED]
     assert summed_up(()) == ()
+
+
+FEWER = SetLedger.of({"state.sqlite": Ledger.of([(1, "One")])})
+MORE = SetLedger.of({"state.sqlite": Ledger.of([(1, "One"), (2, "Two")])})
+
+
+def snapshot(
+    build: Version | None, ledger: SetLedger, kind: SnapshotKind = SnapshotKind.ONLINE
+) -> SnapshotInfo:
+    """Give a snapshot of ann that this build wrote."""
+    return SnapshotInfo(Stored("s", kind, TAKEN, 1), "ann", build, ledger, ())
+
+
+def test_the_newest_snapshot_of_just_this_ledger_names_the_build() -> None:
+    """Rule 6: neither one that knows less, nor one that would migrate further."""
+    stored = (snapshot(OLD, FEWER), snapshot(NEW, MORE))
+    assert writer(stored, FEWER, (OLD, NEW), unfailed=True) == OLD
+    assert writer(stored, MORE, (OLD, NEW), unfailed=True) == NEW
+    assert writer(stored, SetLedger(), (OLD, NEW), unfailed=True) is None
+    both = (snapshot(OLD, FEWER), snapshot(NEW, FEWER))
+    assert writer(both, FEWER, (OLD, NEW), unfailed=True) == NEW
+
+
+def test_a_build_that_the_store_does_not_hold_is_not_named() -> None:
+    """It could not be selected."""
+    both = (snapshot(OLD, FEWER), snapshot(NEW, FEWER), snapshot(None, FEWER))
+    assert writer(both, FEWER, (OLD,), unfailed=True) == OLD
+    assert writer(both, FEWER, (), unfailed=True) is None
+
+
+def test_a_quarantine_tells_who_wrote_the_set_but_not_what_to_start() -> None:
+    """Rule 6: what failed is not started again unseen."""
+    stored = (snapshot(OLD, FEWER), snapshot(NEW, MORE, SnapshotKind.QUARANTINE))
+    assert writer(stored, MORE, (OLD, NEW), unfailed=False) == NEW
+    assert writer(stored, MORE, (OLD, NEW), unfailed=True) is None
