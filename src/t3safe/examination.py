@@ -21,6 +21,7 @@ from t3safe.configuration import Manager, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
 from t3safe.domain.errors import PeopleError, PortError
+from t3safe.operations import Reader
 
 _PATIENCE = 5.0
 """Seconds for one answer of the dispatch or of a serve."""
@@ -53,6 +54,7 @@ class Examination:
             Check.DISK: self._disk,
             Check.CLOCK: self._clock,
             Check.JOURNAL: self._journal,
+            Check.NOTES: self._notes,
             Check.UNFINISHED: self._unfinished,
             Check.SNAPSHOTS: self._snapshots,
             Check.FOLDERS: self._folders,
@@ -210,7 +212,7 @@ class Examination:
 
     def _clock(self) -> Iterator[Finding]:
         host = self.wired.host
-        newest = next(iter(host.engine.journal.runs()), None) if self._begun else None
+        newest = next(iter(host.engine.journal.runs()), None)
         last = (newest.closed or newest.opened) if newest is not None else None
         days = [build.published_on for build in host.perform.builds.present()]
         published = max((day for day in days if day is not None), default=None)
@@ -222,18 +224,25 @@ class Examination:
             yield doctor.ok(Check.JOURNAL, f"{journal.path}: none yet; the first run makes it")
             return
         try:
-            trouble = journal.complaint()
+            trouble = journal.complaint(thorough=True)
         except PortError as error:
             trouble = str(error)
         yield doctor.judge_journal(str(journal.path), trouble)
 
+    def _notes(self) -> Iterable[Finding]:
+        host, selection = self.wired.host, self.wired.selection
+        told = Reader()
+        told(host.choices.chosen)
+        told(selection.last_good)
+        told(selection.previous_good)
+        return doctor.judge_notes(tuple(told.problems))
+
     def _unfinished(self) -> Iterator[Finding]:
-        run = self.wired.journal.unfinished() if self._begun else None
-        yield doctor.judge_unfinished(run or "")
+        yield doctor.judge_unfinished(self.wired.journal.unfinished() or "")
 
     @property
     def _begun(self) -> bool:
-        """Whether there is a journal; to ask one that is not there would make it."""
+        """Whether there is anything where the journal is."""
         return self.wired.journal.path.exists()
 
     def _folders(self) -> Iterator[Finding]:

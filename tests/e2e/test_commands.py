@@ -342,14 +342,16 @@ def test_a_bad_configuration_is_one_line_and_usage(calm: EmbeddedHost, text: str
 
 
 def test_a_corrupt_journal_needs_a_human_and_moves_nobody(calm: EmbeddedHost) -> None:
-    """Without a journal nothing may be done."""
+    """Where a person asks, without a journal nothing is done; a timer's command sets it aside."""
     journal = calm.root / "state" / "journal.sqlite"
     journal.write_bytes(b"this is no database" * 1000)
+    content = journal.read_bytes()
     before = state(calm)
-    said = calm.t3safe("run")
+    said = calm.t3safe("eject", "--yes")
     assert said.status == Exit.NEEDS_HUMAN, said
     assert "cannot read the journal" in said.err
-    assert state(calm) == before
+    assert "`t3safe recover` sets it aside" in said.err
+    assert (state(calm), journal.read_bytes()) == (before, content)
 
 
 def test_a_state_set_that_cannot_be_proven_is_left_alone(host: EmbeddedHost) -> None:

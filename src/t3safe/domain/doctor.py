@@ -45,6 +45,7 @@ class Check(StrEnum):
     DISK = "disk"
     CLOCK = "clock"
     JOURNAL = "journal"
+    NOTES = "notes"
     UNFINISHED = "unfinished"
     SNAPSHOTS = "snapshots"
     FOLDERS = "folders"
@@ -247,9 +248,19 @@ def judge_clock(now: datetime, journal: datetime | None, published: date | None)
 def judge_journal(path: str, trouble: str) -> Finding:
     """The journal passes SQLite's own check; `trouble` is its first complaint."""
     if trouble:
-        mend = f"t3safe freeze; keep a copy of {path}; move it aside, then `t3safe status`"
+        mend = "t3safe recover; it keeps the file under another name and restarts nobody"
         return _problem(Check.JOURNAL, f"{path}: {trouble}", mend)
     return ok(Check.JOURNAL, f"{path} is sound")
+
+
+def judge_notes(troubles: tuple[str, ...]) -> tuple[Finding, ...]:
+    """What was noted beside the journal can be read: pins and holds, the proven builds.
+
+    `troubles` name the file each.
+    """
+    mend = "mend that file, or restore it from a backup of the host; then `t3safe status`"
+    found = tuple(_problem(Check.NOTES, trouble, mend) for trouble in troubles)
+    return found or (ok(Check.NOTES, "pins, holds and proven builds can be read"),)
 
 
 def judge_unfinished(run: str) -> Finding:

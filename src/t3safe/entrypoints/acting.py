@@ -22,6 +22,7 @@ from t3safe.entrypoints.common import (
 )
 from t3safe.entrypoints.gauging import gauged
 from t3safe.entrypoints.keeping import keep, sources
+from t3safe.entrypoints.mending import moving, settling
 from t3safe.operations import Result
 
 
@@ -36,7 +37,7 @@ def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
         _dry_run(app, wait, as_json=as_json)
     with app.acting("run", wait, aside=as_json) as wired, gauged(wired):
         before = sources(app)
-        result = wired.host.run()
+        result = moving(wired, wired.host.run)
         keep(app, wired, result, before)
         leave(wired, result, as_json=as_json)
 
@@ -66,7 +67,7 @@ def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
     """Move people who were deferred and are idle now."""
     with app.acting("drain", wait, aside=as_json) as wired, gauged(wired):
         before = sources(app)
-        result = wired.host.drain()
+        result = moving(wired, wired.host.drain)
         keep(app, wired, result, before)
         leave(wired, result, as_json=as_json)
 
@@ -79,7 +80,7 @@ def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
 def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
     """Settle whoever an interrupted run left in transition."""
     with app.acting("run", wait, aside=as_json) as wired, gauged(wired):
-        result = wired.host.recover(boot=boot)
+        result = settling(wired, lambda: wired.host.recover(boot=boot))
         nothing = Result(None, "nothing is unfinished", stayed=No.NOTHING)
         leave(wired, result or nothing, as_json=as_json)
 
@@ -92,7 +93,7 @@ def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
 def check(app: App, build: Version, wait: float, *, as_json: bool) -> NoReturn:
     """Run a build through the gate on a copy of everybody's state; touch nobody."""
     with app.acting("run", wait, aside=as_json) as wired:
-        leave(wired, wired.host.check(build), as_json=as_json)
+        leave(wired, moving(wired, lambda: wired.host.check(build)), as_json=as_json)
 
 
 @click.command()

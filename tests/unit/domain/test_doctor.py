@@ -93,7 +93,13 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         doctor.judge_journal("/j", "row 3 missing from index"),
         doctor.judge_journal("/j", ""),
         Level.PROBLEM,
-        "keep a copy of /j",
+        "t3safe recover",
+    ),
+    (
+        doctor.judge_notes(("cannot read /s/last-good: no version",))[0],
+        doctor.judge_notes(())[0],
+        Level.PROBLEM,
+        "mend that file",
     ),
     (
         doctor.judge_unfinished("20260615T040000Z-ab"),

@@ -1,0 +1,97 @@
+"""A timer's command meets a damaged journal: it is set aside, said, and nobody is moved that time.
+
+Rules:
+
+1. Whoever is fenced may be in transition, and the journal that told of it is gone: a person is
+   told.  Only `recover`, or the next run, lifts a fence, by looking at what is there.
+2. Frozen stays loud.
+3. While somebody is in transition the journal is left as it is; the next command sets it aside.
+4. A serve that does not run may have been stopped by the run that is lost: it is named, and not
+   started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
+
+from t3safe.bootstrap.live import Live
+from t3safe.domain import events as ev
+from t3safe.domain.errors import DamagedJournalError
+from t3safe.domain.narrate import Level, Line, frozen_line
+from t3safe.domain.policy import No
+from t3safe.entrypoints.common import holding
+from t3safe.operations import Reader, Result
+
+_T = TypeVar("_T")
+
+
+def moving(wired: Live, operation: Callable[[], Result]) -> Result:
+    """Run an operation that moves people; where the journal had to be set aside, it is not run."""
+    if not mended(wired):
+        try:
+            return operation()
+        except DamagedJournalError as error:
+            _set_aside(wired, error)
+    return _later(wired)
+
+
+def settling(wired: Live, operation: Callable[[], _T]) -> _T:
+    """Run an operation that settles people, after the journal was set aside where it had to be."""
+    mended(wired)
+    try:
+        return operation()
+    except DamagedJournalError as error:
+        _set_aside(wired, error)
+        return operation()
+
+
+def mended(wired: Live) -> bool:
+    """Set the journal aside where it is damaged; whether that was so."""
+    complaint = wired.journal.complaint()
+    if complaint:
+        _set_aside(wired, DamagedJournalError(complaint))
+    return bool(complaint)
+
+
+def _set_aside(wired: Live, error: DamagedJournalError) -> None:
+    if wired.teller.between:
+        raise error
+    kept = wired.journal.set_aside(wired.host.engine.clock.now())
+    refusals = f"{kept.verdicts} verdicts on builds were saved"
+    if not kept.complete:
+        refusals += ", others could not be read: builds that were refused may be tried again"
+    text = f"JOURNAL SET ASIDE ({error}): kept as {kept.place}, a new one is begun; {refusals}"
+    wired.say(Line(Level.WARNING, text))
+    for person in _down(wired):
+        text = (
+            f"the serve of {person} does not run, and no run tells why; start it if it should run"
+        )
+        wired.say(Line(Level.WARNING, text, person))
+
+
+def _down(wired: Live) -> Iterator[str]:
+    """Whose serve could run and does not (rule 4)."""
+    host, told = wired.host, Reader()
+    people, _ = told(host.everybody) or ((), ())
+    fenced = host.fenced()
+    for person in people:
+        status = told(partial(host.perform.services.status, person))
+        if status is not None and not status.running and person not in fenced:
+            yield person
+
+
+def _later(wired: Live) -> Result:
+    """Rules 1 and 2."""
+    host = wired.host
+    fenced, frozen = host.fenced(), host.perform.switch.frozen()
+    if not fenced:
+        reason = "the journal was set aside; nobody was moved, the next run is an ordinary one"
+        return Result(None, frozen or reason, stayed=No.FROZEN if frozen else No.LATER)
+    if frozen:
+        wired.say(frozen_line(frozen, holding(wired)))
+    text = f"{', '.join(fenced)} fenced, and the journal that told why was set aside"
+    text = f"NEEDS A HUMAN: {text}; `t3safe recover` looks, and lifts the fence where a build fits"
+    wired.say(Line(Level.ALERT, text))
+    return Result(ev.Outcome.NEEDS_HUMAN, text)
