@@ -17,6 +17,7 @@ from t3safe.adapters._support import adopted
 from t3safe.adapters.dispatch.asking import Address, NoAnswerError, Session, ask, session
 from t3safe.adapters.dispatch.serving import look
 from t3safe.bootstrap.live import Live
+from t3safe.bootstrap.parts import own_hooks
 from t3safe.configuration import Manager, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
@@ -48,6 +49,7 @@ class Examination:
             Check.COOKIES: self._cookies,
             Check.UNITS: self._units,
             Check.TIMERS: self._timers,
+            Check.HOOKS: self._hooks,
             Check.USERS: self._users,
             Check.USER_MAP: self._user_map,
             Check.SERVES: self._serves,
@@ -147,6 +149,14 @@ class Examination:
             yield doctor.ok(Check.TIMERS, "this host is not managed by systemd")
             return
         yield from doctor.judge_timers(self.wired.units().look().persistent)
+
+    def _hooks(self) -> Iterator[Finding]:
+        hooks = own_hooks(self.wired.settings, self.wired.say)
+        seen = hooks.look()
+        refused = tuple((one.name, one.refused) for one in seen if one.refused)
+        idle = tuple(one.name for one in seen if not one.executable)
+        runs = len(seen) - len(refused) - len(idle)
+        yield from doctor.judge_hooks(runs, refused, idle, hooks.strangers())
 
     def _users(self) -> Iterator[Finding]:
         settings = self.wired.settings

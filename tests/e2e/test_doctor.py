@@ -104,6 +104,26 @@ def test_a_folder_that_others_may_write_is_found(host: EmbeddedHost) -> None:
     assert levels(host) == (Exit.OK, {})
 
 
+def test_a_hook_that_would_not_run_at_night_is_found(host: EmbeddedHost) -> None:
+    """By day, and without running it: what others may write, a plain file, a folder misspelt."""
+    hook = host.root / "hooks" / "before-run.d" / "10-mark"
+    hook.parent.mkdir(mode=0o755, parents=True)
+    hook.write_text(f"#!/bin/sh\ntouch {host.root}/mark\n")
+    for mode, status, found in (
+        (0o755, Exit.OK, {}),
+        (0o644, Exit.OK, {"hooks": "warning"}),
+        (0o775, Exit.NEEDS_HUMAN, {"hooks": "problem"}),
+    ):
+        hook.chmod(mode)
+        assert levels(host) == (status, found)
+    hook.unlink()
+    hook.parent.rename(hook.parent.with_name("before_run.d"))
+    assert levels(host) == (Exit.OK, {"hooks": "warning"})
+    hook.parent.with_name("before_run.d").rmdir()
+    assert levels(host) == (Exit.OK, {})
+    assert not (host.root / "mark").exists()
+
+
 def test_a_broken_journal_hides_nothing_else(host: EmbeddedHost) -> None:
     """It is a problem, what only it tells is unknown, and the rest is looked at."""
     journal = host.root / "state" / "journal.sqlite"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from t3safe.domain.occasions import Moment
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, state
 
+ROOT = Path(__file__).parents[2]
 MOMENTS = [moment.value for moment in Moment]
 BROKEN = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
 
@@ -108,6 +110,38 @@ def test_a_failing_or_hanging_hook_before_a_canary_leaves_that_person_alone(
     (host.root / "hooks" / "before-canary.d" / "10-ask").unlink()
     assert host.t3safe("drain").status == Exit.OK
     assert state(host)["selected"]["ann"] == f"../builds/{NEW.version}"
+
+
+def test_what_a_killed_run_began_is_ended_by_whoever_takes_over(host: EmbeddedHost) -> None:
+    """A hook that outlives its t3safe; the next process calls what comes after it."""
+    host.publish(NEW, tag="nightly")
+    lay(host, "before-canary.d/60-kill", 'kill -9 "$PPID"')
+    before = state(host)
+    assert host.t3safe("run").status == -signal.SIGKILL
+    way = f"{OLD.version} {NEW.version}"
+    assert noted(host) == [f"before-run  {way} ", f"before-canary ann {way} "]
+    assert host.t3safe("recover").status == Exit.LATER
+    assert noted(host) == [
+        f"after-canary ann {way} deferred",
+        f"after-run  {way} interrupted",
+    ]
+    assert state(host)["serves"] == before["serves"]
+    (host.root / "hooks" / "before-canary.d" / "60-kill").unlink()
+    assert host.t3safe("run").status == Exit.OK
+    assert set(state(host)["selected"].values()) == {f"../builds/{NEW.version}"}
+
+
+def test_the_notice_of_contrib_keeps_nobody_from_being_moved(host: EmbeddedHost) -> None:
+    """These people are at no terminal, and have no user: it fails, and says nothing."""
+    host.publish(NEW, tag="nightly")
+    notice = ROOT / "contrib" / "hooks" / "before-canary.d" / "50-notice"
+    copied = host.root / "hooks" / "before-canary.d" / "55-notice"
+    copied.write_bytes(notice.read_bytes())
+    copied.chmod(0o755)
+    said = host.t3safe("run")
+    assert said.status == Exit.OK, said
+    assert "55-notice" not in said.out
+    assert set(state(host)["selected"].values()) == {f"../builds/{NEW.version}"}
 
 
 def test_failing_hooks_keep_nobody_from_being_taken_back(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from typing import IO, Final
 from attrs import define, field, frozen
 
 from t3safe.domain.narrate import Level, Line
-from t3safe.domain.occasions import Occasion, one_line
+from t3safe.domain.occasions import Moment, Occasion, one_line
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LINES_MAX: Final = 100
@@ -50,6 +50,15 @@ class _Refused(Exception):  # noqa: N818 - it is no failure of a hook: it was ne
 
 def _ours() -> frozenset[int]:
     return frozenset({0, os.geteuid()})
+
+
+@frozen
+class HookSeen:
+    """A file in the folder of a moment; `refused` is why it is never run, empty where it may be."""
+
+    name: str
+    refused: str
+    executable: bool
 
 
 @frozen
@@ -79,15 +88,31 @@ class HookFolders:
         """Run the hooks one after another; why each that failed did."""
         folder = self.folder / f"{occasion.moment}.d"
         try:
-            names = sorted(os.listdir(folder))
-        except FileNotFoundError:
-            return
+            paths = _listed(folder)
         except OSError as error:
             yield f"folder {folder} cannot be read: {error.strerror}"
             return
-        for name in names:
-            if not name.startswith(".") and not name.endswith("~"):
-                yield from self._trouble(folder / name, occasion)
+        for path in paths:
+            yield from self._trouble(path, occasion)
+
+    def look(self) -> tuple[HookSeen, ...]:
+        """Look at every hook of every moment, and run none.  Raises OSError."""
+        folders = [self.folder / f"{moment}.d" for moment in Moment]
+        return tuple(self._seen(path) for folder in folders for path in _listed(folder))
+
+    def strangers(self) -> tuple[str, ...]:
+        """Name what lies in the hooks' folder and is no moment's folder.  Raises OSError."""
+        known = {f"{moment}.d" for moment in Moment}
+        return tuple(one_line(path.name) for path in _listed(self.folder) if path.name not in known)
+
+    def _seen(self, path: Path) -> HookSeen:
+        name = one_line(f"{path.parent.name}/{path.name}")
+        try:
+            return HookSeen(name, "", self._checked(path))
+        except _Refused as error:
+            return HookSeen(name, str(error), executable=True)
+        except OSError as error:
+            return HookSeen(name, f"it cannot be read: {error.strerror}", executable=True)
 
     def _trouble(self, path: Path, occasion: Occasion) -> Iterator[str]:
         name = one_line(f"{path.parent.name}/{path.name}")
@@ -162,6 +187,15 @@ class HookFolders:
         if status < 0:
             return f"was ended by signal {-status}"
         return f"failed with exit status {status}" if status else ""
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What lies in a folder, in order, but for what is hidden or an editor's."""
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    return [folder / name for name in names if not name.startswith(".") and name[-1] != "~"]
 
 
 def _environment(occasion: Occasion) -> dict[str, str]:

@@ -16,7 +16,6 @@ from filelock import FileLock, Timeout
 from t3safe.adapters._support import adopted
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.choices import ChoicesFile
-from t3safe.adapters.hooks import HookFolders
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.offered import RememberingRegistry
 from t3safe.adapters.registry import NpmRegistry
@@ -32,6 +31,7 @@ from t3safe.bootstrap.parts import (
     interpreter,
     journal_file,
     log_sinks,
+    own_hooks,
     own_units,
     registry_address,
     symlink_selection,
@@ -204,8 +204,7 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
     registry = RememberingRegistry(
         NpmRegistry(registry_address(settings)), settings.state_dir / "offered"
     )
-    folders = HookFolders(settings.hooks.folder, settings.hooks.timeout, teller.say_one)
-    hooked = Hooked(folders, teller, AlwaysPermitted(), perform)
+    hooked = Hooked(own_hooks(settings, teller.say_one), teller, AlwaysPermitted(), perform)
     host = Host(
         engine=Engine(hooked, journal, perform.clock, hooked, stop),
         perform=perform,

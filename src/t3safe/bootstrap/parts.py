@@ -19,6 +19,7 @@ from t3safe.adapters.builds import BuildStore, Npm, NpmCells
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.gate import Cells, Sandbox, SandboxGate, choose_sandbox
+from t3safe.adapters.hooks import HookFolders
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.people import UserMapPeople
 from t3safe.adapters.registry import RegistryAddress
@@ -65,6 +66,11 @@ def own_units(settings: Settings) -> Units:
         npm_user=settings.npm_user,
         gate_user=settings.gate.user,
     )
+
+
+def own_hooks(settings: Settings, say: Sink) -> HookFolders:
+    """Give the host owner's hooks; what they print goes to `say`."""
+    return HookFolders(settings.hooks.folder, settings.hooks.timeout, say)
 
 
 def log_sinks(command: str) -> tuple[Sink, ...]:

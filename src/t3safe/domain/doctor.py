@@ -39,6 +39,7 @@ class Check(StrEnum):
     COOKIES = "cookies"
     UNITS = "units"
     TIMERS = "timers"
+    HOOKS = "hooks"
     USERS = "users"
     USER_MAP = "user-map"
     SERVES = "serves"
@@ -188,6 +189,31 @@ def judge_timers(persistent: tuple[str, ...]) -> tuple[Finding, ...]:
         for name in persistent
     )
     return found or (ok(Check.TIMERS, "none is Persistent"),)
+
+
+def judge_hooks(
+    runs: int, refused: tuple[tuple[str, str], ...], idle: tuple[str, ...], strange: tuple[str, ...]
+) -> tuple[Finding, ...]:
+    """Every file among the hooks is one that is run; `runs` are, `refused` are (name, why).
+
+    `idle` are not executable, `strange` lie where no moment looks.
+    """
+    how = "make it and its folders root's alone (docs/hooks.md)"
+    found = (
+        *(
+            _problem(Check.HOOKS, f"{name} is never run: {why}", f"{how}, or take it away")
+            for name, why in refused
+        ),
+        *(
+            _warning(Check.HOOKS, f"{name} is not executable", "chmod +x it, or take it away")
+            for name in idle
+        ),
+        *(
+            _warning(Check.HOOKS, f"{name} is no moment's folder", "docs/hooks.md names them")
+            for name in strange
+        ),
+    )
+    return found or (ok(Check.HOOKS, f"{runs} that may run"),)
 
 
 def judge_users(missing: tuple[str, ...]) -> tuple[Finding, ...]:

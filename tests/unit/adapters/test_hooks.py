@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from t3safe.adapters.hooks import LINES_MAX, PATH, HookFolders
+from t3safe.adapters.hooks import LINES_MAX, PATH, HookFolders, HookSeen
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.occasions import Moment, Occasion
 
@@ -271,6 +271,9 @@ def test_what_others_could_have_put_there_is_never_run(
     failed = hooks.call(RUN)
     assert str(named) in failed
     assert failed.startswith("hook before-run.d/10-bad ")
+    assert [(one.name, bool(one.refused)) for one in hooks.look()] == [
+        ("before-run.d/10-bad", True)
+    ]
     assert not mark.exists()
     assert said.lines[-1].level is Level.WARNING
 
@@ -295,6 +298,19 @@ def test_a_link_to_a_hook_beside_it_is_run(hooks: HookFolders, lay: Lay, said: S
     link.symlink_to(real)
     assert hooks.call(RUN) == ""
     assert said.texts == ["before-run.d/10-link: before-run"]
+
+
+def test_a_look_tells_what_would_be_run_and_what_is_misplaced(hooks: HookFolders, lay: Lay) -> None:
+    """Of every moment; a folder of no moment is named."""
+    assert (hooks.look(), hooks.strangers()) == ((), ())
+    lay("10-first")
+    lay("20-plain", of=Moment.AFTER_RUN).chmod(0o644)
+    (hooks.folder / "before_run.d").mkdir()
+    assert hooks.look() == (
+        HookSeen("before-run.d/10-first", "", executable=True),
+        HookSeen("after-run.d/20-plain", "", executable=False),
+    )
+    assert hooks.strangers() == ("before_run.d",)
 
 
 def test_a_folder_that_cannot_be_read_is_a_failure(hooks: HookFolders) -> None:

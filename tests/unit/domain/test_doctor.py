@@ -54,6 +54,24 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         "t3safe adopt",
     ),
     (
+        doctor.judge_hooks(0, (("before-run.d/10-x", "others may write to it"),), (), ())[0],
+        doctor.judge_hooks(1, (), (), ())[0],
+        Level.PROBLEM,
+        "docs/hooks.md",
+    ),
+    (
+        doctor.judge_hooks(0, (), ("before-run.d/10-x",), ())[0],
+        doctor.judge_hooks(1, (), (), ())[0],
+        Level.WARNING,
+        "chmod +x",
+    ),
+    (
+        doctor.judge_hooks(0, (), (), ("before_run.d",))[0],
+        doctor.judge_hooks(0, (), (), ())[0],
+        Level.WARNING,
+        "docs/hooks.md",
+    ),
+    (
         doctor.judge_dispatch("127.0.0.1:3780", "cannot be reached"),
         doctor.judge_dispatch("127.0.0.1:3780", ""),
         Level.PROBLEM,
