@@ -58,12 +58,13 @@ class Nights:
     healthy: list[str]
     broken: list[str]
     frozen: list[str]
+    damaged: list[str]
     metrics: set[str]
 
     @property
     def lines(self) -> list[str]:
         """All that was said."""
-        return [*self.healthy, *self.broken, *self.frozen]
+        return [*self.healthy, *self.broken, *self.frozen, *self.damaged]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,10 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
         still = host.t3safe("run")
         assert still.status == Exit.FROZEN, still
         metrics = {name for name, _ in samples(file.read_text())}
-        yield Nights(good.out.splitlines(), bad.out.splitlines(), still.out.splitlines(), metrics)
+        (root / "state" / "journal.sqlite").write_bytes(b"no database" * 400)
+        aside = host.t3safe("run")
+        said = [night.out.splitlines() for night in (good, bad, still, aside)]
+        yield Nights(said[0], said[1], said[2], said[3], metrics)
 
 
 def test_a_good_night_raises_nothing(nights: Nights) -> None:
@@ -97,7 +101,7 @@ def test_a_good_night_raises_nothing(nights: Nights) -> None:
 
 def test_each_bad_thing_raises_its_alert_and_no_other(nights: Nights) -> None:
     """Each line that raises something says just that; what a hook prints raises nothing."""
-    told_of = [(line, raised(line)) for line in (*nights.broken, *nights.frozen) if raised(line)]
+    told_of = [(line, raised(line)) for line in nights.lines if raised(line)]
     assert [names for _, names in told_of if len(names) > 1] == []
     assert {name for _, names in told_of for name in names} == {
         "T3safeLogStale",
@@ -107,6 +111,7 @@ def test_each_bad_thing_raises_its_alert_and_no_other(nights: Nights) -> None:
         "T3safeLogRefused",
         "T3safeLogFrozen",
         "T3safeLogDeferredTooLong",
+        "T3safeLogJournalSetAside",
     }
     assert not raised("before-canary.d/10-ask: Frozen")
     assert "before-canary.d/10-ask: Frozen" in nights.broken
