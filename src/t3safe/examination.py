@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 from attrs import frozen
 
@@ -22,6 +23,7 @@ from t3safe.configuration import Manager, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
 from t3safe.domain.errors import PeopleError, PortError
+from t3safe.domain.versions import Version
 from t3safe.operations import Reader
 
 _PATIENCE = 5.0
@@ -84,6 +86,15 @@ class Examination:
             yield doctor.judge_registry("", str(error))
         else:
             yield doctor.judge_registry(offer.tag.text, "")
+            yield from _looked(Check.NODE, partial(self._offered, offer.tag))
+
+    def _offered(self, newest: Version) -> Iterator[Finding]:
+        """Ask before npm does: the newest build may need another node than the present one."""
+        if newest in self.wired.builds.present():
+            return
+        needs = {release.version: release.node for release in self.wired.metadata()}
+        node = hostfacts.node_version(self.wired.settings.gate.node)
+        yield doctor.judge_offered(newest.text, needs.get(newest, ""), node)
 
     def _launcher(self) -> Iterator[Finding]:
         launcher = self.wired.settings.launcher
@@ -93,6 +104,16 @@ class Examination:
         launcher = self.wired.settings.launcher
         first = hostfacts.first_on_path(launcher.name) if launcher is not None else ""
         yield from doctor.judge_installers(first, str(launcher or ""), hostfacts.callers())
+        for person in self.wired.host.everybody()[0]:
+            yield from _looked(Check.INSTALLERS, partial(self._programs, person))
+
+    def _programs(self, person: str) -> Iterator[Finding]:
+        """Look as the person: of a home root sees nothing."""
+        settings, states = self.wired.settings, self.wired.state_sets()
+        home = Path(settings.base_dir.replace("{person}", person)).parent
+        ours = {str(settings.launcher), settings.t3.replace("{person}", person)}
+        places = (place for place in states.programs(person) if str(home / place) not in ours)
+        yield doctor.judge_programs(person, tuple(places))
 
     # Signing in.
 
@@ -210,8 +231,9 @@ class Examination:
     def _disk(self) -> Iterator[Finding]:
         settings, states = self.wired.settings, self.wired.host.perform.states
         people, _ = self.wired.host.everybody()
-        kept = (states.snapshots(person) for person in people)
-        sizes = [infos[-1].stored.size for infos in kept if infos]
+        kept = {person: states.snapshots(person) for person in people}
+        weigh = self.wired.state_sets().weight
+        sizes = [infos[-1].stored.size if infos else weigh(who) for who, infos in kept.items()]
         largest = max(sizes, default=0)
         for what, folder, need in (
             ("a night's snapshots", settings.backup_dest, sum(sizes) + (_COPIES - 1) * largest),
@@ -259,6 +281,14 @@ class Examination:
         settings = self.wired.settings
         for folder in (settings.state_dir, settings.store, settings.backup_dest):
             yield doctor.judge_folder(hostfacts.folder_facts(folder))
+        for person in self.wired.host.everybody()[0]:
+            yield from _looked(Check.FOLDERS, partial(self._persons_folder, person))
+
+    def _persons_folder(self, person: str) -> Iterator[Finding]:
+        settings = self.wired.settings
+        owner = None if settings.shared_user else hostfacts.user_id(person)
+        facts = hostfacts.folder_facts(settings.backup_dest / person, owner)
+        yield doctor.judge_persons_folder(person, facts)
 
 
 def _looked(check: Check, gather: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from fakes.embedded import EmbeddedHost, Resident
 from fakes.packages import release_like
@@ -158,4 +159,53 @@ def test_a_host_that_never_ran_gets_no_journal_and_its_missing_folder_is_told(
     assert (status, found) == (Exit.NEEDS_HUMAN, {"folders": "problem"})
     assert not (tmp_path / "state" / "journal.sqlite").exists()
     host.write_config(state_dir=str(before))
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_a_t3_of_a_persons_own_is_found_and_looked_for_as_them(host: EmbeddedHost) -> None:
+    """It is named by the place alone: whatever a person calls a folder is not shown."""
+    folder = host.base("ann").parent / ".nvm" / "versions" / "node" / "$(reboot)" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "t3").write_text("#!/bin/sh\n")
+    assert levels(host) == (Exit.OK, {}), "it cannot be executed"
+    (folder / "t3").chmod(0o755)
+    assert levels(host) == (Exit.OK, {"installers": "warning"})
+    said = host.t3safe("doctor").out
+    assert "ann has another t3 in the home (.nvm/versions/node/*/bin/t3)" in said
+    assert "reboot" not in said
+    (folder / "t3").unlink()
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_a_folder_of_snapshots_that_others_may_read_is_found(host: EmbeddedHost) -> None:
+    """What a person wrote is in there."""
+    folder = host.backups / "ann"
+    folder.chmod(0o755)
+    assert levels(host) == (Exit.NEEDS_HUMAN, {"folders": "problem"})
+    folder.chmod(0o700)
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_the_room_for_a_night_counts_whoever_has_no_snapshot_yet(host: EmbeddedHost) -> None:
+    """Their data is weighed where it lies."""
+    assert not (host.backups / "ben").exists()
+    with host.wired() as wired:
+        weight = wired.state_sets().weight("ben")
+    assert weight >= host.database("ben").stat().st_size
+    host.write_config(backup_dest=str(host.root / "none"))
+    said = json.loads(host.t3safe("doctor", "--json").out)["doctor"]
+    host.write_config(backup_dest=str(host.backups))
+    (seen,) = (found["seen"] for found in said if "a night's snapshots" in found["seen"])
+    assert "take 0 MiB" not in seen
+
+
+def test_an_offered_build_that_needs_another_node_is_told_before_it_is_installed(
+    host: EmbeddedHost,
+) -> None:
+    """The present build runs on; the gate would refuse the new one."""
+    needy = evolve(release_like("0.0.25-nightly.20260608.497", native=False), engines=">=99.1")
+    host.publish(needy, tag="nightly")
+    assert levels(host) == (Exit.OK, {"node": "warning"})
+    assert "install a node that satisfies >=99.1" in host.t3safe("doctor").out
+    host.registry.tag("nightly", OLD.version)
     assert levels(host) == (Exit.OK, {})

@@ -80,6 +80,15 @@ def _text(path: Path) -> str:
         return file.read(_READ_MAX).decode("utf-8", "replace")
 
 
+def user_id(name: str) -> int:
+    """The id of a user; OSError where this host has none of that name."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError as error:
+        message = f"this host has no user {name}"
+        raise OSError(message) from error
+
+
 def missing_users(names: Iterable[str]) -> tuple[str, ...]:
     """Those of these names that no user of this host has."""
     known = {entry.pw_name for entry in pwd.getpwall()}
@@ -92,8 +101,8 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def folder_facts(path: Path) -> Folder:
-    """How a folder of ours stands; a link in its place is none."""
+def folder_facts(path: Path, owner: int | None = None) -> Folder:
+    """How a folder of ours, or of the user id `owner`, stands; a link in its place is none."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -101,6 +110,6 @@ def folder_facts(path: Path) -> Folder:
     return Folder(
         str(path),
         there=stat.S_ISDIR(status.st_mode),
-        ours=status.st_uid == os.geteuid(),
+        ours=status.st_uid == (os.geteuid() if owner is None else owner),
         mode=stat.S_IMODE(status.st_mode),
     )

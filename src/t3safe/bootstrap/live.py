@@ -19,8 +19,10 @@ from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.offered import RememberingRegistry
 from t3safe.adapters.registry import NpmRegistry
+from t3safe.adapters.registry.client import Metadata
 from t3safe.adapters.registry.question import Patience
 from t3safe.adapters.selection import SymlinkSelection
+from t3safe.adapters.statesets import LocalStateSets
 from t3safe.adapters.telling import Sink, Teller
 from t3safe.adapters.units import Units
 from t3safe.bootstrap.parts import (
@@ -34,6 +36,7 @@ from t3safe.bootstrap.parts import (
     own_hooks,
     own_units,
     registry_address,
+    state_sets,
     symlink_selection,
     user_map,
 )
@@ -163,6 +166,14 @@ class Live:
         address = registry_address(self.settings)
         address.timeout = _BRIEF_SECONDS
         return evolve(self.host, registry=NpmRegistry(address, _BRIEF))
+
+    def state_sets(self) -> LocalStateSets:
+        """Give people's state sets with what only a look at the host asks of them."""
+        return state_sets(self.settings)
+
+    def metadata(self) -> tuple[Metadata, ...]:
+        """Everything that the registry tells of each release.  Raises RegistryError."""
+        return NpmRegistry(registry_address(self.settings)).metadata()
 
     def units(self) -> Units:
         """Give the units that this host's settings make."""

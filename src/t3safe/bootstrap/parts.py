@@ -165,7 +165,7 @@ def interpreter(
         builds=builds,
         selection=symlink_selection(settings),
         services=services,
-        states=_states(settings),
+        states=state_sets(settings),
         gate=gate_of(settings, builds.program),
         pairing=_pairing(settings, services),
         verdicts=journal,
@@ -181,7 +181,8 @@ def symlink_selection(settings: Settings) -> SymlinkSelection:
     return SymlinkSelection(settings.store, settings.state_dir, settings.launcher)
 
 
-def _states(settings: Settings) -> LocalStateSets:
+def state_sets(settings: Settings) -> LocalStateSets:
+    """Wire the state sets."""
     return LocalStateSets(
         base=settings.base_dir,
         destination=settings.backup_dest,
@@ -287,7 +288,7 @@ def _sandbox(settings: Settings) -> Sandbox:
 def _sandbox_gate(
     settings: Settings, program: Callable[[Version], Path], hidden: tuple[Path, ...]
 ) -> SandboxGate:
-    states, gate = _states(settings), settings.gate
+    states, gate = state_sets(settings), settings.gate
     sandbox = _sandbox(settings)
     unit = sandbox.kind == SandboxKind.UNIT
     user = None if unit else _never_root(settings, gate.user)

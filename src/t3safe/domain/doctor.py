@@ -108,6 +108,15 @@ def judge_node(version: str, needs: tuple[tuple[str, str], ...]) -> Finding:
     return ok(Check.NODE, f"node {version} fits {len(needs)} builds")
 
 
+def judge_offered(newest: str, engines: str, version: str) -> Finding:
+    """The node of the units fits the newest build that is offered, before it is installed."""
+    trouble = engine_problem(engines, version)
+    if not trouble:
+        return ok(Check.NODE, f"node {version or 'unknown'} fits {newest}, which is offered")
+    mend = f"install a node that satisfies {engines}: the gate refuses {newest} until then"
+    return _warning(Check.NODE, f"{newest}, which is offered: {trouble}", mend)
+
+
 def judge_registry(tag: str, trouble: str) -> Finding:
     """The registry answers, and the track's tag points somewhere."""
     if trouble:
@@ -138,6 +147,15 @@ def judge_installers(first: str, launcher: str, callers: tuple[str, ...]) -> tup
         mend = f"take the call out of {caller}: t3safe installs and gates builds itself"
         found.append(_problem(Check.INSTALLERS, f"{caller} installs a global t3", mend))
     return tuple(found) or (ok(Check.INSTALLERS, "nobody else installs t3"),)
+
+
+def judge_programs(person: str, places: tuple[str, ...]) -> Finding:
+    """Nothing in a person's home bypasses the launcher; `places` are below the home."""
+    if not places:
+        return ok(Check.INSTALLERS, f"{person}: no other t3 in the home")
+    seen = f"{person} has another t3 in the home ({', '.join(places)}), which bypasses the gate"
+    mend = f"have {person} remove it, as themselves: npm uninstall -g t3"
+    return _warning(Check.INSTALLERS, seen, mend)
 
 
 def judge_dispatch(address: str, trouble: str) -> Finding:
@@ -317,6 +335,20 @@ class Folder:
 
 
 _OTHERS_WRITE = 0o022
+_OTHERS_ANYTHING = 0o077
+
+
+def judge_persons_folder(person: str, folder: Folder) -> Finding:
+    """A person's snapshots are theirs, and nobody else reads them; none yet is well."""
+    if not folder.there:
+        return ok(Check.FOLDERS, f"{person}: no folder of snapshots yet")
+    if not folder.ours:
+        seen = f"{folder.path} does not belong to {person}"
+        return _problem(Check.FOLDERS, seen, f"chown -h {person} {folder.path}")
+    if folder.mode & _OTHERS_ANYTHING:
+        seen = f"others may look into {folder.path} (mode {folder.mode:04o})"
+        return _problem(Check.FOLDERS, seen, f"runuser -u {person} -- chmod 700 {folder.path}")
+    return ok(Check.FOLDERS, f"{folder.path}: mode {folder.mode:04o}")
 
 
 def judge_folder(folder: Folder) -> Finding:

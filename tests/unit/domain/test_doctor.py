@@ -132,6 +132,30 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         "t3safe snapshot ann",
     ),
     (
+        doctor.judge_programs("ann", (".local/bin/t3",)),
+        doctor.judge_programs("ann", ()),
+        Level.WARNING,
+        "have ann remove it",
+    ),
+    (
+        doctor.judge_offered(BUILD, NODES, "20.1.0"),
+        doctor.judge_offered(BUILD, NODES, "24.10.0"),
+        Level.WARNING,
+        f"install a node that satisfies {NODES}",
+    ),
+    (
+        doctor.judge_persons_folder("ann", evolve(SOUND, ours=False, mode=0o700)),
+        doctor.judge_persons_folder("ann", evolve(SOUND, mode=0o700)),
+        Level.PROBLEM,
+        "chown -h ann",
+    ),
+    (
+        doctor.judge_persons_folder("ann", evolve(SOUND, mode=0o750)),
+        doctor.judge_persons_folder("ann", evolve(SOUND, there=False)),
+        Level.PROBLEM,
+        "chmod 700",
+    ),
+    (
         doctor.judge_folder(evolve(SOUND, there=False)),
         doctor.judge_folder(SOUND),
         Level.PROBLEM,

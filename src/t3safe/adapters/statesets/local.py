@@ -33,6 +33,21 @@ from t3safe.domain.versions import InvalidVersion, Version
 LOOK_SECONDS: Final = 30.0
 """How long a mere look may take; SQLite itself waits 5 s for a lock."""
 _TEXT_MAX: Final = 600
+PLACES: Final = (
+    ".local/bin/t3",
+    "bin/t3",
+    ".npm-global/bin/t3",
+    ".npm/bin/t3",
+    "node_modules/.bin/t3",
+    ".nvm/versions/node/*/bin/t3",
+    ".volta/bin/t3",
+    ".asdf/shims/t3",
+    ".local/share/mise/shims/t3",
+    ".local/share/pnpm/t3",
+    ".bun/bin/t3",
+    ".yarn/bin/t3",
+)
+"""Where npm with a prefix in the home, and the usual managers of node, put a person's own t3."""
 
 _ADVICE: Final = {
     "held": "stop the serve and what else runs on this state set, then try again",
@@ -166,6 +181,23 @@ class LocalStateSets:
         """The ledgers of the person's set as it is now."""
         shape = dict[str, tuple[tuple[int, str], ...]]
         return _ledger(self._look(f"read the ledger of {person}", person, "ledger", shape))
+
+    def weight(self, person: str) -> int:
+        """How many bytes a copy of the person's set may need at most."""
+        what = f"weigh the data of {person}"
+        weight = self._look(what, person, "weight", int)
+        if weight < 0:
+            raise _failure(what, person, "the worker gave no answer that can be understood")
+        return weight
+
+    def programs(self, person: str) -> tuple[str, ...]:
+        """Those of `PLACES` beside the person's base folder that hold a program."""
+        what = f"look for other t3 programs of {person}"
+        identity, places = self._identity(what, person), "\n".join(PLACES)
+        said = self._ask(what, person, identity, LOOK_SECONDS, ask="programs", places=places)
+        found = _structured(what, person, said, tuple[str, ...])
+        # What is shown to root is ours: the person's worker only chooses among it.
+        return tuple(place for place in PLACES if place in found)
 
     def activity(self, person: str) -> Activity:
         """What the person's databases say about work; unreadable is an answer, not an error."""

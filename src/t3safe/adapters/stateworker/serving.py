@@ -20,6 +20,7 @@ from t3safe.adapters.stateworker.activity import work
 from t3safe.adapters.stateworker.discovery import discover, userdata_of
 from t3safe.adapters.stateworker.disk import Tools
 from t3safe.adapters.stateworker.manifest import FILES, Copied, Manifest
+from t3safe.adapters.stateworker.programs import programs
 from t3safe.adapters.stateworker.reading import Ledger, ledger, opened
 from t3safe.adapters.stateworker.restoring import restore, restoring
 from t3safe.adapters.stateworker.rows import rows_beyond
@@ -131,6 +132,14 @@ def _ledger(question: Question, _: Tools) -> object:
     return told(tuple(ledgers))
 
 
+def _weight(question: Question, _: Tools) -> object:
+    return discover(userdata_of(question["base"])).size
+
+
+def _programs(question: Question, _: Tools) -> object:
+    return programs(os.path.dirname(question["base"]), question["places"].splitlines())
+
+
 def _activity(question: Question, _: Tools) -> object:
     try:
         return work(userdata_of(question["base"]))._asdict()
@@ -162,6 +171,8 @@ _QUESTIONS: Final[dict[str, Callable[[Question, Tools], object]]] = {
     "restore": _restore,
     "restoring": _restoring,
     "ledger": _ledger,
+    "weight": _weight,
+    "programs": _programs,
     "activity": _activity,
     "snapshots": _snapshots,
     "verify": _verify,
