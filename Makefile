@@ -74,6 +74,13 @@ schedules: setup ## Draw schedules of any number of faults at random
 	T3SAFE_SCHEDULES=20000 HYPOTHESIS_PROFILE=dev $(BIN)/python -m pytest --timeout=0 \
 		tests/faults/test_schedules.py
 
+.PHONY: bench
+bench: setup ## Measure beside the script before and beside what nothing can beat (BENCH=...)
+	docker/engine start
+	eval "$$(docker/engine environment)"; trap 'docker/engine stop' EXIT; \
+	PYTHON=$(BIN)/python docker/build; \
+	$(BIN)/python -m tests.bench --json build/bench.json $(BENCH)
+
 .PHONY: bench-simulate
 bench-simulate: setup ## Measure how the simulation's cost grows with nights and people
 	$(BIN)/python -m tests.simulation.bench

@@ -264,6 +264,71 @@ def holds(person: str, rows: list[list[str]]) -> list[list[str]]:
         ]
 
 
+# Measuring.
+
+
+def timed(commands: Iterable[list[str]], environment: dict[str, str] | None = None) -> list[Any]:
+    """Run commands one after another; wall and processor seconds, peak memory (KiB), status.
+
+    Processor time and memory are those of the command and of everything that it waited for.
+    """
+    return [_timed(words, {**os.environ, **(environment or {})}) for words in commands]
+
+
+def _timed(words: list[str], environment: dict[str, str]) -> dict[str, float]:
+    begun = time.perf_counter()
+    with subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment
+    ) as running:
+        _, status, used = os.wait4(running.pid, 0)
+        wall = time.perf_counter() - begun
+        running.returncode = os.waitstatus_to_exitcode(status)
+    return {
+        "wall": wall,
+        "cpu": used.ru_utime + used.ru_stime,
+        "kib": used.ru_maxrss,
+        "status": running.returncode,
+    }
+
+
+def bare_move(person: str, build: str = "") -> float:
+    """Stop a person's serve, let the link lead to a build, start it, sign in; the seconds it took.
+
+    What no updater can be faster than.  Without a build the link stays as it is.
+    """
+    begun = time.perf_counter()
+    systemctl("stop", f"t3-serve@{person}")
+    if build:
+        fresh = Path(f"/opt/t3safe/users/.{person}.bench")
+        fresh.symlink_to(f"../builds/{build}")
+        fresh.replace(Path("/opt/t3safe/users", person))
+    systemctl("start", f"t3-serve@{person}")
+    signed_in(person)
+    return time.perf_counter() - begun
+
+
+def signed_in(person: str, seconds: float = 120.0) -> float:
+    """Wait until a person can sign in through the dispatch; when that was (s since the epoch)."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        wait_for(person, deadline - time.monotonic())
+        client = PersonClient(DISPATCH, person)
+        with suppress(SignInError, OSError):
+            client.sign_in()
+            if client.authenticated():
+                return time.time()
+        time.sleep(0.02)
+    raise TimeoutError(f"{person} cannot sign in")
+
+
+def journaled() -> list[dict[str, Any]]:
+    """Every event of the newest run, as the journal holds it."""
+    path = Path("/var/lib/t3-autoupdate/journal.sqlite")
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as opened:
+        query = "SELECT body FROM events WHERE run = (SELECT run FROM events ORDER BY number DESC)"
+        return [json.loads(body) for (body,) in opened.execute(f"{query} ORDER BY number")]
+
+
 VERBS: Final[dict[str, Callable[..., object]]] = {
     "move_in": move_in,
     "start": start,
@@ -275,6 +340,10 @@ VERBS: Final[dict[str, Callable[..., object]]] = {
     "turn": turn,
     "look": look,
     "holds": holds,
+    "timed": timed,
+    "bare_move": bare_move,
+    "signed_in": signed_in,
+    "journaled": journaled,
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_docker.plugin import Services
 
-from tests.e2e.realhost.machine import DOCKER, NEW, OLD, PEOPLE, Machine, project, published
+from tests.e2e.realhost.machine import DOCKER, PEOPLE, Machine, project, stage, take_over
 
 ROOT = Path(__file__).parents[3]
 EVERYBODY = ("ann", "ben", "cat", "wizard")
@@ -52,35 +52,13 @@ def machine(docker_services: Services, docker_compose_project_name: str) -> Mach
         [DOCKER, "ps", "-q", "--filter", label], check=True, capture_output=True, text=True
     )
     made = Machine(found.stdout.split()[0])
-    made.wait_until_up()
-    made.do(
-        published(OLD, "nightly"),
-        ("move_in", {"people": {name: {} for name in EVERYBODY}}),
-    )
-    made.run("npm", "install", "--global", f"t3@{OLD.version}")
-    made.map_users(*(f"{name}@example.org={name}" for name in EVERYBODY))
-    made.do(("start", {"people": list(EVERYBODY)}))
-    made.run("t3safe", "units", "install")
-    made.run("t3safe", "adopt", OLD.version)
+    take_over(made, EVERYBODY)
     # What runs is up again after a boot; the others of the image are in no test that boots.
     made.sh("systemctl enable --quiet t3-serve@ann t3-serve@ben")
     made.sh("systemctl stop 't3-serve@*'; rm /var/lib/t3-autoupdate/adopted.json")
-    _stage(made)
+    stage(made)
     made.do(("save", {}))
     return made
-
-
-def _stage(host: Machine) -> None:
-    """Install NEW beforehand, as `t3safe check` does, and forget that it was ever looked at.
-
-    Most nights here are about what comes after npm; those that are about npm `unstage` it.
-    """
-    host.do(published(NEW, "nightly"))
-    host.sh(
-        f"cp -a /var/lib/t3-autoupdate /tmp/state; t3safe check {NEW.version};"
-        " rm -rf /var/lib/t3-autoupdate; mv /tmp/state /var/lib/t3-autoupdate;"
-        " rm -rf /var/backups/t3-state"
-    )
 
 
 @pytest.fixture

@@ -223,6 +223,35 @@ class Machine:
         raise TimeoutError(f"the host is {state or 'not up'}")
 
 
+def inhabit(host: Machine, people: tuple[str, ...]) -> None:
+    """Let these people run OLD, installed for everybody by npm, as before t3safe came."""
+    host.wait_until_up()
+    host.do(published(OLD, "nightly"), ("move_in", {"people": {name: {} for name in people}}))
+    host.run("npm", "install", "--global", f"t3@{OLD.version}")
+    host.map_users(*(f"{name}@example.org={name}" for name in people))
+    host.do(("start", {"people": list(people)}))
+
+
+def take_over(host: Machine, people: tuple[str, ...]) -> None:
+    """Take the host over as an administrator does, with these people on OLD."""
+    inhabit(host, people)
+    host.run("t3safe", "units", "install")
+    host.run("t3safe", "adopt", OLD.version)
+
+
+def stage(host: Machine) -> None:
+    """Install NEW beforehand, as `t3safe check` does, and forget that it was ever looked at.
+
+    Most nights here are about what comes after npm; those that are about npm `unstage` it.
+    """
+    host.do(published(NEW, "nightly"))
+    host.sh(
+        f"cp -a /var/lib/t3-autoupdate /tmp/state; t3safe check {NEW.version};"
+        " rm -rf /var/lib/t3-autoupdate; mv /tmp/state /var/lib/t3-autoupdate;"
+        " rm -rf /var/backups/t3-state"
+    )
+
+
 def published(release: FakeRelease, tag: str) -> tuple[str, dict[str, Any]]:
     """Give the step that publishes a release."""
     fields = {

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
@@ -182,13 +183,43 @@ def _sound(userdata: str, target: str, database: Database, *, at_rest: bool) -> 
     recover = at_rest and f"{name}-journal" in database.parts
     with opened(userdata, name, recover=recover) as source:
         back_up(source, target, name)
-    with opened(target, name, immutable=True) as copy:
-        quick_check(copy, name)
-        entries, rows = ledger(copy, name), counts(copy)
     os.chmod(f"{target}/{name}", 0o600)
-    disk.sync(target, name)
-    size, sha256 = disk.digest(target, name)
+    # SQLite reads the copy while it is made durable and digested: both wait for the disk and
+    # neither changes a byte.
+    beside = _Sealing(target, name)
+    beside.start()
+    try:
+        with opened(target, name, immutable=True) as copy:
+            quick_check(copy, name)
+            entries, rows = ledger(copy, name), counts(copy)
+    finally:
+        beside.join()
+    size, sha256 = beside.ended()
     return Copied(name, database.mode, (Sealed(name, 0o600, size, sha256),), entries, rows)
+
+
+class _Sealing(threading.Thread):
+    """Makes a file durable and digests it, in a thread of its own."""
+
+    def __init__(self, root: str, name: str) -> None:
+        super().__init__(name="sealing", daemon=True)
+        self._root, self._name = root, name
+        self._found = (0, "")
+        self._trouble: Exception | None = None
+
+    def run(self) -> None:
+        """Do it; what goes wrong is kept for `ended`."""
+        try:
+            disk.sync(self._root, self._name)
+            self._found = disk.digest(self._root, self._name)
+        except Exception as error:  # noqa: BLE001 - raised again by `ended`
+            self._trouble = error
+
+    def ended(self) -> tuple[int, str]:
+        """Give size and digest once the thread has ended; raises what went wrong in it."""
+        if self._trouble is not None:
+            raise self._trouble
+        return self._found
 
 
 def _raw(userdata: str, target: str, database: Database, problem: str) -> Copied:

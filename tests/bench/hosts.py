@@ -1,0 +1,75 @@
+"""Two containers of the host image, side by side: one as before t3safe, one that t3safe keeps."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from tests.e2e.realhost.machine import DOCKER, NEW, OLD, Machine, inhabit, published, take_over
+
+PEOPLE: Final = ("ann", "ben", "cat")
+IMAGE: Final = "t3safe-host"
+SCRIPT: Final = "/usr/local/sbin/t3-autoupdate"
+_OPTIONS: Final = (
+    *("--network", "none", "--add-host", "t3host:127.0.0.1", "--hostname", "t3host"),
+    *("--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE"),
+    *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
+    *("--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp"),
+    *("--volume", "/sys/fs/cgroup:/sys/fs/cgroup", "--env", "container=docker"),
+)
+"""Those of docker/compose.yaml."""
+
+
+@frozen
+class Hosts:
+    """The two hosts; the same people on the same build, with the same data."""
+
+    seed: Machine
+    safe: Machine
+
+    def both(self) -> tuple[Machine, Machine]:
+        """Both, the older first."""
+        return self.seed, self.safe
+
+
+@contextmanager
+def hosts(script: Path) -> Iterator[Hosts]:
+    """Start both, with `script` installed on the one; they are gone afterwards."""
+    with _container() as first, _container() as second:
+        made = Hosts(Machine(first, PEOPLE), Machine(second, PEOPLE))
+        inhabit(made.seed, PEOPLE)
+        words = [DOCKER, "cp", str(script), f"{first}:{SCRIPT}"]
+        subprocess.run(words, check=True, capture_output=True)
+        made.seed.run("chmod", "0755", SCRIPT)
+        take_over(made.safe, PEOPLE)
+        # Every serve runs from the store, none from before it was taken over.
+        made.safe.do(*(("bare_move", {"person": person}) for person in PEOPLE))
+        made.safe.run("rm", "/var/lib/t3-autoupdate/adopted.json")
+        for host in made.both():
+            host.do(("save", {}))
+        yield made
+
+
+@contextmanager
+def _container() -> Iterator[str]:
+    words = [DOCKER, "run", "--detach", "--rm", *_OPTIONS, IMAGE]
+    name = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        yield name
+    finally:
+        subprocess.run([DOCKER, "rm", "--force", name], check=False, capture_output=True)
+
+
+def back(host: Machine, tag: str = OLD.version) -> None:
+    """Go back to the host as it was saved; the registry's tag points at OLD, or at NEW."""
+    lines = "".join(f"{name}@example.org={name}\n" for name in host.people)
+    host.do(
+        ("restore", {"running": host.people, "user_map": lines}),
+        published(OLD, "nightly" if tag == OLD.version else "old"),
+        published(NEW, "nightly" if tag == NEW.version else "next"),
+    )

@@ -1,0 +1,175 @@
+"""Nights on which somebody is moved: downtime, the way back, the gate, the whole bump."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import evolve
+
+from tests.bench.figures import Bound, Figure, Pairs
+from tests.bench.hosts import SCRIPT, Hosts, back
+from tests.e2e.realhost.machine import NEW, Machine, published
+
+SIZES: Final = {"1 MB": 1_000_000, "100 MB": 100_000_000, "1 GB": 1_000_000_000}
+BROKEN: Final = evolve(
+    NEW, version="0.0.25-nightly.20260609.501", faults=("breaks-with-attachments",)
+)
+HOOK: Final = Path("/etc/t3safe/hooks/before-canary.d/no-registry")
+"""Takes the registry away once everything is installed, in the middle of the night."""
+NO_WAITS: Final = {
+    "gate__soak": 0.0,
+    "rollout__bake": 0.0,
+    "rollout__verify_stay": 0.0,
+    "backup_timeout": 120.0,
+    "gate__deadline": 60.0,
+    "gate__jobs": 4,
+}
+"""What a host waits for on purpose is no cost of ours; the script waits for none of it either."""
+
+
+def downtimes(hosts: Hosts, pairs: int) -> Iterator[Figure]:
+    """How long one person is away while moved, for three sizes of state."""
+    host = hosts.safe
+    for name, size in SIZES.items():
+        _prepare(host, {"ann": {"size_bytes": size}}, staged=True)
+        found = Pairs()
+        for _ in range(pairs if size < SIZES["1 GB"] else min(pairs, 3)):
+            back(host, NEW.version)
+            (limit,) = host.do(("bare_move", {"person": "ann", "build": NEW.version}))
+            back(host, NEW.version)
+            host.run("t3safe", "run")
+            found.add("t3safe", away(host))
+            found.add("stop + start", limit)
+        yield found.figure(f"downtime of a canary, {name}", "t3safe", Bound("stop + start", 1.15))
+
+
+def ways_back(hosts: Hosts, pairs: int) -> Iterator[Figure]:
+    """From the failure seen to signed in on the old build, with the registry there and gone."""
+    safe, seed = hosts.both()[::-1]
+    for host in (safe, seed):
+        _prepare(host, {"ann": {"attachments": 1}}, staged=False)
+        host.do(published(BROKEN, "nightly"))
+    for registry in ("there", "gone"):
+        found = Pairs()
+        for _ in range(pairs):
+            _broken_night(safe, gone=registry == "gone")
+            found.add("t3safe", until_back(safe))
+            (limit,) = safe.do(("bare_move", {"person": "ann"}))
+            found.add("one stop + start", limit)
+            if registry == "there":
+                found.add("script", _script_goes_back(seed))
+        yield found.figure(
+            f"failure seen to signed in again, registry {registry}",
+            "t3safe",
+            Bound("one stop + start", 1.5),
+        )
+
+
+def _broken_night(host: Machine, *, gone: bool) -> None:
+    back(host)
+    host.do(published(BROKEN, "nightly"))
+    if gone:
+        host.run("mkdir", "-p", str(HOOK.parent))
+        host.run("tee", str(HOOK), given="#!/bin/sh\nsystemctl stop npm-registry\n")
+        host.run("chmod", "0755", str(HOOK))
+    host.run("t3safe", "run", check=False)
+
+
+def _script_goes_back(host: Machine) -> float:
+    back(host)
+    host.do(published(BROKEN, "nightly"))
+    host.run(SCRIPT, check=False)
+    (at,) = host.do(("signed_in", {"person": "ann"}))
+    words = ("-q", "-o", "short-unix", "-t", "t3-autoupdate", "-g", "pairing broken AFTER")
+    lines = host.run("journalctl", *words).out.split("\n")
+    return float(at) - float(lines[-2].split()[0])
+
+
+def bumps(hosts: Hosts, pairs: int) -> Iterator[Figure]:
+    """A whole night for three idle people, from npm to the last sign-in."""
+    for host in hosts.both():
+        _prepare(host, {name: {} for name in ("ann", "ben", "cat")}, staged=False)
+    found = Pairs()
+    for _ in range(pairs):
+        for host, name, words in (
+            (hosts.seed, "script", [SCRIPT]),
+            (hosts.safe, "t3safe", ["t3safe", "run"]),
+        ):
+            back(host, NEW.version)
+            ((sample,),) = host.do(("timed", {"commands": [words]}))
+            assert sample["status"] == 0, f"{name} ended with {sample['status']}"
+            found.add(name, sample["wall"])
+    yield found.figure("whole bump, three idle people", "t3safe", Bound("script", 0.5))
+
+
+def gates(hosts: Hosts, pairs: int) -> Iterator[Figure]:
+    """The gate of one candidate for three people with 100 MB each."""
+    host = hosts.safe
+    people = ("ann", "ben", "cat")
+    _prepare(host, {name: {"size_bytes": SIZES["100 MB"]} for name in people}, staged=True)
+    found = Pairs()
+    for _ in range(pairs):
+        back(host, NEW.version)
+        host.run("t3safe", "check", NEW.version)
+        found.add("t3safe", rehearsed(host))
+        (limit,) = host.do(("bare_move", {"person": "ann", "build": NEW.version}))
+        (again,) = host.do(("bare_move", {"person": "ann"}))
+        found.add("two starts and stops", limit + again)
+    yield found.figure(
+        "gate of one candidate, 3 x 100 MB", "t3safe", Bound("two starts and stops", 1.3)
+    )
+
+
+def _prepare(host: Machine, holds: dict[str, Any], *, staged: bool) -> None:
+    """Have people on OLD with this data, and keep the host so."""
+    host.people = tuple(holds)
+    back(host)
+    host.sh("systemctl stop 't3-serve@*'")
+    host.do(("move_in", {"people": holds}))
+    host.do(("start", {"people": list(holds)}))
+    if host.run("test", "-e", "/opt/t3safe/default", check=False).status == 0:
+        host.configure(**NO_WAITS)
+        if staged:
+            host.do(published(NEW, "next"))
+            host.run("t3safe", "check", NEW.version)
+    host.do(("save", {}))
+
+
+# What the journal tells.
+
+
+def away(host: Machine) -> float:
+    """Seconds from the fence to the answer that the person signs in again."""
+    events = _events(host)
+    begun = next(at for at, event in events if _intends(event, "Fence"))
+    return next(at for at, event in events if at > begun and _answers(event, "Paired")) - begun
+
+
+def until_back(host: Machine) -> float:
+    """Seconds from the answer that a person does not sign in to the one that they do again."""
+    events = _events(host)
+    failed = next(at for at, event in events if _answers(event, "NotPaired"))
+    return next(at for at, event in events if at > failed and _answers(event, "Paired")) - failed
+
+
+def rehearsed(host: Machine) -> float:
+    """Seconds that the rehearsals took."""
+    events = _events(host)
+    begun = next(at for at, event in events if _intends(event, "Rehearse"))
+    return next(at for at, event in events if at > begun and _answers(event, "Rehearsed")) - begun
+
+
+def _events(host: Machine) -> list[tuple[float, dict[str, Any]]]:
+    (bodies,) = host.do(("journaled", {}))
+    return [(datetime.fromisoformat(body["at"]).timestamp(), body) for body in bodies]
+
+
+def _intends(event: dict[str, Any], effect: str) -> bool:
+    return bool(event["type"] == "Started" and event["effect"]["type"] == effect)
+
+
+def _answers(event: dict[str, Any], answer: str) -> bool:
+    return bool(event["type"] == "Finished" and event["answer"]["type"] == answer)
