@@ -6,6 +6,7 @@ from pathlib import Path
 
 from documents.manual import write_manual
 from documents.reference import reference
+from documents.shapes import shapes_page
 from fakes.statechart.page import explore_all, page
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -13,4 +14,5 @@ DOCS = Path(__file__).parents[1] / "docs"
 if __name__ == "__main__":
     (DOCS / "states.md").write_text(page(explore_all()), encoding="utf-8")
     (DOCS / "configuration.md").write_text(reference(), encoding="utf-8")
+    (DOCS / "json.md").write_text(shapes_page(), encoding="utf-8")
     write_manual(DOCS / "man")

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from documents.reference import reference
+from documents.shapes import shapes_page
 from fakes.statechart.page import explore_all, page
 from t3safe.domain.narrate import ALERT_WORDS
 from t3safe.entrypoints.cli import COMMANDS, cli
@@ -216,6 +217,11 @@ def test_every_diagram_declares_what_it_draws() -> None:
 def test_every_setting_is_told_as_the_code_has_it() -> None:
     """docs/configuration.md is what `make docs` makes."""
     assert text_of(ROOT / "docs" / "configuration.md") == reference()
+
+
+def test_every_document_is_told_as_the_code_has_it() -> None:
+    """docs/json.md is what `make docs` makes."""
+    assert text_of(ROOT / "docs" / "json.md") == shapes_page()
 
 
 def test_manual_pages_are_those_of_the_commands(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import getpass
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 from attrs import define, field
@@ -21,6 +21,7 @@ from t3safe.domain.narrate import Level, Line, frozen_line
 from t3safe.domain.policy import No
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.entrypoints import terminal
+from t3safe.entrypoints.bodies import PersonEndBody, ResultBody
 from t3safe.entrypoints.endings import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import load
@@ -138,7 +139,7 @@ def holding(wired: Live) -> str:
 
 
 def leave(
-    wired: Live, result: Result, *, as_json: bool, people: dict[str, Any] | None = None
+    wired: Live, result: Result, *, as_json: bool, people: dict[str, PersonEndBody] | None = None
 ) -> NoReturn:
     """Say how it ended and leave with the status that says the same.
 
@@ -151,8 +152,7 @@ def leave(
     if line is not None:
         wired.say(line)
     if as_json:
-        body = _result_body(result, status)
-        terminal.print_json("result", body | {"people": body["people"] | (people or {})})
+        terminal.print_json("result", _result_body(result, status, people or {}))
     sys.exit(status)
 
 
@@ -165,17 +165,18 @@ def ending(wired: Live, result: Result) -> Line | None:
     return None
 
 
-def _result_body(result: Result, status: Exit) -> dict[str, Any]:
+def _result_body(result: Result, status: Exit, people: Mapping[str, PersonEndBody]) -> ResultBody:
     moves = result.rollout.moves if result.rollout is not None else ()
+    ends: dict[str, PersonEndBody] = {
+        move.person: {"status": move.status.value, "reason": move.reason} for move in moves
+    }
     return {
         "outcome": result.outcome.value if result.outcome else str(result.stayed or ""),
         "reason": result.reason,
         "run": result.run,
         "exit": int(status),
         "warnings": list(result.warnings),
-        "people": {
-            move.person: {"status": move.status.value, "reason": move.reason} for move in moves
-        },
+        "people": ends | dict(people),
     }
 
 

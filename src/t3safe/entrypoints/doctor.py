@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import assert_never
 
-import attrs
 import click
 
 from t3safe.domain.doctor import Finding, Level, worst
@@ -29,7 +28,7 @@ def doctor(app: App, *, deep: bool, as_json: bool) -> None:
         findings = Examination(wired, deep).findings()
         wired.close()
     if as_json:
-        terminal.print_json("doctor", [attrs.asdict(found) for found in findings])
+        terminal.print_json("doctor", findings)
     else:
         for found in findings:
             click.echo(_shown(found))

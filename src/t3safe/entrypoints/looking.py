@@ -1,101 +1,189 @@
-"""Commands that show how the host stands and what was done."""
+"""`t3safe history` and `t3safe show`: what was done."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
 
 import attrs
 import click
 
+from t3safe.bootstrap.live import Live
 from t3safe.domain import events as ev
-from t3safe.domain.errors import JournalError
-from t3safe.domain.narrate import Line, tell
+from t3safe.domain.accounts import (
+    UNFINISHED,
+    Account,
+    Evidence,
+    RunTold,
+    StepTold,
+    Trace,
+    account,
+    named,
+    tell_run,
+    wanted,
+)
+from t3safe.domain.moves import InvalidEvent
+from t3safe.domain.narrate import Level, Line, tell
 from t3safe.domain.rollout import Rollout, evolve, opened
 from t3safe.entrypoints import terminal
+from t3safe.entrypoints.bodies import RunBody
 from t3safe.entrypoints.common import (
     App,
     as_json_option,
 )
 
-
-@click.command()
-@as_json_option
-@click.pass_obj
-def status(app: App, *, as_json: bool) -> None:
-    """Who runs what, and what happens next."""
-    from t3safe.overview import host_status  # noqa: PLC0415 - not on a timer's way
-
-    with app.host("run") as wired:
-        found = host_status(wired.brief())
-    if as_json:
-        terminal.print_json("status", attrs.asdict(found))
-    else:
-        terminal.print_status(found)
+_OUTCOMES = (*(outcome.value for outcome in ev.Outcome), UNFINISHED)
 
 
 @click.command()
 @click.option("-n", "count", type=click.IntRange(min=1), default=20, help="How many runs.")
+@click.option("--person", default="", help="Only runs that were to move or watch this person.")
+@click.option("--outcome", type=click.Choice(_OUTCOMES), help="Only runs that ended so.")
 @as_json_option
 @click.pass_obj
-def history(app: App, count: int, *, as_json: bool) -> None:
-    """What the last runs did."""
-    with app.host("run") as wired:
-        records = [record for _, record in zip(range(count), wired.journal.runs(), strict=False)]
+def history(app: App, count: int, person: str, outcome: str | None, *, as_json: bool) -> None:
+    """What the last runs did, the newest first."""
+    with app.host("run", aside=as_json) as wired:
+        every = (tell_run(record) for record in wired.journal.runs())
+        asked = (told for told in every if wanted(told, person, outcome or ""))
+        found = tuple(islice(asked, count))
     if as_json:
-        terminal.print_json("history", [_record_body(record) for record in records])
-        return
-    rows = (
-        (r["run"], r["kind"], r["candidate"], r["outcome"], r["reason"])
-        for r in map(_record_body, records)
+        terminal.print_json("history", found)
+    elif found:
+        terminal.print_table(_COLUMNS, map(_row, found))
+    else:
+        click.echo("no such run" if person or outcome else "no run yet")
+
+
+_COLUMNS = ("run", "kind", "candidate", "opened", "took", "outcome", "reason")
+
+
+def _row(told: RunTold) -> tuple[str, ...]:
+    return (
+        told.run,
+        told.kind.value,
+        told.candidate.text,
+        f"{told.opened:%Y-%m-%d %H:%M}",
+        terminal.took(told.seconds),
+        told.outcome,
+        told.reason,
     )
-    terminal.print_table(("run", "kind", "candidate", "outcome", "reason"), rows)
-
-
-def _record_body(record: Any) -> dict[str, str]:  # noqa: ANN401 - a RunRecord
-    ended = record.ended
-    return {
-        "run": record.plan.run,
-        "kind": record.plan.kind.value,
-        "candidate": record.plan.candidate.text,
-        "opened": record.opened.isoformat(),
-        "closed": record.closed.isoformat() if record.closed else "",
-        "outcome": ended.outcome.value if ended else "unfinished",
-        "reason": ended.reason if ended else "",
-    }
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("asked", metavar="RUN")
 @as_json_option
 @click.pass_obj
-def show(app: App, run_id: str, *, as_json: bool) -> None:
-    """Every step of one run."""
-    with app.host("run") as wired:
-        events = wired.journal.events(run_id)
-    if not events:
-        raise click.UsageError(f"the journal knows no run {run_id}; `t3safe history` lists them")
+def show(app: App, asked: str, *, as_json: bool) -> None:
+    """Every step of one run, and where its evidence lies.
+
+    RUN is a run that `t3safe history` lists, the beginning of its name, or `last`.
+    """
+    with app.host("run", aside=as_json) as wired:
+        run = _chosen(asked, wired)
+        events = wired.journal.events(run)
+        told = account(events, lambda build: _there(wired.builds.log(build)))
+    assert told is not None, "the journal lists runs that were opened"  # noqa: S101
+    told = attrs.evolve(told, steps=tuple(map(_looked_up, told.steps)))
     if as_json:
         from t3safe.adapters.journal import codec  # noqa: PLC0415 - JSON only
 
-        terminal.print_json("run", [codec.as_data(event) for event in events])
+        raw = tuple(codec.as_data(event) for event in events)
+        terminal.print_json("run", RunBody(**attrs.asdict(told, recurse=False), events=raw))
         return
-    for moment, line in _told(events):
+    _print(told, events)
+
+
+def _chosen(asked: str, wired: Live) -> str:
+    found = named(asked, (record.plan.run for record in wired.journal.runs()))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        what = f"the journal knows no run {asked}"
+        raise click.UsageError(f"{what}; `t3safe history` lists them")
+    several = ", ".join(found[:_TOLD_MAX])
+    what = f"{len(found)} runs begin with {asked} ({several})"
+    raise click.UsageError(f"{what}; name one")
+
+
+_TOLD_MAX = 5
+
+
+def _there(path: Path) -> str:
+    return str(path) if path.exists() else ""
+
+
+def _looked_up(step: StepTold) -> StepTold:
+    """See which evidence is still there; for snapshots only their person can tell."""
+    return attrs.evolve(
+        step,
+        evidence=tuple(
+            item
+            if item.kind is Trace.SNAPSHOT
+            else attrs.evolve(item, there=os.path.lexists(item.where))
+            for item in step.evidence
+        ),
+    )
+
+
+def _print(told: Account, events: tuple[ev.Event, ...]) -> None:
+    click.echo(f"{told.kind} {told.run}: {told.candidate}, {', '.join(told.people) or 'nobody'}")
+    closed = f", took {terminal.took(told.seconds)}" if told.closed is not None else ""
+    click.echo(f"opened {told.opened:%Y-%m-%d %H:%M:%S} UTC{closed}")
+    click.echo(f"{told.outcome}: {told.reason}" if told.reason else told.outcome)
+    terminal.print_table(_STEP_COLUMNS, map(_step_row, told.steps))
+    for step in told.steps:
+        for item in step.evidence:
+            click.echo(f"evidence of step {step.seq}: {_evidence(item, step.person)}")
+    for moment, line in _said(events):
         click.echo(f"{moment:%Y-%m-%d %H:%M:%S}  {line}")
 
 
-def _told(events: tuple[ev.Event, ...]) -> Iterator[tuple[Any, Line]]:
+_STEP_COLUMNS = ("step", "", "person", "started", "took", "outcome", "said")
+
+
+def _step_row(step: StepTold) -> tuple[str, ...]:
+    return (
+        str(step.seq),
+        step.step,
+        step.person,
+        f"{step.started:%H:%M:%S}",
+        terminal.took(step.seconds),
+        step.end.value,
+        " ".join(step.said.split()),
+    )
+
+
+def _evidence(item: Evidence, person: str) -> str:
+    gone = " (thrown away since)" if item.there is False else ""
+    whose = f" of {person}" if item.kind is Trace.SNAPSHOT else ""
+    return f"{item.kind}{whose} {item.where}{gone}"
+
+
+def _said(events: tuple[ev.Event, ...]) -> Iterator[tuple[datetime, Line]]:
+    """Give what was said at the time; progress is in the steps already.
+
+    Rules change with t3safe: what an older one decided may not be told by this one.
+    """
     before: Rollout | None = None
     for event in events:
-        after = (
-            opened(event.plan) if isinstance(event, ev.Opened) else evolve(_known(before), event)
-        )
+        try:
+            after = _after(before, event)
+        except InvalidEvent:
+            text = "another version of t3safe did this; from here on only the steps tell"
+            yield event.at, Line(Level.WARNING, text)
+            return
         for line in tell(before, event, after):
-            yield event.at, line
+            if line.level is not Level.PROGRESS:
+                yield event.at, line
         before = after
 
 
-def _known(rollout: Rollout | None) -> Rollout:
-    if rollout is None:
-        raise JournalError("cannot show a run that the journal never opened")
-    return rollout
+def _after(before: Rollout | None, event: ev.Event) -> Rollout:
+    if isinstance(event, ev.Opened):
+        return opened(event.plan)
+    assert before is not None, "a run's first record opens it"  # noqa: S101
+    return evolve(before, event)

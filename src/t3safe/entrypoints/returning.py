@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import attrs
 import click
@@ -19,6 +19,7 @@ from t3safe.domain.narrate import Level, Line
 from t3safe.domain.policy import No
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import terminal
+from t3safe.entrypoints.bodies import GoingBackBody, PersonEndBody, WholeBody
 from t3safe.entrypoints.common import (
     VERSION,
     App,
@@ -102,14 +103,10 @@ def _one(
             _say_undo(wired, move)
         if moves:
             _say_what_comes(wired, (shown,), moves)
-        people = {
-            person: {
-                **_stands(result, person),
-                "preview": _body(shown),
-                "undo": next((undo(move) for move in moves if move.person == person), ""),
-            }
-        }
-        leave(wired, result, as_json=as_json, people=people)
+        ended = _stands(result, person)
+        ended["preview"] = _body(shown)
+        ended["undo"] = next((undo(move) for move in moves if move.person == person), "")
+        leave(wired, result, as_json=as_json, people={person: ended})
 
 
 def _unchanged(wired: Live, shown: Preview, build: Version | None, snapshot: str) -> None:
@@ -234,14 +231,14 @@ def _say_what_comes(wired: Live, shown: Iterable[Preview], moves: Iterable[Move]
         wired.say(Line(Level.INFO, text))
 
 
-def _stands(result: Result, person: str) -> dict[str, Any]:
+def _stands(result: Result, person: str) -> PersonEndBody:
     for move in _moves(result):
         if move.person == person:
             return {"status": move.status.value, "reason": move.reason}
     return {"status": Fate.NOT_REACHED.value, "reason": result.reason}
 
 
-def _took_body(took: Took, shown: Iterable[Preview]) -> dict[str, Any]:
+def _took_body(took: Took, shown: Iterable[Preview]) -> PersonEndBody:
     person = took.fared.person
     moves = [move for move in _moves(took.result) if move.person == person]
     return {
@@ -254,13 +251,22 @@ def _took_body(took: Took, shown: Iterable[Preview]) -> dict[str, Any]:
     }
 
 
-def _body(shown: Preview) -> dict[str, Any]:
-    way = attrs.asdict(shown.way) | {"old": str(shown.way.old), "build": str(shown.way.build)}
-    rows = {row.table: row.rows for row in shown.rows}
-    return {**way, "rows": rows, "uncounted": shown.uncounted, "work": shown.work}
+def _body(shown: Preview) -> GoingBackBody:
+    way = shown.way
+    return {
+        "person": way.person,
+        "old": way.old.text,
+        "build": way.build.text,
+        "snapshot": way.snapshot,
+        "taken": way.taken.isoformat(),
+        "restore": way.restore,
+        "rows": {row.table: row.rows for row in shown.rows},
+        "uncounted": shown.uncounted,
+        "work": shown.work,
+    }
 
 
-def _whole_body(whole: Whole, shown: Iterable[Preview]) -> dict[str, Any]:
+def _whole_body(whole: Whole, shown: Iterable[Preview]) -> WholeBody:
     return {
         "leaves": str(whole.leaves or ""),
         "people": [_body(preview) for preview in shown],

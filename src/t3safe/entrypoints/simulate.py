@@ -80,7 +80,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         if page is not None:
             _write_page(page, result)
     if as_json:
-        terminal.print_json("simulation", attrs.asdict(result))
+        terminal.print_json("simulation", result)
         return
     _print(result)
     if page is not None:

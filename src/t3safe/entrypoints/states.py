@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import NoReturn
 
-import attrs
 import click
 
 from t3safe.bootstrap.live import Live, Verified
@@ -16,6 +15,7 @@ from t3safe.domain.narrate import Level, Line
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import Judged, SnapshotKind
 from t3safe.entrypoints import terminal
+from t3safe.entrypoints.bodies import JudgedBody, PruneBody, SnapshotBody, TakenBody
 from t3safe.entrypoints.common import (
     App,
     as_json_option,
@@ -45,7 +45,7 @@ def _named(wired: Live, people: tuple[str, ...]) -> tuple[str, ...]:
 
 def _tell_verified(found: list[Verified], *, as_json: bool) -> NoReturn:
     if as_json:
-        terminal.print_json("verify", [attrs.asdict(item) for item in found])
+        terminal.print_json("verify", found)
     for item in found if not as_json else ():
         click.echo(f"{item.what}: {item.problem or 'ok'}")
     sys.exit(Exit.REFUSED if any(item.problem for item in found) else Exit.OK)
@@ -71,7 +71,7 @@ def snapshot(app: App, person: str | None, *, everybody: bool, as_json: bool) ->
     sys.exit(Exit.LATER if any(item["problem"] for item in found) else Exit.OK)
 
 
-def _tried(app: App, wired: Live, person: str) -> dict[str, Any]:
+def _tried(app: App, wired: Live, person: str) -> TakenBody:
     """Copy one of everybody's state; what hinders it is told, and hinders no other."""
     try:
         if not app.stop():
@@ -83,12 +83,17 @@ def _tried(app: App, wired: Live, person: str) -> dict[str, Any]:
     return {"person": person, "problem": problem}
 
 
-def _copied(wired: Live, person: str) -> dict[str, Any]:
+def _copied(wired: Live, person: str) -> TakenBody:
     taken = take(wired, person)
     text = f"{taken.snapshot}: ledger {taken.ledger.level}, {taken.size} bytes"
     wired.say(Line(Level.INFO, f"snapshot of {person} taken: {text}", person))
-    body = {"id": taken.snapshot, "ledger": taken.ledger.level, "bytes": taken.size}
-    return {"person": person, **body, "problem": ""}
+    return {
+        "person": person,
+        "id": taken.snapshot,
+        "ledger": taken.ledger.level,
+        "bytes": taken.size,
+        "problem": "",
+    }
 
 
 def take(wired: Live, person: str) -> ev.Snapshotted:
@@ -155,7 +160,7 @@ def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json
     A person's newest snapshot, their way back, and what the last run that touched them took are
     always kept.
     """
-    found: list[dict[str, Any]] = []
+    found: list[JudgedBody] = []
     problems: dict[str, str] = {}
     opened = app.host("run", aside=as_json) if dry_run else app.acting("run", aside=as_json)
     with opened as wired:
@@ -168,7 +173,8 @@ def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json
                 continue
             found += (_judged_body(person, item, dry_run=dry_run) for item in told)
     if as_json:
-        terminal.print_json("prune", {"snapshots": found, "problems": problems})
+        body: PruneBody = {"snapshots": found, "problems": problems}
+        terminal.print_json("prune", body)
     else:
         _table(_PRUNE_COLUMNS, found)
         freed = sum(item["bytes"] for item in found if item["fate"] != "kept")
@@ -176,7 +182,7 @@ def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json
     sys.exit(Exit.LATER if problems else Exit.OK)
 
 
-def _judged_body(person: str, item: Judged, *, dry_run: bool) -> dict[str, Any]:
+def _judged_body(person: str, item: Judged, *, dry_run: bool) -> JudgedBody:
     gone = "would go" if dry_run else "pruned"
     return {
         "person": person,
@@ -189,7 +195,7 @@ def _judged_body(person: str, item: Judged, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _table(columns: tuple[str, ...], found: Iterable[dict[str, Any]]) -> None:
+def _table(columns: tuple[str, ...], found: Iterable[Mapping[str, object]]) -> None:
     rows = (tuple(str(body[key]) for key in columns) for body in found)
     terminal.print_table(columns, rows)
 
@@ -198,7 +204,7 @@ _SNAPSHOT_COLUMNS = ("person", "id", "kind", "taken", "build", "ledger", "bytes"
 _PRUNE_COLUMNS = ("person", "id", "kind", "taken", "bytes", "fate", "why")
 
 
-def _snapshot_body(info: SnapshotInfo) -> dict[str, Any]:
+def _snapshot_body(info: SnapshotInfo) -> SnapshotBody:
     return {
         "person": info.person,
         "id": info.stored.id,

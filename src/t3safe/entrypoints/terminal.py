@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date
+from enum import Enum
 from typing import Any, TextIO
 
+import attrs
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
 from t3safe.adapters.telling import Sink
 from t3safe.domain.narrate import Level, Line
-from t3safe.overview import HostStatus, PersonStatus
+from t3safe.domain.versions import Version
 
 _STYLE = {
     Level.PROGRESS: "dim",
@@ -80,88 +82,70 @@ def wide() -> Console:
 _FILE_WIDTH = 240
 
 
-def print_json(kind: str, body: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+def schema_name(kind: str) -> str:
+    """Name the shape of a document and its version; when to raise it: docs/json.md."""
+    return f"t3safe/{kind}/1"
+
+
+def print_json(kind: str, body: object) -> None:
     """Print a document: `schema` names its shape and version, `kind` follows it."""
-    document = {"schema": f"t3safe/{kind}/1", kind: body}
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    document = {"schema": schema_name(kind), kind: plain(body)}
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
     print()
 
 
-def print_status(status: HostStatus) -> None:
-    """Print how the host stands, for a person."""
-    console = wide()
-    for label, text in _host_lines(status):
-        console.print(f"{label:>12}  {text}", markup=False, highlight=False, soft_wrap=True)
-    table = Table(*_PERSON_COLUMNS, box=None, pad_edge=False, header_style="bold")
-    for person in status.people:
-        table.add_row(*_person_row(person))
-    console.print(table)
-    for problem in status.problems:
-        console.print(problem, style="yellow", markup=False, highlight=False, soft_wrap=True)
+def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Give a value as what JSON can hold; times are ISO 8601.
+
+    Raises TypeError for what it does not know: a document has no surprises.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    kind: Any = type(value)
+    if attrs.has(kind) and not isinstance(value, Version):
+        return {each.name: plain(getattr(value, each.name)) for each in attrs.fields(kind)}
+    return _scalar(value)
 
 
-def _host_lines(status: HostStatus) -> Iterator[tuple[str, str]]:
-    yield "last-good", status.last_good or "none yet"
-    yield "default", status.default or "none yet"
-    yield "newest", _newest(status)
-    yield "next run", status.next_run
-    if status.frozen:
-        yield "FROZEN", status.frozen
-    if status.pin:
-        yield "pinned", f"{status.pin} ({status.pin_note})"
-    for version, note in status.held:
-        yield "held", f"{version} ({note})"
-    for version, why in status.refused:
-        yield "refused", f"{version}: {why}"
-    if status.unfinished:
-        yield "unfinished", f"{status.unfinished}; `t3safe recover` settles it"
-    if status.last_run:
-        yield "last run", f"{status.last_run}: {status.last_outcome}: {status.last_reason}"
+def _scalar(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    match value:
+        case Enum():
+            return value.value
+        case None | bool() | int() | float() | str():
+            return value
+        case date():
+            return value.isoformat()
+        case Version():
+            return value.text
+        case _:
+            message = f"{value!r} has no place in a document"
+            raise TypeError(message)
 
 
-def _newest(status: HostStatus) -> str:
-    if not status.newest:
-        return f"not known: {status.newest_trouble}"
-    lag = f"; last-good is {status.days_behind} days behind" if status.days_behind else ""
-    return f"{status.newest}{lag}"
-
-
-_PERSON_COLUMNS = (
-    *("person", "build", "days behind", "ledger", "serve"),
-    *("state", "deferred since", "snapshots"),
-)
-
-
-def _person_row(person: PersonStatus) -> tuple[str, ...]:
-    return (
-        person.person,
-        "fenced" if person.fenced else person.build,
-        "" if person.days_behind is None else str(person.days_behind),
-        "?" if person.ledger is None else str(person.ledger),
-        _serve(person),
-        f"{person.readiness}: {person.why}" if person.why else person.readiness,
-        _day(person.deferred_since),
-        f"{person.snapshots} ({_size(person.snapshot_bytes)})",
-    )
-
-
-def _serve(person: PersonStatus) -> str:
-    if not person.running:
-        return "stopped"
-    return f"since {_day(person.started)}" if person.started is not None else "running"
-
-
-def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else ""
-
-
-def _size(count: int) -> str:
-    size = float(count)
+def size(count: int) -> str:
+    """Give bytes as a person reads them."""
+    value = float(count)
     for unit in ("B", "KiB", "MiB"):
-        if size < 1024:  # noqa: PLR2004 - binary units
-            return f"{size:.0f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
+        if value < 1024:  # noqa: PLR2004 - binary units
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+def took(seconds: float | None) -> str:
+    """Give a duration as a person reads it, empty where it is not known."""
+    if seconds is None:
+        return ""
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    hours, minutes = divmod(minutes, _MINUTE)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+_MINUTE = 60
 
 
 def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:

@@ -123,6 +123,10 @@ class BuildStore:
         """Give the path of the build's program."""
         return layout.build_folder(self.store, build) / layout.PROGRAM
 
+    def log(self, build: Version) -> Path:
+        """Where it is kept what npm printed; not there where npm was never asked."""
+        return self.logs / f"npm-{build}.log"
+
     def manifest(self, build: Version) -> BuildManifest:
         """Read what is recorded of a sealed build."""
         try:
@@ -301,7 +305,7 @@ class BuildStore:
         text = "".join(f"{call.shown.rstrip()}\n[status {call.status}]\n" for call in calls)
         try:
             durable.make_folders(self.logs)
-            durable.write_file(self.logs / f"npm-{build}.log", text.encode(), 0o640)
+            durable.write_file(self.log(build), text.encode(), 0o640)
         except OSError:
             # Where npm failed, its failure says more than that of its log on the same full disk.
             if all(call.status == 0 for call in calls):

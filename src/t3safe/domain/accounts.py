@@ -1,0 +1,257 @@
+"""What a run did, step by step, read off its events: for whoever asks afterwards.
+
+Rules:
+
+1. A step that was begun and never answered is unknown once a later process took over, and running
+   until then; neither is ever shown as done.
+2. What a step says is redacted like everything else that is said.
+3. A run is named in full, by the beginning that no other run has, or as `last`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, assert_never
+
+from attrs import asdict, evolve, frozen
+
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain.ports import RunRecord
+from t3safe.domain.redaction import redact
+from t3safe.domain.versions import Version
+
+LAST: Final = "last"
+UNFINISHED: Final = "unfinished"
+"""Stands for the outcome of a run that has none yet."""
+
+
+class StepEnd(StrEnum):
+    """How a step stands."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    RUNNING = "running"
+
+
+class Trace(StrEnum):
+    """What kind of evidence there is."""
+
+    REHEARSAL = "rehearsal"
+    """`where` is the folder of one rehearsal: its report and the end of the serve's log."""
+    NPM_LOG = "npm-log"
+    """`where` is the file with what npm printed."""
+    SNAPSHOT = "snapshot"
+    """`where` is the id of a snapshot of the step's person."""
+
+
+@frozen
+class Evidence:
+    """Where more is to be seen of a step.
+
+    Evidence is thrown away with time: `there` says whether it still is, None where nobody looked.
+    """
+
+    kind: Trace
+    where: str
+    there: bool | None = None
+
+
+@frozen
+class StepTold:
+    """One step: `seq` counts from the run's beginning, `person` is empty where it is nobody's.
+
+    `seconds` is how long it took, None where nothing answered (rule 1).  `said` is one line.
+    """
+
+    seq: int
+    step: str
+    person: str
+    started: datetime
+    seconds: float | None
+    end: StepEnd
+    said: str
+    evidence: tuple[Evidence, ...]
+
+
+@frozen
+class RunTold:
+    """One run: `outcome` is `unfinished` and `closed` None until it is over.
+
+    `seconds` is from its beginning to its end, None until it is over.  `people` are those whom it
+    was to move or to watch.
+    """
+
+    run: str
+    kind: ev.Kind
+    candidate: Version
+    people: tuple[str, ...]
+    opened: datetime
+    closed: datetime | None
+    seconds: float | None
+    outcome: str
+    reason: str
+
+
+@frozen
+class Account(RunTold):
+    """A run with all its steps; `interruptions` counts how often a later process took it over."""
+
+    interruptions: int
+    steps: tuple[StepTold, ...]
+
+
+def tell_run(record: RunRecord) -> RunTold:
+    """Tell of a run what its first and its last event do."""
+    plan, ended, closed = record.plan, record.ended, record.closed
+    return RunTold(
+        run=plan.run,
+        kind=plan.kind,
+        candidate=plan.candidate,
+        people=(*(move.person for move in plan.moves), *plan.baking),
+        opened=record.opened,
+        closed=closed,
+        seconds=_between(record.opened, closed) if closed is not None else None,
+        outcome=ended.outcome.value if ended is not None else UNFINISHED,
+        reason=redact(ended.reason) if ended is not None else "",
+    )
+
+
+def wanted(record: RunTold, person: str, outcome: str) -> bool:
+    """Whether a run is one of those asked for; an empty text asks for all."""
+    return (not person or person in record.people) and outcome in {"", record.outcome}
+
+
+def named(asked: str, runs: Iterable[str]) -> tuple[str, ...]:
+    """Give the runs that a name may mean (rule 3); `runs` are newest first."""
+    known = tuple(runs)
+    if asked == LAST:
+        return known[:1]
+    return (asked,) if asked in known else tuple(run for run in known if run.startswith(asked))
+
+
+def account(events: Iterable[ev.Event], npm_log: Callable[[Version], str]) -> Account | None:
+    """Tell a run from its events, None where nothing opened it.
+
+    `npm_log` tells where npm's words on a build are, empty where they are not kept.
+    """
+    told: RunTold | None = None
+    steps: list[StepTold] = []
+    effect: fx.Effect | None = None
+    interruptions = 0
+    for event in events:
+        match event:
+            case ev.Opened(plan=plan, at=at):
+                told = tell_run(RunRecord(plan, at, None, None))
+            case ev.Started(seq=seq, effect=effect, at=at):
+                steps.append(_begun(seq, effect, at, npm_log))
+            case ev.Finished(answer=answer, at=at) if effect is not None:
+                steps[-1] = _answered(steps[-1], effect, answer, at)
+                effect = None
+            case ev.Resumed():
+                interruptions += 1
+                if effect is not None:
+                    steps[-1] = evolve(steps[-1], end=StepEnd.UNKNOWN, said=_UNKNOWN)
+                    effect = None
+            case ev.Closed(ended=ended, at=at) if told is not None:
+                told = _closed(told, ended, at)
+            case _:
+                continue
+    if told is None:
+        return None
+    return Account(**asdict(told, recurse=False), interruptions=interruptions, steps=tuple(steps))
+
+
+_UNKNOWN: Final = "interrupted before it was answered; a later process looked how it stood"
+
+
+def _closed(told: RunTold, ended: ev.Ended, at: datetime) -> RunTold:
+    return evolve(
+        told,
+        closed=at,
+        seconds=_between(told.opened, at),
+        outcome=ended.outcome.value,
+        reason=redact(ended.reason),
+    )
+
+
+def _begun(
+    seq: int, effect: fx.Effect, at: datetime, npm_log: Callable[[Version], str]
+) -> StepTold:
+    person = getattr(effect, "person", "")
+    log = npm_log(effect.build) if isinstance(effect, fx.Stage) else ""
+    evidence = (Evidence(Trace.NPM_LOG, log),) if log else ()
+    return StepTold(seq, step_name(effect), person, at, None, StepEnd.RUNNING, "", evidence)
+
+
+def step_name(effect: fx.Effect) -> str:
+    """Name an effect as it is shown: `snapshot-at-rest`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(effect).__name__).lower()
+
+
+def _answered(step: StepTold, effect: fx.Effect, answer: ev.Answer, at: datetime) -> StepTold:
+    return evolve(
+        step,
+        seconds=_between(step.started, at),
+        end=StepEnd.FAILED if _is_failure(answer) else StepEnd.DONE,
+        said=redact(_said(effect, answer)),
+        evidence=(*step.evidence, *_evidence(answer)),
+    )
+
+
+def _is_failure(answer: ev.Answer) -> bool:
+    match answer:
+        case ev.Failed() | ev.NotPaired() | ev.BakeBroken():
+            return True
+        case ev.Rehearsed(rehearsals):
+            return not all(rehearsal.passed for rehearsal in rehearsals)
+        case _:
+            return False
+
+
+def _said(effect: fx.Effect, answer: ev.Answer) -> str:
+    match answer:
+        case ev.Failed(fault, reason) | ev.NotPaired(fault, reason):
+            return f"{reason} ({fault})"
+        case ev.BakeBroken(person, fault, reason):
+            return f"{person}: {reason} ({fault})"
+        case ev.Rehearsed(rehearsals):
+            failed = [f"{item.subject or 'empty set'}: {item.reason}" for item in rehearsals]
+            told = [text for text, item in zip(failed, rehearsals, strict=True) if not item.passed]
+            passed = f"{len(rehearsals) - len(told)} of {len(rehearsals)} passed"
+            return "; ".join((f"{rehearsals[0].build}: {passed}" if rehearsals else passed, *told))
+        case ev.Assessed(readiness, reason):
+            return f"{readiness}: {reason}" if reason else readiness.value
+        case ev.Snapshotted(_, ledger, size):
+            return f"ledger {ledger.level}, {size} bytes"
+        case ev.Quarantined(_, rows, uncounted):
+            count = sum(row.rows for row in rows)
+            return f"rows not counted: {uncounted}" if uncounted else f"{count} rows kept aside"
+        case ev.Paired(via):
+            return f"through {via}"
+        case ev.Inspected(selected, running):
+            return f"{selected or 'fenced'}, {'running' if running else 'not running'}"
+        case ev.Done():
+            return str(getattr(effect, "build", ""))
+        case never:
+            assert_never(never)
+
+
+def _evidence(answer: ev.Answer) -> Iterator[Evidence]:
+    match answer:
+        case ev.Rehearsed(rehearsals):
+            for item in rehearsals:
+                if item.evidence:
+                    yield Evidence(Trace.REHEARSAL, item.evidence)
+        case ev.Snapshotted(snapshot) | ev.Quarantined(snapshot):
+            yield Evidence(Trace.SNAPSHOT, snapshot)
+        case _:
+            return
+
+
+def _between(start: datetime, end: datetime) -> float:
+    return round((end - start).total_seconds(), 3)

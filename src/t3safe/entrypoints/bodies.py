@@ -1,0 +1,137 @@
+"""What `--json` prints where no value of the core has just that shape.
+
+A type checker holds what a command prints to these; `shapes` makes schemas and a page of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from attrs import frozen
+
+from t3safe.domain.accounts import Account
+
+
+class EndBody(TypedDict):
+    """How a run ended for one person."""
+
+    status: str
+    reason: str
+
+
+class PersonEndBody(EndBody, total=False):
+    """How a run ended for one person: `status` and `reason`.
+
+    Going back on purpose also says what it cost (`preview`), the command that undoes it
+    (`undo`), and with `--all` each one's `run` and `fate`.
+    """
+
+    preview: GoingBackBody | None
+    undo: str
+    run: str
+    fate: str
+
+
+class ResultBody(TypedDict):
+    """How a command that acts ended.
+
+    `outcome` is empty where no run was opened and nothing forbade one; `run` is empty then too.
+    `exit` is the exit status.  `people` are those whom the run was to move.
+    """
+
+    outcome: str
+    reason: str
+    run: str
+    exit: int
+    warnings: list[str]
+    people: Mapping[str, PersonEndBody]
+
+
+class SnapshotBody(TypedDict):
+    """One snapshot: `build` wrote the set, `ledger` is its highest migration, `rows` its tables'.
+
+    `build` is empty where the snapshot tells none.
+    """
+
+    person: str
+    id: str
+    kind: str
+    taken: str
+    build: str
+    ledger: int
+    bytes: int
+    rows: Mapping[str, int]
+
+
+class _AskedBody(TypedDict):
+    person: str
+    problem: str
+
+
+class TakenBody(_AskedBody, total=False):
+    """A snapshot that was taken, with its ledger's level; or `problem`, why there is none."""
+
+    id: str
+    ledger: int
+    bytes: int
+
+
+class JudgedBody(TypedDict):
+    """What retention says of a snapshot: `fate` is `kept`, `pruned` or `would go`, and `why`."""
+
+    person: str
+    id: str
+    kind: str
+    taken: str
+    bytes: int
+    fate: str
+    why: str
+
+
+class PruneBody(TypedDict):
+    """What was given up; `problems` says of a person why their snapshots could not be judged."""
+
+    snapshots: list[JudgedBody]
+    problems: Mapping[str, str]
+
+
+class GoingBackBody(TypedDict):
+    """What going back would cost: `rows` a table that leave the set, where `restore` is true.
+
+    `uncounted` says why rows could not be counted, `work` why the person seems to be at work.
+    """
+
+    person: str
+    old: str
+    build: str
+    snapshot: str
+    taken: str
+    restore: bool
+    rows: Mapping[str, int]
+    uncounted: str
+    work: str
+
+
+class WholeBody(TypedDict):
+    """What taking everybody back would cost.
+
+    `leaves` is the build that would be left, empty where there is none.  `staying` and `stuck`
+    say of the others why they stay where they are, and why there is no way back for them.
+    """
+
+    leaves: str
+    people: list[GoingBackBody]
+    staying: Mapping[str, str]
+    stuck: Mapping[str, str]
+
+
+@frozen
+class RunBody(Account):
+    """A run with its steps.
+
+    `events` are the journal's own records.  Their shape is that of this very t3safe and is not
+    promised.
+    """
+
+    events: tuple[Mapping[str, Any], ...]

@@ -1,0 +1,242 @@
+"""A run is told step by step, and what was not answered is never told as done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain.accounts import (
+    UNFINISHED,
+    Account,
+    Evidence,
+    RunTold,
+    StepEnd,
+    Trace,
+    account,
+    named,
+    step_name,
+    tell_run,
+    wanted,
+)
+from t3safe.domain.errors import Fault
+from t3safe.domain.gate import Rehearsal
+from t3safe.domain.ports import RunRecord
+from t3safe.domain.versions import Version
+from tests.unit.domain.plans import DONE, L30, NEW, PAIRED, plan, rehearsal, snapshot
+
+T0 = datetime(2026, 6, 16, 4, tzinfo=UTC)
+ENDED = ev.Ended(ev.Outcome.PROMOTED, "moved ann")
+
+
+def at(seconds: float) -> datetime:
+    """Give the moment so many seconds after the beginning."""
+    return T0 + timedelta(seconds=seconds)
+
+
+def told(*events: ev.Event, log: str = "") -> Account:
+    """Tell a run that begins with its opening."""
+    found = account((ev.Opened(plan("ann"), T0), *events), lambda build: log)
+    assert found is not None
+    return found
+
+
+def answered(effect: fx.Effect, answer: ev.Answer, log: str = "") -> Account:
+    """Tell a run with one step that took two and a half seconds."""
+    return told(ev.Started(1, effect, at(1)), ev.Finished(1, answer, at(3.5)), log=log)
+
+
+def test_a_run_that_is_over_tells_when_and_how() -> None:
+    """Beginning, end, duration, outcome and reason are those of its first and last event."""
+    found = told(ev.Closed(ENDED, at(90)))
+    assert (found.run, found.kind, found.candidate) == ("r1", ev.Kind.RUN, NEW)
+    assert (found.people, found.opened, found.closed) == (("ann",), T0, at(90))
+    assert (found.seconds, found.outcome, found.reason) == (90.0, "promoted", "moved ann")
+    record = RunRecord(plan("ann"), T0, ENDED, at(90))
+    assert RunTold(**{key: getattr(found, key) for key in RunTold.__annotations__}) == tell_run(
+        record
+    )
+
+
+def test_a_run_under_way_is_unfinished() -> None:
+    """It has neither end nor duration; whoever is watched belongs to it."""
+    record = RunRecord(plan(kind=ev.Kind.BAKE, baking=("ben",)), T0, None, None)
+    found = tell_run(record)
+    assert (found.people, found.outcome) == (("ben",), UNFINISHED)
+    assert (found.closed, found.seconds, found.reason) == (None, None, "")
+
+
+def test_a_step_without_an_answer_is_running_and_after_a_crash_unknown() -> None:
+    """Rule 1: neither is done, and no duration is made up."""
+    begun = ev.Started(1, fx.Stop("ann"), at(1))
+    (step,) = told(begun).steps
+    assert (step.end, step.seconds, step.person) == (StepEnd.RUNNING, None, "ann")
+    found = told(begun, ev.Resumed(at(60)), ev.Started(2, fx.Inspect("ann"), at(61)))
+    assert found.interruptions == 1
+    assert [step.end for step in found.steps] == [StepEnd.UNKNOWN, StepEnd.RUNNING]
+    assert found.steps[0].seconds is None
+    assert "interrupted" in found.steps[0].said
+
+
+def test_a_takeover_between_two_steps_loses_none() -> None:
+    """What was answered before stays as it was."""
+    found = told(
+        ev.Started(1, fx.Stop("ann"), at(1)),
+        ev.Finished(1, DONE, at(2)),
+        ev.StopAsked(at(3)),
+        ev.Resumed(at(60)),
+    )
+    assert [step.end for step in found.steps] == [StepEnd.DONE]
+    assert found.interruptions == 1
+
+
+def test_events_that_nothing_opened_are_no_run() -> None:
+    """An unknown run, and a damaged one, are told by nobody."""
+    assert account((), lambda build: "") is None
+    stray = (ev.Finished(1, DONE, T0), ev.Closed(ENDED, T0))
+    assert account(stray, lambda build: "") is None
+
+
+@pytest.mark.parametrize(
+    ("effect", "answer", "end", "said"),
+    [
+        (fx.Select("ann", NEW), DONE, StepEnd.DONE, NEW.text),
+        (fx.Stop("ann"), DONE, StepEnd.DONE, ""),
+        (fx.Stop("ann"), ev.Failed(Fault.HOST, "no"), StepEnd.FAILED, "no (host)"),
+        (
+            fx.Verify("ann", NEW),
+            ev.NotPaired(Fault.BUILD, "401"),
+            StepEnd.FAILED,
+            "401 (build)",
+        ),
+        (fx.Verify("ann", NEW), PAIRED, StepEnd.DONE, "through dispatch"),
+        (
+            fx.Bake(("ann",), NEW, 1.0),
+            ev.BakeBroken("ann", Fault.BUILD, "gone"),
+            StepEnd.FAILED,
+            "ann: gone (build)",
+        ),
+        (
+            fx.Assess("ann"),
+            ev.Assessed(ev.Readiness.BUSY, "a turn"),
+            StepEnd.DONE,
+            "busy: a turn",
+        ),
+        (fx.Assess("ann"), ev.Assessed(ev.Readiness.IDLE), StepEnd.DONE, "idle"),
+        (fx.SnapshotOnline("ann", "s"), snapshot("s"), StepEnd.DONE, "ledger 30, 4096 bytes"),
+        (
+            fx.Quarantine("ann", "q", NEW, "s"),
+            ev.Quarantined("q", (ev.RowsKept("a:b", 2), ev.RowsKept("a:c", 3))),
+            StepEnd.DONE,
+            "5 rows kept aside",
+        ),
+        (
+            fx.Quarantine("ann", "q", NEW, "s"),
+            ev.Quarantined("q", (), "damaged"),
+            StepEnd.DONE,
+            "rows not counted: damaged",
+        ),
+        (fx.Inspect("ann"), ev.Inspected(NEW, True, L30), StepEnd.DONE, f"{NEW}, running"),
+        (
+            fx.Inspect("ann"),
+            ev.Inspected(None, False, None),
+            StepEnd.DONE,
+            "fenced, not running",
+        ),
+        (
+            fx.Rehearse(NEW, ()),
+            ev.Rehearsed((rehearsal(""), rehearsal("ann"))),
+            StepEnd.DONE,
+            f"{NEW}: 2 of 2 passed",
+        ),
+        (
+            fx.Rehearse(NEW, ()),
+            ev.Rehearsed((rehearsal(""), rehearsal("ann", failing="it died"))),
+            StepEnd.FAILED,
+            f"{NEW}: 1 of 2 passed; ann: soak: it died",
+        ),
+        (
+            fx.Rehearse(NEW, ()),
+            ev.Rehearsed((rehearsal("", failing="it died"),)),
+            StepEnd.FAILED,
+            f"{NEW}: 0 of 1 passed; empty set: soak: it died",
+        ),
+        (fx.Rehearse(NEW, ()), ev.Rehearsed(()), StepEnd.DONE, "0 of 0 passed"),
+    ],
+)
+def test_each_answer_is_told_in_words(
+    effect: fx.Effect, answer: ev.Answer, end: StepEnd, said: str
+) -> None:
+    """A failure is a failure whatever kind of answer it is, and names why and whose fault."""
+    (step,) = answered(effect, answer).steps
+    assert (step.end, step.said, step.seconds) == (end, said, 2.5)
+
+
+def test_evidence_is_named_where_it_lies() -> None:
+    """Folders of rehearsals, snapshots, and npm's words where they are kept."""
+    seen = Rehearsal("ann", NEW, (), evidence="/evidence/ann")
+    (step,) = answered(fx.Rehearse(NEW, ()), ev.Rehearsed((seen, rehearsal("")))).steps
+    assert step.evidence == (Evidence(Trace.REHEARSAL, "/evidence/ann"),)
+    (step,) = answered(fx.SnapshotOnline("ann", "s"), snapshot("s")).steps
+    assert step.evidence == (Evidence(Trace.SNAPSHOT, "s"),)
+    (step,) = answered(fx.Quarantine("ann", "q", NEW, "s"), ev.Quarantined("q")).steps
+    assert step.evidence == (Evidence(Trace.SNAPSHOT, "q"),)
+    (step,) = answered(fx.Stage(NEW), DONE, log="/npm.log").steps
+    assert step.evidence == (Evidence(Trace.NPM_LOG, "/npm.log"),)
+    assert answered(fx.Stage(NEW), DONE).steps[0].evidence == ()
+
+
+def test_no_secret_is_told() -> None:
+    """Rule 2: "What a step says is redacted"."""
+    answer = ev.Failed(Fault.HOST, "credential: abcdef")
+    assert "abcdef" not in answered(fx.Stop("ann"), answer).steps[0].said
+    ended = ev.Ended(ev.Outcome.REFUSED, "credential: abcdef")
+    assert "abcdef" not in told(ev.Closed(ended, at(1))).reason
+    assert "abcdef" not in tell_run(RunRecord(plan("ann"), T0, ended, at(1))).reason
+
+
+def test_steps_are_named_as_words() -> None:
+    """The name of an effect with hyphens."""
+    assert step_name(fx.SnapshotAtRest("ann", "s", NEW)) == "snapshot-at-rest"
+    assert step_name(fx.Stop("ann")) == "stop"
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("last", ("20260616-ab",)),
+        ("20260616-ab", ("20260616-ab",)),
+        ("20260615", ("20260615-cd", "20260615-ce")),
+        ("20260615-cd", ("20260615-cd",)),
+        ("nope", ()),
+    ],
+)
+def test_a_run_is_named_in_full_by_its_beginning_or_as_last(
+    asked: str, found: tuple[str, ...]
+) -> None:
+    """Rule 3; several matches are all given."""
+    assert named(asked, iter(("20260616-ab", "20260615-cd", "20260615-ce"))) == found
+    assert named("last", ()) == ()
+
+
+def test_a_name_that_is_the_beginning_of_another_means_itself() -> None:
+    """A run that is named in full is found although a longer name begins with it."""
+    assert named("a", ("ab", "a")) == ("a",)
+
+
+def test_runs_are_chosen_by_person_and_outcome() -> None:
+    """Both must fit; an empty text asks for all."""
+    ran = tell_run(RunRecord(plan("ann"), T0, ENDED, at(1)))
+    assert wanted(ran, "", "")
+    assert wanted(ran, "ann", "promoted")
+    assert not wanted(ran, "ben", "promoted")
+    assert not wanted(ran, "ann", "refused")
+
+
+def test_an_old_build_is_told_by_its_text() -> None:
+    """Whatever is given to a step that names a build stands in what it said."""
+    old = Version.parse("0.0.25-nightly.20260602.440")
+    (step,) = answered(fx.Promote(old), DONE).steps
+    assert step.said == old.text
