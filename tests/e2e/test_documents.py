@@ -60,5 +60,5 @@ def test_every_document_is_what_its_schema_says(host: EmbeddedHost) -> None:
     body("status", "status")
     host.t3safe("thaw")
     assert pairs(host)
-    words = ("--policy", "t3safe", "--until", "2026-04-01")
+    words = ("--policy", "t3safe", "--until", "2026-04-20")
     body("simulation", "simulate", *words)
