@@ -1,0 +1,99 @@
+"""Whole nights with hooks that fail, and with people who go to work while a hook runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from attrs import define, field
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.world import NEW, NEWER, Defect, World, small_world
+from t3safe.domain.moves import Status
+from t3safe.domain.occasions import Moment, Occasion
+from t3safe.domain.policy import No
+from t3safe.hooking import Hooked
+from t3safe.operations import Host, Result
+from tests.scenarios.nights import night, publish, running, selected, statuses, untouched
+
+PEOPLE = ("ann", "bob", "cat")
+_FAILING = st.frozensets(st.tuples(st.sampled_from(Moment), st.sampled_from(("", *PEOPLE))))
+_DEFECTS = st.sampled_from([(), (Defect.MUTE,), (Defect.DIES,), (Defect.FADES,)])
+
+
+@define
+class Hooks:
+    """Hooks that fail at these moments for these people; `at_work` happens in each of them."""
+
+    failing: frozenset[tuple[Moment, str]] = frozenset()
+    at_work: Callable[[Occasion], None] = lambda _: None
+    called: list[tuple[Moment, str]] = field(factory=list)
+
+    def call(self, occasion: Occasion) -> str:
+        """As the port promises."""
+        key = occasion.moment, occasion.person
+        self.called.append(key)
+        self.at_work(occasion)
+        return "the hook failed" if key in self.failing else ""
+
+    def run(self, wired: Host) -> Result:
+        """Run a night with these hooks around the host's own parts."""
+        engine = wired.engine
+        hooked = Hooked(self, engine.observer, wired.permit, engine.perform)
+        around = attrs.evolve(engine, perform=hooked, observer=hooked)
+        return Host.run(attrs.evolve(wired, engine=around, permit=hooked))
+
+
+def new_world(*defects: Defect) -> World:
+    """Give a host of three people; with defects the candidate breaks pairing for bob alone."""
+    world = small_world(*PEOPLE)
+    if defects:
+        publish(world, NEWER, 33, *defects, victims="bob")
+    return world
+
+
+@given(failing=_FAILING, defects=_DEFECTS)
+def test_whatever_hooks_fail_every_promise_is_kept(
+    failing: frozenset[tuple[Moment, str]], defects: tuple[Defect, ...]
+) -> None:
+    """Whom a hook keeps is untouched; all others end as they do without hooks."""
+    calm = new_world(*defects)
+    usual = night(calm)
+    world = new_world(*defects)
+    before, hooks = running(world), Hooks(failing)
+    mark = len(world.log)
+
+    result = night(world, hooks.run)
+
+    if (Moment.BEFORE_RUN, "") in failing:
+        assert result.stayed is No.LATER
+        assert untouched(world, mark)
+        assert hooks.called == [(Moment.BEFORE_RUN, ""), (Moment.AFTER_RUN, "")]
+        return
+    kept = {who for moment, who in failing if moment is Moment.BEFORE_CANARY}
+    for who, status in statuses(result).items():
+        if who in kept and (Moment.BEFORE_CANARY, who) in hooks.called:
+            assert status is Status.DEFERRED
+            assert running(world)[who] == before[who]
+        elif not kept:
+            assert status is statuses(usual)[who]
+    if not kept:
+        assert (result.outcome, selected(world)) == (usual.outcome, selected(calm))
+
+
+@given(who=st.sampled_from(PEOPLE))
+def test_whoever_goes_to_work_while_their_hook_runs_is_not_stopped(who: str) -> None:
+    """The look comes after the hook, however long that took."""
+    world = new_world()
+
+    def begins(occasion: Occasion) -> None:
+        if (occasion.moment, occasion.person) == (Moment.BEFORE_CANARY, who):
+            world.work(who)
+
+    before = running(world)
+    result = night(world, Hooks(at_work=begins).run)
+
+    assert statuses(result)[who] is Status.DEFERRED
+    assert running(world)[who] == before[who]
+    assert {selected(world)[other] for other in PEOPLE if other != who} == {NEW}
