@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 from attrs import frozen
@@ -49,6 +50,7 @@ class Examination:
             Check.INSTALLERS: self._installers,
             Check.DISPATCH: self._dispatch,
             Check.COOKIES: self._cookies,
+            Check.PATHS: self._paths,
             Check.UNITS: self._units,
             Check.TIMERS: self._timers,
             Check.HOOKS: self._hooks,
@@ -133,17 +135,32 @@ class Examination:
             yield doctor.ok(Check.COOKIES, "sign-ins are proven without a dispatch (`verify`)")
             return
         people, _ = self.wired.host.everybody()
-        cookies = ((person, self._cookie(person)) for person in people)
-        known = self.wired.settings.dispatch_knows.cookies
-        yield from doctor.judge_cookies(tuple(pair for pair in cookies if pair[1]), known)
+        homes = ((person, self._home(person)) for person in people)
+        told = ((person, home[1].cookie) for person, home in homes if home is not None)
+        cookies = tuple(pair for pair in told if pair[1])
+        yield from doctor.judge_cookies(cookies, self.wired.settings.dispatch_knows.cookies)
 
-    def _cookie(self, person: str) -> str:
-        """The name that a person's serve publishes for its cookie; empty where it tells none."""
+    def _paths(self) -> Iterator[Finding]:
+        """Offer a credential that nobody has: a path that is not there answers 404, others not."""
+        if self.wired.settings.verify is not Verify.DISPATCH:
+            yield doctor.ok(Check.PATHS, "sign-ins are proven without a dispatch (`verify`)")
+            return
+        known = self.wired.settings.dispatch_knows.paths
+        homes = ((who, self._home(who)) for who in self.wired.host.everybody()[0])
+        taken = tuple(
+            (person, tuple(path for path in known if _takes(home[0], path)))
+            for person, home in homes
+            if home is not None
+        )
+        yield from doctor.judge_paths(taken, known)
+
+    def _home(self, person: str) -> tuple[Address, Session] | None:
+        """Where a person's serve answers and what it tells of sign-ins; None where nowhere."""
         perform = self.wired.host.perform
         build = perform.selection.selected(person).build
         pid = perform.services.status(person).main_pid
         if build is None or pid is None:
-            return ""
+            return None
         settings = self.wired.settings
         record = adopted.recall(settings.state_dir / "adopted.json")
         serve = look(settings.store, pid, build, record)
@@ -153,8 +170,8 @@ class Examination:
             except NoAnswerError:
                 continue
             if isinstance(told, Session):
-                return told.cookie
-        return ""
+                return address, told
+        return None
 
     # What systemd runs.
 
@@ -289,6 +306,17 @@ class Examination:
         owner = None if settings.shared_user else hostfacts.user_id(person)
         facts = hostfacts.folder_facts(settings.backup_dest / person, owner)
         yield doctor.judge_persons_folder(person, facts)
+
+
+def _takes(home: Address, path: str) -> bool:
+    """Whether a serve has this path.  Raises OSError where it does not answer."""
+    body = b'{"credential": ""}'
+    try:
+        answer = ask(home, path, {"Content-Type": "application/json"}, _PATIENCE, body)
+    except NoAnswerError as error:
+        message = f"the serve at {home} {error}"
+        raise OSError(message) from error
+    return answer.status != HTTPStatus.NOT_FOUND
 
 
 def _looked(check: Check, gather: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:

@@ -71,6 +71,15 @@ def test_a_cookie_that_the_dispatch_does_not_know_is_found(host: EmbeddedHost) -
     assert levels(host) == (Exit.OK, {})
 
 
+def test_a_path_that_the_dispatch_does_not_know_is_found(host: EmbeddedHost) -> None:
+    """Each serve is asked which of the known paths it has; nobody is signed in by that."""
+    host.write_config(dispatch_knows__paths=["/api/auth/other"])
+    assert levels(host) == (Exit.NEEDS_HUMAN, {"paths": "problem"})
+    assert "the serve of ann has none of the paths" in host.t3safe("doctor").out
+    host.write_config(dispatch_knows__paths=["/api/auth/other", "/api/auth/bootstrap"])
+    assert levels(host) == (Exit.OK, {})
+
+
 def test_a_serve_that_is_down_and_a_line_that_is_malformed_are_warnings(host: EmbeddedHost) -> None:
     """A warning alone is no failure."""
     text = host.user_map.read_text()

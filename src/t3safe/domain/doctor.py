@@ -37,6 +37,7 @@ class Check(StrEnum):
     INSTALLERS = "installers"
     DISPATCH = "dispatch"
     COOKIES = "cookies"
+    PATHS = "paths"
     UNITS = "units"
     TIMERS = "timers"
     HOOKS = "hooks"
@@ -181,6 +182,26 @@ def judge_cookies(
         if not any(re.fullmatch(pattern, name) for pattern in known)
     )
     return found or (ok(Check.COOKIES, f"{len(cookies)} serves use a known cookie"),)
+
+
+def judge_paths(
+    taken: tuple[tuple[str, tuple[str, ...]], ...], known: tuple[str, ...]
+) -> tuple[Finding, ...]:
+    """Every serve takes a credential at a path that the dispatch knows.
+
+    `taken` are (person, those of the `known` paths that the serve has).
+    """
+    found = tuple(
+        _problem(
+            Check.PATHS,
+            f"the serve of {person} has none of the paths that the dispatch is said to know: "
+            f"{', '.join(known)}",
+            "update the dispatch, then add the path to `dispatch_knows.paths`",
+        )
+        for person, paths in taken
+        if not paths
+    )
+    return found or (ok(Check.PATHS, f"{len(taken)} serves take sign-ins at a known path"),)
 
 
 def judge_units(

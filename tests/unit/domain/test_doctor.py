@@ -132,6 +132,12 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         "t3safe snapshot ann",
     ),
     (
+        doctor.judge_paths((("ann", ()), ("ben", ("/a",))), ("/a", "/b"))[0],
+        doctor.judge_paths((("ann", ("/b",)),), ("/a", "/b"))[0],
+        Level.PROBLEM,
+        "dispatch_knows.paths",
+    ),
+    (
         doctor.judge_programs("ann", (".local/bin/t3",)),
         doctor.judge_programs("ann", ()),
         Level.WARNING,
