@@ -24,13 +24,12 @@ from t3safe.configuration import Manager, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
 from t3safe.domain.errors import PeopleError, PortError
+from t3safe.domain.room import rooms
 from t3safe.domain.versions import Version
 from t3safe.operations import Reader
 
 _PATIENCE = 5.0
 """Seconds for one answer of the dispatch or of a serve."""
-_COPIES = 3
-"""A night may keep a copy beside the serve, one at rest and a quarantine of one person."""
 
 
 @frozen
@@ -246,18 +245,12 @@ class Examination:
     # The machine.
 
     def _disk(self) -> Iterator[Finding]:
-        settings, states = self.wired.settings, self.wired.host.perform.states
+        states = self.wired.host.perform.states
         people, _ = self.wired.host.everybody()
         kept = {person: states.snapshots(person) for person in people}
         weigh = self.wired.state_sets().weight
         sizes = [infos[-1].stored.size if infos else weigh(who) for who, infos in kept.items()]
-        largest = max(sizes, default=0)
-        for what, folder, need in (
-            ("a night's snapshots", settings.backup_dest, sum(sizes) + (_COPIES - 1) * largest),
-            ("rehearsals", settings.tmpdir, settings.gate.jobs * largest),
-            ("one more build and npm's work", settings.store, settings.npm_free_bytes),
-        ):
-            yield doctor.judge_room(what, str(folder), hostfacts.free_bytes(folder), need)
+        yield from map(doctor.judge_room, rooms(self.wired.places(), sizes))
 
     def _clock(self) -> Iterator[Finding]:
         host = self.wired.host

@@ -6,14 +6,18 @@ because whoever asks may be asking since something is broken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from attrs import frozen
 
 from t3safe.domain import events as ev
+from t3safe.domain.accounts import moves_somebody, put_there
 from t3safe.domain.errors import PortError
-from t3safe.domain.outlook import Offered, next_run
-from t3safe.domain.ports import RunRecord
+from t3safe.domain.outlook import Known, Offered, Timer, next_run
+from t3safe.domain.ports import RunRecord, SnapshotInfo
+from t3safe.domain.room import Places, Room, rooms
 from t3safe.domain.versions import Version, days_behind
 from t3safe.domain.vitals import Deferral
 from t3safe.operations import Host, Reader
@@ -25,10 +29,14 @@ class PersonStatus:
 
     `started` is since when the serve runs (UTC), None where it does not or nobody tells.
     `days_behind` is by the days in the versions, None where they or the registry do not tell.
+    `since` (UTC) is when `came_by`, a run, put them on the build; None where no run of the journal
+    did, and `came_by` then is `adopted`, or `by hand` where a run had put another build there.
     """
 
     person: str
     build: str
+    since: datetime | None
+    came_by: str
     fenced: bool
     running: bool
     started: datetime | None
@@ -47,8 +55,10 @@ class PersonStatus:
 class HostStatus:
     """The host as a whole; texts are empty where there is nothing to say.
 
-    `newest` is where the registry's tag points, empty where it was not asked (frozen, pinned) or
-    did not answer; `newest_trouble` then says why.  `days_behind` is that of last-good.
+    `newest` is where the registry's tag points.  Where the registry was not asked (frozen, pinned)
+    or did not answer, `newest_trouble` says why and `newest` is what was known last, empty if
+    nothing.  `newest_at` is when the registry said so.  `days_behind` is that of last-good.
+    `timers` are empty where there is no systemd.
     """
 
     people: tuple[PersonStatus, ...]
@@ -67,13 +77,28 @@ class HostStatus:
     last_reason: str
     last_closed: datetime | None
     newest: str
+    newest_at: datetime | None
     newest_trouble: str
     days_behind: int | None
     next_run: str
+    timers: tuple[Timer, ...]
+    rooms: tuple[Room, ...]
     problems: tuple[str, ...]
 
 
-def host_status(host: Host) -> HostStatus:
+@frozen
+class Around:
+    """What `status` asks beside the ports; each raises PortErrors alone."""
+
+    known: Callable[[], Known | None]
+    """What the registry offered last."""
+    places: Callable[[], Places]
+    timers: Callable[[], tuple[Timer, ...]]
+    weigh: Callable[[str], int]
+    """How many bytes a person's state set takes now."""
+
+
+def host_status(host: Host, around: Around) -> HostStatus:
     """Look at everything that a person would ask for first."""
     told = Reader()
     people, map_problems = told(host.everybody) or ((), ())
@@ -86,10 +111,21 @@ def host_status(host: Host) -> HostStatus:
     unfinished = told(host.engine.journal.unfinished)
     frozen = told(host.perform.switch.frozen) or ""
     offered = Offered(trouble="frozen") if frozen else _offered(host)
-    newest = offered.offer.tag if offered.offer is not None else None
+    known = _known(host, offered, around)
+    newest = known.newest if known is not None else None
     last_good = told(selection.last_good)
+    moved = told(lambda: _moved(host, people)) or {}
+    stored = {name: told(partial(host.perform.states.snapshots, name)) or () for name in people}
+    sizes = [
+        infos[-1].stored.size if infos else told(partial(around.weigh, name)) or 0
+        for name, infos in stored.items()
+    ]
+    places = told(around.places)
     return HostStatus(
-        people=tuple(person_status(host, name, deferrals.get(name), newest) for name in people),
+        people=tuple(
+            person_status(host, name, stored[name], deferrals.get(name), newest, moved.get(name))
+            for name in people
+        ),
         frozen=frozen,
         pin=str(policy_pin or (chosen and chosen.pin) or ""),
         pin_note="by configuration" if policy_pin else (chosen.pin_note if chosen else ""),
@@ -105,12 +141,46 @@ def host_status(host: Host) -> HostStatus:
         last_reason=last.ended.reason if last and last.ended else "",
         last_closed=last.closed if last else None,
         newest=str(newest or ""),
+        newest_at=known.at if known is not None else None,
         newest_trouble=offered.trouble,
         days_behind=days_behind(last_good, newest),
         next_run=told(lambda: _next_run(host, people, offered, unfinished=bool(unfinished)))
         or "cannot be told: see what could not be read",
+        timers=told(around.timers) or (),
+        rooms=rooms(places, sizes) if places is not None else (),
         problems=tuple(told.problems),
     )
+
+
+def _known(host: Host, offered: Offered, around: Around) -> Known | None:
+    """What the registry says now, else what it said last."""
+    if offered.offer is not None:
+        return Known(offered.offer.tag, host.engine.clock.now())
+    return around.known()
+
+
+@frozen
+class _Moved:
+    """Which run put a person on which build, and when."""
+
+    run: str
+    build: Version
+    at: datetime
+
+
+def _moved(host: Host, people: tuple[str, ...]) -> dict[str, _Moved]:
+    """Find the newest run that put each person on a build; no older run is read than that takes."""
+    found: dict[str, _Moved] = {}
+    for record in host.engine.journal.runs():
+        asked = {move.person for move in record.plan.moves} & (set(people) - set(found))
+        if not asked or not moves_somebody(record):
+            continue
+        events = host.engine.journal.events(record.plan.run)
+        for person in asked:
+            put = put_there(events, person)
+            if put is not None:
+                found[person] = _Moved(record.plan.run, *put)
+    return found
 
 
 def _offered(host: Host) -> Offered:
@@ -138,7 +208,12 @@ def _outcome(record: RunRecord | None) -> str:
 
 
 def person_status(
-    host: Host, person: str, deferral: Deferral | None, newest: Version | None
+    host: Host,
+    person: str,
+    snapshots: tuple[SnapshotInfo, ...],
+    deferral: Deferral | None,
+    newest: Version | None,
+    moved: _Moved | None,
 ) -> PersonStatus:
     """Look at one person; what cannot be read is named in `problem`."""
     told = Reader()
@@ -148,14 +223,16 @@ def person_status(
     unknown = ev.Assessed(ev.Readiness.BUSY, "unknown is busy")
     assessed = told(lambda: perform.assess(person)) or unknown
     ledger = told(lambda: perform.states.ledger(person))
-    snapshots = told(lambda: perform.states.snapshots(person)) or ()
+    build = selected.build if selected else None
     return PersonStatus(
         person=person,
-        build=str(selected.build) if selected and selected.build else "",
+        build=str(build or ""),
+        since=moved.at if moved is not None and moved.build == build else None,
+        came_by=_came_by(build, moved),
         fenced=bool(selected and selected.fenced),
         running=bool(status and status.running),
         started=status.started if status else None,
-        days_behind=days_behind(selected.build if selected else None, newest),
+        days_behind=days_behind(build, newest),
         readiness=assessed.readiness.value,
         why=assessed.reason,
         ledger=ledger.level if ledger is not None else None,
@@ -165,3 +242,12 @@ def person_status(
         deferred_for=str(deferral.build) if deferral else "",
         problem="; ".join(told.problems),
     )
+
+
+def _came_by(build: Version | None, moved: _Moved | None) -> str:
+    """Which run put a person on their build, or what else did; empty while fenced."""
+    if build is None:
+        return ""
+    if moved is None:
+        return "adopted"
+    return moved.run if moved.build == build else "by hand"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from attrs import frozen
 
 from t3safe.adapters._support import durable
 from t3safe.domain.errors import ServiceError
+from t3safe.domain.outlook import Timer
 
 RUN: Final = "t3-autoupdate"
 DRAIN: Final = "t3-migrate-idle"
@@ -204,6 +206,10 @@ class Units:
             tuple(name for name, of in shown.items() if of.get("Persistent") == "yes"),
         )
 
+    def timers(self) -> tuple[Timer, ...]:
+        """Tell when each timer starts its unit next; what systemd does not tell is said beside."""
+        return tuple(_timer(name) for name in ENABLED if name.endswith(".timer"))
+
     def install(self) -> tuple[str, ...]:
         """Make the users, write the files and enable the timers; lines that say what changed."""
         changed = [path for path, text in self.files() if _written(path, text)]
@@ -277,10 +283,29 @@ def _shown(unit: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
 
 
+def _timer(name: str) -> Timer:
+    key = "NextElapseUSecRealtime"
+    try:
+        told = _call(f"look at {name}", "systemctl", "show", "-p", key, "--value", name).strip()
+    except ServiceError as error:
+        return Timer(name, None, str(error))
+    try:
+        # As it is printed under the zone and the language that `_call` sets.
+        moment = datetime.strptime(told, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    except ValueError:
+        return Timer(name, None)
+    return Timer(name, moment)
+
+
 def _call(what: str, *words: str) -> str:
     try:
         ran = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+            timeout=_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _failure(what, str(error)) from error

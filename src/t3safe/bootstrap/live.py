@@ -13,11 +13,12 @@ from pathlib import Path
 from attrs import evolve, frozen
 from filelock import FileLock, Timeout
 
+from t3safe.adapters import hostfacts
 from t3safe.adapters._support import adopted
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.journal import SqliteJournal
-from t3safe.adapters.offered import RememberingRegistry
+from t3safe.adapters.offered import KeptRegistry, RememberingRegistry
 from t3safe.adapters.registry import NpmRegistry
 from t3safe.adapters.registry.client import Metadata
 from t3safe.adapters.registry.question import Patience
@@ -41,12 +42,15 @@ from t3safe.bootstrap.parts import (
     user_map,
 )
 from t3safe.bootstrap.rules import AlwaysPermitted, rules
-from t3safe.configuration import Settings
+from t3safe.configuration import Manager, Settings
+from t3safe.domain import ports
 from t3safe.domain.effects import Subject
-from t3safe.domain.errors import LockedError, NoWayBackError, PortError, SelectionError
+from t3safe.domain.errors import LockedError, NoWayBackError, PortError, SelectionError, StateError
 from t3safe.domain.gate import EMPTY
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.narrate import Line
+from t3safe.domain.outlook import Known, Timer
+from t3safe.domain.room import Place, Places
 from t3safe.domain.versions import Version
 from t3safe.engine import Engine
 from t3safe.hooking import Hooked
@@ -74,6 +78,8 @@ class Live:
     settings: Settings
     newest: Callable[[], Version | None]
     """What the registry offered last, None where nobody knows."""
+    known: Callable[[], Known | None]
+    """The same, with when it did."""
 
     def say(self, line: Line) -> None:
         """Say one line wherever the events of a run are told."""
@@ -161,11 +167,36 @@ class Live:
             raise NoWayBackError(message)
         return measured.schema
 
-    def brief(self) -> Host:
-        """Give the host with a registry that is waited for a few seconds only: to look."""
+    def brief(self, registry: ports.Registry | None = None, *, keep: float = 0.0) -> Host:
+        """Give the host with a registry that is asked once, for a few seconds only: to look.
+
+        `registry` is one of an earlier look; its answers stand for `keep` seconds.
+        """
         address = registry_address(self.settings)
-        address.timeout = _BRIEF_SECONDS
-        return evolve(self.host, registry=NpmRegistry(address, _BRIEF))
+        address.timeout, address.once = _BRIEF_SECONDS, True
+        asked = registry or KeptRegistry(NpmRegistry(address, _BRIEF), keep)
+        return evolve(self.host, registry=asked)
+
+    def places(self) -> Places:
+        """Tell where a night writes and what is free there.  Raises StateError."""
+        settings = self.settings
+        try:
+            return Places(
+                backups=_place(settings.backup_dest),
+                tmpdir=_place(settings.tmpdir),
+                store=_place(settings.store),
+                rehearsals=settings.gate.jobs,
+                build=settings.npm_free_bytes,
+            )
+        except OSError as error:
+            message = f"cannot tell how much of the disks is free: {error}"
+            raise StateError(f"{message}; df -h tells") from error
+
+    def timers(self) -> tuple[Timer, ...]:
+        """Tell when t3safe's own timers start next; none where the host has no systemd."""
+        if self.settings.services.manager is not Manager.SYSTEMD:
+            return ()
+        return self.units().timers()
 
     def state_sets(self) -> LocalStateSets:
         """Give people's state sets with what only a look at the host asks of them."""
@@ -185,6 +216,10 @@ _BRIEF_SECONDS = 5.0
 
 _BRIEF = Patience(connect=2.0, read=3.0, attempts=1, total=_BRIEF_SECONDS)
 """A person looks on; what the registry says is only a part of what they asked for."""
+
+
+def _place(folder: Path) -> Place:
+    return Place(str(folder), hostfacts.free_bytes(folder))
 
 
 def _common(chosen: Mapping[str, Version | None]) -> Version:
@@ -227,8 +262,8 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
         name_run=name_run,
     )
     selection = symlink_selection(settings)
-    lock, newest = settings.state_dir / "lock", registry.newest
-    return Live(host, journal, builds, lock, teller, selection, settings, newest)
+    lock, newest, known = settings.state_dir / "lock", registry.newest, registry.known
+    return Live(host, journal, builds, lock, teller, selection, settings, newest, known)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from t3safe.domain.gate import engine_problem
+from t3safe.domain.room import Room
 
 
 class Level(StrEnum):
@@ -290,12 +291,13 @@ def judge_serve(person: str, *, fenced: bool, running: bool) -> Finding:
     return ok(Check.SERVES, f"{person}: running")
 
 
-def judge_room(what: str, folder: str, free: int, need: int) -> Finding:
-    """A folder has room for what a night writes there; in bytes."""
-    seen = f"{folder}: {free >> 20} MiB free, {what} at today's sizes take {need >> 20} MiB"
-    if free >= need:
+def judge_room(room: Room) -> Finding:
+    """A folder has room for what a night writes there."""
+    free, need = f"{room.free >> 20} MiB free", f"{room.need >> 20} MiB"
+    seen = f"{room.folder}: {free}, {room.what} at today's sizes take {need}"
+    if room.enough:
         return ok(Check.DISK, seen)
-    return _problem(Check.DISK, seen, f"free space there: du -xsh {folder}/*")
+    return _problem(Check.DISK, seen, f"free space there: du -xsh {room.folder}/*")
 
 
 def judge_clock(now: datetime, journal: datetime | None, published: date | None) -> Finding:

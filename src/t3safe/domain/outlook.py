@@ -13,6 +13,27 @@ from datetime import datetime
 from attrs import frozen
 
 from t3safe.domain.policy import Go, Offer, Policy, Standing, Stay, choose, closed
+from t3safe.domain.versions import Version
+
+
+@frozen
+class Known:
+    """Where the tag pointed when the registry answered last, and when that was (UTC)."""
+
+    newest: Version
+    at: datetime
+
+
+@frozen
+class Timer:
+    """A timer of the service manager: when it starts its unit next (UTC).
+
+    `next` is None where it will not, or where `trouble` says why nobody can tell.
+    """
+
+    name: str
+    next: datetime | None
+    trouble: str = ""
 
 
 @frozen

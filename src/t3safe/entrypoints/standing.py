@@ -1,72 +1,166 @@
-"""`t3safe status`: how the host stands."""
+"""`t3safe status`: how the host stands, once or for as long as somebody looks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import NoReturn
 
 import click
+from rich.console import Console, Group
+from rich.live import Live as Screen
 from rich.table import Table
+from rich.text import Text
 
+from t3safe.bootstrap.live import Live, live
+from t3safe.domain.outlook import Timer
+from t3safe.domain.ports import Registry
+from t3safe.domain.room import Room
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.common import App, as_json_option
-from t3safe.overview import HostStatus, PersonStatus, host_status
+from t3safe.entrypoints.exits import Exit
+from t3safe.overview import Around, HostStatus, PersonStatus, host_status
+
+_EVERY = 5.0
+"""Seconds between two looks."""
+_SHORTEST = 0.5
+_ASKED_EVERY = 300.0
+"""Seconds for which the registry's answer stands while somebody watches."""
 
 
 @click.command()
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=_SHORTEST),
+    is_flag=False,
+    flag_value=_EVERY,
+    metavar="[SECONDS]",
+    help=f"Look again every so many seconds ({_EVERY:.0f}), until Ctrl-C.",
+)
 @as_json_option
 @click.pass_obj
-def status(app: App, *, as_json: bool) -> None:
+def status(app: App, watch: float | None, *, as_json: bool) -> None:
     """Who runs what, and what happens next."""
+    if watch is not None:
+        _watch(app, watch, as_json=as_json)
     with app.host("run", aside=as_json) as wired:
-        found = host_status(wired.brief())
+        found = host_status(wired.brief(), _around(wired))
     if as_json:
         terminal.print_json("status", found)
     else:
-        print_status(found)
+        _print(found)
 
 
-def print_status(status: HostStatus) -> None:
-    """Print how the host stands, for a person."""
+def _around(wired: Live) -> Around:
+    return Around(wired.known, wired.places, wired.timers, wired.state_sets().weight)
+
+
+def _watch(app: App, seconds: float, *, as_json: bool) -> NoReturn:
+    if as_json:
+        raise click.UsageError("`--watch` is for a person to look at; it does not go with `--json`")
+    console = Console()
+    if not console.is_terminal:
+        raise click.UsageError("`--watch` needs a terminal; without it `t3safe status` looks once")
+    wired = live(app.settings, "run", lambda _: None, app.stop)
+    registry: Registry = wired.brief(keep=_ASKED_EVERY).registry
+
+    def look() -> HostStatus:
+        try:
+            return host_status(wired.brief(registry), _around(wired))
+        finally:
+            wired.close()
+
+    try:
+        _look_on(console, seconds, look)
+    except KeyboardInterrupt:
+        sys.exit(Exit.OK)
+
+
+def _look_on(console: Console, seconds: float, look: Callable[[], HostStatus]) -> NoReturn:
+    with Screen(console=console, screen=True, auto_refresh=False) as screen:
+        while True:
+            seen = Text(f"{datetime.now().astimezone():%H:%M:%S}  Ctrl-C ends", style="dim")
+            screen.update(Group(seen, *_shown(look())), refresh=True)
+            time.sleep(seconds)
+
+
+def _print(found: HostStatus) -> None:
     console = terminal.wide()
-    for label, text in _host_lines(status):
-        console.print(f"{label:>12}  {text}", markup=False, highlight=False, soft_wrap=True)
+    for part in _shown(found):
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+def _shown(found: HostStatus) -> Iterator[Text | Table]:
+    """Give the parts of what a person sees; nothing in them is markup."""
+    for label, text in _host_lines(found):
+        yield Text(f"{label:>12}  {text}")
     table = Table(*_PERSON_COLUMNS, box=None, pad_edge=False, header_style="bold")
-    for person in status.people:
-        table.add_row(*_person_row(person))
-    console.print(table)
-    for problem in status.problems:
-        console.print(problem, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    for person in found.people:
+        table.add_row(*(Text(cell) for cell in _person_row(person)))
+    yield table
+    for person in found.people:
+        if person.problem:
+            yield Text(f"{person.person}: {person.problem}", style="yellow")
+    for problem in found.problems:
+        yield Text(problem, style="yellow")
 
 
-def _host_lines(status: HostStatus) -> Iterator[tuple[str, str]]:
-    yield "last-good", status.last_good or "none yet"
-    yield "default", status.default or "none yet"
-    yield "newest", _newest(status)
-    yield "next run", status.next_run
-    if status.frozen:
-        yield "FROZEN", status.frozen
-    if status.pin:
-        yield "pinned", f"{status.pin} ({status.pin_note})"
-    for version, note in status.held:
+def _host_lines(found: HostStatus) -> Iterator[tuple[str, str]]:
+    yield "last-good", found.last_good or "none yet"
+    yield "default", found.default or "none yet"
+    yield "newest", _newest(found)
+    yield "next run", found.next_run
+    for timer in found.timers:
+        yield "timer", _timer(timer)
+    if not found.timers:
+        yield "timer", "no timer"
+    yield from _decided(found)
+    if found.last_run:
+        closed = f" {_day(found.last_closed)}" if found.last_closed is not None else ""
+        yield "last run", f"{found.last_run}:{closed} {found.last_outcome}: {found.last_reason}"
+    for room in found.rooms:
+        yield "disk", _room(room)
+
+
+def _decided(found: HostStatus) -> Iterator[tuple[str, str]]:
+    """What keeps the next run from acting, or from some build."""
+    if found.frozen:
+        yield "FROZEN", found.frozen
+    if found.pin:
+        yield "pinned", f"{found.pin} ({found.pin_note})"
+    for version, note in found.held:
         yield "held", f"{version} ({note})"
-    for version, why in status.refused:
+    for version, why in found.refused:
         yield "refused", f"{version}: {why}"
-    if status.unfinished:
-        yield "unfinished", f"{status.unfinished}; `t3safe recover` settles it"
-    if status.last_run:
-        yield "last run", f"{status.last_run}: {status.last_outcome}: {status.last_reason}"
+    if found.unfinished:
+        yield "unfinished", f"{found.unfinished}; `t3safe recover` settles it"
 
 
-def _newest(status: HostStatus) -> str:
-    if not status.newest:
-        return f"not known: {status.newest_trouble}"
-    lag = f"; last-good is {status.days_behind} days behind" if status.days_behind else ""
-    return f"{status.newest}{lag}"
+def _newest(found: HostStatus) -> str:
+    if not found.newest:
+        return f"not known: {found.newest_trouble}"
+    lag = f"; last-good is {found.days_behind} days behind" if found.days_behind else ""
+    if not found.newest_trouble:
+        return f"{found.newest}{lag}"
+    return (
+        f"{found.newest} as of {_day(found.newest_at)}{lag}; not told now: {found.newest_trouble}"
+    )
+
+
+def _timer(timer: Timer) -> str:
+    return f"{timer.name}: {_day(timer.next) or timer.trouble or 'not set, nothing will start it'}"
+
+
+def _room(room: Room) -> str:
+    short = "" if room.enough else "NOT ENOUGH: "
+    free, need = terminal.size(room.free), terminal.size(room.need)
+    return f"{short}{room.folder}: {free} free, {room.what} at today's sizes take {need}"
 
 
 _PERSON_COLUMNS = (
-    *("person", "build", "days behind", "ledger", "serve"),
+    *("person", "build", "since", "days behind", "ledger", "serve"),
     *("state", "deferred since", "snapshots"),
 )
 
@@ -75,6 +169,7 @@ def _person_row(person: PersonStatus) -> tuple[str, ...]:
     return (
         person.person,
         "fenced" if person.fenced else person.build,
+        _day(person.since) or person.came_by,
         "" if person.days_behind is None else str(person.days_behind),
         "?" if person.ledger is None else str(person.ledger),
         _serve(person),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import configparser
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from t3safe.adapters.units import Units
 from t3safe.domain.errors import ServiceError
+from t3safe.domain.outlook import Timer
 
 SERVICES = ("t3-autoupdate", "t3-migrate-idle", "t3safe-recover")
 
@@ -194,3 +196,33 @@ def test_a_look_tells_what_is_missing_changed_disabled_and_persistent(
     (calls.parent / "refuse").touch()
     with pytest.raises(ServiceError, match="cannot look at"):
         units.look()
+
+
+@pytest.mark.parametrize(
+    ("told", "moment"),
+    [
+        ("Thu 2026-11-26 04:12:33 UTC", datetime(2026, 11, 26, 4, 12, 33, tzinfo=UTC)),
+        ("", None),
+        ("n/a", None),
+    ],
+)
+def test_timers_tell_when_they_start_next(
+    units: Units, calls: Path, told: str, moment: datetime | None
+) -> None:
+    """Asked under UTC and without a language; a timer that is not set has no time."""
+    tool = calls.parent / "bin" / "systemctl"
+    tool.write_text(f'#!/bin/sh\necho "$TZ $LC_ALL $*" >>{calls}\necho "{told}"\n')
+    assert units.timers() == (
+        Timer("t3-autoupdate.timer", moment),
+        Timer("t3-migrate-idle.timer", moment),
+    )
+    asked = "UTC C show -p NextElapseUSecRealtime --value t3-autoupdate.timer"
+    assert calls.read_text().splitlines()[0] == asked
+
+
+def test_a_systemd_that_does_not_answer_is_told_beside_the_timer(units: Units, calls: Path) -> None:
+    """The rest of a status is shown all the same."""
+    (calls.parent / "refuse").touch()
+    for timer in units.timers():
+        assert timer.next is None
+        assert f"cannot look at {timer.name}: not permitted" in timer.trouble

@@ -16,7 +16,9 @@ from t3safe.domain.accounts import (
     StepEnd,
     Trace,
     account,
+    moves_somebody,
     named,
+    put_there,
     step_name,
     tell_run,
     wanted,
@@ -233,6 +235,45 @@ def test_runs_are_chosen_by_person_and_outcome() -> None:
     assert wanted(ran, "ann", "promoted")
     assert not wanted(ran, "ben", "promoted")
     assert not wanted(ran, "ann", "refused")
+
+
+def test_the_build_that_was_put_in_place_last_is_found() -> None:
+    """Of this person, once it was done: what was begun, failed or is another's does not count."""
+    old = Version.parse("0.0.25-nightly.20260602.440")
+    events: tuple[ev.Event, ...] = (
+        ev.Opened(plan("ann", "ben"), T0),
+        ev.Started(1, fx.Select("ann", NEW), at(1)),
+        ev.Finished(1, DONE, at(2)),
+        ev.Started(2, fx.Select("ben", NEW), at(3)),
+        ev.Finished(2, ev.Failed(Fault.HOST, "no"), at(4)),
+        ev.Started(3, fx.Stop("ann"), at(5)),
+        ev.Finished(3, DONE, at(6)),
+    )
+    assert put_there(events, "ann") == (NEW, at(2))
+    assert put_there(events, "ben") is None
+    back = (ev.Started(4, fx.Select("ann", old), at(7)), ev.Finished(4, DONE, at(8)))
+    assert put_there((*events, *back), "ann") == (old, at(8))
+    assert put_there((*events, back[0]), "ann") == (NEW, at(2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "moves"),
+    [
+        (ev.Kind.RUN, ev.Outcome.PROMOTED, True),
+        (ev.Kind.RUN, ev.Outcome.ROLLED_BACK, True),
+        (ev.Kind.BACK, None, True),
+        (ev.Kind.RUN, ev.Outcome.REFUSED, False),
+        (ev.Kind.DRAIN, ev.Outcome.GATE_BROKEN, False),
+        (ev.Kind.CHECK, None, False),
+    ],
+)
+def test_a_run_that_came_to_nobody_is_not_read(
+    kind: ev.Kind, outcome: ev.Outcome | None, moves: bool
+) -> None:
+    """A check, a refusal and a broken gate put no build in place."""
+    ended = ev.Ended(outcome, "") if outcome is not None else None
+    assert moves_somebody(RunRecord(plan("ann", kind=kind), T0, ended, None)) is moves
+    assert not moves_somebody(RunRecord(plan(kind=kind), T0, ended, None))
 
 
 def test_an_old_build_is_told_by_its_text() -> None:

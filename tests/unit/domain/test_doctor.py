@@ -9,6 +9,7 @@ from attrs import evolve
 
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding, Folder, Level
+from t3safe.domain.room import Room
 
 NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
 BUILD = "0.0.28-nightly.20260615.571"
@@ -90,8 +91,8 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         "t3safe verify ann",
     ),
     (
-        doctor.judge_room("snapshots", "/b", 10 * MIB - 1, 10 * MIB),
-        doctor.judge_room("snapshots", "/b", 10 * MIB, 10 * MIB),
+        doctor.judge_room(Room("snapshots", "/b", 10 * MIB - 1, 10 * MIB)),
+        doctor.judge_room(Room("snapshots", "/b", 10 * MIB, 10 * MIB)),
         Level.PROBLEM,
         "du -xsh /b",
     ),

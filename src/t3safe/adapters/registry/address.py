@@ -87,19 +87,21 @@ class RegistryAddress:
     """Tells the registry's address; raises RegistryError alone.
 
     `memory` is the file in which the answer is kept, in a folder that only root writes.  `npm` is
-    the client's name or path.  `now` gives the time in seconds since the epoch.
+    the client's name or path.  `now` gives the time in seconds since the epoch.  `once` says that
+    an address that fails is not worth a second question: somebody looks on.
     """
 
     memory: Path
     npm: str = "npm"
     now: Callable[[], float] = time.time
     timeout: float = TIMEOUT
+    once: bool = False
     _fresh: bool = field(default=False, init=False)
 
     @property
     def fresh(self) -> bool:
-        """Whether npm itself was asked since this object was made."""
-        return self._fresh
+        """Whether npm itself was asked since this object was made, or is not to be asked again."""
+        return self._fresh or self.once
 
     def known(self) -> Address:
         """Give the remembered address where it still counts, else ask npm."""
