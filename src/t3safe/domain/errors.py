@@ -91,3 +91,7 @@ class SwitchError(PortError):
 
 class MetricsError(PortError):
     """The metrics could not be written; nothing else depends on them."""
+
+
+class NotifyError(PortError):
+    """Nobody could be notified, or what was told is lost; nothing else depends on it."""

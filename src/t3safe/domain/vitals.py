@@ -58,8 +58,8 @@ class Vitals:
     """The host at one moment (rule 1).
 
     `frozen` is why the host is frozen, empty when it is not.  `runs` are all runs, newest first.
-    `verdicts` counts what is remembered of builds by ruling.  `problems` says what could not be
-    read.
+    `verdicts` counts what is remembered of builds by ruling.  `ended` is each command with when it
+    ended last, also where it did nothing.  `problems` says what could not be read.
     """
 
     at: datetime
@@ -73,6 +73,7 @@ class Vitals:
     runs: tuple[RunRecord, ...] | None = None
     waiting: tuple[Deferral, ...] | None = None
     verdicts: tuple[tuple[str, int], ...] = ()
+    ended: tuple[tuple[str, datetime], ...] = ()
     problems: tuple[str, ...] = ()
 
     @property

@@ -1,0 +1,220 @@
+"""Which notices are due: each cause is told once, not every night.
+
+Rules:
+
+1. A cause that holds is told when it was not told before.
+2. What was told is told again only when it changed, or when it has gone and come back.
+3. What nobody could look at has neither gone nor come: it stays as it was.  A command speaks of its
+   own end alone, never of another's.
+4. What could not be sent was not told.
+5. Whoever was taken back or needs a person is told of for each run that ended so.  Other texts are
+   the same cause when they differ in figures and names of runs alone: what is measured anew each
+   night is no news.
+6. A notice is one short line without secrets and without what a terminal would obey.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Final
+
+from attrs import frozen
+
+from t3safe.domain.events import Outcome
+from t3safe.domain.redaction import redact
+from t3safe.domain.versions import Version
+from t3safe.domain.vitals import Vitals, overdue
+
+
+class Cause(StrEnum):
+    """What is worth a notice, the most urgent first."""
+
+    NEEDS_HUMAN = "needs-human"
+    ROLLED_BACK = "rolled-back"
+    FROZEN = "frozen"
+    GATE_BROKEN = "gate-broken"
+    REFUSED = "refused"
+    STALE = "stale"
+    DEFERRED = "deferred-too-long"
+
+    @property
+    def label(self) -> str:
+        """The cause as a person reads it."""
+        return self.value.replace("-", " ")
+
+
+URGENT: Final = frozenset({Cause.NEEDS_HUMAN, Cause.ROLLED_BACK, Cause.FROZEN, Cause.GATE_BROKEN})
+"""Causes for which a person should look at once."""
+
+
+@frozen(order=True)
+class Key:
+    """What is remembered of a notice that was told."""
+
+    cause: Cause
+    about: str
+    mark: str
+
+
+@frozen
+class Notice:
+    """One thing to tell; `about` is whom or what it concerns, `mark` what makes it the same."""
+
+    cause: Cause
+    text: str
+    about: str = ""
+    mark: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What is remembered of it once it was told."""
+        return Key(self.cause, self.about, self.mark)
+
+
+@frozen
+class Broken:
+    """How a command ended of which no run tells: which command, and why in one line."""
+
+    command: str
+    why: str
+
+
+@frozen
+class Found:
+    """The notices whose cause holds now, and the causes at which nobody could look (rule 3).
+
+    `command` is the one that looks; empty where nothing is run.
+    """
+
+    notices: tuple[Notice, ...]
+    unseen: frozenset[Cause] = frozenset()
+    command: str = ""
+
+
+def found(vitals: Vitals, command: str = "", broken: Broken | None = None) -> Found:
+    """Tell which causes hold, the most urgent first."""
+    return Found(tuple(_notices(vitals, broken)), frozenset(_unseen(vitals)), command)
+
+
+def wanted(now: Found, causes: Iterable[Cause]) -> Found:
+    """Leave out the causes of which nobody wants to be told."""
+    wished = frozenset(causes)
+    notices = tuple(notice for notice in now.notices if notice.cause in wished)
+    return Found(notices, now.unseen, now.command)
+
+
+def due(told: frozenset[Key], now: Found) -> tuple[Notice, ...]:
+    """Choose what is to be told (rules 1 and 2)."""
+    return tuple(notice for notice in now.notices if notice.key not in told)
+
+
+def remembered(told: frozenset[Key], now: Found, *, sent: bool) -> frozenset[Key]:
+    """Give what counts as told from here on; `sent` says whether what was due went out (rule 4)."""
+    holding = frozenset(notice.key for notice in now.notices)
+    kept = frozenset(key for key in told if key in holding or _unlooked(key, now))
+    return kept | holding if sent else kept
+
+
+def forgiven(told: frozenset[Key], build: Version) -> frozenset[Key]:
+    """Forget that a build was refused: once a person allows it, a new refusal is news."""
+    return frozenset(
+        key for key in told if key.cause is not Cause.REFUSED or key.about != build.text
+    )
+
+
+def heading(host: str, notices: Iterable[Notice]) -> str:
+    """Name the host and the causes, the most urgent first, in one line."""
+    causes = dict.fromkeys(notice.cause.label for notice in notices)
+    return f"t3safe on {host}: {', '.join(causes)}"
+
+
+def body(notices: Iterable[Notice]) -> str:
+    """Give the notices, a line each."""
+    return "\n".join(f"{notice.cause.label}: {notice.text}" for notice in notices)
+
+
+_FIGURES: Final = re.compile(r"\d{8}T\d{6}Z(?:-\w{1,4})?|\d+(?:[.:]\d+)*")
+_LONGEST: Final = 400
+
+
+def essence(text: str) -> str:
+    """Give what stays of a text when its figures and names of runs change (rule 5)."""
+    return " ".join(_FIGURES.sub("#", text).split())
+
+
+def plain(text: str) -> str:
+    """Give a text as one short line that holds no secret and nothing unprintable (rule 6)."""
+    line = " ".join(redact(text).split())
+    shown = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
+
+
+_BY_RUN: Final = {
+    Cause.NEEDS_HUMAN: (Outcome.NEEDS_HUMAN, "`t3safe show {run}`; the runbook: NEEDS A HUMAN"),
+    Cause.ROLLED_BACK: (Outcome.ROLLED_BACK, "`t3safe show {run}` tells each step"),
+    Cause.GATE_BROKEN: (Outcome.GATE_BROKEN, "nothing is held against {build}; `t3safe doctor`"),
+    Cause.REFUSED: (Outcome.REFUSED, "`t3safe show {run}`; `t3safe allow {build}` forgives"),
+}
+
+
+_EACH: Final = frozenset({Cause.NEEDS_HUMAN, Cause.ROLLED_BACK})
+"""Causes that are news with each run that ends so."""
+
+
+def _notices(vitals: Vitals, broken: Broken | None) -> Iterator[Notice]:
+    if broken is not None:
+        text = f"`t3safe {broken.command}`: {plain(broken.why)}; `t3safe status`"
+        yield Notice(Cause.NEEDS_HUMAN, text, _own(broken.command), essence(plain(broken.why)))
+    yield from _of_run(vitals, Cause.NEEDS_HUMAN)
+    yield from _of_run(vitals, Cause.ROLLED_BACK)
+    if vitals.frozen:
+        reason = plain(vitals.frozen)
+        yield Notice(Cause.FROZEN, f"{reason}; look, then `t3safe thaw`", mark=reason)
+    yield from _of_run(vitals, Cause.GATE_BROKEN)
+    yield from _of_run(vitals, Cause.REFUSED)
+    behind = vitals.behind
+    if behind is not None and behind > vitals.stale_after.days:
+        text = f"{vitals.last_good} is {behind} days behind {vitals.newest}; `t3safe status`"
+        yield Notice(Cause.STALE, text, mark=str(vitals.last_good))
+    for item in overdue(vitals.waiting or (), vitals.at, vitals.deferred_max):
+        text = f"{item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
+        mark = f"{item.since:%Y-%m-%dT%H:%M:%SZ}"
+        yield Notice(Cause.DEFERRED, f"{text}: {plain(item.reason)}", item.person, mark)
+
+
+def _of_run(vitals: Vitals, cause: Cause) -> Iterator[Notice]:
+    """Tell of the newest run that speaks of such an end; a refused build is a cause of its own."""
+    outcome, how = _BY_RUN[cause]
+    record = vitals.speaking(outcome)
+    if record is None or record.ended is None:
+        return
+    plan, reason = record.plan, plain(record.ended.reason)
+    about = plan.candidate.text if cause is Cause.REFUSED else ""
+    hint = how.format(run=plan.run, build=plan.candidate)
+    mark = plan.run if cause in _EACH else essence(reason)
+    yield Notice(cause, f"{reason}; {hint}", about, mark)
+
+
+def _unseen(vitals: Vitals) -> Iterator[Cause]:
+    if vitals.frozen is None:
+        yield Cause.FROZEN
+    if vitals.behind is None:
+        yield Cause.STALE
+    if vitals.waiting is None:
+        yield Cause.DEFERRED
+    if vitals.runs is None:
+        yield from _BY_RUN
+
+
+def _unlooked(key: Key, now: Found) -> bool:
+    """Whether nobody could look at this cause (rule 3)."""
+    if key.cause is Cause.NEEDS_HUMAN and key.about:
+        return key.about != _own(now.command)
+    return key.cause in now.unseen
+
+
+def _own(command: str) -> str:
+    """Whom a command's own end is about; no person has such a name."""
+    return f"t3safe {command}"
