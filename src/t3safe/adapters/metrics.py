@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from t3safe import __version__
 from t3safe.domain.errors import MetricsError
 from t3safe.domain.events import Outcome
+from t3safe.domain.versions import Version
 from t3safe.domain.vitals import Vitals, last_closed
 
 _SHARED: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -95,10 +96,29 @@ def _samples(vitals: Vitals) -> Iterator[_Sample]:
     yield _Sample("t3safe_stale_limit_days", text, vitals.stale_after.days)
     text = "Seconds from which a person is deferred too long"
     yield _Sample("t3safe_deferred_limit_seconds", text, vitals.deferred_max.total_seconds())
+    for role, build in _ROLES.items():
+        yield from _of_role(role, build(vitals))
+    for command, at in vitals.ended:
+        text = "When a command ended last, also where it did nothing"
+        here = (("command", command),)
+        yield _Sample("t3safe_last_ended_timestamp_seconds", text, _at(at), here)
     for ruling, count in vitals.verdicts:
         yield _Sample("t3safe_verdicts", "Builds remembered", count, (("ruling", ruling),))
     yield from _of_runs(vitals)
     yield from _of_people(vitals)
+
+
+_ROLES: Final[dict[str, Callable[[Vitals], Version | None]]] = {
+    "default": lambda vitals: vitals.default,
+    "last-good": lambda vitals: vitals.last_good,
+    "newest": lambda vitals: vitals.newest,
+}
+
+
+def _of_role(role: str, build: Version | None) -> Iterator[_Sample]:
+    if build is not None:
+        text = "The build of everybody else, the one promoted last, the newest on offer"
+        yield _Sample("t3safe_build_info", text, 1, (("role", role), ("build", str(build))))
 
 
 def _of_runs(vitals: Vitals) -> Iterator[_Sample]:

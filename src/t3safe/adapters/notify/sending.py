@@ -1,0 +1,124 @@
+"""Send messages within a time limit, in a child process.
+
+Rules:
+
+1. URLs reach the child through its standard input: no argument, no environment, no file holds them.
+2. What Apprise says is thrown away, as it might hold a URL: the child says one plain line an end.
+3. After the limit the child is killed; whoever has not answered by then was not reached.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import Final
+
+from attrs import field, frozen
+
+from t3safe.adapters.notify.ends import End
+from t3safe.domain.errors import NotifyError
+
+INSTALL: Final = "pip install 't3safe[notify]'"
+_WORKER: Final = (sys.executable, "-P", "-m", "t3safe.adapters.notify.worker")
+_END_SECONDS: Final = 5.0
+
+
+@frozen
+class Letter:
+    """What one end is to be told; an empty body only has its URL looked at."""
+
+    end: End
+    title: str = ""
+    body: str = field(default="", repr=False)
+    urgent: bool = False
+
+
+@frozen
+class Sent:
+    """What became of the letter to one end; `trouble` is empty where it went out."""
+
+    end: str
+    trouble: str = ""
+
+
+def installed() -> bool:
+    """Whether the extra that sends is installed."""
+    return find_spec("apprise") is not None
+
+
+def send(letters: Iterable[Letter], timeout: float) -> tuple[Sent, ...]:
+    """Send every letter at once, within `timeout` seconds; one outcome a letter.
+
+    Raises NotifyError where nothing can be sent at all.
+    """
+    posted = tuple(letters)
+    if not posted:
+        return ()
+    if not installed():
+        message = f"notifications need Apprise, which is not installed: {INSTALL}"
+        raise NotifyError(message)
+    heard = dict(_answers(_talk(_question(posted), timeout)))
+    silent = f"no answer within {timeout:g} s"
+    return tuple(
+        Sent(letter.end.name, heard.get(number, silent)) for number, letter in enumerate(posted)
+    )
+
+
+def _question(letters: tuple[Letter, ...]) -> bytes:
+    jobs = [
+        {
+            "url": letter.end.url,
+            "title": letter.title,
+            "body": letter.body,
+            "urgent": letter.urgent,
+        }
+        for letter in letters
+    ]
+    return json.dumps(jobs).encode()
+
+
+def _talk(question: bytes, timeout: float) -> bytes:
+    try:
+        process = subprocess.Popen(
+            _WORKER,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        message = f"notifications cannot be sent: {sys.executable} {error.strerror}"
+        raise NotifyError(message) from error
+    with process:
+        try:
+            return process.communicate(question, timeout=timeout)[0]
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            with suppress(subprocess.TimeoutExpired):
+                return process.communicate(timeout=_END_SECONDS)[0]
+            return b""
+        finally:
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the child and whatever it started."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _answers(said: bytes) -> Iterator[tuple[int, str]]:
+    """Read one answer a line; a line that was cut off is none."""
+    for line in said.splitlines():
+        with suppress(ValueError, TypeError):
+            number, trouble = json.loads(line)
+            if isinstance(number, int) and isinstance(trouble, str):
+                yield number, trouble
