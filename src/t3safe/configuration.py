@@ -14,6 +14,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from t3safe.domain.gate import DispatchKnowledge, OnPersonFailure
+from t3safe.domain.notices import Cause
 from t3safe.domain.policy import Track
 
 
@@ -192,6 +193,28 @@ class HookSettings:
 
 
 @frozen
+class NotifySettings:
+    """Whom to notify, and of what; needs `t3safe[notify]`.
+
+    What was told is not told again until it changed, or went and came back.
+    """
+
+    urls: tuple[str, ...] = field(default=(), repr=False)
+    """Whom to tell: URLs as Apprise takes them. They are secrets: keep the file to yourself."""
+    urls_file: Path | None = None
+    """The same from a file, one a line, that only who runs t3safe may read (0600)."""
+    on: tuple[Cause, ...] = tuple(Cause)
+    """Of what."""
+    timeout: float = 20.0
+    """Seconds for all of them together, at the end of a run."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody is to be told."""
+        return bool(self.urls) or self.urls_file is not None
+
+
+@frozen
 class Settings:
     """Everything that can be set.  Paths are absolute."""
 
@@ -254,3 +277,4 @@ class Settings:
     dispatch_knows: DispatchSettings = field(factory=DispatchSettings)
     services: ServiceSettings = field(factory=ServiceSettings)
     hooks: HookSettings = field(factory=HookSettings)
+    notify: NotifySettings = field(factory=NotifySettings)

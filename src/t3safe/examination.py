@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from t3safe.adapters import hostfacts
+from t3safe.adapters import hostfacts, notify
 from t3safe.adapters._support import adopted
 from t3safe.adapters.dispatch.asking import Address, NoAnswerError, Session, ask, session
 from t3safe.adapters.dispatch.serving import look
@@ -23,7 +23,7 @@ from t3safe.bootstrap.parts import own_hooks
 from t3safe.configuration import Manager, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
-from t3safe.domain.errors import PeopleError, PortError
+from t3safe.domain.errors import NotifyError, PeopleError, PortError
 from t3safe.domain.room import rooms
 from t3safe.domain.versions import Version
 from t3safe.operations import Reader
@@ -38,6 +38,8 @@ class Examination:
 
     wired: Live
     deep: bool = False
+    config: Path | None = None
+    """Where the configuration was read, None where there is no file."""
 
     def findings(self) -> tuple[Finding, ...]:
         """Look at every precondition, in the order of `Check`."""
@@ -63,6 +65,7 @@ class Examination:
             Check.UNFINISHED: self._unfinished,
             Check.SNAPSHOTS: self._snapshots,
             Check.FOLDERS: self._folders,
+            Check.NOTIFICATIONS: self._notifications,
         }
         # Folders first: what later looks remember there must not hide that one was missing.
         seen = {check: _looked(check, looks[check]) for check in reversed(Check)}
@@ -299,6 +302,26 @@ class Examination:
         owner = None if settings.shared_user else hostfacts.user_id(person)
         facts = hostfacts.folder_facts(settings.backup_dest / person, owner)
         yield doctor.judge_persons_folder(person, facts)
+
+    # Being told.
+
+    def _notifications(self) -> Iterator[Finding]:
+        settings = self.wired.settings.notify
+        try:
+            those = notify.ends(settings.urls, settings.urls_file)
+        except NotifyError as error:
+            yield doctor.judge_no_ends(str(error))
+            return
+        installed = notify.installed()
+        letters = (notify.Letter(end) for end in those)
+        seen = notify.send(letters, settings.timeout) if installed else ()
+        told = {item.end: item.trouble for item in seen}
+        exposed = self.config if settings.urls and self.config is not None else None
+        yield from doctor.judge_notifications(
+            tuple((end.name, told.get(end.name, "")) for end in those),
+            installed=installed,
+            exposed=str(exposed) if exposed and notify.readable_by_others(exposed) else "",
+        )
 
 
 def _takes(home: Address, path: str) -> bool:

@@ -6,6 +6,7 @@ What cannot be read is left unknown and named: whoever looks may look since some
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from t3safe.domain.versions import Version
 from t3safe.domain.vitals import Deferral, PersonVitals, Vitals
@@ -13,9 +14,15 @@ from t3safe.operations import Host, Reader
 
 
 def measure(
-    host: Host, newest: Version | None, verdicts: Callable[[], tuple[tuple[str, int], ...]]
+    host: Host,
+    newest: Version | None,
+    verdicts: Callable[[], tuple[tuple[str, int], ...]],
+    ended: tuple[tuple[str, datetime], ...] = (),
 ) -> Vitals:
-    """Measure the host; `newest` is what the registry offered last, None where nobody asked."""
+    """Measure the host; `newest` is what the registry offered last, None where nobody asked.
+
+    `ended` is each command with when it ended last.
+    """
     ask = Reader()
     selection = host.perform.selection
     people, problems = ask(host.everybody) or ((), ())
@@ -32,6 +39,7 @@ def measure(
         runs=ask(lambda: tuple(host.engine.journal.runs())),
         waiting=ask(lambda: _waiting(host, people)),
         verdicts=ask(verdicts) or (),
+        ended=ended,
         problems=tuple(ask.problems),
     )
 

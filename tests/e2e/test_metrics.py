@@ -54,9 +54,13 @@ def test_a_night_leaves_its_figures(host: EmbeddedHost) -> None:
     assert found["t3safe_days_behind", ()] == 0
     assert found["t3safe_frozen", ()] == 0
     assert found["t3safe_person_snapshot_bytes", (("person", "ann"),)] > 0
+    night = found["t3safe_last_ended_timestamp_seconds", (("command", "run"),)]
     host.t3safe("freeze", "looking")
     assert host.t3safe("drain").status == Exit.FROZEN
     assert samples(file.read_text())["t3safe_frozen", ()] == 1
+    later = samples(file.read_text())
+    assert later["t3safe_last_ended_timestamp_seconds", (("command", "run"),)] == night
+    assert later["t3safe_last_ended_timestamp_seconds", (("command", "drain"),)] > night
     said = host.t3safe("metrics")
     assert said.status == Exit.OK
     assert set(samples(said.out)) == set(samples(file.read_text()))

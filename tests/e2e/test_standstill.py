@@ -176,10 +176,25 @@ def test_where_a_clock_or_another_end_is_asked_nothing_is_kept(host: EmbeddedHos
     for key, value in (
         ("policy__age_min_days", 1.0),
         ("metrics_file", str(host.root / "metrics.prom")),
+        ("notify__urls_file", str(host.root / "urls")),
     ):
+        before = dict(host.config)
         host.write_config(**{key: value})
         host.t3safe("run", T3_STATE_DIR=str(host.root / "state"), program=HURRIED)
         assert not kept(host).exists(), key
+        host.config = before
+
+
+def test_an_answer_given_again_counts_as_an_end_of_its_command(host: EmbeddedHost) -> None:
+    """Silence of a timer is told from when its command ended last; another command's stays."""
+    standing_still(host)
+    marks = {name: host.root / "state" / f"ended-{name}" for name in ("run", "drain")}
+    for mark in marks.values():
+        mark.touch()
+        os.utime(mark, (1.0, 1.0))
+    assert tick(host) == Said(0, f"{AGAIN}\n", "")
+    assert marks["run"].stat().st_mtime > 1.0
+    assert marks["drain"].stat().st_mtime == 1.0
 
 
 def test_a_kept_answer_that_is_damaged_is_drawn_anew(host: EmbeddedHost) -> None:

@@ -17,6 +17,7 @@ from t3safe.adapters import hostfacts
 from t3safe.adapters._support import adopted
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.choices import ChoicesFile
+from t3safe.adapters.ended import EndedMarks
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.offered import KeptRegistry, RememberingRegistry
 from t3safe.adapters.registry import NpmRegistry
@@ -80,6 +81,8 @@ class Live:
     """What the registry offered last, None where nobody knows."""
     known: Callable[[], Known | None]
     """The same, with when it did."""
+    ended: EndedMarks
+    """When each command ended last."""
 
     def say(self, line: Line) -> None:
         """Say one line wherever the events of a run are told."""
@@ -263,7 +266,8 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
     )
     selection = symlink_selection(settings)
     lock, newest, known = settings.state_dir / "lock", registry.newest, registry.known
-    return Live(host, journal, builds, lock, teller, selection, settings, newest, known)
+    ended = EndedMarks(settings.state_dir)
+    return Live(host, journal, builds, lock, teller, selection, settings, newest, known, ended)
 
 
 @contextmanager

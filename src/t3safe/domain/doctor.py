@@ -52,6 +52,7 @@ class Check(StrEnum):
     UNFINISHED = "unfinished"
     SNAPSHOTS = "snapshots"
     FOLDERS = "folders"
+    NOTIFICATIONS = "notifications"
 
 
 @frozen
@@ -386,3 +387,31 @@ def judge_folder(folder: Folder) -> Finding:
         seen = f"others may write into {folder.path} (mode {folder.mode:04o})"
         return _problem(Check.FOLDERS, seen, f"chmod go-w {folder.path}")
     return ok(Check.FOLDERS, f"{folder.path}: mode {folder.mode:04o}")
+
+
+def judge_notifications(
+    ends: tuple[tuple[str, str], ...], *, installed: bool, exposed: str = ""
+) -> tuple[Finding, ...]:
+    """What sends is installed, and every end can be told.
+
+    `ends` are (name, why it cannot be told), `exposed` is a file with URLs that others may read.
+    """
+    if not ends:
+        return (ok(Check.NOTIFICATIONS, "nobody is to be notified"),)
+    if not installed:
+        mend = "pip install 't3safe[notify]', into the environment that runs t3safe"
+        return (_problem(Check.NOTIFICATIONS, "Apprise is not installed: nobody is told", mend),)
+    mend = "mend that end in `notify.urls` or `notify.urls_file`; then `t3safe notify test`"
+    found = [_problem(Check.NOTIFICATIONS, f"{end}: {why}", mend) for end, why in ends if why]
+    if exposed:
+        seen = f"others may read {exposed}, which holds `notify.urls`: they are secrets"
+        mend = f"chmod 600 {exposed}; or keep them in a file of their own, `notify.urls_file`"
+        found.append(_warning(Check.NOTIFICATIONS, seen, mend))
+    names = ", ".join(end for end, _ in ends)
+    return tuple(found) or (ok(Check.NOTIFICATIONS, f"told are {names}"),)
+
+
+def judge_no_ends(why: str) -> Finding:
+    """Conclude that the file of URLs cannot be used."""
+    mend = "as the line says; then `t3safe notify test`"
+    return _problem(Check.NOTIFICATIONS, why, mend)

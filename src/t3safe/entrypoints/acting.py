@@ -20,9 +20,9 @@ from t3safe.entrypoints.common import (
     wait_option,
     yes_option,
 )
-from t3safe.entrypoints.gauging import gauged
 from t3safe.entrypoints.keeping import keep, sources
 from t3safe.entrypoints.mending import moving, settling
+from t3safe.entrypoints.reporting import reported
 from t3safe.operations import Result
 
 
@@ -35,9 +35,9 @@ def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
     """Move everybody who is idle to the newest build that passes the gate."""
     if dry_run or app.settings.dry_run:
         _dry_run(app, wait, as_json=as_json)
-    with app.acting("run", wait, aside=as_json) as wired, gauged(wired):
+    with app.acting("run", wait, aside=as_json) as wired, reported(wired, "run") as report:
         before = sources(app)
-        result = moving(wired, wired.host.run)
+        result = report.result = moving(wired, wired.host.run)
         keep(app, wired, result, before)
         leave(wired, result, as_json=as_json)
 
@@ -65,9 +65,9 @@ def _dry_run(app: App, wait: float, *, as_json: bool) -> NoReturn:
 @click.pass_obj
 def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
     """Move people who were deferred and are idle now."""
-    with app.acting("drain", wait, aside=as_json) as wired, gauged(wired):
+    with app.acting("drain", wait, aside=as_json) as wired, reported(wired, "drain") as report:
         before = sources(app)
-        result = moving(wired, wired.host.drain)
+        result = report.result = moving(wired, wired.host.drain)
         keep(app, wired, result, before)
         leave(wired, result, as_json=as_json)
 
@@ -79,8 +79,8 @@ def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
 @click.pass_obj
 def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
     """Settle whoever an interrupted run left in transition."""
-    with app.acting("run", wait, aside=as_json) as wired, gauged(wired):
-        result = settling(wired, lambda: wired.host.recover(boot=boot))
+    with app.acting("run", wait, aside=as_json) as wired, reported(wired, "recover") as report:
+        result = report.result = settling(wired, lambda: wired.host.recover(boot=boot))
         nothing = Result(None, "nothing is unfinished", stayed=No.NOTHING)
         leave(wired, result or nothing, as_json=as_json)
 

@@ -126,6 +126,30 @@ class WholeBody(TypedDict):
     stuck: Mapping[str, str]
 
 
+class NoticeBody(TypedDict):
+    """One thing that is worth a notice: `about` is whom or what it concerns, empty for the host."""
+
+    cause: str
+    about: str
+    text: str
+
+
+class NotifyBody(TypedDict):
+    """How one end stands: what it would be told, and what of that which holds it was told."""
+
+    end: str
+    due: list[NoticeBody]
+    told: list[NoticeBody]
+
+
+class TriedBody(TypedDict):
+    """Whether a test message went out to an end; `why` not, empty where it did."""
+
+    end: str
+    sent: bool
+    why: str
+
+
 @frozen
 class RunBody(Account):
     """A run with its steps.

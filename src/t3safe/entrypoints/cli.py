@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "show": "looking",
     "schema": "schema",
     "metrics": "gauging",
+    "notify": "notifying",
     "freeze": "deciding",
     "thaw": "deciding",
     "pin": "deciding",

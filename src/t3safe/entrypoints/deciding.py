@@ -73,6 +73,10 @@ def allow(app: App, build: Version) -> None:
     with app.acting("run") as wired:
         held = wired.host.choices.release(build)
         refused = wired.host.perform.verdicts.allow(build)
+        if app.settings.notify.wanted:
+            from t3safe.entrypoints.notifying import forgive  # noqa: PLC0415 - only where asked for
+
+            forgive(wired, build)
     click.echo(
         f"{build} may be tried again" if held or refused else f"nothing held against {build}"
     )

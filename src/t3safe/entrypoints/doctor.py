@@ -11,6 +11,7 @@ from t3safe.domain.doctor import Finding, Level, worst
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.common import App, as_json_option
 from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.settings import DEFAULT_FILE
 
 
 @click.command()
@@ -25,7 +26,7 @@ def doctor(app: App, *, deep: bool, as_json: bool) -> None:
     from t3safe.examination import Examination  # noqa: PLC0415 - not on a timer's way
 
     with app.host("run", aside=as_json) as wired:
-        findings = Examination(wired, deep).findings()
+        findings = Examination(wired, deep, app.file or DEFAULT_FILE).findings()
         wired.close()
     if as_json:
         terminal.print_json("doctor", findings)

@@ -1,9 +1,7 @@
-"""Metrics at the end of what timers call, and on request."""
+"""Metrics, on request and for `reporting`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -13,6 +11,7 @@ from t3safe.domain.errors import PortError
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.vitals import Vitals
 from t3safe.entrypoints.common import App
+from t3safe.measuring import measure
 
 
 @click.command()
@@ -27,29 +26,19 @@ def metrics(app: App, output: Path | None) -> None:
     from t3safe.adapters.metrics import render, write  # noqa: PLC0415 - not on a timer's way
 
     with app.host("run", aside=True) as wired:
-        vitals = _measured(wired)
+        vitals = measured(wired)
     if output is None:
         click.echo(render(vitals).decode(), nl=False)
     else:
         write(output, vitals)
 
 
-@contextmanager
-def gauged(wired: Live) -> Iterator[None]:
-    """Write the metrics once the block has ended, however it ends; a failure of theirs is said."""
-    try:
-        yield
-    finally:
-        path = wired.settings.metrics_file
-        if path is not None:
-            _write(wired, path)
-
-
-def _write(wired: Live, path: Path) -> None:
+def write_metrics(wired: Live, path: Path, vitals: Vitals) -> None:
+    """Write the metrics; a failure of theirs is said, and nothing else."""
     from t3safe.adapters.metrics import write  # noqa: PLC0415 - only where they are asked for
 
     try:
-        write(path, _measured(wired))
+        write(path, vitals)
     except PortError as error:
         wired.say(Line(Level.WARNING, str(error)))
     except Exception as error:  # noqa: BLE001 - the run's own end outlives any trouble of its metrics
@@ -57,7 +46,7 @@ def _write(wired: Live, path: Path) -> None:
         wired.say(Line(Level.WARNING, text))
 
 
-def _measured(wired: Live) -> Vitals:
-    from t3safe.measuring import measure  # noqa: PLC0415 - not on a timer's way
-
-    return measure(wired.host, wired.newest(), wired.journal.count_verdicts)
+def measured(wired: Live) -> Vitals:
+    """Read the host's vitals; asks nobody outside."""
+    newest, ended = wired.newest(), wired.ended.read()
+    return measure(wired.host, newest, wired.journal.count_verdicts, ended)

@@ -38,11 +38,12 @@ class Sources:
 def sources(app: App) -> Sources | None:
     """Look at what the answer will be drawn from (rule 2), before it is drawn.
 
-    None where no answer is to be kept: another command, another folder, metrics to be written.
+    None where no answer is to be kept: another command or folder, or something to report.
     """
     settings, command = app.settings, standstill.command_of(sys.argv[1:])
     place = Path(standstill.place(os.environ, command))
-    if not command or settings.state_dir != place.parent or settings.metrics_file is not None:
+    reports = settings.metrics_file is not None or settings.notify.wanted
+    if not command or settings.state_dir != place.parent or reports:
         return None
     try:
         return Sources(place, tuple(standstill.signatures(_paths(settings, app.file))))

@@ -95,11 +95,21 @@ def _read(file: Path | None) -> dict[str, Any]:
 
 
 def _structured(raw: Mapping[str, Any], where: str) -> Settings:
+    _texts_of_urls(raw, where)
     try:
         return strict_converter().structure(raw, Settings)
     except INVALID as error:
         message = f"{where}: {trouble(error)}"
         raise SettingsError(message) from error
+
+
+def _texts_of_urls(raw: Mapping[str, Any], where: str) -> None:
+    """See that URLs are a list of texts; they are secrets, so that no error may quote one."""
+    table = raw.get("notify")
+    urls = table.get("urls", []) if isinstance(table, dict) else []
+    if not isinstance(urls, list) or not all(isinstance(url, str) and url.strip() for url in urls):
+        message = f"{where}: notify.urls: it is not a list of texts (what it holds is not shown)"
+        raise SettingsError(message)
 
 
 def _with_variable(settings: Settings, variable: str, key: str, text: str) -> Settings:
@@ -139,6 +149,9 @@ def _checked(settings: Settings) -> Settings:
         _version(settings.pin)
     if settings.policy.window is not None:
         _window(settings.policy.window)
+    if settings.notify.urls and settings.notify.urls_file is not None:
+        message = "notify.urls_file: `notify.urls` is set too; keep one of the two"
+        raise SettingsError(message)
     _dispatch(settings)
     for person, port in settings.services.ports.items():
         _between(f"services.ports.{person}", port, 1, 65535)
@@ -152,8 +165,10 @@ def _paths(settings: Settings) -> None:
         "metrics_file",
     )
     paths = {name: getattr(settings, name) for name in names}
-    below = {"services.run_dir": settings.services.run_dir, "hooks.folder": settings.hooks.folder}
-    for name, path in {**paths, **below}.items():
+    paths["services.run_dir"] = settings.services.run_dir
+    paths["notify.urls_file"] = settings.notify.urls_file
+    paths["hooks.folder"] = settings.hooks.folder
+    for name, path in paths.items():
         if path is not None and not path.is_absolute():
             raise SettingsError(f"{name}: {str(path)!r} is not an absolute path")
 
@@ -239,6 +254,7 @@ def _at_least(settings: Settings) -> None:
         ("policy.stale_days", settings.policy.stale_days, 0, 3650),
         ("policy.deferred_max_days", settings.policy.deferred_max_days, 0, 3650),
         ("hooks.timeout", settings.hooks.timeout, 0.1, 3600),
+        ("notify.timeout", settings.notify.timeout, 1, 300),
         ("retention.snapshots", settings.retention.snapshots, 1, 1000),
         ("retention.builds", settings.retention.builds, 0, 100),
     )

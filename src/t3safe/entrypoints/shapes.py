@@ -22,11 +22,13 @@ from t3safe.domain.doctor import Finding
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.bodies import (
     GoingBackBody,
+    NotifyBody,
     PruneBody,
     ResultBody,
     RunBody,
     SnapshotBody,
     TakenBody,
+    TriedBody,
     WholeBody,
 )
 from t3safe.entrypoints.terminal import schema_name
@@ -56,6 +58,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "prune": Shape(PruneBody, ("snapshots prune",)),
     "going-back": Shape(GoingBackBody, ("restore --dry-run", "rollback --dry-run")),
     "going-back-all": Shape(WholeBody, ("rollback --all --dry-run",)),
+    "notify": Shape(tuple[NotifyBody, ...], ("notify show",)),
+    "notify-test": Shape(tuple[TriedBody, ...], ("notify test",)),
     "simulation": Shape(Simulation, ("simulate",)),
 }
 """Each document by the kind that its `schema` names.

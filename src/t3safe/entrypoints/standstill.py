@@ -7,7 +7,8 @@ the answer is the same one, and to look at them costs a tenth of what it costs t
 Rules:
 
 1. Only "frozen" and "nothing to do" without a warning are kept, and only where neither a clock
-   nor another end (metrics) is asked.  Whatever else a run answers is drawn anew each time.
+   nor another end (metrics, notifications) is asked.  Whatever else a run answers is drawn anew
+   each time.
 2. An answer is kept only where its sources were the same before and after it was drawn, and have
    been so for longer than a file system's clock takes to tick.
 3. What is gone, new, unreadable or different in any source means that the answer is drawn anew;
@@ -63,6 +64,7 @@ def given_again(words: list[str], environment: Mapping[str, str], now: float) ->
         if url and not _still_tagged(url, cafile, tag, environment):
             return None
         _say(command, text, alarming=level == "alert")
+        _mark(place(environment, command))
         return int(status)
     except (OSError, ValueError):
         return None
@@ -142,6 +144,15 @@ def _still_tagged(url: str, cafile: str, tag: str, environment: Mapping[str, str
         return False
     finally:
         connection.close()
+
+
+def _mark(answer: str) -> None:
+    """Note beside the kept answer that the command ended, as `adapters.ended` does."""
+    folder, _, name = answer.rpartition("/")
+    try:
+        os.utime(f"{folder}/{name.replace('standstill', 'ended')}")
+    except OSError:
+        return
 
 
 def _say(command: str, text: str, *, alarming: bool) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from t3safe.adapters.metrics import render
 from t3safe.domain import events as ev
 from t3safe.domain.ports import RunRecord
 from t3safe.domain.vitals import Vitals
-from tests.unit.domain.plans import plan
+from tests.unit.domain.plans import NEW, OLD, plan
 
 NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
 
@@ -34,3 +34,19 @@ def test_a_refusal_lasts_until_a_build_passes() -> None:
     refused = (ev.Kind.RUN, ev.Outcome.REFUSED)
     assert "t3safe_refused 1.0" in lines((ev.Kind.RUN, ev.Outcome.LATER), refused)
     assert "t3safe_refused 0.0" in lines((ev.Kind.RUN, ev.Outcome.PROMOTED), refused)
+
+
+def test_each_command_has_its_own_end_and_each_role_its_build() -> None:
+    """A nightly run that is silent shows while drains go on; what is not known has no sample."""
+    ended = (("run", NOW - timedelta(days=3)), ("drain", NOW))
+    text = render(Vitals(NOW, default=OLD, newest=NEW, ended=ended)).decode()
+    found = [line for line in text.splitlines() if line.startswith("t3safe_last_ended")]
+    assert [line.partition(" ")[0] for line in found] == [
+        't3safe_last_ended_timestamp_seconds{command="run"}',
+        't3safe_last_ended_timestamp_seconds{command="drain"}',
+    ]
+    times = [float(line.partition(" ")[2]) for line in found]
+    assert times[1] - times[0] == 3 * 86400
+    assert f't3safe_build_info{{build="{OLD}",role="default"}} 1.0' in text
+    assert f't3safe_build_info{{build="{NEW}",role="newest"}} 1.0' in text
+    assert "last-good" not in [line for line in text.splitlines() if "build_info{" in line]

@@ -226,3 +226,12 @@ def test_a_systemd_that_does_not_answer_is_told_beside_the_timer(units: Units, c
     for timer in units.timers():
         assert timer.next is None
         assert f"cannot look at {timer.name}: not permitted" in timer.trouble
+
+
+def test_notifications_may_leave_the_host(units: Units) -> None:
+    """Each service that ends with them reaches any network, and its configuration's folder."""
+    for name in SERVICES:
+        service = read(units, f"{name}.service")["Service"]
+        assert {"AF_INET", "AF_INET6", "AF_UNIX"} <= set(service["RestrictAddressFamilies"].split())
+        barred = ("PrivateNetwork", "IPAddressDeny", "InaccessiblePaths", "TemporaryFileSystem")
+        assert [key for key in barred if key in service] == []

@@ -163,6 +163,30 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         "chmod 700",
     ),
     (
+        doctor.judge_notifications((("1 json", ""),), installed=False)[0],
+        doctor.judge_notifications((("1 json", ""),), installed=True)[0],
+        Level.PROBLEM,
+        "pip install 't3safe[notify]'",
+    ),
+    (
+        doctor.judge_notifications((("1 json", "not a URL"),), installed=True)[0],
+        doctor.judge_notifications((), installed=False)[0],
+        Level.PROBLEM,
+        "t3safe notify test",
+    ),
+    (
+        doctor.judge_notifications((("1 json", ""),), installed=True, exposed="/c")[0],
+        doctor.judge_notifications((("1 json", ""),), installed=True)[0],
+        Level.WARNING,
+        "chmod 600 /c",
+    ),
+    (
+        doctor.judge_no_ends("notify.urls_file: cannot read /u"),
+        doctor.judge_notifications((), installed=True)[0],
+        Level.PROBLEM,
+        "t3safe notify test",
+    ),
+    (
         doctor.judge_folder(evolve(SOUND, there=False)),
         doctor.judge_folder(SOUND),
         Level.PROBLEM,

@@ -193,6 +193,7 @@ def test_a_wrong_type_is_named_for_every_key(file: Path, key: str) -> None:
         ("gate.tolerance", 1.5),
         ("gate.jobs", 0),
         ("hooks.timeout", 0),
+        ("notify.timeout", 0.5),
         ("gate.memory_max", 0),
         ("gate.evidence_keep", 0),
         ("gate.node", ""),
@@ -273,3 +274,29 @@ def test_a_variable_out_of_range_is_named_and_not_the_file(
     with pytest.raises(SettingsError) as caught:
         load(file, {variable: text})
     assert str(caught.value).startswith(f"environment {variable}={text!r}: {ENVIRONMENT[variable]}")
+
+
+@pytest.mark.parametrize(
+    "urls", ['"json://s3cret"', '[["json://s3cret"]]', '["json://s3cret", ""]']
+)
+def test_urls_that_cannot_be_used_are_named_and_never_shown(file: Path, urls: str) -> None:
+    """They are secrets; one text is no list."""
+    file.write_text(f"[notify]\nurls = {urls}\n")
+    with pytest.raises(SettingsError) as caught:
+        load(file, {})
+    assert str(caught.value).startswith(f"{file}: notify.urls: ")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_urls_come_from_one_place_and_show_in_no_settings(file: Path) -> None:
+    """Two places are a mistake; what prints the settings prints no URL."""
+    file.write_text('[notify]\nurls = ["json://s3cret"]\n')
+    settings = load(file, {})
+    assert settings.notify.wanted
+    assert "s3cret" not in repr(settings)
+    file.write_text('[notify]\nurls = ["json://s3cret"]\nurls_file = "/etc/t3safe/urls"\n')
+    with pytest.raises(SettingsError, match=r"notify\.urls_file: .*keep one of the two"):
+        load(file, {})
+    file.write_text('[notify]\nurls_file = "urls"\n')
+    with pytest.raises(SettingsError, match=r"notify\.urls_file: 'urls' is not an absolute path"):
+        load(file, {})

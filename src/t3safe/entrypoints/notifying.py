@@ -1,0 +1,187 @@
+"""Notifications: at the end of what timers call, and the commands below `notify`."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import click
+from attrs import frozen
+
+from t3safe.adapters.notify import End, Letter, Sent, ToldFile, ends, send
+from t3safe.bootstrap.live import Live
+from t3safe.domain.errors import NotifyError, UnusableError
+from t3safe.domain.narrate import Level, Line
+from t3safe.domain.notices import (
+    URGENT,
+    Broken,
+    Found,
+    Key,
+    Notice,
+    body,
+    due,
+    forgiven,
+    found,
+    heading,
+    remembered,
+    wanted,
+)
+from t3safe.domain.versions import Version
+from t3safe.domain.vitals import Vitals
+from t3safe.entrypoints import terminal
+from t3safe.entrypoints.bodies import NoticeBody, NotifyBody, TriedBody
+from t3safe.entrypoints.common import App, as_json_option
+from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.gauging import measured
+
+
+def tell(wired: Live, vitals: Vitals, command: str, broken: Broken | None) -> None:
+    """Tell every end what it was not told yet; trouble is said in a line an end."""
+    settings = wired.settings.notify
+    now = wanted(found(vitals, command, broken), settings.on)
+    memory = _memory(wired)
+    try:
+        those = _ends(wired)
+        before = _recalled(wired, memory)
+        letters = [_letter(end, fresh) for end in those if (fresh := _due(end, before, now))]
+        sent = {item.end: item for item in send(letters, settings.timeout)}
+        after = {end.name: _after(end, before, now, sent) for end in those}
+        for item in sent.values():
+            if item.trouble:
+                _warn(wired, f"notification to {item.end} did not go out: {item.trouble}")
+        if after != before:
+            memory.write(after)
+    except NotifyError as error:
+        _warn(wired, str(error))
+
+
+def forgive(wired: Live, build: Version) -> None:
+    """Forget that ends were told of a refusal; trouble is said in a line."""
+    memory = _memory(wired)
+    try:
+        before = memory.read()
+        after = {end: forgiven(keys, build) for end, keys in before.items()}
+        if after != before:
+            memory.write(after)
+    except NotifyError as error:
+        _warn(wired, str(error))
+
+
+def _memory(wired: Live) -> ToldFile:
+    return ToldFile(wired.settings.state_dir / "told.json")
+
+
+def _ends(wired: Live) -> tuple[End, ...]:
+    settings = wired.settings.notify
+    return ends(settings.urls, settings.urls_file)
+
+
+def _recalled(wired: Live, memory: ToldFile) -> dict[str, frozenset[Key]]:
+    """What ends were told; where that is lost everything is told again, aloud."""
+    try:
+        return memory.read()
+    except NotifyError as error:
+        _warn(wired, str(error))
+        return {}
+
+
+def _due(end: End, told: dict[str, frozenset[Key]], now: Found) -> tuple[Notice, ...]:
+    return due(told.get(end.name, frozenset()), now)
+
+
+def _letter(end: End, notices: tuple[Notice, ...]) -> Letter:
+    urgent = any(notice.cause in URGENT for notice in notices)
+    return Letter(end, heading(socket.gethostname(), notices), body(notices), urgent)
+
+
+def _after(
+    end: End, told: dict[str, frozenset[Key]], now: Found, sent: dict[str, Sent]
+) -> frozenset[Key]:
+    """What an end counts as told; one that had nothing due has been told all."""
+    answer = sent.get(end.name)
+    went = answer is None or not answer.trouble
+    return remembered(told.get(end.name, frozenset()), now, sent=went)
+
+
+def _warn(wired: Live, text: str) -> None:
+    wired.say(Line(Level.WARNING, text))
+
+
+@click.group()
+def notify() -> None:
+    """Notifications: try the ends, and see what is due and what was told."""
+
+
+@notify.command("test")
+@as_json_option
+@click.pass_obj
+def notify_test(app: App, *, as_json: bool) -> None:
+    """Send a test message to each end; ends with 12 where one did not go out."""
+    with app.host("run", aside=as_json) as wired:
+        those = _some_ends(wired)
+        host = socket.gethostname()
+        text = "This is a test. Nothing happened, and nothing need be done."
+        letters = [Letter(end, f"t3safe on {host}: test", text) for end in those]
+        sent = send(letters, wired.settings.notify.timeout)
+    if as_json:
+        rows = [TriedBody(end=item.end, sent=not item.trouble, why=item.trouble) for item in sent]
+        terminal.print_json("notify-test", rows)
+    else:
+        for item in sent:
+            click.echo(f"{item.end}: {item.trouble or 'went out'}")
+    sys.exit(Exit.LATER if any(item.trouble for item in sent) else Exit.OK)
+
+
+def _some_ends(wired: Live) -> tuple[End, ...]:
+    those = _ends(wired)
+    if not those:
+        message = "nobody is notified: `notify.urls` and `notify.urls_file` name no end"
+        raise UnusableError(message)
+    return those
+
+
+@notify.command("show")
+@as_json_option
+@click.pass_obj
+def notify_show(app: App, *, as_json: bool) -> None:
+    """Show what each end would be told now, and what it was told; send nothing."""
+    with app.host("run", aside=as_json) as wired:
+        those = _some_ends(wired)
+        told = _memory(wired).read()
+        vitals = measured(wired)
+        wired.close()
+    now = wanted(found(vitals), app.settings.notify.on)
+    shown = [_shown(end, told, now) for end in those]
+    if as_json:
+        terminal.print_json("notify", [item.document() for item in shown])
+        return
+    for item in shown:
+        for notice in item.due:
+            click.echo(f"{item.end}: due: {notice.cause.label}: {notice.text}")
+        for notice in item.told:
+            click.echo(f"{item.end}: told: {notice.cause.label}: {notice.text}")
+        if not item.due and not item.told:
+            click.echo(f"{item.end}: nothing holds that is worth a notice")
+
+
+@frozen
+class _Shown:
+    """How one end stands: what it would be told, and what of what holds it was told."""
+
+    end: str
+    due: tuple[Notice, ...]
+    told: tuple[Notice, ...]
+
+    def document(self) -> NotifyBody:
+        """For `--json`."""
+        due, told = [_row(notice) for notice in self.due], [_row(notice) for notice in self.told]
+        return NotifyBody(end=self.end, due=due, told=told)
+
+
+def _shown(end: End, told: dict[str, frozenset[Key]], now: Found) -> _Shown:
+    fresh = _due(end, told, now)
+    return _Shown(end.name, fresh, tuple(notice for notice in now.notices if notice not in fresh))
+
+
+def _row(notice: Notice) -> NoticeBody:
+    return NoticeBody(cause=notice.cause.value, about=notice.about, text=notice.text)

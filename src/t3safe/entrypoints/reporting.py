@@ -1,0 +1,90 @@
+"""What follows the end of whatever timers call, however it ends: metrics, then notifications.
+
+No trouble of theirs changes how the command ends; it is said in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from attrs import define
+
+from t3safe.bootstrap.live import Live
+from t3safe.domain.errors import JournalError, PortError, UnusableError
+from t3safe.domain.events import Outcome
+from t3safe.domain.narrate import Level, Line
+from t3safe.operations import Result
+
+if TYPE_CHECKING:
+    from t3safe.domain.notices import Broken
+
+
+@define
+class Report:
+    """What is to be reported of; `result` is how the command ended, once that is known."""
+
+    result: Result | None = None
+
+    def unrecorded(self) -> str:
+        """Why a person is needed, where no run in the journal tells of it; empty otherwise."""
+        result = self.result
+        if result is None or result.rollout is not None:
+            return ""
+        return result.reason if result.outcome is Outcome.NEEDS_HUMAN else ""
+
+
+@contextmanager
+def reported(wired: Live, command: str) -> Iterator[Report]:
+    """Report once the block has ended; `command` is `run`, `drain` or `recover`.
+
+    One that finds the host locked never gets here.  A command that breaks off is told of, where
+    its trouble is none of those that the next run mends.
+    """
+    why, report = "", Report()
+    try:
+        yield report
+    except JournalError as error:
+        between = wired.teller.between
+        why = (
+            f"it broke off: {error}{f'; {between} is in transition until then' if between else ''}"
+        )
+        raise
+    except (PortError, UnusableError):
+        raise
+    except Exception as error:
+        why = f"it broke off by a defect of t3safe itself ({type(error).__name__})"
+        raise
+    finally:
+        _report(wired, command, why or report.unrecorded())
+
+
+def _report(wired: Live, command: str, why: str) -> None:
+    try:
+        _fan_out(wired, command, why)
+    except PortError as error:
+        wired.say(Line(Level.WARNING, str(error)))
+    except Exception as error:  # noqa: BLE001 - the command's own end outlives any trouble here
+        text = f"cannot report how {command} ended: {type(error).__name__}"
+        wired.say(Line(Level.WARNING, text))
+
+
+def _fan_out(wired: Live, command: str, why: str) -> None:
+    wired.ended.mark(command, wired.host.engine.clock.now())
+    path, told = wired.settings.metrics_file, wired.settings.notify
+    if path is None and not told.wanted:
+        return
+    from t3safe.entrypoints import gauging, notifying  # noqa: PLC0415 - only where asked for
+
+    vitals = gauging.measured(wired)
+    if path is not None:
+        gauging.write_metrics(wired, path, vitals)
+    if told.wanted:
+        notifying.tell(wired, vitals, command, _broken(command, why))
+
+
+def _broken(command: str, why: str) -> Broken | None:
+    from t3safe.domain.notices import Broken  # noqa: PLC0415 - only where asked for
+
+    return Broken(command, why) if why else None
