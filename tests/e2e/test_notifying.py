@@ -10,7 +10,9 @@ import pytest
 from attrs import evolve
 
 from fakes.embedded import EmbeddedHost, Resident, Said
+from t3safe.adapters.notify import sending
 from t3safe.domain.errors import JournalError, StateError
+from t3safe.domain.narrate import Line
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.reporting import reported
 from tests.e2e.test_commands import BASICS, NEW, OLD, state
@@ -164,6 +166,21 @@ def test_a_command_that_breaks_off_is_told(
     with pytest.raises(type(error)):
         night(error)
     assert told(inbox) == ["needs human"]
+
+
+def test_without_the_extra_every_run_says_what_installs_it(
+    host: EmbeddedHost, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, also where nothing is due; nothing counts as told."""
+    monkeypatch.setattr(sending, "find_spec", lambda _: None)
+    said: list[Line] = []
+    with host.wired() as wired:
+        wired.teller.sinks = (said.append,)
+        for _ in range(2):
+            with reported(wired, "run"):
+                pass
+    assert ["pip install 't3safe[notify]'" in line.text for line in said] == [True, True]
+    assert not (host.root / "state" / "told.json").exists()
 
 
 def test_what_the_next_run_mends_is_not_told(host: EmbeddedHost, inbox: Inbox) -> None:

@@ -8,7 +8,7 @@ import sys
 import click
 from attrs import frozen
 
-from t3safe.adapters.notify import End, Letter, Sent, ToldFile, ends, send
+from t3safe.adapters.notify import End, Letter, Sent, ToldFile, ends, require, send
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import NotifyError, UnusableError
 from t3safe.domain.narrate import Level, Line
@@ -42,6 +42,8 @@ def tell(wired: Live, vitals: Vitals, command: str, broken: Broken | None) -> No
     memory = _memory(wired)
     try:
         those = _ends(wired)
+        if those:
+            require()
         before = _recalled(wired, memory)
         letters = [_letter(end, fresh) for end in those if (fresh := _due(end, before, now))]
         sent = {item.end: item for item in send(letters, settings.timeout)}

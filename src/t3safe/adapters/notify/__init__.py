@@ -9,7 +9,7 @@ memory     what each end was told
 
 from t3safe.adapters.notify.ends import End, ends, readable_by_others
 from t3safe.adapters.notify.memory import ToldFile
-from t3safe.adapters.notify.sending import Letter, Sent, installed, send
+from t3safe.adapters.notify.sending import Letter, Sent, installed, require, send
 
 __all__ = [
     "End",
@@ -19,5 +19,6 @@ __all__ = [
     "ends",
     "installed",
     "readable_by_others",
+    "require",
     "send",
 ]

@@ -52,6 +52,13 @@ def installed() -> bool:
     return find_spec("apprise") is not None
 
 
+def require() -> None:
+    """Raise NotifyError, which names what installs it, where the extra is not installed."""
+    if not installed():
+        message = f"notifications need Apprise, which is not installed: {INSTALL}"
+        raise NotifyError(message)
+
+
 def send(letters: Iterable[Letter], timeout: float) -> tuple[Sent, ...]:
     """Send every letter at once, within `timeout` seconds; one outcome a letter.
 
@@ -60,9 +67,7 @@ def send(letters: Iterable[Letter], timeout: float) -> tuple[Sent, ...]:
     posted = tuple(letters)
     if not posted:
         return ()
-    if not installed():
-        message = f"notifications need Apprise, which is not installed: {INSTALL}"
-        raise NotifyError(message)
+    require()
     heard = dict(_answers(_talk(_question(posted), timeout)))
     silent = f"no answer within {timeout:g} s"
     return tuple(
