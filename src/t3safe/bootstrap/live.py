@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from attrs import evolve, frozen
 from filelock import FileLock, Timeout
@@ -24,7 +25,7 @@ from t3safe.adapters.registry import NpmRegistry
 from t3safe.adapters.registry.client import Metadata
 from t3safe.adapters.registry.question import Patience
 from t3safe.adapters.selection import SymlinkSelection
-from t3safe.adapters.statesets import LocalStateSets
+from t3safe.adapters.statesets import HandedOn, LocalStateSets
 from t3safe.adapters.telling import Sink, Teller
 from t3safe.adapters.units import Units
 from t3safe.bootstrap.parts import (
@@ -120,6 +121,13 @@ class Live:
             for person in people
             for info in states.snapshots(person)
         ]
+
+    def hand_on(self, person: str, snapshot: str, target: IO[bytes]) -> HandedOn:
+        """Write a sealed snapshot to `target` as one archive, checked on the way.
+
+        Raises StateError; what was written until then is no whole archive.
+        """
+        return state_sets(self.settings).hand_on(person, snapshot, target)
 
     def adopt(self, build: Version) -> tuple[str, ...]:
         """Take over a host on which everybody runs this build; restarts nobody.

@@ -96,6 +96,16 @@ class PruneBody(TypedDict):
     problems: Mapping[str, str]
 
 
+class ExportBody(TypedDict):
+    """What was exported: `file` holds so many `files` of the set, of `size` bytes in all."""
+
+    person: str
+    snapshot: str
+    file: str
+    files: int
+    size: int
+
+
 class GoingBackBody(TypedDict):
     """What going back would cost: `rows` a table that leave the set, where `restore` is true.
 

@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "verify": "states",
     "snapshot": "states",
     "snapshots": "states",
+    "export": "exporting",
     "doctor": "doctor",
     "restore": "returning",
     "rollback": "returning",

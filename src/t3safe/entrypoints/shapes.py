@@ -21,6 +21,7 @@ from t3safe.domain.accounts import RunTold
 from t3safe.domain.doctor import Finding
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.bodies import (
+    ExportBody,
     GoingBackBody,
     NotifyBody,
     PruneBody,
@@ -56,6 +57,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "snapshot": Shape(tuple[TakenBody, ...], ("snapshot",)),
     "snapshots": Shape(tuple[SnapshotBody, ...], ("snapshots",)),
     "prune": Shape(PruneBody, ("snapshots prune",)),
+    "export": Shape(ExportBody, ("export",)),
     "going-back": Shape(GoingBackBody, ("restore --dry-run", "rollback --dry-run")),
     "going-back-all": Shape(WholeBody, ("rollback --all --dry-run",)),
     "notify": Shape(tuple[NotifyBody, ...], ("notify show",)),

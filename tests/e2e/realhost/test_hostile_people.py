@@ -247,3 +247,26 @@ def test_attack_on_ones_own_state_keeps_nobody_else_from_the_night(host: Machine
     assert after.build == NEW.version or after == before
     assert host.sign_in("ben")["ok"]
     assert not host.frozen()
+
+
+def test_what_root_exports_is_a_persons_own_and_lands_where_only_root_may_write(
+    host: Machine,
+) -> None:
+    """Ann's links lead nowhere, root's file is 0600 and hers never; her folders are refused."""
+    host.t3safe("snapshot", "ann")
+    name = host.sh(f"ls {STORE}").out.split()[0]
+    with harmless(host):
+        whole = host.t3safe("export", "ann", name, "/root/ann.tar")
+        assert whole.status == Exit.OK, whole
+        assert host.sh("stat -c '%a %U' /root/ann.tar").out.split() == ["600", "root"]
+        assert "files/state.sqlite" in host.sh("tar tf /root/ann.tar").out
+        for place in ("/home/ann/ann.tar", "/tmp/ann.tar"):
+            refused = host.t3safe("export", "ann", name, place)
+            assert refused.status == Exit.USAGE, refused
+            assert host.run("test", "-e", place, check=False).status != 0
+        trap = f"cd {STORE}/{name}/files; chmod 700 .; rm -f state.sqlite; "
+        host.sh(f"{trap} ln -s /etc/shadow state.sqlite", user="ann")
+        trapped = host.t3safe("export", "ann", name, "/root/trapped.tar")
+        assert trapped.status == Exit.LATER, trapped
+        assert host.run("test", "-e", "/root/trapped.tar", check=False).status != 0
+    host.run("rm", "-f", "/root/ann.tar")

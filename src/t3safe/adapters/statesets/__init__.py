@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from t3safe.adapters.statesets.cells import Cells as WorkerCells
+from t3safe.adapters.statesets.handing import HandedOn
 from t3safe.adapters.statesets.local import LocalStateSets
 
-__all__ = ["LocalStateSets", "WorkerCells"]
+__all__ = ["HandedOn", "LocalStateSets", "WorkerCells"]

@@ -14,9 +14,10 @@ import os
 import selectors
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 from t3safe.adapters._support import identity
 from t3safe.adapters._support.identity import Identity
@@ -28,7 +29,9 @@ ANSWER_BYTES_MAX: Final = 16 * 1024**2
 _COMPLAINT_BYTES: Final = 500
 _CHUNK: Final = 65536
 _END_SECONDS: Final = 5.0
-_SLACK: Final = 1024**2
+SLACK: Final = 1024**2
+
+_T = TypeVar("_T")
 
 
 # -I and -S: nothing of the person's environment or working folder is imported.
@@ -120,6 +123,20 @@ def receive(
 
     `size` is what the snapshot says it weighs, in bytes.  Raises CallFailed.
     """
+    receiving(python, person, question, lambda said: unpack(said, folder, size + SLACK), job)
+
+
+def receiving(
+    python: str,
+    person: Identity,
+    question: bytes,
+    take: Callable[[IO[bytes]], _T],
+    job: Job | None = None,
+) -> _T:
+    """Let `take` have what a worker hands out; it may raise BadStream and OSError.
+
+    Raises CallFailed.
+    """
     try:
         process = start(python, person, _EXPORT, job)
     except OSError as error:
@@ -129,7 +146,7 @@ def receive(
     try:
         stdin.write(question + b"\n")
         stdin.flush()
-        unpack(stdout, folder, size + _SLACK)
+        taken = take(stdout)
         status = process.wait(_END_SECONDS)
         complaint = stderr.read(_COMPLAINT_BYTES).decode("utf-8", "replace")
     except (BadStream, OSError, subprocess.TimeoutExpired) as error:
@@ -139,6 +156,7 @@ def receive(
         _end(process, job)
     if status != 0:
         raise CallFailed(complaint or f"the worker ended with status {status}")
+    return taken
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:

@@ -13,15 +13,23 @@ import stat
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import IO, Final, TypeVar
 
 import cattrs
 from attrs import define, frozen
 
 from t3safe.adapters._support.identity import Identity
 from t3safe.adapters._support.transient import Job
-from t3safe.adapters.statesets.calling import CallFailed, call, identity_of, receive
+from t3safe.adapters.statesets.calling import (
+    SLACK,
+    CallFailed,
+    call,
+    identity_of,
+    receive,
+    receiving,
+)
 from t3safe.adapters.statesets.cells import Cells
+from t3safe.adapters.statesets.handing import HandedOn, Wrapping, hand_on
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault, StateError
 from t3safe.domain.idle import Activity, TurnMark
@@ -64,6 +72,21 @@ _ADVICE: Final = {
     "system": "look at the disk and the system's log, then try again",
 }
 _NO_ADVICE: Final = "look at the system's log, then try again"
+
+_NOTICE: Final = """The state that t3 keeps of {person}: snapshot {snapshot}.
+
+manifest.json  when it was taken, of which build, its ledger of migrations, rows of each table, and
+               size and SHA-256 of each file
+files/         what lay in userdata below the base directory (~/.t3): SQLite databases, each whole
+               without a log, and the small files that a server needs
+
+It holds secrets: the key that sessions are signed with, and sign-ins.  Keep it as you would a key.
+Attachments, logs and the projects themselves are not in it.
+
+To look inside: sqlite3 files/state.sqlite .tables
+To use it: with no t3 running, copy what is in files/ to userdata of a base directory of its own,
+and run t3 of the build that manifest.json names, or a newer one.
+"""
 
 _T = TypeVar("_T")
 
@@ -248,6 +271,31 @@ class LocalStateSets:
         try:
             job = self._job(identity, self.timeout)
             receive(self.python, identity, json.dumps(question).encode(), folder, size, job)
+        except CallFailed as error:
+            raise _failure(what, person, str(error)) from error
+
+    def hand_on(self, person: str, snapshot: str, target: IO[bytes]) -> HandedOn:
+        """Write a sealed snapshot to `target` as one archive for somebody to take away.
+
+        The person's worker reads it; every file is checked against the manifest on the way.  After
+        an error what was written is no whole archive.
+        """
+        what = f"hand on snapshot {snapshot} of {person}"
+        size = self.size(person, snapshot)
+        identity = self._identity(what, person)
+        store = self._store(what, person, identity, make=False)
+        question = {"uid": identity.uid, "store": store, "snapshot": snapshot, "whole": True}
+        notice = _NOTICE.format(person=person, snapshot=snapshot)
+        at = int(self.clock.now().timestamp())
+        wrapping = Wrapping(f"t3-{person}-{snapshot}", notice, at)
+        try:
+            return receiving(
+                self.python,
+                identity,
+                json.dumps(question).encode(),
+                lambda said: hand_on(said, target, snapshot, wrapping, size + SLACK),
+                self._job(identity, self.timeout),
+            )
         except CallFailed as error:
             raise _failure(what, person, str(error)) from error
 

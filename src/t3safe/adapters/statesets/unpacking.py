@@ -15,7 +15,7 @@ import tarfile
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
-_ENTRIES_MAX: Final = 100_000
+ENTRIES_MAX: Final = 100_000
 _CHUNK: Final = 1024 * 1024
 
 
@@ -32,7 +32,7 @@ def unpack(stream: IO[bytes], folder: Path, bytes_max: int) -> None:
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for number, member in enumerate(archive):
-                if number >= _ENTRIES_MAX or member.size > left:
+                if number >= ENTRIES_MAX or member.size > left:
                     message = "it holds more than the snapshot does"
                     raise BadStream(message)
                 left -= member.size

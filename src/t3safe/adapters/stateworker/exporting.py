@@ -5,6 +5,7 @@ The other end is of another user; it takes plain files and folders and nothing e
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -13,7 +14,7 @@ import threading
 from pathlib import Path
 
 from t3safe.adapters.stateworker import manifest
-from t3safe.adapters.stateworker.manifest import FILES
+from t3safe.adapters.stateworker.manifest import FILES, MANIFEST
 from t3safe.adapters.stateworker.trouble import Trouble, telling
 
 
@@ -21,15 +22,23 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return member if member.isreg() or member.isdir() else None
 
 
-def stream(store: str, snapshot: str) -> None:
-    """Write the snapshot's files to standard output as an archive.  Raises Trouble."""
+def stream(store: str, snapshot: str, *, whole: bool = False) -> None:
+    """Write the snapshot's files to standard output as an archive.  Raises Trouble.
+
+    With `whole` the manifest comes first, and the files stand below `files/`.
+    """
     sealed = manifest.load(store, snapshot)
     folder = Path(store, sealed.id, FILES)
     with (
         telling("hand the snapshot out"),
         tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as archive,
     ):
-        archive.add(folder, arcname=".", filter=_plain)
+        if whole:
+            told = manifest.encode(sealed)
+            entry = tarfile.TarInfo(MANIFEST)
+            entry.size = len(told)
+            archive.addfile(entry, io.BytesIO(told))
+        archive.add(folder, arcname=FILES if whole else ".", filter=_plain)
 
 
 def _die_with_parent() -> None:
@@ -45,7 +54,7 @@ def main() -> None:
         sys.exit("the worker does not run as the person")
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
-        stream(question["store"], question["snapshot"])
+        stream(question["store"], question["snapshot"], whole=question.get("whole", False))
         sys.stdout.buffer.flush()
     except Trouble as trouble:
         sys.exit(str(trouble))

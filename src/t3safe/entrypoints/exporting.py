@@ -1,0 +1,94 @@
+"""A person's data to take away: one archive, checked as it is written."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, NoReturn
+
+import click
+
+from t3safe.adapters.statesets import HandedOn
+from t3safe.adapters.takeaway import new_file, standard_output
+from t3safe.bootstrap.live import Live
+from t3safe.domain.narrate import Level, Line
+from t3safe.entrypoints import terminal
+from t3safe.entrypoints.bodies import ExportBody
+from t3safe.entrypoints.common import App, as_json_option, known_person
+from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.states import take
+
+
+@click.command()
+@click.argument("person")
+@click.argument("words", metavar="[SNAPSHOT] FILE", nargs=-1, required=True)
+@click.option("--live", is_flag=True, help="Take a fresh snapshot, in place of SNAPSHOT.")
+@as_json_option
+@click.pass_obj
+def export(app: App, person: str, words: tuple[str, ...], *, live: bool, as_json: bool) -> NoReturn:
+    """Write a person's snapshot to FILE as one tar archive, for somebody to take away.
+
+    `-` is standard output.  The archive holds secrets of the person.  It is whole where the exit
+    status is 0, and FILE is not there otherwise.
+    """
+    *ids, place = words
+    if len(ids) != (0 if live else 1):
+        raise click.UsageError("give SNAPSHOT and FILE, or `--live` and FILE")
+    if place == "-" and (sys.stdout.isatty() or as_json):
+        raise click.UsageError("`-` is for a pipe: not for a terminal, and not with `--json`")
+    aside = as_json or place == "-"
+    with app.host("run", aside=aside) as wired:
+        known_person(wired, person)
+        if not live:
+            _require_known(wired, person, ids[0])
+    try:
+        with _target(place) as target:
+            snapshot = _fresh(app, person, aside=aside) if live else ids[0]
+            with app.host("run", aside=aside) as wired:
+                wired.say(Line(Level.INFO, f"handing on snapshot {snapshot} of {person}", person))
+                _interruptible()
+                handed = wired.hand_on(person, snapshot, target)
+    except KeyboardInterrupt:
+        click.echo(f"t3safe: asked to stop: nothing of {person} was exported", err=True)
+        sys.exit(Exit.LATER)
+    _tell(person, snapshot, place, handed, as_json=as_json)
+    sys.exit(Exit.OK)
+
+
+def _require_known(wired: Live, person: str, snapshot: str) -> None:
+    if snapshot not in {info.stored.id for info in wired.host.perform.states.snapshots(person)}:
+        message = f"no snapshot {snapshot!r} of {person}; `t3safe snapshots {person}` lists them"
+        raise click.UsageError(message)
+
+
+def _target(place: str) -> AbstractContextManager[IO[bytes]]:
+    return standard_output() if place == "-" else new_file(Path(place))
+
+
+def _fresh(app: App, person: str, *, aside: bool) -> str:
+    """Take a snapshot beside the running serve; the lock is held for no longer than that."""
+    with app.acting("run", aside=aside) as wired:
+        return take(wired, person).snapshot
+
+
+def _interruptible() -> None:
+    """Let a wish to stop end the copy at once: nobody is in transition here."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+
+
+def _tell(person: str, snapshot: str, place: str, handed: HandedOn, *, as_json: bool) -> None:
+    if as_json:
+        body = ExportBody(
+            person=person,
+            snapshot=snapshot,
+            file=place,
+            files=handed.files,
+            size=handed.size,
+        )
+        terminal.print_json("export", body)
+        return
+    text = f"{place}: {handed.files} files, {handed.size} bytes of {person}; it holds secrets"
+    click.echo(text, err=place == "-")
