@@ -271,7 +271,9 @@ def gate_of(
     settings: Settings, program: Callable[[Version], Path], hidden: tuple[Path, ...] = ()
 ) -> ports.Gate:
     """Wire the gate, made when first asked; `program` gives the program of a build."""
-    return _LateGate(lambda: _sandbox_gate(settings, program, hidden))
+    return _LateGate(
+        lambda: sandbox_gate(settings, program, state_sets(settings), _sandbox(settings), hidden)
+    )
 
 
 def _sandbox(settings: Settings) -> Sandbox:
@@ -285,11 +287,15 @@ def _sandbox(settings: Settings) -> Sandbox:
     return choose_sandbox(kind.value)
 
 
-def _sandbox_gate(
-    settings: Settings, program: Callable[[Version], Path], hidden: tuple[Path, ...]
+def sandbox_gate(
+    settings: Settings,
+    program: Callable[[Version], Path],
+    states: LocalStateSets,
+    sandbox: Sandbox,
+    hidden: tuple[Path, ...] = (),
 ) -> SandboxGate:
-    states, gate = state_sets(settings), settings.gate
-    sandbox = _sandbox(settings)
+    """Wire a gate over snapshots of these sets, in this sandbox."""
+    gate = settings.gate
     unit = sandbox.kind == SandboxKind.UNIT
     user = None if unit else _never_root(settings, gate.user)
     return SandboxGate(

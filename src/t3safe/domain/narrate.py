@@ -60,6 +60,16 @@ def tell(before: Rollout | None, event: ev.Event, after: Rollout) -> tuple[Line,
     return tuple(_lines(before, event, after))
 
 
+def intended(effect: fx.Effect) -> tuple[Line, ...]:
+    """Give the lines for an effect that begins."""
+    return tuple(_intent(effect))
+
+
+def answered(effect: fx.Effect, answer: ev.Answer) -> tuple[Line, ...]:
+    """Give the lines for what came of an effect."""
+    return tuple(_answer(effect, answer))
+
+
 def calm(text: str) -> str:
     """Break up alert words that a reason from outside may hold (rule 1)."""
     for word in ALERT_WORDS:

@@ -88,17 +88,6 @@ def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
 @click.command()
 @click.argument("build", metavar="VERSION", type=VERSION)
 @wait_option
-@as_json_option
-@click.pass_obj
-def check(app: App, build: Version, wait: float, *, as_json: bool) -> NoReturn:
-    """Run a build through the gate on a copy of everybody's state; touch nobody."""
-    with app.acting("run", wait, aside=as_json) as wired:
-        leave(wired, moving(wired, lambda: wired.host.check(build)), as_json=as_json)
-
-
-@click.command()
-@click.argument("build", metavar="VERSION", type=VERSION)
-@wait_option
 @click.pass_obj
 def adopt(app: App, build: Version, wait: float) -> None:
     """Take over a host on which everybody runs VERSION; restart nobody."""

@@ -160,6 +160,53 @@ class TriedBody(TypedDict):
     why: str
 
 
+class JudgementBody(TypedDict):
+    """How one check of the gate ended; `notes` is what a person should know all the same."""
+
+    check: str
+    passed: bool
+    reason: str
+    notes: list[str]
+
+
+class RehearsalBody(TypedDict):
+    """One build on one copy; `subject` is `empty set` or `state`.
+
+    `checks` are those that were run, in order: the first that fails is the last.  `timings` are
+    seconds a check, `ledger` the highest migration a database afterwards, `evidence` a folder.
+    """
+
+    build: str
+    subject: str
+    passed: bool
+    reason: str
+    seconds: float
+    evidence: str
+    ledger: Mapping[str, int]
+    checks: list[JudgementBody]
+    timings: Mapping[str, float]
+
+
+class VerdictBody(TypedDict):
+    """What a check without a host says of a build.
+
+    `outcome` is `passed`, `refused`, `gate-broken` or `later`, `exit` the exit status.  `reasons`
+    has each trouble once.  `sandbox` is what rehearsals ran in.  `rehearsals` are those of the
+    build, then of the control; there are none where a rehearsal could not be held.
+    """
+
+    version: str
+    outcome: str
+    exit: int
+    reason: str
+    reasons: list[str]
+    control: str | None
+    state: str | None
+    sandbox: str | None
+    evidence: str | None
+    rehearsals: list[RehearsalBody]
+
+
 @frozen
 class RunBody(Account):
     """A run with its steps.

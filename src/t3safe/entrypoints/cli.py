@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "run": "acting",
     "drain": "acting",
     "recover": "acting",
-    "check": "acting",
+    "check": "anywhere",
     "adopt": "acting",
     "eject": "acting",
     "units": "acting",

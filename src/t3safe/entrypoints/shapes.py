@@ -30,6 +30,7 @@ from t3safe.entrypoints.bodies import (
     SnapshotBody,
     TakenBody,
     TriedBody,
+    VerdictBody,
     WholeBody,
 )
 from t3safe.entrypoints.terminal import schema_name
@@ -62,6 +63,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "going-back-all": Shape(WholeBody, ("rollback --all --dry-run",)),
     "notify": Shape(tuple[NotifyBody, ...], ("notify show",)),
     "notify-test": Shape(tuple[TriedBody, ...], ("notify test",)),
+    "verdict": Shape(VerdictBody, ("check --standalone",)),
     "simulation": Shape(Simulation, ("simulate",)),
 }
 """Each document by the kind that its `schema` names.

@@ -1,0 +1,288 @@
+"""Wires a check without a host: a store, a gate and a copy of a set, all below one folder.
+
+Rules:
+
+1. Nothing of a host is read or written but the configuration: no user map, journal, lock, dispatch
+   or serve.  A store that a host uses is refused.
+2. A given state set is copied byte by byte, and never opened by SQLite.
+3. Foreign code never runs as root.  As root the users who own nothing must be there; a path that
+   somebody else controls is not read as root.
+4. The folder is deleted at the end.  Of one that a kill or a power cut left behind the next check
+   deletes the copies; it is locked while it is in use.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from attrs import evolve, frozen
+from filelock import FileLock, Timeout
+
+from t3safe.adapters.clock import SystemClock
+from t3safe.adapters.gate import Sandbox, choose_sandbox
+from t3safe.adapters.statesets import LocalStateSets
+from t3safe.adapters.stateworker.copying import copy_set, set_below
+from t3safe.adapters.stateworker.trouble import Kind, Trouble
+from t3safe.bootstrap.parts import build_store, sandbox_gate
+from t3safe.configuration import SandboxKind, Settings
+from t3safe.domain.effects import Subject
+from t3safe.domain.errors import GateError, LockedError, StateError, UnusableError
+from t3safe.domain.gate import EMPTY
+from t3safe.domain.retention import SnapshotKind
+from t3safe.domain.standalone import STATE
+from t3safe.proving import Prover
+
+_PREFIX: Final = "t3safe-check-"
+_EVIDENCE: Final = "t3safe-seen-"
+"""Short enough that nobody takes it for a secret (`redaction`)."""
+_SNAPSHOT: Final = "given"
+
+
+@frozen
+class Places:
+    """What a person named; None stands for a throwaway place, for evidence a new folder is kept."""
+
+    state: Path | None = None
+    store: Path | None = None
+    evidence: Path | None = None
+
+
+@frozen
+class Bench:
+    """What a build is proven with."""
+
+    prover: Prover
+    subjects: tuple[Subject, ...]
+    sandbox: str
+    store: Path
+    evidence: Path
+
+
+Copying = Callable[[Callable[[], None]], None]
+"""Calls what copies the state set, and tells of it meanwhile."""
+
+
+@contextmanager
+def bench(settings: Settings, places: Places, wait: float, copying: Copying) -> Iterator[Bench]:
+    """Wire everything, and take the copy of the given set.
+
+    Raises UnusableError where a place cannot be used, LockedError where another check has the
+    store for `wait` seconds, StateError or GateError where nothing can be rehearsed here.
+    """
+    sandbox = _sandbox(settings)
+    _require_users(settings, sandbox)
+    with ExitStack() as stack:
+        work = stack.enter_context(_work(settings.tmpdir))
+        store = _store(places.store) if places.store else work / "store"
+        if places.store:
+            stack.enter_context(_alone(store, wait))
+        stack.callback(_make_removable, work / "store")
+        evidence = _evidence(places.evidence, settings.tmpdir)
+        stack.callback(_drop_empty, evidence)
+        aside = evolve(
+            settings,
+            store=store,
+            state_dir=work / "state",
+            backup_dest=work / "snapshots",
+            launcher=None,
+            shared_user=os.geteuid() != 0,
+        )
+        states = _states(aside, work)
+        subjects = [Subject(EMPTY, "")]
+        if places.state is not None:
+            given = places.state
+            copying(lambda: _take(given, states, work))
+            subjects.append(Subject(STATE, _SNAPSHOT))
+        builds = build_store(aside)
+        gate = sandbox_gate(aside, builds.program, states, sandbox)
+        # The control's must not take the place of the build's.
+        gate = evolve(gate, evidence=evidence, evidence_keep=max(2, gate.evidence_keep))
+        yield Bench(Prover(builds, gate), tuple(subjects), sandbox.kind, store, evidence)
+
+
+def _sandbox(settings: Settings) -> Sandbox:
+    """Take the best sandbox that works here; unlike on a host, plain will do, and is told."""
+    return choose_sandbox(settings.gate.sandbox.value)
+
+
+def _require_users(settings: Settings, sandbox: Sandbox) -> None:
+    """As root, have the users that npm and builds run as (rule 3)."""
+    if os.geteuid() != 0:
+        return
+    needed = [settings.npm_user]
+    if sandbox.kind != SandboxKind.UNIT:
+        needed.append(settings.gate.user)
+    for name in needed:
+        try:
+            uid = pwd.getpwnam(name).pw_uid
+        except KeyError:
+            uid = 0
+        if uid == 0:
+            message = (
+                f"cannot check as root: npm and builds need the user {name!r}, who is not here"
+            )
+            how = "run as another user, or have `t3safe units install` make those users"
+            raise UnusableError(f"{message}; {how}")
+
+
+@contextmanager
+def _work(tmp: Path) -> Iterator[Path]:
+    """Give a locked folder that is deleted at the end (rule 4)."""
+    try:
+        tmp.mkdir(parents=True, exist_ok=True)
+        _sweep(tmp)
+        folder, lock = _made_and_locked(tmp)
+    except OSError as error:
+        message = f"cannot check in {tmp}: {error.strerror}; set T3_TMPDIR"
+        raise GateError(message) from error
+    try:
+        # The users who own nothing must reach what is made for them below it.
+        folder.chmod(0o711)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _made_and_locked(tmp: Path) -> tuple[Path, int]:
+    """Make a folder of our own; one that another check swept before we had its lock is let go."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=tmp))
+        lock = _locked(folder)
+        if lock is not None and folder.is_dir():
+            return folder, lock
+        if lock is not None:
+            os.close(lock)
+
+
+def _sweep(tmp: Path) -> None:
+    for name in os.listdir(tmp):
+        lock = _locked(tmp / name) if name.startswith(_PREFIX) else None
+        if lock is not None:
+            _make_removable(tmp / name)
+            shutil.rmtree(tmp / name, ignore_errors=True)
+            os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """Lock a folder of ours; None where it is in use, gone or somebody else's."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if os.fstat(handle).st_uid != os.geteuid():
+            raise BlockingIOError
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _make_removable(folder: Path) -> None:
+    """Sealed builds are read-only, folders too; what is deleted must be writable first."""
+    for path, _, _ in os.walk(folder):
+        with suppress(OSError):
+            os.chmod(path, 0o700)
+
+
+def _store(store: Path) -> Path:
+    """Use a store that is kept for checks alone (rule 1)."""
+    if any((store / name).is_symlink() or (store / name).exists() for name in ("default", "users")):
+        message = f"--store {store}: people of a host run builds of it; name another folder"
+        raise UnusableError(message)
+    _made(store, "--store", 0o755)
+    return store.resolve()
+
+
+@contextmanager
+def _alone(store: Path, wait: float) -> Iterator[None]:
+    try:
+        with FileLock(store / ".check.lock", timeout=wait):
+            yield
+    except Timeout as error:
+        message = f"another check uses the store {store}; `--wait 600` waits for it"
+        raise LockedError(message) from error
+    except PermissionError as error:
+        message = f"--store {store}: {error.strerror}"
+        raise UnusableError(message) from error
+
+
+def _evidence(given: Path | None, tmp: Path) -> Path:
+    if given is None:
+        return Path(tempfile.mkdtemp(prefix=_EVIDENCE, dir=tmp))
+    _made(given, "--evidence", 0o700)
+    return given.resolve()
+
+
+def _drop_empty(folder: Path) -> None:
+    """Leave no folder behind that nothing was kept in."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _made(folder: Path, option: str, mode: int) -> None:
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableError(f"{option} {folder}: cannot be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UnusableError(f"{option} {folder}: cannot be written")
+
+
+def _states(settings: Settings, work: Path) -> LocalStateSets:
+    """Sets below the work folder; the copy is ours, so we read it ourselves."""
+    return LocalStateSets(
+        base=str(work / "{person}"),
+        destination=settings.backup_dest,
+        clock=SystemClock(),
+        timeout=settings.backup_timeout,
+        switch_user=False,
+    )
+
+
+def _take(given: Path, states: LocalStateSets, work: Path) -> None:
+    """Copy the given set (rule 2), and take a snapshot of the copy as of a person's set at rest."""
+    own = work / STATE
+    copied = own / "userdata"
+    try:
+        source = str(given.resolve())
+        if os.geteuid() == 0:
+            _require_roots(Path(source))
+        userdata = set_below(source)
+        copied.mkdir(mode=0o700, parents=True)
+        own.chmod(0o700)
+        copy_set(userdata, str(copied))
+    except (Trouble, OSError) as error:
+        reason = f"--state {given}: {error}"
+        if isinstance(error, Trouble) and error.kind is Kind.SPACE:
+            raise StateError(f"{reason}; free some space or set T3_TMPDIR") from error
+        if isinstance(error, Trouble) and error.kind is Kind.HELD:
+            reason += "; stop what uses it, or name a copy of it that is at rest"
+        raise UnusableError(reason) from error
+    try:
+        states.snapshot(STATE, _SNAPSHOT, SnapshotKind.REST, None)
+    except StateError as error:
+        raise StateError(f"--state {given}: {error}", fault=error.fault) from error
+    shutil.rmtree(own)
+
+
+def _require_roots(path: Path) -> None:
+    """Refuse as root what somebody else controls (rule 3)."""
+    for part in (path, *path.parents):
+        status = part.lstat()
+        sticky = status.st_mode & stat.S_ISVTX
+        shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky
+        if status.st_uid != 0 or shared:
+            message = f"root reads nothing that others control, and {part} is theirs"
+            raise Trouble(Kind.DENIED, f"{message}; run as its owner, or copy it as root first")

@@ -1,0 +1,61 @@
+"""A check without a host: when a check is one, and what its gate's answers mean.
+
+Rules:
+
+1. A check stands alone where somebody asks for what a host has already (`--state`, `--store`,
+   `--control`), where they say so (`--standalone`), and where there is no user map, so nobody whose
+   state could be copied.  It says in one line which it is.
+2. Without a control nobody can tell a failing gate from a failing build.  A failure is then a
+   refusal, because a pipeline must stop, and says that there was no control.
+3. With a control the gate's own rule holds: where the control fails too, the gate is broken.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import evolve, frozen
+
+from t3safe.domain.gate import OnPersonFailure, Rehearsal, Ruling, Verdict, rule
+from t3safe.domain.versions import Version
+
+STATE: Final = "state"
+"""Whose copy a rehearsal without a host runs on: nobody's by name."""
+NO_CONTROL: Final = (
+    "no control: a failing gate cannot be told from a failing build; "
+    "`--control VERSION` names a build that is known to work here"
+)
+
+
+@frozen
+class Asked:
+    """What a check was asked with; `options` are those that only a check without a host has."""
+
+    build: Version
+    options: tuple[str, ...]
+    user_map: str
+    mapped: bool
+    """Whether the user map is there."""
+
+
+def why_alone(asked: Asked) -> str:
+    """Say why a check needs no host, empty where it is the host's (rule 1)."""
+    if asked.options:
+        return f"asked for by {', '.join(asked.options)}"
+    return "" if asked.mapped else f"no user map {asked.user_map} on this machine"
+
+
+def which(asked: Asked) -> str:
+    """Give the line that says which check this is (rule 1)."""
+    why = why_alone(asked)
+    if why:
+        return f"checking {asked.build} standalone, nobody's host is looked at: {why}"
+    return f"checking {asked.build} on copies of everybody in {asked.user_map}"
+
+
+def judge(candidate: tuple[Rehearsal, ...], control: tuple[Rehearsal, ...] | None) -> Verdict:
+    """Give the verdict; `control` is None where no control was named (rules 2 and 3)."""
+    ruled = rule(candidate, control or (), OnPersonFailure.REFUSE)
+    if control is None and ruled.ruling is Ruling.BROKEN:
+        return evolve(ruled, ruling=Ruling.REFUSED, reasons=(*ruled.reasons, NO_CONTROL))
+    return ruled

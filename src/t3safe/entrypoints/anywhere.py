@@ -1,0 +1,205 @@
+"""`check`: a build through the gate, on the people of this host or anywhere without one."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+from attrs import evolve
+
+from t3safe.adapters.telling import Sink
+from t3safe.bootstrap.anywhere import Bench, Copying, Places, bench
+from t3safe.domain import events as ev
+from t3safe.domain.errors import LockedError, PortError
+from t3safe.domain.gate import CheckResult, Rehearsal
+from t3safe.domain.narrate import Level, Line
+from t3safe.domain.standalone import Asked, which, why_alone
+from t3safe.domain.versions import Version
+from t3safe.entrypoints import terminal
+from t3safe.entrypoints.bodies import JudgementBody, RehearsalBody, VerdictBody
+from t3safe.entrypoints.common import VERSION, App, as_json_option, leave, wait_option
+from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.mending import moving
+from t3safe.proving import Order, Proof, prove
+
+_EXIT: Final = {
+    ev.Outcome.PASSED: Exit.OK,
+    ev.Outcome.REFUSED: Exit.REFUSED,
+    ev.Outcome.GATE_BROKEN: Exit.GATE_BROKEN,
+    ev.Outcome.LATER: Exit.LATER,
+}
+_PLAIN: Final = (
+    "no namespace can be made here: rehearsals run as plain processes, and their serves listen "
+    "on this machine's own network"
+)
+_FOLDER: Final = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("build", metavar="VERSION", type=VERSION)
+@click.option(
+    "--state",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Rehearse on a copy of this state too; DIR itself is never changed. Needs no host.",
+)
+@click.option(
+    "--store",
+    metavar="DIR",
+    type=_FOLDER,
+    help="Keep installed builds here instead of in a throwaway store. Needs no host.",
+)
+@click.option(
+    "--control",
+    metavar="VERSION",
+    type=VERSION,
+    help="A build that is known to work: what fails with it too is the gate. Needs no host.",
+)
+@click.option(
+    "--evidence",
+    metavar="DIR",
+    type=_FOLDER,
+    help="Keep the evidence here instead of in a new folder; without a host only.",
+)
+@click.option("--standalone", is_flag=True, help="Look at nobody's host, even if there is one.")
+@wait_option
+@as_json_option
+@click.pass_obj
+def check(  # noqa: PLR0913 - one for each option
+    app: App,
+    build: Version,
+    state: Path | None,
+    store: Path | None,
+    control: Version | None,
+    evidence: Path | None,
+    wait: float,
+    *,
+    standalone: bool,
+    as_json: bool,
+) -> NoReturn:
+    """Run a build through the gate on copies; touch nobody.
+
+    On a host: on a copy of everybody's state. Without one, in a container or a pipeline: on an
+    empty state, and on a copy of DIR.
+    """
+    named = {"--state": state, "--store": store, "--control": control}
+    options = [name for name, value in named.items() if value is not None]
+    options += ["--standalone"] if standalone else []
+    user_map = app.settings.user_map
+    asked = Asked(build, tuple(options), str(user_map), user_map.exists())
+    if why_alone(asked):
+        places, first = Places(state, store, evidence), Line(Level.INFO, which(asked))
+        _alone(app, Order(build, control, ()), places, first, wait, as_json=as_json)
+    if evidence is not None:
+        message = "--evidence is for a check without a host: a host keeps its own; `--standalone`"
+        raise click.UsageError(message)
+    with app.acting("run", wait, aside=as_json) as wired:
+        wired.say(Line(Level.INFO, which(asked)))
+        leave(wired, moving(wired, lambda: wired.host.check(build)), as_json=as_json)
+
+
+def _alone(
+    app: App, order: Order, places: Places, first: Line, wait: float, *, as_json: bool
+) -> NoReturn:
+    """Prove a build without a host, and leave with the status that says how it ended."""
+    used: Bench | None = None
+    with _ended_by_signals(), terminal.chosen_sink(quiet=app.quiet, aside=as_json) as say:
+        say(first)
+        try:
+            with bench(app.settings, places, wait, _plainly(places, say)) as used:
+                if used.sandbox == "plain":
+                    say(Line(Level.WARNING, _PLAIN))
+                proof = prove(evolve(order, subjects=used.subjects), used.prover, say)
+        except KeyboardInterrupt:
+            proof = Proof(order, ev.Outcome.LATER, "interrupted: nothing is proven either way")
+        except LockedError:
+            raise
+        except PortError as error:
+            proof = Proof(order, ev.Outcome.LATER, str(error))
+        for line in _last(proof, used):
+            say(line)
+    if as_json:
+        terminal.print_json("verdict", _body(proof, places, used))
+    sys.exit(_EXIT[proof.outcome])
+
+
+def _plainly(places: Places, say: Sink) -> Copying:
+    def copying(copy: Callable[[], None]) -> None:
+        say(Line(Level.PROGRESS, f"copying {places.state}, which is not opened"))
+        copy()
+
+    return copying
+
+
+def _last(proof: Proof, used: Bench | None) -> Iterator[Line]:
+    """Say where the evidence is, and how it ended."""
+    if used is not None and proof.rehearsals:
+        yield Line(Level.INFO, f"evidence: {used.evidence}")
+    level = Level.INFO if proof.outcome is ev.Outcome.PASSED else Level.WARNING
+    yield Line(level, f"{proof.outcome}: {proof.reason}")
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """End on SIGTERM as on SIGINT: what was begun is cleared away."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _body(proof: Proof, places: Places, used: Bench | None) -> VerdictBody:
+    control = proof.order.control
+    return VerdictBody(
+        version=proof.order.build.text,
+        outcome=proof.outcome.value,
+        exit=int(_EXIT[proof.outcome]),
+        reason=proof.reason,
+        reasons=list(proof.verdict.reasons) if proof.verdict else [],
+        control=control.text if control else None,
+        state=str(places.state) if places.state else None,
+        sandbox=used.sandbox if used else None,
+        evidence=str(used.evidence) if used and proof.rehearsals else None,
+        rehearsals=[_rehearsal(rehearsal) for rehearsal in proof.rehearsals],
+    )
+
+
+def _rehearsal(rehearsal: Rehearsal) -> RehearsalBody:
+    schema = rehearsal.schema.databases if rehearsal.schema else ()
+    return RehearsalBody(
+        build=rehearsal.build.text,
+        subject=rehearsal.subject or "empty set",
+        passed=rehearsal.passed,
+        reason=rehearsal.reason,
+        seconds=rehearsal.seconds,
+        evidence=rehearsal.evidence,
+        ledger={name: ledger.level for name, ledger in schema},
+        checks=[_judgement(result) for result in rehearsal.checks],
+        timings=_timings(Path(rehearsal.evidence)),
+    )
+
+
+def _judgement(result: CheckResult) -> JudgementBody:
+    return JudgementBody(
+        check=result.check.value,
+        passed=result.passed,
+        reason=result.reason,
+        notes=list(result.notes),
+    )
+
+
+def _timings(evidence: Path) -> dict[str, float]:
+    """Read the seconds of each part of a rehearsal from its evidence."""
+    told = json.loads((evidence / "report.json").read_text(encoding="ascii"))["timings"]
+    return {str(name): float(seconds) for name, seconds in told.items()}

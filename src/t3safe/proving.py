@@ -1,0 +1,135 @@
+"""Proves a build without a host: install, rehearse, try the control where that fails, judge.
+
+There are no people and there is no journal: nothing that is done here needs to be taken up again.
+The effects are those of a run, so that whatever tells of a run's effects tells of these too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from attrs import field, frozen
+
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain import ports
+from t3safe.domain.errors import Fault, PortError
+from t3safe.domain.gate import Rehearsal, Ruling, Verdict, needs_control
+from t3safe.domain.narrate import Line, answered, intended
+from t3safe.domain.standalone import judge
+from t3safe.domain.versions import Version
+from t3safe.engine import Performer
+
+Say = Callable[[Line], None]
+
+
+@frozen
+class Order:
+    """What is to be proven, on whose copies, and against which control, if any."""
+
+    build: Version
+    control: Version | None
+    subjects: tuple[fx.Subject, ...]
+
+
+@frozen
+class Proof:
+    """What came of it; `verdict` is None where nothing is proven, `reason` then says why."""
+
+    order: Order
+    outcome: ev.Outcome
+    reason: str
+    verdict: Verdict | None = None
+    rehearsals: tuple[Rehearsal, ...] = field(default=())
+    """Of the candidate, then of the control."""
+
+
+@frozen
+class Prover:
+    """Performs the effects of a proof; a PortError is an answer, as in a run."""
+
+    builds: ports.Builds
+    gate: ports.Gate
+
+    def __call__(self, effect: fx.Effect, /) -> ev.Answer:
+        """Install or rehearse; a proof asks for nothing else."""
+        try:
+            match effect:
+                case fx.Stage(build):
+                    self.builds.stage(build)
+                    return ev.Done()
+                case fx.Rehearse(build, subjects):
+                    return ev.Rehearsed(self.gate.rehearse(build, subjects))
+                case _:
+                    message = f"a proof has no effect {type(effect).__name__}"
+                    raise AssertionError(message)
+        except PortError as error:
+            return ev.Failed(error.fault, str(error))
+
+
+class _NothingProvenError(Exception):
+    """An effect failed: `str(error)` says why; `blamed` where it speaks against the build."""
+
+    def __init__(self, reason: str, *, blamed: bool) -> None:
+        super().__init__(reason)
+        self.blamed = blamed
+
+
+def prove(order: Order, perform: Performer, say: Say) -> Proof:
+    """Put the build through the gate, and the control through the same where the build fails."""
+    held: tuple[Rehearsal, ...] = ()
+    tried: tuple[Rehearsal, ...] | None = None
+    try:
+        held = _rehearsed(order.build, order.subjects, perform, say)
+    except _NothingProvenError as error:
+        if not error.blamed:
+            return Proof(order, ev.Outcome.LATER, str(error))
+        verdict = Verdict(order.build, Ruling.REFUSED, (str(error),))
+        return _told(order, verdict, ())
+    failing = needs_control(held)
+    if failing and order.control is not None:
+        chosen = tuple(subject for subject in order.subjects if subject.person in failing)
+        try:
+            tried = _rehearsed(order.control, chosen, perform, say)
+        except _NothingProvenError as error:
+            reason = f"{order.build} failed, and the control could not be tried: {error}"
+            return Proof(order, ev.Outcome.LATER, reason, rehearsals=held)
+    return _told(order, judge(held, tried), (*held, *(tried or ())))
+
+
+def _told(order: Order, verdict: Verdict, rehearsals: tuple[Rehearsal, ...]) -> Proof:
+    why = "; ".join(verdict.reasons)
+    match verdict.ruling:
+        case Ruling.PASSED:
+            outcome, why = ev.Outcome.PASSED, f"{verdict.build} passed the gate"
+        case Ruling.REFUSED:
+            outcome = ev.Outcome.REFUSED
+        case Ruling.BROKEN:
+            outcome = ev.Outcome.GATE_BROKEN
+        case never:
+            assert_never(never)
+    return Proof(order, outcome, why, verdict, rehearsals)
+
+
+def _rehearsed(
+    build: Version,
+    subjects: tuple[fx.Subject, ...],
+    perform: Performer,
+    say: Say,
+) -> tuple[Rehearsal, ...]:
+    _answer(fx.Stage(build), perform, say)
+    answer = _answer(fx.Rehearse(build, subjects), perform, say)
+    return answer.rehearsals if isinstance(answer, ev.Rehearsed) else ()
+
+
+def _answer(effect: fx.Effect, perform: Performer, say: Say) -> ev.Answer:
+    for line in intended(effect):
+        say(line)
+    answer = perform(effect)
+    for line in answered(effect, answer):
+        say(line)
+    if isinstance(answer, ev.Failed):
+        blamed = answer.fault is Fault.BUILD and isinstance(effect, fx.Stage)
+        raise _NothingProvenError(answer.reason, blamed=blamed)
+    return answer
