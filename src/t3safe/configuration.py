@@ -16,12 +16,14 @@ from attrs import field, frozen
 from t3safe.domain.gate import DispatchKnowledge, OnPersonFailure
 from t3safe.domain.notices import Cause
 from t3safe.domain.policy import Track
+from t3safe.domain.scope import Scope
 
 
 class Manager(StrEnum):
     """What starts and stops the serves."""
 
     SYSTEMD = "systemd"
+    SYSTEMD_USER = "systemd-user"
     PROCESSES = "processes"
 
 
@@ -160,9 +162,9 @@ class DispatchSettings:
 class ServiceSettings:
     """What starts and stops the serves.
 
-    `unit` is for systemd.  The rest is for plain processes: `command` and `environment` may hold
-    `{person}`, `{base}`, `{port}` and `{t3}`; `ports` gives each person's port, `launchers` each
-    person's `t3`.
+    `unit` is for systemd, the host's or a person's own (`systemd-user`).  The rest is for plain
+    processes: `command` and `environment` may hold `{person}`, `{base}`, `{port}` and `{t3}`;
+    `ports` gives each person's port, `launchers` each person's `t3`.
     """
 
     manager: Manager = Manager.SYSTEMD
@@ -218,6 +220,9 @@ class NotifySettings:
 class Settings:
     """Everything that can be set.  Paths are absolute."""
 
+    scope: Scope = Scope.SYSTEM
+    """Whether everybody's serves on a host are kept, or the caller's own. A person's own scope has
+    other defaults, see single-user.md."""
     track: Track = Track.NIGHTLY
     """Which channel is followed."""
     pin: str = ""

@@ -7,6 +7,7 @@ A part that cannot be looked at is a finding of its own; the rest is looked at a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
@@ -25,6 +26,7 @@ from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
 from t3safe.domain.errors import NotifyError, PeopleError, PortError
 from t3safe.domain.room import rooms
+from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.operations import Reader
 
@@ -106,7 +108,10 @@ class Examination:
 
     def _installers(self) -> Iterator[Finding]:
         launcher = self.wired.settings.launcher
-        first = hostfacts.first_on_path(launcher.name) if launcher is not None else ""
+        own = self.wired.settings.scope is Scope.USER
+        # A person's serve and shell have their own PATH, a host's units that of systemd.
+        folders = os.get_exec_path() if own else hostfacts.STANDARD
+        first = hostfacts.first_on_path(launcher.name, folders) if launcher is not None else ""
         yield from doctor.judge_installers(first, str(launcher or ""), hostfacts.callers())
         for person in self.wired.host.everybody()[0]:
             yield from _looked(Check.INSTALLERS, partial(self._programs, person))
@@ -205,7 +210,7 @@ class Examination:
 
     @property
     def _systemd(self) -> bool:
-        return self.wired.settings.services.manager is Manager.SYSTEMD
+        return self.wired.settings.services.manager in {Manager.SYSTEMD, Manager.SYSTEMD_USER}
 
     # People.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 from pathlib import Path
 
 import pytest
 from attrs import define, evolve
 
-from t3safe.adapters.people import UserMapPeople, on_this_host
+from t3safe.adapters.people import CallerAlone, UserMapPeople, caller_name, on_this_host
 from t3safe.domain.errors import PeopleError
 from t3safe.domain.people import MapProblem, Person
 from tests.contract.people_contract import PeopleContract, names_of
@@ -136,3 +137,25 @@ def test_users_of_this_host_are_those_that_it_knows(monkeypatch: pytest.MonkeyPa
     root = pwd.getpwuid(0)
     monkeypatch.setattr(pwd, "getpwnam", lambda _: root)
     assert not on_this_host("toor")
+
+
+def test_caller_alone_is_everybody_of_their_own_scope() -> None:
+    """Their login is their name, and nobody else has one."""
+    people = CallerAlone(lambda: "ann")
+    assert people.load().people == (Person("ann", ("ann",)),)
+    assert people.login("ann") == "ann"
+    assert people.login("bob") is None
+
+
+@pytest.mark.parametrize("name", ["root", "", "../ann"])
+def test_caller_who_is_no_ordinary_user_is_told(name: str) -> None:
+    """Root among them: what a build does is never done as root."""
+    with pytest.raises(PeopleError, match="cannot tell who has a serve here: you are"):
+        CallerAlone(lambda: name).load()
+
+
+def test_caller_has_the_name_that_the_host_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user id without a name, as in some containers, has none."""
+    assert caller_name() == pwd.getpwuid(os.geteuid()).pw_name
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    assert caller_name() == ""

@@ -226,6 +226,24 @@ class TestSystemdServices(ServicesContract):
         return patient(systemd)
 
 
+class TestOwnSystemdServices(ServicesContract):
+    """The contract, on units of a person's own manager."""
+
+    @pytest.fixture
+    def services(self, systemd: Systemd) -> Iterator[Patient]:
+        """Give units that are asked for by `systemctl --user`, each time."""
+        yield patient(evolve(systemd, port=evolve(systemd.port, own=True)))
+        calls = systemd.manager.calls.read_text().splitlines()
+        assert all(line.startswith("--user ") for line in calls)
+
+
+def test_own_manager_that_does_not_run_is_told_with_what_starts_it(systemd: Systemd) -> None:
+    """The message of `systemctl --user` alone says nothing of lingering."""
+    port = evolve(systemd.port, own=True, systemctl=("/bin/sh", "-c", "exit 1"))
+    with pytest.raises(ServiceError, match="`loginctl enable-linger` keeps your manager running"):
+        port.status("alice")
+
+
 # Plain processes.
 
 

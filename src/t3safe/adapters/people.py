@@ -1,7 +1,8 @@
-"""Who has a serve on this host: the user map, and the users that this host really has."""
+"""Who has a serve on this host: the user map with the users of this host, or the caller alone."""
 
 from __future__ import annotations
 
+import os
 import pwd
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from t3safe.domain.errors import PeopleError
-from t3safe.domain.people import MapProblem, UserMap, parse_user_map
+from t3safe.domain.people import MapProblem, Person, UserMap, parse_user_map, valid_person
 
 
 def on_this_host(name: str) -> bool:
@@ -77,3 +78,34 @@ def _unknown(text: str, missing: set[str]) -> Iterable[MapProblem]:
         for person in parse_user_map(line).people:
             if person.name in missing:
                 yield MapProblem(number, f"{person.name!r} is no ordinary user of this host")
+
+
+def caller_name() -> str:
+    """The user name of who calls; empty where the host has none for them."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return ""
+
+
+@frozen
+class CallerAlone:
+    """Implements the port People where a person keeps their own serve; raises PeopleError alone.
+
+    Their login is their name.
+    """
+
+    name: Callable[[], str] = caller_name
+
+    def load(self) -> UserMap:
+        """The caller, and nobody else."""
+        name = self.name()
+        if not valid_person(name):
+            told = repr(name) if name else "user id without a name"
+            why = f"you are {told}, which is no ordinary user's name"
+            raise PeopleError(f"cannot tell who has a serve here: {why}; run it as that person")
+        return UserMap((Person(name, (name,)),), ())
+
+    def login(self, person: str) -> str | None:
+        """The login of a person, as a dispatch knows them; None of anybody but the caller."""
+        return person if person == self.load().people[0].name else None

@@ -1,4 +1,4 @@
-"""t3safe's own units of systemd, and the users that it needs.
+"""t3safe's own units of systemd, and the users that it needs; for a host, or for one person.
 
 Rules:
 
@@ -7,6 +7,7 @@ Rules:
    done in units of their own, which systemd starts.
 3. Identifiers are those that alert rules select on.
 4. Installing again writes the same; removing takes away what was installed and nothing else.
+5. A person's own units run as that person, who is all that they could reach: no users are made.
 """
 
 from __future__ import annotations
@@ -92,6 +93,25 @@ _AFTER_RECOVERY: Final = f"""\
 # Order alone: with Wants= each start of a serve would start a recovery, in the middle of a run too.
 After={RECOVER}.service
 """
+_OWN_SERVICE: Final = """\
+# Kept by t3safe: `t3safe units install` writes it, `t3safe units remove` takes it away.
+[Unit]
+Description={description}
+{order}
+[Service]
+Type=oneshot
+ExecStart={program} {command}
+SyslogIdentifier={identifier}
+Environment="PATH={path}"
+Environment=T3SAFE_SCOPE=user
+# Frozen, refused, later, locked: said in the log, and no failure of the unit.
+SuccessExitStatus=10 11 12 16
+# SIGTERM asks the run to end at the next safe point.
+KillMode=mixed
+TimeoutStartSec={timeout}
+TimeoutStopSec=3min
+UMask=0077
+{install}"""
 _USERS: Final = """\
 # Kept by t3safe: users who own nothing.
 u {npm} - "Installs builds of t3" - /usr/sbin/nologin
@@ -132,6 +152,22 @@ _DRAIN: Final = _Service(
 )
 
 
+_NEEDS_ROOT: Final = "it needs root and systemd, then try again"
+_NEEDS_MANAGER: Final = "it needs your own systemd (`loginctl enable-linger`), then try again"
+
+
+def _timers() -> dict[str, str]:
+    """The timers' texts by file."""
+    return {
+        f"{RUN}.timer": _TIMER.format(
+            description="Every night: t3safe run", calendar="*-*-* 04:00:00", delay="1h"
+        ),
+        f"{DRAIN}.timer": _TIMER.format(
+            description="Overnight: t3safe drain", calendar="*-*-* 00..06:00/20:00", delay="0"
+        ),
+    }
+
+
 @frozen
 class UnitsSeen:
     """How t3safe's units stand: files that are missing or changed, units by name."""
@@ -165,15 +201,8 @@ class Units:
         texts = {
             f"{RECOVER}.service": self._service(_RECOVERY),
             f"{RUN}.service": self._service(_NIGHT),
-            f"{RUN}.timer": _TIMER.format(
-                description="Every night: t3safe run", calendar="*-*-* 04:00:00", delay="1h"
-            ),
             f"{DRAIN}.service": self._service(_DRAIN),
-            f"{DRAIN}.timer": _TIMER.format(
-                description="Overnight: t3safe drain",
-                calendar="*-*-* 00..06:00/20:00",
-                delay="0",
-            ),
+            **_timers(),
             f"{self.serve}.d/{DROP_IN}": _AFTER_RECOVERY,
         }
         users = _USERS.format(npm=self.npm_user, gate=self.gate_user)
@@ -189,45 +218,23 @@ class Units:
 
         Raises ServiceError where systemd tells nothing.
         """
-        missing, changed = [], []
-        for path, text in self.files():
-            try:
-                if path.read_bytes() != text.encode():
-                    changed.append(str(path))
-            except FileNotFoundError:
-                missing.append(str(path))
-            except OSError as error:
-                raise _failure(f"read {path}", error.strerror or str(error)) from error
-        shown = {name: _shown(name) for name in ENABLED}
-        return UnitsSeen(
-            tuple(missing),
-            tuple(changed),
-            tuple(name for name, of in shown.items() if of.get("UnitFileState") != "enabled"),
-            tuple(name for name, of in shown.items() if of.get("Persistent") == "yes"),
-        )
+        return _seen(self.files(), ("systemctl",), _NEEDS_ROOT)
 
     def timers(self) -> tuple[Timer, ...]:
         """Tell when each timer starts its unit next; what systemd does not tell is said beside."""
-        return tuple(_timer(name) for name in ENABLED if name.endswith(".timer"))
+        return _set_timers(("systemctl",), _NEEDS_ROOT)
 
     def install(self) -> tuple[str, ...]:
         """Make the users, write the files and enable the timers; lines that say what changed."""
-        changed = [path for path, text in self.files() if _written(path, text)]
-        _call("make the users", "systemd-sysusers", str(self._users))
-        _call("make the folders", "systemd-tmpfiles", "--create", str(self._folders))
-        _call("load the units", "systemctl", "daemon-reload")
-        _call("enable the units", "systemctl", "enable", "--quiet", *ENABLED)
-        return tuple(f"wrote {path}" for path in changed)
+        changed = _all_written(self.files(), _NEEDS_ROOT)
+        _call(_NEEDS_ROOT, "make the users", "systemd-sysusers", str(self._users))
+        _call(_NEEDS_ROOT, "make the folders", "systemd-tmpfiles", "--create", str(self._folders))
+        _enabled(("systemctl",), _NEEDS_ROOT)
+        return changed
 
     def remove(self) -> tuple[str, ...]:
         """Stop the timers and take away what `install` wrote; the users stay."""
-        there = [path for path, _ in self.files() if path.exists()]
-        if any(path.name in ENABLED for path in there):
-            _call("stop the timers", "systemctl", "disable", "--quiet", "--now", *ENABLED)
-        for path in there:
-            _unlinked(path)
-        _call("load the units", "systemctl", "daemon-reload")
-        return tuple(f"removed {path}" for path in there)
+        return _removed(self.files(), ("systemctl",), _NEEDS_ROOT)
 
     @property
     def _users(self) -> Path:
@@ -249,13 +256,116 @@ class Units:
         return (*(path for path, _ in self.folders), *self.writable)
 
 
+@frozen
+class UserUnits:
+    """What is written for a person who keeps their own serve (rule 5).
+
+    `serve` is the unit of their serve, `search` the PATH of the services, `folder` where their
+    manager looks for units.
+    """
+
+    program: str
+    serve: str
+    search: tuple[str, ...]
+    folder: Path
+
+    def files(self) -> tuple[tuple[Path, str], ...]:
+        """Every file with its text, in the order in which they are written."""
+        order = f"After={RECOVER}.service\n"
+        texts = {
+            f"{RECOVER}.service": self._service(
+                attrs.evolve(
+                    _RECOVERY,
+                    order=f"Before={self.serve}\n",
+                    install="\n[Install]\nWantedBy=default.target\n",
+                )
+            ),
+            f"{RUN}.service": self._service(attrs.evolve(_NIGHT, order=order)),
+            f"{DRAIN}.service": self._service(attrs.evolve(_DRAIN, order=order)),
+            **_timers(),
+            f"{self.serve}.d/{DROP_IN}": _AFTER_RECOVERY,
+        }
+        return tuple((self.folder / name, text) for name, text in texts.items())
+
+    def look(self) -> UnitsSeen:
+        """Compare what is there with what `install` writes; changes nothing.
+
+        Raises ServiceError where the person's manager tells nothing.
+        """
+        return _seen(self.files(), _OWN_MANAGER, _NEEDS_MANAGER)
+
+    def timers(self) -> tuple[Timer, ...]:
+        """Tell when each timer starts its unit next; what systemd does not tell is said beside."""
+        return _set_timers(_OWN_MANAGER, _NEEDS_MANAGER)
+
+    def install(self) -> tuple[str, ...]:
+        """Write the files and enable the timers; lines that say what changed."""
+        changed = _all_written(self.files(), _NEEDS_MANAGER)
+        _enabled(_OWN_MANAGER, _NEEDS_MANAGER)
+        return changed
+
+    def remove(self) -> tuple[str, ...]:
+        """Stop the timers and take away what `install` wrote."""
+        return _removed(self.files(), _OWN_MANAGER, _NEEDS_MANAGER)
+
+    def _service(self, service: _Service) -> str:
+        return _OWN_SERVICE.format(
+            **attrs.asdict(service),
+            program=self.program.replace("%", "%%"),
+            path=":".join(self.search).replace("%", "%%"),
+        )
+
+
+_OWN_MANAGER: Final = ("systemctl", "--user")
+
+
+def _all_written(files: Iterable[tuple[Path, str]], needs: str) -> tuple[str, ...]:
+    return tuple(f"wrote {path}" for path, text in files if _written(path, text, needs))
+
+
+def _enabled(systemctl: tuple[str, ...], needs: str) -> None:
+    _call(needs, "load the units", *systemctl, "daemon-reload")
+    _call(needs, "enable the units", *systemctl, "enable", "--quiet", *ENABLED)
+
+
+def _removed(
+    files: Iterable[tuple[Path, str]], systemctl: tuple[str, ...], needs: str
+) -> tuple[str, ...]:
+    there = [path for path, _ in files if path.exists()]
+    if any(path.name in ENABLED for path in there):
+        _call(needs, "stop the timers", *systemctl, "disable", "--quiet", "--now", *ENABLED)
+    for path in there:
+        _unlinked(path, needs)
+    _call(needs, "load the units", *systemctl, "daemon-reload")
+    return tuple(f"removed {path}" for path in there)
+
+
+def _seen(files: Iterable[tuple[Path, str]], systemctl: tuple[str, ...], needs: str) -> UnitsSeen:
+    missing, changed = [], []
+    for path, text in files:
+        try:
+            if path.read_bytes() != text.encode():
+                changed.append(str(path))
+        except FileNotFoundError:
+            missing.append(str(path))
+        except OSError as error:
+            raise _failure(f"read {path}", error.strerror or str(error), needs) from error
+    shown = {name: _shown(name, systemctl, needs) for name in ENABLED}
+    return UnitsSeen(
+        tuple(missing),
+        tuple(changed),
+        tuple(name for name, of in shown.items() if of.get("UnitFileState") != "enabled"),
+        tuple(name for name, of in shown.items() if of.get("Persistent") == "yes"),
+    )
+
+
 def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Leave out what lies below another of the paths, and what is named twice."""
     unique = sorted(set(paths))
     return tuple(path for path in unique if not any(above in unique for above in path.parents))
 
 
-def _written(path: Path, text: str) -> bool:
+def _written(path: Path, text: str, needs: str) -> bool:
     """Have a file with this text; tell whether that changed anything."""
     content = text.encode()
     try:
@@ -264,29 +374,36 @@ def _written(path: Path, text: str) -> bool:
         durable.make_folders(path.parent)
         durable.write_file(path, content)
     except OSError as error:
-        raise _failure(f"write {path}", error.strerror or str(error)) from error
+        raise _failure(f"write {path}", error.strerror or str(error), needs) from error
     return True
 
 
-def _unlinked(path: Path) -> None:
+def _unlinked(path: Path, needs: str) -> None:
     try:
         path.unlink(missing_ok=True)
         if path.name == DROP_IN and not os.listdir(path.parent):
             path.parent.rmdir()
     except OSError as error:
-        raise _failure(f"remove {path}", error.strerror or str(error)) from error
+        raise _failure(f"remove {path}", error.strerror or str(error), needs) from error
 
 
-def _shown(unit: str) -> dict[str, str]:
+def _shown(unit: str, systemctl: tuple[str, ...], needs: str) -> dict[str, str]:
     """What systemd tells of a unit, drop-ins counted in."""
-    told = _call(f"look at {unit}", "systemctl", "show", "-p", "UnitFileState,Persistent", unit)
+    words = ("show", "-p", "UnitFileState,Persistent", unit)
+    told = _call(needs, f"look at {unit}", *systemctl, *words)
     return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
 
 
-def _timer(name: str) -> Timer:
+def _set_timers(systemctl: tuple[str, ...], needs: str) -> tuple[Timer, ...]:
+    names = (name for name in ENABLED if name.endswith(".timer"))
+    return tuple(_timer(name, systemctl, needs) for name in names)
+
+
+def _timer(name: str, systemctl: tuple[str, ...], needs: str) -> Timer:
     key = "NextElapseUSecRealtime"
     try:
-        told = _call(f"look at {name}", "systemctl", "show", "-p", key, "--value", name).strip()
+        words = ("show", "-p", key, "--value", name)
+        told = _call(needs, f"look at {name}", *systemctl, *words).strip()
     except ServiceError as error:
         return Timer(name, None, str(error))
     try:
@@ -297,22 +414,27 @@ def _timer(name: str) -> Timer:
     return Timer(name, moment)
 
 
-def _call(what: str, *words: str) -> str:
+def _call(needs: str, what: str, *words: str) -> str:
     try:
         ran = subprocess.run(
             words,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+            env={
+                "XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}",
+                **os.environ,
+                "LC_ALL": "C",
+                "TZ": "UTC",
+            },
             timeout=_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _failure(what, str(error)) from error
+        raise _failure(what, str(error), needs) from error
     if ran.returncode != 0:
-        raise _failure(what, " ".join(ran.stderr.decode("utf-8", "replace").split())[:300])
+        raise _failure(what, " ".join(ran.stderr.decode("utf-8", "replace").split())[:300], needs)
     return ran.stdout.decode("utf-8", "replace")
 
 
-def _failure(what: str, why: str) -> ServiceError:
-    return ServiceError(f"cannot {what}: {why}; it needs root and systemd, then try again")
+def _failure(what: str, why: str, needs: str) -> ServiceError:
+    return ServiceError(f"cannot {what}: {why}; {needs}")

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from t3safe.adapters import hostfacts
 from t3safe.adapters._support import adopted
+from t3safe.adapters._support.durable import make_folders
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.ended import EndedMarks
@@ -27,7 +28,7 @@ from t3safe.adapters.registry.question import Patience
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.statesets import HandedOn, LocalStateSets
 from t3safe.adapters.telling import Sink, Teller
-from t3safe.adapters.units import Units
+from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.parts import (
     adoption_file,
     build_store,
@@ -36,12 +37,13 @@ from t3safe.bootstrap.parts import (
     interpreter,
     journal_file,
     log_sinks,
+    own_folders,
     own_hooks,
     own_units,
+    people_of,
     registry_address,
     state_sets,
     symlink_selection,
-    user_map,
 )
 from t3safe.bootstrap.rules import AlwaysPermitted, rules
 from t3safe.configuration import Manager, Settings
@@ -97,7 +99,7 @@ class Live:
     def locked(self, wait: float) -> Iterator[None]:
         """Hold the one lock; raises LockedError when another t3safe has it for `wait` seconds."""
         try:
-            self.lock.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(self.lock.parent)
             with FileLock(self.lock, timeout=wait):
                 yield
         except Timeout as error:
@@ -146,7 +148,17 @@ class Live:
             except OSError as error:
                 message = f"cannot note what is adopted in {self.settings.state_dir}: {error}"
                 raise SelectionError(message) from error
+        self._make_folders()
         return self.host.adopt(build)
+
+    def _make_folders(self) -> None:
+        """Have the folders that `units install` makes, where nobody needed units."""
+        try:
+            for folder, mode in own_folders(self.settings):
+                make_folders(folder, mode)
+        except OSError as error:
+            message = f"cannot make t3safe's own folders: {error}; see `t3safe doctor`"
+            raise SelectionError(message) from error
 
     def eject(self, build: Version | None) -> tuple[str, ...]:
         """Give the host back to one global t3; restarts nobody.
@@ -205,7 +217,7 @@ class Live:
 
     def timers(self) -> tuple[Timer, ...]:
         """Tell when t3safe's own timers start next; none where the host has no systemd."""
-        if self.settings.services.manager is not Manager.SYSTEMD:
+        if self.settings.services.manager not in {Manager.SYSTEMD, Manager.SYSTEMD_USER}:
             return ()
         return self.units().timers()
 
@@ -217,7 +229,7 @@ class Live:
         """Everything that the registry tells of each release.  Raises RegistryError."""
         return NpmRegistry(registry_address(self.settings)).metadata()
 
-    def units(self) -> Units:
+    def units(self) -> Units | UserUnits:
         """Give the units that this host's settings make."""
         return own_units(self.settings)
 
@@ -266,7 +278,7 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
         engine=Engine(hooked, journal, perform.clock, hooked, stop),
         perform=perform,
         registry=registry,
-        people=user_map(settings),
+        people=people_of(settings),
         choices=ChoicesFile(settings.state_dir / "choices.json"),
         permit=hooked,
         rules=rules(settings),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,20 +21,22 @@ from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.gate import Cells, Sandbox, SandboxGate, choose_sandbox
 from t3safe.adapters.hooks import HookFolders
+from t3safe.adapters.hostfacts import STANDARD
 from t3safe.adapters.journal import SqliteJournal
-from t3safe.adapters.people import UserMapPeople
+from t3safe.adapters.people import CallerAlone, UserMapPeople
 from t3safe.adapters.registry import RegistryAddress
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.services import ProcessServices, SystemdServices
 from t3safe.adapters.statesets import LocalStateSets, WorkerCells
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.telling import IDENTIFIERS, Sink, system_log
-from t3safe.adapters.units import Units
+from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.rules import limits
 from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Verify
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import DispatchKnowledge, Rehearsal
+from t3safe.domain.scope import Caller, Scope, places
 from t3safe.domain.versions import Version
 from t3safe.engine import Interpreter
 
@@ -48,9 +51,16 @@ def journal_file(settings: Settings) -> Path:
     return settings.state_dir / "journal.sqlite"
 
 
-def own_units(settings: Settings) -> Units:
+def own_folders(settings: Settings) -> tuple[tuple[Path, int], ...]:
+    """t3safe's own folders, each with its mode."""
+    return ((settings.store, 0o755), (settings.state_dir, 0o755), (settings.backup_dest, 0o711))
+
+
+def own_units(settings: Settings) -> Units | UserUnits:
     """Give the units of systemd that these settings make."""
-    folders = ((settings.store, 0o755), (settings.state_dir, 0o755), (settings.backup_dest, 0o711))
+    if settings.scope is Scope.USER:
+        return _user_units(settings)
+    folders = own_folders(settings)
     writable = (
         settings.tmpdir,
         settings.freeze_file.parent,
@@ -71,6 +81,21 @@ def own_units(settings: Settings) -> Units:
 def own_hooks(settings: Settings, say: Sink) -> HookFolders:
     """Give the host owner's hooks; what they print goes to `say`."""
     return HookFolders(settings.hooks.folder, settings.hooks.timeout, say)
+
+
+def _user_units(settings: Settings) -> UserUnits:
+    caller = Caller(os.geteuid(), str(Path.home()))
+    config = places(caller, os.environ).config
+    person = CallerAlone().load().people[0].name
+    found = (shutil.which(name) for name in (settings.npm, settings.gate.node))
+    # npm and t3 find node on the PATH, and a timer's has no folder of a person's own.
+    folders = (str(Path(program).parent) for program in found if program)
+    return UserUnits(
+        program=str(Path(sys.executable).with_name("t3safe")),
+        serve=settings.services.unit.replace("{person}", person),
+        search=tuple(dict.fromkeys((*folders, *STANDARD))),
+        folder=Path(config, "systemd", "user"),
+    )
 
 
 def log_sinks(command: str) -> tuple[Sink, ...]:
@@ -128,8 +153,10 @@ def _never_root(settings: Settings, user: str) -> str | None:
     return None if settings.shared_user or os.geteuid() != 0 else user
 
 
-def user_map(settings: Settings) -> UserMapPeople:
-    """Wire the user map; where people share one user, nobody is looked up."""
+def people_of(settings: Settings) -> UserMapPeople | CallerAlone:
+    """Wire who has a serve; where people share one user, nobody is looked up."""
+    if settings.scope is Scope.USER:
+        return CallerAlone()
     if settings.shared_user:
         return UserMapPeople(settings.user_map, settings.admin, exists=lambda _: True)
     return UserMapPeople(settings.user_map, settings.admin)
@@ -137,22 +164,27 @@ def user_map(settings: Settings) -> UserMapPeople:
 
 def _services(settings: Settings) -> ports.Services:
     services = settings.services
-    if services.manager is Manager.SYSTEMD:
-        return SystemdServices(
-            unit=services.unit,
-            agents=services.agents,
-            stop_timeout=settings.rollout.stop_timeout,
-        )
-    return ProcessServices(
-        run_dir=services.run_dir,
-        command=services.command,
-        t3=settings.t3,
-        base=settings.base_dir,
-        ports=services.ports,
-        environment=services.environment,
-        agents=services.agents,
-        stop_timeout=settings.rollout.stop_timeout,
-    )
+    match services.manager:
+        case Manager.SYSTEMD | Manager.SYSTEMD_USER:
+            return SystemdServices(
+                unit=services.unit,
+                agents=services.agents,
+                stop_timeout=settings.rollout.stop_timeout,
+                own=services.manager is Manager.SYSTEMD_USER,
+            )
+        case Manager.PROCESSES:
+            return ProcessServices(
+                run_dir=services.run_dir,
+                command=services.command,
+                t3=settings.t3,
+                base=settings.base_dir,
+                ports=services.ports,
+                environment=services.environment,
+                agents=services.agents,
+                stop_timeout=settings.rollout.stop_timeout,
+            )
+        case never:
+            assert_never(never)
 
 
 def interpreter(
@@ -215,7 +247,7 @@ def _pairing(settings: Settings, services: ports.Services) -> ports.Pairing:
         case Verify.DISPATCH:
             return DispatchPairing(
                 dispatch=settings.dispatch,
-                logins=user_map(settings).login,
+                logins=people_of(settings).login,
                 header=settings.dispatch_knows.header,
                 **proving,
             )

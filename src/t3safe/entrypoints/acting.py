@@ -10,6 +10,7 @@ from t3safe.bootstrap.live import rehearsal_only
 from t3safe.domain import events as ev
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.policy import No, Stay
+from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.common import (
     VERSION,
@@ -135,7 +136,16 @@ def units_install(app: App) -> None:
         done = wired.units().install()
     for line in done or ("nothing changed",):
         click.echo(line)
-    click.echo("the timers start with the next boot, or now: systemctl start t3-autoupdate.timer")
+    click.echo(_TIMERS[app.settings.scope])
+
+
+_TIMERS = {
+    Scope.SYSTEM: "the timers start with the next boot, or now:"
+    " systemctl start t3-autoupdate.timer",
+    Scope.USER: "the timers start with your next login, or now:"
+    " systemctl --user start t3-autoupdate.timer t3-migrate-idle.timer\n"
+    "so that they run while nobody is logged in: loginctl enable-linger",
+}
 
 
 @units.command("remove")

@@ -6,10 +6,13 @@ Rules:
 2. An unknown key, a wrong type or a value out of range is one clear line that names the file (or
    the variable) and the key.  Nothing is guessed.
 3. A file that was named must be there; the default file may be missing.
+4. Which file is the default, and which the defaults are, depends on the scope: `domain.scope`.
 """
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 import tomllib
 from collections.abc import Mapping
@@ -21,7 +24,9 @@ import attrs
 from t3safe.adapters._support.strict import INVALID, strict_converter, trouble
 from t3safe.adapters.dispatch.asking import Address
 from t3safe.configuration import Manager, Settings, WindowSettings
+from t3safe.domain import scope
 from t3safe.domain.errors import UnusableError
+from t3safe.domain.scope import Caller, Scope
 from t3safe.domain.versions import InvalidVersion, Version
 
 DEFAULT_FILE: Final = Path("/etc/t3safe/config.toml")
@@ -42,16 +47,26 @@ ENVIRONMENT: Final = {
 """The variables that the host's units set already, and the settings that they stand for."""
 
 
+SCOPE_VARIABLE: Final = "T3SAFE_SCOPE"
+"""Chooses the scope, and with it the default file; wins over `scope` in the file."""
+
+
 class SettingsError(UnusableError):
     """Raised when the configuration cannot be used; the text is one line that says where."""
 
 
-def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
-    """Read the configuration (rules 1 to 3).
+def load(
+    file: Path | None, environment: Mapping[str, str], caller: Caller | None = None
+) -> Settings:
+    """Read the configuration (rules 1 to 4).
 
-    `file` None means the default file if it is there.  Raises SettingsError.
+    `file` None means the default file if it is there, `caller` None who we are.  Raises
+    SettingsError.
     """
-    settings = _structured(_read(file), str(file or DEFAULT_FILE))
+    caller = caller or present_caller(environment)
+    where = file or default_file(environment, caller)
+    raw = _scoped(_read(where, needed=file is not None), where, environment, caller)
+    settings = _structured(raw, str(where))
     for variable, key in ENVIRONMENT.items():
         text = environment.get(variable, "")
         if text:
@@ -59,30 +74,82 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     try:
         return _checked(settings)
     except SettingsError as error:
-        raise SettingsError(f"{_origin(error, file, environment)}: {error}") from error
+        raise SettingsError(f"{_origin(error, where, environment)}: {error}") from error
 
 
 def default_files() -> tuple[Path, ...]:
     """The files of which one is read where none is named, whether or not they are there."""
-    return (DEFAULT_FILE,)
+    own = scope.own_file(present_caller(os.environ), os.environ)
+    return (DEFAULT_FILE, Path(own))
 
 
-def _origin(error: SettingsError, file: Path | None, environment: Mapping[str, str]) -> str:
+def present_caller(environment: Mapping[str, str]) -> Caller:
+    """Tell who calls."""
+    uid = os.geteuid()
+    home = environment.get("HOME", "")
+    if not home.startswith("/"):
+        try:
+            home = pwd.getpwuid(uid).pw_dir
+        except KeyError:
+            home = "/"
+    return Caller(uid, home.rstrip("/"))
+
+
+def default_file(environment: Mapping[str, str], caller: Caller) -> Path:
+    """Tell which file is read where none is named.  Raises SettingsError."""
+    own = Path(scope.own_file(caller, environment))
+    chosen = scope.choose(
+        _stated(environment),
+        caller,
+        host_file=os.path.exists(DEFAULT_FILE),  # noqa: PTH110 - what may not be seen is not there
+        own_file=os.path.exists(own),  # noqa: PTH110
+    )
+    return own if chosen is Scope.USER else DEFAULT_FILE
+
+
+def _stated(environment: Mapping[str, str]) -> Scope | None:
+    text = environment.get(SCOPE_VARIABLE, "")
+    try:
+        return Scope(text) if text else None
+    except ValueError as error:
+        message = f"environment {SCOPE_VARIABLE}={text!r}: it is neither system nor user"
+        raise SettingsError(message) from error
+
+
+def _scoped(
+    raw: dict[str, Any], where: Path, environment: Mapping[str, str], caller: Caller
+) -> dict[str, Any]:
+    """Lay what the file says over the defaults of its scope."""
+    said = raw.get("scope", "")
+    if said not in ("", *Scope):
+        # What reads the file refuses it with its place.
+        return raw
+    own = str(where) == scope.own_file(caller, environment)
+    stated = _stated(environment) or (Scope(said) if said else None)
+    chosen = scope.choose(stated, caller, host_file=not own, own_file=own)
+    if chosen is Scope.SYSTEM:
+        return {**raw, "scope": chosen.value}
+    if caller.root:
+        how = "run it as the person whose serve it is, or let `scope` be system"
+        raise SettingsError(f"{where}: scope: user is never root's; {how}")
+    return scope.merged(scope.own_defaults(caller, environment), {**raw, "scope": chosen.value})
+
+
+def _origin(error: SettingsError, where: Path, environment: Mapping[str, str]) -> str:
     """Name where the key that an error begins with was set: a variable wins over the file."""
     key = str(error).partition(":")[0]
     for variable, name in ENVIRONMENT.items():
         if name == key and environment.get(variable):
             return f"environment {variable}={environment[variable]!r}"
-    return str(file or DEFAULT_FILE)
+    return str(where)
 
 
-def _read(file: Path | None) -> dict[str, Any]:
-    path = file or DEFAULT_FILE
+def _read(path: Path, *, needed: bool) -> dict[str, Any]:
     try:
         with path.open("rb") as handle:
             return tomllib.load(handle)
     except FileNotFoundError as error:
-        if file is None:
+        if not needed:
             return {}
         message = f"{path}: no such configuration file"
         raise SettingsError(message) from error
@@ -175,10 +242,10 @@ def _paths(settings: Settings) -> None:
 
 def _templates(settings: Settings) -> None:
     services = settings.services
-    if "{person}" not in settings.base_dir:
-        raise SettingsError(f"base_dir: {settings.base_dir!r} does not hold {{person}}")
-    if services.manager is Manager.SYSTEMD and "{person}" not in services.unit:
-        raise SettingsError(f"services.unit: {services.unit!r} does not hold {{person}}")
+    if settings.scope is Scope.SYSTEM:
+        _for_everybody(settings)
+    else:
+        _for_one(settings)
     if services.manager is Manager.PROCESSES and not services.command:
         message = "services.command: it is empty, so that no serve could be started"
         raise SettingsError(message)
@@ -189,6 +256,26 @@ def _templates(settings: Settings) -> None:
     ):
         if not text.strip():
             raise SettingsError(f"{name}: it is empty; name a program")
+
+
+def _for_everybody(settings: Settings) -> None:
+    services = settings.services
+    if "{person}" not in settings.base_dir:
+        raise SettingsError(f"base_dir: {settings.base_dir!r} does not hold {{person}}")
+    if services.manager is Manager.SYSTEMD_USER:
+        message = "services.manager: systemd-user is for one person: it needs `scope` to be user"
+        raise SettingsError(message)
+    if services.manager is Manager.SYSTEMD and "{person}" not in services.unit:
+        raise SettingsError(f"services.unit: {services.unit!r} does not hold {{person}}")
+
+
+def _for_one(settings: Settings) -> None:
+    if settings.services.manager is Manager.SYSTEMD:
+        message = "services.manager: systemd is the host's; a person's own is systemd-user"
+        raise SettingsError(message)
+    if not settings.shared_user:
+        message = "shared_user: false; where `scope` is user, everybody is that user"
+        raise SettingsError(message)
 
 
 def _dispatch(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters.units import Units
+from t3safe.adapters.units import ENABLED, Units, UserUnits
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.outlook import Timer
 
@@ -235,3 +235,61 @@ def test_notifications_may_leave_the_host(units: Units) -> None:
         assert {"AF_INET", "AF_INET6", "AF_UNIX"} <= set(service["RestrictAddressFamilies"].split())
         barred = ("PrivateNetwork", "IPAddressDeny", "InaccessiblePaths", "TemporaryFileSystem")
         assert [key for key in barred if key in service] == []
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> UserUnits:
+    """Units of a person who keeps their own serve."""
+    return UserUnits(
+        program="/home/ann/.local/bin/t3safe",
+        serve="t3-serve.service",
+        search=("/home/ann/100%/bin", "/usr/bin"),
+        folder=tmp_path / "home" / ".config" / "systemd" / "user",
+    )
+
+
+def test_persons_own_units_need_no_root_and_make_no_users(own: UserUnits, calls: Path) -> None:
+    """Only files below their folder are written, and only their own manager is asked."""
+    done = own.install()
+    assert done == tuple(f"wrote {path}" for path, _ in own.files())
+    assert all(path.is_relative_to(own.folder) for path, _ in own.files())
+    assert calls.read_text().splitlines() == [
+        "systemctl --user daemon-reload",
+        "systemctl --user enable --quiet " + " ".join(ENABLED),
+    ]
+    assert own.install() == ()
+
+
+def test_persons_services_find_node_and_keep_to_their_scope(own: UserUnits) -> None:
+    """A timer has neither the PATH nor the variables of a shell; a percent sign is one."""
+    parsed = configparser.ConfigParser(interpolation=None, strict=False)
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]
+    text = {path.name: text for path, text in own.files()}["t3-autoupdate.service"]
+    parsed.read_string(text)
+    assert parsed["Service"]["ExecStart"] == "/home/ann/.local/bin/t3safe run"
+    assert 'Environment="PATH=/home/ann/100%%/bin:/usr/bin"\n' in text
+    assert "Environment=T3SAFE_SCOPE=user\n" in text
+    assert "ProtectHome" not in text
+
+
+def test_persons_serve_waits_for_recovery(own: UserUnits) -> None:
+    """Both are wanted by the same target of their manager, in this order."""
+    texts = {path.name: text for path, text in own.files()}
+    assert "Before=t3-serve.service\n" in texts["t3safe-recover.service"]
+    assert "WantedBy=default.target\n" in texts["t3safe-recover.service"]
+    drop_in = own.folder / "t3-serve.service.d" / "10-t3safe.conf"
+    assert drop_in in dict(own.files())
+    assert "network-online.target" not in "".join(texts.values())
+
+
+def test_persons_own_units_are_looked_at_and_removed(own: UserUnits, calls: Path) -> None:
+    """A look changes nothing; what is removed is what was installed."""
+    assert len(own.look().missing) == len(own.files())
+    assert not own.folder.exists()
+    own.install()
+    assert own.look().missing == own.look().changed == ()
+    own.remove()
+    assert not any(path.exists() for path, _ in own.files())
+    (calls.parent / "refuse").touch()
+    with pytest.raises(ServiceError, match="it needs your own systemd"):
+        own.look()

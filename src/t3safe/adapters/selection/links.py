@@ -139,6 +139,7 @@ class SymlinkSelection:
         with _errors(f"cannot put the launcher {launcher} back"):
             found = _found(launcher, content)
             if found:
+                durable.make_folders(launcher.parent)
                 durable.write_file(launcher, content, 0o755)
         return f"{launcher} {found}: the launcher was put back" if found else ""
 

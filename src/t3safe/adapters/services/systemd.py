@@ -1,4 +1,4 @@
-"""People's serves as units of systemd, through `systemctl`.
+"""People's serves as units of systemd, the host's or a person's own, through `systemctl`.
 
 Rules:
 
@@ -74,7 +74,8 @@ class SystemdServices:
 
     `unit` is a template.  `stop_timeout` is how long a stop may take, `term_timeout` and
     `kill_timeout` how long what it left may take to end on SIGTERM and SIGKILL; in seconds.
-    `systemctl` and `cgroups` are where the tool and the control groups are.
+    `systemctl` and `cgroups` are where the tool and the control groups are.  `own` asks the
+    caller's own manager (`systemctl --user`) in place of the host's.
     """
 
     unit: str = "t3-serve@{person}.service"
@@ -84,6 +85,7 @@ class SystemdServices:
     kill_timeout: float = 10.0
     systemctl: tuple[str, ...] = ("systemctl",)
     cgroups: Path = Path("/sys/fs/cgroup")
+    own: bool = False
 
     def status(self, person: str) -> ServeStatus:
         """How the person's serve stands now."""
@@ -142,7 +144,8 @@ class SystemdServices:
         name = self.unit.replace("{person}", person)
         said = self._call(what, "show", "-p", ",".join(_SHOWN), "--", name)
         if said.status != 0:
-            raise _failure(what, f"systemd tells nothing about {name}{_told(said)}")
+            hint = "; `loginctl enable-linger` keeps your manager running" if self.own else ""
+            raise _failure(what, f"systemd tells nothing about {name}{_told(said)}{hint}")
         shown = dict(line.split("=", 1) for line in said.output.splitlines() if "=" in line)
         try:
             return _read(name, shown)
@@ -172,8 +175,12 @@ class SystemdServices:
         return found
 
     def _call(self, what: str, *words: str, timeout: float = LOOK_SECONDS) -> _Said:
-        command = [*self.systemctl, "--no-pager", "--no-ask-password", *words]
+        manager = ("--user",) if self.own else ()
+        command = [*self.systemctl, *manager, "--no-pager", "--no-ask-password", *words]
         environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "SYSTEMD_COLORS": "0"}
+        if self.own:
+            # Where no session set it, as in a job of cron; the manager listens below it.
+            environment.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
         try:
             ran = subprocess.run(
                 command,

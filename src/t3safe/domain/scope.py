@@ -1,0 +1,117 @@
+"""Whether t3safe keeps a whole host or one person's serve, and where their files lie then.
+
+Rules:
+
+1. What is said in words counts: `T3SAFE_SCOPE` before `scope` in the file.
+2. Else a file that was named, or the host's own, means the whole host; and so does being root.
+3. Else a person who has a configuration of their own keeps their own serve.
+4. Else it is the whole host.
+5. Root keeps a whole host or nothing: what would run as root in a person's scope is foreign code.
+6. Where a person's files lie follows the XDG base directory specification: a variable that is
+   empty or holds no absolute path does not count.
+
+Every setting wins over what is said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from attrs import frozen
+
+
+class Scope(StrEnum):
+    """Whose serves t3safe keeps: everybody's on a host, or the caller's own."""
+
+    SYSTEM = "system"
+    USER = "user"
+
+
+@frozen
+class Caller:
+    """Who calls; `home` is absolute, `uid` 0 is root."""
+
+    uid: int
+    home: str
+
+    @property
+    def root(self) -> bool:
+        """Whether the caller is root."""
+        return self.uid == 0
+
+
+def choose(stated: Scope | None, caller: Caller, *, host_file: bool, own_file: bool) -> Scope:
+    """Choose the scope (rules 1 to 4).
+
+    `host_file` says that a file was named or the host has one, `own_file` that the person has.
+    """
+    if stated is not None:
+        return stated
+    if host_file or caller.root or not own_file:
+        return Scope.SYSTEM
+    return Scope.USER
+
+
+@frozen
+class Places:
+    """Where a person's files lie (rule 6)."""
+
+    config: str
+    data: str
+    state: str
+    runtime: str
+    """Empty where the session has none."""
+
+
+def places(caller: Caller, environment: Mapping[str, str]) -> Places:
+    """Tell where this person's files lie."""
+    return Places(
+        config=_absolute(environment, "XDG_CONFIG_HOME", f"{caller.home}/.config"),
+        data=_absolute(environment, "XDG_DATA_HOME", f"{caller.home}/.local/share"),
+        state=_absolute(environment, "XDG_STATE_HOME", f"{caller.home}/.local/state"),
+        runtime=_absolute(environment, "XDG_RUNTIME_DIR", ""),
+    )
+
+
+def own_file(caller: Caller, environment: Mapping[str, str]) -> str:
+    """Tell where a person's configuration is."""
+    return f"{places(caller, environment).config}/t3safe/config.toml"
+
+
+def _absolute(environment: Mapping[str, str], variable: str, otherwise: str) -> str:
+    told = environment.get(variable, "")
+    return told.rstrip("/") if told.startswith("/") else otherwise
+
+
+def own_defaults(caller: Caller, environment: Mapping[str, str]) -> dict[str, object]:
+    """Give a person's defaults where they are others than a host's, as a file would say them."""
+    lie = places(caller, environment)
+    state, launcher = f"{lie.state}/t3safe", f"{caller.home}/.local/bin/t3"
+    return {
+        "freeze_file": f"{state}/freeze",
+        "state_dir": state,
+        "backup_dest": f"{state}/snapshots",
+        "verify": "direct",
+        "store": f"{lie.data}/t3safe",
+        "launcher": launcher,
+        "t3": launcher,
+        "base_dir": f"{caller.home}/.t3",
+        "shared_user": True,
+        "hooks": {"folder": f"{lie.config}/t3safe/hooks"},
+        "services": {
+            "manager": "systemd-user",
+            "unit": "t3-serve.service",
+            "run_dir": f"{lie.runtime or state}/t3safe",
+        },
+    }
+
+
+def merged(defaults: Mapping[str, object], said: Mapping[str, object]) -> dict[str, object]:
+    """Lay what a file says over defaults, table by table."""
+    laid = dict(defaults)
+    for key, value in said.items():
+        below = defaults.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        laid[key] = merged(below, value) if both else value  # type: ignore[arg-type]
+    return laid

@@ -1,0 +1,115 @@
+"""One person for themselves: no root, no dispatch, no user map; the real command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from fakes.embedded import SAFE
+from t3safe.entrypoints.exits import Exit
+from tests.e2e.test_commands import NEW, OLD
+from tests.support.single import OnePerson
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None,
+    reason="as root this needs setpriv(1), to become somebody else",
+)
+
+
+@pytest.fixture
+def person() -> Iterator[OnePerson]:
+    """Give a person with a global t3 in their home, adopted, their serve running.
+
+    Not below a folder that is closed to others: access(2) asks by whom we are alone.
+    """
+    with tempfile.TemporaryDirectory(prefix="t3safe-one-") as root, OnePerson(Path(root)) as made:
+        made.publish(OLD)
+        prefix = str(made.home / ".local")
+        said = made.run("npm", "install", "--global", "--prefix", prefix, f"t3@{OLD.version}")
+        assert said.status == 0, said
+        assert made.launcher.is_symlink()
+        said = made.t3safe("adopt", OLD.version)
+        assert said.status == Exit.OK, said
+        made.serve("start")
+        yield made
+
+
+def selected(person: OnePerson) -> str:
+    """The build that the person runs."""
+    return (person.store / "users" / person.name).readlink().name
+
+
+def test_a_good_nightly_is_promoted_and_a_bad_one_taken_back_with_every_row(
+    person: OnePerson,
+) -> None:
+    """Adopted in place; verified at the serve; what was written before the bad night is there."""
+    assert "Kept by t3safe" in person.launcher.read_text()
+    person.publish(NEW)
+    said = person.t3safe("run")
+    assert said.status == Exit.OK, said
+    assert "(via serve," in said.out
+    assert selected(person) == NEW.version
+    state = json.loads(person.t3safe("status", "--json").out)["status"]
+    assert state["last_good"] == NEW.version
+
+    browser = person.client()
+    assert browser.authenticated()
+    browser.work()
+    written = person.rows()
+    attachments = person.home / ".t3" / "userdata" / "attachments"
+    assert person.run("mkdir", "-p", str(attachments)).status == 0
+    assert person.run("cp", "/etc/hostname", str(attachments / "note.txt")).status == 0
+    bad = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
+    person.publish(bad)
+    said = person.t3safe("run")
+    assert said.status == Exit.ROLLED_BACK, said
+    assert f"rolled back {person.name}" in said.out
+    assert selected(person) == NEW.version
+    kept = person.rows()
+    signing_in = {"auth_sessions", "auth_pairing_links"}
+    for table, rows in written.items():
+        assert table in signing_in or rows <= kept[table], table
+    assert person.client().authenticated()
+    said = person.t3safe("run")
+    assert (said.status, "FROZEN" in said.out) == (Exit.FROZEN, True)
+    assert (person.home / ".local/state/t3safe/freeze").exists()
+
+
+def test_looking_works_without_root(person: OnePerson) -> None:
+    """Doctor finds no fault but what a host without systemd has none of; nothing is of root's."""
+    said = person.t3safe("doctor", "--json")
+    found = {f["check"]: f for f in json.loads(said.out)["doctor"]}
+    assert {name for name, f in found.items() if f["level"] not in {"ok", "warning"}} == set()
+    assert "without a dispatch" in found["dispatch"]["seen"]
+    assert found["user-map"]["seen"] == "1 people"
+
+
+def test_a_t3_that_comes_first_on_the_path_is_a_problem(person: OnePerson) -> None:
+    """It bypasses the launcher, and doctor names it."""
+    other = person.root / "first"
+    other.mkdir()
+    (other / "t3").symlink_to("/bin/true")
+    said = person.run(
+        *("env", f"PATH={other}:{person.environment['PATH']}", *SAFE, "doctor", "--json")
+    )
+    found = [f for f in json.loads(said.out)["doctor"] if f["check"] == "installers"]
+    assert said.status == Exit.NEEDS_HUMAN
+    assert found[0]["level"] == "problem"
+    assert str(other / "t3") in found[0]["seen"]
+
+
+def test_units_are_shown_below_the_persons_configuration(person: OnePerson) -> None:
+    """None lies in /etc, and none makes a user."""
+    said = person.t3safe("units", "show")
+    assert said.status == Exit.OK, said
+    paths = [line[2:] for line in said.out.splitlines() if line.startswith("# /")]
+    assert len(paths) == 6
+    folder = str(person.home / ".config" / "systemd" / "user")
+    assert all(path.startswith(folder) for path in paths)

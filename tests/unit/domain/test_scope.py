@@ -1,0 +1,89 @@
+"""Whose serves are kept, and where a person's own files lie."""
+
+from __future__ import annotations
+
+import pytest
+
+from t3safe.domain.scope import (
+    Caller,
+    Places,
+    Scope,
+    choose,
+    merged,
+    own_defaults,
+    own_file,
+    places,
+)
+
+ROOT, ANN = Caller(0, "/root"), Caller(1000, "/home/ann")
+
+
+@pytest.mark.parametrize(
+    ("stated", "caller", "host_file", "own_file", "expected"),
+    [
+        (Scope.USER, ANN, True, False, Scope.USER),
+        (Scope.USER, ROOT, False, False, Scope.USER),
+        (Scope.SYSTEM, ANN, False, True, Scope.SYSTEM),
+        (None, ANN, True, True, Scope.SYSTEM),
+        (None, ROOT, False, True, Scope.SYSTEM),
+        (None, ANN, False, True, Scope.USER),
+        (None, ANN, False, False, Scope.SYSTEM),
+    ],
+)
+def test_scope_is_what_is_said_else_what_is_there(
+    stated: Scope | None, caller: Caller, host_file: bool, own_file: bool, expected: Scope
+) -> None:
+    """Words count before files, the host's file before a person's, and root keeps a host."""
+    assert choose(stated, caller, host_file=host_file, own_file=own_file) is expected
+
+
+def test_files_lie_where_the_specification_says() -> None:
+    """Below the home where no variable names another folder."""
+    assert places(ANN, {}) == Places(
+        "/home/ann/.config", "/home/ann/.local/share", "/home/ann/.local/state", ""
+    )
+    assert own_file(ANN, {}) == "/home/ann/.config/t3safe/config.toml"
+
+
+def test_variables_name_other_folders_if_they_are_absolute() -> None:
+    """`All paths set in these environment variables must be absolute`; others do not count."""
+    told = {
+        "XDG_CONFIG_HOME": "/c/",
+        "XDG_DATA_HOME": "",
+        "XDG_STATE_HOME": "relative",
+        "XDG_RUNTIME_DIR": "/run/user/1000",
+    }
+    assert places(ANN, told) == Places(
+        "/c", "/home/ann/.local/share", "/home/ann/.local/state", "/run/user/1000"
+    )
+
+
+def test_nothing_of_a_persons_defaults_lies_outside_of_their_folders() -> None:
+    """What t3safe writes for a person is theirs."""
+    told = own_defaults(ANN, {"XDG_RUNTIME_DIR": "/run/user/1000"})
+    paths = [value for value in told.values() if str(value).startswith("/")]
+    assert len(paths) == 7
+    assert all(str(path).startswith("/home/ann/") for path in paths)
+    assert told["services"] == {
+        "manager": "systemd-user",
+        "unit": "t3-serve.service",
+        "run_dir": "/run/user/1000/t3safe",
+    }
+
+
+def test_without_a_session_process_ids_lie_in_the_state_folder() -> None:
+    """A job of cron has no runtime folder."""
+    services = own_defaults(ANN, {})["services"]
+    assert isinstance(services, dict)
+    assert services["run_dir"] == "/home/ann/.local/state/t3safe/t3safe"
+
+
+def test_what_a_file_says_wins_key_by_key() -> None:
+    """A table that sets one key keeps the other defaults; a wrong type is kept to be refused."""
+    defaults = {"a": 1, "table": {"x": 1, "y": 2}}
+    assert merged(defaults, {"table": {"y": 3}, "b": 2}) == {
+        "a": 1,
+        "b": 2,
+        "table": {"x": 1, "y": 3},
+    }
+    assert merged(defaults, {"table": 5}) == {"a": 1, "table": 5}
