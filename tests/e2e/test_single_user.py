@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +114,60 @@ def test_units_are_shown_below_the_persons_configuration(person: OnePerson) -> N
     assert len(paths) == 6
     folder = str(person.home / ".config" / "systemd" / "user")
     assert all(path.startswith(folder) for path in paths)
+
+
+# The first configuration.
+
+
+@pytest.fixture
+def newcomer() -> Iterator[OnePerson]:
+    """Give a person who has no configuration yet."""
+    with tempfile.TemporaryDirectory(prefix="t3safe-one-") as root, OnePerson(Path(root)) as made:
+        yield made
+
+
+def test_init_writes_what_fits_and_only_when_it_may(newcomer: OnePerson) -> None:
+    """`--print` writes nothing; a file that is there is kept beside the new one."""
+    file = newcomer.home / ".config" / "t3safe" / "config.toml"
+    before = file.read_text()
+    tool = newcomer.root / "systemctl"
+    unit = f"{newcomer.launcher} serve --base-dir /data/t3"
+    tool.write_text(
+        f"#!/bin/sh\ncase \"$*\" in *list-unit-files*) ;; *) echo 'Id=code.service'\n"
+        f"echo 'ExecStart={{ path=x ; argv[]={unit} ; ignore_errors=no }}' ;; esac\n"
+    )
+    tool.chmod(0o755)
+    path = ("env", f"PATH={newcomer.root}:{newcomer.environment['PATH']}", *SAFE)
+
+    shown = newcomer.run(*path, "init", "--print")
+    assert shown.status == Exit.OK, shown
+    read = tomllib.loads(shown.out)
+    assert (read["scope"], read["base_dir"]) == ("user", "/data/t3")
+    assert read["services"]["unit"] == "code.service"
+    assert file.read_text() == before
+
+    said = newcomer.run(*path, "init")
+    assert said.status == Exit.USAGE
+    assert file.read_text() == before
+
+    said = newcomer.run(*path, "init", "--yes")
+    assert said.status == Exit.OK, said
+    assert file.read_text() == shown.out
+    assert file.with_name("config.toml.before").read_text() == before
+    assert "t3safe adopt" in said.out
+    assert "loginctl enable-linger" in said.out
+    assert "is as it would be written" in newcomer.run(*path, "init", "--yes").out
+
+
+def test_init_that_cannot_find_the_port_says_so(newcomer: OnePerson) -> None:
+    """Without systemd and without a terminal nothing is made up, and nothing written."""
+    file = newcomer.home / ".config" / "t3safe" / "config.toml"
+    before = file.read_text()
+    tool = newcomer.root / "systemctl"
+    tool.write_text("#!/bin/sh\nexit 1\n")
+    tool.chmod(0o755)
+    path = f"PATH={newcomer.root}:{newcomer.environment['PATH']}"
+    said = newcomer.run("env", path, *SAFE, "init", "--yes")
+    assert said.status == Exit.USAGE
+    assert "cannot tell services.ports: the port of your serve" in said.err
+    assert file.read_text() == before

@@ -46,7 +46,7 @@ class OnePerson:
 
     def __enter__(self) -> Self:
         self._open.enter_context(self.registry)
-        self._open.callback(self.serve, "stop")
+        self._open.callback(self._leave)
         held = self._open.enter_context(reserved_port())
         self.port = int(held.getsockname()[1])
         self.home.mkdir()
@@ -57,6 +57,11 @@ class OnePerson:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+    def _leave(self) -> None:
+        """Stop the serve, whatever a test made of the configuration."""
+        self.configure()
+        self.serve("stop")
 
     @property
     def name(self) -> str:

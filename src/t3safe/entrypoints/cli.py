@@ -58,6 +58,7 @@ COMMANDS: Final = {
     "simulate": "simulate",
     "history-fetch": "simulate",
     "completion": "completion",
+    "init": "beginning",
 }
 """Each command with the module beside this one that holds it, under the command's own name."""
 

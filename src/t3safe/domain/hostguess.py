@@ -1,0 +1,244 @@
+"""What a first look at a host concludes: the configuration that fits it, and what must be asked.
+
+Rules:
+
+1. Facts come in as values; nothing here looks at anything.
+2. Root keeps a whole host, anybody else their own serve.
+3. A setting is written where a fact says something else than the default, with the fact beside it.
+4. What no fact tells is asked, with the default as the proposed answer where there is one; without
+   a proposal it must be answered.
+5. The commands to go on with name the version that is there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from attrs import frozen
+
+from t3safe.domain.scope import Caller, Scope
+
+DISPATCH = "127.0.0.1:3780"
+USER_MAP = "/etc/ttyd-user-map"
+UNIT = "t3-serve@{person}.service"
+OWN_UNIT = "t3-serve.service"
+_INSTANCE = re.compile(r"(?P<name>[^@]+)@[^@]*\.service")
+
+
+@frozen
+class UnitSeen:
+    """A unit and the words that it starts."""
+
+    name: str
+    words: tuple[str, ...]
+
+    @property
+    def serves(self) -> bool:
+        """Whether it runs `t3 serve`, by whatever path."""
+        return self.words[1:2] == ("serve",) and self.words[0].rpartition("/")[2] == "t3"
+
+    @property
+    def base(self) -> str:
+        """The base directory that it names, empty where it names none."""
+        return self._after("--base-dir")
+
+    def _after(self, option: str) -> str:
+        for word, following in zip(self.words, (*self.words[1:], ""), strict=True):
+            if word == option:
+                return following
+            if word.startswith(f"{option}="):
+                return word.partition("=")[2]
+        return ""
+
+
+@frozen
+class Seen:
+    """What was looked at.  Paths are empty where nothing was found.
+
+    `units` are those of the host's systemd or of the person's own, `manager` says whether that
+    answers.  `user_map` and `dispatch` say whether there is one at its usual place.  `standard` are
+    the folders on the PATH of units.
+    """
+
+    caller: Caller
+    units: tuple[UnitSeen, ...]
+    manager: bool
+    user_map: bool
+    dispatch: bool
+    t3: str
+    version: str
+    npm: str
+    node: str
+    registry: str
+    standard: tuple[str, ...]
+
+
+@frozen
+class Setting:
+    """A line of the configuration: its dotted key, its value, and the fact that it follows from."""
+
+    key: str
+    value: str | bool | tuple[str, ...] | int
+    why: str
+
+
+@frozen
+class Question:
+    """What no fact tells; `proposed` is empty where it must be answered (rule 4)."""
+
+    key: str
+    text: str
+    proposed: str = ""
+
+
+@frozen
+class Guess:
+    """What fits the host; `troubles` are what a run needs and the host has not."""
+
+    scope: Scope
+    settings: tuple[Setting, ...]
+    questions: tuple[Question, ...]
+    troubles: tuple[str, ...]
+    following: tuple[str, ...]
+
+
+def guess(seen: Seen) -> Guess:
+    """Conclude."""
+    scope = Scope.SYSTEM if seen.caller.root else Scope.USER
+    parts = _for_a_host(seen) if scope is Scope.SYSTEM else _for_oneself(seen)
+    found = (*parts, *_programs(seen))
+    return Guess(
+        scope,
+        tuple(item for item in found if isinstance(item, Setting)),
+        tuple(item for item in found if isinstance(item, Question)),
+        tuple(_troubles(seen)),
+        tuple(_following(seen, scope)),
+    )
+
+
+def _for_a_host(seen: Seen) -> Iterator[Setting | Question]:
+    names = sorted({_template(unit.name) for unit in seen.units if unit.serves} - {""})
+    if len(names) == 1:
+        if names[0] != UNIT:
+            yield Setting("services.unit", names[0], "the units here that run `t3 serve`")
+    else:
+        several = f" ({', '.join(names)})" if names else ""
+        yield Question("services.unit", f"the unit of a person's serve{several}", UNIT)
+    if not seen.user_map:
+        yield Question("user_map", "the file that says `login=os_user` a line", USER_MAP)
+    if not seen.dispatch:
+        text = f"host:port of the dispatch; nobody listens at {DISPATCH} (`-` for none)"
+        yield Question("dispatch", text, DISPATCH)
+
+
+def _template(name: str) -> str:
+    found = _INSTANCE.fullmatch(name)
+    return f"{found['name']}@{{person}}.service" if found else ""
+
+
+def _for_oneself(seen: Seen) -> Iterator[Setting | Question]:
+    serving = tuple(unit for unit in seen.units if unit.serves)
+    if len(serving) == 1:
+        yield from _by_unit(seen, serving[0])
+        return
+    if seen.manager:
+        several = f" ({', '.join(unit.name for unit in serving)})" if serving else ""
+        yield Question("services.unit", f"the unit of your serve{several}", OWN_UNIT)
+    else:
+        yield Setting("services.manager", "processes", "you have no systemd of your own here")
+        words = ("{t3}", "serve", "--host", "127.0.0.1", "--port", "{port}", "--base-dir", "{base}")
+        yield Setting("services.command", words, "by which t3safe starts your serve")
+        yield Question("services.ports", "the port of your serve")
+    if seen.t3.startswith(f"{seen.caller.home}/"):
+        yield from _launcher(seen, seen.t3, "the `t3` on your PATH")
+
+
+def _by_unit(seen: Seen, unit: UnitSeen) -> Iterator[Setting | Question]:
+    if unit.name != OWN_UNIT:
+        yield Setting("services.unit", unit.name, "your unit that runs `t3 serve`")
+    base = unit.base
+    if base and base != f"{seen.caller.home}/.t3":
+        yield Setting("base_dir", base, f"as {unit.name} says")
+    if unit.words[0].startswith(f"{seen.caller.home}/"):
+        yield from _launcher(seen, unit.words[0], f"what {unit.name} starts")
+
+
+def _launcher(seen: Seen, path: str, why: str) -> Iterator[Setting]:
+    if path != f"{seen.caller.home}/.local/bin/t3":
+        yield Setting("launcher", path, why)
+        yield Setting("t3", path, "the same")
+
+
+def _programs(seen: Seen) -> Iterator[Setting]:
+    """Name what the PATH of units does not lead to."""
+    for key, path in (("npm", seen.npm), ("gate.node", seen.node)):
+        if path and path.rpartition("/")[0] not in seen.standard:
+            yield Setting(key, path, "not on the PATH of units")
+
+
+def _troubles(seen: Seen) -> Iterator[str]:
+    for name, path in (("npm", seen.npm), ("node", seen.node)):
+        if not path:
+            yield f"there is no {name} on your PATH: install it, then `t3safe init` again"
+    own = f"{seen.caller.home}/"
+    for unit in seen.units if not seen.caller.root else ():
+        if unit.serves and not unit.words[0].startswith(own):
+            path = f"{own}.local/bin/t3"
+            yield f"{unit.name} starts {unit.words[0]}, not yours: let its ExecStart be {path}"
+
+
+def _following(seen: Seen, scope: Scope) -> Iterator[str]:
+    own = " --user" if scope is Scope.USER else ""
+    if seen.manager:
+        yield "t3safe units install"
+    yield f"t3safe adopt {seen.version or 'VERSION'}"
+    if seen.manager:
+        yield f"systemctl{own} start t3-autoupdate.timer t3-migrate-idle.timer"
+    if seen.manager and scope is Scope.USER:
+        yield "loginctl enable-linger"
+    yield "t3safe doctor"
+
+
+def render(guessed: Guess, answers: Mapping[str, Setting], registry: str) -> str:
+    """Write the configuration as TOML: what was found, then what was answered by key."""
+    settings = (*guessed.settings, *answers.values())
+    head = [
+        "# Written by `t3safe init`.  What is not here has its default; all of it is in",
+        "# docs/configuration.md.",
+    ]
+    if registry:
+        head.append(f"# npm asks {registry}; so does t3safe.")
+    top = Setting("scope", guessed.scope.value, "whose serves are kept: a host's, or your own")
+    lines = [*head, "", *_lines("", (top, *settings))]
+    for table in sorted({_split(setting)[0] for setting in settings} - {""}):
+        lines += ["", f"[{table}]", *_lines(table, settings)]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(table: str, settings: tuple[Setting, ...]) -> Iterator[str]:
+    for setting in settings:
+        where, name = _split(setting)
+        if where == table:
+            yield f"# {setting.why}"
+            # JSON's texts, numbers, truths and lists are TOML's.
+            yield f"{name} = {json.dumps(setting.value)}"
+
+
+def _split(setting: Setting) -> tuple[str, str]:
+    table, _, name = setting.key.rpartition(".")
+    return table, name
+
+
+def answered(question: Question, answer: str, person: str) -> tuple[Setting, ...]:
+    """Turn an answer into settings; none where it is the default."""
+    why = "as you answered"
+    if question.key == "dispatch" and answer == "-":
+        return (Setting("verify", "direct", "there is no dispatch before the serves"),)
+    if question.key == "services.ports":
+        port = int(answer) if answer.isdecimal() else answer
+        return (Setting(f"services.ports.{person}", port, why),)
+    if answer == question.proposed:
+        return ()
+    return (Setting(question.key, answer, why),)

@@ -1,0 +1,115 @@
+"""The command that looks at a host and writes the configuration that fits it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from t3safe.adapters import hostlook
+from t3safe.adapters._support import durable
+from t3safe.adapters.hostfacts import STANDARD
+from t3safe.adapters.people import caller_name
+from t3safe.domain import hostguess
+from t3safe.domain.hostguess import Question, Seen
+from t3safe.domain.scope import Caller, own_file
+from t3safe.entrypoints import settings
+from t3safe.entrypoints.common import App, ask, yes_option
+from t3safe.entrypoints.settings import SettingsError
+
+
+@click.command()
+@yes_option
+@click.option("--print", "only_print", is_flag=True, help="Print the file and write nothing.")
+@click.pass_obj
+def init(app: App, *, yes: bool, only_print: bool) -> None:
+    """Look at this host and write the configuration that fits it; ask only what cannot be found."""
+    caller = settings.present_caller(os.environ)
+    seen = _look(caller)
+    guessed = hostguess.guess(seen)
+    answers = {
+        setting.key: setting
+        for question in guessed.questions
+        for setting in hostguess.answered(question, _answer(question, yes=yes), caller_name())
+    }
+    text = hostguess.render(guessed, answers, seen.registry)
+    file = app.file or (settings.DEFAULT_FILE if caller.root else _own(caller))
+    _check(text, file, caller)
+    for trouble in guessed.troubles:
+        click.echo(f"t3safe: {trouble}", err=True)
+    if only_print:
+        click.echo(text, nl=False)
+        return
+    for line in _write(file, text, yes=yes):
+        click.echo(line)
+    click.echo("go on with:")
+    for command in guessed.following:
+        click.echo(f"  {command}")
+
+
+def _own(caller: Caller) -> Path:
+    return Path(own_file(caller, os.environ))
+
+
+def _look(caller: Caller) -> Seen:
+    own = not caller.root
+    t3, npm = hostlook.program("t3"), hostlook.program("npm")
+    host, _, port = hostguess.DISPATCH.rpartition(":")
+    return Seen(
+        caller=caller,
+        units=hostlook.units(own=own),
+        manager=hostlook.manager_answers(own=own),
+        user_map=hostlook.there(hostguess.USER_MAP),
+        dispatch=hostlook.listens(host, int(port)),
+        t3=t3,
+        version=hostlook.version_of(t3),
+        npm=npm,
+        node=hostlook.program("node"),
+        registry=hostlook.registry_host(npm),
+        standard=STANDARD,
+    )
+
+
+def _answer(question: Question, *, yes: bool) -> str:
+    """Ask a person; without one, or with `--yes`, what is proposed counts."""
+    if not yes and sys.stdin.isatty():
+        told = click.prompt(question.text, default=question.proposed or None, err=True)
+        return str(told).strip()
+    if question.proposed:
+        return question.proposed
+    message = f"cannot tell {question.key}: {question.text}; `t3safe init` asks at a terminal"
+    raise click.UsageError(message)
+
+
+def _check(text: str, file: Path, caller: Caller) -> None:
+    """See that what is to be written can be used, before anything is."""
+    with tempfile.TemporaryDirectory(prefix="t3safe-init-") as folder:
+        trial = Path(folder, "config.toml")
+        trial.write_text(text, encoding="utf-8")
+        try:
+            settings.load(trial, {"HOME": caller.home}, caller)
+        except SettingsError as error:
+            told = str(error).replace(str(trial), str(file))
+            raise SettingsError(f"{told}; nothing was written") from error
+
+
+def _write(file: Path, text: str, *, yes: bool) -> Iterator[str]:
+    """Write the file; one that is there is asked about, and kept beside it."""
+    try:
+        before = file.read_bytes() if file.exists() else None
+        if before == text.encode():
+            yield f"{file} is as it would be written"
+            return
+        if before:
+            ask(f"replace {file}, and keep it as {file.name}.before?", yes=yes)
+            durable.write_file(file.with_name(f"{file.name}.before"), before)
+            yield f"kept {file}.before"
+        durable.make_folders(file.parent)
+        durable.write_file(file, text.encode())
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be written: {error.strerror or error}") from error
+    yield f"wrote {file}"

@@ -1,0 +1,91 @@
+"""A first look at a host, with a stand-in for systemctl and npm."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters import hostlook
+from t3safe.domain.hostguess import UnitSeen
+
+SHOWN = """\
+ExecStart={ path=/usr/bin/t3 ; argv[]=/usr/bin/t3 serve --port 4001 ; ignore_errors=no ; pid=1 }
+Id=t3-serve@ann.service
+
+Id=rescue.service
+"""
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a folder that is the PATH, with a systemctl of one unit."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (tmp_path / "shown").write_text(SHOWN)
+    tool(folder, "systemctl", f'case "$*" in *list-unit-files*) ;; *) cat {tmp_path}/shown ;; esac')
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return folder
+
+
+def tool(folder: Path, name: str, body: str) -> None:
+    """Write a program that notes how it is called."""
+    (folder / name).write_text(f'#!/bin/sh\necho "$*" >>{folder.parent}/calls\n{body}\n')
+    (folder / name).chmod(0o755)
+
+
+def test_units_are_told_with_the_words_that_they_start(tools: Path) -> None:
+    """A unit that starts nothing is none."""
+    (found,) = hostlook.units(own=False)
+    assert found == UnitSeen("t3-serve@ann.service", ("/usr/bin/t3", "serve", "--port", "4001"))
+    assert found.serves
+
+
+def test_a_template_that_was_never_started_is_found_by_an_instance(tools: Path) -> None:
+    """Systemd shows a template through an instance of any name."""
+    listed = "echo 't3-serve@.service disabled enabled'"
+    tool(tools, "systemctl", f'case "$*" in *list-unit-files*) {listed} ;; esac')
+    assert hostlook.units(own=True) == ()
+    calls = (tools.parent / "calls").read_text().splitlines()
+    assert all(call.startswith("--user ") for call in calls)
+    assert calls[-1].endswith("t3-serve@init.service")
+
+
+def test_a_host_without_systemd_has_no_units(tools: Path) -> None:
+    """A manager that does not answer is none."""
+    tool(tools, "systemctl", "exit 1")
+    assert hostlook.units(own=True) == ()
+    assert not hostlook.manager_answers(own=True)
+
+
+def test_the_registry_is_told_without_credentials(tools: Path) -> None:
+    """What is written into a file that others may read holds no secret."""
+    npm = str(tools / "npm")
+    tool(tools, "npm", "echo https://me:secret@registry.example:8080/path/")
+    assert hostlook.registry_host(npm) == "registry.example:8080"
+    tool(tools, "npm", "echo undefined")
+    assert hostlook.registry_host(npm) == hostlook.registry_host("") == ""
+
+
+def test_somebody_who_listens_is_heard() -> None:
+    """And nobody else."""
+    with socket.socket() as served:
+        served.bind(("127.0.0.1", 0))
+        port = served.getsockname()[1]
+        assert not hostlook.listens("127.0.0.1", port)
+        served.listen()
+        assert hostlook.listens("127.0.0.1", port)
+
+
+def test_the_version_of_a_global_t3_is_read_and_not_asked(tmp_path: Path) -> None:
+    """As root nothing of t3 is executed."""
+    package = tmp_path / "lib" / "t3"
+    (package / "dist").mkdir(parents=True)
+    (package / "package.json").write_text('{"name": "t3", "version": "0.0.28"}')
+    (package / "dist" / "bin.mjs").write_text("")
+    link = tmp_path / "t3"
+    link.symlink_to(package / "dist" / "bin.mjs")
+    assert hostlook.version_of(str(link)) == "0.0.28"
+    assert hostlook.version_of("") == ""
+    assert hostlook.there(str(link))
