@@ -23,6 +23,7 @@ IDENTIFIERS: Final = {"run": "t3-autoupdate", "drain": "t3-migrate-idle"}
 """What existing alert rules select on; every other command speaks as a run does."""
 
 _PRIORITY: Final = {
+    Level.TICK: syslog.LOG_DEBUG,
     Level.PROGRESS: syslog.LOG_INFO,
     Level.INFO: syslog.LOG_INFO,
     Level.WARNING: syslog.LOG_WARNING,
@@ -63,6 +64,8 @@ def system_log(identifier: str) -> Sink:
     syslog.openlog(identifier, syslog.LOG_PID, syslog.LOG_DAEMON)
 
     def write(line: Line) -> None:
+        if line.level is Level.TICK:
+            return
         for part in str(line).splitlines():
             syslog.syslog(_PRIORITY[line.level], part)
 

@@ -19,7 +19,7 @@ import pwd
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -29,22 +29,30 @@ from filelock import FileLock, Timeout
 
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.gate import Sandbox, choose_sandbox
+from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.statesets import LocalStateSets
 from t3safe.adapters.stateworker.copying import copy_set, set_below
+from t3safe.adapters.stateworker.disk import Tools
+from t3safe.adapters.stateworker.meter import watching
 from t3safe.adapters.stateworker.trouble import Kind, Trouble
+from t3safe.adapters.telling import Sink
 from t3safe.bootstrap.parts import build_store, sandbox_gate
 from t3safe.configuration import SandboxKind, Settings
-from t3safe.domain.effects import Subject
+from t3safe.domain.effects import SnapshotAtRest, Subject
 from t3safe.domain.errors import GateError, LockedError, StateError, UnusableError
 from t3safe.domain.gate import EMPTY
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.standalone import STATE
+from t3safe.domain.versions import Version
+from t3safe.engine import Performer
 from t3safe.proving import Prover
 
 _PREFIX: Final = "t3safe-check-"
 _EVIDENCE: Final = "t3safe-seen-"
 """Short enough that nobody takes it for a secret (`redaction`)."""
 _SNAPSHOT: Final = "given"
+COPY: Final = SnapshotAtRest(STATE, _SNAPSHOT, Version.parse("0.0.0"))
+"""Stands for the copy of the given set: what is told of it is what is told of such a snapshot."""
 
 
 @frozen
@@ -60,20 +68,16 @@ class Places:
 class Bench:
     """What a build is proven with."""
 
-    prover: Prover
+    perform: Performer
     subjects: tuple[Subject, ...]
     sandbox: str
     store: Path
     evidence: Path
 
 
-Copying = Callable[[Callable[[], None]], None]
-"""Calls what copies the state set, and tells of it meanwhile."""
-
-
 @contextmanager
-def bench(settings: Settings, places: Places, wait: float, copying: Copying) -> Iterator[Bench]:
-    """Wire everything, and take the copy of the given set.
+def bench(settings: Settings, places: Places, wait: float, say: Sink) -> Iterator[Bench]:
+    """Wire everything, and take the copy of the given set; what takes long is told meanwhile.
 
     Raises UnusableError where a place cannot be used, LockedError where another check has the
     store for `wait` seconds, StateError or GateError where nothing can be rehearsed here.
@@ -96,17 +100,22 @@ def bench(settings: Settings, places: Places, wait: float, copying: Copying) -> 
             launcher=None,
             shared_user=os.geteuid() != 0,
         )
-        states = _states(aside, work)
+        heart = Heartbeat(say)
+        states = _states(aside, work, heart)
         subjects = [Subject(EMPTY, "")]
         if places.state is not None:
             given = places.state
-            copying(lambda: _take(given, states, work))
+            heart.during(COPY, lambda: _take(given, states, work, heart))
             subjects.append(Subject(STATE, _SNAPSHOT))
         builds = build_store(aside)
         gate = sandbox_gate(aside, builds.program, states, sandbox)
         # The control's must not take the place of the build's.
-        gate = evolve(gate, evidence=evidence, evidence_keep=max(2, gate.evidence_keep))
-        yield Bench(Prover(builds, gate), tuple(subjects), sandbox.kind, store, evidence)
+        gate = evolve(
+            gate, evidence=evidence, evidence_keep=max(2, gate.evidence_keep), at=heart.at
+        )
+        yield Bench(
+            heart.around(Prover(builds, gate)), tuple(subjects), sandbox.kind, store, evidence
+        )
 
 
 def _sandbox(settings: Settings) -> Sandbox:
@@ -240,7 +249,7 @@ def _made(folder: Path, option: str, mode: int) -> None:
         raise UnusableError(f"{option} {folder}: cannot be written")
 
 
-def _states(settings: Settings, work: Path) -> LocalStateSets:
+def _states(settings: Settings, work: Path, heart: Heartbeat) -> LocalStateSets:
     """Sets below the work folder; the copy is ours, so we read it ourselves."""
     return LocalStateSets(
         base=str(work / "{person}"),
@@ -248,10 +257,11 @@ def _states(settings: Settings, work: Path) -> LocalStateSets:
         clock=SystemClock(),
         timeout=settings.backup_timeout,
         switch_user=False,
+        copied=heart.copied,
     )
 
 
-def _take(given: Path, states: LocalStateSets, work: Path) -> None:
+def _take(given: Path, states: LocalStateSets, work: Path, heart: Heartbeat) -> None:
     """Copy the given set (rule 2), and take a snapshot of the copy as of a person's set at rest."""
     own = work / STATE
     copied = own / "userdata"
@@ -262,7 +272,7 @@ def _take(given: Path, states: LocalStateSets, work: Path) -> None:
         userdata = set_below(source)
         copied.mkdir(mode=0o700, parents=True)
         own.chmod(0o700)
-        copy_set(userdata, str(copied))
+        copy_set(userdata, str(copied), Tools(growing=watching(heart.copied)))
     except (Trouble, OSError) as error:
         reason = f"--state {given}: {error}"
         if isinstance(error, Trouble) and error.kind is Kind.SPACE:

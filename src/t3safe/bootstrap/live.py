@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,7 @@ from t3safe.adapters._support.durable import make_folders
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.ended import EndedMarks
+from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.offered import KeptRegistry, RememberingRegistry
 from t3safe.adapters.registry import NpmRegistry
@@ -48,7 +50,7 @@ from t3safe.bootstrap.parts import (
 from t3safe.bootstrap.rules import AlwaysPermitted, rules
 from t3safe.configuration import Manager, Settings
 from t3safe.domain import ports
-from t3safe.domain.effects import Subject
+from t3safe.domain.effects import Rehearse, Stage, Subject
 from t3safe.domain.errors import LockedError, NoWayBackError, PortError, SelectionError, StateError
 from t3safe.domain.gate import EMPTY
 from t3safe.domain.ledgers import SetLedger
@@ -86,6 +88,8 @@ class Live:
     """The same, with when it did."""
     ended: EndedMarks
     """When each command ended last."""
+    heart: Heartbeat
+    """Tells how far whatever takes long is."""
 
     def say(self, line: Line) -> None:
         """Say one line wherever the events of a run are told."""
@@ -149,7 +153,7 @@ class Live:
                 message = f"cannot note what is adopted in {self.settings.state_dir}: {error}"
                 raise SelectionError(message) from error
         self._make_folders()
-        return self.host.adopt(build)
+        return self.heart.during(Stage(build), lambda: self.host.adopt(build))
 
     def _make_folders(self) -> None:
         """Have the folders that `units install` makes, where nobody needed units."""
@@ -184,7 +188,9 @@ class Live:
 
     def _measured(self, build: Version) -> SetLedger:
         """What a build makes of an empty set.  Raises NoWayBackError where it fails on that."""
-        (measured,) = self.host.perform.gate.rehearse(build, (Subject(EMPTY, ""),))
+        nobody = (Subject(EMPTY, ""),)
+        rehearse = partial(self.host.perform.gate.rehearse, build, nobody)
+        (measured,) = self.heart.during(Rehearse(build, nobody), rehearse)
         if measured.schema is None or not measured.passed:
             message = f"cannot eject to {build}: it fails on an empty set: {measured.reason}"
             raise NoWayBackError(message)
@@ -269,11 +275,13 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
     teller = Teller((sink, *log_sinks(command)))
     journal = SqliteJournal(journal_file(settings))
     builds = build_store(settings)
-    perform = interpreter(settings, builds, journal, stop)
+    heart = Heartbeat(teller.say_one)
+    perform = interpreter(settings, builds, journal, stop, heart)
     registry = RememberingRegistry(
         NpmRegistry(registry_address(settings)), settings.state_dir / "offered"
     )
-    hooked = Hooked(own_hooks(settings, teller.say_one), teller, AlwaysPermitted(), perform)
+    watched = heart.around(perform)
+    hooked = Hooked(own_hooks(settings, teller.say_one), teller, AlwaysPermitted(), watched)
     host = Host(
         engine=Engine(hooked, journal, perform.clock, hooked, stop),
         perform=perform,
@@ -287,7 +295,9 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
     selection = symlink_selection(settings)
     lock, newest, known = settings.state_dir / "lock", registry.newest, registry.known
     ended = EndedMarks(settings.state_dir)
-    return Live(host, journal, builds, lock, teller, selection, settings, newest, known, ended)
+    return Live(
+        host, journal, builds, lock, teller, selection, settings, newest, known, ended, heart
+    )
 
 
 @contextmanager
@@ -307,12 +317,13 @@ def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
         journal = SqliteJournal(journal_file(aside))
         hidden = hidden_folders(settings)
         trial_builds = evolve(build_store(aside, hidden), store=root / "store")
-        perform = interpreter(aside, trial_builds, journal, wired.host.engine.stop)
+        perform = interpreter(aside, trial_builds, journal, wired.host.engine.stop, wired.heart)
         real = wired.host.perform
         perform = evolve(perform, selection=real.selection, switch=real.switch)
         program = _either(trial_builds, wired.builds)
-        perform = evolve(perform, gate=gate_of(aside, program, hidden))
-        engine = evolve(wired.host.engine, perform=perform, journal=journal)
+        perform = evolve(perform, gate=gate_of(aside, program, wired.heart, hidden))
+        watched = wired.heart.around(perform)
+        engine = evolve(wired.host.engine, perform=watched, journal=journal)
         host = evolve(wired.host, engine=engine, perform=perform)
         trial = evolve(wired, host=host, journal=journal, builds=trial_builds)
         try:

@@ -13,13 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict, assert_never
 
-from attrs import define
+from attrs import define, evolve
 
 from t3safe.adapters._support import adopted, transient
 from t3safe.adapters.builds import BuildStore, Npm, NpmCells
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.gate import Cells, Sandbox, SandboxGate, choose_sandbox
+from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.hooks import HookFolders
 from t3safe.adapters.hostfacts import STANDARD
 from t3safe.adapters.journal import SqliteJournal
@@ -188,17 +189,21 @@ def _services(settings: Settings) -> ports.Services:
 
 
 def interpreter(
-    settings: Settings, builds: BuildStore, journal: SqliteJournal, stop: Callable[[], bool]
+    settings: Settings,
+    builds: BuildStore,
+    journal: SqliteJournal,
+    stop: Callable[[], bool],
+    heart: Heartbeat,
 ) -> Interpreter:
-    """Wire every port that effects are performed through."""
+    """Wire every port that effects are performed through; what takes long tells the heart."""
     clock = SystemClock()
     services = _services(settings)
     return Interpreter(
         builds=builds,
         selection=symlink_selection(settings),
         services=services,
-        states=state_sets(settings),
-        gate=gate_of(settings, builds.program),
+        states=evolve(state_sets(settings), copied=heart.copied),
+        gate=gate_of(settings, builds.program, heart),
         pairing=_pairing(settings, services),
         verdicts=journal,
         switch=FreezeFile(settings.freeze_file, clock),
@@ -300,11 +305,17 @@ class _LateGate:
 
 
 def gate_of(
-    settings: Settings, program: Callable[[Version], Path], hidden: tuple[Path, ...] = ()
+    settings: Settings,
+    program: Callable[[Version], Path],
+    heart: Heartbeat,
+    hidden: tuple[Path, ...] = (),
 ) -> ports.Gate:
     """Wire the gate, made when first asked; `program` gives the program of a build."""
     return _LateGate(
-        lambda: sandbox_gate(settings, program, state_sets(settings), _sandbox(settings), hidden)
+        lambda: evolve(
+            sandbox_gate(settings, program, state_sets(settings), _sandbox(settings), hidden),
+            at=heart.at,
+        )
     )
 
 

@@ -29,8 +29,12 @@ ALERT_WORDS: Final = ("rolling back", "rolled back", "ROLLBACK FAILED", "FROZEN"
 
 
 class Level(StrEnum):
-    """How loud a line is: progress, a fact, something to look at, something to get up for."""
+    """How loud a line is: progress, a fact, something to look at, something to get up for.
 
+    A tick is progress that only a terminal shows.
+    """
+
+    TICK = "tick"
     PROGRESS = "progress"
     INFO = "info"
     WARNING = "warning"

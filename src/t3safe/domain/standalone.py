@@ -29,20 +29,22 @@ NO_CONTROL: Final = (
 
 @frozen
 class Asked:
-    """What a check was asked with; `options` are those that only a check without a host has."""
+    """What a check was asked with; `options` are those that only a check without a host has.
+
+    `host` says what it would run on here, `missing` why there is no such host, empty where it is.
+    """
 
     build: Version
     options: tuple[str, ...]
-    user_map: str
-    mapped: bool
-    """Whether the user map is there."""
+    host: str
+    missing: str = ""
 
 
 def why_alone(asked: Asked) -> str:
     """Say why a check needs no host, empty where it is the host's (rule 1)."""
     if asked.options:
         return f"asked for by {', '.join(asked.options)}"
-    return "" if asked.mapped else f"no user map {asked.user_map} on this machine"
+    return asked.missing
 
 
 def which(asked: Asked) -> str:
@@ -50,7 +52,7 @@ def which(asked: Asked) -> str:
     why = why_alone(asked)
     if why:
         return f"checking {asked.build} standalone, nobody's host is looked at: {why}"
-    return f"checking {asked.build} on copies of everybody in {asked.user_map}"
+    return f"checking {asked.build} on {asked.host}"
 
 
 def judge(candidate: tuple[Rehearsal, ...], control: tuple[Rehearsal, ...] | None) -> Verdict:

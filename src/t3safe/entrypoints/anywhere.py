@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
@@ -13,12 +13,13 @@ from typing import Final, NoReturn
 import click
 from attrs import evolve
 
-from t3safe.adapters.telling import Sink
-from t3safe.bootstrap.anywhere import Bench, Copying, Places, bench
+from t3safe.bootstrap.anywhere import Bench, Places, bench
+from t3safe.configuration import Settings
 from t3safe.domain import events as ev
 from t3safe.domain.errors import LockedError, PortError
 from t3safe.domain.gate import CheckResult, Rehearsal
 from t3safe.domain.narrate import Level, Line
+from t3safe.domain.scope import Scope
 from t3safe.domain.standalone import Asked, which, why_alone
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import terminal
@@ -91,8 +92,7 @@ def check(  # noqa: PLR0913 - one for each option
     named = {"--state": state, "--store": store, "--control": control}
     options = [name for name, value in named.items() if value is not None]
     options += ["--standalone"] if standalone else []
-    user_map = app.settings.user_map
-    asked = Asked(build, tuple(options), str(user_map), user_map.exists())
+    asked = _asked(app.settings, build, tuple(options))
     if why_alone(asked):
         places, first = Places(state, store, evidence), Line(Level.INFO, which(asked))
         _alone(app, Order(build, control, ()), places, first, wait, as_json=as_json)
@@ -104,6 +104,15 @@ def check(  # noqa: PLR0913 - one for each option
         leave(wired, moving(wired, lambda: wired.host.check(build)), as_json=as_json)
 
 
+def _asked(settings: Settings, build: Version, options: tuple[str, ...]) -> Asked:
+    """Say whose state a check without these options would be on."""
+    if settings.scope is Scope.USER:
+        return Asked(build, options, "a copy of your own state")
+    file = settings.user_map
+    missing = "" if file.exists() else f"no user map {file} on this machine"
+    return Asked(build, options, f"copies of everybody in {file}", missing)
+
+
 def _alone(
     app: App, order: Order, places: Places, first: Line, wait: float, *, as_json: bool
 ) -> NoReturn:
@@ -112,10 +121,10 @@ def _alone(
     with _ended_by_signals(), terminal.chosen_sink(quiet=app.quiet, aside=as_json) as say:
         say(first)
         try:
-            with bench(app.settings, places, wait, _plainly(places, say)) as used:
+            with bench(app.settings, places, wait, say) as used:
                 if used.sandbox == "plain":
                     say(Line(Level.WARNING, _PLAIN))
-                proof = prove(evolve(order, subjects=used.subjects), used.prover, say)
+                proof = prove(evolve(order, subjects=used.subjects), used.perform, say)
         except KeyboardInterrupt:
             proof = Proof(order, ev.Outcome.LATER, "interrupted: nothing is proven either way")
         except LockedError:
@@ -127,14 +136,6 @@ def _alone(
     if as_json:
         terminal.print_json("verdict", _body(proof, places, used))
     sys.exit(_EXIT[proof.outcome])
-
-
-def _plainly(places: Places, say: Sink) -> Copying:
-    def copying(copy: Callable[[], None]) -> None:
-        say(Line(Level.PROGRESS, f"copying {places.state}, which is not opened"))
-        copy()
-
-    return copying
 
 
 def _last(proof: Proof, used: Bench | None) -> Iterator[Line]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import NoReturn
 
 import click
 
 from t3safe.bootstrap.live import Live, Verified
 from t3safe.domain import events as ev
+from t3safe.domain.effects import SnapshotOnline
 from t3safe.domain.errors import PortError
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.ports import SnapshotInfo
@@ -101,7 +103,8 @@ def take(wired: Live, person: str) -> ev.Snapshotted:
     host = wired.host
     build = host.perform.selection.selected(person).build
     name = host.name_run(host.engine.clock.now())
-    return host.perform.states.snapshot(person, name, SnapshotKind.ONLINE, build)
+    copy = partial(host.perform.states.snapshot, person, name, SnapshotKind.ONLINE, build)
+    return wired.heart.during(SnapshotOnline(person, name), copy)
 
 
 class _Listing(click.Group):

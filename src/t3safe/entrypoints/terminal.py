@@ -20,6 +20,7 @@ from t3safe.domain.narrate import Level, Line
 from t3safe.domain.versions import Version
 
 _STYLE = {
+    Level.TICK: "dim",
     Level.PROGRESS: "dim",
     Level.INFO: "",
     Level.WARNING: "yellow",
@@ -31,7 +32,8 @@ def plain_sink(stream: TextIO) -> Sink:
     """Give a sink that prints one line a fact, as a log wants it."""
 
     def write(line: Line) -> None:
-        print(" ".join(str(line).splitlines()), file=stream, flush=True)
+        if line.level is not Level.TICK:
+            print(" ".join(str(line).splitlines()), file=stream, flush=True)
 
     return write
 
@@ -42,7 +44,7 @@ def lively_sink(console: Console) -> Iterator[Sink]:
     with Status("starting", console=console) as status:
 
         def write(line: Line) -> None:
-            if line.level is Level.PROGRESS:
+            if line.level in {Level.TICK, Level.PROGRESS}:
                 status.update(str(line))
             else:
                 console.print(

@@ -11,7 +11,8 @@ from t3safe.domain.versions import Version
 
 NEW = Version.parse("0.0.28-nightly.20260616.571")
 OLD = Version.parse("0.0.24")
-MAP = "/etc/ttyd-user-map"
+HERE = "copies of everybody in /etc/ttyd-user-map"
+MISSING = "no user map /etc/ttyd-user-map on this machine"
 
 
 def rehearsal(build: Version, *, sound: bool, subject: str = STATE) -> Rehearsal:
@@ -27,7 +28,7 @@ def test_whoever_names_what_a_host_has_is_standalone_also_on_a_host(
     options: tuple[str, ...],
 ) -> None:
     """The line names the options that decided it."""
-    asked = Asked(NEW, options, MAP, mapped=True)
+    asked = Asked(NEW, options, HERE)
     assert ", ".join(options) in why_alone(asked)
     assert which(asked).startswith(f"checking {NEW} standalone")
     assert ", ".join(options) in which(asked)
@@ -35,16 +36,16 @@ def test_whoever_names_what_a_host_has_is_standalone_also_on_a_host(
 
 def test_without_a_user_map_there_is_no_host_to_look_at() -> None:
     """The line names the file that is not there."""
-    asked = Asked(NEW, (), MAP, mapped=False)
-    assert MAP in why_alone(asked)
-    assert "standalone" in which(asked)
+    asked = Asked(NEW, (), HERE, MISSING)
+    assert why_alone(asked) == MISSING
+    assert which(asked).endswith(MISSING)
 
 
 def test_on_a_host_everybody_is_looked_at() -> None:
     """Nothing was asked for that only a check without a host has."""
-    asked = Asked(NEW, (), MAP, mapped=True)
+    asked = Asked(NEW, (), HERE)
     assert why_alone(asked) == ""
-    assert which(asked) == f"checking {NEW} on copies of everybody in {MAP}"
+    assert which(asked) == f"checking {NEW} on {HERE}"
 
 
 def test_what_passes_needs_no_control() -> None:

@@ -30,6 +30,7 @@ from typing import Final
 import attrs
 from attrs import define, field
 
+from t3safe.adapters._support.reports import report
 from t3safe.adapters.gate import probing, processes, statefacts
 from t3safe.adapters.gate.confinement import confine
 from t3safe.adapters.gate.identity import identity_facts
@@ -62,6 +63,12 @@ class TroubleError(Exception):
         self.fault = fault
 
 
+def _tell(check: Check) -> None:
+    """Tell whoever waits which check begins."""
+    with suppress(OSError):
+        os.write(2, report("check", check.value))
+
+
 @define
 class Rehearsing:
     """A rehearsal in progress; `run` holds it once."""
@@ -90,8 +97,9 @@ class Rehearsing:
         self._measure_before()
         checks: list[CheckResult] = []
         timings: dict[str, float] = {}
-        for check in self._checks():
+        for name, check in zip(Check, self._checks(), strict=True):
             begun = time.monotonic()
+            _tell(name)
             checks.append(check())
             timings[checks[-1].check] = round(time.monotonic() - begun, 3)
             if not checks[-1].passed:

@@ -37,7 +37,7 @@ from t3safe.adapters.gate.sandboxes import Sandbox
 from t3safe.adapters.gate.workers import Workers
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, PortError
-from t3safe.domain.gate import EMPTY, DispatchKnowledge, Rehearsal
+from t3safe.domain.gate import EMPTY, Check, DispatchKnowledge, Rehearsal
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import valid_person
 from t3safe.domain.versions import Version
@@ -53,6 +53,10 @@ _SLACK: Final = 600.0
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _unheard(_: str, __: str, ___: float) -> None:
+    """Tell nobody where a rehearsal is."""
 
 
 @frozen
@@ -85,6 +89,8 @@ class SandboxGate:
         python: the interpreter that has t3safe; `user` must be able to run it.
         free_space: the bytes that are free at a path.
         now: the clock by which evidence is named, in UTC.
+        at: hears at which step a person's rehearsal is and how many seconds that lasts, 0 where
+            nobody knows; an empty step says that it ended.
     """
 
     program: Callable[[Version], Path]
@@ -111,6 +117,7 @@ class SandboxGate:
     python: str = sys.executable
     free_space: Callable[[Path], int] = free_bytes
     now: Callable[[], datetime] = _now
+    at: Callable[[str, str, float], None] = _unheard
 
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
         """Run the build through the eight checks on a copy for each subject, in the order asked.
@@ -227,6 +234,7 @@ class _Batch:
         """Rehearse on one subject's copy and keep the evidence.  Raises GateError."""
         whose = subject.person or "the empty set"
         begun = time.monotonic()
+        self.gate.at(subject.person, "copying", 0.0)
         try:
             report = self._held(subject, schema, whose)
         except GateError:
@@ -236,6 +244,8 @@ class _Batch:
             later = isinstance(error, PortError) and error.fault is Fault.LATER
             message = f"cannot rehearse {self.build} on {whose}: no copy of the set: {error}"
             raise GateError(message, fault=Fault.LATER if later else Fault.HOST) from error
+        finally:
+            self.gate.at(subject.person, "", 0.0)
         evidence = Evidence(self.gate.evidence, self.gate.evidence_keep)
         folder = evidence.folder(self.at, self.build.text, subject)
         rehearsal = Rehearsal(
@@ -258,7 +268,13 @@ class _Batch:
             request = self._request(places, size, schema)
             limit = 2 * (request.deadline + request.stop_limit) + request.soak + gate.slack
             workers = Workers(gate.sandbox, gate.python, gate.cells)
-            return workers.hold(request, whose, limit, self.stop)
+            return workers.hold(request, whose, limit, self.stop, self._hearing(person))
+
+    def _hearing(self, person: str) -> Callable[[Check], None]:
+        def hear(check: Check) -> None:
+            self.gate.at(person, check.value, self.gate.soak if check is Check.SOAK else 0.0)
+
+        return hear
 
     def _request(self, places: Places, size: int, schema: SetLedger | None) -> Request:
         gate = self.gate

@@ -15,12 +15,14 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
 from attrs import frozen
 
+from t3safe.adapters._support.reports import Listener, without
 from t3safe.adapters._support.transient import Job
 from t3safe.adapters.gate import cells
 from t3safe.adapters.gate.cells import Cells
@@ -36,12 +38,14 @@ from t3safe.adapters.gate.places import Places
 from t3safe.adapters.gate.processes import ENDING_MAX, StubbornError, end_strays
 from t3safe.adapters.gate.sandboxes import Sandbox
 from t3safe.domain.errors import Fault, GateError
+from t3safe.domain.gate import Check
 from t3safe.domain.redaction import redact
 
 _POLL: Final = 0.05
 _GRACE: Final = ENDING_MAX + 5.0
 """Seconds in which a worker whose input closed has ended all it started."""
 _COMPLAINT_MAX: Final = 600
+_LOOK: Final = 4096
 
 
 @frozen
@@ -55,8 +59,18 @@ class Workers:
     python: str
     cells: Cells | None = None
 
-    def hold(self, request: Request, whose: str, limit: float, stop: threading.Event) -> Report:
-        """Have one rehearsal held within `limit` seconds, unless `stop` is set before."""
+    def hold(
+        self,
+        request: Request,
+        whose: str,
+        limit: float,
+        stop: threading.Event,
+        hear: Callable[[Check], None],
+    ) -> Report:
+        """Have one rehearsal held within `limit` seconds, unless `stop` is set before.
+
+        `hear` is told each check that begins.
+        """
         what = f"cannot rehearse {request.build} on {whose}"
         job = self._job(request, limit)
         with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaint:
@@ -70,7 +84,7 @@ class Workers:
                     if job is not None and not _admitted(process, job, Path(request.folder)):
                         message = f"{what}: its unit cannot be started: {_words(complaint)}"
                         raise GateError(message)
-                    status = _wait(process, request, limit, stop)
+                    status = _wait(process, request, limit, stop, _Steps(complaint, hear))
                 finally:
                     _end(process, job, Path(request.folder))
             except (OSError, StubbornError, subprocess.TimeoutExpired) as error:
@@ -118,8 +132,31 @@ def _admitted(process: subprocess.Popen[bytes], job: Job, folder: Path) -> bool:
     return process.poll() is None
 
 
+class _Steps:
+    """Hears the checks that a worker says it begins, among its complaints."""
+
+    def __init__(self, complaint: IO[bytes], hear: Callable[[Check], None]) -> None:
+        self._file, self._read = complaint, 0
+        self._listener = Listener(lambda words: self._step(words, hear))
+
+    def look(self) -> None:
+        """Read on where the last look ended; the worker's own place in the file stays."""
+        while chunk := os.pread(self._file.fileno(), _LOOK, self._read):
+            self._read += len(chunk)
+            self._listener.feed(chunk)
+
+    @staticmethod
+    def _step(words: tuple[str, ...], hear: Callable[[Check], None]) -> None:
+        with suppress(ValueError):
+            hear(Check(words[-1]))
+
+
 def _wait(
-    process: subprocess.Popen[bytes], request: Request, limit: float, stop: threading.Event
+    process: subprocess.Popen[bytes],
+    request: Request,
+    limit: float,
+    stop: threading.Event,
+    steps: _Steps,
 ) -> int | None:
     """Wait for the worker; its exit status, or None when it must be ended."""
     if process.stdin is not None:
@@ -129,6 +166,7 @@ def _wait(
             process.stdin.flush()
     end = time.monotonic() + limit
     while time.monotonic() < end and not stop.is_set():
+        steps.look()
         with suppress(subprocess.TimeoutExpired):
             return process.wait(_POLL)
     return None
@@ -176,4 +214,4 @@ def _text(file: IO[bytes], most: int) -> bytes:
 def _words(file: IO[bytes]) -> str:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _COMPLAINT_MAX))
-    return redact(" ".join(file.read().decode("utf-8", "replace").split()))
+    return redact(" ".join(without(file.read()).decode("utf-8", "replace").split()))

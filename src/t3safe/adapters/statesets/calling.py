@@ -21,6 +21,7 @@ from typing import IO, Final, TypeVar
 
 from t3safe.adapters._support import identity
 from t3safe.adapters._support.identity import Identity
+from t3safe.adapters._support.reports import Listener, without
 from t3safe.adapters._support.transient import Job
 from t3safe.adapters.statesets.unpacking import BadStream, unpack
 
@@ -59,12 +60,25 @@ def identity_of(person: str, *, switch_user: bool) -> Identity:
         raise CallFailed(str(error)) from error
 
 
+Copied = Callable[[int, int], None]
+"""Is told how many bytes of how many are copied, as the worker says."""
+
+
+def unheard(_: int, __: int) -> None:
+    """Tell nobody how far a copy is."""
+
+
 def call(
-    python: str, person: Identity, question: bytes, timeout: float, job: Job | None = None
+    python: str,
+    person: Identity,
+    question: bytes,
+    timeout: float,
+    job: Job | None = None,
+    copied: Copied = unheard,
 ) -> bytes:
     """Put one line to a worker and return what it says, within so many seconds.
 
-    `job` is the unit to run it in.  Raises CallFailed.
+    `job` is the unit to run it in; `copied` hears meanwhile how far it is.  Raises CallFailed.
     """
     deadline = time.monotonic() + timeout
     try:
@@ -73,7 +87,7 @@ def call(
         message = f"{python} cannot be run as the person: {error.strerror}"
         raise CallFailed(message) from error
     try:
-        said, complaint = _talk(process, question, deadline)
+        said, complaint = _talk(process, question, deadline, copied)
         status = process.wait(max(0.0, deadline - time.monotonic()))
     except (TimeoutError, subprocess.TimeoutExpired):
         message = f"it took longer than {timeout:g} s"
@@ -81,7 +95,8 @@ def call(
     finally:
         _end(process, job)
     if status != 0 or not said:
-        words = " ".join(complaint.decode("utf-8", "replace").split())[-_COMPLAINT_BYTES:]
+        words = " ".join(without(complaint).decode("utf-8", "replace").split())
+        words = words[-_COMPLAINT_BYTES:]
         message = f"the worker ended with status {status} and no answer: {words or 'silent'}"
         raise CallFailed(message)
     return said
@@ -168,11 +183,12 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[b
 
 
 def _talk(
-    process: subprocess.Popen[bytes], question: bytes, deadline: float
+    process: subprocess.Popen[bytes], question: bytes, deadline: float, copied: Copied
 ) -> tuple[bytes, bytes]:
     """Ask and listen; the question's end of the pipe stays open, as the worker lives by it."""
     stdin, stdout, stderr = _pipes(process)
     heard = {stdout.fileno(): b"", stderr.fileno(): b""}
+    listening = {stderr.fileno(): Listener(lambda words: _report(words, copied)).feed}
     try:
         # Far shorter than what a pipe takes without a reader.
         stdin.write(question + b"\n")
@@ -189,12 +205,25 @@ def _talk(
             for key, _ in ready:
                 chunk = os.read(key.fd, _CHUNK)
                 heard[key.fd] += chunk
+                listening.get(key.fd, _unheeded)(chunk)
                 if not chunk:
                     selector.unregister(key.fd)
                 if len(heard[key.fd]) > ANSWER_BYTES_MAX:
                     message = f"the worker said more than {ANSWER_BYTES_MAX} bytes"
                     raise CallFailed(message)
     return heard[stdout.fileno()], heard[stderr.fileno()]
+
+
+def _unheeded(_: bytes) -> None:
+    """Hear no reports in the answer itself."""
+
+
+def _report(words: tuple[str, ...], copied: Copied) -> None:
+    match words:
+        case ("copied", done, total) if done.isdigit() and total.isdigit():
+            copied(int(done), int(total))
+        case _:
+            return
 
 
 def _end(process: subprocess.Popen[bytes], job: Job | None) -> None:

@@ -23,10 +23,12 @@ from t3safe.adapters._support.transient import Job
 from t3safe.adapters.statesets.calling import (
     SLACK,
     CallFailed,
+    Copied,
     call,
     identity_of,
     receive,
     receiving,
+    unheard,
 )
 from t3safe.adapters.statesets.cells import Cells
 from t3safe.adapters.statesets.handing import HandedOn, Wrapping, hand_on
@@ -140,7 +142,7 @@ class LocalStateSets:
     `base` is a template (`/home/{person}/.t3`).  `timeout` is how many seconds a copy may take.
     `switch_user` is false on an embedded host, where all people are one OS user.  `python` must be
     an interpreter that the people can execute, 3.11 or newer.  `cells` are the units that workers
-    run in, None where there is no systemd.
+    run in, None where there is no systemd.  `copied` hears how far a copy is.
     """
 
     base: str
@@ -150,6 +152,7 @@ class LocalStateSets:
     switch_user: bool = True
     python: str = sys.executable
     cells: Cells | None = None
+    copied: Copied = unheard
 
     def snapshot(
         self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
@@ -343,7 +346,8 @@ class LocalStateSets:
         question = {"uid": identity.uid, "person": person, "base": base, **fields}
         try:
             line = json.dumps(question).encode("ascii")
-            answer = call(self.python, identity, line, timeout, self._job(identity, timeout))
+            job = self._job(identity, timeout)
+            answer = call(self.python, identity, line, timeout, job, self.copied)
             said = json.loads(answer)
             # A lone surrogate would pass everything here and break who writes it down.
             json.dumps(said, ensure_ascii=False).encode()

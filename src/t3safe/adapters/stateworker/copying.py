@@ -52,6 +52,7 @@ def copy_set(userdata: str, target: str, tools: Tools | None = None) -> None:
     refuse_held(userdata, found.databases, tools)
     disk.require_space(target, ROOM * found.size, tools)
     before = _looks(userdata, found)
+    tools.growing(target, found.size)
     for below in found.folders:
         disk.make_folders(target, below.name)
     for name in before:

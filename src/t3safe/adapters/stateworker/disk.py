@@ -30,6 +30,10 @@ def _nothing(_: str) -> None:
     """Let every step pass."""
 
 
+def _unwatched(_: str, __: int) -> None:
+    """Let a copy grow unwatched."""
+
+
 def free_bytes(path: str) -> int:
     """How many bytes an ordinary user can still write on the file system of `path`."""
     room = os.statvfs(path)
@@ -37,15 +41,17 @@ def free_bytes(path: str) -> int:
 
 
 class Tools(NamedTuple):
-    """What a test may replace; the worker that ships runs with these defaults only.
+    """What a test may replace; the worker that ships brings `growing` alone.
 
-    `reached` is told the name of each step once it is done.  `grace` is in seconds.
+    `reached` is told the name of each step once it is done, `growing` which folder will grow to
+    about how many bytes.  `grace` is in seconds.
     """
 
     reached: Callable[[str], None] = _nothing
     free: Callable[[str], int] = free_bytes
     proc: str = "/proc"
     grace: float = 1.0
+    growing: Callable[[str, int], None] = _unwatched
 
 
 class Sealed(NamedTuple):

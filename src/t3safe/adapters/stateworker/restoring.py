@@ -93,6 +93,7 @@ def _replace(userdata: str, source: str, sealed: Manifest, tools: Tools) -> None
     refuse_held(userdata, _all_databases(found, sealed), tools)
     _refuse_shapes(userdata, sealed)
     disk.require_space(userdata, sealed.size, tools)
+    tools.growing(f"{userdata}/{STAGING}", sealed.size)
     try:
         _stage(userdata, source, sealed, tools)
         refuse_held(userdata, _all_databases(found, sealed), tools)

@@ -20,6 +20,7 @@ from t3safe.adapters.stateworker.activity import work
 from t3safe.adapters.stateworker.discovery import discover, userdata_of
 from t3safe.adapters.stateworker.disk import Tools
 from t3safe.adapters.stateworker.manifest import FILES, Copied, Manifest
+from t3safe.adapters.stateworker.meter import to_parent, watching
 from t3safe.adapters.stateworker.programs import programs
 from t3safe.adapters.stateworker.reading import Ledger, ledger, opened
 from t3safe.adapters.stateworker.restoring import restore, restoring
@@ -202,7 +203,7 @@ def main() -> None:
     if os.geteuid() != question["uid"]:
         sys.exit("the worker does not run as the person")
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    sys.stdout.write(json.dumps(answer(question)))
+    sys.stdout.write(json.dumps(answer(question, Tools(growing=watching(to_parent)))))
     sys.stdout.flush()
     # The watching thread sits in a read that never returns; nothing else is left to be done.
     os._exit(0)

@@ -138,6 +138,7 @@ def _fill(order: Order, partial: str, userdata: str | None, found: Found, tools:
     os.mkdir(partial, 0o700)
     os.mkdir(f"{partial}/{FILES}", 0o700)
     tools.reached("snapshot:begun")
+    tools.growing(partial, found.size)
     taken = Manifest(
         order.snapshot,
         order.person,

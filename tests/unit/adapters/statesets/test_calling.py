@@ -91,6 +91,19 @@ def test_answer_that_cannot_be_understood_is_an_error(world: DiskWorld, script: 
     assert "alice" in refusal(world)
 
 
+def test_how_far_a_copy_is_is_heard_and_is_no_complaint(world: DiskWorld) -> None:
+    """Reports reach whoever listens; what is none, and what the worker complains of, does not."""
+    heard: list[tuple[int, int]] = []
+    world.states.copied = lambda done, total: heard.append((done, total))
+    lines = ("t3safe-progress:copied 1 10", "no good", "t3safe-progress:copied -3 x")
+    said = "; ".join(f"echo '{line}' >&2" for line in (*lines, "t3safe-progress:copied 7 10"))
+    stand_in(world, f"{said}; exit 3")
+    told = refusal(world)
+    assert heard == [(1, 10), (7, 10)]
+    assert "no good" in told
+    assert "t3safe-progress" not in told
+
+
 def test_answer_without_end_is_cut_off(world: DiskWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that talks for ever fills no memory."""
     monkeypatch.setattr(calling, "ANSWER_BYTES_MAX", 100_000)

@@ -134,6 +134,20 @@ while True:
     return [sys.executable, "-c", script, str(database)]
 
 
+def test_it_is_told_where_the_copy_grows_before_its_first_byte(home: Home) -> None:
+    """With about how many bytes it will have, so that somebody can watch."""
+    told: list[tuple[str, int, bool]] = []
+
+    def growing(path: str, total: int) -> None:
+        told.append((path, total, any(Path(path, "files").iterdir())))
+
+    taken = home.take("s1", "online", Tools(growing=growing))
+    ((path, total, begun),) = told
+    assert path.endswith("/.partial-s1")
+    assert total >= taken.size
+    assert not begun
+
+
 def test_log_of_a_killed_serve_is_included(home: Home) -> None:
     """On a young database the main file holds one page and the log everything."""
     home.userdata.mkdir()

@@ -1,0 +1,95 @@
+"""Says how far something is while it lasts: a line that changes at a terminal, a few in a log.
+
+Rules:
+
+1. It only watches.  What it watches is done in the caller's thread and answers as it would
+   without; trouble in here is nobody's.
+2. Every second `TICK` is said, which only a terminal shows.  `PROGRESS` is said when
+   `domain.progress` wants it.
+3. Nothing more is said of an effect once it has answered.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from attrs import define, field
+
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain.narrate import Level, Line
+from t3safe.domain.progress import At, Copied, Meter, Report, Voice, steady, text
+from t3safe.engine import Performer
+
+_T = TypeVar("_T")
+
+Say = Callable[[Line], None]
+
+
+@define
+class Heartbeat:
+    """Watches one effect at a time; `every` is in seconds, `now` a clock that never goes back."""
+
+    say: Say
+    every: float = 1.0
+    now: Callable[[], float] = time.monotonic
+    _meter: Meter | None = field(default=None, init=False)
+    _voice: Voice = field(factory=Voice, init=False)
+    _began: float = field(default=0.0, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+
+    def around(self, performer: Performer) -> Performer:
+        """Give a performer that does the same and is watched meanwhile."""
+
+        def perform(effect: fx.Effect, /) -> ev.Answer:
+            return self.during(effect, lambda: performer(effect))
+
+        return perform
+
+    def during(self, effect: fx.Effect, call: Callable[[], _T]) -> _T:
+        """Do what an effect stands for, and tell of it as of that."""
+        over = threading.Event()
+        with self._lock:
+            self._meter, self._voice, self._began = Meter(effect), Voice(), self.now()
+        watcher = threading.Thread(target=self._watch, args=(over,), daemon=True)
+        watcher.start()
+        try:
+            return call()
+        finally:
+            over.set()
+            watcher.join()
+            with self._lock:
+                self._meter = None
+
+    def heard(self, report: Report) -> None:
+        """Take in how far the work is, from whichever thread knows it."""
+        with self._lock:
+            if self._meter is not None:
+                self._meter = self._meter.heard(report, self.now() - self._began)
+
+    def copied(self, done: int, total: int) -> None:
+        """Take in how much of a set is copied, in bytes."""
+        self.heard(Copied(done, total))
+
+    def at(self, whose: str, step: str, seconds: float) -> None:
+        """Take in where a rehearsal is."""
+        self.heard(At(whose, step, seconds))
+
+    def _watch(self, over: threading.Event) -> None:
+        while not over.wait(self.every):
+            with suppress(Exception):
+                self._beat()
+
+    def _beat(self) -> None:
+        with self._lock:
+            meter, elapsed = self._meter, self.now() - self._began
+            if meter is None:
+                return
+            self._voice, said = steady(self._voice, meter, elapsed)
+        if said:
+            self.say(Line(Level.PROGRESS, said))
+        self.say(Line(Level.TICK, text(meter, elapsed)))

@@ -1,0 +1,73 @@
+"""What takes long is told while it lasts: in a log and at a terminal, by the real program."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from fakes.embedded import SAFE, EmbeddedHost, Resident
+from t3safe.domain.narrate import ALERT_WORDS
+from t3safe.entrypoints.exits import Exit
+from tests.e2e.test_commands import BASICS, NEW, OLD, pairs
+
+SLOW = evolve(
+    NEW, version="0.0.25-nightly.20260609.502", scripts=(("install", "sleep 11"),), native=False
+)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
+    """Give a host on which npm and the soak of a rehearsal take longer than ten seconds."""
+    with EmbeddedHost(tmp_path, (Resident("ann"),), config={**BASICS, "gate.soak": 11.0}) as made:
+        made.write_config(gate__soak=0.1)
+        made.adopt(OLD)
+        made.publish(SLOW, tag="nightly")
+        made.write_config(gate__soak=11.0)
+        yield made
+
+
+@pytest.mark.timeout(240)
+def test_a_log_is_told_of_npm_and_of_each_rehearsal(host: EmbeddedHost) -> None:
+    """Steady lines between the facts, none with an alert word; everybody signs in after it."""
+    said = host.t3safe("run", timeout=200)
+    assert said.status == Exit.OK, said
+    lines = said.out.splitlines()
+    npm = [line for line in lines if "waiting for npm" in line]
+    soak = [line for line in lines if ": soak," in line]
+    assert re.fullmatch(rf"installing {SLOW.version}: waiting for npm, 1\d s", npm[0])
+    assert any("on the empty set: soak" in line and "of 11 s" in line for line in soak)
+    assert any("on ann's copy: soak" in line for line in soak)
+    for line in npm + soak:
+        assert not any(word in line for word in ALERT_WORDS)
+    assert len(npm + soak) < 8, "a log is not flooded"
+    assert pairs(host)
+
+
+@pytest.mark.timeout(240)
+def test_quiet_is_quiet_and_a_terminal_is_told_every_second(host: EmbeddedHost) -> None:
+    """`--quiet` says nothing of it; a terminal has one line that changes."""
+    quiet = host.t3safe("--quiet", "check", SLOW.version, timeout=200)
+    assert (quiet.status, quiet.out) == (Exit.OK, "")
+    ours, theirs = pty.openpty()
+    words = [*SAFE, "--config", str(host.config_file), "check", SLOW.version]
+    environment = host.environment | {"TERM": "xterm", "COLUMNS": "160"}
+    process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65_536):
+            shown += chunk
+    except OSError:
+        pass  # The other end has closed.
+    finally:
+        os.close(ours)
+    assert process.wait(60) == Exit.OK
+    seconds = set(re.findall(r"on the empty set: soak, (\d+) s of 11 s", shown.decode()))
+    assert len(seconds) >= 5, seconds

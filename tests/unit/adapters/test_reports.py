@@ -1,0 +1,68 @@
+"""How a worker tells how far it is: reports are told from complaints, and nothing is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t3safe.adapters._support.reports import Listener, report, without
+from t3safe.adapters.stateworker import meter
+
+
+def heard(*chunks: bytes) -> list[tuple[str, ...]]:
+    """Feed these pieces, and give what was understood."""
+    found: list[tuple[str, ...]] = []
+    listener = Listener(found.append)
+    for chunk in chunks:
+        listener.feed(chunk)
+    return found
+
+
+@given(st.integers(1, 20))
+def test_reports_are_understood_however_they_are_cut(length: int) -> None:
+    """Between complaints, too, which stay what they are."""
+    text = b"warning\n" + report("copied", 12, 400) + b"Traceback\n" + report("check", "soak")
+    pieces = [text[at : at + length] for at in range(0, len(text), length)]
+    assert heard(*pieces) == [("copied", "12", "400"), ("check", "soak")]
+    assert without(text) == b"warning\nTraceback\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"t3safe-progress:\n",
+        b"t3safe-progress:copied 1 2 3 4 5\n",
+        b"t3safe-progress:copied \x1b[2J\n",
+        b"t3safe-progress:" + b"9" * 10_000 + b"\n",
+        b"copied 1 2\n",
+        b"t3safe-progress:copied 1 2",
+    ],
+)
+def test_what_is_no_report_is_not_heard(line: bytes) -> None:
+    """Too long, too many words, control characters, not ended, not marked."""
+    assert heard(line) == []
+
+
+def test_a_copy_is_measured_until_its_folder_is_gone(tmp_path: Path) -> None:
+    """Files in folders count, links do not; after the rename nothing more is told."""
+    folder = tmp_path / ".partial-s1"
+    (folder / "files").mkdir(parents=True)
+    (folder / "files" / "state.sqlite").write_bytes(b"x" * 700)
+    (folder / "files" / "link").symlink_to("/etc/passwd")
+    assert meter.grown(str(folder)) == 700
+    told: list[tuple[int, int]] = []
+
+    def passing() -> Iterator[None]:
+        yield
+        (folder / "manifest.json").write_bytes(b"y" * 300)
+        yield
+        folder.rename(tmp_path / "s1")
+        yield
+
+    time = passing()
+    meter.watch(str(folder), 1000, lambda done, total: told.append((done, total)), time.__next__)
+    assert told == [(700, 1000), (1000, 1000)]
