@@ -97,8 +97,8 @@ class GateSettings:
     """For one stop; measured with 1 GB: 1.1 s."""
     tolerance: float = 0.05
     """The share of a table's rows that a migration may clean up."""
-    jobs: int = 2
-    """How many rehearsals are held at a time."""
+    jobs: int = 4
+    """How many rehearsals are held at a time, where memory and disk have room for them."""
     node: str = "node"
     """The node that the units run."""
     user: str = "t3safe-gate"

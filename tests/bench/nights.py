@@ -10,8 +10,8 @@ from typing import Any, Final
 from attrs import evolve
 
 from tests.bench.figures import Bound, Figure, Pairs
-from tests.bench.hosts import SCRIPT, Hosts, back
-from tests.e2e.realhost.machine import NEW, Machine, published
+from tests.bench.hosts import NEW, SCRIPT, Hosts, back
+from tests.e2e.realhost.machine import Machine, published
 
 SIZES: Final = {"1 MB": 1_000_000, "100 MB": 100_000_000, "1 GB": 1_000_000_000}
 BROKEN: Final = evolve(

@@ -153,7 +153,7 @@ def judge_live(facts: LiveFacts, check: Check = Check.LIVE) -> CheckResult:
 
 @frozen
 class MigratedFacts:
-    """The ledgers around the first start; `schema` is None when the empty set is rehearsed."""
+    """The ledgers around the first start; `schema` is None while the empty set's is not known."""
 
     before: SetLedger
     after: SetLedger
@@ -172,14 +172,36 @@ def judge_migrated(facts: MigratedFacts) -> CheckResult:
         return failed(check, f"the ledger lost {_some(vanished)}")
     if not facts.after.level:
         return failed(check, "the serve made no ledger")
-    if facts.schema is not None:
-        strange = facts.after.unknown_to(facts.schema)
-        if strange:
-            return failed(check, f"the build does not know {_some(strange)}")
-        missing = facts.schema.unknown_to(facts.after)
-        if missing:
-            return failed(check, f"the build knows {_some(missing)}, the migrated copy has not")
+    unlike = _unlike(facts.after, facts.schema)
+    if unlike:
+        return failed(check, unlike)
     return passed(check, f"ledger {facts.before.level} -> {facts.after.level}")
+
+
+def held_to(
+    checks: tuple[CheckResult, ...], after: SetLedger | None, schema: SetLedger | None
+) -> tuple[CheckResult, ...]:
+    """Check 3 for a copy that was rehearsed beside the empty set, once that set's ledger is known.
+
+    `after` is the copy's ledger.  Where it differs the check fails in hindsight, and what was
+    looked at after it counts no more.
+    """
+    unlike = _unlike(after, schema) if after is not None else ""
+    names = [result.check for result in checks if result.passed]
+    if not unlike or Check.MIGRATED not in names:
+        return checks
+    return (*checks[: names.index(Check.MIGRATED)], failed(Check.MIGRATED, unlike))
+
+
+def _unlike(after: SetLedger, schema: SetLedger | None) -> str:
+    """Say how a ledger differs from that of the empty set; empty where nothing tells."""
+    if schema is None:
+        return ""
+    strange = after.unknown_to(schema)
+    if strange:
+        return f"the build does not know {_some(strange)}"
+    missing = schema.unknown_to(after)
+    return f"the build knows {_some(missing)}, the migrated copy has not" if missing else ""
 
 
 def _some(items: tuple[str, ...]) -> str:

@@ -4,7 +4,9 @@ Rules:
 
 1. A pinned snapshot (a rollback point in use) is never pruned, whatever the limits say.
 2. Of the rest the newest are kept, up to `keep` snapshots and `bytes_max` bytes a person, pinned
-   ones counted in.  The newest snapshot of a person always stays.
+   ones counted in.  The newest snapshot of a person always stays, and so does the newest that was
+   taken at rest: nights that move nobody take copies beside the serve, and must not push out the
+   only way back.
 3. Quarantined sets count like snapshots: they hold rows that exist nowhere else, so they outlive
    ordinary snapshots taken at the same time (they are given up last).
 4. Builds in use, the default, last-good and the one before it are never pruned; of the rest the
@@ -50,17 +52,23 @@ def prunable_snapshots(
     """Name the snapshots of one person that may be deleted, oldest first (rules 1 to 3)."""
     kept_count = sum(1 for item in stored if item.id in pinned)
     kept_bytes = sum(item.size for item in stored if item.id in pinned)
-    newest = max(stored, key=_age, default=None)
+    spared = _spared(stored)
     pruned: list[Stored] = []
     loose = [item for item in stored if item.id not in pinned]
     for item in sorted(loose, key=_worth, reverse=True):
         fits = kept_count < keep and kept_bytes + item.size <= bytes_max
-        if fits or item == newest:
+        if fits or item.id in spared:
             kept_count += 1
             kept_bytes += item.size
         else:
             pruned.append(item)
     return tuple(item.id for item in sorted(pruned, key=_age))
+
+
+def _spared(stored: tuple[Stored, ...]) -> frozenset[str]:
+    """Name the newest snapshot, and the newest that was taken at rest."""
+    at_rest = tuple(item for item in stored if item.kind is SnapshotKind.REST)
+    return frozenset(max(items, key=_age).id for items in (stored, at_rest) if items)
 
 
 @frozen
@@ -80,19 +88,28 @@ def judged(
     What is given up is what `prunable_snapshots` names.
     """
     pruned = prunable_snapshots(stored, frozenset(pinned), keep, bytes_max)
-    newest = max(stored, key=_age, default=None)
+    spared = _spared(stored)
+    newest = max(stored, key=_age).id if stored else ""
     return tuple(
-        Judged(item, item.id not in pruned, _why(item, item.id in pruned, newest, pinned))
+        Judged(item, item.id not in pruned, _why(item, pruned, spared, newest, pinned))
         for item in sorted(stored, key=_age)
     )
 
 
-def _why(item: Stored, pruned: bool, newest: Stored | None, pinned: Mapping[str, str]) -> str:
-    if pruned:
+def _why(
+    item: Stored,
+    pruned: tuple[str, ...],
+    spared: frozenset[str],
+    newest: str,
+    pinned: Mapping[str, str],
+) -> str:
+    if item.id in pruned:
         return "beyond the limits of snapshots or bytes for each person"
     if item.id in pinned:
         return pinned[item.id]
-    return "the newest" if item == newest else "within the limits"
+    if item.id in spared:
+        return "the newest" if item.id == newest else "the newest taken at rest"
+    return "within the limits"
 
 
 def _age(item: Stored) -> tuple[datetime, str]:

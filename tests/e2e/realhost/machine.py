@@ -223,20 +223,20 @@ class Machine:
         raise TimeoutError(f"the host is {state or 'not up'}")
 
 
-def inhabit(host: Machine, people: tuple[str, ...]) -> None:
-    """Let these people run OLD, installed for everybody by npm, as before t3safe came."""
+def inhabit(host: Machine, people: tuple[str, ...], old: FakeRelease = OLD) -> None:
+    """Let these people run a release, installed for everybody by npm, as before t3safe came."""
     host.wait_until_up()
-    host.do(published(OLD, "nightly"), ("move_in", {"people": {name: {} for name in people}}))
-    host.run("npm", "install", "--global", f"t3@{OLD.version}")
+    host.do(published(old, "nightly"), ("move_in", {"people": {name: {} for name in people}}))
+    host.run("npm", "install", "--global", f"t3@{old.version}")
     host.map_users(*(f"{name}@example.org={name}" for name in people))
     host.do(("start", {"people": list(people)}))
 
 
-def take_over(host: Machine, people: tuple[str, ...]) -> None:
-    """Take the host over as an administrator does, with these people on OLD."""
-    inhabit(host, people)
+def take_over(host: Machine, people: tuple[str, ...], old: FakeRelease = OLD) -> None:
+    """Take the host over as an administrator does, with these people on a release."""
+    inhabit(host, people, old)
     host.run("t3safe", "units", "install")
-    host.run("t3safe", "adopt", OLD.version)
+    host.run("t3safe", "adopt", old.version)
 
 
 def stage(host: Machine) -> None:

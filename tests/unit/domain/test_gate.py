@@ -21,6 +21,7 @@ from t3safe.domain.gate import (
     SoakFacts,
     Verdict,
     failed,
+    held_to,
     judge_contract,
     judge_identity,
     judge_live,
@@ -224,12 +225,40 @@ def test_a_serve_that_answers_at_its_very_deadline_is_live() -> None:
 # 3. migrated
 
 L30 = Ledger.of([(29, "Ordering"), (30, "Archive")])
+L33 = Ledger.of([(29, "Ordering"), (30, "Archive"), (31, "Scopes"), (32, "Thumbprint"), (33, "X")])
 L32 = Ledger.of([(29, "Ordering"), (30, "Archive"), (31, "Scopes"), (32, "Thumbprint")])
 
 
 def state(ledger: Ledger) -> SetLedger:
     """Give a set of one database."""
     return SetLedger.of({"state.sqlite": ledger})
+
+
+HELD = tuple(passed(check) for check in Check)
+
+
+def test_a_copy_that_ends_like_the_empty_set_stays_as_it_was_judged() -> None:
+    """Check 3 in hindsight: nothing differs, or nothing is known to differ from."""
+    assert held_to(HELD, state(L32), state(L32)) == HELD
+    assert held_to(HELD, state(L32), None) == HELD
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"), [(L33, "the build does not know"), (L30, "the migrated copy has not")]
+)
+def test_a_copy_that_ends_otherwise_fails_in_hindsight(after: Ledger, reason: str) -> None:
+    """Check 3 fails with the reason, and the checks after it count no more."""
+    found = held_to(HELD, state(after), state(L32))
+    assert [result.check for result in found] == [Check.IDENTITY, Check.LIVE, Check.MIGRATED]
+    assert not found[-1].passed
+    assert reason in found[-1].reason
+
+
+def test_a_copy_that_failed_before_keeps_its_own_reason() -> None:
+    """What went wrong first is what is told."""
+    dead = (passed(Check.IDENTITY), failed(Check.LIVE, "it ended"))
+    assert held_to(dead, None, state(L32)) == dead
+    assert held_to(dead, state(L30), state(L32)) == dead
 
 
 MIGRATED = MigratedFacts(before=state(L30), after=state(L32), schema=state(L32))

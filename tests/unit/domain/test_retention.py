@@ -82,6 +82,15 @@ def test_of_quarantined_sets_the_oldest_go_first() -> None:
     assert prune(*found, keep=1) == ("p",)
 
 
+def test_nights_that_move_nobody_do_not_push_out_the_way_back() -> None:
+    """Rule 2: copies beside the serve are newer every night; the one at rest stays all the same."""
+    back = stored("back", 1)
+    nights = tuple(stored(f"night{number}", 2 + number, ONLINE) for number in range(7))
+    assert prune(back, *nights, keep=6) == ("night0",)
+    told = judged((back, *nights), {}, 6, 10_000)
+    assert told[0].why == "the newest taken at rest"
+
+
 def test_of_two_taken_at_once_the_later_id_is_the_newer() -> None:
     """The answer never depends on the order of a listing."""
     one, two = stored("r.0001", 1), stored("r.0002", 1)

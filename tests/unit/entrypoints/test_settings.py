@@ -93,6 +93,7 @@ def test_every_variable_of_the_host_wins_over_the_file(file: Path) -> None:
         ("smoke_port = true", "smoke_port: True is not a whole number"),
         ("dry_run = 1", "dry_run: 1 is not true or false"),
         ('track = "beta"', "track: 'beta' is not a valid Track"),
+        ('[dispatch_knows]\ncookies = "abc"', "dispatch_knows.cookies: 'abc' is not a list"),
         ('[services]\ncommand = ["a", 3]', "services.command.1: 3 is not text"),
         ("[policy]\nwindow = { opens = 1 }", "policy.window.opens: 1 is not a time"),
         ("gate = 3", "gate:"),

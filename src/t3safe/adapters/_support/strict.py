@@ -26,6 +26,10 @@ def strict_converter() -> Converter:
     made.register_structure_hook(float, lambda value, _: _decimal(value))
     made.register_structure_hook(Path, lambda value, _: Path(plain_text(value)))
     made.register_structure_hook(Path | None, lambda value, _: _optional_path(value))
+    plain = made.get_structure_hook(tuple[str, ...])
+    made.register_structure_hook_func(
+        lambda kind: kind == tuple[str, ...], lambda value, kind: plain(_listed(value), kind)
+    )
     made.register_structure_hook(time, lambda value, _: _clock_time(value))
     return made
 
@@ -62,6 +66,14 @@ def trouble(error: BaseException, path: str = "") -> str:
 def _text(value: Any, kind: type[str]) -> str:  # noqa: ANN401 - whatever the file holds
     """Read a text; cattrs asks here for string enumerations too."""
     return kind(plain_text(value))
+
+
+def _listed(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    # A text is a sequence of letters, too.
+    if not isinstance(value, list | tuple):
+        message = f"{value!r} is not a list of texts"
+        raise TypeError(message)
+    return value
 
 
 def _decimal(value: Any) -> float:  # noqa: ANN401 - whatever the file holds

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
 
 from attrs import frozen
 
@@ -19,9 +18,6 @@ from t3safe.adapters.dispatch.asking import Address, Cookies, NoAnswerError, Ses
 from t3safe.adapters.dispatch.serving import Serve, look
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.domain.versions import Version
-
-_GLANCE: Final = 0.5
-"""Seconds for one look whether a serve answers; a session takes it milliseconds."""
 
 
 @frozen
@@ -68,15 +64,17 @@ class Doorstep:
     patience: float
     adopted: Callable[[], Adopted | None] = _nothing
 
-    def unready(self, who: Who) -> Refusal | None:
+    def unready(self, who: Who, glance: float) -> Refusal | None:
         """Say why the unit's own process does not serve (yet), None once it answers anything.
+
+        It is given `glance` seconds to answer.
 
         Nobody else asks it before that: what reaches a serve between its listening and its handling
         is never answered, so a dispatch would hang for as long as its own limit.
         """
         serve = look(self.store, who.pid, who.build, self.adopted())
         foreign = _foreign(who, serve)
-        if foreign is not None or self._home(serve, min(self.patience, _GLANCE)) is not None:
+        if foreign is not None or self._home(serve, min(self.patience, glance)) is not None:
             return foreign
         return _mute(who)
 

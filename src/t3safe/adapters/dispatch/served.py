@@ -32,8 +32,12 @@ _BEAT: Final = 0.25
 """Seconds between two looks whether a process is still the same."""
 _WATCH_BEAT: Final = 2.0
 """The same while watching, and how soon a wish to stop is heard."""
-_START_BEAT: Final = 0.1
-"""Seconds between two looks whether a serve answers yet; a start takes about one."""
+_START_BEATS: Final = (0.02, 1 / 40, 0.1)
+"""Between two looks whether a serve answers yet: a share of the time that it has had, at least and
+at most so many seconds.  A start takes about one; who waits longer need not know it as exactly."""
+_GLANCES: Final = (0.05, 1 / 10, 0.5)
+"""The same for one look.  What reaches a serve between its listening and its handling is never
+answered, so a look that waits long finds out late; a session takes a serve milliseconds."""
 
 _T = TypeVar("_T")
 
@@ -147,17 +151,19 @@ class ServePairing(ABC):
         if pid is None:
             return ev.NotPaired(Fault.BUILD, f"the serve of {person} does not run")
         who = self._whom(person, build, pid)
-        found = self._until_paired(who, began + self.deadline)
+        found = self._until_paired(who, began)
         if isinstance(found, Cookies) and stay:
             found = self._stays(who, found, stay)
         if isinstance(found, Refusal):
             return self._judged(who, found)
         return ev.Paired(self.via, self.monotonic() - began)
 
-    def _until_paired(self, who: Who, deadline: float) -> Cookies | Refusal:
-        give_up, serving = deadline, False
+    def _until_paired(self, who: Who, began: float) -> Cookies | Refusal:
+        deadline = give_up = began + self.deadline
+        serving = False
         while True:
-            found = self._attempt(who, serving=serving)
+            waited = self.monotonic() - began
+            found = self._attempt(who, serving=serving, glance=_share(waited, _GLANCES))
             if isinstance(found, Cookies) or found.final:
                 return found
             changed = _changed(who.person, who.pid, self._pid(who.person))
@@ -168,10 +174,10 @@ class ServePairing(ABC):
                 serving, give_up = True, min(deadline, now + self.grace)
             if now >= give_up:
                 return found
-            self.sleep(self.pause if serving else min(self.pause, _START_BEAT))
+            self.sleep(self.pause if serving else min(self.pause, _share(waited, _START_BEATS)))
 
-    def _attempt(self, who: Who, *, serving: bool) -> Cookies | Refusal:
-        unready = None if serving else self._doorstep().unready(who)
+    def _attempt(self, who: Who, *, serving: bool, glance: float) -> Cookies | Refusal:
+        unready = None if serving else self._doorstep().unready(who, glance)
         return unready or self._pair(who)
 
     def _stays(self, who: Who, cookies: Cookies, stay: float) -> Cookies | Refusal:
@@ -198,6 +204,11 @@ class ServePairing(ABC):
         except PortError as error:
             message = f"cannot try to pair {person}: {error}"
             raise DispatchError(message, fault=error.fault) from error
+
+
+def _share(waited: float, of: tuple[float, float, float]) -> float:
+    least, share, most = of
+    return min(most, max(least, waited * share))
 
 
 def _unless_stopped(stop: Callable[[], bool]) -> None:

@@ -38,9 +38,8 @@ class Request:
     """One rehearsal to be held; times in seconds, paths absolute.
 
     `port` 0 takes a free one.  `raise_loopback` is for a network of its own that has none up.
-    `deadline` is for one start of the serve, `stop_limit` for one
-    stop, `step_limit` for one command.  `schema` is what the build made of the empty set, None
-    where that is not known.
+    `deadline` is for one start of the serve, `stop_limit` for one stop, `step_limit` for one
+    command.
     """
 
     build: str
@@ -57,7 +56,6 @@ class Request:
     step_limit: float
     tolerance: float
     dispatch: DispatchKnowledge
-    schema: SetLedger | None
 
     def dumps(self) -> bytes:
         """Give the line that `loads` reads."""

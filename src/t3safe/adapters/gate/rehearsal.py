@@ -171,7 +171,7 @@ class Rehearsing:
         facts = statefacts.ledger_facts(self._places.userdata)
         self._after = facts.ledger
         return gate.judge_migrated(
-            gate.MigratedFacts(self._before, facts.ledger, self.request.schema, facts.damage)
+            gate.MigratedFacts(self._before, facts.ledger, None, facts.damage)
         )
 
     def _preserved(self) -> CheckResult:

@@ -2,8 +2,10 @@
 
 Rules:
 
-1. The empty set comes first; its ledger is what every other copy must end with.
-2. The others follow, as many at a time as are allowed and as memory and disk have room for.
+1. The ledger of the empty set is what every other copy must end with: each is held to it once all
+   have been rehearsed.
+2. They are held side by side, as many at a time as are allowed and as memory and disk have room
+   for: a rehearsal mostly waits.
 3. A failed check is an answer.  Whatever keeps a rehearsal from being held is a GateError, and
    then every other rehearsal of the batch is ended too: half a batch proves nothing.
 4. A snapshot is never touched: builds see copies, which `copy_set` makes.
@@ -24,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from t3safe.adapters.gate import cells as units
 from t3safe.adapters.gate.cells import Cells
@@ -37,7 +39,7 @@ from t3safe.adapters.gate.sandboxes import Sandbox
 from t3safe.adapters.gate.workers import Workers
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, PortError
-from t3safe.domain.gate import EMPTY, Check, DispatchKnowledge, Rehearsal
+from t3safe.domain.gate import EMPTY, Check, DispatchKnowledge, Rehearsal, held_to
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import valid_person
 from t3safe.domain.versions import Version
@@ -111,7 +113,7 @@ class SandboxGate:
     step_limit: float = 30.0
     tolerance: float = 0.05
     dispatch: DispatchKnowledge = field(factory=DispatchKnowledge)
-    jobs: int = 2
+    jobs: int = 4
     evidence_keep: int = 20
     slack: float = _SLACK
     python: str = sys.executable
@@ -127,13 +129,12 @@ class SandboxGate:
         batch = self._batch(build, subjects)
         self._sweep(batch.rooms)
         # The empty set is rehearsed also where nobody asks for it: its ledger is needed.
-        nobody = Subject(EMPTY, "")
-        first = batch.hold(nobody, None)
-        held = {nobody.person: first}
         others = [subject for subject in subjects if subject.person != EMPTY]
-        held |= batch.hold_all(others, first.schema, self._at_a_time())
+        held = batch.hold_all([Subject(EMPTY, ""), *others], self._at_a_time())
+        schema = held[EMPTY].report.after
+        told = {person: batch.conclude(each, schema) for person, each in held.items()}
         Evidence(self.evidence, self.evidence_keep).prune()
-        return tuple(held[subject.person] for subject in subjects)
+        return tuple(told[subject.person] for subject in subjects)
 
     def _sweep(self, rooms: Rooms) -> None:
         """End and delete what an earlier gate left behind, units before rooms."""
@@ -200,6 +201,15 @@ class SandboxGate:
 
 
 @frozen
+class _Held:
+    """A rehearsal that was held, before it is known what the build made of the empty set."""
+
+    subject: Subject
+    report: Report
+    seconds: float
+
+
+@frozen
 class _Batch:
     """One build's rehearsals, begun together."""
 
@@ -210,14 +220,10 @@ class _Batch:
     rooms: Rooms
     stop: threading.Event = field(factory=threading.Event)
 
-    def hold_all(
-        self, subjects: list[Subject], schema: SetLedger | None, at_a_time: int
-    ) -> dict[str, Rehearsal]:
+    def hold_all(self, subjects: list[Subject], at_a_time: int) -> dict[str, _Held]:
         """Rehearse on each subject's copy; the first that cannot be held ends all (rule 3)."""
         with ThreadPoolExecutor(at_a_time) as pool:
-            futures = {
-                subject.person: pool.submit(self.hold, subject, schema) for subject in subjects
-            }
+            futures = {subject.person: pool.submit(self.hold, subject) for subject in subjects}
             try:
                 ended, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
                 for future in ended:
@@ -230,13 +236,13 @@ class _Batch:
                 for future in futures.values():
                     future.cancel()
 
-    def hold(self, subject: Subject, schema: SetLedger | None) -> Rehearsal:
-        """Rehearse on one subject's copy and keep the evidence.  Raises GateError."""
+    def hold(self, subject: Subject) -> _Held:
+        """Rehearse on one subject's copy.  Raises GateError."""
         whose = subject.person or "the empty set"
         begun = time.monotonic()
         self.gate.at(subject.person, "copying", 0.0)
         try:
-            report = self._held(subject, schema, whose)
+            report = self._held(subject, whose)
         except GateError:
             raise
         except (PortError, OSError) as error:
@@ -246,26 +252,31 @@ class _Batch:
             raise GateError(message, fault=Fault.LATER if later else Fault.HOST) from error
         finally:
             self.gate.at(subject.person, "", 0.0)
+        return _Held(subject, report, round(time.monotonic() - begun, 3))
+
+    def conclude(self, held: _Held, schema: SetLedger | None) -> Rehearsal:
+        """Hold a rehearsal to what the build made of the empty set, and keep the evidence."""
         evidence = Evidence(self.gate.evidence, self.gate.evidence_keep)
-        folder = evidence.folder(self.at, self.build.text, subject)
+        folder = evidence.folder(self.at, self.build.text, held.subject)
+        report = evolve(held.report, checks=held_to(held.report.checks, held.report.after, schema))
         rehearsal = Rehearsal(
-            subject=subject.person,
+            subject=held.subject.person,
             build=self.build,
             checks=report.checks,
             schema=report.after,
             evidence=str(folder),
-            seconds=round(time.monotonic() - begun, 3),
+            seconds=held.seconds,
         )
-        evidence.write(folder, rehearsal, subject, report)
+        evidence.write(folder, rehearsal, held.subject, report)
         return rehearsal
 
-    def _held(self, subject: Subject, schema: SetLedger | None, whose: str) -> Report:
+    def _held(self, subject: Subject, whose: str) -> Report:
         gate, person = self.gate, subject.person
         size = 0 if person == EMPTY else gate.set_size(person, subject.snapshot)
         with self.rooms.room(node_program(gate.node), size, whose) as places:
             if person != EMPTY and not self.stop.is_set():
                 gate.copy_set(person, subject.snapshot, places.userdata)
-            request = self._request(places, size, schema)
+            request = self._request(places, size)
             limit = 2 * (request.deadline + request.stop_limit) + request.soak + gate.slack
             workers = Workers(gate.sandbox, gate.python, gate.cells)
             return workers.hold(request, whose, limit, self.stop, self._hearing(person))
@@ -276,7 +287,7 @@ class _Batch:
 
         return hear
 
-    def _request(self, places: Places, size: int, schema: SetLedger | None) -> Request:
+    def _request(self, places: Places, size: int) -> Request:
         gate = self.gate
         return Request(
             build=self.build.text,
@@ -293,5 +304,4 @@ class _Batch:
             step_limit=gate.step_limit,
             tolerance=gate.tolerance,
             dispatch=gate.dispatch,
-            schema=schema,
         )
