@@ -1,0 +1,107 @@
+"""What a tick costs, in counts that no machine changes: modules, processes, files, requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from fakes.embedded import EmbeddedHost, Resident
+from fakes.packages import release_like
+
+BUILD: Final = release_like("0.0.25-nightly.20260608.497")
+COUNTING: Final = """
+import atexit, sys
+counted = {}
+def hear(event, _):
+    counted[event] = counted.get(event, 0) + 1
+def tell(place=sys.argv[2] + ".cost"):
+    loaded = sorted(sys.modules)
+    import json
+    with open(place, "w") as handle:
+        json.dump({"modules": loaded, "events": counted}, handle)
+sys.addaudithook(hear)
+atexit.register(tell)
+from t3safe.entrypoints import standstill
+standstill.RACY = 0.0
+from t3safe.entrypoints.start import main
+main()
+"""
+"""A tick that writes down what it loaded, and every event that Python's audit tells of."""
+NEVER_ON_A_TICK: Final = {
+    *("apprise", "jinja2", "prometheus_client", "multiprocessing.pool"),
+    *("t3safe.simulation.world", "t3safe.examination", "t3safe.adapters.metrics"),
+}
+"""What a run that moves nobody has no use for."""
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
+    """Give a host on the newest build, with a journal, on which a run has found nothing to do."""
+    with EmbeddedHost(tmp_path_factory.mktemp("host"), (Resident("ann"), Resident("ben"))) as made:
+        made.adopt(BUILD)
+        for words in (("check", BUILD.version), ("run",)):
+            assert made.t3safe(*words).status == 0
+        yield made
+
+
+def cost(host: EmbeddedHost, command: str = "run") -> dict[str, Any]:
+    """Run a tick; gives its modules, its audit events by name, and the registry's requests."""
+    asked = len(host.registry.log)
+    said = host.t3safe(command, T3_STATE_DIR=str(host.root / "state"), program=COUNTING)
+    assert said.status in {0, 10}, said
+    told = json.loads(Path(f"{host.config_file}.cost").read_text(encoding="utf-8"))
+    return {
+        "modules": set(told["modules"]),
+        "processes": sum(told["events"].get(name, 0) for name in ("subprocess.Popen", "os.fork")),
+        "databases": told["events"].get("sqlite3.connect", 0),
+        "requests": len(host.registry.log) - asked,
+    }
+
+
+def test_a_tick_drawn_anew_costs_one_question_and_one_database(host: EmbeddedHost) -> None:
+    """No npm, no t3, nothing that a rollout alone needs; the gate's node is asked its version."""
+    (host.root / "user-map").touch()
+    found = cost(host)
+    assert found["requests"] == 1
+    assert found["databases"] == 1
+    assert found["processes"] <= 1
+    assert not found["modules"] & NEVER_ON_A_TICK
+
+
+def test_a_tick_on_which_nothing_changed_costs_one_question(host: EmbeddedHost) -> None:
+    """Nothing but the standard library is loaded, no database is opened, no process started."""
+    cost(host)
+    found = cost(host)
+    assert (found["requests"], found["databases"], found["processes"]) == (1, 0, 0)
+    own = {name for name in found["modules"] if name.startswith("t3safe")}
+    assert own == {
+        "t3safe",
+        "t3safe.entrypoints",
+        "t3safe.entrypoints.standstill",
+        "t3safe.entrypoints.start",
+    }
+    assert not found["modules"] & {"attr", "attrs", "click", "requests", "sqlite3", "pathlib"}
+
+
+def test_a_drain_on_which_nobody_waits_asks_nobody(host: EmbeddedHost) -> None:
+    """It comes every twenty minutes at night."""
+    cost(host, "drain")
+    found = cost(host, "drain")
+    assert (found["requests"], found["databases"], found["processes"]) == (0, 0, 0)
+    assert "http.client" not in found["modules"]
+
+
+def test_a_frozen_tick_asks_nobody(host: EmbeddedHost) -> None:
+    """Also where it is drawn anew: the switch comes before the registry and before npm."""
+    host.freeze_file.touch()
+    try:
+        first, again = cost(host), cost(host)
+    finally:
+        host.freeze_file.unlink()
+    assert (first["requests"], first["processes"]) == (0, 0)
+    assert (again["requests"], again["databases"], again["processes"]) == (0, 0, 0)
+    assert "http.client" not in again["modules"]
