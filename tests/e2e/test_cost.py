@@ -65,7 +65,6 @@ def cost(host: EmbeddedHost, command: str = "run") -> dict[str, Any]:
 def test_a_tick_drawn_anew_costs_one_question_and_one_database(host: EmbeddedHost) -> None:
     """No npm, no t3; which gate this is asks two short programs.
 
-
     They are node for its version, and unshare for what the sandbox may do.
     """
     (host.root / "user-map").touch()

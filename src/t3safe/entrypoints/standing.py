@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -72,6 +73,9 @@ def _watch(app: App, seconds: float, *, as_json: bool) -> NoReturn:
         finally:
             wired.close()
 
+    # Also where whoever started us ignores it; and the screen is given back in any case.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         _look_on(console, seconds, look)
     except KeyboardInterrupt:
