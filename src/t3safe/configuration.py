@@ -25,13 +25,15 @@ class Manager(StrEnum):
     SYSTEMD = "systemd"
     SYSTEMD_USER = "systemd-user"
     PROCESSES = "processes"
+    COMMANDS = "commands"
 
 
 class Verify(StrEnum):
-    """How it is seen that a person can sign in: through the dispatch, or at their serve itself."""
+    """How it is seen that a person can sign in: at the dispatch, at their serve, by a command."""
 
     DISPATCH = "dispatch"
     DIRECT = "direct"
+    COMMAND = "command"
 
 
 class Isolation(StrEnum):
@@ -162,15 +164,25 @@ class DispatchSettings:
 class ServiceSettings:
     """What starts and stops the serves.
 
-    `unit` is for systemd, the host's or a person's own (`systemd-user`).  The rest is for plain
-    processes: `command` and `environment` may hold `{person}`, `{base}`, `{port}` and `{t3}`;
-    `ports` gives each person's port, `launchers` each person's `t3`.
+    `unit` is for systemd, the host's or a person's own (`systemd-user`).  `start`, `stop`, `status`
+    and `timeout` are for commands of your own.  The rest is for plain processes: `command` and
+    `environment` may hold `{person}`, `{base}`, `{port}` and `{t3}`; `ports` gives each person's
+    port, `launchers` each person's `t3`.
     """
 
     manager: Manager = Manager.SYSTEMD
     """Who starts and stops the serves."""
     unit: str = "t3-serve@{person}.service"
     """The unit of a person's serve."""
+    start: tuple[str, ...] = ()
+    """The command that starts a person's serve; may hold `{person}`, as the next two may."""
+    stop: tuple[str, ...] = ()
+    """The command that stops it; it may take `rollout.stop_timeout`."""
+    status: tuple[str, ...] = ()
+    """The command that tells how it stands: it ends with 0 and prints the main process on its first
+    line (and, after a space, when it started) where the serve runs, with 3 where it does not."""
+    timeout: float = 60.0
+    """Seconds for `start` and `status`, and for a started serve until it runs."""
     command: tuple[str, ...] = ()
     """The command of a person's serve."""
     environment: dict[str, str] = field(factory=dict)
@@ -238,7 +250,14 @@ class Settings:
     dispatch: str = "127.0.0.1:3780"
     """Host and port."""
     verify: Verify = Verify.DISPATCH
-    """How sign-ins are proven; `direct` where no dispatch stands before the serves."""
+    """How sign-ins are proven; `direct` where no dispatch stands before the serves, `command`
+    where only a program of the host's own can tell."""
+    verify_command: tuple[str, ...] = ()
+    """That program and its words, for `command`; may hold `{person}` and `{build}`. It ends with 0
+    where the person can sign in, with 75 where it could not try, with anything else where they
+    cannot; its last line is the reason."""
+    verify_timeout: float = 30.0
+    """Seconds that it may take, each time; it is killed then."""
     user_map: Path = Path("/etc/ttyd-user-map")
     """Who has which user: lines of `login=os_user`."""
     dry_run: bool = False

@@ -18,7 +18,7 @@ import pytest
 from attrs import evolve, frozen
 
 from t3safe.adapters.services import ProcessServices, SystemdServices
-from t3safe.adapters.services.processes import MARK
+from t3safe.adapters.services.belonging import MARK
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.ports import Services
 from tests.contract.services_contract import STOPPED, ServicesContract

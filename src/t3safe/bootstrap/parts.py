@@ -18,7 +18,7 @@ from attrs import define, evolve
 from t3safe.adapters._support import adopted, transient
 from t3safe.adapters.builds import BuildStore, Npm, NpmCells
 from t3safe.adapters.clock import SystemClock
-from t3safe.adapters.dispatch import DirectPairing, DispatchPairing, LauncherMint
+from t3safe.adapters.dispatch import CommandPairing, DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.gate import Cells, Sandbox, SandboxGate, choose_sandbox
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.hooks import HookFolders
@@ -27,7 +27,7 @@ from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.people import CallerAlone, UserMapPeople
 from t3safe.adapters.registry import RegistryAddress
 from t3safe.adapters.selection import SymlinkSelection
-from t3safe.adapters.services import ProcessServices, SystemdServices
+from t3safe.adapters.services import CommandServices, ProcessServices, SystemdServices
 from t3safe.adapters.statesets import LocalStateSets, WorkerCells
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.telling import IDENTIFIERS, Sink, system_log
@@ -184,6 +184,16 @@ def _services(settings: Settings) -> ports.Services:
                 agents=services.agents,
                 stop_timeout=settings.rollout.stop_timeout,
             )
+        case Manager.COMMANDS:
+            return CommandServices(
+                run_dir=services.run_dir,
+                start_command=services.start,
+                stop_command=services.stop,
+                status_command=services.status,
+                agents=services.agents,
+                timeout=services.timeout,
+                stop_timeout=settings.rollout.stop_timeout,
+            )
         case never:
             assert_never(never)
 
@@ -258,6 +268,10 @@ def _pairing(settings: Settings, services: ports.Services) -> ports.Pairing:
             )
         case Verify.DIRECT:
             return DirectPairing(**proving)
+        case Verify.COMMAND:
+            return CommandPairing(
+                command=settings.verify_command, seconds=settings.verify_timeout, **proving
+            )
         case never:
             assert_never(never)
 

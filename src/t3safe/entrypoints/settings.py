@@ -23,7 +23,7 @@ import attrs
 
 from t3safe.adapters._support.strict import INVALID, strict_converter, trouble
 from t3safe.adapters.dispatch.asking import Address
-from t3safe.configuration import Manager, Settings, WindowSettings
+from t3safe.configuration import Manager, Settings, Verify, WindowSettings
 from t3safe.domain import scope
 from t3safe.domain.errors import UnusableError
 from t3safe.domain.scope import Caller, Scope
@@ -249,6 +249,7 @@ def _templates(settings: Settings) -> None:
     if services.manager is Manager.PROCESSES and not services.command:
         message = "services.command: it is empty, so that no serve could be started"
         raise SettingsError(message)
+    _commands(settings)
     for name, text in (
         ("npm", settings.npm),
         ("t3", settings.t3),
@@ -276,6 +277,26 @@ def _for_one(settings: Settings) -> None:
     if not settings.shared_user:
         message = "shared_user: false; where `scope` is user, everybody is that user"
         raise SettingsError(message)
+
+
+def _commands(settings: Settings) -> None:
+    """See that commands of the owner's own are there where they are needed, and can be started."""
+    services = settings.services
+    owned: dict[str, tuple[str, ...]] = {}
+    if services.manager is Manager.COMMANDS:
+        named = {"start": services.start, "stop": services.stop, "status": services.status}
+        owned |= {f"services.{name}": words for name, words in named.items()}
+    if settings.verify is Verify.COMMAND:
+        owned["verify_command"] = settings.verify_command
+    for key, words in owned.items():
+        if not words or not words[0].strip():
+            raise SettingsError(f"{key}: it is empty; name a program and its words")
+        if any("\0" in word for word in words):
+            raise SettingsError(f"{key}: a word holds a zero byte")
+        if settings.scope is Scope.SYSTEM and not any("{person}" in word for word in words):
+            raise SettingsError(
+                f"{key}: no word holds {{person}}, so it cannot know whom it is for"
+            )
 
 
 def _dispatch(settings: Settings) -> None:
@@ -340,6 +361,8 @@ def _at_least(settings: Settings) -> None:
         ("policy.age_min_days", settings.policy.age_min_days, 0, 3650),
         ("policy.stale_days", settings.policy.stale_days, 0, 3650),
         ("policy.deferred_max_days", settings.policy.deferred_max_days, 0, 3650),
+        ("verify_timeout", settings.verify_timeout, 0.1, 3600),
+        ("services.timeout", settings.services.timeout, 0.1, 3600),
         ("hooks.timeout", settings.hooks.timeout, 0.1, 3600),
         ("notify.timeout", settings.notify.timeout, 1, 300),
         ("retention.snapshots", settings.retention.snapshots, 1, 1000),

@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from t3safe.configuration import Settings
+from t3safe.configuration import Manager, Settings, Verify
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.policy import Track
 from t3safe.entrypoints.settings import ENVIRONMENT, SettingsError, load
@@ -221,6 +221,8 @@ def test_a_wrong_type_is_named_for_every_key(file: Path, key: str) -> None:
         ("services.unit", "t3.service"),
         ("services.manager", "processes"),
         ("services.run_dir", "run"),
+        ("services.timeout", 0),
+        ("verify_timeout", 0),
         ("hooks.folder", "hooks"),
         ("freeze_file", "x"),
         ("state_dir", "x"),
@@ -243,6 +245,59 @@ def test_a_value_that_cannot_work_is_named_with_its_file(
     with pytest.raises(SettingsError) as caught:
         load(file, {})
     assert str(caught.value).startswith(f"{file}: {named}: ")
+    assert "\n" not in str(caught.value)
+
+
+OWNED = {
+    "services.start": ["docker", "start", "t3-{person}"],
+    "services.stop": ["docker", "stop", "t3-{person}"],
+    "services.status": ["/etc/t3safe/status", "{person}"],
+    "verify_command": ["/etc/t3safe/check", "{person}", "{build}"],
+}
+
+
+def owned(changes: dict[str, list[str] | None]) -> str:
+    """Write a configuration that needs every command of one's own."""
+    values = {**OWNED, **changes}
+    top = [f"verify_command = {json.dumps(values['verify_command'])}"]
+    below = [
+        f"{key.removeprefix('services.')} = {json.dumps(words)}"
+        for key, words in values.items()
+        if key.startswith("services.") and words is not None
+    ]
+    head = 'verify = "command"\n' + "".join(top if values["verify_command"] is not None else ())
+    return head + '\n[services]\nmanager = "commands"\n' + "\n".join(below)
+
+
+def test_commands_of_ones_own_are_taken_as_they_are(file: Path) -> None:
+    """Words stay words; nothing is split."""
+    file.write_text(owned({}))
+    settings = load(file, {})
+    assert settings.services.manager is Manager.COMMANDS
+    assert settings.services.start == ("docker", "start", "t3-{person}")
+    assert settings.verify is Verify.COMMAND
+    assert settings.verify_command == ("/etc/t3safe/check", "{person}", "{build}")
+
+
+@pytest.mark.parametrize("key", OWNED)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (None, "it is empty; name a program and its words"),
+        ([], "it is empty; name a program and its words"),
+        ([" ", "{person}"], "it is empty; name a program and its words"),
+        (["docker", "start", "t3"], "no word holds {person}"),
+        (["docker", "{person}\0"], "a word holds a zero byte"),
+    ],
+)
+def test_a_missing_or_blind_command_is_named_with_its_file(
+    file: Path, key: str, words: list[str] | None, message: str
+) -> None:
+    """Start, stop, status and the check are all there, and know whom they are for."""
+    file.write_text(owned({key: words}))
+    with pytest.raises(SettingsError) as caught:
+        load(file, {})
+    assert str(caught.value).startswith(f"{file}: {key}: {message}")
     assert "\n" not in str(caught.value)
 
 

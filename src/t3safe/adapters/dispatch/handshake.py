@@ -78,6 +78,10 @@ class Doorstep:
             return foreign
         return _mute(who)
 
+    def unlike(self, who: Who) -> Refusal | None:
+        """Say why the unit's own process does not run the build (yet); nobody is asked."""
+        return _unlike(who, look(self.store, who.pid, who.build, self.adopted()))
+
     def alone(self, who: Who) -> Cookies | Refusal:
         """Pair at the serve itself, without the dispatch."""
         try:
@@ -197,12 +201,20 @@ class Handshake(Doorstep):
 
 def _foreign(who: Who, serve: Serve | None) -> Refusal | None:
     """Say why the unit's process is not one of the build that listens."""
+    unlike = _unlike(who, serve)
+    if unlike is not None or serve is None:
+        return unlike
+    return None if serve.listens else _mute(who)
+
+
+def _unlike(who: Who, serve: Serve | None) -> Refusal | None:
+    """Say why the unit's process is not one of the build."""
     if serve is None:
         return Refusal(f"the serve of {who.person} ended", final=True)
     if not serve.runs_build:
         why = f"the serve of {who.person} (process {who.pid}) runs {serve.shown}, not {who.build}"
         return Refusal(why, Fault.HOST, serving=False, final=serve.runs_another)
-    return None if serve.listens else _mute(who)
+    return None
 
 
 def _mute(who: Who) -> Refusal:

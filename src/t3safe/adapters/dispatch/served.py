@@ -55,6 +55,8 @@ class ServePairing(ABC):
 
     via: ClassVar[str]
     """What is told of the way in."""
+    beats: ClassVar[tuple[float, float, float]] = _START_BEATS
+    """How soon it is looked again whether a serve answers yet."""
     store: Path
     main_pid: Callable[[str], int | None]
     mint: Callable[[str], str]
@@ -174,7 +176,7 @@ class ServePairing(ABC):
                 serving, give_up = True, min(deadline, now + self.grace)
             if now >= give_up:
                 return found
-            self.sleep(self.pause if serving else min(self.pause, _share(waited, _START_BEATS)))
+            self.sleep(self.pause if serving else min(self.pause, _share(waited, self.beats)))
 
     def _attempt(self, who: Who, *, serving: bool, glance: float) -> Cookies | Refusal:
         unready = None if serving else self._doorstep().unready(who, glance)

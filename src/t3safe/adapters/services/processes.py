@@ -25,7 +25,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -35,17 +34,14 @@ from attrs import define, field, frozen
 from t3safe.adapters._support.durable import make_folders, sync_folder
 from t3safe.adapters.services import daemon
 from t3safe.adapters.services.agents import AGENTS, agents_among
+from t3safe.adapters.services.belonging import MARK, began, belonging
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import ServeStatus
 
-MARK: Final = "T3SAFE_SERVE"
-"""The variable that tells whose serve a process belongs to."""
 PASSED_ON: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 """Variables of ours that a serve gets; the rest is what `environment` says."""
 _POLL_SECONDS: Final = 0.1
-_NEVER: Final = frozenset({0, 1})
-"""The kernel and the first process, whose descendants everybody is."""
 
 
 @frozen
@@ -97,7 +93,7 @@ class ProcessServices:
         agents = agents_among(members, self.agents)
         if record is None or not record.alive:
             return ServeStatus(running=False, agents=agents)
-        return ServeStatus(True, record.pid, _started(record.pid), agents)
+        return ServeStatus(True, record.pid, began(record.pid), agents)
 
     def stop(self, person: str) -> None:
         """Stop the serve with everything in its group; returns when nothing of it is left."""
@@ -209,24 +205,8 @@ class ProcessServices:
         return str(self.run_dir / person)
 
     def _members(self, person: str, record: _Record | None) -> set[psutil.Process]:
-        session = record.pid if record is not None and _ours(record) else None
-        parents: dict[psutil.Process, int] = {}
-        found: set[psutil.Process] = set()
-        for process in psutil.process_iter():
-            with suppress(psutil.NoSuchProcess, ProcessLookupError):
-                if process.pid in _NEVER or process.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                parents[process] = process.ppid()
-                if os.getsid(process.pid) == session or self._marked(process, person):
-                    found.add(process)
-        return {member for member in _with_descendants(found, parents) if member.pid != os.getpid()}
-
-    def _marked(self, process: psutil.Process, person: str) -> bool:
-        try:
-            return process.environ().get(MARK) == self._mark(person)
-        except (psutil.AccessDenied, OSError):
-            # Somebody else's process: it cannot be one of ours, which all run as we do.
-            return False
+        leader = record.pid if record is not None and _ours(record) else None
+        return belonging(leader, self._mark(person))
 
     # Files.
 
@@ -290,30 +270,11 @@ def _ours(record: _Record) -> bool:
     return record.boot == daemon.boot() and daemon.began(record.pid) in {0, record.began}
 
 
-def _with_descendants(
-    members: set[psutil.Process], parents: Mapping[psutil.Process, int]
-) -> set[psutil.Process]:
-    found = set(members)
-    while True:
-        pids = {member.pid for member in found}
-        more = {process for process, parent in parents.items() if parent in pids} - found
-        if not more:
-            return found
-        found |= more
-
-
 def _signal(members: Iterable[psutil.Process], number: signal.Signals) -> None:
     """Signal each; psutil makes sure that it is still the process that was found."""
     for member in members:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             member.send_signal(number)
-
-
-def _started(pid: int) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC)
-    except psutil.NoSuchProcess:
-        return None
 
 
 def _replaced(word: str, values: Mapping[str, str]) -> str:

@@ -1,0 +1,251 @@
+"""Serves through commands of the host's owner: a real keeper, real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve, frozen
+
+from t3safe.adapters.services import CommandServices
+from t3safe.adapters.services.belonging import MARK
+from t3safe.domain.errors import ServiceError
+from tests.contract.services_contract import STOPPED, ServicesContract
+from tests.contract.test_services import PEOPLE, SERVE, WaitsForAgents, lives, marked, until
+from tests.support import keeper
+
+KEEPER = (sys.executable, "-I", "-S", keeper.__file__)
+
+
+@frozen
+class Kept:
+    """Serves behind a keeper below one folder."""
+
+    port: CommandServices
+    folder: Path
+    codex: Path
+
+    def describe(self, person: str, *words: str, **described: object) -> None:
+        """Describe a person's serve, and how the keeper misbehaves."""
+        file = self.folder / f"{person}.json"
+        file.write_text(json.dumps({"argv": [*SERVE, *words], **described}))
+
+    def calls(self) -> list[str]:
+        """What the keeper was asked to do, beside looks."""
+        file = self.folder / "calls"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [line for line in lines if not line.startswith("status ")]
+
+    def work(self, person: str) -> None:
+        """Let an agent work below the serve."""
+        self.describe(person, f"agent={self.codex}")
+
+    def crash(self, person: str) -> None:
+        """Kill the main process alone."""
+        pid = self.port.status(person).main_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not lives(pid))
+
+    def left(self, person: str) -> bool:
+        """Whether any process of the serve lives."""
+        return bool(self._members(person))
+
+    def _members(self, person: str) -> list[int]:
+        return marked(MARK, str(self.folder / person))
+
+    def end(self) -> None:
+        """End every process by other means than the adapter's."""
+        for person in PEOPLE:
+            for pid in self._members(person):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    """Give serves behind a keeper, which are ended by other means than the adapter's."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    codex = tmp_path / "bin" / "codex"
+    codex.parent.mkdir()
+    codex.write_text(f"#!{sys.executable} -IS\nimport signal\nsignal.pause()\n")
+    codex.chmod(0o755)
+    words = {verb: (*KEEPER, str(folder), verb, "{person}") for verb in ("start", "stop", "status")}
+    port = CommandServices(
+        run_dir=folder,
+        start_command=words["start"],
+        stop_command=words["stop"],
+        status_command=words["status"],
+        timeout=10.0,
+        stop_timeout=10.0,
+        settle=0.3,
+    )
+    bench = Kept(port, folder, codex)
+    for person in PEOPLE:
+        bench.describe(person)
+    yield bench
+    bench.end()
+
+
+@frozen
+class Patient:
+    """A bench whose agents have appeared when a start returns."""
+
+    port: WaitsForAgents
+    bench: Kept
+    expected: dict[str, bool]
+
+    def work(self, person: str) -> None:
+        """Let an agent work below the serve."""
+        self.expected[person] = True
+        self.bench.work(person)
+
+    def crash(self, person: str) -> None:
+        """Let the main process die."""
+        self.bench.crash(person)
+
+    def left(self, person: str) -> bool:
+        """Whether any process lives."""
+        return self.bench.left(person)
+
+
+class TestCommandServices(ServicesContract):
+    """The contract, on commands."""
+
+    @pytest.fixture
+    def services(self, kept: Kept) -> Patient:
+        """Give serves behind a keeper."""
+        expected: dict[str, bool] = {}
+        return Patient(WaitsForAgents(kept.port, expected), kept, expected)
+
+
+@pytest.mark.parametrize(
+    ("trick", "words"),
+    [
+        ({"status": 1, "err": "cannot connect"}, "ended with status 1: cannot connect"),
+        ({"status": 4}, "it says neither that it runs (0) nor that it does not (3)"),
+        ({"status": 0, "out": "yes"}, "its first line is not a process"),
+        ({"status": 0, "out": "0"}, "its first line is not a process"),
+        ({"status": 0, "out": "1"}, "its first line is not a process"),
+        ({"status": 0, "out": "-5"}, "its first line is not a process"),
+        ({"status": 0, "out": ""}, "its first line is not a process"),
+        ({"status": 0, "out": f"{os.getpid()} 2026-06-09T04:00:00"}, "ISO 8601 with an offset"),
+        ({"status": 0, "out": f"{os.getpid()} at noon"}, "ISO 8601 with an offset"),
+        ({"status": 0, "out": str(2**22 + 1)}, "which is not there; it must be the number that"),
+        ({"status": 0, "out": "1", "sleep": 30}, "was killed after 0.5 s"),
+    ],
+)
+def test_unknown_is_an_error_and_never_at_rest(
+    kept: Kept, trick: dict[str, object], words: str
+) -> None:
+    """Whatever `status` does beside what is documented stops everything, and changes nothing."""
+    kept.describe("alice", status=trick)
+    port = evolve(kept.port, timeout=0.5 if "sleep" in trick else 10.0)
+    for act in (port.status, port.stop, port.start):
+        with pytest.raises(ServiceError, match="the serve of alice") as caught:
+            act("alice")
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert kept.calls() == []
+    assert not kept.left("alice")
+
+
+def test_time_of_the_start_is_taken_from_the_command(kept: Kept) -> None:
+    """A container's own time counts, with its nine digits; without one the process tells."""
+    line = f"{os.getpid()} 2026-06-09T04:00:00.123456789Z"
+    kept.describe("alice", status={"status": 0, "out": line})
+    status = kept.port.status("alice")
+    assert status.main_pid == os.getpid()
+    assert str(status.started) == "2026-06-09 04:00:00.123456+00:00"
+
+
+def test_what_runs_is_not_started_and_what_rests_is_not_stopped(kept: Kept) -> None:
+    """The owner's commands are called once each, and only where there is something to do."""
+    kept.port.stop("alice")
+    kept.port.start("alice")
+    kept.port.start("alice")
+    kept.port.stop("alice")
+    kept.port.stop("alice")
+    assert kept.calls() == ["start alice", "stop alice"]
+
+
+def test_start_that_fails_says_with_what_and_for_whom(kept: Kept) -> None:
+    """The last line of the command is in the error, without secrets; nothing runs."""
+    secret = "token: 7d9f0c31e2aa45b7890cc1d2e3f4a5b6"
+    kept.describe("alice", start={"status": 125, "err": f"first\nno such container, {secret}"})
+    with pytest.raises(ServiceError) as caught:
+        kept.port.start("alice")
+    assert "cannot start the serve of alice" in str(caught.value)
+    assert "ended with status 125: no such container, token: [redacted]" in str(caught.value)
+    assert kept.port.status("alice") == STOPPED
+
+
+def test_start_that_claims_more_than_it_did_is_an_error(kept: Kept) -> None:
+    """A start is done when `status` says that the serve runs."""
+    kept.describe("alice", start={"status": 0})
+    port = evolve(kept.port, timeout=0.5)
+    with pytest.raises(ServiceError, match="says that it does not run"):
+        port.start("alice")
+
+
+def test_stop_that_claims_more_than_it_did_is_an_error(kept: Kept) -> None:
+    """A serve that still runs is not stopped, and nothing is killed behind its keeper's back."""
+    kept.describe("alice", stop={"status": 0})
+    kept.port.start("alice")
+    with pytest.raises(ServiceError, match="says that it runs"):
+        evolve(kept.port, stop_timeout=0.5).stop("alice")
+    assert kept.port.status("alice").running
+
+
+def test_stop_that_fails_is_told_at_once(kept: Kept) -> None:
+    """A command that says that it failed is not waited for to the end of its time."""
+    kept.describe("alice", stop={"status": 1, "err": "permission denied"})
+    kept.port.start("alice")
+    with pytest.raises(ServiceError, match="ended with status 1: permission denied"):
+        evolve(kept.port, stop_timeout=60.0).stop("alice")
+    assert kept.port.status("alice").running
+
+
+def test_stop_that_fails_on_what_is_at_rest_by_then_is_done(kept: Kept) -> None:
+    """How a stop ended counts less than what `status` says after it."""
+    kept.port.start("alice")
+    kept.crash("alice")
+    kept.describe("alice", stop={"status": 1})
+    kept.port.stop("alice")
+    assert kept.port.status("alice") == STOPPED
+
+
+def test_stop_is_not_done_while_a_process_of_the_serve_is_left(kept: Kept) -> None:
+    """An agent that outlives its serve may still write; the error names its process."""
+    kept.work("alice")
+    kept.port.start("alice")
+    until(lambda: bool(kept.port.status("alice").agents))
+    with pytest.raises(ServiceError, match=r"process \[\d+\] is left"):
+        evolve(kept.port, stop_timeout=0.5).stop("alice")
+    # Also for whoever comes next and never saw the main process.
+    assert kept.port.status("alice").agents == ("codex",)
+    with pytest.raises(ServiceError, match=r"process \[\d+\] is left"):
+        evolve(kept.port, stop_timeout=0.5).stop("alice")
+    kept.end()
+    kept.port.stop("alice")
+
+
+def test_command_that_is_not_there_is_named(kept: Kept) -> None:
+    """The error names the program and the person."""
+    port = evolve(kept.port, status_command=("/nowhere/docker", "inspect", "t3-{person}"))
+    with pytest.raises(ServiceError) as caught:
+        port.status("alice")
+    assert "`/nowhere/docker inspect t3-alice` cannot be run: No such file" in str(caught.value)
+
+
+@pytest.mark.parametrize("person", ["", "a b", "../x", "-rf"])
+def test_no_name_reaches_a_command_that_is_no_users(kept: Kept, person: str) -> None:
+    """A name that could be an option or a path is refused before anything is run."""
+    with pytest.raises(ServiceError, match="is not a person's user name"):
+        kept.port.status(person)
+    assert not (kept.folder / "calls").exists()
