@@ -51,6 +51,10 @@ docs: setup ## Write what is made from the code (docs/states.md, configuration.m
 site: setup ## Build the documents as a site, into build/site
 	$(BIN)/mkdocs build --quiet
 
+.PHONY: dist
+dist: setup ## Build wheel and sdist into dist (needs no network)
+	$(BIN)/python -m hatchling build -d dist -t sdist -t wheel
+
 .PHONY: test
 test: setup ## Run the whole suite that needs no Docker
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not docker'
