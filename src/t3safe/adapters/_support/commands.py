@@ -31,6 +31,7 @@ _NAME_MAX: Final = 120
 _KEPT: Final = 4096
 """Bytes of each end of an output that are looked at."""
 _CHUNK: Final = 65536
+"""Bytes that are taken at a time: what a pipe of Linux holds."""
 _TICK: Final = 0.05
 """Seconds between two looks whether the command ended."""
 _REAP_SECONDS: Final = 5.0
@@ -117,9 +118,9 @@ def _listened(
     """Hear a command until it ends; whether it did in time."""
     while True:
         ended = process.poll() is not None
-        if _drain(selector, heard, 0.0 if ended else _TICK) and time.monotonic() < deadline:
-            continue
+        _drain(selector, heard, 0.0 if ended else _TICK)
         if ended:
+            # One chunk is all that a pipe holds: what comes after it is not the command's.
             return True
         if time.monotonic() >= deadline:
             return False
@@ -127,21 +128,18 @@ def _listened(
 
 def _drain(
     selector: selectors.BaseSelector, heard: Mapping[IO[bytes], _Heard], seconds: float
-) -> bool:
-    """Take what there is; whether there was anything."""
+) -> None:
+    """Take what there is, waiting so long for something."""
     if not selector.get_map():
         time.sleep(seconds)
-        return False
+        return
     ready = [key.fileobj for key, _ in selector.select(seconds)]
-    any_bytes = False
     for stream, kept in heard.items():
         chunk = os.read(stream.fileno(), _CHUNK) if stream in ready else None
         if chunk:
             kept.hear(chunk)
-            any_bytes = True
         elif chunk is not None:
             selector.unregister(stream)
-    return any_bytes
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
