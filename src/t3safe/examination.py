@@ -16,7 +16,7 @@ from pathlib import Path
 from attrs import frozen
 
 from t3safe.adapters import hostfacts, notify
-from t3safe.adapters._support import adopted
+from t3safe.adapters._support import adopted, transient
 from t3safe.adapters.dispatch.asking import Address, NoAnswerError, Session, ask, session
 from t3safe.adapters.dispatch.serving import look
 from t3safe.bootstrap.live import Live
@@ -210,7 +210,11 @@ class Examination:
 
     @property
     def _systemd(self) -> bool:
-        return self.wired.settings.services.manager in {Manager.SYSTEMD, Manager.SYSTEMD_USER}
+        settings = self.wired.settings
+        if settings.services.manager is Manager.COMMANDS:
+            # Whoever runs the serves, t3safe's own timers are systemd's where it is there.
+            return transient.booted() and not settings.shared_user
+        return settings.services.manager in {Manager.SYSTEMD, Manager.SYSTEMD_USER}
 
     # People.
 
