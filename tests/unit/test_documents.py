@@ -20,6 +20,7 @@ from t3safe.entrypoints.settings import DEFAULT_FILE, ENVIRONMENT, load
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+USING = ROOT / "docs" / "using.md"
 RUNBOOK = ROOT / "docs" / "runbook.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 STATES = ROOT / "docs" / "states.md"
@@ -85,20 +86,20 @@ def options_of(command: click.Command) -> set[str]:
     return own.union(*map(options_of, below))
 
 
-def test_readme_lists_every_command_and_no_other() -> None:
+def test_the_page_lists_every_command_and_no_other() -> None:
     """The table of commands is that of the command line."""
-    cells = first_cells(section(README, "Commands"))
+    cells = first_cells(section(USING, "Commands"))
     assert sorted(cell.strip("`").split()[0] for cell in cells) == sorted(command_names())
 
 
-def test_readme_gives_every_command_only_options_that_it_has() -> None:
+def test_the_page_gives_every_command_only_options_that_it_has() -> None:
     """An option in the table is one that the command takes."""
-    for cell in first_cells(section(README, "Commands")):
+    for cell in first_cells(section(USING, "Commands")):
         name = cell.strip("`").split()[0]
         assert set(re.findall(r"--[a-z-]+", cell)) <= options_of(cli.commands[name]), name
 
 
-@pytest.mark.parametrize("document", [README, RUNBOOK], ids=name_of)
+@pytest.mark.parametrize("document", [USING, RUNBOOK], ids=name_of)
 def test_every_exit_status_is_in_the_table(document: Path) -> None:
     """Status and name stand together, each once, and no other does."""
     found = re.findall(
@@ -107,16 +108,16 @@ def test_every_exit_status_is_in_the_table(document: Path) -> None:
     assert found == [(str(status.value), status.name) for status in Exit]
 
 
-def test_readme_names_every_environment_variable_with_its_key() -> None:
+def test_the_page_names_every_environment_variable_with_its_key() -> None:
     """The table of variables is that of the settings."""
-    table = section(README, "Files and environment")
+    table = section(USING, "Files and environment")
     found = re.findall(r"^\| `(T3_[A-Z_]+)` \| `([a-z_]+)` \|", table, re.MULTILINE)
     assert dict(found) == ENVIRONMENT
 
 
 def test_the_example_of_a_configuration_is_one(tmp_path: Path) -> None:
-    """What README shows can be copied into the file."""
-    found = re.search(r"```toml\n(.*?)```", section(README, "Configuration"), re.DOTALL)
+    """What the page shows can be copied into the file."""
+    found = re.search(r"```toml\n(.*?)```", section(USING, "Configuration"), re.DOTALL)
     assert found
     file = tmp_path / "config.toml"
     file.write_text(found[1], encoding="utf-8")
