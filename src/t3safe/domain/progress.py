@@ -120,7 +120,10 @@ def _rehearsing(meter: Meter, elapsed: float) -> str:
     named = [_step(at, elapsed - since) for at, since in meter.steps[:NAMED_MAX]]
     left = len(meter.steps) - len(named)
     more = [f"{left} more"] if left else []
-    return f"{_doing(meter.effect)} {'; '.join(named + more)}"
+    effect = meter.effect
+    # What an adoption installs is measured on an empty set right afterwards.
+    what = f"rehearsing {effect.build}" if isinstance(effect, fx.Stage) else _doing(effect)
+    return f"{what} {'; '.join(named + more)}"
 
 
 def _step(at: At, lasted: float) -> str:

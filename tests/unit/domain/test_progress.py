@@ -120,6 +120,14 @@ def test_a_rehearsal_tells_the_step_and_how_long_it_lasts() -> None:
     assert list(lines) == [10, 20, 80]
 
 
+def test_what_an_adoption_installs_is_rehearsed_and_not_waited_for() -> None:
+    """Once a rehearsal tells where it is, npm is done."""
+    meter = Meter(fx.Stage(NEW))
+    assert text(meter, 4.0) == f"installing {NEW}: waiting for npm, 4 s"
+    meter = meter.heard(At("", "soak", 90), 6.0)
+    assert text(meter, 10.0) == f"rehearsing {NEW} on the empty set: soak, 4 s of 90 s"
+
+
 def test_several_rehearsals_are_told_in_one_line() -> None:
     """The first few by name, the others counted; whoever ended is told no more."""
     meter = Meter(REHEARSE)
