@@ -16,12 +16,12 @@ from pathlib import Path
 from attrs import frozen
 
 from t3safe.adapters import hostfacts, notify
-from t3safe.adapters._support import adopted, transient
+from t3safe.adapters._support import adopted
 from t3safe.adapters.dispatch.asking import Address, NoAnswerError, Session, ask, session
 from t3safe.adapters.dispatch.serving import look
 from t3safe.bootstrap.live import Live
-from t3safe.bootstrap.parts import own_hooks
-from t3safe.configuration import Manager, Verify
+from t3safe.bootstrap.parts import own_hooks, timed_by_systemd
+from t3safe.configuration import Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
 from t3safe.domain.errors import NotifyError, PeopleError, PortError
@@ -210,11 +210,7 @@ class Examination:
 
     @property
     def _systemd(self) -> bool:
-        settings = self.wired.settings
-        if settings.services.manager is Manager.COMMANDS:
-            # Whoever runs the serves, t3safe's own timers are systemd's where it is there.
-            return transient.booted() and not settings.shared_user
-        return settings.services.manager in {Manager.SYSTEMD, Manager.SYSTEMD_USER}
+        return timed_by_systemd(self.wired.settings)
 
     # People.
 

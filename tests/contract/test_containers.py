@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from attrs import evolve
 
+from t3safe.adapters._support import transient
 from t3safe.adapters.services import CommandServices
+from t3safe.bootstrap.parts import timed_by_systemd
 from t3safe.configuration import Manager, Verify
 from t3safe.domain.errors import ServiceError
 from t3safe.entrypoints.settings import load
@@ -49,6 +52,17 @@ def test_containers_see_what_t3safe_decides_and_nothing_of_others() -> None:
         assert (container["network_mode"], container["restart"]) == ("host", "no")
         ports.add(container["command"][5])
     assert len(ports) == len(composed)
+
+
+@pytest.mark.parametrize("booted", [True, False])
+def test_own_timers_are_systemds_where_it_is_there(
+    monkeypatch: pytest.MonkeyPatch, booted: bool
+) -> None:
+    """Whoever runs the serves, `doctor` and `status` look at t3safe's own units then."""
+    monkeypatch.setattr(transient, "booted", lambda: booted)
+    settings = load(OFFERED / "config.toml", {})
+    assert timed_by_systemd(settings) is booted
+    assert not timed_by_systemd(evolve(settings, shared_user=True))
 
 
 @pytest.fixture

@@ -46,9 +46,10 @@ from t3safe.bootstrap.parts import (
     registry_address,
     state_sets,
     symlink_selection,
+    timed_by_systemd,
 )
 from t3safe.bootstrap.rules import AlwaysPermitted, rules
-from t3safe.configuration import Manager, Settings
+from t3safe.configuration import Settings
 from t3safe.domain import ports
 from t3safe.domain.effects import Rehearse, Stage, Subject
 from t3safe.domain.errors import LockedError, NoWayBackError, PortError, SelectionError, StateError
@@ -223,7 +224,7 @@ class Live:
 
     def timers(self) -> tuple[Timer, ...]:
         """Tell when t3safe's own timers start next; none where the host has no systemd."""
-        if self.settings.services.manager not in {Manager.SYSTEMD, Manager.SYSTEMD_USER}:
+        if not timed_by_systemd(self.settings):
             return ()
         return self.units().timers()
 

@@ -144,6 +144,19 @@ def _in_units(settings: Settings) -> bool:
             assert_never(never)
 
 
+def timed_by_systemd(settings: Settings) -> bool:
+    """Whether t3safe's own units and timers are systemd's here, whoever runs the serves."""
+    match settings.services.manager:
+        case Manager.SYSTEMD | Manager.SYSTEMD_USER:
+            return True
+        case Manager.COMMANDS:
+            return transient.booted() and not settings.shared_user
+        case Manager.PROCESSES:
+            return False
+        case never:
+            assert_never(never)
+
+
 def hidden_folders(settings: Settings) -> tuple[Path, ...]:
     """What no job may see, whoever it runs as; in a dry run that of the real host."""
     return (settings.state_dir, settings.backup_dest, Path("/etc/t3safe"))
