@@ -119,3 +119,17 @@ def test_a_persons_service_manager_is_not_a_hosts(ann: Caller, tmp_path: Path) -
     file.write_text('[services]\nmanager = "systemd-user"\n')
     with pytest.raises(SettingsError, match=r"services\.manager: systemd-user is for one person"):
         load(file, {}, ann)
+
+
+def test_commands_for_one_person_need_not_name_them(ann: Caller, tmp_path: Path) -> None:
+    """In a person's own scope there is nobody else whom a command could be for."""
+    file = tmp_path / "config.toml"
+    words = "".join(
+        f'{verb} = ["docker", "{verb}", "t3"]\n' for verb in ("start", "stop", "status")
+    )
+    text = f'[services]\nmanager = "commands"\n{words}'
+    file.write_text(f'scope = "user"\n{text}')
+    assert load(file, {}, ann).services.stop == ("docker", "stop", "t3")
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=r"services\.start: no word holds \{person\}"):
+        load(file, {}, ann)
