@@ -28,6 +28,7 @@ from typing import IO, Final
 
 from attrs import define, field, frozen
 
+from t3safe.adapters._support.trust import others_write
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.occasions import Moment, Occasion, one_line
 
@@ -36,7 +37,6 @@ LINES_MAX: Final = 100
 """Lines of one hook that are said."""
 LINE_MAX: Final = 500
 """Bytes of such a line."""
-_SHARED: Final = stat.S_IWGRP | stat.S_IWOTH
 _EXECUTABLE: Final = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 _CHUNK: Final = 65536
 _CHUNKS_LEFT: Final = 16
@@ -159,8 +159,7 @@ class HookFolders:
         if found.st_uid not in self.owners:
             message = f"{path} belongs to user {found.st_uid}; `chown root {path}` if it is yours"
             raise _Refused(message)
-        kept = sticky and found.st_mode & stat.S_ISVTX
-        if found.st_mode & _SHARED and not kept:
+        if others_write(found, sticky=sticky):
             message = f"others may write to {path}; `chmod go-w {path}`"
             raise _Refused(message)
 

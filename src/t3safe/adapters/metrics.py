@@ -10,7 +10,6 @@ Rules:
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -20,12 +19,11 @@ from attrs import frozen
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from t3safe import __version__
+from t3safe.adapters._support.trust import others_write
 from t3safe.domain.errors import MetricsError
 from t3safe.domain.events import Outcome
 from t3safe.domain.versions import Version
 from t3safe.domain.vitals import Vitals, last_closed
-
-_SHARED: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 @frozen
@@ -68,7 +66,7 @@ def write(path: Path, vitals: Vitals) -> None:
 
 def _trusted(folder: int) -> None:
     found = os.fstat(folder)
-    if found.st_uid not in {0, os.geteuid()} or found.st_mode & _SHARED:
+    if found.st_uid not in {0, os.geteuid()} or others_write(found):
         message = "others may write in its folder"
         raise PermissionError(message)
 

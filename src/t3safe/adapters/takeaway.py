@@ -14,17 +14,16 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
+from t3safe.adapters._support.trust import others_write
 from t3safe.domain.errors import StateError, UnusableError
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 """How a file system says that it has no second names for a file."""
 
@@ -123,8 +122,7 @@ def _require_ours(folder: int, path: Path, *, last: bool) -> None:
     if os.geteuid() != 0:
         return
     status = os.fstat(folder)
-    sticky = bool(status.st_mode & stat.S_ISVTX) and not last
-    if status.st_uid != 0 or (status.st_mode & _OTHERS and not sticky):
+    if status.st_uid != 0 or others_write(status, sticky=not last):
         message = f"cannot write {path}: somebody else than root may change a folder on the way"
         raise UnusableError(f"{message}; name a file in a folder of root's, such as /root")
 

@@ -13,11 +13,9 @@ Rules:
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,6 +25,8 @@ from typing import Final
 from attrs import evolve, frozen
 from filelock import FileLock, Timeout
 
+from t3safe.adapters._support.rooms import lock_unused, make_locked, make_removable
+from t3safe.adapters._support.trust import others_write
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.gate import Sandbox, choose_sandbox
 from t3safe.adapters.heartbeat import Heartbeat
@@ -89,7 +89,7 @@ def bench(settings: Settings, places: Places, wait: float, say: Sink) -> Iterato
         store = _store(places.store) if places.store else work / "store"
         if places.store:
             stack.enter_context(_alone(store, wait))
-        stack.callback(_make_removable, work / "store")
+        stack.callback(make_removable, work / "store")
         evidence = _evidence(places.evidence, settings.tmpdir)
         stack.callback(_drop_empty, evidence)
         aside = evolve(
@@ -149,7 +149,7 @@ def _work(tmp: Path) -> Iterator[Path]:
     try:
         tmp.mkdir(parents=True, exist_ok=True)
         _sweep(tmp)
-        folder, lock = _made_and_locked(tmp)
+        folder, lock = make_locked(tmp, _PREFIX)
     except OSError as error:
         message = f"cannot check in {tmp}: {error.strerror}; set T3_TMPDIR"
         raise GateError(message) from error
@@ -162,47 +162,14 @@ def _work(tmp: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def _made_and_locked(tmp: Path) -> tuple[Path, int]:
-    """Make a folder of our own; one that another check swept before we had its lock is let go."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=tmp))
-        lock = _locked(folder)
-        if lock is not None and folder.is_dir():
-            return folder, lock
-        if lock is not None:
-            os.close(lock)
-
-
 def _sweep(tmp: Path) -> None:
     for name in os.listdir(tmp):
-        lock = _locked(tmp / name) if name.startswith(_PREFIX) else None
+        ours = name.startswith(_PREFIX)
+        lock = lock_unused(tmp / name, {os.geteuid()}) if ours else None
         if lock is not None:
-            _make_removable(tmp / name)
+            make_removable(tmp / name)
             shutil.rmtree(tmp / name, ignore_errors=True)
             os.close(lock)
-
-
-def _locked(folder: Path) -> int | None:
-    """Lock a folder of ours; None where it is in use, gone or somebody else's."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        if os.fstat(handle).st_uid != os.geteuid():
-            raise BlockingIOError
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    return handle
-
-
-def _make_removable(folder: Path) -> None:
-    """Sealed builds are read-only, folders too; what is deleted must be writable first."""
-    for path, _, _ in os.walk(folder):
-        with suppress(OSError):
-            os.chmod(path, 0o700)
 
 
 def _store(store: Path) -> Path:
@@ -291,8 +258,6 @@ def _require_roots(path: Path) -> None:
     """Refuse as root what somebody else controls (rule 3)."""
     for part in (path, *path.parents):
         status = part.lstat()
-        sticky = status.st_mode & stat.S_ISVTX
-        shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky
-        if status.st_uid != 0 or shared:
+        if status.st_uid != 0 or others_write(status, sticky=True):
             message = f"root reads nothing that others control, and {part} is theirs"
             raise Trouble(Kind.DENIED, f"{message}; run as its owner, or copy it as root first")

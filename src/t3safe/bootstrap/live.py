@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from filelock import FileLock, Timeout
 from t3safe.adapters import hostfacts
 from t3safe.adapters._support import adopted
 from t3safe.adapters._support.durable import make_folders
+from t3safe.adapters._support.rooms import make_removable
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.ended import EndedMarks
@@ -331,13 +331,7 @@ def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
             yield trial
         finally:
             trial.close()
-            _make_removable(root / "store")
-
-
-def _make_removable(folder: Path) -> None:
-    """Sealed builds are read-only, folders too; what is deleted must be writable first."""
-    for path, _, _ in os.walk(folder):
-        os.chmod(path, 0o700)
+            make_removable(root / "store")
 
 
 def _either(first: BuildStore, second: BuildStore) -> Callable[[Version], Path]:

@@ -10,11 +10,9 @@ Rules:
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +21,7 @@ from typing import Final
 
 from attrs import define, field
 
+from t3safe.adapters._support.rooms import lock_unused, make_locked
 from t3safe.adapters.gate import places as layout
 from t3safe.adapters.gate.messages import Account
 from t3safe.adapters.gate.places import Places
@@ -76,7 +75,7 @@ class Rooms:
             message = f"cannot use {self.root} for sandboxes: {error.strerror}; set T3_TMPDIR"
             raise GateError(message) from error
         for name in names:
-            lock = _lock(self.root / name, owners)
+            lock = lock_unused(self.root / name, owners)
             if lock is not None:
                 try:
                     _clear(self.root / name, "an earlier run")
@@ -86,16 +85,16 @@ class Rooms:
     @contextmanager
     def _folder(self, whose: str) -> Iterator[Path]:
         try:
-            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self.root))
+            folder, lock = make_locked(self.root, PREFIX)
         except OSError as error:
             message = f"cannot make a sandbox in {self.root}: {error.strerror}; set T3_TMPDIR"
             raise GateError(message) from error
-        lock = _lock(folder, {os.geteuid()})
         try:
             yield folder
         finally:
-            _clear(folder, whose)
-            if lock is not None:
+            try:
+                _clear(folder, whose)
+            finally:
                 os.close(lock)
 
     def _give(self, places: Places) -> None:
@@ -137,22 +136,6 @@ class Rooms:
 
 def _mib(size: int) -> str:
     return f"{size / _MIB:.0f} MiB"
-
-
-def _lock(folder: Path, owners: set[int]) -> int | None:
-    """Lock a folder of ours; None when it is in use, gone or not ours."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        if os.fstat(handle).st_uid not in owners:
-            raise BlockingIOError
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    return handle
 
 
 def _clear(folder: Path, whose: str) -> None:

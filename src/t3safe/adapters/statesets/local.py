@@ -20,6 +20,7 @@ from attrs import define, frozen
 
 from t3safe.adapters._support.identity import Identity
 from t3safe.adapters._support.transient import Job
+from t3safe.adapters._support.trust import others_write
 from t3safe.adapters.statesets.calling import (
     SLACK,
     CallFailed,
@@ -383,9 +384,7 @@ class LocalStateSets:
 def _given(destination: int, person: str, identity: Identity, *, make: bool) -> bool:
     """Have the person's folder in the open destination; tell whether it is there."""
     status = os.fstat(destination)
-    if identity.switch and (
-        status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    ):
+    if identity.switch and (status.st_uid != os.geteuid() or others_write(status)):
         raise PermissionError(1, "it is not ours alone to write")
     try:
         found = os.stat(person, dir_fd=destination, follow_symlinks=False)

@@ -1,0 +1,61 @@
+"""Throwaway folders that are locked while they are in use.
+
+A lock tells the next process which of them a kill or a power cut left behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_TRIES: Final = 16
+"""A sweep takes a folder only in the moment before it is locked."""
+
+
+def make_locked(root: Path, prefix: str) -> tuple[Path, int]:
+    """Make a folder of our own below `root`, and its lock, which the caller closes.
+
+    One that somebody's sweep took between the two is let go.  Raises OSError, also where none of
+    some can be locked.
+    """
+    for _ in range(_TRIES):
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root))
+        lock = lock_unused(folder, {os.geteuid()})
+        if lock is not None and folder.is_dir():
+            return folder, lock
+        if lock is not None:
+            os.close(lock)
+    raise OSError(errno.EAGAIN, "a folder that was just made cannot be locked", str(root))
+
+
+def lock_unused(folder: Path, owners: Collection[int]) -> int | None:
+    """Lock a folder of these owners; None where it is in use, gone or somebody else's."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if os.fstat(handle).st_uid not in owners:
+            raise BlockingIOError
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def make_removable(folder: Path) -> None:
+    """Let us delete what is in a folder, if it is there: sealed builds are read-only.
+
+    Each folder is changed by its descriptor: nobody can put a link in its place meanwhile.
+    """
+    with suppress(FileNotFoundError):
+        for _, _, _, handle in os.fwalk(folder):
+            with suppress(OSError):
+                os.fchmod(handle, 0o700)
