@@ -20,7 +20,7 @@ from attrs import define
 
 from t3safe.adapters._support.commands import named, run
 from t3safe.adapters.dispatch.asking import Cookies
-from t3safe.adapters.dispatch.handshake import Doorstep, Refusal, Who
+from t3safe.adapters.dispatch.handshake import Refusal, Who
 from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
@@ -70,15 +70,6 @@ class CommandPairing(ServePairing):
 
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:  # noqa: ARG002 - it is told
         return ev.NotPaired(refusal.fault, refusal.reason)
-
-    def _doorstep(self) -> Doorstep:
-        return Doorstep(
-            store=self.store,
-            mint=self.mint,
-            paths=self.paths,
-            patience=self.patience,
-            adopted=self.adopted,
-        )
 
 
 def _filled(word: str, values: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from typing import ClassVar
 from attrs import define
 
 from t3safe.adapters.dispatch.asking import Cookies
-from t3safe.adapters.dispatch.handshake import Doorstep, Refusal, Who
+from t3safe.adapters.dispatch.handshake import Refusal, Who
 from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.domain import events as ev
 from t3safe.domain.versions import Version
@@ -43,12 +43,3 @@ class DirectPairing(ServePairing):
 
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:
         return ev.NotPaired(refusal.fault, f"at the serve of {who.person}: {refusal.reason}")
-
-    def _doorstep(self) -> Doorstep:
-        return Doorstep(
-            store=self.store,
-            mint=lambda person: self._asked(person, self.mint),
-            paths=self.paths,
-            patience=self.patience,
-            adopted=self.adopted,
-        )

@@ -78,10 +78,6 @@ class ServePairing(ABC):
         """Say whom to pair; `pid` is the main process of their unit."""
 
     @abstractmethod
-    def _doorstep(self) -> Doorstep:
-        """How the serve itself is met."""
-
-    @abstractmethod
     def _pair(self, who: Who) -> Cookies | Refusal:
         """Try once; the serve answers already."""
 
@@ -92,6 +88,16 @@ class ServePairing(ABC):
     @abstractmethod
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:
         """Tell whose fault a failure is."""
+
+    def _doorstep(self) -> Doorstep:
+        """How the serve itself is met."""
+        return Doorstep(
+            store=self.store,
+            mint=lambda person: self._asked(person, self.mint),
+            paths=self.paths,
+            patience=self.patience,
+            adopted=self.adopted,
+        )
 
     def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
         """Pair, and look that the unit's own process of this build answers and stays."""
