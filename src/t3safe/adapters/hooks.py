@@ -16,18 +16,14 @@ from __future__ import annotations
 
 import os
 import pwd
-import select
-import signal
 import stat
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from attrs import define, field, frozen
 
+from t3safe.adapters._support.children import heard
 from t3safe.adapters._support.trust import others_write
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.occasions import Moment, Occasion, one_line
@@ -38,10 +34,6 @@ LINES_MAX: Final = 100
 LINE_MAX: Final = 500
 """Bytes of such a line."""
 _EXECUTABLE: Final = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
-_CHUNK: Final = 65536
-_CHUNKS_LEFT: Final = 16
-_TICK: Final = 0.1
-_REAP_SECONDS: Final = 5.0
 
 
 class _Refused(Exception):  # noqa: N818 - it is no failure of a hook: it was never run
@@ -167,22 +159,11 @@ class HookFolders:
 
     def _ran(self, path: Path, name: str, occasion: Occasion) -> str:
         """Run one hook; why it failed, empty when it did not.  Raises OSError."""
-        deadline = time.monotonic() + self.timeout
         voice = _Voice(lambda text: self.say(Line(Level.INFO, f"{name}: {text}", occasion.person)))
-        pipe, end = os.pipe()
-        try:
-            with os.fdopen(end, "wb") as output:
-                process = _started(path, output, occasion)
-            # Not as a context, which would wait without end for what cannot be killed.
-            in_time = _listened(process, pipe, voice, deadline)
-            if not in_time:
-                _killed(process)
-        finally:
-            os.close(pipe)
+        status = heard([path], _environment(occasion), self.timeout, voice.hear, umask=0o022)
         voice.end()
-        if not in_time:
+        if status is None:
             return f"was killed after {self.timeout:g} s (hooks.timeout)"
-        status = process.returncode or 0
         if status < 0:
             return f"was ended by signal {-status}"
         return f"failed with exit status {status}" if status else ""
@@ -200,58 +181,6 @@ def _listed(folder: Path) -> list[Path]:
 def _environment(occasion: Occasion) -> dict[str, str]:
     home = pwd.getpwuid(os.geteuid()).pw_dir
     return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": home, **occasion.environment()}
-
-
-def _started(path: Path, output: IO[bytes], occasion: Occasion) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [path],
-        cwd="/",
-        env=_environment(occasion),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-        umask=0o022,
-    )
-
-
-def _listened(process: subprocess.Popen[bytes], pipe: int, voice: _Voice, deadline: float) -> bool:
-    """Hear a hook until it ends; whether it did before the deadline."""
-    os.set_blocking(pipe, False)
-    while (left := deadline - time.monotonic()) > 0:
-        ended = process.poll() is not None
-        if ended:
-            for _ in range(_CHUNKS_LEFT):
-                if not _heard(pipe, voice):
-                    break
-            return True
-        if select.select([pipe], [], [], min(left, _TICK))[0] and not _heard(pipe, voice):
-            return _ended(process, max(0.0, deadline - time.monotonic()))
-    return process.poll() is not None
-
-
-def _heard(pipe: int, voice: _Voice) -> bool:
-    """Take what the pipe holds; False where it holds nothing now, or never will again."""
-    try:
-        chunk = os.read(pipe, _CHUNK)
-    except BlockingIOError:
-        return False
-    voice.hear(chunk)
-    return bool(chunk)
-
-
-def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def _killed(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    _ended(process, _REAP_SECONDS)
 
 
 @define

@@ -2,26 +2,19 @@
 
 Rules:
 
-1. A command runs in a session of its own, from `/`, with our environment, and without input.
-2. When its time is over it is killed with everything in its process group, and this is told.
-3. It ends when its own process does.  What it left running does not hold us up, and must write its
-   output elsewhere: the pipes are closed then.
-4. Of what it printed only one line is kept, cut and redacted, beside its first line as it is.
+1. A command runs as a child of `children`, with our environment; a time that is over is told.
+2. Of what it printed only one line is kept, cut and redacted, beside its first line as it is.
 """
 
 from __future__ import annotations
 
 import os
-import selectors
-import signal
-import subprocess
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
-from typing import IO, Final
+from typing import Final
 
 from attrs import define, frozen
 
+from t3safe.adapters._support.children import heard
 from t3safe.domain.redaction import redact
 
 LINE_MAX: Final = 300
@@ -30,11 +23,6 @@ _WORDS: Final = 3
 _NAME_MAX: Final = 120
 _KEPT: Final = 4096
 """Bytes of each end of an output that are looked at."""
-_CHUNK: Final = 65536
-"""Bytes that are taken at a time: what a pipe of Linux holds."""
-_TICK: Final = 0.05
-"""Seconds between two looks whether the command ended."""
-_REAP_SECONDS: Final = 5.0
 
 
 @frozen
@@ -83,78 +71,17 @@ def run(words: Sequence[str], seconds: float, environment: Mapping[str, str] | N
 
     Raises OSError where it cannot be started.
     """
-    deadline = time.monotonic() + seconds
-    with ExitStack() as stack:
-        process = subprocess.Popen(
-            list(words),
-            cwd="/",
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        heard: dict[IO[bytes], _Heard] = {}
-        selector = stack.enter_context(selectors.DefaultSelector())
-        for stream in (process.stdout, process.stderr):
-            assert stream is not None  # noqa: S101 - both are pipes
-            stack.callback(stream.close)
-            os.set_blocking(stream.fileno(), False)
-            selector.register(stream, selectors.EVENT_READ)
-            heard[stream] = _Heard()
-        in_time = _listened(process, selector, heard, deadline)
-        if not in_time:
-            _kill(process)
-    out, err = heard.values()
-    return Ran(process.returncode if in_time else None, _first(out), _last(err) or _last(out))
+    out, err = _Heard(), _Heard()
+    status = heard(words, {**os.environ, **(environment or {})}, seconds, out.hear, err.hear)
+    return Ran(status, _first(out), _last(err) or _last(out))
 
 
-def _listened(
-    process: subprocess.Popen[bytes],
-    selector: selectors.BaseSelector,
-    heard: Mapping[IO[bytes], _Heard],
-    deadline: float,
-) -> bool:
-    """Hear a command until it ends; whether it did in time."""
-    while True:
-        ended = process.poll() is not None
-        _drain(selector, heard, 0.0 if ended else _TICK)
-        if ended:
-            # One chunk is all that a pipe holds: what comes after it is not the command's.
-            return True
-        if time.monotonic() >= deadline:
-            return False
+def _first(stream: _Heard) -> str:
+    return stream.begin.partition(b"\n")[0].decode("utf-8", "replace").strip()
 
 
-def _drain(
-    selector: selectors.BaseSelector, heard: Mapping[IO[bytes], _Heard], seconds: float
-) -> None:
-    """Take what there is, waiting so long for something."""
-    if not selector.get_map():
-        time.sleep(seconds)
-        return
-    ready = [key.fileobj for key, _ in selector.select(seconds)]
-    for stream, kept in heard.items():
-        chunk = os.read(stream.fileno(), _CHUNK) if stream in ready else None
-        if chunk:
-            kept.hear(chunk)
-        elif chunk is not None:
-            selector.unregister(stream)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_REAP_SECONDS)
-
-
-def _first(heard: _Heard) -> str:
-    return heard.begin.partition(b"\n")[0].decode("utf-8", "replace").strip()
-
-
-def _last(heard: _Heard) -> str:
-    lines = heard.end.decode("utf-8", "replace").splitlines()
+def _last(stream: _Heard) -> str:
+    lines = stream.end.decode("utf-8", "replace").splitlines()
     last = next((line for line in reversed(lines) if line.strip()), "")
     return _shown(last)[:LINE_MAX]
 

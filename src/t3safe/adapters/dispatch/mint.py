@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import selectors
-import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -22,6 +21,7 @@ from typing import IO, Final
 from attrs import frozen
 
 from t3safe.adapters._support import transient
+from t3safe.adapters._support.children import kill_group
 from t3safe.adapters._support.identity import Identity, identity_of
 from t3safe.adapters._support.transient import Job
 from t3safe.domain.errors import DispatchError, Fault
@@ -144,9 +144,8 @@ def _listen(pipe: IO[bytes], deadline: float) -> bytes:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the mint's whole group; its leader is not reaped before, so its id is still its own."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(PermissionError):
+        kill_group(process)
     _output(process).close()
     process.wait()
 

@@ -10,8 +10,6 @@ Rules:
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,6 +19,7 @@ from typing import Final
 
 from attrs import field, frozen
 
+from t3safe.adapters._support.children import kill_group
 from t3safe.adapters.notify.ends import End
 from t3safe.domain.errors import NotifyError
 
@@ -105,19 +104,12 @@ def _talk(question: bytes, timeout: float) -> bytes:
         try:
             return process.communicate(question, timeout=timeout)[0]
         except subprocess.TimeoutExpired:
-            _kill(process)
+            kill_group(process)
             with suppress(subprocess.TimeoutExpired):
                 return process.communicate(timeout=_END_SECONDS)[0]
             return b""
         finally:
-            _kill(process)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the child and whatever it started."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            kill_group(process)
 
 
 def _answers(said: bytes) -> Iterator[tuple[int, str]]:
