@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import define, field
 
+from t3safe.domain.errors import JournalError
 from t3safe.domain.events import Event
 from t3safe.domain.moves import touched
 from t3safe.domain.narrate import Level, Line, tell
@@ -57,6 +58,11 @@ class Teller:
     def say_one(self, line: Line) -> None:
         """Hand one line of one's own to every sink."""
         self.say((line,))
+
+    def cut_off(self, error: JournalError) -> str:
+        """Tell why the journal failed, and who is left in transition until that is mended."""
+        left = f"; {self.between} is in transition until then" if self.between else ""
+        return f"{error}{left}"
 
 
 def system_log(identifier: str) -> Sink:

@@ -99,9 +99,7 @@ class App:
             try:
                 yield wired
             except JournalError as error:
-                between = wired.teller.between
-                whom = f"; {between} is in transition until then" if between else ""
-                raise JournalError(f"{error}{whom}") from error
+                raise JournalError(wired.teller.cut_off(error)) from error
 
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

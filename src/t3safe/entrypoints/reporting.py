@@ -46,10 +46,7 @@ def reported(wired: Live, command: str) -> Iterator[Report]:
     try:
         yield report
     except JournalError as error:
-        between = wired.teller.between
-        why = (
-            f"it broke off: {error}{f'; {between} is in transition until then' if between else ''}"
-        )
+        why = f"it broke off: {wired.teller.cut_off(error)}"
         raise
     except (PortError, UnusableError):
         raise
