@@ -64,15 +64,18 @@ Description={description}
 Type=oneshot
 ExecStart={program} {command}
 SyslogIdentifier={identifier}
-EnvironmentFile=-/etc/default/t3-autoupdate
+{environment}
 # Frozen, refused, later, locked: said in the log, and no failure of the unit.
 SuccessExitStatus=10 11 12 16
 # SIGTERM asks the run to end at the next safe point.
 KillMode=mixed
 TimeoutStartSec={timeout}
 TimeoutStopSec=3min
-ReadWritePaths={writable}
-{hardening}{install}"""
+{confinement}{install}"""
+_ENVIRONMENT: Final = "EnvironmentFile=-/etc/default/t3-autoupdate"
+_OWN_ENVIRONMENT: Final = """\
+Environment="PATH={path}"
+Environment=T3SAFE_SCOPE=user"""
 _TIMER: Final = """\
 # Kept by t3safe: `t3safe units install` writes it, `t3safe units remove` takes it away.
 [Unit]
@@ -93,25 +96,6 @@ _AFTER_RECOVERY: Final = f"""\
 # Order alone: with Wants= each start of a serve would start a recovery, in the middle of a run too.
 After={RECOVER}.service
 """
-_OWN_SERVICE: Final = """\
-# Kept by t3safe: `t3safe units install` writes it, `t3safe units remove` takes it away.
-[Unit]
-Description={description}
-{order}
-[Service]
-Type=oneshot
-ExecStart={program} {command}
-SyslogIdentifier={identifier}
-Environment="PATH={path}"
-Environment=T3SAFE_SCOPE=user
-# Frozen, refused, later, locked: said in the log, and no failure of the unit.
-SuccessExitStatus=10 11 12 16
-# SIGTERM asks the run to end at the next safe point.
-KillMode=mixed
-TimeoutStartSec={timeout}
-TimeoutStopSec=3min
-UMask=0077
-{install}"""
 _USERS: Final = """\
 # Kept by t3safe: users who own nothing.
 u {npm} - "Installs builds of t3" - /usr/sbin/nologin
@@ -245,11 +229,12 @@ class Units:
         return self.etc / "tmpfiles.d" / "t3safe.conf"
 
     def _service(self, service: _Service) -> str:
+        writable = " ".join(str(path) for path in _outermost(self._writable()))
         return _SERVICE.format(
             **attrs.asdict(service),
             program=self.program,
-            writable=" ".join(str(path) for path in _outermost(self._writable())),
-            hardening=_HARDENING,
+            environment=_ENVIRONMENT,
+            confinement=f"ReadWritePaths={writable}\n{_HARDENING}",
         )
 
     def _writable(self) -> tuple[Path, ...]:
@@ -309,10 +294,12 @@ class UserUnits:
         return _removed(self.files(), _OWN_MANAGER, _NEEDS_MANAGER)
 
     def _service(self, service: _Service) -> str:
-        return _OWN_SERVICE.format(
+        path = ":".join(self.search).replace("%", "%%")
+        return _SERVICE.format(
             **attrs.asdict(service),
             program=self.program.replace("%", "%%"),
-            path=":".join(self.search).replace("%", "%%"),
+            environment=_OWN_ENVIRONMENT.format(path=path),
+            confinement="UMask=0077\n",
         )
 
 
