@@ -108,11 +108,9 @@ def bench(settings: Settings, places: Places, wait: float, say: Sink) -> Iterato
             heart.during(COPY, lambda: _take(given, states, work, heart))
             subjects.append(Subject(STATE, _SNAPSHOT))
         builds = build_store(aside)
-        gate = sandbox_gate(aside, builds.program, states, sandbox)
+        gate = sandbox_gate(aside, builds.program, states, sandbox, heart)
         # The control's must not take the place of the build's.
-        gate = evolve(
-            gate, evidence=evidence, evidence_keep=max(2, gate.evidence_keep), at=heart.at
-        )
+        gate = evolve(gate, evidence=evidence, evidence_keep=max(2, gate.evidence_keep))
         yield Bench(
             heart.around(Prover(builds, gate)), tuple(subjects), sandbox.kind, store, evidence
         )

@@ -338,12 +338,13 @@ def gate_of(
     hidden: tuple[Path, ...] = (),
 ) -> ports.Gate:
     """Wire the gate, made when first asked; `program` gives the program of a build."""
-    return _LateGate(
-        lambda: evolve(
-            sandbox_gate(settings, program, state_sets(settings), _sandbox(settings), hidden),
-            at=heart.at,
+
+    def make() -> SandboxGate:
+        return sandbox_gate(
+            settings, program, state_sets(settings), _sandbox(settings), heart, hidden
         )
-    )
+
+    return _LateGate(make)
 
 
 def _sandbox(settings: Settings) -> Sandbox:
@@ -362,9 +363,10 @@ def sandbox_gate(
     program: Callable[[Version], Path],
     states: LocalStateSets,
     sandbox: Sandbox,
+    heart: Heartbeat,
     hidden: tuple[Path, ...] = (),
 ) -> SandboxGate:
-    """Wire a gate over snapshots of these sets, in this sandbox."""
+    """Wire a gate over snapshots of these sets, in this sandbox; the heart hears how far it is."""
     gate = settings.gate
     unit = sandbox.kind == SandboxKind.UNIT
     user = None if unit else _never_root(settings, gate.user)
@@ -388,6 +390,7 @@ def sandbox_gate(
         dispatch=_knowledge(settings),
         jobs=gate.jobs,
         evidence_keep=gate.evidence_keep,
+        at=heart.at,
     )
 
 
