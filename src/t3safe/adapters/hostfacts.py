@@ -10,11 +10,11 @@ import pwd
 import re
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from t3safe.adapters._support.output import output
 from t3safe.domain.doctor import Folder
 
 STANDARD: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -34,7 +34,6 @@ _INSTALLS: Final = re.compile(
     re.MULTILINE,
 )
 _READ_MAX: Final = 256 * 1024
-_SECONDS: Final = 15.0
 
 
 def program(name: str) -> str:
@@ -44,20 +43,8 @@ def program(name: str) -> str:
 
 def node_version(node: str) -> str:
     """What `node --version` prints without its v, empty where it cannot be run."""
-    try:
-        ran = subprocess.run(
-            [node, "--version"],
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return ran.stdout.strip().removeprefix("v") if ran.returncode == 0 else ""
+    told = output([node, "--version"])
+    return (told or "").strip().removeprefix("v")
 
 
 def first_on_path(name: str, folders: Iterable[str] = STANDARD) -> str:

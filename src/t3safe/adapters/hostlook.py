@@ -9,16 +9,15 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from t3safe.adapters._support import adopted
+from t3safe.adapters._support.output import output
 from t3safe.domain.hostguess import UnitSeen
 
-_SECONDS: Final = 15.0
 _CONNECT_SECONDS: Final = 1.0
 _ARGUMENTS: Final = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
 _SHOWN: Final = ("show", "--type=service", "-p", "Id", "-p", "ExecStart")
@@ -90,18 +89,4 @@ def _systemctl(own: bool, *words: str) -> str | None:
 
 def _output(words: list[str], folder: str) -> str | None:
     runtime = {"XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}"}
-    try:
-        ran = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            cwd=folder,
-            env={**runtime, **os.environ, "LC_ALL": "C"},
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return ran.stdout if ran.returncode == 0 else None
+    return output(words, folder, {**runtime, **os.environ, "LC_ALL": "C"})
