@@ -34,6 +34,7 @@ main()
 NEVER_ON_A_TICK: Final = {
     *("apprise", "jinja2", "prometheus_client", "multiprocessing.pool"),
     *("t3safe.simulation.world", "t3safe.examination", "t3safe.adapters.metrics"),
+    *("tarfile", "t3safe.domain.accounts", "t3safe.entrypoints.bodies"),
 }
 """What a run that moves nobody has no use for."""
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from attrs import define, field
@@ -21,11 +21,13 @@ from t3safe.domain.narrate import Level, Line, frozen_line
 from t3safe.domain.policy import No
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.entrypoints import terminal
-from t3safe.entrypoints.bodies import PersonEndBody, ResultBody
 from t3safe.entrypoints.endings import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import load
 from t3safe.operations import Result
+
+if TYPE_CHECKING:
+    from t3safe.entrypoints.bodies import PersonEndBody, ResultBody
 
 
 class VersionType(click.ParamType[Version]):

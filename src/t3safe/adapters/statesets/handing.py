@@ -14,14 +14,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import tarfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
 from t3safe.adapters.statesets.unpacking import ENTRIES_MAX, BadStream
+
+if TYPE_CHECKING:
+    import tarfile
 
 MANIFEST: Final = "manifest.json"
 NOTICE: Final = "README.txt"
@@ -57,6 +59,8 @@ def hand_on(
     Raises BadStream where it is not what its manifest says, and OSError where `target` does not
     take it; what was written until then is no whole archive.
     """
+    import tarfile  # noqa: PLC0415 - most commands hand nothing on
+
     try:
         with (
             tarfile.open(fileobj=stream, mode="r|") as source,
@@ -131,7 +135,7 @@ def _hand_files(
             message = f"{member.name!r} is not what its manifest names"
             raise BadStream(message)
         read = _Digesting(content)
-        archive.addfile(_entry(wrapping, member.name, size), read)
+        archive.addfile(_entry(archive, wrapping, member.name, size), read)
         if read.total.hexdigest() != sha256:
             message = f"{member.name!r} is not what was sealed"
             raise BadStream(message)
@@ -155,10 +159,10 @@ class _Digesting:
 
 
 def _add(archive: tarfile.TarFile, wrapping: Wrapping, name: str, data: bytes) -> None:
-    archive.addfile(_entry(wrapping, name, len(data)), io.BytesIO(data))
+    archive.addfile(_entry(archive, wrapping, name, len(data)), io.BytesIO(data))
 
 
-def _entry(wrapping: Wrapping, name: str, size: int) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(f"{wrapping.folder}/{name}")
+def _entry(archive: tarfile.TarFile, wrapping: Wrapping, name: str, size: int) -> tarfile.TarInfo:
+    entry = archive.tarinfo(f"{wrapping.folder}/{name}")
     entry.size, entry.mode, entry.mtime = size, 0o600, wrapping.at
     return entry

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tarfile
 from pathlib import Path, PurePosixPath
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import tarfile
 
 ENTRIES_MAX: Final = 100_000
 _CHUNK: Final = 1024 * 1024
@@ -28,6 +30,8 @@ def unpack(stream: IO[bytes], folder: Path, bytes_max: int) -> None:
 
     Raises BadStream, and OSError where this machine cannot hold them.
     """
+    import tarfile  # noqa: PLC0415 - most commands unpack nothing
+
     left = bytes_max
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
