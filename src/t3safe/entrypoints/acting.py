@@ -12,6 +12,7 @@ from t3safe.domain.narrate import Level, Line
 from t3safe.domain.policy import No, Stay
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
+from t3safe.entrypoints.answers import keep, sources
 from t3safe.entrypoints.common import (
     VERSION,
     App,
@@ -21,7 +22,6 @@ from t3safe.entrypoints.common import (
     wait_option,
     yes_option,
 )
-from t3safe.entrypoints.keeping import keep, sources
 from t3safe.entrypoints.mending import moving, settling
 from t3safe.entrypoints.reporting import reported
 from t3safe.operations import Result

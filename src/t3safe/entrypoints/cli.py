@@ -36,7 +36,7 @@ COMMANDS: Final = {
     "adopt": "acting",
     "eject": "acting",
     "units": "acting",
-    "status": "standing",
+    "status": "status",
     "history": "looking",
     "show": "looking",
     "schema": "schema",
