@@ -16,7 +16,15 @@ from t3safe.adapters.services import CommandServices
 from t3safe.adapters.services.belonging import MARK
 from t3safe.domain.errors import ServiceError
 from tests.contract.services_contract import STOPPED, ServicesContract
-from tests.contract.test_services import PEOPLE, SERVE, WaitsForAgents, lives, marked, until
+from tests.contract.test_services import (
+    PEOPLE,
+    SERVE,
+    Patient,
+    lives,
+    marked,
+    patient,
+    until,
+)
 from tests.support import keeper
 
 KEEPER = (sys.executable, "-I", "-S", keeper.__file__)
@@ -92,36 +100,13 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
     bench.end()
 
 
-@frozen
-class Patient:
-    """A bench whose agents have appeared when a start returns."""
-
-    port: WaitsForAgents
-    bench: Kept
-    expected: dict[str, bool]
-
-    def work(self, person: str) -> None:
-        """Let an agent work below the serve."""
-        self.expected[person] = True
-        self.bench.work(person)
-
-    def crash(self, person: str) -> None:
-        """Let the main process die."""
-        self.bench.crash(person)
-
-    def left(self, person: str) -> bool:
-        """Whether any process lives."""
-        return self.bench.left(person)
-
-
 class TestCommandServices(ServicesContract):
     """The contract, on commands."""
 
     @pytest.fixture
     def services(self, kept: Kept) -> Patient:
         """Give serves behind a keeper."""
-        expected: dict[str, bool] = {}
-        return Patient(WaitsForAgents(kept.port, expected), kept, expected)
+        return patient(kept)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 import pytest
@@ -180,12 +181,29 @@ class WaitsForAgents:
             until(lambda: bool(self._port.status(person).agents))
 
 
+class RealBench(Protocol):
+    """A bench of real processes."""
+
+    @property
+    def port(self) -> Services:
+        """The adapter."""
+
+    def work(self, person: str) -> None:
+        """Let an agent work below the serve."""
+
+    def crash(self, person: str) -> None:
+        """Let the main process die."""
+
+    def left(self, person: str) -> bool:
+        """Whether any process lives."""
+
+
 @frozen
 class Patient:
     """A bench whose agents have appeared when a start returns."""
 
     port: WaitsForAgents
-    bench: Processes | Systemd
+    bench: RealBench
     expected: dict[str, bool]
 
     def work(self, person: str) -> None:
@@ -202,7 +220,7 @@ class Patient:
         return self.bench.left(person)
 
 
-def patient(bench: Processes | Systemd) -> Patient:
+def patient(bench: RealBench) -> Patient:
     """Wrap a bench of real processes for the contract."""
     expected: dict[str, bool] = {}
     return Patient(WaitsForAgents(bench.port, expected), bench, expected)
