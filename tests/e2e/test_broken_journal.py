@@ -15,6 +15,7 @@ import pytest
 from fakes.embedded import EmbeddedHost
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, result, state
+from tests.support.damage import emptied, folder, nonsense, random_header, truncated
 
 
 @pytest.fixture
@@ -54,30 +55,12 @@ def rows(host: EmbeddedHost, person: str) -> dict[str, set[tuple[object, ...]]]:
         return {name: set(opened.execute(f'SELECT * FROM "{name}"')) for (name,) in names}
 
 
-def _random_header(path: Path) -> None:
-    path.write_bytes(b"\xd7" * 4096 + path.read_bytes()[4096:])
+def undecodable(path: Path) -> None:
+    """Let no run say what it was to do."""
+    nonsense(path, "Opened")
 
 
-def _truncated(path: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-
-
-def _emptied(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def _folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def _undecodable(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as opened, opened:
-        opened.execute("UPDATE events SET body = '{\"type\":\"Nonsense\"}' WHERE kind = 'Opened'")
-
-
-DAMAGE = (_random_header, _truncated, _emptied, _folder, _undecodable)
+DAMAGE = (random_header, truncated, emptied, folder, undecodable)
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
@@ -130,7 +113,7 @@ def _fenced(host: EmbeddedHost) -> dict[str, Any]:
     with host.wired() as wired:
         wired.host.perform.selection.fence("ann")
         wired.host.perform.services.stop("ann")
-    _random_header(journal(host))
+    random_header(journal(host))
     return rows(host, "ann")
 
 
@@ -165,7 +148,7 @@ def test_a_serve_that_is_down_is_named_and_not_started(host: EmbeddedHost) -> No
     """It may have been stopped by the run that is lost, or by a person."""
     with host.wired() as wired:
         wired.host.perform.services.stop("ben")
-    _truncated(journal(host))
+    truncated(journal(host))
     before = state(host)
     said = host.t3safe("run")
     assert said.status == Exit.LATER, said
@@ -201,7 +184,7 @@ def test_a_fence_that_no_snapshot_explains_stays(host: EmbeddedHost) -> None:
 def test_a_frozen_host_stays_frozen_and_says_so(host: EmbeddedHost) -> None:
     """The alert that people wait for is not lost with the journal."""
     assert host.t3safe("freeze", "looking").status == Exit.OK
-    _emptied(journal(host))
+    emptied(journal(host))
     said = host.t3safe("run")
     assert said.status == Exit.FROZEN, said
     assert "FROZEN" in said.out

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import gate
 from t3safe.domain.errors import DamagedJournalError, JournalError
 from t3safe.domain.versions import Version
+from tests.support import damage
 
 OLD = Version.parse("0.0.28-nightly.20260615.567")
 NEW = Version.parse("0.0.28-nightly.20260615.571")
@@ -35,51 +34,28 @@ def journal(tmp_path: Path) -> SqliteJournal:
     return made
 
 
-def _random_header(path: Path) -> None:
-    path.write_bytes(b"\xd7" * 4096 + path.read_bytes()[4096:])
-
-
-def _truncated(path: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-
-
-def _emptied(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def _folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
 def _link(path: Path) -> None:
     path.rename(path.with_name("elsewhere"))
     path.symlink_to("elsewhere")
 
 
-def _run(path: Path, statement: str) -> None:
-    with closing(sqlite3.connect(path)) as opened, opened:
-        opened.execute(statement)
-
-
 def _undecodable(path: Path) -> None:
-    _run(path, "UPDATE events SET body = '{\"type\":\"Nonsense\"}' WHERE kind = 'Closed'")
+    damage.nonsense(path, "Closed")
 
 
 def _no_text(path: Path) -> None:
-    _run(path, "UPDATE events SET body = CAST(x'ff00ff' AS TEXT) WHERE kind = 'Closed'")
+    damage.changed(path, "UPDATE events SET body = CAST(x'ff00ff' AS TEXT) WHERE kind = 'Closed'")
 
 
 def _without_tables(path: Path) -> None:
-    _run(path, "DROP TABLE verdicts")
+    damage.changed(path, "DROP TABLE verdicts")
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], None], bool]] = {
-    "random header": (_random_header, False),
-    "truncated": (_truncated, False),
-    "emptied": (_emptied, False),
-    "a folder": (_folder, False),
+    "random header": (damage.random_header, False),
+    "truncated": (damage.truncated, False),
+    "emptied": (damage.emptied, False),
+    "a folder": (damage.folder, False),
     "a link": (_link, True),
     "undecodable": (_undecodable, True),
     "no text": (_no_text, True),
@@ -118,8 +94,8 @@ def test_damage_is_told_and_changes_nothing_until_it_is_set_aside(
     journal: SqliteJournal, name: str
 ) -> None:
     """Looking leaves every file as it was; set aside, the old is kept and the new one works."""
-    damage, readable = DAMAGE[name]
-    damage(journal.path)
+    befalls, readable = DAMAGE[name]
+    befalls(journal.path)
     before = {path: path.lstat().st_mtime_ns for path in journal.path.parent.iterdir()}
     assert journal.complaint()
     journal.close()
@@ -156,7 +132,7 @@ def test_an_old_event_that_is_not_understood_is_found_by_a_thorough_look(
     journal: SqliteJournal,
 ) -> None:
     """The short look reads the newest event alone; whoever reads the other one is told."""
-    _run(journal.path, "UPDATE events SET body = '[]' WHERE kind = 'Opened'")
+    damage.changed(journal.path, "UPDATE events SET body = '[]' WHERE kind = 'Opened'")
     assert journal.complaint() == ""
     assert "cannot understand" in journal.complaint(thorough=True)
     with pytest.raises(DamagedJournalError):
@@ -171,7 +147,7 @@ def test_a_verdict_that_is_not_understood_is_damage_and_is_not_saved(
     refused = gate.Verdict(OLD, gate.Ruling.REFUSED, ("no",), in_production=True)
     journal.record(refused, "gate-1", NOW)
     journal.close()
-    _run(journal.path, f"UPDATE verdicts SET reasons = 'no list' WHERE version = '{NEW}'")
+    damage.changed(journal.path, f"UPDATE verdicts SET reasons = 'no list' WHERE version = '{NEW}'")
     with pytest.raises(DamagedJournalError, match="a verdict is not understood"):
         journal.refused("gate-1")
     kept = journal.set_aside(NOW)
@@ -194,7 +170,7 @@ def test_what_lies_beside_the_database_goes_with_it(journal: SqliteJournal) -> N
 def test_nothing_that_was_set_aside_before_is_replaced(journal: SqliteJournal) -> None:
     """A second time in the same second gets a name of its own."""
     for place in (PLACE, f"{PLACE}-2"):
-        _emptied(journal.path)
+        damage.emptied(journal.path)
         assert journal.set_aside(NOW).place.name == place
     assert {PLACE, f"{PLACE}-2"} <= _names(journal)
 
