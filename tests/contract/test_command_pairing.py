@@ -15,7 +15,13 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.redaction import redact
 from tests.contract.pairing_contract import ServePairingContract
-from tests.support.pairing import BUILD, OTHER, RealPairing, VirtualTime, real_pairing
+from tests.support.pairing import (
+    BUILD,
+    OTHER,
+    RealPairing,
+    real_pairing,
+    watched_through_a_restart,
+)
 
 
 @frozen
@@ -142,14 +148,6 @@ def test_command_is_not_asked_about_a_process_of_another_build(pairing: Commande
 
 def test_watch_notices_a_restart(pairing: Commanded) -> None:
     """A crash that was mended by whoever runs the serves breaks the bake all the same."""
-    clock = VirtualTime()
-    port = attrs.evolve(pairing.port, sleep=clock.sleep, monotonic=clock.monotonic, interval=30.0)
-
-    def restart() -> None:
-        pairing.end("bob")
-        pairing.real.begin("bob", BUILD)
-
-    clock.at(33.0, restart)
-    answer = port.watch(("alice", "bob"), BUILD, 300.0, lambda: False)
+    answer = watched_through_a_restart(pairing.real, pairing.port)
     assert isinstance(answer, ev.BakeBroken)
     assert (answer.person, answer.fault) == ("bob", Fault.BUILD)

@@ -16,7 +16,13 @@ from t3safe.domain.errors import DispatchError, Fault, ServiceError
 from t3safe.domain.redaction import redact
 from t3safe.domain.versions import Version
 from tests.contract.pairing_contract import ServePairingContract
-from tests.support.pairing import BUILD, OTHER, RealPairing, VirtualTime, real_pairing
+from tests.support.pairing import (
+    BUILD,
+    OTHER,
+    RealPairing,
+    real_pairing,
+    watched_through_a_restart,
+)
 
 
 @frozen
@@ -127,15 +133,7 @@ def test_fenced_person_is_not_the_builds_fault(pairing: Direct) -> None:
 
 def test_watch_notices_a_restart(pairing: Direct) -> None:
     """A crash that was mended by the service manager breaks the bake all the same."""
-    clock = VirtualTime()
-    port = attrs.evolve(pairing.port, sleep=clock.sleep, monotonic=clock.monotonic, interval=30.0)
-
-    def restart() -> None:
-        pairing.end("bob")
-        pairing.real.begin("bob", BUILD)
-
-    clock.at(33.0, restart)
-    answer = port.watch(("alice", "bob"), BUILD, 300.0, lambda: False)
+    answer = watched_through_a_restart(pairing.real, pairing.port)
     assert isinstance(answer, ev.BakeBroken)
     assert (answer.person, answer.fault) == ("bob", Fault.BUILD)
 

@@ -15,8 +15,10 @@ from fakes.dispatch import Backend, Dispatch, Knowledge, mint_command
 from fakes.packages import FakeRelease, unpack
 from fakes.t3.process import RunningServe, free_port
 from t3safe.adapters.dispatch import DirectPairing, DispatchPairing, LauncherMint
+from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.adapters.selection.launcher import render_stub
+from t3safe.domain import events as ev
 from t3safe.domain.versions import Version
 
 BUILD = Version.parse("0.0.28-nightly.20260615.571")
@@ -184,3 +186,16 @@ class VirtualTime:
         self.planned = [plan for plan in self.planned if plan[0] > self.now]
         for act in due:
             act()
+
+
+def watched_through_a_restart(real: RealPairing, port: ServePairing) -> ev.Done | ev.BakeBroken:
+    """Watch both for five minutes; bob's serve ends in the first, and is started anew."""
+    clock = VirtualTime()
+
+    def restart() -> None:
+        real.end("bob")
+        real.begin("bob", BUILD)
+
+    clock.at(33.0, restart)
+    watching = attrs.evolve(port, sleep=clock.sleep, monotonic=clock.monotonic, interval=30.0)
+    return watching.watch(PEOPLE, BUILD, 300.0, lambda: False)
