@@ -106,11 +106,12 @@ class Playbook:
 
     def _astray(self, problem: str) -> PlaybookError:
         self.broken = True
-        story = "\n".join(f"   {_told(event)}" for event in self.journal)
+        story = "\n".join(f"   {told(event)}" for event in self.journal)
         return PlaybookError(f"{problem}\n so far:\n{story}")
 
 
-def _told(event: ev.Event) -> str:
+def told(event: ev.Event) -> str:
+    """Tell of an event in one line."""
     match event:
         case ev.Started(effect=effect):
             return f"<< {effect}"

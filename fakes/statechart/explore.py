@@ -23,7 +23,7 @@ from typing import Final
 import attrs
 from attrs import define, field, frozen
 
-from fakes.playbook import NOW
+from fakes.playbook import NOW, told
 from fakes.statechart.trials import ONE_OF_EACH, Trial, answers_to
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
@@ -134,17 +134,7 @@ class Exploration:
             way = before[number]
             events.append(way.event)
             number = way.source
-        return "\n".join([str(self.trial.plan), *map(_told, reversed(events))])
-
-
-def _told(event: ev.Event) -> str:
-    match event:
-        case ev.Started(effect=effect):
-            return f"<< {effect}"
-        case ev.Finished(answer=answer):
-            return f">> {answer}"
-        case _:
-            return f">> {type(event).__name__}"
+        return "\n".join([str(self.trial.plan), *map(told, reversed(events))])
 
 
 @frozen
@@ -188,7 +178,7 @@ def explore(trial: Trial, core: Core = CORE) -> Exploration:
             last = None
             _refuse_others(rollout, core, refused)
         except Exception as error:
-            story = [known.story(here), *([_told(last)] if last is not None else [])]
+            story = [known.story(here), *([told(last)] if last is not None else [])]
             message = "\n".join([f"{type(error).__name__}: {error}", *story])
             raise NotTotal(message) from error
         if here > STATES_MAX:
