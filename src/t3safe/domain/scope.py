@@ -60,8 +60,6 @@ class Places:
     config: str
     data: str
     state: str
-    runtime: str
-    """Empty where the session has none."""
 
 
 def places(caller: Caller, environment: Mapping[str, str]) -> Places:
@@ -70,7 +68,6 @@ def places(caller: Caller, environment: Mapping[str, str]) -> Places:
         config=_absolute(environment, "XDG_CONFIG_HOME", f"{caller.home}/.config"),
         data=_absolute(environment, "XDG_DATA_HOME", f"{caller.home}/.local/share"),
         state=_absolute(environment, "XDG_STATE_HOME", f"{caller.home}/.local/state"),
-        runtime=_absolute(environment, "XDG_RUNTIME_DIR", ""),
     )
 
 
@@ -102,7 +99,8 @@ def own_defaults(caller: Caller, environment: Mapping[str, str]) -> dict[str, ob
         "services": {
             "manager": "systemd-user",
             "unit": "t3-serve.service",
-            "run_dir": f"{lie.runtime or state}/t3safe",
+            # Not below XDG_RUNTIME_DIR: a job of cron has none, and at logout it is emptied.
+            "run_dir": f"{state}/run",
         },
     }
 

@@ -40,7 +40,7 @@ def test_scope_is_what_is_said_else_what_is_there(
 def test_files_lie_where_the_specification_says() -> None:
     """Below the home where no variable names another folder."""
     assert places(ANN, {}) == Places(
-        "/home/ann/.config", "/home/ann/.local/share", "/home/ann/.local/state", ""
+        "/home/ann/.config", "/home/ann/.local/share", "/home/ann/.local/state"
     )
     assert own_file(ANN, {}) == "/home/ann/.config/t3safe/config.toml"
 
@@ -51,31 +51,26 @@ def test_variables_name_other_folders_if_they_are_absolute() -> None:
         "XDG_CONFIG_HOME": "/c/",
         "XDG_DATA_HOME": "",
         "XDG_STATE_HOME": "relative",
-        "XDG_RUNTIME_DIR": "/run/user/1000",
     }
-    assert places(ANN, told) == Places(
-        "/c", "/home/ann/.local/share", "/home/ann/.local/state", "/run/user/1000"
-    )
+    assert places(ANN, told) == Places("/c", "/home/ann/.local/share", "/home/ann/.local/state")
 
 
 def test_nothing_of_a_persons_defaults_lies_outside_of_their_folders() -> None:
     """What t3safe writes for a person is theirs."""
-    told = own_defaults(ANN, {"XDG_RUNTIME_DIR": "/run/user/1000"})
+    told = own_defaults(ANN, {})
     paths = [value for value in told.values() if str(value).startswith("/")]
     assert len(paths) == 7
     assert all(str(path).startswith("/home/ann/") for path in paths)
     assert told["services"] == {
         "manager": "systemd-user",
         "unit": "t3-serve.service",
-        "run_dir": "/run/user/1000/t3safe",
+        "run_dir": "/home/ann/.local/state/t3safe/run",
     }
 
 
-def test_without_a_session_process_ids_lie_in_the_state_folder() -> None:
-    """A job of cron has no runtime folder."""
-    services = own_defaults(ANN, {})["services"]
-    assert isinstance(services, dict)
-    assert services["run_dir"] == "/home/ann/.local/state/t3safe/t3safe"
+def test_where_a_persons_files_lie_is_the_same_with_and_without_a_session() -> None:
+    """A job of cron has no runtime folder, and must find the serve that a session started."""
+    assert own_defaults(ANN, {"XDG_RUNTIME_DIR": "/run/user/1000"}) == own_defaults(ANN, {})
 
 
 def test_what_a_file_says_wins_key_by_key() -> None:
