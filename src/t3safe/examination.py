@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from typing import assert_never
 
 from attrs import frozen
 
@@ -21,7 +22,7 @@ from t3safe.adapters.dispatch.asking import Address, NoAnswerError, Session, ask
 from t3safe.adapters.dispatch.serving import look
 from t3safe.bootstrap.live import Live
 from t3safe.bootstrap.parts import own_hooks, timed_by_systemd
-from t3safe.configuration import Verify
+from t3safe.configuration import Manager, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
 from t3safe.domain.errors import NotifyError, PeopleError, PortError
@@ -193,7 +194,10 @@ class Examination:
         if not self._systemd:
             yield doctor.ok(Check.TIMERS, "this host is not managed by systemd")
             return
-        yield from doctor.judge_timers(self.wired.units().look().persistent)
+        seen = self.wired.units().look().persistent
+        own = self.wired.settings.scope is Scope.USER
+        lingers = not own or all(map(hostfacts.lingers, self.wired.host.everybody()[0]))
+        yield from doctor.judge_timers(seen, own=own, lingers=lingers)
 
     def _hooks(self) -> Iterator[Finding]:
         hooks = own_hooks(self.wired.settings, self.wired.say)
@@ -231,7 +235,21 @@ class Examination:
         perform = self.wired.host.perform
         fenced = perform.selection.selected(person).fenced
         running = perform.services.status(person).running
-        yield doctor.judge_serve(person, fenced=fenced, running=running)
+        yield doctor.judge_serve(person, self._starting(person), fenced=fenced, running=running)
+
+    def _starting(self, person: str) -> str:
+        """The command that starts a person's serve."""
+        services = self.wired.settings.services
+        unit = services.unit.replace("{person}", person)
+        match services.manager:
+            case Manager.SYSTEMD:
+                return f"systemctl start {unit}"
+            case Manager.SYSTEMD_USER:
+                return f"systemctl --user start {unit}"
+            case Manager.PROCESSES | Manager.COMMANDS:
+                return f"t3safe serves start {person}"
+            case never:
+                assert_never(never)
 
     def _snapshots(self) -> Iterator[Finding]:
         for person in self.wired.host.everybody()[0]:

@@ -262,6 +262,17 @@ def test_own_manager_that_does_not_run_is_told_with_what_starts_it(systemd: Syst
         port.status("alice")
 
 
+def test_troubles_of_own_units_name_commands_for_the_own_manager(systemd: Systemd) -> None:
+    """The host's systemd knows nothing of them."""
+    port = evolve(systemd.port, own=True)
+    systemd.describe("alice", load="masked")
+    with pytest.raises(ServiceError, match="`systemctl --user status t3-serve@alice"):
+        port.status("alice")
+    systemd.describe("alice", refuses="Job for t3-serve@alice.service failed.")
+    with pytest.raises(ServiceError, match="`journalctl --user -u t3-serve@alice"):
+        port.start("alice")
+
+
 # Plain processes.
 
 

@@ -92,6 +92,54 @@ def test_looking_works_without_root(person: OnePerson) -> None:
     assert found["user-map"]["seen"] == "1 people"
 
 
+def test_a_person_names_themselves_nowhere(person: OnePerson) -> None:
+    """There is nobody else whom a command could be for."""
+    person.publish(NEW)
+    assert person.t3safe("run").status == Exit.OK
+    back = person.t3safe("rollback", "--yes", "--json")
+    assert back.status == Exit.OK, back
+    assert selected(person) == OLD.version
+    kept = json.loads(back.out)["result"]["people"][person.name]["undo"].split()[-1]
+    said = person.t3safe("restore", kept, "--yes")
+    assert (said.status, selected(person)) == (Exit.OK, NEW.version), said
+    assert person.t3safe("snapshot").status == Exit.OK
+    file = person.root / "home" / "mine.tar"
+    said = person.t3safe("export", kept, str(file))
+    assert (said.status, file.exists()) == (Exit.OK, True), said
+    assert person.t3safe("export", str(file)).status == Exit.USAGE
+
+
+def test_a_serve_is_stopped_and_started_by_hand(person: OnePerson) -> None:
+    """Where t3safe runs it nobody else does; a person in transition is left as they are."""
+    said = person.t3safe("serves", "stop")
+    assert said.status == Exit.OK, said
+    assert "stopped" in person.t3safe("status").out
+    found = json.loads(person.t3safe("doctor", "--json").out)["doctor"]
+    (told,) = [one for one in found if one["check"] == "serves"]
+    assert told["mend"] == f"t3safe serves start {person.name}"
+
+    link = person.store / "users" / person.name
+    build = link.readlink()
+    assert person.run("ln", "-sfn", "../fence", str(link)).status == 0
+    said = person.t3safe("serves", "start")
+    assert said.status == Exit.LATER
+    assert "t3safe recover" in said.err + said.out
+    assert "stopped" in person.t3safe("status").out
+    assert person.run("ln", "-sfn", str(build), str(link)).status == 0
+
+    said = person.t3safe("serves", "start")
+    assert said.status == Exit.OK, said
+    assert "stopped" not in person.t3safe("status").out
+
+
+def test_whoever_may_not_act_is_told_so_in_one_line(person: OnePerson) -> None:
+    """A state directory of somebody else's is no defect of ours; nothing was done."""
+    said = person.run("env", "T3SAFE_SCOPE=system", "T3_STATE_DIR=/etc/t3safe-no", *SAFE, "freeze")
+    assert said.status == Exit.USAGE, said
+    assert "T3SAFE_SCOPE=user" in said.err
+    assert "Traceback" not in said.err
+
+
 def test_a_t3_that_comes_first_on_the_path_is_a_problem(person: OnePerson) -> None:
     """It bypasses the launcher, and doctor names it."""
     other = person.root / "first"

@@ -33,6 +33,8 @@ _INSTALLS: Final = re.compile(
     r"(?:[^\n;&|]*\s)?[\"']?t3(?:@|[\"'\s;&|]|$)|^[^#\n]*\bt3-autoupdate\.sh\b",
     re.MULTILINE,
 )
+LINGERING: Final = Path("/var/lib/systemd/linger")
+"""Where logind notes whose manager it starts at boot (`loginctl enable-linger`)."""
 _READ_MAX: Final = 256 * 1024
 
 
@@ -65,6 +67,11 @@ def callers(root: Path = Path("/")) -> tuple[str, ...]:
 def _text(path: Path) -> str:
     with path.open("rb") as file:
         return file.read(_READ_MAX).decode("utf-8", "replace")
+
+
+def lingers(name: str, folder: Path = LINGERING) -> bool:
+    """Whether logind keeps a user's own systemd running without a session."""
+    return (folder / name).exists()
 
 
 def user_id(name: str) -> int:

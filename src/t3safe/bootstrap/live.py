@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -52,16 +52,30 @@ from t3safe.bootstrap.rules import AlwaysPermitted, rules
 from t3safe.configuration import Settings
 from t3safe.domain import ports
 from t3safe.domain.effects import Rehearse, Stage, Subject
-from t3safe.domain.errors import LockedError, NoWayBackError, PortError, SelectionError, StateError
+from t3safe.domain.errors import (
+    JournalError,
+    LockedError,
+    NoWayBackError,
+    PortError,
+    SelectionError,
+    StateError,
+    UnusableError,
+)
 from t3safe.domain.gate import EMPTY
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.narrate import Line
 from t3safe.domain.outlook import Known, Timer
 from t3safe.domain.room import Place, Places
+from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.engine import Engine
 from t3safe.hooking import Hooked
 from t3safe.operations import Host
+
+_WHO = {
+    Scope.SYSTEM: "a host is root's to keep (sudo), your own serve yours (T3SAFE_SCOPE=user)",
+    Scope.USER: "it must be yours: look with `ls -ld`, and never run t3safe by sudo here",
+}
 
 
 @frozen
@@ -104,14 +118,25 @@ class Live:
     def locked(self, wait: float) -> Iterator[None]:
         """Hold the one lock; raises LockedError when another t3safe has it for `wait` seconds."""
         try:
-            make_folders(self.lock.parent)
-            with FileLock(self.lock, timeout=wait):
+            with self._acquired(wait):
                 yield
+        finally:
+            self.close()
+
+    def _acquired(self, wait: float) -> AbstractContextManager[object]:
+        lock = FileLock(self.lock, timeout=wait)
+        try:
+            make_folders(self.lock.parent)
+            return lock.acquire()
         except Timeout as error:
             message = f"another t3safe acts on this host ({self.lock}); `--wait 600` waits for it"
             raise LockedError(message) from error
-        finally:
-            self.close()
+        except PermissionError as error:
+            message = f"cannot act here: you may not write {self.lock}; {_WHO[self.settings.scope]}"
+            raise UnusableError(message) from error
+        except OSError as error:
+            message = f"cannot take the lock {self.lock}: {error.strerror}; nothing was done"
+            raise JournalError(f"{message}, mend that folder and try again") from error
 
     def verify(self, people: tuple[str, ...]) -> list[Verified]:
         """Check every snapshot of these people and every build of the store."""

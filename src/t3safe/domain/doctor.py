@@ -219,16 +219,26 @@ def judge_units(
     return found or (ok(Check.UNITS, "installed, unchanged, enabled"),)
 
 
-def judge_timers(persistent: tuple[str, ...]) -> tuple[Finding, ...]:
-    """No timer makes up for a missed night in the middle of the day."""
+def judge_timers(
+    persistent: tuple[str, ...], *, own: bool = False, lingers: bool = True
+) -> tuple[Finding, ...]:
+    """No timer makes up for a missed night in the middle of the day, and each runs at night.
+
+    `own` says that they are a person's own, `lingers` that these run without a session of theirs.
+    """
+    whose = " --user" if own else ""
     found = tuple(
         _problem(
             Check.TIMERS,
             f"{name} is Persistent: after a night off it runs in the middle of the day",
-            f"systemctl revert {name}; t3safe units install",
+            f"systemctl{whose} revert {name}; t3safe units install",
         )
         for name in persistent
     )
+    if not lingers:
+        seen = "your serve and your timers run only while you are logged in"
+        how = "loginctl enable-linger; where that is denied, root does: loginctl enable-linger NAME"
+        found = (*found, _problem(Check.TIMERS, seen, how))
     return found or (ok(Check.TIMERS, "none is Persistent"),)
 
 
@@ -281,14 +291,14 @@ def judge_no_map(why: str, path: str) -> Finding:
     return _problem(Check.USER_MAP, why, mend)
 
 
-def judge_serve(person: str, *, fenced: bool, running: bool) -> Finding:
-    """A person's serve can run, and does."""
+def judge_serve(person: str, start: str, *, fenced: bool, running: bool) -> Finding:
+    """A person's serve can run, and does; `start` is the command that starts it."""
     if fenced:
         seen = f"{person} is fenced: neither serve nor sign-in can start"
         return _problem(Check.SERVES, seen, "t3safe recover")
     if not running:
         seen = f"the serve of {person} does not run"
-        return _warning(Check.SERVES, seen, f"start it, then `t3safe verify {person}`")
+        return _warning(Check.SERVES, seen, start)
     return ok(Check.SERVES, f"{person}: running")
 
 

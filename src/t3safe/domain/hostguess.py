@@ -59,7 +59,8 @@ class Seen:
 
     `units` are those of the host's systemd or of the person's own, `manager` says whether that
     answers.  `user_map` and `dispatch` say whether there is one at its usual place.  `standard` are
-    the folders on the PATH of units.
+    the folders on the PATH of units, `overruled` the host's own file where it counts and the
+    person's does not.
     """
 
     caller: Caller
@@ -73,6 +74,7 @@ class Seen:
     node: str
     registry: str
     standard: tuple[str, ...]
+    overruled: str = ""
 
 
 @frozen
@@ -182,9 +184,18 @@ def _troubles(seen: Seen) -> Iterator[str]:
     for name, path in (("npm", seen.npm), ("node", seen.node)):
         if not path:
             yield f"there is no {name} on your PATH: install it, then `t3safe init` again"
+    if seen.overruled:
+        counts = f"{seen.overruled} is there, and counts before your file"
+        yield f"{counts}: set T3SAFE_SCOPE=user wherever you call t3safe"
+    if seen.caller.root:
+        return
     own = f"{seen.caller.home}/"
-    for unit in seen.units if not seen.caller.root else ():
-        if unit.serves and not unit.words[0].startswith(own):
+    serving = [unit for unit in seen.units if unit.serves]
+    if seen.manager and not serving:
+        file = f"{own}.config/systemd/user/{OWN_UNIT}"
+        yield f"no unit of yours runs `t3 serve`: write {file} as docs/single-user.md shows it"
+    for unit in serving:
+        if not unit.words[0].startswith(own):
             path = f"{own}.local/bin/t3"
             yield f"{unit.name} starts {unit.words[0]}, not yours: let its ExecStart be {path}"
 
@@ -198,6 +209,8 @@ def _following(seen: Seen, scope: Scope) -> Iterator[str]:
         yield f"systemctl{own} start t3-autoupdate.timer t3-migrate-idle.timer"
     if seen.manager and scope is Scope.USER:
         yield "loginctl enable-linger"
+    if not seen.manager and scope is Scope.USER:
+        yield "t3safe serves start"
     yield "t3safe doctor"
 
 

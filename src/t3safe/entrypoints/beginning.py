@@ -16,7 +16,7 @@ from t3safe.adapters.hostfacts import STANDARD
 from t3safe.adapters.people import caller_name
 from t3safe.domain import hostguess
 from t3safe.domain.hostguess import Question, Seen
-from t3safe.domain.scope import Caller, own_file
+from t3safe.domain.scope import Caller, Scope, choose, own_file
 from t3safe.entrypoints import settings
 from t3safe.entrypoints.common import App, ask, yes_option
 from t3safe.entrypoints.settings import SettingsError
@@ -71,7 +71,18 @@ def _look(caller: Caller) -> Seen:
         node=hostlook.program("node"),
         registry=hostlook.registry_host(npm),
         standard=STANDARD,
+        overruled=_overruling(caller),
     )
+
+
+def _overruling(caller: Caller) -> str:
+    """The host's file, where it would be read in place of the person's that is to be written."""
+    if caller.root:
+        return ""
+    stated = settings.stated_scope(os.environ)
+    there = hostlook.there(str(settings.DEFAULT_FILE))
+    chosen = choose(stated, caller, host_file=there, own_file=True)
+    return str(settings.DEFAULT_FILE) if chosen is Scope.SYSTEM else ""
 
 
 def _answer(question: Question, *, yes: bool) -> str:

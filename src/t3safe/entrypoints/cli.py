@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "adopt": "acting",
     "eject": "acting",
     "units": "acting",
+    "serves": "serving",
     "status": "status",
     "history": "looking",
     "show": "looking",

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from attrs import define, field
 
+from t3safe.adapters.people import caller_name
 from t3safe.bootstrap.live import Live, live
 from t3safe.configuration import Settings
 from t3safe.domain.errors import JournalError
 from t3safe.domain.narrate import Level, Line, frozen_line
 from t3safe.domain.policy import No
+from t3safe.domain.scope import Scope
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.endings import exit_of
@@ -178,6 +180,22 @@ def _result_body(result: Result, status: Exit, people: Mapping[str, PersonEndBod
         "warnings": list(result.warnings),
         "people": ends | dict(people),
     }
+
+
+def for_whom(app: App, words: tuple[str, ...], others: int) -> tuple[str, ...]:
+    """Put the person before the `others` where nobody is named: in a scope of one's own oneself."""
+    if len(words) == others and app.settings.scope is Scope.USER:
+        return (caller_name(), *words)
+    return words
+
+
+def one_or_all(app: App, person: str | None, *, everybody: bool) -> str | None:
+    """Give the one person who is meant, None for everybody; end with usage where neither is."""
+    if person is None and not everybody and app.settings.scope is Scope.USER:
+        return caller_name()
+    if everybody == (person is not None):
+        raise click.UsageError("name a person, or give `--all`")
+    return person
 
 
 def known_person(wired: Live, person: str) -> None:

@@ -16,26 +16,27 @@ from t3safe.bootstrap.live import Live
 from t3safe.domain.narrate import Level, Line
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.bodies import ExportBody
-from t3safe.entrypoints.common import App, as_json_option, known_person
+from t3safe.entrypoints.common import App, as_json_option, for_whom, known_person
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.states import take
 
 
 @click.command()
-@click.argument("person")
-@click.argument("words", metavar="[SNAPSHOT] FILE", nargs=-1, required=True)
+@click.argument("words", metavar="[PERSON] [SNAPSHOT] FILE", nargs=-1, required=True)
 @click.option("--live", is_flag=True, help="Take a fresh snapshot, in place of SNAPSHOT.")
 @as_json_option
 @click.pass_obj
-def export(app: App, person: str, words: tuple[str, ...], *, live: bool, as_json: bool) -> NoReturn:
+def export(app: App, words: tuple[str, ...], *, live: bool, as_json: bool) -> NoReturn:
     """Write a person's snapshot to FILE as one tar archive, for somebody to take away.
 
     `-` is standard output.  The archive holds secrets of the person.  It is whole where the exit
     status is 0, and FILE is not there otherwise.
     """
-    *ids, place = words
-    if len(ids) != (0 if live else 1):
-        raise click.UsageError("give SNAPSHOT and FILE, or `--live` and FILE")
+    others = 1 if live else 2
+    named = for_whom(app, words, others)
+    if len(named) != others + 1:
+        raise click.UsageError("give PERSON, SNAPSHOT and FILE, or PERSON, `--live` and FILE")
+    person, *ids, place = named
     if place == "-" and (sys.stdout.isatty() or as_json):
         raise click.UsageError("`-` is for a pipe: not for a terminal, and not with `--json`")
     aside = as_json or place == "-"

@@ -25,9 +25,11 @@ from t3safe.entrypoints.common import (
     App,
     as_json_option,
     ask,
+    for_whom,
     force_option,
     known_person,
     leave,
+    one_or_all,
     yes_option,
 )
 from t3safe.entrypoints.exits import Exit
@@ -38,16 +40,19 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what it
 
 
 @click.command()
-@click.argument("person")
-@click.argument("snapshot_id", metavar="SNAPSHOT")
+@click.argument("words", metavar="[PERSON] SNAPSHOT", nargs=-1, required=True)
 @dry_run_option
 @force_option
 @yes_option
 @as_json_option
 @click.pass_obj
-def restore(app: App, /, person: str, snapshot_id: str, **how: bool) -> NoReturn:
+def restore(app: App, /, words: tuple[str, ...], **how: bool) -> NoReturn:
     """Put a person's state back to a snapshot, with the build that wrote it."""
-    _one(app, person, None, snapshot_id, how)
+    match for_whom(app, words, 1):
+        case (person, snapshot):
+            _one(app, person, None, snapshot, how)
+        case _:
+            raise click.UsageError("give PERSON and SNAPSHOT")
 
 
 @click.command()
@@ -68,8 +73,7 @@ def rollback(
     app: App, /, person: str | None, build: Version | None, *, everybody: bool, **how: bool
 ) -> NoReturn:
     """Take one person or everybody back to an older build, with the state that it knows."""
-    if everybody == (person is not None):
-        raise click.UsageError("name a person, or give `--all`")
+    person = one_or_all(app, person, everybody=everybody)
     if person is None:
         _everybody(app, build, how)
     _one(app, person, build, "", how)

@@ -99,7 +99,7 @@ def default_file(environment: Mapping[str, str], caller: Caller) -> Path:
     """Tell which file is read where none is named.  Raises SettingsError."""
     own = Path(scope.own_file(caller, environment))
     chosen = scope.choose(
-        _stated(environment),
+        stated_scope(environment),
         caller,
         host_file=os.path.exists(DEFAULT_FILE),  # noqa: PTH110 - what may not be seen is not there
         own_file=os.path.exists(own),  # noqa: PTH110
@@ -107,7 +107,8 @@ def default_file(environment: Mapping[str, str], caller: Caller) -> Path:
     return own if chosen is Scope.USER else DEFAULT_FILE
 
 
-def _stated(environment: Mapping[str, str]) -> Scope | None:
+def stated_scope(environment: Mapping[str, str]) -> Scope | None:
+    """Tell which scope T3SAFE_SCOPE states, None where it states none.  Raises SettingsError."""
     text = environment.get(SCOPE_VARIABLE, "")
     try:
         return Scope(text) if text else None
@@ -125,7 +126,7 @@ def _scoped(
         # What reads the file refuses it with its place.
         return raw
     own = str(where) == scope.own_file(caller, environment)
-    stated = _stated(environment) or (Scope(said) if said else None)
+    stated = stated_scope(environment) or (Scope(said) if said else None)
     chosen = scope.choose(stated, caller, host_file=not own, own_file=own)
     if chosen is Scope.SYSTEM:
         return {**raw, "scope": chosen.value}

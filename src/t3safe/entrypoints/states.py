@@ -22,6 +22,7 @@ from t3safe.entrypoints.common import (
     App,
     as_json_option,
     known_person,
+    one_or_all,
 )
 from t3safe.entrypoints.exits import Exit
 from t3safe.keeping import judge, prune
@@ -60,8 +61,7 @@ def _tell_verified(found: list[Verified], *, as_json: bool) -> NoReturn:
 @click.pass_obj
 def snapshot(app: App, person: str | None, *, everybody: bool, as_json: bool) -> NoReturn:
     """Copy the state of one person or of everybody beside the running serve."""
-    if everybody == (person is not None):
-        raise click.UsageError("name a person, or give `--all`")
+    person = one_or_all(app, person, everybody=everybody)
     with app.acting("run", aside=as_json) as wired:
         if person is not None:
             known_person(wired, person)

@@ -16,6 +16,7 @@ BUILD = "0.0.28-nightly.20260615.571"
 NODES = "^22.16 || ^23.11 || >=24.10"
 SOUND = Folder("/var/lib/t3-autoupdate", there=True, ours=True, mode=0o755)
 MIB = 1024**2
+START = "systemctl start t3-serve@ann.service"
 
 FAILING: list[tuple[Finding, Finding, Level, str]] = [
     (
@@ -79,16 +80,16 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         "T3_DISPATCH",
     ),
     (
-        doctor.judge_serve("ann", fenced=True, running=False),
-        doctor.judge_serve("ann", fenced=False, running=True),
+        doctor.judge_serve("ann", START, fenced=True, running=False),
+        doctor.judge_serve("ann", START, fenced=False, running=True),
         Level.PROBLEM,
         "t3safe recover",
     ),
     (
-        doctor.judge_serve("ann", fenced=False, running=False),
-        doctor.judge_serve("ann", fenced=False, running=True),
+        doctor.judge_serve("ann", START, fenced=False, running=False),
+        doctor.judge_serve("ann", START, fenced=False, running=True),
         Level.WARNING,
-        "t3safe verify ann",
+        START,
     ),
     (
         doctor.judge_room(Room("snapshots", "/b", 10 * MIB - 1, 10 * MIB)),
@@ -265,6 +266,14 @@ def test_timers_users_and_lines_of_the_map_are_named_one_by_one() -> None:
         assert found[0].level is Level.OK
 
 
+def test_a_persons_timers_need_their_manager_to_linger() -> None:
+    """Else nothing runs at night; what mends a timer of theirs asks their own manager."""
+    (found,) = doctor.judge_timers((), own=True, lingers=False)
+    assert (found.level, "loginctl enable-linger" in found.mend) == (Level.PROBLEM, True)
+    (timer,) = doctor.judge_timers(("t3-autoupdate.timer",), own=True)
+    assert timer.mend.startswith("systemctl --user revert")
+
+
 def test_hosts_without_launcher_or_snapshots_yet_are_no_problem() -> None:
     """What a host does not have, or not yet, cannot be broken."""
     assert doctor.judge_launcher("", "").level is Level.OK
@@ -275,7 +284,7 @@ def test_the_worst_finding_decides_and_unknown_is_never_ok() -> None:
     """A problem comes before unknown, unknown before a warning; nothing at all is ok."""
     sound = doctor.ok(Check.NPM, "there")
     unknown = doctor.unknown(Check.NPM, "may not look")
-    warning = doctor.judge_serve("ann", fenced=False, running=False)
+    warning = doctor.judge_serve("ann", START, fenced=False, running=False)
     problem = doctor.judge_unfinished("r")
     assert unknown.mend
     assert doctor.worst(()) is Level.OK

@@ -129,6 +129,19 @@ def test_a_unit_that_starts_the_hosts_t3_is_told() -> None:
     assert "let its ExecStart be /home/ann/.local/bin/t3" in trouble
 
 
+def test_a_person_without_a_unit_is_told_to_write_one() -> None:
+    """Nothing would run at night without it."""
+    (trouble,) = guess(evolve(ANN, units=())).troubles
+    assert "write /home/ann/.config/systemd/user/t3-serve.service" in trouble
+
+
+def test_a_person_whose_file_does_not_count_is_told() -> None:
+    """Where the host has a file, theirs counts only where that is said."""
+    (trouble,) = guess(evolve(ANN, overruled="/etc/t3safe/config.toml")).troubles
+    assert trouble.startswith("/etc/t3safe/config.toml is there")
+    assert "T3SAFE_SCOPE=user" in trouble
+
+
 def test_a_person_without_a_unit_or_with_several_is_asked() -> None:
     """Which of them is the serve is not guessed; a `t3` in the home becomes the launcher."""
     seen = evolve(ANN, units=(), t3="/home/ann/bin/t3")
@@ -144,7 +157,11 @@ def test_a_person_without_systemd_has_a_plain_process_whose_port_is_asked() -> N
     seen = evolve(ANN, units=(), manager=False, version="")
     assert told(seen)["services.manager"] == "processes"
     assert asked(seen) == {"services.ports": ""}
-    assert guess(seen).following == ("t3safe adopt VERSION", "t3safe doctor")
+    assert guess(seen).following == (
+        "t3safe adopt VERSION",
+        "t3safe serves start",
+        "t3safe doctor",
+    )
 
 
 def test_programs_off_the_path_of_units_are_named() -> None:

@@ -113,7 +113,7 @@ class SystemdServices:
         left = self._left(what, person, unit.group)
         if left:
             why = f"{left}, also after SIGKILL{_told(said)}"
-            raise _failure(what, f"{why}; look with `systemctl status {unit.name}`")
+            raise _failure(what, f"{why}; look with `{self._status(unit.name)}`")
 
     def start(self, person: str) -> None:
         """Start the serve; returns when it runs, not when it answers."""
@@ -125,7 +125,16 @@ class SystemdServices:
         self._call(what, "reset-failed", unit.name)
         said = self._call(what, "start", unit.name, timeout=START_SECONDS)
         if said.status != 0:
-            raise _failure(what, f"{unit.name}{_told(said)}; look with `journalctl -u {unit.name}`")
+            how = f"look with `journalctl{self._whose} -u {unit.name}`"
+            raise _failure(what, f"{unit.name}{_told(said)}; {how}")
+
+    @property
+    def _whose(self) -> str:
+        """What a person types between the tool and its verb."""
+        return " --user" if self.own else ""
+
+    def _status(self, name: str) -> str:
+        return f"systemctl{self._whose} status {name}"
 
     def _known(self, what: str, person: str) -> _Unit:
         """Look at a unit that must be there (rule 4)."""
@@ -134,7 +143,7 @@ class SystemdServices:
             how = "install the unit, or let `services.unit` name the one that there is"
             raise _failure(what, f"there is no unit {unit.name}; {how}")
         if unit.load != "loaded":
-            how = f"look with `systemctl status {unit.name}`"
+            how = f"look with `{self._status(unit.name)}`"
             raise _failure(what, f"{unit.name} cannot be used, it is {unit.load}; {how}")
         return unit
 
