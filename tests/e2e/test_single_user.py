@@ -130,6 +130,7 @@ def test_a_serve_is_stopped_and_started_by_hand(person: OnePerson) -> None:
     said = person.t3safe("serves", "start")
     assert said.status == Exit.OK, said
     assert "stopped" not in person.t3safe("status").out
+    assert "runs already" in person.t3safe("serves", "start").out
 
 
 def test_whoever_may_not_act_is_told_so_in_one_line(person: OnePerson) -> None:

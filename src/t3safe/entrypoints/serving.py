@@ -70,6 +70,8 @@ def _start(wired: Live, person: str) -> Line:
     if perform.selection.selected(person).fenced:
         why = "a run left them in transition; `t3safe recover` settles it"
         return Line(Level.WARNING, f"cannot start the serve of {person}: {why}", person)
+    if perform.services.status(person).running:
+        return Line(Level.INFO, f"the serve of {person} runs already", person)
     perform.services.start(person)
     return Line(Level.INFO, f"the serve of {person} is started", person)
 
