@@ -235,7 +235,17 @@ class Examination:
         perform = self.wired.host.perform
         fenced = perform.selection.selected(person).fenced
         running = perform.services.status(person).running
+        if running:
+            self._process(person)
         yield doctor.judge_serve(person, self._starting(person), fenced=fenced, running=running)
+
+    def _process(self, person: str) -> None:
+        """Look at the process as a verification does.  Raises DispatchError where it may not."""
+        perform, settings = self.wired.host.perform, self.wired.settings
+        build = perform.selection.selected(person).build
+        pid = perform.services.status(person).main_pid
+        if build is not None and pid is not None:
+            look(settings.store, pid, build, adopted.recall(settings.state_dir / "adopted.json"))
 
     def _starting(self, person: str) -> str:
         """The command that starts a person's serve."""

@@ -27,7 +27,8 @@ from t3safe.operations import Host, Reader
 class PersonStatus:
     """One person: `build` is empty while fenced, `problem` says what could not be read.
 
-    `started` is since when the serve runs (UTC), None where it does not or nobody tells.
+    `running` is None where nobody tells; `started` is since when the serve runs (UTC), None where
+    it does not or nobody tells.
     `days_behind` is by the days in the versions, None where they or the registry do not tell.
     `since` (UTC) is when `came_by`, a run, put them on the build; None where no run of the journal
     did, and `came_by` then is `adopted`, or `by hand` where a run had put another build there.
@@ -38,7 +39,7 @@ class PersonStatus:
     since: datetime | None
     came_by: str
     fenced: bool
-    running: bool
+    running: bool | None
     started: datetime | None
     days_behind: int | None
     readiness: str
@@ -230,7 +231,7 @@ def person_status(
         since=moved.at if moved is not None and moved.build == build else None,
         came_by=_came_by(build, moved),
         fenced=bool(selected and selected.fenced),
-        running=bool(status and status.running),
+        running=status.running if status else None,
         started=status.started if status else None,
         days_behind=days_behind(build, newest),
         readiness=assessed.readiness.value,

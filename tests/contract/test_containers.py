@@ -41,17 +41,19 @@ def test_containers_see_what_t3safe_decides_and_nothing_of_others() -> None:
     """Store and launcher are there read-only, at the paths of the configuration."""
     settings = load(OFFERED / "config.toml", {})
     composed = yaml.safe_load((OFFERED / "compose.yaml").read_text())["services"]
-    ports = set()
+    ports, users = set(), set()
     for person, container in composed.items():
         home = str(Path(settings.base_dir.replace("{person}", person)).parent)
         shared = (settings.store, settings.launcher, "/etc/passwd", "/etc/group")
         assert container["volumes"] == [*(f"{path}:{path}:ro" for path in shared), f"{home}:{home}"]
-        assert container["user"] == person
+        # Docker finds no name that is in the mounted /etc/passwd alone.
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", container["user"])
+        users.add(container["user"])
         assert container["command"][0] == str(settings.launcher)
         assert container["command"][-1] == settings.base_dir.replace("{person}", person)
         assert (container["network_mode"], container["restart"]) == ("host", "no")
         ports.add(container["command"][5])
-    assert len(ports) == len(composed)
+    assert len(ports) == len(users) == len(composed)
 
 
 @pytest.mark.parametrize("booted", [True, False])
@@ -112,6 +114,40 @@ def test_container_in_between_is_unknown(
     (tmp_path / "said").write_text(f"{word} 0 0001-01-01T00:00:00Z\n")
     with pytest.raises(ServiceError, match=f"status 4: the container t3-alice is {word}"):
         services.status("alice")
+
+
+SUPERVISED = {
+    0: ("RUNNING   pid {pid}, uptime 0:00:02",),
+    3: ("STOPPED   Not started", "EXITED    Nov 28 11:32 AM", "FATAL     Exited too quickly"),
+    4: (
+        *("STARTING", "STOPPING", "UNKNOWN", "ERROR (no such process)", ""),
+        "BACKOFF   Exited too quickly (process log may have details)",
+    ),
+}
+"""What supervisor 4.2.5 says of a program, by what that means."""
+
+
+@pytest.mark.parametrize(
+    ("meaning", "said"), [(status, text) for status, texts in SUPERVISED.items() for text in texts]
+)
+def test_programs_of_supervisor_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meaning: int, said: str
+) -> None:
+    """Whoever is between two attempts neither runs nor rests."""
+    tool = tmp_path / "supervisorctl"
+    line = f"t3-alice{' ' * 25}{said.format(pid=os.getpid())}" if said else "no such file"
+    tool.write_text(f"#!/bin/sh\n[ \"$*\" = 'status t3-alice' ] && echo '{line}'; exit 3\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    words = (str(OFFERED / "supervisor-status"), "{person}")
+    services = CommandServices(tmp_path, ("true",), ("true",), words, settle=0.0)
+    if meaning == 4:
+        with pytest.raises(ServiceError, match="ended with status 4: supervisor tells of t3-alice"):
+            services.status("alice")
+        return
+    status = services.status("alice")
+    assert status.running is (meaning == 0)
+    assert status.main_pid == (os.getpid() if status.running else None)
 
 
 def test_docker_that_does_not_answer_is_unknown(services: CommandServices, tmp_path: Path) -> None:

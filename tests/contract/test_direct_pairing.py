@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,3 +149,35 @@ def test_trouble_of_others_is_told_as_our_own(pairing: Direct) -> None:
 
     with pytest.raises(DispatchError, match="cannot try to pair alice: systemd is gone"):
         attrs.evolve(pairing.port, main_pid=fail).verify("alice", BUILD)
+
+
+LOOK = """
+import sys
+from pathlib import Path
+from t3safe.adapters.dispatch.serving import look
+from t3safe.domain.versions import Version
+look(Path(sys.argv[1]), int(sys.argv[2]), Version.parse(sys.argv[3]))
+"""
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None,
+    reason="only root with setpriv(1) can do without a capability",
+)
+def test_root_of_a_container_without_ptrace_is_told_which_capability_it_needs(
+    tmp_path: Path,
+) -> None:
+    """Docker leaves SYS_PTRACE out: root sees the process, and not what it runs."""
+    without = ("setpriv", "--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace")
+    become = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+    with subprocess.Popen([*become, "sleep", "60"]) as sleeper:
+        try:
+            words = (sys.executable, "-c", LOOK, str(tmp_path), str(sleeper.pid), str(BUILD))
+            ran = subprocess.run(
+                [*without, *words], capture_output=True, text=True, timeout=60, check=False
+            )
+        finally:
+            sleeper.kill()
+    assert ran.returncode != 0
+    assert f"cannot look at process {sleeper.pid}: root may not here" in ran.stderr
+    assert "SYS_PTRACE" in ran.stderr

@@ -134,6 +134,9 @@ def test_person_whose_keeper_does_not_know_is_left_alone(host: EmbeddedHost) -> 
     assert (ledger(host, "ann"), events(host, "ann")) == (30, before)
     calls = (host.root / "kept" / "calls").read_text().splitlines()
     assert not {"start ann", "stop ann"} & set(calls)
+    people = json.loads(host.t3safe("status", "--json").out)["status"]["people"]
+    assert {one["person"]: one["running"] for one in people}["ann"] is None
+    assert "stopped" not in host.t3safe("status").out
 
 
 def test_half_of_the_commands_is_one_line_and_status_two(host: EmbeddedHost) -> None:

@@ -184,6 +184,8 @@ def _person_row(person: PersonStatus) -> tuple[str, ...]:
 
 
 def _serve(person: PersonStatus) -> str:
+    if person.running is None:
+        return "?"
     if not person.running:
         return "stopped"
     return f"since {_day(person.started)}" if person.started is not None else "running"

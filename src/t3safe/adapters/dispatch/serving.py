@@ -7,6 +7,7 @@ about themselves and nobody else.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -66,8 +67,14 @@ def look(store: Path, pid: int, build: Version, adopted: Adopted | None = None) 
     except psutil.NoSuchProcess:
         return None
     except psutil.AccessDenied as error:
-        message = f"cannot look at process {error.pid}: run it as root or as the serve's user"
-        raise DispatchError(message) from error
+        raise DispatchError(f"cannot look at process {error.pid}: {_denied()}") from error
+
+
+def _denied() -> str:
+    """What helps whoever may not look: root, too, where a container leaves a capability out."""
+    if os.geteuid() == 0:
+        return "root may not here; a container needs the capability SYS_PTRACE (`--cap-add`)"
+    return "run it as root or as the serve's user"
 
 
 def _precedes(main: psutil.Process, adopted: Adopted) -> bool:
