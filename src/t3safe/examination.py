@@ -20,6 +20,7 @@ from t3safe.adapters import hostfacts, notify
 from t3safe.adapters._support import adopted
 from t3safe.adapters.dispatch.asking import Address, NoAnswerError, Session, ask, session
 from t3safe.adapters.dispatch.serving import look
+from t3safe.adapters.units import UserUnits
 from t3safe.bootstrap.live import Live
 from t3safe.bootstrap.parts import own_hooks, timed_by_systemd
 from t3safe.configuration import Manager, Verify
@@ -113,7 +114,10 @@ class Examination:
         # A person's serve and shell have their own PATH, a host's units that of systemd.
         folders = os.get_exec_path() if own else hostfacts.STANDARD
         first = hostfacts.first_on_path(launcher.name, folders) if launcher is not None else ""
-        yield from doctor.judge_installers(first, str(launcher or ""), hostfacts.callers())
+        callers = hostfacts.callers()
+        if isinstance(units := self.wired.units(), UserUnits):
+            callers += hostfacts.own_callers(units.folder)
+        yield from doctor.judge_installers(first, str(launcher or ""), callers)
         for person in self.wired.host.everybody()[0]:
             yield from _looked(Check.INSTALLERS, partial(self._programs, person))
 

@@ -1,4 +1,4 @@
-"""Plain facts about this host for `doctor`: read only, and below no folder of a person's.
+"""Plain facts about this host for `doctor`: read only, and below no folder of another person's.
 
 Raises OSError where something cannot be looked at.
 """
@@ -62,6 +62,15 @@ def callers(root: Path = Path("/")) -> tuple[str, ...]:
     """The system's jobs that install a global t3, or run the script that did."""
     files = sorted(path for pattern in CALLERS for path in root.glob(pattern) if path.is_file())
     return tuple(str(path) for path in files if _INSTALLS.search(_text(path)))
+
+
+def own_callers(units: Path) -> tuple[str, ...]:
+    """The caller's own jobs that do so: those of their own systemd, and of their crontab."""
+    files = sorted(path for path in units.glob("*.service") if path.is_file())
+    found = [str(path) for path in files if _INSTALLS.search(_text(path))]
+    if _INSTALLS.search(output(["crontab", "-l"]) or ""):
+        found.append("your crontab")
+    return tuple(found)
 
 
 def _text(path: Path) -> str:

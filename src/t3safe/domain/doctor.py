@@ -249,7 +249,7 @@ def judge_hooks(
 
     `idle` are not executable, `strange` lie where no moment looks.
     """
-    how = "make it and its folders root's alone (docs/hooks.md)"
+    how = "let nobody else own or write it and its folders (docs/hooks.md)"
     found = (
         *(
             _problem(Check.HOOKS, f"{name} is never run: {why}", f"{how}, or take it away")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,26 @@ def test_jobs_that_install_a_global_t3_are_found(tmp_path: Path, line: str, inst
     job.parent.mkdir(parents=True)
     job.write_text(f"SHELL=/bin/sh\n{line}\n")
     assert hostfacts.callers(tmp_path) == ((str(job),) if installs else ())
+
+
+def test_a_persons_own_jobs_that_install_t3_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their crontab and the units of their own systemd; a unit of another kind is none."""
+    units = tmp_path / "units"
+    units.mkdir()
+    (units / "t3-serve.service").write_text("[Service]\nExecStart=%h/.local/bin/t3 serve\n")
+    crontab = tmp_path / "crontab"
+    crontab.write_text("#!/bin/sh\necho '0 3 * * * npm outdated -g t3'\n")
+    crontab.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert hostfacts.own_callers(units) == ()
+
+    job = units / "update.service"
+    job.write_text("[Service]\nExecStart=/usr/bin/npm install --global t3@nightly\n")
+    crontab.write_text("#!/bin/sh\necho '0 3 * * * npm i -g t3@nightly'\n")
+    assert hostfacts.own_callers(units) == (str(job), "your crontab")
+    assert hostfacts.own_callers(tmp_path / "none") == ("your crontab",)
 
 
 def test_the_first_program_on_the_path_is_found_without_running_it(tmp_path: Path) -> None:
