@@ -6,6 +6,7 @@ and followed by fsync of the folder that holds the new name.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -19,6 +20,9 @@ from t3safe.adapters.stateworker.trouble import Kind, Trouble, of_system
 MARGIN_BYTES: Final = 32 * 1024**2
 """Left free beside what is copied, so that a serve can go on writing its log of changes."""
 CHUNK_BYTES: Final = 1024**2
+_RANGE_BYTES: Final = 64 * 1024**2
+_NO_RANGES: Final = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+"""What the kernel answers where it cannot copy between these two files."""
 
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK the open of a FIFO would wait for a writer.
@@ -140,6 +144,32 @@ def copy(source: tuple[str, str], target: tuple[str, str], mode: int) -> Sealed:
         finally:
             os.close(new)
     return Sealed(target[1], mode, size, total.hexdigest())
+
+
+def pour(fd: int, root: str, name: str) -> None:
+    """Copy the bytes of an open file to a new one at (root, name), not durable yet.
+
+    The kernel copies them, or shares them where the file system can.
+    """
+    parent, last = split(name)
+    with folder(root, parent) as above:
+        new = os.open(last, _NEW_FLAGS, 0o600, dir_fd=above)
+        try:
+            _by_kernel(fd, new)
+            # What is left: all of it where the kernel cannot, nothing where it could.
+            for chunk in _chunks(fd):
+                _write_all(new, chunk)
+        finally:
+            os.close(new)
+
+
+def _by_kernel(fd: int, new: int) -> None:
+    try:
+        while os.copy_file_range(fd, new, _RANGE_BYTES):
+            pass
+    except OSError as error:
+        if error.errno not in _NO_RANGES:
+            raise
 
 
 def _write_all(fd: int, data: bytes) -> None:

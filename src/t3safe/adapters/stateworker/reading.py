@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from t3safe.adapters.stateworker.trouble import Kind, Trouble, of_sqlite, shown
@@ -59,12 +59,16 @@ def opened(
         connection.close()
 
 
+def keeps_log(connection: sqlite3.Connection) -> bool:
+    """Whether a database is in WAL mode."""
+    return str(_first(connection, "PRAGMA journal_mode")) == "wal"
+
+
 def back_up(source: sqlite3.Connection, root: str, name: str) -> None:
     """Copy a database as it is in the source's transaction to a new file, in one step.
 
-    One step beats VACUUM INTO.  Measured on 104 MB beside a writer that commits all the time:
-    0.18 to 0.22 s against 0.27 to 0.57 s, and it keeps the pages as they are, broken ones too,
-    so that `quick_check` of the copy speaks for the original.
+    The pages stay as they are, broken ones too, so that `quick_check` of the copy speaks for the
+    original.
     """
     target = _connect(f"{root}/{name}", "mode=rwc")
     try:
@@ -74,6 +78,27 @@ def back_up(source: sqlite3.Connection, root: str, name: str) -> None:
         source.backup(target, pages=-1)
     finally:
         target.close()
+
+
+def fold(root: str, name: str) -> None:
+    """Bring what the log of a copy holds into the copy, which nobody else has open; no log is left.
+
+    What is not a whole commit does not count, as for every reader.
+    """
+    try:
+        copy = _connect(f"{root}/{name}", "mode=rw")
+        try:
+            # Made durable by the caller, the whole of it at once.
+            copy.execute("PRAGMA synchronous=OFF")
+            copy.execute("PRAGMA trusted_schema=OFF")
+            busy = _first(copy, "PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            # The last one that closes a database deletes its log.
+            copy.close()
+    except sqlite3.Error as error:
+        raise of_sqlite(shown(name), error, root) from error
+    if busy or os.path.lexists(f"{root}/{name}-wal"):
+        raise Trouble(Kind.LOCKED, f"the log of {shown(name)} could not be brought into its copy")
 
 
 def quick_check(connection: sqlite3.Connection, name: str) -> None:
@@ -112,13 +137,13 @@ def columns(
 def counts(connection: sqlite3.Connection) -> Counts:
     """Count the rows of every table."""
     return tuple(
-        (table, _one(connection, f"SELECT count(*) FROM {identifier(table)}"))  # noqa: S608
+        (table, int(_first(connection, f"SELECT count(*) FROM {identifier(table)}")))  # noqa: S608
         for table in tables(connection)
     )
 
 
-def _one(connection: sqlite3.Connection, query: str) -> int:
-    return int(connection.execute(query).fetchone()[0])
+def _first(connection: sqlite3.Connection, query: str) -> Any:  # noqa: ANN401 - SQLite's own
+    return connection.execute(query).fetchone()[0]
 
 
 def ledger(connection: sqlite3.Connection, name: str) -> Ledger:

@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
 from t3safe.adapters.stateworker import disk, manifest
-from t3safe.adapters.stateworker.discovery import Database, Found, discover, userdata_of
+from t3safe.adapters.stateworker.discovery import USERDATA, Database, Found, discover, userdata_of
 from t3safe.adapters.stateworker.disk import Sealed, Tools
+from t3safe.adapters.stateworker.duplicate import discard, duplicate
 from t3safe.adapters.stateworker.holders import refuse_held
 from t3safe.adapters.stateworker.manifest import FILES, MANIFEST, Copied, Manifest
 from t3safe.adapters.stateworker.reading import (
-    back_up,
     counts,
     ledger,
     opened,
@@ -115,11 +114,19 @@ def _takeable(order: Order, userdata: str | None) -> Found:
     found = discover(userdata)
     if order.kind == QUARANTINE:
         return found
-    if userdata is not None and disk.kind_below(userdata, MARKER) is not None:
-        raise Trouble(Kind.UNFINISHED, "a restore was begun and not ended")
+    if userdata is not None:
+        _refuse_one_way(order, userdata)
     if found.problems:
         raise Trouble(Kind.BROKEN, found.problems[0])
     return found
+
+
+def _refuse_one_way(order: Order, userdata: str) -> None:
+    """Refuse a set that is half restored, or into which a copy could not be put back."""
+    if disk.kind_below(userdata, MARKER) is not None:
+        raise Trouble(Kind.UNFINISHED, "a restore was begun and not ended")
+    if order.kind == REST and not os.access(userdata, os.W_OK | os.X_OK):
+        raise Trouble(Kind.DENIED, f"{USERDATA} cannot be written: nothing could be put back there")
 
 
 def _require_space(order: Order, userdata: str | None, found: Found, tools: Tools) -> None:
@@ -168,59 +175,14 @@ def _copied(kind: str, userdata: str, target: str, database: Database, tools: To
         copied = _raw(userdata, target, database, database.problem)
     else:
         try:
-            copied = _sound(userdata, target, database, at_rest=kind != ONLINE)
+            copied = duplicate(userdata, target, database, at_rest=kind != ONLINE)
         except Trouble as trouble:
             if kind != QUARANTINE or trouble.kind is not Kind.BROKEN:
                 raise
-            os.unlink(f"{target}/{database.name}")
+            discard(target, database.name)
             copied = _raw(userdata, target, database, str(trouble))
     tools.reached(f"snapshot:copied:{database.name}")
     return copied
-
-
-def _sound(userdata: str, target: str, database: Database, *, at_rest: bool) -> Copied:
-    """Copy a database through SQLite, with what only its log holds, and check the copy."""
-    name = database.name
-    recover = at_rest and f"{name}-journal" in database.parts
-    with opened(userdata, name, recover=recover) as source:
-        back_up(source, target, name)
-    os.chmod(f"{target}/{name}", 0o600)
-    # SQLite reads the copy while it is made durable and digested: both wait for the disk and
-    # neither changes a byte.
-    beside = _Sealing(target, name)
-    beside.start()
-    try:
-        with opened(target, name, immutable=True) as copy:
-            quick_check(copy, name)
-            entries, rows = ledger(copy, name), counts(copy)
-    finally:
-        beside.join()
-    size, sha256 = beside.ended()
-    return Copied(name, database.mode, (Sealed(name, 0o600, size, sha256),), entries, rows)
-
-
-class _Sealing(threading.Thread):
-    """Makes a file durable and digests it, in a thread of its own."""
-
-    def __init__(self, root: str, name: str) -> None:
-        super().__init__(name="sealing", daemon=True)
-        self._root, self._name = root, name
-        self._found = (0, "")
-        self._trouble: Exception | None = None
-
-    def run(self) -> None:
-        """Do it; what goes wrong is kept for `ended`."""
-        try:
-            disk.sync(self._root, self._name)
-            self._found = disk.digest(self._root, self._name)
-        except Exception as error:  # noqa: BLE001 - raised again by `ended`
-            self._trouble = error
-
-    def ended(self) -> tuple[int, str]:
-        """Give size and digest once the thread has ended; raises what went wrong in it."""
-        if self._trouble is not None:
-            raise self._trouble
-        return self._found
 
 
 def _raw(userdata: str, target: str, database: Database, problem: str) -> Copied:

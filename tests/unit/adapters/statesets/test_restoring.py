@@ -39,11 +39,17 @@ RESTORE_STEPS = [
 
 
 def break_by_upgrade(home: Home) -> None:
-    """Leave what a failed build does: a migration in the log only, a database, new settings."""
+    """Leave what a failed build does: a migration in the log only, a database, new settings.
+
+    It was killed, so that its logs are still there.
+    """
     with serving(home.database) as serve:
         serve.commit((MIGRATION, NEW[-1]), event("written by the failed build"))
         serve.kill()
-    make_database(home.userdata / "statev2.sqlite", events=1)
+    make_database(home.userdata / "statev2.sqlite", events=0)
+    with serving(home.userdata / "statev2.sqlite") as serve:
+        serve.commit(event("the first of a new kind"))
+        serve.kill()
     (home.userdata / "keybindings.json").write_text('{"new": true}')
     (home.userdata / "secrets" / "server-signing-key.bin").unlink()
     (home.userdata / "server-runtime.json").write_text("{}")

@@ -1,0 +1,282 @@
+"""One database copied as bytes: with its log, beside writers, and where the kernel cannot."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters.stateworker import disk, snapshots
+from t3safe.adapters.stateworker.discovery import Database, discover
+from t3safe.adapters.stateworker.duplicate import discard, duplicate
+from t3safe.adapters.stateworker.manifest import Copied
+from t3safe.adapters.stateworker.trouble import Kind, Trouble
+from tests.support.state_sets import change, event, make_database, query, serving
+from tests.unit.adapters.statesets.conftest import Home
+
+NAME = "state.sqlite"
+EVENTS = "SELECT event_id FROM orchestration_events ORDER BY 1"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """An empty folder to copy to."""
+    made = tmp_path / "target"
+    made.mkdir()
+    return made
+
+
+def only(home: Home) -> Database:
+    """The one database of a set."""
+    (found,) = discover(str(home.userdata)).databases
+    return found
+
+
+def copy(home: Home, target: Path, *, at_rest: bool = True) -> Copied:
+    """Copy the one database of a set."""
+    return duplicate(str(home.userdata), str(target), only(home), at_rest=at_rest)
+
+
+def everything(root: Path) -> dict[str, bytes]:
+    """Every file below a folder, with its bytes."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.sqlite*")}
+
+
+def killed_serve(home: Home) -> None:
+    """Leave the set of a serve that was killed: one commit lies in the log alone."""
+    make_database(home.database)
+    with serving(home.database) as serve:
+        serve.commit(event("in the log"))
+        serve.kill()
+
+
+@pytest.mark.parametrize("at_rest", [True, False])
+def test_what_only_the_log_holds_is_in_the_copy(home: Home, target: Path, *, at_rest: bool) -> None:
+    """The copy of a killed serve's database is one file, with the last commit in it."""
+    killed_serve(home)
+    taken = copy(home, target, at_rest=at_rest)
+    assert list(everything(target)) == [NAME]
+    assert ("in the log",) in query(target / NAME, EVENTS)
+    assert dict(taken.counts)["orchestration_events"] == 4
+
+
+@pytest.mark.parametrize("left", ["log", "nothing"])
+def test_copying_at_rest_changes_no_byte_of_the_set(home: Home, target: Path, left: str) -> None:
+    """Neither a file of the set nor its folder is another one afterwards."""
+    killed_serve(home) if left == "log" else make_database(home.database)
+    (home.userdata / f"{NAME}-shm").unlink(missing_ok=True)
+    before = everything(home.userdata)
+    copy(home, target)
+    assert everything(home.userdata) == before
+
+
+def test_a_commit_torn_at_the_end_of_the_log_does_not_count(home: Home, target: Path) -> None:
+    """What the power took from the log is not in the copy, what was whole before it is."""
+    killed_serve(home)
+    log = home.userdata / f"{NAME}-wal"
+    with serving(home.database) as serve:
+        serve.commit(event("torn"))
+        serve.kill()
+    os.truncate(log, log.stat().st_size - 1)
+    copy(home, target)
+    assert ("in the log",) in query(target / NAME, EVENTS)
+    assert ("torn",) not in query(target / NAME, EVENTS)
+
+
+def test_a_log_begun_anew_while_it_is_copied_stays_out(
+    home: Home, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the old log and half of the new one would bring old pages back.
+
+    The log was wholly brought in when the copy began.  So its file alone is the set of that moment.
+    """
+    make_database(home.database)
+    pour = disk.pour
+    with serving(home.database) as serve:
+        serve.commit(event("first"), event("second"))
+        serve.commit(("UPDATE orchestration_events SET payload_json = 'old'", ()))
+        serve.commit(("UPDATE orchestration_events SET payload_json = 'new'", ()))
+        serve.commit(("PRAGMA wal_checkpoint(PASSIVE)", ()))
+
+        def slowly(fd: int, root: str, name: str) -> None:
+            if not name.endswith("-wal"):
+                pour(fd, root, name)
+                return
+            old = os.pread(fd, os.fstat(fd).st_size, 0)
+            serve.commit(*(event(f"of the new log {number}") for number in range(20)))
+            half = _commits(old)[1]
+            Path(root, name).write_bytes(old[:half] + os.pread(fd, len(old), half))
+
+        monkeypatch.setattr(disk, "pour", slowly)
+        copy(home, target, at_rest=False)
+    said = {
+        payload
+        for (payload,) in query(target / NAME, "SELECT payload_json FROM orchestration_events")
+    }
+    assert said == {"new"}
+
+
+def _commits(log: bytes) -> list[int]:
+    """Where in a log each of its commits ends (https://www.sqlite.org/walformat.html)."""
+    page = int.from_bytes(log[8:12], "big")
+    frames = range(32, len(log), 24 + page)
+    return [at + 24 + page for at in frames if int.from_bytes(log[at + 4 : at + 8], "big")]
+
+
+_RESTLESS = """
+import sqlite3, sys
+number = 0
+while True:
+    connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("PRAGMA wal_autocheckpoint=3")
+    for turn in range(20):
+        number += 1
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO orchestration_events (event_id, occurred_at, payload_json) "
+                           "VALUES (?, '', hex(randomblob(9000)))", (number,))
+        connection.execute("INSERT INTO auth_sessions VALUES (?, '')", (number,))
+        connection.execute("COMMIT")
+        connection.execute(f"PRAGMA wal_checkpoint({['PASSIVE', 'RESTART', 'TRUNCATE'][turn % 3]})")
+    connection.close()
+    if number == 20:
+        print("going", flush=True)
+"""
+
+
+def test_copies_beside_checkpoints_are_each_of_one_moment(home: Home, target: Path) -> None:
+    """Two tables that change together agree, however often the log is brought in and begun anew."""
+    make_database(home.database, events=0)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", _RESTLESS, str(home.database)], stdout=subprocess.PIPE
+    )
+    try:
+        assert writer.stdout
+        writer.stdout.readline()
+        seen = []
+        for _ in range(25):
+            rows = dict(copy(home, target, at_rest=False).counts)
+            assert rows["orchestration_events"] == rows["auth_sessions"]
+            seen.append(rows["orchestration_events"])
+            discard(str(target), NAME)
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert seen == sorted(seen)
+    assert seen[-1] > seen[0]
+
+
+def test_no_checkpoint_reaches_the_file_while_it_is_copied(
+    home: Home, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction is held until the last byte is copied: what is newer stays in the log."""
+    make_database(home.database)
+    pour = disk.pour
+    with serving(home.database) as serve:
+        serve.commit(event("before"))
+
+        def beside(fd: int, root: str, name: str) -> None:
+            serve.commit(event(f"beside {name}"))
+            serve.commit(("PRAGMA wal_checkpoint(PASSIVE)", ()))
+            assert b"beside" not in os.pread(fd, os.fstat(fd).st_size, 0) or name != NAME
+            pour(fd, root, name)
+
+        monkeypatch.setattr(disk, "pour", beside)
+        copy(home, target, at_rest=False)
+    assert ("before",) in query(target / NAME, EVENTS)
+
+
+@pytest.mark.parametrize("at_rest", [True, False])
+def test_a_database_without_such_a_log_is_copied_by_sqlite(
+    home: Home, target: Path, *, at_rest: bool
+) -> None:
+    """A rollback journal cannot be copied beside its file; SQLite reads both."""
+    make_database(home.database)
+    change(home.database, ("PRAGMA journal_mode=DELETE", ()))
+    taken = copy(home, target, at_rest=at_rest)
+    assert dict(taken.counts)["orchestration_events"] == 3
+    assert list(everything(target)) == [NAME]
+
+
+@pytest.mark.parametrize("answer", [errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, 0])
+def test_where_the_kernel_cannot_copy_the_bytes_are_the_same(
+    home: Home, target: Path, monkeypatch: pytest.MonkeyPatch, answer: int
+) -> None:
+    """Between two file systems, or on one that says that there is nothing to copy."""
+
+    def refuse(*_: object) -> int:
+        if answer:
+            raise OSError(answer, os.strerror(answer))
+        return 0
+
+    make_database(home.database)
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    copy(home, target)
+    assert (target / NAME).read_bytes() == home.database.read_bytes()
+
+
+def test_a_disk_that_fills_up_is_no_reason_to_copy_otherwise(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a refusal, and nothing of the copy is left."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    home.populate()
+    monkeypatch.setattr(os, "copy_file_range", full)
+    with pytest.raises(Trouble) as caught:
+        home.take("s1")
+    assert caught.value.kind is Kind.SPACE
+    assert home.sealed() == []
+
+
+def test_the_digest_at_rest_is_of_the_original(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte that went wrong on the way is found when the copy is verified."""
+    home.populate()
+    pour = disk.pour
+
+    def wrong(fd: int, root: str, name: str) -> None:
+        pour(fd, root, name)
+        with Path(root, name).open("r+b") as file:
+            file.seek(24)
+            file.write(b"\x7f")
+
+    monkeypatch.setattr(disk, "pour", wrong)
+    taken = home.take("s1")
+    with pytest.raises(Trouble, match="is not what was sealed"):
+        snapshots.verify(str(home.store), taken)
+
+
+def test_a_database_that_grows_while_it_is_copied_at_rest_is_refused(
+    home: Home, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody writes to it all the same: it does not rest."""
+    make_database(home.database)
+    pour = disk.pour
+
+    def growing(fd: int, root: str, name: str) -> None:
+        pour(fd, root, name)
+        with Path(root, name).open("ab") as file:
+            file.write(bytes(4096))
+
+    monkeypatch.setattr(disk, "pour", growing)
+    with pytest.raises(Trouble) as caught:
+        copy(home, target)
+    assert caught.value.kind in (Kind.HELD, Kind.BROKEN)
+
+
+def test_a_set_that_cannot_be_put_back_is_no_way_back(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where userdata cannot be written no copy at rest is taken; a copy beside the serve is."""
+    home.populate()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(Trouble, match="nothing could be put back there"):
+        home.take("s1")
+    assert home.sealed() == []
+    home.take("s2", "online")
