@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters.gate import PLAIN
+from t3safe.adapters.gate.sandboxes import PLAIN
 from t3safe.domain.gate import Check, DispatchKnowledge, Rehearsal
 from t3safe.domain.versions import Version
 from tests.contract.gate_contract import NOBODY, GateContract

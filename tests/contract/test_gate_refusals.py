@@ -15,8 +15,8 @@ import attrs
 import pytest
 
 from fakes.packages import interpreter
-from t3safe.adapters.gate import PLAIN, Sandbox, choose_sandbox
 from t3safe.adapters.gate.rooms import PREFIX, Rooms
+from t3safe.adapters.gate.sandboxes import PLAIN, Sandbox, choose_sandbox
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, StateError
 from t3safe.domain.gate import DispatchKnowledge

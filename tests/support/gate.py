@@ -22,7 +22,8 @@ from fakes.packages import FakeRelease, pack, release_like
 from fakes.t3.app import work
 from fakes.t3.app.build import read_build
 from fakes.t3.app.state import Database, ensure_small_files, migrate, stamp
-from t3safe.adapters.gate import SandboxGate, choose_sandbox
+from t3safe.adapters.gate.sandboxes import choose_sandbox
+from t3safe.adapters.gate.sandboxgate import SandboxGate
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Rehearsal
 from t3safe.domain.versions import Version
@@ -190,7 +191,7 @@ def rehearsing_elsewhere(root: Path, build: Version, kind: str) -> Iterator[psut
     lines = (
         "import pathlib, sys",
         "from tests.support.gate import RealGate",
-        "from t3safe.adapters.gate import choose_sandbox",
+        "from t3safe.adapters.gate.sandboxes import choose_sandbox",
         "from t3safe.domain.effects import Subject",
         "from t3safe.domain.versions import Version",
         "gate = RealGate(pathlib.Path(sys.argv[1])).tune(",

@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from t3safe.adapters._support.rooms import lock_unused, make_locked, make_removable
 from t3safe.adapters._support.trust import others_write
 from t3safe.adapters.clock import SystemClock
-from t3safe.adapters.gate import Sandbox, choose_sandbox
+from t3safe.adapters.gate.sandboxes import Sandbox, choose_sandbox
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.statesets import LocalStateSets
 from t3safe.adapters.stateworker.copying import copy_set, set_below

@@ -19,7 +19,9 @@ from t3safe.adapters._support import adopted, transient
 from t3safe.adapters.builds import BuildStore, Npm, NpmCells
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import CommandPairing, DirectPairing, DispatchPairing, LauncherMint
-from t3safe.adapters.gate import Cells, Sandbox, SandboxGate, choose_sandbox
+from t3safe.adapters.gate.cells import Cells
+from t3safe.adapters.gate.sandboxes import Sandbox, choose_sandbox
+from t3safe.adapters.gate.sandboxgate import SandboxGate
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.hooks import HookFolders
 from t3safe.adapters.hostfacts import STANDARD
