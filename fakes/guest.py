@@ -19,6 +19,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -307,6 +308,14 @@ def bare_move(person: str, build: str = "") -> float:
     return time.perf_counter() - begun
 
 
+def bare_moves(people: Iterable[str], build: str = "") -> float:
+    """Move people side by side; the seconds until the last one signed in."""
+    begun = time.perf_counter()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda person: bare_move(person, build), people))
+    return time.perf_counter() - begun
+
+
 def signed_in(person: str, seconds: float = 120.0) -> float:
     """Wait until a person can sign in through the dispatch; when that was (s since the epoch)."""
     deadline = time.monotonic() + seconds
@@ -342,6 +351,7 @@ VERBS: Final[dict[str, Callable[..., object]]] = {
     "holds": holds,
     "timed": timed,
     "bare_move": bare_move,
+    "bare_moves": bare_moves,
     "signed_in": signed_in,
     "journaled": journaled,
 }
