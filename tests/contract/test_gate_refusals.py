@@ -52,7 +52,8 @@ def test_no_space_is_seen_before_anything_is_copied(bench: RealGate) -> None:
         free_space=lambda _: 255 * 1024**2, copy_set=lambda _p, _s, target: copied.append(target)
     )
     error = refused(bench, bench.faulty(), bench.snapshot("alice"))
-    assert "needs 256 MiB" in str(error)
+    # Whichever asks first, the empty set or alice's with what its migration may need.
+    assert any(f"needs {mib} MiB" in str(error) for mib in (256, 258))
     assert "255 MiB are free" in str(error)
     assert "T3_TMPDIR" in str(error)
     assert copied == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -57,15 +58,19 @@ def running_until(host: EmbeddedHost, words: str) -> Iterator[subprocess.Popen[s
 def test_whoever_comes_second_says_locked_or_waits(host: EmbeddedHost) -> None:
     """Beside a run all others end with 16; those that wait find nothing left to do afterwards."""
     with running_until(host, "rehearsing") as run:
-        for command in (["run"], ["drain"], ["recover"], ["rollback", "ann", "--yes"]):
-            said = host.t3safe(*command)
-            assert said.status == Exit.LOCKED, said
-            assert "another t3safe acts" in said.err
-        waiting = [
-            started(host, *command, "--wait", "300")
-            for command in (["run"], ["drain"], ["recover"])
-        ]
-        assert run.poll() is None, "the run was over before the others were asked"
+        # Held, so that it acts for as long as the others are asked, on a slow machine too.
+        run.send_signal(signal.SIGSTOP)
+        try:
+            for command in (["run"], ["drain"], ["recover"], ["rollback", "ann", "--yes"]):
+                said = host.t3safe(*command)
+                assert said.status == Exit.LOCKED, said
+                assert "another t3safe acts" in said.err
+            waiting = [
+                started(host, *command, "--wait", "300")
+                for command in (["run"], ["drain"], ["recover"])
+            ]
+        finally:
+            run.send_signal(signal.SIGCONT)
         out, _ = run.communicate(timeout=300)
         ends = [(each.communicate(timeout=300)[0], each.returncode) for each in waiting]
         assert run.returncode == Exit.OK, out
