@@ -85,6 +85,13 @@ bench: setup ## Measure beside the script before and beside what nothing can bea
 	PYTHON=$(BIN)/python docker/build; \
 	$(BIN)/python -m tests.bench --json build/bench.json $(BENCH)
 
+.PHONY: profile
+profile: setup ## Draw where the time goes, from real runs, into docs (BENCH="--script FILE")
+	docker/engine start
+	eval "$$(docker/engine environment)"; trap 'docker/engine stop' EXIT; \
+	PYTHON=$(BIN)/python docker/build; \
+	$(BIN)/python -m tests.bench.profiles $(BENCH) docs
+
 .PHONY: bench-simulate
 bench-simulate: setup ## Measure how the simulation's cost grows with nights and people
 	$(BIN)/python -m tests.simulation.bench

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench import copies, figures, growth, loading, nights, ticks
-from tests.bench.hosts import Hosts, hosts
+from tests.bench.hosts import SEED, Hosts, hosts
 
-SCRIPT: Final = Path(__file__).parents[3] / "shared" / "seed" / "t3-autoupdate.sh"
 ALONE: Final[dict[str, Callable[[int], Iterator[figures.Figure]]]] = {
     "loading": loading.loading,
     "growth": growth.growth,
@@ -55,7 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--pairs", type=int, default=5, help="how often each figure is measured")
     parser.add_argument("--json", type=Path, help="where the samples are written")
-    parser.add_argument("--script", type=Path, default=SCRIPT, help="the script before t3safe")
+    parser.add_argument("--script", type=Path, default=SEED, help="the script before t3safe")
     parser.add_argument("family", nargs="*", choices=[*ALONE, *ON_HOSTS, []])
     return parser.parse_args()
 

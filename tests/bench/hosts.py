@@ -20,6 +20,8 @@ OLD: Final = evolve(machine.OLD, start_time=START, listen_window=WINDOW)
 NEW: Final = evolve(machine.NEW, start_time=START, listen_window=WINDOW)
 PEOPLE: Final = ("ann", "ben", "cat")
 IMAGE: Final = "t3safe-host"
+SEED: Final = Path(__file__).parents[3] / "shared" / "seed" / "t3-autoupdate.sh"
+"""Where the script before t3safe lies beside the project; elsewhere it is named."""
 SCRIPT: Final = "/usr/local/sbin/t3-autoupdate"
 _OPTIONS: Final = (
     *("--network", "none", "--add-host", "t3host:127.0.0.1", "--hostname", "t3host"),

@@ -34,7 +34,7 @@ def downtimes(hosts: Hosts, pairs: int) -> Iterator[Figure]:
     """How long one person is away while moved, for three sizes of state."""
     host = hosts.safe
     for name, size in SIZES.items():
-        _prepare(host, {"ann": {"size_bytes": size}}, staged=True)
+        prepare(host, {"ann": {"size_bytes": size}}, staged=True)
         found, less = Pairs(), Pairs()
         for _ in range(pairs):
             back(host, NEW.version)
@@ -69,7 +69,7 @@ def ways_back(hosts: Hosts, pairs: int) -> Iterator[Figure]:
     """From the failure seen to signed in on the old build, with the registry there and gone."""
     safe, seed = hosts.both()[::-1]
     for host in (safe, seed):
-        _prepare(host, {"ann": {"attachments": 1}}, staged=False)
+        prepare(host, {"ann": {"attachments": 1}}, staged=False)
         host.do(published(BROKEN, "nightly"))
     for registry in ("there", "gone"):
         found = Pairs()
@@ -111,7 +111,7 @@ def bumps(hosts: Hosts, pairs: int) -> Iterator[Figure]:
     """A whole night for three idle people, from npm to the last sign-in."""
     people = ("ann", "ben", "cat")
     for host in hosts.both():
-        _prepare(host, {name: {} for name in people}, staged=False)
+        prepare(host, {name: {} for name in people}, staged=False)
     found = Pairs()
     for _ in range(pairs):
         for host, name, words in (
@@ -141,7 +141,7 @@ def gates(hosts: Hosts, pairs: int) -> Iterator[Figure]:
     """The gate of one candidate for three people, and for one, with 100 MB each."""
     host = hosts.safe
     for name, people in (("3 x 100 MB", ("ann", "ben", "cat")), ("1 x 100 MB", ("ann",))):
-        _prepare(host, {each: {"size_bytes": SIZES["100 MB"]} for each in people}, staged=True)
+        prepare(host, {each: {"size_bytes": SIZES["100 MB"]} for each in people}, staged=True)
         found = Pairs()
         for _ in range(pairs):
             back(host, NEW.version)
@@ -157,7 +157,7 @@ def gates(hosts: Hosts, pairs: int) -> Iterator[Figure]:
         )
 
 
-def _prepare(host: Machine, holds: dict[str, Any], *, staged: bool) -> None:
+def prepare(host: Machine, holds: dict[str, Any], *, staged: bool) -> None:
     """Have people on OLD with this data, and keep the host so."""
     host.people = tuple(holds)
     back(host)
@@ -177,26 +177,27 @@ def _prepare(host: Machine, holds: dict[str, Any], *, staged: bool) -> None:
 
 def away(host: Machine) -> float:
     """Seconds from the fence to the answer that the person signs in again."""
-    events = _events(host)
+    events = events_of(host)
     begun = next(at for at, event in events if _intends(event, "Fence"))
     return next(at for at, event in events if at > begun and _answers(event, "Paired")) - begun
 
 
 def until_back(host: Machine) -> float:
     """Seconds from the answer that a person does not sign in to the one that they do again."""
-    events = _events(host)
+    events = events_of(host)
     failed = next(at for at, event in events if _answers(event, "NotPaired"))
     return next(at for at, event in events if at > failed and _answers(event, "Paired")) - failed
 
 
 def rehearsed(host: Machine) -> float:
     """Seconds that the rehearsals took."""
-    events = _events(host)
+    events = events_of(host)
     begun = next(at for at, event in events if _intends(event, "Rehearse"))
     return next(at for at, event in events if at > begun and _answers(event, "Rehearsed")) - begun
 
 
-def _events(host: Machine) -> list[tuple[float, dict[str, Any]]]:
+def events_of(host: Machine) -> list[tuple[float, dict[str, Any]]]:
+    """Tell every event of the newest run, with its time in seconds since 1970."""
     (bodies,) = host.do(("journaled", {}))
     return [(datetime.fromisoformat(body["at"]).timestamp(), body) for body in bodies]
 
