@@ -7,6 +7,8 @@ Rules:
    the variable) and the key.  Nothing is guessed.
 3. A file that was named must be there; the default file may be missing.
 4. Which file is the default, and which the defaults are, depends on the scope: `domain.scope`.
+5. The variables that a host's units get from a file count wherever no other configuration is named:
+   a person at a terminal must see, freeze and take back the same host that the timers act on.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ import os
 import pwd
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
+from attrs import frozen
 
 from t3safe.adapters._support.strict import INVALID, strict_converter, trouble
 from t3safe.adapters.dispatch.asking import Address
@@ -47,6 +50,9 @@ ENVIRONMENT: Final = {
 """The variables that the host's units set already, and the settings that they stand for."""
 
 
+UNITS_FILE: Final = Path("/etc/default/t3-autoupdate")
+"""Where the host's units get these variables from; need not be there."""
+
 SCOPE_VARIABLE: Final = "T3SAFE_SCOPE"
 """Chooses the scope, and with it the default file; wins over `scope` in the file."""
 
@@ -55,10 +61,27 @@ class SettingsError(UnusableError):
     """Raised when the configuration cannot be used; the text is one line that says where."""
 
 
+@frozen
+class _Variable:
+    """A variable that is set, and where: in the environment, or in the file of the units."""
+
+    name: str
+    text: str
+    where: str
+
+    @property
+    def key(self) -> str:
+        """The setting that it stands for."""
+        return ENVIRONMENT[self.name]
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.name}={self.text!r}"
+
+
 def load(
     file: Path | None, environment: Mapping[str, str], caller: Caller | None = None
 ) -> Settings:
-    """Read the configuration (rules 1 to 4).
+    """Read the configuration (rules 1 to 5).
 
     `file` None means the default file if it is there, `caller` None who we are.  Raises
     SettingsError.
@@ -67,20 +90,20 @@ def load(
     where = file or default_file(environment, caller)
     raw = _scoped(_read(where, needed=file is not None), where, environment, caller)
     settings = _structured(raw, str(where))
-    for variable, key in ENVIRONMENT.items():
-        text = environment.get(variable, "")
-        if text:
-            settings = _with_variable(settings, variable, key, text)
+    units = _of_units() if file is None and settings.scope is Scope.SYSTEM else {}
+    variables = _variables(units, environment)
+    for variable in variables:
+        settings = _with_variable(settings, variable)
     try:
         return _checked(settings)
     except SettingsError as error:
-        raise SettingsError(f"{_origin(error, where, environment)}: {error}") from error
+        raise SettingsError(f"{_origin(error, where, variables)}: {error}") from error
 
 
 def default_files() -> tuple[Path, ...]:
-    """The files of which one is read where none is named, whether or not they are there."""
+    """The files that are read where none is named, whether or not they are there."""
     own = scope.own_file(present_caller(os.environ), os.environ)
-    return (DEFAULT_FILE, Path(own))
+    return (DEFAULT_FILE, UNITS_FILE, Path(own))
 
 
 def present_caller(environment: Mapping[str, str]) -> Caller:
@@ -105,6 +128,45 @@ def default_file(environment: Mapping[str, str], caller: Caller) -> Path:
         own_file=os.path.exists(own),  # noqa: PTH110
     )
     return own if chosen is Scope.USER else DEFAULT_FILE
+
+
+def _variables(units: Mapping[str, str], environment: Mapping[str, str]) -> tuple[_Variable, ...]:
+    """Give what is set: the environment wins over the units' file, an empty text sets nothing."""
+    told = {
+        name: _Variable(name, environment[name], "environment")
+        if name in environment
+        else _Variable(name, units[name], str(UNITS_FILE))
+        for name in ENVIRONMENT
+        if name in environment or name in units
+    }
+    return tuple(variable for variable in told.values() if variable.text)
+
+
+def _of_units() -> dict[str, str]:
+    """Read the file of the units as systemd does (rule 5)."""
+    try:
+        lines = UNITS_FILE.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{UNITS_FILE}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{UNITS_FILE}: is not UTF-8: {error}") from error
+    parted = (line.partition("=") for line in lines)
+    return {
+        name.strip(): _unquoted(name.strip(), text.strip())
+        for name, _, text in parted
+        if name.strip() in ENVIRONMENT
+    }
+
+
+def _unquoted(name: str, text: str) -> str:
+    """Take the quotes off; what systemd would read in another way than it looks is refused."""
+    inner = text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+    if any(sign in inner for sign in "\"'\\"):
+        message = f"{UNITS_FILE}: {name}: a quote or a backslash within {text!r}"
+        raise SettingsError(f"{message}; write the value without them")
+    return inner
 
 
 def stated_scope(environment: Mapping[str, str]) -> Scope | None:
@@ -136,13 +198,10 @@ def _scoped(
     return scope.merged(scope.own_defaults(caller, environment), {**raw, "scope": chosen.value})
 
 
-def _origin(error: SettingsError, where: Path, environment: Mapping[str, str]) -> str:
+def _origin(error: SettingsError, where: Path, variables: Iterable[_Variable]) -> str:
     """Name where the key that an error begins with was set: a variable wins over the file."""
     key = str(error).partition(":")[0]
-    for variable, name in ENVIRONMENT.items():
-        if name == key and environment.get(variable):
-            return f"environment {variable}={environment[variable]!r}"
-    return str(where)
+    return next((str(variable) for variable in variables if variable.key == key), str(where))
 
 
 def _read(path: Path, *, needed: bool) -> dict[str, Any]:
@@ -180,12 +239,13 @@ def _texts_of_urls(raw: Mapping[str, Any], where: str) -> None:
         raise SettingsError(message)
 
 
-def _with_variable(settings: Settings, variable: str, key: str, text: str) -> Settings:
-    raw: dict[str, Any] = {key: _of_text(key, text)}
+def _with_variable(settings: Settings, variable: _Variable) -> Settings:
+    key, name = variable.key, variable.name
+    raw: dict[str, Any] = {key: _of_text(key, variable.text)}
     try:
-        value = getattr(_structured(raw, variable), key)
+        value = getattr(_structured(raw, name), key)
     except SettingsError as error:
-        message = f"environment {variable}={text!r}: {str(error).removeprefix(variable + ': ')}"
+        message = f"{variable}: {str(error).removeprefix(name + ': ')}"
         raise SettingsError(message) from error
     return attrs.evolve(settings, **{key: value})
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.configuration import Manager, Verify
+from t3safe.configuration import Manager, Settings, Verify
+from t3safe.domain.policy import Track
 from t3safe.domain.scope import Caller, Scope
 from t3safe.entrypoints import settings as module
 from t3safe.entrypoints.settings import SettingsError, load
@@ -16,6 +17,7 @@ from t3safe.entrypoints.settings import SettingsError, load
 def ann(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Caller:
     """Give a person with a home, on a host without a configuration of its own."""
     monkeypatch.setattr(module, "DEFAULT_FILE", tmp_path / "etc" / "config.toml")
+    monkeypatch.setattr(module, "UNITS_FILE", tmp_path / "default")
     return Caller(1000, str(tmp_path / "ann"))
 
 
@@ -133,3 +135,56 @@ def test_commands_for_one_person_need_not_name_them(ann: Caller, tmp_path: Path)
     file.write_text(text)
     with pytest.raises(SettingsError, match=r"services\.start: no word holds \{person\}"):
         load(file, {}, ann)
+
+
+def test_what_the_hosts_units_are_given_counts_at_a_terminal_too(ann: Caller) -> None:
+    """Else `t3safe freeze` would make a file at which no timer looks; the environment wins."""
+    module.UNITS_FILE.write_text(
+        "# how the host is kept\nT3_FREEZE_FILE=/srv/freeze\n T3_TRACK = latest\n"
+        "T3_BACKUP_DEST=\"/srv/t3 backups\"\nT3_PIN=\nOTHER='a\\b'\nexport T3_TMPDIR=/x\n"
+    )
+    settings = load(None, {"T3_TRACK": "nightly"}, ann)
+    assert settings.freeze_file == Path("/srv/freeze")
+    assert settings.backup_dest == Path("/srv/t3 backups")
+    assert (settings.track, settings.pin) == (Track.NIGHTLY, "")
+    assert settings.tmpdir == Path("/var/tmp")
+    assert load(None, {"T3_FREEZE_FILE": ""}, ann).freeze_file == Settings().freeze_file
+
+
+def test_a_named_file_and_a_persons_own_scope_leave_the_units_variables_out(ann: Caller) -> None:
+    """They stand for another host than the one that the units keep."""
+    module.UNITS_FILE.write_text("T3_PIN=0.0.27\n")
+    assert load(own(ann, 'scope = "system"\n'), {}, ann).pin == ""
+    own(ann)
+    assert load(None, {}, ann).pin == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("T3_PIN=newest\n", "T3_PIN='newest': pin: "),
+        ("T3_SMOKE_PORT=many\n", "T3_SMOKE_PORT='many': smoke_port: "),
+        ("T3_PIN='0.0.27\n", "T3_PIN: a quote or a backslash within"),
+        ("T3_PIN=0.0.\\\n27\n", "T3_PIN: a quote or a backslash within"),
+    ],
+)
+def test_a_mistake_in_the_units_variables_names_their_file(
+    ann: Caller, text: str, told: str
+) -> None:
+    """One line that says where, and nothing is guessed."""
+    module.UNITS_FILE.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(None, {}, ann)
+    assert str(module.UNITS_FILE) in str(caught.value)
+    assert told in str(caught.value)
+
+
+def test_unreadable_variables_of_the_units_are_one_clear_line(ann: Caller) -> None:
+    """A host is not looked at with half of what steers it."""
+    module.UNITS_FILE.mkdir()
+    with pytest.raises(SettingsError, match="default: cannot be read: Is a directory"):
+        load(None, {}, ann)
+    module.UNITS_FILE.rmdir()
+    module.UNITS_FILE.write_bytes(b"T3_PIN=\xff\n")
+    with pytest.raises(SettingsError, match="default: is not UTF-8"):
+        load(None, {}, ann)
