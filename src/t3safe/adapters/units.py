@@ -6,7 +6,8 @@ Rules:
 2. The orchestrator runs as root without sight of any home: what it does with a person's files is
    done in units of their own, which systemd starts.
 3. Identifiers are those that alert rules select on.
-4. Installing again writes the same; removing takes away what was installed and nothing else.
+4. Installing again writes the same; removing takes away what was installed and nothing else.  What
+   stood in a file's place, another updater's unit say, is kept beside it and put back.
 5. A person's own units run as that person, who is all that they could reach: no users are made.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,10 @@ DRAIN: Final = "t3-migrate-idle"
 RECOVER: Final = "t3safe-recover"
 ENABLED: Final = (f"{RUN}.timer", f"{DRAIN}.timer", f"{RECOVER}.service")
 DROP_IN: Final = "10-t3safe.conf"
+KEPT: Final = ".before-t3safe"
+"""What the name of a file ends with that stood in the place of one of ours: no unit's name."""
+_MARK: Final = b"# Kept by t3safe"
+"""How each of our files begins."""
 _SECONDS: Final = 60.0
 
 _HARDENING: Final = """\
@@ -307,7 +312,7 @@ _OWN_MANAGER: Final = ("systemctl", "--user")
 
 
 def _all_written(files: Iterable[tuple[Path, str]], needs: str) -> tuple[str, ...]:
-    return tuple(f"wrote {path}" for path, text in files if _written(path, text, needs))
+    return tuple(line for path, text in files for line in _written(path, text, needs))
 
 
 def _enabled(systemctl: tuple[str, ...], needs: str) -> None:
@@ -318,13 +323,18 @@ def _enabled(systemctl: tuple[str, ...], needs: str) -> None:
 def _removed(
     files: Iterable[tuple[Path, str]], systemctl: tuple[str, ...], needs: str
 ) -> tuple[str, ...]:
-    there = [path for path, _ in files if path.exists()]
+    paths = [path for path, _ in files]
+    there = [path for path in paths if _ours(path, needs)]
     if any(path.name in ENABLED for path in there):
         _call(needs, "stop the timers", *systemctl, "disable", "--quiet", "--now", *ENABLED)
     for path in there:
         _unlinked(path, needs)
+    back = [path for path in paths if _put_back(path, needs)]
     _call(needs, "load the units", *systemctl, "daemon-reload")
-    return tuple(f"removed {path}" for path in there)
+    return (
+        *(f"removed {path}" for path in there),
+        *(f"put back {path}, as it was before t3safe{_starting(path, systemctl)}" for path in back),
+    )
 
 
 def _seen(files: Iterable[tuple[Path, str]], systemctl: tuple[str, ...], needs: str) -> UnitsSeen:
@@ -352,16 +362,52 @@ def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(path for path in unique if not any(above in unique for above in path.parents))
 
 
-def _written(path: Path, text: str, needs: str) -> bool:
-    """Have a file with this text; tell whether that changed anything."""
+def _written(path: Path, text: str, needs: str) -> Iterator[str]:
+    """Have a file with this text; lines that say what that changed."""
     content = text.encode()
     try:
         if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
-            return False
+            return
         durable.make_folders(path.parent)
+        if os.path.lexists(path) and not _ours(path, needs):
+            path.replace(_kept(path))
+            yield f"kept what was there as {_kept(path)}"
         durable.write_file(path, content)
     except OSError as error:
         raise _failure(f"write {path}", error.strerror or str(error), needs) from error
+    yield f"wrote {path}"
+
+
+def _starting(path: Path, systemctl: tuple[str, ...]) -> str:
+    """Tell what starts a timer that was put back: that is a person's to decide."""
+    if path.name not in ENABLED:
+        return ""
+    return f"; `{' '.join(systemctl)} enable --now {path.name}` starts it"
+
+
+def _kept(path: Path) -> Path:
+    return path.with_name(f"{path.name}{KEPT}")
+
+
+def _ours(path: Path, needs: str) -> bool:
+    """Whether a file is one that we wrote, whatever its text is now."""
+    try:
+        return not path.is_symlink() and path.read_bytes().startswith(_MARK)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _failure(f"read {path}", error.strerror or str(error), needs) from error
+
+
+def _put_back(path: Path, needs: str) -> bool:
+    """Put back what stood in a file's place, unless something else stands there by now."""
+    try:
+        if os.path.lexists(path) or not os.path.lexists(_kept(path)):
+            return False
+        _kept(path).replace(path)
+        durable.sync_folder(path.parent)
+    except OSError as error:
+        raise _failure(f"put {path} back", error.strerror or str(error), needs) from error
     return True
 
 

@@ -141,7 +141,7 @@ def units_install(app: App) -> None:
 
 _TIMERS = {
     Scope.SYSTEM: "the timers start with the next boot, or now:"
-    " systemctl start t3-autoupdate.timer",
+    " systemctl start t3-autoupdate.timer t3-migrate-idle.timer",
     Scope.USER: "the timers start with your next login, or now:"
     " systemctl --user start t3-autoupdate.timer t3-migrate-idle.timer\n"
     "so that they run while nobody is logged in: loginctl enable-linger",

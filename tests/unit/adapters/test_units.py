@@ -135,11 +135,37 @@ def test_second_install_changes_nothing_and_mends_what_was_changed(
     units.install()
     assert units.install() == ()
     changed, linked = units.files()[2][0], units.files()[3][0]
-    changed.write_text("other\n")
+    changed.write_text(f"{changed.read_text()}other\n")
     linked.unlink()
     linked.symlink_to(calls)
-    assert units.install() == (f"wrote {changed}", f"wrote {linked}")
+    kept = f"kept what was there as {linked}.before-t3safe"
+    assert units.install() == (f"wrote {changed}", kept, f"wrote {linked}")
     assert not linked.is_symlink()
+
+
+def test_units_of_another_updater_are_kept_and_put_back(units: Units, calls: Path) -> None:
+    """Their names are the same; what the host had is not lost by trying t3safe (rule 4)."""
+    folder = units.etc / "systemd" / "system"
+    folder.mkdir(parents=True)
+    theirs = folder / "t3-autoupdate.service", folder / "t3-autoupdate.timer"
+    theirs[0].write_text("[Service]\nExecStart=/usr/local/sbin/t3-autoupdate.sh\n")
+    theirs[1].symlink_to("/usr/local/lib/t3-autoupdate.timer")
+    done = units.install()
+    assert f"kept what was there as {theirs[0]}.before-t3safe" in done
+    assert theirs[0].read_text().startswith("# Kept by t3safe")
+    assert not theirs[1].is_symlink()
+    theirs[0].write_text(theirs[0].read_text() + "# tuned\n")
+    assert units.install() == (f"wrote {theirs[0]}",), "one of ours is no other updater's"
+
+    done = units.remove()
+    starts = "`systemctl enable --now t3-autoupdate.timer` starts it"
+    assert f"put back {theirs[1]}, as it was before t3safe; {starts}" in done
+    assert theirs[0].read_text() == "[Service]\nExecStart=/usr/local/sbin/t3-autoupdate.sh\n"
+    assert theirs[1].readlink() == Path("/usr/local/lib/t3-autoupdate.timer")
+    calls.write_text("")
+    assert units.remove() == (), "what was put back is not ours to remove"
+    assert all(path.is_file() or path.is_symlink() for path in theirs)
+    assert "disable" not in calls.read_text()
 
 
 def test_remove_takes_away_what_was_installed_and_nothing_else(units: Units, calls: Path) -> None:
