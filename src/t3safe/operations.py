@@ -248,31 +248,43 @@ class Host:
         if left is not None:
             return left
         survey = self.survey(mend=True)
-        choice, warnings = self.candidate(survey)
+        choice, offer = self._chosen(survey)
         unbaked = self._unbaked(survey, choice)
         if unbaked is not None:
-            baked = attrs.evolve(self._start(unbaked), warnings=warnings)
+            baked = self._start(unbaked)
             if baked.outcome is not ev.Outcome.PROMOTED or not isinstance(choice, Go):
-                return baked
-            survey = self.survey(mend=False)
+                return self._loudly(baked, survey, offer)
+            survey = attrs.evolve(self.survey(mend=False), warnings=survey.warnings)
         if isinstance(choice, Go):
-            plan = self._plan(ev.Kind.RUN, choice, survey)
-            return attrs.evolve(self._start(plan), warnings=warnings)
-        return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
+            result = self._start(self._plan(ev.Kind.RUN, choice, survey))
+        else:
+            result = Result(None, choice.reason, stayed=choice.why)
+        return self._loudly(result, survey, offer)
 
     def candidate(self, survey: Survey) -> tuple[Go | Stay, tuple[str, ...]]:
         """Name tonight's candidate, or why there is none; with the loud lines of tonight."""
+        choice, offer = self._chosen(survey)
+        return choice, self._loudly(Result(None, ""), survey, offer).warnings
+
+    def _chosen(self, survey: Survey) -> tuple[Go | Stay, Offer | None]:
+        """Choose as the policy does; with what the registry offers, where it was asked."""
         now = self.engine.clock.now()
-        warnings = (*survey.warnings, *self._overdue(survey.people))
         shut = closed(survey.policy, survey.standing, now.astimezone())
         if shut is not None:
-            return shut, warnings
+            return shut, None
         try:
             offer = self._offer(survey.policy)
         except PortError as error:
-            return Stay(No.LATER, str(error)), warnings
-        warnings = (*warnings, *self._stale(offer, survey.standing))
-        return choose(survey.policy, survey.standing, offer, now), warnings
+            return Stay(No.LATER, str(error)), None
+        return choose(survey.policy, survey.standing, offer, now), offer
+
+    def _loudly(self, result: Result, survey: Survey, offer: Offer | None) -> Result:
+        """Add the loud lines to a result: of how it stands after it, not of how it stood before."""
+        promoted = result.rollout if result.outcome is ev.Outcome.PROMOTED else None
+        last_good = promoted.plan.candidate if promoted is not None else survey.standing.last_good
+        stale = self._stale(offer, last_good)
+        warnings = (*survey.warnings, *self._overdue(survey.people), *stale)
+        return attrs.evolve(result, warnings=warnings)
 
     def drain(self) -> Result:
         """Move people who were deferred and are idle now."""
@@ -280,12 +292,12 @@ class Host:
         if left is not None:
             return left
         survey = self.survey(mend=True)
-        warnings = (*survey.warnings, *self._overdue(survey.people))
         choice = self._drainable(survey)
         if isinstance(choice, Stay):
-            return Result(None, choice.reason, stayed=choice.why, warnings=warnings)
-        plan = self._plan(ev.Kind.DRAIN, choice, survey)
-        return attrs.evolve(self._start(plan), warnings=warnings)
+            result = Result(None, choice.reason, stayed=choice.why)
+        else:
+            result = self._start(self._plan(ev.Kind.DRAIN, choice, survey))
+        return self._loudly(result, survey, None)
 
     def check(self, build: Version) -> Result:
         """Run a build through the gate on a copy of everybody's set; nobody is touched."""
@@ -497,13 +509,13 @@ class Host:
         history = bool(policy.age_min or policy.held)
         return self.registry.offer(policy.track, history=history)
 
-    def _stale(self, offer: Offer | None, standing: Standing) -> tuple[str, ...]:
+    def _stale(self, offer: Offer | None, last_good: Version | None) -> tuple[str, ...]:
         """Say loudly that the host lags, where both versions tell their day."""
         newest = offer.tag if offer is not None else None
-        days = days_behind(standing.last_good, newest)
+        days = days_behind(last_good, newest)
         if days is None or timedelta(days=days) <= self.rules.stale_after:
             return ()
-        return (f"STALE: {standing.last_good} is {days} days behind {newest}",)
+        return (f"STALE: {last_good} is {days} days behind {newest}",)
 
     def _overdue(self, here: tuple[str, ...]) -> tuple[str, ...]:
         waiting = (item for item in self.deferrals(here) if item.person in here)

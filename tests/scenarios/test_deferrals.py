@@ -129,6 +129,21 @@ def test_a_host_that_lags_too_far_behind_is_loud() -> None:
     assert any(line.startswith("STALE") for line in again.warnings)
 
 
+def test_what_tonight_mended_is_not_loud_any_more() -> None:
+    """Loud lines tell how the host stands after the run: nobody is sent to look at what is well."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    world.advance(8 * DAY)
+    publish(world, version("0.0.28-nightly.20260710.700"), 40)
+    world.rest("bob")
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.PROMOTED
+    assert result.warnings == ()
+
+
 def test_a_held_build_is_not_drained_to() -> None:
     """Held after somebody was deferred for it: the drain takes nobody there."""
     world = small_world("ann", "bob")
