@@ -417,7 +417,8 @@ class Host:
 
         Without either, to the build before.  Rows are given up only where the build does not know
         the present ledger; they are kept in the at-rest snapshot that the move takes first.
-        Raises NoWayBackError when there is no way back.
+        Nobody is stopped for a snapshot that is damaged.  Raises NoWayBackError when there is no
+        way back.
         """
         left = self.settle()
         if left is not None:
@@ -425,8 +426,17 @@ class Host:
         people, _ = self.everybody()
         way, knows = self._found_way(people, person, build, snapshot)
         restore = way.snapshot if way.restore else ""
+        if restore:
+            self._require_sound(person, restore)
         move = ev.MovePlan(person, way.old, way.build, restore, knows=knows)
         return self._start(self._back(move, people, force=force))
+
+    def _require_sound(self, person: str, snapshot: str) -> None:
+        try:
+            self.perform.states.verify(person, snapshot)
+        except StateError as error:
+            message = f"cannot take {person} back: {error}; nobody was touched"
+            raise NoWayBackError(message) from error
 
     def _back(self, move: ev.MovePlan, people: tuple[str, ...], *, force: bool) -> ev.Plan:
         return ev.Plan(

@@ -127,4 +127,5 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
     said = host.t3safe("export", "ann", listed["id"], place)
     assert said.status == Exit.LATER, said
     assert "not what was sealed" in said.err
+    assert "`t3safe snapshots ann` lists others" in said.err
     assert list(out.iterdir()) == []

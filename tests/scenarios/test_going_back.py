@@ -17,7 +17,7 @@ from fakes.world import (
 from fakes.world.faults import effect
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.errors import StateError
+from t3safe.domain.errors import NoWayBackError, StateError
 from t3safe.operations import Rules
 from tests.scenarios.nights import (
     move_of,
@@ -46,6 +46,23 @@ def test_going_back_with_a_restore_keeps_the_rows_it_gives_up() -> None:
     assert rest is not None
     kept = ann.snapshots[rest.snapshot]
     assert kept.build == NEW
+
+
+def test_nobody_is_stopped_for_a_snapshot_that_is_damaged() -> None:
+    """What would be restored is checked first: the serve runs on, and no run is opened."""
+    world = small_world("ann", "bob")
+    night(world)
+    way = host(world).way("ann", OLD, "")
+    assert way.restore
+    world.damage_snapshot("ann", way.snapshot)
+    begun, mark = len([*world.journal.runs()]), len(world.log)
+
+    with pytest.raises(NoWayBackError, match="nobody was touched"):
+        night(world, take_ann_back, giving_up=True)
+
+    assert running(world)["ann"] == NEW
+    assert len([*world.journal.runs()]) == begun
+    assert untouched(world, mark)
 
 
 def test_going_back_can_be_undone_with_the_snapshot_that_it_took() -> None:

@@ -49,7 +49,11 @@ _SOURCES: Final = str(Path(__file__).parents[3])
 
 
 class CallFailed(Exception):  # noqa: N818 - named as what happened
-    """The worker gave no usable answer; the text says why."""
+    """The worker gave no usable answer; the text says why, `kind` what there is to do about it."""
+
+    def __init__(self, text: str, kind: str = "") -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 def identity_of(person: str, *, switch_user: bool) -> Identity:
@@ -164,7 +168,10 @@ def receiving(
         taken = take(stdout)
         status = process.wait(_END_SECONDS)
         complaint = stderr.read(_COMPLAINT_BYTES).decode("utf-8", "replace")
-    except (BadStream, OSError, subprocess.TimeoutExpired) as error:
+    except BadStream as error:
+        message = f"what was handed out could not be taken: {error}"
+        raise CallFailed(message, "damaged") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
         message = f"what was handed out could not be taken: {error}"
         raise CallFailed(message) from error
     finally:

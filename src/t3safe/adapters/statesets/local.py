@@ -276,7 +276,7 @@ class LocalStateSets:
             job = self._job(identity, self.timeout)
             receive(self.python, identity, json.dumps(question).encode(), folder, size, job)
         except CallFailed as error:
-            raise _failure(what, person, str(error)) from error
+            raise _failure(what, person, str(error), error.kind) from error
 
     def hand_on(self, person: str, snapshot: str, target: IO[bytes]) -> HandedOn:
         """Write a sealed snapshot to `target` as one archive for somebody to take away.
@@ -301,7 +301,7 @@ class LocalStateSets:
                 self._job(identity, self.timeout),
             )
         except CallFailed as error:
-            raise _failure(what, person, str(error)) from error
+            raise _failure(what, person, str(error), error.kind) from error
 
     def size(self, person: str, snapshot: str) -> int:
         """How many bytes the files of a sealed snapshot have."""
