@@ -254,6 +254,27 @@ def test_a_state_that_cannot_be_used_is_named_and_left_alone(place: Place, state
     assert place.left == []
 
 
+def test_a_damaged_state_is_named_and_nothing_is_installed(place: Place, state: Path) -> None:
+    """Another try gives the same, so it is no `later`; there are no snapshots to look for."""
+    database = state / "userdata" / "state.sqlite"
+    data = bytearray(database.read_bytes())
+    data[4096:12288] = bytes(8192)
+    database.write_bytes(data)
+    said = place.check(NEW.version, "--state", str(state), "--store", "kept")
+    assert said.status == Exit.USAGE, said
+    assert f"--state {state}: it is damaged" in said.err
+    assert "snapshots" not in said.err
+    assert not (place.root / "kept" / "builds").exists()
+    assert place.left == []
+
+
+def test_a_build_is_no_control_for_itself(place: Place) -> None:
+    """It fails where it fails: that would be called a broken gate."""
+    said = place.check(NEW.version, "--control", NEW.version)
+    assert said.status == Exit.USAGE, said
+    assert f"--control {NEW.version}" in said.err
+
+
 def test_an_interrupted_check_proves_nothing_and_leaves_nothing(place: Place) -> None:
     """SIGTERM in the middle of a rehearsal: status 12, no copy and no process is left."""
     with place.begun(SLOW.version, "--json") as process:

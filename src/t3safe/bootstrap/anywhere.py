@@ -39,7 +39,7 @@ from t3safe.adapters.telling import Sink
 from t3safe.bootstrap.parts import build_store, sandbox_gate
 from t3safe.configuration import SandboxKind, Settings
 from t3safe.domain.effects import SnapshotAtRest, Subject
-from t3safe.domain.errors import GateError, LockedError, StateError, UnusableError
+from t3safe.domain.errors import BrokenStateError, GateError, LockedError, StateError, UnusableError
 from t3safe.domain.gate import EMPTY
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.standalone import STATE
@@ -247,6 +247,9 @@ def _take(given: Path, states: LocalStateSets, work: Path, heart: Heartbeat) -> 
         raise UnusableError(reason) from error
     try:
         states.snapshot(STATE, _SNAPSHOT, SnapshotKind.REST, None)
+    except BrokenStateError as error:
+        message = f"--state {given}: it is damaged: {error.why}; name a copy that is whole"
+        raise UnusableError(message) from error
     except StateError as error:
         raise StateError(f"--state {given}: {error}", fault=error.fault) from error
     shutil.rmtree(own)

@@ -129,7 +129,8 @@ class Live:
             make_folders(self.lock.parent)
             return lock.acquire()
         except Timeout as error:
-            message = f"another t3safe acts on this host ({self.lock}); `--wait 600` waits for it"
+            message = f"another t3safe acts on this host ({self.lock})"
+            message += "; `t3safe recover --wait 600` waits until it has ended"
             raise LockedError(message) from error
         except PermissionError as error:
             message = f"cannot act here: you may not write {self.lock}; {_WHO[self.settings.scope]}"
@@ -197,6 +198,8 @@ class Live:
         several, where a run is unfinished, or where a set holds what the build does not know.
         """
         host = self.host
+        if self.selection.default() is None:
+            return ("no build is selected here: this host was given back, or never taken over",)
         people, _ = host.everybody()
         if host.engine.journal.unfinished() is not None:
             message = "cannot eject: a run is unfinished; `t3safe recover` settles it"
@@ -283,7 +286,8 @@ def _common(chosen: Mapping[str, Version | None]) -> Version:
     (only, *others) = sorted(builds, key=str)
     if only is None or others:
         told = ", ".join(f"{person}: {build or 'fenced'}" for person, build in chosen.items())
-        message = f"cannot eject: people run several builds ({told}); name one"
+        message = f"cannot eject: people run several builds ({told})"
+        message += "; `t3safe eject --to VERSION` leaves that one to everybody"
         raise NoWayBackError(message)
     return only
 

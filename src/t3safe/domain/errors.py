@@ -57,6 +57,14 @@ class StateError(PortError):
     """A person's state set could not be read, snapshotted, verified or restored."""
 
 
+class BrokenStateError(StateError):
+    """A person's database is damaged; `why` says how, without what to do next."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
 class NoWayBackError(StateError):
     """What somebody asked to go back to is not there; nothing was touched."""
 

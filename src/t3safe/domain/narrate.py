@@ -117,6 +117,10 @@ def _opening(plan: ev.Plan) -> Line:
     return Line(Level.INFO, f"candidate: {plan.candidate} for {who}; {plan.kind} {plan.run}")
 
 
+def _copies(count: int) -> str:
+    return "1 copy" if count == 1 else f"{count} copies"
+
+
 def _intent(effect: fx.Effect) -> Iterator[Line]:
     match effect:
         case fx.Stage(build):
@@ -124,7 +128,7 @@ def _intent(effect: fx.Effect) -> Iterator[Line]:
         case fx.SnapshotOnline(person=person):
             yield Line(Level.PROGRESS, f"copying {person}'s state beside the serve", person)
         case fx.Rehearse(build, subjects):
-            yield Line(Level.PROGRESS, f"rehearsing {build} on {len(subjects)} copies")
+            yield Line(Level.PROGRESS, f"rehearsing {build} on {_copies(len(subjects))}")
         case fx.Stop(person):
             yield Line(Level.PROGRESS, f"stopping {person}'s serve", person)
         case fx.SnapshotAtRest(person=person):

@@ -232,5 +232,7 @@ def _nobody(
         return Stay(No.NOTHING, f"already on {what}; nothing to do")
     ahead = "; ".join(f"{person}: {reason}" for person, reason in stay)
     if calm:
-        return Stay(No.NOTHING, f"nobody who may be moved runs anything older than {candidate}")
+        back = f"; `t3safe rollback --all --to {candidate}` takes back who is on a newer one"
+        reason = f"nobody who may be moved runs anything older than {candidate}"
+        return Stay(No.NOTHING, f"{reason}{back if policy.pin else ''}")
     return Stay(No.REFUSED, f"nobody can be moved to {candidate} ({ahead})")

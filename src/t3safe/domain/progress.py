@@ -21,6 +21,7 @@ from attrs import evolve, field, frozen
 
 from t3safe.domain import effects as fx
 from t3safe.domain.gate import EMPTY
+from t3safe.domain.standalone import STATE
 
 FIRST: Final = 10.0
 APART: Final = 10.0
@@ -164,7 +165,7 @@ def _doing(effect: fx.Effect) -> str:  # noqa: C901, PLR0911, PLR0912 - one line
         case fx.Rehearse(build):
             return f"rehearsing {build}"
         case fx.SnapshotOnline(person) | fx.SnapshotAtRest(person):
-            return f"copying {person}'s state"
+            return "copying the given state" if person == STATE else f"copying {person}'s state"
         case fx.Quarantine(person):
             return f"keeping {person}'s state aside"
         case fx.Restore(person):

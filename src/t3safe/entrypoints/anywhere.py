@@ -92,6 +92,9 @@ def check(  # noqa: PLR0913 - one for each option
     named = {"--state": state, "--store": store, "--control": control}
     options = [name for name, value in named.items() if value is not None]
     options += ["--standalone"] if standalone else []
+    if control == build:
+        message = f"--control {control}: a build is no control for itself; name one that works"
+        raise click.UsageError(message)
     asked = _asked(app.settings, build, tuple(options))
     if why_alone(asked):
         places, first = Places(state, store, evidence), Line(Level.INFO, which(asked))

@@ -42,7 +42,9 @@ def pin(app: App, build: Version, reason: str) -> None:
     """Make one version the target of every run."""
     with app.acting("run") as wired:
         wired.host.choices.pin(build, note(reason))
-    click.echo(f"pinned {build}; `t3safe run` goes there, `t3safe unpin` follows the track again")
+    click.echo(f"pinned {build}; `t3safe run` moves whoever is on an older build there")
+    click.echo(f"`t3safe rollback --all --to {build}` takes back whoever is on a newer one")
+    click.echo("`t3safe unpin` follows the track again")
 
 
 @click.command()

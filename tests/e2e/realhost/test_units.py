@@ -105,6 +105,7 @@ def test_ejection_restarts_nobody_and_leaves_one_global_t3(host: Machine) -> Non
     """The host is given back: the same processes, one `t3` for all, and an installer may follow."""
     before = host.look()
     host.run("t3safe", "eject", "--yes")
+    assert "was given back" in host.run("t3safe", "eject", "--yes").out
     host.run("t3safe", "units", "remove")
     assert {name: p.pid for name, p in host.look().items()} == {n: p.pid for n, p in before.items()}
     assert host.run("t3", "--version", user="cat").out.strip() == f"t3 v{OLD.version}"
@@ -122,7 +123,9 @@ def test_ejection_to_a_build_that_somebody_outgrew_is_refused(host: Machine) -> 
     host.do(("turn", {"login": "ben", "action": "start"}))
     assert host.night().status == Exit.OK
     before = host.look()
-    assert host.t3safe("eject", "--yes").status == Exit.USAGE
+    said = host.t3safe("eject", "--yes")
+    assert said.status == Exit.USAGE
+    assert "`t3safe eject --to VERSION` leaves that one to everybody" in said.err
     said = host.t3safe("eject", "--yes", "--to", OLD.version)
     assert said.status == Exit.USAGE
     assert "ann" in said.err

@@ -297,6 +297,7 @@ def said_of(effect: fx.Effect, answer: ev.Answer | None = None) -> list[str]:
         (fx.Stage(NEW), f"installing {NEW}"),
         (fx.SnapshotOnline("alice", "s"), "copying alice's state beside the serve"),
         (fx.Rehearse(NEW, subjects(alice="s")), f"rehearsing {NEW} on 2 copies"),
+        (fx.Rehearse(NEW, subjects()), f"rehearsing {NEW} on 1 copy"),
         (fx.Stop("alice"), "stopping alice's serve"),
         (fx.SnapshotAtRest("alice", "s", OLD), "copying alice's state at rest"),
         (fx.Start("alice"), "starting alice's serve"),

@@ -247,7 +247,8 @@ def test_where_somebody_is_there_already_the_others_who_stay_are_no_news(ahead: 
 def test_a_pin_that_somebody_has_reached_is_no_news() -> None:
     """Those above it stay where they are, night after night, and that is no refusal."""
     answer = choose(Policy(pin=V497), standing(alice=V497, bob=V571), None, NOW)
-    reason = f"nobody who may be moved runs anything older than {V497}"
+    back = f"`t3safe rollback --all --to {V497}` takes back who is on a newer one"
+    reason = f"nobody who may be moved runs anything older than {V497}; {back}"
     assert told(answer) == (No.NOTHING, reason)
 
 

@@ -96,7 +96,8 @@ def _attempts(address: Address, path: str, bytes_max: int, patience: Patience) -
             return _attempt(address, path, bytes_max, patience)
         except _Passing as error:
             if attempt == patience.attempts:
-                raise later(address, f"{error} (asked {attempt} times)") from error
+                asked = f" (asked {attempt} times)" if attempt > 1 else ""
+                raise later(address, f"{error}{asked}") from error
         time.sleep(patience.pause * 2 ** (attempt - 1))
     message = f"patience with {patience.attempts} attempts"
     raise AssertionError(message)

@@ -34,7 +34,7 @@ from t3safe.adapters.statesets.calling import (
 from t3safe.adapters.statesets.cells import Cells
 from t3safe.adapters.statesets.handing import HandedOn, Wrapping, hand_on
 from t3safe.domain import events as ev
-from t3safe.domain.errors import Fault, StateError
+from t3safe.domain.errors import BrokenStateError, Fault, StateError
 from t3safe.domain.idle import Activity, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.ports import Clock, SnapshotInfo
@@ -420,7 +420,10 @@ def _structured(what: str, person: str, said: object, shape: type[_T]) -> _T:
 
 def _failure(what: str, person: str, text: str, kind: str = "") -> StateError:
     advice = _ADVICE.get(kind, _NO_ADVICE).format(person=person)
-    return StateError(f"cannot {_tame(what)}: {_tame(text)}; {advice}", fault=Fault.HOST)
+    message = f"cannot {_tame(what)}: {_tame(text)}; {advice}"
+    if kind == "broken":
+        return BrokenStateError(message, _tame(text))
+    return StateError(message, fault=Fault.HOST)
 
 
 def _tame(text: str) -> str:
