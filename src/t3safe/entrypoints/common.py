@@ -44,7 +44,8 @@ class VersionType(click.ParamType[Version]):
         if isinstance(value, Version):
             return value
         try:
-            return Version.parse(str(value))
+            # As `t3 --version` prints it, with a v before it, and as npm does.
+            return Version.parse(str(value).removeprefix("v"))
         except InvalidVersion as error:
             self.fail(str(error), param, ctx)
 
