@@ -22,7 +22,7 @@ from attrs import define, field
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.narrate import Level, Line
-from t3safe.domain.progress import At, Copied, Meter, Report, Voice, steady, text
+from t3safe.domain.progress import At, Copied, Meter, Report, Task, Voice, steady, text
 from t3safe.engine import Performer
 
 _T = TypeVar("_T")
@@ -50,9 +50,16 @@ class Heartbeat:
 
         return perform
 
-    def during(self, effect: fx.Effect, call: Callable[[], _T]) -> _T:
-        """Do what an effect stands for, and tell of it as of that."""
+    def during(self, effect: fx.Effect | Task, call: Callable[[], _T]) -> _T:
+        """Do what an effect or a task stands for, and tell of it as of that.
+
+        What is done within another is told as that one.
+        """
         over = threading.Event()
+        with self._lock:
+            within = self._meter is not None
+        if within:
+            return call()
         with self._lock:
             self._meter, self._voice, self._began = Meter(effect), Voice(), self.now()
         watcher = threading.Thread(target=self._watch, args=(over,), daemon=True)
@@ -64,6 +71,10 @@ class Heartbeat:
             watcher.join()
             with self._lock:
                 self._meter = None
+
+    def task(self, what: str, do: Callable[[], None]) -> None:
+        """Do something that is no effect, and tell of it in these words."""
+        self.during(Task(what), do)
 
     def heard(self, report: Report) -> None:
         """Take in how far the work is, from whichever thread knows it."""

@@ -65,6 +65,7 @@ from t3safe.domain.gate import EMPTY
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.narrate import Line
 from t3safe.domain.outlook import Known, Timer
+from t3safe.domain.progress import Task
 from t3safe.domain.room import Place, Places
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
@@ -142,9 +143,13 @@ class Live:
     def verify(self, people: tuple[str, ...]) -> list[Verified]:
         """Check every snapshot of these people and every build of the store."""
         builds = self.builds.present()
-        return self.verify_snapshots(people) + [
-            Verified(f"build {build}", _problem(self.builds.verify, build)) for build in builds
-        ]
+        return self.verify_snapshots(people) + [self._verified(build) for build in builds]
+
+    def _verified(self, build: Version) -> Verified:
+        found = self.heart.during(
+            Task(f"checking build {build}"), lambda: _problem(self.builds.verify, build)
+        )
+        return Verified(f"build {build}", found)
 
     def verify_snapshots(self, people: tuple[str, ...]) -> list[Verified]:
         """Check every snapshot of these people."""
@@ -160,7 +165,9 @@ class Live:
 
         Raises StateError; what was written until then is no whole archive.
         """
-        return state_sets(self.settings).hand_on(person, snapshot, target)
+        states = state_sets(self.settings)
+        task = Task(f"handing on snapshot {snapshot} of {person}")
+        return self.heart.during(task, lambda: states.hand_on(person, snapshot, target))
 
     def adopt(self, build: Version) -> tuple[str, ...]:
         """Take over a host on which everybody runs this build; restarts nobody.

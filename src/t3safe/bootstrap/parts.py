@@ -227,7 +227,7 @@ def interpreter(
         builds=builds,
         selection=symlink_selection(settings),
         services=services,
-        states=evolve(state_sets(settings), copied=heart.copied),
+        states=evolve(state_sets(settings), copied=heart.copied, watched=heart.task),
         gate=gate_of(settings, builds.program, heart),
         pairing=_pairing(settings, services),
         verdicts=journal,

@@ -58,10 +58,17 @@ Report = Copied | At
 
 
 @frozen
+class Task:
+    """Something that takes long and is no effect, in the words in which it is told."""
+
+    what: str
+
+
+@frozen
 class Meter:
     """What is known of an effect while it is performed; times are seconds since it began."""
 
-    effect: fx.Effect
+    effect: fx.Effect | Task
     copied: Copied | None = None
     copying_since: float = 0.0
     steps: tuple[tuple[At, float], ...] = field(default=())
@@ -158,8 +165,10 @@ def size(count: int) -> str:
     return f"{scaled:.1f} {_UNITS[-1]}"
 
 
-def _doing(effect: fx.Effect) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each effect
+def _doing(effect: fx.Effect | Task) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each effect
     match effect:
+        case Task(what):
+            return what
         case fx.Stage(build):
             return f"installing {build}: waiting for npm"
         case fx.Rehearse(build):

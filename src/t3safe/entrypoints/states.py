@@ -34,7 +34,7 @@ from t3safe.keeping import judge, prune
 @click.pass_obj
 def verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoReturn:
     """Check snapshots against their manifests, and builds against what was installed."""
-    with app.host("run") as wired:
+    with app.host("run", aside=as_json) as wired:
         found = wired.verify(_named(wired, people))
     _tell_verified(found, as_json=as_json)
 
@@ -147,7 +147,7 @@ def snapshots_list(app: App, people: tuple[str, ...], *, as_json: bool) -> None:
 @click.pass_obj
 def snapshots_verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoReturn:
     """Check snapshots against their manifests: digests, soundness, ledger, row counts."""
-    with app.host("run") as wired:
+    with app.host("run", aside=as_json) as wired:
         found = wired.verify_snapshots(_named(wired, people))
     _tell_verified(found, as_json=as_json)
 

@@ -107,3 +107,18 @@ def test_a_sink_that_fails_harms_nothing() -> None:
 
     heart = Heartbeat(broken, every=0.001, now=Time(1.0))
     assert heart.during(COPY, lambda: tried.wait(30))
+
+
+def test_what_is_no_effect_is_told_in_its_words() -> None:
+    """The check of a snapshot, say; what is done within it is told as the same."""
+    ear = Ear()
+    heart = Heartbeat(ear, every=0.001, now=Time(11.0))
+
+    def check() -> None:
+        heart.task("something else", lambda: None)
+        assert ear.heard[Level.PROGRESS].wait(30)
+
+    heart.task("checking snapshot s1 of ann", check)
+
+    assert all(str(line).startswith("checking snapshot s1 of ann, ") for line in ear.lines)
+    assert ear.lines

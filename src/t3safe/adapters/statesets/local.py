@@ -11,6 +11,7 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final, TypeVar
@@ -93,6 +94,13 @@ and run t3 of the build that manifest.json names, or a newer one.
 
 _T = TypeVar("_T")
 
+Watched = Callable[[str, Callable[[], None]], None]
+"""Does what is told of in words."""
+
+
+def _unwatched(_what: str, do: Callable[[], None]) -> None:
+    do()
+
 
 @frozen
 class _Summary:
@@ -143,7 +151,8 @@ class LocalStateSets:
     `base` is a template (`/home/{person}/.t3`).  `timeout` is how many seconds a copy may take.
     `switch_user` is false on an embedded host, where all people are one OS user.  `python` must be
     an interpreter that the people can execute, 3.11 or newer.  `cells` are the units that workers
-    run in, None where there is no systemd.  `copied` hears how far a copy is.
+    run in, None where there is no systemd.  `copied` hears how far a copy is,
+    `watched` is told in words of what else takes long, and does it.
     """
 
     base: str
@@ -154,6 +163,7 @@ class LocalStateSets:
     python: str = sys.executable
     cells: Cells | None = None
     copied: Copied = unheard
+    watched: Watched = _unwatched
 
     def snapshot(
         self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
@@ -254,7 +264,10 @@ class LocalStateSets:
     def verify(self, person: str, snapshot: str) -> None:
         """Check a sealed snapshot against its manifest: digests, quick_check, ledger, counts."""
         what = f"verify snapshot {snapshot} of {person}"
-        self._copying(what, person, "verify", type(None), snapshot=snapshot)
+        self.watched(
+            f"checking snapshot {snapshot} of {person}",
+            lambda: self._copying(what, person, "verify", type(None), snapshot=snapshot),
+        )
 
     def remove(self, person: str, snapshot: str) -> None:
         """Delete a snapshot; nothing happens when it is not there."""
