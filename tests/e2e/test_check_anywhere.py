@@ -32,11 +32,12 @@ from tests.support.documents import body_of
 OLD = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
 NEW = release_like("0.0.25-nightly.20260608.497", native=False)
 BAD = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("mint-fails",))
+WORSE = evolve(BAD, version="0.0.25-nightly.20260610.510")
 FOREIGN = evolve(
     NEW, version="0.0.25-nightly.20260609.501", repository="https://github.com/someone/else"
 )
 SLOW = evolve(NEW, version="0.0.25-nightly.20260609.502", start_time=60.0)
-RELEASES: tuple[FakeRelease, ...] = (OLD, NEW, BAD, FOREIGN, SLOW)
+RELEASES: tuple[FakeRelease, ...] = (OLD, NEW, BAD, WORSE, FOREIGN, SLOW)
 UNPRIVILEGED: tuple[str, ...] = ()
 """What makes an ordinary user of us: as root, without root's rights, in a user namespace."""
 if os.geteuid() == 0:
@@ -209,10 +210,10 @@ def test_a_control_decides_whether_the_build_or_the_gate_is_to_blame(place: Plac
     refused = place.check(BAD.version, "--control", OLD.version, *store, "--json")
     assert refused.status == Exit.REFUSED, refused
     assert NO_CONTROL not in body(refused)["reasons"]
-    broken = place.check(BAD.version, "--control", BAD.version, *store, "--json")
+    broken = place.check(BAD.version, "--control", WORSE.version, *store, "--json")
     assert broken.status == Exit.GATE_BROKEN, broken
     builds = {path.name for path in (place.root / "builds of mine" / "builds").iterdir()}
-    assert builds == {BAD.version, OLD.version}
+    assert builds == {BAD.version, OLD.version, WORSE.version}
     place.registry.down()
     try:
         again = place.check(OLD.version, *store)
@@ -345,6 +346,11 @@ def test_on_a_host_the_options_decide_and_nobody_is_touched(tmp_path: Path) -> N
         assert "people of a host run builds of it" in own.stderr
         assert host.t3safe("check", NEW.version, "--evidence", "x").status == Exit.USAGE
         hosts = host.t3safe("check", NEW.version)
+        told = body_of(host.t3safe("check", NEW.version, "--json").out, "result")
+        for held in told["rehearsals"]:
+            assert [check["check"] for check in held["checks"]] == [each.value for each in Check]
+            assert held["timings"], "each check is told on a host as without one"
+        assert {held["subject"] for held in told["rehearsals"]} == {"empty set", *host.people}
         assert hosts.status == Exit.OK, hosts
         assert "copies of everybody" in hosts.out
         assert f"{NEW.version} passed on ann" in hosts.out

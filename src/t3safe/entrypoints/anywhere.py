@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Iterator
@@ -17,15 +16,15 @@ from t3safe.bootstrap.anywhere import Bench, Places, bench
 from t3safe.configuration import Settings
 from t3safe.domain import events as ev
 from t3safe.domain.errors import LockedError, PortError
-from t3safe.domain.gate import CheckResult, Rehearsal
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.scope import Scope
 from t3safe.domain.standalone import Asked, which, why_alone
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import terminal
-from t3safe.entrypoints.bodies import JudgementBody, RehearsalBody, VerdictBody
+from t3safe.entrypoints.bodies import VerdictBody
 from t3safe.entrypoints.common import VERSION, App, as_json_option, leave, wait_option
 from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.judgements import rehearsal_body
 from t3safe.entrypoints.mending import moving
 from t3safe.proving import Order, Proof, prove
 
@@ -175,35 +174,5 @@ def _body(proof: Proof, places: Places, used: Bench | None) -> VerdictBody:
         state=str(places.state) if places.state else None,
         sandbox=used.sandbox if used else None,
         evidence=str(used.evidence) if used and proof.rehearsals else None,
-        rehearsals=[_rehearsal(rehearsal) for rehearsal in proof.rehearsals],
+        rehearsals=[rehearsal_body(rehearsal) for rehearsal in proof.rehearsals],
     )
-
-
-def _rehearsal(rehearsal: Rehearsal) -> RehearsalBody:
-    schema = rehearsal.schema.databases if rehearsal.schema else ()
-    return RehearsalBody(
-        build=rehearsal.build.text,
-        subject=rehearsal.subject or "empty set",
-        passed=rehearsal.passed,
-        reason=rehearsal.reason,
-        seconds=rehearsal.seconds,
-        evidence=rehearsal.evidence,
-        ledger={name: ledger.level for name, ledger in schema},
-        checks=[_judgement(result) for result in rehearsal.checks],
-        timings=_timings(Path(rehearsal.evidence)),
-    )
-
-
-def _judgement(result: CheckResult) -> JudgementBody:
-    return JudgementBody(
-        check=result.check.value,
-        passed=result.passed,
-        reason=result.reason,
-        notes=list(result.notes),
-    )
-
-
-def _timings(evidence: Path) -> dict[str, float]:
-    """Read the seconds of each part of a rehearsal from its evidence."""
-    told = json.loads((evidence / "report.json").read_text(encoding="ascii"))["timings"]
-    return {str(name): float(seconds) for name, seconds in told.items()}

@@ -37,7 +37,8 @@ class ResultBody(TypedDict):
     """How a command that acts ended.
 
     `outcome` is empty where no run was opened and nothing forbade one; `run` is empty then too.
-    `exit` is the exit status.  `people` are those whom the run was to move.
+    `exit` is the exit status.  `people` are those whom the run was to move.  `rehearsals` are those
+    of the candidate, then of the builds that it was compared with; none where none was held.
     """
 
     outcome: str
@@ -46,6 +47,7 @@ class ResultBody(TypedDict):
     exit: int
     warnings: list[str]
     people: Mapping[str, PersonEndBody]
+    rehearsals: list[RehearsalBody]
 
 
 class SnapshotBody(TypedDict):
@@ -170,7 +172,7 @@ class JudgementBody(TypedDict):
 
 
 class RehearsalBody(TypedDict):
-    """One build on one copy; `subject` is `empty set` or `state`.
+    """One build on one copy; `subject` is `empty set`, a person, or `state` without a host.
 
     `checks` are those that were run, in order: the first that fails is the last.  `timings` are
     seconds a check, `ledger` the highest migration a database afterwards, `evidence` a folder.

@@ -169,7 +169,11 @@ def ending(wired: Live, result: Result) -> Line | None:
 
 
 def _result_body(result: Result, status: Exit, people: Mapping[str, PersonEndBody]) -> ResultBody:
-    moves = result.rollout.moves if result.rollout is not None else ()
+    from t3safe.entrypoints.judgements import rehearsal_body  # noqa: PLC0415 - for JSON alone
+
+    rollout = result.rollout
+    moves = rollout.moves if rollout is not None else ()
+    held = (*rollout.rehearsals, *rollout.controls) if rollout is not None else ()
     ends: dict[str, PersonEndBody] = {
         move.person: {"status": move.status.value, "reason": move.reason} for move in moves
     }
@@ -180,6 +184,7 @@ def _result_body(result: Result, status: Exit, people: Mapping[str, PersonEndBod
         "exit": int(status),
         "warnings": list(result.warnings),
         "people": ends | dict(people),
+        "rehearsals": [rehearsal_body(rehearsal) for rehearsal in held],
     }
 
 
