@@ -14,11 +14,13 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 TOP = {
     "README.md": "index.md",
     "ARCHITECTURE.md": "architecture.md",
     "CHANGELOG.md": "changelog.md",
 }
+_NAMED_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#|mailto:)([^)\s#]+)(?:#[^)\s]*)?\)")
 _LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -31,11 +33,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Let links of a page in docs/ to the top of the project lead to where those pages are."""
+    """Let links of a page in docs/ to the top of the project lead to where those pages are.
+
+    What lies outside docs/ and is no page is only named.
+    """
     up = "../" * page.file.src_uri.count("/")
     for name, target in TOP.items():
         markdown = markdown.replace(f"](../{up}{name}", f"]({up}{target}")
-    return markdown
+    folder = (DOCS / page.file.src_uri).parent
+    return _NAMED_LINK.sub(lambda found: _named(folder, found), markdown)
+
+
+def _named(folder: Path, found: re.Match[str]) -> str:
+    text, path = found.group(1), found.group(2)
+    outside = DOCS not in (folder / path).resolve().parents and path not in TOP.values()
+    return text if outside and (folder / path).exists() else found.group(0)
 
 
 def _at_the_top(text: str) -> str:
