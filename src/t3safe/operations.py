@@ -59,14 +59,15 @@ class Rules:
 class Result:
     """How an operation ended, for the exit status and one line to a person.
 
-    `run` is empty where no rollout was opened.  `stayed` is set where the policy said no.
-    `warnings` are loud lines beside the outcome.
+    `run` is empty where no rollout was opened.  `stayed` is set where the policy said no, `known`
+    where that was told when it came about.  `warnings` are loud lines beside the outcome.
     """
 
     outcome: ev.Outcome | None
     reason: str
     run: str = ""
     stayed: No | None = None
+    known: bool = False
     warnings: tuple[str, ...] = ()
     rollout: Rollout | None = None
 
@@ -258,7 +259,7 @@ class Host:
         if isinstance(choice, Go):
             result = self._start(self._plan(ev.Kind.RUN, choice, survey))
         else:
-            result = Result(None, choice.reason, stayed=choice.why)
+            result = Result(None, choice.reason, stayed=choice.why, known=choice.known)
         return self._loudly(result, survey, offer)
 
     def candidate(self, survey: Survey) -> tuple[Go | Stay, tuple[str, ...]]:
@@ -294,7 +295,7 @@ class Host:
         survey = self.survey(mend=True)
         choice = self._drainable(survey)
         if isinstance(choice, Stay):
-            result = Result(None, choice.reason, stayed=choice.why)
+            result = Result(None, choice.reason, stayed=choice.why, known=choice.known)
         else:
             result = self._start(self._plan(ev.Kind.DRAIN, choice, survey))
         return self._loudly(result, survey, None)

@@ -81,6 +81,14 @@ def test_a_refusal_is_told_once_and_again_after_it_was_allowed(
     assert [path.name for path in kept if SECRET.encode() in path.read_bytes()] == []
 
 
+def test_a_guards_no_is_told_once(host: EmbeddedHost, inbox: Inbox) -> None:
+    """A tag that points backward opens no run; it is told all the same, and once."""
+    host.publish(evolve(OLD, version="0.0.23-nightly.20260501.200", schema=29), tag="nightly")
+    for _ in range(2):
+        assert host.t3safe("run").status == Exit.REFUSED
+    assert told(inbox) == ["refused"]
+
+
 def test_a_rollback_and_its_freeze_come_in_one_message(host: EmbeddedHost, inbox: Inbox) -> None:
     """The frozen nights after it are silent; thawed, only what is new is told."""
     host.publish(BROKEN, tag="nightly")

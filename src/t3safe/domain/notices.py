@@ -75,10 +75,11 @@ class Notice:
 
 @frozen
 class Broken:
-    """How a command ended of which no run tells: which command, and why in one line."""
+    """How a command ended of which no run tells: which command, why in one line, and as what."""
 
     command: str
     why: str
+    cause: Cause = Cause.NEEDS_HUMAN
 
 
 @frozen
@@ -164,9 +165,7 @@ _EACH: Final = frozenset({Cause.NEEDS_HUMAN, Cause.ROLLED_BACK})
 
 
 def _notices(vitals: Vitals, broken: Broken | None) -> Iterator[Notice]:
-    if broken is not None:
-        text = f"`t3safe {broken.command}`: {plain(broken.why)}; `t3safe status`"
-        yield Notice(Cause.NEEDS_HUMAN, text, _own(broken.command), essence(plain(broken.why)))
+    yield from _of_command(broken, Cause.NEEDS_HUMAN)
     yield from _of_run(vitals, Cause.NEEDS_HUMAN)
     yield from _of_run(vitals, Cause.ROLLED_BACK)
     if vitals.frozen:
@@ -174,6 +173,7 @@ def _notices(vitals: Vitals, broken: Broken | None) -> Iterator[Notice]:
         yield Notice(Cause.FROZEN, f"{reason}; look, then `t3safe thaw`", mark=reason)
     yield from _of_run(vitals, Cause.GATE_BROKEN)
     yield from _of_run(vitals, Cause.REFUSED)
+    yield from _of_command(broken, Cause.REFUSED)
     behind = vitals.behind
     if behind is not None and behind > vitals.stale_after.days:
         text = f"{vitals.last_good} is {behind} days behind {vitals.newest}; `t3safe status`"
@@ -182,6 +182,13 @@ def _notices(vitals: Vitals, broken: Broken | None) -> Iterator[Notice]:
         text = f"{item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
         mark = f"{item.since:%Y-%m-%dT%H:%M:%SZ}"
         yield Notice(Cause.DEFERRED, f"{text}: {plain(item.reason)}", item.person, mark)
+
+
+def _of_command(broken: Broken | None, cause: Cause) -> Iterator[Notice]:
+    if broken is not None and broken.cause is cause:
+        why = plain(broken.why)
+        text = f"`t3safe {broken.command}`: {why}; `t3safe status`"
+        yield Notice(cause, text, _own(broken.command), essence(why))
 
 
 def _of_run(vitals: Vitals, cause: Cause) -> Iterator[Notice]:
@@ -210,7 +217,7 @@ def _unseen(vitals: Vitals) -> Iterator[Cause]:
 
 def _unlooked(key: Key, now: Found) -> bool:
     """Whether nobody could look at this cause (rule 3)."""
-    if key.cause is Cause.NEEDS_HUMAN and key.about:
+    if key.about.startswith(_own("")):
         return key.about != _own(now.command)
     return key.cause in now.unseen
 

@@ -111,6 +111,8 @@ class Stay:
 
     why: No
     reason: str
+    known: bool = False
+    """Whether it was told when it came about: a build that was refused before."""
 
 
 @frozen
@@ -158,7 +160,7 @@ def choose(policy: Policy, standing: Standing, offer: Offer | None, now: datetim
     refused = dict(standing.refused).get(candidate)
     if refused is not None:
         how = f"`t3safe allow {candidate}` lets it be tried again"
-        return Stay(No.REFUSED, f"{candidate} was refused: {refused}; {how}")
+        return Stay(No.REFUSED, f"{candidate} was refused: {refused}; {how}", known=True)
     return Go(candidate, behind, stay)
 
 

@@ -15,6 +15,7 @@ from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import JournalError, PortError, UnusableError
 from t3safe.domain.events import Outcome
 from t3safe.domain.narrate import Level, Line
+from t3safe.domain.policy import No
 from t3safe.operations import Result
 
 if TYPE_CHECKING:
@@ -27,12 +28,18 @@ class Report:
 
     result: Result | None = None
 
-    def unrecorded(self) -> str:
-        """Why a person is needed, where no run in the journal tells of it; empty otherwise."""
+    def unrecorded(self, command: str) -> Broken | None:
+        """What to tell of an end of which no run tells: a person is needed, or a guard said no."""
+        from t3safe.domain.notices import Broken, Cause  # noqa: PLC0415 - only where asked for
+
         result = self.result
         if result is None or result.rollout is not None:
-            return ""
-        return result.reason if result.outcome is Outcome.NEEDS_HUMAN else ""
+            return None
+        if result.outcome is Outcome.NEEDS_HUMAN:
+            return Broken(command, result.reason)
+        if result.stayed is No.REFUSED and not result.known:
+            return Broken(command, result.reason, Cause.REFUSED)
+        return None
 
 
 @contextmanager
@@ -54,12 +61,12 @@ def reported(wired: Live, command: str) -> Iterator[Report]:
         why = f"it broke off by a defect of t3safe itself ({type(error).__name__})"
         raise
     finally:
-        _report(wired, command, why or report.unrecorded())
+        _report(wired, command, why, report)
 
 
-def _report(wired: Live, command: str, why: str) -> None:
+def _report(wired: Live, command: str, why: str, report: Report) -> None:
     try:
-        _fan_out(wired, command, why)
+        _fan_out(wired, command, why, report)
     except PortError as error:
         wired.say(Line(Level.WARNING, str(error)))
     except Exception as error:  # noqa: BLE001 - the command's own end outlives any trouble here
@@ -67,7 +74,7 @@ def _report(wired: Live, command: str, why: str) -> None:
         wired.say(Line(Level.WARNING, text))
 
 
-def _fan_out(wired: Live, command: str, why: str) -> None:
+def _fan_out(wired: Live, command: str, why: str, report: Report) -> None:
     wired.ended.mark(command, wired.host.engine.clock.now())
     path, told = wired.settings.metrics_file, wired.settings.notify
     if path is None and not told.wanted:
@@ -78,10 +85,11 @@ def _fan_out(wired: Live, command: str, why: str) -> None:
     if path is not None:
         gauging.write_metrics(wired, path, vitals)
     if told.wanted:
-        notifying.tell(wired, vitals, command, _broken(command, why))
+        broken = _broken_off(command, why) if why else report.unrecorded(command)
+        notifying.tell(wired, vitals, command, broken)
 
 
-def _broken(command: str, why: str) -> Broken | None:
+def _broken_off(command: str, why: str) -> Broken:
     from t3safe.domain.notices import Broken  # noqa: PLC0415 - only where asked for
 
-    return Broken(command, why) if why else None
+    return Broken(command, why)

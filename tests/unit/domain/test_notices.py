@@ -88,6 +88,22 @@ def test_a_rollback_and_its_freeze_are_told_together_the_most_urgent_first() -> 
     assert second == "frozen: ann was taken back; look, then `t3safe thaw`"
 
 
+def test_a_guards_no_is_told_once_though_no_run_was_opened() -> None:
+    """The same command clears it; what a run refused is another cause."""
+    no = Broken("run", "the tag points backward", Cause.REFUSED)
+    first = found(WELL, "run", no)
+    (notice,) = first.notices
+    assert (notice.cause, notice.about) == (Cause.REFUSED, "t3safe run")
+    assert "the tag points backward; `t3safe status`" in notice.text
+    known = remembered(NOBODY, first, sent=True)
+    assert due(known, found(WELL, "run", no)) == ()
+    assert remembered(known, found(WELL, "drain"), sent=True) == known
+    assert remembered(known, found(WELL, "run"), sent=True) == NOBODY
+
+    refused = found(after(ended(ev.Outcome.REFUSED)), "run", no)
+    assert [notice.about for notice in refused.notices] == [NEW.text, "t3safe run"]
+
+
 def test_a_host_is_stale_beyond_its_limit() -> None:
     """At the limit it is not; one day more is told once for each last-good."""
     lagging = evolve(WELL, last_good=OLD, stale_after=timedelta(days=14))
