@@ -20,10 +20,11 @@ from t3safe.adapters import hostfacts, notify
 from t3safe.adapters._support import adopted
 from t3safe.adapters.dispatch.asking import Address, NoAnswerError, Session, ask, session
 from t3safe.adapters.dispatch.serving import look
+from t3safe.adapters.gate.sandboxes import namespace_sandbox, why_not
 from t3safe.adapters.units import UserUnits
 from t3safe.bootstrap.live import Live
-from t3safe.bootstrap.parts import own_hooks, timed_by_systemd
-from t3safe.configuration import Manager, Verify
+from t3safe.bootstrap.parts import own_hooks, sandbox_of, timed_by_systemd
+from t3safe.configuration import Manager, SandboxKind, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
 from t3safe.domain.errors import NotifyError, PeopleError, PortError
@@ -60,6 +61,7 @@ class Examination:
             Check.TIMERS: self._timers,
             Check.HOOKS: self._hooks,
             Check.USERS: self._users,
+            Check.SANDBOX: self._sandbox,
             Check.USER_MAP: self._user_map,
             Check.SERVES: self._serves,
             Check.DISK: self._disk,
@@ -215,6 +217,12 @@ class Examination:
         settings = self.wired.settings
         needed = () if settings.shared_user else (settings.npm_user, settings.gate.user)
         yield from doctor.judge_users(hostfacts.missing_users(needed))
+
+    def _sandbox(self) -> Iterator[Finding]:
+        settings = self.wired.settings
+        chosen = sandbox_of(settings)
+        fell = chosen.kind == "plain" and settings.gate.sandbox is not SandboxKind.PLAIN
+        yield doctor.judge_sandbox(chosen.kind, why_not(namespace_sandbox()) if fell else "")
 
     @property
     def _systemd(self) -> bool:

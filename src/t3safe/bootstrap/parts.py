@@ -343,13 +343,13 @@ def gate_of(
 
     def make() -> SandboxGate:
         return sandbox_gate(
-            settings, program, state_sets(settings), _sandbox(settings), heart, hidden
+            settings, program, state_sets(settings), sandbox_of(settings), heart, hidden
         )
 
     return _LateGate(make)
 
 
-def _sandbox(settings: Settings) -> Sandbox:
+def sandbox_of(settings: Settings) -> Sandbox:
     """Choose the sandbox; a host with root never falls back to one without isolation in silence."""
     kind = settings.gate.sandbox
     root = os.geteuid() == 0 and not settings.shared_user

@@ -43,6 +43,7 @@ class Check(StrEnum):
     TIMERS = "timers"
     HOOKS = "hooks"
     USERS = "users"
+    SANDBOX = "sandbox"
     USER_MAP = "user-map"
     SERVES = "serves"
     DISK = "disk"
@@ -240,6 +241,17 @@ def judge_timers(
         how = "loginctl enable-linger; where that is denied, root does: loginctl enable-linger NAME"
         found = (*found, _problem(Check.TIMERS, seen, how))
     return found or (ok(Check.TIMERS, "none is Persistent"),)
+
+
+def judge_sandbox(kind: str, why: str) -> Finding:
+    """A rehearsal is kept apart, or was not to be; `why` is why it cannot be where it was."""
+    if why:
+        seen = f"rehearsals are plain processes with the host's own network: {why}"
+        how = 'let this user make namespaces; or say that it is meant: `gate.sandbox`, "plain"'
+        return _warning(Check.SANDBOX, seen, how)
+    if kind == "plain":
+        return ok(Check.SANDBOX, "rehearsals are plain processes, as `gate.sandbox` says")
+    return ok(Check.SANDBOX, f"each rehearsal has a {kind} of its own")
 
 
 def judge_hooks(

@@ -266,6 +266,14 @@ def test_timers_users_and_lines_of_the_map_are_named_one_by_one() -> None:
         assert found[0].level is Level.OK
 
 
+def test_rehearsals_that_are_not_kept_apart_are_told_unless_that_was_chosen() -> None:
+    """Falling back is silent nowhere else."""
+    fell = doctor.judge_sandbox("plain", "unshare: Operation not permitted")
+    assert (fell.level, "unshare: Operation" in fell.seen) == (Level.WARNING, True)
+    assert doctor.judge_sandbox("plain", "").level is Level.OK
+    assert doctor.judge_sandbox("namespace", "").level is Level.OK
+
+
 def test_a_persons_timers_need_their_manager_to_linger() -> None:
     """Else nothing runs at night; what mends a timer of theirs asks their own manager."""
     (found,) = doctor.judge_timers((), own=True, lingers=False)

@@ -57,7 +57,7 @@ def choose_sandbox(kind: str) -> Sandbox:
         message = "cannot rehearse in a unit: that needs systemd and root; set the gate's sandbox"
         raise GateError(message)
     sandbox = namespace_sandbox()
-    problem = _problem(sandbox)
+    problem = why_not(sandbox)
     if not problem:
         return sandbox
     if kind == "auto":
@@ -69,7 +69,8 @@ def choose_sandbox(kind: str) -> Sandbox:
     raise GateError(message)
 
 
-def _problem(sandbox: Sandbox) -> str:
+def why_not(sandbox: Sandbox) -> str:
+    """Try this sandbox with nothing in it; why it cannot be had here, empty where it can."""
     try:
         done = subprocess.run(
             [*sandbox.prefix, "true"],
