@@ -217,7 +217,8 @@ def _unseen(vitals: Vitals) -> Iterator[Cause]:
 
 def _unlooked(key: Key, now: Found) -> bool:
     """Whether nobody could look at this cause (rule 3)."""
-    if key.about.startswith(_own("")):
+    needed = key.cause is Cause.NEEDS_HUMAN and key.about
+    if needed or key.about.startswith(_own("")):
         return key.about != _own(now.command)
     return key.cause in now.unseen
 
