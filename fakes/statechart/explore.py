@@ -123,18 +123,26 @@ class Exploration:
             raise NotTotal(f"a run need not end:\n{self.story(circle[0])}") from error
         return most[0], max(most.values())
 
-    def story(self, number: int) -> str:
-        """Tell the events of the shortest way to a state, a line each, the plan first."""
+    @cached_property
+    def _ways_in(self) -> dict[int, Way]:
         before: dict[int, Way] = {}
         for ways in self.ways:
             for way in ways:
                 before.setdefault(way.target, way)
+        return before
+
+    def events_to(self, number: int) -> tuple[ev.Event, ...]:
+        """Give the events of the shortest way to a state, but for the one that opens the run."""
         events: list[ev.Event] = []
         while number:
-            way = before[number]
+            way = self._ways_in[number]
             events.append(way.event)
             number = way.source
-        return "\n".join([str(self.trial.plan), *map(told, reversed(events))])
+        return tuple(reversed(events))
+
+    def story(self, number: int) -> str:
+        """Tell the shortest way to a state, a line each, the plan first."""
+        return "\n".join([str(self.trial.plan), *map(told, self.events_to(number))])
 
 
 @frozen

@@ -27,13 +27,20 @@ from attrs import field, frozen
 from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
-from t3safe.domain.errors import NoWayBackError, PortError, SelectionError, StateError
+from t3safe.domain.errors import (
+    DamagedJournalError,
+    NoWayBackError,
+    PortError,
+    SelectionError,
+    StateError,
+)
 from t3safe.domain.gate import EMPTY, OnPersonFailure
 from t3safe.domain.goingback import Arrival, Preview, WayBack, writer
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
+from t3safe.domain.recounting import recounted
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout import Rollout, used_by
 from t3safe.domain.versions import Version, days_behind
@@ -179,7 +186,15 @@ class Host:
         known = self.folded.get(run)
         if known is not None:
             return known
-        return self._remembered(fold(self.engine.journal.events(run)))
+        events = self.engine.journal.events(run)
+        try:
+            return self._remembered(fold(events))
+        except DamagedJournalError:
+            # Over, and by the rules of another t3safe: what it did counts all the same.
+            told = recounted(events)
+            if told is None:
+                raise
+            return self._remembered(told)
 
     def _remembered(self, rollout: Rollout) -> Rollout:
         if rollout.closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,9 +19,12 @@ from fakes.world import (
     version,
 )
 from fakes.world.faults import journal
+from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
+from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
+from t3safe.engine import fold
 from t3safe.operations import Host
 from tests.scenarios.nights import (
     DAY,
@@ -101,6 +105,58 @@ def test_an_interrupted_night_does_not_forget_who_waits() -> None:
     drive(world, faults=[journal(3, Kind.CRASH_AFTER)])
 
     assert host(world).deferrals() == (first,)
+
+
+def test_a_run_by_other_rules_tells_who_waits_all_the_same() -> None:
+    """An earlier t3safe ended its runs without pruning: that they are over is enough."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    waiting, arrivals = host(world).deferrals(), list(host(world).arrivals())
+    assert [item.person for item in waiting] == ["bob"]
+    assert [item.person for item in arrivals] == ["ann"]
+
+    (run,) = world.journal.written
+    older = without_prune(world.journal.written[run])
+    world.journal.written[run] = older
+    with pytest.raises(DamagedJournalError):
+        fold(older)
+
+    assert host(world).deferrals() == waiting
+    assert list(host(world).arrivals()) == arrivals
+    world.rest("bob")
+    assert night(world, Host.drain).outcome is ev.Outcome.PROMOTED
+    assert running(world)["bob"] == NEW
+
+
+def test_an_unfinished_run_by_other_rules_is_no_run_to_go_on_with() -> None:
+    """Who is in between is not guessed at: such a journal counts as damaged."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    night(world)
+    (run,) = world.journal.written
+    older = without_prune(world.journal.written[run])[:-1]
+    older.insert(2, older[1])
+    world.journal.written[run] = older
+    for ask in (Host.deferrals, Host.run):
+        with pytest.raises(DamagedJournalError):
+            ask(host(world))
+    assert world.journal.written[run] == older
+
+
+def without_prune(events: list[ev.Event]) -> list[ev.Event]:
+    """Leave out that snapshots were pruned, as rules without that step would have it."""
+    numbers = {
+        event.seq
+        for event in events
+        if isinstance(event, ev.Started) and isinstance(event.effect, fx.Prune)
+    }
+    assert numbers
+    return [
+        event
+        for event in events
+        if not (isinstance(event, ev.Started | ev.Finished) and event.seq in numbers)
+    ]
 
 
 def test_a_deferral_older_than_its_limit_is_loud() -> None:
