@@ -50,12 +50,10 @@ def _waiting(host: Host, people: tuple[str, ...]) -> tuple[Deferral, ...]:
 
 def _person(host: Host, person: str, ask: Reader) -> PersonVitals:
     selected = ask(lambda: host.perform.selection.selected(person))
-    stored = [info.stored for info in ask(lambda: host.perform.states.snapshots(person)) or ()]
+    infos = ask(lambda: host.perform.states.snapshots(person))
     return PersonVitals(
         person=person,
         build=selected.build if selected is not None else None,
         fenced=selected is not None and selected.fenced,
-        snapshots=len(stored),
-        snapshot_bytes=sum(item.size for item in stored),
-        snapshot_at=max((item.taken for item in stored), default=None),
+        snapshots=None if infos is None else tuple(info.stored for info in infos),
     )

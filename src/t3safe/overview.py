@@ -32,6 +32,7 @@ class PersonStatus:
     `days_behind` is by the days in the versions, None where they or the registry do not tell.
     `since` (UTC) is when `came_by`, a run, put them on the build; None where no run of the journal
     did, and `came_by` then is `adopted`, or `by hand` where a run had put another build there.
+    `snapshots` and `snapshot_bytes` are None where they cannot be read.
     """
 
     person: str
@@ -45,8 +46,8 @@ class PersonStatus:
     readiness: str
     why: str
     ledger: int | None
-    snapshots: int
-    snapshot_bytes: int
+    snapshots: int | None
+    snapshot_bytes: int | None
     deferred_since: datetime | None
     deferred_for: str
     problem: str
@@ -116,7 +117,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
     newest = known.newest if known is not None else None
     last_good = told(selection.last_good)
     moved = told(lambda: _moved(host, people)) or {}
-    stored = {name: told(partial(host.perform.states.snapshots, name)) or () for name in people}
+    stored = {name: told(partial(host.perform.states.snapshots, name)) for name in people}
     sizes = [
         infos[-1].stored.size if infos else told(partial(around.weigh, name)) or 0
         for name, infos in stored.items()
@@ -211,7 +212,7 @@ def _outcome(record: RunRecord | None) -> str:
 def person_status(
     host: Host,
     person: str,
-    snapshots: tuple[SnapshotInfo, ...],
+    snapshots: tuple[SnapshotInfo, ...] | None,
     deferral: Deferral | None,
     newest: Version | None,
     moved: _Moved | None,
@@ -237,8 +238,8 @@ def person_status(
         readiness=assessed.readiness.value,
         why=assessed.reason,
         ledger=ledger.level if ledger is not None else None,
-        snapshots=len(snapshots),
-        snapshot_bytes=sum(info.stored.size for info in snapshots),
+        snapshots=None if snapshots is None else len(snapshots),
+        snapshot_bytes=None if snapshots is None else sum(info.stored.size for info in snapshots),
         deferred_since=deferral.since if deferral else None,
         deferred_for=str(deferral.build) if deferral else "",
         problem="; ".join(told.problems),

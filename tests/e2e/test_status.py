@@ -114,6 +114,26 @@ def test_room_and_timers_are_told(host: EmbeddedHost) -> None:
     host.write_config(npm_free_bytes=1 << 20)
 
 
+def test_snapshots_that_cannot_be_read_are_unknown_and_not_none(fresh: EmbeddedHost) -> None:
+    """No table, document or figure says that a person has none; the other one's are counted."""
+    assert fresh.t3safe("snapshot", "--all").status == Exit.OK
+    store = fresh.backups / "ann"
+    store.rename(fresh.backups / "aside")
+    store.write_text("no folder")
+
+    found = status(fresh)
+    ann, ben = found["people"]
+    assert (ann["snapshots"], ann["snapshot_bytes"]) == (None, None)
+    assert ben["snapshots"] == 1
+    assert any("ann" in problem for problem in found["problems"])
+    table = fresh.t3safe("status").out.splitlines()
+    (row,) = [line for line in table if line.startswith("ann ")]
+    assert row.split()[-1] == "?"
+    told = [line for line in fresh.t3safe("metrics").out.splitlines() if "_snapshot" in line]
+    assert any('person="ben"' in line for line in told)
+    assert not any('person="ann"' in line for line in told)
+
+
 def test_watching_is_for_a_terminal_only(host: EmbeddedHost) -> None:
     """With --json, without a terminal and too often it is usage."""
     for words in (["--watch"], ["--watch", "1", "--json"], ["--watch", "0"], ["--watch", "x"]):

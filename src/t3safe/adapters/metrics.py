@@ -22,6 +22,7 @@ from t3safe import __version__
 from t3safe.adapters._support.trust import others_write
 from t3safe.domain.errors import MetricsError
 from t3safe.domain.events import Outcome
+from t3safe.domain.retention import Stored
 from t3safe.domain.versions import Version
 from t3safe.domain.vitals import Vitals, last_closed
 
@@ -157,12 +158,20 @@ def _of_people(vitals: Vitals) -> Iterator[_Sample]:
         fenced = "fenced", str(int(person.fenced))
         text = "What a person runs"
         yield _Sample("t3safe_person_build_info", text, 1, (*who, ("build", build), fenced))
-        yield _Sample("t3safe_person_snapshots", "A person's copies", person.snapshots, who)
-        text = "What a person's copies weigh"
-        yield _Sample("t3safe_person_snapshot_bytes", text, person.snapshot_bytes, who)
-        if person.snapshot_at is not None:
-            text, value = "When a person's newest copy was taken", _at(person.snapshot_at)
-            yield _Sample("t3safe_person_snapshot_timestamp_seconds", text, value, who)
+        if person.snapshots is not None:
+            yield from _of_snapshots(person.snapshots, who)
+
+
+def _of_snapshots(
+    stored: tuple[Stored, ...], who: tuple[tuple[str, str], ...]
+) -> Iterator[_Sample]:
+    yield _Sample("t3safe_person_snapshots", "A person's copies", len(stored), who)
+    text = "What a person's copies weigh"
+    yield _Sample("t3safe_person_snapshot_bytes", text, sum(item.size for item in stored), who)
+    newest = max((item.taken for item in stored), default=None)
+    if newest is not None:
+        text = "When a person's newest copy was taken"
+        yield _Sample("t3safe_person_snapshot_timestamp_seconds", text, _at(newest), who)
 
 
 def _at(moment: datetime) -> float:

@@ -17,6 +17,7 @@ from attrs import frozen
 
 from t3safe.domain.events import Kind, Outcome
 from t3safe.domain.ports import RunRecord
+from t3safe.domain.retention import Stored
 from t3safe.domain.versions import Version, days_behind
 
 _SILENT: Final = frozenset({Outcome.LATER, Outcome.INTERRUPTED, Outcome.DEFERRED})
@@ -42,15 +43,13 @@ def overdue(waiting: Iterable[Deferral], now: datetime, limit: timedelta) -> tup
 class PersonVitals:
     """One person: what they run (None while fenced or where it cannot be read), and what is kept.
 
-    `snapshot_at` is when the newest snapshot was taken (UTC), None where there is none.
+    `snapshots` are None where they cannot be read.
     """
 
     person: str
     build: Version | None
     fenced: bool = False
-    snapshots: int = 0
-    snapshot_bytes: int = 0
-    snapshot_at: datetime | None = None
+    snapshots: tuple[Stored, ...] | None = None
 
 
 @frozen

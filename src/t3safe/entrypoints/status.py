@@ -179,8 +179,14 @@ def _person_row(person: PersonStatus) -> tuple[str, ...]:
         _serve(person),
         f"{person.readiness}: {person.why}" if person.why else person.readiness,
         _day(person.deferred_since),
-        f"{person.snapshots} ({terminal.size(person.snapshot_bytes)})",
+        _snapshots(person),
     )
+
+
+def _snapshots(person: PersonStatus) -> str:
+    if person.snapshots is None or person.snapshot_bytes is None:
+        return "?"
+    return f"{person.snapshots} ({terminal.size(person.snapshot_bytes)})"
 
 
 def _serve(person: PersonStatus) -> str:
