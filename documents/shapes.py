@@ -38,7 +38,8 @@ back is a document like any other; its `exit` is the exit status.
   stands in `events` of a run.
 
 `t3safe schema COMMAND` prints the JSON Schema (2020-12) of a command's document, `t3safe schema`
-lists them.
+lists them. [schemas.json](schemas.json) holds each that was published, by its name. A change that
+breaks one of them fails the tests.
 """
 
 
