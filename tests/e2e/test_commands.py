@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +18,7 @@ from filelock import FileLock
 from fakes.embedded import EmbeddedHost, Resident, Said
 from fakes.packages import FakeRelease, release_like
 from fakes.registry import Trouble
+from t3safe.adapters._support.rooms import make_locked
 from t3safe.entrypoints.exits import Exit
 
 OLD = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
@@ -138,6 +141,61 @@ def test_a_dry_run_rehearses_and_changes_nothing(calm: EmbeddedHost) -> None:
     assert not list(calm.backups.glob("*/*"))
     assert calm.t3safe("history").out == "no run yet\n"
     assert json.loads(calm.t3safe("history", "--json").out)["history"] == []
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from t3safe.adapters._support.rooms import lock_unused
+from t3safe.operations import Host
+def die(host, _):
+    (folder,) = Path(os.environ["WHERE"]).glob("t3safe-dry-run-*")
+    assert lock_unused(folder, {os.geteuid()}) is None, "a sweep would take it"
+    os.kill(os.getpid(), signal.SIGKILL)
+Host.check = die
+from t3safe.entrypoints.start import main
+main()
+"""
+"""A dry run that is killed before it rehearses, with its folder locked."""
+
+
+def test_what_a_killed_dry_run_left_is_swept_by_the_next_run(calm: EmbeddedHost) -> None:
+    """Whatever it was to be: also one that finds the host frozen.  What is in use stays."""
+    tmp = calm.root / "tmp"
+    tmp.mkdir(exist_ok=True)
+    for words in (["run", "--dry-run"], ["run"]):
+        said = calm.t3safe("run", "--dry-run", program=KILLED, WHERE=str(tmp))
+        assert said.status == -signal.SIGKILL, said
+        (left,) = tmp.iterdir()
+        build = left / "store" / "builds" / "sealed"
+        build.mkdir(parents=True)
+        build.chmod(0o555)
+        used, lock = make_locked(tmp, "t3safe-dry-run-")
+        (tmp / "t3safe-dry-run-link").symlink_to(calm.backups)
+        (tmp / "another's").mkdir()
+        before = state(calm)
+        calm.freeze_file.touch()
+        try:
+            assert calm.t3safe(*words).status == Exit.FROZEN
+            assert {path.name for path in tmp.iterdir()} == {
+                *(used.name, "t3safe-dry-run-link", "another's")
+            }
+            assert state(calm) == before
+        finally:
+            os.close(lock)
+            calm.freeze_file.unlink()
+            used.rmdir()
+            (tmp / "t3safe-dry-run-link").unlink()
+            (tmp / "another's").rmdir()
+
+
+def test_where_a_dry_run_has_no_place_it_is_told(calm: EmbeddedHost) -> None:
+    """One line that names the place, and the status that says later; nothing changed."""
+    before = state(calm)
+    said = calm.t3safe("run", "--dry-run", T3_TMPDIR=str(calm.user_map))
+    assert said.status == Exit.LATER, said
+    assert f"cannot rehearse in {calm.user_map}: " in said.err
+    assert state(calm) == before
 
 
 def test_status_tells_what_is_offered_and_what_the_next_run_would_do(calm: EmbeddedHost) -> None:

@@ -25,7 +25,7 @@ from typing import Final
 from attrs import evolve, frozen
 from filelock import FileLock, Timeout
 
-from t3safe.adapters._support.rooms import lock_unused, make_locked, make_removable
+from t3safe.adapters._support.rooms import make_locked, remove, sweep
 from t3safe.adapters._support.trust import others_write
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.gate.sandboxes import Sandbox, choose_sandbox
@@ -89,7 +89,6 @@ def bench(settings: Settings, places: Places, wait: float, say: Sink) -> Iterato
         store = _store(places.store) if places.store else work / "store"
         if places.store:
             stack.enter_context(_alone(store, wait))
-        stack.callback(make_removable, work / "store")
         evidence = _evidence(places.evidence, settings.tmpdir)
         stack.callback(_drop_empty, evidence)
         aside = evolve(
@@ -146,7 +145,7 @@ def _work(tmp: Path) -> Iterator[Path]:
     """Give a locked folder that is deleted at the end (rule 4)."""
     try:
         tmp.mkdir(parents=True, exist_ok=True)
-        _sweep(tmp)
+        sweep(tmp, _PREFIX)
         folder, lock = make_locked(tmp, _PREFIX)
     except OSError as error:
         message = f"cannot check in {tmp}: {error.strerror}; set T3_TMPDIR"
@@ -156,18 +155,7 @@ def _work(tmp: Path) -> Iterator[Path]:
         folder.chmod(0o711)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
-
-
-def _sweep(tmp: Path) -> None:
-    for name in os.listdir(tmp):
-        ours = name.startswith(_PREFIX)
-        lock = lock_unused(tmp / name, {os.geteuid()}) if ours else None
-        if lock is not None:
-            make_removable(tmp / name)
-            shutil.rmtree(tmp / name, ignore_errors=True)
-            os.close(lock)
+        remove(folder, lock)
 
 
 def _store(store: Path) -> Path:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from attrs import evolve, frozen
 from filelock import FileLock, Timeout
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 from t3safe.adapters import hostfacts
 from t3safe.adapters._support import adopted
 from t3safe.adapters._support.durable import make_folders
-from t3safe.adapters._support.rooms import make_removable
+from t3safe.adapters._support.rooms import make_locked, remove, sweep
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.ended import EndedMarks
@@ -53,6 +52,7 @@ from t3safe.configuration import Settings
 from t3safe.domain import ports
 from t3safe.domain.effects import Rehearse, Stage, Subject
 from t3safe.domain.errors import (
+    GateError,
     JournalError,
     LockedError,
     NoWayBackError,
@@ -344,10 +344,7 @@ def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
     Builds, snapshots, journal and evidence go below a folder that is deleted afterwards; a control
     runs the builds of the real store, which are only read.
     """
-    settings.tmpdir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="t3safe-dry-run-", dir=settings.tmpdir) as folder:
-        root = Path(folder)
-        root.chmod(0o711)
+    with _aside(settings.tmpdir) as root:
         aside = evolve(
             settings, state_dir=root / "state", backup_dest=root / "backups", launcher=None
         )
@@ -367,7 +364,32 @@ def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
             yield trial
         finally:
             trial.close()
-            make_removable(root / "store")
+
+
+_TRIAL: Final = "t3safe-dry-run-"
+
+
+@contextmanager
+def _aside(tmp: Path) -> Iterator[Path]:
+    """Give a locked folder below which users who own nothing reach what is theirs."""
+    try:
+        tmp.mkdir(parents=True, exist_ok=True)
+        sweep(tmp, _TRIAL)
+        root, lock = make_locked(tmp, _TRIAL)
+    except OSError as error:
+        message = f"cannot rehearse in {tmp}: {error.strerror}; set T3_TMPDIR"
+        raise GateError(message) from error
+    try:
+        root.chmod(0o711)
+        yield root
+    finally:
+        remove(root, lock)
+
+
+def sweep_trials(settings: Settings) -> None:
+    """Delete what a dry run left that was killed; what cannot be deleted now waits for the next."""
+    with suppress(OSError):
+        sweep(settings.tmpdir, _TRIAL)
 
 
 def _either(first: BuildStore, second: BuildStore) -> Callable[[Version], Path]:

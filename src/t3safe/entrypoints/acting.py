@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from t3safe.bootstrap.live import rehearsal_only
+from t3safe.bootstrap.live import rehearsal_only, sweep_trials
 from t3safe.domain import events as ev
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.policy import No, Stay
@@ -37,6 +37,7 @@ def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
     if dry_run or app.settings.dry_run:
         _dry_run(app, wait, as_json=as_json)
     with app.acting("run", wait, aside=as_json) as wired, reported(wired, "run") as report:
+        sweep_trials(app.settings)
         before = sources(app)
         result = report.result = moving(wired, wired.host.run)
         keep(app, wired, result, before)

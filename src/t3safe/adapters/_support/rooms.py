@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Collection
 from contextlib import suppress
@@ -48,6 +49,23 @@ def lock_unused(folder: Path, owners: Collection[int]) -> int | None:
         os.close(handle)
         return None
     return handle
+
+
+def remove(folder: Path, lock: int) -> None:
+    """Delete a folder of ours with what is in it, as far as that can be, and let its lock go."""
+    try:
+        make_removable(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def sweep(root: Path, prefix: str) -> None:
+    """Delete what a kill or a power cut left of our own folders.  Raises OSError."""
+    for name in os.listdir(root):
+        lock = lock_unused(root / name, {os.geteuid()}) if name.startswith(prefix) else None
+        if lock is not None:
+            remove(root / name, lock)
 
 
 def make_removable(folder: Path) -> None:
