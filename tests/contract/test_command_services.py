@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from t3safe.adapters.services import CommandServices
 from t3safe.adapters.services.belonging import MARK
-from t3safe.domain.errors import ServiceError
+from t3safe.domain.errors import Fault, ServiceError
 from tests.contract.services_contract import STOPPED, ServicesContract
 from tests.contract.test_services import (
     PEOPLE,
@@ -160,13 +160,17 @@ def test_what_runs_is_not_started_and_what_rests_is_not_stopped(kept: Kept) -> N
 
 
 def test_start_that_fails_says_with_what_and_for_whom(kept: Kept) -> None:
-    """The last line of the command is in the error, without secrets; nothing runs."""
+    """The last line of the command is in the error, without secrets; nothing runs.
+
+    It speaks against no build: a command fails for many reasons.
+    """
     secret = "token: 7d9f0c31e2aa45b7890cc1d2e3f4a5b6"
     kept.describe("alice", start={"status": 125, "err": f"first\nno such container, {secret}"})
     with pytest.raises(ServiceError) as caught:
         kept.port.start("alice")
     assert "cannot start the serve of alice" in str(caught.value)
     assert "ended with status 125: no such container, token: [redacted]" in str(caught.value)
+    assert caught.value.fault is Fault.HOST
     assert kept.port.status("alice") == STOPPED
 
 
@@ -174,8 +178,9 @@ def test_start_that_claims_more_than_it_did_is_an_error(kept: Kept) -> None:
     """A start is done when `status` says that the serve runs."""
     kept.describe("alice", start={"status": 0})
     port = evolve(kept.port, timeout=0.5)
-    with pytest.raises(ServiceError, match="says that it does not run"):
+    with pytest.raises(ServiceError, match="says that it does not run") as caught:
         port.start("alice")
+    assert caught.value.fault is Fault.HOST
 
 
 def test_stop_that_claims_more_than_it_did_is_an_error(kept: Kept) -> None:
