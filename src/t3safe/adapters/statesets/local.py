@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Final, TypeVar
 
 import cattrs
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from t3safe.adapters._support.identity import Identity
 from t3safe.adapters._support.transient import Job
@@ -164,6 +164,8 @@ class LocalStateSets:
     cells: Cells | None = None
     copied: Copied = unheard
     watched: Watched = _unwatched
+    _sizes: dict[tuple[str, str], int] = field(factory=dict, init=False)
+    """What we sealed ourselves is never written again: nobody is asked twice how large it is."""
 
     def snapshot(
         self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
@@ -182,6 +184,7 @@ class LocalStateSets:
         )
         if (summary.id, summary.kind) != (snapshot, kind):
             raise _failure(what, person, "the worker answered for another snapshot")
+        self._sizes[person, snapshot] = summary.size
         return ev.Snapshotted(snapshot, _ledger(summary.ledger), summary.size)
 
     def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
@@ -272,6 +275,7 @@ class LocalStateSets:
     def remove(self, person: str, snapshot: str) -> None:
         """Delete a snapshot; nothing happens when it is not there."""
         what = f"remove snapshot {snapshot} of {person}"
+        self._sizes.pop((person, snapshot), None)
         self._copying(what, person, "remove", type(None), snapshot=snapshot)
 
     def export(self, person: str, snapshot: str, folder: Path) -> None:
@@ -318,6 +322,8 @@ class LocalStateSets:
 
     def size(self, person: str, snapshot: str) -> int:
         """How many bytes the files of a sealed snapshot have."""
+        if (person, snapshot) in self._sizes:
+            return self._sizes[person, snapshot]
         for info in self.snapshots(person):
             if info.stored.id == snapshot:
                 return info.stored.size

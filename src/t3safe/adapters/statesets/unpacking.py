@@ -17,6 +17,8 @@ from typing import IO, TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import tarfile
 
+PIPE_BYTES: Final = 65536
+"""What a pipe of Linux holds: taken at once where it is full."""
 ENTRIES_MAX: Final = 100_000
 _CHUNK: Final = 1024 * 1024
 
@@ -34,7 +36,7 @@ def unpack(stream: IO[bytes], folder: Path, bytes_max: int) -> None:
 
     left = bytes_max
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=PIPE_BYTES) as archive:
             for number, member in enumerate(archive):
                 if number >= ENTRIES_MAX or member.size > left:
                     message = "it holds more than the snapshot does"

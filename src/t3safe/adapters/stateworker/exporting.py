@@ -12,10 +12,14 @@ import sys
 import tarfile
 import threading
 from pathlib import Path
+from typing import Final
 
 from t3safe.adapters.stateworker import manifest
 from t3safe.adapters.stateworker.manifest import FILES, MANIFEST
 from t3safe.adapters.stateworker.trouble import Trouble, telling
+
+PIPE_BYTES: Final = 65536
+"""What a pipe of Linux holds: more at a time helps nobody, less costs both ends."""
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -31,7 +35,9 @@ def stream(store: str, snapshot: str, *, whole: bool = False) -> None:
     folder = Path(store, sealed.id, FILES)
     with (
         telling("hand the snapshot out"),
-        tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as archive,
+        tarfile.open(
+            fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT, bufsize=PIPE_BYTES
+        ) as archive,
     ):
         if whole:
             told = manifest.encode(sealed)

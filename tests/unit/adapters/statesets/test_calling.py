@@ -50,6 +50,18 @@ def refusal(world: DiskWorld) -> str:
     return str(caught.value)
 
 
+def test_nobody_is_asked_how_large_our_own_snapshot_is(world: DiskWorld) -> None:
+    """What was sealed is never written again; once it is removed there is nothing to tell."""
+    taken = world.states.snapshot("alice", "s1", SnapshotKind.REST, None)
+    python = world.states.python
+    stand_in(world, "exit 1")
+    assert world.states.size("alice", "s1") == taken.size > 0
+    world.states.python = python
+    world.states.remove("alice", "s1")
+    with pytest.raises(StateError, match="there is no such snapshot"):
+        world.states.size("alice", "s1")
+
+
 @pytest.mark.parametrize("person", ["", "root", "../alice", "a b", "-x", "a/b", "Alice"])
 def test_name_that_is_no_persons_reaches_no_file(world: DiskWorld, person: str) -> None:
     """A name that could be a path or an option is refused before anything is opened or made."""
