@@ -30,3 +30,10 @@ def test_an_error_of_a_port_blames_the_host_unless_told_otherwise(
     assert told.fault is errors.Fault.BUILD
     assert str(told) == "wrong bin"
     assert isinstance(told, errors.PortError)
+
+
+def test_a_damaged_database_says_why_without_what_to_do_next() -> None:
+    """Whoever knows a better next command than the adapter's takes the why alone."""
+    told = errors.BrokenStateError("cannot copy ann: broken; `t3safe snapshots ann`", "broken")
+    assert (told.why, told.fault) == ("broken", errors.Fault.HOST)
+    assert str(told) == "cannot copy ann: broken; `t3safe snapshots ann`"

@@ -7,14 +7,12 @@ import pytest
 from fakes.playbook import NOW
 from fakes.statechart.explore import explore
 from fakes.statechart.trials import MIGRATED, Trial, plan
+from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
 from t3safe.domain.recounting import recounted
 from t3safe.domain.rollout import used_by
 from t3safe.engine import fold
-
-pytestmark = pytest.mark.no_cover
-"""An exploration calls the core some ten thousand times; what it reaches other tests reach too."""
 
 ON_NEW = {Status.MOVED, Status.KEPT}
 WAITS = {Status.DEFERRED, Status.NOT_RUNNING, Status.BROKEN_BEFORE, Status.REFUSED}
@@ -55,3 +53,22 @@ def test_what_is_not_over_is_not_recounted() -> None:
     assert recounted(()) is None
     assert recounted((opening,)) is None
     assert recounted((ev.Closed(ev.Ended(ev.Outcome.LATER, "x"), NOW),)) is None
+
+
+def test_whoever_was_looked_at_untouched_after_a_crash_waits() -> None:
+    """Another t3safe may have looked, found nothing done to them, and left them for another run."""
+    looked = ev.Inspected(TRIALS["a run"].plan.moves[0].old, running=True, ledger=None)
+    told = recounted(
+        (
+            ev.Opened(TRIALS["a run"].plan, NOW),
+            ev.Started(1, fx.Assess("alice"), NOW),
+            ev.Resumed(NOW),
+            ev.Started(2, fx.Inspect("alice"), NOW),
+            ev.Finished(2, looked, NOW),
+            ev.Closed(ev.Ended(ev.Outcome.LATER, "interrupted"), NOW),
+        )
+    )
+    assert told is not None
+    (move,) = told.moves
+    assert (move.status, move.reason) == (Status.DEFERRED, "interrupted")
+    assert not move.exposed
