@@ -35,9 +35,9 @@ def _judgement(result: CheckResult) -> JudgementBody:
 
 
 def _timings(evidence: Path) -> dict[str, float]:
-    """Read the seconds of each part of a rehearsal from its evidence; none where it is gone."""
+    """Read the seconds of each part of a rehearsal from its evidence; none where it is lost."""
     try:
         told = json.loads((evidence / "report.json").read_text(encoding="ascii"))["timings"]
-    except FileNotFoundError:
+        return {str(name): float(seconds) for name, seconds in told.items()}
+    except (OSError, ValueError, LookupError):
         return {}
-    return {str(name): float(seconds) for name, seconds in told.items()}
