@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     (tmp_path / "base").mkdir()
     (tmp_path / "store").mkdir(mode=0o700)
     return Home(tmp_path / "base", tmp_path / "store")
+
+
+@contextmanager
+def writing(script: str, database: Path) -> Iterator[None]:
+    """Have a process write to a database without end; it has begun, and says so by a line."""
+    words = [sys.executable, "-c", script, str(database)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as writer:
+        try:
+            assert writer.stdout
+            writer.stdout.readline()
+            yield
+        finally:
+            writer.kill()
 
 
 def steps_of(action: Callable[[Tools], object]) -> list[str]:

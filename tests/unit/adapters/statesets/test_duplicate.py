@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from t3safe.adapters.stateworker.duplicate import discard, duplicate
 from t3safe.adapters.stateworker.manifest import Copied
 from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from tests.support.state_sets import change, event, make_database, query, serving
-from tests.unit.adapters.statesets.conftest import Home
+from tests.unit.adapters.statesets.conftest import Home, writing
 
 NAME = "state.sqlite"
 EVENTS = "SELECT event_id FROM orchestration_events ORDER BY 1"
@@ -151,21 +149,13 @@ while True:
 def test_copies_beside_checkpoints_are_each_of_one_moment(home: Home, target: Path) -> None:
     """Two tables that change together agree, however often the log is brought in and begun anew."""
     make_database(home.database, events=0)
-    writer = subprocess.Popen(
-        [sys.executable, "-c", _RESTLESS, str(home.database)], stdout=subprocess.PIPE
-    )
-    try:
-        assert writer.stdout
-        writer.stdout.readline()
-        seen = []
+    seen = []
+    with writing(_RESTLESS, home.database):
         for _ in range(25):
             rows = dict(copy(home, target, at_rest=False).counts)
             assert rows["orchestration_events"] == rows["auth_sessions"]
             seen.append(rows["orchestration_events"])
             discard(str(target), NAME)
-    finally:
-        writer.kill()
-        writer.communicate()
     assert seen == sorted(seen)
     assert seen[-1] > seen[0]
 

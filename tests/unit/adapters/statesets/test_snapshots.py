@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from tests.support.state_sets import (
     serving,
     tree,
 )
-from tests.unit.adapters.statesets.conftest import Home, die_after, steps_of
+from tests.unit.adapters.statesets.conftest import Home, die_after, steps_of, writing
 from tests.unit.adapters.statesets.test_discovery import HARD_NAMES, WAL_HEAD
 from tests.unit.adapters.statesets.test_reading import overwrite_middle
 
@@ -100,24 +99,17 @@ def test_online_snapshot_is_of_one_moment(home: Home) -> None:
     """Two tables that change in one transaction agree in every copy taken while they change."""
     home.populate()
     change(home.database, ("DELETE FROM orchestration_events", ()))
-    writer = subprocess.Popen(_hammer(home.database), stdout=subprocess.PIPE)
-    try:
-        assert writer.stdout
-        writer.stdout.readline()
-        seen = []
+    seen = []
+    with writing(_HAMMER, home.database):
         for number in range(5):
             found = counted(home.take(f"s{number}", "online"))
             assert found["orchestration_events"] == found["auth_sessions"]
             seen.append(found["orchestration_events"])
-    finally:
-        writer.kill()
-        writer.communicate()
     assert seen == sorted(seen)
     assert seen[-1] > 0
 
 
-def _hammer(database: Path) -> list[str]:
-    script = """
+_HAMMER = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
 number = 0
@@ -131,7 +123,6 @@ while True:
     if number == 20:
         print("going", flush=True)
 """
-    return [sys.executable, "-c", script, str(database)]
 
 
 def test_it_is_told_where_the_copy_grows_before_its_first_byte(home: Home) -> None:
