@@ -20,8 +20,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-_CHUNK: Final = 65536
-"""Bytes that are taken at a time: what a pipe of Linux holds."""
+from t3safe.adapters._support.pipes import PIPE_BYTES
+
 _TICK: Final = 0.05
 """Seconds between two looks whether the child ended."""
 _REAP_SECONDS: Final = 5.0
@@ -97,7 +97,7 @@ def _ended(
 def _hear(selector: selectors.BaseSelector, seconds: float) -> None:
     """Take what there is, waiting so long for something."""
     for key, _ in selector.select(seconds):
-        chunk = os.read(key.fd, _CHUNK)
+        chunk = os.read(key.fd, PIPE_BYTES)
         if chunk:
             key.data(chunk)
         else:

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
+from t3safe.adapters._support.pipes import PIPE_BYTES
 from t3safe.adapters.statesets.unpacking import ENTRIES_MAX, BadStream
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def hand_on(
 
     try:
         with (
-            tarfile.open(fileobj=stream, mode="r|") as source,
+            tarfile.open(fileobj=stream, mode="r|", bufsize=PIPE_BYTES) as source,
             tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive,
         ):
             members = iter(source)

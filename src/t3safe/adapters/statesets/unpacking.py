@@ -14,11 +14,11 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Final
 
+from t3safe.adapters._support.pipes import PIPE_BYTES
+
 if TYPE_CHECKING:
     import tarfile
 
-PIPE_BYTES: Final = 65536
-"""What a pipe of Linux holds: taken at once where it is full."""
 ENTRIES_MAX: Final = 100_000
 _CHUNK: Final = 1024 * 1024
 

@@ -12,14 +12,11 @@ import sys
 import tarfile
 import threading
 from pathlib import Path
-from typing import Final
 
+from t3safe.adapters._support.pipes import PIPE_BYTES
 from t3safe.adapters.stateworker import manifest
 from t3safe.adapters.stateworker.manifest import FILES, MANIFEST
 from t3safe.adapters.stateworker.trouble import Trouble, telling
-
-PIPE_BYTES: Final = 65536
-"""What a pipe of Linux holds: more at a time helps nobody, less costs both ends."""
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
