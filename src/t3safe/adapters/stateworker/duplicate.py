@@ -26,7 +26,7 @@ from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 from t3safe.adapters.stateworker import disk
-from t3safe.adapters.stateworker.discovery import Database
+from t3safe.adapters.stateworker.discovery import SIDECARS, Database
 from t3safe.adapters.stateworker.disk import Sealed
 from t3safe.adapters.stateworker.manifest import Copied
 from t3safe.adapters.stateworker.reading import (
@@ -55,27 +55,26 @@ def duplicate(userdata: str, target: str, database: Database, *, at_rest: bool) 
 
     It has passed `quick_check` and is durable on return.  After a Trouble parts may lie there.
     """
+    name = database.name
     if not at_rest:
-        _beside_writers(userdata, target, database.name)
-        return _sealed(target, database, _Beside(disk.digest, target, database.name))
-    if not _rests_as_bytes(userdata, database):
+        _beside_writers(userdata, target, name)
+    elif not _rests_as_bytes(userdata, database):
         _through_sqlite(userdata, target, database)
-        return _sealed(target, database, _Beside(disk.digest, target, database.name))
-    if _LOG in (part.removeprefix(database.name) for part in database.parts):
-        _with_log(userdata, target, database.name)
-        return _sealed(target, database, _Beside(disk.digest, target, database.name))
-    # What is digested is the original: so the digest proves the copying, too.
-    digest = _Beside(disk.digest, userdata, database.name)
-    with disk.regular(userdata, database.name) as fd:
-        disk.pour(fd, target, database.name)
-    return _sealed(target, database, digest)
+    elif name + _LOG in database.parts:
+        _with_log(userdata, target, name)
+    else:
+        # What is digested is the original: so the digest proves the copying, too.
+        digest = _Beside(disk.digest, userdata, name)
+        _poured(userdata, target, name)
+        return _sealed(target, database, digest)
+    return _sealed(target, database, _Beside(disk.digest, target, name))
 
 
 def discard(target: str, name: str) -> None:
     """Remove what an attempt to copy a database left."""
     parent, last = disk.split(name)
     with disk.folder(target, parent) as above:
-        for end in ("", "-wal", "-shm", "-journal"):
+        for end in ("", *SIDECARS):
             disk.remove_file(above, last + end)
 
 
@@ -95,9 +94,13 @@ def _through_sqlite(userdata: str, target: str, database: Database) -> None:
 
 def _with_log(userdata: str, target: str, name: str) -> None:
     for part in (name, name + _LOG):
-        with disk.regular(userdata, part) as fd:
-            disk.pour(fd, target, part)
+        _poured(userdata, target, part)
     fold(target, name)
+
+
+def _poured(userdata: str, target: str, name: str) -> None:
+    with disk.regular(userdata, name) as fd:
+        disk.pour(fd, target, name)
 
 
 def _beside_writers(userdata: str, target: str, name: str) -> None:
@@ -113,8 +116,8 @@ def _beside_writers(userdata: str, target: str, name: str) -> None:
 
 
 def _pour_log(userdata: str, target: str, name: str, head: bytes) -> None:
-    with suppress(FileNotFoundError), disk.regular(userdata, name + _LOG) as fd:
-        disk.pour(fd, target, name + _LOG)
+    with suppress(FileNotFoundError):
+        _poured(userdata, target, name + _LOG)
     if _log_head(userdata, name) != head:
         parent, last = disk.split(name)
         with disk.folder(target, parent) as above:
