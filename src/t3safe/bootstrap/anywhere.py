@@ -25,7 +25,7 @@ from typing import Final
 from attrs import evolve, frozen
 from filelock import FileLock, Timeout
 
-from t3safe.adapters._support.rooms import make_locked, remove, sweep
+from t3safe.adapters._support.rooms import fresh, remove
 from t3safe.adapters._support.trust import others_write
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.gate.sandboxes import Sandbox, choose_sandbox
@@ -144,15 +144,11 @@ def _require_users(settings: Settings, sandbox: Sandbox) -> None:
 def _work(tmp: Path) -> Iterator[Path]:
     """Give a locked folder that is deleted at the end (rule 4)."""
     try:
-        tmp.mkdir(parents=True, exist_ok=True)
-        sweep(tmp, _PREFIX)
-        folder, lock = make_locked(tmp, _PREFIX)
+        folder, lock = fresh(tmp, _PREFIX)
     except OSError as error:
         message = f"cannot check in {tmp}: {error.strerror}; set T3_TMPDIR"
         raise GateError(message) from error
     try:
-        # The users who own nothing must reach what is made for them below it.
-        folder.chmod(0o711)
         yield folder
     finally:
         remove(folder, lock)

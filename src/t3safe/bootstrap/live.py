@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from t3safe.adapters import hostfacts
 from t3safe.adapters._support import adopted
 from t3safe.adapters._support.durable import make_folders
-from t3safe.adapters._support.rooms import make_locked, remove, sweep
+from t3safe.adapters._support.rooms import fresh, remove, sweep
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.ended import EndedMarks
@@ -373,14 +373,11 @@ _TRIAL: Final = "t3safe-dry-run-"
 def _aside(tmp: Path) -> Iterator[Path]:
     """Give a locked folder below which users who own nothing reach what is theirs."""
     try:
-        tmp.mkdir(parents=True, exist_ok=True)
-        sweep(tmp, _TRIAL)
-        root, lock = make_locked(tmp, _TRIAL)
+        root, lock = fresh(tmp, _TRIAL)
     except OSError as error:
         message = f"cannot rehearse in {tmp}: {error.strerror}; set T3_TMPDIR"
         raise GateError(message) from error
     try:
-        root.chmod(0o711)
         yield root
     finally:
         remove(root, lock)

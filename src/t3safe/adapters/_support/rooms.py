@@ -19,6 +19,18 @@ _TRIES: Final = 16
 """A sweep takes a folder only in the moment before it is locked."""
 
 
+def fresh(tmp: Path, prefix: str) -> tuple[Path, int]:
+    """Make such a folder, with `tmp` where it is not there, once what was left is swept.
+
+    Users who own nothing reach what is made for them below it.  Raises OSError.
+    """
+    tmp.mkdir(parents=True, exist_ok=True)
+    sweep(tmp, prefix)
+    folder, lock = make_locked(tmp, prefix)
+    folder.chmod(0o711)
+    return folder, lock
+
+
 def make_locked(root: Path, prefix: str) -> tuple[Path, int]:
     """Make a folder of our own below `root`, and its lock, which the caller closes.
 
