@@ -245,17 +245,16 @@ class Examination:
 
     def _serve(self, person: str) -> Iterator[Finding]:
         perform = self.wired.host.perform
-        fenced = perform.selection.selected(person).fenced
-        running = perform.services.status(person).running
+        selected = perform.selection.selected(person)
+        status = perform.services.status(person)
+        fenced, running = selected.fenced, status.running
         if running:
-            self._process(person)
+            self._process(selected.build, status.main_pid)
         yield doctor.judge_serve(person, self._starting(person), fenced=fenced, running=running)
 
-    def _process(self, person: str) -> None:
+    def _process(self, build: Version | None, pid: int | None) -> None:
         """Look at the process as a verification does.  Raises DispatchError where it may not."""
-        perform, settings = self.wired.host.perform, self.wired.settings
-        build = perform.selection.selected(person).build
-        pid = perform.services.status(person).main_pid
+        settings = self.wired.settings
         if build is not None and pid is not None:
             look(settings.store, pid, build, adopted.recall(settings.state_dir / "adopted.json"))
 

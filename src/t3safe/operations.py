@@ -280,7 +280,7 @@ class Host:
     def candidate(self, survey: Survey) -> tuple[Go | Stay, tuple[str, ...]]:
         """Name tonight's candidate, or why there is none; with the loud lines of tonight."""
         choice, offer = self._chosen(survey)
-        return choice, self._loudly(Result(None, ""), survey, offer).warnings
+        return choice, self._warnings(survey, offer, survey.standing.last_good)
 
     def _chosen(self, survey: Survey) -> tuple[Go | Stay, Offer | None]:
         """Choose as the policy does; with what the registry offers, where it was asked."""
@@ -298,9 +298,13 @@ class Host:
         """Add the loud lines to a result: of how it stands after it, not of how it stood before."""
         promoted = result.rollout if result.outcome is ev.Outcome.PROMOTED else None
         last_good = promoted.plan.candidate if promoted is not None else survey.standing.last_good
+        return attrs.evolve(result, warnings=self._warnings(survey, offer, last_good))
+
+    def _warnings(
+        self, survey: Survey, offer: Offer | None, last_good: Version | None
+    ) -> tuple[str, ...]:
         stale = self._stale(offer, last_good)
-        warnings = (*survey.warnings, *self._overdue(survey.people), *stale)
-        return attrs.evolve(result, warnings=warnings)
+        return (*survey.warnings, *self._overdue(survey.people), *stale)
 
     def drain(self) -> Result:
         """Move people who were deferred and are idle now."""
