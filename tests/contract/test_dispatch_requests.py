@@ -36,6 +36,11 @@ def stranger(behave: Callable[[socket.socket], None]) -> Iterator[tuple[Address,
                 with connection, suppress(OSError):
                     heard.append(connection.recv(65536))
                     behave(connection)
+                    # What is left unread, a body that came late, would reset the answer.
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.settimeout(5)
+                    while connection.recv(65536):
+                        pass
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
