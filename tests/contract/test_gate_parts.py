@@ -196,19 +196,32 @@ def test_request_in_the_listen_window_is_not_waited_for() -> None:
         return None if len(asked) < 3 else reply(200)
 
     with serving(answers) as site:
-        answered, seconds = await_answer(site, lambda: False, 10.0)
+        answered, seconds = await_answer(site, lambda: False, 10.0, time.monotonic())
     assert answered
-    assert len(asked) == 3
+    assert len(asked) >= 3
     assert seconds < 2.0
+
+
+def test_serve_that_takes_its_time_for_each_answer_is_found() -> None:
+    """On a slow machine nobody is asked anew so often that the first answer is never heard."""
+
+    def answers(_: str) -> bytes | None:
+        time.sleep(0.4)
+        return reply(200)
+
+    with serving(answers) as site:
+        answered, seconds = await_answer(site, lambda: False, 10.0, time.monotonic())
+    assert answered
+    assert seconds < 5.0
 
 
 def test_waiting_ends_at_the_deadline_or_with_the_serve() -> None:
     """A silent serve is waited for until the deadline, one that ended not a moment longer."""
     with serving(lambda _: None) as site:
-        answered, seconds = await_answer(site, lambda: False, 0.3)
+        answered, seconds = await_answer(site, lambda: False, 0.3, time.monotonic())
         assert not answered
         assert 0.3 <= seconds < 1.5
-        assert await_answer(site, lambda: True, 60.0)[0] is False
+        assert await_answer(site, lambda: True, 60.0, time.monotonic())[0] is False
 
 
 def test_what_is_no_http_is_no_answer() -> None:

@@ -9,10 +9,13 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import IO
 
 import attrs
 import pytest
+from attrs import frozen
 
 from fakes.packages import interpreter
 from t3safe.adapters.gate.rooms import PREFIX, Rooms
@@ -22,7 +25,7 @@ from t3safe.domain.errors import Fault, GateError, StateError
 from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.versions import Version
 from tests.contract.gate_contract import NOBODY
-from tests.support.gate import RealGate, rehearsing_elsewhere, script, wait_until
+from tests.support.gate import Handed, RealGate, rehearsing_elsewhere, script, wait_until
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -47,16 +50,19 @@ def refused(bench: RealGate, build: Version, *subjects: Subject) -> GateError:
 
 def test_no_space_is_seen_before_anything_is_copied(bench: RealGate) -> None:
     """Without space for a copy and its migration nothing is copied and nothing started."""
-    copied: list[Path] = []
-    bench.tune(
-        free_space=lambda _: 255 * 1024**2, copy_set=lambda _p, _s, target: copied.append(target)
-    )
+    asked: list[str] = []
+
+    def hand_out(person: str, _: str) -> AbstractContextManager[Handed]:
+        asked.append(person)
+        raise AssertionError
+
+    bench.tune(free_space=lambda _: 255 * 1024**2, hand_out=hand_out)
     error = refused(bench, bench.faulty(), bench.snapshot("alice"))
     # Whichever asks first, the empty set or alice's with what its migration may need.
     assert any(f"needs {mib} MiB" in str(error) for mib in (256, 258))
     assert "255 MiB are free" in str(error)
     assert "T3_TMPDIR" in str(error)
-    assert copied == []
+    assert asked == []
 
 
 @pytest.mark.parametrize(
@@ -106,14 +112,49 @@ def test_address_that_cannot_be_bound_is_not_the_builds_fault(bench: RealGate) -
 def test_copy_that_fails_is_not_the_builds_fault(bench: RealGate) -> None:
     """A snapshot that cannot be copied ends the batch, whatever it says of itself."""
 
-    def fail(person: str, snapshot: str, target: Path) -> None:
+    def fail(person: str, snapshot: str) -> AbstractContextManager[Handed]:
         message = f"{snapshot} of {person} is damaged"
         raise StateError(message, fault=Fault.BUILD)
 
-    bench.tune(copy_set=fail)
+    bench.tune(hand_out=fail)
     error = refused(bench, bench.faulty(), bench.snapshot("alice"))
     assert "s1 of alice is damaged" in str(error)
     assert error.fault is Fault.HOST
+
+
+@pytest.mark.parametrize("told", ["the disk is gone", ""])
+def test_set_that_breaks_off_is_no_verdict_and_its_worker_says_why(
+    bench: RealGate, told: str
+) -> None:
+    """One that ends too early is told with the words of who handed it out, if they have any."""
+
+    @contextmanager
+    def break_off(person: str, snapshot: str) -> Iterator[BrokenOff]:
+        with bench.hand_out(person, snapshot) as whole:
+            first = whole.stream.read(5000)
+            reads, writes = os.pipe()
+            os.write(writes, first)
+            os.close(writes)
+            with os.fdopen(reads, "rb") as stream:
+                yield BrokenOff(stream, told)
+
+    bench.tune(hand_out=break_off)
+    error = refused(bench, bench.faulty(), bench.snapshot("alice"))
+    assert (told or "it breaks off") in str(error)
+    assert "alice" in str(error)
+
+
+@frozen
+class BrokenOff:
+    """A set of which only the beginning comes."""
+
+    stream: IO[bytes]
+    told: str
+
+    def finish(self) -> None:
+        """Say what went wrong, where that is known."""
+        if self.told:
+            raise StateError(self.told)
 
 
 def test_copy_that_was_broken_before_is_not_the_builds_fault(bench: RealGate) -> None:
@@ -128,15 +169,15 @@ def test_copy_that_was_broken_before_is_not_the_builds_fault(bench: RealGate) ->
 
 def test_one_that_cannot_be_held_ends_the_others(bench: RealGate) -> None:
     """Half a batch proves nothing: the first rehearsal that cannot be held ends the rest."""
-    copy_set = bench.copy_set
+    hand_out = bench.hand_out
 
-    def fail_for_bob(person: str, snapshot: str, target: Path) -> None:
+    def fail_for_bob(person: str, snapshot: str) -> AbstractContextManager[Handed]:
         if person == "bob":
             message = "no space left on device"
             raise OSError(message)
-        copy_set(person, snapshot, target)
+        return hand_out(person, snapshot)
 
-    bench.tune(copy_set=fail_for_bob, soak=0.5)
+    bench.tune(hand_out=fail_for_bob, soak=0.5)
     error = refused(bench, bench.faulty(), bench.snapshot("alice"), bench.snapshot("bob"))
     assert "on bob" in str(error)
 
@@ -298,12 +339,7 @@ def test_root_rehearses_as_somebody_else(open_bench: RealGate, kind: str) -> Non
     real = program.parent.parent / "t3" / "dist" / "bin.mjs"
     script(program, f'#!/bin/sh\nid -u >> {bench.root}/seen\nexec {python} -IBS {real} "$@"\n')
 
-    def copy_as_nobody(person: str, snapshot: str, target: Path) -> None:
-        bench.copy_set(person, snapshot, target)
-        for path in (target, *target.rglob("*")):
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
-
-    bench.tune(user="nobody", copy_set=copy_as_nobody, sandbox=choose_sandbox(kind))
+    bench.tune(user="nobody", sandbox=choose_sandbox(kind))
     (rehearsal,) = bench.port.rehearse(build, (alice,))
 
     assert rehearsal.reason == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,13 +17,18 @@ BUILD: Final = release_like("0.0.25-nightly.20260608.497")
 COUNTING: Final = """
 import atexit, sys
 counted = {}
-def hear(event, _):
+workers = []
+def hear(event, said):
     counted[event] = counted.get(event, 0) + 1
+    if event == "subprocess.Popen":
+        words = " ".join(map(str, said[1]))
+        known = ("serving", "exporting", "rehearsal")
+        workers.extend(name for name in known if f".{name}" in words)
 def tell(place=sys.argv[2] + ".cost"):
     loaded = sorted(sys.modules)
     import json
     with open(place, "w") as handle:
-        json.dump({"modules": loaded, "events": counted}, handle)
+        json.dump({"modules": loaded, "events": counted, "workers": workers}, handle)
 sys.addaudithook(hear)
 atexit.register(tell)
 from t3safe.entrypoints import standstill
@@ -30,7 +36,8 @@ standstill.RACY = 0.0
 from t3safe.entrypoints.start import main
 main()
 """
-"""A tick that writes down what it loaded, and every event that Python's audit tells of."""
+"""A run that writes down what it loaded, every event that Python's audit tells of, and which
+workers it started."""
 NEVER_ON_A_TICK: Final = {
     *("apprise", "jinja2", "prometheus_client", "multiprocessing.pool"),
     *("t3safe.simulation.world", "t3safe.examination", "t3safe.adapters.metrics"),
@@ -49,10 +56,12 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
         yield made
 
 
-def cost(host: EmbeddedHost, command: str = "run") -> dict[str, Any]:
+def cost(host: EmbeddedHost, *command: str) -> dict[str, Any]:
     """Run a tick; gives its modules, its audit events by name, and the registry's requests."""
     asked = len(host.registry.log)
-    said = host.t3safe(command, T3_STATE_DIR=str(host.root / "state"), program=COUNTING)
+    said = host.t3safe(
+        *(command or ("run",)), T3_STATE_DIR=str(host.root / "state"), program=COUNTING
+    )
     assert said.status in {0, 10}, said
     told = json.loads(Path(f"{host.config_file}.cost").read_text(encoding="utf-8"))
     return {
@@ -60,6 +69,7 @@ def cost(host: EmbeddedHost, command: str = "run") -> dict[str, Any]:
         "processes": sum(told["events"].get(name, 0) for name in ("subprocess.Popen", "os.fork")),
         "databases": told["events"].get("sqlite3.connect", 0),
         "requests": len(host.registry.log) - asked,
+        "workers": Counter(told["workers"]),
     }
 
 
@@ -109,3 +119,12 @@ def test_a_frozen_tick_asks_nobody(host: EmbeddedHost) -> None:
     assert (first["requests"], first["processes"]) == (0, 0)
     assert (again["requests"], again["databases"], again["processes"]) == (0, 0, 0)
     assert "http.client" not in again["modules"]
+
+
+def test_a_check_asks_about_each_person_no_more_than_it_must(host: EmbeddedHost) -> None:
+    """A copy is taken, handed out, rehearsed on and thrown away; nobody is asked how large it is.
+
+    The empty set is rehearsed as well.
+    """
+    found = cost(host, "check", BUILD.version)
+    assert found["workers"] == {"serving": 2 * 2, "exporting": 2, "rehearsal": 2 + 1}

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
+import os
+import subprocess
 import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import attrs
 import psutil
-from attrs import define
+from attrs import define, frozen
 
 from fakes.packages import FakeRelease, pack, release_like
 from fakes.t3.app import work
@@ -45,6 +46,19 @@ _FAULTS = {
 }
 
 
+@frozen
+class Handed:
+    """A set that is handed out by another process."""
+
+    stream: IO[bytes]
+    process: subprocess.Popen[bytes]
+
+    def finish(self) -> None:
+        """Let the process end."""
+        self.stream.close()
+        self.process.wait()
+
+
 @define
 class RealGate:
     """A gate over builds and snapshots below one folder."""
@@ -56,7 +70,7 @@ class RealGate:
         (self.root / "sandboxes").mkdir(exist_ok=True)
         self.port = SandboxGate(
             program=self.program,
-            copy_set=self.copy_set,
+            hand_out=self.hand_out,
             set_size=lambda person, snapshot: 1024**2,
             evidence=self.root / "evidence",
             tmp=self.root / "sandboxes",
@@ -129,10 +143,18 @@ class RealGate:
         database.close()
         return Subject(person, "s1")
 
-    def copy_set(self, person: str, snapshot: str, target: Path) -> None:
-        """Copy a snapshot's set."""
+    @contextmanager
+    def hand_out(self, person: str, snapshot: str) -> Iterator[Handed]:
+        """Hand a snapshot's set out, as a worker of the person does."""
+        reads, writes = os.pipe()
         source = self.root / "snapshots" / person / snapshot / "userdata"
-        shutil.copytree(source, target, dirs_exist_ok=True)
+        words = ["tar", "--create", "--directory", str(source), "."]
+        with os.fdopen(reads, "rb") as stream, subprocess.Popen(words, stdout=writes) as process:
+            os.close(writes)
+            try:
+                yield Handed(stream, process)
+            finally:
+                stream.close()
 
     # --- what is left ----------------------------------------------------------------------------
 

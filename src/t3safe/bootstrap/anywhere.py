@@ -36,7 +36,7 @@ from t3safe.adapters.stateworker.disk import Tools
 from t3safe.adapters.stateworker.meter import watching
 from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from t3safe.adapters.telling import Sink
-from t3safe.bootstrap.parts import build_store, sandbox_gate
+from t3safe.bootstrap.parts import Rehearsed, build_store, sandbox_gate
 from t3safe.configuration import SandboxKind, Settings
 from t3safe.domain.effects import SnapshotAtRest, Subject
 from t3safe.domain.errors import BrokenStateError, GateError, LockedError, StateError, UnusableError
@@ -107,7 +107,7 @@ def bench(settings: Settings, places: Places, wait: float, say: Sink) -> Iterato
             heart.during(COPY, lambda: _take(given, states, work, heart))
             subjects.append(Subject(STATE, _SNAPSHOT))
         builds = build_store(aside)
-        gate = sandbox_gate(aside, builds.program, states, sandbox, heart)
+        gate = sandbox_gate(aside, states, sandbox, Rehearsed(builds.program), heart)
         # The control's must not take the place of the build's.
         gate = evolve(gate, evidence=evidence, evidence_keep=max(2, gate.evidence_keep))
         yield Bench(

@@ -31,9 +31,9 @@ from t3safe.adapters.statesets import HandedOn, LocalStateSets
 from t3safe.adapters.telling import Sink, Teller
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.parts import (
+    Rehearsed,
     adoption_file,
     build_store,
-    gate_of,
     hidden_folders,
     interpreter,
     journal_file,
@@ -351,11 +351,10 @@ def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
         journal = SqliteJournal(journal_file(aside))
         hidden = hidden_folders(settings)
         trial_builds = evolve(build_store(aside, hidden), store=root / "store")
-        perform = interpreter(aside, trial_builds, journal, wired.host.engine.stop, wired.heart)
-        real = wired.host.perform
+        rehearsed = Rehearsed(_either(trial_builds, wired.builds), hidden)
+        stop, real = wired.host.engine.stop, wired.host.perform
+        perform = interpreter(aside, trial_builds, journal, stop, wired.heart, rehearsed)
         perform = evolve(perform, selection=real.selection, switch=real.switch)
-        program = _either(trial_builds, wired.builds)
-        perform = evolve(perform, gate=gate_of(aside, program, wired.heart, hidden))
         watched = wired.heart.around(perform)
         engine = evolve(wired.host.engine, perform=watched, journal=journal)
         host = evolve(wired.host, engine=engine, perform=perform)

@@ -6,14 +6,13 @@ Nothing is touched while wiring; every adapter opens what it needs on first use.
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict, assert_never
 
-from attrs import define, evolve
+from attrs import define, evolve, frozen
 
 from t3safe.adapters._support import adopted, transient
 from t3safe.adapters.builds import BuildStore, Npm, NpmCells
@@ -219,16 +218,21 @@ def interpreter(
     journal: SqliteJournal,
     stop: Callable[[], bool],
     heart: Heartbeat,
+    rehearsed: Rehearsed | None = None,
 ) -> Interpreter:
-    """Wire every port that effects are performed through; what takes long tells the heart."""
+    """Wire every port that effects are performed through; what takes long tells the heart.
+
+    `rehearsed` is what the gate may run beside the builds of this store.
+    """
     clock = SystemClock()
     services = _services(settings)
+    states = evolve(state_sets(settings), copied=heart.copied, watched=heart.task)
     return Interpreter(
         builds=builds,
         selection=symlink_selection(settings),
         services=services,
-        states=evolve(state_sets(settings), copied=heart.copied, watched=heart.task),
-        gate=gate_of(settings, builds.program, heart),
+        states=states,
+        gate=gate_of(settings, states, rehearsed or Rehearsed(builds.program), heart),
         pairing=_pairing(settings, services),
         verdicts=journal,
         switch=FreezeFile(settings.freeze_file, clock),
@@ -333,18 +337,24 @@ class _LateGate:
         return self._gate().fingerprint()
 
 
+@frozen
+class Rehearsed:
+    """What the gate runs: `program` gives the program of a build, `hidden` is what none may see."""
+
+    program: Callable[[Version], Path]
+    hidden: tuple[Path, ...] = ()
+
+
 def gate_of(
-    settings: Settings,
-    program: Callable[[Version], Path],
-    heart: Heartbeat,
-    hidden: tuple[Path, ...] = (),
+    settings: Settings, states: LocalStateSets, rehearsed: Rehearsed, heart: Heartbeat
 ) -> ports.Gate:
-    """Wire the gate, made when first asked; `program` gives the program of a build."""
+    """Wire the gate, made when first asked, over the sets whose snapshots the run takes.
+
+    They are the very same: what was sealed in this run is known, and nobody is asked again.
+    """
 
     def make() -> SandboxGate:
-        return sandbox_gate(
-            settings, program, state_sets(settings), sandbox_of(settings), heart, hidden
-        )
+        return sandbox_gate(settings, states, sandbox_of(settings), rehearsed, heart)
 
     return _LateGate(make)
 
@@ -362,24 +372,23 @@ def sandbox_of(settings: Settings) -> Sandbox:
 
 def sandbox_gate(
     settings: Settings,
-    program: Callable[[Version], Path],
     states: LocalStateSets,
     sandbox: Sandbox,
+    rehearsed: Rehearsed,
     heart: Heartbeat,
-    hidden: tuple[Path, ...] = (),
 ) -> SandboxGate:
     """Wire a gate over snapshots of these sets, in this sandbox; the heart hears how far it is."""
     gate = settings.gate
     unit = sandbox.kind == SandboxKind.UNIT
     user = None if unit else _never_root(settings, gate.user)
     return SandboxGate(
-        program=program,
-        copy_set=_copier(states, user),
+        program=rehearsed.program,
+        hand_out=states.hand_out,
         set_size=states.size,
         evidence=settings.state_dir / "evidence",
         tmp=settings.tmpdir,
         sandbox=sandbox,
-        cells=_cells(settings, hidden) if unit else None,
+        cells=_cells(settings, rehearsed.hidden) if unit else None,
         user=user,
         node=gate.node,
         bind_host=gate.bind_host,
@@ -398,17 +407,3 @@ def sandbox_gate(
 
 def _cells(settings: Settings, hidden: tuple[Path, ...]) -> Cells:
     return Cells(settings.store, hidden or hidden_folders(settings), settings.gate.memory_max)
-
-
-def _copier(states: LocalStateSets, user: str | None) -> Callable[[str, str, Path], None]:
-    """Fill a sandbox's folder with a snapshot, and give it to the sandbox's user."""
-
-    def copy(person: str, snapshot: str, folder: Path) -> None:
-        states.export(person, snapshot, folder)
-        if user is not None:
-            owner = pwd.getpwnam(user)
-            # The folder is ours and holds plain files alone: there is no link to follow.
-            for path in (folder, *folder.rglob("*")):
-                os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-
-    return copy

@@ -19,8 +19,6 @@ from enum import StrEnum
 from typing import Final
 
 from attrs import field, frozen
-from semantic_version import NpmSpec
-from semantic_version import Version as NodeVersion
 
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
@@ -86,18 +84,27 @@ class IdentityFacts:
 def judge_identity(expected: Version, facts: IdentityFacts) -> CheckResult:
     """Check 1: this is the package that it should be, and this host's node can run it."""
     check = Check.IDENTITY
-    if facts.name != PACKAGE:
-        return failed(check, f"the package calls itself {facts.name!r}, not {PACKAGE!r}")
-    if _repository(facts.repository) != REPOSITORY:
-        return failed(check, f"the package names repository {facts.repository!r}, a foreign one")
-    if PACKAGE not in facts.bins:
-        return failed(check, f"the package has no program {PACKAGE!r} in its bin entry")
+    package = judge_package(facts)
+    if not package.passed:
+        return package
     engine = engine_problem(facts.engines, facts.node)
     if engine:
         return failed(check, engine)
     if facts.reported != expected.text:
         told = facts.reported or "nothing"
         return failed(check, f"`t3 --version` prints {told}, expected {expected}")
+    return passed(check)
+
+
+def judge_package(facts: IdentityFacts) -> CheckResult:
+    """Judge what can be told before anything of the package runs: that it is no foreign one."""
+    check = Check.IDENTITY
+    if facts.name != PACKAGE:
+        return failed(check, f"the package calls itself {facts.name!r}, not {PACKAGE!r}")
+    if _repository(facts.repository) != REPOSITORY:
+        return failed(check, f"the package names repository {facts.repository!r}, a foreign one")
+    if PACKAGE not in facts.bins:
+        return failed(check, f"the package has no program {PACKAGE!r} in its bin entry")
     return passed(check)
 
 
@@ -116,8 +123,11 @@ def engine_problem(engines: str, node: str) -> str:
         return ""
     if not node:
         return f"the package needs node {engines}, and the units' node tells no version"
+    # Loaded here, as it loads half the standard library and most commands judge no package.
+    from semantic_version import NpmSpec, Version  # noqa: PLC0415
+
     try:
-        fits = NodeVersion.coerce(node) in NpmSpec(_OPERATOR_SPACE.sub(r"\1", engines))
+        fits = Version.coerce(node) in NpmSpec(_OPERATOR_SPACE.sub(r"\1", engines))
     except ValueError:
         return f"cannot compare node {node!r} with engines {engines!r}"
     return "" if fits else f"the package needs node {engines}, the units run node {node}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ from t3safe.adapters._support.identity import Identity
 from t3safe.adapters._support.transient import Job
 from t3safe.adapters.builds.cells import Cells as NpmCells
 from t3safe.adapters.gate.cells import Cells as GateCells
-from t3safe.adapters.gate.cells import admit
+from t3safe.adapters.gate.cells import admit, telling_who
 from t3safe.adapters.statesets.cells import Cells as WorkerCells
 
 STORE = Path("/opt/t3safe")
@@ -89,12 +93,29 @@ def test_command_passes_the_words_on_unread() -> None:
     assert transient.new_name("gate") != transient.new_name("gate")
 
 
-def test_room_is_given_to_nobody_where_the_unit_does_not_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_room_is_given_to_nobody_where_the_unit_does_not_start(tmp_path: Path) -> None:
     """The room stays ours, and nobody waits for a unit that has ended."""
-    monkeypatch.setattr(Job, "user", lambda _: None)
     (tmp_path / "inner").mkdir()
-    with pytest.raises(TimeoutError, match="does not start"):
-        admit(rehearsal(), tmp_path, lambda: True)
+    ours, theirs = socket.socketpair()
+    telling_who(ours)
+    theirs.close()
+    with ours, pytest.raises(ConnectionError, match="ended"):
+        admit(ours, tmp_path)
     assert (tmp_path / "inner").owner() == tmp_path.owner()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("user", [61_234, 0])
+def test_room_is_given_to_whom_the_kernel_names_and_never_to_root(
+    tmp_path: Path, user: int
+) -> None:
+    """What the worker says of itself plays no part; one that runs as root gets nothing."""
+    (tmp_path / "inner").mkdir()
+    ours, theirs = socket.socketpair()
+    telling_who(ours)
+    words = ["/bin/sh", "-c", "echo >&0"]
+    subprocess.run(words, stdin=theirs.fileno(), user=user, group=user, check=True)
+    theirs.close()
+    with ours, nullcontext() if user else pytest.raises(ConnectionError, match="root"):
+        admit(ours, tmp_path)
+    assert {path.stat().st_uid for path in (tmp_path, tmp_path / "inner")} == {user}

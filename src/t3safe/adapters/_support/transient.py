@@ -115,17 +115,6 @@ class Job:
         """End everything in the unit; nothing happens when it is gone."""
         end(self.name)
 
-    def user(self) -> int | None:
-        """The user id of the unit's main process; None while there is none that is not root's."""
-        pid = _systemctl("show", "--property=MainPID", "--value", self.name).strip()
-        if not pid.isdigit() or pid == "0":
-            return None
-        try:
-            uid = Path("/proc", pid).stat().st_uid
-        except FileNotFoundError:
-            return None
-        return uid or None
-
 
 def end(pattern: str) -> None:
     """End the units of this name or pattern with everything in them."""

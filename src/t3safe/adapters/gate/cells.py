@@ -13,8 +13,8 @@ Rules:
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
+import socket
+import struct
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +26,11 @@ from t3safe.adapters._support.transient import Job
 WHAT: Final = "gate"
 TASKS_MAX: Final = 512
 """A serve has some 40 threads, and npm-installed tools that it probes as many again."""
+HERE: Final = b"\n"
+"""The first word of a worker."""
 _ADMITTED_SECONDS: Final = 30.0
-_POLL: Final = 0.01
+_CREDENTIALS: Final = struct.Struct("iII")
+"""struct ucred: process, user and group (unix(7))."""
 
 
 @frozen
@@ -62,22 +65,36 @@ class Cells:
         return Job(transient.new_name(WHAT), properties, environment)
 
 
-def admit(job: Job, folder: Path, ended: Callable[[], bool]) -> None:
-    """Give the room to the unit's user, once there is one.  Raises OSError.
+def admit(worker: socket.socket, folder: Path) -> None:
+    """Give the room to the unit's user, once the worker in it has said `HERE`.  Raises OSError.
 
-    The room is ours alone until then, so that nobody can have put a link into it.  `ended` tells
-    that the unit will not start any more.
+    Who that is, is the kernel's word.  The room is ours alone until then, so that nobody can have
+    put a link into it.
     """
-    deadline = time.monotonic() + _ADMITTED_SECONDS
-    while (user := job.user()) is None:
-        if ended() or time.monotonic() > deadline:
-            message = f"{job.name} does not start"
-            raise TimeoutError(message)
-        time.sleep(_POLL)
+    user = _user_behind(worker)
     for path, folders, names in os.walk(folder, topdown=False):
         for name in (*folders, *names):
             os.chown(Path(path, name), user, user, follow_symlinks=False)
     os.chown(folder, user, user, follow_symlinks=False)
+
+
+def _user_behind(worker: socket.socket) -> int:
+    """Hear the first word, and of whom it is."""
+    worker.settimeout(_ADMITTED_SECONDS)
+    said, ancillary, _, _ = worker.recvmsg(len(HERE), socket.CMSG_SPACE(_CREDENTIALS.size))
+    worker.settimeout(None)
+    for level, kind, data in ancillary:
+        if said == HERE and (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+            _, user, _ = _CREDENTIALS.unpack(data)
+            if user != 0:
+                return int(user)
+    message = "the unit ended, or it runs as root"
+    raise ConnectionError(message)
+
+
+def telling_who(worker: socket.socket) -> None:
+    """Have the kernel tell who writes to the other end; before anybody does."""
+    worker.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
 
 
 def sweep() -> None:

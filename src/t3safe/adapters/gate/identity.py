@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+from attrs import evolve
+
 from t3safe.adapters.gate.messages import Request
 from t3safe.adapters.gate.places import Places
 from t3safe.adapters.gate.processes import Ended, run
@@ -20,11 +22,8 @@ _REPORTED: Final = re.compile(r"^t3 v(\S+)\s*$", re.MULTILINE)
 _NODE: Final = re.compile(r"^v?(\d+\.\d+\.\d+\S*)\s*$", re.MULTILINE)
 
 
-def identity_facts(request: Request, places: Places) -> IdentityFacts:
-    """Measure the facts of the first check; what cannot be had is empty.
-
-    Raises PermissionError where the program, its interpreter or node may not be executed.
-    """
+def package_facts(request: Request) -> IdentityFacts:
+    """Read what the package says of itself; nothing of it is run, and what is missing is empty."""
     body = _manifest(Path(request.program))
     name, bins = _text(body.get("name")), body.get("bin")
     return IdentityFacts(
@@ -33,6 +32,18 @@ def identity_facts(request: Request, places: Places) -> IdentityFacts:
         # A `bin` that is one path is a program with the package's name.
         bins=(name,) if isinstance(bins, str) else tuple(bins if isinstance(bins, dict) else ()),
         engines=_text(_inside(body.get("engines"), "node")),
+        node="",
+        reported="",
+    )
+
+
+def printed_facts(facts: IdentityFacts, request: Request, places: Places) -> IdentityFacts:
+    """Add what node and the program print; what cannot be had is empty.
+
+    Raises PermissionError where the program, its interpreter or node may not be executed.
+    """
+    return evolve(
+        facts,
         node=_found(_NODE, _printed(places, request, request.node)),
         reported=_found(_REPORTED, _printed(places, request, request.program)),
     )

@@ -39,7 +39,8 @@ class Request:
 
     `port` 0 takes a free one.  `raise_loopback` is for a network of its own that has none up.
     `deadline` is for one start of the serve, `stop_limit` for one stop, `step_limit` for one
-    command.
+    command.  `copy_max` is how many bytes the set may have that is handed over with the request as
+    an open stream, None where nothing is.
     """
 
     build: str
@@ -56,6 +57,7 @@ class Request:
     step_limit: float
     tolerance: float
     dispatch: DispatchKnowledge
+    copy_max: int | None = None
 
     def dumps(self) -> bytes:
         """Give the line that `loads` reads."""

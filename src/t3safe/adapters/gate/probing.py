@@ -8,10 +8,13 @@ would see is what is judged.
 from __future__ import annotations
 
 import json
+import select
+import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from attrs import field, frozen
 
@@ -27,9 +30,15 @@ _BODY_MAX: Final = 1024 * 1024
 _CHUNK: Final = 65536
 _NOT_HERE: Final = frozenset({404, 405})
 _PAUSE: Final = 0.03
-_FIRST_LIMIT: Final = 0.1
-"""Seconds that a request gets at first: what arrives in the listen window is lost anyway."""
-_LIMIT_MAX: Final = 2.0
+_SHARE: Final = 1 / 40
+"""Of the time that a serve has had, what passes until it is asked again: a hundred or so requests
+wait at most."""
+_PATIENCE: Final = 5.0
+"""Seconds in which a serve that handles requests answers one while it starts."""
+_CONNECTED: Final = 0.2
+"""Seconds; a loopback connects at once, or what listens has too many waiting already."""
+_HTTP: Final = b"HTTP/"
+_KNOCK: Final = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 _OK: Final = 200
 _WILDCARDS: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
@@ -54,12 +63,16 @@ class Site:
     host: str
     port: int
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it is asked."""
+        return _WILDCARDS.get(self.host, self.host), self.port
+
     def ask(
         self, path: str, *, post: str = "", cookie: str = "", limit: float = ANSWER_SECONDS
     ) -> Reply | None:
         """Send one request, a POST when it has a body; None without an answer in `limit` s."""
-        host = _WILDCARDS.get(self.host, self.host)
-        connection = HTTPConnection(host, self.port, timeout=limit)
+        connection = HTTPConnection(*self.address, timeout=limit)
         headers = {"Connection": "close"} | ({"Cookie": cookie} if cookie else {})
         headers |= {"Content-Type": "application/json"} if post else {}
         end = time.monotonic() + limit
@@ -91,21 +104,66 @@ def _cookies(response: HTTPResponse) -> dict[str, str]:
     return found
 
 
-def await_answer(site: Site, ended: Callable[[], bool], deadline: float) -> tuple[bool, float]:
-    """Ask until something answers, `ended` says so or `deadline` seconds are over.
+def await_answer(
+    site: Site, ended: Callable[[], bool], deadline: float, since: float
+) -> tuple[bool, float]:
+    """Ask until something answers, `ended` says so or `deadline` seconds are over `since` then.
 
-    Returns whether it answered, and after how many seconds.  A request's time grows with the
-    time that has passed, so that a slow machine is not mistaken for a silent serve.
+    Returns whether it answered, and after how many seconds.  It is asked anew while earlier
+    requests are still waiting: what arrives in the listen window is never answered, and a slow
+    machine needs its time.
     """
-    begun = time.monotonic()
-    waited = 0.0
-    while waited < deadline and not ended():
-        limit = min(_LIMIT_MAX, _FIRST_LIMIT + waited / 10, deadline - waited)
-        if site.ask("/", limit=limit) is not None:
-            return True, time.monotonic() - begun
-        time.sleep(_PAUSE)
-        waited = time.monotonic() - begun
-    return False, waited
+    with _Knocks(site) as knocks:
+        while (waited := time.monotonic() - since) < deadline and not ended():
+            knocks.add()
+            pause = min(max(_PAUSE, waited * _SHARE), deadline - waited)
+            if knocks.answered(pause):
+                return True, time.monotonic() - since
+        return False, waited
+
+
+class _Knocks:
+    """Requests that wait for an answer, each on a connection of its own, for a while."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._waiting: list[tuple[float, socket.socket]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for _, knock in self._waiting:
+            knock.close()
+
+    def add(self) -> None:
+        """Send one more request, if something takes connections at all."""
+        try:
+            knock = socket.create_connection(self._site.address, timeout=_CONNECTED)
+        except OSError:
+            return
+        self._waiting.append((time.monotonic() + _PATIENCE, knock))
+        with suppress(OSError):
+            knock.sendall(_KNOCK)
+
+    def answered(self, seconds: float) -> bool:
+        """Whether one of them is answered within so many seconds; those that fail are gone."""
+        now = time.monotonic()
+        ready = select.select([knock for _, knock in self._waiting], [], [], seconds)[0]
+        if any(map(_speaks_http, ready)):
+            return True
+        gone = [knock for until, knock in self._waiting if until < now or knock in ready]
+        for knock in gone:
+            knock.close()
+        self._waiting = [waiting for waiting in self._waiting if waiting[1] not in gone]
+        return False
+
+
+def _speaks_http(knock: socket.socket) -> bool:
+    try:
+        return knock.recv(len(_HTTP)) == _HTTP
+    except OSError:
+        return False
 
 
 @frozen

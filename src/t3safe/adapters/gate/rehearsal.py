@@ -1,11 +1,13 @@
 """One rehearsal, held inside the sandbox: `python -m t3safe.adapters.gate.rehearsal`.
 
-It takes a `Request` as one line on standard input and prints an `Answer`.
+It takes a `Request` as one line from the socket that is its standard input, with the open stream
+of the set to rehearse on, and prints an `Answer`.
 
 Rules:
 
-1. The eight checks are run in order; the first that fails ends the rehearsal.  Each is judged by
-   the domain, from facts that were measured here.
+1. The eight checks are judged in order, by the domain, from facts that were measured here; the
+   first that fails ends the rehearsal.  The serve starts already while the program tells its
+   version, once the package has said that it is the right one.
 2. Nothing of the build runs any more when the answer is printed, nor when the parent goes away.
 3. What the build did not do is Trouble, never a failed check: a port that somebody else took, a
    copy that was unreadable before the build saw it, a node that cannot be run.
@@ -14,7 +16,7 @@ Rules:
 
 from __future__ import annotations
 
-import codecs
+import importlib
 import os
 import socket
 import sqlite3
@@ -31,9 +33,11 @@ import attrs
 from attrs import define, field
 
 from t3safe.adapters._support.reports import report
+from t3safe.adapters._support.unpacking import BadStream, unpack
 from t3safe.adapters.gate import probing, processes, statefacts
+from t3safe.adapters.gate.cells import HERE
 from t3safe.adapters.gate.confinement import confine
-from t3safe.adapters.gate.identity import identity_facts
+from t3safe.adapters.gate.identity import package_facts, printed_facts
 from t3safe.adapters.gate.messages import Answer, Report, Request, Trouble
 from t3safe.adapters.gate.minting import mint
 from t3safe.adapters.gate.places import Places
@@ -51,6 +55,10 @@ ORPHANED: Final = 3
 _SOAK_POLL: Final = 0.1
 _DYING: Final = 0.2
 """Seconds in which a serve that dropped its connections shows its exit status."""
+_LINE_MAX: Final = 1024 * 1024
+_LOADED_LATE: Final = ("encodings.idna", "semantic_version", "tarfile")
+"""What is loaded where it is used, by connections, a judgement and a copy: the account may not be
+let to where it lies."""
 _LAST_STOP: Final = 3.0
 """Seconds that a serve gets to end by itself where nothing is judged any more."""
 
@@ -79,6 +87,8 @@ class Rehearsing:
     _secrets: Secrets = field(factory=Secrets, init=False)
     _site: Site = field(init=False)
     _serve: Serve | None = field(default=None, init=False)
+    _begun: float = field(default=0.0, init=False)
+    _unstartable: OSError | None = field(default=None, init=False)
     _before: SetLedger = field(factory=SetLedger, init=False)
     _after: SetLedger | None = field(default=None, init=False)
     _rows_before: dict[str, int] = field(factory=dict, init=False)
@@ -152,7 +162,11 @@ class Rehearsing:
 
     def _identity(self) -> CheckResult:
         try:
-            facts = identity_facts(self.request, self._places)
+            facts = package_facts(self.request)
+            if gate.judge_package(facts).passed:
+                # `--version` touches no base directory: the serve may start beside it.
+                self._begin()
+            facts = printed_facts(facts, self.request, self._places)
         except PermissionError as error:
             message = (
                 f"user {os.geteuid()} may not execute {error.filename} or its interpreter; "
@@ -165,7 +179,7 @@ class Rehearsing:
         return gate.judge_identity(Version.parse(self.request.build), facts)
 
     def _live(self) -> CheckResult:
-        return gate.judge_live(self._start())
+        return gate.judge_live(self._started())
 
     def _migrated(self) -> CheckResult:
         facts = statefacts.ledger_facts(self._places.userdata)
@@ -200,7 +214,8 @@ class Rehearsing:
             return gate.failed(Check.REOPENED, reason)
         # A service manager ends what is left of a unit, too.
         self._leftovers = processes.end_all()
-        live = self._start()
+        self._begin()
+        live = self._started()
         started = gate.judge_live(live, Check.REOPENED)
         if not started.passed:
             return started
@@ -217,7 +232,9 @@ class Rehearsing:
         result = gate.judge_soak(facts)
         if not result.passed:
             return attrs.evolve(result, notes=facts.trouble)
-        still = gate.judge_live(self._answering(probing.ANSWER_SECONDS), Check.SOAK)
+        still = gate.judge_live(
+            self._answering(probing.ANSWER_SECONDS, time.monotonic()), Check.SOAK
+        )
         return result if still.passed else still
 
     # --- the serve -------------------------------------------------------------------------------
@@ -237,24 +254,32 @@ class Rehearsing:
     def _quiet(self) -> bool:
         return self._running().exited() is None and not self._log.trouble()
 
-    def _start(self) -> gate.LiveFacts:
+    def _begin(self) -> None:
+        """Start the serve, which is waited for later."""
         self._site = attrs.evolve(self._site, port=self._free_port())
         request = self.request
         command = [request.program, "serve", "--host", request.host, "--port", str(self._site.port)]
         command += ["--base-dir", str(self._places.base)]
+        self._begun = time.monotonic()
         try:
             self._serve = Serve.start(self._places, command)
         except OSError as error:
-            return _unstartable(error, request.deadline)
-        facts = self._answering(request.deadline)
+            self._serve, self._unstartable = None, error
+
+    def _started(self) -> gate.LiveFacts:
+        """Wait for the serve that was begun."""
+        deadline = self.request.deadline
+        if self._serve is None:
+            return _unstartable(self._unstartable, deadline)
+        facts = self._answering(deadline, self._begun)
         if facts.exited is not None:
             self._blame_the_port()
         return facts
 
-    def _answering(self, deadline: float) -> gate.LiveFacts:
+    def _answering(self, deadline: float, since: float) -> gate.LiveFacts:
         serve = self._running()
         answered, seconds = probing.await_answer(
-            self._site, lambda: serve.exited() is not None, deadline
+            self._site, lambda: serve.exited() is not None, deadline, since
         )
         own = answered and serve.listens_on(self._site.port)
         exited = serve.exited()
@@ -297,9 +322,10 @@ class Rehearsing:
         return done.facts
 
 
-def _unstartable(error: OSError, deadline: float) -> gate.LiveFacts:
+def _unstartable(error: OSError | None, deadline: float) -> gate.LiveFacts:
+    why = error.strerror if error is not None else "it was not started"
     # 126 is a shell's status for a program that is there and cannot be executed.
-    return gate.LiveFacts(False, False, 126, 0.0, deadline, f"cannot be executed: {error.strerror}")
+    return gate.LiveFacts(False, False, 126, 0.0, deadline, f"cannot be executed: {why}")
 
 
 def _bindable(host: str, port: int) -> int:
@@ -310,11 +336,15 @@ def _bindable(host: str, port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def hold(request: Request) -> Answer:
-    """Hold a rehearsal and leave nothing of it running; whatever goes wrong is an answer."""
+def hold(request: Request, stream: int | None = None) -> Answer:
+    """Hold a rehearsal and leave nothing of it running; whatever goes wrong is an answer.
+
+    `stream` is an archive of the set to rehearse on, None for an empty one.
+    """
     try:
         try:
             confine(raise_loopback=request.raise_loopback, account=request.account)
+            _take(request, stream)
             report = Rehearsing(request).run()
         finally:
             processes.end_all()
@@ -325,9 +355,37 @@ def hold(request: Request) -> Answer:
     return Answer(report=report)
 
 
+def _take(request: Request, stream: int | None) -> None:
+    """Unpack what was handed over, as the user whom the build will run as."""
+    if request.copy_max is None:
+        return
+    if stream is None:
+        message = "the set to rehearse on was not handed over"
+        raise TroubleError(message)
+    try:
+        unpack(stream, Places(Path(request.folder)).userdata, request.copy_max)
+    except BadStream as error:
+        message = f"the set that was handed out cannot be taken: {error}"
+        raise TroubleError(message) from error
+    finally:
+        os.close(stream)
+
+
+def _asked() -> tuple[Request, int | None]:
+    """Say that we are here; hear the request, and take the stream that comes with it."""
+    with socket.socket(fileno=os.dup(0)) as parent:
+        parent.sendall(HERE)
+        line, streams, _, _ = socket.recv_fds(parent, _LINE_MAX, 1)
+        while not line.endswith(b"\n") and (more := parent.recv(_LINE_MAX)):
+            line += more
+    return Request.loads(line), next(iter(streams), None)
+
+
 def _die_with_parent() -> None:
-    while os.read(0, 1024):
-        pass
+    # A parent that dies before it has heard everything resets the connection.
+    with suppress(OSError):
+        while os.read(0, 1024):
+            pass
     with suppress(processes.StubbornError):
         processes.end_all()
     os._exit(ORPHANED)
@@ -335,11 +393,11 @@ def _die_with_parent() -> None:
 
 def main() -> None:
     """Answer the request on standard input, unless the parent goes away first (rule 2)."""
-    request = Request.loads(sys.stdin.buffer.readline())
-    # Every connection needs it, and the account may not be let to where the interpreter lies.
-    codecs.lookup("idna")
+    request, stream = _asked()
+    for module in _LOADED_LATE:
+        importlib.import_module(module)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    answer = hold(request)
+    answer = hold(request, stream)
     sys.stdout.write(answer.dumps())
     sys.stdout.flush()
     # The watching thread sits in a read that never returns; nothing else is left to be done.

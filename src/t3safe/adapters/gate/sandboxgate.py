@@ -8,7 +8,8 @@ Rules:
    for: a rehearsal mostly waits.
 3. A failed check is an answer.  Whatever keeps a rehearsal from being held is a GateError, and
    then every other rehearsal of the batch is ended too: half a batch proves nothing.
-4. A snapshot is never touched: builds see copies, which `copy_set` makes.
+4. A snapshot is never touched: builds see copies.  What is handed out of one goes to the worker
+   in the sandbox, which unpacks it as who the build will run as; it never passes through us.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, Protocol
 
 import psutil
 from attrs import evolve, field, frozen
 
+from t3safe.adapters._support.unpacking import SLACK
 from t3safe.adapters.gate import cells as units
 from t3safe.adapters.gate.cells import Cells
 from t3safe.adapters.gate.evidence import Evidence
@@ -53,6 +56,20 @@ _SLACK: Final = 600.0
 """Seconds beside starts, stops and soak: the commands and requests have limits of their own."""
 
 
+class HandedOut(Protocol):
+    """A person's set on its way: an archive that ends, or breaks off where `finish` raises."""
+
+    @property
+    def stream(self) -> IO[bytes]:
+        """The archive; it is read until its end or not at all."""
+
+    def finish(self) -> None:
+        """Hear that all was handed out, or that nobody wanted it.
+
+        May raise what the context that gave it turns into a PortError.
+        """
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -67,8 +84,8 @@ class SandboxGate:
 
     Args:
         program: the program of a build, `<build>/node_modules/.bin/t3`.
-        copy_set: fills an existing empty folder with the set of (person, snapshot), laid out as
-            below `userdata`, readable and writable for `user`; may raise a PortError or OSError.
+        hand_out: hands out the set of (person, snapshot) as an archive, laid out as below
+            `userdata`; may raise a PortError or OSError, also on the way out and in `finish`.
         set_size: the size of that set.
         evidence: the folder below which evidence is kept.
         tmp: where sandboxes are made, with room for copies of databases.
@@ -96,7 +113,7 @@ class SandboxGate:
     """
 
     program: Callable[[Version], Path]
-    copy_set: Callable[[str, str, Path], None]
+    hand_out: Callable[[str, str], AbstractContextManager[HandedOut]]
     set_size: Callable[[str, str], int]
     evidence: Path
     tmp: Path
@@ -126,10 +143,10 @@ class SandboxGate:
 
         Raises GateError when any of the rehearsals could not be held.
         """
-        batch = self._batch(build, subjects)
-        self._sweep(batch.rooms)
         # The empty set is rehearsed also where nobody asks for it: its ledger is needed.
         others = [subject for subject in subjects if subject.person != EMPTY]
+        batch = self._batch(build, others)
+        self._sweep(batch.rooms)
         held = batch.hold_all([Subject(EMPTY, ""), *others], self._at_a_time())
         schema = held[EMPTY].report.after
         told = {person: batch.conclude(each, schema) for person, each in held.items()}
@@ -162,16 +179,17 @@ class SandboxGate:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def _batch(self, build: Version, subjects: tuple[Subject, ...]) -> _Batch:
-        for subject in subjects:
-            if subject.person != EMPTY and not valid_person(subject.person):
+    def _batch(self, build: Version, others: list[Subject]) -> _Batch:
+        for subject in others:
+            if not valid_person(subject.person):
                 message = f"cannot rehearse {build} on {subject.person[:64]!r}: not a user name"
                 raise GateError(message)
         program = self.program(build)
         if not program.is_file():
             message = f"cannot rehearse {build}: the store has no program {program}; stage it again"
             raise GateError(message)
-        self._node_version()
+        if not node_program(self.node):
+            raise self._without_node()
         rooms = Rooms(self.tmp, self._account(), self.free_space)
         return _Batch(self, build, program, self.now(), rooms)
 
@@ -191,9 +209,13 @@ class SandboxGate:
     def _node_version(self) -> str:
         found = node_version(node_program(self.node))
         if not found:
-            message = f"`{self.node} --version` tells no version; install node, or set the gate's"
-            raise GateError(message)
+            raise self._without_node()
         return found
+
+    def _without_node(self) -> GateError:
+        return GateError(
+            f"`{self.node} --version` tells no version; install node, or set the gate's"
+        )
 
     def _at_a_time(self) -> int:
         fitting = psutil.virtual_memory().available // SERVE_BYTES
@@ -273,13 +295,25 @@ class _Batch:
     def _held(self, subject: Subject, whose: str) -> Report:
         gate, person = self.gate, subject.person
         size = 0 if person == EMPTY else gate.set_size(person, subject.snapshot)
-        with self.rooms.room(node_program(gate.node), size, whose) as places:
-            if person != EMPTY and not self.stop.is_set():
-                gate.copy_set(person, subject.snapshot, places.userdata)
-            request = self._request(places, size)
+        with (
+            self.rooms.room(node_program(gate.node), size, whose) as places,
+            self._handed_out(subject) as copy,
+        ):
+            request = self._request(places, size, copied=copy is not None)
             limit = 2 * (request.deadline + request.stop_limit) + request.soak + gate.slack
             workers = Workers(gate.sandbox, gate.python, gate.cells)
-            return workers.hold(request, whose, limit, self.stop, self._hearing(person))
+            try:
+                stream = None if copy is None else copy.stream
+                return workers.hold(request, whose, limit, self.stop, self._hearing(person), stream)
+            finally:
+                # Who handed it out knows best why it broke off, and no verdict stands without it.
+                if copy is not None:
+                    copy.finish()
+
+    def _handed_out(self, subject: Subject) -> AbstractContextManager[HandedOut | None]:
+        if subject.person == EMPTY or self.stop.is_set():
+            return nullcontext()
+        return self.gate.hand_out(subject.person, subject.snapshot)
 
     def _hearing(self, person: str) -> Callable[[Check], None]:
         def hear(check: Check) -> None:
@@ -287,7 +321,7 @@ class _Batch:
 
         return hear
 
-    def _request(self, places: Places, size: int) -> Request:
+    def _request(self, places: Places, size: int, *, copied: bool) -> Request:
         gate = self.gate
         return Request(
             build=self.build.text,
@@ -304,4 +338,5 @@ class _Batch:
             step_limit=gate.step_limit,
             tolerance=gate.tolerance,
             dispatch=gate.dispatch,
+            copy_max=size + SLACK if copied else None,
         )

@@ -3,7 +3,8 @@
 Rules:
 
 1. A worker gets a clean environment, no descriptor of ours and no terminal.
-2. It lives by its standard input: when that closes, it ends everything it started and itself.
+2. It lives by its standard input, a socket: when that closes, it ends everything it started and
+   itself.  Over it come the request and, with it, the open stream of the set to rehearse on.
 3. One that says nothing usable, takes too long or is told to stop gives no rehearsal: GateError.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -66,26 +68,32 @@ class Workers:
         limit: float,
         stop: threading.Event,
         hear: Callable[[Check], None],
+        stream: IO[bytes] | None = None,
     ) -> Report:
         """Have one rehearsal held within `limit` seconds, unless `stop` is set before.
 
-        `hear` is told each check that begins.
+        `hear` is told each check that begins.  `stream` is the set that the request speaks of.
         """
         what = f"cannot rehearse {request.build} on {whose}"
         job = self._job(request, limit)
-        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaint:
+        ours, theirs = socket.socketpair()
+        cells.telling_who(ours)
+        with ours, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaint:
             try:
-                process = self._start(request, job, said, complaint)
+                with theirs:
+                    process = self._start(request, job, theirs, said, complaint)
             except OSError as error:
                 message = f"{what}: {self._command(job)[0]} cannot be run: {error.strerror}"
                 raise GateError(message) from error
             try:
                 try:
-                    if job is not None and not _admitted(process, job, Path(request.folder)):
+                    if job is not None and not _admitted(ours, Path(request.folder)):
                         message = f"{what}: its unit cannot be started: {_words(complaint)}"
                         raise GateError(message)
-                    status = _wait(process, request, limit, stop, _Steps(complaint, hear))
+                    _ask(ours, request, stream)
+                    status = _wait(process, limit, stop, _Steps(complaint, hear))
                 finally:
+                    ours.close()
                     _end(process, job, Path(request.folder))
             except (OSError, StubbornError, subprocess.TimeoutExpired) as error:
                 message = f"{what}: its processes do not end: {error}; end them by hand"
@@ -109,27 +117,32 @@ class Workers:
         return job.command(*words) if job is not None else (*self.sandbox.prefix, *words)
 
     def _start(
-        self, request: Request, job: Job | None, said: IO[bytes], complaint: IO[bytes]
+        self,
+        request: Request,
+        job: Job | None,
+        stdin: socket.socket,
+        said: IO[bytes],
+        complaint: IO[bytes],
     ) -> subprocess.Popen[bytes]:
         places = Places(Path(request.folder))
         return subprocess.Popen(
             self._command(job),
             cwd="/",
             env={"HOME": str(places.home), "LC_ALL": "C.UTF-8", "PATH": os.defpath},
-            stdin=subprocess.PIPE,
+            stdin=stdin.fileno(),
             stdout=said,
             stderr=complaint,
             start_new_session=True,
         )
 
 
-def _admitted(process: subprocess.Popen[bytes], job: Job, folder: Path) -> bool:
+def _admitted(worker: socket.socket, folder: Path) -> bool:
     """Let the unit's user into the room; False where the unit ended before it had one."""
     try:
-        cells.admit(job, folder, lambda: process.poll() is not None)
+        cells.admit(worker, folder)
     except OSError:
         return False
-    return process.poll() is None
+    return True
 
 
 class _Steps:
@@ -151,19 +164,17 @@ class _Steps:
             hear(Check(words[-1]))
 
 
+def _ask(worker: socket.socket, request: Request, stream: IO[bytes] | None) -> None:
+    """Hand the request over, and the stream with it; one that has ended says so by its status."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        # Shorter than what a socket takes without a reader.
+        socket.send_fds(worker, [request.dumps()], [] if stream is None else [stream.fileno()])
+
+
 def _wait(
-    process: subprocess.Popen[bytes],
-    request: Request,
-    limit: float,
-    stop: threading.Event,
-    steps: _Steps,
+    process: subprocess.Popen[bytes], limit: float, stop: threading.Event, steps: _Steps
 ) -> int | None:
     """Wait for the worker; its exit status, or None when it must be ended."""
-    if process.stdin is not None:
-        with suppress(BrokenPipeError):
-            # Shorter than what a pipe takes without a reader, but for absurd schemas.
-            process.stdin.write(request.dumps())
-            process.stdin.flush()
     end = time.monotonic() + limit
     while time.monotonic() < end and not stop.is_set():
         steps.look()
@@ -173,10 +184,7 @@ def _wait(
 
 
 def _end(process: subprocess.Popen[bytes], job: Job | None, folder: Path) -> None:
-    """Let the worker end what it started, then see to it that nothing is left (rule 2)."""
-    if process.stdin is not None:
-        with suppress(BrokenPipeError):
-            process.stdin.close()
+    """Once its input is closed, let the worker end what it started; nothing is left (rule 2)."""
     try:
         status = process.wait(_GRACE)
     except subprocess.TimeoutExpired:

@@ -14,23 +14,24 @@ import os
 import selectors
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
+from attrs import frozen
+
 from t3safe.adapters._support import identity
 from t3safe.adapters._support.identity import Identity
+from t3safe.adapters._support.pipes import PIPE_BYTES, UNTAKEN
 from t3safe.adapters._support.reports import Listener, without
 from t3safe.adapters._support.transient import Job
-from t3safe.adapters.statesets.unpacking import BadStream, unpack
+from t3safe.adapters._support.unpacking import BadStream
 
 ANSWER_BYTES_MAX: Final = 16 * 1024**2
 """A thousand tables in each of a hundred snapshots fit several times."""
 _COMPLAINT_BYTES: Final = 500
-_CHUNK: Final = 65536
 _END_SECONDS: Final = 5.0
-SLACK: Final = 1024**2
 
 _T = TypeVar("_T")
 
@@ -130,55 +131,66 @@ def start(
     )
 
 
-def receive(
-    python: str,
-    person: Identity,
-    question: bytes,
-    folder: Path,
-    size: int,
-    job: Job | None = None,
-) -> None:
-    """Take a snapshot that a worker hands out into an empty folder of ours.
+@frozen
+class HandedOut:
+    """A snapshot that a worker hands out: `stream` is an archive, as far as the worker wrote it."""
 
-    `size` is what the snapshot says it weighs, in bytes.  Raises CallFailed.
-    """
-    receiving(python, person, question, lambda said: unpack(said, folder, size + SLACK), job)
+    stream: IO[bytes]
+    _process: subprocess.Popen[bytes]
+
+    def finish(self) -> None:
+        """Hear of the worker that it handed all out, or that nobody wanted it.
+
+        Whoever still reads the stream must have ended.  Raises CallFailed.
+        """
+        self.stream.close()
+        try:
+            status = self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            message = f"its worker does not end within {_END_SECONDS:g} s"
+            raise CallFailed(message) from error
+        if status not in {0, UNTAKEN}:
+            stderr = _pipes(self._process)[2]
+            complaint = stderr.read(_COMPLAINT_BYTES).decode("utf-8", "replace")
+            raise CallFailed(complaint or f"its worker ended with status {status}")
 
 
-def receiving(
-    python: str,
-    person: Identity,
-    question: bytes,
-    take: Callable[[IO[bytes]], _T],
-    job: Job | None = None,
-) -> _T:
-    """Let `take` have what a worker hands out; it may raise BadStream and OSError.
-
-    Raises CallFailed.
-    """
+@contextmanager
+def handing_out(
+    python: str, person: Identity, question: bytes, job: Job | None = None
+) -> Iterator[HandedOut]:
+    """Have a worker hand out the snapshot that `question` names.  Raises CallFailed."""
     try:
         process = start(python, person, _EXPORT, job)
     except OSError as error:
         message = f"{python} cannot be run as the person: {error.strerror}"
         raise CallFailed(message) from error
-    stdin, stdout, stderr = _pipes(process)
     try:
-        stdin.write(question + b"\n")
-        stdin.flush()
-        taken = take(stdout)
-        status = process.wait(_END_SECONDS)
-        complaint = stderr.read(_COMPLAINT_BYTES).decode("utf-8", "replace")
+        stdin, stdout, _ = _pipes(process)
+        with suppress(BrokenPipeError):
+            # Far shorter than what a pipe takes without a reader.
+            stdin.write(question + b"\n")
+            stdin.flush()
+        yield HandedOut(stdout, process)
+    finally:
+        _end(process, job)
+
+
+def taken(handed: HandedOut, take: Callable[[IO[bytes]], _T]) -> _T:
+    """Let `take` have what is handed out; it may raise BadStream and OSError.
+
+    Raises CallFailed.
+    """
+    try:
+        told = take(handed.stream)
     except BadStream as error:
         message = f"what was handed out could not be taken: {error}"
         raise CallFailed(message, "damaged") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         message = f"what was handed out could not be taken: {error}"
         raise CallFailed(message) from error
-    finally:
-        _end(process, job)
-    if status != 0:
-        raise CallFailed(complaint or f"the worker ended with status {status}")
-    return taken
+    handed.finish()
+    return told
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
@@ -210,7 +222,7 @@ def _talk(
             if not ready:
                 raise TimeoutError
             for key, _ in ready:
-                chunk = os.read(key.fd, _CHUNK)
+                chunk = os.read(key.fd, PIPE_BYTES)
                 heard[key.fd] += chunk
                 listening.get(key.fd, _unheeded)(chunk)
                 if not chunk:

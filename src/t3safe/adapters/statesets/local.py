@@ -11,7 +11,8 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final, TypeVar
@@ -22,14 +23,15 @@ from attrs import define, field, frozen
 from t3safe.adapters._support.identity import Identity
 from t3safe.adapters._support.transient import Job
 from t3safe.adapters._support.trust import others_write
+from t3safe.adapters._support.unpacking import SLACK
 from t3safe.adapters.statesets.calling import (
-    SLACK,
     CallFailed,
     Copied,
+    HandedOut,
     call,
+    handing_out,
     identity_of,
-    receive,
-    receiving,
+    taken,
     unheard,
 )
 from t3safe.adapters.statesets.cells import Cells
@@ -278,22 +280,28 @@ class LocalStateSets:
         self._sizes.pop((person, snapshot), None)
         self._copying(what, person, "remove", type(None), snapshot=snapshot)
 
-    def export(self, person: str, snapshot: str, folder: Path) -> None:
-        """Copy a sealed snapshot's files into an empty folder of ours, laid out as `userdata`.
+    @contextmanager
+    def hand_out(self, person: str, snapshot: str) -> Iterator[HandedOut]:
+        """Hand out a sealed snapshot's files as an archive, laid out as `userdata`.
 
-        The person's worker reads them; what it hands out is taken as plain files, no more of it
-        than the snapshot says it weighs.
+        The person's worker reads them.  What it writes is its word: whoever takes it takes plain
+        files and no more of them than `size` says.  Raises StateError, also on the way out.
         """
         what = f"hand out snapshot {snapshot} of {person}"
-        size = self.size(person, snapshot)
-        identity = self._identity(what, person)
-        store = self._store(what, person, identity, make=False)
-        question = {"uid": identity.uid, "store": store, "snapshot": snapshot}
         try:
-            job = self._job(identity, self.timeout)
-            receive(self.python, identity, json.dumps(question).encode(), folder, size, job)
+            with self._handing_out(what, person, snapshot) as handed:
+                yield handed
         except CallFailed as error:
             raise _failure(what, person, str(error), error.kind) from error
+
+    def _handing_out(
+        self, what: str, person: str, snapshot: str, **more: bool
+    ) -> AbstractContextManager[HandedOut]:
+        identity = self._identity(what, person)
+        store = self._store(what, person, identity, make=False)
+        question = {"uid": identity.uid, "store": store, "snapshot": snapshot, **more}
+        job = self._job(identity, self.timeout)
+        return handing_out(self.python, identity, json.dumps(question).encode(), job)
 
     def hand_on(self, person: str, snapshot: str, target: IO[bytes]) -> HandedOn:
         """Write a sealed snapshot to `target` as one archive for somebody to take away.
@@ -303,20 +311,14 @@ class LocalStateSets:
         """
         what = f"hand on snapshot {snapshot} of {person}"
         size = self.size(person, snapshot)
-        identity = self._identity(what, person)
-        store = self._store(what, person, identity, make=False)
-        question = {"uid": identity.uid, "store": store, "snapshot": snapshot, "whole": True}
         notice = _NOTICE.format(person=person, snapshot=snapshot)
         at = int(self.clock.now().timestamp())
         wrapping = Wrapping(f"t3-{person}-{snapshot}", notice, at)
         try:
-            return receiving(
-                self.python,
-                identity,
-                json.dumps(question).encode(),
-                lambda said: hand_on(said, target, snapshot, wrapping, size + SLACK),
-                self._job(identity, self.timeout),
-            )
+            with self._handing_out(what, person, snapshot, whole=True) as handed:
+                return taken(
+                    handed, lambda said: hand_on(said, target, snapshot, wrapping, size + SLACK)
+                )
         except CallFailed as error:
             raise _failure(what, person, str(error), error.kind) from error
 

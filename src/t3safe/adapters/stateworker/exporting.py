@@ -1,6 +1,7 @@
 """Hand a sealed snapshot's files out: a stream of the person's bytes, for who may not read them.
 
-The other end is of another user; it takes plain files and folders and nothing else.
+The other end is of another user; it takes plain files and folders and nothing else.  The stream is
+an archive; the kernel moves what is in the files, and nothing of it passes through this process.
 """
 
 from __future__ import annotations
@@ -8,40 +9,80 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 import sys
 import tarfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from t3safe.adapters._support.pipes import PIPE_BYTES
+from t3safe.adapters._support.pipes import UNTAKEN
 from t3safe.adapters.stateworker import manifest
 from t3safe.adapters.stateworker.manifest import FILES, MANIFEST
-from t3safe.adapters.stateworker.trouble import Trouble, telling
+from t3safe.adapters.stateworker.trouble import Kind, Trouble, telling
+
+_ENDING: Final = bytes(2 * tarfile.BLOCKSIZE)
+"""Two blocks of nothing end an archive."""
 
 
-def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return member if member.isreg() or member.isdir() else None
+def stream(out: int, store: str, snapshot: str, *, whole: bool = False) -> None:
+    """Write the snapshot's files to an open descriptor as an archive.
 
-
-def stream(store: str, snapshot: str, *, whole: bool = False) -> None:
-    """Write the snapshot's files to standard output as an archive.  Raises Trouble.
-
-    With `whole` the manifest comes first, and the files stand below `files/`.
+    With `whole` the manifest comes first, and the files stand below `files/`.  Raises Trouble, also
+    where nobody takes it to its end.
     """
     sealed = manifest.load(store, snapshot)
     folder = Path(store, sealed.id, FILES)
-    with (
-        telling("hand the snapshot out"),
-        tarfile.open(
-            fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT, bufsize=PIPE_BYTES
-        ) as archive,
-    ):
+    with telling("hand the snapshot out"), os.fdopen(os.dup(out), "wb", buffering=0) as file:
         if whole:
             told = manifest.encode(sealed)
-            entry = tarfile.TarInfo(MANIFEST)
-            entry.size = len(told)
-            archive.addfile(entry, io.BytesIO(told))
-        archive.add(folder, arcname=FILES if whole else ".", filter=_plain)
+            _write(file, _entry(MANIFEST, size=len(told)) + told + _padding(len(told)))
+        for path, name in _below(folder):
+            _hand(file, path, f"{FILES}/{name}" if whole else name)
+        _write(file, _ENDING)
+
+
+def _below(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Give what lies below a folder with its name there, parents first."""
+    for path, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted((*folders, *names)):
+            yield Path(path, name), str(Path(path, name).relative_to(folder))
+
+
+def _hand(out: io.RawIOBase, path: Path, name: str) -> None:
+    status = path.lstat()
+    if stat.S_ISDIR(status.st_mode):
+        _write(out, _entry(name, kind=tarfile.DIRTYPE))
+    if not stat.S_ISREG(status.st_mode):
+        return
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        _write(out, _entry(name, size=size))
+        done = 0
+        while done < size:
+            sent = os.sendfile(out.fileno(), file.fileno(), done, size - done)
+            if not sent:
+                raise Trouble(Kind.DAMAGED, f"{name} became shorter while it was handed out")
+            done += sent
+        _write(out, _padding(size))
+
+
+def _entry(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.size, member.type = size, kind
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % tarfile.BLOCKSIZE)
+
+
+def _write(out: io.RawIOBase, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[out.write(view) :]
 
 
 def _die_with_parent() -> None:
@@ -57,8 +98,9 @@ def main() -> None:
         sys.exit("the worker does not run as the person")
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
-        stream(question["store"], question["snapshot"], whole=question.get("whole", False))
-        sys.stdout.buffer.flush()
+        stream(1, question["store"], question["snapshot"], whole=question.get("whole", False))
     except Trouble as trouble:
+        if isinstance(trouble.__cause__, BrokenPipeError):
+            os._exit(UNTAKEN)
         sys.exit(str(trouble))
     os._exit(0)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from t3safe.adapters._support.unpacking import BadStream
 from t3safe.adapters.statesets.handing import HandedOn, Wrapping, hand_on
-from t3safe.adapters.statesets.unpacking import BadStream
 from t3safe.domain.errors import StateError
 from t3safe.domain.retention import SnapshotKind
 from tests.support.state_sets import DiskWorld
