@@ -57,8 +57,8 @@ _DYING: Final = 0.2
 """Seconds in which a serve that dropped its connections shows its exit status."""
 _LINE_MAX: Final = 1024 * 1024
 _LOADED_LATE: Final = ("encodings.idna", "semantic_version", "tarfile")
-"""What is loaded where it is used, by connections, a judgement and a copy: the account may not be
-let to where it lies."""
+"""What is loaded where it is used, by connections, a judgement and a copy: who is to become another
+account loads it before, which may not be let to where it lies."""
 _LAST_STOP: Final = 3.0
 """Seconds that a serve gets to end by itself where nothing is judged any more."""
 
@@ -394,8 +394,9 @@ def _die_with_parent() -> None:
 def main() -> None:
     """Answer the request on standard input, unless the parent goes away first (rule 2)."""
     request, stream = _asked()
-    for module in _LOADED_LATE:
-        importlib.import_module(module)
+    if request.account is not None:
+        for module in _LOADED_LATE:
+            importlib.import_module(module)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     answer = hold(request, stream)
     sys.stdout.write(answer.dumps())
