@@ -84,6 +84,7 @@ class FakeRelease:
     database: str = "state.sqlite"
     start_time: float = 0.05
     listen_window: float = 0.2
+    command_time: float = 0.0
     tab_stop: float = 0.1
     quiet_migrations: bool = False
     native: bool = True
@@ -254,6 +255,7 @@ def _traits(release: FakeRelease) -> dict[str, Any]:
         "database": release.database,
         "startTime": release.start_time,
         "listenWindow": release.listen_window,
+        "commandTime": release.command_time,
         "tabStop": release.tab_stop,
         "quietMigrations": release.quiet_migrations,
         "native": release.native,

@@ -30,6 +30,7 @@ class Build(NamedTuple):
     database: str
     start_time: float
     listen_window: float
+    command_time: float
     tab_stop: float
     quiet_migrations: bool
     native: bool
@@ -78,6 +79,7 @@ def read_build(package: str) -> Build:
         database=traits["database"],
         start_time=traits["startTime"],
         listen_window=traits["listenWindow"],
+        command_time=traits["commandTime"],
         tab_stop=traits["tabStop"],
         quiet_migrations=traits["quietMigrations"],
         native=traits["native"],

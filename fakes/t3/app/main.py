@@ -33,6 +33,9 @@ def main(package: str, arguments: list[str]) -> NoReturn:
         sys.exit(0)
     try:
         words, options = parse(arguments)
+        if "--version" in options or words[:1] in (["auth"], ["project"]):
+            # A real one loads itself before it does anything; for a serve that is its start.
+            time.sleep(build.command_time)
         _run(build, package, words, options)
     except UsageError as problem:
         print(problem)

@@ -258,7 +258,7 @@ def published(release: FakeRelease, tag: str) -> tuple[str, dict[str, Any]]:
         name: getattr(release, name)
         for name in (
             *("version", "schema", "pairing", "cookie", "faults", "database", "native"),
-            *("start_time", "listen_window", "quiet_migrations", "scripts"),
+            *("start_time", "listen_window", "command_time", "quiet_migrations", "scripts"),
         )
     }
     return ("registry", {"command": "publish", "release": fields, "tag": tag})
