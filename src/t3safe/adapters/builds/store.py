@@ -21,6 +21,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -201,9 +202,7 @@ class BuildStore:
     def _fill(self, place: Workplace, build: Version) -> None:
         """Install, judge, run the scripts, try the program, seal, rename."""
         package, lock = self._install(place, build)
-        node = self._try_program(place, build, package)
-        self._try_natives(place, build, lock)
-        npm = self.npm.call(place, "--version").output.strip()
+        npm, node = self._try(place, build, package, lock)
         sealed = tree.seal(place.prefix)
         manifest = BuildManifest(
             version=build.text,
@@ -262,18 +261,37 @@ class BuildStore:
         how = f"are make, g++, python3 and node's headers here? what it printed is in {self.logs}"
         raise BuildError(f"{message}; {how}", fault=Fault.HOST)
 
-    def _try_program(self, place: Workplace, build: Version, package: Package) -> str:
-        """Run `t3 --version` as npm's user; give the version of the node that ran it."""
-        what = f"cannot stage {build}"
-        node = self._node(place)
+    def _try(
+        self, place: Workplace, build: Version, package: Package, lock: Lock
+    ) -> tuple[str, str]:
+        """Run what was installed, as npm's user; give the versions of npm and node.
+
+        All of it side by side: each mostly waits for a unit, and t3 for itself.
+        """
+        program = self._program_of(place, build)
+        natives = [name for name in self.natives if f"node_modules/{name}" in lock.installed]
+        with ThreadPoolExecutor() as pool:
+            tried = pool.submit(self.npm.attempt, place, str(program), "--version")
+            loaded = [pool.submit(self._load, place, name) for name in natives]
+            node = pool.submit(self._node, place)
+            npm = pool.submit(self.npm.call, place, "--version")
+        self._require_program(build, package, tried.result(), node.result())
+        for name, ended in zip(natives, loaded, strict=True):
+            self._require_native(build, name, ended.result())
+        return npm.result().output.strip(), node.result()
+
+    def _program_of(self, place: Workplace, build: Version) -> Path:
         program = place.prefix / layout.PROGRAM
         if not program.resolve().is_relative_to(place.prefix.resolve()) or not program.is_file():
-            message = f"{what}: npm reports success, and there is no {layout.PROGRAM}"
+            message = f"cannot stage {build}: npm reports success, and there is no {layout.PROGRAM}"
             raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
-        ended = self.npm.attempt(place, str(program), "--version")
+        return program
+
+    def _require_program(self, build: Version, package: Package, ended: Ended, node: str) -> None:
+        what = f"cannot stage {build}"
         reported = reported_version(ended.output)
         if ended.status == 0 and reported == build.text:
-            return node
+            return
         fits = package.fits(build, node)
         if not reported and not fits.passed:
             message = f"{what}: `t3 --version` prints nothing: {fits.reason}"
@@ -286,16 +304,15 @@ class BuildStore:
         message = f"{what}: `t3 --version` {told} without a version: {detail}"
         raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
 
-    def _try_natives(self, place: Workplace, build: Version, lock: Lock) -> None:
-        """Load the native modules: `t3 --version` works without them, `t3 serve` does not."""
-        for name in self.natives:
-            if f"node_modules/{name}" not in lock.installed:
-                continue
-            ended = self.npm.attempt(place, "node", "-e", f"require({json.dumps(name)})")
-            if ended.status != 0:
-                message = f"cannot stage {build}: its module {name} does not load: {ended.gist}"
-                how = "are make, g++, python3 and node's headers here, and is node new enough?"
-                raise BuildError(f"{message}; {how}", fault=Fault.HOST)
+    def _load(self, place: Workplace, name: str) -> Ended:
+        """Load a native module: `t3 --version` works without them, `t3 serve` does not."""
+        return self.npm.attempt(place, "node", "-e", f"require({json.dumps(name)})")
+
+    def _require_native(self, build: Version, name: str, ended: Ended) -> None:
+        if ended.status != 0:
+            message = f"cannot stage {build}: its module {name} does not load: {ended.gist}"
+            how = "are make, g++, python3 and node's headers here, and is node new enough?"
+            raise BuildError(f"{message}; {how}", fault=Fault.HOST)
 
     def _node(self, place: Workplace) -> str:
         ended = self.npm.attempt(place, "node", "--version")

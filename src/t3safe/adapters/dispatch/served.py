@@ -6,8 +6,8 @@ Rules:
    answers, the person is paired, and tried again for the grace time.  An end of the process, or a
    serve of another build in its place, is decisive at once.
 2. Paired counts only if it is still that process some seconds later, and the session still holds.
-3. A watch pairs everybody at its begin, in between and at its end; in between their processes must
-   stay the same.
+3. A watch pairs everybody at its begin, in between and at its end, some side by side: a mint takes
+   a second.  In between their processes must stay the same.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar, Final, TypeVar
 
@@ -57,6 +58,8 @@ class ServePairing(ABC):
     """What is told of the way in."""
     beats: ClassVar[tuple[float, float, float]] = _START_BEATS
     """How soon it is looked again whether a serve answers yet."""
+    side_by_side: ClassVar[int] = 4
+    """How many people a watch pairs at a time."""
     store: Path
     main_pid: Callable[[str], int | None]
     mint: Callable[[str], str]
@@ -126,11 +129,14 @@ class ServePairing(ABC):
     def _pair_all(
         self, pids: Mapping[str, int | None], build: Version, stop: Callable[[], bool]
     ) -> ev.BakeBroken | None:
-        for person in pids:
+        def pair(person: str) -> ev.Paired | ev.NotPaired:
             _unless_stopped(stop)
-            answer = self._verify(person, build, 0.0)
-            if isinstance(answer, ev.NotPaired):
-                return ev.BakeBroken(person, answer.fault, answer.reason)
+            return self._verify(person, build, 0.0)
+
+        with ThreadPoolExecutor(self.side_by_side) as pool:
+            for person, answer in zip(pids, pool.map(pair, pids), strict=True):
+                if isinstance(answer, ev.NotPaired):
+                    return ev.BakeBroken(person, answer.fault, answer.reason)
         return self._still_the_same(pids)
 
     def _rest(
