@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from enum import Enum
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import attrs
-from rich.console import Console
-from rich.status import Status
-from rich.table import Table
 
 from t3safe.adapters.telling import Sink
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.versions import Version
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _STYLE = {
     Level.TICK: "dim",
@@ -41,6 +41,8 @@ def plain_sink(stream: TextIO) -> Sink:
 @contextmanager
 def lively_sink(console: Console) -> Iterator[Sink]:
     """Give a sink for a terminal: facts are printed, progress is one line that changes."""
+    from rich.status import Status  # noqa: PLC0415 - a log has no use for it
+
     with Status("starting", console=console) as status:
 
         def write(line: Line) -> None:
@@ -64,12 +66,14 @@ def chosen_sink(*, quiet: bool, aside: bool) -> Iterator[Sink]:
 
     `quiet` says nothing but alerts; `aside` leaves standard output to a document.
     """
-    console = Console(stderr=aside)
-    plain = plain_sink(sys.stderr if aside else sys.stdout)
+    stream = sys.stderr if aside else sys.stdout
+    plain = plain_sink(stream)
     if quiet:
         yield lambda line: plain(line) if line.level is Level.ALERT else None
-    elif console.is_terminal:
-        with lively_sink(console) as sink:
+    elif stream.isatty():
+        from rich.console import Console  # noqa: PLC0415 - a log has no use for it
+
+        with lively_sink(Console(stderr=aside)) as sink:
             yield sink
     else:
         yield plain
@@ -77,6 +81,8 @@ def chosen_sink(*, quiet: bool, aside: bool) -> Iterator[Sink]:
 
 def wide() -> Console:
     """Give a console for tables: what is read by a program or kept in a file is never cut."""
+    from rich.console import Console  # noqa: PLC0415 - only when something is shown
+
     console = Console()
     return console if console.is_terminal else Console(width=_FILE_WIDTH)
 
@@ -156,7 +162,8 @@ _MINUTE = 60
 
 def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
     """Print rows under a heading, for a person; nothing in them is markup."""
-    from rich.text import Text  # noqa: PLC0415 - only when something is shown
+    from rich.table import Table  # noqa: PLC0415 - only when something is shown
+    from rich.text import Text  # noqa: PLC0415
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
