@@ -54,6 +54,6 @@ def _person(host: Host, person: str, ask: Reader) -> PersonVitals:
     return PersonVitals(
         person=person,
         build=selected.build if selected is not None else None,
-        fenced=selected is not None and selected.fenced,
+        fenced=selected.fenced if selected is not None else None,
         snapshots=None if infos is None else tuple(info.stored for info in infos),
     )

@@ -154,10 +154,10 @@ def _of_people(vitals: Vitals) -> Iterator[_Sample]:
         yield _Sample("t3safe_person_deferred_seconds", text, since.total_seconds(), here)
     for person in vitals.people:
         who = (("person", person.person),)
-        build = str(person.build or "")
-        fenced = "fenced", str(int(person.fenced))
-        text = "What a person runs"
-        yield _Sample("t3safe_person_build_info", text, 1, (*who, ("build", build), fenced))
+        # What cannot be read is not told: `t3safe_unreadable` counts it.
+        if person.fenced is not None:
+            runs = ("build", str(person.build or "")), ("fenced", str(int(person.fenced)))
+            yield _Sample("t3safe_person_build_info", "What a person runs", 1, (*who, *runs))
         if person.snapshots is not None:
             yield from _of_snapshots(person.snapshots, who)
 

@@ -43,12 +43,12 @@ def overdue(waiting: Iterable[Deferral], now: datetime, limit: timedelta) -> tup
 class PersonVitals:
     """One person: what they run (None while fenced or where it cannot be read), and what is kept.
 
-    `snapshots` are None where they cannot be read.
+    `fenced` and `snapshots` are None where they cannot be read.
     """
 
     person: str
     build: Version | None
-    fenced: bool = False
+    fenced: bool | None = False
     snapshots: tuple[Stored, ...] | None = None
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from t3safe.adapters.metrics import render
 from t3safe.domain import events as ev
 from t3safe.domain.ports import RunRecord
-from t3safe.domain.vitals import Vitals
+from t3safe.domain.vitals import PersonVitals, Vitals
 from tests.unit.domain.plans import NEW, OLD, plan
 
 NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
@@ -50,3 +50,19 @@ def test_each_command_has_its_own_end_and_each_role_its_build() -> None:
     assert f't3safe_build_info{{build="{OLD}",role="default"}} 1.0' in text
     assert f't3safe_build_info{{build="{NEW}",role="newest"}} 1.0' in text
     assert "last-good" not in [line for line in text.splitlines() if "build_info{" in line]
+
+
+def test_what_a_person_runs_has_no_sample_where_it_cannot_be_read() -> None:
+    """Nobody is told to be without a fence by a link that nobody could look at."""
+    people = (
+        PersonVitals("ann", OLD),
+        PersonVitals("ben", None, fenced=True),
+        PersonVitals("cat", None, fenced=None),
+    )
+    text = render(Vitals(NOW, people=people, problems=("the link of cat",))).decode()
+    found = [line for line in text.splitlines() if line.startswith("t3safe_person_build_info")]
+    assert found == [
+        f't3safe_person_build_info{{build="{OLD}",fenced="0",person="ann"}} 1.0',
+        't3safe_person_build_info{build="",fenced="1",person="ben"} 1.0',
+    ]
+    assert "t3safe_unreadable 1.0" in text

@@ -28,7 +28,8 @@ TASKS_MAX: Final = 512
 """A serve has some 40 threads, and npm-installed tools that it probes as many again."""
 HERE: Final = b"\n"
 """The first word of a worker."""
-_ADMITTED_SECONDS: Final = 30.0
+_ADMITTED_SECONDS: Final = 60.0
+"""For a unit, and for a slow machine to load the worker in it."""
 _CREDENTIALS: Final = struct.Struct("iII")
 """struct ucred: process, user and group (unix(7))."""
 

@@ -2,7 +2,7 @@
 
 Rules:
 
-1. A worker gets a clean environment, no descriptor of ours and no terminal.
+1. A worker gets a clean environment, no terminal, and no descriptor of ours but those of rule 2.
 2. It lives by its standard input, a socket: when that closes, it ends everything it started and
    itself.  Over it come the request and, with it, the open stream of the set to rehearse on.
 3. One that says nothing usable, takes too long or is told to stop gives no rehearsal: GateError.
