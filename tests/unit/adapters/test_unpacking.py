@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from t3safe.adapters._support import unpacking
 from t3safe.adapters._support.unpacking import BadStream, unpack
 
 LONG: Final = f"attachments/{'ä' * 90}/{'b' * 200}"
@@ -140,6 +141,22 @@ def test_a_forged_stream_is_an_error_and_leaves_the_folder(
         unpack(stream, target, ENOUGH)
     assert set(os.listdir(tmp_path)) == {"target"}
     assert all(path.is_file() and not path.is_symlink() for path in target.iterdir())
+
+
+@pytest.mark.parametrize("begun", [0, 100, 1000], ids=["before", "in a header", "in a file"])
+def test_a_stream_that_stands_still_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: int
+) -> None:
+    """A person can keep their end open and write nothing; the others must not wait for them."""
+    monkeypatch.setattr(unpacking, "STALL", 0.05)
+    reads, writes = os.pipe()
+    os.write(writes, archive({"a": bytes(5000)})[:begun])
+    try:
+        with pytest.raises(BadStream, match="nothing came"):
+            unpack(reads, tmp_path, ENOUGH)
+    finally:
+        os.close(reads)
+        os.close(writes)
 
 
 def test_a_file_that_is_named_twice_is_never_replaced(tmp_path: Path) -> None:

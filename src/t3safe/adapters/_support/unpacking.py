@@ -5,7 +5,7 @@ Rules:
 1. Only regular files and folders are made; links, devices and anything else are an error.
 2. A name is relative and has no `..`; no file is ever replaced.
 3. No more than so many bytes are taken, whatever the stream says of itself.
-4. An archive ends with a block of nothing; one that breaks off is none.
+4. An archive ends with a block of nothing; one that breaks off, or stands still, is none.
 
 What is in the files is moved from the pipe into them by the kernel.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Final, cast
 
@@ -26,6 +27,8 @@ SLACK: Final = 1024**2
 _CHUNK: Final = 1024 * 1024
 _BLOCK: Final = 512
 """Bytes; whatever is in an archive fills blocks."""
+STALL: Final = 60.0
+"""Seconds without a byte: whoever writes starts a unit first, and reads from a disk."""
 _HEADER_MAX: Final = 1024 * 1024
 """Bytes; a header holds a name."""
 _NO_SPLICE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
@@ -85,7 +88,7 @@ class _Source:
             message = "a header of that size is none"
             raise BadStream(message)
         data = b""
-        while len(data) < size and (chunk := os.read(self.stream, size - len(data))):
+        while len(data) < size and (chunk := self._next(size - len(data))):
             data += chunk
         self.at += len(data)
         self.last = data
@@ -100,13 +103,23 @@ class _Source:
         if left:
             raise BadStream(_BROKEN_OFF)
 
+    def _next(self, size: int) -> bytes:
+        self._wait()
+        return os.read(self.stream, size)
+
+    def _wait(self) -> None:
+        if not select.select([self.stream], [], [], STALL)[0]:
+            message = f"nothing came for {STALL:g} s"
+            raise BadStream(message)
+
     def _move(self, target: int, size: int) -> int:
+        self._wait()
         try:
             return os.splice(self.stream, target, min(size, _CHUNK))
         except OSError as error:
             if error.errno not in _NO_SPLICE:
                 raise
-        chunk = os.read(self.stream, min(size, _CHUNK))
+        chunk = self._next(min(size, _CHUNK))
         view = memoryview(chunk)
         while view:
             view = view[os.write(target, view) :]
