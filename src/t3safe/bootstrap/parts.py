@@ -222,7 +222,7 @@ def interpreter(
 ) -> Interpreter:
     """Wire every port that effects are performed through; what takes long tells the heart.
 
-    `rehearsed` is what the gate may run beside the builds of this store.
+    `rehearsed` is what the gate runs; without it, the builds of this store.
     """
     clock = SystemClock()
     services = _services(settings)

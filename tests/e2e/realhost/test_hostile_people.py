@@ -18,7 +18,9 @@ from tests.e2e.realhost.machine import NEW, OLD, Machine, Person
 
 pytestmark = pytest.mark.docker
 
-VICTIMS = "/etc/passwd /etc/shadow /root/secret /home/ben/.t3/userdata/environment-id"
+OWN = "/srv/administrator"
+"""A folder that nobody but root may enter."""
+VICTIMS = f"/etc/passwd /etc/shadow {OWN}/secret /home/ben/.t3/userdata/environment-id"
 STATE = "/home/ann/.t3/userdata"
 STORE = "/var/backups/t3-state/ann"
 PATIENCE = 60.0
@@ -33,7 +35,7 @@ def as_ben(person: Person) -> tuple[object, ...]:
 @contextmanager
 def harmless(host: Machine) -> Iterator[None]:
     """See that what the block does changes nothing beyond ann's own, and takes no time."""
-    host.sh("umask 077; echo the administrator\\'s >/root/secret")
+    host.sh(f"umask 077; mkdir -p {OWN}; echo the administrator\\'s >{OWN}/secret")
     kept = host.sh(f"sha256sum {VICTIMS}; stat -c '%n %U %a %s %Y' {VICTIMS}").out
     ben = as_ben(host.look("ben")["ben"])
     began = time.monotonic()
@@ -258,17 +260,17 @@ def test_what_root_exports_is_a_persons_own_and_lands_where_only_root_may_write(
     host.t3safe("snapshot", "ann")
     name = host.sh(f"ls {STORE}").out.split()[0]
     with harmless(host):
-        whole = host.t3safe("export", "ann", name, "/root/ann.tar")
+        whole = host.t3safe("export", "ann", name, f"{OWN}/ann.tar")
         assert whole.status == Exit.OK, whole
-        assert host.sh("stat -c '%a %U' /root/ann.tar").out.split() == ["600", "root"]
-        assert "files/state.sqlite" in host.sh("tar tf /root/ann.tar").out
+        assert host.sh(f"stat -c '%a %U' {OWN}/ann.tar").out.split() == ["600", "root"]
+        assert "files/state.sqlite" in host.sh(f"tar tf {OWN}/ann.tar").out
         for place in ("/home/ann/ann.tar", "/tmp/ann.tar"):
             refused = host.t3safe("export", "ann", name, place)
             assert refused.status == Exit.USAGE, refused
             assert host.run("test", "-e", place, check=False).status != 0
         trap = f"cd {STORE}/{name}/files; chmod 700 .; rm -f state.sqlite; "
         host.sh(f"{trap} ln -s /etc/shadow state.sqlite", user="ann")
-        trapped = host.t3safe("export", "ann", name, "/root/trapped.tar")
+        trapped = host.t3safe("export", "ann", name, f"{OWN}/trapped.tar")
         assert trapped.status == Exit.LATER, trapped
-        assert host.run("test", "-e", "/root/trapped.tar", check=False).status != 0
-    host.run("rm", "-f", "/root/ann.tar")
+        assert host.run("test", "-e", f"{OWN}/trapped.tar", check=False).status != 0
+    host.run("rm", "-f", f"{OWN}/ann.tar")

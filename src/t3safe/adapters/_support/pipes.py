@@ -1,10 +1,18 @@
-"""What pipes hold, and how it is told that nobody reads one."""
+"""What pipes hold, how all of something is written, and how it is told that nobody reads one."""
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 PIPE_BYTES: Final = 65536
 """What a pipe of Linux holds: more at a time helps nobody, less costs both ends (pipe(7))."""
 UNTAKEN: Final = 74
 """Exit status of a worker that nobody let finish: whoever stopped reading knows why."""
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it to an open descriptor, which may take less at a time.  Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

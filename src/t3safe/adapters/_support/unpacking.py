@@ -18,6 +18,8 @@ import select
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Final, cast
 
+from t3safe.adapters._support.pipes import write_all
+
 if TYPE_CHECKING:
     import tarfile
 
@@ -119,10 +121,8 @@ class _Source:
         except OSError as error:
             if error.errno not in _NO_SPLICE:
                 raise
-        chunk = self._next(min(size, _CHUNK))
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(target, view) :]
+        chunk = os.read(self.stream, min(size, _CHUNK))
+        write_all(target, chunk)
         return len(chunk)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
+from t3safe.adapters._support.pipes import write_all
 from t3safe.adapters.stateworker.trouble import Kind, Trouble, of_system
 
 MARGIN_BYTES: Final = 32 * 1024**2
@@ -138,7 +139,7 @@ def copy(source: tuple[str, str], target: tuple[str, str], mode: int) -> Sealed:
             for chunk in _chunks(fd):
                 total.update(chunk)
                 size += len(chunk)
-                _write_all(new, chunk)
+                write_all(new, chunk)
             os.fchmod(new, mode)
             os.fsync(new)
         finally:
@@ -158,7 +159,7 @@ def pour(fd: int, root: str, name: str) -> None:
             _by_kernel(fd, new)
             # What is left: all of it where the kernel cannot, nothing where it could.
             for chunk in _chunks(fd):
-                _write_all(new, chunk)
+                write_all(new, chunk)
         finally:
             os.close(new)
 
@@ -170,12 +171,6 @@ def _by_kernel(fd: int, new: int) -> None:
     except OSError as error:
         if error.errno not in _NO_RANGES:
             raise
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def sync(root: str, name: str) -> None:
@@ -213,7 +208,7 @@ def write_sealed(root: str, name: str, data: bytes) -> None:
         remove_file(fd, partial)
         new = os.open(partial, _NEW_FLAGS, 0o600, dir_fd=fd)
         try:
-            _write_all(new, data)
+            write_all(new, data)
             os.fsync(new)
         finally:
             os.close(new)

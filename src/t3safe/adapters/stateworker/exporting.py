@@ -6,7 +6,6 @@ an archive; the kernel moves what is in the files, and nothing of it passes thro
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import stat
@@ -17,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from t3safe.adapters._support.pipes import UNTAKEN
+from t3safe.adapters._support.pipes import UNTAKEN, write_all
 from t3safe.adapters.stateworker import manifest
 from t3safe.adapters.stateworker.manifest import FILES, MANIFEST
 from t3safe.adapters.stateworker.trouble import Kind, Trouble, telling
@@ -34,13 +33,13 @@ def stream(out: int, store: str, snapshot: str, *, whole: bool = False) -> None:
     """
     sealed = manifest.load(store, snapshot)
     folder = Path(store, sealed.id, FILES)
-    with telling("hand the snapshot out"), os.fdopen(os.dup(out), "wb", buffering=0) as file:
+    with telling("hand the snapshot out"):
         if whole:
             told = manifest.encode(sealed)
-            _write(file, _entry(MANIFEST, size=len(told)) + told + _padding(len(told)))
+            write_all(out, _entry(MANIFEST, size=len(told)) + told + _padding(len(told)))
         for path, name in _below(folder):
-            _hand(file, path, f"{FILES}/{name}" if whole else name)
-        _write(file, _ENDING)
+            _hand(out, path, f"{FILES}/{name}" if whole else name)
+        write_all(out, _ENDING)
 
 
 def _below(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -51,22 +50,22 @@ def _below(folder: Path) -> Iterator[tuple[Path, str]]:
             yield Path(path, name), str(Path(path, name).relative_to(folder))
 
 
-def _hand(out: io.RawIOBase, path: Path, name: str) -> None:
+def _hand(out: int, path: Path, name: str) -> None:
     status = path.lstat()
     if stat.S_ISDIR(status.st_mode):
-        _write(out, _entry(name, kind=tarfile.DIRTYPE))
+        write_all(out, _entry(name, kind=tarfile.DIRTYPE))
     if not stat.S_ISREG(status.st_mode):
         return
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        _write(out, _entry(name, size=size))
+        write_all(out, _entry(name, size=size))
         done = 0
         while done < size:
-            sent = os.sendfile(out.fileno(), file.fileno(), done, size - done)
+            sent = os.sendfile(out, file.fileno(), done, size - done)
             if not sent:
                 raise Trouble(Kind.DAMAGED, f"{name} became shorter while it was handed out")
             done += sent
-        _write(out, _padding(size))
+        write_all(out, _padding(size))
 
 
 def _entry(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE) -> bytes:
@@ -77,12 +76,6 @@ def _entry(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE) -> bytes:
 
 def _padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
-
-
-def _write(out: io.RawIOBase, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[out.write(view) :]
 
 
 def _die_with_parent() -> None:
