@@ -178,8 +178,9 @@ class Host:
         return found
 
     def _rollouts(self) -> Iterator[tuple[ports.RunRecord, Rollout]]:
+        """Every run that could change who runs or waits for what, newest first."""
         for record in self.engine.journal.runs():
-            if record.plan.kind in {ev.Kind.RUN, ev.Kind.DRAIN}:
+            if record.plan.kind is not ev.Kind.CHECK:
                 yield record, self._folded(record.plan.run)
 
     def _folded(self, run: str) -> Rollout:
@@ -594,6 +595,8 @@ class Host:
         builds, refused = dict(survey.standing.builds), dict(survey.standing.refused)
         for record, rollout in self._rollouts():
             build = rollout.plan.candidate
+            if record.plan.kind is ev.Kind.BACK:
+                continue
             if record.ended is not None and record.ended.outcome is ev.Outcome.PROMOTED:
                 return None
             moved = tuple(
@@ -699,7 +702,7 @@ def _deferrals(
     people: frozenset[str],
     earlier: Mapping[tuple[str, frozenset[str]], tuple[Deferral, ...]],
 ) -> Iterator[Deferral]:
-    """Follow each person back to the first deferral since they were last moved.
+    """Follow each person back to the first deferral since they were last moved, by hand included.
 
     A run that ended before it came to them, or that was refused, changes nothing for them.  Once
     all of `people` are settled no older run is looked at, nor is a run of which `earlier` tells who
@@ -715,7 +718,8 @@ def _deferrals(
             _older(waiting, (item for item in known if item.person not in settled))
             break
         settled |= {move.person for move in rollout.moves if move.status in _ON_NEW}
-        _older(waiting, _deferred(rollout, record.opened, settled))
+        if record.plan.kind is not ev.Kind.BACK:
+            _older(waiting, _deferred(rollout, record.opened, settled))
     yield from waiting.values()
 
 

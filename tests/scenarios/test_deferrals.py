@@ -77,6 +77,37 @@ def test_a_deferral_ends_where_the_person_is_kept_on_the_new_build() -> None:
     assert host(world).deferrals() == ()
 
 
+def test_a_deferral_ends_where_the_person_is_brought_to_the_build_by_hand() -> None:
+    """Taken back, deferred the next night, brought forward by hand: they wait no more."""
+    world = small_world("ann", "bob")
+    night(world)
+    night(world, lambda wired: wired.go_back("bob", OLD, "", force=True), giving_up=True)
+    world.work("bob")
+    world.advance(DAY)
+    night(world)
+    assert [item.person for item in host(world).deferrals()] == ["bob"]
+    world.rest("bob")
+
+    night(world, lambda wired: wired.go_back("bob", NEW, "", force=True))
+
+    assert running(world)["bob"] == NEW
+    assert host(world).deferrals() == ()
+    world.advance(8 * DAY)
+    assert night(world).warnings == ()
+
+
+def test_a_way_back_that_found_the_person_at_work_is_nothing_to_wait_for() -> None:
+    """Nobody is drained to the build that a person asked to go back to."""
+    world = small_world("ann", "bob")
+    night(world)
+    world.work("bob")
+
+    asked = night(world, lambda wired: wired.go_back("bob", OLD, "", force=False))
+
+    assert asked.outcome is ev.Outcome.DEFERRED
+    assert host(world).deferrals() == ()
+
+
 def test_a_refused_night_does_not_forget_who_waits() -> None:
     """Between two deferrals a build is refused: the person waits since the first."""
     world = small_world("ann", "bob")

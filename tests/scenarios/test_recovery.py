@@ -21,8 +21,10 @@ from fakes.world import (
 )
 from fakes.world.faults import journal
 from t3safe.domain import events as ev
+from t3safe.domain.policy import No
 from t3safe.operations import Host
 from tests.scenarios.nights import (
+    DAY,
     night,
     operations_since,
     running,
@@ -122,6 +124,30 @@ def test_a_run_that_was_cut_off_after_its_last_move_is_promoted_by_a_later_run()
 
     assert world.default == NEW
     assert world.last_good == NEW
+
+
+def test_a_bake_that_was_made_up_for_is_not_made_again_by_later_nights() -> None:
+    """Cut off twice, baked on the third night by itself; every night after that has nothing to do."""
+    world = small_world("ann", "bob")
+    world.on("watch", NEW.text, lambda at: setattr(at, "dispatch_up", False))
+    assert night(world).outcome is ev.Outcome.LATER
+    world.advance(DAY)
+    world.dispatch_up = True
+    world.on("watch", NEW.text, lambda at: setattr(at, "dispatch_up", False))
+    assert night(world).outcome is ev.Outcome.LATER
+    world.advance(DAY)
+    world.dispatch_up = True
+
+    made_up = night(world)
+
+    assert made_up.outcome is ev.Outcome.PROMOTED
+    assert made_up.reason == f"{NEW}: baked ann, bob"
+    for _ in range(3):
+        world.advance(DAY)
+        known, mark = len(world.journal.written), len(world.log)
+        assert night(world).stayed is No.NOTHING
+        assert len(world.journal.written) == known
+        assert "watch" not in operations_since(world, mark)
 
 
 def test_a_run_that_finds_another_unfinished_settles_it_first() -> None:

@@ -400,9 +400,10 @@ def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
     match answer:
         case ev.Done():
             build = rollout.plan.candidate
-            moved = f"{build}: moved {', '.join(_moved(rollout))}{_left_behind(rollout)}"
+            did = "baked" if rollout.plan.baking else "moved"
+            told = f"{build}: {did} {', '.join(_moved(rollout))}{_left_behind(rollout)}"
             promote = fx.Promote(build, rollout.plan.everybody)
-            return _end(rollout, ev.Outcome.PROMOTED, moved, promote)
+            return _end(rollout, ev.Outcome.PROMOTED, told, promote)
         case ev.BakeBroken(person=person) if person not in _moved(rollout):
             raise _stranger(person)
         case ev.BakeBroken(person, Fault.BUILD, reason):

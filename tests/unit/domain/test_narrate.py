@@ -187,7 +187,7 @@ def test_the_story_of_a_bake_of_its_own(play: Play) -> None:
     assert story(book) == [
         f"candidate: {NEW} for alice, bob; bake r1",
         f"promoted {NEW}: default and last-good",
-        f"promoted: {NEW}: moved alice, bob",
+        f"promoted: {NEW}: baked alice, bob",
     ]
 
 

@@ -762,7 +762,7 @@ def alone(book: Playbook, outcome: ev.Outcome, reason: str) -> None:
 def test_a_bake_of_its_own_promotes_what_an_earlier_run_moved(play: Play) -> None:
     """It ends what was cut off: watching comes first, and nothing else does."""
     book = bake_alone(play) << BAKE_ALONE >> DONE << promote() >> DONE
-    alone(book, ev.Outcome.PROMOTED, f"{NEW}: moved alice, bob")
+    alone(book, ev.Outcome.PROMOTED, f"{NEW}: baked alice, bob")
 
 
 def test_a_bake_of_its_own_that_breaks_takes_nobody_back(play: Play) -> None:
@@ -794,7 +794,7 @@ def test_a_bake_of_its_own_that_is_cut_off_is_for_later(play: Play, answer: ev.A
 def test_a_bake_of_its_own_that_died_starts_over(play: Play) -> None:
     """Time that nobody watched proves nothing."""
     book = bake_alone(play) << BAKE_ALONE >> RESUMED << BAKE_ALONE >> DONE << promote() >> DONE
-    alone(book, ev.Outcome.PROMOTED, f"{NEW}: moved alice, bob")
+    alone(book, ev.Outcome.PROMOTED, f"{NEW}: baked alice, bob")
 
 
 def test_a_bake_of_its_own_that_cannot_freeze_says_so(play: Play) -> None:
