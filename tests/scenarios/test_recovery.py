@@ -127,7 +127,7 @@ def test_a_run_that_was_cut_off_after_its_last_move_is_promoted_by_a_later_run()
 
 
 def test_a_bake_that_was_made_up_for_is_not_made_again_by_later_nights() -> None:
-    """Cut off twice, baked on the third night by itself; every night after that has nothing to do."""
+    """Cut off twice, baked on the third night; every night after that has nothing to do."""
     world = small_world("ann", "bob")
     world.on("watch", NEW.text, lambda at: setattr(at, "dispatch_up", False))
     assert night(world).outcome is ev.Outcome.LATER
