@@ -8,6 +8,7 @@ A part that cannot be looked at is a finding of its own; the rest is looked at a
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
@@ -28,6 +29,7 @@ from t3safe.configuration import Manager, SandboxKind, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
 from t3safe.domain.errors import NotifyError, PeopleError, PortError
+from t3safe.domain.people import units_of
 from t3safe.domain.room import rooms
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
@@ -261,7 +263,7 @@ class Examination:
     def _starting(self, person: str) -> str:
         """The command that starts a person's serve."""
         services = self.wired.settings.services
-        unit = services.unit.replace("{person}", person)
+        unit = shlex.quote(units_of(services.unit, person)[0])
         match services.manager:
             case Manager.SYSTEMD:
                 return f"systemctl start {unit}"

@@ -17,9 +17,11 @@ from attrs import evolve, frozen
 from t3safe.adapters.selection import SymlinkSelection, render_launcher
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.domain.errors import SelectionError
+from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Selected
 from t3safe.domain.versions import Version
 from tests.contract.selection_contract import NEW, NEWEST, OLD, SelectionContract
+from tests.unit.domain.test_people import NOBODYS, REAL
 
 NOBODY = "nobody"
 
@@ -442,6 +444,25 @@ def test_launcher_fails_closed_without_a_build(open_store: Path) -> None:
     done = launch(open_store, user=user)
     assert (done.returncode, done.stdout) == (78, "")
     assert "no build is selected" in done.stderr
+
+
+@pytest.mark.parametrize("name", [*REAL, *(name for name in NOBODYS if "\x00" not in name)])
+def test_launcher_takes_the_names_that_t3safe_takes(tmp_path: Path, name: str) -> None:
+    """Whom t3safe can give no link runs nothing: they would follow the default."""
+    fake = tmp_path / "id"
+    fake.write_text('#!/bin/sh\n[ "$1" = -u ] && echo 1000 || printf "%s" "$NAME"\n')
+    fake.chmod(0o755)
+    selection = SymlinkSelection(tmp_path / "store", tmp_path / "state")
+    hold(selection.store, OLD)
+    selection.promote(OLD)
+    launcher = tmp_path / "t3"
+    launcher.write_text(render_launcher(selection.store).replace("/usr/bin/id", str(fake)))
+    launcher.chmod(0o755)
+
+    done = subprocess.run([launcher], env={"NAME": name}, capture_output=True, check=False)
+
+    # The shell takes a line's end off what a command prints.
+    assert done.returncode == (0 if valid_person(name.rstrip("\n")) else 70)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to try")

@@ -21,6 +21,7 @@ from attrs import evolve, frozen
 from t3safe.adapters.services import ProcessServices, SystemdServices
 from t3safe.adapters.services.belonging import MARK
 from t3safe.domain.errors import ServiceError
+from t3safe.domain.people import instances_of
 from t3safe.domain.ports import Services
 from tests.contract.services_contract import STOPPED, ServicesContract
 from tests.support import plain_serve, systemctl
@@ -503,6 +504,26 @@ def test_failed_unit_starts_again_past_its_start_limit(systemd: Systemd) -> None
     assert systemd.port.status("alice").running
 
 
+@pytest.mark.parametrize(
+    ("person", "instance"),
+    [("a-b", "a-b"), ("a-b", "a\\x2db"), ("john@corp", "john\\x40corp"), ("build$", "build\\x24")],
+)
+def test_unit_is_found_under_either_spelling_of_its_instance(
+    systemd: Systemd, person: str, instance: str
+) -> None:
+    """The unit that runs as the person is theirs, plain or as systemd-escape writes it."""
+    for name in instances_of(person):
+        systemd.describe(name, user=person if name == instance else "another")
+
+    systemd.port.start(person)
+    try:
+        assert systemd.port.status(person).running
+        assert systemd.left(instance)
+    finally:
+        systemd.port.stop(person)
+    assert not systemd.left(instance)
+
+
 def test_missing_unit_is_told(systemd: Systemd) -> None:
     """A person without a unit is an error that names it, never a serve that is down."""
     for call in (systemd.port.status, systemd.port.stop, systemd.port.start):
@@ -548,7 +569,7 @@ def test_control_group_out_of_sight_is_an_error(systemd: Systemd, tmp_path: Path
         port.status("alice")
 
 
-@pytest.mark.parametrize("name", ["root", "../etc", "a b", "--help", "", "alice.service"])
+@pytest.mark.parametrize("name", ["root", "../etc", "a b", "--help", "", "4711"])
 def test_only_a_person_has_a_serve(systemd: Systemd, processes: Processes, name: str) -> None:
     """No name that could be a path, an option or root reaches a service manager."""
     for port in (systemd.port, processes.port):

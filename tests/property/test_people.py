@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t3safe.domain.people import parse_user_map, valid_person
+from t3safe.domain.people import instances_of, parse_user_map, person_of, valid_person
 
 _LINES = st.one_of(
     st.text(max_size=20),
@@ -50,3 +50,12 @@ def test_whoever_is_found_is_a_person_and_found_once(lines: list[str]) -> None:
     assert len(set(logins)) == len(logins)
     assert all(valid_person(name) and "/" not in name and name != "root" for name in names)
     assert all(login and "@" not in login for login in logins)
+
+
+@given(name=st.text("aZ0._@-$/ \\x\n", max_size=12))
+def test_every_instance_of_a_person_names_that_person_again(name: str) -> None:
+    """Rule 8: plain or escaped, an instance that systemd shows leads back to its person."""
+    if valid_person(name):
+        assert {person_of(instance) for instance in instances_of(name)} == {name}
+    else:
+        assert person_of(name) == "" or valid_person(person_of(name))

@@ -4,7 +4,8 @@
 
 FOLDER/units/UNIT.json describes a unit: `argv`, `load` (loaded), `kill_mode` (group or process),
 `start_limit` (a failed unit is not started before `reset-failed`), `refuses` (what a start says
-before it fails), `queued` (a start waits, as at boot: a stop cancels it, `boot` carries it out).
+before it fails), `user` (whom it runs as), `queued` (a start waits, as at boot: a stop cancels it,
+`boot` carries it out).
 FOLDER/cgroup is a tree of control groups; every call brings it up to date.
 """
 
@@ -34,6 +35,7 @@ class Manager:
     def unit(self, name: str) -> dict[str, Any]:
         """How a unit is described, with what is not said."""
         known: dict[str, Any] = {"argv": [], "load": "loaded", "kill_mode": "group", "refuses": ""}
+        known["user"] = ""
         try:
             known |= json.loads((self.folder / "units" / f"{name}.json").read_text())
         except FileNotFoundError:
@@ -79,7 +81,7 @@ class Manager:
         verb, *rest = [word for word in words if not word.startswith("--")]
         name = rest[-1]
         if verb == "show":
-            self.show(name)
+            self.show_all(rest[2:])
             return 0
         if self.unit(name)["load"] == "not-found":
             _say(f"Unit {name} not found.", sys.stderr)
@@ -101,6 +103,13 @@ class Manager:
                 return 1
         return 0
 
+    def show_all(self, names: list[str]) -> None:
+        """Print the properties of each unit, with an empty line between two."""
+        for name in names:
+            if name != names[0]:
+                _say("", sys.stdout)
+            self.show(name)
+
     def show(self, name: str) -> None:
         """Print the properties, as systemd does for a unit that it does not know either."""
         members, run = self.members(name), self.run(name)
@@ -115,6 +124,7 @@ class Manager:
             "MainPID": pid,
             "ExecMainStartTimestamp": run["started"],
             "ControlGroup": f"/system.slice/{name}" if members else "",
+            "User": self.unit(name)["user"],
         }
         _say("\n".join(f"{key}={value}" for key, value in shown.items()), sys.stdout)
 

@@ -38,6 +38,7 @@ from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Veri
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import DispatchKnowledge, Rehearsal
+from t3safe.domain.people import units_of
 from t3safe.domain.scope import Caller, Scope, places
 from t3safe.domain.versions import Version
 from t3safe.engine import Interpreter
@@ -94,7 +95,7 @@ def _user_units(settings: Settings) -> UserUnits:
     folders = (str(Path(program).parent) for program in found if program)
     return UserUnits(
         program=str(Path(sys.executable).with_name("t3safe")),
-        serve=settings.services.unit.replace("{person}", person),
+        serve=units_of(settings.services.unit, person)[0],
         search=tuple(dict.fromkeys((*folders, *STANDARD))),
         folder=Path(config, "systemd", "user"),
     )

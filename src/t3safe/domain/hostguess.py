@@ -24,7 +24,7 @@ DISPATCH = "127.0.0.1:3780"
 USER_MAP = "/etc/ttyd-user-map"
 UNIT = "t3-serve@{person}.service"
 OWN_UNIT = "t3-serve.service"
-_INSTANCE = re.compile(r"(?P<name>[^@]+)@[^@]*\.service")
+_INSTANCE = re.compile(r"(?P<name>[^@]+)@.*\.service")
 
 
 @frozen

@@ -1,12 +1,20 @@
-"""Who has a serve on this host, by the user map.
+r"""Who has a serve on this host: the user map, and the one grammar of people's names.
 
-Rules (the file is `/etc/ttyd-user-map` by default):
+Rules of the user map (the file is `/etc/ttyd-user-map` by default):
 
 1. A line is `login=os_user`; blanks around both are allowed; `#` starts a comment line.
 2. The part of a login before an `@` counts.
 3. Several logins may name one person; one login names one person, and the first line wins.
 4. A malformed line is reported with its number and skips that line only.
 5. `root` is never a person, and a name that could be a path or an option is malformed.
+
+Rules of a name (map, launcher, units, journal, selection and snapshot folders all use these):
+
+6. It is a letter, digit or `_`, then letters, digits, `.`, `_`, `@`, `-`, and at most one `$`, at
+   its end.  So it is never a path, an option or a hidden file, and holds no blank.
+7. It is not `root`, and not digits alone, which systemd and chown take for a user's number.
+8. In a unit's name it is written plainly (`t3-serve@john@corp.service`, for `User=%i`) or as
+   `systemd-escape` writes it (`t3-serve@john\x40corp.service`, for `User=%I`).
 """
 
 from __future__ import annotations
@@ -16,8 +24,16 @@ from typing import Final
 
 from attrs import frozen
 
-_OS_USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}", re.ASCII)
-"""Debian's NAME_REGEX of adduser with the 32 characters that useradd allows."""
+NAME_FIRST: Final = "A-Za-z0-9_"
+"""The characters that a name may begin with, as ranges of a bracket expression."""
+NAME_REST: Final = "A-Za-z0-9_.@-"
+"""The characters that may follow; a `$` may come last."""
+NAME_MAX: Final = 64
+"""useradd allows 32 characters; a directory's `name@realm` needs more."""
+_OS_USER: Final = re.compile(rf"(?!\d+\Z)[{NAME_FIRST}][{NAME_REST}]*\$?", re.ASCII)
+_IN_UNIT: Final = re.compile(r"[A-Za-z0-9:_.@\\-]+", re.ASCII)
+"""What systemd takes in an instance's name."""
+_ESCAPED: Final = re.compile(r"\\x([0-9a-f]{2})", re.ASCII)
 _LOGIN: Final = re.compile(r"[A-Za-z0-9._+-]{1,128}", re.ASCII)
 
 
@@ -49,8 +65,28 @@ class UserMap:
 
 
 def valid_person(name: str) -> bool:
-    """Whether a name can be a person's: no path, no option, not root (rule 5)."""
-    return name != "root" and _OS_USER.fullmatch(name) is not None
+    """Whether a name can be a person's: no path, no option, not root (rules 6 and 7)."""
+    return name != "root" and len(name) <= NAME_MAX and _OS_USER.fullmatch(name) is not None
+
+
+def instances_of(person: str) -> tuple[str, ...]:
+    """Name the instances of a template that may be this person's, the likelier first (rule 8)."""
+    escaped = "".join(
+        char if char.isalnum() or char in "_." else f"\\x{ord(char):02x}" for char in person
+    )
+    plain = (person,) if _IN_UNIT.fullmatch(person) else ()
+    return tuple(dict.fromkeys((*plain, escaped)))
+
+
+def units_of(template: str, person: str) -> tuple[str, ...]:
+    """Name the units that may be this person's; `template` holds `{person}` (rule 8)."""
+    return tuple(dict.fromkeys(template.replace("{person}", name) for name in instances_of(person)))
+
+
+def person_of(instance: str) -> str:
+    """Name the person whose instance this is, empty where it can be nobody's (rule 8)."""
+    name = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), instance)
+    return name if valid_person(name) else ""
 
 
 def parse_user_map(text: str) -> UserMap:

@@ -93,6 +93,14 @@ def test_command_passes_the_words_on_unread() -> None:
     assert transient.new_name("gate") != transient.new_name("gate")
 
 
+def test_a_dollar_in_a_name_is_not_expanded() -> None:
+    """A `$` is a variable to systemd in what it starts; doubled it is the character."""
+    job = Job(transient.new_name("gate"), ("User=build$",))
+    words = job.command("t3", "--base-dir", "/home/build$/.t3")
+    assert words[-1] == "/home/build$$/.t3"
+    assert "--property=User=build$" in words
+
+
 def test_room_is_given_to_nobody_where_the_unit_does_not_start(tmp_path: Path) -> None:
     """The room stays ours, and nobody waits for a unit that has ended."""
     (tmp_path / "inner").mkdir()

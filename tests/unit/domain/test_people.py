@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from t3safe.domain.people import MapProblem, Person, UserMap, parse_user_map, valid_person
+from t3safe.domain.people import (
+    MapProblem,
+    Person,
+    UserMap,
+    instances_of,
+    parse_user_map,
+    person_of,
+    units_of,
+    valid_person,
+)
 
 MAP = """\
 # who has a serve here
@@ -52,10 +61,9 @@ def test_a_map_of_nobody_is_no_problem(text: str) -> None:
         ("alice=/home/alice", "'/home/alice' is not a person's user name"),
         ("alice=al ice", "'al ice' is not a person's user name"),
         ("alice=-rf", "'-rf' is not a person's user name"),
-        ("alice=0alice", "'0alice' is not a person's user name"),
-        ("alice=Alice", "'Alice' is not a person's user name"),
+        ("alice=4711", "'4711' is not a person's user name"),
         ("alice=alice # me", "'alice # me' is not a person's user name"),
-        ("alice=" + "a" * 33, f"'{'a' * 33}' is not a person's user name"),
+        ("alice=" + "a" * 65, f"'{'a' * 65}' is not a person's user name"),
         ("alice=root", "'root' is not a person's user name"),
         ("root=root", "'root' is not a person's user name"),
     ],
@@ -94,15 +102,61 @@ def test_root_may_be_a_login_but_never_a_person() -> None:
     assert parse_user_map("root=alice").people == (Person("alice", ("root",)),)
 
 
-@pytest.mark.parametrize("name", ["a", "_svc", "alice", "a-b_c9", "a" * 32])
-def test_a_user_name_as_useradd_makes_it_is_valid(name: str) -> None:
-    """Names of 1 to 32 characters that begin with a letter or an underscore."""
+REAL = (
+    "a", "_svc", "alice", "a-b_c9", "a" * 32, "a" * 64, "Alice", "john.doe", "0alice", "9lives",
+    "build$", "john@corp.example", "John.Doe-2@CORP", "root$", "4711$", "a.", "a-", "a@",
+)  # fmt: skip
+"""Names as useradd, adduser --force-badname, Samba and directory services make them."""
+NOBODYS = (
+    "", "root", ".", "..", ".a", "a/b", "/a", "a b", " a", "a\n", "a\t", "-a", "--help", "@a", "$",
+    "a$b", "a$$", "$a", "$(id)", "a;b", "a:b", "a%b", "a\\x2db", "a*", "a'b", "é", "a\x00", "4711",
+    "0", "a" * 65, "a\u0661", "\u0661",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_name_that_a_host_really_has_is_valid(name: str) -> None:
+    """Dots, dashes, capitals, a last `$`, a realm, a first digit, up to 64 characters."""
     assert valid_person(name)
+    assert parse_user_map(f"x={name}\n").people == (Person(name, ("x",)),)
+
+
+@pytest.mark.parametrize("name", NOBODYS)
+def test_a_name_that_could_be_a_path_an_option_or_a_number_is_not(name: str) -> None:
+    """Nor is root, and nothing is trimmed before it is judged."""
+    assert not valid_person(name)
+
+
+def test_the_realm_of_a_user_counts_and_that_of_a_login_does_not() -> None:
+    """A login is cut at its `@`; the name of an OS user is kept whole."""
+    found = parse_user_map("john@example.org=john@corp.example\n")
+    assert found.people == (Person("john@corp.example", ("john",)),)
 
 
 @pytest.mark.parametrize(
-    "name", ["", "root", "Root", "a/b", "a.b", "a b", "a\n", "-a", "9a", "a$", "é", "a" * 33]
+    ("name", "instances"),
+    [
+        ("alice", ("alice",)),
+        ("john.doe", ("john.doe",)),
+        ("a-b", ("a-b", "a\\x2db")),
+        ("john@corp", ("john@corp", "john\\x40corp")),
+        ("build$", ("build\\x24",)),
+    ],
 )
-def test_a_name_that_could_be_a_path_or_an_option_is_not(name: str) -> None:
-    """Nor is root, and nothing is trimmed before it is judged."""
-    assert not valid_person(name)
+def test_a_person_has_one_or_two_instances(name: str, instances: tuple[str, ...]) -> None:
+    """Plain and as systemd-escape writes it; plain only where a unit's name takes it."""
+    assert instances_of(name) == instances
+    assert units_of("t3@{person}.service", name) == tuple(f"t3@{one}.service" for one in instances)
+
+
+def test_a_unit_without_a_person_in_its_name_is_one_unit() -> None:
+    """A person's own unit has no instance."""
+    assert units_of("t3-serve.service", "a-b") == ("t3-serve.service",)
+
+
+@pytest.mark.parametrize(
+    "instance", ["", "a\\x2fb", "a\\x20b", "\\x2e\\x2e", "root", "a\\b", "a\\xzz"]
+)
+def test_an_instance_that_can_be_nobodys_names_nobody(instance: str) -> None:
+    """What an escape hides is judged like any other name."""
+    assert person_of(instance) == ""

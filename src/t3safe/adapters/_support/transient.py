@@ -101,14 +101,17 @@ class Job:
     environment: Mapping[str, str] = field(factory=dict)
 
     def command(self, *words: str) -> tuple[str, ...]:
-        """Give the command that runs these words in the unit and ends with their status."""
+        """Give the command that runs these words in the unit and ends with their status.
+
+        systemd expands `$NAME` in what it starts; a name or a folder may hold a `$`.
+        """
         return (
             *("systemd-run", "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec"),
             f"--unit={self.name}",
             *(f"--property={each}" for each in self.properties),
             *(f"--setenv={name}={value}" for name, value in self.environment.items()),
             "--",
-            *words,
+            *(word.replace("$", "$$") for word in words),
         )
 
     def end(self) -> None:

@@ -24,8 +24,8 @@ from t3safe.domain.errors import GateError
 from t3safe.domain.gate import EMPTY, Rehearsal
 from t3safe.domain.redaction import redact
 
-NOBODY: Final = "EMPTY"
-"""Stands for the empty set; no person's name has a capital letter."""
+NOBODY: Final = "+empty"
+"""Stands for the empty set; no person's name has a `+`."""
 _BATCH: Final = re.compile(r"(\d{8}T\d{12}Z)-.+", re.ASCII)
 
 

@@ -7,7 +7,8 @@ Rules:
    resolved, so that the process's command line names its build and a later change of the
    selection never moves a running process to another build.
 3. Where nothing is selected it says so and ends with 78 (EX_CONFIG); where the caller cannot be
-   told, with 70 (EX_SOFTWARE).
+   told, or has a name that `domain.people` does not take, with 70 (EX_SOFTWARE): t3safe could give
+   them no link, so they run nothing.
 4. Root is refused with 77 (EX_NOPERM): a nightly's code never runs as root.
 5. While a person is fenced the stub runs in place of a build and ends with 75 (EX_TEMPFAIL).
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from t3safe.adapters._support import layout
+from t3safe.domain import people
 
 _LAUNCHER: Final = """\
 #!/bin/sh
@@ -32,11 +34,12 @@ if [ "$(/usr/bin/id -u)" = 0 ]; then
   exit 77
 fi
 person=$(/usr/bin/id -un) || person=
-case $person in
-  '' | -* | *[!A-Za-z0-9._-]* | . | ..)
-    echo "t3: cannot tell who is calling (user '$person'); nothing was started" >&2
-    exit 70 ;;
-esac
+case ${person%"$"} in '' | [!@FIRST@]* | *[!@REST@]*) person= ;; esac
+case $person in root) person= ;; *[!0-9]*) ;; *) person= ;; esac
+if [ -z "$person" ] || [ "${#person}" -gt @MAX@ ]; then
+  echo "t3: cannot tell who is calling (user '$(/usr/bin/id -un)'); nothing was started" >&2
+  exit 70
+fi
 selected=$store/users/$person
 if ! [ -e "$selected" ] && ! [ -L "$selected" ]; then
   selected=$store/default
@@ -58,8 +61,17 @@ exit 75
 
 def render_launcher(store: Path) -> str:
     """Give the text of the production launcher for a store with this absolute path."""
-    store_text = shlex.quote(str(store))
-    return _LAUNCHER.replace("@STORE@", store_text).replace("@PROGRAM@", layout.PROGRAM)
+    filled = {
+        "@STORE@": shlex.quote(str(store)),
+        "@PROGRAM@": layout.PROGRAM,
+        "@FIRST@": people.NAME_FIRST,
+        "@REST@": people.NAME_REST,
+        "@MAX@": str(people.NAME_MAX),
+    }
+    text = _LAUNCHER
+    for mark, value in filled.items():
+        text = text.replace(mark, value)
+    return text
 
 
 def render_stub() -> str:

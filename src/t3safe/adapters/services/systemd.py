@@ -7,6 +7,8 @@ Rules:
 2. How a serve ended says nothing about the stop: t3 exits with 130, which systemd calls a failure.
 3. A unit that is at rest is not stopped: at boot that would cancel the start that waits for us.
 4. A unit that systemd does not know, cannot load or that is masked is an error that says so.
+5. A name with a dash, `@` or `$` has two spellings as an instance, plain and as `systemd-escape`
+   writes it.  The unit that runs as the person is theirs, of two the one that runs.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import errno
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -24,7 +26,7 @@ from attrs import define, frozen
 
 from t3safe.adapters.services.agents import AGENTS, agents_among
 from t3safe.domain.errors import ServiceError
-from t3safe.domain.people import valid_person
+from t3safe.domain.people import units_of, valid_person
 from t3safe.domain.ports import ServeStatus
 
 LOOK_SECONDS: Final = 30.0
@@ -41,6 +43,7 @@ _SHOWN: Final = (
     "MainPID",
     "ExecMainStartTimestamp",
     "ControlGroup",
+    "User",
 )
 _RESTING: Final = frozenset({"inactive", "failed"})
 _RUNNING: Final = frozenset({"active", "reloading"})
@@ -57,6 +60,7 @@ class _Unit:
     pid: int
     started: datetime | None
     group: str
+    user: str
 
 
 @frozen
@@ -150,16 +154,18 @@ class SystemdServices:
     def _look(self, what: str, person: str) -> _Unit:
         if not valid_person(person):
             raise _failure(what, f"{person[:64]!r} is not a person's user name")
-        name = self.unit.replace("{person}", person)
-        said = self._call(what, "show", "-p", ",".join(_SHOWN), "--", name)
+        names = units_of(self.unit, person)
+        said = self._call(what, "show", "-p", ",".join(_SHOWN), "--", *names)
         if said.status != 0:
             hint = "; `loginctl enable-linger` keeps your manager running" if self.own else ""
-            raise _failure(what, f"systemd tells nothing about {name}{_told(said)}{hint}")
-        shown = dict(line.split("=", 1) for line in said.output.splitlines() if "=" in line)
+            raise _failure(what, f"systemd tells nothing about {names[0]}{_told(said)}{hint}")
         try:
-            return _read(name, shown)
+            blocks = zip(names, said.output.strip().split("\n\n"), strict=True)
+            found = [_read(name, block) for name, block in blocks]
         except (KeyError, ValueError) as error:
-            raise _failure(what, f"systemd shows {name} in an unknown form ({error})") from error
+            why = f"systemd shows {names[0]} in an unknown form ({error})"
+            raise _failure(what, why) from error
+        return min(found, key=lambda unit: _unlikely(unit, person))
 
     def _left(self, what: str, person: str, group: str) -> str:
         """Say what still runs of a unit that had this control group, empty when nothing does."""
@@ -208,7 +214,13 @@ class SystemdServices:
         return _Said(ran.returncode, _text(ran.stdout), _text(ran.stderr))
 
 
-def _read(name: str, shown: Mapping[str, str]) -> _Unit:
+def _unlikely(unit: _Unit, person: str) -> tuple[bool, bool, bool]:
+    """Order the two units that may be a person's (rule 5)."""
+    return unit.user != person, not unit.pid, unit.load != "loaded"
+
+
+def _read(name: str, block: str) -> _Unit:
+    shown = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
     return _Unit(
         name=name,
         load=shown["LoadState"],
@@ -217,6 +229,7 @@ def _read(name: str, shown: Mapping[str, str]) -> _Unit:
         pid=int(shown["MainPID"]),
         started=_moment(shown["ExecMainStartTimestamp"]),
         group=shown["ControlGroup"],
+        user=shown.get("User", ""),
     )
 
 
