@@ -111,6 +111,7 @@ def snapshots(draw: st.DrawFn) -> tuple[Stored, ...]:
             kind=draw(st.sampled_from(SnapshotKind)),
             taken=MOMENT + timedelta(minutes=draw(st.integers(0, 5))),
             size=draw(st.integers(0, 40)),
+            sequence=draw(st.integers(0, 3)),
         )
         for name in ids
     )

@@ -122,6 +122,8 @@ class World:
     journal: MemoryJournal = Factory(MemoryJournal)
 
     now: float = 0.0
+    clock_ahead: float = 0.0
+    """Seconds by which the host's clock is ahead of the time that passes here."""
     pids: int = 100
     runs: int = 0
     log: list[tuple[str, str, str]] = Factory(list)
@@ -166,8 +168,8 @@ class World:
 
     @property
     def clock(self) -> datetime:
-        """The present time, aware."""
-        return EPOCH + timedelta(seconds=self.now)
+        """What the host's clock says, aware."""
+        return EPOCH + timedelta(seconds=self.now + self.clock_ahead)
 
     def advance(self, seconds: float) -> None:
         """Let time pass (rule 1)."""

@@ -29,7 +29,7 @@ from t3safe.domain.errors import DispatchError, Fault, GateError, ServiceError, 
 from t3safe.domain.gate import Check
 from t3safe.domain.idle import Activity, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
-from t3safe.domain.retention import SnapshotKind, Stored
+from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import Version
 
 
@@ -140,7 +140,8 @@ class StateSets:
             raise StateError(message)
         if known is not None and known.sealed:
             return _told(known)
-        taken = Snap(snapshot, person, kind, build, self.world.now, {}, sealed=False)
+        at = self.world.now + self.world.clock_ahead
+        taken = Snap(snapshot, person, kind, build, at, {}, sealed=False)
         self.world.play("snapshot", person, self._copying(found, taken))
         return _told(found.snapshots[snapshot])
 
@@ -170,8 +171,13 @@ class StateSets:
 
     @staticmethod
     def _seal(found: FakePerson, taken: Snap) -> None:
-        unreadable, secret = found.unreadable, found.secret
-        found.snapshots[taken.id] = evolve(taken, sealed=True, secret=secret, unreadable=unreadable)
+        found.snapshots[taken.id] = evolve(
+            taken,
+            sealed=True,
+            secret=found.secret,
+            unreadable=found.unreadable,
+            sequence=1 + max(snap.sequence for snap in found.snapshots.values()),
+        )
 
     def _sealed(self, person: str, snapshot: str, what: str) -> Snap:
         found = self._person(person, what).snapshots.get(snapshot)
@@ -270,7 +276,7 @@ class StateSets:
         """The sealed snapshots, oldest first."""
         held = self._person(person, "list").snapshots.values()
         infos = [_info(snap) for snap in held if snap.sealed]
-        return tuple(sorted(infos, key=lambda info: (info.stored.taken, info.stored.id)))
+        return tuple(sorted(infos, key=lambda info: age(info.stored)))
 
     def verify(self, person: str, snapshot: str) -> None:
         """Check a sealed snapshot."""
@@ -318,7 +324,7 @@ def _told(snap: Snap) -> ev.Snapshotted:
 
 def _info(snap: Snap) -> ports.SnapshotInfo:
     taken = EPOCH + timedelta(seconds=snap.at)
-    stored = Stored(snap.id, snap.kind, taken, _size(snap))
+    stored = Stored(snap.id, snap.kind, taken, _size(snap), snap.sequence)
     return ports.SnapshotInfo(stored, snap.person, snap.build, snap.ledger, snap.rows)
 
 

@@ -151,8 +151,11 @@ class Snap:
     kind: SnapshotKind
     build: Version | None
     at: float
+    """When it was taken, by the clock of the host."""
     contents: dict[str, Content]
     secret: bytes = b""
+    sequence: int = 0
+    """Its place among those of this person, whatever the clock said."""
     sealed: bool = True
     damaged: bool = False
     unreadable: str = ""

@@ -52,6 +52,9 @@ class StateWorld(Protocol):
     def run_turn(self, person: str, thread: str, since: str) -> None:
         """Let a turn be in flight in a thread."""
 
+    def set_clock_ahead(self, days: int) -> None:
+        """Let the host's clock be ahead by so many days, 0 for right again."""
+
     def end(self, person: str, *, killed: bool = False) -> None:
         """End the person's serve, in order or by SIGKILL."""
 
@@ -101,6 +104,19 @@ class StateSetsContract:
             world.states.snapshot(person, snapshot, ONLINE, None)
         assert [info.stored.id for info in world.states.snapshots("alice")] == ["s2", "s1"]
         assert [info.stored.id for info in world.states.snapshots("bob")] == ["b1"]
+
+    def test_snapshots_are_in_the_order_of_sealing_whatever_the_clock_says(
+        self, world: StateWorld
+    ) -> None:
+        """A clock that is a year ahead for one night does not make that night's the newest."""
+        world.found("alice")
+        for snapshot, days in (("before", 0), ("ahead", 365), ("after", 0)):
+            world.set_clock_ahead(days)
+            world.states.snapshot("alice", snapshot, ONLINE, None)
+        listed = [info.stored for info in world.states.snapshots("alice")]
+        assert [stored.id for stored in listed] == ["before", "ahead", "after"]
+        assert listed[1].taken > listed[2].taken
+        assert sorted({stored.sequence for stored in listed}) == [1, 2, 3]
 
     def test_person_without_a_set_has_an_empty_one(self, world: StateWorld) -> None:
         """Somebody who never had a serve has an empty ledger, no work and an empty snapshot."""

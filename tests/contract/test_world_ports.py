@@ -184,6 +184,10 @@ class StateWorld:
         self.world.people[person].turn = began
         self.world.people[person].last_activity = began
 
+    def set_clock_ahead(self, days: int) -> None:
+        """Let the host's clock be ahead by so many days, 0 for right again."""
+        self.world.clock_ahead = days * 86_400.0
+
     def end(self, person: str, *, killed: bool = False) -> None:
         """End the person's serve, in order or by SIGKILL."""
         if not killed:

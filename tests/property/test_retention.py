@@ -18,8 +18,8 @@ def _spared(stored: tuple[Stored, ...]) -> set[str]:
     return {max(items, key=_age).id for items in (stored, at_rest) if items}
 
 
-def _age(item: Stored) -> tuple[object, str]:
-    return item.taken, item.id
+def _age(item: Stored) -> tuple[object, ...]:
+    return item.sequence, item.taken, item.id
 
 
 @given(stored=snapshots(), pinned=_PINS, keep=_KEEP, bytes_max=_BYTES)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.world import NEW, OLD, Kind, World, drive, host, small_world, version
+from fakes.world import NEW, NEWER, OLD, Kind, World, drive, host, small_world, version
 from fakes.world.faults import effect
 from t3safe.domain.errors import StateError
 from t3safe.domain.retention import SnapshotKind
 from t3safe.engine import Limits
 from t3safe.keeping import judge, prune
-from tests.scenarios.nights import night, publish, running, take_ann_back
+from tests.scenarios.nights import DAY, night, publish, running, take_ann_back
 
 NONE = Limits(snapshots_keep=0, snapshots_bytes_max=0)
 
@@ -67,6 +67,27 @@ def test_the_way_back_outlives_nights_that_moved_nobody() -> None:
     night(world)
     prune(host(world, limits=NONE), "ann")
     assert way in kept(world)
+
+
+def test_a_clock_that_is_a_year_ahead_for_a_night_costs_nobody_the_way_back() -> None:
+    """What that night took is not the newest for a year: later nights push it out as usual."""
+    world = small_world("ann")
+    tight = Limits(snapshots_keep=2)
+    world.clock_ahead = 365 * DAY
+    night(world, limits=tight)
+    world.clock_ahead = 0.0
+    publish(world, NEWER, 33)
+    night(world, limits=tight)
+    way = host(world).way("ann", None, "")
+    assert (way.old, way.build) == (NEWER, NEW)
+    world.people["ann"].inputs = 1
+    for number in range(3):
+        publish(world, version(f"0.0.28-nightly.20260620.{600 + number}"), 34)
+        night(world, limits=tight)
+    assert host(world).way("ann", None, "") == way
+    world.people["ann"].inputs = 0
+    night(world, take_ann_back, giving_up=True)
+    assert running(world) == {"ann": NEW}
 
 
 def test_while_a_run_is_unfinished_nothing_is_pruned() -> None:

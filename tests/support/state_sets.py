@@ -75,14 +75,15 @@ Statement = tuple[str, tuple[object, ...]]
 
 @define
 class Ticking:
-    """A clock that is a second further at every look."""
+    """A clock that is a second further at every look, and may be set ahead."""
 
     time: datetime = datetime(2026, 11, 24, 4, tzinfo=UTC)
+    ahead: timedelta = timedelta(0)
 
     def now(self) -> datetime:
         """The next second."""
         self.time += timedelta(seconds=1)
-        return self.time
+        return self.time + self.ahead
 
 
 @define
@@ -198,6 +199,7 @@ class DiskWorld:
 
     root: Path
     states: LocalStateSets = field(init=False)
+    clock: Ticking = field(factory=Ticking)
     _serves: dict[str, Serve] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -205,7 +207,7 @@ class DiskWorld:
         self.states = LocalStateSets(
             base=f"{self.root}/home/{{person}}/.t3",
             destination=self.root / "backup",
-            clock=Ticking(),
+            clock=self.clock,
             timeout=20.0,
             switch_user=False,
         )
@@ -261,6 +263,10 @@ class DiskWorld:
                 (thread, since),
             )
         )
+
+    def set_clock_ahead(self, days: int) -> None:
+        """Let the host's clock be ahead by so many days, 0 for right again."""
+        self.clock.ahead = timedelta(days=days)
 
     def end(self, person: str, *, killed: bool = False) -> None:
         """End the person's serve, in order or by SIGKILL."""

@@ -22,7 +22,7 @@ from t3safe import __version__
 from t3safe.adapters._support.trust import others_write
 from t3safe.domain.errors import MetricsError
 from t3safe.domain.events import Outcome
-from t3safe.domain.retention import Stored
+from t3safe.domain.retention import Stored, age
 from t3safe.domain.versions import Version
 from t3safe.domain.vitals import Vitals, last_closed
 
@@ -168,8 +168,8 @@ def _of_snapshots(
     yield _Sample("t3safe_person_snapshots", "A person's copies", len(stored), who)
     text = "What a person's copies weigh"
     yield _Sample("t3safe_person_snapshot_bytes", text, sum(item.size for item in stored), who)
-    newest = max((item.taken for item in stored), default=None)
-    if newest is not None:
+    if stored:
+        newest = max(stored, key=age).taken
         text = "When a person's newest copy was taken"
         yield _Sample("t3safe_person_snapshot_timestamp_seconds", text, _at(newest), who)
 

@@ -12,6 +12,9 @@ Rules:
 4. Builds in use, the default, last-good and the one before it are never pruned; of the rest the
    newest `keep` stay.
 5. Pruned by hand, a person's way back and what the last run that touched them took are pinned.
+6. The order is that in which snapshots were sealed, not that of the clock: a clock that was ahead
+   for one night must not make its snapshots the newest for a year.  Snapshots without a number are
+   from an earlier t3safe: they are older than any with one, and the clock orders them.
 """
 
 from __future__ import annotations
@@ -38,12 +41,16 @@ class SnapshotKind(StrEnum):
 
 @frozen
 class Stored:
-    """A sealed snapshot as retention sees it; `taken` is UTC, `size` is in bytes."""
+    """A sealed snapshot as retention sees it; `taken` is UTC, `size` is in bytes.
+
+    `sequence` counts a person's snapshots in the order in which they were sealed; 0 is unknown.
+    """
 
     id: str
     kind: SnapshotKind
     taken: datetime
     size: int
+    sequence: int = 0
 
 
 def prunable_snapshots(
@@ -62,13 +69,13 @@ def prunable_snapshots(
             kept_bytes += item.size
         else:
             pruned.append(item)
-    return tuple(item.id for item in sorted(pruned, key=_age))
+    return tuple(item.id for item in sorted(pruned, key=age))
 
 
 def _spared(stored: tuple[Stored, ...]) -> frozenset[str]:
     """Name the newest snapshot, and the newest that was taken at rest."""
     at_rest = tuple(item for item in stored if item.kind is SnapshotKind.REST)
-    return frozenset(max(items, key=_age).id for items in (stored, at_rest) if items)
+    return frozenset(max(items, key=age).id for items in (stored, at_rest) if items)
 
 
 @frozen
@@ -89,10 +96,10 @@ def judged(
     """
     pruned = prunable_snapshots(stored, frozenset(pinned), keep, bytes_max)
     spared = _spared(stored)
-    newest = max(stored, key=_age).id if stored else ""
+    newest = max(stored, key=age).id if stored else ""
     return tuple(
         Judged(item, item.id not in pruned, _why(item, pruned, spared, newest, pinned))
-        for item in sorted(stored, key=_age)
+        for item in sorted(stored, key=age)
     )
 
 
@@ -112,12 +119,13 @@ def _why(
     return "within the limits"
 
 
-def _age(item: Stored) -> tuple[datetime, str]:
-    return item.taken, item.id
+def age(item: Stored) -> tuple[int, datetime, str]:
+    """Give the key that sorts a person's snapshots from the oldest to the newest (rule 6)."""
+    return item.sequence, item.taken, item.id
 
 
-def _worth(item: Stored) -> tuple[bool, datetime, str]:
-    return item.kind is SnapshotKind.QUARANTINE, item.taken, item.id
+def _worth(item: Stored) -> tuple[bool, tuple[int, datetime, str]]:
+    return item.kind is SnapshotKind.QUARANTINE, age(item)
 
 
 def prunable_builds(

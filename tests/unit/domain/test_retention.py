@@ -97,6 +97,24 @@ def test_of_two_taken_at_once_the_later_id_is_the_newer() -> None:
     assert prune(one, two, keep=1) == prune(two, one, keep=1) == ("r.0001",)
 
 
+def test_a_clock_that_was_ahead_for_a_night_costs_nobody_the_way_back() -> None:
+    """Rule 6: what was sealed later is newer, whatever the clock said when it was taken."""
+    ahead = Stored("ahead", REST, MOMENT + timedelta(days=365), 10, sequence=1)
+    after = (Stored("way", REST, MOMENT, 10, sequence=2), Stored("on", ONLINE, MOMENT, 10, 3))
+    assert prune(ahead, *after, keep=2) == ("ahead",)
+    assert prune(ahead, *after, keep=0) == ("ahead",)
+    told = judged((*after, ahead), {}, 0, 0)
+    assert [item.stored.id for item in told] == ["ahead", "way", "on"]
+    assert told[1].why == "the newest taken at rest"
+
+
+def test_what_has_no_number_is_older_than_what_has_one() -> None:
+    """Rule 6: an earlier t3safe numbered nothing; among its snapshots the clock decides."""
+    unnumbered = (stored("b", 900), stored("a", 1))
+    numbered = Stored("c", REST, MOMENT, 10, sequence=1)
+    assert prune(*unnumbered, numbered, keep=1) == ("a", "b")
+
+
 def test_of_each_it_is_told_whether_it_is_kept_and_why() -> None:
     """Oldest first, and what goes is what the limits alone would give up."""
     found = (stored("d", 4), stored("b", 2), stored("a", 1), stored("c", 3))

@@ -41,7 +41,7 @@ from t3safe.domain.errors import BrokenStateError, Fault, StateError
 from t3safe.domain.idle import Activity, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.ports import Clock, SnapshotInfo
-from t3safe.domain.retention import SnapshotKind, Stored
+from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import InvalidVersion, Version
 
 LOOK_SECONDS: Final = 30.0
@@ -110,6 +110,7 @@ class _Summary:
     person: str
     kind: SnapshotKind
     taken: datetime
+    sequence: int
     build: str | None
     size: int
     ledger: dict[str, tuple[tuple[int, str], ...]]
@@ -264,7 +265,7 @@ class LocalStateSets:
             return ()
         found = self._look(what, person, "snapshots", tuple[_Summary, ...])
         listed = [_info(person, summary) for summary in found]
-        return tuple(sorted(listed, key=lambda info: (info.stored.taken, info.stored.id)))
+        return tuple(sorted(listed, key=lambda info: age(info.stored)))
 
     def verify(self, person: str, snapshot: str) -> None:
         """Check a sealed snapshot against its manifest: digests, quick_check, ledger, counts."""
@@ -458,7 +459,7 @@ def _ledger(said: dict[str, tuple[tuple[int, str], ...]]) -> SetLedger:
 
 
 def _info(person: str, summary: _Summary) -> SnapshotInfo:
-    stored = Stored(summary.id, summary.kind, summary.taken, summary.size)
+    stored = Stored(summary.id, summary.kind, summary.taken, summary.size, summary.sequence)
     return SnapshotInfo(
         stored, person, _build(summary.build), _ledger(summary.ledger), summary.rows
     )

@@ -42,7 +42,11 @@ class Copied(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """A sealed snapshot; `taken` is ISO 8601 in UTC, `build` is None where it is not known."""
+    """A sealed snapshot; `taken` is ISO 8601 in UTC, `build` is None where it is not known.
+
+    `sequence` counts what was sealed in this store, so that the order does not depend on a clock;
+    0 where an earlier t3safe sealed it.
+    """
 
     id: str
     person: str
@@ -53,6 +57,7 @@ class Manifest(NamedTuple):
     files: tuple[Sealed, ...] = ()
     folders: tuple[Entry, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    sequence: int = 0
 
     @property
     def sealed(self) -> tuple[Sealed, ...]:
@@ -79,6 +84,7 @@ def encode(manifest: Manifest) -> bytes:
         "person": manifest.person,
         "kind": manifest.kind,
         "taken_at": manifest.taken,
+        "sequence": manifest.sequence,
         "build": manifest.build,
         "size": manifest.size,
         "databases": [
@@ -132,6 +138,7 @@ def _decode(said: _Said) -> Manifest:
         files=tuple(_sealed(item) for item in said["files"]),
         folders=tuple(Entry(_name(item["name"]), int(item["mode"])) for item in said["folders"]),
         skipped=tuple(Skipped(str(item["name"]), str(item["why"])) for item in said["skipped"]),
+        sequence=int(said.get("sequence", 0)),
     )
 
 

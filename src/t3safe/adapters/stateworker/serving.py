@@ -48,6 +48,7 @@ def _summary(sealed: Manifest) -> dict[str, Any]:
         "person": sealed.person,
         "kind": sealed.kind,
         "taken": sealed.taken,
+        "sequence": sealed.sequence,
         "build": sealed.build,
         "size": sealed.size,
         "ledger": told(tuple((item.name, item.ledger) for item in sealed.databases)),

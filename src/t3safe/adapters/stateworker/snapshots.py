@@ -6,7 +6,9 @@ Rules:
    and folder of it is durable and was checked.
 2. A partial or a half-deleted one is garbage; the next call removes it.
 3. What is sealed is never written again.  Its id asked for again is checked and told again.
-4. At rest nobody may hold the set, looked at before the copy and after it.
+4. What is sealed is numbered: its number is higher than that of anything sealed before and still
+   there, whatever the clock said meanwhile.
+5. At rest nobody may hold the set, looked at before the copy and after it.
 """
 
 from __future__ import annotations
@@ -154,6 +156,7 @@ def _fill(order: Order, partial: str, userdata: str | None, found: Found, tools:
         order.build,
         folders=found.folders,
         skipped=found.skipped,
+        sequence=1 + max((sealed.sequence for sealed in listing(order.store)), default=0),
     )
     if userdata is None:
         return taken

@@ -73,6 +73,20 @@ def test_every_database_of_the_set_is_in_the_snapshot(home: Home) -> None:
     assert counted(taken, "cache/index")["orchestration_events"] == 2
 
 
+def test_manifest_of_an_earlier_t3safe_has_no_number(home: Home) -> None:
+    """It is still read, and what is sealed next is numbered above it."""
+    home.populate()
+    home.take("s1")
+    path = home.store / "s1" / "manifest.json"
+    said = json.loads(path.read_bytes())
+    assert said.pop("sequence") == 1
+    path.write_text(json.dumps(said))
+    assert manifest.load(str(home.store), "s1").sequence == 0
+    assert home.take("s2").sequence == 1
+    assert home.take("s3").sequence == 2
+    assert home.take("s2").sequence == 1
+
+
 @pytest.mark.parametrize("name", HARD_NAMES)
 def test_hard_names_survive_snapshot_and_restore(home: Home, name: str) -> None:
     """Databases and small files come back under any name that a file can have."""
