@@ -1,0 +1,1 @@
+"""Journals that earlier formats of t3safe wrote, kept as SQL: what was written stays readable."""
