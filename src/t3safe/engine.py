@@ -31,6 +31,7 @@ from t3safe.domain.errors import (
 )
 from t3safe.domain.idle import busy_reason, in_flight
 from t3safe.domain.moves import InvalidEvent
+from t3safe.domain.recounting import recounted
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
 from t3safe.domain.versions import Version
@@ -305,6 +306,21 @@ def nothing_waits(_: fx.Effect) -> bool:
 def waits_for_boot(effect: fx.Effect) -> bool:
     """Whether an effect needs serves that run, which boot recovery does not have yet."""
     return isinstance(effect, fx.Start | fx.Verify | fx.Bake | fx.Revisit)
+
+
+def rollout_of(events: tuple[ev.Event, ...]) -> Rollout:
+    """Give a run's rollout as the rules have it, else as its records alone tell it.
+
+    The rules may be others by now than those that decided it.  Raises DamagedJournalError where
+    neither can be.
+    """
+    try:
+        return fold(events)
+    except DamagedJournalError:
+        told = recounted(events)
+        if told is None:
+            raise
+        return told
 
 
 def fold(events: Iterable[ev.Event]) -> Rollout:

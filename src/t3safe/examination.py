@@ -28,7 +28,7 @@ from t3safe.bootstrap.parts import own_hooks, sandbox_of, timed_by_systemd
 from t3safe.configuration import Manager, SandboxKind, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
-from t3safe.domain.errors import NotifyError, PeopleError, PortError
+from t3safe.domain.errors import NewerJournalError, NotifyError, PeopleError, PortError
 from t3safe.domain.people import units_of
 from t3safe.domain.room import rooms
 from t3safe.domain.scope import Scope
@@ -316,6 +316,9 @@ class Examination:
             return
         try:
             trouble = journal.complaint(thorough=True)
+        except NewerJournalError as error:
+            yield doctor.judge_newer_journal(str(error))
+            return
         except PortError as error:
             trouble = str(error)
         yield doctor.judge_journal(str(journal.path), trouble)

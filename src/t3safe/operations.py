@@ -28,7 +28,6 @@ from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import (
-    DamagedJournalError,
     NoWayBackError,
     PortError,
     SelectionError,
@@ -40,12 +39,11 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
-from t3safe.domain.recounting import recounted
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout import Rollout, used_by
 from t3safe.domain.versions import Version, days_behind
 from t3safe.domain.vitals import Deferral, overdue
-from t3safe.engine import Engine, Interpreter, Waits, fold, waits_for_boot
+from t3safe.engine import Engine, Interpreter, Waits, rollout_of, waits_for_boot
 
 _T = TypeVar("_T")
 
@@ -187,15 +185,7 @@ class Host:
         known = self.folded.get(run)
         if known is not None:
             return known
-        events = self.engine.journal.events(run)
-        try:
-            return self._remembered(fold(events))
-        except DamagedJournalError:
-            # Over, and by the rules of another t3safe: what it did counts all the same.
-            told = recounted(events)
-            if told is None:
-                raise
-            return self._remembered(told)
+        return self._remembered(rollout_of(self.engine.journal.events(run)))
 
     def _remembered(self, rollout: Rollout) -> Rollout:
         if rollout.closed:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from fakes.embedded import EmbeddedHost
+from t3safe.adapters.journal import codec
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, result, state
 from tests.support.damage import emptied, folder, nonsense, random_header, truncated
@@ -221,3 +222,48 @@ def test_a_note_of_a_build_that_is_not_understood_is_one_line_that_names_it(
     said = host.t3safe("status")
     assert str(note) in said.out
     assert serves(host) == processes
+
+
+def newer(path: Path) -> None:
+    """Let a newer t3safe have written the journal."""
+    with closing(sqlite3.connect(path)) as opened, opened:
+        opened.execute("UPDATE written_by SET t3safe = '99.1'")
+        opened.execute(f"PRAGMA user_version = {codec.FORMAT + 1}")
+
+
+def test_a_newer_journal_is_refused_by_every_command_that_acts(host: EmbeddedHost) -> None:
+    """Nothing is touched or set aside, status and doctor say which t3safe to use; freeze works."""
+    newer(journal(host))
+    host.publish(NEW, tag="nightly")
+    before, processes, content = state(host), serves(host), journal(host).read_bytes()
+
+    for acting in (
+        ("run",),
+        ("run", "--dry-run"),
+        ("drain",),
+        ("recover",),
+        ("recover", "--boot"),
+        ("check", OLD.version),
+        ("rollback", "ann", "--yes"),
+        ("snapshot", "ann"),
+        ("adopt", OLD.version),
+        ("eject", "--yes"),
+        ("hold", NEW.version),
+        ("allow", NEW.version),
+        ("thaw",),
+    ):
+        said = host.t3safe(*acting)
+        assert said.status == Exit.NEWER, (acting, said)
+        assert "written by t3safe 99.1" in said.err
+        assert "use that version or a newer one" in said.err
+
+    told = json.loads(host.t3safe("status", "--json").out)["status"]
+    assert any("written by t3safe 99.1" in problem for problem in told["problems"]), told
+    examined = host.t3safe("doctor")
+    assert examined.status == Exit.NEEDS_HUMAN
+    assert "install the t3safe that the line names" in examined.out
+    assert "mend: t3safe recover" not in examined.out
+    assert host.t3safe("history").status == Exit.NEWER
+    assert (state(host), serves(host), kept(host)) == (before, processes, [])
+    assert journal(host).read_bytes() == content
+    assert host.t3safe("freeze").status == Exit.OK, "whoever has to stop everything can"

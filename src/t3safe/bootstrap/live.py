@@ -116,10 +116,16 @@ class Live:
         self.journal.close()
 
     @contextmanager
-    def locked(self, wait: float) -> Iterator[None]:
-        """Hold the one lock; raises LockedError when another t3safe has it for `wait` seconds."""
+    def locked(self, wait: float, *, journal: bool = True) -> Iterator[None]:
+        """Hold the one lock; raises LockedError when another t3safe has it for `wait` seconds.
+
+        With `journal` the host is not acted upon where a newer t3safe wrote the journal: raises
+        NewerJournalError.
+        """
         try:
             with self._acquired(wait):
+                if journal:
+                    self.journal.require_known()
                 yield
         finally:
             self.close()

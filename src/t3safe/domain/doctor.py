@@ -343,6 +343,12 @@ def judge_journal(path: str, trouble: str) -> Finding:
     return ok(Check.JOURNAL, f"{path} is sound")
 
 
+def judge_newer_journal(trouble: str) -> Finding:
+    """A newer t3safe wrote the journal: until that one is back no command that acts does."""
+    mend = "install the t3safe that the line names, or a newer one; keep the journal as it is"
+    return _problem(Check.JOURNAL, trouble, mend)
+
+
 def judge_notes(troubles: tuple[str, ...]) -> tuple[Finding, ...]:
     """What was noted beside the journal can be read: pins and holds, the proven builds.
 

@@ -85,6 +85,10 @@ class DamagedJournalError(JournalError):
     """What the journal holds cannot be used: time does not mend it, setting it aside does."""
 
 
+class NewerJournalError(JournalError):
+    """A newer t3safe wrote the journal: that one, or a newer one, is needed.  Nothing is amiss."""
+
+
 class LockedError(PortError):
     """Another t3safe acts on this host."""
 

@@ -21,6 +21,7 @@ from t3safe import __version__
 from t3safe.domain.errors import (
     JournalError,
     LockedError,
+    NewerJournalError,
     NoWayBackError,
     PeopleError,
     PortError,
@@ -119,6 +120,8 @@ def _guarded(call: Callable[[], None]) -> int:
         return _said(str(error), Exit.USAGE)
     except LockedError as error:
         return _said(str(error), Exit.LOCKED)
+    except NewerJournalError as error:
+        return _said(str(error), Exit.NEWER)
     except JournalError as error:
         return _said(str(error), Exit.NEEDS_HUMAN)
     except PortError as error:

@@ -94,13 +94,16 @@ class App:
             yield live(self.settings, command, sink, self.stop)
 
     @contextmanager
-    def acting(self, command: str, wait: float = 0.0, *, aside: bool = False) -> Iterator[Live]:
+    def acting(
+        self, command: str, wait: float = 0.0, *, aside: bool = False, journal: bool = True
+    ) -> Iterator[Live]:
         """Wire the host for a command that acts: it holds the lock and can be asked to stop.
 
-        Where the journal fails, whoever is left in transition is named.
+        Where the journal fails, whoever is left in transition is named.  `journal` says whether
+        what it does depends on the journal: then one of a newer t3safe is refused.
         """
         self.stop.install()
-        with self.host(command, aside=aside) as wired, wired.locked(wait):
+        with self.host(command, aside=aside) as wired, wired.locked(wait, journal=journal):
             try:
                 yield wired
             except JournalError as error:

@@ -20,7 +20,7 @@ from t3safe.entrypoints.common import (
 @click.pass_obj
 def freeze(app: App, reason: str) -> None:
     """Let no run act until `thaw`."""
-    with app.acting("run") as wired:
+    with app.acting("run", journal=False) as wired:
         wired.host.perform.switch.freeze(f"{who()}: {reason}")
         wired.say(frozen_line(wired.host.perform.switch.frozen(), holding(wired)))
 

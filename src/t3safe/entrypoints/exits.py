@@ -12,6 +12,7 @@
 | 14 | gate broken: nothing is held against the build |
 | 15 | needs a human |
 | 16 | locked: another t3safe acts on this host |
+| 17 | newer: a newer t3safe wrote the journal; nothing was done |
 """
 
 from __future__ import annotations
@@ -32,3 +33,4 @@ class Exit(IntEnum):
     GATE_BROKEN = 14
     NEEDS_HUMAN = 15
     LOCKED = 16
+    NEWER = 17

@@ -47,7 +47,7 @@ def serves_stop(app: App, person: str | None, wait: float, *, everybody: bool) -
 
 
 def _each(app: App, person: str | None, wait: float, act: Callable[[Live, str], Line]) -> NoReturn:
-    with app.acting("run", wait) as wired:
+    with app.acting("run", wait, journal=False) as wired:
         if person is not None:
             known_person(wired, person)
         people = wired.host.everybody()[0] if person is None else (person,)

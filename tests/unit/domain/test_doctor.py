@@ -116,6 +116,12 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         "t3safe recover",
     ),
     (
+        doctor.judge_newer_journal("the journal /j was written by t3safe 99.1, in format 3"),
+        doctor.judge_journal("/j", ""),
+        Level.PROBLEM,
+        "install the t3safe that the line names",
+    ),
+    (
         doctor.judge_notes(("cannot read /s/last-good: no version",))[0],
         doctor.judge_notes(())[0],
         Level.PROBLEM,

@@ -9,6 +9,9 @@ Rules:
 4. Looking makes nothing: where there is no file, there are no runs.  It is made by the first write.
 5. A file that is cut to nothing held runs where the reserve stands beside it, because the reserve
    is made with the first run.  Without the reserve it is one that was just begun.
+6. The file names its format (`user_version`, under our `application_id`) and the t3safe that wrote
+   it (table `written_by`).  A newer format is neither read nor written nor set aside.  An older one
+   is read as it is; the first write makes it the present one, in one transaction with the tables.
 """
 
 from __future__ import annotations
@@ -25,9 +28,10 @@ from typing import Any, Final
 
 from attrs import define, field
 
+import t3safe
 from t3safe.adapters.journal import aside, codec
 from t3safe.domain import events as ev
-from t3safe.domain.errors import DamagedJournalError, JournalError
+from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
 from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ports import RunRecord
 from t3safe.domain.versions import InvalidVersion, Version
@@ -35,7 +39,11 @@ from t3safe.domain.versions import InvalidVersion, Version
 RESERVE_BYTES: Final = 4 * 1024**2
 """Room for some thousand events: the longest settling of one person takes 30."""
 
-_SCHEMA: Final = """
+APPLICATION: Final = 0x74337366
+"""`t3sf`, which tells our files of a format that has a number from those of other programs."""
+
+_SCHEMA: Final = f"""
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     run TEXT NOT NULL,
@@ -52,7 +60,13 @@ CREATE TABLE IF NOT EXISTS verdicts (
     fingerprint TEXT NOT NULL,
     at TEXT NOT NULL
 ) STRICT;
-"""
+CREATE TABLE IF NOT EXISTS written_by (t3safe TEXT NOT NULL) STRICT;
+DELETE FROM written_by;
+INSERT INTO written_by VALUES ('{t3safe.__version__}');
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {codec.FORMAT};
+COMMIT;
+"""  # noqa: S608 - our own version and numbers
 
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 """A file that is no database, or not ours: our own statements are right, so an error of theirs
@@ -90,7 +104,7 @@ class SqliteJournal:
 
     def append(self, run: str, event: ev.Event) -> None:
         """Write one event durably; a full disk costs the reserve first (rule 2)."""
-        row = (run, type(event).__name__, codec.encode(event))
+        row = (run, codec.tag(event), codec.encode(event))
         if isinstance(event, ev.Opened):
             self._begin()
             self._keep_reserve()
@@ -146,6 +160,18 @@ class SqliteJournal:
             closed = self._decoded(closed_body) if closed_body is not None else None
             yield _record(self._decoded(opened_body), closed)
 
+    def require_known(self) -> None:
+        """See that the journal is of no newer format; other trouble is left to whoever reads it.
+
+        Raises NewerJournalError.
+        """
+        try:
+            self._rows("SELECT 1", ())
+        except NewerJournalError:
+            raise
+        except JournalError:
+            return
+
     def complaint(self, *, thorough: bool = False) -> str:
         """Say what is wrong with the file, empty where it is sound or there is none.
 
@@ -168,9 +194,10 @@ class SqliteJournal:
     def set_aside(self, at: datetime) -> aside.SetAside:
         """Rename the file under the time `at` (UTC) and begin a new one, with the verdicts saved.
 
-        Raises JournalError where that cannot be done.
+        Raises JournalError where that cannot be done, or may not be (rule 6).
         """
         self.close()
+        self._refuse_to_lose_newer()
         try:
             return aside.set_aside(self.path, _SCHEMA, at)
         except (OSError, sqlite3.Error) as error:
@@ -248,7 +275,8 @@ class SqliteJournal:
             # Kept, SQLite's own log needs no room of its own any more once it was written.
             connection.execute("PRAGMA journal_mode = PERSIST")
             connection.execute("PRAGMA synchronous = EXTRA")
-            connection.executescript(_SCHEMA)
+            if not _is_present(connection):
+                connection.executescript(_SCHEMA)
         except sqlite3.Error:
             connection.close()
             raise
@@ -256,8 +284,39 @@ class SqliteJournal:
         return connection
 
     def _connect(self) -> sqlite3.Connection:
-        """Open the file that is there, never making one."""
-        return sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)
+        """Open the file that is there, never making one.  Refuses a newer format (rule 6)."""
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=10
+        )
+        try:
+            self._refuse_newer(connection)
+        except (sqlite3.Error, JournalError):
+            connection.close()
+            raise
+        return connection
+
+    def _refuse_to_lose_newer(self) -> None:
+        """Look at what is to be set aside without SQLite's changing anything beside it."""
+        try:
+            uri = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+            with closing(sqlite3.connect(uri, uri=True)) as opened:
+                self._refuse_newer(opened)
+        except (sqlite3.Error, DamagedJournalError):
+            return
+
+    def _refuse_newer(self, connection: sqlite3.Connection) -> None:
+        application, number = (
+            int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("application_id", "user_version")
+        )
+        if application not in {0, APPLICATION}:
+            raise self._damaged("it is another program's")
+        if application == APPLICATION and number > codec.FORMAT:
+            raise NewerJournalError(
+                f"the journal {self.path} was written by t3safe {_writer(connection)}, in format"
+                f" {number}; this is t3safe {t3safe.__version__}, which knows format"
+                f" {codec.FORMAT}; use that version or a newer one; nothing was changed"
+            )
 
     def _decoded(self, body: str) -> ev.Event:
         try:
@@ -336,6 +395,22 @@ class SqliteJournal:
     def _damaged(self, why: str) -> DamagedJournalError:
         text = f"cannot read the journal {self.path}: {why}"
         return DamagedJournalError(f"{text}; `t3safe recover` sets it aside")
+
+
+def _is_present(connection: sqlite3.Connection) -> bool:
+    """Whether the file is of the present format, and this very t3safe wrote it last."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] != codec.FORMAT:
+        return False
+    return _writer(connection) == t3safe.__version__
+
+
+def _writer(connection: sqlite3.Connection) -> str:
+    """Name the t3safe that wrote the journal; what a newer one keeps elsewhere is unknown."""
+    try:
+        found = connection.execute("SELECT t3safe FROM written_by").fetchone()
+    except sqlite3.Error:
+        return "of an unknown version"
+    return str(found[0]) if found else "of an unknown version"
 
 
 def _record(opened: ev.Event, closed: ev.Event | None) -> RunRecord:

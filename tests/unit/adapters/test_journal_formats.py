@@ -1,0 +1,205 @@
+"""Journals of every format are read; one of a newer format is left alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+import attrs
+import pytest
+
+import t3safe
+from t3safe.adapters.journal import SqliteJournal, codec, store
+from t3safe.adapters.journal.store import APPLICATION
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain import gate
+from t3safe.domain.errors import DamagedJournalError, NewerJournalError
+from t3safe.domain.versions import Version
+from t3safe.engine import rollout_of
+from tests.golden.__main__ import records
+from tests.unit.adapters.test_journal import NOW, PLAN
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+FORMATS = sorted(GOLDEN.glob("format-*"))
+JOURNALS = [path for folder in FORMATS for path in sorted(folder.glob("*.sql"))]
+NEW = Version.parse("0.0.28-nightly.20260615.567")
+
+
+def _loaded(golden: Path, place: Path) -> SqliteJournal:
+    """Make a journal's file of the SQL that it was kept as."""
+    with closing(sqlite3.connect(place)) as opened:
+        opened.executescript(golden.read_text())
+    return SqliteJournal(place)
+
+
+def _header(path: Path) -> tuple[int, int, str]:
+    """Give the application, the format, and which t3safe wrote the file."""
+    with closing(sqlite3.connect(path)) as opened:
+        application, number = (
+            opened.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("application_id", "user_version")
+        )
+        by = opened.execute("SELECT t3safe FROM written_by").fetchall() if number else [("",)]
+    return application, number, by[0][0]
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Iterator[SqliteJournal]:
+    """Give a journal that t3safe 99.1 wrote in the format after the present one."""
+    made = SqliteJournal(tmp_path / "journal.sqlite")
+    made.append("r1", ev.Opened(PLAN, NOW))
+    made.close()
+    with closing(sqlite3.connect(made.path)) as opened, opened:
+        opened.execute("UPDATE written_by SET t3safe = '99.1'")
+        opened.execute("""UPDATE events SET body = '{"type":"Begun","later":1}'""")
+        opened.execute(f"PRAGMA user_version = {codec.FORMAT + 1}")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("golden", JOURNALS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_journal_of_every_format_is_read_whole(golden: Path, tmp_path: Path) -> None:
+    """Each run folds by the present rules or is recounted; looking changes no byte."""
+    journal = _loaded(golden, tmp_path / "journal.sqlite")
+    before = journal.path.read_bytes()
+    assert journal.complaint(thorough=True) == ""
+    runs = list(journal.runs())
+    assert runs
+    for record in runs:
+        assert rollout_of(journal.events(record.plan.run)).ending == record.ended
+    journal.close()
+    assert journal.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("golden", JOURNALS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_first_write_makes_an_older_journal_the_present_one(
+    golden: Path, tmp_path: Path
+) -> None:
+    """What was in it is in it still, and the file says who wrote it."""
+    journal = _loaded(golden, tmp_path / "journal.sqlite")
+    held = [journal.events(record.plan.run) for record in journal.runs()]
+    journal.append("later", ev.Opened(PLAN, NOW))
+    journal.close()
+    assert _header(journal.path) == (APPLICATION, codec.FORMAT, t3safe.__version__)
+    assert [journal.events(record.plan.run) for record in journal.runs()][1:] == held
+    journal.close()
+
+
+def test_every_record_ever_written_is_read_and_written_as_it_was() -> None:
+    """No tag, key or word of an earlier format is lost or given another meaning."""
+    for folder in FORMATS:
+        for line in (folder / "records.jsonl").read_text().splitlines():
+            event = codec.decode(line)
+            assert codec.decode(codec.encode(event)) == event
+
+
+def test_what_is_written_is_pinned_to_the_byte() -> None:
+    """Whoever changes what is written raises the format and keeps the former journals."""
+    assert records() == (FORMATS[-1] / "records.jsonl").read_text()
+
+
+def test_no_name_of_a_class_is_written() -> None:
+    """A class may be renamed without a byte of the journal changing."""
+    before, names = records(), {kind: kind.__name__ for kind in codec.FORMS}
+    codec.converter.cache_clear()
+    try:
+        for number, kind in enumerate(names):
+            kind.__name__ = f"Renamed{number}"
+        assert records() == before
+        assert all(codec.encode(codec.decode(line)) == line for line in before.splitlines())
+    finally:
+        for kind, name in names.items():
+            kind.__name__ = name
+        codec.converter.cache_clear()
+
+
+def test_a_renamed_field_keeps_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table says under which key a field is kept."""
+    form = codec.Form("Resumed", (("at", "taken-over"),))
+    monkeypatch.setitem(codec.FORMS, ev.Resumed, form)
+    codec.converter.cache_clear()
+    try:
+        text = codec.encode(ev.Resumed(NOW))
+        assert text == f'{{"taken-over":"{NOW.isoformat()}","type":"Resumed"}}'
+        assert codec.decode(text) == ev.Resumed(NOW)
+    finally:
+        codec.converter.cache_clear()
+
+
+def test_the_table_names_every_class_and_field_that_is_written() -> None:
+    """A class or a field that is added without a place in the table fails here."""
+    for kind, form in codec.FORMS.items():
+        assert [name for name, _ in form.keys] == [part.name for part in attrs.fields(kind)], kind
+    for union in (fx.Effect, ev.Answer, ev.Event):
+        for kind in get_args(union):
+            assert codec.FORMS[kind].tag
+    tags = [form.tag for form in codec.FORMS.values() if form.tag]
+    assert len(set(tags)) == len(tags)
+
+
+def test_a_newer_journal_is_refused_by_name_and_left_alone(newer: SqliteJournal) -> None:
+    """Neither read, written, nor set aside: the line says which t3safe wrote it."""
+    before = {path.name: path.read_bytes() for path in newer.path.parent.iterdir()}
+    refused = gate.Verdict(NEW, gate.Ruling.REFUSED, ("no",))
+    for act in (
+        newer.require_known,
+        newer.complaint,
+        newer.unfinished,
+        lambda: list(newer.runs()),
+        lambda: newer.refused("gate"),
+        lambda: newer.append("r2", ev.Opened(PLAN, NOW)),
+        lambda: newer.record(refused, "gate", NOW),
+        lambda: newer.allow(NEW),
+        lambda: newer.set_aside(datetime(2026, 6, 16, 4, tzinfo=UTC)),
+    ):
+        with pytest.raises(NewerJournalError, match=r"t3safe 99\.1, in format") as caught:
+            act()
+        assert "use that version or a newer one" in str(caught.value)
+    newer.close()
+    assert {path.name: path.read_bytes() for path in newer.path.parent.iterdir()} == before
+
+
+def test_a_newer_journal_without_our_tables_is_refused_too(newer: SqliteJournal) -> None:
+    """What a newer t3safe keeps, and where, is its own."""
+    with closing(sqlite3.connect(newer.path)) as opened, opened:
+        for table in ("events", "verdicts", "written_by"):
+            opened.execute(f"DROP TABLE {table}")
+    with pytest.raises(NewerJournalError, match="of an unknown version"):
+        newer.set_aside(NOW)
+    assert newer.path.exists()
+
+
+def test_the_database_of_another_program_is_damage(newer: SqliteJournal) -> None:
+    """Its number says nothing of our formats."""
+    with closing(sqlite3.connect(newer.path)) as opened, opened:
+        opened.execute("PRAGMA application_id = 7")
+    with pytest.raises(DamagedJournalError, match="another program's"):
+        newer.unfinished()
+
+
+def test_an_unknown_key_in_the_present_format_is_damage(newer: SqliteJournal) -> None:
+    """The file says that this t3safe understands it, so it must."""
+    with closing(sqlite3.connect(newer.path)) as opened, opened:
+        opened.execute(f"PRAGMA user_version = {codec.FORMAT}")
+    assert "cannot understand" in newer.complaint()
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+def test_cut_off_while_it_is_made_the_present_one_an_older_journal_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Killed at any statement, the file is still of the older format, or wholly of the present."""
+    journal = _loaded(JOURNALS[0], tmp_path / "journal.sqlite")
+    statements = store._SCHEMA.split(";")
+    monkeypatch.setattr(store, "_SCHEMA", ";".join(statements[:at]) + "; SELECT nothing;")
+    with pytest.raises(DamagedJournalError):
+        journal.append("later", ev.Opened(PLAN, NOW))
+    journal.close()
+    assert _header(journal.path) == (0, 0, "")
+    assert journal.complaint(thorough=True) == ""
+    journal.close()
