@@ -292,6 +292,7 @@ def test_secrets_stay_out_of_the_evidence(bench: RealGate, tmp_path: Path) -> No
     assert not [secret for secret in credentials if secret in kept]
     assert "eyJ" not in kept
     assert not re.search(r"Token: (?!\[redacted\])", kept)
+    assert not set("█▀▄") & set(kept)
 
 
 def test_evidence_of_the_last_batches_is_kept(bench: RealGate) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fakes.t3.app.auth import drawn
 from t3safe.domain.redaction import redact
 from tests.strategies import secrets
 
@@ -31,6 +32,16 @@ _PIECES = st.one_of(
             "31_AuthAuthorizationScopes",
             "0.0.28-nightly.20260629.685",
             "20260609T040012345678Z-",
+            "Token\n",
+            "--token ",
+            "pairing code ",
+            "'",
+            "|",
+            "  ",
+            "token  ",
+            "/pair/",
+            "█ ▀",
+            "\x1b[1m",
         ]
     ),
 )
@@ -51,15 +62,52 @@ _LABELS = st.sampled_from(
         "bearer {}",
         "GET http://host/pair?token={} 200",
         "GET /pair?token={} 200",
+        "Token:\n{}",
+        "Token:\r\n  {}\r\n",
+        "--token {}",
+        "--token={}",
+        "credential '{}'",
+        'credential "{}" is spent',
+        "| token | {} |",
+        "| id | credential |\n|---|---|\n| p1 | {} |",
+        "ID    CREDENTIAL\np1    {}",
+        "{{ credential: '{}', id: 'p1' }}",
+        "T3_TOKEN='{}'",
+    ]
+)
+_CODES = st.text("23456789ABCDEFGHJKLMNPQRSTUVWXYZ", min_size=12, max_size=12)
+"""t3's pairing codes."""
+_BARE = st.sampled_from(
+    [
+        "Pairing code {}",
+        "pairing code is {}.",
+        "GET /pair/{} 200",
+        "use {} now",
+        "[{}]",
+        "\x1b[1m{}\x1b[0m",
     ]
 )
 
 
 @example(secret="A" * 24, label="bearer {}", before="a")
-@given(secret=secrets, label=_LABELS, before=st.text(" ab\n", max_size=5))
+@given(secret=secrets | _CODES, label=_LABELS, before=st.text(" ab\n", max_size=5))
 def test_a_labelled_secret_never_survives(secret: str, label: str, before: str) -> None:
     """Secrets never reach logs, argv or evidence: what follows a label is replaced."""
     assert secret not in redact(before + label.format(secret))
+
+
+@given(code=_CODES, around=_BARE)
+def test_a_pairing_code_never_survives_anywhere(code: str, around: str) -> None:
+    """The form of t3's own codes is known without a label."""
+    assert code not in redact(around.format(code))
+
+
+@given(code=_CODES, before=st.sampled_from(["", "ready\n"]), after=st.sampled_from(["", "\nbye"]))
+def test_a_drawn_code_never_survives(code: str, before: str, after: str) -> None:
+    """No block of a QR code is left, and what stands around it is."""
+    left = redact(before + drawn(code) + after)
+    assert not set("█▀▄") & set(left)
+    assert left == f"{before}  [redacted]{after}"
 
 
 @given(

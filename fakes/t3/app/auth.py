@@ -82,6 +82,14 @@ def create_link(database: Database, build: Build, ttl: int, subject: str, role: 
     return link
 
 
+def drawn(credential: str) -> str:
+    """Draw a credential as the serve's banner does: a square of half blocks from its bits."""
+    bits = "".join(f"{ord(letter):08b}" for letter in credential * 2)
+    rows = [bits[at : at + 16] for at in range(0, len(bits), 16)]
+    inked = ["".join(" ▄▀█"[int(a) + 2 * int(b)] for a, b in zip(row, row[::-1])) for row in rows]  # noqa: B905
+    return "\n".join(f"  █{row}█" for row in inked)
+
+
 class Session(NamedTuple):
     """A browser's session: `token` is the cookie's value."""
 

@@ -122,6 +122,10 @@ class Site(NamedTuple):
         self.log(f"Set-Cookie: {self.cookie}={token}; Path=/")
         self.log(f'{{"credential": "{credential}", "accessToken": "{token}"}}')
         self.log(f"Authorization: Bearer {token}")
+        self.log(f"Token:\n  {credential}")
+        self.log(f"Pairing code {credential}, or: t3 pair --token {credential}")
+        self.log(f"spent credential '{credential}' at /pair/{credential}")
+        self.log(f"| id | credential |\n| p1 | {credential} |")
 
     def _grant(self, request: Request) -> auth.Grant | None:
         token = request.cookie(self.cookie)

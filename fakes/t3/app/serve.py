@@ -224,6 +224,7 @@ class Serve:
         print(f"Connection string: {address}", flush=True)
         print(f"Token: {link.credential}", flush=True)
         print(f"Pairing URL: {address}/pair#token={link.credential}", flush=True)
+        print(auth.drawn(link.credential), flush=True)
 
     def _wear_out(self) -> None:
         if not self._build.has("works-once"):

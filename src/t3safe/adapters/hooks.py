@@ -27,6 +27,7 @@ from t3safe.adapters._support.children import heard
 from t3safe.adapters._support.trust import others_write
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.occasions import Moment, Occasion, one_line
+from t3safe.domain.redaction import redact
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LINES_MAX: Final = 100
@@ -189,6 +190,7 @@ class _Voice:
 
     say: Callable[[str], None]
     _rest: bytes = field(default=b"", init=False)
+    _before: str = field(default="", init=False)
     _count: int = field(default=0, init=False)
 
     def hear(self, chunk: bytes) -> None:
@@ -207,6 +209,9 @@ class _Voice:
 
     def _line(self, line: bytes) -> None:
         self._count += 1
-        text = one_line(line[:LINE_MAX].decode("utf-8", "replace"))
+        said = line[:LINE_MAX].decode("utf-8", "replace").replace("\r", " ")
+        # With the line before it: a secret's label may stand there.
+        text = one_line(redact(f"{self._before}\n{said}").rpartition("\n")[2])
+        self._before = said if said.strip() else self._before
         if self._count <= LINES_MAX and text:
             self.say(text + ("..." if len(line) > LINE_MAX else ""))

@@ -280,7 +280,7 @@ class PairingFacts:
 def judge_paired(facts: PairingFacts, check: Check = Check.PAIRED) -> CheckResult:
     """Check 5: mint, exchange, cookie, authenticated with it, and again without pairing anew."""
     if not facts.minted:
-        return failed(check, f"no pairing credential: {facts.mint_problem or 'nothing printed'}")
+        return failed(check, f"the mint failed: {facts.mint_problem or 'nothing printed'}")
     if not facts.path:
         tried = " and ".join(facts.tried) or "no path"
         return failed(check, f"no path takes the credential (tried {tried})")

@@ -1,24 +1,56 @@
 """Secrets out of text before anything is kept (t3's log prints its token and a pairing link).
 
-Rule: what follows a secret's label on its line, a cookie's value, a credential in JSON (escaped
-once more or not), a value given to a secret's name, a bearer token, a URL's user, query or
-fragment, and any long random-looking word are replaced; the rest stays, names of migrations
-(`31_AuthAuthorizationScopes`) and of cookies (`t3_session_3773_0a1b2c3d4e5f`) too.
-Redaction errs on the side of taking too much.  It takes time linear in the text.
+Rules:
+
+1. What a secret's label names goes: after a colon or an equals sign, after a space where it is
+   quoted or looks like a code, on the next line where the label stands alone, in the next cell of
+   a table's row, in its column, in the next part of a path, in JSON (escaped once more or not).
+2. Without a label these go: a cookie's value, a bearer token, a URL's user, query or fragment, a
+   word of the form of t3's pairing codes, any long word that looks random, and a QR code.
+3. The rest stays, names of migrations (`31_AuthAuthorizationScopes`), of cookies
+   (`t3_session_3773_0a1b2c3d4e5f`), settings and metrics too.  In doubt too much goes.
+4. A text is redacted whole, before it is cut into lines: a label may stand on the line before.
+5. It takes time linear in the text, and redacting twice changes nothing more.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 HIDDEN: Final = "[redacted]"
 
+_COLOUR: Final = r"(?:\x1b\[[0-9;]*m)*"
+_BEGIN: Final = r"(?:(?<![\w-])|(?<=\x1b\[[0-9]m)|(?<=\x1b\[[0-9][0-9]m))"
+"""Where a word begins: the end of a colour is a letter."""
+_STAMP: Final = r"(?!\d{8}T\d{6,12}Z(?:-\w{1,4})?(?![\w-]))"
+"""Not a time by which a run or a folder is named."""
+_NAME: Final = (
+    r"(?:(?:pairing|bootstrap|one-time|access|session|auth) )?"
+    r"(?:token|credential|secret|password|passcode)s?"
+    r"|(?:pairing|one-time|bootstrap) (?:code|url|link)s?|connection string|authorization"
+)
+"""What a secret is called where it is printed for a person."""
+_VALUE_NAME: Final = r"(?:credential|token|secret|password|passwd|authtoken|_auth|api[-_]?key)s?"
+"""What a setting or a field is called that holds one."""
+_CODE: Final = r"(?!\d{1,5}(?![\w-]))(?=[\w.-]*\d|[A-Z-]{6})[\w.-]{4,}"
+"""What can be a secret behind a label that is also an ordinary word: it holds a digit and is not a
+small number, or it is written in capitals."""
+_QUOTED: Final = r"""'[^'\n]*'?|"[^"\n]*"?|`[^`\n]*`?"""
+
 _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (
+        # A label alone on its line: the value is on the next line that says anything.
         re.compile(
-            r"(?im)^(.*?(?:token|pairing url|connection string|credential|secret|authorization)s?"
-            r"(?:\x1b\[[0-9;]*m)*\s*:).*$"
+            rf"(?im)^([^\w\n]*(?:{_NAME}){_COLOUR}[^\w\n]*\n(?:[^\w\n]*\n){{0,3}})[^\n]*\w.*$"
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        re.compile(
+            r"(?im)^(.*?(?:token|pairing url|pairing code|pairing link|connection string|credential"
+            rf"|secret|password|passcode|authorization)s?{_COLOUR}\s*:).*$"
         ),
         rf"\1 {HIDDEN}",
     ),
@@ -27,32 +59,91 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         rf'\1"{HIDDEN}"',
     ),
     (re.compile(r"(?i)(t3_session\w*\s*=\s*)[^;\s]+"), rf"\1{HIDDEN}"),
-    (re.compile(r"""(?i)((?:credential|token|secret)s?\s*=\s*)[^\s;&,"']+"""), rf"\1{HIDDEN}"),
+    (re.compile(rf"""(?i)({_VALUE_NAME}\s*=\s*)(?:{_QUOTED}|[^\s;&,"']+)"""), rf"\1{HIDDEN}"),
     (re.compile(r"(?im)^(.*?cookie\s*:).*$"), rf"\1 {HIDDEN}"),
     (re.compile(r"(?i)(bearer\s+)\S+"), rf"\1{HIDDEN}"),
+    (re.compile(rf"(?i)((?<!\w)--?{_VALUE_NAME}[ \t]+)(?:{_QUOTED}|\S+)"), rf"\1{HIDDEN}"),
+    (
+        re.compile(rf"(?i)(\b(?:{_NAME}){_COLOUR}(?: is)?[ \t]+{_COLOUR})(?:{_QUOTED})"),
+        rf"\1{HIDDEN}",
+    ),
+    (re.compile(rf"(\b(?i:{_NAME}){_COLOUR}(?: is)?[ \t]{{1,2}}{_COLOUR}){_CODE}"), rf"\1{HIDDEN}"),
+    (re.compile(rf"(\b(?i:token|credential|secret|password|pair|code)s?/){_CODE}"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)(\bhttps?://)[^\s/?#@]{1,256}@"), rf"\1{HIDDEN}@"),
     (
         # Both ends are the word's own: a hyphen is part of it, not a border inside it.
         re.compile(
             r"(?<![\w-])"
-            r"(?!\d{8}T\d{6,12}Z(?:-\w{1,4})?(?![\w-]))"
-            r"(?!(?:\d{1,3}_[A-Z][A-Za-z]+|t3_session(?:_\d{1,5})?_[0-9a-f]{12})(?![\w-]))"
+            rf"{_STAMP}"
+            r"(?!(?:\d{1,3}_[A-Z][A-Za-z]+|t3_session(?:_\d{1,5})?_[0-9a-f]{12}|T3CODE_[A-Z_]+"
+            r"|t3safe_[a-z_]+)(?![\w-]))"
             r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{24,}(?:\.[\w-]+)*"
+        ),
+        HIDDEN,
+    ),
+    # The form of t3's pairing codes: twelve of these characters.
+    (re.compile(rf"{_BEGIN}[2-9A-HJ-NP-Z]{{12}}(?![\w-])"), HIDDEN),
+    (
+        # A shorter word of all three kinds, whose digits stand in two places at least.
+        re.compile(
+            rf"{_BEGIN}{_STAMP}(?=[a-z0-9_-]*[A-Z])(?=[A-Z0-9_-]*[a-z])"
+            r"(?=[A-Za-z_-]*\d+[A-Za-z_-]+\d)[A-Za-z0-9_-]{12,23}(?![\w-])"
         ),
         HIDDEN,
     ),
 )
 _URL: Final = re.compile(r"(?i)(\bhttps?://[^\s?#]+)([?#]\S+)?")
-
-
-def _shorten(url: re.Match[str]) -> str:
-    return f"{url[1]}?{HIDDEN}" if url[2] else url[1]
+_PICTURE: Final = re.compile(r"[\u2580-\u259f][\u2580-\u259f\s]{9,}")
+"""Part of a QR code in block characters; one that is drawn in colours is `_PAINTED`."""
+_PAINTED: Final = re.compile(r"(?m)^[ \t]*(?:\x1b\[[0-9;]*m[ \t]*){6,}$")
+_BLOCKS_MIN: Final = 8
+_CELLS: Final = re.compile(r"[ \t]*[|│┃][ \t]*|\t+| {2,}")
+_LABEL_CELL: Final = re.compile(rf"(?i)\W*(?:{_NAME}|code|cookie)\W*")
+_WORD: Final = re.compile(r"\w")
 
 
 def redact(text: str) -> str:
     """Give the text without secrets; never raises, and redacting twice changes nothing more."""
     # The pattern takes a URL with or without a query, so that no text is walked twice.
     text = _URL.sub(_shorten, text)
+    text = _PAINTED.sub(HIDDEN, _PICTURE.sub(_without_picture, text))
+    text = "\n".join(_without_cells(text.split("\n")))
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _shorten(url: re.Match[str]) -> str:
+    return f"{url[1]}?{HIDDEN}" if url[2] else url[1]
+
+
+def _without_picture(found: re.Match[str]) -> str:
+    drawn = found[0]
+    blocks = len("".join(drawn.split()))
+    return HIDDEN + drawn[len(drawn.rstrip()) :] if blocks >= _BLOCKS_MIN else drawn
+
+
+def _without_cells(lines: list[str]) -> Iterator[str]:
+    """Hide the cells of tables that a label names: beside it in its row, or below it."""
+    columns: frozenset[int] = frozenset()
+    for line in lines:
+        gaps = _CELLS.findall(line)
+        if not gaps:
+            columns = frozenset()
+            yield line
+            continue
+        cells = _CELLS.split(line)
+        labels = frozenset(at for at, cell in enumerate(cells) if _LABEL_CELL.fullmatch(cell))
+        filled = [at for at, cell in enumerate(cells) if _WORD.search(cell)]
+        hidden = columns
+        if labels:
+            # Two columns are a name and its value, unless both of them are names.
+            hidden = frozenset(at + 1 for at in labels) if len(filled) == _PAIR else frozenset()
+            columns = labels
+        for at in hidden - labels:
+            if at < len(cells) and _WORD.search(cells[at]):
+                cells[at] = HIDDEN
+        yield "".join(cell + gap for cell, gap in zip(cells, [*gaps, ""], strict=True))
+
+
+_PAIR: Final = 2

@@ -14,11 +14,14 @@ import attrs
 
 from t3safe.adapters.telling import Sink
 from t3safe.domain.narrate import Level, Line
+from t3safe.domain.redaction import redact
 from t3safe.domain.versions import Version
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+_WORDS: Final = frozenset({"reason", "reasons", "notes", "warnings", "said", "detail"})
+"""Keys of documents whose values are words about what happened."""
 _STYLE = {
     Level.TICK: "dim",
     Level.PROGRESS: "dim",
@@ -112,13 +115,23 @@ def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
     Raises TypeError for what it does not know: a document has no surprises.
     """
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): _told(str(key), plain(item)) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     kind: Any = type(value)
     if attrs.has(kind) and not isinstance(value, Version):
-        return {each.name: plain(getattr(value, each.name)) for each in attrs.fields(kind)}
+        names = (each.name for each in attrs.fields(kind))
+        return {name: _told(name, plain(getattr(value, name))) for name in names}
     return _scalar(value)
+
+
+def _told(key: str, item: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Give what a key of words holds without secrets, as every other output shows it."""
+    if key not in _WORDS:
+        return item
+    if isinstance(item, list):
+        return [_told(key, each) for each in item]
+    return redact(item) if isinstance(item, str) else item
 
 
 def _scalar(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold

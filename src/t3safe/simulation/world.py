@@ -424,10 +424,10 @@ class World:
         if crash in OF_THE_HOST:
             return crash
         if crash:
-            return f"no pairing credential: {crash}"
+            return f"the mint failed: {crash}"
         if auth_broken(build, person.data.level):
             return (
-                f"no pairing credential: {build.version} knows migrations up to {build.schema},"
+                f"the mint failed: {build.version} knows migrations up to {build.schema},"
                 f" the database is at {person.data.level}"
             )
         return ""

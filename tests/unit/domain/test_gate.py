@@ -452,9 +452,9 @@ def test_a_whole_handshake_is_paired() -> None:
     [
         (
             evolve(PAIRED, minted=False, mint_problem="no column named role"),
-            "no pairing credential: no column named role",
+            "the mint failed: no column named role",
         ),
-        (evolve(PAIRED, minted=False), "no pairing credential: nothing printed"),
+        (evolve(PAIRED, minted=False), "the mint failed: nothing printed"),
         (
             evolve(PAIRED, path="", tried=("/api/auth/browser-session", "/api/auth/bootstrap")),
             (

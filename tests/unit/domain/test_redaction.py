@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+import t3safe
 from t3safe.domain.redaction import HIDDEN, redact
 
+PACKAGE = Path(t3safe.__file__).parent
+
 SHORT = "ABCD2345EFGH"
-"""A pairing credential is too short to be known by its looks; its label must give it away."""
+"""A pairing credential as t3 makes them."""
+TINY = "kd9fQ2"
+"""Too short to be known by its looks: a label must give it away."""
 LONG = "eyJzaWQiOiI3ZjNhIn0xMjM0NTY3.Zm9vYmFyLTEyMzQ1_x"
 
 KEPT = [
@@ -26,6 +35,15 @@ KEPT = [
     "20260609T040012345678Z-a1b2",
     "orchestration_command_receipts: 1204 -> 1198 rows",
     "state.sqlite: database disk image is malformed",
+    "the token expired; no path takes the credential (tried /api/auth/bootstrap)",
+    "POST /api/auth/pairing-token 404",
+    "secrets/server-signing-key.bin",
+    "at file:///opt/t3safe/builds/0.0.29-nightly.20260721.864/node_modules/t3/dist/bin.mjs:12:5",
+    "T3CODE_TELEMETRY_ENABLED=false",
+    "ann   deferred   busy since 2026-06-09T04:00:12Z",
+    "| ann | 0.0.28 | moved |",
+    "[████░░░░] 4 of 8",
+    "fetching  ████      50 %",
     "",
 ]
 
@@ -63,6 +81,44 @@ def test_what_a_person_needs_to_read_stays(line: str) -> None:
 )
 def test_a_secret_goes_and_what_surrounds_it_stays(line: str, left: str) -> None:
     """Each form in which t3, npm or a proxy writes a secret is known by its label."""
+    assert redact(line) == left
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        (f"got {SHORT}.", f"got {HIDDEN}."),
+        ("got \x1b[1mKXWNMBVCZRTP\x1b[0m", f"got \x1b[1m{HIDDEN}\x1b[0m"),
+        ("got aB3dE6gH9jK.", "got aB3dE6gH9jK."),
+        ("got aB3dE6gH9jKl.", f"got {HIDDEN}."),
+        (f"Token:\n{TINY}\nbye", f"Token: {HIDDEN}\n{HIDDEN}\nbye"),
+        (f"Pairing code\n\n  {TINY}\nbye", f"Pairing code\n\n{HIDDEN}\nbye"),
+        (f"Pairing code {TINY} now", f"Pairing code {HIDDEN} now"),
+        (f"Pairing code: {TINY}", f"Pairing code: {HIDDEN}"),
+        (f"the token is {TINY}", f"the token is {HIDDEN}"),
+        (f"token \x1b[32m{TINY}\x1b[0m", f"token \x1b[32m{HIDDEN}\x1b[0m"),
+        (f"t3 pair --token {TINY} --port 1", f"t3 pair --token {HIDDEN} --port 1"),
+        ("t3 pair --token 'a b' --port 1", f"t3 pair --token {HIDDEN} --port 1"),
+        (f"spent credential '{TINY}' twice", f"spent credential {HIDDEN} twice"),
+        (f"T3_TOKEN='{TINY}' t3", f"T3_TOKEN={HIDDEN} t3"),
+        (f"//registry/:_authToken={TINY}", f"//registry/:_authToken={HIDDEN}"),
+        (f"GET /pair/{TINY} 200", f"GET /pair/{HIDDEN} 200"),
+        (f"| token | {TINY} |", f"| token | {HIDDEN} |"),
+        (
+            f"| id | token | role |\n|----|----|----|\n| p1 | {TINY} | owner |\n\n| p1 | b | c |",
+            f"| id | token | role |\n|----|----|----|\n| p1 | {HIDDEN} | owner |\n\n| p1 | b | c |",
+        ),
+        (
+            f"ID   TOKEN   ROLE\np1   {TINY}   owner\np2",
+            f"ID   TOKEN   ROLE\np1   {HIDDEN}   owner\np2",
+        ),
+        ("ID   TOKEN   ROLE\np1", "ID   TOKEN   ROLE\np1"),
+        ("  █▀▀█ ▄▀ █▀▀█\n  █▄▄█ ▀▄ █▄▄█\n\nready", f"  {HIDDEN}\n\nready"),
+        ("  \x1b[47m  \x1b[40m  " * 4 + "\x1b[0m\nready", f"{HIDDEN}\nready"),
+    ],
+)
+def test_a_secret_goes_in_every_form_that_t3_has_printed(line: str, left: str) -> None:
+    """Beside its label, below it, in a table, in a path, by its own form, as a picture."""
     assert redact(line) == left
 
 
@@ -132,7 +188,51 @@ def test_a_secret_does_not_pass_as_a_time(word: str) -> None:
     assert redact(word) == HIDDEN
 
 
-@pytest.mark.parametrize("unit", ["a-", "http://", "token ", '"token":', "bearer ", "1_A"])
+def test_what_t3safe_says_itself_is_not_redacted() -> None:
+    """A message of ours that looks like a secret is shown in one place and hidden in another."""
+    sources = [path for path in PACKAGE.rglob("*.py") if path.name not in {"redaction.py"}]
+    said = [text for path in sources for text in _literals(path)]
+    assert len(said) > 1000
+    lines = [text for text in said if "\n" not in text]
+    left = redact("\n.\n".join(lines)).split("\n.\n")
+    assert [pair for pair in zip(lines, left, strict=True) if pair[0] != pair[1]] == []
+
+
+def _literals(path: Path) -> Iterator[str]:
+    """Every message in a module; what is filled in is the word `why`."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    filled = [node.values for node in nodes if isinstance(node, ast.JoinedStr)]
+    skipped = {id(each) for values in filled for each in values}
+    skipped |= {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    whole = [node for node in nodes if isinstance(node, ast.Constant)]
+    yield from ("".join(map(_filled, values)) for values in filled)
+    texts = (node.value for node in whole if id(node) not in skipped)
+    yield from (text for text in texts if isinstance(text, str) and " " in text.strip("\n"))
+
+
+def _filled(part: ast.expr) -> str:
+    return str(part.value) if isinstance(part, ast.Constant) else "why"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a-",
+        "http://",
+        "token ",
+        '"token":',
+        "bearer ",
+        "1_A",
+        "token\n",
+        "█ ",
+        "a  ",
+        "| ",
+        "--token ",
+        "token/",
+        "aB1",
+        "\x1b[1m",
+    ],
+)
 def test_hostile_text_costs_no_more_than_its_length(unit: str) -> None:
     """A quarter of a megabyte made to be walked again and again is done within the time limit."""
     assert redact(unit * (250_000 // len(unit)))

@@ -19,7 +19,7 @@ def rehearsal(build: Version, *, sound: bool, subject: str = STATE) -> Rehearsal
     """Give a rehearsal that passed, or failed to pair."""
     checks = [passed(check) for check in Check]
     if not sound:
-        checks = [*checks[:4], failed(Check.PAIRED, "no pairing credential")]
+        checks = [*checks[:4], failed(Check.PAIRED, "the mint failed")]
     return Rehearsal(subject, build, tuple(checks), SetLedger())
 
 
@@ -59,7 +59,7 @@ def test_a_failure_without_a_control_is_a_refusal_that_says_so() -> None:
     """A pipeline stops; whoever reads it learns what is not known, and how to know it."""
     verdict = judge((rehearsal(NEW, sound=False),), None)
     assert verdict.ruling is Ruling.REFUSED
-    assert "no pairing credential" in verdict.reasons[0]
+    assert "the mint failed" in verdict.reasons[0]
     assert verdict.reasons[-1] == NO_CONTROL
 
 

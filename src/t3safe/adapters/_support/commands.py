@@ -81,7 +81,7 @@ def _first(stream: _Heard) -> str:
 
 
 def _last(stream: _Heard) -> str:
-    lines = stream.end.decode("utf-8", "replace").splitlines()
+    lines = redact(stream.end.decode("utf-8", "replace")).splitlines()
     last = next((line for line in reversed(lines) if line.strip()), "")
     return _shown(last)[:LINE_MAX]
 

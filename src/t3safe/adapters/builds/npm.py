@@ -32,7 +32,7 @@ from t3safe.adapters._support.transient import Job
 from t3safe.adapters.builds import reaper
 from t3safe.adapters.builds.cells import Cells
 from t3safe.domain.errors import BuildError, Fault, PortError
-from t3safe.domain.redaction import HIDDEN, redact
+from t3safe.domain.redaction import redact
 
 OUTPUT_MAX: Final = 512 * 1024
 """Bytes of output that are kept, the last ones; npm reports its errors at the end."""
@@ -53,7 +53,6 @@ _UNPACKING: Final = re.compile(r"TAR_ENTRY_ERROR\s+([A-Z]+\b)?")
 """npm only warns of a file that it could not unpack, and may end with status 0 all the same."""
 _ERROR: Final = re.compile(r"^npm (?:error|ERR!) (?!code |\s*/)(.+)$", re.MULTILINE)
 _LOG: Final = "A complete log of this run"
-_SECRET: Final = re.compile(r"(_(?:authToken|auth|password)\s*=\s*)\S+|(?<=://)[^/\s@]+@")
 _HOST_CODES: Final = frozenset(
     {
         "EACCES", "EBADPLATFORM", "EDQUOT", "EIO", "EMFILE", "ENOEXEC", "ENOMEM", "ENOSPC",
@@ -78,7 +77,7 @@ class Ended:
     @property
     def shown(self) -> str:
         """What it printed, without secrets."""
-        return redact(_SECRET.sub(rf"\1{HIDDEN}", self.output))
+        return redact(self.output)
 
     @property
     def code(self) -> str:

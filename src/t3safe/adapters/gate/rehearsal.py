@@ -144,9 +144,9 @@ class Rehearsing:
         )
 
     def _shown(self, result: CheckResult) -> CheckResult:
-        hide = self._secrets.hide
-        notes = tuple(hide(note) for note in result.notes)
-        return attrs.evolve(result, reason=hide(result.reason), notes=notes)
+        clean = self._secrets.clean
+        notes = tuple(clean(note) for note in result.notes)
+        return attrs.evolve(result, reason=clean(result.reason), notes=notes)
 
     def _measure_before(self) -> None:
         userdata = self._places.userdata

@@ -103,6 +103,6 @@ class ServeLog:
             file.seek(start)
             text = file.read(TAIL_MAX).decode("utf-8", "replace")
         self.secrets.learn(text)
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in self.secrets.clean(text).splitlines() if line.strip()]
         telling = [line for line in lines if _TELLING.search(line)] or lines[-1:]
-        return self.secrets.clean(telling[0])[:_REASON_MAX] if telling else ""
+        return telling[0][:_REASON_MAX] if telling else ""

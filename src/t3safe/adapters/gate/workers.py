@@ -222,4 +222,4 @@ def _text(file: IO[bytes], most: int) -> bytes:
 def _words(file: IO[bytes]) -> str:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _COMPLAINT_MAX))
-    return redact(" ".join(without(file.read()).decode("utf-8", "replace").split()))
+    return " ".join(redact(without(file.read()).decode("utf-8", "replace")).split())

@@ -22,6 +22,7 @@ from cattrs.preconf.json import make_converter
 
 from t3safe.adapters._support import durable
 from t3safe.domain.errors import Fault, RegistryError
+from t3safe.domain.redaction import redact
 
 AGE_MAX: Final = 86_400.0
 """Seconds for which an answer of npm is believed."""
@@ -165,7 +166,7 @@ class RegistryAddress:
         pairs = (line.partition("=") for line in done.stdout.splitlines())
         settings = {name: value for name, _, value in pairs}
         if done.returncode != 0 or not set(names) <= set(settings):
-            told = (done.stderr.strip().splitlines() or ["no word"])[-1]
+            told = (redact(done.stderr).strip().splitlines() or ["no word"])[-1]
             raise _unknown(f"npm ended with status {done.returncode}: {told[:200]}")
         return settings
 

@@ -38,6 +38,7 @@ from t3safe.adapters.services.belonging import MARK, began, belonging
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import ServeStatus
+from t3safe.domain.redaction import redact
 
 PASSED_ON: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 """Variables of ours that a serve gets; the rest is what `environment` says."""
@@ -146,7 +147,8 @@ class ProcessServices:
             raise _failure(what, f"it took longer than {self.start_timeout:g} s") from error
         except OSError as error:
             raise _failure(what, f"{self.python} cannot be run ({error.strerror})") from error
-        said = " ".join((ran.stdout or ran.stderr).decode("utf-8", "replace").split())[-300:]
+        said = redact((ran.stdout or ran.stderr).decode("utf-8", "replace"))
+        said = " ".join(said.split())[-300:]
         if said or ran.returncode != 0:
             raise _failure(what, f"{said or 'it died'}; look at `services.command`")
 

@@ -27,6 +27,7 @@ from t3safe.adapters._support.pipes import PIPE_BYTES, UNTAKEN
 from t3safe.adapters._support.reports import Listener, without
 from t3safe.adapters._support.transient import Job
 from t3safe.adapters._support.unpacking import BadStream
+from t3safe.domain.redaction import redact
 
 ANSWER_BYTES_MAX: Final = 16 * 1024**2
 """A thousand tables in each of a hundred snapshots fit several times."""
@@ -100,7 +101,7 @@ def call(
     finally:
         _end(process, job)
     if status != 0 or not said:
-        words = " ".join(without(complaint).decode("utf-8", "replace").split())
+        words = " ".join(redact(without(complaint).decode("utf-8", "replace")).split())
         words = words[-_COMPLAINT_BYTES:]
         message = f"the worker ended with status {status} and no answer: {words or 'silent'}"
         raise CallFailed(message)
@@ -152,7 +153,7 @@ class HandedOut:
         if status not in {0, UNTAKEN}:
             stderr = _pipes(self._process)[2]
             complaint = stderr.read(_COMPLAINT_BYTES).decode("utf-8", "replace")
-            raise CallFailed(complaint or f"its worker ended with status {status}")
+            raise CallFailed(redact(complaint) or f"its worker ended with status {status}")
 
 
 @contextmanager
