@@ -71,7 +71,8 @@ def now(world: World) -> list[str]:
     transit = 0
     for name, person in world.people.items():
         transit += person.fenced or person.stopped or bool(person.restoring)
-        found.extend(f"I1 {name}: {text}" for text in _unmatched(world, person))
+        if not person.ahead:
+            found.extend(f"I1 {name}: {text}" for text in _unmatched(world, person))
         lost = person.acknowledged & ~_kept_rows(person)
         if lost:
             found.append(f"I2 {name}: {lost.bit_count()} acknowledged rows are nowhere")
@@ -264,6 +265,8 @@ class Judge:
         if self.restored and who not in self.touched and not self.giving_up:
             failed = ", ".join(sorted(self.restored))
             self.found.append(f"I4 {who}: is begun after {failed} was taken back")
+        if operation == "fence" and detail == "obstructed" and who not in self.touched:
+            self._stopped_for_nothing(who)
         self.touched |= {who}
         if operation == "fence":
             self.away |= {who}
@@ -273,6 +276,11 @@ class Judge:
             self._taken_back(who)
         if operation == "restore" and detail == "done":
             self.restored |= {who}
+
+    def _stopped_for_nothing(self, who: str) -> None:
+        """I4: what is wrong with a person's own set is seen before they are touched."""
+        if not self.giving_up:
+            self.found.append(f"I4 {who}: is fenced, and their own set lets no move succeed")
 
     def _taken_back(self, who: str) -> None:
         """I2: new work stays where nothing but a death came in between, and the build is well."""

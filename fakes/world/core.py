@@ -34,6 +34,9 @@ from fakes.world.model import (
     FakeBuild,
     FakePerson,
     Question,
+    ledger,
+    migrated,
+    seen,
 )
 from t3safe.domain.gate import Verdict
 from t3safe.domain.people import MapProblem
@@ -268,8 +271,8 @@ class World:
     @staticmethod
     def _lose_rows(person: FakePerson) -> None:
         main, wal = person.databases[STATE]
-        ledger, tables = main if wal is None else wal
-        person.databases[STATE] = (main, Content(ledger, {**tables, EVENTS: 0}))
+        known, tables = main if wal is None else wal
+        person.databases[STATE] = (main, Content(known, {**tables, EVENTS: 0}))
         person.calm = None
 
     def halt(self, name: str) -> None:
@@ -305,6 +308,13 @@ class World:
     def work(self, name: str) -> None:
         """A person begins a turn."""
         self.people[name].turn = self.now
+
+    def run_elsewhere(self, name: str, level: int) -> None:
+        """A person runs a newer t3 of their own on their data once, past the launcher."""
+        person = self.people[name]
+        person.ahead = True
+        for database, files in person.databases.items():
+            person.databases[database] = (migrated(seen(files), ledger(level)), None)
 
     def rest(self, name: str) -> None:
         """A person's turn is over, long enough ago to count as idle."""
@@ -357,9 +367,9 @@ def settled(world: World, *names: str) -> World:
     for name in names or tuple(world.people):
         person = world.people[name]
         world.launch(name)
-        ledger = person.databases[STATE][0].ledger
+        known = person.databases[STATE][0].ledger
         tables = {EVENTS: 0, TURNS: 0, SESSIONS: 1}
-        person.databases[STATE] = (Content(ledger, tables), None)
+        person.databases[STATE] = (Content(known, tables), None)
         for _ in range(3):
             person.commit()
     return world

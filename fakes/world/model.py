@@ -228,6 +228,8 @@ class FakePerson:
     written: dict[Version, int] = Factory(dict)
     """The acknowledged rows by the build whose serve wrote them."""
     next_row: int = 1
+    ahead: bool = False
+    """Ran a newer t3 of their own once: no promise holds that a build here knows the data."""
     writing: bool = True
     minting: bool = False
     """Mints at every moment, as a browser that pairs again and again."""
@@ -282,6 +284,18 @@ class FakePerson:
         """Whether work would be lost or interrupted by a stop now."""
         live = self.turn is not None and self.turn >= self.started
         return self.pid is not None and bool(live or self.approvals or self.inputs)
+
+    @property
+    def obstructed(self) -> bool:
+        """Whether something is wrong with this person's set alone, so that no move can succeed."""
+        return self.ahead or bool(self.unreadable)
+
+    @property
+    def standing(self) -> str:
+        """What matters of a person who is touched now."""
+        if self.in_flight:
+            return "in flight"
+        return "obstructed" if self.obstructed else "idle"
 
     def ledger(self) -> SetLedger:
         """The ledgers of the set as a reader sees them."""

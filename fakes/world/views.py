@@ -173,7 +173,7 @@ class Selection:
     def fence(self, person: str) -> None:
         """Let neither a mint nor a start of this person run any build."""
         _named(person)
-        self.world.begin("fence", person)
+        self.world.begin("fence", person, self.world.people[person].standing)
         linked = Step("linked", partial(setattr, self.world.people[person], "fenced", True), False)
         self.world.play("fence", person, [linked])
 

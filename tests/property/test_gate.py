@@ -12,6 +12,7 @@ from t3safe.domain.gate import (
     Rehearsal,
     Ruling,
     failed,
+    faulty_sets,
     judge_migrated,
     judge_preserved,
     passed,
@@ -53,14 +54,20 @@ def test_the_candidate_is_blamed_only_where_the_control_passes(
 ) -> None:
     """Rule 3: the candidate is blamed only where the control passes the same rehearsal.
 
-    Held back are those who failed, and only where the empty set and somebody else passed.
+    Held back are those who failed where the empty set and somebody else passed, by policy, and
+    those whose control failed too where the gate works (rule 4).
     """
     verdict = rule(candidate, control, policy)
     bad = {found.subject for found in candidate if not found.passed}
     sound = {found.subject for found in control if found.passed}
     assert verdict.build == BUILD
     spared = policy is OnPersonFailure.HOLD_BACK and EMPTY not in bad and bool(set(PEOPLE) - bad)
-    assert (verdict.ruling is Ruling.PASSED) is (not bad or spared)
+    empty = EMPTY in sound
+    works = bool((set(PEOPLE) - bad) | (sound - {EMPTY}))
+    failed_too = {found.subject for found in control if not found.passed} & bad - {EMPTY}
+    faulty = failed_too if empty and works else set[str]()
+    assert set(faulty_sets(candidate, control)) == faulty
+    assert (verdict.ruling is Ruling.PASSED) is (spared or bad == faulty)
     match verdict.ruling:
         case Ruling.PASSED:
             assert bad == set(verdict.held_back)

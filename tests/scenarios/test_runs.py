@@ -23,6 +23,8 @@ from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No, Policy, Track
 from t3safe.domain.versions import Version
+from t3safe.entrypoints.endings import exit_of
+from t3safe.entrypoints.exits import Exit
 from t3safe.operations import Host, Rules
 from tests.scenarios.nights import (
     following,
@@ -290,6 +292,35 @@ def test_a_persons_own_failure_holds_back_only_them_where_the_owner_chose_so() -
     assert result.outcome is ev.Outcome.PROMOTED
     assert statuses(result) == {"ann": Status.MOVED, "bob": Status.HELD_BACK}
     assert running(world) == {"ann": NEW, "bob": OLD}
+
+
+def test_data_ahead_of_every_build_holds_back_that_person_alone() -> None:
+    """She ran a newer t3 once: no build passes on her copy, and the gate is not broken by that."""
+    world = small_world("ann", "bob")
+    world.run_elsewhere("ann", 40)
+    mark = len(world.log)
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.PROMOTED
+    assert statuses(result) == {"ann": Status.HELD_BACK, "bob": Status.MOVED}
+    assert "33_Step33" in move_of(result, "ann").reason
+    assert "ann" not in {who for operation, who, _ in world.log[mark:] if operation == "stop"}
+    assert exit_of(result) is Exit.REFUSED
+
+
+def test_data_ahead_of_every_build_is_no_broken_gate_for_a_person_alone() -> None:
+    """The empty set vouches for the gate; the run is refused, and nothing is held."""
+    world = small_world("ann")
+    world.run_elsewhere("ann", 40)
+    mark = len(world.log)
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.REFUSED
+    assert statuses(result) == {"ann": Status.HELD_BACK}
+    assert untouched(world, mark)
+    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
 
 
 def test_a_full_disk_at_one_persons_copy_refuses_for_that_person_alone() -> None:

@@ -7,7 +7,10 @@ Rules:
 2. A check judges facts; it never looks for itself.  A fact that could not be had is a failure.
 3. The candidate is blamed only where the control, the person's current build, passes the same
    rehearsal on the same copy.  Where the control fails too, the gate is broken.
-4. Nothing here says that an answer to `GET /` proves anything: an old build on a newer database
+4. Where the control fails on one person's copy, while the gate works for the control's build on the
+   empty set and for somebody else's data, the fault is that person's set: they alone are held back.
+   A person who is alone on the host is judged by the empty set.
+5. Nothing here says that an answer to `GET /` proves anything: an old build on a newer database
    answers it and pairs nobody.
 """
 
@@ -423,7 +426,7 @@ class Verdict:
     ruling: Ruling
     reasons: tuple[str, ...] = ()
     held_back: tuple[str, ...] = field(default=())
-    """People whose own rehearsal failed while the build passed for others (policy)."""
+    """People whose own rehearsal failed while the build passed for others (rule 4, or policy)."""
     in_production: bool = False
     """Refused because it failed a person after the gate: no change of the gate forgives that."""
 
@@ -449,21 +452,44 @@ def rule(
 ) -> Verdict:
     """Give the verdict on a candidate from its rehearsals and those of the control.
 
-    `candidate` is not empty and has one rehearsal a subject.  A subject that failed and that has
-    no control counts against the gate, never against the build (rule 3).
+    `candidate` is not empty and has one rehearsal a subject.  `control` may hold the empty set once
+    for each build; the first speaks for the candidate's.  A subject that failed and that has no
+    control counts against the gate, never against the build (rule 3).
     """
     build = candidate[0].build
     failures = [rehearsal for rehearsal in candidate if not rehearsal.passed]
     if not failures:
         return Verdict(build, Ruling.PASSED)
-    sound = {rehearsal.subject for rehearsal in control if rehearsal.passed}
-    proven = [rehearsal for rehearsal in failures if rehearsal.subject in sound]
     held = tuple(rehearsal.subject for rehearsal in failures)
     if on_failure is OnPersonFailure.HOLD_BACK and _others_pass(candidate, held):
         return Verdict(build, Ruling.PASSED, _reasons(failures), held)
+    faulty = faulty_sets(candidate, control)
+    rest = [rehearsal for rehearsal in failures if rehearsal.subject not in faulty]
+    if not rest:
+        return Verdict(build, Ruling.PASSED, _reasons((*failures, *_unsound(control))), faulty)
+    controls = {rehearsal.subject: rehearsal for rehearsal in reversed(control)}
+    proven = [one for one in rest if one.subject in controls and controls[one.subject].passed]
     if not proven:
         return Verdict(build, Ruling.BROKEN, _reasons((*failures, *_unsound(control))))
     return Verdict(build, Ruling.REFUSED, _reasons(proven))
+
+
+def faulty_sets(
+    candidate: tuple[Rehearsal, ...], control: tuple[Rehearsal, ...]
+) -> tuple[str, ...]:
+    """Name the people on whose sets also the build fails that they run: their fault (rule 4)."""
+    people = {rehearsal.subject for rehearsal in candidate} - {EMPTY}
+    well = {rehearsal.subject for rehearsal in (*candidate, *control) if rehearsal.passed}
+    runs = {
+        rehearsal.build for rehearsal in control if rehearsal.subject == EMPTY and rehearsal.passed
+    }
+    return tuple(
+        rehearsal.subject
+        for rehearsal in control
+        if rehearsal.subject in people - well
+        and rehearsal.build in runs
+        and (people == {rehearsal.subject} or well & people)
+    )
 
 
 def _others_pass(candidate: tuple[Rehearsal, ...], held: tuple[str, ...]) -> bool:

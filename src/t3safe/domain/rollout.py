@@ -297,26 +297,16 @@ def _controlled(rollout: Rollout, answer: ev.Answer) -> Rollout:
     match answer:
         case ev.Rehearsed(rehearsals):
             _expect_subjects(rollout.controls_todo[0].subjects, rehearsals)
-            controls = rollout.controls + _relevant(rollout, rehearsals)
             rollout = attrs.evolve(
-                rollout, controls=controls, controls_todo=rollout.controls_todo[1:]
+                rollout,
+                controls=rollout.controls + rehearsals,
+                controls_todo=rollout.controls_todo[1:],
             )
             return rollout if rollout.controls_todo else _ruled(rollout)
         case ev.Failed(_, reason):
             return _end(rollout, ev.Outcome.GATE_BROKEN, f"the control could not be run: {reason}")
         case _:
             raise _wrong(rollout, answer)
-
-
-def _relevant(
-    rollout: Rollout, rehearsals: tuple[gate.Rehearsal, ...]
-) -> tuple[gate.Rehearsal, ...]:
-    """Leave out a control's empty set where another build than the base ran on it."""
-    return tuple(
-        rehearsal
-        for rehearsal in rehearsals
-        if rehearsal.subject != gate.EMPTY or rehearsal.build == rollout.plan.base
-    )
 
 
 def _ruled(rollout: Rollout) -> Rollout:
@@ -346,19 +336,34 @@ def _act_on_verdict(rollout: Rollout, trouble: str = "") -> Rollout:
             return _end(rollout, ev.Outcome.GATE_BROKEN, why)
         case gate.Ruling.PASSED if trouble:
             return _end(rollout, ev.Outcome.LATER, trouble)
-        case gate.Ruling.PASSED if rollout.plan.kind is ev.Kind.CHECK:
-            return _end(rollout, ev.Outcome.PASSED, f"{verdict.build} passed the gate")
         case gate.Ruling.PASSED:
-            held = tuple(_held_back(move, verdict) for move in rollout.moves)
-            return attrs.evolve(rollout, moves=held, stage=Stage.MOVING, turn=0)
+            held = tuple(_held_back(move, rollout) for move in rollout.moves)
+            rollout = attrs.evolve(rollout, moves=held, stage=Stage.MOVING, turn=0)
+            return _checked(rollout) if rollout.plan.kind is ev.Kind.CHECK else rollout
         case never:
             assert_never(never)
 
 
-def _held_back(move: Move, verdict: gate.Verdict) -> Move:
-    if move.person not in verdict.held_back:
+def _checked(rollout: Rollout) -> Rollout:
+    """End a check; a build that was not proven for somebody has not passed for the host."""
+    text = f"{rollout.plan.candidate} passed the gate"
+    left = _with(rollout, Status.REFUSED, Status.HELD_BACK)
+    if left:
+        return _end(rollout, ev.Outcome.REFUSED, f"{text} for the others; {_told(left)}")
+    return _end(rollout, ev.Outcome.PASSED, text)
+
+
+def _held_back(move: Move, rollout: Rollout) -> Move:
+    verdict = rollout.verdict
+    if verdict is None or move.person not in verdict.held_back:
         return move
-    return moves.settle(move, Status.HELD_BACK, "the rehearsal on this person's set failed")
+    why = "the rehearsal on this person's set failed"
+    if move.person in gate.faulty_sets(rollout.rehearsals, rollout.controls):
+        why = f"something is wrong with this person's data: {move.plan.old} fails on it too"
+    tried = (*rollout.rehearsals, *rollout.controls)
+    failed = (each for each in tried if each.subject == move.person and not each.passed)
+    reasons = "; ".join(dict.fromkeys(each.reason for each in failed))
+    return moves.settle(move, Status.HELD_BACK, f"{why} ({reasons})")
 
 
 # The rollout proper.
@@ -555,8 +560,7 @@ def _advance(rollout: Rollout) -> Rollout:
 
 def _snapshots_done(rollout: Rollout) -> Rollout:
     lost = [move for move in rollout.moves if move.status is Status.REFUSED]
-    nobody = len(lost) == len(rollout.moves) and rollout.moves
-    if nobody or (lost and rollout.plan.kind is ev.Kind.CHECK):
+    if lost and len(lost) == len(rollout.moves):
         return _end(rollout, ev.Outcome.REFUSED, _told(lost))
     return attrs.evolve(rollout, stage=Stage.REHEARSING)
 

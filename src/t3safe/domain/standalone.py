@@ -7,7 +7,8 @@ Rules:
    state could be copied.  It says in one line which it is.
 2. Without a control nobody can tell a failing gate from a failing build.  A failure is then a
    refusal, because a pipeline must stop, and says that there was no control.
-3. With a control the gate's own rule holds: where the control fails too, the gate is broken.
+3. With a control the gate's own rule holds: where the control fails too, the gate is broken.  Where
+   it fails on the given state alone, nothing is proven either, and the state is what to look at.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ NO_CONTROL: Final = (
     "no control: a failing gate cannot be told from a failing build; "
     "`--control VERSION` names a build that is known to work here"
 )
+STATE_AT_FAULT: Final = "the control passes on an empty state: something is wrong with this one"
 
 
 @frozen
@@ -60,4 +62,6 @@ def judge(candidate: tuple[Rehearsal, ...], control: tuple[Rehearsal, ...] | Non
     ruled = rule(candidate, control or (), OnPersonFailure.REFUSE)
     if control is None and ruled.ruling is Ruling.BROKEN:
         return evolve(ruled, ruling=Ruling.REFUSED, reasons=(*ruled.reasons, NO_CONTROL))
+    if ruled.held_back:
+        return Verdict(ruled.build, Ruling.BROKEN, (*ruled.reasons, STATE_AT_FAULT))
     return ruled

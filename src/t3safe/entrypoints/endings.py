@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from t3safe.domain.events import Kind, Outcome
+from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.entrypoints.exits import Exit
 from t3safe.operations import Result
@@ -18,7 +19,14 @@ def exit_of(result: Result) -> Exit:
         return Exit.OK
     if result.outcome is Outcome.DEFERRED and _asked_for(result):
         return Exit.LATER
-    return _of_outcome(result.outcome)
+    status = _of_outcome(result.outcome)
+    return Exit.REFUSED if status is Exit.OK and _left_somebody(result) else status
+
+
+def _left_somebody(result: Result) -> bool:
+    """Whether a guard or the gate said no for somebody, while the others are well."""
+    moves = result.rollout.moves if result.rollout is not None else ()
+    return any(move.status in {Status.REFUSED, Status.HELD_BACK} for move in moves)
 
 
 def _asked_for(result: Result) -> bool:

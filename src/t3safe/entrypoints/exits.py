@@ -6,7 +6,7 @@
 | 1 | a defect of t3safe itself |
 | 2 | usage or configuration: nothing was done |
 | 10 | frozen: a person must look and thaw |
-| 11 | refused: a guard or the gate said no |
+| 11 | refused: a guard or the gate said no, for the build or for one person |
 | 12 | later: nothing is proven either way, or interrupted; the next run tries again |
 | 13 | rolled back: the build failed in production, the host is frozen |
 | 14 | gate broken: nothing is held against the build |

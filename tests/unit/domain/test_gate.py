@@ -21,6 +21,7 @@ from t3safe.domain.gate import (
     SoakFacts,
     Verdict,
     failed,
+    faulty_sets,
     held_to,
     judge_contract,
     judge_identity,
@@ -697,15 +698,77 @@ def test_a_failure_on_the_empty_set_names_it() -> None:
     assert verdict == Verdict(BUILD, Ruling.REFUSED, (f"the empty set on {BUILD}: live: it died",))
 
 
-def test_where_the_control_fails_too_the_gate_is_broken() -> None:
+def test_where_every_control_fails_too_the_gate_is_broken() -> None:
     """Incident of 2026-07-27: nothing is held against the build, and both reasons are told."""
-    found = (rehearsal(EMPTY), rehearsal("alice", failing="no cookie"), rehearsal("bob"))
-    control = (rehearsal(EMPTY, OLD), rehearsal("alice", OLD, failing="no cookie"))
+    found = tuple(rehearsal(who, failing="no cookie") for who in (EMPTY, "alice", "bob"))
+    control = tuple(rehearsal(who, OLD, failing="no cookie") for who in (EMPTY, "alice", "bob"))
     assert rule(found, control, REFUSE) == Verdict(
         BUILD,
         Ruling.BROKEN,
-        (f"alice on {BUILD}: live: no cookie", f"alice on {OLD}: live: no cookie"),
+        (
+            f"the empty set, alice, bob on {BUILD}: live: no cookie",
+            f"the empty set, alice, bob on {OLD}: live: no cookie",
+        ),
     )
+
+
+@pytest.mark.parametrize("policy", OnPersonFailure)
+def test_a_set_on_which_also_the_persons_own_build_fails_is_at_fault(
+    policy: OnPersonFailure,
+) -> None:
+    """Rule 4: the empty set and somebody else's data pass, so that person alone is held back."""
+    found = (rehearsal(EMPTY), rehearsal("alice", failing="33"), rehearsal("bob"))
+    control = (rehearsal(EMPTY, OLD), rehearsal("alice", OLD, failing="33"))
+    verdict = rule(found, control, policy)
+    assert (verdict.ruling, verdict.held_back) == (Ruling.PASSED, ("alice",))
+    assert verdict.reasons[0] == f"alice on {BUILD}: live: 33"
+    assert faulty_sets(found, control) == ("alice",)
+
+
+def test_a_set_at_fault_says_nothing_of_a_build_that_fails_somebody_else() -> None:
+    """Rule 4: bob's control passes, so the build is refused, for bob's reason alone."""
+    found = (
+        rehearsal(EMPTY),
+        rehearsal("alice", failing="33"),
+        rehearsal("bob", failing="old rows"),
+    )
+    control = (
+        rehearsal(EMPTY, OLD),
+        rehearsal("alice", OLD, failing="33"),
+        rehearsal("bob", OLD),
+    )
+    assert rule(found, control, REFUSE) == Verdict(
+        BUILD, Ruling.REFUSED, (f"bob on {BUILD}: live: old rows",)
+    )
+    assert faulty_sets(found, control) == ("alice",)
+
+
+def test_a_person_alone_is_judged_by_the_empty_set() -> None:
+    """Rule 4: nobody else can show that the gate works on data."""
+    found = (rehearsal(EMPTY), rehearsal("alice", failing="33"))
+    bad = rehearsal("alice", OLD, failing="33")
+    verdict = rule(found, (rehearsal(EMPTY, OLD), bad), REFUSE)
+    assert (verdict.ruling, verdict.held_back) == (Ruling.PASSED, ("alice",))
+    for control in ((rehearsal(EMPTY, OLD, failing="x"), bad), (bad,)):
+        assert rule(found, control, REFUSE).ruling is Ruling.BROKEN
+
+
+def test_sets_of_all_people_at_once_are_the_gates_fault() -> None:
+    """Rule 4: where the gate works on nobody's data, one cause is likelier than many bad sets."""
+    found = (rehearsal(EMPTY), *(rehearsal(who, failing="x") for who in ("alice", "bob")))
+    control = (
+        rehearsal(EMPTY, OLD),
+        *(rehearsal(who, OLD, failing="x") for who in ("alice", "bob")),
+    )
+    assert rule(found, control, REFUSE).ruling is Ruling.BROKEN
+    assert faulty_sets(found, control) == ()
+
+
+def test_the_empty_set_of_another_build_does_not_vouch_for_a_control() -> None:
+    """Rule 4: the person's own build must run on an empty set."""
+    found = (rehearsal(EMPTY), rehearsal("alice", failing="x"), rehearsal("bob"))
+    control = (rehearsal(EMPTY, BUILD), rehearsal("alice", OLD, failing="x"))
+    assert rule(found, control, REFUSE).ruling is Ruling.BROKEN
 
 
 def test_a_control_that_learned_no_schema_proves_nothing() -> None:

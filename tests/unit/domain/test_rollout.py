@@ -238,14 +238,49 @@ def test_a_rehearsal_that_fails_where_the_control_passes_refuses_the_build(play:
 def test_where_the_control_fails_too_nothing_is_held_against_the_build(play: Play) -> None:
     """Night 5: the gate itself is broken, reported as such."""
     book = snapped(play(plan(*PEOPLE)))
-    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=("bob",))
-    control = rehearsed("bob", build=OLD, failing=("bob",))
-    book << fx.Rehearse(OLD, subjects(bob="r1.0003")) >> control
-    reasons = (f"bob on {NEW}: soak: it died", f"bob on {OLD}: soak: it died")
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=PEOPLE)
+    control = rehearsed(*PEOPLE, build=OLD, failing=PEOPLE)
+    book << fx.Rehearse(OLD, subjects(**COPIES)) >> control
+    reasons = tuple(f"{', '.join(PEOPLE)} on {build}: soak: it died" for build in (NEW, OLD))
     book << fx.RecordVerdict(Verdict(NEW, Ruling.BROKEN, reasons)) >> DONE
     finish(book, Ends.saying(ev.Outcome.GATE_BROKEN, *reasons))
     assert untouched(book)
     assert verdicts(book) == [Ruling.BROKEN]
+
+
+def test_one_persons_set_at_fault_holds_nobody_else_up(play: Play) -> None:
+    """No build runs on alice's copy: she alone is held back, and the reason says so."""
+    book = play(plan("alice", "bob")) << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> snapshot("r1.0002")
+    book << fx.SnapshotOnline("bob", "r1.0003") >> snapshot("r1.0003")
+    copies = subjects(alice="r1.0002", bob="r1.0003")
+    book << fx.Rehearse(NEW, copies) >> rehearsed("alice", "bob", failing=("alice",))
+    control = rehearsed("alice", build=OLD, failing=("alice",))
+    book << fx.Rehearse(OLD, subjects(alice="r1.0002")) >> control
+    reasons = (f"alice on {NEW}: soak: it died", f"alice on {OLD}: soak: it died")
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.PASSED, reasons, ("alice",))) >> DONE
+    rest = moved(book, "bob")
+    book << fx.Bake(("bob",), NEW, 600.0) >> DONE << promote("alice", "bob") >> DONE
+    book << fx.Prune(("alice", "bob", "zoe"), (rest,)) >> DONE
+    book << ev.Ended(ev.Outcome.PROMOTED, f"{NEW}: moved bob; held-back alice")
+    held = book.rollout.moves[0]
+    assert held.status is Status.HELD_BACK
+    assert held.reason == (
+        f"something is wrong with this person's data: {OLD} fails on it too (soak: it died)"
+    )
+
+
+def test_a_check_names_whose_set_is_at_fault(play: Play) -> None:
+    """The build has passed for the others; the end says for whom not, and why."""
+    book = snapped(play(plan(*PEOPLE, kind=ev.Kind.CHECK)))
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=("bob",))
+    control = rehearsed("bob", build=OLD, failing=("bob",))
+    book << fx.Rehearse(OLD, subjects(bob="r1.0003")) >> control
+    reasons = (f"bob on {NEW}: soak: it died", f"bob on {OLD}: soak: it died")
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.PASSED, reasons, ("bob",))) >> DONE
+    said = f"{NEW} passed the gate for the others; bob: something is wrong", "it died"
+    finish(book, Ends.saying(ev.Outcome.REFUSED, *said))
+    assert untouched(book)
 
 
 @pytest.mark.parametrize("control_fails", [True, False])
@@ -271,7 +306,8 @@ def test_hold_back_moves_the_others(play: Play, *, control_fails: bool) -> None:
     book << ev.Ended(ev.Outcome.PROMOTED, f"{NEW}: moved bob; held-back alice")
     held = book.rollout.moves[0]
     assert held.status is Status.HELD_BACK
-    assert held.reason == "the rehearsal on this person's set failed"
+    assert "(soak: it died)" in held.reason
+    assert (f"{OLD} fails on it too" in held.reason) is control_fails
 
 
 def test_whoever_is_held_back_is_told_where_nobody_was_moved(play: Play) -> None:
@@ -374,10 +410,10 @@ def test_a_refusal_that_cannot_be_kept_is_one_all_the_same(play: Play) -> None:
 def test_a_broken_gate_whose_verdict_cannot_be_kept_is_broken_all_the_same(play: Play) -> None:
     """A gate that somebody has to mend is not for later."""
     book = snapped(play(plan(*PEOPLE)))
-    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=("bob",))
-    control = rehearsed("bob", build=OLD, failing=("bob",))
-    book << fx.Rehearse(OLD, subjects(bob="r1.0003")) >> control
-    reasons = (f"bob on {NEW}: soak: it died", f"bob on {OLD}: soak: it died")
+    book << fx.Rehearse(NEW, subjects(**COPIES)) >> rehearsed(*PEOPLE, failing=PEOPLE)
+    control = rehearsed(*PEOPLE, build=OLD, failing=PEOPLE)
+    book << fx.Rehearse(OLD, subjects(**COPIES)) >> control
+    reasons = tuple(f"{', '.join(PEOPLE)} on {build}: soak: it died" for build in (NEW, OLD))
     broken = fx.RecordVerdict(Verdict(NEW, Ruling.BROKEN, reasons))
     book << broken >> host_fault("disk full")
     said = "; ".join((*reasons, "the verdict could not be kept: disk full"))
@@ -421,12 +457,14 @@ def test_a_check_without_people_rehearses_the_empty_set(play: Play) -> None:
 
 
 def test_a_check_without_somebodys_copy_is_not_passed(play: Play) -> None:
-    """A check speaks for every person of the host, or it does not speak."""
+    """The others are checked all the same; what holds for one person alone is said of them."""
     book = play(plan("alice", "bob", kind=ev.Kind.CHECK)) << fx.Stage(NEW) >> DONE
     book << fx.SnapshotOnline("alice", "r1.0002") >> host_fault("locked")
     book << fx.SnapshotOnline("bob", "r1.0003") >> snapshot("r1.0003")
+    book << fx.Rehearse(NEW, subjects(bob="r1.0003")) >> rehearsed("bob") << PASSED >> DONE
     book << fx.Prune(("alice", "bob", "zoe")) >> DONE
-    book << ev.Ended(ev.Outcome.REFUSED, "alice: no snapshot: locked")
+    said = f"{NEW} passed the gate for the others; alice: no snapshot: locked"
+    book << ev.Ended(ev.Outcome.REFUSED, said)
 
 
 def test_a_run_without_people_moves_nobody(play: Play) -> None:

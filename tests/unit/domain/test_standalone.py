@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from t3safe.domain.gate import Check, Rehearsal, Ruling, failed, passed
+from t3safe.domain.gate import EMPTY, Check, Rehearsal, Ruling, failed, passed
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.standalone import NO_CONTROL, STATE, Asked, judge, which, why_alone
+from t3safe.domain.standalone import (
+    NO_CONTROL,
+    STATE,
+    STATE_AT_FAULT,
+    Asked,
+    judge,
+    which,
+    why_alone,
+)
 from t3safe.domain.versions import Version
 
 NEW = Version.parse("0.0.28-nightly.20260616.571")
@@ -71,3 +79,12 @@ def test_with_a_control_the_gate_is_broken_or_the_build_is_to_blame() -> None:
     refused = judge(candidate, (rehearsal(OLD, sound=True),))
     assert refused.ruling is Ruling.REFUSED
     assert NO_CONTROL not in refused.reasons
+
+
+def test_a_state_on_which_the_control_fails_too_proves_nothing() -> None:
+    """Rule 3: the control runs on an empty state, so this one is what to look at."""
+    candidate = (rehearsal(NEW, sound=True, subject=EMPTY), rehearsal(NEW, sound=False))
+    control = (rehearsal(OLD, sound=True, subject=EMPTY), rehearsal(OLD, sound=False))
+    verdict = judge(candidate, control)
+    assert (verdict.ruling, verdict.held_back) == (Ruling.BROKEN, ())
+    assert verdict.reasons[-1] == STATE_AT_FAULT
