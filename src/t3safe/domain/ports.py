@@ -21,6 +21,7 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.occasions import Occasion
 from t3safe.domain.people import UserMap
 from t3safe.domain.policy import Offer, Track
+from t3safe.domain.pressure import Pressure
 from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.rollout import Rollout
 from t3safe.domain.versions import Version
@@ -325,6 +326,26 @@ class Permit(Protocol):
 
     def may_start(self, plan: ev.Plan) -> str:
         """Why not, empty when it may."""
+
+
+class Load(Protocol):
+    """How hard this host is worked; never fails: what cannot be measured is None."""
+
+    def __call__(self) -> Pressure:
+        """Measure now."""
+
+
+class HoldUps(Protocol):
+    """Since when an overloaded host has kept runs from beginning; must not fail."""
+
+    def begun(self, now: datetime) -> datetime:
+        """Remember that a run was held up; since when each one was, `now` where this is the first.
+
+        `now` also where nobody can remember.
+        """
+
+    def over(self) -> None:
+        """Forget it: a run was not held up."""
 
 
 class Hooks(Protocol):

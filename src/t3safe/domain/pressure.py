@@ -1,0 +1,94 @@
+"""How hard the host is worked, and what that allows.
+
+Rules:
+
+1. What cannot be measured holds nothing up.
+2. The host is *overloaded* where the pressure has lasted: the last ten seconds and the last minute
+   are both above the limit.  A short peak, such as that of our own rehearsals, is not enough.
+3. The host is *strained* where one of the two is above the limit: then a time limit that runs out
+   speaks against the host, never against a build.
+4. Pressure is what the kernel measures (PSI, the share of time in which somebody waited).  Only
+   where it measures none does the load average for each processor count.
+5. No more is done at a time than there are processors, and on a strained host one thing alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import frozen
+
+
+@frozen
+class Waiting:
+    """The share of time in which something waited, in percent: of the last 10 and 60 seconds."""
+
+    short: float
+    long: float
+
+
+@frozen
+class Pressure:
+    """What was measured; None where it cannot be (rule 1).  `load` is for each processor."""
+
+    cpu: Waiting | None = None
+    io: Waiting | None = None
+    load: float | None = None
+    processors: int | None = None
+
+
+@frozen
+class PressureLimits:
+    """Where a host begins to be overloaded: `cpu` and `io` in percent, `load` for a processor."""
+
+    cpu: float = 90.0
+    io: float = 90.0
+    load: float = 4.0
+
+
+def overloaded(pressure: Pressure, limits: PressureLimits) -> str:
+    """Say why nobody should be moved now, empty where nothing speaks against it (rule 2)."""
+    return "; ".join(_above(pressure, limits, lasting=True))
+
+
+def strained(pressure: Pressure, limits: PressureLimits) -> str:
+    """Say why a time limit that ran out is the host's fault, empty where it is not (rule 3)."""
+    return "; ".join(_above(pressure, limits, lasting=False))
+
+
+def at_a_time(wanted: int, pressure: Pressure, limits: PressureLimits) -> int:
+    """How many of `wanted` things are done side by side, at least one (rule 5)."""
+    if strained(pressure, limits):
+        return 1
+    return max(1, wanted if pressure.processors is None else min(wanted, pressure.processors))
+
+
+def shown(pressure: Pressure) -> str:
+    """Give what was measured in one line."""
+    return ", ".join(_measured(pressure)) or "the kernel tells nothing about it"
+
+
+def _above(pressure: Pressure, limits: PressureLimits, *, lasting: bool) -> Iterator[str]:
+    kinds = (
+        ("a processor", pressure.cpu, limits.cpu, "pressure.cpu_max"),
+        ("the disks", pressure.io, limits.io, "pressure.io_max"),
+    )
+    for what, waiting, limit, setting in kinds:
+        if waiting is None:
+            continue
+        share = (min if lasting else max)(waiting.short, waiting.long)
+        if share > limit:
+            yield f"programs wait for {what} {share:.0f} % of the time (`{setting}` is {limit:g})"
+    load = pressure.load if pressure.cpu is None and pressure.io is None else None
+    if load is not None and load > limits.load:
+        setting = f"`pressure.load_max` is {limits.load:g}"
+        yield f"the load average is {load:.1f} for each processor ({setting})"
+
+
+def _measured(pressure: Pressure) -> Iterator[str]:
+    for what, waiting in (("a processor", pressure.cpu), ("the disks", pressure.io)):
+        if waiting is not None:
+            shares = f"{waiting.short:.0f} % of 10 s, {waiting.long:.0f} % of 60 s"
+            yield f"programs waited for {what} {shares}"
+    if pressure.load is not None:
+        yield f"load average {pressure.load:.1f} for each processor"
