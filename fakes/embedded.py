@@ -309,6 +309,10 @@ class EmbeddedHost:
             "gate.soak": 0.3,
             "gate.deadline": 10.0,
             "gate.jobs": 4,
+            # A host of tests is judged by what it does, however loaded the machine below it is.
+            "pressure.cpu_max": 100,
+            "pressure.io_max": 100,
+            "pressure.load_max": 10000,
             "gate.node": shutil.which("node") or "node",
             "rollout.bake": 0.5,
             "rollout.bake_interval": 0.5,

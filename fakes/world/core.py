@@ -41,6 +41,7 @@ from fakes.world.model import (
 from t3safe.domain.gate import Verdict
 from t3safe.domain.people import MapProblem
 from t3safe.domain.ports import Chosen
+from t3safe.domain.pressure import Pressure
 from t3safe.domain.versions import Version
 
 EPOCH: Final = datetime(2026, 6, 16, 3, 0, tzinfo=UTC)
@@ -117,6 +118,10 @@ class World:
     """Whatever is rehearsed fails, the control too."""
     gate_down: str = ""
     fingerprint: str = "gate-1"
+    pressure: Pressure = Factory(Pressure)
+    """How hard the host is worked."""
+    held_up: datetime | None = None
+    """Since when runs have been held up by that."""
     map_problems: tuple[MapProblem, ...] = ()
     people_unknown: str = ""
 

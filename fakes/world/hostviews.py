@@ -29,6 +29,7 @@ from t3safe.domain.errors import DispatchError, Fault, GateError, ServiceError, 
 from t3safe.domain.gate import Check
 from t3safe.domain.idle import Activity, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.pressure import PressureLimits, strained
 from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import Version
 
@@ -362,6 +363,9 @@ class Pairing:
         if person.running != build:
             how = f"{person.running} answers, not {build}"
             return ev.NotPaired(Fault.HOST, how)
+        strain = strained(world.pressure, PressureLimits())
+        if strain:
+            return ev.NotPaired(Fault.HOST, f"the serve does not answer in time; {strain}")
         if not minted:
             return ev.NotPaired(Fault.BUILD, f"no pairing credential of {build}")
         if not world.dispatch_up:
@@ -405,6 +409,10 @@ class Gate:
             reason = world.gate_down or "the store does not hold it"
             message = f"cannot rehearse {build}: {reason}"
             raise GateError(message)
+        strain = strained(world.pressure, PressureLimits())
+        if strain:
+            message = f"cannot rehearse {build}: the serve did not answer in time; {strain}"
+            raise GateError(message, fault=Fault.LATER)
         fake = world.builds[build]
         return tuple(self._rehearsal(fake, subject) for subject in subjects)
 

@@ -26,6 +26,7 @@ from t3safe.domain.errors import (
 from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.people import Person, UserMap, valid_person
 from t3safe.domain.policy import Offer, Release, Track
+from t3safe.domain.pressure import Pressure
 from t3safe.domain.rollout import Rollout
 from t3safe.domain.versions import InvalidVersion, Version
 
@@ -335,6 +336,33 @@ class Observer:
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
         """An event was journaled."""
+
+
+@frozen
+class Load:
+    """How hard the host is worked."""
+
+    world: World
+
+    def __call__(self) -> Pressure:
+        """Measure now."""
+        return self.world.pressure
+
+
+@frozen
+class HoldUps:
+    """Since when that has held runs up."""
+
+    world: World
+
+    def begun(self, now: datetime) -> datetime:
+        """Remember that a run was held up."""
+        self.world.held_up = self.world.held_up or now
+        return self.world.held_up
+
+    def over(self) -> None:
+        """Forget it."""
+        self.world.held_up = None
 
 
 @frozen

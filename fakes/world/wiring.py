@@ -12,6 +12,7 @@ from fakes.world import views as plain
 from fakes.world.core import World
 from t3safe.domain import ports
 from t3safe.engine import Engine, Interpreter, Limits, Performer, never
+from t3safe.loadguard import LoadGuard
 from t3safe.operations import Host, Rules
 
 
@@ -31,6 +32,8 @@ class Views:
     choices: plain.Choices
     people: plain.People
     clock: plain.Clock
+    load: plain.Load
+    hold_ups: plain.HoldUps
     journal: ports.Journal
 
 
@@ -49,6 +52,8 @@ def views(world: World) -> Views:
         choices=plain.Choices(world),
         people=plain.People(world),
         clock=plain.Clock(world),
+        load=plain.Load(world),
+        hold_ups=plain.HoldUps(world),
         journal=world.journal,
     )
 
@@ -105,6 +110,7 @@ def host(
         permit=plain.Permit(world),
         rules=rules if rules is not None else Rules(),
         name_run=_Names(world),
+        guard=LoadGuard(seen.load, hold_ups=seen.hold_ups),
     )
 
 

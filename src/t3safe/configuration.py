@@ -100,7 +100,8 @@ class GateSettings:
     tolerance: float = 0.05
     """The share of a table's rows that a migration may clean up."""
     jobs: int = 4
-    """How many rehearsals are held at a time, where memory and disk have room for them."""
+    """How many rehearsals are held at a time, where memory and disk have room for them, and no more
+    than there are processors; on a loaded host one."""
     node: str = "node"
     """The node that the units run."""
     user: str = "t3safe-gate"
@@ -131,6 +132,28 @@ class RolloutSettings:
     """How long the serve's process must stay the same after it."""
     stop_timeout: float = 90.0
     """For one stop of a serve."""
+
+
+@frozen
+class PressureSettings:
+    """When a host is too loaded for anybody to be moved.
+
+    Percent of time in which programs waited, as the kernel measures it (PSI), of a container its
+    own where there is one; both the last 10 and the last 60 seconds must lie above. Where it cannot
+    be read, nothing is held up.
+    """
+
+    cpu_max: float = 90.0
+    """For a processor; 100 holds nothing up."""
+    io_max: float = 90.0
+    """For the disks; 100 holds nothing up."""
+    load_max: float = 4.0
+    """The load average for each processor, where the kernel has no PSI."""
+    sign_ins: int = 4
+    """How many sign-ins are tried at a time in a bake, and no more than there are processors; a
+    sign-in costs 1 to 2.4 s of one."""
+    loud_days: float = 3.0
+    """From then on every run that is held up says HOST OVERLOADED."""
 
 
 @frozen
@@ -297,6 +320,7 @@ class Settings:
     policy: PolicySettings = field(factory=PolicySettings)
     gate: GateSettings = field(factory=GateSettings)
     rollout: RolloutSettings = field(factory=RolloutSettings)
+    pressure: PressureSettings = field(factory=PressureSettings)
     retention: RetentionSettings = field(factory=RetentionSettings)
     dispatch_knows: DispatchSettings = field(factory=DispatchSettings)
     services: ServiceSettings = field(factory=ServiceSettings)

@@ -24,7 +24,7 @@ from t3safe.adapters.dispatch.serving import look
 from t3safe.adapters.gate.sandboxes import namespace_sandbox, why_not
 from t3safe.adapters.units import UserUnits
 from t3safe.bootstrap.live import Live
-from t3safe.bootstrap.parts import own_hooks, sandbox_of, timed_by_systemd
+from t3safe.bootstrap.parts import hold_up_mark, own_hooks, sandbox_of, timed_by_systemd
 from t3safe.configuration import Manager, SandboxKind, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
@@ -67,6 +67,7 @@ class Examination:
             Check.USER_MAP: self._user_map,
             Check.SERVES: self._serves,
             Check.DISK: self._disk,
+            Check.LOAD: self._load,
             Check.CLOCK: self._clock,
             Check.JOURNAL: self._journal,
             Check.NOTES: self._notes,
@@ -300,6 +301,10 @@ class Examination:
         weigh = self.wired.state_sets().weight
         sizes = [infos[-1].stored.size if infos else weigh(who) for who, infos in kept.items()]
         yield from map(doctor.judge_room, rooms(self.wired.places(), sizes))
+
+    def _load(self) -> Iterator[Finding]:
+        guard, mark = self.wired.host.guard, hold_up_mark(self.wired.settings)
+        yield doctor.judge_load(guard.measure(), guard.limits, mark.since())
 
     def _clock(self) -> Iterator[Finding]:
         host = self.wired.host

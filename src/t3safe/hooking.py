@@ -8,11 +8,14 @@ Rules:
 1. A failing `before-run` hook is a permit refused: nothing was opened, and the run is "later".
 2. A failing `before-canary` hook is answered as work: the person stays as they are, deferred.
    No effect ever fails because of a hook: a failure would be tried again, and turn others back.
+   An overloaded host is answered in the same way, after the hook (see `loadguard`).
 3. The look whether a person is idle is made after the hook, never before it.
 4. Whatever else a hook does or fails to do changes nothing.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from attrs import define, field
 
@@ -24,17 +27,24 @@ from t3safe.domain.rollout import Rollout
 from t3safe.engine import Performer
 
 
+def _spare() -> str:
+    """Say that the host can bear a move."""
+    return ""
+
+
 @define
 class Hooked:
     """Implements Observer, Permit and Performer around those that it is given.
 
-    `refused` is why the hooks before the look at a person said no, empty otherwise.
+    `refused` is why the hooks before the look at a person said no, empty otherwise.  `overloaded`
+    says why the host can bear no move now.
     """
 
     hooks: ports.Hooks
     observer: ports.Observer
     permit: ports.Permit
     performer: Performer
+    overloaded: Callable[[], str] = _spare
     refused: str = field(default="", init=False)
 
     def may_start(self, plan: ev.Plan) -> str:
@@ -54,7 +64,7 @@ class Hooked:
         for occasion in occasions(before, event, after):
             failed = self._call(occasion)
             if occasion.moment is Moment.BEFORE_CANARY:
-                self.refused = failed
+                self.refused = failed or self.overloaded()
 
     def __call__(self, effect: fx.Effect, /) -> ev.Answer:
         """Perform the effect, unless it is the look before which a hook said no (rule 2)."""

@@ -10,7 +10,8 @@ Rules:
 2. Nothing moves while frozen; recovery of a person in transition is not a move and goes on.
 3. A drain never stages or rehearses while nobody who waits is idle.
 4. Errors of ports before a plan is opened are "later": nobody was touched.
-5. Whoever is fenced and of whom no run tells (a journal was lost) is in transition too.  Their
+5. An overloaded host is "later" too, and loud once that lasts (see `loadguard`).
+6. Whoever is fenced and of whom no run tells (a journal was lost) is in transition too.  Their
    fence is lifted by looking, or stays, and then a person is needed.
 """
 
@@ -44,6 +45,7 @@ from t3safe.domain.rollout import Rollout, used_by
 from t3safe.domain.versions import Version, days_behind
 from t3safe.domain.vitals import Deferral, overdue
 from t3safe.engine import Engine, Interpreter, Waits, rollout_of, waits_for_boot
+from t3safe.loadguard import LoadGuard
 
 _T = TypeVar("_T")
 
@@ -65,7 +67,8 @@ class Result:
     """How an operation ended, for the exit status and one line to a person.
 
     `run` is empty where no rollout was opened.  `stayed` is set where the policy said no, `known`
-    where that was told when it came about.  `warnings` are loud lines beside the outcome.
+    where that was told when it came about.  `held_up` says that the host is overloaded.
+    `warnings` are loud lines beside the outcome.
     """
 
     outcome: ev.Outcome | None
@@ -73,6 +76,7 @@ class Result:
     run: str = ""
     stayed: No | None = None
     known: bool = False
+    held_up: bool = False
     warnings: tuple[str, ...] = ()
     rollout: Rollout | None = None
 
@@ -114,6 +118,7 @@ class Host:
     permit: ports.Permit
     rules: Rules
     name_run: Callable[[datetime], str]
+    guard: LoadGuard = field(factory=LoadGuard)
     folded: dict[str, Rollout] = field(factory=dict, eq=False, repr=False)
     """Runs that are over, as far as this process has seen them: they never change again."""
     waiting: dict[tuple[str, frozenset[str]], tuple[Deferral, ...]] = field(
@@ -219,7 +224,7 @@ class Host:
         return tuple(person for person, chosen in selected if chosen is not None and chosen.fenced)
 
     def _lift_strays(self, waits: Waits | None) -> Result | None:
-        """Rule 5, one after another; ends with the first that does not end well."""
+        """Rule 6, one after another; ends with the first that does not end well."""
         result: Result | None = None
         for person in self.fenced():
             if self._left_in_a_run(person) is not None:
@@ -289,7 +294,12 @@ class Host:
         """Add the loud lines to a result: of how it stands after it, not of how it stood before."""
         promoted = result.rollout if result.outcome is ev.Outcome.PROMOTED else None
         last_good = promoted.plan.candidate if promoted is not None else survey.standing.last_good
-        return attrs.evolve(result, warnings=self._warnings(survey, offer, last_good))
+        warnings = self._warnings(survey, offer, last_good)
+        nothing_to_do = offer is not None and result.stayed is No.NOTHING
+        if result.held_up or result.run or nothing_to_do:
+            now = self.engine.clock.now()
+            warnings += self.guard.loud(now, held_up=result.held_up)
+        return attrs.evolve(result, warnings=warnings)
 
     def _warnings(
         self, survey: Survey, offer: Offer | None, last_good: Version | None
@@ -629,9 +639,10 @@ class Host:
         raise SelectionError(message)
 
     def _start(self, plan: ev.Plan, waits: Waits | None = None) -> Result:
-        no = self.permit.may_start(plan)
+        overload = self.guard.keeps(plan)
+        no = overload or self.permit.may_start(plan)
         if no:
-            return Result(None, no, stayed=No.LATER)
+            return Result(None, no, stayed=No.LATER, held_up=bool(overload))
         return _result(self._remembered(self.engine.start(plan, waits)))
 
 

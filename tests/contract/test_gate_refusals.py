@@ -91,6 +91,44 @@ def test_rehearsal_that_takes_too_long_is_later(bench: RealGate, tmp_path: Path)
     assert "nothing is held against the build" in str(error)
 
 
+OVERLOADED = "the host is overloaded: programs wait for a processor"
+
+
+@pytest.mark.parametrize(
+    ("fault", "changes", "told"),
+    [
+        ("listens-never-answers", {"deadline": 0.5}, "did not answer within 0 s"),
+        ("never-listens", {"deadline": 0.5}, "did not answer within 0 s"),
+        ("slow-stop:20", {"stop_limit": 0.5}, "did not stop within 0.5 s"),
+    ],
+)
+def test_time_that_runs_out_on_an_overloaded_host_is_later(
+    bench: RealGate, fault: str, changes: dict[str, float], told: str
+) -> None:
+    """The same failure is the build's on a host with time to spare, and nobody's without."""
+    build = bench.faulty(fault)
+    bench.tune(**changes)
+    (rehearsal,) = bench.port.rehearse(build, (NOBODY,))
+    assert told in rehearsal.reason
+
+    bench.tune(strained=lambda: OVERLOADED)
+    error = refused(bench, build)
+
+    assert error.fault is Fault.LATER
+    assert told in str(error)
+    assert OVERLOADED in str(error)
+
+
+@pytest.mark.parametrize("fault", ["dies-after:0", "session-never-authenticated", "mint-fails"])
+def test_what_the_build_did_is_its_own_on_an_overloaded_host_too(
+    bench: RealGate, fault: str
+) -> None:
+    """Only time that ran out is excused."""
+    bench.tune(strained=lambda: OVERLOADED)
+    (rehearsal,) = bench.port.rehearse(bench.faulty(fault), (NOBODY,))
+    assert not rehearsal.passed
+
+
 def test_sandbox_that_cannot_be_made_is_the_hosts_fault(bench: RealGate) -> None:
     """A sandbox that fails when a rehearsal begins is told with its own words."""
     broken = ("sh", "-c", "echo unshare failed: not permitted >&2; exit 1")
@@ -294,7 +332,7 @@ def test_fingerprint_changes_with_what_matters(bench: RealGate) -> None:
         {"sandbox": attrs.evolve(PLAIN, kind="other")},
     ):
         assert attrs.evolve(bench.port, **changes).fingerprint() != fingerprint
-    assert attrs.evolve(bench.port, jobs=5, tmp=Path("/other")).fingerprint() == fingerprint
+    assert attrs.evolve(bench.port, jobs=lambda: 5, tmp=Path("/other")).fingerprint() == fingerprint
 
 
 @pytest.fixture

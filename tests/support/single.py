@@ -92,6 +92,9 @@ class OnePerson:
             "tmpdir": str(self.root),
             "gate.soak": 0.1,
             "gate.deadline": 20.0,
+            "pressure.cpu_max": 100,
+            "pressure.io_max": 100,
+            "pressure.load_max": 10000,
             # In a namespace of its own nothing of root's may be read any more.
             "gate.sandbox": "plain" if os.geteuid() == 0 else "auto",
             "gate.node": shutil.which("node") or "node",

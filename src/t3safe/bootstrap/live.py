@@ -37,6 +37,7 @@ from t3safe.bootstrap.parts import (
     hidden_folders,
     interpreter,
     journal_file,
+    load_guard,
     log_sinks,
     own_folders,
     own_hooks,
@@ -324,7 +325,9 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
         NpmRegistry(registry_address(settings)), settings.state_dir / "offered"
     )
     watched = heart.around(perform)
-    hooked = Hooked(own_hooks(settings, teller.say_one), teller, AlwaysPermitted(), watched)
+    guard = load_guard(settings)
+    hooks = own_hooks(settings, teller.say_one)
+    hooked = Hooked(hooks, teller, AlwaysPermitted(), watched, guard.overloaded)
     host = Host(
         engine=Engine(hooked, journal, perform.clock, hooked, stop),
         perform=perform,
@@ -334,6 +337,7 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
         permit=hooked,
         rules=rules(settings),
         name_run=name_run,
+        guard=guard,
     )
     selection = symlink_selection(settings)
     lock, newest, known = settings.state_dir / "lock", registry.newest, registry.known

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict, assert_never
 
@@ -24,6 +25,7 @@ from t3safe.adapters.gate.sandboxgate import SandboxGate
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.hooks import HookFolders
 from t3safe.adapters.hostfacts import STANDARD
+from t3safe.adapters.hostload import HoldUpMark, HostLoad
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.people import CallerAlone, UserMapPeople
 from t3safe.adapters.registry import RegistryAddress
@@ -33,7 +35,7 @@ from t3safe.adapters.statesets import LocalStateSets, WorkerCells
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.telling import IDENTIFIERS, Sink, system_log
 from t3safe.adapters.units import Units, UserUnits
-from t3safe.bootstrap.rules import limits
+from t3safe.bootstrap.rules import limits, pressure_limits
 from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Verify
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
@@ -42,6 +44,7 @@ from t3safe.domain.people import units_of
 from t3safe.domain.scope import Caller, Scope, places
 from t3safe.domain.versions import Version
 from t3safe.engine import Interpreter
+from t3safe.loadguard import LoadGuard
 
 
 def adoption_file(settings: Settings) -> Path:
@@ -52,6 +55,21 @@ def adoption_file(settings: Settings) -> Path:
 def journal_file(settings: Settings) -> Path:
     """Where the journal is."""
     return settings.state_dir / "journal.sqlite"
+
+
+def hold_up_mark(settings: Settings) -> HoldUpMark:
+    """Give the mark of since when an overloaded host has held runs up."""
+    return HoldUpMark(settings.state_dir / "held-up")
+
+
+def load_guard(settings: Settings) -> LoadGuard:
+    """Wire what keeps people from being moved on an overloaded host."""
+    return LoadGuard(
+        HostLoad(),
+        pressure_limits(settings),
+        hold_up_mark(settings),
+        timedelta(days=settings.pressure.loud_days),
+    )
 
 
 def own_folders(settings: Settings) -> tuple[tuple[Path, int], ...]:
@@ -267,6 +285,7 @@ def _pairing(settings: Settings, services: ports.Services) -> ports.Pairing:
         switch_user=not settings.shared_user,
         in_units=_in_units(settings),
     )
+    guard = load_guard(settings)
     proving: _Proving = {
         "store": settings.store,
         "main_pid": lambda person: services.status(person).main_pid,
@@ -277,6 +296,8 @@ def _pairing(settings: Settings, services: ports.Services) -> ports.Pairing:
         "stay": settings.rollout.verify_stay,
         "interval": settings.rollout.bake_interval,
         "adopted": lambda: adopted.recall(adoption_file(settings)),
+        "at_a_time": lambda: guard.at_a_time(settings.pressure.sign_ins),
+        "strained": guard.strained,
     }
     match settings.verify:
         case Verify.DISPATCH:
@@ -308,6 +329,8 @@ class _Proving(TypedDict):
     stay: float
     interval: float
     adopted: Callable[[], adopted.Adopted | None]
+    at_a_time: Callable[[], int]
+    strained: Callable[[], str]
 
 
 def _knowledge(settings: Settings) -> DispatchKnowledge:
@@ -380,6 +403,7 @@ def sandbox_gate(
 ) -> SandboxGate:
     """Wire a gate over snapshots of these sets, in this sandbox; the heart hears how far it is."""
     gate = settings.gate
+    guard = load_guard(settings)
     unit = sandbox.kind == SandboxKind.UNIT
     user = None if unit else _never_root(settings, gate.user)
     return SandboxGate(
@@ -400,7 +424,8 @@ def sandbox_gate(
         deadline_per_gib=gate.deadline_per_gib,
         tolerance=gate.tolerance,
         dispatch=_knowledge(settings),
-        jobs=gate.jobs,
+        jobs=lambda: guard.at_a_time(gate.jobs),
+        strained=guard.strained,
         evidence_keep=gate.evidence_keep,
         at=heart.at,
     )

@@ -9,6 +9,7 @@ from attrs import frozen
 from t3safe.configuration import Settings
 from t3safe.domain import events as ev
 from t3safe.domain.policy import Policy, Window
+from t3safe.domain.pressure import PressureLimits
 from t3safe.domain.versions import Version
 from t3safe.engine import Limits
 from t3safe.operations import Rules
@@ -21,6 +22,12 @@ class AlwaysPermitted:
     def may_start(self, plan: ev.Plan) -> str:  # noqa: ARG002 - the port's shape
         """Let every rollout start."""
         return ""
+
+
+def pressure_limits(settings: Settings) -> PressureLimits:
+    """Give the limits above which the host counts as loaded."""
+    pressure = settings.pressure
+    return PressureLimits(cpu=pressure.cpu_max, io=pressure.io_max, load=pressure.load_max)
 
 
 def limits(settings: Settings) -> Limits:

@@ -16,6 +16,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from t3safe.domain.gate import engine_problem
+from t3safe.domain.pressure import Pressure, PressureLimits, overloaded, shown
 from t3safe.domain.room import Room
 
 
@@ -47,6 +48,7 @@ class Check(StrEnum):
     USER_MAP = "user-map"
     SERVES = "serves"
     DISK = "disk"
+    LOAD = "load"
     CLOCK = "clock"
     JOURNAL = "journal"
     NOTES = "notes"
@@ -321,6 +323,21 @@ def judge_room(room: Room) -> Finding:
     if room.enough:
         return ok(Check.DISK, seen)
     return _problem(Check.DISK, seen, f"free space there: du -xsh {room.folder}/*")
+
+
+def judge_load(pressure: Pressure, limits: PressureLimits, held_up: datetime | None) -> Finding:
+    """The host has processors and disks to spare; `held_up` is since when it had none for runs."""
+    seen = f"{shown(pressure)}; {pressure.processors or 'unknown'} processors"
+    mend = (
+        "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits"
+    )
+    if held_up is not None:
+        since = f"runs have been held up since {held_up:%Y-%m-%d %H:%M} UTC by an overloaded host"
+        return _problem(Check.LOAD, f"{since}; now: {seen}", mend)
+    why = overloaded(pressure, limits)
+    if why:
+        return _warning(Check.LOAD, f"nobody would be moved now: {why}", mend)
+    return ok(Check.LOAD, seen)
 
 
 def judge_clock(now: datetime, journal: datetime | None, published: date | None) -> Finding:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
+import pytest
 from attrs import define
 
 from t3safe.adapters.dispatch.asking import Cookies
@@ -73,3 +76,61 @@ def test_the_first_who_was_named_is_told_and_not_the_first_who_failed() -> None:
 
     told = watched(fail, "ann", "ben")
     assert told == ev.BakeBroken("ann", Fault.BUILD, "no cookie for ann")
+
+
+def test_no_more_are_paired_side_by_side_than_the_host_bears() -> None:
+    """Two at a time: the third begins only when one of them has ended."""
+    here, most = 0, 0
+    lock = threading.Lock()
+
+    def pair(_: str) -> Cookies:
+        nonlocal here, most
+        with lock:
+            here, most = here + 1, max(most, here + 1)
+        time.sleep(0.02)
+        with lock:
+            here -= 1
+        return Cookies()
+
+    meeting = Meeting(
+        store=Path("/"), main_pid=lambda _: 1, mint=str, pairs=pair, at_a_time=lambda: 2
+    )
+    assert meeting.watch(tuple("abcdef"), BUILD, 0.0, lambda: False) == ev.Done()
+    assert most == 2
+
+
+UNANSWERED = Refusal("nothing answers", serving=False)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "strained", "fault"),
+    [
+        (UNANSWERED, "", Fault.BUILD),
+        (UNANSWERED, "the host is overloaded", Fault.HOST),
+        (Refusal("the dispatch waits", answered=False), "the host is overloaded", Fault.HOST),
+        (Refusal("status 500"), "the host is overloaded", Fault.BUILD),
+        (attrs.evolve(UNANSWERED, final=True), "the host is overloaded", Fault.BUILD),
+        (
+            attrs.evolve(UNANSWERED, fault=Fault.ENVIRONMENT),
+            "the host is overloaded",
+            Fault.ENVIRONMENT,
+        ),
+    ],
+)
+def test_a_serve_without_an_answer_in_time_is_the_fault_of_an_overloaded_host(
+    refusal: Refusal, strained: str, fault: Fault
+) -> None:
+    """What answered wrongly, or ended, is judged as ever."""
+    meeting = Meeting(
+        store=Path("/"),
+        main_pid=lambda _: 1,
+        mint=str,
+        pairs=lambda _: refusal,
+        deadline=0.0,
+        grace=0.0,
+        strained=lambda: strained,
+    )
+    answer = meeting.verify("ann", BUILD)
+    assert isinstance(answer, ev.NotPaired)
+    assert answer.fault is fault
+    assert (strained in answer.reason) is (fault is Fault.HOST or not strained)

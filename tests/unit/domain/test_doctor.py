@@ -9,6 +9,7 @@ from attrs import evolve
 
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding, Folder, Level
+from t3safe.domain.pressure import Pressure, PressureLimits, Waiting
 from t3safe.domain.room import Room
 
 NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
@@ -96,6 +97,18 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         doctor.judge_room(Room("snapshots", "/b", 10 * MIB, 10 * MIB)),
         Level.PROBLEM,
         "du -xsh /b",
+    ),
+    (
+        doctor.judge_load(Pressure(cpu=Waiting(99, 99), processors=2), PressureLimits(), None),
+        doctor.judge_load(Pressure(cpu=Waiting(99, 9), processors=2), PressureLimits(), None),
+        Level.WARNING,
+        "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits",
+    ),
+    (
+        doctor.judge_load(Pressure(), PressureLimits(), datetime(2026, 6, 15, 4, 1, tzinfo=UTC)),
+        doctor.judge_load(Pressure(), PressureLimits(), None),
+        Level.PROBLEM,
+        "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits",
     ),
     (
         doctor.judge_clock(NOW, datetime(2026, 6, 15, 4, 1, tzinfo=UTC), None),

@@ -36,7 +36,7 @@ class CommandPairing(ServePairing):
 
     via: ClassVar[str] = "command"
     beats: ClassVar[tuple[float, float, float]] = (0.5, 1.0, 0.5)
-    side_by_side: ClassVar[int] = 1  # the owner's command may not bear another beside it
+    one_by_one: ClassVar[bool] = True  # the owner's command may not bear another beside it
     command: tuple[str, ...]
     seconds: float = 30.0
 

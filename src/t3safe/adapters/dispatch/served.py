@@ -8,6 +8,7 @@ Rules:
 2. Paired counts only if it is still that process some seconds later, and the session still holds.
 3. A watch pairs everybody at its begin, in between and at its end, some side by side: a mint takes
    a second.  In between their processes must stay the same.
+4. A serve that does not answer in time on an overloaded host is not the build's fault.
 """
 
 from __future__ import annotations
@@ -52,14 +53,16 @@ class ServePairing(ABC):
     those of rule 1, `stay` how long the process must stay the same, `pause` the wait between two
     tries, `interval` the longest time between two looks at a person while watching, `patience` how
     long one request may take; in seconds.  `adopted` tells what ran here before t3safe did.
+    `at_a_time` is how many people a watch pairs side by side now, `strained` why a serve that does
+    not answer in time is the host's fault, empty where it is not.
     """
 
     via: ClassVar[str]
     """What is told of the way in."""
     beats: ClassVar[tuple[float, float, float]] = _START_BEATS
     """How soon it is looked again whether a serve answers yet."""
-    side_by_side: ClassVar[int] = 4
-    """How many people a watch pairs at a time."""
+    one_by_one: ClassVar[bool] = False
+    """Whether a watch pairs nobody beside another, whatever the host could bear."""
     store: Path
     main_pid: Callable[[str], int | None]
     mint: Callable[[str], str]
@@ -71,6 +74,8 @@ class ServePairing(ABC):
     interval: float = 30.0
     patience: float = 10.0
     adopted: Callable[[], Adopted | None] = lambda: None
+    at_a_time: Callable[[], int] = lambda: 4
+    strained: Callable[[], str] = str
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
 
@@ -133,7 +138,7 @@ class ServePairing(ABC):
             _unless_stopped(stop)
             return self._verify(person, build, 0.0)
 
-        with ThreadPoolExecutor(self.side_by_side) as pool:
+        with ThreadPoolExecutor(1 if self.one_by_one else self.at_a_time()) as pool:
             for person, answer in zip(pids, pool.map(pair, pids), strict=True):
                 if isinstance(answer, ev.NotPaired):
                     return ev.BakeBroken(person, answer.fault, answer.reason)
@@ -169,8 +174,14 @@ class ServePairing(ABC):
         if isinstance(found, Cookies) and stay:
             found = self._stays(who, found, stay)
         if isinstance(found, Refusal):
-            return self._judged(who, found)
+            return self._in_haste(found) or self._judged(who, found)
         return ev.Paired(self.via, self.monotonic() - began)
+
+    def _in_haste(self, refusal: Refusal) -> ev.NotPaired | None:
+        """Blame an overloaded host where nothing answered in time (rule 4)."""
+        unanswered = not refusal.final and not (refusal.serving and refusal.answered)
+        strained = self.strained() if unanswered and refusal.fault is Fault.BUILD else ""
+        return ev.NotPaired(Fault.HOST, f"{refusal.reason}; {strained}") if strained else None
 
     def _until_paired(self, who: Who, began: float) -> Cookies | Refusal:
         deadline = give_up = began + self.deadline

@@ -75,6 +75,7 @@ class Report:
 
     `rows_*` are rows per `file:table`; `timings` seconds per check; `leftovers` the names of
     processes that outlived the serve's stop; `log_tail` the last part of the serve's log.
+    `timed_out` says which time limit ran out where that is why a check failed, else it is empty.
     """
 
     checks: tuple[CheckResult, ...]
@@ -86,6 +87,7 @@ class Report:
     timings: dict[str, float]
     leftovers: tuple[str, ...]
     log_tail: str
+    timed_out: str = ""
 
 
 @frozen

@@ -22,10 +22,11 @@ _PROBLEM_MAX: Final = 200
 
 @frozen
 class Minted:
-    """A credential, or why there is none."""
+    """A credential, or why there is none; `timed_out` is the problem where it took too long."""
 
     credential: str = field(default="", repr=False)
     problem: str = ""
+    timed_out: str = ""
 
 
 def mint(request: Request, places: Places, secrets: Secrets) -> Minted:
@@ -50,7 +51,8 @@ def _understood(ended: Ended, limit: float, secrets: Secrets) -> Minted:
     if credential:
         return Minted(credential)
     if ended.status is None:
-        return Minted(problem=f"`auth pairing create` took longer than {limit:g} s")
+        late = f"`auth pairing create` took longer than {limit:g} s"
+        return Minted(problem=late, timed_out=late)
     lines = [line.strip() for line in ended.output.splitlines() if line.strip()]
     said = secrets.clean(lines[-1])[:_PROBLEM_MAX] if lines else "nothing printed"
     return Minted(problem=f"`auth pairing create` exits {ended.status}: {said}")

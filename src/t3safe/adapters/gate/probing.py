@@ -168,39 +168,46 @@ def _speaks_http(knock: socket.socket) -> bool:
 
 @frozen
 class Exchange:
-    """Where a credential was taken, and the session cookie that came of it."""
+    """Where a credential was taken, and the session cookie that came of it.
+
+    `unanswered` is the path of the last request that nothing answered, empty where none was left.
+    """
 
     facts: PairingFacts
+    unanswered: str = ""
     token: str = field(default="", repr=False)
 
 
 def exchange(site: Site, credential: str, dispatch: DispatchKnowledge) -> Exchange:
     """Exchange a credential at the first known path that is there, and use the cookie twice."""
     tried: list[str] = []
+    unanswered = ""
     for path in dict.fromkeys((*dispatch.paths, *HISTORICAL)):
         reply = site.ask(path, post=json.dumps({"credential": credential}))
         if reply is None:
             tried.append(f"{path} without an answer")
+            unanswered = path
         elif reply.status in _NOT_HERE:
             tried.append(path)
         else:
             return _use(site, path, reply)
-    return Exchange(PairingFacts(minted=True, tried=tuple(tried)))
+    return Exchange(PairingFacts(minted=True, tried=tuple(tried)), unanswered)
 
 
 def _use(site: Site, path: str, reply: Reply) -> Exchange:
     name = _session_cookie(site, reply) if reply.status == _OK else ""
     token = reply.cookies.get(name, "")
     cookie = f"{name}={token}" if token else ""
+    looks = [site.ask(SESSION, cookie=cookie) for _ in range(2)] if cookie else [None, None]
     facts = PairingFacts(
         minted=True,
         path=path,
         status=reply.status,
         cookie=name if token else "",
-        authenticated=bool(cookie) and _authenticated(site, cookie),
-        authenticated_again=bool(cookie) and _authenticated(site, cookie),
+        authenticated=_authenticated(looks[0]),
+        authenticated_again=_authenticated(looks[1]),
     )
-    return Exchange(facts, token)
+    return Exchange(facts, SESSION if cookie and None in looks else "", token)
 
 
 def _session_cookie(site: Site, reply: Reply) -> str:
@@ -213,6 +220,5 @@ def _session_cookie(site: Site, reply: Reply) -> str:
     return next(iter(reply.cookies)) if len(reply.cookies) == 1 else ""
 
 
-def _authenticated(site: Site, cookie: str) -> bool:
-    reply = site.ask(SESSION, cookie=cookie)
+def _authenticated(reply: Reply | None) -> bool:
     return reply is not None and reply.status == _OK and reply.json().get("authenticated") is True

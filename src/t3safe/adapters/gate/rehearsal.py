@@ -96,6 +96,8 @@ class Rehearsing:
     _events_lost: int = field(default=0, init=False)
     _paired: gate.PairingFacts = field(factory=lambda: gate.PairingFacts(False), init=False)
     _leftovers: tuple[str, ...] = field(default=(), init=False)
+    _timed_out: str = field(default="", init=False)
+    """Which time limit ran out last, with nothing else to show for it."""
 
     def __attrs_post_init__(self) -> None:
         self._places = Places(Path(self.request.folder))
@@ -141,6 +143,7 @@ class Rehearsing:
             timings=timings,
             leftovers=self._leftovers,
             log_tail=tail,
+            timed_out="" if checks[-1].passed else self._timed_out,
         )
 
     def _shown(self, result: CheckResult) -> CheckResult:
@@ -211,6 +214,7 @@ class Rehearsing:
         limit = self.request.stop_limit
         if not self._running().stop(limit):
             reason = f"the serve did not stop within {limit:g} s of SIGTERM"
+            self._timed_out = reason
             return gate.failed(Check.REOPENED, reason)
         # A service manager ends what is left of a unit, too.
         self._leftovers = processes.end_all()
@@ -284,6 +288,8 @@ class Rehearsing:
         own = answered and serve.listens_on(self._site.port)
         exited = serve.exited()
         words = self._log.last_words(serve.log_start) if exited is not None else ""
+        if not answered and exited is None:
+            self._timed_out = f"the serve did not answer within {deadline:.0f} s"
         return gate.LiveFacts(answered, own, exited, seconds, deadline, words)
 
     def _unless_ended(self, result: CheckResult) -> CheckResult:
@@ -293,6 +299,7 @@ class Rehearsing:
         exited = serve.exited(within=0.0 if result.passed else _DYING)
         if exited is None:
             return result
+        self._timed_out = ""
         words = self._log.last_words(serve.log_start)
         facts = gate.LiveFacts(False, False, exited, 0.0, 0.0, words)
         return gate.judge_live(facts, result.check)
@@ -315,10 +322,13 @@ class Rehearsing:
     def _walk(self) -> gate.PairingFacts:
         """Walk through the pairing once."""
         minted = mint(self.request, self._places, self._secrets)
+        self._timed_out = minted.timed_out
         if not minted.credential:
             return gate.PairingFacts(minted=False, mint_problem=minted.problem)
         done = probing.exchange(self._site, minted.credential, self.request.dispatch)
         self._secrets.add(done.token)
+        if done.unanswered:
+            self._timed_out = f"the serve did not answer {done.unanswered} in time"
         return done.facts
 
 

@@ -4,10 +4,11 @@ Rules:
 
 1. The ledger of the empty set is what every other copy must end with: each is held to it once all
    have been rehearsed.
-2. They are held side by side, as many at a time as are allowed and as memory and disk have room
-   for: a rehearsal mostly waits.
-3. A failed check is an answer.  Whatever keeps a rehearsal from being held is a GateError, and
-   then every other rehearsal of the batch is ended too: half a batch proves nothing.
+2. They are held side by side, as many at a time as are allowed and as processors, memory and disk
+   have room for.
+3. A failed check is an answer, unless a time limit ran out on an overloaded host.  Whatever keeps
+   a rehearsal from being held is a GateError, and then every other rehearsal of the batch is ended
+   too: half a batch proves nothing.
 4. A snapshot is never touched: builds see copies.  What is handed out of one goes to the worker
    in the sandbox, which unpacks it as who the build will run as; it never passes through us.
 """
@@ -102,7 +103,8 @@ class SandboxGate:
         step_limit: for one command of the build.
         tolerance: the share of a table's rows that a migration may clean up.
         dispatch: what the host's dispatch knows.
-        jobs: how many rehearsals may be held at a time.
+        jobs: how many rehearsals may be held at a time, as loaded as the host is now.
+        strained: why a time limit that ran out is the host's fault, empty where it is not.
         evidence_keep: of how many batches evidence is kept.
         slack: how much longer than all of its limits a rehearsal may take.
         python: the interpreter that has t3safe; `user` must be able to run it.
@@ -130,7 +132,8 @@ class SandboxGate:
     step_limit: float = 30.0
     tolerance: float = 0.05
     dispatch: DispatchKnowledge = field(factory=DispatchKnowledge)
-    jobs: int = 4
+    jobs: Callable[[], int] = lambda: 4
+    strained: Callable[[], str] = str
     evidence_keep: int = 20
     slack: float = _SLACK
     python: str = sys.executable
@@ -219,7 +222,7 @@ class SandboxGate:
 
     def _at_a_time(self) -> int:
         fitting = psutil.virtual_memory().available // SERVE_BYTES
-        return max(1, min(self.jobs, fitting))
+        return max(1, min(self.jobs(), fitting))
 
 
 @frozen
@@ -274,7 +277,15 @@ class _Batch:
             raise GateError(message, fault=Fault.LATER if later else Fault.HOST) from error
         finally:
             self.gate.at(subject.person, "", 0.0)
+        self._refuse_haste(report, whose)
         return _Held(subject, report, round(time.monotonic() - begun, 3))
+
+    def _refuse_haste(self, report: Report, whose: str) -> None:
+        """Raise GateError where what failed is that time ran out, and the host was too loaded."""
+        strained = self.gate.strained() if report.timed_out else ""
+        if strained:
+            message = f"cannot rehearse {self.build} on {whose}: {report.timed_out}; {strained}"
+            raise GateError(message, fault=Fault.LATER)
 
     def conclude(self, held: _Held, schema: SetLedger | None) -> Rehearsal:
         """Hold a rehearsal to what the build made of the empty set, and keep the evidence."""
