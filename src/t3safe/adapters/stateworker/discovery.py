@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from t3safe.adapters.stateworker.disk import FILE_FLAGS, folder
@@ -59,13 +60,22 @@ class Skipped(NamedTuple):
     why: str
 
 
+class Look(NamedTuple):
+    """Which file bears a name, how long it is and when it was last written, in nanoseconds."""
+
+    inode: int
+    size: int
+    written: int
+
+
 class Found(NamedTuple):
-    """A state set; every part is sorted by name."""
+    """A state set; every part is sorted by name, `looks` are of its files."""
 
     databases: tuple[Database, ...] = ()
     files: tuple[Entry, ...] = ()
     folders: tuple[Entry, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    looks: tuple[tuple[str, Look], ...] = ()
 
     @property
     def size(self) -> int:
@@ -79,14 +89,42 @@ class Found(NamedTuple):
             f"{shown(item.name)} {item.problem}" for item in self.databases if item.problem
         )
 
+    @property
+    def inodes(self) -> dict[str, int]:
+        """Which file each database is; one that is no file has none."""
+        looks = dict(self.looks)
+        return {
+            item.name: looks[item.name].inode if item.name in looks else 0
+            for item in self.databases
+        }
+
+
+def changed(before: Found, after: Found) -> str:
+    """Name the first file that is not what it was; empty where all are."""
+    return _differing(dict(before.looks), dict(after.looks))
+
+
+def replaced(before: Found, after: Found) -> str:
+    """Name the first database that came, went or is another file than it was; empty for none."""
+    return _differing(before.inodes, after.inodes)
+
+
+def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> str:
+    names = sorted(before.keys() | after.keys())
+    return next((name for name in names if before.get(name) != after.get(name)), "")
+
 
 class _Seen(NamedTuple):
     """A directory entry after one look, by descriptor, without following it."""
 
     name: str
     mode: int
-    size: int
+    look: Look
     head: bytes
+
+    @property
+    def size(self) -> int:
+        return self.look.size
 
     @property
     def regular(self) -> bool:
@@ -125,7 +163,10 @@ def discover(userdata: str | None) -> Found:
             skipped.append(Skipped(item.name, why))
         else:
             files.append(Entry(item.name, stat.S_IMODE(item.mode), item.size))
-    return Found(databases, tuple(sorted(files)), tuple(sorted(folders)), tuple(sorted(skipped)))
+    names = owned | {entry.name for entry in files}
+    looks = tuple((name, item.look) for name, item in seen.items() if name in names)
+    files.sort()
+    return Found(databases, tuple(files), tuple(sorted(folders)), tuple(sorted(skipped)), looks)
 
 
 def _why_not(item: _Seen) -> str:
@@ -164,14 +205,15 @@ def _look(above: int, last: str, name: str) -> _Seen | None:
     try:
         before = os.stat(last, dir_fd=above, follow_symlinks=False)
         if not stat.S_ISREG(before.st_mode):
-            return _Seen(name, before.st_mode, 0, b"")
+            return _Seen(name, before.st_mode, Look(before.st_ino, 0, 0), b"")
         fd = os.open(last, FILE_FLAGS, dir_fd=above)
     except FileNotFoundError:
         return None
     try:
         status = os.fstat(fd)
         head = os.read(fd, len(_MAGIC)) if stat.S_ISREG(status.st_mode) else b""
-        return _Seen(name, status.st_mode, status.st_size, head)
+        look = Look(status.st_ino, status.st_size, status.st_mtime_ns)
+        return _Seen(name, status.st_mode, look, head)
     finally:
         os.close(fd)
 

@@ -12,11 +12,11 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final, NamedTuple
 
 from t3safe.adapters._support.pipes import write_all
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, of_system
+from t3safe.adapters.stateworker.trouble import Kind, Trouble, of_system, shown, telling
 
 MARGIN_BYTES: Final = 32 * 1024**2
 """Left free beside what is copied, so that a serve can go on writing its log of changes."""
@@ -33,6 +33,10 @@ _NEW_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_
 
 def _nothing(_: str) -> None:
     """Let every step pass."""
+
+
+def unbounded() -> None:
+    """Let a copy take as long as it does."""
 
 
 def _unwatched(_: str, __: int) -> None:
@@ -89,11 +93,11 @@ def split(name: str) -> tuple[str, str]:
 
 
 @contextmanager
-def regular(root: str, name: str) -> Iterator[int]:
-    """Open a regular file below `root` for reading; whatever else stands there is a Trouble."""
+def regular(root: str, name: str, *, write: bool = False) -> Iterator[int]:
+    """Open a regular file below `root`; whatever else stands there is a Trouble."""
     parent, last = split(name)
     with folder(root, parent) as above:
-        fd = os.open(last, FILE_FLAGS, dir_fd=above)
+        fd = os.open(last, FILE_FLAGS | (os.O_RDWR if write else 0), dir_fd=above)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise Trouble(Kind.SHAPE, f"{name} is not a regular file")
@@ -112,6 +116,18 @@ def kind_below(root: str, name: str) -> int | None:
         return None
 
 
+@contextmanager
+def source(root: str, name: str) -> Iterator[int]:
+    """Open a regular file to copy it; what is refused then is a Trouble that names it.
+
+    What goes wrong while it is copied is about the target.
+    """
+    with ExitStack() as held:
+        with telling(shown(name)):
+            fd = held.enter_context(regular(root, name))
+        yield fd
+
+
 def _chunks(fd: int) -> Iterator[bytes]:
     while chunk := os.read(fd, CHUNK_BYTES):
         yield chunk
@@ -128,12 +144,12 @@ def digest(root: str, name: str) -> tuple[int, str]:
     return size, total.hexdigest()
 
 
-def copy(source: tuple[str, str], target: tuple[str, str], mode: int) -> Sealed:
+def copy(original: tuple[str, str], target: tuple[str, str], mode: int) -> Sealed:
     """Copy a file from (root, name) to a new file at (root, name), durable on return."""
     total = hashlib.sha256()
     size = 0
     parent, last = split(target[1])
-    with regular(*source) as fd, folder(target[0], parent) as above:
+    with source(*original) as fd, folder(target[0], parent) as above:
         new = os.open(last, _NEW_FLAGS, 0o600, dir_fd=above)
         try:
             for chunk in _chunks(fd):
@@ -147,27 +163,40 @@ def copy(source: tuple[str, str], target: tuple[str, str], mode: int) -> Sealed:
     return Sealed(target[1], mode, size, total.hexdigest())
 
 
-def pour(fd: int, root: str, name: str) -> None:
+def same(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Tell whether two files, each at (root, name), hold the same bytes."""
+    with regular(*one) as here, regular(*other) as there:
+        while True:
+            chunk = os.read(here, CHUNK_BYTES)
+            if chunk != os.read(there, CHUNK_BYTES):
+                return False
+            if not chunk:
+                return True
+
+
+def pour(fd: int, root: str, name: str, go_on: Callable[[], None] = unbounded) -> None:
     """Copy the bytes of an open file to a new one at (root, name), not durable yet.
 
-    The kernel copies them, or shares them where the file system can.
+    The kernel copies them, or shares them where the file system can.  `go_on` is called before
+    each part of them; it raises where there is no more time.
     """
     parent, last = split(name)
     with folder(root, parent) as above:
         new = os.open(last, _NEW_FLAGS, 0o600, dir_fd=above)
         try:
-            _by_kernel(fd, new)
+            _by_kernel(fd, new, go_on)
             # What is left: all of it where the kernel cannot, nothing where it could.
             for chunk in _chunks(fd):
+                go_on()
                 write_all(new, chunk)
         finally:
             os.close(new)
 
 
-def _by_kernel(fd: int, new: int) -> None:
+def _by_kernel(fd: int, new: int, go_on: Callable[[], None]) -> None:
     try:
         while os.copy_file_range(fd, new, _RANGE_BYTES):
-            pass
+            go_on()
     except OSError as error:
         if error.errno not in _NO_RANGES:
             raise

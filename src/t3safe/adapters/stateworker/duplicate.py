@@ -1,73 +1,96 @@
-"""One database, copied with everything that only its log holds: one file, checked and durable.
+"""Databases, copied with everything that only their logs hold: one file each, checked and durable.
 
-A database in WAL mode is copied as bytes, four times as fast as SQLite copies pages; another one
-by SQLite's backup.  Both keep the pages as they are, broken ones too, so that `quick_check` of the
-copy speaks for the original.  The rules of the bytes are those of SQLite's file format
-(https://www.sqlite.org/walformat.html):
+They are copied as bytes, four times as fast as SQLite copies pages, and keep their pages as they
+are, broken ones too, so that `quick_check` of the copy speaks for the original.  The rules of the
+bytes are those of SQLite's file format (https://www.sqlite.org/walformat.html):
 
-1. At rest nobody writes.  The file and its log are a whole; a copy of both is one.
-2. Beside a writer a read transaction is held over the copy.  While it lasts no checkpoint brings
-   into the file what is younger than it, and what a checkpoint brings is in the log, which nobody
-   may begin anew.  So the file first and then its log are a whole again: what was torn in the file
-   lies in the log, and a commit that is torn at its end does not count.
+1. At rest the set lies still (`holders.lying_still`).  A file and its logs are a whole; a copy of
+   them is one.  SQLite opens the copy alone.
+2. Beside writers a read transaction is held over the copy.  While it lasts no checkpoint brings
+   into the file what is younger than it, and what a checkpoint brings is in the log, which no
+   writer may begin anew.  So the log first and then the file are a whole: what was torn in the
+   file lies in the log, and a commit that is torn at its end does not count.
 3. The one exception is a log that was empty or wholly brought in when the transaction began.  The
    file then rests until the transaction ends, and the log may be begun anew: its head changes
    before anything else of it does.  So a log with another head than before stays out.
-4. Closing a descriptor of the file drops this process's own locks on it.  So the descriptor is
-   opened before SQLite's connection and closed after it.
+4. Several databases are copied as they are at one moment: while the write lock of each is held, the
+   transactions are begun and the logs copied.  The files follow when the locks are gone.
+5. A database without such a log rests while its transaction lasts: its file alone is the copy.  Its
+   writers wait meanwhile.  So it is copied first, and its transaction ends with its copy.
+6. No writer waits for a copy beside it for longer than `BLOCK_SECONDS`; how long is kept.
+7. What is sealed is the copy: it is compared with what lay still, then checked and digested as it
+   lies there.
+8. Closing a descriptor of the file drops this process's own locks on it.  So the descriptors are
+   opened before SQLite's connections and closed after them.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Final, Generic, TypeVar
 
 from t3safe.adapters.stateworker import disk
 from t3safe.adapters.stateworker.discovery import SIDECARS, Database
 from t3safe.adapters.stateworker.disk import Sealed
+from t3safe.adapters.stateworker.holders import Moved
 from t3safe.adapters.stateworker.manifest import Copied
 from t3safe.adapters.stateworker.reading import (
-    back_up,
     counts,
     fold,
     keeps_log,
     ledger,
     opened,
     quick_check,
+    unwritten,
 )
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown
+from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
 
+BLOCK_SECONDS: Final = 4.0
+"""Shorter than the 5 s for which a writer usually waits for a lock before it fails."""
 _LOG: Final = "-wal"
+_INDEX: Final = "-shm"
+_JOURNAL: Final = "-journal"
 _HEAD_BYTES: Final = 32
 """The head of a log: salts and checksum, new whenever the log is begun anew."""
-_WAL_VERSIONS: Final = slice(18, 20)
-_WAL_MODE: Final = b"\x02\x02"
-"""What a database in WAL mode says at these places (https://www.sqlite.org/fileformat.html)."""
 
 _T = TypeVar("_T")
 
 
-def duplicate(userdata: str, target: str, database: Database, *, at_rest: bool) -> Copied:
-    """Copy a database of a set to the same name below `target`; raises Trouble.
+def at_rest(userdata: str, target: str, database: Database) -> Copied:
+    """Copy a database that lies still to the same name below `target`; raises Trouble.
 
     It has passed `quick_check` and is durable on return.  After a Trouble parts may lie there.
     """
-    name = database.name
-    if not at_rest:
-        _beside_writers(userdata, target, name)
-    elif not _rests_as_bytes(userdata, database):
-        _through_sqlite(userdata, target, database)
-    elif name + _LOG in database.parts:
-        _with_log(userdata, target, name)
-    else:
-        # What is digested is the original: so the digest proves the copying, too.
-        digest = _Beside(disk.digest, userdata, name)
-        _poured(userdata, target, name)
-        return _sealed(target, database, digest)
-    return _sealed(target, database, _Beside(disk.digest, target, name))
+    parts = [part for part in database.parts if not part.endswith(_INDEX)]
+    for part in parts:
+        _poured(userdata, target, part)
+    alike = [_Beside(_alike, userdata, target, part) for part in parts]
+    try:
+        if parts != [database.name]:
+            for check in alike:
+                check.ended()
+            fold(target, database.name)
+        return _sealed(target, database)
+    finally:
+        for check in alike:
+            check.ended()
+
+
+def beside_writers(userdata: str, target: str, databases: tuple[Database, ...]) -> Iterator[Copied]:
+    """Copy databases that may be in use, all as they are at one moment, and give each.
+
+    Each has passed `quick_check` and is durable then.  After a Trouble parts may lie there.
+    """
+    blocked = _poured_at_one_moment(userdata, target, databases)
+    for database in databases:
+        if os.path.lexists(f"{target}/{database.name}{_LOG}"):
+            fold(target, database.name)
+        yield _sealed(target, database)._replace(blocked=round(blocked[database.name], 6))
 
 
 def discard(target: str, name: str) -> None:
@@ -78,47 +101,69 @@ def discard(target: str, name: str) -> None:
             disk.remove_file(above, last + end)
 
 
-def _rests_as_bytes(userdata: str, database: Database) -> bool:
-    """Whether a database at rest is whole with its log: in WAL mode, and nothing to take back."""
-    if f"{database.name}-journal" in database.parts:
-        return False
-    with disk.regular(userdata, database.name) as fd:
-        return os.pread(fd, _WAL_VERSIONS.stop, 0)[_WAL_VERSIONS] == _WAL_MODE
+def _poured(
+    userdata: str, target: str, name: str, go_on: Callable[[], None] = disk.unbounded
+) -> None:
+    with disk.source(userdata, name) as fd:
+        disk.pour(fd, target, name, go_on)
 
 
-def _through_sqlite(userdata: str, target: str, database: Database) -> None:
-    recover = f"{database.name}-journal" in database.parts
-    with opened(userdata, database.name, recover=recover) as source:
-        back_up(source, target, database.name)
+def _alike(userdata: str, target: str, name: str) -> None:
+    with telling(shown(name)):
+        if not disk.same((userdata, name), (target, name)):
+            raise Moved(f"{shown(name)} changed while it was copied")
 
 
-def _with_log(userdata: str, target: str, name: str) -> None:
-    for part in (name, name + _LOG):
-        _poured(userdata, target, part)
-    fold(target, name)
+class _Block:
+    """For how long writers have been kept from committing; called, it refuses too long a time."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    def __call__(self) -> None:
+        if self.seconds > BLOCK_SECONDS:
+            text = f"its writers would have to wait for longer than {BLOCK_SECONDS:g} s"
+            raise Trouble(Kind.LOCKED, text)
 
 
-def _poured(userdata: str, target: str, name: str) -> None:
-    with disk.regular(userdata, name) as fd:
-        disk.pour(fd, target, name)
+def _poured_at_one_moment(
+    userdata: str, target: str, databases: tuple[Database, ...]
+) -> dict[str, float]:
+    """Copy files and logs; tell for how long the writers of each database were kept waiting."""
+    names = [database.name for database in databases]
+    several = len(names) > 1
+    with ExitStack() as files, ExitStack() as readers:
+        fds = {name: files.enter_context(disk.source(userdata, name)) for name in names}
+        logged: dict[str, bool] = {}
+        held: dict[str, sqlite3.Connection] = {}
+        with unwritten(userdata, names) if several else nullcontext():
+            block = _Block()
+            for database in databases:
+                name, journal = database.name, f"{database.name}{_JOURNAL}"
+                recover = journal in database.parts
+                held[name] = readers.enter_context(opened(userdata, name, recover=recover))
+                logged[name] = keeps_log(held[name])
+                if logged[name]:
+                    _pour_log(userdata, target, name, block if several else disk.unbounded)
+        blocked = dict.fromkeys(names, block.seconds if several else 0.0)
+        for name in sorted(names, key=logged.__getitem__):
+            disk.pour(fds[name], target, name, disk.unbounded if logged[name] else block)
+            with telling(shown(name)):
+                held[name].execute("COMMIT")
+            if not logged[name]:
+                blocked[name] = block.seconds
+    return blocked
 
 
-def _beside_writers(userdata: str, target: str, name: str) -> None:
-    with disk.regular(userdata, name) as fd, opened(userdata, name) as held:
-        if not keeps_log(held):
-            back_up(held, target, name)
-            return
-        head = _log_head(userdata, name)
-        disk.pour(fd, target, name)
-        if head:
-            _pour_log(userdata, target, name, head)
-    fold(target, name)
-
-
-def _pour_log(userdata: str, target: str, name: str, head: bytes) -> None:
-    with suppress(FileNotFoundError):
-        _poured(userdata, target, name + _LOG)
-    if _log_head(userdata, name) != head:
+def _pour_log(userdata: str, target: str, name: str, go_on: Callable[[], None]) -> None:
+    head = _log_head(userdata, name)
+    if head:
+        _poured(userdata, target, name + _LOG, go_on)
+    if head and _log_head(userdata, name) != head:
         parent, last = disk.split(name)
         with disk.folder(target, parent) as above:
             disk.remove_file(above, last + _LOG)
@@ -131,10 +176,11 @@ def _log_head(userdata: str, name: str) -> bytes:
     return b""
 
 
-def _sealed(target: str, database: Database, digest: _Beside[tuple[int, str]]) -> Copied:
+def _sealed(target: str, database: Database) -> Copied:
     """Check a copy while it is made durable and digested: none of the three changes a byte."""
     name = database.name
     durable = _Beside(disk.sync, target, name)
+    digest = _Beside(disk.digest, target, name)
     try:
         os.chmod(f"{target}/{name}", 0o600)
         with opened(target, name, immutable=True) as copy:
@@ -145,17 +191,15 @@ def _sealed(target: str, database: Database, digest: _Beside[tuple[int, str]]) -
         digest.join()
     durable.ended()
     size, sha256 = digest.ended()
-    if size != os.stat(f"{target}/{name}").st_size:
-        raise Trouble(Kind.HELD, f"{shown(name)} changed while it was copied")
     return Copied(name, database.mode, (Sealed(name, 0o600, size, sha256),), entries, rows)
 
 
 class _Beside(threading.Thread, Generic[_T]):
     """Does one thing with a file in a thread of its own, begun at once."""
 
-    def __init__(self, do: Callable[[str, str], _T], root: str, name: str) -> None:
+    def __init__(self, do: Callable[..., _T], *words: str) -> None:
         super().__init__(name=f"{do.__name__} beside", daemon=True)
-        self._do, self._root, self._file = do, root, name
+        self._do, self._words = do, words
         self._found: _T | None = None
         self._trouble: Exception | None = None
         self.start()
@@ -163,12 +207,13 @@ class _Beside(threading.Thread, Generic[_T]):
     def run(self) -> None:
         """Do it; what goes wrong is kept for `ended`."""
         try:
-            self._found = self._do(self._root, self._file)
+            self._found = self._do(*self._words)
         except Exception as error:  # noqa: BLE001 - raised again by `ended`
             self._trouble = error
 
     def ended(self) -> _T:
-        """Give what came of it once the thread has ended; raises what went wrong in it."""
+        """Wait for the end, and give what came of it; raises what went wrong in it."""
+        self.join()
         if self._trouble is not None:
             raise self._trouble
         return self._found  # type: ignore[return-value]

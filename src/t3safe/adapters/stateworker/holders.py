@@ -1,25 +1,45 @@
-"""Whether any process has a set open.
+"""Whether any process has a set open, and keeping every process from opening it.
 
-Three looks, because each alone can be blind: descriptors of the person's processes under /proc (a
-process of somebody else cannot be looked into), SQLite's locks as the kernel knows them (every
-connection in WAL mode holds one, whoever's it is), and the serve that the runtime file names.
+Rules:
 
-This closes descriptors of database files, which drops this process's own locks on them: no SQLite
-connection may be open meanwhile.
+1. Three looks find a holder, because each alone can be blind: descriptors of the person's processes
+   under /proc (a process of another user cannot be looked into), SQLite's locks as the kernel knows
+   them (every connection in WAL mode holds one, whoever's it is), and the serve that the runtime
+   file names.
+2. A look cannot see a process that opens, commits and closes between two looks.  So a set is
+   copied at rest under the lock that SQLite calls EXCLUSIVE, on every database in the order of
+   names: while it is held no connection can begin to read or write, in whichever mode it is.
+3. The lock belongs to an open file (F_OFD_SETLK), not to this process: closing another descriptor
+   of the same file does not drop it.  No connection of this process can have the file open then.
+4. A file that the person cannot write gets a shared lock: SQLite only reads it.
+5. What moved all the same, past SQLite's locks, or is waited for by a process that has it open now,
+   is not at rest: `Moved`.
+
+Looking by locks closes descriptors of database files, which drops the locks that SQLite holds for
+this process: no SQLite connection may be open meanwhile.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from t3safe.adapters.stateworker import disk
-from t3safe.adapters.stateworker.discovery import SIDECARS, Database
+from t3safe.adapters.stateworker.discovery import (
+    SIDECARS,
+    Database,
+    Found,
+    changed,
+    discover,
+    replaced,
+)
 from t3safe.adapters.stateworker.disk import Tools
 from t3safe.adapters.stateworker.runtime import Runtime, runtime
 from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
@@ -33,6 +53,22 @@ _DELETED: Final = " (deleted)"
 _POLL_SECONDS: Final = 0.05
 _CLOCK_SLACK_SECONDS: Final = 5.0
 """The boot time in /proc is whole seconds and is shifted when the clock is set."""
+_TAKEN: Final = (errno.EACCES, errno.EAGAIN)
+_READ_ONLY: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class Moved(Trouble):
+    """A set did not lie still while it was copied; it may do so the next time."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Kind.HELD, text)
+
+
+class Still(NamedTuple):
+    """A set as it lies, and what raises Moved once it does not lie so any more."""
+
+    found: Found
+    refuse_moved: Callable[[], None]
 
 
 def refuse_held(userdata: str, databases: Iterable[Database], tools: Tools) -> None:
@@ -45,15 +81,86 @@ def refuse_held(userdata: str, databases: Iterable[Database], tools: Tools) -> N
         time.sleep(_POLL_SECONDS)
 
 
+@contextmanager
+def lying_still(userdata: str, found: Found, tools: Tools) -> Iterator[Still]:
+    """Keep every process from opening the databases of a set; give the set as it lies meanwhile.
+
+    Raises a Trouble of kind HELD where one has it open, and Moved in place of whatever goes wrong
+    inside where the set is not what it was at the beginning.
+    """
+    refuse_held(userdata, found.databases, tools)
+    with ExitStack() as locks:
+        for database in found.databases:
+            if database.name in database.parts:
+                locks.enter_context(_locked(userdata, database.name, tools))
+        still = discover(userdata)
+        if name := replaced(found, still):
+            raise Moved(f"{shown(name)} was replaced before it was copied")
+        with watched(still, lambda: _refuse_moved(userdata, still, tools)) as given:
+            yield given
+
+
+@contextmanager
+def watched(found: Found, refuse_moved: Callable[[], None]) -> Iterator[Still]:
+    """Give a set; what goes wrong inside because the set moved is Moved."""
+    try:
+        yield Still(found, refuse_moved)
+    except (Trouble, OSError) as error:
+        if not isinstance(error, Moved):
+            refuse_moved()
+        raise
+
+
+def _refuse_moved(userdata: str, still: Found, tools: Tools) -> None:
+    if name := changed(still, discover(userdata)):
+        raise Moved(f"{shown(name)} changed while it was copied")
+    if opener := _opened(userdata, [item.name for item in still.databases], tools.proc):
+        raise Moved(opener)
+
+
+@contextmanager
+def _locked(userdata: str, name: str, tools: Tools) -> Iterator[None]:
+    with telling(shown(name)), ExitStack() as files:
+        try:
+            fd = files.enter_context(disk.regular(userdata, name, write=True))
+            kind = fcntl.F_WRLCK
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise
+            fd, kind = files.enter_context(disk.regular(userdata, name)), fcntl.F_RDLCK
+        deadline = time.monotonic() + tools.grace
+        while not _lock(fd, kind):
+            if time.monotonic() >= deadline:
+                raise Trouble(Kind.HELD, _by_lock(userdata, [name]) or f"{shown(name)} is locked")
+            time.sleep(_POLL_SECONDS)
+        yield
+
+
+def _lock(fd: int, kind: int) -> bool:
+    """Try to lock all of a database's lock bytes; tell whether that was possible."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _lock_bytes(kind))
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        raise
+    return True
+
+
+def _lock_bytes(kind: int) -> bytes:
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, _PENDING_BYTE, _LOCK_BYTES, 0)
+
+
 def _holder(userdata: str, names: list[str], proc: str) -> str:
     with telling("userdata"):
-        real = os.path.realpath(userdata)
-        paths = {f"{real}/{name}{end}" for name in names for end in ("", *SIDECARS)}
-        return (
-            _serving(runtime(userdata), proc)
-            or _by_descriptor(paths, proc)
-            or _by_lock(userdata, names)
-        )
+        return _opened(userdata, names, proc) or _by_lock(userdata, names)
+
+
+def _opened(userdata: str, names: list[str], proc: str) -> str:
+    """Name what has a database open, or serves it, as far as that shows without its locks."""
+    real = os.path.realpath(userdata)
+    paths = {f"{real}/{name}{end}" for name in names for end in ("", *SIDECARS)}
+    return _serving(runtime(userdata), proc) or _by_descriptor(paths, proc)
 
 
 def _pids(proc: str) -> Iterator[str]:
@@ -94,7 +201,7 @@ def _by_lock(userdata: str, names: list[str]) -> str:
     for name in names:
         try:
             with disk.regular(userdata, name) as fd:
-                asked = struct.pack(_FLOCK, fcntl.F_WRLCK, 0, _PENDING_BYTE, _LOCK_BYTES, 0)
+                asked = _lock_bytes(fcntl.F_WRLCK)
                 kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_GETLK, asked))
         except (FileNotFoundError, Trouble):
             continue

@@ -30,7 +30,8 @@ class Copied(NamedTuple):
     """A database in a snapshot.
 
     A readable one is a single part with everything of its log in it.  One that SQLite cannot read
-    has a `problem`, no ledger and no counts, and its parts are the bytes that were found.
+    has a `problem`, no ledger and no counts, and its parts are the bytes that were found.  Writers
+    were kept from committing for `blocked` seconds while it was copied beside them.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Copied(NamedTuple):
     ledger: Ledger = ()
     counts: Counts = ()
     problem: str = ""
+    blocked: float = 0.0
 
 
 class Manifest(NamedTuple):
@@ -95,6 +97,7 @@ def encode(manifest: Manifest) -> bytes:
                 "ledger": item.ledger,
                 "counts": {f"{item.name}:{table}": rows for table, rows in item.counts},
                 "problem": item.problem,
+                "blocked_seconds": item.blocked,
             }
             for item in manifest.databases
         ],
@@ -154,6 +157,8 @@ def _copied(said: _Said) -> Copied:
             for table, rows in said["counts"].items()
         ),
         problem=str(said["problem"]),
+        # Not said by those that were sealed before it was counted.
+        blocked=float(said.get("blocked_seconds", 0.0)),
     )
 
 

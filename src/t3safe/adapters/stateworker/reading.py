@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import quote
 
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, of_sqlite, shown
+from t3safe.adapters.stateworker.trouble import Kind, Trouble, of_sqlite, shown, telling
 
 Ledger = tuple[tuple[int, str], ...]
 Counts = tuple[tuple[str, int], ...]
 
 WAIT_SECONDS: Final = 5.0
 """How long SQLite waits for a lock; a checkpoint of 1 GB took t3 1.1 s."""
+_HELD_SECONDS: Final = 0.1
+"""How long the write lock of one database is held while another one's is waited for."""
+_POLL_SECONDS: Final = 0.0005
+"""SQLite's own waits grow to 0.1 s: beside a busy writer that comes too late again and again."""
 LEDGER_TABLE: Final = "effect_sql_migrations"
 
 
@@ -40,8 +45,8 @@ def opened(
 ) -> Iterator[sqlite3.Connection]:
     """Open a database inside one read transaction; whatever SQLite refuses is a Trouble.
 
-    `recover` lets SQLite take back what a killed writer left half-done in a rollback journal; it
-    is for a set at rest only.
+    `recover` lets SQLite take back what a killed writer left half-done in a rollback journal, as
+    whoever reads the database next does.
     """
     mode = "rw" if recover else "ro&immutable=1" if immutable else "ro"
     try:
@@ -64,26 +69,58 @@ def keeps_log(connection: sqlite3.Connection) -> bool:
     return str(_first(connection, "PRAGMA journal_mode")) == "wal"
 
 
-def back_up(source: sqlite3.Connection, root: str, name: str) -> None:
-    """Copy a database as it is in the source's transaction to a new file, in one step.
+@contextmanager
+def unwritten(root: str, names: Iterable[str]) -> Iterator[None]:
+    """Keep every writer of several databases from committing: hold the write lock of each.
 
-    The pages stay as they are, broken ones too, so that `quick_check` of the copy speaks for the
-    original.
+    They are taken in the given order, within `WAIT_SECONDS`.  Whoever holds one and wants another
+    waits for us no longer than `_HELD_SECONDS` for each: then all are let go, and tried again.
     """
-    target = _connect(f"{root}/{name}", "mode=rwc")
+    with ExitStack() as closing_all:
+        writers: list[tuple[str, sqlite3.Connection]] = []
+        for name in names:
+            with telling(shown(name)):
+                writer = closing_all.enter_context(closing(_connect(f"{root}/{name}", "mode=rw")))
+                writer.execute("PRAGMA busy_timeout=0")
+                writers.append((name, writer))
+        deadline = time.monotonic() + WAIT_SECONDS
+        while busy := _first_busy(writers, deadline):
+            if time.monotonic() >= deadline:
+                text = f"{shown(busy)} had a writer at work for {WAIT_SECONDS:g} s"
+                raise Trouble(Kind.LOCKED, text)
+            time.sleep(_HELD_SECONDS)
+        yield
+
+
+def _first_busy(writers: list[tuple[str, sqlite3.Connection]], deadline: float) -> str:
+    """Take all write locks, or none; name the database whose lock was not to be had."""
+    for number, (name, writer) in enumerate(writers):
+        until = min(deadline, time.monotonic() + _HELD_SECONDS) if number else deadline
+        with telling(shown(name)):
+            while not _begun(writer):
+                if time.monotonic() >= until:
+                    for _, begun in writers[:number]:
+                        begun.execute("ROLLBACK")
+                    return name
+                time.sleep(_POLL_SECONDS)
+    return ""
+
+
+def _begun(writer: sqlite3.Connection) -> bool:
     try:
-        # Nothing reads the copy before it is checked, digested and made durable by the caller.
-        target.execute("PRAGMA journal_mode=OFF")
-        target.execute("PRAGMA synchronous=OFF")
-        source.backup(target, pages=-1)
-    finally:
-        target.close()
+        writer.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            return False
+        raise
+    return True
 
 
 def fold(root: str, name: str) -> None:
-    """Bring what the log of a copy holds into the copy, which nobody else has open; no log is left.
+    """Bring what lies in the logs of a copy into the copy, which nobody else has open.
 
-    What is not a whole commit does not count, as for every reader.
+    What is not a whole commit does not count, and what a rollback journal holds is taken back, as
+    by every reader.  No log is left.
     """
     try:
         copy = _connect(f"{root}/{name}", "mode=rw")
@@ -91,14 +128,21 @@ def fold(root: str, name: str) -> None:
             # Made durable by the caller, the whole of it at once.
             copy.execute("PRAGMA synchronous=OFF")
             copy.execute("PRAGMA trusted_schema=OFF")
+            # The first one that reads takes back what a killed writer left half-done.
+            _first(copy, "SELECT count(*) FROM sqlite_master")
             busy = _first(copy, "PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             # The last one that closes a database deletes its log.
             copy.close()
     except sqlite3.Error as error:
         raise of_sqlite(shown(name), error, root) from error
-    if busy or os.path.lexists(f"{root}/{name}-wal"):
+    log, journal = f"{root}/{name}-wal", f"{root}/{name}-journal"
+    if busy or (os.path.lexists(log) and os.stat(log).st_size):
         raise Trouble(Kind.LOCKED, f"the log of {shown(name)} could not be brought into its copy")
+    for left in (log, journal):
+        # SQLite read past it: there is nothing in it that counts.
+        with suppress(FileNotFoundError):
+            os.unlink(left)
 
 
 def quick_check(connection: sqlite3.Connection, name: str) -> None:

@@ -8,7 +8,9 @@ Rules:
 3. What is sealed is never written again.  Its id asked for again is checked and told again.
 4. What is sealed is numbered: its number is higher than that of anything sealed before and still
    there, whatever the clock said meanwhile.
-5. At rest nobody may hold the set, looked at before the copy and after it.
+5. At rest no process can open the set from before the first byte of the copy until it is sealed
+   (`holders.lying_still`).  Beside writers all databases are copied as they are at one moment.
+6. A set that moved meanwhile is taken again, `TURNS` times in all; then it is held.
 """
 
 from __future__ import annotations
@@ -16,14 +18,21 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Final, NamedTuple
 
 from t3safe.adapters.stateworker import disk, manifest
-from t3safe.adapters.stateworker.discovery import USERDATA, Database, Found, discover, userdata_of
+from t3safe.adapters.stateworker.discovery import (
+    USERDATA,
+    Database,
+    Found,
+    discover,
+    replaced,
+    userdata_of,
+)
 from t3safe.adapters.stateworker.disk import Sealed, Tools
-from t3safe.adapters.stateworker.duplicate import discard, duplicate
-from t3safe.adapters.stateworker.holders import refuse_held
+from t3safe.adapters.stateworker.duplicate import at_rest, beside_writers, discard
+from t3safe.adapters.stateworker.holders import Moved, Still, lying_still, watched
 from t3safe.adapters.stateworker.manifest import FILES, MANIFEST, Copied, Manifest
 from t3safe.adapters.stateworker.reading import (
     counts,
@@ -40,6 +49,8 @@ KINDS: Final = (ONLINE, REST, QUARANTINE)
 MARKER: Final = ".t3safe-restore.json"
 """At the top of userdata from before the first change of a restore until after its last."""
 
+TURNS: Final = 5
+"""How often a set that moves is taken before it is given up as held."""
 _PARTIAL: Final = ".partial-"
 _TRASH: Final = ".trash-"
 
@@ -62,33 +73,59 @@ def alone(store: str, *, shared: bool = False) -> Iterator[None]:
 
     A worker whose parent was killed dies by itself; this closes the moment until it has.
     """
-    with telling(shown(store)), disk.folder(store) as fd:
-        fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    with ExitStack() as held:
+        # Only this: what goes wrong inside may be about another file.
+        with telling(shown(store)):
+            fd = held.enter_context(disk.folder(store))
+            fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
 
 
 def take(order: Order, tools: Tools) -> Manifest:
     """Take, check and seal a copy of a set."""
     manifest.check_id(order.snapshot)
-    with alone(order.store):
+    with alone(order.store), telling(shown(order.store)):
         _sweep(order.store)
         tools.reached("snapshot:swept")
         if sealed := _already(order):
             return sealed
-        userdata = userdata_of(order.base)
-        found = _takeable(order, userdata)
-        if order.kind != ONLINE and userdata is not None:
-            refuse_held(userdata, found.databases, tools)
-        _require_space(order, userdata, found, tools)
-        partial = _PARTIAL + order.snapshot
-        try:
-            taken = _fill(order, f"{order.store}/{partial}", userdata, found, tools)
+        for _ in range(TURNS - 1):
+            with suppress(Moved):
+                return _taken(order, tools)
+        return _taken(order, tools)
+
+
+def _taken(order: Order, tools: Tools) -> Manifest:
+    userdata = userdata_of(order.base)
+    found = discover(userdata)
+    _refuse_unusable(order, userdata, found)
+    _require_space(order, userdata, found, tools)
+    partial = _PARTIAL + order.snapshot
+    try:
+        with _kept(order.kind, userdata, found, tools) as still:
+            _refuse_unusable(order, userdata, still.found)
+            taken = _fill(order, f"{order.store}/{partial}", userdata, still.found, tools)
+            still.refuse_moved()
             _seal(order.store, partial, taken, tools)
-        except Exception:
-            with suppress(OSError):
-                disk.remove_tree(order.store, partial)
-            raise
-        return taken
+    except Exception:
+        with suppress(OSError):
+            disk.remove_tree(order.store, partial)
+        raise
+    return taken
+
+
+def _kept(
+    kind: str, userdata: str | None, found: Found, tools: Tools
+) -> AbstractContextManager[Still]:
+    """Give the set to copy, and what refuses one that moved; at rest nothing can open it."""
+    if userdata is None or kind == ONLINE:
+        return watched(found, lambda: _refuse_replaced(userdata, found))
+    return lying_still(userdata, found, tools)
+
+
+def _refuse_replaced(userdata: str | None, found: Found) -> None:
+    if name := replaced(found, discover(userdata)):
+        raise Moved(f"{shown(name)} came, went or was replaced while the set was copied")
 
 
 def _already(order: Order) -> Manifest | None:
@@ -112,15 +149,13 @@ def _sweep(store: str) -> None:
             disk.remove_tree(store, name)
 
 
-def _takeable(order: Order, userdata: str | None) -> Found:
-    found = discover(userdata)
+def _refuse_unusable(order: Order, userdata: str | None, found: Found) -> None:
     if order.kind == QUARANTINE:
-        return found
+        return
     if userdata is not None:
         _refuse_one_way(order, userdata)
     if found.problems:
         raise Trouble(Kind.BROKEN, found.problems[0])
-    return found
 
 
 def _refuse_one_way(order: Order, userdata: str) -> None:
@@ -163,29 +198,34 @@ def _fill(order: Order, partial: str, userdata: str | None, found: Found, tools:
     target = f"{partial}/{FILES}"
     for below in found.folders:
         disk.make_folders(target, below.name)
-    databases = tuple(
-        _copied(order.kind, userdata, target, item, tools) for item in found.databases
-    )
+    databases: list[Copied] = []
+    for copied in _copies(order.kind, userdata, target, found):
+        databases.append(copied)
+        tools.reached(f"snapshot:copied:{copied.name}")
     files = tuple(_small(order.kind, userdata, target, found, tools))
-    if order.kind != ONLINE:
-        refuse_held(userdata, found.databases, tools)
-    return taken._replace(databases=databases, files=files)
+    return taken._replace(databases=tuple(databases), files=files)
 
 
-def _copied(kind: str, userdata: str, target: str, database: Database, tools: Tools) -> Copied:
-    disk.make_folders(target, disk.split(database.name)[0])
+def _copies(kind: str, userdata: str, target: str, found: Found) -> Iterator[Copied]:
+    for database in found.databases:
+        disk.make_folders(target, disk.split(database.name)[0])
+    if kind == ONLINE:
+        yield from beside_writers(userdata, target, found.databases)
+        return
+    for database in found.databases:
+        yield _resting(kind, userdata, target, database)
+
+
+def _resting(kind: str, userdata: str, target: str, database: Database) -> Copied:
     if database.problem:
-        copied = _raw(userdata, target, database, database.problem)
-    else:
-        try:
-            copied = duplicate(userdata, target, database, at_rest=kind != ONLINE)
-        except Trouble as trouble:
-            if kind != QUARANTINE or trouble.kind is not Kind.BROKEN:
-                raise
-            discard(target, database.name)
-            copied = _raw(userdata, target, database, str(trouble))
-    tools.reached(f"snapshot:copied:{database.name}")
-    return copied
+        return _raw(userdata, target, database, database.problem)
+    try:
+        return at_rest(userdata, target, database)
+    except Trouble as trouble:
+        if kind != QUARANTINE or trouble.kind is not Kind.BROKEN:
+            raise
+        discard(target, database.name)
+        return _raw(userdata, target, database, str(trouble))
 
 
 def _raw(userdata: str, target: str, database: Database, problem: str) -> Copied:
@@ -196,14 +236,13 @@ def _raw(userdata: str, target: str, database: Database, problem: str) -> Copied
 
 def _small(kind: str, userdata: str, target: str, found: Found, tools: Tools) -> Iterator[Sealed]:
     for entry in found.files:
-        with telling(shown(entry.name)):
-            try:
-                copied = disk.copy((userdata, entry.name), (target, entry.name), 0o600)
-            except FileNotFoundError:
-                # A serve replaces its small files as it runs; at rest nobody does.
-                if kind != ONLINE:
-                    raise
-                continue
+        try:
+            copied = disk.copy((userdata, entry.name), (target, entry.name), 0o600)
+        except Trouble as trouble:
+            # A serve replaces its small files as it runs; at rest nobody does.
+            if kind != ONLINE or not isinstance(trouble.__cause__, FileNotFoundError):
+                raise
+            continue
         tools.reached(f"snapshot:copied:{entry.name}")
         yield copied._replace(mode=entry.mode)
 
