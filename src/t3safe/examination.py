@@ -11,7 +11,6 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import assert_never
 
@@ -19,7 +18,7 @@ from attrs import frozen
 
 from t3safe.adapters import hostfacts, notify
 from t3safe.adapters._support import adopted
-from t3safe.adapters.dispatch.asking import Address, NoAnswerError, Session, ask, session
+from t3safe.adapters._support.http_client import Address, NoAnswerError, ask, session
 from t3safe.adapters.dispatch.serving import look
 from t3safe.adapters.gate.sandboxes import namespace_sandbox, why_not
 from t3safe.adapters.units import UserUnits
@@ -34,6 +33,7 @@ from t3safe.domain.room import rooms
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.operations import Reader
+from t3safe.t3.sign_in import JSON_BODY, Session, exchange_body, is_absent
 
 _PATIENCE = 5.0
 """Seconds for one answer of the dispatch or of a serve."""
@@ -183,7 +183,7 @@ class Examination:
         serve = look(settings.store, pid, build, record)
         for address in serve.listens if serve is not None else ():
             try:
-                told = session(address, {}, _PATIENCE)
+                told, _ = session(address, {}, _PATIENCE)
             except NoAnswerError:
                 continue
             if isinstance(told, Session):
@@ -380,13 +380,12 @@ class Examination:
 
 def _takes(home: Address, path: str) -> bool:
     """Whether a serve has this path.  Raises OSError where it does not answer."""
-    body = b'{"credential": ""}'
     try:
-        answer = ask(home, path, {"Content-Type": "application/json"}, _PATIENCE, body)
+        answer = ask(home, path, JSON_BODY, _PATIENCE, exchange_body(""))
     except NoAnswerError as error:
         message = f"the serve at {home} {error}"
         raise OSError(message) from error
-    return answer.status != HTTPStatus.NOT_FOUND
+    return not is_absent(answer.status)
 
 
 def _looked(check: Check, gather: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:

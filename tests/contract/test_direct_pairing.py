@@ -79,10 +79,13 @@ def refused(pairing: Direct) -> ev.NotPaired:
     ("faults", "words"),
     [
         (("session-never-authenticated",), "the cookie t3_session does not authenticate"),
-        (("cookie-missing",), "POST /api/auth/browser-session answers 200 without a cookie"),
-        (("pairing-moved",), "no known path takes the credential"),
+        (
+            ("cookie-missing",),
+            "POST /api/auth/browser-session answers 200 without a session cookie",
+        ),
+        (("pairing-moved",), "no path takes the credential"),
         (("mint-fails",), "ended with status 1: Error: Failed to create pairing credential."),
-        (("session-once",), "does not know the session"),
+        (("session-once",), "a second request with the cookie is not authenticated"),
     ],
 )
 def test_serve_that_does_not_pair_is_told_with_what_it_does(

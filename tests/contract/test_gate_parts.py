@@ -14,15 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from t3safe.adapters._support.http_client import Address
 from t3safe.adapters.gate import places as layout
 from t3safe.adapters.gate import statefacts
 from t3safe.adapters.gate.messages import Answer, Report, Trouble, UnreadableAnswerError
 from t3safe.adapters.gate.places import Places, environment
-from t3safe.adapters.gate.probing import Site, await_answer, exchange
+from t3safe.adapters.gate.probing import await_answer
 from t3safe.adapters.gate.processes import run, shown_status
 from t3safe.adapters.gate.servelog import TAIL_MAX, Secrets, ServeLog
 from t3safe.domain.errors import Fault
-from t3safe.domain.gate import Check, DispatchKnowledge, passed
+from t3safe.domain.gate import Check, passed
 from t3safe.domain.ledgers import Ledger, SetLedger
 
 # --- the log -------------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ def test_rows_are_counted_but_for_the_ledger(tmp_path: Path) -> None:
 
 
 @contextmanager
-def serving(answers: Callable[[str], bytes | None]) -> Iterator[Site]:
+def serving(answers: Callable[[str], bytes | None]) -> Iterator[Address]:
     """A server that answers a request's first line with bytes, or never."""
     parked: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as door:
@@ -174,7 +175,7 @@ def serving(answers: Callable[[str], bytes | None]) -> Iterator[Site]:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield Site("0.0.0.0", door.getsockname()[1])
+        yield Address.bound("0.0.0.0", door.getsockname()[1])
         door.shutdown(socket.SHUT_RDWR)
     thread.join()
     for guest in parked:
@@ -222,56 +223,6 @@ def test_waiting_ends_at_the_deadline_or_with_the_serve() -> None:
         assert not answered
         assert 0.3 <= seconds < 1.5
         assert await_answer(site, lambda: True, 60.0, time.monotonic())[0] is False
-
-
-def test_what_is_no_http_is_no_answer() -> None:
-    """Garbage, a closed door and an answer that never ends are all no answer."""
-    with serving(lambda _: b"220 smtp ready\r\n") as site:
-        assert site.ask("/", limit=1.0) is None
-    assert site.ask("/", limit=1.0) is None
-    with serving(lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf") as site:
-        assert site.ask("/", limit=1.0) is not None
-    with serving(lambda _: None) as site:
-        assert site.ask("/", limit=0.1) is None
-
-
-def test_cookie_is_the_one_that_the_serve_names() -> None:
-    """Of several cookies the session's is the one whose name the serve publishes."""
-
-    def answers(line: str) -> bytes:
-        if line.startswith("POST"):
-            return reply(200, "", "Set-Cookie: theme=dark", "Set-Cookie: t3_session_ab=S; Path=/")
-        return reply(200, '{"authenticated": true, "auth": {"sessionCookieName": "t3_session_ab"}}')
-
-    with serving(answers) as site:
-        done = exchange(site, "credential", DispatchKnowledge())
-    assert done.facts.cookie == "t3_session_ab"
-    assert done.facts.authenticated_again
-    assert done.token == "S"
-    assert "token" not in repr(done)
-
-
-def test_cookies_without_a_published_name_must_be_one() -> None:
-    """Without a published name two cookies are one too many to choose from."""
-
-    def answers(line: str) -> bytes:
-        if line.startswith("POST"):
-            return reply(200, "", "Set-Cookie: a=1", "Set-Cookie: b=2", "Set-Cookie: gone=; Path=/")
-        return reply(200, "[]")
-
-    with serving(answers) as site:
-        assert exchange(site, "credential", DispatchKnowledge()).facts.cookie == ""
-
-
-def test_path_is_looked_for_beyond_what_the_dispatch_knows() -> None:
-    """A historical path that the dispatch does not know is found, to be named as such."""
-
-    def answers(line: str) -> bytes:
-        return reply(200 if line == "POST /api/auth/bootstrap" else 404)
-
-    with serving(answers) as site:
-        facts = exchange(site, "credential", DispatchKnowledge(paths=("/new",))).facts
-    assert facts.path == "/api/auth/bootstrap"
 
 
 # --- places and processes ------------------------------------------------------------------------

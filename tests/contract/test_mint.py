@@ -58,8 +58,16 @@ def test_command_is_filled_in_for_the_person() -> None:
         ("true", Fault.BUILD, "the mint prints nothing"),
         ("echo ABC", Fault.BUILD, "the mint prints something else than a credential"),
         ("echo '{}'", Fault.BUILD, "the mint prints something else than a credential"),
-        ("""echo '{"credential": ""}'""", Fault.BUILD, "the mint prints an empty credential"),
-        ("""echo '{"credential": 5}'""", Fault.BUILD, "the mint prints an empty credential"),
+        (
+            """echo '{"credential": ""}'""",
+            Fault.BUILD,
+            "the mint prints something else than a credential",
+        ),
+        (
+            """echo '{"credential": 5}'""",
+            Fault.BUILD,
+            "the mint prints something else than a credential",
+        ),
         ("yes", Fault.BUILD, "the mint prints something else"),
     ],
 )

@@ -81,9 +81,12 @@ def test_waits_for_a_dispatch_that_comes_back(pairing: RealPairing) -> None:
     ("faults", "words"),
     [
         (("session-never-authenticated",), "the cookie t3_session does not authenticate"),
-        (("cookie-missing",), "POST /api/auth/browser-session answers 200 without a cookie"),
+        (
+            ("cookie-missing",),
+            "POST /api/auth/browser-session answers 200 without a session cookie",
+        ),
         (("cookie-renamed",), "the serve itself pairs: does the dispatch know this build?"),
-        (("pairing-moved",), "no known path takes the credential"),
+        (("pairing-moved",), "no path takes the credential"),
         (("mint-fails",), "ended with status 1: Error: Failed to create pairing credential."),
         (("mint-prints-nothing",), "the mint prints nothing"),
         (("breaks-with-attachments",), "POST /api/auth/browser-session answers 500"),

@@ -16,6 +16,16 @@ class Fault(NamedTuple):
     default: str = ""
 
 
+ODD: Mapping[str, str] = {
+    "405": "a path that is not there answers 405",
+    "two-cookies": "the exchange sets another cookie before the session's",
+    "quoted-cookie": "the cookie's value holds what RFC 6265 does not allow",
+    "redirect": "the exchange answers 302 with the cookie",
+    "401": "the exchange answers 401 with the cookie",
+    "session-sets-cookie": "GET /api/auth/session sets the cookie again, under a further name",
+    "session-not-json": "GET /api/auth/session answers a page",
+    "session-huge": "GET /api/auth/session answers a megabyte before what it says",
+}
 FAULTS: Mapping[str, Fault] = {
     # the process
     "exits-silently": Fault("every command prints nothing and exits 0, as under a node too old"),
@@ -45,6 +55,7 @@ FAULTS: Mapping[str, Fault] = {
     "mint-database-locked": Fault("the first ARG mints on a base directory fail so", "2"),
     "cookie-missing": Fault("the exchange answers 200 without Set-Cookie"),
     "cookie-renamed": Fault("the session cookie is named ARG", "t3_login"),
+    "signs-in-oddly": Fault("what a server may do at a sign-in: ARG of `ODD`", "two-cookies"),
     "session-never-authenticated": Fault("no cookie is ever authenticated"),
     "session-once": Fault("a cookie is authenticated on its first use only"),
     "breaks-with-attachments": Fault(

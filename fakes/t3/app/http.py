@@ -19,6 +19,7 @@ _REASONS = {
     400: "Bad Request",
     401: "Unauthorized",
     404: "Not Found",
+    405: "Method Not Allowed",
     500: "Internal Server Error",
 }
 _HEAD_LIMIT = 64 * 1024

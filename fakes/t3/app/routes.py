@@ -61,8 +61,14 @@ class Site(NamedTuple):
                 return self._session(request)
             case _, fake if fake.startswith("/api/fake/"):
                 return self._fake(request, path)
+            case "POST", _ if self._odd == "405":
+                return Response(405)
             case _:
                 return NOT_FOUND
+
+    @property
+    def _odd(self) -> str:
+        return self.build.faults.get("signs-in-oddly", "")
 
     def _exchange(self, request: Request) -> Response:
         if self._refuses_to_pair():
@@ -82,7 +88,9 @@ class Site(NamedTuple):
             "sessionMethod": "browser-session-cookie",
             "expiresAt": stamp(session.expires),
         }
-        return json_response(200, body, self._set_cookie(session))
+        status = {"redirect": 302, "401": 401}.get(self._odd, 200)
+        moved = (("Location", "/"),) if status == 302 else ()
+        return json_response(status, body, (*moved, *self._set_cookie(session)))
 
     def _refuses_to_pair(self) -> bool:
         attachments = self.userdata / "attachments"
@@ -96,8 +104,10 @@ class Site(NamedTuple):
         if self.build.has("cookie-missing"):
             return ()
         expires = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(session.expires))
-        value = f"{self.cookie}={session.token}; Path=/; Expires={expires}; HttpOnly; SameSite=Lax"
-        return (("Set-Cookie", value),)
+        token = f'"{session.token},x"' if self._odd == "quoted-cookie" else session.token
+        value = f"{self.cookie}={token}; Path=/; Expires={expires}; HttpOnly; SameSite=Lax"
+        other = (("Set-Cookie", "theme=dark; Path=/"),) if self._odd == "two-cookies" else ()
+        return (*other, ("Set-Cookie", value))
 
     def _internal_error(self) -> Response:
         if self.build.exchange_path == BOOTSTRAP:
@@ -150,7 +160,16 @@ class Site(NamedTuple):
         body: dict[str, object] = {"authenticated": grant is not None, "auth": descriptor}
         if grant is not None:
             body |= {grant.column: grant.shown(), "sessionMethod": "browser-session-cookie"}
-        return json_response(200, body)
+        match self._odd:
+            case "session-not-json":
+                return Response(200, PAGE)
+            case "session-huge":
+                return json_response(200, {"padding": "x" * 1024 * 1024, **body})
+            case "session-sets-cookie" if grant is not None:
+                again = f"{self.cookie}_again={request.cookie(self.cookie)}; Path=/"
+                return json_response(200, body, (("Set-Cookie", again),))
+            case _:
+                return json_response(200, body)
 
     def _fake(self, request: Request, path: str) -> Response:
         if self._grant(request) is None:

@@ -25,6 +25,7 @@ from attrs import field, frozen
 
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3.sign_in import EXCHANGE_PATHS
 
 PACKAGE: Final = "t3"
 REPOSITORY: Final = "github.com/pingdotgg/t3code"
@@ -309,7 +310,7 @@ class DispatchKnowledge:
     Each cookie is a regular expression for the whole name.
     """
 
-    paths: tuple[str, ...] = ("/api/auth/browser-session", "/api/auth/bootstrap")
+    paths: tuple[str, ...] = EXCHANGE_PATHS
     cookies: tuple[str, ...] = ("t3_session",)
 
 

@@ -24,8 +24,8 @@ from typing import Any, Final
 import attrs
 from attrs import frozen
 
+from t3safe.adapters._support.http_client import Address
 from t3safe.adapters._support.strict import INVALID, strict_converter, trouble
-from t3safe.adapters.dispatch.asking import Address
 from t3safe.configuration import Manager, Settings, Verify, WindowSettings
 from t3safe.domain import scope
 from t3safe.domain.errors import UnusableError

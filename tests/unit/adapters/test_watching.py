@@ -11,12 +11,12 @@ import attrs
 import pytest
 from attrs import define
 
-from t3safe.adapters.dispatch.asking import Cookies
 from t3safe.adapters.dispatch.handshake import Refusal, Who
 from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.versions import Version
+from t3safe.t3.sign_in import Cookies
 
 BUILD = Version.parse("0.0.25-nightly.20260608.497")
 SECONDS = 10.0

@@ -19,12 +19,12 @@ from typing import ClassVar
 from attrs import define
 
 from t3safe.adapters._support.commands import named, run
-from t3safe.adapters.dispatch.asking import Cookies
 from t3safe.adapters.dispatch.handshake import Refusal, Who
 from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.versions import Version
+from t3safe.t3.sign_in import Cookies
 
 
 @define(kw_only=True)

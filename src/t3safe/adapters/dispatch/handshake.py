@@ -6,7 +6,6 @@ cookies do.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -14,10 +13,13 @@ from pathlib import Path
 from attrs import frozen
 
 from t3safe.adapters._support.adopted import Adopted
-from t3safe.adapters.dispatch.asking import Address, Cookies, NoAnswerError, Session, ask, session
+from t3safe.adapters._support.http_client import Address, NoAnswerError, ask, session
+from t3safe.adapters._support.pairing import exchange
 from t3safe.adapters.dispatch.serving import Serve, look
 from t3safe.domain.errors import DispatchError, Fault
+from t3safe.domain.gate import judge_paired
 from t3safe.domain.versions import Version
+from t3safe.t3.sign_in import Cookies, Session
 
 
 @frozen
@@ -86,8 +88,6 @@ class Doorstep:
         """Pair at the serve itself, without the dispatch."""
         try:
             return self._alone(who)
-        except NoAnswerError as error:
-            return Refusal(f"it {error}")
         except DispatchError as error:
             return Refusal(str(error), error.fault)
 
@@ -104,7 +104,7 @@ class Doorstep:
 
     def _takes(self, address: Address, cookies: Cookies) -> bool:
         try:
-            found = session(address, {"Cookie": cookies.header}, self.patience)
+            found, _ = session(address, {"Cookie": cookies.header}, self.patience)
         except NoAnswerError:
             return False
         return not _unauthenticated(found, cookies)
@@ -127,25 +127,9 @@ class Doorstep:
         home = self._home(serve, self.patience)
         if home is None:
             return _mute(who)
-        cookies = self._exchanged(home, self.mint(who.person))
-        if isinstance(cookies, Refusal):
-            return cookies
-        found = session(home, {"Cookie": cookies.header}, self.patience)
-        why = _unauthenticated(found, cookies)
-        return Refusal(why) if why else cookies
-
-    def _exchanged(self, home: Address, credential: str) -> Cookies | Refusal:
-        body = json.dumps({"credential": credential}).encode()
-        for path in self.paths:
-            answer = ask(home, path, {"Content-Type": "application/json"}, self.patience, body)
-            if answer.status == HTTPStatus.NOT_FOUND:
-                continue
-            if answer.status != HTTPStatus.OK:
-                return Refusal(f"POST {path} answers {answer.status}")
-            if not answer.cookies.values:
-                return Refusal(f"POST {path} answers 200 without a cookie")
-            return answer.cookies
-        return Refusal(f"no known path takes the credential ({', '.join(self.paths)})")
+        exchanged = exchange(home, self.mint(who.person), self.paths, self.patience)
+        paired = judge_paired(exchanged.facts)
+        return exchanged.cookies if paired.passed else Refusal(paired.reason)
 
 
 @frozen(kw_only=True)
@@ -166,7 +150,7 @@ class Handshake(Doorstep):
         """See that the session of these cookies is authenticated through the dispatch."""
         headers = {self.header: who.login, "Cookie": cookies.header}
         try:
-            found = session(self.dispatch, headers, self.patience)
+            found, _ = session(self.dispatch, headers, self.patience)
         except NoAnswerError as error:
             return self._silent(error)
         why = _unauthenticated(found, cookies)

@@ -10,7 +10,6 @@ Rules:
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import subprocess
@@ -26,6 +25,7 @@ from t3safe.adapters._support.identity import Identity, identity_of
 from t3safe.adapters._support.transient import Job
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.domain.redaction import redact
+from t3safe.t3.sign_in import credential_of
 
 OUTPUT_MAX: Final = 64 * 1024
 """Bytes; a credential with its frame is some hundred."""
@@ -156,13 +156,10 @@ def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
 
 
 def _credential(person: str, printed: bytes) -> str:
-    try:
-        credential = json.loads(printed)["credential"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    credential = credential_of(printed.decode("utf-8", "replace"))
+    if not credential:
         what = "something else than a credential" if printed.strip() else "nothing"
-        raise _failure(person, f"the mint prints {what}", Fault.BUILD) from error
-    if not isinstance(credential, str) or not credential:
-        raise _failure(person, "the mint prints an empty credential", Fault.BUILD)
+        raise _failure(person, f"the mint prints {what}", Fault.BUILD)
     return credential
 
 

@@ -17,12 +17,13 @@ from typing import ClassVar
 
 from attrs import define, field
 
-from t3safe.adapters.dispatch.asking import Address, Cookies
+from t3safe.adapters._support.http_client import Address
 from t3safe.adapters.dispatch.handshake import Handshake, Refusal, Who
 from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.domain.versions import Version
+from t3safe.t3.sign_in import Cookies
 
 
 def _address(text: str) -> Address:

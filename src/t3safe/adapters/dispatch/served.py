@@ -23,12 +23,12 @@ from typing import ClassVar, Final, TypeVar
 from attrs import define
 
 from t3safe.adapters._support.adopted import Adopted
-from t3safe.adapters.dispatch.asking import Cookies
 from t3safe.adapters.dispatch.handshake import Doorstep, Refusal, Who
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, PortError
 from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.versions import Version
+from t3safe.t3.sign_in import Cookies
 
 _BEAT: Final = 0.25
 """Seconds between two looks whether a process is still the same."""

@@ -17,14 +17,13 @@ import psutil
 from attrs import frozen
 
 from t3safe.adapters._support.adopted import Adopted
+from t3safe.adapters._support.http_client import Address
 from t3safe.adapters._support.layout import BUILDS, build_folder
-from t3safe.adapters.dispatch.asking import Address
 from t3safe.domain.errors import DispatchError
 from t3safe.domain.versions import Version
 
 PORTS_MAX: Final = 8
 """A serve listens on one port; what its terminals start is not among its programs."""
-_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses that are looked for
 _NAME: Final = re.compile(r"^[A-Za-z0-9._+-]{1,64}$")
 
 
@@ -125,8 +124,7 @@ def _sockets(process: psutil.Process) -> Iterator[Address]:
         return
     for connection in connections:
         if connection.status == psutil.CONN_LISTEN:
-            host = connection.laddr.ip
-            yield Address(_ANY.get(host, host), connection.laddr.port)
+            yield Address.bound(connection.laddr.ip, connection.laddr.port)
 
 
 def _shown(store: Path, main: psutil.Process) -> str:

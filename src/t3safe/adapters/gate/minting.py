@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Final
 
@@ -12,6 +11,7 @@ from t3safe.adapters.gate.messages import Request
 from t3safe.adapters.gate.places import Places
 from t3safe.adapters.gate.processes import Ended, run
 from t3safe.adapters.gate.servelog import Secrets
+from t3safe.t3.sign_in import credential_of
 
 TTL: Final = "5m"
 _PAUSES: Final = (0.2, 0.4, 0.8, 1.6)
@@ -46,24 +46,14 @@ def mint(request: Request, places: Places, secrets: Secrets) -> Minted:
 
 
 def _understood(ended: Ended, limit: float, secrets: Secrets) -> Minted:
-    credential = _credential(ended.output) if ended.status == 0 else ""
+    credential = credential_of(ended.output) if ended.status == 0 else ""
     secrets.add(credential)
     if credential:
         return Minted(credential)
     if ended.status is None:
         late = f"`auth pairing create` took longer than {limit:g} s"
         return Minted(problem=late, timed_out=late)
-    lines = [line.strip() for line in ended.output.splitlines() if line.strip()]
-    said = secrets.clean(lines[-1])[:_PROBLEM_MAX] if lines else "nothing printed"
+    shown = secrets.clean(ended.output)
+    lines = [line.strip() for line in shown.splitlines() if line.strip()]
+    said = lines[-1][:_PROBLEM_MAX] if lines else "nothing printed"
     return Minted(problem=f"`auth pairing create` exits {ended.status}: {said}")
-
-
-def _credential(output: str) -> str:
-    """Read the credential out of what was printed, empty when it is of another form."""
-    try:
-        # Lines may stand before the JSON; raw_decode lets them stand behind it, too.
-        found, _ = json.JSONDecoder().raw_decode(output[output.index("{") :])
-    except (ValueError, RecursionError):
-        return ""
-    credential = found.get("credential") if isinstance(found, dict) else None
-    return credential if isinstance(credential, str) else ""

@@ -32,6 +32,8 @@ from typing import Final
 import attrs
 from attrs import define, field
 
+from t3safe.adapters._support.http_client import Address
+from t3safe.adapters._support.pairing import exchange
 from t3safe.adapters._support.reports import report
 from t3safe.adapters._support.unpacking import BadStream, unpack
 from t3safe.adapters.gate import probing, processes, statefacts
@@ -41,7 +43,6 @@ from t3safe.adapters.gate.identity import package_facts, printed_facts
 from t3safe.adapters.gate.messages import Answer, Report, Request, Trouble
 from t3safe.adapters.gate.minting import mint
 from t3safe.adapters.gate.places import Places
-from t3safe.adapters.gate.probing import Site
 from t3safe.adapters.gate.processes import Serve
 from t3safe.adapters.gate.servelog import Secrets, ServeLog
 from t3safe.domain import gate
@@ -85,7 +86,7 @@ class Rehearsing:
     _places: Places = field(init=False)
     _log: ServeLog = field(init=False)
     _secrets: Secrets = field(factory=Secrets, init=False)
-    _site: Site = field(init=False)
+    _site: Address = field(init=False)
     _serve: Serve | None = field(default=None, init=False)
     _begun: float = field(default=0.0, init=False)
     _unstartable: OSError | None = field(default=None, init=False)
@@ -102,7 +103,7 @@ class Rehearsing:
     def __attrs_post_init__(self) -> None:
         self._places = Places(Path(self.request.folder))
         self._log = ServeLog(self._places.log, self._secrets)
-        self._site = Site(self.request.host, self.request.port)
+        self._site = Address.bound(self.request.host, self.request.port)
 
     def run(self) -> Report:
         """Run the checks until one fails (rule 1).  Raises TroubleError."""
@@ -325,8 +326,10 @@ class Rehearsing:
         self._timed_out = minted.timed_out
         if not minted.credential:
             return gate.PairingFacts(minted=False, mint_problem=minted.problem)
-        done = probing.exchange(self._site, minted.credential, self.request.dispatch)
-        self._secrets.add(done.token)
+        paths = self.request.dispatch.paths
+        done = exchange(self._site, minted.credential, paths, probing.ANSWER_SECONDS)
+        for value in done.cookies.values.values():
+            self._secrets.add(value)
         if done.unanswered:
             self._timed_out = f"the serve did not answer {done.unanswered} in time"
         return done.facts

@@ -1,12 +1,13 @@
 """One HTTP request on a connection of its own, bounded in time and size whoever answers.
 
+The gate and the verification of a move ask with it, so that they see the same.
+
 Rules:
 
 1. A serve belongs to a person, so its answers are a stranger's: every read counts against one
    deadline, a body is read to a limit, and no more of it than asked for is ever shown.
 2. Nothing of the environment (proxies, netrc) takes part, and no redirect is followed.
-3. Of cookies only those are taken that can be sent back as they came: an answer must not be able
-   to put a header into the next request.
+3. What an answer means is read in `t3safe.t3.sign_in` alone.
 
 It is `http.client` and not requests, because a request there cannot be bounded as a whole: a
 stranger who sends a byte a second would be listened to for hours.
@@ -15,24 +16,19 @@ stranger who sends a byte a second would be listened to for hours.
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import time
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from t3safe.adapters._support.bodies import json_object
+from t3safe.t3.sign_in import SESSION_PATH, Cookies, Session, session_of
 
 BODY_MAX: Final = 256 * 1024
 """Bytes; a session is some hundred."""
-SESSION_PATH: Final = "/api/auth/session"
-_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
-_VALUE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,4096}")
-"""Names and values of cookies by RFC 6265, section 4.1.1, and no longer than browsers keep."""
+_ANY: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for
 
 
 class NoAnswerError(Exception):
@@ -55,26 +51,14 @@ class Address:
             raise ValueError(message)
         return cls(parts.hostname, parts.port)
 
+    @classmethod
+    def bound(cls, host: str, port: int) -> Self:
+        """Give where something is asked that is bound to a host, all of them perhaps."""
+        return cls(_ANY.get(host, host), port)
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
-
-
-@frozen
-class Cookies:
-    """Session cookies by name; the values are secrets and never shown."""
-
-    values: Mapping[str, str] = field(factory=dict, repr=False)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names, sorted, short enough to be shown."""
-        return tuple(name[:64] for name in sorted(self.values))
-
-    @property
-    def header(self) -> str:
-        """What a request sends to have them all."""
-        return "; ".join(f"{name}={value}" for name, value in self.values.items())
 
 
 @frozen
@@ -84,18 +68,6 @@ class Answer:
     status: int
     cookies: Cookies
     body: bytes = field(repr=False)
-
-    def json(self) -> Mapping[str, Any]:
-        """The body as a JSON object, an empty one when it is none."""
-        return json_object(self.body)
-
-
-@frozen
-class Session:
-    """What GET /api/auth/session tells: `cookie` is the name that the serve looks for, if told."""
-
-    authenticated: bool
-    cookie: str
 
 
 class _Bounded(socket.socket):
@@ -132,7 +104,7 @@ def ask(
         sent = {"Connection": "close", "Accept-Encoding": "identity", **headers}
         connection.request("GET" if body is None else "POST", path, body, sent)
         response = connection.getresponse()
-        cookies = _cookies(response.headers.get_all("Set-Cookie") or [])
+        cookies = Cookies.set_by(response.headers.get_all("Set-Cookie") or [])
         return Answer(response.status, cookies, response.read(BODY_MAX))
     except TimeoutError as error:
         message = f"did not answer within {seconds:g} s"
@@ -148,15 +120,12 @@ def ask(
         connection.close()
 
 
-def session(address: Address, headers: Mapping[str, str], seconds: float) -> Session | int:
-    """Ask whose session this is; the status where it is not 200.  Raises NoAnswerError."""
+def session(
+    address: Address, headers: Mapping[str, str], seconds: float
+) -> tuple[Session | int, Cookies]:
+    """Ask whose session this is, and which cookies the answer sets.  Raises NoAnswerError."""
     answer = ask(address, SESSION_PATH, headers, seconds)
-    if answer.status != HTTPStatus.OK:
-        return answer.status
-    content = answer.json()
-    auth = content.get("auth")
-    name = auth.get("sessionCookieName") if isinstance(auth, dict) else None
-    return Session(content.get("authenticated") is True, name if isinstance(name, str) else "")
+    return session_of(answer.status, answer.body), answer.cookies
 
 
 def _connected(address: Address, seconds: float) -> _Bounded:
@@ -165,14 +134,3 @@ def _connected(address: Address, seconds: float) -> _Bounded:
     bounded = _Bounded(fileno=plain.detach())
     bounded.deadline = deadline
     return bounded
-
-
-def _cookies(set_cookies: list[str]) -> Cookies:
-    """Take the cookies that can be sent back as they are (rule 3)."""
-    found: dict[str, str] = {}
-    for text in set_cookies:
-        name, _, value = text.partition(";")[0].partition("=")
-        name, value = name.strip(), value.strip()
-        if _NAME.fullmatch(name) and _VALUE.fullmatch(value):
-            found[name] = value
-    return Cookies(found)

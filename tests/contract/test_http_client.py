@@ -10,15 +10,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from t3safe.adapters.dispatch.asking import (
-    BODY_MAX,
-    Address,
-    Cookies,
-    NoAnswerError,
-    Session,
-    ask,
-    session,
-)
+from t3safe.adapters._support.http_client import BODY_MAX, Address, NoAnswerError, ask, session
+from t3safe.t3.sign_in import Cookies, Session
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -200,13 +193,13 @@ def test_cookies_are_taken_by_name_and_never_shown() -> None:
 def test_session_is_authenticated_only_where_it_says_so(body: bytes, expected: Session) -> None:
     """`true` and nothing like it."""
     with stranger(says(HEAD + b"\r\n" + body)) as (address, _):
-        assert session(address, {}, 2.0) == expected
+        assert session(address, {}, 2.0)[0] == expected
 
 
 def test_session_of_another_status_is_that_status() -> None:
     """It is told as it is."""
     with stranger(says(b"HTTP/1.1 404 Not Found\r\n\r\n")) as (address, _):
-        assert session(address, {}, 2.0) == 404
+        assert session(address, {}, 2.0)[0] == 404
 
 
 @pytest.mark.parametrize(
