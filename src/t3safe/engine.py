@@ -256,9 +256,9 @@ class Engine:
 
         The loop returns before an effect for which `waits` says yes, and leaves the run open: at
         boot no serve can be started or verified yet.  Raises JournalError also when the run's
-        journal cannot be folded.
+        records are damaged.
         """
-        rollout = self.take_over(fold(self.journal.events(run)))
+        rollout = self.take_over(rollout_of(self.journal.events(run)))
         return self._drive(rollout, waits or nothing_waits)
 
     def take_over(self, rollout: Rollout) -> Rollout:

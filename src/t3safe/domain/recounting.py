@@ -1,12 +1,19 @@
-"""A run that is over, recounted from its records alone: what an earlier t3safe did and said.
+"""A run from its records alone: what was done, whoever's rules decided it.
 
 Rules change with t3safe.  What another one decided may not follow by the rules of `rollout`; what
 was done is in the journal all the same.
 
 Rules:
 
-1. Only a run that is over is recounted.  One that is not must go on by rules that understand it.
-2. Who cannot be seen to have ended well on either build needs a person.
+1. A run that is over is recounted as it ended.  Who cannot be seen to have ended well on either
+   build needs a person.
+2. One that is not over is recounted so that it can be gone on with after `Resumed`: whoever may be
+   in between is MOVING, and a look comes before anything else.  Nobody new is begun, and nothing is
+   promoted whose promotion was not begun.
+3. Only what was done and answered counts, in any order: no step is expected.  What may be so from
+   an intent on is taken to be so.  `quarantine` and `restored` are forgotten once the new build may
+   have run again.
+4. Records that cannot be a run (a number is missing, an answer to nothing) are damage.
 """
 
 from __future__ import annotations
@@ -17,21 +24,29 @@ import attrs
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
+from t3safe.domain import gate
 from t3safe.domain.errors import Fault
-from t3safe.domain.moves import Move, Status, touched
-from t3safe.domain.rollout import Rollout, Stage
+from t3safe.domain.moves import Goal, Move, Status, touched
+from t3safe.domain.rollout import Rollout, Stage, pinned
+from t3safe.domain.versions import Version
 
 
 def recounted(events: Sequence[ev.Event]) -> Rollout | None:
-    """Give the rollout that a run's records tell of; None where it is not over (rule 1)."""
+    """Give the rollout that a run's records tell of; None where they tell of none (rule 4)."""
     if not events:
         return None
     first, last = events[0], events[-1]
-    if not isinstance(first, ev.Opened) or not isinstance(last, ev.Closed):
+    if not isinstance(first, ev.Opened):
         return None
     steps = tuple(_steps(events))
     moves = tuple(_recounted(part, steps) for part in first.plan.moves)
-    return Rollout(first.plan, Stage.CLOSING, moves, ending=last.ended, closed=True)
+    if isinstance(last, ev.Closed):
+        moves = tuple(_unseen(_over(move), steps) for move in moves)
+        return Rollout(first.plan, Stage.CLOSING, moves, ending=last.ended, closed=True)
+    if not _is_whole(events):
+        return None
+    begun = attrs.evolve(_begun(first.plan, moves, steps), seq=len(steps))
+    return _open(begun, steps)
 
 
 _Step = tuple[fx.Effect, ev.Answer | None]
@@ -52,6 +67,91 @@ def _steps(events: Sequence[ev.Event]) -> Iterator[_Step]:
                 begun = None
             case _:
                 continue
+    if begun is not None:
+        yield begun, None
+
+
+def _is_whole(events: Sequence[ev.Event]) -> bool:
+    """Rule 4."""
+    seq, pending = 0, False
+    for event in events[1:]:
+        match event:
+            case ev.Started(seq=number) if not pending and number == seq + 1:
+                seq, pending = number, True
+            case ev.Finished(seq=number) if pending and number == seq:
+                pending = False
+            case ev.Resumed():
+                pending = False
+            case ev.StopAsked():
+                continue
+            case _:
+                return False
+    return True
+
+
+# A run that is not over.
+
+
+def _begun(plan: ev.Plan, moves: tuple[Move, ...], steps: Sequence[_Step]) -> Rollout:
+    """Give the rollout at the stage from which it can be ended, with what the gate saw."""
+    if plan.kind is ev.Kind.BAKE:
+        stage = Stage.BAKING
+    elif plan.kind is ev.Kind.BACK or any(map(touched, moves)):
+        stage = Stage.MOVING
+    else:
+        stage = Stage.STAGING
+    rehearsals: tuple[gate.Rehearsal, ...] = ()
+    for effect, answer in steps:
+        if isinstance(effect, fx.Rehearse) and effect.build == plan.candidate:
+            rehearsals = answer.rehearsals if isinstance(answer, ev.Rehearsed) else rehearsals
+    return Rollout(plan, stage, moves, rehearsals=rehearsals)
+
+
+def _open(rollout: Rollout, steps: Sequence[_Step]) -> Rollout:
+    """Rule 2: put whoever may be in between first, or end what was promoted."""
+    promote = next((effect for effect, _ in steps if isinstance(effect, fx.Promote)), None)
+    if promote is not None:
+        # It was baked, and may be the default already.
+        return attrs.evolve(
+            rollout,
+            stage=Stage.CLOSING,
+            closing=(promote, fx.Prune(rollout.plan.everybody, pinned(rollout))),
+            ending=ev.Ended(ev.Outcome.PROMOTED, f"{promote.build}: baked, then interrupted"),
+        )
+    moves = list(map(_over, rollout.moves))
+    here = max((place for place, move in enumerate(moves) if _in_between(move)), default=None)
+    if here is not None:
+        moves[here] = attrs.evolve(moves[here], status=Status.MOVING)
+    return attrs.evolve(rollout, moves=tuple(moves), turn=here or 0)
+
+
+def _in_between(move: Move) -> bool:
+    """Whether a look has to tell how this person stands."""
+    if not touched(move) or move.status in {Status.MOVED, Status.KEPT}:
+        return False
+    may_go_back = move.rest is not None or not move.exposed
+    return may_go_back and move.status not in {Status.RETURNED, Status.ROLLED_BACK}
+
+
+def _over(move: Move) -> Move:
+    """Rule 1."""
+    unsettled = move.status is Status.MOVING
+    return attrs.evolve(move, status=Status.NEEDS_HUMAN) if unsettled else move
+
+
+def _unseen(move: Move, steps: Sequence[_Step]) -> Move:
+    """A run that could not tell at its end whether people sign in left that to a person."""
+    last = next((answer for effect, answer in reversed(steps) if _sees(effect, move)), None)
+    if move.status is Status.MOVED and isinstance(last, ev.Failed):
+        return attrs.evolve(move, status=Status.NEEDS_HUMAN, reason=last.reason)
+    return move
+
+
+def _sees(effect: fx.Effect, move: Move) -> bool:
+    return isinstance(effect, fx.Revisit) and move.person in effect.people
+
+
+# One person.
 
 
 def _recounted(part: ev.MovePlan, steps: Sequence[_Step]) -> Move:
@@ -59,48 +159,81 @@ def _recounted(part: ev.MovePlan, steps: Sequence[_Step]) -> Move:
     for effect, answer in steps:
         if part.person in _whom(effect):
             move = _after(_meant(move, effect), effect, answer)
-    unsettled = move.status is Status.MOVING
-    return attrs.evolve(move, status=Status.NEEDS_HUMAN) if unsettled else move
+    return move
 
 
 def _whom(effect: fx.Effect) -> tuple[str, ...]:
-    if isinstance(effect, fx.Revisit):
+    if isinstance(effect, fx.Revisit | fx.Bake):
         return effect.people
     return (getattr(effect, "person", ""),)
 
 
 def _meant(move: Move, effect: fx.Effect) -> Move:
-    """Mark what may be so from the intent on, however it ended."""
+    """Mark what may be so from the intent on, however it ended (rule 3)."""
+    moving = attrs.evolve(move, status=Status.MOVING)
+    turned = Goal.BACK if move.exposed else move.goal
     match effect:
-        case fx.Fence():
-            return attrs.evolve(move, status=Status.MOVING, fenced=True)
-        case fx.Select(build=build):
-            exposed = move.exposed or build == move.plan.new
-            return attrs.evolve(move, status=Status.MOVING, exposed=exposed)
-        case fx.Restore(snapshot=snapshot):
-            return attrs.evolve(move, exposed=move.exposed or snapshot == move.plan.restore)
+        case fx.Fence() | fx.Stop() | fx.SnapshotAtRest():
+            return attrs.evolve(moving, fenced=True, goal=turned)
+        case fx.Select(build=build) if build == move.plan.old and turned is Goal.BACK:
+            return attrs.evolve(moving, goal=Goal.BACK, reselecting=move.restored)
+        case fx.Select(build=build) if build == move.plan.new:
+            return attrs.evolve(_on_new(moving), exposed=True)
+        case fx.Select():
+            return attrs.evolve(moving, goal=Goal.CANCEL)
+        case fx.Restore(snapshot=snapshot) if snapshot == move.plan.restore:
+            return attrs.evolve(moving, exposed=True)
+        case fx.Quarantine() | fx.Restore():
+            return attrs.evolve(moving, goal=Goal.BACK)
         case _:
             return move
+
+
+def _on_new(move: Move) -> Move:
+    """Forget what was set right while the new build could not run: it may run again (rule 3)."""
+    return attrs.evolve(
+        move, goal=Goal.FORWARD, quarantine="", rows=(), restored=False, reselecting=False
+    )
 
 
 def _after(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
+    if not touched(move):
+        return _untouched(move, effect, answer)
     match effect, answer:
-        case fx.SnapshotAtRest(), ev.Snapshotted():
+        case fx.Verify(build=build), _:
+            return _verified(move, build, answer)
+        case fx.Inspect(), _:
+            return _inspected(attrs.evolve(move, status=Status.MOVING), answer)
+        case fx.Bake() | fx.Revisit(), ev.BakeBroken(person, fault, reason):
+            mine = person == move.person
+            return attrs.evolve(move, fault=fault, reason=reason) if mine else move
+        case fx.Assess(certain=True), _ if move.exposed:
+            return _looked(move, answer)
+        case _, ev.Failed(fault, reason) if move.exposed and move.goal is Goal.FORWARD:
+            return attrs.evolve(move, fault=fault, reason=reason)
+        case _:
+            return _copied(move, effect, answer)
+
+
+def _looked(move: Move, answer: ev.Answer | None) -> Move:
+    """Whoever may be at work is not taken back: a person is asked."""
+    match answer:
+        case ev.Assessed(ev.Readiness.BUSY, reason) | ev.Failed(reason=reason):
+            return attrs.evolve(move, status=Status.NEEDS_HUMAN, reason=reason)
+        case _:
+            return move
+
+
+def _copied(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
+    match effect, answer:
+        case fx.SnapshotAtRest(), ev.Snapshotted() if not move.exposed:
             return attrs.evolve(move, rest=answer)
         case fx.Quarantine(), ev.Quarantined(snapshot, rows):
             return attrs.evolve(move, quarantine=snapshot, rows=rows)
-        case fx.Verify(build=build), _ if touched(move):
-            return attrs.evolve(move, status=_verified(move, build == move.plan.new, answer))
-        case fx.Revisit(), ev.Failed(reason=reason) if move.status is Status.MOVED:
-            return attrs.evolve(move, status=Status.NEEDS_HUMAN, reason=reason)
-        case fx.Assess(), ev.Assessed(ev.Readiness.BUSY, reason) | ev.Failed(reason=reason) if (
-            touched(move)
-        ):
-            return attrs.evolve(move, status=Status.NEEDS_HUMAN, reason=reason)
-        case _ if touched(move):
-            return move
+        case fx.Restore(snapshot=snapshot), ev.Done() if snapshot != move.plan.restore:
+            return attrs.evolve(move, restored=True)
         case _:
-            return _untouched(move, effect, answer)
+            return move
 
 
 def _untouched(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
@@ -122,13 +255,32 @@ def _untouched(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
             return move
 
 
-def _verified(move: Move, on_new: bool, answer: ev.Answer | None) -> Status:
+def _inspected(move: Move, answer: ev.Answer | None) -> Move:
+    """Take up what a look found; what was known of sign-in before it counts no more."""
+    match answer:
+        case ev.Inspected(selected=build) if build == move.plan.new and move.exposed:
+            return _on_new(move)
+        case ev.Inspected(selected=build) if build == move.plan.old:
+            return attrs.evolve(move, goal=Goal.BACK if move.exposed else Goal.CANCEL)
+        case ev.Failed(reason=reason):
+            return attrs.evolve(move, reason=move.reason or reason)
+        case _:
+            return move
+
+
+def _verified(move: Move, build: Version, answer: ev.Answer | None) -> Move:
+    on_new = build == move.plan.new and (build != move.plan.old or move.goal is Goal.FORWARD)
     match answer:
         case ev.Paired() if on_new and move.exposed:
-            return Status.MOVED
-        case ev.Paired():
-            return Status.ROLLED_BACK if move.exposed else Status.RETURNED
-        case ev.NotPaired(fault=Fault.ENVIRONMENT) if on_new and move.exposed:
-            return Status.KEPT
+            return attrs.evolve(move, status=Status.MOVED)
+        case ev.Paired() if move.goal is not Goal.FORWARD:
+            back = Status.ROLLED_BACK if move.restored else Status.RETURNED
+            return attrs.evolve(move, status=back)
+        case ev.NotPaired(fault=Fault.ENVIRONMENT, reason=reason) if on_new and move.exposed:
+            return attrs.evolve(move, status=Status.KEPT, reason=reason)
+        case ev.NotPaired(fault, reason) | ev.Failed(fault, reason) if on_new:
+            return attrs.evolve(move, fault=fault, reason=reason)
+        case ev.NotPaired(reason=reason) | ev.Failed(reason=reason):
+            return attrs.evolve(move, status=Status.ENVIRONMENT, reason=move.reason or reason)
         case _:
-            return Status.MOVING if on_new else Status.ENVIRONMENT
+            return move

@@ -494,12 +494,12 @@ def _end(rollout: Rollout, outcome: ev.Outcome, reason: str, *last: fx.Effect) -
     return attrs.evolve(
         rollout,
         stage=Stage.CLOSING,
-        closing=(*last, fx.Prune(rollout.plan.everybody, _pinned(rollout))),
+        closing=(*last, fx.Prune(rollout.plan.everybody, pinned(rollout))),
         ending=ev.Ended(outcome, reason),
     )
 
 
-def _pinned(rollout: Rollout) -> tuple[str, ...]:
+def pinned(rollout: Rollout) -> tuple[str, ...]:
     """The snapshots that this rollout took or goes back to: nobody's way back is pruned."""
     return tuple(snapshot for move in rollout.moves for snapshot in used_by(move))
 

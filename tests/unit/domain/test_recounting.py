@@ -1,7 +1,8 @@
-"""A run that is over is recounted from its records as the rules themselves tell of it."""
+"""A run is recounted from its records as the rules themselves tell of it."""
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from fakes.playbook import NOW
@@ -9,9 +10,10 @@ from fakes.statechart.explore import explore
 from fakes.statechart.trials import MIGRATED, Trial, plan
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.moves import Status
+from t3safe.domain.errors import Fault
+from t3safe.domain.moves import Status, touched
 from t3safe.domain.recounting import recounted
-from t3safe.domain.rollout import used_by
+from t3safe.domain.rollout import Rollout, decide, evolve, used_by
 from t3safe.engine import fold
 
 ON_NEW = {Status.MOVED, Status.KEPT}
@@ -47,12 +49,49 @@ def test_every_end_is_recounted_as_the_rules_have_it(name: str) -> None:
                 assert move.status is by_rule.status
 
 
-def test_what_is_not_over_is_not_recounted() -> None:
-    """It must go on by rules that understand it."""
-    opening = ev.Opened(TRIALS["a run"].plan, NOW)
-    assert recounted(()) is None
-    assert recounted((opening,)) is None
-    assert recounted((ev.Closed(ev.Ended(ev.Outcome.LATER, "x"), NOW),)) is None
+@pytest.mark.parametrize("name", TRIALS)
+def test_wherever_a_run_was_cut_off_a_look_comes_first(name: str) -> None:
+    """Recounted at any moment, whoever may be in between is looked at, nobody else is begun, and
+    what was done to them counts as the rules have it.
+    """
+    known = explore(TRIALS[name])
+    open_ = [number for number, state in enumerate(known.states) if not state.closed]
+    assert len(open_) > 100
+    for number in open_:
+        events = (ev.Opened(known.trial.plan, NOW), *known.events_to(number))
+        ruled, told = fold(events), recounted(events)
+        assert told is not None
+        assert (told.plan, told.seq, told.closed) == (ruled.plan, ruled.seq, False)
+        (by_rule,), (move,) = ruled.moves, told.moves
+        assert (move.exposed, move.rest) == (by_rule.exposed, by_rule.rest)
+        assert move.fenced >= by_rule.fenced
+        goes_on = evolve(told, ev.Resumed(NOW))
+        choice = decide(goes_on)
+        if ruled.current is not None and touched(ruled.current):
+            asks = isinstance(choice, fx.Revisit) and move.status is Status.MOVED
+            assert asks or choice == fx.Inspect("alice")
+            assert move.quarantine in {by_rule.quarantine, ""}
+            assert move.restored <= by_rule.restored
+        elif by_rule.status is Status.WAITING:
+            assert not isinstance(choice, fx.Fence | fx.Stop | fx.Select | fx.Start | fx.Restore)
+
+
+def test_records_that_cannot_be_a_run_are_damage() -> None:
+    """A record that is missing may be of anything: nothing is guessed."""
+    opening, looks = ev.Opened(TRIALS["a run"].plan, NOW), fx.Assess("alice")
+    for events in (
+        (),
+        (ev.Closed(ev.Ended(ev.Outcome.LATER, "x"), NOW),),
+        (opening, ev.Started(2, looks, NOW)),
+        (opening, ev.Started(1, looks, NOW), ev.Started(2, looks, NOW)),
+        (opening, ev.Finished(1, ev.Done(), NOW)),
+        (opening, ev.Started(1, looks, NOW), ev.Finished(2, ev.Done(), NOW)),
+        (opening, opening),
+    ):
+        assert recounted(events) is None
+    whole = recounted((opening, ev.StopAsked(NOW), ev.Resumed(NOW)))
+    assert whole is not None
+    assert not whole.closed
 
 
 def test_whoever_was_looked_at_untouched_after_a_crash_waits() -> None:
@@ -72,3 +111,44 @@ def test_whoever_was_looked_at_untouched_after_a_crash_waits() -> None:
     (move,) = told.moves
     assert (move.status, move.reason) == (Status.DEFERRED, "interrupted")
     assert not move.exposed
+
+
+def _recounted(plan: ev.Plan, *steps: tuple[fx.Effect, ev.Answer]) -> Rollout:
+    """Recount a run that did so much and was cut off after it."""
+    events: list[ev.Event] = [ev.Opened(plan, NOW)]
+    for number, (effect, answer) in enumerate(steps, 1):
+        events += [ev.Started(number, effect, NOW), ev.Finished(number, answer, NOW)]
+    told = recounted(events)
+    assert told is not None
+    return told
+
+
+def test_a_bake_that_was_cut_off_is_begun_again() -> None:
+    """It looks only, so nothing is lost."""
+    new = TRIALS["a run"].plan.candidate
+    baking = attrs.evolve(TRIALS["a run"].plan, kind=ev.Kind.BAKE, moves=(), baking=("alice",))
+    told = _recounted(baking, (fx.Bake(("alice",), new, 1.0), ev.Failed(Fault.HOST, "no")))
+    assert isinstance(decide(evolve(told, ev.Resumed(NOW))), fx.Bake)
+
+
+def test_whoever_is_kept_since_the_dispatch_could_not_be_asked_stays() -> None:
+    """They are on the new build, which pairs at the serve."""
+    plan = TRIALS["a run"].plan
+    done, new = ev.Done(), plan.candidate
+    told = _recounted(
+        plan,
+        (fx.Fence("alice"), done),
+        (fx.SnapshotAtRest("alice", "rest", plan.base), ev.Snapshotted("rest", MIGRATED, 1)),
+        (fx.Select("alice", new), done),
+        (fx.Verify("alice", new), ev.NotPaired(Fault.ENVIRONMENT, "no answer")),
+    )
+    assert told.moves[0].status is Status.KEPT
+    assert not isinstance(decide(evolve(told, ev.Resumed(NOW))), fx.Inspect)
+
+
+def test_whoever_is_on_a_new_build_without_a_copy_at_rest_needs_a_person() -> None:
+    """There is no way back that could be gone unseen."""
+    plan = TRIALS["a run"].plan
+    told = _recounted(plan, (fx.Select("alice", plan.candidate), ev.Done()))
+    assert told.moves[0].status is Status.NEEDS_HUMAN
+    assert isinstance(decide(evolve(told, ev.Resumed(NOW))), fx.Freeze)
