@@ -12,7 +12,6 @@ from attrs import evolve, frozen
 from fakes.world.core import EPOCH, Step, World
 from fakes.world.model import (
     EVENTS,
-    LEDGER_TABLE,
     Content,
     Defect,
     FakeBuild,
@@ -106,9 +105,6 @@ def _nothing() -> None:
 def _beyond(later: Mapping[str, Content], earlier: Mapping[str, Content]) -> Iterator[ev.RowsKept]:
     for name, content in sorted(later.items()):
         known = earlier.get(name, _NOTHING)
-        grown = len(content.ledger.missing_from(known.ledger))
-        if grown:
-            yield ev.RowsKept(f"{name}:{LEDGER_TABLE}", grown)
         for table, rows in sorted(content.tables.items()):
             new = (rows & ~known.tables.get(table, 0)).bit_count()
             if new:

@@ -22,7 +22,6 @@ STATE_V2: Final = "statev2.sqlite"
 EVENTS: Final = "orchestration_events"
 TURNS: Final = "projection_turns"
 SESSIONS: Final = "auth_sessions"
-LEDGER_TABLE: Final = "effect_sql_migrations"
 REBUILDS_SIGN_IN: Final = Migration(31, "AuthAuthorizationScopes")
 """Drops and rebuilds the sign-in tables, as measured."""
 
@@ -169,16 +168,13 @@ class Snap:
     @property
     def rows(self) -> tuple[tuple[str, int], ...]:
         """Rows per table (`file:table`), as its manifest counts them."""
-        counted = [
-            (f"{name}:{table}", held.bit_count())
-            for name, content in self.contents.items()
-            for table, held in content.tables.items()
-        ]
-        counted.extend(
-            (f"{name}:{LEDGER_TABLE}", len(content.ledger.entries))
-            for name, content in self.contents.items()
+        return tuple(
+            sorted(
+                (f"{name}:{table}", held.bit_count())
+                for name, content in self.contents.items()
+                for table, held in content.tables.items()
+            )
         )
-        return tuple(sorted(counted))
 
 
 class Unsettled(BaseException):

@@ -286,10 +286,7 @@ class StateSetsContract:
         world.end("alice")
         world.states.snapshot("alice", "q1", QUARANTINE, BUILD)
         kept = {row.table: row.rows for row in world.states.rows_since("alice", "q1", "s1")}
-        assert kept == {
-            "state.sqlite:effect_sql_migrations": 1,
-            "state.sqlite:orchestration_events": 2,
-        }
+        assert kept == {"state.sqlite:orchestration_events": 2}
         assert world.states.rows_since("alice", "s1", "s1") == ()
 
     def test_rows_written_counts_what_a_running_serve_committed(self, world: StateWorld) -> None:
@@ -301,10 +298,7 @@ class StateSetsContract:
         world.commit("alice", 2)
         world.migrate("alice", 31, "AuthAuthorizationScopes")
         written = {row.table: row.rows for row in world.states.rows_written("alice", "s1")}
-        assert written == {
-            "state.sqlite:effect_sql_migrations": 1,
-            "state.sqlite:orchestration_events": 2,
-        }
+        assert written == {"state.sqlite:orchestration_events": 2}
         assert len(world.events("alice")) == 5
         with pytest.raises(StateError, match="alice"):
             world.states.rows_written("alice", "none")

@@ -119,6 +119,17 @@ def test_lost_events_are_counted_by_their_keys(tmp_path: Path) -> None:
     assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 4
 
 
+def test_an_event_without_an_id_is_not_lost_as_long_as_it_is_there(tmp_path: Path) -> None:
+    """NULL names an event as well as another value: a copy has lost nothing of itself."""
+    copy = write_set(tmp_path / "userdata", 1, 2)
+    copy.execute("UPDATE orchestration_events SET event_id = NULL")
+    statefacts.keep_events(tmp_path / "userdata", tmp_path / "kept")
+    assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 0
+    copy.execute("DELETE FROM orchestration_events WHERE sequence = 1")
+    assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 1
+    copy.close()
+
+
 def test_empty_set_has_lost_nothing(tmp_path: Path) -> None:
     """Where nothing was kept nothing can be lost."""
     statefacts.keep_events(tmp_path, tmp_path / "kept")
@@ -149,6 +160,22 @@ def test_rows_are_counted_but_for_the_ledger(tmp_path: Path) -> None:
     """Every table of every database counts; the ledger is compared pair by pair."""
     write_set(tmp_path, 1, 2).close()
     assert statefacts.rows(tmp_path) == {"state.sqlite:orchestration_events": 2}
+
+
+def test_an_index_that_is_optimised_has_lost_no_rows(tmp_path: Path) -> None:
+    """A build may tidy full-text search up: what shrinks then is no table of the person's."""
+    copy = write_set(tmp_path, 1)
+    copy.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
+    for number in range(200):
+        copy.execute("INSERT INTO words VALUES (?)", (f"word{number}",))
+    pieces = "SELECT count(*) FROM words_data"
+    before, (many,) = statefacts.rows(tmp_path), copy.execute(pieces).fetchone()
+    copy.execute("INSERT INTO words (words) VALUES ('optimize')")
+    (few,) = copy.execute(pieces).fetchone()
+    assert few < many
+    assert statefacts.rows(tmp_path) == before
+    assert before["state.sqlite:words_content"] == 200
+    copy.close()
 
 
 # --- asking --------------------------------------------------------------------------------------

@@ -16,12 +16,12 @@ from urllib.parse import quote
 
 from attrs import frozen
 
+from t3safe.adapters._support.tables import LEDGER_TABLE, tables_with_rows
 from t3safe.domain.gate import EVENT_LOG
 from t3safe.domain.ledgers import Ledger, SetLedger
 
 _MAGIC: Final = b"SQLite format 3\0"
 _LEFT_OUT: Final = frozenset({"logs", "attachments"})
-_LEDGER: Final = "effect_sql_migrations"
 _WAIT_SECONDS: Final = 10.0
 """How long SQLite waits for a lock; a checkpoint of 1 GB took t3 1.1 s."""
 _EVENT_KEYS: Final = ("sequence", "event_id")
@@ -91,7 +91,7 @@ def rows(userdata: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in databases(userdata):
         with _opened(userdata, name) as connection:
-            for table in _tables(connection):
+            for table in tables_with_rows(connection):
                 query = f"SELECT count(*) FROM {_quoted(table)}"  # noqa: S608 - quoted
                 found[f"{name}:{table}"] = int(connection.execute(query).fetchone()[0])
     return found
@@ -118,7 +118,7 @@ def events_lost(userdata: Path, kept: Path) -> int:
     if not kept.exists():
         return 0
     with _opened(kept.parent, kept.name) as connection:
-        logs = {name: _columns(connection, name) for name in _tables(connection)}
+        logs = {name: _columns(connection, name) for name in tables_with_rows(connection)}
     return sum(_lost(userdata, kept, name, keys) for name, keys in logs.items())
 
 
@@ -126,7 +126,7 @@ def _lost(userdata: Path, kept: Path, name: str, keys: tuple[str, ...]) -> int:
     if name in databases(userdata):
         with _opened(userdata, name) as connection:
             if set(keys) <= set(_event_keys(connection)):
-                same = " AND ".join(f"now.{key} = old.{key}" for key in keys)
+                same = " AND ".join(f"now.{key} IS old.{key}" for key in keys)
                 connection.execute("COMMIT")
                 connection.execute("ATTACH DATABASE ? AS kept", (_uri(kept, "ro"),))
                 query = (
@@ -179,27 +179,15 @@ def _quick_check(connection: sqlite3.Connection) -> list[str]:
 
 
 def _ledger(connection: sqlite3.Connection) -> Ledger:
-    if not _columns(connection, _LEDGER):
+    if not _columns(connection, LEDGER_TABLE):
         return Ledger()
-    query = f"SELECT migration_id, name FROM {_LEDGER}"  # noqa: S608 - a constant
+    query = f"SELECT migration_id, name FROM {LEDGER_TABLE}"  # noqa: S608 - a constant
     pairs = connection.execute(query).fetchall()
     for number, name in pairs:
         if not (isinstance(number, int) and isinstance(name, str)):
             message = f"the ledger has the row ({number!r:.40}, {name!r:.40})"
             raise sqlite3.DataError(message)
     return Ledger.of(pairs)
-
-
-def _tables(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Name the tables with rows of their own: no internal, no virtual ones."""
-    query = "SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY name"
-    return tuple(
-        str(name)
-        for name, sql in connection.execute(query)
-        if not str(name).startswith("sqlite_")
-        and name != _LEDGER
-        and not str(sql).upper().startswith("CREATE VIRTUAL")
-    )
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import quote
 
+from t3safe.adapters._support.tables import LEDGER_TABLE, tables_with_rows
 from t3safe.adapters.stateworker.trouble import Kind, Trouble, of_sqlite, shown, telling
 
 Ledger = tuple[tuple[int, str], ...]
@@ -25,7 +26,6 @@ _HELD_SECONDS: Final = 0.1
 """How long the write lock of one database is held while another one's is waited for."""
 _POLL_SECONDS: Final = 0.0005
 """SQLite's own waits grow to 0.1 s: beside a busy writer that comes too late again and again."""
-LEDGER_TABLE: Final = "effect_sql_migrations"
 
 
 def _text(data: bytes) -> str:
@@ -158,18 +158,6 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def tables(connection: sqlite3.Connection, schema: str = "main") -> tuple[str, ...]:
-    """Name the tables that hold rows of their own: no internal, no virtual ones; ascending."""
-    rows = connection.execute(
-        f"SELECT name, sql FROM {schema}.sqlite_master WHERE type = 'table' ORDER BY name"  # noqa: S608
-    )
-    return tuple(
-        str(name)
-        for name, sql in rows
-        if not str(name).startswith("sqlite_") and not str(sql).upper().startswith("CREATE VIRTUAL")
-    )
-
-
 def columns(
     connection: sqlite3.Connection, table: str, schema: str = "main"
 ) -> tuple[tuple[str, int], ...]:
@@ -178,11 +166,11 @@ def columns(
     return tuple((str(row[1]), int(row[5])) for row in rows)
 
 
-def counts(connection: sqlite3.Connection) -> Counts:
-    """Count the rows of every table."""
+def counts(connection: sqlite3.Connection, names: Iterable[str] | None = None) -> Counts:
+    """Count the rows of the tables with these names; of every one that holds rows without."""
     return tuple(
         (table, int(_first(connection, f"SELECT count(*) FROM {identifier(table)}")))  # noqa: S608
-        for table in tables(connection)
+        for table in (tables_with_rows(connection) if names is None else names)
     )
 
 

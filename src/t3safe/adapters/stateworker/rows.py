@@ -6,7 +6,8 @@ import os
 import sqlite3
 from urllib.parse import quote
 
-from t3safe.adapters.stateworker.reading import Counts, columns, identifier, opened, tables
+from t3safe.adapters._support.tables import tables_with_rows
+from t3safe.adapters.stateworker.reading import Counts, columns, identifier, opened
 from t3safe.adapters.stateworker.trouble import telling
 
 
@@ -28,9 +29,10 @@ def rows_beyond(
                 connection.execute(
                     "ATTACH DATABASE ? AS earlier", (f"file:{path}?mode=ro&immutable=1",)
                 )
-        known = frozenset(tables(connection, "earlier") if earlier else ())
+        known = frozenset(tables_with_rows(connection, "earlier") if earlier else ())
         counted = (
-            (table, _beyond(connection, table, table in known)) for table in tables(connection)
+            (table, _beyond(connection, table, table in known))
+            for table in tables_with_rows(connection)
         )
         return tuple((table, rows) for table, rows in counted if rows)
 
@@ -42,7 +44,7 @@ def _beyond(connection: sqlite3.Connection, table: str, known: bool) -> int:
     common = [name for name, _ in here if name in there]
     if not common:
         query = f"SELECT count(*) FROM main.{target}"  # noqa: S608
-    elif _key_tells(here, there):
+    elif _key_tells(here, there) and not _nameless(connection, target, here):
         query = _by_key(target, here, common)
     else:
         query = _as_bags(target, common)
@@ -53,6 +55,15 @@ def _key_tells(here: tuple[tuple[str, int], ...], there: set[str]) -> bool:
     """Whether a declared primary key can name a row's partner."""
     keys = {name for name, place in here if place}
     return bool(keys) and keys <= there
+
+
+def _nameless(
+    connection: sqlite3.Connection, target: str, here: tuple[tuple[str, int], ...]
+) -> bool:
+    """Whether a row has NULL in its key: SQLite allows that, and as often as it likes."""
+    null = " OR ".join(f"{identifier(name)} IS NULL" for name, place in here if place)
+    query = f"SELECT EXISTS (SELECT 1 FROM main.{target} WHERE {null})"  # noqa: S608
+    return bool(connection.execute(query).fetchone()[0])
 
 
 def _by_key(target: str, here: tuple[tuple[str, int], ...], common: list[str]) -> str:

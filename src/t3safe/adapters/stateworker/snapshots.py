@@ -280,7 +280,8 @@ def check_database(root: str, copied: Copied) -> None:
         quick_check(connection, copied.name)
         if ledger(connection, copied.name) != copied.ledger:
             raise Trouble(Kind.DAMAGED, f"{shown(copied.name)} has another ledger")
-        if dict(counts(connection)) != dict(copied.counts):
+        # Only what was counted then: an earlier t3safe counted other tables.
+        if counts(connection, dict(copied.counts)) != copied.counts:
             raise Trouble(Kind.DAMAGED, f"{shown(copied.name)} has other row counts")
 
 

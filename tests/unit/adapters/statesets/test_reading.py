@@ -106,6 +106,55 @@ def test_counts_cover_every_table_with_rows_of_its_own(home: Home) -> None:
     assert "sqlite_sequence" not in found
 
 
+def test_a_ledger_is_no_rows_of_a_person(home: Home) -> None:
+    """What was done to a database is not counted among what it holds."""
+    make_database(home.database)
+    with opened(str(home.userdata), "state.sqlite") as connection:
+        assert "effect_sql_migrations" not in dict(counts(connection))
+
+
+SEARCH = (
+    ("CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT)", ()),
+    ("CREATE TABLE search_history (id INTEGER PRIMARY KEY, body TEXT)", ()),
+    ("CREATE VIRTUAL TABLE search USING fts5(body, content='notes', content_rowid='id')", ()),
+    ('CREATE VIRTUAL TABLE "own USING text" USING fts5(body)', ()),
+    ("CREATE VIRTUAL TABLE [old words] USING  FTS4(body)", ()),
+    ("CREATE VIRTUAL TABLE places USING rtree(id, x1, x2)", ()),
+)
+FILL = tuple(
+    statement
+    for number in range(200)
+    for statement in (
+        ("INSERT INTO notes (body) VALUES (?)", (f"word{number} and {number}",)),
+        ("INSERT INTO search (rowid, body) VALUES (?, ?)", (number, f"word{number}")),
+        ('INSERT INTO "own USING text" VALUES (?)', (f"word{number}",)),
+        ("INSERT INTO [old words] VALUES (?)", (f"word{number}",)),
+        ("INSERT INTO places VALUES (?, ?, ?)", (number, number, number + 1)),
+        ("INSERT INTO search_history (body) VALUES (?)", (f"word{number}",)),
+    )
+)
+
+
+def test_an_index_is_no_rows_of_a_person(home: Home) -> None:
+    """What full-text search and R-trees keep beside their rows is not counted; the rows are."""
+    make_database(home.database, events=0)
+    change(home.database, *SEARCH, ("BEGIN", ()), *FILL, ("COMMIT", ()))
+    before = {"notes": 200, "search_history": 200, "own USING text_content": 200}
+    before |= {"old words_content": 200, "places_rowid": 200}
+    with opened(str(home.userdata), "state.sqlite") as connection:
+        found = {table: rows for table, rows in counts(connection) if rows}
+    assert found == before
+    home.take("s1")
+    change(
+        home.database,
+        ("INSERT INTO search (search) VALUES ('optimize')", ()),
+        ('INSERT INTO "own USING text" ("own USING text") VALUES (\'optimize\')', ()),
+        ("INSERT INTO [old words] ([old words]) VALUES ('optimize')", ()),
+    )
+    assert rows(home.database, home.store / "s1/files/state.sqlite") == {}
+    assert rows(home.store / "s1/files/state.sqlite", home.database) == {}
+
+
 def test_corrupt_page_fails_quick_check_with_its_text(home: Home) -> None:
     """A page that is overwritten is found, in a database that still opens."""
     make_database(home.database, events=500)
@@ -187,7 +236,22 @@ def test_rows_of_new_tables_and_databases_all_count(tmp_path: Path) -> None:
     old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new")
     change(new, ("CREATE TABLE fresh (a)", ()), ("INSERT INTO fresh VALUES (1), (2)", ()))
     assert rows(new, old) == {"fresh": 2}
-    assert rows(new, None) == {"effect_sql_migrations": 2, "orchestration_events": 3, "fresh": 2}
+    assert rows(new, None) == {"orchestration_events": 3, "fresh": 2}
+
+
+@pytest.mark.parametrize("key", ["a PRIMARY KEY, b, c", "a, b, c, PRIMARY KEY (a, b)"])
+def test_rows_with_null_in_their_key_are_counted_as_often_as_they_stand(
+    tmp_path: Path, key: str
+) -> None:
+    """A file holds no row beyond itself, and NULL names no row: equal ones may stand twice."""
+    one = (("INSERT INTO odd VALUES ('key', NULL, 1), (NULL, NULL, 2), (NULL, 3, 4)", ()),)
+    for name, more in (("old", ()), ("new", (("INSERT INTO odd VALUES (NULL, 3, 4)", ()),))):
+        path = make_database(tmp_path / name)
+        change(path, (f"CREATE TABLE odd ({key})", ()), *one, *more)
+    assert rows(tmp_path / "old", tmp_path / "old") == {}
+    assert rows(tmp_path / "new", tmp_path / "new") == {}
+    assert rows(tmp_path / "new", tmp_path / "old") == {"odd": 1}
+    assert rows(tmp_path / "old", tmp_path / "new") == {}
 
 
 # Marks of work.

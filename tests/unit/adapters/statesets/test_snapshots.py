@@ -348,6 +348,26 @@ def test_touched_snapshot_fails_its_check(home: Home, name: str, how: str) -> No
     assert caught.value.kind is Kind.DAMAGED
 
 
+def test_what_an_earlier_t3safe_counted_is_still_what_is_checked(home: Home) -> None:
+    """It counted the ledger and indexes too: a snapshot of its is sound, if the counts are."""
+    home.populate()
+    change(home.database, ("CREATE VIRTUAL TABLE words USING fts5(text)", ()))
+    home.take("s1")
+    path = home.store / "s1" / "manifest.json"
+    said = json.loads(path.read_text())
+    said["databases"][0]["counts"] |= {
+        "state.sqlite:effect_sql_migrations": 2,
+        "state.sqlite:words_data": 2,
+    }
+    path.write_text(json.dumps(said))
+    snapshots.verify(str(home.store), manifest.load(str(home.store), "s1"))
+    home.restore("s1")
+    said["databases"][0]["counts"]["state.sqlite:words_data"] = 3
+    path.write_text(json.dumps(said))
+    with pytest.raises(Trouble, match="has other row counts"):
+        snapshots.verify(str(home.store), manifest.load(str(home.store), "s1"))
+
+
 @pytest.mark.parametrize(
     "text",
     [
