@@ -322,6 +322,8 @@ class Judge:
         if self._guilty() and outcome not in {"rolled-back", "needs-human"}:
             for name in sorted(self._sent_back()):
                 yield f"I6 {outcome}, and {name} was taken back from a build that failed"
+        if outcome == "gate-broken" and not self._gate_is_broken():
+            yield "I6 gate-broken, and the gate works for all whose data is sound"
         if not self.framed:
             yield from _blamed(self.world, newly)
         yield from _blamed_in_production(self.world, newly, outcome)
@@ -346,6 +348,12 @@ class Judge:
             yield f"I6 {outcome}, and {world.last_good} was promoted"
         if truth.promoted and (world.default is None or world.last_good != world.default):
             yield f"I6 {outcome}, and last-good is not the default"
+
+    def _gate_is_broken(self) -> bool:
+        """Whether the gate fails by itself, or no sound data could show that it works."""
+        world = self.world
+        sound = [person for person in world.people.values() if not person.ahead]
+        return self.failed or world.gate_broken or bool(world.gate_down) or not sound
 
     def _guilty(self) -> set[str]:
         """Who had a build run that breaks for them in production."""

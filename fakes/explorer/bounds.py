@@ -70,6 +70,8 @@ def _beside(most: int) -> Iterator[Task]:
     yield Task(Scene(_open(2), Asked.DRAIN), 1, next_night=True)
     yield Task(Scene((Sort.LOSES,)), most)
     yield Task(Scene((Sort.IDLE, Sort.LOSES)), most)
+    yield Task(Scene((Sort.HELD, Sort.IDLE)), 1)
+    yield Task(Scene((Sort.AHEAD, Sort.IDLE), refuse=True), 1)
     for attempts in (1, 2):
         yield Task(Scene(_idle(2), Asked.BACK, attempts), 2)
         yield Task(Scene(_idle(2), Asked.BAKE, attempts), 2)

@@ -21,6 +21,8 @@ from t3safe.domain import events as ev
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.operations import Host, Result, Rules
 
+AHEAD_LEVEL: Final = 99
+"""A schema level that no release of the fake world has."""
 NAMES: Final = ("ann", "bob", "cid", "dot")
 
 
@@ -28,7 +30,8 @@ class Sort(StrEnum):
     """How it stands with one person."""
 
     OPEN = "open"
-    """Settled only when it first matters: whoever is of this sort is of every other but `loses`."""
+    """Settled only when it first matters: whoever is of this sort is of every other but the last
+    three."""
     IDLE = "idle"
     BUSY = "busy"
     BROKEN = "broken"
@@ -45,6 +48,10 @@ class Sort(StrEnum):
     """As `bake`, and nothing can be restored either."""
     LOSES = "loses"
     """The candidate drops this person's rows as it migrates, and pairs them no more."""
+    HELD = "held"
+    """A process beside the serve has this person's set open, and never ends."""
+    AHEAD = "ahead"
+    """Ran a newer t3 of their own once: no build here knows this person's data."""
 
 
 _SO: Final[dict[Sort, frozenset[Question]]] = {
@@ -57,6 +64,8 @@ _SO: Final[dict[Sort, frozenset[Question]]] = {
     Sort.BAKE: frozenset({Question.FADES}),
     Sort.BAKE_ROLLBACK: frozenset({Question.FADES, Question.UNRESTORABLE}),
     Sort.LOSES: frozenset(),
+    Sort.HELD: frozenset(),
+    Sort.AHEAD: frozenset(),
 }
 """What is so with a person of this sort; everything else is not."""
 
@@ -212,3 +221,7 @@ def _make_nasty(world: World, scene: Scene) -> None:
             person.answers.update({question: question in _SO[sort] for question in Question})
         if sort is Sort.BUSY:
             world.work(name)
+        if sort is Sort.HELD:
+            person.foreign = 4242
+        if sort is Sort.AHEAD:
+            world.run_elsewhere(name, AHEAD_LEVEL)

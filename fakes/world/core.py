@@ -101,6 +101,9 @@ class World:
     trusted: frozenset[Version] = frozenset()
     """Builds that ran here before t3safe came."""
 
+    measured: frozenset[Version] = frozenset()
+    """Builds of which a rehearsal has told what they know."""
+
     tags: tuple[Version, ...] = ()
     told_tags: dict[str, str | None] = Factory(dict)
     """What the registry says instead of a version, by track; None where the tag is missing."""

@@ -54,7 +54,11 @@ class Services:
             return ports.ServeStatus(running=False)
         started = EPOCH + timedelta(seconds=found.started)
         return ports.ServeStatus(
-            running=True, main_pid=found.pid, started=started, agents=found.agents
+            running=True,
+            main_pid=found.pid,
+            started=started,
+            agents=found.agents,
+            members=(found.pid,),
         )
 
     def stop(self, person: str) -> None:
@@ -134,7 +138,7 @@ class StateSets:
         problem = self._no_copy(found, known, kind)
         if problem:
             message = f"cannot take snapshot {snapshot} of {person}: {problem}"
-            raise StateError(message)
+            raise StateError(message, fault=Fault.LATER if found.foreign else Fault.HOST)
         if known is not None and known.sealed:
             return _told(known)
         at = self.world.now + self.world.clock_ahead
@@ -146,8 +150,9 @@ class StateSets:
     def _no_copy(found: FakePerson, known: Snap | None, kind: SnapshotKind) -> str:
         if known is not None and known.sealed:
             return "" if known.kind is kind else f"there is one of kind {known.kind} by that id"
-        if kind is not SnapshotKind.ONLINE and found.pid is not None:
-            return f"process {found.pid} holds the set"
+        holding = found.pid or found.foreign
+        if kind is not SnapshotKind.ONLINE and holding:
+            return f"process {holding} holds the set"
         return found.unreadable if kind is not SnapshotKind.QUARANTINE else ""
 
     def _copying(self, found: FakePerson, taken: Snap) -> Iterator[Step]:
@@ -206,8 +211,8 @@ class StateSets:
         """Make the set what the snapshot holds."""
         self.world.begin("restore", person)
         found = self._person(person, "restore")
-        if found.pid is not None:
-            message = f"cannot restore {person}: process {found.pid} holds the set"
+        if found.pid is not None or found.foreign:
+            message = f"cannot restore {person}: process {found.pid or found.foreign} holds the set"
             raise StateError(message)
         snap = self._sealed(person, snapshot, "restore")
         if snap.damaged or snap.unreadable:
@@ -268,6 +273,12 @@ class StateSets:
             last_activity=None if last is None else EPOCH + timedelta(seconds=last),
             serve_started=started,
         )
+
+    def holder(self, person: str, own: tuple[int, ...]) -> str:
+        """Name a process beside these that has the set open."""
+        found = self._person(person, "look at")
+        holding = {found.pid or 0, found.foreign} - {0, *own}
+        return f"process {min(holding)} (sqlite3) has state.sqlite open" if holding else ""
 
     def snapshots(self, person: str) -> tuple[ports.SnapshotInfo, ...]:
         """The sealed snapshots, oldest first."""
@@ -421,6 +432,8 @@ class Gate:
         found = self._problem(fake, subject.person, contents)
         if found is None:
             self.world.log.append(("gate-passed", subject.person, fake.version.text))
+            if not subject.person:
+                self.world.measured |= {fake.version}
             return gate.Rehearsal(subject.person, fake.version, _ALL_PASSED, fake.schema)
         check, reason = found
         ran = _ALL_PASSED[: list(Check).index(check)]

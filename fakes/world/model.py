@@ -240,6 +240,8 @@ class FakePerson:
     tracked: bool = True
     unreadable: str = ""
     """What SQLite says of the set where it cannot read it."""
+    foreign: int = 0
+    """The pid of a process beside the serve that has the set open, 0 for none."""
 
     stop_lies: int = 0
     stop_fails: int = 0
@@ -284,7 +286,7 @@ class FakePerson:
     @property
     def obstructed(self) -> bool:
         """Whether something is wrong with this person's set alone, so that no move can succeed."""
-        return self.ahead or bool(self.unreadable)
+        return self.ahead or bool(self.unreadable or self.foreign)
 
     @property
     def standing(self) -> str:

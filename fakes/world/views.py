@@ -24,6 +24,7 @@ from t3safe.domain.errors import (
     SelectionError,
 )
 from t3safe.domain.gate import Ruling, Verdict
+from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import Person, UserMap, valid_person
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.pressure import Pressure
@@ -124,6 +125,11 @@ class Builds:
         self.world.begin("remove-build", build.text)
         removed = Step("removed", partial(self.world.store.discard, build), durable=False)
         self.world.play("remove-build", build.text, [removed])
+
+    def schema(self, build: Version) -> SetLedger | None:
+        """What a rehearsal has told that the build knows."""
+        known = build in self.world.measured or build in self.world.trusted
+        return self.world.builds[build].schema if known else None
 
 
 @frozen

@@ -31,6 +31,7 @@ from t3safe.domain.errors import (
 )
 from t3safe.domain.idle import busy_reason, in_flight
 from t3safe.domain.moves import InvalidEvent
+from t3safe.domain.obstacles import held
 from t3safe.domain.recounting import recounted
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
@@ -142,11 +143,15 @@ class Interpreter:
         return ev.Done()
 
     def assess(self, person: str, *, certain: bool = False) -> ev.Assessed:
-        """Apply the idle rule to a person as they are now.  Raises ServiceError, StateError.
+        """Say whether a person's serve may be stopped now.  Raises ServiceError, StateError.
 
-        With `certain` only work in flight counts that is seen (rule 6 of `idle`).
+        That is the idle rule, and that nothing keeps a copy at rest from being taken.  With
+        `certain` only work in flight counts that is seen (rule 6 of `idle`).
         """
         status = self.services.status(person)
+        holder = "" if certain else self.states.holder(person, status.members)
+        if holder:
+            return ev.Assessed(ev.Readiness.BUSY, str(held(person, holder)))
         if not status.running:
             return ev.Assessed(ev.Readiness.NOT_RUNNING, "the serve is not running")
         activity = self.states.activity(person)

@@ -27,7 +27,7 @@ from t3safe.bootstrap.parts import hold_up_mark, own_hooks, sandbox_of, timed_by
 from t3safe.configuration import Manager, SandboxKind, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
-from t3safe.domain.errors import NewerJournalError, NotifyError, PeopleError, PortError
+from t3safe.domain.errors import NewerJournalError, NotifyError, PeopleError, PortError, StateError
 from t3safe.domain.people import units_of
 from t3safe.domain.room import rooms
 from t3safe.domain.scope import Scope
@@ -66,6 +66,7 @@ class Examination:
             Check.SANDBOX: self._sandbox,
             Check.USER_MAP: self._user_map,
             Check.SERVES: self._serves,
+            Check.DATA: self._data,
             Check.DISK: self._disk,
             Check.LOAD: self._load,
             Check.CLOCK: self._clock,
@@ -254,6 +255,21 @@ class Examination:
         if running:
             self._process(selected.build, status.main_pid)
         yield doctor.judge_serve(person, self._starting(person), fenced=fenced, running=running)
+
+    def _data(self) -> Iterator[Finding]:
+        behind = Reader()(self.wired.host.left_behind) if self._begun else None
+        for person in self.wired.host.everybody()[0]:
+            yield from _looked(
+                Check.DATA, partial(self._data_of, person, (behind or {}).get(person, ""))
+            )
+
+    def _data_of(self, person: str, behind: str) -> Iterator[Finding]:
+        try:
+            obstacle = self.wired.host.obstacle(person)
+        except StateError as error:
+            yield doctor.judge_unreadable(person, str(error))
+            return
+        yield doctor.judge_data(person, obstacle, behind)
 
     def _process(self, build: Version | None, pid: int | None) -> None:
         """Look at the process as a verification does.  Raises DispatchError where it may not."""

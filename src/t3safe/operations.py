@@ -38,6 +38,7 @@ from t3safe.domain.gate import EMPTY, OnPersonFailure
 from t3safe.domain.goingback import Arrival, Preview, WayBack, writer
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Status
+from t3safe.domain.obstacles import Obstacle, ahead, held, unknown_to_all
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
 from t3safe.domain.retention import SnapshotKind
@@ -166,6 +167,44 @@ class Host:
             standing=self.standing(people),
             warnings=(*_mended(mended), *_problems(problems)),
         )
+
+    def ahead(self, person: str, ledger: SetLedger) -> Obstacle | None:
+        """Say that no build here knows a person's data; None where one may.
+
+        Raises BuildError, SelectionError.
+        """
+        builds = self.perform.builds
+        runs = self.perform.selection.selected(person).build
+        if runs is None or builds.schema(runs) is None:
+            return None
+        schemas = (builds.schema(build) for build in builds.present())
+        known = tuple(schema for schema in schemas if schema is not None)
+        strange = unknown_to_all(ledger, known)
+        return ahead(person, strange, "any build here") if strange else None
+
+    def obstacle(self, person: str) -> Obstacle | None:
+        """Say what is wrong with a person's data alone; None where nothing is seen.
+
+        Raises PortError where it cannot be looked at; so does data that cannot be read.
+        """
+        perform = self.perform
+        found = self.ahead(person, perform.states.ledger(person))
+        if found is not None:
+            return found
+        holder = perform.states.holder(person, perform.services.status(person).members)
+        return held(person, holder) if holder else None
+
+    def left_behind(self) -> dict[str, str]:
+        """Say whom the newest run left where they are for their own data, with the reason."""
+        for record, rollout in self._rollouts():
+            if record.plan.moves:
+                return {
+                    move.person: move.reason
+                    for move in rollout.moves
+                    if move.status in {Status.REFUSED, Status.HELD_BACK}
+                    and self.perform.selection.selected(move.person).build == move.plan.old
+                }
+        return {}
 
     def deferrals(self, people: tuple[str, ...] = ()) -> tuple[Deferral, ...]:
         """Who waits to be moved, since the first run that deferred them without a move since.
@@ -613,7 +652,11 @@ class Host:
 
     def _plan(self, kind: ev.Kind, go: Go, survey: Survey) -> ev.Plan:
         builds = dict(survey.standing.builds)
-        moves = tuple(ev.MovePlan(person, builds[person], go.candidate) for person in go.people)
+        # A check is asked to find out; what a rehearsal found before does not answer it.
+        known = None if kind is ev.Kind.CHECK else self.perform.builds.schema(go.candidate)
+        moves = tuple(
+            ev.MovePlan(person, builds[person], go.candidate, knows=known) for person in go.people
+        )
         base = self._base(survey, moves)
         return ev.Plan(
             run=self.name_run(self.engine.clock.now()),

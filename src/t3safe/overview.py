@@ -225,6 +225,9 @@ def person_status(
     unknown = ev.Assessed(ev.Readiness.BUSY, "unknown is busy")
     assessed = told(lambda: perform.assess(person)) or unknown
     ledger = told(lambda: perform.states.ledger(person))
+    ahead = told(lambda: host.ahead(person, ledger)) if ledger is not None else None
+    if ahead is not None:
+        told.problems.append(str(ahead))
     build = selected.build if selected else None
     return PersonStatus(
         person=person,

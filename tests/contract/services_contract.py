@@ -37,6 +37,7 @@ class ServicesContract:
         status = services.port.status("alice")
         assert status.running
         assert status.main_pid
+        assert status.main_pid in status.members
         assert status.started is not None
         assert status.started.tzinfo is not None
 

@@ -52,6 +52,15 @@ class StateWorld(Protocol):
     def run_turn(self, person: str, thread: str, since: str) -> None:
         """Let a turn be in flight in a thread."""
 
+    def serve_pid(self, person: str) -> int:
+        """The process of the person's serve."""
+
+    def hold(self, person: str) -> int:
+        """Let a process beside the serve have the person's set open; its pid."""
+
+    def let_go(self, person: str) -> None:
+        """End that process."""
+
     def set_clock_ahead(self, days: int) -> None:
         """Let the host's clock be ahead by so many days, 0 for right again."""
 
@@ -117,6 +126,29 @@ class StateSetsContract:
         assert [stored.id for stored in listed] == ["before", "ahead", "after"]
         assert listed[1].taken > listed[2].taken
         assert sorted({stored.sequence for stored in listed}) == [1, 2, 3]
+
+    def test_holder_beside_the_serve_is_named_and_fails_that_person_alone(
+        self, world: StateWorld
+    ) -> None:
+        """It is seen while the serve runs; a copy at rest is refused for it with fault LATER."""
+        world.found("alice")
+        world.serve("alice")
+        own = (world.serve_pid("alice"),)
+        assert world.states.holder("alice", own) == ""
+        pid = world.hold("alice")
+        assert f"process {pid} " in world.states.holder("alice", own)
+        assert "state.sqlite" in world.states.holder("alice", own)
+        world.end("alice")
+        with pytest.raises(StateError, match=str(pid)) as caught:
+            world.states.snapshot("alice", "s1", REST, BUILD)
+        assert caught.value.fault is Fault.LATER
+        world.let_go("alice")
+        assert world.states.holder("alice", ()) == ""
+        world.states.snapshot("alice", "s1", REST, BUILD)
+
+    def test_nobody_holds_a_set_that_is_not_there(self, world: StateWorld) -> None:
+        """A person without a serve has nothing to be held."""
+        assert world.states.holder("alice", ()) == ""
 
     def test_person_without_a_set_has_an_empty_one(self, world: StateWorld) -> None:
         """Somebody who never had a serve has an empty ledger, no work and an empty snapshot."""

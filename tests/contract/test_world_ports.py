@@ -184,6 +184,19 @@ class StateWorld:
         self.world.people[person].turn = began
         self.world.people[person].last_activity = began
 
+    def serve_pid(self, person: str) -> int:
+        """The process of the person's serve."""
+        return self.world.people[person].pid or 0
+
+    def hold(self, person: str) -> int:
+        """Let a process beside the serve have the person's set open; its pid."""
+        self.world.people[person].foreign = 4242
+        return 4242
+
+    def let_go(self, person: str) -> None:
+        """End that process."""
+        self.world.people[person].foreign = 0
+
     def set_clock_ahead(self, days: int) -> None:
         """Let the host's clock be ahead by so many days, 0 for right again."""
         self.world.clock_ahead = days * 86_400.0

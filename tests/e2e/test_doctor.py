@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,30 @@ def test_a_dispatch_that_is_down_is_found(host: EmbeddedHost) -> None:
     host.dispatch.down()
     assert levels(host) == (Exit.NEEDS_HUMAN, {"dispatch": "problem"})
     host.dispatch.up()
+    assert levels(host) == (Exit.OK, {})
+
+
+def test_what_keeps_one_persons_data_from_being_moved_is_found(host: EmbeddedHost) -> None:
+    """A process that has it open, and a database that is none; an empty file beside it is neither.
+
+    `status` says it in the same words.
+    """
+    empty = host.database("ann").with_name("x.sqlite")
+    empty.touch()
+    assert levels(host) == (Exit.OK, {})
+    with closing(sqlite3.connect(host.database("ann"))) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        assert levels(host) == (Exit.NEEDS_HUMAN, {"data": "problem"})
+        seen = f"process {os.getpid()} ("
+        assert seen in host.t3safe("doctor").out
+        body = json.loads(host.t3safe("status", "--json").out)
+        why = body["status"]["people"][0]["why"]
+        assert why.startswith(seen)
+        assert "state.sqlite open: close it" in why
+    empty.write_bytes(b"no database")
+    assert levels(host) == (Exit.NEEDS_HUMAN, {"data": "problem"})
+    assert "x.sqlite is not a database" in host.t3safe("doctor").out
+    empty.unlink()
     assert levels(host) == (Exit.OK, {})
 
 

@@ -41,13 +41,17 @@ WRONG: Final[list[Wrong]] = []
 
 
 def wrong(
-    *sorts: Sort, asked: Asked = Asked.RUN, faults: int = 1, attempts: int = 1
+    *sorts: Sort,
+    asked: Asked = Asked.RUN,
+    faults: int = 1,
+    attempts: int = 1,
+    refuse: bool = False,
 ) -> Callable[[Patch], Patch]:
     """List a wrong core, to be explored in this scene."""
 
     def listed(patch: Patch) -> Patch:
         name = patch.__name__.replace("_", " ")
-        scene = Scene(sorts or (Sort.OPEN,), asked, attempts)
+        scene = Scene(sorts or (Sort.OPEN,), asked, attempts, refuse)
         WRONG.append(Wrong(name, patch, scene, faults))
         return patch
 
@@ -398,6 +402,18 @@ def retention_takes_what_is_kept_of_a_failed_build(monkeypatch: pytest.MonkeyPat
 def going_back_on_purpose_forgets_to_restore(monkeypatch: pytest.MonkeyPatch) -> None:
     """The older build gets the newer set."""
     _steps(monkeypatch, _without(Step.RESTORE_CHOSEN))
+
+
+@wrong(Sort.HELD, Sort.IDLE, faults=0)
+def nobody_looks_who_else_has_the_set_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever leaves a database open is stopped every night, for nothing."""
+    monkeypatch.setattr(hostviews.StateSets, "holder", lambda *_: "")
+
+
+@wrong(Sort.AHEAD, Sort.IDLE, faults=0, refuse=True)
+def one_persons_data_breaks_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is moved, and the gate is blamed, for what one person did to their own data."""
+    monkeypatch.setattr(gate, "faulty_sets", lambda *_: ())
 
 
 @wrong()

@@ -18,6 +18,7 @@ from fakes.world import (
     small_world,
     version,
 )
+from fakes.world.scenes import LEVELS
 from t3safe.domain import events as ev
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.moves import Status
@@ -321,6 +322,73 @@ def test_data_ahead_of_every_build_is_no_broken_gate_for_a_person_alone() -> Non
     assert statuses(result) == {"ann": Status.HELD_BACK}
     assert untouched(world, mark)
     assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+
+
+def test_data_known_to_be_ahead_is_refused_without_a_rehearsal() -> None:
+    """The second night it is known what the build knows: the next step is said at once."""
+    world = small_world("ann", "bob")
+    world.run_elsewhere("ann", 40)
+    night(world)
+    mark = len(world.log)
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.REFUSED
+    assert statuses(result) == {"ann": Status.REFUSED}
+    assert "`t3safe check VERSION`" in move_of(result, "ann").reason
+    assert "rehearse" not in operations_since(world, mark)
+    assert exit_of(result) is Exit.REFUSED
+    wired = host(world)
+    obstacle = wired.obstacle("ann")
+    assert obstacle is not None
+    assert "state.sqlite: 33_Step33" in obstacle.seen
+    assert wired.obstacle("bob") is None
+    assert set(wired.left_behind()) == {"ann"}
+
+
+def test_a_build_that_may_know_the_data_is_tried() -> None:
+    """A release that was never measured goes through the gate with her data."""
+    world = small_world("ann", "bob")
+    world.run_elsewhere("ann", 33)
+    night(world)
+    publish(world, NEWER, 33)
+
+    result = night(world)
+
+    assert statuses(result)["bob"] is Status.MOVED
+    assert ("gate-passed", "ann", NEWER.text) in world.log
+    assert statuses(result)["ann"] is Status.BROKEN_BEFORE
+
+
+def test_who_leaves_a_database_open_is_neither_stopped_nor_in_the_way() -> None:
+    """Two nights of two: she is told of the process, the others are moved."""
+    world = small_world("ann", "bob")
+    world.people["ann"].foreign = 4242
+    for build in (NEW, NEWER):
+        publish(world, build, LEVELS[build])
+        mark = len(world.log)
+        result = night(world)
+        assert statuses(result) == {"ann": Status.DEFERRED, "bob": Status.MOVED}
+        assert "process 4242 (sqlite3) has state.sqlite open: close it" in (
+            move_of(result, "ann").reason
+        )
+        assert "ann" not in {who for done, who, _ in world.log[mark:] if done in {"fence", "stop"}}
+        obstacle = host(world).obstacle("ann")
+        assert obstacle is not None
+        assert str(obstacle) == move_of(result, "ann").reason
+    world.people["ann"].foreign = 0
+    night(world, Host.drain)
+    assert running(world) == {"ann": NEWER, "bob": NEWER}
+
+
+def test_a_holder_at_the_precheck_is_seen_before_the_fence() -> None:
+    """The second look, right before the fence, sees what came since the first."""
+    world = small_world("ann", "bob")
+    world.on("verify", "ann", lambda at: setattr(at.people["ann"], "foreign", 4242))
+
+    result = night(world)
+
+    assert statuses(result) == {"ann": Status.DEFERRED, "bob": Status.MOVED}
 
 
 def test_a_full_disk_at_one_persons_copy_refuses_for_that_person_alone() -> None:

@@ -264,6 +264,19 @@ class DiskWorld:
             )
         )
 
+    def serve_pid(self, person: str) -> int:
+        """The process of the person's serve."""
+        return self._serves[person].process.pid
+
+    def hold(self, person: str) -> int:
+        """Let a process beside the serve have the person's set open; its pid."""
+        self._serves[f"beside {person}"] = Serve.on(self.database(person))
+        return self.serve_pid(f"beside {person}")
+
+    def let_go(self, person: str) -> None:
+        """End that process."""
+        self.end(f"beside {person}")
+
     def set_clock_ahead(self, days: int) -> None:
         """Let the host's clock be ahead by so many days, 0 for right again."""
         self.clock.ahead = timedelta(days=days)

@@ -16,6 +16,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from t3safe.domain.gate import engine_problem
+from t3safe.domain.obstacles import Obstacle
 from t3safe.domain.pressure import Pressure, PressureLimits, overloaded, shown
 from t3safe.domain.room import Room
 
@@ -47,6 +48,7 @@ class Check(StrEnum):
     SANDBOX = "sandbox"
     USER_MAP = "user-map"
     SERVES = "serves"
+    DATA = "data"
     DISK = "disk"
     LOAD = "load"
     CLOCK = "clock"
@@ -314,6 +316,27 @@ def judge_serve(person: str, start: str, *, fenced: bool, running: bool) -> Find
         seen = f"the serve of {person} does not run"
         return _warning(Check.SERVES, seen, start)
     return ok(Check.SERVES, f"{person}: running")
+
+
+def judge_data(person: str, obstacle: Obstacle | None, left_behind: str) -> Finding:
+    """Nothing is wrong with a person's data; `left_behind` is why the newest run did not move it.
+
+    What is seen now explains more than what a run said.
+    """
+    if obstacle is not None:
+        return _problem(Check.DATA, f"{person}: {obstacle.seen}", obstacle.mend)
+    if left_behind:
+        mend = f"see One person's data in the runbook; `t3safe status` shows {person}"
+        return _problem(
+            Check.DATA, f"{person} was not moved by the newest run: {left_behind}", mend
+        )
+    return ok(Check.DATA, f"{person}: nothing keeps it from being moved")
+
+
+def judge_unreadable(person: str, why: str) -> Finding:
+    """Conclude that a person's data cannot be read, so that no copy of it can be taken."""
+    mend = f"mend what the line names; `t3safe snapshots {person}` lists what can be restored"
+    return _problem(Check.DATA, why, mend)
 
 
 def judge_room(room: Room) -> Finding:

@@ -41,7 +41,7 @@ class MovePlan:
     new: Version
     restore: str = ""
     knows: SetLedger | None = None
-    """What the new build is known to know, where no gate measures it (going back on purpose)."""
+    """What the new build is known to know already, by an earlier rehearsal or a snapshot."""
 
 
 @frozen

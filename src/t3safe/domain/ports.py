@@ -51,6 +51,9 @@ class Builds(Protocol):
     def remove(self, build: Version) -> None:
         """Delete a build from the store; nothing happens when it is not there."""
 
+    def schema(self, build: Version) -> SetLedger | None:
+        """What a build was seen to know in a rehearsal; None where none has measured it."""
+
 
 @frozen
 class Selected:
@@ -105,14 +108,15 @@ class Selection(Protocol):
 class ServeStatus:
     """A person's serve as the service manager sees it.
 
-    `main_pid` is None when it does not run.  `agents` are names of agent processes anywhere in its
-    control group or process tree.
+    `members` are the processes of its control group or process tree, `agents` the names of agents
+    among them.  `main_pid` is None when it does not run.
     """
 
     running: bool
     main_pid: int | None = None
     started: datetime | None = None
     agents: tuple[str, ...] = ()
+    members: tuple[int, ...] = ()
 
 
 class Services(Protocol):
@@ -180,6 +184,12 @@ class StateSets(Protocol):
 
     def activity(self, person: str) -> Activity:
         """What the person's databases say about work; unreadable is an answer, not an error."""
+
+    def holder(self, person: str, own: tuple[int, ...]) -> str:
+        """Name a process that has the person's set open, beside these and beside a short sign-in.
+
+        Empty where none has.
+        """
 
     def snapshots(self, person: str) -> tuple[SnapshotInfo, ...]:
         """The sealed snapshots of a person, oldest first."""

@@ -6,7 +6,8 @@ deterministic and know no clock and no outside.  Fold the journal with `evolve` 
 Rules:
 
 1. Nobody is touched before the candidate has passed the gate on a copy of every affected person's
-   set and on an empty one.  A snapshot that fails is a refusal for that person.
+   set and on an empty one.  A snapshot that fails is a refusal for that person, and so is data that
+   the candidate is known not to know.
 2. One person at a time; the next begins only when the one before has settled well.
 3. A person who was rolled back ends the rollout: the build is refused from then on, the host is
    frozen, everybody else stays as they are, those already moved on the new build.
@@ -32,6 +33,7 @@ from t3safe.domain import gate, moves
 from t3safe.domain.errors import Fault
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import InvalidEvent, Move, Status
+from t3safe.domain.obstacles import ahead
 from t3safe.domain.versions import Version
 
 
@@ -240,6 +242,12 @@ def _staged(rollout: Rollout, answer: ev.Answer) -> Rollout:
 def _snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
     move = rollout.moves[rollout.turn]
     match answer:
+        case ev.Snapshotted(ledger=ledger) if move.plan.knows and ledger.unknown_to(
+            move.plan.knows
+        ):
+            strange = ledger.unknown_to(move.plan.knows)[0]
+            why = str(ahead(move.person, strange, str(move.plan.new)))
+            return _next_turn(_put(rollout, moves.settle(move, Status.REFUSED, why)))
         case ev.Snapshotted(snapshot=snapshot) if snapshot:
             return _next_turn(_put(rollout, attrs.evolve(move, online=snapshot)))
         case ev.Failed(_, reason):

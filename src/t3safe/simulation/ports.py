@@ -121,6 +121,10 @@ class Builds:
         """Delete a build."""
         self.store.pop(build, None)
 
+    def schema(self, build: Version) -> SetLedger | None:  # noqa: ARG002
+        """Every candidate is measured anew here."""
+        return None
+
 
 @define(eq=False)
 class Selection:
@@ -282,6 +286,10 @@ class StateSets:
     def ledger(self, person: str) -> SetLedger:
         """The ledgers of the set."""
         return self.world.schemas.of_data(self.world.people[person].data)
+
+    def holder(self, person: str, own: tuple[int, ...]) -> str:  # noqa: ARG002
+        """Nobody but serves opens a set here."""
+        return ""
 
     def activity(self, person: str) -> Activity:
         """What the databases say about work."""

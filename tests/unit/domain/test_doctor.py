@@ -9,6 +9,7 @@ from attrs import evolve
 
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding, Folder, Level
+from t3safe.domain.obstacles import held
 from t3safe.domain.pressure import Pressure, PressureLimits, Waiting
 from t3safe.domain.room import Room
 
@@ -91,6 +92,24 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         doctor.judge_serve("ann", START, fenced=False, running=True),
         Level.WARNING,
         START,
+    ),
+    (
+        doctor.judge_data("ann", held("ann", "process 42 (sqlite3) has state.sqlite open"), "x"),
+        doctor.judge_data("ann", None, ""),
+        Level.PROBLEM,
+        "close it",
+    ),
+    (
+        doctor.judge_data("ann", None, "the rehearsal failed"),
+        doctor.judge_data("ann", None, ""),
+        Level.PROBLEM,
+        "in the runbook",
+    ),
+    (
+        doctor.judge_unreadable("ann", "state.sqlite is not a database"),
+        doctor.judge_data("ann", None, ""),
+        Level.PROBLEM,
+        "t3safe snapshots ann",
     ),
     (
         doctor.judge_room(Room("snapshots", "/b", 10 * MIB - 1, 10 * MIB)),

@@ -209,6 +209,24 @@ def test_a_refused_person_is_told_where_nobody_was_moved(play: Play) -> None:
     book << ev.Ended(ev.Outcome.REFUSED, said)
 
 
+def test_data_that_the_candidate_is_known_not_to_know_is_refused_before_the_gate(
+    play: Play,
+) -> None:
+    """Alice ran a newer t3 once; it is seen on her copy, and bob goes on."""
+    whole = plan("alice", "bob")
+    ahead, known = changed(whole.moves[0], knows=L30), changed(whole.moves[1], knows=L32)
+    book = play(changed(whole, moves=(ahead, known))) << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> ev.Snapshotted("r1.0002", L32, 1)
+    book << fx.SnapshotOnline("bob", "r1.0003") >> ev.Snapshotted("r1.0003", L32, 1)
+    book << fx.Rehearse(NEW, subjects(bob="r1.0003")) >> host_fault("no sandbox")
+    book << fx.Prune(("alice", "bob", "zoe")) >> DONE << Ends.saying(ev.Outcome.LATER, "sandbox")
+    refused = book.rollout.moves[0]
+    assert refused.status is Status.REFUSED
+    assert "the data of alice holds state.sqlite" in refused.reason
+    assert f"which {NEW} does not know" in refused.reason
+    assert "`t3safe check VERSION`" in refused.reason
+
+
 def test_without_any_snapshot_nothing_is_rehearsed(play: Play) -> None:
     """Everybody is refused; the build is not judged."""
     book = play(plan("alice", "bob")) << fx.Stage(NEW) >> DONE

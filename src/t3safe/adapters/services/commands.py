@@ -73,11 +73,11 @@ class CommandServices:
     def status(self, person: str) -> ServeStatus:
         """How the person's serve stands now."""
         found = self._look(f"look at the serve of {person}", person)
-        members = (member.pid for member in self._members(person, found))
+        members = tuple(sorted(member.pid for member in self._members(person, found)))
         agents = agents_among(members, self.agents)
         if found is None:
-            return ServeStatus(running=False, agents=agents)
-        return ServeStatus(True, found.pid, found.started, agents)
+            return ServeStatus(running=False, agents=agents, members=members)
+        return ServeStatus(True, found.pid, found.started, agents, members)
 
     def stop(self, person: str) -> None:
         """Stop the serve; returns when it is at rest and nothing of it is left (rule 2)."""

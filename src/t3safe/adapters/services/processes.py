@@ -90,11 +90,11 @@ class ProcessServices:
         what = f"look at the serve of {person}"
         self._check(what, person)
         record = self._record(what, person)
-        members = (member.pid for member in self._members(person, record))
+        members = tuple(sorted(member.pid for member in self._members(person, record)))
         agents = agents_among(members, self.agents)
         if record is None or not record.alive:
-            return ServeStatus(running=False, agents=agents)
-        return ServeStatus(True, record.pid, began(record.pid), agents)
+            return ServeStatus(running=False, agents=agents, members=members)
+        return ServeStatus(True, record.pid, began(record.pid), agents, members)
 
     def stop(self, person: str) -> None:
         """Stop the serve with everything in its group; returns when nothing of it is left."""

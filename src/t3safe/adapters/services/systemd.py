@@ -95,11 +95,13 @@ class SystemdServices:
         """How the person's serve stands now."""
         what = f"look at the serve of {person}"
         unit = self._known(what, person)
+        members = self._processes(what, person, unit)
         return ServeStatus(
             running=bool(unit.pid),
             main_pid=unit.pid or None,
             started=unit.started if unit.pid else None,
-            agents=agents_among(self._processes(what, person, unit), self.agents),
+            agents=agents_among(members, self.agents),
+            members=members,
         )
 
     def stop(self, person: str) -> None:

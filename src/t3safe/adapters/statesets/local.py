@@ -225,6 +225,13 @@ class LocalStateSets:
         shape = dict[str, tuple[tuple[int, str], ...]]
         return _ledger(self._look(f"read the ledger of {person}", person, "ledger", shape))
 
+    def holder(self, person: str, own: tuple[int, ...]) -> str:
+        """Name a process that has the set open, beside these and beside a short sign-in."""
+        what = f"look who has the data of {person} open"
+        identity, timeout = self._identity(what, person), min(LOOK_SECONDS, self.timeout)
+        said = self._ask(what, person, identity, timeout, ask="holder", own=list(own))
+        return _tame(_structured(what, person, said, str))
+
     def weight(self, person: str) -> int:
         """How many bytes a copy of the person's set may need at most."""
         what = f"weigh the data of {person}"
@@ -363,7 +370,7 @@ class LocalStateSets:
         person: str,
         identity: Identity,
         timeout: float,
-        **fields: str | None,
+        **fields: str | list[int] | None,
     ) -> object:
         base = self.base.replace("{person}", person)
         question = {"uid": identity.uid, "person": person, "base": base, **fields}
@@ -445,7 +452,8 @@ def _failure(what: str, person: str, text: str, kind: str = "") -> StateError:
     message = f"cannot {_tame(what)}: {_tame(text)}; {advice}"
     if kind == "broken":
         return BrokenStateError(message, _tame(text))
-    return StateError(message, fault=Fault.HOST)
+    # Who has this person's data open says nothing of anybody else's.
+    return StateError(message, fault=Fault.LATER if kind == "held" else Fault.HOST)
 
 
 def _tame(text: str) -> str:

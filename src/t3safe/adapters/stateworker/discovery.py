@@ -3,8 +3,9 @@
 Rules:
 
 1. A database is a regular file that begins with SQLite's header, whatever it is called.
-2. What looks like a database and is none (a `.sqlite` that is empty, garbage, a link or a folder; a
-   log without its database) is found with its problem: it must never pass for "no database".
+2. What looks like a database and is none (a `.sqlite` that is garbage, a link or a folder; one of
+   t3's own that is empty; a log without its database) is found with its problem: it must never pass
+   for "no database".  Any other empty `.sqlite` without a log holds nothing: it is a small file.
 3. Small files are all other regular files up to 1 MiB.  Logs, attachments, the serve's runtime file
    and what this worker itself puts there do not belong to the set.
 4. Links are never followed; FIFOs, sockets and devices are never opened for more than a look.
@@ -14,6 +15,7 @@ Rules:
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -32,6 +34,8 @@ SMALL_MAX: Final = 1024**2
 _MAGIC: Final = b"SQLite format 3\0"
 _WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _DATABASE_NAME: Final = ".sqlite"
+_OWN_DATABASE: Final = re.compile(r"state\w*\.sqlite", re.ASCII)
+"""`state.sqlite`, `statev2.sqlite`, and what a later t3 may name so."""
 _LEFT_OUT: Final = frozenset({"logs", "attachments", RUNTIME})
 
 
@@ -219,7 +223,7 @@ def _look(above: int, last: str, name: str) -> _Seen | None:
 
 
 def _databases(seen: dict[str, _Seen]) -> tuple[Database, ...]:
-    names = {item.name for item in seen.values() if _is_or_claims(item)}
+    names = {item.name for item in seen.values() if _is_or_claims(item, seen)}
     for item in seen.values():
         if item.regular and item.name.endswith("-wal") and item.head[:4] in _WAL_MAGIC:
             owner = item.name.removesuffix("-wal")
@@ -228,8 +232,17 @@ def _databases(seen: dict[str, _Seen]) -> tuple[Database, ...]:
     return tuple(_database(name, seen) for name in sorted(names))
 
 
-def _is_or_claims(item: _Seen) -> bool:
-    return (item.regular and item.head == _MAGIC) or item.name.endswith(_DATABASE_NAME)
+def _is_or_claims(item: _Seen, seen: dict[str, _Seen]) -> bool:
+    if item.regular and item.head == _MAGIC:
+        return True
+    return item.name.endswith(_DATABASE_NAME) and not _holds_nothing(item, seen)
+
+
+def _holds_nothing(item: _Seen, seen: dict[str, _Seen]) -> bool:
+    """Whether this is an empty file that no log belongs to, and not a database that t3 makes."""
+    logged = any(item.name + end in seen for end in SIDECARS)
+    empty = item.regular and item.size == 0 and not logged
+    return empty and _OWN_DATABASE.fullmatch(item.name) is None
 
 
 def _database(name: str, seen: dict[str, _Seen]) -> Database:

@@ -53,13 +53,15 @@ class Tools(NamedTuple):
     """What a test may replace; the worker that ships brings `growing` alone.
 
     `reached` is told the name of each step once it is done, `growing` which folder will grow to
-    about how many bytes.  `grace` is in seconds.
+    about how many bytes.  `grace` and `sign_in`, how long a sign-in may have a set open, are in
+    seconds.
     """
 
     reached: Callable[[str], None] = _nothing
     free: Callable[[str], int] = free_bytes
     proc: str = "/proc"
     grace: float = 1.0
+    sign_in: float = 3.0
     growing: Callable[[str, int], None] = _unwatched
 
 

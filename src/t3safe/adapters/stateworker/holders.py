@@ -14,6 +14,8 @@ Rules:
 4. A file that the person cannot write gets a shared lock: SQLite only reads it.
 5. What moved all the same, past SQLite's locks, or is waited for by a process that has it open now,
    is not at rest: `Moved`.
+6. Beside a running serve (`outsider`) the serve's own processes are left out.  Descriptors and the
+   kernel's list of locks name each of the others; a sign-in has the set open for about a second.
 
 Looking by locks closes descriptors of database files, which drops the locks that SQLite holds for
 this process: no SQLite connection may be open meanwhile.
@@ -24,6 +26,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +53,8 @@ _LOCK_BYTES: Final = 512
 _FLOCK: Final = "hhqqi"
 """struct flock of 64-bit Linux: type, whence, start, length, pid."""
 _DELETED: Final = " (deleted)"
+_LOCK: Final = re.compile(r"\d+: POSIX +\S+ +\S+ +(?P<pid>\d+) (?P<file>\S+) ")
+"""A lock in /proc/locks; a process of another namespace has the pid 0."""
 _POLL_SECONDS: Final = 0.05
 _CLOCK_SLACK_SECONDS: Final = 5.0
 """The boot time in /proc is whole seconds and is shifted when the clock is set."""
@@ -151,6 +156,55 @@ def _lock_bytes(kind: int) -> bytes:
     return struct.pack(_FLOCK, kind, os.SEEK_SET, _PENDING_BYTE, _LOCK_BYTES, 0)
 
 
+def outsider(userdata: str, databases: Iterable[Database], own: Iterable[int], tools: Tools) -> str:
+    """Name a process beside `own` that has a database open, and goes on having it; else empty."""
+    names = [database.name for database in databases]
+    left_out = {str(pid) for pid in own}
+    deadline = time.monotonic() + tools.sign_in
+    staying: set[str] | None = None
+    while True:
+        with telling("userdata"):
+            found = dict(_holders(userdata, names, tools.proc))
+        staying = (found.keys() if staying is None else staying & found.keys()) - left_out
+        if not staying:
+            return ""
+        if time.monotonic() >= deadline:
+            return found[min(staying, key=int)]
+        time.sleep(_POLL_SECONDS)
+
+
+def _holders(userdata: str, names: list[str], proc: str) -> Iterator[tuple[str, str]]:
+    """Give every process that has a database open, by pid, with what it has; ours is none."""
+    yield from _by_locks(userdata, names, proc)
+    yield from _by_descriptors(_paths(userdata, names), proc)
+
+
+def _by_locks(userdata: str, names: list[str], proc: str) -> Iterator[tuple[str, str]]:
+    """Give who has a lock, by the kernel's list, which tells of everybody's processes."""
+    files: dict[str, str] = {}
+    for name in names:
+        try:
+            with disk.regular(userdata, name) as fd:
+                status = os.fstat(fd)
+        except (FileNotFoundError, Trouble):
+            continue
+        device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+        files[f"{device}:{status.st_ino}"] = name
+    try:
+        lines = Path(proc, "locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        lock = _LOCK.match(line)
+        if lock and lock["file"] in files and int(lock["pid"]) not in {0, os.getpid()}:
+            yield lock["pid"], f"process {lock['pid']} has {shown(files[lock['file']])} open"
+
+
+def _paths(userdata: str, names: list[str]) -> set[str]:
+    real = os.path.realpath(userdata)
+    return {f"{real}/{name}{end}" for name in names for end in ("", *SIDECARS)}
+
+
 def _holder(userdata: str, names: list[str], proc: str) -> str:
     with telling("userdata"):
         return _opened(userdata, names, proc) or _by_lock(userdata, names)
@@ -158,16 +212,15 @@ def _holder(userdata: str, names: list[str], proc: str) -> str:
 
 def _opened(userdata: str, names: list[str], proc: str) -> str:
     """Name what has a database open, or serves it, as far as that shows without its locks."""
-    real = os.path.realpath(userdata)
-    paths = {f"{real}/{name}{end}" for name in names for end in ("", *SIDECARS)}
-    return _serving(runtime(userdata), proc) or _by_descriptor(paths, proc)
+    by_descriptor = (text for _, text in _by_descriptors(_paths(userdata, names), proc))
+    return _serving(runtime(userdata), proc) or next(by_descriptor, "")
 
 
 def _pids(proc: str) -> Iterator[str]:
     return (name for name in os.listdir(proc) if name.isdigit() and int(name) != os.getpid())
 
 
-def _by_descriptor(paths: set[str], proc: str) -> str:
+def _by_descriptors(paths: set[str], proc: str) -> Iterator[tuple[str, str]]:
     for pid in _pids(proc):
         folder = f"{proc}/{pid}/fd"
         try:
@@ -179,8 +232,8 @@ def _by_descriptor(paths: set[str], proc: str) -> str:
         for descriptor in descriptors:
             path = _target(f"{folder}/{descriptor}")
             if path in paths:
-                return f"process {pid} ({_name(proc, pid)}) has {shown(path)} open"
-    return ""
+                yield pid, f"process {pid} ({_name(proc, pid)}) has {shown(path)} open"
+                break
 
 
 def _target(link: str) -> str:

@@ -170,7 +170,7 @@ def _drop_logs(userdata: str, found: Found, sealed: Manifest, tools: Tools) -> N
 
 
 def _drop_databases(userdata: str, found: Found, sealed: Manifest, tools: Tools) -> None:
-    kept = {database.name for database in sealed.databases}
+    kept = {part.name for part in sealed.sealed}
     for database in found.databases:
         if database.name in kept:
             continue

@@ -19,6 +19,7 @@ from t3safe.adapters.stateworker import manifest, snapshots
 from t3safe.adapters.stateworker.activity import work
 from t3safe.adapters.stateworker.discovery import discover, userdata_of
 from t3safe.adapters.stateworker.disk import Tools
+from t3safe.adapters.stateworker.holders import outsider
 from t3safe.adapters.stateworker.manifest import FILES, Copied, Manifest
 from t3safe.adapters.stateworker.meter import to_parent, watching
 from t3safe.adapters.stateworker.programs import programs
@@ -134,6 +135,13 @@ def _ledger(question: Question, _: Tools) -> object:
     return told(tuple(ledgers))
 
 
+def _holder(question: Question, tools: Tools) -> object:
+    userdata = userdata_of(question["base"])
+    if userdata is None:
+        return ""
+    return outsider(userdata, discover(userdata).databases, question["own"], tools)
+
+
 def _weight(question: Question, _: Tools) -> object:
     return discover(userdata_of(question["base"])).size
 
@@ -173,6 +181,7 @@ _QUESTIONS: Final[dict[str, Callable[[Question, Tools], object]]] = {
     "restore": _restore,
     "restoring": _restoring,
     "ledger": _ledger,
+    "holder": _holder,
     "weight": _weight,
     "programs": _programs,
     "activity": _activity,

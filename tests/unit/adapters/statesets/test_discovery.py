@@ -107,6 +107,29 @@ def test_what_claims_to_be_a_database_is_noticed(home: Home, content: bytes, pro
     assert discover(str(home.userdata)).problems == (problem,)
 
 
+def test_an_empty_file_that_is_none_of_t3s_databases_holds_nothing(home: Home) -> None:
+    """It is kept as the small file that it is; an empty database of t3's own is a problem."""
+    home.populate()
+    (home.userdata / "x.sqlite").touch()
+    found = discover(str(home.userdata))
+    assert found.problems == ()
+    assert [item.name for item in found.databases] == ["state.sqlite"]
+    assert "x.sqlite" in {item.name for item in found.files}
+    for name in ("statev2.sqlite", "state.sqlite"):
+        (home.userdata / name).unlink(missing_ok=True)
+        (home.userdata / name).touch()
+        assert f"{name} is empty (0 bytes)" in discover(str(home.userdata)).problems
+
+
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_an_empty_file_beside_a_log_is_no_small_file(home: Home, end: str) -> None:
+    """Somebody made a database of it: what the log holds is not known."""
+    home.populate()
+    (home.userdata / "x.sqlite").touch()
+    (home.userdata / f"x.sqlite{end}").write_bytes(b"x")
+    assert len(discover(str(home.userdata)).problems) == 1
+
+
 @pytest.mark.parametrize("name", ["state.sqlite", "other"])
 def test_log_of_a_lost_or_empty_database_is_noticed(home: Home, name: str) -> None:
     """SQLite would delete such a log; it is a problem and stays as it is."""

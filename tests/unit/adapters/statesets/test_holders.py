@@ -6,14 +6,18 @@ import json
 import os
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from t3safe.adapters.stateworker import holders
 from t3safe.adapters.stateworker.discovery import discover
 from t3safe.adapters.stateworker.disk import Tools
-from t3safe.adapters.stateworker.holders import refuse_held
+from t3safe.adapters.stateworker.holders import outsider, refuse_held
 from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from tests.support.state_sets import make_database, serving
 from tests.unit.adapters.statesets.conftest import Home
@@ -119,3 +123,51 @@ def test_own_process_holds_nothing(home: Home) -> None:
         assert look(home) == ""
     finally:
         os.close(fd)
+
+
+def beside(home: Home, *own: int, proc: str = "/proc", sign_in: float = 0.0) -> str:
+    """Say who has the set open beside these processes, empty when nobody has."""
+    tools = Tools(proc=proc, sign_in=sign_in)
+    return outsider(str(home.userdata), discover(str(home.userdata)).databases, own, tools)
+
+
+def test_beside_the_serve_another_process_is_named(home: Home) -> None:
+    """The serve's own connection does not hide it, and is not taken for it."""
+    make_database(home.database)
+    with serving(home.database) as serve, serving(home.database) as other:
+        own, pid = serve.process.pid, other.process.pid
+        assert beside(home, own).startswith(f"process {pid} (")
+        assert beside(home, own).endswith(f"has {home.database} open")
+        assert beside(home, own, pid) == ""
+        other.stop()
+        assert beside(home, own) == ""
+
+
+def test_beside_the_serve_a_lock_alone_tells_of_a_process(home: Home, tmp_path: Path) -> None:
+    """The kernel's list of locks names also a process that nobody may look into."""
+    make_database(home.database)
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "locks").symlink_to("/proc/locks")
+    with serving(home.database) as serve, serving(home.database) as other:
+        own, pid = serve.process.pid, other.process.pid
+        said = beside(home, own, proc=str(tmp_path / "proc"))
+        assert said == f"process {pid} has state.sqlite open"
+        (tmp_path / "proc" / "locks").unlink()
+        assert beside(home, own, proc=str(tmp_path / "proc")) == ""
+
+
+def test_who_has_the_set_open_for_a_sign_in_only_is_not_named(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sign-in after another is no holder: each of them ends."""
+    make_database(home.database)
+    with ExitStack() as serves:
+        first = serves.enter_context(serving(home.database))
+
+        def meanwhile(_: float) -> None:
+            serves.enter_context(serving(home.database))
+            first.stop()
+
+        ticking = SimpleNamespace(sleep=meanwhile, monotonic=time.monotonic)
+        monkeypatch.setattr(holders, "time", ticking)
+        assert beside(home, sign_in=600.0) == ""

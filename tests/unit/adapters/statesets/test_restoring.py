@@ -253,3 +253,17 @@ def test_empty_snapshot_takes_every_database_away(home: Home) -> None:
     assert not in_progress(home)
     home.restore("q1")
     assert ledger(home) == OLD
+
+
+def test_empty_file_comes_back_where_a_database_was_made_of_it(home: Home) -> None:
+    """What the newer build made of it goes with its logs; the empty file is as it was sealed."""
+    home.populate()
+    (home.userdata / "x.sqlite").touch()
+    home.take("s1")
+    (home.userdata / "x.sqlite").unlink()
+    make_database(home.userdata / "x.sqlite")
+    (home.userdata / "x.sqlite-wal").write_bytes(b"")
+    home.restore("s1")
+    assert (home.userdata / "x.sqlite").read_bytes() == b""
+    assert not (home.userdata / "x.sqlite-wal").exists()
+    assert ledger(home) == OLD
