@@ -86,6 +86,11 @@ class Heartbeat:
         """Take in how much of a set is copied, in bytes."""
         self.heard(Copied(done, total))
 
+    def warn(self, text: str) -> None:
+        """Say at once what needs a look; that it cannot be said is no failure of what was done."""
+        with suppress(Exception):
+            self.say(Line(Level.WARNING, text))
+
     def at(self, whose: str, step: str, seconds: float) -> None:
         """Take in where a rehearsal is."""
         self.heard(At(whose, step, seconds))

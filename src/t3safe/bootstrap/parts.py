@@ -245,7 +245,7 @@ def interpreter(
     """
     clock = SystemClock()
     services = _services(settings)
-    states = evolve(state_sets(settings), copied=heart.copied, watched=heart.task)
+    states = evolve(state_sets(settings), copied=heart.copied, watched=heart.task, lost=heart.warn)
     return Interpreter(
         builds=builds,
         selection=symlink_selection(settings),

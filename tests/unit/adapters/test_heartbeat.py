@@ -109,6 +109,18 @@ def test_a_sink_that_fails_harms_nothing() -> None:
     assert heart.during(COPY, lambda: tried.wait(30))
 
 
+def test_a_warning_is_said_at_once_and_one_that_cannot_be_said_stops_nothing() -> None:
+    """What was done is done, whoever hears of it."""
+
+    def broken(_: Line) -> None:
+        raise BrokenPipeError
+
+    ear = Ear()
+    Heartbeat(ear).warn("ann restored, but secrets: the group could not be kept")
+    assert [line.level for line in ear.lines] == [Level.WARNING]
+    Heartbeat(broken).warn("nobody hears it")
+
+
 def test_what_is_no_effect_is_told_in_its_words() -> None:
     """The check of a snapshot, say; what is done within it is told as the same."""
     ear = Ear()

@@ -47,6 +47,7 @@ from t3safe.domain.versions import InvalidVersion, Version
 LOOK_SECONDS: Final = 30.0
 """How long a mere look may take; SQLite itself waits 5 s for a lock."""
 _TEXT_MAX: Final = 600
+_LOST_MAX: Final = 10
 PLACES: Final = (
     ".local/bin/t3",
     "bin/t3",
@@ -98,6 +99,10 @@ _T = TypeVar("_T")
 
 Watched = Callable[[str, Callable[[], None]], None]
 """Does what is told of in words."""
+
+
+def _untold(_line: str) -> None:
+    """Tell nobody what a restore could not keep."""
 
 
 def _unwatched(_what: str, do: Callable[[], None]) -> None:
@@ -155,7 +160,8 @@ class LocalStateSets:
     `switch_user` is false on an embedded host, where all people are one OS user.  `python` must be
     an interpreter that the people can execute, 3.11 or newer.  `cells` are the units that workers
     run in, None where there is no systemd.  `copied` hears how far a copy is,
-    `watched` is told in words of what else takes long, and does it.
+    `watched` is told in words of what else takes long, and does it; `lost` hears what a restore
+    could not keep.
     """
 
     base: str
@@ -167,6 +173,7 @@ class LocalStateSets:
     cells: Cells | None = None
     copied: Copied = unheard
     watched: Watched = _unwatched
+    lost: Callable[[str], None] = _untold
     _sizes: dict[tuple[str, str], int] = field(factory=dict, init=False)
     """What we sealed ourselves is never written again: nobody is asked twice how large it is."""
 
@@ -212,9 +219,16 @@ class LocalStateSets:
         return tuple(ev.RowsKept(table, rows) for table, rows in found)
 
     def restore(self, person: str, snapshot: str) -> None:
-        """Make the set what the snapshot holds; small files that it does not have stay."""
+        """Make the set what the snapshot holds; small files that it does not have stay.
+
+        What a file bore and could not be given again is told, not raised.
+        """
         what = f"restore {person}"
-        self._copying(what, person, "restore", type(None), snapshot=snapshot)
+        lost = self._copying(what, person, "restore", tuple[str, ...], snapshot=snapshot)
+        for line in lost[:_LOST_MAX]:
+            self.lost(f"{person} restored, but {_tame(line)}")
+        if len(lost) > _LOST_MAX:
+            self.lost(f"{person} restored, but of {len(lost) - _LOST_MAX} more files as well")
 
     def restoring(self, person: str) -> bool:
         """Whether a restore was begun and not ended."""

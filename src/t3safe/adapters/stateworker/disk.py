@@ -247,6 +247,14 @@ def write_sealed(root: str, name: str, data: bytes) -> None:
         os.fsync(fd)
 
 
+def names_of(above: int, name: str) -> int:
+    """Count the names of the file that bears this one in an open folder; 0 where none does."""
+    try:
+        return os.stat(name, dir_fd=above, follow_symlinks=False).st_nlink
+    except FileNotFoundError:
+        return 0
+
+
 def remove_file(above: int, name: str) -> bool:
     """Remove a name from an open folder; tell whether it was there."""
     try:

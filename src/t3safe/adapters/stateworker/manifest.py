@@ -1,8 +1,8 @@
 """What a sealed snapshot says of itself, and how it lies on the disk.
 
 `<store>/<id>/manifest.json` beside `<store>/<id>/files/`, which mirrors `userdata`: a copy of
-`files/` is a whole set.  Files are 0600 and folders 0700 there; the modes of the originals are in
-the manifest.
+`files/` is a whole set.  Files are 0600 and folders 0700 there; the modes of the originals, their
+groups and their extended attributes are in the manifest.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from t3safe.adapters.stateworker import disk
+from t3safe.adapters.stateworker.attributes import Attributes
 from t3safe.adapters.stateworker.discovery import Entry, Skipped
 from t3safe.adapters.stateworker.disk import Sealed
 from t3safe.adapters.stateworker.reading import Counts, Ledger
@@ -60,6 +61,7 @@ class Manifest(NamedTuple):
     folders: tuple[Entry, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     sequence: int = 0
+    attributes: tuple[tuple[str, Attributes], ...] = ()
 
     @property
     def sealed(self) -> tuple[Sealed, ...]:
@@ -104,6 +106,10 @@ def encode(manifest: Manifest) -> bytes:
         "files": [item._asdict() for item in manifest.files],
         "folders": [{"name": item.name, "mode": item.mode} for item in manifest.folders],
         "skipped": [item._asdict() for item in manifest.skipped],
+        "attributes": {
+            name: {"group": item.group, "extended": dict(item.extended)}
+            for name, item in manifest.attributes
+        },
     }
     return json.dumps(said, indent=1).encode("ascii") + b"\n"
 
@@ -142,6 +148,9 @@ def _decode(said: _Said) -> Manifest:
         folders=tuple(Entry(_name(item["name"]), int(item["mode"])) for item in said["folders"]),
         skipped=tuple(Skipped(str(item["name"]), str(item["why"])) for item in said["skipped"]),
         sequence=int(said.get("sequence", 0)),
+        attributes=tuple(
+            (_name(name), _attributes(item)) for name, item in said.get("attributes", {}).items()
+        ),
     )
 
 
@@ -160,6 +169,11 @@ def _copied(said: _Said) -> Copied:
         # Not said by those that were sealed before it was counted.
         blocked=float(said.get("blocked_seconds", 0.0)),
     )
+
+
+def _attributes(said: _Said) -> Attributes:
+    extended = ((str(name), str(value)) for name, value in said["extended"].items())
+    return Attributes(int(said["group"]), tuple(extended))
 
 
 def _sealed(said: _Said) -> Sealed:

@@ -12,6 +12,7 @@ Order, and why it holds:
 4. Databases that the snapshot does not have go: a build would read them.  Small files that it does
    not have stay: nothing reads them as schema.
 5. What stands there is checked against the manifest, then the marker goes.
+6. What cannot be kept (`attributes`) is told, and is no reason to stop half-way.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
 from t3safe.adapters.stateworker import disk, manifest
+from t3safe.adapters.stateworker.attributes import give
 from t3safe.adapters.stateworker.discovery import (
     SIDECARS,
     USERDATA,
@@ -50,17 +52,19 @@ def restoring(base: str) -> bool:
         return disk.kind_below(userdata, MARKER) is not None
 
 
-def restore(base: str, store: str, person: str, snapshot: str, tools: Tools) -> None:
-    """Make a set what a snapshot holds."""
+def restore(base: str, store: str, person: str, snapshot: str, tools: Tools) -> list[str]:
+    """Make a set what a snapshot holds; tell what of it could not be kept, one line each."""
+    lost: list[str] = []
     with alone(store):
         sealed = _restorable(store, person, snapshot)
         userdata = userdata_of(base)
         if userdata is None:
             if not sealed.sealed:
-                return
+                return lost
             userdata = _made(base)
         with telling(USERDATA):
-            _replace(userdata, f"{store}/{snapshot}/{FILES}", sealed, tools)
+            _replace(userdata, f"{store}/{snapshot}/{FILES}", sealed, tools, lost)
+    return lost
 
 
 def _restorable(store: str, person: str, snapshot: str) -> Manifest:
@@ -86,7 +90,7 @@ def _made(base: str) -> str:
     return userdata
 
 
-def _replace(userdata: str, source: str, sealed: Manifest, tools: Tools) -> None:
+def _replace(userdata: str, source: str, sealed: Manifest, tools: Tools, lost: list[str]) -> None:
     disk.remove_tree(userdata, STAGING)
     tools.reached("restore:swept")
     found = discover(userdata)
@@ -95,7 +99,7 @@ def _replace(userdata: str, source: str, sealed: Manifest, tools: Tools) -> None
     disk.require_space(userdata, sealed.size, tools)
     tools.growing(f"{userdata}/{STAGING}", sealed.size)
     try:
-        _stage(userdata, source, sealed, tools)
+        _stage(userdata, source, sealed, tools, lost)
         refuse_held(userdata, _all_databases(found, sealed), tools)
     except (Trouble, OSError):
         with suppress(OSError):
@@ -104,9 +108,9 @@ def _replace(userdata: str, source: str, sealed: Manifest, tools: Tools) -> None
     disk.write_sealed(userdata, MARKER, _intent(sealed))
     tools.reached("restore:marked")
     _drop_logs(userdata, found, sealed, tools)
-    _put_in_place(userdata, sealed, tools)
+    _put_in_place(userdata, sealed, tools, lost)
     _drop_databases(userdata, found, sealed, tools)
-    _sync_folders(userdata, sealed)
+    _sync_folders(userdata, sealed, lost)
     _check(userdata, sealed)
     tools.reached("restore:checked")
     disk.remove_tree(userdata, STAGING)
@@ -148,15 +152,18 @@ def _staged(sealed: Manifest) -> Iterator[tuple[str, int]]:
         yield database.name, database.mode
 
 
-def _stage(userdata: str, source: str, sealed: Manifest, tools: Tools) -> None:
+def _stage(userdata: str, source: str, sealed: Manifest, tools: Tools, lost: list[str]) -> None:
     staging = f"{userdata}/{STAGING}"
     os.mkdir(staging, 0o700)
+    wanted = dict(sealed.attributes)
     digests = {part.name: part.sha256 for part in sealed.sealed}
     for name, mode in _staged(sealed):
         disk.make_folders(staging, disk.split(name)[0])
-        copied = disk.copy((source, name), (staging, name), mode)
+        copied = disk.copy((source, name), (staging, name), 0o600)
         if copied.sha256 != digests[name]:
             raise Trouble(Kind.DAMAGED, f"{shown(name)} changed while it was copied")
+        with disk.regular(staging, name) as fd:
+            lost += _not_kept(name, give(fd, mode, wanted.get(name)))
         tools.reached(f"restore:staged:{name}")
     for parent in sorted({disk.split(name)[0] for name, _ in _staged(sealed)} | {""}):
         disk.sync_folder(staging, parent)
@@ -193,7 +200,11 @@ def _drop(userdata: str, name: str) -> bool:
     return False
 
 
-def _put_in_place(userdata: str, sealed: Manifest, tools: Tools) -> None:
+def _not_kept(name: str, missing: Iterable[str]) -> Iterator[str]:
+    return (f"{shown(name)}: {shown(what)} could not be kept" for what in missing)
+
+
+def _put_in_place(userdata: str, sealed: Manifest, tools: Tools, lost: list[str]) -> None:
     for entry in sealed.folders:
         disk.make_folders(userdata, entry.name)
     for name, _ in _staged(sealed):
@@ -203,15 +214,17 @@ def _put_in_place(userdata: str, sealed: Manifest, tools: Tools) -> None:
             disk.folder(f"{userdata}/{STAGING}", parent) as old,
             disk.folder(userdata, parent) as new,
         ):
+            if disk.names_of(new, last) > 1:
+                lost.append(f"{shown(name)}: another name of it (a hard link) has the old content")
             os.rename(last, last, src_dir_fd=old, dst_dir_fd=new)
         tools.reached(f"restore:renamed:{name}")
 
 
-def _sync_folders(userdata: str, sealed: Manifest) -> None:
+def _sync_folders(userdata: str, sealed: Manifest, lost: list[str]) -> None:
+    wanted = dict(sealed.attributes)
     for entry in sealed.folders:
         with disk.folder(userdata, entry.name) as fd:
-            os.fchmod(fd, entry.mode)
-            os.fsync(fd)
+            lost += _not_kept(entry.name, give(fd, entry.mode, wanted.get(entry.name)))
     for parent in sorted({disk.split(name)[0] for name, _ in _staged(sealed)} | {""}):
         disk.sync_folder(userdata, parent)
 

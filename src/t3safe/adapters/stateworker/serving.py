@@ -112,8 +112,10 @@ def _files(store: str, sealed: Manifest) -> str:
     return f"{store}/{sealed.id}/{FILES}"
 
 
-def _restore(question: Question, tools: Tools) -> None:
-    restore(question["base"], question["store"], question["person"], question["snapshot"], tools)
+def _restore(question: Question, tools: Tools) -> object:
+    return restore(
+        question["base"], question["store"], question["person"], question["snapshot"], tools
+    )
 
 
 def _restoring(question: Question, _: Tools) -> object:

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Final, NamedTuple
 
-from t3safe.adapters.stateworker import disk, manifest
+from t3safe.adapters.stateworker import attributes, disk, manifest
 from t3safe.adapters.stateworker.discovery import (
     USERDATA,
     Database,
@@ -203,7 +203,12 @@ def _fill(order: Order, partial: str, userdata: str | None, found: Found, tools:
         databases.append(copied)
         tools.reached(f"snapshot:copied:{copied.name}")
     files = tuple(_small(order.kind, userdata, target, found, tools))
-    return taken._replace(databases=tuple(databases), files=files)
+    names = [item.name for items in (found.folders, databases, files) for item in items]
+    return taken._replace(
+        databases=tuple(databases),
+        files=files,
+        attributes=tuple(attributes.below(userdata, names)),
+    )
 
 
 def _copies(kind: str, userdata: str, target: str, found: Found) -> Iterator[Copied]:

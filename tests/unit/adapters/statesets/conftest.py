@@ -73,10 +73,10 @@ class Home:
         """Take a snapshot."""
         return take(self.order(snapshot, kind), tools or Tools(grace=0.0))
 
-    def restore(self, snapshot: str, tools: Tools | None = None) -> None:
-        """Restore a snapshot."""
+    def restore(self, snapshot: str, tools: Tools | None = None) -> list[str]:
+        """Restore a snapshot; tell what could not be kept."""
         tools = tools or Tools(grace=0.0)
-        restore(str(self.base), str(self.store), "alice", snapshot, tools)
+        return restore(str(self.base), str(self.store), "alice", snapshot, tools)
 
     def sealed(self) -> list[str]:
         """What lies in the store, garbage too."""

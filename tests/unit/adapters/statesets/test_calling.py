@@ -62,6 +62,24 @@ def test_nobody_is_asked_how_large_our_own_snapshot_is(world: DiskWorld) -> None
         world.states.size("alice", "s1")
 
 
+def test_what_a_restore_could_not_keep_is_told(world: DiskWorld) -> None:
+    """As the worker says it, in lines that can be printed, and not without end."""
+    heard: list[str] = []
+    world.states.lost = heard.append
+    world.states.snapshot("alice", "s1", SnapshotKind.REST, None)
+    (world.root / "linked").hardlink_to(world.database("alice"))
+    world.states.restore("alice", "s1")
+    link = "state.sqlite: another name of it (a hard link) has the old content"
+    assert heard == [f"alice restored, but {link}"]
+    stand_in(
+        world, """echo '{"answer": ["a\\u001b", "b","c","d","e","f","g","h","i","j","k","l"]}'"""
+    )
+    world.states.restore("alice", "s1")
+    assert heard[1] == "alice restored, but a "
+    assert heard[-1] == "alice restored, but of 2 more files as well"
+    assert len(heard) == 12
+
+
 @pytest.mark.parametrize("person", ["", "root", "../alice", "a b", "-x", "a/b", "Alice"])
 def test_name_that_is_no_persons_reaches_no_file(world: DiskWorld, person: str) -> None:
     """A name that could be a path or an option is refused before anything is opened or made."""

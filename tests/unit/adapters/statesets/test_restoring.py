@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import struct
 from pathlib import Path
 
 import pytest
 
+from t3safe.adapters.stateworker import attributes
 from t3safe.adapters.stateworker.disk import Tools
 from t3safe.adapters.stateworker.restoring import STAGING, restoring
 from t3safe.adapters.stateworker.snapshots import MARKER, take
@@ -267,3 +271,146 @@ def test_empty_file_comes_back_where_a_database_was_made_of_it(home: Home) -> No
     assert (home.userdata / "x.sqlite").read_bytes() == b""
     assert not (home.userdata / "x.sqlite-wal").exists()
     assert ledger(home) == OLD
+
+
+# What files bear besides bytes.
+
+
+def acl(*more: tuple[int, int, int]) -> bytes:
+    """An access list as Linux keeps it: what the owner, the group and others may, and more."""
+    entries = sorted([(0x01, 6, 2**32 - 1), (0x04, 4, 2**32 - 1), (0x20, 0, 2**32 - 1), *more])
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+SHARED_ACL = acl((0x02, 6, 12345), (0x10, 6, 2**32 - 1))
+ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+
+
+@pytest.fixture
+def shared(home: Home) -> Home:
+    """A set whose files bear a group, an attribute and an access list, in a snapshot at rest."""
+    home.populate()
+    make_database(home.userdata / "statev2.sqlite")
+    key = home.userdata / "secrets" / "server-signing-key.bin"
+    try:
+        os.chown(home.database, -1, 12345)
+        os.setxattr(home.database, ACCESS, SHARED_ACL)
+        os.setxattr(home.userdata / "secrets", "user.note", b"of ours")
+        os.setxattr(key, "user.note", bytes(range(256)))
+    except OSError:
+        pytest.skip("NOT TESTED: groups of others, attributes or access lists cannot be set here")
+    home.database.chmod(0o660)
+    (home.userdata / "secrets").chmod(0o2700)
+    home.take("s1")
+    return home
+
+
+def borne(path: Path) -> tuple[int, int, dict[str, bytes]]:
+    """Mode, group and attributes of a file."""
+    status = path.stat()
+    return (
+        status.st_mode & 0o7777,
+        status.st_gid,
+        {name: os.getxattr(path, name) for name in os.listxattr(path)},
+    )
+
+
+def of_the_set(home: Home) -> dict[str, tuple[int, int, dict[str, bytes]]]:
+    """What each file and folder of a set bears."""
+    found = home.userdata.rglob("*")
+    return {
+        str(path.relative_to(home.userdata)): borne(path)
+        for path in found
+        if not path.name.endswith(("-wal", "-shm"))
+    }
+
+
+def test_group_attributes_and_access_lists_come_back(shared: Home) -> None:
+    """What a restore puts in place bears what the files of the snapshot bore, and nothing more."""
+    before = of_the_set(shared)
+    assert before["state.sqlite"][0] == 0o660
+    shutil.rmtree(shared.userdata)
+    shared.userdata.mkdir()
+    os.setxattr(shared.userdata, DEFAULT, acl((0x02, 7, 23456), (0x10, 7, 2**32 - 1)))
+    assert shared.restore("s1") == []
+    assert of_the_set(shared) == before
+
+
+@pytest.mark.parametrize(
+    ("call", "lost", "mode"),
+    [
+        ("fchown", "state.sqlite: the group could not be kept", 0o600),
+        ("setxattr", f"state.sqlite: {ACCESS} could not be kept", 0o600),
+    ],
+)
+def test_what_the_person_may_not_give_is_said_and_opens_nothing(
+    shared: Home, monkeypatch: pytest.MonkeyPatch, call: str, lost: str, mode: int
+) -> None:
+    """A set is restored without; no group gets what was another one's."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    shutil.rmtree(shared.userdata)
+    monkeypatch.setattr(os, call, refuse)
+    assert lost in shared.restore("s1")
+    assert not in_progress(shared)
+    assert shared.database.stat().st_mode & 0o777 == mode
+    assert len(query(shared.database, LEDGER)) == len(OLD)
+
+
+def test_a_set_id_bit_that_a_unit_forbids_is_no_reason_to_stop_half_way(
+    shared: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the worker's unit no such bit can be set, not even one that the folder had."""
+    change_mode = os.fchmod
+
+    def refuse(fd: int, mode: int) -> None:
+        if mode & 0o6000:
+            raise PermissionError(1, "Operation not permitted")
+        change_mode(fd, mode)
+
+    shutil.rmtree(shared.userdata)
+    monkeypatch.setattr(os, "fchmod", refuse)
+    assert shared.restore("s1") == ["secrets: a set-id bit could not be kept"]
+    assert (shared.userdata / "secrets").stat().st_mode & 0o7777 == 0o700
+    assert not in_progress(shared)
+
+
+def test_another_name_of_a_file_is_told(home: Home) -> None:
+    """It leads to what was replaced, and its file is not touched."""
+    home.populate()
+    home.take("s1")
+    other = home.base / "linked.sqlite"
+    other.hardlink_to(home.database)
+    before = other.read_bytes()
+    said = home.restore("s1")
+    assert said == ["state.sqlite: another name of it (a hard link) has the old content"]
+    assert other.read_bytes() == before
+    assert home.restore("s1") == []
+
+
+def test_a_snapshot_of_an_earlier_t3safe_gives_the_modes_alone(home: Home) -> None:
+    """It kept no more; that is no reason to refuse it."""
+    home.populate()
+    home.take("s1")
+    path = home.store / "s1" / "manifest.json"
+    said = json.loads(path.read_text())
+    del said["attributes"]
+    path.write_text(json.dumps(said))
+    home.database.chmod(0o600)
+    assert home.restore("s1") == []
+    assert home.database.stat().st_mode & 0o777 == 0o644
+
+
+def test_attributes_without_end_are_left_out(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person cannot make a manifest so large that it is never read again."""
+    home.populate()
+    try:
+        os.setxattr(home.database, "user.a", b"a" * 60)
+        os.setxattr(home.database, "user.b", b"b" * 60)
+    except OSError:
+        pytest.skip("NOT TESTED: attributes cannot be set here")
+    monkeypatch.setattr(attributes, "VALUES_MAX", 100)
+    kept = dict(home.take("s1").attributes)["state.sqlite"].extended
+    assert [name for name, _ in kept] == ["user.a"]
