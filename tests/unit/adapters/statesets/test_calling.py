@@ -161,6 +161,7 @@ def test_worker_that_takes_too_long_is_ended(world: DiskWorld) -> None:
             world.states.restore("alice", "s1")
     finally:
         os.close(fd)
+        world.states.timeout = 20.0
     assert not world.states.restoring("alice")
 
 
