@@ -27,7 +27,7 @@ from typing import Any, Final, Self
 import psutil
 from attrs import define, field, frozen
 
-from fakes.dispatch import Backend, Dispatch, Knowledge, mint_command
+from fakes.dispatch import COOKIES, PATHS, Backend, Dispatch, Knowledge, mint_command
 from fakes.packages import FakeRelease
 from fakes.registry import Registry
 from fakes.t3 import PersonClient, populate
@@ -306,6 +306,8 @@ class EmbeddedHost:
             "npm_free_bytes": 64 * 1024**2,
             "t3": str(self.root / "bin" / "{person}" / "t3"),
             "shared_user": True,
+            "dispatch_knows.paths": list(PATHS),
+            "dispatch_knows.cookies": list(COOKIES),
             "gate.soak": 0.3,
             "gate.deadline": 10.0,
             "gate.jobs": 4,

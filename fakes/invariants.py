@@ -284,7 +284,7 @@ class Judge:
 
     def _taken_back(self, who: str) -> None:
         """I2: new work stays where nothing but a death came in between, and the build is well."""
-        if not (self.giving_up or self.failed or who in self._guilty()):
+        if not (self.giving_up or self.failed or who in self._guilty() | self._locked_out()):
             self.found.append(f"I2 {who}: is restored, and nothing is wrong with the build")
 
     def _promoted(self, build: str, *, whole: bool) -> None:
@@ -358,6 +358,15 @@ class Judge:
     def _guilty(self) -> set[str]:
         """Who had a build run that breaks for them in production."""
         return {who for who, build in self.ran if _breaks(self.world, who, build)}
+
+    def _locked_out(self) -> set[str]:
+        """Who had a build run whose sign-in the dispatch does not know."""
+        known = {
+            fake.version.text
+            for fake in self.world.builds.values()
+            if fake.path in self.world.dispatch_paths and fake.cookie in self.world.dispatch_cookies
+        }
+        return {who for who, build in self.ran if build not in known}
 
     def _stranded(self, *, promoted: bool) -> Iterator[str]:
         """Whoever had a serve that pairs has one; a fading of later than the last look is excused.
@@ -551,9 +560,8 @@ def _blamed(world: World, newly: frozenset[Version]) -> Iterator[str]:
     """A build is held only for what is wrong with it."""
     for build in newly:
         fake = world.builds[build]
-        strange_handshake = (
-            fake.path not in world.dispatch_paths or fake.cookie not in world.dispatch_cookies
-        )
+        said = world.dispatch_said or world.dispatch_paths
+        strange_handshake = fake.path not in said or fake.cookie not in world.dispatch_cookies
         known = {Defect.IN_PARTS}
         shown = any(_true_of(person) & _SHOWN for person in world.people.values())
         if not (fake.defects - known or strange_handshake or shown):

@@ -116,6 +116,8 @@ class World:
     dispatch_broken: str = ""
     """Pairing cannot be tried at all."""
     dispatch_paths: frozenset[str] = frozenset({OLD_PATH, NEW_PATH})
+    dispatch_said: frozenset[str] = frozenset()
+    """The paths that the gate believes the dispatch to know, where they are not the true ones."""
     dispatch_cookies: frozenset[str] = frozenset({"t3_session"})
     gate_broken: bool = False
     """Whatever is rehearsed fails, the control too."""

@@ -379,7 +379,7 @@ class Pairing:
             return ev.NotPaired(Fault.ENVIRONMENT, "the dispatch does not answer")
         fake = world.builds[build]
         if fake.path not in world.dispatch_paths or fake.cookie not in world.dispatch_cookies:
-            return ev.NotPaired(Fault.BUILD, "the dispatch does not know this build's handshake")
+            return ev.NotPaired(Fault.HOST, "the dispatch does not know this sign-in")
         return ev.Paired()
 
     def watch(
@@ -480,7 +480,8 @@ class Gate:
         world = self.world
         if Defect.PAIRLESS in fake.defects:
             return Check.PAIRED, f"POST {fake.path} answers 500"
-        if fake.path not in world.dispatch_paths or fake.cookie not in world.dispatch_cookies:
+        known = world.dispatch_said or world.dispatch_paths
+        if fake.path not in known or fake.cookie not in world.dispatch_cookies:
             return Check.CONTRACT, "update the dispatch first"
         if Defect.FORGETFUL in fake.defects:
             return Check.REOPENED, "the serve ended with status 1"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from t3safe.domain.gate import DispatchKnowledge, OnPersonFailure
+from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.notices import Cause
 from t3safe.domain.policy import Track
 from t3safe.domain.scope import Scope
@@ -172,14 +172,17 @@ class RetentionSettings:
 class DispatchSettings:
     """What the host's dispatch knows; each cookie is a regular expression for the whole name.
 
+    An empty list is learned: it holds what people were seen to sign in by through the dispatch, at
+    `t3safe adopt` and each night; until somebody was seen, what t3 has used so far.
+
     Without a dispatch (`verify`) only `paths` count: where a serve itself may take a credential.
     """
 
     header: str = "X-authentik-username"
     """By which the dispatch is told who signs in."""
-    paths: tuple[str, ...] = DispatchKnowledge().paths
+    paths: tuple[str, ...] = ()
     """Where it takes a credential to at a serve."""
-    cookies: tuple[str, ...] = DispatchKnowledge().cookies
+    cookies: tuple[str, ...] = ()
     """The names by which it knows a session."""
 
 

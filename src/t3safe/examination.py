@@ -19,11 +19,18 @@ from attrs import frozen
 from t3safe.adapters import hostfacts, notify
 from t3safe.adapters._support import adopted
 from t3safe.adapters._support.http_client import Address, NoAnswerError, ask, session
+from t3safe.adapters._support.pairing import takes
 from t3safe.adapters.dispatch.serving import look
 from t3safe.adapters.gate.sandboxes import namespace_sandbox, why_not
 from t3safe.adapters.units import UserUnits
 from t3safe.bootstrap.live import Live
-from t3safe.bootstrap.parts import hold_up_mark, own_hooks, sandbox_of, timed_by_systemd
+from t3safe.bootstrap.parts import (
+    dispatch_knowledge,
+    hold_up_mark,
+    own_hooks,
+    sandbox_of,
+    timed_by_systemd,
+)
 from t3safe.configuration import Manager, SandboxKind, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
@@ -33,7 +40,7 @@ from t3safe.domain.room import rooms
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.operations import Reader
-from t3safe.t3.sign_in import JSON_BODY, Session, exchange_body, is_absent
+from t3safe.t3.sign_in import Session
 
 _PATIENCE = 5.0
 """Seconds for one answer of the dispatch or of a serve."""
@@ -156,14 +163,15 @@ class Examination:
         homes = ((person, self._home(person)) for person in people)
         told = ((person, home[1].cookie) for person, home in homes if home is not None)
         cookies = tuple(pair for pair in told if pair[1])
-        yield from doctor.judge_cookies(cookies, self.wired.settings.dispatch_knows.cookies)
+        known = dispatch_knowledge(self.wired.settings).cookies
+        yield from doctor.judge_cookies(cookies, known)
 
     def _paths(self) -> Iterator[Finding]:
         """Offer a credential that nobody has: a path that is not there answers 404, others not."""
         if self.wired.settings.verify is not Verify.DISPATCH:
             yield doctor.ok(Check.PATHS, "sign-ins are proven without a dispatch (`verify`)")
             return
-        known = self.wired.settings.dispatch_knows.paths
+        known = dispatch_knowledge(self.wired.settings).paths
         homes = ((who, self._home(who)) for who in self.wired.host.everybody()[0])
         taken = tuple(
             (person, tuple(path for path in known if _takes(home[0], path)))
@@ -397,11 +405,10 @@ class Examination:
 def _takes(home: Address, path: str) -> bool:
     """Whether a serve has this path.  Raises OSError where it does not answer."""
     try:
-        answer = ask(home, path, JSON_BODY, _PATIENCE, exchange_body(""))
+        return takes(home, path, _PATIENCE)
     except NoAnswerError as error:
         message = f"the serve at {home} {error}"
         raise OSError(message) from error
-    return not is_absent(answer.status)
 
 
 def _looked(check: Check, gather: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:

@@ -13,9 +13,11 @@ import pytest
 
 from fakes.dispatch import DispatchTrouble
 from fakes.service import Handler, Service
+from t3safe.adapters._support.seen_dispatch import SeenDispatch
 from t3safe.adapters.dispatch import DispatchPairing
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, PeopleError, ServiceError
+from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.redaction import redact
 from tests.contract.pairing_contract import PairingContract, not_stopped
 from tests.support.pairing import BUILD, OTHER, RealPairing, VirtualTime, real_pairing
@@ -85,7 +87,6 @@ def test_waits_for_a_dispatch_that_comes_back(pairing: RealPairing) -> None:
             ("cookie-missing",),
             "POST /api/auth/browser-session answers 200 without a session cookie",
         ),
-        (("cookie-renamed",), "the serve itself pairs: does the dispatch know this build?"),
         (("pairing-moved",), "no path takes the credential"),
         (("mint-fails",), "ended with status 1: Error: Failed to create pairing credential."),
         (("mint-prints-nothing",), "the mint prints nothing"),
@@ -206,7 +207,7 @@ def test_build_below_another_process_counts(pairing: RealPairing) -> None:
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
-        (DispatchTrouble.ALL_502, "the dispatch answers 502 for alice; the serve itself pairs"),
+        (DispatchTrouble.ALL_502, "the dispatch answers 502 for alice; alice pairs at the serve"),
         (DispatchTrouble.NO_COOKIE, "the dispatch answers 302 without a cookie for alice"),
         (
             DispatchTrouble.UNKNOWN_COOKIE,
@@ -217,11 +218,45 @@ def test_build_below_another_process_counts(pairing: RealPairing) -> None:
 def test_dispatch_that_answers_and_does_not_pair(
     pairing: RealPairing, trouble: DispatchTrouble, words: str
 ) -> None:
-    """The person cannot sign in with this build as the dispatch meets it."""
+    """The person cannot sign in, and the serve itself pairs: no build is to blame."""
     pairing.dispatch.knowledge.trouble = trouble
     answer = refused(pairing)
-    assert answer.fault is Fault.BUILD
+    assert answer.fault is Fault.HOST
     assert words in answer.reason
+
+
+def test_dispatch_that_does_not_know_the_builds_sign_in(pairing: RealPairing) -> None:
+    """One path or one cookie only: the dispatch is at fault, not a build that pairs by itself."""
+    pairing.dispatch.knowledge.paths = ("/api/auth/bootstrap",)
+    answer = refused(pairing)
+    assert answer.fault is Fault.HOST
+    assert "look at the dispatch: does it know this build's sign-in?" in answer.reason
+    pairing.dispatch.knowledge.paths = ("/api/auth/browser-session",)
+    assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
+    pairing.run("alice", BUILD, "cookie-renamed")
+    answer = refused(pairing)
+    assert answer.fault is Fault.HOST
+    assert "look at the dispatch" in answer.reason
+
+
+def test_what_works_through_the_dispatch_is_remembered(
+    pairing: RealPairing, tmp_path: Path
+) -> None:
+    """Path and cookie of a build that paired, once; nothing of one that did not."""
+    seen = SeenDispatch(tmp_path / "state" / "dispatch.json")
+    pairing.tune(seen=seen)
+    assert seen.knowledge() is None
+    pairing.dispatch.knowledge.trouble = DispatchTrouble.ALL_502
+    refused(pairing)
+    assert seen.knowledge() is None
+    pairing.dispatch.knowledge.trouble = DispatchTrouble.NONE
+    assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
+    known = DispatchKnowledge(("/api/auth/browser-session",), ("t3_session",))
+    assert seen.knowledge() == known
+    written = seen.file.read_bytes()
+    assert isinstance(pairing.port.verify("bob", BUILD), ev.Paired)
+    assert seen.file.read_bytes() == written
+    assert b"eyJ" not in written
 
 
 def test_dispatch_that_takes_connections_and_never_answers(pairing: RealPairing) -> None:
@@ -252,7 +287,7 @@ def test_answer_that_is_no_sign_in(
     with served(status, *headers) as service:
         pairing.tune(dispatch=address(service))
         answer = refused(pairing)
-    assert answer.fault is Fault.BUILD
+    assert answer.fault is Fault.HOST
     assert f"the dispatch answers {status}" in answer.reason
 
 

@@ -15,6 +15,7 @@ import pytest
 from attrs import evolve
 from filelock import FileLock
 
+from fakes.dispatch import PATHS
 from fakes.embedded import EmbeddedHost, Resident, Said
 from fakes.packages import FakeRelease, release_like
 from fakes.registry import Trouble
@@ -504,6 +505,41 @@ def test_adopting_takes_over_without_restarting_anybody(host: EmbeddedHost) -> N
     refused = host.t3safe("adopt", older.version)
     assert refused.status == Exit.USAGE
     assert "30_ProjectionThreadShellArchiveIndexes" in refused.err
+
+
+def test_how_the_dispatch_signs_in_is_learned_before_anybody_is_moved(host: EmbeddedHost) -> None:
+    """A dispatch with one path only: the gate refuses the next protocol, and nobody is the test."""
+    host.dispatch.knowledge.paths = ("/api/auth/bootstrap",)
+    host.write_config(dispatch_knows__paths=[], dispatch_knows__cookies=[])
+    adopted = host.t3safe("adopt", OLD.version)
+    assert "ann signs in through the dispatch" in adopted.out
+    before = state(host)
+    said = host.t3safe("run")
+    assert said.status == Exit.REFUSED, said
+    assert "update the dispatch first: it is not known to use the path" in said.out
+    assert (state(host)["selected"], state(host)["serves"]) == (
+        before["selected"],
+        before["serves"],
+    )
+    host.dispatch.knowledge.paths = PATHS
+    host.write_config(dispatch_knows__paths=list(PATHS))
+    assert host.t3safe("run").status == Exit.OK
+    assert pairs(host)
+
+
+def test_a_dispatch_that_is_not_known_yet_is_never_the_builds_fault(host: EmbeddedHost) -> None:
+    """The first person is back within the run, and the next run knows better than to move them."""
+    host.dispatch.knowledge.paths = ("/api/auth/bootstrap",)
+    host.write_config(dispatch_knows__paths=[], dispatch_knows__cookies=[])
+    said = host.t3safe("run")
+    assert said.status == Exit.ROLLED_BACK, said
+    assert "look at the dispatch: does it know this build's sign-in?" in said.out
+    assert f"refused {NEW.version}" not in said.out
+    assert pairs(host)
+    assert host.t3safe("thaw").status == Exit.OK
+    before = state(host)["serves"]
+    assert "update the dispatch first" in host.t3safe("run").out
+    assert state(host)["serves"] == before
 
 
 def test_no_secret_reaches_what_t3safe_keeps_or_says(host: EmbeddedHost) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from fakes.world import (
@@ -18,6 +19,7 @@ from fakes.world import (
     small_world,
 )
 from fakes.world.faults import effect
+from fakes.world.model import NEW_PATH, OLD_PATH
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
@@ -36,6 +38,22 @@ from tests.scenarios.nights import (
 )
 
 # Failures in production.
+
+
+def test_a_dispatch_that_knows_less_than_the_gate_believes_is_never_the_builds_fault() -> None:
+    """The first person goes back and signs in again; nothing is held against the build."""
+    world = small_world("ann", "bob")
+    world.dispatch_said = frozenset({OLD_PATH, NEW_PATH})
+    world.dispatch_paths = frozenset({world.builds[OLD].path})
+    (unknown,) = world.dispatch_said - world.dispatch_paths
+    world.builds[NEW] = attrs.evolve(world.builds[NEW], path=unknown)
+
+    result = night(world)
+
+    assert statuses(result)["ann"] is Status.ROLLED_BACK
+    assert running(world) == {"ann": OLD, "bob": OLD}
+    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert "not its own fault" in world.frozen
 
 
 @pytest.mark.parametrize("defect", [Defect.MUTE, Defect.DIES, Defect.LOSES])

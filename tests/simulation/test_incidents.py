@@ -48,7 +48,7 @@ def reading_drills() -> dict[str, str]:
 
 
 REFUSED = {
-    "cookie-scoped-everywhere": "update the dispatch first: it does not know the cookie",
+    "cookie-scoped-everywhere": "update the dispatch first: it is not known to use the cookie",
     "pairing-200-without-cookie": "200 without a session cookie",
     "legacy-turn-does-not-decode": "PersistenceDecodeError",
     "heap-exhausted-after-boot": "heap out of memory",

@@ -221,7 +221,10 @@ def test_t3safe_says_update_the_dispatch_first() -> None:
     assert found.outcome == "refused"
     assert found.fates == "rrr"
     told = "\n".join(found.lines)
-    assert "update the dispatch first: it does not know the path /api/auth/browser-session" in told
+    assert (
+        "update the dispatch first: it is not known to use the path /api/auth/browser-session"
+        in told
+    )
 
 
 def test_t3safe_says_gate_broken() -> None:

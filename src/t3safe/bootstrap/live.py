@@ -49,7 +49,7 @@ from t3safe.bootstrap.parts import (
     timed_by_systemd,
 )
 from t3safe.bootstrap.rules import AlwaysPermitted, rules
-from t3safe.configuration import Settings
+from t3safe.configuration import Settings, Verify
 from t3safe.domain import ports
 from t3safe.domain.effects import Rehearse, Stage, Subject
 from t3safe.domain.errors import (
@@ -62,6 +62,7 @@ from t3safe.domain.errors import (
     StateError,
     UnusableError,
 )
+from t3safe.domain.events import NotPaired, Paired
 from t3safe.domain.gate import EMPTY
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.narrate import Line
@@ -194,7 +195,26 @@ class Live:
                 message = f"cannot note what is adopted in {self.settings.state_dir}: {error}"
                 raise SelectionError(message) from error
         self._make_folders()
-        return self.heart.during(Stage(build), lambda: self.host.adopt(build))
+        done = self.heart.during(Stage(build), lambda: self.host.adopt(build))
+        return (*done, *self._signed_in(build))
+
+    def _signed_in(self, build: Version) -> Iterator[str]:
+        """Have one person sign in, so that it is known how the dispatch does it."""
+        if self.settings.verify is not Verify.DISPATCH:
+            return
+        for person in self.host.everybody()[0]:
+            if not self.host.perform.services.status(person).running:
+                continue
+            try:
+                answer = self.host.perform.pairing.verify(person, build)
+            except PortError as error:
+                answer = NotPaired(error.fault, str(error))
+            if isinstance(answer, Paired):
+                rest = "a build that signs in otherwise waits until `dispatch_knows` names how"
+                yield f"{person} signs in through the dispatch; {rest}"
+                return
+            yield f"{person} cannot sign in through the dispatch: {answer.reason}"
+            return
 
     def _make_folders(self) -> None:
         """Have the folders that `units install` makes, where nobody needed units."""

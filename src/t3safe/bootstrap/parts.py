@@ -16,6 +16,7 @@ from typing import TypedDict, assert_never
 from attrs import define, evolve, frozen
 
 from t3safe.adapters._support import adopted, transient
+from t3safe.adapters._support.seen_dispatch import SeenDispatch
 from t3safe.adapters.builds import BuildStore, Npm, NpmCells
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import CommandPairing, DirectPairing, DispatchPairing, LauncherMint
@@ -50,6 +51,11 @@ from t3safe.loadguard import LoadGuard
 def adoption_file(settings: Settings) -> Path:
     """Where it is noted which global t3 was taken over."""
     return settings.state_dir / "adopted.json"
+
+
+def seen_dispatch(settings: Settings) -> SeenDispatch:
+    """Where it is kept how people were seen to sign in through the dispatch."""
+    return SeenDispatch(settings.state_dir / "dispatch.json")
 
 
 def journal_file(settings: Settings) -> Path:
@@ -305,6 +311,7 @@ def _pairing(settings: Settings, services: ports.Services) -> ports.Pairing:
                 dispatch=settings.dispatch,
                 logins=people_of(settings).login,
                 header=settings.dispatch_knows.header,
+                seen=seen_dispatch(settings),
                 **proving,
             )
         case Verify.DIRECT:
@@ -333,11 +340,16 @@ class _Proving(TypedDict):
     strained: Callable[[], str]
 
 
-def _knowledge(settings: Settings) -> DispatchKnowledge:
-    """What a build's handshake must fit; without a dispatch any cookie does."""
-    knows = settings.dispatch_knows
-    cookies = knows.cookies if settings.verify is Verify.DISPATCH else (".+",)
-    return DispatchKnowledge(knows.paths, cookies)
+def dispatch_knowledge(settings: Settings) -> DispatchKnowledge:
+    """What a build's sign-in must fit: as configured, else as seen, else as t3 has done it.
+
+    Without a dispatch any cookie does.
+    """
+    knows, usual = settings.dispatch_knows, DispatchKnowledge()
+    if settings.verify is not Verify.DISPATCH:
+        return DispatchKnowledge(knows.paths or usual.paths, (".+",))
+    seen = seen_dispatch(settings).knowledge() or usual
+    return DispatchKnowledge(knows.paths or seen.paths, knows.cookies or seen.cookies)
 
 
 @define
@@ -423,7 +435,7 @@ def sandbox_gate(
         deadline=gate.deadline,
         deadline_per_gib=gate.deadline_per_gib,
         tolerance=gate.tolerance,
-        dispatch=_knowledge(settings),
+        dispatch=dispatch_knowledge(settings),
         jobs=lambda: guard.at_a_time(gate.jobs),
         strained=guard.strained,
         evidence_keep=gate.evidence_keep,

@@ -318,10 +318,10 @@ def judge_contract(path: str, cookie: str, dispatch: DispatchKnowledge) -> Check
     """Check 6: the dispatch knows this path and this cookie's name, else it comes first."""
     check = Check.CONTRACT
     if path not in dispatch.paths:
-        return failed(check, f"update the dispatch first: it does not know the path {path}")
+        return failed(check, f"update the dispatch first: it is not known to use the path {path}")
     if not any(re.fullmatch(known, cookie) for known in dispatch.cookies):
         return failed(
-            check, f"update the dispatch first: it does not know the cookie {_shown(cookie)}"
+            check, f"update the dispatch first: it is not known to use the cookie {_shown(cookie)}"
         )
     return passed(check)
 

@@ -15,7 +15,12 @@ from attrs import frozen
 import t3safe
 from t3safe.adapters._support.durable import write_file
 from t3safe.bootstrap.live import Live
-from t3safe.bootstrap.parts import adoption_file, journal_file, registry_address
+from t3safe.bootstrap.parts import (
+    adoption_file,
+    journal_file,
+    registry_address,
+    seen_dispatch,
+)
 from t3safe.configuration import Settings
 from t3safe.domain.errors import PortError
 from t3safe.domain.gate import PACKAGE
@@ -122,7 +127,12 @@ def _paths(settings: Settings, file: Path | None) -> Iterator[str]:
     paths = (
         *(journal, journal.with_name(f"{journal.name}-wal")),
         *(state / name for name in ("choices.json", "last-good", "previous-good")),
-        *(adoption_file(settings), settings.freeze_file, settings.user_map),
+        *(
+            adoption_file(settings),
+            seen_dispatch(settings).file,
+            settings.freeze_file,
+            settings.user_map,
+        ),
         *(settings.store, settings.store / "default", settings.store / "users"),
         *(settings.store / "builds", *(default_files() if file is None else (file,))),
         *((settings.launcher,) if settings.launcher is not None else ()),

@@ -78,6 +78,14 @@ def exchange_body(credential: str) -> bytes:
     return json.dumps({"credential": credential}).encode()
 
 
+def cookie_pattern(name: str) -> str:
+    """Give a regular expression for a cookie's name on any port and in any person's environment."""
+    port = r"_\d{1,5}" if re.fullmatch(r"t3_session_\d{1,5}_[0-9a-f]{12}", name) else ""
+    if port or re.fullmatch(r"t3_session_[0-9a-f]{12}", name):
+        return f"t3_session{port}_[0-9a-f]{{12}}"
+    return re.escape(name)
+
+
 def is_absent(status: int) -> bool:
     """Whether a status says that there is no such path (rule 3)."""
     return status in _ABSENT

@@ -505,7 +505,7 @@ def test_the_dispatch_knows_both_paths_that_t3_has_had(path: str) -> None:
 def test_an_unknown_path_comes_second_to_the_dispatch() -> None:
     """Incident of 2026-06-03: the pairing endpoint was renamed."""
     result = judge_contract(NEW_PATH, "t3_session", DispatchKnowledge(paths=(OLD_PATH,)))
-    reason = f"update the dispatch first: it does not know the path {NEW_PATH}"
+    reason = f"update the dispatch first: it is not known to use the path {NEW_PATH}"
     assert fails(result, Check.CONTRACT, reason)
 
 
@@ -513,7 +513,7 @@ def test_an_unknown_path_comes_second_to_the_dispatch() -> None:
 def test_an_unknown_cookie_comes_second_to_the_dispatch(cookie: str) -> None:
     """Incident of 2026-08-24: the name must be known as a whole."""
     result = judge_contract(NEW_PATH, cookie, DispatchKnowledge())
-    reason = f"update the dispatch first: it does not know the cookie {cookie}"
+    reason = f"update the dispatch first: it is not known to use the cookie {cookie}"
     assert fails(result, Check.CONTRACT, reason)
 
 

@@ -55,6 +55,14 @@ def exchange(
     return Exchanged(PairingFacts(minted=True, tried=tuple(tried)), unanswered)
 
 
+def takes(address: Address, path: str, seconds: float) -> bool:
+    """Whether a serve has this path: it is offered a credential that nobody has.
+
+    Raises NoAnswerError.
+    """
+    return not is_absent(ask(address, path, JSON_BODY, seconds, exchange_body("")).status)
+
+
 def _used(address: Address, path: str, answer: Answer, seconds: float) -> Exchanged:
     if answer.status != OK or not answer.cookies.values:
         return Exchanged(PairingFacts(minted=True, path=path, status=answer.status))

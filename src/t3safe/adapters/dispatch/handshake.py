@@ -14,12 +14,12 @@ from attrs import frozen
 
 from t3safe.adapters._support.adopted import Adopted
 from t3safe.adapters._support.http_client import Address, NoAnswerError, ask, session
-from t3safe.adapters._support.pairing import exchange
+from t3safe.adapters._support.pairing import exchange, takes
 from t3safe.adapters.dispatch.serving import Serve, look
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.domain.gate import judge_paired
 from t3safe.domain.versions import Version
-from t3safe.t3.sign_in import Cookies, Session
+from t3safe.t3.sign_in import EXCHANGE_PATHS, Cookies, Session
 
 
 @frozen
@@ -101,6 +101,21 @@ class Doorstep:
             return None
         why = f"the serve of {who.person} (process {who.pid}) does not know the session"
         return Refusal(why, strange=True)
+
+    def way_in(self, who: Who, cookies: Cookies) -> tuple[str, str] | None:
+        """Give the path and the cookie of the serve's sign-in, None where they are not clear."""
+        serve = look(self.store, who.pid, who.build, self.adopted())
+        paths = tuple(dict.fromkeys((*self.paths, *EXCHANGE_PATHS)))
+        try:
+            for address in serve.listens if serve is not None else ():
+                found, _ = session(address, {"Cookie": cookies.header}, self.patience)
+                name = cookies.of_session(found.cookie) if isinstance(found, Session) else ""
+                there = [path for path in paths if takes(address, path, self.patience)]
+                if name and len(there) == 1:
+                    return there[0], name
+        except (NoAnswerError, DispatchError):
+            return None
+        return None
 
     def _takes(self, address: Address, cookies: Cookies) -> bool:
         try:

@@ -5,19 +5,24 @@ Rules, beside those of `served`:
 1. Paired means: the dispatch answers 302 with a cookie, the serve behind it calls the session of
    that cookie authenticated, and the unit's own process (of the build that is selected) takes the
    same cookie at the port it listens on.
-2. Where the dispatch gives no answer at all the serve is asked itself: if that pairs, the
-   environment is at fault, else the build.  Where it answers and does not pair, the build is at
-   fault as the dispatch meets it, whatever the serve says alone: the person cannot sign in.
+2. Where the dispatch does not pair a person, the serve is asked itself.  If that does not pair
+   either, the build is at fault.  If it pairs, no build is: a dispatch that gives no answer at all
+   is the environment's fault, whatever the build; one that answers and does not take this build's
+   sign-in is the host's, which the previous build may mend.
+3. By which path and cookie a build paired through the dispatch is remembered, once a build: the
+   gate holds the next one against it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar
 
 from attrs import define, field
 
 from t3safe.adapters._support.http_client import Address
+from t3safe.adapters._support.seen_dispatch import SeenDispatch
 from t3safe.adapters.dispatch.handshake import Handshake, Refusal, Who
 from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.domain import events as ev
@@ -39,13 +44,14 @@ class DispatchPairing(ServePairing):
     """Implements the port Pairing; raises DispatchError alone.
 
     `dispatch` is host:port.  `logins` gives a person's login and may raise a PortError.  `header`
-    carries the login.
+    carries the login.  `seen` keeps what worked (rule 3).
     """
 
     via: ClassVar[str] = "dispatch"
     dispatch: Address = field(converter=_address)
     logins: Callable[[str], str | None]
     header: str = "X-authentik-username"
+    seen: SeenDispatch | None = None
 
     def _whom(self, person: str, build: Version, pid: int) -> Who:
         login = self._asked(person, self.logins)
@@ -55,7 +61,19 @@ class DispatchPairing(ServePairing):
         return Who(person, login, build, pid)
 
     def _pair(self, who: Who) -> Cookies | Refusal:
-        return self._doorstep().through(who)
+        doorstep = self._doorstep()
+        cookies = doorstep.through(who)
+        if isinstance(cookies, Cookies) and self.seen is not None and not self.seen.has(who.build):
+            # What cannot be kept tonight is seen again tomorrow.
+            with suppress(OSError):
+                self._remember(self.seen, doorstep, who, cookies)
+        return cookies
+
+    @staticmethod
+    def _remember(seen: SeenDispatch, doorstep: Handshake, who: Who, cookies: Cookies) -> None:
+        way = doorstep.way_in(who, cookies)
+        if way is not None:
+            seen.add(who.build, *way)
 
     def _holds(self, who: Who, cookies: Cookies) -> Refusal | None:
         return self._doorstep().holds(who, cookies)
@@ -65,12 +83,11 @@ class DispatchPairing(ServePairing):
         if refusal.final or not refusal.serving or refusal.fault is not Fault.BUILD:
             return ev.NotPaired(refusal.fault, refusal.reason)
         alone = self._doorstep().alone(who)
-        if isinstance(alone, Cookies) and not refusal.answered:
-            why = f"{refusal.reason}; {who.person} pairs at the serve itself: look at the dispatch"
-            return ev.NotPaired(Fault.ENVIRONMENT, why)
         if isinstance(alone, Cookies):
-            why = f"{refusal.reason}; the serve itself pairs: does the dispatch know this build?"
-            return ev.NotPaired(Fault.BUILD, why)
+            fault = Fault.HOST if refusal.answered else Fault.ENVIRONMENT
+            ask = "does it know this build's sign-in?" if refusal.answered else "does it run?"
+            how = f"{who.person} pairs at the serve itself: look at the dispatch: {ask}"
+            return ev.NotPaired(fault, f"{refusal.reason}; {how}")
         why = f"{refusal.reason}; at the serve itself: {alone.reason}"
         return ev.NotPaired(Fault.BUILD if refusal.answered else alone.fault, why)
 
