@@ -94,6 +94,18 @@ _NEEDS_ROOM: Final = fx.Stage | fx.SnapshotOnline | fx.SnapshotAtRest | fx.Quara
 _MAY_LIE: Final = fx.Stop | fx.Start
 
 
+@frozen
+class Gone:
+    """Sees each event, and then fails as what is said to a reader that has gone does."""
+
+    inner: Watch
+
+    def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
+        """An event was journaled."""
+        self.inner.saw(before, event, after)
+        raise BrokenPipeError
+
+
 @define
 class Player:
     """Plays turns of one scene, one node after another, over one wired host."""
@@ -119,7 +131,7 @@ class Player:
             self.scene.rules,
             wrap=lambda inner: Faulty(inner, self.seam),
             journal=FaultyJournal(self.world.journal, self.seam),
-            observer=self.watch,
+            observer=Gone(self.watch),
             stop=lambda: self.seam.stopping,
         )
         self.engine = wired.engine

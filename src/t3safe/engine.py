@@ -9,11 +9,13 @@ Rules:
 2. Nothing is journaled that `evolve` would refuse.
 3. A port that fails, also by a defect of ours, is an answer, not the end: the rollout then goes
    back.  Only the journal's own failure ends the loop, because without it nothing may be done.
+4. An observer that fails changes nothing: what was done is in the journal, not in what was said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final, Protocol, assert_never
 
@@ -253,7 +255,7 @@ class Engine:
         event = ev.Opened(plan, self.clock.now())
         rollout = opened(plan)
         self.journal.append(plan.run, event)
-        self.observer.saw(None, event, rollout)
+        inform(self.observer, None, event, rollout)
         return self._drive(rollout, waits or nothing_waits)
 
     def resume(self, run: str, waits: Waits | None = None) -> Rollout:
@@ -299,8 +301,16 @@ class Engine:
     def _record(self, rollout: Rollout, event: ev.Event) -> Rollout:
         following = evolve(rollout, event)
         self.journal.append(rollout.plan.run, event)
-        self.observer.saw(rollout, event, following)
+        inform(self.observer, rollout, event, following)
         return following
+
+
+def inform(
+    observer: ports.Observer, before: Rollout | None, event: ev.Event, after: Rollout
+) -> None:
+    """Tell an observer of an event (rule 4)."""
+    with suppress(Exception):
+        observer.saw(before, event, after)
 
 
 def nothing_waits(_: fx.Effect) -> bool:

@@ -11,6 +11,7 @@ Rules:
    An overloaded host is answered in the same way, after the hook (see `loadguard`).
 3. The look whether a person is idle is made after the hook, never before it.
 4. Whatever else a hook does or fails to do changes nothing.
+5. An observer that fails keeps no hook from being called.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.occasions import Moment, Occasion, not_opened, occasions, opening
 from t3safe.domain.rollout import Rollout
-from t3safe.engine import Performer
+from t3safe.engine import Performer, inform
 
 
 def _spare() -> str:
@@ -60,7 +61,7 @@ class Hooked:
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
         """Tell the observer, then call the hooks of this event."""
-        self.observer.saw(before, event, after)
+        inform(self.observer, before, event, after)
         for occasion in occasions(before, event, after):
             failed = self._call(occasion)
             if occasion.moment is Moment.BEFORE_CANARY:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fakes.explorer.scenes import Scene, Sort
 from fakes.explorer.search import Search
+from t3safe import engine
 from tests.faults.wrong import WRONG, Wrong
 
 
@@ -16,6 +18,15 @@ def test_a_wrong_core_is_found_out(core: Wrong, monkeypatch: pytest.MonkeyPatch)
     found = Search(core.scene, core.faults, first_only=True).run()
 
     assert found.violations != []
+
+
+def test_a_core_that_an_observer_can_end_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the explorer nobody ever listens: what is said reaches a reader that has gone."""
+    scene = Scene((Sort.OPEN,))
+    assert Search(scene, 0).run().violations == []
+    monkeypatch.setattr(engine, "inform", lambda observer, *what: observer.saw(*what))
+    with pytest.raises(BrokenPipeError):
+        Search(scene, 0).run()
 
 
 def test_there_are_wrong_cores_enough() -> None:

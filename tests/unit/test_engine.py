@@ -442,6 +442,7 @@ class Told:
     asked: list[fx.Effect] = field(factory=list)
     seen: list[tuple[Rollout | None, ev.Event, Rollout]] = field(factory=list)
     time: datetime = EPOCH
+    deaf: bool = False
 
     def __call__(self, effect: fx.Effect, /) -> ev.Answer:
         """Perform the effect."""
@@ -455,6 +456,8 @@ class Told:
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
         """Remember it."""
+        if self.deaf:
+            raise BrokenPipeError
         self.seen.append((before, event, after))
 
 
@@ -465,6 +468,17 @@ LATER = ev.Failed(Fault.BUILD, "a foreign package")
 def engine(told: Told, journal: MemoryJournal, stop: Callable[[], bool] = never) -> Engine:
     """Wire the loop to what is told."""
     return Engine(perform=told, journal=journal, clock=told, observer=told, stop=stop)
+
+
+def test_an_observer_that_fails_changes_nothing() -> None:
+    """Rule 4: what is journaled, and how it ends, is the same."""
+    answers = (LATER, ev.Done(), ev.Done())
+    calm, journal = Told(list(answers)), MemoryJournal()
+    ended = engine(calm, journal).start(PLAN)
+    deaf, other = Told(list(answers), deaf=True), MemoryJournal()
+    assert engine(deaf, other).start(PLAN) == ended
+    assert other.events(PLAN.run) == journal.events(PLAN.run)
+    assert deaf.asked == calm.asked
 
 
 def test_every_event_is_journaled_and_then_told_with_its_time() -> None:

@@ -20,13 +20,14 @@ class Outside:
     """Hooks, observer, permit and performer in one, which keeps the order of what happens.
 
     `failing` are moments (and people) whose hooks fail, `broken` those at which they raise;
-    `answers` are given in the place of the best ones.
+    `answers` are given in the place of the best ones; `deaf` is an observer that always fails.
     """
 
     failing: tuple[tuple[Moment, str], ...] = ()
     broken: tuple[Moment, ...] = ()
     refused: str = ""
     answers: dict[fx.Effect, ev.Answer] = field(factory=dict)
+    deaf: bool = False
     happened: list[str] = field(factory=list)
 
     def call(self, occasion: Occasion) -> str:
@@ -38,6 +39,8 @@ class Outside:
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
         """Be the observer."""
+        if self.deaf:
+            raise BrokenPipeError
         self.happened.append(f"saw {type(event).__name__}")
 
     def may_start(self, _: ev.Plan) -> str:
@@ -144,3 +147,11 @@ def test_a_defect_in_the_hooks_is_a_hook_that_failed() -> None:
     outside.answers[fx.Start("ann")] = build_fault("it died")
     calm = Outside(answers=dict(outside.answers))
     assert driven(outside, plan("ann")) == driven(calm, plan("ann"))
+
+
+def test_an_observer_that_fails_keeps_no_hook_from_saying_no() -> None:
+    """Rule 5: whoever is to be left alone is left alone, whatever becomes of what is said."""
+    failing = ((Moment.BEFORE_CANARY, "ann"),)
+    ended = driven(Outside(failing=failing, deaf=True), plan("ann", "ben"))
+    assert ended == driven(Outside(failing=failing), plan("ann", "ben"))
+    assert statuses(ended) == {"ann": Status.DEFERRED, "ben": Status.MOVED}

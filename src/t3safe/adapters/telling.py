@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import syslog
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 from attrs import define, field
@@ -34,8 +35,9 @@ _PRIORITY: Final = {
 
 @define
 class Teller:
-    """Implements the port Observer over any number of sinks; a sink must not raise.
+    """Implements the port Observer over any number of sinks.
 
+    A sink that fails keeps nothing from the others, and never reaches whoever tells.
     `between` is who was in transition at the last event, empty for nobody: where the journal
     fails, no further event tells of them.
     """
@@ -53,7 +55,8 @@ class Teller:
         """Hand lines of one's own to every sink."""
         for line in lines:
             for sink in self.sinks:
-                sink(line)
+                with suppress(Exception):
+                    sink(line)
 
     def say_one(self, line: Line) -> None:
         """Hand one line of one's own to every sink."""

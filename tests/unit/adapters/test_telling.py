@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from t3safe.adapters.telling import Teller
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.narrate import Line
+from t3safe.domain.narrate import Level, Line
 from t3safe.domain.rollout import Rollout, evolve, opened
 from t3safe.domain.versions import Version
 
@@ -39,3 +39,14 @@ def test_whoever_was_touched_and_is_not_settled_is_in_between() -> None:
     see(ev.Resumed(NOW))
     see(ev.Started(3, fx.Inspect("ann"), NOW))
     assert teller.between == "ann"
+
+
+def test_a_sink_that_fails_keeps_nothing_from_the_others() -> None:
+    """And nothing of it reaches whoever tells: a person may be without a serve right now."""
+    told: list[Line] = []
+
+    def gone(_: Line) -> None:
+        raise BrokenPipeError
+
+    Teller((gone, told.append)).say_one(Line(Level.INFO, "stopping ann's serve"))
+    assert [line.text for line in told] == ["stopping ann's serve"]
