@@ -460,6 +460,7 @@ def _call(needs: str, what: str, *words: str) -> str:
                 "TZ": "UTC",
             },
             timeout=_SECONDS,
+            start_new_session=True,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -24,6 +24,7 @@ def output(
             text=True,
             errors="replace",
             timeout=_SECONDS,
+            start_new_session=True,
             cwd=folder,
             env=environment,
             check=False,

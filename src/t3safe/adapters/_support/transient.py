@@ -133,6 +133,7 @@ def _systemctl(*words: str) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=_STOP_SECONDS,
+            start_new_session=True,
             check=False,
         )
     except subprocess.TimeoutExpired as error:

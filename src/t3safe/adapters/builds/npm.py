@@ -226,6 +226,7 @@ def _supervise(job: str, unit: Job | None) -> Ended:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={"PATH": os.environ.get("PATH", os.defpath)},
+        start_new_session=True,
     ) as process:
         try:
             assert process.stdin and process.stdout and process.stderr  # noqa: PT018, S101

@@ -65,6 +65,7 @@ def node_version(program: str) -> str:
             stderr=subprocess.DEVNULL,
             env={},
             timeout=NODE_SECONDS,
+            start_new_session=True,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

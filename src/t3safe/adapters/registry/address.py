@@ -159,6 +159,7 @@ class RegistryAddress:
                 text=True,
                 errors="replace",
                 timeout=self.timeout,
+                start_new_session=True,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:

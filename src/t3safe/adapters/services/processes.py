@@ -140,6 +140,7 @@ class ProcessServices:
                 capture_output=True,
                 timeout=self.start_timeout,
                 pass_fds=(lock,),
+                start_new_session=True,
                 cwd="/",
                 check=False,
             )

@@ -205,6 +205,7 @@ class SystemdServices:
                 capture_output=True,
                 timeout=timeout,
                 env=environment,
+                start_new_session=True,
                 check=False,
             )
         except subprocess.TimeoutExpired:
