@@ -95,6 +95,7 @@ def test_a_tick_on_which_nothing_changed_costs_one_question(host: EmbeddedHost) 
     assert own == {
         "t3safe",
         "t3safe.entrypoints",
+        "t3safe.entrypoints.output",
         "t3safe.entrypoints.standstill",
         "t3safe.entrypoints.start",
     }

@@ -150,16 +150,21 @@ def _last(proof: Proof, used: Bench | None) -> Iterator[Line]:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """End on SIGTERM as on SIGINT: what was begun is cleared away."""
+    """End on SIGTERM and SIGHUP as on SIGINT: what was begun is cleared away."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _body(proof: Proof, places: Places, used: Bench | None) -> VerdictBody:

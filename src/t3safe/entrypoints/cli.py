@@ -10,7 +10,8 @@ for what the others need.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -95,7 +96,25 @@ class _Imported(MutableMapping[str, click.Command]):
         return name in self._modules or name in self._added
 
 
-@click.group(commands=_Imported(), context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The command line, which lets the system's own errors through as one line, too."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command.  Raises PortError where the system refused something unforeseen."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            # Not left to click, which ends without a word where a pipe is broken.
+            what = f"{error.filename}: " if error.filename else ""
+            text = f"{what}{error.strerror or error}; `t3safe doctor` looks at the host"
+            raise PortError(text) from error
+
+
+@click.group(
+    cls=_Commands,
+    commands=_Imported(),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="t3safe")
 @click.option(
     "--config",
@@ -112,21 +131,45 @@ def cli(context: click.Context, file: Path | None, *, quiet: bool) -> None:
     context.obj = App(file, quiet)
 
 
-def _guarded(call: Callable[[], None]) -> int:
+_STATUS: Final[Mapping[type, Exit]] = {
+    UnusableError: Exit.USAGE,
+    PeopleError: Exit.USAGE,
+    NoWayBackError: Exit.USAGE,
+    LockedError: Exit.LOCKED,
+    NewerJournalError: Exit.NEWER,
+    JournalError: Exit.NEEDS_HUMAN,
+    PortError: Exit.LATER,
+}
+"""The status of each trouble, where its own class is not there that of the one above it."""
+
+
+def _guarded(call: Callable[[], object]) -> int:
     """Run the command line; every trouble ends in one line and the status that fits it."""
     try:
         call()
-    except (UnusableError, PeopleError, NoWayBackError) as error:
-        return _said(str(error), Exit.USAGE)
-    except LockedError as error:
-        return _said(str(error), Exit.LOCKED)
-    except NewerJournalError as error:
-        return _said(str(error), Exit.NEWER)
-    except JournalError as error:
-        return _said(str(error), Exit.NEEDS_HUMAN)
-    except PortError as error:
-        return _said(str(error), Exit.LATER)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return _said("interrupted; `t3safe status` shows how the host stands", Exit.LATER)
+    except (UnusableError, PortError) as error:
+        status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+        return _said(str(error), status)
+    except Exception as error:  # noqa: BLE001 - nothing ends without a word
+        return _said(_defect(error), Exit.DEFECT)
     return Exit.OK
+
+
+def _defect(error: Exception) -> str:
+    """Say in one line what a defect is, where, the innermost call first, and what to do next."""
+    frames = reversed(traceback.extract_tb(error.__traceback__)[-_FRAMES:])
+    where = ", ".join(f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in frames)
+    what = " ".join(traceback.format_exception_only(error)[-1].split())
+    how = "`t3safe recover` settles people whom it left in transition"
+    return f"a defect of t3safe {__version__} itself: {what} (at {where}); {how}"
+
+
+_FRAMES = 3
 
 
 def _said(text: str, status: Exit) -> int:
@@ -136,7 +179,7 @@ def _said(text: str, status: Exit) -> int:
 
 def main() -> None:
     """Start the program."""
-    sys.exit(_guarded(lambda: cli(prog_name="t3safe")))
+    sys.exit(_guarded(lambda: cli(prog_name="t3safe", standalone_mode=False)))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from t3safe.domain.narrate import Level, Line, frozen_line
 from t3safe.domain.policy import No
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import InvalidVersion, Version
-from t3safe.entrypoints import terminal
+from t3safe.entrypoints import output, terminal
 from t3safe.entrypoints.endings import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import load
@@ -55,7 +55,10 @@ VERSION = VersionType()
 
 @define
 class _StopFlag:
-    """Set by SIGTERM and SIGINT: the run ends at the next safe point."""
+    """Set by SIGTERM and SIGINT: the run ends at the next safe point.
+
+    SIGHUP is no wish of anybody: a terminal that hung up is a reader that has gone (`output`).
+    """
 
     raised: bool = False
 
@@ -63,9 +66,14 @@ class _StopFlag:
         return self.raised
 
     def install(self) -> None:
-        """Take the two signals over; a second one changes nothing."""
+        """Take the signals over; a second one changes nothing.
+
+        SIGHUP is heard and not ignored, as what is ignored would be so in every serve we start.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._raise)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, lambda *_: None)
 
     def _raise(self, *_: object) -> None:
         self.raised = True
@@ -103,6 +111,7 @@ class App:
         what it does depends on the journal: then one of a newer t3safe is refused.
         """
         self.stop.install()
+        output.act()
         with self.host(command, aside=aside) as wired, wired.locked(wait, journal=journal):
             try:
                 yield wired

@@ -18,7 +18,7 @@ from t3safe.domain.moves import Move
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.policy import No
 from t3safe.domain.versions import Version
-from t3safe.entrypoints import terminal
+from t3safe.entrypoints import output, terminal
 from t3safe.entrypoints.bodies import GoingBackBody, PersonEndBody, WholeBody
 from t3safe.entrypoints.common import (
     VERSION,
@@ -86,12 +86,14 @@ def _one(
     app: App, person: str, build: Version | None, snapshot: str, how: dict[str, bool]
 ) -> NoReturn:
     as_json = how["as_json"]
+    if how["yes"] and not how["dry_run"]:
+        output.act()
     with app.host("run", aside=as_json) as wired:
         known_person(wired, person)
         # Beside a run that acts there may be no way back yet, or another than when it is over.
         with nullcontext() if how["dry_run"] else wired.locked(0.0):
             shown = wired.host.preview(person, build, snapshot)
-            _show(wired, (shown,), said=not as_json)
+        _show(wired, (shown,), said=not as_json)
     if how["dry_run"]:
         if as_json:
             terminal.print_json("going-back", _body(shown))
@@ -134,12 +136,12 @@ def _changed(whom: str) -> NoWayBackError:
 
 def _everybody(app: App, build: Version | None, how: dict[str, bool]) -> NoReturn:
     as_json = how["as_json"]
-    with (
-        app.host("run", aside=as_json) as wired,
-        nullcontext() if how["dry_run"] else wired.locked(0.0),
-    ):
-        whole = look(wired.host, build)
-        shown = tuple(wired.host.cost(way) for way in whole.ways)
+    if how["yes"] and not how["dry_run"]:
+        output.act()
+    with app.host("run", aside=as_json) as wired:
+        with nullcontext() if how["dry_run"] else wired.locked(0.0):
+            whole = look(wired.host, build)
+            shown = tuple(wired.host.cost(way) for way in whole.ways)
         _show(wired, shown, said=not as_json)
         for line in _around(whole, build) if not as_json else ():
             click.echo(line)

@@ -6,11 +6,16 @@ import os
 import sys
 import time
 
+from t3safe.entrypoints import output
 from t3safe.entrypoints.standstill import given_again
 
 
 def main() -> None:
     """Start the program."""
+    sys.exit(output.run(_begun))
+
+
+def _begun() -> None:
     status = given_again(sys.argv[1:], os.environ, time.time())
     if status is not None:
         sys.exit(status)

@@ -19,7 +19,7 @@ from t3safe.bootstrap.live import Live, live
 from t3safe.domain.outlook import Timer
 from t3safe.domain.ports import Registry
 from t3safe.domain.room import Room
-from t3safe.entrypoints import terminal
+from t3safe.entrypoints import output, terminal
 from t3safe.entrypoints.common import App, as_json_option
 from t3safe.entrypoints.exits import Exit
 from t3safe.overview import Around, HostStatus, PersonStatus, host_status
@@ -84,10 +84,11 @@ def _watch(app: App, seconds: float, *, as_json: bool) -> NoReturn:
 
 def _look_on(console: Console, seconds: float, look: Callable[[], HostStatus]) -> NoReturn:
     with Screen(console=console, screen=True, auto_refresh=False) as screen:
-        while True:
+        while output.heard():
             seen = Text(f"{datetime.now().astimezone():%H:%M:%S}  Ctrl-C ends", style="dim")
             screen.update(Group(seen, *_shown(look())), refresh=True)
             time.sleep(seconds)
+    sys.exit(Exit.OK)
 
 
 def _print(found: HostStatus) -> None:

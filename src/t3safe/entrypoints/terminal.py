@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import attrs
+import click
 
 from t3safe.adapters.telling import Sink
 from t3safe.domain.narrate import Level, Line
@@ -46,7 +47,8 @@ def lively_sink(console: Console) -> Iterator[Sink]:
     """Give a sink for a terminal: facts are printed, progress is one line that changes."""
     from rich.status import Status  # noqa: PLC0415 - a log has no use for it
 
-    with Status("starting", console=console) as status:
+    spinner = "dots" if console.encoding.startswith("utf") else "line"
+    with Status("starting", console=console, spinner=spinner) as status:
 
         def write(line: Line) -> None:
             if line.level in {Level.TICK, Level.PROGRESS}:
@@ -103,9 +105,12 @@ def schema_name(kind: str) -> str:
 
 
 def print_json(kind: str, body: object) -> None:
-    """Print a document: `schema` names its shape and version, `kind` follows it."""
+    """Print a document: `schema` names its shape and version, `kind` follows it.
+
+    It is ASCII: no encoding of a terminal or a file can change what it says.
+    """
     document = {"schema": schema_name(kind), kind: plain(body)}
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
+    json.dump(document, sys.stdout, indent=2)
     print()
 
 
@@ -185,7 +190,13 @@ def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> No
 
 
 def confirmed(question: str, ask: Callable[[str], bool], *, yes: bool) -> bool:
-    """Ask a person unless they said yes beforehand; without a terminal the answer is no."""
+    """Ask a person unless they said yes beforehand.
+
+    Without a terminal the answer is no; also where it goes away while the question stands.
+    """
     if yes:
         return True
-    return sys.stdin.isatty() and ask(question)
+    try:
+        return sys.stdin.isatty() and ask(question)
+    except (click.Abort, OSError):
+        return False
