@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import signal
 import stat
 import subprocess
@@ -190,6 +191,58 @@ def test_address_that_cannot_be_told_is_later(bench: Bench) -> None:
     bench = evolve(bench, port=evolve(bench.port, npm=Npm(unknown)))
 
     assert bench.refusal().fault is Fault.LATER
+
+
+def set_by_the_system(bench: Bench, folder: Path, *settings: str) -> Bench:
+    """Give npm these lines as the system's npmrc."""
+    (folder / "npmrc").write_text("".join(f"{line}\n" for line in settings))
+    npm = folder / "npm"
+    npm.write_text(f'#!/bin/sh\nnpm_config_globalconfig={folder}/npmrc exec npm "$@"\n')
+    npm.chmod(0o755)
+    return evolve(bench, port=evolve(bench.port, npm=evolve(bench.port.npm, npm=str(npm))))
+
+
+def test_what_is_installed_does_not_hang_on_the_hosts_npmrc(bench: Bench, tmp_path: Path) -> None:
+    """No setting of the host changes what is installed, or keeps an install script from running."""
+    bench = set_by_the_system(
+        bench,
+        tmp_path,
+        *("bin-links=false", "color=always", "dry-run=true", "global=true", "heading=other"),
+        *("ignore-scripts=true", "install-strategy=linked", "json=true", "location=global"),
+        *("offline=true", "package-lock-only=true", "strict-peer-deps=true"),
+    )
+    scripts = (("install", "echo ran > ran"),)
+    bench.registry.publish(evolve(release_like(NEW.text, native=False), scripts=scripts))
+    bench.port.stage(NEW)
+    assert bench.port.present() == (NEW,)
+    ran = bench.port.program(NEW).resolve().parents[1] / "ran"
+    assert ran.read_text() == "ran\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "told"),
+    [
+        ("min-release-age=36500", "", "npm is set to install nothing so young: min-release-age"),
+        ("before=2020-01-01", "", 'npm is set to install nothing so young: before = "2020-01-01'),
+        (
+            "proxy=http://u:secret@127.0.0.1:9",
+            "ECONNREFUSED 127.0.0.1:9",
+            'npm is set to get out by proxy = "http://[redacted]@127.0.0.1:9"',
+        ),
+    ],
+)
+def test_a_setting_of_npm_that_decides_is_named(
+    bench: Bench, tmp_path: Path, setting: str, code: str, told: str
+) -> None:
+    """With its value and the file that sets it; nothing is held against the build."""
+    bench.publish(NEW)
+    error = set_by_the_system(bench, tmp_path, setting).refusal()
+    assert error.fault is Fault.LATER
+    assert told in str(error)
+    assert re.search(r"\(from /\S+/npmrc\)", str(error))
+    assert code in str(error)
+    assert "published in parts" not in str(error)
+    assert "secret" not in str(error)
 
 
 def test_too_little_space_is_told_before_npm_starts(bench: Bench) -> None:

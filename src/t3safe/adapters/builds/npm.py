@@ -6,11 +6,14 @@ Rules:
    a cache that are thrown away afterwards: nothing that a package's script leaves there reaches a
    later build, and nothing of it still runs when a call returns.  Where there is systemd each call
    has a unit of its own (see `cells`).
-2. Its settings are its own, the system's npmrc included; only the registry's address is handed in.
+2. Only the registry's address is handed in, and nothing is read of anybody's home.  Of the system's
+   npmrc counts what says how to get out, and what may be installed at all.  What would change what
+   is installed, or how it is reported, is forced (`FORCED`).
 3. What it prints is kept without secrets.  Its words are judged by npm's documented error codes.
 4. A failure of npm is never held against a build: a wrong integrity too is LATER, because no byte
    of the package was run or measured; what came was not what the registry promised, be it a proxy,
    a release in the middle of its publication, or an attack, and the message says so loudly.
+5. Where a setting of npm may be what decides, it is named, with its value and where it is set.
 """
 
 from __future__ import annotations
@@ -48,11 +51,44 @@ PASSED_ON: Final = (
     "SSL_CERT_FILE",
 )
 """Variables of the service that npm gets too: how to find programs and the way out."""
+FORCED: Final = {
+    "bin_links": "true",
+    "color": "false",
+    "dry_run": "false",
+    "global": "false",
+    "heading": "npm",
+    "ignore_scripts": "false",
+    "install_strategy": "hoisted",
+    "json": "false",
+    "legacy_peer_deps": "false",
+    "location": "project",
+    "loglevel": "notice",
+    "offline": "false",
+    "package_lock_only": "false",
+    "prefer_offline": "false",
+    "strict_peer_deps": "false",
+    "update_notifier": "false",
+}
+"""Settings that do not hang on the host: npm takes variables before any npmrc."""
+AGE: Final = ("before", "min-release-age")
+"""Settings that keep npm from releases that are young."""
+WAY_OUT: Final = ("proxy", "https-proxy", "noproxy", "cafile", "ca", "strict-ssl")
+"""Settings by which npm gets to the registry, or does not."""
 _CODE: Final = re.compile(r"^npm (?:error|ERR!) code (\S+)", re.MULTILINE)
 _UNPACKING: Final = re.compile(r"TAR_ENTRY_ERROR\s+([A-Z]+\b)?")
 """npm only warns of a file that it could not unpack, and may end with status 0 all the same."""
-_ERROR: Final = re.compile(r"^npm (?:error|ERR!) (?!code |\s*/)(.+)$", re.MULTILINE)
+_ERROR: Final = re.compile(
+    r"^npm (?:error|ERR!) (?!(?:code|syscall|errno|path|dest|address|port|cwd|command) |\s*/)(.+)$",
+    re.MULTILINE,
+)
+_REASON: Final = re.compile(
+    r"^(?:npm (?:error|ERR!) )?(?:gyp ERR! stack )?([A-Za-z]*Error(?: \[\w+\])?: .+)$", re.MULTILINE
+)
+"""How node, and what runs on it, say why: the last line is node's version."""
+_SOURCE: Final = re.compile(r'^; "\w+" config from (.+)$')
+_TOO_YOUNG: Final = " with a date before "
 _LOG: Final = "A complete log of this run"
+_PROXIES: Final = frozenset({"http_proxy", "https_proxy", "no_proxy"})
 _HOST_CODES: Final = frozenset(
     {
         "EACCES", "EBADPLATFORM", "EDQUOT", "EIO", "EMFILE", "ENOEXEC", "ENOMEM", "ENOSPC",
@@ -94,7 +130,8 @@ class Ended:
     def gist(self) -> str:
         """What npm said in a few words, on one line."""
         said = [line for line in self.shown.splitlines() if line.strip() and _LOG not in line]
-        lines = _ERROR.findall("\n".join(said)) or said[-1:]
+        text = "\n".join(said)
+        lines = _REASON.findall(text) or _ERROR.findall(text) or said[-1:]
         return (lines[0] if lines else "it said nothing")[:200].strip()
 
 
@@ -150,13 +187,12 @@ class Npm:
             message = f"cannot find {self.npm}: install npm, or put it on the service's PATH"
             raise BuildError(message, fault=Fault.HOST)
         environment = {
+            **{f"npm_config_{name}": value for name, value in FORCED.items()},
             "npm_config_cache": str(place.home / "cache"),
             "npm_config_fetch_retries": "2",
             "npm_config_fetch_retry_factor": "2",
             "npm_config_fetch_retry_mintimeout": "1000",
-            "npm_config_loglevel": "notice",
             "npm_config_registry": self._registry(),
-            "npm_config_update_notifier": "false",
             "npm_config_userconfig": str(place.home / ".npmrc"),
         }
         # Without scripts npm runs no code but its own; only then it needs the registry, too.
@@ -167,6 +203,34 @@ class Npm:
         """Run something of what was installed, as npm's user, for a short time."""
         quiet = {"T3CODE_TELEMETRY_ENABLED": "false"}
         return self._run(place, command, quiet, self.try_timeout, trusted=False)
+
+    def failure(self, place: Workplace, what: str, ended: Ended) -> BuildError:
+        """Build the error for a run of npm that did not succeed; `what` could not be done."""
+        error = _failure(what, ended, self.timeout)
+        if error.fault is not Fault.LATER or ended.code == "EINTEGRITY":
+            return error
+        if ended.code in _MISSING_CODES and _TOO_YOUNG in ended.output:
+            told = f"npm is set to install nothing so young: {self._set(place, AGE)}"
+            how = "an older release is chosen where `policy.age_min_days` says the same as npm"
+            return BuildError(f"{what}: {told}; {how}", fault=Fault.LATER)
+        settings = "" if ended.code in _MISSING_CODES else self._set(place, WAY_OUT)
+        if not settings:
+            return error
+        return BuildError(f"{error}; npm is set to get out by {settings}", fault=Fault.LATER)
+
+    def _set(self, place: Workplace, names: tuple[str, ...]) -> str:
+        """Say which of these settings are set, to what, and where (rule 5)."""
+        listed = self.call(place, "config", "list")
+        found, source = [], ""
+        for line in listed.shown.splitlines() if listed.status == 0 else ():
+            header = _SOURCE.match(line)
+            source = header[1] if header else source
+            if line.partition(" = ")[0] in names:
+                found.append(f"{line} (from {source})")
+        variables = sorted(name for name in PASSED_ON if name.lower() in _PROXIES)
+        if names is WAY_OUT:
+            found += [f"${name}" for name in variables if os.environ.get(name)]
+        return ", ".join(found)
 
     def _registry(self) -> str:
         try:
@@ -249,8 +313,7 @@ def _supervise(job: str, unit: Job | None) -> Ended:
     return Ended(**json.loads(told), output=output.decode("utf-8", "replace"))
 
 
-def failure(what: str, ended: Ended, timeout: float) -> BuildError:
-    """Build the error for a run of npm that did not succeed; `what` could not be done."""
+def _failure(what: str, ended: Ended, timeout: float) -> BuildError:
     if ended.timed_out:
         message = f"{what}: npm took longer than {timeout:.0f} s and was ended"
         return BuildError(f"{message}; the next run tries again", fault=Fault.LATER)

@@ -41,7 +41,7 @@ from t3safe.adapters.builds.manifest import (
     lock_digest,
     reported_version,
 )
-from t3safe.adapters.builds.npm import Ended, Npm, Workplace, failure
+from t3safe.adapters.builds.npm import Ended, Npm, Workplace
 from t3safe.domain.errors import BuildError, Fault
 from t3safe.domain.gate import PACKAGE
 from t3safe.domain.ledgers import SetLedger
@@ -231,7 +231,7 @@ class BuildStore:
         _project(place, build, ())
         installed = self.npm.call(place, *_INSTALL, "--prefix", str(place.prefix))
         self._log(build, installed)
-        self._require_done(f"{what}: the registry's packages", installed)
+        self._require_done(place, f"{what}: the registry's packages", installed)
         try:
             package, lock = Package.installed(place.prefix), Lock.of(place.prefix)
         except UnreadableError as error:
@@ -246,16 +246,16 @@ class BuildStore:
                 place, "rebuild", "--strict-allow-scripts", "--prefix", str(place.prefix)
             )
             self._log(build, installed, rebuilt)
-            self._require_scripted(what, lock, rebuilt)
+            self._require_scripted(place, what, lock, rebuilt)
         return package, lock
 
-    def _require_done(self, what: str, ended: Ended) -> None:
+    def _require_done(self, place: Workplace, what: str, ended: Ended) -> None:
         if not ended.complete:
-            raise failure(what, ended, self.npm.timeout)
+            raise self.npm.failure(place, what, ended)
 
-    def _require_scripted(self, what: str, lock: Lock, ended: Ended) -> None:
+    def _require_scripted(self, place: Workplace, what: str, lock: Lock, ended: Ended) -> None:
         if ended.status in {0, None} or ended.status < 0:
-            self._require_done(f"{what}: install scripts", ended)
+            self._require_done(place, f"{what}: install scripts", ended)
             return
         message = f"{what}: an install script of {', '.join(lock.scripted)} fails: {ended.gist}"
         how = f"are make, g++, python3 and node's headers here? what it printed is in {self.logs}"
