@@ -144,6 +144,31 @@ def test_a_dry_run_rehearses_and_changes_nothing(calm: EmbeddedHost) -> None:
     assert json.loads(calm.t3safe("history", "--json").out)["history"] == []
 
 
+ENDED = """
+from t3safe.domain.events import Outcome
+from t3safe.operations import Host, Result
+Host.check = lambda host, build: Result(Outcome.{end}, "because")
+from t3safe.entrypoints.start import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("REFUSED", "FAILED the gate"),
+        ("LATER", "was not judged"),
+        ("GATE_BROKEN", "was not judged, the gate is broken"),
+        ("INTERRUPTED", "was not judged"),
+    ],
+)
+def test_a_dry_run_ends_as_a_run_would(calm: EmbeddedHost, end: str, said: str) -> None:
+    """A build is said to have failed only where it did; the status is that of a run."""
+    ended = calm.t3safe("run", "--dry-run", program=ENDED.format(end=end))
+    assert f"DRY RUN: {NEW.version} {said}; nobody was touched" in ended.out
+    assert ended.status == {"INTERRUPTED": Exit.LATER}.get(end) or Exit[end]
+
+
 KILLED = """
 import os, signal
 from pathlib import Path

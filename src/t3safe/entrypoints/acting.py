@@ -55,10 +55,17 @@ def _dry_run(app: App, wait: float, *, as_json: bool) -> NoReturn:
             stay = Result(None, choice.reason, stayed=choice.why, warnings=warnings)
             leave(wired, stay, as_json=as_json)
         result = trial.host.check(choice.candidate)
-        verb = "PASSED" if result.outcome is ev.Outcome.PASSED else "FAILED"
-        text = f"DRY RUN: {choice.candidate} {verb} the gate; nobody was touched"
+        said = _DRY.get(result.outcome, "was not judged") if result.outcome else "was not judged"
+        text = f"DRY RUN: {choice.candidate} {said}; nobody was touched"
         trial.say(Line(Level.INFO, text))
         leave(trial, result, as_json=as_json)
+
+
+_DRY = {
+    ev.Outcome.PASSED: "PASSED the gate",
+    ev.Outcome.REFUSED: "FAILED the gate",
+    ev.Outcome.GATE_BROKEN: "was not judged, the gate is broken",
+}
 
 
 @click.command()
