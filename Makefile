@@ -55,9 +55,19 @@ site: setup ## Build the documents as a site, into build/site
 dist: setup ## Build wheel and sdist into dist (needs no network)
 	$(BIN)/python -m hatchling build -d dist -t sdist -t wheel
 
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
 .PHONY: test
-test: setup ## Run the whole suite that needs no Docker
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not docker'
+test: setup ## Run the suite, but for what `nights`, `crashes` and `e2e` run
+	$(PYTEST) -m 'not (docker or nights or crashes)'
+
+.PHONY: nights
+nights: setup ## Run whole hosts below one folder, with the real command line (needs npm)
+	$(PYTEST) -m nights
+
+.PHONY: crashes
+crashes: setup ## Kill the real command line on such hosts, at some places (`kills` does at all)
+	$(PYTEST) -m crashes
 
 .PHONY: e2e
 e2e: setup ## Run the suite on a real host in a container (needs root, or DOCKER_HOST)
@@ -128,7 +138,7 @@ cover: setup ## Prove that unit and property tests reach every branch of the dom
 		--cov=t3safe.domain --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 .PHONY: check
-check: lint types cover test ## Run everything that must pass before a change lands
+check: lint types cover test nights crashes ## Run everything that must pass before a change lands
 
 .PHONY: lock
 lock: ## Resolve the dependencies again (UPGRADE=--upgrade takes newer ones)

@@ -10,6 +10,7 @@ processes, and each person has a launcher of their own.  Everything else is the 
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
@@ -26,11 +27,13 @@ from typing import Any, Final, Self
 
 import psutil
 from attrs import define, field, frozen
+from filelock import FileLock
 
 from fakes.dispatch import COOKIES, PATHS, Backend, Dispatch, Knowledge, mint_command
 from fakes.packages import FakeRelease
 from fakes.registry import Registry
 from fakes.t3 import PersonClient, populate
+from t3safe.adapters._support.layout import build_folder
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.bootstrap.live import Live, live
 from t3safe.domain.narrate import Line
@@ -38,6 +41,8 @@ from t3safe.domain.versions import Version
 from t3safe.entrypoints.settings import load
 
 SAFE: Final = (sys.executable, "-m", "t3safe.entrypoints.start")
+READY: Final = "T3SAFE_READY_BUILDS"
+"""The variable that names a folder for builds that were installed already."""
 KEPT: Final = ("home", "store", "state", "backups")
 """What a host is, beside its processes and ports."""
 
@@ -128,20 +133,44 @@ class EmbeddedHost:
 
     def adopt(self, release: FakeRelease) -> None:
         """Let everybody run this release, as a host that was just taken over."""
-        self.publish(release, tag="nightly")
+        self.offer(release)
         build = Version.parse(release.version)
         with self.wired() as wired:
             perform = wired.host.perform
-            perform.builds.stage(build)
             perform.selection.promote(build)
             for name in self.people:
                 perform.selection.select(name, build)
         self.start_serves()
 
+    def offer(self, release: FakeRelease) -> None:
+        """Publish a release as the newest nightly, and have it in the store already."""
+        self.publish(release, tag="nightly")
+        self.stage(release)
+
     def stage(self, release: FakeRelease) -> None:
-        """Have a published release in the store already."""
+        """Have a published release in the store already, as the real store and npm seal it.
+
+        Where `READY` names a folder, npm installs a release once, and it is copied after that.
+        """
+        build = Version.parse(release.version)
+        shared = os.environ.get(READY)
+        if shared is None:
+            self._install(build)
+            return
+        ready = Path(shared, hashlib.sha256(repr(release).encode()).hexdigest())
+        mine = build_folder(self.store, build)
+        with FileLock(f"{ready}.lock"):
+            if not ready.exists():
+                self._install(build)
+                half = ready.with_suffix(".half")
+                shutil.copytree(mine, half, symlinks=True)
+                half.rename(ready)
+        if not mine.exists():
+            shutil.copytree(ready, mine, symlinks=True)
+
+    def _install(self, build: Version) -> None:
         with self.wired() as wired:
-            wired.host.perform.builds.stage(Version.parse(release.version))
+            wired.host.perform.builds.stage(build)
 
     def start_serves(self) -> None:
         """Start everybody's serve with what is selected for them, and wait for the answers."""
@@ -160,7 +189,7 @@ class EmbeddedHost:
             if (self.root / name).exists():
                 shutil.copytree(self.root / name, folder / name, symlinks=True)
 
-    def wait_for(self, person: str, seconds: float = 15.0) -> None:
+    def wait_for(self, person: str, seconds: float = 60.0) -> None:
         """Wait until a person's serve answers; TimeoutError when it does not.
 
         Each look is short and on a connection of its own, because a serve never answers what
@@ -256,7 +285,7 @@ class EmbeddedHost:
         }
 
     def t3safe(
-        self, *arguments: str, timeout: float = 120.0, program: str = "", **extra: str
+        self, *arguments: str, timeout: float = 300.0, program: str = "", **extra: str
     ) -> Said:
         """Run the real command line; `extra` are further environment variables.
 
@@ -309,7 +338,8 @@ class EmbeddedHost:
             "dispatch_knows.paths": list(PATHS),
             "dispatch_knows.cookies": list(COOKIES),
             "gate.soak": 0.3,
-            "gate.deadline": 10.0,
+            # Nobody waits for these but where something hangs: a loaded machine needs its time.
+            "gate.deadline": 60.0,
             "gate.jobs": 4,
             # A host of tests is judged by what it does, however loaded the machine below it is.
             "pressure.cpu_max": 100,
@@ -319,10 +349,10 @@ class EmbeddedHost:
             "rollout.bake": 0.5,
             "rollout.bake_interval": 0.5,
             "rollout.quiet": 0.0,
-            "rollout.verify_deadline": 10.0,
+            "rollout.verify_deadline": 60.0,
             "rollout.verify_grace": 1.0,
             "rollout.verify_stay": 0.3,
-            "rollout.stop_timeout": 10.0,
+            "rollout.stop_timeout": 30.0,
             "hooks.folder": str(self.root / "hooks"),
             "services.manager": "processes",
             "services.command": [

@@ -37,7 +37,6 @@ CONFIG: Final = {
     "gate.soak": 0.05,
     "rollout.bake": 0.1,
     "rollout.bake_interval": 0.1,
-    "rollout.verify_deadline": 8.0,
     "rollout.verify_grace": 0.5,
     "rollout.verify_stay": 0.1,
 }

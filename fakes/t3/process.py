@@ -84,12 +84,15 @@ class RunningServe:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def wait_until_up(self, seconds: float = 10.0) -> Self:
-        """Poll `/` until it answers 200; TimeoutError with the log's end when it does not."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.process.poll() is None:
+    def wait_until_up(self, seconds: float = 60.0) -> Self:
+        """Poll `/` until it answers 200; TimeoutError with the log's end when it does not.
+
+        What arrives in the listen window is never answered, so the first looks are short.
+        """
+        begun = time.monotonic()
+        while (waited := time.monotonic() - begun) < seconds and self.process.poll() is None:
             with suppress(OSError, http.client.HTTPException):
-                if self.request("GET", "/", timeout=0.1).status == 200:
+                if self.request("GET", "/", timeout=0.1 + waited / 10).status == 200:
                     return self
             time.sleep(0.01)
         raise TimeoutError(f"{self.program} does not answer: {self.text()[-500:]}")

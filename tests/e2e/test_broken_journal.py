@@ -87,7 +87,7 @@ def test_a_broken_journal_restarts_nobody_and_is_forgotten_the_night_after(
     assert host.t3safe("freeze").status == host.t3safe("thaw").status == Exit.OK
     assert (kept(host), journal(host).lstat().st_mtime_ns) == ([], mtime)
 
-    host.publish(NEW, tag="nightly")
+    host.offer(NEW)
     assert host.t3safe("allow", NEW.version).status in {Exit.OK, Exit.NEEDS_HUMAN}
     said = host.t3safe("run", "--json")
 
@@ -234,7 +234,7 @@ def newer(path: Path) -> None:
 def test_a_newer_journal_is_refused_by_every_command_that_acts(host: EmbeddedHost) -> None:
     """Nothing is touched or set aside, status and doctor say which t3safe to use; freeze works."""
     newer(journal(host))
-    host.publish(NEW, tag="nightly")
+    host.offer(NEW)
     before, processes, content = state(host), serves(host), journal(host).read_bytes()
 
     for acting in (

@@ -28,7 +28,6 @@ BASICS = {
     "gate.soak": 0.1,
     "rollout.bake": 0.2,
     "rollout.bake_interval": 0.1,
-    "rollout.verify_deadline": 5.0,
     "rollout.verify_grace": 0.5,
 }
 PEOPLE = (Resident("ann"), Resident("ben", {"attachments": 1}))

@@ -46,7 +46,7 @@ def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     with EmbeddedHost(tmp_path, PEOPLE, config=commanded(tmp_path)) as made:
         describe(made)
         made.adopt(OLD)
-        made.publish(NEW, tag="nightly")
+        made.offer(NEW)
         for name in made.people:
             client = made.client(name)
             client.sign_in()

@@ -76,10 +76,10 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
     with EmbeddedHost(root, PEOPLE, config=dict(BASICS)) as host:
         host.write_config(metrics_file=str(file))
         host.adopt(OLD)
-        host.publish(NEW, tag="nightly")
+        host.offer(NEW)
         good = host.t3safe("run")
         assert good.status == Exit.OK, good
-        host.publish(BROKEN, tag="nightly")
+        host.offer(BROKEN)
         host.write_config(policy__stale_days=0.0, policy__deferred_max_days=0.0)
         lay(host, "before-canary.d/10-ask", 'echo FROZEN; [ "$T3SAFE_PERSON" != ann ]')
         bad = host.t3safe("run")

@@ -19,7 +19,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     people = (Resident("ann"), Resident("ben"))
     with EmbeddedHost(tmp_path_factory.mktemp("host"), people, config=dict(BASICS)) as made:
         made.adopt(OLD)
-        made.publish(NEW, tag="nightly")
+        made.offer(NEW)
         yield made
 
 
@@ -51,7 +51,7 @@ def test_every_document_is_what_its_schema_says(host: EmbeddedHost) -> None:
     assert body("result", "rollback", "ann", "--yes")
     body("result", "rollback", "--all", "--yes")
     bad = evolve(NEW, version="0.0.25-nightly.20260609.502", faults=("cookie-renamed",))
-    host.publish(bad, tag="nightly")
+    host.offer(bad)
     body("result", "run", status=Exit.REFUSED)
     assert body("history", "history", "--outcome", "refused")
     assert body("run", "show", "last")

@@ -24,7 +24,7 @@ def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host with one person, moved to the newer build and at work there."""
     with EmbeddedHost(tmp_path, (Resident("ann"),), config=dict(BASICS)) as made:
         made.adopt(OLD)
-        made.publish(NEW, tag="nightly")
+        made.offer(NEW)
         assert made.t3safe("run").status == Exit.OK
         client = made.client("ann")
         client.sign_in()
@@ -71,7 +71,7 @@ def trio(tmp_path: Path) -> Iterator[EmbeddedHost]:
     people = tuple(Resident(name) for name in ("ann", "ben", "cid"))
     with EmbeddedHost(tmp_path, people, config=dict(BASICS)) as made:
         made.adopt(OLD)
-        made.publish(NEW, tag="nightly")
+        made.offer(NEW)
         assert made.t3safe("run").status == Exit.OK
         yield made
 

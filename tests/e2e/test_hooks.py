@@ -50,7 +50,7 @@ def noted(host: EmbeddedHost) -> list[str]:
 
 def test_every_moment_of_a_night_and_of_going_back_in_order(host: EmbeddedHost) -> None:
     """A check and a dry run call nothing; a night and a way back call each moment once."""
-    host.publish(NEW, tag="nightly")
+    host.offer(NEW)
     assert host.t3safe("run", "--dry-run").status == Exit.OK
     assert noted(host) == []
     assert host.t3safe("run").status == Exit.OK
@@ -74,7 +74,7 @@ def test_a_failing_hook_before_a_run_stops_it_before_anybody_is_touched(
     host: EmbeddedHost,
 ) -> None:
     """Exit status "later", one line that says which hook; no run is opened."""
-    host.publish(NEW, tag="nightly")
+    host.offer(NEW)
     lay(host, "before-run.d/10-backup", "echo the backup did not run; exit 4")
     before = state(host)
     said = host.t3safe("run")
@@ -90,7 +90,7 @@ def test_a_failing_or_hanging_hook_before_a_canary_leaves_that_person_alone(
     host: EmbeddedHost,
 ) -> None:
     """One is deferred with their serve as it was, the other is moved; the next night moves both."""
-    host.publish(NEW, tag="nightly")
+    host.offer(NEW)
     host.write_config(hooks__timeout=1.0)
     lay(host, "before-canary.d/10-ask", '[ "$T3SAFE_PERSON" != ann ] || sleep 100')
     before, began = state(host), time.monotonic()
@@ -114,7 +114,7 @@ def test_a_failing_or_hanging_hook_before_a_canary_leaves_that_person_alone(
 
 def test_what_a_killed_run_began_is_ended_by_whoever_takes_over(host: EmbeddedHost) -> None:
     """A hook that outlives its t3safe; the next process calls what comes after it."""
-    host.publish(NEW, tag="nightly")
+    host.offer(NEW)
     lay(host, "before-canary.d/60-kill", 'kill -9 "$PPID"')
     before = state(host)
     assert host.t3safe("run").status == -signal.SIGKILL
@@ -133,7 +133,7 @@ def test_what_a_killed_run_began_is_ended_by_whoever_takes_over(host: EmbeddedHo
 
 def test_the_notice_of_contrib_keeps_nobody_from_being_moved(host: EmbeddedHost) -> None:
     """These people are at no terminal, and have no user: it fails, and says nothing."""
-    host.publish(NEW, tag="nightly")
+    host.offer(NEW)
     notice = ROOT / "contrib" / "hooks" / "before-canary.d" / "50-notice"
     copied = host.root / "hooks" / "before-canary.d" / "55-notice"
     copied.write_bytes(notice.read_bytes())
@@ -149,7 +149,7 @@ def test_failing_hooks_keep_nobody_from_being_taken_back(tmp_path: Path) -> None
     ben = (Resident("ben", {"attachments": 1}),)
     with EmbeddedHost(tmp_path, ben, config=dict(BASICS)) as host:
         host.adopt(OLD)
-        host.publish(BROKEN, tag="nightly")
+        host.offer(BROKEN)
         for moment in ("before-rollback", "after-rollback", "after-canary", "after-run"):
             lay(host, f"{moment}.d/10-fails", 'echo "$T3SAFE_REASON"; exit 1')
         before = state(host)

@@ -26,7 +26,7 @@ def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     with EmbeddedHost(tmp_path, (Resident("ann"),), config=dict(BASICS)) as made:
         made.write_config(metrics_file=str(file))
         made.adopt(OLD)
-        made.publish(NEW, tag="nightly")
+        made.offer(NEW)
         yield made
 
 

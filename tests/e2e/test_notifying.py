@@ -57,7 +57,7 @@ def test_a_refusal_is_told_once_and_again_after_it_was_allowed(
     host: EmbeddedHost, inbox: Inbox
 ) -> None:
     """The next night is silent; allowed and refused again is news; no secret is kept or said."""
-    host.publish(REFUSED, tag="nightly")
+    host.offer(REFUSED)
     first = host.t3safe("run")
     assert first.status == Exit.REFUSED, first
     (message,) = inbox.take()
@@ -83,7 +83,7 @@ def test_a_refusal_is_told_once_and_again_after_it_was_allowed(
 
 def test_a_guards_no_is_told_once(host: EmbeddedHost, inbox: Inbox) -> None:
     """A tag that points backward opens no run; it is told all the same, and once."""
-    host.publish(evolve(OLD, version="0.0.23-nightly.20260501.200", schema=29), tag="nightly")
+    host.offer(evolve(OLD, version="0.0.23-nightly.20260501.200", schema=29))
     for _ in range(2):
         assert host.t3safe("run").status == Exit.REFUSED
     assert told(inbox) == ["refused"]
@@ -91,7 +91,7 @@ def test_a_guards_no_is_told_once(host: EmbeddedHost, inbox: Inbox) -> None:
 
 def test_a_rollback_and_its_freeze_come_in_one_message(host: EmbeddedHost, inbox: Inbox) -> None:
     """The frozen nights after it are silent; thawed, only what is new is told."""
-    host.publish(BROKEN, tag="nightly")
+    host.offer(BROKEN)
     assert host.t3safe("run").status == Exit.ROLLED_BACK
     (message,) = inbox.take()
     assert message["title"].endswith(": rolled back, frozen")

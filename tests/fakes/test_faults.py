@@ -98,8 +98,8 @@ class TestProcess:
     @pytest.mark.parametrize(
         ("fault", "status", "said"),
         [
-            ("dies-after:0.1", 1, ""),
-            ("heap-exhausted:0.1", -signal.SIGABRT, "JavaScript heap out of memory"),
+            ("dies-after:1", 1, ""),
+            ("heap-exhausted:1", -signal.SIGABRT, "JavaScript heap out of memory"),
         ],
     )
     def test_answers_then_dies(self, start: Start, fault: str, status: int, said: str) -> None:
