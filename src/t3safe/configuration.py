@@ -303,6 +303,9 @@ class Settings:
     """Who is moved last."""
     npm: str = "npm"
     """The command."""
+    registry: str = ""
+    """The registry's address, for commands by hand and for timers. Empty: what npm is set to; on a
+    host with systemd without root's own npmrc, which the units cannot see."""
     npm_user: str = "t3safe-npm"
     """Whom npm and install scripts run as where we are root: a user who owns nothing."""
     npm_script_network: bool = False

@@ -16,18 +16,20 @@ from typing import assert_never
 
 from attrs import frozen
 
-from t3safe.adapters import hostfacts, notify
+from t3safe.adapters import hostfacts, hostlook, notify
 from t3safe.adapters._support import adopted
 from t3safe.adapters._support.http_client import Address, NoAnswerError, ask, session
 from t3safe.adapters._support.pairing import takes
 from t3safe.adapters.dispatch.serving import look
 from t3safe.adapters.gate.sandboxes import namespace_sandbox, why_not
+from t3safe.adapters.registry import Address as RegistryAt
 from t3safe.adapters.units import UserUnits
 from t3safe.bootstrap.live import Live
 from t3safe.bootstrap.parts import (
     dispatch_knowledge,
     hold_up_mark,
     own_hooks,
+    registry_address,
     sandbox_of,
     timed_by_systemd,
 )
@@ -107,7 +109,13 @@ class Examination:
             yield doctor.judge_registry("", str(error))
         else:
             yield doctor.judge_registry(offer.tag.text, "")
+            yield from _looked(Check.REGISTRY, self._one_registry)
             yield from _looked(Check.NODE, partial(self._offered, offer.tag))
+
+    def _one_registry(self) -> Iterator[Finding]:
+        settings = self.wired.settings
+        asked = registry_address(settings).known().host
+        yield doctor.judge_one_registry(asked, RegistryAt(hostlook.registry(settings.npm)).host)
 
     def _offered(self, newest: Version) -> Iterator[Finding]:
         """Ask before npm does: the newest build may need another node than the present one."""

@@ -343,6 +343,33 @@ def test_real_npm_is_asked_for_its_setting(tmp_path: Path, monkeypatch: pytest.M
     )
 
 
+def test_units_and_commands_by_hand_ask_npm_for_one_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home's npmrc, which units cannot see, counts for neither; what is configured, for both."""
+    for name in [name for name in os.environ if name.lower().startswith("npm_config_")]:
+        monkeypatch.delenv(name)
+    home, memory = tmp_path / "home", tmp_path / "registry.json"
+    home.mkdir()
+    (home / ".npmrc").write_text("registry=http://127.0.0.1:1/of-the-home/\n")
+    found = {}
+    for who, place in (("by hand", home), ("in a unit", tmp_path / "unseen")):
+        monkeypatch.setenv("HOME", str(place))
+        memory.unlink(missing_ok=True)
+        found[who] = RegistryAddress(memory, homeless=True).known()
+        stated = RegistryAddress(memory, stated="http://127.0.0.1:2/mirror/", homeless=True)
+        assert stated.known().url == "http://127.0.0.1:2/mirror"
+        remembered = stated.remembered()
+        assert remembered is not None
+        assert remembered.address.url == "http://127.0.0.1:2/mirror"
+
+    assert found["by hand"] == found["in a unit"]
+    assert "of-the-home" not in found["by hand"].url
+    monkeypatch.setenv("HOME", str(home))
+    memory.unlink()
+    assert RegistryAddress(memory).known().url == "http://127.0.0.1:1/of-the-home"
+
+
 def test_address_is_remembered(npm: Npm, tmp_path: Path) -> None:
     """The client is asked once and not again by the next process."""
     memory = tmp_path / "state" / "registry.json"

@@ -72,15 +72,16 @@ def version_of(t3: str) -> str:
     return adopted.global_version(Path(t3)) if t3 else ""
 
 
-def registry_host(npm: str) -> str:
-    """The host of the registry that npm is set to, without credentials; empty where npm tells none.
+def registry(npm: str) -> str:
+    """The registry that npm is set to for the caller; empty where npm tells none.
 
+    Also where its address holds credentials: it is written into a file that others may read.
     Asked in an empty folder, so that no project's settings count.
     """
     with tempfile.TemporaryDirectory(prefix="t3safe-init-") as folder:
         told = _output([npm, "config", "get", "registry"], folder) if npm else None
-    found = re.match(r"https?://(?:[^@/]*@)?([^/\s]+)", told or "")
-    return found[1] if found else ""
+    found = re.match(r"https?://[^@\s]+$", (told or "").strip())
+    return found[0] if found else ""
 
 
 def _systemctl(own: bool, *words: str) -> str | None:

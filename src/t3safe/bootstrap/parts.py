@@ -134,8 +134,17 @@ def log_sinks(command: str) -> tuple[Sink, ...]:
 
 
 def registry_address(settings: Settings) -> RegistryAddress:
-    """Give the address that npm is set to, remembered beside the journal."""
-    return RegistryAddress(settings.state_dir / "registry.json", settings.npm)
+    """Give the configured address, else what npm is set to, remembered beside the journal.
+
+    Where t3safe has units of its own npm is asked as these see it, by hand too.
+    """
+    in_unit = settings.scope is Scope.SYSTEM and not settings.shared_user and transient.booted()
+    return RegistryAddress(
+        settings.state_dir / "registry.json",
+        settings.npm,
+        stated=settings.registry,
+        homeless=in_unit and timed_by_systemd(settings),
+    )
 
 
 def build_store(settings: Settings, hidden: tuple[Path, ...] = ()) -> BuildStore:

@@ -132,6 +132,15 @@ def judge_registry(tag: str, trouble: str) -> Finding:
     return ok(Check.REGISTRY, f"it offers {tag}")
 
 
+def judge_one_registry(asked: str, npm: str) -> Finding:
+    """Commands by hand, timers and the npm of whoever looks have one registry; both are hosts."""
+    if not npm or asked == npm:
+        return ok(Check.REGISTRY, f"t3safe asks {asked}, by hand and by the timer")
+    seen = f"t3safe asks {asked}, by hand and by the timer; your npm asks {npm}"
+    mend = "let `registry` in the configuration name the one that is meant"
+    return _warning(Check.REGISTRY, seen, mend)
+
+
 def judge_launcher(path: str, found: str) -> Finding:
     """The launcher is ours; `path` is empty where the host has none to keep."""
     if not path:

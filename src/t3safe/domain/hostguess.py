@@ -174,7 +174,9 @@ def _launcher(seen: Seen, path: str, why: str) -> Iterator[Setting]:
 
 
 def _programs(seen: Seen) -> Iterator[Setting]:
-    """Name what the PATH of units does not lead to."""
+    """Name what the PATH of units does not lead to, and what npm says to the caller alone."""
+    if seen.registry:
+        yield Setting("registry", seen.registry, "what your npm asks; timers cannot see your npmrc")
     for key, path in (("npm", seen.npm), ("gate.node", seen.node)):
         if path and path.rpartition("/")[0] not in seen.standard:
             yield Setting(key, path, "not on the PATH of units")
@@ -214,15 +216,13 @@ def _following(seen: Seen, scope: Scope) -> Iterator[str]:
     yield "t3safe doctor"
 
 
-def render(guessed: Guess, answers: Mapping[str, Setting], registry: str) -> str:
+def render(guessed: Guess, answers: Mapping[str, Setting]) -> str:
     """Write the configuration as TOML: what was found, then what was answered by key."""
     settings = (*guessed.settings, *answers.values())
     head = [
         "# Written by `t3safe init`.  What is not here has its default; all of it is in",
         "# docs/configuration.md.",
     ]
-    if registry:
-        head.append(f"# npm asks {registry}; so does t3safe.")
     top = Setting("scope", guessed.scope.value, "whose serves are kept: a host's, or your own")
     lines = [*head, "", *_lines("", (top, *settings))]
     for table in sorted({_split(setting)[0] for setting in settings} - {""}):

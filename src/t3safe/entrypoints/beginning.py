@@ -36,7 +36,7 @@ def init(app: App, *, yes: bool, only_print: bool) -> None:
         for question in guessed.questions
         for setting in hostguess.answered(question, _answer(question, yes=yes), caller_name())
     }
-    text = hostguess.render(guessed, answers, seen.registry)
+    text = hostguess.render(guessed, answers)
     file = app.file or (settings.DEFAULT_FILE if caller.root else _own(caller))
     _check(text, file, caller)
     for trouble in guessed.troubles:
@@ -69,7 +69,7 @@ def _look(caller: Caller) -> Seen:
         version=hostlook.version_of(t3),
         npm=npm,
         node=hostlook.program("node"),
-        registry=hostlook.registry_host(npm),
+        registry=hostlook.registry(npm),
         standard=STANDARD,
         overruled=_overruling(caller),
     )

@@ -281,6 +281,7 @@ def _checked(settings: Settings) -> Settings:
         message = "notify.urls_file: `notify.urls` is set too; keep one of the two"
         raise SettingsError(message)
     _dispatch(settings)
+    _registry(settings)
     for person, port in settings.services.ports.items():
         _between(f"services.ports.{person}", port, 1, 65535)
     _at_least(settings)
@@ -358,6 +359,17 @@ def _commands(settings: Settings) -> None:
             raise SettingsError(
                 f"{key}: no word holds {{person}}, so it cannot know whom it is for"
             )
+
+
+def _registry(settings: Settings) -> None:
+    """See that the registry's address is one, and holds no secret: others may read the file."""
+    if not settings.registry:
+        return
+    found = re.fullmatch(r"https?://([^\s/?#@]+)(/\S*)?", settings.registry)
+    if found is None:
+        shown = re.sub(r"//[^/]*@", "//[redacted]@", settings.registry)
+        message = f"registry: {shown!r} is no http or https address without credentials"
+        raise SettingsError(message)
 
 
 def _dispatch(settings: Settings) -> None:

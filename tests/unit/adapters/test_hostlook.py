@@ -59,13 +59,15 @@ def test_a_host_without_systemd_has_no_units(tools: Path) -> None:
     assert not hostlook.manager_answers(own=True)
 
 
-def test_the_registry_is_told_without_credentials(tools: Path) -> None:
-    """What is written into a file that others may read holds no secret."""
+def test_a_registry_with_credentials_is_not_told(tools: Path) -> None:
+    """What is written into a file that others may read holds no secret, and nothing halved."""
     npm = str(tools / "npm")
     tool(tools, "npm", "echo https://me:secret@registry.example:8080/path/")
-    assert hostlook.registry_host(npm) == "registry.example:8080"
+    assert hostlook.registry(npm) == ""
+    tool(tools, "npm", "echo https://registry.example:8080/path/")
+    assert hostlook.registry(npm) == "https://registry.example:8080/path/"
     tool(tools, "npm", "echo undefined")
-    assert hostlook.registry_host(npm) == hostlook.registry_host("") == ""
+    assert hostlook.registry(npm) == hostlook.registry("") == ""
 
 
 def test_somebody_who_listens_is_heard() -> None:

@@ -118,6 +118,12 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         "du -xsh /b",
     ),
     (
+        doctor.judge_one_registry("registry.example", "mirror.example"),
+        doctor.judge_one_registry("registry.example", "registry.example"),
+        Level.WARNING,
+        "let `registry` in the configuration name the one that is meant",
+    ),
+    (
         doctor.judge_load(Pressure(cpu=Waiting(99, 99), processors=2), PressureLimits(), None),
         doctor.judge_load(Pressure(cpu=Waiting(99, 9), processors=2), PressureLimits(), None),
         Level.WARNING,

@@ -1,4 +1,7 @@
-"""Where the registry is: npm's own setting, asked once and remembered.
+"""Where the registry is: npm's own setting, asked once and remembered, or what a person configured.
+
+Where t3safe's units keep a host, npm is asked as these units see it: without anybody's own npmrc,
+which they cannot read.  By hand the same is asked, so that both have one registry.
 
 To ask npm costs a tenth of a second and more, and most runs have nothing to do; so the answer is
 kept in a file.  It counts as long as npm, its settings files and the variables that steer them are
@@ -17,7 +20,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import cattrs
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from cattrs.preconf.json import make_converter
 
 from t3safe.adapters._support import durable
@@ -38,6 +41,9 @@ STEERING: Final = (
     "npm_config_userconfig",
 )
 """Variables that change what npm answers; npm takes those of its own in any case."""
+
+_NO_NPMRC: Final = "/nonexistent/npmrc"
+"""A settings file of nobody: what npm finds where homes cannot be seen."""
 
 _CONVERTER: Final = make_converter(forbid_extra_keys=True)
 
@@ -88,12 +94,16 @@ class RegistryAddress:
     """Tells the registry's address; raises RegistryError alone.
 
     `memory` is the file in which the answer is kept, in a folder that only root writes.  `npm` is
-    the client's name or path.  `now` gives the time in seconds since the epoch.  `once` says that
-    an address that fails is not worth a second question: somebody looks on.
+    the client's name or path.  `stated` is the address that a person configured, empty where npm
+    says it.  `homeless` asks npm without the npmrc of a home.  `now` gives the time in seconds
+    since the epoch.  `once` says that an address that fails is not worth a second question:
+    somebody looks on.
     """
 
     memory: Path
     npm: str = "npm"
+    stated: str = ""
+    homeless: bool = False
     now: Callable[[], float] = time.time
     timeout: float = TIMEOUT
     once: bool = False
@@ -111,14 +121,15 @@ class RegistryAddress:
             return self.ask()
         if remembered.asked != self._asked(remembered.asked.files):
             return self.ask()
-        return remembered.address
+        return self._stated(remembered.address)
 
     def remembered(self) -> Known | None:
         """Give what is remembered, whether or not it still counts; None where nothing is."""
         found = self._recall()
         if found is None:
             return None
-        return Known(found.address, found.at, (self.memory, *map(Path, found.asked.files)))
+        address = self._stated(found.address)
+        return Known(address, found.at, (self.memory, *map(Path, found.asked.files)))
 
     def ask(self) -> Address:
         """Ask npm and remember the answer; a memory that cannot be written is no trouble."""
@@ -131,8 +142,11 @@ class RegistryAddress:
             durable.make_folders(self.memory.parent)
             durable.write_file(self.memory, _CONVERTER.dumps(remembered).encode(), 0o600)
         except OSError:
-            return address
-        return address
+            return self._stated(address)
+        return self._stated(address)
+
+    def _stated(self, address: Address) -> Address:
+        return evolve(address, url=_url(self.stated)) if self.stated else address
 
     def _recall(self) -> _Remembered | None:
         """Read the memory; whatever is wrong with it means that npm is asked."""
@@ -144,6 +158,8 @@ class RegistryAddress:
     def _asked(self, files: tuple[str, ...] | dict[str, int]) -> _Asked:
         lowered = {name.lower(): value for name, value in os.environ.items()}
         steering = {name: lowered[name.lower()] for name in STEERING if name.lower() in lowered}
+        if self.homeless:
+            steering.setdefault("npm_config_userconfig", _NO_NPMRC)
         times = {name: _modified(Path(name)) for name in files}
         return _Asked(shutil.which(self.npm) or "", steering, times)
 
@@ -154,6 +170,7 @@ class RegistryAddress:
             done = subprocess.run(
                 [self.npm, "config", "get", *names],
                 cwd="/",
+                env={"npm_config_userconfig": _NO_NPMRC, **os.environ} if self.homeless else None,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
