@@ -350,6 +350,7 @@ class Examination:
         journal, trouble = self.wired.journal, ""
         if not self._begun:
             yield doctor.ok(Check.JOURNAL, f"{journal.path}: none yet; the first run makes it")
+            yield from self._unexplained()
             return
         try:
             trouble = journal.complaint(thorough=True)
@@ -359,6 +360,13 @@ class Examination:
         except PortError as error:
             trouble = str(error)
         yield doctor.judge_journal(str(journal.path), trouble)
+        if not trouble:
+            yield from self._unexplained()
+
+    def _unexplained(self) -> Iterable[Finding]:
+        host = self.wired.host
+        found = tuple((person, build.text) for person, build in host.unexplained())
+        return doctor.judge_unexplained(found, str(host.perform.selection.last_good()))
 
     def _notes(self) -> Iterable[Finding]:
         host, selection = self.wired.host, self.wired.selection

@@ -13,6 +13,8 @@ Rules:
 5. An overloaded host is "later" too, and loud once that lasts (see `loadguard`).
 6. Whoever is fenced and of whom no run tells (a journal was lost) is in transition too.  Their
    fence is lifted by looking, or stays, and then a person is needed.
+7. Whoever runs a build that is not last-good, and of whom no run tells why, is signed in as before
+   there can be nothing to do.  Who cannot sign in needs a person, and nobody is moved.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import (
+    Fault,
     NoWayBackError,
     PortError,
     SelectionError,
@@ -244,7 +247,11 @@ class Host:
         At boot, before the serves are started, only what needs no serve is done.
         """
         waits = waits_for_boot if boot else None
-        return self._resume(waits) or self._lift_strays(waits)
+        settled = self._resume(waits) or self._lift_strays(waits)
+        if settled is not None or boot:
+            return settled
+        proof = self.proof()
+        return proof if proof.warnings else None
 
     def _resume(self, waits: Waits | None) -> Result | None:
         """Go on with the run that was left open; None where there is none."""
@@ -293,12 +300,76 @@ class Host:
         present, builds = states.ledger(person), self.perform.builds.present()
         return writer(states.snapshots(person), present, builds, unfailed=unfailed)
 
+    def unexplained(self) -> tuple[tuple[str, Version], ...]:
+        """Who runs a build that is not last-good, of which no run tells: a journal was lost.
+
+        Whoever cannot be told is left to whoever needs them.  Raises JournalError, SelectionError.
+        """
+        last_good, told = self.perform.selection.last_good(), Reader()
+        if last_good is None:
+            return ()
+        people, _ = told(self.everybody) or ((), ())
+        chosen = {
+            person: told(partial(self.perform.selection.selected, person)) for person in people
+        }
+        left = {
+            person: build
+            for person, selected in chosen.items()
+            if selected is not None and (build := selected.build) is not None and build != last_good
+        }
+        for record in self.engine.journal.runs() if left else ():
+            for person, build in _tells(record.plan):
+                if left.get(person) == build:
+                    del left[person]
+        return tuple(left.items())
+
+    def proof(self) -> Result:
+        """Sign in as everybody of whose build no run tells (rule 7); looks only.
+
+        The result stops whatever comes next where it has an outcome or says `stayed`; `warnings`
+        name everybody who was asked.
+        """
+        lines, bad, unknown = [], [], []
+        for person, build in self.unexplained():
+            head = f"UNEXPLAINED BUILD: no run tells why {person} is on {build}, not on last-good"
+            way = f"`t3safe rollback {person}` shows the way back"
+            try:
+                answer = self.perform.pairing.verify(person, build)
+            except PortError as error:
+                unknown.append(f"{head}; cannot tell whether sign-in works: {error}")
+                continue
+            match answer:
+                case ev.Paired():
+                    lines.append(f"{head}; sign-in works there")
+                case ev.NotPaired(fault=Fault.ENVIRONMENT, reason=reason):
+                    unknown.append(f"{head}; cannot tell whether sign-in works: {reason}")
+                case ev.NotPaired(reason=reason):
+                    bad.append(f"{head}; sign-in does not work: {reason}; {way}")
+        told = (*bad, *unknown, *lines)
+        if bad:
+            text = f"NEEDS A HUMAN: {'; '.join(bad)}"
+            return Result(ev.Outcome.NEEDS_HUMAN, text, warnings=(text, *told[len(bad) :]))
+        if unknown:
+            return Result(None, unknown[0], stayed=No.LATER, warnings=told)
+        return Result(None, "everybody signs in", stayed=No.NOTHING, warnings=told)
+
+    def _proven(self, survey: Survey) -> tuple[Survey, Result | None]:
+        """Add what the proof says; with its result where nothing else may begin."""
+        if survey.standing.frozen:
+            return survey, None
+        proof = self.proof()
+        if proof.stayed is not No.NOTHING:
+            return survey, attrs.evolve(proof, warnings=(*survey.warnings, *proof.warnings))
+        return attrs.evolve(survey, warnings=(*survey.warnings, *proof.warnings)), None
+
     def run(self) -> Result:
         """Move the host to the newest build that passes, or say why not."""
         left = self.settle() or _unwell(self._lift_strays(None))
         if left is not None:
             return left
-        survey = self.survey(mend=True)
+        survey, unproven = self._proven(self.survey(mend=True))
+        if unproven is not None:
+            return unproven
         choice, offer = self._chosen(survey)
         unbaked = self._unbaked(survey, choice)
         if unbaked is not None:
@@ -351,7 +422,9 @@ class Host:
         left = self.settle() or _unwell(self._lift_strays(None))
         if left is not None:
             return left
-        survey = self.survey(mend=True)
+        survey, unproven = self._proven(self.survey(mend=True))
+        if unproven is not None:
+            return unproven
         choice = self._drainable(survey)
         if isinstance(choice, Stay):
             result = Result(None, choice.reason, stayed=choice.why, known=choice.known)
@@ -715,6 +788,17 @@ def _result(rollout: Rollout) -> Result:
 def _unwell(result: Result | None) -> Result | None:
     """Give a result after which nothing else may begin, None where something may."""
     return None if result is None or result.outcome in _ENDED_WELL else result
+
+
+def _tells(plan: ev.Plan) -> Iterator[tuple[str, Version]]:
+    """Give the builds that a run accounts for, by person; a check touches nobody."""
+    if plan.kind is ev.Kind.CHECK:
+        return
+    for move in plan.moves:
+        yield move.person, move.old
+        yield move.person, move.new
+    for person in plan.baking:
+        yield person, plan.candidate
 
 
 def _stuck(person: str, why: str) -> Result:

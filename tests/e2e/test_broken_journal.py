@@ -14,6 +14,7 @@ import pytest
 
 from fakes.embedded import EmbeddedHost
 from t3safe.adapters.journal import codec
+from t3safe.domain.versions import Version
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, result, state
 from tests.support.damage import emptied, folder, nonsense, random_header, truncated
@@ -267,3 +268,24 @@ def test_a_newer_journal_is_refused_by_every_command_that_acts(host: EmbeddedHos
     assert (state(host), serves(host), kept(host)) == (before, processes, [])
     assert journal(host).read_bytes() == content
     assert host.t3safe("freeze").status == Exit.OK, "whoever has to stop everything can"
+
+
+def test_whoever_is_on_a_build_that_no_run_explains_is_named_and_signed_in_as(
+    host: EmbeddedHost,
+) -> None:
+    """The journal was deleted while ann was on a newer build: doctor and every timer name her."""
+    host.publish(NEW, tag="nightly")
+    assert host.t3safe("check", NEW.version).status == Exit.OK
+    with host.wired() as wired:
+        wired.host.perform.selection.select("ann", Version.parse(NEW.version))
+    journal(host).unlink()
+    assert host.t3safe("freeze").status == host.t3safe("thaw").status == Exit.OK
+
+    examined = host.t3safe("doctor")
+    assert f"no run tells why ann is on {NEW.version}" in examined.out
+    assert "why ben" not in examined.out
+    said = host.t3safe("recover")
+    assert said.status == Exit.NEEDS_HUMAN, "the serve still runs another build"
+    assert f"UNEXPLAINED BUILD: no run tells why ann is on {NEW.version}" in said.out
+    assert "`t3safe rollback ann`" in said.out
+    assert host.t3safe("run").status == host.t3safe("drain").status == Exit.NEEDS_HUMAN

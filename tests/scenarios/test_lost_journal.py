@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
 
-from fakes.world import NEW, OLD, Crash, Defect, World, drive, host, small_world
+from fakes.world import NEW, NEWER, OLD, Crash, Defect, World, drive, host, small_world
 from fakes.world.journal import MemoryJournal
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import NoWayBackError
 from t3safe.engine import Performer
-from t3safe.operations import Host
-from tests.scenarios.nights import night, operations_since, running, selected
+from t3safe.entrypoints.endings import exit_of
+from t3safe.entrypoints.exits import Exit
+from t3safe.operations import Host, Result
+from tests.scenarios.nights import (
+    night,
+    operations_since,
+    publish,
+    running,
+    selected,
+    untouched,
+)
 
 RECOVER = Host.recover
 AT_BOOT = partial(Host.recover, boot=True)
@@ -132,3 +142,98 @@ def test_nobody_fenced_means_nothing_to_recover() -> None:
     mark = len(world.log)
     assert host(world).recover() is None
     assert not operations_since(world, mark) & {"select", "start", "stop", "fence", "restore"}
+
+
+def _die_at_check(world: World) -> None:
+    """Let the process die before it signs in on the new build."""
+
+    def dying(inner: Performer) -> Performer:
+        def perform(effect: fx.Effect, /) -> ev.Answer:
+            if isinstance(effect, fx.Verify) and effect.build == NEW:
+                raise Crash
+            return inner(effect)
+
+        return perform
+
+    with pytest.raises(Crash):
+        host(world, wrap=dying).run()
+    _lose_journal(world)
+
+
+@pytest.mark.parametrize("operation", [Host.run, Host.drain, RECOVER])
+def test_whoever_was_left_on_a_build_that_pairs_nobody_is_found(
+    operation: Callable[[Host], Result | None],
+) -> None:
+    """Nothing is "nothing to do": the line names them and the way back, and nobody is moved."""
+    world = small_world("ann", "bob", candidate=[Defect.MUTE])
+    _die_at_check(world)
+    before, serves, mark = selected(world), running(world), len(world.log)
+    assert before == {"ann": NEW, "bob": OLD}
+    assert host(world).unexplained() == (("ann", NEW),)
+
+    for _ in range(2):
+        result = operation(host(world))
+        assert result is not None
+        assert result.outcome is ev.Outcome.NEEDS_HUMAN
+        assert exit_of(result) is Exit.NEEDS_HUMAN
+        assert "ann is on" in result.reason
+        assert "`t3safe rollback ann`" in result.reason
+        assert "bob" not in result.reason
+    assert (selected(world), running(world)) == (before, serves)
+    assert untouched(world, mark)
+
+    back = night(world, lambda wired: wired.go_back("ann", None, "", force=True), giving_up=True)
+    assert back.outcome is ev.Outcome.MOVED
+    assert running(world) == {"ann": OLD, "bob": OLD}
+    assert host(world).unexplained() == ()
+
+
+def test_whoever_signs_in_on_a_build_that_no_run_explains_is_named() -> None:
+    """The run goes on as ever, with a loud line about them; once moved they are explained."""
+    world = small_world("ann", "bob")
+    _die(world, fx.Bake)
+    assert selected(world) == {"ann": NEW, "bob": NEW}
+    recovered = host(world).recover()
+    assert recovered is not None
+    assert exit_of(recovered) is Exit.OK
+    assert [line.partition(";")[2] for line in recovered.warnings] == [" sign-in works there"] * 2
+    publish(world, NEWER, 33)
+
+    result = night(world)
+
+    assert result.outcome is ev.Outcome.PROMOTED
+    assert any(line.startswith("UNEXPLAINED BUILD: ") for line in result.warnings)
+    assert host(world).unexplained() == ()
+    assert night(world).warnings == ()
+
+
+def test_where_nobody_can_sign_in_it_is_said_that_nobody_can_tell() -> None:
+    """A dispatch that is down is held against no build; the next run asks again."""
+    world = small_world("ann", "bob")
+    _die(world, fx.Bake)
+    world.dispatch_up = False
+    result = host(world).run()
+    assert exit_of(result) is Exit.LATER
+    assert "cannot tell whether sign-in works" in result.reason
+    assert len(result.warnings) == 2
+
+
+def test_a_frozen_host_says_so_and_asks_nobody() -> None:
+    """The alert that people wait for comes first."""
+    world = small_world("ann", candidate=[Defect.MUTE])
+    _die_at_check(world)
+    world.frozen = "look"
+    assert exit_of(host(world).run()) is Exit.FROZEN
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_with_its_journal_nobody_is_unexplained(busy: bool) -> None:
+    """Deferred, moved and not promoted, taken back on purpose: a run tells of each."""
+    world = small_world("ann", "bob")
+    if busy:
+        world.work("bob")
+    night(world)
+    night(world, lambda wired: wired.go_back("ann", None, "", force=True), giving_up=True)
+    assert selected(world)["ann"] == OLD
+    assert host(world).unexplained() == ()
+    assert night(world, Host.drain).warnings == ()

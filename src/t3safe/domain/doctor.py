@@ -398,6 +398,21 @@ def judge_newer_journal(trouble: str) -> Finding:
     return _problem(Check.JOURNAL, trouble, mend)
 
 
+def judge_unexplained(
+    unexplained: tuple[tuple[str, str], ...], last_good: str
+) -> tuple[Finding, ...]:
+    """A run tells why each person is on another build than last-good; these are on `build`."""
+    mend = "t3safe recover; it signs in as them, and names the way back where that fails"
+    return tuple(
+        _warning(
+            Check.JOURNAL,
+            f"no run tells why {person} is on {build}, and not on last-good ({last_good})",
+            mend,
+        )
+        for person, build in unexplained
+    )
+
+
 def judge_notes(troubles: tuple[str, ...]) -> tuple[Finding, ...]:
     """What was noted beside the journal can be read: pins and holds, the proven builds.
 

@@ -8,6 +8,8 @@ Rules:
 3. While somebody is in transition the journal is left as it is; the next command sets it aside.
 4. A serve that does not run may have been stopped by the run that is lost: it is named, and not
    started.
+5. Whoever runs a build that is not last-good is named, and signed in as: it may be one that was put
+   in place by the run that is lost and pairs nobody.
 """
 
 from __future__ import annotations
@@ -87,8 +89,12 @@ def _later(wired: Live) -> Result:
     host = wired.host
     fenced, frozen = host.fenced(), host.perform.switch.frozen()
     if not fenced:
+        proof = host.proof()
+        if proof.outcome is not None and not frozen:
+            return proof
         reason = "the journal was set aside; nobody was moved, the next run is an ordinary one"
-        return Result(None, frozen or reason, stayed=No.FROZEN if frozen else No.LATER)
+        stayed = No.FROZEN if frozen else No.LATER
+        return Result(None, frozen or reason, stayed=stayed, warnings=proof.warnings)
     if frozen:
         wired.say(frozen_line(frozen, holding(wired)))
     text = f"{', '.join(fenced)} fenced, and the journal that told why was set aside"

@@ -269,6 +269,16 @@ def test_each_check_fails_with_what_mends_it_and_holds_once_mended(
     assert (mended.check, mended.level, mended.mend) == (failing.check, Level.OK, "")
 
 
+def test_whoever_is_on_a_build_that_no_run_explains_is_named() -> None:
+    """Each person has a line of their own, with the command that signs in as them."""
+    found = doctor.judge_unexplained((("ann", "2"), ("ben", "3")), "1")
+    assert [(item.level, item.seen) for item in found] == [
+        (Level.WARNING, "no run tells why ann is on 2, and not on last-good (1)"),
+        (Level.WARNING, "no run tells why ben is on 3, and not on last-good (1)"),
+    ]
+    assert all("t3safe recover" in item.mend for item in found)
+
+
 def test_a_t3_before_the_launcher_and_every_other_installer_are_named() -> None:
     """Each bypass is a finding of its own; without a launcher nothing comes before it."""
     found = doctor.judge_installers("/usr/local/bin/t3", "/usr/bin/t3", ("/etc/cron.d/t3",))

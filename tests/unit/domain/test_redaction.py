@@ -33,6 +33,7 @@ KEPT = [
     "evidence: /var/lib/t3safe/evidence/20260609T040012345678Z-0.0.28-nightly.20260629.685-alice",
     "taking over run 20260609T040000Z-a1b2, snapshot 20260609T040000Z-a1b2.0010",
     "20260609T040012345678Z-a1b2",
+    "kept as /var/lib/t3safe/journal.sqlite.broken-20260609T040012Z, a new one is begun",
     "orchestration_command_receipts: 1204 -> 1198 rows",
     "state.sqlite: database disk image is malformed",
     "the token expired; no path takes the credential (tried /api/auth/bootstrap)",
