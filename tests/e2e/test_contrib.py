@@ -138,6 +138,8 @@ def test_what_no_night_here_says_is_matched_as_it_is_written() -> None:
     """A launcher that was put back; and every alert word has a rule of its own."""
     (line,) = _mended("/usr/bin/t3 was a file")
     assert raised(str(Line(Level.WARNING, line))) == {"T3safeLogLauncherRestored"}
+    unexplained = "UNEXPLAINED BUILD: no run tells why ann is on 2, not on last-good; sign-in works"
+    assert raised(unexplained) == {"T3safeLogUnexplainedBuild"}
     assert set(OF_WORD) == set(ALERT_WORDS)
 
 

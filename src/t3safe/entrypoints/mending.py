@@ -89,12 +89,13 @@ def _later(wired: Live) -> Result:
     host = wired.host
     fenced, frozen = host.fenced(), host.perform.switch.frozen()
     if not fenced:
+        if frozen:
+            return Result(None, frozen, stayed=No.FROZEN)
         proof = host.proof()
-        if proof.outcome is not None and not frozen:
+        if proof.outcome is not None:
             return proof
         reason = "the journal was set aside; nobody was moved, the next run is an ordinary one"
-        stayed = No.FROZEN if frozen else No.LATER
-        return Result(None, frozen or reason, stayed=stayed, warnings=proof.warnings)
+        return Result(None, reason, stayed=No.LATER, warnings=proof.warnings)
     if frozen:
         wired.say(frozen_line(frozen, holding(wired)))
     text = f"{', '.join(fenced)} fenced, and the journal that told why was set aside"
