@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from fakes.dispatch import DispatchTrouble
 from fakes.service import Handler, Service
+from fakes.t3.client import PersonClient
 from t3safe.adapters._support.seen_dispatch import SeenDispatch
 from t3safe.adapters.dispatch import DispatchPairing
+from t3safe.adapters.stateworker.signout import sign_out
 from t3safe.domain import events as ev
-from t3safe.domain.errors import DispatchError, Fault, PeopleError, ServiceError
+from t3safe.domain.errors import DispatchError, Fault, PeopleError, ServiceError, StateError
 from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.redaction import redact
 from tests.contract.pairing_contract import PairingContract, not_stopped
@@ -349,8 +353,13 @@ def watched(pairing: RealPairing, clock: VirtualTime, seconds: float) -> ev.Done
     return port.watch(("alice", "bob"), BUILD, seconds, not_stopped)
 
 
-def test_watch_pairs_everybody_at_begin_in_between_and_at_the_end(pairing: RealPairing) -> None:
-    """Real sign-ins, at least every interval; the last one when the time is over."""
+def sign_ins(pairing: RealPairing) -> int:
+    """How often the dispatch signed somebody in, each time with a mint."""
+    return sum(each.status == 302 for each in pairing.dispatch.log)
+
+
+def test_watch_asks_sessions_again_and_mints_once_at_the_end(pairing: RealPairing) -> None:
+    """Everybody is looked at, at least every interval; a mint takes a second of a processor."""
     clock = VirtualTime()
     moments: list[float] = []
     asked = pairing.port.logins
@@ -359,9 +368,72 @@ def test_watch_pairs_everybody_at_begin_in_between_and_at_the_end(pairing: RealP
         moments.append(clock.now)
         return asked(person)
 
-    pairing.tune(logins=login)
-    assert watched(pairing, clock, 70.0) == ev.Done()
-    assert moments == [0, 0, 30, 30, 60, 60, 70, 70]
+    port = pairing.tune(
+        logins=login, sleep=clock.sleep, monotonic=clock.monotonic, interval=30.0, stay=0.0
+    )
+    for person in ("alice", "bob"):
+        assert isinstance(port.verify(person, BUILD), ev.Paired)
+    assert sign_ins(pairing) == 2
+    moments.clear()
+    begun = clock.now
+    assert port.watch(("alice", "bob"), BUILD, 70.0, not_stopped) == ev.Done()
+    assert [moment - begun for moment in moments] == [0, 0, 30, 30, 60, 60, 70, 70]
+    assert sign_ins(pairing) == 4
+
+
+def test_watch_pairs_whoever_has_no_session(pairing: RealPairing) -> None:
+    """After a death of ours at the begin, and where the person signed all their browsers out."""
+    clock = VirtualTime()
+    assert watched(pairing, clock, 20.0) == ev.Done()
+    assert sign_ins(pairing) == 4
+    with closing(sqlite3.connect(state_of(pairing, "alice"))) as database, database:
+        database.execute("UPDATE auth_sessions SET revoked_at = issued_at")
+    assert pairing.port.watch(("alice", "bob"), BUILD, 20.0, not_stopped) == ev.Done()
+    assert sign_ins(pairing) == 7
+
+
+def state_of(pairing: RealPairing, person: str) -> Path:
+    """Where the person's database is."""
+    return pairing.root / person / "userdata" / "state.sqlite"
+
+
+def test_no_session_outlasts_its_use(pairing: RealPairing) -> None:
+    """Night after night: what was made is signed out, and a browser's own session stays."""
+    assert pairing.main_pid("alice")
+    browser = PersonClient(pairing.dispatch.url, "alice.login")
+    browser.sign_in()
+
+    def leave(person: str, sessions: tuple[str, ...]) -> None:
+        assert sign_out(str(state_of(pairing, person).parent), list(sessions)) == len(sessions)
+
+    left: list[int] = []
+    for _ in range(4):
+        port = pairing.tune(leave=leave, stay=0.0)
+        assert isinstance(port.verify("alice", BUILD), ev.Paired)
+        assert port.watch(("alice",), BUILD, 0.0, not_stopped) == ev.Done()
+        port.sign_out()
+        with closing(sqlite3.connect(state_of(pairing, "alice"))) as database:
+            left += database.execute("SELECT count(*) FROM auth_sessions").fetchone()
+    assert left == [1, 1, 1, 1]
+    assert browser.authenticated()
+
+
+def test_nobody_is_signed_out_of_a_serve_that_does_not_run(pairing: RealPairing) -> None:
+    """The set of a person who is stopped is not written; a failure to sign out is no verdict."""
+    asked: list[str] = []
+
+    def leave(person: str, sessions: tuple[str, ...]) -> None:
+        asked.extend((person, *sessions))
+        raise StateError("cannot sign out: database is locked")
+
+    port = pairing.tune(leave=leave)
+    assert isinstance(port.verify("alice", BUILD), ev.Paired)
+    port.sign_out()
+    assert asked[0] == "alice"
+    asked.clear()
+    pairing.end("alice")
+    port.sign_out()
+    assert asked == []
 
 
 def test_watch_notices_an_end_between_two_sign_ins(pairing: RealPairing) -> None:

@@ -531,6 +531,30 @@ def test_adopting_takes_over_without_restarting_anybody(host: EmbeddedHost) -> N
     assert "30_ProjectionThreadShellArchiveIndexes" in refused.err
 
 
+def test_a_move_signs_in_three_times_and_leaves_no_session(host: EmbeddedHost) -> None:
+    """Before the stop, after the start, at the end of the bake; each is signed out again."""
+    host.client("ann").sign_in()
+    before = {name: sessions_of(host, name) for name in host.people}
+    asked = len(host.dispatch.log)
+    host.write_config(rollout__bake=2.0)
+    assert host.t3safe("run").status == Exit.OK
+    minted = [each.login for each in host.dispatch.log[asked:] if each.status == 302]
+    assert {login: minted.count(login) for login in minted} == dict.fromkeys(set(minted), 3)
+    assert len(minted) == 3 * len(host.people)
+    # Migration 31 has dropped the sessions that were there before.
+    assert {name: sessions_of(host, name) for name in host.people} == dict.fromkeys(before, 0)
+    host.client("ann").sign_in()
+    for command in ("verify", "run", "drain"):
+        host.t3safe(command)
+        assert sessions_of(host, "ann") == 1
+
+
+def sessions_of(host: EmbeddedHost, name: str) -> int:
+    """How many sessions a person's database holds."""
+    with closing(sqlite3.connect(f"{host.database(name).as_uri()}?mode=ro", uri=True)) as opened:
+        return int(opened.execute("SELECT count(*) FROM auth_sessions").fetchone()[0])
+
+
 def test_how_the_dispatch_signs_in_is_learned_before_anybody_is_moved(host: EmbeddedHost) -> None:
     """A dispatch with one path only: the gate refuses the next protocol, and nobody is the test."""
     host.dispatch.knowledge.paths = ("/api/auth/bootstrap",)

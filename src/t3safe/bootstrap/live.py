@@ -19,6 +19,7 @@ from t3safe.adapters._support.durable import make_folders
 from t3safe.adapters._support.rooms import fresh, remove, sweep
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.choices import ChoicesFile
+from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.adapters.ended import EndedMarks
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.journal import SqliteJournal
@@ -34,6 +35,7 @@ from t3safe.bootstrap.parts import (
     Rehearsed,
     adoption_file,
     build_store,
+    dispatch_knowledge,
     hidden_folders,
     interpreter,
     journal_file,
@@ -114,7 +116,10 @@ class Live:
         self.teller.say_one(line)
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Sign out everybody who was signed in, and let go of the journal."""
+        pairing = self.host.perform.pairing
+        if isinstance(pairing, ServePairing):
+            pairing.sign_out()
         self.journal.close()
 
     @contextmanager
@@ -375,8 +380,15 @@ def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
     runs the builds of the real store, which are only read.
     """
     with _aside(settings.tmpdir) as root:
+        known = dispatch_knowledge(settings)
         aside = evolve(
-            settings, state_dir=root / "state", backup_dest=root / "backups", launcher=None
+            settings,
+            state_dir=root / "state",
+            backup_dest=root / "backups",
+            launcher=None,
+            dispatch_knows=evolve(
+                settings.dispatch_knows, paths=known.paths, cookies=known.cookies
+            ),
         )
         journal = SqliteJournal(journal_file(aside))
         hidden = hidden_folders(settings)

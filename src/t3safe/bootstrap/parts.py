@@ -267,7 +267,7 @@ def interpreter(
         services=services,
         states=states,
         gate=gate_of(settings, states, rehearsed or Rehearsed(builds.program), heart),
-        pairing=_pairing(settings, services),
+        pairing=_pairing(settings, services, states),
         verdicts=journal,
         switch=FreezeFile(settings.freeze_file, clock),
         clock=clock,
@@ -293,7 +293,7 @@ def state_sets(settings: Settings) -> LocalStateSets:
     )
 
 
-def _pairing(settings: Settings, services: ports.Services) -> ports.Pairing:
+def _pairing(settings: Settings, services: ports.Services, states: LocalStateSets) -> ports.Pairing:
     mint = LauncherMint(
         settings.t3,
         settings.base_dir,
@@ -311,6 +311,7 @@ def _pairing(settings: Settings, services: ports.Services) -> ports.Pairing:
         "stay": settings.rollout.verify_stay,
         "interval": settings.rollout.bake_interval,
         "adopted": lambda: adopted.recall(adoption_file(settings)),
+        "leave": states.sign_out,
         "at_a_time": lambda: guard.at_a_time(settings.pressure.sign_ins),
         "strained": guard.strained,
     }
@@ -345,6 +346,7 @@ class _Proving(TypedDict):
     stay: float
     interval: float
     adopted: Callable[[], adopted.Adopted | None]
+    leave: Callable[[str, tuple[str, ...]], None]
     at_a_time: Callable[[], int]
     strained: Callable[[], str]
 

@@ -327,7 +327,7 @@ def judge_contract(path: str, cookie: str, dispatch: DispatchKnowledge) -> Check
 
 
 def judge_reopened(live: LiveFacts, pairing: PairingFacts) -> CheckResult:
-    """Check 7: started a second time on the migrated copy, it lives and pairs again."""
+    """Check 7: started a second time on the migrated copy, it lives and knows the session."""
     result = judge_live(live, Check.REOPENED)
     return judge_paired(pairing, Check.REOPENED) if result.passed else result
 

@@ -13,6 +13,7 @@ Rules:
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -24,6 +25,7 @@ EXCHANGE_PATHS: Final = ("/api/auth/browser-session", "/api/auth/bootstrap")
 """Every path at which a release has exchanged credentials, the newest first."""
 JSON_BODY: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
 OK: Final = 200
+_SESSION_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
 _ABSENT: Final = frozenset({404, 405})
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _VALUE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,4096}")
@@ -84,6 +86,20 @@ def cookie_pattern(name: str) -> str:
     if port or re.fullmatch(r"t3_session_[0-9a-f]{12}", name):
         return f"t3_session{port}_[0-9a-f]{{12}}"
     return re.escape(name)
+
+
+def session_ids(cookies: Cookies) -> tuple[str, ...]:
+    """Give the ids of the sessions that cookies stand for: t3's tokens say them, signed."""
+    return tuple(filter(None, map(_session_id, cookies.values.values())))
+
+
+def _session_id(token: str) -> str:
+    body = token.partition(".")[0]
+    try:
+        found = _object(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))).get("sid")
+    except ValueError:
+        return ""
+    return found if isinstance(found, str) and _SESSION_ID.fullmatch(found) else ""
 
 
 def is_absent(status: int) -> bool:

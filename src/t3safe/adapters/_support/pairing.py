@@ -5,7 +5,7 @@ The gate's check and the verification of a move both walk this way, so they judg
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from t3safe.adapters._support.http_client import Address, Answer, NoAnswerError, ask, session
 from t3safe.domain.gate import PairingFacts
@@ -55,6 +55,11 @@ def exchange(
     return Exchanged(PairingFacts(minted=True, tried=tuple(tried)), unanswered)
 
 
+def reuse(address: Address, before: Exchanged, seconds: float) -> Exchanged:
+    """Ask twice again with the cookies of an exchange."""
+    return _twice(address, before.facts, before.cookies, seconds)
+
+
 def takes(address: Address, path: str, seconds: float) -> bool:
     """Whether a serve has this path: it is offered a credential that nobody has.
 
@@ -66,12 +71,15 @@ def takes(address: Address, path: str, seconds: float) -> bool:
 def _used(address: Address, path: str, answer: Answer, seconds: float) -> Exchanged:
     if answer.status != OK or not answer.cookies.values:
         return Exchanged(PairingFacts(minted=True, path=path, status=answer.status))
-    first, cookies = _asked(address, answer.cookies, seconds)
+    paired = PairingFacts(minted=True, path=path, status=answer.status)
+    return _twice(address, paired, answer.cookies, seconds)
+
+
+def _twice(address: Address, facts: PairingFacts, cookies: Cookies, seconds: float) -> Exchanged:
+    first, cookies = _asked(address, cookies, seconds)
     again, cookies = _asked(address, cookies, seconds)
-    facts = PairingFacts(
-        minted=True,
-        path=path,
-        status=answer.status,
+    facts = evolve(
+        facts,
         cookie=cookies.of_session(first.cookie if first else ""),
         authenticated=first is not None and first.authenticated,
         authenticated_again=again is not None and again.authenticated,

@@ -84,6 +84,7 @@ class DispatchPairing(ServePairing):
             return ev.NotPaired(refusal.fault, refusal.reason)
         alone = self._doorstep().alone(who)
         if isinstance(alone, Cookies):
+            self._keep(who, alone)
             fault = Fault.HOST if refusal.answered else Fault.ENVIRONMENT
             ask = "does it know this build's sign-in?" if refusal.answered else "does it run?"
             how = f"{who.person} pairs at the serve itself: look at the dispatch: {ask}"

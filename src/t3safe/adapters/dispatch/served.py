@@ -6,9 +6,12 @@ Rules:
    answers, the person is paired, and tried again for the grace time.  An end of the process, or a
    serve of another build in its place, is decisive at once.
 2. Paired counts only if it is still that process some seconds later, and the session still holds.
-3. A watch pairs everybody at its begin, in between and at its end, some side by side: a mint takes
-   a second.  In between their processes must stay the same.
+3. A watch mints once for each person, at its end, some side by side: a mint takes a second.  Before
+   that the session of the verification is asked again, and their processes must stay the same;
+   somebody without a session, or whose session is gone, is paired.
 4. A serve that does not answer in time on an overloaded host is not the build's fault.
+5. No sign-in outlasts its use: what was made is signed out together at the end (`sign_out`), where
+   the person's serve runs.  Failing to is no verdict.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Final, TypeVar
 
-from attrs import define
+from attrs import define, field, frozen
 
 from t3safe.adapters._support.adopted import Adopted
 from t3safe.adapters.dispatch.handshake import Doorstep, Refusal, Who
@@ -28,7 +32,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, PortError
 from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.versions import Version
-from t3safe.t3.sign_in import Cookies
+from t3safe.t3.sign_in import Cookies, session_ids
 
 _BEAT: Final = 0.25
 """Seconds between two looks whether a process is still the same."""
@@ -42,6 +46,14 @@ _GLANCES: Final = (0.05, 1 / 10, 0.5)
 answered, so a look that waits long finds out late; a session takes a serve milliseconds."""
 
 _T = TypeVar("_T")
+
+
+@frozen
+class _Session:
+    """A session as it was made, and by which process of the person's unit."""
+
+    pid: int
+    cookies: Cookies = field(repr=False)
 
 
 @define(kw_only=True)
@@ -74,6 +86,8 @@ class ServePairing(ABC):
     interval: float = 30.0
     patience: float = 10.0
     adopted: Callable[[], Adopted | None] = lambda: None
+    leave: Callable[[str, tuple[str, ...]], None] = lambda _person, _sessions: None
+    _made: dict[str, list[_Session]] = field(factory=dict, init=False)
     at_a_time: Callable[[], int] = lambda: 4
     strained: Callable[[], str] = str
     sleep: Callable[[float], None] = time.sleep
@@ -116,14 +130,15 @@ class ServePairing(ABC):
     ) -> ev.Done | ev.BakeBroken:
         """Watch pairing for so many seconds; ends early and with an error once `stop` says so.
 
-        Everybody is paired at the begin, at least every `interval`, and at the end; their
-        processes must stay the same all the while.
+        Everybody's session is asked again at the begin and at least every `interval`, and they are
+        paired at the end; their processes must stay the same all the while.
         """
         end = self.monotonic() + seconds
         pids = {person: self._pid(person) for person in people}
         while True:
-            broken = self._pair_all(pids, build, stop)
-            if broken is not None or self.monotonic() >= end:
+            last = self.monotonic() >= end
+            broken = self._pair_all(pids, build, stop, anew=last)
+            if broken is not None or last:
                 return broken or ev.Done()
             broken = self._rest(pids, min(end, self.monotonic() + self.interval), stop)
             if broken is not None:
@@ -132,10 +147,17 @@ class ServePairing(ABC):
     # Watching.
 
     def _pair_all(
-        self, pids: Mapping[str, int | None], build: Version, stop: Callable[[], bool]
+        self,
+        pids: Mapping[str, int | None],
+        build: Version,
+        stop: Callable[[], bool],
+        *,
+        anew: bool,
     ) -> ev.BakeBroken | None:
         def pair(person: str) -> ev.Paired | ev.NotPaired:
             _unless_stopped(stop)
+            if not anew and self._still_holds(person, build):
+                return ev.Paired(self.via)
             return self._verify(person, build, 0.0)
 
         with ThreadPoolExecutor(1 if self.one_by_one else self.at_a_time()) as pool:
@@ -162,6 +184,26 @@ class ServePairing(ABC):
                 return ev.BakeBroken(person, Fault.BUILD, changed)
         return None
 
+    def _still_holds(self, person: str, build: Version) -> bool:
+        """Whether the session that the person's serve gave last still counts."""
+        last, pid = next(reversed(self._made.get(person, [])), None), self._pid(person)
+        if last is None or pid is None or last.pid != pid:
+            return False
+        return self._holds(self._whom(person, build, pid), last.cookies) is None
+
+    # Signing out.
+
+    def sign_out(self) -> None:
+        """Sign out everybody who was signed in, where their serve runs."""
+        for person, made in self._made.items():
+            ids = tuple(one for each in made for one in session_ids(each.cookies))
+            with suppress(PortError):
+                if ids and self._pid(person) is not None:
+                    self.leave(person, ids)
+
+    def _keep(self, who: Who, cookies: Cookies) -> None:
+        self._made.setdefault(who.person, []).append(_Session(who.pid, cookies))
+
     # Verifying one person.
 
     def _verify(self, person: str, build: Version, stay: float) -> ev.Paired | ev.NotPaired:
@@ -173,6 +215,8 @@ class ServePairing(ABC):
         found = self._until_paired(who, began)
         if isinstance(found, Cookies) and stay:
             found = self._stays(who, found, stay)
+        if isinstance(found, Cookies):
+            self._keep(who, found)
         if isinstance(found, Refusal):
             return self._in_haste(found) or self._judged(who, found)
         return ev.Paired(self.via, self.monotonic() - began)

@@ -33,7 +33,7 @@ import attrs
 from attrs import define, field
 
 from t3safe.adapters._support.http_client import Address
-from t3safe.adapters._support.pairing import exchange
+from t3safe.adapters._support.pairing import Exchanged, exchange, reuse
 from t3safe.adapters._support.reports import report
 from t3safe.adapters._support.unpacking import BadStream, unpack
 from t3safe.adapters.gate import probing, processes, statefacts
@@ -95,7 +95,7 @@ class Rehearsing:
     _rows_before: dict[str, int] = field(factory=dict, init=False)
     _rows_after: dict[str, int] = field(factory=dict, init=False)
     _events_lost: int = field(default=0, init=False)
-    _paired: gate.PairingFacts = field(factory=lambda: gate.PairingFacts(False), init=False)
+    _paired: Exchanged = field(factory=lambda: Exchanged(gate.PairingFacts(False)), init=False)
     _leftovers: tuple[str, ...] = field(default=(), init=False)
     _timed_out: str = field(default="", init=False)
     """Which time limit ran out last, with nothing else to show for it."""
@@ -202,11 +202,12 @@ class Rehearsing:
         return gate.judge_preserved(facts, self.request.tolerance)
 
     def _pair(self) -> CheckResult:
-        self._paired = self._walk()
-        return self._unless_ended(gate.judge_paired(self._paired))
+        self._paired = self._noted(self._walk())
+        return self._unless_ended(gate.judge_paired(self._paired.facts))
 
     def _contract(self) -> CheckResult:
-        return gate.judge_contract(self._paired.path, self._paired.cookie, self.request.dispatch)
+        facts = self._paired.facts
+        return gate.judge_contract(facts.path, facts.cookie, self.request.dispatch)
 
     def _reopened(self) -> CheckResult:
         stopping = self._unless_ended(gate.passed(Check.REOPENED))
@@ -224,7 +225,8 @@ class Rehearsing:
         started = gate.judge_live(live, Check.REOPENED)
         if not started.passed:
             return started
-        return self._unless_ended(gate.judge_reopened(live, self._walk()))
+        again = self._noted(reuse(self._site, self._paired, probing.ANSWER_SECONDS))
+        return self._unless_ended(gate.judge_reopened(live, again.facts))
 
     def _soak(self) -> CheckResult:
         begun = time.monotonic()
@@ -320,19 +322,22 @@ class Rehearsing:
         processes.end_all()
         self._free_port()
 
-    def _walk(self) -> gate.PairingFacts:
+    def _walk(self) -> Exchanged:
         """Walk through the pairing once."""
         minted = mint(self.request, self._places, self._secrets)
         self._timed_out = minted.timed_out
         if not minted.credential:
-            return gate.PairingFacts(minted=False, mint_problem=minted.problem)
+            return Exchanged(gate.PairingFacts(minted=False, mint_problem=minted.problem))
         paths = self.request.dispatch.paths
-        done = exchange(self._site, minted.credential, paths, probing.ANSWER_SECONDS)
+        return exchange(self._site, minted.credential, paths, probing.ANSWER_SECONDS)
+
+    def _noted(self, done: Exchanged) -> Exchanged:
+        """Note the secrets of a sign-in, and whether a request of it was not answered."""
         for value in done.cookies.values.values():
             self._secrets.add(value)
         if done.unanswered:
             self._timed_out = f"the serve did not answer {done.unanswered} in time"
-        return done.facts
+        return done
 
 
 def _unstartable(error: OSError | None, deadline: float) -> gate.LiveFacts:

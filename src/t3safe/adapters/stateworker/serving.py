@@ -26,6 +26,7 @@ from t3safe.adapters.stateworker.programs import programs
 from t3safe.adapters.stateworker.reading import Ledger, ledger, opened
 from t3safe.adapters.stateworker.restoring import restore, restoring
 from t3safe.adapters.stateworker.rows import rows_beyond
+from t3safe.adapters.stateworker.signout import sign_out
 from t3safe.adapters.stateworker.snapshots import Order, alone, verify
 from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
 
@@ -159,6 +160,10 @@ def _activity(question: Question, _: Tools) -> object:
         return {"tracked": False, "unreadable": str(trouble)}
 
 
+def _sign_out(question: Question, _: Tools) -> object:
+    return sign_out(userdata_of(question["base"]), question["sessions"].split())
+
+
 def _snapshots(question: Question, _: Tools) -> object:
     listed: list[dict[str, Any]] = []
     for sealed in snapshots.listing(question["store"]):
@@ -187,6 +192,7 @@ _QUESTIONS: Final[dict[str, Callable[[Question, Tools], object]]] = {
     "weight": _weight,
     "programs": _programs,
     "activity": _activity,
+    "sign_out": _sign_out,
     "snapshots": _snapshots,
     "verify": _verify,
     "remove": _remove,
