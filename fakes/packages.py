@@ -68,7 +68,8 @@ class FakeRelease:
 
     `cookie` is plain, loopback or everywhere; `faults` are of the table in
     `fakes.t3.app.faults` (ValueError on others); `published` may be left out: a nightly is
-    published on its own day.  `native` depends on a node-pty whose install script must run.
+    published on its own day.  `native` depends on a node-pty whose install script must run, and
+    `compiled` on one that node-gyp compiles.
     `layout` is `bin` (dist/bin.mjs), or `platform`: a launcher over `PLATFORM_PACKAGE`.  `weight`
     adds so many bytes of ballast.  `scripts` are npm's own, by name: an `install` script is run by
     sh in the package's folder.
@@ -88,6 +89,7 @@ class FakeRelease:
     tab_stop: float = 0.1
     quiet_migrations: bool = False
     native: bool = True
+    compiled: bool = False
     layout: str = "bin"
     repository: str = REPOSITORY
     bin_name: str = "t3"
@@ -166,6 +168,7 @@ def interpreter() -> str:
 @cache
 def pack(release: FakeRelease) -> Package:
     """Pack a release of t3."""
+    pty = "1.2.0" if release.compiled else "1.1.0"
     program = {"bin": "dist/bin.mjs", "platform": "bin/t3.mjs"}[release.layout]
     manifest: dict[str, Any] = {
         "name": "t3",
@@ -176,7 +179,7 @@ def pack(release: FakeRelease) -> Package:
         "type": "module",
         "files": ["dist", "bin"],
         "engines": {"node": release.engines},
-        "dependencies": {CONTRACTS: "1.0.0"} | ({NODE_PTY: "1.1.0"} if release.native else {}),
+        "dependencies": {CONTRACTS: "1.0.0"} | ({NODE_PTY: pty} if release.native else {}),
         "fakeT3": _traits(release),
     }
     if release.scripts:
@@ -199,7 +202,10 @@ def pack_platform(release: FakeRelease) -> Package:
 
 @cache
 def pack_dependencies() -> tuple[Package, ...]:
-    """Pack what every release depends on: a plain package, and one with an install script."""
+    """Pack what releases depend on: a plain package, and one with an install script.
+
+    Of the latter one that only says that it was built, and one that has to be compiled.
+    """
     contracts = {"name": CONTRACTS, "version": "1.0.0", "license": "MIT", "main": "index.js"}
     node_pty = {
         "name": NODE_PTY,
@@ -209,10 +215,27 @@ def pack_dependencies() -> tuple[Package, ...]:
         "scripts": {"install": "sh scripts/build.sh"},
     }
     build = b"mkdir -p build/Release && printf built > build/Release/pty.node\n"
+    compiled = node_pty | {"version": "1.2.0", "scripts": {"install": "node-gyp rebuild"}}
+    sources = {
+        "binding.gyp": b'{"targets": [{"target_name": "pty", "sources": ["pty.c"]}]}\n',
+        "pty.c": _ADDON,
+        "lib/index.js": b'module.exports = require("../build/Release/pty.node");\n',
+    }
     return (
         _package(contracts, {"index.js": b"module.exports = {};\n"}),
         _package(node_pty, {"lib/index.js": b"module.exports = {};\n", "scripts/build.sh": build}),
+        _package(compiled, sources),
     )
+
+
+_ADDON: Final = b"""\
+#include <node_api.h>
+
+static napi_value begin(napi_env env, napi_value exports) { return exports; }
+
+NAPI_MODULE(pty, begin)
+"""
+"""The smallest native module."""
 
 
 def unpack(release: FakeRelease, prefix: Path, *, scripts: bool = True) -> Path:
@@ -221,7 +244,7 @@ def unpack(release: FakeRelease, prefix: Path, *, scripts: bool = True) -> Path:
     Without `scripts` it looks as when npm skipped them: node-pty is there and not built.
     """
     modules = prefix / "node_modules"
-    packages = [pack(release), *pack_dependencies()]
+    packages = [pack(release), *(one for one in pack_dependencies() if one.version != "1.2.0")]
     if release.layout == "platform":
         packages.append(pack_platform(release))
     for package in packages:

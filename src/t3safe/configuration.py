@@ -308,6 +308,9 @@ class Settings:
     host with systemd without root's own npmrc, which the units cannot see."""
     npm_user: str = "t3safe-npm"
     """Whom npm and install scripts run as where we are root: a user who owns nothing."""
+    npm_node_headers: Path | None = None
+    """The folder whose `include/node` holds node's headers, for modules that are compiled. Empty:
+    the node's own prefix, then `/usr`, as far as their version fits."""
     npm_script_network: bool = False
     """Whether install scripts see the host's network; node-gyp fetches node's headers where they
     are not installed.  The dispatch on the loopback believes whoever speaks to it."""

@@ -28,6 +28,7 @@ from t3safe.bootstrap.live import Live
 from t3safe.bootstrap.parts import (
     dispatch_knowledge,
     hold_up_mark,
+    node_headers,
     own_hooks,
     registry_address,
     sandbox_of,
@@ -95,6 +96,18 @@ class Examination:
     def _npm(self) -> Iterator[Finding]:
         npm = self.wired.settings.npm
         yield doctor.judge_npm(npm, hostfacts.program(npm))
+        yield self._compiling()
+
+    def _compiling(self) -> Finding:
+        settings = self.wired.settings
+        found = node_headers(settings).found()
+        missing = tuple(name for name in _COMPILING if not hostfacts.program(name))
+        return doctor.judge_compiling(
+            hostfacts.node_version(settings.gate.node),
+            str(found.folder) if found is not None else "",
+            missing,
+            fetched=settings.npm_script_network,
+        )
 
     def _node(self) -> Iterator[Finding]:
         version = hostfacts.node_version(self.wired.settings.gate.node)
@@ -425,6 +438,10 @@ def _takes(home: Address, path: str) -> bool:
     except NoAnswerError as error:
         message = f"the serve at {home} {error}"
         raise OSError(message) from error
+
+
+_COMPILING = ("make", "g++", "python3")
+"""What node-gyp needs beside node's headers."""
 
 
 def _looked(check: Check, gather: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import psutil
 import pytest
@@ -21,11 +23,12 @@ from attrs import evolve, field, frozen
 
 from fakes.packages import FakeRelease, release_like
 from fakes.registry import WRONG_INTEGRITY, Registry
-from t3safe.adapters.builds import BuildStore, Npm
+from t3safe.adapters.builds import BuildStore, NodeHeaders, Npm
 from t3safe.domain.errors import BuildError, Fault, RegistryError
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
 from tests.contract.builds_contract import NEW, OLD, BuildsContract
+from tests.support.gate import script
 
 
 def traces(root: Path) -> dict[str, tuple[int, str]]:
@@ -482,7 +485,7 @@ def test_log_that_cannot_be_written_is_the_hosts_fault(sham: Sham) -> None:
         ),
         (f"{INSTALL}\nmkfifo node_modules/t3/pipe", Fault.LATER, "neither a file nor"),
         (
-            f"{INSTALL}\nln node_modules/t3/package.json node_modules/t3/twin",
+            f"{INSTALL}\nln node_modules/t3/package.json ../twin",
             Fault.LATER,
             "one of 2 names of a file",
         ),
@@ -534,6 +537,81 @@ def test_native_module_that_does_not_load_is_the_hosts_fault(sham: Sham) -> None
 
     assert error.fault is Fault.HOST
     assert "node-pty does not load" in str(error)
+
+
+def test_a_file_with_two_names_in_the_tree_is_well(sham: Sham) -> None:
+    """`make` links what it has compiled; only a name elsewhere could change a sealed build."""
+    sham.does(install=f"{INSTALL}\nln node_modules/t3/package.json node_modules/t3/twin")
+
+    sham.store.stage(NEW)
+
+    sham.store.verify(NEW)
+    assert sham.store.present() == (NEW,)
+
+
+HERE: Final = NodeHeaders().found()
+COMPILES = pytest.mark.skipif(
+    HERE is None or not shutil.which("g++") or not shutil.which("make"),
+    reason="needs g++, make and the headers of this node (libnode-dev)",
+)
+
+
+@COMPILES
+def test_native_module_is_compiled_without_a_network(bench: Bench) -> None:
+    """Install scripts have no network: node-gyp compiles with the headers that are here."""
+    bench.registry.publish(release_like(NEW.text, compiled=True))
+    unreachable = {"HTTP_PROXY": "http://127.0.0.1:1", "HTTPS_PROXY": "http://127.0.0.1:1"}
+    without = evolve(
+        bench.port.npm, headers=lambda: {"npm_config_disturl": "http://127.0.0.1:1/", **unreachable}
+    )
+    before = bench.traces()
+    with pytest.raises(BuildError, match=r"headers here.*t3safe doctor") as caught:
+        evolve(bench.port, npm=without).stage(NEW)
+    assert caught.value.fault is Fault.HOST
+    assert bench.traces() == before
+
+    told = NodeHeaders()
+    with_headers = evolve(bench.port.npm, headers=lambda: {**without.headers(), **told()})
+    evolve(bench.port, npm=with_headers).stage(NEW)
+
+    assert bench.port.present() == (NEW,)
+
+
+def laid_out(folder: Path, major: int, minor: int = 1) -> Path:
+    """Lay headers of such a node out below a folder."""
+    header = folder / "include" / "node" / "node_version.h"
+    header.parent.mkdir(parents=True)
+    header.write_text(
+        f"// a comment\n#define NODE_MAJOR_VERSION {major}\n"
+        f"#define NODE_MINOR_VERSION {minor}\n#define NODE_PATCH_VERSION 0\n"
+    )
+    return folder
+
+
+def test_headers_are_those_of_the_nodes_own_prefix(tmp_path: Path) -> None:
+    """A node that lies elsewhere brings its own, whatever the system has; links are followed."""
+    prefix = laid_out(tmp_path / "node", 99)
+    script(prefix / "bin" / "node", "#!/bin/sh\necho v99.2.0\n")
+    link = tmp_path / "node-link"
+    link.symlink_to(prefix / "bin" / "node")
+
+    told = NodeHeaders(str(link))()
+
+    assert told["npm_config_nodedir"] == str(prefix)
+    assert set(told.values()) == {str(prefix)}
+
+
+def test_headers_that_do_not_fit_are_not_used(tmp_path: Path) -> None:
+    """Those of another major version make modules that do not load."""
+    prefix = laid_out(tmp_path / "node", 98)
+    node = script(prefix / "bin" / "node", "#!/bin/sh\necho v99.2.0\n")
+    assert NodeHeaders(str(node))() == {}
+    assert NodeHeaders(str(node), tmp_path / "nothing")() == {}
+    fitting = laid_out(tmp_path / "given", 99)
+    assert NodeHeaders(str(node), fitting)()["npm_config_nodedir"] == str(fitting)
+    (prefix / "include" / "node" / "node_version.h").write_text("#define NODE_MAJOR_VERSION 99\n")
+    assert NodeHeaders(str(node))() == {}
+    assert NodeHeaders(str(tmp_path / "no-node"))() == {}
 
 
 def test_foreign_package_is_refused_before_its_scripts_run(sham: Sham) -> None:

@@ -17,7 +17,7 @@ from attrs import define, evolve, frozen
 
 from t3safe.adapters._support import adopted, transient
 from t3safe.adapters._support.seen_dispatch import SeenDispatch
-from t3safe.adapters.builds import BuildStore, Npm, NpmCells
+from t3safe.adapters.builds import BuildStore, NodeHeaders, Npm, NpmCells
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import CommandPairing, DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.gate.cells import Cells
@@ -147,6 +147,11 @@ def registry_address(settings: Settings) -> RegistryAddress:
     )
 
 
+def node_headers(settings: Settings) -> NodeHeaders:
+    """Give what finds the headers of the node that the units run."""
+    return NodeHeaders(settings.gate.node, settings.npm_node_headers)
+
+
 def build_store(settings: Settings, hidden: tuple[Path, ...] = ()) -> BuildStore:
     """Wire the store of builds; `hidden` are folders that npm must not see."""
     user = _never_root(settings, settings.npm_user)
@@ -155,6 +160,7 @@ def build_store(settings: Settings, hidden: tuple[Path, ...] = ()) -> BuildStore
         registry=lambda: registry_address(settings).known().url,
         user=user,
         npm=settings.npm,
+        headers=node_headers(settings),
         cells=_npm_cells(settings, user, hidden) if user is not None and units else None,
     )
     logs = settings.state_dir / "npm"

@@ -125,6 +125,31 @@ def judge_offered(newest: str, engines: str, version: str) -> Finding:
     return _warning(Check.NODE, f"{newest}, which is offered: {trouble}", mend)
 
 
+def judge_compiling(
+    node: str, headers: str, missing: tuple[str, ...], *, fetched: bool = False
+) -> Finding:
+    """What compiles a native module is here, and node's headers that fit.
+
+    `headers` is their folder, empty where there are none; `missing` are programs.  `fetched` says
+    that install scripts may fetch headers.
+    """
+    lacks, installs = list(missing), []
+    if missing:
+        installs.append("apt-get install g++ make python3")
+    if not headers and not fetched:
+        lacks.append(f"the headers of node {node or 'unknown'}")
+        installs.append(
+            "apt-get install libnode-dev, where node is Debian's; else unpack those of this very"
+            " node, and let `npm_node_headers` name the folder that has include/node"
+        )
+    if lacks:
+        seen = f"a build with a module that must be compiled cannot be installed without {lacks[0]}"
+        seen = ", ".join((seen, *lacks[1:]))
+        return _warning(Check.NPM, seen, "; ".join(installs))
+    where = f"node's headers are in {headers}/include/node" if headers else "headers are fetched"
+    return ok(Check.NPM, f"native modules can be compiled: {where}")
+
+
 def judge_registry(tag: str, trouble: str) -> Finding:
     """The registry answers, and the track's tag points somewhere."""
     if trouble:

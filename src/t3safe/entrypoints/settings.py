@@ -291,7 +291,7 @@ def _checked(settings: Settings) -> Settings:
 def _paths(settings: Settings) -> None:
     names = (
         *("freeze_file", "state_dir", "backup_dest", "user_map", "tmpdir", "store", "launcher"),
-        "metrics_file",
+        *("metrics_file", "npm_node_headers"),
     )
     paths = {name: getattr(settings, name) for name in names}
     paths["services.run_dir"] = settings.services.run_dir

@@ -118,6 +118,21 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         "du -xsh /b",
     ),
     (
+        doctor.judge_compiling("24.1.0", "", ()),
+        doctor.judge_compiling("24.1.0", "/usr", ()),
+        Level.WARNING,
+        (
+            "apt-get install libnode-dev, where node is Debian's; else unpack those of this very"
+            " node, and let `npm_node_headers` name the folder that has include/node"
+        ),
+    ),
+    (
+        doctor.judge_compiling("24.1.0", "", ("make", "g++"), fetched=True),
+        doctor.judge_compiling("24.1.0", "", (), fetched=True),
+        Level.WARNING,
+        "apt-get install g++ make python3",
+    ),
+    (
         doctor.judge_one_registry("registry.example", "mirror.example"),
         doctor.judge_one_registry("registry.example", "registry.example"),
         Level.WARNING,

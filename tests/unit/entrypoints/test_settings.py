@@ -218,6 +218,7 @@ def test_a_wrong_type_is_named_for_every_key(file: Path, key: str) -> None:
         ("retention.snapshot_bytes", -1),
         ("retention.builds", -1),
         ("npm", ""),
+        ("npm_node_headers", "include"),
         ("registry", "registry.example"),
         ("registry", "ftp://registry.example"),
         ("registry", "https://ann:secret@registry.example/"),

@@ -25,7 +25,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -159,6 +159,7 @@ class Npm:
     `registry` gives the address of the registry and may raise a PortError.  `user` is a user who
     owns nothing on this host; None runs npm as the caller, which is for hosts without root.
     `cells` are the units that npm works in, None where there is no systemd.
+    `headers` gives npm_config_* and the like by which node's headers are found, for what compiles.
     `timeout` bounds each run of npm, `try_timeout` each run of an installed program; in seconds.
     """
 
@@ -166,6 +167,7 @@ class Npm:
     user: str | None = None
     npm: str = "npm"
     cells: Cells | None = None
+    headers: Callable[[], Mapping[str, str]] = dict
     timeout: float = 900.0
     try_timeout: float = 30.0
 
@@ -197,6 +199,8 @@ class Npm:
         }
         # Without scripts npm runs no code but its own; only then it needs the registry, too.
         trusted = "--ignore-scripts" in arguments
+        if arguments[:1] == ("rebuild",):
+            environment |= self.headers()
         return self._run(place, (program, *arguments), environment, self.timeout, trusted=trusted)
 
     def attempt(self, place: Workplace, *command: str) -> Ended:

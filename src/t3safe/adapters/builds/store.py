@@ -258,7 +258,8 @@ class BuildStore:
             self._require_done(place, f"{what}: install scripts", ended)
             return
         message = f"{what}: an install script of {', '.join(lock.scripted)} fails: {ended.gist}"
-        how = f"are make, g++, python3 and node's headers here? what it printed is in {self.logs}"
+        how = "are make, g++, python3 and node's headers here? `t3safe doctor` says what is missing"
+        how = f"{how}; what it printed is in {self.logs}"
         raise BuildError(f"{message}; {how}", fault=Fault.HOST)
 
     def _try(

@@ -3,8 +3,8 @@
 Rules:
 
 1. A tree is sealed only after everything that npm's user started has ended; then nobody but root
-   can change it, and no entry of it is a device, a pipe, a socket or a second name of a file that
-   lies elsewhere.
+   can change it, and no entry of it is a device, a pipe, a socket or a name of a file that has
+   another name elsewhere.  Two names in the tree are well: `make` links what it has compiled.
 2. Entries are reached through the descriptor of their folder and never followed.
 3. The digest is over every entry below the top but the manifest: the path, the kind, a link's
    target, a file's mode and content.  The same tree gives the same digest anywhere.
@@ -16,6 +16,7 @@ import hashlib
 import os
 import shutil
 import stat
+from collections import Counter
 from pathlib import Path
 
 from attrs import frozen
@@ -61,6 +62,8 @@ def delete(top: Path) -> None:
 
 
 def _walk(top: Path, *, sealing: bool) -> Tree:
+    if sealing:
+        _require_own_names(top)
     lines: list[bytes] = []
     files = size = 0
     for path, folders, names, folder in os.fwalk(top, topdown=False, onerror=_raise):
@@ -79,6 +82,23 @@ def _walk(top: Path, *, sealing: bool) -> Tree:
     return Tree(hashlib.sha256(b"".join(sorted(lines))).hexdigest(), files, size)
 
 
+def _require_own_names(top: Path) -> None:
+    """See that each name of every file is in the tree, before anything of it is changed."""
+    seen: Counter[tuple[int, int]] = Counter()
+    several: dict[tuple[int, int], tuple[str, int]] = {}
+    for path, _, names, folder in os.fwalk(top, onerror=_raise):
+        for name in names:
+            status = os.lstat(name, dir_fd=folder)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+                file = status.st_dev, status.st_ino
+                seen[file] += 1
+                several[file] = os.path.relpath(f"{path}/{name}", top), status.st_nlink
+    for file, (relative, names_of_it) in several.items():
+        if seen[file] < names_of_it:
+            message = f"{relative!r} is one of {names_of_it} names of a file"
+            raise StrangeTreeError(message)
+
+
 def _raise(error: OSError) -> None:
     raise error
 
@@ -93,12 +113,9 @@ def _entry(folder: int, name: str, relative: str, *, sealing: bool) -> tuple[byt
             if sealing:
                 os.chown(name, os.geteuid(), os.getegid(), dir_fd=folder, follow_symlinks=False)
             return b"link\0" + os.fsencode(os.readlink(name, dir_fd=folder)), None
-        case stat.S_IFREG if status.st_nlink == 1 or not sealing:
+        case stat.S_IFREG:
             mode, content = _file(folder, name, sealing=sealing)
             return f"file\0{mode:o}\0{content}".encode(), status.st_size
-        case stat.S_IFREG:
-            message = f"{relative!r} is one of {status.st_nlink} names of a file"
-            raise StrangeTreeError(message)
         case _:
             message = f"{relative!r} is neither a file nor a folder nor a link"
             raise StrangeTreeError(message)
