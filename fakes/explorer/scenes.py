@@ -31,7 +31,7 @@ class Sort(StrEnum):
 
     OPEN = "open"
     """Settled only when it first matters: whoever is of this sort is of every other but the last
-    three."""
+    four."""
     IDLE = "idle"
     BUSY = "busy"
     BROKEN = "broken"
@@ -50,6 +50,8 @@ class Sort(StrEnum):
     """The candidate drops this person's rows as it migrates, and pairs them no more."""
     HELD = "held"
     """A process beside the serve has this person's set open, and never ends."""
+    JOB = "job"
+    """Has a build run in t3's own terminal, and no turn in flight."""
     AHEAD = "ahead"
     """Ran a newer t3 of their own once: no build here knows this person's data."""
 
@@ -65,6 +67,7 @@ _SO: Final[dict[Sort, frozenset[Question]]] = {
     Sort.BAKE_ROLLBACK: frozenset({Question.FADES, Question.UNRESTORABLE}),
     Sort.LOSES: frozenset(),
     Sort.HELD: frozenset(),
+    Sort.JOB: frozenset(),
     Sort.AHEAD: frozenset(),
 }
 """What is so with a person of this sort; everything else is not."""
@@ -221,6 +224,8 @@ def _make_nasty(world: World, scene: Scene) -> None:
             person.answers.update({question: question in _SO[sort] for question in Question})
         if sort is Sort.BUSY:
             world.work(name)
+        if sort is Sort.JOB:
+            person.job = "make"
         if sort is Sort.HELD:
             person.foreign = 4242
         if sort is Sort.AHEAD:

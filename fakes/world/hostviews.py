@@ -26,7 +26,7 @@ from t3safe.domain import gate, ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import DispatchError, Fault, GateError, ServiceError, StateError
 from t3safe.domain.gate import Check
-from t3safe.domain.idle import Activity, TurnMark
+from t3safe.domain.idle import Activity, Process, Sample, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.pressure import PressureLimits, strained
 from t3safe.domain.retention import SnapshotKind, Stored, age
@@ -60,6 +60,16 @@ class Services:
             agents=found.agents,
             members=(found.pid,),
         )
+
+    def sample(self, person: str) -> Sample:
+        """What runs beside helpers: a job uses a processor, an open shell none."""
+        found, now = self._person(person, "look at"), self.world.now
+        running = []
+        if found.pid is not None and found.job:
+            running.append(Process(7, found.job, found.started, now - found.started))
+        if found.pid is not None and found.shell:
+            running.append(Process(8, "bash", found.started, 0.0, waits=True))
+        return Sample("this boot", now, tuple(running))
 
     def stop(self, person: str) -> None:
         """Stop the serve; a lying stop leaves the process alive."""
@@ -272,6 +282,7 @@ class StateSets:
             inputs=found.inputs,
             last_activity=None if last is None else EPOCH + timedelta(seconds=last),
             serve_started=started,
+            later=None if found.later is None else EPOCH + timedelta(seconds=found.later),
         )
 
     def holder(self, person: str, own: tuple[int, ...]) -> str:

@@ -237,6 +237,12 @@ class FakePerson:
     inputs: int = 0
     last_activity: float | None = None
     agents: tuple[str, ...] = ()
+    job: str = ""
+    """A program in t3's own terminal that uses a processor all the time, empty for none."""
+    shell: bool = False
+    """Whether a shell is open in t3's own terminal, and waits."""
+    later: float | None = None
+    """When, after now, an activity is dated by a clock that was ahead."""
     tracked: bool = True
     unreadable: str = ""
     """What SQLite says of the set where it cannot read it."""
@@ -281,7 +287,7 @@ class FakePerson:
     def in_flight(self) -> bool:
         """Whether work would be lost or interrupted by a stop now."""
         live = self.turn is not None and self.turn >= self.started
-        return self.pid is not None and bool(live or self.approvals or self.inputs)
+        return self.pid is not None and bool(live or self.approvals or self.inputs or self.job)
 
     @property
     def obstructed(self) -> bool:

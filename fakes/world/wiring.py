@@ -74,6 +74,7 @@ def interpreter(
         clock=seen.clock,
         limits=limits or Limits(),
         stop=stop,
+        pause=seen.clock.world.advance,
     )
 
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final, Protocol, assert_never
 
-from attrs import frozen
+from attrs import field, frozen
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
@@ -31,7 +31,14 @@ from t3safe.domain.errors import (
     PortError,
     StateError,
 )
-from t3safe.domain.idle import busy_reason, in_flight
+from t3safe.domain.idle import (
+    WINDOW_SECONDS,
+    Looks,
+    Sample,
+    busy_reason,
+    in_flight,
+    times_after,
+)
 from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.obstacles import held
 from t3safe.domain.recounting import recounted
@@ -72,6 +79,10 @@ def never() -> bool:
     return False
 
 
+def at_once(_: float) -> None:
+    """Wait for nothing."""
+
+
 @frozen
 class Interpreter:
     """Maps each effect to the ports that perform it."""
@@ -87,6 +98,9 @@ class Interpreter:
     clock: ports.Clock
     limits: Limits = Limits()
     stop: Callable[[], bool] = never
+    pause: Callable[[float], None] = at_once
+    samples: dict[str, Sample] = field(factory=dict, eq=False, repr=False)
+    """The earliest sample of each person's processes within the quiet time."""
 
     def __call__(self, effect: fx.Effect, /) -> ev.Answer:
         """Perform one effect; whatever fails behind a port becomes a `Failed` (rule 3)."""
@@ -103,6 +117,9 @@ class Interpreter:
             case fx.Stage(build):
                 self.builds.stage(build)
             case fx.SnapshotOnline(person, snapshot):
+                # What they use from here on is seen by the look before the move, if it can be.
+                with suppress(PortError):
+                    self.samples[person] = self.services.sample(person)
                 present = self.selection.selected(person).build
                 return self.states.snapshot(person, snapshot, SnapshotKind.ONLINE, present)
             case fx.Rehearse(build, subjects):
@@ -156,12 +173,31 @@ class Interpreter:
             return ev.Assessed(ev.Readiness.BUSY, str(held(person, holder)))
         if not status.running:
             return ev.Assessed(ev.Readiness.NOT_RUNNING, "the serve is not running")
+        looks = self._looks(person)
         activity = self.states.activity(person)
+        now = self.clock.now()
         if certain:
-            busy = in_flight(activity, status.agents)
+            busy = in_flight(activity, status.agents, now, looks)
         else:
-            busy = busy_reason(activity, status.agents, self.clock.now(), self.limits.quiet)
-        return ev.Assessed(ev.Readiness.BUSY if busy else ev.Readiness.IDLE, busy)
+            busy = busy_reason(activity, status.agents, now, self.limits.quiet, looks)
+        if busy:
+            return ev.Assessed(ev.Readiness.BUSY, busy)
+        ignored = times_after(activity, status.started, now)
+        return ev.Assessed(ev.Readiness.IDLE, "; ".join(f"{each}: ignored" for each in ignored))
+
+    def _looks(self, person: str) -> Looks:
+        """Two samples of what runs: of now, and the earliest within the quiet time.
+
+        Where there is none yet a moment is waited, unless nothing runs that could be at work.
+        """
+        now = self.services.sample(person)
+        earlier = self.samples.get(person)
+        if earlier is None or not earlier.comparable(now, self.limits.quiet):
+            earlier = self.samples[person] = now
+            if now.processes:
+                self.pause(WINDOW_SECONDS)
+                now = self.services.sample(person)
+        return Looks(earlier, now)
 
     def _quarantine(self, effect: fx.Quarantine) -> ev.Quarantined:
         kept = self.states.snapshot(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -38,6 +39,7 @@ from t3safe.configuration import Manager, SandboxKind, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
 from t3safe.domain.errors import NewerJournalError, NotifyError, PeopleError, PortError, StateError
+from t3safe.domain.idle import dated_after, times_after
 from t3safe.domain.people import units_of
 from t3safe.domain.room import rooms
 from t3safe.domain.scope import Scope
@@ -358,6 +360,19 @@ class Examination:
         days = [build.published_on for build in host.perform.builds.present()]
         published = max((day for day in days if day is not None), default=None)
         yield doctor.judge_clock(host.engine.clock.now(), last, published)
+        waiting = {item.person: item.since for item in Reader()(host.deferrals) or ()}
+        for person in host.everybody()[0]:
+            yield from _looked(Check.CLOCK, partial(self._times, person, waiting.get(person)))
+
+    def _times(self, person: str, deferred: datetime | None) -> Iterable[Finding]:
+        """Look at every time of a person's that something here is decided by."""
+        perform, now = self.wired.host.perform, self.wired.host.engine.clock.now()
+        started = perform.services.status(person).started
+        after = list(times_after(perform.states.activity(person), started, now))
+        after += dated_after("the deferral", deferred, now)
+        for info in perform.states.snapshots(person):
+            after += dated_after(f"snapshot {info.stored.id}", info.stored.taken, now)
+        return doctor.judge_times(person, tuple(after))
 
     def _journal(self) -> Iterator[Finding]:
         journal, trouble = self.wired.journal, ""

@@ -861,7 +861,12 @@ def _deferred(rollout: Rollout, opened: datetime, settled: set[str]) -> Iterator
 
 
 def _older(waiting: dict[str, Deferral], items: Iterable[Deferral]) -> None:
-    """Take older deferrals in: the wait is as old as they are, the words are the newer ones."""
+    """Take older deferrals in: the wait is as old as they are, the words are the newer ones.
+
+    A run of a clock that was ahead does not make the wait younger.
+    """
     for item in items:
         later = waiting.get(item.person)
-        waiting[item.person] = item if later is None else attrs.evolve(later, since=item.since)
+        waiting[item.person] = (
+            item if later is None else attrs.evolve(later, since=min(item.since, later.since))
+        )

@@ -45,6 +45,17 @@ class ServicesContract:
         assert services.port.status("alice") == STOPPED
         assert not services.left("alice")
 
+    def test_sample_tells_what_runs_beside_the_serve(self, services: ServicesBench) -> None:
+        """The serve itself is none of it; an agent is, and waits to be used."""
+        services.work("alice")
+        services.port.start("alice")
+        main = services.port.status("alice").main_pid
+        sample = services.port.sample("alice")
+        assert main not in {process.pid for process in sample.processes}
+        assert sample.at > 0
+        services.port.stop("alice")
+        assert services.port.sample("alice").processes == ()
+
     def test_second_start_changes_nothing(self, services: ServicesBench) -> None:
         """A serve that runs stays the process that it is."""
         services.port.start("alice")

@@ -173,7 +173,7 @@ class WaitsForAgents:
 
     def __init__(self, port: Services, expected: dict[str, bool]) -> None:
         self._port, self._expected = port, expected
-        self.stop, self.status = port.stop, port.status
+        self.stop, self.status, self.sample = port.stop, port.status, port.sample
 
     def start(self, person: str) -> None:
         """Start; an agent below a real process takes a moment to appear."""

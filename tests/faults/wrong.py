@@ -410,6 +410,12 @@ def nobody_looks_who_else_has_the_set_open(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(hostviews.StateSets, "holder", lambda *_: "")
 
 
+@wrong(Sort.JOB, faults=0)
+def only_turns_are_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build in t3's own terminal is killed as idle."""
+    monkeypatch.setattr(engine.Interpreter, "_looks", lambda *_: None)
+
+
 @wrong(Sort.AHEAD, Sort.IDLE, faults=0, refuse=True)
 def one_persons_data_breaks_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is moved, and the gate is blamed, for what one person did to their own data."""

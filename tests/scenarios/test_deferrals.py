@@ -52,6 +52,19 @@ def test_a_deferral_is_remembered_since_its_first_night() -> None:
     assert "in flight" in deferral.reason
 
 
+def test_a_clock_that_was_ahead_does_not_make_a_wait_younger() -> None:
+    """The first night was dated a year ahead: the wait counts from the first that was not."""
+    world = small_world("ann", "bob")
+    world.work("bob")
+    world.clock_ahead = 365 * DAY
+    night(world)
+    world.clock_ahead = 0.0
+    publish(world, NEWER, 33)
+    night(world)
+    (deferral,) = host(world).deferrals()
+    assert deferral.since <= world.clock
+
+
 def test_a_deferral_ends_with_a_move() -> None:
     """Drained: nobody waits any more."""
     world = small_world("ann", "bob")

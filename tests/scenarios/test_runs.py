@@ -28,6 +28,7 @@ from t3safe.entrypoints.endings import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.operations import Host, Rules
 from tests.scenarios.nights import (
+    DAY,
     following,
     host_fails,
     move_of,
@@ -379,6 +380,36 @@ def test_who_leaves_a_database_open_is_neither_stopped_nor_in_the_way() -> None:
     world.people["ann"].foreign = 0
     night(world, Host.drain)
     assert running(world) == {"ann": NEWER, "bob": NEWER}
+
+
+def test_a_build_job_in_the_terminal_is_not_killed() -> None:
+    """No turn is in flight, and a program uses a processor: deferred until it ends."""
+    world = small_world("ann", "bob")
+    world.people["ann"].job = "make"
+    world.advance(3600.0)
+
+    result = night(world)
+
+    assert statuses(result) == {"ann": Status.DEFERRED, "bob": Status.MOVED}
+    assert "make (process 7) used" in move_of(result, "ann").reason
+    world.people["ann"].job = ""
+    night(world, Host.drain)
+    assert running(world) == {"ann": NEW, "bob": NEW}
+
+
+def test_an_open_shell_defers_nobody() -> None:
+    """It waits to be used, tonight as on any night."""
+    world = small_world("ann")
+    world.people["ann"].shell = True
+    assert statuses(night(world)) == {"ann": Status.MOVED}
+
+
+def test_a_time_after_now_defers_nobody_and_is_told_with_its_date() -> None:
+    """An event of a clock that was years ahead is no activity; `status` and `doctor` report it."""
+    world = small_world("ann")
+    world.people["ann"].later = 20 * 365 * DAY
+    assert "an activity is dated 2046-06-11" in host(world).perform.assess("ann").reason
+    assert statuses(night(world)) == {"ann": Status.MOVED}
 
 
 def test_a_holder_at_the_precheck_is_seen_before_the_fence() -> None:

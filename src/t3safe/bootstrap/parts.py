@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -279,6 +280,7 @@ def interpreter(
         clock=clock,
         limits=limits(settings),
         stop=stop,
+        pause=time.sleep,
     )
 
 

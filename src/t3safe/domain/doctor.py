@@ -409,6 +409,12 @@ def judge_clock(now: datetime, journal: datetime | None, published: date | None)
     return ok(Check.CLOCK, f"{now:%Y-%m-%d %H:%M} UTC")
 
 
+def judge_times(person: str, after: tuple[str, ...]) -> tuple[Finding, ...]:
+    """No time of a person's is after now; `after` says of each what it is and when."""
+    mend = "nothing waits for it: such times are ignored; look whether the clock was set ahead once"
+    return tuple(_warning(Check.CLOCK, f"{person}: {each}", mend) for each in after)
+
+
 def judge_journal(path: str, trouble: str) -> Finding:
     """The journal passes SQLite's own check; `trouble` is its first complaint."""
     if trouble:

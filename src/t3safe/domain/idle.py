@@ -10,13 +10,21 @@ Rules (the marks of a turn in flight as measured on real releases):
 3. Where the database has no such tables, agent processes in the unit's control group decide.
 4. Agent processes are looked at only there: a provider's helper may outlive its turn.
 5. Unknown is busy.
-6. Whoever has to be taken back from a build that does not pair is at work only while work in
-   flight is seen: neither the quiet time nor what nobody can tell keeps them on that build.
+6. A process in the unit's control group is work where it used processor time within the quiet time,
+   its children that ended counted in, or where it began within it: a build in t3's own terminal, an
+   agent that goes on after its turn.  An open shell and an agent's session wait to be used: they
+   are work only by processor time.  Known helpers are left out of a sample by whoever takes it.
+7. A time after now is no time: it comes of a clock that was ahead.  It is ignored and reported with
+   its date.  Of a mark, or a start of the serve, with such a time the agent processes decide.
+8. Whoever has to be taken back from a build that does not pair is at work only while work in
+   flight is seen, also by processor time: neither the quiet time nor what nobody can tell keeps
+   them on that build.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from attrs import frozen
 
@@ -43,29 +51,140 @@ class Activity:
     inputs: int = 0
     last_activity: datetime | None = None
     serve_started: datetime | None = None
+    later: datetime | None = None
+    """The latest time of an activity that is after now, left out of `last_activity` (rule 7)."""
     unreadable: str = ""
 
 
+@frozen
+class Process:
+    """A process of a serve; `began` is in seconds since the boot.
+
+    `used` are seconds of processor time, with that of its children that ended.  `waits` says that
+    it is a shell or an agent's session.
+    """
+
+    pid: int
+    name: str
+    began: float
+    used: float
+    waits: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} (process {self.pid})"
+
+
+@frozen
+class Sample:
+    """What runs of a serve beside known helpers; `at` is in seconds since `boot`."""
+
+    boot: str
+    at: float
+    processes: tuple[Process, ...] = ()
+
+    def comparable(self, now: Sample, quiet: timedelta) -> bool:
+        """Whether what was used since then was used within the quiet time, and can be measured."""
+        since = now.at - self.at
+        return self.boot == now.boot and WINDOW_SECONDS <= since <= quiet.total_seconds()
+
+
+@frozen
+class Looks:
+    """Two samples of one serve, one after the other."""
+
+    earlier: Sample
+    now: Sample
+
+
+WINDOW_SECONDS: Final = 1.0
+"""Two samples lie at least so far apart: the kernel counts processor time in 10 ms."""
+TICK_SECONDS: Final = 0.01
+SHARE_MIN: Final = 0.005
+"""The share of one processor from which a process is at work; what waits uses a tenth of it."""
+CLOCK_SLACK: Final = timedelta(minutes=5)
+"""A browser's clock may be a little ahead of the host's: that is still now."""
+
+
+def working(looks: Looks) -> str:
+    """Name a process that used processor time between the two samples; empty when none did."""
+    before = {(process.pid, process.began): process for process in looks.earlier.processes}
+    for process in looks.now.processes:
+        known = before.get((process.pid, process.began))
+        since = process.began if known is None else looks.earlier.at
+        used = process.used - (0.0 if known is None else known.used)
+        if used > max(1.5 * TICK_SECONDS, SHARE_MIN * (looks.now.at - since)):
+            return f"{process} used {used:.2f} s of processor time in {looks.now.at - since:.0f} s"
+    return ""
+
+
+def begun(now: Sample, quiet: timedelta) -> str:
+    """Name a process that began within the quiet time and does not wait to be used."""
+    for process in now.processes:
+        age = now.at - process.began
+        if not process.waits and age < quiet.total_seconds():
+            return f"{process} began {age:.0f} s ago"
+    return ""
+
+
 def busy_reason(
-    activity: Activity, agents: tuple[str, ...], now: datetime, quiet: timedelta
+    activity: Activity,
+    agents: tuple[str, ...],
+    now: datetime,
+    quiet: timedelta,
+    looks: Looks | None = None,
 ) -> str:
     """Say why a person is busy; empty means idle.
 
     `agents` are the names of agent processes in the unit's control group, `quiet` is how long the
-    last activity must lie back.
+    last activity must lie back, `looks` are samples of all its processes.
     """
     if activity.unreadable:
         return f"cannot tell whether there is work: {activity.unreadable}"
-    return in_flight(activity, agents) or _recent(activity.last_activity, now, quiet)
+    return (
+        in_flight(activity, agents, now, looks)
+        or _recent(activity.last_activity, now, quiet)
+        or (begun(looks.now, quiet) if looks is not None else "")
+    )
 
 
-def in_flight(activity: Activity, agents: tuple[str, ...]) -> str:
-    """Name the work in flight that is seen for certain (rule 6), empty when none is."""
+def in_flight(
+    activity: Activity, agents: tuple[str, ...], now: datetime, looks: Looks | None = None
+) -> str:
+    """Name the work in flight that is seen for certain (rule 8), empty when none is."""
     if activity.unreadable:
         return ""
+    return _pending(activity, agents, now) or (working(looks) if looks is not None else "")
+
+
+def times_after(activity: Activity, started: datetime | None, now: datetime) -> tuple[str, ...]:
+    """Report each time that is after now (rule 7); `started` is what the manager says."""
+    times = {
+        "an activity": (activity.later, activity.last_activity),
+        "a turn": tuple(turn.since for turn in activity.turns),
+        "the start of the serve": (activity.serve_started, started),
+    }
+    latest = (
+        (what, max((time for time in some if time is not None), default=None))
+        for what, some in times.items()
+    )
+    return tuple(text for what, time in latest for text in dated_after(what, time, now))
+
+
+def dated_after(what: str, time: datetime | None, now: datetime) -> tuple[str, ...]:
+    """Report a time that is after now; nothing where it is not."""
+    if time is None or not _after(time, now):
+        return ()
+    return (f"{what} is dated {time:%Y-%m-%d %H:%M} UTC, which is after now",)
+
+
+def _after(time: datetime, now: datetime) -> bool:
+    return time > now + CLOCK_SLACK
+
+
+def _pending(activity: Activity, agents: tuple[str, ...], now: datetime) -> str:
     if not activity.tracked:
         return f"agent process {agents[0]} is running" if agents else ""
-    live = [turn for turn in activity.turns if not _stale(turn, activity.serve_started)]
+    live = [turn for turn in activity.turns if _live(turn, activity.serve_started, agents, now)]
     if live:
         return f"a turn is in flight in thread {live[0].thread}"
     if activity.approvals:
@@ -75,13 +194,18 @@ def in_flight(activity: Activity, agents: tuple[str, ...]) -> str:
     return ""
 
 
-def _stale(turn: TurnMark, serve_started: datetime | None) -> bool:
-    if turn.since is None or serve_started is None:
-        return False
-    return turn.since < serve_started
+def _live(
+    turn: TurnMark, serve_started: datetime | None, agents: tuple[str, ...], now: datetime
+) -> bool:
+    """Whether a mark is work (rule 2); unknown is, but for what rule 7 says."""
+    if turn.since is not None and _after(turn.since, now):
+        return bool(agents)
+    if serve_started is not None and _after(serve_started, now):
+        return bool(agents)
+    return turn.since is None or serve_started is None or turn.since >= serve_started
 
 
 def _recent(last: datetime | None, now: datetime, quiet: timedelta) -> str:
-    if last is None or now - last >= quiet:
+    if last is None or now - last >= quiet or _after(last, now):
         return ""
-    return f"last activity at {last:%H:%M:%S} UTC is younger than {quiet}"
+    return f"last activity at {last:%Y-%m-%d %H:%M:%S} UTC is younger than {quiet}"

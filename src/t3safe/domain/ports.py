@@ -16,7 +16,7 @@ from attrs import frozen
 from t3safe.domain import events as ev
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Rehearsal, Verdict
-from t3safe.domain.idle import Activity
+from t3safe.domain.idle import Activity, Sample
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.occasions import Occasion
 from t3safe.domain.people import UserMap
@@ -124,6 +124,9 @@ class Services(Protocol):
 
     def status(self, person: str) -> ServeStatus:
         """How the person's serve stands now."""
+
+    def sample(self, person: str) -> Sample:
+        """What runs of the serve now beside known helpers, and the processor time of each."""
 
     def stop(self, person: str) -> None:
         """Stop the serve with everything in its group; returns when nothing of it is left.

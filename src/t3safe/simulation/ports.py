@@ -28,7 +28,7 @@ from t3safe.domain.errors import (
     StateError,
 )
 from t3safe.domain.gate import Check, CheckResult, Rehearsal, Verdict
-from t3safe.domain.idle import Activity, TurnMark
+from t3safe.domain.idle import Activity, Sample, TurnMark
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import Person as Mapped
 from t3safe.domain.people import UserMap
@@ -203,6 +203,10 @@ class Services:
         return ports.ServeStatus(
             running=True, main_pid=1, started=stamp(found.since), agents=agents
         )
+
+    def sample(self, person: str) -> Sample:  # noqa: ARG002
+        """People here work in turns alone."""
+        return Sample("", self.world.now)
 
     def stop(self, person: str) -> None:
         """Stop the serve."""

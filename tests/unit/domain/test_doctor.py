@@ -100,6 +100,12 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         "close it",
     ),
     (
+        doctor.judge_times("ann", ("an activity is dated 2045-01-01 00:00 UTC",))[0],
+        doctor.judge_clock(NOW, NOW, None),
+        Level.WARNING,
+        "the clock was set ahead",
+    ),
+    (
         doctor.judge_data("ann", None, "the rehearsal failed"),
         doctor.judge_data("ann", None, ""),
         Level.PROBLEM,
@@ -369,3 +375,8 @@ def test_the_worst_finding_decides_and_unknown_is_never_ok() -> None:
     assert doctor.worst((warning, sound)) is Level.WARNING
     assert doctor.worst((unknown, warning)) is Level.UNKNOWN
     assert doctor.worst((problem, unknown)) is Level.PROBLEM
+
+
+def test_a_person_without_a_time_after_now_has_no_finding_of_the_clock() -> None:
+    """The clock itself has one already."""
+    assert doctor.judge_times("ann", ()) == ()

@@ -39,7 +39,7 @@ def _agent(pid: int, names: tuple[str, ...]) -> str:
         process = psutil.Process(pid)
         with process.oneshot():
             arguments = process.cmdline()
-            return agent_of(names, process.name(), _program(process), arguments)
+            return agent_of(names, process.name(), program_of(process), arguments)
     except psutil.NoSuchProcess:
         return ""
     except psutil.AccessDenied as error:
@@ -47,7 +47,7 @@ def _agent(pid: int, names: tuple[str, ...]) -> str:
         raise ServiceError(message) from error
 
 
-def _program(process: psutil.Process) -> str:
+def program_of(process: psutil.Process) -> str:
     """The path of the program; empty where a setuid program hides it, its words still show."""
     try:
         return process.exe()
@@ -60,7 +60,7 @@ def agent_of(names: tuple[str, ...], own: str, program: str, arguments: list[str
 
     `own` is the name that the process gives itself, `program` the path of its executable.
     """
-    for word in (own, program, *_scripts(program, arguments)):
+    for word in (own, program, *scripts_of(program, arguments)):
         for part in _telling(word):
             for name in names:
                 if part == name or part.startswith(tuple(name + end for end in _ENDS)):
@@ -68,7 +68,7 @@ def agent_of(names: tuple[str, ...], own: str, program: str, arguments: list[str
     return ""
 
 
-def _scripts(program: str, arguments: list[str]) -> Iterator[str]:
+def scripts_of(program: str, arguments: list[str]) -> Iterator[str]:
     """The words that may name what runs: the first, and under an interpreter its script."""
     yield from arguments[:1]
     started = {PurePosixPath(word).name.rstrip("0123456789.") for word in (program, *arguments[:1])}

@@ -29,7 +29,9 @@ from attrs import define, frozen
 from t3safe.adapters._support.commands import Ran, named, run
 from t3safe.adapters.services.agents import AGENTS, agents_among
 from t3safe.adapters.services.belonging import MARK, began, belonging, lives
+from t3safe.adapters.services.sampling import sampled
 from t3safe.domain.errors import ServiceError
+from t3safe.domain.idle import Sample
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import ServeStatus
 
@@ -78,6 +80,12 @@ class CommandServices:
         if found is None:
             return ServeStatus(running=False, agents=agents, members=members)
         return ServeStatus(True, found.pid, found.started, agents, members)
+
+    def sample(self, person: str) -> Sample:
+        """What runs of the serve now beside known helpers, and the processor time of each."""
+        found = self._look(f"look at the serve of {person}", person)
+        members = sorted(member.pid for member in self._members(person, found))
+        return sampled(members, found.pid if found is not None else None, self.agents)
 
     def stop(self, person: str) -> None:
         """Stop the serve; returns when it is at rest and nothing of it is left (rule 2)."""

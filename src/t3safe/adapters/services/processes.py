@@ -35,7 +35,9 @@ from t3safe.adapters._support.durable import make_folders, sync_folder
 from t3safe.adapters.services import daemon
 from t3safe.adapters.services.agents import AGENTS, agents_among
 from t3safe.adapters.services.belonging import MARK, began, belonging
+from t3safe.adapters.services.sampling import sampled
 from t3safe.domain.errors import ServiceError
+from t3safe.domain.idle import Sample
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import ServeStatus
 from t3safe.domain.redaction import redact
@@ -95,6 +97,14 @@ class ProcessServices:
         if record is None or not record.alive:
             return ServeStatus(running=False, agents=agents, members=members)
         return ServeStatus(True, record.pid, began(record.pid), agents, members)
+
+    def sample(self, person: str) -> Sample:
+        """What runs of the serve now beside known helpers, and the processor time of each."""
+        what = f"look at the serve of {person}"
+        self._check(what, person)
+        record = self._record(what, person)
+        members = sorted(member.pid for member in self._members(person, record))
+        return sampled(members, record.pid if record is not None else None, self.agents)
 
     def stop(self, person: str) -> None:
         """Stop the serve with everything in its group; returns when nothing of it is left."""

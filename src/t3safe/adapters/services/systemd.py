@@ -25,7 +25,9 @@ from typing import Final
 from attrs import define, frozen
 
 from t3safe.adapters.services.agents import AGENTS, agents_among
+from t3safe.adapters.services.sampling import sampled
 from t3safe.domain.errors import ServiceError
+from t3safe.domain.idle import Sample
 from t3safe.domain.people import units_of, valid_person
 from t3safe.domain.ports import ServeStatus
 
@@ -103,6 +105,12 @@ class SystemdServices:
             agents=agents_among(members, self.agents),
             members=members,
         )
+
+    def sample(self, person: str) -> Sample:
+        """What runs of the serve now beside known helpers, and the processor time of each."""
+        what = f"look at the serve of {person}"
+        unit = self._known(what, person)
+        return sampled(self._processes(what, person, unit), unit.pid, self.agents)
 
     def stop(self, person: str) -> None:
         """Stop the serve with everything in its group; returns when nothing of it is left."""

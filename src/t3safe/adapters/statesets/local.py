@@ -130,6 +130,7 @@ class _Work:
     inputs: int = 0
     last_activity: datetime | None = None
     serve_started: datetime | None = None
+    later: datetime | None = None
     unreadable: str = ""
 
 
@@ -282,6 +283,7 @@ class LocalStateSets:
             inputs=said.inputs,
             last_activity=said.last_activity,
             serve_started=said.serve_started,
+            later=said.later,
             unreadable=_tame(said.unreadable),
         )
 

@@ -5,13 +5,15 @@ Rules (marks as measured on real releases):
 1. A turn is in flight where a session is `running` with an active turn, or a turn is `pending`.
 2. Approvals and inputs that wait for a person count; inputs of deleted threads do not.
 3. The answers of all databases of a set add up; the latest activity is that of the set.
-4. A table that is there and cannot be understood is an error, not "no work".
+4. The latest activity is the latest that is not after now; one that is after now is told apart.
+5. A table that is there and cannot be understood is an error, not "no work".
 """
 
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
 from t3safe.adapters.stateworker.discovery import discover
 from t3safe.adapters.stateworker.reading import opened
@@ -19,6 +21,10 @@ from t3safe.adapters.stateworker.runtime import moment, runtime
 from t3safe.adapters.stateworker.trouble import Kind, Trouble
 
 Turn = tuple[str, str | None]
+CLOCK_SLACK: Final = timedelta(minutes=5)
+"""A browser's clock may be a little ahead of the host's: that is still now."""
+EVENTS_READ: Final = 100
+"""So many of the last events are looked at, as the last ones may be dated after now."""
 
 
 class Work(NamedTuple):
@@ -30,6 +36,7 @@ class Work(NamedTuple):
     inputs: int = 0
     last_activity: str | None = None
     serve_started: str | None = None
+    later: str | None = None
     unreadable: str = ""
 
 
@@ -44,6 +51,7 @@ def work(userdata: str | None) -> Work:
     except Trouble as trouble:
         return Work(unreadable=str(trouble))
     latest = max((item.last_activity for item in answers if item.last_activity), default=None)
+    later = max((item.later for item in answers if item.later), default=None)
     return Work(
         tracked=any(item.tracked for item in answers),
         turns=tuple(turn for item in answers for turn in item.turns),
@@ -51,6 +59,7 @@ def work(userdata: str | None) -> Work:
         inputs=sum(item.inputs for item in answers),
         last_activity=latest,
         serve_started=started.isoformat() if started else None,
+        later=later,
     )
 
 
@@ -60,12 +69,15 @@ def _of_database(userdata: str, name: str) -> Work:
             str(row[0])
             for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
+        times = _times_of_activity(connection, there)
+        limit = _written(datetime.now(UTC) + CLOCK_SLACK)
         return Work(
             tracked=bool(there & {"projection_thread_sessions", "projection_turns"}),
             turns=_turns(connection, there),
             approvals=_approvals(connection, there),
             inputs=_inputs(connection, there),
-            last_activity=_latest(connection, there),
+            last_activity=max((time for time in times if time <= limit), default=None),
+            later=max((time for time in times if time > limit), default=None),
         )
 
 
@@ -101,22 +113,27 @@ def _inputs(connection: sqlite3.Connection, there: set[str]) -> int:
     return int(connection.execute(query).fetchone()[0])
 
 
-def _latest(connection: sqlite3.Connection, there: set[str]) -> str | None:
+def _times_of_activity(connection: sqlite3.Connection, there: set[str]) -> list[str]:
     found: list[str] = []
     if "orchestration_events" in there:
         # The log is only appended to; a maximum over all of it would read every page.
-        found += _times(
-            connection, "SELECT occurred_at FROM orchestration_events ORDER BY rowid DESC LIMIT 1"
-        )
+        query = "SELECT occurred_at FROM orchestration_events ORDER BY rowid DESC LIMIT ?"
+        found += _times(connection, query, EVENTS_READ)
     if "projection_thread_sessions" in there:
         found += _times(connection, "SELECT updated_at FROM projection_thread_sessions")
-    return max(found, default=None)
+    return found
 
 
-def _times(connection: sqlite3.Connection, query: str) -> list[str]:
-    return [time for row in connection.execute(query) if (time := _iso(row[0])) is not None]
+def _times(connection: sqlite3.Connection, query: str, *values: int) -> list[str]:
+    rows = connection.execute(query, values)
+    return [time for row in rows if (time := _iso(row[0])) is not None]
 
 
 def _iso(value: object) -> str | None:
     time = moment(value)
-    return time.isoformat(timespec="microseconds") if time else None
+    return _written(time) if time else None
+
+
+def _written(time: datetime) -> str:
+    """Write a time so that texts are ordered as times are."""
+    return time.isoformat(timespec="microseconds")

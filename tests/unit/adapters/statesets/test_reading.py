@@ -280,6 +280,19 @@ def test_every_mark_of_work_is_read(home: Home) -> None:
     assert not told.unreadable
 
 
+def test_activity_after_now_is_told_apart(home: Home) -> None:
+    """An event of a clock that was ahead does not hide the last one that was not."""
+    make_database(home.database, events=0)
+    change(
+        home.database,
+        (SESSION, ("now", "idle", None, "2026-06-09T06:00:00.000Z")),
+        (SESSION, ("ahead", "idle", None, "2145-01-01T00:00:00.000Z")),
+    )
+    told = work(str(home.userdata))
+    assert told.last_activity == "2026-06-09T06:00:00.000000+00:00"
+    assert told.later == "2145-01-01T00:00:00.000000+00:00"
+
+
 def test_work_in_any_database_counts(home: Home) -> None:
     """A turn that only `statev2.sqlite` knows is a turn, and its activity the set's."""
     make_database(home.database)
