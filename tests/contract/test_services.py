@@ -524,6 +524,27 @@ def test_unit_is_found_under_either_spelling_of_its_instance(
     assert not systemd.left(instance)
 
 
+def test_everybody_with_a_unit_is_found(systemd: Systemd, tmp_path: Path) -> None:
+    """Loaded, installed or enabled, in either spelling; a name that is nobody's is left out."""
+    systemd.describe("john\\x40corp")
+    systemd.describe("a\\x2fb")
+    systemd.port.start("alice")
+    enabled = tmp_path / "etc" / "multi-user.target.wants" / "t3-serve@carl-2.service"
+    enabled.parent.mkdir(parents=True)
+    enabled.symlink_to("/usr/lib/systemd/system/t3-serve@.service")
+    port = evolve(systemd.port, installed=(tmp_path / "etc",))
+
+    assert port.people() == ("alice", "bob", "carl-2", "john@corp")
+    assert evolve(port, unit="t3-serve.service").people() == ()
+
+
+def test_who_has_a_serve_of_plain_processes_is_found(processes: Processes) -> None:
+    """Whose serve was started and not stopped."""
+    processes.port.start("alice")
+
+    assert processes.port.people() == ("alice",)
+
+
 def test_missing_unit_is_told(systemd: Systemd) -> None:
     """A person without a unit is an error that names it, never a serve that is down."""
     for call in (systemd.port.status, systemd.port.stop, systemd.port.start):

@@ -80,8 +80,8 @@ class Manager:
             file.write(" ".join(words) + "\n")
         verb, *rest = [word for word in words if not word.startswith("--")]
         name = rest[-1]
-        if verb == "show":
-            self.show_all(rest[2:])
+        if verb in {"list-units", "list-unit-files", "show"}:
+            self.look(verb, rest)
             return 0
         if self.unit(name)["load"] == "not-found":
             _say(f"Unit {name} not found.", sys.stderr)
@@ -102,6 +102,19 @@ class Manager:
                 _say(f"Unknown command verb {verb}.", sys.stderr)
                 return 1
         return 0
+
+    def look(self, verb: str, rest: list[str]) -> None:
+        """Print what is asked for."""
+        if verb == "show":
+            self.show_all(rest[2:])
+        else:
+            self.list_all(verb, rest[-1])
+
+    def list_all(self, verb: str, pattern: str) -> None:
+        """Name the units that are loaded, or those that have a file, as systemd does plainly."""
+        folder = self.folder / {"list-units": "run", "list-unit-files": "units"}[verb]
+        for file in sorted(folder.glob(f"{pattern}.json")):
+            _say(f"{file.stem} loaded inactive dead", sys.stdout)
 
     def show_all(self, names: list[str]) -> None:
         """Print the properties of each unit, with an empty line between two."""

@@ -74,7 +74,13 @@ class Selection(Protocol):
     """
 
     def selected(self, person: str) -> Selected:
-        """What is selected for a person; the default where nothing of their own is."""
+        """What is selected for a person; the default where nothing of their own is.
+
+        Raises DeadLinkError where their own selection leads nowhere.
+        """
+
+    def linked(self) -> tuple[str, ...]:
+        """Everybody who has a selection of their own, sorted; whatever it leads to."""
 
     def has_own(self, person: str) -> bool:
         """Whether a selection of this person's own is there, a fence among them."""
@@ -318,6 +324,46 @@ class People(Protocol):
 
     def load(self) -> UserMap:
         """The people who exist on this host, in the order in which they are moved."""
+
+
+@frozen
+class Running:
+    """A process of t3 as the host shows it.
+
+    `person` is whose it is, empty where nobody can tell.  `build` is the build of the store that it
+    runs, None for another t3.  `serves` says whether it is a serve, and not a mint or a rehearsal.
+    """
+
+    person: str
+    pid: int
+    build: Version | None
+    serves: bool
+
+
+@frozen
+class Resident:
+    """Somebody who can run t3 here.
+
+    `build` is the one that opened their data last, as the launcher noted it for whoever has no
+    selection of their own; None where it noted nothing.
+    """
+
+    person: str
+    build: Version | None = None
+
+
+class Residents(Protocol):
+    """Who can run t3 on this host, in the user map or not.  Raises PeopleError."""
+
+    def running(self) -> tuple[Running, ...]:
+        """Every process of t3, whoever's and of whatever build."""
+
+    def found(self) -> tuple[Resident, ...]:
+        """Everybody with a serve, a unit or a base directory of their own.
+
+        Who cannot be looked at counts as having one.  A directory service's users who have nothing
+        running and no unit cannot be listed: for them the launcher keeps the default still.
+        """
 
 
 class Clock(Protocol):

@@ -87,6 +87,10 @@ class CommandServices:
         members = sorted(member.pid for member in self._members(person, found))
         return sampled(members, found.pid if found is not None else None, self.agents)
 
+    def people(self) -> tuple[str, ...]:
+        """Nobody: the owner's commands are asked for one person and list none."""
+        return ()
+
     def stop(self, person: str) -> None:
         """Stop the serve; returns when it is at rest and nothing of it is left (rule 2)."""
         what = f"stop the serve of {person}"

@@ -106,6 +106,10 @@ class ProcessServices:
         members = sorted(member.pid for member in self._members(person, record))
         return sampled(members, record.pid if record is not None else None, self.agents)
 
+    def people(self) -> tuple[str, ...]:
+        """Everybody whose serve was started and not stopped."""
+        return tuple(sorted(path.stem for path in self.run_dir.glob("*.pid")))
+
     def stop(self, person: str) -> None:
         """Stop the serve with everything in its group; returns when nothing of it is left."""
         what = f"stop the serve of {person}"

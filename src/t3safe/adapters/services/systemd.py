@@ -28,7 +28,7 @@ from t3safe.adapters.services.agents import AGENTS, agents_among
 from t3safe.adapters.services.sampling import sampled
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.idle import Sample
-from t3safe.domain.people import units_of, valid_person
+from t3safe.domain.people import person_of, units_of, valid_person
 from t3safe.domain.ports import ServeStatus
 
 LOOK_SECONDS: Final = 30.0
@@ -80,7 +80,8 @@ class SystemdServices:
 
     `unit` is a template.  `stop_timeout` is how long a stop may take, `term_timeout` and
     `kill_timeout` how long what it left may take to end on SIGTERM and SIGKILL; in seconds.
-    `systemctl` and `cgroups` are where the tool and the control groups are.  `own` asks the
+    `systemctl` and `cgroups` are where the tool and the control groups are, `installed` the folders
+    in which units are enabled.  `own` asks the
     caller's own manager (`systemctl --user`) in place of the host's.
     """
 
@@ -92,6 +93,7 @@ class SystemdServices:
     systemctl: tuple[str, ...] = ("systemctl",)
     cgroups: Path = Path("/sys/fs/cgroup")
     own: bool = False
+    installed: tuple[Path, ...] = (Path("/etc/systemd/system"),)
 
     def status(self, person: str) -> ServeStatus:
         """How the person's serve stands now."""
@@ -111,6 +113,24 @@ class SystemdServices:
         what = f"look at the serve of {person}"
         unit = self._known(what, person)
         return sampled(self._processes(what, person, unit), unit.pid, self.agents)
+
+    def people(self) -> tuple[str, ...]:
+        """Everybody with an instance of the unit that is loaded or enabled, whatever its state."""
+        before, person, after = self.unit.partition("{person}")
+        if not person:
+            return ()
+        what, pattern = "list the serves", f"{before}*{after}"
+        names: set[str] = set()
+        for words in (("list-units", "--all", "--plain"), ("list-unit-files",)):
+            said = self._call(what, *words, "--full", "--no-legend", "--", pattern)
+            if said.status not in {0, 1}:
+                raise _failure(what, f"systemd tells nothing{_told(said)}")
+            names |= {line.split()[0] for line in said.output.splitlines() if line.strip()}
+        for folder in self.installed:
+            names |= {path.name for path in folder.glob(f"*/{pattern}")}
+        matching = (name for name in names if name.startswith(before) and name.endswith(after))
+        found = {person_of(name[len(before) : len(name) - len(after)]) for name in matching}
+        return tuple(sorted(found - {""}))
 
     def stop(self, person: str) -> None:
         """Stop the serve with everything in its group; returns when nothing of it is left."""

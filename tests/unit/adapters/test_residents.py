@@ -1,0 +1,275 @@
+"""Who can run t3 here: real processes, real folders, and a list of users."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from t3safe.adapters._support.layout import build_folder
+from t3safe.adapters.residents import (
+    HostResidents,
+    PasswdBases,
+    SharedBases,
+    T3Processes,
+    by_mark,
+    by_user,
+    look_job,
+    no_bases,
+)
+from t3safe.adapters.stateworker import bases
+from t3safe.domain.errors import PeopleError, ServiceError
+from t3safe.domain.ports import Resident, Running
+from t3safe.domain.versions import Version
+
+OLD = Version.parse("0.0.28-nightly.20260615.567")
+PAUSE = "import sys, signal; print('up', flush=True); signal.pause()"
+
+Start = Callable[..., int]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Give a start of a real process with these words after the interpreter's own."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(*words: str, env: dict[str, str] | None = None) -> int:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", PAUSE, *words],
+            stdout=subprocess.PIPE,
+            env=env,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        process.stdout.readline()
+        return process.pid
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def carl(_: psutil.Process, __: list[str]) -> str:
+    """Say that every process is carl's."""
+    return "carl"
+
+
+# Processes.
+
+
+def test_a_process_of_the_store_is_found_with_its_build(tmp_path: Path, start: Start) -> None:
+    """A serve is one, a mint is none; a stage of ours is no build."""
+    program = str(build_folder(tmp_path, OLD) / "node_modules" / ".bin" / "t3")
+    serve = start(program, "serve", "--port", "1")
+    mint = start(program, "auth", "pairing", "create")
+    stage = start(f"{tmp_path}/builds/.stage-x/t3", "--version")
+
+    found = {one.pid: one for one in T3Processes(tmp_path, carl, others=False)()}
+
+    assert found == {
+        serve: Running("carl", serve, OLD, serves=True),
+        mint: Running("carl", mint, OLD, serves=False),
+        stage: Running("carl", stage, None, serves=False),
+    }
+
+
+def test_another_t3_counts_where_it_serves(tmp_path: Path, start: Start) -> None:
+    """One from npx or a home; a shared host looks at its own store alone."""
+    serve = start("/home/carl/.local/bin/t3", "serve")
+    start("/home/carl/.local/bin/t3", "--version")
+    start("serve", "t3")
+
+    mine = [one for one in T3Processes(tmp_path, carl)() if one.pid == serve]
+
+    assert mine == [Running("carl", serve, None, serves=True)]
+    assert list(T3Processes(tmp_path, carl, others=False)()) == []
+
+
+def test_a_process_of_nobody_serves_nobody(tmp_path: Path, start: Start) -> None:
+    """A rehearsal of ours runs a build, which is needed, and is no serve."""
+    program = f"{build_folder(tmp_path, OLD)}/node_modules/.bin/t3"
+    rehearsal = start(program, "serve")
+
+    found = list(T3Processes(tmp_path, lambda _, __: "", others=False)())
+
+    assert found == [Running("", rehearsal, OLD, serves=False)]
+
+
+def test_a_process_belongs_to_its_user(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the user that it runs as; users of t3safe's own, root and the nameless are nobody."""
+    process = psutil.Process(start())
+    entry = pwd.getpwnam("nobody")
+    uids = process.uids()._replace(effective=entry.pw_uid)
+    monkeypatch.setattr(psutil.Process, "uids", lambda _: uids)
+
+    assert by_user(frozenset())(process, []) == "nobody"
+    assert by_user(frozenset({"nobody"}))(process, []) == ""
+    monkeypatch.setattr(psutil.Process, "uids", lambda _: uids._replace(effective=4242424))
+    assert by_user(frozenset())(process, []) == ""
+    monkeypatch.setattr(psutil.Process, "uids", lambda _: uids._replace(effective=0))
+    assert by_user(frozenset())(process, []) == ""
+
+
+def test_a_process_of_a_shared_user_is_told_by_its_mark_or_its_base(
+    tmp_path: Path, start: Start
+) -> None:
+    """A mark of another host's folder says nothing."""
+    owner = by_mark("MARK", tmp_path / "run", "/srv/{person}/.t3")
+    marked = psutil.Process(start(env={"MARK": str(tmp_path / "run" / "carl")}))
+    other = psutil.Process(start(env={"MARK": "/elsewhere/run/carl"}))
+
+    assert owner(marked, []) == "carl"
+    assert owner(other, []) == ""
+    assert owner(other, ["t3", "serve", "--base-dir", "/srv/dora/.t3"]) == "dora"
+    assert owner(other, ["t3", "serve", "--base-dir", "/home/dora/.t3"]) == ""
+
+
+# Base directories.
+
+
+def home(folder: Path, *, noted: str | None = None) -> str:
+    """Make a base directory with data, and what the launcher noted there."""
+    (folder / "userdata").mkdir(parents=True)
+    if noted is not None:
+        (folder / bases.NOTE).write_text(noted)
+    return str(folder)
+
+
+def test_data_and_the_note_are_seen(tmp_path: Path) -> None:
+    """The first base directory with data counts; none is no answer but no."""
+    noted = home(tmp_path / "a", noted=f"{OLD}\n")
+    bare = home(tmp_path / "b")
+    missing = str(tmp_path / "c")
+    (tmp_path / "d").write_text("no folder")
+
+    assert bases.look([missing, noted]) == (True, OLD.text)
+    assert bases.look([bare, noted]) == (True, "")
+    assert bases.look([missing, str(tmp_path / "d")]) == (False, "")
+
+
+def test_a_note_that_is_no_file_is_none(tmp_path: Path) -> None:
+    """A link, a pipe or a folder in its place says nothing, and holds nobody up."""
+    linked = home(tmp_path / "a")
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "a" / bases.NOTE).symlink_to(tmp_path / "secret")
+    piped = home(tmp_path / "b")
+    os.mkfifo(tmp_path / "b" / bases.NOTE)
+    folder = home(tmp_path / "c")
+    (tmp_path / "c" / bases.NOTE).mkdir()
+
+    assert [bases.look([base]) for base in (linked, piped, folder)] == [(True, "")] * 3
+
+
+def test_what_cannot_be_looked_at_is_unknown() -> None:
+    """A path that the system refuses is neither there nor not there."""
+    assert bases.look(["/" + "x" * 5000]) == (None, "")
+
+
+def users(monkeypatch: pytest.MonkeyPatch, *found: tuple[str, int, str]) -> None:
+    """Let passwd list these users alone."""
+    entries = [
+        pwd.struct_passwd((n, "x", uid, uid, "", where, "/bin/sh")) for n, uid, where in found
+    ]
+    monkeypatch.setattr(pwd, "getpwall", lambda: entries)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
+def test_every_user_is_asked_as_themselves(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A home that is its owner's alone is seen; root's eyes, and another's folder, are not used."""
+    top = tmp_path_factory.mktemp("homes")
+    for folder in (top, *top.parents[:-2]):
+        folder.chmod(0o755)
+    for name, uid in (("ann", 61001), ("ben", 61002), ("cid", 61003)):
+        base = top / name / ".t3"
+        if name != "cid":
+            home(base, noted=OLD.text if name == "ann" else "../../etc")
+        else:
+            (top / name).mkdir()
+        subprocess.run(["chown", "-R", str(uid), top / name], check=True)
+        (top / name).chmod(0o700)
+    users(
+        monkeypatch,
+        ("root", 0, str(top / "ann")),
+        ("ann", 61001, str(top / "ann")),
+        ("ben", 61002, str(top / "ben")),
+        ("cid", 61003, str(top / "cid")),
+        ("dan", 61004, str(top / "ann")),
+        ("a b", 61001, str(top / "ann")),
+    )
+
+    found = PasswdBases("/nowhere/{person}/.t3")()
+
+    # Of ann's home dan sees nothing, so that nobody can tell: dan counts.
+    assert found == {"ann": OLD, "ben": None, "dan": None}
+
+
+def test_a_look_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No answer at all is not the answer that nobody has data."""
+    users(monkeypatch, ("ann", 61001, "/nowhere"))
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no room >&2; exit 1\n")
+    broken.chmod(0o755)
+
+    with pytest.raises(OSError, match="ended with 1: no room"):
+        PasswdBases("/nowhere/{person}", python=str(broken))()
+
+
+def test_the_look_may_become_users_and_nothing_else() -> None:
+    """In its unit it has no capability to read what it may not, and no network."""
+    properties = look_job().properties
+    assert properties.index("CapabilityBoundingSet=") < properties.index(
+        "CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL"
+    )
+    assert "PrivateNetwork=yes" in properties
+
+
+def test_base_directories_of_a_shared_user_are_those_of_the_template(tmp_path: Path) -> None:
+    """Whoever has data below it; a template of one person names nobody."""
+    home(tmp_path / "homes" / "ann" / ".t3")
+    (tmp_path / "homes" / "ben" / ".t3").mkdir(parents=True)
+
+    assert SharedBases(f"{tmp_path}/homes/{{person}}/.t3")() == {"ann": None}
+    assert SharedBases(f"{tmp_path}/.t3")() == {}
+
+
+# All of it.
+
+
+def test_everybody_is_found_once(tmp_path: Path, start: Start) -> None:
+    """By a unit, a process or data; a name that no link can have is left out."""
+    start(f"{build_folder(tmp_path, OLD)}/node_modules/.bin/t3", "serve")
+    processes = T3Processes(tmp_path, carl, others=False)
+    found = HostResidents(processes, lambda: ("ann", "carl"), lambda: {"ann": OLD, "b c": None})
+
+    assert found.found() == (Resident("ann", OLD), Resident("carl", None))
+
+
+@pytest.mark.parametrize("error", [ServiceError("systemd tells nothing"), OSError("no room")])
+def test_what_cannot_be_asked_is_an_error(tmp_path: Path, error: Exception) -> None:
+    """The default must not move under somebody whom nobody could see."""
+
+    def fails() -> tuple[str, ...]:
+        raise error
+
+    processes = T3Processes(tmp_path, carl, others=False)
+    with pytest.raises(PeopleError, match=str(error)):
+        HostResidents(processes, fails, no_bases).found()
+
+
+def test_the_answer_is_what_the_worker_says() -> None:
+    """The program that looks speaks JSON on its pipes, for nobody too."""
+    program = "from t3safe.adapters.stateworker.bases import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], input="[]", capture_output=True, text=True, check=True
+    )
+    assert json.loads(ran.stdout) == {}
