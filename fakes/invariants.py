@@ -203,7 +203,8 @@ class Judge:
         log = self.world.log
         for entry in log[self.read :]:
             self._gated(*entry)
-            self._happened(*entry)
+            if not self._keeps(*entry):
+                self._happened(*entry)
         if self.world.terse:
             log.clear()
         self.read = len(log)
@@ -281,6 +282,13 @@ class Judge:
         """I4: what is wrong with a person's own set is seen before they are touched."""
         if not self.giving_up:
             self.found.append(f"I4 {who}: is fenced, and their own set lets no move succeed")
+
+    def _keeps(self, operation: str, who: str, detail: str) -> bool:
+        """Whether somebody of whom nothing was touched gets what they ran as their own."""
+        was = self.before.people.get(who)
+        if operation != "select" or who in self.touched or was is None:
+            return False
+        return detail.endswith(str(was.selected))
 
     def _taken_back(self, who: str) -> None:
         """I2: new work stays where nothing but a death came in between, and the build is well."""
@@ -407,7 +415,7 @@ class Judge:
 
 
 def _selected(world: World, person: FakePerson) -> Version | None:
-    return None if person.fenced else person.link or world.default
+    return None if person.fenced else person.link or person.noted or world.default
 
 
 def _pairs_of(databases: Databases) -> Iterator[tuple[str, int, str]]:
@@ -447,9 +455,11 @@ def _unmatched(world: World, person: FakePerson) -> Iterator[str]:
         yield f"the serve of {person.running} runs and does not know the ledger"
     if person.fenced:
         return
-    build = person.link or world.default
+    build = person.link or person.noted or world.default
     if person.restoring:
         yield f"not fenced while a restore from {person.restoring} is half done"
+    if person.link is None and person.noted is not None and person.noted not in world.store:
+        return  # The launcher starts nothing.
     if build is None or build not in world.store:
         yield f"{build} is selected and not in the store"
     elif not _knows(world.builds[build], person):
@@ -483,7 +493,8 @@ def _missing(world: World, before: Before) -> Iterator[str]:
         owed = 0
         for writer, rows in person.written.items():
             owed |= rows if writer <= build else 0
-        gone = owed & ~_set_rows(person) & ~before.people[name].gone
+        was = before.people.get(name)
+        gone = owed & ~_set_rows(person) & ~(was.gone if was is not None else 0)
         if gone:
             yield f"I2 {name}: {gone.bit_count()} rows that {build} knows are not in the set"
 

@@ -73,6 +73,7 @@ def _beside(most: int) -> Iterator[Task]:
     yield Task(Scene((Sort.HELD, Sort.IDLE)), 1)
     yield Task(Scene((Sort.JOB, Sort.IDLE)), 1)
     yield Task(Scene((Sort.AHEAD, Sort.IDLE), refuse=True), 1)
+    yield Task(Scene((Sort.OPEN, Sort.OUTSIDE)), 1, next_night=True)
     for attempts in (1, 2):
         yield Task(Scene(_idle(2), Asked.BACK, attempts), 2)
         yield Task(Scene(_idle(2), Asked.BAKE, attempts), 2)

@@ -54,6 +54,8 @@ class Sort(StrEnum):
     """Has a build run in t3's own terminal, and no turn in flight."""
     AHEAD = "ahead"
     """Ran a newer t3 of their own once: no build here knows this person's data."""
+    OUTSIDE = "outside"
+    """Not in the user map: follows the default with data where the launcher notes nothing."""
 
 
 _SO: Final[dict[Sort, frozenset[Question]]] = {
@@ -69,6 +71,7 @@ _SO: Final[dict[Sort, frozenset[Question]]] = {
     Sort.HELD: frozenset(),
     Sort.JOB: frozenset(),
     Sort.AHEAD: frozenset(),
+    Sort.OUTSIDE: frozenset(),
 }
 """What is so with a person of this sort; everything else is not."""
 
@@ -200,7 +203,7 @@ def _fresh(scene: Scene) -> World:
     losing = [name for name, sort in names.items() if sort is Sort.LOSES]
     defects = [Defect.LOSES] if losing else []
     world = World(
-        people={name: FakePerson(name, OLD) for name in names},
+        people={name: _person(name, sort) for name, sort in names.items()},
         builds={
             OLD: make_build(OLD.text, LEVELS[OLD]),
             NEW: make_build(NEW.text, LEVELS[NEW], *defects, victims=losing),
@@ -212,6 +215,12 @@ def _fresh(scene: Scene) -> World:
         trusted=frozenset({OLD}),
     )
     return settled(world)
+
+
+def _person(name: str, sort: Sort) -> FakePerson:
+    if sort is Sort.OUTSIDE:
+        return FakePerson(name, None, mapped=False, elsewhere=True)
+    return FakePerson(name, OLD)
 
 
 def _make_nasty(world: World, scene: Scene) -> None:

@@ -135,7 +135,7 @@ def _person(world: World, judge: Judge, person: FakePerson, *, aside: bool) -> i
     """Number a person's state; two are of one number where they differ in what is left out only."""
     was = judge.before.people[person.name]
     raw = (
-        _text(person.link),
+        _text(person.link or person.noted),
         person.fenced,
         person.stopped,
         person.pid is not None,

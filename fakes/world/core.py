@@ -4,7 +4,8 @@ Rules of this world:
 
 1. Time is virtual and passes with every call of a port.  As it passes, every serve that writes
    commits a row and tells its person so, and whoever mints, mints.
-2. A mint and a start run whatever is *selected* at that moment, and migrate what they open.
+2. A mint and a start run whatever is *selected* at that moment, and migrate what they open.  For
+   whoever has no link the launcher notes what it starts, and starts that again, not the default.
 3. What changes something is played in sub-steps, and time passes between them; the process can die
    after any of them (`crash_at`), and the world stays as the steps before left it.
 4. What a sub-step changed is durable where it says so, and at the latest when the whole operation
@@ -235,7 +236,7 @@ class World:
         """What a start or a mint of this person runs now; None where nothing may run."""
         if person.fenced:
             return None
-        build = person.link or self.default
+        build = person.link or person.noted or self.default
         return build if build in self.store else None
 
     def mint(self, name: str) -> bool:
@@ -266,6 +267,8 @@ class World:
     def _run(self, person: FakePerson, build: Version) -> FakeBuild:
         """A program of this build opens the person's set."""
         fake = self.builds[build]
+        if person.link is None and not person.elsewhere:
+            person.noted = build
         if build not in person.touched:
             person.touched |= {build}
             self.log.append(("ran", person.name, build.text))

@@ -136,6 +136,9 @@ class StateSets:
         if found is None:
             message = f"cannot {what} the state set of {person}: there is no such person"
             raise StateError(message)
+        if not found.known:
+            message = f"cannot {what} the state set of {person}: there is no such user on this host"
+            raise StateError(message)
         return found
 
     def snapshot(

@@ -209,6 +209,16 @@ class FakePerson:
 
     name: str
     link: Version | None
+    noted: Version | None = None
+    """The build that the launcher started last, where it followed the default (no link)."""
+    elsewhere: bool = False
+    """Keeps the data where the launcher looks for none, so that it notes nothing."""
+    mapped: bool = True
+    """Is named by the user map."""
+    known: bool = True
+    """Is known to the system tonight; a directory service may be down."""
+    listed: bool = True
+    """Is listed with a base directory or a unit; a directory's users show only while they run."""
     fenced: bool = False
     pid: int | None = None
     running: Version | None = None

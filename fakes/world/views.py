@@ -18,6 +18,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.errors import (
     BuildError,
+    DeadLinkError,
     Fault,
     PeopleError,
     RegistryError,
@@ -25,7 +26,7 @@ from t3safe.domain.errors import (
 )
 from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.people import Person, UserMap, valid_person
+from t3safe.domain.people import MapProblem, Person, UserMap, valid_person
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.rollout import Rollout
@@ -152,7 +153,17 @@ class Selection:
             return ports.Selected(self._default(person))
         if found.fenced:
             return ports.Selected(None)
+        if found.link is not None and found.link not in self.world.store:
+            message = (
+                f"cannot tell what {person} runs: their link leads to {found.link}, which is gone"
+            )
+            raise DeadLinkError(message)
         return ports.Selected(found.link or self._default(person))
+
+    def linked(self) -> tuple[str, ...]:
+        """Everybody who has a selection of their own."""
+        people = self.world.people.values()
+        return tuple(sorted(found.name for found in people if found.fenced or found.link))
 
     def _default(self, person: str) -> Version:
         if self.world.default is None:
@@ -321,8 +332,37 @@ class People:
         if self.world.people_unknown:
             message = f"cannot tell who is here: {self.world.people_unknown}"
             raise PeopleError(message)
-        people = tuple(Person(name, (name,)) for name in self.world.people)
-        return UserMap(people, self.world.map_problems)
+        mapped = [found for found in self.world.people.values() if found.mapped]
+        people = tuple(Person(found.name, (found.name,)) for found in mapped if found.known)
+        strange = tuple(
+            MapProblem(line, f"{found.name!r} is no ordinary user of this host")
+            for line, found in enumerate(mapped, 1)
+            if not found.known
+        )
+        return UserMap(people, (*self.world.map_problems, *strange))
+
+
+@frozen
+class Residents:
+    """Who can run t3 here, by what is true in the world."""
+
+    world: World
+
+    def running(self) -> tuple[ports.Running, ...]:
+        """Every serve that runs."""
+        return tuple(
+            ports.Running(found.name, found.pid, found.running, serves=True)
+            for found in self.world.people.values()
+            if found.pid is not None
+        )
+
+    def found(self) -> tuple[ports.Resident, ...]:
+        """Everybody who is listed with data, or has a serve that runs."""
+        return tuple(
+            ports.Resident(found.name, found.noted)
+            for found in self.world.people.values()
+            if found.pid is not None or (found.listed and found.databases)
+        )
 
 
 @frozen

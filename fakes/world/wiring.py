@@ -34,6 +34,7 @@ class Views:
     clock: plain.Clock
     load: plain.Load
     hold_ups: plain.HoldUps
+    residents: plain.Residents
     journal: ports.Journal
 
 
@@ -54,6 +55,7 @@ def views(world: World) -> Views:
         clock=plain.Clock(world),
         load=plain.Load(world),
         hold_ups=plain.HoldUps(world),
+        residents=plain.Residents(world),
         journal=world.journal,
     )
 
@@ -72,6 +74,8 @@ def interpreter(
         verdicts=seen.verdicts,
         switch=seen.switch,
         clock=seen.clock,
+        residents=seen.residents,
+        journal=seen.journal,
         limits=limits or Limits(),
         stop=stop,
         pause=seen.clock.world.advance,

@@ -10,13 +10,18 @@ Rules:
 3. A port that fails, also by a defect of ours, is an answer, not the end: the rollout then goes
    back.  Only the journal's own failure ends the loop, because without it nothing may be done.
 4. An observer that fails changes nothing: what was done is in the journal, not in what was said.
+5. Before the default moves, everybody who can run t3 here gets what they run as a selection of
+   their own: looked up at that moment, whatever the user map says.
+6. A build is needed while a selection, a running process, the default, last-good, previous-good, a
+   person's way back or the newest run that planned to move them names it, whoever is in the map.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from itertools import islice
 from typing import Final, Protocol, assert_never
 
 from attrs import field, frozen
@@ -26,6 +31,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.errors import (
     DamagedJournalError,
+    DeadLinkError,
     DispatchError,
     Fault,
     PortError,
@@ -49,6 +55,9 @@ from t3safe.domain.versions import Version
 EFFECTS_MAX: Final = 100_000
 """No rollout needs more: 1,000 people take 17 effects each on the longest way."""
 
+
+RUNS_NEEDED: Final = 30
+"""In so many of the newest runs it is looked up what people ran when they were last planned."""
 
 Waits = Callable[[fx.Effect], bool]
 """Whether an effect cannot be performed yet, so that the loop leaves the run open before it."""
@@ -96,6 +105,8 @@ class Interpreter:
     verdicts: ports.Verdicts
     switch: ports.Switch
     clock: ports.Clock
+    residents: ports.Residents
+    journal: ports.Journal
     limits: Limits = Limits()
     stop: Callable[[], bool] = never
     pause: Callable[[float], None] = at_once
@@ -215,7 +226,7 @@ class Interpreter:
         except StateError:
             ledger = None
         return ev.Inspected(
-            selected=self.selection.selected(person).build,
+            selected=self.chosen(person),
             running=self.services.status(person).running,
             ledger=ledger,
             restoring=self.states.restoring(person),
@@ -237,39 +248,90 @@ class Interpreter:
         return ev.Done()
 
     def _promote(self, build: Version, everybody: tuple[str, ...]) -> None:
-        for person in everybody:
-            present = self.selection.selected(person).build
-            if present is not None:
-                self.selection.select(person, present)
+        self.settle(everybody, everywhere=True)
         self.selection.promote(build)
 
+    def settle(self, people: Iterable[str], *, everywhere: bool = False) -> None:
+        """Give these people what they run as a selection of their own, where they have none.
+
+        With `everywhere` also everybody else who can run t3 on this host (rule 5).  Somebody whose
+        data was opened last by a build that is gone is left alone: they run nothing until a person
+        selects a build for them.
+        """
+        linked = set(self.selection.linked())
+        wanted = dict.fromkeys(person for person in people if person not in linked)
+        if not (wanted or everywhere):
+            return
+        found = {resident.person: resident.build for resident in self.residents.found()}
+        if everywhere:
+            wanted |= dict.fromkeys(person for person in found if person not in linked)
+        held = frozenset(self.builds.present())
+        for person in wanted:
+            build = found.get(person) or self.selection.selected(person).build
+            if build in held:
+                self.selection.select(person, build)
+
     def _prune(self, people: tuple[str, ...], pinned: frozenset[str]) -> None:
-        """Throw away what retention gives up; one person's trouble keeps nobody else's room."""
+        """Throw away what retention gives up; one person's trouble keeps nobody else's room.
+
+        Whoever has a selection and is not in `people` keeps every snapshot.
+        """
         troubles: list[PortError] = []
-        for person in people:
+        needed = set(self._needed())
+        for person in dict.fromkeys((*people, *self.selection.linked())):
             try:
-                self._prune_snapshots(person, pinned)
+                infos = self.states.snapshots(person)
+                needed |= self._needed_by(person, infos)
+                if person in people:
+                    self._prune_snapshots(person, infos, pinned)
             except StateError as error:
-                troubles.append(error)
-        needed = self._needed(people)
-        for build in prunable_builds(self.builds.present(), needed, self.limits.builds_keep):
+                troubles.extend([error] if person in people else [])
+        present = self.builds.present()
+        for build in prunable_builds(present, frozenset(needed), self.limits.builds_keep):
             self.builds.remove(build)
         if troubles:
             raise troubles[0]
 
-    def _prune_snapshots(self, person: str, pinned: frozenset[str]) -> None:
+    def _prune_snapshots(
+        self, person: str, infos: tuple[ports.SnapshotInfo, ...], pinned: frozenset[str]
+    ) -> None:
         limits = self.limits
-        stored = tuple(info.stored for info in self.states.snapshots(person))
+        stored = tuple(info.stored for info in infos)
         for snapshot in prunable_snapshots(
             stored, pinned, limits.snapshots_keep, limits.snapshots_bytes_max
         ):
             self.states.remove(person, snapshot)
 
-    def _needed(self, people: Iterable[str]) -> frozenset[Version]:
-        selection = self.selection
-        chosen = [selection.selected(person).build for person in people]
-        kept = [selection.default(), selection.last_good(), selection.previous_good()]
-        return frozenset(build for build in (*chosen, *kept) if build is not None)
+    def _needed(self) -> Iterator[Version]:
+        """Name the builds that must stay whatever people's snapshots tell (rule 6)."""
+        selection, planned = self.selection, dict[str, Version]()
+        for record in islice(self.journal.runs(), RUNS_NEEDED):
+            for move in record.plan.moves:
+                planned.setdefault(move.person, move.old)
+        kept = (selection.default(), selection.last_good(), selection.previous_good())
+        running = (process.build for process in self.residents.running())
+        chosen = (self.chosen(person) for person in selection.linked())
+        for build in (*planned.values(), *kept, *running, *chosen):
+            if build is not None:
+                yield build
+
+    def chosen(self, person: str) -> Version | None:
+        """What is selected for a person; None while fenced, and where it leads nowhere."""
+        try:
+            return self.selection.selected(person).build
+        except DeadLinkError:
+            return None
+
+    def _needed_by(self, person: str, infos: tuple[ports.SnapshotInfo, ...]) -> frozenset[Version]:
+        """Name the build that a person's way back leads to."""
+        present = self.chosen(person)
+        ways = (info.build for info in reversed(infos) if leads_back(info, present))
+        return frozenset(islice((build for build in ways if build is not None), 1))
+
+
+def leads_back(info: ports.SnapshotInfo, present: Version | None) -> bool:
+    """Whether a snapshot was taken at rest, of another build than the present one."""
+    return info.build not in {None, present} and info.stored.kind is SnapshotKind.REST
 
 
 @frozen

@@ -206,7 +206,7 @@ class Examination:
     def _home(self, person: str) -> tuple[Address, Session] | None:
         """Where a person's serve answers and what it tells of sign-ins; None where nowhere."""
         perform = self.wired.host.perform
-        build = perform.selection.selected(person).build
+        build = perform.chosen(person)
         pid = perform.services.status(person).main_pid
         if build is None or pid is None:
             return None
@@ -277,9 +277,18 @@ class Examination:
     def _serves(self) -> Iterator[Finding]:
         for person in self.wired.host.everybody()[0]:
             yield from _looked(Check.SERVES, partial(self._serve, person))
+        yield from _looked(Check.SERVES, self._unmapped)
+
+    def _unmapped(self) -> Iterator[Finding]:
+        host = self.wired.host
+        yield from map(doctor.judge_unmapped, host.unmapped(host.everybody()[0]))
 
     def _serve(self, person: str) -> Iterator[Finding]:
         perform = self.wired.host.perform
+        astray = self.wired.host.astray(person)
+        if astray:
+            yield doctor.judge_dead_link(person, astray)
+            return
         selected = perform.selection.selected(person)
         status = perform.services.status(person)
         fenced, running = selected.fenced, status.running

@@ -15,6 +15,8 @@ Rules:
    fence is lifted by looking, or stays, and then a person is needed.
 7. Whoever runs a build that is not last-good, and of whom no run tells why, is signed in as before
    there can be nothing to do.  Who cannot sign in needs a person, and nobody is moved.
+8. Somebody whose selection leads nowhere is left out and named with the command that repairs it;
+   everybody else goes on.  A serve that runs for nobody in the user map is named.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import (
+    DeadLinkError,
     Fault,
     NoWayBackError,
     PortError,
@@ -46,9 +49,10 @@ from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout import Rollout, used_by
+from t3safe.domain.unmapped import Unmapped, unmapped
 from t3safe.domain.versions import Version, days_behind
 from t3safe.domain.vitals import Deferral, overdue
-from t3safe.engine import Engine, Interpreter, Waits, rollout_of, waits_for_boot
+from t3safe.engine import Engine, Interpreter, Waits, leads_back, rollout_of, waits_for_boot
 from t3safe.loadguard import LoadGuard
 
 _T = TypeVar("_T")
@@ -145,9 +149,13 @@ class Host:
         return attrs.evolve(policy, pin=policy.pin or chosen.pin, held=held)
 
     def standing(self, people: tuple[str, ...]) -> Standing:
-        """How the host stands; a fenced person is left out, because `recover` comes first."""
+        """How the host stands.
+
+        Who is fenced is left out, because `recover` comes first, and so is whose selection leads
+        nowhere (rule 8).
+        """
         perform = self.perform
-        selected = ((person, perform.selection.selected(person).build) for person in people)
+        selected = ((person, perform.chosen(person)) for person in people)
         frozen = perform.switch.frozen()
         return Standing(
             builds=tuple((person, build) for person, build in selected if build is not None),
@@ -160,15 +168,26 @@ class Host:
     def survey(self, *, mend: bool) -> Survey:
         """Look at the host as a whole.
 
-        With `mend` a launcher that another installer replaced is put back on the way.
+        With `mend` a launcher that another installer replaced is put back on the way, and whoever
+        is new in the map gets what they run as their own.
         """
         mended = self.perform.selection.ensure_launcher() if mend else ""
         people, problems = self.everybody()
+        if mend:
+            self.perform.settle(people)
+        told = Reader()
+        strangers = told(partial(self.unmapped, people)) or ()
         return Survey(
             people=people,
             policy=self.policy(),
             standing=self.standing(people),
-            warnings=(*_mended(mended), *_problems(problems)),
+            warnings=(
+                *_mended(mended),
+                *_problems(problems),
+                *(why for why in map(self.astray, people) if why),
+                *map(str, strangers),
+                *told.problems,
+            ),
         )
 
     def ahead(self, person: str, ledger: SetLedger) -> Obstacle | None:
@@ -177,7 +196,7 @@ class Host:
         Raises BuildError, SelectionError.
         """
         builds = self.perform.builds
-        runs = self.perform.selection.selected(person).build
+        runs = self.perform.chosen(person)
         if runs is None or builds.schema(runs) is None:
             return None
         schemas = (builds.schema(build) for build in builds.present())
@@ -205,9 +224,21 @@ class Host:
                     move.person: move.reason
                     for move in rollout.moves
                     if move.status in {Status.REFUSED, Status.HELD_BACK}
-                    and self.perform.selection.selected(move.person).build == move.plan.old
+                    and self.perform.chosen(move.person) == move.plan.old
                 }
         return {}
+
+    def astray(self, person: str) -> str:
+        """Say why a person's selection leads nowhere, with what repairs it; empty where it does."""
+        try:
+            self.perform.selection.selected(person)
+        except DeadLinkError as error:
+            return str(error)
+        return ""
+
+    def unmapped(self, people: tuple[str, ...]) -> tuple[Unmapped, ...]:
+        """Name everybody outside of the user map whose serve runs.  Raises PeopleError."""
+        return unmapped(self.perform.residents.running(), people)
 
     def deferrals(self, people: tuple[str, ...] = ()) -> tuple[Deferral, ...]:
         """Who waits to be moved, since the first run that deferred them without a move since.
@@ -505,9 +536,10 @@ class Host:
     def present(self, person: str) -> Version:
         """The build that a person runs, or ran last where a failed move left them fenced.
 
-        Raises NoWayBackError where they are fenced and no run tells why.
+        The same where their selection leads nowhere.  Raises NoWayBackError where neither a run nor
+        a snapshot tells what they ran.
         """
-        return self.perform.selection.selected(person).build or self._left_by(person)
+        return self.perform.chosen(person) or self._left_by(person)
 
     def pins(self, person: str) -> dict[str, str]:
         """Name the snapshots of a person that nobody may prune by hand, each with why.
@@ -562,7 +594,9 @@ class Host:
         if restore:
             self._require_sound(person, restore)
         move = ev.MovePlan(person, way.old, way.build, restore, knows=knows)
-        return self._start(self._back(move, people, force=force))
+        # Whose selection leads nowhere has no serve that could be left as it is.
+        stopped = bool(self.astray(person)) and not self.perform.services.status(person).running
+        return self._start(self._back(move, people, force=force or stopped))
 
     def _require_sound(self, person: str, snapshot: str) -> None:
         try:
@@ -590,7 +624,12 @@ class Host:
         if person not in people:
             message = f"cannot take {person} back: no such person in the user map"
             raise NoWayBackError(message)
-        old = self.present(person)
+        try:
+            old = self.present(person)
+        except NoWayBackError:
+            if build is None:
+                raise
+            old = build
         info = self._way_back(person, old, build, snapshot)
         assert info.build is not None, "a way back names its build"
         if info.build not in self.perform.builds.present():
@@ -609,11 +648,12 @@ class Host:
             return True
 
     def _left_by(self, person: str) -> Version:
-        """The build that ran last on the set of a person whom a failed move left fenced."""
+        """The build that ran last on the set of a person for whom none can start now."""
         build = self._left_in_a_run(person) or self._writer(person, unfailed=False)
         if build is None:
-            message = f"cannot take {person} back: fenced, and neither a run nor a snapshot tells"
-            raise NoWayBackError(f"{message} what wrote the data; see NEEDS A HUMAN in the runbook")
+            message = f"cannot take {person} back: no build can start, and neither a run nor a"
+            message += " snapshot tells what wrote the data; see NEEDS A HUMAN in the runbook"
+            raise NoWayBackError(message)
         return build
 
     def _left_in_a_run(self, person: str) -> Version | None:
@@ -810,11 +850,9 @@ def _stuck(person: str, why: str) -> Result:
 
 def _leads_back(info: ports.SnapshotInfo, old: Version, build: Version | None) -> bool:
     """Whether a snapshot taken at rest is of the wanted build, or of another than the present."""
-    if info.build is None or info.stored.kind is SnapshotKind.ONLINE:
-        return False
-    if build is not None:
-        return info.build == build
-    return info.build != old and info.stored.kind is SnapshotKind.REST
+    if build is None:
+        return leads_back(info, old)
+    return info.build == build and info.stored.kind is not SnapshotKind.ONLINE
 
 
 def _mended(found: str) -> tuple[str, ...]:

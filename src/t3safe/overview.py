@@ -18,6 +18,7 @@ from t3safe.domain.errors import PortError
 from t3safe.domain.outlook import Known, Offered, Timer, next_run
 from t3safe.domain.ports import RunRecord, SnapshotInfo
 from t3safe.domain.room import Places, Room, rooms
+from t3safe.domain.unmapped import Unmapped
 from t3safe.domain.versions import Version, days_behind
 from t3safe.domain.vitals import Deferral
 from t3safe.operations import Host, Reader
@@ -60,7 +61,8 @@ class HostStatus:
     `newest` is where the registry's tag points.  Where the registry was not asked (frozen, pinned)
     or did not answer, `newest_trouble` says why and `newest` is what was known last, empty if
     nothing.  `newest_at` is when the registry said so.  `days_behind` is that of last-good.
-    `timers` are empty where there is no systemd.
+    `timers` are empty where there is no systemd.  `unmapped` are serves that run for nobody in the
+    user map.
     """
 
     people: tuple[PersonStatus, ...]
@@ -85,6 +87,7 @@ class HostStatus:
     next_run: str
     timers: tuple[Timer, ...]
     rooms: tuple[Room, ...]
+    unmapped: tuple[Unmapped, ...]
     problems: tuple[str, ...]
 
 
@@ -150,6 +153,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
         or "cannot be told: see what could not be read",
         timers=told(around.timers) or (),
         rooms=rooms(places, sizes) if places is not None else (),
+        unmapped=told(partial(host.unmapped, people)) or (),
         problems=tuple(told.problems),
     )
 

@@ -53,10 +53,12 @@ class SelectionContract:
         bench.hold(OLD)
         bench.port.promote(OLD)
         assert not bench.port.has_own("alice")
+        assert bench.port.linked() == ()
 
         bench.port.select("alice", OLD)
         bench.port.fence("bob")
 
+        assert bench.port.linked() == ("alice", "bob")
         assert bench.port.has_own("alice")
         assert bench.port.has_own("bob")
 

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from t3safe.adapters.selection import SymlinkSelection, render_launcher
 from t3safe.adapters.selection.embedded import render_fixed_launcher
-from t3safe.domain.errors import SelectionError
+from t3safe.domain.errors import DeadLinkError, SelectionError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Selected
 from t3safe.domain.versions import Version
@@ -90,9 +90,10 @@ def test_link_of_another_form_is_not_believed(bench: Bench, target: str, words: 
     link.unlink()
     link.symlink_to(target)
 
-    with pytest.raises(SelectionError, match=words) as caught:
+    with pytest.raises(DeadLinkError, match=words) as caught:
         bench.port.selected("alice")
 
+    assert bench.port.linked() == ("alice",)
     assert "`t3safe rollback alice --to VERSION`" in str(caught.value)
     assert str(link.readlink()) == target
 

@@ -5,7 +5,7 @@ They are what a plausible edit, or a misread design, would make of the core.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import attrs
@@ -386,6 +386,17 @@ def everybody_gets_the_new_build_with_the_first(monkeypatch: pytest.MonkeyPatch)
         return answer
 
     monkeypatch.setattr(engine.Interpreter, "_perform", globally)
+
+
+@wrong(Sort.IDLE, Sort.OUTSIDE)
+def a_promotion_looks_after_the_planned_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever follows the default is put on a build that was never tried on their data."""
+    settle = engine.Interpreter.settle
+
+    def only(self: engine.Interpreter, people: Iterable[str], **_: bool) -> None:
+        settle(self, people)
+
+    monkeypatch.setattr(engine.Interpreter, "settle", only)
 
 
 @wrong()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypedDict, assert_never
+from typing import Protocol, TypedDict, assert_never
 
 from attrs import define, evolve, frozen
 
@@ -31,8 +31,19 @@ from t3safe.adapters.hostload import HoldUpMark, HostLoad
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.people import CallerAlone, UserMapPeople
 from t3safe.adapters.registry import RegistryAddress
+from t3safe.adapters.residents import (
+    HostResidents,
+    PasswdBases,
+    SharedBases,
+    T3Processes,
+    by_mark,
+    by_user,
+    look_job,
+    no_bases,
+)
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.services import CommandServices, ProcessServices, SystemdServices
+from t3safe.adapters.services.belonging import MARK
 from t3safe.adapters.statesets import LocalStateSets, WorkerCells
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.telling import IDENTIFIERS, Sink, system_log
@@ -218,7 +229,29 @@ def people_of(settings: Settings) -> UserMapPeople | CallerAlone:
     return UserMapPeople(settings.user_map, settings.admin)
 
 
-def _services(settings: Settings) -> ports.Services:
+class _Serves(ports.Services, Protocol):
+    """A service manager that can also name everybody who has a serve."""
+
+    def people(self) -> tuple[str, ...]:
+        """Everybody with a unit or a serve, as far as the manager lists them."""
+
+
+def _residents(settings: Settings, services: _Serves) -> HostResidents:
+    """Wire who can run t3 here, in the user map or not."""
+    if settings.shared_user:
+        owner = by_mark(MARK, settings.services.run_dir, settings.base_dir)
+        found = T3Processes(settings.store, owner, others=False)
+        return HostResidents(found, services.people, SharedBases(settings.base_dir))
+    owner = by_user(frozenset({settings.npm_user, settings.gate.user}))
+    if settings.scope is Scope.USER or os.geteuid() != 0:
+        # Whoever is not root keeps their own serve and can look at nobody else.
+        return HostResidents(T3Processes(settings.store, owner, others=False), tuple, no_bases)
+    job = look_job if _in_units(settings) else None
+    bases = PasswdBases(settings.base_dir, job)
+    return HostResidents(T3Processes(settings.store, owner), services.people, bases)
+
+
+def _services(settings: Settings) -> _Serves:
     services = settings.services
     match services.manager:
         case Manager.SYSTEMD | Manager.SYSTEMD_USER:
@@ -269,6 +302,8 @@ def interpreter(
     services = _services(settings)
     states = evolve(state_sets(settings), copied=heart.copied, watched=heart.task, lost=heart.warn)
     return Interpreter(
+        residents=_residents(settings, services),
+        journal=journal,
         builds=builds,
         selection=symlink_selection(settings),
         services=services,

@@ -95,6 +95,7 @@ def replay(name: str, settings: UpdaterSettings, world: World) -> Safe:
     live_settings = Settings(
         track=world.track, policy=settings.policy, gate=settings.gate, rollout=settings.rollout
     )
+    journal = ports_of_replay.Journal()
     perform = Interpreter(
         builds=builds,
         selection=selection,
@@ -105,11 +106,13 @@ def replay(name: str, settings: UpdaterSettings, world: World) -> Safe:
         verdicts=ports_of_replay.Verdicts(),
         switch=switch,
         clock=clock,
+        residents=ports_of_replay.Residents(world),
+        journal=journal,
         limits=limits(live_settings),
     )
     listener = Listener(lambda: safe.tonight, len(world.people))
     host = Host(
-        engine=Engine(perform, ports_of_replay.Journal(), clock, listener),
+        engine=Engine(perform, journal, clock, listener),
         perform=perform,
         registry=ports_of_replay.Registry(world),
         people=ports_of_replay.People(world),

@@ -19,6 +19,7 @@ from t3safe.domain.gate import engine_problem
 from t3safe.domain.obstacles import Obstacle
 from t3safe.domain.pressure import Pressure, PressureLimits, overloaded, shown
 from t3safe.domain.room import Room
+from t3safe.domain.unmapped import Unmapped
 
 
 class Level(StrEnum):
@@ -371,6 +372,16 @@ def judge_unreadable(person: str, why: str) -> Finding:
     """Conclude that a person's data cannot be read, so that no copy of it can be taken."""
     mend = f"mend what the line names; `t3safe snapshots {person}` lists what can be restored"
     return _problem(Check.DATA, why, mend)
+
+
+def judge_dead_link(person: str, why: str) -> Finding:
+    """A person's selection leads nowhere: neither serve nor sign-in can start."""
+    return _problem(Check.SERVES, why, f"t3safe rollback {person} --to VERSION")
+
+
+def judge_unmapped(found: Unmapped) -> Finding:
+    """A serve runs for nobody in the user map."""
+    return _problem(Check.SERVES, found.seen, found.mend)
 
 
 def judge_room(room: Room) -> Finding:

@@ -49,6 +49,10 @@ class SelectionError(PortError):
     """Who runs which build could not be read or changed."""
 
 
+class DeadLinkError(SelectionError):
+    """A person's own selection leads nowhere: neither a serve nor a mint of theirs can start."""
+
+
 class ServiceError(PortError):
     """A person's serve could not be looked at, stopped or started."""
 

@@ -108,6 +108,8 @@ def _shown(found: HostStatus) -> Iterator[Text | Table]:
     for person in found.people:
         if person.problem:
             yield Text(f"{person.person}: {person.problem}", style="yellow")
+    for stranger in found.unmapped:
+        yield Text(str(stranger), style="yellow")
     for problem in found.problems:
         yield Text(problem, style="yellow")
 

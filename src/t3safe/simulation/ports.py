@@ -145,6 +145,10 @@ class Selection:
         found = self.world.people[person]
         return found.fenced or found.link is not None
 
+    def linked(self) -> tuple[str, ...]:
+        """Everybody with a link or a fence of their own."""
+        return tuple(sorted(filter(self.has_own, self.world.people)))
+
     def select(self, person: str, build: Version) -> None:
         """Move the person's link."""
         found, world = self.world.people[person], self.world
@@ -670,6 +674,25 @@ class People:
         """Everybody."""
         names = sorted(self.world.people, key=lambda name: name == self.world.fleet.admin)
         return UserMap(tuple(Mapped(name, (name,)) for name in names), ())
+
+
+@frozen
+class Residents:
+    """Nobody runs t3 on a replayed host but its people."""
+
+    world: World
+
+    def running(self) -> tuple[ports.Running, ...]:
+        """Every serve that runs."""
+        return tuple(
+            ports.Running(name, 1, found.running.version, serves=True)
+            for name, found in self.world.people.items()
+            if found.running is not None
+        )
+
+    def found(self) -> tuple[ports.Resident, ...]:
+        """Everybody."""
+        return tuple(map(ports.Resident, self.world.people))
 
 
 @frozen

@@ -12,6 +12,7 @@ from t3safe.domain.doctor import Check, Finding, Folder, Level
 from t3safe.domain.obstacles import held
 from t3safe.domain.pressure import Pressure, PressureLimits, Waiting
 from t3safe.domain.room import Room
+from t3safe.domain.unmapped import Unmapped
 
 NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
 BUILD = "0.0.28-nightly.20260615.571"
@@ -380,3 +381,22 @@ def test_the_worst_finding_decides_and_unknown_is_never_ok() -> None:
 def test_a_person_without_a_time_after_now_has_no_finding_of_the_clock() -> None:
     """The clock itself has one already."""
     assert doctor.judge_times("ann", ()) == ()
+
+
+def test_a_selection_that_leads_nowhere_is_a_problem_with_its_command() -> None:
+    """Neither serve nor sign-in of that person can start."""
+    found = doctor.judge_dead_link("ben", "cannot tell what ben runs: a link to 0.0.27")
+    assert found == Finding(
+        Check.SERVES,
+        Level.PROBLEM,
+        "cannot tell what ben runs: a link to 0.0.27",
+        "t3safe rollback ben --to VERSION",
+    )
+
+
+def test_a_serve_outside_of_the_map_is_a_problem() -> None:
+    """With what to do about it."""
+    found = doctor.judge_unmapped(Unmapped("carl", 5, "0.0.28"))
+    assert (found.check, found.level) == (Check.SERVES, Level.PROBLEM)
+    assert found.seen == "carl runs t3 0.0.28 (process 5) and is not in the user map"
+    assert found.mend.startswith("add a line `login=carl`")

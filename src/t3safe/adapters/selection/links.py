@@ -28,7 +28,7 @@ from attrs import frozen
 
 from t3safe.adapters._support import durable, layout
 from t3safe.adapters.selection.launcher import render_launcher, render_stub
-from t3safe.domain.errors import SelectionError
+from t3safe.domain.errors import DeadLinkError, SelectionError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Selected
 from t3safe.domain.versions import InvalidVersion, Version
@@ -67,6 +67,17 @@ class SymlinkSelection:
     def has_own(self, person: str) -> bool:
         """Whether a selection of this person's own is there, a fence among them."""
         return self._read(self._link(person), person) is not None
+
+    def linked(self) -> tuple[str, ...]:
+        """Everybody who has a selection of their own, sorted; whatever it leads to."""
+        try:
+            names = os.listdir(self.store / "users")
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            message = f"cannot list {self.store / 'users'}: {error.strerror}"
+            raise SelectionError(message) from error
+        return tuple(sorted(name for name in names if valid_person(name)))
 
     def select(self, person: str, build: Version) -> None:
         """Let the person's serve and mint be this build, which the store must hold."""
@@ -220,11 +231,12 @@ class SymlinkSelection:
         return build
 
     def _ill(self, link: Path, who: str, what: str) -> SelectionError:
+        said = f"cannot tell what {who} runs: {link} is {what}"
         if link.parent == self.store:
             mend = f"promote a build that it holds: ln -sfn builds/VERSION {link}"
-        else:
-            mend = f"select a build that it holds: `t3safe rollback {link.name} --to VERSION`"
-        return SelectionError(f"cannot tell what {who} runs: {link} is {what}; {mend}")
+            return SelectionError(f"{said}; {mend}")
+        mend = f"select a build that it holds: `t3safe rollback {link.name} --to VERSION`"
+        return DeadLinkError(f"{said}; {mend}")
 
     def _require(self, build: Version, what: str) -> None:
         if not layout.holds(self.store, build):
