@@ -1,0 +1,64 @@
+"""Sessions of ours taken out of a set: those, and nothing else."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters.stateworker import signout
+from t3safe.adapters.stateworker.signout import sign_out
+from t3safe.adapters.stateworker.trouble import Trouble
+
+TABLE = "CREATE TABLE auth_sessions (session_id TEXT PRIMARY KEY, subject TEXT, expires_at TEXT)"
+
+
+def made(folder: Path, name: str, *sessions: str, table: str = TABLE) -> Path:
+    """Make a database in WAL mode with these sessions."""
+    with closing(sqlite3.connect(folder / name)) as database, database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute(table)
+        database.executemany(
+            "INSERT INTO auth_sessions (session_id) VALUES (?)", [(each,) for each in sessions]
+        )
+    return folder / name
+
+
+def left(file: Path) -> list[str]:
+    """The sessions of a database."""
+    with closing(sqlite3.connect(file)) as database:
+        return sorted(row[0] for row in database.execute("SELECT session_id FROM auth_sessions"))
+
+
+def test_the_sessions_that_are_named_go_in_every_database(tmp_path: Path) -> None:
+    """Those of a browser stay, and a database without any of ours is not written."""
+    first = made(tmp_path, "state.sqlite", "ours-1", "browser")
+    second = made(tmp_path, "statev2.sqlite", "ours-2")
+    other = made(tmp_path, "other.sqlite", "browser")
+    before = other.read_bytes()
+    assert sign_out(str(tmp_path), ["ours-1", "ours-2", "ours-3"]) == 2
+    assert (left(first), left(second), left(other)) == (["browser"], [], ["browser"])
+    assert other.read_bytes() == before
+
+
+def test_a_table_of_another_form_is_left_alone(tmp_path: Path) -> None:
+    """What is not t3's table of sessions is nobody's business."""
+    strange = made(tmp_path, "state.sqlite", "x", table="CREATE TABLE auth_sessions (session_id)")
+    assert sign_out(str(tmp_path), ["x"]) == 0
+    assert left(strange) == ["x"]
+    assert sign_out(None, ["x"]) == 0
+
+
+def test_a_database_that_is_held_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said, and the session stays."""
+    monkeypatch.setattr(signout, "_PATIENCE", 0.05)
+    file = made(tmp_path, "state.sqlite", "ours")
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Trouble, match="locked"):
+            sign_out(str(tmp_path), ["ours"])
+    assert left(file) == ["ours"]
