@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve, frozen
 
+from t3safe.adapters._support import layout
 from t3safe.adapters.selection import SymlinkSelection, render_launcher
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.domain.errors import DeadLinkError, SelectionError
@@ -427,6 +428,104 @@ def test_launcher_runs_the_default_for_everybody_else(open_store: Path) -> None:
     SymlinkSelection(open_store, open_store / "state").promote(OLD)
 
     assert launch(open_store, "--version", user=user).stdout == f"{program} --version\n"
+
+
+@frozen
+class Follower:
+    """A caller without a link, with a base directory and a launcher that takes them for carl."""
+
+    folder: Path
+
+    @property
+    def base(self) -> Path:
+        """Where carl's data lies."""
+        return self.folder / "carl" / ".t3"
+
+    def runs(self, store: Path) -> str:
+        """Start t3; the build that ran, or the exit status and what was said."""
+        ids = self.folder / "id"
+        ids.write_text('#!/bin/sh\n[ "$1" = -u ] && echo 1000 || echo carl\n')
+        ids.chmod(0o755)
+        launcher = self.folder / "t3"
+        text = render_launcher(store, f"{self.folder}/{{person}}/.t3")
+        launcher.write_text(text.replace("/usr/bin/id", str(ids)))
+        launcher.chmod(0o755)
+        done = subprocess.run([launcher], capture_output=True, text=True, check=False)
+        if done.returncode:
+            return f"{done.returncode}: {done.stderr}"
+        return Path(done.stdout.strip()).parents[2].name
+
+
+@pytest.fixture
+def follower(bench: Bench, tmp_path: Path) -> Follower:
+    """Give a caller on a host whose default is OLD, with data that nothing was noted beside."""
+    bench.hold(OLD, NEW, NEWEST)
+    bench.port.promote(OLD)
+    bench.port.ensure_launcher()
+    found = Follower(tmp_path)
+    (found.base / "userdata").mkdir(parents=True)
+    return found
+
+
+def test_whoever_follows_the_default_stays_where_it_moves(bench: Bench, follower: Follower) -> None:
+    """A caller whom t3safe cannot see never gets a newer build than the one that opened the data.
+
+    A link of their own ends it.
+    """
+    assert follower.runs(bench.port.store) == OLD.text
+    bench.port.promote(NEW)
+    assert follower.runs(bench.port.store) == OLD.text
+    bench.port.promote(NEWEST)
+    assert follower.runs(bench.port.store) == OLD.text
+
+    bench.port.select("carl", NEW)
+    assert follower.runs(bench.port.store) == NEW.text
+
+
+def test_data_from_before_the_launcher_stays_on_what_was_the_default_then(
+    bench: Bench, follower: Follower
+) -> None:
+    """Nothing was noted yet, and the default moved before the first start."""
+    bench.port.promote(NEW)
+    bench.port.ensure_launcher()
+
+    assert follower.runs(bench.port.store) == OLD.text
+
+
+def test_whoever_has_no_data_yet_runs_the_default_of_the_day(
+    bench: Bench, follower: Follower
+) -> None:
+    """From their first start on they are like everybody else."""
+    (follower.base / "userdata").rmdir()
+    bench.port.promote(NEW)
+    text = follower.runs(bench.port.store)
+    assert text == NEW.text
+
+
+@pytest.mark.parametrize("noted", ["", "../../etc", "a b", ".stage-x", "$(id)"])
+def test_a_note_that_is_no_version_is_not_followed(
+    bench: Bench, follower: Follower, noted: str
+) -> None:
+    """It is the caller's own file: whatever it says, a build of the store runs or nothing does."""
+    (follower.base / layout.NOTE).write_text(f"{noted}\n")
+
+    assert follower.runs(bench.port.store) == OLD.text
+
+
+def test_whose_noted_build_is_gone_runs_nothing(bench: Bench, follower: Follower) -> None:
+    """Not the default either, which may be newer."""
+    (follower.base / layout.NOTE).write_text("0.0.27\n")
+
+    assert follower.runs(bench.port.store).startswith("78: t3: no build is selected for carl")
+
+
+def test_nothing_runs_on_data_beside_which_nothing_can_be_noted(
+    bench: Bench, follower: Follower
+) -> None:
+    """Else nobody could tell later which build had opened it."""
+    (follower.base / layout.NOTE).mkdir()
+
+    assert follower.runs(bench.port.store).startswith("73: t3: cannot note")
 
 
 def test_launcher_fails_closed_without_a_build(open_store: Path) -> None:

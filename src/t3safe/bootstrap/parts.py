@@ -321,7 +321,9 @@ def interpreter(
 
 def symlink_selection(settings: Settings) -> SymlinkSelection:
     """Wire the selection."""
-    return SymlinkSelection(settings.store, settings.state_dir, settings.launcher)
+    return SymlinkSelection(
+        settings.store, settings.state_dir, settings.launcher, settings.base_dir
+    )
 
 
 def state_sets(settings: Settings) -> LocalStateSets:

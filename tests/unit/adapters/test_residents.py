@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from t3safe.adapters._support import layout
 from t3safe.adapters._support.layout import build_folder
 from t3safe.adapters.residents import (
     HostResidents,
@@ -145,6 +146,7 @@ def home(folder: Path, *, noted: str | None = None) -> str:
 
 def test_data_and_the_note_are_seen(tmp_path: Path) -> None:
     """The first base directory with data counts; none is no answer but no."""
+    assert bases.NOTE == layout.NOTE
     noted = home(tmp_path / "a", noted=f"{OLD}\n")
     bare = home(tmp_path / "b")
     missing = str(tmp_path / "c")

@@ -6,6 +6,7 @@
 <store>/schemas/<version>.json          the migrations that the build knows, once measured
 <store>/users/<person>                  -> ../builds/<version> or ../fence
 <store>/default                         -> builds/<version>
+<store>/first-default                   the default when the launcher came: a line with the version
 <store>/fence/                          has a stub where a build has its program
 """
 
@@ -18,6 +19,9 @@ from t3safe.domain.versions import Version
 
 BUILDS: Final = "builds"
 FENCE: Final = "fence"
+FIRST_DEFAULT: Final = "first-default"
+NOTE: Final = ".t3safe-build"
+"""In a base directory: the build that the launcher started there last."""
 MANIFEST: Final = "build.json"
 PROGRAM: Final = "node_modules/.bin/t3"
 """Below a build: npm links the program here whatever its path inside the package is."""

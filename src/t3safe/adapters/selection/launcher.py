@@ -11,6 +11,10 @@ Rules:
    them no link, so they run nothing.
 4. Root is refused with 77 (EX_NOPERM): a nightly's code never runs as root.
 5. While a person is fenced the stub runs in place of a build and ends with 75 (EX_TEMPFAIL).
+6. Whoever has no link of their own runs the default once, and from then on the build that opened
+   their data last: it is noted in their base directory, which is theirs.  So a default that moves
+   takes nobody along whom t3safe cannot see.  Data without a note was opened by what was the
+   default when this launcher came.  Where nothing can be noted beside data: 73 (EX_CANTCREAT).
 
 The figures are those of sysexits.h.
 """
@@ -24,6 +28,7 @@ from typing import Final
 from t3safe.adapters._support import layout
 from t3safe.domain import people
 
+BASE: Final = "/home/{person}/.t3"
 _LAUNCHER: Final = """\
 #!/bin/sh
 # Runs the t3 build that is selected for the calling user.  Kept by t3safe: `t3safe status` shows
@@ -43,6 +48,7 @@ fi
 selected=$store/users/$person
 if ! [ -e "$selected" ] && ! [ -L "$selected" ]; then
   selected=$store/default
+@KEEP@
 fi
 program=$(/usr/bin/readlink -f "$selected")/@PROGRAM@
 if ! [ -x "$program" ]; then
@@ -52,6 +58,38 @@ fi
 exec "$program" "$@"
 """
 
+_KEEP: Final = """\
+  if [ -d "$selected" ]; then
+    build=$(/usr/bin/readlink -f "$selected")
+    build=${build##*/}
+    home=$(/usr/bin/getent passwd "$person")
+    home=${home%:*}
+    base=${home##*:}/.t3
+    if [ -d @BASE@/userdata ]; then base=@BASE@; fi
+    note=$base/@NOTE@
+    noted=
+    if [ -f "$note" ] && [ "$note" -nt "$store/@FIRST_DEFAULT@" ]; then read -r noted <"$note"; fi
+    if [ -d "$base/userdata" ]; then
+      wanted=$noted
+      if [ -z "$wanted" ] && [ -f "$store/@FIRST_DEFAULT@" ]; then
+        read -r wanted <"$store/@FIRST_DEFAULT@"
+      fi
+      case $wanted in '' | .* | *[!A-Za-z0-9.-]*) wanted=$build ;; esac
+      build=$wanted
+      selected=$store/@BUILDS@/$build
+    fi
+    if [ "$noted" != "$build" ]; then
+      {
+        /bin/mkdir -p "$base" && echo "$build" >"$note.$$" && /bin/mv -fT "$note.$$" "$note"
+      } 2>/dev/null ||
+        if [ -d "$base/userdata" ]; then
+          echo "t3: cannot note in $note which build opens your data; nothing was started" >&2
+          exit 73
+        fi
+    fi
+  fi"""
+"""Keeps a caller without a link on the build that opened their data last (rule 6), in sh."""
+
 _STUB: Final = """\
 #!/bin/sh
 echo "t3 is being updated, try again in a minute" >&2
@@ -59,9 +97,18 @@ exit 75
 """
 
 
-def render_launcher(store: Path) -> str:
-    """Give the text of the production launcher for a store with this absolute path."""
+def render_launcher(store: Path, base: str = BASE) -> str:
+    """Give the text of the production launcher for a store with this absolute path.
+
+    `base` is the template of base directories.
+    """
+    where = '"$person"'.join(shlex.quote(part) for part in base.split("{person}"))
     filled = {
+        "@KEEP@": _KEEP,
+        "@BASE@": where,
+        "@NOTE@": layout.NOTE,
+        "@FIRST_DEFAULT@": layout.FIRST_DEFAULT,
+        "@BUILDS@": layout.BUILDS,
         "@STORE@": shlex.quote(str(store)),
         "@PROGRAM@": layout.PROGRAM,
         "@FIRST@": people.NAME_FIRST,

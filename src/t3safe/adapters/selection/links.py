@@ -27,7 +27,7 @@ from typing import Final
 from attrs import frozen
 
 from t3safe.adapters._support import durable, layout
-from t3safe.adapters.selection.launcher import render_launcher, render_stub
+from t3safe.adapters.selection.launcher import BASE, render_launcher, render_stub
 from t3safe.domain.errors import DeadLinkError, SelectionError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Selected
@@ -43,12 +43,14 @@ class SymlinkSelection:
     """Implements the port Selection; raises SelectionError alone.
 
     `store` is the store of builds, `state` the folder of `last-good`.  `launcher` is the file that
-    is kept ours, None where there is none to keep (an embedded host).
+    is kept ours, None where there is none to keep (an embedded host); `base` is the template of
+    base directories.
     """
 
     store: Path
     state: Path
     launcher: Path | None = None
+    base: str = BASE
 
     def selected(self, person: str) -> Selected:
         """What is selected for a person; the default where nothing of their own is."""
@@ -146,20 +148,27 @@ class SymlinkSelection:
         launcher = self.launcher
         if launcher is None or self.default() is None:
             return ""
-        content = render_launcher(self.store).encode()
+        content = render_launcher(self.store, self.base).encode()
         with _errors(f"cannot put the launcher {launcher} back"):
+            self._note_first()
             found = _found(launcher, content)
             if found:
                 durable.make_folders(launcher.parent)
                 durable.write_file(launcher, content, 0o755)
         return f"{launcher} {found}: the launcher was put back" if found else ""
 
+    def _note_first(self) -> None:
+        """Note the default once, before the launcher that asks for it (rule 6 of `launcher`)."""
+        first, default = self.store / layout.FIRST_DEFAULT, self.default()
+        if default is not None and not first.exists():
+            durable.write_file(first, f"{default}\n".encode(), 0o644)
+
     def launcher_trouble(self) -> str:
         """Say what stands in place of the launcher, empty where it is ours; changes nothing."""
         if self.launcher is None:
             return ""
         with _errors(f"cannot look at the launcher {self.launcher}"):
-            return _found(self.launcher, render_launcher(self.store).encode())
+            return _found(self.launcher, render_launcher(self.store, self.base).encode())
 
     def eject(self, build: Version) -> str:
         """Let the launcher be the build's own program, and select nothing for anybody any more.
@@ -179,6 +188,7 @@ class SymlinkSelection:
                     link.unlink()
             durable.sync_folder(self.store / "users")
             (self.store / "default").unlink(missing_ok=True)
+            (self.store / layout.FIRST_DEFAULT).unlink(missing_ok=True)
             durable.sync_folder(self.store)
         return f"{launcher} is {program} now; whatever npm installs next takes its place"
 

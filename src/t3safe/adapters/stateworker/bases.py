@@ -24,7 +24,7 @@ from typing import Final, TypedDict
 
 USERDATA: Final = "userdata"
 NOTE: Final = ".t3safe-build"
-"""In a base directory: the build that the launcher started there last."""
+"""In a base directory: the build that the launcher started there last (see `layout`)."""
 SECONDS: Final = 5.0
 """How long one user's home may take."""
 _NOTE_BYTES: Final = 128
