@@ -32,6 +32,8 @@ def night_after(world: World, scene: Scene, *, knowing: Judge | None = None) -> 
         person.answers = {**dict.fromkeys(Question, False), **answers}
         if not answers.get(Question.BUSY):
             world.rest(person.name)
+        # What ran beside the serve, and the job in the terminal, have ended by then.
+        person.foreign, person.job = 0, ""
     driven = drive(world, rules=scene.rules, knowing=knowing)
     return tuple(f"the next night: {text}" for text in (*driven.violations, *_stuck(world)))
 
@@ -53,4 +55,4 @@ def _stuck(world: World) -> list[str]:
 
 def _well(person: FakePerson) -> bool:
     so = {question for question, answer in (person.answers or {}).items() if answer}
-    return so <= {Question.BUSY, Question.UNRESTORABLE}
+    return so <= {Question.BUSY, Question.UNRESTORABLE} and not person.ahead
