@@ -257,7 +257,7 @@ def published(release: FakeRelease, tag: str) -> tuple[str, dict[str, Any]]:
     fields = {
         name: getattr(release, name)
         for name in (
-            *("version", "schema", "pairing", "cookie", "faults", "database", "native"),
+            *("version", "schema", "pairing", "cookie", "faults", "database", "native", "compiled"),
             *("start_time", "listen_window", "command_time", "quiet_migrations", "scripts"),
         )
     }

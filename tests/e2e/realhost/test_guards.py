@@ -148,6 +148,14 @@ def test_healthy_bump_moves_everybody_and_loses_nothing(host: Machine) -> None:
     assert host.sh("stat -c %U /var/backups/t3-state/ann/*").out.split() == ["ann", "ann"]
 
 
+def test_a_build_with_a_native_module_is_compiled_without_a_network(host: Machine) -> None:
+    """Scripts of npm have no network: node-gyp compiles with the headers of this very node."""
+    compiled = release_like("0.0.26-nightly.20260702.601", compiled=True)
+    host.publish(compiled)
+    assert host.night().status == Exit.OK
+    assert {person.build for person in host.look().values()} == {compiled.version}
+
+
 def test_two_runs_at_once_are_one(host: Machine) -> None:
     """While a run acts, another says that it is locked and does nothing."""
     host.configure(rollout__bake=3.0)
