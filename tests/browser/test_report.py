@@ -62,7 +62,7 @@ def test_a_night_opens_to_its_reasons_and_evidence(browser: Browser) -> None:
     assert dialog.get_attribute("open") is not None
     text = dialog.text
     assert f"The night of {OUTAGE}" in text
-    assert "does not know the path /api/auth/browser-session" in text
+    assert "is not known to use the path /api/auth/browser-session" in text
     assert "the binary rollback to" in text
     assert "does not help" in text
     assert "rolled back" in text

@@ -56,7 +56,7 @@ def test_blind_repeats_the_outage_of_june_9th() -> None:
     assert found.fates == "xxx"
     assert found.outcome == "moved"
     assert all(
-        "does not know the path /api/auth/browser-session" in why for _, why in found.reasons
+        "is not known to use the path /api/auth/browser-session" in why for _, why in found.reasons
     )
     assert run.scores.wrong_acceptances == 1
 
