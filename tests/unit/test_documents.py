@@ -40,6 +40,7 @@ LOUD = (
     "STALE",
     "DEFERRED TOO LONG",
     "LAUNCHER RESTORED",
+    "NOT IN THE USER MAP",
     "UNEXPLAINED BUILD",
 )
 """How lines begin that somebody should look at; narrate and operations say them."""
