@@ -161,7 +161,7 @@ class RetentionSettings:
     """What is kept for each person, and how many builds beside those in use."""
 
     snapshots: int = 6
-    """For each person."""
+    """For each person; quarantined sets are counted apart, and of each build one way back stays."""
     snapshot_bytes: int = 20 * 1024**3
     """For each person."""
     builds: int = 1

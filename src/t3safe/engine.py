@@ -48,7 +48,7 @@ from t3safe.domain.idle import (
 from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.obstacles import held
 from t3safe.domain.recounting import recounted
-from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots
+from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots, ways_back
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
 from t3safe.domain.versions import Version
 
@@ -277,26 +277,36 @@ class Interpreter:
         Whoever has a selection and is not in `people` keeps every snapshot.
         """
         troubles: list[PortError] = []
-        needed = set(self._needed())
+        needed, kept = set(self._needed()), dict[str, tuple[ports.SnapshotInfo, ...]]()
         for person in dict.fromkeys((*people, *self.selection.linked())):
             try:
-                infos = self.states.snapshots(person)
-                needed |= self._needed_by(person, infos)
-                if person in people:
-                    self._prune_snapshots(person, infos, pinned)
+                kept[person] = self.states.snapshots(person)
             except StateError as error:
                 troubles.extend([error] if person in people else [])
+            else:
+                needed |= self._needed_by(person, kept[person])
         present = self.builds.present()
-        for build in prunable_builds(present, frozenset(needed), self.limits.builds_keep):
+        gone = prunable_builds(present, frozenset(needed), self.limits.builds_keep)
+        for person in people:
+            try:
+                self._prune_snapshots(person, kept.get(person, ()), pinned, {*present} - {*gone})
+            except StateError as error:
+                troubles.append(error)
+        for build in gone:
             self.builds.remove(build)
         if troubles:
             raise troubles[0]
 
     def _prune_snapshots(
-        self, person: str, infos: tuple[ports.SnapshotInfo, ...], pinned: frozenset[str]
+        self,
+        person: str,
+        infos: tuple[ports.SnapshotInfo, ...],
+        pinned: frozenset[str],
+        builds: set[Version],
     ) -> None:
         limits = self.limits
         stored = tuple(info.stored for info in infos)
+        pinned |= ways_back(((info.stored, info.build) for info in infos), builds).keys()
         for snapshot in prunable_snapshots(
             stored, pinned, limits.snapshots_keep, limits.snapshots_bytes_max
         ):

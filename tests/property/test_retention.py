@@ -3,7 +3,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t3safe.domain.retention import SnapshotKind, Stored, prunable_builds, prunable_snapshots
+from t3safe.domain.retention import (
+    SnapshotKind,
+    Stored,
+    prunable_builds,
+    prunable_snapshots,
+    ways_back,
+)
 from t3safe.domain.versions import Version
 from tests.strategies import nightlies, snapshots
 
@@ -16,6 +22,14 @@ def _spared(stored: tuple[Stored, ...]) -> set[str]:
     """The newest snapshot, and the newest that was taken at rest."""
     at_rest = [item for item in stored if item.kind is SnapshotKind.REST]
     return {max(items, key=_age).id for items in (stored, at_rest) if items}
+
+
+def _quarantined(item: Stored) -> bool:
+    return item.kind is SnapshotKind.QUARANTINE
+
+
+def _at_rest(item: Stored) -> bool:
+    return item.kind is SnapshotKind.REST
 
 
 def _age(item: Stored) -> tuple[object, ...]:
@@ -37,13 +51,18 @@ def test_what_is_pinned_or_newest_is_never_given_up(
 def test_the_limits_are_respected(
     stored: tuple[Stored, ...], pinned: frozenset[str], keep: int, bytes_max: int
 ) -> None:
-    """Rule 2: up to `keep` snapshots and `bytes_max` bytes, but for what may not be given up."""
+    """Rule 2: up to `keep` snapshots and `bytes_max` bytes, but for what may not be given up.
+
+    Rule 3: and up to `keep` quarantined sets.
+    """
     pruned = prunable_snapshots(stored, pinned, keep, bytes_max)
     left = [item for item in stored if item.id not in pruned]
     free = [item for item in left if item.id not in pinned | _spared(stored)]
+    counted = [item for item in left if item.id in pinned or item in free]
+    for apart in (False, True):
+        if any(_quarantined(item) is apart for item in free):
+            assert sum(_quarantined(item) is apart for item in counted) <= keep
     if free:
-        counted = [item for item in left if item.id in pinned or item in free]
-        assert len(counted) <= keep
         assert sum(item.size for item in counted) <= bytes_max
 
 
@@ -57,7 +76,8 @@ def test_nothing_is_given_up_that_would_have_fitted(
     for item in stored:
         if item.id in pruned:
             total = sum(kept.size for kept in left) + item.size
-            assert len(left) + 1 > keep or total > bytes_max
+            alike = sum(_quarantined(kept) is _quarantined(item) for kept in left)
+            assert alike + 1 > keep or total > bytes_max
 
 
 @given(stored=snapshots(), pinned=_PINS, keep=_KEEP, bytes_max=_BYTES)
@@ -82,15 +102,28 @@ def test_the_order_of_a_listing_does_not_matter(
 
 
 @given(stored=snapshots(), keep=_KEEP)
-def test_a_quarantined_set_outlives_an_ordinary_snapshot(
+def test_quarantined_sets_and_others_push_out_none_of_each_other(
     stored: tuple[Stored, ...], keep: int
 ) -> None:
-    """Rule 3: quarantined sets are given up last."""
+    """Rule 3: what is given up for its number is what would be given up without the others."""
     pruned = prunable_snapshots(stored, frozenset(), keep, 10_000)
     spared = _spared(stored)
-    if any(item.id in pruned for item in stored if item.kind is SnapshotKind.QUARANTINE):
-        ordinary = [item for item in stored if item.kind is not SnapshotKind.QUARANTINE]
-        assert all(item.id in pruned or item.id in spared for item in ordinary)
+    for apart in (False, True):
+        alike = tuple(item for item in stored if _quarantined(item) is apart)
+        alone = set(prunable_snapshots(alike, frozenset(), keep, 10_000))
+        assert {item.id for item in alike} & set(pruned) - spared >= alone - spared
+
+
+@given(stored=snapshots(), builds=st.lists(nightlies, min_size=1, max_size=3, unique=True))
+def test_of_each_build_that_stays_one_way_back_is_kept(
+    stored: tuple[Stored, ...], builds: list[Version]
+) -> None:
+    """Rule 7: the newest at rest of each build in the store, and nothing of any other."""
+    wrote = [(item, builds[place % len(builds)]) for place, item in enumerate(stored)]
+    ways = ways_back(wrote, builds[:1])
+    at_rest = [item for item, build in wrote if _at_rest(item) and build == builds[0]]
+    assert set(ways) == {max(at_rest, key=_age).id for _ in at_rest[:1]}
+    assert not set(prunable_snapshots(stored, frozenset(ways), 0, 0)) & set(ways)
 
 
 @given(

@@ -7,8 +7,8 @@ Rules:
    ones counted in.  The newest snapshot of a person always stays, and so does the newest that was
    taken at rest: nights that move nobody take copies beside the serve, and must not push out the
    only way back.
-3. Quarantined sets count like snapshots: they hold rows that exist nowhere else, so they outlive
-   ordinary snapshots taken at the same time (they are given up last).
+3. Quarantined sets hold rows that exist nowhere else.  Their number is counted apart, up to `keep`
+   too, so that they push out no way back and are pushed out by none; of the bytes they come first.
 4. Builds in use, the default, last-good and the one before it are never pruned; of the rest the
    newest `keep` stay.
 5. Pruned by hand, a person's way back and what the last run that touched them took are pinned.
@@ -19,7 +19,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -57,19 +58,36 @@ def prunable_snapshots(
     stored: tuple[Stored, ...], pinned: frozenset[str], keep: int, bytes_max: int
 ) -> tuple[str, ...]:
     """Name the snapshots of one person that may be deleted, oldest first (rules 1 to 3)."""
-    kept_count = sum(1 for item in stored if item.id in pinned)
+    kept_count = Counter(
+        item.kind is SnapshotKind.QUARANTINE for item in stored if item.id in pinned
+    )
     kept_bytes = sum(item.size for item in stored if item.id in pinned)
     spared = _spared(stored)
     pruned: list[Stored] = []
     loose = [item for item in stored if item.id not in pinned]
     for item in sorted(loose, key=_worth, reverse=True):
-        fits = kept_count < keep and kept_bytes + item.size <= bytes_max
+        apart = item.kind is SnapshotKind.QUARANTINE
+        fits = kept_count[apart] < keep and kept_bytes + item.size <= bytes_max
         if fits or item.id in spared:
-            kept_count += 1
+            kept_count[apart] += 1
             kept_bytes += item.size
         else:
             pruned.append(item)
     return tuple(item.id for item in sorted(pruned, key=age))
+
+
+def ways_back(
+    stored: Iterable[tuple[Stored, Version | None]], builds: Container[Version]
+) -> Mapping[str, str]:
+    """Name a person's ways back, each with why it is kept (rule 7).
+
+    `stored` has the build that wrote each snapshot, `builds` are those that stay in the store.
+    """
+    newest: dict[Version, Stored] = {}
+    for item, build in stored:
+        if item.kind is SnapshotKind.REST and build is not None and build in builds:
+            newest[build] = max(newest.get(build, item), item, key=age)
+    return {item.id: f"the way back to {build}" for build, item in newest.items()}
 
 
 def _spared(stored: tuple[Stored, ...]) -> frozenset[str]:

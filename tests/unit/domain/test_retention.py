@@ -8,6 +8,7 @@ from t3safe.domain.retention import (
     judged,
     prunable_builds,
     prunable_snapshots,
+    ways_back,
 )
 from t3safe.domain.versions import Version
 from tests.strategies import MOMENT
@@ -73,7 +74,26 @@ def test_a_pinned_newest_lets_an_older_one_go() -> None:
 def test_quarantined_sets_are_given_up_last() -> None:
     """Their rows exist nowhere else; online and at-rest snapshots go before them."""
     found = (stored("q", 1, QUARANTINE), stored("a", 2, ONLINE), stored("b", 3), stored("c", 4))
-    assert prune(*found, keep=2) == ("a", "b")
+    assert prune(*found, bytes_max=20) == ("a", "b")
+
+
+def test_quarantined_sets_are_counted_apart() -> None:
+    """Rule 3: neither takes a place of the other."""
+    kept = tuple(stored(name, at, QUARANTINE) for name, at in (("p", 1), ("q", 2), ("r", 5)))
+    found = (*kept, stored("a", 2, ONLINE), stored("b", 3), stored("c", 4))
+    assert prune(*found, keep=2) == ("p", "a")
+
+
+def test_after_two_rollbacks_every_build_still_has_its_way_back() -> None:
+    """Rule 7: the files of going back and forth use up the limit, the ways back stay."""
+    old, new, gone = BUILDS[1], BUILDS[2], BUILDS[0]
+    first = (stored("way", 1), old)
+    later = [(stored(f"r{number}", 2 + number), new) for number in range(7)]
+    other = [(stored("x", 0), gone), (stored("on", 30, ONLINE), old), (stored("y", 31), None)]
+    ways = ways_back((first, *later, *other), {old, new})
+    assert ways == {"way": f"the way back to {old}", "r6": f"the way back to {new}"}
+    files = tuple(item for item, _ in (first, *later, *other))
+    assert not {"way", "r6"} & set(prune(*files, pinned=tuple(ways), keep=1))
 
 
 def test_of_quarantined_sets_the_oldest_go_first() -> None:
