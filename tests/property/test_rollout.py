@@ -54,6 +54,7 @@ def test_the_same_effect_is_not_tried_beyond_its_attempts(trace: Trace) -> None:
         if again and isinstance(answer, ev.Failed):
             assert answer.fault is not Fault.BUILD
             assert not isinstance(before, fx.Bake)
+            assert not (isinstance(before, fx.Stage) and answer.fault is Fault.HOST)
 
 
 @given(trace=traces())

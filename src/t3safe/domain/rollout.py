@@ -15,7 +15,8 @@ Rules:
    (kind `bake`) ends what a run began that moved people and was cut off.
 5. After a crash, or when asked to stop, nobody new is begun; whoever is in between is settled.
    Whoever was moved and will not be baked is looked at once more before the end.
-6. An effect is tried `attempts_max` times, unless it is the build's own fault.
+6. An effect is tried `attempts_max` times, unless it is the build's own fault.  What the host lacks
+   when a build is staged (a compiler, a user, room) does not come by itself: it is tried once.
 """
 
 from __future__ import annotations
@@ -191,6 +192,8 @@ def _finished(rollout: Rollout, event: ev.Finished) -> Rollout:
 def _may_retry(rollout: Rollout, answer: ev.Answer) -> bool:
     """Rule 6; a bake is not tried again, because it would only start over."""
     if not isinstance(answer, ev.Failed) or answer.fault is Fault.BUILD:
+        return False
+    if rollout.stage is Stage.STAGING and answer.fault is Fault.HOST:
         return False
     return rollout.stage is not Stage.BAKING and rollout.attempts + 1 < rollout.plan.attempts_max
 

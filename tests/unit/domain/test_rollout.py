@@ -163,9 +163,16 @@ def test_a_build_that_is_not_what_it_should_be_is_refused(play: Play) -> None:
     assert untouched(book)
 
 
-@pytest.mark.parametrize("fault", [Fault.HOST, Fault.ENVIRONMENT, Fault.LATER])
+def test_what_the_host_lacks_for_a_build_is_not_tried_again(play: Play) -> None:
+    """Rule 6: no compiler, no user, no room; to install it three times would change nothing."""
+    book = play(plan(*PEOPLE, attempts_max=3)) << fx.Stage(NEW) >> host_fault("no node-pty")
+    finish(book, Ends.saying(ev.Outcome.LATER, "no node-pty"))
+    assert verdicts(book) == []
+
+
+@pytest.mark.parametrize("fault", [Fault.ENVIRONMENT, Fault.LATER])
 def test_a_build_that_cannot_be_had_is_for_later(play: Play, fault: Fault) -> None:
-    """Published in parts, a registry that is down, a full disk: no verdict on the build."""
+    """Published in parts, a registry that is down: no verdict on the build."""
     book = play(plan(*PEOPLE, attempts_max=2))
     book << fx.Stage(NEW) >> ev.Failed(fault, "no tarball yet")
     book << fx.Stage(NEW) >> ev.Failed(fault, "still no tarball")
@@ -175,7 +182,8 @@ def test_a_build_that_cannot_be_had_is_for_later(play: Play, fault: Fault) -> No
 
 def test_a_build_that_comes_with_the_second_attempt_is_taken(play: Play) -> None:
     """The first failure is forgotten."""
-    book = play(plan("alice", attempts_max=2)) << fx.Stage(NEW) >> host_fault("timeout")
+    late = ev.Failed(Fault.LATER, "timeout")
+    book = play(plan("alice", attempts_max=2)) << fx.Stage(NEW) >> late
     book << fx.Stage(NEW) >> DONE << fx.SnapshotOnline("alice", "r1.0003") >> host_fault("1")
     book << fx.SnapshotOnline("alice", "r1.0004") >> host_fault("2")
     book << fx.Prune(("alice", "zoe")) >> DONE << Ends.saying(ev.Outcome.REFUSED)
