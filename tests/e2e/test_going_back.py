@@ -57,7 +57,10 @@ def test_back_and_forth_by_the_printed_command_loses_no_row(host: EmbeddedHost) 
     assert shown["rows"]["state.sqlite:orchestration_events"] == len(gone)
     found = re.search(r"to undo this: t3safe (.+)", said.out)
     assert found
-    assert host.t3safe(*found[1].split(), "--yes").status == Exit.OK
+    assert f"the next run may move them to {NEW.version} again" in said.out
+    undone = host.t3safe(*found[1].split(), "--yes")
+    assert undone.status == Exit.OK
+    assert "the next run may move" not in undone.out
     again = rows(host)
     assert {
         name: len(held - again[name]) for name, held in written.items() if held - again[name]

@@ -231,7 +231,8 @@ def _say_what_comes(wired: Live, shown: Iterable[Preview], moves: Iterable[Move]
     """Say where the next run would move them forward again."""
     back = {move.person for move in moves if undo(move)}
     held = wired.host.policy().held
-    left = {preview.way.old for preview in shown if preview.way.person in back} - held
+    ways = [preview.way for preview in shown if preview.way.person in back]
+    left = {way.old for way in ways if way.old > way.build} - held
     for build in sorted(left):
         text = f"the next run may move them to {build} again; `t3safe hold {build}` prevents it"
         wired.say(Line(Level.INFO, text))
