@@ -91,7 +91,7 @@ class Examination:
         }
         # Folders first: what later looks remember there must not hide that one was missing.
         seen = {check: _looked(check, looks[check]) for check in reversed(Check)}
-        return tuple(found for check in Check for found in seen[check])
+        return doctor.without_repeats(tuple(found for check in Check for found in seen[check]))
 
     # Programs.
 
@@ -121,7 +121,12 @@ class Examination:
         try:
             offer = self.wired.host.registry.offer(self.wired.settings.track, history=False)
         except PortError as error:
-            yield doctor.judge_registry("", str(error))
+            npm = self.wired.settings.npm
+            found = doctor.judge_npm(npm, hostfacts.program(npm))
+            if found.level is doctor.Level.PROBLEM:
+                yield doctor.unknown(Check.REGISTRY, found.seen)
+            else:
+                yield doctor.judge_registry("", str(error))
         else:
             yield doctor.judge_registry(offer.tag.text, "")
             yield from _looked(Check.REGISTRY, self._one_registry)

@@ -50,6 +50,24 @@ def test_a_sound_host_has_nothing_to_mend(host: EmbeddedHost) -> None:
     assert "mend" not in said.out
 
 
+def test_a_missing_user_map_is_told_once(host: EmbeddedHost) -> None:
+    """What needs it is skipped, on one line; the same in JSON for each check."""
+    kept = host.user_map.rename(host.root / "kept-map")
+    try:
+        status, found = levels(host)
+        said = host.t3safe("doctor")
+    finally:
+        kept.rename(host.user_map)
+    assert (status, said.status) == (Exit.NEEDS_HUMAN, Exit.NEEDS_HUMAN)
+    skipped = {check for check, level in found.items() if level == "unknown"}
+    assert {"serves", "snapshots", "disk", "cookies", "paths"} <= skipped
+    lines = [line for line in said.out.splitlines() if "skipped: " in line]
+    assert len(lines) == 1
+    assert all(check in lines[0] for check in skipped)
+    told = [line for line in said.out.splitlines() if str(host.user_map) in line]
+    assert len(told) == 3, "the cause, what mends it, and what is skipped for it"
+
+
 def test_a_dispatch_that_is_down_is_found(host: EmbeddedHost) -> None:
     """Once it is back all is well."""
     host.dispatch.down()

@@ -24,6 +24,7 @@ import attrs
 from attrs import frozen
 
 from t3safe.adapters._support import durable
+from t3safe.adapters._support.words import why
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.outlook import Timer
 
@@ -464,7 +465,7 @@ def _call(needs: str, what: str, *words: str) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _failure(what, str(error), needs) from error
+        raise _failure(what, why(error), needs) from error
     if ran.returncode != 0:
         raise _failure(what, " ".join(ran.stderr.decode("utf-8", "replace").split())[:300], needs)
     return ran.stdout.decode("utf-8", "replace")

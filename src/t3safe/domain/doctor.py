@@ -5,6 +5,8 @@ Rules:
 1. Facts come in as values; nothing here looks at anything.
 2. A finding that is not ok names what was seen and what mends it.
 3. What could not be looked at is unknown, never ok.
+4. One cause is told once: a check that could not be made for a cause that another check tells is
+   skipped, and says so.
 """
 
 from __future__ import annotations
@@ -88,6 +90,26 @@ def _problem(check: Check, seen: str, mend: str) -> Finding:
 
 def _warning(check: Check, seen: str, mend: str) -> Finding:
     return Finding(check, Level.WARNING, seen, mend)
+
+
+def without_repeats(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Let each cause be told by one finding, a problem where there is one (rule 4)."""
+    told = {found.seen: found for found in reversed(findings)}
+    told |= {found.seen: found for found in findings if found.level is Level.PROBLEM}
+    return tuple(
+        Finding(
+            found.check,
+            Level.UNKNOWN,
+            f"{SKIPPED}{found.seen}",
+            f"see {told[found.seen].check}",
+        )
+        if found.level is Level.UNKNOWN and told[found.seen] is not found
+        else found
+        for found in findings
+    )
+
+
+SKIPPED = "skipped: "
 
 
 def worst(findings: tuple[Finding, ...]) -> Level:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import assert_never
 
 import click
 
-from t3safe.domain.doctor import Finding, Level, worst
+from t3safe.domain.doctor import SKIPPED, Finding, Level, worst
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.common import App, as_json_option
 from t3safe.entrypoints.exits import Exit
@@ -31,14 +32,24 @@ def doctor(app: App, *, deep: bool, as_json: bool) -> None:
     if as_json:
         terminal.print_json("doctor", findings)
     else:
-        for found in findings:
-            click.echo(_shown(found))
+        for line in _lines(findings):
+            click.echo(line)
     sys.exit(_status(worst(findings)))
 
 
-def _shown(found: Finding) -> str:
-    line = f"{found.level:>7}  {found.check}: {' '.join(found.seen.split())}"
-    return f"{line}\n         mend: {found.mend}" if found.mend else line
+def _lines(findings: tuple[Finding, ...]) -> Iterator[str]:
+    """Give a line for each finding; those that one cause keeps from being made share one."""
+    skipped: dict[tuple[str, str], dict[str, None]] = {}
+    for found in findings:
+        seen = " ".join(found.seen.split())
+        if seen.startswith(SKIPPED):
+            skipped.setdefault((seen, found.mend), {})[found.check] = None
+            continue
+        yield f"{found.level:>7}  {found.check}: {seen}"
+        if found.mend:
+            yield f"         mend: {found.mend}"
+    for (seen, mend), checks in skipped.items():
+        yield f"{Level.UNKNOWN:>7}  {', '.join(checks)}: {seen}; {mend}"
 
 
 def _status(level: Level) -> Exit:

@@ -400,3 +400,25 @@ def test_a_serve_outside_of_the_map_is_a_problem() -> None:
     assert (found.check, found.level) == (Check.SERVES, Level.PROBLEM)
     assert found.seen == "carl runs t3 0.0.28 (process 5) and is not in the user map"
     assert found.mend.startswith("add a line `login=carl`")
+
+
+def test_one_cause_is_told_by_one_check() -> None:
+    """Rule 4: by the one that calls it a problem, else by the first; the others are skipped."""
+    missing = doctor.judge_no_map("no user map", "/m")
+    alone = doctor.unknown(Check.NPM, "may not look")
+    findings = (
+        alone,
+        doctor.unknown(Check.INSTALLERS, "no user map"),
+        missing,
+        doctor.unknown(Check.SERVES, "no user map"),
+        doctor.unknown(Check.CLOCK, "may not look"),
+        doctor.ok(Check.DISK, "room"),
+        doctor.ok(Check.LOAD, "room"),
+    )
+    told = doctor.without_repeats(findings)
+    assert [(found.check, found.seen, found.mend) for found in told if found not in findings] == [
+        (Check.INSTALLERS, "skipped: no user map", "see user-map"),
+        (Check.SERVES, "skipped: no user map", "see user-map"),
+        (Check.CLOCK, "skipped: may not look", "see npm"),
+    ]
+    assert [found.level for found in told] == [found.level for found in findings]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import os
 import pty
+import re
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +15,7 @@ from pathlib import Path
 import click
 import pytest
 
+from t3safe.adapters._support.words import why
 from t3safe.entrypoints import output, terminal
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.output import Outlet
@@ -129,3 +132,24 @@ def test_every_program_that_is_started_is_out_of_the_terminals_reach() -> None:
         for name, call in calls
         if own != [(k.arg, ast.unparse(k.value)) for k in call.keywords if k.arg == own[0][0]]
     ] == []
+
+
+def test_no_command_list_reaches_a_person() -> None:
+    """An error of `subprocess` tells its command as Python does: `words.why` says it instead."""
+    raw = [
+        (path.name, handler.lineno)
+        for path in Path(output.__file__).parents[1].rglob("*.py")
+        for handler in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(handler, ast.ExceptHandler)
+        and handler.name
+        and handler.type is not None
+        and re.search(r"TimeoutExpired|SubprocessError|CalledProcess", ast.unparse(handler.type))
+        and re.search(rf"str\({handler.name}\)|\{{{handler.name}[}}!]", ast.unparse(handler))
+    ]
+    assert raw == []
+    late = subprocess.TimeoutExpired(["systemctl", "show"], 3)
+    assert why(late) == "it took longer than 3 s"
+    assert why(FileNotFoundError(2, "No such file or directory", "npm")) == (
+        "No such file or directory: npm"
+    )
+    assert why(OSError("broken")) == "broken"

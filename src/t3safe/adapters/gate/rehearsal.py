@@ -36,6 +36,7 @@ from t3safe.adapters._support.http_client import Address
 from t3safe.adapters._support.pairing import Exchanged, exchange, reuse
 from t3safe.adapters._support.reports import report
 from t3safe.adapters._support.unpacking import BadStream, unpack
+from t3safe.adapters._support.words import why
 from t3safe.adapters.gate import probing, processes, statefacts
 from t3safe.adapters.gate.cells import HERE
 from t3safe.adapters.gate.confinement import confine
@@ -369,7 +370,7 @@ def hold(request: Request, stream: int | None = None) -> Answer:
     except TroubleError as error:
         return Answer(trouble=Trouble(str(error), error.fault))
     except (OSError, sqlite3.Error, subprocess.SubprocessError, processes.StubbornError) as error:
-        return Answer(trouble=Trouble(f"{type(error).__name__}: {error}"))
+        return Answer(trouble=Trouble(f"{type(error).__name__}: {why(error)}"))
     return Answer(report=report)
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from attrs import frozen
 
 from t3safe.adapters._support import transient
+from t3safe.adapters._support.words import why
 from t3safe.domain.errors import GateError
 
 _PROBE_SECONDS: Final = 10.0
@@ -81,5 +82,5 @@ def why_not(sandbox: Sandbox) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
+        return why(error)
     return done.stderr.decode("utf-8", "replace").strip() if done.returncode else ""

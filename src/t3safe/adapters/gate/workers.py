@@ -26,6 +26,7 @@ from attrs import frozen
 
 from t3safe.adapters._support.reports import Listener, without
 from t3safe.adapters._support.transient import Job
+from t3safe.adapters._support.words import why
 from t3safe.adapters.gate import cells
 from t3safe.adapters.gate.cells import Cells
 from t3safe.adapters.gate.messages import (
@@ -96,11 +97,11 @@ class Workers:
                     ours.close()
                     _end(process, job, Path(request.folder))
             except (OSError, StubbornError, subprocess.TimeoutExpired) as error:
-                message = f"{what}: its processes do not end: {error}; end them by hand"
+                message = f"{what}: its processes do not end: {why(error)}; end them by hand"
                 raise GateError(message) from error
             if status is None:
-                why = "it was told to stop" if stop.is_set() else f"it took more than {limit:g} s"
-                message = f"{what}: {why}; nothing is held against the build, run it again"
+                cause = "it was told to stop" if stop.is_set() else f"it took more than {limit:g} s"
+                message = f"{what}: {cause}; nothing is held against the build, run it again"
                 raise GateError(message, fault=Fault.LATER)
             return _understood(what, status, _text(said, ANSWER_MAX), _words(complaint))
 

@@ -24,6 +24,7 @@ from attrs import define, evolve, field, frozen
 from cattrs.preconf.json import make_converter
 
 from t3safe.adapters._support import durable
+from t3safe.adapters._support.words import why
 from t3safe.domain.errors import Fault, RegistryError
 from t3safe.domain.redaction import redact
 
@@ -180,7 +181,7 @@ class RegistryAddress:
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise _unknown(str(error)) from error
+            raise _unknown(why(error)) from error
         pairs = (line.partition("=") for line in done.stdout.splitlines())
         settings = {name: value for name, _, value in pairs}
         if done.returncode != 0 or not set(names) <= set(settings):
