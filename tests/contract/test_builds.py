@@ -536,7 +536,7 @@ def test_native_module_that_does_not_load_is_the_hosts_fault(sham: Sham) -> None
     error = sham.refusal()
 
     assert error.fault is Fault.HOST
-    assert "node-pty does not load" in str(error)
+    assert "node-pty does not load: Error: pty;" in str(error)
 
 
 def test_a_file_with_two_names_in_the_tree_is_well(sham: Sham) -> None:
