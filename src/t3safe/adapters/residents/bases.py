@@ -91,6 +91,7 @@ class PasswdBases:
                 timeout=_SECONDS,
                 cwd="/",
                 env={"LC_ALL": "C.UTF-8", "PATH": os.defpath},
+                start_new_session=True,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
