@@ -26,6 +26,7 @@ from fakes.world.model import (
     FakeBuild,
     FakePerson,
     Question,
+    migrated,
 )
 from t3safe.domain.versions import Version
 
@@ -83,6 +84,8 @@ def now(world: World) -> list[str]:
 
 
 _DEATHS = frozenset({"crash-before", "crash-after", "power-before", "power-after", "kill", "power"})
+_LIFE = frozenset({"mint-begins", "mint-opens"})
+"""What people do all day: it excuses nothing."""
 _FRAMES = frozenset({"lies", "serve-dies"})
 _TOUCHING = frozenset({"fence", "stop", "start", "select", "restore", "serve-dies"})
 
@@ -250,6 +253,8 @@ class Judge:
     def _struck(self, operation: str, kind: str) -> None:
         if operation == "power-cut":
             self.outage = True
+            return
+        if kind in _LIFE:
             return
         self.faulted = True
         self.failed = self.failed or kind not in _DEATHS
@@ -464,6 +469,21 @@ def _unmatched(world: World, person: FakePerson) -> Iterator[str]:
         yield f"{build} is selected and not in the store"
     elif not _knows(world.builds[build], person):
         yield f"{build} is selected and does not know the ledger"
+    else:
+        yield from _begun(world, person, world.builds[build])
+
+
+def _begun(world: World, person: FakePerson, selected: FakeBuild) -> Iterator[str]:
+    """What has begun to start, and has not opened the data, opens it to nobody's harm."""
+    for version in person.starting:
+        build = world.builds[version]
+        if not _knows(build, person):
+            yield f"a program of {version} has begun to start and does not know the ledger"
+        for name, (main, wal) in person.databases.items():
+            after = migrated(main if wal is None else wal, build.schema.ledger(name))
+            if after.ledger.missing_from(selected.schema.ledger(name)):
+                made = f"makes of {name} what {selected.version} does not know"
+                yield f"a program of {version} has begun to start and {made}"
 
 
 # I2

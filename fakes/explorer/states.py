@@ -153,6 +153,7 @@ def _person(world: World, judge: Judge, person: FakePerson, *, aside: bool) -> i
             person.job,
         ),
         (person.restore_fails > 0, person.stop_lies, person.start_fails, person.start_lies),
+        (person.clings, tuple(build.text for build in person.starting)),
         frozenset(build.text for build in person.touched),
         _answers(person, aside=aside),
         person.restoring,
@@ -169,7 +170,7 @@ def _person(world: World, judge: Judge, person: FakePerson, *, aside: bool) -> i
     if known is None:
         if len(_PEOPLE_SEEN) >= _SEEN_MAX:
             _PEOPLE_SEEN.clear()
-        known = _PEOPLE_SEEN[raw] = _number((raw[:13], _places(person, was.gone)))
+        known = _PEOPLE_SEEN[raw] = _number((raw[:14], _places(person, was.gone)))
     return known
 
 
@@ -308,6 +309,10 @@ def _move(person: FakePerson, move: Move) -> Hashable:
         move.halted,
         move.lived,
         move.fault,
+        move.held,
+        move.doubted,
+        move.again,
+        len(move.earlier),
     )
 
 

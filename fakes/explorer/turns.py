@@ -92,6 +92,10 @@ _EFFECT: Final = (Kind.FAIL_BEFORE, Kind.FAIL_AFTER, Kind.HANG)
 """Deaths before and after an effect are those after and before the writes around it."""
 _NEEDS_ROOM: Final = fx.Stage | fx.SnapshotOnline | fx.SnapshotAtRest | fx.Quarantine | fx.Restore
 _MAY_LIE: Final = fx.Stop | fx.Start
+_MINTS_BESIDE: Final = (
+    fx.Assess | fx.Verify | fx.Fence | fx.Stop | fx.Select | fx.Start | fx.Inspect | fx.Bake
+)
+"""Effects during which it matters that a sign-in has begun: not behind the fence, not before."""
 
 
 @frozen
@@ -284,6 +288,8 @@ def _effect_faults(node: Node, seen: Seen) -> Iterator[Fault]:
         yield Fault(Place.EFFECT, at, Kind.DISK_STAYS_FULL)
     if isinstance(effect, _MAY_LIE):
         yield Fault(Place.EFFECT, at, Kind.LIES)
+    if isinstance(effect, fx.Stop):
+        yield Fault(Place.EFFECT, at, Kind.CLINGS)
     for number, volatile in enumerate(seen.traced, 1):
         yield Fault(Place.INSIDE, at, Kind.KILL, number)
         for lost in _subsets(volatile):
@@ -296,6 +302,10 @@ def _events(node: Node, effect: fx.Effect | None) -> Iterator[Kind]:
     yield Kind.SERVE_DIES
     if _will_be_seen(node, effect):
         yield Kind.WORKS
+    if any(person.starting for person in node.world.people.values()):
+        yield Kind.MINT_OPENS
+    elif isinstance(effect, _MINTS_BESIDE):
+        yield Kind.MINT_BEGINS
 
 
 def _will_be_seen(node: Node, effect: fx.Effect | None) -> bool:
@@ -331,6 +341,9 @@ _GOES_ON: Final = frozenset(
         Kind.WORKS,
         Kind.DISPATCH_DOWN,
         Kind.SERVE_DIES,
+        Kind.MINT_BEGINS,
+        Kind.MINT_OPENS,
+        Kind.CLINGS,
     }
 )
 

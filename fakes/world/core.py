@@ -6,6 +6,7 @@ Rules of this world:
    commits a row and tells its person so, and whoever mints, mints.
 2. A mint and a start run whatever is *selected* at that moment, and migrate what they open.  For
    whoever has no link the launcher notes what it starts, and starts that again, not the default.
+   A slow mint resolves its build now and opens the data later, behind a fence too.
 3. What changes something is played in sub-steps, and time passes between them; the process can die
    after any of them (`crash_at`), and the world stays as the steps before left it.
 4. What a sub-step changed is durable where it says so, and at the latest when the whole operation
@@ -248,6 +249,20 @@ class World:
         fake = self._run(person, build)
         return not person.strange_to(fake)
 
+    def begin_mint(self, name: str) -> None:
+        """A slow mint begins: what is selected now is what it will open the data with."""
+        build = self.chosen_build(self.people[name])
+        if build is not None:
+            self.people[name].starting += (build,)
+            self.log.append(("begins", name, build.text))
+
+    def open_late(self, name: str) -> None:
+        """Every slow mint of a person opens the data now, whatever is selected by now, and ends."""
+        person = self.people[name]
+        begun, person.starting = person.starting, ()
+        for build in begun:
+            self._run(person, build)
+
     def launch(self, name: str) -> bool:
         """A start of the unit, by whomever; whether a process runs afterwards (rule 2)."""
         person = self.people[name]
@@ -310,6 +325,7 @@ class World:
         """Every process dies at once; the logs beside the databases stay."""
         for name in self.people:
             self.kill(name)
+            self.people[name].starting = ()
         self.log.append(("power-cut", "", ""))
 
     def boot(self) -> None:

@@ -70,6 +70,12 @@ class Kind(StrEnum):
     """Whoever is concerned begins a turn."""
     DISPATCH_DOWN = "dispatch-down"
     """From here on nobody gets an answer from the dispatch."""
+    MINT_BEGINS = "mint-begins"
+    """A slow mint of whoever is concerned resolves its build, and opens the data later."""
+    MINT_OPENS = "mint-opens"
+    """Whatever slow mint there is opens the data."""
+    CLINGS = "clings"
+    """Behind the fence a program holds the data and cannot be ended."""
     SERVE_DIES = "serve-dies"
     """The serve of whoever is concerned dies, and the service manager starts what is selected."""
 
@@ -194,6 +200,8 @@ class Faulty:
         world.disk_full = world.disk_full or kind in {Kind.DISK_FULL, Kind.DISK_STAYS_FULL}
         if kind is Kind.LIES:
             _let_lie(world, effect)
+        if kind is Kind.CLINGS:
+            world.people[_only(world, effect)].clings = 1
         answer = self.inner(effect)
         match kind:
             case Kind.FAIL_AFTER:
@@ -219,6 +227,11 @@ def concerned(world: World, effect: fx.Effect) -> tuple[str, ...]:
             return (person,) if person else tuple(world.people)
 
 
+def _only(world: World, effect: fx.Effect) -> str:
+    (person,) = concerned(world, effect)
+    return person
+
+
 def happen(seam: Seam, kind: Kind, effect: fx.Effect) -> None:
     """Let something happen beside an effect."""
     world = seam.world
@@ -233,6 +246,18 @@ def happen(seam: Seam, kind: Kind, effect: fx.Effect) -> None:
         case Kind.SERVE_DIES:
             for who in concerned(world, effect):
                 world.lose_serve(who)
+        case _:
+            _mint(world, kind, concerned(world, effect))
+
+
+def _mint(world: World, kind: Kind, people: tuple[str, ...]) -> None:
+    match kind:
+        case Kind.MINT_BEGINS:
+            for who in people:
+                world.begin_mint(who)
+        case Kind.MINT_OPENS:
+            for who in world.people:
+                world.open_late(who)
         case _:
             message = f"{kind} does not happen beside an effect"
             raise AssertionError(message)

@@ -203,8 +203,9 @@ class FakePerson:
 
     `link` is the build selected for them alone.  `acknowledged` are the rows that a serve told
     them were kept.  Times are virtual seconds.  The last block are faults of this person's host:
-    `stop_lies` stops leave the process alive, after `start_lies` starts it dies at once, calls fail
-    (a restore half-way), the disk is full.
+    `clings` times a program holds the data and cannot be ended, `stop_lies` stops leave the process
+    alive, after `start_lies` starts it dies at once, calls fail (a restore half-way), the disk is
+    full.
     """
 
     name: str
@@ -225,6 +226,8 @@ class FakePerson:
     started: float = 0.0
     stopped: bool = False
     """Stopped by the service manager and not started since."""
+    starting: tuple[Version, ...] = ()
+    """Programs that have resolved their build and have not opened the data yet."""
     databases: Databases = Factory(dict)
     secret: bytes = SIGNING_KEY
     """The small file beside the databases without which every session is void."""
@@ -259,6 +262,7 @@ class FakePerson:
     foreign: int = 0
     """The pid of a process beside the serve that has the set open, 0 for none."""
 
+    clings: int = 0
     stop_lies: int = 0
     stop_fails: int = 0
     start_fails: int = 0

@@ -188,6 +188,23 @@ class Selection:
         found = self.world.people[person]
         found.link, found.fenced = build, False
 
+    def clear(self, person: str) -> None:
+        """Wait for what has begun to start: at worst it opens the data before it ends."""
+        _named(person)
+        found = self.world.people[person]
+        self.world.begin("clear", person)
+        if found.clings:
+            found.clings -= 1
+            message = (
+                f"cannot clear {person}: process 4242 holds the start lock, also after SIGKILL"
+            )
+            raise SelectionError(message, fault=Fault.LATER)
+        self.world.play("clear", person, [Step("cleared", partial(self.world.open_late, person))])
+
+    def starting(self, person: str) -> bool:
+        """Whether anything has begun to start as this person."""
+        return bool(self.world.people[person].starting)
+
     def fence(self, person: str) -> None:
         """Let neither a mint nor a start of this person run any build."""
         _named(person)

@@ -145,6 +145,7 @@ class Interpreter:
                 self.selection.fence(person)
             case fx.Stop(person):
                 self.services.stop(person)
+                self.selection.clear(person)
             case fx.SnapshotAtRest(person, snapshot, build, giving_up):
                 kind = SnapshotKind.QUARANTINE if giving_up else SnapshotKind.REST
                 return self.states.snapshot(person, snapshot, kind, build)
@@ -227,7 +228,7 @@ class Interpreter:
             ledger = None
         return ev.Inspected(
             selected=self.chosen(person),
-            running=self.services.status(person).running,
+            running=self.services.status(person).running or self.selection.starting(person),
             ledger=ledger,
             restoring=self.states.restoring(person),
         )

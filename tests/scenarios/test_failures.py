@@ -18,8 +18,8 @@ from fakes.world import (
     make_build,
     small_world,
 )
-from fakes.world.faults import effect
-from fakes.world.model import NEW_PATH, OLD_PATH
+from fakes.world.faults import effect, event
+from fakes.world.model import NEW_PATH, OLD_PATH, schema
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
@@ -138,7 +138,10 @@ def test_a_thawed_host_takes_the_next_nightly_and_drains_the_busy() -> None:
 
 
 def test_the_environment_is_blamed_where_the_old_build_does_not_pair_either() -> None:
-    """Pairing is dead on both builds: a person is needed, nothing is held against the build."""
+    """Pairing is dead on both builds: a person is needed, and the build is refused all the same.
+
+    What failed in production is never promoted by the next run.
+    """
     world = small_world("ann")
     world.builds[NEW] = make_build(NEW.text, 32)
 
@@ -152,8 +155,61 @@ def test_the_environment_is_blamed_where_the_old_build_does_not_pair_either() ->
 
     assert driven.outcome == "needs-human"
     assert "environment" in (driven.result.reason if driven.result else "")
-    assert world.verdicts[NEW][0].ruling == "passed"
+    assert (world.verdicts[NEW][0].ruling, bool(world.frozen)) == ("refused", True)
     assert not world.people["ann"].fenced
+
+
+def test_a_mint_in_flight_at_the_fence_is_waited_for() -> None:
+    """It resolved the failed build before the fence and opens the data before the way back does.
+
+    The restored set is what it was: the old build pairs, the failed one is refused.
+    """
+    world = small_world("ann")
+    world.publish(make_build(NEW.text, 32, Defect.MUTE))
+
+    driven = drive(world, faults=[event(at, Kind.MINT_BEGINS) for at in range(40)])
+
+    assert (driven.outcome, driven.violations) == ("rolled-back", ())
+    ann = world.people["ann"]
+    assert (ann.running, ann.ledger()) == (OLD, schema(30))
+    assert NEW not in ann.starting
+    assert ("begins", "ann", NEW.text) in world.log
+    assert world.verdicts[NEW][0].ruling == "refused"
+
+
+def test_a_set_that_a_late_program_migrated_is_restored_once_more() -> None:
+    """A program that went past the launcher opens the restored set: the way back is taken again."""
+    world = small_world("ann")
+    world.publish(make_build(NEW.text, 32, Defect.MUTE))
+    world.on("restore", "ann", lambda at: at.on("start", "ann", migrate_late))
+
+    driven = drive(world)
+
+    assert driven.outcome == "rolled-back"
+    ann = world.people["ann"]
+    assert (ann.running, ann.ledger()) == (OLD, schema(30))
+    assert [who for operation, who, _ in world.log if operation == "restore"].count("ann") >= 2
+    assert (world.verdicts[NEW][0].ruling, bool(world.frozen)) == ("refused", True)
+
+
+def migrate_late(world: World) -> None:
+    """Let a program of the new build, which nobody saw begin, open ann's set."""
+    world.people["ann"].starting = (NEW,)
+    world.open_late("ann")
+
+
+def test_what_holds_one_persons_data_defers_them_alone() -> None:
+    """Behind the fence a program holds ann's data and cannot be ended; bob is moved."""
+    world = small_world("ann", "bob")
+    world.people["ann"].clings = 3
+
+    result = night(world)
+
+    assert statuses(result) == {"ann": Status.DEFERRED, "bob": Status.MOVED}
+    assert running(world) == {"ann": OLD, "bob": NEW}
+    assert not world.people["ann"].fenced
+    assert result.rollout is not None
+    assert "process 4242" in result.rollout.moves[0].reason
 
 
 def test_a_stop_that_leaves_the_process_alive_returns_the_person() -> None:

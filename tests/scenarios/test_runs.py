@@ -92,6 +92,7 @@ def test_the_order_of_a_move_is_that_of_the_design() -> None:
         "verify",
         "fence",
         "stop",
+        "clear",
         "snapshot",
         "select",
         "start",

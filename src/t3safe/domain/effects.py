@@ -77,7 +77,10 @@ class Fence:
 
 @frozen
 class Stop:
-    """Stop the serve and see that no process holds the state set.  Undo: Start."""
+    """Stop the serve, and wait for or end whatever else has begun to start as this person.
+
+    Until the next Select nothing of theirs can begin.  Undo: Select, Start.
+    """
 
     person: str
 

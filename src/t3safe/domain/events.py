@@ -161,7 +161,8 @@ class NotPaired:
 class Inspected:
     """How a person stands.
 
-    `selected` is None while fenced.  `ledger` is None where it cannot be read.  `restoring` is
+    `selected` is None while fenced.  `running` also of a program that has begun to start and not
+    opened the data yet.  `ledger` is None where it cannot be read.  `restoring` is
     true while a replacement of the state set was begun and not ended.
     """
 

@@ -14,9 +14,13 @@ Rules:
    that still runs behind the fence is stopped first, and then looked at again.
 6. After a crash a look comes before anything else.  A person who is on the new build by then is
    kept there if it verifies, because their new rows matter; only otherwise is the old set restored.
-7. Where the old build does not pair either, the environment is at fault, not the new build.
+7. Where the old build does not pair after a way back, look at the data first: a set that the old
+   build does not know any more was changed behind the fence, and the way back is taken once more.
+   Otherwise the environment is at fault too.
 8. Whoever had time to work on the new build (through a bake, since a crash) is not taken back
    from it while work in flight is seen: a person is asked instead.
+9. What holds one person's data and cannot be ended (a failure with fault LATER behind the fence)
+   defers that person and nobody else.
 """
 
 from __future__ import annotations
@@ -111,6 +115,8 @@ class Move:
     online: str = ""
     rest: ev.Snapshotted | None = None
     quarantine: str = ""
+    earlier: tuple[str, ...] = ()
+    """Quarantines of earlier ways back (rule 7); each is kept."""
     rows: tuple[ev.RowsKept, ...] = ()
     fenced: bool = False
     exposed: bool = False
@@ -121,11 +127,22 @@ class Move:
     """Whether the person had time to work on the new build (rule 8)."""
     fault: Fault = Fault.HOST
     """Whom the failure that turned the move round speaks against."""
+    held: bool = False
+    """Whether the move is cancelled because something holds the data (rule 9)."""
+    doubted: bool = False
+    """Whether the old build did not pair and the data is being looked at (rule 7)."""
+    again: bool = False
+    """Whether the way back is taken once more (rule 7)."""
 
     @property
     def person(self) -> str:
         """The OS user whose move this is."""
         return self.plan.person
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing can have changed the data since the stop, as far as is known."""
+        return not (self.exposed or self.again)
 
     @property
     def settled(self) -> bool:
@@ -228,7 +245,7 @@ _MARKED = frozenset({Step.FENCE, Step.STOP, Step.RESTORE_CHOSEN, Step.SELECT_NEW
 
 def lose_sight(move: Move) -> Move:
     """After a crash: look before anything else (rule 6); there was time to work since (rule 8)."""
-    return attrs.evolve(move, todo=(Step.INSPECT,), lived=move.exposed)
+    return attrs.evolve(move, todo=(Step.INSPECT,), lived=move.exposed, doubted=False)
 
 
 def touched(move: Move) -> bool:
@@ -257,7 +274,7 @@ def answered(move: Move, answer: ev.Answer, schema: SetLedger | None) -> Move:
         case Step.SNAPSHOT, ev.Snapshotted(snapshot=snapshot) if snapshot:
             return _rested(move, answer, schema)
         case Step.QUARANTINE, ev.Quarantined(snapshot=snapshot, rows=rows) if snapshot:
-            return _next(attrs.evolve(move, quarantine=snapshot, rows=rows))
+            return _next(attrs.evolve(move, quarantine=snapshot, rows=(*move.rows, *rows)))
         case Step.RESTORE_REST, ev.Done():
             return _next(attrs.evolve(move, restored=True))
         case Step.INSPECT, ev.Inspected():
@@ -282,7 +299,7 @@ def _next(move: Move) -> Move:
         case Goal.FORWARD:
             return settle(move, Status.MOVED)
         case Goal.CANCEL:
-            return settle(move, Status.RETURNED)
+            return settle(move, Status.DEFERRED if move.held else Status.RETURNED)
         case Goal.BACK:
             return settle(move, Status.ROLLED_BACK)
         case Goal.LAST_RESORT:
@@ -328,14 +345,16 @@ def _failed(move: Move, step: Step, fault: Fault, reason: str) -> Move:
     match move.goal:
         case Goal.FORWARD:
             return _failed_forward(move, step, fault, reason)
-        case Goal.CANCEL if step is Step.INSPECT and not move.exposed:
+        case _ if move.doubted:
+            return settle(move, Status.ENVIRONMENT, _also(move, reason))
+        case Goal.CANCEL if step is Step.INSPECT and move.intact:
             return _cancel(move, reason)
         case _ if step is Step.INSPECT:
             return settle(move, Status.NEEDS_HUMAN, _also(move, reason))
         case _ if step is Step.LOOK:
             return _looked(move, ev.Readiness.BUSY, f"nobody can tell: {reason}")
         case Goal.CANCEL | Goal.BACK if step is Step.VERIFY_OLD:
-            return settle(move, Status.ENVIRONMENT, _also(move, reason))
+            return _doubt(move, reason)
         case Goal.CANCEL | Goal.BACK:
             return _last_resort(move, reason)
         case Goal.LAST_RESORT:
@@ -350,7 +369,7 @@ def _failed_forward(move: Move, step: Step, fault: Fault, reason: str) -> Move:
     if move.exposed:
         return go_back(move, reason, fault)
     if move.fenced:
-        return _cancel(move, reason)
+        return _cancel(attrs.evolve(move, held=fault is Fault.LATER), reason)
     if step is Step.ASSESS:
         return settle(move, Status.DEFERRED, f"cannot tell whether there is work: {reason}")
     if step is Step.INSPECT:
@@ -367,7 +386,32 @@ def _not_paired(move: Move, step: Step, fault: Fault, reason: str) -> Move:
         case Step.VERIFY_NEW:
             return go_back(move, reason, fault)
         case _:
-            return settle(move, Status.ENVIRONMENT, _also(move, reason))
+            return _doubt(move, reason)
+
+
+def _doubt(move: Move, reason: str) -> Move:
+    """Rule 7: look at the data before the environment is blamed."""
+    move = attrs.evolve(move, reason=_also(move, reason))
+    if move.rest is None or move.again:
+        return settle(move, Status.ENVIRONMENT)
+    return attrs.evolve(move, todo=(Step.INSPECT,), doubted=True)
+
+
+def _reviewed(move: Move, facts: ev.Inspected) -> Move:
+    """Go back once more where the data is not what the old build knows (rule 7)."""
+    if _as_before(move, facts):
+        return settle(move, Status.ENVIRONMENT)
+    earlier = (*move.earlier, move.quarantine) if move.quarantine else move.earlier
+    once_more = attrs.evolve(
+        move,
+        again=True,
+        doubted=False,
+        restored=False,
+        reselecting=False,
+        quarantine="",
+        earlier=earlier,
+    )
+    return go_back(once_more, move.reason)
 
 
 def _also(move: Move, reason: str) -> str:
@@ -385,15 +429,17 @@ def _last_resort(move: Move, reason: str) -> Move:
 
 
 def _inspected(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Move:
+    if move.doubted:
+        return _reviewed(move, facts)
     if move.goal is Goal.LAST_RESORT:
         return _start_what_fits(move, facts, schema)
-    if not move.exposed:
+    if move.intact:
         return _cancel(move, "interrupted") if move.fenced else _untouched(move)
     if facts.selected is None:
         return _found_fenced(move, facts)
     if move.goal is Goal.BACK and move.reselecting and facts.selected == move.plan.old:
         return attrs.evolve(move, todo=(Step.START, Step.VERIFY_OLD))
-    if facts.selected == move.plan.new:
+    if move.exposed and facts.selected == move.plan.new:
         return _found_on_new(move)
     if facts.selected == move.plan.old:
         return _found_on_old(move, facts)
@@ -412,6 +458,7 @@ def _found_on_new(move: Move) -> Move:
         goal=Goal.FORWARD,
         todo=(Step.START, Step.VERIFY_NEW),
         quarantine="",
+        earlier=(),
         rows=(),
         restored=False,
         reselecting=False,
@@ -452,7 +499,7 @@ def _old_schema(move: Move) -> SetLedger:
 
 def _start_what_fits(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Move:
     """Rule 5: the old build if it knows the ledger, else the new one if that does, else none."""
-    untouched = not move.exposed
+    untouched = move.intact
     if not untouched and facts.selected == move.plan.new:
         # Nothing fences it: a mint may have migrated the set since the look, so it has to stay.
         return attrs.evolve(move, todo=(Step.START,))

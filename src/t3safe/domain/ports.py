@@ -86,7 +86,20 @@ class Selection(Protocol):
         """Whether a selection of this person's own is there, a fence among them."""
 
     def select(self, person: str, build: Version) -> None:
-        """Let the person's serve and mint be this build, which the store must hold."""
+        """Let the person's serve and mint be this build, which the store must hold.
+
+        What `clear` kept from beginning can begin once this is durable.
+        """
+
+    def clear(self, person: str) -> None:
+        """Wait for, then end, what has begun to start as this person.
+
+        Nothing of theirs begins until `select`.  Called behind the fence, with the serve stopped.
+        What cannot be ended is an error with fault LATER that names the process.
+        """
+
+    def starting(self, person: str) -> bool:
+        """Whether anything that was started as this person holds its start lock."""
 
     def fence(self, person: str) -> None:
         """Let neither a mint nor a start of this person run any build."""

@@ -192,7 +192,13 @@ def _meant(move: Move, effect: fx.Effect) -> Move:
 def _on_new(move: Move) -> Move:
     """Forget what was set right while the new build could not run: it may run again (rule 3)."""
     return attrs.evolve(
-        move, goal=Goal.FORWARD, quarantine="", rows=(), restored=False, reselecting=False
+        move,
+        goal=Goal.FORWARD,
+        quarantine="",
+        earlier=(),
+        rows=(),
+        restored=False,
+        reselecting=False,
     )
 
 
@@ -227,11 +233,15 @@ def _looked(move: Move, answer: ev.Answer | None) -> Move:
 def _copied(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
     match effect, answer:
         case fx.SnapshotAtRest(), ev.Snapshotted() if not move.exposed:
-            return attrs.evolve(move, rest=answer)
+            return attrs.evolve(move, rest=answer, held=False)
         case fx.Quarantine(), ev.Quarantined(snapshot, rows):
-            return attrs.evolve(move, quarantine=snapshot, rows=rows)
+            earlier = (*move.earlier, move.quarantine) if move.quarantine else move.earlier
+            rows = (*move.rows, *rows)
+            return attrs.evolve(move, quarantine=snapshot, earlier=earlier, rows=rows)
         case fx.Restore(snapshot=snapshot), ev.Done() if snapshot != move.plan.restore:
             return attrs.evolve(move, restored=True)
+        case fx.Stop() | fx.SnapshotAtRest(), ev.Failed(fault=fault) if not move.exposed:
+            return attrs.evolve(move, held=fault is Fault.LATER)
         case _:
             return move
 
@@ -274,7 +284,8 @@ def _verified(move: Move, build: Version, answer: ev.Answer | None) -> Move:
         case ev.Paired() if on_new and move.exposed:
             return attrs.evolve(move, status=Status.MOVED)
         case ev.Paired() if move.goal is not Goal.FORWARD:
-            back = Status.ROLLED_BACK if move.restored else Status.RETURNED
+            cancelled = Status.DEFERRED if move.held else Status.RETURNED
+            back = Status.ROLLED_BACK if move.restored else cancelled
             return attrs.evolve(move, status=back)
         case ev.NotPaired(fault=Fault.ENVIRONMENT, reason=reason) if on_new and move.exposed:
             return attrs.evolve(move, status=Status.KEPT, reason=reason)

@@ -10,7 +10,8 @@ Rules:
    the candidate is known not to know.
 2. One person at a time; the next begins only when the one before has settled well.
 3. A person who was rolled back ends the rollout: the build is refused from then on, the host is
-   frozen, everybody else stays as they are, those already moved on the new build.
+   frozen, everybody else stays as they are, those already moved on the new build.  A failure in
+   production that speaks against the build refuses it and freezes, also where the way back fails.
 4. Only people who were moved are baked, and only a rollout that baked promotes.  A bake of its own
    (kind `bake`) ends what a run began that moved people and was cut off.
 5. After a crash, or when asked to stop, nobody new is begun; whoever is in between is settled.
@@ -477,7 +478,8 @@ def _baked_too_long_ago(rollout: Rollout, person: str, reason: str) -> Rollout:
     """Say who lost pairing; what they wrote since their move is not given up without a person."""
     how = f"`t3safe rollback {person}` shows the way back"
     text = f"{person} on {rollout.plan.candidate} no longer pairs: {reason}; {how}"
-    return _end(rollout, ev.Outcome.NEEDS_HUMAN, text, fx.Freeze(text))
+    refusal = _refusal(rollout.plan.candidate, text)
+    return _end(rollout, ev.Outcome.NEEDS_HUMAN, text, refusal, fx.Freeze(text))
 
 
 def _left_behind(rollout: Rollout) -> str:
@@ -518,7 +520,8 @@ def pinned(rollout: Rollout) -> tuple[str, ...]:
 def used_by(move: Move) -> tuple[str, ...]:
     """Name the snapshots that a move took once it had stopped the serve, or goes back to."""
     rest = move.rest.snapshot if move.rest is not None else ""
-    return tuple(snapshot for snapshot in (move.plan.restore, rest, move.quarantine) if snapshot)
+    used = (move.plan.restore, rest, *move.earlier, move.quarantine)
+    return tuple(snapshot for snapshot in used if snapshot)
 
 
 def _closed(rollout: Rollout, ended: ev.Ended) -> Rollout:
@@ -645,19 +648,28 @@ def _end_badly(rollout: Rollout, bad: list[Move]) -> Rollout:
 
 
 def _remembered(rollout: Rollout, bad: list[Move], told: str) -> Iterator[fx.Effect]:
-    """A build that failed somebody is refused; the host is frozen until a person has looked."""
+    """A build that failed somebody is refused, whatever came of the way back from it.
+
+    The host is frozen until a person has looked.
+    """
     build = rollout.plan.candidate
     back = [move for move in bad if move.status is Status.ROLLED_BACK]
-    failed = [move for move in back if move.fault is Fault.BUILD]
+    blamed = () if rollout.plan.kind is ev.Kind.BACK else bad
+    failed = [move for move in blamed if move.fault is Fault.BUILD]
     if failed:
-        why = (f"in production, {_told(failed)}",)
-        yield fx.RecordVerdict(gate.Verdict(build, gate.Ruling.REFUSED, why, in_production=True))
+        yield _refusal(build, _told(failed))
     if any(move.status is Status.NEEDS_HUMAN for move in bad):
         yield fx.Freeze(told)
     elif failed:
         yield fx.Freeze(f"{build} failed in production: {told}")
     elif back:
         yield fx.Freeze(f"{build} could not be put in place, not its own fault: {told}")
+
+
+def _refusal(build: Version, told: str) -> fx.RecordVerdict:
+    """A verdict from production: it stays until a person allows the build again."""
+    why = (f"in production, {told}",)
+    return fx.RecordVerdict(gate.Verdict(build, gate.Ruling.REFUSED, why, in_production=True))
 
 
 def _end_moving(rollout: Rollout) -> Rollout:

@@ -162,6 +162,13 @@ class Selection:
         found.link, found.fenced = held, False
         world.touch(found)
 
+    def clear(self, person: str) -> None:
+        """Nothing is in flight between two moments of this host."""
+
+    def starting(self, person: str) -> bool:  # noqa: ARG002
+        """Whether anything has begun to start: a mint is over within its moment here."""
+        return False
+
     def fence(self, person: str) -> None:
         """Let nothing start."""
         found = self.world.people[person]

@@ -14,6 +14,7 @@ from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Goal, InvalidEvent, Status
+from t3safe.domain.rollout import decide
 from t3safe.domain.versions import Version
 from tests.unit.domain.conftest import Play
 from tests.unit.domain.plans import (
@@ -105,17 +106,25 @@ def ends(book: Playbook, outcome: ev.Outcome, *said: str, pinned: tuple[str, ...
     book << prune(*pinned) >> DONE << Ends.saying(outcome, *said)
 
 
-def needs_human(book: Playbook, reason: str, pinned: tuple[str, ...] = (REST,)) -> None:
-    """Play the loudest end: frozen, and nothing recorded against the build."""
+def needs_human(
+    book: Playbook, reason: str, pinned: tuple[str, ...] = (REST,), *, refused: bool = False
+) -> None:
+    """Play the loudest end: frozen, and with `refused` the build is refused first."""
+    if refused:
+        book << fx.RecordVerdict(in_production(reason)) >> DONE
     book << fx.Freeze(reason) >> DONE
     ends(book, ev.Outcome.NEEDS_HUMAN, reason, pinned=pinned)
-    assert not any(recorded_against(book))
+    assert bool(recorded_against(book)) is refused
+
+
+def in_production(told: str) -> Verdict:
+    """The verdict that a failure in production leaves."""
+    return Verdict(NEW, Ruling.REFUSED, (f"in production, {told}",), in_production=True)
 
 
 def blamed(book: Playbook, told: str) -> Playbook:
     """Play what follows a rollback for the build's own fault."""
-    refused = Verdict(NEW, Ruling.REFUSED, (f"in production, {told}",), in_production=True)
-    book << fx.RecordVerdict(refused) >> DONE
+    book << fx.RecordVerdict(in_production(told)) >> DONE
     return book << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
 
 
@@ -415,16 +424,127 @@ LOOK = fx.Inspect(WHO)
 # Going back, and failing at it.
 
 
-@pytest.mark.parametrize("answer", [BROKEN, ENVIRONMENT, host_fault("500 from the serve")])
-def test_an_old_build_that_does_not_pair_either_is_no_verdict(
+NEITHER = [BROKEN, ENVIRONMENT, host_fault("500 from the serve")]
+RESTORED = ev.Inspected(OLD, running=True, ledger=L30)
+"""The set is as it was restored."""
+
+
+def neither_pairs(play: Play, first: ev.Answer, answer: ev.Answer) -> Playbook:
+    """Play a whole way back, after which the old build does not pair, up to the look."""
+    book = back(started(through_gate(play, WHO)) << fx.Verify(WHO, NEW) >> first) >> answer
+    return book << LOOK
+
+
+@pytest.mark.parametrize("answer", NEITHER)
+def test_a_build_that_failed_in_production_is_refused_where_the_old_one_does_not_pair_either(
     play: Play, answer: ev.Answer
 ) -> None:
-    """The environment is at fault: nothing is held against the build, nothing is frozen."""
-    book = back(started(through_gate(play, WHO)) << fx.Verify(WHO, NEW) >> BROKEN) >> answer
+    """What speaks against a build is held against it, whatever follows; the host is frozen."""
+    book = neither_pairs(play, BROKEN, answer) >> RESTORED
+    (told,) = {effect.reason for effect in [decided_after_verdict(book)]}
+    assert "the environment is at fault" in told
     ends(book, ev.Outcome.NEEDS_HUMAN, "the environment is at fault", pinned=(REST, KEPT))
     assert status(book) is Status.ENVIRONMENT
+    assert [verdict.build for verdict in recorded_against(book)] == [NEW]
+
+
+def decided_after_verdict(book: Playbook) -> fx.Freeze:
+    """Play the verdict on a build that failed in production, and the freeze that follows."""
+    verdict = decide(book.rollout)
+    assert isinstance(verdict, fx.RecordVerdict)
+    assert verdict.verdict.in_production
+    book << verdict >> DONE
+    freeze = decide(book.rollout)
+    assert isinstance(freeze, fx.Freeze)
+    book << freeze >> DONE
+    return freeze
+
+
+@pytest.mark.parametrize("answer", NEITHER)
+def test_where_neither_pairs_and_the_host_is_at_fault_no_build_is_refused(
+    play: Play, answer: ev.Answer
+) -> None:
+    """Nothing speaks against the build: nothing is held against it, and nothing is frozen."""
+    book = neither_pairs(play, ev.NotPaired(Fault.HOST, "no port"), answer) >> RESTORED
+    ends(book, ev.Outcome.NEEDS_HUMAN, "the environment is at fault", pinned=(REST, KEPT))
     assert recorded_against(book) == []
     assert not any(isinstance(effect, fx.Freeze) for effect in book.performed)
+
+
+def test_a_look_that_fails_after_a_way_back_leaves_it_to_a_person(play: Play) -> None:
+    """Whether the set was changed is not known then; the old build serves it."""
+    book = neither_pairs(play, BROKEN, BROKEN) >> host_fault("no answer")
+    decided_after_verdict(book)
+    ends(book, ev.Outcome.NEEDS_HUMAN, "no answer", pinned=(REST, KEPT))
+    assert status(book) is Status.ENVIRONMENT
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        ev.Inspected(OLD, running=True, ledger=L32),
+        ev.Inspected(OLD, running=True, ledger=None),
+        ev.Inspected(OLD, running=True, ledger=L30, restoring=True),
+    ],
+)
+def test_a_set_that_was_migrated_behind_the_way_back_is_restored_once_more(
+    play: Play, found: ev.Inspected
+) -> None:
+    """A late program of the failed build opened the restored set: the way back is taken again."""
+    book = neither_pairs(play, BROKEN, BROKEN) >> found
+    back(book, kept="late") >> PAIRED
+    decided_after_verdict(book)
+    ends(book, ev.Outcome.ROLLED_BACK, pinned=(REST, KEPT, "late"))
+    assert book.performed.count(fx.Restore(WHO, REST)) == 2
+
+
+def test_the_way_back_is_taken_once_more_and_no_oftener(play: Play) -> None:
+    """Whatever changes the set again and again is for a person to find."""
+    book = neither_pairs(play, BROKEN, BROKEN) >> ev.Inspected(OLD, running=True, ledger=L32)
+    back(book, kept="late") >> BROKEN
+    decided_after_verdict(book)
+    ends(book, ev.Outcome.NEEDS_HUMAN, pinned=(REST, KEPT, "late"))
+    assert status(book) is Status.ENVIRONMENT
+
+
+def test_a_look_after_a_way_back_that_was_cut_off_is_taken_again(play: Play) -> None:
+    """The old build is started and verified once more, and then it is looked at the set."""
+    book = neither_pairs(play, BROKEN, BROKEN) >> ev.Resumed(NOW)
+    book << LOOK >> RESTORED << fx.Start(WHO) >> DONE << fx.Verify(WHO, OLD) >> BROKEN
+    book << LOOK >> RESTORED
+    decided_after_verdict(book)
+    ends(book, ev.Outcome.NEEDS_HUMAN, "the environment is at fault", pinned=(REST, KEPT))
+
+
+def test_a_cancelled_move_whose_set_was_migrated_goes_back_to_the_rollback_point(
+    play: Play,
+) -> None:
+    """The new build was never selected; a program past the launcher migrated the set."""
+    book = rested(through_gate(play, WHO)) << fx.Select(WHO, NEW)
+    book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(None, running=False, ledger=L30)
+    into_old(book) >> BROKEN << LOOK >> ev.Inspected(OLD, running=True, ledger=L32)
+    looked(book)
+    back(book, kept="late") >> PAIRED
+    not_blamed(book, "alice: interrupted; then: 500 from the serve")
+    ends(book, ev.Outcome.ROLLED_BACK, pinned=(REST, "late"))
+
+
+# What holds one person's data.
+
+
+@pytest.mark.parametrize("step", ["stop", "snapshot"])
+def test_what_holds_a_persons_data_and_cannot_be_ended_defers_them_alone(
+    play: Play, step: str
+) -> None:
+    """They are on the old build again, which pairs; the next person is moved."""
+    book = asked(through_gate(play, WHO, "bob")) << fx.Fence(WHO) >> DONE << fx.Stop(WHO)
+    held = ev.Failed(Fault.LATER, "process 4242 holds the set")
+    if step == "snapshot":
+        book >> DONE << fx.SnapshotAtRest(WHO, book.fresh, OLD)
+    into_old(book >> held) >> PAIRED
+    assert status(book) is Status.DEFERRED
+    book << fx.Assess("bob") >> BUSY << prune(people=(WHO, "bob")) >> DONE
+    book << Ends.saying(ev.Outcome.DEFERRED, "alice: process 4242 holds the set")
 
 
 FOUND = ev.Inspected(None, running=False, ledger=L32)
@@ -456,7 +576,7 @@ def test_the_last_resort_starts_what_knows_the_ledger(
     assert build in {OLD, NEW}
     book = restore_fails(play) >> found
     book << fx.Select(WHO, OLD if build == OLD else NEW) >> DONE << fx.Start(WHO) >> DONE
-    needs_human(book, BOTH, pinned=(REST, KEPT))
+    needs_human(book, BOTH, pinned=(REST, KEPT), refused=True)
     assert status(book) is Status.NEEDS_HUMAN
 
 
@@ -468,7 +588,7 @@ def test_the_last_resort_leaves_a_selected_new_build_where_it_is(
     book = started(through_gate(play, WHO)) << fx.Verify(WHO, NEW) >> BROKEN
     book << fx.Fence(WHO) >> host_fault("disk full")
     book << LOOK >> ev.Inspected(NEW, running=False, ledger=ledger) << fx.Start(WHO) >> DONE
-    needs_human(book, "alice: 500 from the serve; then: disk full")
+    needs_human(book, "alice: 500 from the serve; then: disk full", refused=True)
 
 
 @pytest.mark.parametrize(
@@ -483,7 +603,7 @@ def test_the_last_resort_leaves_a_selected_new_build_where_it_is(
 def test_where_no_build_knows_the_ledger_the_fence_stays(play: Play, found: ev.Inspected) -> None:
     """A half-replaced set, or one that nobody knows, is not given to any build (I1)."""
     book = restore_fails(play) >> found
-    needs_human(book, BOTH, pinned=(REST, KEPT))
+    needs_human(book, BOTH, pinned=(REST, KEPT), refused=True)
     assert fx.Select(WHO, NEW) not in book.performed[book.performed.index(LOOK) :]
     assert fx.Select(WHO, OLD) not in book.performed
 
@@ -507,7 +627,7 @@ def test_a_serve_that_runs_behind_the_fence_is_stopped_before_a_build_is_chosen(
     book = stop_fails(play) >> ev.Inspected(None, running=True, ledger=first)
     book << fx.Stop(WHO) >> DONE << LOOK >> ev.Inspected(None, running=False, ledger=ledger)
     book << fx.Select(WHO, build) >> DONE << fx.Start(WHO) >> DONE
-    needs_human(book, STUCK)
+    needs_human(book, STUCK, refused=True)
     other = NEW if build == OLD else OLD
     assert fx.Select(WHO, other) not in book.performed[book.performed.index(LOOK) :]
 
@@ -519,7 +639,7 @@ def test_a_serve_that_left_what_nobody_knows_stays_fenced(
     """The second look decides like the first, also against every build."""
     book = stop_fails(play) >> ev.Inspected(None, running=True, ledger=L30)
     book << fx.Stop(WHO) >> DONE << LOOK >> ev.Inspected(None, running=False, ledger=ledger)
-    needs_human(book, STUCK)
+    needs_human(book, STUCK, refused=True)
     assert fx.Select(WHO, OLD) not in book.performed
 
 
@@ -527,7 +647,7 @@ def test_a_serve_that_will_not_stop_stays_behind_its_fence(play: Play) -> None:
     """No build is selected over a process that may still migrate the set."""
     book = stop_fails(play) >> ev.Inspected(None, running=True, ledger=L30)
     book << fx.Stop(WHO) >> host_fault("still there")
-    needs_human(book, f"{STUCK}; then: still there")
+    needs_human(book, f"{STUCK}; then: still there", refused=True)
     assert fx.Select(WHO, OLD) not in book.performed
     assert fx.Start(WHO) not in book.performed[book.performed.index(LOOK) :]
 
@@ -539,7 +659,7 @@ def test_a_serve_that_runs_at_the_second_look_stays_behind_its_fence(
     """It is stopped once; what comes back after that is for a person."""
     book = stop_fails(play) >> ev.Inspected(None, running=True, ledger=ledger)
     book << fx.Stop(WHO) >> DONE << LOOK >> ev.Inspected(None, running=True, ledger=ledger)
-    needs_human(book, STUCK)
+    needs_human(book, STUCK, refused=True)
     assert fx.Select(WHO, OLD) not in book.performed
     assert book.performed.count(fx.Stop(WHO)) == 3
 
@@ -552,7 +672,7 @@ def test_a_stop_of_the_last_resort_that_was_cut_off_counts(play: Play, *, runnin
     book << LOOK >> ev.Inspected(None, running=running, ledger=L32)
     if not running:
         book << fx.Select(WHO, NEW) >> DONE << fx.Start(WHO) >> DONE
-    needs_human(book, STUCK)
+    needs_human(book, STUCK, refused=True)
     assert fx.Select(WHO, OLD) not in book.performed
 
 
@@ -569,13 +689,13 @@ def test_a_serve_of_an_untouched_set_is_not_stopped_for_the_last_resort(play: Pl
 def test_a_last_look_that_fails_leaves_the_fence(play: Play) -> None:
     """What cannot be seen is not started."""
     book = restore_fails(play) >> host_fault("no answer")
-    needs_human(book, f"{BOTH}; then: no answer", pinned=(REST, KEPT))
+    needs_human(book, f"{BOTH}; then: no answer", pinned=(REST, KEPT), refused=True)
 
 
 def test_a_last_resort_that_fails_is_told_with_all_reasons(play: Play) -> None:
     """Everything that a person needs for the manual step is in the line."""
     book = restore_fails(play) >> FOUND << fx.Select(WHO, NEW) >> host_fault("disk full")
-    needs_human(book, f"{BOTH}; then: disk full", pinned=(REST, KEPT))
+    needs_human(book, f"{BOTH}; then: disk full", pinned=(REST, KEPT), refused=True)
 
 
 @pytest.mark.parametrize("failing", ["fence", "stop", "quarantine", "select", "start"])
@@ -597,7 +717,7 @@ def test_any_step_back_that_fails_leads_to_the_last_resort(play: Play, failing: 
     book << fx.Inspect(WHO) >> ev.Inspected(None, running=False, ledger=L30)
     book << fx.Select(WHO, OLD) >> DONE << fx.Start(WHO) >> DONE
     pinned = (REST, KEPT) if failing in {"select", "start"} else (REST,)
-    needs_human(book, "alice: 500 from the serve; then: no", pinned=pinned)
+    needs_human(book, "alice: 500 from the serve; then: no", pinned=pinned, refused=True)
 
 
 # Budgets.
@@ -979,13 +1099,13 @@ def test_whoever_had_time_to_work_is_not_stopped_at_work(
     after = len(book.performed)
     text = f"not taken back from {NEW} while at work ({work}); {BY_FORCE}"
     told = f"alice: 500 from the serve; then: {text}"
+    book << fx.RecordVerdict(in_production(told)) >> DONE
     book << fx.Freeze(told) >> DONE << prune(REST, people=(WHO, "bob")) >> DONE
     book << ev.Ended(ev.Outcome.NEEDS_HUMAN, told)
     changing = (fx.Fence, fx.Stop, fx.Select, fx.Restore, fx.Quarantine)
     assert not any(isinstance(effect, changing) for effect in book.performed[after:])
     assert status(book) is Status.NEEDS_HUMAN
     assert status(book, "bob") is Status.WAITING
-    assert recorded_against(book) == []
 
 
 def test_a_question_about_work_that_fails_is_asked_again_first(play: Play) -> None:
@@ -1014,7 +1134,7 @@ def test_whoever_began_to_work_behind_the_fence_since_a_crash_is_not_stopped(pla
     book = way_back(play, 1) >> ev.Inspected(None, running=True, ledger=L32)
     book << fx.Assess(WHO, certain=True) >> BUSY
     text = f"not taken back from {NEW} while at work (a turn is in flight); {BY_FORCE}"
-    needs_human(book, f"alice: 500 from the serve; then: {text}")
+    needs_human(book, f"alice: 500 from the serve; then: {text}", refused=True)
     assert book.performed.count(fx.Stop(WHO)) == 2
     assert not any(isinstance(effect, fx.Restore | fx.Quarantine) for effect in book.performed)
 
@@ -1122,7 +1242,7 @@ def test_a_set_that_changed_since_its_restore_is_not_given_to_the_old_build_unse
         book << fx.Stop(WHO) >> DONE << LOOK >> ev.Inspected(None, running=False, ledger=L32)
     book << fx.Select(WHO, NEW) >> DONE << fx.Start(WHO) >> DONE
     text = "alice: 500 from the serve; then: the set is not as it was restored"
-    needs_human(book, text, pinned=(REST, KEPT))
+    needs_human(book, text, pinned=(REST, KEPT), refused=True)
     assert book.performed.count(fx.Restore(WHO, REST)) == 1
 
 
@@ -1181,7 +1301,7 @@ def test_a_look_that_fails_on_the_way_back_needs_a_human(play: Play, done: int) 
     """What cannot be seen is not started, and nothing more is thrown away."""
     book = way_back(play, done) >> host_fault("no answer")
     pinned = (REST, KEPT) if done > 2 else (REST,)
-    needs_human(book, "alice: 500 from the serve; then: no answer", pinned=pinned)
+    needs_human(book, "alice: 500 from the serve; then: no answer", pinned=pinned, refused=True)
 
 
 @pytest.mark.parametrize("step", [fx.Select(WHO, OLD), fx.Start(WHO), fx.Verify(WHO, OLD)])
@@ -1248,7 +1368,7 @@ def test_a_last_resort_that_was_cut_off_looks_again(play: Play, step: fx.Effect)
         book >> DONE << fx.Start(WHO)
     book >> ev.Resumed(NOW) << LOOK >> FOUND
     book << fx.Select(WHO, NEW) >> DONE << fx.Start(WHO) >> DONE
-    needs_human(book, BOTH, pinned=(REST, KEPT))
+    needs_human(book, BOTH, pinned=(REST, KEPT), refused=True)
 
 
 def test_a_process_that_dies_again_and_again_looks_again_and_again(play: Play) -> None:

@@ -57,6 +57,12 @@ def started(play: Play) -> Playbook:
     return book << fx.Verify("alice", NEW)
 
 
+def refused(told: str) -> fx.RecordVerdict:
+    """The verdict that a failure in production leaves."""
+    why = f"in production, {told}"
+    return fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, (why,), in_production=True))
+
+
 BEGINNING = [
     f"candidate: {NEW} for alice ({OLD}); run r1",
     f"gate: {NEW} passed on the empty set (0.0 s)",
@@ -92,7 +98,7 @@ def test_the_story_of_a_rollback(play: Play) -> None:
     book << fx.Select("alice", OLD) >> DONE << fx.Start("alice") >> DONE
     book << fx.Verify("alice", OLD) >> PAIRED
     why = "in production, alice: no cookie"
-    book << fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, (why,), in_production=True)) >> DONE
+    book << refused("alice: no cookie") >> DONE
     book << fx.Freeze(f"{NEW} failed in production: alice: no cookie") >> DONE
     book << fx.Prune(("alice", "zoe"), ("r1.0010", "r1.0016")) >> DONE
     book << Ends.saying(ev.Outcome.ROLLED_BACK)
@@ -117,7 +123,7 @@ def test_the_story_of_a_rollback_that_fails(play: Play) -> None:
     book << fx.Restore("alice", "r1.0010") >> host_fault("disk full")
     book << fx.Inspect("alice") >> ev.Inspected(None, False, None, restoring=True)
     told = "alice: no cookie; then: disk full"
-    book << fx.Freeze(told) >> DONE
+    book << refused(told) >> DONE << fx.Freeze(told) >> DONE
     book << fx.Prune(("alice", "zoe"), ("r1.0010", "r1.0016")) >> DONE
     book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
     kept = "quarantined what alice had since the stop"
@@ -130,6 +136,7 @@ def test_the_story_of_a_rollback_that_fails(play: Play) -> None:
         "restore failed (host): disk full",
         "ROLLBACK FAILED for alice: no cookie; then: disk full",
         f"ROLLBACK FAILED for {told}; {manual}",
+        f"refused {NEW}: in production, {told}; `t3safe allow {NEW}` forgives",
         f"FROZEN ({told}); look, then `t3safe thaw`",
         f"NEEDS A HUMAN: {told}",
     ]
@@ -163,7 +170,15 @@ def test_the_story_of_a_serve_that_would_not_stop(play: Play) -> None:
     book << fx.Stop("alice") >> host_fault("busy") << fx.Inspect("alice")
     book >> ev.Inspected(None, running=True, ledger=L30) << fx.Stop("alice") >> host_fault("still")
     told = "alice: no cookie; then: busy; then: still"
-    book << fx.Freeze(told) >> DONE << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
+    (
+        book
+        << refused(told)
+        >> DONE
+        << fx.Freeze(told)
+        >> DONE
+        << fx.Prune(("alice", "zoe"), ("r1.0010",))
+        >> DONE
+    )
     book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
     manual = (
         f"from {OLD} to {NEW}, rollback point r1.0010; mend the cause, "
@@ -174,6 +189,7 @@ def test_the_story_of_a_serve_that_would_not_stop(play: Play) -> None:
         "ROLLBACK FAILED for alice: no cookie; then: busy",
         "stop failed (host): still",
         f"ROLLBACK FAILED for {told}; {manual}",
+        f"refused {NEW}: in production, {told}; `t3safe allow {NEW}` forgives",
         f"FROZEN ({told}); look, then `t3safe thaw`",
         f"NEEDS A HUMAN: {told}",
     ]
@@ -197,10 +213,11 @@ def test_the_story_of_a_bake_of_its_own_that_breaks(play: Play) -> None:
     book << fx.Bake(("alice",), NEW, 600.0) >> ev.BakeBroken("alice", Fault.BUILD, "no cookie")
     how = "`t3safe rollback alice` shows the way back"
     text = f"alice on {NEW} no longer pairs: during the bake: no cookie; {how}"
-    book << fx.Freeze(text) >> DONE << fx.Prune(("zoe",)) >> DONE
+    book << refused(text) >> DONE << fx.Freeze(text) >> DONE << fx.Prune(("zoe",)) >> DONE
     book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
     assert story(book) == [
         f"candidate: {NEW} for alice; bake r1",
+        f"refused {NEW}: in production, {text}; `t3safe allow {NEW}` forgives",
         f"FROZEN ({text}); look, then `t3safe thaw`",
         f"NEEDS A HUMAN: {text}",
     ]
@@ -229,6 +246,7 @@ def test_the_story_of_a_run_that_was_cut_off(play: Play) -> None:
     book << fx.Inspect("alice") >> ev.Inspected(None, running=False, ledger=L30)
     book << fx.Select("alice", OLD) >> DONE << fx.Start("alice") >> DONE
     book << fx.Verify("alice", OLD) >> ev.NotPaired(Fault.HOST, "no cookie")
+    book << fx.Inspect("alice") >> ev.Inspected(OLD, running=True, ledger=L30)
     book << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
     book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
     ending = "the environment is at fault: alice: interrupted; then: no cookie"

@@ -696,6 +696,7 @@ def test_a_failure_is_still_undone_and_told_after_a_stop_was_asked(play: Play) -
     book << fx.Quarantine("alice", book.fresh, NEW, rest) >> ev.Quarantined("kept")
     book << fx.Restore("alice", rest) >> DONE << fx.Select("alice", OLD) >> DONE
     book << fx.Start("alice") >> DONE << fx.Verify("alice", OLD) >> ev.NotPaired(Fault.HOST, "no")
+    book << fx.Inspect("alice") >> ev.Inspected(OLD, running=True, ledger=L30)
     finish(book, Ends.saying(ev.Outcome.NEEDS_HUMAN, "alice: disk full; then: no"), (rest, "kept"))
 
 
@@ -818,7 +819,7 @@ REVISIT_ALONE = fx.Revisit(("alice", "bob"), NEW)
 def alone(book: Playbook, outcome: ev.Outcome, reason: str) -> None:
     """Play the end of a bake of its own: nobody's serve or selection was changed."""
     book << fx.Prune(("zoe",)) >> DONE << ev.Ended(outcome, reason)
-    changing = (fx.Fence, fx.Stop, fx.Select, fx.Start, fx.Restore, fx.RecordVerdict)
+    changing = (fx.Fence, fx.Stop, fx.Select, fx.Start, fx.Restore)
     assert not any(isinstance(effect, changing) for effect in book.performed)
     assert book.rollout.moves == ()
 
@@ -834,7 +835,7 @@ def test_a_bake_of_its_own_that_breaks_takes_nobody_back(play: Play) -> None:
     book = bake_alone(play) << BAKE_ALONE >> ev.BakeBroken("bob", Fault.BUILD, "no cookie")
     how = "`t3safe rollback bob` shows the way back"
     text = f"bob on {NEW} no longer pairs: during the bake: no cookie; {how}"
-    book << fx.Freeze(text) >> DONE
+    book << refused(text) >> DONE << fx.Freeze(text) >> DONE
     alone(book, ev.Outcome.NEEDS_HUMAN, text)
     assert not any(isinstance(effect, fx.Promote) for effect in book.performed)
 
@@ -866,7 +867,7 @@ def test_a_bake_of_its_own_that_cannot_freeze_says_so(play: Play) -> None:
     book = bake_alone(play) << BAKE_ALONE >> ev.BakeBroken("alice", Fault.BUILD, "no cookie")
     how = "`t3safe rollback alice` shows the way back"
     text = f"alice on {NEW} no longer pairs: during the bake: no cookie; {how}"
-    book << fx.Freeze(text) >> host_fault("disk full")
+    book << refused(text) >> DONE << fx.Freeze(text) >> host_fault("disk full")
     alone(book, ev.Outcome.NEEDS_HUMAN, f"{text}; then freeze failed: disk full")
 
 
@@ -876,7 +877,7 @@ def test_a_bake_of_its_own_that_is_cut_off_and_broke_meanwhile_freezes(play: Pla
     book << REVISIT_ALONE >> ev.BakeBroken("bob", Fault.BUILD, "no cookie")
     how = "`t3safe rollback bob` shows the way back"
     text = f"bob on {NEW} no longer pairs: after the move: no cookie; {how}"
-    book << fx.Freeze(text) >> DONE
+    book << refused(text) >> DONE << fx.Freeze(text) >> DONE
     alone(book, ev.Outcome.NEEDS_HUMAN, text)
 
 
@@ -1020,7 +1021,7 @@ def test_whoever_is_at_work_is_told_with_whoever_was_taken_back(play: Play) -> N
     how = "`t3safe rollback carol --force` takes them back"
     carol = f"carol: after the move: 500; then: not taken back from {NEW} while at work"
     told = f"{BAKED}; {carol} (a turn is in flight); {how}"
-    book << refused(BAKED) >> DONE << fx.Freeze(told) >> DONE
+    book << refused(told) >> DONE << fx.Freeze(told) >> DONE
     finish(book, ev.Ended(ev.Outcome.NEEDS_HUMAN, told), (rests[0], rests[1], "kept", rests[2]))
     assert book.performed.count(fx.Fence("carol")) == 1
     assert book.performed.count(fx.Stop("carol")) == 1
@@ -1033,11 +1034,10 @@ def test_an_environment_outranks_a_rollback_and_the_build_is_refused_all_the_sam
     book, rests = one_taken_back(play)
     book >> ev.BakeBroken("carol", Fault.BUILD, "500")
     taken_back(book, "carol", rests[2], "too") >> ev.NotPaired(Fault.HOST, "no")
-    told = (
-        "the build before does not pair either, the environment is at fault: "
-        f"{BAKED}; carol: after the move: 500; then: no"
-    )
-    book << refused(BAKED) >> DONE << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
+    book << fx.Inspect("carol") >> ev.Inspected(OLD, running=True, ledger=L30)
+    both = f"{BAKED}; carol: after the move: 500; then: no"
+    told = f"the build before does not pair either, the environment is at fault: {both}"
+    book << refused(both) >> DONE << fx.Freeze(f"{NEW} failed in production: {told}") >> DONE
     pinned = (rests[0], rests[1], "kept", rests[2], "too")
     finish(book, ev.Ended(ev.Outcome.NEEDS_HUMAN, told), pinned)
 
