@@ -8,6 +8,8 @@
 <store>/default                         -> builds/<version>
 <store>/first-default                   the default when the launcher came: a line with the version
 <store>/fence/                          has a stub where a build has its program
+<store>/locks/<person>                  the person's start lock (`selection/locks.py`)
+<store>/default.lock                    that of everybody who has none of their own
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ FENCE: Final = "fence"
 FIRST_DEFAULT: Final = "first-default"
 NOTE: Final = ".t3safe-build"
 """In a base directory: the build that the launcher started there last."""
+LOCKS: Final = "locks"
+DEFAULT_LOCK: Final = "default.lock"
 MANIFEST: Final = "build.json"
 PROGRAM: Final = "node_modules/.bin/t3"
 """Below a build: npm links the program here whatever its path inside the package is."""

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Final
 
 from t3safe.adapters._support import layout
+from t3safe.adapters.selection.launcher import TAKE_LOCK
 from t3safe.domain.errors import SelectionError
 from t3safe.domain.people import valid_person
 
 _FIXED: Final = """\
 #!/bin/sh
 # Runs the t3 build that is selected for one person of an embedded host.
+store=@STORE@
+lock=@LOCK@
+@TAKE@
 selected=@SELECTED@
 if ! [ -e "$selected" ] && ! [ -L "$selected" ]; then
   selected=@DEFAULT@
@@ -41,4 +45,6 @@ def render_fixed_launcher(store: Path, person: str) -> str:
         raise SelectionError(message)
     text = _FIXED.replace("@SELECTED@", shlex.quote(str(store / "users" / person)))
     text = text.replace("@DEFAULT@", shlex.quote(str(store / "default")))
-    return text.replace("@PROGRAM@", layout.PROGRAM)
+    text = text.replace("@STORE@", shlex.quote(str(store)))
+    text = text.replace("@LOCK@", shlex.quote(str(store / layout.LOCKS / person)))
+    return text.replace("@TAKE@", TAKE_LOCK).replace("@PROGRAM@", layout.PROGRAM)

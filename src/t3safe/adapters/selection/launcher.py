@@ -15,6 +15,8 @@ Rules:
    their data last: it is noted in their base directory, which is theirs.  So a default that moves
    takes nobody along whom t3safe cannot see.  Data without a note was opened by what was the
    default when this launcher came.  Where nothing can be noted beside data: 73 (EX_CANTCREAT).
+7. It takes the caller's start lock (`locks.py`) shared before it reads the selection, and keeps it
+   across `exec`, as descriptor 9.  While a move has the lock it waits a moment, then ends with 75.
 
 The figures are those of sysexits.h.
 """
@@ -45,6 +47,8 @@ if [ -z "$person" ] || [ "${#person}" -gt @MAX@ ]; then
   echo "t3: cannot tell who is calling (user '$(/usr/bin/id -un)'); nothing was started" >&2
   exit 70
 fi
+lock=$store/@LOCKS@/$person
+@TAKE@
 selected=$store/users/$person
 if ! [ -e "$selected" ] && ! [ -L "$selected" ]; then
   selected=$store/default
@@ -90,11 +94,27 @@ _KEEP: Final = """\
   fi"""
 """Keeps a caller without a link on the build that opened their data last (rule 6), in sh."""
 
-_STUB: Final = """\
+_UPDATED: Final = "t3 is being updated, try again in a minute"
+_STUB: Final = f"""\
 #!/bin/sh
-echo "t3 is being updated, try again in a minute" >&2
+echo "{_UPDATED}" >&2
 exit 75
 """
+LOCK_SECONDS: Final = 10
+"""How long a start waits for a move to give the lock back: a person is away for some seconds."""
+TAKE_LOCK: Final = f"""\
+[ -e "$lock" ] || lock=$store/{layout.DEFAULT_LOCK}
+if [ -r "$lock" ]; then
+  exec 9<"$lock"
+  if ! flock -s -w {LOCK_SECONDS} 9; then
+    echo "{_UPDATED}" >&2
+    exit 75
+  fi
+elif [ -e "$store/default" ]; then
+  echo "t3: the start lock $lock cannot be opened; ask an administrator: t3safe doctor" >&2
+  exit 75
+fi"""
+"""Takes the start lock that `$lock` names, in sh; before the first adoption there is none."""
 
 
 def render_launcher(store: Path, base: str = BASE) -> str:
@@ -111,6 +131,8 @@ def render_launcher(store: Path, base: str = BASE) -> str:
         "@BUILDS@": layout.BUILDS,
         "@STORE@": shlex.quote(str(store)),
         "@PROGRAM@": layout.PROGRAM,
+        "@LOCKS@": layout.LOCKS,
+        "@TAKE@": TAKE_LOCK.replace("flock", "/usr/bin/flock"),
         "@FIRST@": people.NAME_FIRST,
         "@REST@": people.NAME_REST,
         "@MAX@": str(people.NAME_MAX),

@@ -8,7 +8,8 @@ Rules:
 3. A link is read as text and believed only where it has exactly the form that this module writes;
    anything else is reported with the command that mends it, never guessed around.
 4. Writing mends: whatever file or link stands in place of a link is replaced.
-5. A full disk keeps nobody fenced: nobody is fenced before a reserve stands beside the links, and
+5. Nobody has a link without a start lock beside it (`locks.py`).
+6. A full disk keeps nobody fenced: nobody is fenced before a reserve stands beside the links, and
    it is given up where a link cannot be written for want of room.
 
 `last-good` is the file of that name in the state folder: one line with the version.
@@ -18,16 +19,18 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from t3safe.adapters._support import durable, layout
 from t3safe.adapters.selection.launcher import BASE, render_launcher, render_stub
+from t3safe.adapters.selection.locks import StartLocks
 from t3safe.domain.errors import DeadLinkError, SelectionError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Selected
@@ -51,6 +54,7 @@ class SymlinkSelection:
     state: Path
     launcher: Path | None = None
     base: str = BASE
+    locks: StartLocks = Factory(lambda self: StartLocks(self.store), takes_self=True)
 
     def selected(self, person: str) -> Selected:
         """What is selected for a person; the default where nothing of their own is."""
@@ -86,8 +90,20 @@ class SymlinkSelection:
         link = self._link(person)
         self._require(build, f"cannot select {build} for {person}")
         with _errors(f"cannot select {build} for {person}"):
+            self.locks.ensure(person)
             durable.make_folders(link.parent)
             self._point(link, f"../{layout.BUILDS}/{build}")
+        self.locks.give_back(person)
+
+    def clear(self, person: str) -> None:
+        """Wait for, then end, what has begun to start; nothing begins until `select`."""
+        self._link(person)
+        self.locks.take(person)
+
+    def starting(self, person: str) -> bool:
+        """Whether anything that was started as this person holds its start lock."""
+        self._link(person)
+        return self.locks.starting(person)
 
     def fence(self, person: str) -> None:
         """Let neither a mint nor a start of this person run any build."""
@@ -98,6 +114,7 @@ class SymlinkSelection:
             if _found(stub, content):
                 durable.make_folders(stub.parent)
                 durable.write_file(stub, content, 0o755)
+            self.locks.ensure(person)
             durable.make_folders(link.parent)
             self._keep_reserve()
             self._point(link, f"../{layout.FENCE}")
@@ -129,7 +146,15 @@ class SymlinkSelection:
                 self._note("previous-good", before)
             if before != build:
                 self._note("last-good", build)
-            self._point(self.store / "default", f"{layout.BUILDS}/{build}")
+            with self.locks.default_alone(self._settled):
+                self._point(self.store / "default", f"{layout.BUILDS}/{build}")
+
+    def _settled(self, uid: int) -> bool:
+        """Whether a user has a link of their own, and so does not follow the default."""
+        try:
+            return self.has_own(pwd.getpwuid(uid).pw_name)
+        except (KeyError, SelectionError):
+            return False
 
     def last_good(self) -> Version | None:
         """The build that was promoted last, None before the first."""
@@ -151,6 +176,7 @@ class SymlinkSelection:
         content = render_launcher(self.store, self.base).encode()
         with _errors(f"cannot put the launcher {launcher} back"):
             self._note_first()
+            self._ensure_locks()
             found = _found(launcher, content)
             if found:
                 durable.make_folders(launcher.parent)
@@ -162,6 +188,14 @@ class SymlinkSelection:
         first, default = self.store / layout.FIRST_DEFAULT, self.default()
         if default is not None and not first.exists():
             durable.write_file(first, f"{default}\n".encode(), 0o644)
+
+    def _ensure_locks(self) -> None:
+        """Have every lock that the launcher needs: a host of an earlier t3safe has none."""
+        self.locks.ensure_default()
+        with suppress(FileNotFoundError):
+            for link in (self.store / "users").iterdir():
+                if valid_person(link.name):
+                    self.locks.ensure(link.name)
 
     def launcher_trouble(self) -> str:
         """Say what stands in place of the launcher, empty where it is ours; changes nothing."""
@@ -193,7 +227,7 @@ class SymlinkSelection:
         return f"{launcher} is {program} now; whatever npm installs next takes its place"
 
     def _point(self, link: Path, target: str) -> None:
-        """Let a link lead there; a full disk costs the reserve (rule 5)."""
+        """Let a link lead there; a full disk costs the reserve (rule 6)."""
         try:
             durable.write_link(link, target)
         except OSError as error:

@@ -1,0 +1,325 @@
+"""Start locks: which programs have begun to start as a person, and letting none begin.
+
+Rules:
+
+1. The launcher takes a person's lock shared before it reads the selection and keeps it across
+   `exec`: what holds it has resolved its build, and has the data open or is about to open it.
+2. A move takes the lock exclusively.  It first waits for what holds it, then ends it (SIGTERM,
+   SIGKILL), and gives it back once the final selection is durable.
+3. A lock file is root's, one per person, never replaced, and can be opened by that person alone: by
+   an access control list, or as the person's own file where the file system has none.  A caller
+   without one uses the lock of `default`, which everybody can open.
+4. Holders are found by the lock file's inode among the descriptors of every process.  Not by
+   /proc/locks: it names who took a lock, not who has it by now.  What the kernel tells of a
+   descriptor is read, never the file behind it: that may be on a file system of the person's own.
+5. A program of the store that runs as the person counts as a holder too: an earlier launcher, or
+   nobody's, started it.  What runs from elsewhere (npx, a home) is found by its open files.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import pwd
+import signal
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field, frozen
+
+from t3safe.adapters._support import durable, layout
+from t3safe.domain.errors import Fault, SelectionError
+
+POLL_SECONDS: Final = 0.02
+_ACL: Final = "system.posix_acl_access"
+_ACL_VERSION: Final = 2
+_OWNER, _NAMED, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
+_READ, _WRITE = 4, 2
+_NOBODY: Final = 0xFFFFFFFF
+_WITHOUT_ACL: Final = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+
+_Inode = tuple[str, str]
+"""Device and inode number, as the kernel writes them."""
+
+
+@frozen
+class Patience:
+    """How long a holder may take, in seconds: by itself, after SIGTERM, after SIGKILL.
+
+    A sign-in of a real t3 takes 0.8 to 1.1 s, on a busy host several times that.
+    """
+
+    by_itself: float = 15.0
+    after_term: float = 5.0
+    after_kill: float = 5.0
+
+
+def user_id(person: str) -> int | None:
+    """The OS user id of a person; None where the host has no such user (an embedded host)."""
+    try:
+        return pwd.getpwnam(person).pw_uid
+    except KeyError:
+        return None
+
+
+@define
+class StartLocks:
+    """The start locks below a store.  Raises SelectionError alone; OSError only from `ensure`."""
+
+    store: Path
+    patience: Patience = Patience()
+    uid_of: Callable[[str], int | None] = user_id
+    proc: Path = Path("/proc")
+    _held: dict[str, int] = field(factory=dict, init=False)
+
+    @property
+    def of_default(self) -> Path:
+        """The lock of callers without one of their own."""
+        return self.store / layout.DEFAULT_LOCK
+
+    def of(self, person: str) -> Path:
+        """The lock of a person."""
+        return self.store / layout.LOCKS / person
+
+    def ensure(self, person: str) -> None:
+        """Have the person's lock file, theirs alone (rule 3).  Raises OSError."""
+        durable.make_folders(self.store / layout.LOCKS)
+        uid = self.uid_of(person)
+        with _opened(self.of(person)) as handle:
+            if uid is not None and uid != os.geteuid() == 0:
+                _grant(handle, uid)
+
+    def ensure_default(self) -> None:
+        """Have the lock of `default`, which everybody can open.  Raises OSError."""
+        with _opened(self.of_default) as handle:
+            os.fchmod(handle, 0o644)
+
+    def starting(self, person: str) -> bool:
+        """Whether a program other than this process holds the person's lock."""
+        return bool(self._holders(person))
+
+    def take(self, person: str) -> None:
+        """Take a person's lock exclusively; it stays taken until `give_back` (rule 2).
+
+        Raises SelectionError with fault LATER where a holder cannot be ended.
+        """
+        what = f"cannot clear {person}"
+        handle = self._held.get(person)
+        try:
+            if handle is None:
+                self.ensure(person)
+                handle = self._held[person] = os.open(self.of(person), os.O_RDONLY | os.O_CLOEXEC)
+            free = self._freed(lambda: self._free(person), lambda: self._holders(person))
+        except OSError as error:
+            raise SelectionError(f"{what}: {error}; check the disk, then run again") from error
+        if not free:
+            self.give_back(person)
+            raise SelectionError(f"{what}: {self._named(self._holders(person))}", fault=Fault.LATER)
+
+    def give_back(self, person: str) -> None:
+        """Let programs of a person begin again; nothing happens where the lock is not ours."""
+        handle = self._held.pop(person, None)
+        if handle is not None:
+            os.close(handle)
+
+    @contextmanager
+    def default_alone(self, settled: Callable[[int], bool]) -> Iterator[None]:
+        """Hold the lock of `default` exclusively.
+
+        A program of the store that runs as somebody `settled`, by their user id, may keep it:
+        what they start next does not follow `default`.  Everything else that holds it is waited
+        for, then ended.  Raises SelectionError with fault LATER where that cannot be done.
+        """
+        self.ensure_default()
+        with _opened(self.of_default) as handle:
+
+            def left() -> dict[int, str]:
+                found = self._by_lock(self.of_default)
+                return {
+                    pid: name
+                    for pid, name in found.items()
+                    if not (self._runs_a_build(pid) and settled(self._uid(pid)))
+                }
+
+            if not self._freed(lambda: _locked(handle) or not left(), left):
+                what = f"cannot move the default: {self._named(left())}"
+                raise SelectionError(what, fault=Fault.LATER)
+            yield
+
+    def _free(self, person: str) -> bool:
+        return _locked(self._held[person]) and not self._strays(person)
+
+    def _freed(self, free: Callable[[], bool], holders: Callable[[], dict[int, str]]) -> bool:
+        """Wait, then end what holds on, until free."""
+        patience = self.patience
+        for number, seconds in (
+            (None, patience.by_itself),
+            (signal.SIGTERM, patience.after_term),
+            (signal.SIGKILL, patience.after_kill),
+        ):
+            if number is not None:
+                _signal(holders, number)
+            deadline = time.monotonic() + seconds
+            while not free():
+                if time.monotonic() >= deadline:
+                    break
+                time.sleep(POLL_SECONDS)
+            else:
+                return True
+        return False
+
+    @staticmethod
+    def _named(holders: dict[int, str]) -> str:
+        for pid, name in sorted(holders.items()):
+            return f"process {pid} ({name}) holds the start lock, also after SIGKILL; end it"
+        return "a process that cannot be seen from here holds the start lock; end it"
+
+    # Who holds a lock.
+
+    def _holders(self, person: str) -> dict[int, str]:
+        """Processes that hold a person's lock, with their names (rules 4 and 5)."""
+        uid = self.uid_of(person)
+        by_default = self._by_lock(self.of_default) if uid is not None else {}
+        theirs = {pid: name for pid, name in by_default.items() if self._uid(pid) == uid}
+        return {**theirs, **self._by_lock(self.of(person)), **self._strays(person)}
+
+    def _by_lock(self, lock: Path) -> dict[int, str]:
+        try:
+            with _opened(lock, make=False) as handle:
+                wanted = self._inode("self", str(handle), {})
+        except OSError:
+            return {}
+        return {pid: self._name(pid) for pid in self._pids() if wanted in self._inodes(pid)}
+
+    def _strays(self, person: str) -> dict[int, str]:
+        uid = self.uid_of(person)
+        if uid is None:
+            return {}
+        found = (pid for pid in self._pids() if self._uid(pid) == uid and self._runs_a_build(pid))
+        return {pid: self._name(pid) for pid in found}
+
+    def _pids(self) -> list[int]:
+        names = os.listdir(self.proc)
+        return [int(name) for name in names if name.isdigit() and int(name) != os.getpid()]
+
+    def _inodes(self, pid: int) -> set[_Inode]:
+        devices: dict[str, str] = {}
+        found: set[_Inode] = set()
+        try:
+            descriptors = os.listdir(self.proc / str(pid) / "fdinfo")
+        except OSError:
+            return found
+        for descriptor in descriptors:
+            with suppress(OSError, ValueError, KeyError):
+                found.add(self._inode(str(pid), descriptor, devices))
+        return found
+
+    def _inode(self, pid: str, descriptor: str, devices: dict[str, str]) -> _Inode:
+        """Which inode a descriptor is of; `devices` caches the process's mounts.
+
+        Raises OSError, KeyError or ValueError where the kernel does not tell (any more).
+        """
+        text = (self.proc / pid / "fdinfo" / descriptor).read_text(encoding="ascii")
+        told = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        if "ino" not in told:
+            # Before Linux 5.14.
+            status = (self.proc / pid / "fd" / descriptor).stat()
+            return f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}", str(status.st_ino)
+        if not devices:
+            mounts = (self.proc / pid / "mountinfo").read_bytes().splitlines()
+            fields = (line.split(maxsplit=3) for line in mounts)
+            devices.update((one[0].decode("ascii"), one[2].decode("ascii")) for one in fields)
+        return devices[told["mnt_id"].strip()], told["ino"].strip()
+
+    def _uid(self, pid: int) -> int:
+        """The real user id of a process; -1 where it is gone."""
+        try:
+            status = (self.proc / str(pid) / "status").read_bytes()
+        except OSError:
+            return -1
+        line = next((line for line in status.splitlines() if line.startswith(b"Uid:")), b"Uid: -1")
+        return int(line.split()[1])
+
+    def _runs_a_build(self, pid: int) -> bool:
+        """Whether a process runs a program of the store: by its executable or its first words."""
+        roots = tuple({f"{root / layout.BUILDS}/" for root in (self.store, self.store.resolve())})
+        folder = self.proc / str(pid)
+        with suppress(OSError):
+            if str((folder / "exe").readlink()).startswith(roots):
+                return True
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes().split(b"\0")[:_FIRST_WORDS]
+            return any(_is_program(os.fsdecode(word), roots) for word in words)
+        return False
+
+    def _name(self, pid: int) -> str:
+        try:
+            raw = (self.proc / str(pid) / "comm").read_bytes().strip()
+        except OSError:
+            return "gone"
+        return "".join(sign if sign.isprintable() else "?" for sign in os.fsdecode(raw))
+
+
+_FIRST_WORDS: Final = 3
+"""`node PROGRAM ...`, or `sh PROGRAM ...` through `env`: the program is among the first words."""
+
+
+def _is_program(word: str, roots: tuple[str, ...]) -> bool:
+    return word.startswith(roots) and word.endswith(f"/{layout.PROGRAM}")
+
+
+@contextmanager
+def _opened(path: Path, *, make: bool = True) -> Iterator[int]:
+    """Open a lock file, making it where it is missing; what is there is never replaced."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+    handle = os.open(path, flags, 0o600)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _grant(handle: int, uid: int) -> None:
+    """Let one user, beside the owner, open the file for reading."""
+    entries = (
+        (_OWNER, _READ | _WRITE, _NOBODY),
+        (_NAMED, _READ, uid),
+        (_GROUP, 0, _NOBODY),
+        (_MASK, _READ, _NOBODY),
+        (_OTHER, 0, _NOBODY),
+    )
+    wanted = struct.pack("<I", _ACL_VERSION)
+    wanted += b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(handle, _ACL, wanted)
+    except OSError as error:
+        if error.errno not in _WITHOUT_ACL:
+            raise
+        os.fchown(handle, uid, -1)
+        os.fchmod(handle, 0o400)
+
+
+def _locked(handle: int) -> bool:
+    """Take an open lock file exclusively if that can be had at once."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _signal(holders: Callable[[], dict[int, str]], number: signal.Signals) -> None:
+    """Signal each holder; a later process under its number is not signalled."""
+    for pid in holders():
+        with suppress(ProcessLookupError, PermissionError):
+            handle = os.pidfd_open(pid)
+            try:
+                if pid in holders():
+                    signal.pidfd_send_signal(handle, number)
+            finally:
+                os.close(handle)
