@@ -183,29 +183,36 @@ class StartLocks:
 
     def _holders(self, person: str) -> dict[int, str]:
         """Processes that hold a person's lock, with their names (rules 4 and 5)."""
-        uid = self.uid_of(person)
-        by_default = self._by_lock(self.of_default) if uid is not None else {}
-        theirs = {pid: name for pid, name in by_default.items() if self._uid(pid) == uid}
-        return {**theirs, **self._by_lock(self.of(person)), **self._strays(person)}
+        return {**self._by_lock(self.of(person)), **self._strays(person)}
 
     def _by_lock(self, lock: Path) -> dict[int, str]:
-        try:
-            with _opened(lock, make=False) as handle:
-                wanted = self._inode("self", str(handle), {})
-        except OSError:
-            return {}
-        return {pid: self._name(pid) for pid in self._pids() if wanted in self._inodes(pid)}
+        wanted = self._inode_of(lock)
+        found = (pid for pid in self._pids() if wanted is not None and wanted in self._inodes(pid))
+        return {pid: self._name(pid) for pid in found}
 
     def _strays(self, person: str) -> dict[int, str]:
+        """What runs as the person and began without their lock (rule 5), or with the default's."""
         uid = self.uid_of(person)
         if uid is None:
             return {}
-        found = (pid for pid in self._pids() if self._uid(pid) == uid and self._runs_a_build(pid))
-        return {pid: self._name(pid) for pid in found}
+        default = self._inode_of(self.of_default)
+        theirs = (pid for pid in self._pids() if self._uid(pid) == uid)
+        return {
+            pid: self._name(pid)
+            for pid in theirs
+            if self._runs_a_build(pid) or (default is not None and default in self._inodes(pid))
+        }
 
     def _pids(self) -> list[int]:
         names = os.listdir(self.proc)
         return [int(name) for name in names if name.isdigit() and int(name) != os.getpid()]
+
+    def _inode_of(self, lock: Path) -> _Inode | None:
+        try:
+            with _opened(lock, make=False) as handle:
+                return self._inode("self", str(handle), {})
+        except FileNotFoundError:
+            return None
 
     def _inodes(self, pid: int) -> set[_Inode]:
         devices: dict[str, str] = {}

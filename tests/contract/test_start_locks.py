@@ -1,0 +1,337 @@
+"""The start locks on real processes: who has begun to start, and letting nobody begin."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters.selection import SymlinkSelection
+from t3safe.adapters.selection.embedded import render_fixed_launcher
+from t3safe.adapters.selection.launcher import LOCK_SECONDS, render_launcher
+from t3safe.adapters.selection.locks import Patience, StartLocks
+from t3safe.domain.errors import Fault, SelectionError
+from tests.contract.selection_contract import NEW, OLD
+from tests.contract.test_selection import NOBODY, hold, open_store
+
+__all__ = ["open_store"]
+
+SHORT = Patience(by_itself=0.3, after_term=0.3, after_kill=10.0)
+LONG = Patience(by_itself=60.0, after_term=60.0, after_kill=60.0)
+NEVER = Patience(by_itself=0.1, after_term=0.1, after_kill=0.1)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become others")
+
+
+def no_user(_: str) -> int | None:
+    """Know nobody, as a host where all people share one OS user."""
+    return None
+
+
+def selection_of(tmp_path: Path, patience: Patience) -> SymlinkSelection:
+    """Give a selection with one build selected for alice."""
+    store = tmp_path / "store"
+    locks = StartLocks(store, patience, uid_of=no_user)
+    selection = SymlinkSelection(store, tmp_path / "state", locks=locks)
+    hold(store, OLD)
+    hold(store, NEW)
+    selection.promote(OLD)
+    selection.select("alice", OLD)
+    return selection
+
+
+def program(selection: SymlinkSelection, body: str) -> None:
+    """Let the old build's program be this Python."""
+    path = selection.store / "builds" / OLD.text / "node_modules" / ".bin" / "t3"
+    path.write_text(f"#!{sys.executable}\nimport os, signal, sys, time\n{body}\n")
+
+
+@contextmanager
+def begun(selection: SymlinkSelection, person: str = "alice") -> Iterator[subprocess.Popen[str]]:
+    """Start what is selected through the launcher, and wait until its program runs."""
+    launcher = selection.store / f"t3-{person}"
+    launcher.write_text(render_fixed_launcher(selection.store, person))
+    launcher.chmod(0o755)
+    process = subprocess.Popen(
+        [launcher], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "runs\n"
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kill a process that still runs, and close what it was given."""
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        assert stream is not None
+        stream.close()
+
+
+RUNS = 'print("runs", flush=True)\nsys.stdin.read()'
+STUBBORN = f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{RUNS}"
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    """Wait for a condition, for as long as a loaded machine may take."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_what_the_launcher_started_holds_the_lock_across_exec(tmp_path: Path) -> None:
+    """It is a holder for as long as it runs, whatever is selected by then."""
+    selection = selection_of(tmp_path, LONG)
+    program(selection, RUNS)
+    assert not selection.starting("alice")
+    with begun(selection) as process:
+        selection.fence("alice")
+        assert selection.starting("alice")
+        assert not selection.starting("bob")
+        process.communicate("")
+    assert not selection.starting("alice")
+
+
+def test_a_move_waits_for_what_ends_by_itself(tmp_path: Path) -> None:
+    """A sign-in in flight is let end: nothing is signalled."""
+    selection = selection_of(tmp_path, LONG)
+    program(selection, RUNS)
+    with begun(selection) as process:
+        selection.fence("alice")
+        assert process.stdin is not None
+        process.stdin.close()
+        selection.clear("alice")
+        assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "ended"), [(RUNS, signal.SIGTERM), (STUBBORN, signal.SIGKILL)], ids=["term", "kill"]
+)
+def test_a_move_ends_what_does_not(tmp_path: Path, body: str, ended: signal.Signals) -> None:
+    """Asked first, then killed."""
+    selection = selection_of(tmp_path, SHORT)
+    program(selection, body)
+    with begun(selection) as process:
+        selection.fence("alice")
+        selection.clear("alice")
+        assert process.wait() == -ended
+
+
+def test_a_child_that_inherited_the_lock_holds_it(tmp_path: Path) -> None:
+    """Who took the lock is gone, as /proc/locks would not tell: who has it by now is ended."""
+    selection = selection_of(tmp_path, SHORT)
+    program(
+        selection,
+        "child = os.fork()\n"
+        "if child: os.write(1, b'runs\\n'); os._exit(0)\n"
+        "os.setsid(); sys.stdin.read()",
+    )
+    with begun(selection) as process:
+        assert process.wait() == 0
+        selection.fence("alice")
+        assert selection.starting("alice")
+        selection.clear("alice")
+        assert not selection.starting("alice")
+
+
+def test_what_cannot_be_ended_is_told_and_the_lock_given_back(tmp_path: Path) -> None:
+    """The failure says that it is for later; the person's next start is not kept waiting."""
+    selection = selection_of(tmp_path, NEVER)
+    program(selection, "print('runs', flush=True)")
+    selection.fence("alice")
+    lock = selection.locks.of("alice").open()
+    fcntl.flock(lock, fcntl.LOCK_SH)  # by this very process, which nobody signals
+    with lock, pytest.raises(SelectionError, match="cannot clear alice") as caught:
+        selection.clear("alice")
+    assert caught.value.fault is Fault.LATER
+    selection.select("alice", OLD)
+    with begun(selection):
+        pass
+
+
+def test_nothing_begins_between_clear_and_select(tmp_path: Path) -> None:
+    """A start waits for the lock, and then runs what is selected by then."""
+    selection = selection_of(tmp_path, LONG)
+    selection.fence("alice")
+    selection.clear("alice")
+    launcher = tmp_path / "t3"
+    launcher.write_text(render_fixed_launcher(selection.store, "alice"))
+    launcher.chmod(0o755)
+    with subprocess.Popen([launcher, "x"], stdout=subprocess.PIPE, text=True) as waiting:
+        eventually(lambda: selection.locks.starting("alice"))
+        assert waiting.poll() is None
+        selection.select("alice", NEW)
+        said, _ = waiting.communicate()
+    new = selection.store / "builds" / NEW.text / "node_modules" / ".bin" / "t3"
+    assert (waiting.returncode, said) == (0, f"{new} x\n")
+
+
+def test_a_start_does_not_wait_for_ever(tmp_path: Path) -> None:
+    """A person is told to try again, as by the fence."""
+    selection = selection_of(tmp_path, LONG)
+    selection.fence("alice")
+    selection.clear("alice")
+    launcher = tmp_path / "t3"
+    text = render_fixed_launcher(selection.store, "alice")
+    assert f"-w {LOCK_SECONDS} " in text
+    launcher.write_text(text.replace(f"-w {LOCK_SECONDS} ", "-w 0 "))
+    launcher.chmod(0o755)
+    done = subprocess.run([launcher], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (75, "")
+    assert "being updated, try again" in done.stderr
+
+
+def test_a_cleared_person_can_be_cleared_again(tmp_path: Path) -> None:
+    """After a failure behind the fence the way back clears once more; one select ends both."""
+    selection = selection_of(tmp_path, LONG)
+    selection.fence("alice")
+    selection.clear("alice")
+    selection.clear("alice")
+    selection.select("alice", OLD)
+    program(selection, RUNS)
+    with begun(selection):
+        pass
+
+
+def test_a_lock_file_is_never_replaced(tmp_path: Path) -> None:
+    """Whoever holds it would hold nothing then."""
+    selection = selection_of(tmp_path, LONG)
+    before = selection.locks.of("alice").stat().st_ino
+    selection.fence("alice")
+    selection.clear("alice")
+    selection.select("alice", NEW)
+    selection.ensure_launcher()
+    assert selection.locks.of("alice").stat().st_ino == before
+
+
+def test_a_host_of_an_earlier_t3safe_gets_its_locks_with_the_launcher(tmp_path: Path) -> None:
+    """Everybody with a link has a lock before the launcher asks for one."""
+    selection = SymlinkSelection(tmp_path / "store", tmp_path / "state", tmp_path / "bin" / "t3")
+    hold(selection.store, OLD)
+    selection.promote(OLD)
+    selection.select("alice", OLD)
+    for lock in (selection.locks.of("alice"), selection.locks.of_default):
+        lock.unlink()
+    selection.ensure_launcher()
+    assert selection.locks.of("alice").is_file()
+    assert selection.locks.of_default.is_file()
+
+
+def test_the_default_waits_for_who_follows_it(tmp_path: Path) -> None:
+    """A caller without a lock of their own uses that of the default until their program ends."""
+    selection = selection_of(tmp_path, NEVER)
+    program(selection, STUBBORN)
+    with begun(selection, "bob") as process:
+        lasting = SymlinkSelection(
+            selection.store, selection.state, locks=StartLocks(selection.store, SHORT)
+        )
+        lasting.promote(NEW)
+        assert process.wait() == -signal.SIGKILL
+    assert selection.default() == NEW
+
+
+# On a host where people are users of their own.
+
+
+def lock_as(user: str, lock: Path) -> int:
+    """Try to open a lock file as a user; the command's status."""
+    words = ["/bin/sh", "-c", 'exec 9<"$0"', str(lock)]
+    return subprocess.run(words, user=user, stderr=subprocess.DEVNULL, check=False).returncode
+
+
+@needs_root
+@pytest.mark.parametrize("lists", [True, False], ids=["access list", "no access lists"])
+def test_a_lock_can_be_opened_by_its_person_alone(
+    open_store: Path, monkeypatch: pytest.MonkeyPatch, *, lists: bool
+) -> None:
+    """Another account can neither hold anybody up nor seem to start as them."""
+    if not lists:
+
+        def refused(*_: object) -> None:
+            raise OSError(95, "Operation not supported")
+
+        monkeypatch.setattr(os, "setxattr", refused)
+    selection = SymlinkSelection(open_store, open_store / "state")
+    hold(open_store, OLD)
+    selection.promote(OLD)
+    selection.select(NOBODY, OLD)
+    lock = selection.locks.of(NOBODY)
+    assert lock.stat().st_uid == (0 if lists else pwd.getpwnam(NOBODY).pw_uid)
+    assert lock_as(NOBODY, lock) == 0
+    assert lock_as("daemon", lock) != 0
+    assert lock_as("daemon", selection.locks.of_default) == 0
+
+
+def as_nobody(*words: str | Path) -> subprocess.Popen[str]:
+    """Start a program as another user, and wait until it runs."""
+    process = subprocess.Popen(
+        words, user=NOBODY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "runs\n"
+    return process
+
+
+@needs_root
+@pytest.mark.parametrize("how", ["launcher", "a build's own path", "the lock of the default"])
+def test_a_program_of_a_person_is_ended_however_it_was_started(open_store: Path, how: str) -> None:
+    """By an earlier launcher, past the launcher, or before the person had a lock of their own."""
+    selection = SymlinkSelection(
+        open_store, open_store / "state", locks=StartLocks(open_store, SHORT)
+    )
+    path = hold(open_store, OLD)
+    path.write_text("#!/bin/sh\necho runs\nexec /bin/sleep 600\n")
+    selection.promote(OLD)
+    launcher = open_store / "t3"
+    launcher.write_text(render_launcher(open_store))
+    launcher.chmod(0o755)
+    if how == "the lock of the default":
+        process = as_nobody(launcher)
+        selection.select(NOBODY, OLD)
+    else:
+        selection.select(NOBODY, OLD)
+        path.write_text("#!/bin/sh\necho runs\nread line\n")
+        process = as_nobody(launcher if how == "launcher" else path)
+    try:
+        selection.fence(NOBODY)
+        assert selection.starting(NOBODY)
+        selection.clear(NOBODY)
+        assert process.wait() == -signal.SIGTERM
+    finally:
+        end(process)
+
+
+@needs_root
+def test_who_has_a_link_of_their_own_may_keep_the_lock_of_the_default(open_store: Path) -> None:
+    """They began before they had one; what they start next does not follow the default."""
+    selection = SymlinkSelection(
+        open_store, open_store / "state", locks=StartLocks(open_store, NEVER)
+    )
+    path = hold(open_store, OLD)
+    hold(open_store, NEW)
+    path.write_text("#!/bin/sh\necho runs\nread line\n")
+    selection.promote(OLD)
+    launcher = open_store / "t3"
+    launcher.write_text(render_launcher(open_store))
+    launcher.chmod(0o755)
+    process = as_nobody(launcher)
+    try:
+        selection.select(NOBODY, OLD)
+        selection.promote(NEW)
+        assert process.poll() is None
+        assert selection.default() == NEW
+    finally:
+        end(process)
