@@ -229,7 +229,7 @@ def intend(move: Move) -> Move:
     step = move.todo[0]
     if step not in _MARKED:
         return move
-    exposing = move.goal is Goal.FORWARD and step in {Step.SELECT_NEW, Step.RESTORE_CHOSEN}
+    exposing = step in {Step.SELECT_NEW, Step.RESTORE_CHOSEN}
     return attrs.evolve(
         move,
         fenced=move.fenced or step is Step.FENCE,
