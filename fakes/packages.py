@@ -184,7 +184,7 @@ def pack(release: FakeRelease) -> Package:
     }
     if release.scripts:
         manifest["scripts"] = dict(release.scripts)
-    files = {program: _entry(_PLATFORM_LIB if release.layout == "platform" else _OWN_LIB)}
+    files = {program: _launcher() if release.layout == "platform" else _entry()}
     if release.layout == "platform":
         manifest["optionalDependencies"] = {PLATFORM_PACKAGE: release.version}
     else:
@@ -300,16 +300,39 @@ if not os.path.isdir(LIB):
 """
 
 
-def _entry(find_lib: str) -> bytes:
+def _entry() -> bytes:
+    """A program that is t3 itself."""
     return (
-        f"#!{interpreter()} -IBS\n"
-        "import os\nimport sys\n\n"
-        "PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))\n"
-        f"{find_lib}"
+        f"{_head()}"
+        f"{_OWN_LIB}"
         "sys.path.insert(0, LIB)\n\n"
         "from fakes.t3.app.main import main\n\n"
         "main(PACKAGE, sys.argv[1:])\n"
     ).encode()
+
+
+def _launcher() -> bytes:
+    """A program that starts t3 as its child, as t3's own launcher does.
+
+    The child inherits standard input and output alone: no other descriptor, and no signal.
+    """
+    return (
+        f"{_head()}"
+        "import subprocess\n\n"
+        f"{_PLATFORM_LIB}"
+        "CODE = 'import sys; sys.path.insert(0, sys.argv[1]); '\n"
+        "CODE += 'from fakes.t3.app.main import main; main(sys.argv[2], sys.argv[3:])'\n"
+        "words = [sys.executable, '-IBS', '-c', CODE, LIB, PACKAGE, *sys.argv[1:]]\n"
+        "sys.exit(subprocess.call(words))\n"
+    ).encode()
+
+
+def _head() -> str:
+    return (
+        f"#!{interpreter()} -IBS\n"
+        "import os\nimport sys\n\n"
+        "PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))\n"
+    )
 
 
 @cache

@@ -91,6 +91,7 @@ PACKAGES = [
     ({"engines": ">=99"}, r"needs node >=99, the units run node \d+"),
     ({"repository": "https://github.com/somebody/else"}, r"a foreign one"),
     ({"bin_name": "other"}, r"no program 't3' in its bin entry"),
+    ({"layout": "platform"}, r"its program only starts another one, of @t3code/t3-linux-x64"),
 ]
 
 

@@ -30,6 +30,8 @@ from t3safe.t3.sign_in import EXCHANGE_PATHS
 PACKAGE: Final = "t3"
 REPOSITORY: Final = "github.com/pingdotgg/t3code"
 """Where the real package comes from; `t3@0.0.1` is an unrelated program."""
+PLATFORM_PACKAGES: Final = "@t3code/t3-"
+"""How the packages are called that hold t3's native program, since 2026-09-14."""
 
 _ROUNDING: Final = 1e-9
 """A share of a whole number of rows is not lost to the last digit of a float."""
@@ -83,6 +85,8 @@ class IdentityFacts:
     """The version of the node that the units run, without a leading v; empty if unknown."""
     reported: str
     """What `t3 --version` printed, the version alone; empty if it printed nothing."""
+    launches: str = ""
+    """The package of a native program that its program starts as a child; empty where none."""
 
 
 def judge_identity(expected: Version, facts: IdentityFacts) -> CheckResult:
@@ -109,6 +113,12 @@ def judge_package(facts: IdentityFacts) -> CheckResult:
         return failed(check, f"the package names repository {facts.repository!r}, a foreign one")
     if PACKAGE not in facts.bins:
         return failed(check, f"the package has no program {PACKAGE!r} in its bin entry")
+    if facts.launches:
+        # Its child would not hold the start lock: nobody could tell that it is about to start.
+        what = f"its program only starts another one, of {facts.launches}"
+        return failed(
+            check, f"{what}, which this version of t3safe cannot do safely; update t3safe"
+        )
     return passed(check)
 
 

@@ -79,6 +79,14 @@ def test_the_real_package_is_itself() -> None:
     assert judge_identity(BUILD, IDENTITY) == passed(Check.IDENTITY)
 
 
+def test_a_launcher_over_a_native_program_is_refused() -> None:
+    """It passes the start lock on to nobody: what it starts could not be waited for."""
+    result = judge_identity(BUILD, evolve(IDENTITY, launches="@t3code/t3-linux-x64"))
+    what = "its program only starts another one, of @t3code/t3-linux-x64"
+    how = "which this version of t3safe cannot do safely; update t3safe"
+    assert fails(result, Check.IDENTITY, f"{what}, {how}")
+
+
 @pytest.mark.parametrize(
     "url",
     [

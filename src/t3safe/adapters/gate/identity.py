@@ -14,7 +14,7 @@ from attrs import evolve
 from t3safe.adapters.gate.messages import Request
 from t3safe.adapters.gate.places import Places
 from t3safe.adapters.gate.processes import Ended, run
-from t3safe.domain.gate import PACKAGE, IdentityFacts
+from t3safe.domain.gate import PACKAGE, PLATFORM_PACKAGES, IdentityFacts
 
 NODE_SECONDS: Final = 30.0
 _MANIFEST_MAX: Final = 4 * 1024**2
@@ -34,6 +34,7 @@ def package_facts(request: Request) -> IdentityFacts:
         engines=_text(_inside(body.get("engines"), "node")),
         node="",
         reported="",
+        launches=_platform_program(body.get("optionalDependencies")),
     )
 
 
@@ -89,6 +90,12 @@ def _manifest(program: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _platform_program(optional: object) -> str:
+    """Name a package that holds t3's program for one platform, empty where there is none."""
+    names = sorted(optional) if isinstance(optional, dict) else []
+    return next((name for name in names if name.startswith(PLATFORM_PACKAGES)), "")
 
 
 def _printed(places: Places, request: Request, program: str) -> str:

@@ -474,8 +474,11 @@ def _failure(what: str, person: str, text: str, kind: str = "") -> StateError:
     message = f"cannot {_tame(what)}: {_tame(text)}; {advice}"
     if kind == "broken":
         return BrokenStateError(message, _tame(text))
-    # Who has this person's data open says nothing of anybody else's.
-    return StateError(message, fault=Fault.LATER if kind == "held" else Fault.HOST)
+    return StateError(message, fault=Fault.LATER if kind in _HELD else Fault.HOST)
+
+
+_HELD: Final = frozenset({"held", "locked"})
+"""A process of the person's own has the data: that says nothing of anybody else's."""
 
 
 def _tame(text: str) -> str:
