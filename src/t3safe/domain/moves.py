@@ -401,17 +401,14 @@ def _reviewed(move: Move, facts: ev.Inspected) -> Move:
     """Go back once more where the data is not what the old build knows (rule 7)."""
     if _as_before(move, facts):
         return settle(move, Status.ENVIRONMENT)
-    earlier = (*move.earlier, move.quarantine) if move.quarantine else move.earlier
-    once_more = attrs.evolve(
-        move,
-        again=True,
-        doubted=False,
-        restored=False,
-        reselecting=False,
-        quarantine="",
-        earlier=earlier,
-    )
+    once_more = attrs.evolve(put_by(move), again=True, doubted=False)
     return go_back(once_more, move.reason)
+
+
+def put_by(move: Move) -> Move:
+    """Keep the quarantine and count nothing as set right any more: the data may have changed."""
+    earlier = (*move.earlier, move.quarantine) if move.quarantine else move.earlier
+    return attrs.evolve(move, quarantine="", earlier=earlier, restored=False, reselecting=False)
 
 
 def _also(move: Move, reason: str) -> str:
@@ -453,16 +450,8 @@ def _untouched(move: Move) -> Move:
 
 def _found_on_new(move: Move) -> Move:
     """Rule 6: whoever is on the new build is verified there before anything is restored."""
-    return attrs.evolve(
-        move,
-        goal=Goal.FORWARD,
-        todo=(Step.START, Step.VERIFY_NEW),
-        quarantine="",
-        earlier=(),
-        rows=(),
-        restored=False,
-        reselecting=False,
-    )
+    todo = (Step.START, Step.VERIFY_NEW)
+    return attrs.evolve(put_by(move), goal=Goal.FORWARD, todo=todo, rows=())
 
 
 def _found_on_old(move: Move, facts: ev.Inspected) -> Move:

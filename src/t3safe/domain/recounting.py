@@ -26,7 +26,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import gate
 from t3safe.domain.errors import Fault
-from t3safe.domain.moves import Goal, Move, Status, touched
+from t3safe.domain.moves import Goal, Move, Status, put_by, touched
 from t3safe.domain.rollout import Rollout, Stage, pinned
 from t3safe.domain.versions import Version
 
@@ -191,15 +191,7 @@ def _meant(move: Move, effect: fx.Effect) -> Move:
 
 def _on_new(move: Move) -> Move:
     """Forget what was set right while the new build could not run: it may run again (rule 3)."""
-    return attrs.evolve(
-        move,
-        goal=Goal.FORWARD,
-        quarantine="",
-        earlier=(),
-        rows=(),
-        restored=False,
-        reselecting=False,
-    )
+    return attrs.evolve(put_by(move), goal=Goal.FORWARD, rows=())
 
 
 def _after(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
@@ -292,6 +284,8 @@ def _verified(move: Move, build: Version, answer: ev.Answer | None) -> Move:
         case ev.NotPaired(fault, reason) | ev.Failed(fault, reason) if on_new:
             return attrs.evolve(move, fault=fault, reason=reason)
         case ev.NotPaired(reason=reason) | ev.Failed(reason=reason):
-            return attrs.evolve(move, status=Status.ENVIRONMENT, reason=move.reason or reason)
+            # The data is looked at next, and may be restored once more.
+            reason = move.reason or reason
+            return attrs.evolve(put_by(move), status=Status.ENVIRONMENT, reason=reason)
         case _:
             return move

@@ -259,7 +259,7 @@ def test_what_an_intent_marks_is_plain_truth(step: Step) -> None:
     """Each mark is true or false and nothing else, also where it was not set before."""
     for goal in Goal:
         marked = moves.intend(at(changed(EXPOSED, goal=goal, exposed=False, fenced=False), step))
-        new = goal is Goal.FORWARD and step in {Step.SELECT_NEW, Step.RESTORE_CHOSEN}
+        new = step in {Step.SELECT_NEW, Step.RESTORE_CHOSEN}
         assert marked.fenced is (step is Step.FENCE)
         assert marked.exposed is new
         assert marked.reselecting is (goal is Goal.BACK and step is Step.SELECT_OLD)
