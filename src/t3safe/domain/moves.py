@@ -451,7 +451,16 @@ def _untouched(move: Move) -> Move:
 def _found_on_new(move: Move) -> Move:
     """Rule 6: whoever is on the new build is verified there before anything is restored."""
     todo = (Step.START, Step.VERIFY_NEW)
-    return attrs.evolve(put_by(move), goal=Goal.FORWARD, todo=todo, rows=())
+    return attrs.evolve(
+        move,
+        goal=Goal.FORWARD,
+        todo=todo,
+        quarantine="",
+        earlier=(),
+        rows=(),
+        restored=False,
+        reselecting=False,
+    )
 
 
 def _found_on_old(move: Move, facts: ev.Inspected) -> Move:

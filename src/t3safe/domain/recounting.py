@@ -178,7 +178,7 @@ def _meant(move: Move, effect: fx.Effect) -> Move:
         case fx.Select(build=build) if build == move.plan.old and turned is Goal.BACK:
             return attrs.evolve(moving, goal=Goal.BACK, reselecting=move.restored)
         case fx.Select(build=build) if build == move.plan.new:
-            return attrs.evolve(_on_new(moving), exposed=True)
+            return attrs.evolve(put_by(moving), goal=Goal.FORWARD, rows=(), exposed=True)
         case fx.Select():
             return attrs.evolve(moving, goal=Goal.CANCEL)
         case fx.Restore(snapshot=snapshot) if snapshot == move.plan.restore:
@@ -191,7 +191,15 @@ def _meant(move: Move, effect: fx.Effect) -> Move:
 
 def _on_new(move: Move) -> Move:
     """Forget what was set right while the new build could not run: it may run again (rule 3)."""
-    return attrs.evolve(put_by(move), goal=Goal.FORWARD, rows=())
+    return attrs.evolve(
+        move,
+        goal=Goal.FORWARD,
+        quarantine="",
+        earlier=(),
+        rows=(),
+        restored=False,
+        reselecting=False,
+    )
 
 
 def _after(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
