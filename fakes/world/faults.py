@@ -327,3 +327,11 @@ class FaultyJournal:
     def runs(self) -> Iterable[ports.RunRecord]:
         """Every run, newest first."""
         return self.inner.runs()
+
+    def summary(self) -> ports.Summary | None:
+        """The summary that was kept last."""
+        return self.inner.summary()
+
+    def keep(self, summary: ports.Summary) -> None:
+        """Keep a summary."""
+        self.inner.keep(summary)

@@ -18,11 +18,12 @@ class MemoryJournal:
 
     written: dict[str, list[ev.Event]] = field(factory=dict)
     broken: str = ""
+    kept: ports.Summary | None = None
 
     def become(self, other: MemoryJournal) -> None:
         """Hold what the other one holds; the events are shared, being values."""
         self.written = {run: list(events) for run, events in other.written.items()}
-        self.broken = other.broken
+        self.broken, self.kept = other.broken, other.kept
 
     def append(self, run: str, event: ev.Event) -> None:
         """Write one event of a run."""
@@ -52,7 +53,17 @@ class MemoryJournal:
     def runs(self) -> Iterable[ports.RunRecord]:
         """Every run, newest first."""
         self._usable()
-        return [_record(events) for events in reversed(self.written.values())]
+        return (_record(events) for events in reversed(self.written.values()))
+
+    def summary(self) -> ports.Summary | None:
+        """The summary that was kept last."""
+        self._usable()
+        return self.kept
+
+    def keep(self, summary: ports.Summary) -> None:
+        """Keep a summary."""
+        self._usable()
+        self.kept = summary
 
     def _usable(self) -> None:
         if self.broken:

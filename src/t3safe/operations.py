@@ -21,7 +21,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -35,6 +36,7 @@ from t3safe.domain.effects import Subject
 from t3safe.domain.errors import (
     DeadLinkError,
     Fault,
+    JournalError,
     NoWayBackError,
     PortError,
     SelectionError,
@@ -49,6 +51,7 @@ from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout import Rollout, used_by
+from t3safe.domain.summary import ON_NEW, after, deferrals
 from t3safe.domain.unmapped import Unmapped, unmapped
 from t3safe.domain.versions import Version, days_behind
 from t3safe.domain.vitals import Deferral, overdue
@@ -129,10 +132,6 @@ class Host:
     guard: LoadGuard = field(factory=LoadGuard)
     folded: dict[str, Rollout] = field(factory=dict, eq=False, repr=False)
     """Runs that are over, as far as this process has seen them: they never change again."""
-    waiting: dict[tuple[str, frozenset[str]], tuple[Deferral, ...]] = field(
-        factory=dict, eq=False, repr=False
-    )
-    """Who waited once this run was over, for the people last asked for."""
 
     # What the host looks like.
 
@@ -241,17 +240,37 @@ class Host:
         return unmapped(self.perform.residents.running(), people)
 
     def deferrals(self, people: tuple[str, ...] = ()) -> tuple[Deferral, ...]:
-        """Who waits to be moved, since the first run that deferred them without a move since.
+        """Who of these `people` waits to be moved, of everybody where none are named."""
+        waiting = deferrals(self.summary())
+        return tuple(item for item in waiting if not people or item.person in people)
 
-        Where only these `people` are asked for, no run is read from before all of them were moved.
-        """
-        wanted = frozenset(people)
-        newest = next(iter(self.engine.journal.runs()), None)
-        found = tuple(_deferrals(self._rollouts(), wanted, self.waiting))
-        if newest is not None and newest.ended is not None:
-            self.waiting.clear()
-            self.waiting[newest.plan.run, wanted] = found
+    def summary(self) -> ports.Summary:
+        """What all runs come to; only those are read that the journal's own summary lacks."""
+        journal = self.engine.journal
+        known = journal.summary()
+        later: list[ports.RunRecord] = []
+        for record in journal.runs():
+            if known is not None and record.plan.run == known.run:
+                break
+            later.append(record)
+        else:
+            # None was kept, or it is of a journal that was lost.
+            known = None
+        found = known or ports.Summary()
+        for record in reversed(later):
+            events = journal.events(record.plan.run)
+            rollout = self.folded.get(record.plan.run) or self._remembered(rollout_of(events))
+            found = after(found, record, rollout, events)
         return found
+
+    def _ended(self, rollout: Rollout) -> Rollout:
+        """Keep what a run that is over adds to the summary; where that fails it is found again."""
+        journal = self.engine.journal
+        if self._remembered(rollout).closed:
+            with suppress(JournalError):
+                if journal.unfinished() is None:
+                    journal.keep(self.summary())
+        return rollout
 
     def _rollouts(self) -> Iterator[tuple[ports.RunRecord, Rollout]]:
         """Every run that could change who runs or waits for what, newest first."""
@@ -289,7 +308,7 @@ class Host:
         run = self.engine.journal.unfinished()
         if run is None:
             return None
-        return _result(self._remembered(self.engine.resume(run, waits)))
+        return _result(self._ended(self.engine.resume(run, waits)))
 
     def fenced(self) -> tuple[str, ...]:
         """Whose serve and mint can run nothing; who cannot be told is left to whoever needs it."""
@@ -566,7 +585,7 @@ class Host:
         for record in self.engine.journal.runs():
             by_run = record.plan.kind in {ev.Kind.RUN, ev.Kind.DRAIN}
             for move in self._folded(record.plan.run).moves:
-                if move.status in _ON_NEW:
+                if move.status in ON_NEW:
                     yield Arrival(move.person, move.plan.old, move.plan.new, by_run)
 
     def _at_work(self, person: str) -> str:
@@ -799,7 +818,7 @@ class Host:
         no = overload or self.permit.may_start(plan)
         if no:
             return Result(None, no, stayed=No.LATER, held_up=bool(overload))
-        return _result(self._remembered(self.engine.start(plan, waits)))
+        return _result(self._ended(self.engine.start(plan, waits)))
 
 
 _ENDED_WELL = frozenset(
@@ -861,50 +880,3 @@ def _mended(found: str) -> tuple[str, ...]:
 
 def _problems(problems: tuple[MapProblem, ...]) -> tuple[str, ...]:
     return tuple(f"user map {problem}; that line is skipped" for problem in problems)
-
-
-def _deferrals(
-    newest_first: Iterator[tuple[ports.RunRecord, Rollout]],
-    people: frozenset[str],
-    earlier: Mapping[tuple[str, frozenset[str]], tuple[Deferral, ...]],
-) -> Iterator[Deferral]:
-    """Follow each person back to the first deferral since they were last moved, by hand included.
-
-    A run that ended before it came to them, or that was refused, changes nothing for them.  Once
-    all of `people` are settled no older run is looked at, nor is a run of which `earlier` tells who
-    waited when it was over.
-    """
-    waiting: dict[str, Deferral] = {}
-    settled: set[str] = set()
-    for record, rollout in newest_first:
-        if people and people <= settled:
-            break
-        known = earlier.get((record.plan.run, people))
-        if known is not None:
-            _older(waiting, (item for item in known if item.person not in settled))
-            break
-        settled |= {move.person for move in rollout.moves if move.status in _ON_NEW}
-        if record.plan.kind is not ev.Kind.BACK:
-            _older(waiting, _deferred(rollout, record.opened, settled))
-    yield from waiting.values()
-
-
-_ON_NEW = frozenset({Status.MOVED, Status.KEPT})
-
-
-def _deferred(rollout: Rollout, opened: datetime, settled: set[str]) -> Iterator[Deferral]:
-    for move in rollout.moves:
-        if move.status is Status.DEFERRED and move.person not in settled:
-            yield Deferral(move.person, move.plan.new, opened, move.reason)
-
-
-def _older(waiting: dict[str, Deferral], items: Iterable[Deferral]) -> None:
-    """Take older deferrals in: the wait is as old as they are, the words are the newer ones.
-
-    A run of a clock that was ahead does not make the wait younger.
-    """
-    for item in items:
-        later = waiting.get(item.person)
-        waiting[item.person] = (
-            item if later is None else attrs.evolve(later, since=min(item.since, later.since))
-        )

@@ -13,14 +13,12 @@ from functools import partial
 from attrs import frozen
 
 from t3safe.domain import events as ev
-from t3safe.domain.accounts import moves_somebody, put_there
 from t3safe.domain.errors import PortError
 from t3safe.domain.outlook import Known, Offered, Timer, next_run
-from t3safe.domain.ports import RunRecord, SnapshotInfo
+from t3safe.domain.ports import Past, RunRecord, SnapshotInfo
 from t3safe.domain.room import Places, Room, rooms
 from t3safe.domain.unmapped import Unmapped
 from t3safe.domain.versions import Version, days_behind
-from t3safe.domain.vitals import Deferral
 from t3safe.operations import Host, Reader
 
 
@@ -109,7 +107,6 @@ def host_status(host: Host, around: Around) -> HostStatus:
     people, map_problems = told(host.everybody) or ((), ())
     told.problems.extend(f"user map {problem}" for problem in map_problems)
     selection, chosen = host.perform.selection, told(host.choices.chosen)
-    deferrals = {item.person: item for item in told(host.deferrals) or ()}
     last = told(lambda: next(iter(host.engine.journal.runs()), None))
     refused = told(lambda: host.perform.verdicts.refused(host.perform.gate.fingerprint())) or ()
     policy_pin = host.rules.policy.pin
@@ -119,7 +116,8 @@ def host_status(host: Host, around: Around) -> HostStatus:
     known = _known(host, offered, around)
     newest = known.newest if known is not None else None
     last_good = told(selection.last_good)
-    moved = told(lambda: _moved(host, people)) or {}
+    summary = told(host.summary)
+    pasts = {past.person: past for past in summary.people} if summary is not None else {}
     stored = {name: told(partial(host.perform.states.snapshots, name)) for name in people}
     sizes = [
         infos[-1].stored.size if infos else told(partial(around.weigh, name)) or 0
@@ -128,8 +126,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
     places = told(around.places)
     return HostStatus(
         people=tuple(
-            person_status(host, name, stored[name], deferrals.get(name), newest, moved.get(name))
-            for name in people
+            person_status(host, name, stored[name], newest, pasts.get(name)) for name in people
         ),
         frozen=frozen,
         pin=str(policy_pin or (chosen and chosen.pin) or ""),
@@ -165,30 +162,6 @@ def _known(host: Host, offered: Offered, around: Around) -> Known | None:
     return around.known()
 
 
-@frozen
-class _Moved:
-    """Which run put a person on which build, and when."""
-
-    run: str
-    build: Version
-    at: datetime
-
-
-def _moved(host: Host, people: tuple[str, ...]) -> dict[str, _Moved]:
-    """Find the newest run that put each person on a build; no older run is read than that takes."""
-    found: dict[str, _Moved] = {}
-    for record in host.engine.journal.runs():
-        asked = {move.person for move in record.plan.moves} & (set(people) - set(found))
-        if not asked or not moves_somebody(record):
-            continue
-        events = host.engine.journal.events(record.plan.run)
-        for person in asked:
-            put = put_there(events, person)
-            if put is not None:
-                found[person] = _Moved(record.plan.run, *put)
-    return found
-
-
 def _offered(host: Host) -> Offered:
     """Ask the registry; that it does not answer is no trouble of this host."""
     try:
@@ -217,9 +190,8 @@ def person_status(
     host: Host,
     person: str,
     snapshots: tuple[SnapshotInfo, ...] | None,
-    deferral: Deferral | None,
     newest: Version | None,
-    moved: _Moved | None,
+    past: Past | None,
 ) -> PersonStatus:
     """Look at one person; what cannot be read is named in `problem`."""
     told = Reader()
@@ -236,8 +208,8 @@ def person_status(
     return PersonStatus(
         person=person,
         build=str(build or ""),
-        since=moved.at if moved is not None and moved.build == build else None,
-        came_by=_came_by(build, moved),
+        since=past.at if past is not None and past.build == build else None,
+        came_by=_came_by(build, past),
         fenced=bool(selected and selected.fenced),
         running=status.running if status else None,
         started=status.started if status else None,
@@ -247,16 +219,16 @@ def person_status(
         ledger=ledger.level if ledger is not None else None,
         snapshots=None if snapshots is None else len(snapshots),
         snapshot_bytes=None if snapshots is None else sum(info.stored.size for info in snapshots),
-        deferred_since=deferral.since if deferral else None,
-        deferred_for=str(deferral.build) if deferral else "",
+        deferred_since=past.since if past is not None else None,
+        deferred_for=str(past.waits_for or "") if past is not None else "",
         problem="; ".join(told.problems),
     )
 
 
-def _came_by(build: Version | None, moved: _Moved | None) -> str:
+def _came_by(build: Version | None, past: Past | None) -> str:
     """Which run put a person on their build, or what else did; empty while fenced."""
     if build is None:
         return ""
-    if moved is None:
+    if past is None or past.build is None:
         return "adopted"
-    return moved.run if moved.build == build else "by hand"
+    return past.run if past.build == build else "by hand"

@@ -89,6 +89,7 @@ def test_a_broken_journal_restarts_nobody_and_is_forgotten_the_night_after(
     assert (kept(host), journal(host).lstat().st_mtime_ns) == ([], mtime)
 
     host.offer(NEW)
+    before = state(host)
     assert host.t3safe("allow", NEW.version).status in {Exit.OK, Exit.NEEDS_HUMAN}
     said = host.t3safe("run", "--json")
 

@@ -12,7 +12,7 @@ from fakes.world.faults import effect
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
 from t3safe.domain.goingback import Fate
-from t3safe.domain.ports import Journal, RunRecord
+from t3safe.domain.ports import Journal, RunRecord, Summary
 from t3safe.operations import Host, Result
 from t3safe.takingback import Took, look, take_back
 from tests.scenarios.nights import night, publish, running, untouched
@@ -165,6 +165,14 @@ class Failing:
     def runs(self) -> Iterable[RunRecord]:
         """List what was run."""
         return self.inner.runs()
+
+    def summary(self) -> Summary | None:
+        """The summary that was kept last."""
+        return self.inner.summary()
+
+    def keep(self, summary: Summary) -> None:
+        """Keep a summary."""
+        self.inner.keep(summary)
 
 
 def test_a_journal_that_fails_ends_it_there() -> None:

@@ -288,6 +288,32 @@ class RunRecord:
     closed: datetime | None
 
 
+@frozen
+class Past:
+    """What the runs so far come to for one person.
+
+    `build` is what a run put in place last, `run` and `at` (UTC) which and when; None and empty
+    where none did.  `waits_for` is the build to which they wait to be moved, `since` when (UTC) and
+    `why`; None and empty where they do not.
+    """
+
+    person: str
+    build: Version | None = None
+    run: str = ""
+    at: datetime | None = None
+    waits_for: Version | None = None
+    since: datetime | None = None
+    why: str = ""
+
+
+@frozen
+class Summary:
+    """What the runs so far come to, up to and with `run`; see `summary`."""
+
+    run: str = ""
+    people: tuple[Past, ...] = ()
+
+
 class Journal(Protocol):
     """The journal of rollouts, durable on return.  Raises JournalError."""
 
@@ -301,7 +327,13 @@ class Journal(Protocol):
         """The run that was opened and not closed, None when there is none."""
 
     def runs(self) -> Iterable[RunRecord]:
-        """Every run, newest first."""
+        """Every run, newest first; read as far as they are asked for."""
+
+    def summary(self) -> Summary | None:
+        """The summary that was kept last, None where there is none that can be read."""
+
+    def keep(self, summary: Summary) -> None:
+        """Keep a summary in place of the one before."""
 
 
 @frozen

@@ -608,6 +608,8 @@ class Journal:
 
     _records: list[ports.RunRecord] = field(factory=list)
     _open: dict[str, list[ev.Event]] = field(factory=dict)
+    _last: tuple[str, tuple[ev.Event, ...]] = ("", ())
+    _kept: ports.Summary | None = None
 
     def append(self, run: str, event: ev.Event) -> None:
         """Write an event."""
@@ -616,14 +618,16 @@ class Journal:
                 self._open[run] = [event]
                 self._records.append(ports.RunRecord(plan, at, None, None))
             case ev.Closed(ended, at):
-                del self._open[run]
+                self._last = run, (*self._open.pop(run), event)
                 last = self._records[-1]
                 self._records[-1] = ports.RunRecord(last.plan, last.opened, ended, at)
             case _:
                 self._open[run].append(event)
 
     def events(self, run: str) -> tuple[ev.Event, ...]:
-        """The events of a run that is not over; raises JournalError for another."""
+        """The events of the last run, or of an open one; raises JournalError for another."""
+        if run == self._last[0]:
+            return self._last[1]
         if run not in self._open:
             message = f"the events of run {run} were let go"
             raise JournalError(message)
@@ -636,6 +640,14 @@ class Journal:
     def runs(self) -> Iterable[ports.RunRecord]:
         """Every run, newest first."""
         return reversed(self._records)
+
+    def summary(self) -> ports.Summary | None:
+        """The summary that was kept last."""
+        return self._kept
+
+    def keep(self, summary: ports.Summary) -> None:
+        """Keep a summary."""
+        self._kept = summary
 
 
 @define(eq=False)

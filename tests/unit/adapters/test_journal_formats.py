@@ -19,6 +19,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import gate
 from t3safe.domain.errors import DamagedJournalError, NewerJournalError
+from t3safe.domain.ports import Past, Summary
 from t3safe.domain.versions import Version
 from t3safe.engine import rollout_of
 from tests.golden.__main__ import records
@@ -202,4 +203,56 @@ def test_cut_off_while_it_is_made_the_present_one_an_older_journal_is_whole(
     journal.close()
     assert _header(journal.path) == (0, 0, "")
     assert journal.complaint(thorough=True) == ""
+    journal.close()
+
+
+SUMMARY = Summary("r1", (Past("alice", NEW, "r1", NOW), Past("bob", waits_for=NEW, since=NOW)))
+
+
+def test_a_summary_survives_the_journal(tmp_path: Path) -> None:
+    """The newest alone is kept."""
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    assert journal.summary() is None
+    journal.append("r1", ev.Opened(PLAN, NOW))
+    assert journal.summary() is None
+    for kept in (Summary(), SUMMARY):
+        journal.keep(kept)
+        journal.close()
+        assert journal.summary() == kept
+    journal.close()
+    with closing(sqlite3.connect(journal.path)) as opened, opened:
+        opened.execute("UPDATE summary SET body = '{}x'")
+    assert journal.summary() is None, "it is found again from the runs"
+    journal.close()
+
+
+def test_an_older_journal_has_no_summary_until_one_is_kept(tmp_path: Path) -> None:
+    """Looking makes no table."""
+    journal = _loaded(JOURNALS[0], tmp_path / "journal.sqlite")
+    assert journal.summary() is None
+    journal.keep(SUMMARY)
+    assert journal.summary() == SUMMARY
+    journal.close()
+
+
+def test_runs_are_read_only_as_far_as_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest of a hundred costs what the newest of one does."""
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    for number in range(100):
+        journal.append(f"r{number:03d}", ev.Opened(attrs.evolve(PLAN, run=f"r{number:03d}"), NOW))
+    assert [record.plan.run for record in journal.runs()] == [
+        f"r{number:03d}" for number in reversed(range(100))
+    ]
+    decoded: list[str] = []
+    inner = codec.decode
+
+    def counted(text: str) -> ev.Event:
+        decoded.append(text)
+        return inner(text)
+
+    monkeypatch.setattr(codec, "decode", counted)
+    assert next(iter(journal.runs())).plan.run == "r099"
+    assert len(decoded) == 1
     journal.close()

@@ -33,11 +33,15 @@ from t3safe.adapters.journal import aside, codec
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
 from t3safe.domain.gate import Ruling, Verdict
-from t3safe.domain.ports import RunRecord
+from t3safe.domain.ports import RunRecord, Summary
 from t3safe.domain.versions import InvalidVersion, Version
 
 RESERVE_BYTES: Final = 4 * 1024**2
 """Room for some thousand events: the longest settling of one person takes 30."""
+
+_PAGE: Final = 16
+"""How many runs are read at a time."""
+_ABOVE_ALL: Final = 2**63 - 1
 
 APPLICATION: Final = 0x74337366
 """`t3sf`, which tells our files of a format that has a number from those of other programs."""
@@ -60,6 +64,7 @@ CREATE TABLE IF NOT EXISTS verdicts (
     fingerprint TEXT NOT NULL,
     at TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS summary (body TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS written_by (t3safe TEXT NOT NULL) STRICT;
 DELETE FROM written_by;
 INSERT INTO written_by VALUES ('{t3safe.__version__}');
@@ -150,15 +155,35 @@ class SqliteJournal:
         return str(found[0][0]) if found else None
 
     def runs(self) -> Iterator[RunRecord]:
-        """Every run, newest first."""
+        """Every run, newest first; read from the file as far as they are asked for."""
         query = (
-            "SELECT o.body, c.body FROM events o LEFT JOIN events c"
+            "SELECT o.number, o.body, c.body FROM events o LEFT JOIN events c"
             " ON c.run = o.run AND c.kind = 'Closed' WHERE o.kind = 'Opened'"
-            " ORDER BY o.number DESC"
+            " AND o.number < CAST(? AS INTEGER) ORDER BY o.number DESC LIMIT CAST(? AS INTEGER)"
         )
-        for opened_body, closed_body in self._rows(query, ()):
-            closed = self._decoded(closed_body) if closed_body is not None else None
-            yield _record(self._decoded(opened_body), closed)
+        below = _ABOVE_ALL
+        while rows := self._rows(query, (str(below), str(_PAGE))):
+            for below, opened_body, closed_body in rows:  # noqa: B007 - the last is asked below
+                closed = self._decoded(closed_body) if closed_body is not None else None
+                yield _record(self._decoded(opened_body), closed)
+
+    def summary(self) -> Summary | None:
+        """The summary that was kept last; an older format has none."""
+        there = "SELECT name FROM sqlite_master WHERE name = 'summary'"
+        if not self._rows(there, ()):
+            return None
+        rows = self._rows("SELECT body FROM summary", ())
+        return codec.decode_summary(str(rows[0][0])) if rows else None
+
+    def keep(self, summary: Summary) -> None:
+        """Keep a summary in place of the one before, in one transaction."""
+        try:
+            with self._writing() as connection:
+                connection.execute("DELETE FROM summary")
+                body = codec.encode_summary(summary)
+                connection.execute("INSERT INTO summary VALUES (?)", (body,))
+        except sqlite3.Error as error:
+            raise self._trouble("write", error) from error
 
     def require_known(self) -> None:
         """See that the journal is of no newer format; other trouble is left to whoever reads it.
