@@ -553,7 +553,7 @@ _TRUTHS = {
     "rolled-back": _Truth(may_hold=True, must_hold=True, frozen=True),
     "refused": _Truth(may_hold=True),
     "interrupted": _Truth(may_hold=True),
-    "needs-human": _Truth(may_hold=True, frozen=None, promoted=None),
+    "needs-human": _Truth(may_hold=True, must_hold=True, frozen=None, promoted=None),
     "promoted": _Truth(promoted=True),
 }
 """Every other outcome, and staying (empty), changes nothing of the host's memory.

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from fakes.explorer.scenes import Asked, Scene, Sort
 from fakes.world import hostviews, model
+from fakes.world.views import Selection
 from t3safe import engine
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
@@ -89,6 +90,32 @@ def _swapped(first: Step, second: Step) -> Change:
 def the_fence_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mint or a unit's restart can run a build on a set that is being changed."""
     _steps(monkeypatch, _without(Step.FENCE))
+
+
+@wrong()
+def what_has_begun_to_start_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign-in that resolved the failed build opens the restored set, and migrates it again."""
+    monkeypatch.setattr(Selection, "clear", lambda selection, person: None)
+
+
+@wrong(faults=2)
+def what_has_begun_to_start_counts_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a crash behind the fence the set is judged while somebody is about to open it."""
+    monkeypatch.setattr(Selection, "clear", lambda selection, person: None)
+    monkeypatch.setattr(Selection, "starting", lambda selection, person: False)
+
+
+@wrong(Sort.ROLLBACK)
+def a_build_is_refused_only_where_the_way_back_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the way back fails nothing is held against the build, and the next run takes it."""
+    remembered = rollout._remembered
+
+    def lenient(before: rollout.Rollout, bad: list[Move], told: str) -> Iterator[fx.Effect]:
+        well = any(move.status is Status.ROLLED_BACK for move in bad)
+        right = remembered(before, bad, told)
+        return (e for e in right if well or not isinstance(e, fx.RecordVerdict))
+
+    monkeypatch.setattr(rollout, "_remembered", lenient)
 
 
 @wrong()
