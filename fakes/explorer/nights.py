@@ -45,12 +45,16 @@ def _stuck(world: World) -> list[str]:
     found = [
         f"{name} is still on {person.running}"
         for name, person in world.people.items()
-        if person.running != NEW and not (person.answers or {}).get(Question.BUSY)
+        if person.mapped and person.running != NEW and not _busy(person)
     ]
     on_new = any(person.running == NEW for person in world.people.values())
     if on_new and world.default != NEW:
         found.append(f"{NEW} is not promoted")
     return found
+
+
+def _busy(person: FakePerson) -> bool:
+    return bool((person.answers or {}).get(Question.BUSY))
 
 
 def _well(person: FakePerson) -> bool:
