@@ -20,6 +20,7 @@ from fakes.world import (
 )
 from fakes.world.faults import effect, event
 from fakes.world.model import NEW_PATH, OLD_PATH, schema
+from fakes.world.scenes import LEVELS
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
@@ -27,6 +28,7 @@ from t3safe.domain.policy import No
 from t3safe.domain.retention import SnapshotKind
 from t3safe.operations import Host, Rules
 from tests.scenarios.nights import (
+    DAY,
     host_fails,
     move_of,
     night,
@@ -34,6 +36,7 @@ from tests.scenarios.nights import (
     performed,
     publish,
     running,
+    selected,
     statuses,
 )
 
@@ -210,6 +213,30 @@ def test_what_holds_one_persons_data_defers_them_alone() -> None:
     assert not world.people["ann"].fenced
     assert result.rollout is not None
     assert "process 4242" in result.rollout.moves[0].reason
+
+
+def test_who_opens_the_data_behind_the_fence_is_deferred_and_signs_in() -> None:
+    """Two nights of two: her program comes after the last look; she is served on her old build."""
+    world = small_world("ann", "bob")
+    for build in (NEW, NEWER):
+        publish(world, build, LEVELS[build])
+        world.on("stop", "ann", lambda at: setattr(at.people["ann"], "foreign", 4242))
+
+        result = night(world)
+
+        ann = world.people["ann"]
+        assert ("fence", "ann", "idle") in world.log
+        assert statuses(result) == {"ann": Status.DEFERRED, "bob": Status.MOVED}
+        assert "process 4242" in move_of(result, "ann").reason
+        assert (selected(world), running(world)) == ({"ann": OLD, "bob": build},) * 2
+        assert (ann.fenced, ann.stopped, ann.ledger()) == (False, False, schema(30))
+        assert (world.mint("ann"), world.serve_problem(ann)) == (True, "")
+        assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+        assert not world.frozen
+        ann.foreign = 0
+        world.advance(DAY)
+    night(world, Host.drain)
+    assert running(world) == {"ann": NEWER, "bob": NEWER}
 
 
 def test_a_stop_that_leaves_the_process_alive_returns_the_person() -> None:
