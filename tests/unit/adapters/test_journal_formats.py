@@ -49,16 +49,22 @@ def _header(path: Path) -> tuple[int, int, str]:
     return application, number, by[0][0]
 
 
-@pytest.fixture
-def newer(tmp_path: Path) -> Iterator[SqliteJournal]:
-    """Give a journal that t3safe 99.1 wrote in the format after the present one."""
-    made = SqliteJournal(tmp_path / "journal.sqlite")
+def written_later(place: Path) -> SqliteJournal:
+    """Make a journal that t3safe 99.1 wrote in the format after the present one."""
+    made = SqliteJournal(place / "journal.sqlite")
     made.append("r1", ev.Opened(PLAN, NOW))
     made.close()
     with closing(sqlite3.connect(made.path)) as opened, opened:
         opened.execute("UPDATE written_by SET t3safe = '99.1'")
         opened.execute("""UPDATE events SET body = '{"type":"Begun","later":1}'""")
         opened.execute(f"PRAGMA user_version = {codec.FORMAT + 1}")
+    return made
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Iterator[SqliteJournal]:
+    """Give such a journal."""
+    made = written_later(tmp_path)
     yield made
     made.close()
 
