@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import attrs
 import pytest
 
 from fakes.dispatch import DispatchTrouble
@@ -416,6 +417,30 @@ def test_no_session_outlasts_its_use(pairing: RealPairing) -> None:
             left += database.execute("SELECT count(*) FROM auth_sessions").fetchone()
     assert left == [1, 1, 1, 1]
     assert browser.authenticated()
+
+
+def test_no_link_of_ours_outlasts_its_use(pairing: RealPairing) -> None:
+    """Asked at the serve itself we mint: our links go, spent or not, and a browser's stays."""
+    assert pairing.main_pid("alice")
+    PersonClient(pairing.dispatch.url, "alice.login").sign_in()
+    userdata = str(state_of(pairing, "alice").parent)
+
+    def links() -> int:
+        with closing(sqlite3.connect(state_of(pairing, "alice"))) as database:
+            (count,) = database.execute("SELECT count(*) FROM auth_pairing_links").fetchone()
+            return int(count)
+
+    before, gone = links(), list[int]()
+
+    def leave(_: str, ids: tuple[str, ...]) -> None:
+        gone.append(sign_out(userdata, list(ids)))
+
+    port = attrs.evolve(pairing.direct(), leave=leave, stay=0.0)
+    assert isinstance(port.verify("alice", BUILD), ev.Paired)
+    port.mint("alice")
+    assert links() == before + 2
+    port.sign_out()
+    assert (links(), gone) == (before, [3])
 
 
 def test_nobody_is_signed_out_of_a_serve_that_does_not_run(pairing: RealPairing) -> None:

@@ -44,16 +44,18 @@ class RealPairing:
     pids: dict[str, int | None] = Factory(dict)
 
     def __attrs_post_init__(self) -> None:
+        mint = LauncherMint(
+            t3=str(self.root / "t3-{person}"),
+            base=str(self.root / "{person}"),
+            switch_user=False,
+        )
         self.port = DispatchPairing(
             dispatch=self.dispatch.address,
             store=self.store,
             logins=lambda person: f"{person}.login",
             main_pid=self.main_pid,
-            mint=LauncherMint(
-                t3=str(self.root / "t3-{person}"),
-                base=str(self.root / "{person}"),
-                switch_user=False,
-            ),
+            mint=mint,
+            links=mint.links,
             deadline=6.0,
             grace=0.2,
             stay=0.2,
@@ -85,8 +87,9 @@ class RealPairing:
 
     def direct(self) -> DirectPairing:
         """Give the adapter that does without a dispatch, over the same serves."""
-        same = ("store", "main_pid", "mint", "deadline", "grace", "stay", "pause", "interval")
-        return DirectPairing(patience=2.0, **{name: getattr(self.port, name) for name in same})
+        same = ("store", "main_pid", "mint", "links", "deadline", "grace", "stay", "pause")
+        alike = {name: getattr(self.port, name) for name in same}
+        return DirectPairing(patience=2.0, interval=self.port.interval, **alike)
 
     def lay_out(self, release: FakeRelease) -> None:
         """Have a release in the store, in place of what was there under its version."""

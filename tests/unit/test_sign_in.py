@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from t3safe.t3.sign_in import Cookies, Session, cookie_pattern, credential_of, session_of
+from t3safe.t3.sign_in import Cookies, Session, cookie_pattern, credential_of, link_of, session_of
 
 
 def test_later_cookies_join_the_earlier_ones() -> None:
@@ -51,7 +51,7 @@ def test_a_cookie_of_another_person_has_the_same_pattern(seen: str, later: str, 
 @pytest.mark.parametrize(
     ("printed", "credential"),
     [
-        ('{"credential": "ABC"}\n\n', "ABC"),
+        ('{"id": "5", "credential": "ABC"}\n\n', "ABC"),
         ('warning: old\n{"credential": "ABC"}\nbye', "ABC"),
         ('{"credential": 5}', ""),
         ("[1]", ""),
@@ -63,6 +63,21 @@ def test_a_cookie_of_another_person_has_the_same_pattern(seen: str, later: str, 
 def test_a_credential_is_found_between_other_lines(printed: str, credential: str) -> None:
     """Anything that is not one counts as none."""
     assert credential_of(printed) == credential
+
+
+@pytest.mark.parametrize(
+    ("printed", "link"),
+    [
+        ('warning: old\n{"id": "0e2c7f3e-1b7c", "credential": "ABC"}\n', "0e2c7f3e-1b7c"),
+        ('{"credential": "ABC"}', ""),
+        ('{"id": 12345678, "credential": "ABC"}', ""),
+        ('{"id": "two words", "credential": "ABC"}', ""),
+        ("", ""),
+    ],
+)
+def test_the_id_of_a_link_is_found_beside_its_credential(printed: str, link: str) -> None:
+    """What is no id of t3's form counts as none."""
+    assert link_of(printed) == link
 
 
 def test_a_session_of_another_status_is_that_status() -> None:

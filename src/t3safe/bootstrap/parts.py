@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, TypedDict, assert_never
@@ -357,6 +357,7 @@ def _pairing(settings: Settings, services: ports.Services, states: LocalStateSet
         "interval": settings.rollout.bake_interval,
         "adopted": lambda: adopted.recall(adoption_file(settings)),
         "leave": states.sign_out,
+        "links": mint.links,
         "at_a_time": lambda: guard.at_a_time(settings.pressure.sign_ins),
         "strained": guard.strained,
     }
@@ -392,6 +393,7 @@ class _Proving(TypedDict):
     interval: float
     adopted: Callable[[], adopted.Adopted | None]
     leave: Callable[[str, tuple[str, ...]], None]
+    links: Mapping[str, Sequence[str]]
     at_a_time: Callable[[], int]
     strained: Callable[[], str]
 

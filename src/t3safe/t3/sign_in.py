@@ -25,7 +25,7 @@ EXCHANGE_PATHS: Final = ("/api/auth/browser-session", "/api/auth/bootstrap")
 """Every path at which a release has exchanged credentials, the newest first."""
 JSON_BODY: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
 OK: Final = 200
-_SESSION_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
+_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
 _ABSENT: Final = frozenset({404, 405})
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _VALUE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,4096}")
@@ -99,7 +99,7 @@ def _session_id(token: str) -> str:
         found = _object(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))).get("sid")
     except ValueError:
         return ""
-    return found if isinstance(found, str) and _SESSION_ID.fullmatch(found) else ""
+    return found if isinstance(found, str) and _ID.fullmatch(found) else ""
 
 
 def is_absent(status: int) -> bool:
@@ -122,12 +122,22 @@ def credential_of(printed: str) -> str:
 
     Lines may stand before and behind the JSON.
     """
+    credential = _minted(printed).get("credential")
+    return credential if isinstance(credential, str) else ""
+
+
+def link_of(printed: str) -> str:
+    """Read the id of the pairing link that a mint printed, empty where it printed none."""
+    link = _minted(printed).get("id")
+    return link if isinstance(link, str) and _ID.fullmatch(link) else ""
+
+
+def _minted(printed: str) -> dict[str, Any]:
     try:
         found, _ = json.JSONDecoder().raw_decode(printed[printed.index("{") :])
     except (ValueError, RecursionError):
-        return ""
-    credential = found.get("credential") if isinstance(found, dict) else None
-    return credential if isinstance(credential, str) else ""
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from fakes.t3.app.auth import create_link, exchange
+from fakes.t3.app.build import Build
+from fakes.t3.app.state import open_database
+from fakes.t3.states import populate
 from t3safe.adapters.stateworker import signout
 from t3safe.adapters.stateworker.signout import sign_out
 from t3safe.adapters.stateworker.trouble import Trouble
+from t3safe.t3.sign_in import Cookies, credential_of, link_of, session_ids
 
 TABLE = "CREATE TABLE auth_sessions (session_id TEXT PRIMARY KEY, subject TEXT, expires_at TEXT)"
 
@@ -41,6 +47,34 @@ def test_the_sessions_that_are_named_go_in_every_database(tmp_path: Path) -> Non
     assert sign_out(str(tmp_path), ["ours-1", "ours-2", "ours-3"]) == 2
     assert (left(first), left(second), left(other)) == (["browser"], [], ["browser"])
     assert other.read_bytes() == before
+
+
+@pytest.mark.parametrize("schema", [30, 32])
+def test_a_month_of_nights_leaves_nothing_behind(tmp_path: Path, schema: int) -> None:
+    """Three sign-ins a night, each minted by us; a browser and its link stay as they are."""
+    path, file = "/api/auth/bootstrap", "state.sqlite"
+    build = Build("0.0.24", schema, path, "plain", file, 0.0, 0.0, 0.0, 0.0, False, False, {})
+    key = b"k" * 32
+    populate(tmp_path, schema)
+    database = open_database(tmp_path, build)
+    browser = create_link(database, build, 300, "dispatch", "owner")
+    assert exchange(database, build, key, browser.credential)
+    counted = (
+        "SELECT (SELECT count(*) FROM auth_sessions), (SELECT count(*) FROM auth_pairing_links)"
+    )
+    before, counts = database.read(counted), []
+    for _ in range(30):
+        ids: list[str] = []
+        for _ in range(3):
+            link = create_link(database, build, 300, "dispatch", "owner")
+            printed = json.dumps({"id": link.id, "credential": link.credential})
+            session = exchange(database, build, key, credential_of(printed))
+            assert session
+            ids += [link_of(printed), *session_ids(Cookies({"t3_session": session.token}))]
+        assert sign_out(str(tmp_path / "userdata"), ids) == len(ids) == 6
+        counts += database.read(counted)
+    assert counts == before * 30
+    database.close()
 
 
 def test_a_table_of_another_form_is_left_alone(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Rules:
 2. What it prints is a secret until it failed; then its end is shown without secrets.
 3. Its output and its time are bounded, and nothing of it is left running.  Where there is systemd
    it has a unit of its own, without a network, and sees no home but the person's.
+4. The id of each link that was minted is kept, so that it can be taken out of the data again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from contextlib import suppress
 from typing import IO, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from t3safe.adapters._support import transient
 from t3safe.adapters._support.children import kill_group
@@ -25,7 +26,7 @@ from t3safe.adapters._support.identity import Identity, identity_of
 from t3safe.adapters._support.transient import Job
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.domain.redaction import redact
-from t3safe.t3.sign_in import credential_of
+from t3safe.t3.sign_in import credential_of, link_of
 
 OUTPUT_MAX: Final = 64 * 1024
 """Bytes; a credential with its frame is some hundred."""
@@ -56,6 +57,8 @@ class LauncherMint:
     switch_user: bool = True
     timeout: float = 30.0
     in_units: bool = False
+    links: dict[str, list[str]] = field(factory=dict, init=False, eq=False)
+    """The ids of the links that were minted, by person."""
 
     def __call__(self, person: str) -> str:
         """Mint.  Raises DispatchError; its fault is BUILD where the program itself failed."""
@@ -65,8 +68,17 @@ class LauncherMint:
         except OSError as error:
             raise _failure(person, error.strerror or str(error), Fault.HOST) from error
         if status == 0:
-            return _credential(person, printed)
+            return self._minted(person, printed.decode("utf-8", "replace"))
         raise _refused(person, status, printed)
+
+    def _minted(self, person: str, printed: str) -> str:
+        credential, link = credential_of(printed), link_of(printed)
+        if link:
+            self.links.setdefault(person, []).append(link)
+        if not credential:
+            what = "something else than a credential" if printed.strip() else "nothing"
+            raise _failure(person, f"the mint prints {what}", Fault.BUILD)
+        return credential
 
     def _words(self, person: str) -> list[str]:
         t3, base = (text.replace("{person}", person) for text in (self.t3, self.base))
@@ -153,14 +165,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
     assert process.stdout is not None, "it was started with a pipe"  # noqa: S101
     return process.stdout
-
-
-def _credential(person: str, printed: bytes) -> str:
-    credential = credential_of(printed.decode("utf-8", "replace"))
-    if not credential:
-        what = "something else than a credential" if printed.strip() else "nothing"
-        raise _failure(person, f"the mint prints {what}", Fault.BUILD)
-    return credential
 
 
 def _refused(person: str, status: int | None, printed: bytes) -> DispatchError:

@@ -10,15 +10,15 @@ Rules:
    that the session of the verification is asked again, and their processes must stay the same;
    somebody without a session, or whose session is gone, is paired.
 4. A serve that does not answer in time on an overloaded host is not the build's fault.
-5. No sign-in outlasts its use: what was made is signed out together at the end (`sign_out`), where
-   the person's serve runs.  Failing to is no verdict.
+5. No sign-in outlasts its use: the sessions that were made and the links that we minted are taken
+   out together at the end (`sign_out`), where the person's serve runs.  Failing to is no verdict.
 """
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -66,7 +66,8 @@ class ServePairing(ABC):
     tries, `interval` the longest time between two looks at a person while watching, `patience` how
     long one request may take; in seconds.  `adopted` tells what ran here before t3safe did.
     `at_a_time` is how many people a watch pairs side by side now, `strained` why a serve that does
-    not answer in time is the host's fault, empty where it is not.
+    not answer in time is the host's fault, empty where it is not.  `leave` takes sessions and links
+    out of a person's data by their ids; `links` has the ids of what `mint` minted, by person.
     """
 
     via: ClassVar[str]
@@ -86,7 +87,8 @@ class ServePairing(ABC):
     interval: float = 30.0
     patience: float = 10.0
     adopted: Callable[[], Adopted | None] = lambda: None
-    leave: Callable[[str, tuple[str, ...]], None] = lambda _person, _sessions: None
+    leave: Callable[[str, tuple[str, ...]], None] = lambda _person, _ids: None
+    links: Mapping[str, Sequence[str]] = field(factory=dict)
     _made: dict[str, list[_Session]] = field(factory=dict, init=False)
     at_a_time: Callable[[], int] = lambda: 4
     strained: Callable[[], str] = str
@@ -195,8 +197,10 @@ class ServePairing(ABC):
 
     def sign_out(self) -> None:
         """Sign out everybody who was signed in, where their serve runs."""
-        for person, made in self._made.items():
-            ids = tuple(one for each in made for one in session_ids(each.cookies))
+        for person in dict.fromkeys((*self._made, *self.links)):
+            made = self._made.get(person, ())
+            sessions = (one for each in made for one in session_ids(each.cookies))
+            ids = (*sessions, *self.links.get(person, ()))
             with suppress(PortError):
                 if ids and self._pid(person) is not None:
                     self.leave(person, ids)

@@ -264,11 +264,11 @@ class LocalStateSets:
         # What is shown to root is ours: the person's worker only chooses among it.
         return tuple(place for place in PLACES if place in found)
 
-    def sign_out(self, person: str, sessions: tuple[str, ...]) -> None:
-        """Take sessions that were made to prove a sign-in out of the person's set again."""
+    def sign_out(self, person: str, ids: tuple[str, ...]) -> None:
+        """Take sessions and links that were made to prove a sign-in out of the set again."""
         what = f"sign {person} out again"
-        identity, ids = self._identity(what, person), " ".join(sessions)
-        self._ask(what, person, identity, LOOK_SECONDS, ask="sign_out", sessions=ids)
+        identity, made = self._identity(what, person), " ".join(ids)
+        self._ask(what, person, identity, LOOK_SECONDS, ask="sign_out", made=made)
 
     def activity(self, person: str) -> Activity:
         """What the person's databases say about work; unreadable is an answer, not an error."""

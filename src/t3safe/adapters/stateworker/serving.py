@@ -161,7 +161,7 @@ def _activity(question: Question, _: Tools) -> object:
 
 
 def _sign_out(question: Question, _: Tools) -> object:
-    return sign_out(userdata_of(question["base"]), question["sessions"].split())
+    return sign_out(userdata_of(question["base"]), question["made"].split())
 
 
 def _snapshots(question: Question, _: Tools) -> object:

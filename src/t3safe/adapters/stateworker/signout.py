@@ -1,11 +1,12 @@
-"""Sessions that were made to prove a sign-in, taken out of a set again, beside its serve.
+"""What was made to prove a sign-in, taken out of a set again, beside its serve.
 
 Rules:
 
-1. Only sessions whose ids are given go: t3safe alone had their cookies, so nobody else is signed
-   out.  t3 looks a session up for each request, so it counts as signed out at once.
+1. Only sessions and pairing links whose ids are given go: t3safe alone had their cookies and
+   credentials, so nobody else is signed out.  t3 looks a session up for each request, so it counts
+   as signed out at once.
 2. It is one short transaction for each database that has them; who holds the database longer than
-   a moment is not waited for.  A database without t3's table of sessions is left alone.
+   a moment is not waited for.  A table that is not t3's is left alone.
 """
 
 from __future__ import annotations
@@ -22,29 +23,40 @@ from t3safe.adapters.stateworker.trouble import of_sqlite, shown
 
 _PATIENCE: Final = 2.0
 """Seconds that a writer is waited for."""
-_COLUMNS: Final = frozenset({"session_id", "subject", "expires_at"})
+_TABLES: Final = {"auth_sessions": "session_id", "auth_pairing_links": "id"}
+"""Each table with the column of its ids."""
+_COLUMNS: Final = frozenset({"subject", "expires_at"})
 
 
-def sign_out(userdata: str | None, sessions: list[str]) -> int:
-    """Take these sessions out of every database of a set; gives how many there were."""
+def sign_out(userdata: str | None, ids: list[str]) -> int:
+    """Take these sessions and links out of every database of a set; gives how many there were."""
     found = discover(userdata).databases
-    return sum(_gone(str(userdata), item.name, sessions) for item in found)
+    return sum(_gone(str(userdata), item.name, ids) for item in found)
 
 
-def _gone(root: str, name: str, sessions: list[str]) -> int:
-    marks = ",".join("?" * len(sessions))
+def _gone(root: str, name: str, ids: list[str]) -> int:
+    marks = ",".join("?" * len(ids))
     with opened(root, name) as connection:
-        columns = {row[1] for row in connection.execute("PRAGMA table_info(auth_sessions)")}
-        if not columns >= _COLUMNS:
-            return 0
-        there = f"SELECT 1 FROM auth_sessions WHERE session_id IN ({marks}) LIMIT 1"  # noqa: S608
-        if connection.execute(there, sessions).fetchone() is None:
-            return 0
+        tables = [table for table in _TABLES if _holds(connection, table, marks, ids)]
+    if not tables:
+        return 0
     try:
         where = f"file:{quote(os.fsencode(f'{root}/{name}'))}?mode=rw"
         connecting = sqlite3.connect(where, uri=True, timeout=_PATIENCE)
         with closing(connecting) as writer, writer:
-            gone = f"DELETE FROM auth_sessions WHERE session_id IN ({marks})"  # noqa: S608
-            return writer.execute(gone, sessions).rowcount
+            deleting = (f"DELETE FROM {_among(table, marks)}" for table in tables)  # noqa: S608
+            return sum(writer.execute(statement, ids).rowcount for statement in deleting)
     except sqlite3.Error as error:
         raise of_sqlite(shown(name), error, root) from error
+
+
+def _holds(connection: sqlite3.Connection, table: str, marks: str, ids: list[str]) -> bool:
+    columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    if not columns >= {_TABLES[table], *_COLUMNS}:
+        return False
+    there = f"SELECT 1 FROM {_among(table, marks)} LIMIT 1"  # noqa: S608
+    return connection.execute(there, ids).fetchone() is not None
+
+
+def _among(table: str, marks: str) -> str:
+    return f"{table} WHERE {_TABLES[table]} IN ({marks})"
