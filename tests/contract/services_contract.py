@@ -53,6 +53,10 @@ class ServicesContract:
         sample = services.port.sample("alice")
         assert main not in {process.pid for process in sample.processes}
         assert sample.at > 0
+
+    def test_nothing_runs_beside_a_serve_that_rests(self, services: ServicesBench) -> None:
+        """A sample of it is empty."""
+        services.port.start("alice")
         services.port.stop("alice")
         assert services.port.sample("alice").processes == ()
 

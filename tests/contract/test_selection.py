@@ -467,6 +467,42 @@ def follower(bench: Bench, tmp_path: Path) -> Follower:
     return found
 
 
+def era(bench: Bench) -> str:
+    """Tell the number of this adoption, which a note must bear."""
+    return (bench.port.store / layout.FIRST_DEFAULT).read_text().split()[1]
+
+
+def test_a_note_of_an_earlier_adoption_counts_as_none(bench: Bench, follower: Follower) -> None:
+    """t3 was given back and adopted again since: other builds opened the data in between."""
+    (follower.base / layout.NOTE).write_text(f"{NEW} 0123456789abcdef\n")
+
+    assert follower.runs(bench.port.store) == OLD.text
+
+
+def test_a_clock_that_was_ahead_makes_no_note_old(bench: Bench, follower: Follower) -> None:
+    """The default was noted while the clock was a month ahead; notes since then count."""
+    (follower.base / "userdata").rmdir()
+    first = bench.port.store / layout.FIRST_DEFAULT
+    ahead = first.stat().st_mtime + 30 * 86400
+    os.utime(first, (ahead, ahead))
+    bench.port.promote(NEW)
+    assert follower.runs(bench.port.store) == NEW.text
+    (follower.base / "userdata").mkdir()
+
+    assert follower.runs(bench.port.store) == NEW.text
+
+
+def test_a_first_start_is_noted_where_the_data_comes(bench: Bench, follower: Follower) -> None:
+    """The base directory is not the usual one and holds nothing yet."""
+    (follower.base / "userdata").rmdir()
+    follower.base.rmdir()
+    bench.port.promote(NEW)
+    assert follower.runs(bench.port.store) == NEW.text
+    (follower.base / "userdata").mkdir(parents=True)
+
+    assert follower.runs(bench.port.store) == NEW.text
+
+
 def test_whoever_follows_the_default_stays_where_it_moves(bench: Bench, follower: Follower) -> None:
     """A caller whom t3safe cannot see never gets a newer build than the one that opened the data.
 
@@ -507,14 +543,14 @@ def test_a_note_that_is_no_version_is_not_followed(
     bench: Bench, follower: Follower, noted: str
 ) -> None:
     """It is the caller's own file: whatever it says, a build of the store runs or nothing does."""
-    (follower.base / layout.NOTE).write_text(f"{noted}\n")
+    (follower.base / layout.NOTE).write_text(f"{noted} {era(bench)}\n")
 
     assert follower.runs(bench.port.store) == OLD.text
 
 
 def test_whose_noted_build_is_gone_runs_nothing(bench: Bench, follower: Follower) -> None:
     """Not the default either, which may be newer."""
-    (follower.base / layout.NOTE).write_text("0.0.27\n")
+    (follower.base / layout.NOTE).write_text(f"0.0.27 {era(bench)}\n")
 
     assert follower.runs(bench.port.store).startswith("78: t3: no build is selected for carl")
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
 import pytest
 
 from t3safe.adapters.selection import SymlinkSelection
@@ -31,15 +32,10 @@ NEVER = Patience(by_itself=0.1, after_term=0.1, after_kill=0.1)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become others")
 
 
-def no_user(_: str) -> int | None:
-    """Know nobody, as a host where all people share one OS user."""
-    return None
-
-
 def selection_of(tmp_path: Path, patience: Patience) -> SymlinkSelection:
     """Give a selection with one build selected for alice."""
     store = tmp_path / "store"
-    locks = StartLocks(store, patience, uid_of=no_user)
+    locks = StartLocks(store, patience, uid_of=None)
     selection = SymlinkSelection(store, tmp_path / "state", locks=locks)
     hold(store, OLD)
     hold(store, NEW)
@@ -171,7 +167,7 @@ def test_nothing_begins_between_clear_and_select(tmp_path: Path) -> None:
     launcher.write_text(render_fixed_launcher(selection.store, "alice"))
     launcher.chmod(0o755)
     with subprocess.Popen([launcher, "x"], stdout=subprocess.PIPE, text=True) as waiting:
-        eventually(lambda: selection.locks.starting("alice"))
+        eventually(lambda: bool(selection.locks._by_lock(selection.locks.of("alice"))))
         assert waiting.poll() is None
         selection.select("alice", NEW)
         said, _ = waiting.communicate()
@@ -219,10 +215,8 @@ def test_a_lock_file_is_never_replaced(tmp_path: Path) -> None:
 
 def test_a_host_of_an_earlier_t3safe_gets_its_locks_with_the_launcher(tmp_path: Path) -> None:
     """Everybody with a link has a lock before the launcher asks for one."""
-    selection = SymlinkSelection(tmp_path / "store", tmp_path / "state", tmp_path / "bin" / "t3")
-    hold(selection.store, OLD)
-    selection.promote(OLD)
-    selection.select("alice", OLD)
+    earlier = selection_of(tmp_path, LONG)
+    selection = attrs.evolve(earlier, launcher=tmp_path / "bin" / "t3")
     for lock in (selection.locks.of("alice"), selection.locks.of_default):
         lock.unlink()
     selection.ensure_launcher()
@@ -230,17 +224,60 @@ def test_a_host_of_an_earlier_t3safe_gets_its_locks_with_the_launcher(tmp_path: 
     assert selection.locks.of_default.is_file()
 
 
-def test_the_default_waits_for_who_follows_it(tmp_path: Path) -> None:
-    """A caller without a lock of their own uses that of the default until their program ends."""
+def test_a_start_that_finds_the_fence_is_no_program(tmp_path: Path) -> None:
+    """It holds the lock for some milliseconds: a look waits for it to end."""
+    selection = selection_of(tmp_path, LONG)
+    program(selection, "print('runs', flush=True); time.sleep(0.1)")
+    with begun(selection):
+        assert not selection.starting("alice")
+
+
+def test_who_waits_for_a_lock_that_is_ours_has_not_begun(tmp_path: Path) -> None:
+    """A person who tries to sign in meanwhile keeps nobody from taking them back."""
+    selection = selection_of(tmp_path, LONG)
+    selection.fence("alice")
+    selection.clear("alice")
+    launcher = tmp_path / "t3"
+    launcher.write_text(render_fixed_launcher(selection.store, "alice"))
+    launcher.chmod(0o755)
+    with subprocess.Popen([launcher], stdout=subprocess.DEVNULL) as waiting:
+        lock = selection.locks.of("alice")
+        eventually(lambda: bool(selection.locks._by_lock(lock)))
+        assert not selection.starting("alice")
+        selection.clear("alice")
+        assert waiting.poll() is None
+        selection.select("alice", NEW)
+
+
+def test_a_promotion_waits_for_a_launcher_that_is_about_to_read(tmp_path: Path) -> None:
+    """And no longer than a launcher needs: whoever keeps the lock of the default stops nothing."""
     selection = selection_of(tmp_path, NEVER)
     program(selection, STUBBORN)
-    with begun(selection, "bob") as process:
-        lasting = SymlinkSelection(
-            selection.store, selection.state, locks=StartLocks(selection.store, SHORT)
-        )
-        lasting.promote(NEW)
-        assert process.wait() == -signal.SIGKILL
-    assert selection.default() == NEW
+    with begun(selection, "bob") as process, selection.locks.of_default.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        selection.promote(NEW)
+        assert selection.default() == NEW
+        assert process.poll() is None
+
+
+def test_a_host_without_a_launcher_gets_its_locks_too(tmp_path: Path) -> None:
+    """An embedded host of an earlier t3safe has links and no locks."""
+    selection = selection_of(tmp_path, LONG)
+    selection.locks.of("alice").unlink()
+    selection.ensure_launcher()
+    assert selection.locks.of("alice").is_file()
+
+
+def test_a_lock_that_cannot_be_taken_is_no_update(tmp_path: Path) -> None:
+    """Trying again in a minute would not help."""
+    selection = selection_of(tmp_path, LONG)
+    launcher = tmp_path / "t3"
+    text = render_fixed_launcher(selection.store, "alice")
+    launcher.write_text(text.replace("flock -s", "/nowhere/flock -s"))
+    launcher.chmod(0o755)
+    done = subprocess.run([launcher], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (70, "")
+    assert "cannot be taken" in done.stderr
 
 
 # On a host where people are users of their own.
@@ -315,23 +352,49 @@ def test_a_program_of_a_person_is_ended_however_it_was_started(open_store: Path,
 
 
 @needs_root
-def test_who_has_a_link_of_their_own_may_keep_the_lock_of_the_default(open_store: Path) -> None:
-    """They began before they had one; what they start next does not follow the default."""
+def test_a_process_of_another_user_is_never_ended(open_store: Path) -> None:
+    """A person may hand the open lock to anybody's process: they are deferred for it."""
     selection = SymlinkSelection(
         open_store, open_store / "state", locks=StartLocks(open_store, NEVER)
     )
-    path = hold(open_store, OLD)
-    hold(open_store, NEW)
-    path.write_text("#!/bin/sh\necho runs\nread line\n")
+    hold(open_store, OLD)
     selection.promote(OLD)
-    launcher = open_store / "t3"
-    launcher.write_text(render_launcher(open_store))
-    launcher.chmod(0o755)
-    process = as_nobody(launcher)
+    selection.select(NOBODY, OLD)
+    lock = selection.locks.of(NOBODY)
+    words = ["flock", "-s", str(lock), "sh", "-c", "echo runs; exec sleep 600"]
+    process = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "runs\n"
     try:
-        selection.select(NOBODY, OLD)
-        selection.promote(NEW)
+        selection.fence(NOBODY)
+        with pytest.raises(SelectionError, match="holds the start lock") as caught:
+            selection.clear(NOBODY)
+        assert caught.value.fault is Fault.LATER
         assert process.poll() is None
-        assert selection.default() == NEW
     finally:
+        os.killpg(process.pid, signal.SIGKILL)
         end(process)
+
+
+@needs_root
+def test_a_user_whom_the_host_does_not_know_now_gets_no_lock_of_root_alone(
+    open_store: Path,
+) -> None:
+    """A directory is away for a night: until then their start uses the lock of the default."""
+    away = {"known": False}
+    known = pwd.getpwnam(NOBODY).pw_uid
+    locks = StartLocks(open_store, NEVER, uid_of=lambda _: known if away["known"] else None)
+    selection = SymlinkSelection(open_store, open_store / "state", locks=locks)
+    hold(open_store, OLD)
+    selection.promote(OLD)
+    selection.select(NOBODY, OLD)
+    selection.ensure_launcher()
+    assert not locks.of(NOBODY).exists()
+    with pytest.raises(SelectionError, match="does not know the user") as caught:
+        selection.clear(NOBODY)
+    assert caught.value.fault is Fault.LATER
+    away["known"] = True
+    selection.ensure_launcher()
+    assert lock_as(NOBODY, locks.of(NOBODY)) == 0

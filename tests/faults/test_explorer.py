@@ -173,7 +173,7 @@ def test_whoever_is_left_open_turns_out_to_be_of_every_sort() -> None:
     sorts = {
         sort
         for sort in Sort
-        if sort not in {Sort.OPEN, Sort.LOSES, Sort.HELD, Sort.JOB, Sort.AHEAD}
+        if sort not in {Sort.OPEN, Sort.LOSES, Sort.HELD, Sort.JOB, Sort.AHEAD, Sort.OUTSIDE}
     }
     answers: list[dict[str, bool]] = [
         {question: question in so for question in Question}

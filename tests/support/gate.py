@@ -99,7 +99,8 @@ class RealGate:
         with tarfile.open(fileobj=io.BytesIO(pack(release).tarball)) as archive:
             archive.extractall(modules, filter="data")
         (modules / "package").rename(modules / "t3")
-        (modules / ".bin" / "t3").symlink_to("../t3/dist/bin.mjs")
+        (program,) = pack(release).manifest["bin"].values()
+        (modules / ".bin" / "t3").symlink_to(f"../t3/{program}")
         return build
 
     def faulty(self, *faults: str, version: str = NEW, **changes: object) -> Version:

@@ -42,6 +42,7 @@ from t3safe.adapters.residents import (
     no_bases,
 )
 from t3safe.adapters.selection import SymlinkSelection
+from t3safe.adapters.selection.locks import StartLocks, user_id
 from t3safe.adapters.services import CommandServices, ProcessServices, SystemdServices
 from t3safe.adapters.services.belonging import MARK
 from t3safe.adapters.statesets import LocalStateSets, WorkerCells
@@ -321,8 +322,9 @@ def interpreter(
 
 def symlink_selection(settings: Settings) -> SymlinkSelection:
     """Wire the selection."""
+    locks = StartLocks(settings.store, uid_of=None if settings.shared_user else user_id)
     return SymlinkSelection(
-        settings.store, settings.state_dir, settings.launcher, settings.base_dir
+        settings.store, settings.state_dir, settings.launcher, settings.base_dir, locks
     )
 
 

@@ -190,5 +190,5 @@ def test_a_core_that_need_not_end_is_told_of() -> None:
 
 
 def test_the_longest_run_is_counted_in_effects() -> None:
-    """A bake of its own: the bake, another look at those in it, what follows, and the tidying."""
-    assert explore(BAKE).longest() == (4, 4)
+    """A bake of its own: the bake, another look at those in it, refusal, freeze and the tidying."""
+    assert explore(BAKE).longest() == (5, 5)

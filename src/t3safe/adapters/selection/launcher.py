@@ -16,7 +16,8 @@ Rules:
    takes nobody along whom t3safe cannot see.  Data without a note was opened by what was the
    default when this launcher came.  Where nothing can be noted beside data: 73 (EX_CANTCREAT).
 7. It takes the caller's start lock (`locks.py`) shared before it reads the selection, and keeps it
-   across `exec`, as descriptor 9.  While a move has the lock it waits a moment, then ends with 75.
+   across `exec`, as descriptor 9.  While a move has the lock it waits a moment, then ends with 75;
+   where the lock cannot be opened or taken at all, with 70.
 
 The figures are those of sysexits.h.
 """
@@ -68,23 +69,29 @@ _KEEP: Final = """\
     build=${build##*/}
     home=$(/usr/bin/getent passwd "$person")
     home=${home%:*}
-    base=${home##*:}/.t3
-    if [ -d @BASE@/userdata ]; then base=@BASE@; fi
-    note=$base/@NOTE@
-    noted=
-    if [ -f "$note" ] && [ "$note" -nt "$store/@FIRST_DEFAULT@" ]; then read -r noted <"$note"; fi
-    if [ -d "$base/userdata" ]; then
-      wanted=$noted
-      if [ -z "$wanted" ] && [ -f "$store/@FIRST_DEFAULT@" ]; then
-        read -r wanted <"$store/@FIRST_DEFAULT@"
+    home=${home##*:}/.t3
+    base=@BASE@
+    if ! [ -d "$base/userdata" ] && [ -d "$home/userdata" ]; then base=$home; fi
+    first= era=
+    if [ -f "$store/@FIRST_DEFAULT@" ]; then read -r first era <"$store/@FIRST_DEFAULT@"; fi
+    here= noted=
+    for note in "$home/@NOTE@" @BASE@/@NOTE@ "$base/@NOTE@"; do
+      if [ -f "$note" ]; then
+        read -r here of <"$note"
+        if [ "$of" = "$era" ]; then noted=$here; else here=; fi
+      else
+        here=
       fi
+    done
+    if [ -d "$base/userdata" ]; then
+      wanted=${noted:-$first}
       case $wanted in '' | .* | *[!A-Za-z0-9.-]*) wanted=$build ;; esac
       build=$wanted
       selected=$store/@BUILDS@/$build
     fi
-    if [ "$noted" != "$build" ]; then
+    if [ "$here" != "$build" ]; then
       {
-        /bin/mkdir -p "$base" && echo "$build" >"$note.$$" && /bin/mv -fT "$note.$$" "$note"
+        /bin/mkdir -p "$base" && echo "$build $era" >"$note.$$" && /bin/mv -fT "$note.$$" "$note"
       } 2>/dev/null ||
         if [ -d "$base/userdata" ]; then
           echo "t3: cannot note in $note which build opens your data; nothing was started" >&2
@@ -92,7 +99,11 @@ _KEEP: Final = """\
         fi
     fi
   fi"""
-"""Keeps a caller without a link on the build that opened their data last (rule 6), in sh."""
+"""Keeps a caller without a link on the build that opened their data last (rule 6), in sh.
+
+The last note that is looked at is the one beside the data, where it is written.  A note of another
+era, from before t3 was given back and adopted again, counts as none.
+"""
 
 _UPDATED: Final = "t3 is being updated, try again in a minute"
 _STUB: Final = f"""\
@@ -106,13 +117,19 @@ TAKE_LOCK: Final = f"""\
 [ -e "$lock" ] || lock=$store/{layout.DEFAULT_LOCK}
 if [ -r "$lock" ]; then
   exec 9<"$lock"
-  if ! flock -s -w {LOCK_SECONDS} 9; then
-    echo "{_UPDATED}" >&2
-    exit 75
-  fi
+  flock -s -w {LOCK_SECONDS} -E 75 9
+  case $? in
+    0) ;;
+    75)
+      echo "{_UPDATED}" >&2
+      exit 75 ;;
+    *)
+      echo "t3: the start lock $lock cannot be taken; tell an administrator" >&2
+      exit 70 ;;
+  esac
 elif [ -e "$store/default" ]; then
-  echo "t3: the start lock $lock cannot be opened; ask an administrator: t3safe doctor" >&2
-  exit 75
+  echo "t3: the start lock $lock cannot be opened; ask an administrator: t3safe run" >&2
+  exit 70
 fi"""
 """Takes the start lock that `$lock` names, in sh; before the first adoption there is none."""
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import errno
 import os
-import pwd
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -146,15 +146,8 @@ class SymlinkSelection:
                 self._note("previous-good", before)
             if before != build:
                 self._note("last-good", build)
-            with self.locks.default_alone(self._settled):
+            with self.locks.default_alone():
                 self._point(self.store / "default", f"{layout.BUILDS}/{build}")
-
-    def _settled(self, uid: int) -> bool:
-        """Whether a user has a link of their own, and so does not follow the default."""
-        try:
-            return self.has_own(pwd.getpwuid(uid).pw_name)
-        except (KeyError, SelectionError):
-            return False
 
     def last_good(self) -> Version | None:
         """The build that was promoted last, None before the first."""
@@ -171,12 +164,15 @@ class SymlinkSelection:
         launcher can run anything, so what is there is left alone.
         """
         launcher = self.launcher
-        if launcher is None or self.default() is None:
+        if self.default() is None:
+            return ""
+        with _errors("cannot make the start locks"):
+            self._ensure_locks()
+        if launcher is None:
             return ""
         content = render_launcher(self.store, self.base).encode()
         with _errors(f"cannot put the launcher {launcher} back"):
             self._note_first()
-            self._ensure_locks()
             found = _found(launcher, content)
             if found:
                 durable.make_folders(launcher.parent)
@@ -187,7 +183,8 @@ class SymlinkSelection:
         """Note the default once, before the launcher that asks for it (rule 6 of `launcher`)."""
         first, default = self.store / layout.FIRST_DEFAULT, self.default()
         if default is not None and not first.exists():
-            durable.write_file(first, f"{default}\n".encode(), 0o644)
+            # The era is told by a number: a clock that was wrong for a night tells nothing.
+            durable.write_file(first, f"{default} {secrets.token_hex(8)}\n".encode(), 0o644)
 
     def _ensure_locks(self) -> None:
         """Have every lock that the launcher needs: a host of an earlier t3safe has none."""

@@ -5,10 +5,12 @@ Rules:
 1. The launcher takes a person's lock shared before it reads the selection and keeps it across
    `exec`: what holds it has resolved its build, and has the data open or is about to open it.
 2. A move takes the lock exclusively.  It first waits for what holds it, then ends it (SIGTERM,
-   SIGKILL), and gives it back once the final selection is durable.
+   SIGKILL), and gives it back once the final selection is durable.  A process of anybody else than
+   the person is never ended: descriptors can be handed on.
 3. A lock file is root's, one per person, never replaced, and can be opened by that person alone: by
-   an access control list, or as the person's own file where the file system has none.  A caller
-   without one uses the lock of `default`, which everybody can open.
+   an access control list, or as the person's own file where the file system has none.  It appears
+   with that right or not at all.  A caller without one uses the lock of `default`, which everybody
+   can open: so it is waited for, nobody is ended for it, and it stops no promotion.
 4. Holders are found by the lock file's inode among the descriptors of every process.  Not by
    /proc/locks: it names who took a lock, not who has it by now.  What the kernel tells of a
    descriptor is read, never the file behind it: that may be on a file system of the person's own.
@@ -36,6 +38,8 @@ from t3safe.adapters._support import durable, layout
 from t3safe.domain.errors import Fault, SelectionError
 
 POLL_SECONDS: Final = 0.02
+MOMENT_SECONDS: Final = 0.5
+"""How long a look takes at most to tell a program from a start that only finds the fence."""
 _ACL: Final = "system.posix_acl_access"
 _ACL_VERSION: Final = 2
 _OWNER, _NAMED, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
@@ -69,11 +73,15 @@ def user_id(person: str) -> int | None:
 
 @define
 class StartLocks:
-    """The start locks below a store.  Raises SelectionError alone; OSError only from `ensure`."""
+    """The start locks below a store.  Raises SelectionError alone; OSError only from `ensure`.
+
+    `uid_of` tells a person's user id, None while the host does not know them (a directory that is
+    away); it is None itself where all people share the caller's OS user (an embedded host).
+    """
 
     store: Path
     patience: Patience = Patience()
-    uid_of: Callable[[str], int | None] = user_id
+    uid_of: Callable[[str], int | None] | None = user_id
     proc: Path = Path("/proc")
     _held: dict[str, int] = field(factory=dict, init=False)
 
@@ -87,21 +95,37 @@ class StartLocks:
         return self.store / layout.LOCKS / person
 
     def ensure(self, person: str) -> None:
-        """Have the person's lock file, theirs alone (rule 3).  Raises OSError."""
+        """Have the person's lock file, theirs alone (rule 3).  Raises OSError.
+
+        There is none yet for somebody whom the host does not know now.
+        """
+        uid = self._uid_of(person)
+        if uid is None:
+            return
         durable.make_folders(self.store / layout.LOCKS)
-        uid = self.uid_of(person)
-        with _opened(self.of(person)) as handle:
-            if uid is not None and uid != os.geteuid() == 0:
-                _grant(handle, uid)
+        _have(self.of(person), lambda handle: _grant(handle, uid))
 
     def ensure_default(self) -> None:
         """Have the lock of `default`, which everybody can open.  Raises OSError."""
-        with _opened(self.of_default) as handle:
-            os.fchmod(handle, 0o644)
+        durable.make_folders(self.store)
+        _have(self.of_default, lambda handle: os.fchmod(handle, 0o644))
+
+    def _uid_of(self, person: str) -> int | None:
+        return os.geteuid() if self.uid_of is None else self.uid_of(person)
 
     def starting(self, person: str) -> bool:
-        """Whether a program other than this process holds the person's lock."""
-        return bool(self._holders(person))
+        """Whether a program of the person holds the lock, now and for a moment longer.
+
+        What only finds the fence ends within milliseconds.  What waits for a lock that this process
+        has taken has not begun.
+        """
+        deadline = time.monotonic() + MOMENT_SECONDS
+        look = self._strays if person in self._held else self._holders
+        while look(person):
+            if time.monotonic() >= deadline:
+                return True
+            time.sleep(POLL_SECONDS)
+        return False
 
     def take(self, person: str) -> None:
         """Take a person's lock exclusively; it stays taken until `give_back` (rule 2).
@@ -109,12 +133,15 @@ class StartLocks:
         Raises SelectionError with fault LATER where a holder cannot be ended.
         """
         what = f"cannot clear {person}"
-        handle = self._held.get(person)
         try:
-            if handle is None:
-                self.ensure(person)
-                handle = self._held[person] = os.open(self.of(person), os.O_RDONLY | os.O_CLOEXEC)
-            free = self._freed(lambda: self._free(person), lambda: self._holders(person))
+            self.ensure(person)
+            if person not in self._held:
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                self._held[person] = os.open(self.of(person), flags)
+            free = self._freed(person)
+        except FileNotFoundError as error:
+            why = f"the host does not know the user {person} now"
+            raise SelectionError(f"{what}: {why}; try again later", fault=Fault.LATER) from error
         except OSError as error:
             raise SelectionError(f"{what}: {error}; check the disk, then run again") from error
         if not free:
@@ -128,34 +155,24 @@ class StartLocks:
             os.close(handle)
 
     @contextmanager
-    def default_alone(self, settled: Callable[[int], bool]) -> Iterator[None]:
-        """Hold the lock of `default` exclusively.
+    def default_alone(self) -> Iterator[None]:
+        """Hold the lock of `default` exclusively, so that no launcher is about to read it.
 
-        A program of the store that runs as somebody `settled`, by their user id, may keep it:
-        what they start next does not follow `default`.  Everything else that holds it is waited
-        for, then ended.  Raises SelectionError with fault LATER where that cannot be done.
+        A program of the store that holds it has read it.  What holds it and is none is waited for
+        for `by_itself` seconds and no longer: a launcher needs milliseconds (rule 3).
         """
         self.ensure_default()
         with _opened(self.of_default) as handle:
-
-            def left() -> dict[int, str]:
-                found = self._by_lock(self.of_default)
-                return {
-                    pid: name
-                    for pid, name in found.items()
-                    if not (self._runs_a_build(pid) and settled(self._uid(pid)))
-                }
-
-            if not self._freed(lambda: _locked(handle) or not left(), left):
-                what = f"cannot move the default: {self._named(left())}"
-                raise SelectionError(what, fault=Fault.LATER)
+            deadline = time.monotonic() + self.patience.by_itself
+            while not _locked(handle) and self._about_to_read() and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
             yield
 
-    def _free(self, person: str) -> bool:
-        return _locked(self._held[person]) and not self._strays(person)
+    def _about_to_read(self) -> bool:
+        return any(not self._runs_a_build(pid) for pid in self._by_lock(self.of_default))
 
-    def _freed(self, free: Callable[[], bool], holders: Callable[[], dict[int, str]]) -> bool:
-        """Wait, then end what holds on, until free."""
+    def _freed(self, person: str) -> bool:
+        """Wait for what holds the lock, then end it; whether it is free."""
         patience = self.patience
         for number, seconds in (
             (None, patience.by_itself),
@@ -163,9 +180,9 @@ class StartLocks:
             (signal.SIGKILL, patience.after_kill),
         ):
             if number is not None:
-                _signal(holders, number)
+                self._end(person, number)
             deadline = time.monotonic() + seconds
-            while not free():
+            while not (_locked(self._held[person]) and not self._strays(person)):
                 if time.monotonic() >= deadline:
                     break
                 time.sleep(POLL_SECONDS)
@@ -173,10 +190,26 @@ class StartLocks:
                 return True
         return False
 
+    def _end(self, person: str, number: signal.Signals) -> None:
+        """Signal the person's own holders; a later process under the number of one is not."""
+        uid = self._uid_of(person)
+        handles: dict[int, int] = {}
+        try:
+            for pid in self._holders(person):
+                with suppress(OSError):
+                    handles[pid] = os.pidfd_open(pid)
+            for pid in self._holders(person):
+                if pid in handles and self._uids(pid) == {uid}:
+                    with suppress(ProcessLookupError, PermissionError):
+                        signal.pidfd_send_signal(handles[pid], number)
+        finally:
+            for handle in handles.values():
+                os.close(handle)
+
     @staticmethod
     def _named(holders: dict[int, str]) -> str:
         for pid, name in sorted(holders.items()):
-            return f"process {pid} ({name}) holds the start lock, also after SIGKILL; end it"
+            return f"process {pid} ({name}) holds the start lock and does not end; end it"
         return "a process that cannot be seen from here holds the start lock; end it"
 
     # Who holds a lock.
@@ -192,11 +225,11 @@ class StartLocks:
 
     def _strays(self, person: str) -> dict[int, str]:
         """What runs as the person and began without their lock (rule 5), or with the default's."""
-        uid = self.uid_of(person)
-        if uid is None:
+        if self.uid_of is None:
+            # All people are one user: nothing tells whose it is.
             return {}
-        default = self._inode_of(self.of_default)
-        theirs = (pid for pid in self._pids() if self._uid(pid) == uid)
+        uid, default = self.uid_of(person), self._inode_of(self.of_default)
+        theirs = (pid for pid in self._pids() if uid in self._uids(pid))
         return {
             pid: self._name(pid)
             for pid in theirs
@@ -209,9 +242,9 @@ class StartLocks:
 
     def _inode_of(self, lock: Path) -> _Inode | None:
         try:
-            with _opened(lock, make=False) as handle:
+            with _opened(lock) as handle:
                 return self._inode("self", str(handle), {})
-        except FileNotFoundError:
+        except (OSError, KeyError, ValueError):
             return None
 
     def _inodes(self, pid: int) -> set[_Inode]:
@@ -229,28 +262,25 @@ class StartLocks:
     def _inode(self, pid: str, descriptor: str, devices: dict[str, str]) -> _Inode:
         """Which inode a descriptor is of; `devices` caches the process's mounts.
 
-        Raises OSError, KeyError or ValueError where the kernel does not tell (any more).
+        Raises OSError, KeyError or ValueError where the kernel does not tell (any more): before
+        Linux 5.14 it tells of none, and what holds a lock is found to do so and not named.
         """
         text = (self.proc / pid / "fdinfo" / descriptor).read_text(encoding="ascii")
         told = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-        if "ino" not in told:
-            # Before Linux 5.14.
-            status = (self.proc / pid / "fd" / descriptor).stat()
-            return f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}", str(status.st_ino)
         if not devices:
             mounts = (self.proc / pid / "mountinfo").read_bytes().splitlines()
             fields = (line.split(maxsplit=3) for line in mounts)
             devices.update((one[0].decode("ascii"), one[2].decode("ascii")) for one in fields)
         return devices[told["mnt_id"].strip()], told["ino"].strip()
 
-    def _uid(self, pid: int) -> int:
-        """The real user id of a process; -1 where it is gone."""
+    def _uids(self, pid: int) -> set[int]:
+        """The user ids of a process, real, effective, saved and of files; none where it is gone."""
         try:
             status = (self.proc / str(pid) / "status").read_bytes()
         except OSError:
-            return -1
-        line = next((line for line in status.splitlines() if line.startswith(b"Uid:")), b"Uid: -1")
-        return int(line.split()[1])
+            return set()
+        line = next((line for line in status.splitlines() if line.startswith(b"Uid:")), b"Uid:")
+        return {int(word) for word in line.split()[1:]}
 
     def _runs_a_build(self, pid: int) -> bool:
         """Whether a process runs a program of the store: by its executable or its first words."""
@@ -281,18 +311,36 @@ def _is_program(word: str, roots: tuple[str, ...]) -> bool:
 
 
 @contextmanager
-def _opened(path: Path, *, make: bool = True) -> Iterator[int]:
-    """Open a lock file, making it where it is missing; what is there is never replaced."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if make else 0)
-    handle = os.open(path, flags, 0o600)
+def _opened(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield handle
     finally:
         os.close(handle)
 
 
+def _have(path: Path, grant: Callable[[int], None]) -> None:
+    """Have a lock file with the right to open it; what is there is kept, and given the right."""
+    with suppress(FileNotFoundError), _opened(path) as handle:
+        grant(handle)
+        return
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    flags = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(fresh, flags, 0o600)
+    try:
+        grant(handle)
+        with suppress(FileExistsError):
+            path.hardlink_to(fresh)
+    finally:
+        os.close(handle)
+        fresh.unlink(missing_ok=True)
+
+
 def _grant(handle: int, uid: int) -> None:
     """Let one user, beside the owner, open the file for reading."""
+    if uid == os.geteuid():
+        return
     entries = (
         (_OWNER, _READ | _WRITE, _NOBODY),
         (_NAMED, _READ, uid),
@@ -318,15 +366,3 @@ def _locked(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _signal(holders: Callable[[], dict[int, str]], number: signal.Signals) -> None:
-    """Signal each holder; a later process under its number is not signalled."""
-    for pid in holders():
-        with suppress(ProcessLookupError, PermissionError):
-            handle = os.pidfd_open(pid)
-            try:
-                if pid in holders():
-                    signal.pidfd_send_signal(handle, number)
-            finally:
-                os.close(handle)

@@ -67,7 +67,8 @@ def _noted(path: str) -> str:
     except OSError:
         return ""
     try:
-        return os.read(handle, _NOTE_BYTES).decode("ascii", "replace").strip()
+        words = os.read(handle, _NOTE_BYTES).decode("ascii", "replace").split()
+        return words[0] if words else ""
     except OSError:
         return ""
     finally:
