@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections import Counter
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from t3safe.adapters._support.layout import MANIFEST
+from t3safe.adapters.gate.identity import node_program, node_version
 from t3safe.adapters.gate.sandboxes import PLAIN
 from t3safe.domain.gate import Check, DispatchKnowledge, Rehearsal
 from t3safe.domain.versions import Version
@@ -306,6 +309,38 @@ def test_rehearsal_starts_no_more_of_t3_than_it_must(bench: RealGate, tmp_path: 
     script(program, f'#!/bin/sh\necho "$1" >> {seen}\nexec {real} "$@"\n')
     assert rehearse_alice(bench, build).reason == ""
     assert Counter(seen.read_text().split()) == {"--version": 1, "auth": 2, "serve": 4}
+
+
+def test_a_build_is_not_asked_again_what_it_printed_when_it_was_sealed(
+    bench: RealGate, tmp_path: Path
+) -> None:
+    """Under the same node it prints the same; under another one, or unsealed, it is asked."""
+    build = bench.faulty()
+    program, seen = bench.program(build), tmp_path / "seen"
+    program.unlink()
+    real = program.parent.parent / "t3" / "dist" / "bin.mjs"
+    script(program, f'#!/bin/sh\necho "$1" >> {seen}\nexec {real} "$@"\n')
+    node = node_version(node_program("node"))
+
+    def asked(**sealed: str) -> int:
+        (program.parents[2] / MANIFEST).write_text(json.dumps(sealed))
+        seen.write_text("")
+        assert rehearse_empty(bench, build).reason == ""
+        return seen.read_text().split().count("--version")
+
+    assert asked(reported=build.text, node=node) == 0
+    assert asked(reported=build.text, node="1.0.0") == 1
+    assert asked(node=node) == 1
+
+
+def test_a_build_that_was_sealed_as_another_version_fails(bench: RealGate) -> None:
+    """What is sealed is judged as what is printed."""
+    build = bench.faulty()
+    sealed = {"reported": "0.0.1", "node": node_version(node_program("node"))}
+    (bench.program(build).parents[2] / MANIFEST).write_text(json.dumps(sealed))
+    rehearsal = rehearse_empty(bench, build)
+    assert rehearsal.checks[-1].check is Check.IDENTITY
+    assert "prints 0.0.1, expected" in rehearsal.reason
 
 
 def test_evidence_of_the_last_batches_is_kept(bench: RealGate) -> None:

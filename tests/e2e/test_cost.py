@@ -129,3 +129,21 @@ def test_a_check_asks_about_each_person_no_more_than_it_must(host: EmbeddedHost)
     """
     found = cost(host, "check", BUILD.version)
     assert found["workers"] == {"serving": 2 * 2, "exporting": 2, "rehearsal": 2 + 1}
+
+
+def test_a_check_of_an_installed_build_does_not_ask_for_its_version(host: EmbeddedHost) -> None:
+    """It was asked when it was installed, under the same node; each rehearsal starts two serves."""
+    program = host.store / "builds" / BUILD.version / "node_modules" / ".bin" / "t3"
+    real, seen = program.resolve(), host.root / "seen"
+    seen.touch()
+    seen.chmod(0o666)
+    kept = program.readlink()
+    program.unlink()
+    program.write_text(f'#!/bin/sh\necho "$1" >> {seen}\nexec {real} "$@"\n')
+    program.chmod(0o755)
+    try:
+        assert host.t3safe("check", BUILD.version).status == 0
+    finally:
+        program.unlink()
+        program.symlink_to(kept)
+    assert Counter(seen.read_text().split()) == {"serve": 2 * 3, "auth": 3}

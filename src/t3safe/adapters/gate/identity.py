@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
+from t3safe.adapters._support.layout import MANIFEST
 from t3safe.adapters.gate.messages import Request
 from t3safe.adapters.gate.places import Places
 from t3safe.adapters.gate.processes import Ended, run
@@ -41,20 +42,25 @@ def package_facts(request: Request) -> IdentityFacts:
 def printed_facts(facts: IdentityFacts, request: Request, places: Places) -> IdentityFacts:
     """Add what node and the program print; what cannot be had is empty.
 
-    The program is asked where the set is the empty one, which every batch rehearses: a start of it
-    takes a second of a processor, and it prints the same beside every set.
+    A start of the program takes a second of a processor.  So it is not asked again what it printed
+    under the same node when it was sealed: nothing of a build changes after that.  Else it is asked
+    where the set is the empty one, which every batch rehearses: it prints the same beside each set.
 
-    Raises PermissionError where the program, its interpreter or node may not be executed.
+    Raises PermissionError where node, or the program that is asked, may not be executed.
     """
-    return evolve(
-        facts,
-        node=_found(_NODE, _printed(places, request, request.node)),
-        reported=(
-            _found(_REPORTED, _printed(places, request, request.program))
-            if request.copy_max is None
-            else request.build
-        ),
-    )
+    node = _found(_NODE, _printed(places, request, request.node))
+    reported, under = request.sealed
+    if not (reported and node == under):
+        asked = request.copy_max is None
+        printed = _printed(places, request, request.program) if asked else ""
+        reported = _found(_REPORTED, printed) if asked else request.build
+    return evolve(facts, node=node, reported=reported)
+
+
+def sealed_version(program: Path) -> tuple[str, str]:
+    """Read what a program printed when its build was sealed, and under which node, else empty."""
+    body = _object(program.parents[2] / MANIFEST)
+    return _text(body.get("reported")), _text(body.get("node"))
 
 
 def node_program(node: str) -> str:
@@ -83,7 +89,11 @@ def node_version(program: str) -> str:
 
 def _manifest(program: Path) -> dict[str, Any]:
     """Read the package.json beside the `.bin` that holds the program, empty if there is none."""
-    path = program.parent.parent / PACKAGE / "package.json"
+    return _object(program.parent.parent / PACKAGE / "package.json")
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """Read a JSON object, empty if there is none."""
     try:
         with path.open("rb") as file:
             body = json.loads(file.read(_MANIFEST_MAX))

@@ -40,7 +40,8 @@ class Request:
     `port` 0 takes a free one.  `raise_loopback` is for a network of its own that has none up.
     `deadline` is for one start of the serve, `stop_limit` for one stop, `step_limit` for one
     command.  `copy_max` is how many bytes the set may have that is handed over with the request as
-    an open stream, None where nothing is.
+    an open stream, None where nothing is.  `sealed` is what the program printed as its version when
+    the build was sealed, and under which node; empty where nobody knows.
     """
 
     build: str
@@ -58,6 +59,7 @@ class Request:
     tolerance: float
     dispatch: DispatchKnowledge
     copy_max: int | None = None
+    sealed: tuple[str, str] = ("", "")
 
     def dumps(self) -> bytes:
         """Give the line that `loads` reads."""

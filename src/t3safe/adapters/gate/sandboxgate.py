@@ -35,7 +35,7 @@ from t3safe.adapters._support.unpacking import SLACK
 from t3safe.adapters.gate import cells as units
 from t3safe.adapters.gate.cells import Cells
 from t3safe.adapters.gate.evidence import Evidence
-from t3safe.adapters.gate.identity import node_program, node_version
+from t3safe.adapters.gate.identity import node_program, node_version, sealed_version
 from t3safe.adapters.gate.messages import Account, Report, Request
 from t3safe.adapters.gate.places import PROVIDERS, Places
 from t3safe.adapters.gate.rooms import Rooms, free_bytes
@@ -350,4 +350,5 @@ class _Batch:
             tolerance=gate.tolerance,
             dispatch=gate.dispatch,
             copy_max=size + SLACK if copied else None,
+            sealed=sealed_version(self.program),
         )
