@@ -37,7 +37,7 @@ from t3safe.adapters.journal.store import SqliteJournal
 from t3safe.adapters.stateworker import duplicate, holders
 from t3safe.adapters.stateworker.trouble import Trouble
 from t3safe.domain import idle, moves, retention
-from t3safe.domain.errors import DamagedJournalError
+from t3safe.domain.errors import DamagedJournalError, DeadLinkError
 from t3safe.domain.moves import Move
 from t3safe.domain.versions import Version
 from t3safe.operations import Host
@@ -180,6 +180,18 @@ def every_process_tells_what_is_needed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(engine.Interpreter, "_needed", _kept_alone)
 
 
+@guard(
+    4,
+    lambda *_: test_outside_the_map.test_a_link_that_leads_nowhere_holds_up_its_person_alone(
+        Host.run
+    ),
+)
+def a_link_that_leads_nowhere_is_one_persons(patch: pytest.MonkeyPatch) -> None:
+    """Any trouble with a link ends the run."""
+    patch.setattr(engine, "DeadLinkError", LookupError)
+    patch.setattr(operations, "DeadLinkError", LookupError)
+
+
 def explored(*sorts: Sort) -> None:
     """Play a night in the explorer, where what is said reaches a reader that has gone."""
     assert Search(Scene(sorts), 0).run().violations == []
@@ -286,7 +298,7 @@ def several_databases_are_locked_before_they_are_copied(patch: pytest.MonkeyPatc
 
 
 FAILS: Final = (
-    *(AssertionError, ValueError, BrokenPipeError, DamagedJournalError, Trouble),
+    *(AssertionError, ValueError, BrokenPipeError, DamagedJournalError, DeadLinkError, Trouble),
     pytest.fail.Exception,
 )
 
