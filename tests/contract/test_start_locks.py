@@ -352,6 +352,30 @@ def test_a_program_of_a_person_is_ended_however_it_was_started(open_store: Path,
 
 
 @needs_root
+def test_a_lock_that_lost_its_access_list_keeps_nobody_from_starting(open_store: Path) -> None:
+    """A store that was copied back without its lists: the person starts, and is still found."""
+    selection = SymlinkSelection(
+        open_store, open_store / "state", locks=StartLocks(open_store, SHORT)
+    )
+    path = hold(open_store, OLD)
+    path.write_text("#!/bin/sh\necho runs\nexec /bin/sleep 600\n")
+    selection.promote(OLD)
+    selection.select(NOBODY, OLD)
+    os.removexattr(selection.locks.of(NOBODY), "system.posix_acl_access")
+    selection.locks.of(NOBODY).chmod(0o600)
+    launcher = open_store / "t3"
+    launcher.write_text(render_launcher(open_store))
+    launcher.chmod(0o755)
+    process = as_nobody(launcher)
+    try:
+        selection.fence(NOBODY)
+        selection.clear(NOBODY)
+        assert process.wait() == -signal.SIGTERM
+    finally:
+        end(process)
+
+
+@needs_root
 def test_a_process_of_another_user_is_never_ended(open_store: Path) -> None:
     """A person may hand the open lock to anybody's process: they are deferred for it."""
     selection = SymlinkSelection(

@@ -114,7 +114,7 @@ exit 75
 LOCK_SECONDS: Final = 10
 """How long a start waits for a move to give the lock back: a person is away for some seconds."""
 TAKE_LOCK: Final = f"""\
-[ -e "$lock" ] || lock=$store/{layout.DEFAULT_LOCK}
+[ -r "$lock" ] || lock=$store/{layout.DEFAULT_LOCK}
 if [ -r "$lock" ]; then
   exec 9<"$lock"
   flock -s -w {LOCK_SECONDS} -E 75 9
@@ -131,7 +131,11 @@ elif [ -e "$store/default" ]; then
   echo "t3: the start lock $lock cannot be opened; ask an administrator: t3safe run" >&2
   exit 70
 fi"""
-"""Takes the start lock that `$lock` names, in sh; before the first adoption there is none."""
+"""Takes the start lock that `$lock` names, in sh; before the first adoption there is none.
+
+A lock that its person cannot open (a copy of the store without access control lists) keeps nobody
+from starting: that of the default serves, whose holders are told apart by their user.
+"""
 
 
 def render_launcher(store: Path, base: str = BASE) -> str:
