@@ -15,6 +15,7 @@ same history every time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
@@ -335,3 +336,11 @@ class FaultyJournal:
     def keep(self, summary: ports.Summary) -> None:
         """Keep a summary."""
         self.inner.keep(summary)
+
+    def anchor(self) -> ports.Anchor | None:
+        """What is held of runs that were thrown away."""
+        return self.inner.anchor()
+
+    def prune(self, runs: tuple[str, ...], until: datetime, summary: ports.Summary) -> None:
+        """Throw runs away."""
+        self.inner.prune(runs, until, summary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -19,11 +20,12 @@ class MemoryJournal:
     written: dict[str, list[ev.Event]] = field(factory=dict)
     broken: str = ""
     kept: ports.Summary | None = None
+    held: ports.Anchor | None = None
 
     def become(self, other: MemoryJournal) -> None:
         """Hold what the other one holds; the events are shared, being values."""
         self.written = {run: list(events) for run, events in other.written.items()}
-        self.broken, self.kept = other.broken, other.kept
+        self.broken, self.kept, self.held = other.broken, other.kept, other.held
 
     def append(self, run: str, event: ev.Event) -> None:
         """Write one event of a run."""
@@ -64,6 +66,33 @@ class MemoryJournal:
         """Keep a summary."""
         self._usable()
         self.kept = summary
+
+    def anchor(self) -> ports.Anchor | None:
+        """What is held of runs that were thrown away."""
+        self._usable()
+        return self.held
+
+    def prune(self, runs: tuple[str, ...], until: datetime, summary: ports.Summary) -> None:
+        """Throw runs away, all or none; the digest is left to the real one."""
+        self._usable()
+        known, gone = self.held, [self.written[run] for run in runs]
+        ends = Counter(dict(known.ends) if known else {})
+        for events in gone:
+            last = events[-1]
+            if not isinstance(last, ev.Closed):
+                message = "cannot prune a run that is not over"
+                raise JournalError(message)
+            ends[last.ended.outcome.value] += 1
+        for run in runs:
+            del self.written[run]
+        self.held = ports.Anchor(
+            runs=len(runs) + (known.runs if known else 0),
+            events=sum(map(len, gone)) + (known.events if known else 0),
+            digest="",
+            until=until,
+            ends=tuple(sorted(ends.items())),
+            summary=summary,
+        )
 
     def _usable(self) -> None:
         if self.broken:

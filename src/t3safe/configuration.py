@@ -158,7 +158,7 @@ class PressureSettings:
 
 @frozen
 class RetentionSettings:
-    """What is kept for each person, and how many builds beside those in use."""
+    """What is kept: for each person, builds beside those in use, and runs in the journal."""
 
     snapshots: int = 6
     """For each person; quarantined sets are counted apart, and of each build one way back stays."""
@@ -166,6 +166,8 @@ class RetentionSettings:
     """For each person."""
     builds: int = 1
     """Beside those in use and last-good."""
+    journal_days: int = 400
+    """How long the journal keeps runs that are over; the newest 30 and those needed stay longer."""
 
 
 @frozen

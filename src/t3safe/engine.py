@@ -50,14 +50,11 @@ from t3safe.domain.obstacles import held
 from t3safe.domain.recounting import recounted
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots, ways_back
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
+from t3safe.domain.runretention import RUNS_NEEDED
 from t3safe.domain.versions import Version
 
 EFFECTS_MAX: Final = 100_000
 """No rollout needs more: 1,000 people take 17 effects each on the longest way."""
-
-
-RUNS_NEEDED: Final = 30
-"""In so many of the newest runs it is looked up what people ran when they were last planned."""
 
 Waits = Callable[[fx.Effect], bool]
 """Whether an effect cannot be performed yet, so that the loop leaves the run open before it."""

@@ -27,6 +27,7 @@ def measure(
     selection = host.perform.selection
     people, problems = ask(host.everybody) or ((), ())
     ask.problems.extend(f"user map {problem}" for problem in problems)
+    anchor = ask(host.engine.journal.anchor)
     return Vitals(
         at=host.engine.clock.now(),
         people=tuple(_person(host, person, ask) for person in people),
@@ -37,6 +38,7 @@ def measure(
         stale_after=host.rules.stale_after,
         deferred_max=host.rules.deferred_max,
         runs=ask(lambda: tuple(host.engine.journal.runs())),
+        pruned=anchor.ends if anchor is not None else (),
         waiting=ask(lambda: _waiting(host, people)),
         verdicts=ask(verdicts) or (),
         ended=ended,

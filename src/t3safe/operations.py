@@ -36,7 +36,6 @@ from t3safe.domain.effects import Subject
 from t3safe.domain.errors import (
     DeadLinkError,
     Fault,
-    JournalError,
     NoWayBackError,
     PortError,
     SelectionError,
@@ -51,6 +50,7 @@ from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Go, No, Offer, Policy, Standing, Stay, choose, closed
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout import Rollout, used_by
+from t3safe.domain.runretention import EVERY, Kept, explains, prunable, until
 from t3safe.domain.summary import ON_NEW, after, deferrals
 from t3safe.domain.unmapped import Unmapped, unmapped
 from t3safe.domain.versions import Version, days_behind
@@ -71,6 +71,7 @@ class Rules:
     on_person_failure: OnPersonFailure = OnPersonFailure.REFUSE
     stale_after: timedelta = timedelta(days=14)
     deferred_max: timedelta = timedelta(days=7)
+    journal_keep: timedelta = timedelta(days=400)
 
 
 @frozen
@@ -247,16 +248,17 @@ class Host:
     def summary(self) -> ports.Summary:
         """What all runs come to; only those are read that the journal's own summary lacks."""
         journal = self.engine.journal
-        known = journal.summary()
+        anchor = journal.anchor()
+        # The newest that names a run which is there: another is of a journal that was lost.
+        kept = (anchor.summary if anchor is not None else None, journal.summary())
+        known = {summary.run: summary for summary in kept if summary is not None}
+        found = ports.Summary()
         later: list[ports.RunRecord] = []
         for record in journal.runs():
-            if known is not None and record.plan.run == known.run:
+            if record.plan.run in known:
+                found = known[record.plan.run]
                 break
             later.append(record)
-        else:
-            # None was kept, or it is of a journal that was lost.
-            known = None
-        found = known or ports.Summary()
         for record in reversed(later):
             events = journal.events(record.plan.run)
             rollout = self.folded.get(record.plan.run) or self._remembered(rollout_of(events))
@@ -264,13 +266,35 @@ class Host:
         return found
 
     def _ended(self, rollout: Rollout) -> Rollout:
-        """Keep what a run that is over adds to the summary; where that fails it is found again."""
+        """Keep what a run that is over adds to the summary, and throw old runs away.
+
+        Where either fails the run has ended all the same; the next one tries again.
+        """
         journal = self.engine.journal
         if self._remembered(rollout).closed:
-            with suppress(JournalError):
+            with suppress(PortError):
                 if journal.unfinished() is None:
-                    journal.keep(self.summary())
+                    summary = self.summary()
+                    journal.keep(summary)
+                    self._prune_runs(summary)
         return rollout
+
+    def _prune_runs(self, summary: ports.Summary) -> None:
+        """Throw away the runs that are old and that nothing needs (see `runretention`)."""
+        journal, perform = self.engine.journal, self.perform
+        before, anchor = until(journal.runs(), self.rules.journal_keep), journal.anchor()
+        if before is None or (anchor is not None and before < anchor.until + EVERY):
+            return
+        people, _ = self.everybody()
+        snapshots = (
+            (person, info.stored.id)
+            for person in people
+            for info in perform.states.snapshots(person)
+        )
+        named = frozenset(past.run for past in summary.people)
+        kept = Kept(frozenset(perform.builds.present()), frozenset(snapshots), named)
+        every = ((record, self._folded(record.plan.run)) for record in journal.runs())
+        journal.prune(prunable(every, before, kept), before, summary)
 
     def _rollouts(self) -> Iterator[tuple[ports.RunRecord, Rollout]]:
         """Every run that could change who runs or waits for what, newest first."""
@@ -368,7 +392,7 @@ class Host:
             if selected is not None and (build := selected.build) is not None and build != last_good
         }
         for record in self.engine.journal.runs() if left else ():
-            for person, build in _tells(record.plan):
+            for person, build in explains(record.plan):
                 if left.get(person) == build:
                     del left[person]
         return tuple(left.items())
@@ -847,17 +871,6 @@ def _result(rollout: Rollout) -> Result:
 def _unwell(result: Result | None) -> Result | None:
     """Give a result after which nothing else may begin, None where something may."""
     return None if result is None or result.outcome in _ENDED_WELL else result
-
-
-def _tells(plan: ev.Plan) -> Iterator[tuple[str, Version]]:
-    """Give the builds that a run accounts for, by person; a check touches nobody."""
-    if plan.kind is ev.Kind.CHECK:
-        return
-    for move in plan.moves:
-        yield move.person, move.old
-        yield move.person, move.new
-    for person in plan.baking:
-        yield person, plan.candidate
 
 
 def _stuck(person: str, why: str) -> Result:

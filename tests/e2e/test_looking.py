@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
 from fakes.embedded import EmbeddedHost, Resident
+from t3safe.adapters.journal import SqliteJournal
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, state
 from tests.support.documents import body_of
@@ -43,6 +46,32 @@ def test_history_is_asked_for_a_person_and_an_outcome(host: EmbeddedHost) -> Non
     table = host.t3safe("history").out
     assert "took" in table
     assert len(table.splitlines()) == 3
+
+
+def test_of_runs_that_were_pruned_it_is_said_how_many_and_until_when(
+    host: EmbeddedHost, tmp_path: Path
+) -> None:
+    """A run that is asked for is not just unknown; `metrics` counts it still."""
+    path, kept = host.root / "state" / "journal.sqlite", tmp_path / "journal.sqlite"
+    shutil.copy(path, kept)
+    (good, bad) = body_of(host.t3safe("history", "--json").out, "history")
+    journal = SqliteJournal(path)
+    summary = journal.summary()
+    assert summary is not None
+    journal.prune((bad["run"],), datetime(2026, 1, 2, tzinfo=UTC), summary)
+    journal.close()
+    pruned = "pruned: 1 runs that began before 2026-01-02 and that nothing needs any more"
+
+    assert host.t3safe("history").out.splitlines()[2:] == [pruned]
+    assert pruned not in host.t3safe("history", "-n", "1").out
+    assert [run["run"] for run in body_of(host.t3safe("history", "--json").out, "history")] == [
+        good["run"]
+    ]
+    asked = host.t3safe("show", bad["run"])
+    assert asked.status == Exit.USAGE
+    assert f"the journal knows no run {bad['run']}; {pruned}" in " ".join(asked.err.split())
+    assert 't3safe_runs{outcome="refused"} 1' in host.t3safe("metrics").out
+    shutil.copy(kept, path)
 
 
 def test_show_tells_each_step_and_where_its_evidence_lies(host: EmbeddedHost) -> None:

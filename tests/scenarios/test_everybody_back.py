@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 import pytest
 from attrs import define
@@ -12,7 +13,7 @@ from fakes.world.faults import effect
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
 from t3safe.domain.goingback import Fate
-from t3safe.domain.ports import Journal, RunRecord, Summary
+from t3safe.domain.ports import Anchor, Journal, RunRecord, Summary
 from t3safe.operations import Host, Result
 from t3safe.takingback import Took, look, take_back
 from tests.scenarios.nights import night, publish, running, untouched
@@ -173,6 +174,14 @@ class Failing:
     def keep(self, summary: Summary) -> None:
         """Keep a summary."""
         self.inner.keep(summary)
+
+    def anchor(self) -> Anchor | None:
+        """What is held of runs that were thrown away."""
+        return self.inner.anchor()
+
+    def prune(self, runs: tuple[str, ...], until: datetime, summary: Summary) -> None:
+        """Throw runs away."""
+        self.inner.prune(runs, until, summary)
 
 
 def test_a_journal_that_fails_ends_it_there() -> None:

@@ -56,4 +56,5 @@ def rules(settings: Settings) -> Rules:
         on_person_failure=policy.on_person_failure,
         stale_after=timedelta(days=policy.stale_days),
         deferred_max=timedelta(days=policy.deferred_max_days),
+        journal_keep=timedelta(days=settings.retention.journal_days),
     )

@@ -314,6 +314,24 @@ class Summary:
     people: tuple[Past, ...] = ()
 
 
+@frozen
+class Anchor:
+    """What the journal holds of runs that were thrown away.
+
+    `runs` and `events` say how many, `ends` how many runs ended in each way.  `digest` is a chain
+    of SHA-256, in hexadecimal, over the events in the order in which they went.  Runs opened
+    before `until` (UTC) were thrown away where nothing needed them; `summary` is what all runs came
+    to by then.
+    """
+
+    runs: int
+    events: int
+    digest: str
+    until: datetime
+    ends: tuple[tuple[str, int], ...]
+    summary: Summary
+
+
 class Journal(Protocol):
     """The journal of rollouts, durable on return.  Raises JournalError."""
 
@@ -334,6 +352,12 @@ class Journal(Protocol):
 
     def keep(self, summary: Summary) -> None:
         """Keep a summary in place of the one before."""
+
+    def anchor(self) -> Anchor | None:
+        """What is held of runs that were thrown away, None before it was first looked for any."""
+
+    def prune(self, runs: tuple[str, ...], until: datetime, summary: Summary) -> None:
+        """Throw runs that are over away, oldest first, and move the anchor: all or nothing."""
 
 
 @frozen

@@ -56,7 +56,8 @@ class PersonVitals:
 class Vitals:
     """The host at one moment (rule 1).
 
-    `frozen` is why the host is frozen, empty when it is not.  `runs` are all runs, newest first.
+    `frozen` is why the host is frozen, empty when it is not.  `runs` are all runs that the journal
+    keeps, newest first; `pruned` is how many others ended in each way.
     `verdicts` counts what is remembered of builds by ruling.  `ended` is each command with when it
     ended last, also where it did nothing.  `problems` says what could not be read.
     """
@@ -70,6 +71,7 @@ class Vitals:
     stale_after: timedelta = timedelta(days=14)
     deferred_max: timedelta = timedelta(days=7)
     runs: tuple[RunRecord, ...] | None = None
+    pruned: tuple[tuple[str, int], ...] = ()
     waiting: tuple[Deferral, ...] | None = None
     verdicts: tuple[tuple[str, int], ...] = ()
     ended: tuple[tuple[str, datetime], ...] = ()
@@ -83,17 +85,18 @@ class Vitals:
     def speaking(self, outcome: Outcome) -> RunRecord | None:
         """The newest run that speaks of such an end, where it ended so (rule 2)."""
         for record in self.runs or ():
-            if record.ended is not None and _speaks(record, outcome):
+            if record.ended is not None and speaks(record, outcome):
                 return record if record.ended.outcome is outcome else None
         return None
 
     def count(self) -> dict[Outcome, int]:
         """How many runs ended in each way."""
         ended = [record.ended.outcome for record in self.runs or () if record.ended is not None]
-        return {outcome: ended.count(outcome) for outcome in Outcome}
+        gone = dict(self.pruned)
+        return {outcome: ended.count(outcome) + gone.get(outcome, 0) for outcome in Outcome}
 
 
-def _speaks(record: RunRecord, outcome: Outcome) -> bool:
+def speaks(record: RunRecord, outcome: Outcome) -> bool:
     """Whether such a run can say that this no longer holds, or that it does."""
     assert record.ended is not None, "asked of runs that are over"
     if record.ended.outcome in _SILENT:

@@ -50,12 +50,24 @@ def history(app: App, count: int, person: str, outcome: str | None, *, as_json: 
         every = (tell_run(record) for record in wired.journal.runs())
         asked = (told for told in every if wanted(told, person, outcome or ""))
         found = tuple(islice(asked, count))
+        older = _older(wired) if len(found) < count and not as_json else ""
     if as_json:
         terminal.print_json("history", found)
     elif found:
         terminal.print_table(_COLUMNS, map(_row, found))
     else:
         click.echo("no such run" if person or outcome else "no run yet")
+    if older:
+        click.echo(older)
+
+
+def _older(wired: Live) -> str:
+    """Say which runs were thrown away, empty where none was."""
+    anchor = wired.journal.anchor()
+    if anchor is None or not anchor.runs:
+        return ""
+    day = f"{anchor.until:%Y-%m-%d}"
+    return f"pruned: {anchor.runs} runs that began before {day} and that nothing needs any more"
 
 
 _COLUMNS = ("run", "kind", "candidate", "opened", "took", "outcome", "reason")
@@ -102,7 +114,7 @@ def _chosen(asked: str, wired: Live) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        what = f"the journal knows no run {asked}"
+        what = "; ".join(filter(None, (f"the journal knows no run {asked}", _older(wired))))
         raise click.UsageError(f"{what}; `t3safe history` lists them")
     several = ", ".join(found[:_TOLD_MAX])
     what = f"{len(found)} runs begin with {asked} ({several})"

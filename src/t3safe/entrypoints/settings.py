@@ -445,6 +445,7 @@ def _at_least(settings: Settings) -> None:
         ("notify.timeout", settings.notify.timeout, 1, 300),
         ("retention.snapshots", settings.retention.snapshots, 1, 1000),
         ("retention.builds", settings.retention.builds, 0, 100),
+        ("retention.journal_days", settings.retention.journal_days, 30, 36500),
     )
     for key, value, low, high in limits:
         _between(key, value, low, high)

@@ -610,6 +610,7 @@ class Journal:
     _open: dict[str, list[ev.Event]] = field(factory=dict)
     _last: tuple[str, tuple[ev.Event, ...]] = ("", ())
     _kept: ports.Summary | None = None
+    _anchor: ports.Anchor | None = None
 
     def append(self, run: str, event: ev.Event) -> None:
         """Write an event."""
@@ -648,6 +649,14 @@ class Journal:
     def keep(self, summary: ports.Summary) -> None:
         """Keep a summary."""
         self._kept = summary
+
+    def anchor(self) -> ports.Anchor | None:
+        """What is held of runs that were thrown away."""
+        return self._anchor
+
+    def prune(self, runs: tuple[str, ...], until: datetime, summary: ports.Summary) -> None:
+        """Note that it was looked for old runs; a replay tells of all of them and keeps them."""
+        self._anchor = ports.Anchor(len(runs), 0, "", until, (), summary)
 
 
 @define(eq=False)

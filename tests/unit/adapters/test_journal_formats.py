@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,7 +20,7 @@ from t3safe.adapters.journal.store import APPLICATION
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import gate
-from t3safe.domain.errors import DamagedJournalError, NewerJournalError
+from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
 from t3safe.domain.ports import Past, Summary
 from t3safe.domain.versions import Version
 from t3safe.engine import rollout_of
@@ -261,4 +263,120 @@ def test_runs_are_read_only_as_far_as_they_are_asked_for(
     monkeypatch.setattr(codec, "decode", counted)
     assert next(iter(journal.runs())).plan.run == "r099"
     assert len(decoded) == 1
+    journal.close()
+
+
+def _closed(journal: SqliteJournal, *runs: str) -> None:
+    for run in runs:
+        journal.append(run, ev.Opened(attrs.evolve(PLAN, run=run), NOW))
+        journal.append(run, ev.Closed(ev.Ended(ev.Outcome.LATER, "x"), NOW))
+
+
+def test_pruned_in_two_goes_the_anchor_is_that_of_one(tmp_path: Path) -> None:
+    """Counts add up and the digest is a chain over the events; what is left is untouched."""
+    once, twice = (SqliteJournal(tmp_path / name) for name in ("once", "twice"))
+    for journal in (once, twice):
+        _closed(journal, "r1", "r2", "r3")
+        assert journal.anchor() is None
+    once.prune(("r1", "r2"), NOW, SUMMARY)
+    twice.prune(("r1",), NOW, Summary())
+    twice.close()
+    twice.prune(("r2",), NOW, SUMMARY)
+    for journal in (once, twice):
+        journal.close()
+        anchor = journal.anchor()
+        assert anchor is not None
+        assert anchor == once.anchor()
+        assert (anchor.runs, anchor.events, anchor.ends) == (2, 4, (("later", 2),))
+        assert (len(anchor.digest), anchor.until, anchor.summary) == (64, NOW, SUMMARY)
+        assert [record.plan.run for record in journal.runs()] == ["r3"]
+        assert journal.events("r1") == ()
+        assert len(journal.events("r3")) == 2
+        assert journal.complaint(thorough=True) == ""
+        journal.close()
+
+
+def test_the_digest_tells_other_events_and_another_order(tmp_path: Path) -> None:
+    """Two prunings of the same runs in another order are another chain."""
+    digests = set()
+    for number, order in enumerate((("r1", "r2"), ("r2", "r1"), ("r1",))):
+        journal = SqliteJournal(tmp_path / str(number))
+        _closed(journal, "r1", "r2")
+        journal.prune(order, NOW, SUMMARY)
+        anchor = journal.anchor()
+        assert anchor is not None
+        digests.add(anchor.digest)
+        journal.close()
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("runs", [("r1", "open"), ("r1", "unknown")])
+def test_a_run_that_is_not_over_is_not_pruned(tmp_path: Path, runs: tuple[str, ...]) -> None:
+    """Nor is anything that was to go with it."""
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    _closed(journal, "r1")
+    journal.append("open", ev.Opened(attrs.evolve(PLAN, run="open"), NOW))
+    with pytest.raises(JournalError, match="is not over"):
+        journal.prune(runs, NOW, SUMMARY)
+    assert len(journal.events("r1")) == 2
+    assert journal.anchor() is None
+    assert journal.unfinished() == "open"
+    journal.close()
+
+
+def test_killed_in_the_middle_of_a_pruning_the_journal_is_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The events were deleted already; the process that dies says nothing more."""
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    _closed(journal, *(f"r{number}" for number in range(400)))
+    journal.close()
+    child = os.fork()
+    if child == 0:
+
+        def killed(_: object) -> str:
+            os.kill(os.getpid(), signal.SIGKILL)
+            return ""
+
+        monkeypatch.setattr(codec, "encode_anchor", killed)
+        journal.prune(tuple(f"r{number}" for number in range(300)), NOW, SUMMARY)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert journal.anchor() is None
+    assert len(list(journal.runs())) == 400
+    assert journal.complaint(thorough=True) == ""
+    journal.prune(("r0",), NOW, SUMMARY)
+    assert len(list(journal.runs())) == 399
+    journal.close()
+
+
+def test_an_anchor_that_is_not_understood_is_damage_and_doctor_says_so(tmp_path: Path) -> None:
+    """Nothing else tells of what was thrown away."""
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    _closed(journal, "r1")
+    journal.prune(("r1",), NOW, SUMMARY)
+    journal.close()
+    with closing(sqlite3.connect(journal.path)) as opened, opened:
+        opened.execute("""UPDATE anchor SET body = '{"runs":1,"later":2}'""")
+    with pytest.raises(DamagedJournalError, match="anchor"):
+        journal.anchor()
+    assert "anchor" in journal.complaint(thorough=True)
+    journal.close()
+    with closing(sqlite3.connect(journal.path)) as opened, opened:
+        opened.execute(f"PRAGMA user_version = {codec.FORMAT + 1}")
+    with pytest.raises(NewerJournalError):
+        journal.anchor()
+    journal.close()
+
+
+def test_room_of_pruned_runs_is_used_again(tmp_path: Path) -> None:
+    """As many runs come as go: the file grows no more."""
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    sizes = []
+    for month in range(6):
+        _closed(journal, *(f"r{month}-{number}" for number in range(200)))
+        if month:
+            journal.prune(tuple(f"r{month - 1}-{n}" for n in range(200)), NOW, SUMMARY)
+        sizes.append(journal.path.stat().st_size)
+    assert max(sizes[2:]) <= 1.1 * sizes[1]
     journal.close()

@@ -33,7 +33,7 @@ from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.events import Answer, Event
 from t3safe.domain.versions import Version
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The format that is written.  1 is the one of journals that carry no number."""
 
 TAG: Final = "type"
@@ -73,6 +73,7 @@ FORMS: Final[dict[type, Form]] = {
     # What all runs come to.
     ports.Past: _form("", "person build run at waits_for since why"),
     ports.Summary: _form("", "run people"),
+    ports.Anchor: _form("", "runs events digest until ends summary"),
     # Effects.
     fx.Stage: _form("Stage", "build"),
     fx.SnapshotOnline: _form("SnapshotOnline", "person snapshot"),
@@ -219,3 +220,17 @@ def decode_summary(text: str) -> ports.Summary | None:
         return converter().structure(json.loads(text), ports.Summary)
     except (ValueError, TypeError, KeyError, AttributeError, BaseValidationError):
         return None
+
+
+def encode_anchor(anchor: ports.Anchor) -> str:
+    """Give an anchor as one line of JSON."""
+    return json.dumps(converter().unstructure(anchor), ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_anchor(text: str) -> ports.Anchor:
+    """Read an anchor; raises DamagedJournalError: nothing else tells of what was thrown away."""
+    try:
+        return converter().structure(json.loads(text), ports.Anchor)
+    except (ValueError, TypeError, KeyError, AttributeError, BaseValidationError) as error:
+        message = f"cannot understand the journal's anchor {text[:120]!r}: {error}"
+        raise DamagedJournalError(message) from error

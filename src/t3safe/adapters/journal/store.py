@@ -12,6 +12,9 @@ Rules:
 6. The file names its format (`user_version`, under our `application_id`) and the t3safe that wrote
    it (table `written_by`).  A newer format is neither read nor written nor set aside.  An older one
    is read as it is; the first write makes it the present one, in one transaction with the tables.
+7. Runs are thrown away in one transaction with the anchor that tells of them.  A run that is not
+   over is refused, and then nothing goes.  The room is used again by later runs and not given back
+   to the disk: SQLite would need as much again beside it, for good (`journal_mode=PERSIST`).
 """
 
 from __future__ import annotations
@@ -20,9 +23,11 @@ import json
 import os
 import sqlite3
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +38,7 @@ from t3safe.adapters.journal import aside, codec
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
 from t3safe.domain.gate import Ruling, Verdict
-from t3safe.domain.ports import RunRecord, Summary
+from t3safe.domain.ports import Anchor, RunRecord, Summary
 from t3safe.domain.versions import InvalidVersion, Version
 
 RESERVE_BYTES: Final = 4 * 1024**2
@@ -42,6 +47,8 @@ RESERVE_BYTES: Final = 4 * 1024**2
 _PAGE: Final = 16
 """How many runs are read at a time."""
 _ABOVE_ALL: Final = 2**63 - 1
+
+_OF_RUN: Final = "SELECT kind, body FROM events WHERE run = ? ORDER BY number"
 
 APPLICATION: Final = 0x74337366
 """`t3sf`, which tells our files of a format that has a number from those of other programs."""
@@ -65,6 +72,7 @@ CREATE TABLE IF NOT EXISTS verdicts (
     at TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS summary (body TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS anchor (body TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS written_by (t3safe TEXT NOT NULL) STRICT;
 DELETE FROM written_by;
 INSERT INTO written_by VALUES ('{t3safe.__version__}');
@@ -169,11 +177,8 @@ class SqliteJournal:
 
     def summary(self) -> Summary | None:
         """The summary that was kept last; an older format has none."""
-        there = "SELECT name FROM sqlite_master WHERE name = 'summary'"
-        if not self._rows(there, ()):
-            return None
-        rows = self._rows("SELECT body FROM summary", ())
-        return codec.decode_summary(str(rows[0][0])) if rows else None
+        body = self._only("summary")
+        return codec.decode_summary(body) if body is not None else None
 
     def keep(self, summary: Summary) -> None:
         """Keep a summary in place of the one before, in one transaction."""
@@ -184,6 +189,54 @@ class SqliteJournal:
                 connection.execute("INSERT INTO summary VALUES (?)", (body,))
         except sqlite3.Error as error:
             raise self._trouble("write", error) from error
+
+    def anchor(self) -> Anchor | None:
+        """What is held of runs that were thrown away; an older format has none."""
+        body = self._only("anchor")
+        try:
+            return codec.decode_anchor(body) if body is not None else None
+        except DamagedJournalError as error:
+            raise self._damaged(str(error)) from error
+
+    def prune(self, runs: tuple[str, ...], until: datetime, summary: Summary) -> None:
+        """Throw runs away and move the anchor (rule 7); `runs` are oldest first."""
+        known = self.anchor()
+        try:
+            with self._writing() as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                digest, events = (known.digest, known.events) if known else ("", 0)
+                ends = Counter(dict(known.ends) if known else {})
+                for run in runs:
+                    rows = connection.execute(_OF_RUN, (run,)).fetchall()
+                    ends[self._end(run, rows)] += 1
+                    for kind, body in rows:
+                        digest = sha256(f"{digest}\n{run}\n{kind}\n{body}".encode()).hexdigest()
+                    events += len(rows)
+                    connection.execute("DELETE FROM events WHERE run = ?", (run,))
+                count = len(runs) + (known.runs if known else 0)
+                told = tuple(sorted(ends.items()))
+                anchor = Anchor(count, events, digest, until, told, summary)
+                connection.execute("DELETE FROM anchor")
+                body = codec.encode_anchor(anchor)
+                connection.execute("INSERT INTO anchor VALUES (?)", (body,))
+        except sqlite3.Error as error:
+            raise self._trouble("prune", error) from error
+
+    def _end(self, run: str, rows: list[tuple[str, str]]) -> str:
+        """Tell how a run ended that is to go.  Raises JournalError where it did not."""
+        last = self._decoded(rows[-1][1]) if rows else None
+        if not isinstance(last, ev.Closed):
+            message = f"cannot prune run {run} of the journal {self.path}: it is not over"
+            raise JournalError(message)
+        return last.ended.outcome.value
+
+    def _only(self, table: str) -> str | None:
+        """Read the one row of a table that an older format does not have."""
+        there = "SELECT name FROM sqlite_master WHERE name = ?"
+        if not self._rows(there, (table,)):
+            return None
+        rows = self._rows(f"SELECT body FROM {table}", ())  # noqa: S608 - our own table
+        return str(rows[0][0]) if rows else None
 
     def require_known(self) -> None:
         """See that the journal is of no newer format; other trouble is left to whoever reads it.
@@ -212,6 +265,7 @@ class SqliteJournal:
             query = "SELECT body FROM events ORDER BY number DESC"
             for (body,) in self._rows(query if thorough else f"{query} LIMIT 1", ()):
                 self._decoded(body)
+            self.anchor()
         except DamagedJournalError as error:
             return str(error)
         return ""
