@@ -85,7 +85,8 @@ def _hold(host: EmbeddedHost) -> None:
 
 
 def _person(host: EmbeddedHost) -> None:
-    host.user_map.write_text("ann@example.org=ann\n", encoding="utf-8")
+    with host.user_map.open("a", encoding="utf-8") as file:
+        file.write("annie@example.org=ann\n")
 
 
 def _link(host: EmbeddedHost) -> None:

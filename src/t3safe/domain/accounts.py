@@ -134,31 +134,6 @@ def named(asked: str, runs: Iterable[str]) -> tuple[str, ...]:
     return (asked,) if asked in known else tuple(run for run in known if run.startswith(asked))
 
 
-def put_there(events: Iterable[ev.Event], person: str) -> tuple[Version, datetime] | None:
-    """Give the build that a run put in place last for a person, and when; None if it put none."""
-    last: tuple[Version, datetime] | None = None
-    effect: fx.Effect | None = None
-    for event in events:
-        match event, effect:
-            case ev.Started(effect=begun), _:
-                effect = begun
-            case ev.Finished(answer=ev.Done(), at=at), fx.Select(whose, build) if whose == person:
-                last = (build, at)
-            case _:
-                continue
-    return last
-
-
-def moves_somebody(record: RunRecord) -> bool:
-    """Whether a run may have put a build in place for anybody."""
-    ended = record.ended
-    untouched = ended is not None and ended.outcome in _UNTOUCHED
-    return record.plan.kind is not ev.Kind.CHECK and bool(record.plan.moves) and not untouched
-
-
-_UNTOUCHED: Final = frozenset({ev.Outcome.REFUSED, ev.Outcome.GATE_BROKEN})
-
-
 def account(events: Iterable[ev.Event], npm_log: Callable[[Version], str]) -> Account | None:
     """Tell a run from its events, None where nothing opened it.
 

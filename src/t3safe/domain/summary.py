@@ -12,14 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 import attrs
 
+from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.accounts import moves_somebody, put_there
 from t3safe.domain.moves import Move, Status
 from t3safe.domain.ports import Past, RunRecord, Summary
 from t3safe.domain.rollout import Rollout
+from t3safe.domain.versions import Version
 from t3safe.domain.vitals import Deferral
 
 ON_NEW = frozenset({Status.MOVED, Status.KEPT})
@@ -64,3 +66,28 @@ def deferrals(summary: Summary) -> tuple[Deferral, ...]:
         for past in summary.people
         if past.waits_for is not None and past.since is not None
     )
+
+
+def put_there(events: Iterable[ev.Event], person: str) -> tuple[Version, datetime] | None:
+    """Give the build that a run put in place last for a person, and when; None if it put none."""
+    last: tuple[Version, datetime] | None = None
+    effect: fx.Effect | None = None
+    for event in events:
+        match event, effect:
+            case ev.Started(effect=begun), _:
+                effect = begun
+            case ev.Finished(answer=ev.Done(), at=at), fx.Select(whose, build) if whose == person:
+                last = (build, at)
+            case _:
+                continue
+    return last
+
+
+def moves_somebody(record: RunRecord) -> bool:
+    """Whether a run may have put a build in place for anybody."""
+    ended = record.ended
+    untouched = ended is not None and ended.outcome in _UNTOUCHED
+    return record.plan.kind is not ev.Kind.CHECK and bool(record.plan.moves) and not untouched
+
+
+_UNTOUCHED: Final = frozenset({ev.Outcome.REFUSED, ev.Outcome.GATE_BROKEN})

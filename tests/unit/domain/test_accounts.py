@@ -16,9 +16,7 @@ from t3safe.domain.accounts import (
     StepEnd,
     Trace,
     account,
-    moves_somebody,
     named,
-    put_there,
     step_name,
     tell_run,
     wanted,
@@ -26,6 +24,7 @@ from t3safe.domain.accounts import (
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Rehearsal
 from t3safe.domain.ports import RunRecord
+from t3safe.domain.summary import moves_somebody, put_there
 from t3safe.domain.versions import Version
 from tests.unit.domain.plans import DONE, L30, NEW, PAIRED, plan, rehearsal, snapshot
 

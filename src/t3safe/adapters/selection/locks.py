@@ -25,6 +25,7 @@ import fcntl
 import os
 import pwd
 import signal
+import stat
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ _ACL_VERSION: Final = 2
 _OWNER, _NAMED, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
 _READ, _WRITE = 4, 2
 _NOBODY: Final = 0xFFFFFFFF
+_READABLE: Final = 0o644
 _WITHOUT_ACL: Final = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 _Inode = tuple[str, str]
@@ -108,7 +110,7 @@ class StartLocks:
     def ensure_default(self) -> None:
         """Have the lock of `default`, which everybody can open.  Raises OSError."""
         durable.make_folders(self.store)
-        _have(self.of_default, lambda handle: os.fchmod(handle, 0o644))
+        _have(self.of_default, _open_to_all)
 
     def _uid_of(self, person: str) -> int | None:
         return os.geteuid() if self.uid_of is None else self.uid_of(person)
@@ -337,6 +339,11 @@ def _have(path: Path, grant: Callable[[int], None]) -> None:
         fresh.unlink(missing_ok=True)
 
 
+def _open_to_all(handle: int) -> None:
+    if stat.S_IMODE(os.fstat(handle).st_mode) != _READABLE:
+        os.fchmod(handle, _READABLE)
+
+
 def _grant(handle: int, uid: int) -> None:
     """Let one user, beside the owner, open the file for reading."""
     if uid == os.geteuid():
@@ -351,12 +358,23 @@ def _grant(handle: int, uid: int) -> None:
     wanted = struct.pack("<I", _ACL_VERSION)
     wanted += b"".join(struct.pack("<HHI", *entry) for entry in entries)
     try:
-        os.setxattr(handle, _ACL, wanted)
+        if _list_of(handle) != wanted:
+            os.setxattr(handle, _ACL, wanted)
     except OSError as error:
         if error.errno not in _WITHOUT_ACL:
             raise
         os.fchown(handle, uid, -1)
         os.fchmod(handle, 0o400)
+
+
+def _list_of(handle: int) -> bytes:
+    """Read the access control list, empty where there is none; what is right is not written."""
+    try:
+        return os.getxattr(handle, _ACL)
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
+        return b""
 
 
 def _locked(handle: int) -> bool:
