@@ -27,6 +27,7 @@ TRIALS = {
 }
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", TRIALS)
 def test_every_end_is_recounted_as_the_rules_have_it(name: str) -> None:
     """Who is on the new build, who waits and why, what was exposed, and which snapshots count.
@@ -49,6 +50,7 @@ def test_every_end_is_recounted_as_the_rules_have_it(name: str) -> None:
                 assert move.status is by_rule.status
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", TRIALS)
 def test_wherever_a_run_was_cut_off_a_look_comes_first(name: str) -> None:
     """Recounted at any moment, whoever may be in between is looked at, nobody else is begun, and
@@ -111,6 +113,23 @@ def test_whoever_was_looked_at_untouched_after_a_crash_waits() -> None:
     (move,) = told.moves
     assert (move.status, move.reason) == (Status.DEFERRED, "interrupted")
     assert not move.exposed
+
+
+def test_who_pairs_at_the_serve_alone_is_on_the_new_build() -> None:
+    """The dispatch could not be asked: they stay there, as the rules have it."""
+    plan = TRIALS["a run"].plan
+    part = plan.moves[0]
+    told = _recounted(
+        plan,
+        (fx.Fence("alice"), ev.Done()),
+        (fx.Stop("alice"), ev.Done()),
+        (fx.SnapshotAtRest("alice", "s1", part.old), ev.Snapshotted("s1", MIGRATED, 1)),
+        (fx.Select("alice", part.new), ev.Done()),
+        (fx.Start("alice"), ev.Done()),
+        (fx.Verify("alice", part.new), ev.NotPaired(Fault.ENVIRONMENT, "no answer on 3780")),
+    )
+    (move,) = told.moves
+    assert (move.status, move.reason) == (Status.KEPT, "no answer on 3780")
 
 
 def _recounted(plan: ev.Plan, *steps: tuple[fx.Effect, ev.Answer]) -> Rollout:
