@@ -115,8 +115,18 @@ def test_whoever_was_looked_at_untouched_after_a_crash_waits() -> None:
     assert not move.exposed
 
 
-def test_who_pairs_at_the_serve_alone_is_on_the_new_build() -> None:
-    """The dispatch could not be asked: they stay there, as the rules have it."""
+VERIFIED = [
+    (ev.NotPaired(Fault.ENVIRONMENT, "no answer on 3780"), Status.KEPT, Fault.HOST),
+    (ev.NotPaired(Fault.BUILD, "500 from the serve"), Status.MOVING, Fault.BUILD),
+    (ev.Failed(Fault.BUILD, "it died"), Status.MOVING, Fault.BUILD),
+]
+
+
+@pytest.mark.parametrize(("answer", "status", "fault"), VERIFIED)
+def test_what_the_verification_of_the_new_build_said_counts(
+    answer: ev.NotPaired | ev.Failed, status: Status, fault: Fault
+) -> None:
+    """Who pairs at the serve alone stays there; a failure of the build is held against it."""
     plan = TRIALS["a run"].plan
     part = plan.moves[0]
     told = _recounted(
@@ -126,10 +136,10 @@ def test_who_pairs_at_the_serve_alone_is_on_the_new_build() -> None:
         (fx.SnapshotAtRest("alice", "s1", part.old), ev.Snapshotted("s1", MIGRATED, 1)),
         (fx.Select("alice", part.new), ev.Done()),
         (fx.Start("alice"), ev.Done()),
-        (fx.Verify("alice", part.new), ev.NotPaired(Fault.ENVIRONMENT, "no answer on 3780")),
+        (fx.Verify("alice", part.new), answer),
     )
     (move,) = told.moves
-    assert (move.status, move.reason) == (Status.KEPT, "no answer on 3780")
+    assert (move.status, move.fault, move.reason) == (status, fault, answer.reason)
 
 
 def _recounted(plan: ev.Plan, *steps: tuple[fx.Effect, ev.Answer]) -> Rollout:
