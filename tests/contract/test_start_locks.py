@@ -53,9 +53,9 @@ def program(selection: SymlinkSelection, body: str) -> None:
 @contextmanager
 def begun(selection: SymlinkSelection, person: str = "alice") -> Iterator[subprocess.Popen[str]]:
     """Start what is selected through the launcher, and wait until its program runs."""
-    launcher = selection.store / f"t3-{person}"
-    launcher.write_text(render_fixed_launcher(selection.store, person))
-    launcher.chmod(0o755)
+    launcher = written(
+        selection.store / f"t3-{person}", render_fixed_launcher(selection.store, person)
+    )
     process = subprocess.Popen(
         [launcher], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
     )
@@ -78,6 +78,13 @@ def end(process: subprocess.Popen[str]) -> None:
 
 RUNS = 'print("runs", flush=True)\nsys.stdin.read()'
 STUBBORN = f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{RUNS}"
+
+
+def written(path: Path, text: str) -> Path:
+    """Write a launcher, to be executed."""
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
 
 
 def eventually(true: Callable[[], bool]) -> None:
@@ -163,9 +170,7 @@ def test_nothing_begins_between_clear_and_select(tmp_path: Path) -> None:
     selection = selection_of(tmp_path, LONG)
     selection.fence("alice")
     selection.clear("alice")
-    launcher = tmp_path / "t3"
-    launcher.write_text(render_fixed_launcher(selection.store, "alice"))
-    launcher.chmod(0o755)
+    launcher = written(tmp_path / "t3", render_fixed_launcher(selection.store, "alice"))
     with subprocess.Popen([launcher, "x"], stdout=subprocess.PIPE, text=True) as waiting:
         eventually(lambda: bool(selection.locks._by_lock(selection.locks.of("alice"))))
         assert waiting.poll() is None
@@ -180,11 +185,9 @@ def test_a_start_does_not_wait_for_ever(tmp_path: Path) -> None:
     selection = selection_of(tmp_path, LONG)
     selection.fence("alice")
     selection.clear("alice")
-    launcher = tmp_path / "t3"
     text = render_fixed_launcher(selection.store, "alice")
     assert f"-w {LOCK_SECONDS} " in text
-    launcher.write_text(text.replace(f"-w {LOCK_SECONDS} ", "-w 0 "))
-    launcher.chmod(0o755)
+    launcher = written(tmp_path / "t3", text.replace(f"-w {LOCK_SECONDS} ", "-w 0 "))
     done = subprocess.run([launcher], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (75, "")
     assert "being updated, try again" in done.stderr
@@ -237,9 +240,7 @@ def test_who_waits_for_a_lock_that_is_ours_has_not_begun(tmp_path: Path) -> None
     selection = selection_of(tmp_path, LONG)
     selection.fence("alice")
     selection.clear("alice")
-    launcher = tmp_path / "t3"
-    launcher.write_text(render_fixed_launcher(selection.store, "alice"))
-    launcher.chmod(0o755)
+    launcher = written(tmp_path / "t3", render_fixed_launcher(selection.store, "alice"))
     with subprocess.Popen([launcher], stdout=subprocess.DEVNULL) as waiting:
         lock = selection.locks.of("alice")
         eventually(lambda: bool(selection.locks._by_lock(lock)))
@@ -271,10 +272,8 @@ def test_a_host_without_a_launcher_gets_its_locks_too(tmp_path: Path) -> None:
 def test_a_lock_that_cannot_be_taken_is_no_update(tmp_path: Path) -> None:
     """Trying again in a minute would not help."""
     selection = selection_of(tmp_path, LONG)
-    launcher = tmp_path / "t3"
     text = render_fixed_launcher(selection.store, "alice")
-    launcher.write_text(text.replace("flock -s", "/nowhere/flock -s"))
-    launcher.chmod(0o755)
+    launcher = written(tmp_path / "t3", text.replace("flock -s", "/nowhere/flock -s"))
     done = subprocess.run([launcher], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (70, "")
     assert "cannot be taken" in done.stderr
@@ -332,9 +331,7 @@ def test_a_program_of_a_person_is_ended_however_it_was_started(open_store: Path,
     path = hold(open_store, OLD)
     path.write_text("#!/bin/sh\necho runs\nexec /bin/sleep 600\n")
     selection.promote(OLD)
-    launcher = open_store / "t3"
-    launcher.write_text(render_launcher(open_store))
-    launcher.chmod(0o755)
+    launcher = written(open_store / "t3", render_launcher(open_store))
     if how == "the lock of the default":
         process = as_nobody(launcher)
         selection.select(NOBODY, OLD)
@@ -363,9 +360,7 @@ def test_a_lock_that_lost_its_access_list_keeps_nobody_from_starting(open_store:
     selection.select(NOBODY, OLD)
     os.removexattr(selection.locks.of(NOBODY), "system.posix_acl_access")
     selection.locks.of(NOBODY).chmod(0o600)
-    launcher = open_store / "t3"
-    launcher.write_text(render_launcher(open_store))
-    launcher.chmod(0o755)
+    launcher = written(open_store / "t3", render_launcher(open_store))
     process = as_nobody(launcher)
     try:
         selection.fence(NOBODY)

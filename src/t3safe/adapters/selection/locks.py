@@ -9,8 +9,9 @@ Rules:
    the person is never ended: descriptors can be handed on.
 3. A lock file is root's, one per person, never replaced, and can be opened by that person alone: by
    an access control list, or as the person's own file where the file system has none.  It appears
-   with that right or not at all.  A caller without one uses the lock of `default`, which everybody
-   can open: so it is waited for, nobody is ended for it, and it stops no promotion.
+   with that right or not at all.  A caller without one, or who cannot open it, uses the lock of
+   `default`, which everybody can open: so it is waited for, nobody is ended for it, and it stops no
+   promotion.
 4. Holders are found by the lock file's inode among the descriptors of every process.  Not by
    /proc/locks: it names who took a lock, not who has it by now.  What the kernel tells of a
    descriptor is read, never the file behind it: that may be on a file system of the person's own.
