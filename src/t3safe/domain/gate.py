@@ -25,7 +25,7 @@ from attrs import field, frozen
 
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
-from t3safe.t3.sign_in import EXCHANGE_PATHS
+from t3safe.t3.sign_in import EXCHANGE_PATHS, PLAIN_COOKIE
 
 PACKAGE: Final = "t3"
 REPOSITORY: Final = "github.com/pingdotgg/t3code"
@@ -321,7 +321,7 @@ class DispatchKnowledge:
     """
 
     paths: tuple[str, ...] = EXCHANGE_PATHS
-    cookies: tuple[str, ...] = ("t3_session",)
+    cookies: tuple[str, ...] = (PLAIN_COOKIE,)
 
 
 def judge_contract(path: str, cookie: str, dispatch: DispatchKnowledge) -> CheckResult:
@@ -340,19 +340,6 @@ def judge_reopened(live: LiveFacts, pairing: PairingFacts) -> CheckResult:
     """Check 7: started a second time on the migrated copy, it lives and knows the session."""
     result = judge_live(live, Check.REOPENED)
     return judge_paired(pairing, Check.REOPENED) if result.passed else result
-
-
-_TROUBLE: Final = re.compile(
-    r"migration failed|failed to migrate|no such (?:column|table)|has no column named"
-    r"|NOT NULL constraint failed|Persistence\w*Error|heap out of memory|out of memory"
-    r"|Allocation failed|SQLITE_(?:CORRUPT|ERROR|NOTADB)|disk image is malformed",
-    re.IGNORECASE,
-)
-
-
-def log_trouble(lines: Iterable[str]) -> tuple[str, ...]:
-    """The lines of a serve's log that speak of decode, persistence, migration or memory errors."""
-    return tuple(line.strip() for line in lines if _TROUBLE.search(line))
 
 
 @frozen

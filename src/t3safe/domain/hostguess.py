@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from t3safe.domain.scope import Caller, Scope
+from t3safe.t3 import commands
 
 DISPATCH = "127.0.0.1:3780"
 USER_MAP = "/etc/ttyd-user-map"
@@ -37,20 +38,12 @@ class UnitSeen:
     @property
     def serves(self) -> bool:
         """Whether it runs `t3 serve`, by whatever path."""
-        return self.words[1:2] == ("serve",) and self.words[0].rpartition("/")[2] == "t3"
+        return commands.is_serve(self.words)
 
     @property
     def base(self) -> str:
         """The base directory that it names, empty where it names none."""
-        return self._after("--base-dir")
-
-    def _after(self, option: str) -> str:
-        for word, following in zip(self.words, (*self.words[1:], ""), strict=True):
-            if word == option:
-                return following
-            if word.startswith(f"{option}="):
-                return word.partition("=")[2]
-        return ""
+        return commands.base_of(self.words)
 
 
 @frozen
@@ -150,7 +143,7 @@ def _for_oneself(seen: Seen) -> Iterator[Setting | Question]:
         yield Question("services.unit", f"the unit of your serve{several}", OWN_UNIT)
     else:
         yield Setting("services.manager", "processes", "you have no systemd of your own here")
-        words = ("{t3}", "serve", "--host", "127.0.0.1", "--port", "{port}", "--base-dir", "{base}")
+        words = tuple(commands.serve("{t3}", "127.0.0.1", "{port}", "{base}"))
         yield Setting("services.command", words, "by which t3safe starts your serve")
         yield Question("services.ports", "the port of your serve")
     if seen.t3.startswith(f"{seen.caller.home}/"):

@@ -19,6 +19,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from t3safe.t3 import commands, serve_log
+from t3safe.t3.sign_in import COOKIE_NAME, PLAIN_COOKIE
+
 HIDDEN: Final = "[redacted]"
 
 _COLOUR: Final = r"(?:\x1b\[[0-9;]*m)*"
@@ -29,7 +32,7 @@ _STAMP: Final = r"(?!(?:broken-)?\d{8}T\d{6,12}Z(?:-\w{1,4})?(?![\w-]))"
 _NAME: Final = (
     r"(?:(?:pairing|bootstrap|one-time|access|session|auth) )?"
     r"(?:token|credential|secret|password|passcode)s?"
-    r"|(?:pairing|one-time|bootstrap) (?:code|url|link)s?|connection string|authorization"
+    rf"|{serve_log.NAMED_SECRETS}|authorization"
 )
 """What a secret is called where it is printed for a person."""
 _VALUE_NAME: Final = r"(?:credential|token|secret|password|passwd|authtoken|_auth|api[-_]?key)s?"
@@ -49,7 +52,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     ),
     (
         re.compile(
-            r"(?im)^(.*?(?:token|pairing url|pairing code|pairing link|connection string|credential"
+            rf"(?im)^(.*?(?:token|{serve_log.LABELS}|credential"
             rf"|secret|password|passcode|authorization)s?{_COLOUR}\s*:).*$"
         ),
         rf"\1 {HIDDEN}",
@@ -58,11 +61,17 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         re.compile(r"""(?i)("[\w-]*(?:credential|token|secret|cookie)s?\\*"\s*:\s*)\\*"[^"]*"?"""),
         rf'\1"{HIDDEN}"',
     ),
-    (re.compile(r"(?i)(t3_session\w*\s*=\s*)[^;\s]+"), rf"\1{HIDDEN}"),
-    (re.compile(rf"""(?i)({_VALUE_NAME}\s*=\s*)(?:{_QUOTED}|[^\s;&,"']+)"""), rf"\1{HIDDEN}"),
+    (re.compile(rf"(?i)({PLAIN_COOKIE}\w*\s*=\s*)[^;\s]+"), rf"\1{HIDDEN}"),
+    (
+        re.compile(rf"""(?i)({_VALUE_NAME}\s*=\s*)(?:\[redacted\]|{_QUOTED}|[^\s;&,"']+)"""),
+        rf"\1{HIDDEN}",
+    ),
     (re.compile(r"(?im)^(.*?cookie\s*:).*$"), rf"\1 {HIDDEN}"),
     (re.compile(r"(?i)(bearer\s+)\S+"), rf"\1{HIDDEN}"),
-    (re.compile(rf"(?i)((?<!\w)--?{_VALUE_NAME}[ \t]+)(?:{_QUOTED}|\S+)"), rf"\1{HIDDEN}"),
+    (
+        re.compile(rf"(?i)((?<!\w)--?{_VALUE_NAME}[ \t]+)(?:\[redacted\]|{_QUOTED}|\S+)"),
+        rf"\1{HIDDEN}",
+    ),
     (
         re.compile(rf"(?i)(\b(?:{_NAME}){_COLOUR}(?: is)?[ \t]+{_COLOUR})(?:{_QUOTED})"),
         rf"\1{HIDDEN}",
@@ -75,18 +84,18 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         re.compile(
             r"(?<![\w-])"
             rf"{_STAMP}"
-            r"(?!(?:\d{1,3}_[A-Z][A-Za-z]+|t3_session(?:_\d{1,5})?_[0-9a-f]{12}|T3CODE_[A-Z_]+"
+            rf"(?!(?:{serve_log.MIGRATION}|{COOKIE_NAME}|{commands.VARIABLES.pattern}"
             r"|t3safe_[a-z_]+)(?![\w-]))"
             r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{24,}(?:\.[\w-]+)*"
         ),
         HIDDEN,
     ),
     # The form of t3's pairing codes: twelve of these characters.
-    (re.compile(rf"{_BEGIN}[2-9A-HJ-NP-Z]{{12}}(?![\w-])"), HIDDEN),
+    (re.compile(rf"{_BEGIN}{serve_log.CODE}(?![\w-])"), HIDDEN),
     (
         # A shorter word of all three kinds, whose digits stand in two places at least.
         re.compile(
-            rf"{_BEGIN}{_STAMP}(?=[a-z0-9_-]*[A-Z])(?=[A-Z0-9_-]*[a-z])"
+            rf"{_BEGIN}{_STAMP}(?!{serve_log.MIGRATION}(?![\w-]))(?=[a-z0-9_-]*[A-Z])(?=[A-Z0-9_-]*[a-z])"
             r"(?=[A-Za-z_-]*\d+[A-Za-z_-]+\d)[A-Za-z0-9_-]{12,23}(?![\w-])"
         ),
         HIDDEN,

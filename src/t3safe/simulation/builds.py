@@ -22,11 +22,12 @@ from t3safe.simulation.incidents import (
     Incidents,
 )
 from t3safe.simulation.rows import Rows
+from t3safe.t3.sign_in import PLAIN_COOKIE
 
 STATE: Final = "state.sqlite"
 SECOND: Final = "statev2.sqlite"
-PLAIN: Final = "t3_session"
-REMOTE_SCOPED: Final = "t3_session_5f2a90c41d7e"
+PLAIN: Final = PLAIN_COOKIE
+REMOTE_SCOPED: Final = f"{PLAIN_COOKIE}_5f2a90c41d7e"
 AUTH_MIGRATIONS: Final = (31, 32)
 """Both rebuild the sign-in tables.  An older binary on a database that has one of them mints
 nothing and pairs nobody (measured on 30 and 32); across other migrations none was seen to."""

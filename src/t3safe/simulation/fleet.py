@@ -18,6 +18,7 @@ from t3safe.domain.people import valid_person
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
 from t3safe.simulation.history import HistoryError
+from t3safe.t3.sign_in import BOOTSTRAP, PLAIN_COOKIE
 
 PEOPLE_MAX: Final = 100_000
 
@@ -61,8 +62,8 @@ class Lesson:
 class DispatchSettings:
     """What the dispatch knows at first, and what it learns when; cookies as in the settings."""
 
-    paths: tuple[str, ...] = ("/api/auth/bootstrap",)
-    cookies: tuple[str, ...] = ("t3_session",)
+    paths: tuple[str, ...] = (BOOTSTRAP,)
+    cookies: tuple[str, ...] = (PLAIN_COOKIE,)
     learns: tuple[Lesson, ...] = ()
 
 

@@ -9,27 +9,84 @@ Rules:
 3. A path that is not there answers 404 or 405; the next one is tried.  Any other status is the
    answer of the path that takes credentials.
 4. The session's cookie is the one that the serve names, else the only one that is set.
+5. Any answer may set a cookie, the session's own too: cookies are joined as a browser joins them.
+6. No request to the exchange carries a cookie: a serve of V2 would end the session of that cookie.
+
+Sources.  Exchange, session and plain cookies: measured on 0.0.24 to 0.0.29-nightly.20260721.864.
+Scoped cookies: reported for 0.0.29 (#4397, 2026-07-27) and late August 2026 (#8085).  Descriptor,
+protocol, the rules of V2's cookies, rules 5 and 6: V2, from 0.0.46-nightly.20261003.2610; read off
+public source (apps/server/src/auth, contracts/environment.ts), not measured.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 SESSION_PATH: Final = "/api/auth/session"
-EXCHANGE_PATHS: Final = ("/api/auth/browser-session", "/api/auth/bootstrap")
+BOOTSTRAP: Final = "/api/auth/bootstrap"
+"""Up to 0.0.25-nightly.20260602; answers 404 later.  Measured."""
+BROWSER_SESSION: Final = "/api/auth/browser-session"
+"""From 0.0.25-nightly.20260603.445 on, V2 included; answers 404 earlier.  Measured up to 864."""
+EXCHANGE_PATHS: Final = (BROWSER_SESSION, BOOTSTRAP)
 """Every path at which a release has exchanged credentials, the newest first."""
+DESCRIPTOR_PATH: Final = "/.well-known/t3/environment"
+"""Public: which version a serve is, of which environment, and which protocol it speaks."""
+SOCKET_PATH: Final = "/ws"
+PLAIN_COOKIE: Final = "t3_session"
+"""Everywhere up to 0.0.28 (measured); on a remote bind until late August 2026 (reported)."""
 JSON_BODY: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
+UPGRADE: Final[Mapping[str, str]] = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dDNzYWZlIG9ubHkgbG9vaw==",
+}
+"""What opens a web socket (RFC 6455, section 4.1): without it any server may answer 426."""
 OK: Final = 200
+UNAUTHORIZED: Final = 401
+WRONG_PROTOCOL: Final = 426
+FIRST_PROTOCOL: Final = 1
+"""What a serve speaks that names no protocol: every one before V2."""
+_REFUSED: Final = "orchestration_protocol_incompatible"
+_INVALID_CREDENTIAL: Final = "invalid_credential"
+_BEFORE_CODES: Final = "Invalid bootstrap credential."
+_REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_PROTOCOL_MAX: Final = 1000
 _ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
 _ABSENT: Final = frozenset({404, 405})
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _VALUE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,4096}")
 """Names and values of cookies, no longer than browsers keep."""
+_HEX: Final = r"[0-9a-f]{12}"
+COOKIE_NAME: Final = rf"{PLAIN_COOKIE}(?:_\d{{1,5}})?(?:_{_HEX})?"
+"""A regular expression for every name that a session's cookie has had."""
+
+
+class CookieNames(StrEnum):
+    """By which rule a release names the session's cookie."""
+
+    PLAIN = "plain"
+    """`t3_session` on every bind: up to 0.0.28 (measured)."""
+    LOOPBACK = "loopback"
+    """`t3_session_<port>_<12 hex>` on a loopback bind, plain elsewhere: from 0.0.29 (reported)."""
+    ENVIRONMENT = "environment"
+    """As before on a loopback bind or where no host is given, `t3_session_<12 hex>` elsewhere:
+    from late August 2026, V2 included (read off source, not measured)."""
+
+
+class Descriptor(NamedTuple):
+    """What a serve says of itself in public; empty texts where it does not say it."""
+
+    version: str = ""
+    environment: str = ""
+    protocol: int = FIRST_PROTOCOL
 
 
 @dataclass(frozen=True)
@@ -80,12 +137,96 @@ def exchange_body(credential: str) -> bytes:
     return json.dumps({"credential": credential}).encode()
 
 
+def cookie_name(names: CookieNames, host: str, port: int, environment: str, folder: str) -> str:
+    """Name the session's cookie of a serve that binds there.
+
+    `environment` is the content of its `environment-id`, `folder` the path of its state.
+    """
+    if names is CookieNames.PLAIN:
+        return PLAIN_COOKIE
+    if is_loopback(host):
+        return f"{PLAIN_COOKIE}_{port}_{_digest(folder)}"
+    return (
+        f"{PLAIN_COOKIE}_{_digest(environment)}"
+        if names is CookieNames.ENVIRONMENT
+        else PLAIN_COOKIE
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a serve takes a bind for one that only this machine reaches; none is one."""
+    return host in {"", "localhost", "::1", "[::1]"} or host.startswith("127.")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def cookie_pattern(name: str) -> str:
     """Give a regular expression for a cookie's name on any port and in any person's environment."""
-    port = r"_\d{1,5}" if re.fullmatch(r"t3_session_\d{1,5}_[0-9a-f]{12}", name) else ""
-    if port or re.fullmatch(r"t3_session_[0-9a-f]{12}", name):
-        return f"t3_session{port}_[0-9a-f]{{12}}"
+    port = r"_\d{1,5}" if re.fullmatch(rf"{PLAIN_COOKIE}_\d{{1,5}}_{_HEX}", name) else ""
+    if port or re.fullmatch(rf"{PLAIN_COOKIE}_{_HEX}", name):
+        return f"{PLAIN_COOKIE}{port}_{_HEX}"
     return re.escape(name)
+
+
+def socket_path(protocol: int) -> str:
+    """Give where a client of a protocol opens its socket; the first one is not named."""
+    if protocol == FIRST_PROTOCOL:
+        return SOCKET_PATH
+    return f"{SOCKET_PATH}?orchestrationProtocol={protocol}"
+
+
+def descriptor_of(status: int, body: bytes) -> Descriptor | None:
+    """Read what a serve says of itself, None where it says nothing that is one."""
+    content = _object(body) if status == OK else {}
+    version, environment = content.get("serverVersion"), content.get("environmentId")
+    protocol = _protocol(content) or FIRST_PROTOCOL
+    if not isinstance(version, str) and not isinstance(environment, str):
+        return None
+    return Descriptor(_short(version), _short(environment), protocol)
+
+
+def protocol_refused(status: int, body: bytes) -> int | None:
+    """Read the protocol that a socket asks for instead, 0 where it does not say which.
+
+    None where the request was not refused for its protocol.
+    """
+    return (_protocol(_object(body)) or 0) if status == WRONG_PROTOCOL else None
+
+
+def refuses_protocol(status: int, body: bytes) -> bool:
+    """Whether it is t3 itself that refuses a socket for its protocol, in its own words."""
+    return status == WRONG_PROTOCOL and _object(body).get("code") == _REFUSED
+
+
+def refusal_of(status: int, body: bytes) -> str:
+    """Read why an exchange was refused, in t3's own word; empty where it says none."""
+    if status == OK:
+        return ""
+    content = _object(body)
+    if content.get("error") == _BEFORE_CODES:
+        return _INVALID_CREDENTIAL
+    found = content.get("reason")
+    return found if isinstance(found, str) and _REASON.fullmatch(found) else ""
+
+
+def is_unknown_credential(status: int, refusal: str) -> bool:
+    """Whether an exchange does not know a credential: it is spent, too old, or of another place.
+
+    One that the other generation minted lies in the other database.
+    """
+    return status == UNAUTHORIZED and refusal == _INVALID_CREDENTIAL
+
+
+def _protocol(content: Mapping[str, Any]) -> int:
+    found = content.get("orchestrationProtocolVersion")
+    fits = isinstance(found, int) and not isinstance(found, bool) and 0 < found <= _PROTOCOL_MAX
+    return found if fits and isinstance(found, int) else 0
+
+
+def _short(value: object) -> str:
+    return value[:128] if isinstance(value, str) else ""
 
 
 def session_ids(cookies: Cookies) -> tuple[str, ...]:

@@ -31,7 +31,6 @@ from t3safe.domain.gate import (
     judge_preserved,
     judge_reopened,
     judge_soak,
-    log_trouble,
     needs_control,
     passed,
     rule,
@@ -587,46 +586,6 @@ def test_a_serve_that_endures_is_soaked() -> None:
 def test_a_serve_that_does_not_endure_is_told_by_how(facts: SoakFacts, reason: str) -> None:
     """Incident of 2026-09-08: a serve that answers and dies 20 to 82 seconds later."""
     assert fails(judge_soak(facts), Check.SOAK, reason)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Migration failed: 24",
-        "Failed to migrate the database",
-        "SqliteError: no such column: auto_pull",
-        "no such table: projection_threads",
-        "table auth_pairing_links has no column named role",
-        "NOT NULL constraint failed: auth_pairing_links.scopes",
-        "PersistenceDecodeError: missing turnId",
-        "PersistenceSqlError",
-        "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
-        "Out of memory",
-        "code: 'SQLITE_CORRUPT'",
-        "code: 'SQLITE_ERROR'",
-        "SQLITE_NOTADB",
-        "database disk image is malformed",
-    ],
-)
-def test_a_line_that_speaks_of_broken_data_or_memory_is_trouble(line: str) -> None:
-    """It is given as it stands, without the blanks around it."""
-    assert log_trouble(["ready", f"  {line}\n", "bye"]) == (line,)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Running all migrations...",
-        "Migrations ran successfully",
-        "Listening on http://0.0.0.0:3773",
-        "SQLITE_BUSY, trying again",
-        "provider claude is not installed",
-        "",
-    ],
-)
-def test_a_line_of_a_good_start_is_no_trouble(line: str) -> None:
-    """Lines of healthy releases do not fail a soak."""
-    assert log_trouble([line]) == ()
 
 
 # Rehearsals and the verdict.

@@ -171,6 +171,15 @@ def test_a_secret_does_not_pass_as_a_migration() -> None:
     assert redact("31_Abc-" + "a1" * 12) == HIDDEN
     assert redact("31_Abcdefghijklmnopqrstuvwxyz0") == HIDDEN
     assert redact("1234_Abcdefghijklmnopqrstuvw") == HIDDEN
+    assert redact("55_OrchestrationV2") == "55_OrchestrationV2"
+    assert redact("55_OrchestrationV2x9") == HIDDEN
+
+
+@pytest.mark.parametrize("text", ['TOKEN="credential":', '--token "credential":'])
+def test_a_hidden_value_stays_as_it_was_hidden(text: str) -> None:
+    """What stands behind it is no part of it the second time either."""
+    once = redact(text)
+    assert redact(once) == once
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from t3safe.adapters.builds import reaper
 from t3safe.adapters.builds.cells import Cells
 from t3safe.domain.errors import BuildError, Fault, PortError
 from t3safe.domain.redaction import redact
+from t3safe.t3 import commands
 
 OUTPUT_MAX: Final = 512 * 1024
 """Bytes of output that are kept, the last ones; npm reports its errors at the end."""
@@ -205,7 +206,7 @@ class Npm:
 
     def attempt(self, place: Workplace, *command: str) -> Ended:
         """Run something of what was installed, as npm's user, for a short time."""
-        quiet = {"T3CODE_TELEMETRY_ENABLED": "false"}
+        quiet = dict(commands.NO_TELEMETRY)
         return self._run(place, command, quiet, self.try_timeout, trusted=False)
 
     def failure(self, place: Workplace, what: str, ended: Ended) -> BuildError:

@@ -11,12 +11,12 @@ from t3safe.adapters.gate.messages import Request
 from t3safe.adapters.gate.places import Places
 from t3safe.adapters.gate.processes import Ended, run
 from t3safe.adapters.gate.servelog import Secrets
+from t3safe.t3 import commands, serve_log
+from t3safe.t3.commands import MINTING
 from t3safe.t3.sign_in import credential_of
 
-TTL: Final = "5m"
 _PAUSES: Final = (0.2, 0.4, 0.8, 1.6)
 """Seconds before each further attempt where the one before met a locked database."""
-_LOCKED: Final = "database is locked"
 _PROBLEM_MAX: Final = 200
 
 
@@ -31,12 +31,11 @@ class Minted:
 
 def mint(request: Request, places: Places, secrets: Secrets) -> Minted:
     """Have a credential made; a database that is locked for a moment is tried again."""
-    command = [request.program, "auth", "pairing", "create", "--base-dir", str(places.base)]
-    command += ["--ttl", TTL, "--json"]
+    command = commands.mint(request.program, str(places.base))
     try:
         ended = run(places, command, request.step_limit)
         for pause in _PAUSES:
-            if _LOCKED not in ended.output:
+            if not serve_log.is_locked(ended.output):
                 break
             time.sleep(pause)
             ended = run(places, command, request.step_limit)
@@ -51,9 +50,9 @@ def _understood(ended: Ended, limit: float, secrets: Secrets) -> Minted:
     if credential:
         return Minted(credential)
     if ended.status is None:
-        late = f"`auth pairing create` took longer than {limit:g} s"
+        late = f"{MINTING} took longer than {limit:g} s"
         return Minted(problem=late, timed_out=late)
     shown = secrets.clean(ended.output)
     lines = [line.strip() for line in shown.splitlines() if line.strip()]
     said = lines[-1][:_PROBLEM_MAX] if lines else "nothing printed"
-    return Minted(problem=f"`auth pairing create` exits {ended.status}: {said}")
+    return Minted(problem=f"{MINTING} exits {ended.status}: {said}")

@@ -17,6 +17,8 @@ from typing import Final
 
 from attrs import frozen
 
+from t3safe.t3.commands import UNATTENDED
+
 PROVIDERS: Final = frozenset({"claude", "codex", "cursor", "cursor-agent", "opencode"})
 """The CLIs that a serve probes on its PATH."""
 SYSTEM: Final = (Path("/usr/bin"), Path("/bin"))
@@ -104,9 +106,8 @@ def environment(places: Places) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PATH": search_path(places),
         "SHELL": "/bin/sh",
-        "T3CODE_NO_BROWSER": "1",
-        "T3CODE_TELEMETRY_ENABLED": "false",
         "TMPDIR": str(places.temporary),
+        **UNATTENDED,
     }
 
 

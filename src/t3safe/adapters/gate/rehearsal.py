@@ -51,6 +51,7 @@ from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Check, CheckResult
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3 import commands
 
 ORPHANED: Final = 3
 """Exit status of a worker whose parent went away."""
@@ -266,8 +267,8 @@ class Rehearsing:
         """Start the serve, which is waited for later."""
         self._site = attrs.evolve(self._site, port=self._free_port())
         request = self.request
-        command = [request.program, "serve", "--host", request.host, "--port", str(self._site.port)]
-        command += ["--base-dir", str(self._places.base)]
+        base = str(self._places.base)
+        command = commands.serve(request.program, request.host, self._site.port, base)
         self._begun = time.monotonic()
         try:
             self._serve = Serve.start(self._places, command)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, quote_plus
 
 from attrs import define, field
 
-from t3safe.domain.gate import log_trouble
 from t3safe.domain.redaction import HIDDEN, redact
+from t3safe.t3 import serve_log
 
 TAIL_MAX: Final = 64 * 1024
 """Bytes of a log that are kept as evidence, the last ones."""
@@ -18,8 +17,6 @@ TROUBLE_MAX: Final = 20
 _CHUNK: Final = 1024 * 1024
 _SHORTEST: Final = 6
 """Characters below which a value is too common a word to be taken out everywhere."""
-_LABELLED: Final = re.compile(r"(?im)(?:^token:\s*|[#?&](?:token|credential)=)([^\s\"'&]+)")
-_TELLING: Final = re.compile(r"error|fail|fatal|cannot|denied", re.IGNORECASE)
 _REASON_MAX: Final = 300
 
 
@@ -36,8 +33,8 @@ class Secrets:
 
     def learn(self, text: str) -> None:
         """Remember the secrets that a log shows under their label."""
-        for found in _LABELLED.finditer(text):
-            self.add(found[1])
+        for value in serve_log.secrets_in(text):
+            self.add(value)
 
     def hide(self, text: str) -> str:
         """Take the seen secrets out of a text of ours."""
@@ -79,7 +76,7 @@ class ServeLog:
                 del self._trouble[TROUBLE_MAX:]
 
     def _trouble_in(self, lines: list[bytes]) -> list[str]:
-        found = log_trouble(line.decode("utf-8", "replace") for line in lines)
+        found = serve_log.trouble(line.decode("utf-8", "replace") for line in lines)
         return [self.secrets.clean(line)[:_REASON_MAX] for line in found[:TROUBLE_MAX]]
 
     def tail(self) -> str:
@@ -103,6 +100,4 @@ class ServeLog:
             file.seek(start)
             text = file.read(TAIL_MAX).decode("utf-8", "replace")
         self.secrets.learn(text)
-        lines = [line.strip() for line in self.secrets.clean(text).splitlines() if line.strip()]
-        telling = [line for line in lines if _TELLING.search(line)] or lines[-1:]
-        return telling[0][:_REASON_MAX] if telling else ""
+        return serve_log.last_words(self.secrets.clean(text).splitlines())[:_REASON_MAX]

@@ -24,6 +24,7 @@ from t3safe.adapters._support.layout import BUILDS
 from t3safe.adapters._support.transient import PREFIX
 from t3safe.domain.ports import Running
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.t3 import commands
 
 Owner = Callable[[psutil.Process, list[str]], str]
 """Names whose a process is, by itself and its words; empty where it is ours or nobody can tell."""
@@ -61,7 +62,7 @@ class T3Processes:
 
 
 def _serves(program: str, word: str, roots: tuple[str, ...]) -> bool:
-    if word != "serve":
+    if word != commands.SERVE:
         return False
     return program.startswith(roots) or PurePosixPath(program).name in {"t3", "bin.mjs"}
 
@@ -113,7 +114,7 @@ def by_mark(variable: str, folder: Path, base: str) -> Owner:
             mark = Path(process.environ().get(variable, ""))
             if mark.parent == folder:
                 return mark.name
-        given = next((word for option, word in pairwise(words) if option == "--base-dir"), "")
+        given = commands.base_of(words)
         if after and given.startswith(before) and given.endswith(after):
             return given[len(before) : -len(after)]
         return ""
