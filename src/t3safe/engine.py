@@ -39,6 +39,7 @@ from t3safe.domain.errors import (
 )
 from t3safe.domain.idle import (
     WINDOW_SECONDS,
+    Activity,
     Looks,
     Sample,
     busy_reason,
@@ -46,12 +47,13 @@ from t3safe.domain.idle import (
     times_after,
 )
 from t3safe.domain.moves import InvalidEvent
-from t3safe.domain.obstacles import held
+from t3safe.domain.obstacles import Obstacle, held, left_copy
 from t3safe.domain.recounting import recounted
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots, ways_back
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
 from t3safe.domain.runretention import RUNS_NEEDED
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V2_DATABASE
 
 EFFECTS_MAX: Final = 100_000
 """No rollout needs more: 1,000 people take 17 effects each on the longest way."""
@@ -170,6 +172,17 @@ class Interpreter:
                 assert_never(effect)
         return ev.Done()
 
+    def left_copy(self, person: str, activity: Activity) -> Obstacle | None:
+        """Say what a copy of V1's data would hide from V2; None where nothing is hidden.
+
+        Raises BuildError, SelectionError.
+        """
+        runs = self.chosen(person)
+        schema = None if runs is None else self.builds.schema(runs)
+        if schema is not None and V2_DATABASE in schema.names:
+            return None
+        return left_copy(person, activity.copied)
+
     def assess(self, person: str, *, certain: bool = False) -> ev.Assessed:
         """Say whether a person's serve may be stopped now.  Raises ServiceError, StateError.
 
@@ -187,6 +200,8 @@ class Interpreter:
         now = self.clock.now()
         if certain:
             busy = in_flight(activity, status.agents, now, looks)
+        elif copy := self.left_copy(person, activity):
+            busy = str(copy)
         else:
             busy = busy_reason(activity, status.agents, now, self.limits.quiet, looks)
         if busy:

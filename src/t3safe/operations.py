@@ -213,6 +213,9 @@ class Host:
         found = self.ahead(person, perform.states.ledger(person))
         if found is not None:
             return found
+        copy = perform.left_copy(person, perform.states.activity(person))
+        if copy is not None:
+            return copy
         holder = perform.states.holder(person, perform.services.status(person).members)
         return held(person, holder) if holder else None
 

@@ -28,13 +28,16 @@ from typing import Final
 
 from attrs import frozen
 
+from t3safe.domain.obstacles import V1Copy
+
 
 @frozen
 class TurnMark:
-    """A turn that the database shows as unfinished, and when its mark was set (UTC)."""
+    """Work that the database shows as unfinished, and when its mark was set (UTC)."""
 
     thread: str
     since: datetime | None
+    what: str = "a turn is in flight"
 
 
 @frozen
@@ -54,6 +57,8 @@ class Activity:
     later: datetime | None = None
     """The latest time of an activity that is after now, left out of `last_activity` (rule 7)."""
     unreadable: str = ""
+    copied: V1Copy | None = None
+    """V1's database beside V2's copy of it, where the set has both."""
 
 
 @frozen
@@ -186,7 +191,7 @@ def _pending(activity: Activity, agents: tuple[str, ...], now: datetime) -> str:
         return f"agent process {agents[0]} is running" if agents else ""
     live = [turn for turn in activity.turns if _live(turn, activity.serve_started, agents, now)]
     if live:
-        return f"a turn is in flight in thread {live[0].thread}"
+        return f"{live[0].what} in thread {live[0].thread}"
     if activity.approvals:
         return f"{activity.approvals} approvals are pending"
     if activity.inputs:
@@ -198,11 +203,11 @@ def _live(
     turn: TurnMark, serve_started: datetime | None, agents: tuple[str, ...], now: datetime
 ) -> bool:
     """Whether a mark is work (rule 2); unknown is, but for what rule 7 says."""
-    if turn.since is not None and _after(turn.since, now):
+    if turn.since is None:
+        return True
+    if _after(turn.since, now) or (serve_started is not None and _after(serve_started, now)):
         return bool(agents)
-    if serve_started is not None and _after(serve_started, now):
-        return bool(agents)
-    return turn.since is None or serve_started is None or turn.since >= serve_started
+    return serve_started is None or turn.since >= serve_started
 
 
 def _recent(last: datetime | None, now: datetime, quiet: timedelta) -> str:

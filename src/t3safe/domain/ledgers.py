@@ -4,8 +4,11 @@ Rules:
 
 1. A ledger is a set of (id, name) pairs.  The name counts: t3's own migrator compares only the
    highest id, so another migration under a known id would pass it in silence.
-2. A build may run on a state set only if it knows every pair in every database of the set.
+2. A build may run on a state set only if it knows every pair in every database that it starts on:
+   its own, or the one of which it makes its own.  What is left over for it does not count
+   (`t3.generations`).
 3. A database that the build has never made has, for that build, an empty ledger.
+4. A ledger whose rows a start moves in place is compared as it is numbered afterwards.
 """
 
 from __future__ import annotations
@@ -13,6 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
+
+from t3safe.t3.generations import Generation, recognised, starts_on, strangeness
+from t3safe.t3.ledger import renumbered
 
 
 @frozen(order=True)
@@ -46,9 +52,19 @@ class Ledger:
         """The highest id, 0 for an empty ledger; for showing only, never for deciding."""
         return self.entries[-1].id if self.entries else 0
 
+    @property
+    def pairs(self) -> tuple[tuple[int, str], ...]:
+        """The (id, name) pairs, ascending."""
+        return tuple((entry.id, entry.name) for entry in self.entries)
+
+    @property
+    def of_today(self) -> Ledger:
+        """The ledger as a start of today would number it (rule 4)."""
+        return Ledger.of(renumbered(self.pairs))
+
     def missing_from(self, other: Ledger) -> tuple[Migration, ...]:
-        """The migrations of this ledger that `other` does not have, ascending."""
-        return tuple(sorted(set(self.entries) - set(other.entries)))
+        """The migrations of this ledger that `other` does not have, ascending (rule 4)."""
+        return tuple(sorted(set(self.of_today.entries) - set(other.of_today.entries)))
 
 
 def _by_name(databases: Iterable[tuple[str, Ledger]]) -> tuple[tuple[str, Ledger], ...]:
@@ -71,6 +87,25 @@ class SetLedger:
         """The highest id in any database; for showing only, never for deciding."""
         return max((ledger.level for _, ledger in self.databases), default=0)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the databases, ascending."""
+        return tuple(name for name, _ in self.databases)
+
+    @property
+    def generation(self) -> Generation | None:
+        """The generation of t3 that makes these databases beside an empty set; None for none."""
+        return recognised(self._pairs)
+
+    @property
+    def strangeness(self) -> str:
+        """What fits no generation of t3 that is known, empty where one does."""
+        return strangeness(self._pairs)
+
+    @property
+    def _pairs(self) -> dict[str, tuple[tuple[int, str], ...]]:
+        return {name: ledger.pairs for name, ledger in self.databases}
+
     def ledger(self, database: str) -> Ledger:
         """The ledger of one database, empty when the set has no such database (rule 3)."""
         return dict(self.databases).get(database, Ledger())
@@ -80,10 +115,12 @@ class SetLedger:
 
         Rule 2: the whole of the matched pair (I1) rests on this answer being empty.
         """
+        started_on = starts_on(self.names, build.names)
         return tuple(
             f"{name}: {migration}"
             for name, ledger in self.databases
-            for migration in ledger.missing_from(build.ledger(name))
+            if name in started_on
+            for migration in ledger.missing_from(build.ledger(started_on[name]))
         )
 
     def known_to(self, build: SetLedger) -> bool:

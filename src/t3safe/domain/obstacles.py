@@ -6,13 +6,18 @@ Rules:
 2. A run, `status` and `doctor` say it in the same words, with what mends it.
 3. Data is ahead of the builds only where it is known what they know: a build that was never
    measured may know it.
+4. V2 copies V1's database once and never looks at it again.  Whoever runs V1 with such a copy
+   beside it that lacks what they did since is not moved: V2 would not show it, without a word.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from attrs import frozen
 
 from t3safe.domain.ledgers import SetLedger
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 
 @frozen
@@ -39,6 +44,43 @@ def held(person: str, holder: str) -> Obstacle:
     """Build the obstacle that a process beside the serve has the person's data open."""
     return Obstacle(
         holder, f"close it; until then no copy of {person} at rest can be taken, and they stay"
+    )
+
+
+@frozen
+class V1Copy:
+    """V1's database beside V2's copy of it: the newest times of their contents (UTC).
+
+    `first` is of V1's own, `copied` of what V2 took over from it, `second` of work done in V2; None
+    where there is none.
+    """
+
+    first: datetime | None = None
+    copied: datetime | None = None
+    second: datetime | None = None
+
+    @property
+    def v1_since(self) -> bool:
+        """Whether V1 was worked in after the copy was made."""
+        return self.first is not None and (self.copied is None or self.first > self.copied)
+
+
+def left_copy(person: str, both: V1Copy | None) -> Obstacle | None:
+    """Say what is wrong with the data of a person who runs V1 (rule 4); None where nothing is."""
+    if both is None or not both.v1_since:
+        return None
+    since = f"{both.first:%Y-%m-%d %H:%M} UTC"
+    aside = f"stop the serve of {person} and move {V2_DATABASE}, {V2_DATABASE}-wal and -shm"
+    if both.second is None:
+        return Obstacle(
+            f"{V2_DATABASE} of {person} is an old copy of {V1_DATABASE}, left by a trial of V2; it "
+            f"lacks what was done up to {since}",
+            f"{aside} away; V2 then copies {V1_DATABASE} again",
+        )
+    return Obstacle(
+        f"{person} worked in V2 (up to {both.second:%Y-%m-%d %H:%M} UTC) and in V1 ({since}) since "
+        f"{V2_DATABASE} was copied from {V1_DATABASE}; V2 does not show the latter",
+        f"ask {person} which one counts; for V1, {aside} away",
     )
 
 

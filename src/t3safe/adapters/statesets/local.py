@@ -40,6 +40,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import BrokenStateError, Fault, StateError
 from t3safe.domain.idle import Activity, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.obstacles import V1Copy
 from t3safe.domain.ports import Clock, SnapshotInfo
 from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import InvalidVersion, Version
@@ -125,13 +126,14 @@ class _Summary:
 @frozen
 class _Work:
     tracked: bool
-    turns: tuple[tuple[str, datetime | None], ...] = ()
+    turns: tuple[tuple[str, datetime | None, str], ...] = ()
     approvals: int = 0
     inputs: int = 0
     last_activity: datetime | None = None
     serve_started: datetime | None = None
     later: datetime | None = None
     unreadable: str = ""
+    copied: V1Copy | None = None
 
 
 def _aware(said: str, _: object) -> datetime:
@@ -278,13 +280,16 @@ class LocalStateSets:
             return Activity(tracked=False, unreadable=str(error))
         return Activity(
             tracked=said.tracked,
-            turns=tuple(TurnMark(_tame(thread), since) for thread, since in said.turns),
+            turns=tuple(
+                TurnMark(_tame(thread), since, _tame(what)) for thread, since, what in said.turns
+            ),
             approvals=said.approvals,
             inputs=said.inputs,
             last_activity=said.last_activity,
             serve_started=said.serve_started,
             later=said.later,
             unreadable=_tame(said.unreadable),
+            copied=said.copied,
         )
 
     def snapshots(self, person: str) -> tuple[SnapshotInfo, ...]:

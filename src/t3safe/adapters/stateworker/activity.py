@@ -1,34 +1,39 @@
-"""What a set says about work in flight, read beside a running serve.
+"""What a set says about work in flight, read beside a running serve (`t3.work` has the queries).
 
-Rules (marks as measured on real releases):
+Rules:
 
-1. A turn is in flight where a session is `running` with an active turn, or a turn is `pending`.
+1. Every database of the set that is not left over counts; their answers add up, and the latest
+   activity is that of the set.
 2. Approvals and inputs that wait for a person count; inputs of deleted threads do not.
-3. The answers of all databases of a set add up; the latest activity is that of the set.
-4. The latest activity is the latest that is not after now; one that is after now is told apart.
-5. A table that is there and cannot be understood is an error, not "no work".
+3. The latest activity is the latest that is not after now; one that is after now is told apart.
+4. A table that is there and cannot be understood is an error, not "no work".
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from t3safe.adapters.stateworker.copied import Compared, compared
 from t3safe.adapters.stateworker.discovery import discover
-from t3safe.adapters.stateworker.reading import opened
+from t3safe.adapters.stateworker.reading import opened, tables
 from t3safe.adapters.stateworker.runtime import moment, runtime
 from t3safe.adapters.stateworker.trouble import Kind, Trouble
+from t3safe.t3 import work as t3
+from t3safe.t3.files import V2_DATABASE
 
-Turn = tuple[str, str | None]
+Turn = tuple[str, str | None, str]
 CLOCK_SLACK: Final = timedelta(minutes=5)
 """A browser's clock may be a little ahead of the host's: that is still now."""
-EVENTS_READ: Final = 100
-"""So many of the last events are looked at, as the last ones may be dated after now."""
 
 
 class Work(NamedTuple):
-    """What the idle rule needs; times are ISO 8601 in UTC, `unreadable` is empty when all is."""
+    """What the idle rule needs; times are ISO 8601 in UTC, `unreadable` is empty when all is.
+
+    A turn is its thread, since when, and what is going on.
+    """
 
     tracked: bool = False
     turns: tuple[Turn, ...] = ()
@@ -38,6 +43,7 @@ class Work(NamedTuple):
     serve_started: str | None = None
     later: str | None = None
     unreadable: str = ""
+    copied: Compared | None = None
 
 
 def work(userdata: str | None) -> Work:
@@ -46,7 +52,10 @@ def work(userdata: str | None) -> Work:
         found = discover(userdata)
         if found.problems:
             raise Trouble(Kind.BROKEN, found.problems[0])
-        answers = [_of_database(str(userdata), item.name) for item in found.databases]
+        names = [item.name for item in found.databases]
+        both = compared(str(userdata), names)
+        counted = t3.counts(names, v1_since=both is not None and both.v1_since)
+        answers = [_of_database(str(userdata), name) for name in counted]
         started = runtime(userdata).started
     except Trouble as trouble:
         return Work(unreadable=str(trouble))
@@ -60,78 +69,61 @@ def work(userdata: str | None) -> Work:
         last_activity=latest,
         serve_started=started.isoformat() if started else None,
         later=later,
+        copied=both,
     )
 
 
 def _of_database(userdata: str, name: str) -> Work:
     with opened(userdata, name) as connection:
-        there = {
-            str(row[0])
-            for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        }
-        times = _times_of_activity(connection, there)
-        limit = _written(datetime.now(UTC) + CLOCK_SLACK)
+        there = tables(connection)
+        now = datetime.now(UTC)
+        times = _times_of_activity(connection, name, there)
+        limit = _written(now + CLOCK_SLACK)
         return Work(
-            tracked=bool(there & {"projection_thread_sessions", "projection_turns"}),
-            turns=_turns(connection, there),
-            approvals=_approvals(connection, there),
-            inputs=_inputs(connection, there),
+            tracked=t3.is_tracked(name, there),
+            turns=tuple(_turns(connection, t3.marks_of(name, there), now)),
+            approvals=_waiting(connection, t3.APPROVALS, name, there),
+            inputs=_waiting(connection, t3.INPUTS, name, there),
             last_activity=max((time for time in times if time <= limit), default=None),
             later=max((time for time in times if time > limit), default=None),
         )
 
 
-def _turns(connection: sqlite3.Connection, there: set[str]) -> tuple[Turn, ...]:
-    rows: list[tuple[object, object]] = []
-    if "projection_thread_sessions" in there:
-        rows += connection.execute(
-            "SELECT thread_id, updated_at FROM projection_thread_sessions "
-            "WHERE status = 'running' AND active_turn_id IS NOT NULL ORDER BY 1"
-        )
-    if "projection_turns" in there:
-        rows += connection.execute(
-            "SELECT thread_id, requested_at FROM projection_turns "
-            "WHERE state = 'pending' ORDER BY 1"
-        )
-    return tuple((str(thread), _iso(since)) for thread, since in rows)
+def _turns(
+    connection: sqlite3.Connection, marks: Iterable[t3.Marks], now: datetime
+) -> Iterator[Turn]:
+    around = timedelta(seconds=t3.DUE_SECONDS)
+    times = {"late": _as_t3(now - around), "soon": _as_t3(now + around)}
+    for mark in marks:
+        for thread, since in connection.execute(mark.query, times):
+            yield str(thread), _iso(since), mark.what
 
 
-def _approvals(connection: sqlite3.Connection, there: set[str]) -> int:
-    if "projection_pending_approvals" not in there:
+def _waiting(
+    connection: sqlite3.Connection, waiting: t3.Waiting, name: str, there: set[str]
+) -> int:
+    if waiting.table not in there or name == V2_DATABASE:
         return 0
-    query = "SELECT count(*) FROM projection_pending_approvals WHERE status = 'pending'"
-    return int(connection.execute(query).fetchone()[0])
+    return int(connection.execute(waiting.query).fetchone()[0])
 
 
-def _inputs(connection: sqlite3.Connection, there: set[str]) -> int:
-    if "projection_threads" not in there:
-        return 0
-    query = (
-        "SELECT coalesce(sum(pending_user_input_count), 0) FROM projection_threads "
-        "WHERE deleted_at IS NULL"
-    )
-    return int(connection.execute(query).fetchone()[0])
+def _times_of_activity(connection: sqlite3.Connection, name: str, there: set[str]) -> list[str]:
+    return [time for query in t3.times_of(name, there) for time in _times(connection, query)]
 
 
-def _times_of_activity(connection: sqlite3.Connection, there: set[str]) -> list[str]:
-    found: list[str] = []
-    if "orchestration_events" in there:
-        # The log is only appended to; a maximum over all of it would read every page.
-        query = "SELECT occurred_at FROM orchestration_events ORDER BY rowid DESC LIMIT ?"
-        found += _times(connection, query, EVENTS_READ)
-    if "projection_thread_sessions" in there:
-        found += _times(connection, "SELECT updated_at FROM projection_thread_sessions")
-    return found
-
-
-def _times(connection: sqlite3.Connection, query: str, *values: int) -> list[str]:
-    rows = connection.execute(query, values)
+def _times(connection: sqlite3.Connection, query: str) -> list[str]:
+    rows = connection.execute(query)
     return [time for row in rows if (time := _iso(row[0])) is not None]
 
 
 def _iso(value: object) -> str | None:
     time = moment(value)
     return _written(time) if time else None
+
+
+def _as_t3(time: datetime) -> str:
+    """Write a time as t3 does."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 def _written(time: datetime) -> str:

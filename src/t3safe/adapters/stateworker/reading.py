@@ -158,6 +158,12 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def tables(connection: sqlite3.Connection) -> set[str]:
+    """Name every table of a database."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    return {str(row[0]) for row in connection.execute(query)}
+
+
 def columns(
     connection: sqlite3.Connection, table: str, schema: str = "main"
 ) -> tuple[tuple[str, int], ...]:

@@ -155,7 +155,9 @@ def _programs(question: Question, _: Tools) -> object:
 
 def _activity(question: Question, _: Tools) -> object:
     try:
-        return work(userdata_of(question["base"]))._asdict()
+        said = work(userdata_of(question["base"]))
+        copied = None if said.copied is None else said.copied._asdict()
+        return {**said._asdict(), "copied": copied}
     except Trouble as trouble:
         return {"tracked": False, "unreadable": str(trouble)}
 

@@ -274,7 +274,11 @@ def test_every_mark_of_work_is_read(home: Home) -> None:
     )
     told = work(str(home.userdata))
     assert told.tracked
-    assert told.turns == (("running", "2026-06-09T05:00:00.000000+00:00"), ("pending", None))
+    turn = "a turn is in flight"
+    assert told.turns == (
+        ("running", "2026-06-09T05:00:00.000000+00:00", turn),
+        ("pending", None, turn),
+    )
     assert (told.approvals, told.inputs) == (1, 2)
     assert told.last_activity == "2026-06-09T06:00:00.000000+00:00"
     assert not told.unreadable
@@ -294,15 +298,15 @@ def test_activity_after_now_is_told_apart(home: Home) -> None:
 
 
 def test_work_in_any_database_counts(home: Home) -> None:
-    """A turn that only `statev2.sqlite` knows is a turn, and its activity the set's."""
+    """A turn that only another database knows is a turn, and its activity the set's."""
     make_database(home.database)
-    make_database(home.userdata / "statev2.sqlite", schema=SCHEMA)
+    make_database(home.userdata / "other.sqlite", schema=SCHEMA)
     change(
-        home.userdata / "statev2.sqlite",
+        home.userdata / "other.sqlite",
         (SESSION, ("new", "running", "turn", "2026-06-10T05:00:00.000Z")),
     )
     told = work(str(home.userdata))
-    assert [thread for thread, _ in told.turns] == ["new"]
+    assert [thread for thread, *_ in told.turns] == ["new"]
     assert told.last_activity == "2026-06-10T05:00:00.000000+00:00"
 
 

@@ -1,0 +1,51 @@
+"""V1's database beside V2's copy of it: which of them was worked in last (`t3.work`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from t3safe.adapters.stateworker.reading import opened, tables
+from t3safe.adapters.stateworker.runtime import moment
+from t3safe.t3 import work as t3
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
+
+
+class Compared(NamedTuple):
+    """The newest times (ISO 8601, UTC) of each content, None where there is none.
+
+    `first` is of V1's own database, `copied` of V1's content in V2's, `second` of work in V2.
+    """
+
+    first: str | None
+    copied: str | None
+    second: str | None
+
+    @property
+    def v1_since(self) -> bool:
+        """Whether V1 was worked in after the copy was made."""
+        return (self.first or "") > (self.copied or "")
+
+
+def compared(userdata: str, names: Collection[str]) -> Compared | None:
+    """Compare both databases where they are among these names."""
+    if not {V1_DATABASE, V2_DATABASE} <= set(names):
+        return None
+    return Compared(
+        first=_newest(userdata, V1_DATABASE, t3.V1_CONTENT),
+        copied=_newest(userdata, V2_DATABASE, t3.V1_CONTENT),
+        second=_newest(userdata, V2_DATABASE, t3.V2_CONTENT),
+    )
+
+
+def _newest(userdata: str, name: str, queries: Iterable[tuple[str, str]]) -> str | None:
+    with opened(userdata, name) as connection:
+        there = tables(connection)
+        rows = [
+            row
+            for table, query in queries
+            if table in there
+            for row in connection.execute(query).fetchall()
+        ]
+    times = [time for row in rows if (time := moment(row[0])) is not None]
+    return max(times).isoformat(timespec="microseconds") if times else None

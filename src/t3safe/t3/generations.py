@@ -1,0 +1,195 @@
+"""The generations of t3: which database is live, what the ledger says, which rows may go and why.
+
+Rules:
+
+1. A generation is recognised by what is there: the databases that a build makes beside an empty
+   set, and the names in their ledgers.  A version alone says nothing: previews ran ahead.
+2. What fits no generation is unknown.  `strangeness` says what is new about it; a build that is
+   unknown is refused.
+3. A database that a generation does not read is left over for it, byte for byte.  Where its own is
+   missing it starts on a copy of the one before, once and for all.
+4. A person's set with the database of a newer generation in it is not a set for an older build: it
+   would start, and show nothing that was done since.
+
+Sources: everything up to V1 was measured on real releases (June and July 2026, 0.0.24 to
+0.0.29-nightly.20260721.864).  V2 was read off t3's public source of October 2026 and not measured:
+apps/server/src/persistence/initializeV2Database.ts, Migrations.ts, orchestration-v2/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE, is_of_t3
+from t3safe.t3.ledger import ORCHESTRATION_V2, SCOPES, Pair
+
+Ledgers = Mapping[str, Iterable[Pair]]
+"""The (id, name) pairs of each database, by file name below `userdata`."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Rows that a start must not lose: `keys` name a row, `where` (SQL) which of them count."""
+
+    table: str
+    keys: tuple[str, ...]
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What is so with every release of a generation.
+
+    `database` is the live one, `copied_from` what it is made from where it is missing (empty: it
+    begins empty).  `marked_by` is the migration whose name stands in its ledger, `not_yet` the one
+    that does not.  `may_shrink` says of each table why it may have fewer rows after a start;
+    `kept` are rows that must all be there.
+    """
+
+    name: str
+    first_release: str
+    seen: date
+    database: str
+    marked_by: str
+    not_yet: str
+    copied_from: str
+    kept: tuple[Kept, ...]
+    may_shrink: Mapping[str, str]
+    follows_log: bool
+    """Whether the projections say up to which event of the log they are."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+EVENT_LOG: Final = "orchestration_events"
+SIGN_IN_TABLES: Final = frozenset({"auth_sessions", "auth_pairing_links"})
+_SIGN_IN: Final = {
+    "auth_sessions": "migration 31 rebuilds it: people sign in again",
+    "auth_pairing_links": "migration 31 rebuilds it: people sign in again",
+}
+_WHOLE_LOG: Final = (Kept(EVENT_LOG, ("sequence", "event_id")),)
+_COMPACTED: Final = "t3 compacts it on purpose"
+_QUEUE: Final = "t3 removes what was done"
+
+BEFORE_SCOPES: Final = Generation(
+    name="V1 before scoped pairing",
+    first_release="0.0.2",
+    seen=date(2026, 3, 6),
+    database=V1_DATABASE,
+    marked_by="OrchestrationEvents",
+    not_yet=SCOPES,
+    copied_from="",
+    kept=_WHOLE_LOG,
+    may_shrink=_SIGN_IN,
+    follows_log=False,
+)
+V1: Final = Generation(
+    name="V1",
+    first_release="0.0.25-nightly.20260603.445",
+    seen=date(2026, 6, 3),
+    database=V1_DATABASE,
+    marked_by=SCOPES,
+    not_yet=ORCHESTRATION_V2,
+    copied_from="",
+    kept=_WHOLE_LOG,
+    may_shrink=_SIGN_IN,
+    follows_log=False,
+)
+V2: Final = Generation(
+    name="V2",
+    first_release="0.0.46-nightly.20261003.2610",
+    seen=date(2026, 10, 3),
+    database=V2_DATABASE,
+    marked_by=ORCHESTRATION_V2,
+    not_yet="",
+    copied_from=V1_DATABASE,
+    # Compaction keeps them (ProjectionMaintenance.compactEventStore): derived, not measured.
+    kept=(
+        Kept(EVENT_LOG, ("stream_id",), "event_type = 'thread.created'"),
+        Kept("projection_projects", ("project_id",)),
+        Kept("projection_threads", ("thread_id",)),
+        Kept("projection_thread_messages", ("message_id",)),
+        Kept("orchestration_v2_projection_threads", ("thread_id",)),
+        Kept("orchestration_v2_projection_messages", ("message_id",)),
+        Kept("scheduled_tasks", ("task_id",)),
+    ),
+    may_shrink={
+        **_SIGN_IN,
+        EVENT_LOG: _COMPACTED,
+        "orchestration_command_receipts": _COMPACTED,
+        "orchestration_v2_effect_outbox": _QUEUE,
+        "orchestration_v2_projection_provider_sessions": "sessions of providers that ended",
+        "orchestration_v2_projection_provider_session_bindings": "sessions of providers that ended",
+        "scheduled_task_webhook_deliveries": "the newest 50 of a task are kept",
+        "scheduled_task_webhook_relay_deliveries": _QUEUE,
+    },
+    follows_log=True,
+)
+GENERATIONS: Final = (BEFORE_SCOPES, V1, V2)
+"""Oldest first."""
+
+LOG_FOLLOWED: Final = (
+    "SELECT (SELECT max(last_sequence) FROM orchestration_v2_projection_metadata "
+    "WHERE projection_name = 'thread-projections'), "
+    "(SELECT max(sequence) FROM orchestration_events)"
+)
+"""Up to which event the projections of V2 are, and the newest one: they are the same."""
+
+
+def recognised(ledgers: Ledgers) -> Generation | None:
+    """Recognise the generation of a build by the ledgers that it makes beside an empty set.
+
+    None where it fits none (rule 2).
+    """
+    names = {database: {name for _, name in pairs} for database, pairs in ledgers.items()}
+    if set(names) - {each.database for each in GENERATIONS}:
+        return None
+    for generation in reversed(GENERATIONS):
+        known = names.get(generation.database)
+        if known and generation.marked_by in known and generation.not_yet not in known:
+            return generation
+    return None
+
+
+def strangeness(ledgers: Ledgers) -> str:
+    """Say what fits no generation; empty where one was recognised."""
+    if recognised(ledgers) is not None:
+        return ""
+    known = {generation.database for generation in GENERATIONS}
+    strange = sorted(set(ledgers) - known)
+    if strange:
+        return f"it makes {', '.join(strange)}, which no generation of t3 known here has"
+    return "its databases fit no generation of t3 known here"
+
+
+def of_set(names: Collection[str]) -> Generation | None:
+    """Name the newest generation whose database is in a set; None for a set without any."""
+    for generation in (V2, V1):
+        if generation.database in names:
+            return generation
+    return None
+
+
+def starts_on(names: Collection[str], build: Collection[str]) -> dict[str, str]:
+    """Say which databases of a set a build starts on, each with the build's own that it becomes.
+
+    `names` are the databases of the set, `build` those that the build makes.  What is left out is
+    left over for that build (rule 3).  A database of a newer generation is never left out: it
+    becomes itself, which the build has not (rule 4).
+    """
+    older = {
+        generation.copied_from: generation.database
+        for generation in GENERATIONS
+        if generation.copied_from and generation.database in build
+    }
+    found = {name: name if name in build else older.get(name, name) for name in names}
+    return {name: own for name, own in found.items() if name == own or own not in names}
+
+
+def is_expected(name: str) -> bool:
+    """Whether a database of a set is one that some generation makes."""
+    return not is_of_t3(name) or any(name == each.database for each in GENERATIONS)

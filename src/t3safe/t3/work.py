@@ -1,0 +1,208 @@
+"""What a person's databases say about work, by generation: queries, and how to read their rows.
+
+Rules:
+
+1. A mark has the thread and the time at which it was set; times are text or milliseconds.
+2. V1 (measured): a session is `running` with an active turn, or a turn is `pending`; approvals and
+   inputs wait for a person.  A stop or a kill leaves a mark for ever.
+3. V2 (read off t3's public source of October 2026, contracts/orchestrationV2.ts,
+   ProviderRuntimeRecoveryService.ts; not measured): a start settles what the one before left, so a
+   mark that is older than the serve is left over there too.  A status that is not known to be an
+   end counts as work.  What a restart holds back on purpose (`queueHeld`) and an open session of a
+   provider do not.
+4. In V2's database the tables of V1 are frozen: they say nothing about work.
+5. Where tables of the same kind are there that no generation has, or those of the generation are
+   not, the database does not tell, and the processes decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import EVENT_LOG
+
+EVENTS_READ: Final = 100
+"""So many of the last events are looked at, as the last ones may be dated after now."""
+DUE_SECONDS: Final = 120
+"""A scheduled task that begins within this time is work: a move takes less."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A query of one table for work in flight: its rows are (thread, since).
+
+    `what` says what is going on.  `:soon` and `:late` are times around now, as t3 writes them.
+    """
+
+    table: str
+    what: str
+    query: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Two queries, each of one number: what waits for a person (rule 2)."""
+
+    table: str
+    query: str
+
+
+TURN: Final = "a turn is in flight"
+_DONE: Final = "('completed', 'interrupted', 'failed', 'cancelled', 'rolled_back', 'superseded')"
+# What is no JSON says nothing: the status alone decides.
+_HELD: Final = (
+    "CASE WHEN json_valid(payload_json) "
+    "THEN coalesce(json_extract(payload_json, '$.queueHeld'), 0) ELSE 0 END"
+)
+_BACKGROUND: Final = (
+    "CASE WHEN json_valid(payload_json) "
+    "THEN coalesce(json_array_length(payload_json, '$.pendingBackgroundTasks'), 0) ELSE 0 END"
+)
+
+V1_MARKS: Final = (
+    Marks(
+        "projection_thread_sessions",
+        TURN,
+        "SELECT thread_id, updated_at FROM projection_thread_sessions "
+        "WHERE status = 'running' AND active_turn_id IS NOT NULL ORDER BY 1",
+    ),
+    Marks(
+        "projection_turns",
+        TURN,
+        "SELECT thread_id, requested_at FROM projection_turns WHERE state = 'pending' ORDER BY 1",
+    ),
+)
+APPROVALS: Final = Waiting(
+    "projection_pending_approvals",
+    "SELECT count(*) FROM projection_pending_approvals WHERE status = 'pending'",
+)
+INPUTS: Final = Waiting(
+    "projection_threads",
+    "SELECT coalesce(sum(pending_user_input_count), 0) FROM projection_threads "
+    "WHERE deleted_at IS NULL",
+)
+_RUNS: Final = "orchestration_v2_projection_runs"
+_REQUESTS: Final = "orchestration_v2_projection_runtime_requests"
+V2_MARKS: Final = (
+    Marks(
+        _RUNS,
+        TURN,
+        f"SELECT thread_id, requested_at FROM {_RUNS} "  # noqa: S608 - constants
+        f"WHERE status NOT IN {_DONE} AND NOT (status = 'queued' AND {_HELD}) ORDER BY 1",
+    ),
+    Marks(
+        "orchestration_v2_projection_run_attempts",
+        TURN,
+        "SELECT a.thread_id, r.requested_at FROM orchestration_v2_projection_run_attempts AS a "  # noqa: S608
+        f"LEFT JOIN {_RUNS} AS r ON r.run_id = a.run_id WHERE a.status NOT IN {_DONE} ORDER BY 1",
+    ),
+    Marks(
+        "orchestration_v2_projection_provider_turns",
+        TURN,
+        "SELECT thread_id, started_at FROM orchestration_v2_projection_provider_turns "  # noqa: S608
+        f"WHERE status NOT IN {_DONE} ORDER BY 1",
+    ),
+    Marks(
+        "orchestration_v2_projection_turn_items",
+        TURN,
+        "SELECT thread_id, updated_at FROM orchestration_v2_projection_turn_items "  # noqa: S608
+        f"WHERE status NOT IN {_DONE} AND status <> 'idle' ORDER BY 1",
+    ),
+    Marks(
+        "orchestration_v2_projection_provider_threads",
+        "a background task is in flight",
+        "SELECT thread_id, updated_at FROM orchestration_v2_projection_provider_threads "  # noqa: S608
+        f"WHERE status = 'active' OR {_BACKGROUND} > 0 ORDER BY 1",
+    ),
+    Marks(
+        _REQUESTS,
+        "a request is pending",
+        f"SELECT thread_id, created_at FROM {_REQUESTS} "  # noqa: S608
+        "WHERE status NOT IN ('resolved', 'expired', 'cancelled') ORDER BY 1",
+    ),
+    Marks(
+        "orchestration_v2_effect_outbox",
+        "an effect waits to be carried out",
+        "SELECT thread_id, updated_at FROM orchestration_v2_effect_outbox "
+        "WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY 1",
+    ),
+    Marks(
+        "scheduled_tasks",
+        "a scheduled task is due",
+        "SELECT coalesce(thread_id, task_id), next_run_at FROM scheduled_tasks "
+        "WHERE enabled = 1 AND next_run_at BETWEEN :late AND :soon ORDER BY 1",
+    ),
+)
+V1_TIMES: Final = (
+    # The log is only appended to; a maximum over all of it would read every page.
+    (
+        EVENT_LOG,
+        f"SELECT occurred_at FROM {EVENT_LOG} ORDER BY rowid DESC LIMIT {EVENTS_READ}",  # noqa: S608
+    ),
+    ("projection_thread_sessions", "SELECT updated_at FROM projection_thread_sessions"),
+)
+V2_TIMES: Final = (
+    V1_TIMES[0],
+    (
+        "orchestration_v2_projection_provider_threads",
+        "SELECT updated_at FROM orchestration_v2_projection_provider_threads",
+    ),
+)
+"""Queries for the times of the latest activity, each with the table that it reads."""
+
+V1_CONTENT: Final = (
+    ("projection_projects", "SELECT max(updated_at) FROM projection_projects"),
+    ("projection_threads", "SELECT max(updated_at) FROM projection_threads"),
+    (
+        "projection_thread_messages",
+        "SELECT created_at FROM projection_thread_messages ORDER BY rowid DESC LIMIT 1",
+    ),
+)
+"""Queries for the newest time of V1's content, in its own database and in V2's copy of it."""
+V2_CONTENT: Final = (
+    (_RUNS, f"SELECT max(requested_at) FROM {_RUNS}"),  # noqa: S608
+    (
+        EVENT_LOG,
+        (
+            f"SELECT occurred_at FROM {EVENT_LOG} WHERE application_event_version = 2 "  # noqa: S608
+            "AND event_id NOT LIKE 'migration:%' ORDER BY sequence DESC LIMIT 1"
+        ),
+    ),
+)
+"""Queries for the newest time of work done in V2; none where none was done."""
+
+_KIND: Final = re.compile(r"orchestration_v(\d+)_", re.ASCII)
+_TELLS: Final = frozenset({_RUNS, _REQUESTS})
+
+
+def counts(databases: Collection[str], *, v1_since: bool) -> tuple[str, ...]:
+    """Name the databases of a set whose marks count, ascending.
+
+    V1's is left over once V2's is there, unless V1 was worked in since (`v1_since`).
+    """
+    left = V1_DATABASE if V2_DATABASE in databases and not v1_since else ""
+    return tuple(sorted(name for name in databases if name != left))
+
+
+def is_tracked(database: str, tables: Collection[str]) -> bool:
+    """Whether a database with these tables tells about work (rule 5)."""
+    if database != V2_DATABASE:
+        return any(marks.table in tables for marks in V1_MARKS)
+    later = any(int(found[1]) > 2 for name in tables if (found := _KIND.match(name)))  # noqa: PLR2004
+    return set(tables) >= _TELLS and not later
+
+
+def marks_of(database: str, tables: Collection[str]) -> tuple[Marks, ...]:
+    """Give the queries for work in flight in a database with these tables."""
+    known = V2_MARKS if database == V2_DATABASE else V1_MARKS
+    return tuple(marks for marks in known if marks.table in tables)
+
+
+def times_of(database: str, tables: Collection[str]) -> tuple[str, ...]:
+    """Give the queries for the times of activity in a database with these tables."""
+    known = V2_TIMES if database == V2_DATABASE else V1_TIMES
+    return tuple(query for table, query in known if table in tables)
