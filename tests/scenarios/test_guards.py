@@ -33,9 +33,9 @@ from fakes.explorer.scenes import Scene, Sort
 from fakes.explorer.search import Search
 from fakes.world import hostviews
 from t3safe import engine, operations
+from t3safe.adapters._support.personaldata.trouble import Trouble
 from t3safe.adapters.journal.store import SqliteJournal
 from t3safe.adapters.stateworker import duplicate, holders
-from t3safe.adapters.stateworker.trouble import Trouble
 from t3safe.domain import idle, moves, retention
 from t3safe.domain.errors import DamagedJournalError, DeadLinkError
 from t3safe.domain.moves import Move

@@ -25,6 +25,8 @@ from typing import Final
 from attrs import evolve, frozen
 from filelock import FileLock, Timeout
 
+from t3safe.adapters._support.personaldata.disk import Tools
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters._support.rooms import fresh, remove
 from t3safe.adapters._support.trust import others_write
 from t3safe.adapters.clock import SystemClock
@@ -32,9 +34,7 @@ from t3safe.adapters.gate.sandboxes import Sandbox, choose_sandbox
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.statesets import LocalStateSets
 from t3safe.adapters.stateworker.copying import copy_set, set_below
-from t3safe.adapters.stateworker.disk import Tools
 from t3safe.adapters.stateworker.meter import watching
-from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from t3safe.adapters.telling import Sink
 from t3safe.bootstrap.parts import Rehearsed, build_store, sandbox_gate
 from t3safe.configuration import SandboxKind, Settings

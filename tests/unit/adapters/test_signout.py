@@ -13,9 +13,9 @@ from fakes.t3.app.auth import create_link, exchange
 from fakes.t3.app.build import Build
 from fakes.t3.app.state import open_database
 from fakes.t3.states import populate
+from t3safe.adapters._support.personaldata.trouble import Trouble
 from t3safe.adapters.stateworker import signout
 from t3safe.adapters.stateworker.signout import sign_out
-from t3safe.adapters.stateworker.trouble import Trouble
 from t3safe.t3.sign_in import Cookies, credential_of, link_of, session_ids
 
 TABLE = "CREATE TABLE auth_sessions (session_id TEXT PRIMARY KEY, subject TEXT, expires_at TEXT)"

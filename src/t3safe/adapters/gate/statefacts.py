@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from t3safe.adapters._support.tables import LEDGER_TABLE, tables_with_rows
+from t3safe.adapters._support.personaldata.tables import LEDGER_TABLE, tables_with_rows
 from t3safe.domain.gate import EVENT_LOG
 from t3safe.domain.ledgers import Ledger, SetLedger
 

@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from t3safe.adapters._support.personaldata.discovery import discover
+from t3safe.adapters._support.personaldata.reading import opened, tables
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker.copied import Compared, compared
-from t3safe.adapters.stateworker.discovery import discover
-from t3safe.adapters.stateworker.reading import opened, tables
 from t3safe.adapters.stateworker.runtime import moment, runtime
-from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from t3safe.t3 import work as t3
 from t3safe.t3.files import V2_DATABASE
 

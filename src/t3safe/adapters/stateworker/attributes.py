@@ -21,8 +21,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Final, NamedTuple
 
-from t3safe.adapters.stateworker import disk
-from t3safe.adapters.stateworker.trouble import shown, telling
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.trouble import shown, telling
 
 VALUES_MAX: Final = 64 * 1024
 """Of one file; what a file system keeps in a file's own block is 4 KiB."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from t3safe.adapters.stateworker.reading import opened, tables
+from t3safe.adapters._support.personaldata.reading import opened, tables
 from t3safe.adapters.stateworker.runtime import moment
 from t3safe.t3 import work as t3
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE

@@ -16,11 +16,11 @@ import os
 import stat
 from typing import Final
 
-from t3safe.adapters.stateworker import disk
-from t3safe.adapters.stateworker.discovery import USERDATA, discover, userdata_of
-from t3safe.adapters.stateworker.disk import Tools
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.discovery import USERDATA, discover, userdata_of
+from t3safe.adapters._support.personaldata.disk import Tools
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
 from t3safe.adapters.stateworker.holders import lying_still
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
 
 ROOM: Final = 2
 """The copy, and the snapshot that is taken of it."""

@@ -34,12 +34,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext, suppress
 from typing import Final, Generic, TypeVar
 
-from t3safe.adapters.stateworker import disk
-from t3safe.adapters.stateworker.discovery import SIDECARS, Database
-from t3safe.adapters.stateworker.disk import Sealed
-from t3safe.adapters.stateworker.holders import Moved
-from t3safe.adapters.stateworker.manifest import Copied
-from t3safe.adapters.stateworker.reading import (
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.discovery import SIDECARS, Database
+from t3safe.adapters._support.personaldata.disk import Sealed
+from t3safe.adapters._support.personaldata.reading import (
     counts,
     fold,
     keeps_log,
@@ -48,7 +46,9 @@ from t3safe.adapters.stateworker.reading import (
     quick_check,
     unwritten,
 )
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
+from t3safe.adapters.stateworker.holders import Moved
+from t3safe.adapters.stateworker.manifest import Copied
 
 BLOCK_SECONDS: Final = 4.0
 """Shorter than the 5 s for which a writer usually waits for a lock before it fails."""

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, telling
 from t3safe.adapters._support.pipes import UNTAKEN, write_all
 from t3safe.adapters.stateworker import manifest
 from t3safe.adapters.stateworker.manifest import FILES, MANIFEST
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, telling
 
 _ENDING: Final = bytes(2 * tarfile.BLOCKSIZE)
 """Two blocks of nothing end an archive."""

@@ -34,8 +34,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from t3safe.adapters.stateworker import disk
-from t3safe.adapters.stateworker.discovery import (
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.discovery import (
     SIDECARS,
     Database,
     Found,
@@ -43,9 +43,9 @@ from t3safe.adapters.stateworker.discovery import (
     discover,
     replaced,
 )
-from t3safe.adapters.stateworker.disk import Tools
+from t3safe.adapters._support.personaldata.disk import Tools
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
 from t3safe.adapters.stateworker.runtime import Runtime, runtime
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
 
 _PENDING_BYTE: Final = 0x40000000
 _LOCK_BYTES: Final = 512

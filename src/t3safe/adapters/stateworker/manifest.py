@@ -11,12 +11,12 @@ import json
 import re
 from typing import Any, Final, NamedTuple
 
-from t3safe.adapters.stateworker import disk
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.discovery import Entry, Skipped
+from t3safe.adapters._support.personaldata.disk import Sealed
+from t3safe.adapters._support.personaldata.reading import Counts, Ledger
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown
 from t3safe.adapters.stateworker.attributes import Attributes
-from t3safe.adapters.stateworker.discovery import Entry, Skipped
-from t3safe.adapters.stateworker.disk import Sealed
-from t3safe.adapters.stateworker.reading import Counts, Ledger
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown
 
 SCHEMA: Final = 1
 MANIFEST: Final = "manifest.json"

@@ -24,9 +24,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
-from t3safe.adapters.stateworker import disk, manifest
-from t3safe.adapters.stateworker.attributes import give
-from t3safe.adapters.stateworker.discovery import (
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.discovery import (
     SIDECARS,
     USERDATA,
     Database,
@@ -34,11 +33,13 @@ from t3safe.adapters.stateworker.discovery import (
     discover,
     userdata_of,
 )
-from t3safe.adapters.stateworker.disk import Tools
+from t3safe.adapters._support.personaldata.disk import Tools
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
+from t3safe.adapters.stateworker import manifest
+from t3safe.adapters.stateworker.attributes import give
 from t3safe.adapters.stateworker.holders import refuse_held
 from t3safe.adapters.stateworker.manifest import FILES, Manifest
 from t3safe.adapters.stateworker.snapshots import MARKER, alone, check_database, verify
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
 
 STAGING: Final = ".t3safe-staging"
 

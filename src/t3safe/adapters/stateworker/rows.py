@@ -6,9 +6,9 @@ import os
 import sqlite3
 from urllib.parse import quote
 
-from t3safe.adapters._support.tables import tables_with_rows
-from t3safe.adapters.stateworker.reading import Counts, columns, identifier, opened
-from t3safe.adapters.stateworker.trouble import telling
+from t3safe.adapters._support.personaldata.reading import Counts, columns, identifier, opened
+from t3safe.adapters._support.personaldata.tables import tables_with_rows
+from t3safe.adapters._support.personaldata.trouble import telling
 
 
 def rows_beyond(

@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from t3safe.adapters.stateworker import disk
-from t3safe.adapters.stateworker.discovery import RUNTIME
-from t3safe.adapters.stateworker.trouble import Trouble
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.discovery import RUNTIME
+from t3safe.adapters._support.personaldata.trouble import Trouble
 
 _RUNTIME_MAX: Final = 64 * 1024
 

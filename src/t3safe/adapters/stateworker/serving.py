@@ -15,20 +15,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from t3safe.adapters._support.personaldata.discovery import discover, userdata_of
+from t3safe.adapters._support.personaldata.disk import Tools
+from t3safe.adapters._support.personaldata.reading import Ledger, ledger, opened
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
 from t3safe.adapters.stateworker import manifest, snapshots
 from t3safe.adapters.stateworker.activity import work
-from t3safe.adapters.stateworker.discovery import discover, userdata_of
-from t3safe.adapters.stateworker.disk import Tools
 from t3safe.adapters.stateworker.holders import outsider
 from t3safe.adapters.stateworker.manifest import FILES, Copied, Manifest
 from t3safe.adapters.stateworker.meter import to_parent, watching
 from t3safe.adapters.stateworker.programs import programs
-from t3safe.adapters.stateworker.reading import Ledger, ledger, opened
 from t3safe.adapters.stateworker.restoring import restore, restoring
 from t3safe.adapters.stateworker.rows import rows_beyond
 from t3safe.adapters.stateworker.signout import sign_out
 from t3safe.adapters.stateworker.snapshots import Order, alone, verify
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
 
 Question = dict[str, Any]
 

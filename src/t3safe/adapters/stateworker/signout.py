@@ -17,9 +17,9 @@ from contextlib import closing
 from typing import Final
 from urllib.parse import quote
 
-from t3safe.adapters.stateworker.discovery import discover
-from t3safe.adapters.stateworker.reading import opened
-from t3safe.adapters.stateworker.trouble import of_sqlite, shown
+from t3safe.adapters._support.personaldata.discovery import discover
+from t3safe.adapters._support.personaldata.reading import opened
+from t3safe.adapters._support.personaldata.trouble import of_sqlite, shown
 
 _PATIENCE: Final = 2.0
 """Seconds that a writer is waited for."""

@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Final, NamedTuple
 
-from t3safe.adapters.stateworker import attributes, disk, manifest
-from t3safe.adapters.stateworker.discovery import (
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.discovery import (
     USERDATA,
     Database,
     Found,
@@ -30,17 +30,18 @@ from t3safe.adapters.stateworker.discovery import (
     replaced,
     userdata_of,
 )
-from t3safe.adapters.stateworker.disk import Sealed, Tools
-from t3safe.adapters.stateworker.duplicate import at_rest, beside_writers, discard
-from t3safe.adapters.stateworker.holders import Moved, Still, lying_still, watched
-from t3safe.adapters.stateworker.manifest import FILES, MANIFEST, Copied, Manifest
-from t3safe.adapters.stateworker.reading import (
+from t3safe.adapters._support.personaldata.disk import Sealed, Tools
+from t3safe.adapters._support.personaldata.reading import (
     counts,
     ledger,
     opened,
     quick_check,
 )
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
+from t3safe.adapters.stateworker import attributes, manifest
+from t3safe.adapters.stateworker.duplicate import at_rest, beside_writers, discard
+from t3safe.adapters.stateworker.holders import Moved, Still, lying_still, watched
+from t3safe.adapters.stateworker.manifest import FILES, MANIFEST, Copied, Manifest
 
 ONLINE: Final = "online"
 REST: Final = "rest"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 
-from t3safe.adapters.stateworker.disk import Tools
+from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters.stateworker.manifest import Manifest
 from t3safe.adapters.stateworker.restoring import restore
 from t3safe.adapters.stateworker.snapshots import Order, take

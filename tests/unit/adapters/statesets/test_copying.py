@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from fakes.t3 import populate
+from t3safe.adapters._support.personaldata.disk import Tools
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker.copying import copy_set, set_below
-from t3safe.adapters.stateworker.disk import Tools
-from t3safe.adapters.stateworker.trouble import Kind, Trouble
 
 QUICK = Tools(grace=0.0)
 

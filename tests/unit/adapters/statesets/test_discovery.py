@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters.stateworker.discovery import SMALL_MAX, discover, userdata_of
+from t3safe.adapters._support.personaldata.discovery import SMALL_MAX, discover, userdata_of
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown
 from t3safe.adapters.stateworker.serving import told
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown
 from tests.support.state_sets import make_database, serving
 from tests.unit.adapters.statesets.conftest import Home
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters.stateworker import disk, snapshots
-from t3safe.adapters.stateworker.discovery import Database, discover
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.discovery import Database, discover
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
+from t3safe.adapters.stateworker import snapshots
 from t3safe.adapters.stateworker.duplicate import at_rest as copied_at_rest
 from t3safe.adapters.stateworker.duplicate import beside_writers, discard
 from t3safe.adapters.stateworker.manifest import Copied
-from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from tests.support.state_sets import change, event, make_database, query, serving
 from tests.unit.adapters.statesets.conftest import Home, writing
 

@@ -14,11 +14,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from t3safe.adapters._support.personaldata.discovery import discover
+from t3safe.adapters._support.personaldata.disk import Tools
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker import holders
-from t3safe.adapters.stateworker.discovery import discover
-from t3safe.adapters.stateworker.disk import Tools
 from t3safe.adapters.stateworker.holders import outsider, refuse_held
-from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from tests.support.state_sets import make_database, serving
 from tests.unit.adapters.statesets.conftest import Home
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters.stateworker import disk, duplicate, reading
-from t3safe.adapters.stateworker.discovery import discover
-from t3safe.adapters.stateworker.disk import Tools
+from t3safe.adapters._support.personaldata import disk, reading
+from t3safe.adapters._support.personaldata.discovery import discover
+from t3safe.adapters._support.personaldata.disk import Tools
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
+from t3safe.adapters.stateworker import duplicate
 from t3safe.adapters.stateworker.holders import lying_still
 from t3safe.adapters.stateworker.manifest import Manifest
 from t3safe.adapters.stateworker.snapshots import TURNS
-from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from tests.support.state_sets import Statement, change, event, make_database, query, serving
 from tests.unit.adapters.statesets.conftest import Home, writing
 

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from t3safe.adapters._support.personaldata.reading import counts, ledger, opened, quick_check
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker.activity import work
-from t3safe.adapters.stateworker.reading import counts, ledger, opened, quick_check
 from t3safe.adapters.stateworker.rows import rows_beyond
-from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from tests.support.state_sets import (
     OLD,
     SCHEMA,
@@ -352,7 +352,7 @@ def test_start_of_the_serve_is_read_from_its_runtime_file(
 
 def test_locked_database_is_unreadable(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that stays locked is no proof of idleness."""
-    monkeypatch.setattr("t3safe.adapters.stateworker.reading.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("t3safe.adapters._support.personaldata.reading.WAIT_SECONDS", 0.1)
     make_database(home.database)
     change(home.database, ("PRAGMA journal_mode=DELETE", ()))
     with serving(home.database) as serve:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from t3safe.adapters._support.personaldata.disk import Tools
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker import attributes
-from t3safe.adapters.stateworker.disk import Tools
 from t3safe.adapters.stateworker.restoring import STAGING, restoring
 from t3safe.adapters.stateworker.snapshots import MARKER, take
-from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from tests.support.state_sets import NEW, OLD, Serve, event, make_database, query, serving, tree
 from tests.unit.adapters.statesets.conftest import Home, die_after, steps_of
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from t3safe.adapters._support.personaldata.discovery import discover
+from t3safe.adapters._support.personaldata.disk import MARGIN_BYTES, Tools
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker import manifest, snapshots
-from t3safe.adapters.stateworker.discovery import discover
-from t3safe.adapters.stateworker.disk import MARGIN_BYTES, Tools
 from t3safe.adapters.stateworker.snapshots import MARKER
-from t3safe.adapters.stateworker.trouble import Kind, Trouble
 from tests.support.state_sets import (
     OLD,
     change,
@@ -219,7 +219,7 @@ def test_quarantine_keeps_logs_whose_database_is_lost(home: Home) -> None:
 
 def test_locked_database_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that stays locked is told as locked, after SQLite's own waiting time."""
-    monkeypatch.setattr("t3safe.adapters.stateworker.reading.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("t3safe.adapters._support.personaldata.reading.WAIT_SECONDS", 0.1)
     home.populate()
     change(home.database, ("PRAGMA journal_mode=DELETE", ()))
     with serving(home.database) as serve:

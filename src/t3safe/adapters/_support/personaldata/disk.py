@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final, NamedTuple
 
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, of_system, shown, telling
 from t3safe.adapters._support.pipes import write_all
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, of_system, shown, telling
 
 MARGIN_BYTES: Final = 32 * 1024**2
 """Left free beside what is copied, so that a serve can go on writing its log of changes."""

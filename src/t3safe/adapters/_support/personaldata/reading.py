@@ -14,8 +14,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import quote
 
-from t3safe.adapters._support.tables import LEDGER_TABLE, tables_with_rows
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, of_sqlite, shown, telling
+from t3safe.adapters._support.personaldata.tables import LEDGER_TABLE, tables_with_rows
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, of_sqlite, shown, telling
 
 Ledger = tuple[tuple[int, str], ...]
 Counts = tuple[tuple[str, int], ...]

@@ -20,8 +20,8 @@ import stat
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from t3safe.adapters.stateworker.disk import FILE_FLAGS, folder
-from t3safe.adapters.stateworker.trouble import Kind, Trouble, shown, telling
+from t3safe.adapters._support.personaldata.disk import FILE_FLAGS, folder
+from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
 
 USERDATA: Final = "userdata"
 RUNTIME: Final = "server-runtime.json"
