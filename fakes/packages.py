@@ -1,8 +1,8 @@
 """Packs fake releases of t3, and what they depend on, as real npm packages.
 
 The program inside is `fakes.t3.app`; the first line of its `bin` is stamped with the interpreter
-that packs it, so a package works on the machine that made it.  The same release gives the same
-bytes every time.
+that packs it, and a native program (`fakes.native`) with its library, so a package works on the
+machine that made it.  The same release gives the same bytes every time.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ import hashlib
 import importlib.util
 import io
 import json
-import os
 import py_compile
 import re
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -26,7 +24,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
+from attrs.validators import in_
 
+from fakes import native
 from fakes.t3.app.build import BOOTSTRAP, BROWSER_SESSION
 from fakes.t3.app.faults import parse_faults
 
@@ -35,7 +35,24 @@ REAL_ENGINES: Final = "^22.16 || ^23.11 || >=24.10"
 """What real releases ask of node; the fakes ask less, so that they install anywhere."""
 FAKE_ENGINES: Final = ">=18"
 
-PLATFORM_PACKAGE: Final = "@t3code/t3-linux-x64"
+PLATFORM_PACKAGES: Final = {
+    ("darwin", "arm64"): "@t3code/t3-darwin-arm64",
+    ("linux", "arm64"): "@t3code/t3-linux-arm64",
+    ("linux", "x64"): "@t3code/t3-linux-x64",
+}
+PLATFORM_PACKAGE: Final = PLATFORM_PACKAGES["linux", native.ARCHITECTURE]
+"""That of this machine."""
+PLATFORM_FAULTS: Final = {
+    "none": "the launcher depends on no platform package",
+    "elsewhere": "the launcher depends on a platform package for another system alone",
+    "other-release": "the launcher depends on the platform package of another version",
+    "other-version": "the platform package says that it is of another version",
+    "other-architecture": "the native program is for another machine",
+    "not-executable": "the native program is not executable",
+    "text": "a text file is in place of the native program",
+    "needs-library": "the native program needs a library that no host has",
+    "other-libc": "the native program names a loader that no host has",
+}
 CONTRACTS: Final = "@t3tools/contracts"
 NODE_PTY: Final = "node-pty"
 
@@ -70,9 +87,10 @@ class FakeRelease:
     `fakes.t3.app.faults` (ValueError on others); `published` may be left out: a nightly is
     published on its own day.  `native` depends on a node-pty whose install script must run, and
     `compiled` on one that node-gyp compiles.
-    `layout` is `bin` (dist/bin.mjs), or `platform`: a launcher over `PLATFORM_PACKAGE`.  `weight`
-    adds so many bytes of ballast.  `scripts` are npm's own, by name: an `install` script is run by
-    sh in the package's folder.
+    `layout` is `bin` (dist/bin.mjs), or `platform`: a launcher over a native program in
+    `PLATFORM_PACKAGE`, which brings its modules along; `platform_fault` is one of
+    `PLATFORM_FAULTS`.  `weight` adds so many bytes of ballast.  `scripts` are npm's own, by name:
+    an `install` script is run by sh in the package's folder.
     """
 
     version: str
@@ -91,6 +109,7 @@ class FakeRelease:
     native: bool = True
     compiled: bool = False
     layout: str = "bin"
+    platform_fault: str = field(default="", validator=in_(("", *PLATFORM_FAULTS)))
     repository: str = REPOSITORY
     bin_name: str = "t3"
     weight: int = 0
@@ -160,44 +179,95 @@ class Package:
         return hashlib.sha1(self.tarball, usedforsecurity=False).hexdigest()
 
 
-def interpreter() -> str:
-    """Find the interpreter that a packed program runs on: never that of a virtual environment."""
-    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
-
-
 @cache
 def pack(release: FakeRelease) -> Package:
     """Pack a release of t3."""
+    if release.layout == "platform":
+        return _package(*_launching(release))
     pty = "1.2.0" if release.compiled else "1.1.0"
-    program = {"bin": "dist/bin.mjs", "platform": "bin/t3.mjs"}[release.layout]
     manifest: dict[str, Any] = {
-        "name": "t3",
-        "version": release.version,
-        "license": "MIT",
-        "repository": {"type": "git", "url": release.repository},
-        "bin": {release.bin_name: program},
+        **_described(release),
+        "bin": {release.bin_name: _NODE_PROGRAM},
         "type": "module",
-        "files": ["dist", "bin"],
         "engines": {"node": release.engines},
         "dependencies": {CONTRACTS: "1.0.0"} | ({NODE_PTY: pty} if release.native else {}),
         "fakeT3": _traits(release),
     }
-    if release.scripts:
-        manifest["scripts"] = dict(release.scripts)
-    files = {program: _launcher() if release.layout == "platform" else _entry()}
-    if release.layout == "platform":
-        manifest["optionalDependencies"] = {PLATFORM_PACKAGE: release.version}
-    else:
-        files |= _program()
+    files = {_NODE_PROGRAM: _entry(), **_program("dist/lib")}
     if release.weight:
         files["dist/client/ballast.bin"] = bytes(release.weight)
     return _package(manifest, files)
 
 
+_NODE_PROGRAM: Final = "dist/bin.mjs"
+_LAUNCHER: Final = "bin/t3.js"
+
+
+def _described(release: FakeRelease) -> dict[str, Any]:
+    scripts = {"scripts": dict(release.scripts)} if release.scripts else {}
+    return {
+        "name": "t3",
+        "version": release.version,
+        "license": "MIT",
+        "repository": {"type": "git", "url": release.repository},
+        "files": ["dist", "bin"],
+        **scripts,
+    }
+
+
+def _launching(release: FakeRelease) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Give the launcher's package: it asks nothing of node, and depends on a program alone."""
+    names = {
+        "none": (),
+        "elsewhere": (PLATFORM_PACKAGES["darwin", "arm64"],),
+    }.get(release.platform_fault, tuple(PLATFORM_PACKAGES.values()))
+    version = OTHER_VERSION if release.platform_fault == "other-release" else release.version
+    manifest = {**_described(release), "bin": {release.bin_name: _LAUNCHER}}
+    if names:
+        manifest["optionalDependencies"] = dict.fromkeys(names, version)
+    # The file that is t3 in the other layout is a launcher, too, for those who start it by path.
+    return manifest, {_LAUNCHER: _launcher(), _NODE_PROGRAM: _launcher()}
+
+
+OTHER_VERSION: Final = "0.0.41"
+"""Of a platform package that is not of its launcher's release."""
+
+
+def pack_elsewhere(release: FakeRelease) -> tuple[Package, ...]:
+    """Pack what a release of the `platform` layout launches on other machines: nothing to run."""
+    others = (name for name in PLATFORM_PACKAGES.values() if name != PLATFORM_PACKAGE)
+    return tuple(_package(_platform(release, name), {}) for name in others)
+
+
+def _platform(release: FakeRelease, name: str) -> dict[str, Any]:
+    ((system, architecture),) = (at for at, one in PLATFORM_PACKAGES.items() if one == name)
+    wrong = release.platform_fault == "other-release"
+    return {
+        "name": name,
+        "version": OTHER_VERSION if wrong else release.version,
+        "license": "MIT",
+        "repository": {"type": "git", "url": release.repository},
+        "os": [system],
+        "cpu": [architecture],
+    }
+
+
+@cache
 def pack_platform(release: FakeRelease) -> Package:
-    """Pack what a release of the `platform` layout launches."""
-    manifest = {"name": PLATFORM_PACKAGE, "version": release.version, "license": "MIT"}
-    return _package(manifest, _program())
+    """Pack what a release of the `platform` layout launches: the native program with its modules.
+
+    Where the launcher asks for another release, the package is that one's.
+    """
+    fault = release.platform_fault
+    traits = {**_traits(release), "native": False}
+    manifest = {**_platform(release, PLATFORM_PACKAGE), "fakeT3": traits}
+    executable = b"text\n" if fault == "text" else native.program(fault)
+    files = {"t3": executable, **_program("lib")}
+    if release.weight:
+        files["client/ballast.bin"] = bytes(release.weight)
+    packed = {**manifest, "version": OTHER_VERSION} if fault == "other-version" else manifest
+    plain = ("t3",) if fault == "not-executable" else ()
+    return Package(manifest, _package(packed, files, plain=plain).tarball)
 
 
 @cache
@@ -241,12 +311,14 @@ NAPI_MODULE(pty, begin)
 def unpack(release: FakeRelease, prefix: Path, *, scripts: bool = True) -> Path:
     """Lay a release out under a prefix as npm would, without npm; returns its `.bin` entry.
 
-    Without `scripts` it looks as when npm skipped them: node-pty is there and not built.
+    That of a native program leads to the program, as in a sealed build.  Without `scripts` it
+    looks as when npm skipped them: node-pty is there and not built.
     """
     modules = prefix / "node_modules"
-    packages = [pack(release), *(one for one in pack_dependencies() if one.version != "1.2.0")]
     if release.layout == "platform":
-        packages.append(pack_platform(release))
+        packages, scripts = [pack(release), pack_platform(release)], False
+    else:
+        packages = [pack(release), *(one for one in pack_dependencies() if one.version != "1.2.0")]
     for package in packages:
         _extract(package, modules / package.name)
     if scripts:
@@ -255,9 +327,15 @@ def unpack(release: FakeRelease, prefix: Path, *, scripts: bool = True) -> Path:
         built.write_text("built", encoding="utf-8")
     entry = modules / ".bin" / release.bin_name
     entry.parent.mkdir(exist_ok=True)
-    program = pack(release).manifest["bin"][release.bin_name]
-    entry.symlink_to(Path("..", "t3", program))
+    entry.symlink_to(Path("..", executed(release)))
     return entry
+
+
+def executed(release: FakeRelease) -> str:
+    """What is executed of a release in a sealed build, below `node_modules`."""
+    if release.layout == "platform":
+        return f"{PLATFORM_PACKAGE}/t3"
+    return f"t3/{pack(release).manifest['bin'][release.bin_name]}"
 
 
 def _extract(package: Package, folder: Path) -> None:
@@ -286,25 +364,11 @@ def _traits(release: FakeRelease) -> dict[str, Any]:
     }
 
 
-_OWN_LIB: Final = """\
-LIB = os.path.join(PACKAGE, "dist", "lib")
-"""
-_PLATFORM_LIB: Final = f"""\
-LIB, folder = "", PACKAGE
-while folder != "/" and not os.path.isdir(LIB):
-    LIB = os.path.join(folder, "node_modules", "{PLATFORM_PACKAGE}", "dist", "lib")
-    folder = os.path.dirname(folder)
-if not os.path.isdir(LIB):
-    print("Error: Cannot find package '{PLATFORM_PACKAGE}'")
-    sys.exit(1)
-"""
-
-
 def _entry() -> bytes:
     """A program that is t3 itself."""
     return (
         f"{_head()}"
-        f"{_OWN_LIB}"
+        'LIB = os.path.join(PACKAGE, "dist", "lib")\n'
         "sys.path.insert(0, LIB)\n\n"
         "from fakes.t3.app.main import main\n\n"
         "main(PACKAGE, sys.argv[1:])\n"
@@ -319,30 +383,38 @@ def _launcher() -> bytes:
     return (
         f"{_head()}"
         "import subprocess\n\n"
-        f"{_PLATFORM_LIB}"
-        "CODE = 'import sys; sys.path.insert(0, sys.argv[1]); '\n"
-        "CODE += 'from fakes.t3.app.main import main; main(sys.argv[2], sys.argv[3:])'\n"
-        "words = [sys.executable, '-IBS', '-c', CODE, LIB, PACKAGE, *sys.argv[1:]]\n"
-        "sys.exit(subprocess.call(words))\n"
+        'PROGRAM, folder = "", PACKAGE\n'
+        'while folder != "/" and not os.path.isfile(PROGRAM):\n'
+        f'    PROGRAM = os.path.join(folder, "node_modules", "{PLATFORM_PACKAGE}", "t3")\n'
+        "    folder = os.path.dirname(folder)\n"
+        "if not os.path.isfile(PROGRAM):\n"
+        f'    WORDS = "t3: {NO_PLATFORM} (linux-{native.ARCHITECTURE})."\n'
+        "    print(WORDS, file=sys.stderr)\n"
+        "    sys.exit(1)\n"
+        "ended = subprocess.call([PROGRAM, *sys.argv[1:]])\n"
+        "sys.exit(128 - ended if ended < 0 else ended)\n"
     ).encode()
+
+
+NO_PLATFORM: Final = "no T3 Code CLI build is available for this platform"
 
 
 def _head() -> str:
     return (
-        f"#!{interpreter()} -IBS\n"
+        f"#!{native.interpreter()} -IBS\n"
         "import os\nimport sys\n\n"
         "PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))\n"
     )
 
 
 @cache
-def _program() -> Mapping[str, bytes]:
+def _program(folder: str) -> Mapping[str, bytes]:
     """Give the program's modules, each with its compiled form: compiling costs a start 50 ms."""
     files: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as scratch:
         compiled = Path(scratch, "module.pyc")
         for path in sorted((Path(__file__).parent / "t3" / "app").glob("*.py")):
-            name = f"dist/lib/fakes/t3/app/{path.name}"
+            name = f"{folder}/fakes/t3/app/{path.name}"
             py_compile.compile(
                 str(path),
                 cfile=str(compiled),
@@ -355,7 +427,13 @@ def _program() -> Mapping[str, bytes]:
     return files
 
 
-def _package(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Package:
+_EXECUTABLE: Final = (b"#!", b"\x7fELF")
+
+
+def _package(
+    manifest: Mapping[str, Any], files: Mapping[str, bytes], *, plain: tuple[str, ...] = ()
+) -> Package:
+    """Pack files; programs are executable but those in `plain`."""
     content = {"package.json": json.dumps(manifest, indent=2).encode(), **files}
     packed = io.BytesIO()
     with (
@@ -365,6 +443,7 @@ def _package(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Package
         for name, data in sorted(content.items()):
             entry = tarfile.TarInfo(f"package/{name}")
             entry.size, entry.mtime = len(data), 499162500
-            entry.mode = 0o755 if data.startswith(b"#!") else 0o644
+            program = data.startswith(_EXECUTABLE) and name not in plain
+            entry.mode = 0o755 if program else 0o644
             archive.addfile(entry, io.BytesIO(data))
     return Package(manifest, packed.getvalue())

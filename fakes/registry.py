@@ -29,6 +29,7 @@ from fakes.packages import (
     Package,
     pack,
     pack_dependencies,
+    pack_elsewhere,
     pack_platform,
     release_from_json,
 )
@@ -47,6 +48,8 @@ _ABBREVIATED_KEYS: Final = (
     "optionalDependencies",
     "dist",
     "hasInstallScript",
+    "os",
+    "cpu",
 )
 
 
@@ -161,8 +164,10 @@ class Registry:
         """
         package = pack(release)
         parts = release.layout == "platform"
-        if parts and tarball:
-            self._put(pack_platform(release), release.published_at)
+        if parts:
+            platforms = (*pack_elsewhere(release), *((pack_platform(release),) if tarball else ()))
+            for platform in platforms:
+                self._put(platform, release.published_at)
         with self._lock:
             self._put(package, release.published_at, tag=tag)
             entry = self._shelves["t3"].entries[release.version]

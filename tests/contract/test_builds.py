@@ -21,9 +21,13 @@ import psutil
 import pytest
 from attrs import evolve, field, frozen
 
-from fakes.packages import FakeRelease, release_like
+from fakes.native import LIBRARY
+from fakes.packages import PLATFORM_PACKAGE, FakeRelease, release_like
 from fakes.registry import WRONG_INTEGRITY, Registry
-from t3safe.adapters.builds import BuildStore, NodeHeaders, Npm
+from t3safe.adapters._support.layout import PROGRAM
+from t3safe.adapters.builds import BuildStore, NodeHeaders, Npm, tree
+from t3safe.adapters.builds.manifest import NODE_PROGRAM
+from t3safe.adapters.builds.npm import FORCED
 from t3safe.domain.errors import BuildError, Fault, RegistryError
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
@@ -117,13 +121,99 @@ def test_sealed_build_is_recorded_complete_and_read_only(bench: Bench) -> None:
     assert os.listdir(bench.port.store / "builds") == [NEW.text]
 
 
-def test_platform_package_is_installed(bench: Bench) -> None:
-    """A launcher over platform packages has its program at the same place."""
+def test_native_program_is_executed_itself(bench: Bench) -> None:
+    """What a launcher would start is what the build's program is, and what was tried and noted."""
     bench.registry.publish(release_like(NEW.text, layout="platform"))
 
     bench.port.stage(NEW)
 
-    assert os.access(bench.port.program(NEW), os.X_OK)
+    folder = bench.port.store / "builds" / NEW.text
+    native = folder / "node_modules" / PLATFORM_PACKAGE / "t3"
+    program = bench.port.program(NEW)
+    assert program == folder / "node_modules" / ".bin" / "t3"
+    assert program.resolve() == native
+    assert native.read_bytes()[:4] == b"\x7fELF"
+    assert bench.port.manifest(NEW).program == str(native.relative_to(folder))
+    assert subprocess.check_output([program, "--version"], text=True) == f"t3 v{NEW}\n"
+    bench.port.verify(NEW)
+    bench.port.stage(NEW)
+
+
+def test_native_program_is_installed_where_npm_leaves_optional_packages_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting of the host does not decide whether t3 is there."""
+    monkeypatch.setattr("t3safe.adapters.builds.npm.FORCED", {**FORCED, "omit": "optional"})
+    bench.registry.publish(release_like(NEW.text, layout="platform"))
+
+    bench.port.stage(NEW)
+
+    assert bench.port.present() == (NEW,)
+
+
+@pytest.mark.parametrize(
+    ("flaw", "fault", "words"),
+    [
+        ("none", Fault.BUILD, "starts another one, of @t3code/t3-\\*, and it depends on none"),
+        ("elsewhere", Fault.HOST, "has a program for darwin-arm64, and none for this host"),
+        ("other-release", Fault.BUILD, f"is of version 0.0.41, t3 of {NEW}"),
+        ("other-version", Fault.BUILD, f"is of version 0.0.41, t3 of {NEW}"),
+        ("other-architecture", Fault.BUILD, "is a program for linux-.*, not for linux-"),
+        ("not-executable", Fault.BUILD, "is not executable"),
+        ("text", Fault.BUILD, "is no native program"),
+        ("needs-library", Fault.HOST, f"needs {LIBRARY}, which this host does not have; install"),
+        ("other-libc", Fault.HOST, "needs glibc, whose loader .* this host does not have"),
+    ],
+)
+def test_native_program_that_cannot_be_executed_here(
+    bench: Bench, flaw: str, fault: Fault, words: str
+) -> None:
+    """Each flaw is found at the installation, before anybody is touched, by the thing's name."""
+    bench.registry.publish(release_like(NEW.text, layout="platform", platform_fault=flaw))
+
+    error = bench.refusal()
+
+    assert error.fault is fault
+    assert_matches(words, error)
+
+
+def test_launcher_that_an_earlier_t3safe_sealed_is_led_to_its_program(bench: Bench) -> None:
+    """The build stays, whoever runs it: its link leads to the program, and its record says so.
+
+    Also where an earlier call was cut off between the two; a tree that was tampered with stays.
+    """
+    bench.registry.publish(release_like(NEW.text, layout="platform"))
+    bench.port.stage(NEW)
+    now = bench.port.manifest(NEW)
+    folder = bench.port.store / "builds" / NEW.text
+    tree.lead(folder, PROGRAM, "../t3/bin/t3.js")
+    earlier = evolve(now, tree=tree.digest(folder).digest, program=NODE_PROGRAM)
+    assert b'"program"' not in earlier.dumps()
+    for cut_off in (False, True):
+        (folder / "build.json").unlink()
+        (folder / "build.json").write_bytes(earlier.dumps())
+        if not cut_off:
+            tree.lead(folder, PROGRAM, "../t3/bin/t3.js")
+
+        bench.port.stage(NEW)
+
+        assert bench.port.manifest(NEW) == now
+        bench.port.verify(NEW)
+
+    (folder / "build.json").unlink()
+    (folder / "build.json").write_bytes(evolve(earlier, tree="0").dumps())
+    with pytest.raises(BuildError, match="is damaged"):
+        bench.port.stage(NEW)
+
+
+def test_native_build_that_executes_something_else_is_damaged(bench: Bench) -> None:
+    """The quick check sees where the link leads."""
+    bench.registry.publish(release_like(NEW.text, layout="platform"))
+    bench.port.stage(NEW)
+    tree.lead(bench.port.store / "builds" / NEW.text, PROGRAM, "../t3/bin/t3.js")
+
+    with pytest.raises(BuildError, match="what is executed is not node_modules/@t3code"):
+        bench.port.stage(NEW)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +254,7 @@ def test_platform_package_that_is_missing_is_later(bench: Bench) -> None:
     error = bench.refusal()
 
     assert error.fault is Fault.LATER
+    assert_matches(f"did not install {PLATFORM_PACKAGE}.*published in parts", error)
 
 
 def test_wrong_integrity_is_later_and_loud(bench: Bench) -> None:

@@ -94,7 +94,6 @@ PACKAGES = [
     ({"engines": ">=99"}, r"needs node >=99, the units run node \d+"),
     ({"repository": "https://github.com/somebody/else"}, r"a foreign one"),
     ({"bin_name": "other"}, r"no program 't3' in its bin entry"),
-    ({"layout": "platform"}, r"its program only starts another one, of @t3code/t3-linux-x64"),
 ]
 
 
@@ -106,6 +105,23 @@ def test_package_that_is_not_t3_is_not_started(
     rehearsal = rehearse_empty(bench, bench.faulty(**changes))
     assert [result.check for result in rehearsal.checks] == [Check.IDENTITY]
     assert re.search(reason, rehearsal.reason)
+
+
+def test_native_program_is_rehearsed_as_what_is_executed(bench: RealGate) -> None:
+    """Through the link that the launcher follows, too: serve, mint and stop are of one program."""
+    build = bench.faulty(layout="platform")
+    rehearsal = rehearse_alice(bench, build)
+    assert rehearsal.passed, rehearsal.reason
+
+
+def test_launcher_over_a_native_program_is_not_started(bench: RealGate) -> None:
+    """As an earlier t3safe sealed it: the program would be a child without the start lock."""
+    build = bench.faulty(layout="platform")
+    bench.program(build).unlink()
+    bench.program(build).symlink_to("../t3/bin/t3.js")
+    rehearsal = rehearse_empty(bench, build)
+    assert [result.check for result in rehearsal.checks] == [Check.IDENTITY]
+    assert re.search(r"only starts another one, of @t3code/t3-", rehearsal.reason)
 
 
 @pytest.mark.parametrize("version", [OLD, NEW])

@@ -17,7 +17,7 @@ import attrs
 import pytest
 from attrs import frozen
 
-from fakes.packages import interpreter
+from fakes.native import interpreter
 from t3safe.adapters.gate.rooms import PREFIX, Rooms
 from t3safe.adapters.gate.sandboxes import PLAIN, Sandbox, choose_sandbox
 from t3safe.domain.effects import Subject

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fakes.packages import FakeRelease, pack, release_like
+from fakes.packages import NO_PLATFORM, PLATFORM_PACKAGE, FakeRelease, pack, release_like
 from fakes.registry import ABBREVIATED, HOSTILE_VERSION, WRONG_INTEGRITY, Registry, Trouble
 from fakes.t3.process import run_t3
 
@@ -109,13 +109,16 @@ class TestNpm:
         prefix = tmp_path / "build"
         assert npm(registry, prefix, "install", "t3@0.0.43").returncode == 0
         ran = run_t3(prefix / "node_modules" / ".bin" / "t3", "--version")
-        assert (ran.returncode, ran.stderr) == (1, "")
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert NO_PLATFORM in ran.stderr
         registry.publish(release)
         whole = tmp_path / "whole"
         assert npm(registry, whole, "install", "t3@0.0.43").returncode == 0
         program = whole / "node_modules" / ".bin" / "t3"
         assert run_t3(program, "--version").stdout == "t3 v0.0.43\n"
-        assert not (whole / "node_modules" / "t3" / "dist").exists()
+        assert os.listdir(whole / "node_modules" / "@t3code") == [
+            PLATFORM_PACKAGE.partition("/")[2]
+        ]
 
     @pytest.mark.parametrize("case", ["no-target", "integrity"])
     def test_no_install(self, registry: Registry, tmp_path: Path, case: str) -> None:

@@ -19,7 +19,7 @@ import attrs
 import psutil
 from attrs import define, frozen
 
-from fakes.packages import FakeRelease, pack, release_like
+from fakes.packages import FakeRelease, executed, pack, pack_platform, release_like
 from fakes.t3.app import work
 from fakes.t3.app.build import read_build
 from fakes.t3.app.state import Database, ensure_small_files, migrate, stamp
@@ -96,11 +96,15 @@ class RealGate:
         build = Version.parse(release.version)
         modules = self.program(build).parent.parent
         (modules / ".bin").mkdir(parents=True)
-        with tarfile.open(fileobj=io.BytesIO(pack(release).tarball)) as archive:
-            archive.extractall(modules, filter="data")
-        (modules / "package").rename(modules / "t3")
-        (program,) = pack(release).manifest["bin"].values()
-        (modules / ".bin" / "t3").symlink_to(f"../t3/{program}")
+        packed = [pack(release)]
+        if release.layout == "platform":
+            packed.append(pack_platform(release))
+        for package in packed:
+            with tarfile.open(fileobj=io.BytesIO(package.tarball)) as archive:
+                archive.extractall(modules, filter="data")
+            (modules / package.name).parent.mkdir(exist_ok=True)
+            (modules / "package").rename(modules / package.name)
+        (modules / ".bin" / "t3").symlink_to(f"../{executed(release)}")
         return build
 
     def faulty(self, *faults: str, version: str = NEW, **changes: object) -> Version:

@@ -16,6 +16,7 @@ from typing import Final
 
 from t3safe.adapters._support.output import output
 from t3safe.domain.doctor import Folder
+from t3safe.t3 import package
 
 STANDARD: Final = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 """systemd's default PATH, which units have."""
@@ -28,11 +29,8 @@ CALLERS: Final = (
     "etc/systemd/system/*.service",
 )
 """Where the system's own jobs are written down."""
-_INSTALLS: Final = re.compile(
-    r"^[^#\n]*\bnpm\s+(?=[^\n;&|]*(?:-g|--global)\b)(?:[^\n;&|]*\s)?(?:i|install|add|update)\s"
-    r"(?:[^\n;&|]*\s)?[\"']?t3(?:@|[\"'\s;&|]|$)|^[^#\n]*\bt3-autoupdate\.sh\b",
-    re.MULTILINE,
-)
+_FORMER: Final = re.compile(r"^[^#\n]*\bt3-autoupdate\.sh\b", re.MULTILINE)
+"""A call of the script that updated a global t3 before t3safe did."""
 LINGERING: Final = Path("/var/lib/systemd/linger")
 """Where logind notes whose manager it starts at boot (`loginctl enable-linger`)."""
 _READ_MAX: Final = 256 * 1024
@@ -61,16 +59,20 @@ def first_on_path(name: str, folders: Iterable[str] = STANDARD) -> str:
 def callers(root: Path = Path("/")) -> tuple[str, ...]:
     """The system's jobs that install a global t3, or run the script that did."""
     files = sorted(path for pattern in CALLERS for path in root.glob(pattern) if path.is_file())
-    return tuple(str(path) for path in files if _INSTALLS.search(_text(path)))
+    return tuple(str(path) for path in files if _installs(_text(path)))
 
 
 def own_callers(units: Path) -> tuple[str, ...]:
     """The caller's own jobs that do so: those of their own systemd, and of their crontab."""
     files = sorted(path for path in units.glob("*.service") if path.is_file())
-    found = [str(path) for path in files if _INSTALLS.search(_text(path))]
-    if _INSTALLS.search(output(["crontab", "-l"]) or ""):
+    found = [str(path) for path in files if _installs(_text(path))]
+    if _installs(output(["crontab", "-l"]) or ""):
         found.append("your crontab")
     return tuple(found)
+
+
+def _installs(text: str) -> bool:
+    return bool(package.GLOBAL_INSTALL.search(text) or _FORMER.search(text))
 
 
 def _text(path: Path) -> str:

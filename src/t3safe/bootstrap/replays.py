@@ -13,7 +13,6 @@ from typing import assert_never
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress
 from t3safe.bootstrap.rules import AlwaysPermitted, limits, rules
 from t3safe.configuration import Settings
-from t3safe.domain.gate import REPOSITORY
 from t3safe.engine import Engine, Interpreter
 from t3safe.operations import Host
 from t3safe.simulation import ports as ports_of_replay
@@ -24,6 +23,7 @@ from t3safe.simulation.replay import Replay
 from t3safe.simulation.scenario import Scenario
 from t3safe.simulation.scores import PolicyRun
 from t3safe.simulation.world import World
+from t3safe.t3.package import REPOSITORY
 
 
 def simulate(scenario: Scenario, name: str) -> PolicyRun:

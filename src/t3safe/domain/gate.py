@@ -25,13 +25,8 @@ from attrs import field, frozen
 
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3 import package
 from t3safe.t3.sign_in import EXCHANGE_PATHS, PLAIN_COOKIE
-
-PACKAGE: Final = "t3"
-REPOSITORY: Final = "github.com/pingdotgg/t3code"
-"""Where the real package comes from; `t3@0.0.1` is an unrelated program."""
-PLATFORM_PACKAGES: Final = "@t3code/t3-"
-"""How the packages are called that hold t3's native program, since 2026-09-14."""
 
 _ROUNDING: Final = 1e-9
 """A share of a whole number of rows is not lost to the last digit of a float."""
@@ -85,41 +80,63 @@ class IdentityFacts:
     """The version of the node that the units run, without a leading v; empty if unknown."""
     reported: str
     """What `t3 --version` printed, the version alone; empty if it printed nothing."""
+    entry: str = ""
+    """The file inside the package that its command is; empty where that is not recorded."""
     launches: str = ""
     """The package of a native program that its program starts as a child; empty where none."""
+
+    @classmethod
+    def of(
+        cls, manifest: package.Manifest, *, node: str = "", reported: str = "", launches: str = ""
+    ) -> IdentityFacts:
+        """Take what a package.json says, beside what was printed and what is executed."""
+        return cls(
+            name=manifest.name,
+            repository=manifest.repository,
+            bins=tuple(manifest.bins),
+            engines=manifest.engines,
+            node=node,
+            reported=reported,
+            entry=manifest.entry,
+            launches=launches,
+        )
 
 
 def judge_identity(expected: Version, facts: IdentityFacts) -> CheckResult:
     """Check 1: this is the package that it should be, and this host's node can run it."""
     check = Check.IDENTITY
-    package = judge_package(facts)
-    if not package.passed:
-        return package
+    told = judge_package(facts)
+    if not told.passed:
+        return told
     engine = engine_problem(facts.engines, facts.node)
     if engine:
         return failed(check, engine)
     if facts.reported != expected.text:
-        told = facts.reported or "nothing"
-        return failed(check, f"`t3 --version` prints {told}, expected {expected}")
+        printed = facts.reported or "nothing"
+        return failed(check, f"`t3 --version` prints {printed}, expected {expected}")
     return passed(check)
 
 
 def judge_package(facts: IdentityFacts) -> CheckResult:
     """Judge what can be told before anything of the package runs: that it is no foreign one."""
     check = Check.IDENTITY
-    if facts.name != PACKAGE:
-        return failed(check, f"the package calls itself {facts.name!r}, not {PACKAGE!r}")
-    if _repository(facts.repository) != REPOSITORY:
+    if facts.name != package.NAME:
+        return failed(check, f"the package calls itself {facts.name!r}, not {package.NAME!r}")
+    if _repository(facts.repository) != package.REPOSITORY:
         return failed(check, f"the package names repository {facts.repository!r}, a foreign one")
-    if PACKAGE not in facts.bins:
-        return failed(check, f"the package has no program {PACKAGE!r} in its bin entry")
+    if package.NAME not in facts.bins:
+        return failed(check, f"the package has no program {package.NAME!r} in its bin entry")
+    if facts.entry and facts.entry not in _KNOWN_ENTRIES:
+        what = f"its program is {facts.entry[:200]!r}, which no t3 that is known here has"
+        return failed(check, f"{what} ({', '.join(_KNOWN_ENTRIES)}); update t3safe")
     if facts.launches:
         # Its child would not hold the start lock: nobody could tell that it is about to start.
         what = f"its program only starts another one, of {facts.launches}"
-        return failed(
-            check, f"{what}, which this version of t3safe cannot do safely; update t3safe"
-        )
+        return failed(check, f"{what}; `t3safe check VERSION` has that one executed")
     return passed(check)
+
+
+_KNOWN_ENTRIES: Final = (package.NODE_PROGRAM, package.LAUNCHER)
 
 
 def _repository(url: str) -> str:

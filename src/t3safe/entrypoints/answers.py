@@ -23,13 +23,13 @@ from t3safe.bootstrap.parts import (
 )
 from t3safe.configuration import Settings
 from t3safe.domain.errors import PortError
-from t3safe.domain.gate import PACKAGE
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.policy import No
 from t3safe.entrypoints import standstill
 from t3safe.entrypoints.common import App, ending
 from t3safe.entrypoints.endings import exit_of
 from t3safe.operations import Result
+from t3safe.t3 import package
 
 
 @frozen
@@ -94,7 +94,7 @@ def _text(wired: Live, result: Result, before: Sources) -> str:
         known, newest = registry_address(wired.settings).remembered(), wired.newest()
         if known is None or newest is None or "@" in known.address.url:
             return ""
-        url, at = f"{known.address.url}/-/package/{PACKAGE}/dist-tags", known.at
+        url, at = f"{known.address.url}/-/package/{package.NAME}/dist-tags", known.at
         cafile = known.address.cafile
         tag = f"{wired.settings.track}={newest}"
     if line is None or _racy(before, time.time()):

@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from t3safe.domain.gate import PACKAGE, REPOSITORY, IdentityFacts, judge_identity
+from t3safe.domain.gate import IdentityFacts, judge_identity
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
@@ -22,6 +22,7 @@ from t3safe.simulation.incidents import (
     Incidents,
 )
 from t3safe.simulation.rows import Rows
+from t3safe.t3.package import NAME, REPOSITORY
 from t3safe.t3.sign_in import PLAIN_COOKIE
 
 STATE: Final = "state.sqlite"
@@ -75,9 +76,9 @@ class Build:
         foreign = Behaviour.FOREIGN_PACKAGE in self.faults
         silent = Behaviour.UNBUILT in self.faults
         return IdentityFacts(
-            name=PACKAGE,
+            name=NAME,
             repository="github.com/somebody/t3-time" if foreign else REPOSITORY,
-            bins=() if foreign else (PACKAGE,),
+            bins=() if foreign else (NAME,),
             engines=self.node,
             node=node,
             reported="" if silent else self.version.text,
@@ -87,7 +88,7 @@ class Build:
 @cache
 def node_trouble(build: Build, node: str) -> str:
     """Why a serve of this build ends in silence under this node; empty when it does not."""
-    facts = IdentityFacts(PACKAGE, REPOSITORY, (PACKAGE,), build.node, node, build.version.text)
+    facts = IdentityFacts(NAME, REPOSITORY, (NAME,), build.node, node, build.version.text)
     result = judge_identity(build.version, facts)
     return "" if result.passed else result.reason
 

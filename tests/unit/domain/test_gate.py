@@ -82,8 +82,17 @@ def test_a_launcher_over_a_native_program_is_refused() -> None:
     """It passes the start lock on to nobody: what it starts could not be waited for."""
     result = judge_identity(BUILD, evolve(IDENTITY, launches="@t3code/t3-linux-x64"))
     what = "its program only starts another one, of @t3code/t3-linux-x64"
-    how = "which this version of t3safe cannot do safely; update t3safe"
-    assert fails(result, Check.IDENTITY, f"{what}, {how}")
+    how = "`t3safe check VERSION` has that one executed"
+    assert fails(result, Check.IDENTITY, f"{what}; {how}")
+
+
+def test_a_program_of_an_unknown_shape_is_refused() -> None:
+    """How it starts t3 is not known: neither are its signals, nor what else it needs."""
+    for entry in ("dist/bin.mjs", "bin/t3.js", ""):
+        assert judge_identity(BUILD, evolve(IDENTITY, entry=entry)).passed
+    result = judge_identity(BUILD, evolve(IDENTITY, entry="bin/t3.sh"))
+    what = "its program is 'bin/t3.sh', which no t3 that is known here has"
+    assert fails(result, Check.IDENTITY, f"{what} (dist/bin.mjs, bin/t3.js); update t3safe")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from t3safe.domain.versions import Version
+from t3safe.t3 import package
 
 BUILDS: Final = "builds"
 FENCE: Final = "fence"
@@ -27,8 +28,9 @@ NOTE: Final = ".t3safe-build"
 LOCKS: Final = "locks"
 DEFAULT_LOCK: Final = "default.lock"
 MANIFEST: Final = "build.json"
-PROGRAM: Final = "node_modules/.bin/t3"
-"""Below a build: npm links the program here whatever its path inside the package is."""
+PROGRAM: Final = package.ENTRY
+"""What is executed of a build; below the fence, in place of one.  npm links the package's command
+here.  Where that is only a launcher, the link of a sealed build leads to the native program."""
 
 
 def build_folder(store: Path, build: Version) -> Path:

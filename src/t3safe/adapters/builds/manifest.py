@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,9 +16,11 @@ import cattrs
 from attrs import frozen
 from cattrs.preconf.json import make_converter
 
-from t3safe.domain.gate import PACKAGE, CheckResult, IdentityFacts, judge_identity
+from t3safe.domain.gate import CheckResult, IdentityFacts, judge_identity
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3 import package
+from t3safe.t3.package import Manifest
 
 READ_MAX: Final = 16 * 1024**2
 """Bytes that are read of one JSON file; npm's list of 190 packages takes some 100 kB."""
@@ -27,9 +28,9 @@ LOCK: Final = "node_modules/.package-lock.json"
 """npm's own list of what it installed, since npm 7."""
 _T = TypeVar("_T")
 
-_REPORTED: Final = re.compile(r"^t3 v(\S+)\s*$", re.MULTILINE)
+_CONVERTER: Final = make_converter(forbid_extra_keys=True, omit_if_default=True)
 
-_CONVERTER: Final = make_converter(forbid_extra_keys=True)
+NODE_PROGRAM: Final = f"{package.FOLDER}/{package.NODE_PROGRAM}"
 
 
 class UnreadableError(Exception):
@@ -43,6 +44,8 @@ class BuildManifest:
     `integrity` is the registry's, as npm checked it; `tree` and `lock` are sha256 digests of the
     whole tree and of npm's list of packages; `scripts` are the packages whose install scripts
     were run.  `installed_at` is ISO 8601 in UTC, `size` the sum of the files' lengths in bytes.
+    `program` is what is executed, below the build: the file that `layout.PROGRAM` leads to.  Builds
+    that were sealed before there were others have the node program, and do not name it.
     """
 
     version: str
@@ -60,6 +63,7 @@ class BuildManifest:
     files: int
     size: int
     installed_at: str
+    program: str = NODE_PROGRAM
 
     @property
     def identity(self) -> IdentityFacts:
@@ -93,45 +97,20 @@ def load_schema(path: Path) -> SetLedger:
     return _loads(path, SetLedger)
 
 
-@frozen
-class Package:
-    """What `package.json` of the installed package says, unjudged."""
+def installed(prefix: Path) -> Manifest:
+    """Read what the installed package says; raises UnreadableError."""
+    return Manifest.read(read_json(prefix, f"{package.FOLDER}/package.json"))
 
-    name: str
-    version: str
-    repository: str
-    bins: tuple[str, ...]
-    engines: str
 
-    @classmethod
-    def installed(cls, prefix: Path) -> Package:
-        """Read the installed package; raises UnreadableError."""
-        body = _read(prefix, f"node_modules/{PACKAGE}/package.json")
-        name = _text(body.get("name"))
-        repository, bins, engines = body.get("repository"), body.get("bin"), body.get("engines")
-        return cls(
-            name=name,
-            version=_text(body.get("version")),
-            repository=_text(_inside(repository, "url")),
-            # A `bin` that is one path is a program with the package's name.
-            bins=(name,)
-            if isinstance(bins, str)
-            else tuple(bins if isinstance(bins, dict) else ()),
-            engines=_text(_inside(engines, "node")),
-        )
+def foreign(found: Manifest, build: Version) -> CheckResult:
+    """Judge whether this is the package that it should be, leaving aside how it runs."""
+    facts = IdentityFacts.of(found, reported=found.version)
+    return judge_identity(build, attrs.evolve(facts, engines=""))
 
-    def foreign(self, build: Version) -> CheckResult:
-        """Judge whether this is the package that it should be, leaving aside how it runs."""
-        facts = self.facts(node="", reported=self.version)
-        return judge_identity(build, attrs.evolve(facts, engines=""))
 
-    def fits(self, build: Version, node: str) -> CheckResult:
-        """Judge whether this node can run it."""
-        return judge_identity(build, self.facts(node=node, reported=build.text))
-
-    def facts(self, *, node: str, reported: str) -> IdentityFacts:
-        """Give the facts that the gate's first check judges."""
-        return IdentityFacts(self.name, self.repository, self.bins, self.engines, node, reported)
+def fits(found: Manifest, build: Version, node: str) -> CheckResult:
+    """Judge whether this node can run it."""
+    return judge_identity(build, IdentityFacts.of(found, node=node, reported=build.text))
 
 
 @frozen
@@ -147,7 +126,7 @@ class Lock:
     @classmethod
     def of(cls, prefix: Path) -> Lock:
         """Read the list; raises UnreadableError."""
-        packages = _read(prefix, LOCK).get("packages")
+        packages = read_json(prefix, LOCK).get("packages")
         if not isinstance(packages, dict):
             message = f"{LOCK} has no list of packages"
             raise UnreadableError(message)
@@ -159,7 +138,7 @@ class Lock:
             and (body.get("hasInstallScript") or (prefix / path / "binding.gyp").is_file())
         }
         return cls(
-            integrity=_text(found.get(f"node_modules/{PACKAGE}", {}).get("integrity")),
+            integrity=_text(found.get(package.FOLDER, {}).get("integrity")),
             scripted=tuple(sorted(scripted)),
             installed=frozenset(found),
             digest=lock_digest(prefix),
@@ -171,12 +150,6 @@ def lock_digest(prefix: Path) -> str:
     return hashlib.sha256(_bytes(prefix, LOCK)).hexdigest()
 
 
-def reported_version(output: str) -> str:
-    """Read what `t3 --version` printed, the version alone; empty if it printed none."""
-    found = _REPORTED.search(output)
-    return found[1] if found else ""
-
-
 def _loads(path: Path, form: type[_T]) -> _T:
     try:
         return _CONVERTER.loads(_bytes(path.parent, path.name), form)
@@ -185,7 +158,8 @@ def _loads(path: Path, form: type[_T]) -> _T:
         raise UnreadableError(message) from error
 
 
-def _read(prefix: Path, relative: str) -> dict[str, Any]:
+def read_json(prefix: Path, relative: str) -> dict[str, Any]:
+    """Read a JSON object below the prefix; raises UnreadableError."""
     try:
         body = json.loads(_bytes(prefix, relative))
     except (ValueError, RecursionError) as error:
@@ -213,11 +187,6 @@ def _bytes(prefix: Path, relative: str) -> bytes:
         message = f"{relative} is larger than {READ_MAX} bytes"
         raise UnreadableError(message)
     return content
-
-
-def _inside(value: object, key: str) -> object:
-    """Take `key` of an object, or the value itself where it is a text (npm allows both)."""
-    return value.get(key) if isinstance(value, dict) else value
 
 
 def _text(value: object) -> str:

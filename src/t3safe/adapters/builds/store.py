@@ -9,9 +9,12 @@ Rules:
    then the identity is judged, and only then the install scripts are run, by `npm rebuild`, with
    each package that has one allowed by name.  So a script that npm skips is an error here, and not
    a build that dies in the serve.
-3. A sealed build is never changed.  What is learnt later lies beside it (`schemas/`).
-4. Only a foreign package, or one that names another version than its own, is a fault of the
-   BUILD; what may come from this machine, from npm or from the registry is not.
+3. A sealed build is never changed.  What is learnt later lies beside it (`schemas/`).  But where
+   an earlier t3safe sealed a launcher over a native program, its link is led to that program.
+4. Only a foreign package, one that names another version than its own, or a native program that is
+   none, is a fault of the BUILD; what may come from this machine, from npm or from the registry is
+   not.
+5. What is executed is the program itself, never a launcher of it (`program.py`).
 """
 
 from __future__ import annotations
@@ -27,25 +30,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from t3safe.adapters._support import durable, layout
-from t3safe.adapters.builds import tree
+from t3safe.adapters.builds import program, tree
 from t3safe.adapters.builds.manifest import (
+    NODE_PROGRAM,
     BuildManifest,
     Lock,
-    Package,
     UnreadableError,
     dump_schema,
+    fits,
+    foreign,
+    installed,
     load_schema,
     lock_digest,
-    reported_version,
 )
 from t3safe.adapters.builds.npm import Ended, Npm, Workplace
 from t3safe.domain.errors import BuildError, Fault
-from t3safe.domain.gate import PACKAGE
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.t3 import commands, package
+from t3safe.t3.package import Manifest, Problem, Shape, Whose
 
 SPACE_MIN: Final = 2 * 1024**3
 """Bytes free before npm starts: a build takes 444 to 627 MB, and npm's cache the packed part of
@@ -59,7 +65,14 @@ _INSTALL: Final = (
     "--no-fund",
     "--no-package-lock",
     "--omit=dev",
+    # Whatever this host is set to: the native program is an optional dependency.
+    "--include=optional",
 )
+_FAULTS: Final = {
+    Whose.PACKAGE: Fault.BUILD,
+    Whose.HOST: Fault.HOST,
+    Whose.LATER: Fault.LATER,
+}
 
 
 def _utc_now() -> datetime:
@@ -89,6 +102,8 @@ class BuildStore:
         """
         if layout.build_folder(self.store, build).exists():
             self._require_sound(build)
+            with _errors(f"cannot stage {build}"):
+                self._bring_up_to_date(build)
             return
         with _errors(f"cannot stage {build}"):
             self._sweep()
@@ -186,6 +201,8 @@ class BuildStore:
         recorded = self.manifest(build)
         if recorded.version != build.text or not layout.holds(self.store, build):
             raise self._damaged(build, "its manifest or its program is another's")
+        if recorded.program != NODE_PROGRAM and not program.leads(folder, recorded.program):
+            raise self._damaged(build, f"what is executed is not {recorded.program}")
         try:
             if lock_digest(folder) != recorded.lock:
                 raise self._damaged(build, "npm's list of packages was changed")
@@ -201,18 +218,21 @@ class BuildStore:
 
     def _fill(self, place: Workplace, build: Version) -> None:
         """Install, judge, run the scripts, try the program, seal, rename."""
-        package, lock = self._install(place, build)
-        npm, node = self._try(place, build, package, lock)
+        found, lock = self._install(place, build)
+        npm = self.npm.call(place, "--version").output.strip()[:64]
+        executed = self._executed(place.prefix, build, found, npm)
+        node = self._try(place, build, found, lock, executed)
+        program.lead(place.prefix, executed)
         sealed = tree.seal(place.prefix)
         manifest = BuildManifest(
             version=build.text,
             integrity=lock.integrity,
-            name=package.name,
-            repository=package.repository,
-            bins=package.bins,
-            engines=package.engines,
+            name=found.name,
+            repository=found.repository,
+            bins=tuple(found.bins),
+            engines=found.engines,
             reported=build.text,
-            npm=npm[:64],
+            npm=npm,
             node=node,
             scripts=lock.scripted,
             tree=sealed.digest,
@@ -220,34 +240,35 @@ class BuildStore:
             files=sealed.files,
             size=sealed.size,
             installed_at=self.now().isoformat(),
+            program=executed,
         )
         durable.write_file(place.prefix / layout.MANIFEST, manifest.dumps(), 0o444)
         durable.sync_filesystem(place.prefix)
         place.prefix.rename(layout.build_folder(self.store, build))
         durable.sync_folder(self._builds)
 
-    def _install(self, place: Workplace, build: Version) -> tuple[Package, Lock]:
+    def _install(self, place: Workplace, build: Version) -> tuple[Manifest, Lock]:
         what = f"cannot stage {build}"
         _project(place, build, ())
-        installed = self.npm.call(place, *_INSTALL, "--prefix", str(place.prefix))
-        self._log(build, installed)
-        self._require_done(place, f"{what}: the registry's packages", installed)
+        ended = self.npm.call(place, *_INSTALL, "--prefix", str(place.prefix))
+        self._log(build, ended)
+        self._require_done(place, f"{what}: the registry's packages", ended)
         try:
-            package, lock = Package.installed(place.prefix), Lock.of(place.prefix)
+            found, lock = installed(place.prefix), Lock.of(place.prefix)
         except UnreadableError as error:
             message = f"{what}: npm reports success, and {error}; the next run tries again"
             raise BuildError(message, fault=Fault.LATER) from error
-        foreign = package.foreign(build)
-        if not foreign.passed:
-            raise BuildError(f"{what}: {foreign.reason}; it was discarded", fault=Fault.BUILD)
+        judged = foreign(found, build)
+        if not judged.passed:
+            raise BuildError(f"{what}: {judged.reason}; it was discarded", fault=Fault.BUILD)
         if lock.scripted:
             _project(place, build, lock.scripted)
             rebuilt = self.npm.call(
                 place, "rebuild", "--strict-allow-scripts", "--prefix", str(place.prefix)
             )
-            self._log(build, installed, rebuilt)
+            self._log(build, ended, rebuilt)
             self._require_scripted(place, what, lock, rebuilt)
-        return package, lock
+        return found, lock
 
     def _require_done(self, place: Workplace, what: str, ended: Ended) -> None:
         if not ended.complete:
@@ -262,40 +283,45 @@ class BuildStore:
         how = f"{how}; what it printed is in {self.logs}"
         raise BuildError(f"{message}; {how}", fault=Fault.HOST)
 
+    def _executed(self, prefix: Path, build: Version, found: Manifest, npm: str) -> str:
+        """Find what is executed of what was installed, below the prefix."""
+        try:
+            return program.find(prefix, found, npm)
+        except program.ProblemError as error:
+            raise _unusable(build, error.problem) from error
+        except UnreadableError as error:
+            message = f"cannot stage {build}: npm reports success, and {error}"
+            raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER) from error
+
     def _try(
-        self, place: Workplace, build: Version, package: Package, lock: Lock
-    ) -> tuple[str, str]:
-        """Run what was installed, as npm's user; give the versions of npm and node.
+        self, place: Workplace, build: Version, found: Manifest, lock: Lock, executed: str
+    ) -> str:
+        """Run what was installed, as npm's user; give the version of node.
 
         All of it side by side: each mostly waits for a unit, and t3 for itself.
         """
-        program = self._program_of(place, build)
+        asked = commands.version(str(place.prefix / executed))
         natives = [name for name in self.natives if f"node_modules/{name}" in lock.installed]
         with ThreadPoolExecutor() as pool:
-            tried = pool.submit(self.npm.attempt, place, str(program), "--version")
+            tried = pool.submit(self.npm.attempt, place, *asked)
             loaded = [pool.submit(self._load, place, name) for name in natives]
             node = pool.submit(self._node, place)
-            npm = pool.submit(self.npm.call, place, "--version")
-        self._require_program(build, package, tried.result(), node.result())
+        self._require_program(build, found, tried.result(), node.result())
         for name, ended in zip(natives, loaded, strict=True):
             self._require_native(build, name, ended.result())
-        return npm.result().output.strip(), node.result()
+        return node.result()
 
-    def _program_of(self, place: Workplace, build: Version) -> Path:
-        program = place.prefix / layout.PROGRAM
-        if not program.resolve().is_relative_to(place.prefix.resolve()) or not program.is_file():
-            message = f"cannot stage {build}: npm reports success, and there is no {layout.PROGRAM}"
-            raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
-        return program
-
-    def _require_program(self, build: Version, package: Package, ended: Ended, node: str) -> None:
+    def _require_program(self, build: Version, found: Manifest, ended: Ended, node: str) -> None:
         what = f"cannot stage {build}"
-        reported = reported_version(ended.output)
+        reported = commands.version_of(ended.output)
         if ended.status == 0 and reported == build.text:
             return
-        fits = package.fits(build, node)
-        if not reported and not fits.passed:
-            message = f"{what}: `t3 --version` prints nothing: {fits.reason}"
+        lacking = package.lacking(ended.shown)
+        if found.shape is Shape.LAUNCHER and lacking is not None:
+            raise _unusable(build, lacking)
+        fitting = fits(found, build, node)
+        if not reported and not fitting.passed:
+            message = f"{what}: `t3 --version` prints nothing: {fitting.reason}"
             raise BuildError(f"{message}; install such a node", fault=Fault.HOST)
         if reported and reported != build.text:
             message = f"{what}: its program says that it is {reported[:64]}; it was discarded"
@@ -304,6 +330,29 @@ class BuildStore:
         detail = ended.problem or ended.gist
         message = f"{what}: `t3 --version` {told} without a version: {detail}"
         raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
+
+    def _bring_up_to_date(self, build: Version) -> None:
+        """Let a launcher that an earlier t3safe sealed be executed as its native program (rule 3).
+
+        Cut off at any moment, the next call begins again: the tree is first as it was sealed.
+        """
+        folder = layout.build_folder(self.store, build)
+        recorded = self.manifest(build)
+        found = self._installed(build)
+        if found.shape is not Shape.LAUNCHER or recorded.program != NODE_PROGRAM:
+            return
+        executed = self._executed(folder, build, found, recorded.npm)
+        program.lead(folder, f"{package.FOLDER}/{found.entry}")
+        self.verify(build)
+        program.lead(folder, executed)
+        sealed = evolve(recorded, program=executed, tree=tree.digest(folder).digest)
+        durable.write_file(folder / layout.MANIFEST, sealed.dumps(), 0o444)
+
+    def _installed(self, build: Version) -> Manifest:
+        try:
+            return installed(layout.build_folder(self.store, build))
+        except UnreadableError as error:
+            raise self._damaged(build, str(error)) from error
 
     def _load(self, place: Workplace, name: str) -> Ended:
         """Load a native module: `t3 --version` works without them, `t3 serve` does not."""
@@ -330,6 +379,13 @@ class BuildStore:
                 raise
 
 
+def _unusable(build: Version, problem: Problem) -> BuildError:
+    """Build the error for a package whose program cannot be executed here."""
+    fault = _FAULTS[problem.whose]
+    how = "it was discarded" if fault is Fault.BUILD else problem.mend
+    return BuildError(f"cannot stage {build}: {problem.what}; {how}", fault=fault)
+
+
 def _project(place: Workplace, build: Version, scripted: tuple[str, ...]) -> None:
     """Write the prefix's package.json.
 
@@ -338,7 +394,7 @@ def _project(place: Workplace, build: Version, scripted: tuple[str, ...]) -> Non
     """
     body = {
         "private": True,
-        "dependencies": {PACKAGE: build.text},
+        "dependencies": {package.NAME: build.text},
         "allowScripts": dict.fromkeys(scripted, True),
     }
     durable.write_file(place.prefix / "package.json", json.dumps(body, indent=2).encode())

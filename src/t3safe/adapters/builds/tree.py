@@ -17,6 +17,7 @@ import os
 import shutil
 import stat
 from collections import Counter
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -49,6 +50,33 @@ def seal(top: Path) -> Tree:
 def digest(top: Path) -> Tree:
     """Digest a tree as it is.  Raises OSError and StrangeTreeError."""
     return _walk(top, sealing=False)
+
+
+def lead(top: Path, relative: str, target: str) -> None:
+    """Let the link at `relative` below the top lead to `target`; no folder's link is followed.
+
+    Raises OSError, also where a folder on the way is none.
+    """
+    *folders, name = relative.split("/")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with ExitStack() as opened:
+        folder: int | None = None
+        for part in (str(top), *folders):
+            folder = os.open(part, flags, dir_fd=folder)
+            opened.callback(os.close, folder)
+        assert folder is not None  # noqa: S101 - the top was opened
+        # Of a sealed tree nobody may write into a folder, its owner neither.
+        mode = stat.S_IMODE(os.fstat(folder).st_mode)
+        os.fchmod(folder, mode | 0o200)
+        fresh = f".{name}.new"
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(fresh, dir_fd=folder)
+            os.symlink(target, fresh, dir_fd=folder)
+            os.rename(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+        finally:
+            os.fchmod(folder, mode)
+        os.fsync(folder)
 
 
 def delete(top: Path) -> None:

@@ -15,28 +15,24 @@ from t3safe.adapters._support.layout import MANIFEST
 from t3safe.adapters.gate.messages import Request
 from t3safe.adapters.gate.places import Places
 from t3safe.adapters.gate.processes import Ended, run
-from t3safe.domain.gate import PACKAGE, PLATFORM_PACKAGES, IdentityFacts
+from t3safe.domain.gate import IdentityFacts
+from t3safe.t3 import commands, package
 
 NODE_SECONDS: Final = 30.0
 _MANIFEST_MAX: Final = 4 * 1024**2
-_REPORTED: Final = re.compile(r"^t3 v(\S+)\s*$", re.MULTILINE)
 _NODE: Final = re.compile(r"^v?(\d+\.\d+\.\d+\S*)\s*$", re.MULTILINE)
 
 
 def package_facts(request: Request) -> IdentityFacts:
     """Read what the package says of itself; nothing of it is run, and what is missing is empty."""
-    body = _manifest(Path(request.program))
-    name, bins = _text(body.get("name")), body.get("bin")
-    return IdentityFacts(
-        name=name,
-        repository=_text(_inside(body.get("repository"), "url")),
-        # A `bin` that is one path is a program with the package's name.
-        bins=(name,) if isinstance(bins, str) else tuple(bins if isinstance(bins, dict) else ()),
-        engines=_text(_inside(body.get("engines"), "node")),
-        node="",
-        reported="",
-        launches=_platform_program(body.get("optionalDependencies")),
-    )
+    program = Path(request.program)
+    prefix = program.parents[2]
+    manifest = package.Manifest.read(_object(prefix / package.FOLDER / "package.json"))
+    try:
+        executed = str(program.resolve().relative_to(prefix.resolve()))
+    except (OSError, RuntimeError, ValueError):
+        executed = ""
+    return IdentityFacts.of(manifest, launches=manifest.launches(executed))
 
 
 def printed_facts(facts: IdentityFacts, request: Request, places: Places) -> IdentityFacts:
@@ -53,7 +49,7 @@ def printed_facts(facts: IdentityFacts, request: Request, places: Places) -> Ide
     if not (reported and node == under):
         asked = request.copy_max is None
         printed = _printed(places, request, request.program) if asked else ""
-        reported = _found(_REPORTED, printed) if asked else request.build
+        reported = commands.version_of(printed) if asked else request.build
     return evolve(facts, node=node, reported=reported)
 
 
@@ -87,11 +83,6 @@ def node_version(program: str) -> str:
     return _found(_NODE, done.stdout.decode("utf-8", "replace"))
 
 
-def _manifest(program: Path) -> dict[str, Any]:
-    """Read the package.json beside the `.bin` that holds the program, empty if there is none."""
-    return _object(program.parent.parent / PACKAGE / "package.json")
-
-
 def _object(path: Path) -> dict[str, Any]:
     """Read a JSON object, empty if there is none."""
     try:
@@ -102,15 +93,9 @@ def _object(path: Path) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _platform_program(optional: object) -> str:
-    """Name a package that holds t3's program for one platform, empty where there is none."""
-    names = sorted(optional) if isinstance(optional, dict) else []
-    return next((name for name in names if name.startswith(PLATFORM_PACKAGES)), "")
-
-
 def _printed(places: Places, request: Request, program: str) -> str:
     try:
-        ended: Ended = run(places, [program, "--version"], request.step_limit)
+        ended: Ended = run(places, commands.version(program), request.step_limit)
     except PermissionError:
         raise
     except OSError:
@@ -121,11 +106,6 @@ def _printed(places: Places, request: Request, program: str) -> str:
 def _found(pattern: re.Pattern[str], text: str) -> str:
     found = pattern.search(text)
     return found[1] if found else ""
-
-
-def _inside(value: object, key: str) -> object:
-    """Give the named part of a setting that may also be written without its parts."""
-    return value.get(key) if isinstance(value, dict) else value
 
 
 def _text(value: object) -> str:

@@ -20,9 +20,9 @@ from cattrs.gen import make_dict_structure_fn, override
 from t3safe.adapters.registry.address import Address
 from t3safe.adapters.registry.question import Patience, ask, later, shown
 from t3safe.domain.errors import RegistryError
-from t3safe.domain.gate import PACKAGE
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.t3 import package
 
 TAGS_BYTES_MAX: Final = 1024**2
 """A few tags take some hundred bytes."""
@@ -52,7 +52,7 @@ class NpmRegistry:
 
     addresses: Addresses
     patience: Patience = field(factory=Patience)
-    package: str = PACKAGE
+    package: str = package.NAME
 
     def metadata(self) -> tuple[Metadata, ...]:
         """Everything that the registry tells of each release that can be fetched, ascending."""

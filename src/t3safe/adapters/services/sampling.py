@@ -23,11 +23,10 @@ from t3safe.adapters.services import daemon
 from t3safe.adapters.services.agents import agent_of, program_of, scripts_of
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.idle import Process, Sample
+from t3safe.t3.package import is_own
 
 HELPERS: Final = ("cloudflared", "resource-monitor")
 SHELLS: Final = frozenset({"bash", "sh", "dash", "zsh", "fish", "ksh", "tcsh", "csh", "nu"})
-_OWN: Final = "/node_modules/t3"
-"""What lies below is t3's package, or one that it brings for a platform."""
 
 
 def sampled(pids: Iterable[int], main: int | None, agents: tuple[str, ...]) -> Sample:
@@ -50,7 +49,7 @@ def _process(pid: int, agents: tuple[str, ...]) -> Process | None:
         raise ServiceError(message) from error
     began = daemon.began(pid)
     words = (program, *scripts_of(program, arguments))
-    if not began or agent_of(HELPERS, name, program, arguments) or any(_OWN in w for w in words):
+    if not began or agent_of(HELPERS, name, program, arguments) or any(map(is_own, words)):
         return None
     shell = PurePosixPath(program or name).name.lstrip("-") in SHELLS
     return Process(

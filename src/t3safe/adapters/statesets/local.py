@@ -44,27 +44,12 @@ from t3safe.domain.obstacles import V1Copy
 from t3safe.domain.ports import Clock, SnapshotInfo
 from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.t3.package import PLACES
 
 LOOK_SECONDS: Final = 30.0
 """How long a mere look may take; SQLite itself waits 5 s for a lock."""
 _TEXT_MAX: Final = 600
 _LOST_MAX: Final = 10
-PLACES: Final = (
-    ".local/bin/t3",
-    "bin/t3",
-    ".npm-global/bin/t3",
-    ".npm/bin/t3",
-    "node_modules/.bin/t3",
-    ".nvm/versions/node/*/bin/t3",
-    ".volta/bin/t3",
-    ".asdf/shims/t3",
-    ".local/share/mise/shims/t3",
-    ".local/share/pnpm/t3",
-    ".bun/bin/t3",
-    ".yarn/bin/t3",
-)
-"""Where npm with a prefix in the home, and the usual managers of node, put a person's own t3."""
-
 _ADVICE: Final = {
     "held": "stop the serve and what else runs on this state set, then try again",
     "locked": "try again when the process that keeps it locked has ended",

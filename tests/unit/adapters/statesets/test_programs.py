@@ -8,9 +8,9 @@ import pytest
 
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.statesets import LocalStateSets
-from t3safe.adapters.statesets.local import PLACES
 from t3safe.adapters.stateworker.serving import answer
 from t3safe.domain.errors import StateError
+from t3safe.t3.package import PLACES
 
 
 def _ask(home: Path) -> object:

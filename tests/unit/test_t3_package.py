@@ -1,0 +1,287 @@
+"""What is known of t3's npm package, by what a package.json and the head of a file say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from t3safe.t3 import package
+from t3safe.t3.package import Elf, Machine, Manifest, NativeFile, Problem, Shape, Whose
+
+VERSION = "0.0.46-nightly.20261003.2610"
+X64 = "@t3code/t3-linux-x64"
+NODE = {"name": "t3", "version": VERSION, "bin": {"t3": "dist/bin.mjs"}}
+LAUNCHER = {
+    "name": "t3",
+    "version": VERSION,
+    "repository": {"type": "git", "url": "https://github.com/pingdotgg/t3code"},
+    "bin": {"t3": "./bin/t3.js"},
+    "files": ["bin", "dist"],
+    "optionalDependencies": {
+        "@t3code/t3-darwin-arm64": VERSION,
+        "@t3code/t3-linux-arm64": VERSION,
+        X64: VERSION,
+        "somebody-else": "1.0.0",
+    },
+}
+PLATFORM = {"name": X64, "version": VERSION, "os": ["linux"], "cpu": ["x64"]}
+PROGRAM = f"node_modules/{X64}/t3"
+
+
+@pytest.mark.parametrize(
+    ("body", "shape"),
+    [
+        (NODE, Shape.NODE),
+        (NODE | {"bin": "dist/bin.mjs"}, Shape.NODE),
+        (LAUNCHER, Shape.LAUNCHER),
+        (LAUNCHER | {"optionalDependencies": {}}, Shape.LAUNCHER),
+        (LAUNCHER | {"bin": {"t3": "dist/bin.mjs"}}, Shape.LAUNCHER),
+        (NODE | {"bin": {"t3": "cli.js"}}, Shape.UNKNOWN),
+        (NODE | {"bin": {"t4": "dist/bin.mjs"}}, Shape.UNKNOWN),
+        ({}, Shape.UNKNOWN),
+        ([], Shape.UNKNOWN),
+        (None, Shape.UNKNOWN),
+        ({"name": 1, "bin": {"t3": 2}, "optionalDependencies": [X64]}, Shape.UNKNOWN),
+    ],
+)
+def test_a_package_is_recognised_by_what_it_says(body: object, shape: Shape) -> None:
+    """Never by its version; and `dist/bin.mjs` beside platform packages is no node program."""
+    assert Manifest.read(body).shape is shape
+
+
+def test_a_package_json_is_read_leniently() -> None:
+    """What npm lets be written in two ways is read in both; what has another form is absent."""
+    found = Manifest.read(LAUNCHER | {"engines": {"node": ">=24"}})
+    assert (found.repository, found.engines) == ("https://github.com/pingdotgg/t3code", ">=24")
+    assert (found.entry, sorted(found.platforms)[-1]) == ("bin/t3.js", X64)
+    assert "somebody-else" not in found.platforms
+    assert Manifest.read({"repository": "github:x/y"}).repository == "github:x/y"
+    assert Manifest.read({"version": 1, "repository": {"url": []}}) == Manifest()
+
+
+@pytest.mark.parametrize(
+    ("body", "program", "launched"),
+    [
+        (NODE, "node_modules/t3/dist/bin.mjs", ""),
+        (LAUNCHER, PROGRAM, ""),
+        (LAUNCHER, f"node_modules/t3/{PROGRAM}", ""),
+        (LAUNCHER, "node_modules/t3/bin/t3.js", "@t3code/t3-darwin-arm64"),
+        (LAUNCHER, "node_modules/t3/dist/bin.mjs", "@t3code/t3-darwin-arm64"),
+        (LAUNCHER | {"optionalDependencies": {}}, "node_modules/t3/bin/t3.js", "@t3code/t3-*"),
+    ],
+)
+def test_a_launcher_that_is_executed_is_told(body: object, program: str, launched: str) -> None:
+    """What it starts would be a child: without the start lock, and without the unit's signals."""
+    assert Manifest.read(body).launches(program) == launched
+
+
+def test_a_platform_package_is_named_by_the_machine() -> None:
+    """As the kernel calls the machine; its package lies where node would find it."""
+    found = Manifest.read(LAUNCHER)
+    assert package.platform_package(found, "x86_64") == X64
+    assert package.platform_package(found, "aarch64") == "@t3code/t3-linux-arm64"
+    assert list(package.platform_files(found, X64)) == [
+        (f"node_modules/t3/node_modules/{X64}/package.json", f"node_modules/t3/{PROGRAM}"),
+        (f"node_modules/{X64}/package.json", PROGRAM),
+    ]
+    assert list(package.platform_files(found, "somebody-else")) == []
+
+
+def test_a_machine_without_a_program_is_told_which_have_one() -> None:
+    """Nothing helps there but another host; a launcher that names no program is the package's."""
+    for machine in ("riscv64", "armv7l"):
+        problem = package.platform_package(Manifest.read(LAUNCHER), machine)
+        assert isinstance(problem, Problem)
+        assert problem.whose is Whose.HOST
+        assert problem.what == (
+            "the package has a program for darwin-arm64, linux-arm64, linux-x64, and none for this"
+            f" host (linux, {machine})"
+        )
+    bare = Manifest.read(LAUNCHER | {"optionalDependencies": {}})
+    problem = package.platform_package(bare, "x86_64")
+    assert isinstance(problem, Problem)
+    assert problem.whose is Whose.PACKAGE
+
+
+def test_a_package_that_npm_left_out_is_for_later() -> None:
+    """With the version of npm: some pass over an optional dependency that another one installs."""
+    for npm, shown in (("11.19.1", "npm 11.19.1"), ("", "npm (unknown)")):
+        problem = package.absent(X64, npm)
+        assert problem.whose is Whose.LATER
+        assert X64 in problem.what
+        assert shown in problem.mend
+
+
+GOOD = NativeFile(PROGRAM, Elf(62, "/lib64/ld-linux-x86-64.so.2"), executable=True)
+
+
+def test_a_native_program_for_this_t3_and_this_machine_is_taken() -> None:
+    """Same version on both sides, an ELF file for the machine, executable."""
+    found = Manifest.read(LAUNCHER), Manifest.read(PLATFORM)
+    assert package.judge_native(*found, "x86_64", GOOD) is None
+
+
+@pytest.mark.parametrize(
+    ("launcher", "platform", "file", "what"),
+    [
+        ({}, {"name": "t3"}, GOOD, f"{X64} calls itself 't3'"),
+        ({}, {"version": "0.0.45"}, GOOD, f"{X64} is of version 0.0.45, t3 of {VERSION}"),
+        ({}, {"version": None}, GOOD, f"{X64} is of version none, t3 of {VERSION}"),
+        (
+            {"optionalDependencies": {X64: "^0.0.46"}},
+            {},
+            GOOD,
+            f"{X64} is of version ^0.0.46, t3 of {VERSION}",
+        ),
+        ({}, {}, GOOD._replace(elf=None), f"{PROGRAM} is no native program (no ELF file)"),
+        (
+            {},
+            {},
+            GOOD._replace(elf=Elf(183, "")),
+            f"{PROGRAM} is a program for linux-arm64, not for linux-x64",
+        ),
+        (
+            {},
+            {},
+            GOOD._replace(elf=Elf(243, "")),
+            f"{PROGRAM} is a program for machine 243, not for linux-x64",
+        ),
+        ({}, {}, GOOD._replace(executable=False), f"{PROGRAM} is not executable"),
+    ],
+)
+def test_what_is_published_wrongly_is_the_packages_fault(
+    launcher: dict[str, object], platform: dict[str, object], file: NativeFile, what: str
+) -> None:
+    """Each is told by its name, and nothing of it is executed."""
+    found = Manifest.read(LAUNCHER | launcher), Manifest.read(PLATFORM | platform)
+    assert package.judge_native(*found, "x86_64", file) == Problem(what, Whose.PACKAGE)
+
+
+def elf(machine: int = 62, loader: bytes = b"/lib64/ld.so.2", segment: int = 3) -> bytes:
+    """Make the head of an ELF file whose segments are told at its end, as some tools write them."""
+    head = bytearray(64)
+    head[:6] = b"\x7fELF\x02\x01"
+    head[18:20] = machine.to_bytes(2, "little")
+    head[32:40] = (64 + len(loader) + 1).to_bytes(8, "little")
+    head[54:58] = (56).to_bytes(2, "little") + (2).to_bytes(2, "little")
+    other, own = bytearray(56), bytearray(56)
+    other[:4] = (1).to_bytes(4, "little")
+    own[:4] = segment.to_bytes(4, "little")
+    own[8:16] = (64).to_bytes(8, "little")
+    own[32:40] = (len(loader) + 1).to_bytes(8, "little")
+    return bytes(head) + loader + b"\0" + bytes(other) + bytes(own)
+
+
+def reader(content: bytes) -> Callable[[int, int], bytes]:
+    """Read in a file that holds this."""
+    return lambda offset, size: content[offset : offset + size]
+
+
+def test_the_head_of_a_native_program_is_read() -> None:
+    """Machine and loader, wherever the table of segments lies; a static program names no loader."""
+    assert package.read_elf(reader(elf())) == Elf(62, "/lib64/ld.so.2")
+    assert package.read_elf(reader(elf(183, segment=2))) == Elf(183, "")
+    assert package.read_elf(reader(elf()[:90])) == Elf(62, "")
+    table_of_nothing = bytearray(elf())
+    table_of_nothing[54:56] = bytes(2)
+    assert package.read_elf(reader(bytes(table_of_nothing))) == Elf(62, "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"#!/bin/sh\nexit 0\n",
+        b"\x7fELF",
+        b"\x7fELF\x01\x01" + bytes(90),
+        b"\x7fELF\x02\x02" + bytes(90),
+        b"MZ" + bytes(90),
+    ],
+)
+def test_what_is_no_such_file_is_none(content: bytes) -> None:
+    """A text, an empty file, a file of 32 bits or of the other byte order."""
+    assert package.read_elf(reader(content)) is None
+
+
+@pytest.mark.parametrize(
+    ("printed", "what", "mend"),
+    [
+        (
+            (
+                "/x/t3: error while loading shared libraries: libatomic.so.1: cannot open shared"
+                " object file: No such file or directory\n"
+            ),
+            "t3's program needs libatomic.so.1, which this host does not have",
+            "apt-get install libatomic1",
+        ),
+        (
+            "t3: error while loading shared libraries: libstdc++.so.6: cannot open shared object",
+            "t3's program needs libstdc++.so.6, which this host does not have",
+            "install the package of the system that has libstdc++.so.6",
+        ),
+        (
+            "t3: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required by t3)",
+            "t3's program needs GLIBC_2.38, this host's libraries are older",
+            "use a newer release",
+        ),
+    ],
+)
+def test_what_the_host_lacks_is_read_in_the_loaders_words(
+    printed: str, what: str, mend: str
+) -> None:
+    """By its name, with what to install."""
+    problem = package.lacking(printed)
+    assert problem is not None
+    assert (problem.what, problem.whose) == (what, Whose.HOST)
+    assert mend in problem.mend
+
+
+def test_other_words_name_nothing_that_is_missing() -> None:
+    """A failure of t3 itself is not taken for one of the host."""
+    assert package.lacking("Error: cannot open the database") is None
+
+
+def test_a_host_without_glibc_is_told_so() -> None:
+    """A musl host has no such loader: the kernel would only say that there is no such file."""
+    problem = package.lacks_loader(Elf(62, "/lib64/ld-linux-x86-64.so.2"))
+    assert problem.whose is Whose.HOST
+    assert "needs glibc, whose loader /lib64/ld-linux-x86-64.so.2" in problem.what
+    assert "musl" in problem.mend
+
+
+def test_what_a_host_should_have_is_known_beforehand() -> None:
+    """The loader of the machine, and libraries that were missing somewhere."""
+    assert package.wanted("x86_64") == ("/lib64/ld-linux-x86-64.so.2", ("libatomic.so.1",))
+    assert package.wanted("riscv64")[0] == ""
+    assert package.MACHINES["aarch64"] == Machine("linux-arm64", 183, "/lib/ld-linux-aarch64.so.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("/opt/b/node_modules/t3/dist/bin.mjs", True),
+        (f"/opt/b/{PROGRAM}", True),
+        (f"/opt/b/node_modules/{X64}/resource-monitor/resource-monitor", True),
+        (f"/opt/b/node_modules/{X64}/node_modules/@anthropic/claude/cli.js", False),
+        ("/opt/b/node_modules/t3-other/cli.js", False),
+        ("t3/dist/bin.mjs", False),
+        ("/usr/bin/node", False),
+    ],
+)
+def test_a_program_of_t3_itself_is_told_from_what_it_brings(path: str, own: bool) -> None:
+    """What lies in the package itself, or in one of its platform's; not what they bundle."""
+    assert package.is_own(path) is own
+
+
+def test_a_command_of_t3_is_known_by_its_name() -> None:
+    """By whatever path it was started."""
+    assert package.is_program("/home/ann/.t3/runtime/versions/0.0.46/t3")
+    assert package.is_program("/x/dist/bin.mjs")
+    assert not package.is_program("/usr/bin/t3-other")
+
+
+def test_a_launcher_adds_nothing_that_a_direct_start_lacks() -> None:
+    """It hands its environment on, and ends as its program does, or as a shell says of a signal."""
+    assert dict(package.LAUNCHER_ENVIRONMENT) == {}
+    assert [package.launcher_status(ended) for ended in (0, 1, 130, -15)] == [0, 1, 130, 143]
