@@ -59,10 +59,41 @@ NODE_PTY: Final = "node-pty"
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _NIGHTLY: Final = re.compile(r"\d+\.\d+\.\d+-nightly\.(\d{8})\.(\d+)")
 
-_NIGHTLY_SCHEMAS: Final = {44: 24, 55: 25, 104: 26, 158: 28, 200: 29, 236: 30, 445: 31, 473: 32}
-"""From which CI run on a nightly knows which schema, as released."""
-_STABLE_SCHEMAS: Final = {20: 24, 21: 26, 22: 29, 23: 30, 25: 31, 26: 32, 29: 34, 32: 37, 33: 40}
-"""From which 0.0.N on a stable release knows which schema, as released."""
+_NIGHTLY_SCHEMAS: Final = {
+    44: 24,
+    55: 25,
+    104: 26,
+    158: 28,
+    200: 29,
+    236: 30,
+    445: 31,
+    473: 32,
+    875: 33,
+    1033: 38,
+} | {1387: 49, 1439: 50, 1700: 52, 1837: 53, 2375: 54, 2610: 56, 2644: 58, 2873: 60}
+"""From which CI run on a nightly knows which schema.
+
+As released up to 864, and for 1033, 2375, 2610 and 2922; between these nobody knows, and the
+others are chosen to lie between.
+"""
+_STABLE_SCHEMAS: Final = {
+    20: 24,
+    21: 26,
+    22: 29,
+    23: 30,
+    25: 31,
+    26: 32,
+    29: 34,
+    32: 37,
+    33: 40,
+} | {34: 41, 36: 44, 38: 48, 40: 50, 41: 52, 42: 53, 43: 54, 46: 60}
+"""From which 0.0.N on a stable release knows which schema: as released up to 33, and for 43 to 45.
+
+No stable release from 46 on is known.
+"""
+_V2_RUN: Final = 2610
+"""The first CI run whose nightly has V2's orchestration."""
+_V2_STABLE: Final = 46
 _QUIET_RUN: Final = 864
 _SCOPED_STABLE: Final = 29
 
@@ -87,6 +118,8 @@ class FakeRelease:
     `fakes.t3.app.faults` (ValueError on others); `published` may be left out: a nightly is
     published on its own day.  `native` depends on a node-pty whose install script must run, and
     `compiled` on one that node-gyp compiles.
+    `orchestration` 2 is V2 (statev2.sqlite, schema 55 to 60), `compaction` when such a release
+    deletes superseded rows: `never`, at a `start`, or `always`.
     `layout` is `bin` (dist/bin.mjs), or `platform`: a launcher over a native program in
     `PLATFORM_PACKAGE`, which brings its modules along; `platform_fault` is one of
     `PLATFORM_FAULTS`.  `weight` adds so many bytes of ballast.  `scripts` are npm's own, by name:
@@ -100,7 +133,8 @@ class FakeRelease:
     faults: tuple[str, ...] = field(default=(), converter=_as_tuple, validator=_check_faults)
     engines: str = FAKE_ENGINES
     published: datetime | None = None
-    database: str = "state.sqlite"
+    orchestration: int = 1
+    compaction: str = "start"
     start_time: float = 0.05
     listen_window: float = 0.2
     command_time: float = 0.0
@@ -133,11 +167,13 @@ def release_like(version: str, **changes: Any) -> FakeRelease:
     number = int(nightly[2]) if nightly else int(version.split("-", maxsplit=1)[0].split(".")[2])
     schemas = _NIGHTLY_SCHEMAS if nightly else _STABLE_SCHEMAS
     schema = max((known for since, known in schemas.items() if since <= number), default=24)
+    second = number >= (_V2_RUN if nightly else _V2_STABLE)
     release = FakeRelease(
         version,
         schema=schema,
         pairing=BOOTSTRAP if schema < 31 else BROWSER_SESSION,
         cookie="loopback" if not nightly and number >= _SCOPED_STABLE else "plain",
+        orchestration=2 if second else 1,
         quiet_migrations=number >= (_QUIET_RUN if nightly else _SCOPED_STABLE),
     )
     return evolve(release, **changes)
@@ -353,7 +389,8 @@ def _traits(release: FakeRelease) -> dict[str, Any]:
         "schema": release.schema,
         "pairing": release.pairing,
         "cookie": release.cookie,
-        "database": release.database,
+        "orchestration": release.orchestration,
+        "compaction": release.compaction,
         "startTime": release.start_time,
         "listenWindow": release.listen_window,
         "commandTime": release.command_time,

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 
-from fakes.t3.app.work import KEYS
+from fakes.t3.app.work import COMPACTED, KEYS
 
 HEADER: Final = "X-authentik-username"
 
@@ -190,11 +190,21 @@ def read_acknowledged(record: Path) -> list[Acknowledged]:
 def missing_rows(
     acknowledged: Iterable[Acknowledged], base_dir: Path, database: str = "state.sqlite"
 ) -> list[Acknowledged]:
-    """The acknowledged rows that a person's database does not hold."""
+    """The acknowledged rows that a person's database does not hold.
+
+    In V2's database the two tables that compaction shrinks on purpose are not looked at.
+    """
     path = (base_dir / "userdata" / database).absolute()
+    shrinking = COMPACTED if database == "statev2.sqlite" else ()
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         present = {
             table: {row[0] for row in connection.execute(f"SELECT {key} FROM {table}")}
             for table, key in KEYS.items()
+            if table in tables
         }
-    return [row for row in acknowledged if row.key not in present[row.table]]
+    return [
+        row
+        for row in acknowledged
+        if row.table not in shrinking and row.key not in present.get(row.table, set())
+    ]

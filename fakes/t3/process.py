@@ -84,15 +84,16 @@ class RunningServe:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def wait_until_up(self, seconds: float = 60.0) -> Self:
-        """Poll `/` until it answers 200; TimeoutError with the log's end when it does not.
+    def wait_until_up(self, seconds: float = 60.0, path: str = "/api/auth/session") -> Self:
+        """Poll until it answers 200; TimeoutError with the log's end when it does not.
 
-        What arrives in the listen window is never answered, so the first looks are short.
+        What arrives in the listen window is never answered, so the first looks are short.  `/`
+        proves nothing with V2, which answers it while it still starts.
         """
         begun = time.monotonic()
         while (waited := time.monotonic() - begun) < seconds and self.process.poll() is None:
             with suppress(OSError, http.client.HTTPException):
-                if self.request("GET", "/", timeout=0.1 + waited / 10).status == 200:
+                if self.request("GET", path, timeout=0.1 + waited / 10).status == 200:
                     return self
             time.sleep(0.01)
         raise TimeoutError(f"{self.program} does not answer: {self.text()[-500:]}")

@@ -13,7 +13,7 @@ from typing import Final
 from attrs import frozen
 
 from fakes.t3.app import work
-from fakes.t3.app.migrations import LEDGER, NAMES, STATEMENTS
+from fakes.t3.app.migrations import LEDGER, NAMES, statements_of
 from fakes.t3.app.state import ensure_small_files, stamp
 
 PROJECTORS: Final = (
@@ -57,7 +57,7 @@ def populate(  # noqa: PLR0913 - one call describes a whole state set
     names: Mapping[int, str] | None = None,
     database: str = "state.sqlite",
 ) -> Populated:
-    """Make a state set whose ledger ends at `level` (20 to 40) under a base directory.
+    """Make a V1 state set whose ledger ends at `level` (20 to 54) under a base directory.
 
     `last_activity` is in seconds since the epoch, a day ago when left out.  `legacy_rows` are
     events that a release with `migration-fails-on-legacy-rows` cannot decode.  `names` replaces
@@ -103,7 +103,7 @@ def count_rows(path: Path) -> dict[str, int]:
 def _migrate(connection: sqlite3.Connection, level: int, names: Mapping[int, str]) -> None:
     connection.execute(LEDGER)
     for number in range(1, level + 1):
-        for statement in STATEMENTS[number]:
+        for statement in statements_of(number):
             connection.execute(statement)
         connection.execute(
             "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)",

@@ -158,7 +158,7 @@ def test_old_build_on_a_newer_set_does_not_pass(bench: RealGate) -> None:
 
 def test_every_database_is_judged(bench: RealGate) -> None:
     """A build that keeps its state in a second file is judged by the ledgers of both."""
-    rehearsal = rehearse_alice(bench, bench.faulty(database="statev2.sqlite"))
+    rehearsal = rehearse_alice(bench, bench.faulty(orchestration=2, schema=60))
     report = bench.evidence_of(rehearsal)
     assert [name for name, _ in report["ledger_before"]["databases"]] == ["state.sqlite"]
     assert [name for name, _ in report["ledger_after"]["databases"]] == [

@@ -290,7 +290,7 @@ class TestState:
 
     def test_second_database(self, start: Start, base: Path) -> None:
         """A release with a second file copies the first into it once; they never meet again."""
-        serve = start(evolve(GOOD, database="statev2.sqlite"))
+        serve = start(evolve(GOOD, schema=60, orchestration=2))
         assert exchange(serve)[0] == 200
         assert count(base, "effect_sql_migrations") == 32
         with closing(sqlite3.connect(base / "userdata" / "statev2.sqlite")) as connection:

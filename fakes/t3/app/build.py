@@ -21,13 +21,16 @@ class Build(NamedTuple):
 
     `cookie` is `plain` (t3_session), `loopback` (scoped to port and environment on a loopback
     bind, plain elsewhere) or `everywhere` (scoped to the environment on any bind).
+    `orchestration` is 1 (state.sqlite) or 2 (statev2.sqlite); `compaction` says when a build with 2
+    deletes superseded rows: `never`, at a `start`, or `always` (also after the transcripts).
     """
 
     version: str
     schema: int
     pairing: str
     cookie: str
-    database: str
+    orchestration: int
+    compaction: str
     start_time: float
     listen_window: float
     command_time: float
@@ -43,6 +46,11 @@ class Build(NamedTuple):
     def number(self, fault: str) -> float:
         """The argument of a fault that the release has, as a number."""
         return float(self.faults[fault])
+
+    @property
+    def database(self) -> str:
+        """The file below userdata that holds everything."""
+        return "statev2.sqlite" if self.orchestration == 2 else "state.sqlite"
 
     @property
     def exchange_path(self) -> str:
@@ -76,7 +84,8 @@ def read_build(package: str) -> Build:
         schema=traits["schema"],
         pairing=traits["pairing"],
         cookie=traits["cookie"],
-        database=traits["database"],
+        orchestration=traits["orchestration"],
+        compaction=traits["compaction"],
         start_time=traits["startTime"],
         listen_window=traits["listenWindow"],
         command_time=traits["commandTime"],

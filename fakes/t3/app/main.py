@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 HELP = "USAGE\n  t3 [serve | auth | project] [flags] [<cwd>]"
 DEFAULT_PORT = "3773"
-_SWITCHES = {"--json", "--no-browser", "--help", "--version"}
-_OPTIONS = {"--host", "--port", "--base-dir", "--ttl", "--label", "--role"}
+_SWITCHES = {"--json", "--no-browser", "--help", "--version", "--yes"}
+_OPTIONS = {
+    *("--host", "--port", "--base-dir", "--ttl", "--label", "--role", "--scope", "--base-url"),
+    *("--mode", "--origin"),
+}
 
 
 class UsageError(Exception):
@@ -77,14 +80,25 @@ def _run(build: Build, package: str, words: list[str], options: dict[str, str]) 
         case ["auth", "session", "list"]:
             _list(build, options, "auth_sessions", "session_id")
         case ["project", "add", _]:
-            _with_database(build, options, lambda _database: None)
-        case ["auth" | "project", *_]:
-            raise UsageError(HELP)
-        case ["serve", *_] | _:
-            _serve(build, package, options)
+            with_database(build, options, lambda _database: None)
+        case _:
+            _run_other(build, package, words, options)
 
 
-def _base(options: dict[str, str]) -> Path:
+def _run_other(build: Build, package: str, words: list[str], options: dict[str, str]) -> None:
+    """Run what is not measured of both generations; with V1 every unknown word is a serve."""
+    if build.orchestration == 2 and words[:1] != ["serve"]:
+        from fakes.t3.app import v2cli  # noqa: PLC0415 - only V2 pays for it
+
+        if v2cli.run(build, words, options):
+            return
+    elif words[:1] in (["auth"], ["project"]):
+        raise UsageError(HELP)
+    _serve(build, package, options)
+
+
+def base_of(options: dict[str, str]) -> Path:
+    """Give the base directory: the option's, the environment's or the default."""
     from pathlib import Path  # noqa: PLC0415 - `--version` does without it
 
     given = options.get("--base-dir") or os.environ.get("T3CODE_HOME")
@@ -100,7 +114,7 @@ def _serve(build: Build, package: str, options: dict[str, str]) -> NoReturn:
         raise UsageError(f"Invalid port: {port}")
     serve(
         build,
-        Settings(host, int(port), _base(options)),
+        Settings(host, int(port), base_of(options)),
         native=_native_module_works(build, package),
     )
 
@@ -118,9 +132,7 @@ def _native_module_works(build: Build, package: str) -> bool:
     return False
 
 
-def _with_database(
-    build: Build, options: dict[str, str], act: Callable[[Database], object]
-) -> None:
+def with_database(build: Build, options: dict[str, str], act: Callable[[Database], object]) -> None:
     """Open the database and migrate it, as every such command does, silently; then act."""
     import sqlite3  # noqa: PLC0415 - `--version` does without it
 
@@ -131,7 +143,7 @@ def _with_database(
     )
 
     try:
-        database = open_database(_base(options), build)
+        database = open_database(base_of(options), build)
         migrate(database, build)
         act(database)
         database.close()
@@ -143,7 +155,7 @@ def _with_database(
 def _mint(build: Build, options: dict[str, str]) -> None:
     if build.has("mint-prints-nothing"):
         return
-    if build.has("mint-database-locked") and _locked_once_more(build, _base(options)):
+    if build.has("mint-database-locked") and _locked_once_more(build, base_of(options)):
         raise UsageError("Error: database is locked")
 
     def mint(database: Database) -> None:
@@ -154,16 +166,20 @@ def _mint(build: Build, options: dict[str, str]) -> None:
         ttl = auth.seconds_of(options.get("--ttl", "5m"))
         role = options.get("--role", "client")
         link = auth.create_link(database, build, ttl, "one-time-token", role)
+        label = options.get("--label") if build.orchestration == 2 else None
         shown = {
             "id": link.id,
             "credential": link.credential,
+            **({"label": label} if label else {}),
             link.grant.column: link.grant.shown(),
             "expiresAt": link.expires_at,
         }
+        if build.orchestration == 2 and "--base-url" in options:
+            shown["pairUrl"] = f"{options['--base-url']}/pair#token={link.credential}"
         print(json.dumps(shown, indent=2) if "--json" in options else link.credential)
         print()
 
-    _with_database(build, options, mint)
+    with_database(build, options, mint)
 
 
 def _locked_once_more(build: Build, base: Path) -> bool:
@@ -184,4 +200,4 @@ def _list(build: Build, options: dict[str, str], table: str, key: str) -> None:
         print(json.dumps([{"id": row[0], "expiresAt": row[1]} for row in found], indent=2))
         print()
 
-    _with_database(build, options, show)
+    with_database(build, options, show)

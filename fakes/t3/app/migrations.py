@@ -1,7 +1,8 @@
-"""The migrations of t3, 1 to 40, with their real names.
+"""The migrations of t3, 1 to 60, with their real names.
 
 Up to 32 they build, statement for statement, the tables of real databases at ledger 30 and 32
-(tests compare the text); 33 to 40 are plausible additions under the real names.
+(tests compare the text); 33 to 54 are additions under the real names, some with the real columns.
+What 55 to 60 execute, V2's own, stands in `v2schema`, which only V2 releases load.
 """
 
 from __future__ import annotations
@@ -55,6 +56,26 @@ NAMES = (
     "ProjectionThreadsPinOrderKey",
     "ProjectionProjectsDefaultThreadEnvMode",
     "ProjectionProjectFaviconPath",
+    "AuthSessionClientConnection",
+    "ProjectionThreadLinkedPullRequest",
+    "ProjectionThreadsUnsettledAt",
+    "ClearAutomaticProjectModelDefaults",
+    "ProjectionProjectsAutoPull",
+    "RepairAutomaticSettlementTimestamps",
+    "ProjectionProjectIcon",
+    "ProjectionThreadBranchPullRequest",
+    "ProjectionThreadsActiveOrderKey",
+    "ProjectionThreadPullRequests",
+    "ProjectionThreadMessageContext",
+    "ProjectionThreadTitleState",
+    "PullRequestFilesViewed",
+    "ProjectionThreadsAutoSettleDisabledAt",
+    "OrchestrationV2",
+    "RemoveRedundantProjectionIndexes",
+    "ScheduledTaskWebhooks",
+    "WebhookRelayDeliveries",
+    "McpAppModelContext",
+    "ThreadSnapshotWindowIndexes",
 )
 """The name of migration `id` is `NAMES[id - 1]`."""
 
@@ -466,5 +487,65 @@ STATEMENTS: Mapping[int, tuple[str, ...]] = {
     38: ("ALTER TABLE projection_threads ADD COLUMN pin_order_key TEXT",),
     39: ("ALTER TABLE projection_projects ADD COLUMN default_thread_env_mode TEXT",),
     40: ("ALTER TABLE projection_projects ADD COLUMN favicon_path TEXT",),
+    41: (
+        "ALTER TABLE auth_sessions ADD COLUMN client_surface TEXT",
+        "ALTER TABLE auth_sessions ADD COLUMN client_app_version TEXT",
+    ),
+    42: ("ALTER TABLE projection_threads ADD COLUMN linked_pull_request_json TEXT",),
+    43: ("ALTER TABLE projection_threads ADD COLUMN unsettled_at TEXT",),
+    44: (
+        (
+            "UPDATE orchestration_events SET payload_json = json_remove(payload_json, "
+            "'$.defaultModelSelection') WHERE event_type = 'project.created' AND "
+            "json_extract(payload_json, '$.automatic') = 1"
+        ),
+    ),
+    45: ("ALTER TABLE projection_projects ADD COLUMN auto_pull INTEGER NOT NULL DEFAULT 0",),
+    46: ("UPDATE projection_threads SET settled_at = updated_at WHERE settled_at > updated_at",),
+    47: ("ALTER TABLE projection_projects ADD COLUMN project_icon_json TEXT",),
+    48: ("ALTER TABLE projection_threads ADD COLUMN branch_pull_request_json TEXT",),
+    49: ("ALTER TABLE projection_threads ADD COLUMN active_order_key TEXT",),
+    50: (
+        """CREATE TABLE projection_thread_pull_requests (
+      thread_id TEXT NOT NULL,
+      host TEXT NOT NULL,
+      repository TEXT NOT NULL,
+      number INTEGER NOT NULL,
+      url TEXT NOT NULL,
+      source TEXT NOT NULL,
+      linked_at TEXT NOT NULL,
+      snapshot_json TEXT,
+      stack_json TEXT,
+      PRIMARY KEY (thread_id, host, repository, number)
+    )""",
+    ),
+    51: ("ALTER TABLE projection_thread_messages ADD COLUMN context_json TEXT",),
+    52: ("ALTER TABLE projection_threads ADD COLUMN title_state TEXT",),
+    53: (
+        """CREATE TABLE pull_request_files_viewed (
+      provider TEXT NOT NULL,
+      host TEXT NOT NULL,
+      repository TEXT NOT NULL,
+      number INTEGER NOT NULL,
+      viewer TEXT NOT NULL,
+      path TEXT NOT NULL,
+      revision TEXT,
+      viewed_at TEXT NOT NULL,
+      PRIMARY KEY (provider, host, repository, number, viewer, path)
+    )""",
+    ),
+    54: ("ALTER TABLE projection_threads ADD COLUMN auto_settle_disabled_at TEXT",),
 }
-"""What each migration executes."""
+"""What each migration up to 54 executes."""
+
+V2_FIRST = 55
+"""The first migration of V2; `v2schema` has what it and the later ones execute."""
+
+
+def statements_of(number: int) -> tuple[str, ...]:
+    """Give what migration `number`, 1 to 60, executes."""
+    if number < V2_FIRST:
+        return STATEMENTS[number]
+    from fakes.t3.app.v2schema import STATEMENTS as LATER  # noqa: PLC0415 - V2 releases alone
+
+    return LATER[number]

@@ -5,7 +5,7 @@ Beside t3's own paths there are `/api/fake/...`, which need the session cookie:
 - POST `/api/fake/work` `{"thread", "text"}`: commits a message, answers `{"version", "rows"}` with
   the identifiers of the rows by table, after the commit.
 - POST `/api/fake/turn` `{"action": "start" | "pending" | "finish", "thread", "pending": seconds}`:
-  sets or clears the marks of a turn in flight.
+  sets or clears the marks of a turn in flight; V2 takes the further actions of `v2work.mark`.
 - GET `/api/fake/tab`: a connection that stays open, as that of a browser tab.
 """
 
@@ -15,7 +15,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from fakes.t3.app import auth, work
+from fakes.t3.app import auth
 from fakes.t3.app.build import BOOTSTRAP, PROVIDER_CLIS, is_loopback
 from fakes.t3.app.http import Request, Response, json_response
 from fakes.t3.app.state import stamp
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fakes.t3.app.build import Build
     from fakes.t3.app.state import Database, SmallFiles
 
+PENDING_SECONDS = 0.5
+"""How long a turn is only asked for before it runs."""
 PAGE = b"<!doctype html><title>T3 Code</title><div id=root></div>"
 NOT_FOUND = Response(404)
 
@@ -59,6 +61,8 @@ class Site(NamedTuple):
                 return Response(200, PAGE, (("Content-Type", "text/html; charset=utf-8"),))
             case "GET", "/api/auth/session":
                 return self._session(request)
+            case "GET", "/.well-known/t3/environment" if self.build.orchestration == 2:
+                return json_response(200, descriptor_of(self.build, self.files))
             case _, fake if fake.startswith("/api/fake/"):
                 return self._fake(request, path)
             case "POST", _ if self._odd == "405":
@@ -179,9 +183,20 @@ class Site(NamedTuple):
         except sqlite3.Error as error:
             return json_response(500, {"error": str(error)})
 
+    def _marks(self, action: str) -> bool:
+        if self.build.orchestration == 1:
+            return False
+        from fakes.t3.app import v2work  # noqa: PLC0415 - only V2 pays for it
+
+        return action in v2work.ACTIONS
+
     def _do_fake(self, request: Request, path: str) -> Response:
         body = request.json()
         thread = str(body.get("thread", "thread-1"))
+        if self.build.orchestration == 2:
+            from fakes.t3.app import v2work as work  # noqa: PLC0415 - only V2 pays for it
+        else:
+            from fakes.t3.app import work  # type: ignore[no-redef]  # noqa: PLC0415
         match request.method, path, body.get("action"):
             case "GET", "/api/fake/tab", _:
                 return Response(200, b": open\n\n", (("Content-Type", "text/event-stream"),), True)
@@ -190,13 +205,38 @@ class Site(NamedTuple):
             case "POST", "/api/fake/turn", "pending":
                 rows = work.request_turn(self.database, thread)
             case "POST", "/api/fake/turn", "start":
-                pending = float(str(body.get("pending", work.PENDING_SECONDS)))
+                pending = float(str(body.get("pending", PENDING_SECONDS)))
                 rows = work.start_turn(self.database, thread, pending)
             case "POST", "/api/fake/turn", "finish":
                 rows = work.finish_turn(self.database, thread)
+            case "POST", "/api/fake/turn", str(action) if self._marks(action):
+                rows = work.mark(self.database, thread, action)
             case _:
                 return NOT_FOUND
         return json_response(200, {"version": self.build.version, "rows": rows})
+
+
+def early_answer(build: Build, files: SmallFiles, request: Request) -> Response | None:
+    """Answer what a V2 serve answers while it still starts; None for what must wait."""
+    match request.method, request.path.partition("?")[0]:
+        case "GET" | "HEAD", "/":
+            return Response(200, PAGE, (("Content-Type", "text/html; charset=utf-8"),))
+        case "GET", "/.well-known/t3/environment":
+            return json_response(200, descriptor_of(build, files))
+        case _:
+            return None
+
+
+def descriptor_of(build: Build, files: SmallFiles) -> dict[str, object]:
+    """Describe the serve as its public descriptor does; a V1 serve names no protocol."""
+    shown: dict[str, object] = {
+        "environmentId": files.environment,
+        "label": "fake",
+        "platform": {"os": "linux", "arch": "x64"},
+        "serverVersion": build.version,
+    }
+    protocol = {"orchestrationProtocolVersion": 2} if build.orchestration == 2 else {}
+    return {**shown, **protocol, "capabilities": {}}
 
 
 def provider_on_path() -> bool:

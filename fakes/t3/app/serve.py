@@ -2,6 +2,10 @@
 
 Bind (a port in use ends it before any migration), migrate, `Listening on`, answer, banner with its
 secrets; SIGTERM or SIGINT end it with 130 and no log beside the database.
+
+V2 (read off public source, not measured) answers `/` and the descriptor while it still starts, and
+keeps every other request waiting.  It imports V1's threads and settles what was in flight before
+it is ready; then it imports transcripts, and does what `startwork` lists.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from fakes.t3.app import auth
 from fakes.t3.app.http import HttpServer, Request, Response
-from fakes.t3.app.routes import Site, provider_on_path
+from fakes.t3.app.routes import Site, early_answer, provider_on_path
 from fakes.t3.app.state import (
     Database,
     MigrationError,
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fakes.t3.app.build import Build
+    from fakes.t3.app.startwork import StartWork
 
 STOPPED = 130
 """The exit status of a clean stop."""
@@ -115,7 +120,10 @@ class Serve:
         self._userdata = settings.base / "userdata"
         self._http: HttpServer | None = None
         self._database: Database | None = None
+        self._files: SmallFiles | None = None
         self._site: Site | None = None
+        self._opened = threading.Event()
+        self._work: StartWork | None = None
 
     def start(self) -> None:
         """Start in the measured order; StartError, sqlite3.Error or MigrationError end it."""
@@ -126,9 +134,13 @@ class Serve:
             self._leave_a_child()
         listening = time.monotonic()
         self._bind()
-        files = ensure_small_files(self._userdata, self._build.schema)
+        files = self._files = ensure_small_files(self._userdata, self._build.schema)
+        if self._build.orchestration == 2:
+            self._answer_early()
         self._database = open_database(self._base, self._build)
         self._migrate(self._database)
+        if self._build.orchestration == 2:
+            self._take_over(self._database)
         self._open_site(self._database, files)
         self._write_runtime()
         time.sleep(max(0.0, listening + self._window() - time.monotonic()))
@@ -136,9 +148,12 @@ class Serve:
             return
         log(f"Listening on http://{self._host}:{self._http.port}")
         self._greet(self._database)
+        self._opened.set()
         if not self._build.has("listens-never-answers"):
             self._http.ready.set()
         self._haunt()
+        if self._build.orchestration == 2:
+            threading.Thread(target=self._work_beside, args=(self._database,), daemon=True).start()
 
     def stop(self) -> None:
         """Stop cleanly: nothing half-written, no log, no runtime file."""
@@ -147,10 +162,66 @@ class Serve:
             self._http.close()
             if self._http.tabs:
                 time.sleep(self._build.tab_stop)
+        if self._build.orchestration == 2 and self._opened.is_set():
+            self._reconcile()
         with suppress(OSError):
             (self._userdata / "server-runtime.json").unlink()
         if self._database is not None:
             self._database.close()
+
+    # --- V2 alone --------------------------------------------------------------------------------
+
+    def _answer_early(self) -> None:
+        """Answer the front page and the descriptor from now on, whatever comes of the start."""
+        http, build = self._http, self._build
+        for folder in ("caches", "worktrees", "scratch", "runtime"):
+            (self._base / folder).mkdir(exist_ok=True)
+        if http is not None and not build.has("listens-never-answers"):
+            _after(build.listen_window, http.ready.set)
+        if build.has("startup-fails"):
+            time.sleep(build.number("startup-fails"))
+            raise StartError("ERROR: server runtime startup failed")
+        if build.has("startup-takes"):
+            time.sleep(build.number("startup-takes"))
+
+    def _take_over(self, database: Database) -> None:
+        """Import V1's threads, settle what was in flight, delete what is superseded."""
+        from fakes.t3.app import compaction, recovery, v1import  # noqa: PLC0415 - only V2 pays
+
+        imported = v1import.import_shells(database, self._build)
+        if imported:
+            log(f"Imported legacy v1 thread shells {{ importedThreadCount: {imported} }}")
+        settled = recovery.settle(database, graceful=False)
+        log(f"V2 orchestration recovery completed {settled.shown()}")
+        if self._build.compaction != "never":
+            compaction.compact(database)
+        compaction.misbehave(database, self._build)
+
+    def _work_beside(self, database: Database) -> None:
+        """Do what goes on after the banner; a stop may close the database in the middle."""
+        from fakes.t3.app import compaction, startwork, v1import  # noqa: PLC0415 - only V2 pays
+
+        with suppress(sqlite3.Error):
+            self._work = startwork.StartWork(database, self._userdata, log)
+            self._work.do_all()
+            hydrated = v1import.hydrate(database, self._build)
+            if hydrated:
+                log(f"Hydrated legacy v1 thread transcripts {{ hydratedThreadCount: {hydrated} }}")
+            if self._build.compaction == "always":
+                compaction.compact(database)
+            if hydrated:
+                compaction.misbehave(database, self._build)
+
+    def _reconcile(self) -> None:
+        """Settle what is in flight, as a stop does itself."""
+        from fakes.t3.app import recovery  # noqa: PLC0415 - only V2 pays for it
+
+        if self._work is not None:
+            self._work.end()
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                settled = recovery.settle(self._database, graceful=True)
+                log(f"V2 orchestration shutdown reconciliation completed {settled.shown()}")
 
     def _bind(self) -> None:
         if self._build.has("never-listens"):
@@ -168,6 +239,13 @@ class Serve:
             ) from error
 
     def _answer(self, request: Request) -> Response:
+        if self._build.orchestration == 1:
+            return self._site.answer(request) if self._site is not None else Response(500)
+        if self._site is None and self._files is not None:
+            early = early_answer(self._build, self._files, request)
+            if early is not None:
+                return early
+        self._opened.wait()
         return self._site.answer(request) if self._site is not None else Response(500)
 
     def _window(self) -> float:
@@ -179,7 +257,7 @@ class Serve:
     def _migrate(self, database: Database) -> None:
         if not self._build.quiet_migrations:
             log("Running all migrations...")
-        ran = migrate(database, self._build)
+        ran = migrate(database, self._build, lambda text: log(text, "WARN"))
         if ran and self._build.quiet_migrations:
             log("Running all migrations...")
         if ran or not self._build.quiet_migrations:
@@ -200,13 +278,11 @@ class Serve:
         )
 
     def _write_runtime(self) -> None:
-        content = {
-            "version": 1,
-            "pid": os.getpid(),
-            "host": self._host,
-            "port": self._http.port if self._http is not None else self._port,
-            "startedAt": stamp(),
-        }
+        port = self._http.port if self._http is not None else self._port
+        content = {"version": 1, "pid": os.getpid(), "host": self._host, "port": port}
+        if self._build.orchestration == 2:
+            content |= {"origin": f"http://{self._host}:{port}", "serviceManaged": False}
+        content |= {"startedAt": stamp()}
         path = self._userdata / "server-runtime.json"
         path.write_text(json.dumps(content, indent=2), encoding="utf-8")
         with (self._userdata / "logs" / "server.trace.ndjson").open("a", encoding="utf-8") as file:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import sqlite3
 import threading
 import time
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from fakes.t3.app.migrations import LEDGER, NAMES, STATEMENTS
+from fakes.t3.app.migrations import LEDGER, NAMES, V2_FIRST, statements_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from fakes.t3.app.build import Build
@@ -80,66 +81,83 @@ class Database:
 def open_database(base: Path, build: Build) -> Database:
     """Open the build's database under a base directory, which is made when missing.
 
-    A build that keeps its state in a second file copies the first one into it, once.
+    A build of V2 copies V1's file into its own, once and for all.
     """
     userdata = base / "userdata"
     userdata.mkdir(parents=True, exist_ok=True)
-    path = userdata / build.database
-    first = userdata / "state.sqlite"
-    if path != first and first.exists() and not path.exists():
-        _copy_once(first, path)
-    return Database(path)
+    if build.orchestration == 2:
+        from fakes.t3.app.v1copy import copy_once  # noqa: PLC0415 - only V2 pays for it
+
+        copy_once(userdata, build)
+    return Database(userdata / build.database)
 
 
-def _copy_once(source: Path, target: Path) -> None:
-    origin, copy = sqlite3.connect(source), sqlite3.connect(target)
-    try:
-        origin.backup(copy)
-    finally:
-        origin.close()
-        copy.close()
-
-
-def migrate(database: Database, build: Build) -> list[str]:
+def migrate(
+    database: Database, build: Build, warn: Callable[[str], object] = lambda _text: None
+) -> list[str]:
     """Bring the database to the build's schema and return what ran, as `31_Name`.
 
-    As measured, only the highest id counts: a newer database is taken without a word, and names
-    are never looked at.  Each migration is a transaction of its own.
+    As measured up to 864, only the highest id counts: a newer database is taken without a word,
+    and names are never looked at.  What V2 looks at stands in `v2ledger`.  Each migration is a
+    transaction of its own.
     """
     with database.write() as connection:
         connection.execute(LEDGER)
-    before = _highest(database)
-    ran = [
-        f"{number}_{NAMES[number - 1]}"
-        for number in range(before + 1, build.schema + 1)
-        if _run(database, build, number, populated=before > 0)
-    ]
+    before = highest(database)
+    names, ran = NAMES[: build.schema], list[str]()
+    if build.orchestration == 2:
+        from fakes.t3.app import v2ledger  # noqa: PLC0415 - only V2 pays for it
+
+        names = v2ledger.names_of(build)
+        ran += v2ledger.reconcile(database, names)
+        v2ledger.check(database, build, names, warn)
+    for number in range(highest(database) + 1, len(names) + 1):
+        if _run(database, build, number, names[number - 1], populated=before > 0):
+            ran.append(f"{number}_{names[number - 1]}")
     if ran and before > 0:
         _misbehave(database, build)
     return ran
 
 
-def _highest(database: Database) -> int:
+def highest(database: Database) -> int:
+    """Give the highest id in the ledger, 0 when it is empty."""
     found = database.read("SELECT coalesce(max(migration_id), 0) FROM effect_sql_migrations")
     return int(str(found[0][0]))
 
 
-def _run(database: Database, build: Build, number: int, *, populated: bool) -> bool:
+def _run(database: Database, build: Build, number: int, name: str, *, populated: bool) -> bool:
     """Run one migration; False when another process has run it meanwhile."""
-    name = NAMES[number - 1]
+    recorded = name
     if build.has("migration-fails") and populated and number == build.schema:
         raise MigrationError(f'Migration "{number}_{name}" failed')
     if build.has("migration-wrong-names") and populated:
-        name = f"{name}Reworked"
+        recorded = f"{name}Reworked"
     with database.write() as connection:
-        if _highest(database) >= number:
+        if highest(database) >= number:
             return False
-        for statement in STATEMENTS[number]:
-            connection.execute(statement)
+        execute_migration(connection, name)
         connection.execute(
-            "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)", (number, name)
+            "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)",
+            (number, recorded),
         )
+    if name == NAMES[V2_FIRST - 1] and build.faults.get("v2-import-dies") == "migrating":
+        die()
     return True
+
+
+def execute_migration(connection: sqlite3.Connection, name: str) -> None:
+    """Execute what the migration of this name does; one that is not t3's makes a table."""
+    if name in NAMES:
+        for statement in statements_of(NAMES.index(name) + 1):
+            connection.execute(statement)
+    else:
+        connection.execute(f"CREATE TABLE {name.lower()} (id TEXT PRIMARY KEY)")
+
+
+def die() -> NoReturn:
+    """End at once, as a machine that loses power does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
 LOSSES = {

@@ -24,8 +24,16 @@ KEYS = {
     "projection_thread_messages": "message_id",
     "projection_thread_activities": "activity_id",
     "projection_turns": "turn_id",
+    "orchestration_v2_projection_messages": "message_id",
+    "orchestration_v2_projection_turn_items": "turn_item_id",
+    "orchestration_v2_projection_runs": "run_id",
+    "orchestration_v2_projection_runtime_requests": "runtime_request_id",
+    "orchestration_v2_effect_outbox": "effect_id",
+    "scheduled_tasks": "task_id",
 }
 """The tables whose rows are acknowledged, and the column that each identifier names."""
+COMPACTED = ("orchestration_events", "orchestration_command_receipts")
+"""The tables from which V2 deletes rows on purpose."""
 
 Rows = dict[str, list[str]]
 
@@ -119,10 +127,6 @@ def work(database: Database, thread: str, text: str) -> Rows:
     """Commit one message of a person and return the identifiers of its rows."""
     with database.write() as connection:
         return say(connection, thread, text, stamp())
-
-
-PENDING_SECONDS = 0.5
-"""How long a turn shows in projection_turns alone before its session is marked."""
 
 
 def start_turn(database: Database, thread: str, pending: float) -> Rows:

@@ -257,7 +257,16 @@ def published(release: FakeRelease, tag: str) -> tuple[str, dict[str, Any]]:
     fields = {
         name: getattr(release, name)
         for name in (
-            *("version", "schema", "pairing", "cookie", "faults", "database", "native", "compiled"),
+            *(
+                "version",
+                "schema",
+                "pairing",
+                "cookie",
+                "faults",
+                "orchestration",
+                "native",
+                "compiled",
+            ),
             *("start_time", "listen_window", "command_time", "quiet_migrations", "scripts"),
         )
     }

@@ -52,8 +52,8 @@ def test_the_sessions_that_are_named_go_in_every_database(tmp_path: Path) -> Non
 @pytest.mark.parametrize("schema", [30, 32])
 def test_a_month_of_nights_leaves_nothing_behind(tmp_path: Path, schema: int) -> None:
     """Three sign-ins a night, each minted by us; a browser and its link stay as they are."""
-    path, file = "/api/auth/bootstrap", "state.sqlite"
-    build = Build("0.0.24", schema, path, "plain", file, 0.0, 0.0, 0.0, 0.0, False, False, {})
+    path, quick = "/api/auth/bootstrap", (0.0, 0.0, 0.0, 0.0)
+    build = Build("0.0.24", schema, path, "plain", 1, "never", *quick, False, False, {})
     key = b"k" * 32
     populate(tmp_path, schema)
     database = open_database(tmp_path, build)
