@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 
-from fakes.t3.app.work import COMPACTED, KEYS
+from fakes.t3.app.work import COMPACTED, KEYS, V2_KEYS
 
 HEADER: Final = "X-authentik-username"
 
@@ -200,7 +200,7 @@ def missing_rows(
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         present = {
             table: {row[0] for row in connection.execute(f"SELECT {key} FROM {table}")}
-            for table, key in KEYS.items()
+            for table, key in (KEYS | V2_KEYS).items()
             if table in tables
         }
     return [

@@ -90,7 +90,9 @@ FAULTS: Mapping[str, Fault] = {
     "compaction-loses-threads": Fault("a start deletes every second thread, with its events"),
     "compaction-loses-messages": Fault("a start deletes every second message"),
     "projection-behind": Fault("a start leaves last_sequence ARG behind the newest event", "1"),
-    "startup-takes": Fault("`/` and the descriptor answer ARG seconds before the rest", "2"),
+    "startup-takes": Fault(
+        "`/` and the descriptor answer ARG seconds before the first opening", "2"
+    ),
     "startup-fails": Fault("`/` and the descriptor answer, ARG seconds later it exits 1", "0.5"),
     "logs-persistence-errors": Fault("serve logs a PersistenceSqlError every ARG seconds", "0.2"),
     "prints-tokens": Fault("serve logs credentials and cookies in every shape"),

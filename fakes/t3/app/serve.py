@@ -3,9 +3,9 @@
 Bind (a port in use ends it before any migration), migrate, `Listening on`, answer, banner with its
 secrets; SIGTERM or SIGINT end it with 130 and no log beside the database.
 
-V2 (read off public source, not measured) answers `/` and the descriptor while it still starts, and
-keeps every other request waiting.  It imports V1's threads and settles what was in flight before
-it is ready; then it imports transcripts, and does what `startwork` lists.
+V2 (read off public source, not measured) answers `/` and the descriptor from the migrations on,
+while it still starts, and keeps every other request waiting.  It imports V1's threads and settles
+what was in flight before it is ready; then it imports transcripts, and does what `startwork` lists.
 """
 
 from __future__ import annotations
@@ -135,11 +135,11 @@ class Serve:
         listening = time.monotonic()
         self._bind()
         files = self._files = ensure_small_files(self._userdata, self._build.schema)
-        if self._build.orchestration == 2:
-            self._answer_early()
+        self._start_badly()
         self._database = open_database(self._base, self._build)
         self._migrate(self._database)
         if self._build.orchestration == 2:
+            self._answer_early()
             self._take_over(self._database)
         self._open_site(self._database, files)
         self._write_runtime()
@@ -171,18 +171,23 @@ class Serve:
 
     # --- V2 alone --------------------------------------------------------------------------------
 
-    def _answer_early(self) -> None:
-        """Answer the front page and the descriptor from now on, whatever comes of the start."""
-        http, build = self._http, self._build
-        for folder in ("caches", "worktrees", "scratch", "runtime"):
-            (self._base / folder).mkdir(exist_ok=True)
-        if http is not None and not build.has("listens-never-answers"):
-            _after(build.listen_window, http.ready.set)
+    def _start_badly(self) -> None:
+        """Answer and not get on with the start, or never to its end, where a fault says so."""
+        build = self._build
         if build.has("startup-fails"):
+            self._answer_early()
             time.sleep(build.number("startup-fails"))
             raise StartError("ERROR: server runtime startup failed")
         if build.has("startup-takes"):
+            self._answer_early()
             time.sleep(build.number("startup-takes"))
+
+    def _answer_early(self) -> None:
+        """Answer the front page and the descriptor from now on, whatever comes of the start."""
+        for folder in ("caches", "worktrees", "scratch", "runtime"):
+            (self._base / folder).mkdir(exist_ok=True)
+        if self._http is not None and not self._build.has("listens-never-answers"):
+            _after(self._build.listen_window, self._http.ready.set)
 
     def _take_over(self, database: Database) -> None:
         """Import V1's threads, settle what was in flight, delete what is superseded."""

@@ -24,6 +24,9 @@ KEYS = {
     "projection_thread_messages": "message_id",
     "projection_thread_activities": "activity_id",
     "projection_turns": "turn_id",
+}
+"""The tables whose rows are acknowledged, and the column that each identifier names."""
+V2_KEYS = {
     "orchestration_v2_projection_messages": "message_id",
     "orchestration_v2_projection_turn_items": "turn_item_id",
     "orchestration_v2_projection_runs": "run_id",
@@ -31,7 +34,7 @@ KEYS = {
     "orchestration_v2_effect_outbox": "effect_id",
     "scheduled_tasks": "task_id",
 }
-"""The tables whose rows are acknowledged, and the column that each identifier names."""
+"""The same for V2's own tables."""
 COMPACTED = ("orchestration_events", "orchestration_command_receipts")
 """The tables from which V2 deletes rows on purpose."""
 
