@@ -253,14 +253,16 @@ def ledger(person: str) -> list[list[Any]]:
 
 def holds(person: str, rows: list[list[str]]) -> list[list[str]]:
     """The rows among these that a person's database does not hold."""
-    from fakes.t3.app.work import KEYS  # noqa: PLC0415 - one verb needs it
+    from fakes.t3.app.work import KEYS, V2_KEYS  # noqa: PLC0415 - one verb needs it
+
+    keys = KEYS | V2_KEYS
 
     with closing(sqlite3.connect(f"{database(person).as_uri()}?mode=ro", uri=True)) as opened:
         return [
             [table, key]
             for table, key in rows
             if not opened.execute(
-                f"SELECT 1 FROM {table} WHERE {KEYS[table]} = ?", (key,)
+                f"SELECT 1 FROM {table} WHERE {keys[table]} = ?", (key,)
             ).fetchone()
         ]
 

@@ -288,6 +288,15 @@ class TestState:
         assert exchange(serve)[0] == 200
         assert "PersistenceSqlError" in serve.text()
 
+    def test_start_that_grows(self, start: Start, tmp_path: Path) -> None:
+        """A start takes time and memory by the size of the database."""
+        populate(tmp_path / "base", 34, size_bytes=4_000_000)
+        serve = start(bad("start-grows:0.2", "memory-grows:20"), up=False)
+        began = time.monotonic()
+        serve.wait_until_up()
+        assert time.monotonic() - began > 0.7
+        assert psutil.Process(serve.process.pid).memory_info().rss > 80 * 1024**2
+
     def test_second_database(self, start: Start, base: Path) -> None:
         """A release with a second file copies the first into it once; they never meet again."""
         serve = start(evolve(GOOD, schema=60, orchestration=2))

@@ -228,10 +228,7 @@ class TestFirstOpen:
         add_v1_work(base)
         serve = start(NEW)
         serve.stop()
-        assert (
-            "importedThreadCount"
-            not in serve.text().rpartition("shutdown")[0].rpartition("ready.")[2]
-        )
+        assert serve.text().count("importedThreadCount") == 1
         assert count(base, "orchestration_v2_projection_threads") == 4
         assert count(base, "projection_threads", "state.sqlite") == 5
 
@@ -286,6 +283,17 @@ class TestFirstOpen:
         serve = start(NEW, up=False)
         assert serve.process.wait(10) == 1
         assert "The V1 database has not been migrated." in serve.text()
+        assert "file is not a database" in serve.text()
+
+    def test_whatever_is_there_is_used(self, start: Start, base: Path) -> None:
+        """An empty V2 file begins without anything of V1, garbage ends the start."""
+        target = base / "userdata" / "statev2.sqlite"
+        target.touch()
+        start(NEW).stop()
+        assert count(base, "orchestration_v2_projection_threads") == 0
+        target.write_bytes(b"garbage " * 2000)
+        serve = start(NEW, up=False)
+        assert serve.process.wait(10) == 1
         assert "file is not a database" in serve.text()
 
 
@@ -522,6 +530,17 @@ class TestStartWork:
         again = start(NEW, env=env)
         wait_for_text(again, "start work: continue t: done")
         wait_for(lambda: CONTINUE in (tmp_path / "calls").read_text(encoding="utf-8"))
+
+    def test_what_is_not_there(self, start: Start, tmp_path: Path) -> None:
+        """Without folders, programs and an address a start says what it wanted, and goes on."""
+        base = populate_v2(tmp_path / "base", threads=1).base_dir
+        add_marks(base, ["running", "capture", "due-task", "webhook"])
+        allow_everything(base)
+        serve = start(NEW, env={**QUIET, "PATH": str(tmp_path)})
+        wait_for_text(serve, "start work: tunnel connection: no fakeNetwork in settings.json")
+        for deed in ("continue thread-1", "effect checkpoint.capture thread-1"):
+            assert f"start work: {deed}: no such folder: /srv/thread-1" in serve.text()
+        assert statuses(base, "effect_outbox") == {"failed", "succeeded"}
 
     def test_a_probe_that_hangs(self, start: Start, tmp_path: Path, tools: Path) -> None:
         """A provider's CLI that hangs holds up nothing and is kept as an error."""

@@ -95,6 +95,8 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "startup-fails": Fault("`/` and the descriptor answer, ARG seconds later it exits 1", "0.5"),
     "logs-persistence-errors": Fault("serve logs a PersistenceSqlError every ARG seconds", "0.2"),
+    "start-grows": Fault("a start lasts ARG seconds longer for each MiB of the database", "0.1"),
+    "memory-grows": Fault("a start takes ARG MiB of memory for each MiB of the database", "10"),
     "prints-tokens": Fault("serve logs credentials and cookies in every shape"),
 }
 

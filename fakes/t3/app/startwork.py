@@ -77,7 +77,8 @@ class StartWork:
             with suppress(OSError):
                 child.terminate()
 
-    def _tried(self, deed: str, what: str, act: Callable[[], object]) -> None:
+    def _tried(self, deed: str, what: str, act: Callable[[], object]) -> bool:
+        """Do something, say what came of it, and return whether it was done."""
         try:
             act()
             outcome = "done"
@@ -89,6 +90,7 @@ class StartWork:
             path = self._userdata / "logs" / "start-work.ndjson"
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
+        return outcome == "done"
 
     def _setting(self, name: str, project: str) -> bool:
         overrides = self._settings.get("projectSettingsOverrides")
@@ -153,16 +155,16 @@ class StartWork:
             stamp(),
         )
         for effect, kind, thread in due:
-            self._tried(
+            done = self._tried(
                 "effect",
                 f"{kind} {thread}",
                 lambda: self._perform(str(kind), str(thread)),  # noqa: B023 - called at once
             )
             with self._database.write() as connection:
                 connection.execute(
-                    "UPDATE orchestration_v2_effect_outbox SET status = 'succeeded',"
-                    " completed_at = ? WHERE effect_id = ?",
-                    (stamp(), effect),
+                    "UPDATE orchestration_v2_effect_outbox SET status = ?, completed_at = ?,"
+                    " attempt_count = attempt_count + 1 WHERE effect_id = ?",
+                    ("succeeded" if done else "failed", stamp(), effect),
                 )
 
     def _perform(self, kind: str, thread: str) -> None:
