@@ -59,7 +59,7 @@ def version(text: str) -> Version:
 @cache
 def ledger(level: int) -> Ledger:
     """The ledger of t3's own migrations up to a level."""
-    known = {REBUILDS_SIGN_IN.id: REBUILDS_SIGN_IN.name}
+    known = {1: "OrchestrationEvents", REBUILDS_SIGN_IN.id: REBUILDS_SIGN_IN.name}
     return Ledger.of((number, known.get(number, f"Step{number}")) for number in range(1, level + 1))
 
 

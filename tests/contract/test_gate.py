@@ -142,7 +142,7 @@ def test_report_tells_what_happened_to_the_copy(bench: RealGate) -> None:
     assert rehearsal.checks[2].notes == ("ledger 30 -> 32",)
     assert report["rows_before"]["state.sqlite:orchestration_events"] == 20
     assert report["rows_after"]["state.sqlite:orchestration_events"] == 20
-    assert report["events_lost"] == 0
+    assert report["rows_lost"] == []
     assert set(report["timings"]) == set(Check)
     assert len(report["ledger_before"]["databases"][0][1]["entries"]) == 30
     assert "Running all migrations" in Path(rehearsal.evidence, "serve.log").read_text()

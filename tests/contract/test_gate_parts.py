@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -25,6 +26,7 @@ from t3safe.adapters.gate.servelog import TAIL_MAX, Secrets, ServeLog
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Check, passed
 from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.t3.generations import V1
 
 # --- the log -------------------------------------------------------------------------------------
 
@@ -96,44 +98,60 @@ def write_set(userdata: Path, *events: int, name: str = "state.sqlite") -> sqlit
 
 
 def test_databases_are_known_by_their_header(tmp_path: Path) -> None:
-    """A database is found by what it is; logs, attachments and links are left out."""
+    """A database is found by what it is; logs and attachments are left out."""
     write_set(tmp_path, 1, name="odd-name").close()
     for folder in ("logs", "attachments", "deeper"):
         write_set(tmp_path / folder, 1, name="inner.sqlite").close()
     (tmp_path / "empty.sqlite").touch()
-    (tmp_path / "link.sqlite").symlink_to(tmp_path / "odd-name")
     assert statefacts.databases(tmp_path) == ("deeper/inner.sqlite", "odd-name")
+    (tmp_path / "link.sqlite").symlink_to(tmp_path / "odd-name")
+    with pytest.raises(statefacts.UnreadableSetError, match=r"link\.sqlite is a link"):
+        statefacts.databases(tmp_path)
+    assert statefacts.databases(tmp_path / "not there") == ()
+
+
+STATE: Final = {"state.sqlite": "state.sqlite"}
+
+
+def lost(folder: Path) -> tuple[str, ...]:
+    """Say which rows of V1's log are gone, of those that were kept in this folder."""
+    return statefacts.rows_lost(folder / "userdata", folder / "kept", V1, STATE)
+
+
+def gone(rows: int) -> tuple[str, ...]:
+    """Give the line about so many events."""
+    return (f"{rows} rows of orchestration_events are gone (state.sqlite)",)
 
 
 def test_lost_events_are_counted_by_their_keys(tmp_path: Path) -> None:
     """A row that is gone is lost, also where as many new ones came."""
     copy = write_set(tmp_path / "userdata", 1, 2, 3, 4)
-    statefacts.keep_events(tmp_path / "userdata", tmp_path / "kept")
+    statefacts.keep_rows(tmp_path / "userdata", tmp_path / "kept")
     copy.execute("DELETE FROM orchestration_events WHERE sequence IN (2, 3)")
     copy.execute("INSERT INTO orchestration_events VALUES (2, 'another'), (9, 'event-9')")
-    assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 2
+    assert lost(tmp_path) == gone(2)
     copy.execute("DROP TABLE orchestration_events")
-    assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 4
+    assert lost(tmp_path) == gone(4)
     copy.close()
     (tmp_path / "userdata" / "state.sqlite").unlink()
-    assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 4
+    assert lost(tmp_path) == gone(4)
 
 
 def test_an_event_without_an_id_is_not_lost_as_long_as_it_is_there(tmp_path: Path) -> None:
     """NULL names an event as well as another value: a copy has lost nothing of itself."""
     copy = write_set(tmp_path / "userdata", 1, 2)
     copy.execute("UPDATE orchestration_events SET event_id = NULL")
-    statefacts.keep_events(tmp_path / "userdata", tmp_path / "kept")
-    assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 0
+    statefacts.keep_rows(tmp_path / "userdata", tmp_path / "kept")
+    assert lost(tmp_path) == ()
     copy.execute("DELETE FROM orchestration_events WHERE sequence = 1")
-    assert statefacts.events_lost(tmp_path / "userdata", tmp_path / "kept") == 1
+    assert lost(tmp_path) == gone(1)
     copy.close()
 
 
 def test_empty_set_has_lost_nothing(tmp_path: Path) -> None:
     """Where nothing was kept nothing can be lost."""
-    statefacts.keep_events(tmp_path, tmp_path / "kept")
-    assert statefacts.events_lost(tmp_path, tmp_path / "kept") == 0
+    statefacts.keep_rows(tmp_path, tmp_path / "kept")
+    assert statefacts.rows_lost(tmp_path, tmp_path / "kept", V1, STATE) == ()
 
 
 def test_damage_names_the_file(tmp_path: Path) -> None:
@@ -153,7 +171,7 @@ def test_ledger_in_another_form_is_damage(tmp_path: Path) -> None:
     connection = write_set(tmp_path)
     connection.execute("INSERT INTO effect_sql_migrations VALUES (NULL, 'Nameless')")
     connection.close()
-    assert "the ledger has the row" in statefacts.ledger_facts(tmp_path).damage[0]
+    assert "has a ledger with the row" in statefacts.ledger_facts(tmp_path).damage[0]
 
 
 def test_rows_are_counted_but_for_the_ledger(tmp_path: Path) -> None:
@@ -325,7 +343,7 @@ def test_status_of_a_signal_is_that_of_a_shell() -> None:
 def test_answers_survive_the_pipe() -> None:
     """What a worker says arrives as it was said."""
     ledger = SetLedger.of({"state.sqlite": Ledger.of([(1, "First")])})
-    report = Report((passed(Check.LIVE, "é"),), ledger, None, {"a:b": 1}, {}, 0, {}, ("x",), "")
+    report = Report((passed(Check.LIVE, "é"),), ledger, None, {"a:b": 1}, {}, (), {}, ("x",), "")
     assert Answer.loads(Answer(report=report).dumps().encode()) == report
     trouble = Trouble("why", Fault.LATER)
     assert Answer.loads(Answer(trouble=trouble).dumps().encode()) == trouble

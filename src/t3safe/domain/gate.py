@@ -26,13 +26,11 @@ from attrs import field, frozen
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
 from t3safe.t3 import package
+from t3safe.t3.generations import V1
 from t3safe.t3.sign_in import EXCHANGE_PATHS, PLAIN_COOKIE
 
 _ROUNDING: Final = 1e-9
 """A share of a whole number of rows is not lost to the last digit of a float."""
-EVENT_LOG: Final = "orchestration_events"
-SIGN_IN_TABLES: Final = frozenset({"auth_sessions", "auth_pairing_links"})
-"""Migration 31 rebuilds them: people sign in again, no work is lost."""
 
 
 class Check(StrEnum):
@@ -204,7 +202,10 @@ class MigratedFacts:
 
 
 def judge_migrated(facts: MigratedFacts) -> CheckResult:
-    """Check 3: the ledger grew by pairs, nothing vanished, and it equals the empty set's."""
+    """Check 3: the ledger grew by pairs, nothing vanished, and it equals the empty set's.
+
+    What a build makes beside an empty set is of a generation of t3 that is known.
+    """
     check = Check.MIGRATED
     if facts.damage:
         return failed(check, f"quick_check: {facts.damage[0]}")
@@ -213,6 +214,9 @@ def judge_migrated(facts: MigratedFacts) -> CheckResult:
         return failed(check, f"the ledger lost {_some(vanished)}")
     if not facts.after.level:
         return failed(check, "the serve made no ledger")
+    strange = "" if facts.before.names else facts.after.strangeness
+    if strange:
+        return failed(check, f"{strange}; update t3safe, which has to know it first")
     unlike = _unlike(facts.after, facts.schema)
     if unlike:
         return failed(check, unlike)
@@ -256,40 +260,50 @@ Counts = Mapping[str, int]
 
 @frozen
 class PreservedFacts:
-    """What became of the rows: `events_lost` counts rows of the event log that are gone."""
+    """What became of the rows of a set.
+
+    `lost` are lines about rows that the generation must keep and that are gone.  `became` names for
+    each database of the set the one that it became; what is not in there was left over.  `written`
+    are the databases that were left over, or copied, and were written to all the same.
+    """
 
     before: Counts
     after: Counts
-    events_lost: int
+    lost: tuple[str, ...] = ()
+    became: Mapping[str, str] = field(factory=dict)
+    written: tuple[str, ...] = ()
+    may_shrink: Mapping[str, str] = V1.may_shrink
 
 
 def judge_preserved(facts: PreservedFacts, tolerance: float) -> CheckResult:
-    """Check 4: the event log keeps every row, and no table of work shrinks beyond `tolerance`.
+    """Check 4: what the generation keeps is there, and no table of work shrinks beyond `tolerance`.
 
     `tolerance` is a share of a table's rows (0.0 to 1.0).  Clean-up migrations exist (25 is one),
-    so a loss within it is a note.  Sign-in tables are never fatal.
+    so a loss within it is a note.  Tables that may shrink on purpose (`t3.generations`) are never
+    fatal.
     """
     check = Check.PRESERVED
-    if facts.events_lost:
-        return failed(check, f"{facts.events_lost} rows of {EVENT_LOG} are gone")
+    if facts.lost:
+        return failed(check, _some(facts.lost))
+    if facts.written:
+        return failed(check, f"{facts.written[0]} is not this build's any more, and was written to")
     notes: list[str] = []
-    for table, rows, left in _shrunk(facts.before, facts.after):
+    for table, rows, left in _shrunk(facts):
         text = f"{table}: {rows} -> {left} rows"
-        if _table(table) not in SIGN_IN_TABLES and (rows - left) > tolerance * rows + _ROUNDING:
+        why = facts.may_shrink.get(table.rpartition(":")[2])
+        if why is None and (rows - left) > tolerance * rows + _ROUNDING:
             return failed(check, f"a table with work shrinks, {text}")
-        notes.append(text)
+        notes.append(f"{text} ({why})" if why else text)
     return passed(check, *notes)
 
 
-def _shrunk(before: Counts, after: Counts) -> Iterable[tuple[str, int, int]]:
-    for table in sorted(before):
-        left = after.get(table, 0)
-        if left < before[table]:
-            yield table, before[table], left
-
-
-def _table(qualified: str) -> str:
-    return qualified.rpartition(":")[2]
+def _shrunk(facts: PreservedFacts) -> Iterable[tuple[str, int, int]]:
+    for qualified, rows in sorted(facts.before.items()):
+        database, _, table = qualified.rpartition(":")
+        now = f"{facts.became.get(database, database)}:{table}"
+        left = facts.after.get(now, 0)
+        if left < rows:
+            yield now, rows, left
 
 
 @frozen

@@ -13,7 +13,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from attrs import field, frozen
 
@@ -99,12 +99,19 @@ class SetLedger:
 
     @property
     def strangeness(self) -> str:
-        """What fits no generation of t3 that is known, empty where one does."""
+        """What a build makes that fits no generation of t3, empty where one does.
+
+        For the ledgers that a build makes beside an empty set.
+        """
         return strangeness(self._pairs)
 
     @property
     def _pairs(self) -> dict[str, tuple[tuple[int, str], ...]]:
         return {name: ledger.pairs for name, ledger in self.databases}
+
+    def without(self, names: Collection[str]) -> SetLedger:
+        """The same without these databases."""
+        return SetLedger(tuple(item for item in self.databases if item[0] not in names))
 
     def ledger(self, database: str) -> Ledger:
         """The ledger of one database, empty when the set has no such database (rule 3)."""

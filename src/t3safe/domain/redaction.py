@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from t3safe.t3 import commands, serve_log
+from t3safe.t3.generations import TABLE_NAME
 from t3safe.t3.sign_in import COOKIE_NAME, PLAIN_COOKIE
 
 HIDDEN: Final = "[redacted]"
@@ -84,7 +85,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         re.compile(
             r"(?<![\w-])"
             rf"{_STAMP}"
-            rf"(?!(?:{serve_log.MIGRATION}|{COOKIE_NAME}|{commands.VARIABLES.pattern}"
+            rf"(?!(?:{serve_log.MIGRATION}|{TABLE_NAME}|{COOKIE_NAME}|{commands.VARIABLES.pattern}"
             r"|t3safe_[a-z_]+)(?![\w-]))"
             r"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[A-Za-z0-9_-]{24,}(?:\.[\w-]+)*"
         ),

@@ -450,7 +450,7 @@ class Gate:
 
     def _preserved(self, _: Build, __: Person | None, data: Data | None) -> CheckResult:
         rows = rowset.size(data.rows) if data is not None else 0
-        facts = gate.PreservedFacts({_EVENTS: rows}, {_EVENTS: rows}, 0)
+        facts = gate.PreservedFacts({_EVENTS: rows}, {_EVENTS: rows})
         return gate.judge_preserved(facts, self.settings.tolerance)
 
     def _paired(self, build: Build, _: Person | None, data: Data | None) -> CheckResult:

@@ -32,11 +32,15 @@ Ledgers = Mapping[str, Iterable[Pair]]
 
 @dataclass(frozen=True)
 class Kept:
-    """Rows that a start must not lose: `keys` name a row, `where` (SQL) which of them count."""
+    """Rows that a start must not lose: `keys` name a row, `where` (SQL) which of them count.
+
+    With `into` they are looked for in that table, and only where a start copied the database.
+    """
 
     table: str
     keys: tuple[str, ...]
     where: str = ""
+    into: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Generation:
 
 
 EVENT_LOG: Final = "orchestration_events"
+TABLE_NAME: Final = r"orchestration_v\d_[a-z_]+"
+"""The tables of V2's orchestration, as a regular expression."""
 SIGN_IN_TABLES: Final = frozenset({"auth_sessions", "auth_pairing_links"})
 _SIGN_IN: Final = {
     "auth_sessions": "migration 31 rebuilds it: people sign in again",
@@ -116,6 +122,13 @@ V2: Final = Generation(
         Kept("orchestration_v2_projection_threads", ("thread_id",)),
         Kept("orchestration_v2_projection_messages", ("message_id",)),
         Kept("scheduled_tasks", ("task_id",)),
+        # The shells of V1's threads are taken over before a start is ready.
+        Kept(
+            "projection_threads",
+            ("thread_id",),
+            "deleted_at IS NULL",
+            into="orchestration_v2_projection_threads",
+        ),
     ),
     may_shrink={
         **_SIGN_IN,
@@ -141,12 +154,12 @@ LOG_FOLLOWED: Final = (
 
 
 def recognised(ledgers: Ledgers) -> Generation | None:
-    """Recognise the generation of a build by the ledgers that it makes beside an empty set.
+    """Recognise the generation that made these databases; None where they fit none (rule 2).
 
-    None where it fits none (rule 2).
+    A database whose name t3 would not give is somebody else's.
     """
     names = {database: {name for _, name in pairs} for database, pairs in ledgers.items()}
-    if set(names) - {each.database for each in GENERATIONS}:
+    if not all(map(is_expected, names)):
         return None
     for generation in reversed(GENERATIONS):
         known = names.get(generation.database)
@@ -156,11 +169,14 @@ def recognised(ledgers: Ledgers) -> Generation | None:
 
 
 def strangeness(ledgers: Ledgers) -> str:
-    """Say what fits no generation; empty where one was recognised."""
-    if recognised(ledgers) is not None:
-        return ""
+    """Say what of a build fits no generation; empty where it is of a known one.
+
+    `ledgers` are of what it makes beside an empty set: a database that none of them has is its own.
+    """
     known = {generation.database for generation in GENERATIONS}
     strange = sorted(set(ledgers) - known)
+    if recognised(ledgers) is not None and not strange:
+        return ""
     if strange:
         return f"it makes {', '.join(strange)}, which no generation of t3 known here has"
     return "its databases fit no generation of t3 known here"
@@ -188,6 +204,24 @@ def starts_on(names: Collection[str], build: Collection[str]) -> dict[str, str]:
     }
     found = {name: name if name in build else older.get(name, name) for name in names}
     return {name: own for name, own in found.items() if name == own or own not in names}
+
+
+def became(before: Collection[str], after: Collection[str]) -> dict[str, str]:
+    """Say which database each one of a set became in a start, by what is there afterwards.
+
+    What is left out was left over.
+    """
+    left = {each.copied_from for each in GENERATIONS if each.database in after}
+    return starts_on(before, set(after) - left)
+
+
+def newer(names: Collection[str]) -> tuple[str, ...]:
+    """Name the databases of a set that are copied from another one which is there too."""
+    return tuple(
+        each.database
+        for each in GENERATIONS
+        if each.copied_from in names and each.database in names
+    )
 
 
 def is_expected(name: str) -> bool:

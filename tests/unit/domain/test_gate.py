@@ -37,6 +37,7 @@ from t3safe.domain.gate import (
 )
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3.generations import V1, V2
 
 BUILD = Version.parse("0.0.28-nightly.20260616.571")
 OLD = Version.parse("0.0.24")
@@ -294,8 +295,19 @@ def test_a_build_without_new_migrations_is_migrated() -> None:
 
 def test_the_empty_set_is_judged_without_a_schema() -> None:
     """Its own ledger is what the others are compared with."""
-    empty = MigratedFacts(before=SetLedger(), after=state(L32), schema=None)
+    real = state(Ledger.of([(1, "OrchestrationEvents"), (32, "AuthPairingProofKeyThumbprint")]))
+    empty = MigratedFacts(before=SetLedger(), after=real, schema=None)
     assert judge_migrated(empty) == passed(Check.MIGRATED, "ledger 0 -> 32")
+
+
+def test_what_fits_no_known_generation_is_refused_with_what_is_new() -> None:
+    """A third database, or a ledger without the names that tell, waits for a newer t3safe."""
+    third = SetLedger.of({"statev3.sqlite": Ledger.of([(70, "OrchestrationV3")])})
+    for after, new in ((third, "it makes statev3.sqlite"), (state(L32), "fit no generation")):
+        result = judge_migrated(MigratedFacts(before=SetLedger(), after=after, schema=None))
+        assert not result.passed
+        assert new in result.reason
+        assert "update t3safe" in result.reason
 
 
 @pytest.mark.parametrize(
@@ -368,10 +380,10 @@ ROWS = {
 }
 
 
-def preserved(events_lost: int = 0, tolerance: float = 0.1, **left: int) -> CheckResult:
+def preserved(lost: tuple[str, ...] = (), tolerance: float = 0.1, **left: int) -> CheckResult:
     """Judge a migration that left these rows of these tables."""
     after = ROWS | {f"state.sqlite:{table}": rows for table, rows in left.items()}
-    return judge_preserved(PreservedFacts(ROWS, after, events_lost), tolerance)
+    return judge_preserved(PreservedFacts(ROWS, after, lost), tolerance)
 
 
 def test_a_migration_that_keeps_every_row_preserves() -> None:
@@ -382,8 +394,9 @@ def test_a_migration_that_keeps_every_row_preserves() -> None:
 
 def test_one_event_that_is_gone_is_fatal() -> None:
     """Whatever the counts say: the log may have gained other rows."""
-    result = preserved(events_lost=1, tolerance=1.0, orchestration_events=1005)
-    assert fails(result, Check.PRESERVED, "1 rows of orchestration_events are gone")
+    lost = "1 rows of orchestration_events are gone (state.sqlite)"
+    result = preserved((lost,), tolerance=1.0, orchestration_events=1005)
+    assert fails(result, Check.PRESERVED, lost)
 
 
 def test_a_loss_within_the_tolerance_is_a_note() -> None:
@@ -406,7 +419,7 @@ def test_a_tolerance_of_whole_rows_is_not_lost_to_rounding(rows: int, tolerance:
     before = {"state.sqlite:projection_threads": rows}
     for lost, good in ((share, True), (share + 1, False)):
         after = {"state.sqlite:projection_threads": rows - lost}
-        assert judge_preserved(PreservedFacts(before, after, 0), tolerance).passed is good
+        assert judge_preserved(PreservedFacts(before, after), tolerance).passed is good
 
 
 def test_without_a_tolerance_one_row_is_fatal() -> None:
@@ -417,7 +430,7 @@ def test_without_a_tolerance_one_row_is_fatal() -> None:
 def test_a_table_that_vanished_has_lost_all_its_rows() -> None:
     """A dropped table is a table without rows."""
     after = {name: rows for name, rows in ROWS.items() if "threads" not in name}
-    result = judge_preserved(PreservedFacts(ROWS, after, 0), 0.1)
+    result = judge_preserved(PreservedFacts(ROWS, after), 0.1)
     reason = "a table with work shrinks, state.sqlite:projection_threads: 100 -> 0 rows"
     assert fails(result, Check.PRESERVED, reason)
 
@@ -426,8 +439,8 @@ def test_sign_ins_that_are_dropped_are_reported_and_not_fatal() -> None:
     """Migration 31 rebuilds both tables: people sign in again, no work is lost."""
     expected = passed(
         Check.PRESERVED,
-        "state.sqlite:auth_pairing_links: 9 -> 1 rows",
-        "state.sqlite:auth_sessions: 4 -> 0 rows",
+        f"state.sqlite:auth_pairing_links: 9 -> 1 rows ({V1.may_shrink['auth_pairing_links']})",
+        f"state.sqlite:auth_sessions: 4 -> 0 rows ({V1.may_shrink['auth_sessions']})",
     )
     assert preserved(tolerance=0.0, auth_sessions=0, auth_pairing_links=1) == expected
 
@@ -435,15 +448,53 @@ def test_sign_ins_that_are_dropped_are_reported_and_not_fatal() -> None:
 def test_a_database_may_have_a_colon_in_its_name() -> None:
     """The table is what stands behind the last one."""
     before = {"copy:2.sqlite:auth_sessions": 4}
-    assert judge_preserved(PreservedFacts(before, {}, 0), 0.0).passed
+    assert judge_preserved(PreservedFacts(before, {}), 0.0).passed
     before = {"auth_sessions:projection_threads": 4}
-    assert not judge_preserved(PreservedFacts(before, {}, 0), 0.0).passed
+    assert not judge_preserved(PreservedFacts(before, {}), 0.0).passed
 
 
 def test_a_table_of_work_is_not_excused_by_a_name_that_ends_alike() -> None:
     """Only the whole name of a table makes it one of sign-ins."""
     before = {"state.sqlite:my_auth_sessions": 4}
-    assert not judge_preserved(PreservedFacts(before, {}, 0), 0.0).passed
+    assert not judge_preserved(PreservedFacts(before, {}), 0.0).passed
+
+
+def moved_up(written: tuple[str, ...] = (), **left: int) -> CheckResult:
+    """Judge a first start of V2, which copied the rows and left so many of these tables."""
+    after = ROWS | {name.replace("state.", "statev2."): rows for name, rows in ROWS.items()}
+    after |= {f"statev2.sqlite:{table}": rows for table, rows in left.items()}
+    became = {"state.sqlite": "statev2.sqlite"}
+    facts = PreservedFacts(ROWS, after, (), became, written, V2.may_shrink)
+    return judge_preserved(facts, 0.0)
+
+
+def test_rows_are_looked_for_in_the_database_that_became_of_theirs() -> None:
+    """V2 copies V1's database: a thread that is missing in the copy is lost."""
+    assert moved_up() == passed(Check.PRESERVED)
+    result = moved_up(projection_threads=99)
+    reason = "a table with work shrinks, statev2.sqlite:projection_threads: 100 -> 99 rows"
+    assert fails(result, Check.PRESERVED, reason)
+
+
+def test_what_a_generation_compacts_may_shrink() -> None:
+    """V2 drops events that are superseded; V1 never did."""
+    result = moved_up(orchestration_events=10)
+    note = "statev2.sqlite:orchestration_events: 1000 -> 10 rows (t3 compacts it on purpose)"
+    assert result == passed(Check.PRESERVED, note)
+    assert not preserved(tolerance=0.0, orchestration_events=10).passed
+
+
+def test_a_database_that_is_left_behind_stays_as_it_is() -> None:
+    """A person goes back to it: a V2 build that writes to it is refused."""
+    result = moved_up(("state.sqlite",))
+    reason = "state.sqlite is not this build's any more, and was written to"
+    assert fails(result, Check.PRESERVED, reason)
+
+
+def test_several_losses_are_told_together() -> None:
+    """Three are named, the others are counted."""
+    result = preserved(("one", "two", "three", "four"))
+    assert fails(result, Check.PRESERVED, "one, two, three and 1 more")
 
 
 # 5. paired

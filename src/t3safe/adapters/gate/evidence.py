@@ -93,6 +93,6 @@ def _told(rehearsal: Rehearsal, subject: Subject, report: Report) -> dict[str, o
         "ledger_after": plain(report.after),
         "rows_before": report.rows_before,
         "rows_after": report.rows_after,
-        "events_lost": report.events_lost,
+        "rows_lost": report.rows_lost,
         "leftovers": report.leftovers,
     }

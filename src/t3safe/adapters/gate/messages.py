@@ -75,7 +75,8 @@ class Request:
 class Report:
     """A rehearsal that was held.  Nothing in here is secret.
 
-    `rows_*` are rows per `file:table`; `timings` seconds per check; `leftovers` the names of
+    `rows_before` and `rows_after` are rows per `file:table`; `rows_lost` are lines about rows that
+    must be kept and are gone; `timings` seconds per check; `leftovers` the names of
     processes that outlived the serve's stop; `log_tail` the last part of the serve's log.
     `timed_out` says which time limit ran out where that is why a check failed, else it is empty.
     """
@@ -85,7 +86,7 @@ class Report:
     after: SetLedger | None
     rows_before: dict[str, int]
     rows_after: dict[str, int]
-    events_lost: int
+    rows_lost: tuple[str, ...]
     timings: dict[str, float]
     leftovers: tuple[str, ...]
     log_tail: str

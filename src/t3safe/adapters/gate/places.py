@@ -71,7 +71,7 @@ class Places:
         return self.folder / "output"
 
     @property
-    def events(self) -> Path:
+    def kept(self) -> Path:
         """The keys of the event log as they were before the build touched the copy."""
         return self.folder / "events.sqlite"
 

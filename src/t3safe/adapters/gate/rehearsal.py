@@ -34,6 +34,7 @@ from attrs import define, field
 
 from t3safe.adapters._support.http_client import Address
 from t3safe.adapters._support.pairing import Exchanged, exchange, reuse
+from t3safe.adapters._support.personaldata.discovery import Look
 from t3safe.adapters._support.reports import report
 from t3safe.adapters._support.unpacking import BadStream, unpack
 from t3safe.adapters._support.words import why
@@ -51,7 +52,7 @@ from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Check, CheckResult
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
-from t3safe.t3 import commands
+from t3safe.t3 import commands, generations
 
 ORPHANED: Final = 3
 """Exit status of a worker whose parent went away."""
@@ -96,7 +97,8 @@ class Rehearsing:
     _after: SetLedger | None = field(default=None, init=False)
     _rows_before: dict[str, int] = field(factory=dict, init=False)
     _rows_after: dict[str, int] = field(factory=dict, init=False)
-    _events_lost: int = field(default=0, init=False)
+    _rows_lost: tuple[str, ...] = field(default=(), init=False)
+    _looks: dict[str, Look] = field(factory=dict, init=False)
     _paired: Exchanged = field(factory=lambda: Exchanged(gate.PairingFacts(False)), init=False)
     _leftovers: tuple[str, ...] = field(default=(), init=False)
     _timed_out: str = field(default="", init=False)
@@ -142,7 +144,7 @@ class Rehearsing:
             after=self._after,
             rows_before=self._rows_before,
             rows_after=self._rows_after,
-            events_lost=self._events_lost,
+            rows_lost=self._rows_lost,
             timings=timings,
             leftovers=self._leftovers,
             log_tail=tail,
@@ -159,7 +161,8 @@ class Rehearsing:
         try:
             self._before = statefacts.ledger(userdata)
             self._rows_before = statefacts.rows(userdata)
-            statefacts.keep_events(userdata, self._places.events)
+            statefacts.keep_rows(userdata, self._places.kept)
+            self._looks = statefacts.looks(userdata)
         except statefacts.UnreadableSetError as error:
             message = f"the copy cannot be read before the build has run on it: {error}"
             raise TroubleError(message) from error
@@ -197,11 +200,36 @@ class Rehearsing:
     def _preserved(self) -> CheckResult:
         try:
             self._rows_after = statefacts.rows(self._places.userdata)
-            self._events_lost = statefacts.events_lost(self._places.userdata, self._places.events)
+            facts = self._what_became(self._rows_after)
         except statefacts.UnreadableSetError as error:
             return gate.failed(Check.PRESERVED, f"the migrated copy cannot be read, {error}")
-        facts = gate.PreservedFacts(self._rows_before, self._rows_after, self._events_lost)
+        self._rows_lost = facts.lost
         return gate.judge_preserved(facts, self.request.tolerance)
+
+    def _what_became(self, after: dict[str, int]) -> gate.PreservedFacts:
+        """Hold the set against what the generation of the build keeps.  UnreadableSetError."""
+        userdata, ledger = self._places.userdata, self._after or SetLedger()
+        looks = statefacts.looks(userdata)
+        # A build that did not write to the database of a generation is not of it.
+        passed_by = {
+            name
+            for name in generations.newer(self._before.names)
+            if not statefacts.written(self._looks, looks, name)
+        }
+        own = ledger.without(passed_by)
+        became = generations.became(set(self._before.names) - passed_by, own.names)
+        generation = own.generation or generations.V1
+        lost = statefacts.rows_lost(userdata, self._places.kept, generation, became)
+        if generation.follows_log:
+            lost += tuple(filter(None, [statefacts.behind_log(userdata, generation.database)]))
+        written = (
+            name
+            for name in self._before.names
+            if became.get(name) != name and statefacts.written(self._looks, looks, name)
+        )
+        return gate.PreservedFacts(
+            self._rows_before, after, lost, became, tuple(written), generation.may_shrink
+        )
 
     def _pair(self) -> CheckResult:
         self._paired = self._noted(self._walk())

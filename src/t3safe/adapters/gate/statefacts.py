@@ -1,4 +1,4 @@
-"""What a copied state set holds before and after a build has run on it.
+"""What a copy of a person's data holds before and after a build has run on it.
 
 The build may run meanwhile: everything is read through SQLite, read-only, and waits for a lock.
 What SQLite refuses after the build has run is a finding; before, the copy itself is no good.
@@ -8,76 +8,66 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from attrs import frozen
 
-from t3safe.adapters._support.personaldata.tables import LEDGER_TABLE, tables_with_rows
-from t3safe.domain.gate import EVENT_LOG
+from t3safe.adapters._support.personaldata import reading
+from t3safe.adapters._support.personaldata.discovery import SIDECARS, Found, Look, discover
+from t3safe.adapters._support.personaldata.reading import identifier, opened
+from t3safe.adapters._support.personaldata.tables import tables_with_rows
+from t3safe.adapters._support.personaldata.trouble import Trouble, shown, telling
 from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.t3.generations import GENERATIONS, LOG_FOLLOWED, Generation, Kept
 
-_MAGIC: Final = b"SQLite format 3\0"
-_LEFT_OUT: Final = frozenset({"logs", "attachments"})
-_WAIT_SECONDS: Final = 10.0
-"""How long SQLite waits for a lock; a checkpoint of 1 GB took t3 1.1 s."""
-_EVENT_KEYS: Final = ("sequence", "event_id")
+_FOLLOW_SECONDS: Final = 5.0
+"""How long the projections may be behind the log: a serve writes both at once."""
+_POLL: Final = 0.2
 
 
 class UnreadableSetError(Exception):
-    """Raised when SQLite cannot read a database of a set; the text names it and says why."""
+    """Raised when a database of a set cannot be read; the text names it and says why."""
 
 
 @frozen
 class LedgerFacts:
-    """The ledgers of a set, and what `quick_check` found, as `file: text`."""
+    """The ledgers of a set, and what is wrong with its databases, one line each."""
 
     ledger: SetLedger
     damage: tuple[str, ...]
 
 
 def databases(userdata: Path) -> tuple[str, ...]:
-    """Name every SQLite database below userdata, by its header; links are not followed."""
-    found: list[str] = []
-    for folder, folders, files in os.walk(userdata):
-        if Path(folder) == userdata:
-            folders[:] = [name for name in folders if name not in _LEFT_OUT]
-        paths = (Path(folder, name) for name in files)
-        found += (path.relative_to(userdata).as_posix() for path in paths if _is_database(path))
-    return tuple(sorted(found))
-
-
-def _is_database(path: Path) -> bool:
-    if path.is_symlink() or not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
+    """Name the databases of a set.  Raises UnreadableSetError where something claims to be one."""
+    found = _found(userdata)
+    if found.problems:
+        raise UnreadableSetError(found.problems[0])
+    return tuple(item.name for item in found.databases)
 
 
 def ledger(userdata: Path) -> SetLedger:
     """Read the ledgers of a set.  Raises UnreadableSetError."""
-    found: dict[str, Ledger] = {}
-    for name in databases(userdata):
-        with _opened(userdata, name) as connection:
-            found[name] = _ledger(connection)
-    return SetLedger.of(found)
+    return SetLedger.of({name: _ledger(userdata, name) for name in databases(userdata)})
 
 
 def ledger_facts(userdata: Path) -> LedgerFacts:
     """Read the ledgers and check every database; what cannot be read is damage."""
     found: dict[str, Ledger] = {}
     damage: list[str] = []
-    for name in databases(userdata):
+    there = _found(userdata)
+    damage += there.problems
+    for item in there.databases:
+        if item.problem:
+            continue
         try:
-            with _opened(userdata, name) as connection:
-                damage += (f"{name}: {finding}" for finding in _quick_check(connection))
-                found[name] = _ledger(connection)
+            with _opened(userdata, item.name) as connection:
+                reading.quick_check(connection, item.name)
+            found[item.name] = _ledger(userdata, item.name)
         except UnreadableSetError as error:
             damage.append(str(error))
     return LedgerFacts(SetLedger.of(found), tuple(damage))
@@ -91,105 +81,148 @@ def rows(userdata: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in databases(userdata):
         with _opened(userdata, name) as connection:
-            for table in tables_with_rows(connection):
-                query = f"SELECT count(*) FROM {_quoted(table)}"  # noqa: S608 - quoted
-                found[f"{name}:{table}"] = int(connection.execute(query).fetchone()[0])
+            counted = reading.counts(connection)
+        found |= {f"{name}:{table}": number for table, number in counted}
     return found
 
 
-def keep_events(userdata: Path, kept: Path) -> None:
-    """Write down which rows every event log has, in a new database at `kept`.
+def looks(userdata: Path) -> dict[str, Look]:
+    """Look at the files of a set, logs among them: one that was written to looks otherwise."""
+    return dict(_found(userdata).looks)
+
+
+def written(before: Mapping[str, Look], after: Mapping[str, Look], name: str) -> bool:
+    """Whether a database was written to, if only to its log."""
+    logs = [look.size for end in SIDECARS if (look := after.get(name + end)) is not None]
+    return before.get(name) != after.get(name) or any(logs)
+
+
+def _found(userdata: Path) -> Found:
+    with _refused():
+        return discover(str(userdata) if userdata.exists() else None)
+
+
+# --- rows that must stay -------------------------------------------------------------------------
+
+
+def keep_rows(userdata: Path, kept: Path) -> None:
+    """Write down the keys of all rows that some generation must keep, in a new database at `kept`.
 
     Raises UnreadableSetError.
     """
     for name in databases(userdata):
         with _opened(userdata, name) as connection:
-            keys = _event_keys(connection)
-            if keys:
-                connection.execute("COMMIT")
-                connection.execute("ATTACH DATABASE ? AS kept", (_uri(kept, "rwc"),))
-                connection.execute("PRAGMA kept.synchronous=OFF")
-                query = f"SELECT {', '.join(keys)} FROM main.{EVENT_LOG}"  # noqa: S608 - constants
-                connection.execute(f"CREATE TABLE kept.{_quoted(name)} AS {query}")
+            there = [each for each in _all_kept() if _has(connection, each.table, each.keys)]
+            connection.execute("COMMIT")
+            connection.execute("ATTACH DATABASE ? AS kept", (_uri(kept, "rwc"),))
+            connection.execute("PRAGMA kept.synchronous=OFF")
+            for each in there:
+                table = identifier(_kept_as(name, each))
+                connection.execute(f"CREATE TABLE kept.{table} AS {_keys_of(each)}")
 
 
-def events_lost(userdata: Path, kept: Path) -> int:
-    """Count the kept rows of event logs that are gone.  Raises UnreadableSetError."""
-    if not kept.exists():
-        return 0
-    with _opened(kept.parent, kept.name) as connection:
-        logs = {name: _columns(connection, name) for name in tables_with_rows(connection)}
-    return sum(_lost(userdata, kept, name, keys) for name, keys in logs.items())
+def rows_lost(
+    userdata: Path, kept: Path, generation: Generation, became: dict[str, str]
+) -> tuple[str, ...]:
+    """Say which kept rows are gone, a line for each table.  Raises UnreadableSetError.
+
+    `became` names for each database that was there before the one that it became.
+    """
+    lost: list[str] = []
+    for name, own in became.items():
+        for each in generation.kept:
+            into = each.into or each.table
+            if each.into and name == own:
+                continue
+            missing = _missing(userdata, kept, (name, each), (own, into))
+            if missing:
+                lost.append(f"{missing} rows of {into} are gone ({shown(own)})")
+    return tuple(lost)
 
 
-def _lost(userdata: Path, kept: Path, name: str, keys: tuple[str, ...]) -> int:
-    if name in databases(userdata):
+def behind_log(userdata: Path, name: str) -> str:
+    """Say by how much the projections of V2 are behind its log; empty where they are not.
+
+    Raises UnreadableSetError.
+    """
+    deadline = time.monotonic() + _FOLLOW_SECONDS
+    while True:
         with _opened(userdata, name) as connection:
-            if set(keys) <= set(_event_keys(connection)):
-                same = " AND ".join(f"now.{key} IS old.{key}" for key in keys)
-                connection.execute("COMMIT")
-                connection.execute("ATTACH DATABASE ? AS kept", (_uri(kept, "ro"),))
-                query = (
-                    f"SELECT count(*) FROM kept.{_quoted(name)} AS old WHERE NOT EXISTS"  # noqa: S608
-                    f" (SELECT 1 FROM main.{EVENT_LOG} AS now WHERE {same})"
-                )
-                return int(connection.execute(query).fetchone()[0])
-    with _opened(kept.parent, kept.name) as connection:
-        query = f"SELECT count(*) FROM {_quoted(name)}"  # noqa: S608 - quoted
+            at, newest = connection.execute(LOG_FOLLOWED).fetchone()
+        if at == newest or newest is None:
+            return ""
+        if time.monotonic() >= deadline:
+            return f"the projections of {shown(name)} are at event {at}, its log at {newest}"
+        time.sleep(_POLL)
+
+
+def _all_kept() -> Iterable[Kept]:
+    return {each: None for generation in GENERATIONS for each in generation.kept}
+
+
+def _kept_as(name: str, each: Kept) -> str:
+    return f"{name}:{each.table}:{','.join(each.keys)}:{each.where}"
+
+
+def _keys_of(each: Kept) -> str:
+    where = f" WHERE {each.where}" if each.where else ""
+    return f"SELECT DISTINCT {', '.join(each.keys)} FROM main.{each.table}{where}"  # noqa: S608
+
+
+def _missing(userdata: Path, kept: Path, before: tuple[str, Kept], after: tuple[str, str]) -> int:
+    """Count the kept rows of a table that are not in the table that it became."""
+    (name, each), (own, into) = before, after
+    table = identifier(_kept_as(name, each))
+    if not kept.exists() or not _kept_there(kept, _kept_as(name, each)):
+        return 0
+    every = f"SELECT count(*) FROM {table}"  # noqa: S608 - quoted
+    if own not in databases(userdata):
+        with _opened(kept.parent, kept.name) as connection:
+            return int(connection.execute(every).fetchone()[0])
+    with _opened(userdata, own) as connection:
+        connection.execute("COMMIT")
+        connection.execute("ATTACH DATABASE ? AS kept", (_uri(kept, "ro"),))
+        if not _has(connection, into, each.keys):
+            query = f"SELECT count(*) FROM kept.{table}"  # noqa: S608 - quoted
+        else:
+            same = " AND ".join(f"now.{key} IS old.{key}" for key in each.keys)
+            query = (
+                f"SELECT count(*) FROM kept.{table} AS old WHERE NOT EXISTS"  # noqa: S608
+                f" (SELECT 1 FROM main.{into} AS now WHERE {same})"
+            )
         return int(connection.execute(query).fetchone()[0])
 
 
-def _event_keys(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """The columns that name a row of the event log; empty where the database has no such log."""
-    there = _columns(connection, EVENT_LOG)
-    return tuple(key for key in _EVENT_KEYS if key in there)
+def _kept_there(kept: Path, table: str) -> bool:
+    with _opened(kept.parent, kept.name) as connection:
+        return table in tables_with_rows(connection)
+
+
+def _has(connection: sqlite3.Connection, table: str, keys: Iterable[str]) -> bool:
+    return set(keys) <= {name for name, _ in reading.columns(connection, table)}
+
+
+# --- through SQLite ------------------------------------------------------------------------------
+
+
+def _ledger(userdata: Path, name: str) -> Ledger:
+    with _opened(userdata, name) as connection:
+        return Ledger.of(reading.ledger(connection, name))
 
 
 @contextmanager
 def _opened(root: Path, name: str) -> Iterator[sqlite3.Connection]:
+    with _refused(), opened(str(root), name) as connection, telling(shown(name)):
+        yield connection
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
     try:
-        connection = sqlite3.connect(
-            _uri(root / name, "ro"), uri=True, timeout=_WAIT_SECONDS, isolation_level=None
-        )
-        with closing(connection):
-            connection.text_factory = _text
-            connection.execute("PRAGMA trusted_schema=OFF")
-            connection.execute("BEGIN")
-            yield connection
-    except sqlite3.Error as error:
-        message = f"{name}: {error}"
-        raise UnreadableSetError(message) from error
+        yield
+    except Trouble as trouble:
+        raise UnreadableSetError(str(trouble)) from trouble
 
 
 def _uri(path: Path, mode: str) -> str:
     return f"file:{quote(os.fsencode(path))}?mode={mode}"
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _quick_check(connection: sqlite3.Connection) -> list[str]:
-    found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
-    return [] if found == ["ok"] else [" ".join(text.split())[:300] for text in found]
-
-
-def _ledger(connection: sqlite3.Connection) -> Ledger:
-    if not _columns(connection, LEDGER_TABLE):
-        return Ledger()
-    query = f"SELECT migration_id, name FROM {LEDGER_TABLE}"  # noqa: S608 - a constant
-    pairs = connection.execute(query).fetchall()
-    for number, name in pairs:
-        if not (isinstance(number, int) and isinstance(name, str)):
-            message = f"the ledger has the row ({number!r:.40}, {name!r:.40})"
-            raise sqlite3.DataError(message)
-    return Ledger.of(pairs)
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> tuple[str, ...]:
-    found = connection.execute(f"PRAGMA main.table_info({_quoted(table)})")
-    return tuple(str(row[1]) for row in found)
