@@ -4,7 +4,7 @@ Rules:
 
 1. A night may keep a copy of everybody beside the serve, and of one person another at rest and a
    quarantine: the largest counts three times.
-2. Rehearsals that run at a time each have a copy.
+2. Rehearsals that run at a time each have a copy, which V2's first start copies once more.
 3. Whoever has no snapshot yet counts as much as their set weighs now.
 """
 
@@ -16,6 +16,7 @@ from typing import Final
 from attrs import frozen
 
 _COPIES: Final = 3
+_REHEARSED: Final = 2
 
 
 @frozen
@@ -65,7 +66,7 @@ def rooms(places: Places, newest: Iterable[int]) -> tuple[Room, ...]:
     copies = sum(sizes) + (_COPIES - 1) * largest
     return (
         _room("a night's snapshots", places.backups, copies),
-        _room("rehearsals", places.tmpdir, places.rehearsals * largest),
+        _room("rehearsals", places.tmpdir, _REHEARSED * places.rehearsals * largest),
         _room("one more build and npm's work", places.store, places.build),
     )
 

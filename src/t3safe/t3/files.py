@@ -14,6 +14,7 @@ Measured up to 0.0.29-nightly.20260721.864; what is V2's was read off t3's publi
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 USERDATA: Final = "userdata"
@@ -41,6 +42,14 @@ RUNTIME_VERSIONS: Final = "runtime"
 
 _OWN_DATABASE: Final = re.compile(r"state\w*\.sqlite", re.ASCII)
 """`state.sqlite`, `statev2.sqlite`, and what a later t3 may name so."""
+
+
+def copied_by_a_start(sizes: Mapping[str, int]) -> int:
+    """Say how many bytes V2's first start copies within `userdata`; 0 where it copies nothing.
+
+    `sizes` are those of the databases in bytes, by name.
+    """
+    return 0 if V2_DATABASE in sizes else sizes.get(V1_DATABASE, 0)
 
 
 def is_of_t3(database: str) -> bool:

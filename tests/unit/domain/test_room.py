@@ -10,10 +10,10 @@ PLACES = Places(Place("/b", 100), Place("/t", 50), Place("/s", 10), rehearsals=2
 
 
 def test_a_night_needs_every_copy_and_the_largest_three_times() -> None:
-    """Rule 1 for snapshots, rule 2 for rehearsals; the store needs what a build takes."""
+    """Rule 1 for snapshots, rule 2 for rehearsals, twice; the store needs what a build takes."""
     assert rooms(PLACES, (10, 30)) == (
         Room("a night's snapshots", "/b", 100, 100),
-        Room("rehearsals", "/t", 50, 60),
+        Room("rehearsals", "/t", 50, 120),
         Room("one more build and npm's work", "/s", 10, 11),
     )
 

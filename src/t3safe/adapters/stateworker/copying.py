@@ -17,10 +17,11 @@ import stat
 from typing import Final
 
 from t3safe.adapters._support.personaldata import disk
-from t3safe.adapters._support.personaldata.discovery import USERDATA, discover, userdata_of
+from t3safe.adapters._support.personaldata.discovery import discover, userdata_of
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
 from t3safe.adapters.stateworker.holders import lying_still
+from t3safe.t3.files import USERDATA
 
 ROOM: Final = 2
 """The copy, and the snapshot that is taken of it."""

@@ -9,8 +9,8 @@ Order, and why it holds:
    one before came.
 3. Logs go before databases come: a log beside a database that it does not belong to would be
    replayed into it.
-4. Databases that the snapshot does not have go: a build would read them.  Small files that it does
-   not have stay: nothing reads them as schema.
+4. Databases that the snapshot does not have go: a build would read them.  So does what an import
+   left that was broken off.  Small files that it does not have stay: nothing reads them as schema.
 5. What stands there is checked against the manifest, then the marker goes.
 6. What cannot be kept (`attributes`) is told, and is no reason to stop half-way.
 """
@@ -27,7 +27,6 @@ from typing import Final
 from t3safe.adapters._support.personaldata import disk
 from t3safe.adapters._support.personaldata.discovery import (
     SIDECARS,
-    USERDATA,
     Database,
     Found,
     discover,
@@ -40,6 +39,7 @@ from t3safe.adapters.stateworker.attributes import give
 from t3safe.adapters.stateworker.holders import refuse_held
 from t3safe.adapters.stateworker.manifest import FILES, Manifest
 from t3safe.adapters.stateworker.snapshots import MARKER, alone, check_database, verify
+from t3safe.t3.files import USERDATA
 
 STAGING: Final = ".t3safe-staging"
 
@@ -111,6 +111,9 @@ def _replace(userdata: str, source: str, sealed: Manifest, tools: Tools, lost: l
     _drop_logs(userdata, found, sealed, tools)
     _put_in_place(userdata, sealed, tools, lost)
     _drop_databases(userdata, found, sealed, tools)
+    for left in found.broken_off:
+        disk.remove_tree(userdata, left)
+        tools.reached(f"restore:dropped:{left}")
     _sync_folders(userdata, sealed, lost)
     _check(userdata, sealed)
     tools.reached("restore:checked")

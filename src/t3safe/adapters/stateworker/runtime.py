@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from t3safe.adapters._support.personaldata import disk
-from t3safe.adapters._support.personaldata.discovery import RUNTIME
 from t3safe.adapters._support.personaldata.trouble import Trouble
+from t3safe.t3.files import RUNTIME
 
 _RUNTIME_MAX: Final = 64 * 1024
 

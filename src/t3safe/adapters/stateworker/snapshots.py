@@ -23,7 +23,6 @@ from typing import Final, NamedTuple
 
 from t3safe.adapters._support.personaldata import disk
 from t3safe.adapters._support.personaldata.discovery import (
-    USERDATA,
     Database,
     Found,
     discover,
@@ -42,6 +41,7 @@ from t3safe.adapters.stateworker import attributes, manifest
 from t3safe.adapters.stateworker.duplicate import at_rest, beside_writers, discard
 from t3safe.adapters.stateworker.holders import Moved, Still, lying_still, watched
 from t3safe.adapters.stateworker.manifest import FILES, MANIFEST, Copied, Manifest
+from t3safe.t3.files import USERDATA, copied_by_a_start
 
 ONLINE: Final = "online"
 REST: Final = "rest"
@@ -168,15 +168,19 @@ def _refuse_one_way(order: Order, userdata: str) -> None:
 
 
 def _require_space(order: Order, userdata: str | None, found: Found, tools: Tools) -> None:
-    """Have room for the copy, and at rest for the way back too: it must not fail at night."""
+    """Have room for the copy, and at rest for the way back too: it must not fail at night.
+
+    The start that comes then may copy a database itself (`t3.files`).
+    """
+    more = copied_by_a_start({item.name: item.size for item in found.databases})
     back = order.kind == REST and userdata is not None
     if not back or userdata is None:
         disk.require_space(order.store, found.size, tools)
     elif os.stat(userdata).st_dev == os.stat(order.store).st_dev:
-        disk.require_space(order.store, 2 * found.size, tools)
+        disk.require_space(order.store, 2 * found.size + more, tools)
     else:
         disk.require_space(order.store, found.size, tools)
-        disk.require_space(userdata, found.size, tools)
+        disk.require_space(userdata, found.size + more, tools)
 
 
 def _fill(order: Order, partial: str, userdata: str | None, found: Found, tools: Tools) -> Manifest:

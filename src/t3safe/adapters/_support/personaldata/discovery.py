@@ -7,7 +7,8 @@ Rules:
    t3's own that is empty; a log without its database) is found with its problem: it must never pass
    for "no database".  Any other empty `.sqlite` without a log holds nothing: it is a small file.
 3. Small files are all other regular files up to 1 MiB.  Logs, attachments, the serve's runtime file
-   and what this worker itself puts there do not belong to the set.
+   (`t3.files`), what is left of an import that was broken off, and what this worker itself puts
+   there do not belong to the set.
 4. Links are never followed; FIFOs, sockets and devices are never opened for more than a look.
 5. A folder that cannot be listed is an error: it may hold a database.
 """
@@ -15,16 +16,14 @@ Rules:
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from t3safe.adapters._support.personaldata.disk import FILE_FLAGS, folder
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
+from t3safe.t3.files import LEFT_OUT, USERDATA, is_broken_import, is_of_t3
 
-USERDATA: Final = "userdata"
-RUNTIME: Final = "server-runtime.json"
 OWN_PREFIX: Final = ".t3safe-"
 """Names at the top of userdata that are this worker's own."""
 SIDECARS: Final = ("-wal", "-shm", "-journal")
@@ -34,9 +33,6 @@ SMALL_MAX: Final = 1024**2
 _MAGIC: Final = b"SQLite format 3\0"
 _WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _DATABASE_NAME: Final = ".sqlite"
-_OWN_DATABASE: Final = re.compile(r"state\w*\.sqlite", re.ASCII)
-"""`state.sqlite`, `statev2.sqlite`, and what a later t3 may name so."""
-_LEFT_OUT: Final = frozenset({"logs", "attachments", RUNTIME})
 
 
 class Database(NamedTuple):
@@ -80,6 +76,8 @@ class Found(NamedTuple):
     folders: tuple[Entry, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     looks: tuple[tuple[str, Look], ...] = ()
+    broken_off: tuple[str, ...] = ()
+    """Folders at the top that an import left which was broken off (rule 3)."""
 
     @property
     def size(self) -> int:
@@ -152,7 +150,7 @@ def discover(userdata: str | None) -> Found:
     """Find everything that belongs to a set; a set that is not there is an empty one."""
     if userdata is None:
         return Found()
-    seen = _walk(userdata)
+    seen, broken_off = _walk(userdata)
     databases = _databases(seen)
     owned = {part for database in databases for part in database.parts}
     files: list[Entry] = []
@@ -170,7 +168,9 @@ def discover(userdata: str | None) -> Found:
     names = owned | {entry.name for entry in files}
     looks = tuple((name, item.look) for name, item in seen.items() if name in names)
     files.sort()
-    return Found(databases, tuple(files), tuple(sorted(folders)), tuple(sorted(skipped)), looks)
+    skipped += (Skipped(name, "is left of an import that was broken off") for name in broken_off)
+    skipped.sort()
+    return Found(databases, tuple(files), tuple(sorted(folders)), tuple(skipped), looks, broken_off)
 
 
 def _why_not(item: _Seen) -> str:
@@ -184,16 +184,23 @@ def _why_not(item: _Seen) -> str:
     return ""
 
 
-def _walk(userdata: str) -> dict[str, _Seen]:
-    """Look at everything below userdata that may belong to the set, ascending by name."""
+def _walk(userdata: str) -> tuple[dict[str, _Seen], tuple[str, ...]]:
+    """Look at everything below userdata that may belong to the set, ascending by name.
+
+    Names apart what an import left at its top.
+    """
     seen: dict[str, _Seen] = {}
+    broken_off: list[str] = []
     waiting = [""]
     while waiting:
         relative = waiting.pop()
         with telling(shown(relative) or USERDATA), folder(userdata, relative) as fd:
             for last in os.listdir(fd):
                 name = f"{relative}/{last}" if relative else last
-                if not relative and (last in _LEFT_OUT or last.startswith(OWN_PREFIX)):
+                if not relative and (last in LEFT_OUT or last.startswith(OWN_PREFIX)):
+                    continue
+                if not relative and is_broken_import(last):
+                    broken_off.append(last)
                     continue
                 item = _look(fd, last, name)
                 if item is None:
@@ -201,7 +208,7 @@ def _walk(userdata: str) -> dict[str, _Seen]:
                 seen[name] = item
                 if stat.S_ISDIR(item.mode) and not name.endswith(_DATABASE_NAME):
                     waiting.append(name)
-    return dict(sorted(seen.items()))
+    return dict(sorted(seen.items())), tuple(sorted(broken_off))
 
 
 def _look(above: int, last: str, name: str) -> _Seen | None:
@@ -242,7 +249,7 @@ def _holds_nothing(item: _Seen, seen: dict[str, _Seen]) -> bool:
     """Whether this is an empty file that no log belongs to, and not a database that t3 makes."""
     logged = any(item.name + end in seen for end in SIDECARS)
     empty = item.regular and item.size == 0 and not logged
-    return empty and _OWN_DATABASE.fullmatch(item.name) is None
+    return empty and not is_of_t3(item.name)
 
 
 def _database(name: str, seen: dict[str, _Seen]) -> Database:

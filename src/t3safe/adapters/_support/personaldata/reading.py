@@ -14,8 +14,9 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import quote
 
-from t3safe.adapters._support.personaldata.tables import LEDGER_TABLE, tables_with_rows
+from t3safe.adapters._support.personaldata.tables import tables_with_rows
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, of_sqlite, shown, telling
+from t3safe.t3.ledger import LEDGER_TABLE, READ_LEDGER
 
 Ledger = tuple[tuple[int, str], ...]
 Counts = tuple[tuple[str, int], ...]
@@ -191,9 +192,7 @@ def ledger(connection: sqlite3.Connection, name: str) -> Ledger:
     ).fetchone()
     if there is None:
         return ()
-    rows = connection.execute(
-        f"SELECT migration_id, name FROM {LEDGER_TABLE} ORDER BY 1, 2"  # noqa: S608
-    ).fetchall()
+    rows = connection.execute(READ_LEDGER).fetchall()
     for row in rows:
         if not (isinstance(row[0], int) and isinstance(row[1], str)):
             raise Trouble(Kind.BROKEN, f"{shown(name)} has a ledger with the row {row!r:.200}")

@@ -17,7 +17,7 @@ import re
 import sqlite3
 from typing import Final
 
-LEDGER_TABLE: Final = "effect_sql_migrations"
+from t3safe.t3.ledger import LEDGER_TABLE
 
 _FULL_TEXT: Final = ("segments", "segdir", "docsize", "stat")
 _INDEXES: Final = {
