@@ -18,7 +18,7 @@ from urllib.parse import quote
 from attrs import frozen
 
 from t3safe.adapters._support.personaldata import reading
-from t3safe.adapters._support.personaldata.discovery import SIDECARS, Found, Look, discover
+from t3safe.adapters._support.personaldata.discovery import Found, Look, discover
 from t3safe.adapters._support.personaldata.reading import identifier, opened
 from t3safe.adapters._support.personaldata.tables import tables_with_rows
 from t3safe.adapters._support.personaldata.trouble import Trouble, shown, telling
@@ -93,8 +93,8 @@ def looks(userdata: Path) -> dict[str, Look]:
 
 def written(before: Mapping[str, Look], after: Mapping[str, Look], name: str) -> bool:
     """Whether a database was written to, if only to its log."""
-    logs = [look.size for end in SIDECARS if (look := after.get(name + end)) is not None]
-    return before.get(name) != after.get(name) or any(logs)
+    log = after.get(f"{name}-wal")
+    return before.get(name) != after.get(name) or (log is not None and log.size > 0)
 
 
 def _found(userdata: Path) -> Found:
