@@ -237,12 +237,15 @@ def is_program(path: str) -> bool:
     return path.rpartition("/")[2] in {NAME, NODE_PROGRAM.rpartition("/")[2]}
 
 
-PROGRAMS: Final = (
-    f"/{ENTRY}",
-    f"/{FOLDER}/{NODE_PROGRAM}",
-    f"/{FOLDER}/{LAUNCHER}",
-)
-"""How the paths of what may be started of an installed package end, beside a native program."""
+_STARTED: Final = (f"/{ENTRY}", f"/{FOLDER}/{NODE_PROGRAM}", f"/{FOLDER}/{LAUNCHER}")
+
+
+def is_installed_program(path: str) -> bool:
+    """Whether a path is one by which an installed t3 is started, its native program included."""
+    folder, _, name = path.rpartition("/")
+    _, _, last = folder.rpartition("/node_modules/")
+    in_platform = last.startswith(PLATFORMS) and "/" not in last.removeprefix(PLATFORMS)
+    return path.endswith(_STARTED) or (in_platform and name == NATIVE_PROGRAM)
 
 
 # What may keep a native program from running on a host.

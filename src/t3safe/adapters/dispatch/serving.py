@@ -18,7 +18,7 @@ from attrs import frozen
 
 from t3safe.adapters._support.adopted import Adopted
 from t3safe.adapters._support.http_client import Address
-from t3safe.adapters._support.layout import BUILDS, build_folder
+from t3safe.adapters._support.running import BuildPaths, Seen, seen
 from t3safe.domain.errors import DispatchError
 from t3safe.domain.versions import Version
 
@@ -52,15 +52,15 @@ def look(store: Path, pid: int, build: Version, adopted: Adopted | None = None) 
     """
     try:
         main = psutil.Process(pid)
-        folders = _spellings(build_folder(store, build))
-        own = [process for process in _tree(main) if _runs(process, folders)]
+        builds = BuildPaths.of(store)
+        own = [one for one in _tree(main) if build.text in builds.named(_seen(one))]
         if not own and adopted is not None and adopted.build == build and _precedes(main, adopted):
             own = _tree(main)
         return Serve(
             pid=pid,
             runs_build=bool(own),
             runs_another=not own and any(_sockets(main)),
-            shown=_shown(store, main),
+            shown=_shown(builds, main),
             listens=_listening(own),
         )
     except psutil.NoSuchProcess:
@@ -78,38 +78,21 @@ def _denied() -> str:
 
 def _precedes(main: psutil.Process, adopted: Adopted) -> bool:
     """Whether a process was started by the global program before the launcher took its place."""
-    return adopted.program in _words(main) and main.create_time() < adopted.at.timestamp()
+    return adopted.program in _seen(main).all and main.create_time() < adopted.at.timestamp()
 
 
 def _tree(main: psutil.Process) -> list[psutil.Process]:
     return [main, *main.children(recursive=True)]
 
 
-def _spellings(folder: Path) -> tuple[str, ...]:
-    """The ways in which a command line may name a folder: as configured, and with links resolved.
-
-    The folder is ours, not a person's, so resolving it follows nobody's links.
-    """
-    return tuple({f"{folder}/", f"{folder.resolve()}/"})
-
-
-def _words(process: psutil.Process) -> list[str]:
-    """The program and the words it was started with; none when it is gone."""
+def _seen(process: psutil.Process) -> Seen:
+    """The program and the words it was started with; neither when it is gone."""
     try:
-        return [_program(process), *process.cmdline()]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _program(process: psutil.Process) -> str:
-    try:
-        return process.exe()
-    except psutil.AccessDenied:
-        return ""
-
-
-def _runs(process: psutil.Process, folders: tuple[str, ...]) -> bool:
-    return any(word.startswith(folders) for word in _words(process))
+        return seen(process.pid)
+    except PermissionError as error:
+        raise psutil.AccessDenied(process.pid) from error
+    except OSError:
+        return Seen()
 
 
 def _listening(processes: Iterable[psutil.Process]) -> tuple[Address, ...]:
@@ -127,13 +110,9 @@ def _sockets(process: psutil.Process) -> Iterator[Address]:
             yield Address.bound(connection.laddr.ip, connection.laddr.port)
 
 
-def _shown(store: Path, main: psutil.Process) -> str:
+def _shown(builds: BuildPaths, main: psutil.Process) -> str:
     """Name what the main process runs: a build of the store, or a program."""
-    words = _words(main)
-    for root in _spellings(store / BUILDS):
-        for word in words:
-            version = word.removeprefix(root).partition("/")[0]
-            if word.startswith(root) and _NAME.match(version):
-                return version
-    name = Path(words[0]).name if words else ""
-    return name if _NAME.match(name) else "another program"
+    one = _seen(main)
+    program = Path(one.program or next(iter(one.words), "")).name
+    names = (*builds.named(one), program)
+    return next((name for name in names if _NAME.match(name)), "another program")

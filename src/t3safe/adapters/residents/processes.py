@@ -14,17 +14,18 @@ import pwd
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 import psutil
 from attrs import frozen
 
-from t3safe.adapters._support.layout import BUILDS
+from t3safe.adapters._support.running import BuildPaths, Seen, seen
 from t3safe.adapters._support.transient import PREFIX
 from t3safe.domain.ports import Running
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.t3 import commands
+from t3safe.t3.package import is_program
 
 Owner = Callable[[psutil.Process, list[str]], str]
 """Names whose a process is, by itself and its words; empty where it is ours or nobody can tell."""
@@ -41,49 +42,41 @@ class T3Processes:
 
     def __call__(self) -> Iterator[Running]:
         """Give every process of t3 that there is now."""
-        # The store is ours, not a person's: resolving it follows nobody's links.
-        folder = self.store / BUILDS
-        roots = tuple({f"{folder}/", f"{folder.resolve()}/"})
+        builds = BuildPaths.of(self.store)
         for process in psutil.process_iter():
             with suppress(*_GONE):
-                found = self._read(process, roots)
+                found = self._read(process, builds)
                 if found is not None:
                     yield found
 
-    def _read(self, process: psutil.Process, roots: tuple[str, ...]) -> Running | None:
-        words = _words(process)
-        lies = [word for word in words if word.startswith(roots)]
-        serves = any(_serves(*pair, roots) for pair in pairwise(words))
-        if not (lies or (serves and self.others)):
+    def _read(self, process: psutil.Process, builds: BuildPaths) -> Running | None:
+        one = _seen(process.pid)
+        named = tuple(builds.named(one))
+        serves = any(_serves(*pair, builds.roots) for pair in pairwise(one.all))
+        if not (named or (serves and self.others)):
             return None
-        person = self.owner(process, words)
-        build = next((build for word in lies if (build := _build(word, roots))), None)
+        person = self.owner(process, list(one.all))
+        build = next((build for name in named if (build := _build(name))), None)
         return Running(person, process.pid, build, serves and bool(person))
 
 
 def _serves(program: str, word: str, roots: tuple[str, ...]) -> bool:
-    if word != commands.SERVE:
-        return False
-    return program.startswith(roots) or PurePosixPath(program).name in {"t3", "bin.mjs"}
+    return word == commands.SERVE and (program.startswith(roots) or is_program(program))
 
 
-def _build(word: str, roots: tuple[str, ...]) -> Version | None:
-    root = next(root for root in roots if word.startswith(root))
+def _build(name: str) -> Version | None:
     try:
-        return Version.parse(word.removeprefix(root).partition("/")[0])
+        return Version.parse(name)
     except InvalidVersion:
         return None
 
 
-def _words(process: psutil.Process) -> list[str]:
-    """The program, and the words that it was started with."""
-    program = ""
-    with suppress(psutil.AccessDenied):
-        program = process.exe()
+def _seen(pid: int) -> Seen:
+    """Look at a process; one that hides its words, as where only root may see them, has none."""
     try:
-        return [program, *process.cmdline()]
-    except psutil.AccessDenied:
-        return [program]
+        return seen(pid)
+    except PermissionError:
+        return Seen()
 
 
 def by_user(ours: frozenset[str]) -> Owner:

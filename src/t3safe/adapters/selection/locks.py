@@ -37,6 +37,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from t3safe.adapters._support import durable, layout
+from t3safe.adapters._support.running import BuildPaths, seen
 from t3safe.domain.errors import Fault, SelectionError
 
 POLL_SECONDS: Final = 0.02
@@ -286,16 +287,11 @@ class StartLocks:
         return {int(word) for word in line.split()[1:]}
 
     def _runs_a_build(self, pid: int) -> bool:
-        """Whether a process runs a program of the store: by its executable or its first words."""
-        roots = tuple({f"{root / layout.BUILDS}/" for root in (self.store, self.store.resolve())})
-        folder = self.proc / str(pid)
-        with suppress(OSError):
-            if str((folder / "exe").readlink()).startswith(roots):
-                return True
-        with suppress(OSError):
-            words = (folder / "cmdline").read_bytes().split(b"\0")[:_FIRST_WORDS]
-            return any(_is_program(os.fsdecode(word), roots) for word in words)
-        return False
+        """Whether a process executes a build of the store."""
+        try:
+            return BuildPaths.of(self.store).executed(seen(pid, self.proc))
+        except OSError:
+            return False
 
     def _name(self, pid: int) -> str:
         try:
@@ -303,14 +299,6 @@ class StartLocks:
         except OSError:
             return "gone"
         return "".join(sign if sign.isprintable() else "?" for sign in os.fsdecode(raw))
-
-
-_FIRST_WORDS: Final = 3
-"""`node PROGRAM ...`, or `sh PROGRAM ...` through `env`: the program is among the first words."""
-
-
-def _is_program(word: str, roots: tuple[str, ...]) -> bool:
-    return word.startswith(roots) and word.endswith(f"/{layout.PROGRAM}")
 
 
 @contextmanager

@@ -274,6 +274,25 @@ def test_a_program_of_t3_itself_is_told_from_what_it_brings(path: str, own: bool
     assert package.is_own(path) is own
 
 
+@pytest.mark.parametrize(
+    ("path", "started"),
+    [
+        ("/opt/b/node_modules/.bin/t3", True),
+        ("/opt/b/node_modules/t3/dist/bin.mjs", True),
+        ("/opt/b/node_modules/t3/bin/t3.js", True),
+        (f"/opt/b/{PROGRAM}", True),
+        (f"/opt/b/node_modules/{X64}/client/t3", False),
+        (f"/opt/b/node_modules/{X64}/resource-monitor", False),
+        ("/opt/b/node_modules/t3/package.json", False),
+        ("/opt/b/build.json", False),
+        ("t3", False),
+    ],
+)
+def test_an_installed_program_is_told_from_other_files(path: str, started: bool) -> None:
+    """Who only reads a file of a build does not execute it."""
+    assert package.is_installed_program(path) is started
+
+
 def test_a_command_of_t3_is_known_by_its_name() -> None:
     """By whatever path it was started."""
     assert package.is_program("/home/ann/.t3/runtime/versions/0.0.46/t3")
