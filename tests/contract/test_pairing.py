@@ -39,6 +39,17 @@ class TestDispatchPairing(PairingContract):
     """The contract, on real parts."""
 
 
+def test_native_program_is_verified_as_the_units_own_process(pairing: RealPairing) -> None:
+    """Mint, serve and main process are the native program of the build that is selected."""
+    pairing.run("alice", BUILD, layout="platform")
+    answer = pairing.port.verify("alice", BUILD)
+    assert isinstance(answer, ev.Paired)
+    pid = pairing.main_pid("alice")
+    program = Path(f"/proc/{pid}/exe").readlink()
+    assert program.is_relative_to(pairing.store / "builds" / BUILD.text)
+    assert program.read_bytes()[:4] == b"\x7fELF"
+
+
 def refused(pairing: RealPairing, person: str = "alice") -> ev.NotPaired:
     """Verify a person who does not pair; nothing that is told holds a secret."""
     answer = pairing.port.verify(person, BUILD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from fakes.packages import FakeRelease, unpack
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.adapters.selection.launcher import LOCK_SECONDS, render_launcher
@@ -106,6 +108,56 @@ def test_what_the_launcher_started_holds_the_lock_across_exec(tmp_path: Path) ->
         assert not selection.starting("bob")
         process.communicate("")
     assert not selection.starting("alice")
+
+
+def native(selection: SymlinkSelection, *faults: str) -> Path:
+    """Let the old build be a native program; the file itself."""
+    folder = selection.store / "builds" / OLD.text
+    shutil.rmtree(folder / "node_modules")
+    release = FakeRelease(OLD.text, layout="platform", start_time=0.0, faults=faults)
+    return unpack(release, folder).resolve()
+
+
+@contextmanager
+def served(selection: SymlinkSelection, base: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a serve through the launcher, and wait until it runs."""
+    launcher = written(
+        selection.store / "t3-alice", render_fixed_launcher(selection.store, "alice")
+    )
+    words = [str(launcher), "serve", "--port", "0", "--base-dir", str(base)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_native_program_holds_the_lock_itself(tmp_path: Path) -> None:
+    """The launcher becomes it: main process, executable and holder are one; it is ended by TERM."""
+    selection = selection_of(tmp_path, SHORT)
+    program = native(selection)
+    with served(selection, tmp_path / "base") as process:
+        assert Path(f"/proc/{process.pid}/exe").readlink() == program
+        selection.fence("alice")
+        assert set(selection.locks._by_lock(selection.locks.of("alice"))) == {process.pid}
+        selection.clear("alice")
+        assert process.wait() == 130
+
+
+def test_a_native_program_hands_the_lock_to_no_child(tmp_path: Path) -> None:
+    """What it starts and leaves behind keeps nobody from being moved."""
+    selection = selection_of(tmp_path, SHORT)
+    native(selection, f"runs:sleep 600 & echo $! >{tmp_path}/child")
+    with served(selection, tmp_path / "base") as process:
+        eventually((tmp_path / "child").exists)
+        child = int((tmp_path / "child").read_text())
+        try:
+            assert set(selection.locks._by_lock(selection.locks.of("alice"))) == {process.pid}
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 def test_a_move_waits_for_what_ends_by_itself(tmp_path: Path) -> None:
