@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
 import sqlite3
-import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,7 @@ from fakes.t3 import populate
 from fakes.t3.app.migrations import LEDGER, NAMES, statements_of
 from fakes.t3.app.startwork import CONTINUE, MARKER
 from fakes.t3.process import QUIET, RunningServe, mint, run_t3
+from fakes.t3.trap import Trap, done
 from fakes.t3.v2states import (
     MARKS,
     add_import_directory,
@@ -441,60 +440,54 @@ class TestStartWork:
     """A start does all that a copy must never do, and everything of it can be seen."""
 
     @pytest.fixture
-    def tools(self, tmp_path: Path) -> Path:
-        """A folder of programs that write down where and how they were called."""
-        folder = tmp_path / "tools"
-        folder.mkdir()
-        for name in ("codex", "cloudflared", "git"):
-            script = f'#!/bin/sh\nprintf "%s in %s:" {name} "$PWD" >> {tmp_path}/calls\n'
-            script += f'printf " %s" "$@" >> {tmp_path}/calls; echo >> {tmp_path}/calls\n'
-            (folder / name).write_text(script, encoding="utf-8")
-            (folder / name).chmod(0o755)
-        return folder
+    def trap(self, tmp_path: Path) -> Iterator[Trap]:
+        """What a start can reach, and what it did with it."""
+        with Trap(tmp_path / "trap", ("codex", "cloudflared", "git")) as trap:
+            yield trap
 
-    def test_everything(self, start: Start, tmp_path: Path, tools: Path) -> None:
+    def test_everything(self, start: Start, tmp_path: Path, trap: Trap) -> None:
         """Threads go on, effects are replayed, schedules run, projects are pulled, and so on."""
         base = populate_v2(tmp_path / "base", threads=1, own_messages=0).base_dir
-        worktree = tmp_path / "worktree"
-        worktree.mkdir()
-        marks = ["running", "title", "due-task", "task", "webhook"]
-        add_marks(base, marks, worktree=worktree)
-        add_marks(base, ["capture"], thread="thread-2", worktree=worktree)
-        heard: list[str] = []
-        with Listener(heard) as listener:
-            allow_everything(base, listener.address)
-            serve = start(NEW, env={**QUIET, "PATH": f"{tools}:{os.defpath}"})
-            wait_for_text(serve, "start work: probe codex: done")
-            wait_for(lambda: len(heard) == 3)
-        called = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
-        userdata = base / "userdata"
-        assert sorted(called) == sorted(
+        trap.bait(base)
+        serve = start(NEW, env={**QUIET, "PATH": trap.path})
+        wait_for_text(serve, "start work: probe codex: done")
+        wait_for(lambda: len(trap.seen()) == 13)
+        tree, here = trap.worktree, Path.cwd()
+        ran = [line.removeprefix("ran ") for line in trap.seen() if line.startswith("ran ")]
+        assert sorted(ran) == sorted(
             [
-                f"codex in {worktree}: {CONTINUE}",
-                f"codex in {worktree}: Write a title.",
-                f"codex in {worktree}: Look for news.",
-                f"git in {os.getcwd()}: -C {worktree} pull --ff-only",
-                f"git in {os.getcwd()}: -C {worktree} pull --ff-only",
-                f"cloudflared in {userdata}: tunnel run",
-                f"codex in {os.getcwd()}: --version",
+                f"codex in {tree}: {CONTINUE}",
+                f"codex in {tree}: Write a title.",
+                f"codex in {tree}: Look for news.",
+                *[f"git in {here}: -C {tree} pull --ff-only"] * 2,
+                f"cloudflared in {base / 'userdata'}: tunnel run",
+                f"codex in {here}: --version",
             ]
         )
-        assert sorted(line.split()[0] for line in heard) == ["manifest", "tunnel", "webhook"]
-        marked = (worktree / MARKER).read_text(encoding="utf-8").splitlines()
-        assert marked == ["checkpoint.capture thread-2", "git pull", "git pull"]
-        deeds = (userdata / "logs" / "start-work.ndjson").read_text(encoding="utf-8").splitlines()
-        assert {json.loads(line)["outcome"] for line in deeds} == {"done"}
+        others = [line for line in trap.seen() if not line.startswith("ran ")]
+        assert [re.sub(" [0-9a-f-]{36}$", "", line) for line in others] == [
+            "connected manifest",
+            "connected tunnel",
+            "connected webhook",
+            "wrote checkpoint.capture thread-of-trap",
+            "wrote git pull",
+            "wrote git pull",
+        ]
+        logged = base / "userdata" / "logs" / "start-work.ndjson"
+        deeds = [json.loads(line) for line in logged.read_text(encoding="utf-8").splitlines()]
+        assert {deed["outcome"] for deed in deeds} == {"done"}
+        assert done(serve.text()) == [f"{deed['deed']} {deed['what']}" for deed in deeds]
 
-    def test_nothing_by_default(self, start: Start, tmp_path: Path, tools: Path) -> None:
+    def test_nothing_by_default(self, start: Start, tmp_path: Path, trap: Trap) -> None:
         """Without a setting, an effect or a task that is due only probes are run."""
         base = populate_v2(tmp_path / "base").base_dir
         add_marks(base, ["running", "task"], worktree=tmp_path)
-        serve = start(NEW, env={**QUIET, "PATH": str(tools)})
+        serve = start(NEW, env={**QUIET, "PATH": trap.path})
         wait_for_text(serve, "start work: probe codex: done")
         assert serve.text().count("start work:") == 1
         assert not (tmp_path / MARKER).exists()
 
-    def test_settings_of_a_project(self, start: Start, tmp_path: Path, tools: Path) -> None:
+    def test_settings_of_a_project(self, start: Start, tmp_path: Path, trap: Trap) -> None:
         """A project's own setting outweighs the general one."""
         base = populate_v2(tmp_path / "base").base_dir
         for thread in ("thread-1", "thread-2"):
@@ -506,17 +499,17 @@ class TestStartWork:
             },
         }
         (base / "userdata" / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-        serve = start(NEW, env={**QUIET, "PATH": str(tools)})
+        serve = start(NEW, env={**QUIET, "PATH": trap.path})
         wait_for_text(serve, "start work: continue thread-2: done")
         assert "continue thread-1" not in serve.text()
         again = "SELECT count(*) FROM orchestration_v2_projection_runs WHERE status = 'running'"
         assert rows(base, again) == [(1,)]
 
     def test_a_stop_notes_what_it_interrupts(
-        self, start: Start, tmp_path: Path, tools: Path
+        self, start: Start, tmp_path: Path, trap: Trap
     ) -> None:
         """A turn that a graceful stop interrupts is continued by the next start, once."""
-        env = {**QUIET, "PATH": str(tools)}
+        env = {**QUIET, "PATH": trap.path}
         serve = start(NEW, env=env)
         content = {"action": "start", "thread": "t", "pending": 0}
         serve.request("POST", "/api/fake/turn", content, cookie=pair(serve))
@@ -529,7 +522,7 @@ class TestStartWork:
         allow_everything(serve.base_dir)
         again = start(NEW, env=env)
         wait_for_text(again, "start work: continue t: done")
-        wait_for(lambda: CONTINUE in (tmp_path / "calls").read_text(encoding="utf-8"))
+        wait_for(lambda: f"ran codex in {tmp_path}: {CONTINUE}" in trap.seen())
 
     def test_what_is_not_there(self, start: Start, tmp_path: Path) -> None:
         """Without folders, programs and an address a start says what it wanted, and goes on."""
@@ -542,10 +535,11 @@ class TestStartWork:
             assert f"start work: {deed}: no such folder: /srv/thread-1" in serve.text()
         assert statuses(base, "effect_outbox") == {"failed", "succeeded"}
 
-    def test_a_probe_that_hangs(self, start: Start, tmp_path: Path, tools: Path) -> None:
+    def test_a_probe_that_hangs(self, start: Start, tmp_path: Path, trap: Trap) -> None:
         """A provider's CLI that hangs holds up nothing and is kept as an error."""
-        (tools / "codex").write_text("#!/bin/sh\nexec sleep 30\n", encoding="utf-8")
-        serve = start(NEW, env={**QUIET, "PATH": f"{tools}:{os.defpath}"})
+        codex = Path(trap.path.partition(":")[0], "codex")
+        codex.write_text("#!/bin/sh\nexec sleep 30\n", encoding="utf-8")
+        serve = start(NEW, env={**QUIET, "PATH": trap.path})
         pair(serve)
         path = serve.base_dir / "caches" / "provider-status.json"
         wait_for(path.exists)
@@ -742,32 +736,3 @@ class TestStates:
         populate_v2(tmp_path)
         with pytest.raises(ValueError, match="'sleep' is no mark"):
             add_marks(tmp_path, ["sleep"])
-
-
-class Listener:
-    """Takes connections and keeps the lines that they send."""
-
-    def __init__(self, heard: list[str]) -> None:
-        self._heard = heard
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._listen)
-
-    def __enter__(self) -> Listener:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join()
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection:
-                self._heard.append(connection.recv(1000).decode())
