@@ -81,8 +81,8 @@ class PolicySettings:
 class GateSettings:
     """How a build is rehearsed; times in seconds.
 
-    `port` 0 takes any free one.  `tolerance` is the share of a table's rows that a migration may
-    clean up.  `deadline_per_gib` lets the deadline grow with the database.
+    What a start takes grows with the data, so three limits do: each has a base, for an empty set,
+    and a part for each GiB of a person's set (`_per_gib`).
     """
 
     bind_host: str = "0.0.0.0"  # noqa: S104 - as production binds: t3 names its cookie by it
@@ -90,11 +90,15 @@ class GateSettings:
     sandbox: SandboxKind = SandboxKind.AUTO
     """What a rehearsal runs in."""
     soak: float = 90.0
-    """Longer than the 20 to 82 s after which a real nightly ran out of memory."""
+    """How long a serve must hold out. The default is longer than the 20 to 82 s after which a real
+    nightly ran out of memory."""
+    soak_per_gib: float = 30.0
+    """What each GiB of a set adds to it: what is read in the background takes longer."""
     deadline: float = 30.0
     """For one start of the serve."""
-    deadline_per_gib: float = 30.0
-    """What each GiB of the database adds to it."""
+    deadline_per_gib: float = 60.0
+    """What each GiB of a set adds to it: a start may copy the whole set, migrate it and read the
+    event log again."""
     stop_limit: float = 30.0
     """For one stop; measured with 1 GB: 1.1 s."""
     tolerance: float = 0.05
@@ -108,6 +112,9 @@ class GateSettings:
     """Whom rehearsals run as where we are root and not in a unit: a user who owns nothing."""
     memory_max: int = 2 * 1024**3
     """Bytes of memory for one rehearsal in a unit; a real serve takes up to 305 MB."""
+    memory_max_per_gib: int = 2 * 1024**3
+    """What each GiB of a set adds to it: one row may have 95 MB, and a page of rows is held at
+    once."""
     evidence_keep: int = 20
     """How many rehearsals' evidence is kept."""
 
@@ -186,6 +193,9 @@ class DispatchSettings:
     """Where it takes a credential to at a serve."""
     cookies: tuple[str, ...] = ()
     """The names by which it knows a session."""
+    protocols: tuple[int, ...] = ()
+    """The protocols of t3's web socket that it passes on: 1, and 2 where the query of a request
+    (`?orchestrationProtocol=2`) reaches the serve."""
 
 
 @frozen

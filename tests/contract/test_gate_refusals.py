@@ -20,6 +20,7 @@ from attrs import frozen
 from fakes.native import interpreter
 from t3safe.adapters.gate.rooms import PREFIX, Rooms
 from t3safe.adapters.gate.sandboxes import PLAIN, Sandbox, choose_sandbox
+from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, StateError
 from t3safe.domain.gate import DispatchKnowledge
@@ -326,9 +327,11 @@ def test_fingerprint_changes_with_what_matters(bench: RealGate) -> None:
     fingerprint = bench.port.fingerprint()
     for changes in (
         {"bind_host": "127.0.0.2"},
-        {"soak": 1.0},
+        {"soak": Allowance(1.0)},
+        {"soak": Allowance(0.1, 1.0)},
         {"tolerance": 0.5},
         {"dispatch": DispatchKnowledge(cookies=("t3_.*",))},
+        {"dispatch": DispatchKnowledge(protocols=(1, 2))},
         {"sandbox": attrs.evolve(PLAIN, kind="other")},
     ):
         assert attrs.evolve(bench.port, **changes).fingerprint() != fingerprint

@@ -25,6 +25,7 @@ from fakes.t3.app.build import read_build
 from fakes.t3.app.state import Database, ensure_small_files, migrate, stamp
 from t3safe.adapters.gate.sandboxes import choose_sandbox
 from t3safe.adapters.gate.sandboxgate import SandboxGate
+from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Rehearsal
 from t3safe.domain.versions import Version
@@ -75,13 +76,16 @@ class RealGate:
             evidence=self.root / "evidence",
             tmp=self.root / "sandboxes",
             sandbox=choose_sandbox("auto"),
-            soak=0.1,
-            deadline=15.0,
+            soak=Allowance(0.1),
+            deadline=Allowance(15.0),
             stop_limit=10.0,
         )
 
     def tune(self, **changes: Any) -> SandboxGate:  # noqa: ANN401 - settings of any type
-        """Change settings of the gate, and give it."""
+        """Change settings of the gate, and give it; a limit may be a plain number."""
+        for name in {"soak", "deadline"} & changes.keys():
+            if not isinstance(changes[name], Allowance):
+                changes[name] = Allowance(changes[name])
         self.port = attrs.evolve(self.port, **changes)
         return self.port
 
@@ -115,7 +119,7 @@ class RealGate:
     def release(self, flaw: str = "") -> Version:
         """Install a release with a flaw of the contract."""
         if flaw == "silent":
-            self.tune(deadline=1.0)
+            self.tune(deadline=Allowance(1.0))
         return self.faulty(*_FAULTS[flaw])
 
     # --- snapshots -------------------------------------------------------------------------------

@@ -387,7 +387,10 @@ def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
             backup_dest=root / "backups",
             launcher=None,
             dispatch_knows=evolve(
-                settings.dispatch_knows, paths=known.paths, cookies=known.cookies
+                settings.dispatch_knows,
+                paths=known.paths,
+                cookies=known.cookies,
+                protocols=known.protocols,
             ),
         )
         journal = SqliteJournal(journal_file(aside))

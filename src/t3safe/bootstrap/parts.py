@@ -52,6 +52,7 @@ from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.rules import limits, pressure_limits
 from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Verify
 from t3safe.domain import ports
+from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import DispatchKnowledge, Rehearsal
 from t3safe.domain.people import units_of
@@ -360,6 +361,7 @@ def _pairing(settings: Settings, services: ports.Services, states: LocalStateSet
         "adopted": lambda: adopted.recall(adoption_file(settings)),
         "leave": states.sign_out,
         "links": mint.links,
+        "minter": mint.version,
         "at_a_time": lambda: guard.at_a_time(settings.pressure.sign_ins),
         "strained": guard.strained,
     }
@@ -396,6 +398,7 @@ class _Proving(TypedDict):
     adopted: Callable[[], adopted.Adopted | None]
     leave: Callable[[str, tuple[str, ...]], None]
     links: Mapping[str, Sequence[str]]
+    minter: Callable[[str], str | None]
     at_a_time: Callable[[], int]
     strained: Callable[[], str]
 
@@ -403,13 +406,17 @@ class _Proving(TypedDict):
 def dispatch_knowledge(settings: Settings) -> DispatchKnowledge:
     """What a build's sign-in must fit: as configured, else as seen, else as t3 has done it.
 
-    Without a dispatch any cookie does.
+    Without a dispatch any cookie and any protocol does.
     """
     knows, usual = settings.dispatch_knows, DispatchKnowledge()
     if settings.verify is not Verify.DISPATCH:
-        return DispatchKnowledge(knows.paths or usual.paths, (".+",))
+        return DispatchKnowledge(knows.paths or usual.paths, (".+",), ())
     seen = seen_dispatch(settings).knowledge() or usual
-    return DispatchKnowledge(knows.paths or seen.paths, knows.cookies or seen.cookies)
+    return DispatchKnowledge(
+        knows.paths or seen.paths,
+        knows.cookies or seen.cookies,
+        knows.protocols or seen.protocols,
+    )
 
 
 @define
@@ -490,10 +497,9 @@ def sandbox_gate(
         node=gate.node,
         bind_host=gate.bind_host,
         port=settings.smoke_port,
-        soak=gate.soak,
+        soak=Allowance(gate.soak, gate.soak_per_gib),
         stop_limit=gate.stop_limit,
-        deadline=gate.deadline,
-        deadline_per_gib=gate.deadline_per_gib,
+        deadline=Allowance(gate.deadline, gate.deadline_per_gib),
         tolerance=gate.tolerance,
         dispatch=dispatch_knowledge(settings),
         jobs=lambda: guard.at_a_time(gate.jobs),
@@ -504,4 +510,5 @@ def sandbox_gate(
 
 
 def _cells(settings: Settings, hidden: tuple[Path, ...]) -> Cells:
-    return Cells(settings.store, hidden or hidden_folders(settings), settings.gate.memory_max)
+    memory = Allowance(settings.gate.memory_max, settings.gate.memory_max_per_gib)
+    return Cells(settings.store, hidden or hidden_folders(settings), memory)

@@ -10,8 +10,10 @@ Rules:
 4. Where the control fails on one person's copy, while the gate works for the control's build on the
    empty set and for somebody else's data, the fault is that person's set: they alone are held back.
    A person who is alone on the host is judged by the empty set.
-5. Nothing here says that an answer to `GET /` proves anything: an old build on a newer database
-   answers it and pairs nobody.
+5. Nothing here says that an answer to `GET /` proves anything, nor the public descriptor: an old
+   build on a newer database answers and pairs nobody, and so may one whose start still fails.
+6. What a serve says of itself counts against it only: another version than the build's, or a
+   protocol that the dispatch is not known to pass on.
 """
 
 from __future__ import annotations
@@ -23,11 +25,12 @@ from typing import Final
 
 from attrs import field, frozen
 
+from t3safe.domain import allowance
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
 from t3safe.t3 import package
 from t3safe.t3.generations import V1
-from t3safe.t3.sign_in import EXCHANGE_PATHS, PLAIN_COOKIE
+from t3safe.t3.sign_in import EXCHANGE_PATHS, FIRST_PROTOCOL, PLAIN_COOKIE, SOCKET_PATH
 
 _ROUNDING: Final = 1e-9
 """A share of a whole number of rows is not lost to the last digit of a float."""
@@ -174,19 +177,30 @@ class LiveFacts:
     seconds: float
     deadline: float
     log_tail: str = ""
+    build: str = ""
+    """The version that was started."""
+    version: str = ""
+    """What the serve says in public that it is, empty where it does not say it."""
+    memory_max: int = 0
+    """Bytes of memory that it may take, 0 where nothing limits it."""
 
 
 def judge_live(facts: LiveFacts, check: Check = Check.LIVE) -> CheckResult:
     """Check 2: the serve answers, from its own process, before the deadline (seconds)."""
     if facts.exited is not None:
         detail = f": {facts.log_tail}" if facts.log_tail else ""
-        return failed(check, f"the serve ended with status {facts.exited}{detail}")
+        memory = allowance.memory_words(facts.exited, facts.log_tail, facts.memory_max)
+        ended = f"the serve ended with status {facts.exited}{detail}"
+        return failed(check, f"{ended}; {memory}" if memory else ended)
+    limit = f"{facts.deadline:.0f} s ({allowance.DEADLINE})"
     if not facts.answered:
-        return failed(check, f"the serve did not answer within {facts.deadline:.0f} s")
+        return failed(check, f"the serve did not answer within {limit}")
     if facts.seconds > facts.deadline:
-        return failed(check, f"the serve answered after {facts.seconds:.1f} s only")
+        return failed(check, f"the serve answered after {facts.seconds:.1f} s, allowed are {limit}")
     if not facts.own_process:
         return failed(check, "the port was answered by another process than the serve")
+    if facts.version and facts.version != facts.build:
+        return failed(check, f"the serve says that it is {facts.version!a}, not {facts.build}")
     return passed(check, f"answered after {facts.seconds:.2f} s")
 
 
@@ -320,6 +334,8 @@ class PairingFacts:
     authenticated: bool = False
     authenticated_again: bool = False
     tried: tuple[str, ...] = ()
+    refusal: str = ""
+    """Why the exchange was refused, in t3's own word; empty where it said none."""
 
 
 def judge_paired(facts: PairingFacts, check: Check = Check.PAIRED) -> CheckResult:
@@ -330,7 +346,8 @@ def judge_paired(facts: PairingFacts, check: Check = Check.PAIRED) -> CheckResul
         tried = " and ".join(facts.tried) or "no path"
         return failed(check, f"no path takes the credential (tried {tried})")
     if facts.status != 200:  # noqa: PLR2004 - the status that facts give for a good exchange
-        return failed(check, f"POST {facts.path} answers {facts.status}")
+        why = f" ({facts.refusal})" if facts.refusal else ""
+        return failed(check, f"POST {facts.path} answers {facts.status}{why}")
     if not facts.cookie:
         return failed(check, f"POST {facts.path} answers 200 without a session cookie")
     if not facts.authenticated:
@@ -346,17 +363,46 @@ def _shown(cookie: str) -> str:
 
 @frozen
 class DispatchKnowledge:
-    """What the host's dispatch can do: the paths it exchanges at, the cookie names it forwards.
+    """What the host's dispatch can do: the paths it exchanges at, what it forwards.
 
-    Each cookie is a regular expression for the whole name.
+    Each cookie is a regular expression for the whole name.  `protocols` are those of the sockets
+    that it passes on; empty where nothing stands between a browser and its serve.
     """
 
     paths: tuple[str, ...] = EXCHANGE_PATHS
     cookies: tuple[str, ...] = (PLAIN_COOKIE,)
+    protocols: tuple[int, ...] = (FIRST_PROTOCOL,)
 
 
-def judge_contract(path: str, cookie: str, dispatch: DispatchKnowledge) -> CheckResult:
-    """Check 6: the dispatch knows this path and this cookie's name, else it comes first."""
+@frozen
+class SocketFacts:
+    """How a serve takes the sockets of its clients, as asked without a session."""
+
+    protocol: int = FIRST_PROTOCOL
+    """What its descriptor names; the first where it names none."""
+    wants: int | None = None
+    """What a socket is refused for that names no protocol: 0 where the serve does not say what it
+    wants instead, None where it is not refused."""
+    refused: bool = False
+    """Whether a socket is refused all the same that names the protocol that is needed."""
+    answered: bool = True
+    """Whether that socket was answered at all."""
+
+    @property
+    def needed(self) -> int:
+        """The protocol that a client must name; 0 where it is needed and not known."""
+        if self.protocol != FIRST_PROTOCOL or self.wants is None:
+            return self.protocol
+        return 0 if self.wants == FIRST_PROTOCOL else self.wants
+
+
+def judge_contract(
+    path: str, cookie: str, dispatch: DispatchKnowledge, sockets: SocketFacts | None = None
+) -> CheckResult:
+    """Check 6: the dispatch knows this path, this cookie's name and the protocol of the sockets.
+
+    Else it comes first.
+    """
     check = Check.CONTRACT
     if path not in dispatch.paths:
         return failed(check, f"update the dispatch first: it is not known to use the path {path}")
@@ -364,7 +410,28 @@ def judge_contract(path: str, cookie: str, dispatch: DispatchKnowledge) -> Check
         return failed(
             check, f"update the dispatch first: it is not known to use the cookie {_shown(cookie)}"
         )
-    return passed(check)
+    problem = _socket_problem(sockets or SocketFacts(), dispatch.protocols)
+    return failed(check, problem) if problem else passed(check)
+
+
+def _socket_problem(sockets: SocketFacts, known: tuple[int, ...]) -> str:
+    """Say why clients cannot open their socket; empty where they can."""
+    needed = sockets.needed
+    if not needed:
+        return (
+            f"{SOCKET_PATH} refuses a client that names no protocol and does not say which it "
+            "wants: this version of t3safe does not know it; update t3safe"
+        )
+    if known and needed not in known:
+        return (
+            f"update the dispatch first: it is not known to pass on protocol {needed} of "
+            f"{SOCKET_PATH} (`dispatch_knows.protocols`)"
+        )
+    if sockets.refused:
+        return f"{SOCKET_PATH} refuses a client of protocol {needed}, which the serve itself names"
+    return (
+        "" if sockets.answered else f"{SOCKET_PATH} does not answer a client of protocol {needed}"
+    )
 
 
 def judge_reopened(live: LiveFacts, pairing: PairingFacts) -> CheckResult:
@@ -381,6 +448,8 @@ class SoakFacts:
     endured: float
     exited: int | None
     trouble: tuple[str, ...] = ()
+    memory_max: int = 0
+    """Bytes of memory that it may take, 0 where nothing limits it."""
 
 
 def judge_soak(facts: SoakFacts) -> CheckResult:
@@ -389,7 +458,8 @@ def judge_soak(facts: SoakFacts) -> CheckResult:
     if facts.exited is not None:
         told = f": {facts.trouble[0][:200]}" if facts.trouble else ""
         text = f"the serve ended with status {facts.exited} after {facts.endured:.0f} s{told}"
-        return failed(check, text)
+        memory = allowance.memory_words(facts.exited, told, facts.memory_max)
+        return failed(check, f"{text}; {memory}" if memory else text)
     if facts.trouble:
         return failed(check, f"its log says: {facts.trouble[0][:200]}")
     if facts.endured < facts.asked:

@@ -385,6 +385,8 @@ def _dispatch(settings: Settings) -> None:
             raise SettingsError(f"dispatch_knows.paths: {path!r} is no path such as /api/auth")
     for pattern in knows.cookies:
         _pattern(pattern)
+    for protocol in knows.protocols:
+        _between("dispatch_knows.protocols", protocol, 1, 1000)
 
 
 def _window(window: WindowSettings) -> None:
@@ -414,10 +416,12 @@ def _at_least(settings: Settings) -> None:
         ("smoke_port", settings.smoke_port, 0, 65535),
         ("backup_timeout", settings.backup_timeout, 1, 86400),
         ("gate.soak", settings.gate.soak, 0, 86400),
+        ("gate.soak_per_gib", settings.gate.soak_per_gib, 0, 86400),
         ("gate.deadline", settings.gate.deadline, 0.001, 86400),
         ("gate.deadline_per_gib", settings.gate.deadline_per_gib, 0, 86400),
         ("gate.stop_limit", settings.gate.stop_limit, 0.001, 86400),
         ("gate.memory_max", settings.gate.memory_max, 64 * 1024**2, 2**50),
+        ("gate.memory_max_per_gib", settings.gate.memory_max_per_gib, 0, 2**50),
         ("gate.evidence_keep", settings.gate.evidence_keep, 1, 10000),
         ("npm_free_bytes", settings.npm_free_bytes, 0, 2**50),
         ("rollout.verify_stay", settings.rollout.verify_stay, 0, 3600),

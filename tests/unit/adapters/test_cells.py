@@ -17,6 +17,7 @@ from t3safe.adapters.builds.cells import Cells as NpmCells
 from t3safe.adapters.gate.cells import Cells as GateCells
 from t3safe.adapters.gate.cells import admit, telling_who
 from t3safe.adapters.statesets.cells import Cells as WorkerCells
+from t3safe.domain.allowance import Allowance
 
 STORE = Path("/opt/t3safe")
 HIDDEN = (Path("/var/lib/t3-autoupdate"), Path("/etc/t3safe"))
@@ -27,7 +28,7 @@ ANN = Identity("ann", 1001, 1001, (1001,), "/home/ann", switch=True)
 
 def rehearsal() -> Job:
     """The unit of a rehearsal."""
-    return GateCells(STORE, HIDDEN, 1000).job(PROGRAM, ROOM, 60)
+    return GateCells(STORE, HIDDEN, Allowance(1000)).job(PROGRAM, ROOM, 60, 1000)
 
 
 def npm(*, trusted: bool, script_network: bool = False) -> Job:

@@ -39,8 +39,8 @@ class Meeting(ServePairing):
     def _pair(self, who: Who) -> Cookies | Refusal:
         return self.pairs(who.person)
 
-    def _holds(self, who: Who, cookies: Cookies) -> Refusal | None:
-        return None if cookies == Cookies() else Refusal(f"{who.person} holds something else")
+    def _holds(self, who: Who, cookies: Cookies) -> Cookies | Refusal:
+        return cookies if cookies == Cookies() else Refusal(f"{who.person} holds something else")
 
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:
         del who

@@ -19,6 +19,7 @@ from t3safe.domain.gate import (
     Rehearsal,
     Ruling,
     SoakFacts,
+    SocketFacts,
     Verdict,
     failed,
     faulty_sets,
@@ -221,9 +222,26 @@ def test_a_serve_that_answers_is_live() -> None:
         ),
         (
             evolve(LIVE, answered=False, own_process=False),
-            "the serve did not answer within 30 s",
+            "the serve did not answer within 30 s (`gate.deadline`, `gate.deadline_per_gib`)",
         ),
-        (evolve(LIVE, seconds=30.1), "the serve answered after 30.1 s only"),
+        (
+            evolve(LIVE, seconds=30.1),
+            (
+                "the serve answered after 30.1 s, allowed are 30 s (`gate.deadline`, "
+                "`gate.deadline_per_gib`)"
+            ),
+        ),
+        (
+            evolve(LIVE, exited=-9, log_tail="Listening", memory_max=2 * 1024**3),
+            (
+                "the serve ended with status -9: Listening; it was killed, perhaps for memory: its "
+                "limit is 2.0 GiB (`gate.memory_max`, `gate.memory_max_per_gib`)"
+            ),
+        ),
+        (
+            evolve(LIVE, build="0.0.46", version="0.0.45"),
+            "the serve says that it is '0.0.45', not 0.0.46",
+        ),
         (
             evolve(LIVE, own_process=False),
             "the port was answered by another process than the serve",
@@ -233,6 +251,12 @@ def test_a_serve_that_answers_is_live() -> None:
 def test_a_serve_that_does_not_live_is_told_by_how(facts: LiveFacts, reason: str) -> None:
     """A serve that answered and then ended did not live; nor does a stranger on its port."""
     assert fails(judge_live(facts), Check.LIVE, reason)
+
+
+def test_a_serve_that_says_which_version_it_is_says_the_builds() -> None:
+    """One that does not say it is not blamed: old releases have no descriptor."""
+    assert judge_live(evolve(LIVE, build="0.0.46", version="0.0.46")).passed
+    assert judge_live(evolve(LIVE, build="0.0.46")).passed
 
 
 def test_a_serve_that_answers_at_its_very_deadline_is_live() -> None:
@@ -591,6 +615,67 @@ def test_a_cookie_is_known_by_any_of_its_forms() -> None:
     assert not judge_contract(NEW_PATH, "t3_session_0a1b2c3d4e5f0", known).passed
 
 
+BOTH = DispatchKnowledge(protocols=(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("sockets", "known", "reason"),
+    [
+        (SocketFacts(), DispatchKnowledge(), ""),
+        (SocketFacts(protocol=2, wants=2), BOTH, ""),
+        (SocketFacts(protocol=2, wants=2), DispatchKnowledge(protocols=()), ""),
+        (
+            SocketFacts(protocol=2),
+            DispatchKnowledge(),
+            (
+                "update the dispatch first: it is not known to pass on protocol 2 of /ws "
+                "(`dispatch_knows.protocols`)"
+            ),
+        ),
+        (
+            SocketFacts(wants=2),
+            DispatchKnowledge(),
+            (
+                "update the dispatch first: it is not known to pass on protocol 2 of /ws "
+                "(`dispatch_knows.protocols`)"
+            ),
+        ),
+        (
+            SocketFacts(wants=0),
+            BOTH,
+            (
+                "/ws refuses a client that names no protocol and does not say which it wants: this "
+                "version of t3safe does not know it; update t3safe"
+            ),
+        ),
+        (
+            SocketFacts(wants=1),
+            BOTH,
+            (
+                "/ws refuses a client that names no protocol and does not say which it wants: this "
+                "version of t3safe does not know it; update t3safe"
+            ),
+        ),
+        (
+            SocketFacts(protocol=2, wants=2, refused=True),
+            BOTH,
+            "/ws refuses a client of protocol 2, which the serve itself names",
+        ),
+        (
+            SocketFacts(protocol=2, answered=False),
+            BOTH,
+            "/ws does not answer a client of protocol 2",
+        ),
+    ],
+)
+def test_the_dispatch_passes_on_the_protocol_of_the_sockets(
+    sockets: SocketFacts, known: DispatchKnowledge, reason: str
+) -> None:
+    """Known is the first alone: a page that cannot open its socket shows nothing."""
+    result = judge_contract(NEW_PATH, "t3_session", known, sockets)
+    assert result == (failed(Check.CONTRACT, reason) if reason else passed(Check.CONTRACT))
+
+
 # 7. reopened
 
 
@@ -629,6 +714,13 @@ def test_a_serve_that_endures_is_soaked() -> None:
         (
             evolve(SOAK, exited=134, endured=61.4, trouble=("heap out of memory",)),
             "the serve ended with status 134 after 61 s: heap out of memory",
+        ),
+        (
+            evolve(SOAK, exited=134, endured=61.4, memory_max=2**30),
+            (
+                "the serve ended with status 134 after 61 s; its heap follows its limit of memory: "
+                "its limit is 1.0 GiB (`gate.memory_max`, `gate.memory_max_per_gib`)"
+            ),
         ),
         (
             evolve(SOAK, exited=1, endured=5.0, trouble=("x" * 500, "second")),

@@ -1,24 +1,40 @@
 """A credential exchanged at a serve and the session used twice, as facts.
 
-The gate's check and the verification of a move both walk this way, so they judge alike.
+The gate's check and the verification of a move both walk this way, so they judge alike.  No cookie
+goes with a credential: a serve would end the session of that cookie.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from attrs import evolve, field, frozen
 
 from t3safe.adapters._support.http_client import Address, Answer, NoAnswerError, ask, session
-from t3safe.domain.gate import PairingFacts
+from t3safe.domain.gate import PairingFacts, SocketFacts
 from t3safe.t3.sign_in import (
+    DESCRIPTOR_PATH,
     EXCHANGE_PATHS,
+    FIRST_PROTOCOL,
     JSON_BODY,
     OK,
     SESSION_PATH,
+    UPGRADE,
     Cookies,
+    Descriptor,
     Session,
+    descriptor_of,
     exchange_body,
     is_absent,
+    protocol_refused,
+    refusal_of,
+    refuses_protocol,
+    socket_path,
 )
+
+_SOCKET_SECONDS: Final = 3.0
+"""For a socket without a session, which some release may leave without an answer."""
 
 
 @frozen
@@ -68,9 +84,64 @@ def takes(address: Address, path: str, seconds: float) -> bool:
     return not is_absent(ask(address, path, JSON_BODY, seconds, exchange_body("")).status)
 
 
+def whose(
+    address: Address, cookies: Cookies, seconds: float, headers: Mapping[str, str] | None = None
+) -> tuple[Session | int, Cookies]:
+    """Ask whose session these cookies are; gives the cookies that a browser has then, too.
+
+    Raises NoAnswerError.
+    """
+    found, later = session(address, {**(headers or {}), "Cookie": cookies.header}, seconds)
+    return found, cookies.joined(later)
+
+
+def described(address: Address, seconds: float) -> Descriptor | None:
+    """Ask what a serve says of itself in public; None where it says nothing, or does not answer."""
+    try:
+        answer = ask(address, DESCRIPTOR_PATH, {}, seconds)
+    except NoAnswerError:
+        return None
+    return descriptor_of(answer.status, answer.body)
+
+
+def sockets(address: Address, seconds: float) -> SocketFacts:
+    """Ask for sockets as a client does that has no session."""
+    told = described(address, seconds)
+    facts = SocketFacts(FIRST_PROTOCOL if told is None else told.protocol)
+    plain = _socket(address, FIRST_PROTOCOL, min(seconds, _SOCKET_SECONDS))
+    if plain is not None:
+        facts = evolve(facts, wants=protocol_refused(plain.status, plain.body))
+    if facts.needed <= FIRST_PROTOCOL:
+        return facts
+    named = _socket(address, facts.needed, seconds)
+    if named is None:
+        return evolve(facts, answered=False)
+    return evolve(facts, refused=protocol_refused(named.status, named.body) is not None)
+
+
+def passes_on(address: Address, protocol: int, seconds: float, headers: Mapping[str, str]) -> bool:
+    """Whether a socket of this protocol reaches t3 through whatever stands at the address.
+
+    Only t3's own word is a no.
+    """
+    answer = _socket(address, protocol, seconds, headers)
+    return answer is None or not refuses_protocol(answer.status, answer.body)
+
+
+def _socket(
+    address: Address, protocol: int, seconds: float, headers: Mapping[str, str] | None = None
+) -> Answer | None:
+    try:
+        return ask(address, socket_path(protocol), {**(headers or {}), **UPGRADE}, seconds)
+    except NoAnswerError:
+        return None
+
+
 def _used(address: Address, path: str, answer: Answer, seconds: float) -> Exchanged:
     if answer.status != OK or not answer.cookies.values:
-        return Exchanged(PairingFacts(minted=True, path=path, status=answer.status))
+        refusal = refusal_of(answer.status, answer.body)
+        facts = PairingFacts(minted=True, path=path, status=answer.status, refusal=refusal)
+        return Exchanged(facts)
     paired = PairingFacts(minted=True, path=path, status=answer.status)
     return _twice(address, paired, answer.cookies, seconds)
 
@@ -90,8 +161,7 @@ def _twice(address: Address, facts: PairingFacts, cookies: Cookies, seconds: flo
 def _asked(address: Address, cookies: Cookies, seconds: float) -> tuple[Session | None, Cookies]:
     """Ask whose session it is; None where nothing answers.  Gives the cookies after it, too."""
     try:
-        found, later = session(address, {"Cookie": cookies.header}, seconds)
+        found, later = whose(address, cookies, seconds)
     except NoAnswerError:
         return None, cookies
-    told = found if isinstance(found, Session) else Session(False, "")
-    return told, cookies.joined(later)
+    return found if isinstance(found, Session) else Session(False, ""), later

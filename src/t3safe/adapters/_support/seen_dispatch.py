@@ -1,4 +1,6 @@
-"""What the host's dispatch was seen to do: by which path and cookie people signed in through it.
+"""What the host's dispatch was seen to do: how people signed in through it.
+
+By which path and cookie, and whether it passed on the protocol of their serve's web socket.
 
 It is one small file of names, written where a sign-in through the dispatch was verified, so each
 night and by `t3safe adopt`.  Nothing in it is a secret.  Losing it costs nothing but its knowledge.
@@ -8,22 +10,37 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 from attrs import frozen
 
 from t3safe.adapters._support import durable
 from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.versions import Version
-from t3safe.t3.sign_in import cookie_pattern
+from t3safe.t3.sign_in import FIRST_PROTOCOL, cookie_pattern
 
 _MOST: Final = 20
 """Builds that are remembered, the latest ones."""
 
 
+class Way(NamedTuple):
+    """How somebody on this build signed in; `cookie` is a regular expression."""
+
+    build: str
+    path: str
+    cookie: str
+    protocol: int = FIRST_PROTOCOL
+    """What was not noted yet when only the first was known."""
+
+    @classmethod
+    def read(cls, build: str, path: str, cookie: str, protocol: int = FIRST_PROTOCOL) -> Self:
+        """Make one of what a file holds."""
+        return cls(str(build), str(path), str(cookie), int(protocol))
+
+
 @frozen
 class SeenDispatch:
-    """The builds of people who signed in through the dispatch, each with path and cookie."""
+    """The builds of people who signed in through the dispatch, each with what was used."""
 
     file: Path
 
@@ -32,24 +49,25 @@ class SeenDispatch:
         ways = self._ways()
         if not ways:
             return None
-        paths = dict.fromkeys(path for _, path, _ in ways)
         return DispatchKnowledge(
-            tuple(paths), tuple(dict.fromkeys(cookie for _, _, cookie in ways))
+            tuple(dict.fromkeys(way.path for way in ways)),
+            tuple(dict.fromkeys(way.cookie for way in ways)),
+            tuple(dict.fromkeys(way.protocol for way in ways)),
         )
 
     def has(self, build: Version) -> bool:
         """Whether somebody was seen to sign in on this build."""
-        return any(each == build.text for each, _, _ in self._ways())
+        return any(way.build == build.text for way in self._ways())
 
-    def add(self, build: Version, path: str, cookie: str) -> None:
+    def add(self, build: Version, path: str, cookie: str, protocol: int) -> None:
         """Remember that a sign-in worked.  Raises OSError."""
-        ways = [*self._ways(), (build.text, path, cookie_pattern(cookie))]
+        ways = [*self._ways(), Way(build.text, path, cookie_pattern(cookie), protocol)]
         durable.make_folders(self.file.parent)
         durable.write_file(self.file, json.dumps({"ways": ways[-_MOST:]}).encode() + b"\n")
 
-    def _ways(self) -> list[tuple[str, str, str]]:
+    def _ways(self) -> list[Way]:
         try:
             ways = json.loads(self.file.read_bytes())["ways"]
-            return [(str(build), str(path), str(cookie)) for build, path, cookie in ways]
+            return [Way.read(*way) for way in ways]
         except (OSError, ValueError, KeyError, TypeError):
             return []

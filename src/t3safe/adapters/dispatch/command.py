@@ -65,9 +65,8 @@ class CommandPairing(ServePairing):
         fault = Fault.ENVIRONMENT if ran.status in {None, os.EX_TEMPFAIL} else Fault.BUILD
         return Refusal(f"{named(words)} {ran.told(self.seconds)}", fault, serving=False)
 
-    def _holds(self, who: Who, cookies: Cookies) -> Refusal | None:  # noqa: ARG002 - there are none
-        found = self._attempt(who, serving=True)
-        return found if isinstance(found, Refusal) else None
+    def _holds(self, who: Who, cookies: Cookies) -> Cookies | Refusal:  # noqa: ARG002 - there are none
+        return self._attempt(who, serving=True)
 
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:  # noqa: ARG002 - it is told
         return ev.NotPaired(refusal.fault, refusal.reason)

@@ -36,9 +36,9 @@ class DirectPairing(ServePairing):
         cookies = doorstep.alone(who)
         if isinstance(cookies, Refusal):
             return cookies
-        return doorstep.keeps(who, cookies) or cookies
+        return doorstep.keeps(who, cookies)
 
-    def _holds(self, who: Who, cookies: Cookies) -> Refusal | None:
+    def _holds(self, who: Who, cookies: Cookies) -> Cookies | Refusal:
         return self._doorstep().keeps(who, cookies)
 
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:

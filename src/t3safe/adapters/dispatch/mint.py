@@ -15,6 +15,7 @@ import os
 import selectors
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, Final
 
@@ -63,12 +64,21 @@ class LauncherMint:
         """Mint.  Raises DispatchError; its fault is BUILD where the program itself failed."""
         try:
             identity = identity_of(person, switch_user=self.switch_user)
-            status, printed = self._run(identity)
+            status, printed = self._run(identity, self.command)
         except OSError as error:
             raise _failure(person, error.strerror or str(error), Fault.HOST) from error
         if status == 0:
             return self._minted(person, printed.decode("utf-8", "replace"))
         raise _refused(person, status, printed)
+
+    def version(self, person: str) -> str:
+        """Ask what mints for its version; empty where it could not be told."""
+        try:
+            identity = identity_of(person, switch_user=self.switch_user)
+            status, printed = self._run(identity, commands.version("{t3}"))
+        except (OSError, DispatchError):
+            return ""
+        return commands.version_of(printed.decode("utf-8", "replace")) if status == 0 else ""
 
     def _minted(self, person: str, printed: str) -> str:
         credential, link = credential_of(printed), link_of(printed)
@@ -79,16 +89,16 @@ class LauncherMint:
             raise _failure(person, f"the mint prints {what}", Fault.BUILD)
         return credential
 
-    def _words(self, person: str) -> list[str]:
+    def _words(self, person: str, command: Sequence[str]) -> list[str]:
         t3, base = (text.replace("{person}", person) for text in (self.t3, self.base))
-        filled = (word.replace("{t3}", t3).replace("{base}", base) for word in self.command)
+        filled = (word.replace("{t3}", t3).replace("{base}", base) for word in command)
         return [word.replace("{person}", person) for word in filled]
 
-    def _run(self, who: Identity) -> tuple[int | None, bytes]:
-        """Run the command; the status is None where it did not end in time."""
+    def _run(self, who: Identity, command: Sequence[str]) -> tuple[int | None, bytes]:
+        """Run a command; the status is None where it did not end in time."""
         job = self._job(who) if self.in_units else None
         switch = who.switch and job is None
-        words = self._words(who.name)
+        words = self._words(who.name, command)
         process = subprocess.Popen(
             words if job is None else job.command(*words),
             stdin=subprocess.DEVNULL,

@@ -9,8 +9,10 @@ Rules, beside those of `served`:
    either, the build is at fault.  If it pairs, no build is: a dispatch that gives no answer at all
    is the environment's fault, whatever the build; one that answers and does not take this build's
    sign-in is the host's, which the previous build may mend.
-3. By which path and cookie a build paired through the dispatch is remembered, once a build: the
-   gate holds the next one against it.
+3. How a build paired through the dispatch is remembered, once a build: by which path and cookie,
+   and which protocol of its web socket was passed on.  The gate holds the next one against it.
+4. A serve that does not know a credential of another t3 is at fault for nothing: what is minted by
+   V1 lies in another database than what V2 reads.
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ class DispatchPairing(ServePairing):
         if way is not None:
             seen.add(who.build, *way)
 
-    def _holds(self, who: Who, cookies: Cookies) -> Refusal | None:
+    def _holds(self, who: Who, cookies: Cookies) -> Cookies | Refusal:
         return self._doorstep().holds(who, cookies)
 
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:
@@ -87,10 +89,12 @@ class DispatchPairing(ServePairing):
             self._keep(who, alone)
             fault = Fault.HOST if refusal.answered else Fault.ENVIRONMENT
             ask = "does it know this build's sign-in?" if refusal.answered else "does it run?"
+            ask += " Does it mint with another t3?" if refusal.answered else ""
             how = f"{who.person} pairs at the serve itself: look at the dispatch: {ask}"
             return ev.NotPaired(fault, f"{refusal.reason}; {how}")
         why = f"{refusal.reason}; at the serve itself: {alone.reason}"
-        return ev.NotPaired(Fault.BUILD if refusal.answered else alone.fault, why)
+        blamed = alone.fault is Fault.BUILD or (refusal.answered and not alone.two_builds)
+        return ev.NotPaired(Fault.BUILD if blamed else alone.fault, why)
 
     def _doorstep(self) -> Handshake:
         return Handshake(
@@ -101,4 +105,5 @@ class DispatchPairing(ServePairing):
             paths=self.paths,
             patience=self.patience,
             adopted=self.adopted,
+            minter=self.minter,
         )

@@ -66,8 +66,10 @@ class ServePairing(ABC):
     tries, `interval` the longest time between two looks at a person while watching, `patience` how
     long one request may take; in seconds.  `adopted` tells what ran here before t3safe did.
     `at_a_time` is how many people a watch pairs side by side now, `strained` why a serve that does
-    not answer in time is the host's fault, empty where it is not.  `leave` takes sessions and links
-    out of a person's data by their ids; `links` has the ids of what `mint` minted, by person.
+    not answer in time is the host's fault, empty where it is not.  `minter` gives the version by
+    which `mint` mints for a person, None where nobody can be asked.  `leave` takes sessions
+    and links out of a person's data by their ids; `links` has the ids of what `mint` minted, by
+    person.
     """
 
     via: ClassVar[str]
@@ -87,6 +89,7 @@ class ServePairing(ABC):
     interval: float = 30.0
     patience: float = 10.0
     adopted: Callable[[], Adopted | None] = lambda: None
+    minter: Callable[[str], str | None] = lambda _person: None
     leave: Callable[[str, tuple[str, ...]], None] = lambda _person, _ids: None
     links: Mapping[str, Sequence[str]] = field(factory=dict)
     _made: dict[str, list[_Session]] = field(factory=dict, init=False)
@@ -106,8 +109,8 @@ class ServePairing(ABC):
         """Try once; the serve answers already."""
 
     @abstractmethod
-    def _holds(self, who: Who, cookies: Cookies) -> Refusal | None:
-        """See that what was gained by pairing still counts."""
+    def _holds(self, who: Who, cookies: Cookies) -> Cookies | Refusal:
+        """See that what was gained by pairing still counts; gives what a browser has then."""
 
     @abstractmethod
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:
@@ -121,6 +124,7 @@ class ServePairing(ABC):
             paths=self.paths,
             patience=self.patience,
             adopted=self.adopted,
+            minter=self.minter,
         )
 
     def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
@@ -191,7 +195,7 @@ class ServePairing(ABC):
         last, pid = next(reversed(self._made.get(person, [])), None), self._pid(person)
         if last is None or pid is None or last.pid != pid:
             return False
-        return self._holds(self._whom(person, build, pid), last.cookies) is None
+        return isinstance(self._holds(self._whom(person, build, pid), last.cookies), Cookies)
 
     # Signing out.
 
@@ -261,7 +265,7 @@ class ServePairing(ABC):
             changed = _changed(who.person, who.pid, self._pid(who.person))
             if changed:
                 return Refusal(f"{changed} right after it had paired", final=True)
-        return self._holds(who, cookies) or cookies
+        return self._holds(who, cookies)
 
     # What others know.
 

@@ -22,6 +22,7 @@ from attrs import frozen
 
 from t3safe.adapters._support import transient
 from t3safe.adapters._support.transient import Job
+from t3safe.domain.allowance import Allowance
 
 WHAT: Final = "gate"
 TASKS_MAX: Final = 512
@@ -38,14 +39,14 @@ _CREDENTIALS: Final = struct.Struct("iII")
 class Cells:
     """What the units of rehearsals share; `hidden` are paths that none may see.
 
-    `store` is the store of builds, `memory_max` in bytes, for a serve with a mint beside it.
+    `store` is the store of builds, `memory` in bytes, for a serve with a mint beside it.
     """
 
     store: Path
     hidden: tuple[Path, ...]
-    memory_max: int
+    memory: Allowance
 
-    def job(self, program: Path, folder: Path, limit: float) -> Job:
+    def job(self, program: Path, folder: Path, limit: float, memory_max: int) -> Job:
         """Give the unit for a rehearsal of this program in this room, for so many seconds."""
         build = program.parent.parent.parent
         properties = (
@@ -58,7 +59,7 @@ class Cells:
             f"TemporaryFileSystem={self.store}:ro",
             f"BindReadOnlyPaths={build}",
             *(f"InaccessiblePaths=-{path}" for path in self.hidden),
-            f"MemoryMax={self.memory_max}",
+            f"MemoryMax={memory_max}",
             f"TasksMax={TASKS_MAX}",
             f"RuntimeMaxSec={limit:.0f}",
         )

@@ -41,7 +41,8 @@ class Request:
     `deadline` is for one start of the serve, `stop_limit` for one stop, `step_limit` for one
     command.  `copy_max` is how many bytes the set may have that is handed over with the request as
     an open stream, None where nothing is.  `sealed` is what the program printed as its version when
-    the build was sealed, and under which node; empty where nobody knows.
+    the build was sealed, and under which node; empty where nobody knows.  `memory_max` is how many
+    bytes everything may take together, 0 where nothing limits it.
     """
 
     build: str
@@ -60,6 +61,7 @@ class Request:
     dispatch: DispatchKnowledge
     copy_max: int | None = None
     sealed: tuple[str, str] = ("", "")
+    memory_max: int = 0
 
     def dumps(self) -> bytes:
         """Give the line that `loads` reads."""

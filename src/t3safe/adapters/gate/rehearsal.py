@@ -33,7 +33,7 @@ import attrs
 from attrs import define, field
 
 from t3safe.adapters._support.http_client import Address
-from t3safe.adapters._support.pairing import Exchanged, exchange, reuse
+from t3safe.adapters._support.pairing import Exchanged, described, exchange, reuse, sockets
 from t3safe.adapters._support.personaldata.discovery import Look
 from t3safe.adapters._support.reports import report
 from t3safe.adapters._support.unpacking import BadStream, unpack
@@ -53,6 +53,7 @@ from t3safe.domain.gate import Check, CheckResult
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
 from t3safe.t3 import commands, generations
+from t3safe.t3.sign_in import FIRST_PROTOCOL
 
 ORPHANED: Final = 3
 """Exit status of a worker whose parent went away."""
@@ -237,7 +238,9 @@ class Rehearsing:
 
     def _contract(self) -> CheckResult:
         facts = self._paired.facts
-        return gate.judge_contract(facts.path, facts.cookie, self.request.dispatch)
+        asked = sockets(self._site, probing.ANSWER_SECONDS)
+        known = self.request.dispatch
+        return self._unless_ended(gate.judge_contract(facts.path, facts.cookie, known, asked))
 
     def _reopened(self) -> CheckResult:
         stopping = self._unless_ended(gate.passed(Check.REOPENED))
@@ -264,7 +267,11 @@ class Rehearsing:
         while (endured := time.monotonic() - begun) < asked and self._quiet():
             time.sleep(min(_SOAK_POLL, asked - endured))
         facts = gate.SoakFacts(
-            asked, time.monotonic() - begun, self._running().exited(), self._log.trouble()
+            asked,
+            time.monotonic() - begun,
+            self._running().exited(),
+            self._log.trouble(),
+            self.request.memory_max,
         )
         result = gate.judge_soak(facts)
         if not result.passed:
@@ -309,9 +316,31 @@ class Rehearsing:
         if self._serve is None:
             return _unstartable(self._unstartable, deadline)
         facts = self._answering(deadline, self._begun)
+        if facts.answered and facts.exited is None:
+            facts = self._ready(facts)
         if facts.exited is not None:
             self._blame_the_port()
         return facts
+
+    def _ready(self, facts: gate.LiveFacts) -> gate.LiveFacts:
+        """Hear what the serve says that it is, and wait for one whose answers prove nothing yet.
+
+        From protocol 2 on the port answers while the start still goes on, and may still fail.  A
+        serve that never says that it is ready is judged by the checks that follow.
+        """
+        told = described(self._site, probing.ANSWER_SECONDS)
+        if told is None:
+            return facts
+        serve, until = self._running(), self._begun + facts.deadline
+        if told.protocol > FIRST_PROTOCOL:
+            while not self._log.says_ready(serve.log_start) and serve.exited() is None:
+                if time.monotonic() >= until:
+                    self._timed_out = f"the serve was not ready within {facts.deadline:.0f} s"
+                    break
+                time.sleep(_SOAK_POLL)
+        exited = serve.exited()
+        words = self._log.last_words(serve.log_start) if exited is not None else ""
+        return attrs.evolve(facts, exited=exited, log_tail=words, version=told.version)
 
     def _answering(self, deadline: float, since: float) -> gate.LiveFacts:
         serve = self._running()
@@ -323,7 +352,8 @@ class Rehearsing:
         words = self._log.last_words(serve.log_start) if exited is not None else ""
         if not answered and exited is None:
             self._timed_out = f"the serve did not answer within {deadline:.0f} s"
-        return gate.LiveFacts(answered, own, exited, seconds, deadline, words)
+        facts = gate.LiveFacts(answered, own, exited, seconds, deadline, words)
+        return attrs.evolve(facts, build=self.request.build, memory_max=self.request.memory_max)
 
     def _unless_ended(self, result: CheckResult) -> CheckResult:
         """Give the result, unless the serve ended by itself meanwhile: that is why it failed."""
@@ -334,7 +364,8 @@ class Rehearsing:
             return result
         self._timed_out = ""
         words = self._log.last_words(serve.log_start)
-        facts = gate.LiveFacts(False, False, exited, 0.0, 0.0, words)
+        limit = self.request.memory_max
+        facts = gate.LiveFacts(False, False, exited, 0.0, 0.0, words, memory_max=limit)
         return gate.judge_live(facts, result.check)
 
     def _free_port(self) -> int:

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 import psutil
-from attrs import evolve, field, frozen
+from attrs import astuple, evolve, field, frozen
 
 from t3safe.adapters._support.unpacking import SLACK
 from t3safe.adapters.gate import cells as units
@@ -41,6 +41,7 @@ from t3safe.adapters.gate.places import PROVIDERS, Places
 from t3safe.adapters.gate.rooms import Rooms, free_bytes
 from t3safe.adapters.gate.sandboxes import Sandbox
 from t3safe.adapters.gate.workers import Workers
+from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, PortError
 from t3safe.domain.gate import EMPTY, Check, DispatchKnowledge, Rehearsal, held_to
@@ -52,7 +53,8 @@ GATE: Final = 4
 """The version of the gate's judgement; raise it when a build that failed might pass now."""
 SERVE_BYTES: Final = 768 * 1024**2
 """Memory for one rehearsal: a serve takes up to 305 MB and a mint runs beside it."""
-_GIB: Final = 1024**3
+_SOAK: Final = Allowance(90.0, 30.0)
+_DEADLINE: Final = Allowance(30.0, 60.0)
 _SLACK: Final = 600.0
 """Seconds beside starts, stops and soak: the commands and requests have limits of their own."""
 
@@ -98,7 +100,7 @@ class SandboxGate:
         bind_host: where serves bind; production binds 0.0.0.0, and t3 names its cookie by it.
         port: where serves bind in a network of their own; elsewhere any free port is taken.
         soak: how long a serve must hold out.
-        deadline: for one start, with `deadline_per_gib` added for each GiB of the set.
+        deadline: for one start.  Both grow with the set, as `cells.memory` does.
         stop_limit: for one stop.
         step_limit: for one command of the build.
         tolerance: the share of a table's rows that a migration may clean up.
@@ -125,9 +127,8 @@ class SandboxGate:
     node: str = "node"
     bind_host: str = "0.0.0.0"  # noqa: S104 - as production binds
     port: int = 3799
-    soak: float = 90.0
-    deadline: float = 30.0
-    deadline_per_gib: float = 30.0
+    soak: Allowance = _SOAK
+    deadline: Allowance = _DEADLINE
     stop_limit: float = 30.0
     step_limit: float = 30.0
     tolerance: float = 0.05
@@ -171,12 +172,13 @@ class SandboxGate:
         content = {
             "gate": GATE,
             "bind": self.bind_host,
-            "deadline": [self.deadline, self.deadline_per_gib, self.stop_limit, self.step_limit],
-            "dispatch": [self.dispatch.paths, self.dispatch.cookies],
+            "deadline": [*astuple(self.deadline), self.stop_limit, self.step_limit],
+            "dispatch": astuple(self.dispatch),
+            "memory": None if self.cells is None else astuple(self.cells.memory),
             "node": self._node_version(),
             "providers": sorted(PROVIDERS),
             "sandbox": self.sandbox.kind,
-            "soak": self.soak,
+            "soak": astuple(self.soak),
             "tolerance": self.tolerance,
             "user": self.user,
         }
@@ -315,7 +317,8 @@ class _Batch:
             workers = Workers(gate.sandbox, gate.python, gate.cells)
             try:
                 stream = None if copy is None else copy.stream
-                return workers.hold(request, whose, limit, self.stop, self._hearing(person), stream)
+                hear = self._hearing(person, request.soak)
+                return workers.hold(request, whose, limit, self.stop, hear, stream)
             finally:
                 # Who handed it out knows best why it broke off, and no verdict stands without it.
                 if copy is not None:
@@ -326,9 +329,9 @@ class _Batch:
             return nullcontext()
         return self.gate.hand_out(subject.person, subject.snapshot)
 
-    def _hearing(self, person: str) -> Callable[[Check], None]:
+    def _hearing(self, person: str, soak: float) -> Callable[[Check], None]:
         def hear(check: Check) -> None:
-            self.gate.at(person, check.value, self.gate.soak if check is Check.SOAK else 0.0)
+            self.gate.at(person, check.value, soak if check is Check.SOAK else 0.0)
 
         return hear
 
@@ -343,12 +346,13 @@ class _Batch:
             port=gate.port if gate.sandbox.own_network else 0,
             raise_loopback=gate.sandbox.own_network and gate.cells is None,
             account=self.rooms.account,
-            deadline=gate.deadline + gate.deadline_per_gib * size / _GIB,
-            soak=gate.soak,
+            deadline=gate.deadline.of(size),
+            soak=gate.soak.of(size),
             stop_limit=gate.stop_limit,
             step_limit=gate.step_limit,
             tolerance=gate.tolerance,
             dispatch=gate.dispatch,
             copy_max=size + SLACK if copied else None,
             sealed=sealed_version(self.program),
+            memory_max=0 if gate.cells is None else int(gate.cells.memory.of(size)),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -93,6 +94,13 @@ class ServeLog:
         text = data.decode("utf-8", "replace")
         self.secrets.learn(text)
         return self.secrets.clean(text)
+
+    def says_ready(self, start: int) -> bool:
+        """Whether the serve whose log begins at `start` says that it is ready."""
+        with self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start, size - _CHUNK))
+            return serve_log.is_ready(file.read(_CHUNK).decode("utf-8", "replace"))
 
     def last_words(self, start: int) -> str:
         """Give the line since `start` that tells best why a serve ended, empty if it is silent."""

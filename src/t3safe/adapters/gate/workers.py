@@ -110,7 +110,8 @@ class Workers:
         if self.cells is None or self.sandbox.kind != "unit":
             return None
         # Longer than our own limit, which tells why; this one holds if we are gone.
-        return self.cells.job(Path(request.program), Path(request.folder), limit + 2 * _GRACE)
+        where = Path(request.program), Path(request.folder)
+        return self.cells.job(*where, limit + 2 * _GRACE, request.memory_max)
 
     def _command(self, job: Job | None) -> tuple[str, ...]:
         module = "t3safe.adapters.gate.rehearsal"
