@@ -5,11 +5,13 @@ process: `python -m fakes.dispatch --port P --config FILE.json`; the files are r
 request:
 
     {"user_map": "FILE", "backends": {"ann": {"mint": ["t3", ...], "origin": "http://..."}},
-     "paths": ["/api/auth/browser-session", ...], "cookies": ["t3_session"], "trouble": ""}
+     "paths": ["/api/auth/browser-session", ...], "cookies": ["t3_session"], "protocols": [1],
+     "trouble": ""}
 
 - GET with `Sec-Fetch-Dest: document` and no valid session: mint, exchange at each known path,
   302 to the same path with the serve's own Set-Cookie.
-- Anything else goes to the person's serve, with the known cookies only.
+- Anything else goes to the person's serve, with the known cookies only, and `/ws` without a
+  protocol that is not known: a serve that needs it refuses the socket, and the page stays empty.
 - 403: no or unknown login.  502 with the reason: no mint, no path, no known cookie, no answer.
 """
 
@@ -34,7 +36,8 @@ from attrs import Factory, define, frozen
 from fakes.service import Handler, Service
 
 PATHS: Final = ("/api/auth/browser-session", "/api/auth/bootstrap")
-COOKIES: Final = ("t3_session",)
+COOKIES: Final = ("t3_session", "t3_session_[0-9a-f]{12}")
+PROTOCOLS: Final = (1, 2)
 HEADER: Final = "X-authentik-username"
 _HOP_BY_HOP: Final = {
     "connection",
@@ -98,11 +101,19 @@ class Knowledge:
     logins: Mapping[str, str] = Factory(dict)
     paths: tuple[str, ...] = PATHS
     cookies: tuple[str, ...] = COOKIES
+    protocols: tuple[int, ...] = PROTOCOLS
     trouble: DispatchTrouble = DispatchTrouble.NONE
 
     def knows_cookie(self, name: str) -> bool:
         """Whether a cookie of this name is forwarded."""
         return any(re.fullmatch(known, name) for known in self.cookies)
+
+    def passed_on(self, path: str) -> str:
+        """What becomes of a request's path and query: an unknown protocol is not passed on."""
+        where, _, query = path.partition("?")
+        named = re.fullmatch(r"orchestrationProtocol=(\d+)", query)
+        unknown = where == "/ws" and named is not None and int(named[1]) not in self.protocols
+        return where if unknown else path
 
 
 @frozen
@@ -266,14 +277,16 @@ class Dispatch:
             ) from error
 
     def _proxy(self, handler: Handler, backend: Backend, cookie: str, body: bytes) -> _Answer:
+        upgraded = {"connection", "upgrade"} if "Upgrade" in handler.headers else set()
         headers = {
             name: value
             for name, value in handler.headers.items()
-            if name.lower() not in _HOP_BY_HOP
+            if name.lower() not in _HOP_BY_HOP - upgraded
         }
         if cookie:
             headers["Cookie"] = cookie
-        return self._send(backend, handler.command, handler.path, headers, body)
+        path = self.knowledge.passed_on(handler.path)
+        return self._send(backend, handler.command, path, headers, body)
 
     def _send(
         self, backend: Backend, method: str, path: str, headers: dict[str, str], body: bytes
@@ -282,7 +295,7 @@ class Dispatch:
             urlsplit(backend.origin).netloc, timeout=self._timeout
         )
         try:
-            connection.request(method, path, body or None, headers | {"Connection": "close"})
+            connection.request(method, path, body or None, {"Connection": "close"} | headers)
             response = connection.getresponse()
             kept = tuple(
                 (name, value)
@@ -326,6 +339,7 @@ def read_config(path: Path) -> Knowledge:
         logins=read_user_map(Path(content["user_map"])),
         paths=tuple(content.get("paths", PATHS)),
         cookies=tuple(content.get("cookies", COOKIES)),
+        protocols=tuple(content.get("protocols", PROTOCOLS)),
         trouble=DispatchTrouble(content.get("trouble", "")),
     )
 

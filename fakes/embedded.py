@@ -29,7 +29,7 @@ import psutil
 from attrs import define, field, frozen
 from filelock import FileLock
 
-from fakes.dispatch import COOKIES, PATHS, Backend, Dispatch, Knowledge, mint_command
+from fakes.dispatch import COOKIES, PATHS, PROTOCOLS, Backend, Dispatch, Knowledge, mint_command
 from fakes.packages import FakeRelease
 from fakes.registry import Registry
 from fakes.t3 import PersonClient, populate
@@ -337,6 +337,7 @@ class EmbeddedHost:
             "shared_user": True,
             "dispatch_knows.paths": list(PATHS),
             "dispatch_knows.cookies": list(COOKIES),
+            "dispatch_knows.protocols": list(PROTOCOLS),
             "gate.soak": 0.3,
             # Nobody waits for these but where something hangs: a loaded machine needs its time.
             "gate.deadline": 60.0,

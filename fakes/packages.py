@@ -114,7 +114,7 @@ def _check_faults(_instance: object, _attribute: object, faults: tuple[str, ...]
 class FakeRelease:
     """One release to be packed; times in seconds.
 
-    `cookie` is plain, loopback or everywhere; `faults` are of the table in
+    `cookie` is plain, loopback, environment or everywhere; `faults` are of the table in
     `fakes.t3.app.faults` (ValueError on others); `published` may be left out: a nightly is
     published on its own day.  `native` depends on a node-pty whose install script must run, and
     `compiled` on one that node-gyp compiles.
@@ -172,11 +172,19 @@ def release_like(version: str, **changes: Any) -> FakeRelease:
         version,
         schema=schema,
         pairing=BOOTSTRAP if schema < 31 else BROWSER_SESSION,
-        cookie="loopback" if not nightly and number >= _SCOPED_STABLE else "plain",
+        cookie=_cookie(number, nightly=nightly is not None),
         orchestration=2 if second else 1,
         quiet_migrations=number >= (_QUIET_RUN if nightly else _SCOPED_STABLE),
     )
     return evolve(release, **changes)
+
+
+def _cookie(number: int, *, nightly: bool) -> str:
+    """Name cookies as the release did: read off source for the named ones, chosen between them."""
+    loopback, environment = (1033, 1387) if nightly else (_SCOPED_STABLE, 38)
+    if number >= environment:
+        return "environment"
+    return "loopback" if number >= loopback else "plain"
 
 
 def release_from_json(content: Mapping[str, Any]) -> FakeRelease:

@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -68,6 +68,15 @@ class PersonClient:
         except ValueError:
             return False
 
+    def opens(self) -> bool:
+        """Whether the page opens its web socket, which it does in the protocol of its serve."""
+        status, _, body = self.request("GET", "/.well-known/t3/environment")
+        told = json.loads(body) if status == 200 else {}
+        protocol = told.get("orchestrationProtocolVersion", 1)
+        query = f"?orchestrationProtocol={protocol}" if protocol > 1 else ""
+        headers = {"Connection": "Upgrade", "Upgrade": "websocket"}
+        return self.request("GET", f"/ws{query}", headers=headers)[0] == 101
+
     def work(self, thread: str = "thread-1", text: str = "more work") -> list[Acknowledged]:
         """Post one message; WorkRefusedError when it is not acknowledged."""
         return self._post("/api/fake/work", {"thread": thread, "text": text})
@@ -81,10 +90,16 @@ class PersonClient:
         )
 
     def request(
-        self, method: str, path: str, body: bytes = b"", *, document: bool = False
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        document: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """Send one request as this person on a connection of its own; OSError when it fails."""
-        headers = {HEADER: self.login, "Connection": "close"}
+        headers = {HEADER: self.login, "Connection": "close", **(headers or {})}
         headers |= {"Cookie": self.cookie} if self.cookie and not document else {}
         headers |= {"Sec-Fetch-Dest": "document"} if document else {}
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=self.timeout)

@@ -19,7 +19,7 @@ from fakes.dispatch import (
     mint_command,
     read_user_map,
 )
-from fakes.packages import FakeRelease
+from fakes.packages import FakeRelease, release_like
 from fakes.t3 import PersonClient, SignInError, Worker, missing_rows, read_acknowledged
 from fakes.t3.process import RunningServe
 from tests.fakes.conftest import Start
@@ -53,6 +53,20 @@ def open_dispatch() -> Iterator[Callable[[RunningServe], Dispatch]]:
 Open = Callable[[RunningServe], Dispatch]
 
 
+@pytest.mark.parametrize(("protocols", "opens"), [((1, 2), True), ((1,), False)])
+def test_a_page_opens_where_its_protocol_is_passed_on(
+    start: Start, open_dispatch: Open, protocols: tuple[int, ...], opens: bool
+) -> None:
+    """The person is signed in either way, and sees nothing without it."""
+    second = release_like("0.0.46-nightly.20261010.2922", native=False, start_time=0.0)
+    dispatch = open_dispatch(start(second, host="0.0.0.0"))
+    dispatch.knowledge.protocols = protocols
+    ann = PersonClient(dispatch.url, "ann.login")
+    assert ann.sign_in().startswith("t3_session_")
+    assert ann.authenticated()
+    assert ann.opens() is opens
+
+
 @pytest.mark.parametrize("release", [GOOD, OLD])
 def test_sign_in(start: Start, open_dispatch: Open, release: FakeRelease) -> None:
     """302 with the serve's cookie, which authenticates through the dispatch."""
@@ -61,6 +75,7 @@ def test_sign_in(start: Start, open_dispatch: Open, release: FakeRelease) -> Non
     assert not ann.authenticated()
     assert ann.sign_in() == "t3_session"
     assert ann.authenticated()
+    assert ann.opens()
     assert {row.table for row in ann.work()} == {
         "orchestration_events",
         "orchestration_command_receipts",

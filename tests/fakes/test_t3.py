@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import socket
@@ -51,6 +52,11 @@ def authenticated(serve: RunningServe, cookie: str) -> bool:
     answer = serve.request("GET", "/api/auth/session", cookie=cookie)
     assert answer.status == 200
     return bool(answer.json()["authenticated"])
+
+
+def digest(text: str) -> str:
+    """What a cookie's name holds of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class TestCommandLine:
@@ -324,8 +330,10 @@ class TestPairing:
         [
             ("plain", "127.0.0.1", "t3_session", "loopback-browser"),
             ("plain", "0.0.0.0", "t3_session", "remote-reachable"),
-            ("loopback", "127.0.0.1", "t3_session_{port}_{hex}", "loopback-browser"),
+            ("loopback", "127.0.0.1", "t3_session_{port}_{folder}", "loopback-browser"),
             ("loopback", "0.0.0.0", "t3_session", "remote-reachable"),
+            ("environment", "127.0.0.1", "t3_session_{port}_{folder}", "loopback-browser"),
+            ("environment", "0.0.0.0", "t3_session_{hex}", "remote-reachable"),
             ("everywhere", "127.0.0.1", "t3_session_{hex}", "loopback-browser"),
             ("everywhere", "0.0.0.0", "t3_session_{hex}", "remote-reachable"),
         ],
@@ -337,7 +345,8 @@ class TestPairing:
         release = evolve(STABLE, cookie=cookie)
         serve = start(release, host=host)
         environment = (serve.base_dir / "userdata" / "environment-id").read_text(encoding="utf-8")
-        name = pattern.format(port=serve.port, hex=environment.replace("-", "")[:12])
+        folder = str((serve.base_dir / "userdata").absolute())
+        name = pattern.format(port=serve.port, hex=digest(environment), folder=digest(folder))
         found = serve.request("GET", "/api/auth/session").json()
         assert found["authenticated"] is False
         assert found["auth"]["sessionCookieName"] == name

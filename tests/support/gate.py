@@ -19,6 +19,7 @@ import attrs
 import psutil
 from attrs import define, frozen
 
+from fakes.dispatch import COOKIES, PROTOCOLS
 from fakes.packages import FakeRelease, executed, pack, pack_platform, release_like
 from fakes.t3.app import work
 from fakes.t3.app.build import read_build
@@ -27,7 +28,7 @@ from t3safe.adapters.gate.sandboxes import choose_sandbox
 from t3safe.adapters.gate.sandboxgate import SandboxGate
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
-from t3safe.domain.gate import Rehearsal
+from t3safe.domain.gate import DispatchKnowledge, Rehearsal
 from t3safe.domain.versions import Version
 
 OLD = "0.0.24"
@@ -78,6 +79,7 @@ class RealGate:
             sandbox=choose_sandbox("auto"),
             soak=Allowance(0.1),
             deadline=Allowance(15.0),
+            dispatch=DispatchKnowledge(cookies=COOKIES, protocols=PROTOCOLS),
             stop_limit=10.0,
         )
 

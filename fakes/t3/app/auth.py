@@ -98,8 +98,13 @@ class Session(NamedTuple):
     expires: float
 
 
-def exchange(database: Database, build: Build, key: bytes, credential: str) -> Session | None:
-    """Spend a credential for a session; None when it is unknown, spent, revoked or too old."""
+def exchange(
+    database: Database, build: Build, key: bytes, credential: str, replaces: str = ""
+) -> Session | None:
+    """Spend a credential for a session; None when it is unknown, spent, revoked or too old.
+
+    The session of the token that it `replaces` is revoked with that.
+    """
     now = time.time()
     column = grant_of(build, "").column
     with database.write() as connection:
@@ -113,6 +118,11 @@ def exchange(database: Database, build: Build, key: bytes, credential: str) -> S
         connection.execute(
             "UPDATE auth_pairing_links SET consumed_at = ? WHERE id = ?", (stamp(now), found[0])
         )
+        if replaces:
+            connection.execute(
+                "UPDATE auth_sessions SET revoked_at = ? WHERE session_id = ?",
+                (stamp(now), _session_id(replaces)),
+            )
         session, expires = str(uuid.uuid4()), now + SESSION_SECONDS
         connection.execute(
             f"INSERT INTO auth_sessions (session_id, subject, {column}, method, issued_at,"
@@ -129,12 +139,18 @@ def sign(key: bytes, session: str) -> str:
     return f"{body}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
-def session_of(database: Database, build: Build, key: bytes, token: str) -> Grant | None:
-    """Find the live session behind a cookie's value; sqlite3.Error on a database too new."""
+def _session_id(token: str) -> str:
     body = token.partition(".")[0]
     try:
-        session = str(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["sid"])
+        return str(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["sid"])
     except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def session_of(database: Database, build: Build, key: bytes, token: str) -> Grant | None:
+    """Find the live session behind a cookie's value; sqlite3.Error on a database too new."""
+    session = _session_id(token)
+    if not session:
         return None
     if not hmac.compare_digest(sign(key, session).encode(), token.encode()):
         return None

@@ -20,7 +20,8 @@ class Build(NamedTuple):
     """One release; times in seconds, `faults` maps a name to its argument.
 
     `cookie` is `plain` (t3_session), `loopback` (scoped to port and environment on a loopback
-    bind, plain elsewhere) or `everywhere` (scoped to the environment on any bind).
+    bind, plain elsewhere), `environment` (the same, scoped to the environment elsewhere) or
+    `everywhere` (scoped to the environment on any bind, as once reported).
     `orchestration` is 1 (state.sqlite) or 2 (statev2.sqlite); `compaction` says when a build with 2
     deletes superseded rows: `never`, at a `start`, or `always` (also after the transcripts).
     """
@@ -57,21 +58,39 @@ class Build(NamedTuple):
         """Where the serve exchanges a credential for a cookie."""
         return self.faults.get("pairing-moved", self.pairing)
 
-    def cookie_name(self, host: str, port: int, environment: str) -> str:
+    @property
+    def protocol(self) -> int:
+        """The protocol of its web socket."""
+        return self.orchestration
+
+    @property
+    def describes(self) -> bool:
+        """Whether it has a public descriptor: nobody knows since when V1 had one."""
+        return self.orchestration == 2 or self.cookie == "environment"
+
+    def cookie_name(self, host: str, port: int, environment: str, folder: str) -> str:
         """Name the session cookie, which depends on the bind in some releases."""
         if self.has("cookie-renamed"):
             return self.faults["cookie-renamed"]
-        scope = environment.replace("-", "")[:12]
-        if self.cookie == "everywhere":
-            return f"t3_session_{scope}"
-        if self.cookie == "loopback" and is_loopback(host):
-            return f"t3_session_{port}_{scope}"
-        return "t3_session"
+        if self.cookie in ("loopback", "environment") and is_loopback(host):
+            return f"t3_session_{port}_{_scope(folder)}"
+        scoped = self.cookie in ("environment", "everywhere")
+        return f"t3_session_{_scope(environment)}" if scoped else "t3_session"
+
+    def takes_plain_cookie(self, host: str) -> bool:
+        """Whether a cookie of before the environment's still counts, and is made over."""
+        return self.cookie == "environment" and not is_loopback(host)
 
 
 def is_loopback(host: str) -> bool:
     """Whether a bind address is reachable from this machine only."""
-    return host == "localhost" or host.startswith("127.")
+    return host in ("", "localhost", "::1") or host.startswith("127.")
+
+
+def _scope(text: str) -> str:
+    import hashlib  # noqa: PLC0415 - `--version` does without it
+
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def read_build(package: str) -> Build:

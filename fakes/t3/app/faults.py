@@ -55,6 +55,7 @@ FAULTS: Mapping[str, Fault] = {
     "mint-database-locked": Fault("the first ARG mints on a base directory fail so", "2"),
     "cookie-missing": Fault("the exchange answers 200 without Set-Cookie"),
     "cookie-renamed": Fault("the session cookie is named ARG", "t3_login"),
+    "says-another-version": Fault("the public descriptor names the version ARG", "0.0.1"),
     "signs-in-oddly": Fault("what a server may do at a sign-in: ARG of `ODD`", "two-cookies"),
     "session-never-authenticated": Fault("no cookie is ever authenticated"),
     "session-once": Fault("a cookie is authenticated on its first use only"),

@@ -14,12 +14,14 @@ from contextlib import suppress
 from typing import NamedTuple
 
 _REASONS = {
+    101: "Switching Protocols",
     200: "OK",
     302: "Found",
     400: "Bad Request",
     401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
+    426: "Upgrade Required",
     500: "Internal Server Error",
 }
 _HEAD_LIMIT = 64 * 1024

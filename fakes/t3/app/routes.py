@@ -49,7 +49,9 @@ class Site(NamedTuple):
     @property
     def cookie(self) -> str:
         """The name of the session cookie."""
-        return self.build.cookie_name(self.host, self.port, self.files.environment)
+        return self.build.cookie_name(
+            self.host, self.port, self.files.environment, str(self.userdata.absolute())
+        )
 
     def answer(self, request: Request) -> Response:
         """Answer one request; what a database refuses is a 500, never a dropped connection."""
@@ -61,7 +63,9 @@ class Site(NamedTuple):
                 return Response(200, PAGE, (("Content-Type", "text/html; charset=utf-8"),))
             case "GET", "/api/auth/session":
                 return self._session(request)
-            case "GET", "/.well-known/t3/environment" if self.build.orchestration == 2:
+            case "GET", "/ws":
+                return self._socket(request)
+            case "GET", "/.well-known/t3/environment" if self.build.describes:
                 return json_response(200, descriptor_of(self.build, self.files))
             case _, fake if fake.startswith("/api/fake/"):
                 return self._fake(request, path)
@@ -79,7 +83,9 @@ class Site(NamedTuple):
             return self._internal_error()
         credential = str(request.json().get("credential", ""))
         try:
-            session = auth.exchange(self.database, self.build, self.files.signing_key, credential)
+            session = auth.exchange(
+                self.database, self.build, self.files.signing_key, credential, self._before(request)
+            )
         except sqlite3.Error:
             return self._internal_error()
         if session is None:
@@ -94,7 +100,32 @@ class Site(NamedTuple):
         }
         status = {"redirect": 302, "401": 401}.get(self._odd, 200)
         moved = (("Location", "/"),) if status == 302 else ()
-        return json_response(status, body, (*moved, *self._set_cookie(session)))
+        kept = (("Cache-Control", "no-store"),) if self.build.orchestration == 2 else ()
+        return json_response(status, body, (*kept, *moved, *self._set_cookie(session)))
+
+    def _before(self, request: Request) -> str:
+        """The token of a session that this sign-in puts an end to, empty where there is none."""
+        token = self._token(request)
+        ends = self.build.orchestration == 2 and token and self._granted(token) is not None
+        return token if ends else ""
+
+    def _socket(self, request: Request) -> Response:
+        """Open a web socket; V2 looks at the protocol before it looks at the session."""
+        query = request.path.partition("?")[2].split("&")
+        protocol = self.build.protocol
+        if protocol > 1 and f"orchestrationProtocol={protocol}" not in query:
+            refused = {
+                "code": "orchestration_protocol_incompatible",
+                "message": "Update this client.",
+                "orchestrationProtocolVersion": protocol,
+            }
+            return json_response(426, refused)
+        if request.headers.get("upgrade", "").lower() != "websocket":
+            return Response(426)
+        if self._grant(request) is None:
+            return self._invalid_credential()
+        upgraded = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
+        return Response(101, b"", upgraded, hold=True)
 
     def _refuses_to_pair(self) -> bool:
         attachments = self.userdata / "attachments"
@@ -141,13 +172,22 @@ class Site(NamedTuple):
         self.log(f"spent credential '{credential}' at /pair/{credential}")
         self.log(f"| id | credential |\n| p1 | {credential} |")
 
-    def _grant(self, request: Request) -> auth.Grant | None:
+    def _token(self, request: Request) -> str:
+        """The session's token: of the cookie as it is named now, else as it was before."""
         token = request.cookie(self.cookie)
+        old = self.build.takes_plain_cookie(self.host)
+        return token or (request.cookie("t3_session") if old else "")
+
+    def _grant(self, request: Request) -> auth.Grant | None:
+        token = self._token(request)
         if not token or self.build.has("session-never-authenticated"):
             return None
         if self.build.has("session-once") and token in self.seen:
             return None
         self.seen.add(token)
+        return self._granted(token)
+
+    def _granted(self, token: str) -> auth.Grant | None:
         try:
             return auth.session_of(self.database, self.build, self.files.signing_key, token)
         except sqlite3.Error:
@@ -172,6 +212,10 @@ class Site(NamedTuple):
             case "session-sets-cookie" if grant is not None:
                 again = f"{self.cookie}_again={request.cookie(self.cookie)}; Path=/"
                 return json_response(200, body, (("Set-Cookie", again),))
+            case _ if grant is not None and not request.cookie(self.cookie):
+                # It was known by its old name: made over beside the answer.
+                renamed = f"{self.cookie}={self._token(request)}; Path=/; HttpOnly; SameSite=Lax"
+                return json_response(200, body, (("Set-Cookie", renamed),))
             case _:
                 return json_response(200, body)
 
@@ -233,7 +277,7 @@ def descriptor_of(build: Build, files: SmallFiles) -> dict[str, object]:
         "environmentId": files.environment,
         "label": "fake",
         "platform": {"os": "linux", "arch": "x64"},
-        "serverVersion": build.version,
+        "serverVersion": build.faults.get("says-another-version", build.version),
     }
     protocol = {"orchestrationProtocolVersion": 2} if build.orchestration == 2 else {}
     return {**shown, **protocol, "capabilities": {}}
