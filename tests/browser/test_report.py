@@ -44,7 +44,7 @@ def test_it_renders_every_part(browser: Browser) -> None:
     assert len(found(browser, "#scores tbody tr")) == len(SHOWN)
     assert [th.text for th in found(browser, "#scores thead th")[1:]] == ["blind", "seed", "t3safe"]
     assert len(found(browser, "#versions path")) == 4
-    nights = 119
+    nights = 180
     assert len(found(browser, "i[data-night]")) == nights * 3 * 3
     assert cell(browser, "blind", "emo", OUTAGE).get_attribute("class") == "f-x"
     assert cell(browser, "t3safe", "emo", OUTAGE).get_attribute("class") == "f-r"
@@ -82,10 +82,37 @@ def test_the_nights_beside_it_are_a_step_away(browser: Browser) -> None:
     assert one(browser, "#night").get_attribute("open") is None
 
 
+def test_it_shows_who_changed_generation_and_what_that_hid(browser: Browser) -> None:
+    """Each generation with its database, each policy's nights, and what a way back hides."""
+    rows = [row.text for row in found(browser, "#generations tbody tr")]
+    assert [row.partition(" state")[0] for row in rows] == ["V1 before scoped pairing", "V1", "V2"]
+    assert "statev2.sqlite" in rows[2]
+    assert "0.0.46-preview.20261002.2598" in rows[2]
+    lines = {li.text for li in found(browser, "#generations li")}
+    assert "2026-10-03 V1 \u2192 V2: emo, sam, wizard" in lines
+    (back,) = (line for line in lines if line.startswith("2026-10-07 V2 \u2192 V1"))
+    assert "rows of theirs are hidden from V1" in back
+    assert "the old statev2.sqlite has to be put away first" in one(browser, "#generations").text
+
+
+def test_a_night_says_of_which_generation_each_person_is(browser: Browser) -> None:
+    """In the calendar by a mark and a label, in the dialog beside the fate and the version."""
+    moved = cell(browser, "t3safe", "sam", "2026-10-03")
+    assert moved.get_attribute("class") == "f-m v2"
+    assert (moved.get_attribute("aria-label") or "").endswith("moved, V2")
+    before = cell(browser, "t3safe", "sam", "2026-10-02")
+    assert "v2" not in (before.get_attribute("class") or "").split()
+    moved.click()
+    text = one(browser, "#night").text
+    assert "most people run 0.0.46-nightly.20261003.2610 (V2)" in text
+    assert "sam moved, V2" in text
+    press(browser, Keys.ESCAPE)
+
+
 def test_it_is_searched_as_one_types(browser: Browser) -> None:
     """Nights that hold the words, with the words marked; the others fade."""
     one(browser, "#search").send_keys("gate broken")
-    assert one(browser, "#found").text == "1 of 119 nights"
+    assert one(browser, "#found").text == "1 of 180 nights"
     (result,) = found(browser, "#results button")
     assert "2026-06-19" in result.text
     assert one(browser, "#results mark").text.lower() == "gate broken"
@@ -97,7 +124,7 @@ def test_it_is_searched_as_one_types(browser: Browser) -> None:
 def test_a_search_that_finds_nothing_says_so(browser: Browser) -> None:
     """A number, not an empty page; and what is typed is text, never markup."""
     one(browser, "#search").send_keys("<img src=x onerror=alert(1)>")
-    assert one(browser, "#found").text == "0 of 119 nights"
+    assert one(browser, "#found").text == "0 of 180 nights"
     assert found(browser, "#results button") == []
 
 
@@ -123,7 +150,7 @@ def test_it_can_be_used_by_the_keyboard_alone(browser: Browser) -> None:
     press(browser, Keys.ESCAPE)
     press(browser, Keys.END)
     here = browser.driver.switch_to.active_element
-    assert (here.get_attribute("aria-label") or "").startswith("2026-08-11 emo, seed:")
+    assert (here.get_attribute("aria-label") or "").startswith("2026-10-11 emo, seed:")
     press(browser, "/")
     assert browser.driver.switch_to.active_element.get_attribute("id") == "search"
 

@@ -18,6 +18,7 @@ from t3safe.simulation.fleet import (
     PolicyKind,
     UpdaterSettings,
 )
+from t3safe.simulation.history import History
 from t3safe.simulation.scenario import Scenario
 from t3safe.simulation.scores import Night, PolicyRun
 
@@ -39,9 +40,19 @@ def between(first: str, last: str) -> dict[str, date]:
     return {"since": date.fromisoformat(first), "until": date.fromisoformat(last)}
 
 
-def replayed(host: Fleet, policy: str, *, drill: bool = False) -> PolicyRun:
-    """Replay one policy on a host, on the package's own history."""
-    made = Scenario.of(host, reading.history(), reading.incidents(), drill=drill)
+def until(version: str) -> History:
+    """The package's own history up to a release."""
+    known = reading.history()
+    last = next(found for found in known.releases if found.version.text == version)
+    kept = tuple(found for found in known.releases if found.available <= last.available)
+    return attrs.evolve(known, releases=kept)
+
+
+def replayed(
+    host: Fleet, policy: str, *, drill: bool = False, history: History | None = None
+) -> PolicyRun:
+    """Replay one policy on a host, on the package's own history where none is given."""
+    made = Scenario.of(host, history or reading.history(), reading.incidents(), drill=drill)
     return simulate(made, policy)
 
 

@@ -33,6 +33,20 @@ def test_a_table_has_every_score_of_every_policy() -> None:
         assert any(name in line and meaning in line for line in done.stdout.splitlines()), name
 
 
+def test_the_table_is_followed_by_the_generations() -> None:
+    """What there is of each, and when each policy took whom from one to another."""
+    nights = ("--since", "2026-10-02", "--until", "2026-10-04", "--track", "nightly")
+    done = typed("simulate", *nights, "--policy", "t3safe")
+    lines = done.stdout.splitlines()
+    told = [line.strip() for line in lines[lines.index("generations of t3") :]]
+    assert (
+        "V2 (statev2.sqlite): 8 releases from 2026-10-02 on, 2 of them on offer in a night" in told
+    )
+    assert any(line.startswith("t3safe: 2026-10-0") and "V1 to V2" in line for line in told)
+    calm = typed("simulate", *BRIEF, "--policy", "seed", "--until", "2026-06-02").stdout
+    assert "seed: nobody changed generation" in calm
+
+
 def test_json_is_a_document_with_its_own_schema() -> None:
     """Everything that the page shows, and nothing beside it on standard output."""
     done = typed("simulate", *BRIEF, "--policy", "t3safe", "--json")

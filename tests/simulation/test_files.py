@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from t3safe.domain.versions import Version
 from t3safe.simulation import reading
 from t3safe.simulation.history import HistoryError, resolved, told_by_registry
 from t3safe.simulation.scenario import Scenario
-from tests.simulation.hosts import fleet, replayed
+from tests.simulation.hosts import fleet, replayed, until
 
 NEWEST = "0.0.29-nightly.20260721.864"
 
@@ -28,19 +29,32 @@ def raw() -> dict[str, Any]:
 
 
 def test_the_own_history_and_incidents_are_whole() -> None:
-    """203 releases, 172 of them nightlies, and 26 failures, each with its source."""
+    """267 releases, 223 of them nightlies, and 50 failures, each with its source."""
     history, incidents = reading.history(), reading.incidents()
-    assert len(history.releases) == 203
-    assert sum(release.channel.value == "nightly" for release in history.releases) == 172
+    assert len(history.releases) == 267
+    count = Counter(release.channel.value for release in history.releases)
+    assert count == {"nightly": 223, "latest": 43, "preview": 1}
     assert "public repository" in history.about
-    assert len(incidents.incidents) == 26
+    assert len(incidents.incidents) == 50
     assert all(incident.source for incident in incidents.incidents)
+
+
+def test_what_no_source_says_is_unknown_in_the_own_history_too() -> None:
+    """No commit time after July, few schemas; each such row says what it rests on."""
+    named = [release for release in reading.history().releases if release.committed is None]
+    assert len(named) == 64
+    assert all(release.how for release in named)
+    assert sum(release.schema is None for release in named) == 48
+    assert {release.version.text for release in named if release.published} == {
+        "0.0.45",
+        "0.0.46-nightly.20261003.2610",
+    }
 
 
 def test_a_written_history_reads_as_the_same(tmp_path: Path) -> None:
     """What `history-fetch` writes is what `--history` takes."""
     history = reading.history()
-    gap = attrs.evolve(history.releases[-1], schema=None, pairing=None, node=None)
+    gap = attrs.evolve(history.releases[-1], schema=None, pairing=None, node=None, how="")
     history = attrs.evolve(history, releases=(*history.releases[:-1], gap))
     file = tmp_path / "history.json"
     file.write_text(reading.dump_history(history), encoding="utf-8")
@@ -53,6 +67,11 @@ def _swap(body: dict[str, Any]) -> None:
 
 def _twice(body: dict[str, Any]) -> None:
     body["releases"].append(body["releases"][-1])
+
+
+def _timeless(body: dict[str, Any]) -> None:
+    stable = next(row for row in body["releases"] if row["version"] == "0.0.28")
+    stable["committed"] = "unknown"
 
 
 def _set(key: str, value: object) -> Callable[[dict[str, Any]], None]:
@@ -74,7 +93,8 @@ def _lacks(body: dict[str, Any]) -> None:
     ("change", "words"),
     [
         (_swap, "order the history by time"),
-        (_twice, "0.0.33: is in the history twice"),
+        (_twice, "0.0.46-nightly.20261010.2922: is in the history twice"),
+        (_timeless, "0.0.28: has no time: give `committed`, `published` or `day`"),
         (_empty, "holds no release"),
         (_lacks, "releases.5.schema: missing"),
         (_set("color", "red"), "releases.5.color: unknown key"),
@@ -86,6 +106,12 @@ def _lacks(body: dict[str, Any]) -> None:
         (_set("committed", "yesterday"), "releases.5.committed"),
         (_set("committed", "2026-03-08T23:30:25"), "names no zone"),
         (_set("loopback_cookie", "odd"), "releases.5.loopback_cookie: 'odd'"),
+        (_set("loopback_cookie", "environment"), "no release names its cookie so on that bind"),
+        (_set("remote_cookie", "scoped"), "no release names its cookie so on that bind"),
+        (_set("layout", "v3"), "releases.5.layout: 'v3'"),
+        (_set("package", "deb"), "releases.5.package: 'deb'"),
+        (_set("day", "2026-13-01"), "releases.5.day"),
+        (_set("how", 7), "releases.5.how: 7 is not text"),
     ],
 )
 def test_a_history_that_cannot_be_used_is_one_line(
@@ -205,7 +231,7 @@ def test_an_incident_of_ones_own_may_say_how_it_is_enacted(tmp_path: Path) -> No
 
 def test_what_a_registry_cannot_tell_is_unknown_and_assumed_aloud() -> None:
     """Known versions keep their facts; a new one takes those of the release before it."""
-    known = reading.history()
+    known = until(NEWEST)
     at = datetime(2026, 7, 25, 1, 0, tzinfo=UTC)
     told = [(release.version, release.available, "") for release in known.releases]
     fresh = "0.0.30-nightly.20260725.900"
@@ -220,15 +246,55 @@ def test_what_a_registry_cannot_tell_is_unknown_and_assumed_aloud() -> None:
         f"schema 32 as of {NEWEST}",
         f"pairing /api/auth/browser-session as of {NEWEST}",
         f"loopback_cookie plain as of {NEWEST}",
+        f"layout v1 as of {NEWEST}",
+        f"remote_cookie plain as of {NEWEST}",
+        f"package node as of {NEWEST}",
     )
 
 
 def test_a_history_with_unknown_facts_is_replayed_and_says_so(tmp_path: Path) -> None:
     """Unknown is no reason to stop; what was assumed is in the result."""
     body = raw()
-    body["releases"][-1].update(schema="unknown", pairing="unknown", loopback_cookie="unknown")
+    (row,) = (row for row in body["releases"] if row["version"] == "0.0.33")
+    row.update(schema="unknown", pairing="unknown", loopback_cookie="unknown")
     file = tmp_path / "history.json"
     file.write_text(json.dumps(body), encoding="utf-8")
     made = Scenario.of(reading.fleet(), reading.history(file), reading.incidents())
     result = made.result(())
-    assert any(line.startswith("0.0.33: schema 37 as of 0.0.32") for line in result.assumptions)
+    told = "0.0.33: schema 38 as of 0.0.33-nightly.20260808.1033"
+    assert any(line.startswith(told) for line in result.assumptions)
+
+
+def test_a_fact_that_is_assumed_names_the_release_that_has_it() -> None:
+    """Also where many releases in a row do not say it: not the one before, which assumes it too."""
+    assumed = {item.release.version.text: item.assumed for item in resolved(reading.history())}
+    assert assumed["0.0.37"] == (
+        "schema 40 as of 0.0.33",
+        "remote_cookie plain as of 0.0.33",
+        "out at 2026-08-31 12:00: only its day is known",
+    )
+
+
+def test_a_release_of_which_only_the_day_is_known_came_out_at_noon() -> None:
+    """A nightly has its day in its text, a stable release and a preview have to be given one."""
+    found = {release.version.text: release for release in reading.history().releases}
+    noon = datetime(2026, 10, 2, 12, tzinfo=UTC)
+    assert found["0.0.45-nightly.20261002.2595"].available == noon
+    assert found["0.0.46-preview.20261002.2598"].available == noon
+    assert found["0.0.45"].available == datetime(2026, 10, 2, 18, 17, tzinfo=UTC)
+
+
+def test_a_file_from_before_databases_were_told_apart_is_read_as_it_was(tmp_path: Path) -> None:
+    """Layout, package and remote cookie may be missing: they are unknown, and assumed aloud."""
+    body = raw()
+    for row in body["releases"]:
+        for key in ("layout", "remote_cookie", "package"):
+            del row[key]
+    file = tmp_path / "history.json"
+    file.write_text(json.dumps(body), encoding="utf-8")
+    found = next(iter(resolved(reading.history(file))))
+    assert found.assumed == (
+        "layout v1 as of nothing",
+        "remote_cookie plain as of nothing",
+        "package node as of nothing",
+    )

@@ -13,10 +13,12 @@ from t3safe.domain.policy import Track
 from t3safe.simulation import reading
 from t3safe.simulation.builds import builds
 from t3safe.simulation.builds import drilled as made_up
-from t3safe.simulation.fleet import PersonSettings
-from t3safe.simulation.incidents import OF_HOSTS, Behaviour
+from t3safe.simulation.fleet import DispatchSettings, Mishap, PersonSettings
+from t3safe.simulation.history import History
+from t3safe.simulation.incidents import BY_ITSELF, NOT_ENACTED, OF_HOSTS, Behaviour
+from t3safe.simulation.scenario import Scenario
 from t3safe.simulation.scores import Night, PolicyRun
-from tests.simulation.hosts import REMOTE, between, fleet, night, replayed
+from tests.simulation.hosts import ANN, BOTH, REMOTE, between, fleet, night, replayed, until
 
 OLD = PersonSettings("ann", since=date(2026, 3, 1))
 NEW = PersonSettings("ben", since=date(2026, 6, 1))
@@ -24,31 +26,40 @@ ADMIN = PersonSettings("wizard", since=date(2026, 6, 1))
 """The seed rehearses the admin's data alone: nothing is wrong with it here."""
 
 
+LAST_PLAIN = "0.0.33"
+"""The last release of which it is known that it sets the plain cookie: the seed takes no other."""
+
+
+@cache
+def history_for(policy: str) -> History:
+    """The whole history; for the seed up to where it stops for good."""
+    return until(LAST_PLAIN) if policy == "seed" else reading.history()
+
+
 @cache
 def drilled(policy: str) -> PolicyRun:
     """A drill of every incident on a host with somebody of whom old data is known."""
     host = fleet(OLD, NEW, ADMIN, policies=REMOTE, since=date(2026, 8, 9))
-    return replayed(host, policy, drill=True)
+    return replayed(host, policy, drill=True, history=history_for(policy))
 
 
 def on(incident: str, policy: str) -> Night:
     """The night on which an incident is enacted."""
     run = drilled(policy)
-    made = reading_drills()
+    made = reading_drills(policy)
     return next(found for found in run.nights if found.tag == made[incident])
 
 
 @cache
-def reading_drills() -> dict[str, str]:
+def reading_drills(policy: str = "t3safe") -> dict[str, str]:
     """The version that was made up for each incident."""
     known = reading.incidents()
-    found = builds(reading.history(), known)
+    found = builds(history_for(policy), known)
     made = made_up(found, known, Track.NIGHTLY)
     return {build.drill: build.version.text for build in made if build.drill}
 
 
 REFUSED = {
-    "cookie-scoped-everywhere": "update the dispatch first: it is not known to use the cookie",
     "pairing-200-without-cookie": "200 without a session cookie",
     "legacy-turn-does-not-decode": "PersistenceDecodeError",
     "heap-exhausted-after-boot": "heap out of memory",
@@ -63,7 +74,6 @@ LATER = {
 TAKEN = (
     "package-layout-changed",
     "database-busy-on-mint",
-    "state-moved-to-second-file",
     "desktop-only-report",
 )
 
@@ -118,7 +128,6 @@ def test_the_night_after_t3safe_moves_on(incident: str) -> None:
 
 
 BLIND_TAKES = (
-    "cookie-scoped-everywhere",
     "pairing-200-without-cookie",
     "legacy-turn-does-not-decode",
     "heap-exhausted-after-boot",
@@ -208,7 +217,7 @@ def test_the_nightly_tag_behind_stable_moves_nobody() -> None:
 
 def test_the_version_order_alone_proves_nothing() -> None:
     """0.0.25 outranks 0.0.25-nightly.20260608.497 and knows less: the gate says so."""
-    events = reading.fleet().events[-1:]
+    events = [event for event in reading.fleet().events if event.kind is Mishap.TRACK][:1]
     crossed = attrs.evolve(events[0], at=events[0].at.replace(month=6, day=8, hour=12))
     host = fleet(
         NEW, ADMIN, events=(crossed,), policies=REMOTE, **between("2026-06-08", "2026-06-10")
@@ -221,19 +230,49 @@ def test_the_version_order_alone_proves_nothing() -> None:
 
 
 def test_everything_that_is_known_can_be_enacted() -> None:
-    """Each incident of the package has a behaviour, and a drill leaves out none."""
+    """Each incident of the package has a behaviour or a reason, and a drill leaves out none."""
     known = reading.incidents().incidents
-    assert len(known) == 26
-    assert all(incident.behaviour is not None for incident in known)
-    shown_by_itself = {Behaviour.FACTS, Behaviour.ONE_WAY}
-    drilled_ones = set(reading_drills())
-    left = {
-        incident.id
-        for incident in known
-        if incident.id not in drilled_ones and incident.behaviour not in shown_by_itself
+    assert len(known) == 50
+    assert {found.id for found in known if found.behaviour is None} == set(NOT_ENACTED)
+    assert set(reading_drills()) == {
+        found.id
+        for found in known
+        if found.behaviour is not None and found.behaviour not in BY_ITSELF
     }
-    assert left == {"legacy-row-does-not-decode", "foreign-database-origin"}
     assert {incident.behaviour for incident in known} >= OF_HOSTS
+
+
+def test_the_report_says_why_an_incident_is_not_enacted() -> None:
+    """With the reason where there is one, and where it lies in t3's own updater."""
+    made = Scenario.of(fleet(), reading.history(), reading.incidents())
+    where = {found[0]: found[1] for found in made.result(()).incidents}
+    for name, why in NOT_ENACTED.items():
+        assert where[name] == f"not enacted: {why}"
+    assert where["launcher-protocol-crash-loop"] == "in t3's own updater, which no policy uses"
+
+
+EARLIER = "0.0.33-nightly.20260808.1033"
+
+
+@pytest.mark.parametrize(("trait", "nights_behind"), [("old_events", 2), ("large_events", 4)])
+def test_what_breaks_on_one_persons_log_holds_back_that_person_alone(
+    trait: str, nights_behind: int
+) -> None:
+    """Builds from 0.0.42, or from September 8th, end at the start on it; nobody else has it."""
+    eve = PersonSettings(
+        "eve", old_events=trait == "old_events", large_events=trait != "old_events"
+    )
+    settings = REMOTE["t3safe"]
+    policy = attrs.evolve(settings.policy, on_person_failure=OnPersonFailure.HOLD_BACK)
+    policies = {**REMOTE, "t3safe": attrs.evolve(settings, policy=policy)}
+    knows = DispatchSettings(paths=BOTH, cookies=("t3_session", "t3_session_[0-9a-f]{12}"))
+    nights = between("2026-09-16", "2026-09-19")
+    host = fleet(eve, ANN, ADMIN, policies=policies, dispatch=knows, start=EARLIER, **nights)
+    run = replayed(host, "t3safe")
+    assert run.nights[-1].version == run.nights[-1].tag
+    assert (run.scores.broken_worst, run.scores.stranded) == (0, 0)
+    stale = {person.name: person.stale_nights for person in run.people}
+    assert stale == {"eve": nights_behind, "ann": 0, "wizard": 0}
 
 
 def test_an_incident_in_the_history_lies_in_its_own_versions() -> None:

@@ -22,7 +22,7 @@ from t3safe.entrypoints import terminal
 from t3safe.simulation import reading
 from t3safe.simulation.fleet import Fleet
 from t3safe.simulation.scenario import Scenario
-from t3safe.simulation.scores import SHOWN, PolicyRun, Simulation
+from t3safe.simulation.scores import SHOWN, PolicyRun, Simulation, crossed, moved
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -40,7 +40,7 @@ _TOLD_MAX = 12
 @click.option("--start", help="The version that everybody runs at first.")
 @click.option("--track", type=click.Choice([track.value for track in Track]), help="The tag.")
 @click.option("--seed", type=int, help="Other days for everybody.")
-@click.option("--drill", is_flag=True, help="Then enact every incident that was not met.")
+@click.option("--drill", is_flag=True, help="Then enact each incident that can be enacted.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Policies at a time (default: cores).")
 @click.option("--html", "page", type=_FILE, help="Write a report to look at.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -123,10 +123,27 @@ def _print(result: Simulation) -> None:
     for key, name, meaning in SHOWN:
         table.add_row(name, *(f"{getattr(run.scores, key):g}" for run in result.runs), meaning)
     console.print(table)
+    _print_generations(console, result)
     for run in result.runs:
         _print_told(console, run)
     if result.assumptions:
         console.print(f"{len(result.assumptions)} facts are not known and were assumed: --json")
+
+
+def _print_generations(console: Console, result: Simulation) -> None:
+    console.print("\ngenerations of t3", style="bold")
+    lines = [
+        f"{found.name} ({found.database}): {found.releases} releases from {found.since} on,"
+        f" {found.offered} of them on offer in a night"
+        for found in result.generations
+    ]
+    for run in result.runs:
+        told = [moved(night) for night in crossed(run.crossings)]
+        shown = told[-_TOLD_MAX:]
+        more = [f"{len(told) - len(shown)} earlier: --json"] if len(told) > len(shown) else []
+        lines.append(f"{run.name}: {'; '.join((*more, *shown)) or 'nobody changed generation'}")
+    for line in lines:
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_told(console: Console, run: PolicyRun) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Final
 
+import attrs
 from attrs import field, frozen
 
 from t3safe.domain.gate import IdentityFacts, judge_identity
@@ -14,24 +15,25 @@ from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
 from t3safe.simulation.diary import DAY
-from t3safe.simulation.history import History, Naming, resolved
+from t3safe.simulation.generations import generation_of
+from t3safe.simulation.history import History, Layout, Naming, Package, resolved
 from t3safe.simulation.incidents import (
+    BY_ITSELF,
     OF_HOSTS,
     OF_NOBODY,
     Behaviour,
     Incidents,
 )
-from t3safe.simulation.rows import Rows
-from t3safe.t3.package import NAME, REPOSITORY
-from t3safe.t3.sign_in import PLAIN_COOKIE
+from t3safe.simulation.rows import Rows, missing, union
+from t3safe.t3.generations import V1, V2, Generation
+from t3safe.t3.package import LAUNCHER, NAME, NODE_PROGRAM, REPOSITORY
+from t3safe.t3.sign_in import PLAIN_COOKIE, CookieNames, cookie_name
 
-STATE: Final = "state.sqlite"
-SECOND: Final = "statev2.sqlite"
 PLAIN: Final = PLAIN_COOKIE
-REMOTE_SCOPED: Final = f"{PLAIN_COOKIE}_5f2a90c41d7e"
 AUTH_MIGRATIONS: Final = (31, 32)
 """Both rebuild the sign-in tables.  An older binary on a database that has one of them mints
 nothing and pairs nobody (measured on 30 and 32); across other migrations none was seen to."""
+_REMOTE: Final = "0.0.0.0"  # noqa: S104 - what units bind to, only named here
 _DRILLED_AT: Final = 3.4 * 3600.0
 """Seconds into its day at which a release of a drill comes out: right before most timers fire."""
 PARTS_LAST: Final = timedelta(hours=8)
@@ -41,15 +43,22 @@ say minutes to hours."""
 
 @frozen(eq=False)
 class Build:
-    """One release as it behaves; `drill` names the incident for which it was made up."""
+    """One release as it behaves; `drill` names the incident for which it was made up.
+
+    `channel` is the track whose tag may point at it, None for a preview.
+    """
 
     version: Version
-    channel: Track
+    channel: Track | None
     available: float
     schema: int
     pairing: str
     loopback: Naming
     node: str
+    generation: Generation = V1
+    remote: Naming = Naming.PLAIN
+    launched: bool = False
+    """Whether its program only starts a native one, which does the work."""
     faults: frozenset[Behaviour] = frozenset()
     assumed: tuple[str, ...] = ()
     drill: str = ""
@@ -61,15 +70,16 @@ class Build:
     @property
     def second(self) -> bool:
         """Whether it keeps people's state in a second file."""
-        return Behaviour.SECOND_FILE in self.faults
+        return self.generation is V2
 
     def cookie(self, *, loopback: bool, port: int = 3799) -> str:
         """The name of the session cookie that it sets on such a bind."""
-        if Behaviour.COOKIE_EVERYWHERE in self.faults:
-            return REMOTE_SCOPED
+        names = CookieNames.PLAIN
         if loopback and self.loopback is Naming.SCOPED:
-            return f"{PLAIN}_{port}_5f2a90c41d7e"
-        return PLAIN
+            names = CookieNames.LOOPBACK
+        elif not loopback and self.remote is Naming.ENVIRONMENT:
+            names = CookieNames.ENVIRONMENT
+        return cookie_name(names, "127.0.0.1" if loopback else _REMOTE, port, "here", "set")
 
     def identity(self, node: str) -> IdentityFacts:
         """What its package and its program say under this node."""
@@ -82,6 +92,8 @@ class Build:
             engines=self.node,
             node=node,
             reported="" if silent else self.version.text,
+            # What a launcher starts is executed itself, so nothing is launched.
+            entry=LAUNCHER if self.launched else NODE_PROGRAM,
         )
 
 
@@ -98,12 +110,15 @@ def builds(history: History, incidents: Incidents) -> tuple[Build, ...]:
     return tuple(
         Build(
             version=known.release.version,
-            channel=known.release.channel,
+            channel=known.release.channel.track,
             available=known.release.available.timestamp(),
             schema=known.schema,
             pairing=known.pairing,
             loopback=known.loopback_cookie,
             node=known.node,
+            generation=generation_of(second=known.layout is Layout.V2, pairing=known.pairing),
+            remote=known.remote_cookie,
+            launched=known.package is Package.LAUNCHER,
             faults=incidents.of(known.release),
             assumed=known.assumed,
         )
@@ -112,27 +127,21 @@ def builds(history: History, incidents: Incidents) -> tuple[Build, ...]:
 
 
 def drilled(found: tuple[Build, ...], incidents: Incidents, track: Track) -> Iterator[Build]:
-    """Make up a release for every incident that these never met, a day apart, each mended after.
+    """Make up a release for every incident that can be enacted, a day apart, each mended after.
 
     They follow the last release and take its facts over: only what went wrong is known of them.
     For an incident of the host a sound release comes out on its night.
     """
     last = max(found, key=lambda build: build.available)
-    met = {fault for build in found for fault in build.faults}
-    by_facts = {Behaviour.FACTS, Behaviour.ONE_WAY}
     number = 0
-    lasting: frozenset[Behaviour] = frozenset()
     for incident in incidents.incidents:
         behaviour = incident.behaviour
-        if behaviour is None or behaviour in met | by_facts:
+        if behaviour is None or behaviour in BY_ITSELF:
             continue
-        wrong = lasting if behaviour in OF_HOSTS else lasting | {behaviour}
-        if behaviour is Behaviour.SECOND_FILE:
-            # Whoever has the second file goes on with it.
-            lasting = frozenset((behaviour,))
+        wrong = frozenset[Behaviour]() if behaviour in OF_HOSTS else frozenset((behaviour,))
         number += 2
-        yield _drill(last, track, number - 1, wrong | lasting, incident.id)
-        yield _drill(last, track, number, lasting, "")
+        yield _drill(last, track, number - 1, wrong, incident.id)
+        yield _drill(last, track, number, frozenset(), "")
 
 
 def _drill(
@@ -151,6 +160,9 @@ def _drill(
         pairing=last.pairing,
         loopback=last.loopback,
         node=last.node,
+        generation=last.generation,
+        remote=last.remote,
+        launched=last.launched,
         faults=faults,
         assumed=("made up for a drill, with the facts of the last release",),
         drill=incident,
@@ -161,27 +173,49 @@ def _drill(
 class Data:
     """What a person's state set holds: one database, two once a build has made the second.
 
-    `level` is the highest migration of the ledger.  `strange` names a migration that no release of
-    t3 has under that id (a sister product's), as (id, name).
+    `level` and `second_level` are the highest migrations of the two ledgers.  The second is a copy
+    of the first, made once by whichever build opens first; after that the two never meet again.
+    `strange` names a migration that no release of t3 has under that id (a sister product's), as
+    (id, name).
     """
 
     level: int
     rows: Rows
     second: Rows | None = None
+    second_level: int = 0
     strange: tuple[int, str] | None = None
 
     def seen_by(self, build: Build) -> Rows:
         """The rows that a serve of this build shows."""
         return self.second if build.second and self.second is not None else self.rows
 
+    def level_for(self, build: Build) -> int:
+        """The highest migration in the database that this build starts on."""
+        return self.second_level if build.second and self.second is not None else self.level
+
+    def all_rows(self) -> Rows:
+        """The rows that are in either database."""
+        return self.rows if self.second is None else union(self.rows, self.second)
+
+    def hidden_from(self, build: Build) -> int:
+        """How many rows of the set a serve of this build does not show."""
+        return missing(self.all_rows(), self.seen_by(build)) if self.second is not None else 0
+
     def known_to(self, build: Build) -> bool:
-        """Whether the build knows the whole ledger; an older one is apart from its data."""
-        return self.level <= build.schema and (self.second is None or build.second)
+        """Whether the build knows its ledger and shows all rows; else it is apart from its data."""
+        return self.level_for(build) <= build.schema and not self.hidden_from(build)
+
+    def opened_by(self, build: Build) -> Data:
+        """The set once a program of this build has opened it."""
+        if not build.second:
+            return attrs.evolve(self, level=max(self.level, build.schema))
+        level = max(self.level_for(build), build.schema)
+        return attrs.evolve(self, second=self.seen_by(build), second_level=level)
 
 
 @frozen(eq=False)
 class Schemas:
-    """Ledgers as the domain has them, made once: by (level, second file, strange migration)."""
+    """Ledgers as the domain has them, made once: by the two levels and the strange migration."""
 
     names: dict[int, str]
     _made: dict[object, SetLedger] = field(factory=dict)
@@ -193,25 +227,31 @@ class Schemas:
 
     def of_data(self, data: Data) -> SetLedger:
         """What is in a person's databases."""
-        return self._get(data.level, second=data.second is not None, strange=data.strange)
+        levels = {V1.database: data.level}
+        if data.second is not None:
+            levels[V2.database] = data.second_level
+        return self._get(levels, data.strange)
 
     def of_build(self, build: Build) -> SetLedger:
         """What a build knows, as an empty set shows it."""
-        return self._get(build.schema, second=build.second, strange=None)
+        return self._get({build.generation.database: build.schema}, None)
 
-    def _get(self, level: int, *, second: bool, strange: tuple[int, str] | None) -> SetLedger:
-        key = (level, second, strange)
+    def _get(self, levels: dict[str, int], strange: tuple[int, str] | None) -> SetLedger:
+        key = (tuple(levels.items()), strange)
         found = self._made.get(key)
         if found is None:
-            names = {number: name for number, name in self.names.items() if number <= level}
-            ledger = Ledger.of(names.items())
-            databases = {SECOND: ledger} if second else {}
-            if strange is not None:
-                ledger = Ledger.of({**names, strange[0]: strange[1]}.items())
-            found = self._made[key] = SetLedger.of({STATE: ledger, **databases})
+            ledgers = {name: self._ledger(level, strange) for name, level in levels.items()}
+            found = self._made[key] = SetLedger.of(ledgers)
         return found
 
+    def _ledger(self, level: int, strange: tuple[int, str] | None) -> Ledger:
+        names = {number: name for number, name in self.names.items() if number <= level}
+        if strange is not None:
+            names[strange[0]] = strange[1]
+        return Ledger.of(names.items())
 
-def auth_broken(build: Build, level: int) -> bool:
-    """Whether a sign-in migration lies between what a build knows and what is there."""
+
+def auth_broken(build: Build, data: Data) -> bool:
+    """Whether a sign-in migration lies between what a build knows and what it starts on."""
+    level = data.level_for(build)
     return any(build.schema < number <= level for number in AUTH_MIGRATIONS)

@@ -17,6 +17,7 @@ from t3safe.configuration import GateSettings, PolicySettings, RolloutSettings
 from t3safe.domain.people import valid_person
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
+from t3safe.simulation.generations import PROTOCOLS
 from t3safe.simulation.history import HistoryError
 from t3safe.t3.sign_in import BOOTSTRAP, PLAIN_COOKIE
 
@@ -46,6 +47,12 @@ class PersonSettings:
     sister: bool = False
     collides: bool = False
     """Another migration stands in their ledger under an id that t3 uses later."""
+    old_events: bool = False
+    """Their log holds an event that builds from 0.0.42 on cannot decode."""
+    large_events: bool = False
+    """Their log holds payloads of tens of megabytes."""
+    trial: date | None = None
+    """On this day somebody started a preview of V2 on their data: its copy of it is still there."""
     wrapped: bool = False
 
 
@@ -56,14 +63,20 @@ class Lesson:
     on: date
     paths: tuple[str, ...] = ()
     cookies: tuple[str, ...] = ()
+    protocols: tuple[int, ...] = ()
 
 
 @frozen
 class DispatchSettings:
-    """What the dispatch knows at first, and what it learns when; cookies as in the settings."""
+    """What the dispatch knows at first, and what it learns when; cookies as in the settings.
+
+    `protocols` are those of a serve's web socket that it passes on: both, unless it drops what
+    stands behind the path of a request.
+    """
 
     paths: tuple[str, ...] = (BOOTSTRAP,)
     cookies: tuple[str, ...] = (PLAIN_COOKIE,)
+    protocols: tuple[int, ...] = PROTOCOLS
     learns: tuple[Lesson, ...] = ()
 
 

@@ -6,14 +6,17 @@ Rules:
 2. What is not known of a release is said as `unknown`, never left out or guessed.  A simulation
    takes it as of the release before, and says so (`Resolved.assumed`).
 3. A nightly was to be had from half an hour after its commit, and not before its own day began:
-   its text names the day of publication, the data the time of the commit.  A publish time that the
-   registry told counts more.
+   its text names the day of publication, the data the time of the commit.  A publish time that is
+   known counts more.
+4. Where only the day is known, it came out at NOON of that day.  That is an assumption, and said.
+5. A preview is part of the history; no tag that an updater follows ever points at it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -28,6 +31,9 @@ from t3safe.domain.versions import Channel, Version
 PUBLISH_LAG: Final = timedelta(minutes=30)
 """From a commit to its build in the registry: CI builds, tests and uploads; an assumption."""
 
+NOON: Final = time(12)
+"""When a release came out of which only the day is known, in UTC (rule 4)."""
+
 UNKNOWN: Final = "unknown"
 NO_PAIRING: Final = ""
 
@@ -37,13 +43,48 @@ class HistoryError(UnusableError):
 
 
 class Naming(StrEnum):
-    """How the session cookie is named on a loopback bind."""
+    """How the session cookie is named on a bind."""
 
     PLAIN = "plain"
     """`t3_session`."""
     SCOPED = "scoped"
-    """`t3_session_<port>_<12 hex>`."""
+    """`t3_session_<port>_<12 hex>`: on a loopback bind alone."""
+    ENVIRONMENT = "environment"
+    """`t3_session_<12 hex of the environment id>`: on a remote-reachable bind alone."""
     UNKNOWN = "unknown"
+
+
+class Layout(StrEnum):
+    """Which database holds a person's state."""
+
+    V1 = "v1"
+    V2 = "v2"
+    """A second one, made once as a copy of the first."""
+    UNKNOWN = "unknown"
+
+
+class Package(StrEnum):
+    """What the npm package holds."""
+
+    NODE = "node"
+    """A node program with its dependencies."""
+    LAUNCHER = "launcher"
+    """A launcher over a native program, which is in a package for each platform."""
+    UNKNOWN = "unknown"
+
+
+class Line(StrEnum):
+    """Which releases it belongs to."""
+
+    LATEST = "latest"
+    NIGHTLY = "nightly"
+    PREVIEW = "preview"
+    """Rule 5."""
+
+    @property
+    def track(self) -> Track | None:
+        """The track whose tag may point at it; None for a preview."""
+        return None if self is Line.PREVIEW else Track(self.value)
 
 
 @frozen
@@ -51,23 +92,38 @@ class PastRelease:
     """One release as the history tells it; None is unknown.
 
     `schema` is the highest migration that it knows.  `pairing` is the path that exchanges a
-    credential, NO_PAIRING where the release has none.  `node` is its `engines.node`.
+    credential, NO_PAIRING where the release has none.  `node` is its `engines.node`.  `day` is the
+    UTC day on which it came out, where no time is known.  `how` says what the row rests on.
     """
 
     version: Version
-    channel: Track
-    committed: datetime
+    channel: Line
+    committed: datetime | None
     schema: int | None
     pairing: str | None
     loopback_cookie: Naming
     node: str | None
     published: datetime | None = None
+    layout: Layout = Layout.UNKNOWN
+    remote_cookie: Naming = Naming.UNKNOWN
+    package: Package = Package.UNKNOWN
+    day: date | None = None
+    how: str = ""
+
+    @property
+    def out_on(self) -> date | None:
+        """The UTC day on which it came out, where that is all that is known (rule 4)."""
+        if self.published is not None or self.committed is not None:
+            return None
+        return self.day or self.version.published_on
 
     @property
     def available(self) -> datetime:
-        """From when on the registry had it (rule 3), in UTC."""
+        """From when on the registry had it (rules 3 and 4), in UTC."""
         if self.published is not None:
             return self.published
+        if self.committed is None:
+            return datetime.combine(self.out_on or date.max, NOON, UTC)
         moment = self.committed + PUBLISH_LAG
         day = self.version.published_on
         if day is None:
@@ -90,28 +146,24 @@ class History:
         known = {migration.id for migration in self.migrations}
         if len(known) != len(self.migrations):
             raise HistoryError("migrations: an id is there twice")
-        _ordered(self.releases)
         for release in self.releases:
             _sound(release, known)
-
-    def of(self, track: Track) -> tuple[PastRelease, ...]:
-        """The releases of one track, in order."""
-        return tuple(release for release in self.releases if release.channel is track)
+        _ordered(self.releases)
 
 
 def _ordered(releases: tuple[PastRelease, ...]) -> None:
     seen: set[Version] = set()
-    last: dict[Track, PastRelease] = {}
+    last: dict[Line, PastRelease] = {}
     for release in releases:
         if release.version in seen:
             message = f"{release.version}: is in the history twice"
             raise HistoryError(message)
         seen.add(release.version)
         before = last.get(release.channel)
-        if before is not None and release.committed < before.committed:
+        if before is not None and release.available < before.available:
             message = (
-                f"{release.version}: of {release.committed:%Y-%m-%d %H:%M} stands after"
-                f" {before.version} of {before.committed:%Y-%m-%d %H:%M}; order the history by time"
+                f"{release.version}: of {release.available:%Y-%m-%d %H:%M} stands after"
+                f" {before.version} of {before.available:%Y-%m-%d %H:%M}; order the history by time"
             )
             raise HistoryError(message)
         last[release.channel] = release
@@ -119,13 +171,32 @@ def _ordered(releases: tuple[PastRelease, ...]) -> None:
 
 def _sound(release: PastRelease, known: set[int]) -> None:
     version = release.version
-    wanted = {Track.NIGHTLY: Channel.NIGHTLY, Track.LATEST: Channel.LATEST}[release.channel]
-    if version.channel is not wanted:
-        message = f"{version}: is said to be of {release.channel}, its text says {version.channel}"
+    if line_of(version) is not release.channel:
+        message = f"{version}: is said to be of {release.channel}, its text says {_said(version)}"
+        raise HistoryError(message)
+    if release.published is None and release.committed is None and release.out_on is None:
+        message = f"{version}: has no time: give `committed`, `published` or `day`"
         raise HistoryError(message)
     if release.schema is not None and release.schema not in known:
         message = f"{version}: schema {release.schema} is none of the migrations"
         raise HistoryError(message)
+    if release.loopback_cookie is Naming.ENVIRONMENT or release.remote_cookie is Naming.SCOPED:
+        message = f"{version}: no release names its cookie so on that bind"
+        raise HistoryError(message)
+
+
+_LINES: Final = {Channel.NIGHTLY: Line.NIGHTLY, Channel.LATEST: Line.LATEST}
+_PREVIEW: Final = re.compile(r"-preview\.[0-9]{8}\.[0-9]+$", re.ASCII)
+
+
+def line_of(version: Version) -> Line | None:
+    """Read off a version's text to which releases it belongs; None for none of these."""
+    found = _LINES.get(version.channel)
+    return Line.PREVIEW if found is None and _PREVIEW.search(version.text) else found
+
+
+def _said(version: Version) -> str:
+    return str(line_of(version) or version.channel)
 
 
 @frozen
@@ -137,28 +208,38 @@ class Resolved:
     pairing: str
     loopback_cookie: Naming
     node: str
+    layout: Layout
+    remote_cookie: Naming
+    package: Package
     assumed: tuple[str, ...] = field(default=())
 
 
-_FIRST: Final = ("schema", "pairing", "loopback_cookie", "node")
-_MISSING: Final = {"schema": 0, "pairing": NO_PAIRING, "loopback_cookie": Naming.PLAIN, "node": ""}
+_MISSING: Final = {
+    "schema": 0,
+    "pairing": NO_PAIRING,
+    "loopback_cookie": Naming.PLAIN,
+    "node": "",
+    "layout": Layout.V1,
+    "remote_cookie": Naming.PLAIN,
+    "package": Package.NODE,
+}
 """What is assumed before anything is known."""
 
 
 def resolved(history: History) -> Iterator[Resolved]:
     """Give every release with its gaps filled from the nearest release before it (rule 2)."""
     facts: dict[str, object] = dict(_MISSING)
-    source = "nothing"
+    sources = dict.fromkeys(_MISSING, "nothing")
     for release in history.releases:
         gaps: list[str] = []
-        for name in _FIRST:
+        for name in _MISSING:
             told = getattr(release, name)
-            if told is None or told is Naming.UNKNOWN:
-                gaps.append(f"{name} {facts[name]} as of {source}")
+            if told is None or told == UNKNOWN:
+                gaps.append(f"{name} {facts[name]} as of {sources[name]}")
             else:
-                facts[name] = told
-        if len(gaps) < len(_FIRST):
-            source = release.version.text
+                facts[name], sources[name] = told, release.version.text
+        if release.out_on is not None:
+            gaps.append(f"out at {release.available:%Y-%m-%d %H:%M}: only its day is known")
         yield Resolved(release, assumed=tuple(gaps), **facts)  # type: ignore[arg-type]
 
 
@@ -168,19 +249,16 @@ def told_by_registry(
     """Make a history of what a registry tells: versions, publish times, engines.node (or empty).
 
     What it cannot tell (schema, path, cookie) comes from `known` where that has the version, and is
-    unknown where not.  A release without a time or of neither track is left out.
+    unknown where not.  A release without a time or of no line is left out.
     """
     fresh = [
-        PastRelease(version, track, moment, None, None, Naming.UNKNOWN, node or None, moment)
+        PastRelease(version, line, moment, None, None, Naming.UNKNOWN, node or None, moment)
         for version, moment, node in told
-        if moment is not None and (track := _TRACKS.get(version.channel)) is not None
+        if moment is not None and (line := line_of(version)) is not None
     ]
     filled = merged(fresh, known)
-    ordered = sorted(filled, key=lambda release: (release.committed, release.version))
+    ordered = sorted(filled, key=lambda release: (release.available, release.version))
     return History(about, known.migrations, tuple(ordered))
-
-
-_TRACKS: Final = {Channel.NIGHTLY: Track.NIGHTLY, Channel.LATEST: Track.LATEST}
 
 
 def merged(fresh: Iterable[PastRelease], known: History) -> Iterator[PastRelease]:
@@ -191,9 +269,10 @@ def merged(fresh: Iterable[PastRelease], known: History) -> Iterator[PastRelease
 
 
 def _filled(fresh: PastRelease, known: PastRelease) -> PastRelease:
+    """Fill a release; what a registry never tells comes from what is known."""
     return attrs.evolve(
         fresh,
-        committed=known.committed,
+        committed=known.committed or fresh.committed,
         schema=known.schema if fresh.schema is None else fresh.schema,
         pairing=known.pairing if fresh.pairing is None else fresh.pairing,
         loopback_cookie=(
@@ -202,4 +281,8 @@ def _filled(fresh: PastRelease, known: PastRelease) -> PastRelease:
             else fresh.loopback_cookie
         ),
         node=known.node if fresh.node is None else fresh.node,
+        layout=known.layout,
+        remote_cookie=known.remote_cookie,
+        package=known.package,
+        how=known.how,
     )

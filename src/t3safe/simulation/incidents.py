@@ -4,7 +4,8 @@ Rules:
 
 1. What a release does wrong is a `Behaviour`.  The facts say what could be observed; the behaviour
    is what the simulation enacts.  Many incidents have none of their own: they follow from the
-   facts of the releases and from how a host works (an old binary on a newer database).
+   facts of the releases and from how a host works (an old binary on a newer database).  What
+   nothing here can enact says why (`NOT_ENACTED`).
 2. An incident of a build hits the releases from `first` to `last`.  Where the first one is not
    known, it is the first release after the incident's date.  Where the last one is not known, it
    lasts `LASTING`, or, if it lies in somebody's data, for good.
@@ -38,30 +39,35 @@ class Scope(StrEnum):
 
 
 class Behaviour(StrEnum):
-    """What is enacted; the first four need nothing of a release but its own facts."""
+    """What is enacted; the first five need nothing of a release but its own facts."""
 
     FACTS = "facts"
-    """Follows from what the history tells of each release: path, schema, cookie, order."""
+    """Follows from what the history tells of a release: path, schema, cookie, database, order."""
     ONE_WAY = "one-way"
-    """Follows from the rules of every host: migrations go forward, whoever starts first."""
+    """Follows from the rules of every host: migrations go forward, whoever starts first; the second
+    database is copied once, and neither shows what is written into the other after that."""
     HARMLESS = "harmless"
-    """Was reported, and does not concern a serve."""
+    """Was reported, and does not concern a serve on this kind of host (Linux, x64)."""
+    OWN_UPDATER = "own-updater"
+    """Lies in t3's own updater or service, which none of the policies uses."""
     LAYOUT = "layout"
     """The package is laid out anew; its bin entry is as good as before."""
 
-    COOKIE_EVERYWHERE = "cookie-everywhere"
     NO_COOKIE = "no-cookie"
     OLD_ROWS = "old-rows"
     OLD_TURNS = "old-turns"
     SISTER_DATA = "sister-data"
     ID_COLLISION = "id-collision"
+    OLD_EVENTS = "old-events"
+    """A new projection reads the whole log again and cannot decode an event of it."""
+    LARGE_EVENTS = "large-events"
+    """A page of events with large payloads exhausts the heap at the start."""
     DIES_AFTER_BOOT = "dies-after-boot"
     WORKS_ONCE = "works-once"
     UNBUILT = "unbuilt"
     IN_PARTS = "in-parts"
     FOREIGN_PACKAGE = "foreign-package"
     MINT_LOCKED = "mint-locked"
-    SECOND_FILE = "second-file"
 
     NODE_TOO_OLD = "node-too-old"
     WEDGED = "wedged"
@@ -70,9 +76,9 @@ class Behaviour(StrEnum):
 
 OF_HOSTS: Final = frozenset({Behaviour.NODE_TOO_OLD, Behaviour.WEDGED, Behaviour.DISPATCH_DOWN})
 """What befalls a host, whatever its release."""
-OF_NOBODY: Final = frozenset(
-    {Behaviour.FACTS, Behaviour.ONE_WAY, Behaviour.HARMLESS, Behaviour.LAYOUT}
-)
+BY_ITSELF: Final = frozenset({Behaviour.FACTS, Behaviour.ONE_WAY, Behaviour.OWN_UPDATER})
+"""What needs no release of its own to be shown, or cannot be shown."""
+OF_NOBODY: Final = BY_ITSELF | {Behaviour.HARMLESS, Behaviour.LAYOUT}
 """What a release does without being told to, or what does nothing."""
 
 ENACTED: Final = {
@@ -80,7 +86,7 @@ ENACTED: Final = {
     "auth-schema-one-way": Behaviour.ONE_WAY,
     "mint-migrates-live-database": Behaviour.ONE_WAY,
     "loopback-cookie-scoped": Behaviour.FACTS,
-    "cookie-scoped-everywhere": Behaviour.COOKIE_EVERYWHERE,
+    "cookie-scoped-everywhere": Behaviour.FACTS,
     "pairing-200-without-cookie": Behaviour.NO_COOKIE,
     "legacy-row-does-not-decode": Behaviour.OLD_ROWS,
     "legacy-turn-does-not-decode": Behaviour.OLD_TURNS,
@@ -96,14 +102,41 @@ ENACTED: Final = {
     "version-sort-is-not-semver": Behaviour.FACTS,
     "foreign-package": Behaviour.FOREIGN_PACKAGE,
     "database-busy-on-mint": Behaviour.MINT_LOCKED,
-    "state-moved-to-second-file": Behaviour.SECOND_FILE,
+    "state-moved-to-second-file": Behaviour.FACTS,
     "node-below-engines": Behaviour.NODE_TOO_OLD,
     "desktop-only-report": Behaviour.HARMLESS,
     "clean-stop-exit-130": Behaviour.ONE_WAY,
     "wedged-after-child-oom": Behaviour.WEDGED,
     "dispatch-down": Behaviour.DISPATCH_DOWN,
+    "v2-file-from-earlier-run": Behaviour.ONE_WAY,
+    "projects-unavailable-after-v2": Behaviour.HARMLESS,
+    "clients-without-protocol-2": Behaviour.FACTS,
+    "launcher-protocol-crash-loop": Behaviour.OWN_UPDATER,
+    "old-launcher-refuses-new-layout": Behaviour.OWN_UPDATER,
+    "stale-cli-shadows-new": Behaviour.OWN_UPDATER,
+    "failed-install-looks-healthy": Behaviour.OWN_UPDATER,
+    "retry-says-already-installed": Behaviour.OWN_UPDATER,
+    "npx-update-keeps-old-server": Behaviour.OWN_UPDATER,
+    "new-projector-rereads-all-events": Behaviour.OLD_EVENTS,
+    "heap-depends-on-payload-size": Behaviour.LARGE_EVENTS,
+    "older-build-hides-threads": Behaviour.ONE_WAY,
+    "value-unknown-to-older-build": Behaviour.ONE_WAY,
+    "update-strands-turns": Behaviour.ONE_WAY,
+    "pid-of-the-wrapper": Behaviour.FACTS,
+    "prebuilt-missing-on-arm64": Behaviour.HARMLESS,
 }
 """How the incidents that are known here are enacted; a newer file may say it itself."""
+NOT_ENACTED: Final = {
+    "copy-wakes-the-original": "what a serve does to a person's projects is not replayed",
+    "kill-leaves-provider-running": "no policy here kills a serve, and providers are not replayed",
+    "heap-after-a-day": "which releases it lies in is not known",
+    "overlapping-servers-corrupt": "a serve here is gone before the next one starts",
+    "pairing-sessions-end-after-30-days": "everybody here signs in anew each morning",
+    "200-with-authenticated-false": "what a serve answers is not replayed byte by byte",
+    "probe-timeout-kept-as-error": "providers are not replayed",
+    "shared-library-missing": "every library is there on the host that is replayed",
+}
+"""Why the other incidents that are known here are not enacted."""
 
 
 @frozen

@@ -4,7 +4,8 @@ They come some hours after the night, do what a careful operator would do, and e
 counts as one intervention:
 
 1. Where people are broken since the last bump, the binary is rolled back first, because that is
-   what anybody tries first.  It is undone where it does not help.
+   what anybody tries first.  It is undone where it does not help.  Where it helps, the build is
+   held, unless all that was wrong is what the dispatch did not know.
 2. What the dispatch does not know of a build is taught to it.
 3. Whoever is still broken or apart from their data gets a build that knows the data; where the
    newest is no good for them, the set from before the bump, if there is a copy of it.
@@ -13,9 +14,12 @@ counts as one intervention:
 
 from __future__ import annotations
 
+import re
+
 from attrs import define, field
 
 from t3safe.simulation.builds import Build
+from t3safe.simulation.generations import protocol_of
 from t3safe.simulation.policies import Blind, Seed, Updater, restart
 from t3safe.simulation.world import AWAY, OF_THE_HOST, Person, World
 
@@ -79,7 +83,10 @@ class Operator:
             return
         self._install(previous, broken)
         if not self._broken():
-            policy.held.add(bad)
+            if self.world.contract(bad):
+                self._teach_of(bad)
+            else:
+                policy.held.add(bad)
             self.done.append(f"rolled the binary back to {previous.version}")
             return
         why = self._broken()[0].problem
@@ -139,8 +146,19 @@ class Operator:
             self._teach_of(target)
 
     def _teach_of(self, build: Build) -> None:
-        self.world.teach((build.pairing,), (build.cookie(loopback=False),))
-        self.done.append(f"taught the dispatch {build.pairing} ({build.version})")
+        cookie, protocol = build.cookie(loopback=False), protocol_of(build.generation)
+        known = self.world.dispatch
+        lacking = [
+            text
+            for text, there in (
+                (build.pairing, build.pairing in known.paths),
+                (f"the cookie {cookie}", any(re.fullmatch(name, cookie) for name in known.cookies)),
+                (f"protocol {protocol}", protocol in known.protocols),
+            )
+            if not there
+        ]
+        self.world.teach((build.pairing,), (cookie,), (protocol,))
+        self.done.append(f"taught the dispatch {', '.join(lacking)} ({build.version})")
 
     # t3safe.
 

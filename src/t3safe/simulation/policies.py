@@ -19,7 +19,7 @@ from t3safe.domain.narrate import Level, tell
 from t3safe.domain.policy import No
 from t3safe.domain.rollout import Rollout
 from t3safe.operations import Host, Result
-from t3safe.simulation.builds import PLAIN, REMOTE_SCOPED, Build, Data, auth_broken, node_trouble
+from t3safe.simulation.builds import PLAIN, Build, Data, auth_broken, node_trouble
 from t3safe.simulation.filevercmp import newer
 from t3safe.simulation.fleet import Bind
 from t3safe.simulation.incidents import Behaviour
@@ -256,7 +256,6 @@ class Seed:
         names = [self.world.fleet.admin, *sorted(self.backups, reverse=True)]
         copied = next((world.people[name] for name in names if name in self.backups), None)
         traits = copied.traits if copied is not None else frozenset()
-        level = copied.data.level if copied is not None else 0
         if node_trouble(target, world.node) or target.faults & _NEVER_LIVE:
             return "live=0 pair=0"
         if traits & target.faults & _DATA_KILLS:
@@ -264,7 +263,7 @@ class Seed:
         if not target.pairing or Behaviour.NO_COOKIE in target.faults:
             return "live=1 pair=0"
         cookie = target.cookie(loopback=self.bind is Bind.LOOPBACK)
-        if cookie != PLAIN or auth_broken(target, level):
+        if cookie != PLAIN or (copied is not None and auth_broken(target, copied.data)):
             return f"live=1 pair=0 (no set-cookie of {PLAIN})"
         return ""
 
@@ -303,7 +302,7 @@ class Seed:
 
     def _failed_canary(self, person: Person, target: Build) -> None:
         world, name = self.world, person.name
-        why = world.problem_of(person) or f"no set-cookie of {PLAIN}, it is {REMOTE_SCOPED}"
+        why = world.problem_of(person) or f"no set-cookie of {PLAIN}, it is another"
         self.tonight.say(f"HEALTH-CHECK FAILED: {name} pairing broken after restart: {why}")
         self._rollback_binary(target)
         if name in self.backups:
@@ -336,13 +335,24 @@ class Seed:
 
 
 _NEVER_LIVE: Final = frozenset({Behaviour.UNBUILT, Behaviour.FOREIGN_PACKAGE})
-_DATA_KILLS: Final = frozenset({Behaviour.SISTER_DATA, Behaviour.ID_COLLISION})
+_DATA_KILLS: Final = frozenset(
+    {
+        Behaviour.SISTER_DATA,
+        Behaviour.ID_COLLISION,
+        Behaviour.OLD_EVENTS,
+        Behaviour.LARGE_EVENTS,
+    }
+)
 
 
 def unit_busy(world: World, person: Person) -> bool:
-    """The script's look at a unit: an agent among the direct children of its main process."""
+    """The script's look at a unit: an agent among the direct children of its main process.
+
+    Where a launcher is the main process, the serve is its child and no agent is ever seen.
+    """
     return (
         person.running is not None
+        and not person.running.launched
         and world.turn(person) is not None
         and not person.settings.wrapped
     )

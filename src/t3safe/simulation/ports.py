@@ -7,9 +7,10 @@ host goes through as it is: it ends the process in the middle of whatever it did
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, time
 from typing import Final
 
+import attrs
 from attrs import define, field, frozen
 
 from t3safe.configuration import GateSettings
@@ -30,6 +31,7 @@ from t3safe.domain.errors import (
 from t3safe.domain.gate import Check, CheckResult, Rehearsal, Verdict
 from t3safe.domain.idle import Activity, Sample, TurnMark
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.obstacles import V1Copy
 from t3safe.domain.people import Person as Mapped
 from t3safe.domain.people import UserMap
 from t3safe.domain.policy import Offer, Release, Track
@@ -38,8 +40,10 @@ from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
 from t3safe.simulation.builds import Build, Data, auth_broken
 from t3safe.simulation.diary import stamp
+from t3safe.simulation.generations import protocol_of
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.world import Person, World, life
+from t3safe.t3.generations import EVENT_LOG, V1
 
 SECONDS: Final = {
     "registry": 0.5,
@@ -55,7 +59,7 @@ SECONDS: Final = {
 three of staying; a rehearsal two starts, two mints and a stop, with the soak on top."""
 COPY_PER_MB: Final = 0.0018
 """Seconds: a one-step backup of 104 MB took 0.18 to 0.22 s."""
-_EVENTS: Final = "state.sqlite:orchestration_events"
+_EVENTS: Final = f"{V1.database}:{EVENT_LOG}"
 _MB: Final = 1024**2
 
 
@@ -121,9 +125,10 @@ class Builds:
         """Delete a build."""
         self.store.pop(build, None)
 
-    def schema(self, build: Version) -> SetLedger | None:  # noqa: ARG002
-        """Every candidate is measured anew here."""
-        return None
+    def schema(self, build: Version) -> SetLedger | None:
+        """What a build of the store knows."""
+        held = self.store.get(build)
+        return self.world.schemas.of_build(held) if held is not None else None
 
 
 @define(eq=False)
@@ -267,7 +272,7 @@ class StateSets:
         stored = Stored(snapshot, kind, stamp(world.now), int(size * _MB))
         info = ports.SnapshotInfo(stored, person, build, ledger, ())
         if kind is SnapshotKind.QUARANTINE:
-            found.kept = rowset.union(found.kept, rowset.union(found.data.rows, _second(found)))
+            found.kept = rowset.union(found.kept, found.data.all_rows())
         taken = Snapshot(info, found.data, found.serial)
         self.kept.setdefault(person, {})[snapshot] = taken
         return ev.Snapshotted(snapshot, ledger, stored.size)
@@ -275,14 +280,14 @@ class StateSets:
     def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
         """Count the rows that one holds and the other does not."""
         mine = self.kept[person]
-        count = rowset.missing(_all(mine[snapshot].data), _all(mine[since].data))
+        count = rowset.missing(mine[snapshot].data.all_rows(), mine[since].data.all_rows())
         return (ev.RowsKept(_EVENTS, count),) if count else ()
 
     def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
         """Count the rows that the set holds now and a snapshot does not."""
         found = self.world.people[person]
         self.world.sync(found)
-        count = rowset.missing(_all(found.data), _all(self.kept[person][since].data))
+        count = rowset.missing(found.data.all_rows(), self.kept[person][since].data.all_rows())
         return (ev.RowsKept(_EVENTS, count),) if count else ()
 
     def restore(self, person: str, snapshot: str) -> None:
@@ -311,17 +316,29 @@ class StateSets:
         world, found = self.world, self.world.people[person]
         turn = world.turn(found)
         started = stamp(found.since) if found.running is not None else None
+        known = Activity(tracked=True, serve_started=started, copied=self._copied(found))
         if turn is not None and turn.waits:
-            return Activity(tracked=True, approvals=1, serve_started=started)
+            return attrs.evolve(known, approvals=1)
         if turn is not None and found.running is not None:
             # The mark is set as the turn begins, and the serve has been up since before that.
             since = max(float(turn.start), found.since)
-            mark = TurnMark("a thread", stamp(since))
-            return Activity(tracked=True, turns=(mark,), serve_started=started)
+            return attrs.evolve(known, turns=(TurnMark("a thread", stamp(since)),))
         last = found.diary.last_end(world.now)
-        return Activity(
-            tracked=True, last_activity=stamp(last) if last else None, serve_started=started
-        )
+        return attrs.evolve(known, last_activity=stamp(last) if last else None)
+
+    def _copied(self, person: Person) -> V1Copy | None:
+        """V1's database beside the copy that V2 made of it; that of a trial is from its day."""
+        if person.data.second is None:
+            return None
+        self.world.sync(person)
+        data = person.data
+        copy_lacks = rowset.missing(data.rows, data.second or rowset.NONE)
+        now, trial = stamp(self.world.now), person.settings.trial
+        if not copy_lacks:
+            return V1Copy(now, now)
+        copied = datetime.combine(trial, time(), UTC) if trial is not None else None
+        worked = now if rowset.missing(data.second or rowset.NONE, data.rows) else None
+        return V1Copy(now, copied, worked)
 
     def snapshots(self, person: str) -> tuple[ports.SnapshotInfo, ...]:
         """The sealed snapshots, oldest first."""
@@ -333,14 +350,6 @@ class StateSets:
     def remove(self, person: str, snapshot: str) -> None:
         """Delete a snapshot."""
         self.kept.get(person, {}).pop(snapshot, None)
-
-
-def _second(person: Person) -> rowset.Rows:
-    return person.data.second or rowset.NONE
-
-
-def _all(data: Data) -> rowset.Rows:
-    return rowset.union(data.rows, data.second or rowset.NONE)
 
 
 @define(eq=False)
@@ -372,7 +381,8 @@ class Gate:
     def fingerprint(self) -> str:
         """What makes this gate this gate."""
         known, gate_ = self.world.dispatch, self.settings
-        return f"{known.paths}{known.cookies}{self.world.node}{gate_.bind_host}{gate_.soak}"
+        spoken = f"{known.paths}{known.cookies}{known.protocols}"
+        return f"{spoken}{self.world.node}{gate_.bind_host}{gate_.soak}"
 
     def _one(
         self,
@@ -388,7 +398,7 @@ class Gate:
         key = None
         if person is not None and data is not None:
             dies = Behaviour.DIES_AFTER_BOOT in build.faults and person.name
-            key = (data.level, data.strange, data.second is None, person.traits, dies)
+            key = (data.level, data.second_level, data.strange, person.traits, dies)
         checks = judged.get(key)
         if checks is None:
             checks = judged[key] = self._checks(build, person, data)
@@ -398,15 +408,7 @@ class Gate:
     def _after(self, build: Build, data: Data | None) -> SetLedger:
         """The ledger once the build has migrated the copy."""
         schemas = self.world.schemas
-        if data is None:
-            return schemas.of_build(build)
-        grown = Data(
-            max(data.level, build.schema),
-            data.rows,
-            data.rows if build.second else data.second,
-            data.strange,
-        )
-        return schemas.of_data(grown)
+        return schemas.of_build(build) if data is None else schemas.of_data(data.opened_by(build))
 
     def _checks(
         self, build: Build, person: Person | None, data: Data | None
@@ -449,7 +451,7 @@ class Gate:
         return gate.judge_migrated(gate.MigratedFacts(before, self._after(build, data), schema))
 
     def _preserved(self, _: Build, __: Person | None, data: Data | None) -> CheckResult:
-        rows = rowset.size(data.rows) if data is not None else 0
+        rows = rowset.size(data.all_rows()) if data is not None else 0
         facts = gate.PreservedFacts({_EVENTS: rows}, {_EVENTS: rows})
         return gate.judge_preserved(facts, self.settings.tolerance)
 
@@ -457,7 +459,7 @@ class Gate:
         return gate.judge_paired(self._pairing(build, data))
 
     def _pairing(self, build: Build, data: Data | None) -> gate.PairingFacts:
-        if data is not None and auth_broken(build, data.level):
+        if data is not None and auth_broken(build, data):
             problem = "table auth_pairing_links has no column named role"
             return gate.PairingFacts(minted=False, mint_problem=problem)
         if not build.pairing:
@@ -478,7 +480,9 @@ class Gate:
         return build.cookie(loopback=self.settings.bind_host.startswith("127."))
 
     def _contract(self, build: Build, _: Person | None, __: Data | None) -> CheckResult:
-        return gate.judge_contract(build.pairing, self._cookie(build), self.world.dispatch)
+        sockets = gate.SocketFacts(protocol_of(build.generation))
+        cookie, dispatch = self._cookie(build), self.world.dispatch
+        return gate.judge_contract(build.pairing, cookie, dispatch, sockets)
 
     def _reopened(self, build: Build, _: Person | None, data: Data | None) -> CheckResult:
         deadline = self.settings.deadline

@@ -20,7 +20,6 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from t3safe.adapters._support.strict import INVALID, exactly, plain_text, strict_converter, trouble
 from t3safe.domain.ledgers import Migration
-from t3safe.domain.policy import Track
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.simulation.fleet import Fleet
 from t3safe.simulation.history import (
@@ -103,14 +102,21 @@ def _as_row(release: PastRelease) -> dict[str, object]:
     row: dict[str, object] = {
         "version": release.version.text,
         "channel": release.channel.value,
-        "committed": _stamp(release.committed),
+        "committed": UNKNOWN if release.committed is None else _stamp(release.committed),
         "schema": UNKNOWN if release.schema is None else release.schema,
         "pairing": UNKNOWN if pairing is None else pairing or None,
         "loopback_cookie": release.loopback_cookie.value,
         "node": UNKNOWN if release.node is None else release.node,
+        "layout": release.layout.value,
+        "remote_cookie": release.remote_cookie.value,
+        "package": release.package.value,
     }
     if release.published is not None:
         row["published"] = _stamp(release.published)
+    if release.day is not None:
+        row["day"] = release.day.isoformat()
+    if release.how:
+        row["how"] = release.how
     return row
 
 
@@ -193,8 +199,8 @@ def _node(value: Any, _: object) -> str | None:  # noqa: ANN401 - whatever the f
     return _unless_unknown(value, plain_text)
 
 
-def _track(value: Any, _: object) -> Track:  # noqa: ANN401 - whatever the file holds
-    return Track(plain_text(value))
+def _committed(value: Any, _: object) -> datetime | None:  # noqa: ANN401 - whatever the file holds
+    return _unless_unknown(value, _moment)
 
 
 def _made() -> Converter:
@@ -222,7 +228,7 @@ def _made() -> Converter:
             schema=override(struct_hook=_schema),
             pairing=override(struct_hook=_pairing),
             node=override(struct_hook=_node),
-            channel=override(struct_hook=_track),
+            committed=override(struct_hook=_committed),
             _cattrs_forbid_extra_keys=True,
         ),
     )

@@ -21,15 +21,17 @@ from attrs import define, field
 
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
+from t3safe.simulation import world as world_of
 from t3safe.simulation.builds import Build
 from t3safe.simulation.diary import stamp
 from t3safe.simulation.fleet import Fleet, at
+from t3safe.simulation.generations import LETTERS as GENERATION_LETTERS
 from t3safe.simulation.history import HistoryError
 from t3safe.simulation.operator import Operator
 from t3safe.simulation.policies import Updater
-from t3safe.simulation.scores import LETTERS, Night, PersonScore, PolicyRun, scored
+from t3safe.simulation.scores import LETTERS, Crossing, Night, PersonScore, PolicyRun, scored
 from t3safe.simulation.telling import Fate, Telling
-from t3safe.simulation.world import PowerCut, World
+from t3safe.simulation.world import Person, PowerCut, World
 
 BOOT: Final = 120.0
 """Seconds for which the host is down in a reboot; an assumption."""
@@ -142,6 +144,11 @@ class Replay:
         self.policy.boot()
 
     def _look_for_stranded(self) -> None:
+        for person in self.world.people.values():
+            if person.data.second is not None:
+                # Work in one of the two databases hides by being written, without an event.
+                self.world.sync(person)
+                self.world.touch(person)
         self._strange.update(name for name, person in self.world.people.items() if person.apart)
 
     # Judging (rule 4).
@@ -204,7 +211,31 @@ class Replay:
             reasons=tuple(tonight.reasons.items()),
             broken=tuple(broken),
             happened=events,
+            generations="".join(map(self._generation, world.people.values())),
         )
+
+    def _generation(self, person: Person) -> str:
+        present = person.running or person.last or self.world.selected(person)
+        return GENERATION_LETTERS[present.generation.name] if present is not None else "-"
+
+    def _crossing(self, found: world_of.Crossing) -> Crossing:
+        begun = found.at - self._timer
+        return Crossing(
+            night=f"{stamp(begun):%Y-%m-%d}",
+            at=f"{stamp(found.at):%Y-%m-%d %H:%M}",
+            person=found.person,
+            before=found.before.generation.name,
+            after=found.after.generation.name,
+            build=found.after.version.text,
+            hidden=found.hidden,
+            aside=found.aside,
+        )
+
+    @property
+    def _timer(self) -> float:
+        """Seconds from midnight to the timer."""
+        night = self.world.fleet.night
+        return night.hour * 3600.0 + night.minute * 60.0 + night.second
 
     def _most_used(self) -> str:
         used = Counter(
@@ -242,5 +273,12 @@ class Replay:
         told = tuple((f"{stamp(when):%Y-%m-%d %H:%M}", what) for when, what in world.interventions)
         wrong = tuple(sorted((*self._refused.values(), *self._accepted.values())))
         return PolicyRun(
-            self.policy.name, self.kind, scores, people, tuple(self._nights), told, wrong
+            self.policy.name,
+            self.kind,
+            scores,
+            people,
+            tuple(self._nights),
+            told,
+            wrong,
+            tuple(map(self._crossing, world.crossings)),
         )

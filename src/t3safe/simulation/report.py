@@ -14,7 +14,8 @@ from typing import Any, Final
 from attrs import asdict, frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from t3safe.simulation.scores import LETTERS, SHOWN, Night, PolicyRun, Simulation
+from t3safe.simulation.generations import LETTERS as GENERATION_LETTERS
+from t3safe.simulation.scores import LETTERS, SHOWN, Night, PolicyRun, Simulation, crossed
 from t3safe.simulation.telling import Fate
 
 REASONS_MAX: Final = 40
@@ -70,6 +71,9 @@ def render(result: Simulation) -> str:
         lines=_lines(result),
         months=_months(result),
         levels=_levels(result),
+        begins=_begins(result),
+        crossings=[(run.name, crossed(run.crossings)) for run in result.runs],
+        ways_back=_ways_back(result),
         width=WIDTH,
         height=HEIGHT,
         people=[(run.name, _worst_first(run)) for run in result.runs],
@@ -165,6 +169,29 @@ def _levels(result: Simulation) -> list[Tick]:
     return ticks
 
 
+# Generations of t3.
+
+
+def _begins(result: Simulation) -> list[Tick]:
+    """Where the first release of a generation was on offer."""
+    names = dict(result.of_releases)
+    seen: dict[str, int] = {}
+    for number, night in enumerate(result.runs[0].nights if result.runs else ()):
+        seen.setdefault(names.get(night.tag, ""), number)
+    count = len(result.nights)
+    return [Tick(_along(at, count), name) for name, at in seen.items() if name]
+
+
+def _ways_back(result: Simulation) -> int:
+    """How often somebody went back to an older generation."""
+    order = [found.name for found in result.generations]
+    return sum(
+        order.index(crossing.after) < order.index(crossing.before)
+        for run in result.runs
+        for crossing in run.crossings
+    )
+
+
 # What the script shows.
 
 
@@ -180,6 +207,8 @@ def _data(result: Simulation) -> dict[str, Any]:
         "nights": result.nights,
         "people": result.people,
         "fates": {LETTERS[fate]: name for fate, name, _ in FATES},
+        "generations": {letter: name for name, letter in GENERATION_LETTERS.items()},
+        "releases": dict(result.of_releases),
         "runs": [
             {"name": run.name, "nights": [_night(night) for night in run.nights]}
             for run in result.runs

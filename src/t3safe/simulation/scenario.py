@@ -14,10 +14,11 @@ from t3safe.simulation.builds import Build, Schemas, builds, drilled
 from t3safe.simulation.diary import stamp
 from t3safe.simulation.fleet import Fleet, HostEvent, Mishap, at
 from t3safe.simulation.history import History, HistoryError
-from t3safe.simulation.incidents import OF_HOSTS, Behaviour, Incident, Incidents
+from t3safe.simulation.incidents import NOT_ENACTED, OF_HOSTS, Behaviour, Incident, Incidents
 from t3safe.simulation.replay import EVENING, window
-from t3safe.simulation.scores import PolicyRun, Simulation
+from t3safe.simulation.scores import GenerationShown, PolicyRun, Simulation
 from t3safe.simulation.world import World
+from t3safe.t3.generations import GENERATIONS
 
 _OLD_NODE: Final = "20.0.0"
 
@@ -38,8 +39,8 @@ class Scenario:
     ) -> Scenario:
         """Put a scenario together; raises HistoryError for what cannot be replayed.
 
-        With `drill` every incident that the history never shows is enacted after its end, one
-        every other night: a release made up for it, or a night on which it befalls the host.
+        With `drill` every incident that can be enacted is, after the history's end, one every other
+        night: a release made up for it, or a night on which it befalls the host.
         """
         found = builds(history, incidents)
         if drill:
@@ -68,10 +69,10 @@ class Scenario:
         nights = tuple(day.isoformat() for day in self.days)
         first, last = self.days[0], self.days[-1]
         shown = [build for build in self.builds if stamp(build.available).date() <= last]
+        followed = [build for build in shown if build.channel in _tracks(self.fleet)]
         tags = [
             (stamp(build.available).isoformat()[:16], build.version.text, build.schema)
-            for build in shown
-            if build.channel in _tracks(self.fleet)
+            for build in followed
         ]
         assumptions = [
             f"{build.version}: {what}"
@@ -88,7 +89,26 @@ class Scenario:
             runs=runs,
             assumptions=tuple(assumptions),
             incidents=tuple(self._met(incident, shown) for incident in self.incidents.incidents),
+            generations=tuple(self._generations(shown, runs)),
+            of_releases=tuple((b.version.text, b.generation.name) for b in followed),
         )
+
+    @staticmethod
+    def _generations(shown: list[Build], runs: tuple[PolicyRun, ...]) -> Iterator[GenerationShown]:
+        tagged = {night.tag for run in runs for night in run.nights}
+        for generation in GENERATIONS:
+            found = [build for build in shown if build.generation is generation]
+            if not found:
+                continue
+            first = min(found, key=lambda build: build.available)
+            yield GenerationShown(
+                name=generation.name,
+                database=generation.database,
+                releases=len(found),
+                offered=sum(build.version.text in tagged for build in found),
+                first=first.version.text,
+                since=f"{stamp(first.available):%Y-%m-%d}",
+            )
 
     def _met(self, incident: Incident, shown: list[Build]) -> tuple[str, str, str, str]:
         return incident.id, self._where(incident, shown), incident.observable, incident.source
@@ -96,7 +116,8 @@ class Scenario:
     def _where(self, incident: Incident, shown: list[Build]) -> str:
         behaviour = incident.behaviour
         if behaviour is None:
-            return "nothing here can enact it"
+            why = NOT_ENACTED.get(incident.id, "")
+            return f"not enacted: {why}" if why else "nothing here can enact it"
         if behaviour in OF_HOSTS:
             befell = [event for event in self.fleet.events if _MISHAPS[behaviour] is event.kind]
             return f"on {befell[0].at:%Y-%m-%d}" if befell else "not in these nights"
@@ -104,6 +125,8 @@ class Scenario:
             return "by the releases' own facts"
         if behaviour is Behaviour.ONE_WAY:
             return "on every host, every night"
+        if behaviour is Behaviour.OWN_UPDATER:
+            return "in t3's own updater, which no policy uses"
         hit = [build for build in shown if behaviour in build.faults or build.drill == incident.id]
         if not hit:
             return "not in these nights"

@@ -17,6 +17,8 @@ class Night:
     `day` is the date of the timer (UTC).  `tag` is what the registry offered, `version` what most
     people ran at the end.  `fates` has a letter for each person, in the fleet's order (`LETTERS`).
     `reasons` says why, for whom there is something to say.  `broken` is minutes by person.
+    `generations` has a letter for each person: of which generation the build is that they have at
+    the end (0: V1 before scoped pairing, 1: V1, 2: V2).
     """
 
     day: str
@@ -29,6 +31,43 @@ class Night:
     reasons: tuple[tuple[str, str], ...]
     broken: tuple[tuple[str, float], ...]
     happened: tuple[str, ...]
+    generations: str = ""
+
+
+@frozen
+class Crossing:
+    """A person's serve starts on another generation of t3 than the one before.
+
+    `night` is the night in which it was (UTC, until the next timer), `at` the moment.  `hidden`
+    counts rows of the person that are in their set and that the new build does not show: from V2 to
+    V1 the work of V2; from V1 to V2 what V1 wrote after the second database was copied.  `aside`
+    counts rows that the updater keeps in a quarantine and that are not in the set any more.
+    """
+
+    night: str
+    at: str
+    person: str
+    before: str
+    after: str
+    build: str
+    hidden: int
+    aside: int
+
+
+@frozen
+class GenerationShown:
+    """A generation of t3 in the history that is replayed: what there is of it.
+
+    `releases` counts those that came out up to the last night, `offered` those of them to which a
+    followed tag pointed at the time of a night.
+    """
+
+    name: str
+    database: str
+    releases: int
+    offered: int
+    first: str
+    since: str
 
 
 LETTERS: Final = {
@@ -63,7 +102,8 @@ class Scores:
     """A policy's scores.
 
     Minutes are a person's, on average and at worst.  `stranded` are people who at the end of some
-    night or morning ran, or would have started, a build that does not know their ledger.
+    night or morning ran, or would have started, a build that does not know their ledger or hides
+    rows of theirs (the other generation's database).
     `rows_kept` were set aside by a rollback, in a quarantine.  `stale` are nights at whose end a
     person ran something older than the tag, on average.  A refusal or an acceptance is wrong by how
     things are, whatever a gate saw, and counts once a build.  `interventions` are mornings on which
@@ -91,7 +131,7 @@ SHOWN: Final = (
     ("broken_worst", "minutes broken, at worst", "of the person who was hit hardest"),
     ("away_mean", "minutes away, a person", "stopped, fenced or started by the updater"),
     ("hosts_mean", "minutes of the host's own", "dispatch, reboot, wedged serve: nobody's update"),
-    ("stranded", "people stranded", "binary and ledger apart when the updater was done"),
+    ("stranded", "people stranded", "binary and data apart when the updater was done"),
     ("rows_lost", "rows lost", "committed, and neither shown nor kept aside"),
     ("rows_kept", "rows kept aside", "in a quarantine after a rollback"),
     ("interrupted", "turns interrupted", "in flight when their serve was stopped or died"),
@@ -116,6 +156,7 @@ class PolicyRun:
     interventions: tuple[tuple[str, str], ...]
     wrong: tuple[str, ...]
     """What was refused or accepted wrongly: `DAY refused VERSION: why it is good or not`."""
+    crossings: tuple[Crossing, ...] = ()
 
 
 @frozen
@@ -132,6 +173,51 @@ class Simulation:
     assumptions: tuple[str, ...]
     incidents: tuple[tuple[str, str, str, str], ...] = field(default=())
     """Each incident: id, where it was met (or not), what can be observed, its source."""
+    generations: tuple[GenerationShown, ...] = ()
+    of_releases: tuple[tuple[str, str], ...] = ()
+    """Each release on offer, in the order of `tags`: version, name of its generation."""
+
+
+@frozen
+class Crossed:
+    """Everybody who went from one generation to another in one night, and what that hid."""
+
+    night: str
+    before: str
+    after: str
+    people: tuple[str, ...]
+    hidden: int
+    aside: int
+
+
+def crossed(found: tuple[Crossing, ...]) -> tuple[Crossed, ...]:
+    """Gather crossings by night and direction, in order."""
+    gathered: dict[tuple[str, str, str], list[Crossing]] = {}
+    for crossing in found:
+        key = (crossing.night, crossing.before, crossing.after)
+        gathered.setdefault(key, []).append(crossing)
+    return tuple(
+        Crossed(
+            *key,
+            people=tuple(dict.fromkeys(crossing.person for crossing in group)),
+            hidden=sum(crossing.hidden for crossing in group),
+            aside=sum(crossing.aside for crossing in group),
+        )
+        for key, group in gathered.items()
+    )
+
+
+def moved(found: Crossed) -> str:
+    """Say it in one line."""
+    names = ", ".join(found.people[:_NAMES])
+    more = len(found.people) - _NAMES
+    who = f"{names} and {more} more" if more > 0 else names
+    hidden = f", {found.hidden} rows hidden from {found.after}" if found.hidden else ""
+    aside = f", {found.aside} rows kept aside" if found.aside else ""
+    return f"{found.night} {who} from {found.before} to {found.after}{hidden}{aside}"
+
+
+_NAMES: Final = 5
 
 
 def scored(

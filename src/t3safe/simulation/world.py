@@ -11,7 +11,8 @@ Rules:
    takes them away for (fence, stop, start) counts apart, as time away, and so does what the host
    itself does to everybody (OF_THE_HOST).
 3. Rows are written by turns, as long as the person is not broken.  They are counted exactly.
-4. A person is *apart* while what is selected or runs for them does not know their ledger.
+4. A person is *apart* while what is selected or runs for them does not know their ledger, or hides
+   rows that are in their set: work of V2 from a build of V1, work of V1 from a stale copy.
 5. Host events and sign-ins happen as time passes over them, also in the middle of an effect.
 """
 
@@ -19,19 +20,21 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
+from datetime import date
 from hashlib import blake2b
 from typing import Final
 
 import attrs
-from attrs import define, field
+from attrs import define, field, frozen
 
-from t3safe.domain.gate import DispatchKnowledge, judge_contract
+from t3safe.domain.gate import DispatchKnowledge, SocketFacts, judge_contract
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
 from t3safe.simulation.builds import PARTS_LAST, Build, Data, Schemas, auth_broken, node_trouble
 from t3safe.simulation.diary import Diary, Turn, stamp
 from t3safe.simulation.fleet import Fleet, HostEvent, Mishap, PersonSettings, at
+from t3safe.simulation.generations import protocol_of
 from t3safe.simulation.history import HistoryError
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.rows import Rows
@@ -46,12 +49,17 @@ OF_THE_HOST: Final = frozenset({DISPATCH_DOWN, NO_LISTENER, HOST_DOWN, NODE_CHAN
 LEGACY_ROWS: Final = "2026-03-15"
 """Rows from before this day have the form that 0.0.21 could not decode; an assumption: the
 incident names no day."""
-LEGACY_TURNS: Final = "2026-04-15"
-"""Turns from before this day have no turnId; an assumption like the one above."""
+LEGACY_TURNS: Final = "2026-03-08"
+"""Turns from before this day have no turnId; an assumption: the incident names neither a day nor a
+release that mended it, so whoever has such turns stays behind from there on."""
 DEATH_AFTER: Final = (20.0, 82.0)
 """Seconds after a start at which the serve of Behaviour.DIES_AFTER_BOOT is dead (measured)."""
 IN_PLACE: Final = 8.5
 """Seconds for which `npm i -g` leaves no binary (measured)."""
+_ROWS_A_DAY: Final = 50
+"""Rows of a person from before the first night; an assumption."""
+_TRIAL: Final = 55
+"""The migration that a preview of V2 leaves in its copy."""
 _SISTER: Final = (24, "SisterProductShellSummary")
 _COLLISION: Final = (40, "ProjectAutoPull")
 _CRASHES: Final = frozenset({Behaviour.UNBUILT, Behaviour.FOREIGN_PACKAGE})
@@ -59,6 +67,22 @@ _CRASHES: Final = frozenset({Behaviour.UNBUILT, Behaviour.FOREIGN_PACKAGE})
 
 class PowerCut(BaseException):
     """The host goes down at this moment.  A BaseException, so that no adapter can handle it."""
+
+
+@frozen(eq=False)
+class Crossing:
+    """A person's serve starts on another generation than the one before.
+
+    `hidden` counts rows in the set that the new build does not show, `aside` rows that a policy
+    keeps in a quarantine and that are not in the set.
+    """
+
+    at: float
+    person: str
+    before: Build
+    after: Build
+    hidden: int
+    aside: int
 
 
 @define(eq=False)
@@ -78,6 +102,8 @@ class Person:
     starts: dict[Version, int] = field(factory=dict)
     wedged_until: float = 0.0
     restoring: bool = False
+    last: Build | None = None
+    """What ran last, also while nothing runs."""
 
     serial: int = 0
     kept: Rows = rowset.NONE
@@ -86,6 +112,8 @@ class Person:
     killed_until: float = 0.0
 
     problem: str = ""
+    troubled: float = 0.0
+    """Since when there is one."""
     changed: float = 0.0
     apart: bool = False
     broken: float = 0.0
@@ -103,7 +131,8 @@ class Person:
 
     def lost(self) -> int:
         """Rows that were committed and are neither in the set that is shown nor kept aside."""
-        shown = self.data.seen_by(self.running) if self.running is not None else self.data.rows
+        present = self.running or self.last
+        shown = self.data.seen_by(present) if present is not None else self.data.rows
         return rowset.missing(rowset.upto(self.serial), rowset.union(shown, self.kept))
 
 
@@ -125,6 +154,7 @@ class World:
     node: str = ""
     track: Track = Track.NIGHTLY
     tag_back: Version | None = None
+    crossings: list[Crossing] = field(factory=list)
     across: bool = False
     """A person decided to cross to another track, and everybody is to follow."""
     interventions: list[tuple[float, str]] = field(factory=list)
@@ -142,7 +172,8 @@ class World:
         """The host on its first evening; raises HistoryError where it has no build to run."""
         made = cls(fleet, builds, schemas, now, node=fleet.node, track=fleet.track)
         made._by_version = {build.version: build for build in builds}
-        made.dispatch = DispatchKnowledge(fleet.dispatch.paths, fleet.dispatch.cookies)
+        knows = fleet.dispatch
+        made.dispatch = DispatchKnowledge(knows.paths, knows.cookies, knows.protocols)
         first = made._first()
         made.default = first
         for settings in fleet.people:
@@ -167,11 +198,15 @@ class World:
 
     def _person(self, settings: PersonSettings, first: Build) -> Person:
         strange = _SISTER if settings.sister else _COLLISION if settings.collides else None
-        earlier = 50 * max(0, (stamp(self.now).date() - settings.since).days)
+        earlier = _rows_by(settings, stamp(self.now).date())
+        data = Data(first.schema, rowset.upto(earlier), strange=strange)
+        if settings.trial is not None:
+            copied = rowset.upto(min(earlier, _rows_by(settings, settings.trial)))
+            data = attrs.evolve(data, second=copied, second_level=_TRIAL)
         person = Person(
             settings,
             Diary(self.fleet.seed, settings),
-            Data(first.schema, rowset.upto(earlier), strange=strange),
+            data.opened_by(first),
             _traits(settings),
             synced=self.now,
             changed=self.now,
@@ -182,8 +217,7 @@ class World:
     def _plan(self) -> None:
         for lesson in self.fleet.dispatch.learns:
             moment = at(lesson.on, self.fleet.night).timestamp() - 60.0
-            paths, cookies = lesson.paths, lesson.cookies
-            self.plan(moment, _Teaching(self, paths, cookies))
+            self.plan(moment, _Teaching(self, lesson.paths, lesson.cookies, lesson.protocols))
         for event in self.fleet.events:
             self._plan_event(event)
 
@@ -267,7 +301,10 @@ class World:
 
     def _interrupt(self, person: Person) -> None:
         turn = self.turn(person)
-        if turn is not None and not person.problem:
+        if turn is None:
+            return
+        # A turn that began before the trouble is still under way.
+        if not person.problem or turn.start < person.troubled:
             person.interrupted += 1
             person.killed_until = turn.end
             person.synced = max(person.synced, float(turn.end))
@@ -296,9 +333,19 @@ class World:
         if person.died:
             return
         self.open_data(person, build)
-        person.running, person.since = build, self.now
+        self._cross(person, build)
+        person.running, person.since, person.last = build, self.now, build
         if Behaviour.DIES_AFTER_BOOT in build.faults:
             self.plan(self.now + life(person, build), _Dying(self, person, build, self.now))
+
+    def _cross(self, person: Person, build: Build) -> None:
+        """Note a start on another generation than the one before, and what it hides."""
+        before = person.last
+        if before is None or before.generation is build.generation:
+            return
+        hidden = person.data.hidden_from(build)
+        aside = rowset.missing(person.kept, person.data.seen_by(build))
+        self.crossings.append(Crossing(self.now, person.name, before, build, hidden, aside))
 
     def crash(self, person: Person, build: Build) -> str:
         """Why a serve of this build ends as it starts on the person's set; empty if it does not."""
@@ -314,15 +361,11 @@ class World:
     def open_data(self, person: Person, build: Build) -> None:
         """A program of this build opens the person's set: migrations are run (rule 1)."""
         fresh = build.second and person.data.second is None
-        if (build.schema <= person.data.level and not fresh) or self.crash(person, build):
+        known = build.schema <= person.data.level_for(build)
+        if (known and not fresh) or self.crash(person, build):
             return
         self.sync(person)
-        data = person.data
-        person.data = attrs.evolve(
-            data,
-            level=max(data.level, build.schema),
-            second=data.rows if fresh else data.second,
-        )
+        person.data = person.data.opened_by(build)
 
     def mint(self, person: Person) -> bool:
         """A pairing credential for the person; whether there is one."""
@@ -340,8 +383,10 @@ class World:
     def restore(self, person: Person, data: Data, *, whole: bool) -> None:
         """Put an older set in place; not `whole`: the first database alone, as the seed does."""
         self.sync(person)
-        second = data.second if whole else person.data.second
-        person.data = attrs.evolve(data, second=second)
+        if not whole:
+            present = person.data
+            data = attrs.evolve(data, second=present.second, second_level=present.second_level)
+        person.data = data
         self.restores += 1
         self.touch(person)
 
@@ -378,6 +423,8 @@ class World:
         if found != person.problem:
             self.sync(person)
             self.account(person)
+            if not person.problem:
+                person.troubled = self.now
             person.problem = found
         chosen, running, data = self.selected(person), person.running, person.data
         person.apart = not (
@@ -411,7 +458,7 @@ class World:
             return NO_LISTENER
         if self.dispatch_down:
             return DISPATCH_DOWN
-        if running is chosen and running.healthy and person.data.level == running.schema:
+        if running is chosen and running.healthy and self._level(person) == running.schema:
             return self.contract(running)
         return (
             self._mint_problem(person, chosen)
@@ -419,25 +466,36 @@ class World:
             or self.contract(running)
         )
 
+    @staticmethod
+    def _level(person: Person) -> int:
+        return person.data.level_for(person.running) if person.running is not None else 0
+
     def _mint_problem(self, person: Person, build: Build) -> str:
+        running = person.running
+        if running is not None and running.second is not build.second:
+            ours, theirs = build.generation, running.generation
+            return (
+                f"401 invalid_credential: the mint of {build.version} writes to {ours.database},"
+                f" the serve of {running.version} reads {theirs.database}"
+            )
         crash = self.crash(person, build)
         if crash in OF_THE_HOST:
             return crash
         if crash:
             return f"the mint failed: {crash}"
-        if auth_broken(build, person.data.level):
+        if auth_broken(build, person.data):
             return (
                 f"the mint failed: {build.version} knows migrations up to {build.schema},"
-                f" the database is at {person.data.level}"
+                f" the database is at {person.data.level_for(build)}"
             )
         return ""
 
     def serve_problem(self, person: Person, build: Build) -> str:
         """Why a serve of this build that runs pairs nobody or shows nothing, at itself."""
-        if auth_broken(build, person.data.level):
+        if auth_broken(build, person.data):
             return (
                 f"the serve of {build.version} answers 500: it knows migrations up to"
-                f" {build.schema}, the database is at {person.data.level}"
+                f" {build.schema}, the database is at {person.data.level_for(build)}"
             )
         if not build.pairing:
             return f"{build.version} has no pairing"
@@ -454,7 +512,8 @@ class World:
             cookie = build.cookie(loopback=False)
             found = ""
             if build.pairing:
-                found = judge_contract(build.pairing, cookie, self.dispatch).reason
+                sockets = SocketFacts(protocol_of(build.generation))
+                found = judge_contract(build.pairing, cookie, self.dispatch, sockets).reason
             self._contract[build] = found
         return found
 
@@ -477,22 +536,36 @@ class World:
         return self.contract(build)
 
     def _unfit_for(self, person: Person, build: Build) -> str:
-        if not person.data.known_to(build):
+        if person.data.level_for(build) > build.schema:
             return f"{build.version} does not know their data"
+        if self._hides(person, build):
+            return f"{build.version} hides {person.data.hidden_from(build)} rows of theirs"
         return (
             node_trouble(build, self.fleet.node)
             or _data_crash(person.traits & build.faults, build)
             or self.serve_problem(person, build)
         )
 
+    def _hides(self, person: Person, build: Build) -> bool:
+        """Whether it is this build that hides rows, and not one of its generation before it."""
+        if not person.data.hidden_from(build):
+            return False
+        if person.last is None or person.last.generation is not build.generation:
+            return True
+        crossed = (found for found in self.crossings if found.person == person.name)
+        return any(found.after is build and found.hidden for found in crossed)
+
     # What happens.
 
-    def teach(self, paths: tuple[str, ...], cookies: tuple[str, ...]) -> None:
+    def teach(
+        self, paths: tuple[str, ...], cookies: tuple[str, ...], protocols: tuple[int, ...] = ()
+    ) -> None:
         """The dispatch knows more from now on."""
         known = self.dispatch
         self.dispatch = DispatchKnowledge(
             tuple(dict.fromkeys((*known.paths, *paths))),
             tuple(dict.fromkeys((*known.cookies, *cookies))),
+            tuple(dict.fromkeys((*known.protocols, *protocols))),
         )
         self.touch_all()
 
@@ -531,8 +604,14 @@ def _traits(settings: PersonSettings) -> frozenset[Behaviour]:
         Behaviour.OLD_TURNS: since < LEGACY_TURNS,
         Behaviour.SISTER_DATA: settings.sister,
         Behaviour.ID_COLLISION: settings.collides,
+        Behaviour.OLD_EVENTS: settings.old_events,
+        Behaviour.LARGE_EVENTS: settings.large_events,
     }
     return frozenset(behaviour for behaviour, there in shown.items() if there)
+
+
+def _rows_by(settings: PersonSettings, day: date) -> int:
+    return _ROWS_A_DAY * max(0, (day - settings.since).days)
 
 
 def _data_crash(shown: frozenset[Behaviour], build: Build) -> str:
@@ -540,6 +619,10 @@ def _data_crash(shown: frozenset[Behaviour], build: Build) -> str:
         return f"the serve of {build.version} crash-loops: migration 24 fails on a sister's data"
     if Behaviour.ID_COLLISION in shown:
         return f"the serve of {build.version} ends: no such column: auto_pull"
+    if Behaviour.OLD_EVENTS in shown:
+        return f"the serve of {build.version} crash-loops: it cannot decode an old event of the log"
+    if Behaviour.LARGE_EVENTS in shown:
+        return f"the serve of {build.version} runs out of memory: its page of events is too large"
     return ""
 
 
@@ -555,10 +638,12 @@ class _Teaching:
     world: World
     paths: tuple[str, ...]
     cookies: tuple[str, ...]
+    protocols: tuple[int, ...]
 
     def __call__(self) -> None:
-        self.world.teach(self.paths, self.cookies)
-        text = f"the dispatch learns {', '.join((*self.paths, *self.cookies))}"
+        self.world.teach(self.paths, self.cookies, self.protocols)
+        protocols = (f"protocol {protocol}" for protocol in self.protocols)
+        text = f"the dispatch learns {', '.join((*self.paths, *self.cookies, *protocols))}"
         self.world.happened.append((self.world.now, text))
 
 

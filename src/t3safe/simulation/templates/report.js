@@ -19,10 +19,12 @@
     root.dataset.theme = dark ? "light" : "dark";
   });
 
+  const named = (version) => data.releases[version] ? `${version} (${data.releases[version]})` : version;
+
   // What is searched: everything that is known of a night.
   const texts = data.nights.map((day, n) => data.runs.map((run) => {
     const night = run.nights[n];
-    return [day, run.name, night.tag, night.version, night.outcome, ...night.lines, ...night.happened,
+    return [day, run.name, named(night.tag), named(night.version), night.outcome, ...night.lines, ...night.happened,
       ...night.reasons.map((found) => found[0] + " " + found[1].join(" "))].join("\n");
   }));
   const lowered = texts.map((found) => found.join("\n").toLowerCase());
@@ -34,17 +36,21 @@
   };
 
   const people = () => {
-    const named = data.people.map((name, i) => [name, i]);
-    const hit = state.query ? named.filter(([name]) => name.toLowerCase().includes(state.query)) : [];
-    return hit.length ? hit : named;
+    const everybody = data.people.map((name, i) => [name, i]);
+    const hit = state.query ? everybody.filter(([name]) => name.toLowerCase().includes(state.query)) : [];
+    return hit.length ? hit : everybody;
   };
+
+  const generationOf = (run, n, i) => data.generations[run.nights[n].generations[i]] || "nothing";
 
   function cell(run, n, i) {
     const fate = run.nights[n].fates[i];
     const made = make("i", { className: "f-" + (fate === "." ? "calm" : fate), tabIndex: -1 });
     const off = (state.fates.size && !state.fates.has(fate)) || !matches(n);
     if (off) made.classList.add("dim");
-    const text = `${data.nights[n]} ${data.people[i]}, ${run.name}: ${data.fates[fate]}`;
+    const generation = generationOf(run, n, i);
+    if (generation === "V2") made.classList.add("v2");
+    const text = `${data.nights[n]} ${data.people[i]}, ${run.name}: ${data.fates[fate]}, ${generation}`;
     made.title = text;
     made.setAttribute("role", "button");
     made.setAttribute("aria-label", text);
@@ -117,7 +123,7 @@
     const r = data.runs.indexOf(run) + 1;
     const box = make("section", {}, make("h3", {}, make("span", { className: "key k" + r }), run.name));
     box.append(make("p", {}, make("b", { textContent: night.outcome })),
-      make("p", { className: "note", textContent: `on offer ${night.tag || "nothing"}; most people run ${night.version}` }));
+      make("p", { className: "note", textContent: `on offer ${night.tag ? named(night.tag) : "nothing"}; most people run ${named(night.version)}` }));
     const counts = {};
     for (const fate of night.fates) counts[fate] = (counts[fate] || 0) + 1;
     const list = make("ul", {});
@@ -127,7 +133,7 @@
         const why = night.reasons.filter((found) => found[1].includes(name)).map((found) => found[0]).join("; ");
         const broken = (night.broken.find((found) => found[0] === name) || [])[1];
         list.append(make("li", {}, swatch(fate), make("b", { textContent: name + " " }),
-          data.fates[fate] + (broken ? ` ${broken} min` : "") + (why ? ": " + why : "")));
+          data.fates[fate] + ", " + generationOf(run, n, i) + (broken ? ` ${broken} min` : "") + (why ? ": " + why : "")));
       });
     } else {
       Object.entries(counts).forEach(([fate, count]) =>
@@ -228,7 +234,7 @@
     $("cursor").removeAttribute("hidden");
     $("cursor").setAttribute("x1", along);
     $("cursor").setAttribute("x2", along);
-    $("under").textContent = data.nights[n] + ": " + data.runs.map((run) => `${run.name} ${run.nights[n].version}`).join(", ");
+    $("under").textContent = data.nights[n] + ": " + data.runs.map((run) => `${run.name} ${named(run.nights[n].version)}`).join(", ");
   });
   chart.addEventListener("click", (event) => open(under(event)));
 

@@ -1,0 +1,26 @@
+"""What a replay needs of t3's generations beside `t3.generations`: protocols, and letters."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from t3safe.t3.generations import BEFORE_SCOPES, V1, V2, Generation
+from t3safe.t3.sign_in import BROWSER_SESSION, FIRST_PROTOCOL
+
+_V2_PROTOCOL: Final = 2
+"""What V2's web socket has to be asked for (426 without it); read off source, not measured."""
+PROTOCOLS: Final = (FIRST_PROTOCOL, _V2_PROTOCOL)
+LETTERS: Final = {BEFORE_SCOPES.name: "0", V1.name: "1", V2.name: "2"}
+"""How a generation is written where a night has one letter for each person."""
+
+
+def generation_of(*, second: bool, pairing: str) -> Generation:
+    """Tell a release's generation by its database and the path at which it pairs."""
+    if second:
+        return V2
+    return V1 if pairing == BROWSER_SESSION else BEFORE_SCOPES
+
+
+def protocol_of(generation: Generation) -> int:
+    """Give the protocol of the web socket that a generation speaks."""
+    return _V2_PROTOCOL if generation is V2 else FIRST_PROTOCOL
