@@ -65,6 +65,7 @@ class Examination:
         looks: dict[Check, Callable[[], Iterable[Finding]]] = {
             Check.NPM: self._npm,
             Check.NODE: self._node,
+            Check.PROGRAM: self._program,
             Check.REGISTRY: self._registry,
             Check.LAUNCHER: self._launcher,
             Check.INSTALLERS: self._installers,
@@ -116,6 +117,11 @@ class Examination:
         builds = self.wired.builds
         needs = ((build.text, builds.manifest(build).engines) for build in builds.present())
         yield doctor.judge_node(version, tuple(needs))
+
+    def _program(self) -> Iterator[Finding]:
+        builds = self.wired.builds
+        native = (build.text for build in builds.present() if builds.manifest(build).native)
+        yield doctor.judge_program(hostfacts.native_host(), tuple(native))
 
     def _registry(self) -> Iterator[Finding]:
         try:

@@ -5,6 +5,7 @@ Raises OSError where something cannot be looked at.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import re
@@ -45,6 +46,25 @@ def node_version(node: str) -> str:
     """What `node --version` prints without its v, empty where it cannot be run."""
     told = output([node, "--version"])
     return (told or "").strip().removeprefix("v")
+
+
+def native_host() -> package.Host:
+    """What this host has of all that t3's native program is known to take.
+
+    A library is looked for as the program's own loader does it.  Nothing is executed.
+    """
+    machine = os.uname().machine
+    loader, libraries = package.wanted(machine)
+    files = {loader} if loader and Path(loader).exists() else set()
+    return package.Host(machine, frozenset(files | set(filter(_loads, libraries))))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def first_on_path(name: str, folders: Iterable[str] = STANDARD) -> str:

@@ -22,6 +22,7 @@ from t3safe.domain.obstacles import Obstacle
 from t3safe.domain.pressure import Pressure, PressureLimits, overloaded, shown
 from t3safe.domain.room import Room
 from t3safe.domain.unmapped import Unmapped
+from t3safe.t3 import package
 
 
 class Level(StrEnum):
@@ -38,6 +39,7 @@ class Check(StrEnum):
 
     NPM = "npm"
     NODE = "node"
+    PROGRAM = "program"
     REGISTRY = "registry"
     LAUNCHER = "launcher"
     INSTALLERS = "installers"
@@ -146,6 +148,22 @@ def judge_offered(newest: str, engines: str, version: str) -> Finding:
         return ok(Check.NODE, f"node {version or 'unknown'} fits {newest}, which is offered")
     mend = f"install a node that satisfies {engines}: the gate refuses {newest} until then"
     return _warning(Check.NODE, f"{newest}, which is offered: {trouble}", mend)
+
+
+def judge_program(host: package.Host, builds: tuple[str, ...]) -> Finding:
+    """This host has what t3's native program takes, as far as that is known before it is run.
+
+    `builds` are those of the store that have one: they cannot be started where anything is missing.
+    """
+    lacks = package.lacks(host)
+    if not lacks:
+        return ok(Check.PROGRAM, "t3's native program finds what it is known to need")
+    seen = "; ".join(lack.what for lack in lacks)
+    mend = "; ".join(dict.fromkeys(lack.mend for lack in lacks))
+    if builds:
+        return _problem(Check.PROGRAM, f"{builds[0]} cannot be started: {seen}", mend)
+    since = f"releases from {package.NATIVE_SINCE} on cannot be installed"
+    return _warning(Check.PROGRAM, f"{since}: {seen}", mend)
 
 
 def judge_compiling(

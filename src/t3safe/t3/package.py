@@ -42,6 +42,8 @@ PLATFORMS: Final = f"@t3code/{NAME}-"
 """How the packages are called that hold the native program, followed by a platform."""
 NODE_PROGRAM: Final = "dist/bin.mjs"
 LAUNCHER: Final = "bin/t3.js"
+NATIVE_SINCE: Final = "0.0.41-nightly.20260914.1700"
+"""The first release that was seen with a native program."""
 NATIVE_PROGRAM: Final = "t3"
 """The native program inside its package; an ELF file of 161 MB in 0.0.42 (a third party)."""
 LIBRARIES: Final = ("libatomic.so.1",)
@@ -325,10 +327,35 @@ def judge_native(
     return None
 
 
-def lacks_loader(elf: Elf) -> Problem:
+def lacks_loader(loader: str) -> Problem:
     """Build the problem of a host without the loader that a native program names."""
-    what = f"t3's program needs glibc, whose loader {elf.loader} this host does not have"
+    what = f"t3's program needs glibc, whose loader {loader} this host does not have"
     return Problem(what, Whose.HOST, LIBC_HELP)
+
+
+class Host(NamedTuple):
+    """A host as far as a native program cares: `there` are loader and libraries that it has."""
+
+    machine: str
+    there: frozenset[str]
+
+
+def lacks(host: Host) -> tuple[Problem, ...]:
+    """Give what a host is known to lack, before any native program is there to be tried."""
+    loader, libraries = wanted(host.machine)
+    if not loader:
+        keys = ", ".join(machine.key for machine in MACHINES.values())
+        what = f"t3 has no native program for this machine ({host.machine}), only for {keys}"
+        return (Problem(what, Whose.HOST, "use a host of such a platform"),)
+    if loader not in host.there:
+        return (lacks_loader(loader),)
+    return tuple(_lacks_library(name) for name in libraries if name not in host.there)
+
+
+def _lacks_library(name: str) -> Problem:
+    what = f"t3's program needs {name}, which this host does not have"
+    other = f"install the package of the system that has {name}"
+    return Problem(what, Whose.HOST, _PACKAGED.get(name, other))
 
 
 _LIBRARY: Final = re.compile(
@@ -346,20 +373,11 @@ def lacking(printed: str) -> Problem | None:
     The words are those of glibc's loader (measured with 2.36), which also gives status 127 or 1.
     """
     if found := _LIBRARY.search(printed):
-        return Problem(
-            f"t3's program needs {found[1]}, which this host does not have",
-            Whose.HOST,
-            library_help(found[1]),
-        )
+        return _lacks_library(found[1])
     if found := _NEWER.search(printed):
         what = f"t3's program needs {found[1]}, this host's libraries are older"
         return Problem(what, Whose.HOST, "use a newer release of the system")
     return None
-
-
-def library_help(library: str) -> str:
-    """Say how a library is installed."""
-    return _PACKAGED.get(library, f"install the package of the system that has {library}")
 
 
 def wanted(machine: str) -> tuple[str, tuple[str, ...]]:

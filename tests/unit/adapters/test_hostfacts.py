@@ -8,6 +8,19 @@ from pathlib import Path
 import pytest
 
 from t3safe.adapters import hostfacts
+from t3safe.t3 import package
+
+
+def test_what_a_native_program_takes_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loader and each library, as this very machine has them; what is unknown is not there."""
+    loader, _ = package.wanted(os.uname().machine)
+    libraries = ("libc.so.6", "libt3-nowhere.so.1")
+    monkeypatch.setattr(package, "wanted", lambda _: (loader, libraries))
+    assert hostfacts.native_host() == package.Host(
+        os.uname().machine, frozenset({loader, "libc.so.6"})
+    )
+    monkeypatch.setattr(package, "wanted", lambda _: ("", ()))
+    assert hostfacts.native_host().there == frozenset()
 
 
 @pytest.mark.parametrize(

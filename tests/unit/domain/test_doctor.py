@@ -13,10 +13,12 @@ from t3safe.domain.obstacles import held
 from t3safe.domain.pressure import Pressure, PressureLimits, Waiting
 from t3safe.domain.room import Room
 from t3safe.domain.unmapped import Unmapped
+from t3safe.t3.package import Host
 
 NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
 BUILD = "0.0.28-nightly.20260615.571"
 NODES = "^22.16 || ^23.11 || >=24.10"
+GLIBC = frozenset({"/lib64/ld-linux-x86-64.so.2"})
 SOUND = Folder("/var/lib/t3-autoupdate", there=True, ours=True, mode=0o755)
 MIB = 1024**2
 START = "systemctl start t3-serve@ann.service"
@@ -45,6 +47,18 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         doctor.judge_node("24.10.0", ((BUILD, NODES),)),
         Level.PROBLEM,
         f"t3safe check {BUILD}",
+    ),
+    (
+        doctor.judge_program(Host("x86_64", GLIBC), ()),
+        doctor.judge_program(Host("x86_64", GLIBC | {"libatomic.so.1"}), ()),
+        Level.WARNING,
+        "apt-get install libatomic1",
+    ),
+    (
+        doctor.judge_program(Host("x86_64", frozenset()), (BUILD,)),
+        doctor.judge_program(Host("x86_64", GLIBC | {"libatomic.so.1"}), (BUILD,)),
+        Level.PROBLEM,
+        "no build for musl",
     ),
     (
         doctor.judge_registry("", "no answer"),

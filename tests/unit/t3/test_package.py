@@ -244,10 +244,28 @@ def test_other_words_name_nothing_that_is_missing() -> None:
 
 def test_a_host_without_glibc_is_told_so() -> None:
     """A musl host has no such loader: the kernel would only say that there is no such file."""
-    problem = package.lacks_loader(Elf(62, "/lib64/ld-linux-x86-64.so.2"))
+    problem = package.lacks_loader("/lib64/ld-linux-x86-64.so.2")
     assert problem.whose is Whose.HOST
     assert "needs glibc, whose loader /lib64/ld-linux-x86-64.so.2" in problem.what
     assert "musl" in problem.mend
+
+
+def test_what_a_host_lacks_is_known_before_a_program_is_there() -> None:
+    """A machine that no program is made for, a host with another libc, a library that is missing.
+
+    Without the loader nothing is said of libraries: another libc's would prove nothing.
+    """
+    loader, (library,) = package.wanted("x86_64")
+    assert package.lacks(package.Host("x86_64", frozenset({loader, library}))) == ()
+    (missing,) = package.lacks(package.Host("x86_64", frozenset({loader})))
+    assert missing.what == "t3's program needs libatomic.so.1, which this host does not have"
+    assert "apt-get install libatomic1" in missing.mend
+    (musl,) = package.lacks(package.Host("x86_64", frozenset({library})))
+    assert "needs glibc" in musl.what
+    (other,) = package.lacks(package.Host("riscv64", frozenset()))
+    assert other.what == (
+        "t3 has no native program for this machine (riscv64), only for linux-x64, linux-arm64"
+    )
 
 
 def test_what_a_host_should_have_is_known_beforehand() -> None:

@@ -66,6 +66,11 @@ class BuildManifest:
     program: str = NODE_PROGRAM
 
     @property
+    def native(self) -> bool:
+        """Whether what is executed is a native program, not one that node runs."""
+        return self.program != NODE_PROGRAM
+
+    @property
     def identity(self) -> IdentityFacts:
         """The facts that the gate's first check judges."""
         return IdentityFacts(

@@ -62,7 +62,7 @@ def _native(prefix: Path, found: Manifest, machine: str, npm: str) -> str:
         seen = package.NativeFile(program, elf, executable)
         problem = package.judge_native(found, platform, machine, seen)
         if problem is None and elf is not None and elf.loader and not Path(elf.loader).exists():
-            problem = package.lacks_loader(elf)
+            problem = package.lacks_loader(elf.loader)
         if problem is not None:
             raise ProblemError(problem)
         return program

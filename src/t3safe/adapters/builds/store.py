@@ -35,7 +35,6 @@ from attrs import evolve, field, frozen
 from t3safe.adapters._support import durable, layout
 from t3safe.adapters.builds import program, tree
 from t3safe.adapters.builds.manifest import (
-    NODE_PROGRAM,
     BuildManifest,
     Lock,
     UnreadableError,
@@ -201,7 +200,7 @@ class BuildStore:
         recorded = self.manifest(build)
         if recorded.version != build.text or not layout.holds(self.store, build):
             raise self._damaged(build, "its manifest or its program is another's")
-        if recorded.program != NODE_PROGRAM and not program.leads(folder, recorded.program):
+        if recorded.native and not program.leads(folder, recorded.program):
             raise self._damaged(build, f"what is executed is not {recorded.program}")
         try:
             if lock_digest(folder) != recorded.lock:
@@ -339,7 +338,7 @@ class BuildStore:
         folder = layout.build_folder(self.store, build)
         recorded = self.manifest(build)
         found = self._installed(build)
-        if found.shape is not Shape.LAUNCHER or recorded.program != NODE_PROGRAM:
+        if found.shape is not Shape.LAUNCHER or recorded.native:
             return
         executed = self._executed(folder, build, found, recorded.npm)
         program.lead(folder, f"{package.FOLDER}/{found.entry}")
