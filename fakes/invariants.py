@@ -21,6 +21,8 @@ from fakes.world.core import World
 from fakes.world.model import (
     FADES_AFTER,
     SESSIONS,
+    STATE,
+    STATE_V2,
     Databases,
     Defect,
     FakeBuild,
@@ -437,20 +439,36 @@ def _known(build: FakeBuild) -> frozenset[tuple[str, int, str]]:
     )
 
 
+def _started_on(build: FakeBuild, person: FakePerson) -> Iterator[tuple[str, int, str]]:
+    makes = {name for name, _ in build.schema.databases}
+    for name, number, title in _pairs_of(person.databases):
+        if makes == {STATE_V2} and name == STATE:
+            if STATE_V2 not in person.databases:
+                yield STATE_V2, number, title
+        elif person.stale and name == STATE_V2 and name not in makes:
+            continue  # What a trial left is looked at by nobody who runs V1.
+        else:
+            yield name, number, title
+
+
 _KNOWN: dict[tuple[object, ...], tuple[bool, object]] = {}
 """Answers by identity; each keeps alive what its key names."""
 
 
 def _knows(build: FakeBuild, person: FakePerson) -> bool:
-    """Whether every migration of the set, in every database, is one of the build's."""
+    """Whether every migration that the build would start on is one of its own.
+
+    One that makes the second database alone starts on that, or on a copy of the first, and leaves
+    the first behind; every other one has to know them all.
+    """
     held = tuple(
         (name, (main if wal is None else wal).ledger)
         for name, (main, wal) in person.databases.items()
     )
-    key = (id(build), *((name, id(ledger)) for name, ledger in held))
+    key = (id(build), person.stale, *((name, id(ledger)) for name, ledger in held))
     known = _KNOWN.get(key)
     if known is None:
-        answer = _known(build).issuperset(_pairs_of(person.databases))
+        answer = _known(build).issuperset(_started_on(build, person))
         known = _KNOWN[key] = (answer, (build, held))
     return known[0]
 
@@ -479,7 +497,12 @@ def _begun(world: World, person: FakePerson, selected: FakeBuild) -> Iterator[st
         build = world.builds[version]
         if not _knows(build, person):
             yield f"a program of {version} has begun to start and does not know the ledger"
+        makes = {name for name, _ in build.schema.databases}
+        if makes - person.databases.keys() and selected.schema.databases != build.schema.databases:
+            yield f"a program of {version} has begun to start and makes {', '.join(sorted(makes))}"
         for name, (main, wal) in person.databases.items():
+            if name not in makes:
+                continue
             after = migrated(main if wal is None else wal, build.schema.ledger(name))
             if after.ledger.missing_from(selected.schema.ledger(name)):
                 made = f"makes of {name} what {selected.version} does not know"
@@ -497,11 +520,20 @@ def _work(tables: dict[str, int]) -> int:
     return found
 
 
-def _set_rows(person: FakePerson) -> int:
+def _set_rows(person: FakePerson, build: FakeBuild | None = None) -> int:
+    """The rows of work in the set; of a build those that it shows."""
     found = 0
-    for main, wal in person.databases.values():
+    for name, (main, wal) in person.databases.items():
+        if build is not None and name != _shown(person, build):
+            continue
         found |= _work((main if wal is None else wal).tables)
     return found
+
+
+def _shown(person: FakePerson, build: FakeBuild) -> str:
+    """The database that a build shows, or would copy and show."""
+    makes = {name for name, _ in build.schema.databases}
+    return STATE_V2 if makes == {STATE_V2} and STATE_V2 in person.databases else STATE
 
 
 def _missing(world: World, before: Before) -> Iterator[str]:
@@ -514,7 +546,8 @@ def _missing(world: World, before: Before) -> Iterator[str]:
         for writer, rows in person.written.items():
             owed |= rows if writer <= build else 0
         was = before.people.get(name)
-        gone = owed & ~_set_rows(person) & ~(was.gone if was is not None else 0)
+        shown = _set_rows(person, world.builds[build])
+        gone = owed & ~shown & ~(was.gone if was is not None else 0)
         if gone:
             yield f"I2 {name}: {gone.bit_count()} rows that {build} knows are not in the set"
 

@@ -74,6 +74,9 @@ def _beside(most: int) -> Iterator[Task]:
     yield Task(Scene((Sort.JOB, Sort.IDLE)), 1)
     yield Task(Scene((Sort.AHEAD, Sort.IDLE), refuse=True), 1)
     yield Task(Scene((Sort.OPEN, Sort.OUTSIDE)), 1, next_night=True)
+    yield Task(Scene(_open(1), second=True), most)
+    yield Task(Scene(_open(2), second=True), 1, next_night=True)
+    yield Task(Scene((Sort.STALE, Sort.IDLE), second=True), 1)
     for attempts in (1, 2):
         yield Task(Scene(_idle(2), Asked.BACK, attempts), 2)
         yield Task(Scene(_idle(2), Asked.BAKE, attempts), 2)

@@ -59,4 +59,4 @@ def _busy(person: FakePerson) -> bool:
 
 def _well(person: FakePerson) -> bool:
     so = {question for question, answer in (person.answers or {}).items() if answer}
-    return so <= {Question.BUSY, Question.UNRESTORABLE} and not person.ahead
+    return so <= {Question.BUSY, Question.UNRESTORABLE} and not (person.ahead or person.stale)

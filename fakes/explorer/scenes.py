@@ -16,13 +16,16 @@ from attrs import frozen
 from fakes.world import NEW, OLD, Defect, World, drive, host, make_build
 from fakes.world.core import settled
 from fakes.world.model import FakePerson, Question
-from fakes.world.scenes import LEVELS
+from fakes.world.scenes import LEVELS, make_second
 from t3safe.domain import events as ev
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.operations import Host, Result, Rules
 
 AHEAD_LEVEL: Final = 99
 """A schema level that no release of the fake world has."""
+V1_LEVEL: Final = 54
+V2_LEVEL: Final = 56
+"""The levels of the last release of V1 and the first of V2."""
 NAMES: Final = ("ann", "bob", "cid", "dot")
 
 
@@ -52,6 +55,8 @@ class Sort(StrEnum):
     """A process beside the serve has this person's set open, and never ends."""
     JOB = "job"
     """Has a build run in t3's own terminal, and no turn in flight."""
+    STALE = "stale"
+    """Has an old copy beside V1's data, left by a trial of V2, that lacks what was done since."""
     AHEAD = "ahead"
     """Ran a newer t3 of their own once: no build here knows this person's data."""
     OUTSIDE = "outside"
@@ -70,6 +75,7 @@ _SO: Final[dict[Sort, frozenset[Question]]] = {
     Sort.LOSES: frozenset(),
     Sort.HELD: frozenset(),
     Sort.JOB: frozenset(),
+    Sort.STALE: frozenset(),
     Sort.AHEAD: frozenset(),
     Sort.OUTSIDE: frozenset(),
 }
@@ -107,20 +113,27 @@ class Scene:
     attempts: int = 1
     refuse: bool = False
     """Whether one failing rehearsal refuses the build for everybody."""
+    second: bool = False
+    """Whether the candidate is the first one of V2, with a database of its own."""
 
     def __str__(self) -> str:
         policy = "refuse" if self.refuse else "hold-back"
-        return f"{self.asked}:{','.join(self.sorts)}:{self.attempts}:{policy}"
+        generation = ":v2" if self.second else ""
+        return f"{self.asked}:{','.join(self.sorts)}:{self.attempts}:{policy}{generation}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what `str` wrote.  Raises ValueError where it is no scene."""
-        asked, sorts, attempts, policy = text.split(":")
+        asked, sorts, attempts, policy, *second = text.split(":")
+        if second not in ([], ["v2"]):
+            message = f"not a scene: {text}"
+            raise ValueError(message)
         return cls(
             tuple(Sort(sort) for sort in sorts.split(",")),
             Asked(asked),
             int(attempts),
             policy == "refuse",
+            bool(second),
         )
 
     @property
@@ -205,8 +218,12 @@ def _fresh(scene: Scene) -> World:
     world = World(
         people={name: _person(name, sort) for name, sort in names.items()},
         builds={
-            OLD: make_build(OLD.text, LEVELS[OLD]),
-            NEW: make_build(NEW.text, LEVELS[NEW], *defects, victims=losing),
+            OLD: make_build(OLD.text, V1_LEVEL if scene.second else LEVELS[OLD]),
+            NEW: (
+                make_second(NEW.text, V2_LEVEL, *defects, victims=losing)
+                if scene.second
+                else make_build(NEW.text, LEVELS[NEW], *defects, victims=losing)
+            ),
         },
         tag=NEW,
         store={OLD},
@@ -237,5 +254,7 @@ def _make_nasty(world: World, scene: Scene) -> None:
             person.job = "make"
         if sort is Sort.HELD:
             person.foreign = 4242
+        if sort is Sort.STALE:
+            world.try_second(name, V2_LEVEL)
         if sort is Sort.AHEAD:
             world.run_elsewhere(name, AHEAD_LEVEL)

@@ -30,6 +30,7 @@ from fakes.world.model import (
     OLD_PATH,
     SESSIONS,
     STATE,
+    STATE_V2,
     TURNS,
     Content,
     Defect,
@@ -197,8 +198,10 @@ class World:
                 person.calm = doing
             if person.minting:
                 self.mint(person.name)
-            if person.pid is not None and person.writing and STATE in person.databases:
-                person.commit()
+            if person.pid is not None and person.running is not None and person.writing:
+                live = self.builds[person.running].live
+                if live in person.databases:
+                    person.commit(live)
 
     def begin(self, operation: str, who: str = "", detail: str = "") -> None:
         """A port is called: time passes and what a test planned for this moment happens."""
@@ -289,7 +292,7 @@ class World:
             self.log.append(("ran", person.name, build.text))
         grown = not self._chokes(fake, person) and person.migrate(fake)
         if grown and fake.hits(Defect.LOSES, person.name):
-            self._lose_rows(person)
+            self._lose_rows(person, fake.live)
         return fake
 
     @staticmethod
@@ -297,10 +300,10 @@ class World:
         return person.old_rows and fake.hits(Defect.CHOKES, person.name)
 
     @staticmethod
-    def _lose_rows(person: FakePerson) -> None:
-        main, wal = person.databases[STATE]
+    def _lose_rows(person: FakePerson, live: str) -> None:
+        main, wal = person.databases[live]
         known, tables = main if wal is None else wal
-        person.databases[STATE] = (main, Content(known, {**tables, EVENTS: 0}))
+        person.databases[live] = (main, Content(known, {**tables, EVENTS: 0}))
         person.calm = None
 
     def halt(self, name: str) -> None:
@@ -344,6 +347,18 @@ class World:
         person.ahead = True
         for database, files in person.databases.items():
             person.databases[database] = (migrated(seen(files), ledger(level)), None)
+
+    def try_second(self, name: str, level: int, *, works: bool = False) -> None:
+        """A person tries V2 once on their data, or even works in it, and works on in V1."""
+        person = self.people[name]
+        content = seen(person.databases[STATE])
+        known, tables = migrated(content, ledger(level))
+        if works:
+            tables = {**tables, EVENTS: tables.get(EVENTS, 0) | 1 << person.next_row}
+            person.next_row += 1
+        person.databases[STATE_V2] = (Content(known, tables), None)
+        person.commit()
+        person.stale = True
 
     def rest(self, name: str) -> None:
         """A person's turn is over, long enough ago to count as idle."""

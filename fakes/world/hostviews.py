@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -12,6 +12,8 @@ from attrs import evolve, frozen
 from fakes.world.core import EPOCH, Step, World
 from fakes.world.model import (
     EVENTS,
+    STATE,
+    STATE_V2,
     Content,
     Defect,
     FakeBuild,
@@ -19,6 +21,7 @@ from fakes.world.model import (
     Question,
     Snap,
     migrated,
+    rows_of,
     seen,
 )
 from t3safe.domain import events as ev
@@ -28,6 +31,7 @@ from t3safe.domain.errors import DispatchError, Fault, GateError, ServiceError, 
 from t3safe.domain.gate import Check
 from t3safe.domain.idle import Activity, Process, Sample, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.obstacles import V1Copy
 from t3safe.domain.pressure import PressureLimits, strained
 from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import Version
@@ -286,6 +290,7 @@ class StateSets:
             last_activity=None if last is None else EPOCH + timedelta(seconds=last),
             serve_started=started,
             later=None if found.later is None else EPOCH + timedelta(seconds=found.later),
+            copied=_copied(found),
         )
 
     def holder(self, person: str, own: tuple[int, ...]) -> str:
@@ -311,6 +316,18 @@ class StateSets:
         """Delete a snapshot."""
         self.world.begin("remove-snapshot", person, snapshot)
         self._person(person, "prune").snapshots.pop(snapshot, None)
+
+
+def _copied(found: FakePerson) -> V1Copy | None:
+    """Compare both databases: rows are numbered as they were written, whoever wrote them."""
+    if not {STATE, STATE_V2} <= found.databases.keys():
+        return None
+    first, both = (rows_of(seen(found.databases[name]).tables) for name in (STATE, STATE_V2))
+    return V1Copy(_written(first), _written(first & both), _written(both & ~first))
+
+
+def _written(rows: int) -> datetime | None:
+    return EPOCH + timedelta(seconds=rows.bit_length()) if rows else None
 
 
 def _drop_log(found: FakePerson, name: str) -> None:
@@ -474,7 +491,10 @@ class Gate:
         if person and self._chokes(fake, self.world.people[person]):
             return Check.LIVE, "the serve ended with status 1: migration failed"
         for name, content in contents.items():
-            known = fake.schema.ledger(name)
+            copied = fake.live == STATE_V2 and name == STATE
+            if copied and STATE_V2 in contents:
+                continue
+            known = fake.schema.ledger(STATE_V2 if copied else name)
             after = migrated(content, known).ledger
             strange = after.missing_from(known) if after is not known else ()
             if strange:

@@ -19,6 +19,8 @@ from t3safe.domain.versions import Version
 
 STATE: Final = "state.sqlite"
 STATE_V2: Final = "statev2.sqlite"
+SECOND_BEGINS: Final = "OrchestrationV2"
+"""The migration, 55, with which a build of V2 begins."""
 EVENTS: Final = "orchestration_events"
 TURNS: Final = "projection_turns"
 SESSIONS: Final = "auth_sessions"
@@ -59,8 +61,18 @@ def version(text: str) -> Version:
 @cache
 def ledger(level: int) -> Ledger:
     """The ledger of t3's own migrations up to a level."""
-    known = {1: "OrchestrationEvents", REBUILDS_SIGN_IN.id: REBUILDS_SIGN_IN.name}
+    known = {
+        1: "OrchestrationEvents",
+        REBUILDS_SIGN_IN.id: REBUILDS_SIGN_IN.name,
+        55: SECOND_BEGINS,
+    }
     return Ledger.of((number, known.get(number, f"Step{number}")) for number in range(1, level + 1))
+
+
+@cache
+def second_schema(level: int) -> SetLedger:
+    """What a build of V2 knows at this level: it has the second database alone."""
+    return SetLedger.of({STATE_V2: ledger(level)})
 
 
 @cache
@@ -81,6 +93,14 @@ class FakeBuild:
     defects: frozenset[Defect] = frozenset()
     victims: frozenset[str] = frozenset()
     age_days: float = 1.0
+
+    @property
+    def live(self) -> str:
+        """The database that it works in.
+
+        A build of V2 makes its own of STATE where it is missing, and never looks at STATE again.
+        """
+        return STATE if STATE in self.schema.names else STATE_V2
 
     def hits(self, defect: Defect, person: str) -> bool:
         """Whether this defect shows with this person."""
@@ -239,6 +259,8 @@ class FakePerson:
     next_row: int = 1
     ahead: bool = False
     """Ran a newer t3 of their own once: no promise holds that a build here knows the data."""
+    stale: bool = False
+    """Tried V2 once and works on in V1: a build of V2 would not show what they did since."""
     writing: bool = True
     minting: bool = False
     """Mints at every moment, as a browser that pairs again and again."""
@@ -306,7 +328,7 @@ class FakePerson:
     @property
     def obstructed(self) -> bool:
         """Whether something is wrong with this person's set alone, so that no move can succeed."""
-        return self.ahead or bool(self.unreadable or self.foreign)
+        return self.ahead or self.stale or bool(self.unreadable or self.foreign)
 
     @property
     def standing(self) -> str:
@@ -323,6 +345,8 @@ class FakePerson:
         """A migration in the set that the build does not know, empty when it knows them all."""
         known = dict(build.schema.databases)
         for name, database in self.databases.items():
+            if name not in known:
+                continue  # A real one never looks at it.
             found, knows = seen(database).ledger, known.get(name, _NO_LEDGER)
             if found is not knows:
                 missing = found.missing_from(knows)
@@ -337,14 +361,14 @@ class FakePerson:
             found |= rows_of(seen(database).tables)
         return found
 
-    def commit(self) -> None:
-        """The serve commits one row of work and tells the person so."""
-        main, wal = self.databases[STATE]
+    def commit(self, live: str = STATE) -> None:
+        """The serve commits one row of work to this database and tells the person so."""
+        main, wal = self.databases[live]
         ledger, tables = main if wal is None else wal
         row = 1 << self.next_row
         table = EVENTS if self.next_row & 1 else TURNS
         kept = {**tables, table: tables.get(table, 0) | row}
-        self.databases[STATE] = (main, Content(ledger, kept))
+        self.databases[live] = (main, Content(ledger, kept))
         self.acknowledged |= row
         if self.running is not None:
             self.written[self.running] = self.written.get(self.running, 0) | row
@@ -362,6 +386,10 @@ class FakePerson:
         grown = False
         for name, known in build.schema.databases:
             found = self.databases.get(name)
+            if found is None and build.live == STATE_V2 and STATE in self.databases:
+                # Copied once and for all, whoever opens the set first.
+                found = self.databases[name] = (seen(self.databases[STATE]), None)
+                grown = True
             if found is None:
                 self.databases[name] = (Content(known, {}), None)
                 grown = True

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from fakes.world.core import World, settled
-from fakes.world.model import Defect, FakeBuild, FakePerson, schema, version
+from fakes.world.model import Defect, FakeBuild, FakePerson, schema, second_schema, version
 
 OLD: Final = version("0.0.28-nightly.20260614.560")
 NEW: Final = version("0.0.28-nightly.20260615.567")
@@ -23,6 +23,16 @@ def make_build(
     return FakeBuild(
         version(text),
         schema(level, v2=v2),
+        defects=frozenset(defects),
+        victims=frozenset(victims),
+    )
+
+
+def make_second(text: str, level: int, *defects: Defect, victims: Iterable[str] = ()) -> FakeBuild:
+    """A release of V2 at this schema level (55 and up), with what is wrong with it."""
+    return FakeBuild(
+        version(text),
+        second_schema(level),
         defects=frozenset(defects),
         victims=frozenset(victims),
     )

@@ -14,6 +14,8 @@ from attrs import frozen
 
 from fakes.explorer.scenes import Asked, Scene, Sort
 from fakes.world import hostviews, model
+from fakes.world.core import Step as CoreStep
+from fakes.world.model import FakePerson, Snap
 from fakes.world.views import Selection
 from t3safe import engine
 from t3safe.domain import effects as fx
@@ -47,12 +49,13 @@ def wrong(
     faults: int = 1,
     attempts: int = 1,
     refuse: bool = False,
+    second: bool = False,
 ) -> Callable[[Patch], Patch]:
     """List a wrong core, to be explored in this scene."""
 
     def listed(patch: Patch) -> Patch:
         name = patch.__name__.replace("_", " ")
-        scene = Scene(sorts or (Sort.OPEN,), asked, attempts, refuse)
+        scene = Scene(sorts or (Sort.OPEN,), asked, attempts, refuse, second)
         WRONG.append(Wrong(name, patch, scene, faults))
         return patch
 
@@ -466,3 +469,20 @@ def at_boot_serves_are_verified_before_they_run(monkeypatch: pytest.MonkeyPatch)
     from fakes.explorer import turns  # noqa: PLC0415 - only this core patches the explorer
 
     monkeypatch.setattr(turns, "waits_for_boot", lambda _: False)
+
+
+@wrong(Sort.STALE, Sort.IDLE, faults=0, second=True)
+def an_old_copy_of_v2_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """V2 starts on what a trial left, and does not show what was done in V1 since."""
+    monkeypatch.setattr(engine, "left_copy", lambda *_: None)
+
+
+@wrong(Sort.CANARY, faults=0, second=True)
+def a_restore_leaves_the_database_of_v2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was tried once is where the next try begins, and V1 does not know it."""
+    right = hostviews.StateSets._restoring
+
+    def partly(states: hostviews.StateSets, found: FakePerson, snap: Snap) -> Iterator[CoreStep]:
+        return (step for step in right(states, found, snap) if "removed state" not in step.name)
+
+    monkeypatch.setattr(hostviews.StateSets, "_restoring", partly)

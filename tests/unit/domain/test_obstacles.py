@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import pytest
+
 from t3safe.domain.ledgers import Ledger, SetLedger
-from t3safe.domain.obstacles import ahead, held, unknown_to_all
+from t3safe.domain.obstacles import V1Copy, ahead, held, left_copy, unknown_to_all
 
 
 def knows(*levels: int) -> SetLedger:
@@ -29,3 +33,41 @@ def test_an_obstacle_says_what_was_seen_and_what_mends_it() -> None:
     assert str(held("ann", "process 42 (sqlite3) has state.sqlite open")).startswith(
         "process 42 (sqlite3) has state.sqlite open: close it"
     )
+
+
+EARLIER = datetime(2026, 10, 3, 4, tzinfo=UTC)
+LATER = datetime(2026, 10, 9, 4, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "both",
+    [
+        None,
+        V1Copy(),
+        V1Copy(first=None, copied=EARLIER),
+        V1Copy(first=EARLIER, copied=EARLIER),
+        V1Copy(first=EARLIER, copied=EARLIER, second=LATER),
+        V1Copy(first=EARLIER, copied=LATER),
+    ],
+)
+def test_a_copy_that_lacks_nothing_of_v1_holds_nobody_up(both: V1Copy | None) -> None:
+    """V2 goes on where V1 ended."""
+    assert left_copy("ann", both) is None
+
+
+@pytest.mark.parametrize("copied", [None, EARLIER])
+def test_an_old_copy_is_named_with_what_to_move_away(copied: datetime | None) -> None:
+    """V2 would not show what was done since."""
+    obstacle = left_copy("ann", V1Copy(first=LATER, copied=copied))
+    assert obstacle is not None
+    assert "statev2.sqlite of ann is an old copy" in obstacle.seen
+    assert "2026-10-09 04:00 UTC" in obstacle.seen
+    assert "statev2.sqlite-wal" in obstacle.mend
+
+
+def test_work_in_both_generations_is_a_persons_to_decide() -> None:
+    """Neither is thrown away without a word."""
+    obstacle = left_copy("ann", V1Copy(first=LATER, copied=EARLIER, second=LATER))
+    assert obstacle is not None
+    assert "worked in V2" in obstacle.seen
+    assert "ask ann" in obstacle.mend
