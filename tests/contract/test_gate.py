@@ -168,6 +168,28 @@ def test_every_database_is_judged(bench: RealGate) -> None:
     assert rehearsal.reason == ""
 
 
+def test_a_start_of_v2_that_still_migrates_is_waited_for(bench: RealGate) -> None:
+    """`/` is answered from the migrations on; the ledger is read once the serve is ready."""
+    build = bench.faulty("startup-takes:1", orchestration=2, schema=60)
+    assert rehearse_alice(bench, build).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("v2-import-loses-threads", "are gone (statev2.sqlite)"),
+        ("projection-behind", "the projections of statev2.sqlite are at event"),
+        ("startup-fails", "live: "),
+    ],
+)
+def test_a_first_start_of_v2_that_goes_wrong_is_refused(
+    bench: RealGate, fault: str, reason: str
+) -> None:
+    """What it lost of V1's data is named by its table."""
+    rehearsal = rehearse_alice(bench, bench.faulty(fault, orchestration=2, schema=60))
+    assert reason in rehearsal.reason
+
+
 @pytest.mark.parametrize(("approvals", "passes"), [(5, True), (40, False)])
 def test_clean_up_is_tolerated_up_to_a_share(bench: RealGate, approvals: int, passes: bool) -> None:
     """A migration that cleans up is reported with its counts, and fatal above the tolerance."""

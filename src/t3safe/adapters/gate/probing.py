@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Final, Self
 
 from t3safe.adapters._support.http_client import Address
+from t3safe.t3.sign_in import SESSION_PATH
 
 ANSWER_SECONDS: Final = 10.0
 """A serve that is ready answers in milliseconds; a busy machine gets a thousand times that."""
@@ -26,7 +27,10 @@ _PATIENCE: Final = 5.0
 _CONNECTED: Final = 0.2
 """Seconds; a loopback connects at once, or what listens has too many waiting already."""
 _HTTP: Final = b"HTTP/"
-_KNOCK: Final = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+_KNOCK: Final = (
+    f"GET {SESSION_PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+)
+"""Not `/`: from V2 on that may be answered while a start still migrates, or fails."""
 
 
 def await_answer(
