@@ -20,7 +20,7 @@ from attrs import frozen
 from t3safe.adapters import hostfacts, hostlook, notify
 from t3safe.adapters._support import adopted
 from t3safe.adapters._support.http_client import Address, NoAnswerError, ask, session
-from t3safe.adapters._support.pairing import takes
+from t3safe.adapters._support.pairing import described, takes
 from t3safe.adapters.dispatch.serving import look
 from t3safe.adapters.gate.sandboxes import namespace_sandbox, why_not
 from t3safe.adapters.registry import Address as RegistryAt
@@ -45,7 +45,7 @@ from t3safe.domain.room import rooms
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.operations import Reader
-from t3safe.t3.sign_in import Session
+from t3safe.t3.sign_in import FIRST_PROTOCOL, Session
 
 _PATIENCE = 5.0
 """Seconds for one answer of the dispatch or of a serve."""
@@ -72,6 +72,7 @@ class Examination:
             Check.DISPATCH: self._dispatch,
             Check.COOKIES: self._cookies,
             Check.PATHS: self._paths,
+            Check.PROTOCOLS: self._protocols,
             Check.UNITS: self._units,
             Check.TIMERS: self._timers,
             Check.HOOKS: self._hooks,
@@ -213,6 +214,16 @@ class Examination:
             if home is not None
         )
         yield from doctor.judge_paths(taken, known)
+
+    def _protocols(self) -> Iterator[Finding]:
+        if self.wired.settings.verify is not Verify.DISPATCH:
+            yield doctor.ok(Check.PROTOCOLS, "sign-ins are proven without a dispatch (`verify`)")
+            return
+        homes = ((who, self._home(who)) for who in self.wired.host.everybody()[0])
+        told = ((who, described(home[0], _PATIENCE)) for who, home in homes if home is not None)
+        spoken = tuple((who, FIRST_PROTOCOL if one is None else one.protocol) for who, one in told)
+        known = dispatch_knowledge(self.wired.settings).protocols
+        yield from doctor.judge_protocols(spoken, known)
 
     def _home(self, person: str) -> tuple[Address, Session] | None:
         """Where a person's serve answers and what it tells of sign-ins; None where nowhere."""

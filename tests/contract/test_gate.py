@@ -6,7 +6,9 @@ import json
 import re
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,6 +190,36 @@ def test_a_first_start_of_v2_that_goes_wrong_is_refused(
     """What it lost of V1's data is named by its table."""
     rehearsal = rehearse_alice(bench, bench.faulty(fault, orchestration=2, schema=60))
     assert reason in rehearsal.reason
+
+
+V2: Mapping[str, Any] = {"orchestration": 2, "schema": 60, "cookie": "environment"}
+
+
+def test_a_protocol_that_the_dispatch_is_not_known_to_pass_on(bench: RealGate) -> None:
+    """The dispatch comes first: people would sign in and see an empty page."""
+    build = bench.faulty(**V2)
+    bench.tune(dispatch=DispatchKnowledge(cookies=("t3_session_[0-9a-f]{12}",)))
+    rehearsal = rehearse_empty(bench, build)
+    assert rehearsal.checks[-1].check is Check.CONTRACT
+    assert "update the dispatch first: it is not known to pass on protocol 2" in rehearsal.reason
+
+
+@pytest.mark.parametrize(
+    ("faults", "check", "words"),
+    [
+        (("says-another-version",), Check.LIVE, "the serve says that it is '0.0.1', not"),
+        (("startup-fails",), Check.LIVE, "the serve ended with status 1: ERROR: server runtime"),
+        (("startup-takes:1.5",), None, ""),
+    ],
+)
+def test_what_answers_early_proves_nothing(
+    bench: RealGate, faults: tuple[str, ...], check: Check | None, words: str
+) -> None:
+    """The front page and the descriptor answer while a start of V2 goes on, or fails."""
+    rehearsal = rehearse_empty(bench, bench.faulty(*faults, **V2))
+    failing = next((each.check for each in rehearsal.checks if not each.passed), None)
+    assert failing is check
+    assert words in rehearsal.reason
 
 
 @pytest.mark.parametrize(("approvals", "passes"), [(5, True), (40, False)])

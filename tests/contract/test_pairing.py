@@ -15,6 +15,7 @@ import attrs
 import pytest
 
 from fakes.dispatch import DispatchTrouble
+from fakes.packages import FakeRelease
 from fakes.service import Handler, Service
 from fakes.t3.client import PersonClient
 from t3safe.adapters._support.seen_dispatch import SeenDispatch
@@ -25,7 +26,14 @@ from t3safe.domain.errors import DispatchError, Fault, PeopleError, ServiceError
 from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.redaction import redact
 from tests.contract.pairing_contract import PairingContract, not_stopped
-from tests.support.pairing import BUILD, OTHER, RealPairing, VirtualTime, real_pairing
+from tests.support.pairing import (
+    BUILD,
+    GENERATIONS,
+    OTHER,
+    RealPairing,
+    VirtualTime,
+    real_pairing,
+)
 
 
 @pytest.fixture
@@ -273,6 +281,99 @@ def test_what_works_through_the_dispatch_is_remembered(
     assert isinstance(pairing.port.verify("bob", BUILD), ev.Paired)
     assert seen.file.read_bytes() == written
     assert b"eyJ" not in written
+
+
+WAYS = {
+    "before": DispatchKnowledge(("/api/auth/bootstrap",), ("t3_session",), (1,)),
+    "v1": DispatchKnowledge(("/api/auth/browser-session",), ("t3_session_[0-9a-f]{12}",), (1,)),
+    "v2": DispatchKnowledge(("/api/auth/browser-session",), ("t3_session_[0-9a-f]{12}",), (2,)),
+}
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_every_generation_pairs_and_is_remembered(
+    pairing: RealPairing, tmp_path: Path, generation: str
+) -> None:
+    """By its own path and cookie, and with the protocol of its socket; directly as well."""
+    seen = SeenDispatch(tmp_path / "state" / "dispatch.json")
+    pairing.tune(seen=seen)
+    pairing.host = "0.0.0.0"
+    pairing.run("alice", BUILD, **GENERATIONS[generation])
+    assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
+    assert seen.knowledge() == WAYS[generation]
+    assert isinstance(pairing.direct().verify("alice", BUILD), ev.Paired)
+
+
+def test_notes_of_before_there_were_protocols_are_read(tmp_path: Path) -> None:
+    """They were of the first one."""
+    seen = SeenDispatch(tmp_path / "dispatch.json")
+    seen.file.write_text('{"ways": [["0.0.28", "/api/auth/browser-session", "t3_session"]]}')
+    known = DispatchKnowledge(("/api/auth/browser-session",), ("t3_session",), (1,))
+    assert seen.knowledge() == known
+
+
+def test_dispatch_that_does_not_pass_on_the_protocol(pairing: RealPairing) -> None:
+    """Everybody is signed in before an empty page: the dispatch is at fault, and no build."""
+    pairing.host = "0.0.0.0"
+    pairing.dispatch.knowledge.protocols = (1,)
+    pairing.run("alice", BUILD, **GENERATIONS["v2"])
+    answer = refused(pairing)
+    assert answer.fault is Fault.HOST
+    assert "the dispatch does not pass on protocol 2 of the web socket" in answer.reason
+    pairing.run("alice", BUILD, **GENERATIONS["v1"])
+    assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
+
+
+def test_cookie_that_the_session_sets_is_kept_as_a_browser_keeps_it(pairing: RealPairing) -> None:
+    """A further one counts beside the first, whether the dispatch forwards it or not."""
+    pairing.run("alice", BUILD, "signs-in-oddly:session-sets-cookie")
+    assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
+    pairing.dispatch.knowledge.cookies = ("t3_session", "t3_session_again")
+    assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_no_sign_in_of_ours_ends_another_one(pairing: RealPairing, generation: str) -> None:
+    """No cookie goes with a credential, by which V2 would end its session."""
+    pairing.host = "0.0.0.0"
+    pairing.run("alice", BUILD, **GENERATIONS[generation])
+    pairing.serves["alice"].wait_until_up()
+    ann = PersonClient(pairing.dispatch.url, "alice.login")
+    ann.sign_in()
+    for port in (pairing.port, pairing.direct()):
+        assert isinstance(port.verify("alice", BUILD), ev.Paired)
+        assert ann.authenticated()
+    name = "statev2.sqlite" if generation == "v2" else "state.sqlite"
+    database = pairing.root / "alice" / "userdata" / name
+    with closing(sqlite3.connect(database)) as opened:
+        ended = "SELECT count(*) FROM auth_sessions WHERE revoked_at IS NOT NULL"
+        assert opened.execute(ended).fetchone() == (0,)
+
+
+@pytest.mark.parametrize(("serves", "mints"), [("v2", "v1"), ("v1", "v2")])
+def test_credential_of_the_other_generation_is_no_builds_fault(
+    pairing: RealPairing, serves: str, mints: str
+) -> None:
+    """In between one build serves and another mints: the message names both."""
+    pairing.host = "0.0.0.0"
+    pairing.run("alice", BUILD, **GENERATIONS[serves])
+    assert pairing.main_pid("alice")
+    pairing.serves["alice"].wait_until_up()
+    pairing.lay_out(FakeRelease(OTHER.text, **GENERATIONS[mints]))
+    pairing.select("alice", f"builds/{OTHER.text}")
+    for port in (pairing.port, pairing.direct()):
+        answer = port.verify("alice", BUILD)
+        assert isinstance(answer, ev.NotPaired)
+        assert answer.fault is Fault.HOST
+        assert f"the serve of alice (of {BUILD}) does not know the credential" in answer.reason
+        assert f"t3 {OTHER} minted it: serve and mint must be of one build" in answer.reason
+
+
+def test_credential_that_its_own_build_does_not_know_is_its_fault(pairing: RealPairing) -> None:
+    """One build serves and mints, so nobody else is to blame."""
+    pairing.run("alice", BUILD, "signs-in-oddly:401")
+    answer = refused(pairing)
+    assert answer.fault is Fault.BUILD
 
 
 def test_dispatch_that_takes_connections_and_never_answers(pairing: RealPairing) -> None:

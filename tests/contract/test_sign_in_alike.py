@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.gate import Check
 from tests.contract.test_gate import rehearse_empty
 from tests.support.gate import RealGate
-from tests.support.pairing import BUILD, RealPairing, real_pairing
+from tests.support.pairing import BUILD, GENERATIONS, RealPairing, real_pairing
 
 AT_BOOTSTRAP = "pairing-moved:/api/auth/bootstrap"
 BEHAVIOURS = {
@@ -56,6 +57,29 @@ def test_every_odd_sign_in_is_in_the_table() -> None:
     """A new one is judged by both."""
     tried = {fault.partition(":")[2] for faults in BEHAVIOURS for fault in faults}
     assert set(ODD) <= tried
+
+
+@pytest.mark.parametrize("generation", [name for name in GENERATIONS if name != "v1"])
+@pytest.mark.parametrize(
+    "faults", [(), ("cookie-missing",), ("session-never-authenticated",), ("session-once",)]
+)
+def test_gate_and_production_judge_every_generation_alike(
+    gate: RealGate, pairing: RealPairing, generation: str, faults: tuple[str, ...]
+) -> None:
+    """Where each serve binds as production does."""
+    traits = GENERATIONS[generation]
+    pairing.host = "0.0.0.0"
+    rehearsal = rehearse_empty(gate, gate.faulty(*faults, **traits))
+    pairing.run("alice", BUILD, *faults, **traits)
+    answer = pairing.direct().verify("alice", BUILD)
+    assert rehearsal.passed is isinstance(answer, ev.Paired) is (not faults)
+    if isinstance(answer, ev.NotPaired):
+        assert rehearsal.checks[-1].check is Check.PAIRED
+        # The cookie of each is named by its own environment.
+        mine, theirs = (
+            re.sub(r"_[0-9a-f]{12}", "", text) for text in (rehearsal.reason, answer.reason)
+        )
+        assert mine.removeprefix("paired: ") in theirs
 
 
 @pytest.mark.parametrize(("faults", "words"), BEHAVIOURS.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from attrs import Factory, define
 
 from fakes.dispatch import Backend, Dispatch, Knowledge, mint_command
 from fakes.packages import FakeRelease, unpack
+from fakes.t3.app.build import BOOTSTRAP
 from fakes.t3.process import RunningServe, free_port
 from t3safe.adapters.dispatch import DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.dispatch.served import ServePairing
@@ -24,6 +25,12 @@ from t3safe.domain.versions import Version
 BUILD = Version.parse("0.0.28-nightly.20260615.571")
 OTHER = Version.parse("0.0.28-nightly.20260615.567")
 PEOPLE = ("alice", "bob")
+GENERATIONS: Mapping[str, Mapping[str, Any]] = {
+    "before": {"schema": 30, "pairing": BOOTSTRAP},
+    "v1": {"schema": 54, "cookie": "environment"},
+    "v2": {"schema": 60, "cookie": "environment", "orchestration": 2},
+}
+"""What makes a fake release one of a generation."""
 
 
 @define
@@ -42,6 +49,8 @@ class RealPairing:
     ports: dict[str, int] = Factory(lambda: {person: free_port() for person in PEOPLE})
     serves: dict[str, RunningServe] = Factory(dict)
     pids: dict[str, int | None] = Factory(dict)
+    host: str = "127.0.0.1"
+    """Where serves bind from now on."""
 
     def __attrs_post_init__(self) -> None:
         mint = LauncherMint(
@@ -56,6 +65,7 @@ class RealPairing:
             main_pid=self.main_pid,
             mint=mint,
             links=mint.links,
+            minter=mint.version,
             deadline=6.0,
             grace=0.2,
             stay=0.2,
@@ -87,9 +97,10 @@ class RealPairing:
 
     def direct(self) -> DirectPairing:
         """Give the adapter that does without a dispatch, over the same serves."""
-        same = ("store", "main_pid", "mint", "links", "deadline", "grace", "stay", "pause")
+        same = ("store", "main_pid", "mint", "links", "minter", "deadline", "grace", "stay")
         alike = {name: getattr(self.port, name) for name in same}
-        return DirectPairing(patience=2.0, interval=self.port.interval, **alike)
+        alike |= {"pause": self.port.pause, "interval": self.port.interval}
+        return DirectPairing(patience=2.0, **alike)
 
     def lay_out(self, release: FakeRelease) -> None:
         """Have a release in the store, in place of what was there under its version."""
@@ -121,7 +132,8 @@ class RealPairing:
 
     def run(self, person: str, build: Version, *faults: str, **traits: Any) -> None:  # noqa: ANN401
         """Let the person's unit run this build, made with these faults, started anew."""
-        self.end(person)
+        if person in self.serves or person in self.pids:
+            self.end(person)
         quick = {"start_time": 0.02, "listen_window": 0.05, **traits}
         self.lay_out(FakeRelease(build.text, faults=faults, **quick))
         self.begin(person, build)
@@ -129,7 +141,8 @@ class RealPairing:
     def begin(self, person: str, build: Version) -> None:
         """Start the person's serve of what the store has as this build."""
         self.select(person, f"builds/{build.text}")
-        serve = RunningServe(self.launcher(person), self.root / person, port=self.ports[person])
+        program, base = self.launcher(person), self.root / person
+        serve = RunningServe(program, base, host=self.host, port=self.ports[person])
         self.stack.callback(serve.kill)
         self.serves[person] = serve
         self.dispatch.knowledge.logins = {f"{name}.login": name for name in PEOPLE}

@@ -46,6 +46,7 @@ class Check(StrEnum):
     DISPATCH = "dispatch"
     COOKIES = "cookies"
     PATHS = "paths"
+    PROTOCOLS = "protocols"
     UNITS = "units"
     TIMERS = "timers"
     HOOKS = "hooks"
@@ -284,6 +285,26 @@ def judge_paths(
         if not paths
     )
     return found or (ok(Check.PATHS, f"{len(taken)} serves take sign-ins at a known path"),)
+
+
+def judge_protocols(
+    spoken: tuple[tuple[str, int], ...], known: tuple[int, ...]
+) -> tuple[Finding, ...]:
+    """Every serve's web socket has a protocol that the dispatch passes on.
+
+    `spoken` are (person, protocol).
+    """
+    found = tuple(
+        _problem(
+            Check.PROTOCOLS,
+            f"the web socket of the serve of {person} needs protocol {protocol}, which the "
+            "dispatch is not said to pass on",
+            "let the dispatch pass on the query of /ws, then add it to `dispatch_knows.protocols`",
+        )
+        for person, protocol in spoken
+        if protocol not in known
+    )
+    return found or (ok(Check.PROTOCOLS, f"{len(spoken)} serves speak a known protocol"),)
 
 
 def judge_units(

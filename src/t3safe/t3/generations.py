@@ -25,6 +25,7 @@ from typing import Final
 
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE, is_of_t3
 from t3safe.t3.ledger import ORCHESTRATION_V2, SCOPES, Pair
+from t3safe.t3.sign_in import SIGN_IN_BEFORE_SCOPES, SIGN_IN_V1, SIGN_IN_V2, SignIn
 
 Ledgers = Mapping[str, Iterable[Pair]]
 """The (id, name) pairs of each database, by file name below `userdata`."""
@@ -62,6 +63,7 @@ class Generation:
     copied_from: str
     kept: tuple[Kept, ...]
     may_shrink: Mapping[str, str]
+    sign_in: SignIn
     follows_log: bool
     """Whether the projections say up to which event of the log they are."""
 
@@ -91,6 +93,7 @@ BEFORE_SCOPES: Final = Generation(
     copied_from="",
     kept=_WHOLE_LOG,
     may_shrink=_SIGN_IN,
+    sign_in=SIGN_IN_BEFORE_SCOPES,
     follows_log=False,
 )
 V1: Final = Generation(
@@ -103,6 +106,7 @@ V1: Final = Generation(
     copied_from="",
     kept=_WHOLE_LOG,
     may_shrink=_SIGN_IN,
+    sign_in=SIGN_IN_V1,
     follows_log=False,
 )
 V2: Final = Generation(
@@ -140,6 +144,7 @@ V2: Final = Generation(
         "scheduled_task_webhook_deliveries": "the newest 50 of a task are kept",
         "scheduled_task_webhook_relay_deliveries": _QUEUE,
     },
+    sign_in=SIGN_IN_V2,
     follows_log=True,
 )
 GENERATIONS: Final = (BEFORE_SCOPES, V1, V2)

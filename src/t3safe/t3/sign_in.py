@@ -69,6 +69,15 @@ COOKIE_NAME: Final = rf"{PLAIN_COOKIE}(?:_\d{{1,5}})?(?:_{_HEX})?"
 """A regular expression for every name that a session's cookie has had."""
 
 
+SIGN_IN_IDS: Final[Mapping[str, str]] = {"auth_sessions": "session_id", "auth_pairing_links": "id"}
+"""The tables that hold sessions and pairing links, each with the column of its ids.
+
+The same in every generation: those of V2 are copied with the rest (read off source).
+"""
+SIGN_IN_COLUMNS: Final = frozenset({"subject", "expires_at"})
+"""Columns by which such a table is known for t3's."""
+
+
 class CookieNames(StrEnum):
     """By which rule a release names the session's cookie."""
 
@@ -79,6 +88,23 @@ class CookieNames(StrEnum):
     ENVIRONMENT = "environment"
     """As before on a loopback bind or where no host is given, `t3_session_<12 hex>` elsewhere:
     from late August 2026, V2 included (read off source, not measured)."""
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """How the releases of a generation take sign-ins and sockets.
+
+    `cookies` are the rules by which they have named the session's cookie, oldest first.
+    """
+
+    path: str
+    cookies: tuple[CookieNames, ...]
+    protocol: int = FIRST_PROTOCOL
+
+
+SIGN_IN_BEFORE_SCOPES: Final = SignIn(BOOTSTRAP, (CookieNames.PLAIN,))
+SIGN_IN_V1: Final = SignIn(BROWSER_SESSION, tuple(CookieNames))
+SIGN_IN_V2: Final = SignIn(BROWSER_SESSION, (CookieNames.ENVIRONMENT,), protocol=2)
 
 
 class Descriptor(NamedTuple):

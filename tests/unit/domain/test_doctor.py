@@ -336,6 +336,16 @@ def test_a_cookie_must_be_known_by_its_whole_name() -> None:
     assert held.level is Level.OK
 
 
+def test_a_protocol_must_be_passed_on() -> None:
+    """The page of a person is empty where it is not."""
+    spoken = (("ann", 1), ("ben", 2))
+    (found,) = doctor.judge_protocols(spoken, (1,))
+    assert (found.level, found.check) == (Level.PROBLEM, Check.PROTOCOLS)
+    assert "ben needs protocol 2" in found.seen.replace("the serve of ", "")
+    (held,) = doctor.judge_protocols(spoken, (1, 2))
+    assert held.level is Level.OK
+
+
 def test_units_that_are_missing_changed_or_disabled_are_told_apart() -> None:
     """One command mends them; a change may be the owner's and is a warning."""
     found = doctor.judge_units(("/a",), ("/b",), ("t3-autoupdate.timer",))

@@ -20,12 +20,10 @@ from urllib.parse import quote
 from t3safe.adapters._support.personaldata.discovery import discover
 from t3safe.adapters._support.personaldata.reading import opened
 from t3safe.adapters._support.personaldata.trouble import of_sqlite, shown
+from t3safe.t3.sign_in import SIGN_IN_COLUMNS, SIGN_IN_IDS
 
 _PATIENCE: Final = 2.0
 """Seconds that a writer is waited for."""
-_TABLES: Final = {"auth_sessions": "session_id", "auth_pairing_links": "id"}
-"""Each table with the column of its ids."""
-_COLUMNS: Final = frozenset({"subject", "expires_at"})
 
 
 def sign_out(userdata: str | None, ids: list[str]) -> int:
@@ -37,7 +35,7 @@ def sign_out(userdata: str | None, ids: list[str]) -> int:
 def _gone(root: str, name: str, ids: list[str]) -> int:
     marks = ",".join("?" * len(ids))
     with opened(root, name) as connection:
-        tables = [table for table in _TABLES if _holds(connection, table, marks, ids)]
+        tables = [table for table in SIGN_IN_IDS if _holds(connection, table, marks, ids)]
     if not tables:
         return 0
     try:
@@ -52,11 +50,11 @@ def _gone(root: str, name: str, ids: list[str]) -> int:
 
 def _holds(connection: sqlite3.Connection, table: str, marks: str, ids: list[str]) -> bool:
     columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-    if not columns >= {_TABLES[table], *_COLUMNS}:
+    if not columns >= {SIGN_IN_IDS[table], *SIGN_IN_COLUMNS}:
         return False
     there = f"SELECT 1 FROM {_among(table, marks)} LIMIT 1"  # noqa: S608
     return connection.execute(there, ids).fetchone() is not None
 
 
 def _among(table: str, marks: str) -> str:
-    return f"{table} WHERE {_TABLES[table]} IN ({marks})"
+    return f"{table} WHERE {SIGN_IN_IDS[table]} IN ({marks})"
