@@ -265,6 +265,8 @@ def published(release: FakeRelease, tag: str) -> tuple[str, dict[str, Any]]:
                 "faults",
                 "orchestration",
                 "native",
+                "layout",
+                "platform_fault",
                 "compiled",
             ),
             *("start_time", "listen_window", "command_time", "quiet_migrations", "scripts"),

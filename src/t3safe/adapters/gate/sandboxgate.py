@@ -86,7 +86,7 @@ class SandboxGate:
     """Rehearses builds in sandboxes; sizes in bytes, times in seconds.
 
     Args:
-        program: the program of a build, `<build>/node_modules/.bin/t3`.
+        program: the program of a build, `layout.PROGRAM` below its folder.
         hand_out: hands out the set of (person, snapshot) as an archive, laid out as below
             `userdata`; may raise a PortError or OSError, also on the way out and in `finish`.
         set_size: the size of that set.

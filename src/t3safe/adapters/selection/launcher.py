@@ -3,7 +3,7 @@
 Rules:
 
 1. The caller's OS user alone decides; no argument and no variable of the environment does.
-2. It executes `<store>/builds/<version>/node_modules/.bin/t3`, with the links of the selection
+2. It executes `layout.PROGRAM` below `<store>/builds/<version>`, with the links of the selection
    resolved, so that the process's command line names its build and a later change of the
    selection never moves a running process to another build.
 3. Where nothing is selected it says so and ends with 78 (EX_CONFIG); where the caller cannot be
