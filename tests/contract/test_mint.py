@@ -44,6 +44,27 @@ def test_command_is_filled_in_for_the_person() -> None:
 
 
 @pytest.mark.parametrize(
+    ("script", "version"),
+    [
+        ("""echo "t3 v0.0.28-nightly.20260615.571$(test "$*" = --version || echo no)" """, None),
+        ("echo hello", ""),
+        ("echo t3 v0.0.28; exit 1", ""),
+    ],
+)
+def test_what_mints_is_asked_for_its_version(
+    tmp_path: Path, script: str, version: str | None
+) -> None:
+    """By the person's launcher; what is no version is none."""
+    launcher = tmp_path / "t3-alice"
+    launcher.write_text(f"#!/bin/sh\n{script}\n")
+    launcher.chmod(0o755)
+    mint = LauncherMint(t3=str(tmp_path / "t3-{person}"), switch_user=False)
+    expected = "0.0.28-nightly.20260615.571" if version is None else version
+    assert mint.version("alice") == expected
+    assert mint.version("nobody-has-this") == ""
+
+
+@pytest.mark.parametrize(
     ("script", "fault", "words"),
     [
         ("exit 75", Fault.HOST, "they are fenced, no build can run; `t3safe recover`"),

@@ -369,11 +369,20 @@ def test_credential_of_the_other_generation_is_no_builds_fault(
         assert f"t3 {OTHER} minted it: serve and mint must be of one build" in answer.reason
 
 
-def test_credential_that_its_own_build_does_not_know_is_its_fault(pairing: RealPairing) -> None:
-    """One build serves and mints, so nobody else is to blame."""
-    pairing.run("alice", BUILD, "signs-in-oddly:401")
-    answer = refused(pairing)
+def test_credential_of_an_unknown_t3_is_no_builds_fault(pairing: RealPairing) -> None:
+    """A build is blamed for its own credentials alone."""
+    pairing.host = "0.0.0.0"
+    pairing.run("alice", BUILD, **GENERATIONS["v2"])
+    pairing.tune(mint=lambda _: "NOBODYHASIT2", minter=lambda _: "")
+    answer = pairing.direct().verify("alice", BUILD)
+    assert isinstance(answer, ev.NotPaired)
+    assert answer.fault is Fault.HOST
+    assert "it could not be told which t3 minted it" in answer.reason
+    pairing.tune(minter=lambda _: BUILD.text)
+    answer = pairing.direct().verify("alice", BUILD)
+    assert isinstance(answer, ev.NotPaired)
     assert answer.fault is Fault.BUILD
+    assert "answers 401 (invalid_credential)" in answer.reason
 
 
 def test_dispatch_that_takes_connections_and_never_answers(pairing: RealPairing) -> None:
