@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from t3safe.t3.generations import BEFORE_SCOPES, V1, V2, Generation
-from t3safe.t3.sign_in import BROWSER_SESSION, FIRST_PROTOCOL
+from t3safe.t3.generations import BEFORE_SCOPES, GENERATIONS, V1, V2, Generation
+from t3safe.t3.sign_in import BROWSER_SESSION
 
-_V2_PROTOCOL: Final = 2
-"""What V2's web socket has to be asked for (426 without it); read off source, not measured."""
-PROTOCOLS: Final = (FIRST_PROTOCOL, _V2_PROTOCOL)
+PROTOCOLS: Final = tuple(sorted({each.sign_in.protocol for each in GENERATIONS}))
 LETTERS: Final = {BEFORE_SCOPES.name: "0", V1.name: "1", V2.name: "2"}
 """How a generation is written where a night has one letter for each person."""
 
@@ -23,4 +21,4 @@ def generation_of(*, second: bool, pairing: str) -> Generation:
 
 def protocol_of(generation: Generation) -> int:
     """Give the protocol of the web socket that a generation speaks."""
-    return _V2_PROTOCOL if generation is V2 else FIRST_PROTOCOL
+    return generation.sign_in.protocol

@@ -38,6 +38,7 @@ from t3safe.simulation.generations import protocol_of
 from t3safe.simulation.history import HistoryError
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.rows import Rows
+from t3safe.t3.sign_in import INVALID_CREDENTIAL
 
 AWAY: Final = "away while being moved"
 DISPATCH_DOWN: Final = "the dispatch does not answer"
@@ -475,7 +476,7 @@ class World:
         if running is not None and running.second is not build.second:
             ours, theirs = build.generation, running.generation
             return (
-                f"401 invalid_credential: the mint of {build.version} writes to {ours.database},"
+                f"401 {INVALID_CREDENTIAL}: the mint of {build.version} writes to {ours.database},"
                 f" the serve of {running.version} reads {theirs.database}"
             )
         crash = self.crash(person, build)

@@ -55,7 +55,8 @@ WRONG_PROTOCOL: Final = 426
 FIRST_PROTOCOL: Final = 1
 """What a serve speaks that names no protocol: every one before V2."""
 _REFUSED: Final = "orchestration_protocol_incompatible"
-_INVALID_CREDENTIAL: Final = "invalid_credential"
+INVALID_CREDENTIAL: Final = "invalid_credential"
+"""A credential is spent, too old, or lies in another database."""
 _BEFORE_CODES: Final = "Invalid bootstrap credential."
 _REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _PROTOCOL_MAX: Final = 1000
@@ -232,7 +233,7 @@ def refusal_of(status: int, body: bytes) -> str:
         return ""
     content = _object(body)
     if content.get("error") == _BEFORE_CODES:
-        return _INVALID_CREDENTIAL
+        return INVALID_CREDENTIAL
     found = content.get("reason")
     return found if isinstance(found, str) and _REASON.fullmatch(found) else ""
 
@@ -242,7 +243,7 @@ def is_unknown_credential(status: int, refusal: str) -> bool:
 
     One that the other generation minted lies in the other database.
     """
-    return status == UNAUTHORIZED and refusal == _INVALID_CREDENTIAL
+    return status == UNAUTHORIZED and refusal == INVALID_CREDENTIAL
 
 
 def _protocol(content: Mapping[str, Any]) -> int:
