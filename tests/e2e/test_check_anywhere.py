@@ -21,6 +21,7 @@ import pytest
 from attrs import evolve, frozen
 
 from fakes.embedded import SAFE, EmbeddedHost, Resident, Said
+from fakes.native import LIBRARY
 from fakes.packages import FakeRelease, release_like
 from fakes.registry import Registry
 from fakes.t3 import populate
@@ -37,7 +38,9 @@ FOREIGN = evolve(
     NEW, version="0.0.25-nightly.20260609.501", repository="https://github.com/someone/else"
 )
 SLOW = evolve(NEW, version="0.0.25-nightly.20260609.502", start_time=60.0)
-RELEASES: tuple[FakeRelease, ...] = (OLD, NEW, BAD, WORSE, FOREIGN, SLOW)
+NATIVE = evolve(NEW, version="0.0.25-nightly.20260609.503", layout="platform")
+LACKING = evolve(NATIVE, version="0.0.25-nightly.20260609.504", platform_fault="needs-library")
+RELEASES: tuple[FakeRelease, ...] = (OLD, NEW, BAD, WORSE, FOREIGN, SLOW, NATIVE, LACKING)
 UNPRIVILEGED: tuple[str, ...] = ()
 """What makes an ordinary user of us: as root, without root's rights, in a user namespace."""
 if os.geteuid() == 0:
@@ -178,6 +181,16 @@ def test_a_good_build_passes_on_a_copy_and_the_state_keeps_every_byte(
     assert verdict["evidence"] == str(place.root / "kept")
     assert "standalone" in said.err
     assert seen(state) == before
+    assert place.left == []
+
+
+def test_a_native_program_is_checked_as_what_hosts_execute(place: Place, state: Path) -> None:
+    """Every check of both rehearsals; a library that this machine lacks is named beforehand."""
+    said = place.check(NATIVE.version, "--state", str(state))
+    assert said.status == Exit.OK, said
+    said = place.check(LACKING.version)
+    assert said.status != Exit.OK
+    assert f"needs {LIBRARY}, which this host does not have" in f"{said.out}{said.err}"
     assert place.left == []
 
 
