@@ -39,6 +39,7 @@ from t3safe.domain.gate import (
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
 from t3safe.t3.generations import V1, V2
+from t3safe.t3.package import Manifest
 
 BUILD = Version.parse("0.0.28-nightly.20260616.571")
 OLD = Version.parse("0.0.24")
@@ -78,6 +79,15 @@ IDENTITY = IdentityFacts(
 def test_the_real_package_is_itself() -> None:
     """Name, repository, program, node and version agree."""
     assert judge_identity(BUILD, IDENTITY) == passed(Check.IDENTITY)
+
+
+def test_facts_are_those_of_the_package_json() -> None:
+    """What it says goes in unjudged, beside what was printed."""
+    said = {"name": "t3", "bin": {"t3": "dist/bin.mjs"}, "engines": {"node": ">=24"}}
+    facts = IdentityFacts.of(Manifest.read(said), node="24.0.0", reported="0.0.28", launches="x")
+    assert facts == IdentityFacts(
+        "t3", "", ("t3",), ">=24", "24.0.0", "0.0.28", entry="dist/bin.mjs", launches="x"
+    )
 
 
 def test_a_launcher_over_a_native_program_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""What is known of t3's sign-in, commands and log stands in `t3safe.t3` alone."""
+"""What is known of t3's package, sign-in, commands and log stands in `t3safe.t3` alone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ from pathlib import Path
 import pytest
 
 import t3safe
-from t3safe.t3 import serve_log, sign_in
+from t3safe.t3 import package, serve_log, sign_in
 
 SOURCE = Path(t3safe.__file__).parent
 KNOWN = {
+    "package": "|".join(
+        map(
+            re.escape,
+            (
+                *(package.FOLDER, package.ENTRY, package.PLATFORMS.partition("/")[0]),
+                *(package.LAUNCHER, package.NODE_PROGRAM.rpartition("/")[2]),
+                *(package.REPOSITORY, *package.LIBRARIES),
+            ),
+        )
+    ),
     "endpoints": "|".join(
         map(
             re.escape,
