@@ -29,6 +29,8 @@ from fakes.packages import release_like
 from fakes.t3 import Acknowledged, Worker
 from fakes.t3.app.work import KEYS
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.ledger import NEWEST
 
 FIRST: Final = release_like("0.0.25-nightly.20260602.440", schema=30)
 HEALTHY: Final = release_like("0.0.25-nightly.20260608.497")
@@ -243,7 +245,7 @@ def _row(demo: Demo, name: str, rows: list[Acknowledged], root: Path) -> tuple[s
     """Look for every acknowledged row in the person's database, then in what was kept aside."""
     present = _keys(demo.host.database(name))
     aside: set[tuple[str, str]] = set()
-    for kept in sorted((root / "backups" / name).glob("*/**/state.sqlite")):
+    for kept in sorted((root / "backups" / name).glob(f"*/**/{V1_DATABASE}")):
         aside |= _keys(kept)
     wanted = {(row.table, row.key) for row in rows}
     missing = wanted - present - aside
@@ -276,8 +278,7 @@ def _keys(database: Path) -> set[tuple[str, str]]:
 
 def _ledger(demo: Demo, name: str) -> int:
     with _reading(demo.host.database(name)) as connection:
-        query = "SELECT max(migration_id) FROM effect_sql_migrations"
-        return int(connection.execute(query).fetchone()[0])
+        return int(connection.execute(NEWEST).fetchone()[0])
 
 
 @contextmanager

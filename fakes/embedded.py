@@ -39,6 +39,9 @@ from t3safe.bootstrap.live import Live, live
 from t3safe.domain.narrate import Line
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.settings import load
+from t3safe.t3 import commands
+from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
+from t3safe.t3.sign_in import SESSION_PATH
 
 SAFE: Final = (sys.executable, "-m", "t3safe.entrypoints.start")
 READY: Final = "T3SAFE_READY_BUILDS"
@@ -199,7 +202,7 @@ class EmbeddedHost:
         while time.monotonic() < deadline:
             connection = http.client.HTTPConnection("127.0.0.1", self.ports[person], timeout=0.3)
             with closing(connection), suppress(OSError, http.client.HTTPException):
-                connection.request("GET", "/api/auth/session")
+                connection.request("GET", SESSION_PATH)
                 if connection.getresponse().status == HTTPStatus.OK:
                     return
             time.sleep(0.02)
@@ -255,11 +258,11 @@ class EmbeddedHost:
 
     def base(self, person: str) -> Path:
         """A person's base directory."""
-        return self.root / "home" / person / ".t3"
+        return self.root / "home" / person / HOME_BASE
 
     def database(self, person: str) -> Path:
         """A person's database."""
-        return self.base(person) / "userdata" / "state.sqlite"
+        return self.base(person) / USERDATA / V1_DATABASE
 
     def launcher(self, person: str) -> Path:
         """A person's `t3`."""
@@ -329,7 +332,7 @@ class EmbeddedHost:
             "tmpdir": str(self._folder("tmp")),
             "store": str(self.store),
             "launcher": "",
-            "base_dir": str(self.root / "home" / "{person}" / ".t3"),
+            "base_dir": str(self.root / "home" / "{person}" / HOME_BASE),
             "admin": self.people[-1],
             "npm_user": "",
             "npm_free_bytes": 64 * 1024**2,
@@ -356,11 +359,8 @@ class EmbeddedHost:
             "rollout.stop_timeout": 30.0,
             "hooks.folder": str(self.root / "hooks"),
             "services.manager": "processes",
-            "services.command": [
-                *("{t3}", "serve", "--host", "0.0.0.0"),
-                *("--port", "{port}", "--base-dir", "{base}"),
-            ],
-            "services.environment": {"T3CODE_TELEMETRY_ENABLED": "false"},
+            "services.command": commands.serve("{t3}", "0.0.0.0", "{port}", "{base}"),
+            "services.environment": dict(commands.NO_TELEMETRY),
             "services.ports": dict(self.ports),
             "services.run_dir": str(self.root / "run"),
         }

@@ -26,8 +26,11 @@ from fakes.embedded import EmbeddedHost, Resident
 from fakes.packages import FakeRelease
 from fakes.t3 import PersonClient, SignInError
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3 import commands
+from t3safe.t3.ledger import NEWEST
+from t3safe.t3.sign_in import BOOTSTRAP
 
-OLD = FakeRelease("0.0.25-nightly.20260601.420", schema=30, pairing="/api/auth/bootstrap")
+OLD = FakeRelease("0.0.25-nightly.20260601.420", schema=30, pairing=BOOTSTRAP)
 BAD = FakeRelease("0.0.25-nightly.20260608.497", faults=("breaks-with-attachments",))
 """Passes the gate, which runs on a copy of the databases, and pairs nobody with an attachment."""
 LOOK_SECONDS = 0.05
@@ -102,8 +105,7 @@ def _signing_in(host: EmbeddedHost, every: float) -> Iterator[list[int]]:
         return False
 
     def begin() -> None:
-        words = [str(host.launcher("ann")), "auth", "pairing", "create"]
-        words += ["--base-dir", str(host.base("ann")), "--ttl", "5m", "--json"]
+        words = commands.mint(str(host.launcher("ann")), str(host.base("ann")))
         while not over.wait(LOOK_SECONDS):
             if selected():
                 quiet = subprocess.DEVNULL
@@ -124,8 +126,7 @@ def _signing_in(host: EmbeddedHost, every: float) -> Iterator[list[int]]:
 
 def _level(host: EmbeddedHost) -> int:
     with closing(sqlite3.connect(host.database("ann"))) as opened:
-        query = "SELECT max(migration_id) FROM effect_sql_migrations"
-        return int(opened.execute(query).fetchone()[0])
+        return int(opened.execute(NEWEST).fetchone()[0])
 
 
 def main() -> None:

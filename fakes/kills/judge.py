@@ -28,6 +28,8 @@ from attrs import field, frozen
 from fakes.t3.app.migrations import NAMES
 from fakes.t3.app.work import KEYS
 from fakes.t3.client import Acknowledged, PersonClient, SignInError, WorkRefusedError
+from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
+from t3safe.t3.ledger import READ_LEDGER
 
 NEEDS_HUMAN: Final = 15
 STATUS: Final = {
@@ -71,11 +73,11 @@ class Scene:
 
     def base(self, person: str) -> Path:
         """A person's base directory."""
-        return self.root / "home" / person / ".t3"
+        return self.root / "home" / person / HOME_BASE
 
     def userdata(self, person: str) -> Path:
         """A person's state set."""
-        return self.base(person) / "userdata"
+        return self.base(person) / USERDATA
 
     def knows(self, version: str) -> frozenset[tuple[int, str]]:
         """The migrations that a build knows."""
@@ -230,7 +232,7 @@ def _stands(scene: Scene, person: str, found: Mapping[int, list[str]]) -> Stands
         link=link,
         build=build,
         serves=serves,
-        ledger=None if at_rest else ledger(scene.userdata(person) / "state.sqlite"),
+        ledger=None if at_rest else ledger(scene.userdata(person) / V1_DATABASE),
         restoring=(scene.userdata(person) / ".t3safe-restore.json").exists(),
     )
 
@@ -288,10 +290,9 @@ def _read(database: Path, read: Callable[[sqlite3.Connection], _T]) -> _T | None
 
 def ledger(database: Path) -> Ledger | None:
     """Read what a database has been through; None where it cannot be read."""
-    query = "SELECT migration_id, name FROM effect_sql_migrations ORDER BY 1"
 
     def read(opened: sqlite3.Connection) -> Ledger:
-        return tuple((int(number), str(name)) for number, name in opened.execute(query))
+        return tuple((int(number), str(name)) for number, name in opened.execute(READ_LEDGER))
 
     return _read(database, read)
 
@@ -307,14 +308,14 @@ def rows(opened: sqlite3.Connection) -> set[Row]:
 
 def live_rows(scene: Scene, person: str) -> set[Row]:
     """Read the rows of a person's state set; none where it is being replaced."""
-    return _read(scene.userdata(person) / "state.sqlite", rows) or set()
+    return _read(scene.userdata(person) / V1_DATABASE, rows) or set()
 
 
 def kept_rows(scene: Scene, person: str) -> set[Row]:
     """Read the rows of a person's sealed snapshots."""
     found: set[Row] = set()
     for folder in (scene.root / "backups" / person).glob("[!.]*"):
-        database = folder / "files" / "state.sqlite"
+        database = folder / "files" / V1_DATABASE
         if (folder / "manifest.json").exists() and database.exists():
             with closing(sqlite3.connect(f"{database.as_uri()}?immutable=1", uri=True)) as opened:
                 found |= rows(opened)
@@ -456,7 +457,7 @@ def _stranded(scene: Scene, person: str, stands: Stands, told: Told) -> Iterator
     if not stands.settled:
         yield f"STRANDED {person}: {stands.link}, serves {stands.serves}"
     if (scene.userdata(person) / ".t3safe-staging").exists():
-        yield f"LITTER {person}: half a restore is left in userdata"
+        yield f"LITTER {person}: half a restore is left in {USERDATA}"
     pid = _pid_file(scene, person)
     if [pid] != [found for found, _ in stands.serves]:
         yield f"I6 {person}: the pid file names {pid}, {stands.serves} run"
@@ -556,7 +557,7 @@ def tidy(scene: Scene) -> list[str]:
     places = {
         "half a build": (scene.root / "store" / "builds").glob(".*"),
         "a snapshot that was never sealed": (scene.root / "backups").glob("*/.*"),
-        "half a restore": (scene.root / "home").glob("*/.t3/userdata/.t3safe-*"),
+        "half a restore": (scene.root / "home").glob(f"*/{HOME_BASE}/{USERDATA}/.t3safe-*"),
         "a room of the gate": (scene.root / "tmp").glob("*"),
         "half a link": (scene.root / "store").glob(".*.new"),
         "half a selection": (scene.root / "store" / "users").glob(".*"),

@@ -13,6 +13,7 @@ from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Check, OnPersonFailure, Rehearsal, failed, passed
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V1_DATABASE
 
 OLD: Final = Version.parse("0.0.25-nightly.20260602.440")
 NEW: Final = Version.parse("0.0.28-nightly.20260616.571")
@@ -21,7 +22,7 @@ OTHER: Final = Version.parse("0.0.26-nightly.20260608.500")
 
 
 def _ledger(*migrations: tuple[int, str]) -> SetLedger:
-    return SetLedger.of({"state.sqlite": Ledger.of(migrations)})
+    return SetLedger.of({V1_DATABASE: Ledger.of(migrations)})
 
 
 AT_FIRST: Final = _ledger((30, "Archive"))

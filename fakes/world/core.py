@@ -46,6 +46,7 @@ from t3safe.domain.people import MapProblem
 from t3safe.domain.ports import Chosen
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.versions import Version
+from t3safe.t3.sign_in import PLAIN_COOKIE
 
 EPOCH: Final = datetime(2026, 6, 16, 3, 0, tzinfo=UTC)
 """When virtual second 0 is."""
@@ -121,7 +122,7 @@ class World:
     dispatch_paths: frozenset[str] = frozenset({OLD_PATH, NEW_PATH})
     dispatch_said: frozenset[str] = frozenset()
     """The paths that the gate believes the dispatch to know, where they are not the true ones."""
-    dispatch_cookies: frozenset[str] = frozenset({"t3_session"})
+    dispatch_cookies: frozenset[str] = frozenset({PLAIN_COOKIE})
     gate_broken: bool = False
     """Whatever is rehearsed fails, the control too."""
     gate_down: str = ""

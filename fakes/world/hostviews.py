@@ -35,6 +35,7 @@ from t3safe.domain.obstacles import V1Copy
 from t3safe.domain.pressure import PressureLimits, strained
 from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import Version
+from t3safe.t3.serve_log import UNDECODABLE
 
 
 @frozen
@@ -297,7 +298,7 @@ class StateSets:
         """Name a process beside these that has the set open."""
         found = self._person(person, "look at")
         holding = {found.pid or 0, found.foreign} - {0, *own}
-        return f"process {min(holding)} (sqlite3) has state.sqlite open" if holding else ""
+        return f"process {min(holding)} (sqlite3) has {STATE} open" if holding else ""
 
     def snapshots(self, person: str) -> tuple[ports.SnapshotInfo, ...]:
         """The sealed snapshots, oldest first."""
@@ -502,7 +503,7 @@ class Gate:
         if Defect.SHRINKS in fake.defects and any(
             content.tables.get(EVENTS, 0) for content in contents.values()
         ):
-            return Check.PRESERVED, "rows of orchestration_events are gone"
+            return Check.PRESERVED, f"rows of {EVENTS} are gone"
         return self._after_migration(fake)
 
     def _chokes(self, fake: FakeBuild, person: FakePerson) -> bool:
@@ -520,5 +521,5 @@ class Gate:
         if Defect.FORGETFUL in fake.defects:
             return Check.REOPENED, "the serve ended with status 1"
         if Defect.NOISY in fake.defects:
-            return Check.SOAK, "its log says: PersistenceDecodeError"
+            return Check.SOAK, f"its log says: {UNDECODABLE}"
         return None

@@ -16,19 +16,24 @@ from attrs import Factory, define, frozen
 from t3safe.domain.ledgers import Ledger, Migration, SetLedger
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.versions import Version
+from t3safe.t3 import sign_in, work
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG
+from t3safe.t3.ledger import ORCHESTRATION_V2, SCOPES
+from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION, PLAIN_COOKIE
 
-STATE: Final = "state.sqlite"
-STATE_V2: Final = "statev2.sqlite"
-SECOND_BEGINS: Final = "OrchestrationV2"
+STATE: Final = V1_DATABASE
+STATE_V2: Final = V2_DATABASE
+SECOND_BEGINS: Final = ORCHESTRATION_V2
 """The migration, 55, with which a build of V2 begins."""
-EVENTS: Final = "orchestration_events"
-TURNS: Final = "projection_turns"
-SESSIONS: Final = "auth_sessions"
-REBUILDS_SIGN_IN: Final = Migration(31, "AuthAuthorizationScopes")
+EVENTS: Final = EVENT_LOG
+TURNS: Final = work.TURNS
+SESSIONS: Final = sign_in.SESSIONS
+REBUILDS_SIGN_IN: Final = Migration(31, SCOPES)
 """Drops and rebuilds the sign-in tables, as measured."""
 
-OLD_PATH: Final = "/api/auth/bootstrap"
-NEW_PATH: Final = "/api/auth/browser-session"
+OLD_PATH: Final = BOOTSTRAP
+NEW_PATH: Final = BROWSER_SESSION
 SIGNING_KEY: Final = b"k" * 32
 _NO_LEDGER: Final = Ledger()
 FADES_AFTER: Final = 60.0
@@ -62,7 +67,7 @@ def version(text: str) -> Version:
 def ledger(level: int) -> Ledger:
     """The ledger of t3's own migrations up to a level."""
     known = {
-        1: "OrchestrationEvents",
+        1: BEFORE_SCOPES.marked_by,
         REBUILDS_SIGN_IN.id: REBUILDS_SIGN_IN.name,
         55: SECOND_BEGINS,
     }
@@ -89,7 +94,7 @@ class FakeBuild:
     version: Version
     schema: SetLedger
     path: str = NEW_PATH
-    cookie: str = "t3_session"
+    cookie: str = PLAIN_COOKIE
     defects: frozenset[Defect] = frozenset()
     victims: frozenset[str] = frozenset()
     age_days: float = 1.0

@@ -17,6 +17,7 @@ from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.notices import Cause
 from t3safe.domain.policy import Track
 from t3safe.domain.scope import Scope
+from t3safe.t3.files import BASE_TEMPLATE
 
 
 class Manager(StrEnum):
@@ -309,7 +310,7 @@ class Settings:
     """The builds, and the link of each person."""
     launcher: Path | None = Path("/usr/bin/t3")
     """The `t3` of the host; empty where there is none."""
-    base_dir: str = "/home/{person}/.t3"
+    base_dir: str = BASE_TEMPLATE
     """A person's state; `{person}` stands for the name."""
     admin: str = "wizard"
     """Who is moved last."""

@@ -20,7 +20,7 @@ from t3safe.simulation.fleet import (
     PolicyKind,
     UpdaterSettings,
 )
-from t3safe.simulation.generations import generation_of, protocol_of
+from t3safe.simulation.generations import generation_of
 from t3safe.simulation.incidents import Behaviour, Incident, Incidents, Scope
 from t3safe.simulation.scenario import Scenario
 from t3safe.simulation.scores import Crossing, PolicyRun, crossed, moved
@@ -110,7 +110,7 @@ def test_the_generation_of_a_release_is_the_one_that_its_databases_show() -> Non
             seen.add(build.generation.name)
     assert seen == {BEFORE_SCOPES.name, V1.name, V2.name}
     assert generation_of(second=False, pairing="") is BEFORE_SCOPES
-    assert [protocol_of(found) for found in (BEFORE_SCOPES, V1, V2)] == [1, 1, 2]
+    assert [found.sign_in.protocol for found in (BEFORE_SCOPES, V1, V2)] == [1, 1, 2]
 
 
 def test_a_preview_is_never_offered() -> None:

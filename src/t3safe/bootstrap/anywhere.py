@@ -46,6 +46,7 @@ from t3safe.domain.standalone import STATE
 from t3safe.domain.versions import Version
 from t3safe.engine import Performer
 from t3safe.proving import Prover
+from t3safe.t3.files import USERDATA
 
 _PREFIX: Final = "t3safe-check-"
 _EVIDENCE: Final = "t3safe-seen-"
@@ -213,7 +214,7 @@ def _states(settings: Settings, work: Path, heart: Heartbeat) -> LocalStateSets:
 def _take(given: Path, states: LocalStateSets, work: Path, heart: Heartbeat) -> None:
     """Copy the given set (rule 2), and take a snapshot of the copy as of a person's set at rest."""
     own = work / STATE
-    copied = own / "userdata"
+    copied = own / USERDATA
     try:
         source = str(given.resolve())
         if os.geteuid() == 0:

@@ -23,6 +23,7 @@ from t3safe.domain.pressure import Pressure, PressureLimits, overloaded, shown
 from t3safe.domain.room import Room
 from t3safe.domain.unmapped import Unmapped
 from t3safe.t3 import package
+from t3safe.t3.sign_in import SOCKET_PATH
 
 
 class Level(StrEnum):
@@ -299,7 +300,8 @@ def judge_protocols(
             Check.PROTOCOLS,
             f"the web socket of the serve of {person} needs protocol {protocol}, which the "
             "dispatch is not said to pass on",
-            "let the dispatch pass on the query of /ws, then add it to `dispatch_knows.protocols`",
+            f"let the dispatch pass on the query of {SOCKET_PATH}, then add it to "
+            "`dispatch_knows.protocols`",
         )
         for person, protocol in spoken
         if protocol not in known

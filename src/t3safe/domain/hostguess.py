@@ -20,6 +20,7 @@ from attrs import frozen
 
 from t3safe.domain.scope import Caller, Scope
 from t3safe.t3 import commands
+from t3safe.t3.files import HOME_BASE
 
 DISPATCH = "127.0.0.1:3780"
 USER_MAP = "/etc/ttyd-user-map"
@@ -154,7 +155,7 @@ def _by_unit(seen: Seen, unit: UnitSeen) -> Iterator[Setting | Question]:
     if unit.name != OWN_UNIT:
         yield Setting("services.unit", unit.name, "your unit that runs `t3 serve`")
     base = unit.base
-    if base and base != f"{seen.caller.home}/.t3":
+    if base and base != f"{seen.caller.home}/{HOME_BASE}":
         yield Setting("base_dir", base, f"as {unit.name} says")
     if unit.words[0].startswith(f"{seen.caller.home}/"):
         yield from _launcher(seen, unit.words[0], f"what {unit.name} starts")

@@ -23,7 +23,7 @@ from t3safe.t3.ledger import renumbered
 
 @frozen(order=True)
 class Migration:
-    """One row of `effect_sql_migrations`."""
+    """One row of a ledger."""
 
     id: int
     name: str
@@ -73,7 +73,7 @@ def _by_name(databases: Iterable[tuple[str, Ledger]]) -> tuple[tuple[str, Ledger
 
 @frozen
 class SetLedger:
-    """The ledgers of a whole state set, by file name below `userdata`."""
+    """The ledgers of a whole state set, by file name."""
 
     databases: tuple[tuple[str, Ledger], ...] = field(default=(), converter=_by_name)
 

@@ -7,8 +7,8 @@ Rules:
    a table's row, in its column, in the next part of a path, in JSON (escaped once more or not).
 2. Without a label these go: a cookie's value, a bearer token, a URL's user, query or fragment, a
    word of the form of t3's pairing codes, any long word that looks random, and a QR code.
-3. The rest stays, names of migrations (`31_AuthAuthorizationScopes`), of cookies
-   (`t3_session_3773_0a1b2c3d4e5f`), settings and metrics too.  In doubt too much goes.
+3. The rest stays, names of migrations, of cookies, settings and metrics too.  In doubt too much
+   goes.
 4. A text is redacted whole, before it is cut into lines: a label may stand on the line before.
 5. It takes time linear in the text, and redacting twice changes nothing more.
 """

@@ -20,6 +20,8 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from t3safe.t3.files import HOME_BASE
+
 
 class Scope(StrEnum):
     """Whose serves t3safe keeps: everybody's on a host, or the caller's own."""
@@ -93,7 +95,7 @@ def own_defaults(caller: Caller, environment: Mapping[str, str]) -> dict[str, ob
         "store": f"{lie.data}/t3safe",
         "launcher": launcher,
         "t3": launcher,
-        "base_dir": f"{caller.home}/.t3",
+        "base_dir": f"{caller.home}/{HOME_BASE}",
         "shared_user": True,
         "hooks": {"folder": f"{lie.config}/t3safe/hooks"},
         "services": {

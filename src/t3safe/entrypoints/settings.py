@@ -31,6 +31,7 @@ from t3safe.domain import scope
 from t3safe.domain.errors import UnusableError
 from t3safe.domain.scope import Caller, Scope
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.t3.sign_in import SESSION_PATH
 
 DEFAULT_FILE: Final = Path("/etc/t3safe/config.toml")
 
@@ -382,7 +383,7 @@ def _dispatch(settings: Settings) -> None:
         raise SettingsError(f"dispatch_knows.header: {knows.header!r} is no name of a header")
     for path in knows.paths:
         if not re.fullmatch(r"/[!-~]*", path):
-            raise SettingsError(f"dispatch_knows.paths: {path!r} is no path such as /api/auth")
+            raise SettingsError(f"dispatch_knows.paths: {path!r} is no path such as {SESSION_PATH}")
     for pattern in knows.cookies:
         _pattern(pattern)
     for protocol in knows.protocols:

@@ -1,11 +1,10 @@
-"""What a replay needs of t3's generations beside `t3.generations`: protocols, and letters."""
+"""What a replay needs of t3's generations beside `t3.generations`: telling them apart, letters."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from t3safe.t3.generations import BEFORE_SCOPES, GENERATIONS, V1, V2, Generation
-from t3safe.t3.sign_in import BROWSER_SESSION
 
 PROTOCOLS: Final = tuple(sorted({each.sign_in.protocol for each in GENERATIONS}))
 LETTERS: Final = {BEFORE_SCOPES.name: "0", V1.name: "1", V2.name: "2"}
@@ -16,9 +15,4 @@ def generation_of(*, second: bool, pairing: str) -> Generation:
     """Tell a release's generation by its database and the path at which it pairs."""
     if second:
         return V2
-    return V1 if pairing == BROWSER_SESSION else BEFORE_SCOPES
-
-
-def protocol_of(generation: Generation) -> int:
-    """Give the protocol of the web socket that a generation speaks."""
-    return generation.sign_in.protocol
+    return V1 if pairing == V1.sign_in.path else BEFORE_SCOPES

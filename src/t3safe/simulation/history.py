@@ -46,11 +46,11 @@ class Naming(StrEnum):
     """How the session cookie is named on a bind."""
 
     PLAIN = "plain"
-    """`t3_session`."""
+    """The plain name on every bind."""
     SCOPED = "scoped"
-    """`t3_session_<port>_<12 hex>`: on a loopback bind alone."""
+    """With the port and 12 hex digits: on a loopback bind alone."""
     ENVIRONMENT = "environment"
-    """`t3_session_<12 hex of the environment id>`: on a remote-reachable bind alone."""
+    """With 12 hex digits of the environment id: on a remote-reachable bind alone."""
     UNKNOWN = "unknown"
 
 

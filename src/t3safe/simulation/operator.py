@@ -19,7 +19,6 @@ import re
 from attrs import define, field
 
 from t3safe.simulation.builds import Build
-from t3safe.simulation.generations import protocol_of
 from t3safe.simulation.policies import Blind, Seed, Updater, restart
 from t3safe.simulation.world import AWAY, OF_THE_HOST, Person, World
 
@@ -146,7 +145,7 @@ class Operator:
             self._teach_of(target)
 
     def _teach_of(self, build: Build) -> None:
-        cookie, protocol = build.cookie(loopback=False), protocol_of(build.generation)
+        cookie, protocol = build.cookie(loopback=False), build.generation.sign_in.protocol
         known = self.world.dispatch
         lacking = [
             text

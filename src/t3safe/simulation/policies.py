@@ -26,6 +26,7 @@ from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.ports import Builds, Choices, Selection, Switch
 from t3safe.simulation.telling import Fate, Telling
 from t3safe.simulation.world import Person, World
+from t3safe.t3.files import V1_DATABASE
 
 NPM: Final = 25.0
 """Seconds of `npm i -g` on that host (measured)."""
@@ -308,7 +309,7 @@ class Seed:
         if name in self.backups:
             world.stop(person)
             world.restore(person, self.backups[name], whole=False)
-            self.tonight.say(f"restored {name} state.sqlite from before the bump")
+            self.tonight.say(f"restored {name} {V1_DATABASE} from before the bump")
             world.pass_time(RESTART)
             world.start(person)
         self.freeze = True

@@ -40,9 +40,9 @@ from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
 from t3safe.simulation.builds import Build, Data, auth_broken
 from t3safe.simulation.diary import stamp
-from t3safe.simulation.generations import protocol_of
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.world import Person, World, life
+from t3safe.t3 import serve_log
 from t3safe.t3.generations import EVENT_LOG, V1
 
 SECONDS: Final = {
@@ -460,8 +460,7 @@ class Gate:
 
     def _pairing(self, build: Build, data: Data | None) -> gate.PairingFacts:
         if data is not None and auth_broken(build, data):
-            problem = "table auth_pairing_links has no column named role"
-            return gate.PairingFacts(minted=False, mint_problem=problem)
+            return gate.PairingFacts(minted=False, mint_problem=serve_log.NO_ROLE)
         if not build.pairing:
             return gate.PairingFacts(minted=True)
         cookie = self._cookie(build)
@@ -480,7 +479,7 @@ class Gate:
         return build.cookie(loopback=self.settings.bind_host.startswith("127."))
 
     def _contract(self, build: Build, _: Person | None, __: Data | None) -> CheckResult:
-        sockets = gate.SocketFacts(protocol_of(build.generation))
+        sockets = gate.SocketFacts(build.generation.sign_in.protocol)
         cookie, dispatch = self._cookie(build), self.world.dispatch
         return gate.judge_contract(build.pairing, cookie, dispatch, sockets)
 
@@ -498,11 +497,11 @@ class Gate:
         if Behaviour.DIES_AFTER_BOOT in build.faults:
             lives = life(person, build) if person is not None else asked
         if lives < asked:
-            words = ("FATAL ERROR: JavaScript heap out of memory",)
+            words = (serve_log.HEAP,)
             return gate.judge_soak(gate.SoakFacts(asked, lives, 134, words))
         decodes = {Behaviour.OLD_ROWS, Behaviour.OLD_TURNS} & build.faults
         if person is not None and person.traits & decodes:
-            words = ("PersistenceDecodeError: a row of a thread",)
+            words = (f"{serve_log.UNDECODABLE}: a row of a thread",)
             return gate.judge_soak(gate.SoakFacts(asked, asked, None, words))
         return gate.judge_soak(gate.SoakFacts(asked, asked, None))
 

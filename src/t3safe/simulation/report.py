@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from t3safe.simulation.generations import LETTERS as GENERATION_LETTERS
 from t3safe.simulation.scores import LETTERS, SHOWN, Night, PolicyRun, Simulation, crossed
 from t3safe.simulation.telling import Fate
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 REASONS_MAX: Final = 40
 NAMES_MAX: Final = 30
@@ -65,6 +66,8 @@ def render(result: Simulation) -> str:
     )
     return environment.get_template("report.html.j2").render(
         result=result,
+        first=V1_DATABASE,
+        second=V2_DATABASE,
         shown=SHOWN,
         rows=[_row(result, key, name, meaning) for key, name, meaning in SHOWN],
         fates=[(LETTERS[fate], name, meaning) for fate, name, meaning in FATES],

@@ -34,10 +34,10 @@ from t3safe.simulation import rows as rowset
 from t3safe.simulation.builds import PARTS_LAST, Build, Data, Schemas, auth_broken, node_trouble
 from t3safe.simulation.diary import Diary, Turn, stamp
 from t3safe.simulation.fleet import Fleet, HostEvent, Mishap, PersonSettings, at
-from t3safe.simulation.generations import protocol_of
 from t3safe.simulation.history import HistoryError
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.rows import Rows
+from t3safe.t3.serve_log import UNDECODABLE
 from t3safe.t3.sign_in import INVALID_CREDENTIAL
 
 AWAY: Final = "away while being moved"
@@ -503,7 +503,7 @@ class World:
         if Behaviour.NO_COOKIE in build.faults:
             return f"{build.version} answers 200 and sets no cookie"
         if person.traits & build.faults & _DECODES:
-            return f"{build.version} cannot decode old rows: PersistenceDecodeError"
+            return f"{build.version} cannot decode old rows: {UNDECODABLE}"
         return ""
 
     def contract(self, build: Build) -> str:
@@ -513,7 +513,7 @@ class World:
             cookie = build.cookie(loopback=False)
             found = ""
             if build.pairing:
-                sockets = SocketFacts(protocol_of(build.generation))
+                sockets = SocketFacts(build.generation.sign_in.protocol)
                 found = judge_contract(build.pairing, cookie, self.dispatch, sockets).reason
             self._contract[build] = found
         return found

@@ -25,7 +25,14 @@ from typing import Final
 
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE, is_of_t3
 from t3safe.t3.ledger import ORCHESTRATION_V2, SCOPES, Pair
-from t3safe.t3.sign_in import SIGN_IN_BEFORE_SCOPES, SIGN_IN_V1, SIGN_IN_V2, SignIn
+from t3safe.t3.package import Shape
+from t3safe.t3.sign_in import (
+    SIGN_IN_BEFORE_SCOPES,
+    SIGN_IN_IDS,
+    SIGN_IN_V1,
+    SIGN_IN_V2,
+    SignIn,
+)
 
 Ledgers = Mapping[str, Iterable[Pair]]
 """The (id, name) pairs of each database, by file name below `userdata`."""
@@ -51,7 +58,7 @@ class Generation:
     `database` is the live one, `copied_from` what it is made from where it is missing (empty: it
     begins empty).  `marked_by` is the migration whose name stands in its ledger, `not_yet` the one
     that does not.  `may_shrink` says of each table why it may have fewer rows after a start;
-    `kept` are rows that must all be there.
+    `kept` are rows that must all be there.  `shapes` are how its packages start t3, oldest first.
     """
 
     name: str
@@ -63,6 +70,7 @@ class Generation:
     copied_from: str
     kept: tuple[Kept, ...]
     may_shrink: Mapping[str, str]
+    shapes: tuple[Shape, ...]
     sign_in: SignIn
     follows_log: bool
     """Whether the projections say up to which event of the log they are."""
@@ -74,11 +82,7 @@ class Generation:
 EVENT_LOG: Final = "orchestration_events"
 TABLE_NAME: Final = r"orchestration_v\d_[a-z_]+"
 """The tables of V2's orchestration, as a regular expression."""
-SIGN_IN_TABLES: Final = frozenset({"auth_sessions", "auth_pairing_links"})
-_SIGN_IN: Final = {
-    "auth_sessions": "migration 31 rebuilds it: people sign in again",
-    "auth_pairing_links": "migration 31 rebuilds it: people sign in again",
-}
+_SIGN_IN: Final = dict.fromkeys(SIGN_IN_IDS, "migration 31 rebuilds it: people sign in again")
 _WHOLE_LOG: Final = (Kept(EVENT_LOG, ("sequence", "event_id")),)
 _COMPACTED: Final = "t3 compacts it on purpose"
 _QUEUE: Final = "t3 removes what was done"
@@ -93,6 +97,7 @@ BEFORE_SCOPES: Final = Generation(
     copied_from="",
     kept=_WHOLE_LOG,
     may_shrink=_SIGN_IN,
+    shapes=(Shape.NODE,),
     sign_in=SIGN_IN_BEFORE_SCOPES,
     follows_log=False,
 )
@@ -106,6 +111,7 @@ V1: Final = Generation(
     copied_from="",
     kept=_WHOLE_LOG,
     may_shrink=_SIGN_IN,
+    shapes=(Shape.NODE, Shape.LAUNCHER),
     sign_in=SIGN_IN_V1,
     follows_log=False,
 )
@@ -144,6 +150,7 @@ V2: Final = Generation(
         "scheduled_task_webhook_deliveries": "the newest 50 of a task are kept",
         "scheduled_task_webhook_relay_deliveries": _QUEUE,
     },
+    shapes=(Shape.LAUNCHER,),
     sign_in=SIGN_IN_V2,
     follows_log=True,
 )

@@ -16,6 +16,7 @@ Pair = tuple[int, str]
 """The id and the name of a migration."""
 
 LEDGER_TABLE: Final = "effect_sql_migrations"
+NEWEST: Final = f"SELECT max(migration_id) FROM {LEDGER_TABLE}"  # noqa: S608
 READ_LEDGER: Final = f"SELECT migration_id, name FROM {LEDGER_TABLE} ORDER BY 1, 2"  # noqa: S608
 SCOPES: Final = "AuthAuthorizationScopes"
 """Migration 31: from here on a credential has scopes in place of a role (0.0.25-nightly.445)."""

@@ -35,6 +35,12 @@ STARTUP_FAILED: Final = "server runtime startup failed"
 REFUSALS: Final = (COPY_FAILED, OTHER_MIGRATIONS, STRANGE_PREVIEW, STARTUP_FAILED)
 """V2: t3 refuses the start; its port may answer all the same for a moment."""
 
+NO_ROLE: Final = "table auth_pairing_links has no column named role"
+"""A command from before scoped pairing met a database of after it.  Measured."""
+HEAP: Final = "FATAL ERROR: JavaScript heap out of memory"
+"""Node ends the serve, with the status of a signal."""
+UNDECODABLE: Final = "PersistenceDecodeError"
+"""A row is not of the form that the build reads."""
 LOCKED: Final = "database is locked"
 """A command met a writer; it may be tried again."""
 _MEMORY: Final = r"heap out of memory|out of memory|Allocation failed"

@@ -70,7 +70,9 @@ COOKIE_NAME: Final = rf"{PLAIN_COOKIE}(?:_\d{{1,5}})?(?:_{_HEX})?"
 """A regular expression for every name that a session's cookie has had."""
 
 
-SIGN_IN_IDS: Final[Mapping[str, str]] = {"auth_sessions": "session_id", "auth_pairing_links": "id"}
+SESSIONS: Final = "auth_sessions"
+LINKS: Final = "auth_pairing_links"
+SIGN_IN_IDS: Final[Mapping[str, str]] = {SESSIONS: "session_id", LINKS: "id"}
 """The tables that hold sessions and pairing links, each with the column of its ids.
 
 The same in every generation: those of V2 are copied with the rest (read off source).

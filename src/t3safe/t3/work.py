@@ -63,6 +63,7 @@ _BACKGROUND: Final = (
     "THEN coalesce(json_array_length(payload_json, '$.pendingBackgroundTasks'), 0) ELSE 0 END"
 )
 
+TURNS: Final = "projection_turns"
 V1_MARKS: Final = (
     Marks(
         "projection_thread_sessions",
@@ -71,9 +72,9 @@ V1_MARKS: Final = (
         "WHERE status = 'running' AND active_turn_id IS NOT NULL ORDER BY 1",
     ),
     Marks(
-        "projection_turns",
+        TURNS,
         TURN,
-        "SELECT thread_id, requested_at FROM projection_turns WHERE state = 'pending' ORDER BY 1",
+        f"SELECT thread_id, requested_at FROM {TURNS} WHERE state = 'pending' ORDER BY 1",  # noqa: S608
     ),
 )
 APPROVALS: Final = Waiting(

@@ -28,6 +28,7 @@ from t3safe.adapters._support.transient import Job
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.domain.redaction import redact
 from t3safe.t3 import commands
+from t3safe.t3.files import BASE_TEMPLATE
 from t3safe.t3.sign_in import credential_of, link_of
 
 OUTPUT_MAX: Final = 64 * 1024
@@ -52,7 +53,7 @@ class LauncherMint:
     """
 
     t3: str = "/usr/bin/t3"
-    base: str = "/home/{person}/.t3"
+    base: str = BASE_TEMPLATE
     command: tuple[str, ...] = tuple(commands.mint("{t3}", "{base}"))
     switch_user: bool = True
     timeout: float = 30.0

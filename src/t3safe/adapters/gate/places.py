@@ -18,6 +18,7 @@ from typing import Final
 from attrs import frozen
 
 from t3safe.t3.commands import UNATTENDED
+from t3safe.t3.files import USERDATA
 
 PROVIDERS: Final = frozenset({"claude", "codex", "cursor", "cursor-agent", "opencode"})
 """The CLIs that a serve probes on its PATH."""
@@ -38,7 +39,7 @@ class Places:
     @property
     def userdata(self) -> Path:
         """The copied state set."""
-        return self.base / "userdata"
+        return self.base / USERDATA
 
     @property
     def home(self) -> Path:

@@ -87,8 +87,8 @@ class SandboxGate:
 
     Args:
         program: the program of a build, `layout.PROGRAM` below its folder.
-        hand_out: hands out the set of (person, snapshot) as an archive, laid out as below
-            `userdata`; may raise a PortError or OSError, also on the way out and in `finish`.
+        hand_out: hands out the set of (person, snapshot) as an archive, laid out as it lies at
+            home; may raise a PortError or OSError, also on the way out and in `finish`.
         set_size: the size of that set.
         evidence: the folder below which evidence is kept.
         tmp: where sandboxes are made, with room for copies of databases.

@@ -22,6 +22,7 @@ from t3safe.adapters._support import transient
 from t3safe.adapters._support.transient import Job
 from t3safe.domain.people import valid_person
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.t3.files import HOME_BASE, USERDATA
 
 _BOOT: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -51,7 +52,7 @@ def look_job() -> Job:
 class PasswdBases:
     """Looks below the home of every ordinary user that passwd lists.
 
-    `base` is the template of base directories; t3's own default, `.t3` at home, is looked at too.
+    `base` is the template of base directories; t3's own default at home is looked at too.
     `job` gives a unit to look from, for an orchestrator that sees no homes.
     """
 
@@ -66,7 +67,10 @@ class PasswdBases:
                 "name": entry.pw_name,
                 "uid": entry.pw_uid,
                 "gid": entry.pw_gid,
-                "bases": [self.base.replace("{person}", entry.pw_name), f"{entry.pw_dir}/.t3"],
+                "bases": [
+                    self.base.replace("{person}", entry.pw_name),
+                    f"{entry.pw_dir}/{HOME_BASE}",
+                ],
             }
             for entry in pwd.getpwall()
             if entry.pw_uid != 0 and valid_person(entry.pw_name)
@@ -118,8 +122,8 @@ class SharedBases:
         before, person, after = self.base.partition("{person}")
         if not person:
             return {}
-        pattern = f"{glob.escape(before)}*{glob.escape(after)}/userdata"
-        end = len(f"{after}/userdata")
+        pattern = f"{glob.escape(before)}*{glob.escape(after)}/{USERDATA}"
+        end = len(f"{after}/{USERDATA}")
         return {path[len(before) : -end]: None for path in glob.glob(pattern)}
 
 

@@ -30,8 +30,9 @@ from typing import Final
 
 from t3safe.adapters._support import layout
 from t3safe.domain import people
+from t3safe.t3.files import BASE_TEMPLATE, HOME_BASE, USERDATA
 
-BASE: Final = "/home/{person}/.t3"
+BASE: Final = BASE_TEMPLATE
 _LAUNCHER: Final = """\
 #!/bin/sh
 # Runs the t3 build that is selected for the calling user.  Kept by t3safe: `t3safe status` shows
@@ -69,9 +70,9 @@ _KEEP: Final = """\
     build=${build##*/}
     home=$(/usr/bin/getent passwd "$person")
     home=${home%:*}
-    home=${home##*:}/.t3
+    home=${home##*:}/@HOME_BASE@
     base=@BASE@
-    if ! [ -d "$base/userdata" ] && [ -d "$home/userdata" ]; then base=$home; fi
+    if ! [ -d "$base/@USERDATA@" ] && [ -d "$home/@USERDATA@" ]; then base=$home; fi
     first= era=
     if [ -f "$store/@FIRST_DEFAULT@" ]; then read -r first era <"$store/@FIRST_DEFAULT@"; fi
     here= noted=
@@ -83,7 +84,7 @@ _KEEP: Final = """\
         here=
       fi
     done
-    if [ -d "$base/userdata" ]; then
+    if [ -d "$base/@USERDATA@" ]; then
       wanted=${noted:-$first}
       case $wanted in '' | .* | *[!A-Za-z0-9.-]*) wanted=$build ;; esac
       build=$wanted
@@ -93,7 +94,7 @@ _KEEP: Final = """\
       {
         /bin/mkdir -p "$base" && echo "$build $era" >"$note.$$" && /bin/mv -fT "$note.$$" "$note"
       } 2>/dev/null ||
-        if [ -d "$base/userdata" ]; then
+        if [ -d "$base/@USERDATA@" ]; then
           echo "t3: cannot note in $note which build opens your data; nothing was started" >&2
           exit 73
         fi
@@ -147,6 +148,8 @@ def render_launcher(store: Path, base: str = BASE) -> str:
     filled = {
         "@KEEP@": _KEEP,
         "@BASE@": where,
+        "@HOME_BASE@": HOME_BASE,
+        "@USERDATA@": USERDATA,
         "@NOTE@": layout.NOTE,
         "@FIRST_DEFAULT@": layout.FIRST_DEFAULT,
         "@BUILDS@": layout.BUILDS,

@@ -44,6 +44,7 @@ from t3safe.domain.obstacles import V1Copy
 from t3safe.domain.ports import Clock, SnapshotInfo
 from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
 from t3safe.t3.package import PLACES
 
 LOOK_SECONDS: Final = 30.0
@@ -70,14 +71,14 @@ _NOTICE: Final = """The state that t3 keeps of {person}: snapshot {snapshot}.
 
 manifest.json  when it was taken, of which build, its ledger of migrations, rows of each table, and
                size and SHA-256 of each file
-files/         what lay in userdata below the base directory (~/.t3): SQLite databases, each whole
-               without a log, and the small files that a server needs
+files/         what lay in {folder} below the base directory (~/{base}): SQLite databases, each
+               whole without a log, and the small files that a server needs
 
 It holds secrets: the key that sessions are signed with, and sign-ins.  Keep it as you would a key.
 Attachments, logs and the projects themselves are not in it.
 
-To look inside: sqlite3 files/state.sqlite .tables
-To use it: with no t3 running, copy what is in files/ to userdata of a base directory of its own,
+To look inside: sqlite3 files/{database} .tables
+To use it: with no t3 running, copy what is in files/ to {folder} of a base directory of its own,
 and run t3 of the build that manifest.json names, or a newer one.
 """
 
@@ -144,7 +145,7 @@ _CONVERTER.register_structure_hook(type(None), _nothing)
 class LocalStateSets:
     """The state sets below a base folder per person, with snapshots below a destination.
 
-    `base` is a template (`/home/{person}/.t3`).  `timeout` is how many seconds a copy may take.
+    `base` is a template with `{person}` in it.  `timeout` is how many seconds a copy may take.
     `switch_user` is false on an embedded host, where all people are one OS user.  `python` must be
     an interpreter that the people can execute, 3.11 or newer.  `cells` are the units that workers
     run in, None where there is no systemd.  `copied` hears how far a copy is,
@@ -302,7 +303,7 @@ class LocalStateSets:
 
     @contextmanager
     def hand_out(self, person: str, snapshot: str) -> Iterator[HandedOut]:
-        """Hand out a sealed snapshot's files as an archive, laid out as `userdata`.
+        """Hand out a sealed snapshot's files as an archive, laid out as the folder of the set.
 
         The person's worker reads them.  What it writes is its word: whoever takes it takes plain
         files and no more of them than `size` says.  Raises StateError, also on the way out.
@@ -331,7 +332,13 @@ class LocalStateSets:
         """
         what = f"hand on snapshot {snapshot} of {person}"
         size = self.size(person, snapshot)
-        notice = _NOTICE.format(person=person, snapshot=snapshot)
+        notice = _NOTICE.format(
+            person=person,
+            snapshot=snapshot,
+            folder=USERDATA,
+            base=HOME_BASE,
+            database=V1_DATABASE,
+        )
         at = int(self.clock.now().timestamp())
         wrapping = Wrapping(f"t3-{person}-{snapshot}", notice, at)
         try:

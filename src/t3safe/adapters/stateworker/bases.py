@@ -22,7 +22,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, TypedDict
 
-USERDATA: Final = "userdata"
+from t3safe.t3.files import USERDATA
+
 NOTE: Final = ".t3safe-build"
 """In a base directory: the build that the launcher started there last (see `layout`)."""
 SECONDS: Final = 5.0

@@ -28,7 +28,7 @@ ROOM: Final = 2
 
 
 def set_below(given: str) -> str:
-    """Name the folder of the set: the given one, or the `userdata` in it.
+    """Name the folder of the set: the given one, or the one of t3 in it.
 
     Raises Trouble where there is neither with a database.
     """

@@ -46,6 +46,7 @@ from t3safe.adapters._support.personaldata.discovery import (
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
 from t3safe.adapters.stateworker.runtime import Runtime, runtime
+from t3safe.t3.files import USERDATA
 
 _PENDING_BYTE: Final = 0x40000000
 _LOCK_BYTES: Final = 512
@@ -163,7 +164,7 @@ def outsider(userdata: str, databases: Iterable[Database], own: Iterable[int], t
     deadline = time.monotonic() + tools.sign_in
     staying: set[str] | None = None
     while True:
-        with telling("userdata"):
+        with telling(USERDATA):
             found = dict(_holders(userdata, names, tools.proc))
         staying = (found.keys() if staying is None else staying & found.keys()) - left_out
         if not staying:
@@ -206,7 +207,7 @@ def _paths(userdata: str, names: list[str]) -> set[str]:
 
 
 def _holder(userdata: str, names: list[str], proc: str) -> str:
-    with telling("userdata"):
+    with telling(USERDATA):
         return _opened(userdata, names, proc) or _by_lock(userdata, names)
 
 

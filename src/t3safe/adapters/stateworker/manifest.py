@@ -1,8 +1,8 @@
 """What a sealed snapshot says of itself, and how it lies on the disk.
 
-`<store>/<id>/manifest.json` beside `<store>/<id>/files/`, which mirrors `userdata`: a copy of
-`files/` is a whole set.  Files are 0600 and folders 0700 there; the modes of the originals, their
-groups and their extended attributes are in the manifest.
+`<store>/<id>/manifest.json` beside `<store>/<id>/files/`, which mirrors the folder of the set:
+a copy of `files/` is a whole set.  Files are 0600 and folders 0700 there; the modes of the
+originals, their groups and their extended attributes are in the manifest.
 """
 
 from __future__ import annotations

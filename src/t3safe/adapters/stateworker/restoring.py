@@ -2,7 +2,7 @@
 
 Order, and why it holds:
 
-1. The snapshot is checked and copied to a staging folder inside userdata, on the same file system.
+1. The snapshot is checked and copied to a staging folder inside the set's, on the same file system.
    Until the marker stands nothing of the set has changed; what is left behind is garbage.
 2. The marker says "this set is being replaced".  From here on only another restore, of this or any
    other snapshot, ends well; each starts from the sealed copy, so that none depends on how far the

@@ -48,7 +48,7 @@ REST: Final = "rest"
 QUARANTINE: Final = "quarantine"
 KINDS: Final = (ONLINE, REST, QUARANTINE)
 MARKER: Final = ".t3safe-restore.json"
-"""At the top of userdata from before the first change of a restore until after its last."""
+"""At the top of the set from before the first change of a restore until after its last."""
 
 TURNS: Final = 5
 """How often a set that moves is taken before it is given up as held."""

@@ -25,10 +25,10 @@ from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, 
 from t3safe.t3.files import LEFT_OUT, USERDATA, is_broken_import, is_of_t3
 
 OWN_PREFIX: Final = ".t3safe-"
-"""Names at the top of userdata that are this worker's own."""
+"""Names at the top of the set's folder that are this worker's own."""
 SIDECARS: Final = ("-wal", "-shm", "-journal")
 SMALL_MAX: Final = 1024**2
-"""The largest real one is keybindings.json with a few KiB; what is large is an attachment."""
+"""The largest real one has a few KiB; what is large is an attachment."""
 
 _MAGIC: Final = b"SQLite format 3\0"
 _WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
@@ -36,7 +36,7 @@ _DATABASE_NAME: Final = ".sqlite"
 
 
 class Database(NamedTuple):
-    """A database below userdata; `size` counts its logs in, `problem` says why it is none."""
+    """A database of the set; `size` counts its logs in, `problem` says why it is none."""
 
     name: str
     mode: int
@@ -46,7 +46,7 @@ class Database(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A small file or a folder below userdata."""
+    """A small file or a folder of the set."""
 
     name: str
     mode: int
@@ -136,7 +136,7 @@ class _Seen(NamedTuple):
 def userdata_of(base: str) -> str | None:
     """Name the folder of the set, None when the person has none yet."""
     path = f"{base}/{USERDATA}"
-    with telling("userdata"):
+    with telling(USERDATA):
         try:
             mode = os.lstat(path).st_mode
         except FileNotFoundError:
@@ -185,7 +185,7 @@ def _why_not(item: _Seen) -> str:
 
 
 def _walk(userdata: str) -> tuple[dict[str, _Seen], tuple[str, ...]]:
-    """Look at everything below userdata that may belong to the set, ascending by name.
+    """Look at everything in the folder that may belong to the set, ascending by name.
 
     Names apart what an import left at its top.
     """
