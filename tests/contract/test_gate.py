@@ -346,6 +346,7 @@ def test_provider_clis_are_out_of_reach(
 
 def test_secrets_stay_out_of_the_evidence(bench: RealGate, tmp_path: Path) -> None:
     """No credential and no session that a rehearsal used is found in what is kept of it."""
+    bench.tune(sandbox=PLAIN, bind_host="127.0.0.1")  # What it saw is written out of it.
     build = bench.faulty("prints-tokens")
     program = bench.program(build)
     program.unlink()
@@ -371,6 +372,7 @@ def test_secrets_stay_out_of_the_evidence(bench: RealGate, tmp_path: Path) -> No
 
 def test_rehearsal_starts_no_more_of_t3_than_it_must(bench: RealGate, tmp_path: Path) -> None:
     """Two serves and one mint each, one `--version` for all: a start of t3 takes a second."""
+    bench.tune(sandbox=PLAIN, bind_host="127.0.0.1")  # What it saw is written out of it.
     build = bench.faulty()
     program, seen = bench.program(build), tmp_path / "seen"
     program.unlink()
@@ -384,6 +386,7 @@ def test_a_build_is_not_asked_again_what_it_printed_when_it_was_sealed(
     bench: RealGate, tmp_path: Path
 ) -> None:
     """Under the same node it prints the same; under another one, or unsealed, it is asked."""
+    bench.tune(sandbox=PLAIN, bind_host="127.0.0.1")  # What it saw is written out of it.
     build = bench.faulty()
     program, seen = bench.program(build), tmp_path / "seen"
     program.unlink()

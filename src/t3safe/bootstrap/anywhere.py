@@ -110,7 +110,7 @@ def bench(settings: Settings, places: Places, wait: float, say: Sink) -> Iterato
         builds = build_store(aside)
         gate = sandbox_gate(aside, states, sandbox, Rehearsed(builds.program), heart)
         # The control's must not take the place of the build's.
-        gate = evolve(gate, evidence=evidence, evidence_keep=max(2, gate.evidence_keep))
+        gate = evolve(gate, evidence=evidence, evidence_keep=max(2, gate.evidence_keep), alone=True)
         yield Bench(
             heart.around(Prover(builds, gate)), tuple(subjects), sandbox.kind, store, evidence
         )

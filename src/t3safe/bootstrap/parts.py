@@ -463,14 +463,8 @@ def gate_of(
 
 
 def sandbox_of(settings: Settings) -> Sandbox:
-    """Choose the sandbox; a host with root never falls back to one without isolation in silence."""
-    kind = settings.gate.sandbox
-    root = os.geteuid() == 0 and not settings.shared_user
-    if kind is not SandboxKind.AUTO:
-        return choose_sandbox(kind.value)
-    if root:
-        return choose_sandbox(SandboxKind.UNIT if transient.booted() else SandboxKind.NAMESPACE)
-    return choose_sandbox(kind.value)
+    """Choose the sandbox.  Raises GateError where none can be had."""
+    return choose_sandbox(settings.gate.sandbox.value)
 
 
 def sandbox_gate(

@@ -4,8 +4,9 @@ Rules:
 
 1. It has a user of its own, made with the unit and gone with it: two rehearsals at a time are two
    users, and nothing on the host is theirs but the room that they are given.
-2. Of the host it sees the system, read-only, and its own build: no home, no other build, nothing
-   of t3safe's own, no socket of a daemon.
+2. Of the host it sees the system's folders, node and its own build, read-only: no home, no project
+   wherever it lies, no folder that everybody may write to, no other build, nothing of t3safe's own,
+   no socket of a daemon.
 3. It has a loopback of its own and no other network.
 4. Memory, tasks and time are capped.  Everything in it ends with its worker.
 """
@@ -22,6 +23,7 @@ from attrs import frozen
 
 from t3safe.adapters._support import transient
 from t3safe.adapters._support.transient import Job
+from t3safe.adapters.gate.view import is_system, worker_folders
 from t3safe.domain.allowance import Allowance
 
 WHAT: Final = "gate"
@@ -33,6 +35,15 @@ _ADMITTED_SECONDS: Final = 60.0
 """For a unit, and for a slow machine to load the worker in it."""
 _CREDENTIALS: Final = struct.Struct("iII")
 """struct ucred: process, user and group (unix(7))."""
+
+
+_LEFT: Final = frozenset(
+    {
+        *("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "sys", "nix", "gnu"),
+        *("dev", "proc", "run", "tmp", "home", "root"),
+    }
+)
+"""Folders at the top of a host that are the system's, or a unit's own by other properties."""
 
 
 @frozen
@@ -48,7 +59,9 @@ class Cells:
 
     def job(self, program: Path, folder: Path, limit: float, memory_max: int) -> Job:
         """Give the unit for a rehearsal of this program in this room, for so many seconds."""
-        build = program.parent.parent.parent
+        build = str(program.parent.parent.parent)
+        covered = (*foreign_folders(), str(self.store))
+        shown = (each for each in (*worker_folders(), build) if not is_system(each))
         properties = (
             *transient.HARDENED,
             *transient.NO_NETWORK,
@@ -56,8 +69,8 @@ class Cells:
             "DynamicUser=yes",
             "ProtectHome=yes",
             f"BindPaths={folder}",
-            f"TemporaryFileSystem={self.store}:ro",
-            f"BindReadOnlyPaths={build}",
+            *(f"TemporaryFileSystem={path}:ro" for path in covered),
+            *(f"BindReadOnlyPaths={path}" for path in shown),
             *(f"InaccessiblePaths=-{path}" for path in self.hidden),
             f"MemoryMax={memory_max}",
             f"TasksMax={TASKS_MAX}",
@@ -65,6 +78,13 @@ class Cells:
         )
         environment = {"HOME": str(folder / "home"), "LC_ALL": "C.UTF-8", "PATH": os.defpath}
         return Job(transient.new_name(WHAT), properties, environment)
+
+
+def foreign_folders(root: str = "/") -> tuple[str, ...]:
+    """Name the folders at the top of the host that are not the system's: projects may lie there."""
+    with os.scandir(root) as entries:
+        found = (each.path for each in entries if each.is_dir(follow_symlinks=False))
+        return tuple(sorted(path for path in found if path.rpartition("/")[2] not in _LEFT))
 
 
 def admit(worker: socket.socket, folder: Path) -> None:

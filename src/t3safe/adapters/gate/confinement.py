@@ -8,9 +8,11 @@ import os
 import resource
 import socket
 import struct
+from pathlib import Path
 from typing import Final
 
-from t3safe.adapters.gate.messages import Account
+from t3safe.adapters.gate import view
+from t3safe.adapters.gate.messages import Request
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -20,14 +22,19 @@ _IFREQ: Final = "16sh22x"
 """struct ifreq of 64-bit Linux with its flags: 40 bytes."""
 
 
-def confine(*, raise_loopback: bool, account: Account | None) -> None:
-    """Bring up the namespace's loopback, become the account for good, and adopt every orphan.
+def confine(request: Request) -> None:
+    """Make the namespace what a build may have of the host, and adopt every orphan.
 
+    Its loopback is brought up, its view of the host entered, and the account become, for good.
     Neither this process nor anything that it starts can gain privileges afterwards, and none
     leaves a core file, which would hold secrets.  Raises OSError.
     """
-    if raise_loopback:
+    if request.raise_loopback:
         _bring_up_loopback()
+    if request.view:
+        build = str(Path(request.program).parents[2])
+        view.enter(request.folder, (*view.worker_folders(), request.node, build))
+    account = request.account
     if account is not None:
         os.setgroups([])
         os.setresgid(account.gid, account.gid, account.gid)
@@ -38,6 +45,8 @@ def confine(*, raise_loopback: bool, account: Account | None) -> None:
     for option in (_PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS):
         if libc.prctl(option, 1, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), f"prctl {option} failed")
+    if request.view:
+        view.give_up_capabilities()
 
 
 def _bring_up_loopback() -> None:

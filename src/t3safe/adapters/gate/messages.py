@@ -38,11 +38,13 @@ class Request:
     """One rehearsal to be held; times in seconds, paths absolute.
 
     `port` 0 takes a free one.  `raise_loopback` is for a network of its own that has none up.
-    `deadline` is for one start of the serve, `stop_limit` for one stop, `step_limit` for one
-    command.  `copy_max` is how many bytes the set may have that is handed over with the request as
-    an open stream, None where nothing is.  `sealed` is what the program printed as its version when
-    the build was sealed, and under which node; empty where nobody knows.  `memory_max` is how many
-    bytes everything may take together, 0 where nothing limits it.
+    `view` is for namespaces: the host is hidden first.  `shown` are folders that the sandbox shows
+    beside the system's, None where it hides nothing.  `alone` says that no control is tried where a
+    copy is no good.  `deadline` is for one start of the serve, `stop_limit` for one stop,
+    `step_limit` for one command.  `copy_max` is how many bytes the set may have that is handed over
+    with the request as an open stream, None where nothing is.  `sealed` is what the program printed
+    as its version when the build was sealed, and under which node; empty where nobody knows.
+    `memory_max` is how many bytes everything may take together, 0 where nothing limits it.
     """
 
     build: str
@@ -52,6 +54,9 @@ class Request:
     host: str
     port: int
     raise_loopback: bool
+    view: bool
+    shown: tuple[str, ...] | None
+    alone: bool
     account: Account | None
     deadline: float
     soak: float

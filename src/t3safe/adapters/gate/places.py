@@ -4,8 +4,9 @@ Rules:
 
 1. A build gets a home, a working folder and a folder for temporary files below the sandbox, and
    no variable of ours.
-2. Its PATH has node and the system's tools and no provider's CLI: each is probed at a start and
-   can delay it by more than a minute.  The login shell says the same: t3 asks it for the PATH.
+2. Its PATH has node and the system's tools and no provider's CLI: each is probed at a start, can
+   delay it by more than a minute, and could work.  The login shell says the same: t3 asks it for
+   the PATH.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from attrs import frozen
 
 from t3safe.t3.commands import UNATTENDED
 from t3safe.t3.files import USERDATA
+from t3safe.t3.harmless import PROGRAMS
 
-PROVIDERS: Final = frozenset({"claude", "codex", "cursor", "cursor-agent", "opencode"})
-"""The CLIs that a serve probes on its PATH."""
 SYSTEM: Final = (Path("/usr/bin"), Path("/bin"))
 
 
@@ -113,7 +113,7 @@ def environment(places: Places) -> dict[str, str]:
 
 
 def _polluted() -> tuple[Path, ...]:
-    return tuple(folder for folder in SYSTEM if any((folder / name).exists() for name in PROVIDERS))
+    return tuple(folder for folder in SYSTEM if any((folder / name).exists() for name in PROGRAMS))
 
 
 def _mirrored(places: Places, folder: Path) -> Path:
@@ -123,5 +123,5 @@ def _mirrored(places: Places, folder: Path) -> Path:
 def _mirror(source: Path, target: Path) -> None:
     target.mkdir(mode=0o700)
     for name in os.listdir(source):
-        if name not in PROVIDERS:
+        if name not in PROGRAMS:
             (target / name).symlink_to(source / name)

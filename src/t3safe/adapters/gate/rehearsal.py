@@ -41,6 +41,7 @@ from t3safe.adapters._support.words import why
 from t3safe.adapters.gate import probing, processes, statefacts
 from t3safe.adapters.gate.cells import HERE
 from t3safe.adapters.gate.confinement import confine
+from t3safe.adapters.gate.harmless import HarmfulError, make_harmless, require_out_of_sight
 from t3safe.adapters.gate.identity import package_facts, printed_facts
 from t3safe.adapters.gate.messages import Answer, Report, Request, Trouble
 from t3safe.adapters.gate.minting import mint
@@ -63,7 +64,7 @@ _DYING: Final = 0.2
 _LINE_MAX: Final = 1024 * 1024
 _LOADED_LATE: Final = ("encodings.idna", "semantic_version", "tarfile")
 """What is loaded where it is used, by connections, a judgement and a copy: who is to become another
-account loads it before, which may not be let to where it lies."""
+account loads it before, which may not be let to where it lies, and who is to hide the host too."""
 _LAST_STOP: Final = 3.0
 """Seconds that a serve gets to end by itself where nothing is judged any more."""
 
@@ -422,11 +423,14 @@ def hold(request: Request, stream: int | None = None) -> Answer:
     """
     try:
         try:
-            confine(raise_loopback=request.raise_loopback, account=request.account)
+            confine(request)
             _take(request, stream)
+            _make_harmless(request)
             report = Rehearsing(request).run()
         finally:
             processes.end_all()
+    except HarmfulError as error:
+        return _held_up(request, str(error))
     except TroubleError as error:
         return Answer(trouble=Trouble(str(error), error.fault))
     except (OSError, sqlite3.Error, subprocess.SubprocessError, processes.StubbornError) as error:
@@ -448,6 +452,26 @@ def _take(request: Request, stream: int | None) -> None:
         raise TroubleError(message) from error
     finally:
         os.close(stream)
+
+
+def _make_harmless(request: Request) -> None:
+    """Let nothing be due on the copy, and none of its checkouts be there.  Raises HarmfulError."""
+    if request.copy_max is None:
+        return
+    userdata = Places(Path(request.folder)).userdata
+    make_harmless(userdata)
+    if request.shown is not None:
+        require_out_of_sight(userdata, request.shown)
+
+
+def _held_up(request: Request, why: str) -> Answer:
+    """Answer where no build may start on this copy: whichever it is, so that none is blamed."""
+    reason = f"not started: the copy cannot be made harmless: {why}"
+    if request.alone:
+        return Answer(trouble=Trouble(reason))
+    empty = SetLedger()
+    checks = (gate.failed(Check.LIVE, reason),)
+    return Answer(report=Report(checks, empty, None, {}, {}, 0, {}, (), ""))
 
 
 def _asked() -> tuple[Request, int | None]:
@@ -473,7 +497,7 @@ def _die_with_parent() -> None:
 def main() -> None:
     """Answer the request on standard input, unless the parent goes away first (rule 2)."""
     request, stream = _asked()
-    if request.account is not None:
+    if request.account is not None or request.view:
         for module in _LOADED_LATE:
             importlib.import_module(module)
     threading.Thread(target=_die_with_parent, daemon=True).start()

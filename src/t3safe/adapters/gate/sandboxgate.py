@@ -37,9 +37,10 @@ from t3safe.adapters.gate.cells import Cells
 from t3safe.adapters.gate.evidence import Evidence
 from t3safe.adapters.gate.identity import node_program, node_version, sealed_version
 from t3safe.adapters.gate.messages import Account, Report, Request
-from t3safe.adapters.gate.places import PROVIDERS, Places
+from t3safe.adapters.gate.places import Places
 from t3safe.adapters.gate.rooms import Rooms, free_bytes
 from t3safe.adapters.gate.sandboxes import Sandbox
+from t3safe.adapters.gate.view import worker_folders
 from t3safe.adapters.gate.workers import Workers
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
@@ -48,6 +49,7 @@ from t3safe.domain.gate import EMPTY, Check, DispatchKnowledge, Rehearsal, held_
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import valid_person
 from t3safe.domain.versions import Version
+from t3safe.t3.harmless import PROGRAMS
 
 GATE: Final = 4
 """The version of the gate's judgement; raise it when a build that failed might pass now."""
@@ -108,6 +110,7 @@ class SandboxGate:
         jobs: how many rehearsals may be held at a time, as loaded as the host is now.
         strained: why a time limit that ran out is the host's fault, empty where it is not.
         evidence_keep: of how many batches evidence is kept.
+        alone: whether no control is tried where a copy is no good: then nothing is proven.
         slack: how much longer than all of its limits a rehearsal may take.
         python: the interpreter that has t3safe; `user` must be able to run it.
         free_space: the bytes that are free at a path.
@@ -136,6 +139,7 @@ class SandboxGate:
     jobs: Callable[[], int] = lambda: 4
     strained: Callable[[], str] = str
     evidence_keep: int = 20
+    alone: bool = False
     slack: float = _SLACK
     python: str = sys.executable
     free_space: Callable[[Path], int] = free_bytes
@@ -176,7 +180,7 @@ class SandboxGate:
             "dispatch": astuple(self.dispatch),
             "memory": None if self.cells is None else astuple(self.cells.memory),
             "node": self._node_version(),
-            "providers": sorted(PROVIDERS),
+            "providers": sorted(PROGRAMS),
             "sandbox": self.sandbox.kind,
             "soak": astuple(self.soak),
             "tolerance": self.tolerance,
@@ -324,6 +328,13 @@ class _Batch:
                 if copy is not None:
                     copy.finish()
 
+    def _shown(self) -> tuple[str, ...] | None:
+        """Name what the sandbox shows of the host beside the system's folders."""
+        if not self.gate.sandbox.hides:
+            return None
+        build = str(self.program.parents[2])
+        return (*worker_folders(), node_program(self.gate.node), build)
+
     def _handed_out(self, subject: Subject) -> AbstractContextManager[HandedOut | None]:
         if subject.person == EMPTY or self.stop.is_set():
             return nullcontext()
@@ -345,6 +356,9 @@ class _Batch:
             host=gate.bind_host,
             port=gate.port if gate.sandbox.own_network else 0,
             raise_loopback=gate.sandbox.own_network and gate.cells is None,
+            view=gate.sandbox.view,
+            shown=self._shown(),
+            alone=gate.alone,
             account=self.rooms.account,
             deadline=gate.deadline.of(size),
             soak=gate.soak.of(size),

@@ -1,0 +1,184 @@
+"""What a start of t3 does in the world, and what keeps it from that: edits of a copy, as values.
+
+Rules:
+
+1. A start works on: it continues threads, replays effects, runs schedules, pulls projects, opens a
+   tunnel.  A start on a copy does it in the real worktrees.  Before it, the copy is edited so that
+   nothing of that is due.  No row is added or removed.
+2. An edit is for a generation by its table: a table that is not there has nothing to do.  A table
+   that is there in another form, or one of the same kind that no generation here has, cannot be
+   edited with confidence: `StrangeError`.
+3. `settings.json` is JSON, with comments and trailing commas allowed, as t3 reads it.  What is no
+   object cannot be edited: `StrangeError`.
+
+Sources, read off t3's public source of October 2026 and not measured, for V1 since 2026-09-02 and
+V2: `continueThreadsAfterServerUpdate` (RestartContinuation.ts, ProviderRuntimeRecoveryService.ts),
+`defaultAutoPull`, `projectAutoPullOverrides`, `projectSettingsOverrides` (contracts/settings.ts),
+`autoResumeLimitedThreads` and a thread's `limitRecovery.autoResume` (UsageLimitRecoveryWorker.ts),
+`providers.*.enabled` and `providerInstances.*.enabled` (contracts/settings.ts: an instance may name
+its program by a path of its own), secrets of T3 Connect (cloud/config.ts, cloud/CliState.ts,
+auth/ServerSecretStore.ts).  The tables: v2 migrations 45, 55 and 57.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from t3safe.t3.generations import is_expected
+
+PROGRAMS: Final = frozenset(
+    {
+        *("claude", "codex", "cursor", "cursor-agent", "opencode"),
+        *("agy", "antigravity", "cloudflared", "devin", "gemini", "grok", "pi"),
+    }
+)
+"""The programs that a start runs where it finds them: providers' CLIs, and what makes a tunnel."""
+LINK_SECRETS: Final = "cloud-"
+"""How the files below `secrets` begin that link a server to T3 Connect: tunnel, relay, webhooks."""
+OFF: Final = (
+    "continueThreadsAfterServerUpdate",
+    "defaultAutoPull",
+    "autoResumeLimitedThreads",
+    "resumeActiveTurnsAfterRestart",
+)
+"""Settings that are off in a rehearsal, for everybody and for each project."""
+_PROJECTS: Final = "projectSettingsOverrides"
+_PULLED: Final = "projectAutoPullOverrides"
+_PROVIDERS: Final = ("providers", "providerInstances")
+
+
+class StrangeError(ValueError):
+    """A copy has a form that nobody can make harmless; the text says which."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit of one table: `sets` where `where` holds (SQL); `columns` are those that it needs.
+
+    `later` says that a migration after the table's own adds them: without them nothing is to do.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    sets: str
+    where: str
+    later: bool = False
+
+    @property
+    def wanted(self) -> str:
+        """The query whose one number says whether there is anything to edit."""
+        return f"SELECT EXISTS (SELECT 1 FROM {self.table} WHERE {self.where})"  # noqa: S608
+
+    @property
+    def statement(self) -> str:
+        """The statement that edits."""
+        return f"UPDATE {self.table} SET {self.sets} WHERE {self.where}"  # noqa: S608
+
+
+_THREADS: Final = "orchestration_v2_projection_threads"
+_RESUMES: Final = (
+    "CASE WHEN json_valid(payload_json) "
+    "THEN coalesce(json_extract(payload_json, '$.limitRecovery.autoResume'), 0) ELSE 0 END"
+)
+EDITS: Final = (
+    Edit("projection_projects", ("auto_pull",), "auto_pull = 0", "auto_pull <> 0", later=True),
+    Edit(
+        "orchestration_v2_effect_outbox",
+        ("status", "lease_owner", "lease_expires_at"),
+        "status = 'cancelled', lease_owner = NULL, lease_expires_at = NULL",
+        "status IN ('pending', 'running')",
+    ),
+    Edit("scheduled_tasks", ("enabled",), "enabled = 0", "enabled <> 0"),
+    Edit(
+        _THREADS,
+        ("payload_json",),
+        "payload_json = json_set(payload_json, '$.limitRecovery.autoResume', json('false'))",
+        f"{_RESUMES} <> 0",
+    ),
+)
+"""What is edited in each database."""
+_KINDS: Final = (
+    (re.compile(r"orchestration_v\d+_effect_outbox", re.ASCII), "orchestration_v2_effect_outbox"),
+    (re.compile(r"scheduled_tasks_?v?\d*", re.ASCII), "scheduled_tasks"),
+)
+"""Tables of a kind, and the one of that kind which is known."""
+
+CHECKOUTS: Final = (
+    ("projection_projects", "workspace_root", "SELECT workspace_root FROM projection_projects"),
+    ("projection_threads", "worktree_path", "SELECT worktree_path FROM projection_threads"),
+    (
+        _THREADS,
+        "payload_json",
+        (
+            "SELECT json_extract(payload_json, '$.worktreePath') "  # noqa: S608 - constants
+            f"FROM {_THREADS} WHERE json_valid(payload_json)"
+        ),
+    ),
+)
+"""Queries for the paths of real checkouts, each with the table and the column that it reads."""
+
+
+def edits(database: str, tables: Mapping[str, Collection[str]]) -> tuple[Edit, ...]:
+    """Give the edits of a database with these tables and their columns.  Raises StrangeError."""
+    if not is_expected(database):
+        raise StrangeError(f"{database}: no generation of t3 known here has such a database")
+    for name in sorted(tables):
+        for kind, known in _KINDS:
+            if kind.fullmatch(name) and name != known:
+                raise StrangeError(f"{database}: no generation of t3 known here has a table {name}")
+    return tuple(edit for edit in EDITS if _applies(database, edit, tables.get(edit.table)))
+
+
+def _applies(database: str, edit: Edit, columns: Collection[str] | None) -> bool:
+    if columns is None:
+        return False
+    missing = [each for each in edit.columns if each not in columns]
+    if missing and not edit.later:
+        message = f"{database}: {edit.table} has no column {', '.join(missing)}"
+        raise StrangeError(message)
+    return not missing
+
+
+def checkouts(tables: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Give the queries for the paths of checkouts in a database with these tables."""
+    return tuple(query for table, column, query in CHECKOUTS if column in tables.get(table, ()))
+
+
+def settings(content: bytes) -> bytes:
+    """Edit what `settings.json` holds.  Raises StrangeError."""
+    try:
+        found = json.loads(_strict(content.decode("utf-8")))
+    except (ValueError, RecursionError) as error:
+        raise StrangeError(f"settings.json is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise StrangeError("settings.json holds no object")
+    found.update(dict.fromkeys(OFF, False))
+    for own in _entries(found, _PROJECTS):
+        own.update(dict.fromkeys(OFF, False))
+    for kind in _PROVIDERS:
+        for provider in _entries(found, kind):
+            provider["enabled"] = False
+    if isinstance(pulled := found.get(_PULLED), dict):
+        found[_PULLED] = dict.fromkeys(pulled, False)
+    return json.dumps(found, indent=2).encode("ascii") + b"\n"
+
+
+def _entries(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Give the objects below a setting; anything else in there can mean nothing to t3."""
+    entries = found.get(name)
+    values = entries.values() if isinstance(entries, dict) else ()
+    return [value for value in values if isinstance(value, dict)]
+
+
+_TOKENS: Final = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_COMMAS: Final = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.DOTALL)
+
+
+def _strict(text: str) -> str:
+    """Take comments and trailing commas out."""
+    bare = _TOKENS.sub(lambda found: found[0] if found[0].startswith('"') else " ", text)
+    return _COMMAS.sub(lambda found: found[1] or "", bare)
