@@ -204,7 +204,7 @@ def allow_everything(base_dir: Path, network: str = "") -> None:
     settings |= {"defaultAutoPull": True} | ({"fakeNetwork": network} if network else {})
     (userdata / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     (userdata / "secrets").mkdir(exist_ok=True)
-    (userdata / "secrets" / "t3-connect.bin").write_bytes(b"tunnel")
+    (userdata / "secrets" / "cloud-endpoint-runtime-config.bin").write_bytes(b"tunnel")
     with closing(sqlite3.connect(userdata / V2)) as connection, connection:
         connection.execute("UPDATE projection_projects SET auto_pull = 1")
 

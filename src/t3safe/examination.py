@@ -22,7 +22,7 @@ from t3safe.adapters._support import adopted
 from t3safe.adapters._support.http_client import Address, NoAnswerError, ask, session
 from t3safe.adapters._support.pairing import described, takes
 from t3safe.adapters.dispatch.serving import look
-from t3safe.adapters.gate.sandboxes import namespace_sandbox, why_not
+from t3safe.adapters.gate.sandboxes import HOW, namespace_sandbox, why_not
 from t3safe.adapters.registry import Address as RegistryAt
 from t3safe.adapters.units import UserUnits
 from t3safe.bootstrap.live import Live
@@ -35,10 +35,17 @@ from t3safe.bootstrap.parts import (
     sandbox_of,
     timed_by_systemd,
 )
-from t3safe.configuration import Manager, SandboxKind, Verify
+from t3safe.configuration import Manager, Verify
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding
-from t3safe.domain.errors import NewerJournalError, NotifyError, PeopleError, PortError, StateError
+from t3safe.domain.errors import (
+    GateError,
+    NewerJournalError,
+    NotifyError,
+    PeopleError,
+    PortError,
+    StateError,
+)
 from t3safe.domain.idle import dated_after, times_after
 from t3safe.domain.people import units_of
 from t3safe.domain.room import rooms
@@ -276,10 +283,12 @@ class Examination:
         yield from doctor.judge_users(hostfacts.missing_users(needed))
 
     def _sandbox(self) -> Iterator[Finding]:
-        settings = self.wired.settings
-        chosen = sandbox_of(settings)
-        fell = chosen.kind == "plain" and settings.gate.sandbox is not SandboxKind.PLAIN
-        yield doctor.judge_sandbox(chosen.kind, why_not(namespace_sandbox()) if fell else "")
+        try:
+            chosen = sandbox_of(self.wired.settings)
+        except GateError:
+            yield doctor.judge_sandbox("", why_not(namespace_sandbox()), HOW)
+            return
+        yield doctor.judge_sandbox(chosen.kind, "")
 
     @property
     def _systemd(self) -> bool:

@@ -11,7 +11,7 @@ sends a line; and it is said in the log and in `userdata/logs/start-work.ndjson`
 | schedule | an enabled scheduled task that is due | provider CLI in the project |
 | webhook | an enabled task with a webhook's token | connection |
 | pull | `auto_pull` or `defaultAutoPull` | line in the project, `git pull` |
-| tunnel | `secrets/t3-connect.bin` | child `cloudflared`, connection |
+| tunnel | `secrets/cloud-endpoint-runtime-config.bin` | child `cloudflared`, connection |
 | probe | a provider's CLI on PATH | run with `--version`; `caches/provider-status.json` |
 | manifest | always | connection |
 """
@@ -206,7 +206,7 @@ class StartWork:
                 self._tried("pull", str(project), lambda: _pull(_folder(str(root))))  # noqa: B023 - called at once
 
     def _tunnel(self) -> None:
-        if not (self._userdata / "secrets" / "t3-connect.bin").exists():
+        if not (self._userdata / "secrets" / "cloud-endpoint-runtime-config.bin").exists():
             return
         program = shutil.which("cloudflared")
         if program is not None:

@@ -117,7 +117,7 @@ def bench(settings: Settings, places: Places, wait: float, say: Sink) -> Iterato
 
 
 def _sandbox(settings: Settings) -> Sandbox:
-    """Take the best sandbox that works here; unlike on a host, plain will do, and is told."""
+    """Take the best sandbox that works here.  Raises GateError where none does."""
     return choose_sandbox(settings.gate.sandbox.value)
 
 

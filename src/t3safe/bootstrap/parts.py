@@ -22,7 +22,7 @@ from t3safe.adapters.builds import BuildStore, NodeHeaders, Npm, NpmCells
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import CommandPairing, DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.gate.cells import Cells
-from t3safe.adapters.gate.sandboxes import Sandbox, choose_sandbox
+from t3safe.adapters.gate.sandboxes import PLAIN, Sandbox, choose_sandbox
 from t3safe.adapters.gate.sandboxgate import SandboxGate
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.hooks import HookFolders
@@ -55,6 +55,7 @@ from t3safe.domain import ports
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import DispatchKnowledge, Rehearsal
+from t3safe.domain.narrate import UNPROTECTED, Level, Line
 from t3safe.domain.people import units_of
 from t3safe.domain.scope import Caller, Scope, places
 from t3safe.domain.versions import Version
@@ -424,6 +425,7 @@ class _LateGate:
     """The gate, made when it is first asked: what only looks makes no sandbox."""
 
     make: Callable[[], SandboxGate]
+    say: Callable[[Line], None]
     _made: SandboxGate | None = None
 
     def _gate(self) -> SandboxGate:
@@ -432,7 +434,9 @@ class _LateGate:
         return self._made
 
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
-        """As the port promises."""
+        """As the port promises; what is not kept apart is never rehearsed in silence."""
+        if self._gate().sandbox is PLAIN:
+            self.say(Line(Level.WARNING, UNPROTECTED))
         return self._gate().rehearse(build, subjects)
 
     def fingerprint(self) -> str:
@@ -459,7 +463,7 @@ def gate_of(
     def make() -> SandboxGate:
         return sandbox_gate(settings, states, sandbox_of(settings), rehearsed, heart)
 
-    return _LateGate(make)
+    return _LateGate(make, heart.say)
 
 
 def sandbox_of(settings: Settings) -> Sandbox:

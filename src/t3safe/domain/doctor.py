@@ -345,14 +345,16 @@ def judge_timers(
     return found or (ok(Check.TIMERS, "none is Persistent"),)
 
 
-def judge_sandbox(kind: str, why: str) -> Finding:
-    """A rehearsal is kept apart, or was not to be; `why` is why it cannot be where it was."""
+def judge_sandbox(kind: str, why: str, how: str = "") -> Finding:
+    """A rehearsal is kept apart, or was not to be; `why` is why none can be, `how` what mends it."""
     if why:
-        seen = f"rehearsals are plain processes with the host's own network: {why}"
-        how = 'let this user make namespaces; or say that it is meant: `gate.sandbox`, "plain"'
-        return _warning(Check.SANDBOX, seen, how)
+        return _problem(Check.SANDBOX, f"no rehearsal can be held here: {why}", how)
     if kind == "plain":
-        return ok(Check.SANDBOX, "rehearsals are plain processes, as `gate.sandbox` says")
+        seen = (
+            "rehearsals are plain processes, as `gate.sandbox` says: a build sees and writes what "
+            "its user may, worktrees and projects too, and has the host's own network"
+        )
+        return _warning(Check.SANDBOX, seen, 'set `gate.sandbox` to "auto"')
     return ok(Check.SANDBOX, f"each rehearsal has a {kind} of its own")
 
 

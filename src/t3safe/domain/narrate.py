@@ -24,6 +24,10 @@ from t3safe.domain.redaction import redact
 from t3safe.domain.rollout import Rollout
 from t3safe.domain.versions import Version
 
+UNPROTECTED: Final = (
+    'rehearsals run as plain processes, as `gate.sandbox = "plain"` says: a build sees and writes '
+    "what its user may, and its serve listens on this machine's own network"
+)
 ALERT_WORDS: Final = ("rolling back", "rolled back", "ROLLBACK FAILED", "FROZEN")
 """What Loki rules match under the identifiers of the timers."""
 

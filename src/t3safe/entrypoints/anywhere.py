@@ -16,7 +16,7 @@ from t3safe.bootstrap.anywhere import Bench, Places, bench
 from t3safe.configuration import Settings
 from t3safe.domain import events as ev
 from t3safe.domain.errors import LockedError, PortError
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.narrate import UNPROTECTED, Level, Line
 from t3safe.domain.scope import Scope
 from t3safe.domain.standalone import Asked, which, why_alone
 from t3safe.domain.versions import Version
@@ -34,10 +34,6 @@ _EXIT: Final = {
     ev.Outcome.GATE_BROKEN: Exit.GATE_BROKEN,
     ev.Outcome.LATER: Exit.LATER,
 }
-_PLAIN: Final = (
-    "no namespace can be made here: rehearsals run as plain processes, and their serves listen "
-    "on this machine's own network"
-)
 _FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 
 
@@ -125,7 +121,7 @@ def _alone(
         try:
             with bench(app.settings, places, wait, say) as used:
                 if used.sandbox == "plain":
-                    say(Line(Level.WARNING, _PLAIN))
+                    say(Line(Level.WARNING, UNPROTECTED))
                 proof = prove(evolve(order, subjects=used.subjects), used.perform, say)
         except KeyboardInterrupt:
             proof = Proof(order, ev.Outcome.LATER, "interrupted: nothing is proven either way")

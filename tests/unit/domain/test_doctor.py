@@ -366,11 +366,13 @@ def test_timers_users_and_lines_of_the_map_are_named_one_by_one() -> None:
         assert found[0].level is Level.OK
 
 
-def test_rehearsals_that_are_not_kept_apart_are_told_unless_that_was_chosen() -> None:
-    """Falling back is silent nowhere else."""
-    fell = doctor.judge_sandbox("plain", "unshare: Operation not permitted")
-    assert (fell.level, "unshare: Operation" in fell.seen) == (Level.WARNING, True)
-    assert doctor.judge_sandbox("plain", "").level is Level.OK
+def test_rehearsals_that_are_not_kept_apart_are_told() -> None:
+    """Nothing falls back: what was chosen is told as what it is, what cannot be had is a problem."""
+    none = doctor.judge_sandbox("", "unshare: Operation not permitted", "do this")
+    assert (none.level, none.mend) == (Level.PROBLEM, "do this")
+    assert "no rehearsal can be held here: unshare: Operation" in none.seen
+    plain = doctor.judge_sandbox("plain", "")
+    assert (plain.level, "worktrees and projects too" in plain.seen) == (Level.WARNING, True)
     assert doctor.judge_sandbox("namespace", "").level is Level.OK
 
 
