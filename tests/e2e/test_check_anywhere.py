@@ -317,8 +317,10 @@ def test_what_a_killed_check_left_behind_is_deleted_by_the_next(place: Place) ->
     assert place.left == ["t3safe-check-used"]
 
 
-def test_where_no_namespace_can_be_made_it_is_plain_and_says_so(place: Place) -> None:
-    """As in most containers: `unshare` is not there."""
+def test_where_no_namespace_can_be_made_nothing_is_rehearsed_unless_plain_is_meant(
+    place: Place,
+) -> None:
+    """As in most containers: `unshare` is not there; the setting that allows less is loud."""
     tools = place.root / "path"
     tools.mkdir()
     for name in ("node", "npm", "sh", "env"):
@@ -326,9 +328,17 @@ def test_where_no_namespace_can_be_made_it_is_plain_and_says_so(place: Place) ->
         (tools / name).symlink_to(Path(found.stdout.strip()).resolve())
     path = f"{tools}:{Path(sys.executable).parent}"
     said = place.check(NEW.version, "--json", PATH=path)
+    assert said.status == Exit.LATER, said
+    assert body(said)["sandbox"] is None
+    assert "gate: no rehearsal can be held here: " in said.err
+    assert "t3safe doctor" in said.err
+
+    config = place.root / "quick.toml"
+    config.write_text(config.read_text() + 'sandbox = "plain"\n')
+    said = place.check(NEW.version, "--json", PATH=path)
     assert said.status == Exit.OK, said
     assert body(said)["sandbox"] == "plain"
-    assert "plain processes" in said.err
+    assert "rehearsals run as plain processes" in said.err
 
 
 def test_on_a_host_the_options_decide_and_nobody_is_touched(tmp_path: Path) -> None:

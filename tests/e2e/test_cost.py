@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,16 +135,23 @@ def test_a_check_asks_about_each_person_no_more_than_it_must(host: EmbeddedHost)
 def test_a_check_of_an_installed_build_does_not_ask_for_its_version(host: EmbeddedHost) -> None:
     """It was asked when it was installed, under the same node; each rehearsal starts two serves."""
     program = host.store / "builds" / BUILD.version / "node_modules" / ".bin" / "t3"
-    real, seen = program.resolve(), host.root / "seen"
-    seen.touch()
-    seen.chmod(0o666)
+    real, evidence = program.resolve(), host.root / "state" / "evidence"
+    before = set(evidence.glob("*/serve.log"))
     kept = program.readlink()
     program.unlink()
-    program.write_text(f'#!/bin/sh\necho "$1" >> {seen}\nexec {real} "$@"\n')
+    # The second serve of a rehearsal says in its log what was run before.
+    lines = (
+        *("#!/bin/sh", 'echo "asked $1" >>"$TMPDIR/seen"'),
+        '[ "$1" != serve ] || ! grep -q auth "$TMPDIR/seen" || cat "$TMPDIR/seen"',
+        f'exec {real} "$@"\n',
+    )
+    program.write_text("\n".join(lines))
     program.chmod(0o755)
     try:
         assert host.t3safe("check", BUILD.version).status == 0
     finally:
         program.unlink()
         program.symlink_to(kept)
-    assert Counter(seen.read_text().split()) == {"serve": 2 * 3, "auth": 3}
+    logs = [path.read_text() for path in set(evidence.glob("*/serve.log")) - before]
+    asked = Counter(found for log in logs for found in re.findall(r"^asked (\S+)", log, re.M))
+    assert asked == {"serve": 2 * 3, "auth": 3}

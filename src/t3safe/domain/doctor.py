@@ -346,7 +346,7 @@ def judge_timers(
 
 
 def judge_sandbox(kind: str, why: str, how: str = "") -> Finding:
-    """A rehearsal is kept apart, or was not to be; `why` is why none can be, `how` what mends it."""
+    """A rehearsal is kept apart, or is not to be; `why` is why none can be, `how` what to do."""
     if why:
         return _problem(Check.SANDBOX, f"no rehearsal can be held here: {why}", how)
     if kind == "plain":

@@ -367,7 +367,7 @@ def test_timers_users_and_lines_of_the_map_are_named_one_by_one() -> None:
 
 
 def test_rehearsals_that_are_not_kept_apart_are_told() -> None:
-    """Nothing falls back: what was chosen is told as what it is, what cannot be had is a problem."""
+    """Nothing falls back: what was chosen is told, and what cannot be had is a problem."""
     none = doctor.judge_sandbox("", "unshare: Operation not permitted", "do this")
     assert (none.level, none.mend) == (Level.PROBLEM, "do this")
     assert "no rehearsal can be held here: unshare: Operation" in none.seen
