@@ -471,7 +471,7 @@ def _held_up(request: Request, why: str) -> Answer:
         return Answer(trouble=Trouble(reason))
     empty = SetLedger()
     checks = (gate.failed(Check.LIVE, reason),)
-    return Answer(report=Report(checks, empty, None, {}, {}, 0, {}, (), ""))
+    return Answer(report=Report(checks, empty, None, {}, {}, (), {}, (), ""))
 
 
 def _asked() -> tuple[Request, int | None]:
