@@ -46,7 +46,7 @@ class Isolation(StrEnum):
 
 
 class SandboxKind(StrEnum):
-    """What a rehearsal runs in; `auto` takes a unit of systemd, else a network namespace."""
+    """What a rehearsal runs in; `auto` takes a unit of systemd, else namespaces, never `plain`."""
 
     AUTO = "auto"
     UNIT = "unit"

@@ -33,6 +33,8 @@ Restart=on-failure
 [Install]
 WantedBy=default.target
 """
+UNMASK: Final = r"awk '$5 ~ /^\/proc\// { print $5 }' /proc/self/mountinfo | xargs -r umount"
+"""Engines cover parts of /proc in a container: nobody in it may mount one, as on any machine."""
 SLOW_STOP: Final = "[Service]\nExecStopPost=/bin/sleep 2\n"
 """So that the fence stands long enough to be seen from outside."""
 KILLED_WHILE_FENCED: Final = f"""
@@ -100,6 +102,7 @@ class Own:
 def own(machine: Machine) -> Iterator[Own]:
     """Give a person with a manager that lingers, and OLD installed below their home."""
     machine.reset(("ann",))
+    machine.sh(UNMASK)
     machine.sh(
         f"useradd -m -s /bin/bash {NAME}; systemctl unmask systemd-logind;"
         f" systemctl start systemd-logind; loginctl enable-linger {NAME}"
@@ -140,8 +143,7 @@ def test_the_page_for_one_person_holds_under_a_real_manager_of_theirs(own: Own) 
     own.run("t3safe", "units", "install")
     own.systemctl("start", "t3-autoupdate.timer", "t3-migrate-idle.timer")
     found = json.loads(own.run("t3safe", "doctor", "--json").out)["doctor"]
-    # An engine may leave nobody in a container a namespace; the rest is sound everywhere.
-    assert [one for one in found if one["level"] != "ok" and one["check"] != "sandbox"] == []
+    assert [one for one in found if one["level"] != "ok"] == []
     assert all(timer["next"] for timer in own.status()["timers"])
 
     publish(own.machine, NEW)

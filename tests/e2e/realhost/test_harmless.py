@@ -1,0 +1,99 @@
+"""A night of rehearsals on a person whose t3 would work at any start: nothing of theirs changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import pytest
+from attrs import evolve
+
+from fakes.packages import release_like
+from tests.e2e.realhost.machine import Machine, published
+
+pytestmark = pytest.mark.docker
+
+V2: Final = evolve(release_like("0.0.46-nightly.20261010.2922"), compaction="never")
+HOME: Final = "/home/ann/worktree"
+OUTSIDE: Final = ("/srv/project", "/data/project", "/var/lib/project")
+PORT: Final = 4999
+SCENE: Final = f"""
+import pathlib, sqlite3, sys
+from fakes.t3.v2states import add_marks, allow_everything, populate_v2
+base = pathlib.Path(sys.argv[1])
+populate_v2(base, threads=1, own_messages=1)
+marks = ["running", "title", "capture", "due-task", "webhook"]
+for number, checkout in enumerate({(HOME, *OUTSIDE)!r}):
+    add_marks(base, marks, f"thread-{{number}}", worktree=pathlib.Path(checkout))
+allow_everything(base, "127.0.0.1:{PORT}")
+"""
+LISTEN: Final = f"""
+import socket
+door = socket.create_server(("127.0.0.1", {PORT}))
+while True:
+    guest, _ = door.accept()
+    with open("/tmp/heard", "ab") as file:
+        file.write(guest.recv(1000))
+    guest.close()
+"""
+CLI: Final = '#!/bin/sh\\necho "$0 in $PWD: $*" >>/tmp/calls\\n'
+LAY_OUT: Final = f"""
+for folder in {HOME} {" ".join(OUTSIDE)}; do
+    mkdir -p $folder; echo mine >$folder/work.txt; chmod -R 777 $folder
+done
+chown -R ann: {HOME}
+for name in codex claude cloudflared; do
+    printf '{CLI}' >/usr/bin/$name; chmod 755 /usr/bin/$name
+done
+: >/tmp/calls; : >/tmp/heard; chmod 666 /tmp/calls /tmp/heard
+"""
+CLEAR: Final = f"""
+pkill -F /tmp/listener || true
+rm -rf {HOME} {" ".join(OUTSIDE)} /data /usr/bin/codex /usr/bin/claude /usr/bin/cloudflared
+rm -rf /tmp/calls /tmp/heard /tmp/listener /tmp/listen.py /tmp/scene.py
+"""
+
+
+def world(host: Machine) -> str:
+    """Give the digest of every file of every checkout, who was run, and what was heard."""
+    folders = " ".join((HOME, *OUTSIDE))
+    return host.sh(
+        f"find {folders} -type f -exec sha256sum {{}} + | sort; cat /tmp/calls /tmp/heard"
+    ).out
+
+
+def test_a_night_of_rehearsals_touches_no_checkout_runs_no_provider_and_reaches_nobody(
+    alone: Machine,
+) -> None:
+    """In her home, in /srv, in a folder at the top and in /var: each as it was, by its digest."""
+    host = alone
+    host.sh(LAY_OUT)
+    try:
+        host.run("tee", "/tmp/scene.py", given=SCENE)
+        host.run("tee", "/tmp/listen.py", given=LISTEN)
+        host.sh("setsid python3 /tmp/listen.py </dev/null >/dev/null 2>&1 & echo $! >/tmp/listener")
+        host.sh(
+            "systemctl stop t3-serve@ann; rm -rf /home/ann/.t3; install -d -o ann /home/ann/.t3"
+        )
+        host.run(
+            *("python3", "-B", "/tmp/scene.py", "/home/ann/.t3"),
+            user="ann",
+            PYTHONPATH="/opt/fakes",
+        )
+        before = world(host)
+        host.do(published(V2, "nightly"))
+        said = host.t3safe("check", V2.version, "--json")
+        logs = host.sh("cat /var/lib/t3-autoupdate/evidence/*-ann/serve.log").out
+        reports = host.sh("cat /var/lib/t3-autoupdate/evidence/*-ann/report.json").out
+        assert "V2 orchestration recovery completed" in logs, (said, reports)
+        deeds = {
+            line.partition("start work: ")[2].split()[0]
+            for line in logs.splitlines()
+            if "start work: " in line
+        }
+        assert deeds <= {"manifest"}
+        assert ": done" not in logs
+        assert world(host) == before
+        assert json.loads(said.out)
+    finally:
+        host.sh(CLEAR, check=False)
