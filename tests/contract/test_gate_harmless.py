@@ -65,7 +65,7 @@ def rehearse(
     for name, value in with_tools(busy.tools, *off).items():
         monkeypatch.setattr(layout, name, value)
     python = python_without(bench.root, *off, tools=busy.tools)
-    shared = {"sandbox": PLAIN, "bind_host": "127.0.0.1"} if plain else {}
+    shared = {"sandbox": PLAIN} if plain else {}
     bench.tune(python=python, soak=1.5, **shared)
     build = bench.faulty(version=V2, compaction="never")
     (rehearsal,) = bench.port.rehearse(build, (alice,))
