@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from fakes.packages import release_like
-from tests.e2e.realhost.machine import Machine, published
+from tests.e2e.realhost.machine import NEW, Machine, published
 
 pytestmark = pytest.mark.docker
 
@@ -95,5 +95,31 @@ def test_a_night_of_rehearsals_touches_no_checkout_runs_no_provider_and_reaches_
         assert ": done" not in logs
         assert world(host) == before
         assert json.loads(said.out)
+    finally:
+        host.sh(CLEAR, check=False)
+
+
+PROBES: Final = "; ".join(
+    f"{what} {folder}/work.txt 2>/dev/null && echo PROBE {name} {folder}"
+    for folder in (HOME, *OUTSIDE)
+    for name, what in (("read", "cat"), ("write", "touch"))
+)
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "plain"])
+def test_unit_alone_shows_no_checkout(alone: Machine, sandbox: str) -> None:
+    """A build that looks for them finds none, and without the unit every one outside of homes."""
+    host = alone
+    host.sh(LAY_OUT)
+    try:
+        bad = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=(f"runs:{PROBES}",))
+        host.do(published(bad, "nightly"))
+        host.configure(gate__sandbox=sandbox)
+        said = host.t3safe("check", bad.version)
+        logs = host.sh("cat /var/lib/t3-autoupdate/evidence/*/serve.log").out
+        found = {line.partition("PROBE ")[2] for line in logs.splitlines() if "PROBE " in line}
+        everything = {f"{name} {folder}" for name in ("read", "write") for folder in OUTSIDE}
+        assert "Listening on" in logs, said
+        assert found == (everything if sandbox == "plain" else set()), (said, logs)
     finally:
         host.sh(CLEAR, check=False)

@@ -33,7 +33,7 @@ Restart=on-failure
 [Install]
 WantedBy=default.target
 """
-UNMASK: Final = r"awk '$5 ~ /^\/proc\// { print $5 }' /proc/self/mountinfo | xargs -r umount"
+UNMASK: Final = r"awk '$5 ~ /^\/proc\// { print $5 }' /proc/self/mountinfo | xargs -r umount --lazy"
 """Engines cover parts of /proc in a container: nobody in it may mount one, as on any machine."""
 SLOW_STOP: Final = "[Service]\nExecStopPost=/bin/sleep 2\n"
 """So that the fence stands long enough to be seen from outside."""

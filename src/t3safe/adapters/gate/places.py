@@ -122,6 +122,8 @@ def _mirrored(places: Places, folder: Path) -> Path:
 
 def _mirror(source: Path, target: Path) -> None:
     target.mkdir(mode=0o700)
+    # Whom the sandbox is given to owns it, and not what is below.
+    target.chmod(0o755)
     for name in os.listdir(source):
         if name not in PROGRAMS:
             (target / name).symlink_to(source / name)
