@@ -37,6 +37,7 @@ from t3safe.simulation.fleet import Fleet, HostEvent, Mishap, PersonSettings, at
 from t3safe.simulation.history import HistoryError
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.rows import Rows
+from t3safe.t3.harmless import AUTO_PULL
 from t3safe.t3.serve_log import UNDECODABLE
 from t3safe.t3.sign_in import INVALID_CREDENTIAL
 
@@ -619,7 +620,7 @@ def _data_crash(shown: frozenset[Behaviour], build: Build) -> str:
     if Behaviour.SISTER_DATA in shown:
         return f"the serve of {build.version} crash-loops: migration 24 fails on a sister's data"
     if Behaviour.ID_COLLISION in shown:
-        return f"the serve of {build.version} ends: no such column: auto_pull"
+        return f"the serve of {build.version} ends: no such column: {AUTO_PULL}"
     if Behaviour.OLD_EVENTS in shown:
         return f"the serve of {build.version} crash-loops: it cannot decode an old event of the log"
     if Behaviour.LARGE_EVENTS in shown:

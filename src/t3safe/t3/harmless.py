@@ -79,13 +79,15 @@ class Edit:
         return f"UPDATE {self.table} SET {self.sets} WHERE {self.where}"  # noqa: S608
 
 
+AUTO_PULL: Final = "auto_pull"
+"""The column of a project that lets a start pull it, from migration 45 on."""
 _THREADS: Final = "orchestration_v2_projection_threads"
 _RESUMES: Final = (
     "CASE WHEN json_valid(payload_json) "
     "THEN coalesce(json_extract(payload_json, '$.limitRecovery.autoResume'), 0) ELSE 0 END"
 )
 EDITS: Final = (
-    Edit("projection_projects", ("auto_pull",), "auto_pull = 0", "auto_pull <> 0", later=True),
+    Edit("projection_projects", (AUTO_PULL,), "auto_pull = 0", "auto_pull <> 0", later=True),
     Edit(
         "orchestration_v2_effect_outbox",
         ("status", "lease_owner", "lease_expires_at"),

@@ -39,7 +39,7 @@ class HarmfulError(Exception):
 
 
 def make_harmless(userdata: Path) -> None:
-    """Edit the copied set below `userdata`.  Raises HarmfulError, OSError."""
+    """Edit the copied set in this folder.  Raises HarmfulError, OSError."""
     _settings(userdata / SETTINGS)
     _unlink(userdata / SECRETS)
     for name in statefacts.databases(userdata):
