@@ -36,6 +36,7 @@ from t3safe.domain.pressure import PressureLimits, strained
 from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import Version
 from t3safe.t3.serve_log import UNDECODABLE
+from t3safe.t3.updater import Traces
 
 
 @frozen
@@ -293,6 +294,10 @@ class StateSets:
             later=None if found.later is None else EPOCH + timedelta(seconds=found.later),
             copied=_copied(found),
         )
+
+    def updater(self, person: str) -> Traces:
+        """What t3's own updater left with the person."""
+        return self._person(person, "look at").updater
 
     def holder(self, person: str, own: tuple[int, ...]) -> str:
         """Name a process beside these that has the set open."""

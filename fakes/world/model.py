@@ -21,6 +21,7 @@ from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG
 from t3safe.t3.ledger import ORCHESTRATION_V2, SCOPES
 from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION, PLAIN_COOKIE
+from t3safe.t3.updater import NO_TRACES, Traces
 
 STATE: Final = V1_DATABASE
 STATE_V2: Final = V2_DATABASE
@@ -243,6 +244,8 @@ class FakePerson:
     """Is named by the user map."""
     known: bool = True
     """Is known to the system tonight; a directory service may be down."""
+    updater: Traces = NO_TRACES
+    """What t3's own updater left with them."""
     listed: bool = True
     """Is listed with a base directory or a unit; a directory's users show only while they run."""
     fenced: bool = False

@@ -24,6 +24,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final, Protocol, assert_never
 
+from attrs import evolve as changed
 from attrs import field, frozen
 
 from t3safe.domain import effects as fx
@@ -131,7 +132,8 @@ class Interpreter:
                 with suppress(PortError):
                     self.samples[person] = self.services.sample(person)
                 present = self.selection.selected(person).build
-                return self.states.snapshot(person, snapshot, SnapshotKind.ONLINE, present)
+                taken = self.states.snapshot(person, snapshot, SnapshotKind.ONLINE, present)
+                return self._explained(person, taken, present)
             case fx.Rehearse(build, subjects):
                 return ev.Rehearsed(self.gate.rehearse(build, subjects))
             case fx.RecordVerdict(verdict):
@@ -181,7 +183,23 @@ class Interpreter:
         schema = None if runs is None else self.builds.schema(runs)
         if schema is not None and V2_DATABASE in schema.names:
             return None
-        return left_copy(person, activity.copied)
+        found = left_copy(person, activity.copied)
+        return found and left_copy(person, activity.copied, self.migrated_by(person))
+
+    def migrated_by(self, person: str) -> str:
+        """Name the trace of t3's own updater that explains a migration; empty where none is."""
+        with suppress(StateError):
+            return self.states.updater(person).named
+        return ""
+
+    def _explained(
+        self, person: str, taken: ev.Snapshotted, present: Version | None
+    ) -> ev.Snapshotted:
+        """Add who migrated the data, where it is ahead of the build that the person runs."""
+        schema = None if present is None else self.builds.schema(present)
+        if schema is None or taken.ledger.known_to(schema):
+            return taken
+        return changed(taken, migrated_by=self.migrated_by(person))
 
     def assess(self, person: str, *, certain: bool = False) -> ev.Assessed:
         """Say whether a person's serve may be stopped now.  Raises ServiceError, StateError.

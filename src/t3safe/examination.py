@@ -53,6 +53,7 @@ from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.operations import Reader
 from t3safe.t3.sign_in import FIRST_PROTOCOL, Session
+from t3safe.t3.updater import LINK
 
 _PATIENCE = 5.0
 """Seconds for one answer of the dispatch or of a serve."""
@@ -76,6 +77,7 @@ class Examination:
             Check.REGISTRY: self._registry,
             Check.LAUNCHER: self._launcher,
             Check.INSTALLERS: self._installers,
+            Check.UPDATER: self._updater,
             Check.DISPATCH: self._dispatch,
             Check.COOKIES: self._cookies,
             Check.PATHS: self._paths,
@@ -88,6 +90,7 @@ class Examination:
             Check.USER_MAP: self._user_map,
             Check.SERVES: self._serves,
             Check.DATA: self._data,
+            Check.GENERATIONS: self._generations,
             Check.DISK: self._disk,
             Check.LOAD: self._load,
             Check.CLOCK: self._clock,
@@ -181,8 +184,18 @@ class Examination:
         settings, states = self.wired.settings, self.wired.state_sets()
         home = Path(settings.base_dir.replace("{person}", person)).parent
         ours = {str(settings.launcher), settings.t3.replace("{person}", person)}
+        if states.updater(person).linked:
+            # The check of the updater says what that one is.
+            ours.add(str(home / LINK))
         places = (place for place in states.programs(person) if str(home / place) not in ours)
         yield doctor.judge_programs(person, tuple(places))
+
+    def _updater(self) -> Iterator[Finding]:
+        for person in self.wired.host.everybody()[0]:
+            yield from _looked(Check.UPDATER, partial(self._updater_of, person))
+
+    def _updater_of(self, person: str) -> Iterable[Finding]:
+        return doctor.judge_updater(person, self.wired.state_sets().updater(person))
 
     # Signing in.
 
@@ -341,6 +354,32 @@ class Examination:
             yield doctor.judge_unreadable(person, str(error))
             return
         yield doctor.judge_data(person, obstacle, behind)
+
+    def _generations(self) -> Iterator[Finding]:
+        candidate = self._candidate()
+        for person in self.wired.host.everybody()[0]:
+            yield from _looked(Check.GENERATIONS, partial(self._generation_of, person, candidate))
+
+    def _candidate(self) -> Version | None:
+        """The newest build that is offered or installed."""
+        present = self.wired.builds.present()
+        try:
+            offer = self.wired.host.registry.offer(self.wired.settings.track, history=False)
+        except PortError:
+            return max(present, default=None)
+        return max((offer.tag, *present))
+
+    def _generation_of(self, person: str, candidate: Version | None) -> Iterator[Finding]:
+        builds, states = self.wired.builds, self.wired.state_sets()
+        build = self.wired.host.perform.chosen(person)
+        present = builds.present()
+        ran = builds.schema(build) if build in present else None
+        newest = builds.schema(candidate) if candidate in present else None
+        to = doctor.Candidate(str(candidate or build or ""), newest)
+        held = states.ledger(person)
+        yield doctor.judge_generation(
+            person, str(build or "no build"), (ran, held), states.weight(person), to
+        )
 
     def _process(self, build: Version | None, pid: int | None) -> None:
         """Look at the process as a verification does.  Raises DispatchError where it may not."""

@@ -202,7 +202,9 @@ class Host:
         schemas = (builds.schema(build) for build in builds.present())
         known = tuple(schema for schema in schemas if schema is not None)
         strange = unknown_to_all(ledger, known)
-        return ahead(person, strange, "any build here") if strange else None
+        if not strange:
+            return None
+        return ahead(person, strange, "any build here", self.perform.migrated_by(person))
 
     def obstacle(self, person: str) -> Obstacle | None:
         """Say what is wrong with a person's data alone; None where nothing is seen.

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError
+from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.outlook import Known, Offered, Timer, next_run
 from t3safe.domain.ports import Past, RunRecord, SnapshotInfo
 from t3safe.domain.room import Places, Room, rooms
@@ -31,6 +32,7 @@ class PersonStatus:
     `days_behind` is by the days in the versions, None where they or the registry do not tell.
     `since` (UTC) is when `came_by`, a run, put them on the build; None where no run of the journal
     did, and `came_by` then is `adopted`, or `by hand` where a run had put another build there.
+    `generation` names that of t3 which they run, empty where it is not known.
     `snapshots` and `snapshot_bytes` are None where they cannot be read.
     """
 
@@ -45,6 +47,7 @@ class PersonStatus:
     readiness: str
     why: str
     ledger: int | None
+    generation: str
     snapshots: int | None
     snapshot_bytes: int | None
     deferred_since: datetime | None
@@ -217,12 +220,20 @@ def person_status(
         readiness=assessed.readiness.value,
         why=assessed.reason,
         ledger=ledger.level if ledger is not None else None,
+        generation=told(lambda: _generation(host, build, ledger)) or "",
         snapshots=None if snapshots is None else len(snapshots),
         snapshot_bytes=None if snapshots is None else sum(info.stored.size for info in snapshots),
         deferred_since=past.since if past is not None else None,
         deferred_for=str(past.waits_for or "") if past is not None else "",
         problem="; ".join(told.problems),
     )
+
+
+def _generation(host: Host, build: Version | None, ledger: SetLedger | None) -> str:
+    """Name the generation of t3 that a person is of: by their build, else by their data."""
+    schema = host.perform.builds.schema(build) if build is not None else None
+    found = (schema or ledger or SetLedger()).generation
+    return found.name if found is not None else ""
 
 
 def _came_by(build: Version | None, past: Past | None) -> str:

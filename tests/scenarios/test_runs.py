@@ -27,6 +27,7 @@ from t3safe.domain.versions import Version
 from t3safe.entrypoints.endings import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.operations import Host, Rules
+from t3safe.t3.updater import ServiceState, Traces
 from tests.scenarios.nights import (
     DAY,
     following,
@@ -345,6 +346,22 @@ def test_data_known_to_be_ahead_is_refused_without_a_rehearsal() -> None:
     assert "state.sqlite: 33_Step33" in obstacle.seen
     assert wired.obstacle("bob") is None
     assert set(wired.left_behind()) == {"ann"}
+
+
+def test_data_that_t3s_own_updater_migrated_names_it() -> None:
+    """She alone is held up; run and `doctor` say which version took her data along."""
+    world = small_world("ann", "bob")
+    world.run_elsewhere("ann", 40)
+    world.people["ann"].updater = Traces(state=ServiceState(target="0.0.30", status="committed"))
+    night(world)
+
+    result = night(world)
+
+    assert statuses(result) == {"ann": Status.REFUSED}
+    assert "t3's own updater took it to 0.0.30" in move_of(result, "ann").reason
+    obstacle = host(world).obstacle("ann")
+    assert obstacle is not None
+    assert "t3's own updater took it to 0.0.30" in obstacle.mend
 
 
 def test_a_build_that_may_know_the_data_is_tried() -> None:

@@ -62,6 +62,7 @@ COMMON = frozenset(
         "Content-Type",
         "Sec-WebSocket-Key",
         "Sec-WebSocket-Version",
+        "rolled-back",
         "event_id",
         "expires_at",
         "message_id",

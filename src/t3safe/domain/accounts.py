@@ -226,7 +226,7 @@ def _said(effect: fx.Effect, answer: ev.Answer) -> str:
             return "; ".join((f"{rehearsals[0].build}: {passed}" if rehearsals else passed, *told))
         case ev.Assessed(readiness, reason):
             return f"{readiness}: {reason}" if reason else readiness.value
-        case ev.Snapshotted(_, ledger, size):
+        case ev.Snapshotted(_, ledger, size, _):
             return f"ledger {ledger.level}, {size} bytes"
         case ev.Quarantined(_, rows, uncounted):
             count = sum(row.rows for row in rows)

@@ -18,12 +18,16 @@ from enum import StrEnum
 from attrs import frozen
 
 from t3safe.domain.gate import engine_problem
+from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.obstacles import Obstacle
 from t3safe.domain.pressure import Pressure, PressureLimits, overloaded, shown
 from t3safe.domain.room import Room
 from t3safe.domain.unmapped import Unmapped
 from t3safe.t3 import package
+from t3safe.t3.files import is_of_t3
+from t3safe.t3.generations import strange_set
 from t3safe.t3.sign_in import SOCKET_PATH
+from t3safe.t3.updater import Traces
 
 
 class Level(StrEnum):
@@ -44,6 +48,7 @@ class Check(StrEnum):
     REGISTRY = "registry"
     LAUNCHER = "launcher"
     INSTALLERS = "installers"
+    UPDATER = "updater"
     DISPATCH = "dispatch"
     COOKIES = "cookies"
     PATHS = "paths"
@@ -56,6 +61,7 @@ class Check(StrEnum):
     USER_MAP = "user-map"
     SERVES = "serves"
     DATA = "data"
+    GENERATIONS = "generations"
     DISK = "disk"
     LOAD = "load"
     CLOCK = "clock"
@@ -241,6 +247,19 @@ def judge_programs(person: str, places: tuple[str, ...]) -> Finding:
     seen = f"{person} has another t3 in the home ({', '.join(places)}), which bypasses the gate"
     mend = f"have {person} remove it, as themselves: npm uninstall -g t3"
     return _warning(Check.INSTALLERS, seen, mend)
+
+
+def judge_updater(person: str, traces: Traces) -> tuple[Finding, ...]:
+    """t3's own updater takes nobody past the gate."""
+    found = tuple(
+        _warning(
+            Check.UPDATER,
+            f"{person} has {trace.what}, of t3's own updater: {trace.means}",
+            f"have {person} do it, as themselves: {trace.mend}",
+        )
+        for trace in traces.found()
+    )
+    return found or (ok(Check.UPDATER, f"{person}: no trace of t3's own updater"),)
 
 
 def judge_dispatch(address: str, trouble: str) -> Finding:
@@ -431,6 +450,53 @@ def judge_data(person: str, obstacle: Obstacle | None, left_behind: str) -> Find
             Check.DATA, f"{person} was not moved by the newest run: {left_behind}", mend
         )
     return ok(Check.DATA, f"{person}: nothing keeps it from being moved")
+
+
+@frozen
+class Candidate:
+    """The newest build that may be tried; `schema` is None until the gate has measured it."""
+
+    build: str
+    schema: SetLedger | None
+
+
+def judge_generation(
+    person: str, build: str, schemas: tuple[SetLedger | None, SetLedger], size: int, to: Candidate
+) -> Finding:
+    """A person's set is of a generation of t3 that is known, and so is what comes next.
+
+    `schemas` are of their build (None where it was never measured) and of their set, `size` is that
+    of the set in bytes.
+    """
+    ran, held = schemas
+    strange = strange_set(held.names)
+    if strange:
+        mend = "ask who ran another t3 on it; a t3safe that knows it says more: update t3safe"
+        return _problem(
+            Check.GENERATIONS, f"the data of {person} is of no known t3: {strange}", mend
+        )
+    now = (ran and ran.generation) or held.generation
+    names = tuple(filter(is_of_t3, held.names))
+    if not names:
+        return ok(Check.GENERATIONS, f"{person}: no data yet")
+    live = "unknown" if now is None else now.name
+    seen = f"{person}: {live} ({build}, {', '.join(names)})"
+    after = _candidate(held, size, to)
+    if now is None:
+        mend = f"t3safe check {build}: the gate says what is new about it"
+        return _problem(Check.GENERATIONS, f"{seen}, which fits no generation known here", mend)
+    return ok(Check.GENERATIONS, seen if to.build == build else f"{seen}; {after}")
+
+
+def _candidate(held: SetLedger, size: int, to: Candidate) -> str:
+    if to.schema is None:
+        return f"candidate {to.build}: the gate will tell its generation"
+    found = to.schema.generation
+    if found is None:
+        return f"candidate {to.build}: unknown, {to.schema.strangeness}"
+    copies = found.copied_from in held.names and found.database not in held.names
+    first = f": the first start copies up to {size >> 20} MiB, once and for all" if copies else ""
+    return f"candidate {to.build}: {found}{first}"
 
 
 def judge_unreadable(person: str, why: str) -> Finding:

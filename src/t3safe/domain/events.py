@@ -119,11 +119,16 @@ class Assessed:
 
 @frozen
 class Snapshotted:
-    """A sealed, verified snapshot: its id, its ledger and its size in bytes."""
+    """A sealed, verified snapshot: its id, its ledger and its size in bytes.
+
+    `migrated_by` says what took the data beyond the build that the person runs, empty where
+    nothing did or it is not known.
+    """
 
     snapshot: str
     ledger: SetLedger
     size: int
+    migrated_by: str = ""
 
 
 @frozen

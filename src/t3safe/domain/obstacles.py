@@ -31,11 +31,14 @@ class Obstacle:
         return f"{self.seen}: {self.mend}"
 
 
-def ahead(person: str, migration: str, what: str) -> Obstacle:
-    """Build the obstacle that `what` does not know a migration of the person's data."""
+def ahead(person: str, migration: str, what: str, by: str = "") -> Obstacle:
+    """Build the obstacle that `what` does not know a migration of the person's data.
+
+    `by` names the trace of t3's own updater that explains it, empty where none was found.
+    """
     return Obstacle(
         f"the data of {person} holds {migration}, which {what} does not know",
-        f"a newer t3 ran on it; `t3safe check VERSION` tries a build that may know it, "
+        f"{by or 'a newer t3 ran on it'}; `t3safe check VERSION` tries a build that may know it, "
         f"`t3safe snapshots {person}` lists what `t3safe restore {person}` can put back",
     )
 
@@ -65,21 +68,25 @@ class V1Copy:
         return self.first is not None and (self.copied is None or self.first > self.copied)
 
 
-def left_copy(person: str, both: V1Copy | None) -> Obstacle | None:
-    """Say what is wrong with the data of a person who runs V1 (rule 4); None where nothing is."""
+def left_copy(person: str, both: V1Copy | None, by: str = "") -> Obstacle | None:
+    """Say what is wrong with the data of a person who runs V1 (rule 4); None where nothing is.
+
+    `by` names the trace of t3's own updater that explains it, empty where none was found.
+    """
     if both is None or not both.v1_since:
         return None
     since = f"{both.first:%Y-%m-%d %H:%M} UTC"
+    why = f" ({by})" if by else ""
     aside = f"stop the serve of {person} and move {V2_DATABASE}, {V2_DATABASE}-wal and -shm"
     if both.second is None:
         return Obstacle(
-            f"{V2_DATABASE} of {person} is an old copy of {V1_DATABASE}, left by a trial of V2; it "
-            f"lacks what was done up to {since}",
+            f"{V2_DATABASE} of {person} is an old copy of {V1_DATABASE}, left by a trial of V2"
+            f"{why}; it lacks what was done up to {since}",
             f"{aside} away; V2 then copies {V1_DATABASE} again",
         )
     return Obstacle(
         f"{person} worked in V2 (up to {both.second:%Y-%m-%d %H:%M} UTC) and in V1 ({since}) since "
-        f"{V2_DATABASE} was copied from {V1_DATABASE}; V2 does not show the latter",
+        f"{V2_DATABASE} was copied from {V1_DATABASE}; V2 does not show the latter{why}",
         f"ask {person} which one counts; for V1, {aside} away",
     )
 

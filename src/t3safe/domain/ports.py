@@ -25,6 +25,7 @@ from t3safe.domain.pressure import Pressure
 from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.rollout import Rollout
 from t3safe.domain.versions import Version
+from t3safe.t3.updater import Traces
 
 
 class Registry(Protocol):
@@ -212,6 +213,9 @@ class StateSets(Protocol):
 
         Empty where none has.
         """
+
+    def updater(self, person: str) -> Traces:
+        """What t3's own updater left with the person: it migrates data, too."""
 
     def snapshots(self, person: str) -> tuple[SnapshotInfo, ...]:
         """The sealed snapshots of a person, oldest first."""

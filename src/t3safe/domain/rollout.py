@@ -246,11 +246,11 @@ def _staged(rollout: Rollout, answer: ev.Answer) -> Rollout:
 def _snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
     move = rollout.moves[rollout.turn]
     match answer:
-        case ev.Snapshotted(ledger=ledger) if move.plan.knows and ledger.unknown_to(
+        case ev.Snapshotted(ledger=ledger, migrated_by=by) if move.plan.knows and ledger.unknown_to(
             move.plan.knows
         ):
             strange = ledger.unknown_to(move.plan.knows)[0]
-            why = str(ahead(move.person, strange, str(move.plan.new)))
+            why = str(ahead(move.person, strange, str(move.plan.new), by))
             return _next_turn(_put(rollout, moves.settle(move, Status.REFUSED, why)))
         case ev.Snapshotted(snapshot=snapshot) if snapshot:
             return _next_turn(_put(rollout, attrs.evolve(move, online=snapshot)))

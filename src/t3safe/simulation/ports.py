@@ -44,6 +44,7 @@ from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.world import Person, World, life
 from t3safe.t3 import serve_log
 from t3safe.t3.generations import EVENT_LOG, V1
+from t3safe.t3.updater import NO_TRACES, Traces
 
 SECONDS: Final = {
     "registry": 0.5,
@@ -306,6 +307,10 @@ class StateSets:
     def ledger(self, person: str) -> SetLedger:
         """The ledgers of the set."""
         return self.world.schemas.of_data(self.world.people[person].data)
+
+    def updater(self, person: str) -> Traces:  # noqa: ARG002
+        """Find nothing: nobody updates t3 here but the policies."""
+        return NO_TRACES
 
     def holder(self, person: str, own: tuple[int, ...]) -> str:  # noqa: ARG002
         """Nobody but serves opens a set here."""

@@ -194,6 +194,12 @@ def strangeness(ledgers: Ledgers) -> str:
     return "its databases fit no generation of t3 known here"
 
 
+def strange_set(names: Collection[str]) -> str:
+    """Say what of a person's set fits no generation; empty where all of it does (rule 2)."""
+    strange = sorted(name for name in names if not is_expected(name))
+    return f"it has {', '.join(strange)}, which no generation of t3 known here has" * bool(strange)
+
+
 def of_set(names: Collection[str]) -> Generation | None:
     """Name the newest generation whose database is in a set; None for a set without any."""
     for generation in (V2, V1):

@@ -9,11 +9,15 @@ from attrs import evolve
 
 from t3safe.domain import doctor
 from t3safe.domain.doctor import Check, Finding, Folder, Level
+from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.obstacles import held
 from t3safe.domain.pressure import Pressure, PressureLimits, Waiting
 from t3safe.domain.room import Room
 from t3safe.domain.unmapped import Unmapped
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import BEFORE_SCOPES, V1, V2
 from t3safe.t3.package import Host
+from t3safe.t3.updater import NO_TRACES, ServiceState, Traces
 
 NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
 BUILD = "0.0.28-nightly.20260615.571"
@@ -448,3 +452,81 @@ def test_one_cause_is_told_by_one_check() -> None:
         (Check.CLOCK, "skipped: may not look", "see npm"),
     ]
     assert [found.level for found in told] == [found.level for found in findings]
+
+
+FIRST = BEFORE_SCOPES.marked_by
+OF_V1 = SetLedger.of({V1_DATABASE: Ledger.of([(1, FIRST), (31, V1.marked_by)])})
+OF_V2 = SetLedger.of({V2_DATABASE: Ledger.of([(1, FIRST), (31, V1.marked_by), (55, V2.marked_by)])})
+NEXT = "0.0.46-nightly.20261010.2922"
+
+
+def test_each_trace_of_t3s_own_updater_is_a_finding() -> None:
+    """It says what it means, and what the person may do; without any there is nothing to do."""
+    state = ServiceState(NEXT, "committed", BUILD, NEXT)
+    found = doctor.judge_updater("ann", Traces((NEXT,), state, unit=True))
+    assert [one.level for one in found] == [Level.WARNING] * 3
+    assert found[0].seen.startswith("ann has the unit t3code.service, of t3's own updater: ")
+    assert found[0].mend.endswith("systemctl --user disable --now t3code.service")
+    assert f"{NEXT} migrated the data" in found[1].seen
+    (none,) = doctor.judge_updater("ann", NO_TRACES)
+    assert (none.level, none.mend) == (Level.OK, "")
+
+
+def generation(
+    build: SetLedger | None, held: SetLedger, candidate: SetLedger | None = None, to: str = NEXT
+) -> Finding:
+    """Judge the generation of ann, whose data has 120 MiB."""
+    new = doctor.Candidate(to, candidate)
+    return doctor.judge_generation("ann", BUILD, (build, held), 120 * MIB, new)
+
+
+def test_the_generation_of_a_person_and_of_the_candidate_are_told() -> None:
+    """Also what the first start of the next one costs, once and for all."""
+    seen = f"ann: V1 ({BUILD}, state.sqlite)"
+    found = generation(OF_V1, OF_V1, OF_V2)
+    assert found.level is Level.OK
+    assert found.seen == (
+        f"{seen}; candidate {NEXT}: V2: the first start copies up to 120 MiB, once and for all"
+    )
+    assert generation(OF_V1, OF_V1, OF_V1).seen == f"{seen}; candidate {NEXT}: V1"
+    assert generation(None, OF_V1, OF_V1, BUILD).seen == seen
+
+
+def test_whoever_is_on_v2_has_nothing_to_copy_any_more() -> None:
+    """The copy is taken once."""
+    both = SetLedger((*OF_V1.databases, *OF_V2.databases))
+    seen = generation(OF_V2, both, OF_V2).seen
+    assert seen == f"ann: V2 ({BUILD}, state.sqlite, statev2.sqlite); candidate {NEXT}: V2"
+
+
+def test_a_candidate_that_nobody_measured_has_no_generation_yet() -> None:
+    """It is not told by the version."""
+    assert generation(OF_V1, OF_V1).seen.endswith(
+        f"candidate {NEXT}: the gate will tell its generation"
+    )
+
+
+def test_a_candidate_of_no_known_generation_says_what_is_new() -> None:
+    """The gate refuses it, with the same words."""
+    third = SetLedger.of({"statev3.sqlite": Ledger.of([(1, FIRST)])})
+    seen = generation(OF_V1, OF_V1, third).seen
+    assert f"candidate {NEXT}: unknown, it makes statev3.sqlite" in seen
+
+
+def test_a_set_of_no_known_generation_is_a_problem() -> None:
+    """A third database is named; so is a ledger that no generation has."""
+    third = SetLedger((*OF_V2.databases, ("statev3.sqlite", Ledger.of([(1, FIRST)]))))
+    found = generation(OF_V2, third)
+    assert found.level is Level.PROBLEM
+    assert "it has statev3.sqlite, which no generation" in found.seen
+    other = SetLedger.of({V1_DATABASE: Ledger.of([(1, "Other")])})
+    found = generation(None, other)
+    assert found.level is Level.PROBLEM
+    assert "unknown" in found.seen
+
+
+def test_a_person_without_data_has_no_generation() -> None:
+    """A database that is not t3's says nothing."""
+    assert generation(OF_V1, SetLedger()).seen == "ann: no data yet"
+    notes = SetLedger.of({"notes.sqlite": Ledger()})
+    assert generation(OF_V1, notes).seen == "ann: no data yet"

@@ -35,6 +35,16 @@ def test_an_obstacle_says_what_was_seen_and_what_mends_it() -> None:
     )
 
 
+def test_what_t3s_own_updater_left_is_named() -> None:
+    """Who migrated the data is no riddle where a trace says it."""
+    by = "t3's own updater took it to 0.0.46"
+    assert ahead("ann", "state.sqlite: 33_Step", "any build here", by).mend.startswith(by)
+    for second in (None, LATER):
+        copy = left_copy("ann", V1Copy(first=LATER, copied=EARLIER, second=second), by)
+        assert copy is not None
+        assert f" ({by})" in copy.seen
+
+
 EARLIER = datetime(2026, 10, 3, 4, tzinfo=UTC)
 LATER = datetime(2026, 10, 9, 4, tzinfo=UTC)
 

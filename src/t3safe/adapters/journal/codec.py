@@ -99,7 +99,7 @@ FORMS: Final[dict[type, Form]] = {
     ev.Failed: _form("Failed", "fault reason"),
     ev.Rehearsed: _form("Rehearsed", "rehearsals"),
     ev.Assessed: _form("Assessed", "readiness reason"),
-    ev.Snapshotted: _form("Snapshotted", "snapshot ledger size"),
+    ev.Snapshotted: _form("Snapshotted", "snapshot ledger size migrated_by"),
     ev.Quarantined: _form("Quarantined", "snapshot rows uncounted"),
     ev.Paired: _form("Paired", "via seconds"),
     ev.NotPaired: _form("NotPaired", "fault reason"),

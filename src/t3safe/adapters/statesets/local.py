@@ -46,6 +46,7 @@ from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
 from t3safe.t3.package import PLACES
+from t3safe.t3.updater import Traces, traces_of
 
 LOOK_SECONDS: Final = 30.0
 """How long a mere look may take; SQLite itself waits 5 s for a lock."""
@@ -251,6 +252,12 @@ class LocalStateSets:
         found = _structured(what, person, said, tuple[str, ...])
         # What is shown to root is ours: the person's worker only chooses among it.
         return tuple(place for place in PLACES if place in found)
+
+    def updater(self, person: str) -> Traces:
+        """What t3's own updater left with the person."""
+        what = f"look for traces of t3's own updater at {person}"
+        identity, timeout = self._identity(what, person), min(LOOK_SECONDS, self.timeout)
+        return traces_of(self._ask(what, person, identity, timeout, ask="updates"))
 
     def sign_out(self, person: str, ids: tuple[str, ...]) -> None:
         """Take sessions and links that were made to prove a sign-in out of the set again."""

@@ -29,6 +29,7 @@ from t3safe.adapters.stateworker.restoring import restore, restoring
 from t3safe.adapters.stateworker.rows import rows_beyond
 from t3safe.adapters.stateworker.signout import sign_out
 from t3safe.adapters.stateworker.snapshots import Order, alone, verify
+from t3safe.adapters.stateworker.updates import updates
 
 Question = dict[str, Any]
 
@@ -153,6 +154,10 @@ def _programs(question: Question, _: Tools) -> object:
     return programs(os.path.dirname(question["base"]), question["places"].splitlines())
 
 
+def _updates(question: Question, _: Tools) -> object:
+    return updates(question["base"], os.path.dirname(question["base"]))
+
+
 def _activity(question: Question, _: Tools) -> object:
     try:
         said = work(userdata_of(question["base"]))
@@ -193,6 +198,7 @@ _QUESTIONS: Final[dict[str, Callable[[Question, Tools], object]]] = {
     "holder": _holder,
     "weight": _weight,
     "programs": _programs,
+    "updates": _updates,
     "activity": _activity,
     "sign_out": _sign_out,
     "snapshots": _snapshots,
