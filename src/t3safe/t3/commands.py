@@ -37,7 +37,9 @@ NO_TELEMETRY: Final[Mapping[str, str]] = {"T3CODE_TELEMETRY_ENABLED": "false"}
 UNATTENDED: Final[Mapping[str, str]] = {"T3CODE_NO_BROWSER": "1", **NO_TELEMETRY}
 """For a serve that nobody sits before."""
 
-_VERSION: Final = re.compile(r"^t3 v(\S+)\s*$", re.MULTILINE)
+_VERSION: Final = re.compile(r"^(?:.*\s)?v(\d\S*)\s*$", re.MULTILINE)
+"""`t3 v0.0.28` as measured.  What stands before the version in V2 is not known; t3's own updater
+reads the end of the line alone, and so does this (apps/server/src/cli/update.ts)."""
 _UNTOUCHING: Final = frozenset({VERSION_OPTION, "--help"})
 _WITHOUT_DATABASE: Final = frozenset({"service", "update", "uninstall"})
 """They make folders below the base directory, and open no database (V2, read off source)."""

@@ -66,6 +66,8 @@ def test_a_version_is_read_off_what_is_printed() -> None:
     assert commands.version("t3") == ["t3", "--version"]
     assert commands.version_of("warning: x\nt3 v0.0.28\n") == "0.0.28"
     assert commands.version_of("0.0.28\n") == ""
+    assert commands.version_of("T3 Code (nightly) v0.0.46\n") == "0.0.46"
+    assert commands.version_of("verbose\nv\nserver v\n") == ""
 
 
 def test_a_session_is_ended_by_its_id() -> None:
