@@ -129,7 +129,8 @@ def answers_to(effect: fx.Effect) -> tuple[ev.Answer, ...]:
 def _answers(effect: fx.Effect) -> tuple[ev.Answer, ...]:
     match effect:
         case fx.SnapshotOnline(snapshot=snapshot):
-            return (ev.Snapshotted(snapshot, AT_FIRST, 1),)
+            held = ev.Assessed(ev.Readiness.BUSY, "seen")
+            return (ev.Snapshotted(snapshot, AT_FIRST, 1), held)
         case fx.SnapshotAtRest(snapshot=snapshot):
             return tuple(ev.Snapshotted(snapshot, found, 1) for found in (AT_FIRST, FOREIGN))
         case fx.Rehearse(build, subjects):

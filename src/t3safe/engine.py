@@ -128,6 +128,8 @@ class Interpreter:
             case fx.Stage(build):
                 self.builds.stage(build)
             case fx.SnapshotOnline(person, snapshot):
+                if copy := self._hidden_by(person):
+                    return ev.Assessed(ev.Readiness.BUSY, str(copy))
                 # What they use from here on is seen by the look before the move, if it can be.
                 with suppress(PortError):
                     self.samples[person] = self.services.sample(person)
@@ -173,6 +175,15 @@ class Interpreter:
             case _:
                 assert_never(effect)
         return ev.Done()
+
+    def _hidden_by(self, person: str) -> Obstacle | None:
+        """Say what a copy of V1's data would hide; None also where it cannot be looked at now.
+
+        The look before the move sees it then.
+        """
+        with suppress(PortError):
+            return self.left_copy(person, self.states.activity(person))
+        return None
 
     def left_copy(self, person: str, activity: Activity) -> Obstacle | None:
         """Say what a copy of V1's data would hide from V2; None where nothing is hidden.

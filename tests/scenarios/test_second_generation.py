@@ -79,7 +79,8 @@ def test_whoever_has_an_old_copy_of_v2_is_left_where_they_are_and_told_why() -> 
     world.try_second("ann", FIRST_OF_V2)
     result = night(world)
     assert running(world) == {"ann": OLD, "bob": second}
-    assert statuses(result) == {"ann": Status.DEFERRED, "bob": Status.MOVED}
+    assert statuses(result) == {"ann": Status.REFUSED, "bob": Status.MOVED}
+    assert not [who for what, who, *_ in world.log if what == "gate-passed" and who == "ann"]
     assert result.rollout is not None
     (why,) = (move.reason for move in result.rollout.moves if move.person == "ann")
     assert "old copy of state.sqlite" in why
@@ -96,7 +97,7 @@ def test_whoever_worked_in_both_is_asked_which_one_counts() -> None:
     ann = world.people["ann"]
     before = rows(world, "ann", STATE), rows(world, "ann", STATE_V2)
     result = night(world)
-    assert statuses(result)["ann"] is Status.DEFERRED
+    assert statuses(result)["ann"] is Status.REFUSED
     obstacle = host(world).obstacle("ann")
     assert obstacle is not None
     assert "worked in V2" in obstacle.seen

@@ -8,6 +8,7 @@ Rules:
    measured may know it.
 4. V2 copies V1's database once and never looks at it again.  Whoever runs V1 with such a copy
    beside it that lacks what they did since is not moved: V2 would not show it, without a word.
+   Nor is anybody who has an empty database in its place: V2 takes that, and shows nothing of V1.
 """
 
 from __future__ import annotations
@@ -55,17 +56,19 @@ class V1Copy:
     """V1's database beside V2's copy of it: the newest times of their contents (UTC).
 
     `first` is of V1's own, `copied` of what V2 took over from it, `second` of work done in V2; None
-    where there is none.
+    where there is none.  `empty` says that no migration is on record in V2's: it is no copy.
     """
 
     first: datetime | None = None
     copied: datetime | None = None
     second: datetime | None = None
+    empty: bool = False
 
     @property
     def v1_since(self) -> bool:
-        """Whether V1 was worked in after the copy was made."""
-        return self.first is not None and (self.copied is None or self.first > self.copied)
+        """Whether V2 would not show all of V1: it was worked in since, or was never copied."""
+        later = self.first is not None and (self.copied is None or self.first > self.copied)
+        return later or self.empty
 
 
 def left_copy(person: str, both: V1Copy | None, by: str = "") -> Obstacle | None:
@@ -75,9 +78,15 @@ def left_copy(person: str, both: V1Copy | None, by: str = "") -> Obstacle | None
     """
     if both is None or not both.v1_since:
         return None
-    since = f"{both.first:%Y-%m-%d %H:%M} UTC"
     why = f" ({by})" if by else ""
     aside = f"stop the serve of {person} and move {V2_DATABASE}, {V2_DATABASE}-wal and -shm"
+    if both.empty:
+        return Obstacle(
+            f"{V2_DATABASE} of {person} is empty; V2 would start on it and show nothing of "
+            f"{V1_DATABASE}",
+            f"{aside} away; V2 then copies {V1_DATABASE}",
+        )
+    since = f"{both.first:%Y-%m-%d %H:%M} UTC"
     if both.second is None:
         return Obstacle(
             f"{V2_DATABASE} of {person} is an old copy of {V1_DATABASE}, left by a trial of V2"

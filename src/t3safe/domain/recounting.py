@@ -251,7 +251,7 @@ def _untouched(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
     match effect, answer:
         case fx.SnapshotOnline(), ev.Snapshotted(snapshot=snapshot):
             return attrs.evolve(move, status=Status.WAITING, online=snapshot)
-        case fx.SnapshotOnline(), ev.Failed(reason=reason):
+        case fx.SnapshotOnline(), ev.Assessed(reason=reason) | ev.Failed(reason=reason):
             return attrs.evolve(move, status=Status.REFUSED, reason=reason)
         case fx.Assess(), ev.Assessed(ev.Readiness.BUSY, reason) | ev.Failed(reason=reason):
             return attrs.evolve(move, status=Status.DEFERRED, reason=reason)

@@ -7,7 +7,7 @@ Rules:
 
 1. Nobody is touched before the candidate has passed the gate on a copy of every affected person's
    set and on an empty one.  A snapshot that fails is a refusal for that person, and so is data that
-   the candidate is known not to know.
+   the candidate is known not to know, or that holds a copy which V2 must not begin with.
 2. One person at a time; the next begins only when the one before has settled well.
 3. A person who was rolled back ends the rollout: the build is refused from then on, the host is
    frozen, everybody else stays as they are, those already moved on the new build.  A failure in
@@ -254,6 +254,8 @@ def _snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
             return _next_turn(_put(rollout, moves.settle(move, Status.REFUSED, why)))
         case ev.Snapshotted(snapshot=snapshot) if snapshot:
             return _next_turn(_put(rollout, attrs.evolve(move, online=snapshot)))
+        case ev.Assessed(ev.Readiness.BUSY, reason):
+            return _next_turn(_put(rollout, moves.settle(move, Status.REFUSED, reason)))
         case ev.Failed(_, reason):
             lost = moves.settle(move, Status.REFUSED, f"no snapshot: {reason}")
             return _next_turn(_put(rollout, lost))

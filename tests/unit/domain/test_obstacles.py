@@ -75,6 +75,17 @@ def test_an_old_copy_is_named_with_what_to_move_away(copied: datetime | None) ->
     assert "statev2.sqlite-wal" in obstacle.mend
 
 
+@pytest.mark.parametrize("first", [None, EARLIER])
+def test_an_empty_database_of_v2_is_never_taken_for_a_copy(first: datetime | None) -> None:
+    """V2 would start on it without a word, and show nothing of V1; whatever there is of V1."""
+    both = V1Copy(first=first, empty=True)
+    assert both.v1_since
+    obstacle = left_copy("ann", both)
+    assert obstacle is not None
+    assert "statev2.sqlite of ann is empty" in obstacle.seen
+    assert "statev2.sqlite-wal" in obstacle.mend
+
+
 def test_work_in_both_generations_is_a_persons_to_decide() -> None:
     """Neither is thrown away without a word."""
     obstacle = left_copy("ann", V1Copy(first=LATER, copied=EARLIER, second=LATER))

@@ -115,6 +115,14 @@ def test_whoever_was_looked_at_untouched_after_a_crash_waits() -> None:
     assert not move.exposed
 
 
+def test_whom_a_copy_held_up_before_the_gate_was_refused() -> None:
+    """Nothing was copied, and nothing was done to them."""
+    held = ev.Assessed(ev.Readiness.BUSY, "an old copy: move it away")
+    told = _recounted(TRIALS["a run"].plan, (fx.SnapshotOnline("alice", "s1"), held))
+    (move,) = told.moves
+    assert (move.status, move.reason, move.online) == (Status.REFUSED, held.reason, "")
+
+
 VERIFIED = [
     (ev.NotPaired(Fault.ENVIRONMENT, "no answer on 3780"), Status.KEPT, Fault.HOST),
     (ev.NotPaired(Fault.BUILD, "500 from the serve"), Status.MOVING, Fault.BUILD),

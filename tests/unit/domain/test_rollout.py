@@ -217,6 +217,18 @@ def test_a_refused_person_is_told_where_nobody_was_moved(play: Play) -> None:
     book << ev.Ended(ev.Outcome.REFUSED, said)
 
 
+def test_data_that_v2_must_not_begin_with_is_refused_before_the_gate(play: Play) -> None:
+    """Alice has an old copy of it, which would fail or hide what she did; bob goes on."""
+    book = play(plan("alice", "bob")) << fx.Stage(NEW) >> DONE
+    held = ev.Assessed(ev.Readiness.BUSY, "an old copy: move it away")
+    book << fx.SnapshotOnline("alice", "r1.0002") >> held
+    book << fx.SnapshotOnline("bob", "r1.0003") >> ev.Snapshotted("r1.0003", L32, 1)
+    book << fx.Rehearse(NEW, subjects(bob="r1.0003")) >> host_fault("no sandbox")
+    book << fx.Prune(("alice", "bob", "zoe")) >> DONE << Ends.saying(ev.Outcome.LATER, "sandbox")
+    refused = book.rollout.moves[0]
+    assert (refused.status, refused.reason) == (Status.REFUSED, "an old copy: move it away")
+
+
 def test_data_that_the_candidate_is_known_not_to_know_is_refused_before_the_gate(
     play: Play,
 ) -> None:
