@@ -49,6 +49,19 @@ def test_the_sessions_that_are_named_go_in_every_database(tmp_path: Path) -> Non
     assert other.read_bytes() == before
 
 
+def test_what_v2_has_copied_is_not_taken_out_of_v1s_database(tmp_path: Path) -> None:
+    """It is left behind to the byte; a session that V1 made since goes, as V1 is what runs then."""
+    first = made(tmp_path, "state.sqlite", "before", "browser")
+    second = made(tmp_path, "statev2.sqlite", "before", "browser", "after")
+    frozen = first.read_bytes()
+    assert sign_out(str(tmp_path), ["before", "after"]) == 2
+    assert (left(second), first.read_bytes()) == (["browser"], frozen)
+    with closing(sqlite3.connect(first)) as database, database:
+        database.execute("INSERT INTO auth_sessions (session_id) VALUES ('since')")
+    assert sign_out(str(tmp_path), ["since"]) == 1
+    assert left(first) == ["before", "browser"]
+
+
 @pytest.mark.parametrize("schema", [30, 32])
 def test_a_month_of_nights_leaves_nothing_behind(tmp_path: Path, schema: int) -> None:
     """Three sign-ins a night, each minted by us; a browser and its link stay as they are."""

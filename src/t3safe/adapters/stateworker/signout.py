@@ -7,12 +7,14 @@ Rules:
    as signed out at once.
 2. It is one short transaction for each database that has them; who holds the database longer than
    a moment is not waited for.  A table that is not t3's is left alone.
+3. V1's database is left as it is once V2 has copied it: what V2's has too is not taken out of it.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
 from urllib.parse import quote
@@ -20,6 +22,7 @@ from urllib.parse import quote
 from t3safe.adapters._support.personaldata.discovery import discover
 from t3safe.adapters._support.personaldata.reading import opened
 from t3safe.adapters._support.personaldata.trouble import of_sqlite, shown
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from t3safe.t3.sign_in import SIGN_IN_COLUMNS, SIGN_IN_IDS
 
 _PATIENCE: Final = 2.0
@@ -28,8 +31,22 @@ _PATIENCE: Final = 2.0
 
 def sign_out(userdata: str | None, ids: list[str]) -> int:
     """Take these sessions and links out of every database of a set; gives how many there were."""
-    found = discover(userdata).databases
-    return sum(_gone(str(userdata), item.name, ids) for item in found)
+    found = [item.name for item in discover(userdata).databases]
+    root, first = str(userdata), list(ids)
+    if V2_DATABASE in found:
+        with opened(root, V2_DATABASE) as connection:
+            copied = set(_there(connection, ids))
+        first = [each for each in ids if each not in copied]
+    return sum(_gone(root, name, first if name == V1_DATABASE else ids) for name in found)
+
+
+def _there(connection: sqlite3.Connection, ids: list[str]) -> Iterator[str]:
+    """Name those of these ids that a database has."""
+    marks = ",".join("?" * len(ids))
+    for table, key in SIGN_IN_IDS.items():
+        if _holds(connection, table, marks, ids):
+            query = f"SELECT {key} FROM {_among(table, marks)}"  # noqa: S608
+            yield from (str(row[0]) for row in connection.execute(query, ids))
 
 
 def _gone(root: str, name: str, ids: list[str]) -> int:
