@@ -35,6 +35,7 @@ from t3safe.domain.obstacles import V1Copy
 from t3safe.domain.pressure import PressureLimits, strained
 from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import Version
+from t3safe.t3.generations import origin_of
 from t3safe.t3.serve_log import UNDECODABLE
 from t3safe.t3.updater import Traces
 
@@ -124,7 +125,7 @@ def _nothing() -> None:
 
 def _beyond(later: Mapping[str, Content], earlier: Mapping[str, Content]) -> Iterator[ev.RowsKept]:
     for name, content in sorted(later.items()):
-        known = earlier.get(name, _NOTHING)
+        known = earlier.get(origin_of(name, earlier), _NOTHING)
         for table, rows in sorted(content.tables.items()):
             new = (rows & ~known.tables.get(table, 0)).bit_count()
             if new:

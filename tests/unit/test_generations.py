@@ -97,6 +97,18 @@ def test_the_generation_of_a_set_is_that_of_its_newest_database() -> None:
     assert generations.of_set(("other.sqlite",)) is None
 
 
+def test_what_v2_begins_with_is_v1s_database() -> None:
+    """Rows are new beside that one where V2's was not there yet."""
+    assert generations.origin_of("statev2.sqlite", ("state.sqlite",)) == "state.sqlite"
+    assert generations.origin_of("statev2.sqlite", ("state.sqlite", "statev2.sqlite")) == (
+        "statev2.sqlite"
+    )
+    assert generations.origin_of("state.sqlite", ("state.sqlite",)) == "state.sqlite"
+    assert generations.origin_of("state.sqlite", ("statev2.sqlite",)) == ""
+    assert generations.origin_of("statev2.sqlite", ()) == ""
+    assert generations.origin_of("other.sqlite", ("state.sqlite",)) == ""
+
+
 def test_a_database_with_a_name_that_t3_may_give_and_none_has_given_is_unexpected() -> None:
     """`statev3.sqlite` is of a t3 that is not known here; what others keep is not t3's."""
     assert generations.is_expected("statev2.sqlite")

@@ -233,6 +233,18 @@ def became(before: Collection[str], after: Collection[str]) -> dict[str, str]:
     return starts_on(before, set(after) - left)
 
 
+def origin_of(database: str, names: Collection[str]) -> str:
+    """Name the one of these databases of which another is what has become; empty for none.
+
+    That is itself, or the one that it is copied from.
+    """
+    if database in names:
+        return database
+    copied = {each.database: each.copied_from for each in GENERATIONS}
+    origin = copied.get(database, "")
+    return origin if origin in names else ""
+
+
 def newer(names: Collection[str]) -> tuple[str, ...]:
     """Name the databases of a set that are copied from another one which is there too."""
     return tuple(

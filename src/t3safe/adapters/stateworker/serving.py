@@ -30,6 +30,7 @@ from t3safe.adapters.stateworker.rows import rows_beyond
 from t3safe.adapters.stateworker.signout import sign_out
 from t3safe.adapters.stateworker.snapshots import Order, alone, verify
 from t3safe.adapters.stateworker.updates import updates
+from t3safe.t3.generations import origin_of
 
 Question = dict[str, Any]
 
@@ -101,10 +102,12 @@ def _countable(databases: tuple[Copied, ...]) -> None:
 def _beyond(
     root: str, names: tuple[str, ...], store: str, earlier: Manifest, *, live: bool = False
 ) -> list[tuple[str, int]]:
+    """Count what is new, also beside what V2 took over where it has begun since then."""
     before = {database.name for database in earlier.databases}
     found: list[tuple[str, int]] = []
     for name in names:
-        old = (_files(store, earlier), name) if name in before else None
+        origin = origin_of(name, before)
+        old = (_files(store, earlier), origin) if origin else None
         rows = rows_beyond((root, name), old, live=live)
         found += ((f"{shown(name)}:{shown(table)}", count) for table, count in rows)
     return found
