@@ -166,8 +166,9 @@ V1_CONTENT: Final = (
 """Queries for the newest time of V1's content, in its own database and in V2's copy of it."""
 V2_CONTENT: Final = (
     (_RUNS, f"SELECT max(requested_at) FROM {_RUNS}"),  # noqa: S608
+    # The log's column for the version is as old as the tables of V2.
     (
-        EVENT_LOG,
+        _RUNS,
         (
             f"SELECT occurred_at FROM {EVENT_LOG} WHERE application_event_version = 2 "  # noqa: S608
             "AND event_id NOT LIKE 'migration:%' ORDER BY sequence DESC LIMIT 1"
@@ -180,13 +181,18 @@ _KIND: Final = re.compile(r"orchestration_v(\d+)_", re.ASCII)
 _TELLS: Final = frozenset({_RUNS, _REQUESTS})
 
 
-def counts(databases: Collection[str], *, v1_since: bool) -> tuple[str, ...]:
+def counts(databases: Collection[str], *, v1_lives: bool) -> tuple[str, ...]:
     """Name the databases of a set whose marks count, ascending.
 
-    V1's is left over once V2's is there, unless V1 was worked in since (`v1_since`).
+    V1's is left over once V2's is there, unless V1 is what runs (`v1_lives`).
     """
-    left = V1_DATABASE if V2_DATABASE in databases and not v1_since else ""
+    left = V1_DATABASE if V2_DATABASE in databases and not v1_lives else ""
     return tuple(sorted(name for name in databases if name != left))
+
+
+def is_begun(tables: Collection[str]) -> bool:
+    """Whether V2's own migrations ran on a database with these tables, and not V1's alone."""
+    return _RUNS in tables
 
 
 def is_tracked(database: str, tables: Collection[str]) -> bool:

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from t3safe.adapters._support.personaldata.discovery import discover
 from t3safe.adapters._support.personaldata.reading import opened, tables
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
-from t3safe.adapters.stateworker.copied import Compared, compared
+from t3safe.adapters.stateworker.copied import Compared, compared, v1_lives
 from t3safe.adapters.stateworker.runtime import moment, runtime
 from t3safe.t3 import work as t3
 from t3safe.t3.files import V2_DATABASE
@@ -54,7 +54,8 @@ def work(userdata: str | None) -> Work:
             raise Trouble(Kind.BROKEN, found.problems[0])
         names = [item.name for item in found.databases]
         both = compared(str(userdata), names)
-        counted = t3.counts(names, v1_since=both is not None and both.v1_since)
+        lives = both is not None and v1_lives(str(userdata), both)
+        counted = t3.counts(names, v1_lives=lives)
         answers = [_of_database(str(userdata), name) for name in counted]
         started = runtime(userdata).started
     except Trouble as trouble:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from t3safe.adapters._support.personaldata.reading import opened, tables
+from t3safe.adapters._support.personaldata.reading import ledger, opened, tables
 from t3safe.adapters.stateworker.runtime import moment
 from t3safe.t3 import work as t3
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
@@ -15,16 +15,18 @@ class Compared(NamedTuple):
     """The newest times (ISO 8601, UTC) of each content, None where there is none.
 
     `first` is of V1's own database, `copied` of V1's content in V2's, `second` of work in V2.
+    `empty` says that no migration is on record in V2's.
     """
 
     first: str | None
     copied: str | None
     second: str | None
+    empty: bool
 
     @property
     def v1_since(self) -> bool:
-        """Whether V1 was worked in after the copy was made."""
-        return (self.first or "") > (self.copied or "")
+        """Whether V2 would not show all of V1: it was worked in since, or was never copied."""
+        return self.empty or (self.first or "") > (self.copied or "")
 
 
 def compared(userdata: str, names: Collection[str]) -> Compared | None:
@@ -35,7 +37,19 @@ def compared(userdata: str, names: Collection[str]) -> Compared | None:
         first=_newest(userdata, V1_DATABASE, t3.V1_CONTENT),
         copied=_newest(userdata, V2_DATABASE, t3.V1_CONTENT),
         second=_newest(userdata, V2_DATABASE, t3.V2_CONTENT),
+        empty=_empty(userdata, V2_DATABASE),
     )
+
+
+def v1_lives(userdata: str, both: Compared) -> bool:
+    """Whether V1's marks count: V2 would not show all of it, or has only been begun to be made."""
+    with opened(userdata, V2_DATABASE) as connection:
+        return both.v1_since or not t3.is_begun(tables(connection))
+
+
+def _empty(userdata: str, name: str) -> bool:
+    with opened(userdata, name) as connection:
+        return not ledger(connection, name)
 
 
 def _newest(userdata: str, name: str, queries: Iterable[tuple[str, str]]) -> str | None:

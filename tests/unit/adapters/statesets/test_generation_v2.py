@@ -214,6 +214,35 @@ def test_a_copy_that_lacks_what_v1_did_since_is_told(home: Home) -> None:
     assert compared(home)[2] is not None
 
 
+@pytest.mark.parametrize("tables", [(), (LEDGER,)])
+def test_an_empty_database_of_v2_is_told(home: Home, tables: tuple[str, ...]) -> None:
+    """It has no ledger, or one without a row; V1's marks count, as V1 is what runs."""
+    populate(home.base, 54, running_turn=True, pending_approvals=2)
+    second = home.userdata / "statev2.sqlite"
+    for statement in ("PRAGMA user_version = 1", *tables):
+        change(second, statement)
+    said = work(str(home.userdata))
+    assert said.copied is not None
+    assert said.copied.empty
+    assert said.copied.v1_since
+    assert said.approvals == 2
+
+
+def test_a_copy_is_not_empty(home: Home) -> None:
+    """Nor is one that is still at V1's ledger: a crash left it, and the next start goes on.
+
+    V1 is what runs until then, so its marks count.
+    """
+    first = populate(home.base, 54, running_turn=True, pending_approvals=2).database
+    shutil.copy(first, home.userdata / "statev2.sqlite")
+    said = work(str(home.userdata))
+    assert said.unreadable == ""
+    assert said.copied is not None
+    assert not said.copied.empty
+    assert not said.copied.v1_since
+    assert (len(said.turns), said.approvals) == (1, 2)
+
+
 def test_one_database_alone_is_compared_with_nothing(home: Home) -> None:
     """Neither V1's nor V2's."""
     populate(home.base, 54)
