@@ -32,7 +32,7 @@ from filelock import FileLock
 from fakes.dispatch import COOKIES, PATHS, PROTOCOLS, Backend, Dispatch, Knowledge, mint_command
 from fakes.packages import FakeRelease
 from fakes.registry import Registry
-from fakes.t3 import PersonClient, populate
+from fakes.t3 import PersonClient, live_database, populate
 from t3safe.adapters._support.layout import build_folder
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.bootstrap.live import Live, live
@@ -261,8 +261,8 @@ class EmbeddedHost:
         return self.root / "home" / person / HOME_BASE
 
     def database(self, person: str) -> Path:
-        """A person's database."""
-        return self.base(person) / USERDATA / V1_DATABASE
+        """A person's live database: that of the newest generation that is there."""
+        return live_database(self.base(person))
 
     def launcher(self, person: str) -> Path:
         """A person's `t3`."""

@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from fakes.t3.client import PersonClient, SignInError, WorkRefusedError
+from fakes.t3.client import PersonClient, SignInError, WorkRefusedError, live_database
 from fakes.t3.states import count_rows, populate
 
 DISPATCH: Final = "http://127.0.0.1:3780"
@@ -78,8 +78,8 @@ def base(person: str) -> Path:
 
 
 def database(person: str) -> Path:
-    """A person's database."""
-    return base(person) / "userdata" / "state.sqlite"
+    """A person's live database: that of the newest generation that is there."""
+    return live_database(base(person))
 
 
 def port(person: str) -> int:

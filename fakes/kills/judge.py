@@ -25,10 +25,17 @@ from typing import Any, Final, TypeVar
 
 from attrs import field, frozen
 
-from fakes.t3.app.migrations import NAMES
-from fakes.t3.app.work import KEYS
-from fakes.t3.client import Acknowledged, PersonClient, SignInError, WorkRefusedError
-from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
+from fakes.t3.app.migrations import NAMES, V2_FIRST
+from fakes.t3.app.work import COMPACTED
+from fakes.t3.client import (
+    Acknowledged,
+    PersonClient,
+    SignInError,
+    WorkRefusedError,
+    acknowledged_rows,
+    live_database,
+)
+from t3safe.t3.files import HOME_BASE, IMPORT_PREFIX, USERDATA, V1_DATABASE, V2_DATABASE
 from t3safe.t3.ledger import READ_LEDGER
 
 NEEDS_HUMAN: Final = 15
@@ -82,6 +89,14 @@ class Scene:
     def knows(self, version: str) -> frozenset[tuple[int, str]]:
         """The migrations that a build knows."""
         return frozenset((number, NAMES[number - 1]) for number in range(1, self._top(version) + 1))
+
+    def live(self, person: str) -> Path:
+        """A person's live database."""
+        return live_database(self.base(person))
+
+    def looks_past(self, version: str, database: Path) -> bool:
+        """Whether a build never looks at a database which is the live one: V1's at V2's."""
+        return database.name == V2_DATABASE and self._top(version) < V2_FIRST
 
     def _top(self, version: str) -> int:
         return self.schemas.get(version, 0)
@@ -232,7 +247,7 @@ def _stands(scene: Scene, person: str, found: Mapping[int, list[str]]) -> Stands
         link=link,
         build=build,
         serves=serves,
-        ledger=None if at_rest else ledger(scene.userdata(person) / V1_DATABASE),
+        ledger=None if at_rest else ledger(scene.live(person)),
         restoring=(scene.userdata(person) / ".t3safe-restore.json").exists(),
     )
 
@@ -297,28 +312,28 @@ def ledger(database: Path) -> Ledger | None:
     return _read(database, read)
 
 
-def rows(opened: sqlite3.Connection) -> set[Row]:
-    """Read every row that a serve could have acknowledged."""
-    return {
-        (table, str(key))
-        for table, column in KEYS.items()
-        for (key,) in opened.execute(f"SELECT {column} FROM {table}")
-    }
-
-
 def live_rows(scene: Scene, person: str) -> set[Row]:
-    """Read the rows of a person's state set; none where it is being replaced."""
-    return _read(scene.userdata(person) / V1_DATABASE, rows) or set()
+    """Read the rows of a person's live database; none where it is being replaced.
+
+    What V2 deletes on purpose is looked for in V1's database, which is left over.
+    """
+    database = scene.live(person)
+    found = _read(database, acknowledged_rows) or set()
+    if database.name == V1_DATABASE:
+        return found
+    left = _read(database.with_name(V1_DATABASE), acknowledged_rows) or set()
+    return found | {row for row in left if row[0] in COMPACTED}
 
 
 def kept_rows(scene: Scene, person: str) -> set[Row]:
     """Read the rows of a person's sealed snapshots."""
     found: set[Row] = set()
     for folder in (scene.root / "backups" / person).glob("[!.]*"):
-        database = folder / "files" / V1_DATABASE
-        if (folder / "manifest.json").exists() and database.exists():
-            with closing(sqlite3.connect(f"{database.as_uri()}?immutable=1", uri=True)) as opened:
-                found |= rows(opened)
+        for database in (folder / "files" / V1_DATABASE, folder / "files" / V2_DATABASE):
+            if (folder / "manifest.json").exists() and database.exists():
+                uri = f"{database.as_uri()}?immutable=1"
+                with closing(sqlite3.connect(uri, uri=True)) as opened:
+                    found |= acknowledged_rows(opened)
     return found
 
 
@@ -369,6 +384,8 @@ def _matched(scene: Scene, person: str, stands: Stands) -> Iterator[str]:
         if stands.ledger is None:
             yield f"I1 {person}: {version} {how}, and the database cannot be read"
             continue
+        if scene.looks_past(version, scene.live(person)):
+            yield f"I1 {person}: {version} {how} and does not look at {V2_DATABASE}"
         strange = [entry for entry in stands.ledger if entry not in scene.knows(version)]
         if strange:
             yield f"I1 {person}: {version} {how} and does not know {strange[0]} of the database"
@@ -558,6 +575,9 @@ def tidy(scene: Scene) -> list[str]:
         "half a build": (scene.root / "store" / "builds").glob(".*"),
         "a snapshot that was never sealed": (scene.root / "backups").glob("*/.*"),
         "half a restore": (scene.root / "home").glob(f"*/{HOME_BASE}/{USERDATA}/.t3safe-*"),
+        "an import of V2 that was broken off": (scene.root / "home").glob(
+            f"*/{HOME_BASE}/{USERDATA}/{IMPORT_PREFIX}*"
+        ),
         "a room of the gate": (scene.root / "tmp").glob("*"),
         "half a link": (scene.root / "store").glob(".*.new"),
         "half a selection": (scene.root / "store" / "users").glob(".*"),

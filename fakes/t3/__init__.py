@@ -7,6 +7,8 @@ from fakes.t3.client import (
     PersonClient,
     SignInError,
     Worker,
+    acknowledged_rows,
+    live_database,
     missing_rows,
     read_acknowledged,
 )
@@ -18,6 +20,8 @@ __all__ = [
     "Populated",
     "SignInError",
     "Worker",
+    "acknowledged_rows",
+    "live_database",
     "missing_rows",
     "populate",
     "read_acknowledged",

@@ -22,6 +22,9 @@ from attrs import define, field, frozen
 from fakes.t3.app.work import COMPACTED, KEYS, V2_KEYS
 
 HEADER: Final = "X-authentik-username"
+V1: Final = "state.sqlite"
+V2: Final = "statev2.sqlite"
+"""The databases of the two generations."""
 
 
 class SignInError(Exception):
@@ -202,24 +205,37 @@ def read_acknowledged(record: Path) -> list[Acknowledged]:
     return found
 
 
+def live_database(base_dir: Path) -> Path:
+    """Name a person's live database: V2's where it is there, and V1's is left over then."""
+    second = base_dir / "userdata" / V2
+    return second if second.exists() else second.with_name(V1)
+
+
+def acknowledged_rows(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Read the table and the key of every row that a serve could have acknowledged."""
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    return {
+        (table, str(row[0]))
+        for table, key in (KEYS | V2_KEYS).items()
+        if table in tables
+        for row in connection.execute(f"SELECT {key} FROM {table}")
+    }
+
+
 def missing_rows(
-    acknowledged: Iterable[Acknowledged], base_dir: Path, database: str = "state.sqlite"
+    acknowledged: Iterable[Acknowledged], base_dir: Path, database: str = ""
 ) -> list[Acknowledged]:
-    """The acknowledged rows that a person's database does not hold.
+    """The acknowledged rows that a person's database does not hold; the live one unless named.
 
     In V2's database the two tables that compaction shrinks on purpose are not looked at.
     """
-    path = (base_dir / "userdata" / database).absolute()
-    shrinking = COMPACTED if database == "statev2.sqlite" else ()
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-        present = {
-            table: {row[0] for row in connection.execute(f"SELECT {key} FROM {table}")}
-            for table, key in (KEYS | V2_KEYS).items()
-            if table in tables
-        }
+    path = base_dir / "userdata" / database if database else live_database(base_dir)
+    shrinking = COMPACTED if path.name == V2 else ()
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        present = acknowledged_rows(connection)
     return [
         row
         for row in acknowledged
-        if row.table not in shrinking and row.key not in present.get(row.table, set())
+        if row.table not in shrinking and (row.table, row.key) not in present
     ]

@@ -19,10 +19,9 @@ from fakes.t3.app.build import BROWSER_SESSION, Build
 from fakes.t3.app.migrations import V2_FIRST
 from fakes.t3.app.state import Database, migrate, open_database, stamp
 from fakes.t3.app.v1copy import DIRECTORY
+from fakes.t3.client import V1, V2
 from fakes.t3.states import Populated, count_rows, populate
 
-V1: Final = "state.sqlite"
-V2: Final = "statev2.sqlite"
 NEWEST: Final = 60
 V1_NEWEST: Final = V2_FIRST - 1
 MARKS: Final = (
