@@ -40,7 +40,7 @@ from t3safe.domain.narrate import Line
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.settings import load
 from t3safe.t3 import commands
-from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
+from t3safe.t3.files import HOME_BASE
 from t3safe.t3.sign_in import SESSION_PATH
 
 SAFE: Final = (sys.executable, "-m", "t3safe.entrypoints.start")

@@ -8,13 +8,21 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+from fakes.t3.v2states import (
+    add_import_directory,
+    add_unmigrated,
+    populate_preview,
+    populate_v2,
+    rename,
+)
 from t3safe.adapters._support.layout import MANIFEST
 from t3safe.adapters.gate.identity import node_program, node_version
 from t3safe.adapters.gate.sandboxes import PLAIN
+from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Check, DispatchKnowledge, Rehearsal
 from t3safe.domain.versions import Version
 from tests.contract.gate_contract import NOBODY, GateContract
@@ -160,7 +168,7 @@ def test_old_build_on_a_newer_set_does_not_pass(bench: RealGate) -> None:
 
 def test_every_database_is_judged(bench: RealGate) -> None:
     """A build that keeps its state in a second file is judged by that one; the first is left."""
-    rehearsal = rehearse_alice(bench, bench.faulty(orchestration=2, schema=60))
+    rehearsal = rehearse_alice(bench, bench.faulty(**V2))
     report = bench.evidence_of(rehearsal)
     assert [name for name, _ in report["ledger_before"]["databases"]] == ["state.sqlite"]
     assert [name for name, _ in report["ledger_after"]["databases"]] == [
@@ -172,7 +180,7 @@ def test_every_database_is_judged(bench: RealGate) -> None:
 
 def test_a_start_of_v2_that_still_migrates_is_waited_for(bench: RealGate) -> None:
     """`/` is answered from the migrations on; the ledger is read once the serve is ready."""
-    build = bench.faulty("startup-takes:1", orchestration=2, schema=60)
+    build = bench.faulty("startup-takes:1", **V2)
     assert rehearse_alice(bench, build).reason == ""
 
 
@@ -188,7 +196,7 @@ def test_a_first_start_of_v2_that_goes_wrong_is_refused(
     bench: RealGate, fault: str, reason: str
 ) -> None:
     """What it lost of V1's data is named by its table."""
-    rehearsal = rehearse_alice(bench, bench.faulty(fault, orchestration=2, schema=60))
+    rehearsal = rehearse_alice(bench, bench.faulty(fault, **V2))
     assert reason in rehearsal.reason
 
 
@@ -220,6 +228,68 @@ def test_what_answers_early_proves_nothing(
     failing = next((each.check for each in rehearsal.checks if not each.passed), None)
     assert failing is check
     assert words in rehearsal.reason
+
+
+IMPORTS: Final = ("snapshot", "linked", "migrating", "importing")
+
+
+@pytest.mark.parametrize("at", IMPORTS)
+def test_a_first_start_of_v2_that_dies_is_refused(bench: RealGate, at: str) -> None:
+    """Wherever it dies, what it left is in the sandbox alone."""
+    rehearsal = rehearse_alice(bench, bench.faulty(f"v2-import-dies:{at}", **V2))
+    assert rehearsal.checks[-1].check is Check.LIVE
+
+
+def test_a_file_system_without_hard_links_is_told_in_t3s_own_words(bench: RealGate) -> None:
+    """V2 cannot begin there, and says that it copied nothing."""
+    build = bench.faulty("no-hard-links", **V2)
+    rehearsal = rehearse_alice(bench, build)
+    assert rehearsal.checks[-1].check is Check.LIVE
+    assert "V2DatabaseImportError: Could not copy the V1 database" in rehearsal.reason
+
+
+def second_of_alice(bench: RealGate) -> tuple[Subject, Path]:
+    """Seal a snapshot of Alice's set; it, and the base directory that her set is below."""
+    alice = bench.snapshot("alice", version="0.0.45")
+    return alice, bench.root / "snapshots" / "alice" / "s1"
+
+
+def test_a_first_start_that_was_cut_off_is_gone_on_with(bench: RealGate) -> None:
+    """V2's database is there at V1's ledger: nothing of V1 is missing after the start."""
+    alice, base = second_of_alice(bench)
+    add_unmigrated(base)
+    add_import_directory(base)
+    (rehearsal,) = bench.port.rehearse(bench.faulty(**V2), (alice,))
+    assert rehearsal.reason == ""
+    assert rehearsal.checks[2].notes == ("ledger 54 -> 60",)
+
+
+def test_a_set_of_a_preview_passes_though_its_ledger_is_numbered_otherwise(
+    bench: RealGate,
+) -> None:
+    """The start moves the rows in place; nothing of it counts as unknown."""
+    base = bench.root / "snapshots" / "alice" / "s1"
+    populate_preview(base, 53)
+    (rehearsal,) = bench.port.rehearse(bench.faulty(**V2), (Subject("alice", "s1"),))
+    assert rehearsal.reason == ""
+
+
+def test_a_set_whose_v1_database_is_gone_passes(bench: RealGate) -> None:
+    """V2 never looks at it again."""
+    base = bench.root / "snapshots" / "alice" / "s1"
+    populate_v2(base, 56, keep_v1=False)
+    (rehearsal,) = bench.port.rehearse(bench.faulty(**V2), (Subject("alice", "s1"),))
+    assert rehearsal.reason == ""
+
+
+def test_a_set_of_a_later_nightly_is_refused(bench: RealGate) -> None:
+    """It would start with a warning; nobody has measured what it does then."""
+    base = bench.root / "snapshots" / "alice" / "s1"
+    populate_v2(base, 60)
+    rename(base, {61: "FromTheFuture"})
+    (rehearsal,) = bench.port.rehearse(bench.faulty(**V2), (Subject("alice", "s1"),))
+    assert rehearsal.checks[-1].check is Check.MIGRATED
+    assert "the build does not know statev2.sqlite: 61_FromTheFuture" in rehearsal.reason
 
 
 @pytest.mark.parametrize(("approvals", "passes"), [(5, True), (40, False)])
