@@ -49,8 +49,8 @@ WHILE: Final = {
     "Bake": (1, 0.2),
 }
 """How many places are drawn at any moment of each effect, and its length in seconds."""
-DRAINED: Final = 4
-"""How many records of a drain are struck."""
+SOME: Final = {"drain": 4, "second": 16}
+"""How many records are struck of scenarios that are much like another one."""
 TWICE: Final = 8
 """How many recoveries are killed too."""
 FULL_INSIDE: Final = 2
@@ -93,10 +93,10 @@ def _records(traces: Traces, chance: random.Random) -> Iterator[str]:
     """Kill after every record, and before those that tell of something done.
 
     What a scenario does as the good run does is struck after the records alone, and a drain is a
-    run for fewer people, of which some records do.
+    run for fewer people, of which some records do.  So do some of the way back from V2.
     """
     for name, steps in traces.items():
-        struck = steps[1:] if name != "drain" else _drawn(chance, steps[1:], DRAINED)
+        struck = _drawn(chance, steps[1:], SOME[name]) if name in SOME else steps[1:]
         for step in struck:
             if _done(step.label) and _own(name, step.label):
                 yield f"{name}:kill:before:{step.label}"

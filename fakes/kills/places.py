@@ -24,7 +24,6 @@ DISKS: Final = ("home", "store", "state", "backups", "all")
 WHENS: Final = ("before", "after", "cli", "worker", "delay")
 
 LAST: Final = release_like("0.0.29-nightly.20260721.864", schema=34, native=False)
-"""A good release, newer than all others: what the host must still be able to move to."""
 
 
 @frozen
@@ -32,7 +31,8 @@ class Scenario:
     """A night: who lives where, what everybody runs, what is on offer, and what is typed.
 
     With `moved` the host has had a good run to `offer` before.  With `busy` that person had a turn
-    in flight during it.
+    in flight during it.  `last` is a good release, newer than all others: what the host must still
+    be able to move to.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Scenario:
     residents: tuple[Resident, ...] = (Resident("ann"), Resident("ben"))
     moved: bool = False
     busy: str = ""
+    last: FakeRelease = LAST
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ class Scenario:
     @property
     def schemas(self) -> dict[str, int]:
         """What each release really knows."""
-        return {release.version: release.schema for release in (self.old, self.offer, LAST)}
+        return {release.version: release.schema for release in (self.old, self.offer, self.last)}
 
 
 _OLD: Final = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
@@ -59,6 +60,11 @@ _NEW: Final = release_like("0.0.25-nightly.20260608.497", native=False)
 _BAD: Final = release_like(
     "0.0.28-nightly.20260616.571", schema=33, faults=("breaks-with-attachments",), native=False
 )
+_V1: Final = release_like("0.0.45-nightly.20261002.2595", layout="platform")
+_V2: Final = release_like(
+    "0.0.46-nightly.20261003.2610", layout="platform", faults=("breaks-with-attachments",)
+)
+_V2_LAST: Final = release_like("0.0.46-nightly.20261010.2922", layout="platform")
 _ATTACHED: Final = (Resident("ann"), Resident("ben", {"attachments": 1}))
 
 SCENARIOS: Final = {
@@ -72,6 +78,8 @@ SCENARIOS: Final = {
         Scenario("back", _OLD, _NEW, ("rollback", "ann", "--yes"), moved=True),
         # The one who was busy is moved later.
         Scenario("drain", _OLD, _NEW, ("drain",), moved=True, busy="ann"),
+        # To V2, which breaks for ben: nothing of it may be left in his data.
+        Scenario("second", _V1, _V2, residents=_ATTACHED, last=_V2_LAST),
     )
 }
 

@@ -29,7 +29,7 @@ from filelock import FileLock
 from fakes.embedded import EmbeddedHost, Said
 from fakes.kills import hook, judge
 from fakes.kills.people import Crew
-from fakes.kills.places import LAST, Blow, Fault, Place, Scenario, Step, steps_of
+from fakes.kills.places import Blow, Fault, Place, Scenario, Step, steps_of
 
 REPOSITORY: Final = Path(__file__).parents[2]
 LAUNCH: Final = (sys.executable, "-m", "fakes.kills.launcher")
@@ -343,7 +343,7 @@ class Trial:
         """See that the host is of use: everybody gets a newer good release."""
         if self.host.freeze_file.exists():
             self.command(None, "thaw")
-        self.host.publish(LAST, tag="nightly")
+        self.host.publish(self.place.scenario.last, tag="nightly")
         ended = self.command(None, "run", "--json")
         self.crew.rest()
         result = _result(ended)
@@ -351,7 +351,9 @@ class Trial:
             self.found.append(f"UNUSABLE the next run ended with {ended.status}: {result}")
         found = judge.at_once(self.scene, self.before, self.crew.acknowledged())
         now = judge.look(self.scene)
-        left = [name for name in self.host.people if now[name].build != LAST.version]
+        left = [
+            name for name in self.host.people if now[name].build != self.place.scenario.last.version
+        ]
         if left:
             found.append(f"UNUSABLE the next run left {', '.join(left)} behind")
         self._see(found + judge.tidy(self.scene), "next run")

@@ -18,6 +18,7 @@ ONCE = (
     "good:kill:after:Started.Stop.ben",
     "canary:kill:before:Finished.Quarantine.ben",
     "canary:journal:after:Started.Select.ben",
+    "second:kill:delay:Started.Start.ben:0.3",
 )
 """Where there is least to hold on to: something is done by half, or done and not on record."""
 AGAIN = ("canary:kill-alone:worker:Started.Restore.ben:20",)
