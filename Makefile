@@ -40,7 +40,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@touch $@
 
 .PHONY: demo
-demo: setup ## Show five nights on real parts (needs npm)
+demo: setup ## Show six nights on real parts (needs npm)
 	$(BIN)/python -m fakes.demo
 
 .PHONY: docs

@@ -1,4 +1,4 @@
-"""Five nights on real parts: `make demo`.
+"""Six nights on real parts: `make demo`.
 
 Four people share one host.  npm, the registry, SQLite, HTTP and every process are real; t3 itself
 is the fake of this project, which behaves as measured.  Everybody works all the time, and every
@@ -19,17 +19,18 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from fakes import native
 from fakes.embedded import EmbeddedHost, Resident, Said
 from fakes.packages import release_like
-from fakes.t3 import Acknowledged, Worker
-from fakes.t3.app.work import KEYS
+from fakes.t3 import Acknowledged, Worker, acknowledged_rows, missing_rows
+from fakes.t3.app.work import COMPACTED
 from t3safe.entrypoints.exits import Exit
-from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.files import IMPORT_PREFIX, USERDATA, V1_DATABASE, V2_DATABASE
 from t3safe.t3.ledger import NEWEST
 
 FIRST: Final = release_like("0.0.25-nightly.20260602.440", schema=30)
@@ -42,6 +43,8 @@ BAD_LIVE: Final = release_like(
 )
 NEXT: Final = release_like("0.0.29-nightly.20260720.860", schema=34, cookie="loopback")
 LAST: Final = release_like("0.0.29-nightly.20260721.864", schema=34, cookie="loopback")
+SECOND: Final = release_like("0.0.46-nightly.20261003.2610")
+SECOND_NEXT: Final = release_like("0.0.46-nightly.20261010.2922", compaction="always")
 
 RESIDENTS: Final = (
     Resident("alice", {"threads": 4, "messages": 20}),
@@ -101,7 +104,7 @@ class Demo:
 
 
 def main() -> int:
-    """Show the five nights; 0 when every one came out as it must."""
+    """Show the six nights; 0 when every one came out as it must."""
     console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
     root = Path(tempfile.mkdtemp(prefix="t3safe-demo-"))
     begun = time.monotonic()
@@ -110,14 +113,14 @@ def main() -> int:
             demo = Demo(host, console)
             _set_up(demo, stack)
             ready = time.monotonic()
-            for night in (_night_1, _night_2, _night_3, _night_4, _night_5):
+            for night in (_night_1, _night_2, _night_3, _night_4, _night_5, _night_6):
                 night(demo)
             took = time.monotonic() - ready
             _end(demo, stack, root)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     _nothing_left(demo, root)
-    console.print(f"\nset-up {ready - begun:.1f} s, five nights {took:.1f} s")
+    console.print(f"\nset-up {ready - begun:.1f} s, six nights {took:.1f} s")
     if demo.failures:
         console.print(f"{len(demo.failures)} things did not come out as they must", style="red")
         return 1
@@ -213,6 +216,67 @@ def _night_5(demo: Demo) -> None:
     demo.expect(LAST.version not in _refused(said.out), "night 5: it was held against the build")
 
 
+def _night_6(demo: Demo) -> None:
+    demo.console.rule("night 6: t3's next generation, V2; one person back to V1, and up again")
+    demo.host.write_config(gate__bind_host="0.0.0.0")
+    layout = _layout(demo)
+    demo.host.publish(evolve(SECOND, layout=layout), tag="nightly")
+    demo.command("night 6", Expectation(Exit.OK, "promoted"), "run")
+    demo.expect(set(demo.runs().values()) == {SECOND.version}, f"night 6: {demo.runs()}")
+    left = {name: _first(demo, name).read_bytes() for name in demo.host.people}
+    demo.everybody_pairs("night 6")
+    _work_goes_on(demo, "in V2")
+    for name in demo.host.people:
+        demo.expect(_first(demo, name).read_bytes() == left[name], f"{name}: V1's data changed")
+
+    in_v1 = [row for row in demo.workers["alice"].acknowledged if row.version != SECOND.version]
+    demo.command("back to V1", Expectation(Exit.OK, "went back"), "rollback", "alice", "--yes")
+    demo.expect(demo.runs()["alice"] == NEXT.version, f"back: {demo.runs()}")
+    demo.expect(_of_v2(demo, "alice") == [], f"back: {_of_v2(demo, 'alice')} is left")
+    lost = missing_rows(in_v1, demo.host.base("alice"))
+    demo.expect(not lost, f"back: {len(lost)} rows of V1 are gone")
+    demo.console.print(f"alice is on V1 with all {len(in_v1)} rows, and nothing of V2 is left")
+    _work_goes_on(demo, "in V1 again")
+
+    demo.host.publish(evolve(SECOND_NEXT, layout=layout), tag="nightly")
+    demo.command("up again", Expectation(Exit.OK, "promoted"), "run")
+    demo.expect(set(demo.runs().values()) == {SECOND_NEXT.version}, f"up again: {demo.runs()}")
+    again = [row for row in demo.workers["alice"].acknowledged if row.version == NEXT.version]
+    lost = missing_rows(again, demo.host.base("alice"))
+    demo.expect(not lost, f"up again: {len(lost)} rows that V1 wrote are not in V2")
+    demo.console.print(f"V2 shows all {len(again)} rows that alice wrote in {NEXT.version}")
+    demo.everybody_pairs("up again")
+
+
+def _layout(demo: Demo) -> str:
+    """Choose a native program, as V2 is one, where this machine can compile it."""
+    try:
+        native.program()
+    except native.CannotCompileError as error:
+        demo.console.print(f"V2 is run by node here, and not a native program: {error}")
+        return "bin"
+    return "platform"
+
+
+def _work_goes_on(demo: Demo, where: str) -> None:
+    for name, worker in demo.workers.items():
+        demo.expect(worker.wait_for(10, 60), f"{name} cannot work {where}")
+
+
+def _first(demo: Demo, name: str) -> Path:
+    """Give V1's database of a person."""
+    return demo.host.base(name) / USERDATA / V1_DATABASE
+
+
+def _of_v2(demo: Demo, name: str) -> list[str]:
+    """Name what a person's set holds of V2."""
+    return [
+        path.name
+        for path in (demo.host.base(name) / USERDATA).iterdir()
+        if path.name.startswith((V2_DATABASE, IMPORT_PREFIX))
+    ]
+
+
 def _refused(status: str) -> str:
     _, _, rest = status.partition('"refused"')
     return rest.partition("]")[0]
@@ -229,6 +293,7 @@ def _end(demo: Demo, stack: ExitStack, root: Path) -> None:
         "ledger",
         "rows acknowledged",
         "in the database",
+        "compacted by V2",
         "kept aside",
         "missing",
         "sign-in",
@@ -242,13 +307,18 @@ def _end(demo: Demo, stack: ExitStack, root: Path) -> None:
 
 
 def _row(demo: Demo, name: str, rows: list[Acknowledged], root: Path) -> tuple[str, ...]:
-    """Look for every acknowledged row in the person's database, then in what was kept aside."""
+    """Look for every acknowledged row in the person's database, then in what was kept aside.
+
+    What V2 compacts of its log is looked for where V1 left it.
+    """
     present = _keys(demo.host.database(name))
+    compacted = {row for row in _keys(_first(demo, name)) - present if row[0] in COMPACTED}
     aside: set[tuple[str, str]] = set()
-    for kept in sorted((root / "backups" / name).glob(f"*/**/{V1_DATABASE}")):
-        aside |= _keys(kept)
+    for database in (V1_DATABASE, V2_DATABASE):
+        for kept in sorted((root / "backups" / name).glob(f"*/**/{database}")):
+            aside |= _keys(kept)
     wanted = {(row.table, row.key) for row in rows}
-    missing = wanted - present - aside
+    missing = wanted - present - compacted - aside
     demo.expect(not missing, f"{name}: {len(missing)} acknowledged rows are nowhere")
     demo.expect(len(wanted) > 0, f"{name}: nothing was acknowledged")
     client = demo.host.client(name)
@@ -261,7 +331,8 @@ def _row(demo: Demo, name: str, rows: list[Acknowledged], root: Path) -> tuple[s
         str(_ledger(demo, name)),
         str(len(wanted)),
         str(len(wanted & present)),
-        str(len((wanted - present) & aside)),
+        str(len(wanted & compacted)),
+        str(len((wanted - present - compacted) & aside)),
         str(len(missing)),
         "works" if signed else "BROKEN",
     )
@@ -269,11 +340,7 @@ def _row(demo: Demo, name: str, rows: list[Acknowledged], root: Path) -> tuple[s
 
 def _keys(database: Path) -> set[tuple[str, str]]:
     with _reading(database) as connection:
-        return {
-            (table, row[0])
-            for table, key in KEYS.items()
-            for row in connection.execute(f"SELECT {key} FROM {table}")
-        }
+        return acknowledged_rows(connection)
 
 
 def _ledger(demo: Demo, name: str) -> int:
