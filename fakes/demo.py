@@ -291,12 +291,13 @@ def _end(demo: Demo, stack: ExitStack, root: Path) -> None:
         "person",
         Column("build", no_wrap=True),
         "ledger",
-        "rows acknowledged",
+        "rows",
         "in the database",
         "compacted by V2",
         "kept aside",
         "missing",
         "sign-in",
+        title="rows: those whose commit a serve acknowledged",
     )
     for name in demo.host.people:
         table.add_row(*_row(demo, name, acknowledged[name], root))
