@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from documents.known import known_page
 from documents.reference import reference
 from documents.shapes import shapes_page
 from fakes.statechart.page import explore_all, page
@@ -221,6 +222,13 @@ def test_every_diagram_declares_what_it_draws() -> None:
 def test_every_setting_is_told_as_the_code_has_it() -> None:
     """docs/configuration.md is what `make docs` makes."""
     assert text_of(ROOT / "docs" / "configuration.md") == reference()
+
+
+def test_what_is_known_of_t3_is_told_as_the_code_has_it() -> None:
+    """docs/t3.md is what `make docs` makes; it names every generation and every module."""
+    assert text_of(ROOT / "docs" / "t3.md") == known_page()
+    modules = {path.name for path in (ROOT / "src" / "t3safe" / "t3").glob("[a-z]*.py")}
+    assert modules == set(re.findall(r"^## (\w+\.py)$", known_page(), re.MULTILINE))
 
 
 def test_every_document_is_told_as_the_code_has_it() -> None:
