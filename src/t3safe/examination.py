@@ -376,10 +376,12 @@ class Examination:
         ran = builds.schema(build) if build in present else None
         newest = builds.schema(candidate) if candidate in present else None
         to = doctor.Candidate(str(candidate or build or ""), newest)
-        held = states.ledger(person)
-        yield doctor.judge_generation(
-            person, str(build or "no build"), (ran, held), states.weight(person), to
-        )
+        try:
+            held, size = states.ledger(person), states.weight(person)
+        except StateError:
+            # The check of the data says what is wrong with it.
+            return
+        yield doctor.judge_generation(person, str(build or "no build"), (ran, held), size, to)
 
     def _process(self, build: Version | None, pid: int | None) -> None:
         """Look at the process as a verification does.  Raises DispatchError where it may not."""

@@ -6,6 +6,10 @@ Rules:
    families of names below.  Words that others use too (`logs`, `--port`) are left out.
 2. Held are all strings, docstrings and comments of src and fakes.  Whoever needs an exception says
    why.
+3. A test may spell what a person reads: a sentence, a document, a query.  A name alone, or a path,
+   is imported there too.  Files that still spell some are listed with how many (`t3_spelled.toml`);
+   no number may grow and no file may be added.  Tests of the fake t3 and of `t3safe.t3` itself
+   spell what is right, and are aside.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ import io
 import pkgutil
 import re
 import tokenize
+import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -28,6 +34,9 @@ from t3safe.t3 import files, serve_log
 
 ROOT = Path(__file__).parents[2]
 
+SPELLED = Path(__file__).with_name("t3_spelled.toml")
+"""How often each file of tests still spells a name alone (rule 3)."""
+
 ASIDE = {
     "src/t3safe/t3/": "is where they stand",
     "src/t3safe/simulation/data/": "data: what became known of each release, with its source",
@@ -36,6 +45,10 @@ ASIDE = {
     "fakes/native.py": "makes the native program of the fake t3",
     "fakes/dispatch.py": "stands for a program of the host's owner, which knows t3 by itself; it "
     "runs where t3safe cannot be imported",
+    "tests/fakes/": "tests of the fake t3, against the facts",
+    "tests/unit/t3/": "tests of `t3safe.t3`: they say what is right",
+    "tests/unit/test_generations.py": "tests of `t3safe.t3`",
+    "tests/unit/test_t3_is_known_in_one_place.py": "this file",
     "fakes/guest.py": "runs inside a container, where t3safe cannot be imported",
 }
 """What is not looked at, with the reason."""
@@ -219,3 +232,13 @@ def test_no_module_of_ours_is_called_like_the_folder_of_t3() -> None:
     """A reader who looks for t3's folder does not find a module of ours."""
     modules = [*(ROOT / "src").rglob("*"), *(ROOT / "fakes").rglob("*")]
     assert [str(path) for path in modules if path.stem == files.USERDATA] == []
+
+
+def test_tests_spell_ever_fewer_names() -> None:
+    """No file of tests spells a name alone more often than it is listed (rule 3)."""
+    found = (each for path in looked_at("tests") for each in spelled(path))
+    counts = Counter(each.file for each in found if each.alone)
+    listed = tomllib.loads(SPELLED.read_text(encoding="utf-8"))["files"]
+    more = {name: count for name, count in counts.items() if count > listed.get(name, 0)}
+    assert more == {}, "import what they spell from t3safe.t3: no number is raised"
+    assert [name for name in listed if not (ROOT / name).exists()] == []
