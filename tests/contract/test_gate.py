@@ -405,13 +405,17 @@ def test_cookie_is_named_by_the_bind_of_production(bench: RealGate) -> None:
     assert rehearse_empty(bench, bench.faulty(cookie="loopback")).reason == ""
 
 
+@pytest.mark.parametrize("fault", ["breaks-with-provider", "slow-provider-probe:600"])
 def test_provider_clis_are_out_of_reach(
-    bench: RealGate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: RealGate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    """A build finds no provider's CLI in the sandbox, whatever is on our own PATH."""
-    script(tmp_path / "bin" / "claude", "#!/bin/sh\n")
+    """A build finds no provider's CLI in the sandbox, whatever is on our own PATH.
+
+    So one that hangs when it is probed holds nobody up.
+    """
+    script(tmp_path / "bin" / "claude", "#!/bin/sh\nsleep 600\n")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/local/bin:/usr/bin:/bin")
-    assert rehearse_empty(bench, bench.faulty("breaks-with-provider")).reason == ""
+    assert rehearse_empty(bench, bench.faulty(fault)).reason == ""
 
 
 def test_secrets_stay_out_of_the_evidence(bench: RealGate, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from fakes.kills import judge
 from fakes.kills.places import LAST, SCENARIOS
 from fakes.kills.striking import Prepared, furnished, scene_of
 from fakes.t3 import Acknowledged
+from t3safe.t3.files import V2_DATABASE
 
 BACK = SCENARIOS["good"]
 OLD, NEW = BACK.old.version, BACK.offer.version
@@ -100,6 +101,15 @@ def test_a_build_that_does_not_know_the_data_is_seen(bench: Bench) -> None:
     bench.execute("ann", "DELETE FROM effect_sql_migrations WHERE migration_id = 31")
     assert f"I1 ann: {OLD} runs and does not know (31, 'X')" in said
     assert "I3 ann: (31, 'X') is of no build" in said
+
+
+def test_a_build_that_does_not_look_at_the_live_database_is_seen(bench: Bench) -> None:
+    """I1: V1 would start on its own database, and show nothing of V2."""
+    second = bench.host.database("ann").with_name(V2_DATABASE)
+    shutil.copy(bench.host.database("ann"), second)
+    said = bench.at_once()
+    second.unlink()
+    assert f"I1 ann: {OLD} runs and does not look at {V2_DATABASE}" in said
 
 
 def test_a_lost_row_is_seen(bench: Bench) -> None:
