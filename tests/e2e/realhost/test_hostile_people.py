@@ -24,7 +24,10 @@ VICTIMS = f"/etc/passwd /etc/shadow {OWN}/secret /home/ben/.t3/userdata/environm
 STATE = "/home/ann/.t3/userdata"
 STORE = "/var/backups/t3-state/ann"
 PATIENCE = 60.0
-"""Seconds; the looks of a whole round are bounded by 30 each and end in a fraction of one."""
+"""Seconds on a host with nothing else to do; the looks of a whole round are bounded by 30 each and
+end in a fraction of one."""
+PACE = 1.0
+"""Seconds that `t3safe status` takes on such a host at the most, with everything around it."""
 
 
 def as_ben(person: Person) -> tuple[object, ...]:
@@ -34,16 +37,26 @@ def as_ben(person: Person) -> tuple[object, ...]:
 
 @contextmanager
 def harmless(host: Machine) -> Iterator[None]:
-    """See that what the block does changes nothing beyond ann's own, and takes no time."""
+    """See that what the block does changes nothing beyond ann's own, and takes no time.
+
+    On a machine that has other work the time is as much longer as a look at the host is.
+    """
     host.sh(f"umask 077; mkdir -p {OWN}; echo the administrator\\'s >{OWN}/secret")
     kept = host.sh(f"sha256sum {VICTIMS}; stat -c '%n %U %a %s %Y' {VICTIMS}").out
     ben = as_ben(host.look("ben")["ben"])
     began = time.monotonic()
     yield
-    assert time.monotonic() - began < PATIENCE
+    took = time.monotonic() - began
+    assert took < PATIENCE * max(1.0, _pace(host) / PACE)
     assert host.sh(f"sha256sum {VICTIMS}; stat -c '%n %U %a %s %Y' {VICTIMS}").out == kept
     assert as_ben(host.look("ben")["ben"]) == ben
     assert "administrator" not in host.sh(f"cat -- {STORE}/*/files/* || true", check=False).out
+
+
+def _pace(host: Machine) -> float:
+    began = time.monotonic()
+    host.t3safe("status")
+    return time.monotonic() - began
 
 
 def rounds(host: Machine) -> str:
