@@ -54,7 +54,7 @@ from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snap
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
 from t3safe.domain.runretention import RUNS_NEEDED
 from t3safe.domain.versions import Version
-from t3safe.t3.files import V2_DATABASE
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 EFFECTS_MAX: Final = 100_000
 """No rollout needs more: 1,000 people take 17 effects each on the longest way."""
@@ -128,14 +128,12 @@ class Interpreter:
             case fx.Stage(build):
                 self.builds.stage(build)
             case fx.SnapshotOnline(person, snapshot):
-                if copy := self._hidden_by(person):
-                    return ev.Assessed(ev.Readiness.BUSY, str(copy))
                 # What they use from here on is seen by the look before the move, if it can be.
                 with suppress(PortError):
                     self.samples[person] = self.services.sample(person)
                 present = self.selection.selected(person).build
                 taken = self.states.snapshot(person, snapshot, SnapshotKind.ONLINE, present)
-                return self._explained(person, taken, present)
+                return self._hidden(person, taken) or self._explained(person, taken, present)
             case fx.Rehearse(build, subjects):
                 return ev.Rehearsed(self.gate.rehearse(build, subjects))
             case fx.RecordVerdict(verdict):
@@ -176,13 +174,19 @@ class Interpreter:
                 assert_never(effect)
         return ev.Done()
 
-    def _hidden_by(self, person: str) -> Obstacle | None:
+    def _hidden(self, person: str, taken: ev.Snapshotted) -> ev.Assessed | None:
         """Say what a copy of V1's data would hide; None also where it cannot be looked at now.
 
-        The look before the move sees it then.
+        The look before the move sees it then.  Nobody is asked whose set has not both databases,
+        and what was taken of a set that holds its person up is thrown away again.
         """
+        if not {V1_DATABASE, V2_DATABASE} <= set(taken.ledger.names):
+            return None
         with suppress(PortError):
-            return self.left_copy(person, self.states.activity(person))
+            if copy := self.left_copy(person, self.states.activity(person)):
+                with suppress(PortError):
+                    self.states.remove(person, taken.snapshot)
+                return ev.Assessed(ev.Readiness.BUSY, str(copy))
         return None
 
     def left_copy(self, person: str, activity: Activity) -> Obstacle | None:
