@@ -93,3 +93,10 @@ def test_a_database_without_a_ledger_stops_nobody() -> None:
 def test_an_empty_set_is_known_to_every_build(build: SetLedger) -> None:
     """A person who has never started a serve can run anything."""
     assert SetLedger().known_to(build)
+
+
+def test_databases_can_be_left_aside() -> None:
+    """What a build did not write to says nothing of its generation; the others stay."""
+    both = SetLedger.of({"state.sqlite": Ledger.of(AFTER), "other.sqlite": Ledger.of(BEFORE)})
+    assert both.without({"other.sqlite"}) == state(AFTER)
+    assert both.without(()) == both
