@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from t3safe.domain.ledgers import Ledger, Migration, SetLedger
+from t3safe.t3.files import V1_DATABASE
 
 BEFORE = [
     (29, "ProjectionThreadDetailOrderingIndexes"),
@@ -97,6 +98,6 @@ def test_an_empty_set_is_known_to_every_build(build: SetLedger) -> None:
 
 def test_databases_can_be_left_aside() -> None:
     """What a build did not write to says nothing of its generation; the others stay."""
-    both = SetLedger.of({"state.sqlite": Ledger.of(AFTER), "other.sqlite": Ledger.of(BEFORE)})
+    both = SetLedger.of({V1_DATABASE: Ledger.of(AFTER), "other.sqlite": Ledger.of(BEFORE)})
     assert both.without({"other.sqlite"}) == state(AFTER)
     assert both.without(()) == both
