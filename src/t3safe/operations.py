@@ -793,19 +793,22 @@ class Host:
         if isinstance(choice, Stay) and choice.why is not No.NOTHING:
             return None
         builds, refused = dict(survey.standing.builds), dict(survey.standing.refused)
-        for record, rollout in self._rollouts():
-            build = rollout.plan.candidate
-            if record.plan.kind is ev.Kind.BACK:
+        for record in self.engine.journal.runs():
+            build = record.plan.candidate
+            if record.plan.kind in {ev.Kind.CHECK, ev.Kind.BACK}:
                 continue
             if record.ended is not None and record.ended.outcome is ev.Outcome.PROMOTED:
                 return None
-            moved = tuple(
-                move.person
-                for move in rollout.moves
-                if move.status in {Status.MOVED, Status.KEPT} and builds.get(move.person) == build
-            )
             if isinstance(choice, Go) and choice.candidate != build:
                 return None
+            if all(builds.get(move.person) != build for move in record.plan.moves):
+                # Nobody runs what it was to move them to: its events are not read.
+                continue
+            moved = tuple(
+                move.person
+                for move in self._folded(record.plan.run).moves
+                if move.status in {Status.MOVED, Status.KEPT} and builds.get(move.person) == build
+            )
             if moved and build not in refused:
                 nobody = self._plan(ev.Kind.BAKE, Go(build, ()), survey)
                 return attrs.evolve(nobody, baking=moved)
