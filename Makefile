@@ -58,8 +58,12 @@ dist: setup ## Build wheel and sdist into dist (needs no network)
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: test
-test: setup ## Run the suite, but for what `nights`, `crashes` and `e2e` run
-	$(PYTEST) -m 'not (docker or nights or crashes)'
+test: setup ## Run the suite, but for what `long`, `nights`, `crashes` and `e2e` run
+	$(PYTEST) -m 'not (docker or nights or crashes or long)'
+
+.PHONY: long
+long: setup ## Go through every run of the models, and wrong cores that must be found out
+	$(PYTEST) -m long
 
 .PHONY: nights
 nights: setup ## Run whole hosts below one folder, with the real command line (needs npm)
@@ -139,7 +143,7 @@ cover: setup ## Prove that unit and property tests reach every branch of the dom
 		--cov=t3safe.domain --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 .PHONY: check
-check: lint types cover test nights crashes ## Run everything that must pass before a change lands
+check: lint types cover test long nights crashes ## Run everything that must pass before a change lands
 
 .PHONY: lock
 lock: ## Resolve the dependencies again (UPGRADE=--upgrade takes newer ones)

@@ -37,6 +37,8 @@ from tests.simulation.hosts import (
     replayed,
 )
 
+pytestmark = pytest.mark.long
+
 OUTAGE = "0.0.25-nightly.20260608.497"
 BEFORE = "0.0.25-nightly.20260602.439"
 """The last release that knows migrations up to 30."""

@@ -188,8 +188,7 @@ def test_the_map_names_every_module() -> None:
     assert [path.name for path in modules if f"{path.name}`" not in text] == []
 
 
-@pytest.mark.no_cover
-@pytest.mark.timeout(300)
+@pytest.mark.long
 @pytest.mark.timeout(900)  # every state is explored: a minute of a processor
 def test_the_states_are_those_of_the_code() -> None:
     """The chart is what `decide` and `evolve` give now, word for word; else: `make docs`."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import attrs
 import pytest
 
 from fakes.playbook import NOW
-from fakes.statechart.explore import explore
+from fakes.statechart.explore import Exploration, explore
 from fakes.statechart.trials import MIGRATED, Trial, plan
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
@@ -27,6 +29,12 @@ TRIALS = {
 }
 
 
+@cache
+def _explored(name: str) -> Exploration:
+    return explore(TRIALS[name])
+
+
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", TRIALS)
 def test_every_end_is_recounted_as_the_rules_have_it(name: str) -> None:
@@ -34,7 +42,7 @@ def test_every_end_is_recounted_as_the_rules_have_it(name: str) -> None:
 
     Where a person is needed it may be told instead how they were seen last.
     """
-    known = explore(TRIALS[name])
+    known = _explored(name)
     ends = [number for number, state in enumerate(known.states) if state.closed]
     assert len(ends) > 100
     for number in ends:
@@ -50,13 +58,14 @@ def test_every_end_is_recounted_as_the_rules_have_it(name: str) -> None:
                 assert move.status is by_rule.status
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", TRIALS)
 def test_wherever_a_run_was_cut_off_a_look_comes_first(name: str) -> None:
     """Recounted at any moment, whoever may be in between is looked at, nobody else is begun, and
     what was done to them counts as the rules have it.
     """
-    known = explore(TRIALS[name])
+    known = _explored(name)
     open_ = [number for number, state in enumerate(known.states) if not state.closed]
     assert len(open_) > 100
     for number in open_:

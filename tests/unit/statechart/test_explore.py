@@ -50,6 +50,7 @@ def known_of(kind: str) -> Exploration:
     return explore(TRIALS[kind])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", TRIALS)
 def test_rollouts_that_are_taken_for_one_state_go_on_alike(kind: str) -> None:
     """Rule 2: two rollouts are one state when they differ only in what nothing is decided by."""
