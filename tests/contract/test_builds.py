@@ -151,6 +151,7 @@ def test_native_program_is_installed_where_npm_leaves_optional_packages_out(
     assert bench.port.present() == (NEW,)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("flaw", "fault", "words"),
     [
@@ -216,6 +217,7 @@ def test_native_build_that_executes_something_else_is_damaged(bench: Bench) -> N
         bench.port.stage(NEW)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("changes", "fault", "words"),
     [

@@ -59,6 +59,7 @@ def test_every_odd_sign_in_is_in_the_table() -> None:
     assert set(ODD) <= tried
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("generation", [name for name in GENERATIONS if name != "v1"])
 @pytest.mark.parametrize(
     "faults", [(), ("cookie-missing",), ("session-never-authenticated",), ("session-once",)]
@@ -82,6 +83,7 @@ def test_gate_and_production_judge_every_generation_alike(
         assert mine.removeprefix("paired: ") in theirs
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("faults", "words"), BEHAVIOURS.items())
 def test_gate_and_production_give_the_same_verdict(
     gate: RealGate, pairing: RealPairing, faults: tuple[str, ...], words: str
