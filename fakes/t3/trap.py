@@ -28,43 +28,14 @@ _SCRIPT: Final = '#!/bin/sh\nprintf "%s\\n" "$(basename "$0") in $PWD: $*" >> {c
 _SAID: Final = re.compile(r"start work: (.*): done$", re.MULTILINE)
 
 
-class Trap:
-    """A worktree, programs and an address that note what is done with them.
+class Listener:
+    """An address that takes connections and keeps what each of them sends first."""
 
-    `path` is the PATH to start a serve with, `worktree` the folder of every thread and project.
-    """
-
-    def __init__(self, folder: Path, programs: tuple[str, ...] = PROGRAMS) -> None:
-        self.worktree, self._tools = folder / "worktree", folder / "bin"
-        self._calls, self._heard = folder / "calls", list[str]()
-        for each in (self.worktree, self._tools):
-            each.mkdir(parents=True)
-        for name in programs:
-            (self._tools / name).write_text(_SCRIPT.format(calls=self._calls), encoding="utf-8")
-            (self._tools / name).chmod(0o755)
+    def __init__(self) -> None:
+        self.heard = list[str]()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._listen, daemon=True)
-
-    @property
-    def path(self) -> str:
-        """The trap's programs, then the system's."""
-        return f"{self._tools}:/usr/bin:/bin"
-
-    def bait(self, base_dir: Path) -> None:
-        """Give a V2 set one of everything that a start goes on with, and allow it."""
-        marks = ("running", "title", "due-task", "webhook")
-        add_marks(base_dir, marks, worktree=self.worktree)
-        add_marks(base_dir, ["capture"], thread="thread-of-trap", worktree=self.worktree)
-        allow_everything(base_dir, self.address)
-
-    def seen(self) -> list[str]:
-        """Everything that was done, sorted: `ran ...`, `wrote ...` and `connected ...`."""
-        found = [f"ran {line}" for line in _lines(self._calls)]
-        found += [f"wrote {line}" for line in _lines(self.worktree / MARKER)]
-        others = (each.name for each in self.worktree.iterdir() if each.name != MARKER)
-        found += [f"wrote {name}" for name in others]
-        return sorted(found + [f"connected {line}" for line in self._heard])
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -84,7 +55,50 @@ class Trap:
                 return
             with connection, suppress(OSError):
                 connection.settimeout(2)
-                self._heard.append(connection.recv(1000).decode(errors="replace").strip())
+                self.heard.append(connection.recv(1000).decode(errors="replace").strip())
+
+
+class Trap:
+    """A worktree, programs and an address that note what is done with them.
+
+    `path` is the PATH to start a serve with, `worktree` the folder of every thread and project.
+    """
+
+    def __init__(self, folder: Path, programs: tuple[str, ...] = PROGRAMS) -> None:
+        self.worktree, self._tools = folder / "worktree", folder / "bin"
+        self._calls, self._listener = folder / "calls", Listener()
+        for each in (self.worktree, self._tools):
+            each.mkdir(parents=True)
+        for name in programs:
+            (self._tools / name).write_text(_SCRIPT.format(calls=self._calls), encoding="utf-8")
+            (self._tools / name).chmod(0o755)
+
+    @property
+    def path(self) -> str:
+        """The trap's programs, then the system's."""
+        return f"{self._tools}:/usr/bin:/bin"
+
+    def bait(self, base_dir: Path) -> None:
+        """Give a V2 set one of everything that a start goes on with, and allow it."""
+        marks = ("running", "title", "due-task", "webhook")
+        add_marks(base_dir, marks, worktree=self.worktree)
+        add_marks(base_dir, ["capture"], thread="thread-of-trap", worktree=self.worktree)
+        allow_everything(base_dir, self._listener.address)
+
+    def seen(self) -> list[str]:
+        """Everything that was done, sorted: `ran ...`, `wrote ...` and `connected ...`."""
+        found = [f"ran {line}" for line in _lines(self._calls)]
+        found += [f"wrote {line}" for line in _lines(self.worktree / MARKER)]
+        others = (each.name for each in self.worktree.iterdir() if each.name != MARKER)
+        found += [f"wrote {name}" for name in others]
+        return sorted(found + [f"connected {line}" for line in self._listener.heard])
+
+    def __enter__(self) -> Self:
+        self._listener.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.__exit__()
 
 
 def done(log: str) -> list[str]:

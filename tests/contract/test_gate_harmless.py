@@ -17,6 +17,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from fakes.t3.trap import Listener
 from t3safe.adapters.gate import places as layout
 from t3safe.adapters.gate.harmless import make_harmless
 from t3safe.adapters.gate.sandboxes import PLAIN, Sandbox, namespace_sandbox
@@ -24,7 +25,7 @@ from t3safe.domain.errors import Fault, GateError
 from t3safe.domain.gate import Check, Rehearsal
 from tests.contract.gate_contract import NOBODY
 from tests.support.gate import NEW, RealGate
-from tests.support.harm import V2, Busy, Listener, python_without, with_tools
+from tests.support.harm import V2, Busy, python_without, with_tools
 
 KINDS = (
     namespace_sandbox(),

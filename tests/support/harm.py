@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 import sys
-import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from attrs import define, field
+from attrs import define
 
+from fakes.t3.trap import Listener
 from fakes.t3.v2states import add_marks, allow_everything, populate_v2
 from t3safe.adapters.gate import places as layout
 from t3safe.domain.effects import Subject
@@ -24,38 +22,6 @@ _OFF: Final = {
     "providers": "places.PROGRAMS = frozenset()",
 }
 """What a test switches off, and how a worker of its own does without."""
-
-
-@define
-class Listener:
-    """Takes connections and keeps the lines that they send."""
-
-    heard: list[str] = field(factory=list)
-    address: str = field(default="", init=False)
-    _socket: socket.socket = field(init=False)
-    _thread: threading.Thread = field(init=False)
-
-    def __enter__(self) -> Listener:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._listen)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join()
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection:
-                self.heard.append(connection.recv(1000).decode().strip())
 
 
 @define
