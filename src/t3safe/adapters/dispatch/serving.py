@@ -17,8 +17,8 @@ import psutil
 from attrs import frozen
 
 from t3safe.adapters._support.adopted import Adopted
+from t3safe.adapters._support.buildpaths import BuildPaths, Seen, seen
 from t3safe.adapters._support.http_client import Address
-from t3safe.adapters._support.running import BuildPaths, Seen, seen
 from t3safe.domain.errors import DispatchError
 from t3safe.domain.versions import Version
 

@@ -20,7 +20,7 @@ from typing import Final
 import psutil
 from attrs import frozen
 
-from t3safe.adapters._support.running import BuildPaths, Seen, seen
+from t3safe.adapters._support.buildpaths import BuildPaths, Seen, seen
 from t3safe.adapters._support.transient import PREFIX
 from t3safe.domain.ports import Running
 from t3safe.domain.versions import InvalidVersion, Version

@@ -37,7 +37,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from t3safe.adapters._support import durable, layout
-from t3safe.adapters._support.running import BuildPaths, seen
+from t3safe.adapters._support.buildpaths import BuildPaths, seen
 from t3safe.domain.errors import Fault, SelectionError
 
 POLL_SECONDS: Final = 0.02
