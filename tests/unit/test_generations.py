@@ -90,13 +90,6 @@ def test_rows_that_a_preview_numbered_otherwise_are_the_same_migrations() -> Non
     assert ledgers(statev2=PREVIEW).known_to(V2_BUILD)
 
 
-def test_the_generation_of_a_set_is_that_of_its_newest_database() -> None:
-    """An empty set has none."""
-    assert generations.of_set(("state.sqlite", "statev2.sqlite")) is V2
-    assert generations.of_set(("state.sqlite",)) is V1
-    assert generations.of_set(("other.sqlite",)) is None
-
-
 def test_what_v2_begins_with_is_v1s_database() -> None:
     """Rows are new beside that one where V2's was not there yet."""
     assert generations.origin_of("statev2.sqlite", ("state.sqlite",)) == "state.sqlite"

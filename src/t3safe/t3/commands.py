@@ -56,11 +56,6 @@ def mint(program: str, base: str) -> list[str]:
     return [program, "auth", "pairing", "create", BASE_OPTION, base, "--ttl", TTL, "--json"]
 
 
-def revoke(program: str, base: str, session: str) -> list[str]:
-    """End a session by its id (V2)."""
-    return [program, "auth", "session", "revoke", session, BASE_OPTION, base]
-
-
 def version(program: str) -> list[str]:
     """Have the program tell its version."""
     return [program, VERSION_OPTION]

@@ -200,14 +200,6 @@ def strange_set(names: Collection[str]) -> str:
     return f"it has {', '.join(strange)}, which no generation of t3 known here has" * bool(strange)
 
 
-def of_set(names: Collection[str]) -> Generation | None:
-    """Name the newest generation whose database is in a set; None for a set without any."""
-    for generation in (V2, V1):
-        if generation.database in names:
-            return generation
-    return None
-
-
 def starts_on(names: Collection[str], build: Collection[str]) -> dict[str, str]:
     """Say which databases of a set a build starts on, each with the build's own that it becomes.
 

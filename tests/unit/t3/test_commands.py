@@ -68,10 +68,3 @@ def test_a_version_is_read_off_what_is_printed() -> None:
     assert commands.version_of("0.0.28\n") == ""
     assert commands.version_of("T3 Code (nightly) v0.0.46\n") == "0.0.46"
     assert commands.version_of("verbose\nv\nserver v\n") == ""
-
-
-def test_a_session_is_ended_by_its_id() -> None:
-    """In the set that is named."""
-    words = commands.revoke("t3", "/b", "id")
-    assert commands.base_of(words) == "/b"
-    assert "id" in words
