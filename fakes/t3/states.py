@@ -27,6 +27,7 @@ PROJECTORS: Final = (
     "thread-turns",
     "threads",
 )
+DIFFS: Final = "checkpoint_diff_blobs"
 _DAY: Final = 86400.0
 _FILLER: Final = "diff --git a/main.py b/main.py\n+alpha beta gamma delta\n" * 1200
 
@@ -123,7 +124,7 @@ def _add_thread(connection: sqlite3.Connection, thread: str, messages: int, last
             (thread, str(uuid.uuid4()), at, at, at, number + 1),
         )
         connection.execute(
-            "INSERT INTO checkpoint_diff_blobs VALUES (?, ?, ?, ?, ?)",
+            f"INSERT INTO {DIFFS} VALUES (?, ?, ?, ?, ?)",
             (thread, number, number + 1, "+alpha\n-beta\n", at),
         )
     connection.execute(
@@ -199,7 +200,7 @@ def _fill(connection: sqlite3.Connection, size_bytes: int, at: str) -> None:
     rows = max(0, size_bytes // len(_FILLER))
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany(
-        "INSERT INTO checkpoint_diff_blobs VALUES ('thread-filler', ?, ?, ?, ?)",
+        f"INSERT INTO {DIFFS} VALUES ('thread-filler', ?, ?, ?, ?)",
         ((number, number + 1, _FILLER, at) for number in range(rows)),
     )
     connection.execute("COMMIT")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 LEGACY = '%"legacy":true%'
 """What the payload of a legacy event looks like to LIKE."""
 
+BINDINGS = "keybindings.json"
+SIGNING_KEY = "secrets/server-signing-key.bin"
+
 BUSY_TIMEOUT = 5.0
 """Seconds that a writer waits for another one."""
 
@@ -212,7 +215,7 @@ def ensure_small_files(userdata: Path, schema: int) -> SmallFiles:
         (userdata / folder).mkdir(parents=True, exist_ok=True)
     (userdata.parent / "caches").mkdir(exist_ok=True)
     (userdata / "secrets").chmod(0o700)
-    _write_bindings(userdata / "keybindings.json", schema)
+    _write_bindings(userdata / BINDINGS, schema)
     _ensure_text(userdata / "anonymous-id")
     return SmallFiles(_ensure_text(userdata / "environment-id"), signing_key(userdata))
 
@@ -225,7 +228,7 @@ def _ensure_text(path: Path) -> str:
 
 def signing_key(userdata: Path) -> bytes:
     """Read the key that signs sessions (32 bytes, 0600), made when missing."""
-    path = userdata / "secrets" / "server-signing-key.bin"
+    path = userdata / SIGNING_KEY
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

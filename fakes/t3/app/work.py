@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from fakes.t3.app.state import Database
 
+ACTIVITIES = "projection_thread_activities"
 KEYS = {
     "orchestration_events": "event_id",
     "orchestration_command_receipts": "command_id",
     "projection_thread_messages": "message_id",
-    "projection_thread_activities": "activity_id",
+    ACTIVITIES: "activity_id",
     "projection_turns": "turn_id",
 }
 """The tables whose rows are acknowledged, and the column that each identifier names."""
@@ -112,7 +113,7 @@ def say(connection: sqlite3.Connection, thread: str, text: str, at: str) -> Rows
         (message, thread, text, at, at),
     )
     connection.execute(
-        "INSERT INTO projection_thread_activities (activity_id, thread_id, tone, kind, summary,"
+        f"INSERT INTO {ACTIVITIES} (activity_id, thread_id, tone, kind, summary,"
         " payload_json, created_at) VALUES (?, ?, 'tool', 'tool.completed', ?, '{}', ?)",
         (activity, thread, text[:40], at),
     )
@@ -122,7 +123,7 @@ def say(connection: sqlite3.Connection, thread: str, text: str, at: str) -> Rows
     return {
         **rows,
         "projection_thread_messages": [message],
-        "projection_thread_activities": [activity],
+        ACTIVITIES: [activity],
     }
 
 

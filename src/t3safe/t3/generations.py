@@ -80,6 +80,12 @@ class Generation:
 
 
 EVENT_LOG: Final = "orchestration_events"
+PROJECTS: Final = "projection_projects"
+THREADS: Final = "projection_threads"
+V2_THREADS: Final = "orchestration_v2_projection_threads"
+V2_MESSAGES: Final = "orchestration_v2_projection_messages"
+OUTBOX: Final = "orchestration_v2_effect_outbox"
+SCHEDULES: Final = "scheduled_tasks"
 TABLE_NAME: Final = r"orchestration_v\d_[a-z_]+"
 """The tables of V2's orchestration, as a regular expression."""
 _SIGN_IN: Final = dict.fromkeys(SIGN_IN_IDS, "migration 31 rebuilds it: people sign in again")
@@ -126,25 +132,25 @@ V2: Final = Generation(
     # Compaction keeps them (ProjectionMaintenance.compactEventStore): derived, not measured.
     kept=(
         Kept(EVENT_LOG, ("stream_id",), "event_type = 'thread.created'"),
-        Kept("projection_projects", ("project_id",)),
-        Kept("projection_threads", ("thread_id",)),
+        Kept(PROJECTS, ("project_id",)),
+        Kept(THREADS, ("thread_id",)),
         Kept("projection_thread_messages", ("message_id",)),
-        Kept("orchestration_v2_projection_threads", ("thread_id",)),
-        Kept("orchestration_v2_projection_messages", ("message_id",)),
-        Kept("scheduled_tasks", ("task_id",)),
+        Kept(V2_THREADS, ("thread_id",)),
+        Kept(V2_MESSAGES, ("message_id",)),
+        Kept(SCHEDULES, ("task_id",)),
         # The shells of V1's threads are taken over before a start is ready.
         Kept(
-            "projection_threads",
+            THREADS,
             ("thread_id",),
             "deleted_at IS NULL",
-            into="orchestration_v2_projection_threads",
+            into=V2_THREADS,
         ),
     ),
     may_shrink={
         **_SIGN_IN,
         EVENT_LOG: _COMPACTED,
         "orchestration_command_receipts": _COMPACTED,
-        "orchestration_v2_effect_outbox": _QUEUE,
+        OUTBOX: _QUEUE,
         "orchestration_v2_projection_provider_sessions": "sessions of providers that ended",
         "orchestration_v2_projection_provider_session_bindings": "sessions of providers that ended",
         "scheduled_task_webhook_deliveries": "the newest 50 of a task are kept",

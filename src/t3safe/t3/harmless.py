@@ -28,7 +28,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from t3safe.t3.generations import is_expected
+from t3safe.t3.generations import OUTBOX, PROJECTS, SCHEDULES, THREADS, V2_THREADS, is_expected
 
 PROGRAMS: Final = frozenset(
     {
@@ -81,22 +81,21 @@ class Edit:
 
 AUTO_PULL: Final = "auto_pull"
 """The column of a project that lets a start pull it, from migration 45 on."""
-_THREADS: Final = "orchestration_v2_projection_threads"
 _RESUMES: Final = (
     "CASE WHEN json_valid(payload_json) "
     "THEN coalesce(json_extract(payload_json, '$.limitRecovery.autoResume'), 0) ELSE 0 END"
 )
 EDITS: Final = (
-    Edit("projection_projects", (AUTO_PULL,), "auto_pull = 0", "auto_pull <> 0", later=True),
+    Edit(PROJECTS, (AUTO_PULL,), "auto_pull = 0", "auto_pull <> 0", later=True),
     Edit(
-        "orchestration_v2_effect_outbox",
+        OUTBOX,
         ("status", "lease_owner", "lease_expires_at"),
         "status = 'cancelled', lease_owner = NULL, lease_expires_at = NULL",
         "status IN ('pending', 'running')",
     ),
-    Edit("scheduled_tasks", ("enabled",), "enabled = 0", "enabled <> 0"),
+    Edit(SCHEDULES, ("enabled",), "enabled = 0", "enabled <> 0"),
     Edit(
-        _THREADS,
+        V2_THREADS,
         ("payload_json",),
         "payload_json = json_set(payload_json, '$.limitRecovery.autoResume', json('false'))",
         f"{_RESUMES} <> 0",
@@ -104,20 +103,20 @@ EDITS: Final = (
 )
 """What is edited in each database."""
 _KINDS: Final = (
-    (re.compile(r"orchestration_v\d+_effect_outbox", re.ASCII), "orchestration_v2_effect_outbox"),
-    (re.compile(r"scheduled_tasks_?v?\d*", re.ASCII), "scheduled_tasks"),
+    (re.compile(r"orchestration_v\d+_effect_outbox", re.ASCII), OUTBOX),
+    (re.compile(r"scheduled_tasks_?v?\d*", re.ASCII), SCHEDULES),
 )
 """Tables of a kind, and the one of that kind which is known."""
 
 CHECKOUTS: Final = (
-    ("projection_projects", "workspace_root", "SELECT workspace_root FROM projection_projects"),
-    ("projection_threads", "worktree_path", "SELECT worktree_path FROM projection_threads"),
+    (PROJECTS, "workspace_root", f"SELECT workspace_root FROM {PROJECTS}"),  # noqa: S608
+    (THREADS, "worktree_path", f"SELECT worktree_path FROM {THREADS}"),  # noqa: S608
     (
-        _THREADS,
+        V2_THREADS,
         "payload_json",
         (
             "SELECT json_extract(payload_json, '$.worktreePath') "  # noqa: S608 - constants
-            f"FROM {_THREADS} WHERE json_valid(payload_json)"
+            f"FROM {V2_THREADS} WHERE json_valid(payload_json)"
         ),
     ),
 )

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
-from t3safe.t3.generations import EVENT_LOG
+from t3safe.t3.generations import EVENT_LOG, OUTBOX, PROJECTS, SCHEDULES, THREADS
 
 EVENTS_READ: Final = 100
 """So many of the last events are looked at, as the last ones may be dated after now."""
@@ -63,12 +63,13 @@ _BACKGROUND: Final = (
     "THEN coalesce(json_array_length(payload_json, '$.pendingBackgroundTasks'), 0) ELSE 0 END"
 )
 
+THREAD_SESSIONS: Final = "projection_thread_sessions"
 TURNS: Final = "projection_turns"
 V1_MARKS: Final = (
     Marks(
-        "projection_thread_sessions",
+        THREAD_SESSIONS,
         TURN,
-        "SELECT thread_id, updated_at FROM projection_thread_sessions "
+        f"SELECT thread_id, updated_at FROM {THREAD_SESSIONS} "  # noqa: S608
         "WHERE status = 'running' AND active_turn_id IS NOT NULL ORDER BY 1",
     ),
     Marks(
@@ -82,24 +83,25 @@ APPROVALS: Final = Waiting(
     "SELECT count(*) FROM projection_pending_approvals WHERE status = 'pending'",
 )
 INPUTS: Final = Waiting(
-    "projection_threads",
-    "SELECT coalesce(sum(pending_user_input_count), 0) FROM projection_threads "
+    THREADS,
+    f"SELECT coalesce(sum(pending_user_input_count), 0) FROM {THREADS} "  # noqa: S608
     "WHERE deleted_at IS NULL",
 )
-_RUNS: Final = "orchestration_v2_projection_runs"
-_REQUESTS: Final = "orchestration_v2_projection_runtime_requests"
+PROVIDER_THREADS: Final = "orchestration_v2_projection_provider_threads"
+RUNS: Final = "orchestration_v2_projection_runs"
+REQUESTS: Final = "orchestration_v2_projection_runtime_requests"
 V2_MARKS: Final = (
     Marks(
-        _RUNS,
+        RUNS,
         TURN,
-        f"SELECT thread_id, requested_at FROM {_RUNS} "  # noqa: S608 - constants
+        f"SELECT thread_id, requested_at FROM {RUNS} "  # noqa: S608 - constants
         f"WHERE status NOT IN {_DONE} AND NOT (status = 'queued' AND {_HELD}) ORDER BY 1",
     ),
     Marks(
         "orchestration_v2_projection_run_attempts",
         TURN,
         "SELECT a.thread_id, r.requested_at FROM orchestration_v2_projection_run_attempts AS a "  # noqa: S608
-        f"LEFT JOIN {_RUNS} AS r ON r.run_id = a.run_id WHERE a.status NOT IN {_DONE} ORDER BY 1",
+        f"LEFT JOIN {RUNS} AS r ON r.run_id = a.run_id WHERE a.status NOT IN {_DONE} ORDER BY 1",
     ),
     Marks(
         "orchestration_v2_projection_provider_turns",
@@ -114,27 +116,27 @@ V2_MARKS: Final = (
         f"WHERE status NOT IN {_DONE} AND status <> 'idle' ORDER BY 1",
     ),
     Marks(
-        "orchestration_v2_projection_provider_threads",
+        PROVIDER_THREADS,
         "a background task is in flight",
-        "SELECT thread_id, updated_at FROM orchestration_v2_projection_provider_threads "  # noqa: S608
+        f"SELECT thread_id, updated_at FROM {PROVIDER_THREADS} "  # noqa: S608
         f"WHERE status = 'active' OR {_BACKGROUND} > 0 ORDER BY 1",
     ),
     Marks(
-        _REQUESTS,
+        REQUESTS,
         "a request is pending",
-        f"SELECT thread_id, created_at FROM {_REQUESTS} "  # noqa: S608
+        f"SELECT thread_id, created_at FROM {REQUESTS} "  # noqa: S608
         "WHERE status NOT IN ('resolved', 'expired', 'cancelled') ORDER BY 1",
     ),
     Marks(
-        "orchestration_v2_effect_outbox",
+        OUTBOX,
         "an effect waits to be carried out",
-        "SELECT thread_id, updated_at FROM orchestration_v2_effect_outbox "
+        f"SELECT thread_id, updated_at FROM {OUTBOX} "  # noqa: S608
         "WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY 1",
     ),
     Marks(
-        "scheduled_tasks",
+        SCHEDULES,
         "a scheduled task is due",
-        "SELECT coalesce(thread_id, task_id), next_run_at FROM scheduled_tasks "
+        f"SELECT coalesce(thread_id, task_id), next_run_at FROM {SCHEDULES} "  # noqa: S608
         "WHERE enabled = 1 AND next_run_at BETWEEN :late AND :soon ORDER BY 1",
     ),
 )
@@ -144,20 +146,20 @@ V1_TIMES: Final = (
         EVENT_LOG,
         f"SELECT occurred_at FROM {EVENT_LOG} ORDER BY rowid DESC LIMIT {EVENTS_READ}",  # noqa: S608
     ),
-    ("projection_thread_sessions", "SELECT updated_at FROM projection_thread_sessions"),
+    (THREAD_SESSIONS, f"SELECT updated_at FROM {THREAD_SESSIONS}"),  # noqa: S608
 )
 V2_TIMES: Final = (
     V1_TIMES[0],
     (
-        "orchestration_v2_projection_provider_threads",
-        "SELECT updated_at FROM orchestration_v2_projection_provider_threads",
+        PROVIDER_THREADS,
+        f"SELECT updated_at FROM {PROVIDER_THREADS}",  # noqa: S608
     ),
 )
 """Queries for the times of the latest activity, each with the table that it reads."""
 
 V1_CONTENT: Final = (
-    ("projection_projects", "SELECT max(updated_at) FROM projection_projects"),
-    ("projection_threads", "SELECT max(updated_at) FROM projection_threads"),
+    (PROJECTS, f"SELECT max(updated_at) FROM {PROJECTS}"),  # noqa: S608
+    (THREADS, f"SELECT max(updated_at) FROM {THREADS}"),  # noqa: S608
     (
         "projection_thread_messages",
         "SELECT created_at FROM projection_thread_messages ORDER BY rowid DESC LIMIT 1",
@@ -165,10 +167,10 @@ V1_CONTENT: Final = (
 )
 """Queries for the newest time of V1's content, in its own database and in V2's copy of it."""
 V2_CONTENT: Final = (
-    (_RUNS, f"SELECT max(requested_at) FROM {_RUNS}"),  # noqa: S608
+    (RUNS, f"SELECT max(requested_at) FROM {RUNS}"),  # noqa: S608
     # The log's column for the version is as old as the tables of V2.
     (
-        _RUNS,
+        RUNS,
         (
             f"SELECT occurred_at FROM {EVENT_LOG} WHERE application_event_version = 2 "  # noqa: S608
             "AND event_id NOT LIKE 'migration:%' ORDER BY sequence DESC LIMIT 1"
@@ -178,7 +180,7 @@ V2_CONTENT: Final = (
 """Queries for the newest time of work done in V2; none where none was done."""
 
 _KIND: Final = re.compile(r"orchestration_v(\d+)_", re.ASCII)
-_TELLS: Final = frozenset({_RUNS, _REQUESTS})
+_TELLS: Final = frozenset({RUNS, REQUESTS})
 
 
 def counts(databases: Collection[str], *, v1_lives: bool) -> tuple[str, ...]:
@@ -192,7 +194,7 @@ def counts(databases: Collection[str], *, v1_lives: bool) -> tuple[str, ...]:
 
 def is_begun(tables: Collection[str]) -> bool:
     """Whether V2's own migrations ran on a database with these tables, and not V1's alone."""
-    return _RUNS in tables
+    return RUNS in tables
 
 
 def is_tracked(database: str, tables: Collection[str]) -> bool:
