@@ -16,6 +16,7 @@ from t3safe.domain.ledgers import Ledger, Migration, SetLedger
 from t3safe.domain.policy import Release
 from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 # Versions, by the grammar of SemVer 2.0.0 (paragraphs 2 and 9).
 
@@ -68,7 +69,7 @@ ledgers: st.SearchStrategy[Ledger] = st.builds(Ledger, st.lists(migrations, max_
 
 set_ledgers: st.SearchStrategy[SetLedger] = st.builds(
     SetLedger.of,
-    st.dictionaries(st.sampled_from(["state.sqlite", "statev2.sqlite"]), ledgers, max_size=2),
+    st.dictionaries(st.sampled_from([V1_DATABASE, V2_DATABASE]), ledgers, max_size=2),
 )
 
 # Times around one moment, and what a person's databases say about work.

@@ -18,6 +18,8 @@ from fakes.t3.states import populate
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.statesets import LocalStateSets
 from t3safe.domain.retention import SnapshotKind
+from t3safe.t3.files import HOME_BASE
+from t3safe.t3.generations import EVENT_LOG
 from tests.bench.figures import Bound, Figure, Pairs
 
 SIZE: Final = 1_000_000_000
@@ -25,10 +27,10 @@ COMMITS: Final = 100
 """Of the writer, a second."""
 STALL_MAX: Final = 0.150
 _EVENT: Final = (
-    "INSERT INTO orchestration_events (event_id, aggregate_kind, stream_id, stream_version,"
+    f"INSERT INTO {EVENT_LOG} (event_id, aggregate_kind, stream_id, stream_version,"
     " event_type, occurred_at, actor_kind, payload_json, metadata_json)"
     " SELECT hex(randomblob(16)), aggregate_kind, hex(randomblob(8)), 0, event_type, occurred_at,"
-    " actor_kind, payload_json, metadata_json FROM orchestration_events LIMIT 1"
+    f" actor_kind, payload_json, metadata_json FROM {EVENT_LOG} LIMIT 1"
 )
 
 
@@ -36,7 +38,7 @@ def copies(pairs: int, folder: Path | None = None) -> Iterator[Figure]:
     """An online snapshot of 1 GB with a writer, beside `VACUUM INTO` and beside `cp`."""
     with tempfile.TemporaryDirectory(prefix="t3safe-bench-", dir=folder or "/var/tmp") as made:
         root = Path(made)
-        home = root / "ann" / ".t3"
+        home = root / "ann" / HOME_BASE
         database = populate(home, 32, size_bytes=SIZE).database
         wall, stall = Pairs(), Pairs()
         for number in range(pairs):
@@ -58,7 +60,7 @@ _NOTE: Final = "the snapshot is also checked, digested and synchronised; the oth
 
 def _ways(root: Path, database: Path, number: int) -> dict[str, Callable[[], object]]:
     states = LocalStateSets(
-        base=str(root / "{person}" / ".t3"),
+        base=str(root / "{person}" / HOME_BASE),
         destination=root / "backups",
         clock=SystemClock(),
         timeout=600.0,

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
+from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
 from tests.bench.figures import Bound, Figure, Pairs
 from tests.bench.hosts import NEW, SCRIPT, Hosts, back
 from tests.e2e.realhost.machine import Machine, published
@@ -58,7 +59,7 @@ def downtimes(hosts: Hosts, pairs: int) -> Iterator[Figure]:
 def _copied(host: Machine) -> float:
     """Seconds that `cp` takes for ann's database, which is on the disk then: the least of three."""
     copy = "/var/backups/bench-copy"
-    words = ["cp", "--reflink=never", "/home/ann/.t3/userdata/state.sqlite", copy]
+    words = ["cp", "--reflink=never", f"/home/ann/{HOME_BASE}/{USERDATA}/{V1_DATABASE}", copy]
     took: list[float] = []
     for _ in range(3):
         host.run("sync")

@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from t3safe.simulation.scores import SHOWN
+from t3safe.t3.files import V2_DATABASE
 from tests.browser.conftest import Browser
 
 pytestmark = pytest.mark.browser
@@ -86,7 +87,7 @@ def test_it_shows_who_changed_generation_and_what_that_hid(browser: Browser) -> 
     """Each generation with its database, each policy's nights, and what a way back hides."""
     rows = [row.text for row in found(browser, "#generations tbody tr")]
     assert [row.partition(" state")[0] for row in rows] == ["V1 before scoped pairing", "V1", "V2"]
-    assert "statev2.sqlite" in rows[2]
+    assert V2_DATABASE in rows[2]
     assert "0.0.46-preview.20261002.2598" in rows[2]
     lines = {li.text for li in found(browser, "#generations li")}
     assert "2026-10-03 V1 \u2192 V2: emo, sam, wizard" in lines

@@ -18,6 +18,9 @@ from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.ports import StateSets
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import EVENT_LOG
+from t3safe.t3.ledger import SCOPES
 from tests.support.state_sets import NEW, OLD
 
 BUILD = Version.parse("0.0.24")
@@ -36,7 +39,7 @@ class StateWorld(Protocol):
         person: str,
         ledger: Iterable[tuple[int, str]] = OLD,
         events: int = 3,
-        database: str = "state.sqlite",
+        database: str = V1_DATABASE,
     ) -> None:
         """Give a person a database and the small files that a serve needs."""
 
@@ -88,7 +91,7 @@ class StateWorld(Protocol):
 
 def of(entries: Iterable[tuple[int, str]]) -> SetLedger:
     """The ledger of a set with one database."""
-    return SetLedger.of({"state.sqlite": Ledger.of(entries)})
+    return SetLedger.of({V1_DATABASE: Ledger.of(entries)})
 
 
 class StateSetsContract:
@@ -102,7 +105,7 @@ class StateSetsContract:
         assert (taken.snapshot, taken.ledger) == ("s1", of(OLD))
         assert (info.stored.id, info.stored.kind, info.stored.size) == ("s1", REST, taken.size)
         assert (info.person, info.build, info.ledger) == ("alice", BUILD, of(OLD))
-        assert dict(info.rows)["state.sqlite:orchestration_events"] == 5
+        assert dict(info.rows)[f"{V1_DATABASE}:{EVENT_LOG}"] == 5
         world.states.verify("alice", "s1")
 
     def test_snapshots_are_listed_oldest_first_and_by_person(self, world: StateWorld) -> None:
@@ -137,7 +140,7 @@ class StateSetsContract:
         assert world.states.holder("alice", own) == ""
         pid = world.hold("alice")
         assert f"process {pid} " in world.states.holder("alice", own)
-        assert "state.sqlite" in world.states.holder("alice", own)
+        assert V1_DATABASE in world.states.holder("alice", own)
         world.end("alice")
         with pytest.raises(StateError, match=str(pid)) as caught:
             world.states.snapshot("alice", "s1", REST, BUILD)
@@ -170,7 +173,7 @@ class StateSetsContract:
         world.commit("alice", 2)
         world.end("alice")
         (info,) = world.states.snapshots("alice")
-        assert dict(info.rows)["state.sqlite:orchestration_events"] == 4
+        assert dict(info.rows)[f"{V1_DATABASE}:{EVENT_LOG}"] == 4
         assert len(world.events("alice")) == 6
 
     @pytest.mark.parametrize("kind", [REST, QUARANTINE])
@@ -194,7 +197,7 @@ class StateSetsContract:
         world.end("alice", killed=True)
         world.states.snapshot("alice", "s1", REST, BUILD)
         (info,) = world.states.snapshots("alice")
-        assert dict(info.rows)["state.sqlite:orchestration_events"] == 7
+        assert dict(info.rows)[f"{V1_DATABASE}:{EVENT_LOG}"] == 7
 
     def test_same_id_again_tells_the_sealed_one(self, world: StateWorld) -> None:
         """A snapshot that is sealed is never written again, whatever happened to the set since."""
@@ -205,7 +208,7 @@ class StateSetsContract:
         world.end("alice")
         assert world.states.snapshot("alice", "s1", REST, BUILD) == first
         (info,) = world.states.snapshots("alice")
-        assert dict(info.rows)["state.sqlite:orchestration_events"] == 3
+        assert dict(info.rows)[f"{V1_DATABASE}:{EVENT_LOG}"] == 3
 
     def test_id_of_another_kind_is_refused(self, world: StateWorld) -> None:
         """An online copy is never told as one at rest."""
@@ -250,7 +253,7 @@ class StateSetsContract:
         world.states.snapshot("alice", "s1", REST, BUILD)
         world.serve("alice")
         world.commit("alice", 2)
-        world.migrate("alice", 31, "AuthAuthorizationScopes")
+        world.migrate("alice", 31, SCOPES)
         world.end("alice", killed=True)
         world.lose_secret("alice")
         assert world.states.ledger("alice") == of(NEW)
@@ -275,14 +278,14 @@ class StateSetsContract:
         """
         world.found("alice", events=3)
         world.states.snapshot("alice", "s1", REST, BUILD)
-        world.found("alice", database="statev2.sqlite", events=5)
+        world.found("alice", database=V2_DATABASE, events=5)
         world.states.snapshot("alice", "q1", QUARANTINE, BUILD)
         world.states.restore("alice", "s1")
-        assert world.databases("alice") == ("state.sqlite",)
+        assert world.databases("alice") == (V1_DATABASE,)
         kept = {row.table: row.rows for row in world.states.rows_since("alice", "q1", "s1")}
-        assert kept["statev2.sqlite:orchestration_events"] == 2
+        assert kept[f"{V2_DATABASE}:{EVENT_LOG}"] == 2
         world.states.restore("alice", "q1")
-        assert world.databases("alice") == ("state.sqlite", "statev2.sqlite")
+        assert world.databases("alice") == (V1_DATABASE, V2_DATABASE)
 
     def test_restore_is_refused_while_a_process_holds_the_set(self, world: StateWorld) -> None:
         """Nothing is replaced under a process."""
@@ -317,11 +320,11 @@ class StateSetsContract:
         world.states.snapshot("alice", "s1", REST, BUILD)
         world.serve("alice")
         world.commit("alice", 2)
-        world.migrate("alice", 31, "AuthAuthorizationScopes")
+        world.migrate("alice", 31, SCOPES)
         world.end("alice")
         world.states.snapshot("alice", "q1", QUARANTINE, BUILD)
         kept = {row.table: row.rows for row in world.states.rows_since("alice", "q1", "s1")}
-        assert kept == {"state.sqlite:orchestration_events": 2}
+        assert kept == {f"{V1_DATABASE}:{EVENT_LOG}": 2}
         assert world.states.rows_since("alice", "s1", "s1") == ()
 
     def test_rows_written_counts_what_a_running_serve_committed(self, world: StateWorld) -> None:
@@ -331,9 +334,9 @@ class StateSetsContract:
         assert world.states.rows_written("alice", "s1") == ()
         world.serve("alice")
         world.commit("alice", 2)
-        world.migrate("alice", 31, "AuthAuthorizationScopes")
+        world.migrate("alice", 31, SCOPES)
         written = {row.table: row.rows for row in world.states.rows_written("alice", "s1")}
-        assert written == {"state.sqlite:orchestration_events": 2}
+        assert written == {f"{V1_DATABASE}:{EVENT_LOG}": 2}
         assert len(world.events("alice")) == 5
         with pytest.raises(StateError, match="alice"):
             world.states.rows_written("alice", "none")

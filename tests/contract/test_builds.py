@@ -31,6 +31,9 @@ from t3safe.adapters.builds.npm import FORCED
 from t3safe.domain.errors import BuildError, Fault, RegistryError
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3 import package
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.package import ENTRY, FOLDER, LAUNCHER, REPOSITORY
 from tests.contract.builds_contract import NEW, OLD, BuildsContract
 from tests.support.gate import script
 
@@ -104,7 +107,7 @@ def test_sealed_build_is_recorded_complete_and_read_only(bench: Bench) -> None:
     manifest = bench.port.manifest(NEW)
     assert manifest.integrity == published.integrity
     assert manifest.scripts == ("node-pty",)
-    assert manifest.identity.repository == "https://github.com/pingdotgg/t3code"
+    assert manifest.identity.repository == f"https://{REPOSITORY}"
     assert (manifest.bins, manifest.engines, manifest.reported) == (("t3",), ">=18", NEW.text)
     folder = bench.port.store / "builds" / NEW.text
     assert (folder / "node_modules" / "node-pty" / "build" / "Release" / "pty.node").exists()
@@ -187,14 +190,14 @@ def test_launcher_that_an_earlier_t3safe_sealed_is_led_to_its_program(bench: Ben
     bench.port.stage(NEW)
     now = bench.port.manifest(NEW)
     folder = bench.port.store / "builds" / NEW.text
-    tree.lead(folder, PROGRAM, "../t3/bin/t3.js")
+    tree.lead(folder, PROGRAM, f"../t3/{LAUNCHER}")
     earlier = evolve(now, tree=tree.digest(folder).digest, program=NODE_PROGRAM)
     assert b'"program"' not in earlier.dumps()
     for cut_off in (False, True):
         (folder / "build.json").unlink()
         (folder / "build.json").write_bytes(earlier.dumps())
         if not cut_off:
-            tree.lead(folder, PROGRAM, "../t3/bin/t3.js")
+            tree.lead(folder, PROGRAM, f"../t3/{LAUNCHER}")
 
         bench.port.stage(NEW)
 
@@ -211,7 +214,7 @@ def test_native_build_that_executes_something_else_is_damaged(bench: Bench) -> N
     """The quick check sees where the link leads."""
     bench.registry.publish(release_like(NEW.text, layout="platform"))
     bench.port.stage(NEW)
-    tree.lead(bench.port.store / "builds" / NEW.text, PROGRAM, "../t3/bin/t3.js")
+    tree.lead(bench.port.store / "builds" / NEW.text, PROGRAM, f"../t3/{LAUNCHER}")
 
     with pytest.raises(BuildError, match="what is executed is not node_modules/@t3code"):
         bench.port.stage(NEW)
@@ -391,22 +394,22 @@ def test_disk_that_fills_up_is_the_hosts_fault(bench: Bench, tmp_path: Path) -> 
 
 # A stand-in for npm, for what the real one does not do on demand.
 
-INSTALL = """\
+INSTALL = f"""\
 version=$(sed -n 's/.*"t3": "\\(.*\\)".*/\\1/p' package.json)
-mkdir -p node_modules/t3/dist node_modules/.bin node_modules/node-pty/lib
-cat > node_modules/t3/package.json <<END
-{"name": "t3", "version": "$version", "bin": {"t3": "dist/bin.mjs"},
- "repository": {"url": "git+https://github.com/pingdotgg/t3code.git"}}
+mkdir -p {FOLDER}/dist node_modules/.bin node_modules/node-pty/lib
+cat > {FOLDER}/package.json <<END
+{{"name": "t3", "version": "$version", "bin": {{"t3": "{package.NODE_PROGRAM}"}},
+ "repository": {{"url": "git+https://{REPOSITORY}.git"}}}}
 END
 cat > node_modules/.package-lock.json <<END
-{"packages": {"node_modules/t3": {"version": "$version", "integrity": "sha512-x"},
- "node_modules/node-pty": {"version": "1.1.0", "hasInstallScript": true}}}
+{{"packages": {{"{FOLDER}": {{"version": "$version", "integrity": "sha512-x"}},
+ "node_modules/node-pty": {{"version": "1.1.0", "hasInstallScript": true}}}}}}
 END
-printf '#!/bin/sh\\necho t3 v%s\\n' "$version" > node_modules/t3/dist/bin.mjs
-chmod 755 node_modules/t3/dist/bin.mjs
-ln -s ../t3/dist/bin.mjs node_modules/.bin/t3
-echo 'module.exports = {}' > node_modules/node-pty/lib/index.js
-echo '{"name": "node-pty", "main": "lib/index.js"}' > node_modules/node-pty/package.json
+printf '#!/bin/sh\\necho t3 v%s\\n' "$version" > {NODE_PROGRAM}
+chmod 755 {NODE_PROGRAM}
+ln -s ../t3/{package.NODE_PROGRAM} {ENTRY}
+echo 'module.exports = {{}}' > node_modules/node-pty/lib/index.js
+echo '{{"name": "node-pty", "main": "lib/index.js"}}' > node_modules/node-pty/package.json
 """
 
 
@@ -563,26 +566,26 @@ def test_log_that_cannot_be_written_is_the_hosts_fault(sham: Sham) -> None:
     [
         (f"{INSTALL}\nexit 1", Fault.LATER, "status 1, no code"),
         ("exit 0", Fault.LATER, "npm reports success, and .* cannot be read"),
-        (f"{INSTALL}\nrm node_modules/.bin/t3", Fault.LATER, "there is no node_modules/.bin/t3"),
+        (f"{INSTALL}\nrm {ENTRY}", Fault.LATER, f"there is no {ENTRY}"),
         (
-            f"{INSTALL}\nln -sf /bin/true node_modules/.bin/t3",
+            f"{INSTALL}\nln -sf /bin/true {ENTRY}",
             Fault.LATER,
-            "there is no node_modules/.bin/t3",
+            f"there is no {ENTRY}",
         ),
         (f"{INSTALL}\nrm node_modules/.package-lock.json", Fault.LATER, "cannot be read"),
-        (f"{INSTALL}\necho '[' > node_modules/t3/package.json", Fault.LATER, "is not JSON"),
+        (f"{INSTALL}\necho '[' > {FOLDER}/package.json", Fault.LATER, "is not JSON"),
         (
-            f"{INSTALL}\nln -sf /etc/passwd node_modules/t3/package.json",
+            f"{INSTALL}\nln -sf /etc/passwd {FOLDER}/package.json",
             Fault.LATER,
             "is not a file of the build",
         ),
-        (f"{INSTALL}\nmkfifo node_modules/t3/pipe", Fault.LATER, "neither a file nor"),
+        (f"{INSTALL}\nmkfifo {FOLDER}/pipe", Fault.LATER, "neither a file nor"),
         (
-            f"{INSTALL}\nln node_modules/t3/package.json ../twin",
+            f"{INSTALL}\nln {FOLDER}/package.json ../twin",
             Fault.LATER,
             "one of 2 names of a file",
         ),
-        (f"{INSTALL}\nprintf '#!/bin/sh\\nexit 3\\n' > node_modules/t3/dist/bin.mjs",
+        (f"{INSTALL}\nprintf '#!/bin/sh\\nexit 3\\n' > {NODE_PROGRAM}",
          Fault.LATER, "ended with status 3 without a version"),
         ("echo 'npm error code ENOSPC' >&2\nexit 228", Fault.HOST, "ENOSPC.*mend the disk"),
         ("echo 'npm ERR! code EACCES' >&2\nexit 243", Fault.HOST, "EACCES"),
@@ -634,7 +637,7 @@ def test_native_module_that_does_not_load_is_the_hosts_fault(sham: Sham) -> None
 
 def test_a_file_with_two_names_in_the_tree_is_well(sham: Sham) -> None:
     """`make` links what it has compiled; only a name elsewhere could change a sealed build."""
-    sham.does(install=f"{INSTALL}\nln node_modules/t3/package.json node_modules/t3/twin")
+    sham.does(install=f"{INSTALL}\nln {FOLDER}/package.json {FOLDER}/twin")
 
     sham.store.stage(NEW)
 
@@ -711,8 +714,8 @@ def test_foreign_package_is_refused_before_its_scripts_run(sham: Sham) -> None:
     """No line of a foreign package is executed: its install script is never reached."""
     mark = sham.folder / "ran"
     sham.does(
-        install=f"{INSTALL}\nsed -i s/pingdotgg/elsewhere/ node_modules/t3/package.json\n"
-        f"printf '#!/bin/sh\\ntouch {mark}\\n' > node_modules/t3/dist/bin.mjs",
+        install=f"{INSTALL}\nsed -i s/pingdotgg/elsewhere/ {FOLDER}/package.json\n"
+        f"printf '#!/bin/sh\\ntouch {mark}\\n' > {NODE_PROGRAM}",
         rebuild=f"touch {mark}",
     )
 
@@ -834,7 +837,7 @@ def test_schema_lies_beside_the_sealed_build(sham: Sham) -> None:
     """What the gate measured of a build is kept outside of it, and goes with it."""
     sham.does()
     sham.store.stage(NEW)
-    schema = SetLedger.of({"state.sqlite": Ledger.of([(1, "A"), (31, "B")])})
+    schema = SetLedger.of({V1_DATABASE: Ledger.of([(1, "A"), (31, "B")])})
     assert sham.store.schema(NEW) is None
 
     sham.store.record_schema(NEW, schema)
@@ -871,25 +874,24 @@ def test_npm_runs_without_rights_and_owns_nothing_afterwards() -> None:
         folder = Path(name)
         folder.chmod(0o755)
         sham = Sham(folder, user="nobody")
-        note = 'echo "$(id -u) $HOME" > node_modules/t3/'
+        note = f'echo "$(id -u) $HOME" > {FOLDER}/'
         sham.does(
-            install=f"{INSTALL}\nchmod u+s node_modules/t3/dist/bin.mjs\n{note}install",
-            rebuild=f"{note}rebuild\n"
-            f"touch {folder}/store/builds/own || touch node_modules/t3/kept-out",
+            install=f"{INSTALL}\nchmod u+s {NODE_PROGRAM}\n{note}install",
+            rebuild=f"{note}rebuild\ntouch {folder}/store/builds/own || touch {FOLDER}/kept-out",
         )
 
         sham.store.stage(NEW)
 
-        package = folder / "store" / "builds" / NEW.text / "node_modules" / "t3"
+        found = folder / "store" / "builds" / NEW.text / FOLDER
         nobody = str(pwd.getpwnam("nobody").pw_uid)
-        assert (package / "install").read_text().split()[0] == nobody
-        assert (package / "rebuild").read_text().split()[0] == nobody
-        assert (package / "kept-out").exists()
-        assert {path.lstat().st_uid for path in package.parents[1].rglob("*")} == {0}
-        assert stat.S_IMODE((package / "dist" / "bin.mjs").stat().st_mode) == 0o555
+        assert (found / "install").read_text().split()[0] == nobody
+        assert (found / "rebuild").read_text().split()[0] == nobody
+        assert (found / "kept-out").exists()
+        assert {path.lstat().st_uid for path in found.parents[1].rglob("*")} == {0}
+        assert stat.S_IMODE((found / package.NODE_PROGRAM).stat().st_mode) == 0o555
         sham.store.verify(NEW)
 
 
 def test_release_defaults_are_the_real_packages() -> None:
     """The fake package claims the repository that the real one claims."""
-    assert FakeRelease(NEW.text).repository == "https://github.com/pingdotgg/t3code"
+    assert FakeRelease(NEW.text).repository == f"https://{REPOSITORY}"

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from fakes.t3.app.work import ACTIVITIES
 from fakes.t3.v2states import (
     add_import_directory,
     add_unmigrated,
@@ -25,6 +26,12 @@ from t3safe.adapters.gate.sandboxes import PLAIN
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Check, DispatchKnowledge, Rehearsal
 from t3safe.domain.versions import Version
+from t3safe.t3.files import USERDATA, V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import EVENT_LOG, THREADS
+from t3safe.t3.package import LAUNCHER, NODE_PROGRAM
+from t3safe.t3.serve_log import COPY_FAILED, LISTENING
+from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION, PLAIN_COOKIE
+from t3safe.t3.work import APPROVALS
 from tests.contract.gate_contract import NOBODY, GateContract
 from tests.support.gate import NEW, OLD, RealGate, script
 
@@ -128,7 +135,7 @@ def test_launcher_over_a_native_program_is_not_started(bench: RealGate) -> None:
     """As an earlier t3safe sealed it: the program would be a child without the start lock."""
     build = bench.faulty(layout="platform")
     bench.program(build).unlink()
-    bench.program(build).symlink_to("../t3/bin/t3.js")
+    bench.program(build).symlink_to(f"../t3/{LAUNCHER}")
     rehearsal = rehearse_empty(bench, build)
     assert [result.check for result in rehearsal.checks] == [Check.IDENTITY]
     assert re.search(r"only starts another one, of @t3code/t3-", rehearsal.reason)
@@ -140,8 +147,8 @@ def test_releases_of_either_handshake_pass(bench: RealGate, version: str) -> Non
     build = bench.faulty(version=version, start_time=0.05, listen_window=0.3)
     rehearsal = rehearse_empty(bench, build)
     assert rehearsal.reason == ""
-    path = "/api/auth/bootstrap" if version == OLD else "/api/auth/browser-session"
-    assert rehearsal.checks[4].notes == (f"{path}, cookie t3_session",)
+    path = BOOTSTRAP if version == OLD else BROWSER_SESSION
+    assert rehearsal.checks[4].notes == (f"{path}, cookie {PLAIN_COOKIE}",)
 
 
 def test_report_tells_what_happened_to_the_copy(bench: RealGate) -> None:
@@ -150,8 +157,8 @@ def test_report_tells_what_happened_to_the_copy(bench: RealGate) -> None:
     report = bench.evidence_of(rehearsal)
     assert rehearsal.reason == ""
     assert rehearsal.checks[2].notes == ("ledger 30 -> 32",)
-    assert report["rows_before"]["state.sqlite:orchestration_events"] == 20
-    assert report["rows_after"]["state.sqlite:orchestration_events"] == 20
+    assert report["rows_before"][f"{V1_DATABASE}:{EVENT_LOG}"] == 20
+    assert report["rows_after"][f"{V1_DATABASE}:{EVENT_LOG}"] == 20
     assert report["rows_lost"] == []
     assert set(report["timings"]) == set(Check)
     assert len(report["ledger_before"]["databases"][0][1]["entries"]) == 30
@@ -170,10 +177,10 @@ def test_every_database_is_judged(bench: RealGate) -> None:
     """A build that keeps its state in a second file is judged by that one; the first is left."""
     rehearsal = rehearse_alice(bench, bench.faulty(**V2))
     report = bench.evidence_of(rehearsal)
-    assert [name for name, _ in report["ledger_before"]["databases"]] == ["state.sqlite"]
+    assert [name for name, _ in report["ledger_before"]["databases"]] == [V1_DATABASE]
     assert [name for name, _ in report["ledger_after"]["databases"]] == [
-        "state.sqlite",
-        "statev2.sqlite",
+        V1_DATABASE,
+        V2_DATABASE,
     ]
     assert rehearsal.reason == ""
 
@@ -206,7 +213,7 @@ V2: Mapping[str, Any] = {"orchestration": 2, "schema": 60, "cookie": "environmen
 def test_a_protocol_that_the_dispatch_is_not_known_to_pass_on(bench: RealGate) -> None:
     """The dispatch comes first: people would sign in and see an empty page."""
     build = bench.faulty(**V2)
-    bench.tune(dispatch=DispatchKnowledge(cookies=("t3_session_[0-9a-f]{12}",)))
+    bench.tune(dispatch=DispatchKnowledge(cookies=(f"{PLAIN_COOKIE}_[0-9a-f]{{12}}",)))
     rehearsal = rehearse_empty(bench, build)
     assert rehearsal.checks[-1].check is Check.CONTRACT
     assert "update the dispatch first: it is not known to pass on protocol 2" in rehearsal.reason
@@ -245,7 +252,7 @@ def test_a_file_system_without_hard_links_is_told_in_t3s_own_words(bench: RealGa
     build = bench.faulty("no-hard-links", **V2)
     rehearsal = rehearse_alice(bench, build)
     assert rehearsal.checks[-1].check is Check.LIVE
-    assert "V2DatabaseImportError: Could not copy the V1 database" in rehearsal.reason
+    assert f"V2DatabaseImportError: {COPY_FAILED}" in rehearsal.reason
 
 
 def second_of_alice(bench: RealGate) -> tuple[Subject, Path]:
@@ -298,7 +305,7 @@ def test_clean_up_is_tolerated_up_to_a_share(bench: RealGate, approvals: int, pa
     bench.tune(tolerance=1.0 if passes else 0.5)
     build = bench.faulty("migration-cleans-approvals")
     rehearsal = rehearse_alice(bench, build, approvals=approvals)
-    told = f"projection_pending_approvals: {approvals} -> 0 rows"
+    told = f"{APPROVALS.table}: {approvals} -> 0 rows"
     assert rehearsal.passed is passes
     assert told in " ".join((*rehearsal.checks[3].notes, rehearsal.checks[3].reason))
 
@@ -393,11 +400,11 @@ def test_locked_database_is_tried_again(bench: RealGate) -> None:
 
 def test_dispatch_that_lags_behind_is_named(bench: RealGate) -> None:
     """A path that the build takes and the dispatch does not know is the dispatch's to learn."""
-    bench.tune(dispatch=DispatchKnowledge(paths=("/api/auth/bootstrap",)))
+    bench.tune(dispatch=DispatchKnowledge(paths=(BOOTSTRAP,)))
     rehearsal = rehearse_empty(bench, bench.faulty())
     assert rehearsal.checks[-1].check is Check.CONTRACT
     assert "update the dispatch first" in rehearsal.reason
-    assert "/api/auth/browser-session" in rehearsal.reason
+    assert BROWSER_SESSION in rehearsal.reason
 
 
 def test_cookie_is_named_by_the_bind_of_production(bench: RealGate) -> None:
@@ -427,7 +434,7 @@ def test_secrets_stay_out_of_the_evidence(bench: RealGate, tmp_path: Path) -> No
     seen = tmp_path / "seen"
     script(
         program,
-        f"#!/bin/sh\nreal={program.parent.parent}/t3/dist/bin.mjs\n"
+        f"#!/bin/sh\nreal={program.parent.parent}/t3/{NODE_PROGRAM}\n"
         f'case "$1" in auth) "$real" "$@" | tee -a {seen};; *) exec "$real" "$@";; esac\n',
     )
 
@@ -437,7 +444,7 @@ def test_secrets_stay_out_of_the_evidence(bench: RealGate, tmp_path: Path) -> No
     kept = bench.kept_text()
     assert rehearsal.reason == ""
     assert len(set(credentials)) == len(credentials) == 2
-    assert "Listening on" in kept
+    assert LISTENING in kept
     assert not [secret for secret in credentials if secret in kept]
     assert "eyJ" not in kept
     assert not re.search(r"Token: (?!\[redacted\])", kept)
@@ -450,7 +457,7 @@ def test_rehearsal_starts_no_more_of_t3_than_it_must(bench: RealGate, tmp_path: 
     build = bench.faulty()
     program, seen = bench.program(build), tmp_path / "seen"
     program.unlink()
-    real = program.parent.parent / "t3" / "dist" / "bin.mjs"
+    real = program.parent.parent / "t3" / NODE_PROGRAM
     script(program, f'#!/bin/sh\necho "$1" >> {seen}\nexec {real} "$@"\n')
     assert rehearse_alice(bench, build).reason == ""
     assert Counter(seen.read_text().split()) == {"--version": 1, "auth": 2, "serve": 4}
@@ -464,7 +471,7 @@ def test_a_build_is_not_asked_again_what_it_printed_when_it_was_sealed(
     build = bench.faulty()
     program, seen = bench.program(build), tmp_path / "seen"
     program.unlink()
-    real = program.parent.parent / "t3" / "dist" / "bin.mjs"
+    real = program.parent.parent / "t3" / NODE_PROGRAM
     script(program, f'#!/bin/sh\necho "$1" >> {seen}\nexec {real} "$@"\n')
     node = node_version(node_program("node"))
 
@@ -502,14 +509,14 @@ def test_evidence_of_the_last_batches_is_kept(bench: RealGate) -> None:
 def test_copy_with_a_log_beside_it_is_read_whole(bench: RealGate) -> None:
     """Rows that are only in a copy's write-ahead log count as there before."""
     alice = bench.snapshot("alice")
-    source = bench.root / "snapshots" / "alice" / "s1" / "userdata" / "state.sqlite"
+    source = bench.root / "snapshots" / "alice" / "s1" / USERDATA / V1_DATABASE
     live = sqlite3.connect(source)
-    live.execute("UPDATE projection_threads SET title = 'in the log'")
-    live.execute("DELETE FROM projection_thread_activities WHERE rowid = 1")
+    live.execute(f"UPDATE {THREADS} SET title = 'in the log'")
+    live.execute(f"DELETE FROM {ACTIVITIES} WHERE rowid = 1")
     live.commit()
     build = bench.faulty()
     (rehearsal,) = bench.port.rehearse(build, (alice,))
     live.close()
     report = bench.evidence_of(rehearsal)
     assert rehearsal.reason == ""
-    assert report["rows_before"]["state.sqlite:projection_thread_activities"] == 11
+    assert report["rows_before"][f"{V1_DATABASE}:{ACTIVITIES}"] == 11

@@ -23,6 +23,8 @@ from t3safe.adapters.gate.harmless import make_harmless
 from t3safe.adapters.gate.sandboxes import PLAIN, Sandbox, namespace_sandbox
 from t3safe.domain.errors import Fault, GateError
 from t3safe.domain.gate import Check, Rehearsal
+from t3safe.t3.files import SETTINGS, USERDATA, V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import OUTBOX, PROJECTS, SCHEDULES, THREADS
 from tests.contract.gate_contract import NOBODY
 from tests.support.gate import NEW, RealGate
 from tests.support.harm import V2, Busy, python_without, with_tools
@@ -184,28 +186,31 @@ def test_build_finds_no_way_out_of_its_view(busy: Busy, sandbox: Sandbox) -> Non
 # --- copies that cannot be made harmless ---------------------------------------------------------
 
 
+LATER_OUTBOX = OUTBOX.replace("v2", "v3")
+
+
 def garbage(userdata: Path) -> None:
     """Let settings.json be nothing that anybody can read."""
-    (userdata / "settings.json").write_text('{"defaultAutoPull": tru')
+    (userdata / SETTINGS).write_text('{"defaultAutoPull": tru')
 
 
 def another_form(userdata: Path) -> None:
     """Let the outbox be in a form that nobody here knows."""
-    with closing(sqlite3.connect(userdata / "statev2.sqlite")) as opened, opened:
-        opened.execute("ALTER TABLE orchestration_v2_effect_outbox RENAME COLUMN status TO state")
+    with closing(sqlite3.connect(userdata / V2_DATABASE)) as opened, opened:
+        opened.execute(f"ALTER TABLE {OUTBOX} RENAME COLUMN status TO state")
 
 
 def another_kind(userdata: Path) -> None:
     """Let there be an outbox of a later generation."""
-    with closing(sqlite3.connect(userdata / "statev2.sqlite")) as opened, opened:
-        opened.execute("CREATE TABLE orchestration_v3_effect_outbox (effect_id TEXT)")
+    with closing(sqlite3.connect(userdata / V2_DATABASE)) as opened, opened:
+        opened.execute(f"CREATE TABLE {LATER_OUTBOX} (effect_id TEXT)")
 
 
 def refuses_edits(userdata: Path) -> None:
     """Let a trigger of the database be in the way of any edit."""
-    with closing(sqlite3.connect(userdata / "statev2.sqlite")) as opened, opened:
+    with closing(sqlite3.connect(userdata / V2_DATABASE)) as opened, opened:
         opened.execute(
-            "CREATE TRIGGER stays BEFORE UPDATE ON scheduled_tasks"
+            f"CREATE TRIGGER stays BEFORE UPDATE ON {SCHEDULES}"
             " BEGIN SELECT RAISE(ABORT, 'the schedule is locked'); END"
         )
 
@@ -214,8 +219,8 @@ def refuses_edits(userdata: Path) -> None:
     ("spoil", "told"),
     [
         (garbage, "settings.json is not JSON"),
-        (another_form, "orchestration_v2_effect_outbox has no column status"),
-        (another_kind, "no generation of t3 known here has a table orchestration_v3_effect_outbox"),
+        (another_form, f"{OUTBOX} has no column status"),
+        (another_kind, f"no generation of t3 known here has a table {LATER_OUTBOX}"),
         (refuses_edits, "statev2.sqlite: the schedule is locked"),
     ],
 )
@@ -224,7 +229,7 @@ def test_copy_that_cannot_be_made_harmless_holds_its_person_up(
 ) -> None:
     """No build starts on it, whichever it is, and the others are rehearsed: nothing blames one."""
     bench, alice = busy.bench, busy.settle()
-    spoil(bench.root / "snapshots" / "alice" / "s1" / "userdata")
+    spoil(bench.root / "snapshots" / "alice" / "s1" / USERDATA)
     build = bench.faulty(version=V2, compaction="never")
     empty, held = bench.port.rehearse(build, (NOBODY, alice))
     assert empty.reason == ""
@@ -246,14 +251,14 @@ def test_checkout_that_the_sandbox_shows_holds_its_person_up(busy: Busy) -> None
     bench, alice = busy.bench, busy.settle()
     build = bench.faulty(version=V2, compaction="never")
     shown = Path(sys.prefix) / "lib"
-    userdata = bench.root / "snapshots" / "alice" / "s1" / "userdata"
-    with closing(sqlite3.connect(userdata / "statev2.sqlite")) as opened, opened:
-        opened.execute("UPDATE projection_projects SET workspace_root = '/proc/self/cwd'")
+    userdata = bench.root / "snapshots" / "alice" / "s1" / USERDATA
+    with closing(sqlite3.connect(userdata / V2_DATABASE)) as opened, opened:
+        opened.execute(f"UPDATE {PROJECTS} SET workspace_root = '/proc/self/cwd'")
     (held,) = bench.port.rehearse(build, (alice,))
     assert "names the checkout /proc/self/cwd, which is in sight of the sandbox" in held.reason
-    with closing(sqlite3.connect(userdata / "statev2.sqlite")) as opened, opened:
+    with closing(sqlite3.connect(userdata / V2_DATABASE)) as opened, opened:
         # Shown read-only, as the interpreter is there: nobody can work in it.
-        opened.execute("UPDATE projection_projects SET workspace_root = ?", (str(shown),))
+        opened.execute(f"UPDATE {PROJECTS} SET workspace_root = ?", (str(shown),))
     (held,) = bench.port.rehearse(build, (alice,))
     assert "in sight" not in held.reason
 
@@ -262,13 +267,13 @@ def test_copy_with_nothing_due_is_left_as_it_is(busy: Busy) -> None:
     """A set of V1 with no settings reaches the build byte for byte, and its log beside it."""
     bench = busy.bench
     bench.snapshot("alice")
-    userdata = bench.root / "snapshots" / "alice" / "s1" / "userdata"
-    live = sqlite3.connect(userdata / "state.sqlite")
-    live.execute("UPDATE projection_threads SET title = 'in the log'")
+    userdata = bench.root / "snapshots" / "alice" / "s1" / USERDATA
+    live = sqlite3.connect(userdata / V1_DATABASE)
+    live.execute(f"UPDATE {THREADS} SET title = 'in the log'")
     live.commit()
     copy = bench.root / "copy"
     shutil.copytree(userdata, copy)
-    names = ("state.sqlite", "state.sqlite-wal")
+    names = (V1_DATABASE, f"{V1_DATABASE}-wal")
     before = [(copy / name).read_bytes() for name in names]
     make_harmless(copy)
     assert [(copy / name).read_bytes() for name in names] == before

@@ -26,7 +26,10 @@ from t3safe.adapters.gate.servelog import TAIL_MAX, Secrets, ServeLog
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Check, passed
 from t3safe.domain.ledgers import Ledger, SetLedger
-from t3safe.t3.generations import V1
+from t3safe.t3.commands import NO_TELEMETRY
+from t3safe.t3.files import USERDATA, V1_DATABASE
+from t3safe.t3.generations import EVENT_LOG, V1
+from t3safe.t3.ledger import LEDGER_TABLE
 
 # --- the log -------------------------------------------------------------------------------------
 
@@ -85,15 +88,15 @@ def test_last_words_are_those_that_tell_why(log: ServeLog) -> None:
 # --- the sets ------------------------------------------------------------------------------------
 
 
-def write_set(userdata: Path, *events: int, name: str = "state.sqlite") -> sqlite3.Connection:
+def write_set(userdata: Path, *events: int, name: str = V1_DATABASE) -> sqlite3.Connection:
     """Make a database with a ledger and an event log."""
     userdata.mkdir(exist_ok=True)
     connection = sqlite3.connect(userdata / name, isolation_level=None)
-    connection.execute("CREATE TABLE effect_sql_migrations (migration_id INTEGER, name)")
-    connection.execute("INSERT INTO effect_sql_migrations VALUES (1, 'First')")
-    connection.execute("CREATE TABLE orchestration_events (sequence INTEGER PRIMARY KEY, event_id)")
+    connection.execute(f"CREATE TABLE {LEDGER_TABLE} (migration_id INTEGER, name)")
+    connection.execute(f"INSERT INTO {LEDGER_TABLE} VALUES (1, 'First')")
+    connection.execute(f"CREATE TABLE {EVENT_LOG} (sequence INTEGER PRIMARY KEY, event_id)")
     rows = [(number, f"event-{number}") for number in events]
-    connection.executemany("INSERT INTO orchestration_events VALUES (?, ?)", rows)
+    connection.executemany(f"INSERT INTO {EVENT_LOG} VALUES (?, ?)", rows)
     return connection
 
 
@@ -110,12 +113,12 @@ def test_databases_are_known_by_their_header(tmp_path: Path) -> None:
     assert statefacts.databases(tmp_path / "not there") == ()
 
 
-STATE: Final = {"state.sqlite": "state.sqlite"}
+STATE: Final = {V1_DATABASE: V1_DATABASE}
 
 
 def lost(folder: Path) -> tuple[str, ...]:
     """Say which rows of V1's log are gone, of those that were kept in this folder."""
-    return statefacts.rows_lost(folder / "userdata", folder / "kept", V1, STATE)
+    return statefacts.rows_lost(folder / USERDATA, folder / "kept", V1, STATE)
 
 
 def gone(rows: int) -> tuple[str, ...]:
@@ -125,25 +128,25 @@ def gone(rows: int) -> tuple[str, ...]:
 
 def test_lost_events_are_counted_by_their_keys(tmp_path: Path) -> None:
     """A row that is gone is lost, also where as many new ones came."""
-    copy = write_set(tmp_path / "userdata", 1, 2, 3, 4)
-    statefacts.keep_rows(tmp_path / "userdata", tmp_path / "kept")
-    copy.execute("DELETE FROM orchestration_events WHERE sequence IN (2, 3)")
-    copy.execute("INSERT INTO orchestration_events VALUES (2, 'another'), (9, 'event-9')")
+    copy = write_set(tmp_path / USERDATA, 1, 2, 3, 4)
+    statefacts.keep_rows(tmp_path / USERDATA, tmp_path / "kept")
+    copy.execute(f"DELETE FROM {EVENT_LOG} WHERE sequence IN (2, 3)")
+    copy.execute(f"INSERT INTO {EVENT_LOG} VALUES (2, 'another'), (9, 'event-9')")
     assert lost(tmp_path) == gone(2)
-    copy.execute("DROP TABLE orchestration_events")
+    copy.execute(f"DROP TABLE {EVENT_LOG}")
     assert lost(tmp_path) == gone(4)
     copy.close()
-    (tmp_path / "userdata" / "state.sqlite").unlink()
+    (tmp_path / USERDATA / V1_DATABASE).unlink()
     assert lost(tmp_path) == gone(4)
 
 
 def test_an_event_without_an_id_is_not_lost_as_long_as_it_is_there(tmp_path: Path) -> None:
     """NULL names an event as well as another value: a copy has lost nothing of itself."""
-    copy = write_set(tmp_path / "userdata", 1, 2)
-    copy.execute("UPDATE orchestration_events SET event_id = NULL")
-    statefacts.keep_rows(tmp_path / "userdata", tmp_path / "kept")
+    copy = write_set(tmp_path / USERDATA, 1, 2)
+    copy.execute(f"UPDATE {EVENT_LOG} SET event_id = NULL")
+    statefacts.keep_rows(tmp_path / USERDATA, tmp_path / "kept")
     assert lost(tmp_path) == ()
-    copy.execute("DELETE FROM orchestration_events WHERE sequence = 1")
+    copy.execute(f"DELETE FROM {EVENT_LOG} WHERE sequence = 1")
     assert lost(tmp_path) == gone(1)
     copy.close()
 
@@ -159,7 +162,7 @@ def test_damage_names_the_file(tmp_path: Path) -> None:
     write_set(tmp_path, 1).close()
     (tmp_path / "broken.sqlite").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
     facts = statefacts.ledger_facts(tmp_path)
-    assert facts.ledger == SetLedger.of({"state.sqlite": Ledger.of([(1, "First")])})
+    assert facts.ledger == SetLedger.of({V1_DATABASE: Ledger.of([(1, "First")])})
     assert len(facts.damage) == 1
     assert facts.damage[0].startswith("broken.sqlite: ")
     with pytest.raises(statefacts.UnreadableSetError, match="broken"):
@@ -169,7 +172,7 @@ def test_damage_names_the_file(tmp_path: Path) -> None:
 def test_ledger_in_another_form_is_damage(tmp_path: Path) -> None:
     """A ledger that cannot be understood is a finding, never an empty ledger."""
     connection = write_set(tmp_path)
-    connection.execute("INSERT INTO effect_sql_migrations VALUES (NULL, 'Nameless')")
+    connection.execute(f"INSERT INTO {LEDGER_TABLE} VALUES (NULL, 'Nameless')")
     connection.close()
     assert "has a ledger with the row" in statefacts.ledger_facts(tmp_path).damage[0]
 
@@ -177,7 +180,7 @@ def test_ledger_in_another_form_is_damage(tmp_path: Path) -> None:
 def test_rows_are_counted_but_for_the_ledger(tmp_path: Path) -> None:
     """Every table of every database counts; the ledger is compared pair by pair."""
     write_set(tmp_path, 1, 2).close()
-    assert statefacts.rows(tmp_path) == {"state.sqlite:orchestration_events": 2}
+    assert statefacts.rows(tmp_path) == {f"{V1_DATABASE}:{EVENT_LOG}": 2}
 
 
 def test_an_index_that_is_optimised_has_lost_no_rows(tmp_path: Path) -> None:
@@ -192,7 +195,7 @@ def test_an_index_that_is_optimised_has_lost_no_rows(tmp_path: Path) -> None:
     (few,) = copy.execute(pieces).fetchone()
     assert few < many
     assert statefacts.rows(tmp_path) == before
-    assert before["state.sqlite:words_content"] == 200
+    assert before[f"{V1_DATABASE}:words_content"] == 200
     copy.close()
 
 
@@ -289,7 +292,7 @@ def test_build_finds_nothing_of_ours(places: Places, monkeypatch: pytest.MonkeyP
     found = dict(line.partition("=")[::2] for line in ended.output.splitlines())
     assert found == environment(places)
     assert "OUR_SECRET" not in found
-    assert found["T3CODE_TELEMETRY_ENABLED"] == "false"
+    assert found.items() >= NO_TELEMETRY.items()
     assert found["HOME"].startswith(str(places.folder))
 
 
@@ -342,7 +345,7 @@ def test_status_of_a_signal_is_that_of_a_shell() -> None:
 
 def test_answers_survive_the_pipe() -> None:
     """What a worker says arrives as it was said."""
-    ledger = SetLedger.of({"state.sqlite": Ledger.of([(1, "First")])})
+    ledger = SetLedger.of({V1_DATABASE: Ledger.of([(1, "First")])})
     report = Report((passed(Check.LIVE, "é"),), ledger, None, {"a:b": 1}, {}, (), {}, ("x",), "")
     assert Answer.loads(Answer(report=report).dumps().encode()) == report
     trouble = Trouble("why", Fault.LATER)

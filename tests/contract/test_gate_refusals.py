@@ -26,6 +26,8 @@ from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, StateError
 from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.versions import Version
+from t3safe.t3.files import USERDATA, V1_DATABASE
+from t3safe.t3.package import NODE_PROGRAM
 from tests.contract.gate_contract import NOBODY
 from tests.support.gate import Handed, RealGate, rehearsing_elsewhere, script, wait_until
 
@@ -200,11 +202,11 @@ class BrokenOff:
 def test_copy_that_was_broken_before_is_not_the_builds_fault(bench: RealGate) -> None:
     """A copy that SQLite cannot read before the build has run is held against nobody."""
     alice = bench.snapshot("alice")
-    damaged = bench.root / "snapshots" / "alice" / "s1" / "userdata" / "state.sqlite"
+    damaged = bench.root / "snapshots" / "alice" / "s1" / USERDATA / V1_DATABASE
     damaged.write_bytes(b"SQLite format 3\0" + b"garbage" * 999)
     error = refused(bench, bench.faulty(), alice)
     assert "cannot be read before the build has run" in str(error)
-    assert "state.sqlite" in str(error)
+    assert V1_DATABASE in str(error)
 
 
 def test_one_that_cannot_be_held_ends_the_others(bench: RealGate) -> None:
@@ -379,7 +381,7 @@ def test_root_rehearses_as_somebody_else(open_bench: RealGate, kind: str) -> Non
     build = bench.faulty()
     program = bench.program(build)
     program.unlink()
-    real = program.parent.parent / "t3" / "dist" / "bin.mjs"
+    real = program.parent.parent / "t3" / NODE_PROGRAM
     lines = (
         *("#!/bin/sh", 'id -u >>"$TMPDIR/seen"'),
         '[ "$1" != serve ] || sed "s/^/ran as /" "$TMPDIR/seen"',

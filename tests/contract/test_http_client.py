@@ -11,9 +11,10 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from t3safe.adapters._support.http_client import BODY_MAX, Address, NoAnswerError, ask, session
-from t3safe.t3.sign_in import Cookies, Session
+from t3safe.t3.sign_in import PLAIN_COOKIE, Cookies, Session
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
+SETS = f"Set-Cookie: {PLAIN_COOKIE}".encode()
 
 
 @contextmanager
@@ -146,15 +147,15 @@ def test_body_is_posted() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"Set-Cookie: t3_session=a\r\n X-authentik-username: bob",
-        b"Set-Cookie: t3_session=a\x0bb",
+        SETS + b"=a\r\n X-authentik-username: bob",
+        SETS + b"=a\x0bb",
         b"Set-Cookie: t3 session=a",
         b"Set-Cookie: =a",
-        b"Set-Cookie: t3_session",
-        b"Set-Cookie: t3_session=",
-        b'Set-Cookie: t3_session="a,b"',
-        b"Set-Cookie: t3_session=" + b"a" * 5000,
-        b"Set-Cookie: t3_session=\xc3\xa9",
+        SETS,
+        SETS + b"=",
+        SETS + b'="a,b"',
+        SETS + b"=" + b"a" * 5000,
+        SETS + b"=\xc3\xa9",
     ],
 )
 def test_cookie_that_cannot_be_sent_back_is_not_taken(line: bytes) -> None:
@@ -165,11 +166,11 @@ def test_cookie_that_cannot_be_sent_back_is_not_taken(line: bytes) -> None:
 
 def test_cookies_are_taken_by_name_and_never_shown() -> None:
     """Their values are secrets."""
-    lines = b"Set-Cookie: t3_session=s3cret; Path=/; HttpOnly\r\nSet-Cookie: other=x\r\n"
+    lines = SETS + b"=s3cret; Path=/; HttpOnly\r\nSet-Cookie: other=x\r\n"
     with stranger(says(HEAD + lines + b"\r\ns3cret")) as (address, _):
         answer = ask(address, "/", {}, 2.0)
-    assert answer.cookies.names == ("other", "t3_session")
-    assert answer.cookies.header == "t3_session=s3cret; other=x"
+    assert answer.cookies.names == ("other", PLAIN_COOKIE)
+    assert answer.cookies.header == f"{PLAIN_COOKIE}=s3cret; other=x"
     assert "s3cret" not in repr(answer)
 
 
@@ -177,8 +178,8 @@ def test_cookies_are_taken_by_name_and_never_shown() -> None:
     ("body", "expected"),
     [
         (
-            b'{"authenticated": true, "auth": {"sessionCookieName": "t3_session"}}',
-            Session(True, "t3_session"),
+            b'{"authenticated": true, "auth": {"sessionCookieName": "%b"}}' % PLAIN_COOKIE.encode(),
+            Session(True, PLAIN_COOKIE),
         ),
         (b'{"authenticated": true}', Session(True, "")),
         (b'{"authenticated": "true"}', Session(False, "")),

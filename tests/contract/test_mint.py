@@ -11,6 +11,7 @@ import pytest
 
 from t3safe.adapters.dispatch import LauncherMint
 from t3safe.domain.errors import DispatchError, Fault
+from t3safe.t3.files import HOME_BASE
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 
@@ -36,11 +37,11 @@ def test_command_is_filled_in_for_the_person() -> None:
     """Launcher, base folder and name are the person's own."""
     mint = LauncherMint(
         t3="/bin/t3-{person}",
-        base="/home/{person}/.t3",
+        base=f"/home/{{person}}/{HOME_BASE}",
         command=("/bin/sh", "-c", """printf '{"credential":"%s"}' "$*" """, "-", "{t3}", "{base}"),
         switch_user=False,
     )
-    assert mint("alice") == "/bin/t3-alice /home/alice/.t3"
+    assert mint("alice") == f"/bin/t3-alice /home/alice/{HOME_BASE}"
 
 
 @pytest.mark.parametrize(

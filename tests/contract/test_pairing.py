@@ -25,6 +25,16 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, PeopleError, ServiceError, StateError
 from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.redaction import redact
+from t3safe.t3.commands import BASE_OPTION
+from t3safe.t3.files import USERDATA, V1_DATABASE, V2_DATABASE
+from t3safe.t3.sign_in import (
+    BOOTSTRAP,
+    BROWSER_SESSION,
+    LINKS,
+    PLAIN_COOKIE,
+    SESSION_PATH,
+    SESSIONS,
+)
 from tests.contract.pairing_contract import PairingContract, not_stopped
 from tests.support.pairing import (
     BUILD,
@@ -85,7 +95,7 @@ def test_asks_as_a_browser_of_the_person_does(pairing: RealPairing) -> None:
     pairing.tune(stay=0.0)
     assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
     asked = [(entry.login, entry.path, entry.status) for entry in pairing.dispatch.log]
-    assert asked == [("alice.login", "/", 302), ("alice.login", "/api/auth/session", 200)]
+    assert asked == [("alice.login", "/", 302), ("alice.login", SESSION_PATH, 200)]
 
 
 def test_waits_for_a_serve_that_still_starts(pairing: RealPairing) -> None:
@@ -122,7 +132,7 @@ def test_serve_that_does_not_pair_is_told_with_what_it_does(
 ) -> None:
     """The reason says what the dispatch met, and what the serve does when asked alone."""
     pairing.run("alice", BUILD, *faults)
-    attachments = pairing.root / "alice" / "userdata" / "attachments"
+    attachments = pairing.root / "alice" / USERDATA / "attachments"
     attachments.mkdir(parents=True, exist_ok=True)
     (attachments / "note.txt").write_text("of alice")
     answer = refused(pairing)
@@ -217,7 +227,7 @@ def test_build_below_another_process_counts(pairing: RealPairing) -> None:
     with subprocess.Popen(
         [
             *(sys.executable, "-ISc", code, str(pairing.launcher("alice")), "serve"),
-            *("--port", str(pairing.ports["alice"]), "--base-dir", str(pairing.root / "alice")),
+            *("--port", str(pairing.ports["alice"]), BASE_OPTION, str(pairing.root / "alice")),
         ],
         start_new_session=True,
     ) as parent:
@@ -251,11 +261,11 @@ def test_dispatch_that_answers_and_does_not_pair(
 
 def test_dispatch_that_does_not_know_the_builds_sign_in(pairing: RealPairing) -> None:
     """One path or one cookie only: the dispatch is at fault, not a build that pairs by itself."""
-    pairing.dispatch.knowledge.paths = ("/api/auth/bootstrap",)
+    pairing.dispatch.knowledge.paths = (BOOTSTRAP,)
     answer = refused(pairing)
     assert answer.fault is Fault.HOST
     assert "look at the dispatch: does it know this build's sign-in?" in answer.reason
-    pairing.dispatch.knowledge.paths = ("/api/auth/browser-session",)
+    pairing.dispatch.knowledge.paths = (BROWSER_SESSION,)
     assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
     pairing.run("alice", BUILD, "cookie-renamed")
     answer = refused(pairing)
@@ -275,7 +285,7 @@ def test_what_works_through_the_dispatch_is_remembered(
     assert seen.knowledge() is None
     pairing.dispatch.knowledge.trouble = DispatchTrouble.NONE
     assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
-    known = DispatchKnowledge(("/api/auth/browser-session",), ("t3_session",))
+    known = DispatchKnowledge((BROWSER_SESSION,), (PLAIN_COOKIE,))
     assert seen.knowledge() == known
     written = seen.file.read_bytes()
     assert isinstance(pairing.port.verify("bob", BUILD), ev.Paired)
@@ -284,9 +294,9 @@ def test_what_works_through_the_dispatch_is_remembered(
 
 
 WAYS = {
-    "before": DispatchKnowledge(("/api/auth/bootstrap",), ("t3_session",), (1,)),
-    "v1": DispatchKnowledge(("/api/auth/browser-session",), ("t3_session_[0-9a-f]{12}",), (1,)),
-    "v2": DispatchKnowledge(("/api/auth/browser-session",), ("t3_session_[0-9a-f]{12}",), (2,)),
+    "before": DispatchKnowledge((BOOTSTRAP,), (PLAIN_COOKIE,), (1,)),
+    "v1": DispatchKnowledge((BROWSER_SESSION,), (f"{PLAIN_COOKIE}_[0-9a-f]{{12}}",), (1,)),
+    "v2": DispatchKnowledge((BROWSER_SESSION,), (f"{PLAIN_COOKIE}_[0-9a-f]{{12}}",), (2,)),
 }
 
 
@@ -307,8 +317,8 @@ def test_every_generation_pairs_and_is_remembered(
 def test_notes_of_before_there_were_protocols_are_read(tmp_path: Path) -> None:
     """They were of the first one."""
     seen = SeenDispatch(tmp_path / "dispatch.json")
-    seen.file.write_text('{"ways": [["0.0.28", "/api/auth/browser-session", "t3_session"]]}')
-    known = DispatchKnowledge(("/api/auth/browser-session",), ("t3_session",), (1,))
+    seen.file.write_text(f'{{"ways": [["0.0.28", "{BROWSER_SESSION}", "{PLAIN_COOKIE}"]]}}')
+    known = DispatchKnowledge((BROWSER_SESSION,), (PLAIN_COOKIE,), (1,))
     assert seen.knowledge() == known
 
 
@@ -328,7 +338,7 @@ def test_cookie_that_the_session_sets_is_kept_as_a_browser_keeps_it(pairing: Rea
     """A further one counts beside the first, whether the dispatch forwards it or not."""
     pairing.run("alice", BUILD, "signs-in-oddly:session-sets-cookie")
     assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
-    pairing.dispatch.knowledge.cookies = ("t3_session", "t3_session_again")
+    pairing.dispatch.knowledge.cookies = (PLAIN_COOKIE, f"{PLAIN_COOKIE}_again")
     assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
 
 
@@ -343,10 +353,10 @@ def test_no_sign_in_of_ours_ends_another_one(pairing: RealPairing, generation: s
     for port in (pairing.port, pairing.direct()):
         assert isinstance(port.verify("alice", BUILD), ev.Paired)
         assert ann.authenticated()
-    name = "statev2.sqlite" if generation == "v2" else "state.sqlite"
-    database = pairing.root / "alice" / "userdata" / name
+    name = V2_DATABASE if generation == "v2" else V1_DATABASE
+    database = pairing.root / "alice" / USERDATA / name
     with closing(sqlite3.connect(database)) as opened:
-        ended = "SELECT count(*) FROM auth_sessions WHERE revoked_at IS NOT NULL"
+        ended = f"SELECT count(*) FROM {SESSIONS} WHERE revoked_at IS NOT NULL"
         assert opened.execute(ended).fetchone() == (0,)
 
 
@@ -398,11 +408,11 @@ def test_dispatch_that_takes_connections_and_never_answers(pairing: RealPairing)
     ("status", "headers"),
     [
         (200, ()),
-        (200, (("Set-Cookie", "t3_session=x"),)),
+        (200, (("Set-Cookie", f"{PLAIN_COOKIE}=x"),)),
         (302, (("Location", "/"),)),
-        (302, (("Set-Cookie", "t3_session=; Path=/"),)),
+        (302, (("Set-Cookie", f"{PLAIN_COOKIE}=; Path=/"),)),
         (302, (("Set-Cookie", "no cookie at all"),)),
-        (302, (("Set-Cookie", "t3_session=a\r\n X-authentik-username: bob.login"),)),
+        (302, (("Set-Cookie", f"{PLAIN_COOKIE}=a\r\n X-authentik-username: bob.login"),)),
         (403, ()),
     ],
 )
@@ -509,14 +519,14 @@ def test_watch_pairs_whoever_has_no_session(pairing: RealPairing) -> None:
     assert watched(pairing, clock, 20.0) == ev.Done()
     assert sign_ins(pairing) == 4
     with closing(sqlite3.connect(state_of(pairing, "alice"))) as database, database:
-        database.execute("UPDATE auth_sessions SET revoked_at = issued_at")
+        database.execute(f"UPDATE {SESSIONS} SET revoked_at = issued_at")
     assert pairing.port.watch(("alice", "bob"), BUILD, 20.0, not_stopped) == ev.Done()
     assert sign_ins(pairing) == 7
 
 
 def state_of(pairing: RealPairing, person: str) -> Path:
     """Where the person's database is."""
-    return pairing.root / person / "userdata" / "state.sqlite"
+    return pairing.root / person / USERDATA / V1_DATABASE
 
 
 def test_no_session_outlasts_its_use(pairing: RealPairing) -> None:
@@ -535,7 +545,7 @@ def test_no_session_outlasts_its_use(pairing: RealPairing) -> None:
         assert port.watch(("alice",), BUILD, 0.0, not_stopped) == ev.Done()
         port.sign_out()
         with closing(sqlite3.connect(state_of(pairing, "alice"))) as database:
-            left += database.execute("SELECT count(*) FROM auth_sessions").fetchone()
+            left += database.execute(f"SELECT count(*) FROM {SESSIONS}").fetchone()
     assert left == [1, 1, 1, 1]
     assert browser.authenticated()
 
@@ -548,7 +558,7 @@ def test_no_link_of_ours_outlasts_its_use(pairing: RealPairing) -> None:
 
     def links() -> int:
         with closing(sqlite3.connect(state_of(pairing, "alice"))) as database:
-            (count,) = database.execute("SELECT count(*) FROM auth_pairing_links").fetchone()
+            (count,) = database.execute(f"SELECT count(*) FROM {LINKS}").fetchone()
             return int(count)
 
     before, gone = links(), list[int]()

@@ -21,6 +21,7 @@ from t3safe.domain.errors import DeadLinkError, SelectionError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Selected
 from t3safe.domain.versions import Version
+from t3safe.t3.files import HOME_BASE, USERDATA
 from tests.contract.selection_contract import NEW, NEWEST, OLD, SelectionContract
 from tests.unit.domain.test_people import NOBODYS, REAL
 
@@ -286,7 +287,7 @@ def test_replaced_launcher_is_put_back(bench: Bench, found: str) -> None:
     launcher = bench.port.launcher
     assert launcher is not None
     launcher.parent.mkdir()
-    other = bench.port.state / "bin.mjs"
+    other = bench.port.state / "another"
     other.write_text("another's t3")
     match found:
         case "link":
@@ -439,7 +440,7 @@ class Follower:
     @property
     def base(self) -> Path:
         """Where carl's data lies."""
-        return self.folder / "carl" / ".t3"
+        return self.folder / "carl" / HOME_BASE
 
     def runs(self, store: Path) -> str:
         """Start t3; the build that ran, or the exit status and what was said."""
@@ -447,7 +448,7 @@ class Follower:
         ids.write_text('#!/bin/sh\n[ "$1" = -u ] && echo 1000 || echo carl\n')
         ids.chmod(0o755)
         launcher = self.folder / "t3"
-        text = render_launcher(store, f"{self.folder}/{{person}}/.t3")
+        text = render_launcher(store, f"{self.folder}/{{person}}/{HOME_BASE}")
         launcher.write_text(text.replace("/usr/bin/id", str(ids)))
         launcher.chmod(0o755)
         done = subprocess.run([launcher], capture_output=True, text=True, check=False)
@@ -463,7 +464,7 @@ def follower(bench: Bench, tmp_path: Path) -> Follower:
     bench.port.promote(OLD)
     bench.port.ensure_launcher()
     found = Follower(tmp_path)
-    (found.base / "userdata").mkdir(parents=True)
+    (found.base / USERDATA).mkdir(parents=True)
     return found
 
 
@@ -481,24 +482,24 @@ def test_a_note_of_an_earlier_adoption_counts_as_none(bench: Bench, follower: Fo
 
 def test_a_clock_that_was_ahead_makes_no_note_old(bench: Bench, follower: Follower) -> None:
     """The default was noted while the clock was a month ahead; notes since then count."""
-    (follower.base / "userdata").rmdir()
+    (follower.base / USERDATA).rmdir()
     first = bench.port.store / layout.FIRST_DEFAULT
     ahead = first.stat().st_mtime + 30 * 86400
     os.utime(first, (ahead, ahead))
     bench.port.promote(NEW)
     assert follower.runs(bench.port.store) == NEW.text
-    (follower.base / "userdata").mkdir()
+    (follower.base / USERDATA).mkdir()
 
     assert follower.runs(bench.port.store) == NEW.text
 
 
 def test_a_first_start_is_noted_where_the_data_comes(bench: Bench, follower: Follower) -> None:
     """The base directory is not the usual one and holds nothing yet."""
-    (follower.base / "userdata").rmdir()
+    (follower.base / USERDATA).rmdir()
     follower.base.rmdir()
     bench.port.promote(NEW)
     assert follower.runs(bench.port.store) == NEW.text
-    (follower.base / "userdata").mkdir(parents=True)
+    (follower.base / USERDATA).mkdir(parents=True)
 
     assert follower.runs(bench.port.store) == NEW.text
 
@@ -532,7 +533,7 @@ def test_whoever_has_no_data_yet_runs_the_default_of_the_day(
     bench: Bench, follower: Follower
 ) -> None:
     """From their first start on they are like everybody else."""
-    (follower.base / "userdata").rmdir()
+    (follower.base / USERDATA).rmdir()
     bench.port.promote(NEW)
     text = follower.runs(bench.port.store)
     assert text == NEW.text

@@ -23,6 +23,7 @@ from t3safe.adapters.services.belonging import MARK
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.people import instances_of
 from t3safe.domain.ports import Services
+from t3safe.t3.commands import BASE_OPTION
 from tests.contract.services_contract import STOPPED, ServicesContract
 from tests.support import plain_serve, systemctl
 
@@ -428,9 +429,9 @@ def test_command_and_environment_are_filled_in(processes: Processes, tmp_path: P
     )
     port = evolve(
         processes.port,
-        command=("{t3}", "serve", "--port={port}", "--base-dir", "{base}"),
+        command=("{t3}", "serve", "--port={port}", BASE_OPTION, "{base}"),
         ports={"alice": 3701},
-        environment={"T3CODE_HOME": "{base}", "WHO": "{person} by {t3}"},
+        environment={"BASE": "{base}", "WHO": "{person} by {t3}"},
     )
     os.environ["T3_SECRET_OF_OURS"] = "1"
     try:
@@ -439,8 +440,8 @@ def test_command_and_environment_are_filled_in(processes: Processes, tmp_path: P
         del os.environ["T3_SECRET_OF_OURS"]
     until(lambda: told.exists() and "WHO=" in told.read_text())
     lines = told.read_text().splitlines()
-    assert lines[0] == f"serve --port=3701 --base-dir {tmp_path}/alice"
-    assert f"T3CODE_HOME={tmp_path}/alice" in lines
+    assert lines[0] == f"serve --port=3701 {BASE_OPTION} {tmp_path}/alice"
+    assert f"BASE={tmp_path}/alice" in lines
     assert f"WHO=alice by {tmp_path}/t3-alice" in lines
     assert not any(line.startswith("T3_SECRET") for line in lines)
 

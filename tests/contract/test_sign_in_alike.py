@@ -11,11 +11,12 @@ import pytest
 from fakes.t3.app.faults import ODD
 from t3safe.domain import events as ev
 from t3safe.domain.gate import Check
+from t3safe.t3.sign_in import BOOTSTRAP
 from tests.contract.test_gate import rehearse_empty
 from tests.support.gate import RealGate
 from tests.support.pairing import BUILD, GENERATIONS, RealPairing, real_pairing
 
-AT_BOOTSTRAP = "pairing-moved:/api/auth/bootstrap"
+AT_BOOTSTRAP = f"pairing-moved:{BOOTSTRAP}"
 BEHAVIOURS = {
     (): "",
     (AT_BOOTSTRAP, "signs-in-oddly:405"): "",

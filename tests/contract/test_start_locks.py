@@ -23,6 +23,7 @@ from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.adapters.selection.launcher import LOCK_SECONDS, render_launcher
 from t3safe.adapters.selection.locks import Patience, StartLocks
 from t3safe.domain.errors import Fault, SelectionError
+from t3safe.t3.commands import BASE_OPTION
 from tests.contract.selection_contract import NEW, OLD
 from tests.contract.test_selection import NOBODY, hold, open_store
 
@@ -124,7 +125,7 @@ def served(selection: SymlinkSelection, base: Path) -> Iterator[subprocess.Popen
     launcher = written(
         selection.store / "t3-alice", render_fixed_launcher(selection.store, "alice")
     )
-    words = [str(launcher), "serve", "--port", "0", "--base-dir", str(base)]
+    words = [str(launcher), "serve", "--port", "0", BASE_OPTION, str(base)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:

@@ -28,6 +28,8 @@ from t3safe.domain.effects import Subject
 from t3safe.domain.ledgers import Ledger, Migration
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.sign_in import PLAIN_COOKIE
 from tests.contract.builds_contract import BuildsContract
 from tests.contract.gate_contract import GateContract
 from tests.contract.registry_contract import RegistryContract
@@ -143,18 +145,18 @@ class StateWorld:
     states: StateSets
 
     def _content(self, person: str) -> Content:
-        return seen(self.world.people[person].databases["state.sqlite"])
+        return seen(self.world.people[person].databases[V1_DATABASE])
 
     def _write(self, person: str, content: Content) -> None:
         databases = self.world.people[person].databases
-        databases["state.sqlite"] = (databases["state.sqlite"][0], content)
+        databases[V1_DATABASE] = (databases[V1_DATABASE][0], content)
 
     def found(
         self,
         person: str,
         ledger: Iterable[tuple[int, str]] = state_sets.OLD,
         events: int = 3,
-        database: str = "state.sqlite",
+        database: str = V1_DATABASE,
     ) -> None:
         """Give a person a database and the small files that a serve needs."""
         tables = {EVENTS: (1 << events) - 1}
@@ -264,7 +266,7 @@ class GateBench:
         """Let the store hold a build that migrates, with one flaw."""
         fake = make_build(NEW.text, 32, *FLAWS[flaw])
         if flaw == "unknown-cookie":
-            fake = attrs.evolve(fake, cookie="t3_session_0a1b2c3d4e5f")
+            fake = attrs.evolve(fake, cookie=f"{PLAIN_COOKIE}_0a1b2c3d4e5f")
         self.world.publish(fake)
         self.world.store.add(NEW)
         return NEW

@@ -19,7 +19,9 @@ from fakes.kills import judge
 from fakes.kills.places import LAST, SCENARIOS
 from fakes.kills.striking import Prepared, furnished, scene_of
 from fakes.t3 import Acknowledged
-from t3safe.t3.files import V2_DATABASE
+from t3safe.t3.files import HOME_BASE, USERDATA, V2_DATABASE
+from t3safe.t3.generations import EVENT_LOG
+from t3safe.t3.ledger import LEDGER_TABLE
 
 BACK = SCENARIOS["good"]
 OLD, NEW = BACK.old.version, BACK.offer.version
@@ -96,9 +98,9 @@ def test_a_sound_host_is_called_sound(bench: Bench) -> None:
 
 def test_a_build_that_does_not_know_the_data_is_seen(bench: Bench) -> None:
     """I1: by the selection and by the serve that runs."""
-    bench.execute("ann", "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (31, 'X')")
+    bench.execute("ann", f"INSERT INTO {LEDGER_TABLE} (migration_id, name) VALUES (31, 'X')")
     said = bench.at_once()
-    bench.execute("ann", "DELETE FROM effect_sql_migrations WHERE migration_id = 31")
+    bench.execute("ann", f"DELETE FROM {LEDGER_TABLE} WHERE migration_id = 31")
     assert f"I1 ann: {OLD} runs and does not know (31, 'X')" in said
     assert "I3 ann: (31, 'X') is of no build" in said
 
@@ -114,7 +116,7 @@ def test_a_build_that_does_not_look_at_the_live_database_is_seen(bench: Bench) -
 
 def test_a_lost_row_is_seen(bench: Bench) -> None:
     """I2: what a serve acknowledged is neither in the set nor in a snapshot."""
-    gone = Acknowledged("orchestration_events", "never-written", OLD)
+    gone = Acknowledged(EVENT_LOG, "never-written", OLD)
     lost = attrs.evolve(bench, rows=bench.rows | {"ben": [*bench.rows["ben"], gone]})
     assert "I2 ben: 1 of" in lost.at_once()
 
@@ -173,7 +175,7 @@ def test_litter_is_seen(bench: Bench) -> None:
     made = [
         root / "store" / "builds" / f".stage-{LAST.version}-1",
         root / "backups" / "ann" / ".partial-1",
-        root / "home" / "ben" / ".t3" / "userdata" / ".t3safe-staging",
+        root / "home" / "ben" / HOME_BASE / USERDATA / ".t3safe-staging",
         root / "tmp" / "t3safe-gate-1",
         root / "store" / "users" / ".ann.new",
     ]

@@ -16,6 +16,7 @@ from fakes.kills.people import Crew
 from fakes.kills.places import SCENARIOS, Blow
 from fakes.kills.striking import KILLED, Prepared, furnished, launch, scene_of
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.generations import EVENT_LOG
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -88,7 +89,7 @@ def test_whoever_cannot_sign_in_on_the_new_build_is_taken_back(
         said = found.host.t3safe("recover")
         assert said.status == Exit.ROLLED_BACK, said
         assert "quarantined what ben had since the stop" in said.out
-        assert "orchestration_events" in said.out
+        assert EVENT_LOG in said.out
         now = judge.look(found.scene)
         assert now["ben"].build == canary.old.version
         assert now["ben"].ledger == found.before.people["ben"].ledger

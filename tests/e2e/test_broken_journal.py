@@ -16,6 +16,7 @@ from fakes.embedded import EmbeddedHost
 from t3safe.adapters.journal import codec
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.ledger import LEDGER_TABLE
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, result, state
 from tests.support.damage import emptied, folder, nonsense, random_header, truncated
 
@@ -173,7 +174,7 @@ def test_a_fence_that_no_snapshot_explains_stays(host: EmbeddedHost) -> None:
     """No build is started on a guess: the line says who, and what to do; nothing changed."""
     _fenced(host)
     with closing(sqlite3.connect(host.database("ann"))) as opened, opened:
-        opened.execute("INSERT INTO effect_sql_migrations (migration_id, name) VALUES (99, 'Odd')")
+        opened.execute(f"INSERT INTO {LEDGER_TABLE} (migration_id, name) VALUES (99, 'Odd')")
     before = state(host)
     said = host.t3safe("recover")
     assert said.status == Exit.NEEDS_HUMAN, said

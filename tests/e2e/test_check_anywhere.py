@@ -28,6 +28,7 @@ from fakes.t3 import populate
 from t3safe.domain.gate import Check
 from t3safe.domain.standalone import NO_CONTROL
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.files import USERDATA, V1_DATABASE
 from tests.support.documents import body_of
 
 OLD = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
@@ -118,10 +119,10 @@ def state(tmp_path: Path) -> Path:
     """Give a base directory with a row that only the database's log holds, left by a crash."""
     live, base = tmp_path / "live", tmp_path / "given"
     populate(live, 30)
-    with closing(sqlite3.connect(live / "userdata" / "state.sqlite")) as opened:
+    with closing(sqlite3.connect(live / USERDATA / V1_DATABASE)) as opened:
         opened.execute("CREATE TABLE late (x)")
         opened.commit()
-        for source in sorted((live / "userdata").rglob("*")):
+        for source in sorted((live / USERDATA).rglob("*")):
             target = base / source.relative_to(live)
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_file():
@@ -174,10 +175,10 @@ def test_a_good_build_passes_on_a_copy_and_the_state_keeps_every_byte(
         assert [check["check"] for check in held["checks"]] == [check.value for check in Check]
         assert all(check["passed"] for check in held["checks"])
         assert set(held["timings"]) == {check.value for check in Check}
-        assert held["ledger"] == {"state.sqlite": 32}
+        assert held["ledger"] == {V1_DATABASE: 32}
         assert (Path(held["evidence"]) / "report.json").is_file()
     report = json.loads((Path(verdict["rehearsals"][1]["evidence"]) / "report.json").read_text())
-    assert "state.sqlite:late" in report["rows_before"], "the log was read"
+    assert f"{V1_DATABASE}:late" in report["rows_before"], "the log was read"
     assert verdict["evidence"] == str(place.root / "kept")
     assert "standalone" in said.err
     assert seen(state) == before
@@ -256,7 +257,7 @@ def test_a_state_that_cannot_be_used_is_named_and_left_alone(place: Place, state
     """In use, empty, missing, a file: one line with the option, status 2, nothing installed."""
     empty = place.root / "empty"
     empty.mkdir()
-    with at_work(state / "userdata" / "state.sqlite"):
+    with at_work(state / USERDATA / V1_DATABASE):
         before = seen(state)
         for given in (state, empty, place.root / "nowhere", place.root / "quick.toml"):
             said = place.check(NEW.version, "--state", str(given), "--store", "kept")
@@ -270,7 +271,7 @@ def test_a_state_that_cannot_be_used_is_named_and_left_alone(place: Place, state
 
 def test_a_damaged_state_is_named_and_nothing_is_installed(place: Place, state: Path) -> None:
     """Another try gives the same, so it is no `later`; there are no snapshots to look for."""
-    database = state / "userdata" / "state.sqlite"
+    database = state / USERDATA / V1_DATABASE
     data = bytearray(database.read_bytes())
     data[4096:12288] = bytes(8192)
     database.write_bytes(data)

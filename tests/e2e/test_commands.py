@@ -21,6 +21,9 @@ from fakes.packages import FakeRelease, release_like
 from fakes.registry import Trouble
 from t3safe.adapters._support.rooms import make_locked
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.generations import EVENT_LOG
+from t3safe.t3.ledger import LEDGER_TABLE
+from t3safe.t3.sign_in import BOOTSTRAP, SESSIONS
 
 OLD = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
 NEW = release_like("0.0.25-nightly.20260608.497", native=False)
@@ -92,7 +95,7 @@ def state(host: EmbeddedHost) -> dict[str, Any]:
 def ledger(host: EmbeddedHost, person: str) -> int:
     """Read the highest migration of a person's database."""
     with closing(sqlite3.connect(f"{host.database(person).as_uri()}?mode=ro", uri=True)) as opened:
-        query = "SELECT max(migration_id) FROM effect_sql_migrations"
+        query = f"SELECT max(migration_id) FROM {LEDGER_TABLE}"
         return int(opened.execute(query).fetchone()[0])
 
 
@@ -314,8 +317,8 @@ def test_one_person_goes_back_and_forth_on_purpose(host: EmbeddedHost) -> None:
     assert host.t3safe("restore", "ann", kept, "--yes").status == Exit.OK
     assert ledger(host, "ann") == 32
     with closing(sqlite3.connect(host.database("ann"))) as opened:
-        found = {key for (key,) in opened.execute("SELECT event_id FROM orchestration_events")}
-    assert {row.key for row in rows if row.table == "orchestration_events"} <= found
+        found = {key for (key,) in opened.execute(f"SELECT event_id FROM {EVENT_LOG}")}
+    assert {row.key for row in rows if row.table == EVENT_LOG} <= found
     assert pairs(host)
 
 
@@ -460,11 +463,9 @@ def _damage(database: Path, damage: str) -> None:
         case "empty":
             database.write_bytes(b"")
         case "other-names":
-            _execute(
-                database, "UPDATE effect_sql_migrations SET name = 'X' WHERE migration_id = 24"
-            )
+            _execute(database, f"UPDATE {LEDGER_TABLE} SET name = 'X' WHERE migration_id = 24")
         case _:
-            _execute(database, "DROP TABLE effect_sql_migrations")
+            _execute(database, f"DROP TABLE {LEDGER_TABLE}")
 
 
 def _execute(database: Path, statement: str) -> None:
@@ -552,12 +553,12 @@ def test_a_move_signs_in_three_times_and_leaves_no_session(host: EmbeddedHost) -
 def sessions_of(host: EmbeddedHost, name: str) -> int:
     """How many sessions a person's database holds."""
     with closing(sqlite3.connect(f"{host.database(name).as_uri()}?mode=ro", uri=True)) as opened:
-        return int(opened.execute("SELECT count(*) FROM auth_sessions").fetchone()[0])
+        return int(opened.execute(f"SELECT count(*) FROM {SESSIONS}").fetchone()[0])
 
 
 def test_how_the_dispatch_signs_in_is_learned_before_anybody_is_moved(host: EmbeddedHost) -> None:
     """A dispatch with one path only: the gate refuses the next protocol, and nobody is the test."""
-    host.dispatch.knowledge.paths = ("/api/auth/bootstrap",)
+    host.dispatch.knowledge.paths = (BOOTSTRAP,)
     host.write_config(dispatch_knows__paths=[], dispatch_knows__cookies=[])
     adopted = host.t3safe("adopt", OLD.version)
     assert "ann signs in through the dispatch" in adopted.out
@@ -577,7 +578,7 @@ def test_how_the_dispatch_signs_in_is_learned_before_anybody_is_moved(host: Embe
 
 def test_a_dispatch_that_is_not_known_yet_is_never_the_builds_fault(host: EmbeddedHost) -> None:
     """The first person is back within the run, and the next run knows better than to move them."""
-    host.dispatch.knowledge.paths = ("/api/auth/bootstrap",)
+    host.dispatch.knowledge.paths = (BOOTSTRAP,)
     host.write_config(dispatch_knows__paths=[], dispatch_knows__cookies=[])
     said = host.t3safe("run")
     assert said.status == Exit.ROLLED_BACK, said

@@ -15,6 +15,8 @@ import pytest
 
 from fakes.embedded import EmbeddedHost, Resident
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.commands import BASE_OPTION, NO_TELEMETRY
+from t3safe.t3.generations import EVENT_LOG
 from tests.e2e.test_commands import BASICS, NEW, OLD, ledger, pairs
 from tests.support import keeper
 
@@ -35,8 +37,8 @@ def describe(host: EmbeddedHost) -> None:
     folder.mkdir()
     for name in host.people:
         argv = [str(host.launcher(name)), "serve", "--host", "0.0.0.0"]
-        argv += ["--port", str(host.ports[name]), "--base-dir", str(host.base(name))]
-        told = {"argv": argv, "environment": {"T3CODE_TELEMETRY_ENABLED": "false"}}
+        argv += ["--port", str(host.ports[name]), BASE_OPTION, str(host.base(name))]
+        told = {"argv": argv, "environment": dict(NO_TELEMETRY)}
         (folder / f"{name}.json").write_text(json.dumps(told))
 
 
@@ -57,7 +59,7 @@ def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
 def events(host: EmbeddedHost, person: str) -> set[tuple[object, ...]]:
     """Read the rows of a person's event log."""
     with closing(sqlite3.connect(f"{host.database(person).as_uri()}?mode=ro", uri=True)) as opened:
-        return set(opened.execute("SELECT * FROM orchestration_events"))
+        return set(opened.execute(f"SELECT * FROM {EVENT_LOG}"))
 
 
 def selected(host: EmbeddedHost, person: str) -> str:

@@ -16,6 +16,8 @@ from fakes.embedded import EmbeddedHost, Resident
 from fakes.packages import release_like
 from t3safe.domain.doctor import Check
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.sign_in import BOOTSTRAP, PLAIN_COOKIE
 
 OLD = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
 
@@ -112,16 +114,16 @@ def test_a_cookie_that_the_dispatch_does_not_know_is_found(host: EmbeddedHost) -
     """What the serve publishes is held against the configuration."""
     host.write_config(dispatch_knows__cookies=["other"])
     assert levels(host) == (Exit.NEEDS_HUMAN, {"cookies": "problem"})
-    host.write_config(dispatch_knows__cookies=["t3_session"])
+    host.write_config(dispatch_knows__cookies=[PLAIN_COOKIE])
     assert levels(host) == (Exit.OK, {})
 
 
 def test_a_path_that_the_dispatch_does_not_know_is_found(host: EmbeddedHost) -> None:
     """Each serve is asked which of the known paths it has; nobody is signed in by that."""
-    host.write_config(dispatch_knows__paths=["/api/auth/other"])
+    host.write_config(dispatch_knows__paths=[f"{BOOTSTRAP}-other"])
     assert levels(host) == (Exit.NEEDS_HUMAN, {"paths": "problem"})
     assert "the serve of ann has none of the paths" in host.t3safe("doctor").out
-    host.write_config(dispatch_knows__paths=["/api/auth/other", "/api/auth/bootstrap"])
+    host.write_config(dispatch_knows__paths=[f"{BOOTSTRAP}-other", BOOTSTRAP])
     assert levels(host) == (Exit.OK, {})
 
 
@@ -139,7 +141,7 @@ def test_a_serve_that_is_down_and_a_line_that_is_malformed_are_warnings(host: Em
 
 def test_a_damaged_snapshot_is_found(host: EmbeddedHost) -> None:
     """A byte that changed is a problem, and a new snapshot mends it."""
-    (database,) = host.backups.glob("ann/*/**/state.sqlite")
+    (database,) = host.backups.glob(f"ann/*/**/{V1_DATABASE}")
     content = database.read_bytes()
     database.chmod(0o600)
     database.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

@@ -14,6 +14,8 @@ import pytest
 
 from fakes.embedded import SAFE, EmbeddedHost, Resident
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.generations import EVENT_LOG
 from tests.e2e.test_commands import BASICS, OLD, state
 from tests.support.documents import body_of
 
@@ -67,7 +69,7 @@ def test_what_is_taken_away_holds_every_row(host: EmbeddedHost, tmp_path: Path) 
     rows = {name: n for item in told["databases"] for name, n in item["counts"].items()}
     counted = count(top / "files")
     assert {name: counted[name] for name in rows} == rows == listed["rows"]
-    assert rows["state.sqlite:orchestration_events"] > 0
+    assert rows[f"{V1_DATABASE}:{EVENT_LOG}"] > 0
     again = host.t3safe("export", "ann", listed["id"], str(out / "again.tar"), "--json")
     assert again.status == Exit.OK, again
     assert body_of(again.out, "export")["size"] == listed["bytes"]
@@ -120,7 +122,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
     )
     for words in refused:
         assert host.t3safe("export", *words).status == Exit.USAGE, words
-    database = host.backups / "ann" / listed["id"] / "files" / "state.sqlite"
+    database = host.backups / "ann" / listed["id"] / "files" / V1_DATABASE
     data = bytearray(database.read_bytes())
     data[-1] ^= 0xFF
     database.write_bytes(data)

@@ -16,6 +16,8 @@ import pytest
 
 from fakes.embedded import SAFE, EmbeddedHost, Resident
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.generations import EVENT_LOG
 from tests.e2e.test_commands import BASICS, NEW, OLD, ledger, pairs, result, state
 
 
@@ -52,9 +54,9 @@ def test_back_and_forth_by_the_printed_command_loses_no_row(host: EmbeddedHost) 
     assert said.status == Exit.OK, said
     assert "written since, leave the set" in said.out
     assert ledger(host, "ann") == 30
-    gone = written["orchestration_events"] - rows(host)["orchestration_events"]
+    gone = written[EVENT_LOG] - rows(host)[EVENT_LOG]
     assert gone
-    assert shown["rows"]["state.sqlite:orchestration_events"] == len(gone)
+    assert shown["rows"][f"{V1_DATABASE}:{EVENT_LOG}"] == len(gone)
     found = re.search(r"to undo this: t3safe (.+)", said.out)
     assert found
     assert f"the next run may move them to {NEW.version} again" in said.out

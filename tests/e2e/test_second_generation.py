@@ -19,9 +19,10 @@ from attrs import evolve
 from fakes.embedded import EmbeddedHost, Resident, Said
 from fakes.packages import FakeRelease, release_like
 from fakes.t3 import Acknowledged, acknowledged_rows, missing_rows
+from fakes.t3.states import DIFFS
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import IMPORT_PREFIX, USERDATA, V1_DATABASE, V2_DATABASE
-from t3safe.t3.generations import EVENT_LOG
+from t3safe.t3.generations import EVENT_LOG, V2_MESSAGES
 from tests.e2e.test_commands import BASICS
 
 V1: Final = release_like("0.0.45-nightly.20261002.2595", layout="platform")
@@ -120,8 +121,8 @@ def test_up_to_v2_back_and_up_again(host: EmbeddedHost) -> None:
     of_ann = [row for row in rows["ann"] if row.version == V1.version]
     said = host.t3safe("rollback", "ann", "--yes")
     assert said.status == Exit.OK, said
-    assert f"rows of {V2_DATABASE}:orchestration_v2_projection_messages" in said.out, said
-    assert "checkpoint_diff_blobs" not in said.out, "what V2 took over from V1 is not lost"
+    assert f"rows of {V2_DATABASE}:{V2_MESSAGES}" in said.out, said
+    assert DIFFS not in said.out, "what V2 took over from V1 is not lost"
     assert running(host)["ann"] == V1.version
     assert of_v2(host, "ann") == []
     assert missing_rows(of_ann, host.base("ann")) == []

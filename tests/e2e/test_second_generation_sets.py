@@ -25,6 +25,7 @@ from fakes.t3.v2states import (
 )
 from t3safe.t3.files import ENVIRONMENT_ID, USERDATA, V1_DATABASE, V2_DATABASE
 from tests.e2e.test_second_generation import V2, host_of, running, work
+from tests.support.state_sets import LATER_DATABASE
 
 
 @frozen
@@ -79,10 +80,10 @@ def _future(base: Path) -> None:
 ODD: Final = {
     "empty": Odd(_empty, "is empty"),
     "norows": Odd(_no_rows, "is empty"),
-    "nought": Odd(lambda base: (base / USERDATA / V2_DATABASE).touch(), "statev2.sqlite"),
+    "nought": Odd(lambda base: (base / USERDATA / V2_DATABASE).touch(), V2_DATABASE),
     "garbage": Odd(
         lambda base: (base / USERDATA / V2_DATABASE).write_bytes(b"garbage " * 2000),
-        "statev2.sqlite",
+        V2_DATABASE,
     ),
     "future": Odd(_future, "77_FromTheFuture"),
     "both": Odd(_worked_in_v2, "worked in V2"),
@@ -91,8 +92,8 @@ ODD: Final = {
         "is an old copy",
     ),
     "third": Odd(
-        lambda base: shutil.copy(base / USERDATA / V1_DATABASE, base / USERDATA / "statev3.sqlite"),
-        "statev3.sqlite",
+        lambda base: shutil.copy(base / USERDATA / V1_DATABASE, base / USERDATA / LATER_DATABASE),
+        LATER_DATABASE,
     ),
     "linked": Odd(add_unmigrated),
     "broken": Odd(add_import_directory),

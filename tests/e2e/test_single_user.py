@@ -15,6 +15,9 @@ from attrs import evolve
 
 from fakes.embedded import SAFE
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.commands import BASE_OPTION
+from t3safe.t3.files import HOME_BASE, USERDATA
+from t3safe.t3.sign_in import LINKS, SESSIONS
 from tests.e2e.test_commands import NEW, OLD
 from tests.support.single import OnePerson
 
@@ -64,7 +67,7 @@ def test_a_good_nightly_is_promoted_and_a_bad_one_taken_back_with_every_row(
     assert browser.authenticated()
     browser.work()
     written = person.rows()
-    attachments = person.home / ".t3" / "userdata" / "attachments"
+    attachments = person.home / HOME_BASE / USERDATA / "attachments"
     assert person.run("mkdir", "-p", str(attachments)).status == 0
     assert person.run("cp", "/etc/hostname", str(attachments / "note.txt")).status == 0
     bad = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
@@ -74,7 +77,7 @@ def test_a_good_nightly_is_promoted_and_a_bad_one_taken_back_with_every_row(
     assert f"rolled back {person.name}" in said.out
     assert selected(person) == NEW.version
     kept = person.rows()
-    signing_in = {"auth_sessions", "auth_pairing_links"}
+    signing_in = {SESSIONS, LINKS}
     for table, rows in written.items():
         assert table in signing_in or rows <= kept[table], table
     assert person.client().authenticated()
@@ -194,7 +197,7 @@ def test_init_writes_what_fits_and_only_when_it_may(newcomer: OnePerson) -> None
     file = newcomer.home / ".config" / "t3safe" / "config.toml"
     before = file.read_text()
     tool = newcomer.root / "systemctl"
-    unit = f"{newcomer.launcher} serve --base-dir /data/t3"
+    unit = f"{newcomer.launcher} serve {BASE_OPTION} /data/t3"
     tool.write_text(
         f"#!/bin/sh\ncase \"$*\" in *list-unit-files*) ;; *) echo 'Id=code.service'\n"
         f"echo 'ExecStart={{ path=x ; argv[]={unit} ; ignore_errors=no }}' ;; esac\n"

@@ -20,6 +20,9 @@ from t3safe.domain.gate import (
 )
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3.generations import THREADS
+from t3safe.t3.sign_in import SESSIONS
+from t3safe.t3.work import TURNS
 from tests.strategies import set_ledgers
 
 BUILD, OLD = Version.parse("0.0.28-nightly.20260616.571"), Version.parse("0.0.24")
@@ -93,7 +96,7 @@ def test_migrated_means_that_the_three_ledgers_agree(
 
 
 _COUNTS = st.dictionaries(
-    st.sampled_from(["s:projection_threads", "s:projection_turns", "s:auth_sessions"]),
+    st.sampled_from([f"s:{THREADS}", f"s:{TURNS}", f"s:{SESSIONS}"]),
     st.integers(0, 20),
 )
 
@@ -109,7 +112,7 @@ def test_preserved_means_no_loss_beyond_the_tolerance(
     good = not lost and all(
         (rows - after.get(table, 0)) * 100 <= percent * rows
         for table, rows in before.items()
-        if table != "s:auth_sessions"
+        if table != f"s:{SESSIONS}"
     )
     if good:
         shrunk = [table for table, rows in before.items() if after.get(table, 0) < rows]

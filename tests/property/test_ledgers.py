@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 
 from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from tests.strategies import ledgers, set_ledgers
 
 
@@ -17,10 +18,10 @@ def test_missing_is_the_difference_of_sets(one: Ledger, other: Ledger) -> None:
 def test_known_means_every_pair_of_every_database(person: SetLedger, build: SetLedger) -> None:
     """Rule 2: a build may run on a set only if it knows every pair of what it starts on."""
     mine, own = dict(person.databases), dict(build.databases)
-    copies = "statev2.sqlite" in own and "state.sqlite" not in own
-    if copies and "state.sqlite" in mine:
-        left = mine.pop("state.sqlite")
-        mine.setdefault("statev2.sqlite", left)
+    copies = V2_DATABASE in own and V1_DATABASE not in own
+    if copies and V1_DATABASE in mine:
+        left = mine.pop(V1_DATABASE)
+        mine.setdefault(V2_DATABASE, left)
     known = all(
         migration in own.get(name, Ledger()).entries
         for name, ledger in mine.items()

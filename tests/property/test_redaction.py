@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fakes.t3.app.auth import drawn
 from t3safe.domain.redaction import redact
+from t3safe.t3.sign_in import PLAIN_COOKIE
 from tests.strategies import secrets
 
 _PIECES = st.one_of(
@@ -18,7 +19,7 @@ _PIECES = st.one_of(
             "token=",
             "Bearer ",
             "Set-Cookie:",
-            "t3_session=",
+            f"{PLAIN_COOKIE}=",
             '"credential":',
             '"',
             "\\",
@@ -53,9 +54,9 @@ _LABELS = st.sampled_from(
         "Pairing URL: {}",
         "Pairing URL: http://host:3773/pair#{}",
         "Connection string: {}",
-        "Set-Cookie: t3_session={}; Path=/; HttpOnly",
-        "Cookie: t3_session={}",
-        "t3_session_3773_0a1b2c3d4e5f={}; Path=/",
+        f"Set-Cookie: {PLAIN_COOKIE}={{}}; Path=/; HttpOnly",
+        f"Cookie: {PLAIN_COOKIE}={{}}",
+        f"{PLAIN_COOKIE}_3773_0a1b2c3d4e5f={{}}; Path=/",
         '{{"credential":"{}","scopes":[]}}',
         '{{"token" : "{}"}}',
         "Authorization: Bearer {}",

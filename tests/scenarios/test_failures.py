@@ -27,6 +27,7 @@ from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.domain.retention import SnapshotKind
 from t3safe.operations import Host, Rules
+from t3safe.t3.files import V1_DATABASE
 from tests.scenarios.nights import (
     DAY,
     host_fails,
@@ -84,8 +85,8 @@ def test_a_production_failure_on_the_second_canary_is_rolled_back(defect: Defect
     assert rest is not None
     since = world.people["bob"].snapshots[rest.snapshot]
     new_rows = sum(
-        (rows & ~since.contents["state.sqlite"].tables.get(table, 0)).bit_count()
-        for table, rows in kept.contents["state.sqlite"].tables.items()
+        (rows & ~since.contents[V1_DATABASE].tables.get(table, 0)).bit_count()
+        for table, rows in kept.contents[V1_DATABASE].tables.items()
     )
     assert sum(row.rows for row in bob.rows) == new_rows
     assert (new_rows > 0) is (defect is not Defect.DIES)

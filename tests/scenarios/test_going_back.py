@@ -19,6 +19,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import NoWayBackError, StateError
 from t3safe.operations import Rules
+from t3safe.t3.files import V1_DATABASE
 from tests.scenarios.nights import (
     move_of,
     night,
@@ -72,7 +73,7 @@ def test_going_back_can_be_undone_with_the_snapshot_that_it_took() -> None:
     back = night(world, take_ann_back, giving_up=True)
     rest = move_of(back, "ann").rest
     assert rest is not None
-    given_up = world.people["ann"].snapshots[rest.snapshot].contents["state.sqlite"]
+    given_up = world.people["ann"].snapshots[rest.snapshot].contents[V1_DATABASE]
 
     undone = night(
         world,
@@ -82,7 +83,7 @@ def test_going_back_can_be_undone_with_the_snapshot_that_it_took() -> None:
 
     assert undone.outcome is ev.Outcome.MOVED
     assert running(world) == {"ann": NEW}
-    main, wal = world.people["ann"].databases["state.sqlite"]
+    main, wal = world.people["ann"].databases[V1_DATABASE]
     now = wal or main
     assert given_up.ledger == now.ledger
     assert all(rows & ~now.tables[table] == 0 for table, rows in given_up.tables.items())

@@ -41,6 +41,7 @@ from t3safe.domain.errors import DamagedJournalError, DeadLinkError
 from t3safe.domain.moves import Move
 from t3safe.domain.versions import Version
 from t3safe.operations import Host
+from t3safe.t3.files import V1_DATABASE
 from tests.faults import wrong
 from tests.scenarios import (
     test_failures,
@@ -119,7 +120,7 @@ def the_data_is_looked_at_before_the_environment_is_blamed(patch: pytest.MonkeyP
 @guard(
     2,
     lambda place, _: test_moments.test_nothing_can_commit_from_the_first_byte_until_it_is_sealed(
-        home(place), "DELETE", "snapshot:copied:state.sqlite"
+        home(place), "DELETE", f"snapshot:copied:{V1_DATABASE}"
     ),
 )
 def nobody_can_commit_while_a_set_at_rest_is_copied(patch: pytest.MonkeyPatch) -> None:

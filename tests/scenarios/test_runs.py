@@ -27,6 +27,8 @@ from t3safe.domain.versions import Version
 from t3safe.entrypoints.endings import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.operations import Host, Rules
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.sign_in import PLAIN_COOKIE
 from t3safe.t3.updater import ServiceState, Traces
 from tests.scenarios.nights import (
     DAY,
@@ -111,7 +113,7 @@ def test_a_build_with_a_second_database_is_moved_to_and_back_from() -> None:
     result = night(world)
 
     assert result.outcome is ev.Outcome.ROLLED_BACK
-    assert list(world.people["ann"].databases) == ["state.sqlite"]
+    assert list(world.people["ann"].databases) == [V1_DATABASE]
     assert running(world) == {"ann": OLD}
 
 
@@ -275,7 +277,7 @@ def test_a_foreign_package_is_refused_before_any_copy_is_made() -> None:
 def test_a_build_whose_cookie_the_dispatch_does_not_know_is_refused() -> None:
     """The contract check says to update the dispatch first, and nobody is touched."""
     world = small_world("ann")
-    world.publish(attrs.evolve(world.builds[NEW], cookie="t3_session_0a1b2c3d4e5f"))
+    world.publish(attrs.evolve(world.builds[NEW], cookie=f"{PLAIN_COOKIE}_0a1b2c3d4e5f"))
     mark = len(world.log)
 
     result = night(world)

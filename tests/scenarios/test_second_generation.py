@@ -8,6 +8,7 @@ from fakes.world.scenes import NEWER, make_second
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V2_DATABASE
 from tests.scenarios.nights import night, running, statuses, take_ann_back
 
 LAST_OF_V1 = 54
@@ -84,7 +85,7 @@ def test_whoever_has_an_old_copy_of_v2_is_left_where_they_are_and_told_why() -> 
     assert result.rollout is not None
     (why,) = (move.reason for move in result.rollout.moves if move.person == "ann")
     assert "old copy of state.sqlite" in why
-    assert "statev2.sqlite-wal" in why
+    assert f"{V2_DATABASE}-wal" in why
     obstacle = host(world).obstacle("ann")
     assert obstacle is not None
     assert obstacle.seen in why

@@ -21,8 +21,9 @@ from t3safe.simulation.fleet import (
 from t3safe.simulation.history import History
 from t3safe.simulation.scenario import Scenario
 from t3safe.simulation.scores import Night, PolicyRun
+from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION
 
-BOTH = ("/api/auth/bootstrap", "/api/auth/browser-session")
+BOTH = (BOOTSTRAP, BROWSER_SESSION)
 ANN = PersonSettings("ann")
 BEN = PersonSettings("ben", opens=time(10))
 WIZARD = PersonSettings("wizard", opens=time(11))

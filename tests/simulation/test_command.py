@@ -15,6 +15,7 @@ from t3safe.entrypoints.cli import cli
 from t3safe.simulation import reading
 from t3safe.simulation.history import HistoryError
 from t3safe.simulation.scores import SHOWN
+from t3safe.t3.sign_in import BROWSER_SESSION
 
 BRIEF = ("--since", "2026-06-02", "--until", "2026-06-05")
 
@@ -145,6 +146,6 @@ def test_history_fetch_asks_the_registry_that_npm_is_set_to(
     assert "3 releases, 1 of them with unknown facts" in done.stdout
     found = {release.version.text: release for release in reading.history(file).releases}
     assert found["0.0.24"].schema == 30
-    assert found["0.0.25-nightly.20260608.497"].pairing == "/api/auth/browser-session"
+    assert found["0.0.25-nightly.20260608.497"].pairing == BROWSER_SESSION
     assert found["0.0.30-nightly.20260801.901"].schema is None
     assert found["0.0.30-nightly.20260801.901"].published is not None

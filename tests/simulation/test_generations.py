@@ -25,6 +25,7 @@ from t3safe.simulation.incidents import Behaviour, Incident, Incidents, Scope
 from t3safe.simulation.scenario import Scenario
 from t3safe.simulation.scores import Crossing, PolicyRun, crossed, moved
 from t3safe.t3.generations import BEFORE_SCOPES, V1, V2
+from t3safe.t3.sign_in import PLAIN_COOKIE
 from tests.simulation.hosts import (
     ANN,
     BEN,
@@ -41,7 +42,7 @@ from tests.simulation.hosts import (
 
 LAST_V1 = "0.0.45-nightly.20261002.2595"
 FIRST_V2 = "0.0.46-nightly.20261003.2610"
-KNOWS = DispatchSettings(paths=BOTH, cookies=("t3_session", "t3_session_[0-9a-f]{12}"))
+KNOWS = DispatchSettings(paths=BOTH, cookies=(PLAIN_COOKIE, f"{PLAIN_COOKIE}_[0-9a-f]{{12}}"))
 KINDS = ("blind", "seed", "t3safe")
 
 

@@ -18,6 +18,8 @@ from t3safe.simulation.history import History
 from t3safe.simulation.incidents import BY_ITSELF, NOT_ENACTED, OF_HOSTS, Behaviour
 from t3safe.simulation.scenario import Scenario
 from t3safe.simulation.scores import Night, PolicyRun
+from t3safe.t3.serve_log import UNDECODABLE
+from t3safe.t3.sign_in import PLAIN_COOKIE
 from tests.simulation.hosts import ANN, BOTH, REMOTE, between, fleet, night, replayed, until
 
 OLD = PersonSettings("ann", since=date(2026, 3, 1))
@@ -61,7 +63,7 @@ def reading_drills(policy: str = "t3safe") -> dict[str, str]:
 
 REFUSED = {
     "pairing-200-without-cookie": "200 without a session cookie",
-    "legacy-turn-does-not-decode": "PersistenceDecodeError",
+    "legacy-turn-does-not-decode": UNDECODABLE,
     "heap-exhausted-after-boot": "heap out of memory",
     "works-once": "reopened",
     "foreign-package": "a foreign one",
@@ -265,7 +267,7 @@ def test_what_breaks_on_one_persons_log_holds_back_that_person_alone(
     settings = REMOTE["t3safe"]
     policy = attrs.evolve(settings.policy, on_person_failure=OnPersonFailure.HOLD_BACK)
     policies = {**REMOTE, "t3safe": attrs.evolve(settings, policy=policy)}
-    knows = DispatchSettings(paths=BOTH, cookies=("t3_session", "t3_session_[0-9a-f]{12}"))
+    knows = DispatchSettings(paths=BOTH, cookies=(PLAIN_COOKIE, f"{PLAIN_COOKIE}_[0-9a-f]{{12}}"))
     nights = between("2026-09-16", "2026-09-19")
     host = fleet(eve, ANN, ADMIN, policies=policies, dispatch=knows, start=EARLIER, **nights)
     run = replayed(host, "t3safe")

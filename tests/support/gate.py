@@ -30,6 +30,8 @@ from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import DispatchKnowledge, Rehearsal
 from t3safe.domain.versions import Version
+from t3safe.t3.files import USERDATA, V1_DATABASE
+from t3safe.t3.work import APPROVALS
 
 OLD = "0.0.24"
 """Schema 30."""
@@ -133,18 +135,18 @@ class RealGate:
         writer = self.root / "writer" / version
         writer.mkdir(parents=True, exist_ok=True)
         (writer / "package.json").write_text(json.dumps(pack(release_like(version)).manifest))
-        userdata = self.root / "snapshots" / person / "s1" / "userdata"
+        userdata = self.root / "snapshots" / person / "s1" / USERDATA
         userdata.mkdir(parents=True)
         build = read_build(str(writer))
         ensure_small_files(userdata, build.schema)
-        database = Database(userdata / "state.sqlite")
+        database = Database(userdata / V1_DATABASE)
         migrate(database, build)
         with database.write() as connection:
             for number in range(12):
                 work.say(connection, f"thread-{number % 4}", f"message {number}", stamp())
             for number in range(approvals):
                 connection.execute(
-                    "INSERT INTO projection_pending_approvals VALUES (?, 'thread-0', NULL,"
+                    f"INSERT INTO {APPROVALS.table} VALUES (?, 'thread-0', NULL,"
                     " 'resolved', NULL, ?, NULL)",
                     (f"approval-{number}", stamp()),
                 )
@@ -158,7 +160,7 @@ class RealGate:
     def hand_out(self, person: str, snapshot: str) -> Iterator[Handed]:
         """Hand a snapshot's set out, as a worker of the person does."""
         reads, writes = os.pipe()
-        source = self.root / "snapshots" / person / snapshot / "userdata"
+        source = self.root / "snapshots" / person / snapshot / USERDATA
         words = ["tar", "--create", "--directory", str(source), "."]
         with os.fdopen(reads, "rb") as stream, subprocess.Popen(words, stdout=writes) as process:
             os.close(writes)

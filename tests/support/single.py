@@ -23,6 +23,9 @@ from fakes.embedded import SAFE, Said, reserved_port
 from fakes.packages import FakeRelease
 from fakes.registry import Registry
 from fakes.t3 import PersonClient, populate
+from t3safe.t3.commands import BASE_OPTION, NO_TELEMETRY, mint
+from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
+from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION
 
 READS_ALL: Final = ("--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search")
 _START: Final = """
@@ -50,7 +53,7 @@ class OnePerson:
         held = self._open.enter_context(reserved_port())
         self.port = int(held.getsockname()[1])
         self.home.mkdir()
-        populate(self.home / ".t3", 30)
+        populate(self.home / HOME_BASE, 30)
         self.configure()
         self._give()
         return self
@@ -85,7 +88,7 @@ class OnePerson:
 
     def configure(self, **changes: Any) -> None:  # noqa: ANN401 - settings of any type
         """Write their configuration: what is quick for a test, and their serve as a process."""
-        command = ["{t3}", "serve", "--host", "127.0.0.1", "--port", "{port}", "--base-dir"]
+        command = ["{t3}", "serve", "--host", "127.0.0.1", "--port", "{port}", BASE_OPTION]
         settings = {
             "npm_free_bytes": 64 * 1024**2,
             "smoke_port": 0,
@@ -106,7 +109,7 @@ class OnePerson:
             "rollout.verify_stay": 0.3,
             "services.manager": "processes",
             "services.command": [*command, "{base}"],
-            "services.environment.T3CODE_TELEMETRY_ENABLED": "false",
+            **{f"services.environment.{name}": value for name, value in NO_TELEMETRY.items()},
             f"services.ports.{self.name}": self.port,
             **changes,
         }
@@ -167,7 +170,7 @@ class OnePerson:
 
     def rows(self) -> dict[str, set[tuple[object, ...]]]:
         """Read every row of every table of their database."""
-        database = self.home / ".t3" / "userdata" / "state.sqlite"
+        database = self.home / HOME_BASE / USERDATA / V1_DATABASE
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as opened:
             query = "SELECT name FROM sqlite_master WHERE type = 'table'"
             names = opened.execute(query).fetchall()
@@ -175,14 +178,10 @@ class OnePerson:
 
     def client(self) -> PersonClient:
         """Give a browser of theirs that is signed in at their serve."""
-        base = str(self.home / ".t3")
-        minted = self.run(
-            *(str(self.launcher), "auth", "pairing", "create"),
-            *("--base-dir", base, "--ttl", "5m", "--json"),
-        )
+        minted = self.run(*mint(str(self.launcher), str(self.home / HOME_BASE)))
         credential = json.loads(minted.out)["credential"]
         browser = PersonClient(f"http://127.0.0.1:{self.port}", self.name)
-        for path in ("/api/auth/browser-session", "/api/auth/bootstrap"):
+        for path in (BROWSER_SESSION, BOOTSTRAP):
             body = json.dumps({"credential": credential}).encode()
             status, headers, _ = browser.request("POST", path, body)
             if status == 200:

@@ -20,40 +20,49 @@ from typing import Final
 
 from attrs import define, field
 
+from fakes.t3.app.state import SIGNING_KEY
 from t3safe.adapters.statesets import LocalStateSets
+from t3safe.t3.files import ENVIRONMENT_ID, HOME_BASE, USERDATA, V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG, THREADS
+from t3safe.t3.ledger import LEDGER_TABLE, SCOPES
+from t3safe.t3.sign_in import SESSIONS
+from t3safe.t3.work import APPROVALS, THREAD_SESSIONS, TURNS
 
-SCHEMA: Final = """
-CREATE TABLE effect_sql_migrations (
+SCHEMA: Final = f"""
+CREATE TABLE {LEDGER_TABLE} (
   migration_id integer PRIMARY KEY NOT NULL,
   created_at datetime NOT NULL DEFAULT current_timestamp,
   name VARCHAR(255) NOT NULL
 );
-CREATE TABLE orchestration_events (
+CREATE TABLE {EVENT_LOG} (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT,
   event_id TEXT NOT NULL UNIQUE,
   occurred_at TEXT NOT NULL,
   payload_json TEXT NOT NULL
 );
-CREATE TABLE projection_threads (
+CREATE TABLE {THREADS} (
   thread_id TEXT PRIMARY KEY,
   deleted_at TEXT,
   pending_user_input_count INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE projection_thread_sessions (
+CREATE TABLE {THREAD_SESSIONS} (
   thread_id TEXT PRIMARY KEY, status TEXT NOT NULL, active_turn_id TEXT, updated_at TEXT NOT NULL
 );
-CREATE TABLE projection_turns (
+CREATE TABLE {TURNS} (
   row_id INTEGER PRIMARY KEY AUTOINCREMENT,
   thread_id TEXT NOT NULL, state TEXT NOT NULL, requested_at TEXT NOT NULL
 );
-CREATE TABLE projection_pending_approvals (
+CREATE TABLE {APPROVALS.table} (
   request_id TEXT PRIMARY KEY, thread_id TEXT NOT NULL, status TEXT NOT NULL
 );
-CREATE TABLE auth_sessions (session_id TEXT PRIMARY KEY, role TEXT NOT NULL);
+CREATE TABLE {SESSIONS} (session_id TEXT PRIMARY KEY, role TEXT NOT NULL);
 """
 
-OLD: Final = ((1, "OrchestrationEvents"), (30, "ProjectionThreadShellArchiveIndexes"))
-NEW: Final = (*OLD, (31, "AuthAuthorizationScopes"))
+LATER_DATABASE: Final = V2_DATABASE.replace("2", "3")
+"""What a t3 after V2 may call its own."""
+
+OLD: Final = ((1, BEFORE_SCOPES.marked_by), (30, "ProjectionThreadShellArchiveIndexes"))
+NEW: Final = (*OLD, (31, SCOPES))
 
 _SERVE: Final = """
 import json, os, sqlite3, sys
@@ -145,7 +154,7 @@ def serving(database: Path) -> Iterator[Serve]:
 def event(name: str, payload: str = "{}") -> Statement:
     """The statement that appends one event."""
     return (
-        "INSERT INTO orchestration_events (event_id, occurred_at, payload_json) VALUES (?, ?, ?)",
+        f"INSERT INTO {EVENT_LOG} (event_id, occurred_at, payload_json) VALUES (?, ?, ?)",
         (name, "2026-06-09T04:00:00.000Z", payload),
     )
 
@@ -160,7 +169,7 @@ def make_database(
         connection.execute("PRAGMA synchronous=OFF")
         connection.executescript(schema)
         connection.executemany(
-            "INSERT INTO effect_sql_migrations (migration_id, created_at, name)"
+            f"INSERT INTO {LEDGER_TABLE} (migration_id, created_at, name)"
             " VALUES (?, '2026-06-09 04:00:00', ?)",
             list(ledger),
         )
@@ -205,7 +214,7 @@ class DiskWorld:
     def __attrs_post_init__(self) -> None:
         """Wire the adapter to this folder; everybody is the user who runs the tests."""
         self.states = LocalStateSets(
-            base=f"{self.root}/home/{{person}}/.t3",
+            base=f"{self.root}/home/{{person}}/{HOME_BASE}",
             destination=self.root / "backup",
             clock=self.clock,
             timeout=20.0,
@@ -214,9 +223,9 @@ class DiskWorld:
 
     def userdata(self, person: str) -> Path:
         """Where a person's set is."""
-        return self.root / "home" / person / ".t3" / "userdata"
+        return self.root / "home" / person / HOME_BASE / USERDATA
 
-    def database(self, person: str, name: str = "state.sqlite") -> Path:
+    def database(self, person: str, name: str = V1_DATABASE) -> Path:
         """Where a database of a person is."""
         return self.userdata(person) / name
 
@@ -225,16 +234,16 @@ class DiskWorld:
         person: str,
         ledger: Iterable[tuple[int, str]] = OLD,
         events: int = 3,
-        database: str = "state.sqlite",
+        database: str = V1_DATABASE,
     ) -> None:
         """Give a person a database, and the small files that a serve needs."""
         make_database(self.database(person, database), ledger, events)
         secrets = self.userdata(person) / "secrets"
         secrets.mkdir(exist_ok=True)
         secrets.chmod(0o700)
-        (secrets / "server-signing-key.bin").write_bytes(b"k" * 32)
-        (secrets / "server-signing-key.bin").chmod(0o600)
-        (self.userdata(person) / "environment-id").write_text("home")
+        (secrets.parent / SIGNING_KEY).write_bytes(b"k" * 32)
+        (secrets.parent / SIGNING_KEY).chmod(0o600)
+        (self.userdata(person) / ENVIRONMENT_ID).write_text("home")
 
     def serve(self, person: str) -> None:
         """Let a serve run on the person's set."""
@@ -249,17 +258,17 @@ class DiskWorld:
         """Let the person's serve run a migration that takes every sign-in away."""
         self._serves[person].commit(
             (
-                "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)",
+                f"INSERT INTO {LEDGER_TABLE} (migration_id, name) VALUES (?, ?)",
                 (number, name),
             ),
-            ("DELETE FROM auth_sessions", ()),
+            (f"DELETE FROM {SESSIONS}", ()),
         )
 
     def run_turn(self, person: str, thread: str, since: str) -> None:
         """Let a turn be in flight in a thread."""
         self._serves[person].commit(
             (
-                "INSERT INTO projection_thread_sessions VALUES (?, 'running', 'turn', ?)",
+                f"INSERT INTO {THREAD_SESSIONS} VALUES (?, 'running', 'turn', ?)",
                 (thread, since),
             )
         )
@@ -295,7 +304,7 @@ class DiskWorld:
 
     def damage_snapshot(self, person: str, snapshot: str) -> None:
         """Change a byte of a sealed snapshot."""
-        path = self.root / "backup" / person / snapshot / "files" / "state.sqlite"
+        path = self.root / "backup" / person / snapshot / "files" / V1_DATABASE
         data = bytearray(path.read_bytes())
         data[-1] ^= 0xFF
         path.write_bytes(data)
@@ -305,17 +314,17 @@ class DiskWorld:
         options = "mode=ro" if running else "mode=rw"
         uri = f"file:{self.database(person)}?{options}"
         with closing(sqlite3.connect(uri, uri=True)) as connection:
-            rows = connection.execute("SELECT event_id FROM orchestration_events ORDER BY sequence")
+            rows = connection.execute(f"SELECT event_id FROM {EVENT_LOG} ORDER BY sequence")
             return tuple(str(row[0]) for row in rows)
 
     def secret(self, person: str) -> bytes:
         """The person's signing key, empty where there is none."""
-        path = self.userdata(person) / "secrets" / "server-signing-key.bin"
+        path = self.userdata(person) / SIGNING_KEY
         return path.read_bytes() if path.exists() else b""
 
     def lose_secret(self, person: str) -> None:
         """Take the person's signing key away."""
-        os.unlink(self.userdata(person) / "secrets" / "server-signing-key.bin")
+        os.unlink(self.userdata(person) / SIGNING_KEY)
 
     def databases(self, person: str) -> tuple[str, ...]:
         """The names of the person's databases."""

@@ -9,6 +9,8 @@ import pytest
 from attrs import evolve
 
 from fakes.packages import release_like
+from t3safe.t3.files import HOME_BASE
+from t3safe.t3.serve_log import LISTENING, RECOVERED
 from tests.e2e.realhost.machine import NEW, Machine, published
 
 pytestmark = pytest.mark.docker
@@ -73,10 +75,11 @@ def test_a_night_of_rehearsals_touches_no_checkout_runs_no_provider_and_reaches_
         host.run("tee", "/tmp/listen.py", given=LISTEN)
         host.sh("setsid python3 /tmp/listen.py </dev/null >/dev/null 2>&1 & echo $! >/tmp/listener")
         host.sh(
-            "systemctl stop t3-serve@ann; rm -rf /home/ann/.t3; install -d -o ann /home/ann/.t3"
+            "systemctl stop t3-serve@ann; cd /home/ann; "
+            f"rm -rf {HOME_BASE}; install -d -o ann {HOME_BASE}"
         )
         host.run(
-            *("python3", "-B", "/tmp/scene.py", "/home/ann/.t3"),
+            *("python3", "-B", "/tmp/scene.py", f"/home/ann/{HOME_BASE}"),
             user="ann",
             PYTHONPATH="/opt/fakes",
         )
@@ -85,7 +88,7 @@ def test_a_night_of_rehearsals_touches_no_checkout_runs_no_provider_and_reaches_
         said = host.t3safe("check", V2.version, "--json")
         logs = host.sh("cat /var/lib/t3-autoupdate/evidence/*-ann/serve.log").out
         reports = host.sh("cat /var/lib/t3-autoupdate/evidence/*-ann/report.json").out
-        assert "V2 orchestration recovery completed" in logs, (said, reports)
+        assert RECOVERED in logs, (said, reports)
         deeds = {
             line.partition("start work: ")[2].split()[0]
             for line in logs.splitlines()
@@ -119,7 +122,7 @@ def test_unit_alone_shows_no_checkout(alone: Machine, sandbox: str) -> None:
         logs = host.sh("cat /var/lib/t3-autoupdate/evidence/*/serve.log").out
         found = {line.partition("PROBE ")[2] for line in logs.splitlines() if "PROBE " in line}
         everything = {f"{name} {folder}" for name in ("read", "write") for folder in OUTSIDE}
-        assert "Listening on" in logs, said
+        assert LISTENING in logs, said
         assert found == (everything if sandbox == "plain" else set()), (said, logs)
     finally:
         host.sh(CLEAR, check=False)

@@ -8,6 +8,8 @@ from attrs import evolve
 from fakes.packages import FakeRelease
 from fakes.registry import HOSTILE_VERSION
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.files import HOME_BASE
+from t3safe.t3.package import FOLDER
 from tests.e2e.realhost.machine import NEW, OLD, Machine
 
 pytestmark = pytest.mark.docker
@@ -21,7 +23,7 @@ what=write-usr; try sh -c 'echo evil >/usr/bin/t3-evil'
 what=write-builds; try sh -c 'echo evil >/opt/t3safe/builds/evil'
 what=write-launcher; try sh -c 'echo evil >/usr/bin/t3'
 what=write-cron; try sh -c 'echo evil >/var/spool/evil'
-what=read-home; try ls /home/ann/.t3
+what=read-home; try ls /home/ann/BASE
 what=list-homes; try ls /home
 what=read-root; try ls /root
 what=read-state; try ls /var/lib/t3-autoupdate
@@ -37,7 +39,7 @@ what=sudo; try sudo -n true
 what=other-processes; try test -e /proc/1/cmdline
 what=tmp; try ls /tmp/host-only
 echo "PROBE user: $(id -u)"
-""".replace("OLDVERSION", OLD.version)
+""".replace("OLDVERSION", OLD.version).replace("BASE", HOME_BASE)
 STAY = "setsid sh -c 'trap \"\" TERM INT HUP; exec -a t3-evil-stays sleep 600' </dev/null &"
 ALLOWED_TO_SCRIPTS = {"user"}
 
@@ -74,7 +76,7 @@ def test_install_script_reaches_nothing_and_leaves_nothing(host: Machine) -> Non
     script = f"({ATTEMPTS}) >probe.txt 2>/dev/null; {STAY} true"
     host.publish(bad(install=script))
     assert host.t3safe("check", BAD).status == Exit.OK
-    found = probes(host.read(f"/opt/t3safe/builds/{BAD}/node_modules/t3/probe.txt"))
+    found = probes(host.read(f"/opt/t3safe/builds/{BAD}/{FOLDER}/probe.txt"))
     npm = host.run("id", "-u", "t3safe-npm").out.strip()
     assert found.pop("user") == npm
     assert len(found) == 20

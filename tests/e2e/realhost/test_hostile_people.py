@@ -13,15 +13,18 @@ from contextlib import contextmanager
 
 import pytest
 
+from fakes.t3.app.state import BINDINGS
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.files import ENVIRONMENT_ID, HOME_BASE, RUNTIME, USERDATA, V1_DATABASE
 from tests.e2e.realhost.machine import NEW, OLD, Machine, Person
 
 pytestmark = pytest.mark.docker
 
 OWN = "/srv/administrator"
 """A folder that nobody but root may enter."""
-VICTIMS = f"/etc/passwd /etc/shadow {OWN}/secret /home/ben/.t3/userdata/environment-id"
-STATE = "/home/ann/.t3/userdata"
+BENS = f"/home/ben/{HOME_BASE}/{USERDATA}"
+VICTIMS = f"/etc/passwd /etc/shadow {OWN}/secret {BENS}/{ENVIRONMENT_ID}"
+STATE = f"/home/ann/{HOME_BASE}/{USERDATA}"
 STORE = "/var/backups/t3-state/ann"
 PATIENCE = 60.0
 """Seconds on a host with nothing else to do; the looks of a whole round are bounded by 30 each and
@@ -71,22 +74,22 @@ def rounds(host: Machine) -> str:
 
 
 TRAPS = {
-    "base directory is a link to root's home": "mv .t3 old; ln -s /root .t3",
-    "userdata is a link to ben's": f"mv {STATE} old; ln -s /home/ben/.t3/userdata {STATE}",
-    "database is a link to the shadow file": f"cd {STATE}; mv state.sqlite x; "
-    "ln -s /etc/shadow state.sqlite",
-    "database is a link to ben's": f"cd {STATE}; mv state.sqlite x; "
-    "ln -s /home/ben/.t3/userdata/state.sqlite state.sqlite",
-    "log is a link to the password file": f"cd {STATE}; rm -f state.sqlite-wal; "
-    "ln -s /etc/passwd state.sqlite-wal",
-    "database is a pipe": f"cd {STATE}; mv state.sqlite x; mkfifo state.sqlite",
-    "small file is a pipe": f"cd {STATE}; rm -f keybindings.json; mkfifo keybindings.json",
+    "base directory is a link to root's home": f"mv {HOME_BASE} old; ln -s /root {HOME_BASE}",
+    "userdata is a link to ben's": f"mv {STATE} old; ln -s {BENS} {STATE}",
+    "database is a link to the shadow file": f"cd {STATE}; mv {V1_DATABASE} x; "
+    f"ln -s /etc/shadow {V1_DATABASE}",
+    "database is a link to ben's": f"cd {STATE}; mv {V1_DATABASE} x; "
+    f"ln -s {BENS}/{V1_DATABASE} {V1_DATABASE}",
+    "log is a link to the password file": f"cd {STATE}; rm -f {V1_DATABASE}-wal; "
+    f"ln -s /etc/passwd {V1_DATABASE}-wal",
+    "database is a pipe": f"cd {STATE}; mv {V1_DATABASE} x; mkfifo {V1_DATABASE}",
+    "small file is a pipe": f"cd {STATE}; rm -f {BINDINGS}; mkfifo {BINDINGS}",
     "secrets folder is a link": f"cd {STATE}; mv secrets x; ln -s /root secrets",
-    "database is a folder": f"cd {STATE}; mv state.sqlite x; mkdir state.sqlite",
+    "database is a folder": f"cd {STATE}; mv {V1_DATABASE} x; mkdir {V1_DATABASE}",
     "restore marker is a link": f"ln -s /etc/passwd {STATE}/.t3safe-restore.json",
-    "staging folder is a link to ben's": f"ln -s /home/ben/.t3/userdata {STATE}/.t3safe-staging",
-    "runtime file names init as the serve": f"cd {STATE}; rm -f server-runtime.json; "
-    'echo \'{"version":1,"pid":1,"startedAt":"2026-01-01T00:00:00Z"}\' >server-runtime.json',
+    "staging folder is a link to ben's": f"ln -s {BENS} {STATE}/.t3safe-staging",
+    "runtime file names init as the serve": f"cd {STATE}; rm -f {RUNTIME}; "
+    f'echo \'{{"version":1,"pid":1,"startedAt":"2026-01-01T00:00:00Z"}}\' >{RUNTIME}',
     "sparse file as large as the disk": f"truncate -s 4T {STATE}/huge.sqlite",
 }
 
@@ -104,12 +107,12 @@ def test_trap_in_a_persons_files_leads_nowhere(host: Machine, trap: str) -> None
 STORE_TRAPS = {
     "snapshot is a link to the system's configuration": f"mv {STORE}/$id {STORE}/x; "
     f"ln -s /etc {STORE}/$id",
-    "files of a snapshot are links": f"cd {STORE}/$id/files; chmod 700 .; rm -f state.sqlite; "
-    "ln -s /etc/shadow state.sqlite",
+    "files of a snapshot are links": f"cd {STORE}/$id/files; chmod 700 .; rm -f {V1_DATABASE}; "
+    f"ln -s /etc/shadow {V1_DATABASE}",
     "partial snapshot is a link": f"ln -s /etc {STORE}/.partial-evil",
     "trash is a link": f"ln -s /home/ben {STORE}/.trash-evil",
     "manifest names files elsewhere": f"cd {STORE}/$id; chmod 700 .; chmod 600 *.json; "
-    "sed -i 's#state.sqlite#../../../../../etc/shadow#g' *.json",
+    f"sed -i 's#{V1_DATABASE}#../../../../../etc/shadow#g' *.json",
     "folder of snapshots is a link": f"rm -rf {STORE} || true; ln -s /etc {STORE} || true",
 }
 
@@ -136,7 +139,7 @@ def test_names_with_blanks_and_newlines_say_nothing_of_their_own(host: Machine) 
     with harmless(host):
         host.sh(
             f"cd {STATE}; printf x >'a b'; printf x >\"$(printf 'x\\nFROZEN rolled back')\";"
-            " cp state.sqlite \"$(printf 'ROLLBACK FAILED\\nrolling back.sqlite')\"",
+            f" cp {V1_DATABASE} \"$(printf 'ROLLBACK FAILED\\nrolling back.sqlite')\"",
             user="ann",
         )
         rounds(host)
@@ -153,7 +156,7 @@ def test_hard_link_to_a_file_of_the_system_is_never_written(host: Machine) -> No
     host.t3safe("snapshot", "ann")
     name = host.sh(f"ls {STORE}").out.split()[0]
     with harmless(host):
-        host.sh(f"rm -f {STATE}/environment-id; ln /etc/passwd {STATE}/environment-id")
+        host.sh(f"rm -f {STATE}/{ENVIRONMENT_ID}; ln /etc/passwd {STATE}/{ENVIRONMENT_ID}")
         rounds(host)
         host.t3safe("restore", "ann", name, "--yes", "--force")
 
@@ -161,9 +164,9 @@ def test_hard_link_to_a_file_of_the_system_is_never_written(host: Machine) -> No
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (f"{STATE}/state.sqlite", "/etc/shadow"),
-        (f"{STATE}/state.sqlite", "/home/ben/.t3/userdata/state.sqlite"),
-        (STATE, "/home/ben/.t3/userdata"),
+        (f"{STATE}/{V1_DATABASE}", "/etc/shadow"),
+        (f"{STATE}/{V1_DATABASE}", f"{BENS}/{V1_DATABASE}"),
+        (STATE, BENS),
         (f"{STORE}/swap", "/etc"),
     ],
     ids=["database and shadow", "database and ben's", "userdata and ben's", "snapshot and etc"],
@@ -261,7 +264,7 @@ def test_root_names_no_path_of_a_persons_in_a_whole_night(host: Machine) -> None
 
 def test_attack_on_ones_own_state_keeps_nobody_else_from_the_night(host: Machine) -> None:
     """Ann's database is a link to the shadow file: she is left as she is, and ben signs in."""
-    host.sh(f"cd {STATE}; mv state.sqlite x; ln -s /etc/shadow state.sqlite", user="ann")
+    host.sh(f"cd {STATE}; mv {V1_DATABASE} x; ln -s /etc/shadow {V1_DATABASE}", user="ann")
     before = host.look("ben")["ben"]
     said = host.night()
     assert said.status in {Exit.OK, Exit.REFUSED, Exit.LATER}, said.out
@@ -282,13 +285,13 @@ def test_what_root_exports_is_a_persons_own_and_lands_where_only_root_may_write(
         whole = host.t3safe("export", "ann", name, f"{OWN}/ann.tar")
         assert whole.status == Exit.OK, whole
         assert host.sh(f"stat -c '%a %U' {OWN}/ann.tar").out.split() == ["600", "root"]
-        assert "files/state.sqlite" in host.sh(f"tar tf {OWN}/ann.tar").out
+        assert f"files/{V1_DATABASE}" in host.sh(f"tar tf {OWN}/ann.tar").out
         for place in ("/home/ann/ann.tar", "/tmp/ann.tar"):
             refused = host.t3safe("export", "ann", name, place)
             assert refused.status == Exit.USAGE, refused
             assert host.run("test", "-e", place, check=False).status != 0
-        trap = f"cd {STORE}/{name}/files; chmod 700 .; rm -f state.sqlite; "
-        host.sh(f"{trap} ln -s /etc/shadow state.sqlite", user="ann")
+        trap = f"cd {STORE}/{name}/files; chmod 700 .; rm -f {V1_DATABASE}; "
+        host.sh(f"{trap} ln -s /etc/shadow {V1_DATABASE}", user="ann")
         trapped = host.t3safe("export", "ann", name, f"{OWN}/trapped.tar")
         assert trapped.status == Exit.LATER, trapped
         assert host.run("test", "-e", f"{OWN}/trapped.tar", check=False).status != 0

@@ -6,6 +6,7 @@ import pytest
 
 from fakes.packages import release_like
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.package import PLATFORMS
 from tests.e2e.realhost.machine import Machine
 
 pytestmark = pytest.mark.docker
@@ -31,7 +32,7 @@ def test_native_program_is_what_the_unit_runs_and_stops(host: Machine) -> None:
         assert host.sign_in(name)["version"] == NATIVE.version
     pid = shown(host, "MainPID")
     program = host.run("readlink", f"/proc/{pid}/exe").out.strip()
-    assert program.startswith(f"/opt/t3safe/builds/{NATIVE.version}/node_modules/@t3code/")
+    assert program.startswith(f"/opt/t3safe/builds/{NATIVE.version}/node_modules/{PLATFORMS}")
     assert host.run("readlink", f"/proc/{pid}/fd/9").out.strip() == "/opt/t3safe/locks/ann"
     assert host.run("head", "-c", "4", program).out == "\x7fELF"
 

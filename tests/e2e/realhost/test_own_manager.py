@@ -15,6 +15,9 @@ from attrs import evolve, frozen
 
 from fakes.packages import FakeRelease
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.commands import BASE_OPTION, NO_TELEMETRY
+from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
+from t3safe.t3.generations import EVENT_LOG
 from tests.e2e.realhost.machine import NEW, OLD, Machine, Said
 
 pytestmark = pytest.mark.docker
@@ -24,10 +27,11 @@ HOME: Final = f"/home/{NAME}"
 LINK: Final = f"{HOME}/.local/share/t3safe/users/{NAME}"
 BAD: Final = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
 NEXT: Final = evolve(NEW, version="0.0.25-nightly.20260610.520")
-UNIT: Final = """\
+TOLD: Final = "\n".join(f"Environment={name}={value}" for name, value in NO_TELEMETRY.items())
+UNIT: Final = f"""\
 [Service]
-ExecStart=%h/.local/bin/t3 serve --host 127.0.0.1 --port 3773 --base-dir %h/.t3
-Environment=T3CODE_TELEMETRY_ENABLED=false
+ExecStart=%h/.local/bin/t3 serve --host 127.0.0.1 --port 3773 {BASE_OPTION} %h/{HOME_BASE}
+{TOLD}
 Restart=on-failure
 
 [Install]
@@ -94,8 +98,8 @@ class Own:
 
     def threads(self) -> int:
         """How much work their database holds."""
-        count = "SELECT count(*) FROM orchestration_events"
-        return int(self.run("sqlite3", f"{HOME}/.t3/userdata/state.sqlite", count).out)
+        count = f"SELECT count(*) FROM {EVENT_LOG}"
+        return int(self.run("sqlite3", f"{HOME}/{HOME_BASE}/{USERDATA}/{V1_DATABASE}", count).out)
 
 
 @pytest.fixture
@@ -151,7 +155,7 @@ def test_the_page_for_one_person_holds_under_a_real_manager_of_theirs(own: Own) 
     assert own.selected() == NEW.version
     assert NEW.version in own.runs()
 
-    own.write(".t3/userdata/attachments/note.txt", "kept")
+    own.write(f"{HOME_BASE}/{USERDATA}/attachments/note.txt", "kept")
     before = own.threads()
     publish(own.machine, BAD)
     assert own.night() == Exit.ROLLED_BACK
@@ -161,7 +165,7 @@ def test_the_page_for_one_person_holds_under_a_real_manager_of_theirs(own: Own) 
     assert own.night() == Exit.FROZEN
 
     own.run("t3safe", "thaw")
-    own.run("rm", "-r", f"{HOME}/.t3/userdata/attachments")
+    own.run("rm", "-r", f"{HOME}/{HOME_BASE}/{USERDATA}/attachments")
     publish(own.machine, NEXT)
     own.write(".config/systemd/user/t3-serve.service.d/slow.conf", SLOW_STOP)
     own.systemctl("daemon-reload")

@@ -7,6 +7,9 @@ from attrs import evolve
 
 from fakes.packages import FakeRelease, release_like
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
+from t3safe.t3.sign_in import PLAIN_COOKIE
+from t3safe.t3.work import THREAD_SESSIONS, TURNS
 from tests.e2e.realhost.machine import NEW, OLD, Machine, Person
 
 pytestmark = pytest.mark.docker
@@ -44,9 +47,9 @@ def test_person_in_a_turn_is_deferred_and_drained_when_it_ends(host: Machine) ->
 
 def rename_tables(host: Machine, before: str, after: str) -> None:
     """Rename the tables that tell of ben's turns, as a release without them would leave it."""
-    for table in ("projection_thread_sessions", "projection_turns"):
+    for table in (THREAD_SESSIONS, TURNS):
         change = f"ALTER TABLE {before}{table} RENAME TO {after}{table}"
-        host.run("sqlite3", "/home/ben/.t3/userdata/state.sqlite", change, user="ben")
+        host.run("sqlite3", f"/home/ben/{HOME_BASE}/{USERDATA}/{V1_DATABASE}", change, user="ben")
 
 
 def test_agent_deep_in_the_control_group_keeps_its_person(host: Machine) -> None:
@@ -149,7 +152,8 @@ def test_renamed_contract_is_refused_with_what_to_do(host: Machine, fault: str, 
 def attach(host: Machine, person: str) -> None:
     """Give a person an attachment: `breaks-with-attachments` breaks for them in production only."""
     host.sh(
-        f"cd /home/{person}/.t3/userdata; mkdir -p attachments; echo x >attachments/a.png",
+        f"cd /home/{person}/{HOME_BASE}/{USERDATA}; "
+        "mkdir -p attachments; echo x >attachments/a.png",
         user=person,
     )
 
@@ -231,7 +235,7 @@ def test_gate_that_fails_the_present_build_too_is_broken(host: Machine) -> None:
     said = host.night()
     assert said.status == Exit.GATE_BROKEN, said.out
     assert all(as_before(before[name], p) for name, p in host.look().items())
-    host.configure(dispatch_knows__cookies=["t3_session"])
+    host.configure(dispatch_knows__cookies=[PLAIN_COOKIE])
     assert host.night().status == Exit.OK
 
 

@@ -8,6 +8,8 @@ import pytest
 from attrs import evolve
 
 from t3safe.entrypoints.exits import Exit
+from t3safe.t3.files import HOME_BASE, USERDATA
+from t3safe.t3.package import NODE_PROGRAM
 from tests.e2e.realhost.machine import NEW, OLD, Machine, published, script_until
 
 pytestmark = pytest.mark.docker
@@ -97,7 +99,7 @@ def test_adoption_of_another_version_than_the_hosts_is_refused(host: Machine) ->
     said = host.t3safe("adopt", NEW.version)
     assert said.status == Exit.USAGE
     assert OLD.version in said.err
-    assert host.run("readlink", "/usr/bin/t3").out.strip().endswith("bin.mjs")
+    assert host.run("readlink", "/usr/bin/t3").out.strip().endswith(NODE_PROGRAM)
     assert host.sh("ls /opt/t3safe").out == ""
 
 
@@ -181,7 +183,8 @@ def test_power_cut_at_any_phase_is_settled_at_boot(alone: Machine, words: str) -
 def test_power_cut_on_the_way_back_is_settled_at_boot(host: Machine, words: str) -> None:
     """Cut off while ben is taken back: he ends on his old build, with every row of before."""
     host.sh(
-        "cd /home/ben/.t3/userdata; mkdir -p attachments; echo x >attachments/a.png", user="ben"
+        f"cd /home/ben/{HOME_BASE}/{USERDATA}; mkdir -p attachments; echo x >attachments/a.png",
+        user="ben",
     )
     host.publish(BAD)
     rows = host.sign_in("ben")["rows"]

@@ -10,6 +10,7 @@ import pytest
 
 from t3safe.adapters._support.adopted import Adopted, global_version, recall, remember
 from t3safe.domain.versions import Version
+from t3safe.t3.package import NODE_PROGRAM
 
 NOTED = Adopted(
     Version.parse("0.0.25-nightly.20260602.440"),
@@ -45,10 +46,10 @@ def test_note_that_nobody_can_read_adopts_nothing(tmp_path: Path, text: str) -> 
 def test_global_version_is_that_of_the_package_that_is_linked(tmp_path: Path) -> None:
     """The launcher's place is a link into an npm package, whose manifest tells the version."""
     package = tmp_path / "lib" / "node_modules" / "t3"
-    (package / "dist").mkdir(parents=True)
-    (package / "dist" / "bin.mjs").touch()
+    (package / NODE_PROGRAM).parent.mkdir(parents=True)
+    (package / NODE_PROGRAM).touch()
     (package / "package.json").write_text(json.dumps({"version": "0.0.24"}))
-    (tmp_path / "t3").symlink_to(package / "dist" / "bin.mjs")
+    (tmp_path / "t3").symlink_to(package / NODE_PROGRAM)
     assert global_version(tmp_path / "t3") == "0.0.24"
 
 

@@ -7,6 +7,9 @@ import os
 import pytest
 
 from t3safe.adapters.services.agents import AGENTS, agent_of, agents_among
+from t3safe.t3.commands import BASE_OPTION
+from t3safe.t3.files import HOME_BASE
+from t3safe.t3.package import ENTRY
 
 NODE = "/usr/bin/node"
 MODULES = "/home/claude/.npm-global/lib/node_modules"
@@ -27,8 +30,8 @@ MODULES = "/home/claude/.npm-global/lib/node_modules"
         ("sh", "/bin/dash", ["sh", "/home/alice/bin/Claude"], "claude"),
         ("python3", "/usr/bin/python3.11", ["python3", "-I", "/home/alice/codex"], "codex"),
         # What is no agent.
-        ("node", NODE, ["node", "/opt/t3safe/builds/0.0.29/node_modules/.bin/t3", "serve"], ""),
-        ("node", NODE, ["node", "t3", "serve", "--base-dir", "/home/claude/.t3"], ""),
+        ("node", NODE, ["node", f"/opt/t3safe/builds/0.0.29/{ENTRY}", "serve"], ""),
+        ("node", NODE, ["node", "t3", "serve", BASE_OPTION, f"/home/claude/{HOME_BASE}"], ""),
         ("node", NODE, ["node", "/home/claude/server.js"], ""),
         ("vim", "/usr/bin/vim", ["vim", "claude"], ""),
         ("grep", "/bin/grep", ["grep", "-r", "codex", "."], ""),

@@ -19,6 +19,7 @@ from t3safe.adapters.residents.processes import T3Processes
 from t3safe.adapters.selection.locks import StartLocks
 from t3safe.domain.ports import Running
 from t3safe.domain.versions import Version
+from t3safe.t3.commands import BASE_OPTION
 
 BUILD = Version.parse("0.0.46-nightly.20261003.2610")
 READS = "import sys; print(flush=True); sys.stdin.read()"
@@ -55,7 +56,7 @@ def entry(tmp_path: Path) -> Path:
 
 def serve(entry: Path, base: Path) -> tuple[str, ...]:
     """Give the words of a serve, by whatever name its program is called."""
-    return (str(entry), "serve", "--host", "127.0.0.1", "--port", "0", "--base-dir", str(base))
+    return (str(entry), "serve", "--host", "127.0.0.1", "--port", "0", BASE_OPTION, str(base))
 
 
 def test_a_native_program_is_known_by_its_executable_whatever_it_is_called(

@@ -18,6 +18,8 @@ from t3safe.adapters.gate.cells import Cells as GateCells
 from t3safe.adapters.gate.cells import admit, telling_who
 from t3safe.adapters.statesets.cells import Cells as WorkerCells
 from t3safe.domain.allowance import Allowance
+from t3safe.t3.commands import BASE_OPTION
+from t3safe.t3.files import HOME_BASE
 
 STORE = Path("/opt/t3safe")
 HIDDEN = (Path("/var/lib/t3-autoupdate"), Path("/etc/t3safe"))
@@ -97,8 +99,8 @@ def test_command_passes_the_words_on_unread() -> None:
 def test_a_dollar_in_a_name_is_not_expanded() -> None:
     """A `$` is a variable to systemd in what it starts; doubled it is the character."""
     job = Job(transient.new_name("gate"), ("User=build$",))
-    words = job.command("t3", "--base-dir", "/home/build$/.t3")
-    assert words[-1] == "/home/build$$/.t3"
+    words = job.command("t3", BASE_OPTION, f"/home/build$/{HOME_BASE}")
+    assert words[-1] == f"/home/build$$/{HOME_BASE}"
     assert "--property=User=build$" in words
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from t3safe.adapters import hostlook
 from t3safe.domain.hostguess import UnitSeen
+from t3safe.t3.package import NODE_PROGRAM
 
 SHOWN = """\
 ExecStart={ path=/usr/bin/t3 ; argv[]=/usr/bin/t3 serve --port 4001 ; ignore_errors=no ; pid=1 }
@@ -83,11 +84,11 @@ def test_somebody_who_listens_is_heard() -> None:
 def test_the_version_of_a_global_t3_is_read_and_not_asked(tmp_path: Path) -> None:
     """As root nothing of t3 is executed."""
     package = tmp_path / "lib" / "t3"
-    (package / "dist").mkdir(parents=True)
+    (package / NODE_PROGRAM).parent.mkdir(parents=True)
     (package / "package.json").write_text('{"name": "t3", "version": "0.0.28"}')
-    (package / "dist" / "bin.mjs").write_text("")
+    (package / NODE_PROGRAM).write_text("")
     link = tmp_path / "t3"
-    link.symlink_to(package / "dist" / "bin.mjs")
+    link.symlink_to(package / NODE_PROGRAM)
     assert hostlook.version_of(str(link)) == "0.0.28"
     assert hostlook.version_of("") == ""
     assert hostlook.there(str(link))

@@ -20,12 +20,14 @@ from t3safe.domain import gate
 from t3safe.domain.errors import Fault, JournalError
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG
 
 OLD = Version.parse("0.0.28-nightly.20260615.567")
 NEW = Version.parse("0.0.28-nightly.20260615.571")
 NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
 PLAN = ev.Plan("r1", ev.Kind.RUN, NEW, OLD, (ev.MovePlan("alice", OLD, NEW),), everybody=("alice",))
-LEDGER = SetLedger.of({"state.sqlite": Ledger.of([(1, "OrchestrationEvents")])})
+LEDGER = SetLedger.of({V1_DATABASE: Ledger.of([(1, BEFORE_SCOPES.marked_by)])})
 REHEARSAL = gate.Rehearsal("", NEW, (gate.passed(gate.Check.LIVE, "answered"),), LEDGER, "e", 1.5)
 
 EFFECTS: tuple[fx.Effect, ...] = (
@@ -56,7 +58,7 @@ ANSWERS: tuple[ev.Answer, ...] = (
     ev.Rehearsed((REHEARSAL,)),
     ev.Assessed(ev.Readiness.BUSY, "a turn"),
     ev.Snapshotted("r1.0007", LEDGER, 4096),
-    ev.Quarantined("r1.0011", (ev.RowsKept("state.sqlite:orchestration_events", 3),)),
+    ev.Quarantined("r1.0011", (ev.RowsKept(f"{V1_DATABASE}:{EVENT_LOG}", 3),)),
     ev.Paired(),
     ev.NotPaired(Fault.ENVIRONMENT, "no answer"),
     ev.Inspected(None, running=False, ledger=None),

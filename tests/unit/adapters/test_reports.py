@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from t3safe.adapters._support.reports import Listener, report, without
 from t3safe.adapters.stateworker import meter
+from t3safe.t3.files import V1_DATABASE
 
 
 def heard(*chunks: bytes) -> list[tuple[str, ...]]:
@@ -51,7 +52,7 @@ def test_a_copy_is_measured_until_its_folder_is_gone(tmp_path: Path) -> None:
     """Files in folders count, links do not; after the rename nothing more is told."""
     folder = tmp_path / ".partial-s1"
     (folder / "files").mkdir(parents=True)
-    (folder / "files" / "state.sqlite").write_bytes(b"x" * 700)
+    (folder / "files" / V1_DATABASE).write_bytes(b"x" * 700)
     (folder / "files" / "link").symlink_to("/etc/passwd")
     assert meter.grown(str(folder)) == 700
     told: list[tuple[int, int]] = []

@@ -29,6 +29,9 @@ from t3safe.adapters.stateworker import bases
 from t3safe.domain.errors import PeopleError, ServiceError
 from t3safe.domain.ports import Resident, Running
 from t3safe.domain.versions import Version
+from t3safe.t3.commands import BASE_OPTION
+from t3safe.t3.files import HOME_BASE, USERDATA
+from t3safe.t3.package import ENTRY
 
 OLD = Version.parse("0.0.28-nightly.20260615.567")
 PAUSE = "import sys, signal; print('up', flush=True); signal.pause()"
@@ -96,7 +99,7 @@ def test_another_t3_counts_where_it_serves(tmp_path: Path, start: Start) -> None
 
 def test_a_process_of_nobody_serves_nobody(tmp_path: Path, start: Start) -> None:
     """A rehearsal of ours runs a build, which is needed, and is no serve."""
-    program = f"{build_folder(tmp_path, OLD)}/node_modules/.bin/t3"
+    program = f"{build_folder(tmp_path, OLD)}/{ENTRY}"
     rehearsal = start(program, "serve")
 
     found = list(T3Processes(tmp_path, lambda _, __: "", others=False)())
@@ -123,14 +126,14 @@ def test_a_process_of_a_shared_user_is_told_by_its_mark_or_its_base(
     tmp_path: Path, start: Start
 ) -> None:
     """A mark of another host's folder says nothing."""
-    owner = by_mark("MARK", tmp_path / "run", "/srv/{person}/.t3")
+    owner = by_mark("MARK", tmp_path / "run", f"/srv/{{person}}/{HOME_BASE}")
     marked = psutil.Process(start(env={"MARK": str(tmp_path / "run" / "carl")}))
     other = psutil.Process(start(env={"MARK": "/elsewhere/run/carl"}))
 
     assert owner(marked, []) == "carl"
     assert owner(other, []) == ""
-    assert owner(other, ["t3", "serve", "--base-dir", "/srv/dora/.t3"]) == "dora"
-    assert owner(other, ["t3", "serve", "--base-dir", "/home/dora/.t3"]) == ""
+    assert owner(other, ["t3", "serve", BASE_OPTION, f"/srv/dora/{HOME_BASE}"]) == "dora"
+    assert owner(other, ["t3", "serve", BASE_OPTION, f"/home/dora/{HOME_BASE}"]) == ""
 
 
 # Base directories.
@@ -138,7 +141,7 @@ def test_a_process_of_a_shared_user_is_told_by_its_mark_or_its_base(
 
 def home(folder: Path, *, noted: str | None = None) -> str:
     """Make a base directory with data, and what the launcher noted there."""
-    (folder / "userdata").mkdir(parents=True)
+    (folder / USERDATA).mkdir(parents=True)
     if noted is not None:
         (folder / bases.NOTE).write_text(noted)
     return str(folder)
@@ -192,7 +195,7 @@ def test_every_user_is_asked_as_themselves(
     for folder in (top, *top.parents[:-2]):
         folder.chmod(0o755)
     for name, uid in (("ann", 61001), ("ben", 61002), ("cid", 61003)):
-        base = top / name / ".t3"
+        base = top / name / HOME_BASE
         if name != "cid":
             home(base, noted=OLD.text if name == "ann" else "../../etc")
         else:
@@ -209,7 +212,7 @@ def test_every_user_is_asked_as_themselves(
         ("a b", 61001, str(top / "ann")),
     )
 
-    found = PasswdBases("/nowhere/{person}/.t3")()
+    found = PasswdBases(f"/nowhere/{{person}}/{HOME_BASE}")()
 
     # Of ann's home dan sees nothing, so that nobody can tell: dan counts.
     assert found == {"ann": OLD, "ben": None, "dan": None}
@@ -237,11 +240,11 @@ def test_the_look_may_become_users_and_nothing_else() -> None:
 
 def test_base_directories_of_a_shared_user_are_those_of_the_template(tmp_path: Path) -> None:
     """Whoever has data below it; a template of one person names nobody."""
-    home(tmp_path / "homes" / "ann" / ".t3")
-    (tmp_path / "homes" / "ben" / ".t3").mkdir(parents=True)
+    home(tmp_path / "homes" / "ann" / HOME_BASE)
+    (tmp_path / "homes" / "ben" / HOME_BASE).mkdir(parents=True)
 
-    assert SharedBases(f"{tmp_path}/homes/{{person}}/.t3")() == {"ann": None}
-    assert SharedBases(f"{tmp_path}/.t3")() == {}
+    assert SharedBases(f"{tmp_path}/homes/{{person}}/{HOME_BASE}")() == {"ann": None}
+    assert SharedBases(f"{tmp_path}/{HOME_BASE}")() == {}
 
 
 # All of it.
@@ -249,7 +252,7 @@ def test_base_directories_of_a_shared_user_are_those_of_the_template(tmp_path: P
 
 def test_everybody_is_found_once(tmp_path: Path, start: Start) -> None:
     """By a unit, a process or data; a name that no link can have is left out."""
-    start(f"{build_folder(tmp_path, OLD)}/node_modules/.bin/t3", "serve")
+    start(f"{build_folder(tmp_path, OLD)}/{ENTRY}", "serve")
     processes = T3Processes(tmp_path, carl, others=False)
     found = HostResidents(processes, lambda: ("ann", "carl"), lambda: {"ann": OLD, "b c": None})
 

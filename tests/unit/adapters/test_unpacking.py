@@ -15,10 +15,11 @@ import pytest
 
 from t3safe.adapters._support import unpacking
 from t3safe.adapters._support.unpacking import BadStream, unpack
+from t3safe.t3.files import V1_DATABASE
 
 LONG: Final = f"attachments/{'ä' * 90}/{'b' * 200}"
 """A name that an archive tells in a header of its own."""
-SET: Final = {"state.sqlite": os.urandom(300_001), "secrets/key": b"k" * 32, LONG: b"", "b": b"x"}
+SET: Final = {V1_DATABASE: os.urandom(300_001), "secrets/key": b"k" * 32, LONG: b"", "b": b"x"}
 ENOUGH: Final = 1_000_000
 
 

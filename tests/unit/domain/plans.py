@@ -10,13 +10,14 @@ from t3safe.domain.errors import Fault
 from t3safe.domain.gate import EMPTY, Check, OnPersonFailure, Rehearsal, failed, passed
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V1_DATABASE
 
 OLD: Final = Version.parse("0.0.25-nightly.20260602.440")
 NEW: Final = Version.parse("0.0.28-nightly.20260616.571")
 
-L30: Final = SetLedger.of({"state.sqlite": Ledger.of([(30, "Archive")])})
-L32: Final = SetLedger.of({"state.sqlite": Ledger.of([(30, "Archive"), (31, "A"), (32, "B")])})
-STRANGE: Final = SetLedger.of({"state.sqlite": Ledger.of([(30, "Archive"), (31, "Foreign")])})
+L30: Final = SetLedger.of({V1_DATABASE: Ledger.of([(30, "Archive")])})
+L32: Final = SetLedger.of({V1_DATABASE: Ledger.of([(30, "Archive"), (31, "A"), (32, "B")])})
+STRANGE: Final = SetLedger.of({V1_DATABASE: Ledger.of([(30, "Archive"), (31, "Foreign")])})
 
 DONE: Final = ev.Done()
 IDLE: Final = ev.Assessed(ev.Readiness.IDLE)

@@ -16,8 +16,10 @@ from t3safe.domain.room import Room
 from t3safe.domain.unmapped import Unmapped
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import BEFORE_SCOPES, V1, V2
-from t3safe.t3.package import Host
+from t3safe.t3.package import LIBRARIES, Host
+from t3safe.t3.sign_in import PLAIN_COOKIE
 from t3safe.t3.updater import NO_TRACES, ServiceState, Traces
+from tests.support.state_sets import LATER_DATABASE
 
 NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
 BUILD = "0.0.28-nightly.20260615.571"
@@ -54,13 +56,13 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
     ),
     (
         doctor.judge_program(Host("x86_64", GLIBC), ()),
-        doctor.judge_program(Host("x86_64", GLIBC | {"libatomic.so.1"}), ()),
+        doctor.judge_program(Host("x86_64", GLIBC | set(LIBRARIES)), ()),
         Level.WARNING,
         "apt-get install libatomic1",
     ),
     (
         doctor.judge_program(Host("x86_64", frozenset()), (BUILD,)),
-        doctor.judge_program(Host("x86_64", GLIBC | {"libatomic.so.1"}), (BUILD,)),
+        doctor.judge_program(Host("x86_64", GLIBC | set(LIBRARIES)), (BUILD,)),
         Level.PROBLEM,
         "no build for musl",
     ),
@@ -332,11 +334,11 @@ def test_a_t3_before_the_launcher_and_every_other_installer_are_named() -> None:
 
 def test_a_cookie_must_be_known_by_its_whole_name() -> None:
     """A name that only begins like a known one is another cookie."""
-    cookies = (("ann", "t3_session"), ("ben", "t3_session_abc"))
-    (found,) = doctor.judge_cookies(cookies, ("t3_session",))
+    cookies = (("ann", PLAIN_COOKIE), ("ben", f"{PLAIN_COOKIE}_abc"))
+    (found,) = doctor.judge_cookies(cookies, (PLAIN_COOKIE,))
     assert (found.level, found.check) == (Level.PROBLEM, Check.COOKIES)
     assert "ben" in found.seen
-    (held,) = doctor.judge_cookies(cookies, ("t3_session", "t3_session_[a-f]+"))
+    (held,) = doctor.judge_cookies(cookies, (PLAIN_COOKIE, f"{PLAIN_COOKIE}_[a-f]+"))
     assert held.level is Level.OK
 
 
@@ -508,14 +510,14 @@ def test_a_candidate_that_nobody_measured_has_no_generation_yet() -> None:
 
 def test_a_candidate_of_no_known_generation_says_what_is_new() -> None:
     """The gate refuses it, with the same words."""
-    third = SetLedger.of({"statev3.sqlite": Ledger.of([(1, FIRST)])})
+    third = SetLedger.of({LATER_DATABASE: Ledger.of([(1, FIRST)])})
     seen = generation(OF_V1, OF_V1, third).seen
     assert f"candidate {NEXT}: unknown, it makes statev3.sqlite" in seen
 
 
 def test_a_set_of_no_known_generation_is_a_problem() -> None:
     """A third database is named; so is a ledger that no generation has."""
-    third = SetLedger((*OF_V2.databases, ("statev3.sqlite", Ledger.of([(1, FIRST)]))))
+    third = SetLedger((*OF_V2.databases, (LATER_DATABASE, Ledger.of([(1, FIRST)]))))
     found = generation(OF_V2, third)
     assert found.level is Level.PROBLEM
     assert "it has statev3.sqlite, which no generation" in found.seen

@@ -38,8 +38,11 @@ from t3safe.domain.gate import (
 )
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
-from t3safe.t3.generations import V1, V2
-from t3safe.t3.package import Manifest
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG, THREADS, V1, V2
+from t3safe.t3.package import LAUNCHER, NAME, NODE_PROGRAM, PLATFORMS, REPOSITORY, Manifest
+from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION, LINKS, PLAIN_COOKIE, SESSIONS
+from tests.support.state_sets import LATER_DATABASE
 
 BUILD = Version.parse("0.0.28-nightly.20260616.571")
 OLD = Version.parse("0.0.24")
@@ -68,7 +71,7 @@ def test_the_checks_and_their_order_are_those_of_the_design() -> None:
 
 IDENTITY = IdentityFacts(
     name="t3",
-    repository="git+https://github.com/pingdotgg/t3code.git",
+    repository=f"git+https://{REPOSITORY}.git",
     bins=("t3",),
     engines="^22.16 || ^23.11 || >=24.10",
     node="24.11.1",
@@ -83,16 +86,16 @@ def test_the_real_package_is_itself() -> None:
 
 def test_facts_are_those_of_the_package_json() -> None:
     """What it says goes in unjudged, beside what was printed."""
-    said = {"name": "t3", "bin": {"t3": "dist/bin.mjs"}, "engines": {"node": ">=24"}}
+    said = {"name": "t3", "bin": {"t3": NODE_PROGRAM}, "engines": {"node": ">=24"}}
     facts = IdentityFacts.of(Manifest.read(said), node="24.0.0", reported="0.0.28", launches="x")
     assert facts == IdentityFacts(
-        "t3", "", ("t3",), ">=24", "24.0.0", "0.0.28", entry="dist/bin.mjs", launches="x"
+        "t3", "", ("t3",), ">=24", "24.0.0", "0.0.28", entry=NODE_PROGRAM, launches="x"
     )
 
 
 def test_a_launcher_over_a_native_program_is_refused() -> None:
     """It passes the start lock on to nobody: what it starts could not be waited for."""
-    result = judge_identity(BUILD, evolve(IDENTITY, launches="@t3code/t3-linux-x64"))
+    result = judge_identity(BUILD, evolve(IDENTITY, launches=f"{PLATFORMS}linux-x64"))
     what = "its program only starts another one, of @t3code/t3-linux-x64"
     how = "`t3safe check VERSION` has that one executed"
     assert fails(result, Check.IDENTITY, f"{what}; {how}")
@@ -100,7 +103,7 @@ def test_a_launcher_over_a_native_program_is_refused() -> None:
 
 def test_a_program_of_an_unknown_shape_is_refused() -> None:
     """How it starts t3 is not known: neither are its signals, nor what else it needs."""
-    for entry in ("dist/bin.mjs", "bin/t3.js", ""):
+    for entry in (NODE_PROGRAM, LAUNCHER, ""):
         assert judge_identity(BUILD, evolve(IDENTITY, entry=entry)).passed
     result = judge_identity(BUILD, evolve(IDENTITY, entry="bin/t3.sh"))
     what = "its program is 'bin/t3.sh', which no t3 that is known here has"
@@ -110,14 +113,14 @@ def test_a_program_of_an_unknown_shape_is_refused() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://github.com/pingdotgg/t3code",
-        "https://github.com/pingdotgg/t3code.git",
-        "https://github.com/pingdotgg/t3code/",
-        "http://github.com/pingdotgg/t3code",
-        "git+ssh://git@github.com/pingdotgg/t3code.git",
-        "git://github.com/pingdotgg/t3code.git",
-        "git@github.com:pingdotgg/t3code.git",
-        "  https://github.com/pingdotgg/t3code  ",
+        f"https://{REPOSITORY}",
+        f"https://{REPOSITORY}.git",
+        f"https://{REPOSITORY}/",
+        f"http://{REPOSITORY}",
+        f"git+ssh://git@{REPOSITORY}.git",
+        f"git://{REPOSITORY}.git",
+        f"git@{REPOSITORY.replace('/', ':', 1)}.git",
+        f"  https://{REPOSITORY}  ",
     ],
 )
 def test_one_repository_has_many_spellings(url: str) -> None:
@@ -130,11 +133,11 @@ def test_one_repository_has_many_spellings(url: str) -> None:
     [
         "",
         "https://github.com/someone/t3",
-        "https://github.com/pingdotgg/t3code-fork",
-        "https://github.com/pingdotgg/t3code.git.example.org",
-        "https://example.org/github.com/pingdotgg/t3code",
-        "https://example.org/?github.com/pingdotgg/t3code",
-        "https://mygithub.com/pingdotgg/t3code",
+        f"https://{REPOSITORY}-fork",
+        f"https://{REPOSITORY}.git.example.org",
+        f"https://example.org/{REPOSITORY}",
+        f"https://example.org/?{REPOSITORY}",
+        f"https://my{REPOSITORY}",
     ],
 )
 def test_a_foreign_repository_is_refused(url: str) -> None:
@@ -148,7 +151,7 @@ def test_a_foreign_repository_is_refused(url: str) -> None:
     [
         (evolve(IDENTITY, name="t4"), "the package calls itself 't4', not 't3'"),
         (
-            evolve(IDENTITY, bins=("t3code", "t3-cli")),
+            evolve(IDENTITY, bins=(f"{NAME}code", f"{NAME}-cli")),
             "the package has no program 't3' in its bin entry",
         ),
         (evolve(IDENTITY, bins=()), "the package has no program 't3' in its bin entry"),
@@ -283,7 +286,7 @@ L32 = Ledger.of([(29, "Ordering"), (30, "Archive"), (31, "Scopes"), (32, "Thumbp
 
 def state(ledger: Ledger) -> SetLedger:
     """Give a set of one database."""
-    return SetLedger.of({"state.sqlite": ledger})
+    return SetLedger.of({V1_DATABASE: ledger})
 
 
 HELD = tuple(passed(check) for check in Check)
@@ -329,14 +332,14 @@ def test_a_build_without_new_migrations_is_migrated() -> None:
 
 def test_the_empty_set_is_judged_without_a_schema() -> None:
     """Its own ledger is what the others are compared with."""
-    real = state(Ledger.of([(1, "OrchestrationEvents"), (32, "AuthPairingProofKeyThumbprint")]))
+    real = state(Ledger.of([(1, BEFORE_SCOPES.marked_by), (32, "AuthPairingProofKeyThumbprint")]))
     empty = MigratedFacts(before=SetLedger(), after=real, schema=None)
     assert judge_migrated(empty) == passed(Check.MIGRATED, "ledger 0 -> 32")
 
 
 def test_what_fits_no_known_generation_is_refused_with_what_is_new() -> None:
     """A third database, or a ledger without the names that tell, waits for a newer t3safe."""
-    third = SetLedger.of({"statev3.sqlite": Ledger.of([(70, "OrchestrationV3")])})
+    third = SetLedger.of({LATER_DATABASE: Ledger.of([(70, "OrchestrationV3")])})
     for after, new in ((third, "it makes statev3.sqlite"), (state(L32), "fit no generation")):
         result = judge_migrated(MigratedFacts(before=SetLedger(), after=after, schema=None))
         assert not result.passed
@@ -399,7 +402,7 @@ def test_a_long_list_of_migrations_is_cut_and_says_so(count: int, more: str) -> 
     """Three are named, the others are counted."""
     many = state(Ledger.of([(number, "M") for number in range(1, count + 1)]))
     result = judge_migrated(MigratedFacts(many, SetLedger(), None))
-    three = ", ".join(f"state.sqlite: {number}_M" for number in (1, 2, 3))
+    three = ", ".join(f"{V1_DATABASE}: {number}_M" for number in (1, 2, 3))
     expected = f"the ledger lost {three}{more}"
     assert fails(result, Check.MIGRATED, expected)
 
@@ -407,16 +410,16 @@ def test_a_long_list_of_migrations_is_cut_and_says_so(count: int, more: str) -> 
 # 4. preserved
 
 ROWS = {
-    "state.sqlite:orchestration_events": 1000,
-    "state.sqlite:projection_threads": 100,
-    "state.sqlite:auth_sessions": 4,
-    "state.sqlite:auth_pairing_links": 9,
+    f"{V1_DATABASE}:{EVENT_LOG}": 1000,
+    f"{V1_DATABASE}:{THREADS}": 100,
+    f"{V1_DATABASE}:{SESSIONS}": 4,
+    f"{V1_DATABASE}:{LINKS}": 9,
 }
 
 
 def preserved(lost: tuple[str, ...] = (), tolerance: float = 0.1, **left: int) -> CheckResult:
     """Judge a migration that left these rows of these tables."""
-    after = ROWS | {f"state.sqlite:{table}": rows for table, rows in left.items()}
+    after = ROWS | {f"{V1_DATABASE}:{table}": rows for table, rows in left.items()}
     return judge_preserved(PreservedFacts(ROWS, after, lost), tolerance)
 
 
@@ -450,9 +453,9 @@ def test_a_loss_beyond_the_tolerance_is_fatal() -> None:
 def test_a_tolerance_of_whole_rows_is_not_lost_to_rounding(rows: int, tolerance: float) -> None:
     """0.29 of 100 rows is 28.999999999999996 of them in binary; 29 rows may go, and no more."""
     share = round(rows * tolerance)
-    before = {"state.sqlite:projection_threads": rows}
+    before = {f"{V1_DATABASE}:{THREADS}": rows}
     for lost, good in ((share, True), (share + 1, False)):
-        after = {"state.sqlite:projection_threads": rows - lost}
+        after = {f"{V1_DATABASE}:{THREADS}": rows - lost}
         assert judge_preserved(PreservedFacts(before, after), tolerance).passed is good
 
 
@@ -473,31 +476,31 @@ def test_sign_ins_that_are_dropped_are_reported_and_not_fatal() -> None:
     """Migration 31 rebuilds both tables: people sign in again, no work is lost."""
     expected = passed(
         Check.PRESERVED,
-        f"state.sqlite:auth_pairing_links: 9 -> 1 rows ({V1.may_shrink['auth_pairing_links']})",
-        f"state.sqlite:auth_sessions: 4 -> 0 rows ({V1.may_shrink['auth_sessions']})",
+        f"{V1_DATABASE}:{LINKS}: 9 -> 1 rows ({V1.may_shrink[LINKS]})",
+        f"{V1_DATABASE}:{SESSIONS}: 4 -> 0 rows ({V1.may_shrink[SESSIONS]})",
     )
     assert preserved(tolerance=0.0, auth_sessions=0, auth_pairing_links=1) == expected
 
 
 def test_a_database_may_have_a_colon_in_its_name() -> None:
     """The table is what stands behind the last one."""
-    before = {"copy:2.sqlite:auth_sessions": 4}
+    before = {f"copy:2.sqlite:{SESSIONS}": 4}
     assert judge_preserved(PreservedFacts(before, {}), 0.0).passed
-    before = {"auth_sessions:projection_threads": 4}
+    before = {f"{SESSIONS}:{THREADS}": 4}
     assert not judge_preserved(PreservedFacts(before, {}), 0.0).passed
 
 
 def test_a_table_of_work_is_not_excused_by_a_name_that_ends_alike() -> None:
     """Only the whole name of a table makes it one of sign-ins."""
-    before = {"state.sqlite:my_auth_sessions": 4}
+    before = {f"{V1_DATABASE}:my_{SESSIONS}": 4}
     assert not judge_preserved(PreservedFacts(before, {}), 0.0).passed
 
 
 def moved_up(written: tuple[str, ...] = (), **left: int) -> CheckResult:
     """Judge a first start of V2, which copied the rows and left so many of these tables."""
     after = ROWS | {name.replace("state.", "statev2."): rows for name, rows in ROWS.items()}
-    after |= {f"statev2.sqlite:{table}": rows for table, rows in left.items()}
-    became = {"state.sqlite": "statev2.sqlite"}
+    after |= {f"{V2_DATABASE}:{table}": rows for table, rows in left.items()}
+    became = {V1_DATABASE: V2_DATABASE}
     facts = PreservedFacts(ROWS, after, (), became, written, V2.may_shrink)
     return judge_preserved(facts, 0.0)
 
@@ -520,7 +523,7 @@ def test_what_a_generation_compacts_may_shrink() -> None:
 
 def test_a_database_that_is_left_behind_stays_as_it_is() -> None:
     """A person goes back to it: a V2 build that writes to it is refused."""
-    result = moved_up(("state.sqlite",))
+    result = moved_up((V1_DATABASE,))
     reason = "state.sqlite is not this build's any more, and was written to"
     assert fails(result, Check.PRESERVED, reason)
 
@@ -535,9 +538,9 @@ def test_several_losses_are_told_together() -> None:
 
 PAIRED = PairingFacts(
     minted=True,
-    path="/api/auth/browser-session",
+    path=BROWSER_SESSION,
     status=200,
-    cookie="t3_session",
+    cookie=PLAIN_COOKIE,
     authenticated=True,
     authenticated_again=True,
 )
@@ -558,7 +561,7 @@ def test_a_whole_handshake_is_paired() -> None:
         ),
         (evolve(PAIRED, minted=False), "the mint failed: nothing printed"),
         (
-            evolve(PAIRED, path="", tried=("/api/auth/browser-session", "/api/auth/bootstrap")),
+            evolve(PAIRED, path="", tried=(BROWSER_SESSION, BOOTSTRAP)),
             (
                 "no path takes the credential "
                 "(tried /api/auth/browser-session and /api/auth/bootstrap)"
@@ -594,23 +597,25 @@ def test_a_cookie_of_any_length_is_shown_short() -> None:
 
 # 6. contract
 
-NEW_PATH, OLD_PATH = "/api/auth/browser-session", "/api/auth/bootstrap"
+NEW_PATH, OLD_PATH = BROWSER_SESSION, BOOTSTRAP
 
 
 @pytest.mark.parametrize("path", [NEW_PATH, OLD_PATH])
 def test_the_dispatch_knows_both_paths_that_t3_has_had(path: str) -> None:
     """Without settings the dispatch is one that falls back."""
-    assert judge_contract(path, "t3_session", DispatchKnowledge()) == passed(Check.CONTRACT)
+    assert judge_contract(path, PLAIN_COOKIE, DispatchKnowledge()) == passed(Check.CONTRACT)
 
 
 def test_an_unknown_path_comes_second_to_the_dispatch() -> None:
     """Incident of 2026-06-03: the pairing endpoint was renamed."""
-    result = judge_contract(NEW_PATH, "t3_session", DispatchKnowledge(paths=(OLD_PATH,)))
+    result = judge_contract(NEW_PATH, PLAIN_COOKIE, DispatchKnowledge(paths=(OLD_PATH,)))
     reason = f"update the dispatch first: it is not known to use the path {NEW_PATH}"
     assert fails(result, Check.CONTRACT, reason)
 
 
-@pytest.mark.parametrize("cookie", ["t3_session_0a1b2c3d4e5f", "xt3_session", "t3_sessio", ""])
+@pytest.mark.parametrize(
+    "cookie", [f"{PLAIN_COOKIE}_0a1b2c3d4e5f", f"x{PLAIN_COOKIE}", PLAIN_COOKIE[:-1], ""]
+)
 def test_an_unknown_cookie_comes_second_to_the_dispatch(cookie: str) -> None:
     """Incident of 2026-08-24: the name must be known as a whole."""
     result = judge_contract(NEW_PATH, cookie, DispatchKnowledge())
@@ -620,9 +625,9 @@ def test_an_unknown_cookie_comes_second_to_the_dispatch(cookie: str) -> None:
 
 def test_a_cookie_is_known_by_any_of_its_forms() -> None:
     """Each known form is a regular expression for the whole name."""
-    known = DispatchKnowledge(cookies=("t3_session", "t3_session_[0-9a-f]{12}"))
-    assert judge_contract(NEW_PATH, "t3_session_0a1b2c3d4e5f", known).passed
-    assert not judge_contract(NEW_PATH, "t3_session_0a1b2c3d4e5f0", known).passed
+    known = DispatchKnowledge(cookies=(PLAIN_COOKIE, f"{PLAIN_COOKIE}_[0-9a-f]{{12}}"))
+    assert judge_contract(NEW_PATH, f"{PLAIN_COOKIE}_0a1b2c3d4e5f", known).passed
+    assert not judge_contract(NEW_PATH, f"{PLAIN_COOKIE}_0a1b2c3d4e5f0", known).passed
 
 
 BOTH = DispatchKnowledge(protocols=(1, 2))
@@ -682,7 +687,7 @@ def test_the_dispatch_passes_on_the_protocol_of_the_sockets(
     sockets: SocketFacts, known: DispatchKnowledge, reason: str
 ) -> None:
     """Known is the first alone: a page that cannot open its socket shows nothing."""
-    result = judge_contract(NEW_PATH, "t3_session", known, sockets)
+    result = judge_contract(NEW_PATH, PLAIN_COOKIE, known, sockets)
     assert result == (failed(Check.CONTRACT, reason) if reason else passed(Check.CONTRACT))
 
 

@@ -27,6 +27,7 @@ from t3safe.domain.moves import Move, Status
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V1_DATABASE
 
 OLD, NEW = Version.parse("0.0.24"), Version.parse("0.0.26")
 TAKEN = datetime(2026, 6, 9, 4, tzinfo=UTC)
@@ -40,7 +41,7 @@ def said(preview: Preview, later: timedelta = timedelta(0)) -> str:
 
 def test_rows_that_leave_are_told_by_table() -> None:
     """Each table stands with its count, and that a copy is kept."""
-    text = said(Preview(WAY, (ev.RowsKept("state.sqlite:turns", 3),)))
+    text = said(Preview(WAY, (ev.RowsKept(f"{V1_DATABASE}:turns", 3),)))
     assert "3 rows of state.sqlite:turns" in text
     assert "kept as a snapshot" in text
 
@@ -165,8 +166,8 @@ def test_the_end_names_everybody_under_what_became_of_them() -> None:
     assert summed_up(()) == ()
 
 
-FEWER = SetLedger.of({"state.sqlite": Ledger.of([(1, "One")])})
-MORE = SetLedger.of({"state.sqlite": Ledger.of([(1, "One"), (2, "Two")])})
+FEWER = SetLedger.of({V1_DATABASE: Ledger.of([(1, "One")])})
+MORE = SetLedger.of({V1_DATABASE: Ledger.of([(1, "One"), (2, "Two")])})
 
 
 def snapshot(

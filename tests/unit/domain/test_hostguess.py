@@ -20,6 +20,8 @@ from t3safe.domain.hostguess import (
     render,
 )
 from t3safe.domain.scope import Caller, Scope
+from t3safe.t3.commands import BASE_OPTION
+from t3safe.t3.files import HOME_BASE
 
 WORDS = ("/usr/bin/t3", "serve", "--port", "4001")
 HOST = Seen(
@@ -103,9 +105,9 @@ def test_what_a_host_lacks_is_asked() -> None:
     ("words", "expected"),
     [
         (("/home/ann/bin/t3", "serve"), {"launcher": "/home/ann/bin/t3", "t3": "/home/ann/bin/t3"}),
-        ((*OWN_WORDS, "--base-dir", "/data/t3"), {"base_dir": "/data/t3"}),
-        ((*OWN_WORDS, "--base-dir=/data/t3"), {"base_dir": "/data/t3"}),
-        ((*OWN_WORDS, "--base-dir", "/home/ann/.t3"), {}),
+        ((*OWN_WORDS, BASE_OPTION, "/data/t3"), {"base_dir": "/data/t3"}),
+        ((*OWN_WORDS, f"{BASE_OPTION}=/data/t3"), {"base_dir": "/data/t3"}),
+        ((*OWN_WORDS, BASE_OPTION, f"/home/ann/{HOME_BASE}"), {}),
         ((*OWN_WORDS, "--port", "4001"), {}),
     ],
 )

@@ -3,23 +3,24 @@ from __future__ import annotations
 import pytest
 
 from t3safe.domain.ledgers import Ledger, Migration, SetLedger
-from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
+from t3safe.t3.ledger import SCOPES
 
 BEFORE = [
     (29, "ProjectionThreadDetailOrderingIndexes"),
     (30, "ProjectionThreadShellArchiveIndexes"),
 ]
-AFTER = [*BEFORE, (31, "AuthAuthorizationScopes"), (32, "AuthPairingProofKeyThumbprint")]
+AFTER = [*BEFORE, (31, SCOPES), (32, "AuthPairingProofKeyThumbprint")]
 
 
 def state(pairs: list[tuple[int, str]]) -> SetLedger:
     """Give a set of one database with this ledger."""
-    return SetLedger.of({"state.sqlite": Ledger.of(pairs)})
+    return SetLedger.of({V1_DATABASE: Ledger.of(pairs)})
 
 
 def test_a_migration_is_shown_as_t3_logs_it() -> None:
     """The form is that of t3's own line about migrations that ran."""
-    assert str(Migration(31, "AuthAuthorizationScopes")) == "31_AuthAuthorizationScopes"
+    assert str(Migration(31, SCOPES)) == f"31_{SCOPES}"
 
 
 def test_a_ledger_is_a_set_in_ascending_order() -> None:
@@ -40,7 +41,7 @@ def test_the_level_is_the_highest_id_and_zero_for_nothing() -> None:
 def test_what_is_missing_is_named_ascending() -> None:
     """The difference of two ledgers is one-sided and in order."""
     assert Ledger.of(AFTER).missing_from(Ledger.of(BEFORE)) == (
-        Migration(31, "AuthAuthorizationScopes"),
+        Migration(31, SCOPES),
         Migration(32, "AuthPairingProofKeyThumbprint"),
     )
     assert Ledger.of(BEFORE).missing_from(Ledger.of(AFTER)) == ()
@@ -55,8 +56,8 @@ def test_databases_are_kept_by_name() -> None:
 
 def test_a_database_that_the_set_has_not_counts_as_empty() -> None:
     """Asking for an unknown database is no error."""
-    assert state(BEFORE).ledger("state.sqlite") == Ledger.of(BEFORE)
-    assert state(BEFORE).ledger("statev2.sqlite") == Ledger()
+    assert state(BEFORE).ledger(V1_DATABASE) == Ledger.of(BEFORE)
+    assert state(BEFORE).ledger(V2_DATABASE) == Ledger()
 
 
 def test_an_older_set_is_known_to_a_newer_build_and_not_the_other_way() -> None:
@@ -77,16 +78,14 @@ def test_another_name_under_a_known_id_is_unknown() -> None:
 
 def test_a_second_database_that_the_build_never_made_is_unknown() -> None:
     """A set moved to statev2.sqlite is not one for a build that knows state.sqlite alone."""
-    moved = SetLedger.of(
-        {"state.sqlite": Ledger.of(AFTER), "statev2.sqlite": Ledger.of([(1, "A")])}
-    )
+    moved = SetLedger.of({V1_DATABASE: Ledger.of(AFTER), V2_DATABASE: Ledger.of([(1, "A")])})
     assert moved.unknown_to(state(AFTER)) == ("statev2.sqlite: 1_A",)
     assert state(AFTER).known_to(moved)
 
 
 def test_a_database_without_a_ledger_stops_nobody() -> None:
     """A database without the table has nothing that a build could fail to know."""
-    beside = SetLedger.of({"state.sqlite": Ledger.of(BEFORE), "other.sqlite": Ledger()})
+    beside = SetLedger.of({V1_DATABASE: Ledger.of(BEFORE), "other.sqlite": Ledger()})
     assert beside.known_to(state(BEFORE))
 
 

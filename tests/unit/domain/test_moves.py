@@ -16,6 +16,8 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Goal, InvalidEvent, Status
 from t3safe.domain.rollout import decide
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.generations import EVENT_LOG
 from tests.unit.domain.conftest import Play
 from tests.unit.domain.plans import (
     DONE,
@@ -377,7 +379,7 @@ def test_a_failure_on_the_new_build_is_rolled_back_in_order(
     (
         book
         << fx.Quarantine(WHO, book.fresh, NEW, REST)
-        >> ev.Quarantined("kept", (ev.RowsKept("state.sqlite:orchestration_events", 3),))
+        >> ev.Quarantined("kept", (ev.RowsKept(f"{V1_DATABASE}:{EVENT_LOG}", 3),))
     )
     book << fx.Restore(WHO, REST) >> DONE
     into_old(book) >> PAIRED
@@ -389,7 +391,7 @@ def test_a_failure_on_the_new_build_is_rolled_back_in_order(
     assert status(book) is Status.ROLLED_BACK
     assert status(book, "bob") is Status.WAITING
     assert touched(book) == {WHO}
-    assert book.rollout.moves[0].rows == (ev.RowsKept("state.sqlite:orchestration_events", 3),)
+    assert book.rollout.moves[0].rows == (ev.RowsKept(f"{V1_DATABASE}:{EVENT_LOG}", 3),)
 
 
 def test_whoever_was_moved_before_stays_on_the_new_build(play: Play) -> None:
@@ -1287,7 +1289,7 @@ def test_rows_of_an_earlier_quarantine_are_not_told_of_whoever_stays(play: Play)
     """What a person who was moved in the end is said to have lost is nothing."""
     book = started(through_gate(play, WHO)) << fx.Verify(WHO, NEW) >> BROKEN
     book << fx.Fence(WHO) >> DONE << fx.Stop(WHO) >> DONE
-    rows = (ev.RowsKept("state.sqlite:orchestration_events", 3),)
+    rows = (ev.RowsKept(f"{V1_DATABASE}:{EVENT_LOG}", 3),)
     book << fx.Quarantine(WHO, KEPT, NEW, REST) >> ev.Quarantined(KEPT, rows)
     book >> ev.Resumed(NOW) << LOOK >> ev.Inspected(NEW, running=True, ledger=L32)
     revisited(book << fx.Start(WHO) >> DONE << fx.Verify(WHO, NEW) >> PAIRED)

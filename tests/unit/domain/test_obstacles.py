@@ -8,11 +8,12 @@ import pytest
 
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.obstacles import V1Copy, ahead, held, left_copy, unknown_to_all
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 
 def knows(*levels: int) -> SetLedger:
     """Give a set, or a build, with these migrations."""
-    return SetLedger.of({"state.sqlite": Ledger.of((level, "Step") for level in levels)})
+    return SetLedger.of({V1_DATABASE: Ledger.of((level, "Step") for level in levels)})
 
 
 def test_data_is_ahead_only_where_no_build_knows_it() -> None:
@@ -72,7 +73,7 @@ def test_an_old_copy_is_named_with_what_to_move_away(copied: datetime | None) ->
     assert obstacle is not None
     assert "statev2.sqlite of ann is an old copy" in obstacle.seen
     assert "2026-10-09 04:00 UTC" in obstacle.seen
-    assert "statev2.sqlite-wal" in obstacle.mend
+    assert f"{V2_DATABASE}-wal" in obstacle.mend
 
 
 @pytest.mark.parametrize("first", [None, EARLIER])
@@ -83,7 +84,7 @@ def test_an_empty_database_of_v2_is_never_taken_for_a_copy(first: datetime | Non
     obstacle = left_copy("ann", both)
     assert obstacle is not None
     assert "statev2.sqlite of ann is empty" in obstacle.seen
-    assert "statev2.sqlite-wal" in obstacle.mend
+    assert f"{V2_DATABASE}-wal" in obstacle.mend
 
 
 def test_work_in_both_generations_is_a_persons_to_decide() -> None:

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 import t3safe
+from fakes.t3.app.state import SIGNING_KEY
 from t3safe.domain.redaction import HIDDEN, redact
+from t3safe.t3 import serve_log
+from t3safe.t3.commands import NO_TELEMETRY
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.package import FOLDER, NODE_PROGRAM
+from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION, PLAIN_COOKIE
 
 PACKAGE = Path(t3safe.__file__).parent
 
@@ -18,29 +24,29 @@ TINY = "kd9fQ2"
 LONG = "eyJzaWQiOiI3ZjNhIn0xMjM0NTY3.Zm9vYmFyLTEyMzQ1_x"
 
 KEPT = [
-    "Running all migrations...",
-    "Migrations ran successfully",
+    serve_log.MIGRATING,
+    serve_log.MIGRATED,
     "migrations: [ '31_AuthAuthorizationScopes', '32_AuthPairingProofKeyThumbprint' ]",
     "14_ProjectionThreadProposedPlanImplementation",
     "ProjectionThreadProposedPlanImplementation",
-    "Listening on http://0.0.0.0:3773",
-    "T3 Code server is ready.",
+    f"{serve_log.LISTENING} http://0.0.0.0:3773",
+    serve_log.READY,
     "t3 v0.0.28-nightly.20260629.685",
     "[2026-06-09T04:00:12.345Z] INFO (#12): ready in 1.204 s",
-    "table auth_pairing_links has no column named role",
-    "POST /api/auth/browser-session 404",
-    "cookie t3_session_3773_0a1b2c3d4e5f, then t3_session_0a1b2c3d4e5f",
+    serve_log.NO_ROLE,
+    f"POST {BROWSER_SESSION} 404",
+    f"cookie {PLAIN_COOKIE}_3773_0a1b2c3d4e5f, then {PLAIN_COOKIE}_0a1b2c3d4e5f",
     "evidence: /var/lib/t3safe/evidence/20260609T040012345678Z-0.0.28-nightly.20260629.685-alice",
     "taking over run 20260609T040000Z-a1b2, snapshot 20260609T040000Z-a1b2.0010",
     "20260609T040012345678Z-a1b2",
     "kept as /var/lib/t3safe/journal.sqlite.broken-20260609T040012Z, a new one is begun",
     "orchestration_command_receipts: 1204 -> 1198 rows",
-    "state.sqlite: database disk image is malformed",
-    "the token expired; no path takes the credential (tried /api/auth/bootstrap)",
+    f"{V1_DATABASE}: database disk image is malformed",
+    f"the token expired; no path takes the credential (tried {BOOTSTRAP})",
     "POST /api/auth/pairing-token 404",
-    "secrets/server-signing-key.bin",
-    "at file:///opt/t3safe/builds/0.0.29-nightly.20260721.864/node_modules/t3/dist/bin.mjs:12:5",
-    "T3CODE_TELEMETRY_ENABLED=false",
+    SIGNING_KEY,
+    f"at file:///opt/t3safe/builds/0.0.29-nightly.20260721.864/{FOLDER}/{NODE_PROGRAM}:12:5",
+    *(f"{name}={value}" for name, value in NO_TELEMETRY.items()),
     "ann   deferred   busy since 2026-06-09T04:00:12Z",
     "| ann | 0.0.28 | moved |",
     "[████░░░░] 4 of 8",
@@ -67,10 +73,10 @@ def test_what_a_person_needs_to_read_stays(line: str) -> None:
         (f"sessionToken: '{SHORT}'", f"sessionToken: {HIDDEN}"),
         (f"\x1b[1mToken\x1b[0m: {SHORT}", f"\x1b[1mToken\x1b[0m: {HIDDEN}"),
         (f"Authorization: Basic {SHORT}", f"Authorization: {HIDDEN}"),
-        (f"Set-Cookie: t3_session={SHORT}; Path=/; HttpOnly", f"Set-Cookie: {HIDDEN}"),
-        (f"cookie: theme=dark; t3_session={SHORT}", f"cookie: {HIDDEN}"),
-        (f"sent t3_session={SHORT}; Path=/", f"sent t3_session={HIDDEN}; Path=/"),
-        (f"t3_session_3773_0a1b2c3d4e5f={SHORT}", f"t3_session_3773_0a1b2c3d4e5f={HIDDEN}"),
+        (f"Set-Cookie: {PLAIN_COOKIE}={SHORT}; Path=/; HttpOnly", f"Set-Cookie: {HIDDEN}"),
+        (f"cookie: theme=dark; {PLAIN_COOKIE}={SHORT}", f"cookie: {HIDDEN}"),
+        (f"sent {PLAIN_COOKIE}={SHORT}; Path=/", f"sent {PLAIN_COOKIE}={HIDDEN}; Path=/"),
+        (f"{PLAIN_COOKIE}_3773_0a1b2c3d4e5f={SHORT}", f"{PLAIN_COOKIE}_3773_0a1b2c3d4e5f={HIDDEN}"),
         (f"authorised by Bearer {SHORT}", f"authorised by Bearer {HIDDEN}"),
         (f"GET /pair?token={SHORT} 200", f"GET /pair?token={HIDDEN} 200"),
         (f"T3_SECRET={SHORT}", f"T3_SECRET={HIDDEN}"),

@@ -11,6 +11,7 @@ from t3safe.domain.policy import Track
 from t3safe.domain.scope import Caller, Scope
 from t3safe.entrypoints import settings as module
 from t3safe.entrypoints.settings import SettingsError, load
+from t3safe.t3.files import HOME_BASE
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_a_person_with_a_file_of_their_own_keeps_their_own_serve(ann: Caller) ->
     assert settings.scope is Scope.USER
     assert settings.store == Path(ann.home, ".local/share/t3safe")
     assert settings.state_dir == Path(ann.home, ".local/state/t3safe")
-    assert settings.base_dir == f"{ann.home}/.t3"
+    assert settings.base_dir == f"{ann.home}/{HOME_BASE}"
     assert settings.launcher == Path(ann.home, ".local/bin/t3")
     assert settings.t3 == str(settings.launcher)
     assert settings.services.manager is Manager.SYSTEMD_USER

@@ -14,6 +14,7 @@ from t3safe.configuration import Manager, Settings, Verify
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.policy import Track
 from t3safe.entrypoints.settings import ENVIRONMENT, SettingsError, load
+from t3safe.t3.sign_in import PLAIN_COOKIE
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_the_file_sets_nested_values(file: Path) -> None:
         "[gate]\nsoak = 3\n"
         '[policy]\non_person_failure = "hold-back"\n'
         "window = { opens = 01:00:00, closes = 05:30:00 }\n"
-        '[dispatch_knows]\ncookies = ["t3_session", "t3_session_[0-9a-f]{12}"]\n'
+        f'[dispatch_knows]\ncookies = ["{PLAIN_COOKIE}", "{PLAIN_COOKIE}_[0-9a-f]{{12}}"]\n'
         "[services.ports]\nalice = 4001\n"
     )
     settings = load(file, {})
@@ -54,7 +55,7 @@ def test_the_file_sets_nested_values(file: Path) -> None:
     assert settings.policy.on_person_failure is OnPersonFailure.HOLD_BACK
     assert settings.policy.window is not None
     assert settings.policy.window.closes == time(5, 30)
-    assert settings.dispatch_knows.cookies == ("t3_session", "t3_session_[0-9a-f]{12}")
+    assert settings.dispatch_knows.cookies == (PLAIN_COOKIE, f"{PLAIN_COOKIE}_[0-9a-f]{{12}}")
     assert settings.services.ports == {"alice": 4001}
 
 

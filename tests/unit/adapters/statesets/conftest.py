@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 
+from fakes.t3.app.state import BINDINGS, SIGNING_KEY
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters.stateworker.manifest import Manifest
 from t3safe.adapters.stateworker.restoring import restore
 from t3safe.adapters.stateworker.snapshots import Order, take
+from t3safe.t3.files import USERDATA, V1_DATABASE
 from tests.support.state_sets import make_database
 
 
@@ -47,22 +49,22 @@ class Home:
     @property
     def userdata(self) -> Path:
         """Where the set is."""
-        return self.base / "userdata"
+        return self.base / USERDATA
 
     @property
     def database(self) -> Path:
         """The database that t3 has had from the first release on."""
-        return self.userdata / "state.sqlite"
+        return self.userdata / V1_DATABASE
 
     def populate(self) -> None:
         """Give the person an ordinary set."""
         make_database(self.database)
         secrets = self.userdata / "secrets"
         secrets.mkdir()
-        (secrets / "server-signing-key.bin").write_bytes(b"k" * 32)
-        (secrets / "server-signing-key.bin").chmod(0o600)
+        (self.userdata / SIGNING_KEY).write_bytes(b"k" * 32)
+        (self.userdata / SIGNING_KEY).chmod(0o600)
         secrets.chmod(0o700)
-        (self.userdata / "keybindings.json").write_text("{}")
+        (self.userdata / BINDINGS).write_text("{}")
 
     def order(self, snapshot: str, kind: str = "rest") -> Order:
         """An order for a snapshot of this set."""

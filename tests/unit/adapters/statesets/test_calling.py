@@ -21,6 +21,7 @@ from t3safe.adapters.stateworker import serving
 from t3safe.domain.errors import Fault, StateError
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.retention import SnapshotKind
+from t3safe.t3.files import HOME_BASE, SETTINGS, USERDATA, V1_DATABASE
 from tests.support.state_sets import DiskWorld, Ticking, event, make_database
 from tests.support.state_sets import serving as serving_on
 
@@ -108,8 +109,8 @@ def test_interpreter_that_is_missing_is_told(world: DiskWorld) -> None:
         "echo no json",
         "echo '{}'",
         "echo '[]'",
-        'echo \'{"answer": {"state.sqlite": 7}}\'',
-        'echo \'{"answer": {"state.sqlite": [["x", "Name"]]}}\'',
+        f'echo \'{{"answer": {{"{V1_DATABASE}": 7}}}}\'',
+        f'echo \'{{"answer": {{"{V1_DATABASE}": [["x", "Name"]]}}}}\'',
         'echo \'{"answer": {"\\ud800": []}}\'',
         "head -c 200000 /dev/zero | tr '\\0' '['",
         "exit 3",
@@ -234,11 +235,11 @@ def shared_host() -> Iterator[tuple[LocalStateSets, Path]]:
     root = Path(tempfile.mkdtemp(dir="/tmp"))
     root.chmod(0o755)
     person = pwd.getpwnam("nobody")
-    base = root / "home" / "nobody" / ".t3"
-    make_database(base / "userdata" / "state.sqlite")
+    base = root / "home" / "nobody" / HOME_BASE
+    make_database(base / USERDATA / V1_DATABASE)
     for path in (base.parent, *base.parent.rglob("*")):
         os.chown(path, person.pw_uid, person.pw_gid)
-    states = LocalStateSets(f"{root}/home/{{person}}/.t3", root / "backup", Ticking(), 20.0)
+    states = LocalStateSets(f"{root}/home/{{person}}/{HOME_BASE}", root / "backup", Ticking(), 20.0)
     states.python = python
     yield states, root
     shutil.rmtree(root)
@@ -268,7 +269,7 @@ def test_everything_of_a_person_is_done_as_the_person(
     states, root = shared_host
     person = pwd.getpwnam("nobody").pw_uid
     states.snapshot("nobody", "s1", SnapshotKind.REST, None)
-    with serving_on(root / "home/nobody/.t3/userdata/state.sqlite") as serve:
+    with serving_on(root / f"home/nobody/{HOME_BASE}/{USERDATA}/{V1_DATABASE}") as serve:
         serve.commit(event("later"))
         assert "lock" in str(_refused(states)) or "open" in str(_refused(states))
         serve.stop()
@@ -292,19 +293,19 @@ def test_link_to_what_only_root_may_read_gives_nothing_away(
 ) -> None:
     """A person who links to somebody else's secrets gets no copy of them."""
     states, root = shared_host
-    userdata = root / "home/nobody/.t3/userdata"
-    (userdata / "settings.json").symlink_to("/etc/shadow")
+    userdata = root / f"home/nobody/{HOME_BASE}/{USERDATA}"
+    (userdata / SETTINGS).symlink_to("/etc/shadow")
     states.snapshot("nobody", "s1", SnapshotKind.REST, None)
-    assert [path.name for path in (root / "backup/nobody/s1/files").iterdir()] == ["state.sqlite"]
+    assert [path.name for path in (root / "backup/nobody/s1/files").iterdir()] == [V1_DATABASE]
 
 
 def test_read_only_set_is_told(shared_host: tuple[LocalStateSets, Path]) -> None:
     """A folder in which the person cannot write is an error that says where to look."""
     states, root = shared_host
-    userdata = root / "home/nobody/.t3/userdata"
+    userdata = root / f"home/nobody/{HOME_BASE}/{USERDATA}"
     states.snapshot("nobody", "s1", SnapshotKind.REST, None)
     shutil.rmtree(userdata)
-    make_database(userdata / "state.sqlite")
+    make_database(userdata / V1_DATABASE)
     before = sorted(userdata.iterdir())
     with pytest.raises(StateError, match="check the owner and the modes"):
         states.snapshot("nobody", "s2", SnapshotKind.REST, None)

@@ -15,6 +15,7 @@ from fakes.t3 import populate
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker.copying import copy_set, set_below
+from t3safe.t3.files import USERDATA, V1_DATABASE, V2_DATABASE
 
 QUICK = Tools(grace=0.0)
 
@@ -37,19 +38,19 @@ def base(tmp_path: Path) -> Path:
     """Give a base directory whose database has rows that only its log holds."""
     live = tmp_path / "live"
     populate(live, 30, attachments=1)
-    path = live / "userdata" / "state.sqlite"
+    path = live / USERDATA / V1_DATABASE
     at_rest = tmp_path / "base"
     with closing(sqlite3.connect(path)) as opened:
         opened.execute("CREATE TABLE late (x)")
         opened.execute("INSERT INTO late VALUES (42)")
         opened.commit()
         # As a crash leaves it: the log is beside the database, and nobody holds either.
-        for source in sorted((live / "userdata").rglob("*")):
+        for source in sorted((live / USERDATA).rglob("*")):
             target = at_rest / source.relative_to(live)
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_file():
                 target.write_bytes(source.read_bytes())
-    assert (at_rest / "userdata" / "state.sqlite-wal").stat().st_size > 0
+    assert (at_rest / USERDATA / f"{V1_DATABASE}-wal").stat().st_size > 0
     return at_rest
 
 
@@ -69,17 +70,17 @@ def test_the_copy_has_the_log_too_and_the_original_keeps_every_byte(
     copy_set(set_below(str(base)), str(target), QUICK)
     assert seen(base) == before
     copied = seen(target)
-    for name in ("state.sqlite", "state.sqlite-wal", "state.sqlite-shm"):
-        assert copied[name][2] == before[f"userdata/{name}"][2]
+    for name in (V1_DATABASE, f"{V1_DATABASE}-wal", f"{V1_DATABASE}-shm"):
+        assert copied[name][2] == before[f"{USERDATA}/{name}"][2]
     assert not (target / "attachments").exists()
-    with closing(sqlite3.connect(target / "state.sqlite")) as opened:
+    with closing(sqlite3.connect(target / V1_DATABASE)) as opened:
         assert opened.execute("SELECT x FROM late").fetchall() == [(42,)]
     assert seen(base) == before
 
 
 def test_the_folder_of_the_set_itself_may_be_given(base: Path) -> None:
     """Whoever kept only `userdata` need not rebuild what was above it."""
-    assert set_below(str(base)) == set_below(str(base / "userdata")) == str(base / "userdata")
+    assert set_below(str(base)) == set_below(str(base / USERDATA)) == str(base / USERDATA)
 
 
 def test_a_folder_without_a_database_is_no_state(tmp_path: Path) -> None:
@@ -93,21 +94,21 @@ def test_a_folder_without_a_database_is_no_state(tmp_path: Path) -> None:
 
 def test_what_only_looks_like_a_database_is_refused(base: Path, target: Path) -> None:
     """An empty file would pass for an empty database."""
-    (base / "userdata" / "statev2.sqlite").touch()
+    (base / USERDATA / V2_DATABASE).touch()
     before = seen(base)
     with pytest.raises(Trouble, match=r"statev2\.sqlite is empty"):
-        copy_set(str(base / "userdata"), str(target), QUICK)
+        copy_set(str(base / USERDATA), str(target), QUICK)
     assert (seen(base), list(target.iterdir())) == (before, [])
 
 
 def test_a_set_that_a_process_has_open_is_refused(base: Path, target: Path) -> None:
     """Nothing is copied; the same set is taken once it is at rest."""
-    with closing(sqlite3.connect(base / "userdata" / "state.sqlite")) as opened:
+    with closing(sqlite3.connect(base / USERDATA / V1_DATABASE)) as opened:
         opened.execute("SELECT count(*) FROM late").fetchall()
         pid = os.fork()
         if pid == 0:
             try:
-                copy_set(str(base / "userdata"), str(target), QUICK)
+                copy_set(str(base / USERDATA), str(target), QUICK)
             except Trouble as trouble:
                 os._exit(17 if trouble.kind is Kind.HELD else 1)
             os._exit(0)
@@ -136,20 +137,20 @@ def test_a_set_that_changes_while_it_is_copied_is_refused(
     base: Path, target: Path, change: Callable[[Path], None]
 ) -> None:
     """A copy of two moments is none of either."""
-    log = base / "userdata" / "state.sqlite-wal"
+    log = base / USERDATA / f"{V1_DATABASE}-wal"
 
     def meanwhile(step: str) -> None:
-        if step == "copied:state.sqlite":
+        if step == f"copied:{V1_DATABASE}":
             change(log)
 
     with pytest.raises(Trouble) as raised:
-        copy_set(str(base / "userdata"), str(target), QUICK._replace(reached=meanwhile))
+        copy_set(str(base / USERDATA), str(target), QUICK._replace(reached=meanwhile))
     assert raised.value.kind in {Kind.HELD, Kind.SYSTEM}
 
 
 def test_nothing_is_copied_where_there_is_no_room(base: Path, target: Path) -> None:
     """The room for the copy and for the snapshot of it is looked for first."""
     with pytest.raises(Trouble) as raised:
-        copy_set(str(base / "userdata"), str(target), QUICK._replace(free=lambda _: 1024**2))
+        copy_set(str(base / USERDATA), str(target), QUICK._replace(free=lambda _: 1024**2))
     assert raised.value.kind is Kind.SPACE
     assert list(target.iterdir()) == []

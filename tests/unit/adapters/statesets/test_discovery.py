@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.t3.app.state import BINDINGS, SIGNING_KEY
 from t3safe.adapters._support.personaldata.discovery import SMALL_MAX, discover, userdata_of
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown
 from t3safe.adapters.stateworker.serving import told
+from t3safe.t3.files import RUNTIME, V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import EVENT_LOG
 from tests.support.state_sets import make_database, serving
 from tests.unit.adapters.statesets.conftest import Home
 
@@ -31,7 +34,7 @@ def test_set_that_is_not_there_is_empty(home: Home) -> None:
     assert discover(None).databases == ()
 
 
-@pytest.mark.parametrize("name", ["state.sqlite", "statev2.sqlite", "index.db", "deep/er/cache"])
+@pytest.mark.parametrize("name", [V1_DATABASE, V2_DATABASE, "index.db", "deep/er/cache"])
 def test_database_is_known_by_its_header(home: Home, name: str) -> None:
     """Whatever a database is called and wherever below userdata it is, it is found as one."""
     make_database(home.userdata / name)
@@ -55,10 +58,10 @@ def test_logs_belong_to_their_database(home: Home) -> None:
     """A log is part of its database, not a small file, and its bytes count."""
     make_database(home.database)
     with serving(home.database) as serve:
-        serve.commit(("DELETE FROM orchestration_events", ()))
+        serve.commit((f"DELETE FROM {EVENT_LOG}", ()))
         found = discover(str(home.userdata))
     (database,) = found.databases
-    assert database.parts == ("state.sqlite", "state.sqlite-wal", "state.sqlite-shm")
+    assert database.parts == (V1_DATABASE, f"{V1_DATABASE}-wal", f"{V1_DATABASE}-shm")
     assert database.size > home.database.stat().st_size
     assert found.files == ()
 
@@ -69,24 +72,24 @@ def test_small_files_are_found_with_their_modes(home: Home) -> None:
     found = discover(str(home.userdata))
     assert [(item.name, item.mode) for item in found.folders] == [("secrets", 0o700)]
     assert [(item.name, oct(item.mode)) for item in found.files] == [
-        ("keybindings.json", oct((home.userdata / "keybindings.json").stat().st_mode & 0o777)),
-        ("secrets/server-signing-key.bin", "0o600"),
+        (BINDINGS, oct((home.userdata / BINDINGS).stat().st_mode & 0o777)),
+        (SIGNING_KEY, "0o600"),
     ]
 
 
 def test_what_stays_where_it_is_is_left_out(home: Home) -> None:
     """Logs, attachments, the runtime file, our own files and large files are not of the set."""
     home.populate()
-    for name in ("logs/trace.log", "attachments/a.sqlite", "server-runtime.json", ".t3safe-x/y"):
+    for name in ("logs/trace.log", "attachments/a.sqlite", RUNTIME, ".t3safe-x/y"):
         (home.userdata / name).parent.mkdir(exist_ok=True)
         (home.userdata / name).write_text("x")
     (home.userdata / "large").write_bytes(b"\0" * (SMALL_MAX + 1))
     found = discover(str(home.userdata))
     assert [item.name for item in found.files] == [
-        "keybindings.json",
-        "secrets/server-signing-key.bin",
+        BINDINGS,
+        SIGNING_KEY,
     ]
-    assert [item.name for item in found.databases] == ["state.sqlite"]
+    assert [item.name for item in found.databases] == [V1_DATABASE]
     assert [(item.name, item.why) for item in found.skipped] == [
         ("large", f"is larger than {SMALL_MAX} bytes")
     ]
@@ -113,9 +116,9 @@ def test_an_empty_file_that_is_none_of_t3s_databases_holds_nothing(home: Home) -
     (home.userdata / "x.sqlite").touch()
     found = discover(str(home.userdata))
     assert found.problems == ()
-    assert [item.name for item in found.databases] == ["state.sqlite"]
+    assert [item.name for item in found.databases] == [V1_DATABASE]
     assert "x.sqlite" in {item.name for item in found.files}
-    for name in ("statev2.sqlite", "state.sqlite"):
+    for name in (V2_DATABASE, V1_DATABASE):
         (home.userdata / name).unlink(missing_ok=True)
         (home.userdata / name).touch()
         assert f"{name} is empty (0 bytes)" in discover(str(home.userdata)).problems
@@ -130,7 +133,7 @@ def test_an_empty_file_beside_a_log_is_no_small_file(home: Home, end: str) -> No
     assert len(discover(str(home.userdata)).problems) == 1
 
 
-@pytest.mark.parametrize("name", ["state.sqlite", "other"])
+@pytest.mark.parametrize("name", [V1_DATABASE, "other"])
 def test_log_of_a_lost_or_empty_database_is_noticed(home: Home, name: str) -> None:
     """SQLite would delete such a log; it is a problem and stays as it is."""
     home.userdata.mkdir()

@@ -15,11 +15,14 @@ from t3safe.adapters.stateworker import snapshots
 from t3safe.adapters.stateworker.duplicate import at_rest as copied_at_rest
 from t3safe.adapters.stateworker.duplicate import beside_writers, discard
 from t3safe.adapters.stateworker.manifest import Copied
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.generations import EVENT_LOG
+from t3safe.t3.sign_in import SESSIONS
 from tests.support.state_sets import change, event, make_database, query, serving
 from tests.unit.adapters.statesets.conftest import Home, writing
 
-NAME = "state.sqlite"
-EVENTS = "SELECT event_id FROM orchestration_events ORDER BY 1"
+NAME = V1_DATABASE
+EVENTS = f"SELECT event_id FROM {EVENT_LOG} ORDER BY 1"
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def test_what_only_the_log_holds_is_in_the_copy(home: Home, target: Path, *, at_
     taken = copy(home, target, at_rest=at_rest)
     assert list(everything(target)) == [NAME]
     assert ("in the log",) in query(target / NAME, EVENTS)
-    assert dict(taken.counts)["orchestration_events"] == 4
+    assert dict(taken.counts)[EVENT_LOG] == 4
 
 
 @pytest.mark.parametrize("left", ["log", "nothing"])
@@ -101,8 +104,8 @@ def test_a_log_begun_anew_while_it_is_copied_stays_out(
     pour = disk.pour
     with serving(home.database) as serve:
         serve.commit(event("first"), event("second"))
-        serve.commit(("UPDATE orchestration_events SET payload_json = 'old'", ()))
-        serve.commit(("UPDATE orchestration_events SET payload_json = 'new'", ()))
+        serve.commit((f"UPDATE {EVENT_LOG} SET payload_json = 'old'", ()))
+        serve.commit((f"UPDATE {EVENT_LOG} SET payload_json = 'new'", ()))
         serve.commit(("PRAGMA wal_checkpoint(PASSIVE)", ()))
 
         def slowly(fd: int, root: str, name: str, _: object) -> None:
@@ -116,10 +119,7 @@ def test_a_log_begun_anew_while_it_is_copied_stays_out(
 
         monkeypatch.setattr(disk, "pour", slowly)
         copy(home, target, at_rest=False)
-    said = {
-        payload
-        for (payload,) in query(target / NAME, "SELECT payload_json FROM orchestration_events")
-    }
+    said = {payload for (payload,) in query(target / NAME, f"SELECT payload_json FROM {EVENT_LOG}")}
     assert said == {"new"}
 
 
@@ -130,7 +130,7 @@ def _commits(log: bytes) -> list[int]:
     return [at + 24 + page for at in frames if int.from_bytes(log[at + 4 : at + 8], "big")]
 
 
-_RESTLESS = """
+_RESTLESS = f"""
 import sqlite3, sys
 number = 0
 while True:
@@ -140,11 +140,12 @@ while True:
     for turn in range(20):
         number += 1
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("INSERT INTO orchestration_events (event_id, occurred_at, payload_json) "
+        connection.execute("INSERT INTO {EVENT_LOG} (event_id, occurred_at, payload_json) "
                            "VALUES (?, '', hex(randomblob(9000)))", (number,))
-        connection.execute("INSERT INTO auth_sessions VALUES (?, '')", (number,))
+        connection.execute("INSERT INTO {SESSIONS} VALUES (?, '')", (number,))
         connection.execute("COMMIT")
-        connection.execute(f"PRAGMA wal_checkpoint({['PASSIVE', 'RESTART', 'TRUNCATE'][turn % 3]})")
+        how = ("PASSIVE", "RESTART", "TRUNCATE")[turn % 3]
+        connection.execute("PRAGMA wal_checkpoint(" + how + ")")
     connection.close()
     if number == 20:
         print("going", flush=True)
@@ -158,8 +159,8 @@ def test_copies_beside_checkpoints_are_each_of_one_moment(home: Home, target: Pa
     with writing(_RESTLESS, home.database):
         for _ in range(25):
             rows = dict(copy(home, target, at_rest=False).counts)
-            assert rows["orchestration_events"] == rows["auth_sessions"]
-            seen.append(rows["orchestration_events"])
+            assert rows[EVENT_LOG] == rows[SESSIONS]
+            seen.append(rows[EVENT_LOG])
             discard(str(target), NAME)
     assert seen == sorted(seen)
     assert seen[-1] > seen[0]
@@ -193,7 +194,7 @@ def test_a_database_without_such_a_log_is_its_file_alone(
     make_database(home.database)
     change(home.database, ("PRAGMA journal_mode=DELETE", ()))
     taken = copy(home, target, at_rest=at_rest)
-    assert dict(taken.counts)["orchestration_events"] == 3
+    assert dict(taken.counts)[EVENT_LOG] == 3
     assert list(everything(target)) == [NAME]
 
 

@@ -20,7 +20,10 @@ from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker.activity import Work, work
 from t3safe.adapters.stateworker.restoring import restore
 from t3safe.adapters.stateworker.snapshots import QUARANTINE, REST, Order, take
-from t3safe.t3.work import V2_MARKS
+from t3safe.t3.files import IMPORT_PREFIX, V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import OUTBOX, SCHEDULES, THREADS
+from t3safe.t3.ledger import LEDGER_TABLE
+from t3safe.t3.work import PROVIDER_THREADS, REQUESTS, RUNS, V2_MARKS
 from tests.unit.adapters.statesets.conftest import Home
 
 NOW: Final = datetime.now(UTC)
@@ -34,25 +37,22 @@ def text(time: datetime) -> str:
 
 STAMP: Final = text(NOW)
 SOON: Final = "in a minute"
-RUN: Final = (
-    "INSERT INTO orchestration_v2_projection_runs VALUES "
-    "('run', 'th', 1, 'codex', NULL, ?, ?, NULL, ?, NULL)"
-)
+LATER_RUNS: Final = RUNS.replace("v2", "v3")
+RUN: Final = f"INSERT INTO {RUNS} VALUES ('run', 'th', 1, 'codex', NULL, ?, ?, NULL, ?, NULL)"
 REQUEST: Final = (
-    "INSERT INTO orchestration_v2_projection_runtime_requests VALUES "
-    "('request', 'th', 'node', NULL, 'approval', ?, ?, NULL, '{}')"
+    f"INSERT INTO {REQUESTS} VALUES ('request', 'th', 'node', NULL, 'approval', ?, ?, NULL, '{{}}')"
 )
 EFFECT: Final = (
-    "INSERT INTO orchestration_v2_effect_outbox (effect_id, command_id, thread_id, effect_type, "
+    f"INSERT INTO {OUTBOX} (effect_id, command_id, thread_id, effect_type, "
     "payload_json, status, available_at, created_at, updated_at) VALUES "
     "('effect', 'command', 'th', 'checkpoint.capture', '{}', ?, ?, ?, ?)"
 )
 PROVIDER: Final = (
-    "INSERT INTO orchestration_v2_projection_provider_threads (provider_thread_id, thread_id, "
+    f"INSERT INTO {PROVIDER_THREADS} (provider_thread_id, thread_id, "
     "provider, status, updated_at, payload_json) VALUES ('provider', 'th', 'codex', ?, ?, ?)"
 )
 TASK: Final = (
-    "INSERT INTO scheduled_tasks (task_id, title, prompt, enabled, schedule_json, project_id, "
+    f"INSERT INTO {SCHEDULES} (task_id, title, prompt, enabled, schedule_json, project_id, "
     "workspace_strategy_json, model_selection_json, runtime_mode, interaction_mode, created_by, "
     "creation_source, created_at, updated_at, next_run_at, last_run_status, run_count) VALUES "
     "('task', 't', 'p', ?, '{}', 'project', '{}', '{}', 'r', 'i', 'c', 's', 'x', 'x', ?, 'n', 0)"
@@ -63,7 +63,7 @@ TASK: Final = (
 def second(home: Home) -> Path:
     """V2's database, migrated and without any work, where V1's never was."""
     home.userdata.mkdir()
-    path = home.userdata / "statev2.sqlite"
+    path = home.userdata / V2_DATABASE
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(LEDGER)
@@ -71,7 +71,7 @@ def second(home: Home) -> Path:
             for statement in statements_of(number):
                 connection.execute(statement)
             row = (number, NAMES[number - 1])
-            query = "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)"
+            query = f"INSERT INTO {LEDGER_TABLE} (migration_id, name) VALUES (?, ?)"
             connection.execute(query, row)
     return path
 
@@ -117,7 +117,7 @@ def test_a_run_that_a_restart_holds_back_is_none(home: Home, second: Path) -> No
     """It begins when its person says so; one whose payload is garbage counts."""
     change(second, RUN, "queued", STAMP, '{"queueHeld": true}')
     assert going_on(home) == []
-    change(second, "UPDATE orchestration_v2_projection_runs SET payload_json = '{'")
+    change(second, f"UPDATE {RUNS} SET payload_json = '{{'")
     assert going_on(home) == ["a turn is in flight"]
 
 
@@ -160,18 +160,18 @@ def test_every_query_fits_the_tables_of_v2(second: Path) -> None:
 
 def test_tables_of_a_later_generation_do_not_tell(home: Home, second: Path) -> None:
     """Then the processes decide; so they do where the tables of V2 are gone."""
-    change(second, "CREATE TABLE orchestration_v3_projection_runs (run_id TEXT)")
+    change(second, f"CREATE TABLE {LATER_RUNS} (run_id TEXT)")
     assert not work(str(home.userdata)).tracked
-    change(second, "DROP TABLE orchestration_v3_projection_runs")
+    change(second, f"DROP TABLE {LATER_RUNS}")
     assert work(str(home.userdata)).tracked
-    change(second, "DROP TABLE orchestration_v2_projection_runs")
+    change(second, f"DROP TABLE {RUNS}")
     assert not work(str(home.userdata)).tracked
 
 
 def both(home: Home) -> Path:
     """Give a set of V1 with a turn in flight and V2's copy of it; the copy."""
     first = populate(home.base, 54, running_turn=True, pending_approvals=2).database
-    second = first.with_name("statev2.sqlite")
+    second = first.with_name(V2_DATABASE)
     with closing(sqlite3.connect(first)) as old, closing(sqlite3.connect(second)) as new:
         old.backup(new)
         for number in range(55, len(NAMES) + 1):
@@ -207,7 +207,7 @@ def test_a_copy_that_lacks_what_v1_did_since_is_told(home: Home) -> None:
     assert first == copied
     assert worked is None
     later = text(NOW - timedelta(minutes=1))
-    change(home.database, "UPDATE projection_threads SET updated_at = ?", later)
+    change(home.database, f"UPDATE {THREADS} SET updated_at = ?", later)
     first, copied, worked = compared(home)
     assert first is not None
     assert copied is not None
@@ -221,7 +221,7 @@ def test_a_copy_that_lacks_what_v1_did_since_is_told(home: Home) -> None:
 def test_an_empty_database_of_v2_is_told(home: Home, tables: tuple[str, ...]) -> None:
     """It has no ledger, or one without a row; V1's marks count, as V1 is what runs."""
     populate(home.base, 54, running_turn=True, pending_approvals=2)
-    second = home.userdata / "statev2.sqlite"
+    second = home.userdata / V2_DATABASE
     for statement in ("PRAGMA user_version = 1", *tables):
         change(second, statement)
     said = work(str(home.userdata))
@@ -237,7 +237,7 @@ def test_a_copy_is_not_empty(home: Home) -> None:
     V1 is what runs until then, so its marks count.
     """
     first = populate(home.base, 54, running_turn=True, pending_approvals=2).database
-    shutil.copy(first, home.userdata / "statev2.sqlite")
+    shutil.copy(first, home.userdata / V2_DATABASE)
     said = work(str(home.userdata))
     assert said.unreadable == ""
     assert said.copied is not None
@@ -279,13 +279,13 @@ def test_a_restore_leaves_nothing_of_a_first_start_of_v2(home: Home, plenty: Too
     (left / "snapshot.sqlite").write_bytes(b"half a copy")
     restore(str(home.base), str(home.store), "ann", "before", plenty)
     names = {path.name for path in home.userdata.iterdir()}
-    assert not {name for name in names if name.startswith(("statev2", ".v2-import-"))}
+    assert not {name for name in names if name.startswith((V2_DATABASE, IMPORT_PREFIX))}
     assert home.database.read_bytes() == before
 
 
 def both_of(home: Home) -> Path:
     """Let V2 copy the database that is there."""
-    second = home.userdata / "statev2.sqlite"
+    second = home.userdata / V2_DATABASE
     shutil.copy(home.database, second)
     return second
 
@@ -297,11 +297,11 @@ def test_what_a_broken_import_left_is_no_part_of_the_set(home: Home, plenty: Too
     left.mkdir()
     (left / "snapshot.sqlite").write_bytes(b"half a copy")
     found = discover(str(home.userdata))
-    assert [item.name for item in found.databases] == ["state.sqlite"]
+    assert [item.name for item in found.databases] == [V1_DATABASE]
     assert found.broken_off == (".v2-import-8f2a",)
     for kind in (REST, QUARANTINE):
         sealed = take(order(home, kind, kind), plenty)
-        assert [item.name for item in sealed.databases] == ["state.sqlite"]
+        assert [item.name for item in sealed.databases] == [V1_DATABASE]
         assert ".v2-import-8f2a" in json.dumps(sealed.skipped)
 
 

@@ -19,6 +19,7 @@ from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker import holders
 from t3safe.adapters.stateworker.holders import outsider, refuse_held
+from t3safe.t3.files import RUNTIME
 from tests.support.state_sets import make_database, serving
 from tests.unit.adapters.statesets.conftest import Home
 
@@ -86,7 +87,7 @@ def test_serve_of_the_runtime_file_counts_unless_its_pid_is_another_process(
     sleeper = subprocess.Popen([sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE)
     started = datetime.now(UTC) + age
     said = {"pid": sleeper.pid, "startedAt": started.isoformat()}
-    (home.userdata / "server-runtime.json").write_text(json.dumps(said))
+    (home.userdata / RUNTIME).write_text(json.dumps(said))
     try:
         expected = f"the serve is up (process {sleeper.pid})" if held else ""
         assert look(home) == expected
@@ -99,7 +100,7 @@ def test_serve_of_the_runtime_file_counts_unless_its_pid_is_another_process(
 def test_garbage_runtime_file_names_no_serve(home: Home, text: str) -> None:
     """A runtime file that cannot be understood leaves it to the other two looks."""
     make_database(home.database)
-    (home.userdata / "server-runtime.json").write_text(text)
+    (home.userdata / RUNTIME).write_text(text)
     assert look(home) == ""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.t3.app.state import BINDINGS
 from t3safe.adapters._support.personaldata import disk, reading
 from t3safe.adapters._support.personaldata.discovery import discover
 from t3safe.adapters._support.personaldata.disk import Tools
@@ -20,12 +21,23 @@ from t3safe.adapters.stateworker import duplicate
 from t3safe.adapters.stateworker.holders import lying_still
 from t3safe.adapters.stateworker.manifest import Manifest
 from t3safe.adapters.stateworker.snapshots import TURNS
-from tests.support.state_sets import Statement, change, event, make_database, query, serving
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import EVENT_LOG
+from t3safe.t3.sign_in import SESSIONS
+from tests.support.state_sets import (
+    LATER_DATABASE,
+    Statement,
+    change,
+    event,
+    make_database,
+    query,
+    serving,
+)
 from tests.unit.adapters.statesets.conftest import Home, writing
 
-NAME = "state.sqlite"
-OTHER = "statev2.sqlite"
-EVENTS = "SELECT event_id FROM orchestration_events ORDER BY sequence"
+NAME = V1_DATABASE
+OTHER = V2_DATABASE
+EVENTS = f"SELECT event_id FROM {EVENT_LOG} ORDER BY sequence"
 ROLLBACK: Statement = ("PRAGMA journal_mode=DELETE", ())
 
 
@@ -39,7 +51,7 @@ def write(database: Path, name: str = "late", *, seconds: float = 0.0) -> str:
         "connection = sqlite3.connect(sys.argv[1], isolation_level=None,"
         " timeout=float(sys.argv[3]))\n"
         "try:\n"
-        "    connection.execute('INSERT INTO orchestration_events"
+        f"    connection.execute('INSERT INTO {EVENT_LOG}"
         " (event_id, occurred_at, payload_json) VALUES (?, ?, ?)', (sys.argv[2], '', ''))\n"
         "except sqlite3.Error as error:\n"
         "    print(error)\n"
@@ -70,7 +82,7 @@ def events(home: Home, snapshot: str, name: str = NAME) -> list[object]:
 
 def rows(taken: Manifest) -> list[int]:
     """How many events each database of a snapshot has."""
-    return [dict(item.counts)["orchestration_events"] for item in taken.databases]
+    return [dict(item.counts)[EVENT_LOG] for item in taken.databases]
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +97,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
 @pytest.mark.parametrize(
-    "step", ["snapshot:begun", "snapshot:copied:state.sqlite", "snapshot:renamed"]
+    "step", ["snapshot:begun", f"snapshot:copied:{V1_DATABASE}", "snapshot:renamed"]
 )
 def test_nothing_can_commit_from_the_first_byte_until_it_is_sealed(
     home: Home, mode: str, step: str
@@ -124,7 +136,7 @@ def test_a_mint_that_waits_for_the_copy_is_in_the_snapshot(home: Home) -> None:
     script = (
         "import sqlite3, sys\n"
         "connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)\n"
-        'connection.execute("INSERT INTO orchestration_events"\n'
+        f'connection.execute("INSERT INTO {EVENT_LOG}"\n'
         "    \" (event_id, occurred_at, payload_json) VALUES ('mint', '', '')\")\n"
         "connection.close()\n"
     )
@@ -136,7 +148,7 @@ def test_a_mint_that_waits_for_the_copy_is_in_the_snapshot(home: Home) -> None:
         while str(home.database) not in _open_files(process.pid):
             assert process.poll() is None
 
-    tools = at("snapshot:copied:state.sqlite", mint, nothing)._replace(grace=60.0)
+    tools = at(f"snapshot:copied:{V1_DATABASE}", mint, nothing)._replace(grace=60.0)
     home.take("s1", tools=tools)
     assert events(home, "s1")[-1] == "mint"
     assert waiting[0].wait(60) == 0
@@ -169,7 +181,7 @@ def test_a_set_that_moved_past_the_locks_is_taken_again(home: Home, kind: str) -
     """What is sealed is the set after the last change, whole."""
     home.populate()
     change(home.database, ROLLBACK)
-    home.take("s1", kind, at("snapshot:copied:state.sqlite", unlocked(home), nothing))
+    home.take("s1", kind, at(f"snapshot:copied:{V1_DATABASE}", unlocked(home), nothing))
     assert events(home, "s1")[-1] == "past the locks"
 
 
@@ -183,7 +195,7 @@ def test_a_set_that_never_lies_still_is_held(home: Home, kind: str) -> None:
     def commit() -> None:
         unlocked(home, f"turn {next(turns)}")()
 
-    tools = at("snapshot:copied:state.sqlite", commit)
+    tools = at(f"snapshot:copied:{V1_DATABASE}", commit)
     with pytest.raises(Trouble, match=r"state\.sqlite changed while it was copied") as caught:
         home.take("s1", kind, tools)
     assert caught.value.kind is Kind.HELD
@@ -203,26 +215,26 @@ def test_a_database_that_comes_goes_or_is_replaced_meanwhile_is_seen(
 
     def act() -> None:
         if how == "came":
-            spare.rename(home.userdata / "statev3.sqlite")
+            spare.rename(home.userdata / LATER_DATABASE)
         elif how == "went":
             (home.userdata / OTHER).unlink()
         else:
             spare.rename(home.userdata / OTHER)
 
-    taken = home.take("s1", kind, at("snapshot:copied:statev2.sqlite", act, nothing))
+    taken = home.take("s1", kind, at(f"snapshot:copied:{V2_DATABASE}", act, nothing))
     assert rows(taken) == {"came": [3, 1, 7], "went": [3], "replaced": [3, 7]}[how]
 
 
 def test_a_small_file_that_changes_at_rest_is_taken_again(home: Home) -> None:
     """The files beside the databases are of the same moment."""
     home.populate()
-    path = home.userdata / "keybindings.json"
+    path = home.userdata / BINDINGS
     home.take("s1", tools=at("snapshot:written", nothing))
     home.take(
         "s2",
-        tools=at("snapshot:copied:keybindings.json", lambda: path.write_text("[1]"), nothing),
+        tools=at(f"snapshot:copied:{BINDINGS}", lambda: path.write_text("[1]"), nothing),
     )
-    assert (home.store / "s2/files/keybindings.json").read_text() == "[1]"
+    assert (home.store / f"s2/files/{BINDINGS}").read_text() == "[1]"
 
 
 def killed_serve(home: Home) -> Path:
@@ -297,7 +309,7 @@ def test_a_database_that_cannot_be_written_is_copied_under_a_shared_lock(
 # Beside writers.
 
 
-_STEP = """
+_STEP = f"""
 import sqlite3, sys
 both = [sqlite3.connect(path, isolation_level=None, timeout=20)
         for path in (sys.argv[1], sys.argv[1].replace("state", "statev2"))]
@@ -306,7 +318,7 @@ while True:
     number += 1
     for connection in both:
         connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("INSERT INTO orchestration_events (event_id, occurred_at, payload_json)"
+        connection.execute("INSERT INTO {EVENT_LOG} (event_id, occurred_at, payload_json)"
                            " VALUES (?, '', hex(randomblob(2000)))", (number,))
     if number == 20:
         print("going", flush=True)
@@ -401,7 +413,7 @@ def test_a_writer_of_both_in_the_other_order_gets_its_turn(home: Home) -> None:
         "for number in range(100000):\n"
         "    connection.execute('BEGIN')\n"
         "    for one in ('main', 'first'):\n"
-        "        connection.execute('INSERT INTO ' + one + '.auth_sessions VALUES (?, 1)',"
+        f"        connection.execute('INSERT INTO ' + one + '.{SESSIONS} VALUES (?, 1)',"
         " (number,))\n"
         "    connection.execute('COMMIT')\n"
         "    if number == 3:\n"
@@ -410,7 +422,7 @@ def test_a_writer_of_both_in_the_other_order_gets_its_turn(home: Home) -> None:
     with writing(script, home.userdata / OTHER):
         for number in range(5):
             taken = home.take(f"s{number}", "online")
-            first, second = (dict(item.counts)["auth_sessions"] for item in taken.databases)
+            first, second = (dict(item.counts)[SESSIONS] for item in taken.databases)
             assert first == second
 
 
@@ -467,12 +479,12 @@ def test_what_a_killed_writer_left_half_done_is_taken_back_beside_others_too(
             ROLLBACK,
             ("PRAGMA cache_size=1", ()),
             ("BEGIN", ()),
-            ("UPDATE orchestration_events SET payload_json = hex(zeroblob(20000))", ()),
+            (f"UPDATE {EVENT_LOG} SET payload_json = hex(zeroblob(20000))", ()),
         )
         serve.kill()
     home.take("s1", "online")
-    copied = home.store / "s1/files/state.sqlite"
-    assert query(copied, "SELECT DISTINCT payload_json FROM orchestration_events") == [("{}",)]
+    copied = home.store / f"s1/files/{V1_DATABASE}"
+    assert query(copied, f"SELECT DISTINCT payload_json FROM {EVENT_LOG}") == [("{}",)]
 
 
 @pytest.mark.parametrize("left", ["-wal", "-journal"])

@@ -10,11 +10,12 @@ from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.statesets import LocalStateSets
 from t3safe.adapters.stateworker.serving import answer
 from t3safe.domain.errors import StateError
+from t3safe.t3.files import HOME_BASE
 from t3safe.t3.package import PLACES
 
 
 def _ask(home: Path) -> object:
-    question = {"ask": "programs", "base": f"{home}/.t3", "places": "\n".join(PLACES)}
+    question = {"ask": "programs", "base": f"{home}/{HOME_BASE}", "places": "\n".join(PLACES)}
     return answer(question)["answer"]
 
 
@@ -37,7 +38,7 @@ def _worker(tmp_path: Path, said: str) -> LocalStateSets:
     worker = tmp_path / "python"
     worker.write_text(f"#!/bin/sh\nread -r question\necho '{said}'\n")
     worker.chmod(0o755)
-    base = str(tmp_path / "{person}" / ".t3")
+    base = str(tmp_path / "{person}" / HOME_BASE)
     return LocalStateSets(
         base, tmp_path / "backups", SystemClock(), switch_user=False, python=str(worker)
     )
@@ -59,6 +60,9 @@ def test_a_weight_that_is_none_is_an_error(tmp_path: Path, said: str) -> None:
 def test_a_set_that_is_not_there_weighs_nothing(tmp_path: Path) -> None:
     """Whoever has no data needs no room."""
     states = LocalStateSets(
-        str(tmp_path / "{person}" / ".t3"), tmp_path / "backups", SystemClock(), switch_user=False
+        str(tmp_path / "{person}" / HOME_BASE),
+        tmp_path / "backups",
+        SystemClock(),
+        switch_user=False,
     )
     assert states.weight("ann") == 0

@@ -13,6 +13,11 @@ from t3safe.adapters._support.personaldata.reading import counts, ledger, opened
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker.activity import work
 from t3safe.adapters.stateworker.rows import rows_beyond
+from t3safe.t3.files import RUNTIME, V1_DATABASE
+from t3safe.t3.generations import EVENT_LOG, THREADS
+from t3safe.t3.ledger import LEDGER_TABLE
+from t3safe.t3.sign_in import SESSIONS
+from t3safe.t3.work import APPROVALS, THREAD_SESSIONS, TURNS
 from tests.support.state_sets import (
     OLD,
     SCHEMA,
@@ -23,26 +28,26 @@ from tests.support.state_sets import (
 )
 from tests.unit.adapters.statesets.conftest import Home
 
-SESSION = "INSERT INTO projection_thread_sessions VALUES (?, ?, ?, ?)"
-TURN = "INSERT INTO projection_turns (thread_id, state, requested_at) VALUES (?, ?, ?)"
-APPROVAL = "INSERT INTO projection_pending_approvals VALUES (?, 'thread', ?)"
-EMPTY_LEDGER = "CREATE TABLE effect_sql_migrations (migration_id, name)"
-THREAD = "INSERT INTO projection_threads VALUES (?, ?, ?)"
+SESSION = f"INSERT INTO {THREAD_SESSIONS} VALUES (?, ?, ?, ?)"
+TURN = f"INSERT INTO {TURNS} (thread_id, state, requested_at) VALUES (?, ?, ?)"
+APPROVAL = f"INSERT INTO {APPROVALS.table} VALUES (?, 'thread', ?)"
+EMPTY_LEDGER = f"CREATE TABLE {LEDGER_TABLE} (migration_id, name)"
+THREAD = f"INSERT INTO {THREADS} VALUES (?, ?, ?)"
 
 
 def test_ledger_is_pairs_in_order(home: Home) -> None:
     """The ledger is every (id, name), ascending."""
     make_database(home.database, ledger=reversed(OLD))
-    with opened(str(home.userdata), "state.sqlite") as connection:
-        assert ledger(connection, "state.sqlite") == OLD
+    with opened(str(home.userdata), V1_DATABASE) as connection:
+        assert ledger(connection, V1_DATABASE) == OLD
 
 
 def test_database_without_a_ledger_has_an_empty_one(home: Home) -> None:
     """A database that no t3 has migrated has been through nothing."""
     make_database(home.database)
-    change(home.database, ("DROP TABLE effect_sql_migrations", ()))
-    with opened(str(home.userdata), "state.sqlite") as connection:
-        assert ledger(connection, "state.sqlite") == ()
+    change(home.database, (f"DROP TABLE {LEDGER_TABLE}", ()))
+    with opened(str(home.userdata), V1_DATABASE) as connection:
+        assert ledger(connection, V1_DATABASE) == ()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +66,7 @@ def test_a_full_disk_is_told_where_sqlite_speaks_of_something_else(
     room = {"f_bavail": 9, "f_favail": 9, "f_files": 99} | left
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(**room))
     home.userdata.mkdir(parents=True, exist_ok=True)
-    with pytest.raises(Trouble) as caught, opened(str(home.userdata), "state.sqlite"):
+    with pytest.raises(Trouble) as caught, opened(str(home.userdata), V1_DATABASE):
         pass
     assert caught.value.kind is kind
     assert ("the disk is full" in str(caught.value)) == (kind is Kind.SPACE)
@@ -70,22 +75,22 @@ def test_a_full_disk_is_told_where_sqlite_speaks_of_something_else(
 @pytest.mark.parametrize(
     "made",
     [
-        ("CREATE TABLE effect_sql_migrations (migration_id, title)",),
-        ("CREATE VIEW effect_sql_migrations AS SELECT 'one' AS migration_id, 'Name' AS name",),
-        (EMPTY_LEDGER, "INSERT INTO effect_sql_migrations VALUES ('one', 'Name')"),
-        (EMPTY_LEDGER, "INSERT INTO effect_sql_migrations VALUES (1, NULL)"),
+        (f"CREATE TABLE {LEDGER_TABLE} (migration_id, title)",),
+        (f"CREATE VIEW {LEDGER_TABLE} AS SELECT 'one' AS migration_id, 'Name' AS name",),
+        (EMPTY_LEDGER, f"INSERT INTO {LEDGER_TABLE} VALUES ('one', 'Name')"),
+        (EMPTY_LEDGER, f"INSERT INTO {LEDGER_TABLE} VALUES (1, NULL)"),
     ],
 )
 def test_ledger_that_cannot_be_understood_is_refused(home: Home, made: tuple[str, ...]) -> None:
     """Other columns or values that are no id and name are never told as an empty ledger."""
     make_database(home.database)
-    change(home.database, ("DROP TABLE effect_sql_migrations", ()))
+    change(home.database, (f"DROP TABLE {LEDGER_TABLE}", ()))
     change(home.database, *((part, ()) for part in made))
     with (
         pytest.raises(Trouble) as caught,
-        opened(str(home.userdata), "state.sqlite") as connection,
+        opened(str(home.userdata), V1_DATABASE) as connection,
     ):
-        ledger(connection, "state.sqlite")
+        ledger(connection, V1_DATABASE)
     assert caught.value.kind is Kind.BROKEN
 
 
@@ -98,9 +103,9 @@ def test_counts_cover_every_table_with_rows_of_its_own(home: Home) -> None:
         ('INSERT INTO "odd "" name; --" VALUES (1), (2)', ()),
         ("CREATE VIRTUAL TABLE words USING fts5(text)", ()),
     )
-    with opened(str(home.userdata), "state.sqlite") as connection:
+    with opened(str(home.userdata), V1_DATABASE) as connection:
         found = dict(counts(connection))
-    assert found["orchestration_events"] == 4
+    assert found[EVENT_LOG] == 4
     assert found['odd " name; --'] == 2
     assert "words" not in found
     assert "sqlite_sequence" not in found
@@ -109,8 +114,8 @@ def test_counts_cover_every_table_with_rows_of_its_own(home: Home) -> None:
 def test_a_ledger_is_no_rows_of_a_person(home: Home) -> None:
     """What was done to a database is not counted among what it holds."""
     make_database(home.database)
-    with opened(str(home.userdata), "state.sqlite") as connection:
-        assert "effect_sql_migrations" not in dict(counts(connection))
+    with opened(str(home.userdata), V1_DATABASE) as connection:
+        assert LEDGER_TABLE not in dict(counts(connection))
 
 
 SEARCH = (
@@ -141,7 +146,7 @@ def test_an_index_is_no_rows_of_a_person(home: Home) -> None:
     change(home.database, *SEARCH, ("BEGIN", ()), *FILL, ("COMMIT", ()))
     before = {"notes": 200, "search_history": 200, "own USING text_content": 200}
     before |= {"old words_content": 200, "places_rowid": 200}
-    with opened(str(home.userdata), "state.sqlite") as connection:
+    with opened(str(home.userdata), V1_DATABASE) as connection:
         found = {table: rows for table, rows in counts(connection) if rows}
     assert found == before
     home.take("s1")
@@ -151,8 +156,8 @@ def test_an_index_is_no_rows_of_a_person(home: Home) -> None:
         ('INSERT INTO "own USING text" ("own USING text") VALUES (\'optimize\')', ()),
         ("INSERT INTO [old words] ([old words]) VALUES ('optimize')", ()),
     )
-    assert rows(home.database, home.store / "s1/files/state.sqlite") == {}
-    assert rows(home.store / "s1/files/state.sqlite", home.database) == {}
+    assert rows(home.database, home.store / f"s1/files/{V1_DATABASE}") == {}
+    assert rows(home.store / f"s1/files/{V1_DATABASE}", home.database) == {}
 
 
 def test_corrupt_page_fails_quick_check_with_its_text(home: Home) -> None:
@@ -161,9 +166,9 @@ def test_corrupt_page_fails_quick_check_with_its_text(home: Home) -> None:
     overwrite_middle(home.database)
     with (
         pytest.raises(Trouble, match=r"state\.sqlite") as caught,
-        opened(str(home.userdata), "state.sqlite") as connection,
+        opened(str(home.userdata), V1_DATABASE) as connection,
     ):
-        quick_check(connection, "state.sqlite")
+        quick_check(connection, V1_DATABASE)
     assert caught.value.kind is Kind.BROKEN
 
 
@@ -180,10 +185,10 @@ def test_reading_holds_up_no_writer(home: Home) -> None:
     make_database(home.database, events=1)
     with (
         serving(home.database) as serve,
-        opened(str(home.userdata), "state.sqlite") as connection,
+        opened(str(home.userdata), V1_DATABASE) as connection,
     ):
         serve.commit(event("beside"))
-        assert dict(counts(connection))["orchestration_events"] == 1
+        assert dict(counts(connection))[EVENT_LOG] == 1
 
 
 # Rows that one copy holds and another does not.
@@ -201,11 +206,11 @@ def test_rows_count_new_and_changed_ones(tmp_path: Path) -> None:
     change(
         new,
         event("later"),
-        ("UPDATE orchestration_events SET payload_json = '{1}' WHERE sequence = 1", ()),
-        ("DELETE FROM orchestration_events WHERE sequence = 2", ()),
+        (f"UPDATE {EVENT_LOG} SET payload_json = '{{1}}' WHERE sequence = 1", ()),
+        (f"DELETE FROM {EVENT_LOG} WHERE sequence = 2", ()),
     )
-    assert rows(new, old) == {"orchestration_events": 2}
-    assert rows(old, new) == {"orchestration_events": 2}
+    assert rows(new, old) == {EVENT_LOG: 2}
+    assert rows(old, new) == {EVENT_LOG: 2}
 
 
 def test_rows_without_a_key_are_counted_as_often_as_they_stand(tmp_path: Path) -> None:
@@ -222,11 +227,11 @@ def test_rows_are_compared_over_the_columns_that_both_have(tmp_path: Path) -> No
     """A migration that adds, renames or drops columns makes no row new by that alone."""
     old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new")
     for path in (old, new):
-        change(path, ("INSERT INTO auth_sessions VALUES ('s', 'owner')", ()))
+        change(path, (f"INSERT INTO {SESSIONS} VALUES ('s', 'owner')", ()))
     change(
         new,
-        ("ALTER TABLE auth_sessions RENAME COLUMN role TO scopes", ()),
-        ("ALTER TABLE orchestration_events ADD COLUMN actor TEXT DEFAULT 'x'", ()),
+        (f"ALTER TABLE {SESSIONS} RENAME COLUMN role TO scopes", ()),
+        (f"ALTER TABLE {EVENT_LOG} ADD COLUMN actor TEXT DEFAULT 'x'", ()),
     )
     assert rows(new, old) == {}
 
@@ -236,7 +241,7 @@ def test_rows_of_new_tables_and_databases_all_count(tmp_path: Path) -> None:
     old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new")
     change(new, ("CREATE TABLE fresh (a)", ()), ("INSERT INTO fresh VALUES (1), (2)", ()))
     assert rows(new, old) == {"fresh": 2}
-    assert rows(new, None) == {"orchestration_events": 3, "fresh": 2}
+    assert rows(new, None) == {EVENT_LOG: 3, "fresh": 2}
 
 
 @pytest.mark.parametrize("key", ["a PRIMARY KEY, b, c", "a, b, c, PRIMARY KEY (a, b)"])
@@ -315,8 +320,8 @@ def test_database_without_tables_of_turns_is_not_tracked(home: Home) -> None:
     make_database(home.database)
     change(
         home.database,
-        ("DROP TABLE projection_turns", ()),
-        ("DROP TABLE projection_thread_sessions", ()),
+        (f"DROP TABLE {TURNS}", ()),
+        (f"DROP TABLE {THREAD_SESSIONS}", ()),
     )
     assert not work(str(home.userdata)).tracked
 
@@ -326,7 +331,7 @@ def test_tables_that_cannot_be_understood_are_unreadable(home: Home) -> None:
     make_database(home.database)
     change(
         home.database,
-        ("ALTER TABLE projection_turns RENAME COLUMN state TO phase", ()),
+        (f"ALTER TABLE {TURNS} RENAME COLUMN state TO phase", ()),
     )
     assert "no such column: state" in work(str(home.userdata)).unreadable
 
@@ -346,7 +351,7 @@ def test_start_of_the_serve_is_read_from_its_runtime_file(
 ) -> None:
     """The start is told where the file tells it; without it no mark will count as stale."""
     make_database(home.database)
-    (home.userdata / "server-runtime.json").write_text(json.dumps(said))
+    (home.userdata / RUNTIME).write_text(json.dumps(said))
     assert work(str(home.userdata)).serve_started == started
 
 

@@ -10,33 +10,36 @@ from pathlib import Path
 
 import pytest
 
+from fakes.t3.app.state import BINDINGS, SIGNING_KEY
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker import attributes
 from t3safe.adapters.stateworker.restoring import STAGING, restoring
 from t3safe.adapters.stateworker.snapshots import MARKER, take
+from t3safe.t3.files import RUNTIME, V1_DATABASE, V2_DATABASE
+from t3safe.t3.ledger import LEDGER_TABLE
 from tests.support.state_sets import NEW, OLD, Serve, event, make_database, query, serving, tree
 from tests.unit.adapters.statesets.conftest import Home, die_after, steps_of
 
-LEDGER = "SELECT migration_id, name FROM effect_sql_migrations"
-MIGRATION = "INSERT INTO effect_sql_migrations (migration_id, name) VALUES (?, ?)"
+LEDGER = f"SELECT migration_id, name FROM {LEDGER_TABLE}"
+MIGRATION = f"INSERT INTO {LEDGER_TABLE} (migration_id, name) VALUES (?, ?)"
 BEFORE_THE_MARKER = [
     "restore:swept",
-    "restore:staged:keybindings.json",
-    "restore:staged:secrets/server-signing-key.bin",
-    "restore:staged:state.sqlite",
+    f"restore:staged:{BINDINGS}",
+    f"restore:staged:{SIGNING_KEY}",
+    f"restore:staged:{V1_DATABASE}",
 ]
 RESTORE_STEPS = [
     *BEFORE_THE_MARKER,
     "restore:marked",
-    "restore:dropped:state.sqlite-wal",
-    "restore:dropped:state.sqlite-shm",
-    "restore:dropped:statev2.sqlite-wal",
-    "restore:dropped:statev2.sqlite-shm",
-    "restore:renamed:keybindings.json",
-    "restore:renamed:secrets/server-signing-key.bin",
-    "restore:renamed:state.sqlite",
-    "restore:dropped:statev2.sqlite",
+    f"restore:dropped:{V1_DATABASE}-wal",
+    f"restore:dropped:{V1_DATABASE}-shm",
+    f"restore:dropped:{V2_DATABASE}-wal",
+    f"restore:dropped:{V2_DATABASE}-shm",
+    f"restore:renamed:{BINDINGS}",
+    f"restore:renamed:{SIGNING_KEY}",
+    f"restore:renamed:{V1_DATABASE}",
+    f"restore:dropped:{V2_DATABASE}",
     "restore:checked",
     "restore:unstaged",
 ]
@@ -50,13 +53,13 @@ def break_by_upgrade(home: Home) -> None:
     with serving(home.database) as serve:
         serve.commit((MIGRATION, NEW[-1]), event("written by the failed build"))
         serve.kill()
-    make_database(home.userdata / "statev2.sqlite", events=0)
-    with serving(home.userdata / "statev2.sqlite") as serve:
+    make_database(home.userdata / V2_DATABASE, events=0)
+    with serving(home.userdata / V2_DATABASE) as serve:
         serve.commit(event("the first of a new kind"))
         serve.kill()
-    (home.userdata / "keybindings.json").write_text('{"new": true}')
-    (home.userdata / "secrets" / "server-signing-key.bin").unlink()
-    (home.userdata / "server-runtime.json").write_text("{}")
+    (home.userdata / BINDINGS).write_text('{"new": true}')
+    (home.userdata / SIGNING_KEY).unlink()
+    (home.userdata / RUNTIME).write_text("{}")
 
 
 @pytest.fixture
@@ -77,8 +80,8 @@ def ledger(home: Home) -> tuple[tuple[object, ...], ...]:
 def as_sealed(home: Home) -> dict[str, tuple[int, bytes]]:
     """The set as it is, its database with the bytes of the copy, whose header counts a write."""
     now = tree(home.userdata)
-    sealed = (home.store / "s1" / "files" / "state.sqlite").read_bytes()
-    return {**now, "state.sqlite": (now["state.sqlite"][0], sealed)}
+    sealed = (home.store / "s1" / "files" / V1_DATABASE).read_bytes()
+    return {**now, V1_DATABASE: (now[V1_DATABASE][0], sealed)}
 
 
 def in_progress(home: Home) -> bool:
@@ -88,9 +91,9 @@ def in_progress(home: Home) -> bool:
 
 def test_stale_log_does_not_bring_the_newer_schema_back(upgraded: Home) -> None:
     """The log that the failed build left is gone before the old database is in its place."""
-    assert (upgraded.userdata / "state.sqlite-wal").stat().st_size > 0
+    assert (upgraded.userdata / f"{V1_DATABASE}-wal").stat().st_size > 0
     upgraded.restore("s1")
-    assert not (upgraded.userdata / "state.sqlite-wal").exists()
+    assert not (upgraded.userdata / f"{V1_DATABASE}-wal").exists()
     with serving(upgraded.database):
         pass
     assert ledger(upgraded) == OLD
@@ -112,7 +115,7 @@ def test_restored_set_is_the_one_that_was_sealed(home: Home) -> None:
         **before,
         "attachments/a.png": (0o644, b"png"),
         "note.txt": (0o644, b"made later"),
-        "server-runtime.json": (0o644, b"{}"),
+        RUNTIME: (0o644, b"{}"),
     }
 
 
@@ -150,9 +153,9 @@ def test_death_while_restoring_is_mended_by_any_restore(
     upgraded.restore(second)
     assert not in_progress(upgraded)
     assert ledger(upgraded) == (OLD if second == "s1" else NEW)
-    assert (upgraded.userdata / "statev2.sqlite").exists() is (second == "q1")
+    assert (upgraded.userdata / V2_DATABASE).exists() is (second == "q1")
     if second == "s1":
-        assert (upgraded.userdata / "secrets/server-signing-key.bin").read_bytes() == b"k" * 32
+        assert (upgraded.userdata / SIGNING_KEY).read_bytes() == b"k" * 32
     assert not (upgraded.userdata / STAGING).exists()
     assert upgraded.take("s2").databases[0].ledger == ledger(upgraded)
 
@@ -160,7 +163,7 @@ def test_death_while_restoring_is_mended_by_any_restore(
 def refused(home: Home, snapshot: str, tools: Tools | None = None) -> Trouble:
     """Restore, be refused, and see that the set is as it was and nothing was begun."""
     before = tree(home.userdata)
-    log = home.userdata / "state.sqlite-wal"
+    log = home.userdata / f"{V1_DATABASE}-wal"
     logged = log.read_bytes() if log.exists() else b""
     with pytest.raises(Trouble) as caught:
         home.restore(snapshot, tools)
@@ -183,7 +186,7 @@ def test_process_that_comes_during_the_copy_is_noticed(upgraded: Home) -> None:
     started: list[Serve] = []
 
     def open_late(name: str) -> None:
-        if name == "restore:staged:state.sqlite":
+        if name == f"restore:staged:{V1_DATABASE}":
             started.append(Serve.on(upgraded.database))
 
     trouble = refused(upgraded, "s1", Tools(reached=open_late, grace=0.0))
@@ -204,7 +207,7 @@ def test_another_persons_snapshot_is_refused(upgraded: Home) -> None:
     assert refused(upgraded, "b1").kind is Kind.CLASH
 
 
-@pytest.mark.parametrize("where", ["state.sqlite", "secrets"])
+@pytest.mark.parametrize("where", [V1_DATABASE, "secrets"])
 def test_what_stands_in_the_way_is_told_before_anything_changes(
     upgraded: Home, tmp_path: Path, where: str
 ) -> None:
@@ -225,18 +228,18 @@ def test_link_in_a_files_place_is_replaced_not_followed(upgraded: Home, tmp_path
     """A link under a file's name gives way to the file; what it pointed to stays."""
     victim = tmp_path / "victim"
     victim.write_text("untouched")
-    (upgraded.userdata / "keybindings.json").unlink()
-    (upgraded.userdata / "keybindings.json").symlink_to(victim)
+    (upgraded.userdata / BINDINGS).unlink()
+    (upgraded.userdata / BINDINGS).symlink_to(victim)
     upgraded.restore("s1")
     assert victim.read_text() == "untouched"
-    assert (upgraded.userdata / "keybindings.json").read_text() == "{}"
+    assert (upgraded.userdata / BINDINGS).read_text() == "{}"
 
 
 def test_restore_that_fails_its_last_check_keeps_the_marker(upgraded: Home) -> None:
     """A set that is not what the manifest says is never told as restored."""
 
     def spoil(name: str) -> None:
-        if name == "restore:dropped:statev2.sqlite":
+        if name == f"restore:dropped:{V2_DATABASE}":
             make_database(upgraded.userdata / "surprise.sqlite")
 
     with pytest.raises(Trouble, match="appeared"):
@@ -253,7 +256,7 @@ def test_empty_snapshot_takes_every_database_away(home: Home) -> None:
     home.populate()
     home.take("q1", "quarantine")
     home.restore("s1")
-    assert sorted(tree(home.userdata)) == ["keybindings.json", "secrets/server-signing-key.bin"]
+    assert sorted(tree(home.userdata)) == [BINDINGS, SIGNING_KEY]
     assert not in_progress(home)
     home.restore("q1")
     assert ledger(home) == OLD
@@ -290,8 +293,8 @@ ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 def shared(home: Home) -> Home:
     """A set whose files bear a group, an attribute and an access list, in a snapshot at rest."""
     home.populate()
-    make_database(home.userdata / "statev2.sqlite")
-    key = home.userdata / "secrets" / "server-signing-key.bin"
+    make_database(home.userdata / V2_DATABASE)
+    key = home.userdata / SIGNING_KEY
     try:
         os.chown(home.database, -1, 12345)
         os.setxattr(home.database, ACCESS, SHARED_ACL)
@@ -328,7 +331,7 @@ def of_the_set(home: Home) -> dict[str, tuple[int, int, dict[str, bytes]]]:
 def test_group_attributes_and_access_lists_come_back(shared: Home) -> None:
     """What a restore puts in place bears what the files of the snapshot bore, and nothing more."""
     before = of_the_set(shared)
-    assert before["state.sqlite"][0] == 0o660
+    assert before[V1_DATABASE][0] == 0o660
     shutil.rmtree(shared.userdata)
     shared.userdata.mkdir()
     os.setxattr(shared.userdata, DEFAULT, acl((0x02, 7, 23456), (0x10, 7, 2**32 - 1)))
@@ -340,7 +343,7 @@ def test_group_attributes_and_access_lists_come_back(shared: Home) -> None:
     ("call", "lost", "mode"),
     [
         ("fchown", "state.sqlite: the group could not be kept", 0o600),
-        ("setxattr", f"state.sqlite: {ACCESS} could not be kept", 0o600),
+        ("setxattr", f"{V1_DATABASE}: {ACCESS} could not be kept", 0o600),
     ],
 )
 def test_what_the_person_may_not_give_is_said_and_opens_nothing(
@@ -412,5 +415,5 @@ def test_attributes_without_end_are_left_out(home: Home, monkeypatch: pytest.Mon
     except OSError:
         pytest.skip("NOT TESTED: attributes cannot be set here")
     monkeypatch.setattr(attributes, "VALUES_MAX", 100)
-    kept = dict(home.take("s1").attributes)["state.sqlite"].extended
+    kept = dict(home.take("s1").attributes)[V1_DATABASE].extended
     assert [name for name, _ in kept] == ["user.a"]

@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from fakes.t3.app.state import BINDINGS, SIGNING_KEY
 from t3safe.adapters._support.personaldata.discovery import discover
 from t3safe.adapters._support.personaldata.disk import MARGIN_BYTES, Tools
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
 from t3safe.adapters.stateworker import manifest, snapshots
 from t3safe.adapters.stateworker.snapshots import MARKER
+from t3safe.t3.files import SETTINGS, USERDATA, V1_DATABASE, V2_DATABASE
+from t3safe.t3.generations import EVENT_LOG
+from t3safe.t3.ledger import LEDGER_TABLE
+from t3safe.t3.sign_in import SESSIONS
 from tests.support.state_sets import (
     OLD,
     change,
@@ -31,15 +36,15 @@ from tests.unit.adapters.statesets.test_reading import overwrite_middle
 SNAPSHOT_STEPS = [
     "snapshot:swept",
     "snapshot:begun",
-    "snapshot:copied:state.sqlite",
-    "snapshot:copied:keybindings.json",
-    "snapshot:copied:secrets/server-signing-key.bin",
+    f"snapshot:copied:{V1_DATABASE}",
+    f"snapshot:copied:{BINDINGS}",
+    f"snapshot:copied:{SIGNING_KEY}",
     "snapshot:written",
     "snapshot:renamed",
 ]
 
 
-def counted(taken: manifest.Manifest, name: str = "state.sqlite") -> dict[str, int]:
+def counted(taken: manifest.Manifest, name: str = V1_DATABASE) -> dict[str, int]:
     """The row counts of one database in a snapshot."""
     return next(dict(item.counts) for item in taken.databases if item.name == name)
 
@@ -50,14 +55,14 @@ def test_snapshot_is_a_whole_set_with_modes_in_the_manifest(home: Home) -> None:
     taken = home.take("s1")
     files = home.store / "s1" / "files"
     assert {name: oct(mode) for name, (mode, _) in tree(files).items()} == {
-        "state.sqlite": "0o600",
-        "keybindings.json": "0o600",
-        "secrets/server-signing-key.bin": "0o600",
+        V1_DATABASE: "0o600",
+        BINDINGS: "0o600",
+        SIGNING_KEY: "0o600",
     }
     said = json.loads((home.store / "s1" / "manifest.json").read_bytes())
     assert (said["schema"], said["person"], said["kind"]) == (1, "alice", "rest")
     assert (said["taken_at"], said["build"]) == ("2026-11-24T04:00:00+00:00", "0.0.24")
-    assert said["databases"][0]["counts"]["state.sqlite:orchestration_events"] == 3
+    assert said["databases"][0]["counts"][f"{V1_DATABASE}:{EVENT_LOG}"] == 3
     assert said["size"] == sum(len(data) for _, data in tree(files).values())
     assert manifest.load(str(home.store), "s1") == taken
     assert (home.store / "s1").stat().st_mode & 0o777 == 0o700
@@ -66,11 +71,11 @@ def test_snapshot_is_a_whole_set_with_modes_in_the_manifest(home: Home) -> None:
 def test_every_database_of_the_set_is_in_the_snapshot(home: Home) -> None:
     """A newer build's database and a sidecar in a folder are copied like the first one."""
     home.populate()
-    make_database(home.userdata / "statev2.sqlite", events=1)
+    make_database(home.userdata / V2_DATABASE, events=1)
     make_database(home.userdata / "cache" / "index", events=2)
     taken = home.take("s1")
-    assert counted(taken, "statev2.sqlite")["orchestration_events"] == 1
-    assert counted(taken, "cache/index")["orchestration_events"] == 2
+    assert counted(taken, V2_DATABASE)[EVENT_LOG] == 1
+    assert counted(taken, "cache/index")[EVENT_LOG] == 2
 
 
 def test_manifest_of_an_earlier_t3safe_has_no_number(home: Home) -> None:
@@ -104,7 +109,7 @@ def query_events(path: Path) -> list[tuple[object, ...]]:
     plain = path.parent / "plain-copy"
     shutil.copyfile(path, plain)
     try:
-        return query(plain, "SELECT event_id FROM orchestration_events")
+        return query(plain, f"SELECT event_id FROM {EVENT_LOG}")
     finally:
         plain.unlink()
 
@@ -112,27 +117,27 @@ def query_events(path: Path) -> list[tuple[object, ...]]:
 def test_online_snapshot_is_of_one_moment(home: Home) -> None:
     """Two tables that change in one transaction agree in every copy taken while they change."""
     home.populate()
-    change(home.database, ("DELETE FROM orchestration_events", ()))
+    change(home.database, (f"DELETE FROM {EVENT_LOG}", ()))
     seen = []
     with writing(_HAMMER, home.database):
         for number in range(5):
             found = counted(home.take(f"s{number}", "online"))
-            assert found["orchestration_events"] == found["auth_sessions"]
-            seen.append(found["orchestration_events"])
+            assert found[EVENT_LOG] == found[SESSIONS]
+            seen.append(found[EVENT_LOG])
     assert seen == sorted(seen)
     assert seen[-1] > 0
 
 
-_HAMMER = """
+_HAMMER = f"""
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
 number = 0
 while True:
     number += 1
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute("INSERT INTO orchestration_events (event_id, occurred_at, payload_json) "
+    connection.execute("INSERT INTO {EVENT_LOG} (event_id, occurred_at, payload_json) "
                        "VALUES (?, '', '')", (number,))
-    connection.execute("INSERT INTO auth_sessions VALUES (?, '')", (number,))
+    connection.execute("INSERT INTO {SESSIONS} VALUES (?, '')", (number,))
     connection.execute("COMMIT")
     if number == 20:
         print("going", flush=True)
@@ -158,14 +163,14 @@ def test_log_of_a_killed_serve_is_included(home: Home) -> None:
     home.userdata.mkdir()
     with serving(home.database) as serve:
         serve.commit(
-            ("CREATE TABLE effect_sql_migrations (migration_id integer, name text)", ()),
-            ("INSERT INTO effect_sql_migrations VALUES (1, 'One')", ()),
+            (f"CREATE TABLE {LEDGER_TABLE} (migration_id integer, name text)", ()),
+            (f"INSERT INTO {LEDGER_TABLE} VALUES (1, 'One')", ()),
         )
         serve.kill()
     assert home.database.stat().st_size <= 4096
     taken = home.take("s1")
     assert taken.databases[0].ledger == ((1, "One"),)
-    assert query(home.store / "s1/files/state.sqlite", "SELECT * FROM effect_sql_migrations") == [
+    assert query(home.store / f"s1/files/{V1_DATABASE}", f"SELECT * FROM {LEDGER_TABLE}") == [
         (1, "One")
     ]
 
@@ -179,13 +184,13 @@ def test_half_written_transaction_in_a_journal_is_taken_back(home: Home) -> None
             ("PRAGMA journal_mode=DELETE", ()),
             ("PRAGMA cache_size=1", ()),
             ("BEGIN", ()),
-            ("UPDATE orchestration_events SET payload_json = hex(zeroblob(20000))", ()),
+            (f"UPDATE {EVENT_LOG} SET payload_json = hex(zeroblob(20000))", ()),
         )
         serve.kill()
-    assert (home.userdata / "state.sqlite-journal").stat().st_size > 0
+    assert (home.userdata / f"{V1_DATABASE}-journal").stat().st_size > 0
     home.take("s1")
-    copied = home.store / "s1/files/state.sqlite"
-    assert query(copied, "SELECT DISTINCT payload_json FROM orchestration_events") == [("{}",)]
+    copied = home.store / f"s1/files/{V1_DATABASE}"
+    assert query(copied, f"SELECT DISTINCT payload_json FROM {EVENT_LOG}") == [("{}",)]
 
 
 @pytest.mark.parametrize("kind", ["online", "rest"])
@@ -202,19 +207,21 @@ def test_corrupt_database_is_refused_and_quarantined_as_it_is(home: Home, kind: 
     assert kept.problem
     assert (kept.ledger, kept.counts) == ((), ())
     assert (
-        (home.store / "q1/files/state.sqlite").read_bytes() == before == home.database.read_bytes()
+        (home.store / f"q1/files/{V1_DATABASE}").read_bytes()
+        == before
+        == home.database.read_bytes()
     )
 
 
 def test_quarantine_keeps_logs_whose_database_is_lost(home: Home) -> None:
     """Even a log alone is kept: somebody may salvage it."""
     home.userdata.mkdir()
-    (home.userdata / "state.sqlite-wal").write_bytes(WAL_HEAD)
+    (home.userdata / f"{V1_DATABASE}-wal").write_bytes(WAL_HEAD)
     with pytest.raises(Trouble, match="is missing while its log is there"):
         home.take("s1")
     taken = home.take("q1", "quarantine")
     snapshots.verify(str(home.store), taken)
-    assert (home.store / "q1/files/state.sqlite-wal").read_bytes() == WAL_HEAD
+    assert (home.store / f"q1/files/{V1_DATABASE}-wal").read_bytes() == WAL_HEAD
 
 
 def test_locked_database_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,11 +284,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([shutil.which("umount") or "umount", str(target)], check=True)
 
 
-@pytest.mark.parametrize("large", ["state.sqlite", "settings.json"])
+@pytest.mark.parametrize("large", [V1_DATABASE, SETTINGS])
 def test_full_disk_leaves_nothing_behind(home: Home, small_disk: Path, large: str) -> None:
     """When the disk fills up in the middle of a copy that is told, and nothing of it stays."""
     home.populate()
-    if large == "state.sqlite":
+    if large == V1_DATABASE:
         change(home.database, ("CREATE TABLE b AS SELECT zeroblob(3000000)", ()))
     else:
         for number in range(4):
@@ -330,7 +337,7 @@ def test_death_while_removing_is_mended_by_the_next(home: Home) -> None:
 # Sealed snapshots that were touched.
 
 
-@pytest.mark.parametrize("name", ["state.sqlite", "secrets/server-signing-key.bin"])
+@pytest.mark.parametrize("name", [V1_DATABASE, SIGNING_KEY])
 @pytest.mark.parametrize("how", ["changed", "gone", "link"])
 def test_touched_snapshot_fails_its_check(home: Home, name: str, how: str) -> None:
     """A file that was changed, taken away or replaced by a link is found."""
@@ -356,13 +363,13 @@ def test_what_an_earlier_t3safe_counted_is_still_what_is_checked(home: Home) -> 
     path = home.store / "s1" / "manifest.json"
     said = json.loads(path.read_text())
     said["databases"][0]["counts"] |= {
-        "state.sqlite:effect_sql_migrations": 2,
-        "state.sqlite:words_data": 2,
+        f"{V1_DATABASE}:{LEDGER_TABLE}": 2,
+        f"{V1_DATABASE}:words_data": 2,
     }
     path.write_text(json.dumps(said))
     snapshots.verify(str(home.store), manifest.load(str(home.store), "s1"))
     home.restore("s1")
-    said["databases"][0]["counts"]["state.sqlite:words_data"] = 3
+    said["databases"][0]["counts"][f"{V1_DATABASE}:words_data"] = 3
     path.write_text(json.dumps(said))
     with pytest.raises(Trouble, match="has other row counts"):
         snapshots.verify(str(home.store), manifest.load(str(home.store), "s1"))
@@ -390,7 +397,9 @@ def test_garbage_manifest_is_an_error_and_not_listed(home: Home, text: str) -> N
     assert [item.id for item in snapshots.listing(str(home.store))] == ["s2"]
 
 
-@pytest.mark.parametrize("name", ["../../userdata/x", "/etc/passwd", "a/../../b", "", "a//b", "."])
+@pytest.mark.parametrize(
+    "name", [f"../../{USERDATA}/x", "/etc/passwd", "a/../../b", "", "a//b", "."]
+)
 def test_manifest_may_not_name_what_is_outside(home: Home, name: str) -> None:
     """A name that leads out of the snapshot makes the manifest garbage."""
     home.populate()
