@@ -93,13 +93,20 @@ def test_no_descriptor_reaches_what_the_launcher_starts(program: Program, tmp_pa
             while not (runs := [it for it in _tree(process.pid) if it.exe().endswith("/t3")]):
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
-            folder = Path(f"/proc/{runs[0].pid}/fd")
-            open_files = [os.readlink(folder / name) for name in os.listdir(folder)]
-            assert open_files.count(str(tmp_path / "lock")) == kept
+            assert _opened(runs[0].pid).count(str(tmp_path / "lock")) == kept
         finally:
             for one in _tree(process.pid):
                 one.kill()
             process.communicate()
+
+
+def _opened(pid: int) -> list[str]:
+    """What a process has open; it closes some of it meanwhile, as it is starting."""
+    folder, found = Path(f"/proc/{pid}/fd"), list[str]()
+    for name in os.listdir(folder):
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(folder / name))
+    return found
 
 
 def _tree(pid: int) -> list[psutil.Process]:
