@@ -5,7 +5,7 @@ The ports onto people's serves and state sets are in `fakes.world.hostviews`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -373,12 +373,13 @@ class Residents:
             if found.pid is not None
         )
 
-    def found(self) -> tuple[ports.Resident, ...]:
-        """Everybody who is listed with data, or has a serve that runs."""
+    def found(self, named: Collection[str]) -> tuple[ports.Resident, ...]:
+        """Everybody who is listed or named with data, or has a serve that runs."""
         return tuple(
             ports.Resident(found.name, found.noted)
             for found in self.world.people.values()
-            if found.pid is not None or (found.listed and found.databases)
+            if found.pid is not None
+            or ((found.listed or found.name in named) and found.known and found.databases)
         )
 
 

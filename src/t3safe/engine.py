@@ -308,7 +308,7 @@ class Interpreter:
         wanted = dict.fromkeys(person for person in people if person not in linked)
         if not (wanted or everywhere):
             return
-        found = {resident.person: resident.build for resident in self.residents.found()}
+        found = {each.person: each.build for each in self.residents.found(wanted)}
         if everywhere:
             wanted |= dict.fromkeys(person for person in found if person not in linked)
         held = frozenset(self.builds.present())

@@ -384,13 +384,13 @@ class Host:
 
         Whoever cannot be told is left to whoever needs them.  Raises JournalError, SelectionError.
         """
-        last_good, told = self.perform.selection.last_good(), Reader()
+        selection, told = self.perform.selection, Reader()
+        # Journal and last-good lie in one folder and are lost together; the default lies elsewhere.
+        last_good = selection.last_good() or selection.default()
         if last_good is None:
             return ()
         people, _ = told(self.everybody) or ((), ())
-        chosen = {
-            person: told(partial(self.perform.selection.selected, person)) for person in people
-        }
+        chosen = {person: told(partial(selection.selected, person)) for person in people}
         left = {
             person: build
             for person, selected in chosen.items()
@@ -413,13 +413,15 @@ class Host:
             head = f"UNEXPLAINED BUILD: no run tells why {person} is on {build}, not on last-good"
             way = f"`t3safe rollback {person}` shows the way back"
             try:
-                answer = self.perform.pairing.verify(person, build)
+                rests = self._rests(person, build)
+                answer = ev.Paired() if rests else self.perform.pairing.verify(person, build)
             except PortError as error:
                 unknown.append(f"{head}; cannot tell whether sign-in works: {error}")
                 continue
             match answer:
                 case ev.Paired():
-                    lines.append(f"{head}; sign-in works there")
+                    how = "it ran last, and is not running" if rests else "sign-in works there"
+                    lines.append(f"{head}; {how}")
                 case ev.NotPaired(fault=Fault.ENVIRONMENT, reason=reason):
                     unknown.append(f"{head}; cannot tell whether sign-in works: {reason}")
                 case ev.NotPaired(reason=reason):
@@ -431,6 +433,15 @@ class Host:
         if unknown:
             return Result(None, unknown[0], stayed=No.LATER, warnings=told)
         return Result(None, "everybody signs in", stayed=No.NOTHING, warnings=told)
+
+    def _rests(self, person: str, build: Version) -> bool:
+        """Whether a person runs nothing, and their launcher noted that it started this build last.
+
+        So it is with somebody who is new in the map: a run that was lost left no such note.
+        """
+        if self.perform.services.status(person).running:
+            return False
+        return ports.Resident(person, build) in self.perform.residents.found((person,))
 
     def _proven(self, survey: Survey) -> tuple[Survey, Result | None]:
         """Add what the proof says; with its result where nothing else may begin."""

@@ -216,7 +216,7 @@ def a_run_of_other_rules_is_recounted(patch: pytest.MonkeyPatch) -> None:
 @guard(
     6,
     lambda *_: test_lost_journal.test_whoever_was_left_on_a_build_that_pairs_nobody_is_found(
-        Host.run
+        Host.run, whole_folder=False
     ),
 )
 def whoever_no_run_explains_is_verified(patch: pytest.MonkeyPatch) -> None:

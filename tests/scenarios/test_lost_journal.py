@@ -160,13 +160,16 @@ def _die_at_check(world: World) -> None:
     _lose_journal(world)
 
 
+@pytest.mark.parametrize("whole_folder", [False, True])
 @pytest.mark.parametrize("operation", [Host.run, Host.drain, RECOVER])
 def test_whoever_was_left_on_a_build_that_pairs_nobody_is_found(
-    operation: Callable[[Host], Result | None],
+    operation: Callable[[Host], Result | None], *, whole_folder: bool
 ) -> None:
     """Nothing is "nothing to do": the line names them and the way back, and nobody is moved."""
     world = small_world("ann", "bob", candidate=[Defect.MUTE])
     _die_at_check(world)
+    if whole_folder:
+        world.last_good = world.previous_good = None
     before, serves, mark = selected(world), running(world), len(world.log)
     assert before == {"ann": NEW, "bob": OLD}
     assert host(world).unexplained() == (("ann", NEW),)

@@ -131,7 +131,7 @@ def test_the_default_stays_where_nobody_can_tell_who_follows_it(
     world = small_world("ann")
     outsider(world, elsewhere=True, noted=None)
 
-    def silent(_: Residents) -> None:
+    def silent(_: Residents, named: object) -> None:
         raise PeopleError("cannot tell who can run t3 here: systemd tells nothing")
 
     monkeypatch.setattr(Residents, "found", silent)
@@ -159,19 +159,24 @@ def test_a_serve_that_runs_for_nobody_in_the_map_is_named() -> None:
     assert not any("NOT IN" in line for line in night(world).warnings)
 
 
-def test_whoever_is_new_in_the_map_gets_what_they_run_as_their_own() -> None:
+@pytest.mark.parametrize("serves", [True, False])
+def test_whoever_is_new_in_the_map_gets_what_they_run_as_their_own(*, serves: bool) -> None:
     """The default moved on while nobody could see them; the launcher kept them where they were."""
     world = small_world("ann")
     carl = outsider(world, listed=False, pid=None, running=None)
     night(world)
     assert (carl.link, world.default) == (None, NEW)
-    world.launch("carl")
+    if serves:
+        world.launch("carl")
     carl.mapped = True
 
     result = night(world)
 
     assert move_of(result, "carl").plan.old == OLD
-    assert carl.link == NEW
+    assert carl.link == (NEW if serves else OLD)
+    before = carl.ledger()
+    world.mint("carl")
+    assert carl.ledger() == before
 
 
 def test_whose_build_is_gone_is_left_alone() -> None:
@@ -337,6 +342,6 @@ class _Nobody:
         """Nothing."""
         return ()
 
-    def found(self) -> tuple[()]:
+    def found(self, named: object) -> tuple[()]:
         """Nobody."""
         return ()

@@ -250,7 +250,7 @@ def _residents(settings: Settings, services: _Serves) -> HostResidents:
         # Whoever is not root keeps their own serve and can look at nobody else.
         return HostResidents(T3Processes(settings.store, owner, others=False), tuple, no_bases)
     job = look_job if _in_units(settings) else None
-    bases = PasswdBases(settings.base_dir, job)
+    bases = PasswdBases(settings.base_dir, settings.store, job)
     return HostResidents(T3Processes(settings.store, owner), services.people, bases)
 
 

@@ -7,7 +7,7 @@ done by half, and then ends the same way.  Paths never cross a port, except as e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Protocol
 
@@ -417,8 +417,8 @@ class Running:
 class Resident:
     """Somebody who can run t3 here.
 
-    `build` is the one that opened their data last, as the launcher noted it for whoever has no
-    selection of their own; None where it noted nothing.
+    `build` is the one that the launcher starts for them where they have no selection of their own:
+    it opened their data last.  None where the launcher does not know any.
     """
 
     person: str
@@ -431,11 +431,12 @@ class Residents(Protocol):
     def running(self) -> tuple[Running, ...]:
         """Every process of t3, whoever's and of whatever build."""
 
-    def found(self) -> tuple[Resident, ...]:
+    def found(self, named: Collection[str]) -> tuple[Resident, ...]:
         """Everybody with a serve, a unit or a base directory of their own.
 
         Who cannot be looked at counts as having one.  A directory service's users who have nothing
-        running and no unit cannot be listed: for them the launcher keeps the default still.
+        running and no unit cannot be listed: they are looked at where `named` has them, and for
+        the others the launcher keeps the default still.
         """
 
 

@@ -6,7 +6,7 @@ host goes through as it is: it ends the process in the middle of whatever it did
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, time
 from typing import Final
 
@@ -726,7 +726,7 @@ class Residents:
             if found.running is not None
         )
 
-    def found(self) -> tuple[ports.Resident, ...]:
+    def found(self, _: Collection[str]) -> tuple[ports.Resident, ...]:
         """Everybody."""
         return tuple(map(ports.Resident, self.world.people))
 

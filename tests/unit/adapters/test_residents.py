@@ -34,6 +34,7 @@ from t3safe.t3.files import HOME_BASE, USERDATA
 from t3safe.t3.package import ENTRY
 
 OLD = Version.parse("0.0.28-nightly.20260615.567")
+NEW = Version.parse("0.0.28-nightly.20260616.571")
 PAUSE = "import sys, signal; print('up', flush=True); signal.pause()"
 
 Start = Callable[..., int]
@@ -155,9 +156,9 @@ def test_data_and_the_note_are_seen(tmp_path: Path) -> None:
     missing = str(tmp_path / "c")
     (tmp_path / "d").write_text("no folder")
 
-    assert bases.look([missing, noted]) == (True, OLD.text)
-    assert bases.look([bare, noted]) == (True, "")
-    assert bases.look([missing, str(tmp_path / "d")]) == (False, "")
+    assert bases.look([missing, noted]) == (True, [OLD.text, ""])
+    assert bases.look([bare, noted]) == (True, ["", OLD.text])
+    assert bases.look([missing, str(tmp_path / "d")]) == (False, [])
 
 
 def test_a_note_that_is_no_file_is_none(tmp_path: Path) -> None:
@@ -170,12 +171,12 @@ def test_a_note_that_is_no_file_is_none(tmp_path: Path) -> None:
     folder = home(tmp_path / "c")
     (tmp_path / "c" / bases.NOTE).mkdir()
 
-    assert [bases.look([base]) for base in (linked, piped, folder)] == [(True, "")] * 3
+    assert [bases.look([base]) for base in (linked, piped, folder)] == [(True, [""])] * 3
 
 
 def test_what_cannot_be_looked_at_is_unknown() -> None:
     """A path that the system refuses is neither there nor not there."""
-    assert bases.look(["/" + "x" * 5000]) == (None, "")
+    assert bases.look(["/" + "x" * 5000]) == (None, [])
 
 
 def users(monkeypatch: pytest.MonkeyPatch, *found: tuple[str, int, str]) -> None:
@@ -212,10 +213,49 @@ def test_every_user_is_asked_as_themselves(
         ("a b", 61001, str(top / "ann")),
     )
 
-    found = PasswdBases(f"/nowhere/{{person}}/{HOME_BASE}")()
+    found = PasswdBases(f"/nowhere/{{person}}/{HOME_BASE}", top)(())
 
     # Of ann's home dan sees nothing, so that nobody can tell: dan counts.
     assert found == {"ann": OLD, "ben": None, "dan": None}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
+@pytest.mark.parametrize(
+    ("first", "noted", "build"),
+    [
+        (f"{NEW} 01ab", f"{OLD} 01ab", OLD),
+        (f"{OLD} 01ab", None, OLD),
+        (f"{NEW} 01ab", f"{OLD} 77ff", NEW),
+        (f"{NEW} 01ab", f"{OLD}", NEW),
+        (f"{NEW}", f"{OLD}", OLD),
+        (None, f"{OLD}", OLD),
+        (None, None, None),
+    ],
+)
+def test_a_user_whom_nobody_lists_is_looked_at_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    first: str | None,
+    noted: str | None,
+    build: Version | None,
+) -> None:
+    """What opened their data last is read as their launcher reads it: the note of this era, else
+    what was the default when the launcher came.
+    """
+    top = tmp_path_factory.mktemp("homes")
+    for folder in (top, *top.parents[:-2]):
+        folder.chmod(0o755)
+    home(top / "eve" / HOME_BASE, noted=noted)
+    subprocess.run(["chown", "-R", "61005", top / "eve"], check=True)
+    if first is not None:
+        (top / layout.FIRST_DEFAULT).write_text(f"{first}\n")
+    users(monkeypatch)
+    eve = pwd.struct_passwd(("eve", "x", 61005, 61005, "", str(top / "eve"), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwnam", {"eve": eve}.__getitem__)
+    asked = PasswdBases(f"/nowhere/{{person}}/{HOME_BASE}", top)
+
+    assert asked(("eve", "fay")) == {"eve": build}
+    assert asked(()) == {}
 
 
 def test_a_look_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -226,7 +266,7 @@ def test_a_look_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path
     broken.chmod(0o755)
 
     with pytest.raises(OSError, match="ended with 1: no room"):
-        PasswdBases("/nowhere/{person}", python=str(broken))()
+        PasswdBases("/nowhere/{person}", tmp_path, python=str(broken))(())
 
 
 def test_the_look_may_become_users_and_nothing_else() -> None:
@@ -243,8 +283,8 @@ def test_base_directories_of_a_shared_user_are_those_of_the_template(tmp_path: P
     home(tmp_path / "homes" / "ann" / HOME_BASE)
     (tmp_path / "homes" / "ben" / HOME_BASE).mkdir(parents=True)
 
-    assert SharedBases(f"{tmp_path}/homes/{{person}}/{HOME_BASE}")() == {"ann": None}
-    assert SharedBases(f"{tmp_path}/{HOME_BASE}")() == {}
+    assert SharedBases(f"{tmp_path}/homes/{{person}}/{HOME_BASE}")(()) == {"ann": None}
+    assert SharedBases(f"{tmp_path}/{HOME_BASE}")(()) == {}
 
 
 # All of it.
@@ -254,9 +294,9 @@ def test_everybody_is_found_once(tmp_path: Path, start: Start) -> None:
     """By a unit, a process or data; a name that no link can have is left out."""
     start(f"{build_folder(tmp_path, OLD)}/{ENTRY}", "serve")
     processes = T3Processes(tmp_path, carl, others=False)
-    found = HostResidents(processes, lambda: ("ann", "carl"), lambda: {"ann": OLD, "b c": None})
+    found = HostResidents(processes, lambda: ("ann", "carl"), lambda _: {"ann": OLD, "b c": None})
 
-    assert found.found() == (Resident("ann", OLD), Resident("carl", None))
+    assert found.found(()) == (Resident("ann", OLD), Resident("carl", None))
 
 
 @pytest.mark.parametrize("error", [ServiceError("systemd tells nothing"), OSError("no room")])
@@ -268,7 +308,7 @@ def test_what_cannot_be_asked_is_an_error(tmp_path: Path, error: Exception) -> N
 
     processes = T3Processes(tmp_path, carl, others=False)
     with pytest.raises(PeopleError, match=str(error)):
-        HostResidents(processes, fails, no_bases).found()
+        HostResidents(processes, fails, no_bases).found(())
 
 
 def test_the_answer_is_what_the_worker_says() -> None:

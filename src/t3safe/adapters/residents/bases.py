@@ -1,7 +1,12 @@
 """Base directories with data in them: whose there are, looked at as their owners.
 
-A directory service does not list its users; whom passwd does not list is found by a process or a
-unit, and else kept on the build that the launcher noted (see `selection.launcher`).
+Rules:
+
+1. A directory service does not list its users.  Whom passwd does not list is looked at where
+   somebody names them: the user map, a process, a unit.  Anybody else stays on the build that the
+   launcher noted (rule 6 of `selection.launcher`).
+2. The build that opened somebody's data last is read as the launcher reads it: the note of this
+   era, the one beside the data first; else what was the default when the launcher came.
 """
 
 from __future__ import annotations
@@ -12,13 +17,14 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
-from t3safe.adapters._support import transient
+from t3safe.adapters._support import layout, transient
 from t3safe.adapters._support.transient import Job
 from t3safe.domain.people import valid_person
 from t3safe.domain.versions import InvalidVersion, Version
@@ -52,16 +58,22 @@ def look_job() -> Job:
 class PasswdBases:
     """Looks below the home of every ordinary user that passwd lists.
 
-    `base` is the template of base directories; t3's own default at home is looked at too.
-    `job` gives a unit to look from, for an orchestrator that sees no homes.
+    `base` is the template of base directories; t3's own default at home is looked at too.  In
+    `store` lies what was the default when the launcher came.  `job` gives a unit to look from, for
+    an orchestrator that sees no homes.
     """
 
     base: str
+    store: Path
     job: Callable[[], Job] | None = None
     python: str = sys.executable
 
-    def __call__(self) -> Mapping[str, Version | None]:
-        """Name everybody who has data, with the build that is noted there.  Raises OSError."""
+    def __call__(self, named: Collection[str]) -> Mapping[str, Version | None]:
+        """Name everybody who has data, with the build that opened it last (rule 2).
+
+        Those of `named` are looked at, listed or not.  Raises OSError.
+        """
+        first, _, era = _first(self.store).partition(" ")
         users = {
             entry.pw_name: {
                 "name": entry.pw_name,
@@ -72,18 +84,20 @@ class PasswdBases:
                     f"{entry.pw_dir}/{HOME_BASE}",
                 ],
             }
-            for entry in pwd.getpwall()
+            for entry in _users(named)
             if entry.pw_uid != 0 and valid_person(entry.pw_name)
         }
         answers = self._asked(json.dumps(list(users.values())))
-        return {
-            name: _version(noted)
-            for name in users
-            for seen, noted in [answers.get(name, (None, ""))]
-            if seen is not False
-        }
+        found = dict[str, Version | None]()
+        for name in users:
+            seen, notes = answers.get(name, (None, []))
+            if seen:
+                found[name] = _version(_of_era(notes, era) or first)
+            elif seen is None:
+                found[name] = None
+        return found
 
-    def _asked(self, question: str) -> Mapping[str, tuple[bool | None, str]]:
+    def _asked(self, question: str) -> Mapping[str, tuple[bool | None, list[str]]]:
         words = (self.python, "-I", "-S", "-X", "utf8", "-c", _BOOT, _SOURCES)
         job = self.job() if self.job is not None else None
         try:
@@ -117,7 +131,7 @@ class SharedBases:
 
     base: str
 
-    def __call__(self) -> Mapping[str, Version | None]:
+    def __call__(self, _: Collection[str]) -> Mapping[str, Version | None]:
         """Name everybody who has data."""
         before, person, after = self.base.partition("{person}")
         if not person:
@@ -127,9 +141,34 @@ class SharedBases:
         return {path[len(before) : -end]: None for path in glob.glob(pattern)}
 
 
-def no_bases() -> Mapping[str, Version | None]:
+def no_bases(_: Collection[str]) -> Mapping[str, Version | None]:
     """Name nobody, where one person keeps their own serve."""
     return {}
+
+
+def _users(named: Collection[str]) -> Iterator[pwd.struct_passwd]:
+    """Give whom passwd lists, and those of these whom the system knows all the same."""
+    listed = pwd.getpwall()
+    yield from listed
+    for name in sorted(set(named) - {entry.pw_name for entry in listed}):
+        with suppress(KeyError):
+            yield pwd.getpwnam(name)
+
+
+def _first(store: Path) -> str:
+    """What was the default when the launcher came, and the era that began then; else nothing."""
+    with suppress(FileNotFoundError):
+        return " ".join((store / layout.FIRST_DEFAULT).read_text(encoding="utf-8").split())
+    return ""
+
+
+def _of_era(notes: list[str], era: str) -> str:
+    """The build of the first note of this era; nothing where there is none."""
+    for note in notes:
+        build, _, of = note.partition(" ")
+        if build and of == era:
+            return build
+    return ""
 
 
 def _version(text: str) -> Version | None:

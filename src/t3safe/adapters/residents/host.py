@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import psutil
 from attrs import frozen
@@ -25,13 +25,13 @@ from t3safe.domain.versions import Version
 class HostResidents:
     """Implements the port Residents; raises PeopleError alone.
 
-    `units` names everybody with a unit, `bases` everybody with data and the build noted there; they
-    may raise a PortError or OSError.
+    `units` names everybody with a unit, `bases` everybody with data and the build that opened it
+    last, these names among others; they may raise a PortError or OSError.
     """
 
     processes: T3Processes
     units: Callable[[], Iterable[str]]
-    bases: Callable[[], Mapping[str, Version | None]]
+    bases: Callable[[Collection[str]], Mapping[str, Version | None]]
 
     def running(self) -> tuple[Running, ...]:
         """Every process of t3, whoever's and of whatever build."""
@@ -41,12 +41,12 @@ class HostResidents:
             message = f"cannot tell which processes run t3: {error}"
             raise PeopleError(message) from error
 
-    def found(self) -> tuple[Resident, ...]:
-        """Everybody with a serve, a unit or a base directory of their own."""
+    def found(self, named: Collection[str]) -> tuple[Resident, ...]:
+        """Everybody with a serve, a unit or a base directory of their own, named or listed."""
         try:
             found: dict[str, Version | None] = dict.fromkeys(self.units())
             found |= dict.fromkeys(process.person for process in self.running())
-            found |= self.bases()
+            found |= self.bases({*found, *named})
         except (PortError, OSError) as error:
             message = f"cannot tell who can run t3 here beside the user map: {error}"
             raise PeopleError(message) from error

@@ -5,10 +5,10 @@ Rules:
 1. It starts as root with a list of users; a child for each gives all of that up and becomes the
    user before it looks at anything of theirs.
 2. A user who cannot be looked at, or whose home does not answer in time, is told as unknown.
-3. Only whether there is data, and one short line of text, comes back.
+3. Only whether there is data, and one short line of text from each base directory, comes back.
 
-Input: a JSON list of `{name, uid, gid, bases}`.  Output: a JSON object of name to `[seen, noted]`,
-where `seen` is true, false, or null for unknown.
+Input: a JSON list of `{name, uid, gid, bases}`.  Output: a JSON object of name to `[seen, notes]`,
+where `seen` is true, false, or null for unknown, and the note beside the data comes first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SECONDS: Final = 5.0
 """How long one user's home may take."""
 _NOTE_BYTES: Final = 128
 
-Answer = tuple[bool | None, str]
+Answer = tuple[bool | None, list[str]]
 
 
 class User(TypedDict):
@@ -43,15 +43,16 @@ class User(TypedDict):
 
 
 def look(bases: Iterable[str]) -> Answer:
-    """Look as the user that we are: whether a base directory has data, and what is noted there."""
+    """Look as the user that we are: whether a base directory has data, and what is noted."""
     seen: bool | None = False
-    for base in bases:
+    listed = list(bases)
+    for base in listed:
         try:
             if os.path.isdir(f"{base}/{USERDATA}") or _must_know(base):  # noqa: PTH112
-                return True, _noted(f"{base}/{NOTE}")
+                return True, [_noted(f"{each}/{NOTE}") for each in dict.fromkeys((base, *listed))]
         except OSError:
             seen = None
-    return seen, ""
+    return seen, []
 
 
 def _must_know(base: str) -> bool:
@@ -68,8 +69,7 @@ def _noted(path: str) -> str:
     except OSError:
         return ""
     try:
-        words = os.read(handle, _NOTE_BYTES).decode("ascii", "replace").split()
-        return words[0] if words else ""
+        return " ".join(os.read(handle, _NOTE_BYTES).decode("ascii", "replace").split()[:2])
     except OSError:
         return ""
     finally:
@@ -92,10 +92,10 @@ def ask(user: User) -> Answer:
         # One that hangs in the kernel is left to it.
         os.waitpid(child, 0 if told else os.WNOHANG)
     try:
-        seen, noted = json.loads(told)
+        seen, notes = json.loads(told)
     except ValueError:
-        return None, ""
-    return seen, str(noted)
+        return None, []
+    return seen, [str(note) for note in notes]
 
 
 def _answer(user: User, writer: int) -> None:
