@@ -55,6 +55,9 @@ site: setup ## Build the documents as a site, into build/site
 dist: setup ## Build wheel and sdist into dist (needs no network)
 	$(BIN)/python -m hatchling build -d dist -t sdist -t wheel
 
+# Each test module is compiled once, not by every worker of every target: 8 s of a processor each.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: test
@@ -62,7 +65,7 @@ test: setup ## Run the suite, but for what `long`, `nights`, `crashes` and `e2e`
 	$(PYTEST) -m 'not (docker or nights or crashes or long)'
 
 .PHONY: long
-long: setup ## Go through every run of the models, and wrong cores that must be found out
+long: setup ## Try the models from end to end, wrong cores, the report and the packages
 	$(PYTEST) -m long
 
 .PHONY: nights

@@ -40,7 +40,11 @@ def ready_builds(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["T3SAFE_READY_BUILDS"] = str(folder)
 
 
-FOLDERS: Final = {"e2e": "nights", "crashes": "crashes"}
+FOLDERS: Final = {
+    "e2e": "nights",
+    "crashes": "crashes",
+    **dict.fromkeys(("browser", "faults", "packaging"), "long"),
+}
 """Whose tests have a target of their own, by the folder below this one."""
 
 

@@ -9,8 +9,6 @@ from fakes.explorer.search import Search
 from t3safe import engine
 from tests.faults.wrong import WRONG, Wrong
 
-pytestmark = pytest.mark.long
-
 
 @pytest.mark.parametrize("core", WRONG, ids=lambda core: core.name)
 def test_a_wrong_core_is_found_out(core: Wrong, monkeypatch: pytest.MonkeyPatch) -> None:

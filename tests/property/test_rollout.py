@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 
 from fakes.playbook import fold
@@ -16,6 +17,9 @@ from t3safe.domain.moves import Goal, Move, Status
 from t3safe.domain.rollout import Rollout, decide
 from tests.property.traces import PEOPLE, Trace, traces
 from tests.unit.domain.plans import L32, NEW, OLD
+
+pytestmark = pytest.mark.long
+
 
 EXAMPLES: Final = settings.default.max_examples if settings.default else 100
 """Of a law; laws of what comes seldom (a last resort, a rollback that ends well) take more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
+import pytest
 from attrs import define, field
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
@@ -18,6 +19,9 @@ from t3safe.domain.rollout import Rollout, decide, evolve, opened
 from t3safe.domain.versions import Version
 from tests.property.world import Luck, Set, World
 from tests.unit.domain.plans import L30, L32, NEW, OLD, plan, rehearsal
+
+pytestmark = pytest.mark.long
+
 
 T = TypeVar("T")
 

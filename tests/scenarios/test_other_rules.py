@@ -44,6 +44,7 @@ def _follows_no_rule(_: Iterable[ev.Event]) -> Rollout:
     raise DamagedJournalError("other rules decided this")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scene", SCENES)
 def test_recovery_that_dies_itself_is_taken_over_again(
     monkeypatch: pytest.MonkeyPatch, scene: str
@@ -126,6 +127,7 @@ def _changed(
     monkeypatch.setattr(rollout, "_told", lambda some: f"it was so: {told(some)}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_run_of_another_t3safe_is_settled_wherever_it_was_cut_off(

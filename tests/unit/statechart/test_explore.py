@@ -80,6 +80,7 @@ def test_states_of_other_ledgers_are_others_and_of_other_words_are_not() -> None
     assert likeness.of(renamed) == likeness.of(worded) != likeness.of(start)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", TRIALS)
 def test_everything_that_happens_leads_to_a_state_that_was_explored(kind: str) -> None:
     """Rule 1: in every state everything that may happen was let happen."""
