@@ -18,6 +18,7 @@ Rules:
    Whoever was moved and will not be baked is looked at once more before the end.
 6. An effect is tried `attempts_max` times, unless it is the build's own fault.  What the host lacks
    when a build is staged (a compiler, a user, room) does not come by itself: it is tried once.
+   Pruning is tried once, too: the next run does what this one did not get done.
 """
 
 from __future__ import annotations
@@ -193,6 +194,8 @@ def _finished(rollout: Rollout, event: ev.Finished) -> Rollout:
 def _may_retry(rollout: Rollout, answer: ev.Answer) -> bool:
     """Rule 6; a bake is not tried again, because it would only start over."""
     if not isinstance(answer, ev.Failed) or answer.fault is Fault.BUILD:
+        return False
+    if isinstance(rollout.pending, fx.Prune):
         return False
     if rollout.stage is Stage.STAGING and answer.fault is Fault.HOST:
         return False
