@@ -222,17 +222,20 @@ class Judge:
             self.passed |= {(who, detail)}
         elif operation == "promote" and detail == "default":
             self.proven |= {who}
-        elif operation == "ran" and detail not in self.proven and (who, detail) not in self.passed:
-            self.found.append(
-                f"I3 {who}: {detail} ran on their state and never passed on a copy of it"
-            )
+        elif operation in {"ran", "began"} and (who, detail) not in self.passed:
+            # What was promoted has passed on everybody's data of that night, and on none.
+            here = {each.text for each in self.world.trusted}
+            if detail not in (self.proven if operation == "began" else here):
+                self.found.append(
+                    f"I3 {who}: {detail} ran on their state and never passed on a copy of it"
+                )
 
     def _happened(self, operation: str, who: str, detail: str) -> None:
         if operation in _TOUCHING:
             self._moved(operation, who, detail)
             return
         match operation:
-            case "ran":
+            case "ran" | "began":
                 self.ran |= {(who, detail)}
             case "fault" | "power-cut":
                 self._struck(operation, who)

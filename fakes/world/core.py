@@ -290,7 +290,7 @@ class World:
             person.noted = build
         if build not in person.touched:
             person.touched |= {build}
-            self.log.append(("ran", person.name, build.text))
+            self.log.append(("ran" if person.databases else "began", person.name, build.text))
         grown = not self._chokes(fake, person) and person.migrate(fake)
         if grown and fake.hits(Defect.LOSES, person.name):
             self._lose_rows(person, fake.live)

@@ -335,6 +335,26 @@ def test_old_behaviour_moves_a_bystander_and_the_judge_says_so() -> None:
     assert any("carl" in line for line in judge.end("promoted"))
 
 
+def test_old_behaviour_links_who_is_named_to_the_default_and_the_judge_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where only listed users are looked at, a promoted build meets data that it was never tried
+    on.
+    """
+    looked = Residents.found
+    monkeypatch.setattr(Residents, "found", lambda found, _: looked(found, ()))
+    world = small_world("ann")
+    carl = outsider(world, listed=False, pid=None, running=None)
+    night(world)
+    carl.mapped = True
+    night(world)
+    judge = invariants.Judge.of(world)
+
+    world.mint("carl")
+
+    assert any("carl" in line and "never passed" in line for line in judge.look())
+
+
 class _Nobody:
     """A host of which nobody looks who is on it."""
 
