@@ -413,15 +413,14 @@ class Host:
             head = f"UNEXPLAINED BUILD: no run tells why {person} is on {build}, not on last-good"
             way = f"`t3safe rollback {person}` shows the way back"
             try:
-                rests = self._rests(person, build)
-                answer = ev.Paired() if rests else self.perform.pairing.verify(person, build)
+                answer = self._signs_in(person, build)
             except PortError as error:
                 unknown.append(f"{head}; cannot tell whether sign-in works: {error}")
                 continue
             match answer:
-                case ev.Paired():
-                    how = "it ran last, and is not running" if rests else "sign-in works there"
-                    lines.append(f"{head}; {how}")
+                case None | ev.Paired():
+                    rests = "it ran last, and is not running"
+                    lines.append(f"{head}; {rests if answer is None else 'sign-in works there'}")
                 case ev.NotPaired(fault=Fault.ENVIRONMENT, reason=reason):
                     unknown.append(f"{head}; cannot tell whether sign-in works: {reason}")
                 case ev.NotPaired(reason=reason):
@@ -434,14 +433,17 @@ class Host:
             return Result(None, unknown[0], stayed=No.LATER, warnings=told)
         return Result(None, "everybody signs in", stayed=No.NOTHING, warnings=told)
 
-    def _rests(self, person: str, build: Version) -> bool:
-        """Whether a person runs nothing, and their launcher noted that it started this build last.
+    def _signs_in(self, person: str, build: Version) -> ev.Paired | ev.NotPaired | None:
+        """Sign in as a person; None where there is nothing to sign in to, and no run is to blame.
 
-        So it is with somebody who is new in the map: a run that was lost left no such note.
+        Then their serve does not run, and the launcher noted that it started this build last: so it
+        is with somebody who is new in the map.  A run that was lost left no such note.
         """
-        if self.perform.services.status(person).running:
-            return False
-        return ports.Resident(person, build) in self.perform.residents.found((person,))
+        if not self.perform.services.status(person).running:
+            noted = self.perform.residents.found((person,))
+            if ports.Resident(person, build) in noted:
+                return None
+        return self.perform.pairing.verify(person, build)
 
     def _proven(self, survey: Survey) -> tuple[Survey, Result | None]:
         """Add what the proof says; with its result where nothing else may begin."""

@@ -2,8 +2,8 @@
 
 Rules:
 
-1. A directory service does not list its users.  Whom passwd does not list is looked at where
-   somebody names them: the user map, a process, a unit.  Anybody else stays on the build that the
+1. A directory service does not list its users.  A user that passwd does not list is looked at by
+   name, where the user map, a process or a unit has it.  Any other user stays on the build that the
    launcher noted (rule 6 of `selection.launcher`).
 2. The build that opened somebody's data last is read as the launcher reads it: the note of this
    era, the one beside the data first; else what was the default when the launcher came.
@@ -147,7 +147,7 @@ def no_bases(_: Collection[str]) -> Mapping[str, Version | None]:
 
 
 def _users(named: Collection[str]) -> Iterator[pwd.struct_passwd]:
-    """Give whom passwd lists, and those of these whom the system knows all the same."""
+    """Give the users that passwd lists, and those of `named` that the system knows by name."""
     listed = pwd.getpwall()
     yield from listed
     for name in sorted(set(named) - {entry.pw_name for entry in listed}):
