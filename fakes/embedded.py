@@ -43,7 +43,7 @@ from t3safe.t3 import commands
 from t3safe.t3.files import HOME_BASE
 from t3safe.t3.sign_in import SESSION_PATH
 
-SAFE: Final = (sys.executable, "-m", "t3safe.entrypoints.start")
+SAFE: Final = (sys.executable, "-m", "t3safe.entrypoints.cli")
 READY: Final = "T3SAFE_READY_BUILDS"
 """The variable that names a folder for builds that were installed already."""
 KEPT: Final = ("home", "store", "state", "backups")

@@ -18,7 +18,7 @@ RUNS: Final = 5
 def loading(pairs: int) -> Iterator[Figure]:
     """Milliseconds for which the command line is imported, the interpreter's own start taken off.
 
-    Of a command's own module beside it: what a run needs when its answer is drawn anew.
+    Of a command's own module beside it: what every run needs.
     """
     alone = tuple(_cost(_LOAD) for _ in range(pairs))
     run = tuple(_cost("import t3safe.entrypoints.acting") for _ in range(pairs))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -23,11 +22,11 @@ RUNS: Final = 3
 
 
 def ticks(hosts: Hosts, pairs: int) -> Iterator[Figure]:
-    """A tick with nothing to do, one after a change, and a frozen one."""
+    """A tick with nothing to do, and a frozen one."""
     for host in hosts.both():
         back(host)
-    _stand_still(hosts.safe)
-    quiet, work, anew, peak = Pairs(), Pairs(), Pairs(), Pairs()
+    hosts.safe.run("t3safe", "run", check=False)
+    quiet, work, peak = Pairs(), Pairs(), Pairs()
     for _ in range(pairs):
         seed, limit = least(hosts.seed, [SCRIPT]), least(hosts.safe, ASKING)
         tick = least(hosts.safe, TICK)
@@ -36,16 +35,8 @@ def ticks(hosts: Hosts, pairs: int) -> Iterator[Figure]:
             sampled.add("script", seed[key])
             sampled.add("python + request", limit[key])
         peak.add("t3safe", tick["kib"] / 1024)
-        # Whoever touches the user map has the answer drawn anew.
-        hosts.safe.run("touch", "/etc/ttyd-user-map")
-        (whole,) = hosts.safe.do(("timed", {"commands": [TICK]}))
-        anew.add("t3safe", whole[0]["wall"])
-        anew.add("script", seed["wall"])
-        peak.add("drawn anew", whole[0]["kib"] / 1024)
-        _stand_still(hosts.safe)
     yield quiet.figure("tick, nothing to do: wall", "t3safe", Bound("script", 0.35))
-    yield work.figure("tick, nothing to do: processor", "t3safe", Bound("script", 0.25))
-    yield anew.figure("the same, after a change: wall", "t3safe")
+    yield work.figure("tick, nothing to do: processor", "t3safe")
     yield peak.figure("tick: peak memory", "t3safe", unit="MiB", at_most=45.0)
     yield _frozen(hosts, pairs)
 
@@ -53,20 +44,12 @@ def ticks(hosts: Hosts, pairs: int) -> Iterator[Figure]:
 def _frozen(hosts: Hosts, pairs: int) -> Figure:
     for host in hosts.both():
         host.run("touch", "/etc/t3-autoupdate.freeze")
-    _stand_still(hosts.safe)
     frozen = Pairs()
     for _ in range(pairs):
         frozen.add("python", least(hosts.safe, BARE)["wall"])
         frozen.add("t3safe", least(hosts.safe, TICK)["wall"])
         frozen.add("script", least(hosts.seed, [SCRIPT])["wall"])
-    return frozen.figure("frozen tick: wall", "t3safe", Bound("python", 1.5))
-
-
-def _stand_still(host: Machine) -> None:
-    """Let a host be as it is on a night on which nothing has changed for some seconds."""
-    host.run("t3safe", "run", check=False)
-    time.sleep(2.1)
-    host.run("t3safe", "run", check=False)
+    return frozen.figure("frozen tick: wall", "t3safe", Bound("script", 0.35))
 
 
 def least(host: Machine, words: list[str]) -> dict[str, Any]:

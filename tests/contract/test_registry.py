@@ -359,9 +359,6 @@ def test_units_and_commands_by_hand_ask_npm_for_one_registry(
         found[who] = RegistryAddress(memory, homeless=True).known()
         stated = RegistryAddress(memory, stated="http://127.0.0.1:2/mirror/", homeless=True)
         assert stated.known().url == "http://127.0.0.1:2/mirror"
-        remembered = stated.remembered()
-        assert remembered is not None
-        assert remembered.address.url == "http://127.0.0.1:2/mirror"
 
     assert found["by hand"] == found["in a unit"]
     assert "of-the-home" not in found["by hand"].url

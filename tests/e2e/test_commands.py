@@ -150,7 +150,7 @@ ENDED = """
 from t3safe.domain.events import Outcome
 from t3safe.operations import Host, Result
 Host.check = lambda host, build: Result(Outcome.{end}, "because")
-from t3safe.entrypoints.start import main
+from t3safe.entrypoints.cli import main
 main()
 """
 
@@ -181,7 +181,7 @@ def die(host, _):
     assert lock_unused(folder, {os.geteuid()}) is None, "a sweep would take it"
     os.kill(os.getpid(), signal.SIGKILL)
 Host.check = die
-from t3safe.entrypoints.start import main
+from t3safe.entrypoints.cli import main
 main()
 """
 """A dry run that is killed before it rehearses, with its folder locked."""

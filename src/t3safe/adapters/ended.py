@@ -1,8 +1,7 @@
 """When each of the commands that timers call ended last, also where it did nothing.
 
-An empty file a command, whose time of change says it: an answer that is only given again needs to
-touch it and no more.  It is a convenience, from which the silence of one timer can be told: where
-it cannot be kept or read, nobody knows, and nothing else fails.
+An empty file a command, whose time of change says it.  It is a convenience, from which the silence
+of one timer can be told: where it cannot be kept or read, nobody knows, and nothing else fails.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from t3safe.domain.narrate import Level, Line
 from t3safe.domain.policy import No, Stay
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
-from t3safe.entrypoints.answers import keep, sources
 from t3safe.entrypoints.common import (
     VERSION,
     App,
@@ -38,9 +37,7 @@ def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
         _dry_run(app, wait, as_json=as_json)
     with app.acting("run", wait, aside=as_json) as wired, reported(wired, "run") as report:
         sweep_trials(app.settings)
-        before = sources(app)
         result = report.result = moving(wired, wired.host.run)
-        keep(app, wired, result, before)
         leave(wired, result, as_json=as_json)
 
 
@@ -75,9 +72,7 @@ _DRY = {
 def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
     """Move people who were deferred and are idle now."""
     with app.acting("drain", wait, aside=as_json) as wired, reported(wired, "drain") as report:
-        before = sources(app)
         result = report.result = moving(wired, wired.host.drain)
-        keep(app, wired, result, before)
         leave(wired, result, as_json=as_json)
 
 

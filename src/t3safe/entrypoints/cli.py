@@ -12,9 +12,10 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -28,6 +29,7 @@ from t3safe.domain.errors import (
     PortError,
     UnusableError,
 )
+from t3safe.entrypoints import output
 from t3safe.entrypoints.exits import Exit
 
 COMMANDS: Final = {
@@ -177,9 +179,10 @@ def _said(text: str, status: Exit) -> int:
     return status
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Start the program."""
-    sys.exit(_guarded(lambda: cli(prog_name="t3safe", standalone_mode=False)))
+    call = partial(cli, prog_name="t3safe", standalone_mode=False)
+    sys.exit(output.run(lambda: sys.exit(_guarded(call))))
 
 
 if __name__ == "__main__":

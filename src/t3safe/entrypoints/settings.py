@@ -101,12 +101,6 @@ def load(
         raise SettingsError(f"{_origin(error, where, variables)}: {error}") from error
 
 
-def default_files() -> tuple[Path, ...]:
-    """The files that are read where none is named, whether or not they are there."""
-    own = scope.own_file(present_caller(os.environ), os.environ)
-    return (DEFAULT_FILE, UNITS_FILE, Path(own))
-
-
 def present_caller(environment: Mapping[str, str]) -> Caller:
     """Tell who calls."""
     uid = os.geteuid()

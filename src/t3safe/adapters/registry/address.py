@@ -81,15 +81,6 @@ class _Remembered:
     at: float
 
 
-@frozen
-class Known:
-    """An address that is remembered, since when (s since the epoch), and from which files."""
-
-    address: Address
-    at: float
-    files: tuple[Path, ...]
-
-
 @define
 class RegistryAddress:
     """Tells the registry's address; raises RegistryError alone.
@@ -123,14 +114,6 @@ class RegistryAddress:
         if remembered.asked != self._asked(remembered.asked.files):
             return self.ask()
         return self._stated(remembered.address)
-
-    def remembered(self) -> Known | None:
-        """Give what is remembered, whether or not it still counts; None where nothing is."""
-        found = self._recall()
-        if found is None:
-            return None
-        address = self._stated(found.address)
-        return Known(address, found.at, (self.memory, *map(Path, found.asked.files)))
 
     def ask(self) -> Address:
         """Ask npm and remember the answer; a memory that cannot be written is no trouble."""
