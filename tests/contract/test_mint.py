@@ -76,7 +76,7 @@ def test_what_mints_is_asked_for_its_version(
             "status 1: table has no col",
         ),
         ("exit 1", Fault.BUILD, "the mint ended with status 1"),
-        ("kill -9 $$", Fault.BUILD, "the mint ended with status -9"),
+        ("kill -9 $$", Fault.BUILD, "the mint was ended by signal 9"),
         ("true", Fault.BUILD, "the mint prints nothing"),
         ("echo ABC", Fault.BUILD, "the mint prints something else than a credential"),
         ("echo '{}'", Fault.BUILD, "the mint prints something else than a credential"),

@@ -23,7 +23,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from t3safe.adapters._support.children import heard
+from t3safe.adapters._support import child
 from t3safe.adapters._support.trust import others_write
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.occasions import Moment, Occasion, one_line
@@ -161,7 +161,15 @@ class HookFolders:
     def _ran(self, path: Path, name: str, occasion: Occasion) -> str:
         """Run one hook; why it failed, empty when it did not.  Raises OSError."""
         voice = _Voice(lambda text: self.say(Line(Level.INFO, f"{name}: {text}", occasion.person)))
-        status = heard([path], _environment(occasion), self.timeout, voice.hear, umask=0o022)
+        status = child.run(
+            [path],
+            self.timeout,
+            _environment(occasion),
+            hear=voice.hear,
+            merge=True,
+            leave=True,
+            umask=0o022,
+        ).status
         voice.end()
         if status is None:
             return f"was killed after {self.timeout:g} s (hooks.timeout)"

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from t3safe.adapters._support.output import output
+from t3safe.adapters._support import child
 from t3safe.domain.doctor import Folder
 from t3safe.t3 import package
 
@@ -44,7 +44,7 @@ def program(name: str) -> str:
 
 def node_version(node: str) -> str:
     """What `node --version` prints without its v, empty where it cannot be run."""
-    told = output([node, "--version"])
+    told = child.printed([node, "--version"])
     return (told or "").strip().removeprefix("v")
 
 
@@ -86,7 +86,7 @@ def own_callers(units: Path) -> tuple[str, ...]:
     """The caller's own jobs that do so: those of their own systemd, and of their crontab."""
     files = sorted(path for path in units.glob("*.service") if path.is_file())
     found = [str(path) for path in files if _installs(_text(path))]
-    if _installs(output(["crontab", "-l"]) or ""):
+    if _installs(child.printed(["crontab", "-l"]) or ""):
         found.append("your crontab")
     return tuple(found)
 

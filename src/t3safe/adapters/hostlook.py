@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from t3safe.adapters._support import adopted
-from t3safe.adapters._support.output import output
+from t3safe.adapters._support import adopted, child
 from t3safe.domain.hostguess import UnitSeen
 
 _CONNECT_SECONDS: Final = 1.0
@@ -90,4 +89,4 @@ def _systemctl(own: bool, *words: str) -> str | None:
 
 def _output(words: list[str], folder: str) -> str | None:
     runtime = {"XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}"}
-    return output(words, folder, {**runtime, **os.environ, "LC_ALL": "C"})
+    return child.printed(words, {**runtime, **os.environ, "LC_ALL": "C"}, folder)

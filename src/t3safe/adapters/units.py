@@ -14,7 +14,6 @@ Rules:
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +22,8 @@ from typing import Final
 import attrs
 from attrs import frozen
 
-from t3safe.adapters._support import durable
-from t3safe.adapters._support.words import why
+from t3safe.adapters._support import child, durable
+from t3safe.adapters._support.child import why
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.outlook import Timer
 
@@ -449,26 +448,15 @@ def _timer(name: str, systemctl: tuple[str, ...], needs: str) -> Timer:
 
 
 def _call(needs: str, what: str, *words: str) -> str:
+    runtime = {"XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}"}
+    environment = {**runtime, **os.environ, "LC_ALL": "C", "TZ": "UTC"}
     try:
-        ran = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env={
-                "XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}",
-                **os.environ,
-                "LC_ALL": "C",
-                "TZ": "UTC",
-            },
-            timeout=_SECONDS,
-            start_new_session=True,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        ran = child.run(words, _SECONDS, environment).in_time()
+    except OSError as error:
         raise _failure(what, why(error), needs) from error
-    if ran.returncode != 0:
-        raise _failure(what, " ".join(ran.stderr.decode("utf-8", "replace").split())[:300], needs)
-    return ran.stdout.decode("utf-8", "replace")
+    if ran.status != 0:
+        raise _failure(what, ran.complaint, needs)
+    return ran.text
 
 
 def _failure(what: str, why: str, needs: str) -> ServiceError:

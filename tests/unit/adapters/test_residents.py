@@ -265,7 +265,7 @@ def test_a_look_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path
     broken.write_text("#!/bin/sh\necho no room >&2; exit 1\n")
     broken.chmod(0o755)
 
-    with pytest.raises(OSError, match="ended with 1: no room"):
+    with pytest.raises(OSError, match="ended with status 1: no room"):
         PasswdBases("/nowhere/{person}", tmp_path, python=str(broken))(())
 
 

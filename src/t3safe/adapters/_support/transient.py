@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import secrets
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from attrs import field, frozen
+
+from t3safe.adapters._support import child
 
 BOOTED: Final = Path("/run/systemd/system")
 """There where systemd is the service manager (sd_booted(3))."""
@@ -125,18 +126,8 @@ def end(pattern: str) -> None:
     _systemctl("stop", pattern)
 
 
-def _systemctl(*words: str) -> str:
-    try:
-        ran = subprocess.run(
-            ["systemctl", "--no-ask-password", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_STOP_SECONDS,
-            start_new_session=True,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+def _systemctl(*words: str) -> None:
+    command = ["systemctl", "--no-ask-password", *words]
+    if child.run(command, _STOP_SECONDS, os.environ).status is None:
         message = f"systemctl {words[0]} does not answer"
-        raise OSError(message) from error
-    return ran.stdout.decode("utf-8", "replace")
+        raise OSError(message)

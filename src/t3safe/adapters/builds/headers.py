@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import frozen
 
-from t3safe.adapters._support.output import output
+from t3safe.adapters._support import child
 
 PACKAGED: Final = Path("/usr")
 """Where Debian's libnode-dev puts them: in /usr/include/node."""
@@ -80,7 +80,7 @@ class NodeHeaders:
     def found(self) -> Headers | None:
         """Give the headers that fit, None where there are none."""
         program = shutil.which(self.node) or ""
-        version = (output([program, "--version"]) or "").strip().removeprefix("v")
+        version = (child.printed([program, "--version"]) or "").strip().removeprefix("v")
         return _fitting(program, version, self.configured) if program else None
 
     def __call__(self) -> dict[str, str]:

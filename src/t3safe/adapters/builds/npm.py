@@ -23,7 +23,6 @@ import os
 import pwd
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,6 +30,7 @@ from typing import Final
 
 from attrs import field, frozen
 
+from t3safe.adapters._support import child
 from t3safe.adapters._support.transient import Job
 from t3safe.adapters.builds import reaper
 from t3safe.adapters.builds.cells import Cells
@@ -40,6 +40,8 @@ from t3safe.t3 import commands
 
 OUTPUT_MAX: Final = 512 * 1024
 """Bytes of output that are kept, the last ones; npm reports its errors at the end."""
+_GRACE: Final = 2 * reaper.ENDING_MAX
+"""Seconds beyond a command's own time in which the reaper has ended everything."""
 PASSED_ON: Final = (
     "PATH",
     "HTTP_PROXY",
@@ -281,41 +283,27 @@ class Npm:
             "parent": os.getpid() if unit is None else None,
         }
         try:
-            return _supervise(json.dumps(job), unit)
+            return _supervise(json.dumps(job), timeout, unit)
         except (OSError, ValueError) as error:
             message = f"cannot run {Path(argv[0]).name}: {error}; run again"
             raise BuildError(message, fault=Fault.HOST) from error
 
 
-def _supervise(job: str, unit: Job | None) -> Ended:
-    words = (sys.executable, "-I", str(Path(reaper.__file__)))
-    with subprocess.Popen(
-        words if unit is None else unit.command(*words),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={"PATH": os.environ.get("PATH", os.defpath)},
-        start_new_session=True,
-    ) as process:
-        try:
-            assert process.stdin and process.stdout and process.stderr  # noqa: PT018, S101
-            # The supervisor lives by its input: it stays open for as long as we do.
-            process.stdin.write(job.encode() + b"\n")
-            process.stdin.flush()
-            output = bytearray()
-            while chunk := process.stderr.read1(65_536):  # type: ignore[attr-defined]
-                output += chunk
-                del output[:-OUTPUT_MAX]
-            told = process.stdout.read()
-        except BaseException:
-            process.terminate()
-            if unit is not None:
-                unit.end()
-            raise
-    if not told:
-        message = f"its supervisor ended with status {process.returncode}"
+def _supervise(job: str, timeout: float, unit: Job | None) -> Ended:
+    """Have the reaper run it, which lives by its input and knows best how it ended."""
+    ran = child.run(
+        (sys.executable, "-I", reaper.__file__),
+        timeout + _GRACE,
+        {"PATH": os.environ.get("PATH", os.defpath)},
+        stdin=job.encode() + b"\n",
+        hold=True,
+        grace=reaper.ENDING_MAX,
+        unit=unit,
+    )
+    if not ran.out:
+        message = f"its supervisor ended with status {ran.status}"
         raise OSError(message)
-    return Ended(**json.loads(told), output=output.decode("utf-8", "replace"))
+    return Ended(**json.loads(ran.out), output=ran.err[-OUTPUT_MAX:].decode("utf-8", "replace"))
 
 
 def _failure(what: str, ended: Ended, timeout: float) -> BuildError:

@@ -18,7 +18,8 @@ from typing import ClassVar
 
 from attrs import define
 
-from t3safe.adapters._support.commands import named, run
+from t3safe.adapters._support import child
+from t3safe.adapters._support.child import named
 from t3safe.adapters.dispatch.handshake import Refusal, Who
 from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.domain import events as ev
@@ -56,14 +57,14 @@ class CommandPairing(ServePairing):
         values = {"{person}": who.person, "{build}": str(who.build)}
         words = [_filled(word, values) for word in self.command]
         try:
-            ran = run(words, self.seconds)
+            ran = child.run(words, self.seconds, os.environ, leave=True)
         except OSError as error:
             why = f"{named(words)} cannot be run: {error.strerror}"
             return Refusal(why, Fault.ENVIRONMENT, final=True)
         if ran.status == 0:
             return Cookies()
         fault = Fault.ENVIRONMENT if ran.status in {None, os.EX_TEMPFAIL} else Fault.BUILD
-        return Refusal(f"{named(words)} {ran.told(self.seconds)}", fault, serving=False)
+        return Refusal(f"{named(words)} {ran.told}", fault, serving=False)
 
     def _holds(self, who: Who, cookies: Cookies) -> Cookies | Refusal:  # noqa: ARG002 - there are none
         return self._attempt(who, serving=True)

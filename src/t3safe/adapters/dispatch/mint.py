@@ -12,21 +12,16 @@ Rules:
 from __future__ import annotations
 
 import os
-import selectors
-import subprocess
-import time
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import IO, Final
+from typing import Final
 
 from attrs import field, frozen
 
-from t3safe.adapters._support import transient
-from t3safe.adapters._support.children import kill_group
+from t3safe.adapters._support import child, transient
+from t3safe.adapters._support.child import Ended
 from t3safe.adapters._support.identity import Identity, identity_of
 from t3safe.adapters._support.transient import Job
 from t3safe.domain.errors import DispatchError, Fault
-from t3safe.domain.redaction import redact
 from t3safe.t3 import commands
 from t3safe.t3.files import BASE_TEMPLATE
 from t3safe.t3.sign_in import credential_of, link_of
@@ -36,7 +31,6 @@ OUTPUT_MAX: Final = 64 * 1024
 MEMORY_MAX: Final = 1024**3
 TASKS_MAX: Final = 256
 """Of a mint in a unit: a mint of the real t3 takes some 230 MB and as many threads as a serve."""
-_GIST_MAX: Final = 200
 _FENCED: Final = 75
 """Exit status of what runs in place of a build while a person is fenced (EX_TEMPFAIL)."""
 _UNSELECTED: Final = 78
@@ -65,21 +59,21 @@ class LauncherMint:
         """Mint.  Raises DispatchError; its fault is BUILD where the program itself failed."""
         try:
             identity = identity_of(person, switch_user=self.switch_user)
-            status, printed = self._run(identity, self.command)
+            ended = self._run(identity, self.command)
         except OSError as error:
             raise _failure(person, error.strerror or str(error), Fault.HOST) from error
-        if status == 0:
-            return self._minted(person, printed.decode("utf-8", "replace"))
-        raise _refused(person, status, printed)
+        if ended.status == 0:
+            return self._minted(person, ended.text)
+        raise _refused(person, ended)
 
     def version(self, person: str) -> str:
         """Ask what mints for its version; empty where it could not be told."""
         try:
             identity = identity_of(person, switch_user=self.switch_user)
-            status, printed = self._run(identity, commands.version("{t3}"))
+            ended = self._run(identity, commands.version("{t3}"))
         except (OSError, DispatchError):
             return ""
-        return commands.version_of(printed.decode("utf-8", "replace")) if status == 0 else ""
+        return commands.version_of(ended.text) if ended.status == 0 else ""
 
     def _minted(self, person: str, printed: str) -> str:
         credential, link = credential_of(printed), link_of(printed)
@@ -95,37 +89,21 @@ class LauncherMint:
         filled = (word.replace("{t3}", t3).replace("{base}", base) for word in command)
         return [word.replace("{person}", person) for word in filled]
 
-    def _run(self, who: Identity, command: Sequence[str]) -> tuple[int | None, bytes]:
-        """Run a command; the status is None where it did not end in time."""
-        job = self._job(who) if self.in_units else None
-        switch = who.switch and job is None
-        words = self._words(who.name, command)
-        process = subprocess.Popen(
-            words if job is None else job.command(*words),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env=_environment(who),
-            umask=0o077,
-            start_new_session=True,
-            user=who.uid if switch else None,
-            group=who.gid if switch else None,
-            extra_groups=who.groups if switch else None,
-        )
-        deadline = time.monotonic() + self.timeout
+    def _run(self, who: Identity, command: Sequence[str]) -> Ended:
         try:
-            printed = _listen(_output(process), deadline)
-            if len(printed) >= OUTPUT_MAX:
-                # It may never end by itself; what it printed is no credential either way.
-                return 0, b"..."
-            return process.wait(max(0.0, deadline - time.monotonic())), printed
-        except (TimeoutError, subprocess.TimeoutExpired):
-            return None, b""
-        finally:
-            if job is not None and process.poll() is None:
-                job.end()
-            _end(process)
+            ended = child.run(
+                self._words(who.name, command),
+                self.timeout,
+                _environment(who),
+                most=OUTPUT_MAX,
+                umask=0o077,
+                who=who,
+                unit=self._job(who) if self.in_units else None,
+            )
+        except child.FloodError:
+            # It may never end by itself; what it printed is no credential either way.
+            return Ended(0, self.timeout, b"...")
+        return ended
 
     def _job(self, who: Identity) -> Job:
         properties = transient.as_person(
@@ -149,53 +127,16 @@ def _environment(who: Identity) -> dict[str, str]:
     }
 
 
-def _listen(pipe: IO[bytes], deadline: float) -> bytes:
-    """Read to the end or to OUTPUT_MAX; raises TimeoutError."""
-    heard = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        while len(heard) < OUTPUT_MAX:
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                raise TimeoutError
-            chunk = os.read(pipe.fileno(), OUTPUT_MAX)
-            if not chunk:
-                break
-            heard += chunk
-    return heard
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the mint's whole group; its leader is not reaped before, so its id is still its own."""
-    with suppress(PermissionError):
-        kill_group(process)
-    _output(process).close()
-    process.wait()
-
-
-def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
-    assert process.stdout is not None, "it was started with a pipe"  # noqa: S101
-    return process.stdout
-
-
-def _refused(person: str, status: int | None, printed: bytes) -> DispatchError:
-    if status is None:
+def _refused(person: str, ended: Ended) -> DispatchError:
+    if ended.status is None:
         return _failure(person, "the mint did not end in time", Fault.BUILD)
-    if status == _FENCED:
+    if ended.status == _FENCED:
         why = "they are fenced, no build can run; `t3safe recover` lifts the fence"
         return _failure(person, why, Fault.HOST)
-    if status == _UNSELECTED:
+    if ended.status == _UNSELECTED:
         why = "no build is selected for them; look with `t3safe status`"
         return _failure(person, why, Fault.HOST)
-    told = _gist(printed)
-    why = f"the mint ended with status {status}{told and f': {told}'}"
-    return _failure(person, why, Fault.BUILD)
-
-
-def _gist(printed: bytes) -> str:
-    """What a failed mint said last, without secrets and fit for a log line."""
-    lines = redact(printed.decode("utf-8", "replace")).strip().splitlines()
-    plain = "".join(mark if mark.isprintable() else " " for mark in lines[-1]) if lines else ""
-    return " ".join(plain.split())[:_GIST_MAX]
+    return _failure(person, f"the mint {ended.told}", Fault.BUILD)
 
 
 def _failure(person: str, why: str, fault: Fault) -> DispatchError:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import evolve
 
+from t3safe.adapters._support import child
 from t3safe.adapters._support.layout import MANIFEST
 from t3safe.adapters.gate.messages import Request
 from t3safe.adapters.gate.places import Places
@@ -68,19 +68,9 @@ def node_program(node: str) -> str:
 def node_version(program: str) -> str:
     """Ask a node for its version outside of any sandbox; empty where it tells none."""
     try:
-        done = subprocess.run(
-            [program, "--version"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={},
-            timeout=NODE_SECONDS,
-            start_new_session=True,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return _found(_NODE, child.run([program, "--version"], NODE_SECONDS, {}).text)
+    except OSError:
         return ""
-    return _found(_NODE, done.stdout.decode("utf-8", "replace"))
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Final
 import psutil
 from attrs import define, frozen
 
+from t3safe.adapters._support import child
 from t3safe.adapters.gate.places import Places, environment
 
 OUTPUT_MAX: Final = 256 * 1024
@@ -62,23 +63,17 @@ def shown_status(returncode: int) -> int:
 
 
 def _start(places: Places, command: Sequence[str], output: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        cwd=places.work,
-        env=environment(places),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
+    return child.start(
+        command, environment(places), stdout=output, stderr=output, folder=places.work
     )
 
 
 def _kill_tree(process: subprocess.Popen[bytes]) -> None:
     below = _below(process.pid)
     process.kill()
-    for child in below:
+    for each in below:
         with suppress(psutil.NoSuchProcess):
-            child.kill()
+            each.kill()
     process.wait(ENDING_MAX)
 
 

@@ -32,12 +32,12 @@ from typing import Final
 import attrs
 from attrs import define, field
 
+from t3safe.adapters._support.child import why
 from t3safe.adapters._support.http_client import Address
 from t3safe.adapters._support.pairing import Exchanged, described, exchange, reuse, sockets
 from t3safe.adapters._support.personaldata.discovery import Look
 from t3safe.adapters._support.reports import report
 from t3safe.adapters._support.unpacking import BadStream, unpack
-from t3safe.adapters._support.words import why
 from t3safe.adapters.gate import probing, processes, statefacts
 from t3safe.adapters.gate.cells import HERE
 from t3safe.adapters.gate.confinement import confine

@@ -15,15 +15,14 @@ Rules:
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from typing import Final
 
 from attrs import frozen
 
-from t3safe.adapters._support import transient
-from t3safe.adapters._support.words import why
+from t3safe.adapters._support import child, transient
+from t3safe.adapters._support.child import why
 from t3safe.adapters.gate import view
 from t3safe.domain.errors import GateError
 
@@ -88,15 +87,8 @@ def why_not(sandbox: Sandbox) -> str:
     """Try this sandbox with nothing in it; why it cannot be had here, empty where it can."""
     try:
         with tempfile.TemporaryDirectory(prefix="t3safe-try-") as folder:
-            done = subprocess.run(
-                [*sandbox.prefix, sys.executable, "-I", view.__file__, folder],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_PROBE_SECONDS,
-                start_new_session=True,
-                check=False,
-            )
-    except (OSError, subprocess.TimeoutExpired) as error:
+            words = [*sandbox.prefix, sys.executable, "-I", view.__file__, folder]
+            done = child.run(words, _PROBE_SECONDS, os.environ).in_time()
+    except OSError as error:
         return why(error)
-    said = " ".join(done.stderr.decode("utf-8", "replace").split())
-    return (said or f"status {done.returncode}") if done.returncode else ""
+    return (done.complaint or f"status {done.status}") if done.status else ""

@@ -11,7 +11,6 @@ Rules:
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import tempfile
@@ -24,9 +23,10 @@ from typing import IO, Final
 
 from attrs import frozen
 
+from t3safe.adapters._support import child
+from t3safe.adapters._support.child import why
 from t3safe.adapters._support.reports import Listener, without
 from t3safe.adapters._support.transient import Job
-from t3safe.adapters._support.words import why
 from t3safe.adapters.gate import cells
 from t3safe.adapters.gate.cells import Cells
 from t3safe.adapters.gate.messages import (
@@ -127,14 +127,13 @@ class Workers:
         complaint: IO[bytes],
     ) -> subprocess.Popen[bytes]:
         places = Places(Path(request.folder))
-        return subprocess.Popen(
+        environment = {"HOME": str(places.home), "LC_ALL": "C.UTF-8", "PATH": os.defpath}
+        return child.start(
             self._command(job),
-            cwd="/",
-            env={"HOME": str(places.home), "LC_ALL": "C.UTF-8", "PATH": os.defpath},
+            environment,
             stdin=stdin.fileno(),
             stdout=said,
             stderr=complaint,
-            start_new_session=True,
         )
 
 
@@ -195,8 +194,7 @@ def _end(process: subprocess.Popen[bytes], job: Job | None, folder: Path) -> Non
         return
     if job is not None:
         job.end()
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    child.kill_group(process)
     process.wait(ENDING_MAX)
     end_strays(folder)
 

@@ -10,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -19,13 +19,12 @@ from typing import Final
 
 from attrs import field, frozen
 
-from t3safe.adapters._support.children import kill_group
+from t3safe.adapters._support import child
 from t3safe.adapters.notify.ends import End
 from t3safe.domain.errors import NotifyError
 
 INSTALL: Final = "pip install 't3safe[notify]'"
 _WORKER: Final = (sys.executable, "-P", "-m", "t3safe.adapters.notify.worker")
-_END_SECONDS: Final = 5.0
 
 
 @frozen
@@ -89,27 +88,10 @@ def _question(letters: tuple[Letter, ...]) -> bytes:
 
 def _talk(question: bytes, timeout: float) -> bytes:
     try:
-        process = subprocess.Popen(
-            _WORKER,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            start_new_session=True,
-        )
+        return child.run(_WORKER, timeout, os.environ, stdin=question).out
     except OSError as error:
         message = f"notifications cannot be sent: {sys.executable} {error.strerror}"
         raise NotifyError(message) from error
-    with process:
-        try:
-            return process.communicate(question, timeout=timeout)[0]
-        except subprocess.TimeoutExpired:
-            kill_group(process)
-            with suppress(subprocess.TimeoutExpired):
-                return process.communicate(timeout=_END_SECONDS)[0]
-            return b""
-        finally:
-            kill_group(process)
 
 
 def _answers(said: bytes) -> Iterator[tuple[int, str]]:

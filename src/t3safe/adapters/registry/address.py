@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,10 +22,9 @@ import cattrs
 from attrs import define, evolve, field, frozen
 from cattrs.preconf.json import make_converter
 
-from t3safe.adapters._support import durable
-from t3safe.adapters._support.words import why
+from t3safe.adapters._support import child, durable
+from t3safe.adapters._support.child import why
 from t3safe.domain.errors import Fault, RegistryError
-from t3safe.domain.redaction import redact
 
 AGE_MAX: Final = 86_400.0
 """Seconds for which an answer of npm is believed."""
@@ -149,27 +147,17 @@ class RegistryAddress:
 
     def _settings(self) -> dict[str, str]:
         names = ("registry", "cafile", "userconfig", "globalconfig")
+        own = {"npm_config_userconfig": _NO_NPMRC} if self.homeless else {}
         try:
             # In `/` no project's settings are taken by accident.
-            done = subprocess.run(
-                [self.npm, "config", "get", *names],
-                cwd="/",
-                env={"npm_config_userconfig": _NO_NPMRC, **os.environ} if self.homeless else None,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=self.timeout,
-                start_new_session=True,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
+            words = [self.npm, "config", "get", *names]
+            done = child.run(words, self.timeout, {**own, **os.environ}).in_time()
+        except OSError as error:
             raise _unknown(why(error)) from error
-        pairs = (line.partition("=") for line in done.stdout.splitlines())
+        pairs = (line.partition("=") for line in done.text.splitlines())
         settings = {name: value for name, _, value in pairs}
-        if done.returncode != 0 or not set(names) <= set(settings):
-            told = (redact(done.stderr).strip().splitlines() or ["no word"])[-1]
-            raise _unknown(f"npm ended with status {done.returncode}: {told[:200]}")
+        if done.status != 0 or not set(names) <= set(settings):
+            raise _unknown(f"npm {done.told}")
         return settings
 
 

@@ -15,7 +15,6 @@ import glob
 import json
 import os
 import pwd
-import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -24,7 +23,7 @@ from typing import Final
 
 from attrs import frozen
 
-from t3safe.adapters._support import layout, transient
+from t3safe.adapters._support import child, layout, transient
 from t3safe.adapters._support.transient import Job
 from t3safe.domain.people import valid_person
 from t3safe.domain.versions import InvalidVersion, Version
@@ -100,28 +99,20 @@ class PasswdBases:
     def _asked(self, question: str) -> Mapping[str, tuple[bool | None, list[str]]]:
         words = (self.python, "-I", "-S", "-X", "utf8", "-c", _BOOT, _SOURCES)
         job = self.job() if self.job is not None else None
-        try:
-            ran = subprocess.run(
-                words if job is None else job.command(*words),
-                input=question,
-                capture_output=True,
-                text=True,
-                timeout=_SECONDS,
-                cwd="/",
-                env={"LC_ALL": "C.UTF-8", "PATH": os.defpath},
-                start_new_session=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            if job is not None:
-                job.end()
+        ran = child.run(
+            words,
+            _SECONDS,
+            {"LC_ALL": "C.UTF-8", "PATH": os.defpath},
+            stdin=question.encode(),
+            unit=job,
+        )
+        if ran.status is None:
             message = f"looking for base directories took longer than {_SECONDS:g} s"
-            raise OSError(message) from error
+            raise OSError(message)
         try:
-            return dict(json.loads(ran.stdout))
+            return dict(json.loads(ran.out))
         except ValueError as error:
-            said = " ".join(ran.stderr.split())[-300:]
-            message = f"looking for base directories ended with {ran.returncode}: {said}"
+            message = f"looking for base directories {ran.told}"
             raise OSError(message) from error
 
 

@@ -16,6 +16,7 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +27,8 @@ from typing import Final
 import psutil
 from attrs import define, frozen
 
-from t3safe.adapters._support.commands import Ran, named, run
+from t3safe.adapters._support import child
+from t3safe.adapters._support.child import Ended, named
 from t3safe.adapters.services.agents import AGENTS, agents_among
 from t3safe.adapters.services.belonging import MARK, began, belonging, lives
 from t3safe.adapters.services.sampling import sampled
@@ -108,7 +110,7 @@ class CommandServices:
             if self.monotonic() >= deadline or (found is not None and ran.status != 0):
                 break
             self.sleep(_POLL_SECONDS)
-        told = self._told(person, self.stop_command, ran, self.stop_timeout)
+        told = self._told(person, self.stop_command, ran)
         pids = sorted(process.pid for process in left)
         rest = f"process {pids} is left" if found is None else "`services.status` says that it runs"
         raise _failure(what, f"{told}; {rest}")
@@ -121,7 +123,7 @@ class CommandServices:
         deadline = self.monotonic() + self.timeout
         mark = {MARK: self._mark(person)}
         ran = self._run(what, person, self.start_command, self.timeout, mark)
-        told = self._told(person, self.start_command, ran, self.timeout)
+        told = self._told(person, self.start_command, ran)
         if ran.status != 0:
             raise _failure(what, told)
         while self._look(what, person) is None:
@@ -140,7 +142,7 @@ class CommandServices:
             if ran.status == RESTS:
                 return None
             if ran.status != RUNS:
-                told = self._told(person, self.status_command, ran, self.timeout)
+                told = self._told(person, self.status_command, ran)
                 why = f"{told}; it says neither that it runs (0) nor that it does not (3)"
                 raise _failure(what, why)
             found = self._read(what, person, ran.first)
@@ -181,15 +183,16 @@ class CommandServices:
         command: tuple[str, ...],
         seconds: float,
         environment: dict[str, str] | None = None,
-    ) -> Ran:
+    ) -> Ended:
         try:
-            return run(_filled(person, command), seconds, environment)
+            given = {**os.environ, **(environment or {})}
+            return child.run(_filled(person, command), seconds, given, leave=True)
         except OSError as error:
             why = f"{_named(person, command)} cannot be run: {error.strerror}"
             raise _failure(what, why) from error
 
-    def _told(self, person: str, command: tuple[str, ...], ran: Ran, seconds: float) -> str:
-        return f"{_named(person, command)} {ran.told(seconds)}"
+    def _told(self, person: str, command: tuple[str, ...], ran: Ended) -> str:
+        return f"{_named(person, command)} {ran.told}"
 
 
 def _is_there(pid: int) -> bool:

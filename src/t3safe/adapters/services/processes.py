@@ -20,7 +20,6 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,6 +30,7 @@ from typing import Final
 import psutil
 from attrs import define, field, frozen
 
+from t3safe.adapters._support import child
 from t3safe.adapters._support.durable import make_folders, sync_folder
 from t3safe.adapters.services import daemon
 from t3safe.adapters.services.agents import AGENTS, agents_among
@@ -40,7 +40,6 @@ from t3safe.domain.errors import ServiceError
 from t3safe.domain.idle import Sample
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import ServeStatus
-from t3safe.domain.redaction import redact
 
 PASSED_ON: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 """Variables of ours that a serve gets; the rest is what `environment` says."""
@@ -148,23 +147,20 @@ class ProcessServices:
             "lock": lock,
         }
         try:
-            ran = subprocess.run(
+            ran = child.run(
                 [self.python, "-I", daemon.__file__],
-                input=json.dumps(job).encode(),
-                capture_output=True,
-                timeout=self.start_timeout,
+                self.start_timeout,
+                os.environ,
+                stdin=json.dumps(job).encode(),
                 pass_fds=(lock,),
-                start_new_session=True,
-                cwd="/",
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise _failure(what, f"it took longer than {self.start_timeout:g} s") from error
+                until_closed=True,
+            ).in_time()
+        except TimeoutError as error:
+            raise _failure(what, str(error)) from error
         except OSError as error:
             raise _failure(what, f"{self.python} cannot be run ({error.strerror})") from error
-        said = redact((ran.stdout or ran.stderr).decode("utf-8", "replace"))
-        said = " ".join(said.split())[-300:]
-        if said or ran.returncode != 0:
+        said = child.shown((ran.out or ran.err).decode("utf-8", "replace"))[-300:]
+        if said or ran.status != 0:
             raise _failure(what, f"{said or 'it died'}; look at `services.command`")
 
     def _environment(self, what: str, person: str) -> dict[str, str]:

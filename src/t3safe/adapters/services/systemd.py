@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,6 +23,8 @@ from typing import Final
 
 from attrs import define, frozen
 
+from t3safe.adapters._support import child
+from t3safe.adapters._support.child import Ended
 from t3safe.adapters.services.agents import AGENTS, agents_among
 from t3safe.adapters.services.sampling import sampled
 from t3safe.domain.errors import ServiceError
@@ -63,15 +64,6 @@ class _Unit:
     started: datetime | None
     group: str
     user: str
-
-
-@frozen
-class _Said:
-    """How a call of systemctl ended; `status` is None when it took too long."""
-
-    status: int | None
-    output: str
-    complaint: str
 
 
 @define
@@ -125,7 +117,7 @@ class SystemdServices:
             said = self._call(what, *words, "--full", "--no-legend", "--", pattern)
             if said.status not in {0, 1}:
                 raise _failure(what, f"systemd tells nothing{_told(said)}")
-            names |= {line.split()[0] for line in said.output.splitlines() if line.strip()}
+            names |= {line.split()[0] for line in said.text.splitlines() if line.strip()}
         for folder in self.installed:
             names |= {path.name for path in folder.glob(f"*/{pattern}")}
         matching = (name for name in names if name.startswith(before) and name.endswith(after))
@@ -190,7 +182,7 @@ class SystemdServices:
             hint = "; `loginctl enable-linger` keeps your manager running" if self.own else ""
             raise _failure(what, f"systemd tells nothing about {names[0]}{_told(said)}{hint}")
         try:
-            blocks = zip(names, said.output.strip().split("\n\n"), strict=True)
+            blocks = zip(names, said.text.strip().split("\n\n"), strict=True)
             found = [_read(name, block) for name, block in blocks]
         except (KeyError, ValueError) as error:
             why = f"systemd shows {names[0]} in an unknown form ({error})"
@@ -219,7 +211,7 @@ class SystemdServices:
             raise _failure(what, f"{why}, so nobody can tell what runs in it")
         return found
 
-    def _call(self, what: str, *words: str, timeout: float = LOOK_SECONDS) -> _Said:
+    def _call(self, what: str, *words: str, timeout: float = LOOK_SECONDS) -> Ended:
         manager = ("--user",) if self.own else ()
         command = [*self.systemctl, *manager, "--no-pager", "--no-ask-password", *words]
         environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "SYSTEMD_COLORS": "0"}
@@ -227,22 +219,11 @@ class SystemdServices:
             # Where no session set it, as in a job of cron; the manager listens below it.
             environment.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
         try:
-            ran = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout,
-                env=environment,
-                start_new_session=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return _Said(None, "", f"took longer than {timeout:g} s")
+            return child.run(command, timeout, environment)
         except OSError as error:
             how = "a host without systemd needs `services.manager = 'processes'`"
             why = f"{command[0]} cannot be run ({error.strerror}); {how}"
             raise _failure(what, why) from error
-        return _Said(ran.returncode, _text(ran.stdout), _text(ran.stderr))
 
 
 def _unlikely(unit: _Unit, person: str) -> tuple[bool, bool, bool]:
@@ -293,12 +274,9 @@ def _members(file: Path) -> list[int]:
         raise ServiceError(message) from error
 
 
-def _text(said: bytes) -> str:
-    return said.decode("utf-8", "replace")
-
-
-def _told(said: _Said) -> str:
-    words = " ".join(said.complaint.split())[:300]
+def _told(said: Ended) -> str:
+    late = f"took longer than {said.seconds:g} s" if said.status is None else ""
+    words = late or said.complaint
     return f": {words}" if words else ""
 
 
