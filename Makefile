@@ -44,7 +44,7 @@ demo: setup ## Show six nights on real parts (needs npm)
 	$(BIN)/python -m fakes.demo
 
 .PHONY: docs
-docs: setup ## Write what is made from the code (docs/states.md, configuration.md, t3.md, json.md, man)
+docs: setup ## Write what is made from the code (docs/states.md, configuration.md, t3.md, man)
 	$(BIN)/python -m documents
 
 .PHONY: site

@@ -1,4 +1,4 @@
-"""What every `--json` prints on a real host is what its schema says, and no more."""
+"""What every `--json` prints on a real host is like the example of its kind."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
 
 
 @pytest.mark.timeout(300)
-def test_every_document_is_what_its_schema_says(host: EmbeddedHost) -> None:
+def test_every_document_is_like_its_example(host: EmbeddedHost) -> None:
     """From a host that never ran through a night, a way back, a refusal and a frozen night."""
 
     def body(kind: str, *words: str, status: Exit = Exit.OK) -> object:

@@ -12,12 +12,12 @@ import pytest
 
 from documents.known import known_page
 from documents.reference import reference
-from documents.shapes import shapes_page
 from fakes.statechart.page import explore_all, page
 from t3safe.domain.narrate import ALERT_WORDS
 from t3safe.entrypoints.cli import COMMANDS, cli
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import DEFAULT_FILE, ENVIRONMENT, load
+from tests.support.documents import KINDS, NAMED, example
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -148,7 +148,7 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(file), target
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+@pytest.mark.parametrize("document", PRESENT, ids=name_of)
 def test_every_command_that_a_document_names_exists(document: Path) -> None:
     """`t3safe WORD` is typed as it stands there."""
     text = text_of(document)
@@ -233,9 +233,40 @@ def test_what_is_known_of_t3_is_told_as_the_code_has_it() -> None:
     assert modules == set(re.findall(r"^## (\w+\.py)$", known_page(), re.MULTILINE))
 
 
-def test_every_document_is_told_as_the_code_has_it() -> None:
-    """docs/json.md is what `make docs` makes."""
-    assert text_of(ROOT / "docs" / "json.md") == shapes_page()
+def keys_of(value: object) -> set[str]:
+    """Give every key of a document, at any depth."""
+    if isinstance(value, list):
+        return set().union(*map(keys_of, value))
+    if not isinstance(value, dict):
+        return set()
+    below = (
+        list(item.values()) if key in NAMED and isinstance(item, dict) else item
+        for key, item in value.items()
+    )
+    return set(value).union(*map(keys_of, below))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_a_document_is_described(kind: str) -> None:
+    """docs/json.md has a part for each kind, which names its fields and those of what it holds."""
+    page = text_of(ROOT / "docs" / "json.md")
+    told = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    part = section(ROOT / "docs" / "json.md", kind)
+    assert f"t3safe/{kind}/" in part
+    body = example(kind)[kind]
+    assert keys_of(body) <= told
+    top = body[0] if isinstance(body, list) else body
+    assert set(top) <= set(re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE))
+
+
+def test_every_command_that_prints_json_has_an_example() -> None:
+    """Whoever adds `--json` to a command adds an example and a part of docs/json.md."""
+    page = text_of(ROOT / "docs" / "json.md")
+    assert set(re.findall(r"^## ([a-z-]+)$", page, re.MULTILINE)) == set(KINDS)
+    printed = re.findall(r"`([a-z-]+)[a-z -]* --json`", page)
+    assert set(printed) == {
+        name for name, command in cli.commands.items() if "--json" in options_of(command)
+    }
 
 
 def test_manual_pages_are_those_of_the_commands(tmp_path: Path) -> None:

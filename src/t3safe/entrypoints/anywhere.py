@@ -21,10 +21,8 @@ from t3safe.domain.scope import Scope
 from t3safe.domain.standalone import Asked, which, why_alone
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import terminal
-from t3safe.entrypoints.bodies import VerdictBody
 from t3safe.entrypoints.common import VERSION, App, as_json_option, leave, wait_option
 from t3safe.entrypoints.exits import Exit
-from t3safe.entrypoints.judgements import rehearsal_body
 from t3safe.entrypoints.mending import moving
 from t3safe.proving import Order, Proof, prove
 
@@ -163,17 +161,17 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _body(proof: Proof, places: Places, used: Bench | None) -> VerdictBody:
+def _body(proof: Proof, places: Places, used: Bench | None) -> dict[str, object]:
     control = proof.order.control
-    return VerdictBody(
-        version=proof.order.build.text,
-        outcome=proof.outcome.value,
-        exit=int(_EXIT[proof.outcome]),
-        reason=proof.reason,
-        reasons=list(proof.verdict.reasons) if proof.verdict else [],
-        control=control.text if control else None,
-        state=str(places.state) if places.state else None,
-        sandbox=used.sandbox if used else None,
-        evidence=str(used.evidence) if used and proof.rehearsals else None,
-        rehearsals=[rehearsal_body(rehearsal) for rehearsal in proof.rehearsals],
-    )
+    return {
+        "version": proof.order.build.text,
+        "outcome": proof.outcome.value,
+        "exit": int(_EXIT[proof.outcome]),
+        "reason": proof.reason,
+        "reasons": list(proof.verdict.reasons) if proof.verdict else [],
+        "control": control.text if control else None,
+        "state": str(places.state) if places.state else None,
+        "sandbox": used.sandbox if used else None,
+        "evidence": str(used.evidence) if used and proof.rehearsals else None,
+        "rehearsals": [terminal.rehearsal_body(rehearsal) for rehearsal in proof.rehearsals],
+    }

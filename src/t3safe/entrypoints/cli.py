@@ -44,7 +44,6 @@ COMMANDS: Final = {
     "status": "status",
     "history": "looking",
     "show": "looking",
-    "schema": "schema",
     "metrics": "gauging",
     "notify": "notifying",
     "freeze": "deciding",

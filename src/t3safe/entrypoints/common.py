@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 from attrs import define, field
@@ -27,9 +27,6 @@ from t3safe.entrypoints.endings import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import load
 from t3safe.operations import Result
-
-if TYPE_CHECKING:
-    from t3safe.entrypoints.bodies import PersonEndBody, ResultBody
 
 
 class VersionType(click.ParamType[Version]):
@@ -154,7 +151,11 @@ def holding(wired: Live) -> str:
 
 
 def leave(
-    wired: Live, result: Result, *, as_json: bool, people: dict[str, PersonEndBody] | None = None
+    wired: Live,
+    result: Result,
+    *,
+    as_json: bool,
+    people: Mapping[str, Mapping[str, object]] | None = None,
 ) -> NoReturn:
     """Say how it ended and leave with the status that says the same.
 
@@ -180,13 +181,13 @@ def ending(wired: Live, result: Result) -> Line | None:
     return None
 
 
-def _result_body(result: Result, status: Exit, people: Mapping[str, PersonEndBody]) -> ResultBody:
-    from t3safe.entrypoints.judgements import rehearsal_body  # noqa: PLC0415 - for JSON alone
-
+def _result_body(
+    result: Result, status: Exit, people: Mapping[str, Mapping[str, object]]
+) -> dict[str, object]:
     rollout = result.rollout
     moves = rollout.moves if rollout is not None else ()
     held = (*rollout.rehearsals, *rollout.controls) if rollout is not None else ()
-    ends: dict[str, PersonEndBody] = {
+    ends: dict[str, Mapping[str, object]] = {
         move.person: {"status": move.status.value, "reason": move.reason} for move in moves
     }
     return {
@@ -196,7 +197,7 @@ def _result_body(result: Result, status: Exit, people: Mapping[str, PersonEndBod
         "exit": int(status),
         "warnings": list(result.warnings),
         "people": ends | dict(people),
-        "rehearsals": [rehearsal_body(rehearsal) for rehearsal in held],
+        "rehearsals": [terminal.rehearsal_body(rehearsal) for rehearsal in held],
     }
 
 

@@ -15,7 +15,6 @@ from t3safe.adapters.takeaway import new_file, standard_output
 from t3safe.bootstrap.live import Live
 from t3safe.domain.narrate import Level, Line
 from t3safe.entrypoints import terminal
-from t3safe.entrypoints.bodies import ExportBody
 from t3safe.entrypoints.common import App, as_json_option, for_whom, known_person
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.states import take
@@ -82,14 +81,8 @@ def _interruptible() -> None:
 
 def _tell(person: str, snapshot: str, place: str, handed: HandedOn, *, as_json: bool) -> None:
     if as_json:
-        body = ExportBody(
-            person=person,
-            snapshot=snapshot,
-            file=place,
-            files=handed.files,
-            size=handed.size,
-        )
-        terminal.print_json("export", body)
+        body = {"person": person, "snapshot": snapshot, "file": place}
+        terminal.print_json("export", body | {"files": handed.files, "size": handed.size})
         return
     text = f"{place}: {handed.files} files, {handed.size} bytes of {person}; it holds secrets"
     click.echo(text, err=place == "-")

@@ -29,7 +29,6 @@ from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.narrate import Level, Line, tell
 from t3safe.domain.rollout import Rollout, evolve, opened
 from t3safe.entrypoints import terminal
-from t3safe.entrypoints.bodies import RunBody
 from t3safe.entrypoints.common import (
     App,
     as_json_option,
@@ -104,7 +103,7 @@ def show(app: App, asked: str, *, as_json: bool) -> None:
         from t3safe.adapters.journal import codec  # noqa: PLC0415 - JSON only
 
         raw = tuple(codec.as_data(event) for event in events)
-        terminal.print_json("run", RunBody(**attrs.asdict(told, recurse=False), events=raw))
+        terminal.print_json("run", terminal.plain(told) | {"events": raw})
         return
     _print(told, events)
 

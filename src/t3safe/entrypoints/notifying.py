@@ -6,7 +6,6 @@ import socket
 import sys
 
 import click
-from attrs import frozen
 
 from t3safe.adapters.notify import End, Letter, Sent, ToldFile, ends, require, send
 from t3safe.bootstrap.live import Live
@@ -29,7 +28,6 @@ from t3safe.domain.notices import (
 from t3safe.domain.versions import Version
 from t3safe.domain.vitals import Vitals
 from t3safe.entrypoints import terminal
-from t3safe.entrypoints.bodies import NoticeBody, NotifyBody, TriedBody
 from t3safe.entrypoints.common import App, as_json_option
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.gauging import measured
@@ -126,7 +124,7 @@ def notify_test(app: App, *, as_json: bool) -> None:
         letters = [Letter(end, f"t3safe on {host}: test", text) for end in those]
         sent = send(letters, wired.settings.notify.timeout)
     if as_json:
-        rows = [TriedBody(end=item.end, sent=not item.trouble, why=item.trouble) for item in sent]
+        rows = [{"end": item.end, "sent": not item.trouble, "why": item.trouble} for item in sent]
         terminal.print_json("notify-test", rows)
     else:
         for item in sent:
@@ -153,37 +151,26 @@ def notify_show(app: App, *, as_json: bool) -> None:
         vitals = measured(wired)
         wired.close()
     now = wanted(found(vitals), app.settings.notify.on)
-    shown = [_shown(end, told, now) for end in those]
+    shown = {end.name: _due(end, told, now) for end in those}
+    settled = {
+        end: [notice for notice in now.notices if notice not in fresh]
+        for end, fresh in shown.items()
+    }
     if as_json:
-        terminal.print_json("notify", [item.document() for item in shown])
+        rows = [
+            {"end": end, "due": list(map(_row, fresh)), "told": list(map(_row, settled[end]))}
+            for end, fresh in shown.items()
+        ]
+        terminal.print_json("notify", rows)
         return
-    for item in shown:
-        for notice in item.due:
-            click.echo(f"{item.end}: due: {notice.cause.label}: {notice.text}")
-        for notice in item.told:
-            click.echo(f"{item.end}: told: {notice.cause.label}: {notice.text}")
-        if not item.due and not item.told:
-            click.echo(f"{item.end}: nothing holds that is worth a notice")
+    for end, fresh in shown.items():
+        for notice in fresh:
+            click.echo(f"{end}: due: {notice.cause.label}: {notice.text}")
+        for notice in settled[end]:
+            click.echo(f"{end}: told: {notice.cause.label}: {notice.text}")
+        if not now.notices:
+            click.echo(f"{end}: nothing holds that is worth a notice")
 
 
-@frozen
-class _Shown:
-    """How one end stands: what it would be told, and what of what holds it was told."""
-
-    end: str
-    due: tuple[Notice, ...]
-    told: tuple[Notice, ...]
-
-    def document(self) -> NotifyBody:
-        """For `--json`."""
-        due, told = [_row(notice) for notice in self.due], [_row(notice) for notice in self.told]
-        return NotifyBody(end=self.end, due=due, told=told)
-
-
-def _shown(end: End, told: dict[str, frozenset[Key]], now: Found) -> _Shown:
-    fresh = _due(end, told, now)
-    return _Shown(end.name, fresh, tuple(notice for notice in now.notices if notice not in fresh))
-
-
-def _row(notice: Notice) -> NoticeBody:
-    return NoticeBody(cause=notice.cause.value, about=notice.about, text=notice.text)
+def _row(notice: Notice) -> dict[str, str]:
+    return {"cause": notice.cause.value, "about": notice.about, "text": notice.text}

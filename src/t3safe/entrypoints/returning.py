@@ -19,7 +19,6 @@ from t3safe.domain.narrate import Level, Line
 from t3safe.domain.policy import No
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import output, terminal
-from t3safe.entrypoints.bodies import GoingBackBody, PersonEndBody, WholeBody
 from t3safe.entrypoints.common import (
     VERSION,
     App,
@@ -238,14 +237,14 @@ def _say_what_comes(wired: Live, shown: Iterable[Preview], moves: Iterable[Move]
         wired.say(Line(Level.INFO, text))
 
 
-def _stands(result: Result, person: str) -> PersonEndBody:
+def _stands(result: Result, person: str) -> dict[str, object]:
     for move in _moves(result):
         if move.person == person:
             return {"status": move.status.value, "reason": move.reason}
     return {"status": Fate.NOT_REACHED.value, "reason": result.reason}
 
 
-def _took_body(took: Took, shown: Iterable[Preview]) -> PersonEndBody:
+def _took_body(took: Took, shown: Iterable[Preview]) -> dict[str, object]:
     person = took.fared.person
     moves = [move for move in _moves(took.result) if move.person == person]
     return {
@@ -258,7 +257,7 @@ def _took_body(took: Took, shown: Iterable[Preview]) -> PersonEndBody:
     }
 
 
-def _body(shown: Preview) -> GoingBackBody:
+def _body(shown: Preview) -> dict[str, object]:
     way = shown.way
     return {
         "person": way.person,
@@ -273,7 +272,7 @@ def _body(shown: Preview) -> GoingBackBody:
     }
 
 
-def _whole_body(whole: Whole, shown: Iterable[Preview]) -> WholeBody:
+def _whole_body(whole: Whole, shown: Iterable[Preview]) -> dict[str, object]:
     return {
         "leaves": str(whole.leaves or ""),
         "people": [_body(preview) for preview in shown],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -17,7 +17,6 @@ from t3safe.domain.narrate import Level, Line
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import Judged, SnapshotKind
 from t3safe.entrypoints import terminal
-from t3safe.entrypoints.bodies import JudgedBody, PruneBody, SnapshotBody, TakenBody
 from t3safe.entrypoints.common import (
     App,
     as_json_option,
@@ -73,7 +72,7 @@ def snapshot(app: App, person: str | None, *, everybody: bool, as_json: bool) ->
     sys.exit(Exit.LATER if any(item["problem"] for item in found) else Exit.OK)
 
 
-def _tried(app: App, wired: Live, person: str) -> TakenBody:
+def _tried(app: App, wired: Live, person: str) -> dict[str, Any]:
     """Copy one of everybody's state; what hinders it is told, and hinders no other."""
     try:
         if not app.stop():
@@ -85,7 +84,7 @@ def _tried(app: App, wired: Live, person: str) -> TakenBody:
     return {"person": person, "problem": problem}
 
 
-def _copied(wired: Live, person: str) -> TakenBody:
+def _copied(wired: Live, person: str) -> dict[str, Any]:
     taken = take(wired, person)
     text = f"{taken.snapshot}: ledger {taken.ledger.level}, {taken.size} bytes"
     wired.say(Line(Level.INFO, f"snapshot of {person} taken: {text}", person))
@@ -163,7 +162,7 @@ def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json
     A person's newest snapshot, their way back, and what the last run that touched them took are
     always kept.
     """
-    found: list[JudgedBody] = []
+    found: list[dict[str, Any]] = []
     problems: dict[str, str] = {}
     opened = app.host("run", aside=as_json) if dry_run else app.acting("run", aside=as_json)
     with opened as wired:
@@ -176,8 +175,7 @@ def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json
                 continue
             found += (_judged_body(person, item, dry_run=dry_run) for item in told)
     if as_json:
-        body: PruneBody = {"snapshots": found, "problems": problems}
-        terminal.print_json("prune", body)
+        terminal.print_json("prune", {"snapshots": found, "problems": problems})
     else:
         _table(_PRUNE_COLUMNS, found)
         freed = sum(item["bytes"] for item in found if item["fate"] != "kept")
@@ -185,7 +183,7 @@ def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json
     sys.exit(Exit.LATER if problems else Exit.OK)
 
 
-def _judged_body(person: str, item: Judged, *, dry_run: bool) -> JudgedBody:
+def _judged_body(person: str, item: Judged, *, dry_run: bool) -> dict[str, Any]:
     gone = "would go" if dry_run else "pruned"
     return {
         "person": person,
@@ -207,7 +205,7 @@ _SNAPSHOT_COLUMNS = ("person", "id", "kind", "taken", "build", "ledger", "bytes"
 _PRUNE_COLUMNS = ("person", "id", "kind", "taken", "bytes", "fate", "why")
 
 
-def _snapshot_body(info: SnapshotInfo) -> SnapshotBody:
+def _snapshot_body(info: SnapshotInfo) -> dict[str, Any]:
     return {
         "person": info.person,
         "id": info.stored.id,

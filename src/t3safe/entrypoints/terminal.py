@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import attrs
 import click
 
 from t3safe.adapters.telling import Sink
+from t3safe.domain.gate import Rehearsal
 from t3safe.domain.narrate import Level, Line
 from t3safe.domain.redaction import redact
 from t3safe.domain.versions import Version
@@ -95,23 +97,44 @@ def wide() -> Console:
 _FILE_WIDTH = 240
 
 
-NUMBERS: Final[Mapping[str, int]] = {}
-"""The number of each document whose shape is not its first; when to raise it: docs/json.md."""
-
-
-def schema_name(kind: str) -> str:
-    """Name the shape of a document and its number."""
-    return f"t3safe/{kind}/{NUMBERS.get(kind, 1)}"
+VERSIONS: Final[Mapping[str, int]] = {}
+"""The version of each document whose shape is not its first; when to raise it: docs/json.md."""
 
 
 def print_json(kind: str, body: object) -> None:
-    """Print a document: `schema` names its shape and version, `kind` follows it.
+    """Print a document: `schema` and `version` name its shape, `kind` holds the body.
 
     It is ASCII: no encoding of a terminal or a file can change what it says.
     """
-    document = {"schema": schema_name(kind), kind: plain(body)}
+    version = VERSIONS.get(kind, 1)
+    document = {"schema": f"t3safe/{kind}/{version}", "version": version, kind: plain(body)}
     json.dump(document, sys.stdout, indent=2)
     print()
+
+
+def rehearsal_body(rehearsal: Rehearsal) -> dict[str, object]:
+    """Give a rehearsal as documents hold it."""
+    schema = rehearsal.schema.databases if rehearsal.schema else ()
+    return {
+        "build": rehearsal.build.text,
+        "subject": rehearsal.subject or "empty set",
+        "passed": rehearsal.passed,
+        "reason": rehearsal.reason,
+        "seconds": rehearsal.seconds,
+        "evidence": rehearsal.evidence,
+        "ledger": {name: ledger.level for name, ledger in schema},
+        "checks": rehearsal.checks,
+        "timings": _timings(Path(rehearsal.evidence)),
+    }
+
+
+def _timings(evidence: Path) -> dict[str, float]:
+    """Read the seconds of each part of a rehearsal from its evidence; none where it is lost."""
+    try:
+        told = json.loads((evidence / "report.json").read_text(encoding="ascii"))["timings"]
+        return {str(name): float(seconds) for name, seconds in told.items()}
+    except (OSError, ValueError, LookupError):
+        return {}
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
