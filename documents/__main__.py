@@ -7,12 +7,12 @@ from pathlib import Path
 from documents.known import known_page
 from documents.manual import write_manual
 from documents.reference import reference
-from fakes.statechart.page import explore_all, page
+from fakes import statechart
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 if __name__ == "__main__":
-    (DOCS / "states.md").write_text(page(explore_all()), encoding="utf-8")
+    (DOCS / "states.md").write_text(statechart.page(), encoding="utf-8")
     (DOCS / "configuration.md").write_text(reference(), encoding="utf-8")
     (DOCS / "t3.md").write_text(known_page(), encoding="utf-8")
     write_manual(DOCS / "man")

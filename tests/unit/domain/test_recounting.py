@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import attrs
 import pytest
+from hypothesis import given
 
 from fakes.playbook import NOW
-from fakes.statechart.explore import Exploration, explore
-from fakes.statechart.trials import MIGRATED, Trial, plan
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
@@ -17,79 +14,61 @@ from t3safe.domain.moves import Status, touched
 from t3safe.domain.recounting import recounted
 from t3safe.domain.rollout import Rollout, decide, evolve, used_by
 from t3safe.engine import fold
+from tests.property.traces import Trace, traces
+from tests.unit.domain.plans import L32, plan
 
 ON_NEW = {Status.MOVED, Status.KEPT}
 WAITS = {Status.DEFERRED, Status.NOT_RUNNING, Status.BROKEN_BEFORE, Status.REFUSED}
 """Ends that are one answer, which was recorded."""
-TRIALS = {
-    "a run": Trial(plan(ev.Kind.RUN, "alice")),
-    "on purpose, with a restore": Trial(
-        plan(ev.Kind.BACK, "alice", restore="chosen", knows=MIGRATED)
-    ),
-}
-
-
-@cache
-def _explored(name: str) -> Exploration:
-    return explore(TRIALS[name])
+RUN = plan("alice")
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", TRIALS)
-def test_every_end_is_recounted_as_the_rules_have_it(name: str) -> None:
+@given(trace=traces())
+def test_every_end_is_recounted_as_the_rules_have_it(trace: Trace) -> None:
     """Who is on the new build, who waits and why, what was exposed, and which snapshots count.
 
     Where a person is needed it may be told instead how they were seen last.
     """
-    known = _explored(name)
-    ends = [number for number, state in enumerate(known.states) if state.closed]
-    assert len(ends) > 100
-    for number in ends:
-        events = (ev.Opened(known.trial.plan, NOW), *known.events_to(number))
-        ruled, told = fold(events), recounted(events)
-        assert told is not None
-        assert (told.plan, told.ending, told.closed) == (ruled.plan, ruled.ending, True)
-        for by_rule, move in zip(ruled.moves, told.moves, strict=True):
-            assert (move.exposed, used_by(move)) == (by_rule.exposed, used_by(by_rule))
-            if by_rule.status is not Status.NEEDS_HUMAN:
-                assert (move.status in ON_NEW) == (by_rule.status in ON_NEW)
-            if move.status in WAITS:
-                assert move.status is by_rule.status
+    ruled, told = fold(trace.journal), recounted(trace.journal)
+    assert told is not None
+    assert (told.plan, told.ending, told.closed) == (ruled.plan, ruled.ending, True)
+    for by_rule, move in zip(ruled.moves, told.moves, strict=True):
+        assert (move.exposed, used_by(move)) == (by_rule.exposed, used_by(by_rule))
+        if by_rule.status is not Status.NEEDS_HUMAN:
+            assert (move.status in ON_NEW) == (by_rule.status in ON_NEW)
+        if move.status in WAITS:
+            assert move.status is by_rule.status
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", TRIALS)
-def test_wherever_a_run_was_cut_off_a_look_comes_first(name: str) -> None:
+@given(trace=traces())
+def test_wherever_a_run_was_cut_off_a_look_comes_first(trace: Trace) -> None:
     """Recounted at any moment, whoever may be in between is looked at, nobody else is begun, and
     what was done to them counts as the rules have it.
     """
-    known = _explored(name)
-    open_ = [number for number, state in enumerate(known.states) if not state.closed]
-    assert len(open_) > 100
-    for number in open_:
-        events = (ev.Opened(known.trial.plan, NOW), *known.events_to(number))
+    for length in range(1, len(trace.journal)):
+        events = trace.journal[:length]
         ruled, told = fold(events), recounted(events)
         assert told is not None
         assert (told.plan, told.seq, told.closed) == (ruled.plan, ruled.seq, False)
-        (by_rule,), (move,) = ruled.moves, told.moves
-        assert (move.exposed, move.rest) == (by_rule.exposed, by_rule.rest)
-        assert move.fenced >= by_rule.fenced
-        goes_on = evolve(told, ev.Resumed(NOW))
-        choice = decide(goes_on)
+        choice = decide(evolve(told, ev.Resumed(NOW)))
+        for by_rule, move in zip(ruled.moves, told.moves, strict=True):
+            assert (move.exposed, move.rest) == (by_rule.exposed, by_rule.rest)
+            assert move.fenced >= by_rule.fenced
         if ruled.current is not None and touched(ruled.current):
+            move = told.moves[ruled.turn]
             asks = isinstance(choice, fx.Revisit) and move.status is Status.MOVED
-            assert asks or choice == fx.Inspect("alice")
-            assert move.quarantine in {by_rule.quarantine, ""}
-            assert move.restored <= by_rule.restored
-        elif by_rule.status is Status.WAITING:
+            assert asks or choice == fx.Inspect(move.person)
+            assert move.quarantine in {ruled.current.quarantine, ""}
+            assert move.restored <= ruled.current.restored
+        else:
             assert not isinstance(choice, fx.Fence | fx.Stop | fx.Select | fx.Start | fx.Restore)
 
 
 def test_records_that_cannot_be_a_run_are_damage() -> None:
     """A record that is missing may be of anything: nothing is guessed."""
-    opening, looks = ev.Opened(TRIALS["a run"].plan, NOW), fx.Assess("alice")
+    opening, looks = ev.Opened(RUN, NOW), fx.Assess("alice")
     for events in (
         (),
         (ev.Closed(ev.Ended(ev.Outcome.LATER, "x"), NOW),),
@@ -107,10 +86,10 @@ def test_records_that_cannot_be_a_run_are_damage() -> None:
 
 def test_whoever_was_looked_at_untouched_after_a_crash_waits() -> None:
     """Another t3safe may have looked, found nothing done to them, and left them for another run."""
-    looked = ev.Inspected(TRIALS["a run"].plan.moves[0].old, running=True, ledger=None)
+    looked = ev.Inspected(RUN.moves[0].old, running=True, ledger=None)
     told = recounted(
         (
-            ev.Opened(TRIALS["a run"].plan, NOW),
+            ev.Opened(RUN, NOW),
             ev.Started(1, fx.Assess("alice"), NOW),
             ev.Resumed(NOW),
             ev.Started(2, fx.Inspect("alice"), NOW),
@@ -127,7 +106,7 @@ def test_whoever_was_looked_at_untouched_after_a_crash_waits() -> None:
 def test_whom_a_copy_held_up_before_the_gate_was_refused() -> None:
     """Nothing was copied, and nothing was done to them."""
     held = ev.Assessed(ev.Readiness.BUSY, "an old copy: move it away")
-    told = _recounted(TRIALS["a run"].plan, (fx.SnapshotOnline("alice", "s1"), held))
+    told = _recounted(RUN, (fx.SnapshotOnline("alice", "s1"), held))
     (move,) = told.moves
     assert (move.status, move.reason, move.online) == (Status.REFUSED, held.reason, "")
 
@@ -144,13 +123,13 @@ def test_what_the_verification_of_the_new_build_said_counts(
     answer: ev.NotPaired | ev.Failed, status: Status, fault: Fault
 ) -> None:
     """Who pairs at the serve alone stays there; a failure of the build is held against it."""
-    plan = TRIALS["a run"].plan
+    plan = RUN
     part = plan.moves[0]
     told = _recounted(
         plan,
         (fx.Fence("alice"), ev.Done()),
         (fx.Stop("alice"), ev.Done()),
-        (fx.SnapshotAtRest("alice", "s1", part.old), ev.Snapshotted("s1", MIGRATED, 1)),
+        (fx.SnapshotAtRest("alice", "s1", part.old), ev.Snapshotted("s1", L32, 1)),
         (fx.Select("alice", part.new), ev.Done()),
         (fx.Start("alice"), ev.Done()),
         (fx.Verify("alice", part.new), answer),
@@ -171,20 +150,20 @@ def _recounted(plan: ev.Plan, *steps: tuple[fx.Effect, ev.Answer]) -> Rollout:
 
 def test_a_bake_that_was_cut_off_is_begun_again() -> None:
     """It looks only, so nothing is lost."""
-    new = TRIALS["a run"].plan.candidate
-    baking = attrs.evolve(TRIALS["a run"].plan, kind=ev.Kind.BAKE, moves=(), baking=("alice",))
+    new = RUN.candidate
+    baking = attrs.evolve(RUN, kind=ev.Kind.BAKE, moves=(), baking=("alice",))
     told = _recounted(baking, (fx.Bake(("alice",), new, 1.0), ev.Failed(Fault.HOST, "no")))
     assert isinstance(decide(evolve(told, ev.Resumed(NOW))), fx.Bake)
 
 
 def test_whoever_is_kept_since_the_dispatch_could_not_be_asked_stays() -> None:
     """They are on the new build, which pairs at the serve."""
-    plan = TRIALS["a run"].plan
+    plan = RUN
     done, new = ev.Done(), plan.candidate
     told = _recounted(
         plan,
         (fx.Fence("alice"), done),
-        (fx.SnapshotAtRest("alice", "rest", plan.base), ev.Snapshotted("rest", MIGRATED, 1)),
+        (fx.SnapshotAtRest("alice", "rest", plan.base), ev.Snapshotted("rest", L32, 1)),
         (fx.Select("alice", new), done),
         (fx.Verify("alice", new), ev.NotPaired(Fault.ENVIRONMENT, "no answer")),
     )
@@ -194,7 +173,7 @@ def test_whoever_is_kept_since_the_dispatch_could_not_be_asked_stays() -> None:
 
 def test_whoever_is_on_a_new_build_without_a_copy_at_rest_needs_a_person() -> None:
     """There is no way back that could be gone unseen."""
-    plan = TRIALS["a run"].plan
+    plan = RUN
     told = _recounted(plan, (fx.Select("alice", plan.candidate), ev.Done()))
     assert told.moves[0].status is Status.NEEDS_HUMAN
     assert isinstance(decide(evolve(told, ev.Resumed(NOW))), fx.Freeze)

@@ -7,7 +7,6 @@ from datetime import timedelta
 import attrs
 
 from fakes.playbook import NOW
-from fakes.statechart.trials import plan
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Move, Status
@@ -15,8 +14,9 @@ from t3safe.domain.ports import RunRecord, Summary
 from t3safe.domain.rollout import Rollout, Stage
 from t3safe.domain.summary import after, deferrals
 from t3safe.domain.vitals import Deferral
+from tests.unit.domain.plans import plan
 
-RUN = plan(ev.Kind.RUN, "alice")
+RUN = plan("alice")
 NEW = RUN.candidate
 LATER = ev.Ended(ev.Outcome.LATER, "x")
 
