@@ -36,7 +36,7 @@ from fakes.t3 import PersonClient, live_database, populate
 from t3safe.adapters._support.layout import build_folder
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.bootstrap.live import Live, live
-from t3safe.domain.narrate import Line
+from t3safe.domain.messages import Line
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.settings import load
 from t3safe.t3 import commands

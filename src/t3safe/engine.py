@@ -29,7 +29,7 @@ from attrs import field, frozen
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain import ports
+from t3safe.domain import messages, ports
 from t3safe.domain.errors import (
     DamagedJournalError,
     DeadLinkError,
@@ -120,8 +120,7 @@ class Interpreter:
         except PortError as error:
             return ev.Failed(error.fault, str(error))
         except Exception as error:  # noqa: BLE001 - a person may be without a serve right now
-            what = type(effect).__name__
-            return ev.Failed(Fault.HOST, f"defect in {what}: {type(error).__name__}: {error}")
+            return ev.Failed(Fault.HOST, messages.defect(effect, error))
 
     def _perform(self, effect: fx.Effect) -> ev.Answer:
         match effect:

@@ -13,10 +13,10 @@ from attrs import field, frozen
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain import ports
+from t3safe.domain import messages, ports
 from t3safe.domain.errors import Fault, PortError
 from t3safe.domain.gate import Rehearsal, Ruling, Verdict, needs_control
-from t3safe.domain.narrate import Line, answered, intended
+from t3safe.domain.messages import Line
 from t3safe.domain.standalone import judge
 from t3safe.domain.versions import Version
 from t3safe.engine import Performer
@@ -124,10 +124,10 @@ def _rehearsed(
 
 
 def _answer(effect: fx.Effect, perform: Performer, say: Say) -> ev.Answer:
-    for line in intended(effect):
+    for line in messages.begun(effect):
         say(line)
     answer = perform(effect)
-    for line in answered(effect, answer):
+    for line in messages.answered(effect, answer):
         say(line)
     if isinstance(answer, ev.Failed):
         blamed = answer.fault is Fault.BUILD and isinstance(effect, fx.Stage)

@@ -88,7 +88,7 @@ def test_whoever_cannot_sign_in_on_the_new_build_is_taken_back(
         found.wait_for_work("ben", canary.offer.version)
         said = found.host.t3safe("recover")
         assert said.status == Exit.ROLLED_BACK, said
-        assert "quarantined what ben had since the stop" in said.out
+        assert "quarantined ben's data written after the stop" in said.out
         assert EVENT_LOG in said.out
         now = judge.look(found.scene)
         assert now["ben"].build == canary.old.version

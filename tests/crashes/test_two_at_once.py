@@ -96,6 +96,6 @@ def test_whoever_waits_takes_over_from_the_dead(host: EmbeddedHost) -> None:
             out, _ = waiting.communicate(timeout=300)
         assert struck.result().status == KILLED
     assert waiting.returncode == Exit.OK, out
-    assert "taking over run" in out
+    assert "resuming run" in out
     assert [run.ended["outcome"] for run in judge.runs(scene)] == ["interrupted", "promoted"]
     assert {stands.build for stands in judge.look(scene).values()} == {GOOD.offer.version}

@@ -13,14 +13,14 @@ from attrs import frozen
 from hypothesis import given
 
 from fakes.embedded import EmbeddedHost
-from t3safe.adapters.telling import IDENTIFIERS
-from t3safe.domain.narrate import ALERT_WORDS, Level, Line
+from t3safe.adapters.log import IDENTIFIERS
+from t3safe.domain.messages import ALERT_WORDS, Level, Line
 from t3safe.entrypoints.exits import Exit
 from t3safe.operations import _mended
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE
 from tests.e2e.test_hooks import BROKEN, lay
 from tests.e2e.test_metrics import expressions, samples
-from tests.property.test_narrate import told
+from tests.property.test_log import told
 from tests.property.traces import Trace, traces
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from attrs import evolve
 from fakes.embedded import EmbeddedHost, Resident, Said
 from t3safe.adapters.notify import sending
 from t3safe.domain.errors import JournalError, StateError
-from t3safe.domain.narrate import Line
+from t3safe.domain.messages import Line
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.reporting import reported
 from tests.e2e.test_commands import BASICS, NEW, OLD, state
@@ -183,7 +183,7 @@ def test_without_the_extra_every_run_says_what_installs_it(
     monkeypatch.setattr(sending, "find_spec", lambda _: None)
     said: list[Line] = []
     with host.wired() as wired:
-        wired.teller.sinks = (said.append,)
+        wired.event_log.sinks = (said.append,)
         for _ in range(2):
             with reported(wired, "run"):
                 pass

@@ -13,7 +13,7 @@ import pytest
 from attrs import evolve
 
 from fakes.embedded import SAFE, EmbeddedHost, Resident
-from t3safe.domain.narrate import ALERT_WORDS
+from t3safe.domain.messages import ALERT_WORDS
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, pairs
 
@@ -39,9 +39,9 @@ def test_a_log_is_told_of_npm_and_of_each_rehearsal(host: EmbeddedHost) -> None:
     said = host.t3safe("run", timeout=200)
     assert said.status == Exit.OK, said
     lines = said.out.splitlines()
-    npm = [line for line in lines if "waiting for npm" in line]
+    npm = [line for line in lines if line.startswith("installing") and "so far" in line]
     soak = [line for line in lines if ": soak," in line]
-    assert re.fullmatch(rf"installing {SLOW.version}: waiting for npm, 1\d s", npm[0])
+    assert re.fullmatch(rf"installing {SLOW.version}, 1\d s so far", npm[0])
     assert any("on the empty set: soak" in line and "of 11 s" in line for line in soak)
     assert any("on ann's copy: soak" in line for line in soak)
     for line in npm + soak:

@@ -13,7 +13,7 @@ import pytest
 from documents.known import known_page
 from documents.reference import reference
 from fakes import statechart
-from t3safe.domain.narrate import ALERT_WORDS
+from t3safe.domain.messages import ALERT_WORDS
 from t3safe.domain.rollout import Stage
 from t3safe.entrypoints.cli import COMMANDS, cli
 from t3safe.entrypoints.exits import Exit

@@ -83,7 +83,9 @@ def test_a_defect_of_ours_is_an_answer_that_blames_the_host(world: World) -> Non
 
     answer = interpreter(world, builds=Defective())(fx.Stage(NEW))
 
-    assert answer == ev.Failed(Fault.HOST, "defect in Stage: ZeroDivisionError: nought")
+    assert answer == ev.Failed(
+        Fault.HOST, f"internal error while installing {NEW}: ZeroDivisionError: nought"
+    )
 
 
 def test_a_build_is_staged(world: World) -> None:

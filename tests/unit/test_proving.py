@@ -9,7 +9,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import BuildError, Fault, GateError
 from t3safe.domain.gate import EMPTY, Check, Rehearsal, Ruling, failed, passed
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.narrate import Line
+from t3safe.domain.messages import Line
 from t3safe.domain.standalone import NO_CONTROL, STATE
 from t3safe.domain.versions import Version
 from t3safe.proving import Order, Proof, Prover, prove

@@ -1,12 +1,12 @@
-"""Says how far something is while it lasts: a line that changes at a terminal, a few in a log.
+"""Reports the progress of long operations: a line that changes at a terminal, a few in a log.
 
 Rules:
 
-1. It only watches.  What it watches is done in the caller's thread and answers as it would
-   without; trouble in here is nobody's.
-2. Every second `TICK` is said, which only a terminal shows.  `PROGRESS` is said when
-   `domain.progress` wants it.
-3. Nothing more is said of an effect once it has answered.
+1. It only watches.  The operation runs in the caller's thread and answers as it would without; a
+   failure in here changes nothing.
+2. There is a `TICK` every second, which only a terminal shows, and a `PROGRESS` line when
+   `domain.progress` asks for one.
+3. There is no more progress of an effect once it has answered.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from attrs import define, field
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.narrate import Level, Line
-from t3safe.domain.progress import At, Copied, Meter, Report, Task, Voice, steady, text
+from t3safe.domain.messages import Level, Line
+from t3safe.domain.progress import At, Copied, LastLine, Meter, Report, Task, steady, text
 from t3safe.engine import Performer
 
 _T = TypeVar("_T")
@@ -38,12 +38,12 @@ class Heartbeat:
     every: float = 1.0
     now: Callable[[], float] = time.monotonic
     _meter: Meter | None = field(default=None, init=False)
-    _voice: Voice = field(factory=Voice, init=False)
+    _last: LastLine = field(factory=LastLine, init=False)
     _began: float = field(default=0.0, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
     def around(self, performer: Performer) -> Performer:
-        """Give a performer that does the same and is watched meanwhile."""
+        """Give a performer that does the same and is watched."""
 
         def perform(effect: fx.Effect, /) -> ev.Answer:
             return self.during(effect, lambda: performer(effect))
@@ -51,9 +51,9 @@ class Heartbeat:
         return perform
 
     def during(self, effect: fx.Effect | Task, call: Callable[[], _T]) -> _T:
-        """Do what an effect or a task stands for, and tell of it as of that.
+        """Call, and report its progress as that of an effect or a task.
 
-        What is done within another is told as that one.
+        A call within another one reports as the outer one.
         """
         over = threading.Event()
         with self._lock:
@@ -61,7 +61,7 @@ class Heartbeat:
         if within:
             return call()
         with self._lock:
-            self._meter, self._voice, self._began = Meter(effect), Voice(), self.now()
+            self._meter, self._last, self._began = Meter(effect), LastLine(), self.now()
         watcher = threading.Thread(target=self._watch, args=(over,), daemon=True)
         watcher.start()
         try:
@@ -73,11 +73,11 @@ class Heartbeat:
                 self._meter = None
 
     def task(self, what: str, do: Callable[[], None]) -> None:
-        """Do something that is no effect, and tell of it in these words."""
+        """Call what is not an effect, and report its progress in these words."""
         self.during(Task(what), do)
 
     def heard(self, report: Report) -> None:
-        """Take in how far the work is, from whichever thread knows it."""
+        """Take in how far the work is; from any thread."""
         with self._lock:
             if self._meter is not None:
                 self._meter = self._meter.heard(report, self.now() - self._began)
@@ -87,7 +87,7 @@ class Heartbeat:
         self.heard(Copied(done, total))
 
     def warn(self, text: str) -> None:
-        """Say at once what needs a look; that it cannot be said is no failure of what was done."""
+        """Write a warning at once; a failure to write it is ignored."""
         with suppress(Exception):
             self.say(Line(Level.WARNING, text))
 
@@ -105,7 +105,7 @@ class Heartbeat:
             meter, elapsed = self._meter, self.now() - self._began
             if meter is None:
                 return
-            self._voice, said = steady(self._voice, meter, elapsed)
+            self._last, said = steady(self._last, meter, elapsed)
         if said:
             self.say(Line(Level.PROGRESS, said))
         self.say(Line(Level.TICK, text(meter, elapsed)))

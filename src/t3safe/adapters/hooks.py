@@ -25,7 +25,7 @@ from attrs import define, field, frozen
 
 from t3safe.adapters._support import child
 from t3safe.adapters._support.trust import others_write
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.occasions import Moment, Occasion, one_line
 from t3safe.domain.redaction import redact
 

@@ -32,10 +32,10 @@ from t3safe.adapters._support.trust import others_write
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.gate.sandboxes import Sandbox, choose_sandbox
 from t3safe.adapters.heartbeat import Heartbeat
+from t3safe.adapters.log import Sink
 from t3safe.adapters.statesets import LocalStateSets
 from t3safe.adapters.stateworker.copying import copy_set, set_below
 from t3safe.adapters.stateworker.meter import watching
-from t3safe.adapters.telling import Sink
 from t3safe.bootstrap.parts import Rehearsed, build_store, sandbox_gate
 from t3safe.configuration import SandboxKind, Settings
 from t3safe.domain.effects import SnapshotAtRest, Subject

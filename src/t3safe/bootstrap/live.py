@@ -23,13 +23,13 @@ from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.adapters.ended import EndedMarks
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.journal import SqliteJournal
+from t3safe.adapters.log import EventLog, Sink
 from t3safe.adapters.offered import KeptRegistry, RememberingRegistry
 from t3safe.adapters.registry import NpmRegistry
 from t3safe.adapters.registry.client import Metadata
 from t3safe.adapters.registry.question import Patience
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.statesets import HandedOn, LocalStateSets
-from t3safe.adapters.telling import Sink, Teller
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.parts import (
     Rehearsed,
@@ -67,7 +67,7 @@ from t3safe.domain.errors import (
 from t3safe.domain.events import NotPaired, Paired
 from t3safe.domain.gate import EMPTY
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.narrate import Line
+from t3safe.domain.messages import Line
 from t3safe.domain.outlook import Known, Timer
 from t3safe.domain.progress import Task
 from t3safe.domain.room import Place, Places
@@ -99,7 +99,7 @@ class Live:
     journal: SqliteJournal
     builds: BuildStore
     lock: Path
-    teller: Teller
+    event_log: EventLog
     selection: SymlinkSelection
     settings: Settings
     newest: Callable[[], Version | None]
@@ -113,7 +113,7 @@ class Live:
 
     def say(self, line: Line) -> None:
         """Say one line wherever the events of a run are told."""
-        self.teller.say_one(line)
+        self.event_log.say_one(line)
 
     def close(self) -> None:
         """Sign out everybody who was signed in, and let go of the journal."""
@@ -341,18 +341,18 @@ def _problem(check: Callable[..., None], *what: object) -> str:
 
 def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool]) -> Live:
     """Wire the host that the settings describe; `stop` ends a run at the next safe point."""
-    teller = Teller((sink, *log_sinks(command)))
+    event_log = EventLog((sink, *log_sinks(command)))
     journal = SqliteJournal(journal_file(settings))
     builds = build_store(settings)
-    heart = Heartbeat(teller.say_one)
+    heart = Heartbeat(event_log.say_one)
     perform = interpreter(settings, builds, journal, stop, heart)
     registry = RememberingRegistry(
         NpmRegistry(registry_address(settings)), settings.state_dir / "offered"
     )
     watched = heart.around(perform)
     guard = load_guard(settings)
-    hooks = own_hooks(settings, teller.say_one)
-    hooked = Hooked(hooks, teller, AlwaysPermitted(), watched, guard.overloaded)
+    hooks = own_hooks(settings, event_log.say_one)
+    hooked = Hooked(hooks, event_log, AlwaysPermitted(), watched, guard.overloaded)
     host = Host(
         engine=Engine(hooked, journal, perform.clock, hooked, stop),
         perform=perform,
@@ -368,7 +368,7 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
     lock, newest, known = settings.state_dir / "lock", registry.newest, registry.known
     ended = EndedMarks(settings.state_dir)
     return Live(
-        host, journal, builds, lock, teller, selection, settings, newest, known, ended, heart
+        host, journal, builds, lock, event_log, selection, settings, newest, known, ended, heart
     )
 
 

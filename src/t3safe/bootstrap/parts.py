@@ -29,6 +29,7 @@ from t3safe.adapters.hooks import HookFolders
 from t3safe.adapters.hostfacts import STANDARD
 from t3safe.adapters.hostload import HoldUpMark, HostLoad
 from t3safe.adapters.journal import SqliteJournal
+from t3safe.adapters.log import IDENTIFIERS, Sink, system_log
 from t3safe.adapters.people import CallerAlone, UserMapPeople
 from t3safe.adapters.registry import RegistryAddress
 from t3safe.adapters.residents import (
@@ -47,7 +48,6 @@ from t3safe.adapters.services import CommandServices, ProcessServices, SystemdSe
 from t3safe.adapters.services.belonging import MARK
 from t3safe.adapters.statesets import LocalStateSets, WorkerCells
 from t3safe.adapters.switch import FreezeFile
-from t3safe.adapters.telling import IDENTIFIERS, Sink, system_log
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.rules import limits, pressure_limits
 from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Verify
@@ -55,7 +55,7 @@ from t3safe.domain import ports
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import DispatchKnowledge, Rehearsal
-from t3safe.domain.narrate import UNPROTECTED, Level, Line
+from t3safe.domain.messages import UNPROTECTED, Level, Line
 from t3safe.domain.people import units_of
 from t3safe.domain.scope import Caller, Scope, places
 from t3safe.domain.versions import Version

@@ -10,16 +10,16 @@ Rules:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final
 
 from attrs import asdict, evolve, frozen
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
+from t3safe.domain import messages
 from t3safe.domain.ports import RunRecord
 from t3safe.domain.redaction import redact
 from t3safe.domain.versions import Version
@@ -185,60 +185,19 @@ def _begun(
     person = getattr(effect, "person", "")
     log = npm_log(effect.build) if isinstance(effect, fx.Stage) else ""
     evidence = (Evidence(Trace.NPM_LOG, log),) if log else ()
-    return StepTold(seq, step_name(effect), person, at, None, StepEnd.RUNNING, "", evidence)
-
-
-def step_name(effect: fx.Effect) -> str:
-    """Name an effect as it is shown: `snapshot-at-rest`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(effect).__name__).lower()
+    return StepTold(
+        seq, messages.words(effect).name, person, at, None, StepEnd.RUNNING, "", evidence
+    )
 
 
 def _answered(step: StepTold, effect: fx.Effect, answer: ev.Answer, at: datetime) -> StepTold:
     return evolve(
         step,
         seconds=_between(step.started, at),
-        end=StepEnd.FAILED if _is_failure(answer) else StepEnd.DONE,
-        said=redact(_said(effect, answer)),
+        end=StepEnd.FAILED if messages.failed(answer) else StepEnd.DONE,
+        said=redact(messages.entry(effect, answer)),
         evidence=(*step.evidence, *_evidence(answer)),
     )
-
-
-def _is_failure(answer: ev.Answer) -> bool:
-    match answer:
-        case ev.Failed() | ev.NotPaired() | ev.BakeBroken():
-            return True
-        case ev.Rehearsed(rehearsals):
-            return not all(rehearsal.passed for rehearsal in rehearsals)
-        case _:
-            return False
-
-
-def _said(effect: fx.Effect, answer: ev.Answer) -> str:
-    match answer:
-        case ev.Failed(fault, reason) | ev.NotPaired(fault, reason):
-            return f"{reason} ({fault})"
-        case ev.BakeBroken(person, fault, reason):
-            return f"{person}: {reason} ({fault})"
-        case ev.Rehearsed(rehearsals):
-            failed = [f"{item.subject or 'empty set'}: {item.reason}" for item in rehearsals]
-            told = [text for text, item in zip(failed, rehearsals, strict=True) if not item.passed]
-            passed = f"{len(rehearsals) - len(told)} of {len(rehearsals)} passed"
-            return "; ".join((f"{rehearsals[0].build}: {passed}" if rehearsals else passed, *told))
-        case ev.Assessed(readiness, reason):
-            return f"{readiness}: {reason}" if reason else readiness.value
-        case ev.Snapshotted(_, ledger, size, _):
-            return f"ledger {ledger.level}, {size} bytes"
-        case ev.Quarantined(_, rows, uncounted):
-            count = sum(row.rows for row in rows)
-            return f"rows not counted: {uncounted}" if uncounted else f"{count} rows kept aside"
-        case ev.Paired(via):
-            return f"through {via}"
-        case ev.Inspected(selected, running):
-            return f"{selected or 'fenced'}, {'running' if running else 'not running'}"
-        case ev.Done():
-            return str(getattr(effect, "build", ""))
-        case never:
-            assert_never(never)
 
 
 def _evidence(answer: ev.Answer) -> Iterator[Evidence]:

@@ -1,16 +1,15 @@
-"""What is said while something takes long, and when: never a silent minute, never a flood.
+"""The progress of a long operation: what the log gets, and when.
 
 Rules, for a log:
 
-1. What ends within `FIRST` seconds says nothing of its progress.
+1. An operation that ends within `FIRST` seconds reports no progress.
 2. Two lines are at least `APART` seconds apart.
-3. After `SILENT` seconds without a line there is one, whatever is known.
-4. In between a line is said where there is news: another step, another tenth of the bytes.
+3. After `SILENT` seconds without a line there is one, with or without news.
+4. In between there is a line for news: another step, another tenth of the bytes.
 
-At a terminal one line changes all the time; what it says is the same.
+A terminal shows the same text in one line that changes all the time.
 
-Reports come from processes that do not run as we do.  They are shown, and nothing is decided by
-them.
+Reports come from processes of other users.  They are shown, and nothing is decided by them.
 """
 
 from __future__ import annotations
@@ -20,23 +19,21 @@ from typing import Final, assert_never
 from attrs import evolve, field, frozen
 
 from t3safe.domain import effects as fx
+from t3safe.domain import messages
 from t3safe.domain.gate import EMPTY
-from t3safe.domain.standalone import STATE
+from t3safe.domain.text import duration, size
 
 FIRST: Final = 10.0
 APART: Final = 10.0
 SILENT: Final = 60.0
 NAMED_MAX: Final = 3
-"""So many rehearsals are told one by one, the others are counted."""
-_MINUTES_FROM: Final = 120.0
+"""How many rehearsals are named; the others are counted."""
 _TENTH: Final = 10
-_UNITS: Final = ("B", "kB", "MB", "GB")
-_THOUSAND: Final = 1000.0
 
 
 @frozen
 class Copied:
-    """So many bytes of about so many are there."""
+    """How many bytes of about how many are copied."""
 
     done: int
     total: int
@@ -59,7 +56,7 @@ Report = Copied | At
 
 @frozen
 class Task:
-    """Something that takes long and is no effect, in the words in which it is told."""
+    """A long operation that is not an effect; `what` says what is being done."""
 
     what: str
 
@@ -77,8 +74,8 @@ class Meter:
         """Take in a report."""
         match report:
             case Copied(done):
-                anew = self.copied is None or done < self.copied.done
-                since = elapsed if anew else self.copying_since
+                another = self.copied is None or done < self.copied.done
+                since = elapsed if another else self.copying_since
                 return evolve(self, copied=report, copying_since=since)
             case At(whose, step):
                 others = tuple(item for item in self.steps if item[0].whose != whose)
@@ -89,21 +86,21 @@ class Meter:
 
 
 @frozen
-class Voice:
-    """What was said last of an effect, and when."""
+class LastLine:
+    """The last line about an effect: its news, and seconds since the effect began."""
 
     at: float = 0.0
     news: tuple[object, ...] | None = None
 
 
-def steady(voice: Voice, meter: Meter, elapsed: float) -> tuple[Voice, str]:
-    """Give what a log is told now, empty for nothing, and the voice afterwards (rules 1 to 4)."""
+def steady(last: LastLine, meter: Meter, elapsed: float) -> tuple[LastLine, str]:
+    """Give the log's last line afterwards, and its new text, empty for none (rules 1 to 4)."""
     news = _news(meter)
-    silent = elapsed - voice.at
-    fresh = news != voice.news and silent >= (APART if voice.at else FIRST)
+    silent = elapsed - last.at
+    fresh = news != last.news and silent >= (APART if last.at else FIRST)
     if not fresh and silent < SILENT:
-        return voice, ""
-    return Voice(elapsed, news), text(meter, elapsed)
+        return last, ""
+    return LastLine(elapsed, news), text(meter, elapsed)
 
 
 def _news(meter: Meter) -> tuple[object, ...]:
@@ -119,89 +116,42 @@ def text(meter: Meter, elapsed: float) -> str:
     what = _doing(meter.effect)
     if meter.copied is not None:
         return f"{what}: {_bytes(meter.copied, elapsed - meter.copying_since, elapsed)}"
-    if isinstance(meter.effect, fx.Bake):
-        return f"{what}, {span(elapsed)} of {span(meter.effect.seconds)}"
-    return f"{what}, {span(elapsed)}"
+    return f"{what}, {_so_far(elapsed)}"
+
+
+def _doing(effect: fx.Effect | Task) -> str:
+    return effect.what if isinstance(effect, Task) else messages.words(effect).doing
+
+
+def _so_far(elapsed: float) -> str:
+    return f"{duration(round(elapsed))} so far"
 
 
 def _rehearsing(meter: Meter, elapsed: float) -> str:
     named = [_step(at, elapsed - since) for at, since in meter.steps[:NAMED_MAX]]
     left = len(meter.steps) - len(named)
     more = [f"{left} more"] if left else []
-    effect = meter.effect
-    # What an adoption installs is measured on an empty set right afterwards.
-    what = f"rehearsing {effect.build}" if isinstance(effect, fx.Stage) else _doing(effect)
+    match meter.effect:
+        # What an adoption installs is rehearsed on an empty set right afterwards.
+        case fx.Stage(build) | fx.Rehearse(build):
+            what = f"rehearsing {build}"
+        case effect:
+            what = _doing(effect)
     return f"{what} {'; '.join(named + more)}"
 
 
 def _step(at: At, lasted: float) -> str:
     whose = "the empty set" if at.whose == EMPTY else f"{at.whose}'s copy"
-    of = f" of {span(at.seconds)}" if at.seconds else ""
-    return f"on {whose}: {at.step}, {span(lasted)}{of}"
+    of = f" of {duration(at.seconds)}" if at.seconds else ""
+    return f"on {whose}: {at.step}, {duration(round(lasted))}{of}"
 
 
 def _bytes(copied: Copied, lasted: float, elapsed: float) -> str:
-    told = f"{size(copied.done)} of {size(copied.total)}"
+    done = f"{size(copied.done)} of {size(copied.total)}"
     if copied.done >= copied.total:
-        return f"{told}, being checked, {span(elapsed)}"
+        return f"{done}, verifying, {_so_far(elapsed)}"
     rate = copied.done / lasted if lasted > 0 else 0.0
     if rate < 1:
-        return f"{told}, {span(elapsed)}"
-    return f"{told}, {size(int(rate))}/s, {span((copied.total - copied.done) / rate)} left"
-
-
-def span(seconds: float) -> str:
-    """Write a time as a person would say it."""
-    return f"{seconds:.0f} s" if seconds < _MINUTES_FROM else f"{seconds / 60:.0f} min"
-
-
-def size(count: int) -> str:
-    """Write a number of bytes as a person would say it; units are decimal."""
-    scaled = float(count)
-    for unit in _UNITS[:-1]:
-        if round(scaled) < _THOUSAND:
-            return f"{scaled:.0f} {unit}"
-        scaled /= _THOUSAND
-    return f"{scaled:.1f} {_UNITS[-1]}"
-
-
-def _doing(effect: fx.Effect | Task) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each effect
-    match effect:
-        case Task(what):
-            return what
-        case fx.Stage(build):
-            return f"installing {build}: waiting for npm"
-        case fx.Rehearse(build):
-            return f"rehearsing {build}"
-        case fx.SnapshotOnline(person) | fx.SnapshotAtRest(person):
-            return "copying the given state" if person == STATE else f"copying {person}'s state"
-        case fx.Quarantine(person):
-            return f"keeping {person}'s state aside"
-        case fx.Restore(person):
-            return f"restoring {person}'s state"
-        case fx.Stop(person):
-            return f"stopping {person}'s serve"
-        case fx.Start(person):
-            return f"starting {person}'s serve"
-        case fx.Verify(person, build):
-            return f"pairing as {person} on {build}"
-        case fx.Assess(person) | fx.Inspect(person):
-            return f"looking at {person}"
-        case fx.Fence(person):
-            return f"fencing {person}"
-        case fx.Select(person, build):
-            return f"selecting {build} for {person}"
-        case fx.Bake(people, build):
-            return f"watching {', '.join(people)} on {build}"
-        case fx.Revisit(people, build):
-            return f"pairing once more as {', '.join(people)} on {build}"
-        case fx.Promote(build):
-            return f"promoting {build}"
-        case fx.Prune():
-            return "clearing away what nobody needs"
-        case fx.Freeze():
-            return "stopping further runs"
-        case fx.RecordVerdict(verdict):
-            return f"keeping the verdict on {verdict.build}"
-        case never:
-            assert_never(never)
+        return f"{done}, {_so_far(elapsed)}"
+    left = duration(round((copied.total - copied.done) / rate))
+    return f"{done}, {size(int(rate))}/s, {left} left"

@@ -32,7 +32,7 @@ from attrs import frozen
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain import gate, moves
+from t3safe.domain import gate, messages, moves
 from t3safe.domain.errors import Fault
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import InvalidEvent, Move, Status
@@ -500,9 +500,9 @@ def _closing_done(rollout: Rollout, answer: ev.Answer) -> Rollout:
             return rollout
         case ev.Failed() if isinstance(effect, fx.Prune):
             return rollout
-        case ev.Failed(_, reason):
+        case ev.Failed(fault, reason):
             assert rollout.ending is not None, "the stage is entered with an end"
-            text = f"{rollout.ending.reason}; then {type(effect).__name__.lower()} failed: {reason}"
+            text = f"{rollout.ending.reason}; then: {messages.failure(effect, fault, reason)}"
             return attrs.evolve(rollout, ending=ev.Ended(ev.Outcome.NEEDS_HUMAN, text))
         case _:
             raise _wrong(rollout, answer)

@@ -8,7 +8,7 @@ import click
 
 from t3safe.bootstrap.live import rehearsal_only, sweep_trials
 from t3safe.domain import events as ev
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.policy import No, Stay
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version

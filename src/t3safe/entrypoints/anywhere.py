@@ -16,7 +16,7 @@ from t3safe.bootstrap.anywhere import Bench, Places, bench
 from t3safe.configuration import Settings
 from t3safe.domain import events as ev
 from t3safe.domain.errors import LockedError, PortError
-from t3safe.domain.narrate import UNPROTECTED, Level, Line
+from t3safe.domain.messages import UNPROTECTED, Level, Line
 from t3safe.domain.scope import Scope
 from t3safe.domain.standalone import Asked, which, why_alone
 from t3safe.domain.versions import Version

@@ -18,7 +18,7 @@ from t3safe.adapters.people import caller_name
 from t3safe.bootstrap.live import Live, live
 from t3safe.configuration import Settings
 from t3safe.domain.errors import JournalError
-from t3safe.domain.narrate import Level, Line, frozen_line
+from t3safe.domain.messages import Level, Line, frozen_line
 from t3safe.domain.policy import No
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import InvalidVersion, Version
@@ -113,7 +113,7 @@ class App:
             try:
                 yield wired
             except JournalError as error:
-                raise JournalError(wired.teller.cut_off(error)) from error
+                raise JournalError(wired.event_log.cut_off(error)) from error
 
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

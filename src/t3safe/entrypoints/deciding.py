@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from t3safe.domain.narrate import frozen_line
+from t3safe.domain.messages import frozen_line
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.common import (
     VERSION,

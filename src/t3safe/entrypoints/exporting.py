@@ -13,7 +13,7 @@ import click
 from t3safe.adapters.statesets import HandedOn
 from t3safe.adapters.takeaway import new_file, standard_output
 from t3safe.bootstrap.live import Live
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.common import App, as_json_option, for_whom, known_person
 from t3safe.entrypoints.exits import Exit

@@ -13,6 +13,7 @@ import click
 
 from t3safe.bootstrap.live import Live
 from t3safe.domain import events as ev
+from t3safe.domain import log
 from t3safe.domain.accounts import (
     UNFINISHED,
     Account,
@@ -25,8 +26,8 @@ from t3safe.domain.accounts import (
     tell_run,
     wanted,
 )
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.moves import InvalidEvent
-from t3safe.domain.narrate import Level, Line, tell
 from t3safe.domain.rollout import Rollout, evolve, opened
 from t3safe.entrypoints import terminal
 from t3safe.entrypoints.common import (
@@ -187,7 +188,7 @@ def _said(events: tuple[ev.Event, ...]) -> Iterator[tuple[datetime, Line]]:
             text = "another version of t3safe did this; from here on only the steps tell"
             yield event.at, Line(Level.WARNING, text)
             return
-        for line in tell(before, event, after):
+        for line in log.lines(before, event, after):
             if line.level is not Level.PROGRESS:
                 yield event.at, line
         before = after

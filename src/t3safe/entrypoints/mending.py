@@ -21,7 +21,7 @@ from typing import TypeVar
 from t3safe.bootstrap.live import Live
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError
-from t3safe.domain.narrate import Level, Line, frozen_line
+from t3safe.domain.messages import Level, Line, frozen_line
 from t3safe.domain.policy import No
 from t3safe.entrypoints.common import holding
 from t3safe.operations import Reader, Result
@@ -58,7 +58,7 @@ def mended(wired: Live) -> bool:
 
 
 def _set_aside(wired: Live, error: DamagedJournalError) -> None:
-    if wired.teller.between:
+    if wired.event_log.between:
         raise error
     kept = wired.journal.set_aside(wired.host.engine.clock.now())
     refusals = f"{kept.verdicts} verdicts on builds were saved"

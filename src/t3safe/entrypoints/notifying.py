@@ -10,7 +10,7 @@ import click
 from t3safe.adapters.notify import End, Letter, Sent, ToldFile, ends, require, send
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import NotifyError, UnusableError
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.notices import (
     URGENT,
     Broken,

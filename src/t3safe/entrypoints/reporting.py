@@ -14,7 +14,7 @@ from attrs import define
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import JournalError, PortError, UnusableError
 from t3safe.domain.events import Outcome
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.policy import No
 from t3safe.operations import Result
 
@@ -53,7 +53,7 @@ def reported(wired: Live, command: str) -> Iterator[Report]:
     try:
         yield report
     except JournalError as error:
-        why = f"it broke off: {wired.teller.cut_off(error)}"
+        why = f"it broke off: {wired.event_log.cut_off(error)}"
         raise
     except (PortError, UnusableError):
         raise

@@ -13,7 +13,7 @@ import click
 
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import PortError
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.entrypoints.common import App, known_person, one_or_all, wait_option
 from t3safe.entrypoints.exits import Exit
 

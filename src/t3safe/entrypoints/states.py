@@ -13,7 +13,7 @@ from t3safe.bootstrap.live import Live, Verified
 from t3safe.domain import events as ev
 from t3safe.domain.effects import SnapshotOnline
 from t3safe.domain.errors import PortError
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import Judged, SnapshotKind
 from t3safe.entrypoints import terminal

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import attrs
 import click
 
-from t3safe.adapters.telling import Sink
+from t3safe.adapters.log import Sink
 from t3safe.domain.gate import Rehearsal
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.redaction import redact
 from t3safe.domain.versions import Version
 

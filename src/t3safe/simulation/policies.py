@@ -14,8 +14,9 @@ import attrs
 from attrs import define, field
 
 from t3safe.domain import events as ev
+from t3safe.domain import log
+from t3safe.domain.messages import Level
 from t3safe.domain.moves import Status
-from t3safe.domain.narrate import Level, tell
 from t3safe.domain.policy import No
 from t3safe.domain.rollout import Rollout
 from t3safe.operations import Host, Result
@@ -552,7 +553,7 @@ class Listener:
 
     @staticmethod
     def _lines(before: Rollout | None, event: ev.Event, after: Rollout) -> Iterator[str]:
-        for line in tell(before, event, after):
+        for line in log.lines(before, event, after):
             if line.level is not Level.PROGRESS:
                 yield _short(str(line))
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 from fakes.packages import FakeRelease, release_like
-from t3safe.domain.narrate import ALERT_WORDS
+from t3safe.domain.messages import ALERT_WORDS
 
 OLD: Final = release_like("0.0.25-nightly.20260602.440", schema=30)
 NEW: Final = release_like("0.0.25-nightly.20260608.497")

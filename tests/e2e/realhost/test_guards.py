@@ -143,7 +143,7 @@ def test_healthy_bump_moves_everybody_and_loses_nothing(host: Machine) -> None:
         [],
     ]
     assert all(host.sign_in(name)["version"] == NEW.version for name in host.people)
-    assert said.out.index("copying ann's state beside") < said.out.index("rehearsing")
+    assert said.out.index("copying ann's data while the serve runs") < said.out.index("rehearsing")
     assert host.alerts() == set()
     assert host.sh("stat -c %U /var/backups/t3-state/ann/*").out.split() == ["ann", "ann"]
 

@@ -136,13 +136,13 @@ def test_ejection_to_a_build_that_somebody_outgrew_is_refused(host: Machine) -> 
 
 PLACES = (
     "installing",
-    "copying ann's state beside",
+    "copying ann's data while the serve runs",
     "rehearsing",
-    "pairing as ann on 0.0.25-nightly.20260602",
+    "verifying pairing as ann on 0.0.25-nightly.20260602",
     "stopping ann",
-    "copying ann's state at rest",
+    "copying ann's data at rest",
     "starting ann",
-    "pairing as ann on 0.0.25-nightly.20260608",
+    "verifying pairing as ann on 0.0.25-nightly.20260608",
     "moved ann",
     "baking",
 )

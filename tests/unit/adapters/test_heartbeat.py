@@ -10,7 +10,7 @@ from attrs import define, field
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.versions import Version
 
 NEW = Version.parse("0.0.28-nightly.20260616.571")
@@ -60,7 +60,7 @@ def test_while_an_effect_lasts_a_terminal_and_a_log_are_told() -> None:
     said = len(ear.lines)
     heart.copied(1, 2)
     assert len(ear.lines) == said
-    assert all("copying ann's state" in line.text for line in ear.lines)
+    assert all("copying ann's data" in line.text for line in ear.lines)
 
 
 def test_what_is_reported_is_told() -> None:

@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from t3safe.adapters.hooks import LINES_MAX, PATH, HookFolders, HookSeen
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.occasions import Moment, Occasion
 
 RUN = Occasion(Moment.BEFORE_RUN, "r1", old="0.0.1", new="0.0.2")

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
+from t3safe.domain import log
+from t3safe.domain.messages import ALERT_WORDS, Level, Line, calm, frozen_line
 from t3safe.domain.moves import Goal, Status
-from t3safe.domain.narrate import ALERT_WORDS, Level, Line, calm, frozen_line, tell
 from t3safe.domain.rollout import Rollout, opened
 from tests.property.traces import Trace, traces
 
@@ -27,11 +28,11 @@ def told(trace: Trace) -> list[tuple[Rollout | None, ev.Event, Rollout, Line]]:
     first = trace.journal[0]
     assert isinstance(first, ev.Opened)
     after = opened(first.plan)
-    said = [(None, first, after, line) for line in tell(None, first, after)]
+    said = [(None, first, after, line) for line in log.lines(None, first, after)]
     found: list[tuple[Rollout | None, ev.Event, Rollout, Line]] = [*said]
     for event, state in zip(trace.journal[1:], trace.states, strict=True):
         before, after = after, state
-        found += [(before, event, after, line) for line in tell(before, event, after)]
+        found += [(before, event, after, line) for line in log.lines(before, event, after)]
     return found
 
 

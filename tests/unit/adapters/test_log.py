@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from t3safe.adapters.telling import Teller
+from t3safe.adapters.log import EventLog
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.narrate import Level, Line
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.rollout import Rollout, evolve, opened
 from t3safe.domain.versions import Version
 
@@ -19,7 +19,7 @@ NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
 def test_whoever_was_touched_and_is_not_settled_is_in_between() -> None:
     """From the intent to fence on, until the person is settled; a mere look touches nobody."""
     told: list[Line] = []
-    teller = Teller((told.append,))
+    event_log = EventLog((told.append,))
     move = ev.MovePlan("ann", NEW, OLD)
     rollout = opened(ev.Plan("r1", ev.Kind.BACK, OLD, NEW, (move,)))
     between: list[str] = []
@@ -28,17 +28,17 @@ def test_whoever_was_touched_and_is_not_settled_is_in_between() -> None:
         nonlocal rollout
         before: Rollout = rollout
         rollout = evolve(rollout, event)
-        teller.saw(before, event, rollout)
-        between.append(teller.between)
+        event_log.saw(before, event, rollout)
+        between.append(event_log.between)
 
     see(ev.Started(1, fx.Assess("ann"), NOW))
     see(ev.Finished(1, ev.Assessed(ev.Readiness.IDLE), NOW))
     assert between == ["", ""]
     see(ev.Started(2, fx.Fence("ann"), NOW))
-    assert teller.between == "ann"
+    assert event_log.between == "ann"
     see(ev.Resumed(NOW))
     see(ev.Started(3, fx.Inspect("ann"), NOW))
-    assert teller.between == "ann"
+    assert event_log.between == "ann"
 
 
 def test_a_sink_that_fails_keeps_nothing_from_the_others() -> None:
@@ -48,5 +48,5 @@ def test_a_sink_that_fails_keeps_nothing_from_the_others() -> None:
     def gone(_: Line) -> None:
         raise BrokenPipeError
 
-    Teller((gone, told.append)).say_one(Line(Level.INFO, "stopping ann's serve"))
+    EventLog((gone, told.append)).say_one(Line(Level.INFO, "stopping ann's serve"))
     assert [line.text for line in told] == ["stopping ann's serve"]

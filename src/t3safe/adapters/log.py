@@ -1,7 +1,7 @@
-"""Tell people what happens: one line a fact for a log, progress for a person at a terminal.
+"""The log of what the engine does: one line a fact, to a terminal, a file and the system log.
 
-The lines come from `domain.narrate`.  Under a unit the service manager gives them their identifier;
-started by hand as root they go to the system log too, under the identifier that alert rules match.
+The service manager gives the lines of a unit their identifier.  What root starts by hand goes to
+the system log too, under the identifier that alert rules match.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import Final
 
 from attrs import define, field
 
+from t3safe.domain import log
 from t3safe.domain.errors import JournalError
 from t3safe.domain.events import Event
+from t3safe.domain.messages import Level, Line
 from t3safe.domain.moves import touched
-from t3safe.domain.narrate import Level, Line, tell
 from t3safe.domain.rollout import Rollout
 
 Sink = Callable[[Line], None]
@@ -34,36 +35,35 @@ _PRIORITY: Final = {
 
 
 @define
-class Teller:
-    """Implements the port Observer over any number of sinks.
+class EventLog:
+    """Implements the port Observer over any number of sinks; a sink that fails is left out.
 
-    A sink that fails keeps nothing from the others, and never reaches whoever tells.
-    `between` is who was in transition at the last event, empty for nobody: where the journal
-    fails, no further event tells of them.
+    `between` is the person who was in transition at the last event, empty where nobody was: where
+    the journal fails, no further event names them.
     """
 
     sinks: tuple[Sink, ...]
     between: str = field(default="", init=False)
 
     def saw(self, before: Rollout | None, event: Event, after: Rollout) -> None:
-        """Hand each line of the event to every sink."""
+        """Write each line of the event to every sink."""
         current = after.current
         self.between = current.person if current is not None and touched(current) else ""
-        self.say(tell(before, event, after))
+        self.say(log.lines(before, event, after))
 
     def say(self, lines: Iterable[Line]) -> None:
-        """Hand lines of one's own to every sink."""
+        """Write other lines to every sink."""
         for line in lines:
             for sink in self.sinks:
                 with suppress(Exception):
                     sink(line)
 
     def say_one(self, line: Line) -> None:
-        """Hand one line of one's own to every sink."""
+        """Write one other line to every sink."""
         self.say((line,))
 
     def cut_off(self, error: JournalError) -> str:
-        """Tell why the journal failed, and who is left in transition until that is mended."""
+        """Say why the journal failed, and who is in transition until that is fixed."""
         left = f"; {self.between} is in transition until then" if self.between else ""
         return f"{error}{left}"
 

@@ -1,0 +1,288 @@
+"""The log of a rollout: whole stories, and each line that a story may hold."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve as changed
+
+from fakes.playbook import NOW, Ends, Playbook
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain import log
+from t3safe.domain.errors import Fault
+from t3safe.domain.gate import Ruling, Verdict
+from t3safe.domain.messages import ALERT_WORDS, Level, Line
+from t3safe.domain.moves import Goal, Move, Status
+from t3safe.domain.rollout import Rollout, evolve, opened
+from tests.unit.domain.conftest import Play
+from tests.unit.domain.plans import (
+    DONE,
+    IDLE,
+    L30,
+    NEW,
+    OLD,
+    host_fault,
+    plan,
+    promote,
+    rehearsed,
+    snapshot,
+    subjects,
+)
+
+PAIRED = ev.Paired("dispatch", 1.25)
+
+
+def story(book: Playbook) -> list[str]:
+    """Say a whole playbook, progress left out."""
+    first = book.journal[0]
+    assert isinstance(first, ev.Opened)
+    after = opened(first.plan)
+    lines = list(log.lines(None, first, after))
+    for event in book.journal[1:]:
+        before, after = after, evolve(after, event)
+        lines += log.lines(before, event, after)
+    return [str(line) for line in lines if line.level is not Level.PROGRESS]
+
+
+def started(play: Play) -> Playbook:
+    """Play one person's run up to the verification on the new build."""
+    book = play(plan("alice")) << fx.Stage(NEW) >> DONE
+    book << fx.SnapshotOnline("alice", "r1.0002") >> snapshot("r1.0002")
+    book << fx.Rehearse(NEW, subjects(alice="r1.0002")) >> rehearsed("alice")
+    book << fx.RecordVerdict(Verdict(NEW, Ruling.PASSED)) >> DONE
+    book << fx.Assess("alice") >> IDLE << fx.Verify("alice", OLD) >> PAIRED
+    book << fx.Assess("alice") >> IDLE << fx.Fence("alice") >> DONE << fx.Stop("alice") >> DONE
+    book << fx.SnapshotAtRest("alice", "r1.0010", OLD) >> snapshot("r1.0010")
+    book << fx.Select("alice", NEW) >> DONE << fx.Start("alice") >> DONE
+    return book << fx.Verify("alice", NEW)
+
+
+def refused(told: str) -> fx.RecordVerdict:
+    """The verdict that a failure in production leaves."""
+    why = f"in production, {told}"
+    return fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, (why,), in_production=True))
+
+
+def changed_to(before: Rollout, move: Move) -> Line:
+    """Give the line for a person whose move came to stand so."""
+    (line,) = log.lines(before, ev.Finished(1, DONE, NOW), changed(before, moves=(move,)))
+    return line
+
+
+def test_the_story_of_a_healthy_night(play: Play) -> None:
+    """One line a fact, and no alert word in any."""
+    book = started(play) >> PAIRED << fx.Bake(("alice",), NEW, 600.0) >> DONE
+    book << promote("alice") >> DONE << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
+    book << Ends.saying(ev.Outcome.PROMOTED)
+    said = story(book)
+    assert said == [
+        f"candidate: {NEW} for alice ({OLD}); run r1",
+        f"gate: {NEW} passed on the empty set (0 s)",
+        f"gate: {NEW} passed on alice (0 s)",
+        f"gate: {NEW} passed",
+        f"alice pairs on {OLD} (via dispatch, 1.2 s)",
+        "rollback point of alice: r1.0010 (4 KiB)",
+        f"alice pairs on {NEW} (via dispatch, 1.2 s)",
+        f"moved alice to {NEW}, pairing verified",
+        f"promoted {NEW}: default and last-good",
+        f"promoted: {NEW}: moved alice",
+    ]
+    assert not any(word in line for word in ALERT_WORDS for line in said)
+
+
+def test_the_story_of_a_rollback(play: Play) -> None:
+    """The alert words stand at the beginning of their lines, in the order of what happened."""
+    book = started(play) >> ev.NotPaired(Fault.BUILD, "no cookie") << fx.Fence("alice") >> DONE
+    book << fx.Stop("alice") >> DONE << fx.Quarantine("alice", "r1.0016", NEW, "r1.0010")
+    book >> ev.Quarantined("r1.0016") << fx.Restore("alice", "r1.0010") >> DONE
+    book << fx.Select("alice", OLD) >> DONE << fx.Start("alice") >> DONE
+    book << fx.Verify("alice", OLD) >> PAIRED
+    book << refused("alice: no cookie") >> DONE
+    book << fx.Freeze(f"{NEW} failed in production: alice: no cookie") >> DONE
+    book << fx.Prune(("alice", "zoe"), ("r1.0010", "r1.0016")) >> DONE
+    book << Ends.saying(ev.Outcome.ROLLED_BACK)
+    for line, beginning in zip(
+        story(book)[6:],
+        [
+            f"alice does not pair on {NEW} (build): no cookie",
+            f"rolling back alice from {NEW} to {OLD}: no cookie",
+            "quarantined alice's data",
+            f"alice pairs on {OLD}",
+            f"rolled back alice to {OLD}, pairing verified",
+            f"refused {NEW}: in production, alice: no cookie",
+            f"FROZEN ({NEW} failed in production: alice: no cookie)",
+            "rolled_back: alice: no cookie",
+        ],
+        strict=True,
+    ):
+        assert line.startswith(beginning)
+
+
+def test_the_story_of_a_rollback_that_fails(play: Play) -> None:
+    """The loudest line holds everything that is needed to finish by hand."""
+    book = started(play) >> ev.NotPaired(Fault.BUILD, "no cookie") << fx.Fence("alice") >> DONE
+    book << fx.Stop("alice") >> DONE << fx.Quarantine("alice", "r1.0016", NEW, "r1.0010")
+    book >> ev.Quarantined("r1.0016", (), uncounted="not a database")
+    book << fx.Restore("alice", "r1.0010") >> host_fault("disk full")
+    book << fx.Inspect("alice") >> ev.Inspected(None, False, None, restoring=True)
+    why = "alice: no cookie; then: disk full"
+    book << refused(why) >> DONE << fx.Freeze(why) >> DONE
+    book << fx.Prune(("alice", "zoe"), ("r1.0010", "r1.0016")) >> DONE
+    book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
+    failed, turned, settled, *_, ended = story(book)[9:]
+    assert failed == "cannot restore alice's data from r1.0010 (host): disk full"
+    assert turned == f"ROLLBACK FAILED for {why}"
+    assert settled.startswith(f"ROLLBACK FAILED for {why}; from {OLD} to {NEW}, ")
+    assert "rollback point r1.0010, quarantined as r1.0016;" in settled
+    assert f"`t3safe rollback alice --to {OLD} --force`" in settled
+    assert ended == f"NEEDS A HUMAN: {why}"
+
+
+def test_the_story_of_a_run_that_was_cut_off(play: Play) -> None:
+    """The takeover, the request to stop and the cancelled move are facts too."""
+    book = started(play) >> ev.StopAsked(NOW, "SIGTERM") >> ev.Resumed(NOW)
+    book << fx.Inspect("alice") >> ev.Inspected(None, running=False, ledger=L30)
+    book << fx.Select("alice", OLD) >> DONE << fx.Start("alice") >> DONE
+    book << fx.Verify("alice", OLD) >> ev.NotPaired(Fault.HOST, "no cookie")
+    book << fx.Inspect("alice") >> ev.Inspected(OLD, running=True, ledger=L30)
+    book << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
+    book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
+    stopping, resuming, cancelled, unpaired, settled, ended = story(book)[6:]
+    assert stopping.startswith("SIGTERM: ")
+    assert "run r1" in resuming
+    assert cancelled == f"cancelled the move of alice, who stays on {OLD}: interrupted"
+    assert unpaired == f"alice does not pair on {OLD} (host): no cookie"
+    assert settled.startswith(f"alice is back on {OLD} and does not pair there either")
+    assert "`t3safe status`" in settled
+    assert ended.startswith("NEEDS A HUMAN: ")
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "text"),
+    [
+        (ev.Opened(plan("alice"), NOW), Level.INFO, f"candidate: {NEW} for alice ({OLD}); run r1"),
+        (ev.Opened(plan(), NOW), Level.INFO, f"candidate: {NEW} for nobody; run r1"),
+        (
+            ev.Opened(plan(kind=ev.Kind.BAKE, baking=("alice", "bob")), NOW),
+            Level.INFO,
+            f"candidate: {NEW} for alice, bob; bake r1",
+        ),
+        (
+            ev.Opened(plan("alice", "bob", kind=ev.Kind.BACK), NOW),
+            Level.INFO,
+            f"requested rollback: alice from {OLD} to {NEW}, bob from {OLD} to {NEW}; back r1",
+        ),
+        (ev.Resumed(NOW), Level.WARNING, "resuming run r1, which was interrupted"),
+        (
+            ev.StopAsked(NOW, "SIGTERM"),
+            Level.WARNING,
+            "SIGTERM: the run ends at the next safe point",
+        ),
+    ],
+)
+def test_the_beginning_of_a_run_and_its_interruption_are_logged(
+    event: ev.Event, level: Level, text: str
+) -> None:
+    """About no single person, and without an alert word: a requested rollback is no alarm."""
+    assert log.lines(None, event, opened(plan("alice"))) == (Line(level, text),)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "level", "alert", "parts"),
+    [
+        (Status.MOVED, ev.Kind.RUN, Level.INFO, "", (f"moved alice to {NEW}, pairing verified",)),
+        (Status.MOVED, ev.Kind.BACK, Level.INFO, "", (f"returned alice to {NEW}",)),
+        (Status.KEPT, ev.Kind.RUN, Level.WARNING, "", (f"alice stays on {NEW}", "because")),
+        (Status.DEFERRED, ev.Kind.RUN, Level.INFO, "", ("deferring alice: because",)),
+        (Status.RETURNED, ev.Kind.RUN, Level.WARNING, "", ("returned: alice: because",)),
+        (Status.BROKEN_BEFORE, ev.Kind.RUN, Level.WARNING, "", ("broken-before: alice: because",)),
+        (Status.NOT_RUNNING, ev.Kind.RUN, Level.WARNING, "", ("not-running: alice: because",)),
+        (Status.ROLLED_BACK, ev.Kind.RUN, Level.ALERT, "rolled back", (f"alice to {OLD}",)),
+        (Status.ENVIRONMENT, ev.Kind.RUN, Level.ALERT, "", ("does not pair", "`t3safe status`")),
+        (
+            Status.NEEDS_HUMAN,
+            ev.Kind.BACK,
+            Level.ALERT,
+            "ROLLBACK FAILED",
+            ("because", "none taken", f"`t3safe rollback alice --to {OLD} --force`"),
+        ),
+    ],
+)
+def test_the_end_of_a_persons_part_is_as_loud_as_what_it_means(
+    status: Status, kind: ev.Kind, level: Level, alert: str, parts: tuple[str, ...]
+) -> None:
+    """About that person, with what happened and why."""
+    before = opened(plan("alice", kind=kind))
+    line = changed_to(before, changed(before.moves[0], status=status, reason="because"))
+    assert (line.level, line.person, line.alert) == (level, "alice", alert)
+    assert all(part in str(line) for part in parts), str(line)
+
+
+@pytest.mark.parametrize(
+    ("goal", "level", "text"),
+    [
+        (Goal.BACK, Level.ALERT, f"rolling back alice from {NEW} to {OLD}: because"),
+        (
+            Goal.CANCEL,
+            Level.WARNING,
+            f"cancelled the move of alice, who stays on {OLD}: because",
+        ),
+        (Goal.LAST_RESORT, Level.ALERT, "ROLLBACK FAILED for alice: because"),
+    ],
+)
+def test_a_goal_that_changes_is_logged(goal: Goal, level: Level, text: str) -> None:
+    """While it is under way: who, from where to where, and why."""
+    before = opened(plan("alice", kind=ev.Kind.BACK))
+    line = changed_to(before, changed(before.moves[0], goal=goal, reason="because"))
+    assert (line.level, str(line), line.person) == (level, text, "alice")
+
+
+def test_a_goal_that_changes_forward_again_is_a_fact_about_that_person() -> None:
+    """Somebody found on the new build after a crash is verified there."""
+    before = opened(plan("alice", kind=ev.Kind.BACK))
+    back = changed(before, moves=(changed(before.moves[0], goal=Goal.BACK),))
+    (line,) = log.lines(back, ev.Finished(1, DONE, NOW), before)
+    assert line == Line(Level.INFO, f"alice is on {NEW} already: verifying there", "alice")
+
+
+def test_a_moved_person_who_cannot_be_verified_any_more_is_an_alert_without_an_alert_word() -> None:
+    """Nothing was rolled back: the line says who, why, and the command, and only once."""
+    before = opened(plan("alice", "bob"))
+    moved = changed(before.moves[0], status=Status.MOVED, todo=())
+    lost = changed(moved, status=Status.NEEDS_HUMAN, reason="because")
+    then, now = (changed(before, moves=(move, before.moves[1])) for move in (moved, lost))
+    (line,) = log.lines(then, ev.Finished(1, DONE, NOW), now)
+    assert (line.level, line.person, line.alert) == (Level.ALERT, "alice", "")
+    assert str(line).startswith("look at alice: because; `t3safe rollback alice`")
+
+
+@pytest.mark.parametrize("outcome", ev.Outcome)
+def test_the_end_of_a_run_is_as_loud_as_its_outcome(outcome: ev.Outcome) -> None:
+    """No outcome's line holds an alert word; those stand for what happened to a person."""
+    rollout = opened(plan("alice"))
+    (line,) = log.lines(rollout, ev.Closed(ev.Ended(outcome, "why"), NOW), rollout)
+    good = {ev.Outcome.PROMOTED, ev.Outcome.MOVED, ev.Outcome.PASSED, ev.Outcome.DEFERRED}
+    level, name = Level.WARNING, outcome.value.replace("-", "_")
+    if outcome in good:
+        level = Level.INFO
+    elif outcome is ev.Outcome.NEEDS_HUMAN:
+        level, name = Level.ALERT, "NEEDS A HUMAN"
+    assert line == Line(level, f"{name}: why")
+    assert str(line) == line.text
+
+
+def test_an_answer_is_logged_by_its_effect_and_an_answer_to_nothing_is_not() -> None:
+    """A damaged journal is shown as far as it makes sense."""
+    rollout = opened(plan("alice"))
+    finished = ev.Finished(1, DONE, NOW)
+    assert log.lines(rollout, finished, rollout) == log.lines(None, finished, rollout) == ()
+    pending = changed(rollout, pending=fx.Promote(NEW, ()))
+    (line,) = log.lines(pending, finished, pending)
+    assert line.text.startswith(f"promoted {NEW}")
+
+
+def test_two_rollouts_that_do_not_fit_are_a_defect() -> None:
+    """Of two plans nothing can be said, and not half a line."""
+    alone, both = opened(plan("alice")), opened(plan("alice", "bob"))
+    with pytest.raises(ValueError, match="longer"):
+        log.lines(alone, ev.Finished(1, DONE, NOW), both)

@@ -1,0 +1,54 @@
+"""Durations, sizes and times are written in one format each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from t3safe.domain.text import day, duration, moment, size
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, ""),
+        (0.04, "0 s"),
+        (12.4, "12.4 s"),
+        (30.0, "30 s"),
+        (60.0, "1 min"),
+        (185.0, "3 min 05 s"),
+        (3600.0, "1 h 00 min"),
+        (7380.0, "2 h 03 min"),
+    ],
+)
+def test_durations(seconds: float | None, words: str) -> None:
+    """Seconds, then minutes, then hours."""
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1024**2 - 1, "1 MiB"),
+        (300 * 1024**2, "300 MiB"),
+        (2 * 1024**3, "2.0 GiB"),
+        (5000 * 1024**3, "5000.0 GiB"),
+    ],
+)
+def test_sizes(count: int, words: str) -> None:
+    """Binary units, with a decimal from GiB on."""
+    assert size(count) == words
+
+
+def test_times_have_their_date_and_zone() -> None:
+    """Whatever zone they come in."""
+    at = datetime(2026, 6, 16, 1, 30, 5, tzinfo=timezone(timedelta(hours=2)))
+    assert moment(at) == "2026-06-15 23:30 UTC"
+    assert moment(at, seconds=True) == "2026-06-15 23:30:05 UTC"
+    assert day(at) == "2026-06-15"
+    assert moment(None) == ""
+    assert day(datetime(2026, 6, 16, tzinfo=UTC)) == "2026-06-16"
