@@ -1,4 +1,4 @@
-"""One database copied as bytes: with its log, beside writers, and where the kernel cannot."""
+"""One database copied: with its log, beside writers, and where the kernel cannot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from t3safe.adapters._support.personaldata import disk
 from t3safe.adapters._support.personaldata.discovery import Database, discover
 from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
-from t3safe.adapters.stateworker import snapshots
 from t3safe.adapters.stateworker.duplicate import at_rest as copied_at_rest
 from t3safe.adapters.stateworker.duplicate import beside_writers, discard
 from t3safe.adapters.stateworker.manifest import Copied
@@ -93,43 +92,6 @@ def test_a_commit_torn_at_the_end_of_the_log_does_not_count(home: Home, target: 
     assert ("torn",) not in query(target / NAME, EVENTS)
 
 
-def test_a_log_begun_anew_while_it_is_copied_stays_out(
-    home: Home, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Half of the old log and half of the new one would bring old pages back.
-
-    The log was wholly brought in when the copy began.  So its file alone is the set of that moment.
-    """
-    make_database(home.database)
-    pour = disk.pour
-    with serving(home.database) as serve:
-        serve.commit(event("first"), event("second"))
-        serve.commit((f"UPDATE {EVENT_LOG} SET payload_json = 'old'", ()))
-        serve.commit((f"UPDATE {EVENT_LOG} SET payload_json = 'new'", ()))
-        serve.commit(("PRAGMA wal_checkpoint(PASSIVE)", ()))
-
-        def slowly(fd: int, root: str, name: str, _: object) -> None:
-            if not name.endswith("-wal"):
-                pour(fd, root, name)
-                return
-            old = os.pread(fd, os.fstat(fd).st_size, 0)
-            serve.commit(*(event(f"of the new log {number}") for number in range(20)))
-            half = _commits(old)[1]
-            Path(root, name).write_bytes(old[:half] + os.pread(fd, len(old), half))
-
-        monkeypatch.setattr(disk, "pour", slowly)
-        copy(home, target, at_rest=False)
-    said = {payload for (payload,) in query(target / NAME, f"SELECT payload_json FROM {EVENT_LOG}")}
-    assert said == {"new"}
-
-
-def _commits(log: bytes) -> list[int]:
-    """Where in a log each of its commits ends (https://www.sqlite.org/walformat.html)."""
-    page = int.from_bytes(log[8:12], "big")
-    frames = range(32, len(log), 24 + page)
-    return [at + 24 + page for at in frames if int.from_bytes(log[at + 4 : at + 8], "big")]
-
-
 _RESTLESS = f"""
 import sqlite3, sys
 number = 0
@@ -164,26 +126,6 @@ def test_copies_beside_checkpoints_are_each_of_one_moment(home: Home, target: Pa
             discard(str(target), NAME)
     assert seen == sorted(seen)
     assert seen[-1] > seen[0]
-
-
-def test_no_checkpoint_reaches_the_file_while_it_is_copied(
-    home: Home, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The transaction is held until the last byte is copied: what is newer stays in the log."""
-    make_database(home.database)
-    pour = disk.pour
-    with serving(home.database) as serve:
-        serve.commit(event("before"))
-
-        def beside(fd: int, root: str, name: str, _: object) -> None:
-            serve.commit(event(f"beside {name}"))
-            serve.commit(("PRAGMA wal_checkpoint(PASSIVE)", ()))
-            assert b"beside" not in os.pread(fd, os.fstat(fd).st_size, 0) or name != NAME
-            pour(fd, root, name)
-
-        monkeypatch.setattr(disk, "pour", beside)
-        copy(home, target, at_rest=False)
-    assert ("before",) in query(target / NAME, EVENTS)
 
 
 @pytest.mark.parametrize("at_rest", [True, False])
@@ -238,9 +180,9 @@ def test_a_byte_that_went_wrong_on_the_way_is_never_sealed(
     home.populate()
     pour = disk.pour
 
-    def wrong(fd: int, root: str, name: str, _: object) -> None:
-        pour(fd, root, name)
-        with Path(root, name).open("r+b") as file:
+    def wrong(original: tuple[str, str], target: tuple[str, str]) -> None:
+        pour(original, target)
+        with Path(*target).open("r+b") as file:
             file.seek(24)
             file.write(b"\x7f")
 
@@ -248,43 +190,6 @@ def test_a_byte_that_went_wrong_on_the_way_is_never_sealed(
     with pytest.raises(Trouble, match=r"state\.sqlite changed while it was copied"):
         home.take("s1")
     assert home.sealed() == []
-
-
-def test_the_digest_is_of_the_copy(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A byte of the copy that changed after it was compared shows in what is sealed."""
-    home.populate()
-    taken = home.take("s1")
-    (part,) = taken.databases[0].parts
-    assert (part.size, part.sha256) == disk.digest(str(home.store / "s1/files"), NAME)
-    monkeypatch.setattr(disk, "same", lambda *_: True)
-    pour = disk.pour
-
-    def wrong(fd: int, root: str, name: str, _: object) -> None:
-        pour(fd, root, name)
-        with Path(root, name).open("r+b") as file:
-            file.seek(24)
-            file.write(b"\x7f")
-
-    monkeypatch.setattr(disk, "pour", wrong)
-    snapshots.verify(str(home.store), home.take("s2"))
-
-
-def test_a_database_that_grows_while_it_is_copied_at_rest_is_refused(
-    home: Home, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody writes to it all the same: it does not rest."""
-    make_database(home.database)
-    pour = disk.pour
-
-    def growing(fd: int, root: str, name: str, _: object) -> None:
-        pour(fd, root, name)
-        with Path(root, name).open("ab") as file:
-            file.write(bytes(4096))
-
-    monkeypatch.setattr(disk, "pour", growing)
-    with pytest.raises(Trouble) as caught:
-        copy(home, target)
-    assert caught.value.kind is Kind.HELD
 
 
 def test_a_set_that_cannot_be_put_back_is_no_way_back(

@@ -341,27 +341,51 @@ def test_two_databases_are_copied_as_they_are_at_one_moment(home: Home, modes: s
     assert seen[-1] > seen[0]
 
 
+def beside(
+    home: Home, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...] = (NAME, OTHER)
+) -> list[tuple[str, list[str]]]:
+    """Have each database written at each moment of a copy beside writers, and keep what was said.
+
+    A moment is `begin` where a transaction has begun, else the name of the database that was copied
+    inside its own.
+    """
+    said: list[tuple[str, list[str]]] = []
+    opened, back_up = reading.opened, duplicate.back_up
+
+    def writes(moment: str) -> None:
+        said.append((moment, [write(home.userdata / name, moment) for name in names]))
+
+    @contextmanager
+    def beginning(
+        root: str, name: str, *, immutable: bool = False, recover: bool = False
+    ) -> Iterator[sqlite3.Connection]:
+        with opened(root, name, immutable=immutable, recover=recover) as connection:
+            if root == str(home.userdata):
+                writes("begin")
+            yield connection
+
+    def backing(source: sqlite3.Connection, target: str, limit: float | None) -> None:
+        back_up(source, target, limit)
+        writes(Path(target).name)
+
+    monkeypatch.setattr(duplicate, "opened", beginning)
+    monkeypatch.setattr(duplicate, "back_up", backing)
+    return said
+
+
 def test_nothing_is_committed_to_either_until_both_moments_are_fixed(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Writers wait while the logs are copied, and no longer."""
+    """Writers wait while the transactions begin, and no longer."""
     for name in (NAME, OTHER):
         make_database(home.userdata / name)
-    pour = disk.pour
     with serving(home.database) as first, serving(home.userdata / OTHER) as second:
         first.commit(event("before"))
         second.commit(event("before"))
-        said: dict[str, list[str]] = {}
-
-        def trying(fd: int, root: str, name: str, go_on: Callable[[], None]) -> None:
-            pour(fd, root, name, go_on)
-            said[name] = [write(home.userdata / other, f"beside {name}") for other in (NAME, OTHER)]
-
-        monkeypatch.setattr(disk, "pour", trying)
+        said = beside(home, monkeypatch)
         taken = home.take("s1", "online")
     busy, free = ["database is locked"] * 2, ["", ""]
-    logs = {f"{NAME}-wal": busy, f"{OTHER}-wal": busy}
-    assert said == {**logs, NAME: free, OTHER: free}
+    assert said == [("begin", busy), ("begin", busy), (NAME, free), (OTHER, free)]
     assert rows(taken) == [4, 4]
     assert events(home, "s1")[-1] == events(home, "s1", OTHER)[-1] == "before"
 
@@ -369,20 +393,14 @@ def test_nothing_is_committed_to_either_until_both_moments_are_fixed(
 def test_one_database_alone_keeps_no_writer_waiting(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A set with one database is copied under a read transaction alone, as ever."""
+    """A set with one database is copied under a read transaction alone."""
     home.populate()
-    pour = disk.pour
-    said = []
     with serving(home.database) as serve:
         serve.commit(event("before"))
-
-        def trying(fd: int, root: str, name: str, go_on: Callable[[], None]) -> None:
-            said.append(write(home.database, f"beside {name}"))
-            pour(fd, root, name, go_on)
-
-        monkeypatch.setattr(disk, "pour", trying)
+        said = beside(home, monkeypatch, (NAME,))
         taken = home.take("s1", "online")
-    assert said == ["", ""]
+    assert said == [("begin", [""]), (NAME, [""])]
+    assert events(home, "s1")[-1] == "before"
     assert [item.blocked for item in taken.databases] == [0.0]
 
 
@@ -433,34 +451,24 @@ def test_a_database_without_a_log_keeps_its_writer_waiting_and_says_so(
     home.populate()
     make_database(home.userdata / OTHER)
     change(home.userdata / OTHER, ROLLBACK)
-    pour = disk.pour
-    said: dict[str, str] = {}
-
-    def trying(fd: int, root: str, name: str, go_on: Callable[[], None]) -> None:
-        pour(fd, root, name, go_on)
-        said[name] = write(home.userdata / OTHER)
-
-    monkeypatch.setattr(disk, "pour", trying)
+    said = beside(home, monkeypatch)
     taken = home.take("s1", "online")
-    assert said == {OTHER: "database is locked", NAME: ""}
-    assert list(said) == [OTHER, NAME]
+    busy = "database is locked"
+    assert said[2:] == [(OTHER, ["", busy]), (NAME, ["", ""])]
     first, second = taken.databases
     assert second.blocked > first.blocked > 0.0
 
 
-@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
 def test_writers_never_wait_longer_than_they_may(
-    home: Home, monkeypatch: pytest.MonkeyPatch, mode: str
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A copy that would keep them longer is refused, and they go on."""
     monkeypatch.setattr(duplicate, "BLOCK_SECONDS", -1.0)
     home.populate()
-    make_database(home.userdata / OTHER)
-    with serving(home.database) as serve:
-        serve.commit(event("in the log"), (f"PRAGMA journal_mode={mode}", ()))
-        with pytest.raises(Trouble, match="writers would have to wait") as caught:
-            home.take("s1", "online")
-        serve.commit(event("afterwards"))
+    change(home.database, ROLLBACK)
+    with pytest.raises(Trouble, match="writers would have to wait") as caught:
+        home.take("s1", "online")
+    assert write(home.database) == ""
     assert caught.value.kind is Kind.LOCKED
     assert home.sealed() == []
 

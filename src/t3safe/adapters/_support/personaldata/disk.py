@@ -35,10 +35,6 @@ def _nothing(_: str) -> None:
     """Let every step pass."""
 
 
-def unbounded() -> None:
-    """Let a copy take as long as it does."""
-
-
 def _unwatched(_: str, __: int) -> None:
     """Let a copy grow unwatched."""
 
@@ -176,29 +172,27 @@ def same(one: tuple[str, str], other: tuple[str, str]) -> bool:
                 return True
 
 
-def pour(fd: int, root: str, name: str, go_on: Callable[[], None] = unbounded) -> None:
-    """Copy the bytes of an open file to a new one at (root, name), not durable yet.
+def pour(original: tuple[str, str], target: tuple[str, str]) -> None:
+    """Copy a file from (root, name) to a new file at (root, name), not durable yet.
 
-    The kernel copies them, or shares them where the file system can.  `go_on` is called before
-    each part of them; it raises where there is no more time.
+    The kernel copies the bytes, or shares them where the file system can.
     """
-    parent, last = split(name)
-    with folder(root, parent) as above:
+    parent, last = split(target[1])
+    with source(*original) as fd, folder(target[0], parent) as above:
         new = os.open(last, _NEW_FLAGS, 0o600, dir_fd=above)
         try:
-            _by_kernel(fd, new, go_on)
+            _by_kernel(fd, new)
             # What is left: all of it where the kernel cannot, nothing where it could.
             for chunk in _chunks(fd):
-                go_on()
                 write_all(new, chunk)
         finally:
             os.close(new)
 
 
-def _by_kernel(fd: int, new: int, go_on: Callable[[], None]) -> None:
+def _by_kernel(fd: int, new: int) -> None:
     try:
         while os.copy_file_range(fd, new, _RANGE_BYTES):
-            go_on()
+            pass
     except OSError as error:
         if error.errno not in _NO_RANGES:
             raise

@@ -33,7 +33,8 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def _connect(path: str, options: str) -> sqlite3.Connection:
+def connect(path: str, options: str) -> sqlite3.Connection:
+    """Open a database by its path, whatever bytes that is made of, outside any transaction."""
     uri = f"file:{quote(os.fsencode(path))}?{options}"
     connection = sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS, isolation_level=None)
     connection.text_factory = _text
@@ -51,7 +52,7 @@ def opened(
     """
     mode = "rw" if recover else "ro&immutable=1" if immutable else "ro"
     try:
-        connection = _connect(f"{root}/{name}", f"mode={mode}")
+        connection = connect(f"{root}/{name}", f"mode={mode}")
     except sqlite3.Error as error:
         raise of_sqlite(shown(name), error, root) from error
     try:
@@ -81,7 +82,7 @@ def unwritten(root: str, names: Iterable[str]) -> Iterator[None]:
         writers: list[tuple[str, sqlite3.Connection]] = []
         for name in names:
             with telling(shown(name)):
-                writer = closing_all.enter_context(closing(_connect(f"{root}/{name}", "mode=rw")))
+                writer = closing_all.enter_context(closing(connect(f"{root}/{name}", "mode=rw")))
                 writer.execute("PRAGMA busy_timeout=0")
                 writers.append((name, writer))
         deadline = time.monotonic() + WAIT_SECONDS
@@ -124,7 +125,7 @@ def fold(root: str, name: str) -> None:
     by every reader.  No log is left.
     """
     try:
-        copy = _connect(f"{root}/{name}", "mode=rw")
+        copy = connect(f"{root}/{name}", "mode=rw")
         try:
             # Made durable by the caller, the whole of it at once.
             copy.execute("PRAGMA synchronous=OFF")
