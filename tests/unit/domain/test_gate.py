@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from attrs import evolve
 
@@ -20,7 +18,6 @@ from t3safe.domain.gate import (
     Ruling,
     SoakFacts,
     SocketFacts,
-    Verdict,
     failed,
     faulty_sets,
     held_to,
@@ -800,215 +797,110 @@ def test_any_other_rehearsal_does_not_pass(checks: tuple[CheckResult, ...], reas
         assert found.reason == reason
 
 
+def rehearsals(told: str, build: Version) -> tuple[Rehearsal, ...]:
+    """Read `alice bob=reason`; the empty set is `empty`, an underscore a blank."""
+    found = (word.partition("=") for word in told.split())
+    return tuple(
+        rehearsal(who.replace("empty", EMPTY), build, why.replace("_", " "))
+        for who, _, why in found
+    )
+
+
 def test_the_control_is_needed_for_whom_it_failed() -> None:
     """In the order of the rehearsals, the empty set among them."""
-    found = (rehearsal(EMPTY, failing="x"), rehearsal("alice"), rehearsal("bob", failing="x"))
-    assert needs_control(found) == (EMPTY, "bob")
+    assert needs_control(rehearsals("empty=x alice bob=x", BUILD)) == (EMPTY, "bob")
 
 
-REFUSE, HOLD_BACK = OnPersonFailure.REFUSE, OnPersonFailure.HOLD_BACK
-EVERYBODY = (rehearsal(EMPTY), rehearsal("alice"), rehearsal("bob"))
+RULES = """
+a build that passes for all has passed
+    empty alice bob / / both: passed
+a failure whose control passes is the build's
+    empty alice=died bob / empty alice / refuse: refused, alice died
+a failure on the empty set names it
+    empty=died alice / empty / both: refused, empty died
+where every control fails too the gate is broken, with both reasons
+    empty=x alice=x bob=x / empty=x alice=x bob=x / both: gate-broken, empty+alice+bob x, old x
+rule 4: a set on which also the person's own build fails is at fault
+    empty alice=33 bob / empty alice=33 / refuse: passed without alice, alice 33, old 33
+rule 4: a set at fault says nothing of a build that fails somebody else
+    empty alice=33 bob=old_rows / empty alice=33 bob / refuse: refused, bob old rows
+rule 4: a person alone is judged by the empty set, which must be rehearsed and pass
+    empty alice=33 / empty alice=33 / refuse: passed without alice, alice 33, old 33
+    empty alice=x / empty=x alice=x / refuse: gate-broken
+    empty alice=x / alice=x / refuse: gate-broken
+rule 4: sets of all people at once are the gate's fault
+    empty alice=x bob=x / empty alice=x bob=x / refuse: gate-broken
+a failure without a control counts against the gate, whoever else has one
+    empty alice=x bob / / refuse: gate-broken
+    empty alice=x bob / empty / refuse: gate-broken
+    empty alice=x bob / bob / refuse: gate-broken
+one failure that the control does not share is enough
+    empty alice=died bob=x carol / alice bob=x / refuse: refused, alice died
+one reason for many is said once, in the order of the rehearsals
+    empty=died alice=died bob=died / empty alice bob / refuse: refused, empty+alice+bob died
+only figures may differ where people are named together
+    empty ann=row_12 bob=x cat=row_7 / ann bob cat / refuse: refused, ann+cat row 12, bob x
+hold-back holds back, whatever the control says
+    empty alice=old_rows bob / / hold-back: passed without alice, alice old rows
+    empty alice=old_rows bob / alice=x / hold-back: passed without alice, alice old rows
+    empty alice=old_rows bob / alice / hold-back: passed without alice, alice old rows
+    empty alice=old_rows bob / empty alice / hold-back: passed without alice, alice old rows
+hold-back holds everybody back who failed
+    empty ann=x bob=no_bin cat / ann bob=y / hold-back: passed without ann bob, ann x, bob no bin
+hold-back needs the empty set and somebody who passes
+    empty=x alice bob / empty alice bob / hold-back: refused
+    empty=x alice=x bob / empty alice bob / hold-back: refused
+    empty alice=x bob=x / empty alice bob / hold-back: refused
+    empty alice=x / empty alice / hold-back: refused
+    empty=x alice bob / empty=x alice=x bob=x / hold-back: gate-broken
+    empty alice=x bob=x / empty=x alice=x bob=x / hold-back: gate-broken
+"""
+"""What passed and failed, the same of the control, the policy: the verdict and its reasons."""
 
 
-@pytest.mark.parametrize("policy", OnPersonFailure)
-def test_a_build_that_passes_for_all_has_passed(policy: OnPersonFailure) -> None:
-    """Nobody is held back and no control is needed."""
-    assert rule(EVERYBODY, (), policy) == Verdict(BUILD, Ruling.PASSED)
+@pytest.mark.parametrize("line", [line for line in RULES.splitlines() if line.startswith(" ")])
+def test_the_verdict(line: str) -> None:
+    """Only what the control does not share is held against the build."""
+    given, _, expected = line.partition(":")
+    found, control, policies = given.split("/")
+    verdict, *reasons = expected.strip().split(", ")
+    ruling, _, held = verdict.partition(" without ")
+    who, told = "", []
+    for reason in reasons:
+        first, _, why = reason.partition(" ")
+        who = who if first == "old" else first.replace("empty", "the empty set").replace("+", ", ")
+        told.append(f"{who} on {OLD if first == 'old' else BUILD}: live: {why}")
+    for policy in OnPersonFailure:
+        if policies.strip() in {"both", policy}:
+            rehearsed = rehearsals(found, BUILD), rehearsals(control, OLD)
+            said = rule(*rehearsed, policy)
+            assert (said.build, said.ruling) == (BUILD, Ruling(ruling))
+            assert said.held_back == tuple(held.split())
+            assert said.reasons == tuple(told) or (said.reasons and not told)
 
 
-def test_a_failure_whose_control_passes_is_the_builds() -> None:
-    """The reasons name the person and the build."""
-    found = (rehearsal(EMPTY), rehearsal("alice", failing="it died"), rehearsal("bob"))
-    control = (rehearsal(EMPTY, OLD), rehearsal("alice", OLD))
-    assert rule(found, control, REFUSE) == Verdict(
-        BUILD, Ruling.REFUSED, (f"alice on {BUILD}: live: it died",)
-    )
-
-
-def test_a_failure_on_the_empty_set_names_it() -> None:
-    """The empty set has no name of its own."""
-    found = (rehearsal(EMPTY, failing="it died"), rehearsal("alice"))
-    verdict = rule(found, (rehearsal(EMPTY, OLD),), HOLD_BACK)
-    assert verdict == Verdict(BUILD, Ruling.REFUSED, (f"the empty set on {BUILD}: live: it died",))
-
-
-def test_where_every_control_fails_too_the_gate_is_broken() -> None:
-    """Incident of 2026-07-27: nothing is held against the build, and both reasons are told."""
-    found = tuple(rehearsal(who, failing="no cookie") for who in (EMPTY, "alice", "bob"))
-    control = tuple(rehearsal(who, OLD, failing="no cookie") for who in (EMPTY, "alice", "bob"))
-    assert rule(found, control, REFUSE) == Verdict(
-        BUILD,
-        Ruling.BROKEN,
-        (
-            f"the empty set, alice, bob on {BUILD}: live: no cookie",
-            f"the empty set, alice, bob on {OLD}: live: no cookie",
-        ),
-    )
-
-
-@pytest.mark.parametrize("policy", OnPersonFailure)
-def test_a_set_on_which_also_the_persons_own_build_fails_is_at_fault(
-    policy: OnPersonFailure,
-) -> None:
-    """Rule 4: the empty set and somebody else's data pass, so that person alone is held back."""
-    found = (rehearsal(EMPTY), rehearsal("alice", failing="33"), rehearsal("bob"))
-    control = (rehearsal(EMPTY, OLD), rehearsal("alice", OLD, failing="33"))
-    verdict = rule(found, control, policy)
-    assert (verdict.ruling, verdict.held_back) == (Ruling.PASSED, ("alice",))
-    assert verdict.reasons[0] == f"alice on {BUILD}: live: 33"
-    assert faulty_sets(found, control) == ("alice",)
-
-
-def test_a_set_at_fault_says_nothing_of_a_build_that_fails_somebody_else() -> None:
-    """Rule 4: bob's control passes, so the build is refused, for bob's reason alone."""
-    found = (
-        rehearsal(EMPTY),
-        rehearsal("alice", failing="33"),
-        rehearsal("bob", failing="old rows"),
-    )
-    control = (
-        rehearsal(EMPTY, OLD),
-        rehearsal("alice", OLD, failing="33"),
-        rehearsal("bob", OLD),
-    )
-    assert rule(found, control, REFUSE) == Verdict(
-        BUILD, Ruling.REFUSED, (f"bob on {BUILD}: live: old rows",)
-    )
-    assert faulty_sets(found, control) == ("alice",)
-
-
-def test_a_person_alone_is_judged_by_the_empty_set() -> None:
-    """Rule 4: nobody else can show that the gate works on data."""
-    found = (rehearsal(EMPTY), rehearsal("alice", failing="33"))
-    bad = rehearsal("alice", OLD, failing="33")
-    verdict = rule(found, (rehearsal(EMPTY, OLD), bad), REFUSE)
-    assert (verdict.ruling, verdict.held_back) == (Ruling.PASSED, ("alice",))
-    for control in ((rehearsal(EMPTY, OLD, failing="x"), bad), (bad,)):
-        assert rule(found, control, REFUSE).ruling is Ruling.BROKEN
-
-
-def test_sets_of_all_people_at_once_are_the_gates_fault() -> None:
-    """Rule 4: where the gate works on nobody's data, one cause is likelier than many bad sets."""
-    found = (rehearsal(EMPTY), *(rehearsal(who, failing="x") for who in ("alice", "bob")))
-    control = (
-        rehearsal(EMPTY, OLD),
-        *(rehearsal(who, OLD, failing="x") for who in ("alice", "bob")),
-    )
-    assert rule(found, control, REFUSE).ruling is Ruling.BROKEN
-    assert faulty_sets(found, control) == ()
+def test_the_sets_at_fault_are_named() -> None:
+    """Rule 4: those alone on which also the person's own build fails, where others pass."""
+    for found, control, faulty in (
+        ("empty alice=33 bob", "empty alice=33", ("alice",)),
+        ("empty alice=33 bob=x", "empty alice=33 bob", ("alice",)),
+        ("empty alice=x bob=x", "empty alice=x bob=x", ()),
+    ):
+        assert faulty_sets(rehearsals(found, BUILD), rehearsals(control, OLD)) == faulty
 
 
 def test_the_empty_set_of_another_build_does_not_vouch_for_a_control() -> None:
     """Rule 4: the person's own build must run on an empty set."""
-    found = (rehearsal(EMPTY), rehearsal("alice", failing="x"), rehearsal("bob"))
-    control = (rehearsal(EMPTY, BUILD), rehearsal("alice", OLD, failing="x"))
-    assert rule(found, control, REFUSE).ruling is Ruling.BROKEN
+    control = (*rehearsals("empty", BUILD), *rehearsals("alice=x", OLD))
+    given = rule(rehearsals("empty alice=x bob", BUILD), control, OnPersonFailure.REFUSE)
+    assert given.ruling is Ruling.BROKEN
 
 
 def test_a_control_that_learned_no_schema_proves_nothing() -> None:
     """What would be no pass for the candidate is none for the control."""
-    found = (rehearsal(EMPTY), rehearsal("alice", failing="x"), rehearsal("bob"))
     control = (Rehearsal("alice", OLD, ALL_PASSED),)
-    assert rule(found, control, REFUSE).ruling is Ruling.BROKEN
-
-
-def test_a_failure_without_a_control_counts_against_the_gate() -> None:
-    """A control of somebody else proves nothing."""
-    found = (rehearsal(EMPTY), rehearsal("alice", failing="x"), rehearsal("bob"))
-    for control in ((), (rehearsal(EMPTY, OLD),), (rehearsal("bob", OLD),)):
-        assert rule(found, control, REFUSE).ruling is Ruling.BROKEN
-
-
-@pytest.mark.parametrize(
-    "control", [(), (rehearsal("alice", OLD, failing="x"),), (rehearsal("alice", OLD),)]
-)
-def test_hold_back_holds_back_whatever_the_control_says(control: tuple[Rehearsal, ...]) -> None:
-    """The others have passed; one person's copy on which no build runs is that person's alone."""
-    found = (rehearsal(EMPTY), rehearsal("alice", failing="old rows"), rehearsal("bob"))
-    assert rule(found, control, HOLD_BACK) == Verdict(
-        BUILD, Ruling.PASSED, (f"alice on {BUILD}: live: old rows",), ("alice",)
-    )
-
-
-@pytest.mark.parametrize(
-    "found",
-    [
-        (rehearsal(EMPTY, failing="x"), rehearsal("alice"), rehearsal("bob")),
-        (rehearsal(EMPTY), rehearsal("alice", failing="x"), rehearsal("bob", failing="x")),
-    ],
-)
-def test_hold_back_does_not_pass_a_build_for_whom_nobody_passes(
-    found: tuple[Rehearsal, ...],
-) -> None:
-    """Where nobody passes and no control does either, the gate is broken under either policy."""
-    control = tuple(rehearsal(one.subject, OLD, failing="x") for one in found)
-    assert rule(found, control, HOLD_BACK).ruling is Ruling.BROKEN
-
-
-def test_one_failure_that_the_control_does_not_share_is_enough() -> None:
-    """Only what the control proves is held against the build."""
-    found = (
-        rehearsal(EMPTY),
-        rehearsal("alice", failing="it died"),
-        rehearsal("bob", failing="no cookie"),
-        rehearsal("carol"),
-    )
-    control = (rehearsal("alice", OLD), rehearsal("bob", OLD, failing="no cookie"))
-    assert rule(found, control, REFUSE) == Verdict(
-        BUILD, Ruling.REFUSED, (f"alice on {BUILD}: live: it died",)
-    )
-
-
-def test_a_trouble_that_meets_many_is_said_once() -> None:
-    """With everybody whom it met, in the order of the rehearsals; the evidence holds each."""
-    found = tuple(rehearsal(who, failing="it died") for who in (EMPTY, "alice", "bob"))
-    control = tuple(rehearsal(who, OLD) for who in (EMPTY, "alice", "bob"))
-    assert rule(found, control, REFUSE) == Verdict(
-        BUILD, Ruling.REFUSED, (f"the empty set, alice, bob on {BUILD}: live: it died",)
-    )
-
-
-def test_hold_back_lets_the_others_go() -> None:
-    """The build has passed; who failed is named and held back, and the reason is kept."""
-    found = (rehearsal(EMPTY), rehearsal("alice", failing="old rows"), rehearsal("bob"))
-    control = (rehearsal(EMPTY, OLD), rehearsal("alice", OLD))
-    assert rule(found, control, HOLD_BACK) == Verdict(
-        BUILD, Ruling.PASSED, (f"alice on {BUILD}: live: old rows",), ("alice",)
-    )
-
-
-def test_hold_back_holds_everybody_back_who_failed() -> None:
-    """Also whom the control failed for: what is not proven for a person is not given to them."""
-    found = (
-        rehearsal(EMPTY),
-        rehearsal("alice", failing="old rows"),
-        Rehearsal("bob", BUILD, (failed(Check.IDENTITY, "no bin"),)),
-        rehearsal("carol"),
-    )
-    control = (rehearsal("alice", OLD), rehearsal("bob", OLD, failing="no cookie"))
-    reasons = (f"alice on {BUILD}: live: old rows", f"bob on {BUILD}: identity: no bin")
-    assert rule(found, control, HOLD_BACK) == Verdict(
-        BUILD, Ruling.PASSED, reasons, ("alice", "bob")
-    )
-
-
-@pytest.mark.parametrize(
-    "found",
-    [
-        (rehearsal(EMPTY, failing="x"), rehearsal("alice"), rehearsal("bob")),
-        (rehearsal(EMPTY, failing="x"), rehearsal("alice", failing="x"), rehearsal("bob")),
-        (rehearsal(EMPTY), rehearsal("alice", failing="x"), rehearsal("bob", failing="x")),
-        (rehearsal(EMPTY), rehearsal("alice", failing="x")),
-    ],
-)
-def test_hold_back_needs_the_empty_set_and_somebody_who_passes(
-    found: tuple[Rehearsal, ...],
-) -> None:
-    """A build that fails on the empty set, or for everybody, is refused under either policy."""
-    control = (rehearsal(EMPTY, OLD), rehearsal("alice", OLD), rehearsal("bob", OLD))
-    verdict = rule(found, control, HOLD_BACK)
-    assert verdict.ruling is Ruling.REFUSED
-    assert verdict.held_back == ()
+    given = rule(rehearsals("empty alice=x bob", BUILD), control, OnPersonFailure.REFUSE)
+    assert given.ruling is Ruling.BROKEN
 
 
 def test_rulings_are_named_as_the_journal_keeps_them() -> None:
@@ -1017,20 +909,7 @@ def test_rulings_are_named_as_the_journal_keeps_them() -> None:
     assert [policy.value for policy in OnPersonFailure] == ["refuse", "hold-back"]
 
 
-@pytest.mark.parametrize("judge", [judge_live, lambda facts: judge_live(facts, Check.REOPENED)])
-def test_a_failed_check_carries_no_notes(judge: Callable[[LiveFacts], CheckResult]) -> None:
+def test_a_failed_check_carries_no_notes() -> None:
     """A note beside a failure would read as an excuse."""
-    assert judge(evolve(LIVE, exited=1)).notes == ()
-
-
-def test_troubles_that_differ_are_each_said_of_whom_they_met() -> None:
-    """Only ports and ids may differ where people are named together."""
-    reasons = {"alice": "old rows 12", "bob": "no cookie", "carol": "old rows 7"}
-    failing = tuple(
-        Rehearsal(who, BUILD, (CheckResult(Check.LIVE, passed=False, reason=why),))
-        for who, why in reasons.items()
-    )
-    assert rule(failing, (), OnPersonFailure.REFUSE).reasons == (
-        f"alice, carol on {BUILD}: live: old rows 12",
-        f"bob on {BUILD}: live: no cookie",
-    )
+    for check in (Check.LIVE, Check.REOPENED):
+        assert judge_live(evolve(LIVE, exited=1), check).notes == ()
