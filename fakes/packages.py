@@ -138,7 +138,6 @@ class FakeRelease:
     start_time: float = 0.05
     listen_window: float = 0.2
     command_time: float = 0.0
-    tab_stop: float = 0.1
     quiet_migrations: bool = False
     native: bool = True
     compiled: bool = False
@@ -402,7 +401,6 @@ def _traits(release: FakeRelease) -> dict[str, Any]:
         "startTime": release.start_time,
         "listenWindow": release.listen_window,
         "commandTime": release.command_time,
-        "tabStop": release.tab_stop,
         "quietMigrations": release.quiet_migrations,
         "native": release.native,
         "faults": list(release.faults),

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from fakes.t3.app import v1import, v2work, work
+from fakes.t3.app import v1import, v2work
 from fakes.t3.app.build import BROWSER_SESSION, Build
 from fakes.t3.app.migrations import V2_FIRST
 from fakes.t3.app.state import Database, migrate, open_database, stamp
@@ -42,7 +42,7 @@ MARKS: Final = (
 
 def build_of(schema: int = NEWEST, faults: Mapping[str, str] | None = None) -> Build:
     """Give a V2 build as the program's own code takes it."""
-    traits = ("0.0.46", schema, BROWSER_SESSION, "plain", 2, "start", 0.0, 0.0, 0.0, 0.0)
+    traits = ("0.0.46", schema, BROWSER_SESSION, "plain", 2, "start", 0.0, 0.0, 0.0)
     return Build(*traits, True, False, faults or {})
 
 
@@ -67,7 +67,7 @@ def populate_v2(
     migrate(database, build)
     v1import.import_shells(database, build)
     if hydrated:
-        v1import.hydrate(database, build)
+        v1import.hydrate(database)
     for (thread,) in database.read("SELECT thread_id FROM orchestration_v2_projection_threads"):
         for number in range(own_messages):
             v2work.work(database, str(thread), f"message {number + 1} under V2")
@@ -76,17 +76,6 @@ def populate_v2(
     if not keep_v1:
         _remove(base_dir / "userdata" / V1)
     return Populated(base_dir, path, count_rows(path))
-
-
-def add_v1_work(base_dir: Path, thread: str = "thread-new", messages: int = 2) -> None:
-    """Write into state.sqlite beside a V2 file, which will never hear of it.
-
-    After `populate_v2` this is the left-over of a preview or trial: V1 went on being used.
-    """
-    database = Database(base_dir / "userdata" / V1)
-    for number in range(messages):
-        work.work(database, thread, f"message {number + 1} under V1")
-    database.close()
 
 
 def add_unmigrated(base_dir: Path) -> Path:
@@ -122,14 +111,6 @@ def populate_preview(base_dir: Path, v2_at: int = 53, **v1: Any) -> Populated:
     database.close()
     path = base_dir / "userdata" / V2
     return Populated(base_dir, path, count_rows(path))
-
-
-def renumber(base_dir: Path, by: int = 2, database: str = V2) -> None:
-    """Give V2's rows in the ledger ids that are `by` higher, with others in the gap."""
-    build = build_of(NEWEST, {"renumbers-migrations": str(by)})
-    opened = Database(base_dir / "userdata" / database)
-    migrate(opened, build)
-    opened.close()
 
 
 def rename(base_dir: Path, names: Mapping[int, str], database: str = V2) -> None:

@@ -14,13 +14,11 @@ from attrs import evolve
 from fakes.dispatch import (
     Backend,
     Dispatch,
-    DispatchTrouble,
     Knowledge,
     mint_command,
-    read_user_map,
 )
 from fakes.packages import FakeRelease, release_like
-from fakes.t3 import PersonClient, SignInError, Worker, missing_rows, read_acknowledged
+from fakes.t3 import PersonClient, Worker, missing_rows, read_acknowledged
 from fakes.t3.process import RunningServe
 from tests.fakes.conftest import Start
 
@@ -104,69 +102,6 @@ def test_valid_session_is_not_paired_again(start: Start, open_dispatch: Open) ->
     assert page("t3_session=dead.one") == 302
 
 
-def test_unknown_login(start: Start, open_dispatch: Open) -> None:
-    """An unknown login is 403 and mints nothing."""
-    dispatch = open_dispatch(start(GOOD))
-    with pytest.raises(SignInError, match="403"):
-        PersonClient(dispatch.url, "eve").sign_in()
-
-
-@pytest.mark.parametrize(
-    ("faults", "reason"),
-    [
-        (("mint-fails",), "the mint ended with status 1"),
-        (("pairing-moved",), "no known path takes the credential"),
-        (("cookie-missing",), "the serve set no cookie"),
-        (("cookie-renamed",), "the cookie t3_login, which this dispatch does not know"),
-        (("breaks-with-attachments",), "answers 500"),
-    ],
-)
-def test_502_with_a_reason(
-    start: Start, open_dispatch: Open, faults: tuple[str, ...], reason: str
-) -> None:
-    """What the serve cannot do is a 502 that says so."""
-    serve = start(evolve(GOOD, faults=faults))
-    (serve.base_dir / "userdata" / "attachments" / "a.png").touch()
-    dispatch = open_dispatch(serve)
-    with pytest.raises(SignInError, match="502") as caught:
-        PersonClient(dispatch.url, "ann.login").sign_in()
-    assert reason in str(caught.value)
-    assert reason in dispatch.log[-1].reason
-
-
-def test_serve_down(start: Start, open_dispatch: Open) -> None:
-    """A serve that is down is a 502."""
-    serve = start(GOOD)
-    dispatch = open_dispatch(serve)
-    ann = PersonClient(dispatch.url, "ann.login")
-    ann.sign_in()
-    serve.stop()
-    assert ann.request("GET", "/api/auth/session")[0] == 502
-
-
-@pytest.mark.parametrize(
-    ("trouble", "problem"),
-    [
-        (DispatchTrouble.ALL_502, "502"),
-        (DispatchTrouble.NO_COOKIE, "302 without a cookie"),
-        (DispatchTrouble.UNKNOWN_COOKIE, ""),
-    ],
-)
-def test_troubles(
-    start: Start, open_dispatch: Open, trouble: DispatchTrouble, problem: str
-) -> None:
-    """A bad dispatch lets nobody in, whatever the serve is like."""
-    dispatch = open_dispatch(start(GOOD))
-    dispatch.knowledge.trouble = trouble
-    ann = PersonClient(dispatch.url, "ann.login")
-    if problem:
-        with pytest.raises(SignInError, match=problem):
-            ann.sign_in()
-    else:
-        ann.sign_in()
-    assert not ann.cookie or not ann.authenticated()
-
-
 def test_nothing_acknowledged_is_lost(start: Start, open_dispatch: Open, tmp_path: Path) -> None:
     """A worker through kill and restart: every acknowledged row is there afterwards."""
     serve = start(GOOD)
@@ -184,13 +119,6 @@ def test_nothing_acknowledged_is_lost(start: Start, open_dispatch: Open, tmp_pat
     assert missing_rows(worker.acknowledged, serve.base_dir) == []
     lost = evolve(worker.acknowledged[0], key="never")
     assert missing_rows([lost], serve.base_dir) == [lost]
-
-
-def test_user_map(tmp_path: Path) -> None:
-    """Comments, blanks and malformed lines are skipped, the part before an @ counts."""
-    path = tmp_path / "map"
-    path.write_text("# logins\n\nann@x = a\nbob=b\nnonsense\nann=other\n", encoding="utf-8")
-    assert read_user_map(path) == {"ann": "a", "bob": "b"}
 
 
 def test_as_a_process(start: Start, tmp_path: Path, spawn: Callable[..., str]) -> None:

@@ -12,9 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import pytest
 
-from fakes.packages import PLATFORM_FAULTS, FakeRelease, pack, pack_platform, release_like
+from fakes.packages import FakeRelease, pack_platform, release_like
 from fakes.t3.process import QUIET, RunningServe, run_t3
 from t3safe.t3.package import LAUNCHER_ENVIRONMENT, MACHINES, launcher_status, read_elf
 from tests.fakes.conftest import Program, Start
@@ -35,15 +34,6 @@ def test_a_serve_is_the_executable_itself(program: Program, start: Start) -> Non
     assert found.children(recursive=True) == []
     assert serve.port in {it.laddr.port for it in found.net_connections()}
     assert serve.stop(signal.SIGTERM) == 130
-
-
-def test_it_signs_in_and_keeps_work(start: Start) -> None:
-    """The same program as in the other shape."""
-    serve = start(NATIVE)
-    answer = serve.request("POST", "/api/auth/browser-session", {"credential": serve.mint()})
-    assert answer.status == 200
-    session = serve.request("GET", "/api/auth/session", cookie=answer.cookie)
-    assert session.json()["authenticated"] is True
 
 
 def test_the_launcher_passes_no_signal_on(program: Program, tmp_path: Path) -> None:
@@ -114,30 +104,12 @@ def _tree(pid: int) -> list[psutil.Process]:
     return [main, *main.children(recursive=True)]
 
 
-def test_packages_are_those_that_npm_chooses_by_platform() -> None:
-    """The launcher names all of one version; each says for which system it is."""
-    manifest = pack(NATIVE).manifest
-    assert manifest["bin"] == {"t3": "bin/t3.js"}
-    assert "engines" not in manifest
-    assert set(manifest["optionalDependencies"].values()) == {NATIVE.version}
-    platform = pack_platform(NATIVE).manifest
-    assert (platform["os"], platform["version"]) == (["linux"], NATIVE.version)
-    assert platform["name"] == f"@t3code/t3-{MACHINES[os.uname().machine].key}"
-
-
 def test_the_same_release_gives_the_same_bytes() -> None:
     """A compiler run again makes the same file; a fault of the file another one."""
     pack_platform.cache_clear()
     first = pack_platform(NATIVE).integrity
     pack_platform.cache_clear()
     assert pack_platform(NATIVE).integrity == first
-
-
-@pytest.mark.parametrize("fault", sorted(PLATFORM_FAULTS))
-def test_each_fault_is_told_in_the_readme(fault: str) -> None:
-    """With what it does."""
-    text = (Path(__file__).parents[2] / "fakes" / "t3" / "README.md").read_text(encoding="utf-8")
-    assert f"| `{fault}` | {PLATFORM_FAULTS[fault]} |" in text
 
 
 def test_what_is_compiled_is_read_as_a_native_program() -> None:

@@ -10,24 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from fakes.packages import release_like
 from fakes.t3 import populate
 from fakes.t3.app.migrations import LEDGER, NAMES, statements_of
 from fakes.t3.process import mint, run_t3
 from fakes.t3.v2states import (
-    add_import_directory,
-    add_marks,
-    add_unmigrated,
-    add_v1_work,
     populate_preview,
     populate_v2,
     rename,
-    renumber,
 )
 from tests.fakes.conftest import Program, Start
 from tests.fakes.v2 import (
     DATA,
-    EXCHANGE,
     FIRST,
     HYDRATED,
     NEW,
@@ -88,22 +81,6 @@ class TestSchema:
             "orchestration_v2_projection_context_transfers",
         }
 
-    @pytest.mark.parametrize(
-        ("version", "schema", "orchestration"),
-        [
-            ("0.0.33-nightly.20260808.1033", 38, 1),
-            ("0.0.43-nightly.20260928.2375", 54, 1),
-            ("0.0.45-nightly.20261002.2595", 54, 1),
-            ("0.0.45", 54, 1),
-            ("0.0.46-nightly.20261003.2610", 56, 2),
-            ("0.0.46-nightly.20261010.2922", 60, 2),
-        ],
-    )
-    def test_releases(self, version: str, schema: int, orchestration: int) -> None:
-        """A release knows the schema and has the generation that the real one had."""
-        release = release_like(version)
-        assert (release.schema, release.orchestration) == (schema, orchestration)
-
 
 class TestFirstOpen:
     @pytest.fixture
@@ -159,16 +136,6 @@ class TestFirstOpen:
         assert rows(base, kept) == [(4,)]
         assert len(set(last_sequences(base))) == 1
 
-    def test_later_work_of_v1_is_invisible(self, start: Start, base: Path) -> None:
-        """What V1 writes after the copy never gets to V2."""
-        start(NEW).stop()
-        add_v1_work(base)
-        serve = start(NEW)
-        serve.stop()
-        assert serve.text().count("importedThreadCount") == 1
-        assert count(base, "orchestration_v2_projection_threads") == 4
-        assert count(base, "projection_threads", "state.sqlite") == 5
-
     def test_fresh(self, start: Start) -> None:
         """Without a V1 database V2 begins with its own."""
         serve = start(NEW)
@@ -199,39 +166,6 @@ class TestFirstOpen:
         assert count(base, "orchestration_v2_projection_threads") == 4
         assert count(base, "orchestration_v2_projection_messages") == 12
         assert fingerprint(base) == before
-
-    def test_no_hard_links(self, start: Start, program: Program, base: Path) -> None:
-        """Without hard links the start fails with the real words and leaves nothing."""
-        serve = start(bad("no-hard-links"), up=False)
-        assert serve.process.wait(10) == 1
-        source, target = (base / "userdata" / name for name in ("state.sqlite", "statev2.sqlite"))
-        said = (
-            f"Could not copy the V1 database at {source} to {target}. The V1 database has not been"
-        )
-        assert f"V2DatabaseImportError: {said} migrated." in serve.text()
-        ran = mint(program(bad("no-hard-links")), base)
-        assert (ran.returncode, said in ran.stdout) == (1, True)
-        assert not target.exists()
-        assert not list((base / "userdata").glob(".v2-import-*"))
-
-    def test_garbage_is_not_copied(self, start: Start, base: Path) -> None:
-        """A V1 database that cannot be read fails the start in the same words."""
-        (base / "userdata" / "state.sqlite").write_bytes(b"garbage " * 2000)
-        serve = start(NEW, up=False)
-        assert serve.process.wait(10) == 1
-        assert "The V1 database has not been migrated." in serve.text()
-        assert "file is not a database" in serve.text()
-
-    def test_whatever_is_there_is_used(self, start: Start, base: Path) -> None:
-        """An empty V2 file begins without anything of V1, garbage ends the start."""
-        target = base / "userdata" / "statev2.sqlite"
-        target.touch()
-        start(NEW).stop()
-        assert count(base, "orchestration_v2_projection_threads") == 0
-        target.write_bytes(b"garbage " * 2000)
-        serve = start(NEW, up=False)
-        assert serve.process.wait(10) == 1
-        assert "file is not a database" in serve.text()
 
 
 class TestLedger:
@@ -276,14 +210,6 @@ class TestLedger:
         assert "Database migration history diverges from this build;" in serve.text()
         assert "'20_SomethingElse', '57_ScheduledTaskWebhooks'" in serve.text()
 
-    def test_renumbering_build(self, start: Start, tmp_path: Path) -> None:
-        """A build may move V2's rows up in place; one that does not know that is refused then."""
-        base = populate_v2(tmp_path / "base").base_dir
-        start(bad("renumbers-migrations:2")).stop()
-        found = dict(ledger(base))
-        assert (found[55], found[57], len(found)) == ("MainLineAddition1", "OrchestrationV2", 62)
-        assert start(NEW, up=False).process.wait(10) == 1
-
     def test_v1_on_a_v2_set(self, start: Start, tmp_path: Path) -> None:
         """A V1 build opens state.sqlite, as it was, and does not touch V2's file."""
         base = populate_v2(tmp_path / "base", sessions=0).base_dir
@@ -294,38 +220,3 @@ class TestLedger:
         assert ledger(base) == before
         assert count(base, "auth_sessions") == 0
         assert count(base, "auth_sessions", "state.sqlite") == 1
-
-    def test_credential_of_the_other_generation(self, start: Start, program: Program) -> None:
-        """A credential that V1's command minted is unknown to V2's serve, and the other way."""
-        serve = start(NEW)
-        assert (
-            serve.request("POST", EXCHANGE, {"credential": serve.mint(program(V1))}).status == 401
-        )
-        assert serve.request("POST", EXCHANGE, {"credential": serve.mint()}).status == 200
-
-
-class TestStates:
-    def test_half_way_sets(self, start: Start, tmp_path: Path) -> None:
-        """A V2 file at V1's ledger and a copy's directory are taken as a crash leaves them."""
-        base = populate(tmp_path / "base", 54, threads=2).base_dir
-        add_import_directory(base, whole=False)
-        add_unmigrated(base)
-        add_v1_work(base)
-        assert (len(ledger(base)), count(base, "projection_threads", "state.sqlite")) == (54, 3)
-        start(NEW).stop()
-        assert count(base, "orchestration_v2_projection_threads") == 2
-        assert list((base / "userdata").glob(".v2-import-*"))
-
-    def test_renumbered(self, start: Start, tmp_path: Path) -> None:
-        """A renumbered ledger has the same tables and other ids."""
-        base = populate_v2(tmp_path / "base", keep_v1=False).base_dir
-        renumber(base, 1)
-        assert dict(ledger(base))[56] == "OrchestrationV2"
-        assert not (base / "userdata" / "state.sqlite").exists()
-        assert start(NEW, up=False).process.wait(10) == 1
-
-    def test_unknown_mark(self, tmp_path: Path) -> None:
-        """A mark that is none is refused."""
-        populate_v2(tmp_path)
-        with pytest.raises(ValueError, match="'sleep' is no mark"):
-            add_marks(tmp_path, ["sleep"])

@@ -95,14 +95,6 @@ class TestMarks:
             (0,)
         ]
 
-    def test_waiting_for_a_checkpoint(self, start: Start, tmp_path: Path) -> None:
-        """A run that waits for its checkpoint is left; the checkpoint is captured."""
-        base = populate_v2(tmp_path / "base").base_dir
-        add_marks(base, ["waiting", "capture"], worktree=tmp_path)
-        start(NEW)
-        assert statuses(base, "projection_runs") == {"waiting"}
-        wait_for((tmp_path / MARKER).exists)
-
 
 class TestStartWork:
     """A start does all that a copy must never do, and everything of it can be seen."""
@@ -191,24 +183,3 @@ class TestStartWork:
         again = start(NEW, env=env)
         wait_for_text(again, "start work: continue t: done")
         wait_for(lambda: f"ran codex in {tmp_path}: {CONTINUE}" in trap.seen())
-
-    def test_what_is_not_there(self, start: Start, tmp_path: Path) -> None:
-        """Without folders, programs and an address a start says what it wanted, and goes on."""
-        base = populate_v2(tmp_path / "base", threads=1).base_dir
-        add_marks(base, ["running", "capture", "due-task", "webhook"])
-        allow_everything(base)
-        serve = start(NEW, env={**QUIET, "PATH": str(tmp_path)})
-        wait_for_text(serve, "start work: tunnel connection: no fakeNetwork in settings.json")
-        for deed in ("continue thread-1", "effect checkpoint.capture thread-1"):
-            assert f"start work: {deed}: no such folder: /srv/thread-1" in serve.text()
-        assert statuses(base, "effect_outbox") == {"failed", "succeeded"}
-
-    def test_a_probe_that_hangs(self, start: Start, tmp_path: Path, trap: Trap) -> None:
-        """A provider's CLI that hangs holds up nothing and is kept as an error."""
-        codex = Path(trap.path.partition(":")[0], "codex")
-        codex.write_text("#!/bin/sh\nexec sleep 30\n", encoding="utf-8")
-        serve = start(NEW, env={**QUIET, "PATH": trap.path})
-        pair(serve)
-        path = serve.base_dir / "caches" / "provider-status.json"
-        wait_for(path.exists)
-        wait_for(lambda: path.read_text(encoding="utf-8") == '{"codex": "error"}')

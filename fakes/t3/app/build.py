@@ -35,7 +35,6 @@ class Build(NamedTuple):
     start_time: float
     listen_window: float
     command_time: float
-    tab_stop: float
     quiet_migrations: bool
     native: bool
     faults: Mapping[str, str]
@@ -108,7 +107,6 @@ def read_build(package: str) -> Build:
         start_time=traits["startTime"],
         listen_window=traits["listenWindow"],
         command_time=traits["commandTime"],
-        tab_stop=traits["tabStop"],
         quiet_migrations=traits["quietMigrations"],
         native=traits["native"],
         faults=parse_faults(traits["faults"]),

@@ -41,19 +41,6 @@ SUPERSEDED = (
         " ('thread.state-updated', 'run.updated') GROUP BY event_type, stream_id)"
     ),
 )
-_HALF = "(SELECT thread_id FROM orchestration_v2_projection_threads WHERE rowid % 2 = 0)"
-LOSSES = {
-    "compaction-loses-threads": (
-        (
-            f"DELETE FROM orchestration_events WHERE stream_id IN {_HALF}"
-            " AND sequence < (SELECT max(sequence) FROM orchestration_events)"
-        ),
-        "DELETE FROM orchestration_v2_projection_threads WHERE rowid % 2 = 0",
-    ),
-    "compaction-loses-messages": (
-        "DELETE FROM orchestration_v2_projection_messages WHERE rowid % 2 = 0",
-    ),
-}
 
 
 def compact(database: Database) -> None:
@@ -65,11 +52,6 @@ def compact(database: Database) -> None:
 
 def misbehave(database: Database, build: Build) -> None:
     """Do what the faults of a build say, at the end of a start."""
-    for fault, statements in LOSSES.items():
-        if build.has(fault):
-            with database.write() as connection:
-                for statement in statements:
-                    connection.execute(statement)
     if build.has("projection-behind"):
         with database.write() as connection:
             newest = connection.execute("SELECT max(sequence) FROM orchestration_events")

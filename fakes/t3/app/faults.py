@@ -83,21 +83,13 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "no-hard-links": Fault("the file system makes no hard link: the first V2 start fails"),
     "v2-import-loses-threads": Fault("the import takes every second thread of V1 only"),
-    "v2-import-loses-messages": Fault("the import takes every second message of V1 only"),
     "numbers-v2-from": Fault("a preview: V2's migrations are numbered from ARG, not 55", "53"),
-    "renumbers-migrations": Fault(
-        "V2's migrations are numbered ARG higher; rows recorded at the old ids are moved", "2"
-    ),
-    "compaction-loses-threads": Fault("a start deletes every second thread, with its events"),
-    "compaction-loses-messages": Fault("a start deletes every second message"),
     "projection-behind": Fault("a start leaves last_sequence ARG behind the newest event", "1"),
     "startup-takes": Fault(
         "`/` and the descriptor answer ARG seconds before the first opening", "2"
     ),
     "startup-fails": Fault("`/` and the descriptor answer, ARG seconds later it exits 1", "0.5"),
     "logs-persistence-errors": Fault("serve logs a PersistenceSqlError every ARG seconds", "0.2"),
-    "start-grows": Fault("a start lasts ARG seconds longer for each MiB of the database", "0.1"),
-    "memory-grows": Fault("a start takes ARG MiB of memory for each MiB of the database", "10"),
     "prints-tokens": Fault("serve logs credentials and cookies in every shape"),
 }
 

@@ -53,7 +53,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """One answer; with `hold` it never ends, as a browser tab's connection does."""
+    """One answer; with `hold` it never ends, as that of a web socket."""
 
     status: int
     body: bytes = b""
@@ -75,7 +75,6 @@ class HttpServer:
     def __init__(self, host: str, port: int, handle: Callable[[Request], Response]) -> None:
         self.ready = threading.Event()
         self._handle = handle
-        self._tabs = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -86,11 +85,6 @@ class HttpServer:
             raise
         self.port = int(self._socket.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def tabs(self) -> int:
-        """How many held answers are open now."""
-        return self._tabs
 
     def close(self) -> None:
         """Take no more connections."""
@@ -116,17 +110,10 @@ class HttpServer:
                 response = self._handle(request)
                 connection.sendall(_encode(request, response))
                 if response.hold:
-                    self._hold(connection)
+                    _park(connection)
                     return
                 if request.headers.get("connection", "").lower() == "close":
                     return
-
-    def _hold(self, connection: socket.socket) -> None:
-        self._tabs += 1
-        try:
-            _park(connection)
-        finally:
-            self._tabs -= 1
 
 
 def _park(connection: socket.socket) -> None:

@@ -75,26 +75,32 @@ def _run(build: Build, package: str, words: list[str], options: dict[str, str]) 
     match words:
         case ["auth", "pairing", "create"]:
             _mint(build, options)
-        case ["auth", "pairing", "list"]:
-            _list(build, options, "auth_pairing_links", "id")
-        case ["auth", "session", "list"]:
-            _list(build, options, "auth_sessions", "session_id")
-        case ["project", "add", _]:
+        case ["auth", "session", "list"] | ["project", "add", _]:
             with_database(build, options, lambda _database: None)
+        case ["auth" | "project", *_]:
+            raise UsageError(HELP)
+        case ["serve", *_]:
+            _serve(build, package, options)
         case _:
-            _run_other(build, package, words, options)
+            if build.orchestration == 2:
+                _refuse_what_starts_no_server(words, base_of(options))
+            _serve(build, package, options)
 
 
-def _run_other(build: Build, package: str, words: list[str], options: dict[str, str]) -> None:
-    """Run what is not measured of both generations; with V1 every unknown word is a serve."""
-    if build.orchestration == 2 and words[:1] != ["serve"]:
-        from fakes.t3.app import v2cli  # noqa: PLC0415 - only V2 pays for it
-
-        if v2cli.run(build, words, options):
+def _refuse_what_starts_no_server(words: list[str], base: Path) -> None:
+    """With V2 an unknown bare word is an error, and a bare `t3` or `start` looks for a serve."""
+    word = words[0] if words else "start"
+    if word == "start":
+        try:
+            text = (base / "userdata" / "server-runtime.json").read_text(encoding="utf-8")
+            found = int(json.loads(text)["pid"])
+            os.kill(found, 0)
+        except (OSError, ValueError, KeyError, TypeError):
             return
-    elif words[:1] in (["auth"], ["project"]):
-        raise UsageError(HELP)
-    _serve(build, package, options)
+        raise UsageError(f"A T3 Code server is already running for {base} (pid {found}).")
+    if word in (".", "..", "~") or "/" in word or os.path.isdir(word):  # noqa: PTH112 - as in build.py
+        return
+    raise UsageError(f'Unknown command "{word}". Use "t3 --help" to see the available commands.')
 
 
 def base_of(options: dict[str, str]) -> Path:
@@ -166,16 +172,12 @@ def _mint(build: Build, options: dict[str, str]) -> None:
         ttl = auth.seconds_of(options.get("--ttl", "5m"))
         role = options.get("--role", "client")
         link = auth.create_link(database, build, ttl, "one-time-token", role)
-        label = options.get("--label") if build.orchestration == 2 else None
         shown = {
             "id": link.id,
             "credential": link.credential,
-            **({"label": label} if label else {}),
             link.grant.column: link.grant.shown(),
             "expiresAt": link.expires_at,
         }
-        if build.orchestration == 2 and "--base-url" in options:
-            shown["pairUrl"] = f"{options['--base-url']}/pair#token={link.credential}"
         print(json.dumps(shown, indent=2) if "--json" in options else link.credential)
         print()
 
@@ -192,12 +194,3 @@ def _locked_once_more(build: Build, base: Path) -> bool:
     counter.write_text(str(failed + 1), encoding="utf-8")
     time.sleep(0.05)
     return True
-
-
-def _list(build: Build, options: dict[str, str], table: str, key: str) -> None:
-    def show(database: Database) -> None:
-        found = database.read(f"SELECT {key}, expires_at FROM {table} ORDER BY expires_at")
-        print(json.dumps([{"id": row[0], "expiresAt": row[1]} for row in found], indent=2))
-        print()
-
-    with_database(build, options, show)

@@ -6,7 +6,6 @@ Beside t3's own paths there are `/api/fake/...`, which need the session cookie:
   the identifiers of the rows by table, after the commit.
 - POST `/api/fake/turn` `{"action": "start" | "pending" | "finish", "thread", "pending": seconds}`:
   sets or clears the marks of a turn in flight; V2 takes the further actions of `v2work.mark`.
-- GET `/api/fake/tab`: a connection that stays open, as that of a browser tab.
 """
 
 from __future__ import annotations
@@ -242,8 +241,6 @@ class Site(NamedTuple):
         else:
             from fakes.t3.app import work  # type: ignore[no-redef]  # noqa: PLC0415
         match request.method, path, body.get("action"):
-            case "GET", "/api/fake/tab", _:
-                return Response(200, b": open\n\n", (("Content-Type", "text/event-stream"),), True)
             case "POST", "/api/fake/work", _:
                 rows = work.work(self.database, thread, str(body.get("text", "more work")))
             case "POST", "/api/fake/turn", "pending":

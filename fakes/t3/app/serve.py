@@ -124,7 +124,6 @@ class Serve:
         self._site: Site | None = None
         self._opened = threading.Event()
         self._work: StartWork | None = None
-        self._ballast = b""
 
     def start(self) -> None:
         """Start in the measured order; StartError, sqlite3.Error or MigrationError end it."""
@@ -139,7 +138,6 @@ class Serve:
         self._start_badly()
         self._database = open_database(self._base, self._build)
         self._migrate(self._database)
-        self._grow(self._database)
         if self._build.orchestration == 2:
             self._answer_early()
             self._take_over(self._database)
@@ -162,8 +160,6 @@ class Serve:
         time.sleep(self._build.number("slow-stop") if self._build.has("slow-stop") else STOP_TIME)
         if self._http is not None:
             self._http.close()
-            if self._http.tabs:
-                time.sleep(self._build.tab_stop)
         if self._build.orchestration == 2 and self._opened.is_set():
             self._reconcile()
         with suppress(OSError):
@@ -211,13 +207,11 @@ class Serve:
         with suppress(sqlite3.Error):
             self._work = startwork.StartWork(database, self._userdata, log)
             self._work.do_all()
-            hydrated = v1import.hydrate(database, self._build)
+            hydrated = v1import.hydrate(database)
             if hydrated:
                 log(f"Hydrated legacy v1 thread transcripts {{ hydratedThreadCount: {hydrated} }}")
             if self._build.compaction == "always":
                 compaction.compact(database)
-            if hydrated:
-                compaction.misbehave(database, self._build)
 
     def _reconcile(self) -> None:
         """Settle what is in flight, as a stop does itself."""
@@ -308,18 +302,6 @@ class Serve:
         print(f"Token: {link.credential}", flush=True)
         print(f"Pairing URL: {address}/pair#token={link.credential}", flush=True)
         print(auth.drawn(link.credential), flush=True)
-
-    def _grow(self, database: Database) -> None:
-        """Take time and memory by the size of the database, where a fault says so."""
-        if not (self._build.has("start-grows") or self._build.has("memory-grows")):
-            return
-        pages, size = database.read("PRAGMA page_count"), database.read("PRAGMA page_size")
-        mebibytes = int(str(pages[0][0])) * int(str(size[0][0])) / 1024**2
-        if self._build.has("memory-grows"):
-            amount = self._build.number("memory-grows") * mebibytes
-            self._ballast = b"\x5a" * int(amount * 1024**2)
-        if self._build.has("start-grows"):
-            time.sleep(self._build.number("start-grows") * mebibytes)
 
     def _wear_out(self) -> None:
         if not self._build.has("works-once"):

@@ -40,26 +40,25 @@ def import_shells(database: Database, build: Build) -> int:
     return len(pending)
 
 
-def hydrate(database: Database, build: Build) -> int:
+def hydrate(database: Database) -> int:
     """Import the transcripts that are still to come; return of how many threads."""
     pending = database.read(
         "SELECT thread_id FROM orchestration_v2_legacy_imports"
         " WHERE transcript_imported_at IS NULL ORDER BY thread_id"
     )
     for (thread,) in pending:
-        _import_transcript(database, str(thread), lossy=build.has("v2-import-loses-messages"))
+        _import_transcript(database, str(thread))
     return len(pending)
 
 
-def _import_transcript(database: Database, thread: str, *, lossy: bool) -> None:
+def _import_transcript(database: Database, thread: str) -> None:
     messages = database.read(
         "SELECT message_id, role, text, created_at FROM projection_thread_messages"
         " WHERE thread_id = ? ORDER BY created_at, message_id",
         thread,
     )
-    kept = messages[::2] if lossy else messages
     with database.write() as connection:
-        for message, role, text, at in kept:
+        for message, role, text, at in messages:
             name = str(message)
             put_message(connection, name, (thread, str(role), str(text)), str(at))
             payload: dict[str, object] = {"messageId": name, "text": text}

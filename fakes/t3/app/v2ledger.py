@@ -34,9 +34,6 @@ def names_of(build: Build) -> tuple[str, ...]:
     own = NAMES[V2_FIRST - 1 : build.schema]
     if build.has("numbers-v2-from"):
         return NAMES[: int(build.number("numbers-v2-from")) - 1] + own
-    if build.has("renumbers-migrations"):
-        more = range(1, int(build.number("renumbers-migrations")) + 1)
-        return NAMES[: V2_FIRST - 1] + tuple(f"MainLineAddition{number}" for number in more) + own
     return NAMES[: build.schema]
 
 

@@ -75,7 +75,7 @@ def test_what_v2_has_copied_is_not_taken_out_of_v1s_database(tmp_path: Path) -> 
 @pytest.mark.parametrize("schema", [30, 32])
 def test_a_month_of_nights_leaves_nothing_behind(tmp_path: Path, schema: int) -> None:
     """Three sign-ins a night, each minted by us; a browser and its link stay as they are."""
-    path, quick = BOOTSTRAP, (0.0, 0.0, 0.0, 0.0)
+    path, quick = BOOTSTRAP, (0.0, 0.0, 0.0)
     build = Build("0.0.24", schema, path, "plain", 1, "never", *quick, False, False, {})
     key = b"k" * 32
     populate(tmp_path, schema)

@@ -43,6 +43,8 @@ from t3safe.domain.errors import Fault
 from t3safe.domain.gate import OnPersonFailure, Ruling, Verdict
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
+from t3safe.t3.files import V1_DATABASE
+from t3safe.t3.generations import EVENT_LOG
 from tests.unit.domain.plans import (
     DONE,
     IDLE,
@@ -63,7 +65,7 @@ OTHER: Final = Version.parse("0.0.25-nightly.20260603.445")
 """A build that is neither the old one nor the candidate; bob's, in a plan of `kind=mixed`."""
 BUILDS: Final = {"old": OLD, "new": NEW, "other": OTHER, "fence": None}
 LEDGERS: Final = {"L30": L30, "L32": L32, "STRANGE": STRANGE, "none": None, "empty": SetLedger()}
-ROWS: Final = (ev.RowsKept("state.sqlite:orchestration_events", 3),)
+ROWS: Final = (ev.RowsKept(f"{V1_DATABASE}:{EVENT_LOG}", 3),)
 ANSWERS: Final[dict[str, ev.Answer | ev.Resumed | ev.StopAsked]] = {
     "busy": ev.Assessed(ev.Readiness.BUSY, "a turn is in flight"),
     "stopped": ev.Assessed(ev.Readiness.NOT_RUNNING, "inactive"),
