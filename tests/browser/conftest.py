@@ -18,7 +18,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 
 from t3safe.bootstrap.replays import simulate_all
-from t3safe.simulation import reading
+from t3safe.simulation import files
 from t3safe.simulation.report import render
 from t3safe.simulation.scenario import Scenario
 
@@ -52,11 +52,11 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def made_page(folder: Path, people: int | None) -> Path:
     """Write the report of the default host, or of a crowd over a few nights."""
-    fleet = reading.fleet()
+    fleet = files.fleet()
     if people is not None:
         fleet = evolve(fleet, since=fleet.events[2].at.date(), until=fleet.events[3].at.date())
         fleet = fleet.scaled(people)
-    scenario = Scenario.of(fleet, reading.history(), reading.incidents())
+    scenario = Scenario.of(fleet, files.history(), files.incidents())
     result = scenario.result(simulate_all(scenario, scenario.chosen(()), 1))
     file = folder / "report.html"
     file.write_text(render(result), encoding="utf-8")

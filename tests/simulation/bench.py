@@ -15,7 +15,7 @@ from datetime import timedelta
 import attrs
 
 from t3safe.bootstrap.replays import simulate, simulate_all
-from t3safe.simulation import reading
+from t3safe.simulation import files
 from t3safe.simulation.fleet import Fleet
 from t3safe.simulation.scenario import Scenario
 
@@ -26,7 +26,7 @@ CROWD = 1_000
 
 def scenario(fleet: Fleet) -> Scenario:
     """The package's own history on a host."""
-    return Scenario.of(fleet, reading.history(), reading.incidents())
+    return Scenario.of(fleet, files.history(), files.incidents())
 
 
 def seconds(made: Scenario, policy: str) -> float:
@@ -55,7 +55,7 @@ def told(what: str, sizes: tuple[int, ...], costs: list[float]) -> None:
 
 def main() -> None:
     """Measure and print."""
-    fleet = reading.fleet()
+    fleet = files.fleet()
     whole = scenario(fleet)
     begun = time.perf_counter()
     simulate_all(whole, whole.chosen(()), 1)

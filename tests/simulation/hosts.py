@@ -8,7 +8,7 @@ from functools import cache
 import attrs
 
 from t3safe.bootstrap.replays import simulate
-from t3safe.simulation import reading
+from t3safe.simulation import files
 from t3safe.simulation.fleet import (
     Bind,
     DispatchSettings,
@@ -43,7 +43,7 @@ def between(first: str, last: str) -> dict[str, date]:
 
 def until(version: str) -> History:
     """The package's own history up to a release."""
-    known = reading.history()
+    known = files.history()
     last = next(found for found in known.releases if found.version.text == version)
     kept = tuple(found for found in known.releases if found.available <= last.available)
     return attrs.evolve(known, releases=kept)
@@ -53,7 +53,7 @@ def replayed(
     host: Fleet, policy: str, *, drill: bool = False, history: History | None = None
 ) -> PolicyRun:
     """Replay one policy on a host, on the package's own history where none is given."""
-    made = Scenario.of(host, history or reading.history(), reading.incidents(), drill=drill)
+    made = Scenario.of(host, history or files.history(), files.incidents(), drill=drill)
     return simulate(made, policy)
 
 
@@ -65,7 +65,7 @@ def night(run: PolicyRun, day: str) -> Night:
 @cache
 def default_run(policy: str, seed: int = 1) -> PolicyRun:
     """The package's own fleet under one policy."""
-    return replayed(attrs.evolve(reading.fleet(), seed=seed), policy)
+    return replayed(attrs.evolve(files.fleet(), seed=seed), policy)
 
 
 NOBODY_COMES = OperatorSettings(comes=False)

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from fakes.packages import release_like
 from fakes.registry import Registry
 from t3safe.entrypoints.cli import cli
-from t3safe.simulation import reading
+from t3safe.simulation import files
 from t3safe.simulation.history import HistoryError
 from t3safe.simulation.scores import SHOWN
 from t3safe.t3.sign_in import BROWSER_SESSION
@@ -144,7 +144,7 @@ def test_history_fetch_asks_the_registry_that_npm_is_set_to(
         done = typed("history-fetch", str(file))
     assert done.exit_code == 0, done.output
     assert "3 releases, 1 of them with unknown facts" in done.stdout
-    found = {release.version.text: release for release in reading.history(file).releases}
+    found = {release.version.text: release for release in files.history(file).releases}
     assert found["0.0.24"].schema == 30
     assert found["0.0.25-nightly.20260608.497"].pairing == BROWSER_SESSION
     assert found["0.0.30-nightly.20260801.901"].schema is None

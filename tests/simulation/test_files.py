@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from t3safe.domain.versions import Version
-from t3safe.simulation import reading
+from t3safe.simulation import files
 from t3safe.simulation.history import HistoryError, resolved, told_by_registry
 from t3safe.simulation.scenario import Scenario
 from tests.simulation.hosts import fleet, replayed, until
@@ -23,14 +23,14 @@ NEWEST = "0.0.29-nightly.20260721.864"
 
 def raw() -> dict[str, Any]:
     """The package's own history, as its file has it."""
-    path = Path(reading.__file__).parent / "data" / "releases.json"
+    path = Path(files.__file__).parent / "data" / "releases.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
 def test_the_own_history_and_incidents_are_whole() -> None:
     """267 releases, 223 of them nightlies, and 50 failures, each with its source."""
-    history, incidents = reading.history(), reading.incidents()
+    history, incidents = files.history(), files.incidents()
     assert len(history.releases) == 267
     count = Counter(release.channel.value for release in history.releases)
     assert count == {"nightly": 223, "latest": 43, "preview": 1}
@@ -41,7 +41,7 @@ def test_the_own_history_and_incidents_are_whole() -> None:
 
 def test_what_no_source_says_is_unknown_in_the_own_history_too() -> None:
     """No commit time after July, few schemas; each such row says what it rests on."""
-    named = [release for release in reading.history().releases if release.committed is None]
+    named = [release for release in files.history().releases if release.committed is None]
     assert len(named) == 64
     assert all(release.how for release in named)
     assert sum(release.schema is None for release in named) == 48
@@ -53,12 +53,12 @@ def test_what_no_source_says_is_unknown_in_the_own_history_too() -> None:
 
 def test_a_written_history_reads_as_the_same(tmp_path: Path) -> None:
     """What `history-fetch` writes is what `--history` takes."""
-    history = reading.history()
+    history = files.history()
     gap = attrs.evolve(history.releases[-1], schema=None, pairing=None, node=None, how="")
     history = attrs.evolve(history, releases=(*history.releases[:-1], gap))
     file = tmp_path / "history.json"
-    file.write_text(reading.dump_history(history), encoding="utf-8")
-    assert reading.history(file) == history
+    file.write_text(files.dump_history(history), encoding="utf-8")
+    assert files.history(file) == history
 
 
 def _swap(body: dict[str, Any]) -> None:
@@ -123,14 +123,14 @@ def test_a_history_that_cannot_be_used_is_one_line(
     file = tmp_path / "history.json"
     file.write_text(json.dumps(body), encoding="utf-8")
     with pytest.raises(HistoryError) as caught:
-        reading.history(file)
+        files.history(file)
     assert words in str(caught.value)
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"about": 1}', "\x00"])
-@pytest.mark.parametrize("read", [reading.history, reading.incidents, reading.fleet])
+@pytest.mark.parametrize("read", [files.history, files.incidents, files.fleet])
 def test_what_is_no_such_file_is_one_line(
     tmp_path: Path, read: Callable[[Path], object], text: str
 ) -> None:
@@ -141,7 +141,7 @@ def test_what_is_no_such_file_is_one_line(
         read(file)
 
 
-@pytest.mark.parametrize("read", [reading.history, reading.incidents, reading.fleet])
+@pytest.mark.parametrize("read", [files.history, files.incidents, files.fleet])
 def test_a_missing_file_is_one_line(tmp_path: Path, read: Callable[[Path], object]) -> None:
     """It says that it cannot be read."""
     with pytest.raises(HistoryError, match="cannot be read: No such file"):
@@ -180,7 +180,7 @@ def test_a_fleet_that_cannot_be_is_one_line(tmp_path: Path, text: str, words: st
     file = tmp_path / "fleet.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(HistoryError) as caught:
-        reading.fleet(file)
+        files.fleet(file)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -194,7 +194,7 @@ def test_policies_of_ones_own_come_from_the_fleet(tmp_path: Path) -> None:
         "[policies.plain]\nkind = 't3safe'\n",
         encoding="utf-8",
     )
-    host = reading.fleet(file)
+    host = files.fleet(file)
     patient, plain = (replayed(host, name) for name in ("patient", "plain"))
     assert patient.scores.stale > plain.scores.stale
 
@@ -220,13 +220,13 @@ def test_an_incident_of_ones_own_may_say_how_it_is_enacted(tmp_path: Path) -> No
     }
     file = tmp_path / "incidents.json"
     file.write_text(json.dumps(body), encoding="utf-8")
-    made = Scenario.of(fleet(), reading.history(), reading.incidents(file))
+    made = Scenario.of(fleet(), files.history(), files.incidents(file))
     hit = [build.version.text for build in made.builds if build.faults]
     assert hit == ["0.0.25-nightly.20260608.497"]
     body["incidents"][0]["id"] = "odd"  # type: ignore[index]
     del body["incidents"][0]["behaviour"]  # type: ignore[attr-defined]
     file.write_text(json.dumps(body), encoding="utf-8")
-    assert reading.incidents(file).incidents[0].behaviour is None
+    assert files.incidents(file).incidents[0].behaviour is None
 
 
 def test_what_a_registry_cannot_tell_is_unknown_and_assumed_aloud() -> None:
@@ -259,7 +259,7 @@ def test_a_history_with_unknown_facts_is_replayed_and_says_so(tmp_path: Path) ->
     row.update(schema="unknown", pairing="unknown", loopback_cookie="unknown")
     file = tmp_path / "history.json"
     file.write_text(json.dumps(body), encoding="utf-8")
-    made = Scenario.of(reading.fleet(), reading.history(file), reading.incidents())
+    made = Scenario.of(files.fleet(), files.history(file), files.incidents())
     result = made.result(())
     told = "0.0.33: schema 38 as of 0.0.33-nightly.20260808.1033"
     assert any(line.startswith(told) for line in result.assumptions)
@@ -267,7 +267,7 @@ def test_a_history_with_unknown_facts_is_replayed_and_says_so(tmp_path: Path) ->
 
 def test_a_fact_that_is_assumed_names_the_release_that_has_it() -> None:
     """Also where many releases in a row do not say it: not the one before, which assumes it too."""
-    assumed = {item.release.version.text: item.assumed for item in resolved(reading.history())}
+    assumed = {item.release.version.text: item.assumed for item in resolved(files.history())}
     assert assumed["0.0.37"] == (
         "schema 40 as of 0.0.33",
         "remote_cookie plain as of 0.0.33",
@@ -277,7 +277,7 @@ def test_a_fact_that_is_assumed_names_the_release_that_has_it() -> None:
 
 def test_a_release_of_which_only_the_day_is_known_came_out_at_noon() -> None:
     """A nightly has its day in its text, a stable release and a preview have to be given one."""
-    found = {release.version.text: release for release in reading.history().releases}
+    found = {release.version.text: release for release in files.history().releases}
     noon = datetime(2026, 10, 2, 12, tzinfo=UTC)
     assert found["0.0.45-nightly.20261002.2595"].available == noon
     assert found["0.0.46-preview.20261002.2598"].available == noon
@@ -292,7 +292,7 @@ def test_a_file_from_before_databases_were_told_apart_is_read_as_it_was(tmp_path
             del row[key]
     file = tmp_path / "history.json"
     file.write_text(json.dumps(body), encoding="utf-8")
-    found = next(iter(resolved(reading.history(file))))
+    found = next(iter(resolved(files.history(file))))
     assert found.assumed == (
         "layout v1 as of nothing",
         "remote_cookie plain as of nothing",

@@ -9,7 +9,7 @@ import attrs
 from t3safe.bootstrap.replays import simulate
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
-from t3safe.simulation import reading, rows
+from t3safe.simulation import files, rows
 from t3safe.simulation.builds import Data, Schemas, builds
 from t3safe.simulation.fleet import (
     DispatchSettings,
@@ -72,7 +72,7 @@ def test_t3safe_takes_everybody_to_v2_and_nothing_is_hidden() -> None:
 
 def test_a_move_to_v2_leaves_the_first_database_as_it_was() -> None:
     """The second one is a copy, made once; what V1 writes after that is not in it."""
-    known = {build.version.text: build for build in builds(reading.history(), reading.incidents())}
+    known = {build.version.text: build for build in builds(files.history(), files.incidents())}
     old, new = known[LAST_V1], known[FIRST_V2]
     before = Data(old.schema, rows.upto(10))
     after = before.opened_by(new)
@@ -88,9 +88,9 @@ def test_a_move_to_v2_leaves_the_first_database_as_it_was() -> None:
 
 def test_the_domain_holds_a_build_against_the_database_that_it_starts_on() -> None:
     """The first one is left over for V2, and the second one is strange to V1."""
-    history = reading.history()
+    history = files.history()
     schemas = Schemas.of(history)
-    known = {build.version.text: build for build in builds(history, reading.incidents())}
+    known = {build.version.text: build for build in builds(history, files.incidents())}
     old, new = known[LAST_V1], known[FIRST_V2]
     before = Data(old.schema, rows.upto(10))
     after = before.opened_by(new)
@@ -101,11 +101,11 @@ def test_the_domain_holds_a_build_against_the_database_that_it_starts_on() -> No
 
 def test_the_generation_of_a_release_is_the_one_that_its_databases_show() -> None:
     """Of every release with pairing whose schema is known."""
-    history = reading.history()
+    history = files.history()
     schemas = Schemas.of(history)
     told = {found.version for found in history.releases if found.schema is not None}
     seen = set()
-    for build in builds(history, reading.incidents()):
+    for build in builds(history, files.incidents()):
         if build.version in told and build.pairing:
             assert schemas.of_build(build).generation is build.generation, build.version
             seen.add(build.generation.name)
@@ -116,7 +116,7 @@ def test_the_generation_of_a_release_is_the_one_that_its_databases_show() -> Non
 
 def test_a_preview_is_never_offered() -> None:
     """It is newer than every nightly on its evening, and no tag points at it."""
-    made = Scenario.of(host(), reading.history(), reading.incidents())
+    made = Scenario.of(host(), files.history(), files.incidents())
     world = made.world()
     preview = Version.parse("0.0.46-preview.20261002.2598")
     found = world.build(preview)
@@ -206,7 +206,7 @@ def test_t3safe_takes_back_from_v2_without_a_loss_and_up_again_from_fresh_data()
     hasty = attrs.evolve(hasty, gate=attrs.evolve(hasty.gate, soak=0.0))
     made = Scenario.of(
         host(policies={"hasty": hasty}, until="2026-10-07"),
-        reading.history(),
+        files.history(),
         Incidents("mine", (DIES,)),
     )
     run = simulate(made, "hasty")

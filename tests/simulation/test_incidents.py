@@ -10,12 +10,12 @@ import pytest
 
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.policy import Track
-from t3safe.simulation import reading
+from t3safe.simulation import files
 from t3safe.simulation.builds import builds
 from t3safe.simulation.builds import drilled as made_up
 from t3safe.simulation.fleet import DispatchSettings, Mishap, PersonSettings
 from t3safe.simulation.history import History
-from t3safe.simulation.incidents import BY_ITSELF, NOT_ENACTED, OF_HOSTS, Behaviour
+from t3safe.simulation.incidents import BY_ITSELF, OF_HOSTS, Behaviour
 from t3safe.simulation.scenario import Scenario
 from t3safe.simulation.scores import Night, PolicyRun
 from t3safe.t3.serve_log import UNDECODABLE
@@ -35,7 +35,7 @@ LAST_PLAIN = "0.0.33"
 @cache
 def history_for(policy: str) -> History:
     """The whole history; for the seed up to where it stops for good."""
-    return until(LAST_PLAIN) if policy == "seed" else reading.history()
+    return until(LAST_PLAIN) if policy == "seed" else files.history()
 
 
 @cache
@@ -55,7 +55,7 @@ def on(incident: str, policy: str) -> Night:
 @cache
 def reading_drills(policy: str = "t3safe") -> dict[str, str]:
     """The version that was made up for each incident."""
-    known = reading.incidents()
+    known = files.incidents()
     found = builds(history_for(policy), known)
     made = made_up(found, known, Track.NIGHTLY)
     return {build.drill: build.version.text for build in made if build.drill}
@@ -141,7 +141,7 @@ BLIND_NOTICES = ("native-module-not-built", "foreign-package")
 @pytest.mark.parametrize("incident", BLIND_TAKES)
 def test_a_look_at_the_root_page_misses_what_it_is_known_to_miss(incident: str) -> None:
     """The facts say `liveness_misses`; the blind policy takes such a build."""
-    facts = {found.id: found for found in reading.incidents().incidents}
+    facts = {found.id: found for found in files.incidents().incidents}
     assert facts[incident].liveness_misses
     found = on(incident, "blind")
     assert found.outcome == "moved"
@@ -151,7 +151,7 @@ def test_a_look_at_the_root_page_misses_what_it_is_known_to_miss(incident: str) 
 @pytest.mark.parametrize("incident", BLIND_NOTICES)
 def test_a_look_at_the_root_page_notices_what_does_not_start(incident: str) -> None:
     """The facts say that liveness does not miss it, and the blind policy goes back."""
-    facts = {found.id: found for found in reading.incidents().incidents}
+    facts = {found.id: found for found in files.incidents().incidents}
     assert not facts[incident].liveness_misses
     assert on(incident, "blind").outcome == "rolled back"
 
@@ -219,7 +219,7 @@ def test_the_nightly_tag_behind_stable_moves_nobody() -> None:
 
 def test_the_version_order_alone_proves_nothing() -> None:
     """0.0.25 outranks 0.0.25-nightly.20260608.497 and knows less: the gate says so."""
-    events = [event for event in reading.fleet().events if event.kind is Mishap.TRACK][:1]
+    events = [event for event in files.fleet().events if event.kind is Mishap.TRACK][:1]
     crossed = attrs.evolve(events[0], at=events[0].at.replace(month=6, day=8, hour=12))
     host = fleet(
         NEW, ADMIN, events=(crossed,), policies=REMOTE, **between("2026-06-08", "2026-06-10")
@@ -233,9 +233,9 @@ def test_the_version_order_alone_proves_nothing() -> None:
 
 def test_everything_that_is_known_can_be_enacted() -> None:
     """Each incident of the package has a behaviour or a reason, and a drill leaves out none."""
-    known = reading.incidents().incidents
+    known = files.incidents().incidents
     assert len(known) == 50
-    assert {found.id for found in known if found.behaviour is None} == set(NOT_ENACTED)
+    assert [found.id for found in known if bool(found.behaviour) is bool(found.not_enacted)] == []
     assert set(reading_drills()) == {
         found.id
         for found in known
@@ -246,10 +246,11 @@ def test_everything_that_is_known_can_be_enacted() -> None:
 
 def test_the_report_says_why_an_incident_is_not_enacted() -> None:
     """With the reason where there is one, and where it lies in t3's own updater."""
-    made = Scenario.of(fleet(), reading.history(), reading.incidents())
+    made = Scenario.of(fleet(), files.history(), files.incidents())
     where = {found[0]: found[1] for found in made.result(()).incidents}
-    for name, why in NOT_ENACTED.items():
-        assert where[name] == f"not enacted: {why}"
+    for found in files.incidents().incidents:
+        if found.not_enacted:
+            assert where[found.id] == f"not enacted: {found.not_enacted}"
     assert where["launcher-protocol-crash-loop"] == "in t3's own updater, which no policy uses"
 
 
@@ -279,10 +280,10 @@ def test_what_breaks_on_one_persons_log_holds_back_that_person_alone(
 
 def test_an_incident_in_the_history_lies_in_its_own_versions() -> None:
     """0.0.21 cannot decode old rows, and no other release of the history."""
-    known = reading.incidents()
+    known = files.incidents()
     hit = [
         release.version.text
-        for release in reading.history().releases
+        for release in files.history().releases
         if Behaviour.OLD_ROWS in known.of(release)
     ]
     assert hit == ["0.0.21"]

@@ -11,7 +11,7 @@ from t3safe.bootstrap.replays import replayed as wired
 from t3safe.domain import events as ev
 from t3safe.domain.policy import Track
 from t3safe.domain.rollout import Rollout
-from t3safe.simulation import reading
+from t3safe.simulation import files
 from t3safe.simulation.fleet import (
     Bind,
     DispatchSettings,
@@ -182,7 +182,7 @@ def test_t3safe_harms_nobody_over_the_whole_history(seed: int) -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_t3safe_harms_nobody_when_every_incident_is_enacted(seed: int) -> None:
     """The same with a drill of every failure that the history does not show."""
-    host = attrs.evolve(reading.fleet(), seed=seed)
+    host = attrs.evolve(files.fleet(), seed=seed)
     scores = replayed(host, "t3safe", drill=True).scores
     assert (scores.stranded, scores.rows_lost, scores.interrupted) == (0, 0, 0)
     assert scores.broken_worst == 0
@@ -191,7 +191,7 @@ def test_t3safe_harms_nobody_when_every_incident_is_enacted(seed: int) -> None:
 
 def test_no_step_of_t3safe_puts_binary_and_ledger_apart() -> None:
     """Judged after every event of its journal, not only when a night is over."""
-    scenario = Scenario.of(reading.fleet(), reading.history(), reading.incidents())
+    scenario = Scenario.of(files.fleet(), files.history(), files.incidents())
     world = scenario.world()
     updater = wired("t3safe", scenario.fleet, world)
     assert isinstance(updater, Safe)
@@ -261,7 +261,7 @@ def test_a_build_that_fails_in_production_is_taken_back_and_its_rows_are_kept() 
     """A gate that does not soak lets a dying build through; the way back loses nothing."""
     hasty = UpdaterSettings(PolicyKind.T3SAFE)
     hasty = attrs.evolve(hasty, gate=attrs.evolve(hasty.gate, soak=0.0))
-    host = attrs.evolve(reading.fleet(), policies={"hasty": hasty})
+    host = attrs.evolve(files.fleet(), policies={"hasty": hasty})
     run = replayed(host, "hasty", drill=True)
     dying = next(found for found in run.nights if "heap" in " ".join(found.lines) or "ran out of"
                  in " ".join(found.lines))  # fmt: skip

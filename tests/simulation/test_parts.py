@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t3safe.domain.versions import Version
-from t3safe.simulation import reading, rows
+from t3safe.simulation import files, rows
 from t3safe.simulation.builds import Data, Schemas, builds
 from t3safe.simulation.diary import DAY, Diary
 from t3safe.simulation.filevercmp import newer
@@ -18,7 +18,7 @@ from t3safe.simulation.fleet import PersonSettings
 from t3safe.simulation.history import resolved
 from tests.simulation.hosts import fleet, replayed
 
-WORDS = [release.version.text for release in reading.history().releases]
+WORDS = [release.version.text for release in files.history().releases]
 
 
 @given(st.sampled_from(WORDS), st.sampled_from(WORDS))
@@ -82,10 +82,10 @@ def test_a_busy_person_is_in_flight_most_of_the_time() -> None:
 
 def test_what_a_build_knows_is_the_domains_own_ledger() -> None:
     """Names and all; a set of a newer level is strange to it."""
-    history = reading.history()
+    history = files.history()
     schemas = Schemas.of(history)
     old, new = (
-        next(b for b in builds(history, reading.incidents()) if b.version.text == text)
+        next(b for b in builds(history, files.incidents()) if b.version.text == text)
         for text in ("0.0.24", "0.0.26")
     )
     strange = schemas.of_data(Data(new.schema, rows.NONE)).unknown_to(schemas.of_build(old))
@@ -97,7 +97,7 @@ def test_what_a_build_knows_is_the_domains_own_ledger() -> None:
 
 def test_everything_of_the_releases_that_were_read_off_tags_is_known() -> None:
     """Nothing is assumed of them: what is assumed lies in the rows that third parties named."""
-    assumed = [found.release for found in resolved(reading.history()) if found.assumed]
+    assumed = [found.release for found in resolved(files.history()) if found.assumed]
     assert len(assumed) == 64
     assert all(release.committed is None for release in assumed)
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from t3safe.bootstrap.replays import fetched_history, simulate_all
 from t3safe.domain.policy import Track
 from t3safe.entrypoints import terminal
-from t3safe.simulation import reading
+from t3safe.simulation import files
 from t3safe.simulation.fleet import Fleet
 from t3safe.simulation.scenario import Scenario
 from t3safe.simulation.scores import SHOWN, PolicyRun, Simulation, crossed, moved
@@ -69,9 +69,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         "track": Track(track) if track else None,
         "seed": seed,
     }
-    fleet = _changed(reading.fleet(fleet_file), changes, people)
+    fleet = _changed(files.fleet(fleet_file), changes, people)
     scenario = Scenario.of(
-        fleet, reading.history(history_file), reading.incidents(incidents_file), drill=drill
+        fleet, files.history(history_file), files.incidents(incidents_file), drill=drill
     )
     chosen = scenario.chosen(names)
     with Console(stderr=True).status(f"replaying {len(scenario.days)} nights"):
@@ -166,10 +166,10 @@ def history_fetch(file: Path, npm: str) -> None:
 
     What metadata does not tell is taken from the history that t3safe brings, or marked unknown.
     """
-    known = reading.history()
+    known = files.history()
     fresh = fetched_history(npm, known, datetime.now(UTC))
     try:
-        file.write_text(reading.dump_history(fresh), encoding="utf-8")
+        file.write_text(files.dump_history(fresh), encoding="utf-8")
     except OSError as error:
         message = f"{file}: cannot be written: {error.strerror}"
         raise click.UsageError(message) from error

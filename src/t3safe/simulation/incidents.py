@@ -5,7 +5,7 @@ Rules:
 1. What a release does wrong is a `Behaviour`.  The facts say what could be observed; the behaviour
    is what the simulation enacts.  Many incidents have none of their own: they follow from the
    facts of the releases and from how a host works (an old binary on a newer database).  What
-   nothing here can enact says why (`NOT_ENACTED`).
+   nothing here can enact says why (`not_enacted`).
 2. An incident of a build hits the releases from `first` to `last`.  Where the first one is not
    known, it is the first release after the incident's date.  Where the last one is not known, it
    lasts `LASTING`, or, if it lies in somebody's data, for good.
@@ -81,63 +81,6 @@ BY_ITSELF: Final = frozenset({Behaviour.FACTS, Behaviour.ONE_WAY, Behaviour.OWN_
 OF_NOBODY: Final = BY_ITSELF | {Behaviour.HARMLESS, Behaviour.LAYOUT}
 """What a release does without being told to, or what does nothing."""
 
-ENACTED: Final = {
-    "pairing-endpoint-renamed": Behaviour.FACTS,
-    "auth-schema-one-way": Behaviour.ONE_WAY,
-    "mint-migrates-live-database": Behaviour.ONE_WAY,
-    "loopback-cookie-scoped": Behaviour.FACTS,
-    "cookie-scoped-everywhere": Behaviour.FACTS,
-    "pairing-200-without-cookie": Behaviour.NO_COOKIE,
-    "legacy-row-does-not-decode": Behaviour.OLD_ROWS,
-    "legacy-turn-does-not-decode": Behaviour.OLD_TURNS,
-    "foreign-database-origin": Behaviour.SISTER_DATA,
-    "migration-id-collision": Behaviour.ID_COLLISION,
-    "heap-exhausted-after-boot": Behaviour.DIES_AFTER_BOOT,
-    "works-once": Behaviour.WORKS_ONCE,
-    "native-module-not-built": Behaviour.UNBUILT,
-    "published-in-parts": Behaviour.IN_PARTS,
-    "package-layout-changed": Behaviour.LAYOUT,
-    "nightly-behind-stable": Behaviour.FACTS,
-    "newer-version-older-schema": Behaviour.FACTS,
-    "version-sort-is-not-semver": Behaviour.FACTS,
-    "foreign-package": Behaviour.FOREIGN_PACKAGE,
-    "database-busy-on-mint": Behaviour.MINT_LOCKED,
-    "state-moved-to-second-file": Behaviour.FACTS,
-    "node-below-engines": Behaviour.NODE_TOO_OLD,
-    "desktop-only-report": Behaviour.HARMLESS,
-    "clean-stop-exit-130": Behaviour.ONE_WAY,
-    "wedged-after-child-oom": Behaviour.WEDGED,
-    "dispatch-down": Behaviour.DISPATCH_DOWN,
-    "v2-file-from-earlier-run": Behaviour.ONE_WAY,
-    "projects-unavailable-after-v2": Behaviour.HARMLESS,
-    "clients-without-protocol-2": Behaviour.FACTS,
-    "launcher-protocol-crash-loop": Behaviour.OWN_UPDATER,
-    "old-launcher-refuses-new-layout": Behaviour.OWN_UPDATER,
-    "stale-cli-shadows-new": Behaviour.OWN_UPDATER,
-    "failed-install-looks-healthy": Behaviour.OWN_UPDATER,
-    "retry-says-already-installed": Behaviour.OWN_UPDATER,
-    "npx-update-keeps-old-server": Behaviour.OWN_UPDATER,
-    "new-projector-rereads-all-events": Behaviour.OLD_EVENTS,
-    "heap-depends-on-payload-size": Behaviour.LARGE_EVENTS,
-    "older-build-hides-threads": Behaviour.ONE_WAY,
-    "value-unknown-to-older-build": Behaviour.ONE_WAY,
-    "update-strands-turns": Behaviour.ONE_WAY,
-    "pid-of-the-wrapper": Behaviour.FACTS,
-    "prebuilt-missing-on-arm64": Behaviour.HARMLESS,
-}
-"""How the incidents that are known here are enacted; a newer file may say it itself."""
-NOT_ENACTED: Final = {
-    "copy-wakes-the-original": "what a serve does to a person's projects is not replayed",
-    "kill-leaves-provider-running": "no policy here kills a serve, and providers are not replayed",
-    "heap-after-a-day": "which releases it lies in is not known",
-    "overlapping-servers-corrupt": "a serve here is gone before the next one starts",
-    "pairing-sessions-end-after-30-days": "everybody here signs in anew each morning",
-    "200-with-authenticated-false": "what a serve answers is not replayed byte by byte",
-    "probe-timeout-kept-as-error": "providers are not replayed",
-    "shared-library-missing": "every library is there on the host that is replayed",
-}
-"""Why the other incidents that are known here are not enacted."""
-
 
 @frozen
 class Incident:
@@ -145,7 +88,7 @@ class Incident:
 
     `first` and `last` bound the affected versions where known, `date` is when it was reported.
     `liveness_misses` says whether a look at `GET /` alone would have missed it.  `behaviour` None
-    means that nothing here can enact it.
+    means that nothing here can enact it; `not_enacted` says why.
     """
 
     id: str
@@ -158,6 +101,7 @@ class Incident:
     recovery: str
     source: str
     behaviour: Behaviour | None = None
+    not_enacted: str = ""
 
     def hits(self, release: PastRelease) -> bool:
         """Whether it lies in this release (rule 2)."""

@@ -24,8 +24,8 @@ from t3safe.simulation.builds import PLAIN, Build, Data, auth_broken, node_troub
 from t3safe.simulation.filevercmp import newer
 from t3safe.simulation.fleet import Bind
 from t3safe.simulation.incidents import Behaviour
+from t3safe.simulation.nightlog import Fate, NightLog
 from t3safe.simulation.ports import Builds, Choices, Selection, Switch
-from t3safe.simulation.telling import Fate, Telling
 from t3safe.simulation.world import Person, World
 from t3safe.t3.files import V1_DATABASE
 
@@ -48,7 +48,7 @@ class Updater(Protocol):
 
     name: str
     world: World
-    tonight: Telling
+    tonight: NightLog
 
     def night(self) -> None:
         """What the nightly timer does."""
@@ -75,7 +75,7 @@ class Blind:
 
     name: str
     world: World
-    tonight: Telling = field(factory=Telling)
+    tonight: NightLog = field(factory=NightLog)
     previous: Build | None = None
     held: set[Build] = field(factory=set)
     backups: dict[str, Data] = field(factory=dict)
@@ -165,7 +165,7 @@ class Seed:
     name: str
     world: World
     bind: Bind = Bind.LOOPBACK
-    tonight: Telling = field(factory=Telling)
+    tonight: NightLog = field(factory=NightLog)
     freeze: bool = False
     last_good: Build | None = None
     previous: Build | None = None
@@ -381,7 +381,7 @@ class Safe:
     selection: Selection
     switch: Switch
     choices: Choices
-    tonight: Telling = field(factory=Telling)
+    tonight: NightLog = field(factory=NightLog)
 
     def begin(self) -> None:
         """Adopt the host: everybody runs the default already, and from now on by a link."""
@@ -541,7 +541,7 @@ def _short(text: str, limit: int = 400) -> str:
 class Listener:
     """An observer that keeps what a person would read of a night."""
 
-    told: Callable[[], Telling]
+    told: Callable[[], NightLog]
     people: int
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:

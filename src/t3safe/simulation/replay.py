@@ -27,10 +27,10 @@ from t3safe.simulation.diary import stamp
 from t3safe.simulation.fleet import Fleet, at
 from t3safe.simulation.generations import LETTERS as GENERATION_LETTERS
 from t3safe.simulation.history import HistoryError
+from t3safe.simulation.nightlog import Fate, NightLog
 from t3safe.simulation.operator import Operator
 from t3safe.simulation.policies import Updater
 from t3safe.simulation.scores import LETTERS, Crossing, Night, PersonScore, PolicyRun, scored
-from t3safe.simulation.telling import Fate, Telling
 from t3safe.simulation.world import Person, PowerCut, World
 
 BOOT: Final = 120.0
@@ -103,7 +103,7 @@ class Replay:
         fleet, world, policy = self.world.fleet, self.world, self.policy
         begin = at(day, fleet.night).timestamp()
         self._until(begin)
-        tonight = policy.tonight = Telling()
+        tonight = policy.tonight = NightLog()
         self._strange = set()
         tag = world.tagged(world.track)
         day_number = int(begin // 86_400)
@@ -179,7 +179,7 @@ class Replay:
 
     # What came of it.
 
-    def _night_of(self, day: date, tonight: Telling, tag: Build | None, begin: float) -> Night:
+    def _night_of(self, day: date, tonight: NightLog, tag: Build | None, begin: float) -> Night:
         world = self.world
         broken: list[tuple[str, float]] = []
         letters: list[str] = []

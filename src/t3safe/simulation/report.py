@@ -15,8 +15,8 @@ from attrs import asdict, frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from t3safe.simulation.generations import LETTERS as GENERATION_LETTERS
+from t3safe.simulation.nightlog import Fate
 from t3safe.simulation.scores import LETTERS, SHOWN, Night, PolicyRun, Simulation, crossed
-from t3safe.simulation.telling import Fate
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 REASONS_MAX: Final = 40

@@ -14,7 +14,7 @@ from t3safe.simulation.builds import Build, Schemas, builds, drilled
 from t3safe.simulation.diary import stamp
 from t3safe.simulation.fleet import Fleet, HostEvent, Mishap, at
 from t3safe.simulation.history import History, HistoryError
-from t3safe.simulation.incidents import NOT_ENACTED, OF_HOSTS, Behaviour, Incident, Incidents
+from t3safe.simulation.incidents import OF_HOSTS, Behaviour, Incident, Incidents
 from t3safe.simulation.replay import EVENING, window
 from t3safe.simulation.scores import GenerationShown, PolicyRun, Simulation
 from t3safe.simulation.world import World
@@ -116,7 +116,7 @@ class Scenario:
     def _where(self, incident: Incident, shown: list[Build]) -> str:
         behaviour = incident.behaviour
         if behaviour is None:
-            why = NOT_ENACTED.get(incident.id, "")
+            why = incident.not_enacted
             return f"not enacted: {why}" if why else "nothing here can enact it"
         if behaviour in OF_HOSTS:
             befell = [event for event in self.fleet.events if _MISHAPS[behaviour] is event.kind]

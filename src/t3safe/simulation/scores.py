@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from t3safe.simulation.telling import Fate
+from t3safe.simulation.nightlog import Fate
 
 
 @frozen

@@ -21,6 +21,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from datetime import date
+from functools import partial
 from hashlib import blake2b
 from typing import Final
 
@@ -33,7 +34,7 @@ from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
 from t3safe.simulation.builds import PARTS_LAST, Build, Data, Schemas, auth_broken, node_trouble
 from t3safe.simulation.diary import Diary, Turn, stamp
-from t3safe.simulation.fleet import Fleet, HostEvent, Mishap, PersonSettings, at
+from t3safe.simulation.fleet import Fleet, HostEvent, Lesson, Mishap, PersonSettings, at
 from t3safe.simulation.history import HistoryError
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.rows import Rows
@@ -165,7 +166,7 @@ class World:
     fired: int = 0
     """How many events have happened; between two looks without any nothing changes by itself."""
     _by_version: dict[Version, Build] = field(factory=dict)
-    _events: list[tuple[float, int, Callable[[], None]]] = field(factory=list)
+    _events: list[tuple[float, int, Callable[[], object]]] = field(factory=list)
     _count: int = 0
     _contract: dict[Build, str] = field(factory=dict)
 
@@ -219,20 +220,20 @@ class World:
     def _plan(self) -> None:
         for lesson in self.fleet.dispatch.learns:
             moment = at(lesson.on, self.fleet.night).timestamp() - 60.0
-            self.plan(moment, _Teaching(self, lesson.paths, lesson.cookies, lesson.protocols))
+            self.plan(moment, partial(self._learn, lesson))
         for event in self.fleet.events:
             self._plan_event(event)
 
-    def plan(self, moment: float, action: Callable[[], None]) -> None:
+    def plan(self, moment: float, action: Callable[[], object]) -> None:
         """Let something happen at a moment; what lies in the past happens at once."""
         self._count += 1
         heapq.heappush(self._events, (moment, self._count, action))
 
     def _plan_event(self, event: HostEvent) -> None:
         begin = event.at.timestamp()
-        self.plan(begin, _Befalling(self, event, begins=True))
+        self.plan(begin, partial(self._befall, event, begins=True))
         if event.minutes and event.kind is not Mishap.REBOOT:
-            self.plan(begin + event.minutes * 60.0, _Befalling(self, event, begins=False))
+            self.plan(begin + event.minutes * 60.0, partial(self._befall, event, begins=False))
 
     # Time.
 
@@ -338,7 +339,7 @@ class World:
         self._cross(person, build)
         person.running, person.since, person.last = build, self.now, build
         if Behaviour.DIES_AFTER_BOOT in build.faults:
-            self.plan(self.now + life(person, build), _Dying(self, person, build, self.now))
+            self.plan(self.now + life(person, build), partial(self._die, person, build, self.now))
 
     def _cross(self, person: Person, build: Build) -> None:
         """Note a start on another generation than the one before, and what it hides."""
@@ -377,10 +378,6 @@ class World:
         self.open_data(person, build)
         self.touch(person)
         return not self._mint_problem(person, build)
-
-    def sign_in(self, person: Person) -> None:
-        """The person signs in through the dispatch, which mints."""
-        self.mint(person)
 
     def restore(self, person: Person, data: Data, *, whole: bool) -> None:
         """Put an older set in place; not `whole`: the first database alone, as the seed does."""
@@ -571,6 +568,44 @@ class World:
         )
         self.touch_all()
 
+    def _learn(self, lesson: Lesson) -> None:
+        self.teach(lesson.paths, lesson.cookies, lesson.protocols)
+        protocols = (f"protocol {protocol}" for protocol in lesson.protocols)
+        learns = ", ".join((*lesson.paths, *lesson.cookies, *protocols))
+        self.happened.append((self.now, f"the dispatch learns {learns}"))
+
+    def _die(self, person: Person, build: Build, started: float) -> None:
+        """A serve dies some time after its start, if it still is that very process."""
+        if person.running is not build or person.since != started:
+            return
+        self.sync(person)
+        self._interrupt(person)
+        person.running = None
+        person.died = f"the serve of {build.version} ran out of memory after its start"
+        self.touch(person)
+
+    def _befall(self, event: HostEvent, *, begins: bool) -> None:
+        """A host event begins or ends.  Raises PowerCut at a reboot."""
+        if begins:
+            self.happened.append((self.now, _told(event)))
+        match event.kind:
+            case Mishap.TAG_BACK:
+                self.tag_back = Version.parse(event.to) if begins else None
+            case Mishap.NODE:
+                self.node = event.to if begins else self.fleet.node
+            case Mishap.TRACK:
+                self.track, self.across = Track(event.to), True
+            case Mishap.WEDGED:
+                person = self.people[event.person]
+                self.sync(person)
+                person.wedged_until = self.now + event.minutes * 60.0 if begins else 0.0
+            case Mishap.REBOOT:
+                self.power_cut()
+                raise PowerCut
+            case _:
+                setattr(self, _FLAGS[event.kind], begins)
+        self.touch_all()
+
     def power_cut(self) -> None:
         """Every process dies; whoever was at work is interrupted by the host, not by a policy."""
         for person in self.people.values():
@@ -592,7 +627,7 @@ class World:
         for person in self.people.values():
             opens = person.diary.opens(day)
             if opens is not None and opens > self.now:
-                self.plan(opens, _SigningIn(self, person))
+                self.plan(opens, partial(self.mint, person))
 
 
 _DECODES: Final = frozenset({Behaviour.OLD_ROWS, Behaviour.OLD_TURNS})
@@ -633,86 +668,6 @@ def life(person: Person, build: Build) -> float:
     digest = blake2b(f"{person.name}/{build.version}".encode(), digest_size=2).digest()
     least, most = DEATH_AFTER
     return least + (most - least) * int.from_bytes(digest, "big") / 65_535
-
-
-@define(eq=False)
-class _Teaching:
-    world: World
-    paths: tuple[str, ...]
-    cookies: tuple[str, ...]
-    protocols: tuple[int, ...]
-
-    def __call__(self) -> None:
-        self.world.teach(self.paths, self.cookies, self.protocols)
-        protocols = (f"protocol {protocol}" for protocol in self.protocols)
-        text = f"the dispatch learns {', '.join((*self.paths, *self.cookies, *protocols))}"
-        self.world.happened.append((self.world.now, text))
-
-
-@define(eq=False)
-class _SigningIn:
-    world: World
-    person: Person
-
-    def __call__(self) -> None:
-        self.world.sign_in(self.person)
-
-
-@define(eq=False)
-class _Dying:
-    """A serve dies some time after its start, if it still is that very process."""
-
-    world: World
-    person: Person
-    build: Build
-    started: float
-
-    def __call__(self) -> None:
-        person, world = self.person, self.world
-        if person.running is not self.build or person.since != self.started:
-            return
-        world.sync(person)
-        world._interrupt(person)  # noqa: SLF001 - the same module's own
-        person.running = None
-        person.died = f"the serve of {self.build.version} ran out of memory after its start"
-        world.touch(person)
-
-
-@define(eq=False)
-class _Befalling:
-    """One host event, as it begins or ends."""
-
-    world: World
-    event: HostEvent
-    begins: bool
-
-    def __call__(self) -> None:
-        world, event, on = self.world, self.event, self.begins
-        if on:
-            world.happened.append((world.now, _told(event)))
-        flag = _FLAGS.get(event.kind)
-        if flag is not None:
-            setattr(world, flag, on)
-        match event.kind:
-            case Mishap.TAG_BACK:
-                world.tag_back = Version.parse(event.to) if on else None
-            case Mishap.NODE:
-                world.node = event.to if on else world.fleet.node
-            case Mishap.TRACK:
-                world.track, world.across = Track(event.to), True
-            case Mishap.WEDGED:
-                self._wedge()
-            case Mishap.REBOOT:
-                world.power_cut()
-                raise PowerCut
-            case _:
-                pass
-        world.touch_all()
-
-    def _wedge(self) -> None:
-        person = self.world.people[self.event.person]
-        self.world.sync(person)
-        person.wedged_until = self.world.now + self.event.minutes * 60.0 if self.begins else 0.0
 
 
 _FLAGS: Final = {

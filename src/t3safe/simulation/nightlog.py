@@ -29,7 +29,7 @@ class Fate(StrEnum):
 
 
 @define
-class Telling:
+class NightLog:
     """One night's lines, fates and marks."""
 
     lines: list[str] = field(factory=list)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from importlib import resources
 from pathlib import Path
@@ -29,7 +29,7 @@ from t3safe.simulation.history import (
     HistoryError,
     PastRelease,
 )
-from t3safe.simulation.incidents import ENACTED, Behaviour, Incident, Incidents
+from t3safe.simulation.incidents import Behaviour, Incident, Incidents
 
 BYTES_MAX: Final = 64 * 1024**2
 """A history of ten years at six releases a day is below this."""
@@ -67,12 +67,18 @@ def incidents(file: Path | None = None) -> Incidents:
     if twice:
         message = f"{_named(file, 'incidents.json')}: {twice[0]}: is there twice"
         raise HistoryError(message)
-    return Incidents(found.about, tuple(_enacted(incident) for incident in found.incidents))
+    if file is None:
+        return Incidents(found.about, found.incidents)
+    # A file that does not say how an incident is enacted means what the package's own says.
+    own = {incident.id: incident for incident in incidents().incidents}
+    return Incidents(found.about, tuple(_enacted(each, own) for each in found.incidents))
 
 
-def _enacted(incident: Incident) -> Incident:
-    known = incident.behaviour or ENACTED.get(incident.id)
-    return attrs.evolve(incident, behaviour=known)
+def _enacted(incident: Incident, own: Mapping[str, Incident]) -> Incident:
+    known = own.get(incident.id)
+    if incident.behaviour is not None or known is None:
+        return incident
+    return attrs.evolve(incident, behaviour=known.behaviour, not_enacted=known.not_enacted)
 
 
 def fleet(file: Path | None = None) -> Fleet:
@@ -180,55 +186,37 @@ def _day(value: Any) -> date:  # noqa: ANN401 - whatever the file holds
     return date.fromisoformat(plain_text(value))
 
 
-def _unless_unknown(value: Any, read: Callable[[Any], _T]) -> _T | None:  # noqa: ANN401
-    return None if value == UNKNOWN else read(value)
+def _schema(value: Any) -> int:  # noqa: ANN401 - whatever the file holds
+    return int(exactly(value, int, f"a whole number or {UNKNOWN!r}"))
 
 
-def _schema(value: Any, _: object) -> int | None:  # noqa: ANN401 - whatever the file holds
-    def whole(found: object) -> int:
-        return int(exactly(found, int, f"a whole number or {UNKNOWN!r}"))
-
-    return _unless_unknown(value, whole)
+def _unless(absent: object, read: Callable[[Any], object]) -> Callable[[Any, Any], object]:
+    """Read a value, or take None where it is `absent`."""
+    return lambda value, _: None if value == absent else read(value)
 
 
-def _pairing(value: Any, _: object) -> str | None:  # noqa: ANN401 - whatever the file holds
-    return NO_PAIRING if value is None else _unless_unknown(value, plain_text)
-
-
-def _node(value: Any, _: object) -> str | None:  # noqa: ANN401 - whatever the file holds
-    return _unless_unknown(value, plain_text)
-
-
-def _committed(value: Any, _: object) -> datetime | None:  # noqa: ANN401 - whatever the file holds
-    return _unless_unknown(value, _moment)
+def _pairing(value: Any, _: object) -> object:  # noqa: ANN401 - whatever the file holds
+    return NO_PAIRING if value is None else _unless(UNKNOWN, plain_text)(value, None)
 
 
 def _made() -> Converter:
     made = strict_converter()
-    made.register_structure_hook(Version, lambda value, _: _version(value))
+    reads = {Version: _version, datetime: _moment, date: _day}
+    for kind, read in reads.items():
+        made.register_structure_hook(kind, lambda value, _, read=read: read(value))
+        made.register_structure_hook(kind | None, _unless(None, read))
     made.register_structure_hook(
-        Version | None, lambda value, _: None if value is None else _version(value)
-    )
-    made.register_structure_hook(datetime, lambda value, _: _moment(value))
-    made.register_structure_hook(
-        datetime | None, lambda value, _: None if value is None else _moment(value)
-    )
-    made.register_structure_hook(date, lambda value, _: _day(value))
-    made.register_structure_hook(
-        date | None, lambda value, _: None if value is None else _day(value)
-    )
-    made.register_structure_hook(
-        Behaviour | None, lambda value, _: None if value is None else Behaviour(plain_text(value))
+        Behaviour | None, _unless(None, lambda value: Behaviour(plain_text(value)))
     )
     made.register_structure_hook(
         PastRelease,
         make_dict_structure_fn(
             PastRelease,
             made,
-            schema=override(struct_hook=_schema),
+            schema=override(struct_hook=_unless(UNKNOWN, _schema)),
             pairing=override(struct_hook=_pairing),
-            node=override(struct_hook=_node),
-            committed=override(struct_hook=_committed),
+            node=override(struct_hook=_unless(UNKNOWN, plain_text)),
+            committed=override(struct_hook=_unless(UNKNOWN, _moment)),
             _cattrs_forbid_extra_keys=True,
         ),
     )
