@@ -139,10 +139,10 @@ class EmbeddedHost:
         self.offer(release)
         build = Version.parse(release.version)
         with self.wired() as wired:
-            perform = wired.host.perform
-            perform.selection.promote(build)
+            ports = wired.host.ports
+            ports.selection.promote(build)
             for name in self.people:
-                perform.selection.select(name, build)
+                ports.selection.select(name, build)
         self.start_serves()
 
     def offer(self, release: FakeRelease) -> None:
@@ -173,13 +173,13 @@ class EmbeddedHost:
 
     def _install(self, build: Version) -> None:
         with self.wired() as wired:
-            wired.host.perform.builds.stage(build)
+            wired.host.ports.builds.stage(build)
 
     def start_serves(self) -> None:
         """Start everybody's serve with what is selected for them, and wait for the answers."""
         with self.wired() as wired:
             for name in self.people:
-                wired.host.perform.services.start(name)
+                wired.host.ports.services.start(name)
         for name in self.people:
             self.wait_for(name)
 
@@ -187,7 +187,7 @@ class EmbeddedHost:
         """Stop everybody and copy what a host is, to be gone on with elsewhere."""
         with self.wired() as wired:
             for name in self.people:
-                wired.host.perform.services.stop(name)
+                wired.host.ports.services.stop(name)
         for name in KEPT:
             if (self.root / name).exists():
                 shutil.copytree(self.root / name, folder / name, symlinks=True)

@@ -19,7 +19,9 @@ from fakes.world.model import FakePerson, Question
 from fakes.world.scenes import LEVELS, make_second
 from t3safe.domain import events as ev
 from t3safe.domain.gate import OnPersonFailure
-from t3safe.operations import Host, Result, Rules
+from t3safe.usecases.host import Host, Result, Rules
+from t3safe.usecases.rollback import go_back
+from t3safe.usecases.run import drain, run
 
 AHEAD_LEVEL: Final = 99
 """A schema level that no release of the fake world has."""
@@ -147,9 +149,9 @@ class Scene:
         """What the first process does."""
         match self.asked:
             case Asked.RUN | Asked.BAKE:
-                return Host.run
+                return run
             case Asked.DRAIN:
-                return Host.drain
+                return drain
             case Asked.BACK:
                 return _take_first_back
 
@@ -168,7 +170,8 @@ class Scene:
         for person in world.people.values():
             # What is open matters only once the rollout has begun.
             person.answers = {**dict.fromkeys(Question, False), **(person.answers or {})}
-        self.operation(attrs.evolve(host(world, self.rules), permit=seen))
+        wired = host(world, self.rules)
+        self.operation(attrs.evolve(wired, ports=attrs.evolve(wired.ports, permit=seen)))
         assert seen.plans, f"{self}: nothing is planned"
         return seen.plans[0]
 
@@ -186,7 +189,7 @@ class _Seen:
 
 
 def _take_first_back(wired: Host) -> Result:
-    return wired.go_back(NAMES[0], None, "", force=False)
+    return go_back(wired, NAMES[0], None, "", force=False)
 
 
 @cache

@@ -13,7 +13,7 @@ from fakes.world.faults import Fault, Faulty, FaultyJournal, Kind, Place, Schedu
 from fakes.world.journal import MemoryJournal
 from fakes.world.model import Defect, FakeBuild, FakePerson, Snap, schema, version
 from fakes.world.scenes import NEW, NEWER, NEWEST, OLD, make_build, small_world
-from fakes.world.wiring import Views, host, views
+from fakes.world.wiring import host, views
 
 __all__ = [
     "EPOCH",
@@ -36,7 +36,6 @@ __all__ = [
     "Schedule",
     "Seam",
     "Snap",
-    "Views",
     "Watch",
     "World",
     "drive",

@@ -43,7 +43,7 @@ from fakes.world.model import (
 )
 from t3safe.domain.gate import Verdict
 from t3safe.domain.people import MapProblem
-from t3safe.domain.ports import Chosen
+from t3safe.domain.ports import Chosen, Hooks
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.versions import Version
 from t3safe.t3.sign_in import PLAIN_COOKIE
@@ -158,6 +158,8 @@ class World:
     """Whether a serve commits only rows that can tell two histories apart: the first since its set
     was copied or changed.  What holds of that row holds of those that would follow it."""
     hooks: dict[tuple[str, str], Callable[[World], None]] = Factory(dict)
+    owner_hooks: Hooks | None = None
+    """What the host's owner has called around a run."""
 
     def clone(self) -> World:
         """An independent copy, without the hooks' closures being copied."""

@@ -17,11 +17,13 @@ from fakes.world.wiring import host
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
 from t3safe.domain.rollout import Rollout
-from t3safe.engine import Limits
-from t3safe.operations import Host, Result, Rules
+from t3safe.interpreter import Limits
+from t3safe.usecases.host import Host, Result, Rules
+from t3safe.usecases.recover import recover
+from t3safe.usecases.run import run
 
 Operation = Callable[[Host], Result | None]
-"""What a process does: `Host.run`, `Host.drain`, ..."""
+"""What a process does: `run`, `drain`, ..."""
 
 PROCESSES_MAX = 50
 """More processes than any schedule of faults kills."""
@@ -59,7 +61,7 @@ class Driven:
 
 def drive(
     world: World,
-    operation: Operation = Host.run,
+    operation: Operation = run,
     *,
     rules: Rules | None = None,
     limits: Limits | None = None,
@@ -114,12 +116,12 @@ def _what_follows(world: World, died: Operation, *, cut: bool) -> list[Operation
     units: Operation = partial(_units, world)
     if cut:
         world.power_cut()
-        return [_before_units, units, Host.recover]
-    return [units, Host.recover] if died is _before_units else [Host.recover]
+        return [_before_units, units, recover]
+    return [units, recover] if died is _before_units else [recover]
 
 
 def _before_units(wired: Host) -> Result | None:
-    return wired.recover(boot=True)
+    return recover(wired, boot=True)
 
 
 def _units(world: World, _: Host) -> None:

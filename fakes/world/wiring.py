@@ -1,46 +1,27 @@
-"""t3safe itself over the fake world: interpreter, engine and operations as in production."""
+"""t3safe itself over the fake world: interpreter, engine and use cases as in production."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from fakes.world import hostviews
 from fakes.world import views as plain
 from fakes.world.core import World
 from t3safe.domain import ports
-from t3safe.engine import Engine, Interpreter, Limits, Performer, never
+from t3safe.engine import Performer
+from t3safe.hooks import HookCalls
+from t3safe.interpreter import Interpreter, Limits, allowed, never
 from t3safe.loadguard import LoadGuard
-from t3safe.operations import Host, Rules
+from t3safe.person import IdleCheck
+from t3safe.usecases.host import Host, Rules, wired
 
 
-@frozen
-class Views:
-    """Every port, as a view onto one world; `journal` stands for itself."""
-
-    registry: plain.Registry
-    builds: plain.Builds
-    selection: plain.Selection
-    services: hostviews.Services
-    states: hostviews.StateSets
-    gate: hostviews.Gate
-    pairing: hostviews.Pairing
-    verdicts: plain.Verdicts
-    switch: plain.Switch
-    choices: plain.Choices
-    people: plain.People
-    clock: plain.Clock
-    load: plain.Load
-    hold_ups: plain.HoldUps
-    residents: plain.Residents
-    journal: ports.Journal
-
-
-def views(world: World) -> Views:
-    """Every port onto this world."""
-    return Views(
+def views(world: World, journal: ports.Journal | None = None) -> ports.Ports:
+    """Every port onto this world; `journal` replaces the world's own."""
+    return ports.Ports(
         registry=plain.Registry(world),
         builds=plain.Builds(world),
         selection=plain.Selection(world),
@@ -53,33 +34,21 @@ def views(world: World) -> Views:
         choices=plain.Choices(world),
         people=plain.People(world),
         clock=plain.Clock(world),
-        load=plain.Load(world),
-        hold_ups=plain.HoldUps(world),
         residents=plain.Residents(world),
-        journal=world.journal,
+        journal=journal if journal is not None else world.journal,
+        permit=plain.Permit(world),
     )
 
 
 def interpreter(
-    seen: Views, limits: Limits | None = None, stop: Callable[[], bool] = never
+    world: World,
+    seen: ports.Ports,
+    limits: Limits | None = None,
+    stop: Callable[[], bool] = never,
 ) -> Interpreter:
     """The interpreter over these ports."""
-    return Interpreter(
-        builds=seen.builds,
-        selection=seen.selection,
-        services=seen.services,
-        states=seen.states,
-        gate=seen.gate,
-        pairing=seen.pairing,
-        verdicts=seen.verdicts,
-        switch=seen.switch,
-        clock=seen.clock,
-        residents=seen.residents,
-        journal=seen.journal,
-        limits=limits or Limits(),
-        stop=stop,
-        pause=seen.clock.world.advance,
-    )
+    limits = limits or Limits()
+    return Interpreter(seen, IdleCheck(seen, limits.quiet, world.advance), limits, stop)
 
 
 def host(
@@ -87,7 +56,7 @@ def host(
     rules: Rules | None = None,
     *,
     limits: Limits | None = None,
-    wrap: Callable[[Performer], Performer] | None = None,
+    wrap: Callable[[Performer], Performer] = lambda performer: performer,
     journal: ports.Journal | None = None,
     observer: ports.Observer | None = None,
     stop: Callable[[], bool] = never,
@@ -95,27 +64,27 @@ def host(
     """t3safe over this world, as one process would wire it.
 
     `wrap` puts something around the performer and `journal` replaces the world's own, both for
-    faults; `observer` is told of every event, for checks after each step.
+    faults; `observer` sees every event, for checks after each step.
     """
-    seen = views(world)
-    performer = interpreter(seen, limits, stop)
-    engine = Engine(
-        perform=wrap(performer) if wrap is not None else performer,
-        journal=journal if journal is not None else world.journal,
-        clock=seen.clock,
-        observer=observer if observer is not None else plain.Observer(),
-        stop=stop,
+    seen = views(world, journal)
+    guard = LoadGuard(plain.Load(world), hold_ups=plain.HoldUps(world))
+    calls = (
+        HookCalls(world.owner_hooks, seen.permit, guard.overloaded)
+        if world.owner_hooks is not None
+        else None
     )
-    return Host(
-        engine=engine,
-        perform=performer,
-        registry=seen.registry,
-        people=seen.people,
-        choices=seen.choices,
-        permit=plain.Permit(world),
-        rules=rules if rules is not None else Rules(),
-        name_run=_Names(world),
-        guard=LoadGuard(seen.load, hold_ups=seen.hold_ups),
+    watching = (observer,) if observer is not None else ()
+    return wired(
+        seen if calls is None else evolve(seen, permit=calls),
+        rules or Rules(),
+        _Names(world),
+        limits=limits,
+        guard=guard,
+        observers=watching if calls is None else (*watching, calls),
+        stop=stop,
+        pause=world.advance,
+        veto=allowed if calls is None else calls.veto,
+        wrap=wrap,
     )
 
 

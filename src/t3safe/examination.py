@@ -51,9 +51,12 @@ from t3safe.domain.people import units_of
 from t3safe.domain.room import rooms
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
-from t3safe.operations import Reader
+from t3safe.person import chosen
 from t3safe.t3.sign_in import FIRST_PROTOCOL, Session
 from t3safe.t3.updater import LINK
+from t3safe.usecases.host import Reader, everybody
+from t3safe.usecases.recover import unexplained
+from t3safe.usecases.standing import astray, left_behind, obstacle_of, unmapped_serves
 
 _PATIENCE = 5.0
 """Seconds for one answer of the dispatch or of a serve."""
@@ -136,7 +139,7 @@ class Examination:
 
     def _registry(self) -> Iterator[Finding]:
         try:
-            offer = self.wired.host.registry.offer(self.wired.settings.track, history=False)
+            offer = self.wired.host.ports.registry.offer(self.wired.settings.track, history=False)
         except PortError as error:
             npm = self.wired.settings.npm
             found = doctor.judge_npm(npm, hostfacts.program(npm))
@@ -176,7 +179,7 @@ class Examination:
         if isinstance(units := self.wired.units(), UserUnits):
             callers += hostfacts.own_callers(units.folder)
         yield from doctor.judge_installers(first, str(launcher or ""), callers)
-        for person in self.wired.host.everybody()[0]:
+        for person in everybody(self.wired.host)[0]:
             yield from _looked(Check.INSTALLERS, partial(self._programs, person))
 
     def _programs(self, person: str) -> Iterator[Finding]:
@@ -191,7 +194,7 @@ class Examination:
         yield doctor.judge_programs(person, tuple(places))
 
     def _updater(self) -> Iterator[Finding]:
-        for person in self.wired.host.everybody()[0]:
+        for person in everybody(self.wired.host)[0]:
             yield from _looked(Check.UPDATER, partial(self._updater_of, person))
 
     def _updater_of(self, person: str) -> Iterable[Finding]:
@@ -214,7 +217,7 @@ class Examination:
         if self.wired.settings.verify is not Verify.DISPATCH:
             yield doctor.ok(Check.COOKIES, "sign-ins are proven without a dispatch (`verify`)")
             return
-        people, _ = self.wired.host.everybody()
+        people, _ = everybody(self.wired.host)
         homes = ((person, self._home(person)) for person in people)
         told = ((person, home[1].cookie) for person, home in homes if home is not None)
         cookies = tuple(pair for pair in told if pair[1])
@@ -227,7 +230,7 @@ class Examination:
             yield doctor.ok(Check.PATHS, "sign-ins are proven without a dispatch (`verify`)")
             return
         known = dispatch_knowledge(self.wired.settings).paths
-        homes = ((who, self._home(who)) for who in self.wired.host.everybody()[0])
+        homes = ((who, self._home(who)) for who in everybody(self.wired.host)[0])
         taken = tuple(
             (person, tuple(path for path in known if _takes(home[0], path)))
             for person, home in homes
@@ -239,7 +242,7 @@ class Examination:
         if self.wired.settings.verify is not Verify.DISPATCH:
             yield doctor.ok(Check.PROTOCOLS, "sign-ins are proven without a dispatch (`verify`)")
             return
-        homes = ((who, self._home(who)) for who in self.wired.host.everybody()[0])
+        homes = ((who, self._home(who)) for who in everybody(self.wired.host)[0])
         told = ((who, described(home[0], _PATIENCE)) for who, home in homes if home is not None)
         spoken = tuple((who, FIRST_PROTOCOL if one is None else one.protocol) for who, one in told)
         known = dispatch_knowledge(self.wired.settings).protocols
@@ -247,9 +250,9 @@ class Examination:
 
     def _home(self, person: str) -> tuple[Address, Session] | None:
         """Where a person's serve answers and what it tells of sign-ins; None where nowhere."""
-        perform = self.wired.host.perform
-        build = perform.chosen(person)
-        pid = perform.services.status(person).main_pid
+        ports = self.wired.host.ports
+        build = chosen(ports, person)
+        pid = ports.services.status(person).main_pid
         if build is None or pid is None:
             return None
         settings = self.wired.settings
@@ -279,7 +282,7 @@ class Examination:
             return
         seen = self.wired.units().look().persistent
         own = self.wired.settings.scope is Scope.USER
-        lingers = not own or all(map(hostfacts.lingers, self.wired.host.everybody()[0]))
+        lingers = not own or all(map(hostfacts.lingers, everybody(self.wired.host)[0]))
         yield from doctor.judge_timers(seen, own=own, lingers=lingers)
 
     def _hooks(self) -> Iterator[Finding]:
@@ -311,7 +314,7 @@ class Examination:
 
     def _user_map(self) -> Iterator[Finding]:
         try:
-            people, problems = self.wired.host.everybody()
+            people, problems = everybody(self.wired.host)
         except PeopleError as error:
             yield doctor.judge_no_map(str(error), str(self.wired.settings.user_map))
             return
@@ -319,37 +322,37 @@ class Examination:
         yield from doctor.judge_map(len(people), told, str(self.wired.settings.user_map))
 
     def _serves(self) -> Iterator[Finding]:
-        for person in self.wired.host.everybody()[0]:
+        for person in everybody(self.wired.host)[0]:
             yield from _looked(Check.SERVES, partial(self._serve, person))
         yield from _looked(Check.SERVES, self._unmapped)
 
     def _unmapped(self) -> Iterator[Finding]:
         host = self.wired.host
-        yield from map(doctor.judge_unmapped, host.unmapped(host.everybody()[0]))
+        yield from map(doctor.judge_unmapped, unmapped_serves(host, everybody(host)[0]))
 
     def _serve(self, person: str) -> Iterator[Finding]:
-        perform = self.wired.host.perform
-        astray = self.wired.host.astray(person)
-        if astray:
-            yield doctor.judge_dead_link(person, astray)
+        ports = self.wired.host.ports
+        lost = astray(self.wired.host, person)
+        if lost:
+            yield doctor.judge_dead_link(person, lost)
             return
-        selected = perform.selection.selected(person)
-        status = perform.services.status(person)
+        selected = ports.selection.selected(person)
+        status = ports.services.status(person)
         fenced, running = selected.fenced, status.running
         if running:
             self._process(selected.build, status.main_pid)
         yield doctor.judge_serve(person, self._starting(person), fenced=fenced, running=running)
 
     def _data(self) -> Iterator[Finding]:
-        behind = Reader()(self.wired.host.left_behind) if self._begun else None
-        for person in self.wired.host.everybody()[0]:
+        behind = Reader()(partial(left_behind, self.wired.host)) if self._begun else None
+        for person in everybody(self.wired.host)[0]:
             yield from _looked(
                 Check.DATA, partial(self._data_of, person, (behind or {}).get(person, ""))
             )
 
     def _data_of(self, person: str, behind: str) -> Iterator[Finding]:
         try:
-            obstacle = self.wired.host.obstacle(person)
+            obstacle = obstacle_of(self.wired.host, person)
         except StateError as error:
             yield doctor.judge_unreadable(person, str(error))
             return
@@ -357,21 +360,21 @@ class Examination:
 
     def _generations(self) -> Iterator[Finding]:
         candidate = self._candidate()
-        for person in self.wired.host.everybody()[0]:
+        for person in everybody(self.wired.host)[0]:
             yield from _looked(Check.GENERATIONS, partial(self._generation_of, person, candidate))
 
     def _candidate(self) -> Version | None:
         """The newest build that is offered or installed."""
         present = self.wired.builds.present()
         try:
-            offer = self.wired.host.registry.offer(self.wired.settings.track, history=False)
+            offer = self.wired.host.ports.registry.offer(self.wired.settings.track, history=False)
         except PortError:
             return max(present, default=None)
         return max((offer.tag, *present))
 
     def _generation_of(self, person: str, candidate: Version | None) -> Iterator[Finding]:
         builds, states = self.wired.builds, self.wired.state_sets()
-        build = self.wired.host.perform.chosen(person)
+        build = chosen(self.wired.host.ports, person)
         present = builds.present()
         ran = builds.schema(build) if build in present else None
         newest = builds.schema(candidate) if candidate in present else None
@@ -404,11 +407,11 @@ class Examination:
                 assert_never(never)
 
     def _snapshots(self) -> Iterator[Finding]:
-        for person in self.wired.host.everybody()[0]:
+        for person in everybody(self.wired.host)[0]:
             yield from _looked(Check.SNAPSHOTS, partial(self._snapshots_of, person))
 
     def _snapshots_of(self, person: str) -> Iterator[Finding]:
-        states = self.wired.host.perform.states
+        states = self.wired.host.ports.states
         ids = [info.stored.id for info in states.snapshots(person)]
         for snapshot in ids if self.deep else ids[-1:]:
             trouble = ""
@@ -423,8 +426,8 @@ class Examination:
     # The machine.
 
     def _disk(self) -> Iterator[Finding]:
-        states = self.wired.host.perform.states
-        people, _ = self.wired.host.everybody()
+        states = self.wired.host.ports.states
+        people, _ = everybody(self.wired.host)
         kept = {person: states.snapshots(person) for person in people}
         weigh = self.wired.state_sets().weight
         sizes = [infos[-1].stored.size if infos else weigh(who) for who, infos in kept.items()]
@@ -436,22 +439,22 @@ class Examination:
 
     def _clock(self) -> Iterator[Finding]:
         host = self.wired.host
-        newest = next(iter(host.engine.journal.runs()), None)
+        newest = next(iter(host.ports.journal.runs()), None)
         last = (newest.closed or newest.opened) if newest is not None else None
-        days = [build.published_on for build in host.perform.builds.present()]
+        days = [build.published_on for build in host.ports.builds.present()]
         published = max((day for day in days if day is not None), default=None)
-        yield doctor.judge_clock(host.engine.clock.now(), last, published)
-        waiting = {item.person: item.since for item in Reader()(host.deferrals) or ()}
-        for person in host.everybody()[0]:
+        yield doctor.judge_clock(host.ports.clock.now(), last, published)
+        waiting = {item.person: item.since for item in Reader()(host.runs.deferrals) or ()}
+        for person in everybody(host)[0]:
             yield from _looked(Check.CLOCK, partial(self._times, person, waiting.get(person)))
 
     def _times(self, person: str, deferred: datetime | None) -> Iterable[Finding]:
         """Look at every time of a person's that something here is decided by."""
-        perform, now = self.wired.host.perform, self.wired.host.engine.clock.now()
-        started = perform.services.status(person).started
-        after = list(times_after(perform.states.activity(person), started, now))
+        ports, now = self.wired.host.ports, self.wired.host.ports.clock.now()
+        started = ports.services.status(person).started
+        after = list(times_after(ports.states.activity(person), started, now))
         after += dated_after("the deferral", deferred, now)
-        for info in perform.states.snapshots(person):
+        for info in ports.states.snapshots(person):
             after += dated_after(f"snapshot {info.stored.id}", info.stored.taken, now)
         return doctor.judge_times(person, tuple(after))
 
@@ -474,13 +477,13 @@ class Examination:
 
     def _unexplained(self) -> Iterable[Finding]:
         host = self.wired.host
-        found = tuple((person, build.text) for person, build in host.unexplained())
-        return doctor.judge_unexplained(found, str(host.perform.selection.last_good()))
+        found = tuple((person, build.text) for person, build in unexplained(host))
+        return doctor.judge_unexplained(found, str(host.ports.selection.last_good()))
 
     def _notes(self) -> Iterable[Finding]:
         host, selection = self.wired.host, self.wired.selection
         told = Reader()
-        told(host.choices.chosen)
+        told(host.ports.choices.chosen)
         told(selection.last_good)
         told(selection.previous_good)
         return doctor.judge_notes(tuple(told.problems))
@@ -497,7 +500,7 @@ class Examination:
         settings = self.wired.settings
         for folder in (settings.state_dir, settings.store, settings.backup_dest):
             yield doctor.judge_folder(hostfacts.folder_facts(folder))
-        for person in self.wired.host.everybody()[0]:
+        for person in everybody(self.wired.host)[0]:
             yield from _looked(Check.FOLDERS, partial(self._persons_folder, person))
 
     def _persons_folder(self, person: str) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from fakes.world import small_world
 from fakes.world.wiring import host
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.domain.events import Outcome
+from t3safe.usecases.run import run
 from tests.bench.figures import Figure
 from tests.simulation.bench import exponent
 
@@ -51,7 +52,7 @@ def _night(people: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory(prefix="t3safe-bench-") as folder:
         journal = SqliteJournal(Path(folder) / "journal.sqlite")
         begun = time.process_time()
-        result = host(world, journal=journal).run()
+        result = run(host(world, journal=journal))
         took = time.process_time() - begun
         journal.close()
     assert result.outcome is Outcome.PROMOTED, result

@@ -43,7 +43,7 @@ def kept(host: EmbeddedHost) -> list[Path]:
 def serves(host: EmbeddedHost) -> dict[str, tuple[int, float]]:
     """The process of everybody's serve, and when it was started."""
     with host.wired() as wired:
-        pids = {name: wired.host.perform.services.status(name).main_pid for name in host.people}
+        pids = {name: wired.host.ports.services.status(name).main_pid for name in host.people}
     return {
         name: (pid, psutil.Process(pid).create_time())
         for name, pid in pids.items()
@@ -115,8 +115,8 @@ def _fenced(host: EmbeddedHost) -> dict[str, Any]:
     client.work()
     assert host.t3safe("snapshot", "ann").status == Exit.OK
     with host.wired() as wired:
-        wired.host.perform.selection.fence("ann")
-        wired.host.perform.services.stop("ann")
+        wired.host.ports.selection.fence("ann")
+        wired.host.ports.services.stop("ann")
     random_header(journal(host))
     return rows(host, "ann")
 
@@ -151,7 +151,7 @@ def test_whoever_is_fenced_needs_a_person_and_recover_brings_every_row_back(
 def test_a_serve_that_is_down_is_named_and_not_started(host: EmbeddedHost) -> None:
     """It may have been stopped by the run that is lost, or by a person."""
     with host.wired() as wired:
-        wired.host.perform.services.stop("ben")
+        wired.host.ports.services.stop("ben")
     truncated(journal(host))
     before = state(host)
     said = host.t3safe("run")
@@ -279,7 +279,7 @@ def test_whoever_is_on_a_build_that_no_run_explains_is_named_and_signed_in_as(
     host.publish(NEW, tag="nightly")
     assert host.t3safe("check", NEW.version).status == Exit.OK
     with host.wired() as wired:
-        wired.host.perform.selection.select("ann", Version.parse(NEW.version))
+        wired.host.ports.selection.select("ann", Version.parse(NEW.version))
     journal(host).unlink()
     assert host.t3safe("freeze").status == host.t3safe("thaw").status == Exit.OK
 

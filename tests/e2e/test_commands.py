@@ -147,9 +147,10 @@ def test_a_dry_run_rehearses_and_changes_nothing(calm: EmbeddedHost) -> None:
 
 
 ENDED = """
+import t3safe.usecases.check
 from t3safe.domain.events import Outcome
-from t3safe.operations import Host, Result
-Host.check = lambda host, build: Result(Outcome.{end}, "because")
+from t3safe.usecases.host import Result
+t3safe.usecases.check.check = lambda host, build: Result(Outcome.{end}, "because")
 from t3safe.entrypoints.cli import main
 main()
 """
@@ -174,13 +175,13 @@ def test_a_dry_run_ends_as_a_run_would(calm: EmbeddedHost, end: str, said: str) 
 KILLED = """
 import os, signal
 from pathlib import Path
+import t3safe.usecases.check
 from t3safe.adapters._support.rooms import lock_unused
-from t3safe.operations import Host
 def die(host, _):
     (folder,) = Path(os.environ["WHERE"]).glob("t3safe-dry-run-*")
     assert lock_unused(folder, {os.geteuid()}) is None, "a sweep would take it"
     os.kill(os.getpid(), signal.SIGKILL)
-Host.check = die
+t3safe.usecases.check.check = die
 from t3safe.entrypoints.cli import main
 main()
 """
@@ -444,7 +445,7 @@ def test_a_corrupt_journal_needs_a_human_and_moves_nobody(calm: EmbeddedHost) ->
 def test_a_state_set_that_cannot_be_proven_is_left_alone(host: EmbeddedHost) -> None:
     """The build is not taken for this person, nothing is written, and it is said why."""
     with host.wired() as wired:
-        wired.host.perform.services.stop("ben")
+        wired.host.ports.services.stop("ben")
     sound = host.database("ben").read_bytes()
     for damage in ("garbage", "empty", "other-names", "no-ledger"):
         _damage(host.database("ben"), damage)

@@ -16,7 +16,6 @@ from fakes.embedded import EmbeddedHost
 from t3safe.adapters.log import IDENTIFIERS
 from t3safe.domain.messages import ALERT_WORDS, Level, Line
 from t3safe.entrypoints.exits import Exit
-from t3safe.operations import _mended
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE
 from tests.e2e.test_hooks import BROKEN, lay
 from tests.e2e.test_metrics import expressions, samples
@@ -136,7 +135,7 @@ def test_over_any_rollout_an_alert_word_raises_its_own_alert(trace: Trace) -> No
 
 def test_what_no_night_here_says_is_matched_as_it_is_written() -> None:
     """A launcher that was put back; and every alert word has a rule of its own."""
-    (line,) = _mended("/usr/bin/t3 was a file")
+    line = "LAUNCHER RESTORED: /usr/bin/t3 was a file"
     assert raised(str(Line(Level.WARNING, line))) == {"T3safeLogLauncherRestored"}
     unexplained = "UNEXPLAINED BUILD: no run tells why ann is on 2, not on last-good; sign-in works"
     assert raised(unexplained) == {"T3safeLogUnexplainedBuild"}

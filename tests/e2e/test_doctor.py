@@ -132,7 +132,7 @@ def test_a_serve_that_is_down_and_a_line_that_is_malformed_are_warnings(host: Em
     text = host.user_map.read_text()
     host.user_map.write_text(f"{text}nonsense\n")
     with host.wired() as wired:
-        wired.host.perform.services.stop("ben")
+        wired.host.ports.services.stop("ben")
     assert levels(host) == (Exit.OK, {"serves": "warning", "user-map": "warning"})
     host.user_map.write_text(text)
     host.start_serves()

@@ -28,7 +28,7 @@ def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
 def serves(host: EmbeddedHost) -> dict[str, str]:
     """What everybody's serve executes, below the store's builds."""
     with host.wired() as wired:
-        services = wired.host.perform.services
+        services = wired.host.ports.services
         pids = {name: services.status(name).main_pid for name in host.people}
     builds = host.store.resolve() / "builds"
     return {

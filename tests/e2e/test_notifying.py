@@ -207,7 +207,7 @@ def test_whom_a_lost_journal_left_fenced_is_told_of(host: EmbeddedHost, inbox: I
     assert host.t3safe("history").status == Exit.OK
     (host.root / "state" / "journal.sqlite").write_bytes(b"this is no database" * 1000)
     with host.wired() as wired:
-        wired.host.perform.selection.fence("ann")
+        wired.host.ports.selection.fence("ann")
     assert host.t3safe("run").status == Exit.NEEDS_HUMAN
     (message,) = inbox.take()
     assert message["title"].endswith(": needs human")

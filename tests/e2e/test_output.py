@@ -208,10 +208,10 @@ def test_a_question_that_nobody_can_answer_any_more_is_a_no(host: EmbeddedHost) 
 
 
 DEFECTIVE: Final = """
-from t3safe.operations import Host
+import t3safe.usecases.run
 def broken(host):
     raise {error}
-Host.run = broken
+t3safe.usecases.run.run = broken
 from t3safe.entrypoints.cli import main
 main()
 """

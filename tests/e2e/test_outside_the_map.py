@@ -77,7 +77,7 @@ def test_who_is_missing_from_the_map_stays_where_they_are(host: EmbeddedHost) ->
 def test_who_is_missing_for_one_night_keeps_their_build(host: EmbeddedHost) -> None:
     """Stopped for two nights, and the map wrong in the second: the serve starts again."""
     with host.wired() as wired:
-        wired.host.perform.services.stop("ben")
+        wired.host.ports.services.stop("ben")
     night(host)
     before = leave_out(host, "ben")
     night(host, NEWER)
@@ -94,10 +94,10 @@ def test_who_is_missing_for_one_night_keeps_their_build(host: EmbeddedHost) -> N
 def test_a_link_that_leads_nowhere_is_repaired(host: EmbeddedHost) -> None:
     """Ann is moved, ben is named with the command, and the command brings him back."""
     with host.wired() as wired:
-        perform = wired.host.perform
-        build = perform.selection.selected("ben").build
-        perform.states.snapshot("ben", "by-hand", SnapshotKind.ONLINE, build)
-        perform.services.stop("ben")
+        ports = wired.host.ports
+        build = ports.selection.selected("ben").build
+        ports.states.snapshot("ben", "by-hand", SnapshotKind.ONLINE, build)
+        ports.services.stop("ben")
     link = host.store / "users" / "ben"
     link.unlink()
     link.symlink_to("../builds/0.0.1")

@@ -74,7 +74,7 @@ def test_status_tells_since_when_and_by_what_each_has_their_build(fresh: Embedde
     assert (ann["build"], ben) == (OLD.version, moved["people"][1])
     assert ann["came_by"] == status(fresh)["last_run"] != ben["came_by"]
     with fresh.wired() as wired:
-        wired.host.perform.selection.select("ann", Version.parse(NEW.version))
+        wired.host.ports.selection.select("ann", Version.parse(NEW.version))
     ann = status(fresh)["people"][0]
     assert (ann["came_by"], ann["since"]) == ("by hand", None)
 

@@ -17,14 +17,16 @@ from fakes.world import hostviews, model
 from fakes.world.core import Step as CoreStep
 from fakes.world.model import FakePerson, Snap
 from fakes.world.views import Selection
-from t3safe import engine
+from t3safe import engine, interpreter
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import gate, moves, rollout
 from t3safe.domain.errors import Fault
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Move, Status, Step
+from t3safe.domain.ports import Ports
 from t3safe.domain.retention import Stored
+from t3safe.person import IdleCheck, give_selections
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 Change = Callable[[tuple[Step, ...]], Iterator[Step]]
@@ -406,27 +408,26 @@ def the_next_is_moved_after_a_canary_failed(monkeypatch: pytest.MonkeyPatch) -> 
 @wrong(Sort.OPEN, Sort.OPEN)
 def everybody_gets_the_new_build_with_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with one global binary: a mint of whoever was deferred migrates their set."""
-    perform = engine.Interpreter._perform
+    perform = interpreter.Interpreter._perform
 
-    def globally(self: engine.Interpreter, effect: fx.Effect) -> ev.Answer:
+    def globally(self: interpreter.Interpreter, effect: fx.Effect) -> ev.Answer:
         answer = perform(self, effect)
         if isinstance(effect, fx.Select):
             for person in ("ann", "bob"):
-                self.selection.select(person, effect.build)
+                self.ports.selection.select(person, effect.build)
         return answer
 
-    monkeypatch.setattr(engine.Interpreter, "_perform", globally)
+    monkeypatch.setattr(interpreter.Interpreter, "_perform", globally)
 
 
 @wrong(Sort.IDLE, Sort.OUTSIDE)
 def a_promotion_looks_after_the_planned_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever follows the default is put on a build that was never tried on their data."""
-    settle = engine.Interpreter.settle
 
-    def only(self: engine.Interpreter, people: Iterable[str], **_: bool) -> None:
-        settle(self, people)
+    def only(ports: Ports, people: Iterable[str], **_: bool) -> None:
+        give_selections(ports, people)
 
-    monkeypatch.setattr(engine.Interpreter, "settle", only)
+    monkeypatch.setattr(interpreter, "give_selections", only)
 
 
 @wrong()
@@ -436,7 +437,7 @@ def retention_takes_what_is_kept_of_a_failed_build(monkeypatch: pytest.MonkeyPat
     def all_of_it(stored: tuple[Stored, ...], *_: object) -> tuple[str, ...]:
         return tuple(snapshot.id for snapshot in stored)
 
-    monkeypatch.setattr(engine, "prunable_snapshots", all_of_it)
+    monkeypatch.setattr(interpreter, "prunable_snapshots", all_of_it)
 
 
 @wrong(Sort.IDLE, asked=Asked.BACK, faults=2)
@@ -454,7 +455,7 @@ def nobody_looks_who_else_has_the_set_open(monkeypatch: pytest.MonkeyPatch) -> N
 @wrong(Sort.JOB, faults=0)
 def only_turns_are_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """A build in t3's own terminal is killed as idle."""
-    monkeypatch.setattr(engine.Interpreter, "_looks", lambda *_: None)
+    monkeypatch.setattr(IdleCheck, "_looks", lambda *_: None)
 
 
 @wrong(Sort.AHEAD, Sort.IDLE, faults=0, refuse=True)

@@ -17,7 +17,7 @@ from fakes.world.faults import Fault, Kind, journal
 from t3safe.adapters.journal import SqliteJournal, codec
 from t3safe.domain import events as ev
 from t3safe.domain import gate
-from t3safe.operations import Host
+from t3safe.usecases.run import drain
 from tests.scenarios.nights import DAY, publish, take_ann_back
 from tests.unit.adapters.test_journal import ANSWERS, EFFECTS, NOW, PLAN
 
@@ -29,7 +29,7 @@ def _nights() -> World:
     drive(world)
     world.rest("cid")
     world.advance(DAY)
-    drive(world, Host.drain)
+    drive(world, drain)
     world.advance(DAY)
     drive(world, take_ann_back, giving_up=True)
     return world

@@ -14,8 +14,10 @@ from t3safe.domain import events as ev
 from t3safe.domain.moves import Move, Status
 from t3safe.domain.policy import Policy
 from t3safe.domain.versions import Version
-from t3safe.engine import Limits
-from t3safe.operations import Host, Result, Rules
+from t3safe.interpreter import Limits
+from t3safe.usecases.host import Host, Result, Rules
+from t3safe.usecases.rollback import go_back
+from t3safe.usecases.run import run
 
 TOUCHING = {"fence", "stop", "start", "select", "restore", "promote", "freeze"}
 DAY = 86_400.0
@@ -23,7 +25,7 @@ DAY = 86_400.0
 
 def night(
     world: World,
-    operation: Operation = Host.run,
+    operation: Operation = run,
     *,
     rules: Rules | None = None,
     limits: Limits | None = None,
@@ -42,7 +44,7 @@ def night(
 
 def take_ann_back(wired: Host) -> Result:
     """Go back with one person to the build and the set of before, unless they are busy."""
-    return wired.go_back("ann", None, "", force=False)
+    return go_back(wired, "ann", None, "", force=False)
 
 
 def host_fails(world: World, how: str) -> None:

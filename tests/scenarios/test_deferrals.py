@@ -25,7 +25,8 @@ from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.engine import fold
-from t3safe.operations import Host
+from t3safe.usecases.rollback import arrivals, go_back
+from t3safe.usecases.run import drain, run
 from tests.scenarios.nights import (
     DAY,
     night,
@@ -46,7 +47,7 @@ def test_a_deferral_is_remembered_since_its_first_night() -> None:
     world.advance(DAY)
     night(world)
 
-    (deferral,) = host(world).deferrals()
+    (deferral,) = host(world).runs.deferrals()
 
     assert (deferral.person, deferral.build, deferral.since) == ("bob", NEWER, since)
     assert "in flight" in deferral.reason
@@ -61,7 +62,7 @@ def test_a_clock_that_was_ahead_does_not_make_a_wait_younger() -> None:
     world.clock_ahead = 0.0
     publish(world, NEWER, 33)
     night(world)
-    (deferral,) = host(world).deferrals()
+    (deferral,) = host(world).runs.deferrals()
     assert deferral.since <= world.clock
 
 
@@ -71,10 +72,10 @@ def test_a_deferral_ends_with_a_move() -> None:
     world.work("bob")
     night(world)
     world.rest("bob")
-    night(world, Host.drain)
+    night(world, drain)
 
-    assert host(world).deferrals() == ()
-    assert night(world, Host.drain).stayed is No.NOTHING
+    assert host(world).runs.deferrals() == ()
+    assert night(world, drain).stayed is No.NOTHING
 
 
 def test_a_deferral_ends_where_the_person_is_kept_on_the_new_build() -> None:
@@ -84,27 +85,27 @@ def test_a_deferral_ends_where_the_person_is_kept_on_the_new_build() -> None:
     night(world)
     world.rest("bob")
     world.on("start", "bob", lambda at: setattr(at, "dispatch_up", False))
-    assert night(world, Host.drain).outcome is ev.Outcome.LATER
+    assert night(world, drain).outcome is ev.Outcome.LATER
 
     assert running(world)["bob"] == NEW
-    assert host(world).deferrals() == ()
+    assert host(world).runs.deferrals() == ()
 
 
 def test_a_deferral_ends_where_the_person_is_brought_to_the_build_by_hand() -> None:
     """Taken back, deferred the next night, brought forward by hand: they wait no more."""
     world = small_world("ann", "bob")
     night(world)
-    night(world, lambda wired: wired.go_back("bob", OLD, "", force=True), giving_up=True)
+    night(world, lambda wired: go_back(wired, "bob", OLD, "", force=True), giving_up=True)
     world.work("bob")
     world.advance(DAY)
     night(world)
-    assert [item.person for item in host(world).deferrals()] == ["bob"]
+    assert [item.person for item in host(world).runs.deferrals()] == ["bob"]
     world.rest("bob")
 
-    night(world, lambda wired: wired.go_back("bob", NEW, "", force=True))
+    night(world, lambda wired: go_back(wired, "bob", NEW, "", force=True))
 
     assert running(world)["bob"] == NEW
-    assert host(world).deferrals() == ()
+    assert host(world).runs.deferrals() == ()
     world.advance(8 * DAY)
     assert night(world).warnings == ()
 
@@ -115,10 +116,10 @@ def test_a_way_back_that_found_the_person_at_work_is_nothing_to_wait_for() -> No
     night(world)
     world.work("bob")
 
-    asked = night(world, lambda wired: wired.go_back("bob", OLD, "", force=False))
+    asked = night(world, lambda wired: go_back(wired, "bob", OLD, "", force=False))
 
     assert asked.outcome is ev.Outcome.DEFERRED
-    assert host(world).deferrals() == ()
+    assert host(world).runs.deferrals() == ()
 
 
 def test_a_refused_night_does_not_forget_who_waits() -> None:
@@ -126,14 +127,14 @@ def test_a_refused_night_does_not_forget_who_waits() -> None:
     world = small_world("ann", "bob")
     world.work("bob")
     night(world)
-    (first,) = host(world).deferrals()
+    (first,) = host(world).runs.deferrals()
     publish(world, NEWER, 33, Defect.PAIRLESS)
     world.advance(DAY)
     assert night(world).outcome is ev.Outcome.REFUSED
 
-    assert host(world).deferrals() == (first,)
+    assert host(world).runs.deferrals() == (first,)
     world.rest("bob")
-    drained = night(world, Host.drain)
+    drained = night(world, drain)
 
     assert running(world)["bob"] == NEW
     assert drained.outcome is ev.Outcome.PROMOTED
@@ -144,11 +145,11 @@ def test_an_interrupted_night_does_not_forget_who_waits() -> None:
     world = small_world("ann", "bob")
     world.work("bob")
     night(world)
-    (first,) = host(world).deferrals()
+    (first,) = host(world).runs.deferrals()
     publish(world, NEWER, 33)
     drive(world, faults=[journal(3, Kind.CRASH_AFTER)])
 
-    assert host(world).deferrals() == (first,)
+    assert host(world).runs.deferrals() == (first,)
 
 
 def test_a_run_by_other_rules_tells_who_waits_all_the_same() -> None:
@@ -156,20 +157,20 @@ def test_a_run_by_other_rules_tells_who_waits_all_the_same() -> None:
     world = small_world("ann", "bob")
     world.work("bob")
     night(world)
-    waiting, arrivals = host(world).deferrals(), list(host(world).arrivals())
+    waiting, arrived = host(world).runs.deferrals(), list(arrivals(host(world)))
     assert [item.person for item in waiting] == ["bob"]
-    assert [item.person for item in arrivals] == ["ann"]
+    assert [item.person for item in arrived] == ["ann"]
 
-    (run,) = world.journal.written
-    older = without_prune(world.journal.written[run])
-    world.journal.written[run] = older
+    (name,) = world.journal.written
+    older = without_prune(world.journal.written[name])
+    world.journal.written[name] = older
     with pytest.raises(DamagedJournalError):
         fold(older)
 
-    assert host(world).deferrals() == waiting
-    assert list(host(world).arrivals()) == arrivals
+    assert host(world).runs.deferrals() == waiting
+    assert list(arrivals(host(world))) == arrived
     world.rest("bob")
-    assert night(world, Host.drain).outcome is ev.Outcome.PROMOTED
+    assert night(world, drain).outcome is ev.Outcome.PROMOTED
     assert running(world)["bob"] == NEW
 
 
@@ -178,14 +179,14 @@ def test_an_unfinished_run_by_other_rules_is_no_run_to_go_on_with() -> None:
     world = small_world("ann", "bob")
     world.work("bob")
     night(world)
-    (run,) = world.journal.written
-    older = without_prune(world.journal.written[run])[:-1]
+    (name,) = world.journal.written
+    older = without_prune(world.journal.written[name])[:-1]
     older.insert(2, older[1])
-    world.journal.written[run], world.journal.kept = older, None
-    for ask in (Host.deferrals, Host.run):
+    world.journal.written[name], world.journal.kept = older, None
+    for ask in (lambda wired: wired.runs.deferrals(), run):
         with pytest.raises(DamagedJournalError):
             ask(host(world))
-    assert world.journal.written[run] == older
+    assert world.journal.written[name] == older
 
 
 def without_prune(events: list[ev.Event]) -> list[ev.Event]:
@@ -211,7 +212,7 @@ def test_a_deferral_older_than_its_limit_is_loud() -> None:
     assert not any("DEFERRED TOO LONG" in line for line in night(world).warnings)
     world.advance(8 * DAY)
 
-    for operation in (Host.run, Host.drain):
+    for operation in (run, drain):
         (line,) = [text for text in night(world, operation).warnings if "DEFERRED" in text]
         assert line.startswith("DEFERRED TOO LONG: bob")
 
@@ -250,9 +251,9 @@ def test_a_held_build_is_not_drained_to() -> None:
     world.work("bob")
     night(world)
     world.rest("bob")
-    host(world).choices.hold(NEW, "bad")
+    host(world).ports.choices.hold(NEW, "bad")
 
-    night(world, Host.drain)
+    night(world, drain)
 
     assert running(world)["bob"] == OLD
 
@@ -295,10 +296,10 @@ def test_many_nights_keep_every_promise() -> None:
         world.people["cid"].inputs = number % 2
         driven = drive(world)
         assert driven.violations == ()
-        host(world).perform.switch.thaw()
-        drained = drive(world, Host.drain)
+        host(world).ports.switch.thaw()
+        drained = drive(world, drain)
         assert drained.violations == ()
-        host(world).perform.switch.thaw()
+        host(world).ports.switch.thaw()
 
 
 @given(
@@ -321,9 +322,9 @@ def test_a_process_that_lives_on_knows_who_waits_as_a_new_one_does(
         if published:
             publish(world, version(f"0.0.40-nightly.20260801.{number + 1}"), 33)
         world.advance(DAY)
-        (staying.drain if drains else staying.run)()
-        told = {item.person: item for item in staying.deferrals(people)}
-        fresh = {item.person: item for item in host(world).deferrals()}
+        (drain if drains else run)(staying)
+        told = {item.person: item for item in staying.runs.deferrals(people)}
+        fresh = {item.person: item for item in host(world).runs.deferrals()}
         assert told == fresh
 
 
@@ -338,7 +339,7 @@ def test_a_drain_takes_whoever_waits_to_what_was_promoted_since() -> None:
     world.people["bob"] = away
     world.rest("bob")
 
-    drained = night(world, Host.drain)
+    drained = night(world, drain)
 
     assert drained.outcome is ev.Outcome.PROMOTED
     assert running(world)["bob"] == NEWER

@@ -14,8 +14,9 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
 from t3safe.domain.goingback import Fate
 from t3safe.domain.ports import Anchor, Journal, RunRecord, Summary
-from t3safe.operations import Host, Result
-from t3safe.takingback import Took, look, take_back
+from t3safe.usecases.host import Host, Result
+from t3safe.usecases.recover import settle
+from t3safe.usecases.rollback import Took, look, take_back
 from tests.scenarios.nights import night, publish, running, untouched
 
 
@@ -23,7 +24,7 @@ def back(took: list[Took], *, force: bool = False) -> Callable[[Host], Result | 
     """Give the operation that takes everybody back and notes how each fared."""
 
     def operation(wired: Host) -> Result | None:
-        left = wired.settle()
+        left = settle(wired)
         if left is not None:
             return left
         took[:] = take_back(wired, look(wired, None), force=force)

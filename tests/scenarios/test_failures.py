@@ -26,8 +26,10 @@ from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.domain.retention import SnapshotKind
-from t3safe.operations import Host, Rules
 from t3safe.t3.files import V1_DATABASE
+from t3safe.usecases.host import Rules
+from t3safe.usecases.rollback import go_back
+from t3safe.usecases.run import drain
 from tests.scenarios.nights import (
     DAY,
     host_fails,
@@ -56,7 +58,7 @@ def test_a_dispatch_that_knows_less_than_the_gate_believes_is_never_the_builds_f
 
     assert statuses(result)["ann"] is Status.ROLLED_BACK
     assert running(world) == {"ann": OLD, "bob": OLD}
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
     assert "not its own fault" in world.frozen
 
 
@@ -96,7 +98,7 @@ def test_a_failed_build_is_held_whatever_gate_comes_next() -> None:
     """What failed in production is not forgiven by a change of the gate."""
     world = small_world("ann", candidate=[Defect.MUTE])
     night(world)
-    host(world).perform.switch.thaw()
+    host(world).ports.switch.thaw()
     world.fingerprint = "gate-2"
 
     assert night(world).stayed is No.REFUSED
@@ -121,7 +123,7 @@ def test_a_thawed_host_takes_the_next_nightly_and_drains_the_busy() -> None:
     publish(world, NEWER, 33)
 
     assert night(world).stayed is No.FROZEN
-    assert host(world).perform.switch.thaw()
+    assert host(world).ports.switch.thaw()
 
     result = night(world)
 
@@ -129,13 +131,13 @@ def test_a_thawed_host_takes_the_next_nightly_and_drains_the_busy() -> None:
     assert running(world) == {"ann": NEWER, "bob": NEWER, "cid": OLD}
 
     mark = len(world.log)
-    waits = night(world, Host.drain)
+    waits = night(world, drain)
     assert waits.stayed is No.NOTHING
     assert "cid" in waits.reason
     assert not operations_since(world, mark) & {"npm", "snapshot", "rehearse"}
 
     world.rest("cid")
-    drained = night(world, Host.drain)
+    drained = night(world, drain)
 
     assert drained.outcome is ev.Outcome.PROMOTED
     assert running(world) == dict.fromkeys(world.people, NEWER)
@@ -232,11 +234,11 @@ def test_who_opens_the_data_behind_the_fence_is_deferred_and_signs_in() -> None:
         assert (selected(world), running(world)) == ({"ann": OLD, "bob": build},) * 2
         assert (ann.fenced, ann.stopped, ann.ledger()) == (False, False, schema(30))
         assert (world.mint("ann"), world.serve_problem(ann)) == (True, "")
-        assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+        assert host(world).ports.verdicts.refused(world.fingerprint) == ()
         assert not world.frozen
         ann.foreign = 0
         world.advance(DAY)
-    night(world, Host.drain)
+    night(world, drain)
     assert running(world) == {"ann": NEWER, "bob": NEWER}
 
 
@@ -281,7 +283,7 @@ def test_a_failure_of_the_host_is_not_held_against_the_build() -> None:
     driven = drive(world)
 
     assert running(world) == {"ann": OLD, "bob": OLD}
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
     assert driven.violations == ()
 
 
@@ -317,7 +319,7 @@ def test_a_restore_that_stops_half_way_leaves_the_fence() -> None:
     assert not world.mint("ann")
 
     world.people["ann"].restore_fails = 0
-    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True), giving_up=True)
+    result = night(world, lambda wired: go_back(wired, "ann", OLD, "", force=True), giving_up=True)
 
     assert result.outcome is ev.Outcome.MOVED
     assert running(world) == {"ann": OLD, "bob": OLD}
@@ -364,7 +366,7 @@ def test_a_person_left_fenced_can_be_taken_back_by_hand() -> None:
     world = _left_fenced()
     world.people["ann"].unreadable = ""
 
-    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True), giving_up=True)
+    result = night(world, lambda wired: go_back(wired, "ann", OLD, "", force=True), giving_up=True)
 
     assert result.outcome is ev.Outcome.MOVED
     assert running(world)["ann"] == OLD
@@ -373,7 +375,7 @@ def test_a_person_left_fenced_can_be_taken_back_by_hand() -> None:
 def test_a_person_left_fenced_does_not_stop_the_others() -> None:
     """The next thawed run moves the others and leaves the fenced one to a human."""
     world = _left_fenced()
-    host(world).perform.switch.thaw()
+    host(world).ports.switch.thaw()
     publish(world, NEWER, 33)
 
     result = drive(world)

@@ -18,8 +18,9 @@ from fakes.world.faults import effect
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import NoWayBackError, StateError
-from t3safe.operations import Rules
 from t3safe.t3.files import V1_DATABASE
+from t3safe.usecases.host import Rules
+from t3safe.usecases.rollback import go_back, way_back
 from tests.scenarios.nights import (
     move_of,
     night,
@@ -53,7 +54,7 @@ def test_nobody_is_stopped_for_a_snapshot_that_is_damaged() -> None:
     """What would be restored is checked first: the serve runs on, and no run is opened."""
     world = small_world("ann", "bob")
     night(world)
-    way = host(world).way("ann", OLD, "")
+    way = way_back(host(world), "ann", OLD, "")
     assert way.restore
     world.damage_snapshot("ann", way.snapshot)
     begun, mark = len([*world.journal.runs()]), len(world.log)
@@ -77,7 +78,7 @@ def test_going_back_can_be_undone_with_the_snapshot_that_it_took() -> None:
 
     undone = night(
         world,
-        lambda wired: wired.go_back("ann", None, rest.snapshot, force=False),
+        lambda wired: go_back(wired, "ann", None, rest.snapshot, force=False),
         giving_up=True,
     )
 
@@ -96,7 +97,7 @@ def test_going_back_to_a_build_of_the_same_schema_gives_up_no_row() -> None:
     night(world)
     before = world.people["ann"].rows()
 
-    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=False))
+    result = night(world, lambda wired: go_back(wired, "ann", OLD, "", force=False))
 
     assert result.outcome is ev.Outcome.MOVED
     assert move_of(result, "ann").plan.restore == ""
@@ -122,9 +123,9 @@ def test_going_back_without_a_way_back_says_so() -> None:
     world = small_world("ann")
 
     with pytest.raises(StateError, match="t3safe snapshots ann"):
-        host(world).go_back("ann", None, "", force=False)
+        go_back(host(world), "ann", None, "", force=False)
     with pytest.raises(StateError, match="no such person"):
-        host(world).go_back("zoe", None, "", force=False)
+        go_back(host(world), "zoe", None, "", force=False)
     assert world.journal.unfinished() is None
 
 
@@ -136,7 +137,7 @@ def test_going_back_to_a_build_that_left_the_store_touches_nobody() -> None:
     rows, done = world.people["ann"].rows(), len(world.log)
 
     with pytest.raises(StateError, match=f"`t3safe check {OLD}` installs it"):
-        night(world, lambda wired: wired.go_back("ann", OLD, "", force=False))
+        night(world, lambda wired: go_back(wired, "ann", OLD, "", force=False))
 
     assert not {"fence", "stop", "select"} & {operation for operation, *_ in world.log[done:]}
     assert running(world) == {"ann": NEW}
@@ -154,7 +155,7 @@ def test_whoever_was_left_fenced_on_an_untouched_set_is_helped_by_what_was_advis
     assert world.people["ann"].fenced
     rows = world.people["ann"].rows()
 
-    helped = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True))
+    helped = night(world, lambda wired: go_back(wired, "ann", OLD, "", force=True))
 
     assert helped.outcome is ev.Outcome.MOVED
     assert move_of(helped, "ann").plan.restore == ""
@@ -178,7 +179,7 @@ def test_quarantined_rows_outlive_retention() -> None:
     """What a failed build wrote stays through many further nights."""
     world = small_world("ann", candidate=[Defect.MUTE])
     night(world)
-    host(world).perform.switch.thaw()
+    host(world).ports.switch.thaw()
 
     for number in range(8):
         publish(world, version(f"0.0.28-nightly.20260620.{600 + number}"), 33 + number)
@@ -195,7 +196,7 @@ def test_a_serve_that_would_not_stop_is_not_left_on_a_set_that_it_does_not_know(
 
     driven = drive(
         world,
-        lambda wired: wired.go_back("ann", None, "", force=True),
+        lambda wired: go_back(wired, "ann", None, "", force=True),
         rules=Rules(attempts_max=1),
         faults=[effect(start, Kind.FAIL_AFTER), effect(stop, Kind.FAIL_BEFORE)],
         giving_up=True,

@@ -32,7 +32,7 @@ from attrs import frozen
 from fakes.explorer.scenes import Scene, Sort
 from fakes.explorer.search import Search
 from fakes.world import hostviews
-from t3safe import engine, operations
+from t3safe import engine, interpreter, person
 from t3safe.adapters._support.personaldata.trouble import Trouble
 from t3safe.adapters.journal.store import SqliteJournal
 from t3safe.adapters.stateworker import duplicate, holders
@@ -40,8 +40,10 @@ from t3safe.domain import idle, moves, retention
 from t3safe.domain.errors import DamagedJournalError, DeadLinkError
 from t3safe.domain.moves import Move
 from t3safe.domain.versions import Version
-from t3safe.operations import Host
+from t3safe.engine import Engine
 from t3safe.t3.files import V1_DATABASE
+from t3safe.usecases import recover, standing
+from t3safe.usecases.run import run
 from tests.faults import wrong
 from tests.scenarios import (
     test_failures,
@@ -154,11 +156,12 @@ def everybody_gets_their_own_build_before_the_default_moves(patch: pytest.Monkey
 @guard(3, scenario(test_outside_the_map.test_a_serve_that_runs_for_nobody_in_the_map_is_named))
 def a_serve_outside_the_map_is_loud(patch: pytest.MonkeyPatch) -> None:
     """Whoever is in no plan is not named."""
-    patch.setattr(operations.Host, "unmapped", lambda *_: ())
+    patch.setattr(standing, "unmapped_serves", lambda *_: ())
 
 
-def _kept_alone(self: engine.Interpreter) -> Iterator[Version]:
-    kept = (self.selection.default(), self.selection.last_good(), self.selection.previous_good())
+def _kept_alone(self: interpreter.Interpreter) -> Iterator[Version]:
+    selection = self.ports.selection
+    kept = (selection.default(), selection.last_good(), selection.previous_good())
     return (build for build in kept if build is not None)
 
 
@@ -172,25 +175,23 @@ def _kept_alone(self: engine.Interpreter) -> Iterator[Version]:
 )
 def every_link_tells_what_is_needed(patch: pytest.MonkeyPatch) -> None:
     """Pruning asks for the builds of the host alone."""
-    patch.setattr(engine.Interpreter, "_needed", _kept_alone)
+    patch.setattr(interpreter.Interpreter, "_needed", _kept_alone)
 
 
 @guard(4, scenario(test_outside_the_map.test_a_build_that_only_a_process_runs_stays))
 def every_process_tells_what_is_needed(patch: pytest.MonkeyPatch) -> None:
     """Pruning asks for the builds of the host alone."""
-    patch.setattr(engine.Interpreter, "_needed", _kept_alone)
+    patch.setattr(interpreter.Interpreter, "_needed", _kept_alone)
 
 
 @guard(
     4,
-    lambda *_: test_outside_the_map.test_a_link_that_leads_nowhere_holds_up_its_person_alone(
-        Host.run
-    ),
+    lambda *_: test_outside_the_map.test_a_link_that_leads_nowhere_holds_up_its_person_alone(run),
 )
 def a_link_that_leads_nowhere_is_one_persons(patch: pytest.MonkeyPatch) -> None:
     """Any trouble with a link ends the run."""
-    patch.setattr(engine, "DeadLinkError", LookupError)
-    patch.setattr(operations, "DeadLinkError", LookupError)
+    patch.setattr(person, "DeadLinkError", LookupError)
+    patch.setattr(standing, "DeadLinkError", LookupError)
 
 
 def explored(*sorts: Sort) -> None:
@@ -201,7 +202,7 @@ def explored(*sorts: Sort) -> None:
 @guard(5, scenario(partial(explored, Sort.IDLE)))
 def nothing_that_is_said_changes_what_is_done(patch: pytest.MonkeyPatch) -> None:
     """Whoever listens can end the run."""
-    patch.setattr(engine, "inform", lambda observer, *what: observer.saw(*what))
+    patch.setattr(Engine, "_inform", lambda each, *what: [one.saw(*what) for one in each.observers])
 
 
 @guard(
@@ -216,12 +217,12 @@ def a_run_of_other_rules_is_recounted(patch: pytest.MonkeyPatch) -> None:
 @guard(
     6,
     lambda *_: test_lost_journal.test_whoever_was_left_on_a_build_that_pairs_nobody_is_found(
-        Host.run, whole_folder=False
+        run, whole_folder=False
     ),
 )
 def whoever_no_run_explains_is_verified(patch: pytest.MonkeyPatch) -> None:
     """After a journal was lost there is nothing to do."""
-    patch.setattr(operations.Host, "unexplained", lambda _: ())
+    patch.setattr(recover, "unexplained", lambda _: ())
 
 
 def refused_by_name(place: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
 from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +12,6 @@ from fakes.world import NEW, NEWER, Defect, World, small_world
 from t3safe.domain.moves import Status
 from t3safe.domain.occasions import Moment, Occasion
 from t3safe.domain.policy import No
-from t3safe.hooking import Hooked
-from t3safe.operations import Host, Result
 from tests.scenarios.nights import night, publish, running, selected, statuses, untouched
 
 PEOPLE = ("ann", "bob", "cat")
@@ -37,13 +34,6 @@ class Hooks:
         self.at_work(occasion)
         return "the hook failed" if key in self.failing else ""
 
-    def run(self, wired: Host) -> Result:
-        """Run a night with these hooks around the host's own parts."""
-        engine = wired.engine
-        hooked = Hooked(self, engine.observer, wired.permit, engine.perform)
-        around = attrs.evolve(engine, perform=hooked, observer=hooked)
-        return Host.run(attrs.evolve(wired, engine=around, permit=hooked))
-
 
 def new_world(*defects: Defect) -> World:
     """Give a host of three people; with defects the candidate breaks pairing for bob alone."""
@@ -64,7 +54,8 @@ def test_whatever_hooks_fail_every_promise_is_kept(
     before, hooks = running(world), Hooks(failing)
     mark = len(world.log)
 
-    result = night(world, hooks.run)
+    world.owner_hooks = hooks
+    result = night(world)
 
     if (Moment.BEFORE_RUN, "") in failing:
         assert result.stayed is No.LATER
@@ -92,7 +83,8 @@ def test_whoever_goes_to_work_while_their_hook_runs_is_not_stopped(who: str) -> 
             world.work(who)
 
     before = running(world)
-    result = night(world, Hooks(at_work=begins).run)
+    world.owner_hooks = Hooks(at_work=begins)
+    result = night(world)
 
     assert statuses(result)[who] is Status.DEFERRED
     assert running(world)[who] == before[who]

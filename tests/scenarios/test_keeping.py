@@ -8,8 +8,9 @@ from fakes.world import NEW, NEWER, OLD, Kind, World, drive, host, small_world, 
 from fakes.world.faults import effect
 from t3safe.domain.errors import StateError
 from t3safe.domain.retention import SnapshotKind
-from t3safe.engine import Limits
-from t3safe.keeping import judge, prune
+from t3safe.interpreter import Limits
+from t3safe.usecases.rollback import go_back, way_back
+from t3safe.usecases.snapshots import judge, prune
 from tests.scenarios.nights import DAY, night, publish, running, take_ann_back
 
 NONE = Limits(snapshots_keep=0, snapshots_bytes_max=0)
@@ -26,8 +27,8 @@ def test_without_any_room_the_way_back_and_the_newest_stay() -> None:
     night(world)
     wired = host(world, limits=NONE)
     for number in range(3):
-        wired.perform.states.snapshot("ann", f"by-hand-{number}", SnapshotKind.ONLINE, NEW)
-    way = wired.way("ann", None, "").snapshot
+        wired.ports.states.snapshot("ann", f"by-hand-{number}", SnapshotKind.ONLINE, NEW)
+    way = way_back(wired, "ann", None, "").snapshot
     before = kept(world)
     told = judge(wired, "ann")
     assert kept(world) == before
@@ -51,7 +52,7 @@ def test_what_undoes_the_last_way_back_stays() -> None:
     prune(wired, "ann")
     assert rest.snapshot in kept(world)
     again = night(
-        world, lambda one: one.go_back("ann", None, rest.snapshot, force=False), giving_up=True
+        world, lambda one: go_back(one, "ann", None, rest.snapshot, force=False), giving_up=True
     )
     assert again.rollout is not None
     assert running(world) == {"ann": NEW}
@@ -61,7 +62,7 @@ def test_the_way_back_outlives_nights_that_moved_nobody() -> None:
     """A later run that did not touch the person does not unpin what the earlier one took."""
     world = small_world("ann")
     night(world)
-    way = host(world).way("ann", None, "").snapshot
+    way = way_back(host(world), "ann", None, "").snapshot
     world.people["ann"].inputs = 1
     publish(world, version("0.0.28-nightly.20260620.600"), 33)
     night(world)
@@ -78,13 +79,13 @@ def test_a_clock_that_is_a_year_ahead_for_a_night_costs_nobody_the_way_back() ->
     world.clock_ahead = 0.0
     publish(world, NEWER, 33)
     night(world, limits=tight)
-    way = host(world).way("ann", None, "")
+    way = way_back(host(world), "ann", None, "")
     assert (way.old, way.build) == (NEWER, NEW)
     world.people["ann"].inputs = 1
     for number in range(3):
         publish(world, version(f"0.0.28-nightly.20260620.{600 + number}"), 34)
         night(world, limits=tight)
-    assert host(world).way("ann", None, "") == way
+    assert way_back(host(world), "ann", None, "") == way
     world.people["ann"].inputs = 0
     night(world, take_ann_back, giving_up=True)
     assert running(world) == {"ann": NEW}

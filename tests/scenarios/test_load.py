@@ -12,8 +12,9 @@ from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.domain.pressure import Pressure, Waiting
 from t3safe.engine import Performer
-from t3safe.hooking import Hooked
-from t3safe.operations import Host, Result
+from t3safe.usecases.host import Host, Result
+from t3safe.usecases.rollback import go_back
+from t3safe.usecases.run import drain, run
 from tests.scenarios.nights import DAY, host_fails, night, running, statuses, untouched
 
 BUSY = Pressure(cpu=Waiting(99, 99), processors=2)
@@ -73,10 +74,10 @@ def test_a_drain_is_held_up_too_and_a_way_back_is_not() -> None:
     loads(world)
     mark = len(world.log)
 
-    assert night(world, Host.drain).stayed is No.LATER
+    assert night(world, drain).stayed is No.LATER
     assert untouched(world, mark)
     world.on("start", "ann", lambda at: setattr(at, "pressure", Pressure()))
-    went = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True), giving_up=True)
+    went = night(world, lambda wired: go_back(wired, "ann", OLD, "", force=True), giving_up=True)
     assert went.run
     assert running(world)["ann"] == OLD
 
@@ -86,20 +87,19 @@ def test_whoever_is_next_waits_once_the_host_is_overloaded() -> None:
     world = small_world("ann", "bob")
     before = world.people["bob"].pid
 
-    def run(wired: Host) -> Result:
-        engine, guard = wired.engine, wired.guard
-        perform = LoadedAfter(world, "bob", engine.perform)
-        hooked = Hooked(NoHooks(), engine.observer, wired.permit, perform, guard.overloaded)
-        around = attrs.evolve(engine, perform=hooked, observer=hooked)
-        return Host.run(attrs.evolve(wired, engine=around, permit=hooked))
+    def loaded(wired: Host) -> Result:
+        engine = wired.engine
+        later = attrs.evolve(engine, perform=LoadedAfter(world, "bob", engine.perform))
+        return run(attrs.evolve(wired, engine=later))
 
-    result = night(world, run)
+    world.owner_hooks = NoHooks()
+    result = night(world, loaded)
 
     assert statuses(result) == {"ann": Status.MOVED, "bob": Status.DEFERRED}
     assert world.people["bob"].pid == before
-    (deferral,) = host(world).deferrals()
+    (deferral,) = host(world).runs.deferrals()
     assert "the host is overloaded" in deferral.reason
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
 
 
 def test_a_gate_without_time_is_no_verdict() -> None:
@@ -112,7 +112,7 @@ def test_a_gate_without_time_is_no_verdict() -> None:
 
     assert result.outcome is ev.Outcome.LATER
     assert running(world) == before
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
     assert world.frozen == ""
 
 
@@ -128,7 +128,7 @@ def test_a_serve_without_time_is_never_the_builds_fault() -> None:
 
     night(world)
 
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
 
 
 def test_a_bake_without_time_promotes_nothing_and_blames_nobody() -> None:
@@ -140,7 +140,7 @@ def test_a_bake_without_time_promotes_nothing_and_blames_nobody() -> None:
 
     assert result.outcome is ev.Outcome.LATER
     assert running(world) == {"ann": NEW, "bob": NEW}
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
     assert night(world).stayed is No.LATER
     world.pressure = Pressure()
     assert night(world).outcome is ev.Outcome.PROMOTED

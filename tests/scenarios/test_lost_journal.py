@@ -15,7 +15,10 @@ from t3safe.domain.errors import NoWayBackError
 from t3safe.engine import Performer
 from t3safe.entrypoints.endings import exit_of
 from t3safe.entrypoints.exits import Exit
-from t3safe.operations import Host, Result
+from t3safe.usecases.host import Host, Result
+from t3safe.usecases.recover import recover, unexplained
+from t3safe.usecases.rollback import go_back
+from t3safe.usecases.run import drain, run
 from tests.scenarios.nights import (
     night,
     operations_since,
@@ -25,8 +28,8 @@ from tests.scenarios.nights import (
     untouched,
 )
 
-RECOVER = Host.recover
-AT_BOOT = partial(Host.recover, boot=True)
+RECOVER = recover
+AT_BOOT = partial(recover, boot=True)
 
 
 def _lose_journal(world: World) -> None:
@@ -46,7 +49,7 @@ def _die(world: World, what: type[fx.Effect]) -> None:
         return perform
 
     with pytest.raises(Crash):
-        host(world, wrap=dying).run()
+        run(host(world, wrap=dying))
     _lose_journal(world)
 
 
@@ -86,7 +89,7 @@ def test_a_person_can_go_back_before_the_fence_was_lifted() -> None:
     """The snapshot tells what was left, so the command works without a run that tells."""
     world = _cut_off_before(fx.Select)
     rows = world.people["ann"].rows()
-    result = night(world, lambda wired: wired.go_back("ann", OLD, "", force=True))
+    result = night(world, lambda wired: go_back(wired, "ann", OLD, "", force=True))
     assert result.outcome is ev.Outcome.MOVED
     assert running(world)["ann"] == OLD
     assert rows & ~world.people["ann"].rows() == 0
@@ -111,13 +114,13 @@ def test_what_no_snapshot_explains_stays_fenced_and_needs_a_person() -> None:
     before, serves, mark = selected(world), running(world), len(world.log)
     assert before["ann"] is None
 
-    for operation in (RECOVER, Host.run, Host.drain):
+    for operation in (RECOVER, run, drain):
         result = night(world, operation)
         assert result.outcome is ev.Outcome.NEEDS_HUMAN
         assert "ann is fenced" in result.reason
 
     with pytest.raises(NoWayBackError, match="NEEDS A HUMAN in the runbook"):
-        host(world).go_back("ann", None, "", force=True)
+        go_back(host(world), "ann", None, "", force=True)
     assert (selected(world), running(world)) == (before, serves)
     assert not operations_since(world, mark) & {"select", "start", "restore", "fence", "stop"}
 
@@ -140,7 +143,7 @@ def test_nobody_fenced_means_nothing_to_recover() -> None:
     night(world)
     _lose_journal(world)
     mark = len(world.log)
-    assert host(world).recover() is None
+    assert recover(host(world)) is None
     assert not operations_since(world, mark) & {"select", "start", "stop", "fence", "restore"}
 
 
@@ -156,12 +159,12 @@ def _die_at_check(world: World) -> None:
         return perform
 
     with pytest.raises(Crash):
-        host(world, wrap=dying).run()
+        run(host(world, wrap=dying))
     _lose_journal(world)
 
 
 @pytest.mark.parametrize("whole_folder", [False, True])
-@pytest.mark.parametrize("operation", [Host.run, Host.drain, RECOVER])
+@pytest.mark.parametrize("operation", [run, drain, RECOVER])
 def test_whoever_was_left_on_a_build_that_pairs_nobody_is_found(
     operation: Callable[[Host], Result | None], *, whole_folder: bool
 ) -> None:
@@ -172,7 +175,7 @@ def test_whoever_was_left_on_a_build_that_pairs_nobody_is_found(
         world.last_good = world.previous_good = None
     before, serves, mark = selected(world), running(world), len(world.log)
     assert before == {"ann": NEW, "bob": OLD}
-    assert host(world).unexplained() == (("ann", NEW),)
+    assert unexplained(host(world)) == (("ann", NEW),)
 
     for _ in range(2):
         result = operation(host(world))
@@ -185,10 +188,10 @@ def test_whoever_was_left_on_a_build_that_pairs_nobody_is_found(
     assert (selected(world), running(world)) == (before, serves)
     assert untouched(world, mark)
 
-    back = night(world, lambda wired: wired.go_back("ann", None, "", force=True), giving_up=True)
+    back = night(world, lambda wired: go_back(wired, "ann", None, "", force=True), giving_up=True)
     assert back.outcome is ev.Outcome.MOVED
     assert running(world) == {"ann": OLD, "bob": OLD}
-    assert host(world).unexplained() == ()
+    assert unexplained(host(world)) == ()
 
 
 def test_whoever_signs_in_on_a_build_that_no_run_explains_is_named() -> None:
@@ -196,7 +199,7 @@ def test_whoever_signs_in_on_a_build_that_no_run_explains_is_named() -> None:
     world = small_world("ann", "bob")
     _die(world, fx.Bake)
     assert selected(world) == {"ann": NEW, "bob": NEW}
-    recovered = host(world).recover()
+    recovered = recover(host(world))
     assert recovered is not None
     assert exit_of(recovered) is Exit.OK
     assert [line.partition(";")[2] for line in recovered.warnings] == [" sign-in works there"] * 2
@@ -206,7 +209,7 @@ def test_whoever_signs_in_on_a_build_that_no_run_explains_is_named() -> None:
 
     assert result.outcome is ev.Outcome.PROMOTED
     assert any(line.startswith("UNEXPLAINED BUILD: ") for line in result.warnings)
-    assert host(world).unexplained() == ()
+    assert unexplained(host(world)) == ()
     assert night(world).warnings == ()
 
 
@@ -215,7 +218,7 @@ def test_where_nobody_can_sign_in_it_is_said_that_nobody_can_tell() -> None:
     world = small_world("ann", "bob")
     _die(world, fx.Bake)
     world.dispatch_up = False
-    result = host(world).run()
+    result = run(host(world))
     assert exit_of(result) is Exit.LATER
     assert "cannot tell whether sign-in works" in result.reason
     assert len(result.warnings) == 2
@@ -226,7 +229,7 @@ def test_a_frozen_host_says_so_and_asks_nobody() -> None:
     world = small_world("ann", candidate=[Defect.MUTE])
     _die_at_check(world)
     world.frozen = "look"
-    assert exit_of(host(world).run()) is Exit.FROZEN
+    assert exit_of(run(host(world))) is Exit.FROZEN
 
 
 @pytest.mark.parametrize("busy", [True, False])
@@ -236,7 +239,7 @@ def test_with_its_journal_nobody_is_unexplained(busy: bool) -> None:
     if busy:
         world.work("bob")
     night(world)
-    night(world, lambda wired: wired.go_back("ann", None, "", force=True), giving_up=True)
+    night(world, lambda wired: go_back(wired, "ann", None, "", force=True), giving_up=True)
     assert selected(world)["ann"] == OLD
-    assert host(world).unexplained() == ()
-    assert night(world, Host.drain).warnings == ()
+    assert unexplained(host(world)) == ()
+    assert night(world, drain).warnings == ()

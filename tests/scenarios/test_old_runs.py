@@ -17,9 +17,12 @@ from t3safe.domain.errors import BuildError, JournalError, PortError
 from t3safe.domain.policy import No, Stay
 from t3safe.domain.ports import Anchor
 from t3safe.domain.runretention import RUNS_NEEDED
-from t3safe.measuring import measure
-from t3safe.operations import Host, Rules
-from t3safe.takingback import look
+from t3safe.usecases.host import Rules
+from t3safe.usecases.metrics import measure
+from t3safe.usecases.recover import unexplained
+from t3safe.usecases.rollback import look, pins, present
+from t3safe.usecases.run import _unbaked, drain, run
+from t3safe.usecases.standing import survey
 from tests.scenarios.nights import DAY, night, publish, take_ann_back
 
 PRUNES = Rules(journal_keep=timedelta(days=60))
@@ -44,7 +47,7 @@ def _lived(rules: Rules) -> Iterator[World]:
         for turn in range(30 // STEP):
             for person, works in (("bob", month % 15 < 12), ("cid", month % 3 == 1)):
                 (world.work if works else world.rest)(person)
-            night(world, Host.drain if turn == 5 else Host.run, rules=rules)
+            night(world, drain if turn == 5 else run, rules=rules)
             if month in {9, 19} and turn == 3:
                 night(world, take_ann_back, rules=rules, giving_up=True)
             world.advance(STEP * DAY)
@@ -56,19 +59,19 @@ def _answers(world: World, rules: Rules) -> dict[str, object]:
     wired = host(world, rules)
     people = tuple(world.people)
     vitals = measure(wired, None, tuple)
-    summary = wired.summary()
+    summary = wired.runs.summary()
     return {
         "summary": summary,
-        "deferrals": wired.deferrals(),
-        "pins": [wired.pins(person) for person in people],
-        "present": [wired.present(person) for person in people],
-        "left": [wired._left_in_a_run(person) for person in people],
+        "deferrals": wired.runs.deferrals(),
+        "pins": [pins(wired, person) for person in people],
+        "present": [present(wired, person) for person in people],
+        "left": [wired.runs.left_in_a_run(person) for person in people],
         "back": look(wired, None),
-        "unexplained": wired.unexplained(),
-        "unbaked": wired._unbaked(wired.survey(mend=False), Stay(No.NOTHING, "")),
+        "unexplained": unexplained(wired),
+        "unbaked": _unbaked(wired, survey(wired, repair=False), Stay(No.NOTHING, "")),
         "counts": vitals.count(),
         "alerts": [vitals.speaking(outcome) for outcome in ev.Outcome],
-        "builds": set(wired.perform.builds.present()),
+        "builds": set(wired.ports.builds.present()),
         "snapshots": [list(world.people[person].snapshots) for person in people],
         "last": next(iter(world.journal.runs())),
         "named": [past.run in world.journal.written for past in summary.people if past.run],

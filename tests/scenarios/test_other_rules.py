@@ -17,7 +17,8 @@ from t3safe.domain import moves, rollout
 from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.moves import Move, Step
 from t3safe.domain.rollout import Rollout
-from t3safe.operations import Host
+from t3safe.usecases.host import Host
+from t3safe.usecases.recover import recover
 from tests.scenarios.nights import take_ann_back
 from tests.scenarios.test_recovery import DEATHS, SCENES
 
@@ -174,7 +175,7 @@ def _dies(world: World, judge: Judge, operation: Callable[[Host], object], at: i
 def _recovered(world: World, judge: Judge) -> tuple[str, list[str]]:
     """Let the next process settle what was left, judged as the first one was; how it ended."""
     watch = Watch(judge)
-    recovered = host(world, observer=watch).recover()
+    recovered = recover(host(world, observer=watch))
     assert world.journal.unfinished() is None
     newest = next(iter(world.journal.runs()), None)
     ended = newest.ended if newest is not None and recovered is None else None

@@ -28,8 +28,10 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import NoWayBackError, PeopleError
 from t3safe.domain.people import MapProblem
 from t3safe.domain.versions import Version
-from t3safe.engine import Limits
-from t3safe.operations import Host, Result
+from t3safe.interpreter import Limits
+from t3safe.usecases.host import Host, Result
+from t3safe.usecases.rollback import go_back
+from t3safe.usecases.run import drain, run
 from tests.scenarios.nights import DAY, move_of, night, publish, running, selected
 
 LATEST = version("0.0.28-nightly.20260618.590")
@@ -150,7 +152,7 @@ def test_a_serve_that_runs_for_nobody_in_the_map_is_named() -> None:
     carl = outsider(world)
     world.map_problems = (MapProblem(2, "'carl smith' is not a person's user name"),)
 
-    for result in (night(world), night(world), night(world, Host.drain)):
+    for result in (night(world), night(world), night(world, drain)):
         (line,) = [line for line in result.warnings if line.startswith("NOT IN THE USER MAP")]
         assert f"carl runs t3 {OLD} (process {carl.pid})" in line
         assert "add a line `login=carl`" in line
@@ -244,7 +246,7 @@ def test_the_build_of_a_way_back_stays() -> None:
 
     assert running(world) == {"ann": LATEST, "ben": LATEST}
     assert (world.previous_good, OLD in world.store) == (NEWER, True)
-    back = night(world, lambda wired: wired.go_back("ben", None, "", force=False), giving_up=True)
+    back = night(world, lambda wired: go_back(wired, "ben", None, "", force=False), giving_up=True)
     assert back.outcome is ev.Outcome.MOVED
     assert running(world)["ben"] == OLD
 
@@ -269,13 +271,13 @@ def lost(world: World, name: str = "ben") -> FakePerson:
     return person
 
 
-@pytest.mark.parametrize("operation", [Host.run, Host.drain])
+@pytest.mark.parametrize("operation", [run, drain])
 def test_a_link_that_leads_nowhere_holds_up_its_person_alone(
     operation: Callable[[Host], Result],
 ) -> None:
     """The others are moved; the person is named with the command that repairs it."""
     world = small_world("ann", "ben")
-    if operation is Host.drain:
+    if operation is drain:
         world.work("ann")
         night(world)
         world.rest("ann")
@@ -299,7 +301,7 @@ def test_rollback_to_a_build_repairs_a_link_that_leads_nowhere() -> None:
     world.rest("ben")
     ben = lost(world)
 
-    result = host(world).go_back("ben", OLD, "", force=False)
+    result = go_back(host(world), "ben", OLD, "", force=False)
 
     assert result.outcome is ev.Outcome.MOVED
     assert (ben.link, ben.running) == (OLD, OLD)
@@ -316,7 +318,7 @@ def test_rollback_to_a_build_that_no_snapshot_tells_of_changes_nothing() -> None
     before = ben.clone()
 
     with pytest.raises(NoWayBackError, match="no at-rest snapshot"):
-        host(world).go_back("ben", NEW, "", force=False)
+        go_back(host(world), "ben", NEW, "", force=False)
 
     assert (ben.link, ben.pid, ben.ledger()) == (before.link, before.pid, before.ledger())
 
@@ -326,9 +328,8 @@ def test_old_behaviour_moves_a_bystander_and_the_judge_says_so() -> None:
     world = small_world("ann")
     outsider(world, elsewhere=True, noted=None)
     judge = invariants.Judge.of(world)
-    wired = interpreter(views(world))
-    blind = attrs.evolve(wired, residents=_Nobody())
-    blind.builds.stage(NEW)
+    blind = interpreter(world, attrs.evolve(views(world), residents=_Nobody()))
+    blind.ports.builds.stage(NEW)
 
     blind._promote(NEW, ("ann",))
 

@@ -22,7 +22,8 @@ from fakes.world import (
 from fakes.world.faults import journal
 from t3safe.domain import events as ev
 from t3safe.domain.policy import No
-from t3safe.operations import Host
+from t3safe.usecases.recover import recover
+from t3safe.usecases.run import run
 from tests.scenarios.nights import (
     DAY,
     night,
@@ -54,8 +55,8 @@ def _restoring() -> World:
 
 
 SCENES = {
-    "healthy": (_healthy, Host.run, False),
-    "failing": (_failing, Host.run, False),
+    "healthy": (_healthy, run, False),
+    "failing": (_failing, run, False),
     "going back": (_restoring, take_ann_back, True),
 }
 """How the host stands, what is done, and whether that restores on purpose."""
@@ -157,7 +158,7 @@ def test_a_run_that_finds_another_unfinished_settles_it_first() -> None:
 
     judge = Judge.of(world)
     watch = Watch(judge)
-    result = host(world, observer=watch).run()
+    result = run(host(world, observer=watch))
 
     assert running(world) == {"ann": NEW, "bob": NEW}
     assert result.outcome is ev.Outcome.PROMOTED
@@ -171,7 +172,7 @@ def _died_after(operation: str) -> World:
         world = base.clone()
         world.crash_at = base.substeps + number
         with pytest.raises(Crash):
-            host(world).run()
+            run(host(world))
         if world.log[-1][0] == operation:
             return world
     raise AssertionError
@@ -184,14 +185,14 @@ def test_a_power_cut_while_fenced_lets_no_unit_start_until_recovery() -> None:
 
     assert not world.launch("ann")
     mark = len(world.log)
-    waits = host(world).recover(boot=True)
+    waits = recover(host(world), boot=True)
 
     assert waits is not None
     assert waits.outcome is None
     assert not world.people["ann"].fenced
     assert not operations_since(world, mark) & {"start", "verify"}
     world.boot()
-    settled = host(world).recover()
+    settled = recover(host(world))
     assert settled is not None
     assert settled.outcome is ev.Outcome.INTERRUPTED
     assert running(world) == {"ann": OLD, "bob": OLD}
@@ -204,7 +205,7 @@ def test_a_stop_that_is_asked_for_ends_at_the_next_safe_point() -> None:
     world.on("fence", "ann", lambda _: asked.append(True))
     judge = Judge.of(world)
 
-    result = host(world, stop=lambda: bool(asked)).run()
+    result = run(host(world, stop=lambda: bool(asked)))
 
     assert result.outcome is ev.Outcome.INTERRUPTED
     assert running(world) == {"ann": NEW, "bob": OLD}

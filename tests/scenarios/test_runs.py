@@ -26,10 +26,13 @@ from t3safe.domain.policy import No, Policy, Track
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.endings import exit_of
 from t3safe.entrypoints.exits import Exit
-from t3safe.operations import Host, Rules
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.sign_in import PLAIN_COOKIE
 from t3safe.t3.updater import ServiceState, Traces
+from t3safe.usecases.check import check
+from t3safe.usecases.host import Rules
+from t3safe.usecases.run import drain, run
+from t3safe.usecases.standing import left_behind, obstacle_of
 from tests.scenarios.nights import (
     DAY,
     following,
@@ -257,7 +260,7 @@ def test_a_refused_build_is_not_tried_again_until_the_gate_changes_or_a_person_a
 
     world.fingerprint = "gate-2"
     assert night(world).outcome is ev.Outcome.REFUSED
-    host(world).perform.verdicts.allow(NEW)
+    host(world).ports.verdicts.allow(NEW)
     assert night(world).outcome is ev.Outcome.REFUSED
 
 
@@ -325,7 +328,7 @@ def test_data_ahead_of_every_build_is_no_broken_gate_for_a_person_alone() -> Non
     assert result.outcome is ev.Outcome.REFUSED
     assert statuses(result) == {"ann": Status.HELD_BACK}
     assert untouched(world, mark)
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
 
 
 def test_data_known_to_be_ahead_is_refused_without_a_rehearsal() -> None:
@@ -343,11 +346,11 @@ def test_data_known_to_be_ahead_is_refused_without_a_rehearsal() -> None:
     assert "rehearse" not in operations_since(world, mark)
     assert exit_of(result) is Exit.REFUSED
     wired = host(world)
-    obstacle = wired.obstacle("ann")
+    obstacle = obstacle_of(wired, "ann")
     assert obstacle is not None
     assert "state.sqlite: 33_Step33" in obstacle.seen
-    assert wired.obstacle("bob") is None
-    assert set(wired.left_behind()) == {"ann"}
+    assert obstacle_of(wired, "bob") is None
+    assert set(left_behind(wired)) == {"ann"}
 
 
 def test_data_that_t3s_own_updater_migrated_names_it() -> None:
@@ -361,7 +364,7 @@ def test_data_that_t3s_own_updater_migrated_names_it() -> None:
 
     assert statuses(result) == {"ann": Status.REFUSED}
     assert "t3's own updater took it to 0.0.30" in move_of(result, "ann").reason
-    obstacle = host(world).obstacle("ann")
+    obstacle = obstacle_of(host(world), "ann")
     assert obstacle is not None
     assert "t3's own updater took it to 0.0.30" in obstacle.mend
 
@@ -393,11 +396,11 @@ def test_who_leaves_a_database_open_is_neither_stopped_nor_in_the_way() -> None:
             move_of(result, "ann").reason
         )
         assert "ann" not in {who for done, who, _ in world.log[mark:] if done in {"fence", "stop"}}
-        obstacle = host(world).obstacle("ann")
+        obstacle = obstacle_of(host(world), "ann")
         assert obstacle is not None
         assert str(obstacle) == move_of(result, "ann").reason
     world.people["ann"].foreign = 0
-    night(world, Host.drain)
+    night(world, drain)
     assert running(world) == {"ann": NEWER, "bob": NEWER}
 
 
@@ -412,7 +415,7 @@ def test_a_build_job_in_the_terminal_is_not_killed() -> None:
     assert statuses(result) == {"ann": Status.DEFERRED, "bob": Status.MOVED}
     assert "make (process 7) used" in move_of(result, "ann").reason
     world.people["ann"].job = ""
-    night(world, Host.drain)
+    night(world, drain)
     assert running(world) == {"ann": NEW, "bob": NEW}
 
 
@@ -427,7 +430,7 @@ def test_a_time_after_now_defers_nobody_and_is_told_with_its_date() -> None:
     """An event of a clock that was years ahead is no activity; `status` and `doctor` report it."""
     world = small_world("ann")
     world.people["ann"].later = 20 * 365 * DAY
-    assert "an activity is dated 2046-06-11" in host(world).perform.assess("ann").reason
+    assert "an activity is dated 2046-06-11" in host(world).idle.assess("ann").reason
     assert statuses(night(world)) == {"ann": Status.MOVED}
 
 
@@ -493,7 +496,7 @@ def test_a_broken_gate_is_reported_as_that() -> None:
     result = night(world)
 
     assert result.outcome is ev.Outcome.GATE_BROKEN
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
     assert untouched(world, mark)
 
     world.gate_broken = False
@@ -544,7 +547,7 @@ def test_a_dispatch_that_is_down_before_is_later_and_touches_nobody() -> None:
     assert result.outcome is ev.Outcome.LATER
     assert "dispatch" in result.reason
     assert untouched(world, mark)
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
 
 
 def test_a_dispatch_that_goes_down_mid_way_ends_the_night_without_blame() -> None:
@@ -586,7 +589,7 @@ def test_a_dispatch_that_cannot_be_asked_mid_way_is_not_blamed_on_the_build() ->
     result = night(world)
 
     assert result.outcome is not ev.Outcome.ROLLED_BACK
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
 
 
 def test_a_dispatch_that_fails_only_for_a_while_is_not_blamed_on_the_build() -> None:
@@ -597,7 +600,7 @@ def test_a_dispatch_that_fails_only_for_a_while_is_not_blamed_on_the_build() -> 
 
     night(world)
 
-    assert host(world).perform.verdicts.refused(world.fingerprint) == ()
+    assert host(world).ports.verdicts.refused(world.fingerprint) == ()
 
 
 def test_a_dispatch_that_goes_down_during_the_bake_promotes_nothing() -> None:
@@ -682,7 +685,7 @@ def test_a_pin_names_the_candidate_without_asking_the_registry() -> None:
     """A pinned host follows the pin, and then has nothing to do whatever the tag says."""
     world = small_world("ann")
     publish(world, NEWER, 33)
-    host(world).choices.pin(NEW, "known good")
+    host(world).ports.choices.pin(NEW, "known good")
     mark = len(world.log)
 
     assert night(world).outcome is ev.Outcome.PROMOTED
@@ -690,7 +693,7 @@ def test_a_pin_names_the_candidate_without_asking_the_registry() -> None:
     assert running(world) == {"ann": NEW}
     assert "registry" not in operations_since(world, mark)
 
-    assert host(world).choices.unpin()
+    assert host(world).ports.choices.unpin()
     assert night(world).outcome is ev.Outcome.PROMOTED
     assert running(world) == {"ann": NEWER}
 
@@ -699,7 +702,7 @@ def test_a_pin_below_what_a_person_runs_is_refused_with_the_command() -> None:
     """A pin is no downgrade; going back is a command of its own."""
     world = small_world("ann")
     night(world)
-    host(world).choices.pin(OLD, "")
+    host(world).ports.choices.pin(OLD, "")
 
     result = night(world)
 
@@ -712,11 +715,11 @@ def test_a_held_version_is_passed_over_for_an_older_one() -> None:
     """The newest release that is not held is taken."""
     world = small_world("ann")
     publish(world, NEWER, 33)
-    host(world).choices.hold(NEWER, "seen to be bad elsewhere")
+    host(world).ports.choices.hold(NEWER, "seen to be bad elsewhere")
 
     assert night(world).outcome is ev.Outcome.PROMOTED
     assert running(world) == {"ann": NEW}
-    assert host(world).choices.release(NEWER)
+    assert host(world).ports.choices.release(NEWER)
     assert night(world).outcome is ev.Outcome.PROMOTED
     assert running(world) == {"ann": NEWER}
 
@@ -736,10 +739,10 @@ def test_a_minimum_age_takes_the_newest_that_is_old_enough() -> None:
 def test_a_frozen_host_says_so_on_every_run_and_asks_nobody() -> None:
     """Frozen stops run and drain, and the registry is not even asked."""
     world = small_world("ann")
-    host(world).perform.switch.freeze("by hand")
+    host(world).ports.switch.freeze("by hand")
     mark = len(world.log)
 
-    for operation in (Host.run, Host.drain, Host.run):
+    for operation in (run, drain, run):
         result = night(world, operation)
         assert (result.stayed, result.reason) == (No.FROZEN, "by hand")
     assert operations_since(world, mark) == set()
@@ -751,8 +754,8 @@ def test_a_check_touches_nobody_whatever_it_finds() -> None:
     publish(world, NEWER, 33, Defect.PAIRLESS)
     mark = len(world.log)
 
-    assert night(world, lambda wired: wired.check(NEW)).outcome is ev.Outcome.PASSED
-    assert night(world, lambda wired: wired.check(NEWER)).outcome is ev.Outcome.REFUSED
+    assert night(world, lambda wired: check(wired, NEW)).outcome is ev.Outcome.PASSED
+    assert night(world, lambda wired: check(wired, NEWER)).outcome is ev.Outcome.REFUSED
     assert untouched(world, mark)
     assert running(world) == {"ann": OLD, "bob": OLD}
 

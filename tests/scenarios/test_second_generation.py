@@ -9,6 +9,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V2_DATABASE
+from t3safe.usecases.standing import obstacle_of
 from tests.scenarios.nights import night, running, statuses, take_ann_back
 
 LAST_OF_V1 = 54
@@ -86,7 +87,7 @@ def test_whoever_has_an_old_copy_of_v2_is_left_where_they_are_and_told_why() -> 
     (why,) = (move.reason for move in result.rollout.moves if move.person == "ann")
     assert "old copy of state.sqlite" in why
     assert f"{V2_DATABASE}-wal" in why
-    obstacle = host(world).obstacle("ann")
+    obstacle = obstacle_of(host(world), "ann")
     assert obstacle is not None
     assert obstacle.seen in why
 
@@ -99,7 +100,7 @@ def test_whoever_worked_in_both_is_asked_which_one_counts() -> None:
     before = rows(world, "ann", STATE), rows(world, "ann", STATE_V2)
     result = night(world)
     assert statuses(result)["ann"] is Status.REFUSED
-    obstacle = host(world).obstacle("ann")
+    obstacle = obstacle_of(host(world), "ann")
     assert obstacle is not None
     assert "worked in V2" in obstacle.seen
     assert set(ann.databases) == {STATE, STATE_V2}

@@ -10,11 +10,11 @@ from attrs import define
 from fakes.world import NEW, NEWER, NEWEST, Kind, World, drive, host, small_world
 from fakes.world.faults import journal
 from fakes.world.journal import MemoryJournal
-from t3safe import overview
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
 from t3safe.domain.ports import RunRecord, Summary
-from t3safe.operations import Host
+from t3safe.usecases.run import drain
+from t3safe.usecases.status import person_status
 from tests.scenarios.nights import DAY, night, publish, take_ann_back
 
 
@@ -55,11 +55,11 @@ def _read(world: World) -> int:
     counted = Counted()
     counted.become(world.journal)
     wired = host(world, journal=counted)
-    summary = wired.summary()
+    summary = wired.runs.summary()
     assert [past.person for past in summary.people] == ["ann", "bob", "cid"]
     for past in summary.people:
-        overview.person_status(wired, past.person, (), None, past)
-    assert len(wired.deferrals(("ann", "bob", "cid"))) == 2
+        person_status(wired, past.person, (), None, past)
+    assert len(wired.runs.deferrals(("ann", "bob", "cid"))) == 2
     next(iter(counted.runs()))
     return counted.read
 
@@ -74,7 +74,7 @@ def _scratch(world: World) -> Summary:
     without = MemoryJournal()
     without.become(world.journal)
     without.kept = None
-    return host(world, journal=without).summary()
+    return host(world, journal=without).runs.summary()
 
 
 def _lived() -> World:
@@ -86,7 +86,7 @@ def _lived() -> World:
     night(world)
     world.rest("bob")
     world.advance(DAY)
-    night(world, Host.drain)
+    night(world, drain)
     night(world, take_ann_back, giving_up=True)
     publish(world, NEWEST, 34)
     world.advance(DAY)
@@ -98,7 +98,7 @@ def test_the_summary_that_is_kept_is_what_every_run_comes_to() -> None:
     world = _lived()
     kept = world.journal.kept
     assert kept is not None
-    assert kept == host(world).summary() == _scratch(world)
+    assert kept == host(world).runs.summary() == _scratch(world)
     (ann, bob) = kept.people
     assert (ann.build, bob.build) == (NEW, NEWER)
     assert bob.waits_for is None
@@ -115,7 +115,7 @@ def test_a_death_at_any_write_leaves_a_summary_that_is_true(kind: Kind) -> None:
     for index in range(0, whole.events, 3):
         world = base.clone()
         drive(world, faults=[journal(index, kind)])
-        assert host(world).summary() == _scratch(world)
+        assert host(world).runs.summary() == _scratch(world)
 
 
 def test_a_summary_of_a_journal_that_was_lost_counts_for_nothing() -> None:
@@ -123,7 +123,7 @@ def test_a_summary_of_a_journal_that_was_lost_counts_for_nothing() -> None:
     world = _lived()
     other = MemoryJournal()
     other.kept = world.journal.kept
-    assert host(world, journal=other).summary() == Summary()
+    assert host(world, journal=other).runs.summary() == Summary()
 
 
 def test_a_summary_that_cannot_be_kept_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,5 +136,5 @@ def test_a_summary_that_cannot_be_kept_harms_nothing(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(MemoryJournal, "keep", full)
     assert night(world).outcome is ev.Outcome.PROMOTED
     assert world.journal.kept is None
-    (past,) = host(world).summary().people
+    (past,) = host(world).runs.summary().people
     assert past.build == NEW

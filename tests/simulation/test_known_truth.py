@@ -196,7 +196,7 @@ def test_no_step_of_t3safe_puts_binary_and_ledger_apart() -> None:
     updater = wired("t3safe", scenario.fleet, world)
     assert isinstance(updater, Safe)
     watch = Watch(world)
-    engine = attrs.evolve(updater.host.engine, observer=watch)
+    engine = attrs.evolve(updater.host.engine, observers=(watch,))
     updater.host = attrs.evolve(updater.host, engine=engine)
     Replay(world, updater, "t3safe", scenario.days).run()
     assert watch.events > 1_000

@@ -33,7 +33,7 @@ import os, sys
 from t3safe.bootstrap.live import live
 from t3safe.entrypoints.settings import load
 wired = live(load(None, os.environ), "run", lambda line: None, lambda: False)
-services = wired.host.perform.services
+services = wired.host.ports.services
 getattr(services, sys.argv[1])(sys.argv[2])
 """
 

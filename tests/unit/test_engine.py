@@ -10,24 +10,17 @@ import pytest
 from attrs import define, field, frozen
 
 from fakes.world import EPOCH, NEW, NEWER, OLD, MemoryJournal, World, schema, small_world, wiring
-from fakes.world.wiring import Views, views
+from fakes.world.wiring import views
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, JournalError, ServiceError
 from t3safe.domain.gate import EMPTY, Ruling, Verdict
+from t3safe.domain.ports import Ports
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout import Rollout
 from t3safe.domain.versions import Version
-from t3safe.engine import (
-    Engine,
-    Interpreter,
-    Limits,
-    Waits,
-    fold,
-    never,
-    nothing_waits,
-    waits_for_boot,
-)
+from t3safe.engine import Engine, Waits, fold, nothing_waits, waits_for_boot
+from t3safe.interpreter import Interpreter, Limits, never
 
 QUIET = timedelta(minutes=15)
 
@@ -39,8 +32,8 @@ def interpreter(
     **ports: object,
 ) -> Interpreter:
     """Wire the interpreter to this world, with these ports instead of the world's own."""
-    seen: Views = attrs.evolve(views(world), **ports)  # type: ignore[arg-type]
-    return wiring.interpreter(seen, limits, stop)
+    seen: Ports = attrs.evolve(views(world), **ports)  # type: ignore[arg-type]
+    return wiring.interpreter(world, seen, limits, stop)
 
 
 @pytest.fixture
@@ -228,14 +221,14 @@ def test_what_is_asked_without_saying_how_is_not_only_what_is_certain(world: Wor
     """Unknown is busy where nobody says otherwise."""
     world.people["ann"].unreadable = "it is locked"
 
-    assert interpreter(world).assess("ann").readiness is ev.Readiness.BUSY
-    assert interpreter(world).assess("ann", certain=True).readiness is ev.Readiness.IDLE
+    assert interpreter(world).idle.assess("ann").readiness is ev.Readiness.BUSY
+    assert interpreter(world).idle.assess("ann", certain=True).readiness is ev.Readiness.IDLE
 
 
 def test_a_serve_that_cannot_be_asked_is_an_error_of_the_service_manager(world: World) -> None:
     """Whoever asks beside a rollout tells it by its kind."""
     with pytest.raises(ServiceError):
-        interpreter(world).assess("zoe")
+        interpreter(world).idle.assess("zoe")
 
 
 # Going back, and looking.
@@ -469,7 +462,7 @@ LATER = ev.Failed(Fault.BUILD, "a foreign package")
 
 def engine(told: Told, journal: MemoryJournal, stop: Callable[[], bool] = never) -> Engine:
     """Wire the loop to what is told."""
-    return Engine(perform=told, journal=journal, clock=told, observer=told, stop=stop)
+    return Engine(perform=told, journal=journal, clock=told, observers=(told,), stop=stop)
 
 
 def test_an_observer_that_fails_changes_nothing() -> None:

@@ -45,8 +45,8 @@ from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.standalone import STATE
 from t3safe.domain.versions import Version
 from t3safe.engine import Performer
-from t3safe.proving import Prover
 from t3safe.t3.files import USERDATA
+from t3safe.usecases.standalone import Prover
 
 _PREFIX: Final = "t3safe-check-"
 _EVIDENCE: Final = "t3safe-seen-"

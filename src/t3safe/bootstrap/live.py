@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -18,13 +18,12 @@ from t3safe.adapters._support import adopted
 from t3safe.adapters._support.durable import make_folders
 from t3safe.adapters._support.rooms import fresh, remove, sweep
 from t3safe.adapters.builds import BuildStore
-from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.adapters.ended import EndedMarks
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.log import EventLog, Sink
-from t3safe.adapters.offered import KeptRegistry, RememberingRegistry
+from t3safe.adapters.offered import KeptRegistry
 from t3safe.adapters.registry import NpmRegistry
 from t3safe.adapters.registry.client import Metadata
 from t3safe.adapters.registry.question import Patience
@@ -37,45 +36,41 @@ from t3safe.bootstrap.parts import (
     build_store,
     dispatch_knowledge,
     hidden_folders,
-    interpreter,
+    host_ports,
     journal_file,
     load_guard,
     log_sinks,
     own_folders,
     own_hooks,
     own_units,
-    people_of,
     registry_address,
+    remembered_registry,
     state_sets,
     symlink_selection,
     timed_by_systemd,
 )
-from t3safe.bootstrap.rules import AlwaysPermitted, rules
+from t3safe.bootstrap.rules import limits, rules
 from t3safe.configuration import Settings, Verify
 from t3safe.domain import ports
-from t3safe.domain.effects import Rehearse, Stage, Subject
+from t3safe.domain.effects import Stage
 from t3safe.domain.errors import (
     GateError,
     JournalError,
     LockedError,
-    NoWayBackError,
     PortError,
     SelectionError,
     StateError,
     UnusableError,
 )
-from t3safe.domain.events import NotPaired, Paired
-from t3safe.domain.gate import EMPTY
-from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.messages import Line
 from t3safe.domain.outlook import Known, Timer
 from t3safe.domain.progress import Task
 from t3safe.domain.room import Place, Places
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
-from t3safe.engine import Engine
-from t3safe.hooking import Hooked
-from t3safe.operations import Host
+from t3safe.hooks import HookCalls
+from t3safe.usecases.adopt import adopt, eject
+from t3safe.usecases.host import Host, wired
 
 _WHO = {
     Scope.SYSTEM: "a host is root's to keep (sudo), your own serve yours (T3SAFE_SCOPE=user)",
@@ -117,7 +112,7 @@ class Live:
 
     def close(self) -> None:
         """Sign out everybody who was signed in, and let go of the journal."""
-        pairing = self.host.perform.pairing
+        pairing = self.host.ports.pairing
         if isinstance(pairing, ServePairing):
             pairing.sign_out()
         self.journal.close()
@@ -166,7 +161,7 @@ class Live:
 
     def verify_snapshots(self, people: tuple[str, ...]) -> list[Verified]:
         """Check every snapshot of these people."""
-        states = self.host.perform.states
+        states = self.host.ports.states
         return [
             Verified(f"{person}: {info.stored.id}", _problem(states.verify, person, info.stored.id))
             for person in people
@@ -183,86 +178,20 @@ class Live:
         return self.heart.during(task, lambda: states.hand_on(person, snapshot, target))
 
     def adopt(self, build: Version) -> tuple[str, ...]:
-        """Take over a host on which everybody runs this build; restarts nobody.
-
-        Raises NoWayBackError where the global t3 is of another version.
-        """
-        launcher = self.settings.launcher
-        found = adopted.global_version(launcher) if launcher is not None else ""
-        if found and found != build.text:
-            message = f"cannot adopt {build}: the global t3 of this host is {found}"
-            raise NoWayBackError(f"{message}; adopt that")
-        if launcher is not None and found:
-            record = adopted.Adopted(build, str(launcher), self.host.engine.clock.now())
-            try:
-                adopted.remember(adoption_file(self.settings), record)
-            except OSError as error:
-                message = f"cannot note what is adopted in {self.settings.state_dir}: {error}"
-                raise SelectionError(message) from error
-        self._make_folders()
-        done = self.heart.during(Stage(build), lambda: self.host.adopt(build))
-        return (*done, *self._signed_in(build))
-
-    def _signed_in(self, build: Version) -> Iterator[str]:
-        """Have one person sign in, so that it is known how the dispatch does it."""
-        if self.settings.verify is not Verify.DISPATCH:
-            return
-        for person in self.host.everybody()[0]:
-            if not self.host.perform.services.status(person).running:
-                continue
-            try:
-                answer = self.host.perform.pairing.verify(person, build)
-            except PortError as error:
-                answer = NotPaired(error.fault, str(error))
-            if isinstance(answer, Paired):
-                rest = "a build that signs in otherwise waits until `dispatch_knows` names how"
-                yield f"{person} signs in through the dispatch; {rest}"
-                return
-            yield f"{person} cannot sign in through the dispatch: {answer.reason}"
-            return
-
-    def _make_folders(self) -> None:
-        """Have the folders that `units install` makes, where nobody needed units."""
-        try:
-            for folder, mode in own_folders(self.settings):
-                make_folders(folder, mode)
-        except OSError as error:
-            message = f"cannot make t3safe's own folders: {error}; see `t3safe doctor`"
-            raise SelectionError(message) from error
+        """Take over a host on which everybody runs this build.  Raises PortError."""
+        dispatch = self.settings.verify is Verify.DISPATCH
+        return self.heart.during(
+            Stage(build),
+            lambda: adopt(self.host, _LauncherT3(self), build, try_dispatch=dispatch),
+        )
 
     def eject(self, build: Version | None) -> tuple[str, ...]:
-        """Give the host back to one global t3; restarts nobody.
+        """Give the host back to one global t3, by default to the build that everybody runs.
 
-        Without a build to the one that everybody runs.  Raises NoWayBackError where people run
-        several, where a run is unfinished, or where a set holds what the build does not know.
+        Raises NoWayBackError, PortError.
         """
-        host = self.host
-        if self.selection.default() is None:
-            return ("no build is selected here: this host was given back, or never taken over",)
-        people, _ = host.everybody()
-        if host.engine.journal.unfinished() is not None:
-            message = "cannot eject: a run is unfinished; `t3safe recover` settles it"
-            raise NoWayBackError(message)
-        chosen = {person: self.selection.selected(person).build for person in people}
-        target = build or _common(chosen)
-        others = [person for person in people if chosen[person] != target]
-        schema = self._measured(target) if others else None
-        for person in others:
-            unknown = host.perform.states.ledger(person).unknown_to(schema or SetLedger())
-            if unknown:
-                message = f"cannot eject to {target}: it does not know {unknown[0]} of {person}"
-                raise NoWayBackError(f"{message}; name the newest build that is in use")
-        return (self.selection.eject(target),)
-
-    def _measured(self, build: Version) -> SetLedger:
-        """What a build makes of an empty set.  Raises NoWayBackError where it fails on that."""
-        nobody = (Subject(EMPTY, ""),)
-        rehearse = partial(self.host.perform.gate.rehearse, build, nobody)
-        (measured,) = self.heart.during(Rehearse(build, nobody), rehearse)
-        if measured.schema is None or not measured.passed:
-            message = f"cannot eject to {build}: it fails on an empty set: {measured.reason}"
-            raise NoWayBackError(message)
-        return measured.schema
+        task = Task("giving the host back to one global t3")
+        return self.heart.during(task, lambda: eject(self.host, _LauncherT3(self), build))
 
     def brief(self, registry: ports.Registry | None = None, *, keep: float = 0.0) -> Host:
         """Give the host with a registry that is asked once, for a few seconds only: to look.
@@ -272,7 +201,7 @@ class Live:
         address = registry_address(self.settings)
         address.timeout, address.once = _BRIEF_SECONDS, True
         asked = registry or KeptRegistry(NpmRegistry(address, _BRIEF), keep)
-        return evolve(self.host, registry=asked)
+        return evolve(self.host, ports=evolve(self.host.ports, registry=asked))
 
     def places(self) -> Places:
         """Tell where a night writes and what is free there.  Raises StateError."""
@@ -308,6 +237,35 @@ class Live:
         return own_units(self.settings)
 
 
+@frozen
+class _LauncherT3:
+    """Implements GlobalT3: what the launcher's path was before t3safe, and is after it."""
+
+    live: Live
+
+    def version(self) -> str:
+        """The version of the npm package that the path leads into."""
+        launcher = self.live.settings.launcher
+        return adopted.global_version(launcher) if launcher is not None else ""
+
+    def note(self, build: Version, at: datetime) -> None:
+        """Keep what was adopted, and make the folders that `units install` makes."""
+        settings, launcher = self.live.settings, self.live.settings.launcher
+        try:
+            if launcher is not None and self.version():
+                record = adopted.Adopted(build, str(launcher), at)
+                adopted.remember(adoption_file(settings), record)
+            for folder, mode in own_folders(settings):
+                make_folders(folder, mode)
+        except OSError as error:
+            message = f"cannot make t3safe's own folders: {error}; see `t3safe doctor`"
+            raise SelectionError(message) from error
+
+    def eject(self, build: Version) -> str:
+        """Let the launcher be the build's own program."""
+        return self.live.selection.eject(build)
+
+
 _BRIEF_SECONDS = 5.0
 
 
@@ -317,18 +275,6 @@ _BRIEF = Patience(connect=2.0, read=3.0, attempts=1, total=_BRIEF_SECONDS)
 
 def _place(folder: Path) -> Place:
     return Place(str(folder), hostfacts.free_bytes(folder))
-
-
-def _common(chosen: Mapping[str, Version | None]) -> Version:
-    """The one build that everybody runs.  Raises NoWayBackError."""
-    builds = set(chosen.values())
-    (only, *others) = sorted(builds, key=str)
-    if only is None or others:
-        told = ", ".join(f"{person}: {build or 'fenced'}" for person, build in chosen.items())
-        message = f"cannot eject: people run several builds ({told})"
-        message += "; `t3safe eject --to VERSION` leaves that one to everybody"
-        raise NoWayBackError(message)
-    return only
 
 
 def _problem(check: Callable[..., None], *what: object) -> str:
@@ -345,24 +291,21 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
     journal = SqliteJournal(journal_file(settings))
     builds = build_store(settings)
     heart = Heartbeat(event_log.say_one)
-    perform = interpreter(settings, builds, journal, stop, heart)
-    registry = RememberingRegistry(
-        NpmRegistry(registry_address(settings)), settings.state_dir / "offered"
-    )
-    watched = heart.around(perform)
+    registry = remembered_registry(settings)
+    ports = evolve(host_ports(settings, builds, journal, heart), registry=registry)
     guard = load_guard(settings)
-    hooks = own_hooks(settings, event_log.say_one)
-    hooked = Hooked(hooks, event_log, AlwaysPermitted(), watched, guard.overloaded)
-    host = Host(
-        engine=Engine(hooked, journal, perform.clock, hooked, stop),
-        perform=perform,
-        registry=registry,
-        people=people_of(settings),
-        choices=ChoicesFile(settings.state_dir / "choices.json"),
-        permit=hooked,
-        rules=rules(settings),
-        name_run=name_run,
+    hooks = HookCalls(own_hooks(settings, event_log.say_one), ports.permit, guard.overloaded)
+    host = wired(
+        evolve(ports, permit=hooks),
+        rules(settings),
+        name_run,
+        limits=limits(settings),
         guard=guard,
+        observers=(event_log, hooks),
+        stop=stop,
+        pause=time.sleep,
+        veto=hooks.veto,
+        wrap=heart.around,
     )
     selection = symlink_selection(settings)
     lock, newest, known = settings.state_dir / "lock", registry.newest, registry.known
@@ -373,7 +316,7 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
 
 
 @contextmanager
-def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
+def rehearsal_only(settings: Settings, real: Live) -> Iterator[Live]:
     """Wire the same host so that nothing it does is kept: for a dry run.
 
     Builds, snapshots, journal and evidence go below a folder that is deleted afterwards; a control
@@ -396,14 +339,28 @@ def rehearsal_only(settings: Settings, wired: Live) -> Iterator[Live]:
         journal = SqliteJournal(journal_file(aside))
         hidden = hidden_folders(settings)
         trial_builds = evolve(build_store(aside, hidden), store=root / "store")
-        rehearsed = Rehearsed(_either(trial_builds, wired.builds), hidden)
-        stop, real = wired.host.engine.stop, wired.host.perform
-        perform = interpreter(aside, trial_builds, journal, stop, wired.heart, rehearsed)
-        perform = evolve(perform, selection=real.selection, switch=real.switch)
-        watched = wired.heart.around(perform)
-        engine = evolve(wired.host.engine, perform=watched, journal=journal)
-        host = evolve(wired.host, engine=engine, perform=perform)
-        trial = evolve(wired, host=host, journal=journal, builds=trial_builds)
+        rehearsed = Rehearsed(_either(trial_builds, real.builds), hidden)
+        host, kept = real.host, real.host.ports
+        ports = evolve(
+            host_ports(aside, trial_builds, journal, real.heart, rehearsed),
+            selection=kept.selection,
+            switch=kept.switch,
+            registry=kept.registry,
+            choices=kept.choices,
+            permit=kept.permit,
+        )
+        host = wired(
+            ports,
+            host.rules,
+            host.name_run,
+            limits=host.limits,
+            guard=host.guard,
+            observers=host.engine.observers,
+            stop=host.engine.stop,
+            pause=time.sleep,
+            wrap=real.heart.around,
+        )
+        trial = evolve(real, host=host, journal=journal, builds=trial_builds)
         try:
             yield trial
         finally:

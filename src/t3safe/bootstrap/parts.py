@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from attrs import define, evolve, frozen
 from t3safe.adapters._support import adopted, transient
 from t3safe.adapters._support.seen_dispatch import SeenDispatch
 from t3safe.adapters.builds import BuildStore, NodeHeaders, Npm, NpmCells
+from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.dispatch import CommandPairing, DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.gate.cells import Cells
@@ -30,8 +30,9 @@ from t3safe.adapters.hostfacts import STANDARD
 from t3safe.adapters.hostload import HoldUpMark, HostLoad
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.log import IDENTIFIERS, Sink, system_log
+from t3safe.adapters.offered import RememberingRegistry
 from t3safe.adapters.people import CallerAlone, UserMapPeople
-from t3safe.adapters.registry import RegistryAddress
+from t3safe.adapters.registry import NpmRegistry, RegistryAddress
 from t3safe.adapters.residents import (
     HostResidents,
     PasswdBases,
@@ -49,7 +50,7 @@ from t3safe.adapters.services.belonging import MARK
 from t3safe.adapters.statesets import LocalStateSets, WorkerCells
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.units import Units, UserUnits
-from t3safe.bootstrap.rules import limits, pressure_limits
+from t3safe.bootstrap.rules import AlwaysPermitted, pressure_limits
 from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Verify
 from t3safe.domain import ports
 from t3safe.domain.allowance import Allowance
@@ -59,7 +60,6 @@ from t3safe.domain.messages import UNPROTECTED, Level, Line
 from t3safe.domain.people import units_of
 from t3safe.domain.scope import Caller, Scope, places
 from t3safe.domain.versions import Version
-from t3safe.engine import Interpreter
 from t3safe.loadguard import LoadGuard
 
 
@@ -289,24 +289,21 @@ def _services(settings: Settings) -> _Serves:
             assert_never(never)
 
 
-def interpreter(
+def host_ports(
     settings: Settings,
     builds: BuildStore,
     journal: SqliteJournal,
-    stop: Callable[[], bool],
     heart: Heartbeat,
     rehearsed: Rehearsed | None = None,
-) -> Interpreter:
-    """Wire every port that effects are performed through; what takes long tells the heart.
+) -> ports.Ports:
+    """Wire every port; what takes long tells the heart.
 
     `rehearsed` is what the gate runs; without it, the builds of this store.
     """
     clock = SystemClock()
     services = _services(settings)
     states = evolve(state_sets(settings), copied=heart.copied, watched=heart.task, lost=heart.warn)
-    return Interpreter(
-        residents=_residents(settings, services),
-        journal=journal,
+    return ports.Ports(
         builds=builds,
         selection=symlink_selection(settings),
         services=services,
@@ -316,10 +313,19 @@ def interpreter(
         verdicts=journal,
         switch=FreezeFile(settings.freeze_file, clock),
         clock=clock,
-        limits=limits(settings),
-        stop=stop,
-        pause=time.sleep,
+        residents=_residents(settings, services),
+        journal=journal,
+        registry=remembered_registry(settings),
+        people=people_of(settings),
+        choices=ChoicesFile(settings.state_dir / "choices.json"),
+        permit=AlwaysPermitted(),
     )
+
+
+def remembered_registry(settings: Settings) -> RememberingRegistry:
+    """Wire the registry; what it offered last is kept."""
+    npm = NpmRegistry(registry_address(settings))
+    return RememberingRegistry(npm, settings.state_dir / "offered")
 
 
 def symlink_selection(settings: Settings) -> SymlinkSelection:

@@ -13,8 +13,7 @@ from typing import assert_never
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress
 from t3safe.bootstrap.rules import AlwaysPermitted, limits, rules
 from t3safe.configuration import Settings
-from t3safe.engine import Engine, Interpreter
-from t3safe.operations import Host
+from t3safe.domain.ports import Ports
 from t3safe.simulation import ports as ports_of_replay
 from t3safe.simulation.fleet import Fleet, PolicyKind, UpdaterSettings
 from t3safe.simulation.history import History, told_by_registry
@@ -24,6 +23,7 @@ from t3safe.simulation.scenario import Scenario
 from t3safe.simulation.scores import PolicyRun
 from t3safe.simulation.world import World
 from t3safe.t3.package import REPOSITORY
+from t3safe.usecases.host import wired
 
 
 def simulate(scenario: Scenario, name: str) -> PolicyRun:
@@ -95,8 +95,7 @@ def replay(name: str, settings: UpdaterSettings, world: World) -> Safe:
     live_settings = Settings(
         track=world.track, policy=settings.policy, gate=settings.gate, rollout=settings.rollout
     )
-    journal = ports_of_replay.Journal()
-    perform = Interpreter(
+    ports = Ports(
         builds=builds,
         selection=selection,
         services=ports_of_replay.Services(world),
@@ -107,19 +106,18 @@ def replay(name: str, settings: UpdaterSettings, world: World) -> Safe:
         switch=switch,
         clock=clock,
         residents=ports_of_replay.Residents(world),
-        journal=journal,
-        limits=limits(live_settings),
-    )
-    listener = Listener(lambda: safe.tonight, len(world.people))
-    host = Host(
-        engine=Engine(perform, journal, clock, listener),
-        perform=perform,
+        journal=ports_of_replay.Journal(),
         registry=ports_of_replay.Registry(world),
         people=ports_of_replay.People(world),
         choices=choices,
         permit=AlwaysPermitted(),
-        rules=rules(live_settings),
-        name_run=lambda at: f"{at:%Y%m%dT%H%M%S.%fZ}",
+    )
+    host = wired(
+        ports,
+        rules(live_settings),
+        lambda at: f"{at:%Y%m%dT%H%M%S.%fZ}",
+        limits=limits(live_settings),
+        observers=(Listener(lambda: safe.tonight, len(world.people)),),
     )
     safe = Safe(name, world, host, builds, selection, switch, choices)
     safe.begin()

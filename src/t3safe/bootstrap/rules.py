@@ -11,8 +11,8 @@ from t3safe.domain import events as ev
 from t3safe.domain.policy import Policy, Window
 from t3safe.domain.pressure import PressureLimits
 from t3safe.domain.versions import Version
-from t3safe.engine import Limits
-from t3safe.operations import Rules
+from t3safe.interpreter import Limits
+from t3safe.usecases.host import Rules
 
 
 @frozen

@@ -253,3 +253,10 @@ def writer(
         if info.ledger == present and info.build in builds and not (failed and unfailed):
             return info.build
     return None
+
+
+def leads_back(info: SnapshotInfo, present: Version | None, build: Version | None = None) -> bool:
+    """Whether a snapshot taken at rest is of the wanted build, or of another than the present."""
+    if build is None:
+        return info.build not in {None, present} and info.stored.kind is SnapshotKind.REST
+    return info.build == build and info.stored.kind is not SnapshotKind.ONLINE

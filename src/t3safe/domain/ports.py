@@ -486,3 +486,28 @@ class Hooks(Protocol):
 
     def call(self, occasion: Occasion) -> str:
         """Run the hooks of this moment, in order; why one of them failed, empty when none did."""
+
+
+@frozen
+class Ports:
+    """Every port of one host.
+
+    `registry`, `people`, `choices` and `permit` are for what precedes a plan; effects are performed
+    through the others.
+    """
+
+    builds: Builds
+    selection: Selection
+    services: Services
+    states: StateSets
+    gate: Gate
+    pairing: Pairing
+    verdicts: Verdicts
+    switch: Switch
+    clock: Clock
+    residents: Residents
+    journal: Journal
+    registry: Registry
+    people: People
+    choices: Choices
+    permit: Permit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NoReturn
 
 import click
@@ -23,7 +24,13 @@ from t3safe.entrypoints.common import (
 )
 from t3safe.entrypoints.mending import moving, settling
 from t3safe.entrypoints.reporting import reported
-from t3safe.operations import Result
+from t3safe.usecases.check import check
+from t3safe.usecases.host import Result
+from t3safe.usecases.recover import recover as recover_host
+from t3safe.usecases.run import candidate
+from t3safe.usecases.run import drain as drain_host
+from t3safe.usecases.run import run as run_host
+from t3safe.usecases.standing import survey
 
 
 @click.command()
@@ -37,7 +44,7 @@ def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
         _dry_run(app, wait, as_json=as_json)
     with app.acting("run", wait, aside=as_json) as wired, reported(wired, "run") as report:
         sweep_trials(app.settings)
-        result = report.result = moving(wired, wired.host.run)
+        result = report.result = moving(wired, partial(run_host, wired.host))
         leave(wired, result, as_json=as_json)
 
 
@@ -47,11 +54,11 @@ def _dry_run(app: App, wait: float, *, as_json: bool) -> NoReturn:
         app.acting("run", wait, aside=as_json) as wired,
         rehearsal_only(app.settings, wired) as trial,
     ):
-        choice, warnings = wired.host.candidate(wired.host.survey(mend=False))
+        choice, warnings = candidate(wired.host, survey(wired.host, repair=False))
         if isinstance(choice, Stay):
             stay = Result(None, choice.reason, stayed=choice.why, warnings=warnings)
             leave(wired, stay, as_json=as_json)
-        result = trial.host.check(choice.candidate)
+        result = check(trial.host, choice.candidate)
         said = _DRY.get(result.outcome, "was not judged") if result.outcome else "was not judged"
         text = f"DRY RUN: {choice.candidate} {said}; nobody was touched"
         trial.say(Line(Level.INFO, text))
@@ -72,7 +79,7 @@ _DRY = {
 def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
     """Move people who were deferred and are idle now."""
     with app.acting("drain", wait, aside=as_json) as wired, reported(wired, "drain") as report:
-        result = report.result = moving(wired, wired.host.drain)
+        result = report.result = moving(wired, partial(drain_host, wired.host))
         leave(wired, result, as_json=as_json)
 
 
@@ -84,7 +91,7 @@ def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
 def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
     """Settle whoever an interrupted run left in transition."""
     with app.acting("run", wait, aside=as_json) as wired, reported(wired, "recover") as report:
-        result = report.result = settling(wired, lambda: wired.host.recover(boot=boot))
+        result = report.result = settling(wired, lambda: recover_host(wired.host, boot=boot))
         nothing = Result(None, "nothing is unfinished", stayed=No.NOTHING)
         leave(wired, result or nothing, as_json=as_json)
 

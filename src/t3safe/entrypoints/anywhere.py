@@ -24,7 +24,8 @@ from t3safe.entrypoints import terminal
 from t3safe.entrypoints.common import VERSION, App, as_json_option, leave, wait_option
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.mending import moving
-from t3safe.proving import Order, Proof, prove
+from t3safe.usecases.check import check as check_host
+from t3safe.usecases.standalone import Order, Proof, prove
 
 _EXIT: Final = {
     ev.Outcome.PASSED: Exit.OK,
@@ -97,7 +98,7 @@ def check(  # noqa: PLR0913 - one for each option
         raise click.UsageError(message)
     with app.acting("run", wait, aside=as_json) as wired:
         wired.say(Line(Level.INFO, which(asked)))
-        leave(wired, moving(wired, lambda: wired.host.check(build)), as_json=as_json)
+        leave(wired, moving(wired, lambda: check_host(wired.host, build)), as_json=as_json)
 
 
 def _asked(settings: Settings, build: Version, options: tuple[str, ...]) -> Asked:

@@ -26,7 +26,7 @@ from t3safe.entrypoints import output, terminal
 from t3safe.entrypoints.endings import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import load
-from t3safe.operations import Result
+from t3safe.usecases.host import Result, everybody
 
 
 class VersionType(click.ParamType[Version]):
@@ -147,7 +147,7 @@ def note(reason: str) -> str:
 
 def holding(wired: Live) -> str:
     """Name the build at which the host is held."""
-    return str(wired.host.perform.selection.last_good() or "what everybody runs")
+    return str(wired.host.ports.selection.last_good() or "what everybody runs")
 
 
 def leave(
@@ -219,7 +219,7 @@ def one_or_all(app: App, person: str | None, *, everybody: bool) -> str | None:
 
 def known_person(wired: Live, person: str) -> None:
     """End with usage where the user map has no such person."""
-    people, _ = wired.host.everybody()
+    people, _ = everybody(wired.host)
     if person not in people:
         message = f"no person {person!r} in the user map; these are: {', '.join(people)}"
         raise click.UsageError(message)

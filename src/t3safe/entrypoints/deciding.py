@@ -21,8 +21,8 @@ from t3safe.entrypoints.common import (
 def freeze(app: App, reason: str) -> None:
     """Let no run act until `thaw`."""
     with app.acting("run", journal=False) as wired:
-        wired.host.perform.switch.freeze(f"{who()}: {reason}")
-        wired.say(frozen_line(wired.host.perform.switch.frozen(), holding(wired)))
+        wired.host.ports.switch.freeze(f"{who()}: {reason}")
+        wired.say(frozen_line(wired.host.ports.switch.frozen(), holding(wired)))
 
 
 @click.command()
@@ -30,7 +30,7 @@ def freeze(app: App, reason: str) -> None:
 def thaw(app: App) -> None:
     """Let runs act again."""
     with app.acting("run") as wired:
-        was = wired.host.perform.switch.thaw()
+        was = wired.host.ports.switch.thaw()
     click.echo("thawed" if was else "was not frozen")
 
 
@@ -41,7 +41,7 @@ def thaw(app: App) -> None:
 def pin(app: App, build: Version, reason: str) -> None:
     """Make one version the target of every run."""
     with app.acting("run") as wired:
-        wired.host.choices.pin(build, note(reason))
+        wired.host.ports.choices.pin(build, note(reason))
     click.echo(f"pinned {build}; `t3safe run` moves whoever is on an older build there")
     click.echo(f"`t3safe rollback --all --to {build}` takes back whoever is on a newer one")
     click.echo("`t3safe unpin` follows the track again")
@@ -52,7 +52,7 @@ def pin(app: App, build: Version, reason: str) -> None:
 def unpin(app: App) -> None:
     """Follow the track again."""
     with app.acting("run") as wired:
-        was = wired.host.choices.unpin()
+        was = wired.host.ports.choices.unpin()
     click.echo("unpinned" if was else "was not pinned")
 
 
@@ -63,7 +63,7 @@ def unpin(app: App) -> None:
 def hold(app: App, build: Version, reason: str) -> None:
     """Never take this version."""
     with app.acting("run") as wired:
-        wired.host.choices.hold(build, note(reason))
+        wired.host.ports.choices.hold(build, note(reason))
     click.echo(f"held {build}; `t3safe allow {build}` lets it be taken again")
 
 
@@ -73,8 +73,8 @@ def hold(app: App, build: Version, reason: str) -> None:
 def allow(app: App, build: Version) -> None:
     """Let a held or refused version be tried again."""
     with app.acting("run") as wired:
-        held = wired.host.choices.release(build)
-        refused = wired.host.perform.verdicts.allow(build)
+        held = wired.host.ports.choices.release(build)
+        refused = wired.host.ports.verdicts.allow(build)
         if app.settings.notify.wanted:
             from t3safe.entrypoints.notifying import forgive  # noqa: PLC0415 - only where asked for
 

@@ -8,7 +8,7 @@ from t3safe.domain.events import Kind, Outcome
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.entrypoints.exits import Exit
-from t3safe.operations import Result
+from t3safe.usecases.host import Result
 
 
 def exit_of(result: Result) -> Exit:

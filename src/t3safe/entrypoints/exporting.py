@@ -58,7 +58,7 @@ def export(app: App, words: tuple[str, ...], *, live: bool, as_json: bool) -> No
 
 
 def _require_known(wired: Live, person: str, snapshot: str) -> None:
-    if snapshot not in {info.stored.id for info in wired.host.perform.states.snapshots(person)}:
+    if snapshot not in {info.stored.id for info in wired.host.ports.states.snapshots(person)}:
         message = f"no snapshot {snapshot!r} of {person}; `t3safe snapshots {person}` lists them"
         raise click.UsageError(message)
 

@@ -24,7 +24,9 @@ from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.messages import Level, Line, frozen_line
 from t3safe.domain.policy import No
 from t3safe.entrypoints.common import holding
-from t3safe.operations import Reader, Result
+from t3safe.usecases.host import Reader, Result, everybody
+from t3safe.usecases.recover import prove_unexplained
+from t3safe.usecases.standing import fenced
 
 _T = TypeVar("_T")
 
@@ -60,7 +62,7 @@ def mended(wired: Live) -> bool:
 def _set_aside(wired: Live, error: DamagedJournalError) -> None:
     if wired.event_log.between:
         raise error
-    kept = wired.journal.set_aside(wired.host.engine.clock.now())
+    kept = wired.journal.set_aside(wired.host.ports.clock.now())
     refusals = f"{kept.verdicts} verdicts on builds were saved"
     if not kept.complete:
         refusals += ", others could not be read: builds that were refused may be tried again"
@@ -76,29 +78,29 @@ def _set_aside(wired: Live, error: DamagedJournalError) -> None:
 def _down(wired: Live) -> Iterator[str]:
     """Whose serve could run and does not (rule 4)."""
     host, told = wired.host, Reader()
-    people, _ = told(host.everybody) or ((), ())
-    fenced = host.fenced()
+    people, _ = told(partial(everybody, host)) or ((), ())
+    shut = fenced(host)
     for person in people:
-        status = told(partial(host.perform.services.status, person))
-        if status is not None and not status.running and person not in fenced:
+        status = told(partial(host.ports.services.status, person))
+        if status is not None and not status.running and person not in shut:
             yield person
 
 
 def _later(wired: Live) -> Result:
     """Rules 1 and 2."""
     host = wired.host
-    fenced, frozen = host.fenced(), host.perform.switch.frozen()
-    if not fenced:
+    shut, frozen = fenced(host), host.ports.switch.frozen()
+    if not shut:
         if frozen:
             return Result(None, frozen, stayed=No.FROZEN)
-        proof = host.proof()
+        proof = prove_unexplained(host)
         if proof.outcome is not None:
             return proof
         reason = "the journal was set aside; nobody was moved, the next run is an ordinary one"
         return Result(None, reason, stayed=No.LATER, warnings=proof.warnings)
     if frozen:
         wired.say(frozen_line(frozen, holding(wired)))
-    text = f"{', '.join(fenced)} fenced, and the journal that told why was set aside"
+    text = f"{', '.join(shut)} fenced, and the journal that told why was set aside"
     text = f"NEEDS A HUMAN: {text}; `t3safe recover` looks, and lifts the fence where a build fits"
     wired.say(Line(Level.ALERT, text))
     return Result(ev.Outcome.NEEDS_HUMAN, text)

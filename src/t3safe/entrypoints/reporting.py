@@ -16,7 +16,7 @@ from t3safe.domain.errors import JournalError, PortError, UnusableError
 from t3safe.domain.events import Outcome
 from t3safe.domain.messages import Level, Line
 from t3safe.domain.policy import No
-from t3safe.operations import Result
+from t3safe.usecases.host import Result
 
 if TYPE_CHECKING:
     from t3safe.domain.notices import Broken
@@ -75,7 +75,7 @@ def _report(wired: Live, command: str, why: str, report: Report) -> None:
 
 
 def _fan_out(wired: Live, command: str, why: str, report: Report) -> None:
-    wired.ended.mark(command, wired.host.engine.clock.now())
+    wired.ended.mark(command, wired.host.ports.clock.now())
     path, told = wired.settings.metrics_file, wired.settings.notify
     if path is None and not told.wanted:
         return

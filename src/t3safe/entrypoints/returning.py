@@ -32,8 +32,9 @@ from t3safe.entrypoints.common import (
     yes_option,
 )
 from t3safe.entrypoints.exits import Exit
-from t3safe.operations import Result
-from t3safe.takingback import Took, Whole, look, take_back
+from t3safe.usecases.host import Result, owner_policy
+from t3safe.usecases.recover import settle
+from t3safe.usecases.rollback import Took, Whole, cost, go_back, look, preview, take_back, way_back
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what it would cost.")
 
@@ -91,7 +92,7 @@ def _one(
         known_person(wired, person)
         # Beside a run that acts there may be no way back yet, or another than when it is over.
         with nullcontext() if how["dry_run"] else wired.locked(0.0):
-            shown = wired.host.preview(person, build, snapshot)
+            shown = preview(wired.host, person, build, snapshot)
         _show(wired, (shown,), said=not as_json)
     if how["dry_run"]:
         if as_json:
@@ -99,10 +100,10 @@ def _one(
         sys.exit(Exit.OK)
     ask(f"take {person} back?", yes=how["yes"])
     with app.acting("run", aside=as_json) as wired:
-        result = wired.host.settle()
+        result = settle(wired.host)
         if result is None:
             _unchanged(wired, shown, build, snapshot)
-            result = wired.host.go_back(person, build, snapshot, force=how["force"])
+            result = go_back(wired.host, person, build, snapshot, force=how["force"])
         moves = _moves(result)
         for move in moves:
             _say_undo(wired, move)
@@ -118,7 +119,7 @@ def _unchanged(wired: Live, shown: Preview, build: Version | None, snapshot: str
     """Do only what was shown: another run may have acted while the question stood."""
     person = shown.way.person
     try:
-        way = wired.host.way(person, build, snapshot)
+        way = way_back(wired.host, person, build, snapshot)
     except NoWayBackError as error:
         raise _changed(person) from error
     if way != shown.way:
@@ -140,7 +141,7 @@ def _everybody(app: App, build: Version | None, how: dict[str, bool]) -> NoRetur
     with app.host("run", aside=as_json) as wired:
         with nullcontext() if how["dry_run"] else wired.locked(0.0):
             whole = look(wired.host, build)
-            shown = tuple(wired.host.cost(way) for way in whole.ways)
+            shown = tuple(cost(wired.host, way) for way in whole.ways)
         _show(wired, shown, said=not as_json)
         for line in _around(whole, build) if not as_json else ():
             click.echo(line)
@@ -151,7 +152,7 @@ def _everybody(app: App, build: Version | None, how: dict[str, bool]) -> NoRetur
     if whole.ways:
         ask(f"take {_names(whole)} back, one after another?", yes=how["yes"])
     with app.acting("run", aside=as_json) as wired:
-        left = wired.host.settle()
+        left = settle(wired.host)
         if left is not None:
             leave(wired, left, as_json=as_json)
         if look(wired.host, build) != whole:
@@ -211,9 +212,9 @@ def _end(took: list[Took]) -> Result:
 
 
 def _show(wired: Live, shown: Iterable[Preview], *, said: bool) -> None:
-    now = wired.host.engine.clock.now()
-    for preview in shown if said else ():
-        for line in told(preview, now):
+    now = wired.host.ports.clock.now()
+    for shown_way in shown if said else ():
+        for line in told(shown_way, now):
             click.echo(line)
 
 
@@ -229,7 +230,7 @@ def _say_undo(wired: Live, move: Move) -> None:
 def _say_what_comes(wired: Live, shown: Iterable[Preview], moves: Iterable[Move]) -> None:
     """Say where the next run would move them forward again."""
     back = {move.person for move in moves if undo(move)}
-    held = wired.host.policy().held
+    held = owner_policy(wired.host).held
     ways = [preview.way for preview in shown if preview.way.person in back]
     left = {way.old for way in ways if way.old > way.build} - held
     for build in sorted(left):

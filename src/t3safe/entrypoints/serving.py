@@ -16,6 +16,7 @@ from t3safe.domain.errors import PortError
 from t3safe.domain.messages import Level, Line
 from t3safe.entrypoints.common import App, known_person, one_or_all, wait_option
 from t3safe.entrypoints.exits import Exit
+from t3safe.usecases.host import everybody
 
 
 @click.group()
@@ -50,7 +51,7 @@ def _each(app: App, person: str | None, wait: float, act: Callable[[Live, str], 
     with app.acting("run", wait, journal=False) as wired:
         if person is not None:
             known_person(wired, person)
-        people = wired.host.everybody()[0] if person is None else (person,)
+        people = everybody(wired.host)[0] if person is None else (person,)
         lines = [_tried(wired, name, act) for name in people]
     sys.exit(Exit.LATER if any(line.level is Level.WARNING for line in lines) else Exit.OK)
 
@@ -66,16 +67,16 @@ def _tried(wired: Live, person: str, act: Callable[[Live, str], Line]) -> Line:
 
 
 def _start(wired: Live, person: str) -> Line:
-    perform = wired.host.perform
-    if perform.selection.selected(person).fenced:
+    ports = wired.host.ports
+    if ports.selection.selected(person).fenced:
         why = "a run left them in transition; `t3safe recover` settles it"
         return Line(Level.WARNING, f"cannot start the serve of {person}: {why}", person)
-    if perform.services.status(person).running:
+    if ports.services.status(person).running:
         return Line(Level.INFO, f"the serve of {person} runs already", person)
-    perform.services.start(person)
+    ports.services.start(person)
     return Line(Level.INFO, f"the serve of {person} is started", person)
 
 
 def _stop(wired: Live, person: str) -> Line:
-    wired.host.perform.services.stop(person)
+    wired.host.ports.services.stop(person)
     return Line(Level.INFO, f"the serve of {person} is stopped", person)

@@ -24,7 +24,8 @@ from t3safe.entrypoints.common import (
     one_or_all,
 )
 from t3safe.entrypoints.exits import Exit
-from t3safe.keeping import judge, prune
+from t3safe.usecases.host import everybody as everybody_of
+from t3safe.usecases.snapshots import judge, prune
 
 
 @click.command()
@@ -42,7 +43,7 @@ def _named(wired: Live, people: tuple[str, ...]) -> tuple[str, ...]:
     """Give the people who were named, everybody where nobody was."""
     for person in people:
         known_person(wired, person)
-    return people or wired.host.everybody()[0]
+    return people or everybody_of(wired.host)[0]
 
 
 def _tell_verified(found: list[Verified], *, as_json: bool) -> NoReturn:
@@ -66,7 +67,7 @@ def snapshot(app: App, person: str | None, *, everybody: bool, as_json: bool) ->
             known_person(wired, person)
             found = [_copied(wired, person)]
         else:
-            found = [_tried(app, wired, name) for name in wired.host.everybody()[0]]
+            found = [_tried(app, wired, name) for name in everybody_of(wired.host)[0]]
     if as_json:
         terminal.print_json("snapshot", found)
     sys.exit(Exit.LATER if any(item["problem"] for item in found) else Exit.OK)
@@ -100,9 +101,9 @@ def _copied(wired: Live, person: str) -> dict[str, Any]:
 def take(wired: Live, person: str) -> ev.Snapshotted:
     """Take an online snapshot of a person, under an id of its own.  Raises PortError."""
     host = wired.host
-    build = host.perform.selection.selected(person).build
-    name = host.name_run(host.engine.clock.now())
-    copy = partial(host.perform.states.snapshot, person, name, SnapshotKind.ONLINE, build)
+    build = host.ports.selection.selected(person).build
+    name = host.name_run(host.ports.clock.now())
+    copy = partial(host.ports.states.snapshot, person, name, SnapshotKind.ONLINE, build)
     return wired.heart.during(SnapshotOnline(person, name), copy)
 
 
@@ -128,7 +129,7 @@ def snapshots() -> None:
 def snapshots_list(app: App, people: tuple[str, ...], *, as_json: bool) -> None:
     """List what people can be put back to, everybody where none is named; oldest first."""
     with app.host("run") as wired:
-        states = wired.host.perform.states
+        states = wired.host.ports.states
         found = [
             _snapshot_body(info)
             for person in _named(wired, people)

@@ -22,7 +22,7 @@ from t3safe.domain.room import Room
 from t3safe.entrypoints import output, terminal
 from t3safe.entrypoints.common import App, as_json_option
 from t3safe.entrypoints.exits import Exit
-from t3safe.overview import Around, HostStatus, PersonStatus, host_status
+from t3safe.usecases.status import Around, HostStatus, PersonStatus, host_status
 
 _EVERY = 5.0
 """Seconds between two looks."""
@@ -65,7 +65,7 @@ def _watch(app: App, seconds: float, *, as_json: bool) -> NoReturn:
     if not console.is_terminal:
         raise click.UsageError("`--watch` needs a terminal; without it `t3safe status` looks once")
     wired = live(app.settings, "run", lambda _: None, app.stop)
-    registry: Registry = wired.brief(keep=_ASKED_EVERY).registry
+    registry: Registry = wired.brief(keep=_ASKED_EVERY).ports.registry
 
     def look() -> HostStatus:
         try:

@@ -19,7 +19,6 @@ from t3safe.domain.messages import Level
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.domain.rollout import Rollout
-from t3safe.operations import Host, Result
 from t3safe.simulation.builds import PLAIN, Build, Data, auth_broken, node_trouble
 from t3safe.simulation.filevercmp import newer
 from t3safe.simulation.fleet import Bind
@@ -28,6 +27,9 @@ from t3safe.simulation.nightlog import Fate, NightLog
 from t3safe.simulation.ports import Builds, Choices, Selection, Switch
 from t3safe.simulation.world import Person, World
 from t3safe.t3.files import V1_DATABASE
+from t3safe.usecases.host import Host, Result
+from t3safe.usecases.recover import recover
+from t3safe.usecases.run import drain, run
 
 NPM: Final = 25.0
 """Seconds of `npm i -g` on that host (measured)."""
@@ -394,12 +396,12 @@ class Safe:
     def night(self) -> None:
         """`t3safe run`."""
         self._follow()
-        self._take(self.host.run())
+        self._take(run(self.host))
         self._arrived()
 
     def drain(self) -> None:
         """`t3safe drain`."""
-        result = self.host.drain()
+        result = drain(self.host)
         if result.rollout is None:
             return
         before = self.tonight.outcome
@@ -433,9 +435,9 @@ class Safe:
 
     def boot(self) -> None:
         """Recovery before the serves, the serves, recovery."""
-        early = self.host.recover(boot=True)
+        early = recover(self.host, boot=True)
         self.world.boot()
-        late = self.host.recover()
+        late = recover(self.host)
         for result in (early, late):
             if result is not None and result.outcome is not None:
                 self._take(result)

@@ -1,7 +1,7 @@
-"""Calls the host owner's hooks around what the engine does.
+"""Calls the host owner's hooks on the events of a run, and keeps what they say no to.
 
-It stands where an observer, a permit and a performer stand, so that neither the rollout nor the
-loop knows of hooks.
+It is an observer of the engine and the permit for a run; the interpreter asks `veto` before it
+looks at a person, so neither the rollout nor the loop knows of hooks.
 
 Rules:
 
@@ -10,8 +10,7 @@ Rules:
    No effect ever fails because of a hook: a failure would be tried again, and turn others back.
    An overloaded host is answered in the same way, after the hook (see `loadguard`).
 3. The look whether a person is idle is made after the hook, never before it.
-4. Whatever else a hook does or fails to do changes nothing.
-5. An observer that fails keeps no hook from being called.
+4. What else a hook does or fails to do changes nothing.
 """
 
 from __future__ import annotations
@@ -20,33 +19,28 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.occasions import Moment, Occasion, not_opened, occasions, opening
 from t3safe.domain.rollout import Rollout
-from t3safe.engine import Performer, inform
 
 
-def _spare() -> str:
+def _calm() -> str:
     """Say that the host can bear a move."""
     return ""
 
 
 @define
-class Hooked:
-    """Implements Observer, Permit and Performer around those that it is given.
+class HookCalls:
+    """Implements Observer and Permit over the port Hooks.
 
-    `refused` is why the hooks before the look at a person said no, empty otherwise.  `overloaded`
-    says why the host can bear no move now.
+    `overloaded` says why the host can bear no move now, empty where it can.
     """
 
     hooks: ports.Hooks
-    observer: ports.Observer
     permit: ports.Permit
-    performer: Performer
-    overloaded: Callable[[], str] = _spare
-    refused: str = field(default="", init=False)
+    overloaded: Callable[[], str] = _calm
+    _refused: str = field(default="", init=False)
 
     def may_start(self, plan: ev.Plan) -> str:
         """Ask the permit, then the hooks before a run (rule 1)."""
@@ -60,19 +54,16 @@ class Hooked:
         return failed
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
-        """Tell the observer, then call the hooks of this event."""
-        inform(self.observer, before, event, after)
+        """Call the hooks of this event."""
         for occasion in occasions(before, event, after):
             failed = self._call(occasion)
             if occasion.moment is Moment.BEFORE_CANARY:
-                self.refused = failed or self.overloaded()
+                self._refused = failed or self.overloaded()
 
-    def __call__(self, effect: fx.Effect, /) -> ev.Answer:
-        """Perform the effect, unless it is the look before which a hook said no (rule 2)."""
-        refused, self.refused = self.refused, ""
-        if refused and isinstance(effect, fx.Assess):
-            return ev.Assessed(ev.Readiness.BUSY, refused)
-        return self.performer(effect)
+    def veto(self) -> str:
+        """Say once why the person must not be looked at for a move, empty where they may (2)."""
+        refused, self._refused = self._refused, ""
+        return refused
 
     def _call(self, occasion: Occasion) -> str:
         try:

@@ -20,7 +20,9 @@ from t3safe.domain.ports import Past, RunRecord, SnapshotInfo
 from t3safe.domain.room import Places, Room, rooms
 from t3safe.domain.unmapped import Unmapped
 from t3safe.domain.versions import Version, days_behind
-from t3safe.operations import Host, Reader
+from t3safe.usecases.host import Host, Reader, everybody, owner_policy
+from t3safe.usecases.run import offered
+from t3safe.usecases.standing import ahead_of_builds, standing_of, unmapped_serves
 
 
 @frozen
@@ -107,21 +109,21 @@ class Around:
 def host_status(host: Host, around: Around) -> HostStatus:
     """Look at everything that a person would ask for first."""
     told = Reader()
-    people, map_problems = told(host.everybody) or ((), ())
+    people, map_problems = told(partial(everybody, host)) or ((), ())
     told.problems.extend(f"user map {problem}" for problem in map_problems)
-    selection, chosen = host.perform.selection, told(host.choices.chosen)
-    last = told(lambda: next(iter(host.engine.journal.runs()), None))
-    refused = told(lambda: host.perform.verdicts.refused(host.perform.gate.fingerprint())) or ()
+    selection, chosen = host.ports.selection, told(host.ports.choices.chosen)
+    last = told(lambda: next(iter(host.ports.journal.runs()), None))
+    refused = told(lambda: host.ports.verdicts.refused(host.ports.gate.fingerprint())) or ()
     policy_pin = host.rules.policy.pin
-    unfinished = told(host.engine.journal.unfinished)
-    frozen = told(host.perform.switch.frozen) or ""
+    unfinished = told(host.ports.journal.unfinished)
+    frozen = told(host.ports.switch.frozen) or ""
     offered = Offered(trouble="frozen") if frozen else _offered(host)
     known = _known(host, offered, around)
     newest = known.newest if known is not None else None
     last_good = told(selection.last_good)
-    summary = told(host.summary)
+    summary = told(host.runs.summary)
     pasts = {past.person: past for past in summary.people} if summary is not None else {}
-    stored = {name: told(partial(host.perform.states.snapshots, name)) for name in people}
+    stored = {name: told(partial(host.ports.states.snapshots, name)) for name in people}
     sizes = [
         infos[-1].stored.size if infos else told(partial(around.weigh, name)) or 0
         for name, infos in stored.items()
@@ -139,7 +141,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
         default=str(told(selection.default) or ""),
         last_good=str(last_good or ""),
         previous_good=str(told(selection.previous_good) or ""),
-        builds=tuple(str(build) for build in told(host.perform.builds.present) or ()),
+        builds=tuple(str(build) for build in told(host.ports.builds.present) or ()),
         unfinished=unfinished or "",
         last_run=last.plan.run if last else "",
         last_outcome=_outcome(last),
@@ -153,7 +155,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
         or "cannot be told: see what could not be read",
         timers=told(around.timers) or (),
         rooms=rooms(places, sizes) if places is not None else (),
-        unmapped=told(partial(host.unmapped, people)) or (),
+        unmapped=told(partial(unmapped_serves, host, people)) or (),
         problems=tuple(told.problems),
     )
 
@@ -161,26 +163,23 @@ def host_status(host: Host, around: Around) -> HostStatus:
 def _known(host: Host, offered: Offered, around: Around) -> Known | None:
     """What the registry says now, else what it said last."""
     if offered.offer is not None:
-        return Known(offered.offer.tag, host.engine.clock.now())
+        return Known(offered.offer.tag, host.ports.clock.now())
     return around.known()
 
 
 def _offered(host: Host) -> Offered:
     """Ask the registry; that it does not answer is no trouble of this host."""
     try:
-        policy = host.policy()
-        if policy.pin is not None:
-            return Offered(trouble="pinned: tracking is off")
-        history = bool(policy.age_min or policy.held)
-        return Offered(host.registry.offer(policy.track, history=history))
+        offer = offered(host, owner_policy(host))
+        return Offered(offer, trouble="" if offer else "pinned: tracking is off")
     except PortError as error:
         return Offered(trouble=str(error))
 
 
 def _next_run(host: Host, people: tuple[str, ...], offered: Offered, *, unfinished: bool) -> str:
-    local = host.engine.clock.now().astimezone()
-    standing = host.standing(people)
-    return next_run(host.policy(), standing, offered, local, unfinished=unfinished)
+    local = host.ports.clock.now().astimezone()
+    standing = standing_of(host, people)
+    return next_run(owner_policy(host), standing, offered, local, unfinished=unfinished)
 
 
 def _outcome(record: RunRecord | None) -> str:
@@ -198,13 +197,12 @@ def person_status(
 ) -> PersonStatus:
     """Look at one person; what cannot be read is named in `problem`."""
     told = Reader()
-    perform = host.perform
-    selected = told(lambda: perform.selection.selected(person))
-    status = told(lambda: perform.services.status(person))
+    selected = told(lambda: host.ports.selection.selected(person))
+    status = told(lambda: host.ports.services.status(person))
     unknown = ev.Assessed(ev.Readiness.BUSY, "unknown is busy")
-    assessed = told(lambda: perform.assess(person)) or unknown
-    ledger = told(lambda: perform.states.ledger(person))
-    ahead = told(lambda: host.ahead(person, ledger)) if ledger is not None else None
+    assessed = told(lambda: host.idle.assess(person)) or unknown
+    ledger = told(lambda: host.ports.states.ledger(person))
+    ahead = told(lambda: ahead_of_builds(host, person, ledger)) if ledger is not None else None
     if ahead is not None:
         told.problems.append(str(ahead))
     build = selected.build if selected else None
@@ -231,7 +229,7 @@ def person_status(
 
 def _generation(host: Host, build: Version | None, ledger: SetLedger | None) -> str:
     """Name the generation of t3 that a person is of: by their build, else by their data."""
-    schema = host.perform.builds.schema(build) if build is not None else None
+    schema = host.ports.builds.schema(build) if build is not None else None
     found = (schema or ledger or SetLedger()).generation
     return found.name if found is not None else ""
 

@@ -12,7 +12,7 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.messages import Line
 from t3safe.domain.standalone import NO_CONTROL, STATE
 from t3safe.domain.versions import Version
-from t3safe.proving import Order, Proof, Prover, prove
+from t3safe.usecases.standalone import Order, Proof, Prover, prove
 
 NEW = Version.parse("0.0.28-nightly.20260616.571")
 OLD = Version.parse("0.0.24")

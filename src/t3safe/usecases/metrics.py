@@ -10,7 +10,7 @@ from datetime import datetime
 
 from t3safe.domain.versions import Version
 from t3safe.domain.vitals import Deferral, PersonVitals, Vitals
-from t3safe.operations import Host, Reader
+from t3safe.usecases.host import Host, Reader, everybody
 
 
 def measure(
@@ -24,20 +24,20 @@ def measure(
     `ended` is each command with when it ended last.
     """
     ask = Reader()
-    selection = host.perform.selection
-    people, problems = ask(host.everybody) or ((), ())
+    selection = host.ports.selection
+    people, problems = ask(lambda: everybody(host)) or ((), ())
     ask.problems.extend(f"user map {problem}" for problem in problems)
-    anchor = ask(host.engine.journal.anchor)
+    anchor = ask(host.ports.journal.anchor)
     return Vitals(
-        at=host.engine.clock.now(),
+        at=host.ports.clock.now(),
         people=tuple(_person(host, person, ask) for person in people),
-        frozen=ask(host.perform.switch.frozen),
+        frozen=ask(host.ports.switch.frozen),
         newest=newest,
         last_good=ask(selection.last_good),
         default=ask(selection.default),
         stale_after=host.rules.stale_after,
         deferred_max=host.rules.deferred_max,
-        runs=ask(lambda: tuple(host.engine.journal.runs())),
+        runs=ask(lambda: tuple(host.ports.journal.runs())),
         pruned=anchor.ends if anchor is not None else (),
         waiting=ask(lambda: _waiting(host, people)),
         verdicts=ask(verdicts) or (),
@@ -47,12 +47,12 @@ def measure(
 
 
 def _waiting(host: Host, people: tuple[str, ...]) -> tuple[Deferral, ...]:
-    return tuple(item for item in host.deferrals(people) if item.person in people)
+    return tuple(item for item in host.runs.deferrals(people) if item.person in people)
 
 
 def _person(host: Host, person: str, ask: Reader) -> PersonVitals:
-    selected = ask(lambda: host.perform.selection.selected(person))
-    infos = ask(lambda: host.perform.states.snapshots(person))
+    selected = ask(lambda: host.ports.selection.selected(person))
+    infos = ask(lambda: host.ports.states.snapshots(person))
     return PersonVitals(
         person=person,
         build=selected.build if selected is not None else None,

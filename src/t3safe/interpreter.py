@@ -1,0 +1,254 @@
+"""Performs effects through the ports.
+
+Rules:
+
+1. A port that fails, also by a defect of ours, is an answer, not the end.
+2. Before the default moves, everybody who can run t3 here gets what they run as a selection of
+   their own: looked up at that moment, whatever the user map says.
+3. A build is needed while a selection, a running process, the default, last-good, previous-good, a
+   person's way back or the newest run that planned to move them names it, whoever is in the map.
+4. The owner's hooks and an overloaded host may keep a person from being looked at for a move; that
+   is answered as busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from itertools import islice
+from typing import assert_never
+
+from attrs import evolve as changed
+from attrs import frozen
+
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain import messages
+from t3safe.domain.errors import DispatchError, Fault, PortError, StateError
+from t3safe.domain.goingback import leads_back
+from t3safe.domain.ports import Ports, SnapshotInfo
+from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots, ways_back
+from t3safe.domain.runretention import RUNS_NEEDED
+from t3safe.domain.versions import Version
+from t3safe.person import IdleCheck, chosen, give_selections, hidden_copy, migrated_by
+from t3safe.t3.files import V1_DATABASE, V2_DATABASE
+
+
+@frozen
+class Limits:
+    """What effects keep: how long the last activity must lie back, and retention per person."""
+
+    quiet: timedelta = timedelta(minutes=15)
+    snapshots_keep: int = 6
+    snapshots_bytes_max: int = 20 * 1024**3
+    builds_keep: int = 1
+
+
+def never() -> bool:
+    """Say that nobody asked to stop."""
+    return False
+
+
+def allowed() -> str:
+    """Say that nothing speaks against moving a person."""
+    return ""
+
+
+@frozen
+class Interpreter:
+    """Maps each effect to the ports that perform it; `veto` says why nobody may be moved now."""
+
+    ports: Ports
+    idle: IdleCheck
+    limits: Limits = Limits()
+    stop: Callable[[], bool] = never
+    veto: Callable[[], str] = allowed
+
+    def __call__(self, effect: fx.Effect, /) -> ev.Answer:
+        """Perform one effect; what fails behind a port becomes a `Failed` (rule 1)."""
+        try:
+            return self._perform(effect)
+        except PortError as error:
+            return ev.Failed(error.fault, str(error))
+        except Exception as error:  # noqa: BLE001 - a person may be without a serve right now
+            return ev.Failed(Fault.HOST, messages.defect(effect, error))
+
+    def _perform(self, effect: fx.Effect) -> ev.Answer:
+        match effect:
+            case fx.Stage(build):
+                self.ports.builds.stage(build)
+            case fx.SnapshotOnline(person, snapshot):
+                self.idle.sample(person)
+                present = self.ports.selection.selected(person).build
+                taken = self.ports.states.snapshot(person, snapshot, SnapshotKind.ONLINE, present)
+                return self._hidden(person, taken) or self._explained(person, taken, present)
+            case fx.Rehearse(build, subjects):
+                return ev.Rehearsed(self.ports.gate.rehearse(build, subjects))
+            case fx.RecordVerdict(verdict):
+                self.ports.verdicts.record(
+                    verdict, self.ports.gate.fingerprint(), self.ports.clock.now()
+                )
+            case fx.Assess(person, certain):
+                if why := self.veto():
+                    return ev.Assessed(ev.Readiness.BUSY, why)
+                return self.idle.assess(person, certain=certain)
+            case fx.Verify(person, build):
+                return self.ports.pairing.verify(person, build)
+            case fx.Fence(person):
+                self.ports.selection.fence(person)
+            case fx.Stop(person):
+                self.ports.services.stop(person)
+                self.ports.selection.clear(person)
+            case fx.SnapshotAtRest(person, snapshot, build, giving_up):
+                kind = SnapshotKind.QUARANTINE if giving_up else SnapshotKind.REST
+                return self.ports.states.snapshot(person, snapshot, kind, build)
+            case fx.Select(person, build):
+                self.ports.selection.select(person, build)
+            case fx.Start(person):
+                self.ports.services.start(person)
+            case fx.Quarantine():
+                return self._quarantine(effect)
+            case fx.Restore(person, snapshot):
+                self.ports.states.restore(person, snapshot)
+            case fx.Inspect(person):
+                return self._inspect(person)
+            case fx.Bake(people, build, seconds):
+                return self.ports.pairing.watch(people, build, seconds, self.stop)
+            case fx.Revisit(people, build):
+                return self._revisit(people, build)
+            case fx.Promote(build, everybody):
+                self._promote(build, everybody)
+            case fx.Freeze(reason):
+                self.ports.switch.freeze(reason)
+            case fx.Prune(people, pinned):
+                self._prune(people, frozenset(pinned))
+            case _:
+                assert_never(effect)
+        return ev.Done()
+
+    def _hidden(self, person: str, taken: ev.Snapshotted) -> ev.Assessed | None:
+        """Say what a copy of V1's data would hide; None also where it cannot be looked at now.
+
+        The look before the move sees it then.  Nobody is asked whose set has not both databases,
+        and what was taken of a set that holds its person up is thrown away again.
+        """
+        if not {V1_DATABASE, V2_DATABASE} <= set(taken.ledger.names):
+            return None
+        with suppress(PortError):
+            if copy := hidden_copy(self.ports, person, self.ports.states.activity(person)):
+                with suppress(PortError):
+                    self.ports.states.remove(person, taken.snapshot)
+                return ev.Assessed(ev.Readiness.BUSY, str(copy))
+        return None
+
+    def _explained(
+        self, person: str, taken: ev.Snapshotted, present: Version | None
+    ) -> ev.Snapshotted:
+        """Add who migrated the data, where it is ahead of the build that the person runs."""
+        schema = None if present is None else self.ports.builds.schema(present)
+        if schema is None or taken.ledger.known_to(schema):
+            return taken
+        return changed(taken, migrated_by=migrated_by(self.ports, person))
+
+    def _quarantine(self, effect: fx.Quarantine) -> ev.Quarantined:
+        kept = self.ports.states.snapshot(
+            effect.person, effect.snapshot, SnapshotKind.QUARANTINE, effect.build
+        )
+        try:
+            rows = self.ports.states.rows_since(effect.person, kept.snapshot, effect.since)
+        except StateError as error:
+            return ev.Quarantined(kept.snapshot, uncounted=str(error))
+        return ev.Quarantined(kept.snapshot, rows)
+
+    def _inspect(self, person: str) -> ev.Inspected:
+        try:
+            ledger = self.ports.states.ledger(person)
+        except StateError:
+            ledger = None
+        return ev.Inspected(
+            selected=chosen(self.ports, person),
+            running=self.ports.services.status(person).running
+            or self.ports.selection.starting(person),
+            ledger=ledger,
+            restoring=self.ports.states.restoring(person),
+        )
+
+    def _revisit(self, people: tuple[str, ...], build: Version) -> ev.Done | ev.BakeBroken:
+        """Pair as everybody; whom the build fails is told before what cannot be asked."""
+        unasked: DispatchError | None = None
+        for person in people:
+            try:
+                answer = self.ports.pairing.verify(person, build)
+            except DispatchError as error:
+                unasked = error
+                continue
+            if isinstance(answer, ev.NotPaired) and answer.fault is Fault.BUILD:
+                return ev.BakeBroken(person, answer.fault, answer.reason)
+        if unasked is not None:
+            raise unasked
+        return ev.Done()
+
+    def _promote(self, build: Version, everybody: tuple[str, ...]) -> None:
+        give_selections(self.ports, everybody, everywhere=True)
+        self.ports.selection.promote(build)
+
+    def _prune(self, people: tuple[str, ...], pinned: frozenset[str]) -> None:
+        """Throw away what retention gives up; one person's trouble keeps nobody else's room.
+
+        Whoever has a selection and is not in `people` keeps every snapshot.
+        """
+        troubles: list[PortError] = []
+        needed, kept = set(self._needed()), dict[str, tuple[SnapshotInfo, ...]]()
+        for person in dict.fromkeys((*people, *self.ports.selection.linked())):
+            try:
+                kept[person] = self.ports.states.snapshots(person)
+            except StateError as error:
+                troubles.extend([error] if person in people else [])
+            else:
+                needed |= self._needed_by(person, kept[person])
+        present = self.ports.builds.present()
+        gone = prunable_builds(present, frozenset(needed), self.limits.builds_keep)
+        for person in people:
+            try:
+                self._prune_snapshots(person, kept.get(person, ()), pinned, {*present} - {*gone})
+            except StateError as error:
+                troubles.append(error)
+        for build in gone:
+            self.ports.builds.remove(build)
+        if troubles:
+            raise troubles[0]
+
+    def _prune_snapshots(
+        self,
+        person: str,
+        infos: tuple[SnapshotInfo, ...],
+        pinned: frozenset[str],
+        builds: set[Version],
+    ) -> None:
+        limits = self.limits
+        stored = tuple(info.stored for info in infos)
+        pinned |= ways_back(((info.stored, info.build) for info in infos), builds).keys()
+        for snapshot in prunable_snapshots(
+            stored, pinned, limits.snapshots_keep, limits.snapshots_bytes_max
+        ):
+            self.ports.states.remove(person, snapshot)
+
+    def _needed(self) -> Iterator[Version]:
+        """Name the builds that must stay whatever people's snapshots tell (rule 3)."""
+        selection, planned = self.ports.selection, dict[str, Version]()
+        for record in islice(self.ports.journal.runs(), RUNS_NEEDED):
+            for move in record.plan.moves:
+                planned.setdefault(move.person, move.old)
+        kept = (selection.default(), selection.last_good(), selection.previous_good())
+        running = (process.build for process in self.ports.residents.running())
+        selected = (chosen(self.ports, person) for person in selection.linked())
+        for build in (*planned.values(), *kept, *running, *selected):
+            if build is not None:
+                yield build
+
+    def _needed_by(self, person: str, infos: tuple[SnapshotInfo, ...]) -> frozenset[Version]:
+        """Name the build that a person's way back leads to."""
+        present = chosen(self.ports, person)
+        ways = (info.build for info in reversed(infos) if leads_back(info, present))
+        return frozenset(islice((build for build in ways if build is not None), 1))

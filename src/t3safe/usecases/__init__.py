@@ -1,0 +1,1 @@
+"""What a person or a timer asks for, over the ports."""

@@ -1,0 +1,180 @@
+"""The wired host that every use case works on, and how a plan is begun and taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import attrs
+from attrs import field, frozen
+
+from t3safe.domain import events as ev
+from t3safe.domain.errors import PortError
+from t3safe.domain.gate import OnPersonFailure
+from t3safe.domain.people import MapProblem
+from t3safe.domain.policy import No, Policy
+from t3safe.domain.ports import Observer, Ports
+from t3safe.domain.rollout import Rollout
+from t3safe.engine import Engine, Performer, Waits
+from t3safe.interpreter import Interpreter, Limits, allowed, never
+from t3safe.loadguard import LoadGuard
+from t3safe.person import IdleCheck, at_once
+from t3safe.usecases.runs import Runs, prune_runs
+
+_T = TypeVar("_T")
+
+
+@frozen
+class Rules:
+    """The host owner's settings that the use cases need; `bake` is in seconds."""
+
+    policy: Policy = field(factory=Policy)
+    bake: float = 600.0
+    attempts_max: int = 3
+    on_person_failure: OnPersonFailure = OnPersonFailure.REFUSE
+    stale_after: timedelta = timedelta(days=14)
+    deferred_max: timedelta = timedelta(days=7)
+    journal_keep: timedelta = timedelta(days=400)
+
+
+@frozen
+class Result:
+    """How a use case ended, for the exit status and one line to a person.
+
+    `run` is empty where no rollout was opened.  `stayed` is set where the policy said no, `known`
+    where that was told when it came about.  `held_up` says that the host is overloaded.
+    `warnings` are loud lines beside the outcome.
+    """
+
+    outcome: ev.Outcome | None
+    reason: str
+    run: str = ""
+    stayed: No | None = None
+    known: bool = False
+    held_up: bool = False
+    warnings: tuple[str, ...] = ()
+    rollout: Rollout | None = None
+
+
+@frozen
+class Reader:
+    """Reads what can be read through the ports, and keeps why the rest could not be."""
+
+    problems: list[str] = field(factory=list)
+
+    def __call__(self, read: Callable[[], _T]) -> _T | None:
+        """Give what was read, None where a port failed."""
+        try:
+            return read()
+        except PortError as error:
+            self.problems.append(str(error))
+            return None
+
+
+@frozen
+class Host:
+    """Every port of a host, the engine over them, and the owner's rules."""
+
+    ports: Ports
+    engine: Engine
+    idle: IdleCheck
+    limits: Limits
+    rules: Rules
+    name_run: Callable[[datetime], str]
+    runs: Runs
+    guard: LoadGuard
+
+
+def wired(  # noqa: PLR0913 - what a process puts together once
+    ports: Ports,
+    rules: Rules,
+    name_run: Callable[[datetime], str],
+    *,
+    limits: Limits | None = None,
+    guard: LoadGuard | None = None,
+    observers: tuple[Observer, ...] = (),
+    stop: Callable[[], bool] = never,
+    pause: Callable[[float], None] = at_once,
+    veto: Callable[[], str] = allowed,
+    wrap: Callable[[Performer], Performer] = lambda performer: performer,
+) -> Host:
+    """Put the engine and the interpreter over these ports.
+
+    `wrap` puts something around what performs effects; `pause` waits for seconds; `veto` says why
+    nobody may be moved now.
+    """
+    limits = limits or Limits()
+    idle = IdleCheck(ports, limits.quiet, pause)
+    performer = wrap(Interpreter(ports, idle, limits, stop, veto))
+    return Host(
+        ports=ports,
+        engine=Engine(performer, ports.journal, ports.clock, observers, stop),
+        idle=idle,
+        limits=limits,
+        rules=rules,
+        name_run=name_run,
+        runs=Runs(ports.journal),
+        guard=guard or LoadGuard(),
+    )
+
+
+def everybody(host: Host) -> tuple[tuple[str, ...], tuple[MapProblem, ...]]:
+    """The people in the order in which they are moved, and what is wrong with the user map."""
+    loaded = host.ports.people.load()
+    return tuple(person.name for person in loaded.people), loaded.problems
+
+
+def owner_policy(host: Host) -> Policy:
+    """The owner's policy with what was pinned and held by hand; settings win over hand."""
+    chosen = host.ports.choices.chosen()
+    policy = host.rules.policy
+    held = policy.held | {version for version, _ in chosen.held}
+    return attrs.evolve(policy, pin=policy.pin or chosen.pin, held=held)
+
+
+def start(host: Host, plan: ev.Plan, waits: Waits | None = None) -> Result:
+    """Open a plan and drive it to its end, unless the host is overloaded or the permit says no."""
+    overload = host.guard.keeps(plan)
+    no = overload or host.ports.permit.may_start(plan)
+    if no:
+        return Result(None, no, stayed=No.LATER, held_up=bool(overload))
+    return _ended(host, host.engine.start(plan, waits))
+
+
+def resume(host: Host, waits: Waits | None = None) -> Result | None:
+    """Go on with the run that was left open; None where there is none."""
+    run = host.ports.journal.unfinished()
+    if run is None:
+        return None
+    return _ended(host, host.engine.resume(run, waits))
+
+
+ENDED_WELL = frozenset(
+    {
+        ev.Outcome.PROMOTED,
+        ev.Outcome.MOVED,
+        ev.Outcome.DEFERRED,
+        ev.Outcome.PASSED,
+        ev.Outcome.REFUSED,
+        ev.Outcome.LATER,
+        ev.Outcome.INTERRUPTED,
+        ev.Outcome.GATE_BROKEN,
+    }
+)
+"""Ends after which another run may begin; rolled back is frozen, the other needs a person."""
+
+
+def _ended(host: Host, rollout: Rollout) -> Result:
+    run = rollout.plan.run
+    if host.runs.remembered(rollout).closed:
+        prune_runs(host.ports, host.runs, host.rules.journal_keep)
+    if rollout.ending is None or not rollout.closed:
+        return Result(None, "waits until the serves are up", run=run, rollout=rollout)
+    ending = rollout.ending
+    return Result(ending.outcome, ending.reason, run=run, rollout=rollout)
+
+
+def unwell(result: Result | None) -> Result | None:
+    """Give a result after which nothing else may begin, None where something may."""
+    return None if result is None or result.outcome in ENDED_WELL else result

@@ -1,0 +1,219 @@
+"""The two moves that a timer asks for: everybody to the newest build, and those who were deferred.
+
+Rules:
+
+1. What is unfinished comes first; a run that ended badly ends this one too.
+2. Nothing moves while frozen; recovery of a person in transition is not a move and goes on.
+3. A drain never stages or rehearses while nobody who waits is idle.
+4. Errors of ports before a plan is opened are "later": nobody was touched.
+5. An overloaded host is "later" too, and loud once that lasts (see `loadguard`).
+6. A person whose selection leads nowhere is left out and named with the command that repairs it;
+   everybody else goes on.  A serve that runs for nobody in the user map is named.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import attrs
+
+from t3safe.domain import events as ev
+from t3safe.domain.errors import PortError, SelectionError
+from t3safe.domain.moves import Status
+from t3safe.domain.policy import Go, No, Offer, Policy, Stay, choose, closed
+from t3safe.domain.versions import Version, days_behind
+from t3safe.domain.vitals import overdue
+from t3safe.usecases.host import Host, Result, start, unwell
+from t3safe.usecases.recover import lift_fences, prove_unexplained, settle
+from t3safe.usecases.standing import Survey, survey
+
+
+def run(host: Host) -> Result:
+    """Move the host to the newest build that passes, or say why not."""
+    seen = _ready(host)
+    if isinstance(seen, Result):
+        return seen
+    choice, offer = _chosen(host, seen)
+    unbaked = _unbaked(host, seen, choice)
+    if unbaked is not None:
+        baked = start(host, unbaked)
+        if baked.outcome is not ev.Outcome.PROMOTED or not isinstance(choice, Go):
+            return _loudly(host, baked, seen, offer)
+        seen = attrs.evolve(survey(host, repair=False), warnings=seen.warnings)
+    return _loudly(host, _begun(host, ev.Kind.RUN, choice, seen), seen, offer)
+
+
+def drain(host: Host) -> Result:
+    """Move people who were deferred and are idle now."""
+    seen = _ready(host)
+    if isinstance(seen, Result):
+        return seen
+    return _loudly(host, _begun(host, ev.Kind.DRAIN, _drainable(host, seen), seen), seen, None)
+
+
+def _begun(host: Host, kind: ev.Kind, choice: Go | Stay, seen: Survey) -> Result:
+    if isinstance(choice, Go):
+        return start(host, planned(host, kind, choice, seen))
+    return Result(None, choice.reason, stayed=choice.why, known=choice.known)
+
+
+def _ready(host: Host) -> Survey | Result:
+    """Settle what was left, look at the host, prove what no run explains; or why none may begin."""
+    left = settle(host) or unwell(lift_fences(host))
+    if left is not None:
+        return left
+    seen = survey(host, repair=True)
+    if seen.standing.frozen:
+        return seen
+    proof = prove_unexplained(host)
+    warnings = (*seen.warnings, *proof.warnings)
+    if proof.stayed is not No.NOTHING:
+        return attrs.evolve(proof, warnings=warnings)
+    return attrs.evolve(seen, warnings=warnings)
+
+
+def candidate(host: Host, seen: Survey) -> tuple[Go | Stay, tuple[str, ...]]:
+    """Name tonight's candidate, or why there is none; with the loud lines of tonight."""
+    choice, offer = _chosen(host, seen)
+    return choice, _warnings(host, seen, offer, seen.standing.last_good)
+
+
+def _chosen(host: Host, seen: Survey) -> tuple[Go | Stay, Offer | None]:
+    """Choose as the policy does; with what the registry offers, where it was asked."""
+    now = host.ports.clock.now()
+    shut = closed(seen.policy, seen.standing, now.astimezone())
+    if shut is not None:
+        return shut, None
+    try:
+        offer = offered(host, seen.policy)
+    except PortError as error:
+        return Stay(No.LATER, str(error)), None
+    return choose(seen.policy, seen.standing, offer, now), offer
+
+
+def _loudly(host: Host, result: Result, seen: Survey, offer: Offer | None) -> Result:
+    """Add the loud lines to a result: of how it stands after it, not of how it stood before."""
+    promoted = result.rollout if result.outcome is ev.Outcome.PROMOTED else None
+    last_good = promoted.plan.candidate if promoted is not None else seen.standing.last_good
+    warnings = _warnings(host, seen, offer, last_good)
+    nothing_to_do = offer is not None and result.stayed is No.NOTHING
+    if result.held_up or result.run or nothing_to_do:
+        now = host.ports.clock.now()
+        warnings += host.guard.loud(now, held_up=result.held_up)
+    return attrs.evolve(result, warnings=warnings)
+
+
+def _warnings(
+    host: Host, seen: Survey, offer: Offer | None, last_good: Version | None
+) -> tuple[str, ...]:
+    """What the survey noticed, people who wait too long, and how far the host lags."""
+    warnings = list(seen.warnings)
+    waiting = (item for item in host.runs.deferrals(seen.people) if item.person in seen.people)
+    warnings += (
+        f"DEFERRED TOO LONG: {item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
+        f" ({item.reason}); `t3safe drain` moves them when idle"
+        for item in overdue(waiting, host.ports.clock.now(), host.rules.deferred_max)
+    )
+    newest = offer.tag if offer is not None else None
+    days = days_behind(last_good, newest)
+    if days is not None and timedelta(days=days) > host.rules.stale_after:
+        warnings.append(f"STALE: {last_good} is {days} days behind {newest}")
+    return tuple(warnings)
+
+
+def offered(host: Host, policy: Policy) -> Offer | None:
+    """Ask the registry what this policy needs; None where a pin decides.  Raises RegistryError."""
+    if policy.pin is not None:
+        return None
+    history = bool(policy.age_min or policy.held)
+    return host.ports.registry.offer(policy.track, history=history)
+
+
+def _drainable(host: Host, seen: Survey) -> Go | Stay:
+    policy, standing = seen.policy, seen.standing
+    shut = closed(attrs.evolve(policy, window=None), standing, host.ports.clock.now())
+    if shut is not None:
+        return shut
+    here = set(seen.people)
+    waiting = {
+        item.person: item.build for item in host.runs.deferrals(seen.people) if item.person in here
+    }
+    if not waiting:
+        return Stay(No.NOTHING, "nobody waits to be moved")
+    proven = (standing.last_good,) if standing.last_good is not None else ()
+    build = max((*waiting.values(), *proven))
+    calm = attrs.evolve(policy, age_min=timedelta(0))
+    choice = choose(calm, standing, Offer(build), host.ports.clock.now())
+    if isinstance(choice, Stay):
+        return choice
+    idle = tuple(person for person in choice.people if person in waiting and _idle(host, person))
+    if not idle:
+        return Stay(No.NOTHING, f"nobody who waits is idle: {', '.join(sorted(waiting))}")
+    return attrs.evolve(choice, people=idle)
+
+
+def _idle(host: Host, person: str) -> bool:
+    try:
+        return host.idle.assess(person).readiness is ev.Readiness.IDLE
+    except PortError:
+        return False
+
+
+def _unbaked(host: Host, seen: Survey, choice: Go | Stay) -> ev.Plan | None:
+    """Plan the bake of people whom a run moved that was cut off before it could promote.
+
+    It comes before anybody else is moved to the same build; where there is a newer one to move
+    to, or no run may act, there is none.
+    """
+    if isinstance(choice, Stay) and choice.why is not No.NOTHING:
+        return None
+    builds, refused = dict(seen.standing.builds), dict(seen.standing.refused)
+    for record in host.ports.journal.runs():
+        build = record.plan.candidate
+        if record.plan.kind in {ev.Kind.CHECK, ev.Kind.BACK}:
+            continue
+        if record.ended is not None and record.ended.outcome is ev.Outcome.PROMOTED:
+            return None
+        if isinstance(choice, Go) and choice.candidate != build:
+            return None
+        if all(builds.get(move.person) != build for move in record.plan.moves):
+            # Nobody runs what it was to move them to: its events are not read.
+            continue
+        moved = tuple(
+            move.person
+            for move in host.runs.folded(record.plan.run).moves
+            if move.status in {Status.MOVED, Status.KEPT} and builds.get(move.person) == build
+        )
+        if moved and build not in refused:
+            nobody = planned(host, ev.Kind.BAKE, Go(build, ()), seen)
+            return attrs.evolve(nobody, baking=moved)
+    return None
+
+
+def planned(host: Host, kind: ev.Kind, go: Go, seen: Survey) -> ev.Plan:
+    """Plan a run of this kind.  Raises SelectionError where no build is selected for anybody."""
+    builds = dict(seen.standing.builds)
+    # A check is asked to find out; what a rehearsal found before does not answer it.
+    known = None if kind is ev.Kind.CHECK else host.ports.builds.schema(go.candidate)
+    moves = tuple(
+        ev.MovePlan(person, builds[person], go.candidate, knows=known) for person in go.people
+    )
+    # The control of this build speaks for the empty set.
+    base = host.ports.selection.default() or seen.standing.last_good
+    if base is None:
+        if not moves:
+            message = "no build is selected for anybody; `t3safe adopt` takes over the present t3"
+            raise SelectionError(message)
+        base = moves[0].old
+    return ev.Plan(
+        run=host.name_run(host.ports.clock.now()),
+        kind=kind,
+        candidate=go.candidate,
+        base=base,
+        moves=moves,
+        bake=host.rules.bake,
+        attempts_max=host.rules.attempts_max,
+        on_person_failure=host.rules.on_person_failure,
+        staying=go.stay,
+        everybody=seen.people,
+    )

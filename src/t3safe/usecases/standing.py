@@ -1,0 +1,136 @@
+"""How the host stands before a plan: who runs what, what is in the way, and what is noticed."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from attrs import frozen
+
+from t3safe.domain.errors import DeadLinkError
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.moves import Status
+from t3safe.domain.obstacles import Obstacle, ahead, held, unknown_to_all
+from t3safe.domain.policy import Policy, Standing
+from t3safe.domain.unmapped import Unmapped, unmapped
+from t3safe.person import chosen, give_selections, hidden_copy, migrated_by
+from t3safe.usecases.host import Host, Reader, everybody, owner_policy
+
+
+@frozen
+class Survey:
+    """What the policy is asked with, and what was noticed on the way there."""
+
+    people: tuple[str, ...]
+    policy: Policy
+    standing: Standing
+    warnings: tuple[str, ...]
+
+
+def standing_of(host: Host, people: tuple[str, ...]) -> Standing:
+    """How the host stands.
+
+    Who is fenced is left out, because `recover` comes first, and so is whose selection leads
+    nowhere.
+    """
+    selected = ((person, chosen(host.ports, person)) for person in people)
+    frozen = host.ports.switch.frozen()
+    return Standing(
+        builds=tuple((person, build) for person, build in selected if build is not None),
+        last_good=host.ports.selection.last_good(),
+        frozen=frozen,
+        # A frozen host asks nothing more: not even which gate this is.
+        refused=() if frozen else host.ports.verdicts.refused(host.ports.gate.fingerprint()),
+    )
+
+
+def survey(host: Host, *, repair: bool) -> Survey:
+    """Look at the host as a whole.
+
+    With `repair` a launcher that another installer replaced is put back on the way, and whoever
+    is new in the map gets what they run as their own.
+    """
+    restored = host.ports.selection.ensure_launcher() if repair else ""
+    people, problems = everybody(host)
+    if repair:
+        give_selections(host.ports, people)
+    told = Reader()
+    strangers = told(partial(unmapped_serves, host, people)) or ()
+    return Survey(
+        people=people,
+        policy=owner_policy(host),
+        standing=standing_of(host, people),
+        warnings=(
+            *((f"LAUNCHER RESTORED: {restored}",) if restored else ()),
+            *(f"user map {problem}; that line is skipped" for problem in problems),
+            *(why for why in map(partial(astray, host), people) if why),
+            *map(str, strangers),
+            *told.problems,
+        ),
+    )
+
+
+def ahead_of_builds(host: Host, person: str, ledger: SetLedger) -> Obstacle | None:
+    """Say that no build here knows a person's data; None where one may.
+
+    Raises BuildError, SelectionError.
+    """
+    builds = host.ports.builds
+    runs = chosen(host.ports, person)
+    if runs is None or builds.schema(runs) is None:
+        return None
+    schemas = (builds.schema(build) for build in builds.present())
+    known = tuple(schema for schema in schemas if schema is not None)
+    strange = unknown_to_all(ledger, known)
+    if not strange:
+        return None
+    return ahead(person, strange, "any build here", migrated_by(host.ports, person))
+
+
+def obstacle_of(host: Host, person: str) -> Obstacle | None:
+    """Say what is wrong with a person's data alone; None where nothing is seen.
+
+    Raises PortError where it cannot be looked at; so does data that cannot be read.
+    """
+    found = ahead_of_builds(host, person, host.ports.states.ledger(person))
+    if found is not None:
+        return found
+    copy = hidden_copy(host.ports, person, host.ports.states.activity(person))
+    if copy is not None:
+        return copy
+    holder = host.ports.states.holder(person, host.ports.services.status(person).members)
+    return held(person, holder) if holder else None
+
+
+def left_behind(host: Host) -> dict[str, str]:
+    """Say whom the newest run left where they are for their own data, with the reason."""
+    for record, rollout in host.runs.rollouts():
+        if record.plan.moves:
+            return {
+                move.person: move.reason
+                for move in rollout.moves
+                if move.status in {Status.REFUSED, Status.HELD_BACK}
+                and chosen(host.ports, move.person) == move.plan.old
+            }
+    return {}
+
+
+def astray(host: Host, person: str) -> str:
+    """Say why a person's selection leads nowhere, with what repairs it; empty where it does."""
+    try:
+        host.ports.selection.selected(person)
+    except DeadLinkError as error:
+        return str(error)
+    return ""
+
+
+def unmapped_serves(host: Host, people: tuple[str, ...]) -> tuple[Unmapped, ...]:
+    """Name everybody outside of the user map whose serve runs.  Raises PeopleError."""
+    return unmapped(host.ports.residents.running(), people)
+
+
+def fenced(host: Host) -> tuple[str, ...]:
+    """Whose serve and mint can run nothing; who cannot be told is left to whoever needs it."""
+    told = Reader()
+    people, _ = told(partial(everybody, host)) or ((), ())
+    selected = ((person, told(partial(host.ports.selection.selected, person))) for person in people)
+    return tuple(person for person, found in selected if found is not None and found.fenced)
