@@ -9,6 +9,7 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -199,11 +200,15 @@ def _pairing(value: Any, _: object) -> object:  # noqa: ANN401 - whatever the fi
     return NO_PAIRING if value is None else _unless(UNKNOWN, plain_text)(value, None)
 
 
+def _read_by(read: Callable[[Any], object], value: Any, _: object) -> object:  # noqa: ANN401
+    return read(value)
+
+
 def _made() -> Converter:
     made = strict_converter()
     reads = {Version: _version, datetime: _moment, date: _day}
     for kind, read in reads.items():
-        made.register_structure_hook(kind, lambda value, _, read=read: read(value))
+        made.register_structure_hook(kind, partial(_read_by, read))
         made.register_structure_hook(kind | None, _unless(None, read))
     made.register_structure_hook(
         Behaviour | None, _unless(None, lambda value: Behaviour(plain_text(value)))
