@@ -236,23 +236,6 @@ def test_a_control_decides_whether_the_build_or_the_gate_is_to_blame(place: Plac
     assert again.status == Exit.OK, "a kept build needs no registry"
 
 
-def test_a_foreign_package_is_refused_without_being_run(place: Place) -> None:
-    """It is told as a verdict, with no rehearsal."""
-    said = place.check(FOREIGN.version, "--json")
-    assert said.status == Exit.REFUSED, said
-    assert "foreign" in body(said)["reason"]
-    assert body(said)["rehearsals"] == []
-    assert place.left == []
-
-
-def test_what_cannot_be_had_is_later(place: Place) -> None:
-    """A version that the registry does not have proves nothing; the document says so too."""
-    said = place.check("0.0.25-nightly.20260101.1", "--json")
-    assert said.status == Exit.LATER, said
-    assert body(said)["outcome"] == "later"
-    assert place.left == []
-
-
 def test_a_state_that_cannot_be_used_is_named_and_left_alone(place: Place, state: Path) -> None:
     """In use, empty, missing, a file: one line with the option, status 2, nothing installed."""
     empty = place.root / "empty"
@@ -281,13 +264,6 @@ def test_a_damaged_state_is_named_and_nothing_is_installed(place: Place, state: 
     assert "snapshots" not in said.err
     assert not (place.root / "kept" / "builds").exists()
     assert place.left == []
-
-
-def test_a_build_is_no_control_for_itself(place: Place) -> None:
-    """It fails where it fails: that would be called a broken gate."""
-    said = place.check(NEW.version, "--control", NEW.version)
-    assert said.status == Exit.USAGE, said
-    assert f"--control {NEW.version}" in said.err
 
 
 def test_an_interrupted_check_proves_nothing_and_leaves_nothing(place: Place) -> None:

@@ -218,15 +218,6 @@ def test_what_a_killed_dry_run_left_is_swept_by_the_next_run(calm: EmbeddedHost)
             (tmp / "another's").rmdir()
 
 
-def test_where_a_dry_run_has_no_place_it_is_told(calm: EmbeddedHost) -> None:
-    """One line that names the place, and the status that says later; nothing changed."""
-    before = state(calm)
-    said = calm.t3safe("run", "--dry-run", T3_TMPDIR=str(calm.user_map))
-    assert said.status == Exit.LATER, said
-    assert f"cannot rehearse in {calm.user_map}: " in said.err
-    assert state(calm) == before
-
-
 def test_status_tells_what_is_offered_and_what_the_next_run_would_do(calm: EmbeddedHost) -> None:
     """Behind, frozen and without a registry each read so; looking changes nothing and ends well."""
     body = json.loads(calm.t3safe("status", "--json").out)["status"]
@@ -276,15 +267,6 @@ def test_pin_hold_and_allow_decide_the_candidate(calm: EmbeddedHost) -> None:
     assert calm.t3safe("allow", NEW.version).status == Exit.OK
     status = json.loads(calm.t3safe("status", "--json").out)["status"]
     assert (status["pin"], status["held"]) == ("", [])
-
-
-def test_a_tag_that_points_backward_is_refused(calm: EmbeddedHost) -> None:
-    """Nobody is moved to an older version by a tag."""
-    older = release_like("0.0.23-nightly.20260501.200", schema=29)
-    calm.publish(older, tag="nightly")
-    said = calm.t3safe("run")
-    assert said.status == Exit.REFUSED
-    assert "no downgrade" in said.out
 
 
 def test_a_malformed_line_skips_that_line_only(calm: EmbeddedHost) -> None:
@@ -343,20 +325,6 @@ def test_a_failure_in_production_freezes_and_is_remembered(host: EmbeddedHost) -
     assert f"t3safe allow {bad.version}" in again.out
 
 
-@pytest.mark.parametrize(
-    "trouble", [Trouble.NOT_FOUND, Trouble.ERROR, Trouble.HTML, Trouble.TRUNCATED, Trouble.NO_TAGS]
-)
-def test_registry_trouble_is_later_and_touches_nobody(calm: EmbeddedHost, trouble: Trouble) -> None:
-    """Whatever the registry answers, the host stays as it was and says what it answered."""
-    calm.registry.fail(trouble)
-    before = state(calm)
-    said = calm.t3safe("run")
-    assert said.status == Exit.LATER, said
-    assert said.out.strip()
-    assert "Traceback" not in said.err
-    assert state(calm) == before
-
-
 def test_a_registry_that_is_down_or_hostile_is_later(calm: EmbeddedHost) -> None:
     """A path in the version and a closed port are both no candidates."""
     before = state(calm)
@@ -366,29 +334,6 @@ def test_a_registry_that_is_down_or_hostile_is_later(calm: EmbeddedHost) -> None
     calm.registry.down()
     assert calm.t3safe("run").status == Exit.LATER
     assert state(calm) == before
-
-
-def test_a_release_published_in_parts_is_later_and_not_held_against_it(host: EmbeddedHost) -> None:
-    """The tarball comes minutes after the tag: nothing is staged, nothing is remembered."""
-    late = evolve(NEW, version="0.0.25-nightly.20260609.501")
-    host.publish(late, tag="nightly", tarball=False)
-    before = state(host)
-    said = host.t3safe("run")
-    assert said.status == Exit.LATER, said
-    assert state(host) == before
-    status = json.loads(host.t3safe("status", "--json").out)["status"]
-    assert status["refused"] == []
-
-
-def test_a_dispatch_that_is_down_before_the_run_is_no_verdict(host: EmbeddedHost) -> None:
-    """Nobody is touched, and nothing is held against the build."""
-    host.dispatch.down()
-    before = state(host)
-    said = host.t3safe("run")
-    assert said.status == Exit.LATER, said
-    assert {**state(host), "builds": []} == {**before, "builds": []}
-    status = json.loads(host.t3safe("status", "--json").out)["status"]
-    assert status["refused"] == []
 
 
 def test_a_second_t3safe_says_that_it_is_locked(calm: EmbeddedHost) -> None:
@@ -440,40 +385,6 @@ def test_a_corrupt_journal_needs_a_human_and_moves_nobody(calm: EmbeddedHost) ->
     assert "cannot read the journal" in said.err
     assert "`t3safe recover` sets it aside" in said.err
     assert (state(calm), journal.read_bytes()) == (before, content)
-
-
-def test_a_state_set_that_cannot_be_proven_is_left_alone(host: EmbeddedHost) -> None:
-    """The build is not taken for this person, nothing is written, and it is said why."""
-    with host.wired() as wired:
-        wired.host.ports.services.stop("ben")
-    sound = host.database("ben").read_bytes()
-    for damage in ("garbage", "empty", "other-names", "no-ledger"):
-        _damage(host.database("ben"), damage)
-        content = host.database("ben").read_bytes()
-        said = host.t3safe("check", NEW.version)
-        assert said.status in {Exit.REFUSED, Exit.GATE_BROKEN}, (damage, said)
-        assert "ben" in said.out, damage
-        assert host.database("ben").read_bytes() == content, damage
-        host.database("ben").write_bytes(sound)
-
-
-def _damage(database: Path, damage: str) -> None:
-    match damage:
-        case "garbage":
-            database.write_bytes(b"garbage, not a database\n" * 500)
-        case "empty":
-            database.write_bytes(b"")
-        case "other-names":
-            _execute(database, f"UPDATE {LEDGER_TABLE} SET name = 'X' WHERE migration_id = 24")
-        case _:
-            _execute(database, f"DROP TABLE {LEDGER_TABLE}")
-
-
-def _execute(database: Path, statement: str) -> None:
-    with closing(sqlite3.connect(database)) as opened:
-        opened.execute(statement)
-        opened.commit()
-        opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def test_a_broken_launcher_of_a_build_is_found_by_verify(host: EmbeddedHost) -> None:
@@ -575,21 +486,6 @@ def test_how_the_dispatch_signs_in_is_learned_before_anybody_is_moved(host: Embe
     host.write_config(dispatch_knows__paths=list(PATHS))
     assert host.t3safe("run").status == Exit.OK
     assert pairs(host)
-
-
-def test_a_dispatch_that_is_not_known_yet_is_never_the_builds_fault(host: EmbeddedHost) -> None:
-    """The first person is back within the run, and the next run knows better than to move them."""
-    host.dispatch.knowledge.paths = (BOOTSTRAP,)
-    host.write_config(dispatch_knows__paths=[], dispatch_knows__cookies=[])
-    said = host.t3safe("run")
-    assert said.status == Exit.ROLLED_BACK, said
-    assert "look at the dispatch: does it know this build's sign-in?" in said.out
-    assert f"refused {NEW.version}" not in said.out
-    assert pairs(host)
-    assert host.t3safe("thaw").status == Exit.OK
-    before = state(host)["serves"]
-    assert "update the dispatch first" in host.t3safe("run").out
-    assert state(host)["serves"] == before
 
 
 def test_no_secret_reaches_what_t3safe_keeps_or_says(host: EmbeddedHost) -> None:

@@ -70,52 +70,6 @@ def test_back_and_forth_by_the_printed_command_loses_no_row(host: EmbeddedHost) 
     assert pairs(host)
 
 
-@pytest.fixture
-def trio(tmp_path: Path) -> Iterator[EmbeddedHost]:
-    """Give a host with three people, all moved to the newer build and signed in there."""
-    people = tuple(Resident(name) for name in ("ann", "ben", "cid"))
-    with EmbeddedHost(tmp_path, people, config=dict(BASICS)) as made:
-        made.adopt(OLD)
-        made.offer(NEW)
-        assert made.t3safe("run").status == Exit.OK
-        yield made
-
-
-def test_everybody_goes_back_once_and_whoever_is_at_work_the_next_time(trio: EmbeddedHost) -> None:
-    """Shown and asked first; the end names everybody; a further call moves nobody."""
-    at_work = trio.client("ben")
-    at_work.sign_in()
-    at_work.turn("start")
-    before = state(trio)
-    shown = json.loads(trio.t3safe("rollback", "--all", "--dry-run", "--json").out)
-    body = shown["going-back-all"]
-    assert [person["person"] for person in body["people"]] == ["ann", "ben", "cid"]
-    assert body["leaves"] == NEW.version
-    assert body["people"][1]["work"]
-    assert trio.t3safe("rollback", "--all").status == Exit.USAGE
-    assert trio.t3safe("rollback", "ann", "--all").status == Exit.USAGE
-    assert trio.t3safe("rollback").status == Exit.USAGE
-    assert state(trio) == before
-    said = trio.t3safe("rollback", "--all", "--yes")
-    assert said.status == Exit.LATER, said
-    assert "back: ann, cid" in said.out
-    assert "passed over: ben (" in said.out
-    assert f"t3safe hold {NEW.version}" in said.out
-    assert [ledger(trio, name) for name in trio.people] == [30, 32, 30]
-    at_work.turn("finish")
-    again = trio.t3safe("rollback", "--all", "--yes", "--json")
-    assert again.status == Exit.OK, again
-    people = result(again)["people"]
-    assert list(people) == ["ben"]
-    assert people["ben"]["fate"] == "back"
-    assert people["ben"]["preview"]["build"] == OLD.version
-    assert people["ben"]["undo"].startswith("t3safe restore ben ")
-    settled = state(trio)
-    third = trio.t3safe("rollback", "--all", "--yes")
-    assert (third.status, state(trio)) == (Exit.OK, settled)
-    assert pairs(trio)
-
-
 def test_acting_as_json_tells_what_was_shown_and_how_it_is_undone(host: EmbeddedHost) -> None:
     """One document on standard output: the end, the preview and the undo, which works."""
     said = host.t3safe("rollback", "ann", "--yes", "--json")

@@ -9,16 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 
-from fakes.embedded import EmbeddedHost, Resident
+from fakes.embedded import EmbeddedHost
 from t3safe.domain.occasions import Moment
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, state
 
 ROOT = Path(__file__).parents[2]
 MOMENTS = [moment.value for moment in Moment]
-BROKEN = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
 
 
 @pytest.fixture
@@ -142,21 +140,3 @@ def test_the_notice_of_contrib_keeps_nobody_from_being_moved(host: EmbeddedHost)
     assert said.status == Exit.OK, said
     assert "55-notice" not in said.out
     assert set(state(host)["selected"].values()) == {f"../builds/{NEW.version}"}
-
-
-def test_failing_hooks_keep_nobody_from_being_taken_back(tmp_path: Path) -> None:
-    """A build that fails in production is taken back as without hooks, and its end is the same."""
-    ben = (Resident("ben", {"attachments": 1}),)
-    with EmbeddedHost(tmp_path, ben, config=dict(BASICS)) as host:
-        host.adopt(OLD)
-        host.offer(BROKEN)
-        for moment in ("before-rollback", "after-rollback", "after-canary", "after-run"):
-            lay(host, f"{moment}.d/10-fails", 'echo "$T3SAFE_REASON"; exit 1')
-        before = state(host)
-        said = host.t3safe("run")
-        assert said.status == Exit.ROLLED_BACK, said
-        assert "hook before-rollback.d/10-fails failed with exit status 1; ben is taken" in said.out
-        assert "hook after-run.d/10-fails failed with exit status 1" in said.out
-        assert state(host)["selected"] == before["selected"]
-        assert state(host)["ledgers"] == before["ledgers"]
-        assert pairs(host)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from attrs import evolve
 
 from fakes.embedded import EmbeddedHost, Resident, Said
 from t3safe.adapters.notify import sending
-from t3safe.domain.errors import JournalError, StateError
+from t3safe.domain.errors import JournalError
 from t3safe.domain.messages import Line
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.reporting import reported
@@ -81,14 +80,6 @@ def test_a_refusal_is_told_once_and_again_after_it_was_allowed(
     assert [path.name for path in kept if SECRET.encode() in path.read_bytes()] == []
 
 
-def test_a_guards_no_is_told_once(host: EmbeddedHost, inbox: Inbox) -> None:
-    """A tag that points backward opens no run; it is told all the same, and once."""
-    host.offer(evolve(OLD, version="0.0.23-nightly.20260501.200", schema=29))
-    for _ in range(2):
-        assert host.t3safe("run").status == Exit.REFUSED
-    assert told(inbox) == ["refused"]
-
-
 def test_a_rollback_and_its_freeze_come_in_one_message(host: EmbeddedHost, inbox: Inbox) -> None:
     """The frozen nights after it are silent; thawed, only what is new is told."""
     host.offer(BROKEN)
@@ -125,23 +116,6 @@ def test_an_end_that_fails_changes_nothing_and_is_told_later(
     inbox.status = 200
     assert host.t3safe("run").status == Exit.FROZEN
     assert told(inbox) == ["frozen"]
-
-
-def test_a_dead_end_delays_no_more_than_the_timeout(host: EmbeddedHost, inbox: Inbox) -> None:
-    """The other end is told, and is not told again while the dead one still is not."""
-    with Inbox(silent=True) as dead:
-        (host.root / "urls").write_text(f"{dead.url}?rto=50\n{inbox.url}\n")
-        host.write_config(notify__timeout=6.0)
-        host.t3safe("freeze", "looking")
-        began = time.monotonic()
-        said = host.t3safe("run")
-        took = time.monotonic() - began
-        assert said.status == Exit.FROZEN
-        assert "notification to 1 json did not go out: no answer within 6 s" in said.out
-        assert took < 30
-        assert told(inbox) == ["frozen"]
-        host.t3safe("run")
-        assert told(inbox) == []
 
 
 @pytest.mark.parametrize(
@@ -189,41 +163,6 @@ def test_without_the_extra_every_run_says_what_installs_it(
                 pass
     assert ["pip install 't3safe[notify]'" in line.text for line in said] == [True, True]
     assert not (host.root / "state" / "told.json").exists()
-
-
-def test_what_the_next_run_mends_is_not_told(host: EmbeddedHost, inbox: Inbox) -> None:
-    """A folder that could not be read tonight needs nobody."""
-    with (
-        host.wired() as wired,
-        pytest.raises(StateError),
-        reported(wired, "run"),
-    ):
-        raise StateError("cannot copy the state of ann")
-    assert told(inbox) == []
-
-
-def test_whom_a_lost_journal_left_fenced_is_told_of(host: EmbeddedHost, inbox: Inbox) -> None:
-    """No run tells of it, and a person is needed all the same."""
-    assert host.t3safe("history").status == Exit.OK
-    (host.root / "state" / "journal.sqlite").write_bytes(b"this is no database" * 1000)
-    with host.wired() as wired:
-        wired.host.ports.selection.fence("ann")
-    assert host.t3safe("run").status == Exit.NEEDS_HUMAN
-    (message,) = inbox.take()
-    assert message["title"].endswith(": needs human")
-    assert "ann fenced" in message["message"]
-
-
-def test_only_the_causes_that_are_wished_for_are_told(host: EmbeddedHost, inbox: Inbox) -> None:
-    """A freeze is not among them; an unknown cause is one line."""
-    host.write_config(notify__on=["refused"])
-    host.t3safe("freeze", "looking")
-    assert host.t3safe("run").status == Exit.FROZEN
-    assert told(inbox) == []
-    host.write_config(notify__on=["boredom"])
-    said = host.t3safe("run")
-    assert said.status == Exit.USAGE
-    assert "notify.on" in said.err
 
 
 def test_a_test_goes_to_each_end(host: EmbeddedHost, inbox: Inbox) -> None:

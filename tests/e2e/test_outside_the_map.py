@@ -9,14 +9,11 @@ import pytest
 
 from fakes.embedded import EmbeddedHost, Resident
 from fakes.packages import FakeRelease, release_like
-from t3safe.domain.retention import SnapshotKind
 from t3safe.entrypoints.exits import Exit
 from tests.support.documents import body_of
 
 OLD = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
 NEW = release_like("0.0.25-nightly.20260608.497", native=False)
-NEWER = release_like("0.0.25-nightly.20260609.500", native=False)
-NEWEST = release_like("0.0.25-nightly.20260610.510", native=False)
 CONFIG = {
     "gate.soak": 0.1,
     "rollout.bake": 0.2,
@@ -72,43 +69,3 @@ def test_who_is_missing_from_the_map_stays_where_they_are(host: EmbeddedHost) ->
     host.user_map.write_text(before)
     night(host)
     assert build_of(host, "ben") == NEW.version
-
-
-def test_who_is_missing_for_one_night_keeps_their_build(host: EmbeddedHost) -> None:
-    """Stopped for two nights, and the map wrong in the second: the serve starts again."""
-    with host.wired() as wired:
-        wired.host.ports.services.stop("ben")
-    night(host)
-    before = leave_out(host, "ben")
-    night(host, NEWER)
-    night(host, NEWEST)
-    host.user_map.write_text(before)
-
-    assert build_of(host, "ben") == OLD.version
-    assert {path.name for path in (host.store / "builds").iterdir()} >= {OLD.version}
-    host.start_serves()
-    night(host)
-    assert build_of(host, "ben") == NEWEST.version
-
-
-def test_a_link_that_leads_nowhere_is_repaired(host: EmbeddedHost) -> None:
-    """Ann is moved, ben is named with the command, and the command brings him back."""
-    with host.wired() as wired:
-        ports = wired.host.ports
-        build = ports.selection.selected("ben").build
-        ports.states.snapshot("ben", "by-hand", SnapshotKind.ONLINE, build)
-        ports.services.stop("ben")
-    link = host.store / "users" / "ben"
-    link.unlink()
-    link.symlink_to("../builds/0.0.1")
-
-    said = night(host)
-
-    assert "t3safe rollback ben --to VERSION" in said
-    assert build_of(host, "ann") == NEW.version
-    found = host.t3safe("doctor").out
-    assert "t3safe rollback ben --to VERSION" in found
-    back = host.t3safe("rollback", "ben", "--to", OLD.version, "--yes")
-    assert back.status == Exit.OK, back
-    assert build_of(host, "ben") == OLD.version
-    host.wait_for("ben")

@@ -32,7 +32,6 @@ WORK: Final = Path("mutants")
 SLOW: Final = (
     "tests/faults",
     "tests/scenarios",
-    "tests/property/test_rollout_world.py",
     "tests/property/test_log.py",
 )
 """Whole nights, each of many steps: tried only on what the others let live."""

@@ -32,7 +32,6 @@ FAULTS: Mapping[str, Fault] = {
     "wrong-version": Fault("--version names the version ARG", "0.0.1"),
     "never-listens": Fault("serve runs and never binds its port"),
     "listens-never-answers": Fault("serve accepts connections and never answers"),
-    "listens-on-another-port": Fault("serve binds its port plus ARG", "1"),
     "dies-after": Fault("serve exits 1 ARG seconds after it is ready", "0.5"),
     "heap-exhausted": Fault("serve logs and aborts ARG seconds after it is ready", "0.5"),
     "works-once": Fault("the second serve on one base directory exits 1"),

@@ -228,8 +228,6 @@ class Serve:
         if self._build.has("never-listens"):
             return
         port = self._port
-        if self._build.has("listens-on-another-port"):
-            port += int(self._build.number("listens-on-another-port"))
         try:
             self._http = HttpServer(self._host, port, self._answer)
         except OSError as error:

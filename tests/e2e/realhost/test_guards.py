@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 
 from fakes.packages import release_like
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.realhost.machine import NEW, OLD, Machine, Person
+from tests.e2e.realhost.machine import NEW, Machine, Person
 
 pytestmark = pytest.mark.docker
 
@@ -34,16 +33,6 @@ def test_frozen_host_says_so_on_every_run_and_moves_nobody(host: Machine) -> Non
     assert unmoved(host, before)
 
 
-def test_freeze_and_thaw_by_command(host: Machine) -> None:
-    """`t3safe freeze` stops the next run, `t3safe thaw` lets the one after it move everybody."""
-    host.t3safe("freeze", "looking into it")
-    assert host.night().status == Exit.FROZEN
-    assert host.look()["ann"].build == OLD.version
-    host.t3safe("thaw")
-    assert host.night().status == Exit.OK
-    assert {person.build for person in host.look().values()} == {NEW.version}
-
-
 def test_pin_by_the_environment_wins_over_the_tag(host: Machine) -> None:
     """T3_PIN in the unit's environment file names the target, whatever the tag says."""
     newest = release_like("0.0.26-nightly.20260701.600")
@@ -51,62 +40,6 @@ def test_pin_by_the_environment_wins_over_the_tag(host: Machine) -> None:
     host.run("tee", "/etc/default/t3-autoupdate", given=f"T3_PIN={NEW.version}\n")
     assert host.night().status == Exit.OK
     assert host.look()["ann"].build == NEW.version
-
-
-def test_pin_by_command_holds_until_unpinned(host: Machine) -> None:
-    """`t3safe pin` of the present build keeps everybody there, `unpin` follows the tag again."""
-    before = host.look()
-    host.t3safe("pin", OLD.version, "--reason", "a demo")
-    assert host.night().status == Exit.OK
-    assert unmoved(host, before)
-    host.t3safe("unpin")
-    assert host.night().status == Exit.OK
-    assert host.look()["ben"].build == NEW.version
-
-
-def test_held_version_is_not_taken(host: Machine) -> None:
-    """`t3safe hold` keeps a version off the host until `allow`."""
-    before = host.look()
-    host.t3safe("hold", NEW.version)
-    assert host.night().status == Exit.OK
-    assert unmoved(host, before)
-    host.t3safe("allow", NEW.version)
-    assert host.night().status == Exit.OK
-
-
-def test_tag_that_moved_back_is_refused(host: Machine) -> None:
-    """The nightly tag is mutable: an older version behind it moves nobody."""
-    before = host.look()
-    host.publish(release_like("0.0.25-nightly.20260601.430"))
-    assert host.night().status == Exit.REFUSED
-    assert unmoved(host, before)
-    assert host.alerts() == set()
-
-
-def test_nightly_track_takes_no_other_channel(host: Machine) -> None:
-    """A version behind the nightly tag that is no nightly is refused."""
-    before = host.look()
-    host.publish(release_like("0.0.26"))
-    assert host.night().status == Exit.REFUSED
-    assert unmoved(host, before)
-
-
-def test_nothing_newer_is_done_at_once(host: Machine) -> None:
-    """On the newest build a run does nothing, and says nothing that an alert matches."""
-    before = host.look()
-    host.do(("registry", {"command": "tag", "name": "nightly", "version": OLD.version}))
-    assert host.night().status == Exit.OK
-    assert unmoved(host, before)
-    assert host.alerts() == set()
-
-
-def test_registry_that_is_down_means_later(host: Machine) -> None:
-    """Without a registry nobody is moved, and nothing is held against any build."""
-    before = host.look()
-    host.run("systemctl", "stop", "npm-registry")
-    assert host.night().status == Exit.LATER
-    assert unmoved(host, before)
-    assert host.alerts() == set()
 
 
 def test_dry_run_leaves_no_trace(host: Machine) -> None:
@@ -118,15 +51,6 @@ def test_dry_run_leaves_no_trace(host: Machine) -> None:
     assert unmoved(host, before)
     assert host.sh("ls /opt/t3safe/builds; ls -A /var/backups /var/tmp").out == stored
     assert "run" not in host.t3safe("history").out.split()[5:]
-
-
-def test_install_is_checked_by_version(host: Machine) -> None:
-    """A package whose program says another version than its own is thrown away."""
-    before, stored = host.look(), host.sh("ls /opt/t3safe/builds").out
-    host.publish(evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("wrong-version",)))
-    assert host.night().status == Exit.REFUSED
-    assert host.sh("ls /opt/t3safe/builds").out == stored
-    assert unmoved(host, before)
 
 
 def test_healthy_bump_moves_everybody_and_loses_nothing(host: Machine) -> None:

@@ -6,7 +6,6 @@ import pytest
 from attrs import evolve
 
 from fakes.packages import FakeRelease
-from fakes.registry import HOSTILE_VERSION
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import HOME_BASE
 from t3safe.t3.package import FOLDER
@@ -41,7 +40,6 @@ what=tmp; try ls /tmp/host-only
 echo "PROBE user: $(id -u)"
 """.replace("OLDVERSION", OLD.version).replace("BASE", HOME_BASE)
 STAY = "setsid sh -c 'trap \"\" TERM INT HUP; exec -a t3-evil-stays sleep 600' </dev/null &"
-ALLOWED_TO_SCRIPTS = {"user"}
 
 
 def probes(text: str) -> dict[str, str]:
@@ -131,24 +129,6 @@ def test_tokens_of_a_serve_reach_no_evidence_log_or_argument(host: Machine) -> N
         assert secret not in kept
 
 
-def test_serve_that_listens_elsewhere_is_refused(host: Machine) -> None:
-    """The port of the unit is the one that counts."""
-    people = host.look()
-    host.publish(bad("listens-on-another-port"))
-    host.configure(gate__deadline=3.0)
-    assert host.night().status == Exit.REFUSED
-    assert host.look() == people
-
-
-def test_serve_that_ignores_sigterm_is_refused_and_ended(host: Machine) -> None:
-    """It does not stop when asked: refused, and nothing of it runs any more."""
-    host.publish(bad("ignores-sigterm"))
-    people = host.look()
-    assert host.t3safe("check", BAD).status == Exit.REFUSED
-    assert host.sh("systemctl list-units -q 't3safe-job-*'; ls /var/tmp").out == ""
-    assert host.look() == people
-
-
 def test_serve_that_eats_memory_is_ended_within_its_share(host: Machine) -> None:
     """What it takes is capped: the kernel ends it in its own unit, and people's serves live on."""
     host.configure(gate__memory_max=200 * 1024**2)
@@ -169,44 +149,3 @@ def test_serve_that_forks_without_end_is_ended_as_a_group(host: Machine) -> None
     host.t3safe("check", BAD)
     assert host.look() == people
     assert host.sh("systemctl list-units -q 't3safe-job-*'; ls /var/tmp").out == ""
-
-
-def test_user_map_that_names_no_person_is_skipped_by_the_line(host: Machine) -> None:
-    """Root, root under another name, and paths are reported by line; the others are moved."""
-    host.sh("id toor >/dev/null 2>&1 || useradd -o -u 0 -M toor")
-    people = host.sh("ls /opt/t3safe/users").out
-    evil = ("eve=root", "eve=../x", "eve=/etc", "eve=toor", "eve=-rf")
-    host.map_users("ann@example.org=ann", *evil, "ben@example.org=ben")
-    said = host.night()
-    assert said.status == Exit.OK, said.out
-    assert [f"user map line {number}" in said.out for number in range(1, 8)] == [
-        *(False, True, True, True, True, True, False)
-    ]
-    assert {p.runs for p in host.look().values()} == {NEW.version}
-    assert host.sh("ls /opt/t3safe/users").out == people
-    assert host.sh("ls /var/backups/t3-state").out.split() == ["ann", "ben"]
-
-
-def test_registry_that_answers_with_a_path_is_not_believed(host: Machine) -> None:
-    """`../../x` is no version: nothing is staged, nobody is moved."""
-    people, stored = host.look(), host.sh("find /opt/t3safe -maxdepth 3 | sort").out
-    host.do(("registry", {"command": "fail", "trouble": "hostile-version"}))
-    said = host.night()
-    assert said.status in {Exit.LATER, Exit.REFUSED}, said.out
-    assert host.sh("find /opt/t3safe -maxdepth 3 | sort").out == stored
-    assert host.look() == people
-    assert HOSTILE_VERSION not in host.sh("ls /opt /opt/t3safe /").out
-
-
-def test_package_with_a_wrong_integrity_is_never_run(host: Machine) -> None:
-    """What came is not what the registry promised: loud, later, and nothing of it is kept."""
-    people, stored = host.look(), host.sh("ls /opt/t3safe/builds").out
-    fields = {"version": BAD, "schema": 32, "scripts": [["install", "touch /tmp/ran"]]}
-    wrong = "sha512-" + "A" * 86 + "=="
-    given = {"command": "publish", "release": fields, "tag": "nightly", "integrity": wrong}
-    host.do(("registry", given))
-    said = host.night()
-    assert said.status == Exit.LATER
-    assert "INTEGRITY" in said.out
-    assert host.sh("ls /opt/t3safe/builds").out == stored
-    assert host.look() == people

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from fakes.packages import FakeRelease, release_like
+from fakes.packages import FakeRelease
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
-from t3safe.t3.sign_in import PLAIN_COOKIE
 from t3safe.t3.work import THREAD_SESSIONS, TURNS
 from tests.e2e.realhost.machine import NEW, OLD, Machine, Person
 
@@ -26,23 +25,6 @@ def bad(*faults: str) -> FakeRelease:
 def as_before(before: Person, after: Person) -> bool:
     """Whether a person's selection, ledger and process are what they were."""
     return (after.link, after.ledger, after.pid) == (before.link, before.ledger, before.pid)
-
-
-def test_person_in_a_turn_is_deferred_and_drained_when_it_ends(host: Machine) -> None:
-    """Ben is in a turn: he stays, serve and sign-in; the drain waits for him and then moves him."""
-    host.do(("turn", {"login": "ben", "action": "start"}))
-    before = host.look()
-    assert host.night().status == Exit.OK
-    assert host.look()["ann"].build == NEW.version
-    assert as_before(before["ben"], host.look()["ben"])
-    assert host.drain().status == Exit.OK
-    assert as_before(before["ben"], host.look()["ben"])
-    host.do(("turn", {"login": "ben", "action": "finish"}))
-    said = host.drain()
-    assert said.status == Exit.OK, said.out
-    assert host.look()["ben"].runs == NEW.version
-    assert "moved ben" in host.journal("t3-migrate-idle")
-    assert host.alerts() == set()
 
 
 def rename_tables(host: Machine, before: str, after: str) -> None:
@@ -98,57 +80,6 @@ def test_mint_of_a_deferred_person_leaves_their_ledger_alone(host: Machine) -> N
     assert host.look()["ann"].level == 32
 
 
-def test_migration_that_fails_on_one_persons_rows_moves_nobody(host: Machine) -> None:
-    """Ben's rows break the candidate on his copy: refused, remembered, nobody was touched."""
-    host.run("systemctl", "stop", "t3-serve@ben")
-    host.do(
-        ("move_in", {"people": {"ben": {"legacy_rows": 2}}}),
-        ("start", {"people": ["ben"]}),
-    )
-    host.publish(bad("migration-fails-on-legacy-rows"))
-    before = host.look()
-    first = host.night()
-    assert first.status == Exit.REFUSED, first.out
-    assert "ben" in first.out
-    assert all(as_before(before[name], p) for name, p in host.look().items())
-    second = host.night()
-    assert second.status in {Exit.REFUSED, Exit.OK}
-    assert "rehearsing" not in second.out
-    assert host.alerts() == set()
-
-
-def test_person_whose_rehearsal_fails_can_be_held_back_alone(host: Machine) -> None:
-    """With the policy hold-back everybody else is moved, and ben stays as he is."""
-    host.run("systemctl", "stop", "t3-serve@ben")
-    host.do(
-        ("move_in", {"people": {"ben": {"legacy_rows": 2}}}),
-        ("start", {"people": ["ben"]}),
-    )
-    host.configure(policy__on_person_failure="hold-back")
-    host.publish(bad("migration-fails-on-legacy-rows"))
-    before = host.look()
-    host.night()
-    after = host.look()
-    assert after["ann"].runs == BAD
-    assert as_before(before["ben"], after["ben"])
-
-
-@pytest.mark.parametrize(
-    ("fault", "why"),
-    [("pairing-moved", "path"), ("cookie-renamed", "t3_login")],
-    ids=["endpoint", "cookie"],
-)
-def test_renamed_contract_is_refused_with_what_to_do(host: Machine, fault: str, why: str) -> None:
-    """What the dispatch does not know is refused before anybody is touched, and says why."""
-    host.publish(bad(fault))
-    before = host.look()
-    said = host.night()
-    assert said.status == Exit.REFUSED
-    assert why in said.out
-    assert all(as_before(before[name], p) for name, p in host.look().items())
-    assert host.alerts() == set()
-
-
 def attach(host: Machine, person: str) -> None:
     """Give a person an attachment: `breaks-with-attachments` breaks for them in production only."""
     host.sh(
@@ -184,19 +115,6 @@ def test_canary_broken_after_the_gate_is_taken_back_alone(host: Machine) -> None
     assert host.night().status == Exit.FROZEN
 
 
-def test_way_back_needs_no_registry(host: Machine) -> None:
-    """With the registry down a person is taken back all the same: the old build is on the disk."""
-    attach(host, "ben")
-    host.publish(bad("breaks-with-attachments"))
-    assert host.t3safe("check", BAD).status == Exit.OK
-    host.t3safe("pin", BAD)
-    host.run("systemctl", "stop", "npm-registry")
-    said = host.night()
-    assert said.status == Exit.ROLLED_BACK, said.out
-    assert host.look()["ben"].runs == OLD.version
-    assert host.sign_in("ben")["ok"]
-
-
 def test_rollback_on_purpose_gives_the_old_rows_back(host: Machine) -> None:
     """`t3safe rollback` takes one person back, with the registry down; what is new is kept."""
     rows = host.sign_in("ann")["rows"]
@@ -211,32 +129,6 @@ def test_rollback_on_purpose_gives_the_old_rows_back(host: Machine) -> None:
     assert host.do(("holds", {"person": "ann", "rows": rows})) == [[]]
     assert host.do(("holds", {"person": "ann", "rows": newer})) == [newer]
     assert "rest" in host.t3safe("snapshots", "ann").out
-
-
-@pytest.mark.parametrize("how", ["down", "502"])
-def test_dispatch_that_does_not_work_is_not_blamed_on_the_build(host: Machine, how: str) -> None:
-    """Nobody signs in before the run either: nobody is moved, nothing is held against the build."""
-    if how == "down":
-        host.run("systemctl", "stop", "t3-dispatch")
-    else:
-        host.sh('sed -i \'s/^{/{"trouble": "502",/\' /etc/t3-dispatch/config.json')
-    before = host.look()
-    said = host.night()
-    assert said.status == Exit.LATER, said.out
-    assert all(as_before(before[name], p) for name, p in host.look().items())
-    assert not host.frozen()
-    assert host.alerts() == set()
-
-
-def test_gate_that_fails_the_present_build_too_is_broken(host: Machine) -> None:
-    """A gate that refuses everything says that it is broken, and holds nothing against a build."""
-    host.configure(dispatch_knows__cookies=["nobody_has_this"])
-    before = host.look()
-    said = host.night()
-    assert said.status == Exit.GATE_BROKEN, said.out
-    assert all(as_before(before[name], p) for name, p in host.look().items())
-    host.configure(dispatch_knows__cookies=[PLAIN_COOKIE])
-    assert host.night().status == Exit.OK
 
 
 def test_launcher_that_an_installer_replaced_is_put_back(host: Machine) -> None:
@@ -284,13 +176,3 @@ def test_full_disk_moves_nobody(host: Machine, where: str) -> None:
     assert all(as_before(before[name], p) for name, p in host.look().items())
     assert host.alerts() == set()
     assert host.night().status == Exit.OK
-
-
-def test_newer_nightly_follows_a_refused_one(host: Machine) -> None:
-    """A bad build is passed over, and the next good one is taken."""
-    host.publish(bad("mint-fails"))
-    assert host.night().status == Exit.REFUSED
-    better = release_like("0.0.25-nightly.20260610.510")
-    host.publish(better)
-    assert host.night().status == Exit.OK
-    assert {p.runs for p in host.look().values()} == {better.version}
