@@ -26,9 +26,9 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import messages
 from t3safe.domain.errors import DispatchError, Fault, PortError, StateError
-from t3safe.domain.goingback import leads_back
 from t3safe.domain.ports import Ports, SnapshotInfo
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots, ways_back
+from t3safe.domain.rollback import leads_back
 from t3safe.domain.runretention import RUNS_NEEDED
 from t3safe.domain.versions import Version
 from t3safe.person import IdleCheck, chosen, give_selections, hidden_copy, migrated_by

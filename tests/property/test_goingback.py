@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t3safe.domain.goingback import Arrival, retreat
+from t3safe.domain.rollback import Arrival, retreat
 from t3safe.domain.versions import Version
 
 _BUILDS = st.sampled_from([Version.parse(f"0.0.2{minor}") for minor in range(4, 8)])

@@ -12,8 +12,8 @@ from fakes.world import NEW, OLD, Defect, Kind, World, drive, host, small_world
 from fakes.world.faults import effect
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
-from t3safe.domain.goingback import Fate
 from t3safe.domain.ports import Anchor, Journal, RunRecord, Summary
+from t3safe.domain.rollback import Fate
 from t3safe.usecases.host import Host, Result
 from t3safe.usecases.recover import settle
 from t3safe.usecases.rollback import Took, look, take_back

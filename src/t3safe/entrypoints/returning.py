@@ -13,10 +13,10 @@ import click
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import NoWayBackError
 from t3safe.domain.events import Outcome
-from t3safe.domain.goingback import Fate, Preview, summed_up, told, undo
 from t3safe.domain.messages import Level, Line
 from t3safe.domain.moves import Move
 from t3safe.domain.policy import No
+from t3safe.domain.rollback import Fate, Preview, summed_up, told, undo
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import output, terminal
 from t3safe.entrypoints.common import (

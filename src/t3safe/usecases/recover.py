@@ -16,9 +16,9 @@ from functools import partial
 
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault, PortError, StateError
-from t3safe.domain.goingback import writer
 from t3safe.domain.policy import No
 from t3safe.domain.ports import Resident
+from t3safe.domain.rollback import writer
 from t3safe.domain.runretention import explains
 from t3safe.domain.versions import Version
 from t3safe.engine import Waits, waits_for_boot

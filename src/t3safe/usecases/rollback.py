@@ -1,6 +1,6 @@
 """Going back on purpose: one person, or everybody one after another.
 
-Rules are those of `domain.goingback`.  Each person goes back by a rollout of their own, so a crash
+Rules are those of `domain.rollback`.  Each person goes back by a rollout of their own, so a crash
 leaves one person in transition, whom `recover` settles; the same command then goes on with the
 others.
 """
@@ -13,7 +13,10 @@ from attrs import frozen
 
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError, NoWayBackError, PortError, StateError
-from t3safe.domain.goingback import (
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.policy import No
+from t3safe.domain.ports import SnapshotInfo
+from t3safe.domain.rollback import (
     Arrival,
     Fared,
     Fate,
@@ -23,9 +26,6 @@ from t3safe.domain.goingback import (
     leads_back,
     retreat,
 )
-from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.policy import No
-from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.rollout import used_by
 from t3safe.domain.summary import ON_NEW
 from t3safe.domain.versions import Version

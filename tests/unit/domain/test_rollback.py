@@ -8,7 +8,11 @@ import attrs
 import pytest
 
 from t3safe.domain import events as ev
-from t3safe.domain.goingback import (
+from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.moves import Move, Status
+from t3safe.domain.ports import SnapshotInfo
+from t3safe.domain.retention import SnapshotKind, Stored
+from t3safe.domain.rollback import (
     Arrival,
     Fared,
     Fate,
@@ -22,10 +26,6 @@ from t3safe.domain.goingback import (
     undo,
     writer,
 )
-from t3safe.domain.ledgers import Ledger, SetLedger
-from t3safe.domain.moves import Move, Status
-from t3safe.domain.ports import SnapshotInfo
-from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V1_DATABASE
 
