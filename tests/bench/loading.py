@@ -21,7 +21,7 @@ def loading(pairs: int) -> Iterator[Figure]:
     Of a command's own module beside it: what every run needs.
     """
     alone = tuple(_cost(_LOAD) for _ in range(pairs))
-    run = tuple(_cost("import t3safe.entrypoints.acting") for _ in range(pairs))
+    run = tuple(_cost("import t3safe.entrypoints.run") for _ in range(pairs))
     yield Figure("imports of the command line", alone, unit="ms", at_most=MILLISECONDS_MAX)
     yield Figure("imports of a whole run", run, unit="ms")
 

@@ -13,7 +13,7 @@ from t3safe.adapters.notify import sending
 from t3safe.domain.errors import JournalError
 from t3safe.domain.messages import Line
 from t3safe.entrypoints.exits import Exit
-from t3safe.entrypoints.reporting import reported
+from t3safe.entrypoints.run import reported
 from tests.e2e.test_commands import BASICS, NEW, OLD, state
 from tests.support.documents import body_of
 from tests.support.inbox import SECRET, Inbox

@@ -13,7 +13,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import NoWayBackError
 from t3safe.engine import Performer
-from t3safe.entrypoints.endings import exit_of
+from t3safe.entrypoints.app import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.usecases.host import Host, Result
 from t3safe.usecases.recover import recover, unexplained

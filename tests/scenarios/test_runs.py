@@ -24,7 +24,7 @@ from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No, Policy, Track
 from t3safe.domain.versions import Version
-from t3safe.entrypoints.endings import exit_of
+from t3safe.entrypoints.app import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.sign_in import PLAIN_COOKIE

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from fakes.world import NEWER, Defect, World, small_world
 from fakes.world.wiring import host
 from t3safe.bootstrap.live import Live, live
-from t3safe.entrypoints import common
+from t3safe.entrypoints import app
 from t3safe.entrypoints.cli import cli
 from t3safe.entrypoints.exits import Exit
 from tests.scenarios.nights import publish
@@ -58,7 +58,7 @@ def command(
     def wired(*given: object) -> Live:
         return attrs.evolve(live(*given), host=host(world))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(common, "live", wired)
+    monkeypatch.setattr(app, "live", wired)
     config = place / "config.toml"
     folders = {"store": "store", "state_dir": "state", "backup_dest": "backups", "tmpdir": "tmp"}
     config.write_text("".join(f'{key} = "{place / name}"\n' for key, name in folders.items()))

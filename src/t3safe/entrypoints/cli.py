@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -33,68 +33,53 @@ from t3safe.entrypoints import output
 from t3safe.entrypoints.exits import Exit
 
 COMMANDS: Final = {
-    "run": "acting",
-    "drain": "acting",
-    "recover": "acting",
-    "check": "anywhere",
-    "adopt": "acting",
-    "eject": "acting",
-    "units": "acting",
-    "serves": "serving",
+    "run": "run",
+    "drain": "run",
+    "recover": "run",
+    "check": "check",
+    "adopt": "host",
+    "eject": "host",
+    "units": "host",
+    "serves": "host",
     "status": "status",
-    "history": "looking",
-    "show": "looking",
-    "metrics": "gauging",
-    "notify": "notifying",
-    "freeze": "deciding",
-    "thaw": "deciding",
-    "pin": "deciding",
-    "unpin": "deciding",
-    "hold": "deciding",
-    "allow": "deciding",
-    "verify": "states",
-    "snapshot": "states",
-    "snapshots": "states",
-    "export": "exporting",
+    "history": "history",
+    "show": "history",
+    "metrics": "metrics",
+    "notify": "notify",
+    "freeze": "policy",
+    "thaw": "policy",
+    "pin": "policy",
+    "unpin": "policy",
+    "hold": "policy",
+    "allow": "policy",
+    "verify": "snapshots",
+    "snapshot": "snapshots",
+    "snapshots": "snapshots",
+    "export": "export",
     "doctor": "doctor",
-    "restore": "returning",
-    "rollback": "returning",
+    "restore": "rollback",
+    "rollback": "rollback",
     "simulate": "simulate",
     "history-fetch": "simulate",
     "completion": "completion",
-    "init": "beginning",
+    "init": "init",
 }
 """Each command with the module beside this one that holds it, under the command's own name."""
 
 
-class _Imported(MutableMapping[str, click.Command]):
+class _Imported(Mapping[str, click.Command]):
     """The commands, each imported when it is asked for."""
 
-    def __init__(self) -> None:
-        self._modules = dict(COMMANDS)
-        self._added: dict[str, click.Command] = {}
-
     def __getitem__(self, name: str) -> click.Command:
-        if name not in self._added:
-            module = import_module(f"t3safe.entrypoints.{self._modules[name]}")
-            self._added[name] = getattr(module, name.replace("-", "_"))
-        return self._added[name]
-
-    def __setitem__(self, name: str, command: click.Command) -> None:
-        self._added[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        self._modules.pop(name, None)
-        self._added.pop(name, None)
+        module = import_module(f"t3safe.entrypoints.{COMMANDS[name]}")
+        found: click.Command = getattr(module, name.replace("-", "_"))
+        return found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._modules | self._added)
+        return iter(COMMANDS)
 
     def __len__(self) -> int:
-        return len(self._modules | self._added)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._modules or name in self._added
+        return len(COMMANDS)
 
 
 class _Commands(click.Group):
@@ -127,7 +112,7 @@ class _Commands(click.Group):
 @click.pass_context
 def cli(context: click.Context, file: Path | None, *, quiet: bool) -> None:
     """Move a host to the newest t3 nightly it has proven, or leave everything as it was."""
-    from t3safe.entrypoints.common import App  # noqa: PLC0415 - `--help` needs no host
+    from t3safe.entrypoints.app import App  # noqa: PLC0415 - `--help` needs no host
 
     context.obj = App(file, quiet)
 

@@ -9,8 +9,8 @@ from typing import assert_never
 import click
 
 from t3safe.domain.doctor import SKIPPED, Finding, Level, worst
-from t3safe.entrypoints import terminal
-from t3safe.entrypoints.common import App, as_json_option
+from t3safe.entrypoints import rendering
+from t3safe.entrypoints.app import App, as_json_option
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import DEFAULT_FILE
 
@@ -30,7 +30,7 @@ def doctor(app: App, *, deep: bool, as_json: bool) -> None:
         findings = Examination(wired, deep, app.file or DEFAULT_FILE).findings()
         wired.close()
     if as_json:
-        terminal.print_json("doctor", findings)
+        rendering.print_json("doctor", findings)
     else:
         for line in _lines(findings):
             click.echo(line)

@@ -11,8 +11,6 @@ Rules:
    number.
 5. What was lost never changes the status of a command that acted.  A command that only shows, and
    could not, says so and ends with "later"; a reader that has gone (`| head`) wanted no more.
-
-This module is imported before anything else, so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -20,22 +18,23 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import sys
+import threading
 import time
+from collections.abc import Callable
+from queue import Queue
+from typing import TYPE_CHECKING
 
-TYPE_CHECKING = False
+from t3safe.entrypoints.exits import Exit
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from queue import Queue
-
     from _typeshed import ReadableBuffer
 
 PATIENCE = 5.0
 """Seconds for which a reader that does not read is waited for."""
 WAITING_MAX = 50_000
 """Writes that may wait for a reader; where there are more, it is taken as gone."""
-LATER = 12
-"""The status of `exits.Exit.LATER`, which would cost its import."""
 GONE = frozenset({errno.EPIPE, errno.EIO, errno.ECONNRESET})
 """How a write fails where the reader of a pipe, a terminal or a socket has gone."""
 
@@ -79,9 +78,6 @@ class Outlet(io.RawIOBase):
         """Let no further write wait (rule 2)."""
         if self._queue is not None:
             return
-        import threading  # noqa: PLC0415 - only for what acts
-        from queue import Queue  # noqa: PLC0415 - the same
-
         self._queue = Queue()
         threading.Thread(target=self._serve, args=(self._queue,), daemon=True).start()
 
@@ -112,8 +108,6 @@ class Outlet(io.RawIOBase):
 
 def _wait_for_room(descriptor: int) -> None:
     """Wait for a descriptor that another program has set not to block.  Raises OSError."""
-    import select  # noqa: PLC0415 - hardly ever
-
     if not select.select([], [descriptor], [], PATIENCE)[1]:
         raise _not_read()
 
@@ -150,7 +144,7 @@ class Outlets:
         if lost is not None and lost.errno not in GONE:
             after = "`t3safe show last` tells what was done" if self.acted else "give it again"
             sys.stderr.write(f"t3safe: cannot write the output: {lost.strerror}; {after}\n")
-            status = status or (0 if self.acted else LATER)
+            status = status or (0 if self.acted else Exit.LATER)
         sys.stderr.flush()
         self.err.settle(deadline)
         return status
@@ -204,5 +198,5 @@ def run(main: Callable[[], None]) -> int:
         status = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except KeyboardInterrupt:
         sys.stderr.write("t3safe: interrupted; nothing was begun\n")
-        status = LATER
+        status = Exit.LATER
     return outlets.end(status)

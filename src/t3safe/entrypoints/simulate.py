@@ -18,7 +18,7 @@ from rich.table import Table
 
 from t3safe.bootstrap.replays import fetched_history, simulate_all
 from t3safe.domain.policy import Track
-from t3safe.entrypoints import terminal
+from t3safe.entrypoints import rendering
 from t3safe.simulation import files
 from t3safe.simulation.fleet import Fleet
 from t3safe.simulation.scenario import Scenario
@@ -80,7 +80,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         if page is not None:
             _write_page(page, result)
     if as_json:
-        terminal.print_json("simulation", result)
+        rendering.print_json("simulation", result)
         return
     _print(result)
     if page is not None:
@@ -111,7 +111,7 @@ def _write_page(page: Path, result: Simulation) -> None:
 
 
 def _print(result: Simulation) -> None:
-    console = terminal.wide()
+    console = rendering.wide()
     people = len(result.people)
     what = f"{people} {'person' if people == 1 else 'people'}, {len(result.nights)} nights"
     console.print(f"{result.fleet}: {what}, {result.nights[0]} to {result.nights[-1]}")

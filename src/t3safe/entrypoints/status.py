@@ -19,8 +19,8 @@ from t3safe.bootstrap.live import Live, live
 from t3safe.domain.outlook import Timer
 from t3safe.domain.ports import Registry
 from t3safe.domain.room import Room
-from t3safe.entrypoints import output, terminal
-from t3safe.entrypoints.common import App, as_json_option
+from t3safe.entrypoints import output, rendering
+from t3safe.entrypoints.app import App, as_json_option
 from t3safe.entrypoints.exits import Exit
 from t3safe.usecases.status import Around, HostStatus, PersonStatus, host_status
 
@@ -49,7 +49,7 @@ def status(app: App, watch: float | None, *, as_json: bool) -> None:
     with app.host("run", aside=as_json) as wired:
         found = host_status(wired.brief(), _around(wired))
     if as_json:
-        terminal.print_json("status", found)
+        rendering.print_json("status", found)
     else:
         _print(found)
 
@@ -92,7 +92,7 @@ def _look_on(console: Console, seconds: float, look: Callable[[], HostStatus]) -
 
 
 def _print(found: HostStatus) -> None:
-    console = terminal.wide()
+    console = rendering.wide()
     for part in _shown(found):
         console.print(part, soft_wrap=isinstance(part, Text))
 
@@ -162,7 +162,7 @@ def _timer(timer: Timer) -> str:
 
 def _room(room: Room) -> str:
     short = "" if room.enough else "NOT ENOUGH: "
-    free, need = terminal.size(room.free), terminal.size(room.need)
+    free, need = rendering.size(room.free), rendering.size(room.need)
     return f"{short}{room.folder}: {free} free, {room.what} at today's sizes take {need}"
 
 
@@ -189,7 +189,7 @@ def _person_row(person: PersonStatus) -> tuple[str, ...]:
 def _snapshots(person: PersonStatus) -> str:
     if person.snapshots is None or person.snapshot_bytes is None:
         return "?"
-    return f"{person.snapshots} ({terminal.size(person.snapshot_bytes)})"
+    return f"{person.snapshots} ({rendering.size(person.snapshot_bytes)})"
 
 
 def _serve(person: PersonStatus) -> str:

@@ -16,8 +16,7 @@ import click
 import pytest
 
 from t3safe.adapters._support.child import why
-from t3safe.entrypoints import output, terminal
-from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints import output, rendering
 from t3safe.entrypoints.output import Outlet
 
 
@@ -94,11 +93,6 @@ def test_the_order_of_what_is_said_stays(pipe: tuple[int, int]) -> None:
     assert os.read(reader, 99) == b"123456"
 
 
-def test_the_status_is_the_one_of_exits() -> None:
-    """Its number is written down twice, for the sake of a fast start."""
-    assert output.LATER == Exit.LATER
-
-
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_question_without_an_answer_is_a_no(
     monkeypatch: pytest.MonkeyPatch, *, gone: bool
@@ -111,9 +105,9 @@ def test_a_question_without_an_answer_is_a_no(
     ours, theirs = pty.openpty()
     with open(theirs, encoding="utf-8") as stdin:  # noqa: PTH123 - a descriptor
         monkeypatch.setattr("sys.stdin", stdin)
-        assert terminal.confirmed("go on?", ask, yes=False) is False
+        assert rendering.confirmed("go on?", ask, yes=False) is False
     os.close(ours)
-    assert terminal.confirmed("go on?", ask, yes=True) is True
+    assert rendering.confirmed("go on?", ask, yes=True) is True
 
 
 def test_every_program_that_is_started_is_out_of_the_terminals_reach() -> None:

@@ -10,7 +10,7 @@ import pytest
 from t3safe.domain.doctor import Check, Finding, Level
 from t3safe.domain.gate import Rehearsal
 from t3safe.domain.versions import Version
-from t3safe.entrypoints import terminal
+from t3safe.entrypoints import rendering
 from tests.support.documents import differences, example
 
 BUILD = Version.parse("0.0.25-nightly.20260608.497")
@@ -19,14 +19,14 @@ BUILD = Version.parse("0.0.25-nightly.20260608.497")
 def test_values_become_what_json_can_hold() -> None:
     """Times are ISO 8601, versions and members their text, tuples lists."""
     found = Finding(Check.NPM, Level.OK, "/usr/bin/npm")
-    assert terminal.plain(found) == {
+    assert rendering.plain(found) == {
         "check": "npm",
         "level": "ok",
         "seen": "/usr/bin/npm",
         "mend": "",
     }
     day = {"day": date(2026, 6, 16), "none": None, "number": 1.5, "build": BUILD}
-    assert terminal.plain((day, [True])) == [
+    assert rendering.plain((day, [True])) == [
         {"day": "2026-06-16", "none": None, "number": 1.5, "build": BUILD.text},
         [True],
     ]
@@ -35,7 +35,7 @@ def test_values_become_what_json_can_hold() -> None:
 def test_what_no_document_can_hold_is_refused() -> None:
     """Nothing is turned into a text in silence."""
     with pytest.raises(TypeError, match="no place in a document"):
-        terminal.plain(object())
+        rendering.plain(object())
 
 
 @pytest.mark.parametrize("kept", [None, b"\xff", b"{", b"{}", b'{"timings": {"live": "soon"}}'])
@@ -43,14 +43,14 @@ def test_lost_evidence_costs_the_timings_alone(tmp_path: Path, kept: bytes | Non
     """The command acted: how it ended is told, and with its own exit status."""
     if kept is not None:
         (tmp_path / "report.json").write_bytes(kept)
-    told = terminal.rehearsal_body(Rehearsal("ann", BUILD, (), evidence=str(tmp_path)))
+    told = rendering.rehearsal_body(Rehearsal("ann", BUILD, (), evidence=str(tmp_path)))
     assert (told["build"], told["subject"], told["timings"]) == (BUILD.text, "ann", {})
 
 
 def test_timings_come_from_the_evidence(tmp_path: Path) -> None:
     """They are seconds of each check."""
     (tmp_path / "report.json").write_text('{"timings": {"live": 1.25}}')
-    told = terminal.rehearsal_body(Rehearsal("", BUILD, (), evidence=str(tmp_path)))
+    told = rendering.rehearsal_body(Rehearsal("", BUILD, (), evidence=str(tmp_path)))
     assert (told["subject"], told["timings"]) == ("empty set", {"live": 1.25})
 
 
@@ -60,7 +60,7 @@ def test_timings_come_from_the_evidence(tmp_path: Path) -> None:
 )
 def test_durations_are_told_as_people_read_them(seconds: float | None, text: str) -> None:
     """Seconds, minutes and hours each in their place."""
-    assert terminal.took(seconds) == text
+    assert rendering.took(seconds) == text
 
 
 def test_a_document_is_held_to_its_example() -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 from attrs import define, field
@@ -18,12 +18,13 @@ from t3safe.adapters.people import caller_name
 from t3safe.bootstrap.live import Live, live
 from t3safe.configuration import Settings
 from t3safe.domain.errors import JournalError
+from t3safe.domain.events import Kind, Outcome
 from t3safe.domain.messages import Level, Line, frozen_line
+from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import InvalidVersion, Version
-from t3safe.entrypoints import output, terminal
-from t3safe.entrypoints.endings import exit_of
+from t3safe.entrypoints import output, rendering
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import load
 from t3safe.usecases.host import Result, everybody
@@ -95,7 +96,7 @@ class App:
     @contextmanager
     def host(self, command: str, *, aside: bool = False) -> Iterator[Live]:
         """Wire the host for a command that only looks; `aside` keeps standard output free."""
-        with terminal.chosen_sink(quiet=self.quiet, aside=aside) as sink:
+        with rendering.chosen_sink(quiet=self.quiet, aside=aside) as sink:
             yield live(self.settings, command, sink, self.stop)
 
     @contextmanager
@@ -131,18 +132,13 @@ force_option = click.option("--force", is_flag=True, help="Also while the person
 
 def ask(question: str, *, yes: bool) -> None:
     """Have a question confirmed, or end with usage."""
-    if not terminal.confirmed(question, click.confirm, yes=yes):
+    if not rendering.confirmed(question, click.confirm, yes=yes):
         raise click.UsageError("not confirmed; `--yes` confirms without a terminal")
 
 
 def who() -> str:
     """Tell who is at the keyboard, behind sudo too."""
     return os.environ.get("SUDO_USER") or getpass.getuser()
-
-
-def note(reason: str) -> str:
-    """Give a reason with who gave it."""
-    return f"{reason} (by {who()})" if reason else f"by {who()}"
 
 
 def holding(wired: Live) -> str:
@@ -168,8 +164,47 @@ def leave(
     if line is not None:
         wired.say(line)
     if as_json:
-        terminal.print_json("result", _result_body(result, status, people or {}))
+        rendering.print_json("result", _result_body(result, status, people or {}))
     sys.exit(status)
+
+
+_OF_STAYED: Final[Mapping[No, Exit]] = {
+    No.FROZEN: Exit.FROZEN,
+    No.NOTHING: Exit.OK,
+    No.REFUSED: Exit.REFUSED,
+    No.LATER: Exit.LATER,
+}
+"""The status of an operation that opened no run."""
+_OF_OUTCOME: Final[Mapping[Outcome, Exit]] = {
+    Outcome.PROMOTED: Exit.OK,
+    Outcome.MOVED: Exit.OK,
+    Outcome.DEFERRED: Exit.OK,
+    Outcome.PASSED: Exit.OK,
+    Outcome.REFUSED: Exit.REFUSED,
+    Outcome.LATER: Exit.LATER,
+    Outcome.INTERRUPTED: Exit.LATER,
+    Outcome.ROLLED_BACK: Exit.ROLLED_BACK,
+    Outcome.GATE_BROKEN: Exit.GATE_BROKEN,
+    Outcome.NEEDS_HUMAN: Exit.NEEDS_HUMAN,
+}
+"""The status of a run, by its outcome."""
+
+
+def exit_of(result: Result) -> Exit:
+    """Give the status for the end of an operation."""
+    if result.stayed is not None:
+        return _OF_STAYED[result.stayed]
+    if result.outcome is None:
+        return Exit.OK
+    rollout = result.rollout
+    asked = rollout is not None and rollout.plan.kind is Kind.BACK
+    if asked and result.outcome is Outcome.DEFERRED:
+        # A person asked for just this: not having done it is not "nothing to do".
+        return Exit.LATER
+    status = _OF_OUTCOME[result.outcome]
+    moves = rollout.moves if rollout is not None else ()
+    left = any(move.status in {Status.REFUSED, Status.HELD_BACK} for move in moves)
+    return Exit.REFUSED if status is Exit.OK and left else status
 
 
 def ending(wired: Live, result: Result) -> Line | None:
@@ -197,7 +232,7 @@ def _result_body(
         "exit": int(status),
         "warnings": list(result.warnings),
         "people": ends | dict(people),
-        "rehearsals": [terminal.rehearsal_body(rehearsal) for rehearsal in held],
+        "rehearsals": [rendering.rehearsal_body(rehearsal) for rehearsal in held],
     }
 
 

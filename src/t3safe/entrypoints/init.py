@@ -18,7 +18,7 @@ from t3safe.domain import hostguess
 from t3safe.domain.hostguess import Question, Seen
 from t3safe.domain.scope import Caller, Scope, choose, own_file
 from t3safe.entrypoints import settings
-from t3safe.entrypoints.common import App, ask, yes_option
+from t3safe.entrypoints.app import App, ask, yes_option
 from t3safe.entrypoints.settings import SettingsError
 
 

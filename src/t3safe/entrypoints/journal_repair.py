@@ -23,7 +23,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.messages import Level, Line, frozen_line
 from t3safe.domain.policy import No
-from t3safe.entrypoints.common import holding
+from t3safe.entrypoints.app import holding
 from t3safe.usecases.host import Reader, Result, everybody
 from t3safe.usecases.recover import prove_unexplained
 from t3safe.usecases.standing import fenced

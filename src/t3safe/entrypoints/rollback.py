@@ -18,8 +18,8 @@ from t3safe.domain.moves import Move
 from t3safe.domain.policy import No
 from t3safe.domain.rollback import Fate, Preview, summed_up, told, undo
 from t3safe.domain.versions import Version
-from t3safe.entrypoints import output, terminal
-from t3safe.entrypoints.common import (
+from t3safe.entrypoints import output, rendering
+from t3safe.entrypoints.app import (
     VERSION,
     App,
     as_json_option,
@@ -96,7 +96,7 @@ def _one(
         _show(wired, (shown,), said=not as_json)
     if how["dry_run"]:
         if as_json:
-            terminal.print_json("going-back", _body(shown))
+            rendering.print_json("going-back", _body(shown))
         sys.exit(Exit.OK)
     ask(f"take {person} back?", yes=how["yes"])
     with app.acting("run", aside=as_json) as wired:
@@ -147,7 +147,7 @@ def _everybody(app: App, build: Version | None, how: dict[str, bool]) -> NoRetur
             click.echo(line)
     if how["dry_run"]:
         if as_json:
-            terminal.print_json("going-back-all", _whole_body(whole, shown))
+            rendering.print_json("going-back-all", _whole_body(whole, shown))
         sys.exit(Exit.OK)
     if whole.ways:
         ask(f"take {_names(whole)} back, one after another?", yes=how["yes"])

@@ -27,10 +27,10 @@ from t3safe.domain.notices import (
 )
 from t3safe.domain.versions import Version
 from t3safe.domain.vitals import Vitals
-from t3safe.entrypoints import terminal
-from t3safe.entrypoints.common import App, as_json_option
+from t3safe.entrypoints import rendering
+from t3safe.entrypoints.app import App, as_json_option
 from t3safe.entrypoints.exits import Exit
-from t3safe.entrypoints.gauging import measured
+from t3safe.entrypoints.metrics import measured
 
 
 def tell(wired: Live, vitals: Vitals, command: str, broken: Broken | None) -> None:
@@ -125,7 +125,7 @@ def notify_test(app: App, *, as_json: bool) -> None:
         sent = send(letters, wired.settings.notify.timeout)
     if as_json:
         rows = [{"end": item.end, "sent": not item.trouble, "why": item.trouble} for item in sent]
-        terminal.print_json("notify-test", rows)
+        rendering.print_json("notify-test", rows)
     else:
         for item in sent:
             click.echo(f"{item.end}: {item.trouble or 'went out'}")
@@ -161,7 +161,7 @@ def notify_show(app: App, *, as_json: bool) -> None:
             {"end": end, "due": list(map(_row, fresh)), "told": list(map(_row, settled[end]))}
             for end, fresh in shown.items()
         ]
-        terminal.print_json("notify", rows)
+        rendering.print_json("notify", rows)
         return
     for end, fresh in shown.items():
         for notice in fresh:

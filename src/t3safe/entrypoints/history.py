@@ -29,8 +29,8 @@ from t3safe.domain.accounts import (
 from t3safe.domain.messages import Level, Line
 from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.rollout import Rollout, evolve, opened
-from t3safe.entrypoints import terminal
-from t3safe.entrypoints.common import (
+from t3safe.entrypoints import rendering
+from t3safe.entrypoints.app import (
     App,
     as_json_option,
 )
@@ -52,9 +52,9 @@ def history(app: App, count: int, person: str, outcome: str | None, *, as_json: 
         found = tuple(islice(asked, count))
         older = _older(wired) if len(found) < count and not as_json else ""
     if as_json:
-        terminal.print_json("history", found)
+        rendering.print_json("history", found)
     elif found:
-        terminal.print_table(_COLUMNS, map(_row, found))
+        rendering.print_table(_COLUMNS, map(_row, found))
     else:
         click.echo("no such run" if person or outcome else "no run yet")
     if older:
@@ -79,7 +79,7 @@ def _row(told: RunTold) -> tuple[str, ...]:
         told.kind.value,
         told.candidate.text,
         f"{told.opened:%Y-%m-%d %H:%M}",
-        terminal.took(told.seconds),
+        rendering.took(told.seconds),
         told.outcome,
         told.reason,
     )
@@ -104,7 +104,7 @@ def show(app: App, asked: str, *, as_json: bool) -> None:
         from t3safe.adapters.journal import codec  # noqa: PLC0415 - JSON only
 
         raw = tuple(codec.as_data(event) for event in events)
-        terminal.print_json("run", terminal.plain(told) | {"events": raw})
+        rendering.print_json("run", rendering.plain(told) | {"events": raw})
         return
     _print(told, events)
 
@@ -143,10 +143,10 @@ def _looked_up(step: StepTold) -> StepTold:
 
 def _print(told: Account, events: tuple[ev.Event, ...]) -> None:
     click.echo(f"{told.kind} {told.run}: {told.candidate}, {', '.join(told.people) or 'nobody'}")
-    closed = f", took {terminal.took(told.seconds)}" if told.closed is not None else ""
+    closed = f", took {rendering.took(told.seconds)}" if told.closed is not None else ""
     click.echo(f"opened {told.opened:%Y-%m-%d %H:%M:%S} UTC{closed}")
     click.echo(f"{told.outcome}: {told.reason}" if told.reason else told.outcome)
-    terminal.print_table(_STEP_COLUMNS, map(_step_row, told.steps))
+    rendering.print_table(_STEP_COLUMNS, map(_step_row, told.steps))
     for step in told.steps:
         for item in step.evidence:
             click.echo(f"evidence of step {step.seq}: {_evidence(item, step.person)}")
@@ -163,7 +163,7 @@ def _step_row(step: StepTold) -> tuple[str, ...]:
         step.step,
         step.person,
         f"{step.started:%H:%M:%S}",
-        terminal.took(step.seconds),
+        rendering.took(step.seconds),
         step.end.value,
         " ".join(step.said.split()),
     )

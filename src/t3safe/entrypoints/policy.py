@@ -6,13 +6,8 @@ import click
 
 from t3safe.domain.messages import frozen_line
 from t3safe.domain.versions import Version
-from t3safe.entrypoints.common import (
-    VERSION,
-    App,
-    holding,
-    note,
-    who,
-)
+from t3safe.entrypoints.app import VERSION, App, holding, who
+from t3safe.entrypoints.notify import forgive
 
 
 @click.command()
@@ -41,7 +36,7 @@ def thaw(app: App) -> None:
 def pin(app: App, build: Version, reason: str) -> None:
     """Make one version the target of every run."""
     with app.acting("run") as wired:
-        wired.host.ports.choices.pin(build, note(reason))
+        wired.host.ports.choices.pin(build, _note(reason))
     click.echo(f"pinned {build}; `t3safe run` moves whoever is on an older build there")
     click.echo(f"`t3safe rollback --all --to {build}` takes back whoever is on a newer one")
     click.echo("`t3safe unpin` follows the track again")
@@ -63,7 +58,7 @@ def unpin(app: App) -> None:
 def hold(app: App, build: Version, reason: str) -> None:
     """Never take this version."""
     with app.acting("run") as wired:
-        wired.host.ports.choices.hold(build, note(reason))
+        wired.host.ports.choices.hold(build, _note(reason))
     click.echo(f"held {build}; `t3safe allow {build}` lets it be taken again")
 
 
@@ -76,9 +71,12 @@ def allow(app: App, build: Version) -> None:
         held = wired.host.ports.choices.release(build)
         refused = wired.host.ports.verdicts.allow(build)
         if app.settings.notify.wanted:
-            from t3safe.entrypoints.notifying import forgive  # noqa: PLC0415 - only where asked for
-
             forgive(wired, build)
     click.echo(
         f"{build} may be tried again" if held or refused else f"nothing held against {build}"
     )
+
+
+def _note(reason: str) -> str:
+    """Give a reason with who gave it."""
+    return f"{reason} (by {who()})" if reason else f"by {who()}"

@@ -14,10 +14,10 @@ from t3safe.adapters.statesets import HandedOn
 from t3safe.adapters.takeaway import new_file, standard_output
 from t3safe.bootstrap.live import Live
 from t3safe.domain.messages import Level, Line
-from t3safe.entrypoints import terminal
-from t3safe.entrypoints.common import App, as_json_option, for_whom, known_person
+from t3safe.entrypoints import rendering
+from t3safe.entrypoints.app import App, as_json_option, for_whom, known_person
 from t3safe.entrypoints.exits import Exit
-from t3safe.entrypoints.states import take
+from t3safe.entrypoints.snapshots import take
 
 
 @click.command()
@@ -82,7 +82,7 @@ def _interruptible() -> None:
 def _tell(person: str, snapshot: str, place: str, handed: HandedOn, *, as_json: bool) -> None:
     if as_json:
         body = {"person": person, "snapshot": snapshot, "file": place}
-        terminal.print_json("export", body | {"files": handed.files, "size": handed.size})
+        rendering.print_json("export", body | {"files": handed.files, "size": handed.size})
         return
     text = f"{place}: {handed.files} files, {handed.size} bytes of {person}; it holds secrets"
     click.echo(text, err=place == "-")

@@ -20,10 +20,10 @@ from t3safe.domain.messages import UNPROTECTED, Level, Line
 from t3safe.domain.scope import Scope
 from t3safe.domain.standalone import Asked, which, why_alone
 from t3safe.domain.versions import Version
-from t3safe.entrypoints import terminal
-from t3safe.entrypoints.common import VERSION, App, as_json_option, leave, wait_option
+from t3safe.entrypoints import rendering
+from t3safe.entrypoints.app import VERSION, App, as_json_option, leave, wait_option
 from t3safe.entrypoints.exits import Exit
-from t3safe.entrypoints.mending import moving
+from t3safe.entrypoints.journal_repair import moving
 from t3safe.usecases.check import check as check_host
 from t3safe.usecases.standalone import Order, Proof, prove
 
@@ -115,7 +115,7 @@ def _alone(
 ) -> NoReturn:
     """Prove a build without a host, and leave with the status that says how it ended."""
     used: Bench | None = None
-    with _ended_by_signals(), terminal.chosen_sink(quiet=app.quiet, aside=as_json) as say:
+    with _ended_by_signals(), rendering.chosen_sink(quiet=app.quiet, aside=as_json) as say:
         say(first)
         try:
             with bench(app.settings, places, wait, say) as used:
@@ -131,7 +131,7 @@ def _alone(
         for line in _last(proof, used):
             say(line)
     if as_json:
-        terminal.print_json("verdict", _body(proof, places, used))
+        rendering.print_json("verdict", _body(proof, places, used))
     sys.exit(_EXIT[proof.outcome])
 
 
@@ -174,5 +174,5 @@ def _body(proof: Proof, places: Places, used: Bench | None) -> dict[str, object]
         "state": str(places.state) if places.state else None,
         "sandbox": used.sandbox if used else None,
         "evidence": str(used.evidence) if used and proof.rehearsals else None,
-        "rehearsals": [terminal.rehearsal_body(rehearsal) for rehearsal in proof.rehearsals],
+        "rehearsals": [rendering.rehearsal_body(rehearsal) for rehearsal in proof.rehearsals],
     }

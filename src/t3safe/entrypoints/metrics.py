@@ -10,7 +10,7 @@ from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import PortError
 from t3safe.domain.messages import Level, Line
 from t3safe.domain.vitals import Vitals
-from t3safe.entrypoints.common import App
+from t3safe.entrypoints.app import App
 from t3safe.usecases.metrics import measure
 
 

@@ -16,8 +16,8 @@ from t3safe.domain.errors import PortError
 from t3safe.domain.messages import Level, Line
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import Judged, SnapshotKind
-from t3safe.entrypoints import terminal
-from t3safe.entrypoints.common import (
+from t3safe.entrypoints import rendering
+from t3safe.entrypoints.app import (
     App,
     as_json_option,
     known_person,
@@ -48,7 +48,7 @@ def _named(wired: Live, people: tuple[str, ...]) -> tuple[str, ...]:
 
 def _tell_verified(found: list[Verified], *, as_json: bool) -> NoReturn:
     if as_json:
-        terminal.print_json("verify", found)
+        rendering.print_json("verify", found)
     for item in found if not as_json else ():
         click.echo(f"{item.what}: {item.problem or 'ok'}")
     sys.exit(Exit.REFUSED if any(item.problem for item in found) else Exit.OK)
@@ -69,7 +69,7 @@ def snapshot(app: App, person: str | None, *, everybody: bool, as_json: bool) ->
         else:
             found = [_tried(app, wired, name) for name in everybody_of(wired.host)[0]]
     if as_json:
-        terminal.print_json("snapshot", found)
+        rendering.print_json("snapshot", found)
     sys.exit(Exit.LATER if any(item["problem"] for item in found) else Exit.OK)
 
 
@@ -136,7 +136,7 @@ def snapshots_list(app: App, people: tuple[str, ...], *, as_json: bool) -> None:
             for info in states.snapshots(person)
         ]
     if as_json:
-        terminal.print_json("snapshots", found)
+        rendering.print_json("snapshots", found)
         return
     _table(_SNAPSHOT_COLUMNS, found)
 
@@ -176,7 +176,7 @@ def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json
                 continue
             found += (_judged_body(person, item, dry_run=dry_run) for item in told)
     if as_json:
-        terminal.print_json("prune", {"snapshots": found, "problems": problems})
+        rendering.print_json("prune", {"snapshots": found, "problems": problems})
     else:
         _table(_PRUNE_COLUMNS, found)
         freed = sum(item["bytes"] for item in found if item["fate"] != "kept")
@@ -199,7 +199,7 @@ def _judged_body(person: str, item: Judged, *, dry_run: bool) -> dict[str, Any]:
 
 def _table(columns: tuple[str, ...], found: Iterable[Mapping[str, object]]) -> None:
     rows = (tuple(str(body[key]) for key in columns) for body in found)
-    terminal.print_table(columns, rows)
+    rendering.print_table(columns, rows)
 
 
 _SNAPSHOT_COLUMNS = ("person", "id", "kind", "taken", "build", "ledger", "bytes")

@@ -1,0 +1,161 @@
+"""Commands for the host itself: take it over, give it back, its units, and serves by hand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import click
+
+from t3safe.bootstrap.live import Live
+from t3safe.domain.errors import PortError
+from t3safe.domain.messages import Level, Line
+from t3safe.domain.scope import Scope
+from t3safe.domain.versions import Version
+from t3safe.entrypoints.app import (
+    VERSION,
+    App,
+    ask,
+    known_person,
+    one_or_all,
+    wait_option,
+    yes_option,
+)
+from t3safe.entrypoints.exits import Exit
+from t3safe.usecases.host import everybody as everybody_of
+
+
+@click.command()
+@click.argument("build", metavar="VERSION", type=VERSION)
+@wait_option
+@click.pass_obj
+def adopt(app: App, build: Version, wait: float) -> None:
+    """Take over a host on which everybody runs VERSION; restart nobody."""
+    with app.acting("run", wait) as wired:
+        done = wired.adopt(build)
+    for line in done:
+        click.echo(line)
+    click.echo("serves that run go on as they are; the next run moves them when they are idle")
+
+
+@click.command()
+@click.option("--to", "build", type=VERSION, help="The build to leave (default: everybody's).")
+@yes_option
+@click.pass_obj
+def eject(app: App, build: Version | None, *, yes: bool) -> None:
+    """Give the host back to one global t3; restart nobody."""
+    ask("give this host back to one global t3, which any installer may replace?", yes=yes)
+    with app.acting("run") as wired:
+        done = wired.eject(build)
+    for line in done:
+        click.echo(line)
+    click.echo("`t3safe units remove` takes the timers away; builds and snapshots stay")
+
+
+@click.group()
+def units() -> None:
+    """t3safe's own units of systemd, and the users that it needs."""
+
+
+@units.command("show")
+@click.pass_obj
+def units_show(app: App) -> None:
+    """Show what `install` writes."""
+    with app.host("run") as wired:
+        files = wired.units().files()
+    for path, text in files:
+        click.echo(f"# {path}\n{text}")
+
+
+@units.command("install")
+@click.pass_obj
+def units_install(app: App) -> None:
+    """Make the users, write the units, enable the timers; start nothing."""
+    with app.acting("run") as wired:
+        done = wired.units().install()
+    for line in done or ("nothing changed",):
+        click.echo(line)
+    click.echo(_TIMERS[app.settings.scope])
+
+
+_TIMERS = {
+    Scope.SYSTEM: "the timers start with the next boot, or now:"
+    " systemctl start t3-autoupdate.timer t3-migrate-idle.timer",
+    Scope.USER: "the timers start with your next login, or now:"
+    " systemctl --user start t3-autoupdate.timer t3-migrate-idle.timer\n"
+    "so that they run while nobody is logged in: loginctl enable-linger",
+}
+
+
+@units.command("remove")
+@click.pass_obj
+def units_remove(app: App) -> None:
+    """Stop the timers and take the units away; users, builds and snapshots stay."""
+    with app.acting("run") as wired:
+        done = wired.units().remove()
+    for line in done or ("nothing was installed",):
+        click.echo(line)
+
+
+@click.group()
+def serves() -> None:
+    """Start and stop serves, by whatever `services.manager` says."""
+
+
+_all_option = click.option("--all", "everybody", is_flag=True, help="Everybody, one by one.")
+
+
+@serves.command("start")
+@click.argument("person", required=False)
+@_all_option
+@wait_option
+@click.pass_obj
+def serves_start(app: App, person: str | None, wait: float, *, everybody: bool) -> NoReturn:
+    """Start the serve of one person or of everybody, where it does not run."""
+    _each(app, one_or_all(app, person, everybody=everybody), wait, _start)
+
+
+@serves.command("stop")
+@click.argument("person", required=False)
+@_all_option
+@wait_option
+@click.pass_obj
+def serves_stop(app: App, person: str | None, wait: float, *, everybody: bool) -> NoReturn:
+    """Stop the serve of one person or of everybody, also of who is at work."""
+    _each(app, one_or_all(app, person, everybody=everybody), wait, _stop)
+
+
+def _each(app: App, person: str | None, wait: float, act: Callable[[Live, str], Line]) -> NoReturn:
+    with app.acting("run", wait, journal=False) as wired:
+        if person is not None:
+            known_person(wired, person)
+        people = everybody_of(wired.host)[0] if person is None else (person,)
+        lines = [_tried(wired, name, act) for name in people]
+    sys.exit(Exit.LATER if any(line.level is Level.WARNING for line in lines) else Exit.OK)
+
+
+def _tried(wired: Live, person: str, act: Callable[[Live, str], Line]) -> Line:
+    """Do it for one person; what hinders it is told, and hinders no other."""
+    try:
+        line = act(wired, person)
+    except PortError as error:
+        line = Line(Level.WARNING, str(error), person)
+    wired.say(line)
+    return line
+
+
+def _start(wired: Live, person: str) -> Line:
+    ports = wired.host.ports
+    if ports.selection.selected(person).fenced:
+        why = "a run left them in transition; `t3safe recover` settles it"
+        return Line(Level.WARNING, f"cannot start the serve of {person}: {why}", person)
+    if ports.services.status(person).running:
+        return Line(Level.INFO, f"the serve of {person} runs already", person)
+    ports.services.start(person)
+    return Line(Level.INFO, f"the serve of {person} is started", person)
+
+
+def _stop(wired: Live, person: str) -> Line:
+    wired.host.ports.services.stop(person)
+    return Line(Level.INFO, f"the serve of {person} is stopped", person)
