@@ -28,7 +28,7 @@ from attrs import define, field
 
 from fakes.kills import hook
 from t3safe.adapters.journal import SqliteJournal
-from t3safe.adapters.statesets import calling
+from t3safe.adapters.personaldata import calls
 from t3safe.domain import events as ev
 from t3safe.entrypoints import cli
 
@@ -69,7 +69,7 @@ class Launcher:
     blow: hook.Blow | None
     labels: Labels = field(factory=Labels)
     counter: hook.Counter = field(init=False)
-    _plain_boot: str = calling._BOOT
+    _plain_boot: str = calls._BOOT
 
     def __attrs_post_init__(self) -> None:
         self.counter = hook.Counter(self.root, self.trace)
@@ -107,7 +107,7 @@ class Launcher:
         blow = self.blow._asdict() if self.blow is not None and due else None
         settings = {"root": self.root, "trace": self.trace, "due": due, "blow": blow}
         armed = hook.boot(settings) if due or self.trace else ""
-        calling._BOOT = armed + self._plain_boot  # type: ignore[misc]
+        calls._BOOT = armed + self._plain_boot  # type: ignore[misc]
         if when == "delay":
             timer = threading.Timer(self.spot["seconds"], self._late, (label,))
             timer.daemon = True

@@ -184,7 +184,7 @@ class Examination:
 
     def _programs(self, person: str) -> Iterator[Finding]:
         """Look as the person: of a home root sees nothing."""
-        settings, states = self.wired.settings, self.wired.state_sets()
+        settings, states = self.wired.settings, self.wired.personal_data()
         home = Path(settings.base_dir.replace("{person}", person)).parent
         ours = {str(settings.launcher), settings.t3.replace("{person}", person)}
         if states.updater(person).linked:
@@ -198,7 +198,7 @@ class Examination:
             yield from _looked(Check.UPDATER, partial(self._updater_of, person))
 
     def _updater_of(self, person: str) -> Iterable[Finding]:
-        return doctor.judge_updater(person, self.wired.state_sets().updater(person))
+        return doctor.judge_updater(person, self.wired.personal_data().updater(person))
 
     # Signing in.
 
@@ -373,7 +373,7 @@ class Examination:
         return max((offer.tag, *present))
 
     def _generation_of(self, person: str, candidate: Version | None) -> Iterator[Finding]:
-        builds, states = self.wired.builds, self.wired.state_sets()
+        builds, states = self.wired.builds, self.wired.personal_data()
         build = chosen(self.wired.host.ports, person)
         present = builds.present()
         ran = builds.schema(build) if build in present else None
@@ -429,7 +429,7 @@ class Examination:
         states = self.wired.host.ports.states
         people, _ = everybody(self.wired.host)
         kept = {person: states.snapshots(person) for person in people}
-        weigh = self.wired.state_sets().weight
+        weigh = self.wired.personal_data().weight
         sizes = [infos[-1].stored.size if infos else weigh(who) for who, infos in kept.items()]
         yield from map(doctor.judge_room, rooms(self.wired.places(), sizes))
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from fakes.t3.states import populate
 from t3safe.adapters.clock import SystemClock
-from t3safe.adapters.statesets import LocalStateSets
+from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.domain.retention import SnapshotKind
 from t3safe.t3.files import HOME_BASE
 from t3safe.t3.generations import EVENT_LOG
@@ -78,13 +78,12 @@ def _clear(root: Path) -> None:
 def _ways(
     root: Path, database: Path, snapshot: str, kind: SnapshotKind = SnapshotKind.ONLINE
 ) -> dict[str, Callable[[], object]]:
-    states = LocalStateSets(
+    states = LocalPersonalData(
         base=str(root / "{person}" / HOME_BASE),
         destination=root / "backups",
         clock=SystemClock(),
         timeout=600.0,
         switch_user=False,
-        cells=None,
     )
     copy = root / "copy"
     return {

@@ -20,7 +20,7 @@ from fakes.service import Handler, Service
 from fakes.t3.client import PersonClient
 from t3safe.adapters._support.seen_dispatch import SeenDispatch
 from t3safe.adapters.dispatch import DispatchPairing
-from t3safe.adapters.stateworker.signout import sign_out
+from t3safe.adapters.personaldata.worker.signout import sign_out
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, PeopleError, ServiceError, StateError
 from t3safe.domain.gate import DispatchKnowledge

@@ -15,6 +15,7 @@ import pytest
 from attrs import evolve, frozen
 
 from t3safe.adapters._support import layout
+from t3safe.adapters._support.personaldata import NOTE
 from t3safe.adapters.selection import SymlinkSelection, render_launcher
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.domain.errors import DeadLinkError, SelectionError
@@ -475,7 +476,7 @@ def era(bench: Bench) -> str:
 
 def test_a_note_of_an_earlier_adoption_counts_as_none(bench: Bench, follower: Follower) -> None:
     """t3 was given back and adopted again since: other builds opened the data in between."""
-    (follower.base / layout.NOTE).write_text(f"{NEW} 0123456789abcdef\n")
+    (follower.base / NOTE).write_text(f"{NEW} 0123456789abcdef\n")
 
     assert follower.runs(bench.port.store) == OLD.text
 
@@ -544,14 +545,14 @@ def test_a_note_that_is_no_version_is_not_followed(
     bench: Bench, follower: Follower, noted: str
 ) -> None:
     """It is the caller's own file: whatever it says, a build of the store runs or nothing does."""
-    (follower.base / layout.NOTE).write_text(f"{noted} {era(bench)}\n")
+    (follower.base / NOTE).write_text(f"{noted} {era(bench)}\n")
 
     assert follower.runs(bench.port.store) == OLD.text
 
 
 def test_whose_noted_build_is_gone_runs_nothing(bench: Bench, follower: Follower) -> None:
     """Not the default either, which may be newer."""
-    (follower.base / layout.NOTE).write_text(f"0.0.27 {era(bench)}\n")
+    (follower.base / NOTE).write_text(f"0.0.27 {era(bench)}\n")
 
     assert follower.runs(bench.port.store).startswith("78: t3: no build is selected for carl")
 
@@ -560,7 +561,7 @@ def test_nothing_runs_on_data_beside_which_nothing_can_be_noted(
     bench: Bench, follower: Follower
 ) -> None:
     """Else nobody could tell later which build had opened it."""
-    (follower.base / layout.NOTE).mkdir()
+    (follower.base / NOTE).mkdir()
 
     assert follower.runs(bench.port.store).startswith("73: t3: cannot note")
 

@@ -32,11 +32,11 @@ from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.sign_in import PLAIN_COOKIE
 from tests.contract.builds_contract import BuildsContract
 from tests.contract.gate_contract import GateContract
+from tests.contract.personaldata_contract import PersonalDataContract
 from tests.contract.registry_contract import RegistryContract
 from tests.contract.selection_contract import SelectionContract
 from tests.contract.services_contract import ServicesContract
-from tests.contract.statesets_contract import StateSetsContract
-from tests.support import state_sets
+from tests.support import personaldata
 
 
 def empty_world() -> World:
@@ -154,7 +154,7 @@ class StateWorld:
     def found(
         self,
         person: str,
-        ledger: Iterable[tuple[int, str]] = state_sets.OLD,
+        ledger: Iterable[tuple[int, str]] = personaldata.OLD,
         events: int = 3,
         database: str = V1_DATABASE,
     ) -> None:
@@ -235,8 +235,8 @@ class StateWorld:
         return tuple(sorted(self.world.people[person].databases))
 
 
-class TestStateSetsOfTheWorld(StateSetsContract):
-    """The contract of StateSets."""
+class TestPersonalDataOfTheWorld(PersonalDataContract):
+    """The contract of PersonalData."""
 
     @pytest.fixture
     def world(self) -> StateWorld:

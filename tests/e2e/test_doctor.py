@@ -246,7 +246,7 @@ def test_the_room_for_a_night_counts_whoever_has_no_snapshot_yet(host: EmbeddedH
     """Their data is weighed where it lies."""
     assert not (host.backups / "ben").exists()
     with host.wired() as wired:
-        weight = wired.state_sets().weight("ben")
+        weight = wired.personal_data().weight("ben")
     assert weight >= host.database("ben").stat().st_size
     host.write_config(backup_dest=str(host.root / "none"))
     said = json.loads(host.t3safe("doctor", "--json").out)["doctor"]

@@ -25,7 +25,7 @@ from fakes.t3.v2states import (
 )
 from t3safe.t3.files import ENVIRONMENT_ID, USERDATA, V1_DATABASE, V2_DATABASE
 from tests.e2e.test_second_generation import V2, host_of, running, work
-from tests.support.state_sets import LATER_DATABASE
+from tests.support.personaldata import LATER_DATABASE
 
 
 @frozen

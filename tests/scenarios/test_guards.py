@@ -33,9 +33,10 @@ from fakes.explorer.scenes import Scene, Sort
 from fakes.explorer.search import Search
 from fakes.world import hostviews
 from t3safe import engine, interpreter, person
-from t3safe.adapters._support.personaldata.trouble import Trouble
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.errors import DataError
 from t3safe.adapters.journal.store import SqliteJournal
-from t3safe.adapters.stateworker import duplicate, holders
+from t3safe.adapters.personaldata.worker import copies, holders
 from t3safe.domain import idle, moves, retention
 from t3safe.domain.errors import DamagedJournalError, DeadLinkError
 from t3safe.domain.moves import Move
@@ -54,8 +55,8 @@ from tests.scenarios import (
     test_runs,
 )
 from tests.unit.adapters import test_journal_formats
-from tests.unit.adapters.statesets import test_moments
-from tests.unit.adapters.statesets.conftest import Home
+from tests.unit.adapters.personaldata import test_moments
+from tests.unit.adapters.personaldata.conftest import Home
 
 Switch = Callable[[pytest.MonkeyPatch], None]
 
@@ -139,7 +140,7 @@ def nobody_can_commit_while_a_set_at_rest_is_copied(patch: pytest.MonkeyPatch) -
 def what_moved_while_it_was_copied_is_taken_again(patch: pytest.MonkeyPatch) -> None:
     """The copy is compared with nothing."""
     patch.setattr(holders, "changed", lambda *_: "")
-    patch.setattr(duplicate, "_alike", lambda *_: None)
+    patch.setattr(disk, "same", lambda *_: True)
 
 
 @guard(
@@ -296,11 +297,11 @@ def a_time_after_now_is_reported(patch: pytest.MonkeyPatch) -> None:
 )
 def several_databases_are_locked_before_they_are_copied(patch: pytest.MonkeyPatch) -> None:
     """Each is copied as it is when its turn comes."""
-    patch.setattr(duplicate, "unwritten", lambda *_: nullcontext())
+    patch.setattr(copies, "unwritten", lambda *_: nullcontext())
 
 
 FAILS: Final = (
-    *(AssertionError, ValueError, BrokenPipeError, DamagedJournalError, DeadLinkError, Trouble),
+    *(AssertionError, ValueError, BrokenPipeError, DamagedJournalError, DeadLinkError, DataError),
     pytest.fail.Exception,
 )
 

@@ -26,16 +26,16 @@ from attrs import evolve, frozen
 from filelock import FileLock, Timeout
 
 from t3safe.adapters._support.personaldata.disk import Tools
-from t3safe.adapters._support.personaldata.trouble import Kind, Trouble
+from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters._support.rooms import fresh, remove
 from t3safe.adapters._support.trust import others_write
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.gate.sandboxes import Sandbox, choose_sandbox
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.log import Sink
-from t3safe.adapters.statesets import LocalStateSets
-from t3safe.adapters.stateworker.copying import copy_set, set_below
-from t3safe.adapters.stateworker.meter import watching
+from t3safe.adapters.personaldata.local import LocalPersonalData
+from t3safe.adapters.personaldata.worker.copies import copy_set, set_below
+from t3safe.adapters.personaldata.worker.parent import watching
 from t3safe.bootstrap.parts import Rehearsed, build_store, sandbox_gate
 from t3safe.configuration import SandboxKind, Settings
 from t3safe.domain.effects import SnapshotAtRest, Subject
@@ -199,9 +199,9 @@ def _made(folder: Path, option: str, mode: int) -> None:
         raise UnusableError(f"{option} {folder}: cannot be written")
 
 
-def _states(settings: Settings, work: Path, heart: Heartbeat) -> LocalStateSets:
+def _states(settings: Settings, work: Path, heart: Heartbeat) -> LocalPersonalData:
     """Sets below the work folder; the copy is ours, so we read it ourselves."""
-    return LocalStateSets(
+    return LocalPersonalData(
         base=str(work / "{person}"),
         destination=settings.backup_dest,
         clock=SystemClock(),
@@ -211,7 +211,7 @@ def _states(settings: Settings, work: Path, heart: Heartbeat) -> LocalStateSets:
     )
 
 
-def _take(given: Path, states: LocalStateSets, work: Path, heart: Heartbeat) -> None:
+def _take(given: Path, states: LocalPersonalData, work: Path, heart: Heartbeat) -> None:
     """Copy the given set (rule 2), and take a snapshot of the copy as of a person's set at rest."""
     own = work / STATE
     copied = own / USERDATA
@@ -223,11 +223,11 @@ def _take(given: Path, states: LocalStateSets, work: Path, heart: Heartbeat) -> 
         copied.mkdir(mode=0o700, parents=True)
         own.chmod(0o700)
         copy_set(userdata, str(copied), Tools(growing=watching(heart.copied)))
-    except (Trouble, OSError) as error:
+    except (DataError, OSError) as error:
         reason = f"--state {given}: {error}"
-        if isinstance(error, Trouble) and error.kind is Kind.SPACE:
+        if isinstance(error, DataError) and error.kind is ErrorKind.SPACE:
             raise StateError(f"{reason}; free some space or set T3_TMPDIR") from error
-        if isinstance(error, Trouble) and error.kind is Kind.HELD:
+        if isinstance(error, DataError) and error.kind is ErrorKind.HELD:
             reason += "; stop what uses it, or name a copy of it that is at rest"
         raise UnusableError(reason) from error
     try:
@@ -246,4 +246,6 @@ def _require_roots(path: Path) -> None:
         status = part.lstat()
         if status.st_uid != 0 or others_write(status, sticky=True):
             message = f"root reads nothing that others control, and {part} is theirs"
-            raise Trouble(Kind.DENIED, f"{message}; run as its owner, or copy it as root first")
+            raise DataError(
+                ErrorKind.DENIED, f"{message}; run as its owner, or copy it as root first"
+            )

@@ -24,11 +24,12 @@ from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.log import EventLog, Sink
 from t3safe.adapters.offered import KeptRegistry
+from t3safe.adapters.personaldata.export import Exported
+from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.registry import NpmRegistry
 from t3safe.adapters.registry.client import Metadata
 from t3safe.adapters.registry.question import Patience
 from t3safe.adapters.selection import SymlinkSelection
-from t3safe.adapters.statesets import HandedOn, LocalStateSets
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.parts import (
     Rehearsed,
@@ -43,9 +44,9 @@ from t3safe.bootstrap.parts import (
     own_folders,
     own_hooks,
     own_units,
+    personal_data,
     registry_address,
     remembered_registry,
-    state_sets,
     symlink_selection,
     timed_by_systemd,
 )
@@ -168,14 +169,14 @@ class Live:
             for info in states.snapshots(person)
         ]
 
-    def hand_on(self, person: str, snapshot: str, target: IO[bytes]) -> HandedOn:
+    def hand_on(self, person: str, snapshot: str, target: IO[bytes]) -> Exported:
         """Write a sealed snapshot to `target` as one archive, checked on the way.
 
         Raises StateError; what was written until then is no whole archive.
         """
-        states = state_sets(self.settings)
+        states = personal_data(self.settings)
         task = Task(f"handing on snapshot {snapshot} of {person}")
-        return self.heart.during(task, lambda: states.hand_on(person, snapshot, target))
+        return self.heart.during(task, lambda: states.export(person, snapshot, target))
 
     def adopt(self, build: Version) -> tuple[str, ...]:
         """Take over a host on which everybody runs this build.  Raises PortError."""
@@ -224,9 +225,9 @@ class Live:
             return ()
         return self.units().timers()
 
-    def state_sets(self) -> LocalStateSets:
+    def personal_data(self) -> LocalPersonalData:
         """Give people's state sets with what only a look at the host asks of them."""
-        return state_sets(self.settings)
+        return personal_data(self.settings)
 
     def metadata(self) -> tuple[Metadata, ...]:
         """Everything that the registry tells of each release.  Raises RegistryError."""

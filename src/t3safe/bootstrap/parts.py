@@ -32,6 +32,8 @@ from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.log import IDENTIFIERS, Sink, system_log
 from t3safe.adapters.offered import RememberingRegistry
 from t3safe.adapters.people import CallerAlone, UserMapPeople
+from t3safe.adapters.personaldata.calls import WorkerUnits
+from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress
 from t3safe.adapters.residents import (
     HostResidents,
@@ -47,7 +49,6 @@ from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.selection.locks import StartLocks, user_id
 from t3safe.adapters.services import CommandServices, ProcessServices, SystemdServices
 from t3safe.adapters.services.belonging import MARK
-from t3safe.adapters.statesets import LocalStateSets, WorkerCells
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.rules import AlwaysPermitted, pressure_limits
@@ -302,7 +303,9 @@ def host_ports(
     """
     clock = SystemClock()
     services = _services(settings)
-    states = evolve(state_sets(settings), copied=heart.copied, watched=heart.task, lost=heart.warn)
+    states = evolve(
+        personal_data(settings), copied=heart.copied, watched=heart.task, lost=heart.warn
+    )
     return ports.Ports(
         builds=builds,
         selection=symlink_selection(settings),
@@ -336,19 +339,21 @@ def symlink_selection(settings: Settings) -> SymlinkSelection:
     )
 
 
-def state_sets(settings: Settings) -> LocalStateSets:
+def personal_data(settings: Settings) -> LocalPersonalData:
     """Wire the state sets."""
-    return LocalStateSets(
+    return LocalPersonalData(
         base=settings.base_dir,
         destination=settings.backup_dest,
         clock=SystemClock(),
         timeout=settings.backup_timeout,
         switch_user=not settings.shared_user,
-        cells=WorkerCells(settings.backup_dest) if _in_units(settings) else None,
+        units=WorkerUnits(settings.backup_dest) if _in_units(settings) else None,
     )
 
 
-def _pairing(settings: Settings, services: ports.Services, states: LocalStateSets) -> ports.Pairing:
+def _pairing(
+    settings: Settings, services: ports.Services, states: LocalPersonalData
+) -> ports.Pairing:
     mint = LauncherMint(
         settings.t3,
         settings.base_dir,
@@ -459,7 +464,7 @@ class Rehearsed:
 
 
 def gate_of(
-    settings: Settings, states: LocalStateSets, rehearsed: Rehearsed, heart: Heartbeat
+    settings: Settings, states: LocalPersonalData, rehearsed: Rehearsed, heart: Heartbeat
 ) -> ports.Gate:
     """Wire the gate, made when first asked, over the sets whose snapshots the run takes.
 
@@ -479,7 +484,7 @@ def sandbox_of(settings: Settings) -> Sandbox:
 
 def sandbox_gate(
     settings: Settings,
-    states: LocalStateSets,
+    states: LocalPersonalData,
     sandbox: Sandbox,
     rehearsed: Rehearsed,
     heart: Heartbeat,
@@ -491,7 +496,7 @@ def sandbox_gate(
     user = None if unit else _never_root(settings, gate.user)
     return SandboxGate(
         program=rehearsed.program,
-        hand_out=states.hand_out,
+        hand_out=states.export_stream,
         set_size=states.size,
         evidence=settings.state_dir / "evidence",
         tmp=settings.tmpdir,

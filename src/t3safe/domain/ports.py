@@ -169,7 +169,7 @@ class SnapshotInfo:
     rows: tuple[tuple[str, int], ...]
 
 
-class StateSets(Protocol):
+class PersonalData(Protocol):
     """People's state sets and their snapshots; every access runs as the person.
 
     Raises StateError.
@@ -499,7 +499,7 @@ class Ports:
     builds: Builds
     selection: Selection
     services: Services
-    states: StateSets
+    states: PersonalData
     gate: Gate
     pairing: Pairing
     verdicts: Verdicts

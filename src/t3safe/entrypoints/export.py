@@ -10,7 +10,7 @@ from typing import IO, NoReturn
 
 import click
 
-from t3safe.adapters.statesets import HandedOn
+from t3safe.adapters.personaldata.export import Exported
 from t3safe.adapters.takeaway import new_file, standard_output
 from t3safe.bootstrap.live import Live
 from t3safe.domain.messages import Level, Line
@@ -79,7 +79,7 @@ def _interruptible() -> None:
         signal.signal(number, signal.default_int_handler)
 
 
-def _tell(person: str, snapshot: str, place: str, handed: HandedOn, *, as_json: bool) -> None:
+def _tell(person: str, snapshot: str, place: str, handed: Exported, *, as_json: bool) -> None:
     if as_json:
         body = {"person": person, "snapshot": snapshot, "file": place}
         rendering.print_json("export", body | {"files": handed.files, "size": handed.size})

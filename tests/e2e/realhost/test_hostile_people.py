@@ -235,7 +235,7 @@ while True:
     for pid in {int(name) for name in os.listdir("/proc") if name.isdigit()} - stopped:
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as words:
-                if b"stateworker" in words.read():
+                if b"personaldata.worker" in words.read():
                     os.kill(pid, signal.SIGSTOP)
                     stopped.add(pid)
         except OSError:

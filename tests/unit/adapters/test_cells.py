@@ -16,7 +16,7 @@ from t3safe.adapters._support.transient import Job
 from t3safe.adapters.builds.cells import Cells as NpmCells
 from t3safe.adapters.gate.cells import Cells as GateCells
 from t3safe.adapters.gate.cells import admit, telling_who
-from t3safe.adapters.statesets.cells import Cells as WorkerCells
+from t3safe.adapters.personaldata.calls import WorkerUnits
 from t3safe.domain.allowance import Allowance
 from t3safe.t3.commands import BASE_OPTION
 from t3safe.t3.files import HOME_BASE
@@ -41,7 +41,7 @@ def npm(*, trusted: bool, script_network: bool = False) -> Job:
 
 def worker() -> Job:
     """The unit of ann's worker."""
-    return WorkerCells(Path("/var/backups/t3-state")).job(ANN, 30)
+    return WorkerUnits(Path("/var/backups/t3-state")).unit(ANN, 30)
 
 
 ALL = {"rehearsal": rehearsal(), "npm": npm(trusted=True), "worker": worker()}

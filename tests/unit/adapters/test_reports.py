@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t3safe.adapters._support.reports import Listener, report, without
-from t3safe.adapters.stateworker import meter
+from t3safe.adapters.personaldata.worker import parent
 from t3safe.t3.files import V1_DATABASE
 
 
@@ -54,7 +54,7 @@ def test_a_copy_is_measured_until_its_folder_is_gone(tmp_path: Path) -> None:
     (folder / "files").mkdir(parents=True)
     (folder / "files" / V1_DATABASE).write_bytes(b"x" * 700)
     (folder / "files" / "link").symlink_to("/etc/passwd")
-    assert meter.grown(str(folder)) == 700
+    assert parent.grown(str(folder)) == 700
     told: list[tuple[int, int]] = []
 
     def passing() -> Iterator[None]:
@@ -65,5 +65,5 @@ def test_a_copy_is_measured_until_its_folder_is_gone(tmp_path: Path) -> None:
         yield
 
     time = passing()
-    meter.watch(str(folder), 1000, lambda done, total: told.append((done, total)), time.__next__)
+    parent.watch(str(folder), 1000, lambda done, total: told.append((done, total)), time.__next__)
     assert told == [(700, 1000), (1000, 1000)]

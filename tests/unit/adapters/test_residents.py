@@ -15,6 +15,8 @@ import pytest
 
 from t3safe.adapters._support import layout
 from t3safe.adapters._support.layout import build_folder
+from t3safe.adapters._support.personaldata import NOTE
+from t3safe.adapters.personaldata.worker import bases
 from t3safe.adapters.residents import (
     HostResidents,
     PasswdBases,
@@ -25,7 +27,6 @@ from t3safe.adapters.residents import (
     look_job,
     no_bases,
 )
-from t3safe.adapters.stateworker import bases
 from t3safe.domain.errors import PeopleError, ServiceError
 from t3safe.domain.ports import Resident, Running
 from t3safe.domain.versions import Version
@@ -144,13 +145,12 @@ def home(folder: Path, *, noted: str | None = None) -> str:
     """Make a base directory with data, and what the launcher noted there."""
     (folder / USERDATA).mkdir(parents=True)
     if noted is not None:
-        (folder / bases.NOTE).write_text(noted)
+        (folder / NOTE).write_text(noted)
     return str(folder)
 
 
 def test_data_and_the_note_are_seen(tmp_path: Path) -> None:
     """The first base directory with data counts; none is no answer but no."""
-    assert bases.NOTE == layout.NOTE
     noted = home(tmp_path / "a", noted=f"{OLD}\n")
     bare = home(tmp_path / "b")
     missing = str(tmp_path / "c")
@@ -165,11 +165,11 @@ def test_a_note_that_is_no_file_is_none(tmp_path: Path) -> None:
     """A link, a pipe or a folder in its place says nothing, and holds nobody up."""
     linked = home(tmp_path / "a")
     (tmp_path / "secret").write_text("secret")
-    (tmp_path / "a" / bases.NOTE).symlink_to(tmp_path / "secret")
+    (tmp_path / "a" / NOTE).symlink_to(tmp_path / "secret")
     piped = home(tmp_path / "b")
-    os.mkfifo(tmp_path / "b" / bases.NOTE)
+    os.mkfifo(tmp_path / "b" / NOTE)
     folder = home(tmp_path / "c")
-    (tmp_path / "c" / bases.NOTE).mkdir()
+    (tmp_path / "c" / NOTE).mkdir()
 
     assert [bases.look([base]) for base in (linked, piped, folder)] == [(True, [""])] * 3
 
@@ -313,7 +313,7 @@ def test_what_cannot_be_asked_is_an_error(tmp_path: Path, error: Exception) -> N
 
 def test_the_answer_is_what_the_worker_says() -> None:
     """The program that looks speaks JSON on its pipes, for nobody too."""
-    program = "from t3safe.adapters.stateworker.bases import main; main()"
+    program = "from t3safe.adapters.personaldata.worker.bases import main; main()"
     ran = subprocess.run(
         [sys.executable, "-c", program], input="[]", capture_output=True, text=True, check=True
     )

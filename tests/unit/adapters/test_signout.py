@@ -13,9 +13,9 @@ from fakes.t3.app.auth import create_link, exchange
 from fakes.t3.app.build import Build
 from fakes.t3.app.state import open_database
 from fakes.t3.states import populate
-from t3safe.adapters._support.personaldata.trouble import Trouble
-from t3safe.adapters.stateworker import signout
-from t3safe.adapters.stateworker.signout import sign_out
+from t3safe.adapters._support.personaldata.errors import DataError
+from t3safe.adapters.personaldata.worker import signout
+from t3safe.adapters.personaldata.worker.signout import sign_out
 from t3safe.t3.files import USERDATA, V1_DATABASE, V2_DATABASE
 from t3safe.t3.sign_in import (
     BOOTSTRAP,
@@ -114,6 +114,6 @@ def test_a_database_that_is_held_is_not_waited_for(
     file = made(tmp_path, V1_DATABASE, "ours")
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
-        with pytest.raises(Trouble, match="locked"):
+        with pytest.raises(DataError, match="locked"):
             sign_out(str(tmp_path), ["ours"])
     assert left(file) == ["ours"]

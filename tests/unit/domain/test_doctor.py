@@ -19,7 +19,7 @@ from t3safe.t3.generations import BEFORE_SCOPES, V1, V2
 from t3safe.t3.package import LIBRARIES, Host
 from t3safe.t3.sign_in import PLAIN_COOKIE
 from t3safe.t3.updater import NO_TRACES, ServiceState, Traces
-from tests.support.state_sets import LATER_DATABASE
+from tests.support.personaldata import LATER_DATABASE
 
 NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
 BUILD = "0.0.28-nightly.20260615.571"

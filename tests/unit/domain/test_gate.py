@@ -39,7 +39,7 @@ from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG, THREADS, V1, V2
 from t3safe.t3.package import LAUNCHER, NAME, NODE_PROGRAM, PLATFORMS, REPOSITORY, Manifest
 from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION, LINKS, PLAIN_COOKIE, SESSIONS
-from tests.support.state_sets import LATER_DATABASE
+from tests.support.personaldata import LATER_DATABASE
 
 BUILD = Version.parse("0.0.28-nightly.20260616.571")
 OLD = Version.parse("0.0.24")

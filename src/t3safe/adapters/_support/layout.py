@@ -23,8 +23,6 @@ from t3safe.t3 import package
 BUILDS: Final = "builds"
 FENCE: Final = "fence"
 FIRST_DEFAULT: Final = "first-default"
-NOTE: Final = ".t3safe-build"
-"""In a base directory: the build that the launcher started there last."""
 LOCKS: Final = "locks"
 DEFAULT_LOCK: Final = "default.lock"
 MANIFEST: Final = "build.json"

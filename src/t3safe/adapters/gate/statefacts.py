@@ -17,11 +17,10 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from t3safe.adapters._support.personaldata import reading
+from t3safe.adapters._support.personaldata import databases as sqlite
+from t3safe.adapters._support.personaldata.databases import identifier, opened, tables_with_rows
 from t3safe.adapters._support.personaldata.discovery import Found, Look, discover
-from t3safe.adapters._support.personaldata.reading import identifier, opened
-from t3safe.adapters._support.personaldata.tables import tables_with_rows
-from t3safe.adapters._support.personaldata.trouble import Trouble, shown, telling
+from t3safe.adapters._support.personaldata.errors import DataError, errors_about, shown
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.t3.generations import GENERATIONS, LOG_FOLLOWED, Generation, Kept
 
@@ -66,7 +65,7 @@ def ledger_facts(userdata: Path) -> LedgerFacts:
             continue
         try:
             with _opened(userdata, item.name) as connection:
-                reading.quick_check(connection, item.name)
+                sqlite.quick_check(connection, item.name)
             found[item.name] = _ledger(userdata, item.name)
         except UnreadableSetError as error:
             damage.append(str(error))
@@ -81,7 +80,7 @@ def rows(userdata: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in databases(userdata):
         with _opened(userdata, name) as connection:
-            counted = reading.counts(connection)
+            counted = sqlite.counts(connection)
         found |= {f"{name}:{table}": number for table, number in counted}
     return found
 
@@ -199,7 +198,7 @@ def _kept_there(kept: Path, table: str) -> bool:
 
 
 def _has(connection: sqlite3.Connection, table: str, keys: Iterable[str]) -> bool:
-    return set(keys) <= {name for name, _ in reading.columns(connection, table)}
+    return set(keys) <= {name for name, _ in sqlite.columns(connection, table)}
 
 
 # --- through SQLite ------------------------------------------------------------------------------
@@ -207,12 +206,12 @@ def _has(connection: sqlite3.Connection, table: str, keys: Iterable[str]) -> boo
 
 def _ledger(userdata: Path, name: str) -> Ledger:
     with _opened(userdata, name) as connection:
-        return Ledger.of(reading.ledger(connection, name))
+        return Ledger.of(sqlite.ledger(connection, name))
 
 
 @contextmanager
 def _opened(root: Path, name: str) -> Iterator[sqlite3.Connection]:
-    with _refused(), opened(str(root), name) as connection, telling(shown(name)):
+    with _refused(), opened(str(root), name) as connection, errors_about(shown(name)):
         yield connection
 
 
@@ -220,8 +219,8 @@ def _opened(root: Path, name: str) -> Iterator[sqlite3.Connection]:
 def _refused() -> Iterator[None]:
     try:
         yield
-    except Trouble as trouble:
-        raise UnreadableSetError(str(trouble)) from trouble
+    except DataError as error:
+        raise UnreadableSetError(str(error)) from error
 
 
 def _uri(path: Path, mode: str) -> str:

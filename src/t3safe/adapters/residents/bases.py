@@ -31,7 +31,7 @@ from t3safe.t3.files import HOME_BASE, USERDATA
 
 _BOOT: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from t3safe.adapters.stateworker.bases import main; main()"
+    "from t3safe.adapters.personaldata.worker.bases import main; main()"
 )
 _SOURCES: Final = str(Path(__file__).parents[3])
 _SECONDS: Final = 300.0

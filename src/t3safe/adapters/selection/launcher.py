@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Final
 
 from t3safe.adapters._support import layout
+from t3safe.adapters._support.personaldata import NOTE
 from t3safe.domain import people
 from t3safe.t3.files import BASE_TEMPLATE, HOME_BASE, USERDATA
 
@@ -150,7 +151,7 @@ def render_launcher(store: Path, base: str = BASE) -> str:
         "@BASE@": where,
         "@HOME_BASE@": HOME_BASE,
         "@USERDATA@": USERDATA,
-        "@NOTE@": layout.NOTE,
+        "@NOTE@": NOTE,
         "@FIRST_DEFAULT@": layout.FIRST_DEFAULT,
         "@BUILDS@": layout.BUILDS,
         "@STORE@": shlex.quote(str(store)),

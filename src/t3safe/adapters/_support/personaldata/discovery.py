@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from t3safe.adapters._support.personaldata.disk import FILE_FLAGS, folder
-from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, shown, telling
+from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind, errors_about, shown
 from t3safe.t3.files import LEFT_OUT, USERDATA, is_broken_import, is_of_t3
 
 OWN_PREFIX: Final = ".t3safe-"
@@ -136,13 +136,13 @@ class _Seen(NamedTuple):
 def userdata_of(base: str) -> str | None:
     """Name the folder of the set, None when the person has none yet."""
     path = f"{base}/{USERDATA}"
-    with telling(USERDATA):
+    with errors_about(USERDATA):
         try:
             mode = os.lstat(path).st_mode
         except FileNotFoundError:
             return None
         if not stat.S_ISDIR(mode):
-            raise Trouble(Kind.SHAPE, f"{shown(path)} is {_what(mode)}, not a folder")
+            raise DataError(ErrorKind.SHAPE, f"{shown(path)} is {_what(mode)}, not a folder")
     return path
 
 
@@ -194,7 +194,7 @@ def _walk(userdata: str) -> tuple[dict[str, _Seen], tuple[str, ...]]:
     waiting = [""]
     while waiting:
         relative = waiting.pop()
-        with telling(shown(relative) or USERDATA), folder(userdata, relative) as fd:
+        with errors_about(shown(relative) or USERDATA), folder(userdata, relative) as fd:
             for last in os.listdir(fd):
                 name = f"{relative}/{last}" if relative else last
                 if not relative and (last in LEFT_OUT or last.startswith(OWN_PREFIX)):

@@ -15,7 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final, NamedTuple
 
-from t3safe.adapters._support.personaldata.trouble import Kind, Trouble, of_system, shown, telling
+from t3safe.adapters._support.personaldata.errors import (
+    DataError,
+    ErrorKind,
+    errors_about,
+    of_system,
+    shown,
+)
 from t3safe.adapters._support.pipes import write_all
 
 MARGIN_BYTES: Final = 32 * 1024**2
@@ -92,13 +98,13 @@ def split(name: str) -> tuple[str, str]:
 
 @contextmanager
 def regular(root: str, name: str, *, write: bool = False) -> Iterator[int]:
-    """Open a regular file below `root`; whatever else stands there is a Trouble."""
+    """Open a regular file below `root`; whatever else stands there is a DataError."""
     parent, last = split(name)
     with folder(root, parent) as above:
         fd = os.open(last, FILE_FLAGS | (os.O_RDWR if write else 0), dir_fd=above)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Trouble(Kind.SHAPE, f"{name} is not a regular file")
+            raise DataError(ErrorKind.SHAPE, f"{name} is not a regular file")
         yield fd
     finally:
         os.close(fd)
@@ -116,12 +122,12 @@ def kind_below(root: str, name: str) -> int | None:
 
 @contextmanager
 def source(root: str, name: str) -> Iterator[int]:
-    """Open a regular file to copy it; what is refused then is a Trouble that names it.
+    """Open a regular file to copy it; what is refused then is a DataError that names it.
 
     What goes wrong while it is copied is about the target.
     """
     with ExitStack() as held:
-        with telling(shown(name)):
+        with errors_about(shown(name)):
             fd = held.enter_context(regular(root, name))
         yield fd
 
@@ -278,7 +284,7 @@ def read_small(root: str, name: str, limit: int) -> bytes:
         while len(data) <= limit and (chunk := os.read(fd, limit + 1 - len(data))):
             data += chunk
     if len(data) > limit:
-        raise Trouble(Kind.DAMAGED, f"{name} is longer than {limit} bytes")
+        raise DataError(ErrorKind.DAMAGED, f"{name} is longer than {limit} bytes")
     return data
 
 
@@ -290,4 +296,4 @@ def require_space(path: str, needed: int, tools: Tools) -> None:
         raise of_system(path, error) from error
     if free < needed + MARGIN_BYTES:
         have, want = free // 1024**2, (needed + MARGIN_BYTES) // 1024**2 + 1
-        raise Trouble(Kind.SPACE, f"{path} has {have} MiB free, {want} MiB are needed")
+        raise DataError(ErrorKind.SPACE, f"{path} has {have} MiB free, {want} MiB are needed")

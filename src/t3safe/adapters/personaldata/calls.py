@@ -1,0 +1,238 @@
+"""Calling the worker as the person whose files it is for.
+
+Rules:
+
+1. What the worker says was written by a process of the person: it is bounded, and believed no
+   further than the person may harm themselves.
+2. It gets a clean environment, no descriptor of ours and no terminal, and is killed with
+   everything it holds when its time is over or when we go away.
+3. In its transient unit it is the person, with no capability, no network, no socket of a daemon,
+   and no way to more.  It sees the person's home and their folder of snapshots, and nobody
+   else's.  Both are named by paths of which no part is the person's to change.
+4. Memory, tasks and time of the unit are capped, apart from ours: a person who takes their own
+   worker over gains nothing by it and keeps nobody waiting for longer than it may take.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Final, TypeVar
+
+from attrs import frozen
+
+from t3safe.adapters._support import child, identity, transient
+from t3safe.adapters._support.identity import Identity
+from t3safe.adapters._support.pipes import UNTAKEN
+from t3safe.adapters._support.reports import Listener, without
+from t3safe.adapters._support.transient import Job
+from t3safe.adapters._support.unpacking import BadStream
+from t3safe.domain.redaction import redact
+
+ANSWER_BYTES_MAX: Final = child.KEPT
+"""A thousand tables in each of a hundred snapshots fit."""
+MEMORY_MAX: Final = 1024**3
+"""A worker copies page by page; SQLite's cache takes some MB, an answer 8 at most."""
+TASKS_MAX: Final = 16
+_COMPLAINT_BYTES: Final = 500
+_END_SECONDS: Final = 5.0
+
+_T = TypeVar("_T")
+
+
+# -I and -S: nothing of the person's environment or working folder is imported.
+def _boot(module: str) -> str:
+    return (
+        "import sys; sys.path.insert(0, sys.argv[1]); "
+        f"from t3safe.adapters.personaldata.worker.{module} import main; main()"
+    )
+
+
+_BOOT: Final = _boot("main")
+_EXPORT: Final = _boot("export")
+_SOURCES: Final = str(Path(__file__).parents[3])
+
+
+class CallFailed(Exception):  # noqa: N818 - named as what happened
+    """The worker gave no usable answer; the text says why, `kind` what there is to do about it."""
+
+    def __init__(self, text: str, kind: str = "") -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+@frozen
+class WorkerUnits:
+    """What the units of workers share; `destination` is the folder of everybody's snapshots."""
+
+    destination: Path
+
+    def unit(self, person: Identity, timeout: float) -> Job:
+        """Give a unit for a worker of this person, which may take so many seconds."""
+        properties = (
+            *transient.as_person(
+                person.name,
+                person.home,
+                memory_max=MEMORY_MAX,
+                tasks_max=TASKS_MAX,
+                timeout=timeout,
+            ),
+            f"TemporaryFileSystem={self.destination}:ro",
+            f"BindPaths=-{self.destination / person.name}",
+        )
+        environment = {"HOME": person.home, "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+        return Job(transient.new_name("person"), properties, environment)
+
+
+def identity_of(person: str, *, switch_user: bool) -> Identity:
+    """Find out whom a person's worker must run as.  Raises CallFailed."""
+    try:
+        return identity.identity_of(person, switch_user=switch_user)
+    except PermissionError as error:
+        raise CallFailed(str(error)) from error
+
+
+Copied = Callable[[int, int], None]
+"""Is told how many bytes of how many are copied, as the worker says."""
+
+
+def unheard(_: int, __: int) -> None:
+    """Tell nobody how far a copy is."""
+
+
+def call(
+    python: str,
+    person: Identity,
+    question: bytes,
+    timeout: float,
+    unit: Job | None = None,
+    copied: Copied = unheard,
+) -> bytes:
+    """Put one line to a worker and return what it says, within so many seconds.
+
+    Its input stays open, as the worker lives by it.  `copied` hears meanwhile how far it is.
+    Raises CallFailed.
+    """
+
+    def report(words: tuple[str, ...]) -> None:
+        match words:
+            case ("copied", done, total) if done.isdigit() and total.isdigit():
+                copied(int(done), int(total))
+
+    try:
+        ended = child.run(
+            _words(python, _BOOT),
+            timeout,
+            _environment(person),
+            stdin=question + b"\n",
+            hold=True,
+            hear_err=Listener(report).feed,
+            most=ANSWER_BYTES_MAX,
+            umask=0o077,
+            who=person,
+            unit=unit,
+        ).in_time()
+    except child.FloodError as error:
+        message = f"the worker said more than {ANSWER_BYTES_MAX} bytes"
+        raise CallFailed(message) from error
+    except TimeoutError as error:
+        raise CallFailed(str(error)) from error
+    except OSError as error:
+        raise _not_run(python, error) from error
+    if ended.status != 0 or not ended.out:
+        said = " ".join(redact(without(ended.err).decode("utf-8", "replace")).split())
+        said = said[-_COMPLAINT_BYTES:]
+        message = f"the worker ended with status {ended.status} and no answer: {said or 'silent'}"
+        raise CallFailed(message)
+    return ended.out
+
+
+def _words(python: str, boot: str) -> tuple[str, ...]:
+    return (python, "-I", "-S", "-X", "utf8", "-c", boot, _SOURCES)
+
+
+def _environment(person: Identity) -> dict[str, str]:
+    return {"LC_ALL": "C.UTF-8", "PATH": os.defpath, "HOME": person.home}
+
+
+def _not_run(python: str, error: OSError) -> CallFailed:
+    return CallFailed(f"{python} cannot be run as the person: {error.strerror}")
+
+
+@frozen
+class ExportStream:
+    """A snapshot that a worker exports: `stream` is an archive, as far as the worker wrote it."""
+
+    stream: IO[bytes]
+    _complaints: IO[bytes]
+    _process: subprocess.Popen[bytes]
+
+    def finish(self) -> None:
+        """Hear of the worker that it wrote all of it, or that nobody wanted it.
+
+        Whoever still reads the stream must have ended.  Raises CallFailed.
+        """
+        self.stream.close()
+        try:
+            status = self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            message = f"its worker does not end within {_END_SECONDS:g} s"
+            raise CallFailed(message) from error
+        if status not in {0, UNTAKEN}:
+            complaint = self._complaints.read(_COMPLAINT_BYTES).decode("utf-8", "replace")
+            raise CallFailed(redact(complaint) or f"its worker ended with status {status}")
+
+    def taken(self, take: Callable[[IO[bytes]], _T]) -> _T:
+        """Let `take` have the stream; it may raise BadStream and OSError.  Raises CallFailed."""
+        try:
+            taken = take(self.stream)
+        except (BadStream, OSError) as error:
+            message = f"what was handed out could not be taken: {error}"
+            raise CallFailed(message, "damaged" if isinstance(error, BadStream) else "") from error
+        self.finish()
+        return taken
+
+
+@contextmanager
+def export_stream(
+    python: str, person: Identity, question: bytes, unit: Job | None = None
+) -> Iterator[ExportStream]:
+    """Have a worker export the snapshot that `question` names.  Raises CallFailed."""
+    try:
+        process = child.start(
+            _words(python, _EXPORT),
+            _environment(person),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            umask=0o077,
+            who=person,
+            unit=unit,
+        )
+    except OSError as error:
+        raise _not_run(python, error) from error
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    if stdin is None or stdout is None or stderr is None:
+        message = "a worker was started without its pipes"
+        raise CallFailed(message)
+    try:
+        with suppress(BrokenPipeError):
+            # Far shorter than what a pipe takes without a reader.
+            stdin.write(question + b"\n")
+            stdin.flush()
+        yield ExportStream(stdout, stderr, process)
+    finally:
+        if unit is not None and process.poll() is None:
+            # The worker does not die with the client that waits for it.
+            with suppress(OSError):
+                unit.end()
+        process.kill()
+        for pipe in (stdin, stdout, stderr):
+            with suppress(BrokenPipeError):
+                pipe.close()
+        # One that hangs in the kernel is left to it.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_END_SECONDS)

@@ -1,0 +1,243 @@
+"""Making a set what a snapshot holds, so that a death at any point is mended by doing it again.
+
+Order, and why it holds:
+
+1. The snapshot is checked and copied to a staging folder inside the set's, on the same file system.
+   Until the marker stands nothing of the set has changed; what is left behind is garbage.
+2. The marker says "this set is being replaced".  From here on only another restore, of this or any
+   other snapshot, ends well; each starts from the sealed copy, so that none depends on how far the
+   one before came.
+3. Logs go before databases come: a log beside a database that it does not belong to would be
+   replayed into it.
+4. Databases that the snapshot does not have go: a build would read them.  So does what an import
+   left that was broken off.  Small files that it does not have stay: nothing reads them as schema.
+5. What stands there is checked against the manifest, then the marker goes.
+6. What cannot be kept (`attributes`) is told, and is no reason to stop half-way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Final
+
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.discovery import (
+    SIDECARS,
+    Database,
+    Found,
+    discover,
+    userdata_of,
+)
+from t3safe.adapters._support.personaldata.disk import Tools
+from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind, errors_about, shown
+from t3safe.adapters.personaldata.worker import manifest
+from t3safe.adapters.personaldata.worker.attributes import give
+from t3safe.adapters.personaldata.worker.holders import refuse_held
+from t3safe.adapters.personaldata.worker.manifest import FILES, Manifest
+from t3safe.adapters.personaldata.worker.snapshots import MARKER, alone, check_database, verify
+from t3safe.t3.files import USERDATA
+
+STAGING: Final = ".t3safe-staging"
+
+
+def restoring(base: str) -> bool:
+    """Whether a restore was begun and not ended."""
+    userdata = userdata_of(base)
+    if userdata is None:
+        return False
+    with errors_about(MARKER):
+        return disk.kind_below(userdata, MARKER) is not None
+
+
+def restore(base: str, store: str, person: str, snapshot: str, tools: Tools) -> list[str]:
+    """Make a set what a snapshot holds; tell what of it could not be kept, one line each."""
+    lost: list[str] = []
+    with alone(store):
+        sealed = _restorable(store, person, snapshot)
+        userdata = userdata_of(base)
+        if userdata is None:
+            if not sealed.sealed:
+                return lost
+            userdata = _made(base)
+        with errors_about(USERDATA):
+            _replace(userdata, f"{store}/{snapshot}/{FILES}", sealed, tools, lost)
+    return lost
+
+
+def _restorable(store: str, person: str, snapshot: str) -> Manifest:
+    sealed = manifest.load(store, snapshot)
+    if sealed.person != person:
+        raise DataError(ErrorKind.CLASH, f"snapshot {snapshot} is {shown(sealed.person)}'s")
+    for database in sealed.databases:
+        if database.problem:
+            what = f"{shown(database.name)} as bytes that SQLite cannot read"
+            raise DataError(ErrorKind.RAW, f"snapshot {snapshot} keeps {what} ({database.problem})")
+    verify(store, sealed)
+    return sealed
+
+
+def _made(base: str) -> str:
+    """Make the folders of a set that is not there."""
+    userdata = f"{base}/{USERDATA}"
+    with errors_about(shown(userdata)):
+        for path in (base, userdata):
+            with suppress(FileExistsError):
+                os.mkdir(path, 0o700)
+                disk.sync_folder(os.path.dirname(path))
+    return userdata
+
+
+def _replace(userdata: str, source: str, sealed: Manifest, tools: Tools, lost: list[str]) -> None:
+    disk.remove_tree(userdata, STAGING)
+    tools.reached("restore:swept")
+    found = discover(userdata)
+    refuse_held(userdata, _all_databases(found, sealed), tools)
+    _refuse_shapes(userdata, sealed)
+    disk.require_space(userdata, sealed.size, tools)
+    tools.growing(f"{userdata}/{STAGING}", sealed.size)
+    try:
+        _stage(userdata, source, sealed, tools, lost)
+        refuse_held(userdata, _all_databases(found, sealed), tools)
+    except (DataError, OSError):
+        with suppress(OSError):
+            disk.remove_tree(userdata, STAGING)
+        raise
+    disk.write_sealed(userdata, MARKER, _intent(sealed))
+    tools.reached("restore:marked")
+    _drop_logs(userdata, found, sealed, tools)
+    _put_in_place(userdata, sealed, tools, lost)
+    _drop_databases(userdata, found, sealed, tools)
+    for left in found.broken_off:
+        disk.remove_tree(userdata, left)
+        tools.reached(f"restore:dropped:{left}")
+    _sync_folders(userdata, sealed, lost)
+    _check(userdata, sealed)
+    tools.reached("restore:checked")
+    disk.remove_tree(userdata, STAGING)
+    tools.reached("restore:unstaged")
+    with disk.folder(userdata) as fd:
+        disk.remove_file(fd, MARKER)
+        os.fsync(fd)
+
+
+def _intent(sealed: Manifest) -> bytes:
+    return json.dumps({"restoring": sealed.id, "person": sealed.person}).encode("ascii") + b"\n"
+
+
+def _all_databases(found: Found, sealed: Manifest) -> tuple[Database, ...]:
+    """Name what is there and what will be: a process may hold a file that has lost its name."""
+    there = {database.name for database in found.databases}
+    coming = [Database(item.name, item.mode, 0, ()) for item in sealed.databases]
+    return (*found.databases, *(item for item in coming if item.name not in there))
+
+
+def _refuse_shapes(userdata: str, sealed: Manifest) -> None:
+    """Refuse, while nothing has changed, where a folder or a link stands in a file's way."""
+    for entry in sealed.folders:
+        if disk.kind_below(userdata, entry.name) not in (None, stat.S_IFDIR):
+            raise DataError(ErrorKind.SHAPE, f"{shown(entry.name)} is not a folder")
+    for part in sealed.sealed:
+        if disk.kind_below(userdata, part.name) == stat.S_IFDIR:
+            raise DataError(ErrorKind.SHAPE, f"{shown(part.name)} is a folder")
+
+
+def _staged(sealed: Manifest) -> Iterator[tuple[str, int]]:
+    """Name everything that is put in place, small files first, each with its mode.
+
+    A server that finds its databases must find its signing key with them.
+    """
+    for item in sealed.files:
+        yield item.name, item.mode
+    for database in sealed.databases:
+        yield database.name, database.mode
+
+
+def _stage(userdata: str, source: str, sealed: Manifest, tools: Tools, lost: list[str]) -> None:
+    staging = f"{userdata}/{STAGING}"
+    os.mkdir(staging, 0o700)
+    wanted = dict(sealed.attributes)
+    digests = {part.name: part.sha256 for part in sealed.sealed}
+    for name, mode in _staged(sealed):
+        disk.make_folders(staging, disk.split(name)[0])
+        copied = disk.copy((source, name), (staging, name), 0o600)
+        if copied.sha256 != digests[name]:
+            raise DataError(ErrorKind.DAMAGED, f"{shown(name)} changed while it was copied")
+        with disk.regular(staging, name) as fd:
+            lost += _not_kept(name, give(fd, mode, wanted.get(name)))
+        tools.reached(f"restore:staged:{name}")
+    for parent in sorted({disk.split(name)[0] for name, _ in _staged(sealed)} | {""}):
+        disk.sync_folder(staging, parent)
+
+
+def _drop_logs(userdata: str, found: Found, sealed: Manifest, tools: Tools) -> None:
+    for database in _all_databases(found, sealed):
+        for end in SIDECARS:
+            if _drop(userdata, database.name + end):
+                tools.reached(f"restore:dropped:{database.name}{end}")
+
+
+def _drop_databases(userdata: str, found: Found, sealed: Manifest, tools: Tools) -> None:
+    kept = {part.name for part in sealed.sealed}
+    for database in found.databases:
+        if database.name in kept:
+            continue
+        if disk.kind_below(userdata, database.name) == stat.S_IFDIR:
+            raise DataError(ErrorKind.SHAPE, f"{shown(database.name)} is a folder")
+        if _drop(userdata, database.name):
+            tools.reached(f"restore:dropped:{database.name}")
+
+
+def _drop(userdata: str, name: str) -> bool:
+    """Remove a file, durably; tell whether it was there."""
+    parent, last = disk.split(name)
+    try:
+        with disk.folder(userdata, parent) as above:
+            if disk.remove_file(above, last):
+                os.fsync(above)
+                return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
+def _not_kept(name: str, missing: Iterable[str]) -> Iterator[str]:
+    return (f"{shown(name)}: {shown(what)} could not be kept" for what in missing)
+
+
+def _put_in_place(userdata: str, sealed: Manifest, tools: Tools, lost: list[str]) -> None:
+    for entry in sealed.folders:
+        disk.make_folders(userdata, entry.name)
+    for name, _ in _staged(sealed):
+        parent, last = disk.split(name)
+        disk.make_folders(userdata, parent)
+        with (
+            disk.folder(f"{userdata}/{STAGING}", parent) as old,
+            disk.folder(userdata, parent) as new,
+        ):
+            if disk.names_of(new, last) > 1:
+                lost.append(f"{shown(name)}: another name of it (a hard link) has the old content")
+            os.rename(last, last, src_dir_fd=old, dst_dir_fd=new)
+        tools.reached(f"restore:renamed:{name}")
+
+
+def _sync_folders(userdata: str, sealed: Manifest, lost: list[str]) -> None:
+    wanted = dict(sealed.attributes)
+    for entry in sealed.folders:
+        with disk.folder(userdata, entry.name) as fd:
+            lost += _not_kept(entry.name, give(fd, entry.mode, wanted.get(entry.name)))
+    for parent in sorted({disk.split(name)[0] for name, _ in _staged(sealed)} | {""}):
+        disk.sync_folder(userdata, parent)
+
+
+def _check(userdata: str, sealed: Manifest) -> None:
+    """See that the databases of the set are those of the snapshot, all of them and no other."""
+    found = discover(userdata)
+    here = {database.name: database.parts for database in found.databases}
+    if here != {database.name: (database.name,) for database in sealed.databases}:
+        raise DataError(ErrorKind.SYSTEM, "databases or logs appeared while the set was replaced")
+    for database in sealed.databases:
+        check_database(userdata, database)

@@ -1,0 +1,321 @@
+"""Taking, checking, listing and removing sealed copies of a set.
+
+Rules:
+
+1. A snapshot is made in `.partial-<id>` and counts from the rename to `<id>` on; by then every file
+   and folder of it is durable and was checked.
+2. A partial or a half-deleted one is garbage; the next call removes it.
+3. What is sealed is never written again.  Its id asked for again is checked and told again.
+4. What is sealed is numbered: its number is higher than that of anything sealed before and still
+   there, whatever the clock said meanwhile.
+5. At rest no process can open the set from before the first byte of the copy until it is sealed
+   (`holders.lying_still`).  Beside writers all databases are copied as they are at one moment.
+6. A set that moved meanwhile is taken again, `TURNS` times in all; then it is held.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import Final, NamedTuple
+
+from t3safe.adapters._support.personaldata import disk
+from t3safe.adapters._support.personaldata.databases import (
+    counts,
+    ledger,
+    opened,
+    quick_check,
+)
+from t3safe.adapters._support.personaldata.discovery import (
+    Database,
+    Found,
+    discover,
+    replaced,
+    userdata_of,
+)
+from t3safe.adapters._support.personaldata.disk import Sealed, Tools
+from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind, errors_about, shown
+from t3safe.adapters.personaldata.worker import attributes, manifest
+from t3safe.adapters.personaldata.worker.copies import at_rest, beside_writers, discard
+from t3safe.adapters.personaldata.worker.holders import MovedError, Still, lying_still, watched
+from t3safe.adapters.personaldata.worker.manifest import FILES, MANIFEST, Copied, Manifest
+from t3safe.t3.files import USERDATA, copied_by_a_start
+
+ONLINE: Final = "online"
+REST: Final = "rest"
+QUARANTINE: Final = "quarantine"
+KINDS: Final = (ONLINE, REST, QUARANTINE)
+MARKER: Final = ".t3safe-restore.json"
+"""At the top of the set from before the first change of a restore until after its last."""
+
+TURNS: Final = 5
+"""How often a set that moves is taken before it is given up as held."""
+_PARTIAL: Final = ".partial-"
+_TRASH: Final = ".trash-"
+
+
+class Order(NamedTuple):
+    """What is to be taken: whose set, where to, and what the manifest says of it."""
+
+    base: str
+    store: str
+    person: str
+    snapshot: str
+    kind: str
+    build: str | None
+    taken: str
+
+
+@contextmanager
+def alone(store: str, *, shared: bool = False) -> Iterator[None]:
+    """Let only one worker change this person's set and snapshots at a time.
+
+    A worker whose parent was killed dies by itself; this closes the moment until it has.
+    """
+    with ExitStack() as held:
+        # Only this: what goes wrong inside may be about another file.
+        with errors_about(shown(store)):
+            fd = held.enter_context(disk.folder(store))
+            fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+
+
+def take(order: Order, tools: Tools) -> Manifest:
+    """Take, check and seal a copy of a set."""
+    manifest.check_id(order.snapshot)
+    with alone(order.store), errors_about(shown(order.store)):
+        _sweep(order.store)
+        tools.reached("snapshot:swept")
+        if sealed := _already(order):
+            return sealed
+        for _ in range(TURNS - 1):
+            with suppress(MovedError):
+                return _taken(order, tools)
+        return _taken(order, tools)
+
+
+def _taken(order: Order, tools: Tools) -> Manifest:
+    userdata = userdata_of(order.base)
+    found = discover(userdata)
+    _refuse_unusable(order, userdata, found)
+    _require_space(order, userdata, found, tools)
+    partial = _PARTIAL + order.snapshot
+    try:
+        with _kept(order.kind, userdata, found, tools) as still:
+            _refuse_unusable(order, userdata, still.found)
+            taken = _fill(order, f"{order.store}/{partial}", userdata, still.found, tools)
+            still.refuse_moved()
+            _seal(order.store, partial, taken, tools)
+    except Exception:
+        with suppress(OSError):
+            disk.remove_tree(order.store, partial)
+        raise
+    return taken
+
+
+def _kept(
+    kind: str, userdata: str | None, found: Found, tools: Tools
+) -> AbstractContextManager[Still]:
+    """Give the set to copy, and what refuses one that moved; at rest nothing can open it."""
+    if userdata is None or kind == ONLINE:
+        return watched(found, lambda: _refuse_replaced(userdata, found))
+    return lying_still(userdata, found, tools)
+
+
+def _refuse_replaced(userdata: str | None, found: Found) -> None:
+    if name := replaced(found, discover(userdata)):
+        raise MovedError(f"{shown(name)} came, went or was replaced while the set was copied")
+
+
+def _already(order: Order) -> Manifest | None:
+    """Tell the sealed snapshot of this id, checked; None when there is none yet."""
+    try:
+        sealed = manifest.load(order.store, order.snapshot)
+    except DataError as error:
+        if error.kind is not ErrorKind.MISSING:
+            raise
+        return None
+    if (sealed.kind, sealed.person) != (order.kind, order.person):
+        what = f"{sealed.kind} snapshot of {shown(sealed.person)}"
+        raise DataError(ErrorKind.CLASH, f"{order.snapshot} is already the {what}")
+    verify(order.store, sealed)
+    return sealed
+
+
+def _sweep(store: str) -> None:
+    for name in sorted(os.listdir(store)):
+        if name.startswith((_PARTIAL, _TRASH)):
+            disk.remove_tree(store, name)
+
+
+def _refuse_unusable(order: Order, userdata: str | None, found: Found) -> None:
+    if order.kind == QUARANTINE:
+        return
+    if userdata is not None:
+        _refuse_one_way(order, userdata)
+    if found.problems:
+        raise DataError(ErrorKind.BROKEN, found.problems[0])
+
+
+def _refuse_one_way(order: Order, userdata: str) -> None:
+    """Refuse a set that is half restored, or into which a copy could not be put back."""
+    if disk.kind_below(userdata, MARKER) is not None:
+        raise DataError(ErrorKind.UNFINISHED, "a restore was begun and not ended")
+    if order.kind == REST and not os.access(userdata, os.W_OK | os.X_OK):
+        raise DataError(
+            ErrorKind.DENIED, f"{USERDATA} cannot be written: nothing could be put back there"
+        )
+
+
+def _require_space(order: Order, userdata: str | None, found: Found, tools: Tools) -> None:
+    """Have room for the copy, and at rest for the way back too: it must not fail at night.
+
+    The start that comes then may copy a database itself (`t3.files`).
+    """
+    more = copied_by_a_start({item.name: item.size for item in found.databases})
+    back = order.kind == REST and userdata is not None
+    if not back or userdata is None:
+        disk.require_space(order.store, found.size, tools)
+    elif os.stat(userdata).st_dev == os.stat(order.store).st_dev:
+        disk.require_space(order.store, 2 * found.size + more, tools)
+    else:
+        disk.require_space(order.store, found.size, tools)
+        disk.require_space(userdata, found.size + more, tools)
+
+
+def _fill(order: Order, partial: str, userdata: str | None, found: Found, tools: Tools) -> Manifest:
+    os.mkdir(partial, 0o700)
+    os.mkdir(f"{partial}/{FILES}", 0o700)
+    tools.reached("snapshot:begun")
+    tools.growing(partial, found.size)
+    taken = Manifest(
+        order.snapshot,
+        order.person,
+        order.kind,
+        order.taken,
+        order.build,
+        folders=found.folders,
+        skipped=found.skipped,
+        sequence=1 + max((sealed.sequence for sealed in listing(order.store)), default=0),
+    )
+    if userdata is None:
+        return taken
+    target = f"{partial}/{FILES}"
+    for below in found.folders:
+        disk.make_folders(target, below.name)
+    databases: list[Copied] = []
+    for copied in _copies(order.kind, userdata, target, found):
+        databases.append(copied)
+        tools.reached(f"snapshot:copied:{copied.name}")
+    files = tuple(_small(order.kind, userdata, target, found, tools))
+    names = [item.name for items in (found.folders, databases, files) for item in items]
+    return taken._replace(
+        databases=tuple(databases),
+        files=files,
+        attributes=tuple(attributes.below(userdata, names)),
+    )
+
+
+def _copies(kind: str, userdata: str, target: str, found: Found) -> Iterator[Copied]:
+    for database in found.databases:
+        disk.make_folders(target, disk.split(database.name)[0])
+    if kind == ONLINE:
+        yield from beside_writers(userdata, target, found.databases)
+        return
+    for database in found.databases:
+        yield _resting(kind, userdata, target, database)
+
+
+def _resting(kind: str, userdata: str, target: str, database: Database) -> Copied:
+    if database.problem:
+        return _raw(userdata, target, database, database.problem)
+    try:
+        return at_rest(userdata, target, database)
+    except DataError as error:
+        if kind != QUARANTINE or error.kind is not ErrorKind.BROKEN:
+            raise
+        discard(target, database.name)
+        return _raw(userdata, target, database, str(error))
+
+
+def _raw(userdata: str, target: str, database: Database, problem: str) -> Copied:
+    """Copy the bytes of what SQLite cannot read, with its logs."""
+    parts = tuple(disk.copy((userdata, part), (target, part), 0o600) for part in database.parts)
+    return Copied(database.name, database.mode, parts, problem=problem)
+
+
+def _small(kind: str, userdata: str, target: str, found: Found, tools: Tools) -> Iterator[Sealed]:
+    for entry in found.files:
+        try:
+            copied = disk.copy((userdata, entry.name), (target, entry.name), 0o600)
+        except DataError as error:
+            # A serve replaces its small files as it runs; at rest nobody does.
+            if kind != ONLINE or not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            continue
+        tools.reached(f"snapshot:copied:{entry.name}")
+        yield copied._replace(mode=entry.mode)
+
+
+def _seal(store: str, partial: str, taken: Manifest, tools: Tools) -> None:
+    root = f"{store}/{partial}"
+    for below in taken.folders:
+        disk.sync_folder(root, f"{FILES}/{below.name}")
+    disk.sync_folder(root, FILES)
+    disk.write_sealed(root, MANIFEST, manifest.encode(taken))
+    tools.reached("snapshot:written")
+    os.rename(root, f"{store}/{taken.id}")
+    tools.reached("snapshot:renamed")
+    disk.sync_folder(store)
+
+
+def verify(store: str, sealed: Manifest) -> None:
+    """Check a sealed snapshot against its manifest: digests, quick_check, ledger, counts."""
+    root = f"{store}/{sealed.id}/{FILES}"
+    try:
+        for part in sealed.sealed:
+            if disk.digest(root, part.name) != (part.size, part.sha256):
+                raise DataError(ErrorKind.DAMAGED, f"{shown(part.name)} is not what was sealed")
+        for database in sealed.databases:
+            if not database.problem:
+                check_database(root, database)
+    except (DataError, OSError) as error:
+        text = str(error) if isinstance(error, DataError) else str(error.strerror)
+        raise DataError(ErrorKind.DAMAGED, f"snapshot {sealed.id} fails: {text}") from error
+
+
+def check_database(root: str, copied: Copied) -> None:
+    """Check a database that nobody has open against what a manifest says of it."""
+    with opened(root, copied.name, immutable=True) as connection:
+        quick_check(connection, copied.name)
+        if ledger(connection, copied.name) != copied.ledger:
+            raise DataError(ErrorKind.DAMAGED, f"{shown(copied.name)} has another ledger")
+        # Only what was counted then: an earlier t3safe counted other tables.
+        if counts(connection, dict(copied.counts)) != copied.counts:
+            raise DataError(ErrorKind.DAMAGED, f"{shown(copied.name)} has other row counts")
+
+
+def listing(store: str) -> tuple[Manifest, ...]:
+    """Read the manifests of all sealed snapshots; what has none that can be read is left out."""
+    found: list[Manifest] = []
+    with errors_about(shown(store)):
+        names = sorted(os.listdir(store))
+    for name in names:
+        with suppress(DataError):
+            found.append(manifest.load(store, name))
+    return tuple(found)
+
+
+def remove(store: str, snapshot: str, tools: Tools) -> None:
+    """Delete a snapshot; it stops to count before the first byte of it goes."""
+    manifest.check_id(snapshot)
+    with alone(store):
+        trash = _TRASH + snapshot
+        if disk.kind_below(store, snapshot) is not None:
+            disk.remove_tree(store, trash)
+            os.rename(f"{store}/{snapshot}", f"{store}/{trash}")
+            disk.sync_folder(store)
+            tools.reached("remove:renamed")
+        disk.remove_tree(store, trash)

@@ -1,0 +1,77 @@
+"""A sealed snapshot is handed out as a stream, by the person's worker to whoever takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from t3safe.adapters._support.unpacking import BadStream, unpack
+from t3safe.domain.errors import StateError
+from t3safe.domain.retention import SnapshotKind
+from tests.support.personaldata import DiskWorld
+
+LONG = f"secrets/{'ä' * 60}{'b' * 100}"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[DiskWorld]:
+    """A disk with one person's set and a snapshot of it."""
+    disk = DiskWorld(tmp_path)
+    disk.found("alice", events=2000)
+    (disk.userdata("alice") / LONG).write_bytes(b"a" * 100_000)
+    disk.states.snapshot("alice", "s1", SnapshotKind.ONLINE, None)
+    yield disk
+    disk.close()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Tell every file below a folder."""
+    below = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in below}
+
+
+def test_what_is_handed_out_is_what_was_sealed(world: DiskWorld, tmp_path: Path) -> None:
+    """Every file with every byte, long names too, and no more than the snapshot says it weighs."""
+    target = tmp_path / "target"
+    target.mkdir()
+    with world.states.export_stream("alice", "s1") as handed:
+        unpack(handed.stream.fileno(), target, world.states.size("alice", "s1"))
+        handed.finish()
+    assert LONG in files(target)
+    assert files(target) == files(world.root / "backup" / "alice" / "s1" / "files")
+
+
+def test_a_snapshot_that_is_not_there_is_told_by_its_worker(
+    world: DiskWorld, tmp_path: Path
+) -> None:
+    """The stream says only that it is none."""
+
+    def take() -> None:
+        with world.states.export_stream("alice", "s2") as handed:
+            with pytest.raises(BadStream):
+                unpack(handed.stream.fileno(), tmp_path, 1_000_000)
+            handed.finish()
+
+    with pytest.raises(StateError, match="hand out snapshot s2 of alice: there is no snapshot s2"):
+        take()
+
+
+def test_whoever_stops_taking_it_is_not_told_that_it_broke(world: DiskWorld) -> None:
+    """The worker is let go; why nobody wanted the rest is known to who did not."""
+    with world.states.export_stream("alice", "s1") as handed:
+        handed.stream.read(10)
+        handed.finish()
+
+
+def test_a_worker_that_fails_says_so_at_the_end(world: DiskWorld) -> None:
+    """What it wrote until then may look whole, so its word counts."""
+    world.states.python = "/bin/false"
+
+    def take() -> None:
+        with world.states.export_stream("alice", "s1") as handed:
+            handed.finish()
+
+    with pytest.raises(StateError, match=r"hand out snapshot s1 of alice: .* status 1"):
+        take()
