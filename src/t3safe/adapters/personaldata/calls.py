@@ -183,14 +183,14 @@ class ExportStream:
             raise CallFailed(message) from error
         if status not in {0, UNTAKEN}:
             complaint = self._complaints.read(_COMPLAINT_BYTES).decode("utf-8", "replace")
-            raise CallFailed(redact(complaint) or f"its worker ended with status {status}")
+            raise CallFailed(redact(complaint).strip() or f"its worker ended with status {status}")
 
     def taken(self, take: Callable[[IO[bytes]], _T]) -> _T:
         """Let `take` have the stream; it may raise BadStream and OSError.  Raises CallFailed."""
         try:
             taken = take(self.stream)
         except (BadStream, OSError) as error:
-            message = f"what was handed out could not be taken: {error}"
+            message = f"it could not be taken: {error}"
             raise CallFailed(message, "damaged" if isinstance(error, BadStream) else "") from error
         self.finish()
         return taken

@@ -122,6 +122,6 @@ def test_a_full_disk_and_a_missing_snapshot_are_told(world: DiskWorld) -> None:
     states.snapshot("alice", "s1", SnapshotKind.ONLINE, None)
     with (
         Path("/dev/full").open("wb", buffering=0) as full,
-        pytest.raises(StateError, match="cannot hand on snapshot s1 of alice"),
+        pytest.raises(StateError, match="cannot export snapshot s1 of alice"),
     ):
         states.export("alice", "s1", full)

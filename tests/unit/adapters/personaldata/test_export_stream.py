@@ -54,7 +54,7 @@ def test_a_snapshot_that_is_not_there_is_told_by_its_worker(
                 unpack(handed.stream.fileno(), tmp_path, 1_000_000)
             handed.finish()
 
-    with pytest.raises(StateError, match="hand out snapshot s2 of alice: there is no snapshot s2"):
+    with pytest.raises(StateError, match="export snapshot s2 of alice: there is no snapshot s2"):
         take()
 
 
@@ -73,5 +73,5 @@ def test_a_worker_that_fails_says_so_at_the_end(world: DiskWorld) -> None:
         with world.states.export_stream("alice", "s1") as handed:
             handed.finish()
 
-    with pytest.raises(StateError, match=r"hand out snapshot s1 of alice: .* status 1"):
+    with pytest.raises(StateError, match=r"export snapshot s1 of alice: .* status 1"):
         take()
