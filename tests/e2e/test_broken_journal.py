@@ -14,9 +14,7 @@ import pytest
 
 from fakes.embedded import EmbeddedHost
 from t3safe.adapters.journal import codec
-from t3safe.domain.versions import Version
 from t3safe.entrypoints.exits import Exit
-from t3safe.t3.ledger import LEDGER_TABLE
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, result, state
 from tests.support.damage import emptied, folder, nonsense, random_header, truncated
 
@@ -170,32 +168,6 @@ def test_recover_sets_the_journal_aside_itself(host: EmbeddedHost) -> None:
     assert pairs(host)
 
 
-def test_a_fence_that_no_snapshot_explains_stays(host: EmbeddedHost) -> None:
-    """No build is started on a guess: the line says who, and what to do; nothing changed."""
-    _fenced(host)
-    with closing(sqlite3.connect(host.database("ann"))) as opened, opened:
-        opened.execute(f"INSERT INTO {LEDGER_TABLE} (migration_id, name) VALUES (99, 'Odd')")
-    before = state(host)
-    said = host.t3safe("recover")
-    assert said.status == Exit.NEEDS_HUMAN, said
-    assert "NEEDS A HUMAN: ann is fenced" in said.out
-    assert "`t3safe snapshots ann`" in said.out
-    assert state(host) == before
-    assert host.t3safe("run").status == Exit.NEEDS_HUMAN, "nobody else is moved meanwhile"
-    assert state(host) == before
-
-
-def test_a_frozen_host_stays_frozen_and_says_so(host: EmbeddedHost) -> None:
-    """The alert that people wait for is not lost with the journal."""
-    assert host.t3safe("freeze", "looking").status == Exit.OK
-    emptied(journal(host))
-    said = host.t3safe("run")
-    assert said.status == Exit.FROZEN, said
-    assert "FROZEN" in said.out
-    assert "JOURNAL SET ASIDE" in said.out
-    assert len(kept(host)) == 1
-
-
 def test_a_choices_file_that_is_not_understood_is_one_line_that_names_it(
     host: EmbeddedHost,
 ) -> None:
@@ -270,24 +242,3 @@ def test_a_newer_journal_is_refused_by_every_command_that_acts(host: EmbeddedHos
     assert (state(host), serves(host), kept(host)) == (before, processes, [])
     assert journal(host).read_bytes() == content
     assert host.t3safe("freeze").status == Exit.OK, "whoever has to stop everything can"
-
-
-def test_whoever_is_on_a_build_that_no_run_explains_is_named_and_signed_in_as(
-    host: EmbeddedHost,
-) -> None:
-    """The journal was deleted while ann was on a newer build: doctor and every timer name her."""
-    host.publish(NEW, tag="nightly")
-    assert host.t3safe("check", NEW.version).status == Exit.OK
-    with host.wired() as wired:
-        wired.host.ports.selection.select("ann", Version.parse(NEW.version))
-    journal(host).unlink()
-    assert host.t3safe("freeze").status == host.t3safe("thaw").status == Exit.OK
-
-    examined = host.t3safe("doctor")
-    assert f"no run tells why ann is on {NEW.version}" in examined.out
-    assert "why ben" not in examined.out
-    said = host.t3safe("recover")
-    assert said.status == Exit.NEEDS_HUMAN, "the serve still runs another build"
-    assert f"UNEXPLAINED BUILD: no run tells why ann is on {NEW.version}" in said.out
-    assert "`t3safe rollback ann`" in said.out
-    assert host.t3safe("run").status == host.t3safe("drain").status == Exit.NEEDS_HUMAN

@@ -57,16 +57,3 @@ def test_everybody_is_moved_to_the_native_program_and_back(host: EmbeddedHost) -
     assert said.status == Exit.OK, said
     assert (host.store / "users" / "ann").readlink().name == OLD.version
     assert host.client("ann").sign_in()
-
-
-def test_a_build_whose_platform_package_is_not_there_yet_touches_nobody(host: EmbeddedHost) -> None:
-    """It is named, nobody is moved, and the next night takes it."""
-    before = {name: (host.store / "users" / name).readlink() for name in host.people}
-    host.publish(NATIVE, tag="nightly", tarball=False)
-    said = host.t3safe("run")
-    assert f"did not install {PLATFORM_PACKAGE}" in f"{said.out}{said.err}"
-    assert {name: (host.store / "users" / name).readlink() for name in host.people} == before
-
-    host.publish(NATIVE, tag="nightly")
-    assert host.t3safe("run").status == Exit.OK
-    assert set(serves(host)) == set(host.people)

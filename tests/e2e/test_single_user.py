@@ -168,20 +168,6 @@ def test_units_are_shown_below_the_persons_configuration(person: OnePerson) -> N
     assert all(path.startswith(folder) for path in paths)
 
 
-def test_a_native_program_is_taken_without_root_as_well(person: OnePerson) -> None:
-    """The store is the person's own; the serve is the program itself, by the person's launcher."""
-    native = evolve(NEW, version="0.0.25-nightly.20260609.510", layout="platform")
-    person.publish(native)
-    said = person.t3safe("run")
-    assert said.status == Exit.OK, said
-    assert selected(person) == native.version
-    program = person.store / "builds" / native.version / "node_modules" / ".bin" / "t3"
-    assert program.read_bytes()[:4] == b"\x7fELF"
-    browser = person.client()
-    assert browser.authenticated()
-    assert browser.work()
-
-
 # The first configuration.
 
 
