@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
-import attrs
 from attrs import frozen
 
 from fakes.world.core import Step, World
@@ -24,13 +23,12 @@ from t3safe.domain.errors import (
     RegistryError,
     SelectionError,
 )
-from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import MapProblem, Person, UserMap, valid_person
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.pressure import Pressure
-from t3safe.domain.rollout import Rollout
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.simulation.decisions import Switch
 
 
 @frozen
@@ -252,90 +250,16 @@ def _named(person: str) -> None:
 
 
 @frozen
-class Verdicts:
-    """What is remembered of builds."""
+class DurableSwitch(Switch):
+    """The freeze switch; the power can take the last change back."""
 
     world: World
-
-    def record(self, verdict: Verdict, fingerprint: str, at: datetime) -> None:  # noqa: ARG002
-        """Remember a verdict; one from production stays until it is allowed."""
-        world = self.world
-        world.begin("verdict", verdict.build.text, verdict.ruling)
-        known = world.verdicts.get(verdict.build)
-        if known is not None and known[0].in_production and not verdict.in_production:
-            return
-        world.verdicts[verdict.build] = (verdict, fingerprint)
-
-    def refused(self, fingerprint: str) -> tuple[tuple[Version, str], ...]:
-        """The versions that count as refused under this fingerprint."""
-        return tuple(
-            (build, "; ".join(verdict.reasons))
-            for build, (verdict, under) in sorted(self.world.verdicts.items())
-            if verdict.ruling is Ruling.REFUSED and (verdict.in_production or under == fingerprint)
-        )
-
-    def allow(self, build: Version) -> bool:
-        """Forget what is held against a build."""
-        known = self.world.verdicts.pop(build, None)
-        return known is not None and known[0].ruling is Ruling.REFUSED
-
-
-@frozen
-class Switch:
-    """The freeze switch."""
-
-    world: World
-
-    def frozen(self) -> str:
-        """Why the host is frozen."""
-        return self.world.frozen
 
     def freeze(self, reason: str) -> None:
         """Freeze; an earlier reason stays."""
         self.world.begin("freeze")
-        frozen = Step("frozen", partial(self._freeze, reason), durable=False)
+        frozen = Step("frozen", partial(super().freeze, reason), durable=False)
         self.world.play("freeze", "", [frozen])
-
-    def _freeze(self, reason: str) -> None:
-        self.world.frozen = self.world.frozen or reason
-
-    def thaw(self) -> bool:
-        """Unfreeze."""
-        was, self.world.frozen = self.world.frozen, ""
-        return bool(was)
-
-
-@frozen
-class Choices:
-    """What a person decided by hand."""
-
-    world: World
-
-    def chosen(self) -> ports.Chosen:
-        """The pin and the held versions."""
-        return self.world.chosen
-
-    def pin(self, build: Version, note: str) -> None:
-        """Make this version the target of every run."""
-        self.world.chosen = attrs.evolve(self.world.chosen, pin=build, pin_note=note)
-
-    def unpin(self) -> bool:
-        """Follow the track again."""
-        was = self.world.chosen.pin is not None
-        self.world.chosen = attrs.evolve(self.world.chosen, pin=None, pin_note="")
-        return was
-
-    def hold(self, build: Version, note: str) -> None:
-        """Never take this version."""
-        others = tuple(item for item in self.world.chosen.held if item[0] != build)
-        self.world.chosen = attrs.evolve(self.world.chosen, held=(*others, (build, note)))
-
-    def release(self, build: Version) -> bool:
-        """Let a held version be taken again."""
-        others = tuple(item for item in self.world.chosen.held if item[0] != build)
-        was = len(others) < len(self.world.chosen.held)
-        self.world.chosen = attrs.evolve(self.world.chosen, held=others)
-        return was
 
 
 @frozen
@@ -392,14 +316,6 @@ class Clock:
     def now(self) -> datetime:
         """The present time."""
         return self.world.clock
-
-
-@frozen
-class Observer:
-    """Tells nobody."""
-
-    def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
-        """An event was journaled."""
 
 
 @frozen

@@ -16,6 +16,7 @@ from t3safe.hooks import HookCalls
 from t3safe.interpreter import Interpreter, Limits, allowed, never
 from t3safe.loadguard import LoadGuard
 from t3safe.person import IdleCheck
+from t3safe.simulation.decisions import Choices, Verdicts
 from t3safe.usecases.host import Host, Rules, wired
 
 
@@ -29,9 +30,9 @@ def views(world: World, journal: ports.Journal | None = None) -> ports.Ports:
         states=hostviews.StateSets(world),
         gate=hostviews.Gate(world),
         pairing=hostviews.Pairing(world),
-        verdicts=plain.Verdicts(world),
-        switch=plain.Switch(world),
-        choices=plain.Choices(world),
+        verdicts=Verdicts(world),
+        switch=plain.DurableSwitch(world),
+        choices=Choices(world),
         people=plain.People(world),
         clock=plain.Clock(world),
         residents=plain.Residents(world),

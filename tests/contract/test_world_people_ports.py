@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from fakes.world import NEW, OLD, Defect, FakePerson, World, small_world
 from fakes.world.hostviews import Pairing
-from fakes.world.views import People, Switch
+from fakes.world.views import DurableSwitch, People
 from t3safe.domain.people import MapProblem
 from t3safe.domain.versions import Version
 from tests.contract.pairing_contract import PairingContract
@@ -85,13 +85,13 @@ class TestPeople(PeopleContract):
 
 @frozen
 class SwitchBench:
-    port: Switch
+    port: DurableSwitch
 
 
-class TestSwitch(SwitchContract):
+class TestDurableSwitch(SwitchContract):
     """The contract of Switch."""
 
     @pytest.fixture
     def switch(self) -> SwitchBench:
         """Give a host that is not frozen."""
-        return SwitchBench(Switch(small_world()))
+        return SwitchBench(DurableSwitch(small_world()))

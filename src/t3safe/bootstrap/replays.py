@@ -14,6 +14,7 @@ from t3safe.adapters.registry import NpmRegistry, RegistryAddress
 from t3safe.bootstrap.rules import AlwaysPermitted, limits, rules
 from t3safe.configuration import Settings
 from t3safe.domain.ports import Ports
+from t3safe.simulation import decisions
 from t3safe.simulation import ports as ports_of_replay
 from t3safe.simulation.fleet import Fleet, PolicyKind, UpdaterSettings
 from t3safe.simulation.history import History, told_by_registry
@@ -90,8 +91,8 @@ def replayed(name: str, fleet: Fleet, world: World) -> Updater:
 def replay(name: str, settings: UpdaterSettings, world: World) -> Safe:
     """Wire t3safe itself over a replayed host: the same engine and rules, other ports."""
     builds, states = ports_of_replay.Builds(world), ports_of_replay.StateSets(world)
-    selection, switch = ports_of_replay.Selection(world, builds), ports_of_replay.Switch()
-    choices, clock = ports_of_replay.Choices(), ports_of_replay.Clock(world)
+    selection, switch = ports_of_replay.Selection(world, builds), decisions.Switch(world)
+    choices, clock = decisions.Choices(world), ports_of_replay.Clock(world)
     live_settings = Settings(
         track=world.track, policy=settings.policy, gate=settings.gate, rollout=settings.rollout
     )
@@ -102,7 +103,7 @@ def replay(name: str, settings: UpdaterSettings, world: World) -> Safe:
         states=states,
         gate=ports_of_replay.Gate(world, builds, states, settings.gate),
         pairing=ports_of_replay.Pairing(world),
-        verdicts=ports_of_replay.Verdicts(),
+        verdicts=decisions.Verdicts(world),
         switch=switch,
         clock=clock,
         residents=ports_of_replay.Residents(world),

@@ -20,11 +20,12 @@ from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.domain.rollout import Rollout
 from t3safe.simulation.builds import PLAIN, Build, Data, auth_broken, node_trouble
+from t3safe.simulation.decisions import Choices, Switch
 from t3safe.simulation.filevercmp import newer
 from t3safe.simulation.fleet import Bind
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.nightlog import Fate, NightLog
-from t3safe.simulation.ports import Builds, Choices, Selection, Switch
+from t3safe.simulation.ports import Builds, Selection
 from t3safe.simulation.world import Person, World
 from t3safe.t3.files import V1_DATABASE
 from t3safe.usecases.host import Host, Result

@@ -28,7 +28,7 @@ from t3safe.domain.errors import (
     ServiceError,
     StateError,
 )
-from t3safe.domain.gate import Check, CheckResult, Rehearsal, Verdict
+from t3safe.domain.gate import Check, CheckResult, Rehearsal
 from t3safe.domain.idle import Activity, Sample, TurnMark
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.obstacles import V1Copy
@@ -564,50 +564,6 @@ _LOOKS: Final = 10
 
 
 @define(eq=False)
-class Verdicts:
-    """What is remembered of builds."""
-
-    kept: dict[Version, tuple[Verdict, str]] = field(factory=dict)
-
-    def record(self, verdict: Verdict, fingerprint: str, at: datetime) -> None:  # noqa: ARG002
-        """Remember a verdict."""
-        self.kept[verdict.build] = (verdict, fingerprint)
-
-    def refused(self, fingerprint: str) -> tuple[tuple[Version, str], ...]:
-        """What counts as refused under this fingerprint."""
-        return tuple(
-            (build, "; ".join(verdict.reasons))
-            for build, (verdict, seen) in self.kept.items()
-            if verdict.ruling is gate.Ruling.REFUSED
-            and (seen == fingerprint or verdict.in_production)
-        )
-
-    def allow(self, build: Version) -> bool:
-        """Forget what is held against a build."""
-        return self.kept.pop(build, None) is not None
-
-
-@define(eq=False)
-class Switch:
-    """The freeze switch."""
-
-    reason: str = ""
-
-    def frozen(self) -> str:
-        """Why it is frozen."""
-        return self.reason
-
-    def freeze(self, reason: str) -> None:
-        """Freeze; an earlier reason stays."""
-        self.reason = self.reason or reason
-
-    def thaw(self) -> bool:
-        """Thaw."""
-        was, self.reason = self.reason, ""
-        return bool(was)
-
-
-@define(eq=False)
 class Journal:
     """The journal: a run's events until it is over, and how each ended.
 
@@ -665,39 +621,6 @@ class Journal:
     def prune(self, runs: tuple[str, ...], until: datetime, summary: ports.Summary) -> None:
         """Note that it was looked for old runs; a replay tells of all of them and keeps them."""
         self._anchor = ports.Anchor(len(runs), 0, "", until, (), summary)
-
-
-@define(eq=False)
-class Choices:
-    """What a person decided by hand."""
-
-    made: ports.Chosen = field(factory=ports.Chosen)
-
-    def chosen(self) -> ports.Chosen:
-        """The pin and the held versions."""
-        return self.made
-
-    def pin(self, build: Version, note: str) -> None:
-        """Pin."""
-        self.made = ports.Chosen(build, note, self.made.held)
-
-    def unpin(self) -> bool:
-        """Unpin."""
-        was = self.made.pin
-        self.made = ports.Chosen(held=self.made.held)
-        return was is not None
-
-    def hold(self, build: Version, note: str) -> None:
-        """Hold."""
-        held = {**dict(self.made.held), build: note}
-        self.made = ports.Chosen(self.made.pin, self.made.pin_note, tuple(held.items()))
-
-    def release(self, build: Version) -> bool:
-        """Let a held version be taken again."""
-        held = dict(self.made.held)
-        was = held.pop(build, None)
-        self.made = ports.Chosen(self.made.pin, self.made.pin_note, tuple(held.items()))
-        return was is not None
 
 
 @frozen

@@ -28,8 +28,9 @@ from typing import Final
 import attrs
 from attrs import define, field, frozen
 
-from t3safe.domain.gate import DispatchKnowledge, SocketFacts, judge_contract
+from t3safe.domain.gate import DispatchKnowledge, SocketFacts, Verdict, judge_contract
 from t3safe.domain.policy import Track
+from t3safe.domain.ports import Chosen
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
 from t3safe.simulation.builds import PARTS_LAST, Build, Data, Schemas, auth_broken, node_trouble
@@ -158,6 +159,9 @@ class World:
     track: Track = Track.NIGHTLY
     tag_back: Version | None = None
     crossings: list[Crossing] = field(factory=list)
+    verdicts: dict[Version, tuple[Verdict, str]] = field(factory=dict)
+    chosen: Chosen = field(factory=Chosen)
+    frozen: str = ""
     across: bool = False
     """A person decided to cross to another track, and everybody is to follow."""
     interventions: list[tuple[float, str]] = field(factory=list)
@@ -240,6 +244,9 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Let so much time pass, with what lies in it.  Raises PowerCut at a reboot."""
         self.until(self.now + seconds)
+
+    def begin(self, operation: str, who: str = "", detail: str = "") -> None:
+        """A decision is remembered, which costs no time here."""
 
     def until(self, moment: float) -> None:
         """Let time pass up to a moment.  Raises PowerCut at a reboot."""
