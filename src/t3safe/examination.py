@@ -17,12 +17,12 @@ from typing import assert_never
 
 from attrs import frozen
 
-from t3safe.adapters import hostfacts, hostlook, notify
+from t3safe.adapters import hostfacts, notify
 from t3safe.adapters._support import adopted
 from t3safe.adapters._support.http_client import Address, NoAnswerError, ask, session
 from t3safe.adapters._support.pairing import described, takes
-from t3safe.adapters.dispatch.serving import look
-from t3safe.adapters.gate.sandboxes import HOW, namespace_sandbox, why_not
+from t3safe.adapters.gate.sandbox import HOW, namespace_sandbox, why_not
+from t3safe.adapters.pairing.check import look
 from t3safe.adapters.registry import Address as RegistryAt
 from t3safe.adapters.units import UserUnits
 from t3safe.bootstrap.live import Live
@@ -155,7 +155,7 @@ class Examination:
     def _one_registry(self) -> Iterator[Finding]:
         settings = self.wired.settings
         asked = registry_address(settings).known().host
-        yield doctor.judge_one_registry(asked, RegistryAt(hostlook.registry(settings.npm)).host)
+        yield doctor.judge_one_registry(asked, RegistryAt(hostfacts.registry(settings.npm)).host)
 
     def _offered(self, newest: Version) -> Iterator[Finding]:
         """Ask before npm does: the newest build may need another node than the present one."""

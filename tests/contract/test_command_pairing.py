@@ -10,7 +10,7 @@ import attrs
 import pytest
 from attrs import frozen
 
-from t3safe.adapters.dispatch import CommandPairing
+from t3safe.adapters.pairing import CommandPairing
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.redaction import redact

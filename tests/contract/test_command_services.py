@@ -13,7 +13,7 @@ import pytest
 from attrs import evolve, frozen
 
 from t3safe.adapters.services import CommandServices
-from t3safe.adapters.services.belonging import MARK
+from t3safe.adapters.services.members import MARK
 from t3safe.domain.errors import Fault, ServiceError
 from tests.contract.services_contract import STOPPED, ServicesContract
 from tests.contract.test_services import (

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from attrs import evolve
 
-from t3safe.adapters._support import transient
+from t3safe.adapters._support import units
 from t3safe.adapters.services import CommandServices
 from t3safe.bootstrap.parts import timed_by_systemd
 from t3safe.configuration import Manager, Verify
@@ -61,7 +61,7 @@ def test_own_timers_are_systemds_where_it_is_there(
     monkeypatch: pytest.MonkeyPatch, booted: bool
 ) -> None:
     """Whoever runs the serves, `doctor` and `status` look at t3safe's own units then."""
-    monkeypatch.setattr(transient, "booted", lambda: booted)
+    monkeypatch.setattr(units, "booted", lambda: booted)
     settings = load(OFFERED / "config.toml", {})
     assert timed_by_systemd(settings) is booted
     assert not timed_by_systemd(evolve(settings, shared_user=True))

@@ -13,7 +13,7 @@ import attrs
 import pytest
 from attrs import frozen
 
-from t3safe.adapters.dispatch import DirectPairing
+from t3safe.adapters.pairing import DirectPairing
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, ServiceError
 from t3safe.domain.redaction import redact
@@ -157,7 +157,7 @@ def test_trouble_of_others_is_told_as_our_own(pairing: Direct) -> None:
 LOOK = """
 import sys
 from pathlib import Path
-from t3safe.adapters.dispatch.serving import look
+from t3safe.adapters.pairing.check import look
 from t3safe.domain.versions import Version
 look(Path(sys.argv[1]), int(sys.argv[2]), Version.parse(sys.argv[3]))
 """

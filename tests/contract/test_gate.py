@@ -21,8 +21,8 @@ from fakes.t3.v2states import (
     rename,
 )
 from t3safe.adapters._support.layout import MANIFEST
-from t3safe.adapters.gate.identity import node_program, node_version
-from t3safe.adapters.gate.sandboxes import PLAIN
+from t3safe.adapters.gate.programs import node_program, node_version
+from t3safe.adapters.gate.sandbox import PLAIN
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Check, DispatchKnowledge, Rehearsal
 from t3safe.domain.versions import Version

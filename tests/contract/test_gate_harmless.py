@@ -18,9 +18,9 @@ import attrs
 import pytest
 
 from fakes.t3.trap import Listener
-from t3safe.adapters.gate import places as layout
-from t3safe.adapters.gate.harmless import make_harmless
-from t3safe.adapters.gate.sandboxes import PLAIN, Sandbox, namespace_sandbox
+from t3safe.adapters.gate import scratch as layout
+from t3safe.adapters.gate.copied import make_harmless
+from t3safe.adapters.gate.sandbox import PLAIN, Sandbox, namespace_sandbox
 from t3safe.domain.errors import Fault, GateError
 from t3safe.domain.gate import Check, Rehearsal
 from t3safe.t3.files import SETTINGS, USERDATA, V1_DATABASE, V2_DATABASE
@@ -166,9 +166,9 @@ def test_build_finds_no_way_out_of_its_view(busy: Busy, sandbox: Sandbox) -> Non
         path.chmod(0o777)
     other = bench.faulty(version="0.0.24")
     port = busy.listener.address.rpartition(":")[2]
-    places = {"BUILDS": bench.root / "builds", "BENCH": bench.root, "PORT": port}
+    scratch = {"BUILDS": bench.root / "builds", "BENCH": bench.root, "PORT": port}
     text = ATTEMPTS.replace("OTHER", other.text)
-    for name, value in places.items():
+    for name, value in scratch.items():
         text = text.replace(name, str(value))
     build = bench.faulty(f"runs:{text.replace('NEW', NEW)}")
     bench.tune(sandbox=sandbox, soak=3.0)

@@ -16,13 +16,12 @@ from typing import Final
 import pytest
 
 from t3safe.adapters._support.http_client import Address
-from t3safe.adapters.gate import places as layout
-from t3safe.adapters.gate import statefacts
+from t3safe.adapters.gate import copied
+from t3safe.adapters.gate import scratch as layout
 from t3safe.adapters.gate.messages import Answer, Report, Trouble, UnreadableAnswerError
-from t3safe.adapters.gate.places import Places, environment
-from t3safe.adapters.gate.probing import await_answer
-from t3safe.adapters.gate.processes import run, shown_status
-from t3safe.adapters.gate.servelog import TAIL_MAX, Secrets, ServeLog
+from t3safe.adapters.gate.programs import run, shown_status
+from t3safe.adapters.gate.scratch import Scratch, environment
+from t3safe.adapters.gate.serve import TAIL_MAX, Secrets, ServeLog, await_answer
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Check, passed
 from t3safe.domain.ledgers import Ledger, SetLedger
@@ -106,11 +105,11 @@ def test_databases_are_known_by_their_header(tmp_path: Path) -> None:
     for folder in ("logs", "attachments", "deeper"):
         write_set(tmp_path / folder, 1, name="inner.sqlite").close()
     (tmp_path / "empty.sqlite").touch()
-    assert statefacts.databases(tmp_path) == ("deeper/inner.sqlite", "odd-name")
+    assert copied.databases(tmp_path) == ("deeper/inner.sqlite", "odd-name")
     (tmp_path / "link.sqlite").symlink_to(tmp_path / "odd-name")
-    with pytest.raises(statefacts.UnreadableSetError, match=r"link\.sqlite is a link"):
-        statefacts.databases(tmp_path)
-    assert statefacts.databases(tmp_path / "not there") == ()
+    with pytest.raises(copied.UnreadableSetError, match=r"link\.sqlite is a link"):
+        copied.databases(tmp_path)
+    assert copied.databases(tmp_path / "not there") == ()
 
 
 STATE: Final = {V1_DATABASE: V1_DATABASE}
@@ -118,7 +117,7 @@ STATE: Final = {V1_DATABASE: V1_DATABASE}
 
 def lost(folder: Path) -> tuple[str, ...]:
     """Say which rows of V1's log are gone, of those that were kept in this folder."""
-    return statefacts.rows_lost(folder / USERDATA, folder / "kept", V1, STATE)
+    return copied.rows_lost(folder / USERDATA, folder / "kept", V1, STATE)
 
 
 def gone(rows: int) -> tuple[str, ...]:
@@ -129,7 +128,7 @@ def gone(rows: int) -> tuple[str, ...]:
 def test_lost_events_are_counted_by_their_keys(tmp_path: Path) -> None:
     """A row that is gone is lost, also where as many new ones came."""
     copy = write_set(tmp_path / USERDATA, 1, 2, 3, 4)
-    statefacts.keep_rows(tmp_path / USERDATA, tmp_path / "kept")
+    copied.keep_rows(tmp_path / USERDATA, tmp_path / "kept")
     copy.execute(f"DELETE FROM {EVENT_LOG} WHERE sequence IN (2, 3)")
     copy.execute(f"INSERT INTO {EVENT_LOG} VALUES (2, 'another'), (9, 'event-9')")
     assert lost(tmp_path) == gone(2)
@@ -144,7 +143,7 @@ def test_an_event_without_an_id_is_not_lost_as_long_as_it_is_there(tmp_path: Pat
     """NULL names an event as well as another value: a copy has lost nothing of itself."""
     copy = write_set(tmp_path / USERDATA, 1, 2)
     copy.execute(f"UPDATE {EVENT_LOG} SET event_id = NULL")
-    statefacts.keep_rows(tmp_path / USERDATA, tmp_path / "kept")
+    copied.keep_rows(tmp_path / USERDATA, tmp_path / "kept")
     assert lost(tmp_path) == ()
     copy.execute(f"DELETE FROM {EVENT_LOG} WHERE sequence = 1")
     assert lost(tmp_path) == gone(1)
@@ -153,20 +152,20 @@ def test_an_event_without_an_id_is_not_lost_as_long_as_it_is_there(tmp_path: Pat
 
 def test_empty_set_has_lost_nothing(tmp_path: Path) -> None:
     """Where nothing was kept nothing can be lost."""
-    statefacts.keep_rows(tmp_path, tmp_path / "kept")
-    assert statefacts.rows_lost(tmp_path, tmp_path / "kept", V1, STATE) == ()
+    copied.keep_rows(tmp_path, tmp_path / "kept")
+    assert copied.rows_lost(tmp_path, tmp_path / "kept", V1, STATE) == ()
 
 
 def test_damage_names_the_file(tmp_path: Path) -> None:
     """What SQLite refuses after a build has run is a finding, and the other file is still read."""
     write_set(tmp_path, 1).close()
     (tmp_path / "broken.sqlite").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
-    facts = statefacts.ledger_facts(tmp_path)
+    facts = copied.ledger_facts(tmp_path)
     assert facts.ledger == SetLedger.of({V1_DATABASE: Ledger.of([(1, "First")])})
     assert len(facts.damage) == 1
     assert facts.damage[0].startswith("broken.sqlite: ")
-    with pytest.raises(statefacts.UnreadableSetError, match="broken"):
-        statefacts.rows(tmp_path)
+    with pytest.raises(copied.UnreadableSetError, match="broken"):
+        copied.rows(tmp_path)
 
 
 def test_ledger_in_another_form_is_damage(tmp_path: Path) -> None:
@@ -174,13 +173,13 @@ def test_ledger_in_another_form_is_damage(tmp_path: Path) -> None:
     connection = write_set(tmp_path)
     connection.execute(f"INSERT INTO {LEDGER_TABLE} VALUES (NULL, 'Nameless')")
     connection.close()
-    assert "has a ledger with the row" in statefacts.ledger_facts(tmp_path).damage[0]
+    assert "has a ledger with the row" in copied.ledger_facts(tmp_path).damage[0]
 
 
 def test_rows_are_counted_but_for_the_ledger(tmp_path: Path) -> None:
     """Every table of every database counts; the ledger is compared pair by pair."""
     write_set(tmp_path, 1, 2).close()
-    assert statefacts.rows(tmp_path) == {f"{V1_DATABASE}:{EVENT_LOG}": 2}
+    assert copied.rows(tmp_path) == {f"{V1_DATABASE}:{EVENT_LOG}": 2}
 
 
 def test_an_index_that_is_optimised_has_lost_no_rows(tmp_path: Path) -> None:
@@ -190,11 +189,11 @@ def test_an_index_that_is_optimised_has_lost_no_rows(tmp_path: Path) -> None:
     for number in range(200):
         copy.execute("INSERT INTO words VALUES (?)", (f"word{number}",))
     pieces = "SELECT count(*) FROM words_data"
-    before, (many,) = statefacts.rows(tmp_path), copy.execute(pieces).fetchone()
+    before, (many,) = copied.rows(tmp_path), copy.execute(pieces).fetchone()
     copy.execute("INSERT INTO words (words) VALUES ('optimize')")
     (few,) = copy.execute(pieces).fetchone()
     assert few < many
-    assert statefacts.rows(tmp_path) == before
+    assert copied.rows(tmp_path) == before
     assert before[f"{V1_DATABASE}:words_content"] == 200
     copy.close()
 
@@ -273,33 +272,33 @@ def test_waiting_ends_at_the_deadline_or_with_the_serve() -> None:
         assert await_answer(site, lambda: True, 60.0, time.monotonic())[0] is False
 
 
-# --- places and processes ------------------------------------------------------------------------
+# --- scratch and processes ------------------------------------------------------------------------
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def scratch(tmp_path: Path) -> Scratch:
     """A laid-out sandbox."""
-    made = Places(tmp_path / "sandbox")
+    made = Scratch(tmp_path / "sandbox")
     made.folder.mkdir()
-    layout.make(made, sys.executable)
+    layout.lay_out(made, sys.executable)
     return made
 
 
-def test_build_finds_nothing_of_ours(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_finds_nothing_of_ours(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command finds home, folders and PATH of the sandbox, and no variable of ours."""
     monkeypatch.setenv("OUR_SECRET", "42")
-    ended = run(places, ["/usr/bin/env"], 10.0)
+    ended = run(scratch, ["/usr/bin/env"], 10.0)
     found = dict(line.partition("=")[::2] for line in ended.output.splitlines())
-    assert found == environment(places)
+    assert found == environment(scratch)
     assert "OUR_SECRET" not in found
     assert found.items() >= NO_TELEMETRY.items()
-    assert found["HOME"].startswith(str(places.folder))
+    assert found["HOME"].startswith(str(scratch.folder))
 
 
-def test_login_shell_tells_the_same_path(places: Places) -> None:
+def test_login_shell_tells_the_same_path(scratch: Scratch) -> None:
     """The PATH that t3 asks the login shell for is the sandbox's, too."""
-    ended = run(places, ["/bin/sh", "-lc", 'echo "$PATH"'], 10.0)
-    assert ended.output.strip() == environment(places)["PATH"]
+    ended = run(scratch, ["/bin/sh", "-lc", 'echo "$PATH"'], 10.0)
+    assert ended.output.strip() == environment(scratch)["PATH"]
 
 
 def test_providers_beside_the_systems_tools_are_left_out(
@@ -311,27 +310,27 @@ def test_providers_beside_the_systems_tools_are_left_out(
     for name in ("claude", "ls"):
         (system / name).symlink_to("/bin/true")
     monkeypatch.setattr(layout, "SYSTEM", (system,))
-    places = Places(tmp_path / "sandbox")
-    places.folder.mkdir()
-    layout.make(places, sys.executable)
-    folders = environment(places)["PATH"].split(":")
+    scratch = Scratch(tmp_path / "sandbox")
+    scratch.folder.mkdir()
+    layout.lay_out(scratch, sys.executable)
+    folders = environment(scratch)["PATH"].split(":")
     assert str(system) not in folders
     assert {name for folder in folders for name in os.listdir(folder)} >= {"node", "ls"}
     assert not any("claude" in os.listdir(folder) for folder in folders)
 
 
-def test_command_that_takes_too_long_is_ended_with_its_children(places: Places) -> None:
+def test_command_that_takes_too_long_is_ended_with_its_children(scratch: Scratch) -> None:
     """A command beyond its limit is killed, what it printed until then is kept."""
     begun = time.monotonic()
-    ended = run(places, ["/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"], 0.3)
+    ended = run(scratch, ["/bin/sh", "-c", "echo begun; sleep 60 & sleep 60"], 0.3)
     assert ended.status is None
     assert ended.output == "begun\n"
     assert time.monotonic() - begun < 10
 
 
-def test_child_that_stays_holds_nobody_up(places: Places) -> None:
+def test_child_that_stays_holds_nobody_up(scratch: Scratch) -> None:
     """A command has ended when it has, whatever it left in the background."""
-    ended = run(places, ["/bin/sh", "-c", "sleep 0.5 & exit 7"], 10.0)
+    ended = run(scratch, ["/bin/sh", "-c", "sleep 0.5 & exit 7"], 10.0)
     assert ended.status == 7
 
 

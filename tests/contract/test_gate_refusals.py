@@ -19,8 +19,8 @@ import pytest
 from attrs import frozen
 
 from fakes.native import interpreter
-from t3safe.adapters.gate.rooms import PREFIX, Rooms
-from t3safe.adapters.gate.sandboxes import PLAIN, Sandbox, choose_sandbox
+from t3safe.adapters.gate.sandbox import PLAIN, Sandbox, choose_sandbox
+from t3safe.adapters.gate.scratch import PREFIX, ScratchSpace
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, StateError
@@ -294,32 +294,32 @@ def test_gate_that_is_killed_leaves_nothing_running(bench: RealGate, kind: str) 
 
 def test_sweeping_leaves_what_is_in_use(bench: RealGate, tmp_path: Path) -> None:
     """Only what nobody holds is swept, with what still runs in it; links are not followed."""
-    rooms = Rooms(tmp_path / "sandboxes", None)
+    space = ScratchSpace(tmp_path / "sandboxes", None)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (rooms.root / f"{PREFIX}link").symlink_to(elsewhere)
-    stale = rooms.root / f"{PREFIX}stale"
+    (space.root / f"{PREFIX}link").symlink_to(elsewhere)
+    stale = space.root / f"{PREFIX}stale"
     (stale / "closed" / "inner").mkdir(parents=True)
     (stale / "closed").chmod(0)
     stray = subprocess.Popen(["sleep", "60"], cwd="/", env={"HOME": str(stale / "home")})
-    with rooms.room("/usr/bin/node", 0, "alice") as places:
-        rooms.sweep()
-        assert places.home.is_dir()
+    with space.scratch("/usr/bin/node", 0, "alice") as scratch:
+        space.sweep()
+        assert scratch.home.is_dir()
     assert stray.wait(10) == -9
-    assert sorted(rooms.root.iterdir()) == [rooms.root / f"{PREFIX}link"]
+    assert sorted(space.root.iterdir()) == [space.root / f"{PREFIX}link"]
     assert elsewhere.is_dir()
 
 
 def test_rehearsals_wait_for_space_that_others_take(tmp_path: Path) -> None:
     """Where space is for one copy at a time, the second waits; it is refused only when alone."""
-    rooms = Rooms(tmp_path, None, lambda _: 300 * 1024**2)
+    space = ScratchSpace(tmp_path, None, lambda _: 300 * 1024**2)
     entered = threading.Event()
 
     def second() -> None:
-        with rooms.room("/usr/bin/node", 0, "bob"):
+        with space.scratch("/usr/bin/node", 0, "bob"):
             entered.set()
 
-    with rooms.room("/usr/bin/node", 0, "alice"):
+    with space.scratch("/usr/bin/node", 0, "alice"):
         waiting = threading.Thread(target=second)
         waiting.start()
         assert not entered.wait(0.2)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters.dispatch import LauncherMint
+from t3safe.adapters.pairing import LauncherMint
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.t3.files import HOME_BASE
 

@@ -19,7 +19,7 @@ from fakes.packages import FakeRelease
 from fakes.service import Handler, Service
 from fakes.t3.client import PersonClient
 from t3safe.adapters._support.seen_dispatch import SeenDispatch
-from t3safe.adapters.dispatch import DispatchPairing
+from t3safe.adapters.pairing import DispatchPairing
 from t3safe.adapters.personaldata.worker.signout import sign_out
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, PeopleError, ServiceError, StateError

@@ -19,7 +19,7 @@ import pytest
 from attrs import evolve, frozen
 
 from t3safe.adapters.services import ProcessServices, SystemdServices
-from t3safe.adapters.services.belonging import MARK
+from t3safe.adapters.services.members import MARK
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.people import instances_of
 from t3safe.domain.ports import Services

@@ -19,7 +19,7 @@ from fakes.dispatch import PATHS
 from fakes.embedded import EmbeddedHost, Resident, Said
 from fakes.packages import FakeRelease, release_like
 from fakes.registry import Trouble
-from t3safe.adapters._support.rooms import make_locked
+from t3safe.adapters._support.scratch import make_locked
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.generations import EVENT_LOG
 from t3safe.t3.ledger import LEDGER_TABLE
@@ -176,7 +176,7 @@ KILLED = """
 import os, signal
 from pathlib import Path
 import t3safe.usecases.check
-from t3safe.adapters._support.rooms import lock_unused
+from t3safe.adapters._support.scratch import lock_unused
 def die(host, _):
     (folder,) = Path(os.environ["WHERE"]).glob("t3safe-dry-run-*")
     assert lock_unused(folder, {os.geteuid()}) is None, "a sweep would take it"

@@ -24,7 +24,7 @@ from fakes.packages import FakeRelease, executed, pack, pack_platform, release_l
 from fakes.t3.app import work
 from fakes.t3.app.build import read_build
 from fakes.t3.app.state import Database, ensure_small_files, migrate, stamp
-from t3safe.adapters.gate.sandboxes import choose_sandbox
+from t3safe.adapters.gate.sandbox import choose_sandbox
 from t3safe.adapters.gate.sandboxgate import SandboxGate
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
@@ -226,7 +226,7 @@ def rehearsing_elsewhere(root: Path, build: Version, kind: str) -> Iterator[psut
     lines = (
         "import pathlib, sys",
         "from tests.support.gate import RealGate",
-        "from t3safe.adapters.gate.sandboxes import choose_sandbox",
+        "from t3safe.adapters.gate.sandbox import choose_sandbox",
         "from t3safe.domain.effects import Subject",
         "from t3safe.domain.versions import Version",
         "gate = RealGate(pathlib.Path(sys.argv[1])).tune(",

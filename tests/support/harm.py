@@ -11,7 +11,7 @@ from attrs import define
 
 from fakes.t3.trap import Listener
 from fakes.t3.v2states import add_marks, allow_everything, populate_v2
-from t3safe.adapters.gate import places as layout
+from t3safe.adapters.gate import scratch as layout
 from t3safe.domain.effects import Subject
 from tests.support.gate import RealGate, script
 
@@ -19,7 +19,7 @@ V2: Final = "0.0.46-nightly.20261010.2922"
 _OFF: Final = {
     "edits": "rehearsal.make_harmless = lambda userdata: None",
     "sight": "rehearsal.require_out_of_sight = lambda userdata, shown: None",
-    "providers": "places.PROGRAMS = frozenset()",
+    "providers": "scratch.PROGRAMS = frozenset()",
 }
 """What a test switches off, and how a worker of its own does without."""
 
@@ -80,9 +80,9 @@ def python_without(folder: Path, *off: str, tools: Path | None = None) -> str:
     """Write an interpreter whose worker does without some protection, and finds these tools."""
     lines = [
         *("import sys", "from pathlib import Path"),
-        "from t3safe.adapters.gate import places, rehearsal",
+        "from t3safe.adapters.gate import scratch, rehearsal",
         *(_OFF[each] for each in off),
-        *([f"places.SYSTEM = (Path({str(tools)!r}), *places.SYSTEM)"] if tools else []),
+        *([f"scratch.SYSTEM = (Path({str(tools)!r}), *scratch.SYSTEM)"] if tools else []),
         "rehearsal.main()",
     ]
     code = folder / "worker.py"
@@ -91,6 +91,6 @@ def python_without(folder: Path, *off: str, tools: Path | None = None) -> str:
 
 
 def with_tools(tools: Path, *off: str) -> dict[str, object]:
-    """Give what `places` must say in our own process for the same."""
+    """Give what `scratch` must say in our own process for the same."""
     found: dict[str, object] = {"SYSTEM": (tools, *layout.SYSTEM)}
     return found | ({"PROGRAMS": frozenset[str]()} if "providers" in off else {})

@@ -15,8 +15,7 @@ from fakes.dispatch import Backend, Dispatch, Knowledge, mint_command
 from fakes.packages import FakeRelease, unpack
 from fakes.t3.app.build import BOOTSTRAP
 from fakes.t3.process import RunningServe, free_port
-from t3safe.adapters.dispatch import DirectPairing, DispatchPairing, LauncherMint
-from t3safe.adapters.dispatch.served import ServePairing
+from t3safe.adapters.pairing import DirectPairing, DispatchPairing, LauncherMint, ServePairing
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.adapters.selection.launcher import render_stub
 from t3safe.domain import events as ev

@@ -14,10 +14,12 @@ Rules:
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 from attrs import frozen
@@ -141,10 +143,6 @@ _DRAIN: Final = _Service(
 )
 
 
-_NEEDS_ROOT: Final = "it needs root and systemd, then try again"
-_NEEDS_MANAGER: Final = "it needs your own systemd (`loginctl enable-linger`), then try again"
-
-
 def _timers() -> dict[str, str]:
     """The timers' texts by file."""
     return {
@@ -167,15 +165,158 @@ class UnitsSeen:
     persistent: tuple[str, ...]
 
 
+class UnitFiles(ABC):
+    """The files of t3safe's units, written, compared and taken away; raises ServiceError alone."""
+
+    systemctl: ClassVar[tuple[str, ...]]
+    needs: ClassVar[str]
+    """What a person can do where something fails."""
+
+    @abstractmethod
+    def files(self) -> tuple[tuple[Path, str], ...]:
+        """Every file with its text, in the order in which they are written."""
+
+    def look(self) -> UnitsSeen:
+        """Compare what is there with what `install` writes; changes nothing."""
+        missing, changed = [], []
+        for path, text in self.files():
+            with self._doing(f"read {path}"):
+                try:
+                    if path.read_bytes() != text.encode():
+                        changed.append(str(path))
+                except FileNotFoundError:
+                    missing.append(str(path))
+        shown = {name: self._shown(name) for name in ENABLED}
+        return UnitsSeen(
+            tuple(missing),
+            tuple(changed),
+            tuple(name for name, of in shown.items() if of.get("UnitFileState") != "enabled"),
+            tuple(name for name, of in shown.items() if of.get("Persistent") == "yes"),
+        )
+
+    def timers(self) -> tuple[Timer, ...]:
+        """Tell when each timer starts its unit next; what systemd does not tell is said beside."""
+        return tuple(self._timer(name) for name in ENABLED if name.endswith(".timer"))
+
+    def install(self) -> tuple[str, ...]:
+        """Write the files and enable the timers; lines that say what changed."""
+        changed = tuple(line for path, text in self.files() for line in self._written(path, text))
+        self._prepare()
+        self._systemctl("load the units", "daemon-reload")
+        self._systemctl("enable the units", "enable", "--quiet", *ENABLED)
+        return changed
+
+    def remove(self) -> tuple[str, ...]:
+        """Stop the timers and take away what `install` wrote."""
+        paths = [path for path, _ in self.files()]
+        there = [path for path in paths if self._ours(path)]
+        if any(path.name in ENABLED for path in there):
+            self._systemctl("stop the timers", "disable", "--quiet", "--now", *ENABLED)
+        for path in there:
+            with self._doing(f"remove {path}"):
+                path.unlink(missing_ok=True)
+                if path.name == DROP_IN and not os.listdir(path.parent):
+                    path.parent.rmdir()
+        back = [path for path in paths if self._put_back(path)]
+        self._systemctl("load the units", "daemon-reload")
+        return (
+            *(f"removed {path}" for path in there),
+            *(f"put back {path}, as it was before t3safe{self._starting(path)}" for path in back),
+        )
+
+    def _prepare(self) -> None:  # noqa: B027 - one person's need nothing
+        """Make what the units need beside their files."""
+
+    def _written(self, path: Path, text: str) -> Iterator[str]:
+        """Have a file with this text; lines that say what that changed."""
+        content = text.encode()
+        with self._doing(f"write {path}"):
+            if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
+                return
+            durable.make_folders(path.parent)
+            if os.path.lexists(path) and not self._ours(path):
+                path.replace(_kept(path))
+                yield f"kept what was there as {_kept(path)}"
+            durable.write_file(path, content)
+        yield f"wrote {path}"
+
+    def _ours(self, path: Path) -> bool:
+        """Whether a file is one that we wrote, whatever its text is now."""
+        with self._doing(f"read {path}"):
+            try:
+                return not path.is_symlink() and path.read_bytes().startswith(_MARK)
+            except FileNotFoundError:
+                return False
+
+    def _put_back(self, path: Path) -> bool:
+        """Put back what stood in a file's place, unless something else stands there by now."""
+        with self._doing(f"put {path} back"):
+            if os.path.lexists(path) or not os.path.lexists(_kept(path)):
+                return False
+            _kept(path).replace(path)
+            durable.sync_folder(path.parent)
+        return True
+
+    def _starting(self, path: Path) -> str:
+        """Tell what starts a timer that was put back: that is a person's to decide."""
+        if path.name not in ENABLED:
+            return ""
+        return f"; `{' '.join(self.systemctl)} enable --now {path.name}` starts it"
+
+    def _shown(self, unit: str) -> dict[str, str]:
+        """What systemd tells of a unit, drop-ins counted in."""
+        told = self._systemctl(f"look at {unit}", "show", "-p", "UnitFileState,Persistent", unit)
+        return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+
+    def _timer(self, name: str) -> Timer:
+        words = ("show", "-p", "NextElapseUSecRealtime", "--value", name)
+        try:
+            told = self._systemctl(f"look at {name}", *words).strip()
+        except ServiceError as error:
+            return Timer(name, None, str(error))
+        try:
+            # As it is printed under the zone and the language that `_call` sets.
+            moment = datetime.strptime(told, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+        except ValueError:
+            return Timer(name, None)
+        return Timer(name, moment)
+
+    def _systemctl(self, what: str, *words: str) -> str:
+        return self._call(what, *self.systemctl, *words)
+
+    def _call(self, what: str, *words: str) -> str:
+        runtime = {"XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}"}
+        environment = {**runtime, **os.environ, "LC_ALL": "C", "TZ": "UTC"}
+        try:
+            ran = child.run(words, _SECONDS, environment).in_time()
+        except OSError as error:
+            raise self._failure(what, why(error)) from error
+        if ran.status != 0:
+            raise self._failure(what, ran.complaint)
+        return ran.text
+
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._failure(what, error.strerror or str(error)) from error
+
+    def _failure(self, what: str, why: str) -> ServiceError:
+        return ServiceError(f"cannot {what}: {why}; {self.needs}")
+
+
 @frozen
-class Units:
-    """What is written for a host.
+class Units(UnitFiles):
+    """What is written for a host; what `remove` takes away are not the users.
 
     `program` is `t3safe` itself, `folders` are t3safe's own, each with its mode, `writable` what
     else the orchestrator may write, `serve` the template
     of people's units (`t3-serve@.service`).  `etc` is the root of the system's configuration.
     """
 
+    systemctl: ClassVar = ("systemctl",)
+    needs: ClassVar = "it needs root and systemd, then try again"
     program: str
     folders: tuple[tuple[Path, int], ...]
     writable: tuple[Path, ...]
@@ -202,28 +343,9 @@ class Units:
             *((units / name, text) for name, text in texts.items()),
         )
 
-    def look(self) -> UnitsSeen:
-        """Compare what is there with what `install` writes; changes nothing.
-
-        Raises ServiceError where systemd tells nothing.
-        """
-        return _seen(self.files(), ("systemctl",), _NEEDS_ROOT)
-
-    def timers(self) -> tuple[Timer, ...]:
-        """Tell when each timer starts its unit next; what systemd does not tell is said beside."""
-        return _set_timers(("systemctl",), _NEEDS_ROOT)
-
-    def install(self) -> tuple[str, ...]:
-        """Make the users, write the files and enable the timers; lines that say what changed."""
-        changed = _all_written(self.files(), _NEEDS_ROOT)
-        _call(_NEEDS_ROOT, "make the users", "systemd-sysusers", str(self._users))
-        _call(_NEEDS_ROOT, "make the folders", "systemd-tmpfiles", "--create", str(self._folders))
-        _enabled(("systemctl",), _NEEDS_ROOT)
-        return changed
-
-    def remove(self) -> tuple[str, ...]:
-        """Stop the timers and take away what `install` wrote; the users stay."""
-        return _removed(self.files(), ("systemctl",), _NEEDS_ROOT)
+    def _prepare(self) -> None:
+        self._call("make the users", "systemd-sysusers", str(self._users))
+        self._call("make the folders", "systemd-tmpfiles", "--create", str(self._folders))
 
     @property
     def _users(self) -> Path:
@@ -247,13 +369,15 @@ class Units:
 
 
 @frozen
-class UserUnits:
+class UserUnits(UnitFiles):
     """What is written for a person who keeps their own serve (rule 5).
 
     `serve` is the unit of their serve, `search` the PATH of the services, `folder` where their
     manager looks for units.
     """
 
+    systemctl: ClassVar = ("systemctl", "--user")
+    needs: ClassVar = "it needs your own systemd (`loginctl enable-linger`), then try again"
     program: str
     serve: str
     search: tuple[str, ...]
@@ -277,27 +401,6 @@ class UserUnits:
         }
         return tuple((self.folder / name, text) for name, text in texts.items())
 
-    def look(self) -> UnitsSeen:
-        """Compare what is there with what `install` writes; changes nothing.
-
-        Raises ServiceError where the person's manager tells nothing.
-        """
-        return _seen(self.files(), _OWN_MANAGER, _NEEDS_MANAGER)
-
-    def timers(self) -> tuple[Timer, ...]:
-        """Tell when each timer starts its unit next; what systemd does not tell is said beside."""
-        return _set_timers(_OWN_MANAGER, _NEEDS_MANAGER)
-
-    def install(self) -> tuple[str, ...]:
-        """Write the files and enable the timers; lines that say what changed."""
-        changed = _all_written(self.files(), _NEEDS_MANAGER)
-        _enabled(_OWN_MANAGER, _NEEDS_MANAGER)
-        return changed
-
-    def remove(self) -> tuple[str, ...]:
-        """Stop the timers and take away what `install` wrote."""
-        return _removed(self.files(), _OWN_MANAGER, _NEEDS_MANAGER)
-
     def _service(self, service: _Service) -> str:
         path = ":".join(self.search).replace("%", "%%")
         return _SERVICE.format(
@@ -308,156 +411,11 @@ class UserUnits:
         )
 
 
-_OWN_MANAGER: Final = ("systemctl", "--user")
-
-
-def _all_written(files: Iterable[tuple[Path, str]], needs: str) -> tuple[str, ...]:
-    return tuple(line for path, text in files for line in _written(path, text, needs))
-
-
-def _enabled(systemctl: tuple[str, ...], needs: str) -> None:
-    _call(needs, "load the units", *systemctl, "daemon-reload")
-    _call(needs, "enable the units", *systemctl, "enable", "--quiet", *ENABLED)
-
-
-def _removed(
-    files: Iterable[tuple[Path, str]], systemctl: tuple[str, ...], needs: str
-) -> tuple[str, ...]:
-    paths = [path for path, _ in files]
-    there = [path for path in paths if _ours(path, needs)]
-    if any(path.name in ENABLED for path in there):
-        _call(needs, "stop the timers", *systemctl, "disable", "--quiet", "--now", *ENABLED)
-    for path in there:
-        _unlinked(path, needs)
-    back = [path for path in paths if _put_back(path, needs)]
-    _call(needs, "load the units", *systemctl, "daemon-reload")
-    return (
-        *(f"removed {path}" for path in there),
-        *(f"put back {path}, as it was before t3safe{_starting(path, systemctl)}" for path in back),
-    )
-
-
-def _seen(files: Iterable[tuple[Path, str]], systemctl: tuple[str, ...], needs: str) -> UnitsSeen:
-    missing, changed = [], []
-    for path, text in files:
-        try:
-            if path.read_bytes() != text.encode():
-                changed.append(str(path))
-        except FileNotFoundError:
-            missing.append(str(path))
-        except OSError as error:
-            raise _failure(f"read {path}", error.strerror or str(error), needs) from error
-    shown = {name: _shown(name, systemctl, needs) for name in ENABLED}
-    return UnitsSeen(
-        tuple(missing),
-        tuple(changed),
-        tuple(name for name, of in shown.items() if of.get("UnitFileState") != "enabled"),
-        tuple(name for name, of in shown.items() if of.get("Persistent") == "yes"),
-    )
-
-
 def _outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Leave out what lies below another of the paths, and what is named twice."""
     unique = sorted(set(paths))
     return tuple(path for path in unique if not any(above in unique for above in path.parents))
 
 
-def _written(path: Path, text: str, needs: str) -> Iterator[str]:
-    """Have a file with this text; lines that say what that changed."""
-    content = text.encode()
-    try:
-        if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
-            return
-        durable.make_folders(path.parent)
-        if os.path.lexists(path) and not _ours(path, needs):
-            path.replace(_kept(path))
-            yield f"kept what was there as {_kept(path)}"
-        durable.write_file(path, content)
-    except OSError as error:
-        raise _failure(f"write {path}", error.strerror or str(error), needs) from error
-    yield f"wrote {path}"
-
-
-def _starting(path: Path, systemctl: tuple[str, ...]) -> str:
-    """Tell what starts a timer that was put back: that is a person's to decide."""
-    if path.name not in ENABLED:
-        return ""
-    return f"; `{' '.join(systemctl)} enable --now {path.name}` starts it"
-
-
 def _kept(path: Path) -> Path:
     return path.with_name(f"{path.name}{KEPT}")
-
-
-def _ours(path: Path, needs: str) -> bool:
-    """Whether a file is one that we wrote, whatever its text is now."""
-    try:
-        return not path.is_symlink() and path.read_bytes().startswith(_MARK)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise _failure(f"read {path}", error.strerror or str(error), needs) from error
-
-
-def _put_back(path: Path, needs: str) -> bool:
-    """Put back what stood in a file's place, unless something else stands there by now."""
-    try:
-        if os.path.lexists(path) or not os.path.lexists(_kept(path)):
-            return False
-        _kept(path).replace(path)
-        durable.sync_folder(path.parent)
-    except OSError as error:
-        raise _failure(f"put {path} back", error.strerror or str(error), needs) from error
-    return True
-
-
-def _unlinked(path: Path, needs: str) -> None:
-    try:
-        path.unlink(missing_ok=True)
-        if path.name == DROP_IN and not os.listdir(path.parent):
-            path.parent.rmdir()
-    except OSError as error:
-        raise _failure(f"remove {path}", error.strerror or str(error), needs) from error
-
-
-def _shown(unit: str, systemctl: tuple[str, ...], needs: str) -> dict[str, str]:
-    """What systemd tells of a unit, drop-ins counted in."""
-    words = ("show", "-p", "UnitFileState,Persistent", unit)
-    told = _call(needs, f"look at {unit}", *systemctl, *words)
-    return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
-
-
-def _set_timers(systemctl: tuple[str, ...], needs: str) -> tuple[Timer, ...]:
-    names = (name for name in ENABLED if name.endswith(".timer"))
-    return tuple(_timer(name, systemctl, needs) for name in names)
-
-
-def _timer(name: str, systemctl: tuple[str, ...], needs: str) -> Timer:
-    key = "NextElapseUSecRealtime"
-    try:
-        words = ("show", "-p", key, "--value", name)
-        told = _call(needs, f"look at {name}", *systemctl, *words).strip()
-    except ServiceError as error:
-        return Timer(name, None, str(error))
-    try:
-        # As it is printed under the zone and the language that `_call` sets.
-        moment = datetime.strptime(told, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
-    except ValueError:
-        return Timer(name, None)
-    return Timer(name, moment)
-
-
-def _call(needs: str, what: str, *words: str) -> str:
-    runtime = {"XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}"}
-    environment = {**runtime, **os.environ, "LC_ALL": "C", "TZ": "UTC"}
-    try:
-        ran = child.run(words, _SECONDS, environment).in_time()
-    except OSError as error:
-        raise _failure(what, why(error), needs) from error
-    if ran.status != 0:
-        raise _failure(what, ran.complaint, needs)
-    return ran.text
-
-
-def _failure(what: str, why: str, needs: str) -> ServiceError:
-    return ServiceError(f"cannot {what}: {why}; {needs}")

@@ -16,14 +16,14 @@ from filelock import FileLock, Timeout
 from t3safe.adapters import hostfacts
 from t3safe.adapters._support import adopted
 from t3safe.adapters._support.durable import make_folders
-from t3safe.adapters._support.rooms import fresh, remove, sweep
+from t3safe.adapters._support.scratch import fresh, remove, sweep
 from t3safe.adapters.builds import BuildStore
-from t3safe.adapters.dispatch.served import ServePairing
 from t3safe.adapters.ended import EndedMarks
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.log import EventLog, Sink
 from t3safe.adapters.offered import KeptRegistry
+from t3safe.adapters.pairing import ServePairing
 from t3safe.adapters.personaldata.export import Exported
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.registry import NpmRegistry

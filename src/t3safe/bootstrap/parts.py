@@ -15,14 +15,14 @@ from typing import Protocol, TypedDict, assert_never
 
 from attrs import define, evolve, frozen
 
-from t3safe.adapters._support import adopted, transient
+from t3safe.adapters._support import adopted
+from t3safe.adapters._support import units as transient
 from t3safe.adapters._support.seen_dispatch import SeenDispatch
-from t3safe.adapters.builds import BuildStore, NodeHeaders, Npm, NpmCells
+from t3safe.adapters._support.units import NpmUnits, RehearsalUnits
+from t3safe.adapters.builds import BuildStore, NodeHeaders, Npm
 from t3safe.adapters.choices import ChoicesFile
 from t3safe.adapters.clock import SystemClock
-from t3safe.adapters.dispatch import CommandPairing, DirectPairing, DispatchPairing, LauncherMint
-from t3safe.adapters.gate.cells import Cells
-from t3safe.adapters.gate.sandboxes import PLAIN, Sandbox, choose_sandbox
+from t3safe.adapters.gate.sandbox import PLAIN, Sandbox, choose_sandbox
 from t3safe.adapters.gate.sandboxgate import SandboxGate
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.hooks import HookFolders
@@ -31,6 +31,7 @@ from t3safe.adapters.hostload import HoldUpMark, HostLoad
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.log import IDENTIFIERS, Sink, system_log
 from t3safe.adapters.offered import RememberingRegistry
+from t3safe.adapters.pairing import CommandPairing, DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.people import CallerAlone, UserMapPeople
 from t3safe.adapters.personaldata.calls import WorkerUnits
 from t3safe.adapters.personaldata.local import LocalPersonalData
@@ -42,13 +43,13 @@ from t3safe.adapters.residents import (
     T3Processes,
     by_mark,
     by_user,
-    look_job,
+    look_unit,
     no_bases,
 )
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.selection.locks import StartLocks, user_id
 from t3safe.adapters.services import CommandServices, ProcessServices, SystemdServices
-from t3safe.adapters.services.belonging import MARK
+from t3safe.adapters.services.members import MARK
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.rules import AlwaysPermitted, pressure_limits
@@ -177,15 +178,15 @@ def build_store(settings: Settings, hidden: tuple[Path, ...] = ()) -> BuildStore
         user=user,
         npm=settings.npm,
         headers=node_headers(settings),
-        cells=_npm_cells(settings, user, hidden) if user is not None and units else None,
+        units=_npm_units(settings, user, hidden) if user is not None and units else None,
     )
     logs = settings.state_dir / "npm"
     return BuildStore(settings.store, logs, npm, space_min=settings.npm_free_bytes)
 
 
-def _npm_cells(settings: Settings, user: str, hidden: tuple[Path, ...]) -> NpmCells:
+def _npm_units(settings: Settings, user: str, hidden: tuple[Path, ...]) -> NpmUnits:
     kept = hidden or hidden_folders(settings)
-    return NpmCells(user, settings.store, kept, settings.npm_script_network)
+    return NpmUnits(user, settings.store, kept, settings.npm_script_network)
 
 
 def _in_units(settings: Settings) -> bool:
@@ -250,7 +251,7 @@ def _residents(settings: Settings, services: _Serves) -> HostResidents:
     if settings.scope is Scope.USER or os.geteuid() != 0:
         # Whoever is not root keeps their own serve and can look at nobody else.
         return HostResidents(T3Processes(settings.store, owner, others=False), tuple, no_bases)
-    job = look_job if _in_units(settings) else None
+    job = look_unit if _in_units(settings) else None
     bases = PasswdBases(settings.base_dir, settings.store, job)
     return HostResidents(T3Processes(settings.store, owner), services.people, bases)
 
@@ -501,7 +502,7 @@ def sandbox_gate(
         evidence=settings.state_dir / "evidence",
         tmp=settings.tmpdir,
         sandbox=sandbox,
-        cells=_cells(settings, rehearsed.hidden) if unit else None,
+        units=_rehearsal_units(settings, rehearsed.hidden) if unit else None,
         user=user,
         node=gate.node,
         bind_host=gate.bind_host,
@@ -518,6 +519,6 @@ def sandbox_gate(
     )
 
 
-def _cells(settings: Settings, hidden: tuple[Path, ...]) -> Cells:
+def _rehearsal_units(settings: Settings, hidden: tuple[Path, ...]) -> RehearsalUnits:
     memory = Allowance(settings.gate.memory_max, settings.gate.memory_max_per_gib)
-    return Cells(settings.store, hidden or hidden_folders(settings), memory)
+    return RehearsalUnits(settings.store, hidden or hidden_folders(settings), memory)

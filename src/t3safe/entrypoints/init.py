@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from t3safe.adapters import hostlook
+from t3safe.adapters import hostfacts
 from t3safe.adapters._support import durable
 from t3safe.adapters.hostfacts import STANDARD
 from t3safe.adapters.people import caller_name
@@ -57,19 +57,19 @@ def _own(caller: Caller) -> Path:
 
 def _look(caller: Caller) -> Seen:
     own = not caller.root
-    t3, npm = hostlook.program("t3"), hostlook.program("npm")
+    t3, npm = hostfacts.program("t3"), hostfacts.program("npm")
     host, _, port = hostguess.DISPATCH.rpartition(":")
     return Seen(
         caller=caller,
-        units=hostlook.units(own=own),
-        manager=hostlook.manager_answers(own=own),
-        user_map=hostlook.there(hostguess.USER_MAP),
-        dispatch=hostlook.listens(host, int(port)),
+        units=hostfacts.units(own=own),
+        manager=hostfacts.manager_answers(own=own),
+        user_map=hostfacts.there(hostguess.USER_MAP),
+        dispatch=hostfacts.listens(host, int(port)),
         t3=t3,
-        version=hostlook.version_of(t3),
+        version=hostfacts.version_of(t3),
         npm=npm,
-        node=hostlook.program("node"),
-        registry=hostlook.registry(npm),
+        node=hostfacts.program("node"),
+        registry=hostfacts.registry(npm),
         standard=STANDARD,
         overruled=_overruling(caller),
     )
@@ -80,7 +80,7 @@ def _overruling(caller: Caller) -> str:
     if caller.root:
         return ""
     stated = settings.stated_scope(os.environ)
-    there = hostlook.there(str(settings.DEFAULT_FILE))
+    there = hostfacts.there(str(settings.DEFAULT_FILE))
     chosen = choose(stated, caller, host_file=there, own_file=True)
     return str(settings.DEFAULT_FILE) if chosen is Scope.SYSTEM else ""
 

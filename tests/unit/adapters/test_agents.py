@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from t3safe.adapters.services.agents import AGENTS, agent_of, agents_among
+from t3safe.adapters.services.members import AGENTS, agent_of, agents_among
 from t3safe.t3.commands import BASE_OPTION
 from t3safe.t3.files import HOME_BASE
 from t3safe.t3.package import ENTRY

@@ -14,8 +14,8 @@ from fakes import native
 from fakes.packages import FakeRelease, unpack
 from t3safe.adapters._support.buildpaths import BuildPaths, Seen, seen
 from t3safe.adapters._support.layout import PROGRAM, build_folder
-from t3safe.adapters.dispatch.serving import look
-from t3safe.adapters.residents.processes import T3Processes
+from t3safe.adapters.pairing.check import look
+from t3safe.adapters.residents import T3Processes
 from t3safe.adapters.selection.locks import StartLocks
 from t3safe.domain.ports import Running
 from t3safe.domain.versions import Version

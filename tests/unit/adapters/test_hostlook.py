@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters import hostlook
+from t3safe.adapters import hostfacts
 from t3safe.domain.hostguess import UnitSeen
 from t3safe.t3.package import NODE_PROGRAM
 
@@ -38,7 +38,7 @@ def tool(folder: Path, name: str, body: str) -> None:
 
 def test_units_are_told_with_the_words_that_they_start(tools: Path) -> None:
     """A unit that starts nothing is none."""
-    (found,) = hostlook.units(own=False)
+    (found,) = hostfacts.units(own=False)
     assert found == UnitSeen("t3-serve@ann.service", ("/usr/bin/t3", "serve", "--port", "4001"))
     assert found.serves
 
@@ -47,7 +47,7 @@ def test_a_template_that_was_never_started_is_found_by_an_instance(tools: Path) 
     """Systemd shows a template through an instance of any name."""
     listed = "echo 't3-serve@.service disabled enabled'"
     tool(tools, "systemctl", f'case "$*" in *list-unit-files*) {listed} ;; esac')
-    assert hostlook.units(own=True) == ()
+    assert hostfacts.units(own=True) == ()
     calls = (tools.parent / "calls").read_text().splitlines()
     assert all(call.startswith("--user ") for call in calls)
     assert calls[-1].endswith("t3-serve@init.service")
@@ -56,19 +56,19 @@ def test_a_template_that_was_never_started_is_found_by_an_instance(tools: Path) 
 def test_a_host_without_systemd_has_no_units(tools: Path) -> None:
     """A manager that does not answer is none."""
     tool(tools, "systemctl", "exit 1")
-    assert hostlook.units(own=True) == ()
-    assert not hostlook.manager_answers(own=True)
+    assert hostfacts.units(own=True) == ()
+    assert not hostfacts.manager_answers(own=True)
 
 
 def test_a_registry_with_credentials_is_not_told(tools: Path) -> None:
     """What is written into a file that others may read holds no secret, and nothing halved."""
     npm = str(tools / "npm")
     tool(tools, "npm", "echo https://me:secret@registry.example:8080/path/")
-    assert hostlook.registry(npm) == ""
+    assert hostfacts.registry(npm) == ""
     tool(tools, "npm", "echo https://registry.example:8080/path/")
-    assert hostlook.registry(npm) == "https://registry.example:8080/path/"
+    assert hostfacts.registry(npm) == "https://registry.example:8080/path/"
     tool(tools, "npm", "echo undefined")
-    assert hostlook.registry(npm) == hostlook.registry("") == ""
+    assert hostfacts.registry(npm) == hostfacts.registry("") == ""
 
 
 def test_somebody_who_listens_is_heard() -> None:
@@ -76,9 +76,9 @@ def test_somebody_who_listens_is_heard() -> None:
     with socket.socket() as served:
         served.bind(("127.0.0.1", 0))
         port = served.getsockname()[1]
-        assert not hostlook.listens("127.0.0.1", port)
+        assert not hostfacts.listens("127.0.0.1", port)
         served.listen()
-        assert hostlook.listens("127.0.0.1", port)
+        assert hostfacts.listens("127.0.0.1", port)
 
 
 def test_the_version_of_a_global_t3_is_read_and_not_asked(tmp_path: Path) -> None:
@@ -89,6 +89,6 @@ def test_the_version_of_a_global_t3_is_read_and_not_asked(tmp_path: Path) -> Non
     (package / NODE_PROGRAM).write_text("")
     link = tmp_path / "t3"
     link.symlink_to(package / NODE_PROGRAM)
-    assert hostlook.version_of(str(link)) == "0.0.28"
-    assert hostlook.version_of("") == ""
-    assert hostlook.there(str(link))
+    assert hostfacts.version_of(str(link)) == "0.0.28"
+    assert hostfacts.version_of("") == ""
+    assert hostfacts.there(str(link))

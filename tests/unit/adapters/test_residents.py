@@ -24,7 +24,7 @@ from t3safe.adapters.residents import (
     T3Processes,
     by_mark,
     by_user,
-    look_job,
+    look_unit,
     no_bases,
 )
 from t3safe.domain.errors import PeopleError, ServiceError
@@ -271,7 +271,7 @@ def test_a_look_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_the_look_may_become_users_and_nothing_else() -> None:
     """In its unit it has no capability to read what it may not, and no network."""
-    properties = look_job().properties
+    properties = look_unit().properties
     assert properties.index("CapabilityBoundingSet=") < properties.index(
         "CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL"
     )

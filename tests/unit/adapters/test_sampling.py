@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters.services.sampling import sampled
+from t3safe.adapters.services.members import sampled
 from t3safe.domain.idle import Looks, Process, begun, working
 
 QUIET = timedelta(minutes=15)

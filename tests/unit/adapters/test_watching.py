@@ -11,8 +11,8 @@ import attrs
 import pytest
 from attrs import define
 
-from t3safe.adapters.dispatch.handshake import Refusal, Who
-from t3safe.adapters.dispatch.served import ServePairing
+from t3safe.adapters.pairing import ServePairing
+from t3safe.adapters.pairing.check import Refusal, Who
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.versions import Version

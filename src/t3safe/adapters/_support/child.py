@@ -33,7 +33,7 @@ from t3safe.domain.redaction import redact
 
 if TYPE_CHECKING:
     from t3safe.adapters._support.identity import Identity
-    from t3safe.adapters._support.transient import Job
+    from t3safe.adapters._support.units import UnitSpec
 
 HEAD: Final = 4096
 """Bytes of the beginning of a stream that are kept in any case."""
@@ -147,7 +147,7 @@ def run(  # noqa: PLR0913 - what the callers of a child differ in
     umask: int = -1,
     pass_fds: Sequence[int] = (),
     who: Identity | None = None,
-    unit: Job | None = None,
+    unit: UnitSpec | None = None,
 ) -> Ended:
     """Run a program for so many seconds at most.
 
@@ -222,7 +222,7 @@ def start(  # noqa: PLR0913 - as `run`
     umask: int = -1,
     pass_fds: Sequence[int] = (),
     who: Identity | None = None,
-    unit: Job | None = None,
+    unit: UnitSpec | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a child that the caller supervises (rule 1).  Raises OSError."""
     given = [str(word) for word in words]
@@ -319,7 +319,7 @@ def _ended(
             return False
 
 
-def _end(process: subprocess.Popen[bytes], unit: Job | None, grace: float) -> None:
+def _end(process: subprocess.Popen[bytes], unit: UnitSpec | None, grace: float) -> None:
     """End a child that did not end by itself; one that hangs in the kernel is left to it."""
     if grace:
         if process.stdin is not None:

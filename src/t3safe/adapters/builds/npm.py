@@ -5,7 +5,7 @@ Rules:
 1. npm and whatever it starts run as a user without privileges where one is given, with a home and
    a cache that are thrown away afterwards: nothing that a package's script leaves there reaches a
    later build, and nothing of it still runs when a call returns.  Where there is systemd each call
-   has a unit of its own (see `cells`).
+   has a unit of its own (rule 3 of `units`).
 2. Only the registry's address is handed in, and nothing is read of anybody's home.  Of the system's
    npmrc counts what says how to get out, and what may be installed at all.  What would change what
    is installed, or how it is reported, is forced (`FORCED`).
@@ -31,9 +31,8 @@ from typing import Final
 from attrs import field, frozen
 
 from t3safe.adapters._support import child
-from t3safe.adapters._support.transient import Job
+from t3safe.adapters._support.units import NpmUnits, UnitSpec
 from t3safe.adapters.builds import reaper
-from t3safe.adapters.builds.cells import Cells
 from t3safe.domain.errors import BuildError, Fault, PortError
 from t3safe.domain.redaction import redact
 from t3safe.t3 import commands
@@ -161,7 +160,7 @@ class Npm:
 
     `registry` gives the address of the registry and may raise a PortError.  `user` is a user who
     owns nothing on this host; None runs npm as the caller, which is for hosts without root.
-    `cells` are the units that npm works in, None where there is no systemd.
+    `units` are the units that npm works in, None where there is no systemd.
     `headers` gives npm_config_* and the like by which node's headers are found, for what compiles.
     `timeout` bounds each run of npm, `try_timeout` each run of an installed program; in seconds.
     """
@@ -169,7 +168,7 @@ class Npm:
     registry: Callable[[], str]
     user: str | None = None
     npm: str = "npm"
-    cells: Cells | None = None
+    units: NpmUnits | None = None
     headers: Callable[[], Mapping[str, str]] = dict
     timeout: float = 900.0
     try_timeout: float = 30.0
@@ -269,9 +268,9 @@ class Npm:
         trusted: bool,
     ) -> Ended:
         ids = self._ids()
-        unit: Job | None = None
-        if self.cells is not None:
-            unit, ids = self.cells.job(place.folder, timeout, trusted=trusted), None
+        unit: UnitSpec | None = None
+        if self.units is not None:
+            unit, ids = self.units.unit(place.folder, timeout, trusted=trusted), None
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         job = {
             "argv": argv,
@@ -289,7 +288,7 @@ class Npm:
             raise BuildError(message, fault=Fault.HOST) from error
 
 
-def _supervise(job: str, timeout: float, unit: Job | None) -> Ended:
+def _supervise(job: str, timeout: float, unit: UnitSpec | None) -> Ended:
     """Have the reaper run it, which lives by its input and knows best how it ended."""
     ran = child.run(
         (sys.executable, "-I", reaper.__file__),

@@ -18,6 +18,8 @@ from t3safe.domain.ledgers import SetLedger
 ANSWER_MAX: Final = 8 * 1024**2
 """Bytes of an answer: the log's tail, and the counts of some ten thousand tables twice."""
 
+HERE: Final = b"\n"
+"""The first word of a worker, by which the kernel tells who it is."""
 _CONVERTER: Final = make_converter(forbid_extra_keys=True)
 
 

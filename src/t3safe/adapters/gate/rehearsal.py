@@ -38,16 +38,13 @@ from t3safe.adapters._support.pairing import Exchanged, described, exchange, reu
 from t3safe.adapters._support.personaldata.discovery import Look
 from t3safe.adapters._support.reports import report
 from t3safe.adapters._support.unpacking import BadStream, unpack
-from t3safe.adapters.gate import probing, processes, statefacts
-from t3safe.adapters.gate.cells import HERE
-from t3safe.adapters.gate.confinement import confine
-from t3safe.adapters.gate.harmless import HarmfulError, make_harmless, require_out_of_sight
-from t3safe.adapters.gate.identity import package_facts, printed_facts
-from t3safe.adapters.gate.messages import Answer, Report, Request, Trouble
-from t3safe.adapters.gate.minting import mint
-from t3safe.adapters.gate.places import Places
-from t3safe.adapters.gate.processes import Serve
-from t3safe.adapters.gate.servelog import Secrets, ServeLog
+from t3safe.adapters.gate import copied
+from t3safe.adapters.gate.copied import HarmfulError, make_harmless, require_out_of_sight
+from t3safe.adapters.gate.messages import HERE, Answer, Report, Request, Trouble
+from t3safe.adapters.gate.programs import Serve, end_all, mint, package_facts, printed_facts
+from t3safe.adapters.gate.scratch import Scratch, StubbornError
+from t3safe.adapters.gate.serve import ANSWER_SECONDS, Secrets, ServeLog, await_answer
+from t3safe.adapters.gate.view import confine
 from t3safe.domain import gate
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Check, CheckResult
@@ -88,7 +85,7 @@ class Rehearsing:
     """A rehearsal in progress; `run` holds it once."""
 
     request: Request
-    _places: Places = field(init=False)
+    _scratch: Scratch = field(init=False)
     _log: ServeLog = field(init=False)
     _secrets: Secrets = field(factory=Secrets, init=False)
     _site: Address = field(init=False)
@@ -107,8 +104,8 @@ class Rehearsing:
     """Which time limit ran out last, with nothing else to show for it."""
 
     def __attrs_post_init__(self) -> None:
-        self._places = Places(Path(self.request.folder))
-        self._log = ServeLog(self._places.log, self._secrets)
+        self._scratch = Scratch(Path(self.request.folder))
+        self._log = ServeLog(self._scratch.log, self._secrets)
         self._site = Address.bound(self.request.host, self.request.port)
 
     def run(self) -> Report:
@@ -159,13 +156,13 @@ class Rehearsing:
         return attrs.evolve(result, reason=clean(result.reason), notes=notes)
 
     def _measure_before(self) -> None:
-        userdata = self._places.userdata
+        userdata = self._scratch.userdata
         try:
-            self._before = statefacts.ledger(userdata)
-            self._rows_before = statefacts.rows(userdata)
-            statefacts.keep_rows(userdata, self._places.kept)
-            self._looks = statefacts.looks(userdata)
-        except statefacts.UnreadableSetError as error:
+            self._before = copied.ledger(userdata)
+            self._rows_before = copied.rows(userdata)
+            copied.keep_rows(userdata, self._scratch.kept)
+            self._looks = copied.looks(userdata)
+        except copied.UnreadableSetError as error:
             message = f"the copy cannot be read before the build has run on it: {error}"
             raise TroubleError(message) from error
 
@@ -177,7 +174,7 @@ class Rehearsing:
             if gate.judge_package(facts).passed:
                 # `--version` touches no base directory: the serve may start beside it.
                 self._begin()
-            facts = printed_facts(facts, self.request, self._places)
+            facts = printed_facts(facts, self.request, self._scratch)
         except PermissionError as error:
             message = (
                 f"user {os.geteuid()} may not execute {error.filename} or its interpreter; "
@@ -193,7 +190,7 @@ class Rehearsing:
         return gate.judge_live(self._started())
 
     def _migrated(self) -> CheckResult:
-        facts = statefacts.ledger_facts(self._places.userdata)
+        facts = copied.ledger_facts(self._scratch.userdata)
         self._after = facts.ledger
         return gate.judge_migrated(
             gate.MigratedFacts(self._before, facts.ledger, None, facts.damage)
@@ -201,33 +198,33 @@ class Rehearsing:
 
     def _preserved(self) -> CheckResult:
         try:
-            self._rows_after = statefacts.rows(self._places.userdata)
+            self._rows_after = copied.rows(self._scratch.userdata)
             facts = self._what_became(self._rows_after)
-        except statefacts.UnreadableSetError as error:
+        except copied.UnreadableSetError as error:
             return gate.failed(Check.PRESERVED, f"the migrated copy cannot be read, {error}")
         self._rows_lost = facts.lost
         return gate.judge_preserved(facts, self.request.tolerance)
 
     def _what_became(self, after: dict[str, int]) -> gate.PreservedFacts:
         """Hold the set against what the generation of the build keeps.  UnreadableSetError."""
-        userdata, ledger = self._places.userdata, self._after or SetLedger()
-        looks = statefacts.looks(userdata)
+        userdata, ledger = self._scratch.userdata, self._after or SetLedger()
+        looks = copied.looks(userdata)
         # A build that did not write to the database of a generation is not of it.
         passed_by = {
             name
             for name in generations.newer(self._before.names)
-            if not statefacts.written(self._looks, looks, name)
+            if not copied.written(self._looks, looks, name)
         }
         own = ledger.without(passed_by)
         became = generations.became(set(self._before.names) - passed_by, own.names)
         generation = own.generation or generations.V1
-        lost = statefacts.rows_lost(userdata, self._places.kept, generation, became)
+        lost = copied.rows_lost(userdata, self._scratch.kept, generation, became)
         if generation.follows_log:
-            lost += tuple(filter(None, [statefacts.behind_log(userdata, generation.database)]))
+            lost += tuple(filter(None, [copied.behind_log(userdata, generation.database)]))
         written = (
             name
             for name in self._before.names
-            if became.get(name) != name and statefacts.written(self._looks, looks, name)
+            if became.get(name) != name and copied.written(self._looks, looks, name)
         )
         return gate.PreservedFacts(
             self._rows_before, after, lost, became, tuple(written), generation.may_shrink
@@ -239,7 +236,7 @@ class Rehearsing:
 
     def _contract(self) -> CheckResult:
         facts = self._paired.facts
-        asked = sockets(self._site, probing.ANSWER_SECONDS)
+        asked = sockets(self._site, ANSWER_SECONDS)
         known = self.request.dispatch
         return self._unless_ended(gate.judge_contract(facts.path, facts.cookie, known, asked))
 
@@ -253,13 +250,13 @@ class Rehearsing:
             self._timed_out = reason
             return gate.failed(Check.REOPENED, reason)
         # A service manager ends what is left of a unit, too.
-        self._leftovers = processes.end_all()
+        self._leftovers = end_all()
         self._begin()
         live = self._started()
         started = gate.judge_live(live, Check.REOPENED)
         if not started.passed:
             return started
-        again = self._noted(reuse(self._site, self._paired, probing.ANSWER_SECONDS))
+        again = self._noted(reuse(self._site, self._paired, ANSWER_SECONDS))
         return self._unless_ended(gate.judge_reopened(live, again.facts))
 
     def _soak(self) -> CheckResult:
@@ -277,9 +274,7 @@ class Rehearsing:
         result = gate.judge_soak(facts)
         if not result.passed:
             return attrs.evolve(result, notes=facts.trouble)
-        still = gate.judge_live(
-            self._answering(probing.ANSWER_SECONDS, time.monotonic()), Check.SOAK
-        )
+        still = gate.judge_live(self._answering(ANSWER_SECONDS, time.monotonic()), Check.SOAK)
         return result if still.passed else still
 
     # --- the serve -------------------------------------------------------------------------------
@@ -294,7 +289,7 @@ class Rehearsing:
         """Stop a serve that still runs, so that the log has its last words, and end the rest."""
         if self._serve is not None and self._serve.exited() is None:
             self._serve.stop(min(self.request.stop_limit, _LAST_STOP))
-        self._leftovers += processes.end_all()
+        self._leftovers += end_all()
 
     def _quiet(self) -> bool:
         return self._running().exited() is None and not self._log.trouble()
@@ -303,11 +298,11 @@ class Rehearsing:
         """Start the serve, which is waited for later."""
         self._site = attrs.evolve(self._site, port=self._free_port())
         request = self.request
-        base = str(self._places.base)
+        base = str(self._scratch.base)
         command = commands.serve(request.program, request.host, self._site.port, base)
         self._begun = time.monotonic()
         try:
-            self._serve = Serve.start(self._places, command)
+            self._serve = Serve.start(self._scratch, command)
         except OSError as error:
             self._serve, self._unstartable = None, error
 
@@ -329,7 +324,7 @@ class Rehearsing:
         From protocol 2 on the port answers while the start still goes on, and may still fail.  A
         serve that never says that it is ready is judged by the checks that follow.
         """
-        told = described(self._site, probing.ANSWER_SECONDS)
+        told = described(self._site, ANSWER_SECONDS)
         if told is None:
             return facts
         serve, until = self._running(), self._begun + facts.deadline
@@ -345,7 +340,7 @@ class Rehearsing:
 
     def _answering(self, deadline: float, since: float) -> gate.LiveFacts:
         serve = self._running()
-        answered, seconds = probing.await_answer(
+        answered, seconds = await_answer(
             self._site, lambda: serve.exited() is not None, deadline, since
         )
         own = answered and serve.listens_on(self._site.port)
@@ -381,17 +376,17 @@ class Rehearsing:
 
     def _blame_the_port(self) -> None:
         """Tell a serve that found its port taken from one that ended for a reason of its own."""
-        processes.end_all()
+        end_all()
         self._free_port()
 
     def _walk(self) -> Exchanged:
         """Walk through the pairing once."""
-        minted = mint(self.request, self._places, self._secrets)
+        minted = mint(self.request, self._scratch, self._secrets)
         self._timed_out = minted.timed_out
         if not minted.credential:
             return Exchanged(gate.PairingFacts(minted=False, mint_problem=minted.problem))
         paths = self.request.dispatch.paths
-        return exchange(self._site, minted.credential, paths, probing.ANSWER_SECONDS)
+        return exchange(self._site, minted.credential, paths, ANSWER_SECONDS)
 
     def _noted(self, done: Exchanged) -> Exchanged:
         """Note the secrets of a sign-in, and whether a request of it was not answered."""
@@ -428,12 +423,12 @@ def hold(request: Request, stream: int | None = None) -> Answer:
             _make_harmless(request)
             report = Rehearsing(request).run()
         finally:
-            processes.end_all()
+            end_all()
     except HarmfulError as error:
         return _held_up(request, str(error))
     except TroubleError as error:
         return Answer(trouble=Trouble(str(error), error.fault))
-    except (OSError, sqlite3.Error, subprocess.SubprocessError, processes.StubbornError) as error:
+    except (OSError, sqlite3.Error, subprocess.SubprocessError, StubbornError) as error:
         return Answer(trouble=Trouble(f"{type(error).__name__}: {why(error)}"))
     return Answer(report=report)
 
@@ -446,7 +441,7 @@ def _take(request: Request, stream: int | None) -> None:
         message = "the set to rehearse on was not handed over"
         raise TroubleError(message)
     try:
-        unpack(stream, Places(Path(request.folder)).userdata, request.copy_max)
+        unpack(stream, Scratch(Path(request.folder)).userdata, request.copy_max)
     except BadStream as error:
         message = f"the set that was handed out cannot be taken: {error}"
         raise TroubleError(message) from error
@@ -458,7 +453,7 @@ def _make_harmless(request: Request) -> None:
     """Let nothing be due on the copy, and none of its checkouts be there.  Raises HarmfulError."""
     if request.copy_max is None:
         return
-    userdata = Places(Path(request.folder)).userdata
+    userdata = Scratch(Path(request.folder)).userdata
     make_harmless(userdata)
     if request.shown is not None:
         require_out_of_sight(userdata, request.shown)
@@ -489,8 +484,8 @@ def _die_with_parent() -> None:
     with suppress(OSError):
         while os.read(0, 1024):
             pass
-    with suppress(processes.StubbornError):
-        processes.end_all()
+    with suppress(StubbornError):
+        end_all()
     os._exit(ORPHANED)
 
 

@@ -1,16 +1,20 @@
-"""The port Gate: who is rehearsed when, in what room, and what is made of it.
+"""The port Gate: who is rehearsed when, with how much disk space, and what is made of it.
 
 Rules:
 
 1. The ledger of the empty set is what every other copy must end with: each is held to it once all
    have been rehearsed.
 2. They are held side by side, as many at a time as are allowed and as processors, memory and disk
-   have room for.
+   have space for.
 3. A failed check is an answer, unless a time limit ran out on an overloaded host.  Whatever keeps
    a rehearsal from being held is a GateError, and then every other rehearsal of the batch is ended
    too: half a batch proves nothing.
 4. A snapshot is never touched: builds see copies.  What is handed out of one goes to the worker
    in the sandbox, which unpacks it as who the build will run as; it never passes through us.
+5. Evidence of each rehearsal is kept for the person who asks why a build was refused, in
+   `<root>/<time>-<build>-<subject>/`: `report.json`, and `serve.log`, the redacted last part of the
+   serve's log.  Only root (or the one user of an embedded host) can read it: people's tables are
+   named there, and their counts.
 """
 
 from __future__ import annotations
@@ -18,10 +22,12 @@ from __future__ import annotations
 import hashlib
 import json
 import pwd
+import re
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -31,23 +37,21 @@ from typing import IO, Final, Protocol
 import psutil
 from attrs import astuple, evolve, field, frozen
 
+from t3safe.adapters._support import durable
+from t3safe.adapters._support.units import RehearsalUnits
 from t3safe.adapters._support.unpacking import SLACK
-from t3safe.adapters.gate import cells as units
-from t3safe.adapters.gate.cells import Cells
-from t3safe.adapters.gate.evidence import Evidence
-from t3safe.adapters.gate.identity import node_program, node_version, sealed_version
-from t3safe.adapters.gate.messages import Account, Report, Request
-from t3safe.adapters.gate.places import Places
-from t3safe.adapters.gate.rooms import Rooms, free_bytes
-from t3safe.adapters.gate.sandboxes import Sandbox
+from t3safe.adapters.gate.messages import Account, Report, Request, plain
+from t3safe.adapters.gate.programs import node_program, node_version, sealed_version
+from t3safe.adapters.gate.sandbox import Sandbox, Workers
+from t3safe.adapters.gate.scratch import Scratch, ScratchSpace, free_bytes
 from t3safe.adapters.gate.view import worker_folders
-from t3safe.adapters.gate.workers import Workers
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, PortError
 from t3safe.domain.gate import EMPTY, Check, DispatchKnowledge, Rehearsal, held_to
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import valid_person
+from t3safe.domain.redaction import redact
 from t3safe.domain.versions import Version
 from t3safe.t3.harmless import PROGRAMS
 
@@ -93,16 +97,16 @@ class SandboxGate:
             home; may raise a PortError or OSError, also on the way out and in `finish`.
         set_size: the size of that set.
         evidence: the folder below which evidence is kept.
-        tmp: where sandboxes are made, with room for copies of databases.
+        tmp: where sandboxes are made, with space for copies of databases.
         sandbox: what rehearsals run in, see `choose_sandbox`.
-        cells: what units may see, for the sandbox that is a unit; None elsewhere.
+        units: what units may see, for the sandbox that is a unit; None elsewhere.
         user: whom rehearsals run as when we are root, a user who owns nothing on this host; None
             where they run as we do, or in a unit, which brings a user of its own.
         node: the node that the units run, a path or a name on our PATH.
         bind_host: where serves bind; production binds 0.0.0.0, and t3 names its cookie by it.
         port: where serves bind in a network of their own; elsewhere any free port is taken.
         soak: how long a serve must hold out.
-        deadline: for one start.  Both grow with the set, as `cells.memory` does.
+        deadline: for one start.  Both grow with the set, as `units.memory` does.
         stop_limit: for one stop.
         step_limit: for one command of the build.
         tolerance: the share of a table's rows that a migration may clean up.
@@ -125,7 +129,7 @@ class SandboxGate:
     evidence: Path
     tmp: Path
     sandbox: Sandbox
-    cells: Cells | None = None
+    units: RehearsalUnits | None = None
     user: str | None = None
     node: str = "node"
     bind_host: str = "0.0.0.0"  # noqa: S104 - as production binds
@@ -154,22 +158,22 @@ class SandboxGate:
         # The empty set is rehearsed also where nobody asks for it: its ledger is needed.
         others = [subject for subject in subjects if subject.person != EMPTY]
         batch = self._batch(build, others)
-        self._sweep(batch.rooms)
+        self._sweep(batch.space)
         held = batch.hold_all([Subject(EMPTY, ""), *others], self._at_a_time())
         schema = held[EMPTY].report.after
         told = {person: batch.conclude(each, schema) for person, each in held.items()}
         Evidence(self.evidence, self.evidence_keep).prune()
         return tuple(told[subject.person] for subject in subjects)
 
-    def _sweep(self, rooms: Rooms) -> None:
-        """End and delete what an earlier gate left behind, units before rooms."""
-        if self.cells is not None:
+    def _sweep(self, space: ScratchSpace) -> None:
+        """End and delete what an earlier gate left behind, units before scratch directories."""
+        if self.units is not None:
             try:
-                units.sweep()
+                self.units.sweep()
             except OSError as error:
                 message = f"cannot end the units of an earlier gate: {error}"
                 raise GateError(message) from error
-        rooms.sweep()
+        space.sweep()
 
     def fingerprint(self) -> str:
         """What makes this gate this gate.  Raises GateError when the node tells no version."""
@@ -178,7 +182,7 @@ class SandboxGate:
             "bind": self.bind_host,
             "deadline": [*astuple(self.deadline), self.stop_limit, self.step_limit],
             "dispatch": astuple(self.dispatch),
-            "memory": None if self.cells is None else astuple(self.cells.memory),
+            "memory": None if self.units is None else astuple(self.units.memory),
             "node": self._node_version(),
             "providers": sorted(PROGRAMS),
             "sandbox": self.sandbox.kind,
@@ -199,8 +203,8 @@ class SandboxGate:
             raise GateError(message)
         if not node_program(self.node):
             raise self._without_node()
-        rooms = Rooms(self.tmp, self._account(), self.free_space)
-        return _Batch(self, build, program, self.now(), rooms)
+        space = ScratchSpace(self.tmp, self._account(), self.free_space)
+        return _Batch(self, build, program, self.now(), space)
 
     def _account(self) -> Account | None:
         if self.user is None:
@@ -248,7 +252,7 @@ class _Batch:
     build: Version
     program: Path
     at: datetime
-    rooms: Rooms
+    space: ScratchSpace
     stop: threading.Event = field(factory=threading.Event)
 
     def hold_all(self, subjects: list[Subject], at_a_time: int) -> dict[str, _Held]:
@@ -313,12 +317,12 @@ class _Batch:
         gate, person = self.gate, subject.person
         size = 0 if person == EMPTY else gate.set_size(person, subject.snapshot)
         with (
-            self.rooms.room(node_program(gate.node), size, whose) as places,
+            self.space.scratch(node_program(gate.node), size, whose) as scratch,
             self._handed_out(subject) as copy,
         ):
-            request = self._request(places, size, copied=copy is not None)
+            request = self._request(scratch, size, copied=copy is not None)
             limit = 2 * (request.deadline + request.stop_limit) + request.soak + gate.slack
-            workers = Workers(gate.sandbox, gate.python, gate.cells)
+            workers = Workers(gate.sandbox, gate.python, gate.units)
             try:
                 stream = None if copy is None else copy.stream
                 hear = self._hearing(person, request.soak)
@@ -346,20 +350,20 @@ class _Batch:
 
         return hear
 
-    def _request(self, places: Places, size: int, *, copied: bool) -> Request:
+    def _request(self, scratch: Scratch, size: int, *, copied: bool) -> Request:
         gate = self.gate
         return Request(
             build=self.build.text,
             program=str(self.program),
             node=node_program(gate.node),
-            folder=str(places.folder),
+            folder=str(scratch.folder),
             host=gate.bind_host,
             port=gate.port if gate.sandbox.own_network else 0,
-            raise_loopback=gate.sandbox.own_network and gate.cells is None,
+            raise_loopback=gate.sandbox.own_network and gate.units is None,
             view=gate.sandbox.view,
             shown=self._shown(),
             alone=gate.alone,
-            account=self.rooms.account,
+            account=self.space.account,
             deadline=gate.deadline.of(size),
             soak=gate.soak.of(size),
             stop_limit=gate.stop_limit,
@@ -368,5 +372,79 @@ class _Batch:
             dispatch=gate.dispatch,
             copy_max=size + SLACK if copied else None,
             sealed=sealed_version(self.program),
-            memory_max=0 if gate.cells is None else int(gate.cells.memory.of(size)),
+            memory_max=0 if gate.units is None else int(gate.units.memory.of(size)),
         )
+
+
+NOBODY: Final = "+empty"
+"""Stands for the empty set; no person's name has a `+`."""
+_BATCH: Final = re.compile(r"(\d{8}T\d{12}Z)-.+", re.ASCII)
+
+
+@frozen
+class Evidence:
+    """Keeps evidence below `root`, of the last `keep` times that a build was rehearsed.
+
+    Raises GateError: what is not on record did not happen.
+    """
+
+    root: Path
+    keep: int
+
+    def folder(self, at: datetime, build: str, subject: Subject) -> Path:
+        """Where the evidence of one rehearsal goes; `at` is when its batch began, in UTC."""
+        return self.root / f"{at:%Y%m%dT%H%M%S%f}Z-{build}-{subject.person or NOBODY}"
+
+    def write(self, folder: Path, rehearsal: Rehearsal, subject: Subject, report: Report) -> None:
+        """Keep what was seen in a rehearsal."""
+        content = json.dumps(_told(rehearsal, subject, report), indent=1) + "\n"
+        try:
+            durable.make_folders(self.root, 0o700)
+            durable.make_folders(folder, 0o700)
+            durable.write_file(folder / "serve.log", redact(report.log_tail).encode(), 0o600)
+            durable.write_file(folder / "report.json", content.encode("ascii"), 0o600)
+        except OSError as error:
+            message = f"cannot keep the evidence {folder}: {error.strerror}; free some space"
+            raise GateError(message) from error
+
+    def prune(self) -> None:
+        """Throw away all but the newest batches."""
+        for folder in _beyond(self.keep, self._folders()):
+            try:
+                shutil.rmtree(folder)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                message = f"cannot delete old evidence {folder}: {error}; delete it by hand"
+                raise GateError(message) from error
+
+    def _folders(self) -> list[Path]:
+        try:
+            return [path for path in self.root.iterdir() if _BATCH.fullmatch(path.name)]
+        except FileNotFoundError:
+            return []
+
+
+def _beyond(keep: int, folders: Iterable[Path]) -> list[Path]:
+    stamped = [(path.name.partition("-")[0], path) for path in folders]
+    newest = sorted({stamp for stamp, _ in stamped}, reverse=True)[:keep]
+    return [path for stamp, path in stamped if stamp not in newest]
+
+
+def _told(rehearsal: Rehearsal, subject: Subject, report: Report) -> dict[str, object]:
+    return {
+        "build": rehearsal.build.text,
+        "subject": "empty set" if subject.person == EMPTY else subject.person,
+        "snapshot": subject.snapshot,
+        "passed": rehearsal.passed,
+        "reason": rehearsal.reason,
+        "seconds": rehearsal.seconds,
+        "checks": plain(report.checks),
+        "timings": report.timings,
+        "ledger_before": plain(report.before),
+        "ledger_after": plain(report.after),
+        "rows_before": report.rows_before,
+        "rows_after": report.rows_after,
+        "rows_lost": report.rows_lost,
+        "leftovers": report.leftovers,
+    }

@@ -1,10 +1,12 @@
-"""What a sandbox of namespaces shows of the host: a root of its own, with little in it.
+"""What a worker does to itself before anything of the build runs, and its view of the host.
+
+In a sandbox of namespaces that is a root of its own, with little in it.
 
 Rules:
 
 1. Shown, read-only: the system's folders, what runs the worker, node, and the one build.  To be
-   written: the room, and folders for temporary files that begin empty.  Nothing else of the host is
-   there: no home, no project, no world-writable folder, no socket.
+   written: the scratch directory, and folders for temporary files that begin empty.  Nothing else
+   of the host is there: no home, no project, no world-writable folder, no socket.
 2. The old root is let go of, so that nothing lies underneath what is shown.  Who is root of a user
    namespace alone gives up every capability afterwards, so that no mount can be changed.
 3. A view that cannot be had whole is an OSError that says what is missing; there is no lesser one.
@@ -15,12 +17,19 @@ It is run by its path, too, to try: `python -I view.py FOLDER`: it needs the sta
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import resource
+import socket
 import struct
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from t3safe.adapters.gate.messages import Request
 
 SYSTEM: Final = (
     *("/usr", "/etc", "/sys", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"),
@@ -58,7 +67,45 @@ _NOROOT_LOCKED: Final = 0x3
 _CAPABILITY_VERSION: Final = 0x20080522
 _CAPABILITIES: Final = 64
 
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_SIOCSIFFLAGS: Final = 0x8914
+_IFF_UP: Final = 0x1
+_IFREQ: Final = "16sh22x"
+"""struct ifreq of 64-bit Linux with its flags: 40 bytes."""
+
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
+
+
+def confine(request: Request) -> None:
+    """Make the namespace what a build may have of the host, and adopt every orphan.
+
+    Its loopback is brought up, its view of the host entered, and the account become, for good.
+    Neither this process nor anything that it starts can gain privileges afterwards, and none
+    leaves a core file, which would hold secrets.  Raises OSError.
+    """
+    if request.raise_loopback:
+        _bring_up_loopback()
+    if request.view:
+        build = str(Path(request.program).parents[2])
+        enter(request.folder, (*worker_folders(), request.node, build))
+    account = request.account
+    if account is not None:
+        os.setgroups([])
+        os.setresgid(account.gid, account.gid, account.gid)
+        os.setresuid(account.uid, account.uid, account.uid)
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for option in (_PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS):
+        if _LIBC.prctl(option, 1, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), f"prctl {option} failed")
+    if request.view:
+        give_up_capabilities()
+
+
+def _bring_up_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack(_IFREQ, b"lo", _IFF_UP))
 
 
 def worker_folders() -> tuple[str, ...]:
@@ -79,12 +126,13 @@ def is_system(path: str) -> bool:
     return real == "/" or any(real == each or real.startswith(f"{each}/") for each in SYSTEM)
 
 
-def enter(room: str, shown: Iterable[str]) -> None:
-    """Make `/` a view of the host that shows these folders and files, and the room to write to.
+def enter(scratch: str, shown: Iterable[str]) -> None:
+    """Make `/` a view of the host that shows these folders and files.
 
+    Only the scratch directory can be written to.
     We are in a namespace of mounts of our own, and may mount.  Raises OSError.
     """
-    root = f"{room}/view"
+    root = f"{scratch}/view"
     os.mkdir(root, 0o755)
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     _mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=16m")
@@ -93,7 +141,7 @@ def enter(room: str, shown: Iterable[str]) -> None:
     _own(root)
     for path in sorted({path for path in shown if not is_system(path)}):
         _show(root, path)
-    _bind(root, room, room, writable=True)
+    _bind(root, scratch, scratch, writable=True)
     _set_read_only(root, recursive=False)
     os.chdir(root)
     _done(_LIBC.pivot_root(b".", b"."), "pivot_root")

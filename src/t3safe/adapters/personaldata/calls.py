@@ -24,11 +24,11 @@ from typing import IO, Final, TypeVar
 
 from attrs import frozen
 
-from t3safe.adapters._support import child, identity, transient
+from t3safe.adapters._support import child, identity
 from t3safe.adapters._support.identity import Identity
 from t3safe.adapters._support.pipes import UNTAKEN
 from t3safe.adapters._support.reports import Listener, without
-from t3safe.adapters._support.transient import Job
+from t3safe.adapters._support.units import UnitSpec, as_person
 from t3safe.adapters._support.unpacking import BadStream
 from t3safe.domain.redaction import redact
 
@@ -70,21 +70,18 @@ class WorkerUnits:
 
     destination: Path
 
-    def unit(self, person: Identity, timeout: float) -> Job:
+    def unit(self, person: Identity, timeout: float) -> UnitSpec:
         """Give a unit for a worker of this person, which may take so many seconds."""
-        properties = (
-            *transient.as_person(
-                person.name,
-                person.home,
-                memory_max=MEMORY_MAX,
-                tasks_max=TASKS_MAX,
-                timeout=timeout,
-            ),
+        return as_person(
+            "person",
+            person,
+            {"HOME": person.home, "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
+            timeout,
             f"TemporaryFileSystem={self.destination}:ro",
             f"BindPaths=-{self.destination / person.name}",
+            memory_max=MEMORY_MAX,
+            tasks_max=TASKS_MAX,
         )
-        environment = {"HOME": person.home, "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
-        return Job(transient.new_name("person"), properties, environment)
 
 
 def identity_of(person: str, *, switch_user: bool) -> Identity:
@@ -108,7 +105,7 @@ def call(
     person: Identity,
     question: bytes,
     timeout: float,
-    unit: Job | None = None,
+    unit: UnitSpec | None = None,
     copied: Copied = unheard,
 ) -> bytes:
     """Put one line to a worker and return what it says, within so many seconds.
@@ -198,7 +195,7 @@ class ExportStream:
 
 @contextmanager
 def export_stream(
-    python: str, person: Identity, question: bytes, unit: Job | None = None
+    python: str, person: Identity, question: bytes, unit: UnitSpec | None = None
 ) -> Iterator[ExportStream]:
     """Have a worker export the snapshot that `question` names.  Raises CallFailed."""
     try:

@@ -21,8 +21,8 @@ import cattrs
 from attrs import define, field, frozen
 
 from t3safe.adapters._support.identity import Identity
-from t3safe.adapters._support.transient import Job
 from t3safe.adapters._support.trust import others_write
+from t3safe.adapters._support.units import UnitSpec
 from t3safe.adapters._support.unpacking import SLACK
 from t3safe.adapters.personaldata.calls import (
     CallFailed,
@@ -379,7 +379,7 @@ class LocalPersonalData:
         except CallFailed as error:
             raise _failure(what, person, str(error)) from error
 
-    def _unit(self, identity: Identity, timeout: float) -> Job | None:
+    def _unit(self, identity: Identity, timeout: float) -> UnitSpec | None:
         return self.units.unit(identity, timeout) if self.units is not None else None
 
     def _ask(

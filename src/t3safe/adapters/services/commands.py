@@ -29,9 +29,15 @@ from attrs import define, frozen
 
 from t3safe.adapters._support import child
 from t3safe.adapters._support.child import Ended, named
-from t3safe.adapters.services.agents import AGENTS, agents_among
-from t3safe.adapters.services.belonging import MARK, began, belonging, lives
-from t3safe.adapters.services.sampling import sampled
+from t3safe.adapters.services.members import (
+    AGENTS,
+    MARK,
+    agents_among,
+    began,
+    belonging,
+    lives,
+    sampled,
+)
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.idle import Sample
 from t3safe.domain.people import valid_person

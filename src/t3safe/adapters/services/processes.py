@@ -33,9 +33,7 @@ from attrs import define, field, frozen
 from t3safe.adapters._support import child
 from t3safe.adapters._support.durable import make_folders, sync_folder
 from t3safe.adapters.services import daemon
-from t3safe.adapters.services.agents import AGENTS, agents_among
-from t3safe.adapters.services.belonging import MARK, began, belonging
-from t3safe.adapters.services.sampling import sampled
+from t3safe.adapters.services.members import AGENTS, MARK, agents_among, began, belonging, sampled
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.idle import Sample
 from t3safe.domain.people import valid_person

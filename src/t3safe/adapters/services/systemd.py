@@ -25,8 +25,7 @@ from attrs import define, frozen
 
 from t3safe.adapters._support import child
 from t3safe.adapters._support.child import Ended
-from t3safe.adapters.services.agents import AGENTS, agents_among
-from t3safe.adapters.services.sampling import sampled
+from t3safe.adapters.services.members import AGENTS, agents_among, sampled
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.idle import Sample
 from t3safe.domain.people import person_of, units_of, valid_person

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters._support import rooms
-from t3safe.adapters._support.rooms import lock_unused, make_locked, make_removable
+from t3safe.adapters._support import scratch
+from t3safe.adapters._support.scratch import lock_unused, make_locked, make_removable
 
 OURS = {os.geteuid()}
 
@@ -45,7 +45,7 @@ def test_a_folder_that_a_sweep_took_is_let_go(
             folder.rmdir()
         return lock_unused(folder, owners)
 
-    monkeypatch.setattr(rooms, "lock_unused", sweeping)
+    monkeypatch.setattr(scratch, "lock_unused", sweeping)
     folder, lock = make_locked(tmp_path, "room-")
     os.close(lock)
     assert folder not in swept
@@ -56,7 +56,7 @@ def test_where_nothing_can_be_locked_it_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And not tried for ever."""
-    monkeypatch.setattr(rooms, "lock_unused", lambda *_: None)
+    monkeypatch.setattr(scratch, "lock_unused", lambda *_: None)
     with pytest.raises(OSError, match="cannot be locked"):
         make_locked(tmp_path, "room-")
 

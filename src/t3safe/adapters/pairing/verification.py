@@ -16,21 +16,21 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final
 
 from attrs import define, field, frozen
 
-from t3safe.adapters._support.adopted import Adopted
-from t3safe.adapters.dispatch.handshake import Doorstep, Refusal, Who
+from t3safe.adapters._support import child
+from t3safe.adapters._support.child import named
+from t3safe.adapters.pairing.check import Refusal, SignInCheck, Who, asked
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, PortError
-from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.versions import Version
 from t3safe.t3.sign_in import Cookies, session_ids
 
@@ -45,8 +45,6 @@ _GLANCES: Final = (0.05, 1 / 10, 0.5)
 """The same for one look.  What reaches a serve between its listening and its handling is never
 answered, so a look that waits long finds out late; a session takes a serve milliseconds."""
 
-_T = TypeVar("_T")
-
 
 @frozen
 class _Session:
@@ -57,17 +55,14 @@ class _Session:
 
 
 @define(kw_only=True)
-class ServePairing(ABC):
+class ServePairing(SignInCheck, ABC):
     """The port Pairing but for the way in; raises DispatchError alone.
 
-    `main_pid` gives the main process of a person's unit, `mint` a pairing credential; they may
-    raise a PortError.  `paths` are where a serve may take a credential.  `deadline` and `grace` are
-    those of rule 1, `stay` how long the process must stay the same, `pause` the wait between two
-    tries, `interval` the longest time between two looks at a person while watching, `patience` how
-    long one request may take; in seconds.  `adopted` tells what ran here before t3safe did.
-    `at_a_time` is how many people a watch pairs side by side now, `strained` why a serve that does
-    not answer in time is the host's fault, empty where it is not.  `minter` gives the version by
-    which `mint` mints for a person, None where nobody can be asked.  `leave` takes sessions
+    `main_pid` gives the main process of a person's unit; it may raise a PortError.  `deadline` and
+    `grace` are those of rule 1, `stay` how long the process must stay the same, `pause` the wait
+    between two tries, `interval` the longest time between two looks at a person while watching; in
+    seconds.  `at_a_time` is how many people a watch pairs side by side now, `strained` why a serve
+    that does not answer in time is the host's fault, empty where it is not.  `leave` takes sessions
     and links out of a person's data by their ids; `links` has the ids of what `mint` minted, by
     person.
     """
@@ -78,18 +73,12 @@ class ServePairing(ABC):
     """How soon it is looked again whether a serve answers yet."""
     one_by_one: ClassVar[bool] = False
     """Whether a watch pairs nobody beside another, whatever the host could bear."""
-    store: Path
     main_pid: Callable[[str], int | None]
-    mint: Callable[[str], str]
-    paths: tuple[str, ...] = DispatchKnowledge().paths
     deadline: float = 45.0
     grace: float = 10.0
     stay: float = 2.0
     pause: float = 0.5
     interval: float = 30.0
-    patience: float = 10.0
-    adopted: Callable[[], Adopted | None] = lambda: None
-    minter: Callable[[str], str | None] = lambda _person: None
     leave: Callable[[str, tuple[str, ...]], None] = lambda _person, _ids: None
     links: Mapping[str, Sequence[str]] = field(factory=dict)
     _made: dict[str, list[_Session]] = field(factory=dict, init=False)
@@ -115,17 +104,6 @@ class ServePairing(ABC):
     @abstractmethod
     def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:
         """Tell whose fault a failure is."""
-
-    def _doorstep(self) -> Doorstep:
-        """How the serve itself is met."""
-        return Doorstep(
-            store=self.store,
-            mint=lambda person: self._asked(person, self.mint),
-            paths=self.paths,
-            patience=self.patience,
-            adopted=self.adopted,
-            minter=self.minter,
-        )
 
     def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
         """Pair, and look that the unit's own process of this build answers and stays."""
@@ -254,7 +232,7 @@ class ServePairing(ABC):
             self.sleep(self.pause if serving else min(self.pause, _share(waited, self.beats)))
 
     def _attempt(self, who: Who, *, serving: bool, glance: float) -> Cookies | Refusal:
-        unready = None if serving else self._doorstep().unready(who, glance)
+        unready = None if serving else self.unready(who, glance)
         return unready or self._pair(who)
 
     def _stays(self, who: Who, cookies: Cookies, stay: float) -> Cookies | Refusal:
@@ -270,17 +248,94 @@ class ServePairing(ABC):
     # What others know.
 
     def _pid(self, person: str) -> int | None:
-        return self._asked(person, self.main_pid)
+        return asked(person, self.main_pid)
 
-    @staticmethod
-    def _asked(person: str, question: Callable[[str], _T]) -> _T:
+
+@define(kw_only=True)
+class DirectPairing(ServePairing):
+    """Pairs at the serve itself, where no dispatch stands before it.
+
+    1. Paired means: the person's launcher mints, the unit's own process (of the build that is
+       selected) takes the credential at the port it listens on, and calls the session of the cookie
+       authenticated, twice.  The port is that of the process: nobody has to be told of it.
+    2. There is nobody else to blame: what fails is the build's fault, except where the mint or the
+       process says that it is the host's.
+    """
+
+    via: ClassVar[str] = "serve"
+
+    def _whom(self, person: str, build: Version, pid: int) -> Who:
+        return Who(person, person, build, pid)
+
+    def _pair(self, who: Who) -> Cookies | Refusal:
+        cookies = self.alone(who)
+        return cookies if isinstance(cookies, Refusal) else self.keeps(who, cookies)
+
+    def _holds(self, who: Who, cookies: Cookies) -> Cookies | Refusal:
+        return self.keeps(who, cookies)
+
+    def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:
+        return ev.NotPaired(refusal.fault, f"at the serve of {who.person}: {refusal.reason}")
+
+
+@define(kw_only=True)
+class CommandPairing(ServePairing):
+    """Pairs as a command of the host's owner says it.
+
+    1. Paired means: the unit's own process runs the build that is selected, the command ended with
+       0 within its time, that process is still the same some seconds later, and the command says 0
+       again.
+    2. A command that ends with 75 (EX_TEMPFAIL) could not try: that speaks against the environment.
+       So does one that cannot be run, or is killed because its time is over.  Every other status
+       speaks against the build.
+    3. Where the serve listens is not looked at: it may be in a network of its own.  So nobody knows
+       when it answers, and the command is tried until the deadline, without a time of grace.
+
+    `command` may hold `{person}` and `{build}`; `seconds` is how long it may take.
+    """
+
+    via: ClassVar[str] = "command"
+    beats: ClassVar[tuple[float, float, float]] = (0.5, 1.0, 0.5)
+    one_by_one: ClassVar[bool] = True  # the owner's command may not bear another beside it
+    command: tuple[str, ...]
+    seconds: float = 30.0
+
+    def _whom(self, person: str, build: Version, pid: int) -> Who:
+        return Who(person, person, build, pid)
+
+    def _attempt(  # rule 3: nobody is asked at a port
+        self,
+        who: Who,
+        *,
+        serving: bool,  # noqa: ARG002
+        glance: float = 0.0,  # noqa: ARG002
+    ) -> Cookies | Refusal:
+        return self.unlike(who) or self._pair(who)
+
+    def _pair(self, who: Who) -> Cookies | Refusal:
+        values = {"{person}": who.person, "{build}": str(who.build)}
+        words = [_filled(word, values) for word in self.command]
         try:
-            return question(person)
-        except DispatchError:
-            raise
-        except PortError as error:
-            message = f"cannot try to pair {person}: {error}"
-            raise DispatchError(message, fault=error.fault) from error
+            ran = child.run(words, self.seconds, os.environ, leave=True)
+        except OSError as error:
+            why = f"{named(words)} cannot be run: {error.strerror}"
+            return Refusal(why, Fault.ENVIRONMENT, final=True)
+        if ran.status == 0:
+            return Cookies()
+        fault = Fault.ENVIRONMENT if ran.status in {None, os.EX_TEMPFAIL} else Fault.BUILD
+        return Refusal(f"{named(words)} {ran.told}", fault, serving=False)
+
+    def _holds(self, who: Who, cookies: Cookies) -> Cookies | Refusal:  # noqa: ARG002 - there are none
+        return self._attempt(who, serving=True)
+
+    def _judged(self, who: Who, refusal: Refusal) -> ev.NotPaired:  # noqa: ARG002 - it is told
+        return ev.NotPaired(refusal.fault, refusal.reason)
+
+
+def _filled(word: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        word = word.replace(name, value)
+    return word
 
 
 def _share(waited: float, of: tuple[float, float, float]) -> float:

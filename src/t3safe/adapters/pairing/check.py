@@ -1,24 +1,31 @@
-"""One attempt to pair: through the dispatch, or at the serve itself.
+"""One direct check of a sign-in: at the unit's own process of the build that is selected.
 
-No cookie and no credential reaches a reason; of what a serve says only statuses and the names of
-cookies do.
+Rules:
+
+1. A cookie proves that somebody answered; only a look at the process proves that it was the unit's
+   own, of the build that is selected.  What a process says of itself is its owner's word: a person
+   can lie here about themselves and nobody else.
+2. No cookie and no credential reaches a reason; of what a serve says only statuses and the names of
+   cookies do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from http import HTTPStatus
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
-from attrs import frozen
+import psutil
+from attrs import define, frozen
 
 from t3safe.adapters._support.adopted import Adopted
-from t3safe.adapters._support.http_client import Address, NoAnswerError, ask, session
-from t3safe.adapters._support.pairing import described, exchange, passes_on, takes, whose
-from t3safe.adapters.dispatch.serving import Serve, look
-from t3safe.domain.errors import DispatchError, Fault
-from t3safe.domain.gate import PairingFacts, judge_paired
+from t3safe.adapters._support.buildpaths import BuildPaths, Seen, seen
+from t3safe.adapters._support.http_client import Address, NoAnswerError, session
+from t3safe.adapters._support.pairing import described, exchange, takes, whose
+from t3safe.domain.errors import DispatchError, Fault, PortError
+from t3safe.domain.gate import DispatchKnowledge, PairingFacts, judge_paired
 from t3safe.domain.versions import Version
 from t3safe.t3.sign_in import (
     EXCHANGE_PATHS,
@@ -27,6 +34,11 @@ from t3safe.t3.sign_in import (
     Session,
     is_unknown_credential,
 )
+
+_T = TypeVar("_T")
+PORTS_MAX: Final = 8
+"""A serve listens on one port; what its terminals start is not among its programs."""
+_NAME: Final = re.compile(r"^[A-Za-z0-9._+-]{1,64}$")
 
 
 @frozen
@@ -73,19 +85,20 @@ def _unasked(_: str) -> None:
     """Say that nobody can ask which build mints."""
 
 
-@frozen(kw_only=True)
-class Doorstep:
-    """The ways to meet a serve itself.  Raises DispatchError where a process may not be looked at.
+@define(kw_only=True)
+class SignInCheck:
+    """The ways to sign in at a serve itself.  Raises DispatchError.
 
-    `paths` are where a serve may take a credential, `patience` is how many seconds one request may
-    take.  `adopted` tells what ran here before t3safe did.  `minter` gives the version by which is
-    minted for a person: empty where it could not be told, None where nobody asks.
+    `mint` gives a pairing credential; it may raise a PortError.  `paths` are where a serve may take
+    one, `patience` is how many seconds one request may take.  `adopted` tells what ran here before
+    t3safe did.  `minter` gives the version by which is minted for a person: empty where it could
+    not be told, None where nobody asks.
     """
 
     store: Path
     mint: Callable[[str], str]
-    paths: tuple[str, ...]
-    patience: float
+    paths: tuple[str, ...] = DispatchKnowledge().paths
+    patience: float = 10.0
     adopted: Callable[[], Adopted | None] = _nothing
     minter: Callable[[str], str | None] = _unasked
 
@@ -160,7 +173,7 @@ class Doorstep:
             found, kept = whose(address, cookies, self.patience)
         except NoAnswerError:
             return None
-        return None if _unauthenticated(found, kept) else kept
+        return None if unauthenticated(found, kept) else kept
 
     def _home(self, serve: Serve | None, seconds: float) -> Address | None:
         """Where the serve answers, None where it does not (yet)."""
@@ -180,7 +193,7 @@ class Doorstep:
         home = self._home(serve, self.patience)
         if home is None:
             return _mute(who)
-        exchanged = exchange(home, self.mint(who.person), self.paths, self.patience)
+        exchanged = exchange(home, asked(who.person, self.mint), self.paths, self.patience)
         paired = judge_paired(exchanged.facts)
         if paired.passed:
             return exchanged.cookies
@@ -204,77 +217,15 @@ class Doorstep:
         return Refusal(why, Fault.HOST, two_builds=True)
 
 
-@frozen(kw_only=True)
-class Handshake(Doorstep):
-    """The ways to pair where there is a dispatch; `header` carries the login."""
-
-    dispatch: Address
-    header: str
-
-    def through(self, who: Who) -> Cookies | Refusal:
-        """Pair through the dispatch, and see that the unit's own process of the build answers.
-
-        And that the dispatch passes on the protocol of its sockets: the page is empty without.
-        """
-        found = self._signed_in(who)
-        if isinstance(found, Cookies):
-            found = self.holds(who, found)
-        if isinstance(found, Cookies):
-            found = self._own(who, found)
-        if isinstance(found, Cookies):
-            return self._stuck(who) or found
-        return found
-
-    def holds(self, who: Who, cookies: Cookies) -> Cookies | Refusal:
-        """See that the session of these cookies is authenticated through the dispatch.
-
-        Gives the cookies that a browser has then; further ones that were set must count as well.
-        """
-        headers = {self.header: who.login}
-        try:
-            found, kept = whose(self.dispatch, cookies, self.patience, headers)
-            if kept != cookies and not _unauthenticated(found, kept):
-                found, kept = whose(self.dispatch, kept, self.patience, headers)
-        except NoAnswerError as error:
-            return self._silent(error)
-        why = _unauthenticated(found, kept)
-        if not why:
-            return kept
-        return Refusal(f"{who.person} is not signed in through the dispatch: {why}")
-
-    def _stuck(self, who: Who) -> Refusal | None:
-        """Say that the dispatch does not pass on the protocol that the serve names."""
-        protocol = self.protocol(who)
-        if protocol == FIRST_PROTOCOL or passes_on(
-            self.dispatch, protocol, self.patience, {self.header: who.login}
-        ):
-            return None
-        what = f"the dispatch does not pass on protocol {protocol} of the web socket"
-        return Refusal(f"{what}, so the page of {who.person} stays empty: update it", Fault.HOST)
-
-    def _signed_in(self, who: Who) -> Cookies | Refusal:
-        """Open the page as a browser does that has no session."""
-        headers = {self.header: who.login, "Sec-Fetch-Dest": "document"}
-        try:
-            answer = ask(self.dispatch, "/", headers, self.patience)
-        except NoAnswerError as error:
-            return self._silent(error)
-        if answer.status != HTTPStatus.FOUND:
-            return Refusal(f"the dispatch answers {answer.status} for {who.person}")
-        if not answer.cookies.values:
-            return Refusal(f"the dispatch answers 302 without a cookie for {who.person}")
-        return answer.cookies
-
-    def _silent(self, error: NoAnswerError) -> Refusal:
-        return Refusal(f"the dispatch at {self.dispatch} {error}", answered=False)
-
-    def _own(self, who: Who, cookies: Cookies) -> Cookies | Refusal:
-        """See that the unit's own process is of the build, and takes the cookie itself."""
-        kept = self.keeps(who, cookies)
-        if isinstance(kept, Cookies) or not kept.strange:
-            return kept
-        why = f"the dispatch takes {who.person} to another process than their unit's ({who.pid})"
-        return Refusal(why, Fault.HOST)
+def asked(person: str, question: Callable[[str], _T]) -> _T:
+    """Ask another port about a person; raises DispatchError alone."""
+    try:
+        return question(person)
+    except DispatchError:
+        raise
+    except PortError as error:
+        message = f"cannot try to pair {person}: {error}"
+        raise DispatchError(message, fault=error.fault) from error
 
 
 def _foreign(who: Who, serve: Serve | None) -> Refusal | None:
@@ -300,7 +251,7 @@ def _mute(who: Who) -> Refusal:
     return Refusal(why, serving=False)
 
 
-def _unauthenticated(found: Session | int, cookies: Cookies) -> str:
+def unauthenticated(found: Session | int, cookies: Cookies) -> str:
     """Say why a session is none of these cookies, empty when it is."""
     if isinstance(found, int):
         return f"the session answers {found}"
@@ -308,3 +259,94 @@ def _unauthenticated(found: Session | int, cookies: Cookies) -> str:
     if found.cookie and found.cookie not in cookies.values:
         return f"the cookie that is set is {names}, the serve looks for {found.cookie[:64]!a}"
     return "" if found.authenticated else f"the cookie {names} does not authenticate"
+
+
+@frozen
+class Serve:
+    """A unit's process as it was found.
+
+    `runs_build` says whether it, or a process below it, runs the build that was asked for, and
+    `listens` where those processes accept connections.  `runs_another` says that the main process
+    accepts connections without being of that build (a launcher that is about to become it does
+    not); `shown` is what the main process runs, for a message.
+    """
+
+    pid: int
+    runs_build: bool
+    runs_another: bool
+    shown: str
+    listens: tuple[Address, ...]
+
+
+def look(store: Path, pid: int, build: Version, adopted: Adopted | None = None) -> Serve | None:
+    """Look at a unit's process and those below it; None when it is gone.
+
+    A serve that an adoption left running counts as of the adopted build.  Raises DispatchError
+    where it may not be looked at.
+    """
+    try:
+        main = psutil.Process(pid)
+        builds = BuildPaths.of(store)
+        own = [one for one in _tree(main) if build.text in builds.named(_seen(one))]
+        if not own and adopted is not None and adopted.build == build and _precedes(main, adopted):
+            own = _tree(main)
+        return Serve(
+            pid=pid,
+            runs_build=bool(own),
+            runs_another=not own and any(_sockets(main)),
+            shown=_runs(builds, main),
+            listens=_listening(own),
+        )
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.AccessDenied as error:
+        raise DispatchError(f"cannot look at process {error.pid}: {_denied()}") from error
+
+
+def _denied() -> str:
+    """What helps whoever may not look: root, too, where a container leaves a capability out."""
+    if os.geteuid() == 0:
+        return "root may not here; a container needs the capability SYS_PTRACE (`--cap-add`)"
+    return "run it as root or as the serve's user"
+
+
+def _precedes(main: psutil.Process, adopted: Adopted) -> bool:
+    """Whether a process was started by the global program before the launcher took its place."""
+    return adopted.program in _seen(main).all and main.create_time() < adopted.at.timestamp()
+
+
+def _tree(main: psutil.Process) -> list[psutil.Process]:
+    return [main, *main.children(recursive=True)]
+
+
+def _seen(process: psutil.Process) -> Seen:
+    """The program and the words it was started with; neither when it is gone."""
+    try:
+        return seen(process.pid)
+    except PermissionError as error:
+        raise psutil.AccessDenied(process.pid) from error
+    except OSError:
+        return Seen()
+
+
+def _listening(processes: Iterable[psutil.Process]) -> tuple[Address, ...]:
+    found = {address for process in processes for address in _sockets(process)}
+    return tuple(sorted(found, key=lambda address: address.port)[:PORTS_MAX])
+
+
+def _sockets(process: psutil.Process) -> Iterator[Address]:
+    try:
+        connections = process.net_connections(kind="tcp")
+    except psutil.NoSuchProcess:
+        return
+    for connection in connections:
+        if connection.status == psutil.CONN_LISTEN:
+            yield Address.bound(connection.laddr.ip, connection.laddr.port)
+
+
+def _runs(builds: BuildPaths, main: psutil.Process) -> str:
+    """Name what the main process runs: a build of the store, or a program."""
+    one = _seen(main)
+    program = Path(one.program or next(iter(one.words), "")).name
+    names = (*builds.named(one), program)
+    return next((name for name in names if _NAME.match(name)), "another program")

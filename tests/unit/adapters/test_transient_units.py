@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters._support import transient
 from t3safe.adapters._support.identity import Identity
-from t3safe.adapters._support.transient import Job
-from t3safe.adapters.builds.cells import Cells as NpmCells
-from t3safe.adapters.gate.cells import Cells as GateCells
-from t3safe.adapters.gate.cells import admit, telling_who
+from t3safe.adapters._support.units import (
+    HARDENED,
+    NO_NETWORK,
+    NO_RUNTIME,
+    NpmUnits,
+    RehearsalUnits,
+    UnitSpec,
+)
+from t3safe.adapters.gate.sandbox import admit, telling_who
 from t3safe.adapters.personaldata.calls import WorkerUnits
 from t3safe.domain.allowance import Allowance
 from t3safe.t3.commands import BASE_OPTION
@@ -24,22 +28,22 @@ from t3safe.t3.files import HOME_BASE
 STORE = Path("/opt/t3safe")
 HIDDEN = (Path("/var/lib/t3-autoupdate"), Path("/etc/t3safe"))
 ROOM = Path("/var/tmp/t3safe-gate-x")
-PROGRAM = STORE / "builds" / "0.0.24" / "node_modules" / ".bin" / "t3"
 ANN = Identity("ann", 1001, 1001, (1001,), "/home/ann", switch=True)
 
 
-def rehearsal() -> Job:
+def rehearsal() -> UnitSpec:
     """The unit of a rehearsal."""
-    return GateCells(STORE, HIDDEN, Allowance(1000)).job(PROGRAM, ROOM, 60, 1000)
+    shown = [str(STORE / "builds" / "0.0.24")]
+    return RehearsalUnits(STORE, HIDDEN, Allowance(1000)).unit(shown, ROOM, 60, 1000)
 
 
-def npm(*, trusted: bool, script_network: bool = False) -> Job:
+def npm(*, trusted: bool, script_network: bool = False) -> UnitSpec:
     """A unit of npm's."""
-    cells = NpmCells("t3safe-npm", STORE, HIDDEN, script_network)
-    return cells.job(STORE / "builds" / ".stage-x", 900, trusted=trusted)
+    units = NpmUnits("t3safe-npm", STORE, HIDDEN, script_network)
+    return units.unit(STORE / "builds" / ".stage-x", 900, trusted=trusted)
 
 
-def worker() -> Job:
+def worker() -> UnitSpec:
     """The unit of ann's worker."""
     return WorkerUnits(Path("/var/backups/t3-state")).unit(ANN, 30)
 
@@ -48,10 +52,10 @@ ALL = {"rehearsal": rehearsal(), "npm": npm(trusted=True), "worker": worker()}
 
 
 @pytest.mark.parametrize("job", ALL.values(), ids=ALL.keys())
-def test_no_unit_has_privileges_daemons_or_no_end(job: Job) -> None:
+def test_no_unit_has_privileges_daemons_or_no_end(job: UnitSpec) -> None:
     """Whoever it runs as: no capability, no way to more, nothing of /run, and caps on all."""
-    assert set(transient.HARDENED) <= set(job.properties)
-    assert set(transient.NO_RUNTIME) <= set(job.properties)
+    assert set(HARDENED) <= set(job.properties)
+    assert set(NO_RUNTIME) <= set(job.properties)
     names = {each.partition("=")[0] for each in job.properties}
     assert {"MemoryMax", "TasksMax", "RuntimeMaxSec", "ProtectHome"} <= names
     assert ("DynamicUser=yes" in job.properties) != any(
@@ -62,7 +66,7 @@ def test_no_unit_has_privileges_daemons_or_no_end(job: Job) -> None:
 def test_rehearsal_sees_its_build_and_its_room_alone() -> None:
     """The store is empty but for the build, t3safe's own is not there, and there is no network."""
     properties = rehearsal().properties
-    assert set(transient.NO_NETWORK) <= set(properties)
+    assert set(NO_NETWORK) <= set(properties)
     assert {"ProtectHome=yes", f"TemporaryFileSystem={STORE}:ro"} <= set(properties)
     assert f"BindReadOnlyPaths={STORE}/builds/0.0.24" in properties
     assert [each for each in properties if each.startswith("BindPaths=")] == [f"BindPaths={ROOM}"]
@@ -71,7 +75,7 @@ def test_rehearsal_sees_its_build_and_its_room_alone() -> None:
 
 def test_scripts_of_a_package_have_no_network_unless_the_owner_says_so() -> None:
     """Only npm itself reaches the registry: it has run nobody's code by then."""
-    barred = set(transient.NO_NETWORK)
+    barred = set(NO_NETWORK)
     assert not barred & set(npm(trusted=True).properties)
     assert barred <= set(npm(trusted=False).properties)
     assert not barred & set(npm(trusted=False, script_network=True).properties)
@@ -83,22 +87,22 @@ def test_worker_sees_its_persons_home_and_snapshots_alone() -> None:
     assert {"User=ann", "ProtectHome=tmpfs", "BindPaths=-/home/ann"} <= properties
     assert "TemporaryFileSystem=/var/backups/t3-state:ro" in properties
     assert "BindPaths=-/var/backups/t3-state/ann" in properties
-    assert set(transient.NO_NETWORK) <= properties
+    assert set(NO_NETWORK) <= properties
 
 
 def test_command_passes_the_words_on_unread() -> None:
     """Options of the command are not systemd-run's; each unit has a name of its own."""
-    job = Job(transient.new_name("gate"), ("PrivateTmp=yes",), {"HOME": "/x"})
+    job = UnitSpec("gate", ("PrivateTmp=yes",), {"HOME": "/x"})
     words = job.command("t3", "--version", "--unit=evil")
     assert words[0] == "systemd-run"
     assert words[-4:] == ("--", "t3", "--version", "--unit=evil")
     assert "--setenv=HOME=/x" in words
-    assert transient.new_name("gate") != transient.new_name("gate")
+    assert UnitSpec("gate", ()).name != UnitSpec("gate", ()).name
 
 
 def test_a_dollar_in_a_name_is_not_expanded() -> None:
     """A `$` is a variable to systemd in what it starts; doubled it is the character."""
-    job = Job(transient.new_name("gate"), ("User=build$",))
+    job = UnitSpec("gate", ("User=build$",))
     words = job.command("t3", BASE_OPTION, f"/home/build$/{HOME_BASE}")
     assert words[-1] == f"/home/build$$/{HOME_BASE}"
     assert "--property=User=build$" in words

@@ -17,10 +17,10 @@ from typing import Final
 
 from attrs import field, frozen
 
-from t3safe.adapters._support import child, transient
+from t3safe.adapters._support import child
 from t3safe.adapters._support.child import Ended
 from t3safe.adapters._support.identity import Identity, identity_of
-from t3safe.adapters._support.transient import Job
+from t3safe.adapters._support.units import UnitSpec, as_person
 from t3safe.domain.errors import DispatchError, Fault
 from t3safe.t3 import commands
 from t3safe.t3.files import BASE_TEMPLATE
@@ -98,22 +98,17 @@ class LauncherMint:
                 most=OUTPUT_MAX,
                 umask=0o077,
                 who=who,
-                unit=self._job(who) if self.in_units else None,
+                unit=self._unit(who) if self.in_units else None,
             )
         except child.FloodError:
             # It may never end by itself; what it printed is no credential either way.
             return Ended(0, self.timeout, b"...")
         return ended
 
-    def _job(self, who: Identity) -> Job:
-        properties = transient.as_person(
-            who.name,
-            who.home,
-            memory_max=MEMORY_MAX,
-            tasks_max=TASKS_MAX,
-            timeout=self.timeout,
-        )
-        return Job(transient.new_name("mint"), properties, _environment(who))
+    def _unit(self, who: Identity) -> UnitSpec:
+        given = _environment(who)
+        caps = {"memory_max": MEMORY_MAX, "tasks_max": TASKS_MAX}
+        return as_person("mint", who, given, self.timeout, **caps)
 
 
 def _environment(who: Identity) -> dict[str, str]:

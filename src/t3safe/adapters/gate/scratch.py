@@ -1,0 +1,321 @@
+"""The scratch directories in which rehearsals are held, and the disk space that they may take.
+
+Rules:
+
+1. A scratch directory is 0700 and belongs to whom the rehearsal runs as; it holds a copy of a
+   person's set.  It is locked while it is in use, so that the next gate tells one that a power cut
+   or a kill left behind, ends what still runs there and deletes it.
+2. Nothing is copied before there is space for the copy and for what a migration writes.
+3. A build gets a home, a working folder and a folder for temporary files below it, and no variable
+   of ours.
+4. Its PATH has node and the system's tools and no provider's CLI: each is probed at a start, can
+   delay it by more than a minute, and could work.  The login shell says the same: t3 asks it for
+   the PATH.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import psutil
+from attrs import define, field, frozen
+
+from t3safe.adapters._support.scratch import lock_unused, make_locked
+from t3safe.adapters.gate.messages import Account
+from t3safe.domain.errors import GateError
+from t3safe.t3.commands import UNATTENDED
+from t3safe.t3.files import USERDATA
+from t3safe.t3.harmless import PROGRAMS
+
+SYSTEM: Final = (Path("/usr/bin"), Path("/bin"))
+
+
+ENDING_MAX: Final = 20.0
+"""Seconds for the kernel to end killed processes; writes to a slow disk hold them up."""
+_POLL: Final = 0.02
+
+
+class StubbornError(Exception):
+    """Raised when killed processes do not end."""
+
+
+@frozen
+class Scratch:
+    """The folders of one sandbox."""
+
+    folder: Path
+
+    @property
+    def base(self) -> Path:
+        """The base directory of the rehearsed serve."""
+        return self.folder / "base"
+
+    @property
+    def userdata(self) -> Path:
+        """The copied state set."""
+        return self.base / USERDATA
+
+    @property
+    def home(self) -> Path:
+        """The home; its path also marks every process of this sandbox by its environment."""
+        return self.folder / "home"
+
+    @property
+    def work(self) -> Path:
+        """The working folder of every command."""
+        return self.folder / "work"
+
+    @property
+    def temporary(self) -> Path:
+        """Where the build puts temporary files."""
+        return self.folder / "tmp"
+
+    @property
+    def tools(self) -> Path:
+        """What is on the PATH before the system's folders."""
+        return self.folder / "tools"
+
+    @property
+    def log(self) -> Path:
+        """The log of the serve, of all of its starts."""
+        return self.folder / "serve.log"
+
+    @property
+    def output(self) -> Path:
+        """What the last command printed."""
+        return self.folder / "output"
+
+    @property
+    def kept(self) -> Path:
+        """The keys of the event log as they were before the build touched the copy."""
+        return self.folder / "events.sqlite"
+
+    @property
+    def made(self) -> tuple[Path, ...]:
+        """The folders that `lay_out` makes, parents first."""
+        return (self.base, self.userdata, self.home, self.work, self.temporary, self.tools)
+
+
+def lay_out(scratch: Scratch, node: str) -> None:
+    """Make the folders below an existing empty one, and lay out the tools."""
+    for folder in scratch.made:
+        folder.mkdir(mode=0o700)
+    (scratch.tools / "node").symlink_to(node)
+    for folder in _polluted():
+        _mirror(folder, _mirrored(scratch, folder))
+    profile = f"PATH={shlex.quote(search_path(scratch))}\nexport PATH\n"
+    (scratch.home / ".profile").write_text(profile, encoding="utf-8")
+
+
+def search_path(scratch: Scratch) -> str:
+    """Give the PATH of a sandbox (rule 4)."""
+    polluted = _polluted()
+    system = (_mirrored(scratch, path) if path in polluted else path for path in SYSTEM)
+    return ":".join(str(path) for path in (scratch.tools, *system))
+
+
+def environment(scratch: Scratch) -> dict[str, str]:
+    """Give everything that a build finds in its environment (rule 3)."""
+    return {
+        "HOME": str(scratch.home),
+        "LANG": "C.UTF-8",
+        "PATH": search_path(scratch),
+        "SHELL": "/bin/sh",
+        "TMPDIR": str(scratch.temporary),
+        **UNATTENDED,
+    }
+
+
+def _polluted() -> tuple[Path, ...]:
+    return tuple(folder for folder in SYSTEM if any((folder / name).exists() for name in PROGRAMS))
+
+
+def _mirrored(scratch: Scratch, folder: Path) -> Path:
+    return scratch.tools / f"without-providers{str(folder).replace('/', '-')}"
+
+
+def _mirror(source: Path, target: Path) -> None:
+    target.mkdir(mode=0o700)
+    # Whom the sandbox is given to owns it, and not what is below.
+    target.chmod(0o755)
+    for name in os.listdir(source):
+        if name not in PROGRAMS:
+            (target / name).symlink_to(source / name)
+
+
+PREFIX: Final = "t3safe-gate-"
+HEADROOM: Final = 256 * 1024**2
+"""Bytes beside the databases: logs, caches, an empty set."""
+GROWTH: Final = 2
+"""A migration that rewrites every table leaves a log as large as the database beside it."""
+_MIB: Final = 1024**2
+_DYNAMIC: Final = range(61184, 65520)
+"""The users that systemd makes for units (systemd.exec(5)); each lives in a /var/tmp of its own."""
+
+
+def free_bytes(folder: Path) -> int:
+    """Tell the bytes that are free where the folder lies."""
+    return shutil.disk_usage(folder).free
+
+
+@define
+class ScratchSpace:
+    """Makes them below `root`, which other users may write to; raises GateError alone."""
+
+    root: Path
+    account: Account | None
+    free: Callable[[Path], int] = free_bytes
+    _taken: dict[int, int] = field(factory=dict, init=False)
+    _changed: threading.Condition = field(factory=threading.Condition, init=False)
+
+    @contextmanager
+    def scratch(self, node: str, size: int, whose: str) -> Iterator[Scratch]:
+        """Give one for a set of so many bytes, and leave nothing of it in the end."""
+        with self._reserved(GROWTH * size + HEADROOM, whose), self._folder(whose) as folder:
+            scratch = Scratch(folder)
+            try:
+                lay_out(scratch, node)
+                self._give(scratch)
+            except OSError as error:
+                message = f"cannot make a sandbox for {whose} in {self.root}: {error}"
+                raise GateError(message) from error
+            yield scratch
+
+    def sweep(self) -> None:
+        """End and delete what an earlier gate left behind (rule 1)."""
+        owners = {os.geteuid(), *_DYNAMIC} | ({self.account.uid} if self.account else set())
+        try:
+            names = [name for name in os.listdir(self.root) if name.startswith(PREFIX)]
+        except OSError as error:
+            message = f"cannot use {self.root} for sandboxes: {error.strerror}; set T3_TMPDIR"
+            raise GateError(message) from error
+        for name in names:
+            lock = lock_unused(self.root / name, owners)
+            if lock is not None:
+                try:
+                    _clear(self.root / name, "an earlier run")
+                finally:
+                    os.close(lock)
+
+    @contextmanager
+    def _folder(self, whose: str) -> Iterator[Path]:
+        try:
+            folder, lock = make_locked(self.root, PREFIX)
+        except OSError as error:
+            message = f"cannot make a sandbox in {self.root}: {error.strerror}; set T3_TMPDIR"
+            raise GateError(message) from error
+        try:
+            yield folder
+        finally:
+            try:
+                _clear(folder, whose)
+            finally:
+                os.close(lock)
+
+    def _give(self, scratch: Scratch) -> None:
+        """Hand a new one over; the folder itself last, so that nobody is in it before."""
+        if self.account is None:
+            return
+        for folder in reversed(scratch.made):
+            os.chown(folder, self.account.uid, self.account.gid)
+        os.chown(scratch.folder, self.account.uid, self.account.gid)
+
+    @contextmanager
+    def _reserved(self, wanted: int, whose: str) -> Iterator[None]:
+        me = threading.get_ident()
+        with self._changed:
+            while (free := self._left()) < wanted:
+                if not self._taken:
+                    message = (
+                        f"cannot rehearse {whose}: needs {_mib(wanted)} in {self.root}, "
+                        f"{_mib(free)} are free; free some space or set T3_TMPDIR"
+                    )
+                    raise GateError(message)
+                self._changed.wait()
+            self._taken[me] = wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._taken[me]
+                self._changed.notify_all()
+
+    def _left(self) -> int:
+        """The bytes that nobody has taken or may still take."""
+        try:
+            return self.free(self.root) - sum(self._taken.values())
+        except OSError as error:
+            message = f"cannot use {self.root} for sandboxes: {error.strerror}; set T3_TMPDIR"
+            raise GateError(message) from error
+
+
+def _mib(size: int) -> str:
+    return f"{size / _MIB:.0f} MiB"
+
+
+def _clear(folder: Path, whose: str) -> None:
+    """End what runs in a scratch directory and delete it."""
+    try:
+        end_strays(folder)
+        try:
+            shutil.rmtree(folder)
+        except PermissionError:
+            if os.geteuid() == 0:
+                raise
+            _open_up(folder)
+            shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except (OSError, StubbornError) as error:
+        message = (
+            f"cannot clear the sandbox {folder} with the copy for {whose}: {error}; "
+            "delete it by hand"
+        )
+        raise GateError(message) from error
+
+
+def _open_up(folder: Path) -> None:
+    """Let us into the folders that the build closed; nothing of it runs any more."""
+    folder.chmod(0o700)
+    for path, folders, _ in os.walk(folder):
+        for name in folders:
+            inner = Path(path, name)
+            with suppress(FileNotFoundError):
+                if stat.S_ISDIR(inner.lstat().st_mode):
+                    inner.chmod(0o700)
+
+
+def end_strays(folder: Path) -> None:
+    """Kill every process of a sandbox whose worker is gone.  Raises StubbornError.
+
+    They are known by their home or their working folder, which are below the sandbox.
+    """
+    deadline = time.monotonic() + ENDING_MAX
+    while strays := [each for each in psutil.process_iter() if _belongs(each, folder)]:
+        if time.monotonic() > deadline:
+            message = f"{len(strays)} processes of {folder} did not end"
+            raise StubbornError(message)
+        for process in strays:
+            with suppress(psutil.Error):
+                process.kill()
+        time.sleep(_POLL)
+
+
+def _belongs(process: psutil.Process, folder: Path) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        where = (process.environ().get("HOME", ""), process.cwd())
+    except (psutil.Error, OSError):
+        # Gone meanwhile, or not ours to look into: then it is not of a sandbox of ours either.
+        return False
+    return any(Path(place).is_relative_to(folder) for place in where)
