@@ -10,10 +10,10 @@ from __future__ import annotations
 from fakes.world.core import EPOCH, Crash, PowerCut, World
 from fakes.world.driving import Driven, Watch, drive
 from fakes.world.faults import Fault, Faulty, FaultyJournal, Kind, Place, Schedule, Seam
-from fakes.world.journal import MemoryJournal
 from fakes.world.model import Defect, FakeBuild, FakePerson, Snap, schema, version
 from fakes.world.scenes import NEW, NEWER, NEWEST, OLD, make_build, small_world
 from fakes.world.wiring import host, views
+from t3safe.simulation.journal import MemoryJournal
 
 __all__ = [
     "EPOCH",

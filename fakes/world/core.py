@@ -22,7 +22,6 @@ from typing import Final, NamedTuple
 
 from attrs import Factory, define, evolve
 
-from fakes.world.journal import MemoryJournal
 from fakes.world.model import (
     EVENTS,
     FADES_AFTER,
@@ -46,6 +45,7 @@ from t3safe.domain.people import MapProblem
 from t3safe.domain.ports import Chosen, Hooks
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.versions import Version
+from t3safe.simulation.journal import MemoryJournal
 from t3safe.t3.sign_in import PLAIN_COOKIE
 
 EPOCH: Final = datetime(2026, 6, 16, 3, 0, tzinfo=UTC)

@@ -27,6 +27,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.errors import Fault as Blame
 from t3safe.domain.errors import JournalError
+from t3safe.domain.runs import MoveRecord, RunRecord
 from t3safe.engine import Performer
 
 HANG_SECONDS: Final = 600.0
@@ -325,22 +326,18 @@ class FaultyJournal:
         """The run that was opened and not closed."""
         return self.inner.unfinished()
 
-    def runs(self) -> Iterable[ports.RunRecord]:
+    def runs(self) -> Iterable[RunRecord]:
         """Every run, newest first."""
         return self.inner.runs()
 
-    def summary(self) -> ports.Summary | None:
-        """The summary that was kept last."""
-        return self.inner.summary()
+    def moves(self, person: str) -> Iterable[MoveRecord]:
+        """What runs came to for a person."""
+        return self.inner.moves(person)
 
-    def keep(self, summary: ports.Summary) -> None:
-        """Keep a summary."""
-        self.inner.keep(summary)
+    def ends(self) -> Mapping[ev.Outcome, int]:
+        """How many runs ended in each way."""
+        return self.inner.ends()
 
-    def anchor(self) -> ports.Anchor | None:
-        """What is held of runs that were thrown away."""
-        return self.inner.anchor()
-
-    def prune(self, runs: tuple[str, ...], until: datetime, summary: ports.Summary) -> None:
-        """Throw runs away."""
-        self.inner.prune(runs, until, summary)
+    def prune(self, before: datetime) -> None:
+        """Delete the events of old runs."""
+        self.inner.prune(before)

@@ -175,7 +175,7 @@ class RetentionSettings:
     builds: int = 1
     """Beside those in use and last-good."""
     journal_days: int = 400
-    """How long the journal keeps runs that are over; the newest 30 and those needed stay longer."""
+    """How long the journal keeps the steps of a run that is over; the newest 30 keep theirs."""
 
 
 @frozen

@@ -54,7 +54,7 @@ from t3safe.domain.versions import Version
 from t3safe.person import chosen
 from t3safe.t3.sign_in import FIRST_PROTOCOL, Session
 from t3safe.t3.updater import LINK
-from t3safe.usecases.host import Reader, everybody
+from t3safe.usecases.host import Reader, deferrals, everybody
 from t3safe.usecases.recover import unexplained
 from t3safe.usecases.standing import astray, left_behind, obstacle_of, unmapped_serves
 
@@ -444,7 +444,7 @@ class Examination:
         days = [build.published_on for build in host.ports.builds.present()]
         published = max((day for day in days if day is not None), default=None)
         yield doctor.judge_clock(host.ports.clock.now(), last, published)
-        waiting = {item.person: item.since for item in Reader()(host.runs.deferrals) or ()}
+        waiting = {item.person: item.since for item in Reader()(lambda: deferrals(host)) or ()}
         for person in everybody(host)[0]:
             yield from _looked(Check.CLOCK, partial(self._times, person, waiting.get(person)))
 

@@ -29,7 +29,7 @@ from t3safe.domain.errors import DispatchError, Fault, PortError, StateError
 from t3safe.domain.ports import Ports, SnapshotInfo
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots, ways_back
 from t3safe.domain.rollback import leads_back
-from t3safe.domain.runretention import RUNS_NEEDED
+from t3safe.domain.runs import RUNS_NEEDED
 from t3safe.domain.versions import Version
 from t3safe.person import IdleCheck, chosen, give_selections, hidden_copy, migrated_by
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
@@ -238,7 +238,7 @@ class Interpreter:
         """Name the builds that must stay whatever people's snapshots tell (rule 3)."""
         selection, planned = self.ports.selection, dict[str, Version]()
         for record in islice(self.ports.journal.runs(), RUNS_NEEDED):
-            for move in record.plan.moves:
+            for move in record.moves:
                 planned.setdefault(move.person, move.old)
         kept = (selection.default(), selection.last_good(), selection.previous_good())
         running = (process.build for process in self.ports.residents.running())

@@ -156,7 +156,7 @@ def test_whoever_is_moved_ends_served_whatever_becomes_of_the_output(
         assert str(wired.selection.selected("ann").build) == there
         assert not wired.selection.selected("ann").fenced
         assert wired.journal.unfinished() is None
-        events = wired.journal.events(next(iter(wired.journal.runs())).plan.run)
+        events = wired.journal.events(next(iter(wired.journal.runs())).run)
     assert events[-1].ended.outcome == "moved"  # type: ignore[union-attr]
     assert pairs(host)
 

@@ -87,8 +87,6 @@ def write(world: World, path: Path) -> None:
         for build, (verdict, fingerprint) in world.verdicts.items():
             assert isinstance(verdict, gate.Verdict), build
             kept.record(verdict, fingerprint, world.clock)
-        if world.journal.kept is not None:
-            kept.keep(world.journal.kept)
         kept.close()
         with closing(sqlite3.connect(kept.path)) as opened:
             path.write_text("\n".join(opened.iterdump()) + "\n")

@@ -25,6 +25,7 @@ from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.engine import fold
+from t3safe.usecases.host import deferrals
 from t3safe.usecases.rollback import arrivals, go_back
 from t3safe.usecases.run import drain, run
 from tests.scenarios.nights import (
@@ -47,7 +48,7 @@ def test_a_deferral_is_remembered_since_its_first_night() -> None:
     world.advance(DAY)
     night(world)
 
-    (deferral,) = host(world).runs.deferrals()
+    (deferral,) = deferrals(host(world))
 
     assert (deferral.person, deferral.build, deferral.since) == ("bob", NEWER, since)
     assert "in flight" in deferral.reason
@@ -62,7 +63,7 @@ def test_a_clock_that_was_ahead_does_not_make_a_wait_younger() -> None:
     world.clock_ahead = 0.0
     publish(world, NEWER, 33)
     night(world)
-    (deferral,) = host(world).runs.deferrals()
+    (deferral,) = deferrals(host(world))
     assert deferral.since <= world.clock
 
 
@@ -74,7 +75,7 @@ def test_a_deferral_ends_with_a_move() -> None:
     world.rest("bob")
     night(world, drain)
 
-    assert host(world).runs.deferrals() == ()
+    assert deferrals(host(world)) == ()
     assert night(world, drain).stayed is No.NOTHING
 
 
@@ -88,7 +89,7 @@ def test_a_deferral_ends_where_the_person_is_kept_on_the_new_build() -> None:
     assert night(world, drain).outcome is ev.Outcome.LATER
 
     assert running(world)["bob"] == NEW
-    assert host(world).runs.deferrals() == ()
+    assert deferrals(host(world)) == ()
 
 
 def test_a_deferral_ends_where_the_person_is_brought_to_the_build_by_hand() -> None:
@@ -99,13 +100,13 @@ def test_a_deferral_ends_where_the_person_is_brought_to_the_build_by_hand() -> N
     world.work("bob")
     world.advance(DAY)
     night(world)
-    assert [item.person for item in host(world).runs.deferrals()] == ["bob"]
+    assert [item.person for item in deferrals(host(world))] == ["bob"]
     world.rest("bob")
 
     night(world, lambda wired: go_back(wired, "bob", NEW, "", force=True))
 
     assert running(world)["bob"] == NEW
-    assert host(world).runs.deferrals() == ()
+    assert deferrals(host(world)) == ()
     world.advance(8 * DAY)
     assert night(world).warnings == ()
 
@@ -119,7 +120,7 @@ def test_a_way_back_that_found_the_person_at_work_is_nothing_to_wait_for() -> No
     asked = night(world, lambda wired: go_back(wired, "bob", OLD, "", force=False))
 
     assert asked.outcome is ev.Outcome.DEFERRED
-    assert host(world).runs.deferrals() == ()
+    assert deferrals(host(world)) == ()
 
 
 def test_a_refused_night_does_not_forget_who_waits() -> None:
@@ -127,12 +128,12 @@ def test_a_refused_night_does_not_forget_who_waits() -> None:
     world = small_world("ann", "bob")
     world.work("bob")
     night(world)
-    (first,) = host(world).runs.deferrals()
+    (first,) = deferrals(host(world))
     publish(world, NEWER, 33, Defect.PAIRLESS)
     world.advance(DAY)
     assert night(world).outcome is ev.Outcome.REFUSED
 
-    assert host(world).runs.deferrals() == (first,)
+    assert deferrals(host(world)) == (first,)
     world.rest("bob")
     drained = night(world, drain)
 
@@ -145,11 +146,11 @@ def test_an_interrupted_night_does_not_forget_who_waits() -> None:
     world = small_world("ann", "bob")
     world.work("bob")
     night(world)
-    (first,) = host(world).runs.deferrals()
+    (first,) = deferrals(host(world))
     publish(world, NEWER, 33)
     drive(world, faults=[journal(3, Kind.CRASH_AFTER)])
 
-    assert host(world).runs.deferrals() == (first,)
+    assert deferrals(host(world)) == (first,)
 
 
 def test_a_run_by_other_rules_tells_who_waits_all_the_same() -> None:
@@ -157,17 +158,18 @@ def test_a_run_by_other_rules_tells_who_waits_all_the_same() -> None:
     world = small_world("ann", "bob")
     world.work("bob")
     night(world)
-    waiting, arrived = host(world).runs.deferrals(), list(arrivals(host(world)))
+    waiting, arrived = deferrals(host(world)), list(arrivals(host(world)))
     assert [item.person for item in waiting] == ["bob"]
     assert [item.person for item in arrived] == ["ann"]
 
     (name,) = world.journal.written
     older = without_prune(world.journal.written[name])
     world.journal.written[name] = older
+    world.journal.closed.clear()
     with pytest.raises(DamagedJournalError):
         fold(older)
 
-    assert host(world).runs.deferrals() == waiting
+    assert deferrals(host(world)) == waiting
     assert list(arrivals(host(world))) == arrived
     world.rest("bob")
     assert night(world, drain).outcome is ev.Outcome.PROMOTED
@@ -182,8 +184,9 @@ def test_an_unfinished_run_by_other_rules_is_no_run_to_go_on_with() -> None:
     (name,) = world.journal.written
     older = without_prune(world.journal.written[name])[:-1]
     older.insert(2, older[1])
-    world.journal.written[name], world.journal.kept = older, None
-    for ask in (lambda wired: wired.runs.deferrals(), run):
+    world.journal.written[name] = older
+    world.journal.closed.clear()
+    for ask in (deferrals, run):
         with pytest.raises(DamagedJournalError):
             ask(host(world))
     assert world.journal.written[name] == older
@@ -323,8 +326,8 @@ def test_a_process_that_lives_on_knows_who_waits_as_a_new_one_does(
             publish(world, version(f"0.0.40-nightly.20260801.{number + 1}"), 33)
         world.advance(DAY)
         (drain if drains else run)(staying)
-        told = {item.person: item for item in staying.runs.deferrals(people)}
-        fresh = {item.person: item for item in host(world).runs.deferrals()}
+        told = {item.person: item for item in deferrals(staying, people)}
+        fresh = {item.person: item for item in deferrals(host(world))}
         assert told == fresh
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import pytest
@@ -12,8 +12,9 @@ from fakes.world import NEW, OLD, Defect, Kind, World, drive, host, small_world
 from fakes.world.faults import effect
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
-from t3safe.domain.ports import Anchor, Journal, RunRecord, Summary
+from t3safe.domain.ports import Journal
 from t3safe.domain.rollback import Fate
+from t3safe.domain.runs import MoveRecord, RunRecord
 from t3safe.usecases.host import Host, Result
 from t3safe.usecases.recover import settle
 from t3safe.usecases.rollback import Took, look, take_back
@@ -168,21 +169,17 @@ class Failing:
         """List what was run."""
         return self.inner.runs()
 
-    def summary(self) -> Summary | None:
-        """The summary that was kept last."""
-        return self.inner.summary()
+    def moves(self, person: str) -> Iterable[MoveRecord]:
+        """What runs came to for a person."""
+        return self.inner.moves(person)
 
-    def keep(self, summary: Summary) -> None:
-        """Keep a summary."""
-        self.inner.keep(summary)
+    def ends(self) -> Mapping[ev.Outcome, int]:
+        """How many runs ended in each way."""
+        return self.inner.ends()
 
-    def anchor(self) -> Anchor | None:
-        """What is held of runs that were thrown away."""
-        return self.inner.anchor()
-
-    def prune(self, runs: tuple[str, ...], until: datetime, summary: Summary) -> None:
-        """Throw runs away."""
-        self.inner.prune(runs, until, summary)
+    def prune(self, before: datetime) -> None:
+        """Delete the events of old runs."""
+        self.inner.prune(before)
 
 
 def test_a_journal_that_fails_ends_it_there() -> None:

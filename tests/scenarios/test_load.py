@@ -12,7 +12,7 @@ from t3safe.domain.moves import Status
 from t3safe.domain.policy import No
 from t3safe.domain.pressure import Pressure, Waiting
 from t3safe.engine import Performer
-from t3safe.usecases.host import Host, Result
+from t3safe.usecases.host import Host, Result, deferrals
 from t3safe.usecases.rollback import go_back
 from t3safe.usecases.run import drain, run
 from tests.scenarios.nights import DAY, host_fails, night, running, statuses, untouched
@@ -97,7 +97,7 @@ def test_whoever_is_next_waits_once_the_host_is_overloaded() -> None:
 
     assert statuses(result) == {"ann": Status.MOVED, "bob": Status.DEFERRED}
     assert world.people["bob"].pid == before
-    (deferral,) = host(world).runs.deferrals()
+    (deferral,) = deferrals(host(world))
     assert "the host is overloaded" in deferral.reason
     assert host(world).ports.verdicts.refused(world.fingerprint) == ()
 

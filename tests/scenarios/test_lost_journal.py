@@ -8,13 +8,13 @@ from functools import partial
 import pytest
 
 from fakes.world import NEW, NEWER, OLD, Crash, Defect, World, drive, host, small_world
-from fakes.world.journal import MemoryJournal
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import NoWayBackError
 from t3safe.engine import Performer
 from t3safe.entrypoints.app import exit_of
 from t3safe.entrypoints.exits import Exit
+from t3safe.simulation.journal import MemoryJournal
 from t3safe.usecases.host import Host, Result
 from t3safe.usecases.recover import recover, unexplained
 from t3safe.usecases.rollback import go_back

@@ -131,7 +131,8 @@ def _of_runs(vitals: Vitals) -> Iterator[_Sample]:
     yield _Sample("t3safe_rolled_back", "Whether somebody was taken back last", back)
     refused = vitals.speaking(Outcome.REFUSED) is not None
     yield _Sample("t3safe_refused", "Whether the newest candidate was refused", refused)
-    for outcome, count in vitals.count().items():
+    for outcome in Outcome:
+        count = vitals.ends.get(outcome, 0)
         yield _Sample("t3safe_runs", "Runs by how they ended", count, (("outcome", outcome),))
     last = last_closed(vitals.runs)
     if last is None or last.closed is None or last.ended is None:

@@ -18,6 +18,7 @@ from t3safe.simulation import decisions
 from t3safe.simulation import ports as ports_of_replay
 from t3safe.simulation.fleet import Fleet, PolicyKind, UpdaterSettings
 from t3safe.simulation.history import History, told_by_registry
+from t3safe.simulation.journal import MemoryJournal
 from t3safe.simulation.policies import Blind, Listener, Safe, Seed, Updater
 from t3safe.simulation.replay import Replay
 from t3safe.simulation.scenario import Scenario
@@ -107,7 +108,7 @@ def replay(name: str, settings: UpdaterSettings, world: World) -> Safe:
         switch=switch,
         clock=clock,
         residents=ports_of_replay.Residents(world),
-        journal=ports_of_replay.Journal(),
+        journal=MemoryJournal(forgets=True),
         registry=ports_of_replay.Registry(world),
         people=ports_of_replay.People(world),
         choices=choices,

@@ -20,8 +20,8 @@ from attrs import asdict, evolve, frozen
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import messages
-from t3safe.domain.ports import RunRecord
 from t3safe.domain.redaction import redact
+from t3safe.domain.runs import RunRecord
 from t3safe.domain.versions import Version
 
 LAST: Final = "last"
@@ -107,12 +107,12 @@ class Account(RunTold):
 
 def tell_run(record: RunRecord) -> RunTold:
     """Tell of a run what its first and its last event do."""
-    plan, ended, closed = record.plan, record.ended, record.closed
+    ended, closed = record.ended, record.closed
     return RunTold(
-        run=plan.run,
-        kind=plan.kind,
-        candidate=plan.candidate,
-        people=(*(move.person for move in plan.moves), *plan.baking),
+        run=record.run,
+        kind=record.kind,
+        candidate=record.candidate,
+        people=record.people,
         opened=record.opened,
         closed=closed,
         seconds=_between(record.opened, closed) if closed is not None else None,
@@ -134,19 +134,18 @@ def named(asked: str, runs: Iterable[str]) -> tuple[str, ...]:
     return (asked,) if asked in known else tuple(run for run in known if run.startswith(asked))
 
 
-def account(events: Iterable[ev.Event], npm_log: Callable[[Version], str]) -> Account | None:
-    """Tell a run from its events, None where nothing opened it.
+def account(
+    record: RunRecord, events: Iterable[ev.Event], npm_log: Callable[[Version], str]
+) -> Account:
+    """Report a run with its steps; there are none where its `events` were pruned.
 
     `npm_log` tells where npm's words on a build are, empty where they are not kept.
     """
-    told: RunTold | None = None
     steps: list[StepTold] = []
     effect: fx.Effect | None = None
     interruptions = 0
     for event in events:
         match event:
-            case ev.Opened(plan=plan, at=at):
-                told = tell_run(RunRecord(plan, at, None, None))
             case ev.Started(seq=seq, effect=effect, at=at):
                 steps.append(_begun(seq, effect, at, npm_log))
             case ev.Finished(answer=answer, at=at) if effect is not None:
@@ -157,26 +156,13 @@ def account(events: Iterable[ev.Event], npm_log: Callable[[Version], str]) -> Ac
                 if effect is not None:
                     steps[-1] = evolve(steps[-1], end=StepEnd.UNKNOWN, said=_UNKNOWN)
                     effect = None
-            case ev.Closed(ended=ended, at=at) if told is not None:
-                told = _closed(told, ended, at)
             case _:
                 continue
-    if told is None:
-        return None
-    return Account(**asdict(told, recurse=False), interruptions=interruptions, steps=tuple(steps))
+    told = asdict(tell_run(record), recurse=False)
+    return Account(**told, interruptions=interruptions, steps=tuple(steps))
 
 
 _UNKNOWN: Final = "interrupted before it was answered; a later process looked how it stood"
-
-
-def _closed(told: RunTold, ended: ev.Ended, at: datetime) -> RunTold:
-    return evolve(
-        told,
-        closed=at,
-        seconds=_between(told.opened, at),
-        outcome=ended.outcome.value,
-        reason=redact(ended.reason),
-    )
 
 
 def _begun(

@@ -24,8 +24,9 @@ from attrs import frozen
 
 from t3safe.domain.events import Outcome
 from t3safe.domain.redaction import redact
+from t3safe.domain.runs import overdue
 from t3safe.domain.versions import Version
-from t3safe.domain.vitals import Vitals, overdue
+from t3safe.domain.vitals import Vitals
 
 
 class Cause(StrEnum):
@@ -197,10 +198,10 @@ def _of_run(vitals: Vitals, cause: Cause) -> Iterator[Notice]:
     record = vitals.speaking(outcome)
     if record is None or record.ended is None:
         return
-    plan, reason = record.plan, plain(record.ended.reason)
-    about = plan.candidate.text if cause is Cause.REFUSED else ""
-    hint = how.format(run=plan.run, build=plan.candidate)
-    mark = plan.run if cause in _EACH else essence(reason)
+    reason = plain(record.ended.reason)
+    about = record.candidate.text if cause is Cause.REFUSED else ""
+    hint = how.format(run=record.run, build=record.candidate)
+    mark = record.run if cause in _EACH else essence(reason)
     yield Notice(cause, f"{reason}; {hint}", about, mark)
 
 

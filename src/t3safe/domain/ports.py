@@ -7,7 +7,7 @@ done by half, and then ends the same way.  Paths never cross a port, except as e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from t3safe.domain.policy import Offer, Track
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.rollout import Rollout
+from t3safe.domain.runs import MoveRecord, RunRecord
 from t3safe.domain.versions import Version
 from t3safe.t3.updater import Traces
 
@@ -282,60 +283,6 @@ class Switch(Protocol):
         """Unfreeze; whether it was frozen."""
 
 
-@frozen
-class RunRecord:
-    """One run in the journal, for history: how it began and, if it did, how it ended."""
-
-    plan: ev.Plan
-    opened: datetime
-    ended: ev.Ended | None
-    closed: datetime | None
-
-
-@frozen
-class Past:
-    """What the runs so far come to for one person.
-
-    `build` is what a run put in place last, `run` and `at` (UTC) which and when; None and empty
-    where none did.  `waits_for` is the build to which they wait to be moved, `since` when (UTC) and
-    `why`; None and empty where they do not.
-    """
-
-    person: str
-    build: Version | None = None
-    run: str = ""
-    at: datetime | None = None
-    waits_for: Version | None = None
-    since: datetime | None = None
-    why: str = ""
-
-
-@frozen
-class Summary:
-    """What the runs so far come to, up to and with `run`; see `summary`."""
-
-    run: str = ""
-    people: tuple[Past, ...] = ()
-
-
-@frozen
-class Anchor:
-    """What the journal holds of runs that were thrown away.
-
-    `runs` and `events` say how many, `ends` how many runs ended in each way.  `digest` is a chain
-    of SHA-256, in hexadecimal, over the events in the order in which they went.  Runs opened
-    before `until` (UTC) were thrown away where nothing needed them; `summary` is what all runs came
-    to by then.
-    """
-
-    runs: int
-    events: int
-    digest: str
-    until: datetime
-    ends: tuple[tuple[str, int], ...]
-    summary: Summary
-
-
 class Journal(Protocol):
     """The journal of rollouts, durable on return.  Raises JournalError."""
 
@@ -351,17 +298,17 @@ class Journal(Protocol):
     def runs(self) -> Iterable[RunRecord]:
         """Every run, newest first; read as far as they are asked for."""
 
-    def summary(self) -> Summary | None:
-        """The summary that was kept last, None where there is none that can be read."""
+    def moves(self, person: str) -> Iterable[MoveRecord]:
+        """What every run but a check came to for a person, newest first; read as asked for."""
 
-    def keep(self, summary: Summary) -> None:
-        """Keep a summary in place of the one before."""
+    def ends(self) -> Mapping[ev.Outcome, int]:
+        """How many runs ended in each way."""
 
-    def anchor(self) -> Anchor | None:
-        """What is held of runs that were thrown away, None before it was first looked for any."""
+    def prune(self, before: datetime) -> None:
+        """Delete the events of runs that are over and were opened before this (UTC).
 
-    def prune(self, runs: tuple[str, ...], until: datetime, summary: Summary) -> None:
-        """Throw runs that are over away, oldest first, and move the anchor: all or nothing."""
+        All or nothing; what each of them came to stays.
+        """
 
 
 @frozen

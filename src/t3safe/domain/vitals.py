@@ -9,34 +9,16 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
-from t3safe.domain.events import Kind, Outcome
-from t3safe.domain.ports import RunRecord
+from t3safe.domain.events import Outcome
 from t3safe.domain.retention import Stored
+from t3safe.domain.runs import Deferral, RunRecord
 from t3safe.domain.versions import Version, days_behind
-
-_SILENT: Final = frozenset({Outcome.LATER, Outcome.INTERRUPTED, Outcome.DEFERRED})
-"""Ends that tell nothing new of the gate or of anybody."""
-
-
-@frozen
-class Deferral:
-    """A person who waits to be moved, to which build, since when (UTC), and why."""
-
-    person: str
-    build: Version
-    since: datetime
-    reason: str
-
-
-def overdue(waiting: Iterable[Deferral], now: datetime, limit: timedelta) -> tuple[Deferral, ...]:
-    """Give those who wait for longer than the limit."""
-    return tuple(item for item in waiting if now - item.since > limit)
 
 
 @frozen
@@ -56,8 +38,8 @@ class PersonVitals:
 class Vitals:
     """The host at one moment (rule 1).
 
-    `frozen` is why the host is frozen, empty when it is not.  `runs` are all runs that the journal
-    keeps, newest first; `pruned` is how many others ended in each way.
+    `frozen` is why the host is frozen, empty when it is not.  `runs` are the newest runs, newest
+    first, as far back as is asked here; `ends` is how many runs ended in each way.
     `verdicts` counts what is remembered of builds by ruling.  `ended` is each command with when it
     ended last, also where it did nothing.  `problems` says what could not be read.
     """
@@ -71,7 +53,7 @@ class Vitals:
     stale_after: timedelta = timedelta(days=14)
     deferred_max: timedelta = timedelta(days=7)
     runs: tuple[RunRecord, ...] | None = None
-    pruned: tuple[tuple[str, int], ...] = ()
+    ends: Mapping[Outcome, int] = field(factory=dict)
     waiting: tuple[Deferral, ...] | None = None
     verdicts: tuple[tuple[str, int], ...] = ()
     ended: tuple[tuple[str, datetime], ...] = ()
@@ -84,30 +66,29 @@ class Vitals:
 
     def speaking(self, outcome: Outcome) -> RunRecord | None:
         """The newest run that speaks of such an end, where it ended so (rule 2)."""
-        for record in self.runs or ():
-            if record.ended is not None and speaks(record, outcome):
-                return record if record.ended.outcome is outcome else None
-        return None
-
-    def count(self) -> dict[Outcome, int]:
-        """How many runs ended in each way."""
-        ended = [record.ended.outcome for record in self.runs or () if record.ended is not None]
-        gone = dict(self.pruned)
-        return {outcome: ended.count(outcome) + gone.get(outcome, 0) for outcome in Outcome}
+        run = next((run for run in self.runs or () if run.speaks(outcome)), None)
+        ended = run.ended if run is not None else None
+        return run if ended is not None and ended.outcome is outcome else None
 
 
-def speaks(record: RunRecord, outcome: Outcome) -> bool:
-    """Whether such a run can say that this no longer holds, or that it does."""
-    assert record.ended is not None, "asked of runs that are over"
-    if record.ended.outcome in _SILENT:
-        return False
-    if outcome in {Outcome.GATE_BROKEN, Outcome.REFUSED}:
-        return record.plan.kind in {Kind.RUN, Kind.DRAIN, Kind.CHECK}
-    return record.plan.kind is not Kind.CHECK and record.ended.outcome not in _UNTOUCHED
+ALERTS: Final = (
+    Outcome.GATE_BROKEN,
+    Outcome.NEEDS_HUMAN,
+    Outcome.ROLLED_BACK,
+    Outcome.REFUSED,
+)
+"""Ends that are told for as long as the newest run that speaks of them says so."""
 
 
-_UNTOUCHED: Final = frozenset({Outcome.REFUSED, Outcome.GATE_BROKEN})
-"""Ends of a run that came to nobody: they settle nothing for whoever needs a person."""
+def asked(newest_first: Iterable[RunRecord]) -> Iterator[RunRecord]:
+    """Give runs until one is over and each alert has been spoken of."""
+    open_questions, over = set(ALERTS), False
+    for run in newest_first:
+        yield run
+        over = over or run.closed is not None
+        open_questions -= {outcome for outcome in open_questions if run.speaks(outcome)}
+        if over and not open_questions:
+            return
 
 
 def last_closed(runs: Iterable[RunRecord]) -> RunRecord | None:

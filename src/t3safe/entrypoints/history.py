@@ -29,6 +29,7 @@ from t3safe.domain.accounts import (
 from t3safe.domain.messages import Level, Line
 from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.rollout import Rollout, evolve, opened
+from t3safe.domain.runs import RunRecord
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import (
     App,
@@ -50,24 +51,12 @@ def history(app: App, count: int, person: str, outcome: str | None, *, as_json: 
         every = (tell_run(record) for record in wired.journal.runs())
         asked = (told for told in every if wanted(told, person, outcome or ""))
         found = tuple(islice(asked, count))
-        older = _older(wired) if len(found) < count and not as_json else ""
     if as_json:
         rendering.print_json("history", found)
     elif found:
         rendering.print_table(_COLUMNS, map(_row, found))
     else:
         click.echo("no such run" if person or outcome else "no run yet")
-    if older:
-        click.echo(older)
-
-
-def _older(wired: Live) -> str:
-    """Say which runs were thrown away, empty where none was."""
-    anchor = wired.journal.anchor()
-    if anchor is None or not anchor.runs:
-        return ""
-    day = f"{anchor.until:%Y-%m-%d}"
-    return f"pruned: {anchor.runs} runs that began before {day} and that nothing needs any more"
 
 
 _COLUMNS = ("run", "kind", "candidate", "opened", "took", "outcome", "reason")
@@ -95,10 +84,9 @@ def show(app: App, asked: str, *, as_json: bool) -> None:
     RUN is a run that `t3safe history` lists, the beginning of its name, or `last`.
     """
     with app.host("run", aside=as_json) as wired:
-        run = _chosen(asked, wired)
-        events = wired.journal.events(run)
-        told = account(events, lambda build: _there(wired.builds.log(build)))
-    assert told is not None, "the journal lists runs that were opened"  # noqa: S101
+        record = _chosen(asked, wired)
+        events = wired.journal.events(record.run)
+        told = account(record, events, lambda build: _there(wired.builds.log(build)))
     told = attrs.evolve(told, steps=tuple(map(_looked_up, told.steps)))
     if as_json:
         from t3safe.adapters.journal import codec  # noqa: PLC0415 - JSON only
@@ -109,13 +97,13 @@ def show(app: App, asked: str, *, as_json: bool) -> None:
     _print(told, events)
 
 
-def _chosen(asked: str, wired: Live) -> str:
-    found = named(asked, (record.plan.run for record in wired.journal.runs()))
+def _chosen(asked: str, wired: Live) -> RunRecord:
+    runs = {record.run: record for record in wired.journal.runs()}
+    found = named(asked, runs)
     if len(found) == 1:
-        return found[0]
+        return runs[found[0]]
     if not found:
-        what = "; ".join(filter(None, (f"the journal knows no run {asked}", _older(wired))))
-        raise click.UsageError(f"{what}; `t3safe history` lists them")
+        raise click.UsageError(f"the journal knows no run {asked}; `t3safe history` lists them")
     several = ", ".join(found[:_TOLD_MAX])
     what = f"{len(found)} runs begin with {asked} ({several})"
     raise click.UsageError(f"{what}; name one")
@@ -147,6 +135,8 @@ def _print(told: Account, events: tuple[ev.Event, ...]) -> None:
     click.echo(f"opened {told.opened:%Y-%m-%d %H:%M:%S} UTC{closed}")
     click.echo(f"{told.outcome}: {told.reason}" if told.reason else told.outcome)
     rendering.print_table(_STEP_COLUMNS, map(_step_row, told.steps))
+    if not events:
+        click.echo("the steps of this run were pruned")
     for step in told.steps:
         for item in step.evidence:
             click.echo(f"evidence of step {step.seq}: {_evidence(item, step.person)}")

@@ -6,7 +6,7 @@ host goes through as it is: it ends the process in the middle of whatever it did
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, time
 from typing import Final
 
@@ -22,7 +22,6 @@ from t3safe.domain.errors import (
     DispatchError,
     Fault,
     GateError,
-    JournalError,
     RegistryError,
     SelectionError,
     ServiceError,
@@ -561,66 +560,6 @@ class Pairing:
 
 
 _LOOKS: Final = 10
-
-
-@define(eq=False)
-class Journal:
-    """The journal: a run's events until it is over, and how each ended.
-
-    Events of runs that are over are let go: the host remembers what they fold to.
-    """
-
-    _records: list[ports.RunRecord] = field(factory=list)
-    _open: dict[str, list[ev.Event]] = field(factory=dict)
-    _last: tuple[str, tuple[ev.Event, ...]] = ("", ())
-    _kept: ports.Summary | None = None
-    _anchor: ports.Anchor | None = None
-
-    def append(self, run: str, event: ev.Event) -> None:
-        """Write an event."""
-        match event:
-            case ev.Opened(plan, at):
-                self._open[run] = [event]
-                self._records.append(ports.RunRecord(plan, at, None, None))
-            case ev.Closed(ended, at):
-                self._last = run, (*self._open.pop(run), event)
-                last = self._records[-1]
-                self._records[-1] = ports.RunRecord(last.plan, last.opened, ended, at)
-            case _:
-                self._open[run].append(event)
-
-    def events(self, run: str) -> tuple[ev.Event, ...]:
-        """The events of the last run, or of an open one; raises JournalError for another."""
-        if run == self._last[0]:
-            return self._last[1]
-        if run not in self._open:
-            message = f"the events of run {run} were let go"
-            raise JournalError(message)
-        return tuple(self._open[run])
-
-    def unfinished(self) -> str | None:
-        """The run that was opened and not closed."""
-        return next(iter(self._open), None)
-
-    def runs(self) -> Iterable[ports.RunRecord]:
-        """Every run, newest first."""
-        return reversed(self._records)
-
-    def summary(self) -> ports.Summary | None:
-        """The summary that was kept last."""
-        return self._kept
-
-    def keep(self, summary: ports.Summary) -> None:
-        """Keep a summary."""
-        self._kept = summary
-
-    def anchor(self) -> ports.Anchor | None:
-        """What is held of runs that were thrown away."""
-        return self._anchor
-
-    def prune(self, runs: tuple[str, ...], until: datetime, summary: ports.Summary) -> None:
-        """Note that it was looked for old runs; a replay tells of all of them and keeps them."""
-        self._anchor = ports.Anchor(len(runs), 0, "", until, (), summary)
 
 
 @frozen

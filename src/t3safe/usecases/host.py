@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -12,15 +13,17 @@ from attrs import field, frozen
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError
 from t3safe.domain.gate import OnPersonFailure
+from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import No, Policy
 from t3safe.domain.ports import Observer, Ports
 from t3safe.domain.rollout import Rollout
+from t3safe.domain.runs import Deferral, deferral, prunable_before
+from t3safe.domain.versions import Version
 from t3safe.engine import Engine, Performer, Waits
 from t3safe.interpreter import Interpreter, Limits, allowed, never
 from t3safe.loadguard import LoadGuard
 from t3safe.person import IdleCheck, at_once
-from t3safe.usecases.runs import Runs, prune_runs
 
 _T = TypeVar("_T")
 
@@ -82,7 +85,6 @@ class Host:
     limits: Limits
     rules: Rules
     name_run: Callable[[datetime], str]
-    runs: Runs
     guard: LoadGuard
 
 
@@ -114,7 +116,6 @@ def wired(  # noqa: PLR0913 - what a process puts together once
         limits=limits,
         rules=rules,
         name_run=name_run,
-        runs=Runs(ports.journal),
         guard=guard or LoadGuard(),
     )
 
@@ -167,12 +168,37 @@ ENDED_WELL = frozenset(
 
 def _ended(host: Host, rollout: Rollout) -> Result:
     run = rollout.plan.run
-    if host.runs.remembered(rollout).closed:
-        prune_runs(host.ports, host.runs, host.rules.journal_keep)
+    if rollout.closed:
+        _prune_runs(host)
     if rollout.ending is None or not rollout.closed:
         return Result(None, "waits until the serves are up", run=run, rollout=rollout)
     ending = rollout.ending
     return Result(ending.outcome, ending.reason, run=run, rollout=rollout)
+
+
+def _prune_runs(host: Host) -> None:
+    """Prune the events of old runs.
+
+    Where that fails the newest run has ended all the same; the next one tries again.
+    """
+    journal = host.ports.journal
+    with suppress(PortError):
+        before = prunable_before(journal.runs(), host.rules.journal_keep)
+        if before is not None:
+            journal.prune(before)
+
+
+def deferrals(host: Host, people: tuple[str, ...] = ()) -> tuple[Deferral, ...]:
+    """Who of these `people` waits to be moved, of everybody where none are named."""
+    journal = host.ports.journal
+    found = (deferral(journal.moves(person)) for person in people or everybody(host)[0])
+    return tuple(item for item in found if item is not None)
+
+
+def left_in_a_run(host: Host, person: str) -> Version | None:
+    """The build that a person's newest move left them on; None where no run moved them."""
+    moves = host.ports.journal.moves(person)
+    return next((move.ran for move in moves if move.status is not Status.WAITING), None)
 
 
 def unwell(result: Result | None) -> Result | None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from t3safe.domain.versions import Version
-from t3safe.domain.vitals import Deferral, PersonVitals, Vitals
-from t3safe.usecases.host import Host, Reader, everybody
+from t3safe.domain.vitals import PersonVitals, Vitals, asked
+from t3safe.usecases.host import Host, Reader, deferrals, everybody
 
 
 def measure(
@@ -27,7 +27,6 @@ def measure(
     selection = host.ports.selection
     people, problems = ask(lambda: everybody(host)) or ((), ())
     ask.problems.extend(f"user map {problem}" for problem in problems)
-    anchor = ask(host.ports.journal.anchor)
     return Vitals(
         at=host.ports.clock.now(),
         people=tuple(_person(host, person, ask) for person in people),
@@ -37,17 +36,13 @@ def measure(
         default=ask(selection.default),
         stale_after=host.rules.stale_after,
         deferred_max=host.rules.deferred_max,
-        runs=ask(lambda: tuple(host.ports.journal.runs())),
-        pruned=anchor.ends if anchor is not None else (),
-        waiting=ask(lambda: _waiting(host, people)),
+        runs=ask(lambda: tuple(asked(host.ports.journal.runs()))),
+        ends=ask(host.ports.journal.ends) or {},
+        waiting=ask(lambda: deferrals(host, people) if people else ()),
         verdicts=ask(verdicts) or (),
         ended=ended,
         problems=tuple(ask.problems),
     )
-
-
-def _waiting(host: Host, people: tuple[str, ...]) -> tuple[Deferral, ...]:
-    return tuple(item for item in host.runs.deferrals(people) if item.person in people)
 
 
 def _person(host: Host, person: str, ask: Reader) -> PersonVitals:

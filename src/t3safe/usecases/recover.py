@@ -19,10 +19,19 @@ from t3safe.domain.errors import Fault, PortError, StateError
 from t3safe.domain.policy import No
 from t3safe.domain.ports import Resident
 from t3safe.domain.rollback import writer
-from t3safe.domain.runretention import explains
 from t3safe.domain.versions import Version
 from t3safe.engine import Waits, waits_for_boot
-from t3safe.usecases.host import ENDED_WELL, Host, Reader, Result, everybody, resume, start, unwell
+from t3safe.usecases.host import (
+    ENDED_WELL,
+    Host,
+    Reader,
+    Result,
+    everybody,
+    left_in_a_run,
+    resume,
+    start,
+    unwell,
+)
 from t3safe.usecases.standing import fenced
 
 
@@ -48,7 +57,7 @@ def lift_fences(host: Host, waits: Waits | None = None) -> Result | None:
     """Lift fences that no run explains (rule 2); ends with the first that does not end well."""
     result: Result | None = None
     for person in fenced(host):
-        if host.runs.left_in_a_run(person) is not None:
+        if left_in_a_run(host, person) is not None:
             continue
         result = _lift(host, person, waits)
         if result.outcome not in ENDED_WELL:
@@ -116,8 +125,8 @@ def unexplained(host: Host) -> tuple[tuple[str, Version], ...]:
         for person, selected in chosen.items()
         if selected is not None and (build := selected.build) is not None and build != last_good
     }
-    for record in host.ports.journal.runs() if left else ():
-        for person, build in explains(record.plan):
+    for run in host.ports.journal.runs() if left else ():
+        for person, build in run.explains():
             if left.get(person) == build:
                 del left[person]
     return tuple(left.items())

@@ -26,11 +26,10 @@ from t3safe.domain.rollback import (
     leads_back,
     retreat,
 )
-from t3safe.domain.rollout import used_by
-from t3safe.domain.summary import ON_NEW
+from t3safe.domain.runs import ON_NEW
 from t3safe.domain.versions import Version
 from t3safe.person import chosen
-from t3safe.usecases.host import Host, Result, everybody, start
+from t3safe.usecases.host import Host, Result, everybody, left_in_a_run, start
 from t3safe.usecases.recover import plan_back, settle, writer_of
 from t3safe.usecases.standing import astray
 
@@ -99,11 +98,9 @@ def pins(host: Host, person: str) -> dict[str, str]:
     Raises NoWayBackError where nothing tells what a fenced person ran.
     """
     pinned: dict[str, str] = {}
-    for record in host.ports.journal.runs():
-        rollout = host.runs.folded(record.plan.run)
-        used = [item for move in rollout.moves if move.person == person for item in used_by(move)]
-        if used:
-            pinned = dict.fromkeys(used, f"run {record.plan.run} took it or went back to it")
+    for move in host.ports.journal.moves(person):
+        if move.used:
+            pinned = dict.fromkeys(move.used, f"run {move.run} took it or went back to it")
             break
     old = present(host, person)
     for info in reversed(host.ports.states.snapshots(person)):
@@ -115,10 +112,10 @@ def pins(host: Host, person: str) -> dict[str, str]:
 def arrivals(host: Host) -> Iterator[Arrival]:
     """Every move that ended on its new build, newest first; read as far as they are asked."""
     for record in host.ports.journal.runs():
-        by_run = record.plan.kind in {ev.Kind.RUN, ev.Kind.DRAIN}
-        for move in host.runs.folded(record.plan.run).moves:
+        by_run = record.kind in {ev.Kind.RUN, ev.Kind.DRAIN}
+        for move in record.moves:
             if move.status in ON_NEW:
-                yield Arrival(move.person, move.plan.old, move.plan.new, by_run)
+                yield Arrival(move.person, move.old, move.new, by_run)
 
 
 def _at_work(host: Host, person: str) -> str:
@@ -173,7 +170,7 @@ def _must_restore(host: Host, person: str, info: SnapshotInfo) -> bool:
 
 def _left_by(host: Host, person: str) -> Version:
     """The build that ran last on the set of a person for whom none can start now."""
-    build = host.runs.left_in_a_run(person) or writer_of(host, person, unfailed=False)
+    build = left_in_a_run(host, person) or writer_of(host, person, unfailed=False)
     if build is None:
         message = f"cannot take {person} back: no build can start, and neither a run nor a"
         message += " snapshot tells what wrote the data; see NEEDS A HUMAN in the runbook"

@@ -19,11 +19,10 @@ import attrs
 
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError, SelectionError
-from t3safe.domain.moves import Status
 from t3safe.domain.policy import Go, No, Offer, Policy, Stay, choose, closed
+from t3safe.domain.runs import ON_NEW, overdue
 from t3safe.domain.versions import Version, days_behind
-from t3safe.domain.vitals import overdue
-from t3safe.usecases.host import Host, Result, start, unwell
+from t3safe.usecases.host import Host, Result, deferrals, start, unwell
 from t3safe.usecases.recover import lift_fences, prove_unexplained, settle
 from t3safe.usecases.standing import Survey, survey
 
@@ -108,7 +107,7 @@ def _warnings(
 ) -> tuple[str, ...]:
     """What the survey noticed, people who wait too long, and how far the host lags."""
     warnings = list(seen.warnings)
-    waiting = (item for item in host.runs.deferrals(seen.people) if item.person in seen.people)
+    waiting = (item for item in deferrals(host, seen.people) if item.person in seen.people)
     warnings += (
         f"DEFERRED TOO LONG: {item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
         f" ({item.reason}); `t3safe drain` moves them when idle"
@@ -136,7 +135,7 @@ def _drainable(host: Host, seen: Survey) -> Go | Stay:
         return shut
     here = set(seen.people)
     waiting = {
-        item.person: item.build for item in host.runs.deferrals(seen.people) if item.person in here
+        item.person: item.build for item in deferrals(host, seen.people) if item.person in here
     }
     if not waiting:
         return Stay(No.NOTHING, "nobody waits to be moved")
@@ -169,20 +168,17 @@ def _unbaked(host: Host, seen: Survey, choice: Go | Stay) -> ev.Plan | None:
         return None
     builds, refused = dict(seen.standing.builds), dict(seen.standing.refused)
     for record in host.ports.journal.runs():
-        build = record.plan.candidate
-        if record.plan.kind in {ev.Kind.CHECK, ev.Kind.BACK}:
+        build = record.candidate
+        if record.kind in {ev.Kind.CHECK, ev.Kind.BACK}:
             continue
         if record.ended is not None and record.ended.outcome is ev.Outcome.PROMOTED:
             return None
         if isinstance(choice, Go) and choice.candidate != build:
             return None
-        if all(builds.get(move.person) != build for move in record.plan.moves):
-            # Nobody runs what it was to move them to: its events are not read.
-            continue
         moved = tuple(
             move.person
-            for move in host.runs.folded(record.plan.run).moves
-            if move.status in {Status.MOVED, Status.KEPT} and builds.get(move.person) == build
+            for move in record.moves
+            if move.status in ON_NEW and builds.get(move.person) == build
         )
         if moved and build not in refused:
             nobody = planned(host, ev.Kind.BAKE, Go(build, ()), seen)

@@ -6,6 +6,7 @@ from functools import partial
 
 from attrs import frozen
 
+from t3safe.domain import events as ev
 from t3safe.domain.errors import DeadLinkError
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.moves import Status
@@ -103,13 +104,13 @@ def obstacle_of(host: Host, person: str) -> Obstacle | None:
 
 def left_behind(host: Host) -> dict[str, str]:
     """Say whom the newest run left where they are for their own data, with the reason."""
-    for record, rollout in host.runs.rollouts():
-        if record.plan.moves:
+    for run in host.ports.journal.runs():
+        if run.moves and run.kind is not ev.Kind.CHECK:
             return {
                 move.person: move.reason
-                for move in rollout.moves
+                for move in run.moves
                 if move.status in {Status.REFUSED, Status.HELD_BACK}
-                and chosen(host.ports, move.person) == move.plan.old
+                and chosen(host.ports, move.person) == move.old
             }
     return {}
 

@@ -16,8 +16,9 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.outlook import Known, Offered, Timer, next_run
-from t3safe.domain.ports import Past, RunRecord, SnapshotInfo
+from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.room import Places, Room, rooms
+from t3safe.domain.runs import MoveRecord, RunRecord, deferral
 from t3safe.domain.unmapped import Unmapped
 from t3safe.domain.versions import Version, days_behind
 from t3safe.usecases.host import Host, Reader, everybody, owner_policy
@@ -121,8 +122,6 @@ def host_status(host: Host, around: Around) -> HostStatus:
     known = _known(host, offered, around)
     newest = known.newest if known is not None else None
     last_good = told(selection.last_good)
-    summary = told(host.runs.summary)
-    pasts = {past.person: past for past in summary.people} if summary is not None else {}
     stored = {name: told(partial(host.ports.states.snapshots, name)) for name in people}
     sizes = [
         infos[-1].stored.size if infos else told(partial(around.weigh, name)) or 0
@@ -130,9 +129,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
     ]
     places = told(around.places)
     return HostStatus(
-        people=tuple(
-            person_status(host, name, stored[name], newest, pasts.get(name)) for name in people
-        ),
+        people=tuple(person_status(host, name, stored[name], newest) for name in people),
         frozen=frozen,
         pin=str(policy_pin or (chosen and chosen.pin) or ""),
         pin_note="by configuration" if policy_pin else (chosen.pin_note if chosen else ""),
@@ -143,7 +140,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
         previous_good=str(told(selection.previous_good) or ""),
         builds=tuple(str(build) for build in told(host.ports.builds.present) or ()),
         unfinished=unfinished or "",
-        last_run=last.plan.run if last else "",
+        last_run=last.run if last else "",
         last_outcome=_outcome(last),
         last_reason=last.ended.reason if last and last.ended else "",
         last_closed=last.closed if last else None,
@@ -193,7 +190,6 @@ def person_status(
     person: str,
     snapshots: tuple[SnapshotInfo, ...] | None,
     newest: Version | None,
-    past: Past | None,
 ) -> PersonStatus:
     """Look at one person; what cannot be read is named in `problem`."""
     told = Reader()
@@ -206,11 +202,13 @@ def person_status(
     if ahead is not None:
         told.problems.append(str(ahead))
     build = selected.build if selected else None
+    moves = told(lambda: tuple(host.ports.journal.moves(person))) or ()
+    put, waits = next((move for move in moves if move.put is not None), None), deferral(moves)
     return PersonStatus(
         person=person,
         build=str(build or ""),
-        since=past.at if past is not None and past.build == build else None,
-        came_by=_came_by(build, past),
+        since=put.put_at if put is not None and put.put == build else None,
+        came_by=_came_by(build, put),
         fenced=bool(selected and selected.fenced),
         running=status.running if status else None,
         started=status.started if status else None,
@@ -221,8 +219,8 @@ def person_status(
         generation=told(lambda: _generation(host, build, ledger)) or "",
         snapshots=None if snapshots is None else len(snapshots),
         snapshot_bytes=None if snapshots is None else sum(info.stored.size for info in snapshots),
-        deferred_since=past.since if past is not None else None,
-        deferred_for=str(past.waits_for or "") if past is not None else "",
+        deferred_since=waits.since if waits is not None else None,
+        deferred_for=waits.build.text if waits is not None else "",
         problem="; ".join(told.problems),
     )
 
@@ -234,10 +232,10 @@ def _generation(host: Host, build: Version | None, ledger: SetLedger | None) -> 
     return found.name if found is not None else ""
 
 
-def _came_by(build: Version | None, past: Past | None) -> str:
+def _came_by(build: Version | None, put: MoveRecord | None) -> str:
     """Which run put a person on their build, or what else did; empty while fenced."""
     if build is None:
         return ""
-    if past is None or past.build is None:
+    if put is None:
         return "adopted"
-    return past.run if past.build == build else "by hand"
+    return put.run if put.put == build else "by hand"

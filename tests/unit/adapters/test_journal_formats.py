@@ -7,21 +7,20 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import attrs
 import pytest
 
 import t3safe
-from t3safe.adapters.journal import SqliteJournal, codec, store
+from t3safe.adapters.journal import SqliteJournal, codec, rows, store
 from t3safe.adapters.journal.store import APPLICATION
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import gate
-from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
-from t3safe.domain.ports import Past, Summary
+from t3safe.domain.errors import DamagedJournalError, NewerJournalError
 from t3safe.domain.versions import Version
 from t3safe.engine import rollout_of
 from tests.golden.__main__ import records
@@ -80,7 +79,7 @@ def test_a_journal_of_every_format_is_read_whole(golden: Path, tmp_path: Path) -
     runs = list(journal.runs())
     assert runs
     for record in runs:
-        assert rollout_of(journal.events(record.plan.run)).ending == record.ended
+        assert rollout_of(journal.events(record.run)).ending == record.ended
     journal.close()
     assert journal.path.read_bytes() == before
 
@@ -91,11 +90,11 @@ def test_the_first_write_makes_an_older_journal_the_present_one(
 ) -> None:
     """What was in it is in it still, and the file says who wrote it."""
     journal = _loaded(golden, tmp_path / "journal.sqlite")
-    held = [journal.events(record.plan.run) for record in journal.runs()]
+    held = [journal.events(record.run) for record in journal.runs()]
     journal.append("later", ev.Opened(PLAN, NOW))
     journal.close()
     assert _header(journal.path) == (APPLICATION, codec.FORMAT, t3safe.__version__)
-    assert [journal.events(record.plan.run) for record in journal.runs()][1:] == held
+    assert [journal.events(record.run) for record in journal.runs()][1:] == held
     journal.close()
 
 
@@ -214,35 +213,6 @@ def test_cut_off_while_it_is_made_the_present_one_an_older_journal_is_whole(
     journal.close()
 
 
-SUMMARY = Summary("r1", (Past("alice", NEW, "r1", NOW), Past("bob", waits_for=NEW, since=NOW)))
-
-
-def test_a_summary_survives_the_journal(tmp_path: Path) -> None:
-    """The newest alone is kept."""
-    journal = SqliteJournal(tmp_path / "journal.sqlite")
-    assert journal.summary() is None
-    journal.append("r1", ev.Opened(PLAN, NOW))
-    assert journal.summary() is None
-    for kept in (Summary(), SUMMARY):
-        journal.keep(kept)
-        journal.close()
-        assert journal.summary() == kept
-    journal.close()
-    with closing(sqlite3.connect(journal.path)) as opened, opened:
-        opened.execute("UPDATE summary SET body = '{}x'")
-    assert journal.summary() is None, "it is found again from the runs"
-    journal.close()
-
-
-def test_an_older_journal_has_no_summary_until_one_is_kept(tmp_path: Path) -> None:
-    """Looking makes no table."""
-    journal = _loaded(JOURNALS[0], tmp_path / "journal.sqlite")
-    assert journal.summary() is None
-    journal.keep(SUMMARY)
-    assert journal.summary() == SUMMARY
-    journal.close()
-
-
 def test_runs_are_read_only_as_far_as_they_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,7 +220,7 @@ def test_runs_are_read_only_as_far_as_they_are_asked_for(
     journal = SqliteJournal(tmp_path / "journal.sqlite")
     for number in range(100):
         journal.append(f"r{number:03d}", ev.Opened(attrs.evolve(PLAN, run=f"r{number:03d}"), NOW))
-    assert [record.plan.run for record in journal.runs()] == [
+    assert [record.run for record in journal.runs()] == [
         f"r{number:03d}" for number in reversed(range(100))
     ]
     decoded: list[str] = []
@@ -261,66 +231,76 @@ def test_runs_are_read_only_as_far_as_they_are_asked_for(
         return inner(text)
 
     monkeypatch.setattr(codec, "decode", counted)
-    assert next(iter(journal.runs())).plan.run == "r099"
+    assert next(iter(journal.runs())).run == "r099"
     assert len(decoded) == 1
     journal.close()
 
 
-def _closed(journal: SqliteJournal, *runs: str) -> None:
+def _closed(journal: SqliteJournal, *runs: str, month: int = 0) -> None:
+    at = NOW + timedelta(days=month)
     for run in runs:
-        journal.append(run, ev.Opened(attrs.evolve(PLAN, run=run), NOW))
-        journal.append(run, ev.Closed(ev.Ended(ev.Outcome.LATER, "x"), NOW))
+        journal.append(run, ev.Opened(attrs.evolve(PLAN, run=run), at))
+        journal.append(run, ev.Closed(ev.Ended(ev.Outcome.LATER, "x"), at))
 
 
-def test_pruned_in_two_goes_the_anchor_is_that_of_one(tmp_path: Path) -> None:
-    """Counts add up and the digest is a chain over the events; what is left is untouched."""
-    once, twice = (SqliteJournal(tmp_path / name) for name in ("once", "twice"))
-    for journal in (once, twice):
-        _closed(journal, "r1", "r2", "r3")
-        assert journal.anchor() is None
-    once.prune(("r1", "r2"), NOW, SUMMARY)
-    twice.prune(("r1",), NOW, Summary())
-    twice.close()
-    twice.prune(("r2",), NOW, SUMMARY)
-    for journal in (once, twice):
-        journal.close()
-        anchor = journal.anchor()
-        assert anchor is not None
-        assert anchor == once.anchor()
-        assert (anchor.runs, anchor.events, anchor.ends) == (2, 4, (("later", 2),))
-        assert (len(anchor.digest), anchor.until, anchor.summary) == (64, NOW, SUMMARY)
-        assert [record.plan.run for record in journal.runs()] == ["r3"]
-        assert journal.events("r1") == ()
-        assert len(journal.events("r3")) == 2
-        assert journal.complaint(thorough=True) == ""
-        journal.close()
+def _no_rows(journal: SqliteJournal) -> None:
+    """Take the tables away that another t3safe does not know."""
+    journal.close()
+    with closing(sqlite3.connect(journal.path)) as opened, opened:
+        opened.executescript("DROP TABLE moves; DROP TABLE runs; DELETE FROM written_by")
 
 
-def test_the_digest_tells_other_events_and_another_order(tmp_path: Path) -> None:
-    """Two prunings of the same runs in another order are another chain."""
-    digests = set()
-    for number, order in enumerate((("r1", "r2"), ("r2", "r1"), ("r1",))):
-        journal = SqliteJournal(tmp_path / str(number))
-        _closed(journal, "r1", "r2")
-        journal.prune(order, NOW, SUMMARY)
-        anchor = journal.anchor()
-        assert anchor is not None
-        digests.add(anchor.digest)
-        journal.close()
-    assert len(digests) == 3
+def _seen(journal: SqliteJournal) -> tuple[object, ...]:
+    moves = tuple(tuple(journal.moves(person)) for person in ("ann", "bob", "cid"))
+    return tuple(journal.runs()), moves, journal.ends()
 
 
-@pytest.mark.parametrize("runs", [("r1", "open"), ("r1", "unknown")])
-def test_a_run_that_is_not_over_is_not_pruned(tmp_path: Path, runs: tuple[str, ...]) -> None:
-    """Nor is anything that was to go with it."""
+@pytest.mark.parametrize("golden", JOURNALS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_rows_tell_what_the_events_do(golden: Path, tmp_path: Path) -> None:
+    """Read from events, added by the first write, and read beside runs that have none."""
+    journal = _loaded(golden, tmp_path / "journal.sqlite")
+    from_events = _seen(journal)
+    journal.record(gate.Verdict(NEW, gate.Ruling.REFUSED, ("no",)), "gate", NOW)
+    assert _seen(journal) == from_events
+    with closing(sqlite3.connect(journal.path)) as opened, opened:
+        newest = "SELECT number FROM runs ORDER BY number LIMIT 1"
+        for table in ("moves", "runs"):
+            opened.execute(f"DELETE FROM {table} WHERE number = ({newest})")
+    assert _seen(journal) == from_events
+    _no_rows(journal)
+    assert _seen(journal) == from_events
+    journal.close()
+
+
+def test_runs_of_which_another_version_made_no_rows_are_added(tmp_path: Path) -> None:
+    """A t3safe that does not know the tables passes them over."""
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    _closed(journal, "r1", "r2")
+    known = _seen(journal)
+    _no_rows(journal)
+    _closed(journal, "r3")
+    with closing(sqlite3.connect(journal.path)) as opened:
+        assert opened.execute("SELECT run FROM runs ORDER BY number").fetchall() == [
+            ("r1",),
+            ("r2",),
+            ("r3",),
+        ]
+    assert tuple(journal.runs())[1:] == known[0]
+    journal.close()
+
+
+def test_runs_that_an_earlier_version_deleted_are_counted_still(tmp_path: Path) -> None:
+    """It left their number in a table of its own."""
     journal = SqliteJournal(tmp_path / "journal.sqlite")
     _closed(journal, "r1")
-    journal.append("open", ev.Opened(attrs.evolve(PLAN, run="open"), NOW))
-    with pytest.raises(JournalError, match="is not over"):
-        journal.prune(runs, NOW, SUMMARY)
-    assert len(journal.events("r1")) == 2
-    assert journal.anchor() is None
-    assert journal.unfinished() == "open"
+    with closing(sqlite3.connect(journal.path)) as opened, opened:
+        opened.execute("CREATE TABLE anchor (body TEXT NOT NULL)")
+        opened.execute("""INSERT INTO anchor VALUES ('{"runs":4,"ends":[["later",3]]}')""")
+    assert journal.ends() == {ev.Outcome.LATER: 4}
+    with closing(sqlite3.connect(journal.path)) as opened, opened:
+        opened.execute("UPDATE anchor SET body = '{}'")
+    with pytest.raises(DamagedJournalError, match="not understood"):
+        journal.ends()
     journal.close()
 
 
@@ -329,54 +309,35 @@ def test_killed_in_the_middle_of_a_pruning_the_journal_is_as_it_was(
 ) -> None:
     """The events were deleted already; the process that dies says nothing more."""
     journal = SqliteJournal(tmp_path / "journal.sqlite")
-    _closed(journal, *(f"r{number}" for number in range(400)))
+    _closed(journal, *(f"r{number}" for number in range(40)))
     journal.close()
     child = os.fork()
     if child == 0:
 
-        def killed(_: object) -> str:
-            os.kill(os.getpid(), signal.SIGKILL)
-            return ""
+        class Dies(sqlite3.Connection):
+            def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:  # noqa: ANN401 - as sqlite3 has it
+                found = super().execute(sql, parameters)
+                if sql == rows.PRUNE:
+                    assert super().execute("SELECT count(*) FROM events").fetchone() == (0,)
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return found
 
-        monkeypatch.setattr(codec, "encode_anchor", killed)
-        journal.prune(tuple(f"r{number}" for number in range(300)), NOW, SUMMARY)
+        journal._connection, journal._made = sqlite3.connect(journal.path, factory=Dies), True
+        journal.prune(NOW + timedelta(days=1))
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    assert journal.anchor() is None
-    assert len(list(journal.runs())) == 400
+    assert len(journal.events("r0")) == 2
     assert journal.complaint(thorough=True) == ""
-    journal.prune(("r0",), NOW, SUMMARY)
-    assert len(list(journal.runs())) == 399
-    journal.close()
-
-
-def test_an_anchor_that_is_not_understood_is_damage_and_doctor_says_so(tmp_path: Path) -> None:
-    """Nothing else tells of what was thrown away."""
-    journal = SqliteJournal(tmp_path / "journal.sqlite")
-    _closed(journal, "r1")
-    journal.prune(("r1",), NOW, SUMMARY)
-    journal.close()
-    with closing(sqlite3.connect(journal.path)) as opened, opened:
-        opened.execute("""UPDATE anchor SET body = '{"runs":1,"later":2}'""")
-    with pytest.raises(DamagedJournalError, match="anchor"):
-        journal.anchor()
-    assert "anchor" in journal.complaint(thorough=True)
-    journal.close()
-    with closing(sqlite3.connect(journal.path)) as opened, opened:
-        opened.execute(f"PRAGMA user_version = {codec.FORMAT + 1}")
-    with pytest.raises(NewerJournalError):
-        journal.anchor()
     journal.close()
 
 
 def test_room_of_pruned_runs_is_used_again(tmp_path: Path) -> None:
-    """As many runs come as go: the file grows no more."""
+    """As many runs come as go: only rows are added."""
     journal = SqliteJournal(tmp_path / "journal.sqlite")
     sizes = []
     for month in range(6):
-        _closed(journal, *(f"r{month}-{number}" for number in range(200)))
-        if month:
-            journal.prune(tuple(f"r{month - 1}-{n}" for n in range(200)), NOW, SUMMARY)
+        _closed(journal, *(f"r{month}-{number}" for number in range(200)), month=month)
+        journal.prune(NOW + timedelta(days=month))
         sizes.append(journal.path.stat().st_size)
-    assert max(sizes[2:]) <= 1.1 * sizes[1]
+    assert sizes[5] - sizes[2] <= 3 * 200 * 400
     journal.close()

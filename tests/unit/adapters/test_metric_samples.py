@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from t3safe.adapters.metrics import render
 from t3safe.domain import events as ev
-from t3safe.domain.ports import RunRecord
 from t3safe.domain.vitals import PersonVitals, Vitals
-from tests.unit.domain.plans import NEW, OLD, plan
-
-NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
+from tests.unit.domain.plans import NEW, NOW, OLD, ran
 
 
 def lines(*newest_first: tuple[ev.Kind, ev.Outcome]) -> list[str]:
     """Render a host whose runs ended so."""
-    runs = tuple(
-        RunRecord(plan("ann", kind=kind), NOW, ev.Ended(outcome, "why"), NOW)
-        for kind, outcome in newest_first
-    )
+    runs = tuple(ran(outcome, kind) for kind, outcome in newest_first)
     return render(Vitals(NOW, runs=runs)).decode().splitlines()
 
 

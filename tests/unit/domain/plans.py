@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from t3safe.domain import effects as fx
@@ -9,9 +10,11 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import EMPTY, Check, OnPersonFailure, Rehearsal, failed, passed
 from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.runs import MoveRecord, RunRecord
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V1_DATABASE
 
+NOW: Final = datetime(2026, 6, 16, 4, tzinfo=UTC)
 OLD: Final = Version.parse("0.0.25-nightly.20260602.440")
 NEW: Final = Version.parse("0.0.28-nightly.20260616.571")
 
@@ -93,3 +96,17 @@ def subjects(**snapshots: str) -> tuple[fx.Subject, ...]:
     """Give the empty set and each person's copy."""
     found = tuple(fx.Subject(person, name) for person, name in snapshots.items())
     return (fx.Subject(EMPTY, ""), *found)
+
+
+def ran(
+    outcome: ev.Outcome | None,
+    kind: ev.Kind = ev.Kind.RUN,
+    run: str = "r1",
+    reason: str = "why",
+    days_ago: float = 0,
+) -> RunRecord:
+    """Give a run of ann's that ended so; one that is not over without an outcome."""
+    at = NOW - timedelta(days=days_ago)
+    ended = ev.Ended(outcome, reason) if outcome is not None else None
+    moves = (MoveRecord(run, kind, at, "ann", OLD, NEW),)
+    return RunRecord(run, kind, NEW, at, ended, at if ended is not None else None, moves)

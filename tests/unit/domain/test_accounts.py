@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from attrs import evolve
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
@@ -12,7 +13,6 @@ from t3safe.domain.accounts import (
     UNFINISHED,
     Account,
     Evidence,
-    RunTold,
     StepEnd,
     Trace,
     account,
@@ -22,10 +22,9 @@ from t3safe.domain.accounts import (
 )
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Rehearsal
-from t3safe.domain.ports import RunRecord
-from t3safe.domain.summary import moves_somebody, put_there
+from t3safe.domain.runs import RunRecord
 from t3safe.domain.versions import Version
-from tests.unit.domain.plans import DONE, NEW, PAIRED, plan, rehearsal, snapshot
+from tests.unit.domain.plans import DONE, NEW, PAIRED, plan, ran, rehearsal, snapshot
 
 T0 = datetime(2026, 6, 16, 4, tzinfo=UTC)
 FAILED = ev.Failed(Fault.HOST, "no")
@@ -37,11 +36,13 @@ def at(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
+RUNNING = ran(None)
+OVER = evolve(RUNNING, ended=ENDED, closed=at(90))
+
+
 def told(*events: ev.Event, log: str = "") -> Account:
     """Tell a run that begins with its opening."""
-    found = account((ev.Opened(plan("ann"), T0), *events), lambda build: log)
-    assert found is not None
-    return found
+    return account(RUNNING, (ev.Opened(plan("ann"), T0), *events), lambda build: log)
 
 
 def answered(effect: fx.Effect, answer: ev.Answer, log: str = "") -> Account:
@@ -50,21 +51,17 @@ def answered(effect: fx.Effect, answer: ev.Answer, log: str = "") -> Account:
 
 
 def test_a_run_that_is_over_tells_when_and_how() -> None:
-    """Beginning, end, duration, outcome and reason are those of its first and last event."""
-    found = told(ev.Closed(ENDED, at(90)))
+    """Beginning, end, duration, outcome and reason; where its events were pruned no steps."""
+    found = account(OVER, (), lambda build: "")
     assert (found.run, found.kind, found.candidate) == ("r1", ev.Kind.RUN, NEW)
     assert (found.people, found.opened, found.closed) == (("ann",), T0, at(90))
     assert (found.seconds, found.outcome, found.reason) == (90.0, "promoted", "moved ann")
-    record = RunRecord(plan("ann"), T0, ENDED, at(90))
-    assert RunTold(**{key: getattr(found, key) for key in RunTold.__annotations__}) == tell_run(
-        record
-    )
+    assert (found.steps, found.interruptions) == ((), 0)
 
 
 def test_a_run_under_way_is_unfinished() -> None:
     """It has neither end nor duration; whoever is watched belongs to it."""
-    record = RunRecord(plan(kind=ev.Kind.BAKE, baking=("ben",)), T0, None, None)
-    found = tell_run(record)
+    found = tell_run(RunRecord("r1", ev.Kind.BAKE, NEW, T0, baking=("ben",)))
     assert (found.people, found.outcome) == (("ben",), UNFINISHED)
     assert (found.closed, found.seconds, found.reason) == (None, None, "")
 
@@ -91,13 +88,6 @@ def test_a_takeover_between_two_steps_loses_none() -> None:
     )
     assert [step.end for step in found.steps] == [StepEnd.DONE]
     assert found.interruptions == 1
-
-
-def test_events_that_nothing_opened_are_no_run() -> None:
-    """An unknown run, and a damaged one, are told by nobody."""
-    assert account((), lambda build: "") is None
-    stray = (ev.Finished(1, DONE, T0), ev.Closed(ENDED, T0))
-    assert account(stray, lambda build: "") is None
 
 
 @pytest.mark.parametrize(
@@ -131,8 +121,7 @@ def test_no_secret_is_told() -> None:
     answer = ev.Failed(Fault.HOST, "credential: abcdef")
     assert "abcdef" not in answered(fx.Stop("ann"), answer).steps[0].said
     ended = ev.Ended(ev.Outcome.REFUSED, "credential: abcdef")
-    assert "abcdef" not in told(ev.Closed(ended, at(1))).reason
-    assert "abcdef" not in tell_run(RunRecord(plan("ann"), T0, ended, at(1))).reason
+    assert "abcdef" not in tell_run(evolve(OVER, ended=ended)).reason
 
 
 @pytest.mark.parametrize(
@@ -160,47 +149,15 @@ def test_a_name_that_is_the_beginning_of_another_means_itself() -> None:
 
 def test_runs_are_chosen_by_person_and_outcome() -> None:
     """Both must fit; an empty text asks for all."""
-    ran = tell_run(RunRecord(plan("ann"), T0, ENDED, at(1)))
+    ran = tell_run(OVER)
     assert wanted(ran, "", "")
     assert wanted(ran, "ann", "promoted")
     assert not wanted(ran, "ben", "promoted")
     assert not wanted(ran, "ann", "refused")
 
 
-def test_the_build_that_was_put_in_place_last_is_found() -> None:
-    """Of this person, once it was done: what was begun, failed or is another's does not count."""
+def test_an_old_build_is_told_by_its_text() -> None:
+    """Whatever is given to a step that names a build stands in what it said."""
     old = Version.parse("0.0.25-nightly.20260602.440")
-    events: tuple[ev.Event, ...] = (
-        ev.Opened(plan("ann", "ben"), T0),
-        ev.Started(1, fx.Select("ann", NEW), at(1)),
-        ev.Finished(1, DONE, at(2)),
-        ev.Started(2, fx.Select("ben", NEW), at(3)),
-        ev.Finished(2, ev.Failed(Fault.HOST, "no"), at(4)),
-        ev.Started(3, fx.Stop("ann"), at(5)),
-        ev.Finished(3, DONE, at(6)),
-    )
-    assert put_there(events, "ann") == (NEW, at(2))
-    assert put_there(events, "ben") is None
-    back = (ev.Started(4, fx.Select("ann", old), at(7)), ev.Finished(4, DONE, at(8)))
-    assert put_there((*events, *back), "ann") == (old, at(8))
-    assert put_there((*events, back[0]), "ann") == (NEW, at(2))
-
-
-@pytest.mark.parametrize(
-    ("kind", "outcome", "moves"),
-    [
-        (ev.Kind.RUN, ev.Outcome.PROMOTED, True),
-        (ev.Kind.RUN, ev.Outcome.ROLLED_BACK, True),
-        (ev.Kind.BACK, None, True),
-        (ev.Kind.RUN, ev.Outcome.REFUSED, False),
-        (ev.Kind.DRAIN, ev.Outcome.GATE_BROKEN, False),
-        (ev.Kind.CHECK, None, False),
-    ],
-)
-def test_a_run_that_came_to_nobody_is_not_read(
-    kind: ev.Kind, outcome: ev.Outcome | None, moves: bool
-) -> None:
-    """A check, a refusal and a broken gate put no build in place."""
-    ended = ev.Ended(outcome, "") if outcome is not None else None
-    assert moves_somebody(RunRecord(plan("ann", kind=kind), T0, ended, None)) is moves
-    assert not moves_somebody(RunRecord(plan(kind=kind), T0, ended, None))
+    (step,) = answered(fx.Promote(old), DONE).steps
+    assert step.said == old.text

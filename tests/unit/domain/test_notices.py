@@ -24,9 +24,9 @@ from t3safe.domain.notices import (
     remembered,
     wanted,
 )
-from t3safe.domain.ports import RunRecord
-from t3safe.domain.vitals import Deferral, Vitals
-from tests.unit.domain.plans import NEW, OLD, plan
+from t3safe.domain.runs import Deferral, RunRecord
+from t3safe.domain.vitals import Vitals
+from tests.unit.domain.plans import NEW, OLD, ran
 
 NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
 WELL = Vitals(NOW, frozen="", newest=NEW, last_good=NEW, runs=(), waiting=())
@@ -35,7 +35,7 @@ NOBODY: frozenset[Key] = frozenset()
 
 def ended(outcome: ev.Outcome, reason: str = "why", run: str = "r1") -> RunRecord:
     """Give a run that ended so."""
-    return RunRecord(evolve(plan("ann"), run=run), NOW, ev.Ended(outcome, reason), NOW)
+    return ran(outcome, run=run, reason=reason)
 
 
 def after(*runs: RunRecord) -> Vitals:
@@ -72,7 +72,7 @@ def test_how_a_run_ended_is_told_with_the_next_command(outcome: ev.Outcome, caus
 
 def test_a_run_that_ended_well_is_not_told() -> None:
     """Nor is one that was put off, or one that is not over."""
-    unfinished = RunRecord(plan("ann"), NOW, None, None)
+    unfinished = ran(None)
     assert not found(after(ended(ev.Outcome.PROMOTED), ended(ev.Outcome.LATER))).notices
     assert not found(after(unfinished)).notices
 

@@ -27,7 +27,7 @@ from cattrs.strategies import configure_tagged_union
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain import gate, ledgers, ports
+from t3safe.domain import gate, ledgers
 from t3safe.domain.effects import Effect
 from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.events import Answer, Event
@@ -70,10 +70,6 @@ FORMS: Final[dict[type, Form]] = {
         " baking",
     ),
     ev.Ended: _form("", "outcome reason"),
-    # What all runs come to.
-    ports.Past: _form("", "person build run at waits_for since why"),
-    ports.Summary: _form("", "run people"),
-    ports.Anchor: _form("", "runs events digest until ends summary"),
     # Effects.
     fx.Stage: _form("Stage", "build"),
     fx.SnapshotOnline: _form("SnapshotOnline", "person snapshot"),
@@ -207,30 +203,3 @@ def as_data(event: Event) -> dict[str, Any]:
     """Give an event as the plain values that its JSON holds, to show."""
     data: dict[str, Any] = converter().unstructure(event, unstructure_as=Event)
     return data
-
-
-def encode_summary(summary: ports.Summary) -> str:
-    """Give a summary as one line of JSON."""
-    return json.dumps(converter().unstructure(summary), ensure_ascii=False, separators=(",", ":"))
-
-
-def decode_summary(text: str) -> ports.Summary | None:
-    """Read a summary; None where it is not wholly understood: it is found again from the runs."""
-    try:
-        return converter().structure(json.loads(text), ports.Summary)
-    except (ValueError, TypeError, KeyError, AttributeError, BaseValidationError):
-        return None
-
-
-def encode_anchor(anchor: ports.Anchor) -> str:
-    """Give an anchor as one line of JSON."""
-    return json.dumps(converter().unstructure(anchor), ensure_ascii=False, separators=(",", ":"))
-
-
-def decode_anchor(text: str) -> ports.Anchor:
-    """Read an anchor; raises DamagedJournalError: nothing else tells of what was thrown away."""
-    try:
-        return converter().structure(json.loads(text), ports.Anchor)
-    except (ValueError, TypeError, KeyError, AttributeError, BaseValidationError) as error:
-        message = f"cannot understand the journal's anchor {text[:120]!r}: {error}"
-        raise DamagedJournalError(message) from error

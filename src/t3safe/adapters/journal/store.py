@@ -12,9 +12,9 @@ Rules:
 6. The file names its format (`user_version`, under our `application_id`) and the t3safe that wrote
    it (table `written_by`).  A newer format is neither read nor written nor set aside.  An older one
    is read as it is; the first write makes it the present one, in one transaction with the tables.
-7. Runs are thrown away in one transaction with the anchor that tells of them.  A run that is not
-   over is refused, and then nothing goes.  The room is used again by later runs and not given back
-   to the disk: SQLite would need as much again beside it, for good (`journal_mode=PERSIST`).
+7. What a run came to is written with the event that closes it (see `rows`).  Events of old runs
+   are pruned in one transaction.  Their room is used again by later runs and not given back to the
+   disk: SQLite would need as much again beside it, for good (`journal_mode=PERSIST`).
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ import os
 import sqlite3
 import stat
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
-from hashlib import sha256
+from heapq import merge
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import define, field
 
 import t3safe
-from t3safe.adapters.journal import aside, codec
+from t3safe.adapters.journal import aside, codec, rows
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
 from t3safe.domain.gate import Ruling, Verdict
-from t3safe.domain.ports import Anchor, RunRecord, Summary
+from t3safe.domain.runs import MoveRecord, RunRecord, record
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.engine import rollout_of
 
 RESERVE_BYTES: Final = 4 * 1024**2
 """Room for some thousand events: the longest settling of one person takes 30."""
@@ -48,7 +49,7 @@ _PAGE: Final = 16
 """How many runs are read at a time."""
 _ABOVE_ALL: Final = 2**63 - 1
 
-_OF_RUN: Final = "SELECT kind, body FROM events WHERE run = ? ORDER BY number"
+_BODIES: Final = "SELECT body FROM events WHERE run = ? ORDER BY number"
 
 APPLICATION: Final = 0x74337366
 """`t3sf`, which tells our files of a format that has a number from those of other programs."""
@@ -71,8 +72,7 @@ CREATE TABLE IF NOT EXISTS verdicts (
     fingerprint TEXT NOT NULL,
     at TEXT NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS summary (body TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS anchor (body TEXT NOT NULL) STRICT;
+{rows.SCHEMA}
 CREATE TABLE IF NOT EXISTS written_by (t3safe TEXT NOT NULL) STRICT;
 DELETE FROM written_by;
 INSERT INTO written_by VALUES ('{t3safe.__version__}');
@@ -141,6 +141,8 @@ class SqliteJournal:
     def _insert(self, row: tuple[str, str, str]) -> None:
         with self._writing() as connection:
             connection.execute("INSERT INTO events (run, kind, body) VALUES (?, ?, ?)", row)
+            if row[1] == "Closed":
+                self._add_rows(connection)
 
     def _retry(self, row: tuple[str, str, str]) -> None:
         try:
@@ -150,8 +152,7 @@ class SqliteJournal:
 
     def events(self, run: str) -> tuple[ev.Event, ...]:
         """Every event of a run, in order."""
-        query = "SELECT body FROM events WHERE run = ? ORDER BY number"
-        return tuple(self._decoded(body) for (body,) in self._rows(query, (run,)))
+        return tuple(self._decoded(body) for (body,) in self._rows(_BODIES, run))
 
     def unfinished(self) -> str | None:
         """The run that was opened and not closed, the oldest of them."""
@@ -159,84 +160,92 @@ class SqliteJournal:
             "SELECT run FROM events WHERE kind = 'Opened' AND run NOT IN"
             " (SELECT run FROM events WHERE kind = 'Closed') ORDER BY number LIMIT 1"
         )
-        found = list(self._rows(query, ()))
+        found = list(self._rows(query))
         return str(found[0][0]) if found else None
 
     def runs(self) -> Iterator[RunRecord]:
         """Every run, newest first; read from the file as far as they are asked for."""
-        query = (
-            "SELECT o.number, o.body, c.body FROM events o LEFT JOIN events c"
-            " ON c.run = o.run AND c.kind = 'Closed' WHERE o.kind = 'Opened'"
-            " AND o.number < CAST(? AS INTEGER) ORDER BY o.number DESC LIMIT CAST(? AS INTEGER)"
+        for _, run in merge(self._without_row(), self._with_row(), key=lambda item: -item[0]):
+            yield run
+
+    def moves(self, person: str) -> Iterator[MoveRecord]:
+        """What every run but a check came to for a person, newest first."""
+        others = (
+            (number, move)
+            for number, run in self._without_row()
+            for move in run.moves
+            if move.person == person
         )
-        below = _ABOVE_ALL
-        while rows := self._rows(query, (str(below), str(_PAGE))):
-            for below, opened_body, closed_body in rows:  # noqa: B007 - the last is asked below
-                closed = self._decoded(closed_body) if closed_body is not None else None
-                yield _record(self._decoded(opened_body), closed)
+        with self._understood():
+            found = self._derived(rows.MOVES_OF_PERSON, person)
+            known = [(row[0], rows.move(row)) for row in found]
+        for _, move in merge(others, known, key=lambda item: -item[0]):
+            if move.kind is not ev.Kind.CHECK:
+                yield move
 
-    def summary(self) -> Summary | None:
-        """The summary that was kept last; an older format has none."""
-        body = self._only("summary")
-        return codec.decode_summary(body) if body is not None else None
+    def ends(self) -> Mapping[ev.Outcome, int]:
+        """How many runs ended in each way; with those that an earlier t3safe deleted."""
+        counts = Counter(run.ended.outcome for _, run in self._without_row() if run.ended)
+        with self._understood():
+            for outcome, count in self._derived(
+                "SELECT outcome, count(*) FROM runs GROUP BY outcome"
+            ):
+                counts[ev.Outcome(outcome)] += count
+            if self._has_table("anchor"):
+                for (body,) in self._rows("SELECT body FROM anchor"):
+                    counts.update(
+                        {ev.Outcome(name): count for name, count in json.loads(body)["ends"]}
+                    )
+        return counts
 
-    def keep(self, summary: Summary) -> None:
-        """Keep a summary in place of the one before, in one transaction."""
+    def prune(self, before: datetime) -> None:
+        """Delete the events of runs that are over and were opened before this (rule 7)."""
         try:
             with self._writing() as connection:
-                connection.execute("DELETE FROM summary")
-                body = codec.encode_summary(summary)
-                connection.execute("INSERT INTO summary VALUES (?)", (body,))
-        except sqlite3.Error as error:
-            raise self._trouble("write", error) from error
-
-    def anchor(self) -> Anchor | None:
-        """What is held of runs that were thrown away; an older format has none."""
-        body = self._only("anchor")
-        try:
-            return codec.decode_anchor(body) if body is not None else None
-        except DamagedJournalError as error:
-            raise self._damaged(str(error)) from error
-
-    def prune(self, runs: tuple[str, ...], until: datetime, summary: Summary) -> None:
-        """Throw runs away and move the anchor (rule 7); `runs` are oldest first."""
-        known = self.anchor()
-        try:
-            with self._writing() as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                digest, events = (known.digest, known.events) if known else ("", 0)
-                ends = Counter(dict(known.ends) if known else {})
-                for run in runs:
-                    rows = connection.execute(_OF_RUN, (run,)).fetchall()
-                    ends[self._end(run, rows)] += 1
-                    for kind, body in rows:
-                        digest = sha256(f"{digest}\n{run}\n{kind}\n{body}".encode()).hexdigest()
-                    events += len(rows)
-                    connection.execute("DELETE FROM events WHERE run = ?", (run,))
-                count = len(runs) + (known.runs if known else 0)
-                told = tuple(sorted(ends.items()))
-                anchor = Anchor(count, events, digest, until, told, summary)
-                connection.execute("DELETE FROM anchor")
-                body = codec.encode_anchor(anchor)
-                connection.execute("INSERT INTO anchor VALUES (?)", (body,))
+                connection.execute(rows.PRUNE, (before.isoformat(),))
         except sqlite3.Error as error:
             raise self._trouble("prune", error) from error
 
-    def _end(self, run: str, rows: list[tuple[str, str]]) -> str:
-        """Tell how a run ended that is to go.  Raises JournalError where it did not."""
-        last = self._decoded(rows[-1][1]) if rows else None
-        if not isinstance(last, ev.Closed):
-            message = f"cannot prune run {run} of the journal {self.path}: it is not over"
-            raise JournalError(message)
-        return last.ended.outcome.value
+    def _without_row(self) -> Iterator[tuple[int, RunRecord]]:
+        """Find what runs came to of which no row tells, with their numbers, newest first."""
+        query = rows.WITHOUT_ROW
+        if not self._has_table("runs"):
+            query = "SELECT number, run FROM events WHERE kind = 'Opened' ORDER BY number DESC"
+        for number, run in self._rows(query):
+            events = self.events(run)
+            yield number, record(rollout_of(events), events)
 
-    def _only(self, table: str) -> str | None:
-        """Read the one row of a table that an older format does not have."""
-        there = "SELECT name FROM sqlite_master WHERE name = ?"
-        if not self._rows(there, (table,)):
-            return None
-        rows = self._rows(f"SELECT body FROM {table}", ())  # noqa: S608 - our own table
-        return str(rows[0][0]) if rows else None
+    def _with_row(self) -> Iterator[tuple[int, RunRecord]]:
+        below = _ABOVE_ALL
+        while page := self._derived(rows.RUNS, below, _PAGE):
+            for row in page:
+                below = row[0]
+                with self._understood():
+                    found = rows.run(row, self._derived(rows.MOVES_OF_RUN, below))
+                yield below, found
+
+    def _add_rows(self, connection: sqlite3.Connection) -> None:
+        """Write what runs came to that are over and have no row yet."""
+        for number, run in connection.execute(rows.CLOSED_WITHOUT_ROW).fetchall():
+            bodies = connection.execute(_BODIES, (run,))
+            # Where this is not understood whoever reads the run says so.
+            with suppress(DamagedJournalError):
+                events = tuple(self._decoded(body) for (body,) in bodies)
+                rows.insert(connection, number, record(rollout_of(events), events))
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        try:
+            yield
+        except (InvalidVersion, ValueError, TypeError, KeyError) as error:
+            raise self._damaged(f"what a run came to is not understood: {error}") from error
+
+    def _derived(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Read tables that a journal of another t3safe does not have."""
+        return self._rows(query, *values) if self._has_table("runs") else []
+
+    def _has_table(self, name: str) -> bool:
+        return bool(self._rows("SELECT 1 FROM sqlite_master WHERE name = ?", name))
 
     def require_known(self) -> None:
         """See that the journal is of no newer format; other trouble is left to whoever reads it.
@@ -244,7 +253,7 @@ class SqliteJournal:
         Raises NewerJournalError.
         """
         try:
-            self._rows("SELECT 1", ())
+            self._rows("SELECT 1")
         except NewerJournalError:
             raise
         except JournalError:
@@ -257,15 +266,14 @@ class SqliteJournal:
         Raises JournalError where it cannot be looked at for another reason than damage.
         """
         try:
-            found = self._rows("PRAGMA quick_check(1)", ())
+            found = self._rows("PRAGMA quick_check(1)")
             if found and found[0][0] != "ok":
                 return str(found[0][0])
             # The tables may be gone from a database that is sound.
-            self._rows("SELECT version FROM verdicts LIMIT 1", ())
+            self._rows("SELECT version FROM verdicts LIMIT 1")
             query = "SELECT body FROM events ORDER BY number DESC"
-            for (body,) in self._rows(query if thorough else f"{query} LIMIT 1", ()):
+            for (body,) in self._rows(query if thorough else f"{query} LIMIT 1"):
                 self._decoded(body)
-            self.anchor()
         except DamagedJournalError as error:
             return str(error)
         return ""
@@ -308,11 +316,11 @@ class SqliteJournal:
             "SELECT version, reasons FROM verdicts WHERE ruling = ?"
             " AND (in_production = 1 OR fingerprint = ?) ORDER BY at"
         )
-        rows = self._rows(query, (Ruling.REFUSED.value, fingerprint))
+        found = self._rows(query, Ruling.REFUSED.value, fingerprint)
         try:
             return tuple(
                 (Version.parse(version), "; ".join(json.loads(reasons)))
-                for version, reasons in rows
+                for version, reasons in found
             )
         except (InvalidVersion, ValueError, TypeError) as error:
             raise self._damaged(f"a verdict is not understood: {error}") from error
@@ -320,7 +328,7 @@ class SqliteJournal:
     def count_verdicts(self) -> tuple[tuple[str, int], ...]:
         """How many builds are remembered under each ruling."""
         query = "SELECT ruling, CAST(count(*) AS TEXT) FROM verdicts GROUP BY ruling"
-        return tuple((ruling, int(count)) for ruling, count in self._rows(query, ()))
+        return tuple((ruling, int(count)) for ruling, count in self._rows(query))
 
     def allow(self, build: Version) -> bool:
         """Forget what is held against a build; whether there was anything."""
@@ -356,6 +364,8 @@ class SqliteJournal:
             connection.execute("PRAGMA synchronous = EXTRA")
             if not _is_present(connection):
                 connection.executescript(_SCHEMA)
+                with connection:
+                    self._add_rows(connection)
         except sqlite3.Error:
             connection.close()
             raise
@@ -403,7 +413,7 @@ class SqliteJournal:
         except DamagedJournalError as error:
             raise self._damaged(str(error)) from error
 
-    def _rows(self, query: str, values: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             if self._connection is None:
                 if self._nothing_yet():
@@ -477,10 +487,11 @@ class SqliteJournal:
 
 
 def _is_present(connection: sqlite3.Connection) -> bool:
-    """Whether the file is of the present format, and this very t3safe wrote it last."""
+    """Whether the file is of the present format with every table, and this t3safe wrote it last."""
     if connection.execute("PRAGMA user_version").fetchone()[0] != codec.FORMAT:
         return False
-    return _writer(connection) == t3safe.__version__
+    last = "SELECT 1 FROM sqlite_master WHERE name = 'moves'"
+    return _writer(connection) == t3safe.__version__ and connection.execute(last).fetchone()
 
 
 def _writer(connection: sqlite3.Connection) -> str:
@@ -490,12 +501,3 @@ def _writer(connection: sqlite3.Connection) -> str:
     except sqlite3.Error:
         return "of an unknown version"
     return str(found[0]) if found else "of an unknown version"
-
-
-def _record(opened: ev.Event, closed: ev.Event | None) -> RunRecord:
-    if not isinstance(opened, ev.Opened):
-        message = "a run's first record does not open it; `t3safe recover` sets the journal aside"
-        raise DamagedJournalError(message)
-    if isinstance(closed, ev.Closed):
-        return RunRecord(opened.plan, opened.at, closed.ended, closed.at)
-    return RunRecord(opened.plan, opened.at, None, None)
