@@ -22,9 +22,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from typing import Final
 
 from t3safe.adapters._support.personaldata import disk
@@ -54,6 +55,8 @@ BLOCK_SECONDS: Final = 4.0
 """Shorter than the 5 s for which a writer usually waits for a lock before it fails."""
 STEP_PAGES: Final = 4096
 """Copied between two looks at the clock: 16 MiB of ordinary pages, some 20 ms."""
+FLUSH_SECONDS: Final = 0.05
+"""Between two times that a growing copy is brought to the disk."""
 _INDEX: Final = "-shm"
 _JOURNAL: Final = "-journal"
 _NEW: Final = (
@@ -127,7 +130,28 @@ def back_up(source: sqlite3.Connection, target: str, limit: float | None) -> Non
     with closing(connect(target, "mode=rwc")) as copy:
         for statement in _NEW:
             copy.execute(statement)
-        source.backup(copy, pages=STEP_PAGES, progress=refuse_late)
+        with _flushed(target):
+            source.backup(copy, pages=STEP_PAGES, progress=refuse_late)
+
+
+@contextmanager
+def _flushed(path: str) -> Iterator[None]:
+    """Bring a copy to the disk as it grows: all at once at its end, it would hold up a writer."""
+    ended = threading.Event()
+
+    def flush() -> None:
+        while not ended.wait(FLUSH_SECONDS):
+            # What cannot be written is told by the sync of the whole.
+            with suppress(OSError), open(path, "rb") as file:  # noqa: PTH123 - as all paths here
+                os.fdatasync(file.fileno())
+
+    flushing = threading.Thread(target=flush, daemon=True)
+    flushing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        flushing.join()
 
 
 def discard(target: str, name: str) -> None:
