@@ -81,7 +81,7 @@ def test_a_broken_journal_restarts_nobody_and_is_forgotten_the_night_after(
         assert "`t3safe recover` sets it aside" in said.err or said.status == Exit.USAGE, said
     examined = host.t3safe("doctor")
     assert examined.status == Exit.NEEDS_HUMAN
-    assert "mend: t3safe recover" in examined.out
+    assert "fix: t3safe recover" in examined.out
     assert "t3safe_unreadable_count 0" not in host.t3safe("metrics").out
     assert host.t3safe("hold", NEW.version).status == Exit.OK, "deciding needs no journal"
     assert host.t3safe("freeze").status == host.t3safe("thaw").status == Exit.OK
@@ -237,7 +237,7 @@ def test_a_newer_journal_is_refused_by_every_command_that_acts(host: EmbeddedHos
     examined = host.t3safe("doctor")
     assert examined.status == Exit.NEEDS_HUMAN
     assert "install the t3safe that the line names" in examined.out
-    assert "mend: t3safe recover" not in examined.out
+    assert "fix: t3safe recover" not in examined.out
     assert host.t3safe("history").status == Exit.NEWER
     assert (state(host), serves(host), kept(host)) == (before, processes, [])
     assert journal(host).read_bytes() == content

@@ -87,7 +87,7 @@ def test_show_tells_each_step_and_where_its_evidence_lies(host: EmbeddedHost) ->
     assert named & snapshots
     folder = Path(found[-1]["where"])
     folder.rename(folder.with_name("moved"))
-    assert "(thrown away since)" in host.t3safe("show", bad["run"]).out
+    assert "(deleted since)" in host.t3safe("show", bad["run"]).out
     folder.with_name("moved").rename(folder)
     assert state(host) == before
 

@@ -221,5 +221,5 @@ def test_init_that_cannot_find_the_port_says_so(newcomer: OnePerson) -> None:
     path = f"PATH={newcomer.root}:{newcomer.environment['PATH']}"
     said = newcomer.run("env", path, *SAFE, "init", "--yes")
     assert said.status == Exit.USAGE
-    assert "cannot tell services.ports: the port of your serve" in said.err
+    assert "unknown services.ports: the port of your serve" in said.err
     assert file.read_text() == before

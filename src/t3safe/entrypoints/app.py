@@ -123,11 +123,11 @@ wait_option = click.option(
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="SECONDS",
-    help="Wait so long for another t3safe to end, instead of saying that it is locked.",
+    help="Wait up to SECONDS for the lock.",
 )
 
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-force_option = click.option("--force", is_flag=True, help="Also while the person is busy.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+force_option = click.option("--force", is_flag=True, help="Act even if the person is busy.")
 
 
 def ask(question: str, *, yes: bool) -> None:

@@ -42,27 +42,27 @@ _FOLDER: Final = click.Path(file_okay=False, path_type=Path)
     "--state",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Rehearse on a copy of this state too; DIR itself is never changed. Needs no host.",
+    help="Also rehearse on a copy of this state; DIR is never changed. Needs no host.",
 )
 @click.option(
     "--store",
     metavar="DIR",
     type=_FOLDER,
-    help="Keep installed builds here instead of in a throwaway store. Needs no host.",
+    help="Keep installed builds here, not in a temporary store. Needs no host.",
 )
 @click.option(
     "--control",
     metavar="VERSION",
     type=VERSION,
-    help="A build that is known to work: what fails with it too is the gate. Needs no host.",
+    help="A build known to work: if it fails too, the gate is broken. Needs no host.",
 )
 @click.option(
     "--evidence",
     metavar="DIR",
     type=_FOLDER,
-    help="Keep the evidence here instead of in a new folder; without a host only.",
+    help="Keep the evidence here, not in a new folder. Only without a host.",
 )
-@click.option("--standalone", is_flag=True, help="Look at nobody's host, even if there is one.")
+@click.option("--standalone", is_flag=True, help="Ignore this host, even if it has a user map.")
 @wait_option
 @as_json_option
 @click.pass_obj
@@ -78,10 +78,10 @@ def check(  # noqa: PLR0913 - one for each option
     standalone: bool,
     as_json: bool,
 ) -> NoReturn:
-    """Run a build through the gate on copies; touch nobody.
+    """Run a build through the gate on copies of the data; move nobody.
 
-    On a host: on a copy of everybody's state. Without one, in a container or a pipeline: on an
-    empty state, and on a copy of DIR.
+    On a host it rehearses on a copy of each person's state. Without one, in a container or a
+    pipeline, it rehearses on an empty state and on a copy of DIR.
     """
     named = {"--state": state, "--store": store, "--control": control}
     options = [name for name, value in named.items() if value is not None]

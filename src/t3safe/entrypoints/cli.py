@@ -106,9 +106,9 @@ class _Commands(click.Group):
     "--config",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Configuration file (default: /etc/t3safe/config.toml, if it is there).",
+    help="Configuration file (default: /etc/t3safe/config.toml, if it exists).",
 )
-@click.option("--quiet", is_flag=True, help="Say nothing but alerts.")
+@click.option("--quiet", is_flag=True, help="Print alerts only.")
 @click.pass_context
 def cli(context: click.Context, file: Path | None, *, quiet: bool) -> None:
     """Move a host to the newest t3 nightly it has proven, or leave everything as it was."""

@@ -1,4 +1,4 @@
-"""`t3safe doctor`: every precondition, how it stands, and the command that mends it."""
+"""`t3safe doctor`: every precondition, how it stands, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from t3safe.entrypoints.settings import DEFAULT_FILE
 
 
 @click.command()
-@click.option("--deep", is_flag=True, help="Check every snapshot, not only each person's newest.")
+@click.option("--deep", is_flag=True, help="Verify all snapshots, not only each person's newest.")
 @as_json_option
 @click.pass_obj
 def doctor(app: App, *, deep: bool, as_json: bool) -> None:
-    """Look at everything that a run needs; change nothing.
+    """Check every precondition of a run; change nothing.
 
-    Ends with 15 where something is a problem, with 12 where something could not be looked at.
+    Exit status: 15 if there is a problem, 12 if something could not be checked.
     """
     from t3safe.examination import Examination  # noqa: PLC0415 - not on a timer's way
 
@@ -47,7 +47,7 @@ def _lines(findings: tuple[Finding, ...]) -> Iterator[str]:
             continue
         yield f"{found.level:>7}  {found.check}: {seen}"
         if found.mend:
-            yield f"         mend: {found.mend}"
+            yield f"         fix: {found.mend}"
     for (seen, mend), checks in skipped.items():
         yield f"{Level.UNKNOWN:>7}  {', '.join(checks)}: {seen}; {mend}"
 

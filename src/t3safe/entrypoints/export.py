@@ -14,6 +14,7 @@ from t3safe.adapters.personaldata.export import Exported
 from t3safe.adapters.takeaway import new_file, standard_output
 from t3safe.bootstrap.live import Live
 from t3safe.domain.messages import Level, Line
+from t3safe.domain.text import size
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import App, as_json_option, for_whom, known_person
 from t3safe.entrypoints.exits import Exit
@@ -22,14 +23,14 @@ from t3safe.entrypoints.snapshots import take
 
 @click.command()
 @click.argument("words", metavar="[PERSON] [SNAPSHOT] FILE", nargs=-1, required=True)
-@click.option("--live", is_flag=True, help="Take a fresh snapshot, in place of SNAPSHOT.")
+@click.option("--live", is_flag=True, help="Take a new snapshot first; give no SNAPSHOT.")
 @as_json_option
 @click.pass_obj
 def export(app: App, words: tuple[str, ...], *, live: bool, as_json: bool) -> NoReturn:
-    """Write a person's snapshot to FILE as one tar archive, for somebody to take away.
+    """Write a person's snapshot to FILE as one tar archive.
 
-    `-` is standard output.  The archive holds secrets of the person.  It is whole where the exit
-    status is 0, and FILE is not there otherwise.
+    FILE `-` is standard output.  The archive contains the person's secrets.  It is complete if the
+    exit status is 0; otherwise FILE is not created.
     """
     others = 1 if live else 2
     named = for_whom(app, words, others)
@@ -84,5 +85,5 @@ def _tell(person: str, snapshot: str, place: str, handed: Exported, *, as_json: 
         body = {"person": person, "snapshot": snapshot, "file": place}
         rendering.print_json("export", body | {"files": handed.files, "size": handed.size})
         return
-    text = f"{place}: {handed.files} files, {handed.size} bytes of {person}; it holds secrets"
+    text = f"{place}: {handed.files} files, {size(handed.size)} of {person}; it contains secrets"
     click.echo(text, err=place == "-")

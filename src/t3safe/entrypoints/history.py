@@ -13,7 +13,7 @@ import click
 
 from t3safe.bootstrap.live import Live
 from t3safe.domain import events as ev
-from t3safe.domain import log
+from t3safe.domain import log, text
 from t3safe.domain.accounts import (
     UNFINISHED,
     Account,
@@ -40,13 +40,13 @@ _OUTCOMES = (*(outcome.value for outcome in ev.Outcome), UNFINISHED)
 
 
 @click.command()
-@click.option("-n", "count", type=click.IntRange(min=1), default=20, help="How many runs.")
-@click.option("--person", default="", help="Only runs that were to move or watch this person.")
-@click.option("--outcome", type=click.Choice(_OUTCOMES), help="Only runs that ended so.")
+@click.option("-n", "count", type=click.IntRange(min=1), default=20, help="Number of runs.")
+@click.option("--person", default="", help="Only runs that moved or watched this person.")
+@click.option("--outcome", type=click.Choice(_OUTCOMES), help="Only runs with this outcome.")
 @as_json_option
 @click.pass_obj
 def history(app: App, count: int, person: str, outcome: str | None, *, as_json: bool) -> None:
-    """What the last runs did, the newest first."""
+    """List the last runs, newest first."""
     with app.host("run", aside=as_json) as wired:
         every = (tell_run(record) for record in wired.journal.runs())
         asked = (told for told in every if wanted(told, person, outcome or ""))
@@ -67,8 +67,8 @@ def _row(told: RunTold) -> tuple[str, ...]:
         told.run,
         told.kind.value,
         told.candidate.text,
-        f"{told.opened:%Y-%m-%d %H:%M}",
-        rendering.took(told.seconds),
+        text.moment(told.opened),
+        text.duration(told.seconds),
         told.outcome,
         told.reason,
     )
@@ -79,7 +79,7 @@ def _row(told: RunTold) -> tuple[str, ...]:
 @as_json_option
 @click.pass_obj
 def show(app: App, asked: str, *, as_json: bool) -> None:
-    """Every step of one run, and where its evidence lies.
+    """Show every step of one run, and where its evidence is.
 
     RUN is a run that `t3safe history` lists, the beginning of its name, or `last`.
     """
@@ -131,8 +131,8 @@ def _looked_up(step: StepTold) -> StepTold:
 
 def _print(told: Account, events: tuple[ev.Event, ...]) -> None:
     click.echo(f"{told.kind} {told.run}: {told.candidate}, {', '.join(told.people) or 'nobody'}")
-    closed = f", took {rendering.took(told.seconds)}" if told.closed is not None else ""
-    click.echo(f"opened {told.opened:%Y-%m-%d %H:%M:%S} UTC{closed}")
+    closed = f", took {text.duration(told.seconds)}" if told.closed is not None else ""
+    click.echo(f"opened {text.moment(told.opened, seconds=True)}{closed}")
     click.echo(f"{told.outcome}: {told.reason}" if told.reason else told.outcome)
     rendering.print_table(_STEP_COLUMNS, map(_step_row, told.steps))
     if not events:
@@ -141,7 +141,7 @@ def _print(told: Account, events: tuple[ev.Event, ...]) -> None:
         for item in step.evidence:
             click.echo(f"evidence of step {step.seq}: {_evidence(item, step.person)}")
     for moment, line in _said(events):
-        click.echo(f"{moment:%Y-%m-%d %H:%M:%S}  {line}")
+        click.echo(f"{text.moment(moment, seconds=True)}  {line}")
 
 
 _STEP_COLUMNS = ("step", "", "person", "started", "took", "outcome", "said")
@@ -153,14 +153,14 @@ def _step_row(step: StepTold) -> tuple[str, ...]:
         step.step,
         step.person,
         f"{step.started:%H:%M:%S}",
-        rendering.took(step.seconds),
+        text.duration(step.seconds),
         step.end.value,
         " ".join(step.said.split()),
     )
 
 
 def _evidence(item: Evidence, person: str) -> str:
-    gone = " (thrown away since)" if item.there is False else ""
+    gone = " (deleted since)" if item.there is False else ""
     whose = f" of {person}" if item.kind is Trace.SNAPSHOT else ""
     return f"{item.kind}{whose} {item.where}{gone}"
 
@@ -175,8 +175,8 @@ def _said(events: tuple[ev.Event, ...]) -> Iterator[tuple[datetime, Line]]:
         try:
             after = _after(before, event)
         except InvalidEvent:
-            text = "another version of t3safe did this; from here on only the steps tell"
-            yield event.at, Line(Level.WARNING, text)
+            why = "another version of t3safe did the rest; see the steps above"
+            yield event.at, Line(Level.WARNING, why)
             return
         for line in log.lines(before, event, after):
             if line.level is not Level.PROGRESS:

@@ -31,7 +31,7 @@ from t3safe.usecases.host import everybody as everybody_of
 @wait_option
 @click.pass_obj
 def adopt(app: App, build: Version, wait: float) -> None:
-    """Take over a host on which everybody runs VERSION; restart nobody."""
+    """Take over a host on which all serves run VERSION; restart no serve."""
     with app.acting("run", wait) as wired:
         done = wired.adopt(build)
     for line in done:
@@ -40,28 +40,33 @@ def adopt(app: App, build: Version, wait: float) -> None:
 
 
 @click.command()
-@click.option("--to", "build", type=VERSION, help="The build to leave (default: everybody's).")
+@click.option(
+    "--to",
+    "build",
+    type=VERSION,
+    help="The build to install globally (default: the current).",
+)
 @yes_option
 @click.pass_obj
 def eject(app: App, build: Version | None, *, yes: bool) -> None:
-    """Give the host back to one global t3; restart nobody."""
-    ask("give this host back to one global t3, which any installer may replace?", yes=yes)
+    """Give the host back to one global t3; restart no serve."""
+    ask("give this host back to one global t3, which any installer can replace?", yes=yes)
     with app.acting("run") as wired:
         done = wired.eject(build)
     for line in done:
         click.echo(line)
-    click.echo("`t3safe units remove` takes the timers away; builds and snapshots stay")
+    click.echo("`t3safe units remove` removes the timers; builds and snapshots stay")
 
 
 @click.group()
 def units() -> None:
-    """t3safe's own units of systemd, and the users that it needs."""
+    """Manage t3safe's own systemd units, and the OS users that it needs."""
 
 
 @units.command("show")
 @click.pass_obj
 def units_show(app: App) -> None:
-    """Show what `install` writes."""
+    """Print the units that `install` writes."""
     with app.host("run") as wired:
         files = wired.units().files()
     for path, text in files:
@@ -71,7 +76,7 @@ def units_show(app: App) -> None:
 @units.command("install")
 @click.pass_obj
 def units_install(app: App) -> None:
-    """Make the users, write the units, enable the timers; start nothing."""
+    """Create the OS users, write the units, enable the timers; start nothing."""
     with app.acting("run") as wired:
         done = wired.units().install()
     for line in done or ("nothing changed",):
@@ -91,7 +96,7 @@ _TIMERS = {
 @units.command("remove")
 @click.pass_obj
 def units_remove(app: App) -> None:
-    """Stop the timers and take the units away; users, builds and snapshots stay."""
+    """Stop the timers and remove the units; keep OS users, builds and snapshots."""
     with app.acting("run") as wired:
         done = wired.units().remove()
     for line in done or ("nothing was installed",):
@@ -100,10 +105,10 @@ def units_remove(app: App) -> None:
 
 @click.group()
 def serves() -> None:
-    """Start and stop serves, by whatever `services.manager` says."""
+    """Start and stop serves through `services.manager`."""
 
 
-_all_option = click.option("--all", "everybody", is_flag=True, help="Everybody, one by one.")
+_all_option = click.option("--all", "everybody", is_flag=True, help="All people.")
 
 
 @serves.command("start")
@@ -112,7 +117,7 @@ _all_option = click.option("--all", "everybody", is_flag=True, help="Everybody, 
 @wait_option
 @click.pass_obj
 def serves_start(app: App, person: str | None, wait: float, *, everybody: bool) -> NoReturn:
-    """Start the serve of one person or of everybody, where it does not run."""
+    """Start the serve of one person or of all people, if it does not run."""
     _each(app, one_or_all(app, person, everybody=everybody), wait, _start)
 
 
@@ -122,7 +127,7 @@ def serves_start(app: App, person: str | None, wait: float, *, everybody: bool) 
 @wait_option
 @click.pass_obj
 def serves_stop(app: App, person: str | None, wait: float, *, everybody: bool) -> NoReturn:
-    """Stop the serve of one person or of everybody, also of who is at work."""
+    """Stop the serve of one person or of all people, even if they are busy."""
     _each(app, one_or_all(app, person, everybody=everybody), wait, _stop)
 
 

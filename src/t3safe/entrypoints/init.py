@@ -27,7 +27,7 @@ from t3safe.entrypoints.settings import SettingsError
 @click.option("--print", "only_print", is_flag=True, help="Print the file and write nothing.")
 @click.pass_obj
 def init(app: App, *, yes: bool, only_print: bool) -> None:
-    """Look at this host and write the configuration that fits it; ask only what cannot be found."""
+    """Detect the settings of this host and write its configuration; ask only what is unknown."""
     caller = settings.present_caller(os.environ)
     seen = _look(caller)
     guessed = hostguess.guess(seen)
@@ -92,7 +92,7 @@ def _answer(question: Question, *, yes: bool) -> str:
         return str(told).strip()
     if question.proposed:
         return question.proposed
-    message = f"cannot tell {question.key}: {question.text}; `t3safe init` asks at a terminal"
+    message = f"unknown {question.key}: {question.text}; `t3safe init` asks at a terminal"
     raise click.UsageError(message)
 
 

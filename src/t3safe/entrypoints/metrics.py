@@ -1,4 +1,4 @@
-"""Metrics, on request and for `reporting`."""
+"""Metrics, on request and after each run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from t3safe.usecases.metrics import measure
 )
 @click.pass_obj
 def metrics(app: App, output: Path | None) -> None:
-    """Measure the host for Prometheus; ask nobody outside."""
+    """Print metrics for Prometheus; use no network."""
     from t3safe.adapters.metrics import render, write  # noqa: PLC0415 - not on a timer's way
 
     with app.host("run", aside=True) as wired:
@@ -34,7 +34,7 @@ def metrics(app: App, output: Path | None) -> None:
 
 
 def write_metrics(wired: Live, path: Path, vitals: Vitals) -> None:
-    """Write the metrics; a failure of theirs is said, and nothing else."""
+    """Write the metrics; a failure is one warning."""
     from t3safe.adapters.metrics import write  # noqa: PLC0415 - only where they are asked for
 
     try:

@@ -109,14 +109,14 @@ def _warn(wired: Live, text: str) -> None:
 
 @click.group()
 def notify() -> None:
-    """Notifications: try the ends, and see what is due and what was told."""
+    """Test notifications, and show what is due and what was sent."""
 
 
 @notify.command("test")
 @as_json_option
 @click.pass_obj
 def notify_test(app: App, *, as_json: bool) -> None:
-    """Send a test message to each end; ends with 12 where one did not go out."""
+    """Send a test message to each destination; exit status 12 if one fails."""
     with app.host("run", aside=as_json) as wired:
         those = _some_ends(wired)
         host = socket.gethostname()
@@ -144,7 +144,7 @@ def _some_ends(wired: Live) -> tuple[End, ...]:
 @as_json_option
 @click.pass_obj
 def notify_show(app: App, *, as_json: bool) -> None:
-    """Show what each end would be told now, and what it was told; send nothing."""
+    """Show what each destination would get now, and what it got; send nothing."""
     with app.host("run", aside=as_json) as wired:
         those = _some_ends(wired)
         told = _memory(wired).read()

@@ -14,7 +14,7 @@ from t3safe.entrypoints.notify import forgive
 @click.argument("reason", default="by hand")
 @click.pass_obj
 def freeze(app: App, reason: str) -> None:
-    """Let no run act until `thaw`."""
+    """Block all runs until `t3safe thaw`."""
     with app.acting("run", journal=False) as wired:
         wired.host.ports.switch.freeze(f"{who()}: {reason}")
         wired.say(frozen_line(wired.host.ports.switch.frozen(), holding(wired)))
@@ -23,7 +23,7 @@ def freeze(app: App, reason: str) -> None:
 @click.command()
 @click.pass_obj
 def thaw(app: App) -> None:
-    """Let runs act again."""
+    """Allow runs again."""
     with app.acting("run") as wired:
         was = wired.host.ports.switch.thaw()
     click.echo("thawed" if was else "was not frozen")
@@ -31,14 +31,14 @@ def thaw(app: App) -> None:
 
 @click.command()
 @click.argument("build", metavar="VERSION", type=VERSION)
-@click.option("--reason", default="", help="Why, for whoever looks next.")
+@click.option("--reason", default="", help="Why: shown by `t3safe status`.")
 @click.pass_obj
 def pin(app: App, build: Version, reason: str) -> None:
-    """Make one version the target of every run."""
+    """Make VERSION the target of every run."""
     with app.acting("run") as wired:
         wired.host.ports.choices.pin(build, _note(reason))
-    click.echo(f"pinned {build}; `t3safe run` moves whoever is on an older build there")
-    click.echo(f"`t3safe rollback --all --to {build}` takes back whoever is on a newer one")
+    click.echo(f"pinned {build}; `t3safe run` moves people on an older build to it")
+    click.echo(f"`t3safe rollback --all --to {build}` rolls back people on a newer one")
     click.echo("`t3safe unpin` follows the track again")
 
 
@@ -53,10 +53,10 @@ def unpin(app: App) -> None:
 
 @click.command()
 @click.argument("build", metavar="VERSION", type=VERSION)
-@click.option("--reason", default="", help="Why, for whoever looks next.")
+@click.option("--reason", default="", help="Why: shown by `t3safe status`.")
 @click.pass_obj
 def hold(app: App, build: Version, reason: str) -> None:
-    """Never take this version."""
+    """Never move anybody to VERSION."""
     with app.acting("run") as wired:
         wired.host.ports.choices.hold(build, _note(reason))
     click.echo(f"held {build}; `t3safe allow {build}` lets it be taken again")
@@ -66,7 +66,7 @@ def hold(app: App, build: Version, reason: str) -> None:
 @click.argument("build", metavar="VERSION", type=VERSION)
 @click.pass_obj
 def allow(app: App, build: Version) -> None:
-    """Let a held or refused version be tried again."""
+    """Allow a held or refused VERSION again."""
     with app.acting("run") as wired:
         held = wired.host.ports.choices.release(build)
         refused = wired.host.ports.verdicts.allow(build)

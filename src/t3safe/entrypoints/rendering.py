@@ -177,30 +177,6 @@ def _scalar(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
             raise TypeError(message)
 
 
-def size(count: int) -> str:
-    """Give bytes as a person reads them."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if value < 1024:  # noqa: PLR2004 - binary units
-            return f"{value:.0f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GiB"
-
-
-def took(seconds: float | None) -> str:
-    """Give a duration as a person reads it, empty where it is not known."""
-    if seconds is None:
-        return ""
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), _MINUTE)
-    hours, minutes = divmod(minutes, _MINUTE)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-
-
-_MINUTE = 60
-
-
 def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
     """Print rows under a heading, for a person; nothing in them is markup."""
     from rich.table import Table  # noqa: PLC0415 - only when something is shown

@@ -36,7 +36,7 @@ from t3safe.usecases.host import Result, owner_policy
 from t3safe.usecases.recover import settle
 from t3safe.usecases.rollback import Took, Whole, cost, go_back, look, preview, take_back, way_back
 
-dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what it would cost.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be lost.")
 
 
 @click.command()
@@ -47,7 +47,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what it
 @as_json_option
 @click.pass_obj
 def restore(app: App, /, words: tuple[str, ...], **how: bool) -> NoReturn:
-    """Put a person's state back to a snapshot, with the build that wrote it."""
+    """Restore a person's state from a snapshot, with the build that wrote it."""
     match for_whom(app, words, 1):
         case (person, snapshot):
             _one(app, person, None, snapshot, how)
@@ -57,12 +57,12 @@ def restore(app: App, /, words: tuple[str, ...], **how: bool) -> NoReturn:
 
 @click.command()
 @click.argument("person", required=False)
-@click.option("--all", "everybody", is_flag=True, help="Everybody, one after another.")
+@click.option("--all", "everybody", is_flag=True, help="All people, one after another.")
 @click.option(
     "--to",
     "build",
     type=VERSION,
-    help="The build to go back to (default: the one before; with --all, before the newest run).",
+    help="The build to roll back to (default: the previous one).",
 )
 @dry_run_option
 @force_option
@@ -72,7 +72,7 @@ def restore(app: App, /, words: tuple[str, ...], **how: bool) -> NoReturn:
 def rollback(
     app: App, /, person: str | None, build: Version | None, *, everybody: bool, **how: bool
 ) -> NoReturn:
-    """Take one person or everybody back to an older build, with the state that it knows."""
+    """Roll one person or all people back to an older build, with a state that it can read."""
     person = one_or_all(app, person, everybody=everybody)
     if person is None:
         _everybody(app, build, how)

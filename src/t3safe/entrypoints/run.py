@@ -37,12 +37,12 @@ from t3safe.usecases.standing import survey
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only rehearse the candidate, on copies.")
+@click.option("--dry-run", is_flag=True, help="Only rehearse the candidate on copies; move nobody.")
 @wait_option
 @as_json_option
 @click.pass_obj
 def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
-    """Move every idle user to the newest build that passes the gate."""
+    """Move idle people to the newest build that passes the gate."""
     if dry_run or app.settings.dry_run:
         _dry_run(app, wait, as_json=as_json)
     with app.acting("run", wait, aside=as_json) as wired, reported(wired, "run") as report:
@@ -80,7 +80,7 @@ _DRY = {
 @as_json_option
 @click.pass_obj
 def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
-    """Move users who were deferred and are idle now."""
+    """Move people who were deferred and are idle now."""
     with app.acting("drain", wait, aside=as_json) as wired, reported(wired, "drain") as report:
         report.result = moving(wired, partial(drain_host, wired.host))
         leave(wired, report.result, as_json=as_json)
@@ -92,7 +92,7 @@ def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
 @as_json_option
 @click.pass_obj
 def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
-    """Recover users whom an interrupted run left half moved."""
+    """Recover people whom an interrupted run left half moved."""
     with app.acting("run", wait, aside=as_json) as wired, reported(wired, "recover") as report:
         result = report.result = settling(wired, lambda: recover_host(wired.host, boot=boot))
         nothing = Result(None, "nothing is unfinished", stayed=No.NOTHING)

@@ -30,19 +30,19 @@ _TOLD_MAX = 12
 
 
 @click.command()
-@click.option("--fleet", "fleet_file", type=_FILE, help="The host (TOML; default: one of three).")
+@click.option("--fleet", "fleet_file", type=_FILE, help="The simulated host (TOML).")
 @click.option("--history", "history_file", type=_FILE, help="Another history of releases (JSON).")
 @click.option("--incidents", "incidents_file", type=_FILE, help="Another list of incidents (JSON).")
-@click.option("--people", type=int, metavar="COUNT", help="Scale the host to so many people.")
-@click.option("--policy", "names", multiple=True, help="Only this policy; may be given again.")
+@click.option("--people", type=int, metavar="COUNT", help="Scale the host to COUNT people.")
+@click.option("--policy", "names", multiple=True, help="Only this policy; repeatable.")
 @click.option("--since", type=_DAY, help="The first night.")
 @click.option("--until", type=_DAY, help="The last night.")
-@click.option("--start", help="The version that everybody runs at first.")
+@click.option("--start", help="The version that all people run at first.")
 @click.option("--track", type=click.Choice([track.value for track in Track]), help="The tag.")
-@click.option("--seed", type=int, help="Other days for everybody.")
-@click.option("--drill", is_flag=True, help="Then enact each incident that can be enacted.")
+@click.option("--seed", type=int, help="Seed of the people's days.")
+@click.option("--drill", is_flag=True, help="Also replay each incident that can be replayed.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Policies at a time (default: cores).")
-@click.option("--html", "page", type=_FILE, help="Write a report to look at.")
+@click.option("--html", "page", type=_FILE, help="Write a report as a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     fleet_file: Path | None,
@@ -61,7 +61,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     drill: bool,
     as_json: bool,
 ) -> None:
-    """Replay the real nightlies on a host, night by night, under several updaters."""
+    """Replay the real nightlies on a simulated host under several updaters."""
     changes: dict[str, Any] = {
         "since": since.date() if since else None,
         "until": until.date() if until else None,

@@ -16,6 +16,7 @@ from t3safe.domain.errors import PortError
 from t3safe.domain.messages import Level, Line
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import Judged, SnapshotKind
+from t3safe.domain.text import size
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import (
     App,
@@ -33,7 +34,7 @@ from t3safe.usecases.snapshots import judge, prune
 @as_json_option
 @click.pass_obj
 def verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoReturn:
-    """Check snapshots against their manifests, and builds against what was installed."""
+    """Verify snapshots against their manifests, and builds against what was installed."""
     with app.host("run", aside=as_json) as wired:
         found = wired.verify(_named(wired, people))
     _tell_verified(found, as_json=as_json)
@@ -56,11 +57,11 @@ def _tell_verified(found: list[Verified], *, as_json: bool) -> NoReturn:
 
 @click.command()
 @click.argument("person", required=False)
-@click.option("--all", "everybody", is_flag=True, help="Everybody, one after another.")
+@click.option("--all", "everybody", is_flag=True, help="All people, one after another.")
 @as_json_option
 @click.pass_obj
 def snapshot(app: App, person: str | None, *, everybody: bool, as_json: bool) -> NoReturn:
-    """Copy the state of one person or of everybody beside the running serve."""
+    """Take a snapshot of one person or of all people while the serve runs."""
     person = one_or_all(app, person, everybody=everybody)
     with app.acting("run", aside=as_json) as wired:
         if person is not None:
@@ -87,7 +88,7 @@ def _tried(app: App, wired: Live, person: str) -> dict[str, Any]:
 
 def _copied(wired: Live, person: str) -> dict[str, Any]:
     taken = take(wired, person)
-    text = f"{taken.snapshot}: ledger {taken.ledger.level}, {taken.size} bytes"
+    text = f"{taken.snapshot}: ledger {taken.ledger.level}, {size(taken.size)}"
     wired.say(Line(Level.INFO, f"snapshot of {person} taken: {text}", person))
     return {
         "person": person,
@@ -119,7 +120,7 @@ class _Listing(click.Group):
 
 @click.group(cls=_Listing, subcommand_metavar="[COMMAND] [PERSON]...")
 def snapshots() -> None:
-    """What people can be put back to: `list` where no command is named, `verify`, `prune`."""
+    """List (the default), verify or prune snapshots."""
 
 
 @snapshots.command("list")
@@ -127,7 +128,7 @@ def snapshots() -> None:
 @as_json_option
 @click.pass_obj
 def snapshots_list(app: App, people: tuple[str, ...], *, as_json: bool) -> None:
-    """List what people can be put back to, everybody where none is named; oldest first."""
+    """List snapshots, oldest first; of all people if none is named."""
     with app.host("run") as wired:
         states = wired.host.ports.states
         found = [
@@ -146,7 +147,7 @@ def snapshots_list(app: App, people: tuple[str, ...], *, as_json: bool) -> None:
 @as_json_option
 @click.pass_obj
 def snapshots_verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoReturn:
-    """Check snapshots against their manifests: digests, soundness, ledger, row counts."""
+    """Verify snapshots against their manifests: digests, integrity, ledger, row counts."""
     with app.host("run", aside=as_json) as wired:
         found = wired.verify_snapshots(_named(wired, people))
     _tell_verified(found, as_json=as_json)
@@ -154,14 +155,14 @@ def snapshots_verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoR
 
 @snapshots.command("prune")
 @click.argument("people", metavar="[PERSON]...", nargs=-1)
-@click.option("--dry-run", is_flag=True, help="Only show what would be given up.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be pruned.")
 @as_json_option
 @click.pass_obj
 def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json: bool) -> NoReturn:
-    """Give up snapshots beyond the limits of retention; say of each why it is kept or not.
+    """Prune snapshots beyond the limits of retention; say why each is kept or not.
 
-    A person's newest snapshot, their way back, and what the last run that touched them took are
-    always kept.
+    A person's newest snapshot, the one to roll back to, and those of the last run that moved them
+    are always kept.
     """
     found: list[dict[str, Any]] = []
     problems: dict[str, str] = {}
@@ -180,7 +181,7 @@ def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json
     else:
         _table(_PRUNE_COLUMNS, found)
         freed = sum(item["bytes"] for item in found if item["fate"] != "kept")
-        click.echo(f"{freed} bytes {'would be' if dry_run else 'are'} given up")
+        click.echo(f"{size(freed)} {'would be' if dry_run else 'were'} pruned")
     sys.exit(Exit.LATER if problems else Exit.OK)
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from t3safe.bootstrap.live import Live, live
-from t3safe.domain.outlook import Timer
+from t3safe.domain import text
 from t3safe.domain.ports import Registry
 from t3safe.domain.room import Room
 from t3safe.entrypoints import output, rendering
@@ -38,12 +38,12 @@ _ASKED_EVERY = 300.0
     is_flag=False,
     flag_value=_EVERY,
     metavar="[SECONDS]",
-    help=f"Look again every so many seconds ({_EVERY:.0f}), until Ctrl-C.",
+    help=f"Refresh every SECONDS (default {_EVERY:.0f}) until Ctrl-C.",
 )
 @as_json_option
 @click.pass_obj
 def status(app: App, watch: float | None, *, as_json: bool) -> None:
-    """Who runs what, and what happens next."""
+    """Show who runs which build, and what happens next."""
     if watch is not None:
         _watch(app, watch, as_json=as_json)
     with app.host("run", aside=as_json) as wired:
@@ -99,8 +99,8 @@ def _print(found: HostStatus) -> None:
 
 def _shown(found: HostStatus) -> Iterator[Text | Table]:
     """Give the parts of what a person sees; nothing in them is markup."""
-    for label, text in _host_lines(found):
-        yield Text(f"{label:>12}  {text}")
+    for label, said in _host_lines(found):
+        yield Text(f"{label:>12}  {said}")
     table = Table(*_PERSON_COLUMNS, box=None, pad_edge=False, header_style="bold")
     for person in found.people:
         table.add_row(*(Text(cell) for cell in _person_row(person)))
@@ -120,12 +120,13 @@ def _host_lines(found: HostStatus) -> Iterator[tuple[str, str]]:
     yield "newest", _newest(found)
     yield "next run", found.next_run
     for timer in found.timers:
-        yield "timer", _timer(timer)
+        starts = text.moment(timer.next) or timer.trouble or "disabled: nothing starts it"
+        yield "timer", f"{timer.name}: {starts}"
     if not found.timers:
         yield "timer", "no timer"
     yield from _decided(found)
     if found.last_run:
-        closed = f" {_day(found.last_closed)}" if found.last_closed is not None else ""
+        closed = f" {text.moment(found.last_closed)}" if found.last_closed is not None else ""
         yield "last run", f"{found.last_run}:{closed} {found.last_outcome}: {found.last_reason}"
     for room in found.rooms:
         yield "disk", _room(room)
@@ -147,22 +148,16 @@ def _decided(found: HostStatus) -> Iterator[tuple[str, str]]:
 
 def _newest(found: HostStatus) -> str:
     if not found.newest:
-        return f"not known: {found.newest_trouble}"
+        return f"unknown: {found.newest_trouble}"
     lag = f"; last-good is {found.days_behind} days behind" if found.days_behind else ""
     if not found.newest_trouble:
         return f"{found.newest}{lag}"
-    return (
-        f"{found.newest} as of {_day(found.newest_at)}{lag}; not told now: {found.newest_trouble}"
-    )
-
-
-def _timer(timer: Timer) -> str:
-    return f"{timer.name}: {_day(timer.next) or timer.trouble or 'not set, nothing will start it'}"
+    return f"{found.newest} as of {text.moment(found.newest_at)}{lag}; now: {found.newest_trouble}"
 
 
 def _room(room: Room) -> str:
     short = "" if room.enough else "NOT ENOUGH: "
-    free, need = rendering.size(room.free), rendering.size(room.need)
+    free, need = text.size(room.free), text.size(room.need)
     return f"{short}{room.folder}: {free} free, {room.what} at today's sizes take {need}"
 
 
@@ -176,12 +171,12 @@ def _person_row(person: PersonStatus) -> tuple[str, ...]:
     return (
         person.person,
         "fenced" if person.fenced else person.build,
-        _day(person.since) or person.came_by,
+        text.moment(person.since) or person.came_by,
         "" if person.days_behind is None else str(person.days_behind),
         "?" if person.ledger is None else str(person.ledger),
         _serve(person),
         f"{person.readiness}: {person.why}" if person.why else person.readiness,
-        _day(person.deferred_since),
+        text.moment(person.deferred_since),
         _snapshots(person),
     )
 
@@ -189,7 +184,7 @@ def _person_row(person: PersonStatus) -> tuple[str, ...]:
 def _snapshots(person: PersonStatus) -> str:
     if person.snapshots is None or person.snapshot_bytes is None:
         return "?"
-    return f"{person.snapshots} ({rendering.size(person.snapshot_bytes)})"
+    return f"{person.snapshots} ({text.size(person.snapshot_bytes)})"
 
 
 def _serve(person: PersonStatus) -> str:
@@ -197,8 +192,4 @@ def _serve(person: PersonStatus) -> str:
         return "?"
     if not person.running:
         return "stopped"
-    return f"since {_day(person.started)}" if person.started is not None else "running"
-
-
-def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else ""
+    return f"since {text.moment(person.started)}" if person.started is not None else "running"

@@ -1,4 +1,4 @@
-"""What is shown: values as JSON, differences from an example, durations."""
+"""What is shown: values as JSON, differences from an example."""
 
 from __future__ import annotations
 
@@ -52,15 +52,6 @@ def test_timings_come_from_the_evidence(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text('{"timings": {"live": 1.25}}')
     told = rendering.rehearsal_body(Rehearsal("", BUILD, (), evidence=str(tmp_path)))
     assert (told["subject"], told["timings"]) == ("empty set", {"live": 1.25})
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, ""), (1.24, "1.2 s"), (61.0, "1 min 01 s"), (7325.0, "2 h 02 min")],
-)
-def test_durations_are_told_as_people_read_them(seconds: float | None, text: str) -> None:
-    """Seconds, minutes and hours each in their place."""
-    assert rendering.took(seconds) == text
 
 
 def test_a_document_is_held_to_its_example() -> None:
