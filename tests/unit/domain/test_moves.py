@@ -203,6 +203,11 @@ The way back is taken once more and not again.
     end needs-human
     are alice=environment
 
+The second way back that was cut off does not trust the selection of the first (I1).
+    started new?=broken undo=broken look=old/L32/runs fence=DIES look=old/L32/runs sure undo
+    blame
+    end rolled-back = alice: 500 from the serve; then: 500 from the serve
+
 A look after a way back that was cut off is taken again.
     started new?=broken undo=broken look=DIES look=old/L30/runs start old?=broken look=old/L30/runs
     neither alice: 500 from the serve; then: 500 from the serve; then: 500 from the serve
