@@ -24,8 +24,8 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.errors import DamagedJournalError
+from t3safe.domain.legacy_journal import rebuilt
 from t3safe.domain.moves import InvalidEvent
-from t3safe.domain.recounting import recounted
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
 
 EFFECTS_MAX: Final = 100_000
@@ -136,7 +136,7 @@ def rollout_of(events: tuple[ev.Event, ...]) -> Rollout:
     try:
         return fold(events)
     except DamagedJournalError:
-        told = recounted(events)
+        told = rebuilt(events)
         if told is None:
             raise
         return told

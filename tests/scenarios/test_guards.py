@@ -212,7 +212,7 @@ def nothing_that_is_said_changes_what_is_done(patch: pytest.MonkeyPatch) -> None
 )
 def a_run_of_other_rules_is_recounted(patch: pytest.MonkeyPatch) -> None:
     """What cannot be folded is damaged."""
-    patch.setattr(engine, "recounted", lambda *_: None)
+    patch.setattr(engine, "rebuilt", lambda *_: None)
 
 
 @guard(

@@ -22,9 +22,9 @@ from t3safe import __version__
 from t3safe.adapters._support.trust import others_write
 from t3safe.domain.errors import MetricsError
 from t3safe.domain.events import Outcome
+from t3safe.domain.metrics import HostMetrics, last_closed
 from t3safe.domain.retention import Stored, age
 from t3safe.domain.versions import Version
-from t3safe.domain.vitals import Vitals, last_closed
 
 
 @frozen
@@ -37,7 +37,7 @@ class _Sample:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-def render(vitals: Vitals) -> bytes:
+def render(vitals: HostMetrics) -> bytes:
     """Give the metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
@@ -50,7 +50,7 @@ def render(vitals: Vitals) -> bytes:
     return generate_latest(registry)
 
 
-def write(path: Path, vitals: Vitals) -> None:
+def write(path: Path, vitals: HostMetrics) -> None:
     """Replace the file, atomically (rules 2 and 3).  Raises MetricsError."""
     content = render(vitals)
     try:
@@ -82,7 +82,7 @@ def _replace(folder: int, name: str, content: bytes) -> None:
     os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def _samples(vitals: Vitals) -> Iterator[_Sample]:
+def _samples(vitals: HostMetrics) -> Iterator[_Sample]:
     yield _Sample("t3safe_info", "The t3safe that wrote this", 1, (("version", __version__),))
     yield _Sample("t3safe_written_timestamp_seconds", "When this was written", _at(vitals.at))
     yield _Sample("t3safe_unreadable", "Things that could not be read", len(vitals.problems))
@@ -107,7 +107,7 @@ def _samples(vitals: Vitals) -> Iterator[_Sample]:
     yield from _of_people(vitals)
 
 
-_ROLES: Final[dict[str, Callable[[Vitals], Version | None]]] = {
+_ROLES: Final[dict[str, Callable[[HostMetrics], Version | None]]] = {
     "default": lambda vitals: vitals.default,
     "last-good": lambda vitals: vitals.last_good,
     "newest": lambda vitals: vitals.newest,
@@ -120,7 +120,7 @@ def _of_role(role: str, build: Version | None) -> Iterator[_Sample]:
         yield _Sample("t3safe_build_info", text, 1, (("role", role), ("build", str(build))))
 
 
-def _of_runs(vitals: Vitals) -> Iterator[_Sample]:
+def _of_runs(vitals: HostMetrics) -> Iterator[_Sample]:
     if vitals.runs is None:
         return
     broken = vitals.speaking(Outcome.GATE_BROKEN) is not None
@@ -147,7 +147,7 @@ def _of_runs(vitals: Vitals) -> Iterator[_Sample]:
         yield _Sample("t3safe_last_run_outcome", "How it ended, 1 for one of them", value, here)
 
 
-def _of_people(vitals: Vitals) -> Iterator[_Sample]:
+def _of_people(vitals: HostMetrics) -> Iterator[_Sample]:
     for item in vitals.waiting or ():
         since = vitals.at - item.since
         text = "How long a person waits to be moved"

@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from t3safe.adapters._support.durable import write_file
 from t3safe.domain.errors import RegistryError
-from t3safe.domain.outlook import Known
+from t3safe.domain.forecast import Known
 from t3safe.domain.policy import Offer, Track
 from t3safe.domain.ports import Registry
 from t3safe.domain.versions import InvalidVersion, Version

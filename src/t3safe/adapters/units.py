@@ -27,7 +27,7 @@ from attrs import frozen
 from t3safe.adapters._support import child, durable
 from t3safe.adapters._support.child import why
 from t3safe.domain.errors import ServiceError
-from t3safe.domain.outlook import Timer
+from t3safe.domain.forecast import Timer
 
 RUN: Final = "t3-autoupdate"
 DRAIN: Final = "t3-migrate-idle"

@@ -63,8 +63,8 @@ from t3safe.domain.errors import (
     StateError,
     UnusableError,
 )
+from t3safe.domain.forecast import Known, Timer
 from t3safe.domain.messages import Line
-from t3safe.domain.outlook import Known, Timer
 from t3safe.domain.progress import Task
 from t3safe.domain.room import Place, Places
 from t3safe.domain.scope import Scope

@@ -23,10 +23,10 @@ from typing import Final
 from attrs import frozen
 
 from t3safe.domain.events import Outcome
+from t3safe.domain.metrics import HostMetrics
 from t3safe.domain.redaction import redact
 from t3safe.domain.runs import overdue
 from t3safe.domain.versions import Version
-from t3safe.domain.vitals import Vitals
 
 
 class Cause(StrEnum):
@@ -95,7 +95,7 @@ class Found:
     command: str = ""
 
 
-def found(vitals: Vitals, command: str = "", broken: Broken | None = None) -> Found:
+def found(vitals: HostMetrics, command: str = "", broken: Broken | None = None) -> Found:
     """Tell which causes hold, the most urgent first."""
     return Found(tuple(_notices(vitals, broken)), frozenset(_unseen(vitals)), command)
 
@@ -165,7 +165,7 @@ _EACH: Final = frozenset({Cause.NEEDS_HUMAN, Cause.ROLLED_BACK})
 """Causes that are news with each run that ends so."""
 
 
-def _notices(vitals: Vitals, broken: Broken | None) -> Iterator[Notice]:
+def _notices(vitals: HostMetrics, broken: Broken | None) -> Iterator[Notice]:
     yield from _of_command(broken, Cause.NEEDS_HUMAN)
     yield from _of_run(vitals, Cause.NEEDS_HUMAN)
     yield from _of_run(vitals, Cause.ROLLED_BACK)
@@ -192,7 +192,7 @@ def _of_command(broken: Broken | None, cause: Cause) -> Iterator[Notice]:
         yield Notice(cause, text, _own(broken.command), essence(why))
 
 
-def _of_run(vitals: Vitals, cause: Cause) -> Iterator[Notice]:
+def _of_run(vitals: HostMetrics, cause: Cause) -> Iterator[Notice]:
     """Tell of the newest run that speaks of such an end; a refused build is a cause of its own."""
     outcome, how = _BY_RUN[cause]
     record = vitals.speaking(outcome)
@@ -205,7 +205,7 @@ def _of_run(vitals: Vitals, cause: Cause) -> Iterator[Notice]:
     yield Notice(cause, f"{reason}; {hint}", about, mark)
 
 
-def _unseen(vitals: Vitals) -> Iterator[Cause]:
+def _unseen(vitals: HostMetrics) -> Iterator[Cause]:
     if vitals.frozen is None:
         yield Cause.FROZEN
     if vitals.behind is None:

@@ -14,21 +14,21 @@ import click
 from t3safe.bootstrap.live import Live
 from t3safe.domain import events as ev
 from t3safe.domain import log, text
-from t3safe.domain.accounts import (
-    UNFINISHED,
-    Account,
-    Evidence,
-    RunTold,
-    StepTold,
-    Trace,
-    account,
-    named,
-    tell_run,
-    wanted,
-)
 from t3safe.domain.messages import Level, Line
 from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.rollout import Rollout, evolve, opened
+from t3safe.domain.run_report import (
+    UNFINISHED,
+    Evidence,
+    FullRunReport,
+    RunReport,
+    StepReport,
+    Trace,
+    full_report,
+    named,
+    report_of,
+    wanted,
+)
 from t3safe.domain.runs import RunRecord
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import (
@@ -48,7 +48,7 @@ _OUTCOMES = (*(outcome.value for outcome in ev.Outcome), UNFINISHED)
 def history(app: App, count: int, person: str, outcome: str | None, *, as_json: bool) -> None:
     """List the last runs, newest first."""
     with app.host("run", aside=as_json) as wired:
-        every = (tell_run(record) for record in wired.journal.runs())
+        every = (report_of(record) for record in wired.journal.runs())
         asked = (told for told in every if wanted(told, person, outcome or ""))
         found = tuple(islice(asked, count))
     if as_json:
@@ -62,7 +62,7 @@ def history(app: App, count: int, person: str, outcome: str | None, *, as_json: 
 _COLUMNS = ("run", "kind", "candidate", "opened", "took", "outcome", "reason")
 
 
-def _row(told: RunTold) -> tuple[str, ...]:
+def _row(told: RunReport) -> tuple[str, ...]:
     return (
         told.run,
         told.kind.value,
@@ -86,7 +86,7 @@ def show(app: App, asked: str, *, as_json: bool) -> None:
     with app.host("run", aside=as_json) as wired:
         record = _chosen(asked, wired)
         events = wired.journal.events(record.run)
-        told = account(record, events, lambda build: _there(wired.builds.log(build)))
+        told = full_report(record, events, lambda build: _there(wired.builds.log(build)))
     told = attrs.evolve(told, steps=tuple(map(_looked_up, told.steps)))
     if as_json:
         from t3safe.adapters.journal import codec  # noqa: PLC0415 - JSON only
@@ -116,7 +116,7 @@ def _there(path: Path) -> str:
     return str(path) if path.exists() else ""
 
 
-def _looked_up(step: StepTold) -> StepTold:
+def _looked_up(step: StepReport) -> StepReport:
     """See which evidence is still there; for snapshots only their person can tell."""
     return attrs.evolve(
         step,
@@ -129,7 +129,7 @@ def _looked_up(step: StepTold) -> StepTold:
     )
 
 
-def _print(told: Account, events: tuple[ev.Event, ...]) -> None:
+def _print(told: FullRunReport, events: tuple[ev.Event, ...]) -> None:
     click.echo(f"{told.kind} {told.run}: {told.candidate}, {', '.join(told.people) or 'nobody'}")
     closed = f", took {text.duration(told.seconds)}" if told.closed is not None else ""
     click.echo(f"opened {text.moment(told.opened, seconds=True)}{closed}")
@@ -147,7 +147,7 @@ def _print(told: Account, events: tuple[ev.Event, ...]) -> None:
 _STEP_COLUMNS = ("step", "", "person", "started", "took", "outcome", "said")
 
 
-def _step_row(step: StepTold) -> tuple[str, ...]:
+def _step_row(step: StepReport) -> tuple[str, ...]:
     return (
         str(step.seq),
         step.step,

@@ -9,7 +9,7 @@ import click
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import PortError
 from t3safe.domain.messages import Level, Line
-from t3safe.domain.vitals import Vitals
+from t3safe.domain.metrics import HostMetrics
 from t3safe.entrypoints.app import App
 from t3safe.usecases.metrics import measure
 
@@ -33,7 +33,7 @@ def metrics(app: App, output: Path | None) -> None:
         write(output, vitals)
 
 
-def write_metrics(wired: Live, path: Path, vitals: Vitals) -> None:
+def write_metrics(wired: Live, path: Path, vitals: HostMetrics) -> None:
     """Write the metrics; a failure is one warning."""
     from t3safe.adapters.metrics import write  # noqa: PLC0415 - only where they are asked for
 
@@ -46,7 +46,7 @@ def write_metrics(wired: Live, path: Path, vitals: Vitals) -> None:
         wired.say(Line(Level.WARNING, text))
 
 
-def measured(wired: Live) -> Vitals:
-    """Read the host's vitals; asks nobody outside."""
+def measured(wired: Live) -> HostMetrics:
+    """Measure the host; asks nobody outside."""
     newest, ended = wired.newest(), wired.ended.read()
     return measure(wired.host, newest, wired.journal.count_verdicts, ended)

@@ -11,6 +11,7 @@ from t3safe.adapters.notify import End, Letter, Sent, ToldFile, ends, require, s
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import NotifyError, UnusableError
 from t3safe.domain.messages import Level, Line
+from t3safe.domain.metrics import HostMetrics
 from t3safe.domain.notices import (
     URGENT,
     Broken,
@@ -26,14 +27,13 @@ from t3safe.domain.notices import (
     wanted,
 )
 from t3safe.domain.versions import Version
-from t3safe.domain.vitals import Vitals
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import App, as_json_option
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.metrics import measured
 
 
-def tell(wired: Live, vitals: Vitals, command: str, broken: Broken | None) -> None:
+def tell(wired: Live, vitals: HostMetrics, command: str, broken: Broken | None) -> None:
     """Tell every end what it was not told yet; trouble is said in a line an end."""
     settings = wired.settings.notify
     now = wanted(found(vitals, command, broken), settings.on)

@@ -1,4 +1,4 @@
-"""Read the host's vitals through the ports; nothing is changed.
+"""Measure the host through the ports; nothing is changed.
 
 What cannot be read is left unknown and named: whoever looks may look since something is broken.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from t3safe.domain.metrics import HostMetrics, PersonMetrics, asked
 from t3safe.domain.versions import Version
-from t3safe.domain.vitals import PersonVitals, Vitals, asked
 from t3safe.usecases.host import Host, Reader, deferrals, everybody
 
 
@@ -18,7 +18,7 @@ def measure(
     newest: Version | None,
     verdicts: Callable[[], tuple[tuple[str, int], ...]],
     ended: tuple[tuple[str, datetime], ...] = (),
-) -> Vitals:
+) -> HostMetrics:
     """Measure the host; `newest` is what the registry offered last, None where nobody asked.
 
     `ended` is each command with when it ended last.
@@ -27,7 +27,7 @@ def measure(
     selection = host.ports.selection
     people, problems = ask(lambda: everybody(host)) or ((), ())
     ask.problems.extend(f"user map {problem}" for problem in problems)
-    return Vitals(
+    return HostMetrics(
         at=host.ports.clock.now(),
         people=tuple(_person(host, person, ask) for person in people),
         frozen=ask(host.ports.switch.frozen),
@@ -45,10 +45,10 @@ def measure(
     )
 
 
-def _person(host: Host, person: str, ask: Reader) -> PersonVitals:
+def _person(host: Host, person: str, ask: Reader) -> PersonMetrics:
     selected = ask(lambda: host.ports.selection.selected(person))
     infos = ask(lambda: host.ports.states.snapshots(person))
-    return PersonVitals(
+    return PersonMetrics(
         person=person,
         build=selected.build if selected is not None else None,
         fenced=selected.fenced if selected is not None else None,

@@ -14,8 +14,8 @@ from attrs import frozen
 
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError
+from t3safe.domain.forecast import Known, Offered, Timer, next_run
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.outlook import Known, Offered, Timer, next_run
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.room import Places, Room, rooms
 from t3safe.domain.runs import MoveRecord, RunRecord, deferral

@@ -72,7 +72,7 @@ def newer(tmp_path: Path) -> Iterator[SqliteJournal]:
 
 @pytest.mark.parametrize("golden", JOURNALS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_journal_of_every_format_is_read_whole(golden: Path, tmp_path: Path) -> None:
-    """Each run folds by the present rules or is recounted; looking changes no byte."""
+    """Each run folds by the present rules or is rebuilt; looking changes no byte."""
     journal = _loaded(golden, tmp_path / "journal.sqlite")
     before = journal.path.read_bytes()
     assert journal.complaint(thorough=True) == ""

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from t3safe.adapters.metrics import render
 from t3safe.domain import events as ev
-from t3safe.domain.vitals import PersonVitals, Vitals
+from t3safe.domain.metrics import HostMetrics, PersonMetrics
 from tests.unit.domain.plans import NEW, NOW, OLD, ran
 
 
 def lines(*newest_first: tuple[ev.Kind, ev.Outcome]) -> list[str]:
     """Render a host whose runs ended so."""
     runs = tuple(ran(outcome, kind) for kind, outcome in newest_first)
-    return render(Vitals(NOW, runs=runs)).decode().splitlines()
+    return render(HostMetrics(NOW, runs=runs)).decode().splitlines()
 
 
 def test_a_check_does_not_make_a_rollback_forgotten() -> None:
@@ -33,7 +33,7 @@ def test_a_refusal_lasts_until_a_build_passes() -> None:
 def test_each_command_has_its_own_end_and_each_role_its_build() -> None:
     """A nightly run that is silent shows while drains go on; what is not known has no sample."""
     ended = (("run", NOW - timedelta(days=3)), ("drain", NOW))
-    text = render(Vitals(NOW, default=OLD, newest=NEW, ended=ended)).decode()
+    text = render(HostMetrics(NOW, default=OLD, newest=NEW, ended=ended)).decode()
     found = [line for line in text.splitlines() if line.startswith("t3safe_last_ended")]
     assert [line.partition(" ")[0] for line in found] == [
         't3safe_last_ended_timestamp_seconds{command="run"}',
@@ -49,11 +49,11 @@ def test_each_command_has_its_own_end_and_each_role_its_build() -> None:
 def test_what_a_person_runs_has_no_sample_where_it_cannot_be_read() -> None:
     """Nobody is told to be without a fence by a link that nobody could look at."""
     people = (
-        PersonVitals("ann", OLD),
-        PersonVitals("ben", None, fenced=True),
-        PersonVitals("cat", None, fenced=None),
+        PersonMetrics("ann", OLD),
+        PersonMetrics("ben", None, fenced=True),
+        PersonMetrics("cat", None, fenced=None),
     )
-    text = render(Vitals(NOW, people=people, problems=("the link of cat",))).decode()
+    text = render(HostMetrics(NOW, people=people, problems=("the link of cat",))).decode()
     found = [line for line in text.splitlines() if line.startswith("t3safe_person_build_info")]
     assert found == [
         f't3safe_person_build_info{{build="{OLD}",fenced="0",person="ann"}} 1.0',

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from t3safe.adapters.offered import KeptRegistry, RememberingRegistry
 from t3safe.domain.errors import RegistryError
-from t3safe.domain.outlook import Known
+from t3safe.domain.forecast import Known
 from t3safe.domain.policy import Offer, Track
 from t3safe.domain.versions import Version
 

@@ -10,7 +10,7 @@ import pytest
 
 from t3safe.adapters.units import ENABLED, Units, UserUnits
 from t3safe.domain.errors import ServiceError
-from t3safe.domain.outlook import Timer
+from t3safe.domain.forecast import Timer
 
 SERVICES = ("t3-autoupdate", "t3-migrate-idle", "t3safe-recover")
 

@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 from t3safe.domain import events as ev
+from t3safe.domain.metrics import HostMetrics
 from t3safe.domain.notices import (
     Broken,
     Cause,
@@ -25,11 +26,10 @@ from t3safe.domain.notices import (
     wanted,
 )
 from t3safe.domain.runs import Deferral, RunRecord
-from t3safe.domain.vitals import Vitals
 from tests.unit.domain.plans import NEW, OLD, ran
 
 NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
-WELL = Vitals(NOW, frozen="", newest=NEW, last_good=NEW, runs=(), waiting=())
+WELL = HostMetrics(NOW, frozen="", newest=NEW, last_good=NEW, runs=(), waiting=())
 NOBODY: frozenset[Key] = frozenset()
 
 
@@ -38,12 +38,12 @@ def ended(outcome: ev.Outcome, reason: str = "why", run: str = "r1") -> RunRecor
     return ran(outcome, run=run, reason=reason)
 
 
-def after(*runs: RunRecord) -> Vitals:
+def after(*runs: RunRecord) -> HostMetrics:
     """Give a host whose runs ended so, newest first."""
     return evolve(WELL, runs=runs)
 
 
-def told(vitals: Vitals) -> frozenset[Key]:
+def told(vitals: HostMetrics) -> frozenset[Key]:
     """What is remembered once everything that holds was told."""
     return remembered(NOBODY, found(vitals), sent=True)
 
@@ -165,7 +165,7 @@ def test_what_cannot_be_looked_at_stays_as_it_was() -> None:
     bad = evolve(bad, stale_after=timedelta(days=1))
     memory = told(bad)
     assert len(memory) == 4
-    blind = found(Vitals(NOW))
+    blind = found(HostMetrics(NOW))
     assert blind.notices == ()
     assert remembered(memory, blind, sent=True) == memory
 
@@ -179,7 +179,7 @@ def test_what_was_not_sent_is_due_still() -> None:
 
 def test_a_command_that_broke_off_is_told_and_only_the_same_command_ends_it() -> None:
     """Rule 3: a drain that goes well says nothing of a run that broke off."""
-    broken = found(Vitals(NOW), "run", Broken("run", "it broke off: cannot write the journal"))
+    broken = found(HostMetrics(NOW), "run", Broken("run", "it broke off: cannot write the journal"))
     (notice,) = broken.notices
     assert notice.cause is Cause.NEEDS_HUMAN
     assert "`t3safe run`: it broke off: cannot write the journal" in notice.text

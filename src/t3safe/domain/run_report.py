@@ -62,7 +62,7 @@ class Evidence:
 
 
 @frozen
-class StepTold:
+class StepReport:
     """One step: `seq` counts from the run's beginning, `person` is empty where it is nobody's.
 
     `seconds` is how long it took, None where nothing answered (rule 1).  `said` is one line.
@@ -79,7 +79,7 @@ class StepTold:
 
 
 @frozen
-class RunTold:
+class RunReport:
     """One run: `outcome` is `unfinished` and `closed` None until it is over.
 
     `seconds` is from its beginning to its end, None until it is over.  `people` are those whom it
@@ -98,17 +98,17 @@ class RunTold:
 
 
 @frozen
-class Account(RunTold):
+class FullRunReport(RunReport):
     """A run with all its steps; `interruptions` counts how often a later process took it over."""
 
     interruptions: int
-    steps: tuple[StepTold, ...]
+    steps: tuple[StepReport, ...]
 
 
-def tell_run(record: RunRecord) -> RunTold:
+def report_of(record: RunRecord) -> RunReport:
     """Tell of a run what its first and its last event do."""
     ended, closed = record.ended, record.closed
-    return RunTold(
+    return RunReport(
         run=record.run,
         kind=record.kind,
         candidate=record.candidate,
@@ -121,7 +121,7 @@ def tell_run(record: RunRecord) -> RunTold:
     )
 
 
-def wanted(record: RunTold, person: str, outcome: str) -> bool:
+def wanted(record: RunReport, person: str, outcome: str) -> bool:
     """Whether a run is one of those asked for; an empty text asks for all."""
     return (not person or person in record.people) and outcome in {"", record.outcome}
 
@@ -134,14 +134,14 @@ def named(asked: str, runs: Iterable[str]) -> tuple[str, ...]:
     return (asked,) if asked in known else tuple(run for run in known if run.startswith(asked))
 
 
-def account(
+def full_report(
     record: RunRecord, events: Iterable[ev.Event], npm_log: Callable[[Version], str]
-) -> Account:
+) -> FullRunReport:
     """Report a run with its steps; there are none where its `events` were pruned.
 
     `npm_log` tells where npm's words on a build are, empty where they are not kept.
     """
-    steps: list[StepTold] = []
+    steps: list[StepReport] = []
     effect: fx.Effect | None = None
     interruptions = 0
     for event in events:
@@ -158,8 +158,8 @@ def account(
                     effect = None
             case _:
                 continue
-    told = asdict(tell_run(record), recurse=False)
-    return Account(**told, interruptions=interruptions, steps=tuple(steps))
+    told = asdict(report_of(record), recurse=False)
+    return FullRunReport(**told, interruptions=interruptions, steps=tuple(steps))
 
 
 _UNKNOWN: Final = "interrupted before it was answered; a later process looked how it stood"
@@ -167,16 +167,16 @@ _UNKNOWN: Final = "interrupted before it was answered; a later process looked ho
 
 def _begun(
     seq: int, effect: fx.Effect, at: datetime, npm_log: Callable[[Version], str]
-) -> StepTold:
+) -> StepReport:
     person = getattr(effect, "person", "")
     log = npm_log(effect.build) if isinstance(effect, fx.Stage) else ""
     evidence = (Evidence(Trace.NPM_LOG, log),) if log else ()
-    return StepTold(
+    return StepReport(
         seq, messages.words(effect).name, person, at, None, StepEnd.RUNNING, "", evidence
     )
 
 
-def _answered(step: StepTold, effect: fx.Effect, answer: ev.Answer, at: datetime) -> StepTold:
+def _answered(step: StepReport, effect: fx.Effect, answer: ev.Answer, at: datetime) -> StepReport:
     return evolve(
         step,
         seconds=_between(step.started, at),

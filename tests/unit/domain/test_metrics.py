@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from t3safe.domain import events as ev
+from t3safe.domain.metrics import HostMetrics, asked, last_closed
 from t3safe.domain.runs import RunRecord
 from t3safe.domain.versions import Version
-from t3safe.domain.vitals import Vitals, asked, last_closed
 from tests.unit.domain.plans import NEW, NOW, OLD, ran
 
 Outcome = ev.Outcome
@@ -18,11 +18,11 @@ UNFINISHED = ran(None)
 
 def test_days_behind_are_counted_from_last_good_to_the_offer() -> None:
     """Only where both tell their day; a host that is ahead is not behind."""
-    assert Vitals(NOW, newest=NEW, last_good=OLD).behind == 14
-    assert Vitals(NOW, newest=OLD, last_good=NEW).behind == 0
-    assert Vitals(NOW, newest=NEW).behind is None
-    assert Vitals(NOW, last_good=OLD).behind is None
-    assert Vitals(NOW, newest=Version.parse("0.0.28"), last_good=OLD).behind is None
+    assert HostMetrics(NOW, newest=NEW, last_good=OLD).behind == 14
+    assert HostMetrics(NOW, newest=OLD, last_good=NEW).behind == 0
+    assert HostMetrics(NOW, newest=NEW).behind is None
+    assert HostMetrics(NOW, last_good=OLD).behind is None
+    assert HostMetrics(NOW, newest=Version.parse("0.0.28"), last_good=OLD).behind is None
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def test_a_state_lasts_until_a_run_speaks_of_it(
 ) -> None:
     """What was put off, cut off or about something else leaves it as it was."""
     old = ran(outcome)
-    found = Vitals(NOW, runs=(newer, old)).speaking(outcome)
+    found = HostMetrics(NOW, runs=(newer, old)).speaking(outcome)
     assert found == (None if speaks else old)
 
 
 def test_where_no_run_speaks_nothing_holds() -> None:
     """Neither without runs nor where they cannot be read."""
-    assert Vitals(NOW, runs=()).speaking(Outcome.REFUSED) is None
-    assert Vitals(NOW).speaking(Outcome.REFUSED) is None
+    assert HostMetrics(NOW, runs=()).speaking(Outcome.REFUSED) is None
+    assert HostMetrics(NOW).speaking(Outcome.REFUSED) is None
 
 
 def test_no_more_runs_are_read_than_alerts_ask_for() -> None:

@@ -5,9 +5,9 @@ was done is in the journal all the same.
 
 Rules:
 
-1. A run that is over is recounted as it ended.  Who cannot be seen to have ended well on either
+1. A run that is over is rebuilt as it ended.  Who cannot be seen to have ended well on either
    build needs a person.
-2. One that is not over is recounted so that it can be gone on with after `Resumed`: whoever may be
+2. One that is not over is rebuilt so that it can be gone on with after `Resumed`: whoever may be
    in between is MOVING, and a look comes before anything else.  Nobody new is begun, and nothing is
    promoted whose promotion was not begun.
 3. Only what was done and answered counts, in any order: no step is expected.  What may be so from
@@ -31,7 +31,7 @@ from t3safe.domain.rollout import Rollout, Stage, pinned
 from t3safe.domain.versions import Version
 
 
-def recounted(events: Sequence[ev.Event]) -> Rollout | None:
+def rebuilt(events: Sequence[ev.Event]) -> Rollout | None:
     """Give the rollout that a run's records tell of; None where they tell of none (rule 4)."""
     if not events:
         return None

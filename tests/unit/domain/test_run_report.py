@@ -9,19 +9,19 @@ from attrs import evolve
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.accounts import (
-    UNFINISHED,
-    Account,
-    Evidence,
-    StepEnd,
-    Trace,
-    account,
-    named,
-    tell_run,
-    wanted,
-)
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Rehearsal
+from t3safe.domain.run_report import (
+    UNFINISHED,
+    Evidence,
+    FullRunReport,
+    StepEnd,
+    Trace,
+    full_report,
+    named,
+    report_of,
+    wanted,
+)
 from t3safe.domain.runs import RunRecord
 from t3safe.domain.versions import Version
 from tests.unit.domain.plans import DONE, NEW, PAIRED, plan, ran, rehearsal, snapshot
@@ -40,19 +40,19 @@ RUNNING = ran(None)
 OVER = evolve(RUNNING, ended=ENDED, closed=at(90))
 
 
-def told(*events: ev.Event, log: str = "") -> Account:
+def told(*events: ev.Event, log: str = "") -> FullRunReport:
     """Tell a run that begins with its opening."""
-    return account(RUNNING, (ev.Opened(plan("ann"), T0), *events), lambda build: log)
+    return full_report(RUNNING, (ev.Opened(plan("ann"), T0), *events), lambda build: log)
 
 
-def answered(effect: fx.Effect, answer: ev.Answer, log: str = "") -> Account:
+def answered(effect: fx.Effect, answer: ev.Answer, log: str = "") -> FullRunReport:
     """Tell a run with one step that took two and a half seconds."""
     return told(ev.Started(1, effect, at(1)), ev.Finished(1, answer, at(3.5)), log=log)
 
 
 def test_a_run_that_is_over_tells_when_and_how() -> None:
     """Beginning, end, duration, outcome and reason; where its events were pruned no steps."""
-    found = account(OVER, (), lambda build: "")
+    found = full_report(OVER, (), lambda build: "")
     assert (found.run, found.kind, found.candidate) == ("r1", ev.Kind.RUN, NEW)
     assert (found.people, found.opened, found.closed) == (("ann",), T0, at(90))
     assert (found.seconds, found.outcome, found.reason) == (90.0, "promoted", "moved ann")
@@ -61,7 +61,7 @@ def test_a_run_that_is_over_tells_when_and_how() -> None:
 
 def test_a_run_under_way_is_unfinished() -> None:
     """It has neither end nor duration; whoever is watched belongs to it."""
-    found = tell_run(RunRecord("r1", ev.Kind.BAKE, NEW, T0, baking=("ben",)))
+    found = report_of(RunRecord("r1", ev.Kind.BAKE, NEW, T0, baking=("ben",)))
     assert (found.people, found.outcome) == (("ben",), UNFINISHED)
     assert (found.closed, found.seconds, found.reason) == (None, None, "")
 
@@ -121,7 +121,7 @@ def test_no_secret_is_told() -> None:
     answer = ev.Failed(Fault.HOST, "credential: abcdef")
     assert "abcdef" not in answered(fx.Stop("ann"), answer).steps[0].said
     ended = ev.Ended(ev.Outcome.REFUSED, "credential: abcdef")
-    assert "abcdef" not in tell_run(evolve(OVER, ended=ended)).reason
+    assert "abcdef" not in report_of(evolve(OVER, ended=ended)).reason
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_name_that_is_the_beginning_of_another_means_itself() -> None:
 
 def test_runs_are_chosen_by_person_and_outcome() -> None:
     """Both must fit; an empty text asks for all."""
-    ran = tell_run(OVER)
+    ran = report_of(OVER)
     assert wanted(ran, "", "")
     assert wanted(ran, "ann", "promoted")
     assert not wanted(ran, "ben", "promoted")

@@ -22,7 +22,7 @@ from t3safe.domain.versions import Version, days_behind
 
 
 @frozen
-class PersonVitals:
+class PersonMetrics:
     """One person: what they run (None while fenced or where it cannot be read), and what is kept.
 
     `fenced` and `snapshots` are None where they cannot be read.
@@ -35,7 +35,7 @@ class PersonVitals:
 
 
 @frozen
-class Vitals:
+class HostMetrics:
     """The host at one moment (rule 1).
 
     `frozen` is why the host is frozen, empty when it is not.  `runs` are the newest runs, newest
@@ -45,7 +45,7 @@ class Vitals:
     """
 
     at: datetime
-    people: tuple[PersonVitals, ...] = ()
+    people: tuple[PersonMetrics, ...] = ()
     frozen: str | None = None
     newest: Version | None = None
     last_good: Version | None = None

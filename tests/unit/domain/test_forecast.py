@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from t3safe.domain.outlook import Offered, next_run
+from t3safe.domain.forecast import Offered, next_run
 from t3safe.domain.policy import Offer, Policy, Standing, Window
 from t3safe.domain.versions import Version, days_behind
 

@@ -1,4 +1,4 @@
-"""A run is recounted from its records as the rules themselves tell of it."""
+"""A run is rebuilt from its records as the rules themselves tell of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from fakes.playbook import NOW
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
+from t3safe.domain.legacy_journal import rebuilt
 from t3safe.domain.moves import Status, touched
-from t3safe.domain.recounting import recounted
 from t3safe.domain.rollout import Rollout, decide, evolve, used_by
 from t3safe.engine import fold
 from tests.property.traces import Trace, traces
@@ -30,7 +30,7 @@ def test_every_end_is_recounted_as_the_rules_have_it(trace: Trace) -> None:
 
     Where a person is needed it may be told instead how they were seen last.
     """
-    ruled, told = fold(trace.journal), recounted(trace.journal)
+    ruled, told = fold(trace.journal), rebuilt(trace.journal)
     assert told is not None
     assert (told.plan, told.ending, told.closed) == (ruled.plan, ruled.ending, True)
     for by_rule, move in zip(ruled.moves, told.moves, strict=True):
@@ -49,7 +49,7 @@ def test_wherever_a_run_was_cut_off_a_look_comes_first(trace: Trace) -> None:
     """
     for length in range(1, len(trace.journal)):
         events = trace.journal[:length]
-        ruled, told = fold(events), recounted(events)
+        ruled, told = fold(events), rebuilt(events)
         assert told is not None
         assert (told.plan, told.seq, told.closed) == (ruled.plan, ruled.seq, False)
         choice = decide(evolve(told, ev.Resumed(NOW)))
@@ -78,8 +78,8 @@ def test_records_that_cannot_be_a_run_are_damage() -> None:
         (opening, ev.Started(1, looks, NOW), ev.Finished(2, ev.Done(), NOW)),
         (opening, opening),
     ):
-        assert recounted(events) is None
-    whole = recounted((opening, ev.StopAsked(NOW), ev.Resumed(NOW)))
+        assert rebuilt(events) is None
+    whole = rebuilt((opening, ev.StopAsked(NOW), ev.Resumed(NOW)))
     assert whole is not None
     assert not whole.closed
 
@@ -87,7 +87,7 @@ def test_records_that_cannot_be_a_run_are_damage() -> None:
 def test_whoever_was_looked_at_untouched_after_a_crash_waits() -> None:
     """Another t3safe may have looked, found nothing done to them, and left them for another run."""
     looked = ev.Inspected(RUN.moves[0].old, running=True, ledger=None)
-    told = recounted(
+    told = rebuilt(
         (
             ev.Opened(RUN, NOW),
             ev.Started(1, fx.Assess("alice"), NOW),
@@ -143,7 +143,7 @@ def _recounted(plan: ev.Plan, *steps: tuple[fx.Effect, ev.Answer]) -> Rollout:
     events: list[ev.Event] = [ev.Opened(plan, NOW)]
     for number, (effect, answer) in enumerate(steps, 1):
         events += [ev.Started(number, effect, NOW), ev.Finished(number, answer, NOW)]
-    told = recounted(events)
+    told = rebuilt(events)
     assert told is not None
     return told
 
