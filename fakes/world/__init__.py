@@ -8,9 +8,9 @@ of the engine.
 from __future__ import annotations
 
 from fakes.world.core import EPOCH, Crash, PowerCut, World
-from fakes.world.driving import Driven, Watch, drive
 from fakes.world.faults import Fault, Faulty, FaultyJournal, Kind, Place, Schedule, Seam
 from fakes.world.model import Defect, FakeBuild, FakePerson, Snap, schema, version
+from fakes.world.processes import Driven, Watch, drive
 from fakes.world.scenes import NEW, NEWER, NEWEST, OLD, make_build, small_world
 from fakes.world.wiring import host, views
 from t3safe.simulation.journal import MemoryJournal

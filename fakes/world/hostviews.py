@@ -54,7 +54,6 @@ class Services:
         return found
 
     def status(self, person: str) -> ports.ServeStatus:
-        """How the serve stands."""
         self.world.begin("status", person)
         found = self._person(person, "look at")
         if found.pid is None:
@@ -151,7 +150,6 @@ class StateSets:
     def snapshot(
         self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
     ) -> ev.Snapshotted:
-        """Take and seal a copy."""
         self.world.begin("snapshot", person, kind)
         found = self._person(person, "copy")
         known = found.snapshots.get(snapshot)
@@ -209,7 +207,6 @@ class StateSets:
         return found
 
     def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
-        """Count per table what `snapshot` holds and `since` does not."""
         later = self._sealed(person, snapshot, "count the rows of")
         before = self._sealed(person, since, "count the rows of")
         if later.unreadable or before.unreadable:
@@ -218,7 +215,6 @@ class StateSets:
         return tuple(_beyond(later.contents, before.contents))
 
     def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
-        """Count per table what the set holds now and `since` does not."""
         found = self._person(person, "count the rows of")
         before = self._sealed(person, since, "count the rows of")
         if found.unreadable or before.unreadable:
@@ -228,7 +224,6 @@ class StateSets:
         return tuple(_beyond(now, before.contents))
 
     def restore(self, person: str, snapshot: str) -> None:
-        """Make the set what the snapshot holds."""
         self.world.begin("restore", person)
         found = self._person(person, "restore")
         if found.pid is not None or found.foreign:
@@ -262,11 +257,9 @@ class StateSets:
         found.restoring, found.calm = snap.id, None
 
     def restoring(self, person: str) -> bool:
-        """Whether a restore was begun and not ended."""
         return bool(self._person(person, "look at").restoring)
 
     def ledger(self, person: str) -> SetLedger:
-        """The ledgers of the set."""
         found = self._person(person, "read")
         if found.unreadable:
             message = f"cannot read the state set of {person}: {found.unreadable}"
@@ -274,7 +267,6 @@ class StateSets:
         return found.ledger()
 
     def activity(self, person: str) -> Activity:
-        """What the databases say about work."""
         found = self._person(person, "read")
         started = EPOCH + timedelta(seconds=found.started) if found.pid is not None else None
         if found.unreadable or not found.tracked or not found.databases:
@@ -297,30 +289,25 @@ class StateSets:
         )
 
     def updater(self, person: str) -> Traces:
-        """What t3's own updater left with the person."""
         return self._person(person, "look at").updater
 
     def holder(self, person: str, own: tuple[int, ...]) -> str:
-        """Name a process beside these that has the set open."""
         found = self._person(person, "look at")
         holding = {found.pid or 0, found.foreign} - {0, *own}
         return f"process {min(holding)} (sqlite3) has {STATE} open" if holding else ""
 
     def snapshots(self, person: str) -> tuple[ports.SnapshotInfo, ...]:
-        """The sealed snapshots, oldest first."""
         held = self._person(person, "list").snapshots.values()
         infos = [_info(snap) for snap in held if snap.sealed]
         return tuple(sorted(infos, key=lambda info: age(info.stored)))
 
     def verify(self, person: str, snapshot: str) -> None:
-        """Check a sealed snapshot."""
         snap = self._sealed(person, snapshot, "verify")
         if snap.damaged:
             message = f"cannot use snapshot {snapshot} of {person}: it fails quick_check"
             raise StateError(message)
 
     def remove(self, person: str, snapshot: str) -> None:
-        """Delete a snapshot."""
         self.world.begin("remove-snapshot", person, snapshot)
         self._person(person, "prune").snapshots.pop(snapshot, None)
 
@@ -389,7 +376,6 @@ class Pairing:
         return found
 
     def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
-        """Pair through the dispatch."""
         self.world.begin("verify", person, build.text)
         return self._pair(self._ask(person), build)
 
@@ -447,7 +433,6 @@ class Gate:
     world: World
 
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[gate.Rehearsal, ...]:
-        """Run the build through the checks on each copy."""
         world = self.world
         world.begin("rehearse", build.text)
         if world.gate_down or build not in world.store:
@@ -462,7 +447,6 @@ class Gate:
         return tuple(self._rehearsal(fake, subject) for subject in subjects)
 
     def fingerprint(self) -> str:
-        """What makes this gate this gate."""
         return self.world.fingerprint
 
     def _rehearsal(self, fake: FakeBuild, subject: Subject) -> gate.Rehearsal:

@@ -38,7 +38,6 @@ class Registry:
     world: World
 
     def offer(self, track: Track, *, history: bool) -> Offer:
-        """Where the tag points by now."""
         world = self.world
         world.begin("registry", track)
         if world.registry_down:
@@ -82,7 +81,6 @@ class Builds:
     world: World
 
     def stage(self, build: Version) -> None:
-        """Install and seal, unless it is there."""
         world = self.world
         if build in world.store:
             return
@@ -116,11 +114,9 @@ class Builds:
         self.world.store.add(build)
 
     def present(self) -> tuple[Version, ...]:
-        """The sealed builds, ascending."""
         return tuple(sorted(self.world.store))
 
     def remove(self, build: Version) -> None:
-        """Delete a build."""
         self.world.begin("remove-build", build.text)
         removed = Step("removed", partial(self.world.store.discard, build), durable=False)
         self.world.play("remove-build", build.text, [removed])
@@ -138,13 +134,11 @@ class Selection:
     world: World
 
     def has_own(self, person: str) -> bool:
-        """Whether a selection of this person's own is there, a fence among them."""
         _named(person)
         found = self.world.people.get(person)
         return found is not None and (found.fenced or found.link is not None)
 
     def selected(self, person: str) -> ports.Selected:
-        """What is selected for a person."""
         _named(person)
         found = self.world.people.get(person)
         if found is None:
@@ -159,7 +153,6 @@ class Selection:
         return ports.Selected(found.link or self._default(person))
 
     def linked(self) -> tuple[str, ...]:
-        """Everybody who has a selection of their own."""
         people = self.world.people.values()
         return tuple(sorted(found.name for found in people if found.fenced or found.link))
 
@@ -170,7 +163,6 @@ class Selection:
         return self.world.default
 
     def select(self, person: str, build: Version) -> None:
-        """Let the person's serve and mint be this build."""
         _named(person)
         self.world.begin("select", person, build.text)
         self._have(build, f"select {build} for {person}")
@@ -200,22 +192,18 @@ class Selection:
         self.world.play("clear", person, [Step("cleared", partial(self.world.open_late, person))])
 
     def starting(self, person: str) -> bool:
-        """Whether anything has begun to start as this person."""
         return bool(self.world.people[person].starting)
 
     def fence(self, person: str) -> None:
-        """Let neither a mint nor a start of this person run any build."""
         _named(person)
         self.world.begin("fence", person, self.world.people[person].standing)
         linked = Step("linked", partial(setattr, self.world.people[person], "fenced", True), False)
         self.world.play("fence", person, [linked])
 
     def default(self) -> Version | None:
-        """The build of everybody who has none of their own."""
         return self.world.default
 
     def promote(self, build: Version) -> None:
-        """Make the build the default and last-good."""
         self.world.begin("promote", build.text)
         self._have(build, f"promote {build}")
         self.world.play("promote", build.text, self._promotion(build))
@@ -230,15 +218,12 @@ class Selection:
         yield Step("default", partial(setattr, world, "default", build))
 
     def last_good(self) -> Version | None:
-        """The build that was promoted last."""
         return self.world.last_good
 
     def previous_good(self) -> Version | None:
-        """The build that was last-good before."""
         return self.world.previous_good
 
     def ensure_launcher(self) -> str:
-        """Put the launcher back."""
         found, self.world.launcher_replaced = self.world.launcher_replaced, ""
         return found
 
@@ -256,7 +241,6 @@ class DurableSwitch(Switch):
     world: World
 
     def freeze(self, reason: str) -> None:
-        """Freeze; an earlier reason stays."""
         self.world.begin("freeze")
         frozen = Step("frozen", partial(super().freeze, reason), durable=False)
         self.world.play("freeze", "", [frozen])
@@ -290,7 +274,6 @@ class Residents:
     world: World
 
     def running(self) -> tuple[ports.Running, ...]:
-        """Every serve that runs."""
         return tuple(
             ports.Running(found.name, found.pid, found.running, serves=True)
             for found in self.world.people.values()
@@ -314,7 +297,6 @@ class Clock:
     world: World
 
     def now(self) -> datetime:
-        """The present time."""
         return self.world.clock
 
 
@@ -336,12 +318,10 @@ class HoldUps:
     world: World
 
     def begun(self, now: datetime) -> datetime:
-        """Remember that a run was held up."""
         self.world.held_up = self.world.held_up or now
         return self.world.held_up
 
     def over(self) -> None:
-        """Forget it."""
         self.world.held_up = None
 
 
@@ -352,5 +332,4 @@ class Permit:
     world: World
 
     def may_start(self, plan: ev.Plan) -> str:  # noqa: ARG002
-        """Why not."""
         return ""

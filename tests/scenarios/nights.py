@@ -8,7 +8,7 @@ from fakes.world import (
     drive,
     make_build,
 )
-from fakes.world.driving import Operation
+from fakes.world.processes import Operation
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Move, Status

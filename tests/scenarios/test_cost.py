@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fakes.world import small_world
-from fakes.world.driving import drive
+from fakes.world.processes import drive
 from t3safe.domain.events import Outcome
 
 

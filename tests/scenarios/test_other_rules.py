@@ -9,8 +9,8 @@ import pytest
 
 from fakes.invariants import Judge
 from fakes.world import Crash, Kind, Watch, World, drive, host
-from fakes.world.driving import outcome_of
 from fakes.world.faults import Faulty, FaultyJournal, Seam, journal
+from fakes.world.processes import outcome_of
 from t3safe import engine
 from t3safe.domain import events as ev
 from t3safe.domain import moves, rollout

@@ -41,7 +41,6 @@ class Verdicts:
             self.world.verdicts[verdict.build] = (verdict, fingerprint)
 
     def refused(self, fingerprint: str) -> tuple[tuple[Version, str], ...]:
-        """The versions that count as refused under this fingerprint."""
         return tuple(
             (build, "; ".join(verdict.reasons))
             for build, (verdict, under) in sorted(self.world.verdicts.items())
@@ -49,7 +48,6 @@ class Verdicts:
         )
 
     def allow(self, build: Version) -> bool:
-        """Forget what is held against a build."""
         known = self.world.verdicts.pop(build, None)
         return known is not None and known[0].ruling is Ruling.REFUSED
 
@@ -61,7 +59,6 @@ class Switch:
     world: Deciding
 
     def frozen(self) -> str:
-        """Why the host is frozen."""
         return self.world.frozen
 
     def freeze(self, reason: str) -> None:
@@ -69,7 +66,6 @@ class Switch:
         self.world.frozen = self.world.frozen or reason
 
     def thaw(self) -> bool:
-        """Thaw."""
         was, self.world.frozen = self.world.frozen, ""
         return bool(was)
 
@@ -81,26 +77,21 @@ class Choices:
     world: Deciding
 
     def chosen(self) -> Chosen:
-        """The pin and the held versions."""
         return self.world.chosen
 
     def pin(self, build: Version, note: str) -> None:
-        """Make this version the target of every run."""
         self.world.chosen = attrs.evolve(self.world.chosen, pin=build, pin_note=note)
 
     def unpin(self) -> bool:
-        """Follow the track again."""
         was = self.world.chosen.pin is not None
         self.world.chosen = attrs.evolve(self.world.chosen, pin=None, pin_note="")
         return was
 
     def hold(self, build: Version, note: str) -> None:
-        """Never take this version."""
         others = tuple(item for item in self.world.chosen.held if item[0] != build)
         self.world.chosen = attrs.evolve(self.world.chosen, held=(*others, (build, note)))
 
     def release(self, build: Version) -> bool:
-        """Let a held version be taken again."""
         others = tuple(item for item in self.world.chosen.held if item[0] != build)
         was = len(others) < len(self.world.chosen.held)
         self.world.chosen = attrs.evolve(self.world.chosen, held=others)

@@ -251,38 +251,22 @@ def told_by_registry(
     What it cannot tell (schema, path, cookie) comes from `known` where that has the version, and is
     unknown where not.  A release without a time or of no line is left out.
     """
-    fresh = [
-        PastRelease(version, line, moment, None, None, Naming.UNKNOWN, node or None, moment)
-        for version, moment, node in told
-        if moment is not None and (line := line_of(version)) is not None
-    ]
-    filled = merged(fresh, known)
-    ordered = sorted(filled, key=lambda release: (release.available, release.version))
-    return History(about, known.migrations, tuple(ordered))
-
-
-def merged(fresh: Iterable[PastRelease], known: History) -> Iterator[PastRelease]:
-    """Fill what fresh releases do not know from a history that does, version by version."""
     facts = {release.version: release for release in known.releases}
-    for release in fresh:
-        yield _filled(release, facts[release.version]) if release.version in facts else release
-
-
-def _filled(fresh: PastRelease, known: PastRelease) -> PastRelease:
-    """Fill a release; what a registry never tells comes from what is known."""
-    return attrs.evolve(
-        fresh,
-        committed=known.committed or fresh.committed,
-        schema=known.schema if fresh.schema is None else fresh.schema,
-        pairing=known.pairing if fresh.pairing is None else fresh.pairing,
-        loopback_cookie=(
-            known.loopback_cookie
-            if fresh.loopback_cookie is Naming.UNKNOWN
-            else fresh.loopback_cookie
-        ),
-        node=known.node if fresh.node is None else fresh.node,
-        layout=known.layout,
-        remote_cookie=known.remote_cookie,
-        package=known.package,
-        how=known.how,
-    )
+    releases: list[PastRelease] = []
+    for version, moment, node in told:
+        line = line_of(version)
+        if moment is None or line is None:
+            continue
+        fresh = PastRelease(version, line, moment, None, None, Naming.UNKNOWN, None)
+        release = facts.get(version, fresh)
+        releases.append(
+            attrs.evolve(
+                release,
+                committed=release.committed or moment,
+                node=node or release.node,
+                published=moment,
+                day=None,
+            )
+        )
+    releases.sort(key=lambda release: (release.available, release.version))
+    return History(about, known.migrations, tuple(releases))

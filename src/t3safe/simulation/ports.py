@@ -70,7 +70,6 @@ class Registry:
     world: World
 
     def offer(self, track: Track, *, history: bool) -> Offer:
-        """Where the tag points now."""
         world = self.world
         world.pass_time(SECONDS["registry"])
         tag = None if world.registry_down else world.tagged(track)
@@ -92,7 +91,6 @@ class Builds:
     store: dict[Version, Build] = field(factory=dict)
 
     def stage(self, build: Version) -> None:
-        """Install and seal."""
         if build in self.store:
             return
         world = self.world
@@ -118,15 +116,12 @@ class Builds:
         return "", Fault.HOST
 
     def present(self) -> tuple[Version, ...]:
-        """The sealed builds."""
         return tuple(sorted(self.store))
 
     def remove(self, build: Version) -> None:
-        """Delete a build."""
         self.store.pop(build, None)
 
     def schema(self, build: Version) -> SetLedger | None:
-        """What a build of the store knows."""
         held = self.store.get(build)
         return self.world.schemas.of_build(held) if held is not None else None
 
@@ -141,21 +136,17 @@ class Selection:
     before: Version | None = None
 
     def selected(self, person: str) -> ports.Selected:
-        """What is selected for a person."""
         found = self.world.selected(self.world.people[person])
         return ports.Selected(found.version if found is not None else None)
 
     def has_own(self, person: str) -> bool:
-        """Whether there is a link or a fence of their own."""
         found = self.world.people[person]
         return found.fenced or found.link is not None
 
     def linked(self) -> tuple[str, ...]:
-        """Everybody with a link or a fence of their own."""
         return tuple(sorted(filter(self.has_own, self.world.people)))
 
     def select(self, person: str, build: Version) -> None:
-        """Move the person's link."""
         found, world = self.world.people[person], self.world
         if found.link is not None and found.link.version == build and not found.fenced:
             return
@@ -175,14 +166,12 @@ class Selection:
         return False
 
     def fence(self, person: str) -> None:
-        """Let nothing start."""
         found = self.world.people[person]
         self.world.pass_time(SECONDS["fence"])
         found.fenced = True
         self.world.touch(found)
 
     def default(self) -> Version | None:
-        """The build of everybody else."""
         return self.world.default.version if self.world.default is not None else None
 
     def promote(self, build: Version) -> None:
@@ -192,11 +181,9 @@ class Selection:
         self.world.default = self.store.store[build]
 
     def last_good(self) -> Version | None:
-        """The build promoted last."""
         return self.good
 
     def previous_good(self) -> Version | None:
-        """The one before."""
         return self.before
 
     def ensure_launcher(self) -> str:
@@ -211,7 +198,6 @@ class Services:
     world: World
 
     def status(self, person: str) -> ports.ServeStatus:
-        """How the serve stands."""
         found = self.world.people[person]
         if found.running is None:
             return ports.ServeStatus(running=False)
@@ -225,7 +211,6 @@ class Services:
         return Sample("", self.world.now)
 
     def stop(self, person: str) -> None:
-        """Stop the serve."""
         self.world.pass_time(SECONDS["stop"])
         self.world.stop(self.world.people[person])
 
@@ -260,7 +245,6 @@ class StateSets:
     def snapshot(
         self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
     ) -> ev.Snapshotted:
-        """Copy the set."""
         world, found = self.world, self.world.people[person]
         size = found.settings.size_mb
         world.pass_time(0.05 + size * COPY_PER_MB)
@@ -278,20 +262,17 @@ class StateSets:
         return ev.Snapshotted(snapshot, ledger, stored.size)
 
     def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
-        """Count the rows that one holds and the other does not."""
         mine = self.kept[person]
         count = rowset.missing(mine[snapshot].data.all_rows(), mine[since].data.all_rows())
         return (ev.RowsKept(_EVENTS, count),) if count else ()
 
     def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
-        """Count the rows that the set holds now and a snapshot does not."""
         found = self.world.people[person]
         self.world.sync(found)
         count = rowset.missing(found.data.all_rows(), self.kept[person][since].data.all_rows())
         return (ev.RowsKept(_EVENTS, count),) if count else ()
 
     def restore(self, person: str, snapshot: str) -> None:
-        """Put a snapshot in place."""
         found, mine = self.world.people[person], self.kept.get(person, {})
         self.world.pass_time(0.2 + found.settings.size_mb * COPY_PER_MB)
         if found.running is not None or snapshot not in mine:
@@ -304,7 +285,6 @@ class StateSets:
         return self.world.people[person].restoring
 
     def ledger(self, person: str) -> SetLedger:
-        """The ledgers of the set."""
         return self.world.schemas.of_data(self.world.people[person].data)
 
     def updater(self, person: str) -> Traces:  # noqa: ARG002
@@ -316,7 +296,6 @@ class StateSets:
         return ""
 
     def activity(self, person: str) -> Activity:
-        """What the databases say about work."""
         world, found = self.world, self.world.people[person]
         turn = world.turn(found)
         started = stamp(found.since) if found.running is not None else None
@@ -345,14 +324,12 @@ class StateSets:
         return V1Copy(now, copied, worked)
 
     def snapshots(self, person: str) -> tuple[ports.SnapshotInfo, ...]:
-        """The sealed snapshots, oldest first."""
         return tuple(taken.info for taken in self.kept.get(person, {}).values())
 
     def verify(self, person: str, snapshot: str) -> None:
         """Nothing rots here."""
 
     def remove(self, person: str, snapshot: str) -> None:
-        """Delete a snapshot."""
         self.kept.get(person, {}).pop(snapshot, None)
 
 
@@ -370,7 +347,6 @@ class Gate:
     settings: GateSettings
 
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
-        """Run the build through the checks on a copy for each subject."""
         world = self.world
         batches = -(-max(0, len(subjects) - 1) // self.settings.jobs)
         seconds = SECONDS["rehearse"] + self.settings.soak
@@ -383,7 +359,6 @@ class Gate:
         return tuple(self._one(found, subject, judged, seconds) for subject in subjects)
 
     def fingerprint(self) -> str:
-        """What makes this gate this gate."""
         known, gate_ = self.world.dispatch, self.settings
         spoken = f"{known.paths}{known.cookies}{known.protocols}"
         return f"{spoken}{self.world.node}{gate_.bind_host}{gate_.soak}"
@@ -520,7 +495,6 @@ class Pairing:
     world: World
 
     def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
-        """Pair as the person would."""
         world, found = self.world, self.world.people[person]
         world.pass_time(SECONDS["verify"])
         return self._pair(found, build)
@@ -569,7 +543,6 @@ class People:
     world: World
 
     def load(self) -> UserMap:
-        """Everybody."""
         names = sorted(self.world.people, key=lambda name: name == self.world.fleet.admin)
         return UserMap(tuple(Mapped(name, (name,)) for name in names), ())
 
@@ -581,7 +554,6 @@ class Residents:
     world: World
 
     def running(self) -> tuple[ports.Running, ...]:
-        """Every serve that runs."""
         return tuple(
             ports.Running(name, 1, found.running.version, serves=True)
             for name, found in self.world.people.items()
@@ -589,7 +561,6 @@ class Residents:
         )
 
     def found(self, _: Collection[str]) -> tuple[ports.Resident, ...]:
-        """Everybody."""
         return tuple(map(ports.Resident, self.world.people))
 
 
@@ -600,5 +571,4 @@ class Clock:
     world: World
 
     def now(self) -> datetime:
-        """The present moment."""
         return stamp(self.world.now)
