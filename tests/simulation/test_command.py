@@ -104,7 +104,7 @@ def test_bad_input_is_one_line(words: tuple[str, ...], said: str) -> None:
 
 
 def test_bad_input_ends_with_status_2(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """As the program itself ends."""
     from t3safe.entrypoints.cli import main  # noqa: PLC0415 - for this alone
@@ -113,7 +113,7 @@ def test_bad_input_ends_with_status_2(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("t3safe: --policy luck")
+    assert capfd.readouterr().err.startswith("t3safe: --policy luck")
 
 
 def test_a_page_that_cannot_be_written_is_usage(tmp_path: Path) -> None:
