@@ -23,7 +23,7 @@ from t3safe.adapters._support.http_client import Address, NoAnswerError, ask, se
 from t3safe.adapters._support.pairing import described, takes
 from t3safe.adapters.gate.sandbox import HOW, namespace_sandbox, why_not
 from t3safe.adapters.pairing.check import look
-from t3safe.adapters.registry import Address as RegistryAt
+from t3safe.adapters.registry import RegistryLocation as RegistryAt
 from t3safe.adapters.units import UserUnits
 from t3safe.bootstrap.live import Live
 from t3safe.bootstrap.parts import (

@@ -18,7 +18,7 @@ import pytest
 from t3safe.adapters._support.http_client import Address
 from t3safe.adapters.gate import copied
 from t3safe.adapters.gate import scratch as layout
-from t3safe.adapters.gate.messages import Answer, Report, Trouble, UnreadableAnswerError
+from t3safe.adapters.gate.messages import Report, Trouble, UnreadableAnswerError, WorkerAnswer
 from t3safe.adapters.gate.programs import run, shown_status
 from t3safe.adapters.gate.scratch import Scratch, environment
 from t3safe.adapters.gate.serve import TAIL_MAX, Secrets, ServeLog, await_answer
@@ -346,9 +346,9 @@ def test_answers_survive_the_pipe() -> None:
     """What a worker says arrives as it was said."""
     ledger = SetLedger.of({V1_DATABASE: Ledger.of([(1, "First")])})
     report = Report((passed(Check.LIVE, "é"),), ledger, None, {"a:b": 1}, {}, (), {}, ("x",), "")
-    assert Answer.loads(Answer(report=report).dumps().encode()) == report
+    assert WorkerAnswer.loads(WorkerAnswer(report=report).dumps().encode()) == report
     trouble = Trouble("why", Fault.LATER)
-    assert Answer.loads(Answer(trouble=trouble).dumps().encode()) == trouble
+    assert WorkerAnswer.loads(WorkerAnswer(trouble=trouble).dumps().encode()) == trouble
 
 
 @pytest.mark.parametrize(
@@ -358,4 +358,4 @@ def test_answers_survive_the_pipe() -> None:
 def test_anything_else_is_no_answer(said: bytes) -> None:
     """What does not have the form of an answer is refused, whatever it provokes."""
     with pytest.raises(UnreadableAnswerError):
-        Answer.loads(said)
+        WorkerAnswer.loads(said)

@@ -17,28 +17,28 @@ from attrs import define, frozen
 from fakes.packages import release_like
 from fakes.registry import Registry as FakeRegistry
 from fakes.registry import Trouble
-from t3safe.adapters.registry import Address, NpmRegistry, RegistryAddress
-from t3safe.adapters.registry.question import Patience
+from t3safe.adapters.registry import NpmRegistry, RegistryAddress, RegistryLocation
+from t3safe.adapters.registry.question import RequestLimits
 from t3safe.domain.errors import Fault, RegistryError
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
 from tests.contract.registry_contract import NEW, RegistryContract
 
-BRIEF = Patience(connect=1.0, read=0.3, attempts=3, pause=0.0, total=5.0)
+BRIEF = RequestLimits(connect=1.0, read=0.3, attempts=3, pause=0.0, total=5.0)
 
 
 @define
 class Given:
     """An address that never changes."""
 
-    address: Address
+    address: RegistryLocation
     fresh: bool = True
 
-    def known(self) -> Address:
+    def known(self) -> RegistryLocation:
         """Give the address."""
         return self.address
 
-    def ask(self) -> Address:
+    def ask(self) -> RegistryLocation:
         """Give the address."""
         return self.address
 
@@ -68,7 +68,7 @@ class Bench:
 def bench() -> Iterator[Bench]:
     """Give an empty registry and a client with little patience."""
     with FakeRegistry() as server:
-        yield Bench(server, NpmRegistry(Given(Address(server.url.rstrip("/"))), BRIEF))
+        yield Bench(server, NpmRegistry(Given(RegistryLocation(server.url.rstrip("/"))), BRIEF))
 
 
 class TestNpmRegistry(RegistryContract):
@@ -107,7 +107,7 @@ def test_passing_trouble_is_overcome(bench: Bench) -> None:
     """An error that is gone at the next attempt is no error."""
     bench.publish(NEW, tag="nightly")
     bench.server.fail(Trouble.ERROR)
-    patient = NpmRegistry(bench.port.addresses, Patience(pause=0.3))
+    patient = NpmRegistry(bench.port.addresses, RequestLimits(pause=0.3))
     mend = threading.Timer(0.15, bench.server.mend)
     mend.start()
 
@@ -177,7 +177,7 @@ def saying(*answers: bytes, pause: float = 0.0) -> Iterator[NpmRegistry]:
         thread.start()
         try:
             port = listener.getsockname()[1]
-            yield NpmRegistry(Given(Address(f"http://127.0.0.1:{port}")), BRIEF)
+            yield NpmRegistry(Given(RegistryLocation(f"http://127.0.0.1:{port}")), BRIEF)
         finally:
             done.set()
             listener.shutdown(socket.SHUT_RDWR)
@@ -252,7 +252,7 @@ def test_long_hostile_text_is_shown_shortened_and_escaped() -> None:
 def test_drop_by_drop_is_ended_by_the_total_time() -> None:
     """A server that sends a byte now and then cannot hold a run up for longer than the limit."""
     with saying(reply(b"{}"), pause=0.1) as registry:
-        hurried = NpmRegistry(registry.addresses, Patience(read=5.0, pause=0.0, total=0.5))
+        hurried = NpmRegistry(registry.addresses, RequestLimits(read=5.0, pause=0.0, total=0.5))
         began = time.monotonic()
         assert "gave no answer within" in offer_of(hurried)
         assert time.monotonic() - began < 3.0
@@ -278,7 +278,7 @@ def test_listed_without_tarball_is_later(manifest: str) -> None:
 
 def test_credentials_in_the_address_are_never_shown() -> None:
     """An address may hold a password; no message does."""
-    registry = NpmRegistry(Given(Address("http://joe:hunter2@127.0.0.1:9")), BRIEF)
+    registry = NpmRegistry(Given(RegistryLocation("http://joe:hunter2@127.0.0.1:9")), BRIEF)
 
     message = offer_of(registry)
 
@@ -370,11 +370,11 @@ def test_units_and_commands_by_hand_ask_npm_for_one_registry(
 def test_address_is_remembered(npm: Npm, tmp_path: Path) -> None:
     """The client is asked once and not again by the next process."""
     memory = tmp_path / "state" / "registry.json"
-    assert RegistryAddress(memory, npm.program).known() == Address("http://127.0.0.1:1")
+    assert RegistryAddress(memory, npm.program).known() == RegistryLocation("http://127.0.0.1:1")
 
     again = RegistryAddress(memory, npm.program)
 
-    assert again.known() == Address("http://127.0.0.1:1")
+    assert again.known() == RegistryLocation("http://127.0.0.1:1")
     assert (npm.calls, again.fresh) == (1, False)
 
 
@@ -404,8 +404,8 @@ def test_broken_memory_is_no_trouble(npm: Npm, tmp_path: Path, content: str) -> 
     memory = tmp_path / "registry.json"
     memory.write_text(content)
 
-    assert RegistryAddress(memory, npm.program).known() == Address("http://127.0.0.1:1")
-    assert RegistryAddress(memory, npm.program).known() == Address("http://127.0.0.1:1")
+    assert RegistryAddress(memory, npm.program).known() == RegistryLocation("http://127.0.0.1:1")
+    assert RegistryAddress(memory, npm.program).known() == RegistryLocation("http://127.0.0.1:1")
     assert npm.calls == 1
 
 

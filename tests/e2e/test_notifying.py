@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from fakes.embedded import EmbeddedHost, Resident, Said
-from t3safe.adapters.notify import sending
+from t3safe.adapters.notify import letters
 from t3safe.domain.errors import JournalError
 from t3safe.domain.messages import Line
 from t3safe.entrypoints.exits import Exit
@@ -154,7 +154,7 @@ def test_without_the_extra_every_run_says_what_installs_it(
     host: EmbeddedHost, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one line, also where nothing is due; nothing counts as told."""
-    monkeypatch.setattr(sending, "find_spec", lambda _: None)
+    monkeypatch.setattr(letters, "find_spec", lambda _: None)
     said: list[Line] = []
     with host.wired() as wired:
         wired.event_log.sinks = (said.append,)

@@ -33,7 +33,7 @@ import psutil
 from attrs import frozen
 
 from t3safe.adapters._support import child, layout, units
-from t3safe.adapters._support.buildpaths import BuildPaths, Seen, seen
+from t3safe.adapters._support.buildpaths import BuildPaths, ProcessSeen, seen
 from t3safe.adapters._support.units import PREFIX, UnitSpec
 from t3safe.domain.errors import PeopleError, PortError
 from t3safe.domain.people import valid_person
@@ -122,12 +122,12 @@ def _version(name: str) -> Version | None:
         return None
 
 
-def _looked_at(pid: int) -> Seen:
+def _looked_at(pid: int) -> ProcessSeen:
     """Look at a process; one that hides its words, as where only root may see them, has none."""
     try:
         return seen(pid)
     except PermissionError:
-        return Seen()
+        return ProcessSeen()
 
 
 def by_user(ours: frozenset[str]) -> Owner:

@@ -28,7 +28,7 @@ from t3safe.adapters.personaldata.export import Exported
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.registry import NpmRegistry
 from t3safe.adapters.registry.client import Metadata
-from t3safe.adapters.registry.question import Patience
+from t3safe.adapters.registry.question import RequestLimits
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.parts import (
@@ -270,7 +270,7 @@ class _LauncherT3:
 _BRIEF_SECONDS = 5.0
 
 
-_BRIEF = Patience(connect=2.0, read=3.0, attempts=1, total=_BRIEF_SECONDS)
+_BRIEF = RequestLimits(connect=2.0, read=3.0, attempts=1, total=_BRIEF_SECONDS)
 """A person looks on; what the registry says is only a part of what they asked for."""
 
 

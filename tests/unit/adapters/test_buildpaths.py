@@ -12,7 +12,7 @@ import pytest
 
 from fakes import native
 from fakes.packages import FakeRelease, unpack
-from t3safe.adapters._support.buildpaths import BuildPaths, Seen, seen
+from t3safe.adapters._support.buildpaths import BuildPaths, ProcessSeen, seen
 from t3safe.adapters._support.layout import PROGRAM, build_folder
 from t3safe.adapters.pairing.check import look
 from t3safe.adapters.residents import T3Processes
@@ -114,15 +114,15 @@ def test_what_only_names_a_file_of_a_build_does_not_execute_it(
         one = seen(start(sys.executable, "-c", READS, *words))
         assert list(builds.named(one)) == [BUILD.text]
         assert not builds.executed(one)
-        assert not builds.executed(Seen("/usr/bin/editor", words))
-    assert not builds.executed(Seen("", (f"{folder.parent}/",)))
+        assert not builds.executed(ProcessSeen("/usr/bin/editor", words))
+    assert not builds.executed(ProcessSeen("", (f"{folder.parent}/",)))
 
 
 def test_a_process_that_ended_has_no_words(entry: Path) -> None:
     """One that nobody has reaped has neither executable nor words; one that is gone is an error."""
     with subprocess.Popen([entry, "--version"], stdout=subprocess.DEVNULL) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert seen(process.pid) == Seen()
+        assert seen(process.pid) == ProcessSeen()
     with pytest.raises(OSError, match="No such"):
         seen(process.pid)
 

@@ -12,15 +12,15 @@ import psutil
 import pytest
 
 from t3safe.adapters._support import child
-from t3safe.adapters._support.child import LINE_MAX, Ended, FloodError, named
+from t3safe.adapters._support.child import LINE_MAX, ChildEnd, FloodError, named
 
 
-def shell(script: str, seconds: float = 10.0, **more: Any) -> Ended:  # noqa: ANN401
+def shell(script: str, seconds: float = 10.0, **more: Any) -> ChildEnd:  # noqa: ANN401
     """Run a script."""
     return child.run(["/bin/sh", "-c", script], seconds, {"PATH": os.defpath}, **more)
 
 
-def parts(said: Ended) -> tuple[int | None, str, str]:
+def parts(said: ChildEnd) -> tuple[int | None, str, str]:
     """Give the status and the lines that are shown."""
     return said.status, said.first, said.gist
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t3safe.adapters._support.reports import Listener, report, without
+from t3safe.adapters._support.reports import ReportListener, report, without
 from t3safe.adapters.personaldata.worker import parent
 from t3safe.t3.files import V1_DATABASE
 
@@ -17,7 +17,7 @@ from t3safe.t3.files import V1_DATABASE
 def heard(*chunks: bytes) -> list[tuple[str, ...]]:
     """Feed these pieces, and give what was understood."""
     found: list[tuple[str, ...]] = []
-    listener = Listener(found.append)
+    listener = ReportListener(found.append)
     for chunk in chunks:
         listener.feed(chunk)
     return found

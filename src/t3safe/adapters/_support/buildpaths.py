@@ -31,7 +31,7 @@ _DELETED: Final = " (deleted)"
 
 
 @frozen
-class Seen:
+class ProcessSeen:
     """The executable of a process, empty where it is hidden, and the words it was started with."""
 
     program: str = ""
@@ -43,7 +43,7 @@ class Seen:
         return self.program, *self.words
 
 
-def seen(pid: int, proc: Path = PROC) -> Seen:
+def seen(pid: int, proc: Path = PROC) -> ProcessSeen:
     """Look at a process; one that ended and waits for its parent has neither.
 
     Raises FileNotFoundError or ProcessLookupError where it is gone, PermissionError where even its
@@ -54,7 +54,7 @@ def seen(pid: int, proc: Path = PROC) -> Seen:
         program = str((folder / "exe").readlink()).removesuffix(_DELETED)
     raw = (folder / "cmdline").read_bytes()
     words = raw.removesuffix(b"\0").split(b"\0") if raw else []
-    return Seen(program, tuple(map(os.fsdecode, words)))
+    return ProcessSeen(program, tuple(map(os.fsdecode, words)))
 
 
 @frozen
@@ -69,14 +69,14 @@ class BuildPaths:
         folder = store / BUILDS
         return cls(tuple({f"{folder}/", f"{folder.resolve()}/"}))
 
-    def named(self, process: Seen) -> Iterator[str]:
+    def named(self, process: ProcessSeen) -> Iterator[str]:
         """Give the builds that a process is of (rule 2), by the names of their folders."""
         for word in process.all:
             name = self._name(word)
             if name:
                 yield name
 
-    def executed(self, process: Seen) -> bool:
+    def executed(self, process: ProcessSeen) -> bool:
         """Whether a process executes a build (rule 2)."""
         if self._name(process.program):
             return True

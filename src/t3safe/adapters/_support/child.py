@@ -77,7 +77,7 @@ class _Stream:
 
 
 @frozen
-class Ended:
+class ChildEnd:
     """How a child ended: `status` is None when its time was over, below 0 for a signal.
 
     `seconds` is the time that it had.  `out` and `err` are the last of what it printed; they may
@@ -148,7 +148,7 @@ def run(  # noqa: PLR0913 - what the callers of a child differ in
     pass_fds: Sequence[int] = (),
     who: Identity | None = None,
     unit: UnitSpec | None = None,
-) -> Ended:
+) -> ChildEnd:
     """Run a program for so many seconds at most.
 
     `hold` keeps its input open until it ends.  `hear` and `hear_err` hear the streams while it
@@ -193,7 +193,7 @@ def run(  # noqa: PLR0913 - what the callers of a child differ in
         finally:
             if process.returncode is None:
                 _end(process, unit, grace)
-    return Ended(status, seconds, bytes(out.tail), bytes(err.tail), out.head)
+    return ChildEnd(status, seconds, bytes(out.tail), bytes(err.tail), out.head)
 
 
 def printed(

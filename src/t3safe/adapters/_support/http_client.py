@@ -62,7 +62,7 @@ class Address:
 
 
 @frozen
-class Answer:
+class HttpAnswer:
     """What came back; `body` is cut at BODY_MAX and may hold secrets."""
 
     status: int
@@ -96,7 +96,7 @@ def ask(
     headers: Mapping[str, str],
     seconds: float,
     body: bytes | None = None,
-) -> Answer:
+) -> HttpAnswer:
     """GET a path, or POST the body to it, within so many seconds.  Raises NoAnswerError."""
     connection = http.client.HTTPConnection(address.host, address.port)
     try:
@@ -105,7 +105,7 @@ def ask(
         connection.request("GET" if body is None else "POST", path, body, sent)
         response = connection.getresponse()
         cookies = Cookies.set_by(response.headers.get_all("Set-Cookie") or [])
-        return Answer(response.status, cookies, response.read(BODY_MAX))
+        return HttpAnswer(response.status, cookies, response.read(BODY_MAX))
     except TimeoutError as error:
         message = f"did not answer within {seconds:g} s"
         raise NoAnswerError(message) from error

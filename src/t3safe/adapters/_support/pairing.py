@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from t3safe.adapters._support.http_client import Address, Answer, NoAnswerError, ask, session
+from t3safe.adapters._support.http_client import Address, HttpAnswer, NoAnswerError, ask, session
 from t3safe.domain.gate import PairingFacts, SocketFacts
 from t3safe.t3.sign_in import (
     DESCRIPTOR_PATH,
@@ -130,14 +130,14 @@ def passes_on(address: Address, protocol: int, seconds: float, headers: Mapping[
 
 def _socket(
     address: Address, protocol: int, seconds: float, headers: Mapping[str, str] | None = None
-) -> Answer | None:
+) -> HttpAnswer | None:
     try:
         return ask(address, socket_path(protocol), {**(headers or {}), **UPGRADE}, seconds)
     except NoAnswerError:
         return None
 
 
-def _used(address: Address, path: str, answer: Answer, seconds: float) -> Exchanged:
+def _used(address: Address, path: str, answer: HttpAnswer, seconds: float) -> Exchanged:
     if answer.status != OK or not answer.cookies.values:
         refusal = refusal_of(answer.status, answer.body)
         facts = PairingFacts(minted=True, path=path, status=answer.status, refusal=refusal)

@@ -25,7 +25,7 @@ def without(text: bytes) -> bytes:
     return b"\n".join(line for line in text.split(b"\n") if not line.startswith(_MARK))
 
 
-class Listener:
+class ReportListener:
     """Hears reports in what comes piece by piece; hands the words of each on."""
 
     def __init__(self, hear: Callable[[tuple[str, ...]], None]) -> None:

@@ -101,7 +101,7 @@ _MISSING_CODES: Final = frozenset({"E404", "ETARGET", "ENOVERSIONS"})
 
 
 @frozen
-class Ended:
+class NpmRun:
     """How a command ended; `status` is None where it did not end by itself.
 
     `output` is the last part of what it printed, both streams; it may hold secrets.
@@ -184,7 +184,7 @@ class Npm:
                 os.chown(inner, *ids)
         return place
 
-    def call(self, place: Workplace, *arguments: str) -> Ended:
+    def call(self, place: Workplace, *arguments: str) -> NpmRun:
         """Run npm in the workplace's prefix."""
         program = shutil.which(self.npm)
         if program is None:
@@ -205,12 +205,12 @@ class Npm:
             environment |= self.headers()
         return self._run(place, (program, *arguments), environment, self.timeout, trusted=trusted)
 
-    def attempt(self, place: Workplace, *command: str) -> Ended:
+    def attempt(self, place: Workplace, *command: str) -> NpmRun:
         """Run something of what was installed, as npm's user, for a short time."""
         quiet = dict(commands.NO_TELEMETRY)
         return self._run(place, command, quiet, self.try_timeout, trusted=False)
 
-    def failure(self, place: Workplace, what: str, ended: Ended) -> BuildError:
+    def failure(self, place: Workplace, what: str, ended: NpmRun) -> BuildError:
         """Build the error for a run of npm that did not succeed; `what` could not be done."""
         error = _failure(what, ended, self.timeout)
         if error.fault is not Fault.LATER or ended.code == "EINTEGRITY":
@@ -266,7 +266,7 @@ class Npm:
         timeout: float,
         *,
         trusted: bool,
-    ) -> Ended:
+    ) -> NpmRun:
         ids = self._ids()
         unit: UnitSpec | None = None
         if self.units is not None:
@@ -288,7 +288,7 @@ class Npm:
             raise BuildError(message, fault=Fault.HOST) from error
 
 
-def _supervise(job: str, timeout: float, unit: UnitSpec | None) -> Ended:
+def _supervise(job: str, timeout: float, unit: UnitSpec | None) -> NpmRun:
     """Have the reaper run it, which lives by its input and knows best how it ended."""
     ran = child.run(
         (sys.executable, "-I", reaper.__file__),
@@ -302,10 +302,10 @@ def _supervise(job: str, timeout: float, unit: UnitSpec | None) -> Ended:
     if not ran.out:
         message = f"its supervisor ended with status {ran.status}"
         raise OSError(message)
-    return Ended(**json.loads(ran.out), output=ran.err[-OUTPUT_MAX:].decode("utf-8", "replace"))
+    return NpmRun(**json.loads(ran.out), output=ran.err[-OUTPUT_MAX:].decode("utf-8", "replace"))
 
 
-def _failure(what: str, ended: Ended, timeout: float) -> BuildError:
+def _failure(what: str, ended: NpmRun, timeout: float) -> BuildError:
     if ended.timed_out:
         message = f"{what}: npm took longer than {timeout:.0f} s and was ended"
         return BuildError(f"{message}; the next run tries again", fault=Fault.LATER)

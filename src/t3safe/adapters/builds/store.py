@@ -45,7 +45,7 @@ from t3safe.adapters.builds.manifest import (
     load_schema,
     lock_digest,
 )
-from t3safe.adapters.builds.npm import Ended, Npm, Workplace
+from t3safe.adapters.builds.npm import Npm, NpmRun, Workplace
 from t3safe.domain.errors import BuildError, Fault
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import InvalidVersion, Version
@@ -269,11 +269,11 @@ class BuildStore:
             self._require_scripted(place, what, lock, rebuilt)
         return found, lock
 
-    def _require_done(self, place: Workplace, what: str, ended: Ended) -> None:
+    def _require_done(self, place: Workplace, what: str, ended: NpmRun) -> None:
         if not ended.complete:
             raise self.npm.failure(place, what, ended)
 
-    def _require_scripted(self, place: Workplace, what: str, lock: Lock, ended: Ended) -> None:
+    def _require_scripted(self, place: Workplace, what: str, lock: Lock, ended: NpmRun) -> None:
         if ended.status in {0, None} or ended.status < 0:
             self._require_done(place, f"{what}: install scripts", ended)
             return
@@ -310,7 +310,7 @@ class BuildStore:
             self._require_native(build, name, ended.result())
         return node.result()
 
-    def _require_program(self, build: Version, found: Manifest, ended: Ended, node: str) -> None:
+    def _require_program(self, build: Version, found: Manifest, ended: NpmRun, node: str) -> None:
         what = f"cannot stage {build}"
         reported = commands.version_of(ended.output)
         if ended.status == 0 and reported == build.text:
@@ -353,11 +353,11 @@ class BuildStore:
         except UnreadableError as error:
             raise self._damaged(build, str(error)) from error
 
-    def _load(self, place: Workplace, name: str) -> Ended:
+    def _load(self, place: Workplace, name: str) -> NpmRun:
         """Load a native module: `t3 --version` works without them, `t3 serve` does not."""
         return self.npm.attempt(place, "node", "-e", f"require({json.dumps(name)})")
 
-    def _require_native(self, build: Version, name: str, ended: Ended) -> None:
+    def _require_native(self, build: Version, name: str, ended: NpmRun) -> None:
         if ended.status != 0:
             message = f"cannot stage {build}: its module {name} does not load: {ended.gist}"
             how = "are make, g++, python3 and node's headers here, and is node new enough?"
@@ -367,7 +367,7 @@ class BuildStore:
         ended = self.npm.attempt(place, "node", "--version")
         return ended.output.strip().removeprefix("v")[:64] if ended.status == 0 else ""
 
-    def _log(self, build: Version, *calls: Ended) -> None:
+    def _log(self, build: Version, *calls: NpmRun) -> None:
         text = "".join(f"{call.shown.rstrip()}\n[status {call.status}]\n" for call in calls)
         try:
             durable.make_folders(self.logs)

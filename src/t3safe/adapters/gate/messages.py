@@ -28,7 +28,7 @@ class UnreadableAnswerError(Exception):
 
 
 @frozen
-class Account:
+class SandboxUser:
     """The user whom a rehearsal becomes; it owns nothing else on this host."""
 
     uid: int
@@ -59,7 +59,7 @@ class Request:
     view: bool
     shown: tuple[str, ...] | None
     alone: bool
-    account: Account | None
+    account: SandboxUser | None
     deadline: float
     soak: float
     stop_limit: float
@@ -111,7 +111,7 @@ class Trouble:
 
 
 @frozen
-class Answer:
+class WorkerAnswer:
     """What a worker prints: exactly one of both."""
 
     report: Report | None = None

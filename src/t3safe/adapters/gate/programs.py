@@ -39,14 +39,14 @@ _POLL: Final = 0.02
 
 
 @frozen
-class Ended:
+class ProgramRun:
     """How a command ended; `status` is None where it took too long.  `output` may hold secrets."""
 
     status: int | None
     output: str
 
 
-def run(scratch: Scratch, command: Sequence[str], limit: float) -> Ended:
+def run(scratch: Scratch, command: Sequence[str], limit: float) -> ProgramRun:
     """Run a command of the build for at most `limit` seconds; ends what it left in its tree.
 
     Raises OSError when it cannot be started.
@@ -60,7 +60,7 @@ def run(scratch: Scratch, command: Sequence[str], limit: float) -> Ended:
             status = None
             _kill_tree(process)
         output.seek(0)
-        return Ended(status, output.read(OUTPUT_MAX).decode("utf-8", "replace"))
+        return ProgramRun(status, output.read(OUTPUT_MAX).decode("utf-8", "replace"))
 
 
 def shown_status(returncode: int) -> int:
@@ -91,14 +91,14 @@ def _below(pid: int) -> list[psutil.Process]:
 
 
 @define
-class Serve:
+class RehearsedServe:
     """A started serve; its log is appended to that of the sandbox from `log_start` on."""
 
     process: subprocess.Popen[bytes]
     log_start: int
 
     @classmethod
-    def start(cls, scratch: Scratch, command: Sequence[str]) -> Serve:
+    def start(cls, scratch: Scratch, command: Sequence[str]) -> RehearsedServe:
         """Start the serve.  Raises OSError."""
         with scratch.log.open("ab") as log:
             return cls(_start(scratch, command, log.fileno()), log.tell())
@@ -231,7 +231,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 def _printed(scratch: Scratch, request: Request, program: str) -> str:
     try:
-        ended: Ended = run(scratch, commands.version(program), request.step_limit)
+        ended: ProgramRun = run(scratch, commands.version(program), request.step_limit)
     except PermissionError:
         raise
     except OSError:
@@ -277,7 +277,7 @@ def mint(request: Request, scratch: Scratch, secrets: Secrets) -> Minted:
     return _as_minted(ended, request.step_limit, secrets)
 
 
-def _as_minted(ended: Ended, limit: float, secrets: Secrets) -> Minted:
+def _as_minted(ended: ProgramRun, limit: float, secrets: Secrets) -> Minted:
     credential = credential_of(ended.output) if ended.status == 0 else ""
     secrets.add(credential)
     if credential:

@@ -1,7 +1,7 @@
 """One rehearsal, held inside the sandbox: `python -m t3safe.adapters.gate.rehearsal`.
 
 It takes a `Request` as one line from the socket that is its standard input, with the open stream
-of the set to rehearse on, and prints an `Answer`.
+of the set to rehearse on, and prints a `WorkerAnswer`.
 
 Rules:
 
@@ -32,18 +32,24 @@ from typing import Final
 import attrs
 from attrs import define, field
 
+from t3safe.adapters._support.archive import BadStream, unpack
 from t3safe.adapters._support.child import why
 from t3safe.adapters._support.http_client import Address
 from t3safe.adapters._support.pairing import Exchanged, described, exchange, reuse, sockets
 from t3safe.adapters._support.personaldata.discovery import Look
 from t3safe.adapters._support.reports import report
-from t3safe.adapters._support.unpacking import BadStream, unpack
 from t3safe.adapters.gate import copied
 from t3safe.adapters.gate.copied import HarmfulError, make_harmless, require_out_of_sight
-from t3safe.adapters.gate.messages import HERE, Answer, Report, Request, Trouble
-from t3safe.adapters.gate.programs import Serve, end_all, mint, package_facts, printed_facts
+from t3safe.adapters.gate.messages import HERE, Report, Request, Trouble, WorkerAnswer
+from t3safe.adapters.gate.programs import (
+    RehearsedServe,
+    end_all,
+    mint,
+    package_facts,
+    printed_facts,
+)
 from t3safe.adapters.gate.scratch import Scratch, StubbornError
-from t3safe.adapters.gate.serve import ANSWER_SECONDS, Secrets, ServeLog, await_answer
+from t3safe.adapters.gate.serve import ANSWER_SECONDS, Secrets, ServeLog, await_answer, bindable
 from t3safe.adapters.gate.view import confine
 from t3safe.domain import gate
 from t3safe.domain.errors import Fault
@@ -89,7 +95,7 @@ class Rehearsing:
     _log: ServeLog = field(init=False)
     _secrets: Secrets = field(factory=Secrets, init=False)
     _site: Address = field(init=False)
-    _serve: Serve | None = field(default=None, init=False)
+    _serve: RehearsedServe | None = field(default=None, init=False)
     _begun: float = field(default=0.0, init=False)
     _unstartable: OSError | None = field(default=None, init=False)
     _before: SetLedger = field(factory=SetLedger, init=False)
@@ -279,7 +285,7 @@ class Rehearsing:
 
     # --- the serve -------------------------------------------------------------------------------
 
-    def _running(self) -> Serve:
+    def _running(self) -> RehearsedServe:
         if self._serve is None:
             message = "no serve was started"
             raise TroubleError(message)
@@ -302,7 +308,7 @@ class Rehearsing:
         command = commands.serve(request.program, request.host, self._site.port, base)
         self._begun = time.monotonic()
         try:
-            self._serve = Serve.start(self._scratch, command)
+            self._serve = RehearsedServe.start(self._scratch, command)
         except OSError as error:
             self._serve, self._unstartable = None, error
 
@@ -315,7 +321,9 @@ class Rehearsing:
         if facts.answered and facts.exited is None:
             facts = self._ready(facts)
         if facts.exited is not None:
-            self._blame_the_port()
+            # One that found its port taken did not end for a reason of its own.
+            end_all()
+            self._free_port()
         return facts
 
     def _ready(self, facts: gate.LiveFacts) -> gate.LiveFacts:
@@ -369,15 +377,10 @@ class Rehearsing:
         # A second start takes the first one's port, as a unit does.
         wanted = self._site.port
         try:
-            return _bindable(self.request.host, wanted)
+            return bindable(self.request.host, wanted)
         except OSError as error:
             message = f"port {wanted} of {self.request.host} cannot be bound: {error.strerror}"
             raise TroubleError(message, Fault.LATER) from error
-
-    def _blame_the_port(self) -> None:
-        """Tell a serve that found its port taken from one that ended for a reason of its own."""
-        end_all()
-        self._free_port()
 
     def _walk(self) -> Exchanged:
         """Walk through the pairing once."""
@@ -403,15 +406,7 @@ def _unstartable(error: OSError | None, deadline: float) -> gate.LiveFacts:
     return gate.LiveFacts(False, False, 126, 0.0, deadline, f"cannot be executed: {why}")
 
 
-def _bindable(host: str, port: int) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, port))
-        return int(probe.getsockname()[1])
-
-
-def hold(request: Request, stream: int | None = None) -> Answer:
+def hold(request: Request, stream: int | None = None) -> WorkerAnswer:
     """Hold a rehearsal and leave nothing of it running; whatever goes wrong is an answer.
 
     `stream` is an archive of the set to rehearse on, None for an empty one.
@@ -420,53 +415,49 @@ def hold(request: Request, stream: int | None = None) -> Answer:
         try:
             confine(request)
             _take(request, stream)
-            _make_harmless(request)
             report = Rehearsing(request).run()
         finally:
             end_all()
     except HarmfulError as error:
         return _held_up(request, str(error))
     except TroubleError as error:
-        return Answer(trouble=Trouble(str(error), error.fault))
+        return WorkerAnswer(trouble=Trouble(str(error), error.fault))
     except (OSError, sqlite3.Error, subprocess.SubprocessError, StubbornError) as error:
-        return Answer(trouble=Trouble(f"{type(error).__name__}: {why(error)}"))
-    return Answer(report=report)
+        return WorkerAnswer(trouble=Trouble(f"{type(error).__name__}: {why(error)}"))
+    return WorkerAnswer(report=report)
 
 
 def _take(request: Request, stream: int | None) -> None:
-    """Unpack what was handed over, as the user whom the build will run as."""
+    """Unpack what was handed over, as the user whom the build will run as, and make it harmless.
+
+    Nothing may be due on the copy, and none of its checkouts be there.  Raises HarmfulError.
+    """
     if request.copy_max is None:
         return
     if stream is None:
         message = "the set to rehearse on was not handed over"
         raise TroubleError(message)
+    userdata = Scratch(Path(request.folder)).userdata
     try:
-        unpack(stream, Scratch(Path(request.folder)).userdata, request.copy_max)
+        unpack(stream, userdata, request.copy_max)
     except BadStream as error:
         message = f"the set that was handed out cannot be taken: {error}"
         raise TroubleError(message) from error
     finally:
         os.close(stream)
-
-
-def _make_harmless(request: Request) -> None:
-    """Let nothing be due on the copy, and none of its checkouts be there.  Raises HarmfulError."""
-    if request.copy_max is None:
-        return
-    userdata = Scratch(Path(request.folder)).userdata
     make_harmless(userdata)
     if request.shown is not None:
         require_out_of_sight(userdata, request.shown)
 
 
-def _held_up(request: Request, why: str) -> Answer:
+def _held_up(request: Request, why: str) -> WorkerAnswer:
     """Answer where no build may start on this copy: whichever it is, so that none is blamed."""
     reason = f"not started: the copy cannot be made harmless: {why}"
     if request.alone:
-        return Answer(trouble=Trouble(reason))
+        return WorkerAnswer(trouble=Trouble(reason))
     empty = SetLedger()
     checks = (gate.failed(Check.LIVE, reason),)
-    return Answer(report=Report(checks, empty, None, {}, {}, (), {}, (), ""))
+    return WorkerAnswer(report=Report(checks, empty, None, {}, {}, (), {}, (), ""))
 
 
 def _asked() -> tuple[Request, int | None]:

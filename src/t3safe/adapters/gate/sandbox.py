@@ -35,17 +35,17 @@ from attrs import frozen
 
 from t3safe.adapters._support import child, units
 from t3safe.adapters._support.child import why
-from t3safe.adapters._support.reports import Listener, without
+from t3safe.adapters._support.reports import ReportListener, without
 from t3safe.adapters._support.units import RehearsalUnits, UnitSpec
 from t3safe.adapters.gate import view
 from t3safe.adapters.gate.messages import (
     ANSWER_MAX,
     HERE,
-    Answer,
     Report,
     Request,
     Trouble,
     UnreadableAnswerError,
+    WorkerAnswer,
 )
 from t3safe.adapters.gate.scratch import ENDING_MAX, Scratch, StubbornError, end_strays
 from t3safe.adapters.gate.view import is_system, worker_folders
@@ -260,7 +260,7 @@ class _Steps:
 
     def __init__(self, complaint: IO[bytes], hear: Callable[[Check], None]) -> None:
         self._file, self._read = complaint, 0
-        self._listener = Listener(lambda words: self._step(words, hear))
+        self._listener = ReportListener(lambda words: self._step(words, hear))
 
     def look(self) -> None:
         """Read on where the last look ended; the worker's own place in the file stays."""
@@ -310,7 +310,7 @@ def _end(process: subprocess.Popen[bytes], unit: UnitSpec | None, folder: Path) 
 
 def _understood(what: str, status: int, said: bytes, complaint: str) -> Report:
     try:
-        answer = Answer.loads(said)
+        answer = WorkerAnswer.loads(said)
     except UnreadableAnswerError as error:
         said_so = complaint or str(error)
         message = f"{what}: its worker ended with status {status}: {said_so}"

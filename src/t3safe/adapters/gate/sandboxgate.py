@@ -38,9 +38,9 @@ import psutil
 from attrs import astuple, evolve, field, frozen
 
 from t3safe.adapters._support import durable
+from t3safe.adapters._support.archive import SLACK
 from t3safe.adapters._support.units import RehearsalUnits
-from t3safe.adapters._support.unpacking import SLACK
-from t3safe.adapters.gate.messages import Account, Report, Request, plain
+from t3safe.adapters.gate.messages import Report, Request, SandboxUser, plain
 from t3safe.adapters.gate.programs import node_program, node_version, sealed_version
 from t3safe.adapters.gate.sandbox import Sandbox, Workers
 from t3safe.adapters.gate.scratch import Scratch, ScratchSpace, free_bytes
@@ -162,7 +162,7 @@ class SandboxGate:
         held = batch.hold_all([Subject(EMPTY, ""), *others], self._at_a_time())
         schema = held[EMPTY].report.after
         told = {person: batch.conclude(each, schema) for person, each in held.items()}
-        Evidence(self.evidence, self.evidence_keep).prune()
+        EvidenceFolder(self.evidence, self.evidence_keep).prune()
         return tuple(told[subject.person] for subject in subjects)
 
     def _sweep(self, space: ScratchSpace) -> None:
@@ -206,7 +206,7 @@ class SandboxGate:
         space = ScratchSpace(self.tmp, self._account(), self.free_space)
         return _Batch(self, build, program, self.now(), space)
 
-    def _account(self) -> Account | None:
+    def _account(self) -> SandboxUser | None:
         if self.user is None:
             return None
         try:
@@ -217,7 +217,7 @@ class SandboxGate:
         if entry.pw_uid == 0:
             message = f"{self.user!r} is root, and no build is rehearsed as root; set another user"
             raise GateError(message)
-        return Account(entry.pw_uid, entry.pw_gid)
+        return SandboxUser(entry.pw_uid, entry.pw_gid)
 
     def _node_version(self) -> str:
         found = node_version(node_program(self.node))
@@ -299,7 +299,7 @@ class _Batch:
 
     def conclude(self, held: _Held, schema: SetLedger | None) -> Rehearsal:
         """Hold a rehearsal to what the build made of the empty set, and keep the evidence."""
-        evidence = Evidence(self.gate.evidence, self.gate.evidence_keep)
+        evidence = EvidenceFolder(self.gate.evidence, self.gate.evidence_keep)
         folder = evidence.folder(self.at, self.build.text, held.subject)
         report = evolve(held.report, checks=held_to(held.report.checks, held.report.after, schema))
         rehearsal = Rehearsal(
@@ -382,7 +382,7 @@ _BATCH: Final = re.compile(r"(\d{8}T\d{12}Z)-.+", re.ASCII)
 
 
 @frozen
-class Evidence:
+class EvidenceFolder:
     """Keeps evidence below `root`, of the last `keep` times that a build was rehearsed.
 
     Raises GateError: what is not on record did not happen.

@@ -30,7 +30,7 @@ import psutil
 from attrs import define, field, frozen
 
 from t3safe.adapters._support.scratch import lock_unused, make_locked
-from t3safe.adapters.gate.messages import Account
+from t3safe.adapters.gate.messages import SandboxUser
 from t3safe.domain.errors import GateError
 from t3safe.t3.commands import UNATTENDED
 from t3safe.t3.files import USERDATA
@@ -172,7 +172,7 @@ class ScratchSpace:
     """Makes them below `root`, which other users may write to; raises GateError alone."""
 
     root: Path
-    account: Account | None
+    account: SandboxUser | None
     free: Callable[[Path], int] = free_bytes
     _taken: dict[int, int] = field(factory=dict, init=False)
     _changed: threading.Condition = field(factory=threading.Condition, init=False)

@@ -201,3 +201,12 @@ class ServeLog:
             text = file.read(TAIL_MAX).decode("utf-8", "replace")
         self.secrets.learn(text)
         return serve_log.last_words(self.secrets.clean(text).splitlines())[:_REASON_MAX]
+
+
+def bindable(host: str, port: int) -> int:
+    """Give the port, a free one for 0, where it can be bound.  Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return int(probe.getsockname()[1])

@@ -1,15 +1,15 @@
-"""Notifications: whom to tell, the sending, and what was told.
+"""Notifications: whom to tell, what is sent, and what was told.
 
 ends       the URLs from the configuration or a file of their own; a name for each that tells
            nothing secret
-sending    hands messages to a child process and takes at most so long
+letters    hands messages to a child process and takes at most so long
 worker     the child process: Apprise, one thread an end
 memory     what each end was told
 """
 
 from t3safe.adapters.notify.ends import End, ends, readable_by_others
+from t3safe.adapters.notify.letters import Letter, Sent, installed, require, send
 from t3safe.adapters.notify.memory import ToldFile
-from t3safe.adapters.notify.sending import Letter, Sent, installed, require, send
 
 __all__ = [
     "End",

@@ -21,7 +21,7 @@ import psutil
 from attrs import define, frozen
 
 from t3safe.adapters._support.adopted import Adopted
-from t3safe.adapters._support.buildpaths import BuildPaths, Seen, seen
+from t3safe.adapters._support.buildpaths import BuildPaths, ProcessSeen, seen
 from t3safe.adapters._support.http_client import Address, NoAnswerError, session
 from t3safe.adapters._support.pairing import described, exchange, takes, whose
 from t3safe.domain.errors import DispatchError, Fault, PortError
@@ -175,7 +175,7 @@ class SignInCheck:
             return None
         return None if unauthenticated(found, kept) else kept
 
-    def _home(self, serve: Serve | None, seconds: float) -> Address | None:
+    def _home(self, serve: ServeProcess | None, seconds: float) -> Address | None:
         """Where the serve answers, None where it does not (yet)."""
         for address in serve.listens if serve is not None else ():
             try:
@@ -228,7 +228,7 @@ def asked(person: str, question: Callable[[str], _T]) -> _T:
         raise DispatchError(message, fault=error.fault) from error
 
 
-def _foreign(who: Who, serve: Serve | None) -> Refusal | None:
+def _foreign(who: Who, serve: ServeProcess | None) -> Refusal | None:
     """Say why the unit's process is not one of the build that listens."""
     unlike = _unlike(who, serve)
     if unlike is not None or serve is None:
@@ -236,7 +236,7 @@ def _foreign(who: Who, serve: Serve | None) -> Refusal | None:
     return None if serve.listens else _mute(who)
 
 
-def _unlike(who: Who, serve: Serve | None) -> Refusal | None:
+def _unlike(who: Who, serve: ServeProcess | None) -> Refusal | None:
     """Say why the unit's process is not one of the build."""
     if serve is None:
         return Refusal(f"the serve of {who.person} ended", final=True)
@@ -262,7 +262,7 @@ def unauthenticated(found: Session | int, cookies: Cookies) -> str:
 
 
 @frozen
-class Serve:
+class ServeProcess:
     """A unit's process as it was found.
 
     `runs_build` says whether it, or a process below it, runs the build that was asked for, and
@@ -278,7 +278,9 @@ class Serve:
     listens: tuple[Address, ...]
 
 
-def look(store: Path, pid: int, build: Version, adopted: Adopted | None = None) -> Serve | None:
+def look(
+    store: Path, pid: int, build: Version, adopted: Adopted | None = None
+) -> ServeProcess | None:
     """Look at a unit's process and those below it; None when it is gone.
 
     A serve that an adoption left running counts as of the adopted build.  Raises DispatchError
@@ -290,7 +292,7 @@ def look(store: Path, pid: int, build: Version, adopted: Adopted | None = None) 
         own = [one for one in _tree(main) if build.text in builds.named(_seen(one))]
         if not own and adopted is not None and adopted.build == build and _precedes(main, adopted):
             own = _tree(main)
-        return Serve(
+        return ServeProcess(
             pid=pid,
             runs_build=bool(own),
             runs_another=not own and any(_sockets(main)),
@@ -319,14 +321,14 @@ def _tree(main: psutil.Process) -> list[psutil.Process]:
     return [main, *main.children(recursive=True)]
 
 
-def _seen(process: psutil.Process) -> Seen:
+def _seen(process: psutil.Process) -> ProcessSeen:
     """The program and the words it was started with; neither when it is gone."""
     try:
         return seen(process.pid)
     except PermissionError as error:
         raise psutil.AccessDenied(process.pid) from error
     except OSError:
-        return Seen()
+        return ProcessSeen()
 
 
 def _listening(processes: Iterable[psutil.Process]) -> tuple[Address, ...]:

@@ -18,7 +18,7 @@ from typing import Final
 from attrs import field, frozen
 
 from t3safe.adapters._support import child
-from t3safe.adapters._support.child import Ended
+from t3safe.adapters._support.child import ChildEnd
 from t3safe.adapters._support.identity import Identity, identity_of
 from t3safe.adapters._support.units import UnitSpec, as_person
 from t3safe.domain.errors import DispatchError, Fault
@@ -89,7 +89,7 @@ class LauncherMint:
         filled = (word.replace("{t3}", t3).replace("{base}", base) for word in command)
         return [word.replace("{person}", person) for word in filled]
 
-    def _run(self, who: Identity, command: Sequence[str]) -> Ended:
+    def _run(self, who: Identity, command: Sequence[str]) -> ChildEnd:
         try:
             ended = child.run(
                 self._words(who.name, command),
@@ -102,7 +102,7 @@ class LauncherMint:
             )
         except child.FloodError:
             # It may never end by itself; what it printed is no credential either way.
-            return Ended(0, self.timeout, b"...")
+            return ChildEnd(0, self.timeout, b"...")
         return ended
 
     def _unit(self, who: Identity) -> UnitSpec:
@@ -122,7 +122,7 @@ def _environment(who: Identity) -> dict[str, str]:
     }
 
 
-def _refused(person: str, ended: Ended) -> DispatchError:
+def _refused(person: str, ended: ChildEnd) -> DispatchError:
     if ended.status is None:
         return _failure(person, "the mint did not end in time", Fault.BUILD)
     if ended.status == _FENCED:

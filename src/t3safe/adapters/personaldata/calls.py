@@ -25,11 +25,11 @@ from typing import IO, Final, TypeVar
 from attrs import frozen
 
 from t3safe.adapters._support import child, identity
+from t3safe.adapters._support.archive import BadStream
 from t3safe.adapters._support.identity import Identity
 from t3safe.adapters._support.pipes import UNTAKEN
-from t3safe.adapters._support.reports import Listener, without
+from t3safe.adapters._support.reports import ReportListener, without
 from t3safe.adapters._support.units import UnitSpec, as_person
-from t3safe.adapters._support.unpacking import BadStream
 from t3safe.domain.redaction import redact
 
 ANSWER_BYTES_MAX: Final = child.KEPT
@@ -126,7 +126,7 @@ def call(
             _environment(person),
             stdin=question + b"\n",
             hold=True,
-            hear_err=Listener(report).feed,
+            hear_err=ReportListener(report).feed,
             most=ANSWER_BYTES_MAX,
             umask=0o077,
             who=person,

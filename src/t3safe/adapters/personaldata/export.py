@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
+from t3safe.adapters._support.archive import ENTRIES_MAX, BadStream
 from t3safe.adapters._support.pipes import PIPE_BYTES
-from t3safe.adapters._support.unpacking import ENTRIES_MAX, BadStream
 
 if TYPE_CHECKING:
     import tarfile

@@ -20,10 +20,10 @@ from typing import IO, Final, TypeVar
 import cattrs
 from attrs import define, field, frozen
 
+from t3safe.adapters._support.archive import SLACK
 from t3safe.adapters._support.identity import Identity
 from t3safe.adapters._support.trust import others_write
 from t3safe.adapters._support.units import UnitSpec
-from t3safe.adapters._support.unpacking import SLACK
 from t3safe.adapters.personaldata.calls import (
     CallFailed,
     Copied,

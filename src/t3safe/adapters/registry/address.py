@@ -48,7 +48,7 @@ _CONVERTER: Final = make_converter(forbid_extra_keys=True)
 
 
 @frozen
-class Address:
+class RegistryLocation:
     """Where the registry is, and which authorities npm trusts there.
 
     `url` is http or https and has no slash at its end; `cafile` is empty for the system's own.
@@ -74,7 +74,7 @@ class _Asked:
 
 @frozen
 class _Remembered:
-    address: Address
+    address: RegistryLocation
     asked: _Asked
     at: float
 
@@ -104,7 +104,7 @@ class RegistryAddress:
         """Whether npm itself was asked since this object was made, or is not to be asked again."""
         return self._fresh or self.once
 
-    def known(self) -> Address:
+    def known(self) -> RegistryLocation:
         """Give the remembered address where it still counts, else ask npm."""
         remembered = self._recall()
         if remembered is None or not 0 <= self.now() - remembered.at < AGE_MAX:
@@ -113,10 +113,10 @@ class RegistryAddress:
             return self.ask()
         return self._stated(remembered.address)
 
-    def ask(self) -> Address:
+    def ask(self) -> RegistryLocation:
         """Ask npm and remember the answer; a memory that cannot be written is no trouble."""
         settings = self._settings()
-        address = Address(_url(settings["registry"]), _cafile(settings["cafile"]))
+        address = RegistryLocation(_url(settings["registry"]), _cafile(settings["cafile"]))
         files = (settings["userconfig"], settings["globalconfig"])
         remembered = _Remembered(address, self._asked(files), self.now())
         self._fresh = True
@@ -127,7 +127,7 @@ class RegistryAddress:
             return self._stated(address)
         return self._stated(address)
 
-    def _stated(self, address: Address) -> Address:
+    def _stated(self, address: RegistryLocation) -> RegistryLocation:
         return evolve(address, url=_url(self.stated)) if self.stated else address
 
     def _recall(self) -> _Remembered | None:

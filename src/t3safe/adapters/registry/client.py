@@ -17,8 +17,8 @@ import cattrs
 from attrs import field, frozen
 from cattrs.gen import make_dict_structure_fn, override
 
-from t3safe.adapters.registry.address import Address
-from t3safe.adapters.registry.question import Patience, ask, later, shown
+from t3safe.adapters.registry.address import RegistryLocation
+from t3safe.adapters.registry.question import RequestLimits, ask, later, shown
 from t3safe.domain.errors import RegistryError
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.versions import InvalidVersion, Version
@@ -39,10 +39,10 @@ class Addresses(Protocol):
     def fresh(self) -> bool:
         """Whether npm itself was asked since this object was made."""
 
-    def known(self) -> Address:
+    def known(self) -> RegistryLocation:
         """Give the remembered address, or a fresh one."""
 
-    def ask(self) -> Address:
+    def ask(self) -> RegistryLocation:
         """Give a fresh address."""
 
 
@@ -51,7 +51,7 @@ class NpmRegistry:
     """Implements the port Registry; raises RegistryError alone."""
 
     addresses: Addresses
-    patience: Patience = field(factory=Patience)
+    patience: RequestLimits = field(factory=RequestLimits)
     package: str = package.NAME
 
     def metadata(self) -> tuple[Metadata, ...]:
@@ -77,7 +77,7 @@ class NpmRegistry:
                 raise
             return self._offer(fresh, track, history=history)
 
-    def _offer(self, address: Address, track: Track, *, history: bool) -> Offer:
+    def _offer(self, address: RegistryLocation, track: Track, *, history: bool) -> Offer:
         if not history:
             path = f"/-/package/{self.package}/dist-tags"
             body = ask(address, path, TAGS_BYTES_MAX, self.patience)
@@ -90,7 +90,7 @@ class NpmRegistry:
             raise later(address, f"names {tag} as {track} and has no tarball of it yet")
         return Offer(tag, releases)
 
-    def _packument(self, address: Address) -> _Packument:
+    def _packument(self, address: RegistryLocation) -> _Packument:
         body = ask(address, f"/{self.package}", PACKUMENT_BYTES_MAX, self.patience)
         packument = _structure(address, body, _Packument)
         if packument.name != self.package:
@@ -149,14 +149,14 @@ _CONVERTER.register_structure_hook(
 )
 
 
-def _structure(address: Address, body: object, form: type[_T]) -> _T:
+def _structure(address: RegistryLocation, body: object, form: type[_T]) -> _T:
     try:
         return _CONVERTER.structure(body, form)
     except (cattrs.BaseValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise later(address, f"answers JSON of another form ({shown(str(error))})") from error
 
 
-def _tag(address: Address, tags: dict[str, str], track: Track) -> Version:
+def _tag(address: RegistryLocation, tags: dict[str, str], track: Track) -> Version:
     text = tags.get(track.value)
     if text is None:
         known = ", ".join(sorted(shown(tag) for tag in tags)[:5]) or "none"

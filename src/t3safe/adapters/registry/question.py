@@ -24,7 +24,7 @@ import requests
 import urllib3
 from attrs import frozen
 
-from t3safe.adapters.registry.address import Address
+from t3safe.adapters.registry.address import RegistryLocation
 from t3safe.domain.errors import Fault, RegistryError
 
 REDIRECTS_MAX: Final = 3
@@ -35,7 +35,7 @@ _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQ
 
 
 @frozen
-class Patience:
+class RequestLimits:
     """How long the registry is waited for; seconds but for `attempts`.
 
     `total` bounds one question from the first attempt to the last, name lookups included.
@@ -53,7 +53,7 @@ class _Passing(Exception):  # noqa: N818 - not the end: it is tried again
     """Raised when another attempt may get an answer; the text says what the registry did."""
 
 
-def ask(address: Address, path: str, bytes_max: int, patience: Patience) -> object:
+def ask(address: RegistryLocation, path: str, bytes_max: int, patience: RequestLimits) -> object:
     """Ask for the JSON at this path of the registry; raises RegistryError alone.
 
     The work is done by a thread that is left behind when the time is up: neither a name lookup nor
@@ -77,7 +77,7 @@ def ask(address: Address, path: str, bytes_max: int, patience: Patience) -> obje
     return answer
 
 
-def later(address: Address, what: str) -> RegistryError:
+def later(address: RegistryLocation, what: str) -> RegistryError:
     """Build the error for what the registry did, with what to do next."""
     message = f"cannot use the registry's answer: {address.host} {what}"
     how = "nothing was changed, the next run asks again; `npm ping` tells whether npm gets through"
@@ -90,7 +90,9 @@ def shown(text: str) -> str:
     return ascii(short)
 
 
-def _attempts(address: Address, path: str, bytes_max: int, patience: Patience) -> object:
+def _attempts(
+    address: RegistryLocation, path: str, bytes_max: int, patience: RequestLimits
+) -> object:
     for attempt in range(1, patience.attempts + 1):
         try:
             return _attempt(address, path, bytes_max, patience)
@@ -103,7 +105,9 @@ def _attempts(address: Address, path: str, bytes_max: int, patience: Patience) -
     raise AssertionError(message)
 
 
-def _attempt(address: Address, path: str, bytes_max: int, patience: Patience) -> object:
+def _attempt(
+    address: RegistryLocation, path: str, bytes_max: int, patience: RequestLimits
+) -> object:
     try:
         with requests.Session() as session:
             body = _fetch(session, address, path, bytes_max, patience)
@@ -120,7 +124,11 @@ def _attempt(address: Address, path: str, bytes_max: int, patience: Patience) ->
 
 
 def _fetch(
-    session: requests.Session, address: Address, path: str, bytes_max: int, patience: Patience
+    session: requests.Session,
+    address: RegistryLocation,
+    path: str,
+    bytes_max: int,
+    patience: RequestLimits,
 ) -> bytes:
     url = address.url + path
     for _ in range(REDIRECTS_MAX + 1):
@@ -139,7 +147,9 @@ def _fetch(
     raise later(address, f"redirects more than {REDIRECTS_MAX} times")
 
 
-def _body(address: Address, path: str, response: requests.Response, bytes_max: int) -> bytes:
+def _body(
+    address: RegistryLocation, path: str, response: requests.Response, bytes_max: int
+) -> bytes:
     status = response.status_code
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise _Passing(f"answers {status} to {path}")
@@ -154,7 +164,7 @@ def _body(address: Address, path: str, response: requests.Response, bytes_max: i
     return bytes(body)
 
 
-def _redirected(address: Address, url: str, location: str) -> str:
+def _redirected(address: RegistryLocation, url: str, location: str) -> str:
     old, new = urlsplit(url), urlsplit(urljoin(url, location))
     same = new.hostname == old.hostname and (new.scheme, new.port) == (old.scheme, old.port)
     upgraded = new.hostname == old.hostname and (old.scheme, new.scheme) == ("http", "https")

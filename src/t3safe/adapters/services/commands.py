@@ -28,7 +28,7 @@ import psutil
 from attrs import define, frozen
 
 from t3safe.adapters._support import child
-from t3safe.adapters._support.child import Ended, named
+from t3safe.adapters._support.child import ChildEnd, named
 from t3safe.adapters.services.members import (
     AGENTS,
     MARK,
@@ -189,7 +189,7 @@ class CommandServices:
         command: tuple[str, ...],
         seconds: float,
         environment: dict[str, str] | None = None,
-    ) -> Ended:
+    ) -> ChildEnd:
         try:
             given = {**os.environ, **(environment or {})}
             return child.run(_filled(person, command), seconds, given, leave=True)
@@ -197,7 +197,7 @@ class CommandServices:
             why = f"{_named(person, command)} cannot be run: {error.strerror}"
             raise _failure(what, why) from error
 
-    def _told(self, person: str, command: tuple[str, ...], ran: Ended) -> str:
+    def _told(self, person: str, command: tuple[str, ...], ran: ChildEnd) -> str:
         return f"{_named(person, command)} {ran.told}"
 
 

@@ -24,7 +24,7 @@ from typing import Final
 from attrs import define, frozen
 
 from t3safe.adapters._support import child
-from t3safe.adapters._support.child import Ended
+from t3safe.adapters._support.child import ChildEnd
 from t3safe.adapters.services.members import AGENTS, agents_among, sampled
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.idle import Sample
@@ -210,7 +210,7 @@ class SystemdServices:
             raise _failure(what, f"{why}, so nobody can tell what runs in it")
         return found
 
-    def _call(self, what: str, *words: str, timeout: float = LOOK_SECONDS) -> Ended:
+    def _call(self, what: str, *words: str, timeout: float = LOOK_SECONDS) -> ChildEnd:
         manager = ("--user",) if self.own else ()
         command = [*self.systemctl, *manager, "--no-pager", "--no-ask-password", *words]
         environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "SYSTEMD_COLORS": "0"}
@@ -273,7 +273,7 @@ def _members(file: Path) -> list[int]:
         raise ServiceError(message) from error
 
 
-def _told(said: Ended) -> str:
+def _told(said: ChildEnd) -> str:
     late = f"took longer than {said.seconds:g} s" if said.status is None else ""
     words = late or said.complaint
     return f": {words}" if words else ""

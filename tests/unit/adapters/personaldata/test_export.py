@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters._support.unpacking import BadStream
+from t3safe.adapters._support.archive import BadStream
 from t3safe.adapters.personaldata.export import Exported, Wrapper, write_archive
 from t3safe.domain.errors import StateError
 from t3safe.domain.retention import SnapshotKind

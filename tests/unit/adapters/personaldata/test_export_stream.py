@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters._support.unpacking import BadStream, unpack
+from t3safe.adapters._support.archive import BadStream, unpack
 from t3safe.domain.errors import StateError
 from t3safe.domain.retention import SnapshotKind
 from tests.support.personaldata import DiskWorld

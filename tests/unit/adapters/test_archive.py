@@ -13,8 +13,8 @@ from typing import Final
 
 import pytest
 
-from t3safe.adapters._support import unpacking
-from t3safe.adapters._support.unpacking import BadStream, unpack
+from t3safe.adapters._support import archive as module
+from t3safe.adapters._support.archive import BadStream, unpack
 from t3safe.t3.files import V1_DATABASE
 
 LONG: Final = f"attachments/{'ä' * 90}/{'b' * 200}"
@@ -149,7 +149,7 @@ def test_a_stream_that_stands_still_is_not_waited_for_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: int
 ) -> None:
     """A person can keep their end open and write nothing; the others must not wait for them."""
-    monkeypatch.setattr(unpacking, "STALL", 0.05)
+    monkeypatch.setattr(module, "STALL", 0.05)
     reads, writes = os.pipe()
     os.write(writes, archive({"a": bytes(5000)})[:begun])
     try:

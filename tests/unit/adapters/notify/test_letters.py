@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from t3safe.adapters.notify import End, Letter, Sent, send, sending
+from t3safe.adapters.notify import End, Letter, Sent, letters, send
 from t3safe.domain.errors import NotifyError
 from tests.support.inbox import SECRET, Inbox
 
@@ -79,7 +79,7 @@ def test_without_the_extra_the_line_names_what_installs_it(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is sent; and where there is nothing to send nothing is needed."""
-    monkeypatch.setattr(sending, "find_spec", lambda _: None)
+    monkeypatch.setattr(letters, "find_spec", lambda _: None)
     with pytest.raises(NotifyError, match=r"pip install 't3safe\[notify\]'"):
         send([letter(inbox.url)], PATIENCE)
     assert send([], PATIENCE) == ()
@@ -88,13 +88,13 @@ def test_without_the_extra_the_line_names_what_installs_it(
 
 def test_an_interpreter_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one line."""
-    monkeypatch.setattr(sending, "_WORKER", ("/nowhere/python",))
+    monkeypatch.setattr(letters, "_WORKER", ("/nowhere/python",))
     with pytest.raises(NotifyError, match="cannot be sent"):
         send([letter("json://host")], PATIENCE)
 
 
 def test_a_worker_that_babbles_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not an answer is left out; nothing counts as sent."""
-    monkeypatch.setattr(sending, "_WORKER", ("/bin/sh", "-c", 'echo; echo "[0"; echo "[0,1]"; cat'))
+    monkeypatch.setattr(letters, "_WORKER", ("/bin/sh", "-c", 'echo; echo "[0"; echo "[0,1]"; cat'))
     (sent,) = send([letter("json://host")], PATIENCE)
     assert sent.trouble == "no answer within 60 s"
