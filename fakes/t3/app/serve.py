@@ -212,6 +212,8 @@ class Serve:
                 log(f"Hydrated legacy v1 thread transcripts {{ hydratedThreadCount: {hydrated} }}")
             if self._build.compaction == "always":
                 compaction.compact(database)
+            if hydrated:
+                compaction.misbehave(database, self._build)
 
     def _reconcile(self) -> None:
         """Settle what is in flight, as a stop does itself."""
