@@ -14,11 +14,9 @@ import pytest
 
 from fakes.t3.app.state import BINDINGS
 from t3safe.adapters._support.personaldata import databases, disk
-from t3safe.adapters._support.personaldata.discovery import discover
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters.personaldata.worker import copies
-from t3safe.adapters.personaldata.worker.holders import lying_still
 from t3safe.adapters.personaldata.worker.manifest import Manifest
 from t3safe.adapters.personaldata.worker.snapshots import TURNS
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
@@ -246,36 +244,11 @@ def killed_serve(home: Home) -> Path:
     return home.userdata / f"{NAME}-wal"
 
 
-def test_a_log_that_vanishes_is_no_fault_of_the_backups_folder(home: Home) -> None:
-    """What is named is the file, and what is said is that the set is in use."""
-    log = killed_serve(home)
-    userdata, found = str(home.userdata), discover(str(home.userdata))
-
-    def copied() -> None:
-        with lying_still(userdata, found, Tools(grace=0.0)) as still:
-            log.unlink()
-            copies.at_rest(userdata, str(home.store), still.found.databases[0])
-
-    with pytest.raises(
-        DataError, match=r"^state\.sqlite-wal changed while it was copied"
-    ) as caught:
-        copied()
-    assert caught.value.kind is ErrorKind.HELD
-
-
 def test_a_set_whose_log_vanished_is_taken_again(home: Home) -> None:
     """The second copy is of the set without it."""
     log = killed_serve(home)
     home.take("s1", tools=at("snapshot:begun", log.unlink, nothing))
     assert "in the log" not in events(home, "s1")
-
-
-def test_a_file_that_is_missing_at_rest_is_named(home: Home, tmp_path: Path) -> None:
-    """A copy that fails names the file that it could not read, not the folder that it copies to."""
-    home.populate()
-    with pytest.raises(DataError, match=r"^state\.sqlite: No such file") as caught:
-        disk.copy((str(tmp_path), NAME), (str(home.store), NAME), 0o600)
-    assert caught.value.kind is ErrorKind.SYSTEM
 
 
 def test_a_database_that_cannot_be_written_is_copied_under_a_shared_lock(

@@ -173,14 +173,6 @@ def refused(home: Home, snapshot: str, tools: Tools | None = None) -> DataError:
     return caught.value
 
 
-def test_held_set_is_not_replaced(upgraded: Home) -> None:
-    """A process that has the set open is named, and nothing is replaced under it."""
-    with serving(upgraded.database) as serve:
-        error = refused(upgraded, "s1")
-        assert error.kind is ErrorKind.HELD
-        assert str(serve.process.pid) in str(error)
-
-
 def test_process_that_comes_during_the_copy_is_noticed(upgraded: Home) -> None:
     """Who opens the set while the copy is staged is met before the first change."""
     started: list[Serve] = []

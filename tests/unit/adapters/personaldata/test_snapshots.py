@@ -20,7 +20,6 @@ from t3safe.adapters.personaldata.worker.snapshots import MARKER
 from t3safe.t3.files import SETTINGS, USERDATA, V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import EVENT_LOG
 from t3safe.t3.ledger import LEDGER_TABLE
-from t3safe.t3.sign_in import SESSIONS
 from tests.support.personaldata import (
     OLD,
     change,
@@ -29,7 +28,7 @@ from tests.support.personaldata import (
     serving,
     tree,
 )
-from tests.unit.adapters.personaldata.conftest import Home, die_after, steps_of, writing
+from tests.unit.adapters.personaldata.conftest import Home, die_after, steps_of
 from tests.unit.adapters.personaldata.test_databases import overwrite_middle
 from tests.unit.adapters.personaldata.test_discovery import HARD_NAMES, WAL_HEAD
 
@@ -114,36 +113,6 @@ def query_events(path: Path) -> list[tuple[object, ...]]:
         plain.unlink()
 
 
-def test_online_snapshot_is_of_one_moment(home: Home) -> None:
-    """Two tables that change in one transaction agree in every copy taken while they change."""
-    home.populate()
-    change(home.database, (f"DELETE FROM {EVENT_LOG}", ()))
-    seen = []
-    with writing(_HAMMER, home.database):
-        for number in range(5):
-            found = counted(home.take(f"s{number}", "online"))
-            assert found[EVENT_LOG] == found[SESSIONS]
-            seen.append(found[EVENT_LOG])
-    assert seen == sorted(seen)
-    assert seen[-1] > 0
-
-
-_HAMMER = f"""
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
-number = 0
-while True:
-    number += 1
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("INSERT INTO {EVENT_LOG} (event_id, occurred_at, payload_json) "
-                       "VALUES (?, '', '')", (number,))
-    connection.execute("INSERT INTO {SESSIONS} VALUES (?, '')", (number,))
-    connection.execute("COMMIT")
-    if number == 20:
-        print("going", flush=True)
-"""
-
-
 def test_it_is_told_where_the_copy_grows_before_its_first_byte(home: Home) -> None:
     """With about how many bytes it will have, so that somebody can watch."""
     told: list[tuple[str, int, bool]] = []
@@ -156,23 +125,6 @@ def test_it_is_told_where_the_copy_grows_before_its_first_byte(home: Home) -> No
     assert path.endswith("/.partial-s1")
     assert total >= taken.size
     assert not begun
-
-
-def test_log_of_a_killed_serve_is_included(home: Home) -> None:
-    """On a young database the main file holds one page and the log everything."""
-    home.userdata.mkdir()
-    with serving(home.database) as serve:
-        serve.commit(
-            (f"CREATE TABLE {LEDGER_TABLE} (migration_id integer, name text)", ()),
-            (f"INSERT INTO {LEDGER_TABLE} VALUES (1, 'One')", ()),
-        )
-        serve.kill()
-    assert home.database.stat().st_size <= 4096
-    taken = home.take("s1")
-    assert taken.databases[0].ledger == ((1, "One"),)
-    assert query(home.store / f"s1/files/{V1_DATABASE}", f"SELECT * FROM {LEDGER_TABLE}") == [
-        (1, "One")
-    ]
 
 
 def test_half_written_transaction_in_a_journal_is_taken_back(home: Home) -> None:

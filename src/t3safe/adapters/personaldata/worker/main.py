@@ -110,12 +110,6 @@ def _files(store: str, sealed: Manifest) -> str:
     return f"{store}/{sealed.id}/{FILES}"
 
 
-def _restore(question: Question, tools: Tools) -> object:
-    return restore(
-        question["base"], question["store"], question["person"], question["snapshot"], tools
-    )
-
-
 def _restoring(question: Question, _: Tools) -> object:
     if not question["store"]:
         return restoring(question["base"])
@@ -142,18 +136,6 @@ def _holder(question: Question, tools: Tools) -> object:
     return outsider(userdata, discover(userdata).databases, question["own"], tools)
 
 
-def _weight(question: Question, _: Tools) -> object:
-    return discover(userdata_of(question["base"])).size
-
-
-def _programs(question: Question, _: Tools) -> object:
-    return programs(os.path.dirname(question["base"]), question["places"].splitlines())
-
-
-def _updates(question: Question, _: Tools) -> object:
-    return updates(question["base"], os.path.dirname(question["base"]))
-
-
 def _activity(question: Question, _: Tools) -> object:
     try:
         said = work(userdata_of(question["base"]))
@@ -161,10 +143,6 @@ def _activity(question: Question, _: Tools) -> object:
         return {**said._asdict(), "copied": copied}
     except DataError as error:
         return {"tracked": False, "unreadable": str(error)}
-
-
-def _sign_out(question: Question, _: Tools) -> object:
-    return sign_out(userdata_of(question["base"]), question["made"].split())
 
 
 def _snapshots(question: Question, _: Tools) -> object:
@@ -175,31 +153,32 @@ def _snapshots(question: Question, _: Tools) -> object:
     return listed
 
 
-def _verify(question: Question, _: Tools) -> None:
-    store = question["store"]
-    verify(store, manifest.load(store, question["snapshot"]))
-
-
-def _remove(question: Question, tools: Tools) -> None:
-    snapshots.remove(question["store"], question["snapshot"], tools)
-
-
 _QUESTIONS: Final[dict[str, Callable[[Question, Tools], object]]] = {
     "snapshot": _snapshot,
     "rows_since": _rows_since,
     "rows_written": _rows_written,
-    "restore": _restore,
+    "restore": lambda question, tools: restore(
+        question["base"], question["store"], question["person"], question["snapshot"], tools
+    ),
     "restoring": _restoring,
     "ledger": _ledger,
     "holder": _holder,
-    "weight": _weight,
-    "programs": _programs,
-    "updates": _updates,
+    "weight": lambda question, _: discover(userdata_of(question["base"])).size,
+    "programs": lambda question, _: programs(
+        os.path.dirname(question["base"]), question["places"].splitlines()
+    ),
+    "updates": lambda question, _: updates(question["base"], os.path.dirname(question["base"])),
     "activity": _activity,
-    "sign_out": _sign_out,
+    "sign_out": lambda question, _: sign_out(
+        userdata_of(question["base"]), question["made"].split()
+    ),
     "snapshots": _snapshots,
-    "verify": _verify,
-    "remove": _remove,
+    "verify": lambda question, _: verify(
+        question["store"], manifest.load(question["store"], question["snapshot"])
+    ),
+    "remove": lambda question, tools: snapshots.remove(
+        question["store"], question["snapshot"], tools
+    ),
 }
 
 
