@@ -18,6 +18,7 @@ from attrs import field, frozen
 from t3safe.domain import events as ev
 from t3safe.domain import ports, pressure
 from t3safe.domain.pressure import Pressure, PressureLimits
+from t3safe.domain.text import moment
 
 _BY_TIMER: Final = frozenset({ev.Kind.RUN, ev.Kind.DRAIN, ev.Kind.BAKE})
 
@@ -68,4 +69,4 @@ class LoadGuard:
         since = self.hold_ups.begun(now)
         if now - since <= self.loud_after:
             return ()
-        return (f"HOST OVERLOADED: no run could move anybody since {since:%Y-%m-%d %H:%M} UTC",)
+        return (f"HOST OVERLOADED: no run could move anybody since {moment(since)}",)

@@ -352,7 +352,7 @@ def test_too_little_space_is_told_before_npm_starts(bench: Bench) -> None:
     error = bench.refusal()
 
     assert error.fault is Fault.HOST
-    assert_matches("MiB are free in .* MiB are needed", error)
+    assert_matches("B are free in .*B are needed", error)
     assert bench.registry.log == []
 
 

@@ -252,7 +252,7 @@ def test_the_room_for_a_night_counts_whoever_has_no_snapshot_yet(host: EmbeddedH
     said = json.loads(host.t3safe("doctor", "--json").out)["doctor"]
     host.write_config(backup_dest=str(host.backups))
     (seen,) = (found["seen"] for found in said if "a night's snapshots" in found["seen"])
-    assert "take 0 MiB" not in seen
+    assert "take 0 B" not in seen
 
 
 def test_an_offered_build_that_needs_another_node_is_told_before_it_is_installed(

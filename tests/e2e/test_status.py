@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from fakes.embedded import SAFE, EmbeddedHost, Resident
+from t3safe.domain.text import size
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, state
@@ -106,7 +107,7 @@ def test_room_and_timers_are_told(host: EmbeddedHost) -> None:
     assert "no timer" in said
     assert "a night's snapshots at today's sizes take" in said
     doctors = body_of(host.t3safe("doctor", "--json").out, "doctor")
-    needs = [f"take {room['need'] >> 20} MiB" for room in found["rooms"]]
+    needs = [f"take {size(room['need'])}" for room in found["rooms"]]
     seen = [item["seen"] for item in doctors if item["check"] == "disk"]
     assert all(seen_one.endswith(need) for seen_one, need in zip(seen, needs, strict=True))
     host.write_config(npm_free_bytes=1 << 49)

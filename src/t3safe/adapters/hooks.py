@@ -28,6 +28,7 @@ from t3safe.adapters._support.trust import others_write
 from t3safe.domain.messages import Level, Line
 from t3safe.domain.occasions import Moment, Occasion, one_line
 from t3safe.domain.redaction import redact
+from t3safe.domain.text import duration
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LINES_MAX: Final = 100
@@ -172,7 +173,7 @@ class HookFolders:
         ).status
         voice.end()
         if status is None:
-            return f"was killed after {self.timeout:g} s (hooks.timeout)"
+            return f"was killed after {duration(self.timeout)} (hooks.timeout)"
         if status < 0:
             return f"was ended by signal {-status}"
         return f"failed with exit status {status}" if status else ""

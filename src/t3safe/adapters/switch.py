@@ -20,6 +20,7 @@ from attrs import frozen
 from t3safe.adapters._support.durable import make_folders, sync_folder, write_file
 from t3safe.domain.errors import SwitchError
 from t3safe.domain.ports import Clock
+from t3safe.domain.text import moment
 
 REASON_MAX: Final = 1000
 """Characters of the file that are shown; a reason is a line or two."""
@@ -62,7 +63,7 @@ class FreezeFile:
         if self.frozen():
             return
         why = " ".join(reason.split()) or "no reason was given"
-        when = self.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC")
+        when = moment(self.clock.now(), seconds=True)
         try:
             make_folders(self.path.parent)
             write_file(self.path, f"{why}\n(by {self.by}, {when})\n".encode())

@@ -14,6 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
+from t3safe.domain.text import size
 from t3safe.t3 import serve_log
 
 GIB: Final = 1024**3
@@ -43,7 +44,7 @@ def memory_words(exited: int, said: str, memory_max: int) -> str:
     """
     if not memory_max:
         return ""
-    limit = f"its limit is {memory_max / GIB:.1f} GiB ({MEMORY})"
+    limit = f"its limit is {size(memory_max)} ({MEMORY})"
     if exited in _KILLED:
         return f"it was killed, perhaps for memory: {limit}"
     if exited in _ABORTED or serve_log.is_out_of_memory(said):

@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from t3safe.domain import text
 from t3safe.domain.gate import engine_problem
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.obstacles import Obstacle
@@ -495,7 +496,7 @@ def _candidate(held: SetLedger, size: int, to: Candidate) -> str:
     if found is None:
         return f"candidate {to.build}: unknown, {to.schema.strangeness}"
     copies = found.copied_from in held.names and found.database not in held.names
-    first = f": the first start copies up to {size >> 20} MiB, once and for all" if copies else ""
+    first = f": the first start copies up to {text.size(size)}, once and for all" if copies else ""
     return f"candidate {to.build}: {found}{first}"
 
 
@@ -517,7 +518,7 @@ def judge_unmapped(found: Unmapped) -> Finding:
 
 def judge_room(room: Room) -> Finding:
     """A folder has room for what a night writes there."""
-    free, need = f"{room.free >> 20} MiB free", f"{room.need >> 20} MiB"
+    free, need = f"{text.size(room.free)} free", text.size(room.need)
     seen = f"{room.folder}: {free}, {room.what} at today's sizes take {need}"
     if room.enough:
         return ok(Check.DISK, seen)
@@ -531,7 +532,7 @@ def judge_load(pressure: Pressure, limits: PressureLimits, held_up: datetime | N
         "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits"
     )
     if held_up is not None:
-        since = f"runs have been held up since {held_up:%Y-%m-%d %H:%M} UTC by an overloaded host"
+        since = f"runs have been held up since {text.moment(held_up)} by an overloaded host"
         return _problem(Check.LOAD, f"{since}; now: {seen}", mend)
     why = overloaded(pressure, limits)
     if why:
@@ -543,12 +544,12 @@ def judge_clock(now: datetime, journal: datetime | None, published: date | None)
     """The clock is not behind what already happened; a day is allowed for dates without a time."""
     mend = "timedatectl set-ntp true; timedatectl status"
     if journal is not None and now < journal:
-        seen = f"it is {now:%Y-%m-%d %H:%M} UTC, before the journal's last run ({journal:%F %H:%M})"
+        seen = f"it is {text.moment(now)}, before the journal's last run ({text.moment(journal)})"
         return _problem(Check.CLOCK, seen, mend)
     if published is not None and now.date() + timedelta(days=1) < published:
-        seen = f"it is {now:%Y-%m-%d} UTC, before an installed build was published ({published})"
+        seen = f"it is {text.moment(now)}, before an installed build was published ({published})"
         return _problem(Check.CLOCK, seen, mend)
-    return ok(Check.CLOCK, f"{now:%Y-%m-%d %H:%M} UTC")
+    return ok(Check.CLOCK, text.moment(now))
 
 
 def judge_times(person: str, after: tuple[str, ...]) -> tuple[Finding, ...]:

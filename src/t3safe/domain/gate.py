@@ -27,6 +27,7 @@ from attrs import field, frozen
 
 from t3safe.domain import allowance
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.text import duration
 from t3safe.domain.versions import Version
 from t3safe.t3 import package
 from t3safe.t3.generations import V1
@@ -192,16 +193,18 @@ def judge_live(facts: LiveFacts, check: Check = Check.LIVE) -> CheckResult:
         memory = allowance.memory_words(facts.exited, facts.log_tail, facts.memory_max)
         ended = f"the serve ended with status {facts.exited}{detail}"
         return failed(check, f"{ended}; {memory}" if memory else ended)
-    limit = f"{facts.deadline:.0f} s ({allowance.DEADLINE})"
+    limit = f"{duration(facts.deadline)} ({allowance.DEADLINE})"
     if not facts.answered:
         return failed(check, f"the serve did not answer within {limit}")
     if facts.seconds > facts.deadline:
-        return failed(check, f"the serve answered after {facts.seconds:.1f} s, allowed are {limit}")
+        return failed(
+            check, f"the serve answered after {duration(facts.seconds)}, allowed are {limit}"
+        )
     if not facts.own_process:
         return failed(check, "the port was answered by another process than the serve")
     if facts.version and facts.version != facts.build:
         return failed(check, f"the serve says that it is {facts.version!a}, not {facts.build}")
-    return passed(check, f"answered after {facts.seconds:.2f} s")
+    return passed(check, f"answered after {duration(facts.seconds)}")
 
 
 @frozen
@@ -457,13 +460,15 @@ def judge_soak(facts: SoakFacts) -> CheckResult:
     check = Check.SOAK
     if facts.exited is not None:
         told = f": {facts.trouble[0][:200]}" if facts.trouble else ""
-        text = f"the serve ended with status {facts.exited} after {facts.endured:.0f} s{told}"
+        text = f"the serve ended with status {facts.exited} after {duration(facts.endured)}{told}"
         memory = allowance.memory_words(facts.exited, told, facts.memory_max)
         return failed(check, f"{text}; {memory}" if memory else text)
     if facts.trouble:
         return failed(check, f"its log says: {facts.trouble[0][:200]}")
     if facts.endured < facts.asked:
-        return failed(check, f"watched for {facts.endured:.0f} s of {facts.asked:.0f} s only")
+        return failed(
+            check, f"watched for {duration(facts.endured)} of {duration(facts.asked)} only"
+        )
     return passed(check)
 
 

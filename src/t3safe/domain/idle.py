@@ -29,6 +29,7 @@ from typing import Final
 from attrs import frozen
 
 from t3safe.domain.obstacles import V1Copy
+from t3safe.domain.text import duration, moment
 
 
 @frozen
@@ -118,7 +119,8 @@ def working(looks: Looks) -> str:
         since = process.began if known is None else looks.earlier.at
         used = process.used - (0.0 if known is None else known.used)
         if used > max(1.5 * TICK_SECONDS, SHARE_MIN * (looks.now.at - since)):
-            return f"{process} used {used:.2f} s of processor time in {looks.now.at - since:.0f} s"
+            span = duration(looks.now.at - since)
+            return f"{process} used {duration(used)} of processor time in {span}"
     return ""
 
 
@@ -127,7 +129,7 @@ def begun(now: Sample, quiet: timedelta) -> str:
     for process in now.processes:
         age = now.at - process.began
         if not process.waits and age < quiet.total_seconds():
-            return f"{process} began {age:.0f} s ago"
+            return f"{process} began {duration(age)} ago"
     return ""
 
 
@@ -179,7 +181,7 @@ def dated_after(what: str, time: datetime | None, now: datetime) -> tuple[str, .
     """Report a time that is after now; nothing where it is not."""
     if time is None or not _after(time, now):
         return ()
-    return (f"{what} is dated {time:%Y-%m-%d %H:%M} UTC, which is after now",)
+    return (f"{what} is dated {moment(time)}, which is after now",)
 
 
 def _after(time: datetime, now: datetime) -> bool:
@@ -213,4 +215,5 @@ def _live(
 def _recent(last: datetime | None, now: datetime, quiet: timedelta) -> str:
     if last is None or now - last >= quiet or _after(last, now):
         return ""
-    return f"last activity at {last:%Y-%m-%d %H:%M:%S} UTC is younger than {quiet}"
+    ago = duration(quiet.total_seconds())
+    return f"last activity at {moment(last, seconds=True)}, less than {ago} ago"

@@ -18,6 +18,7 @@ from datetime import datetime
 from attrs import frozen
 
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.text import moment
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 
@@ -86,7 +87,7 @@ def left_copy(person: str, both: V1Copy | None, by: str = "") -> Obstacle | None
             f"{V1_DATABASE}",
             f"{aside} away; V2 then copies {V1_DATABASE}",
         )
-    since = f"{both.first:%Y-%m-%d %H:%M} UTC"
+    since = moment(both.first)
     if both.second is None:
         return Obstacle(
             f"{V2_DATABASE} of {person} is an old copy of {V1_DATABASE}, left by a trial of V2"
@@ -94,7 +95,7 @@ def left_copy(person: str, both: V1Copy | None, by: str = "") -> Obstacle | None
             f"{aside} away; V2 then copies {V1_DATABASE} again",
         )
     return Obstacle(
-        f"{person} worked in V2 (up to {both.second:%Y-%m-%d %H:%M} UTC) and in V1 ({since}) since "
+        f"{person} worked in V2 (up to {moment(both.second)}) and in V1 ({since}) since "
         f"{V2_DATABASE} was copied from {V1_DATABASE}; V2 does not show the latter{why}",
         f"ask {person} which one counts; for V1, {aside} away",
     )

@@ -8,14 +8,16 @@ from typing import Final
 _UNITS: Final = ("B", "KiB", "MiB")
 _KIBI: Final = 1024
 _MINUTE: Final = 60
+_MINUTES_FROM: Final = 120
 
 
 def duration(seconds: float | None) -> str:
     """Write seconds as `12.4 s`, `3 min 05 s` or `2 h 03 min`; None as an empty text."""
     if seconds is None:
         return ""
-    if seconds < _MINUTE:
-        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    if seconds < _MINUTES_FROM:
+        digits = f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}"
+        return digits.rstrip("0").rstrip(".") + " s"
     minutes, rest = divmod(round(seconds), _MINUTE)
     hours, minutes = divmod(minutes, _MINUTE)
     if hours:

@@ -219,7 +219,7 @@ LIVE = LiveFacts(answered=True, own_process=True, exited=None, seconds=1.2345, d
 
 def test_a_serve_that_answers_is_live() -> None:
     """The time that it took is noted."""
-    assert judge_live(LIVE) == passed(Check.LIVE, "answered after 1.23 s")
+    assert judge_live(LIVE) == passed(Check.LIVE, "answered after 1.2 s")
 
 
 @pytest.mark.parametrize(
@@ -725,13 +725,13 @@ def test_a_serve_that_endures_is_soaked() -> None:
     [
         (
             evolve(SOAK, exited=134, endured=61.4, trouble=("heap out of memory",)),
-            "the serve ended with status 134 after 61 s: heap out of memory",
+            "the serve ended with status 134 after 61.4 s: heap out of memory",
         ),
         (
             evolve(SOAK, exited=134, endured=61.4, memory_max=2**30),
             (
-                "the serve ended with status 134 after 61 s; its heap follows its limit of memory: "
-                "its limit is 1.0 GiB (`gate.memory_max`, `gate.memory_max_per_gib`)"
+                "the serve ended with status 134 after 61.4 s; its heap follows its limit of "
+                "memory: its limit is 1.0 GiB (`gate.memory_max`, `gate.memory_max_per_gib`)"
             ),
         ),
         (

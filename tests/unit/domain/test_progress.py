@@ -87,8 +87,8 @@ def test_a_rehearsal_tells_the_step_and_how_long_it_lasts() -> None:
     reports: dict[int, Report] = {1: At("ann", "live", 0), 12: At("ann", "soak", 90)}
     lines = told(REHEARSE, 120, reports)
     assert lines[10] == f"rehearsing {NEW} on ann's copy: live, 9 s"
-    assert lines[20] == f"rehearsing {NEW} on ann's copy: soak, 8 s of 1 min 30 s"
-    assert lines[80].endswith("soak, 1 min 08 s of 1 min 30 s")
+    assert lines[20] == f"rehearsing {NEW} on ann's copy: soak, 8 s of 90 s"
+    assert lines[80].endswith("soak, 68 s of 90 s")
     assert list(lines) == [10, 20, 80]
 
 
@@ -97,7 +97,7 @@ def test_what_an_adoption_installs_is_rehearsed_and_not_waited_for() -> None:
     meter = Meter(fx.Stage(NEW))
     assert text(meter, 4.0) == f"installing {NEW}, 4 s so far"
     meter = meter.heard(At("", "soak", 90), 6.0)
-    assert text(meter, 10.0) == f"rehearsing {NEW} on the empty set: soak, 4 s of 1 min 30 s"
+    assert text(meter, 10.0) == f"rehearsing {NEW} on the empty set: soak, 4 s of 90 s"
 
 
 def test_several_rehearsals_are_told_in_one_line() -> None:

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from t3safe.adapters._support.pipes import write_all
+from t3safe.domain.text import duration
 
 if TYPE_CHECKING:
     import tarfile
@@ -111,7 +112,7 @@ class _Source:
 
     def _wait(self) -> None:
         if not select.select([self.stream], [], [], STALL)[0]:
-            message = f"nothing came for {STALL:g} s"
+            message = f"nothing came for {duration(STALL)}"
             raise BadStream(message)
 
     def _move(self, target: int, size: int) -> int:

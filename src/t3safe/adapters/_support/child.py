@@ -30,6 +30,7 @@ from attrs import field, frozen
 
 from t3safe.adapters._support.pipes import PIPE_BYTES
 from t3safe.domain.redaction import redact
+from t3safe.domain.text import duration
 
 if TYPE_CHECKING:
     from t3safe.adapters._support.identity import Identity
@@ -114,7 +115,7 @@ class ChildEnd:
     def told(self) -> str:
         """How it ended, and its last words."""
         if self.status is None:
-            ended = f"was killed after {self.seconds:g} s"
+            ended = f"was killed after {duration(self.seconds)}"
         elif self.status < 0:
             ended = f"was ended by signal {-self.status}"
         else:
@@ -124,7 +125,7 @@ class ChildEnd:
     def in_time(self) -> Self:
         """Give this, where it ended by itself; raises TimeoutError."""
         if self.status is None:
-            message = f"it took longer than {self.seconds:g} s"
+            message = f"it took longer than {duration(self.seconds)}"
             raise TimeoutError(message)
         return self
 
@@ -266,7 +267,7 @@ def why(error: Exception) -> str:
     A file is named where there is one.
     """
     if isinstance(error, subprocess.TimeoutExpired):
-        return f"it took longer than {error.timeout:g} s"
+        return f"it took longer than {duration(error.timeout)}"
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
     return f"{error.strerror}: {error.filename}" if error.filename else error.strerror

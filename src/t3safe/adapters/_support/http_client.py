@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from t3safe.domain.text import duration
 from t3safe.t3.sign_in import SESSION_PATH, Cookies, Session, session_of
 
 BODY_MAX: Final = 256 * 1024
@@ -107,7 +108,7 @@ def ask(
         cookies = Cookies.set_by(response.headers.get_all("Set-Cookie") or [])
         return HttpAnswer(response.status, cookies, response.read(BODY_MAX))
     except TimeoutError as error:
-        message = f"did not answer within {seconds:g} s"
+        message = f"did not answer within {duration(seconds)}"
         raise NoAnswerError(message) from error
     except http.client.HTTPException as error:
         message = f"does not answer in HTTP ({type(error).__name__})"

@@ -35,6 +35,7 @@ from t3safe.adapters._support.units import NpmUnits, UnitSpec
 from t3safe.adapters.builds import reaper
 from t3safe.domain.errors import BuildError, Fault, PortError
 from t3safe.domain.redaction import redact
+from t3safe.domain.text import duration
 from t3safe.t3 import commands
 
 OUTPUT_MAX: Final = 512 * 1024
@@ -307,7 +308,7 @@ def _supervise(job: str, timeout: float, unit: UnitSpec | None) -> NpmRun:
 
 def _failure(what: str, ended: NpmRun, timeout: float) -> BuildError:
     if ended.timed_out:
-        message = f"{what}: npm took longer than {timeout:.0f} s and was ended"
+        message = f"{what}: npm took longer than {duration(timeout)} and was ended"
         return BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
     if ended.problem:
         return BuildError(f"{what}: npm could not run, {ended.problem}", fault=Fault.HOST)

@@ -27,6 +27,8 @@ import threading
 import time
 from typing import Any, Final, NoReturn
 
+from t3safe.domain.text import duration
+
 ENDING_MAX: Final = 20.0
 """Seconds for the kernel to end killed processes; writes to a slow disk hold them up."""
 _PR_SET_PDEATHSIG: Final = 1
@@ -56,7 +58,7 @@ def main() -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         clean = _end_everything()
     if not clean:
-        ended["problem"] = f"processes it started did not end within {ENDING_MAX:.0f} s"
+        ended["problem"] = f"processes it started did not end within {duration(ENDING_MAX)}"
     sys.stdout.write(json.dumps(ended))
     return 0
 

@@ -48,6 +48,7 @@ from t3safe.adapters.builds.manifest import (
 from t3safe.adapters.builds.npm import Npm, NpmRun, Workplace
 from t3safe.domain.errors import BuildError, Fault
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.text import size
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.t3 import commands, package
 from t3safe.t3.package import Manifest, Problem, Shape, Whose
@@ -191,8 +192,8 @@ class BuildStore:
     def _require_space(self, build: Version) -> None:
         free = shutil.disk_usage(self._builds).free
         if free < self.space_min:
-            message = f"cannot stage {build}: {free // 1024**2} MiB are free in {self._builds}"
-            how = f"{self.space_min // 1024**2} MiB are needed; remove builds or snapshots"
+            message = f"cannot stage {build}: {size(free)} are free in {self._builds}"
+            how = f"{size(self.space_min)} are needed; remove builds or snapshots"
             raise BuildError(f"{message}, {how}", fault=Fault.HOST)
 
     def _require_sound(self, build: Version) -> None:

@@ -55,6 +55,7 @@ from t3safe.domain import gate
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Check, CheckResult
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.text import duration
 from t3safe.domain.versions import Version
 from t3safe.t3 import commands, generations
 from t3safe.t3.sign_in import FIRST_PROTOCOL
@@ -252,7 +253,7 @@ class Rehearsing:
             return stopping
         limit = self.request.stop_limit
         if not self._running().stop(limit):
-            reason = f"the serve did not stop within {limit:g} s of SIGTERM"
+            reason = f"the serve did not stop within {duration(limit)} of SIGTERM"
             self._timed_out = reason
             return gate.failed(Check.REOPENED, reason)
         # A service manager ends what is left of a unit, too.
@@ -339,7 +340,7 @@ class Rehearsing:
         if told.protocol > FIRST_PROTOCOL:
             while not self._log.says_ready(serve.log_start) and serve.exited() is None:
                 if time.monotonic() >= until:
-                    self._timed_out = f"the serve was not ready within {facts.deadline:.0f} s"
+                    self._timed_out = f"the serve was not ready within {duration(facts.deadline)}"
                     break
                 time.sleep(_SOAK_POLL)
         exited = serve.exited()
@@ -355,7 +356,7 @@ class Rehearsing:
         exited = serve.exited()
         words = self._log.last_words(serve.log_start) if exited is not None else ""
         if not answered and exited is None:
-            self._timed_out = f"the serve did not answer within {deadline:.0f} s"
+            self._timed_out = f"the serve did not answer within {duration(deadline)}"
         facts = gate.LiveFacts(answered, own, exited, seconds, deadline, words)
         return attrs.evolve(facts, build=self.request.build, memory_max=self.request.memory_max)
 

@@ -22,6 +22,7 @@ from attrs import field, frozen
 from t3safe.adapters._support import child
 from t3safe.adapters.notify.ends import End
 from t3safe.domain.errors import NotifyError
+from t3safe.domain.text import duration
 
 INSTALL: Final = "pip install 't3safe[notify]'"
 _WORKER: Final = (sys.executable, "-P", "-m", "t3safe.adapters.notify.worker")
@@ -67,7 +68,7 @@ def send(letters: Iterable[Letter], timeout: float) -> tuple[Sent, ...]:
         return ()
     require()
     heard = dict(_answers(_talk(_question(posted), timeout)))
-    silent = f"no answer within {timeout:g} s"
+    silent = f"no answer within {duration(timeout)}"
     return tuple(
         Sent(letter.end.name, heard.get(number, silent)) for number, letter in enumerate(posted)
     )

@@ -26,6 +26,7 @@ from attrs import frozen
 
 from t3safe.adapters.registry.address import RegistryLocation
 from t3safe.domain.errors import Fault, RegistryError
+from t3safe.domain.text import duration
 
 REDIRECTS_MAX: Final = 3
 SHOWN_MAX: Final = 80
@@ -71,7 +72,7 @@ def ask(address: RegistryLocation, path: str, bytes_max: int, patience: RequestL
     try:
         answer = answers.get(timeout=patience.total)
     except Empty:
-        raise later(address, f"gave no answer within {patience.total:.0f} s") from None
+        raise later(address, f"gave no answer within {duration(patience.total)}") from None
     if isinstance(answer, Exception):
         raise answer
     return answer
