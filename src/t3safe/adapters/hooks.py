@@ -95,7 +95,7 @@ class HookFolders:
         return tuple(self._seen(path) for folder in folders for path in _listed(folder))
 
     def strangers(self) -> tuple[str, ...]:
-        """Name what lies in the hooks' folder and is no moment's folder.  Raises OSError."""
+        """Name what lies in the hooks' folder and is not a folder of hooks.  Raises OSError."""
         known = {f"{moment}.d" for moment in Moment}
         return tuple(one_line(path.name) for path in _listed(self.folder) if path.name not in known)
 

@@ -56,7 +56,7 @@ class UserMapPeople:
             # What is no UTF-8 makes its own line malformed and no other.
             return self.path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError as error:
-            how = "write lines `login=os_user` into it, or let `user_map` name another file"
+            how = "write lines `login=os_user` into it, or set `user_map` to another file"
             raise self._trouble(f"it does not exist; {how}") from error
         except OSError as error:
             raise self._trouble(f"it cannot be read: {error.strerror}") from error

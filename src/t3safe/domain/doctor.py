@@ -91,7 +91,7 @@ def ok(check: Check, seen: str) -> Finding:
 
 def unknown(check: Check, why: str) -> Finding:
     """Conclude that nobody can tell (rule 3)."""
-    mend = "run `t3safe doctor` as the user that runs t3safe; mend what the line names"
+    mend = "run `t3safe doctor` as the user that runs t3safe; fix what the line names"
     return Finding(check, Level.UNKNOWN, why, mend)
 
 
@@ -133,15 +133,15 @@ def judge_npm(name: str, path: str) -> Finding:
     """Judge whether npm is there; `path` is empty where it was not found."""
     if path:
         return ok(Check.NPM, path)
-    mend = f"install npm, or let `npm` in the configuration name it: command -v {name}"
+    mend = f"install npm, or set `npm` in the configuration to its path: command -v {name}"
     return _problem(Check.NPM, f"there is no {name} on the PATH", mend)
 
 
 def judge_node(version: str, needs: tuple[tuple[str, str], ...]) -> Finding:
     """The node of the units fits the builds; `needs` are (build, engines.node)."""
     if not version:
-        mend = "install node, or let `gate.node` name the one that the units run"
-        return _problem(Check.NODE, "node tells no version", mend)
+        mend = "install node, or set `gate.node` to the node that the units run"
+        return _problem(Check.NODE, "`node --version` prints no version", mend)
     for build, engines in needs:
         trouble = engine_problem(engines, version)
         if trouble:
@@ -190,7 +190,7 @@ def judge_compiling(
         lacks.append(f"the headers of node {node or 'unknown'}")
         installs.append(
             "apt-get install libnode-dev, where node is Debian's; else unpack those of this very"
-            " node, and let `npm_node_headers` name the folder that has include/node"
+            " node, and set `npm_node_headers` to the folder that holds include/node"
         )
     if lacks:
         seen = f"a build with a module that must be compiled cannot be installed without {lacks[0]}"
@@ -212,17 +212,17 @@ def judge_one_registry(asked: str, npm: str) -> Finding:
     if not npm or asked == npm:
         return ok(Check.REGISTRY, f"t3safe asks {asked}, by hand and by the timer")
     seen = f"t3safe asks {asked}, by hand and by the timer; your npm asks {npm}"
-    mend = "let `registry` in the configuration name the one that is meant"
+    mend = "set `registry` in the configuration to the right one"
     return _warning(Check.REGISTRY, seen, mend)
 
 
 def judge_launcher(path: str, found: str) -> Finding:
     """The launcher is ours; `path` is empty where the host has none to keep."""
     if not path:
-        return ok(Check.LAUNCHER, "this host has none to keep")
+        return ok(Check.LAUNCHER, "this host has no launcher")
     if not found:
         return ok(Check.LAUNCHER, f"{path} is ours")
-    mend = "`t3safe adopt VERSION` puts it in place; once adopted, every `t3safe run` does"
+    mend = "`t3safe adopt VERSION` installs it; after that every `t3safe run` restores it"
     return _problem(Check.LAUNCHER, f"{path} {found}", mend)
 
 
@@ -236,9 +236,9 @@ def judge_installers(first: str, launcher: str, callers: tuple[str, ...]) -> tup
         seen = f"{first} comes before {launcher} on the PATH and bypasses the gate"
         found.append(_problem(Check.INSTALLERS, seen, f"rm {first}"))
     for caller in callers:
-        mend = f"take the call out of {caller}: t3safe installs and gates builds itself"
+        mend = f"remove the call from {caller}: t3safe installs and gates builds itself"
         found.append(_problem(Check.INSTALLERS, f"{caller} installs a global t3", mend))
-    return tuple(found) or (ok(Check.INSTALLERS, "nobody else installs t3"),)
+    return tuple(found) or (ok(Check.INSTALLERS, "no other program installs t3"),)
 
 
 def judge_programs(person: str, places: tuple[str, ...]) -> Finding:
@@ -246,7 +246,7 @@ def judge_programs(person: str, places: tuple[str, ...]) -> Finding:
     if not places:
         return ok(Check.INSTALLERS, f"{person}: no other t3 in the home")
     seen = f"{person} has another t3 in the home ({', '.join(places)}), which bypasses the gate"
-    mend = f"have {person} remove it, as themselves: npm uninstall -g t3"
+    mend = f"ask {person} to run: npm uninstall -g t3"
     return _warning(Check.INSTALLERS, seen, mend)
 
 
@@ -256,7 +256,7 @@ def judge_updater(person: str, traces: Traces) -> tuple[Finding, ...]:
         _warning(
             Check.UPDATER,
             f"{person} has {trace.what}, of t3's own updater: {trace.means}",
-            f"have {person} do it, as themselves: {trace.mend}",
+            f"ask {person} to do it: {trace.mend}",
         )
         for trace in traces.found()
     )
@@ -267,7 +267,7 @@ def judge_dispatch(address: str, trouble: str) -> Finding:
     """The dispatch answers at its address; `trouble` is empty where it does."""
     if not trouble:
         return ok(Check.DISPATCH, f"{address} answers")
-    mend = "systemctl status t3-dispatch; or let `dispatch` (T3_DISPATCH) name where it listens"
+    mend = "systemctl status t3-dispatch; or set `dispatch` (T3_DISPATCH) to its address"
     return _problem(Check.DISPATCH, f"{address} {trouble}", mend)
 
 
@@ -320,7 +320,7 @@ def judge_protocols(
             Check.PROTOCOLS,
             f"the web socket of the serve of {person} needs protocol {protocol}, which the "
             "dispatch is not said to pass on",
-            f"let the dispatch pass on the query of {SOCKET_PATH}, then add it to "
+            f"make the dispatch pass on the query of {SOCKET_PATH}, then add it to "
             "`dispatch_knows.protocols`",
         )
         for person, protocol in spoken
@@ -353,14 +353,14 @@ def judge_timers(
     found = tuple(
         _problem(
             Check.TIMERS,
-            f"{name} is Persistent: after a night off it runs in the middle of the day",
+            f"{name} is Persistent: after a night off it runs in the daytime",
             f"systemctl{whose} revert {name}; t3safe units install",
         )
         for name in persistent
     )
     if not lingers:
         seen = "your serve and your timers run only while you are logged in"
-        how = "loginctl enable-linger; where that is denied, root does: loginctl enable-linger NAME"
+        how = "loginctl enable-linger; where that is denied, as root: loginctl enable-linger NAME"
         found = (*found, _problem(Check.TIMERS, seen, how))
     return found or (ok(Check.TIMERS, "none is Persistent"),)
 
@@ -368,11 +368,11 @@ def judge_timers(
 def judge_sandbox(kind: str, why: str, how: str = "") -> Finding:
     """A rehearsal is kept apart, or is not to be; `why` is why none can be, `how` what to do."""
     if why:
-        return _problem(Check.SANDBOX, f"no rehearsal can be held here: {why}", how)
+        return _problem(Check.SANDBOX, f"rehearsals cannot run here: {why}", how)
     if kind == "plain":
         seen = (
-            "rehearsals are plain processes, as `gate.sandbox` says: a build sees and writes what "
-            "its user may, worktrees and projects too, and has the host's own network"
+            "rehearsals are plain processes (`gate.sandbox`): a build can read and write what "
+            "its user can, worktrees and projects too, and uses the host's own network"
         )
         return _warning(Check.SANDBOX, seen, 'set `gate.sandbox` to "auto"')
     return ok(Check.SANDBOX, f"each rehearsal has a {kind} of its own")
@@ -385,18 +385,18 @@ def judge_hooks(
 
     `idle` are not executable, `strange` lie where no moment looks.
     """
-    how = "let nobody else own or write it and its folders (docs/hooks.md)"
+    how = "only root, or the user of t3safe, may own or write it and its folders (docs/hooks.md)"
     found = (
         *(
-            _problem(Check.HOOKS, f"{name} is never run: {why}", f"{how}, or take it away")
+            _problem(Check.HOOKS, f"{name} is never run: {why}", f"{how}, or remove it")
             for name, why in refused
         ),
         *(
-            _warning(Check.HOOKS, f"{name} is not executable", "chmod +x it, or take it away")
+            _warning(Check.HOOKS, f"{name} is not executable", "chmod +x it, or remove it")
             for name in idle
         ),
         *(
-            _warning(Check.HOOKS, f"{name} is no moment's folder", "docs/hooks.md names them")
+            _warning(Check.HOOKS, f"{name} is not a folder of hooks", "docs/hooks.md names them")
             for name in strange
         ),
     )
@@ -409,13 +409,13 @@ def judge_users(missing: tuple[str, ...]) -> tuple[Finding, ...]:
         _problem(Check.USERS, f"there is no user {name}", "t3safe units install")
         for name in missing
     )
-    return found or (ok(Check.USERS, "those that are needed exist"),)
+    return found or (ok(Check.USERS, "all needed users exist"),)
 
 
 def judge_map(people: int, problems: tuple[str, ...], path: str) -> tuple[Finding, ...]:
     """Every line of the user map is one that can be used."""
     found = tuple(
-        _warning(Check.USER_MAP, f"{path} {problem}", f"mend that line of {path}")
+        _warning(Check.USER_MAP, f"{path} {problem}", f"fix that line of {path}")
         for problem in problems
     )
     return found or (ok(Check.USER_MAP, f"{people} people"),)
@@ -423,7 +423,7 @@ def judge_map(people: int, problems: tuple[str, ...], path: str) -> tuple[Findin
 
 def judge_no_map(why: str, path: str) -> Finding:
     """Conclude that the user map names nobody, or cannot be read: no run can begin."""
-    mend = f"write lines `login=os_user` into {path}, or let `user_map` name another file"
+    mend = f"write lines `login=os_user` into {path}, or set `user_map` to another file"
     return _problem(Check.USER_MAP, why, mend)
 
 
@@ -450,7 +450,7 @@ def judge_data(person: str, obstacle: Obstacle | None, left_behind: str) -> Find
         return _problem(
             Check.DATA, f"{person} was not moved by the newest run: {left_behind}", mend
         )
-    return ok(Check.DATA, f"{person}: nothing keeps it from being moved")
+    return ok(Check.DATA, f"{person}: can be moved")
 
 
 @frozen
@@ -472,9 +472,9 @@ def judge_generation(
     ran, held = schemas
     strange = strange_set(held.names)
     if strange:
-        mend = "ask who ran another t3 on it; a t3safe that knows it says more: update t3safe"
+        mend = "update t3safe, which may know it; ask {person} which t3 ran on it"
         return _problem(
-            Check.GENERATIONS, f"the data of {person} is of no known t3: {strange}", mend
+            Check.GENERATIONS, f"the data of {person} was written by an unknown t3: {strange}", mend
         )
     now = (ran and ran.generation) or held.generation
     names = tuple(filter(is_of_t3, held.names))
@@ -484,14 +484,14 @@ def judge_generation(
     seen = f"{person}: {live} ({build}, {', '.join(names)})"
     after = _candidate(held, size, to)
     if now is None:
-        mend = f"t3safe check {build}: the gate says what is new about it"
-        return _problem(Check.GENERATIONS, f"{seen}, which fits no generation known here", mend)
+        mend = f"t3safe check {build}: the gate names what is new"
+        return _problem(Check.GENERATIONS, f"{seen}, which no known generation has", mend)
     return ok(Check.GENERATIONS, seen if to.build == build else f"{seen}; {after}")
 
 
 def _candidate(held: SetLedger, size: int, to: Candidate) -> str:
     if to.schema is None:
-        return f"candidate {to.build}: the gate will tell its generation"
+        return f"candidate {to.build}: the gate finds its generation"
     found = to.schema.generation
     if found is None:
         return f"candidate {to.build}: unknown, {to.schema.strangeness}"
@@ -502,7 +502,7 @@ def _candidate(held: SetLedger, size: int, to: Candidate) -> str:
 
 def judge_unreadable(person: str, why: str) -> Finding:
     """Conclude that a person's data cannot be read, so that no copy of it can be taken."""
-    mend = f"mend what the line names; `t3safe snapshots {person}` lists what can be restored"
+    mend = f"fix what the line names; `t3safe snapshots {person}` lists what can be restored"
     return _problem(Check.DATA, why, mend)
 
 
@@ -532,11 +532,11 @@ def judge_load(pressure: Pressure, limits: PressureLimits, held_up: datetime | N
         "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits"
     )
     if held_up is not None:
-        since = f"runs have been held up since {text.moment(held_up)} by an overloaded host"
+        since = f"an overloaded host has deferred all runs since {text.moment(held_up)}"
         return _problem(Check.LOAD, f"{since}; now: {seen}", mend)
     why = overloaded(pressure, limits)
     if why:
-        return _warning(Check.LOAD, f"nobody would be moved now: {why}", mend)
+        return _warning(Check.LOAD, f"a run would move no one now: {why}", mend)
     return ok(Check.LOAD, seen)
 
 
@@ -554,21 +554,21 @@ def judge_clock(now: datetime, journal: datetime | None, published: date | None)
 
 def judge_times(person: str, after: tuple[str, ...]) -> tuple[Finding, ...]:
     """No time of a person's is after now; `after` says of each what it is and when."""
-    mend = "nothing waits for it: such times are ignored; look whether the clock was set ahead once"
+    mend = "such times are ignored; check whether the clock was once set ahead"
     return tuple(_warning(Check.CLOCK, f"{person}: {each}", mend) for each in after)
 
 
 def judge_journal(path: str, trouble: str) -> Finding:
     """The journal passes SQLite's own check; `trouble` is its first complaint."""
     if trouble:
-        mend = "t3safe recover; it keeps the file under another name and restarts nobody"
+        mend = "t3safe recover; it keeps the file under another name and restarts no serve"
         return _problem(Check.JOURNAL, f"{path}: {trouble}", mend)
     return ok(Check.JOURNAL, f"{path} is sound")
 
 
 def judge_newer_journal(trouble: str) -> Finding:
     """A newer t3safe wrote the journal: until that one is back no command that acts does."""
-    mend = "install the t3safe that the line names, or a newer one; keep the journal as it is"
+    mend = "install the t3safe that the line names, or a newer one; do not change the journal"
     return _problem(Check.JOURNAL, trouble, mend)
 
 
@@ -576,11 +576,11 @@ def judge_unexplained(
     unexplained: tuple[tuple[str, str], ...], last_good: str
 ) -> tuple[Finding, ...]:
     """A run tells why each person is on another build than last-good; these are on `build`."""
-    mend = "t3safe recover; it signs in as them, and names the way back where that fails"
+    mend = "t3safe recover; it signs in as that person, and names the rollback where that fails"
     return tuple(
         _warning(
             Check.JOURNAL,
-            f"no run tells why {person} is on {build}, and not on last-good ({last_good})",
+            f"no run explains why {person} is on {build}, not on last-good ({last_good})",
             mend,
         )
         for person, build in unexplained
@@ -592,7 +592,7 @@ def judge_notes(troubles: tuple[str, ...]) -> tuple[Finding, ...]:
 
     `troubles` name the file each.
     """
-    mend = "mend that file, or restore it from a backup of the host; then `t3safe status`"
+    mend = "fix that file, or restore it from a backup of the host; then `t3safe status`"
     found = tuple(_problem(Check.NOTES, trouble, mend) for trouble in troubles)
     return found or (ok(Check.NOTES, "pins, holds and proven builds can be read"),)
 
@@ -636,7 +636,7 @@ def judge_persons_folder(person: str, folder: Folder) -> Finding:
         seen = f"{folder.path} does not belong to {person}"
         return _problem(Check.FOLDERS, seen, f"chown -h {person} {folder.path}")
     if folder.mode & _OTHERS_ANYTHING:
-        seen = f"others may look into {folder.path} (mode {folder.mode:04o})"
+        seen = f"other users can read {folder.path} (mode {folder.mode:04o})"
         return _problem(Check.FOLDERS, seen, f"runuser -u {person} -- chmod 700 {folder.path}")
     return ok(Check.FOLDERS, f"{folder.path}: mode {folder.mode:04o}")
 
@@ -644,13 +644,13 @@ def judge_persons_folder(person: str, folder: Folder) -> Finding:
 def judge_folder(folder: Folder) -> Finding:
     """A folder of ours is there, ours, and nobody else's to write."""
     if not folder.there:
-        seen = f"{folder.path} is no folder"
+        seen = f"{folder.path} is not a folder"
         return _problem(Check.FOLDERS, seen, f"mkdir -p {folder.path}; or `t3safe units install`")
     if not folder.ours:
-        seen = f"{folder.path} belongs to somebody else"
+        seen = f"{folder.path} belongs to another user"
         return _problem(Check.FOLDERS, seen, f"chown $(id -un) {folder.path}")
     if folder.mode & _OTHERS_WRITE:
-        seen = f"others may write into {folder.path} (mode {folder.mode:04o})"
+        seen = f"other users can write to {folder.path} (mode {folder.mode:04o})"
         return _problem(Check.FOLDERS, seen, f"chmod go-w {folder.path}")
     return ok(Check.FOLDERS, f"{folder.path}: mode {folder.mode:04o}")
 
@@ -663,21 +663,25 @@ def judge_notifications(
     `ends` are (name, why it cannot be told), `exposed` is a file with URLs that others may read.
     """
     if not ends:
-        return (ok(Check.NOTIFICATIONS, "nobody is to be notified"),)
+        return (ok(Check.NOTIFICATIONS, "notifications are off"),)
     if not installed:
         mend = "pip install 't3safe[notify]', into the environment that runs t3safe"
-        return (_problem(Check.NOTIFICATIONS, "Apprise is not installed: nobody is told", mend),)
-    mend = "mend that end in `notify.urls` or `notify.urls_file`; then `t3safe notify test`"
+        return (
+            _problem(
+                Check.NOTIFICATIONS, "Apprise is not installed: no notification is sent", mend
+            ),
+        )
+    mend = "fix that address in `notify.urls` or `notify.urls_file`; then `t3safe notify test`"
     found = [_problem(Check.NOTIFICATIONS, f"{end}: {why}", mend) for end, why in ends if why]
     if exposed:
-        seen = f"others may read {exposed}, which holds `notify.urls`: they are secrets"
-        mend = f"chmod 600 {exposed}; or keep them in a file of their own, `notify.urls_file`"
+        seen = f"other users can read {exposed}, which holds `notify.urls`: they are secrets"
+        mend = f"chmod 600 {exposed}; or move them into a separate file, `notify.urls_file`"
         found.append(_warning(Check.NOTIFICATIONS, seen, mend))
     names = ", ".join(end for end, _ in ends)
-    return tuple(found) or (ok(Check.NOTIFICATIONS, f"told are {names}"),)
+    return tuple(found) or (ok(Check.NOTIFICATIONS, f"notifications go to {names}"),)
 
 
 def judge_no_ends(why: str) -> Finding:
     """Conclude that the file of URLs cannot be used."""
-    mend = "as the line says; then `t3safe notify test`"
+    mend = "fix what the line names; then `t3safe notify test`"
     return _problem(Check.NOTIFICATIONS, why, mend)

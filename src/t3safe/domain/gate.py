@@ -155,7 +155,9 @@ def engine_problem(engines: str, node: str) -> str:
     if not engines:
         return ""
     if not node:
-        return f"the package needs node {engines}, and the units' node tells no version"
+        return (
+            f"the package needs node {engines}, and the units' `node --version` prints no version"
+        )
     # Loaded here, as it loads half the standard library and most commands judge no package.
     from semantic_version import NpmSpec, Version  # noqa: PLC0415
 

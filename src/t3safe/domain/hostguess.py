@@ -125,7 +125,7 @@ def _for_a_host(seen: Seen) -> Iterator[Setting | Question]:
     if not seen.user_map:
         yield Question("user_map", "the file that says `login=os_user` a line", USER_MAP)
     if not seen.dispatch:
-        text = f"host:port of the dispatch; nobody listens at {DISPATCH} (`-` for none)"
+        text = f"host:port of the dispatch; nothing listens at {DISPATCH} (`-` for none)"
         yield Question("dispatch", text, DISPATCH)
 
 
@@ -217,7 +217,9 @@ def render(guessed: Guess, answers: Mapping[str, Setting]) -> str:
         "# Written by `t3safe init`.  What is not here has its default; all of it is in",
         "# docs/configuration.md.",
     ]
-    top = Setting("scope", guessed.scope.value, "whose serves are kept: a host's, or your own")
+    top = Setting(
+        "scope", guessed.scope.value, "whose serves t3safe manages: all on the host, or your own"
+    )
     lines = [*head, "", *_lines("", (top, *settings))]
     for table in sorted({_split(setting)[0] for setting in settings} - {""}):
         lines += ["", f"[{table}]", *_lines(table, settings)]

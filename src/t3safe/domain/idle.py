@@ -146,7 +146,7 @@ def busy_reason(
     last activity must lie back, `looks` are samples of all its processes.
     """
     if activity.unreadable:
-        return f"cannot tell whether there is work: {activity.unreadable}"
+        return f"cannot find out whether the serve is busy: {activity.unreadable}"
     return (
         in_flight(activity, agents, now, looks)
         or _recent(activity.last_activity, now, quiet)

@@ -326,8 +326,8 @@ def _looked(move: Move, readiness: ev.Readiness, reason: str) -> Move:
     """Rule 8."""
     if readiness is not ev.Readiness.BUSY:
         return _next(attrs.evolve(move, lived=False))
-    how = f"`t3safe rollback {move.person} --force` takes them back"
-    told = f"not taken back from {move.plan.new} while at work ({reason}); {how}"
+    how = f"`t3safe rollback {move.person} --force` does not wait for it"
+    told = f"not taken off {move.plan.new} while busy ({reason}); {how}"
     return settle(move, Status.NEEDS_HUMAN, _also(move, told))
 
 
@@ -352,7 +352,7 @@ def _failed(move: Move, step: Step, fault: Fault, reason: str) -> Move:
         case _ if step is Step.INSPECT:
             return settle(move, Status.NEEDS_HUMAN, _also(move, reason))
         case _ if step is Step.LOOK:
-            return _looked(move, ev.Readiness.BUSY, f"nobody can tell: {reason}")
+            return _looked(move, ev.Readiness.BUSY, f"unknown: {reason}")
         case Goal.CANCEL | Goal.BACK if step is Step.VERIFY_OLD:
             return _doubt(move, reason)
         case Goal.CANCEL | Goal.BACK:
@@ -371,7 +371,7 @@ def _failed_forward(move: Move, step: Step, fault: Fault, reason: str) -> Move:
     if move.fenced:
         return _cancel(attrs.evolve(move, held=fault is Fault.LATER), reason)
     if step is Step.ASSESS:
-        return settle(move, Status.DEFERRED, f"cannot tell whether there is work: {reason}")
+        return settle(move, Status.DEFERRED, f"cannot find out whether the serve is busy: {reason}")
     if step is Step.INSPECT:
         return settle(move, Status.DEFERRED, reason)
     return settle(move, Status.BROKEN_BEFORE, reason)
@@ -477,7 +477,7 @@ def _found_on_old(move: Move, facts: ev.Inspected) -> Move:
 def _found_fenced(move: Move, facts: ev.Inspected) -> Move:
     if move.restored and (facts.running or not _as_before(move, facts)):
         # Somebody was at the set since the restore: the old build is not given it unseen (I1).
-        return _last_resort(move, "the set is not as it was restored")
+        return _last_resort(move, "the data is not what was restored")
     never_new = move.goal in {Goal.FORWARD, Goal.CANCEL} and not move.plan.restore
     if never_new and _as_before(move, facts):
         return _cancel(move, "interrupted")

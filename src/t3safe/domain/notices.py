@@ -157,7 +157,10 @@ _BY_RUN: Final = {
     Cause.NEEDS_HUMAN: (Outcome.NEEDS_HUMAN, "`t3safe show {run}`; the runbook: NEEDS A HUMAN"),
     Cause.ROLLED_BACK: (Outcome.ROLLED_BACK, "`t3safe show {run}` tells each step"),
     Cause.GATE_BROKEN: (Outcome.GATE_BROKEN, "nothing is held against {build}; `t3safe doctor`"),
-    Cause.REFUSED: (Outcome.REFUSED, "`t3safe show {run}`; `t3safe allow {build}` forgives"),
+    Cause.REFUSED: (
+        Outcome.REFUSED,
+        "`t3safe show {run}`; `t3safe allow {build}` lifts the refusal",
+    ),
 }
 
 

@@ -40,7 +40,7 @@ def ahead(person: str, migration: str, what: str, by: str = "") -> Obstacle:
     """
     return Obstacle(
         f"the data of {person} holds {migration}, which {what} does not know",
-        f"{by or 'a newer t3 ran on it'}; `t3safe check VERSION` tries a build that may know it, "
+        f"{by or 'a newer t3 ran on it'}; `t3safe check VERSION` tests a build that may know it, "
         f"`t3safe snapshots {person}` lists what `t3safe restore {person}` can put back",
     )
 
@@ -48,7 +48,8 @@ def ahead(person: str, migration: str, what: str, by: str = "") -> Obstacle:
 def held(person: str, holder: str) -> Obstacle:
     """Build the obstacle that a process beside the serve has the person's data open."""
     return Obstacle(
-        holder, f"close it; until then no copy of {person} at rest can be taken, and they stay"
+        holder,
+        f"close it; until then {person}'s data cannot be copied at rest, and {person} is not moved",
     )
 
 
@@ -96,8 +97,8 @@ def left_copy(person: str, both: V1Copy | None, by: str = "") -> Obstacle | None
         )
     return Obstacle(
         f"{person} worked in V2 (up to {moment(both.second)}) and in V1 ({since}) since "
-        f"{V2_DATABASE} was copied from {V1_DATABASE}; V2 does not show the latter{why}",
-        f"ask {person} which one counts; for V1, {aside} away",
+        f"{V2_DATABASE} was copied from {V1_DATABASE}; V2 does not show that work in V1{why}",
+        f"ask {person} which one to keep; for V1, {aside} away",
     )
 
 

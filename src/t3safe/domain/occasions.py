@@ -79,11 +79,11 @@ class Occasion:
         """What follows from a hook that fails, for the line that says so."""
         match self.moment:
             case Moment.BEFORE_RUN:
-                return "nothing is started, nobody is touched"
+                return "the run does not start; no one is moved"
             case Moment.BEFORE_CANARY:
                 return f"{self.person} stays as they are until the next run or drain"
             case Moment.BEFORE_ROLLBACK:
-                return f"{self.person} is taken back all the same"
+                return f"{self.person} gets the rollback anyway"
             case Moment.AFTER_RUN | Moment.AFTER_CANARY | Moment.AFTER_ROLLBACK:
                 return "nothing else depends on it"
             case never:

@@ -235,6 +235,6 @@ def _nobody(
     ahead = "; ".join(f"{person}: {reason}" for person, reason in stay)
     if calm:
         back = f"; `t3safe rollback --all --to {candidate}` takes back who is on a newer one"
-        reason = f"nobody who may be moved runs anything older than {candidate}"
+        reason = f"no one who may be moved runs a build older than {candidate}"
         return Stay(No.NOTHING, f"{reason}{back if policy.pin else ''}")
-    return Stay(No.REFUSED, f"nobody can be moved to {candidate} ({ahead})")
+    return Stay(No.REFUSED, f"no one can be moved to {candidate} ({ahead})")

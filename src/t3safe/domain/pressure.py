@@ -65,7 +65,7 @@ def at_a_time(wanted: int, pressure: Pressure, limits: PressureLimits) -> int:
 
 def shown(pressure: Pressure) -> str:
     """Give what was measured in one line."""
-    return ", ".join(_measured(pressure)) or "the kernel tells nothing about it"
+    return ", ".join(_measured(pressure)) or "the kernel does not measure it"
 
 
 def _above(pressure: Pressure, limits: PressureLimits, *, lasting: bool) -> Iterator[str]:

@@ -70,7 +70,7 @@ def _lines(preview: Preview, now: datetime) -> Iterator[str]:
     way = preview.way
     yield f"{way.person}: from {way.old} to {way.build}"
     if preview.work:
-        yield f"  at work: {preview.work}; without `--force` they are left as they are"
+        yield f"  busy: {preview.work}; without `--force` they are not rolled back"
     if not way.restore:
         yield f"  nothing is restored: {way.build} knows what is there, and every row stays"
         return
@@ -225,14 +225,14 @@ def _named(item: Fared) -> str:
 
 _HEADS = {
     Fate.BACK: "back",
-    Fate.PASSED_OVER: "passed over",
+    Fate.PASSED_OVER: "skipped",
     Fate.FAILED: "failed",
     Fate.NOT_REACHED: "not reached",
     Fate.STUCK: "left where they are",
 }
 _HELP = {
     Fate.PASSED_OVER: "; give the command again when they are idle, or with `--force`",
-    Fate.NOT_REACHED: "; mend what failed, then give the command again",
+    Fate.NOT_REACHED: "; fix what failed, then run the command again",
     Fate.STUCK: "; `t3safe snapshots` lists what they can be put back to by hand",
 }
 

@@ -458,7 +458,7 @@ def _stranger(person: str) -> InvalidEvent:
 
 def _unseen(rollout: Rollout, reason: str) -> Rollout:
     """Whoever was moved may be without sign-in, and nobody can tell: a person has to look."""
-    text = f"cannot tell whether sign-in works on {rollout.plan.candidate}: {reason}"
+    text = f"cannot check sign-in on {rollout.plan.candidate}: {reason}"
     if rollout.plan.baking:
         who = ", ".join(_moved(rollout))
         return _end(rollout, ev.Outcome.NEEDS_HUMAN, f"{who}: {text}")
@@ -481,7 +481,7 @@ def _broke(rollout: Rollout, person: str, reason: str) -> Rollout:
 
 def _baked_too_long_ago(rollout: Rollout, person: str, reason: str) -> Rollout:
     """Say who lost pairing; what they wrote since their move is not given up without a person."""
-    how = f"`t3safe rollback {person}` shows the way back"
+    how = f"`t3safe rollback {person}` starts the rollback"
     text = f"{person} on {rollout.plan.candidate} no longer pairs: {reason}; {how}"
     refusal = _refusal(rollout.plan.candidate, text)
     return _end(rollout, ev.Outcome.NEEDS_HUMAN, text, refusal, fx.Freeze(text))
@@ -645,10 +645,10 @@ def _end_badly(rollout: Rollout, bad: list[Move]) -> Rollout:
     told = _told(bad)
     here = {move.status for move in bad}
     if rollout.plan.kind is ev.Kind.BACK and here == {Status.ROLLED_BACK}:
-        return _end(rollout, ev.Outcome.REFUSED, f"left as it was: {told}")
+        return _end(rollout, ev.Outcome.REFUSED, f"left unchanged: {told}")
     outcome = ev.Outcome.NEEDS_HUMAN if here & set(_NEEDS) else ev.Outcome.ROLLED_BACK
     if Status.ENVIRONMENT in here:
-        told = f"the build before does not pair either, the environment is at fault: {told}"
+        told = f"the previous build does not pair either, the environment is at fault: {told}"
     return _end(rollout, outcome, told, *_remembered(rollout, bad, told))
 
 
@@ -668,7 +668,7 @@ def _remembered(rollout: Rollout, bad: list[Move], told: str) -> Iterator[fx.Eff
     elif failed:
         yield fx.Freeze(f"{build} failed in production: {told}")
     elif back:
-        yield fx.Freeze(f"{build} could not be put in place, not its own fault: {told}")
+        yield fx.Freeze(f"{build} could not be installed for a person, not its own fault: {told}")
 
 
 def _refusal(build: Version, told: str) -> fx.RecordVerdict:
@@ -681,7 +681,7 @@ def _end_moving(rollout: Rollout) -> Rollout:
     """Rule 4: everybody has settled well or was not begun."""
     moved = bool(_moved(rollout))
     if moved and rollout.plan.kind is ev.Kind.BACK:
-        return _end(rollout, ev.Outcome.MOVED, f"went back: {', '.join(_moved(rollout))}")
+        return _end(rollout, ev.Outcome.MOVED, f"returned: {', '.join(_moved(rollout))}")
     if rollout.winding is not None:
         return _end(rollout, rollout.winding.outcome, rollout.winding.reason)
     if moved:
@@ -691,4 +691,4 @@ def _end_moving(rollout: Rollout) -> Rollout:
         return _end(rollout, ev.Outcome.REFUSED, told)
     if _with(rollout, Status.BROKEN_BEFORE):
         return _end(rollout, ev.Outcome.LATER, f"does not pair on the present build: {told}")
-    return _end(rollout, ev.Outcome.DEFERRED, told or "nobody to move")
+    return _end(rollout, ev.Outcome.DEFERRED, told or "no one to move")

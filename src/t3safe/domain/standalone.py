@@ -23,7 +23,7 @@ from t3safe.domain.versions import Version
 STATE: Final = "state"
 """Whose copy a rehearsal without a host runs on: nobody's by name."""
 NO_CONTROL: Final = (
-    "no control: a failing gate cannot be told from a failing build; "
+    "no control: a failing gate and a failing build look the same; "
     "`--control VERSION` names a build that is known to work here"
 )
 STATE_AT_FAULT: Final = "the control passes on an empty state: something is wrong with this one"
@@ -53,7 +53,7 @@ def which(asked: Asked) -> str:
     """Give the line that says which check this is (rule 1)."""
     why = why_alone(asked)
     if why:
-        return f"checking {asked.build} standalone, nobody's host is looked at: {why}"
+        return f"checking {asked.build} standalone, without this host: {why}"
     return f"checking {asked.build} on {asked.host}"
 
 

@@ -20,7 +20,7 @@ class Unmapped:
     @property
     def seen(self) -> str:
         """What was seen, for a sentence of a person's."""
-        who = self.person or "somebody without a name"
+        who = self.person or "a user without a name"
         what = f"t3 {self.build}" if self.build else "another t3"
         return f"{who} runs {what} (process {self.pid}) and is not in the user map"
 
@@ -30,7 +30,7 @@ class Unmapped:
         line = (
             f"add a line `login={self.person}` to the user map" if self.person else "map its user"
         )
-        return f"{line}, or stop that serve: t3safe neither moves nor copies what it does not know"
+        return f"{line}, or stop that serve: t3safe does not move or copy unmapped users"
 
     def __str__(self) -> str:
         return f"NOT IN THE USER MAP: {self.seen}; {self.mend}"

@@ -141,7 +141,7 @@ def prove_unexplained(host: Host) -> Result:
     lines, bad, unknown = [], [], []
     for person, build in unexplained(host):
         head = f"UNEXPLAINED BUILD: no run tells why {person} is on {build}, not on last-good"
-        way = f"`t3safe rollback {person}` shows the way back"
+        way = f"`t3safe rollback {person}` starts the rollback"
         try:
             answer = _signs_in(host, person, build)
         except PortError as error:

@@ -140,8 +140,8 @@ def test_elsewhere_every_hook_has_its_turn(hooks: HookFolders, lay: Lay, said: S
     lay("30-works", "echo here", BACK.moment)
     assert hooks.call(BACK) == "hook before-rollback.d/10-fails failed with exit status 3"
     assert said.texts == [
-        "hook before-rollback.d/10-fails failed with exit status 3; ann is taken back all the same",
-        "hook before-rollback.d/20-dies was ended by signal 15; ann is taken back all the same",
+        "hook before-rollback.d/10-fails failed with exit status 3; ann gets the rollback anyway",
+        "hook before-rollback.d/20-dies was ended by signal 15; ann gets the rollback anyway",
         "before-rollback.d/30-works: here",
     ]
     assert {line.person for line in said.lines} == {"ann"}

@@ -342,12 +342,12 @@ class Telling:
     def _neither(self, text: str) -> None:
         told = self._said(text)[1]
         self._convict(f" {told}")
-        both = "the build before does not pair either, the environment is at fault"
+        both = "the previous build does not pair either, the environment is at fault"
         self._freeze(f" {NEW} failed in production: {both}: {told}")
 
     def _excuse(self, text: str) -> None:
         told = self._said(text)[1]
-        self._freeze(f" {NEW} could not be put in place, not its own fault: {told}")
+        self._freeze(f" {NEW} could not be installed for a person, not its own fault: {told}")
 
     def _end(self, text: str) -> None:
         if not self.pruned:

@@ -124,7 +124,7 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         doctor.judge_times("ann", ("an activity is dated 2045-01-01 00:00 UTC",))[0],
         doctor.judge_clock(NOW, NOW, None),
         Level.WARNING,
-        "the clock was set ahead",
+        "the clock was once set ahead",
     ),
     (
         doctor.judge_data("ann", None, "the rehearsal failed"),
@@ -150,7 +150,7 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         Level.WARNING,
         (
             "apt-get install libnode-dev, where node is Debian's; else unpack those of this very"
-            " node, and let `npm_node_headers` name the folder that has include/node"
+            " node, and set `npm_node_headers` to the folder that holds include/node"
         ),
     ),
     (
@@ -163,7 +163,7 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         doctor.judge_one_registry("registry.example", "mirror.example"),
         doctor.judge_one_registry("registry.example", "registry.example"),
         Level.WARNING,
-        "let `registry` in the configuration name the one that is meant",
+        "set `registry` in the configuration to the right one",
     ),
     (
         doctor.judge_load(Pressure(cpu=Waiting(99, 99), processors=2), PressureLimits(), None),
@@ -205,7 +205,7 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         doctor.judge_notes(("cannot read /s/last-good: no version",))[0],
         doctor.judge_notes(())[0],
         Level.PROBLEM,
-        "mend that file",
+        "fix that file",
     ),
     (
         doctor.judge_unfinished("20260615T040000Z-ab"),
@@ -229,7 +229,7 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
         doctor.judge_programs("ann", (".local/bin/t3",)),
         doctor.judge_programs("ann", ()),
         Level.WARNING,
-        "have ann remove it",
+        "npm uninstall -g t3",
     ),
     (
         doctor.judge_offered(BUILD, NODES, "20.1.0"),
@@ -315,8 +315,8 @@ def test_whoever_is_on_a_build_that_no_run_explains_is_named() -> None:
     """Each person has a line of their own, with the command that signs in as them."""
     found = doctor.judge_unexplained((("ann", "2"), ("ben", "3")), "1")
     assert [(item.level, item.seen) for item in found] == [
-        (Level.WARNING, "no run tells why ann is on 2, and not on last-good (1)"),
-        (Level.WARNING, "no run tells why ben is on 3, and not on last-good (1)"),
+        (Level.WARNING, "no run explains why ann is on 2, not on last-good (1)"),
+        (Level.WARNING, "no run explains why ben is on 3, not on last-good (1)"),
     ]
     assert all("t3safe recover" in item.mend for item in found)
 
@@ -367,7 +367,7 @@ def test_timers_users_and_lines_of_the_map_are_named_one_by_one() -> None:
     (user,) = doctor.judge_users(("t3safe-npm",))
     assert (user.level, user.mend) == (Level.PROBLEM, "t3safe units install")
     (line,) = doctor.judge_map(1, ("line 2: no '='",), "/m")
-    assert (line.level, line.mend) == (Level.WARNING, "mend that line of /m")
+    assert (line.level, line.mend) == (Level.WARNING, "fix that line of /m")
     for found in (doctor.judge_timers(()), doctor.judge_users(()), doctor.judge_map(2, (), "/m")):
         assert found[0].level is Level.OK
 
@@ -376,7 +376,7 @@ def test_rehearsals_that_are_not_kept_apart_are_told() -> None:
     """Nothing falls back: what was chosen is told, and what cannot be had is a problem."""
     none = doctor.judge_sandbox("", "unshare: Operation not permitted", "do this")
     assert (none.level, none.mend) == (Level.PROBLEM, "do this")
-    assert "no rehearsal can be held here: unshare: Operation" in none.seen
+    assert "rehearsals cannot run here: unshare: Operation" in none.seen
     plain = doctor.judge_sandbox("plain", "")
     assert (plain.level, "worktrees and projects too" in plain.seen) == (Level.WARNING, True)
     assert doctor.judge_sandbox("namespace", "").level is Level.OK
@@ -504,7 +504,7 @@ def test_whoever_is_on_v2_has_nothing_to_copy_any_more() -> None:
 def test_a_candidate_that_nobody_measured_has_no_generation_yet() -> None:
     """It is not told by the version."""
     assert generation(OF_V1, OF_V1).seen.endswith(
-        f"candidate {NEXT}: the gate will tell its generation"
+        f"candidate {NEXT}: the gate finds its generation"
     )
 
 

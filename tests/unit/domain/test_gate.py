@@ -164,7 +164,7 @@ def test_a_foreign_repository_is_refused(url: str) -> None:
             evolve(IDENTITY, node=""),
             (
                 "the package needs node ^22.16 || ^23.11 || >=24.10, "
-                "and the units' node tells no version"
+                "and the units' `node --version` prints no version"
             ),
         ),
         (

@@ -208,7 +208,7 @@ def test_a_live_turn_behind_a_stale_one_is_found() -> None:
 def test_databases_that_cannot_be_read_are_busy(*, tracked: bool) -> None:
     """Unknown is busy, whatever else is or is not there."""
     activity = Activity(tracked=tracked, unreadable="database is locked")
-    assert reason(activity) == "cannot tell whether there is work: database is locked"
+    assert reason(activity) == "cannot find out whether the serve is busy: database is locked"
 
 
 def test_without_tables_an_agent_process_is_busy() -> None:

@@ -41,7 +41,7 @@ A serve that stopped during the precheck is left alone.
 
 Unknown is busy.
     assess=host:permission_denied
-    end deferred: alice: cannot tell whether there is work: permission denied
+    end deferred: alice: cannot find out whether the serve is busy: permission denied
     are alice=deferred
 
 What was broken before the run is never blamed on the build.
@@ -367,12 +367,12 @@ def test_attempts(story: Story) -> None:
 Going back restores the chosen snapshot between stop and select; idle is asked once.
     plan alice kind=back restore=chosen
     assess fence stop rest=L32 chosen new start new?
-    end moved: went back: alice
+    end moved: returned: alice
 
 Going back {without a snapshot|to a build that knows the set} keeps the set.
     plan alice kind=back {force|knows=L32 force}
     fence stop rest=L32 new start new?
-    end moved: went back: alice
+    end moved: returned: alice
 
 Going back to a build that does not know the set goes no further (I1).
     plan alice bob kind=back knows=L30
@@ -383,7 +383,7 @@ Going back to a build that does not know the set goes no further (I1).
 Going back with a snapshot is not held to the set that it replaces.
     plan alice kind=back restore=chosen knows=L30
     assess fence stop rest=L32 chosen new start new?
-    end moved: went back: alice
+    end moved: returned: alice
 
 Going back that cannot be undone starts {the build from before|the target|nothing} by the ledger.
     plan alice kind=back restore=chosen{ knows=STRANGE| knows=STRANGE|}
@@ -415,13 +415,13 @@ Without one, a stopped serve is left alone.
 Going back that fails is undone; no verdict, no freeze: a person asked and reads this.
     plan alice bob kind=back restore=chosen
     assess fence stop rest=L32 {chosen=host:no|chosen new start new?=no-build:no} undo
-    end refused: left as it was: alice: no
+    end refused: left unchanged: alice: no
 
 Going back that was cut off from the restore on puts the set back.
     plan alice kind=back restore=chosen force
     fence stop rest=L32 {chosen|chosen|chosen|chosen new}=DIES
     look=fence/{L32|none/restoring|L30|L30} sure undo
-    end refused: left as it was: alice: interrupted
+    end refused: left unchanged: alice: interrupted
 """)
 def test_going_back_on_purpose(story: Story) -> None:
     """No gate, no precheck and no bake; what is given up is kept as a quarantine is."""
@@ -502,17 +502,17 @@ Work in flight is not interrupted even where sign-in is broken: a person is aske
     sure={busy|host:permission_denied|build:permission_denied}
     convict
     freeze
-    end needs-human = alice: 500 from the serve; then: not taken back from NEW while at work ({a
-        turn is in flight|nobody can tell: permission denied|nobody can tell: permission denied});
-        `t3safe rollback alice --force` takes them back
+    end needs-human = alice: 500 from the serve; then: not taken off NEW while busy ({a
+        turn is in flight|unknown: permission denied|unknown: permission denied});
+        `t3safe rollback alice --force` does not wait for it
     are alice=needs-human bob=waiting
 
 A person who began to work behind the fence since a crash is not stopped.
     started new?=broken fence stop=DIES look=fence/L32/runs sure=busy
     convict
     freeze
-    end needs-human = alice: 500 from the serve; then: not taken back from NEW while at work (a turn
-        is in flight); `t3safe rollback alice --force` takes them back
+    end needs-human = alice: 500 from the serve; then: not taken off NEW while busy (a turn
+        is in flight); `t3safe rollback alice --force` does not wait for it
 
 A person who is on the new build again is asked again.
     started new?=DIES look=new/L32/runs start new?=broken sure fence=DIES
@@ -549,7 +549,7 @@ A set that changed since its restore is not given to the old build unseen (I1).
     new start
     convict
     freeze
-    end needs-human = alice: 500 from the serve; then: the set is not as it was restored
+    end needs-human = alice: 500 from the serve; then: the data is not what was restored
 
 A rollback that got to the old build is verified there and restores nothing any more (I2).
     started new?=broken fence stop quarantine restore {old|old start|old start old?}=DIES

@@ -258,9 +258,9 @@ def test_only_the_hooks_before_a_run_and_a_canary_may_say_no() -> None:
         Moment.BEFORE_CANARY,
     ]
     said = {moment: Occasion(moment, "r1", "ann").consequence() for moment in Moment}
-    assert "nothing is started" in said[Moment.BEFORE_RUN]
+    assert "does not start" in said[Moment.BEFORE_RUN]
     assert said[Moment.BEFORE_CANARY].startswith("ann stays as they are")
-    assert said[Moment.BEFORE_ROLLBACK] == "ann is taken back all the same"
+    assert said[Moment.BEFORE_ROLLBACK] == "ann gets the rollback anyway"
     assert said[Moment.AFTER_ROLLBACK] == "nothing else depends on it"
 
 

@@ -71,7 +71,7 @@ def test_how_many_at_a_time(wanted: int, pressure: Pressure, many: int) -> None:
 
 def test_what_was_measured_is_shown_in_one_line() -> None:
     """What is unknown is left out; where all of it is, that is said."""
-    assert shown(Pressure()) == "the kernel tells nothing about it"
+    assert shown(Pressure()) == "the kernel does not measure it"
     assert shown(Pressure(cpu=FALLING, io=CALM, load=0.5)) == (
         "programs waited for a processor 5 % of 10 s, 95 % of 60 s, "
         "programs waited for the disks 5 % of 10 s, 5 % of 60 s, "

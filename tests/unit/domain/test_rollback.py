@@ -58,7 +58,7 @@ def test_a_way_without_a_restore_gives_up_no_row() -> None:
     """Rule 1: only the selection moves."""
     text = said(Preview(attrs.evolve(WAY, restore=False), work="a turn is in flight"))
     assert "every row stays" in text
-    assert "at work: a turn is in flight" in text
+    assert "busy: a turn is in flight" in text
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ def test_the_end_names_everybody_under_what_became_of_them() -> None:
     said = dict(summed_up(fared))
     assert list(said) == [Fate.BACK, Fate.PASSED_OVER, Fate.NOT_REACHED]
     assert said[Fate.BACK] == "back: ann, cid"
-    assert said[Fate.PASSED_OVER].startswith("passed over: ben (a turn is in flight); give the")
-    assert "give the command again" in said[Fate.NOT_REACHED]
+    assert said[Fate.PASSED_OVER].startswith("skipped: ben (a turn is in flight); give the")
+    assert "run the command again" in said[Fate.NOT_REACHED]
     assert summed_up(()) == ()
 
 

@@ -63,21 +63,21 @@ A drain is a run for the deferred, baked and promoted like any other.
 A run without people moves nobody and promotes nothing.
     plan
     gated
-    end deferred = nobody to move
+    end deferred = no one to move
 
 Going back of nobody ends at once.
     plan kind=back
-    end deferred = nobody to move
+    end deferred = no one to move
 
 Everybody who went back on purpose is told.
     plan alice bob kind=back force
     fence stop rest new start new? fence.bob stop.bob rest.bob new.bob start.bob new?.bob
-    end moved = went back: alice, bob
+    end moved = returned: alice, bob
 
 Going back that is asked to stop tells who went.
     plan alice bob kind=back force
     fence=SIGTERM,ok stop rest new start new?
-    end moved = went back: alice
+    end moved = returned: alice
 """)
 def test_whole_nights(story: Story) -> None:
     """The nights that the product is for."""
@@ -289,7 +289,7 @@ A bake of its own that breaks takes nobody back: a person decides, and the host 
     convict
     freeze
     end needs-human = bob on NEW no longer pairs: during the bake: no cookie; `t3safe rollback bob`
-        shows the way back
+        starts the rollback
 
 A bake of its own that is cut off is for later.
     plan alice bob kind=bake
@@ -299,12 +299,12 @@ A bake of its own that is cut off is for later.
 A bake of its own that cannot freeze says so.
     plan alice kind=bake
     bake=lost:alice:build:no_cookie
-    convict alice on NEW no longer pairs: during the bake: no cookie; `t3safe rollback alice` shows
-        the way back
+    convict alice on NEW no longer pairs: during the bake: no cookie; `t3safe rollback alice` starts
+        the rollback
     freeze=host:disk_full alice on NEW no longer pairs: during the bake: no cookie; `t3safe rollback
-        alice` shows the way back
+        alice` starts the rollback
     end needs-human = alice on NEW no longer pairs: during the bake: no cookie; `t3safe rollback
-        alice` shows the way back; then freeze failed: disk full
+        alice` starts the rollback; then: cannot block further runs (host): disk full
 
 A bake of its own that is cut off and broke meanwhile freezes.
     plan alice bob kind=bake
@@ -312,12 +312,12 @@ A bake of its own that is cut off and broke meanwhile freezes.
     convict
     freeze
     end needs-human = bob on NEW no longer pairs: after the move: no cookie; `t3safe rollback bob`
-        shows the way back
+        starts the rollback
 
 A bake of its own after which sign-in is unknown needs a human; nothing is frozen for it.
     plan alice bob kind=bake
     bake=host:SIGTERM revisit=host:no_curl
-    end needs-human = alice, bob: cannot tell whether sign-in works on NEW: no curl
+    end needs-human = alice, bob: cannot check sign-in on NEW: no curl
 """)
 def test_the_bake(story: Story) -> None:
     """Rule 4: only what was baked is promoted."""
@@ -350,8 +350,8 @@ Where sign-in stays unknown after every attempt a human is needed, for each of t
     plan alice bob attempts=2
     gated moved moved.bob bake=host:SIGTERM revisit=host:1 revisit=host:2
     freeze
-    end needs-human = alice: cannot tell whether sign-in works on NEW: 2; bob: cannot tell whether
-        sign-in works on NEW: 2
+    end needs-human = alice: cannot check sign-in on NEW: 2; bob: cannot check sign-in
+        on NEW: 2
     are alice=needs-human bob=needs-human
 
 A last pairing that comes {with the second attempt|after a death} is enough.
@@ -365,7 +365,7 @@ A human outranks a rollback, and the build is refused all the same.
     revisit.alice=host:no_curl
     convict bob: during the bake: no cookie
     freeze
-    end needs-human = alice: cannot tell whether sign-in works on NEW: no curl; bob: during the
+    end needs-human = alice: cannot check sign-in on NEW: no curl; bob: during the
         bake: no cookie
 
 A person who is at work stays, and is told with the one who was taken back.
@@ -375,8 +375,8 @@ A person who is at work stays, and is told with the one who was taken back.
     convict
     freeze
     end needs-human = bob: during the bake: no cookie; carol: after the move: 500; then: not taken
-        back from NEW while at work (a turn is in flight); `t3safe rollback carol --force` takes
-        them back
+        off NEW while busy (a turn is in flight); `t3safe rollback carol --force` does not
+        wait for it
 
 An environment outranks a rollback; what the build did itself is held against it.
     plan alice bob
@@ -402,14 +402,14 @@ def test_once_more_before_the_end(story: Story) -> None:
 @stories("""
 A promotion that fails needs a human: the default is not what the run says.
     gated moved bake promote=host:disk_full
-    end needs-human: moved alice; then promote failed: disk full
+    end needs-human: moved alice; then: cannot promote NEW (host): disk full
 
 The rest of the end is done where one part fails.
     gated moved bake=lost:alice:build:no_cookie sure undo
     convict=host:disk_full alice: during the bake: no cookie
     freeze=host:read-only NEW failed in production: alice: during the bake: no cookie
-    end needs-human = alice: during the bake: no cookie; then recordverdict failed: disk full; then
-        freeze failed: read-only
+    end needs-human = alice: during the bake: no cookie; then: cannot record the verdict on NEW
+        (host): disk full; then: cannot block further runs (host): read-only
 
 Pruning that fails changes nothing about the end, and is not tried again.
     plan alice attempts=2

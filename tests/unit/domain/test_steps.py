@@ -58,7 +58,7 @@ def settled(move: Move, status: Status, reason: str) -> Move:
             settled(
                 FORWARD,
                 Status.DEFERRED,
-                "cannot tell whether there is work: no permission",
+                "cannot find out whether the serve is busy: no permission",
             ),
             id="unknown is busy",
         ),
@@ -115,8 +115,8 @@ def settled(move: Move, status: Status, reason: str) -> Move:
             settled(
                 BACK,
                 Status.NEEDS_HUMAN,
-                f"no cookie; then: not taken back from {NEW} while at work (a turn is in flight); "
-                "`t3safe rollback alice --force` takes them back",
+                f"no cookie; then: not taken off {NEW} while busy (a turn is in flight); "
+                "`t3safe rollback alice --force` does not wait for it",
             ),
             id="at work on the new build",
         ),
@@ -126,8 +126,8 @@ def settled(move: Move, status: Status, reason: str) -> Move:
             settled(
                 BACK,
                 Status.NEEDS_HUMAN,
-                f"no cookie; then: not taken back from {NEW} while at work (nobody can tell: "
-                "no permission); `t3safe rollback alice --force` takes them back",
+                f"no cookie; then: not taken off {NEW} while busy (unknown: "
+                "no permission); `t3safe rollback alice --force` does not wait for it",
             ),
             id="perhaps at work on the new build",
         ),
@@ -225,7 +225,7 @@ def settled(move: Move, status: Status, reason: str) -> Move:
                 lived=True,
                 quarantine="q1",
                 restored=True,
-                reason="no cookie; then: the set is not as it was restored",
+                reason="no cookie; then: the data is not what was restored",
             ),
             id="somebody was at the restored set",
         ),

@@ -27,7 +27,7 @@ def test_whose_serve_runs_outside_of_the_map_is_named_once() -> None:
         (Unmapped("carl", 5, "0.0.28"), "carl runs t3 0.0.28 (process 5)", "`login=carl`"),
         (
             Unmapped("", 9, ""),
-            "somebody without a name runs another t3 (process 9)",
+            "a user without a name runs another t3 (process 9)",
             "map its user",
         ),
     ],

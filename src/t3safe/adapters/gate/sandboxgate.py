@@ -176,7 +176,7 @@ class SandboxGate:
         space.sweep()
 
     def fingerprint(self) -> str:
-        """What makes this gate this gate.  Raises GateError when the node tells no version."""
+        """Identify this gate.  Raises GateError when `node --version` prints no version."""
         content = {
             "gate": GATE,
             "bind": self.bind_host,

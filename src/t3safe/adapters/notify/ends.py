@@ -74,7 +74,7 @@ def _untrusted(status: os.stat_result) -> str:
     if not stat.S_ISREG(status.st_mode):
         return "is no plain file"
     if status.st_uid != os.geteuid():
-        return "belongs to somebody else"
+        return "belongs to another user"
     if status.st_mode & _OTHERS:
         return f"may be used by others (mode {stat.S_IMODE(status.st_mode):04o})"
     return ""

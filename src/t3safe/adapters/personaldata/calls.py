@@ -31,6 +31,7 @@ from t3safe.adapters._support.pipes import UNTAKEN
 from t3safe.adapters._support.reports import ReportListener, without
 from t3safe.adapters._support.units import UnitSpec, as_person
 from t3safe.domain.redaction import redact
+from t3safe.domain.text import duration
 
 ANSWER_BYTES_MAX: Final = child.KEPT
 """A thousand tables in each of a hundred snapshots fit."""
@@ -176,7 +177,7 @@ class ExportStream:
         try:
             status = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired as error:
-            message = f"its worker does not end within {_END_SECONDS:g} s"
+            message = f"its worker does not end within {duration(_END_SECONDS)}"
             raise CallFailed(message) from error
         if status not in {0, UNTAKEN}:
             complaint = self._complaints.read(_COMPLAINT_BYTES).decode("utf-8", "replace")

@@ -442,11 +442,11 @@ def _given(destination: int, person: str, identity: Identity, *, make: bool) -> 
         os.mkdir(person, 0o700, dir_fd=destination)
         found = os.stat(person, dir_fd=destination, follow_symlinks=False)
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(20, f"{person} there is no folder")
+        raise NotADirectoryError(20, f"{person} there is not a folder")
     if found.st_uid != identity.uid:
         # Between the making of the folder and this; or made by another tool that runs as we do.
         if found.st_uid != os.geteuid():
-            raise PermissionError(1, f"the folder {person} there belongs to somebody else")
+            raise PermissionError(1, f"the folder {person} there belongs to another user")
         os.chown(person, identity.uid, identity.gid, dir_fd=destination, follow_symlinks=False)
     os.fsync(destination)
     return True

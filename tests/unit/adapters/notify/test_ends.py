@@ -57,7 +57,7 @@ def test_a_file_that_others_may_use_is_refused(file: Path, mode: int) -> None:
 def test_a_file_of_somebody_else_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever owns it may write who is told."""
     monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
-    with pytest.raises(NotifyError, match="belongs to somebody else"):
+    with pytest.raises(NotifyError, match="belongs to another user"):
         ends((), file)
 
 

@@ -22,6 +22,7 @@ from t3safe.adapters._support.personaldata.errors import (
     of_sqlite,
     shown,
 )
+from t3safe.domain.text import duration
 from t3safe.t3.ledger import LEDGER_TABLE, READ_LEDGER
 
 Ledger = tuple[tuple[int, str], ...]
@@ -94,7 +95,7 @@ def unwritten(root: str, names: Iterable[str]) -> Iterator[None]:
         deadline = time.monotonic() + WAIT_SECONDS
         while busy := _first_busy(writers, deadline):
             if time.monotonic() >= deadline:
-                text = f"{shown(busy)} had a writer at work for {WAIT_SECONDS:g} s"
+                text = f"{shown(busy)} had a writer at work for {duration(WAIT_SECONDS)}"
                 raise DataError(ErrorKind.LOCKED, text)
             time.sleep(_HELD_SECONDS)
         yield

@@ -23,6 +23,7 @@ from t3safe.adapters._support.personaldata.errors import (
     shown,
 )
 from t3safe.adapters._support.pipes import write_all
+from t3safe.domain.text import size
 
 MARGIN_BYTES: Final = 32 * 1024**2
 """Left free beside what is copied, so that a serve can go on writing its log of changes."""
@@ -295,5 +296,5 @@ def require_space(path: str, needed: int, tools: Tools) -> None:
     except OSError as error:
         raise of_system(path, error) from error
     if free < needed + MARGIN_BYTES:
-        have, want = free // 1024**2, (needed + MARGIN_BYTES) // 1024**2 + 1
-        raise DataError(ErrorKind.SPACE, f"{path} has {have} MiB free, {want} MiB are needed")
+        have, want = size(free), size(needed + MARGIN_BYTES)
+        raise DataError(ErrorKind.SPACE, f"{path} has {have} free, {want} are needed")

@@ -49,6 +49,7 @@ from t3safe.adapters._support.personaldata.disk import Sealed, Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind, errors_about, shown
 from t3safe.adapters.personaldata.worker.holders import MovedError, lying_still
 from t3safe.adapters.personaldata.worker.manifest import Copied
+from t3safe.domain.text import duration
 from t3safe.t3.files import USERDATA
 
 BLOCK_SECONDS: Final = 4.0
@@ -123,7 +124,7 @@ def back_up(source: sqlite3.Connection, target: str, limit: float | None) -> Non
 
     def refuse_late(*_: int) -> None:
         if limit is not None and time.monotonic() > limit:
-            text = f"its writers would have to wait for longer than {BLOCK_SECONDS:g} s"
+            text = f"its writers would have to wait for longer than {duration(BLOCK_SECONDS)}"
             raise DataError(ErrorKind.LOCKED, text)
 
     source.execute("PRAGMA cache_size=10")
