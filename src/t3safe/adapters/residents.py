@@ -38,6 +38,7 @@ from t3safe.adapters._support.units import PREFIX, UnitSpec
 from t3safe.domain.errors import PeopleError, PortError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Resident, Running
+from t3safe.domain.text import duration
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.t3 import commands
 from t3safe.t3.files import HOME_BASE, USERDATA
@@ -232,7 +233,7 @@ class PasswdBases:
             unit=self.unit() if self.unit is not None else None,
         )
         if ran.status is None:
-            message = f"looking for base directories took longer than {_SECONDS:g} s"
+            message = f"looking for base directories took longer than {duration(_SECONDS)}"
             raise OSError(message)
         try:
             return dict(json.loads(ran.out))

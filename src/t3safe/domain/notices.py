@@ -26,6 +26,7 @@ from t3safe.domain.events import Outcome
 from t3safe.domain.metrics import HostMetrics
 from t3safe.domain.redaction import redact
 from t3safe.domain.runs import overdue
+from t3safe.domain.text import day
 from t3safe.domain.versions import Version
 
 
@@ -183,7 +184,7 @@ def _notices(vitals: HostMetrics, broken: Broken | None) -> Iterator[Notice]:
         text = f"{vitals.last_good} is {behind} days behind {vitals.newest}; `t3safe status`"
         yield Notice(Cause.STALE, text, mark=str(vitals.last_good))
     for item in overdue(vitals.waiting or (), vitals.at, vitals.deferred_max):
-        text = f"{item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
+        text = f"{item.person} waits for {item.build} since {day(item.since)}"
         mark = f"{item.since:%Y-%m-%dT%H:%M:%SZ}"
         yield Notice(Cause.DEFERRED, f"{text}: {plain(item.reason)}", item.person, mark)
 

@@ -21,6 +21,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError, SelectionError
 from t3safe.domain.policy import Go, No, Offer, Policy, Stay, choose, closed
 from t3safe.domain.runs import ON_NEW, overdue
+from t3safe.domain.text import day
 from t3safe.domain.versions import Version, days_behind
 from t3safe.usecases.host import Host, Result, deferrals, start, unwell
 from t3safe.usecases.recover import lift_fences, prove_unexplained, settle
@@ -109,7 +110,7 @@ def _warnings(
     warnings = list(seen.warnings)
     waiting = (item for item in deferrals(host, seen.people) if item.person in seen.people)
     warnings += (
-        f"DEFERRED TOO LONG: {item.person} waits for {item.build} since {item.since:%Y-%m-%d}"
+        f"DEFERRED TOO LONG: {item.person} waits for {item.build} since {day(item.since)}"
         f" ({item.reason}); `t3safe drain` moves them when idle"
         for item in overdue(waiting, host.ports.clock.now(), host.rules.deferred_max)
     )

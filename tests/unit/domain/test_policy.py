@@ -138,15 +138,15 @@ a tag that points out of its channel is refused, and nobody is looked at
         latest build
     alice=s25 track=latest tag=s28 -> go s28 alice
 a tag that was moved back is refused, with the command that would do it on purpose
-    alice=571 tag=567 -> refused: = nobody can be moved to {567} (alice: {567} is NOT newer than
+    alice=571 tag=567 -> refused: = no one can be moved to {567} (alice: {567} is NOT newer than
         {571}: no downgrade; `t3safe rollback alice --to {567}` goes back on purpose)
     alice=571 age=1 tag=567 had=567@2 -> refused
     alice=571 held=571 tag=567 had=567@2 -> refused
     alice=571 pin=497 -> refused: `t3safe rollback alice --to {497}` goes back on purpose
 where somebody is there already, or only age or hold keeps it behind, it is no news
-    alice=567 bob=571 tag=567 -> nothing: = nobody who may be moved runs anything older than {567}
-    alice=567 bob=s27 tag=567 -> nothing: = nobody who may be moved runs anything older than {567}
-    alice=497 bob=571 pin=497 -> nothing: = nobody who may be moved runs anything older than
+    alice=567 bob=571 tag=567 -> nothing: = no one who may be moved runs a build older than {567}
+    alice=567 bob=s27 tag=567 -> nothing: = no one who may be moved runs a build older than {567}
+    alice=497 bob=571 pin=497 -> nothing: = no one who may be moved runs a build older than
         {497}; `t3safe rollback --all --to {497}` takes back who is on a newer one
     alice=567 age=1 tag=571 had=497@2,571@0 -> nothing: = nobody who may be moved runs anything
         older than {497}
@@ -158,7 +158,7 @@ a guard speaks for one person; the rest of the host goes on
         channels; `t3safe pin {571}` moves across channels
     alice=s27 tag=571 -> refused: `t3safe pin {571}` moves across channels
     alice=s27 pin=571 -> go 571 alice
-    alice=571 bob=s25 pin=497 -> refused: = nobody can be moved to {497} (alice: {497} is NOT
+    alice=571 bob=s25 pin=497 -> refused: = no one can be moved to {497} (alice: {497} is NOT
         newer than {571}: no downgrade; `t3safe rollback alice --to {497}` goes back on purpose;
         bob: {497} is NOT newer than {s25}: no downgrade; `t3safe rollback bob --to {497}` goes
         back on purpose)

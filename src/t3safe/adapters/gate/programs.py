@@ -29,6 +29,7 @@ from t3safe.adapters.gate.messages import Request
 from t3safe.adapters.gate.scratch import ENDING_MAX, Scratch, StubbornError, environment
 from t3safe.adapters.gate.serve import Secrets
 from t3safe.domain.gate import IdentityFacts
+from t3safe.domain.text import duration
 from t3safe.t3 import commands, package, serve_log
 from t3safe.t3.commands import MINTING
 from t3safe.t3.sign_in import credential_of
@@ -160,7 +161,7 @@ def end_all() -> tuple[str, ...]:
                 names.setdefault(process.pid, process.name())
                 process.kill()
         time.sleep(_POLL)
-    message = f"processes of the build did not end within {ENDING_MAX:.0f} s of being killed"
+    message = f"processes of the build did not end within {duration(ENDING_MAX)} of being killed"
     raise StubbornError(message)
 
 
@@ -283,7 +284,7 @@ def _as_minted(ended: ProgramRun, limit: float, secrets: Secrets) -> Minted:
     if credential:
         return Minted(credential)
     if ended.status is None:
-        late = f"{MINTING} took longer than {limit:g} s"
+        late = f"{MINTING} took longer than {duration(limit)}"
         return Minted(problem=late, timed_out=late)
     shown = secrets.clean(ended.output)
     lines = [line.strip() for line in shown.splitlines() if line.strip()]

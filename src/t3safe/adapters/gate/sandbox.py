@@ -52,6 +52,7 @@ from t3safe.adapters.gate.view import is_system, worker_folders
 from t3safe.domain.errors import Fault, GateError
 from t3safe.domain.gate import Check
 from t3safe.domain.redaction import redact
+from t3safe.domain.text import duration
 
 _PROBE_SECONDS: Final = 10.0
 _NAMESPACES: Final = ("--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -184,7 +185,11 @@ class Workers:
                 message = f"{what}: its processes do not end: {why(error)}; end them by hand"
                 raise GateError(message) from error
             if status is None:
-                cause = "it was told to stop" if stop.is_set() else f"it took more than {limit:g} s"
+                cause = (
+                    "it was told to stop"
+                    if stop.is_set()
+                    else f"it took more than {duration(limit)}"
+                )
                 message = f"{what}: {cause}; nothing is held against the build, run it again"
                 raise GateError(message, fault=Fault.LATER)
             return _understood(what, status, _text(said, ANSWER_MAX), _words(complaint))
