@@ -30,6 +30,7 @@ from t3safe.domain.errors import ServiceError
 from t3safe.domain.idle import Sample
 from t3safe.domain.people import person_of, units_of, valid_person
 from t3safe.domain.ports import ServeStatus
+from t3safe.domain.text import duration
 
 LOOK_SECONDS: Final = 30.0
 """How long systemd may take for an answer or a signal; it answers in milliseconds."""
@@ -274,7 +275,7 @@ def _members(file: Path) -> list[int]:
 
 
 def _told(said: ChildEnd) -> str:
-    late = f"took longer than {said.seconds:g} s" if said.status is None else ""
+    late = f"took longer than {duration(said.seconds)}" if said.status is None else ""
     words = late or said.complaint
     return f": {words}" if words else ""
 
