@@ -203,4 +203,4 @@ def test_a_run_that_goes_back_on_purpose_is_told_apart(monkeypatch: pytest.Monke
     assert driven.violations == ()
     assert driven.outcome == "refused"
     assert driven.result is not None
-    assert "left as it was" in driven.result.reason
+    assert "left unchanged" in driven.result.reason
