@@ -11,8 +11,8 @@ Rules:
    in between is MOVING, and a look comes before anything else.  Nobody new is begun, and nothing is
    promoted whose promotion was not begun.
 3. Only what was done and answered counts, in any order: no step is expected.  What may be so from
-   an intent on is taken to be so.  `quarantine` and `restored` are forgotten once the new build may
-   have run again.
+   an intent on is taken to be so.  What was restored is forgotten once the new build may have run
+   again; a quarantine never is: it may be the only copy of what a person wrote.
 4. Records that cannot be a run (a number is missing, an answer to nothing) are damage.
 """
 
@@ -190,16 +190,8 @@ def _meant(move: Move, effect: fx.Effect) -> Move:
 
 
 def _on_new(move: Move) -> Move:
-    """Forget what was set right while the new build could not run: it may run again (rule 3)."""
-    return attrs.evolve(
-        move,
-        goal=Goal.FORWARD,
-        quarantine="",
-        earlier=(),
-        rows=(),
-        restored=False,
-        reselecting=False,
-    )
+    """Count nothing as set right any more: the new build may run again (rule 3)."""
+    return attrs.evolve(put_by(move), goal=Goal.FORWARD, rows=())
 
 
 def _after(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:

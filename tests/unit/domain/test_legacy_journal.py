@@ -34,7 +34,8 @@ def test_every_end_is_recounted_as_the_rules_have_it(trace: Trace) -> None:
     assert told is not None
     assert (told.plan, told.ending, told.closed) == (ruled.plan, ruled.ending, True)
     for by_rule, move in zip(ruled.moves, told.moves, strict=True):
-        assert (move.exposed, used_by(move)) == (by_rule.exposed, used_by(by_rule))
+        assert move.exposed == by_rule.exposed
+        assert {*used_by(move)} >= {*used_by(by_rule)}, "a copy that the rules keep is not kept"
         if by_rule.status is not Status.NEEDS_HUMAN:
             assert (move.status in ON_NEW) == (by_rule.status in ON_NEW)
         if move.status in WAITS:
