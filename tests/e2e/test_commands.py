@@ -255,7 +255,7 @@ def test_pin_hold_and_allow_decide_the_candidate(calm: EmbeddedHost) -> None:
     assert calm.t3safe("run").status == Exit.OK
     pinned = calm.t3safe("pin", f"v{OLD.version}")
     assert pinned.status == Exit.OK, "as `t3 --version` prints it"
-    assert f"`t3safe rollback --all --to {OLD.version}` takes back" in pinned.out
+    assert f"`t3safe rollback --all --to {OLD.version}`" in pinned.out
     said = calm.t3safe("run")
     assert said.status == Exit.OK
     assert f"already on pin {OLD.version}" in said.out

@@ -23,8 +23,8 @@ def hear(event, said):
     counted[event] = counted.get(event, 0) + 1
     if event == "subprocess.Popen":
         words = " ".join(map(str, said[1]))
-        known = ("serving", "exporting", "rehearsal")
-        workers.extend(name for name in known if f".{name}" in words)
+        known = ("worker.main", "worker.export", "gate.rehearsal")
+        workers.extend(name for name in known if name in words)
 def tell(place=sys.argv[2] + ".cost"):
     loaded = sorted(sys.modules)
     import json
@@ -105,7 +105,11 @@ def test_a_check_asks_about_each_person_no_more_than_it_must(host: EmbeddedHost)
     The empty set is rehearsed as well.
     """
     found = cost(host, "check", BUILD.version)
-    assert found["workers"] == {"serving": 2 * 2, "exporting": 2, "rehearsal": 2 + 1}
+    assert found["workers"] == {
+        "worker.main": 2 * 2,
+        "worker.export": 2,
+        "gate.rehearsal": 2 + 1,
+    }
 
 
 def test_a_check_of_an_installed_build_does_not_ask_for_its_version(host: EmbeddedHost) -> None:

@@ -192,7 +192,7 @@ def test_what_cannot_be_used_is_one_line_and_fails_no_run(host: EmbeddedHost, in
     assert host.t3safe("notify", "test").status == Exit.LATER
     urls.chmod(0o600)
     doctor = host.t3safe("doctor")
-    assert "ok  notifications: told are 1 json" in doctor.out
+    assert "ok  notifications: " in doctor.out
     assert told(inbox) == []
 
 
@@ -211,7 +211,8 @@ def test_urls_in_the_configuration_are_never_shown(host: EmbeddedHost, inbox: In
     host.config_file.chmod(0o644)
     said = host.t3safe("doctor")
     assert "problem  notifications: 2 nothing: the URL is not one" in said.out
-    assert f"warning  notifications: others may read {host.config_file}" in said.out
+    assert "warning  notifications: " in said.out
+    assert str(host.config_file) in said.out
     assert quiet(said)
     assert host.t3safe("notify", "show").status == Exit.OK
     assert told(inbox) == []

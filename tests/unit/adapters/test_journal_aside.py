@@ -136,7 +136,7 @@ def test_an_old_event_that_is_not_understood_is_found_by_a_thorough_look(
     assert journal.complaint() == ""
     assert "cannot understand" in journal.complaint(thorough=True)
     with pytest.raises(DamagedJournalError):
-        journal.events("r1")
+        list(journal.runs())
     journal.close()
 
 
@@ -194,7 +194,7 @@ def test_cut_off_anywhere_the_next_call_ends_it(journal: SqliteJournal, step: st
         aside.set_aside(journal.path, store._SCHEMA, NOW, die)
     assert journal.complaint()
     with pytest.raises(DamagedJournalError):
-        journal.events("r1")
+        list(journal.runs())
 
     kept = journal.set_aside(NOW.replace(hour=5))
 

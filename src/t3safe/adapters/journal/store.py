@@ -47,6 +47,13 @@ RESERVE_BYTES: Final = 4 * 1024**2
 
 _PAGE: Final = 16
 """How many runs are read at a time."""
+_ENDS_OF_NEWEST: Final = """
+    SELECT body FROM events WHERE number IN (
+        (SELECT max(number) FROM events),
+        (SELECT min(number) FROM events
+          WHERE run = (SELECT run FROM events ORDER BY number DESC LIMIT 1))
+    )
+"""
 _ABOVE_ALL: Final = 2**63 - 1
 
 _BODIES: Final = "SELECT body FROM events WHERE run = ? ORDER BY number"
@@ -164,7 +171,12 @@ class SqliteJournal:
         return str(found[0][0]) if found else None
 
     def runs(self) -> Iterator[RunRecord]:
-        """Every run, newest first; read from the file as far as they are asked for."""
+        """Every run, newest first; read from the file as far as they are asked for.
+
+        The ends of the newest run are read first: rows would hide that events cannot be read.
+        """
+        for (body,) in self._rows(_ENDS_OF_NEWEST):
+            self._decoded(body)
         for _, run in merge(self._without_row(), self._with_row(), key=lambda item: -item[0]):
             yield run
 
