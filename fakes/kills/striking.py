@@ -46,7 +46,7 @@ KILLED: Final = -9
 SECONDS: Final = 240.0
 """No command takes longer here unless it hangs."""
 _ILL: Final = re.compile(
-    r"[Nn]o space left|disk is full|disk I/O error|[KMG]iB (are )?free|make room"
+    r"[Nn]o space left|disk is full|disk I/O error|([KMG]i)?B free|make room"
     r"|the serve of \S+ (ended|does not run)"
 )
 """What is said of an ill disk; why a serve ended stands in its own log."""
