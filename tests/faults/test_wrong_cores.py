@@ -6,7 +6,7 @@ import pytest
 
 from fakes.explorer.scenes import Scene, Sort
 from fakes.explorer.search import Search
-from t3safe import engine
+from t3safe.engine import Engine
 from tests.faults.wrong import WRONG, Wrong
 
 
@@ -24,7 +24,9 @@ def test_a_core_that_an_observer_can_end_is_found_out(monkeypatch: pytest.Monkey
     """In the explorer nobody ever listens: what is said reaches a reader that has gone."""
     scene = Scene((Sort.OPEN,))
     assert Search(scene, 0).run().violations == []
-    monkeypatch.setattr(engine, "inform", lambda observer, *what: observer.saw(*what))
+    monkeypatch.setattr(
+        Engine, "_inform", lambda each, *what: [one.saw(*what) for one in each.observers]
+    )
     with pytest.raises(BrokenPipeError):
         Search(scene, 0).run()
 

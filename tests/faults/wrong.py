@@ -17,7 +17,7 @@ from fakes.world import hostviews, model
 from fakes.world.core import Step as CoreStep
 from fakes.world.model import FakePerson, Snap
 from fakes.world.views import Selection
-from t3safe import engine, interpreter
+from t3safe import engine, interpreter, person
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import gate, moves, rollout
@@ -475,7 +475,7 @@ def at_boot_serves_are_verified_before_they_run(monkeypatch: pytest.MonkeyPatch)
 @wrong(Sort.STALE, Sort.IDLE, faults=0, second=True)
 def an_old_copy_of_v2_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """V2 starts on what a trial left, and does not show what was done in V1 since."""
-    monkeypatch.setattr(engine, "left_copy", lambda *_: None)
+    monkeypatch.setattr(person, "left_copy", lambda *_: None)
 
 
 @wrong(Sort.CANARY, faults=0, second=True)
