@@ -139,12 +139,17 @@ def test_what_the_verification_of_the_new_build_said_counts(
     assert (move.status, move.fault, move.reason) == (status, fault, answer.reason)
 
 
-def _recounted(plan: ev.Plan, *steps: tuple[fx.Effect, ev.Answer]) -> Rollout:
-    """Recount a run that did so much and was cut off after it."""
+def _events(plan: ev.Plan, *steps: tuple[fx.Effect, ev.Answer]) -> list[ev.Event]:
+    """The records of a run that did so much."""
     events: list[ev.Event] = [ev.Opened(plan, NOW)]
     for number, (effect, answer) in enumerate(steps, 1):
         events += [ev.Started(number, effect, NOW), ev.Finished(number, answer, NOW)]
-    told = rebuilt(events)
+    return events
+
+
+def _recounted(plan: ev.Plan, *steps: tuple[fx.Effect, ev.Answer]) -> Rollout:
+    """Recount a run that did so much and was cut off after it."""
+    told = rebuilt(_events(plan, *steps))
     assert told is not None
     return told
 
@@ -178,3 +183,74 @@ def test_whoever_is_on_a_new_build_without_a_copy_at_rest_needs_a_person() -> No
     told = _recounted(plan, (fx.Select("alice", plan.candidate), ev.Done()))
     assert told.moves[0].status is Status.NEEDS_HUMAN
     assert isinstance(decide(evolve(told, ev.Resumed(NOW))), fx.Freeze)
+
+
+FORWARD: list[tuple[fx.Effect, ev.Answer]] = [
+    (fx.Fence("alice"), ev.Done()),
+    (fx.Stop("alice"), ev.Done()),
+    (fx.SnapshotAtRest("alice", "s1", RUN.moves[0].old), ev.Snapshotted("s1", L32, 1)),
+    (fx.Select("alice", RUN.moves[0].new), ev.Done()),
+    (fx.Start("alice"), ev.Done()),
+]
+NEW = RUN.moves[0].new
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (ev.Assessed(ev.Readiness.BUSY, "a turn runs"), Status.NEEDS_HUMAN),
+        (ev.Failed(Fault.HOST, "it cannot be asked"), Status.NEEDS_HUMAN),
+        (ev.Assessed(ev.Readiness.IDLE), Status.MOVED),
+    ],
+)
+def test_a_person_at_work_on_the_new_build_needs_a_human(
+    answer: ev.Assessed | ev.Failed, status: Status
+) -> None:
+    """They are not taken back while they work; one who is idle is where the move left them."""
+    paired = (fx.Verify("alice", NEW), ev.Paired())
+    events = _events(RUN, *FORWARD, paired, (fx.Assess("alice", certain=True), answer))
+    told = rebuilt((*events, ev.Closed(ev.Ended(ev.Outcome.NEEDS_HUMAN, "x"), NOW)))
+    assert told is not None
+    (move,) = told.moves
+    assert move.status is status
+
+
+def test_a_run_that_could_not_sign_in_at_its_end_left_a_human_to_look() -> None:
+    """Whether the person pairs was not seen any more."""
+    steps = (*FORWARD, (fx.Verify("alice", NEW), ev.Paired()))
+    unseen = ev.Failed(Fault.ENVIRONMENT, "the dispatch is down")
+    events = _events(RUN, *steps, (fx.Revisit(("alice",), NEW), unseen))
+    ended = ev.Closed(ev.Ended(ev.Outcome.NEEDS_HUMAN, unseen.reason), NOW)
+    told = rebuilt((*events, ended))
+    assert told is not None
+    (move,) = told.moves
+    assert (move.status, move.reason) == (Status.NEEDS_HUMAN, unseen.reason)
+
+
+@pytest.mark.parametrize(
+    ("effect", "answer", "status"),
+    [
+        (fx.Assess("alice"), ev.Assessed(ev.Readiness.BUSY, "why"), Status.DEFERRED),
+        (fx.Assess("alice"), ev.Failed(Fault.HOST, "why"), Status.DEFERRED),
+        (fx.Assess("alice"), ev.Assessed(ev.Readiness.NOT_RUNNING, "why"), Status.NOT_RUNNING),
+        (fx.Verify("alice", RUN.base), ev.NotPaired(Fault.BUILD, "why"), Status.BROKEN_BEFORE),
+        (fx.Verify("alice", RUN.base), ev.Failed(Fault.HOST, "why"), Status.BROKEN_BEFORE),
+    ],
+)
+def test_a_person_who_was_left_alone_waits_for_the_reason_that_was_given(
+    effect: fx.Effect, answer: ev.Answer, status: Status
+) -> None:
+    """Nothing was done to them."""
+    (move,) = _recounted(RUN, (effect, answer)).moves
+    assert (move.status, move.reason) == (status, "why")
+
+
+def test_a_bake_that_broke_is_held_against_the_person_whom_it_broke_for() -> None:
+    """The others of the bake are as they were."""
+    broke = ev.BakeBroken("alice", Fault.BUILD, "500 from the serve")
+    steps = (*FORWARD, (fx.Verify("alice", NEW), ev.Paired()))
+    (move,) = _recounted(RUN, *steps, (fx.Bake(("alice",), NEW, 60.0), broke)).moves
+    assert (move.fault, move.reason) == (broke.fault, broke.reason)
+    other = ev.BakeBroken("bob", Fault.BUILD, "500 from the serve")
+    (move,) = _recounted(RUN, *steps, (fx.Bake(("alice", "bob"), NEW, 60.0), other)).moves
+    assert move.reason == ""

@@ -19,6 +19,7 @@ from t3safe.domain.progress import (
     LastLine,
     Meter,
     Report,
+    Task,
     steady,
     text,
 )
@@ -98,6 +99,12 @@ def test_what_an_adoption_installs_is_rehearsed_and_not_waited_for() -> None:
     assert text(meter, 4.0) == f"installing {NEW}, 4 s so far"
     meter = meter.heard(At("", "soak", 90), 6.0)
     assert text(meter, 10.0) == f"rehearsing {NEW} on the empty set: soak, 4 s of 90 s"
+
+
+def test_a_task_that_rehearses_says_where_it_is_in_its_own_words() -> None:
+    """Giving a host back measures a build on the way."""
+    meter = Meter(Task("giving the host back to one global t3")).heard(At("", "live"), 0.0)
+    assert text(meter, 5.0) == "giving the host back to one global t3 on the empty set: live, 5 s"
 
 
 def test_several_rehearsals_are_told_in_one_line() -> None:

@@ -20,6 +20,7 @@ from t3safe.domain.rollback import (
     Retreat,
     WayBack,
     fate_of,
+    leads_back,
     retreat,
     summed_up,
     told,
@@ -199,3 +200,22 @@ def test_a_quarantine_tells_who_wrote_the_set_but_not_what_to_start() -> None:
     stored = (snapshot(OLD, FEWER), snapshot(NEW, MORE, SnapshotKind.QUARANTINE))
     assert writer(stored, MORE, (OLD, NEW), unfailed=False) == NEW
     assert writer(stored, MORE, (OLD, NEW), unfailed=True) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "build", "wanted", "leads"),
+    [
+        (SnapshotKind.REST, OLD, None, True),
+        (SnapshotKind.REST, NEW, None, False),
+        (SnapshotKind.REST, None, None, False),
+        (SnapshotKind.QUARANTINE, OLD, None, False),
+        (SnapshotKind.QUARANTINE, OLD, OLD, True),
+        (SnapshotKind.ONLINE, OLD, OLD, False),
+        (SnapshotKind.REST, NEW, OLD, False),
+    ],
+)
+def test_a_snapshot_at_rest_of_another_build_leads_back(
+    kind: SnapshotKind, build: Version | None, wanted: Version | None, *, leads: bool
+) -> None:
+    """Where a build is named, it is one of that build; a quarantine only counts then."""
+    assert leads_back(snapshot(build, FEWER, kind), NEW, wanted) is leads
