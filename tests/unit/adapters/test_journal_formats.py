@@ -231,8 +231,33 @@ def test_runs_are_read_only_as_far_as_they_are_asked_for(
         return inner(text)
 
     monkeypatch.setattr(codec, "decode", counted)
+    journal.close()
     assert next(iter(journal.runs())).run == "r099"
-    assert len(decoded) == 2, "the two ends of the newest run"
+    assert len(set(decoded)) == 1, "the newest run's record alone"
+    assert len(decoded) == 2, "looked at, and folded"
+    journal.close()
+
+
+def test_a_run_without_rows_is_folded_once_for_everybody_who_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An open run, or one of an earlier t3safe, is the same for each person; it may go on."""
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    decoded: list[str] = []
+    inner = codec.decode
+
+    def counted(text: str) -> ev.Event:
+        decoded.append(text)
+        return inner(text)
+
+    journal.append("r1", ev.Opened(attrs.evolve(PLAN, run="r1"), NOW))
+    monkeypatch.setattr(codec, "decode", counted)
+    for _ in range(3):
+        assert [move.run for move in journal.moves("alice")] == ["r1"]
+    assert len(decoded) == 1
+    journal.append("r1", ev.StopAsked(NOW))
+    assert [move.run for move in journal.moves("alice")] == ["r1"]
+    assert len(decoded) == 3, "both records of a run that went on"
     journal.close()
 
 

@@ -52,9 +52,15 @@ CREATE INDEX IF NOT EXISTS moves_by_person ON moves (person, number);
 """
 """`number` is that of the event that opened the run."""
 
+_OPENED: Final = (
+    "SELECT number, run, (SELECT max(number) FROM events AS all_of WHERE all_of.run = events.run)"
+    " FROM events WHERE kind = 'Opened'"
+)
+ALL_OPENED: Final = f"{_OPENED} ORDER BY number DESC"
+"""Every run with the numbers of its first and last event, where there are no rows at all."""
 WITHOUT_ROW: Final = (
-    "SELECT number, run FROM events WHERE kind = 'Opened'"
-    " AND number NOT IN (SELECT number FROM runs) ORDER BY number DESC"
+    f"{_OPENED} AND number NOT IN (SELECT number FROM runs)"  # noqa: S608 - our own words
+    " ORDER BY number DESC"
 )
 CLOSED_WITHOUT_ROW: Final = (
     "SELECT number, run FROM events WHERE kind = 'Opened'"

@@ -113,12 +113,15 @@ class SqliteJournal:
     _connection: sqlite3.Connection | None = field(default=None, init=False)
     _made: bool = field(default=False, init=False)
     """Whether the connection may be written to: its tables are there for certain."""
+    _read: dict[int, tuple[int, RunRecord]] = field(factory=dict, init=False, repr=False)
+    """What runs without rows came to, each as of its last event: every person asks for all."""
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
         if self._connection is not None:
             self._connection.close()
         self._connection, self._made = None, False
+        self._read.clear()
 
     # Journal
 
@@ -220,12 +223,12 @@ class SqliteJournal:
 
     def _without_row(self) -> Iterator[tuple[int, RunRecord]]:
         """Find what runs came to of which no row tells, with their numbers, newest first."""
-        query = rows.WITHOUT_ROW
-        if not self._has_table("runs"):
-            query = "SELECT number, run FROM events WHERE kind = 'Opened' ORDER BY number DESC"
-        for number, run in self._rows(query):
-            events = self.events(run)
-            yield number, record(rollout_of(events), events)
+        query = rows.WITHOUT_ROW if self._has_table("runs") else rows.ALL_OPENED
+        for number, run, last in self._rows(query):
+            if number not in self._read or self._read[number][0] != last:
+                events = self.events(run)
+                self._read[number] = last, record(rollout_of(events), events)
+            yield number, self._read[number][1]
 
     def _with_row(self) -> Iterator[tuple[int, RunRecord]]:
         below = _ABOVE_ALL
