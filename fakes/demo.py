@@ -230,7 +230,9 @@ def _night_6(demo: Demo) -> None:
         demo.expect(_first(demo, name).read_bytes() == left[name], f"{name}: V1's data changed")
 
     in_v1 = [row for row in demo.workers["alice"].acknowledged if row.version != SECOND.version]
-    demo.command("back to V1", Expectation(Exit.OK, "went back"), "rollback", "alice", "--yes")
+    demo.command(
+        "back to V1", Expectation(Exit.OK, "returned alice to"), "rollback", "alice", "--yes"
+    )
     demo.expect(demo.runs()["alice"] == NEXT.version, f"back: {demo.runs()}")
     demo.expect(_of_v2(demo, "alice") == [], f"back: {_of_v2(demo, 'alice')} is left")
     lost = missing_rows(in_v1, demo.host.base("alice"))

@@ -163,6 +163,17 @@ class Run:
         return frozenset(str(each["person"]) for each in begun if each["type"] == effect)
 
     @property
+    def promotion_failed(self) -> bool:
+        """Whether a promotion was begun that failed: it may be half done."""
+        begun = {
+            event["seq"]
+            for event in self.events
+            if event["type"] == "Started" and event["effect"]["type"] == "Promote"
+        }
+        ends = (event for event in self.events if event["type"] == "Finished")
+        return any(end["seq"] in begun and end["answer"]["type"] == "Failed" for end in ends)
+
+    @property
     def blamed(self) -> bool:
         """Whether its candidate was refused for what it did in production, on record."""
         begun = (event.get("effect", {}) for event in self.events)
@@ -538,7 +549,7 @@ def _disk_as_told(scene: Scene, before: Before, told: Told) -> Iterator[str]:
     new = [run for run in runs(scene) if run.name not in before.runs]
     outcomes = {str(run.ended.get("outcome", "unfinished")) for run in new}
     promoted = [run.candidate for run in new if run.ended.get("outcome") == "promoted"]
-    half = {run.candidate for run in new if "promote failed" in run.ended.get("reason", "")}
+    half = {run.candidate for run in new if run.promotion_failed}
     half |= {run.candidate for run in new if not run.ended and told.cut_off}
     for what, found, was in (
         ("last-good", _text(scene.root / "state" / "last-good"), before.last_good),
