@@ -252,10 +252,14 @@ class _LauncherT3:
     def note(self, build: Version, at: datetime) -> None:
         """Keep what was adopted, and make the folders that `units install` makes."""
         settings, launcher = self.live.settings, self.live.settings.launcher
-        try:
-            if launcher is not None and self.version():
-                record = adopted.Adopted(build, str(launcher), at)
+        if launcher is not None and self.version():
+            record = adopted.Adopted(build, str(launcher), at)
+            try:
                 adopted.remember(adoption_file(settings), record)
+            except OSError as error:
+                message = f"cannot note what is adopted in {settings.state_dir}: {error}"
+                raise SelectionError(message) from error
+        try:
             for folder, mode in own_folders(settings):
                 make_folders(folder, mode)
         except OSError as error:
@@ -293,7 +297,7 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
     builds = build_store(settings)
     heart = Heartbeat(event_log.say_one)
     registry = remembered_registry(settings)
-    ports = evolve(host_ports(settings, builds, journal, heart), registry=registry)
+    ports = host_ports(settings, builds, journal, registry, heart)
     guard = load_guard(settings)
     hooks = HookCalls(own_hooks(settings, event_log.say_one), ports.permit, guard.overloaded)
     host = wired(
@@ -343,10 +347,9 @@ def rehearsal_only(settings: Settings, real: Live) -> Iterator[Live]:
         rehearsed = Rehearsed(_either(trial_builds, real.builds), hidden)
         host, kept = real.host, real.host.ports
         ports = evolve(
-            host_ports(aside, trial_builds, journal, real.heart, rehearsed),
+            host_ports(aside, trial_builds, journal, kept.registry, real.heart, rehearsed),
             selection=kept.selection,
             switch=kept.switch,
-            registry=kept.registry,
             choices=kept.choices,
             permit=kept.permit,
         )

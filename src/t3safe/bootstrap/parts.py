@@ -295,6 +295,7 @@ def host_ports(
     settings: Settings,
     builds: BuildStore,
     journal: SqliteJournal,
+    registry: ports.Registry,
     heart: Heartbeat,
     rehearsed: Rehearsed | None = None,
 ) -> ports.Ports:
@@ -319,7 +320,7 @@ def host_ports(
         clock=clock,
         residents=_residents(settings, services),
         journal=journal,
-        registry=remembered_registry(settings),
+        registry=registry,
         people=people_of(settings),
         choices=ChoicesFile(settings.state_dir / "choices.json"),
         permit=AlwaysPermitted(),
