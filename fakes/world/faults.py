@@ -288,10 +288,44 @@ _UNWRITTEN: Final = frozenset({Kind.FAIL_BEFORE, Kind.HANG, Kind.CRASH_BEFORE, K
 
 
 @define
-class FaultyJournal:
-    """Writes as `inner` does, but for what the seam says of this write."""
+class JournalAround:
+    """Does as `inner` does, for those who write otherwise."""
 
     inner: ports.Journal
+
+    def append(self, run: str, event: ev.Event) -> None:
+        """Write one event of a run."""
+        self.inner.append(run, event)
+
+    def events(self, run: str) -> tuple[ev.Event, ...]:
+        """Every event of a run, in order."""
+        return self.inner.events(run)
+
+    def unfinished(self) -> str | None:
+        """The run that was opened and not closed."""
+        return self.inner.unfinished()
+
+    def runs(self) -> Iterable[RunRecord]:
+        """Every run, newest first."""
+        return self.inner.runs()
+
+    def moves(self, person: str) -> Iterable[MoveRecord]:
+        """What runs came to for a person."""
+        return self.inner.moves(person)
+
+    def ends(self) -> Mapping[ev.Outcome, int]:
+        """How many runs ended in each way."""
+        return self.inner.ends()
+
+    def prune(self, before: datetime) -> None:
+        """Delete the events of old runs."""
+        self.inner.prune(before)
+
+
+@define
+class FaultyJournal(JournalAround):
+    """Writes as `inner` does, but for what the seam says of this write."""
+
     seam: Seam
 
     def append(self, run: str, event: ev.Event) -> None:
@@ -317,27 +351,3 @@ class FaultyJournal:
             case _:
                 message = f"{fault.kind} is no fault of a journal"
                 raise AssertionError(message)
-
-    def events(self, run: str) -> tuple[ev.Event, ...]:
-        """Every event of a run, in order."""
-        return self.inner.events(run)
-
-    def unfinished(self) -> str | None:
-        """The run that was opened and not closed."""
-        return self.inner.unfinished()
-
-    def runs(self) -> Iterable[RunRecord]:
-        """Every run, newest first."""
-        return self.inner.runs()
-
-    def moves(self, person: str) -> Iterable[MoveRecord]:
-        """What runs came to for a person."""
-        return self.inner.moves(person)
-
-    def ends(self) -> Mapping[ev.Outcome, int]:
-        """How many runs ended in each way."""
-        return self.inner.ends()
-
-    def prune(self, before: datetime) -> None:
-        """Delete the events of old runs."""
-        self.inner.prune(before)

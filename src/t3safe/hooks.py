@@ -23,11 +23,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.occasions import Moment, Occasion, not_opened, occasions, opening
 from t3safe.domain.rollout import Rollout
-
-
-def _calm() -> str:
-    """Say that the host can bear a move."""
-    return ""
+from t3safe.interpreter import allowed
 
 
 @define
@@ -39,7 +35,7 @@ class HookCalls:
 
     hooks: ports.Hooks
     permit: ports.Permit
-    overloaded: Callable[[], str] = _calm
+    overloaded: Callable[[], str] = allowed
     _refused: str = field(default="", init=False)
 
     def may_start(self, plan: ev.Plan) -> str:

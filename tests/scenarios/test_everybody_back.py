@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 
 import pytest
 from attrs import define
 
 from fakes.world import NEW, OLD, Defect, Kind, World, drive, host, small_world
-from fakes.world.faults import effect
+from fakes.world.faults import JournalAround, effect
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
-from t3safe.domain.ports import Journal
 from t3safe.domain.rollback import Fate
-from t3safe.domain.runs import MoveRecord, RunRecord
 from t3safe.usecases.host import Host, Result
 from t3safe.usecases.recover import settle
 from t3safe.usecases.rollback import Took, look, take_back
@@ -144,10 +141,9 @@ def test_a_build_that_failed_everybody_is_not_what_is_left() -> None:
 
 
 @define
-class Failing:
+class Failing(JournalAround):
     """A journal that cannot be written from a person's run on."""
 
-    inner: Journal
     person: str
 
     def append(self, run: str, event: ev.Event) -> None:
@@ -156,30 +152,6 @@ class Failing:
             message = "cannot write the journal"
             raise JournalError(message)
         self.inner.append(run, event)
-
-    def events(self, run: str) -> tuple[ev.Event, ...]:
-        """Give what was written."""
-        return self.inner.events(run)
-
-    def unfinished(self) -> str | None:
-        """Tell what is open."""
-        return self.inner.unfinished()
-
-    def runs(self) -> Iterable[RunRecord]:
-        """List what was run."""
-        return self.inner.runs()
-
-    def moves(self, person: str) -> Iterable[MoveRecord]:
-        """What runs came to for a person."""
-        return self.inner.moves(person)
-
-    def ends(self) -> Mapping[ev.Outcome, int]:
-        """How many runs ended in each way."""
-        return self.inner.ends()
-
-    def prune(self, before: datetime) -> None:
-        """Delete the events of old runs."""
-        self.inner.prune(before)
 
 
 def test_a_journal_that_fails_ends_it_there() -> None:

@@ -240,8 +240,6 @@ def _uri(path: Path, mode: str) -> str:
     return f"file:{quote(os.fsencode(path))}?mode={mode}"
 
 
-_WAIT_SECONDS: Final = 5.0
-"""How long SQLite waits for a lock; nobody else has the copy."""
 _SETTINGS_MAX: Final = 4 * 1024**2
 _CHECKOUTS_MAX: Final = 100_000
 """So many checkouts are looked for in a database; each look is one call of the kernel."""
@@ -357,18 +355,14 @@ def _within(path: str, folder: str) -> bool:
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"file:{quote(os.fsencode(path))}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
-    connection.text_factory = lambda data: data.decode("utf-8", "backslashreplace")
+    connection = sqlite.connect(str(path), f"mode={mode}")
     connection.execute("PRAGMA trusted_schema=OFF")
     return connection
 
 
 def _tables(connection: sqlite3.Connection) -> Mapping[str, Collection[str]]:
     """Give the columns of every table."""
-    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    query = "SELECT name FROM pragma_table_info(?)"
     return {
-        str(name): frozenset(str(row[0]) for row in connection.execute(query, (name,)))
-        for (name,) in names
+        table: frozenset(column for column, _ in sqlite.columns(connection, table))
+        for table in sqlite.tables(connection)
     }

@@ -18,7 +18,7 @@ from t3safe.adapters.personaldata.worker.manifest import Manifest
 from t3safe.adapters.personaldata.worker.restore import restore
 from t3safe.adapters.personaldata.worker.snapshots import Order, take
 from t3safe.t3.files import USERDATA, V1_DATABASE
-from tests.support.personaldata import make_database
+from tests.support.personaldata import DiskWorld, make_database
 
 
 class Killed(BaseException):
@@ -95,6 +95,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     (tmp_path / "base").mkdir()
     (tmp_path / "store").mkdir(mode=0o700)
     return Home(tmp_path / "base", tmp_path / "store")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[DiskWorld]:
+    """A disk with one person's set, behind the port."""
+    disk = DiskWorld(tmp_path)
+    disk.found("alice")
+    yield disk
+    disk.close()
 
 
 @contextmanager

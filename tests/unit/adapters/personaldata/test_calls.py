@@ -27,15 +27,6 @@ from tests.support.personaldata import DiskWorld, Ticking, event, make_database
 from tests.support.personaldata import serving as serving_on
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[DiskWorld]:
-    """A disk with one person's set."""
-    disk = DiskWorld(tmp_path)
-    disk.found("alice")
-    yield disk
-    disk.close()
-
-
 def stand_in(world: DiskWorld, script: str) -> None:
     """Let something else than the worker answer."""
     program = world.root / "stand-in"

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -93,15 +93,6 @@ def test_a_forged_stream_is_an_error(forged: Callable[[], io.BytesIO]) -> None:
     """Whatever a person makes of their worker: it is no archive that counts."""
     with pytest.raises(BadStream):
         write_archive(forged(), io.BytesIO(), "s1", WRAPPER, 1000)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[DiskWorld]:
-    """A disk with one person's set."""
-    disk = DiskWorld(tmp_path)
-    disk.found("alice")
-    yield disk
-    disk.close()
 
 
 def test_a_damaged_snapshot_is_not_handed_on(world: DiskWorld) -> None:
