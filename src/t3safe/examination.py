@@ -56,7 +56,7 @@ from t3safe.t3.sign_in import FIRST_PROTOCOL, Session
 from t3safe.t3.updater import LINK
 from t3safe.usecases.host import Reader, deferrals, everybody
 from t3safe.usecases.recover import unexplained
-from t3safe.usecases.standing import astray, left_behind, obstacle_of, unmapped_serves
+from t3safe.usecases.survey import astray, left_behind, obstacle_of, unmapped_serves
 
 _PATIENCE = 5.0
 """Seconds for one answer of the dispatch or of a serve."""

@@ -43,7 +43,7 @@ from t3safe.domain.moves import Move
 from t3safe.domain.versions import Version
 from t3safe.engine import Engine
 from t3safe.t3.files import V1_DATABASE
-from t3safe.usecases import recover, standing
+from t3safe.usecases import recover, survey
 from t3safe.usecases.run import run
 from tests.faults import wrong
 from tests.scenarios import (
@@ -157,7 +157,7 @@ def everybody_gets_their_own_build_before_the_default_moves(patch: pytest.Monkey
 @guard(3, scenario(test_outside_the_map.test_a_serve_that_runs_for_nobody_in_the_map_is_named))
 def a_serve_outside_the_map_is_loud(patch: pytest.MonkeyPatch) -> None:
     """Whoever is in no plan is not named."""
-    patch.setattr(standing, "unmapped_serves", lambda *_: ())
+    patch.setattr(survey, "unmapped_serves", lambda *_: ())
 
 
 def _kept_alone(self: interpreter.Interpreter) -> Iterator[Version]:
@@ -192,7 +192,7 @@ def every_process_tells_what_is_needed(patch: pytest.MonkeyPatch) -> None:
 def a_link_that_leads_nowhere_is_one_persons(patch: pytest.MonkeyPatch) -> None:
     """Any trouble with a link ends the run."""
     patch.setattr(person, "DeadLinkError", LookupError)
-    patch.setattr(standing, "DeadLinkError", LookupError)
+    patch.setattr(survey, "DeadLinkError", LookupError)
 
 
 def explored(*sorts: Sort) -> None:

@@ -19,7 +19,7 @@ from t3safe.usecases.metrics import measure
 from t3safe.usecases.recover import unexplained
 from t3safe.usecases.rollback import look, pins, present
 from t3safe.usecases.run import _unbaked, drain, run
-from t3safe.usecases.standing import survey
+from t3safe.usecases.survey import survey
 from tests.scenarios.nights import DAY, night, publish, take_ann_back
 
 PRUNES = Rules(journal_keep=timedelta(days=60))

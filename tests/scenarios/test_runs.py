@@ -32,7 +32,7 @@ from t3safe.t3.updater import ServiceState, Traces
 from t3safe.usecases.check import check
 from t3safe.usecases.host import Rules
 from t3safe.usecases.run import drain, run
-from t3safe.usecases.standing import left_behind, obstacle_of
+from t3safe.usecases.survey import left_behind, obstacle_of
 from tests.scenarios.nights import (
     DAY,
     following,

@@ -9,7 +9,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V2_DATABASE
-from t3safe.usecases.standing import obstacle_of
+from t3safe.usecases.survey import obstacle_of
 from tests.scenarios.nights import night, running, statuses, take_ann_back
 
 LAST_OF_V1 = 54

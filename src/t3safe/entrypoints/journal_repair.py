@@ -26,7 +26,7 @@ from t3safe.domain.policy import No
 from t3safe.entrypoints.app import holding
 from t3safe.usecases.host import Reader, Result, everybody
 from t3safe.usecases.recover import prove_unexplained
-from t3safe.usecases.standing import fenced
+from t3safe.usecases.survey import fenced
 
 _T = TypeVar("_T")
 

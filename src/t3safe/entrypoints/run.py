@@ -33,7 +33,7 @@ from t3safe.usecases.recover import recover as recover_host
 from t3safe.usecases.run import candidate
 from t3safe.usecases.run import drain as drain_host
 from t3safe.usecases.run import run as run_host
-from t3safe.usecases.standing import survey
+from t3safe.usecases.survey import survey
 
 
 @click.command()

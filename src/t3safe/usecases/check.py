@@ -10,7 +10,7 @@ from t3safe.domain.versions import Version
 from t3safe.usecases.host import Host, Result, start
 from t3safe.usecases.recover import settle
 from t3safe.usecases.run import planned
-from t3safe.usecases.standing import survey
+from t3safe.usecases.survey import survey
 
 
 def check(host: Host, build: Version) -> Result:

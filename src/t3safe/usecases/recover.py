@@ -32,7 +32,7 @@ from t3safe.usecases.host import (
     start,
     unwell,
 )
-from t3safe.usecases.standing import fenced
+from t3safe.usecases.survey import fenced
 
 
 def recover(host: Host, *, boot: bool = False) -> Result | None:

@@ -31,7 +31,7 @@ from t3safe.domain.versions import Version
 from t3safe.person import chosen
 from t3safe.usecases.host import Host, Result, everybody, left_in_a_run, start
 from t3safe.usecases.recover import plan_back, settle, writer_of
-from t3safe.usecases.standing import astray
+from t3safe.usecases.survey import astray
 
 
 def preview(host: Host, person: str, build: Version | None, snapshot: str) -> Preview:

@@ -25,7 +25,7 @@ from t3safe.domain.text import day
 from t3safe.domain.versions import Version, days_behind
 from t3safe.usecases.host import Host, Result, deferrals, start, unwell
 from t3safe.usecases.recover import lift_fences, prove_unexplained, settle
-from t3safe.usecases.standing import Survey, survey
+from t3safe.usecases.survey import Survey, survey
 
 
 def run(host: Host) -> Result:

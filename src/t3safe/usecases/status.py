@@ -23,7 +23,7 @@ from t3safe.domain.unmapped import Unmapped
 from t3safe.domain.versions import Version, days_behind
 from t3safe.usecases.host import Host, Reader, everybody, owner_policy
 from t3safe.usecases.run import offered
-from t3safe.usecases.standing import ahead_of_builds, standing_of, unmapped_serves
+from t3safe.usecases.survey import ahead_of_builds, standing_of, unmapped_serves
 
 
 @frozen
