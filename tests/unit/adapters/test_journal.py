@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
-from t3safe.adapters.journal import SqliteJournal, codec
+from t3safe.adapters.journal import SqliteJournal, codec, store
 from t3safe.adapters.journal.store import RESERVE_BYTES
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
@@ -133,6 +134,26 @@ def test_a_run_is_unfinished_until_it_is_closed(journal: SqliteJournal) -> None:
     assert journal.unfinished() == "r1"
     journal.append("r1", ev.Closed(ev.Ended(ev.Outcome.LATER, "x"), NOW))
     assert journal.unfinished() is None
+
+
+def test_a_run_that_cannot_be_summed_up_is_closed_all_the_same(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are derived: a defect in them must keep no event from being written, nor a later run."""
+
+    def defective(*_: object) -> None:
+        raise AssertionError("a rule that an old run does not follow")
+
+    closed = ev.Closed(ev.Ended(ev.Outcome.LATER, "x"), NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "record", defective)
+        journal.append("r1", ev.Opened(PLAN, NOW))
+        journal.append("r1", closed)
+    assert journal.events("r1") == (ev.Opened(PLAN, NOW), closed)
+    assert journal.unfinished() is None
+    journal.append("r2", ev.Opened(attrs.evolve(PLAN, run="r2"), NOW))
+    journal.append("r2", closed)
+    assert [run.ended for run in journal.runs()] == [closed.ended, closed.ended]
 
 
 def test_history_lists_the_newest_run_first(journal: SqliteJournal) -> None:

@@ -25,7 +25,7 @@ import sqlite3
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import datetime
 from heapq import merge
 from pathlib import Path
@@ -240,13 +240,18 @@ class SqliteJournal:
                 yield below, found
 
     def _add_rows(self, connection: sqlite3.Connection) -> None:
-        """Write what runs came to that are over and have no row yet."""
+        """Write what runs came to that are over and have no row yet.
+
+        A run that cannot be read, also by a defect of ours, gets none: no event is lost for that.
+        """
         for number, run in connection.execute(rows.CLOSED_WITHOUT_ROW).fetchall():
-            bodies = connection.execute(_BODIES, (run,))
-            # Where this is not understood whoever reads the run says so.
-            with suppress(DamagedJournalError):
+            bodies = connection.execute(_BODIES, (run,)).fetchall()
+            try:
                 events = tuple(self._decoded(body) for (body,) in bodies)
-                rows.insert(connection, number, record(rollout_of(events), events))
+                found = record(rollout_of(events), events)
+            except Exception:  # noqa: BLE001, S112 - whoever reads the run says so
+                continue
+            rows.insert(connection, number, found)
 
     @contextmanager
     def _understood(self) -> Iterator[None]:
