@@ -89,7 +89,7 @@ class Verified:
 
 @frozen
 class Live:
-    """A wired host with what the commands need beside the operations."""
+    """A wired host with what the commands need beside the use cases."""
 
     host: Host
     journal: SqliteJournal
