@@ -14,7 +14,7 @@ from types import ModuleType
 
 import t3safe.t3
 from t3safe.t3 import work
-from t3safe.t3.generations import GENERATIONS, Generation, Kept
+from t3safe.t3.generations import GENERATIONS, Generation, KeptRows
 
 _HEAD = """\
 # What t3safe knows of t3
@@ -93,7 +93,7 @@ def _work(generation: Generation) -> str:
     return "; ".join(f"`{marks.table}` ({marks.what})" for marks in found)
 
 
-def _kept(rows: Kept) -> str:
+def _kept(rows: KeptRows) -> str:
     which = f" where {rows.where}" if rows.where else ""
     into = f", in `{rows.into}` after the copy" if rows.into else ""
     return f"`{rows.table}`{which}{into}"

@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
-from fakes.embedded import SAFE, EmbeddedHost, Resident
+from fakes.embedded import SAFE, EmbeddedHost, HostPerson
 from fakes.packages import release_like
 
 WIDTH: Final = 118
 RESIDENTS: Final = (
-    Resident("ann", {"threads": 4, "messages": 20}),
-    Resident("wizard", {"threads": 3, "messages": 12, "attachments": 1}),
+    HostPerson("ann", {"threads": 4, "messages": 20}),
+    HostPerson("wizard", {"threads": 3, "messages": 12, "attachments": 1}),
 )
 FIRST: Final = release_like("0.0.25-nightly.20260602.440", schema=30)
 GOOD: Final = release_like("0.0.25-nightly.20260608.497")

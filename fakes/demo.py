@@ -25,7 +25,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from fakes import native
-from fakes.embedded import EmbeddedHost, Resident, Said
+from fakes.embedded import CommandResult, EmbeddedHost, HostPerson
 from fakes.packages import release_like
 from fakes.t3 import Acknowledged, Worker, acknowledged_rows, missing_rows
 from fakes.t3.app.work import COMPACTED
@@ -47,10 +47,10 @@ SECOND: Final = release_like("0.0.46-nightly.20261003.2610")
 SECOND_NEXT: Final = release_like("0.0.46-nightly.20261010.2922", compaction="always")
 
 RESIDENTS: Final = (
-    Resident("alice", {"threads": 4, "messages": 20}),
-    Resident("bob", {"threads": 2, "messages": 8, "size_bytes": 4_000_000}),
-    Resident("carol", {"threads": 3, "messages": 12, "legacy_rows": 2, "attachments": 1}),
-    Resident("dave", {"threads": 1}),
+    HostPerson("alice", {"threads": 4, "messages": 20}),
+    HostPerson("bob", {"threads": 2, "messages": 8, "size_bytes": 4_000_000}),
+    HostPerson("carol", {"threads": 3, "messages": 12, "legacy_rows": 2, "attachments": 1}),
+    HostPerson("dave", {"threads": 1}),
 )
 
 
@@ -71,7 +71,7 @@ class Demo:
     workers: dict[str, Worker] = field(factory=dict)
     failures: list[str] = field(factory=list)
 
-    def command(self, title: str, expected: Expectation, *arguments: str) -> Said:
+    def command(self, title: str, expected: Expectation, *arguments: str) -> CommandResult:
         """Run one command, show what it said, and hold it to what must come out."""
         self.console.print(f"\n[bold]$ t3safe {' '.join(arguments)}[/bold]   [dim]{title}[/dim]")
         begun = time.monotonic()

@@ -33,7 +33,7 @@ from urllib.parse import urlsplit
 
 from attrs import Factory, define, frozen
 
-from fakes.service import Handler, Service
+from fakes.service import Service, ServiceHandler
 
 PATHS: Final = ("/api/auth/browser-session", "/api/auth/bootstrap")
 COOKIES: Final = ("t3_session", "t3_session_[0-9a-f]{12}")
@@ -182,7 +182,7 @@ class Dispatch:
         self._closed.set()
         self._service.down()
 
-    def _handle(self, handler: Handler) -> None:
+    def _handle(self, handler: ServiceHandler) -> None:
         body = handler.read_body()
         if self._config is not None:
             self.knowledge = read_config(self._config)
@@ -196,7 +196,7 @@ class Dispatch:
         self.log.append(Dispatched(login, handler.command, handler.path, answer.status, reason))
         handler.reply(answer.status, answer.body, *answer.headers)
 
-    def _answer(self, handler: Handler, login: str, body: bytes) -> _Answer:
+    def _answer(self, handler: ServiceHandler, login: str, body: bytes) -> _Answer:
         knowledge = self.knowledge
         if knowledge.trouble is DispatchTrouble.SILENT:
             self._closed.wait(60)
@@ -276,7 +276,9 @@ class Dispatch:
                 f"the mint ended with status {ran.returncode}: {last}"
             ) from error
 
-    def _proxy(self, handler: Handler, backend: Backend, cookie: str, body: bytes) -> _Answer:
+    def _proxy(
+        self, handler: ServiceHandler, backend: Backend, cookie: str, body: bytes
+    ) -> _Answer:
         upgraded = {"connection", "upgrade"} if "Upgrade" in handler.headers else set()
         headers = {
             name: value

@@ -31,12 +31,12 @@ from filelock import FileLock
 
 from fakes.dispatch import COOKIES, PATHS, PROTOCOLS, Backend, Dispatch, Knowledge, mint_command
 from fakes.packages import FakeRelease
-from fakes.registry import Registry
+from fakes.registry import RegistryServer
 from fakes.t3 import PersonClient, live_database, populate
 from t3safe.adapters._support.layout import build_folder
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.bootstrap.live import Live, live
-from t3safe.domain.messages import Line
+from t3safe.domain.messages import LogLine
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.settings import load
 from t3safe.t3 import commands
@@ -51,7 +51,7 @@ KEPT: Final = ("home", "store", "state", "backups")
 
 
 @frozen
-class Resident:
+class HostPerson:
     """One person of the host: what their state set holds when they move in (see `populate`)."""
 
     name: str
@@ -59,7 +59,7 @@ class Resident:
 
 
 @frozen
-class Said:
+class CommandResult:
     """How one `t3safe` command ended: its status, what it printed, and how long it took (s)."""
 
     status: int
@@ -88,10 +88,10 @@ class EmbeddedHost:
     """
 
     root: Path
-    residents: tuple[Resident, ...]
+    residents: tuple[HostPerson, ...]
     level: int = 30
     config: dict[str, Any] = field(factory=dict)
-    registry: Registry = field(factory=Registry, init=False)
+    registry: RegistryServer = field(factory=RegistryServer, init=False)
     dispatch: Dispatch = field(factory=Dispatch, init=False)
     ports: dict[str, int] = field(factory=dict, init=False)
     _open: ExitStack = field(factory=ExitStack, init=False)
@@ -113,7 +113,7 @@ class EmbeddedHost:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def _move_in(self, resident: Resident) -> None:
+    def _move_in(self, resident: HostPerson) -> None:
         name = resident.name
         if not self.base(name).exists():
             populate(self.base(name), self.level, **resident.holds)
@@ -289,7 +289,7 @@ class EmbeddedHost:
 
     def t3safe(
         self, *arguments: str, timeout: float = 300.0, program: str = "", **extra: str
-    ) -> Said:
+    ) -> CommandResult:
         """Run the real command line; `extra` are further environment variables.
 
         `program` is Python that starts it after a change of its own.
@@ -305,7 +305,7 @@ class EmbeddedHost:
             env=self.environment | extra,
             cwd=self.root,
         )
-        return Said(ended.returncode, ended.stdout, ended.stderr)
+        return CommandResult(ended.returncode, ended.stdout, ended.stderr)
 
     def wired(self) -> _Wired:
         """Wire the host in this very process, under the environment of `t3safe`."""
@@ -400,7 +400,7 @@ def _lives(process: psutil.Process) -> bool:
     return False
 
 
-def _ignore(line: Line) -> None:
+def _ignore(line: LogLine) -> None:
     """Say nothing."""
 
 

@@ -183,7 +183,7 @@ def _remove(path: str) -> None:
 
 
 def registry(command: str, **given: Any) -> object:
-    """Steer the registry: publish, tag, untag, fail, mend."""
+    """Steer the registry: publish, tag, untag, fail, fix."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         connection = http.client.HTTPConnection(REGISTRY, timeout=10)

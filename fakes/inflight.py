@@ -22,7 +22,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from fakes.embedded import EmbeddedHost, Resident
+from fakes.embedded import EmbeddedHost, HostPerson
 from fakes.packages import FakeRelease
 from fakes.t3 import PersonClient, SignInError
 from t3safe.entrypoints.exits import Exit
@@ -71,7 +71,7 @@ class Try:
 def attempt(root: Path, mint: float, every: float = 1.0) -> Try:
     """Play one night on an empty folder: sign-ins take `mint` s, one begins every `every` s."""
     config = {"rollout.verify_deadline": 30.0 + 4 * mint, "gate.deadline": 30.0}
-    people = (Resident("ann", {"attachments": 1}),)
+    people = (HostPerson("ann", {"attachments": 1}),)
     with EmbeddedHost(root, people, config=config) as host:
         host.adopt(OLD)
         host.publish(evolve(BAD, command_time=mint), tag="nightly")

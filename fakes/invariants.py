@@ -27,7 +27,7 @@ from fakes.world.model import (
     Defect,
     FakeBuild,
     FakePerson,
-    Question,
+    OpenQuestion,
     migrated,
 )
 from t3safe.domain.versions import Version
@@ -47,7 +47,7 @@ class Remembered:
 
 
 @frozen
-class Before:
+class WorldBefore:
     """The world as it stood before a run."""
 
     people: dict[str, Remembered]
@@ -57,9 +57,9 @@ class Before:
     held: frozenset[Version]
 
 
-def remember(world: World) -> Before:
+def remember(world: World) -> WorldBefore:
     """Keep what the end is compared with."""
-    return Before(
+    return WorldBefore(
         people={name: _remembered(world, person) for name, person in world.people.items()},
         default=world.default,
         last_good=world.last_good,
@@ -101,7 +101,7 @@ class Judge:
     """
 
     world: World
-    before: Before
+    before: WorldBefore
     giving_up: bool = False
     read: int = 0
     passed: frozenset[tuple[str, str]] = frozenset()
@@ -393,7 +393,7 @@ class Judge:
         """
         for name, was in self.before.people.items():
             person = self.world.people[name]
-            if not was.pairs or Question.BROKEN in _true_of(person):
+            if not was.pairs or OpenQuestion.BROKEN in _true_of(person):
                 continue
             excused = name in self.well and not promoted
             if not _serves(self.world, person, forever=excused):
@@ -539,7 +539,7 @@ def _shown(person: FakePerson, build: FakeBuild) -> str:
     return STATE_V2 if makes == {STATE_V2} and STATE_V2 in person.databases else STATE
 
 
-def _missing(world: World, before: Before) -> Iterator[str]:
+def _missing(world: World, before: WorldBefore) -> Iterator[str]:
     """Whatever the selected build or one before it wrote is in the set, not only kept somewhere."""
     for name, person in world.people.items():
         build = _selected(world, person)
@@ -605,8 +605,8 @@ def _blamed_in_production(world: World, newly: frozenset[Version], outcome: str)
             yield f"I6 {outcome}, and {build} is held for a failure in production"
 
 
-_LATE = frozenset({Question.CANARY, Question.FADES})
-_SHOWN = _LATE | {Question.REHEARSAL}
+_LATE = frozenset({OpenQuestion.CANARY, OpenQuestion.FADES})
+_SHOWN = _LATE | {OpenQuestion.REHEARSAL}
 _IN_PRODUCTION = frozenset({Defect.MUTE, Defect.DIES, Defect.FADES, Defect.LOSES, Defect.CHOKES})
 
 
@@ -649,8 +649,8 @@ def _serves(world: World, person: FakePerson, *, forever: bool = False) -> bool:
     fake = world.builds[person.running]
     so, ran_here = _true_of(person), fake.version in world.trusted
     mute = any(fake.hits(defect, person.name) for defect in (Defect.MUTE, Defect.LOSES))
-    mute = mute or (Question.BROKEN if ran_here else Question.CANARY) in so
-    fades = fake.hits(Defect.FADES, person.name) or (Question.FADES in so and not ran_here)
+    mute = mute or (OpenQuestion.BROKEN if ran_here else OpenQuestion.CANARY) in so
+    fades = fake.hits(Defect.FADES, person.name) or (OpenQuestion.FADES in so and not ran_here)
     faded = fades and world.now - person.started >= FADES_AFTER
     return _knows(fake, person) and not mute and (forever or not faded)
 

@@ -195,7 +195,7 @@ def release_from_json(content: Mapping[str, Any]) -> FakeRelease:
 
 
 @frozen
-class Package:
+class PackedRelease:
     """One packed version: its manifest as package.json has it, and its tarball."""
 
     manifest: Mapping[str, Any]
@@ -223,7 +223,7 @@ class Package:
 
 
 @cache
-def pack(release: FakeRelease) -> Package:
+def pack(release: FakeRelease) -> PackedRelease:
     """Pack a release of t3."""
     if release.layout == "platform":
         return _package(*_launching(release))
@@ -276,7 +276,7 @@ OTHER_VERSION: Final = "0.0.41"
 """Of a platform package that is not of its launcher's release."""
 
 
-def pack_elsewhere(release: FakeRelease) -> tuple[Package, ...]:
+def pack_elsewhere(release: FakeRelease) -> tuple[PackedRelease, ...]:
     """Pack what a release of the `platform` layout launches on other machines: nothing to run."""
     others = (name for name in PLATFORM_PACKAGES.values() if name != PLATFORM_PACKAGE)
     return tuple(_package(_platform(release, name), {}) for name in others)
@@ -296,7 +296,7 @@ def _platform(release: FakeRelease, name: str) -> dict[str, Any]:
 
 
 @cache
-def pack_platform(release: FakeRelease) -> Package:
+def pack_platform(release: FakeRelease) -> PackedRelease:
     """Pack what a release of the `platform` layout launches: the native program with its modules.
 
     Where the launcher asks for another release, the package is that one's.
@@ -310,11 +310,11 @@ def pack_platform(release: FakeRelease) -> Package:
         files["client/ballast.bin"] = bytes(release.weight)
     packed = {**manifest, "version": OTHER_VERSION} if fault == "other-version" else manifest
     plain = ("t3",) if fault == "not-executable" else ()
-    return Package(manifest, _package(packed, files, plain=plain).tarball)
+    return PackedRelease(manifest, _package(packed, files, plain=plain).tarball)
 
 
 @cache
-def pack_dependencies() -> tuple[Package, ...]:
+def pack_dependencies() -> tuple[PackedRelease, ...]:
     """Pack what releases depend on: a plain package, and one with an install script.
 
     Of the latter one that only says that it was built, and one that has to be compiled.
@@ -381,7 +381,7 @@ def executed(release: FakeRelease) -> str:
     return f"t3/{pack(release).manifest['bin'][release.bin_name]}"
 
 
-def _extract(package: Package, folder: Path) -> None:
+def _extract(package: PackedRelease, folder: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(package.tarball), mode="r:gz") as archive:
         for member in archive.getmembers():
             path = folder / member.name.removeprefix("package/")
@@ -475,7 +475,7 @@ _EXECUTABLE: Final = (b"#!", b"\x7fELF")
 
 def _package(
     manifest: Mapping[str, Any], files: Mapping[str, bytes], *, plain: tuple[str, ...] = ()
-) -> Package:
+) -> PackedRelease:
     """Pack files; programs are executable but those in `plain`."""
     content = {"package.json": json.dumps(manifest, indent=2).encode(), **files}
     packed = io.BytesIO()
@@ -489,4 +489,4 @@ def _package(
             program = data.startswith(_EXECUTABLE) and name not in plain
             entry.mode = 0o755 if program else 0o644
             archive.addfile(entry, io.BytesIO(data))
-    return Package(manifest, packed.getvalue())
+    return PackedRelease(manifest, packed.getvalue())

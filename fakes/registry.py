@@ -2,7 +2,7 @@
 
 In a test: `with Registry() as registry: registry.publish(FakeRelease(...), tag="nightly")`.
 As a process: `python -m fakes.registry --port 0 --url-file FILE --releases FILE.json`, steered by
-POST /-/fake/{publish,tag,untag,complete,fail,mend} with the JSON arguments of those methods, and
+POST /-/fake/{publish,tag,untag,complete,fail,fix} with the JSON arguments of those methods, and
 GET /-/fake/log.
 """
 
@@ -26,14 +26,14 @@ from attrs import define, field, frozen
 
 from fakes.packages import (
     FakeRelease,
-    Package,
+    PackedRelease,
     pack,
     pack_dependencies,
     pack_elsewhere,
     pack_platform,
     release_from_json,
 )
-from fakes.service import Handler, Service
+from fakes.service import Service, ServiceHandler
 
 ABBREVIATED: Final = "application/vnd.npm.install-v1+json"
 HOSTILE_VERSION: Final = "../../x"
@@ -53,7 +53,7 @@ _ABBREVIATED_KEYS: Final = (
 )
 
 
-class Trouble(StrEnum):
+class RegistryTrouble(StrEnum):
     """How the registry fails while it is told to."""
 
     NOT_FOUND = "404"
@@ -80,7 +80,7 @@ class Trouble(StrEnum):
 
 
 @frozen
-class Seen:
+class RequestSeen:
     """One request that was answered."""
 
     method: str
@@ -91,7 +91,7 @@ class Seen:
 
 @define
 class _Entry:
-    package: Package
+    package: PackedRelease
     published: datetime
     tarball: bool = True
     integrity: str = ""
@@ -107,19 +107,19 @@ class _Shelf:
 
 @frozen
 class _Ailment:
-    trouble: Trouble
+    trouble: RegistryTrouble
     path: str
     seconds: float
 
 
-class Registry:
+class RegistryServer:
     """The registry, its contents and its troubles; everything may change while it serves.
 
     `max_age` is how many seconds npm may believe what it has cached (the public one says 300).
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, *, max_age: int = 0) -> None:
-        self.log: list[Seen] = []
+        self.log: list[RequestSeen] = []
         self._service = Service(self._handle, host, port)
         self._max_age = max_age
         self._lock = threading.RLock()
@@ -155,7 +155,7 @@ class Registry:
         *,
         tarball: bool = True,
         integrity: str = "",
-    ) -> Package:
+    ) -> PackedRelease:
         """Publish a release, and point a tag at it when one is given.
 
         Without `tarball` it is published in parts: named, and not there until `complete`.
@@ -194,24 +194,24 @@ class Registry:
         with self._lock:
             self._shelves["t3"].tags.pop(name, None)
 
-    def fail(self, trouble: Trouble | str, path: str = "", seconds: float = 2.0) -> None:
-        """Fail so on every path that matches the regular expression `path`, until `mend`."""
+    def fail(self, trouble: RegistryTrouble | str, path: str = "", seconds: float = 2.0) -> None:
+        """Fail so on every path that matches the regular expression `path`, until `fix`."""
         with self._lock:
-            self._ailments.append(_Ailment(Trouble(trouble), path, seconds))
+            self._ailments.append(_Ailment(RegistryTrouble(trouble), path, seconds))
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """End all troubles."""
         with self._lock:
             self._ailments.clear()
 
-    def _put(self, package: Package, published: datetime, *, tag: str | None = None) -> None:
+    def _put(self, package: PackedRelease, published: datetime, *, tag: str | None = None) -> None:
         with self._lock:
             shelf = self._shelves.setdefault(package.name, _Shelf())
             shelf.entries[package.version] = _Entry(package, published)
             if tag is not None:
                 shelf.tags[tag] = package.version
 
-    def _handle(self, handler: Handler) -> None:
+    def _handle(self, handler: ServiceHandler) -> None:
         body = handler.read_body()
         path = unquote(handler.path.partition("?")[0])
         if path.startswith("/-/fake/"):
@@ -220,30 +220,30 @@ class Registry:
         with self._lock:
             ailment = next((a for a in self._ailments if re.search(a.path, path)), None)
         trouble = ailment.trouble if ailment is not None else None
-        if ailment is not None and trouble is Trouble.SLOW:
+        if ailment is not None and trouble is RegistryTrouble.SLOW:
             time.sleep(ailment.seconds)
         status, content, headers = self._answer(handler, path, trouble)
         accept = handler.headers.get("Accept", "")
-        self.log.append(Seen(handler.command, path, accept, status))
+        self.log.append(RequestSeen(handler.command, path, accept, status))
         _send(handler, status, content, headers, trouble)
 
     def _answer(
-        self, handler: Handler, path: str, trouble: Trouble | None
+        self, handler: ServiceHandler, path: str, trouble: RegistryTrouble | None
     ) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
         match trouble:
-            case Trouble.NOT_FOUND:
+            case RegistryTrouble.NOT_FOUND:
                 return _json(404, {"error": "Not found"})
-            case Trouble.ERROR:
+            case RegistryTrouble.ERROR:
                 return _json(500, {"error": "Internal Server Error"})
-            case Trouble.HTML:
+            case RegistryTrouble.HTML:
                 return 200, b"<!doctype html><h1>Sign in</h1>", (("Content-Type", "text/html"),)
-            case Trouble.REDIRECT_LOOP:
+            case RegistryTrouble.REDIRECT_LOOP:
                 return 302, b"", (("Location", handler.path),)
             case _:
                 return self._content(handler, path, trouble)
 
     def _content(
-        self, handler: Handler, path: str, trouble: Trouble | None
+        self, handler: ServiceHandler, path: str, trouble: RegistryTrouble | None
     ) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
         with self._lock:
             if tags := re.fullmatch(r"/-/package/(.+)/dist-tags", path):
@@ -263,7 +263,7 @@ class Registry:
             return self._whole(document, short=ABBREVIATED in handler.headers.get("Accept", ""))
 
     def _tags(
-        self, name: str, trouble: Trouble | None
+        self, name: str, trouble: RegistryTrouble | None
     ) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
         shelf = self._shelves.get(name)
         if shelf is None:
@@ -277,7 +277,7 @@ class Registry:
             return _json(404, {"error": "Not found"})
         return 200, entry.package.tarball, (("Content-Type", "application/octet-stream"),)
 
-    def _packument(self, name: str, host: str, trouble: Trouble | None) -> dict[str, Any]:
+    def _packument(self, name: str, host: str, trouble: RegistryTrouble | None) -> dict[str, Any]:
         shelf = self._shelves[name]
         times = {version: _iso(entry.published) for version, entry in shelf.entries.items()}
         newest = max(times.values(), default=_iso(FakeRelease("0.0.0").published_at))
@@ -291,13 +291,13 @@ class Registry:
             },
             "time": {"created": min(times.values(), default=newest), "modified": newest} | times,
         }
-        if trouble is Trouble.HOSTILE:
+        if trouble is RegistryTrouble.HOSTILE:
             first = next(iter(document["versions"].values()), {"name": name})
             document["versions"][HOSTILE_VERSION] = first | {"version": HOSTILE_VERSION}
             document["time"][HOSTILE_VERSION] = newest
-        if trouble is Trouble.NO_TAGS:
+        if trouble is RegistryTrouble.NO_TAGS:
             del document["dist-tags"]
-        if trouble is Trouble.NO_TIMES:
+        if trouble is RegistryTrouble.NO_TIMES:
             del document["time"]
         return document
 
@@ -319,7 +319,7 @@ class Registry:
         status, body, _ = _json(200, shown)
         return status, body, (("Content-Type", ABBREVIATED), caching)
 
-    def _control(self, handler: Handler, command: str, body: bytes) -> None:
+    def _control(self, handler: ServiceHandler, command: str, body: bytes) -> None:
         try:
             answer = self._do_control(command, json.loads(body or b"{}"))
         except (ValueError, KeyError, TypeError) as error:
@@ -333,7 +333,7 @@ class Registry:
                 self.publish(release_from_json(given.pop("release")), **given)
             case "log":
                 return [[seen.method, seen.path, seen.status] for seen in self.log]
-            case "tag" | "untag" | "complete" | "unpublish" | "fail" | "mend":
+            case "tag" | "untag" | "complete" | "unpublish" | "fail" | "fix":
                 getattr(self, command)(**given)
             case _:
                 raise ValueError(f"no control {command!r}")
@@ -351,11 +351,11 @@ def _iso(moment: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
-def _tags_under(trouble: Trouble | None, tags: Mapping[str, str]) -> dict[str, str]:
+def _tags_under(trouble: RegistryTrouble | None, tags: Mapping[str, str]) -> dict[str, str]:
     match trouble:
-        case Trouble.HOSTILE:
+        case RegistryTrouble.HOSTILE:
             return dict.fromkeys(tags, HOSTILE_VERSION)
-        case Trouble.NO_TAGS:
+        case RegistryTrouble.NO_TAGS:
             return {}
         case _:
             return dict(tags)
@@ -393,32 +393,32 @@ def _manifest(entry: _Entry, home: str) -> dict[str, Any]:
 
 
 def _send(
-    handler: Handler,
+    handler: ServiceHandler,
     status: int,
     body: bytes,
     headers: tuple[tuple[str, str], ...],
-    trouble: Trouble | None,
+    trouble: RegistryTrouble | None,
 ) -> None:
     match trouble:
-        case Trouble.SILENT:
+        case RegistryTrouble.SILENT:
             handler.connection.recv(1)
             handler.close_connection = True
-        case Trouble.HUGE:
+        case RegistryTrouble.HUGE:
             _flood(handler)
-        case Trouble.TRUNCATED:
+        case RegistryTrouble.TRUNCATED:
             handler.send_response_only(status)
             handler.send_header("Content-Type", "application/json")
             handler.send_header("Content-Length", str(len(body)))
             handler.end_headers()
             handler.wfile.write(body[: len(body) // 2])
             handler.close_connection = True
-        case Trouble.HALF_JSON:
+        case RegistryTrouble.HALF_JSON:
             handler.reply(status, body[: len(body) // 2], *headers)
         case _:
             handler.reply(status, body, *headers)
 
 
-def _flood(handler: Handler) -> None:
+def _flood(handler: ServiceHandler) -> None:
     handler.send_response_only(200)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", str(_HUGE))
@@ -442,7 +442,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tag", action="append", default=[], metavar="NAME=VERSION")
     parser.add_argument("--url-file", type=Path, help="where to write the address once it serves")
     given = parser.parse_args(arguments)
-    registry = Registry(given.host, given.port, max_age=given.max_age)
+    registry = RegistryServer(given.host, given.port, max_age=given.max_age)
     if given.releases is not None:
         for content in json.loads(given.releases.read_text(encoding="utf-8")):
             registry.publish(release_from_json(content))

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 
-class Handler(BaseHTTPRequestHandler):
+class ServiceHandler(BaseHTTPRequestHandler):
     """Hands every method to the service's function; keeps connections open as real servers do."""
 
     protocol_version = "HTTP/1.1"
@@ -53,7 +53,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handler: type[Handler]) -> None:
+    def __init__(self, address: tuple[str, int], handler: type[ServiceHandler]) -> None:
         self._open: set[socket.socket] = set()
         super().__init__(address, handler)
 
@@ -78,11 +78,11 @@ class _Server(ThreadingHTTPServer):
 class Service:
     """A server bound on `up` and ended on `down` or at the end of the `with` block."""
 
-    def __init__(self, handle: Callable[[Handler], None], host: str, port: int) -> None:
-        def handle_one(handler: Handler) -> None:
+    def __init__(self, handle: Callable[[ServiceHandler], None], host: str, port: int) -> None:
+        def handle_one(handler: ServiceHandler) -> None:
             handle(handler)
 
-        self._handler = type("ServiceHandler", (Handler,), {"handle_one": handle_one})
+        self._handler = type("ServiceHandler", (ServiceHandler,), {"handle_one": handle_one})
         self._host, self._port = host, port
         self._server: _Server | None = None
 

@@ -105,7 +105,7 @@ def answers_to(effect: fx.Effect) -> Iterator[ev.Answer]:
                 )
         case fx.Assess():
             yield from (ev.Assessed(readiness) for readiness in ev.Readiness)
-        case fx.Verify():
+        case fx.VerifyPairing():
             yield ev.Paired()
             yield from (ev.NotPaired(fault, "") for fault in Fault)
         case fx.Quarantine(snapshot=name):

@@ -11,20 +11,20 @@ from time import perf_counter
 import click
 from rich.console import Console
 
-from fakes.explorer.bounds import Bound, Task, explore, tasks
+from fakes.explorer.bounds import Exhaustiveness, ExplorerTask, explore, tasks
 from fakes.explorer.report import replay, story, table, tell
-from fakes.explorer.scenes import Scene
-from fakes.explorer.search import Found
-from fakes.world.faults import Fault
+from fakes.explorer.scenes import ExploredScene
+from fakes.explorer.search import Exploration
+from fakes.world.faults import WorldFault
 
 USAGE = 2
-BOUNDS = [bound.value for bound in Bound]
+BOUNDS = [bound.value for bound in Exhaustiveness]
 
 
 @click.group(invoke_without_command=True)
 @click.option(
     "--bound",
-    type=click.Choice([bound.value for bound in Bound]),
+    type=click.Choice([bound.value for bound in Exhaustiveness]),
     default="whole",
     show_default=True,
 )
@@ -35,8 +35,8 @@ def main(context: click.Context, bound: str, jobs: int) -> None:
     if context.invoked_subcommand is not None:
         return
     console, begun = Console(width=None if sys.stdout.isatty() else 120), perf_counter()
-    whole, rows = Found(), []
-    for task, found in _explored(tasks(Bound(bound)), jobs):
+    whole, rows = Exploration(), []
+    for task, found in _explored(tasks(Exhaustiveness(bound)), jobs):
         whole.add(found)
         rows.append((str(task), found))
         console.print(f"{len(rows)}: {task}: {found.played:,} played in {found.seconds:.1f} s")
@@ -46,7 +46,7 @@ def main(context: click.Context, bound: str, jobs: int) -> None:
     sys.exit(1 if whole.violations else 0)
 
 
-def _explored(todo: list[Task], jobs: int) -> Iterator[tuple[Task, Found]]:
+def _explored(todo: list[ExplorerTask], jobs: int) -> Iterator[tuple[ExplorerTask, Exploration]]:
     if jobs == 1:
         yield from ((task, explore(task)) for task in todo)
         return
@@ -62,7 +62,10 @@ def _explored(todo: list[Task], jobs: int) -> Iterator[tuple[Task, Found]]:
 def again(scene: str, faults: tuple[str, ...]) -> None:
     """Play one history again and tell it; exit status 1 where a promise is broken."""
     try:
-        asked, schedule = Scene.parse(scene), tuple(Fault.parse(text) for text in faults)
+        asked, schedule = (
+            ExploredScene.parse(scene),
+            tuple(WorldFault.parse(text) for text in faults),
+        )
     except ValueError as error:
         click.echo(f"cannot replay: {error}", err=True)
         sys.exit(USAGE)

@@ -7,21 +7,23 @@ refuse the build, everybody is on it.
 
 from __future__ import annotations
 
-from fakes.explorer.scenes import Scene
+from fakes.explorer.scenes import ExploredScene
 from fakes.explorer.turns import Node
 from fakes.invariants import Judge
 from fakes.world import NEW, World, drive
-from fakes.world.model import FakePerson, Question
+from fakes.world.model import FakePerson, OpenQuestion
 
 
-def next_night(node: Node, scene: Scene) -> tuple[str, ...]:
+def next_night(node: Node, scene: ExploredScene) -> tuple[str, ...]:
     """Tell what goes wrong in the night after this end; nothing, as it must be."""
     if node.outcome == "needs-human":
         return ()
     return night_after(node.world.clone(), scene, knowing=node.judge)
 
 
-def night_after(world: World, scene: Scene, *, knowing: Judge | None = None) -> tuple[str, ...]:
+def night_after(
+    world: World, scene: ExploredScene, *, knowing: Judge | None = None
+) -> tuple[str, ...]:
     """Play one more night on this world and tell what goes wrong.
 
     `knowing` is who judged what came before, where the log no longer tells.
@@ -29,8 +31,8 @@ def night_after(world: World, scene: Scene, *, knowing: Judge | None = None) -> 
     world.dispatch_up, world.disk_full = True, False
     for person in world.people.values():
         answers = person.answers or {}
-        person.answers = {**dict.fromkeys(Question, False), **answers}
-        if not answers.get(Question.BUSY):
+        person.answers = {**dict.fromkeys(OpenQuestion, False), **answers}
+        if not answers.get(OpenQuestion.BUSY):
             world.rest(person.name)
         # What ran beside the serve, and the job in the terminal, have ended by then.
         person.foreign, person.job = 0, ""
@@ -54,9 +56,11 @@ def _stuck(world: World) -> list[str]:
 
 
 def _busy(person: FakePerson) -> bool:
-    return bool((person.answers or {}).get(Question.BUSY))
+    return bool((person.answers or {}).get(OpenQuestion.BUSY))
 
 
 def _well(person: FakePerson) -> bool:
     so = {question for question, answer in (person.answers or {}).items() if answer}
-    return so <= {Question.BUSY, Question.UNRESTORABLE} and not (person.ahead or person.stale)
+    return so <= {OpenQuestion.BUSY, OpenQuestion.UNRESTORABLE} and not (
+        person.ahead or person.stale
+    )

@@ -9,8 +9,8 @@ import attrs
 from rich.console import Console
 from rich.table import Table
 
-from fakes.explorer.scenes import Scene
-from fakes.explorer.search import Found, Violation
+from fakes.explorer.scenes import ExploredScene
+from fakes.explorer.search import Exploration, Violation
 from fakes.world import Driven, World, drive
 from fakes.world.faults import Schedule
 
@@ -18,7 +18,7 @@ COMMAND: Final = "python -m fakes.explorer replay"
 _TOLD_MAX: Final = 10
 
 
-def replay(scene: Scene, schedule: Schedule) -> tuple[World, Driven]:
+def replay(scene: ExploredScene, schedule: Schedule) -> tuple[World, Driven]:
     """Play a history as processes would: each from its start, folding the journal anew."""
     world = scene.world()
     world.terse = False
@@ -56,7 +56,7 @@ def story(world: World, driven: Driven) -> Iterator[str]:
     yield from (f"WRONG: {text}" for text in driven.violations)
 
 
-def table(rows: Sequence[tuple[str, Found]], whole: Found, wall: float) -> Table:
+def table(rows: Sequence[tuple[str, Exploration]], whole: Exploration, wall: float) -> Table:
     """Lay the figures out, a row a task and one for the whole."""
     shown = Table(title="every fault at every step", title_justify="left")
     shown.add_column("explored", overflow="fold")
@@ -69,7 +69,7 @@ def table(rows: Sequence[tuple[str, Found]], whole: Found, wall: float) -> Table
     return shown
 
 
-def _figures(found: Found) -> tuple[str, ...]:
+def _figures(found: Exploration) -> tuple[str, ...]:
     figures = (
         found.points,
         found.schedules[1],
@@ -81,7 +81,7 @@ def _figures(found: Found) -> tuple[str, ...]:
     return tuple(f"{figure:,}" for figure in figures)
 
 
-def tell(console: Console, whole: Found, wall: float) -> None:
+def tell(console: Console, whole: Exploration, wall: float) -> None:
     """Say what was found, in words."""
     ends = ", ".join(f"{outcome} {count:,}" for outcome, count in whole.outcomes.most_common())
     covered = sum(whole.schedules.values())

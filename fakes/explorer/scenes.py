@@ -15,7 +15,7 @@ from attrs import frozen
 
 from fakes.world import NEW, OLD, Defect, World, drive, host, make_build
 from fakes.world.core import settled
-from fakes.world.model import FakePerson, Question
+from fakes.world.model import FakePerson, OpenQuestion
 from fakes.world.scenes import LEVELS, make_second
 from t3safe.domain import events as ev
 from t3safe.domain.gate import OnPersonFailure
@@ -65,15 +65,15 @@ class Sort(StrEnum):
     """Not in the user map: follows the default with data where the launcher notes nothing."""
 
 
-_SO: Final[dict[Sort, frozenset[Question]]] = {
+_SO: Final[dict[Sort, frozenset[OpenQuestion]]] = {
     Sort.IDLE: frozenset(),
-    Sort.BUSY: frozenset({Question.BUSY}),
-    Sort.BROKEN: frozenset({Question.BROKEN}),
-    Sort.CANARY: frozenset({Question.CANARY}),
-    Sort.REHEARSAL: frozenset({Question.REHEARSAL}),
-    Sort.ROLLBACK: frozenset({Question.CANARY, Question.UNRESTORABLE}),
-    Sort.BAKE: frozenset({Question.FADES}),
-    Sort.BAKE_ROLLBACK: frozenset({Question.FADES, Question.UNRESTORABLE}),
+    Sort.BUSY: frozenset({OpenQuestion.BUSY}),
+    Sort.BROKEN: frozenset({OpenQuestion.BROKEN}),
+    Sort.CANARY: frozenset({OpenQuestion.CANARY}),
+    Sort.REHEARSAL: frozenset({OpenQuestion.REHEARSAL}),
+    Sort.ROLLBACK: frozenset({OpenQuestion.CANARY, OpenQuestion.UNRESTORABLE}),
+    Sort.BAKE: frozenset({OpenQuestion.FADES}),
+    Sort.BAKE_ROLLBACK: frozenset({OpenQuestion.FADES, OpenQuestion.UNRESTORABLE}),
     Sort.LOSES: frozenset(),
     Sort.HELD: frozenset(),
     Sort.JOB: frozenset(),
@@ -87,14 +87,14 @@ _SO: Final[dict[Sort, frozenset[Question]]] = {
 def sort_of(answers: Mapping[str, bool]) -> Sort:
     """The sort of a person of whom so much was settled; what never mattered is not so."""
     so = {question for question, answer in answers.items() if answer}
-    early = so & {Question.REHEARSAL, Question.BUSY, Question.BROKEN}
+    early = so & {OpenQuestion.REHEARSAL, OpenQuestion.BUSY, OpenQuestion.BROKEN}
     for sort, questions in _SO.items():
         if questions == (early or so):
             return sort
     return Sort.IDLE
 
 
-class Asked(StrEnum):
+class SceneCommand(StrEnum):
     """What t3safe is asked to do."""
 
     RUN = "run"
@@ -107,11 +107,11 @@ class Asked(StrEnum):
 
 
 @frozen
-class Scene:
+class ExploredScene:
     """A rollout to be explored; `attempts` is the retry budget of each effect."""
 
     sorts: tuple[Sort, ...]
-    asked: Asked = Asked.RUN
+    asked: SceneCommand = SceneCommand.RUN
     attempts: int = 1
     refuse: bool = False
     """Whether one failing rehearsal refuses the build for everybody."""
@@ -132,7 +132,7 @@ class Scene:
             raise ValueError(message)
         return cls(
             tuple(Sort(sort) for sort in sorts.split(",")),
-            Asked(asked),
+            SceneCommand(asked),
             int(attempts),
             policy == "refuse",
             bool(second),
@@ -148,17 +148,17 @@ class Scene:
     def operation(self) -> Callable[[Host], Result | None]:
         """What the first process does."""
         match self.asked:
-            case Asked.RUN | Asked.BAKE:
+            case SceneCommand.RUN | SceneCommand.BAKE:
                 return run
-            case Asked.DRAIN:
+            case SceneCommand.DRAIN:
                 return drain
-            case Asked.BACK:
+            case SceneCommand.BACK:
                 return _take_first_back
 
     @property
     def gives_up(self) -> bool:
         """Whether something is restored on purpose."""
-        return self.asked is Asked.BACK
+        return self.asked is SceneCommand.BACK
 
     def world(self) -> World:
         """The host as it is when the first process starts; an independent copy each time."""
@@ -166,10 +166,10 @@ class Scene:
 
     def plan(self) -> ev.Plan:
         """The plan that t3safe makes of it.  AssertionError where it makes none."""
-        world, seen = self.world(), _Seen()
+        world, seen = self.world(), _PlansSeen()
         for person in world.people.values():
             # What is open matters only once the rollout has begun.
-            person.answers = {**dict.fromkeys(Question, False), **(person.answers or {})}
+            person.answers = {**dict.fromkeys(OpenQuestion, False), **(person.answers or {})}
         wired = host(world, self.rules)
         self.operation(attrs.evolve(wired, ports=attrs.evolve(wired.ports, permit=seen)))
         assert seen.plans, f"{self}: nothing is planned"
@@ -177,7 +177,7 @@ class Scene:
 
 
 @frozen
-class _Seen:
+class _PlansSeen:
     """Keeps each plan, and lets none start."""
 
     plans: list[ev.Plan] = attrs.field(factory=list)
@@ -193,20 +193,20 @@ def _take_first_back(wired: Host) -> Result:
 
 
 @cache
-def _world(scene: Scene) -> World:
+def _world(scene: ExploredScene) -> World:
     world = _fresh(scene)
     match scene.asked:
-        case Asked.RUN:
+        case SceneCommand.RUN:
             pass
-        case Asked.DRAIN:
+        case SceneCommand.DRAIN:
             for name in world.people:
                 world.work(name)
             assert drive(world, rules=scene.rules).outcome == "deferred"
             for name in world.people:
                 world.rest(name)
-        case Asked.BACK:
+        case SceneCommand.BACK:
             assert drive(world, rules=scene.rules).outcome == "promoted"
-        case Asked.BAKE:
+        case SceneCommand.BAKE:
             world.on("watch", NEW.text, lambda at: setattr(at, "dispatch_up", False))
             assert drive(world, rules=scene.rules).outcome == "later"
             world.dispatch_up = True
@@ -214,7 +214,7 @@ def _world(scene: Scene) -> World:
     return world
 
 
-def _fresh(scene: Scene) -> World:
+def _fresh(scene: ExploredScene) -> World:
     names = dict(zip(NAMES, scene.sorts, strict=False))
     losing = [name for name, sort in names.items() if sort is Sort.LOSES]
     defects = [Defect.LOSES] if losing else []
@@ -243,14 +243,14 @@ def _person(name: str, sort: Sort) -> FakePerson:
     return FakePerson(name, OLD)
 
 
-def _make_nasty(world: World, scene: Scene) -> None:
+def _make_nasty(world: World, scene: ExploredScene) -> None:
     """Everybody's browser mints at every moment, and each person is of their sort from here on."""
     world.terse = True
     for (name, person), sort in zip(world.people.items(), scene.sorts, strict=True):
         person.minting = True
         person.answers = {}
         if sort is not Sort.OPEN:
-            person.answers.update({question: question in _SO[sort] for question in Question})
+            person.answers.update({question: question in _SO[sort] for question in OpenQuestion})
         if sort is Sort.BUSY:
             world.work(name)
         if sort is Sort.JOB:

@@ -17,7 +17,7 @@ import attrs
 from attrs import define, field, frozen
 
 from fakes.explorer.nights import next_night
-from fakes.explorer.scenes import Scene, Sort, sort_of
+from fakes.explorer.scenes import ExploredScene, Sort, sort_of
 from fakes.explorer.states import state_of
 from fakes.explorer.turns import Node, Phase, Player, pairs_of_faults, single_faults
 from fakes.world.faults import Schedule
@@ -34,13 +34,13 @@ VIOLATIONS_MAX = 20
 class Violation:
     """What was wrong, and the shortest history that was seen to lead there."""
 
-    scene: Scene
+    scene: ExploredScene
     schedule: Schedule
     text: str
 
 
 @define
-class Found:
+class Exploration:
     """What the exploration of one scene, or of many, came to.
 
     `schedules` are all that were covered, by their number of faults; `played` are those branches
@@ -59,7 +59,7 @@ class Found:
     violations: list[Violation] = field(factory=list)
     seconds: float = 0.0
 
-    def add(self, other: Found) -> None:
+    def add(self, other: Exploration) -> None:
         """Take what another exploration came to."""
         self.scenes += other.scenes
         self.points += other.points
@@ -79,14 +79,14 @@ class Search:
     With `first_only` it stops at the first violation.  Without `merge` no two states are one.
     """
 
-    scene: Scene
+    scene: ExploredScene
     faults: int
     first_only: bool = False
     merge: bool = True
     next_night: bool = False
     """Whether from every end one more night without faults is played."""
     player: Player = field(init=False)
-    found: Found = field(factory=Found)
+    found: Exploration = field(factory=Exploration)
     _open: list[list[tuple[int, Node]]] = field(init=False)
     """What is to be explored, by how many faults may still come; each with its number."""
     _known: dict[Place, int] = field(factory=dict)
@@ -98,7 +98,7 @@ class Search:
         self.player = Player(self.scene)
         self._open = [[] for _ in range(self.faults + 1)]
 
-    def run(self) -> Found:
+    def run(self) -> Exploration:
         """Explore everything that may come, and count it."""
         begun = perf_counter()
         self._reach(self.player.first(), self.faults)

@@ -16,7 +16,7 @@ from typing import Final
 
 from fakes.invariants import Judge
 from fakes.world import FakePerson, World
-from fakes.world.model import FADES_AFTER, Content, Question, Snap
+from fakes.world.model import FADES_AFTER, Content, OpenQuestion, Snap
 from t3safe.domain import effects as fx
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.moves import Move, Status
@@ -184,7 +184,7 @@ def _fading(world: World, person: FakePerson) -> float:
     """How long a serve has run whose pairing depends on that."""
     if person.running is None or person.running in world.trusted:
         return 0.0
-    if not person.answers or person.answers.get(Question.FADES) is False:
+    if not person.answers or person.answers.get(OpenQuestion.FADES) is False:
         return 0.0
     return min(round(world.now - person.started, 3), FADES_AFTER)
 
@@ -303,11 +303,11 @@ def _move(person: FakePerson, move: Move) -> Hashable:
         None if rest is None else (numbers.get(rest.snapshot, -1), _set_ledger(rest.ledger)),
         numbers.get(move.quarantine, -1 if move.quarantine else None),
         move.fenced,
-        move.exposed,
+        move.new_build_may_have_run,
         move.restored,
         move.reselecting,
-        move.halted,
-        move.lived,
+        move.stopped,
+        move.had_activity,
         move.fault,
         move.held,
         move.doubted,

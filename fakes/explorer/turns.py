@@ -14,11 +14,19 @@ from typing import Final, assert_never
 import attrs
 from attrs import define, field, frozen
 
-from fakes.explorer.scenes import Scene
+from fakes.explorer.scenes import ExploredScene
 from fakes.invariants import Judge
-from fakes.world import Watch, World, host
+from fakes.world import JudgeObserver, World, host
 from fakes.world.core import Crash, PowerCut
-from fakes.world.faults import Fault, Faulty, FaultyJournal, Kind, Place, Schedule, Seam
+from fakes.world.faults import (
+    FaultKind,
+    FaultPlace,
+    Faulty,
+    FaultyJournal,
+    Schedule,
+    Seam,
+    WorldFault,
+)
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
@@ -70,7 +78,7 @@ class Node:
 
 
 @frozen
-class Seen:
+class TurnSeen:
     """What a turn without a fault was like: what it is made of, and how it can go wrong."""
 
     effect: fx.Effect | None
@@ -80,20 +88,22 @@ class Seen:
 
 
 _WRITE: Final = (
-    Kind.FAIL_BEFORE,
-    Kind.FAIL_AFTER,
-    Kind.HANG,
-    Kind.CRASH_BEFORE,
-    Kind.CRASH_AFTER,
-    Kind.POWER_BEFORE,
-    Kind.POWER_AFTER,
+    FaultKind.FAIL_BEFORE,
+    FaultKind.FAIL_AFTER,
+    FaultKind.HANG,
+    FaultKind.CRASH_BEFORE,
+    FaultKind.CRASH_AFTER,
+    FaultKind.POWER_BEFORE,
+    FaultKind.POWER_AFTER,
 )
-_EFFECT: Final = (Kind.FAIL_BEFORE, Kind.FAIL_AFTER, Kind.HANG)
+_EFFECT: Final = (FaultKind.FAIL_BEFORE, FaultKind.FAIL_AFTER, FaultKind.HANG)
 """Deaths before and after an effect are those after and before the writes around it."""
-_NEEDS_ROOM: Final = fx.Stage | fx.SnapshotOnline | fx.SnapshotAtRest | fx.Quarantine | fx.Restore
+_NEEDS_ROOM: Final = (
+    fx.StageBuild | fx.SnapshotOnline | fx.SnapshotAtRest | fx.Quarantine | fx.Restore
+)
 _MAY_LIE: Final = fx.Stop | fx.Start
 _MINTS_BESIDE: Final = (
-    fx.Assess | fx.Verify | fx.Fence | fx.Stop | fx.Select | fx.Start | fx.Inspect | fx.Bake
+    fx.Assess | fx.VerifyPairing | fx.Fence | fx.Stop | fx.Select | fx.Start | fx.Inspect | fx.Bake
 )
 """Effects during which it matters that a sign-in has begun: not behind the fence, not before."""
 
@@ -102,7 +112,7 @@ _MINTS_BESIDE: Final = (
 class Gone:
     """Sees each event, and then fails as what is said to a reader that has gone does."""
 
-    inner: Watch
+    inner: JudgeObserver
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
         """An event was journaled."""
@@ -114,12 +124,12 @@ class Gone:
 class Player:
     """Plays turns of one scene, one node after another, over one wired host."""
 
-    scene: Scene
+    scene: ExploredScene
     plan: ev.Plan = field(init=False)
     world: World = field(init=False)
     judge: Judge = field(init=False)
     seam: Seam = field(init=False)
-    watch: Watch = field(init=False)
+    watch: JudgeObserver = field(init=False)
     engine: Engine = field(init=False)
     turns: int = field(init=False, default=0)
 
@@ -129,7 +139,7 @@ class Player:
         self.world.runs += 1
         self.seam = Seam(self.world)
         self.judge = Judge.of(self.world, giving_up=self.scene.gives_up)
-        self.watch = Watch(self.judge)
+        self.watch = JudgeObserver(self.judge)
         wired = host(
             self.world,
             self.scene.rules,
@@ -147,7 +157,7 @@ class Player:
         world = self.world.clone()
         return Node(world, self.judge.clone(world), None, Phase.RUNNING, 0, 0, stopping=False)
 
-    def play(self, node: Node, faults: Schedule = ()) -> tuple[Node, Seen]:
+    def play(self, node: Node, faults: Schedule = ()) -> tuple[Node, TurnSeen]:
         """Play one turn from a node, through these faults of this turn."""
         self._load(node, faults)
         self.turns += 1
@@ -165,7 +175,7 @@ class Player:
         traced = tuple(
             tuple(step - before for step in volatile) for volatile in self.world.traced or ()
         )
-        return following, Seen(_effect(node, self.seam), self.seam.writes - node.writes, traced)
+        return following, TurnSeen(_effect(node, self.seam), self.seam.writes - node.writes, traced)
 
     def _load(self, node: Node, faults: Schedule) -> None:
         world, seam, judge = self.world, self.seam, self.judge
@@ -267,45 +277,45 @@ def _effect(node: Node, seam: Seam) -> fx.Effect | None:
     return None if isinstance(choice, ev.Ended) else choice
 
 
-def single_faults(node: Node, seen: Seen) -> Iterator[Fault]:
+def single_faults(node: Node, seen: TurnSeen) -> Iterator[WorldFault]:
     """Every single fault that the turn after this node can meet, first places first."""
     if node.phase is Phase.DEAD:
-        yield Fault(Place.PAUSE, node.writes, Kind.WORKS)
+        yield WorldFault(FaultPlace.PAUSE, node.writes, FaultKind.WORKS)
     for number in range(seen.writes):
         # The last write of a turn is made after its effect.
         if number == seen.writes - 1 and seen.effect is not None:
             yield from _effect_faults(node, seen)
         for kind in _WRITE:
-            yield Fault(Place.JOURNAL, node.writes + number, kind)
+            yield WorldFault(FaultPlace.JOURNAL, node.writes + number, kind)
 
 
-def _effect_faults(node: Node, seen: Seen) -> Iterator[Fault]:
+def _effect_faults(node: Node, seen: TurnSeen) -> Iterator[WorldFault]:
     effect, at = seen.effect, node.calls
-    yield from (Fault(Place.EVENT, at, kind) for kind in _events(node, effect))
-    yield from (Fault(Place.EFFECT, at, kind) for kind in _EFFECT)
+    yield from (WorldFault(FaultPlace.EVENT, at, kind) for kind in _events(node, effect))
+    yield from (WorldFault(FaultPlace.EFFECT, at, kind) for kind in _EFFECT)
     if isinstance(effect, _NEEDS_ROOM):
-        yield Fault(Place.EFFECT, at, Kind.DISK_FULL)
-        yield Fault(Place.EFFECT, at, Kind.DISK_STAYS_FULL)
+        yield WorldFault(FaultPlace.EFFECT, at, FaultKind.DISK_FULL)
+        yield WorldFault(FaultPlace.EFFECT, at, FaultKind.DISK_STAYS_FULL)
     if isinstance(effect, _MAY_LIE):
-        yield Fault(Place.EFFECT, at, Kind.LIES)
+        yield WorldFault(FaultPlace.EFFECT, at, FaultKind.LIES)
     if isinstance(effect, fx.Stop):
-        yield Fault(Place.EFFECT, at, Kind.CLINGS)
+        yield WorldFault(FaultPlace.EFFECT, at, FaultKind.CLINGS)
     for number, volatile in enumerate(seen.traced, 1):
-        yield Fault(Place.INSIDE, at, Kind.KILL, number)
+        yield WorldFault(FaultPlace.INSIDE, at, FaultKind.KILL, number)
         for lost in _subsets(volatile):
-            yield Fault(Place.INSIDE, at, Kind.POWER, number, lost)
+            yield WorldFault(FaultPlace.INSIDE, at, FaultKind.POWER, number, lost)
 
 
-def _events(node: Node, effect: fx.Effect | None) -> Iterator[Kind]:
-    yield Kind.STOP
-    yield Kind.DISPATCH_DOWN
-    yield Kind.SERVE_DIES
+def _events(node: Node, effect: fx.Effect | None) -> Iterator[FaultKind]:
+    yield FaultKind.STOP
+    yield FaultKind.DISPATCH_DOWN
+    yield FaultKind.SERVE_DIES
     if _will_be_seen(node, effect):
-        yield Kind.WORKS
+        yield FaultKind.WORKS
     if any(person.starting for person in node.world.people.values()):
-        yield Kind.MINT_OPENS
+        yield FaultKind.MINT_OPENS
     elif isinstance(effect, _MINTS_BESIDE):
-        yield Kind.MINT_BEGINS
+        yield FaultKind.MINT_BEGINS
 
 
 def _will_be_seen(node: Node, effect: fx.Effect | None) -> bool:
@@ -314,9 +324,9 @@ def _will_be_seen(node: Node, effect: fx.Effect | None) -> bool:
     Between that last look and the stop nobody can see a turn begin.
     """
     match effect:
-        case fx.Stage() | fx.SnapshotOnline() | fx.Rehearse() | fx.Assess() | fx.Bake():
+        case fx.StageBuild() | fx.SnapshotOnline() | fx.Rehearse() | fx.Assess() | fx.Bake():
             return True
-        case fx.Verify():
+        case fx.VerifyPairing():
             current = node.rollout.current if node.rollout is not None else None
             return current is not None and not current.fenced
         case _:
@@ -328,32 +338,40 @@ def _subsets(steps: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         yield from combinations(steps, size)
 
 
-_ORDER: Final = {Place.PAUSE: 0, Place.EVENT: 0, Place.EFFECT: 1, Place.INSIDE: 1, Place.JOURNAL: 2}
+_ORDER: Final = {
+    FaultPlace.PAUSE: 0,
+    FaultPlace.EVENT: 0,
+    FaultPlace.EFFECT: 1,
+    FaultPlace.INSIDE: 1,
+    FaultPlace.JOURNAL: 2,
+}
 _GOES_ON: Final = frozenset(
     {
-        Kind.FAIL_BEFORE,
-        Kind.FAIL_AFTER,
-        Kind.HANG,
-        Kind.DISK_FULL,
-        Kind.DISK_STAYS_FULL,
-        Kind.LIES,
-        Kind.STOP,
-        Kind.WORKS,
-        Kind.DISPATCH_DOWN,
-        Kind.SERVE_DIES,
-        Kind.MINT_BEGINS,
-        Kind.MINT_OPENS,
-        Kind.CLINGS,
+        FaultKind.FAIL_BEFORE,
+        FaultKind.FAIL_AFTER,
+        FaultKind.HANG,
+        FaultKind.DISK_FULL,
+        FaultKind.DISK_STAYS_FULL,
+        FaultKind.LIES,
+        FaultKind.STOP,
+        FaultKind.WORKS,
+        FaultKind.DISPATCH_DOWN,
+        FaultKind.SERVE_DIES,
+        FaultKind.MINT_BEGINS,
+        FaultKind.MINT_OPENS,
+        FaultKind.CLINGS,
     }
 )
 
 
-def pairs_of_faults(node: Node, seen: Seen, singles: tuple[Fault, ...]) -> Iterator[Schedule]:
+def pairs_of_faults(
+    node: Node, seen: TurnSeen, singles: tuple[WorldFault, ...]
+) -> Iterator[Schedule]:
     """Every two of these that one turn can meet, one place each."""
     last = node.writes + seen.writes - 1
-    late = [f for f in singles if f.place is not Place.JOURNAL or f.at == last]
+    late = [f for f in singles if f.place is not FaultPlace.JOURNAL or f.at == last]
     for first in late:
-        if first.place is Place.JOURNAL or first.kind not in _GOES_ON:
+        if first.place is FaultPlace.JOURNAL or first.kind not in _GOES_ON:
             continue
         for second in late:
             if _ORDER[second.place] > _ORDER[first.place]:

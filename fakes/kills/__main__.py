@@ -30,8 +30,8 @@ from typing import Final, NoReturn
 
 from fakes.kills.everywhere import everywhere
 from fakes.kills.judge import processes
-from fakes.kills.places import SCENARIOS, Place
-from fakes.kills.striking import Prepared, Report, remove, strike, trace
+from fakes.kills.places import SCENARIOS, KillPlace
+from fakes.kills.striking import KillReport, Prepared, remove, strike, trace
 
 SEED: Final = 20260609
 APART: Final = "T3SAFE_KILLS_APART"
@@ -51,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         root = Path(tempfile.mkdtemp(prefix="t3safe-kills-"))
         stack.callback(_leave_nothing, root)
         prepared = Prepared(given.prepared or root / "prepared")
-        places = [Place.parse(text) for text in given.places] or _all(prepared, root, given.seed)
+        places = [KillPlace.parse(text) for text in given.places] or _all(
+            prepared, root, given.seed
+        )
         if given.list:
             print(*places, sep="\n")
             return 0
@@ -91,7 +93,7 @@ def _apart() -> NoReturn:
     os.execvp(words[0], words)
 
 
-def _all(prepared: Prepared, root: Path, seed: int) -> list[Place]:
+def _all(prepared: Prepared, root: Path, seed: int) -> list[KillPlace]:
     traces = {
         name: trace(scenario, prepared, root / "trace") for name, scenario in SCENARIOS.items()
     }
@@ -102,12 +104,12 @@ def _all(prepared: Prepared, root: Path, seed: int) -> list[Place]:
 
 
 def _struck(
-    places: Sequence[Place],
-    going: Callable[[Place, Prepared, Path], Report],
+    places: Sequence[KillPlace],
+    going: Callable[[KillPlace, Prepared, Path], KillReport],
     prepared: Prepared,
     root: Path,
     jobs: int,
-) -> Iterator[Report]:
+) -> Iterator[KillReport]:
     for place in places:
         prepared.folder(place.scenario, staged=not place.early)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
@@ -126,13 +128,13 @@ def _struck(
                 end.cancel()
 
 
-def _broken(place: Place, trouble: BaseException) -> Report:
+def _broken(place: KillPlace, trouble: BaseException) -> KillReport:
     """Tell of a place where we ourselves failed: nothing is known of it then."""
     told = "".join(traceback.format_exception(trouble))
-    return Report(str(place), "", "unknown", (f"HARNESS {trouble!r}",), 0.0, told)
+    return KillReport(str(place), "", "unknown", (f"HARNESS {trouble!r}",), 0.0, told)
 
 
-def _say(report: Report, count: str) -> None:
+def _say(report: KillReport, count: str) -> None:
     print(f"{count} {report.place}: {report.outcome} ({report.seconds:.0f} s)", flush=True)
     if report.found:
         print(f"  struck {report.struck}")
@@ -142,9 +144,9 @@ def _say(report: Report, count: str) -> None:
         print(f"  again: python -m fakes.kills '{report.place}'", flush=True)
 
 
-def _summary(reports: Sequence[Report], seed: int, seconds: float) -> int:
+def _summary(reports: Sequence[KillReport], seed: int, seconds: float) -> int:
     broken = [report for report in reports if report.found]
-    faults = Counter(str(Place.parse(report.place).first.fault) for report in reports)
+    faults = Counter(str(KillPlace.parse(report.place).first.fault) for report in reports)
     outcomes = Counter(report.outcome for report in reports)
     kills = sum(report.place.count("kill") for report in reports)
     print(f"places      {len(reports)}: {_counted(faults)}; seed {seed}")

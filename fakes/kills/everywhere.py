@@ -10,10 +10,10 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
-from fakes.kills.places import DISKS, Place, Step
+from fakes.kills.places import DISKS, KillPlace, RecordedStep
 
 _T = TypeVar("_T")
-Traces = Mapping[str, tuple[Step, ...]]
+Traces = Mapping[str, tuple[RecordedStep, ...]]
 """The steps of each scenario, by its name."""
 
 CHANGING: Final = frozenset(
@@ -68,7 +68,7 @@ WRITES_TO: Final = {
 """The effects that begin with each disk full."""
 
 
-def everywhere(traces: Traces, seed: int, *, disks: bool) -> Iterator[Place]:
+def everywhere(traces: Traces, seed: int, *, disks: bool) -> Iterator[KillPlace]:
     """Name all places; `disks` says whether disks can be filled here."""
     chance = random.Random(seed)
     texts = [
@@ -80,7 +80,7 @@ def everywhere(traces: Traces, seed: int, *, disks: bool) -> Iterator[Place]:
         *_speechless(traces),
         *(_full(traces, chance) if disks else ()),
     ]
-    yield from map(Place.parse, dict.fromkeys(texts))
+    yield from map(KillPlace.parse, dict.fromkeys(texts))
 
 
 def effect_of(label: str) -> str:
@@ -114,7 +114,7 @@ def _own(name: str, label: str) -> bool:
     return name == "back" or label.endswith((".ben", ".ben~2", ".Freeze", ".RecordVerdict~2"))
 
 
-def _begun(traces: Traces, fits: Callable[[str], bool]) -> list[tuple[str, Step]]:
+def _begun(traces: Traces, fits: Callable[[str], bool]) -> list[tuple[str, RecordedStep]]:
     return [
         (name, step)
         for name, steps in traces.items()
@@ -123,7 +123,7 @@ def _begun(traces: Traces, fits: Callable[[str], bool]) -> list[tuple[str, Step]
     ]
 
 
-def _inside(begun: list[tuple[str, Step]]) -> list[str]:
+def _inside(begun: list[tuple[str, RecordedStep]]) -> list[str]:
     """Name every changing call of these steps."""
     return [
         f"{name}|{who}:{step.label}:{number}"

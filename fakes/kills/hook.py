@@ -42,7 +42,7 @@ _EVENTS = frozenset(
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-class Blow(NamedTuple):
+class StruckProcess(NamedTuple):
     """What strikes, and which process is the command.
 
     `fault` is kill, kill-alone, term, term-all, journal or full (then `mount` is the file system
@@ -62,7 +62,7 @@ class Counter:
         self.root, self.who = root, who
         self._trace = trace
         self._due = 0
-        self._blow: Blow | None = None
+        self._blow: StruckProcess | None = None
         self._busy = False
         self._write = os.write
 
@@ -72,7 +72,7 @@ class Counter:
         for name in ("write", "fsync", "posix_fallocate"):
             setattr(os, name, self._wrapped(name, getattr(os, name)))
 
-    def arm(self, due: int, blow: Blow | None) -> None:
+    def arm(self, due: int, blow: StruckProcess | None) -> None:
         """Strike before the call of this number from now on; 0 never."""
         self._due, self._blow = due, blow
 
@@ -145,7 +145,7 @@ def note(file: str, text: str, write: Callable[[int, bytes], Any] = os.write) ->
         os.close(fd)
 
 
-def strike(blow: Blow, where: str) -> None:
+def strike(blow: StruckProcess, where: str) -> None:
     """Strike now; returns where the fault lets this process live on."""
     note(blow.mark, where)
     match blow.fault:
@@ -261,6 +261,6 @@ def begin(settings: str) -> None:
     """Arm this worker with what `boot` was given."""
     given: dict[str, Any] = json.loads(settings)
     counter = Counter(given["root"], given["trace"], "worker")
-    blow = Blow(**given["blow"]) if given["blow"] else None
+    blow = StruckProcess(**given["blow"]) if given["blow"] else None
     counter.arm(given["due"], blow)
     counter.install()

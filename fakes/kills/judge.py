@@ -65,7 +65,7 @@ _T = TypeVar("_T")
 
 
 @frozen
-class Scene:
+class JudgedHost:
     """A host as the judge knows it: where it is, and what each build really knows.
 
     `schemas` gives the highest migration of each version; `proven` are the versions that need no
@@ -123,7 +123,7 @@ class Stands:
 
 
 @frozen
-class Before:
+class HostBefore:
     """The host as it stood before a command."""
 
     people: Mapping[str, Stands]
@@ -193,7 +193,7 @@ class Run:
 
 
 @frozen
-class Told:
+class ReportedEnd:
     """What a command said of its end: its exit status, and the document of `--json`.
 
     `history` is what `t3safe history --json` says afterwards, newest first.  With `homes_full` no
@@ -228,9 +228,9 @@ class Told:
 # Looking.
 
 
-def remember(scene: Scene) -> Before:
+def remember(scene: JudgedHost) -> HostBefore:
     """Keep what is compared with later."""
-    return Before(
+    return HostBefore(
         people=look(scene),
         default=_default(scene),
         last_good=_text(scene.root / "state" / "last-good"),
@@ -238,13 +238,13 @@ def remember(scene: Scene) -> Before:
     )
 
 
-def look(scene: Scene) -> dict[str, Stands]:
+def look(scene: JudgedHost) -> dict[str, Stands]:
     """See how everybody stands."""
     found = processes(scene.root)
     return {person: _stands(scene, person, found) for person in scene.people}
 
 
-def _stands(scene: Scene, person: str, found: Mapping[int, list[str]]) -> Stands:
+def _stands(scene: JudgedHost, person: str, found: Mapping[int, list[str]]) -> Stands:
     link = os.readlink(scene.root / "store" / "users" / person)
     build = link.rpartition("/")[2] if link.startswith("../builds/") else ""
     base = str(scene.base(person))
@@ -280,7 +280,7 @@ def _version(words: list[str]) -> str:
     return found[1] if found else ""
 
 
-def _default(scene: Scene) -> str:
+def _default(scene: JudgedHost) -> str:
     return os.readlink(scene.root / "store" / "default").rpartition("/")[2]
 
 
@@ -323,7 +323,7 @@ def ledger(database: Path) -> Ledger | None:
     return _read(database, read)
 
 
-def live_rows(scene: Scene, person: str) -> set[Row]:
+def live_rows(scene: JudgedHost, person: str) -> set[Row]:
     """Read the rows of a person's live database; none where it is being replaced.
 
     What V2 deletes on purpose is looked for in V1's database, which is left over.
@@ -336,7 +336,7 @@ def live_rows(scene: Scene, person: str) -> set[Row]:
     return found | {row for row in left if row[0] in COMPACTED}
 
 
-def kept_rows(scene: Scene, person: str) -> set[Row]:
+def kept_rows(scene: JudgedHost, person: str) -> set[Row]:
     """Read the rows of a person's sealed snapshots."""
     found: set[Row] = set()
     for folder in (scene.root / "backups" / person).glob("[!.]*"):
@@ -348,7 +348,7 @@ def kept_rows(scene: Scene, person: str) -> set[Row]:
     return found
 
 
-def runs(scene: Scene) -> tuple[Run, ...]:
+def runs(scene: JudgedHost) -> tuple[Run, ...]:
     """Read every run of the journal, oldest first."""
     journal = scene.root / "state" / "journal.sqlite"
     if not journal.exists():
@@ -360,7 +360,7 @@ def runs(scene: Scene) -> tuple[Run, ...]:
     return tuple(Run(name, tuple(told)) for name, told in events.items())
 
 
-def verdicts(scene: Scene) -> dict[str, tuple[str, bool]]:
+def verdicts(scene: JudgedHost) -> dict[str, tuple[str, bool]]:
     """Read what is held of each build: the ruling, and whether it is of production."""
     journal = scene.root / "state" / "journal.sqlite"
     with aside(journal) as opened:
@@ -372,7 +372,7 @@ def verdicts(scene: Scene) -> dict[str, tuple[str, bool]]:
 
 
 def at_once(
-    scene: Scene, before: Before, acknowledged: Mapping[str, Sequence[Acknowledged]]
+    scene: JudgedHost, before: HostBefore, acknowledged: Mapping[str, Sequence[Acknowledged]]
 ) -> list[str]:
     """Everything that must be true at every moment.
 
@@ -388,7 +388,7 @@ def at_once(
     ]
 
 
-def _matched(scene: Scene, person: str, stands: Stands) -> Iterator[str]:
+def _matched(scene: JudgedHost, person: str, stands: Stands) -> Iterator[str]:
     able = {stands.build: "is selected"} if stands.build else {}
     able |= {version: "runs" for _, version in stands.serves}
     for version, how in able.items():
@@ -407,7 +407,7 @@ def _matched(scene: Scene, person: str, stands: Stands) -> Iterator[str]:
 
 
 def _lost(
-    scene: Scene,
+    scene: JudgedHost,
     person: str,
     told: Sequence[Run],
     acknowledged: Mapping[str, Sequence[Acknowledged]],
@@ -423,7 +423,7 @@ def _lost(
         yield f"I2 {person}: {len(gone)} rows are in snapshots alone, and nothing was restored"
 
 
-def _ungated(scene: Scene, now: Mapping[str, Stands], told: Sequence[Run]) -> Iterator[str]:
+def _ungated(scene: JudgedHost, now: Mapping[str, Stands], told: Sequence[Run]) -> Iterator[str]:
     good = set(scene.proven) | {run.candidate for run in told if run.passed}
     for person, stands in now.items():
         for version in {stands.build, *(version for _, version in stands.serves)} - {""}:
@@ -437,7 +437,9 @@ def _ungated(scene: Scene, now: Mapping[str, Stands], told: Sequence[Run]) -> It
         yield f"I3 the default is {_default(scene)}, which passed no gate"
 
 
-def _one_at_a_time(before: Before, now: Mapping[str, Stands], told: Sequence[Run]) -> Iterator[str]:
+def _one_at_a_time(
+    before: HostBefore, now: Mapping[str, Stands], told: Sequence[Run]
+) -> Iterator[str]:
     between = [person for person, stands in now.items() if not stands.settled]
     if len(between) > 1:
         yield f"I4 {' and '.join(between)} are in transition at once"
@@ -461,10 +463,10 @@ def _begun_late(run: Run) -> list[str]:
 
 
 def settled(
-    scene: Scene,
-    before: Before,
+    scene: JudgedHost,
+    before: HostBefore,
     acknowledged: Mapping[str, Sequence[Acknowledged]],
-    told: Told,
+    told: ReportedEnd,
 ) -> list[str]:
     """Everything that must be true once a command has ended: nobody is stranded, nothing is a lie.
 
@@ -481,7 +483,7 @@ def settled(
     ]
 
 
-def _stranded(scene: Scene, person: str, stands: Stands, told: Told) -> Iterator[str]:
+def _stranded(scene: JudgedHost, person: str, stands: Stands, told: ReportedEnd) -> Iterator[str]:
     if not stands.settled:
         yield f"STRANDED {person}: {stands.link}, serves {stands.serves}"
     if (scene.userdata(person) / ".t3safe-staging").exists():
@@ -501,13 +503,13 @@ def _stranded(scene: Scene, person: str, stands: Stands, told: Told) -> Iterator
         yield f"STRANDED {person}: cannot sign in and work: {error}"
 
 
-def _pid_file(scene: Scene, person: str) -> int:
+def _pid_file(scene: JudgedHost, person: str) -> int:
     with suppress(OSError, ValueError, KeyError):
         return int(json.loads((scene.root / "run" / f"{person}.pid").read_bytes())["pid"])
     return 0
 
 
-def _history(scene: Scene, before: Before, told: Told) -> Iterator[str]:
+def _history(scene: JudgedHost, before: HostBefore, told: ReportedEnd) -> Iterator[str]:
     journal = {run.name: run for run in runs(scene)}
     if set(journal) != {record["run"] for record in told.history}:
         yield f"I6 the history tells of {len(told.history)} runs, the journal of {len(journal)}"
@@ -522,7 +524,9 @@ def _history(scene: Scene, before: Before, told: Told) -> Iterator[str]:
     yield from _status_as_told(fresh, journal, told)
 
 
-def _status_as_told(fresh: Sequence[str], journal: Mapping[str, Run], told: Told) -> Iterator[str]:
+def _status_as_told(
+    fresh: Sequence[str], journal: Mapping[str, Run], told: ReportedEnd
+) -> Iterator[str]:
     ran = str(told.result.get("run", ""))
     if fresh and ran and fresh[0] != ran:
         yield f"I6 the command speaks of {ran}, the last run is {fresh[0]}"
@@ -532,7 +536,9 @@ def _status_as_told(fresh: Sequence[str], journal: Mapping[str, Run], told: Told
         yield f"I6 exit status {told.status}, and {told.result['exit']} in its document"
 
 
-def _people_as_told(scene: Scene, now: Mapping[str, Stands], told: Told) -> Iterator[str]:
+def _people_as_told(
+    scene: JudgedHost, now: Mapping[str, Stands], told: ReportedEnd
+) -> Iterator[str]:
     ran = str(told.result.get("run", ""))
     plan = next((run.plan for run in runs(scene) if run.name == ran), None)
     if plan is None:
@@ -545,7 +551,7 @@ def _people_as_told(scene: Scene, now: Mapping[str, Stands], told: Told) -> Iter
             yield f"I6 {move['person']} is called {status} and is on {link}, not {expected}"
 
 
-def _disk_as_told(scene: Scene, before: Before, told: Told) -> Iterator[str]:
+def _disk_as_told(scene: JudgedHost, before: HostBefore, told: ReportedEnd) -> Iterator[str]:
     new = [run for run in runs(scene) if run.name not in before.runs]
     outcomes = {str(run.ended.get("outcome", "unfinished")) for run in new}
     promoted = [run.candidate for run in new if run.ended.get("outcome") == "promoted"]
@@ -569,7 +575,7 @@ def _disk_as_told(scene: Scene, before: Before, told: Told) -> Iterator[str]:
             yield f"I6 {run.candidate} is held as {held.get(run.candidate)} after {run.ended}"
 
 
-def _strays(scene: Scene) -> dict[int, list[str]]:
+def _strays(scene: JudgedHost) -> dict[int, list[str]]:
     """Name what runs beside the serves; a sign-in that nobody waits for any more may end first."""
     deadline = time.monotonic() + MINT_SECONDS
     while True:
@@ -580,7 +586,7 @@ def _strays(scene: Scene) -> dict[int, list[str]]:
         time.sleep(0.05)
 
 
-def tidy(scene: Scene) -> list[str]:
+def tidy(scene: JudgedHost) -> list[str]:
     """What a crash must not leave behind for good: people must be at rest when it is called."""
     places = {
         "half a build": (scene.root / "store" / "builds").glob(".*"),

@@ -66,7 +66,7 @@ class Launcher:
     root: str
     trace: str
     spot: dict[str, Any]
-    blow: hook.Blow | None
+    blow: hook.StruckProcess | None
     labels: Labels = field(factory=Labels)
     counter: hook.Counter = field(init=False)
     _plain_boot: str = calls._BOOT
@@ -127,7 +127,7 @@ def _ill(_: SqliteJournal, row: tuple[str, str, str]) -> None:
 def main() -> None:
     """Take the specification off the arguments and be the command line."""
     given: dict[str, Any] = json.loads(sys.argv.pop(1))
-    blow = hook.Blow(command=os.getpid(), **given["blow"]) if given["blow"] else None
+    blow = hook.StruckProcess(command=os.getpid(), **given["blow"]) if given["blow"] else None
     Launcher(given["root"], given["trace"], given["spot"], blow).install()
     cli.main()
 

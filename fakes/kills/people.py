@@ -26,7 +26,7 @@ TROUBLE: Final = (OSError, ValueError, SignInError, WorkRefusedError)
 
 
 @define
-class Busy:
+class BusyPerson:
     """One person at work in a thread of its own."""
 
     client: PersonClient
@@ -76,12 +76,12 @@ class Busy:
 class Crew:
     """Everybody at work for as long as the block lasts, or until `rest`."""
 
-    busy: dict[str, Busy]
+    busy: dict[str, BusyPerson]
 
     @classmethod
     def of(cls, people: tuple[str, ...], client: Callable[[str], PersonClient]) -> Self:
         """Give everybody a browser."""
-        return cls({name: Busy(client(name)) for name in people})
+        return cls({name: BusyPerson(client(name)) for name in people})
 
     def __enter__(self) -> Self:
         for person in self.busy.values():

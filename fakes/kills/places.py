@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from attrs import frozen
 
-from fakes.embedded import Resident
+from fakes.embedded import HostPerson
 from fakes.packages import FakeRelease, release_like
 
 DISKS: Final = ("home", "store", "state", "backups", "all")
@@ -27,7 +27,7 @@ LAST: Final = release_like("0.0.29-nightly.20260721.864", schema=34, native=Fals
 
 
 @frozen
-class Scenario:
+class KillScenario:
     """A night: who lives where, what everybody runs, what is on offer, and what is typed.
 
     With `moved` the host has had a good run to `offer` before.  With `busy` that person had a turn
@@ -39,7 +39,7 @@ class Scenario:
     old: FakeRelease
     offer: FakeRelease
     command: tuple[str, ...] = ("run",)
-    residents: tuple[Resident, ...] = (Resident("ann"), Resident("ben"))
+    residents: tuple[HostPerson, ...] = (HostPerson("ann"), HostPerson("ben"))
     moved: bool = False
     busy: str = ""
     last: FakeRelease = LAST
@@ -65,26 +65,26 @@ _V2: Final = release_like(
     "0.0.46-nightly.20261003.2610", layout="platform", faults=("breaks-with-attachments",)
 )
 _V2_LAST: Final = release_like("0.0.46-nightly.20261010.2922", layout="platform")
-_ATTACHED: Final = (Resident("ann"), Resident("ben", {"attachments": 1}))
+_ATTACHED: Final = (HostPerson("ann"), HostPerson("ben", {"attachments": 1}))
 
 SCENARIOS: Final = {
     scenario.name: scenario
     for scenario in (
         # Another way to pair, and every session is dropped.
-        Scenario("good", _OLD, _NEW),
+        KillScenario("good", _OLD, _NEW),
         # Passes the gate, breaks for ben, whose session still writes rows on it.
-        Scenario("canary", _NEW, _BAD, residents=_ATTACHED),
+        KillScenario("canary", _NEW, _BAD, residents=_ATTACHED),
         # Back on purpose, with the set as it was before the move.
-        Scenario("back", _OLD, _NEW, ("rollback", "ann", "--yes"), moved=True),
+        KillScenario("back", _OLD, _NEW, ("rollback", "ann", "--yes"), moved=True),
         # The one who was busy is moved later.
-        Scenario("drain", _OLD, _NEW, ("drain",), moved=True, busy="ann"),
+        KillScenario("drain", _OLD, _NEW, ("drain",), moved=True, busy="ann"),
         # To V2, which breaks for ben: nothing of it may be left in his data.
-        Scenario("second", _V1, _V2, residents=_ATTACHED, last=_V2_LAST),
+        KillScenario("second", _V1, _V2, residents=_ATTACHED, last=_V2_LAST),
     )
 }
 
 
-class Fault(StrEnum):
+class KillFault(StrEnum):
     """What happens there; a full disk is `full-` with one of `DISKS`."""
 
     KILL = "kill"
@@ -104,7 +104,7 @@ class Fault(StrEnum):
 class Blow:
     """One fault at one spot; `detail` is a number of calls, or of seconds for a delay."""
 
-    fault: Fault
+    fault: KillFault
     when: str
     label: str
     detail: str = ""
@@ -118,10 +118,10 @@ class Blow:
         if when not in WHENS or len(detail) != (when in WHENS[2:]):
             message = f"{text!r} names no place: see fakes/kills/places.py"
             raise ValueError(message)
-        if (name == Fault.FULL) != (disk in DISKS):
+        if (name == KillFault.FULL) != (disk in DISKS):
             message = f"{text!r}: a full disk is one of {', '.join(DISKS)}"
             raise ValueError(message)
-        return cls(Fault(name), when, label, "".join(detail), disk)
+        return cls(KillFault(name), when, label, "".join(detail), disk)
 
     def __str__(self) -> str:
         fault = f"{self.fault}-{self.disk}" if self.disk else self.fault.value
@@ -141,10 +141,10 @@ class Blow:
 
 
 @frozen
-class Place:
+class KillPlace:
     """One scenario and what strikes it: the first blow its command, each further one a recovery."""
 
-    scenario: Scenario
+    scenario: KillScenario
     blows: tuple[Blow, ...]
 
     @classmethod
@@ -177,7 +177,7 @@ class Place:
 
 
 @frozen
-class Step:
+class RecordedStep:
     """One record of a run that nothing struck, and the changing calls until the next."""
 
     label: str
@@ -185,14 +185,14 @@ class Step:
     worker: tuple[str, ...] = ()
 
 
-def steps_of(trace: str) -> Iterator[Step]:
+def steps_of(trace: str) -> Iterator[RecordedStep]:
     """Read what the launcher traced."""
     label, calls = "start", {"cli": [], "worker": []}  # type: tuple[str, dict[str, list[str]]]
     for line in trace.splitlines():
         who, _, what = line.partition(" ")
         if who == "record":
-            yield Step(label, tuple(calls["cli"]), tuple(calls["worker"]))
+            yield RecordedStep(label, tuple(calls["cli"]), tuple(calls["worker"]))
             label, calls = what, {"cli": [], "worker": []}
         else:
             calls[who].append(what)
-    yield Step(label, tuple(calls["cli"]), tuple(calls["worker"]))
+    yield RecordedStep(label, tuple(calls["cli"]), tuple(calls["worker"]))

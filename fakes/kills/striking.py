@@ -2,7 +2,7 @@
 
 1. A host with everybody at work, gone on with from a prepared folder.
 2. The command, struck.  A fault that lets it live ends it in its own way.
-3. The judge looks, before anybody mends anything.
+3. The judge looks, before anybody fixes anything.
 4. Killed: `t3safe recover` (struck too where the place says so).  A disk that was full or ill is
    well again: `t3safe recover`, and what the command advised.
 5. The judge looks: nobody is stranded, status, history and disk say the same.
@@ -26,10 +26,10 @@ from typing import Any, Final
 from attrs import define, field, frozen
 from filelock import FileLock
 
-from fakes.embedded import EmbeddedHost, Said
+from fakes.embedded import CommandResult, EmbeddedHost
 from fakes.kills import hook, judge
 from fakes.kills.people import Crew
-from fakes.kills.places import Blow, Fault, Place, Scenario, Step, steps_of
+from fakes.kills.places import Blow, KillFault, KillPlace, KillScenario, RecordedStep, steps_of
 
 REPOSITORY: Final = Path(__file__).parents[2]
 LAUNCH: Final = (sys.executable, "-m", "fakes.kills.launcher")
@@ -54,7 +54,7 @@ _ADVICE: Final = re.compile(r"then `t3safe (rollback \S+ --to \S+ --force)`")
 
 
 @frozen
-class Report:
+class KillReport:
     """How one place went: what was struck, how it ended, and the violations that were seen."""
 
     place: str
@@ -71,7 +71,7 @@ class Prepared:
 
     root: Path
 
-    def folder(self, scenario: Scenario, *, staged: bool) -> Path:
+    def folder(self, scenario: KillScenario, *, staged: bool) -> Path:
         """Give the folder of a scenario, with the candidate in the store or without."""
         folder = self.root / f"{scenario.name}-{'staged' if staged else 'bare'}"
         if not folder.exists():
@@ -81,7 +81,7 @@ class Prepared:
                     self._make(scenario, folder, staged=staged)
         return folder
 
-    def _make(self, scenario: Scenario, folder: Path, *, staged: bool) -> None:
+    def _make(self, scenario: KillScenario, folder: Path, *, staged: bool) -> None:
         site = self.root / f"{folder.name}.site"
         site.mkdir()
         with EmbeddedHost(
@@ -102,7 +102,7 @@ class Prepared:
         shutil.rmtree(site)
 
 
-def _first_run(host: EmbeddedHost, scenario: Scenario) -> None:
+def _first_run(host: EmbeddedHost, scenario: KillScenario) -> None:
     if scenario.busy:
         client = host.client(scenario.busy)
         client.sign_in()
@@ -113,13 +113,13 @@ def _first_run(host: EmbeddedHost, scenario: Scenario) -> None:
         _ended_well(host.t3safe("run"))
 
 
-def _ended_well(said: Said) -> None:
+def _ended_well(said: CommandResult) -> None:
     if said.status != 0:
         message = f"the host cannot be prepared: {said}"
         raise AssertionError(message)
 
 
-def strike(place: Place, prepared: Prepared, root: Path, *, again: bool = True) -> Report:
+def strike(place: KillPlace, prepared: Prepared, root: Path, *, again: bool = True) -> KillReport:
     """Take a host below `root`, a new folder, through a place; `again` uses it once more."""
     begun = time.monotonic()
     root.mkdir()
@@ -135,7 +135,7 @@ def strike(place: Place, prepared: Prepared, root: Path, *, again: bool = True) 
         trial.run()
         if again:
             trial.use_again()
-    return Report(
+    return KillReport(
         place=str(place),
         struck=trial.struck,
         outcome=trial.outcome,
@@ -145,7 +145,7 @@ def strike(place: Place, prepared: Prepared, root: Path, *, again: bool = True) 
     )
 
 
-def trace(scenario: Scenario, prepared: Prepared, root: Path) -> tuple[Step, ...]:
+def trace(scenario: KillScenario, prepared: Prepared, root: Path) -> tuple[RecordedStep, ...]:
     """Tell every record of a scenario's command that nothing strikes, and what changes between."""
     root.mkdir()
     with ExitStack() as stack:
@@ -158,7 +158,7 @@ def trace(scenario: Scenario, prepared: Prepared, root: Path) -> tuple[Step, ...
 
 @contextmanager
 def furnished(
-    scenario: Scenario, root: Path, prepared: Prepared, *, staged: bool = True
+    scenario: KillScenario, root: Path, prepared: Prepared, *, staged: bool = True
 ) -> Iterator[EmbeddedHost]:
     """Give a host gone on with below `root`, with its serves up and its candidate on offer."""
     folder = prepared.folder(scenario, staged=staged)
@@ -172,10 +172,10 @@ def furnished(
         yield host
 
 
-def scene_of(host: EmbeddedHost, scenario: Scenario) -> judge.Scene:
+def scene_of(host: EmbeddedHost, scenario: KillScenario) -> judge.JudgedHost:
     """Tell the judge of a host."""
     proven = {scenario.old.version} | ({scenario.offer.version} if scenario.moved else set())
-    return judge.Scene(
+    return judge.JudgedHost(
         root=host.root,
         people=host.people,
         url=host.dispatch.url,
@@ -186,7 +186,7 @@ def scene_of(host: EmbeddedHost, scenario: Scenario) -> judge.Scene:
 
 def launch(
     host: EmbeddedHost, blow: Blow | None, *arguments: str, trace: Path | None = None
-) -> Said:
+) -> CommandResult:
     """Run the real command line, struck by a blow."""
     spec: dict[str, Any] = {
         "root": str(host.root),
@@ -210,7 +210,7 @@ def launch(
         env=host.environment | {"PYTHONPATH": str(REPOSITORY)},
         cwd=host.root,
     )
-    return Said(ended.returncode, ended.stdout, ended.stderr)
+    return CommandResult(ended.returncode, ended.stdout, ended.stderr)
 
 
 @define
@@ -249,7 +249,7 @@ class Disks:
 class Trial:
     """One place on one host, as far as it has come."""
 
-    place: Place
+    place: KillPlace
     host: EmbeddedHost
     crew: Crew
     disks: Disks
@@ -257,8 +257,8 @@ class Trial:
     said: list[str] = field(factory=list)
     struck: str = ""
     outcome: str = ""
-    scene: judge.Scene = field(init=False)
-    before: judge.Before = field(init=False)
+    scene: judge.JudgedHost = field(init=False)
+    before: judge.HostBefore = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.scene = scene_of(self.host, self.place.scenario)
@@ -272,12 +272,12 @@ class Trial:
         if ended.status == KILLED:
             ended = self._recovered()
         self.outcome = str(_result(ended).get("outcome", "")) or f"status {ended.status}"
-        if self.place.first.fault in {Fault.FULL, Fault.JOURNAL}:
+        if self.place.first.fault in {KillFault.FULL, KillFault.JOURNAL}:
             self._after_ill(ended)
         else:
             self._see(self._settled(self._told(ended)), "settled")
 
-    def command(self, blow: Blow | None, *arguments: str) -> Said:
+    def command(self, blow: Blow | None, *arguments: str) -> CommandResult:
         """Run a command, struck where a blow says so, and keep what it said."""
         ended = launch(self.host, blow, *arguments) if blow else self.host.t3safe(*arguments)
         self.said.append(f"$ t3safe {' '.join(arguments)}\n{ended.err}{ended.out}[{ended.status}]")
@@ -285,33 +285,33 @@ class Trial:
             self.found.append(f"I6 a traceback of {arguments[0]}: {ended.err[-300:]}")
         return ended
 
-    def _expect_struck(self, blow: Blow, ended: Said) -> None:
+    def _expect_struck(self, blow: Blow, ended: CommandResult) -> None:
         mark = self.host.root / "struck"
         if not mark.exists():
             self.found.append(f"HARNESS {blow} was never reached: status {ended.status}")
             return
         self.struck = mark.read_text(encoding="utf-8").splitlines()[-1]
         mark.unlink()
-        dies = blow.fault in {Fault.KILL, Fault.KILL_ALONE}
+        dies = blow.fault in {KillFault.KILL, KillFault.KILL_ALONE}
         if dies != (ended.status == KILLED):
             self.found.append(f"HARNESS {blow}: status {ended.status}")
 
     def _see(self, found: Iterable[str], when: str) -> None:
         self.found += [f"{line} [{when}]" for line in found]
 
-    def _recovered(self) -> Said:
+    def _recovered(self) -> CommandResult:
         for blow in self.place.blows[1:]:
             ended = self.command(blow, "recover", "--json")
             self._expect_struck(blow, ended)
             self._see(judge.at_once(self.scene, self.before, self.crew.acknowledged()), "again")
         return self.command(None, "recover", "--json")
 
-    def _told(self, ended: Said, *, ill: bool = False) -> judge.Told:
+    def _told(self, ended: CommandResult, *, ill: bool = False) -> judge.ReportedEnd:
         history = self.host.t3safe("history", "--json", "-n", "1000")
         records = json.loads(history.out)["history"] if history.status == 0 else []
         disk = self.place.disk if ill else ""
-        journal = ill and (self.place.first.fault is Fault.JOURNAL or disk in {"state", "all"})
-        return judge.Told(
+        journal = ill and (self.place.first.fault is KillFault.JOURNAL or disk in {"state", "all"})
+        return judge.ReportedEnd(
             status=ended.status,
             result=_result(ended),
             history=records,
@@ -320,10 +320,10 @@ class Trial:
             complaint=ended.err,
         )
 
-    def _settled(self, told: judge.Told) -> list[str]:
+    def _settled(self, told: judge.ReportedEnd) -> list[str]:
         return judge.settled(self.scene, self.before, self.crew.acknowledged(), told)
 
-    def _after_ill(self, ended: Said) -> None:
+    def _after_ill(self, ended: CommandResult) -> None:
         """While a disk is ill nobody is stranded in silence; once it is well all are helped."""
         told = self._told(ended, ill=True)
         self._see(self._settled(told), "ill")
@@ -337,7 +337,7 @@ class Trial:
         # A serve that died of the full disk is the service manager's to start, or the human's.
         if told.homes_full:
             self.host.start_serves()
-        self._see(self._settled(self._told(Said(0, "", ""))), "well again")
+        self._see(self._settled(self._told(CommandResult(0, "", ""))), "well again")
 
     def use_again(self) -> None:
         """See that the host is of use: everybody gets a newer good release."""
@@ -359,7 +359,9 @@ class Trial:
         self._see(found + judge.tidy(self.scene), "next run")
 
 
-def _unsaid(ended: Said, told: judge.Told, now: Mapping[str, judge.Stands]) -> Iterator[str]:
+def _unsaid(
+    ended: CommandResult, told: judge.ReportedEnd, now: Mapping[str, judge.Stands]
+) -> Iterator[str]:
     """See that what the disk kept from being done, and to whom, was said."""
     words = ended.out + ended.err
     outcome = told.result.get("outcome")
@@ -371,7 +373,7 @@ def _unsaid(ended: Said, told: judge.Told, now: Mapping[str, judge.Stands]) -> I
             yield f"I6 {person} is left in between and not named"
 
 
-def _result(ended: Said) -> Mapping[str, Any]:
+def _result(ended: CommandResult) -> Mapping[str, Any]:
     """Read the document that `--json` prints; empty where there is none."""
     with suppress(ValueError, KeyError):
         result: dict[str, Any] = json.loads(ended.out)["result"]

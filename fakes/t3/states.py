@@ -154,7 +154,9 @@ def _has_column(connection: sqlite3.Connection, table: str, column: str) -> bool
 
 def _add_legacy(connection: sqlite3.Connection, count: int, at: str) -> None:
     for _ in range(count):
-        event = work.Event("thread", "thread-1", "thread.turn-diff-completed", {"legacy": True})
+        event = work.ThreadEvent(
+            "thread", "thread-1", "thread.turn-diff-completed", {"legacy": True}
+        )
         work.append_event(connection, event, at)
 
 

@@ -28,7 +28,7 @@ _SCRIPT: Final = '#!/bin/sh\nprintf "%s\\n" "$(basename "$0") in $PWD: $*" >> {c
 _SAID: Final = re.compile(r"start work: (.*): done$", re.MULTILINE)
 
 
-class Listener:
+class TrapListener:
     """An address that takes connections and keeps what each of them sends first."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Trap:
 
     def __init__(self, folder: Path, programs: tuple[str, ...] = PROGRAMS) -> None:
         self.worktree, self._tools = folder / "worktree", folder / "bin"
-        self._calls, self._listener = folder / "calls", Listener()
+        self._calls, self._listener = folder / "calls", TrapListener()
         for each in (self.worktree, self._tools):
             each.mkdir(parents=True)
         for name in programs:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from fakes.t3.app import v1import, v2work
-from fakes.t3.app.build import BROWSER_SESSION, Build
+from fakes.t3.app.build import BROWSER_SESSION, ReleaseBehaviour
 from fakes.t3.app.migrations import V2_FIRST
-from fakes.t3.app.state import Database, migrate, open_database, stamp
+from fakes.t3.app.state import FakeDatabase, migrate, open_database, stamp
 from fakes.t3.app.v1copy import DIRECTORY
 from fakes.t3.client import V1, V2
 from fakes.t3.states import Populated, count_rows, populate
@@ -40,10 +40,10 @@ MARKS: Final = (
 """What `add_marks` can leave: the status of a run, or what else is open."""
 
 
-def build_of(schema: int = NEWEST, faults: Mapping[str, str] | None = None) -> Build:
+def build_of(schema: int = NEWEST, faults: Mapping[str, str] | None = None) -> ReleaseBehaviour:
     """Give a V2 build as the program's own code takes it."""
     traits = ("0.0.46", schema, BROWSER_SESSION, "plain", 2, "start", 0.0, 0.0, 0.0)
-    return Build(*traits, True, False, faults or {})
+    return ReleaseBehaviour(*traits, True, False, faults or {})
 
 
 def populate_v2(
@@ -129,7 +129,7 @@ def add_marks(
 
     With `worktree` the thread and its project have that folder.
     """
-    database = Database(base_dir / "userdata" / V2)
+    database = FakeDatabase(base_dir / "userdata" / V2)
     with database.write() as connection:
         at = stamp()
         v2work.ensure_thread(connection, thread, at)

@@ -35,7 +35,7 @@ from fakes.world.model import (
     Defect,
     FakeBuild,
     FakePerson,
-    Question,
+    OpenQuestion,
     ledger,
     migrated,
     seen,
@@ -76,7 +76,7 @@ class PowerCut(Crash):
     """The whole host goes dark here, and every process with it."""
 
 
-class Step(NamedTuple):
+class SubStep(NamedTuple):
     """One sub-step of an operation: what it does, and whether that is durable at once."""
 
     name: str
@@ -219,7 +219,7 @@ class World:
         """Plan an action for right before the next such call of a port."""
         self.hooks[operation, who] = action
 
-    def play(self, operation: str, who: str, steps: Iterable[Step]) -> None:
+    def play(self, operation: str, who: str, steps: Iterable[SubStep]) -> None:
         """Play the sub-steps of an operation; the process may die between two (rules 3 and 4)."""
         self.volatile.clear()
         for step in steps:
@@ -394,7 +394,7 @@ class World:
     def _mute(self, person: FakePerson, fake: FakeBuild) -> str:
         """Why this build does not pair a person whose set it knows; empty when it does."""
         ran_here = fake.version in self.trusted
-        if person.is_so(Question.BROKEN if ran_here else Question.CANARY):
+        if person.is_so(OpenQuestion.BROKEN if ran_here else OpenQuestion.CANARY):
             return f"the serve of {person.running} answers the exchange with 500"
         if fake.hits(Defect.MUTE, person.name) or fake.hits(Defect.LOSES, person.name):
             return f"the serve of {person.running} answers the exchange with 500"
@@ -406,7 +406,7 @@ class World:
     def _fades(self, person: FakePerson, fake: FakeBuild) -> bool:
         if fake.version in self.trusted:
             return False
-        return fake.hits(Defect.FADES, person.name) or person.is_so(Question.FADES)
+        return fake.hits(Defect.FADES, person.name) or person.is_so(OpenQuestion.FADES)
 
 
 def settled(world: World, *names: str) -> World:

@@ -34,7 +34,7 @@ HANG_SECONDS: Final = 600.0
 """How much virtual time passes before a call that hangs is given up."""
 
 
-class Place(StrEnum):
+class FaultPlace(StrEnum):
     """Where a fault is."""
 
     EFFECT = "effect"
@@ -45,7 +45,7 @@ class Place(StrEnum):
     """While no process of t3safe runs; counted by the write that comes next."""
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     """What goes wrong with one call, or happens beside it."""
 
     FAIL_BEFORE = "fail-before"
@@ -83,15 +83,15 @@ class Kind(StrEnum):
 
 
 @frozen
-class Fault:
+class WorldFault:
     """One fault: `at` is the number of the effect or of the write.
 
     `after` and `lost` are sub-steps of that effect, counted from 1.
     """
 
-    place: Place
+    place: FaultPlace
     at: int
-    kind: Kind
+    kind: FaultKind
     after: int = 0
     lost: tuple[int, ...] = ()
 
@@ -109,25 +109,25 @@ class Fault:
         place, at, kind, *rest = text.split(":")
         after = int(rest[0]) if rest else 0
         lost = tuple(int(number) for number in rest[1].split(",")) if len(rest) > 1 else ()
-        return cls(Place(place), int(at), Kind(kind), after, lost)
+        return cls(FaultPlace(place), int(at), FaultKind(kind), after, lost)
 
 
-Schedule = tuple[Fault, ...]
+Schedule = tuple[WorldFault, ...]
 
 
-def effect(at: int, kind: Kind) -> Fault:
+def effect(at: int, kind: FaultKind) -> WorldFault:
     """Name a fault of an effect."""
-    return Fault(Place.EFFECT, at, kind)
+    return WorldFault(FaultPlace.EFFECT, at, kind)
 
 
-def journal(at: int, kind: Kind) -> Fault:
+def journal(at: int, kind: FaultKind) -> WorldFault:
     """Name a fault of a write of the journal."""
-    return Fault(Place.JOURNAL, at, kind)
+    return WorldFault(FaultPlace.JOURNAL, at, kind)
 
 
-def event(at: int, kind: Kind) -> Fault:
+def event(at: int, kind: FaultKind) -> WorldFault:
     """Name what happens beside an effect."""
-    return Fault(Place.EVENT, at, kind)
+    return WorldFault(FaultPlace.EVENT, at, kind)
 
 
 @define
@@ -135,17 +135,17 @@ class Seam:
     """What goes wrong in one history, and how far it has come: counted over all its processes."""
 
     world: World
-    faults: Mapping[tuple[Place, int], Fault] = field(factory=dict)
+    faults: Mapping[tuple[FaultPlace, int], WorldFault] = field(factory=dict)
     calls: int = 0
     writes: int = 0
     stopping: bool = False
 
     @classmethod
-    def of(cls, world: World, schedule: Iterable[Fault]) -> Seam:
+    def of(cls, world: World, schedule: Iterable[WorldFault]) -> Seam:
         """Make the seam of a schedule."""
         return cls(world, {(fault.place, fault.at): fault for fault in schedule})
 
-    def due(self, place: Place, at: int) -> Fault | None:
+    def due(self, place: FaultPlace, at: int) -> WorldFault | None:
         """The fault of this place, logged as it strikes."""
         fault = self.faults.get((place, at))
         if fault is not None:
@@ -154,7 +154,7 @@ class Seam:
 
     def pause(self) -> None:
         """Let happen what is due while no process runs: everybody who can begins a turn."""
-        if self.due(Place.PAUSE, self.writes) is not None:
+        if self.due(FaultPlace.PAUSE, self.writes) is not None:
             for name, person in self.world.people.items():
                 if person.pid is not None:
                     self.world.work(name)
@@ -173,46 +173,49 @@ class Faulty:
         at, seam.calls = seam.calls, seam.calls + 1
         if not seam.faults:
             return self.inner(effect)
-        happens = seam.due(Place.EVENT, at)
+        happens = seam.due(FaultPlace.EVENT, at)
         if happens is not None:
             happen(seam, happens.kind, effect)
-        inside = seam.due(Place.INSIDE, at)
+        inside = seam.due(FaultPlace.INSIDE, at)
         if inside is not None:
             doom(seam.world, inside)
-        fault = seam.due(Place.EFFECT, at)
+        fault = seam.due(FaultPlace.EFFECT, at)
         return self.inner(effect) if fault is None else self._struck(fault.kind, effect)
 
-    def _struck(self, kind: Kind, effect: fx.Effect) -> ev.Answer:
+    def _struck(self, kind: FaultKind, effect: fx.Effect) -> ev.Answer:
         world = self.seam.world
         match kind:
-            case Kind.CRASH_BEFORE:
+            case FaultKind.CRASH_BEFORE:
                 raise Crash
-            case Kind.POWER_BEFORE:
+            case FaultKind.POWER_BEFORE:
                 raise PowerCut
-            case Kind.FAIL_BEFORE:
+            case FaultKind.FAIL_BEFORE:
                 return ev.Failed(Blame.HOST, "injected")
-            case Kind.HANG:
+            case FaultKind.HANG:
                 world.advance(HANG_SECONDS)
                 return ev.Failed(Blame.HOST, f"injected: no answer after {HANG_SECONDS:.0f} s")
             case _:
                 return self._struck_while_done(kind, effect)
 
-    def _struck_while_done(self, kind: Kind, effect: fx.Effect) -> ev.Answer:
+    def _struck_while_done(self, kind: FaultKind, effect: fx.Effect) -> ev.Answer:
         world = self.seam.world
-        world.disk_full = world.disk_full or kind in {Kind.DISK_FULL, Kind.DISK_STAYS_FULL}
-        if kind is Kind.LIES:
+        world.disk_full = world.disk_full or kind in {
+            FaultKind.DISK_FULL,
+            FaultKind.DISK_STAYS_FULL,
+        }
+        if kind is FaultKind.LIES:
             _let_lie(world, effect)
-        if kind is Kind.CLINGS:
+        if kind is FaultKind.CLINGS:
             world.people[_only(world, effect)].clings = 1
         answer = self.inner(effect)
         match kind:
-            case Kind.FAIL_AFTER:
+            case FaultKind.FAIL_AFTER:
                 return ev.Failed(Blame.HOST, "injected, though it was done")
-            case Kind.CRASH_AFTER:
+            case FaultKind.CRASH_AFTER:
                 raise Crash
-            case Kind.POWER_AFTER:
+            case FaultKind.POWER_AFTER:
                 raise PowerCut
-            case Kind.DISK_FULL:
+            case FaultKind.DISK_FULL:
                 world.disk_full = False
             case _:
                 pass
@@ -234,30 +237,30 @@ def _only(world: World, effect: fx.Effect) -> str:
     return person
 
 
-def happen(seam: Seam, kind: Kind, effect: fx.Effect) -> None:
+def happen(seam: Seam, kind: FaultKind, effect: fx.Effect) -> None:
     """Let something happen beside an effect."""
     world = seam.world
     match kind:
-        case Kind.STOP:
+        case FaultKind.STOP:
             seam.stopping = True
-        case Kind.WORKS:
+        case FaultKind.WORKS:
             for who in concerned(world, effect):
                 world.work(who)
-        case Kind.DISPATCH_DOWN:
+        case FaultKind.DISPATCH_DOWN:
             world.dispatch_up = False
-        case Kind.SERVE_DIES:
+        case FaultKind.SERVE_DIES:
             for who in concerned(world, effect):
                 world.lose_serve(who)
         case _:
             _mint(world, kind, concerned(world, effect))
 
 
-def _mint(world: World, kind: Kind, people: tuple[str, ...]) -> None:
+def _mint(world: World, kind: FaultKind, people: tuple[str, ...]) -> None:
     match kind:
-        case Kind.MINT_BEGINS:
+        case FaultKind.MINT_BEGINS:
             for who in people:
                 world.begin_mint(who)
-        case Kind.MINT_OPENS:
+        case FaultKind.MINT_OPENS:
             for who in world.people:
                 world.open_late(who)
         case _:
@@ -265,11 +268,11 @@ def _mint(world: World, kind: Kind, people: tuple[str, ...]) -> None:
             raise AssertionError(message)
 
 
-def doom(world: World, fault: Fault) -> None:
+def doom(world: World, fault: WorldFault) -> None:
     """Let the next effect die inside."""
     world.crash_at = world.substeps + fault.after
     world.lost = None
-    if fault.kind is Kind.POWER:
+    if fault.kind is FaultKind.POWER:
         world.lost = frozenset(world.substeps + number for number in fault.lost)
 
 
@@ -284,7 +287,9 @@ def _let_lie(world: World, effect: fx.Effect) -> None:
             raise AssertionError(message)
 
 
-_UNWRITTEN: Final = frozenset({Kind.FAIL_BEFORE, Kind.HANG, Kind.CRASH_BEFORE, Kind.POWER_BEFORE})
+_UNWRITTEN: Final = frozenset(
+    {FaultKind.FAIL_BEFORE, FaultKind.HANG, FaultKind.CRASH_BEFORE, FaultKind.POWER_BEFORE}
+)
 
 
 @define
@@ -332,20 +337,20 @@ class FaultyJournal(JournalAround):
         """Write, fail before or after, hang, or die."""
         seam = self.seam
         at, seam.writes = seam.writes, seam.writes + 1
-        fault = seam.due(Place.JOURNAL, at) if seam.faults else None
+        fault = seam.due(FaultPlace.JOURNAL, at) if seam.faults else None
         if fault is None:
             self.inner.append(run, event)
             return
-        if fault.kind is Kind.HANG:
+        if fault.kind is FaultKind.HANG:
             seam.world.advance(HANG_SECONDS)
         if fault.kind not in _UNWRITTEN:
             self.inner.append(run, event)
         match fault.kind:
-            case Kind.CRASH_BEFORE | Kind.CRASH_AFTER:
+            case FaultKind.CRASH_BEFORE | FaultKind.CRASH_AFTER:
                 raise Crash
-            case Kind.POWER_BEFORE | Kind.POWER_AFTER:
+            case FaultKind.POWER_BEFORE | FaultKind.POWER_AFTER:
                 raise PowerCut
-            case Kind.FAIL_BEFORE | Kind.FAIL_AFTER | Kind.HANG:
+            case FaultKind.FAIL_BEFORE | FaultKind.FAIL_AFTER | FaultKind.HANG:
                 message = "cannot write to the journal: injected"
                 raise JournalError(message)
             case _:

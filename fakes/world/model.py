@@ -212,7 +212,7 @@ class Unsettled(BaseException):
         self.question = question
 
 
-class Question(StrEnum):
+class OpenQuestion(StrEnum):
     """What can be left open of a person, until it first matters."""
 
     BUSY = "is at work"
@@ -315,7 +315,7 @@ class FakePerson:
         other.answers = None if self.answers is None else dict(self.answers)
         return other
 
-    def is_so(self, question: Question) -> bool:
+    def is_so(self, question: OpenQuestion) -> bool:
         """Whether it is so with this person; never where nothing was left open.
 
         Raises Unsettled where it was left open and matters now.

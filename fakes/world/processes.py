@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 
 from fakes import invariants
 from fakes.world.core import Crash, PowerCut, World
-from fakes.world.faults import Fault, Faulty, FaultyJournal, Seam
+from fakes.world.faults import Faulty, FaultyJournal, Seam, WorldFault
 from fakes.world.wiring import host
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
@@ -30,7 +30,7 @@ PROCESSES_MAX = 50
 
 
 @define
-class Watch:
+class JudgeObserver:
     """Asks the judge after every event of the journal, and keeps what was wrong."""
 
     judge: invariants.Judge
@@ -65,7 +65,7 @@ def drive(
     *,
     rules: Rules | None = None,
     limits: Limits | None = None,
-    faults: Iterable[Fault] = (),
+    faults: Iterable[WorldFault] = (),
     giving_up: bool = False,
     knowing: invariants.Judge | None = None,
 ) -> Driven:
@@ -78,7 +78,7 @@ def drive(
     """
     seam, runs = Seam.of(world, faults), len(world.journal.written)
     judge = invariants.Judge.of(world, giving_up=giving_up, knowing=knowing)
-    watch = Watch(judge)
+    watch = JudgeObserver(judge)
     written = FaultyJournal(world.journal, seam)
     wire = partial(
         host,

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from attrs import evolve, frozen
 
-from fakes.world import hostviews
-from fakes.world import views as plain
+from fakes.world import fakeports as plain
+from fakes.world import hostports
 from fakes.world.core import World
 from t3safe.domain import ports
 from t3safe.engine import Performer
@@ -16,28 +16,28 @@ from t3safe.hooks import HookCalls
 from t3safe.interpreter import Interpreter, Limits, allowed, never
 from t3safe.loadguard import LoadGuard
 from t3safe.person import IdleCheck
-from t3safe.simulation.decisions import Choices, Verdicts
+from t3safe.simulation.decisions import MemoryChoices, MemoryVerdicts
 from t3safe.usecases.host import Host, Rules, wired
 
 
-def views(world: World, journal: ports.Journal | None = None) -> ports.Ports:
+def ports_of(world: World, journal: ports.Journal | None = None) -> ports.Ports:
     """Every port onto this world; `journal` replaces the world's own."""
     return ports.Ports(
-        registry=plain.Registry(world),
-        builds=plain.Builds(world),
-        selection=plain.Selection(world),
-        services=hostviews.Services(world),
-        states=hostviews.StateSets(world),
-        gate=hostviews.Gate(world),
-        pairing=hostviews.Pairing(world),
-        verdicts=Verdicts(world),
+        registry=plain.FakeRegistry(world),
+        builds=plain.FakeBuilds(world),
+        selection=plain.FakeSelection(world),
+        services=hostports.FakeServices(world),
+        personal_data=hostports.FakePersonalData(world),
+        gate=hostports.FakeGate(world),
+        pairing=hostports.FakePairing(world),
+        verdicts=MemoryVerdicts(world),
         switch=plain.DurableSwitch(world),
-        choices=Choices(world),
-        people=plain.People(world),
-        clock=plain.Clock(world),
-        residents=plain.Residents(world),
+        choices=MemoryChoices(world),
+        people=plain.FakePeople(world),
+        clock=plain.FakeClock(world),
+        residents=plain.FakeResidents(world),
         journal=journal if journal is not None else world.journal,
-        permit=plain.Permit(world),
+        permit=plain.FakePermit(world),
     )
 
 
@@ -67,8 +67,8 @@ def host(
     `wrap` puts something around the performer and `journal` replaces the world's own, both for
     faults; `observer` sees every event, for checks after each step.
     """
-    seen = views(world, journal)
-    guard = LoadGuard(plain.Load(world), hold_ups=plain.HoldUps(world))
+    seen = ports_of(world, journal)
+    guard = LoadGuard(plain.FakeLoad(world), hold_ups=plain.FakeHoldUps(world))
     calls = (
         HookCalls(world.owner_hooks, seen.permit, guard.overloaded)
         if world.owner_hooks is not None

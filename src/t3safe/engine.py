@@ -124,7 +124,7 @@ def nothing_waits(_: fx.Effect) -> bool:
 
 def waits_for_boot(effect: fx.Effect) -> bool:
     """Whether an effect needs serves that run, which boot recovery does not have yet."""
-    return isinstance(effect, fx.Start | fx.Verify | fx.Bake | fx.Revisit)
+    return isinstance(effect, fx.Start | fx.VerifyPairing | fx.Bake | fx.Revisit)
 
 
 def rollout_of(events: tuple[ev.Event, ...]) -> Rollout:

@@ -37,18 +37,18 @@ from t3safe.bootstrap.parts import (
 )
 from t3safe.configuration import Manager, Verify
 from t3safe.domain import doctor
-from t3safe.domain.doctor import Check, Finding
+from t3safe.domain.disk_space import rooms
+from t3safe.domain.doctor import Finding, Precondition
 from t3safe.domain.errors import (
     GateError,
     NewerJournalError,
     NotifyError,
     PeopleError,
+    PersonalDataError,
     PortError,
-    StateError,
 )
 from t3safe.domain.idle import dated_after, times_after
 from t3safe.domain.people import units_of
-from t3safe.domain.room import rooms
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.person import chosen
@@ -72,41 +72,43 @@ class Examination:
     """Where the configuration was read, None where there is no file."""
 
     def findings(self) -> tuple[Finding, ...]:
-        """Look at every precondition, in the order of `Check`."""
-        looks: dict[Check, Callable[[], Iterable[Finding]]] = {
-            Check.NPM: self._npm,
-            Check.NODE: self._node,
-            Check.PROGRAM: self._program,
-            Check.REGISTRY: self._registry,
-            Check.LAUNCHER: self._launcher,
-            Check.INSTALLERS: self._installers,
-            Check.UPDATER: self._updater,
-            Check.DISPATCH: self._dispatch,
-            Check.COOKIES: self._cookies,
-            Check.PATHS: self._paths,
-            Check.PROTOCOLS: self._protocols,
-            Check.UNITS: self._units,
-            Check.TIMERS: self._timers,
-            Check.HOOKS: self._hooks,
-            Check.USERS: self._users,
-            Check.SANDBOX: self._sandbox,
-            Check.USER_MAP: self._user_map,
-            Check.SERVES: self._serves,
-            Check.DATA: self._data,
-            Check.GENERATIONS: self._generations,
-            Check.DISK: self._disk,
-            Check.LOAD: self._load,
-            Check.CLOCK: self._clock,
-            Check.JOURNAL: self._journal,
-            Check.NOTES: self._notes,
-            Check.UNFINISHED: self._unfinished,
-            Check.SNAPSHOTS: self._snapshots,
-            Check.FOLDERS: self._folders,
-            Check.NOTIFICATIONS: self._notifications,
+        """Look at every precondition, in the order of `Precondition`."""
+        looks: dict[Precondition, Callable[[], Iterable[Finding]]] = {
+            Precondition.NPM: self._npm,
+            Precondition.NODE: self._node,
+            Precondition.PROGRAM: self._program,
+            Precondition.REGISTRY: self._registry,
+            Precondition.LAUNCHER: self._launcher,
+            Precondition.INSTALLERS: self._installers,
+            Precondition.UPDATER: self._updater,
+            Precondition.DISPATCH: self._dispatch,
+            Precondition.COOKIES: self._cookies,
+            Precondition.PATHS: self._paths,
+            Precondition.PROTOCOLS: self._protocols,
+            Precondition.UNITS: self._units,
+            Precondition.TIMERS: self._timers,
+            Precondition.HOOKS: self._hooks,
+            Precondition.USERS: self._users,
+            Precondition.SANDBOX: self._sandbox,
+            Precondition.USER_MAP: self._user_map,
+            Precondition.SERVES: self._serves,
+            Precondition.DATA: self._data,
+            Precondition.GENERATIONS: self._generations,
+            Precondition.DISK: self._disk,
+            Precondition.LOAD: self._load,
+            Precondition.CLOCK: self._clock,
+            Precondition.JOURNAL: self._journal,
+            Precondition.NOTES: self._notes,
+            Precondition.UNFINISHED: self._unfinished,
+            Precondition.SNAPSHOTS: self._snapshots,
+            Precondition.FOLDERS: self._folders,
+            Precondition.NOTIFICATIONS: self._notifications,
         }
         # Folders first: what later looks remember there must not hide that one was missing.
-        seen = {check: _looked(check, looks[check]) for check in reversed(Check)}
-        return doctor.without_repeats(tuple(found for check in Check for found in seen[check]))
+        seen = {check: _looked(check, looks[check]) for check in reversed(Precondition)}
+        return doctor.without_repeats(
+            tuple(found for check in Precondition for found in seen[check])
+        )
 
     # Programs.
 
@@ -143,14 +145,14 @@ class Examination:
         except PortError as error:
             npm = self.wired.settings.npm
             found = doctor.judge_npm(npm, hostfacts.program(npm))
-            if found.level is doctor.Level.PROBLEM:
-                yield doctor.unknown(Check.REGISTRY, found.seen)
+            if found.level is doctor.Health.PROBLEM:
+                yield doctor.unknown(Precondition.REGISTRY, found.seen)
             else:
                 yield doctor.judge_registry("", str(error))
         else:
             yield doctor.judge_registry(offer.tag.text, "")
-            yield from _looked(Check.REGISTRY, self._one_registry)
-            yield from _looked(Check.NODE, partial(self._offered, offer.tag))
+            yield from _looked(Precondition.REGISTRY, self._one_registry)
+            yield from _looked(Precondition.NODE, partial(self._offered, offer.tag))
 
     def _one_registry(self) -> Iterator[Finding]:
         settings = self.wired.settings
@@ -180,7 +182,7 @@ class Examination:
             callers += hostfacts.own_callers(units.folder)
         yield from doctor.judge_installers(first, str(launcher or ""), callers)
         for person in everybody(self.wired.host)[0]:
-            yield from _looked(Check.INSTALLERS, partial(self._programs, person))
+            yield from _looked(Precondition.INSTALLERS, partial(self._programs, person))
 
     def _programs(self, person: str) -> Iterator[Finding]:
         """Look as the person: of a home root sees nothing."""
@@ -195,7 +197,7 @@ class Examination:
 
     def _updater(self) -> Iterator[Finding]:
         for person in everybody(self.wired.host)[0]:
-            yield from _looked(Check.UPDATER, partial(self._updater_of, person))
+            yield from _looked(Precondition.UPDATER, partial(self._updater_of, person))
 
     def _updater_of(self, person: str) -> Iterable[Finding]:
         return doctor.judge_updater(person, self.wired.personal_data().updater(person))
@@ -204,7 +206,9 @@ class Examination:
 
     def _dispatch(self) -> Iterator[Finding]:
         if self.wired.settings.verify is not Verify.DISPATCH:
-            yield doctor.ok(Check.DISPATCH, "sign-ins are proven without a dispatch (`verify`)")
+            yield doctor.ok(
+                Precondition.DISPATCH, "sign-ins are proven without a dispatch (`verify`)"
+            )
             return
         text, trouble = self.wired.settings.dispatch, ""
         try:
@@ -215,7 +219,9 @@ class Examination:
 
     def _cookies(self) -> Iterator[Finding]:
         if self.wired.settings.verify is not Verify.DISPATCH:
-            yield doctor.ok(Check.COOKIES, "sign-ins are proven without a dispatch (`verify`)")
+            yield doctor.ok(
+                Precondition.COOKIES, "sign-ins are proven without a dispatch (`verify`)"
+            )
             return
         people, _ = everybody(self.wired.host)
         homes = ((person, self._home(person)) for person in people)
@@ -227,7 +233,7 @@ class Examination:
     def _paths(self) -> Iterator[Finding]:
         """Offer a credential that nobody has: a path that is not there answers 404, others not."""
         if self.wired.settings.verify is not Verify.DISPATCH:
-            yield doctor.ok(Check.PATHS, "sign-ins are proven without a dispatch (`verify`)")
+            yield doctor.ok(Precondition.PATHS, "sign-ins are proven without a dispatch (`verify`)")
             return
         known = dispatch_knowledge(self.wired.settings).paths
         homes = ((who, self._home(who)) for who in everybody(self.wired.host)[0])
@@ -240,7 +246,9 @@ class Examination:
 
     def _protocols(self) -> Iterator[Finding]:
         if self.wired.settings.verify is not Verify.DISPATCH:
-            yield doctor.ok(Check.PROTOCOLS, "sign-ins are proven without a dispatch (`verify`)")
+            yield doctor.ok(
+                Precondition.PROTOCOLS, "sign-ins are proven without a dispatch (`verify`)"
+            )
             return
         homes = ((who, self._home(who)) for who in everybody(self.wired.host)[0])
         told = ((who, described(home[0], _PATIENCE)) for who, home in homes if home is not None)
@@ -271,14 +279,14 @@ class Examination:
 
     def _units(self) -> Iterator[Finding]:
         if not self._systemd:
-            yield doctor.ok(Check.UNITS, "this host is not managed by systemd")
+            yield doctor.ok(Precondition.UNITS, "this host is not managed by systemd")
             return
         seen = self.wired.units().look()
         yield from doctor.judge_units(seen.missing, seen.changed, seen.disabled)
 
     def _timers(self) -> Iterator[Finding]:
         if not self._systemd:
-            yield doctor.ok(Check.TIMERS, "this host is not managed by systemd")
+            yield doctor.ok(Precondition.TIMERS, "this host is not managed by systemd")
             return
         seen = self.wired.units().look().persistent
         own = self.wired.settings.scope is Scope.USER
@@ -323,8 +331,8 @@ class Examination:
 
     def _serves(self) -> Iterator[Finding]:
         for person in everybody(self.wired.host)[0]:
-            yield from _looked(Check.SERVES, partial(self._serve, person))
-        yield from _looked(Check.SERVES, self._unmapped)
+            yield from _looked(Precondition.SERVES, partial(self._serve, person))
+        yield from _looked(Precondition.SERVES, self._unmapped)
 
     def _unmapped(self) -> Iterator[Finding]:
         host = self.wired.host
@@ -347,13 +355,13 @@ class Examination:
         behind = Reader()(partial(left_behind, self.wired.host)) if self._begun else None
         for person in everybody(self.wired.host)[0]:
             yield from _looked(
-                Check.DATA, partial(self._data_of, person, (behind or {}).get(person, ""))
+                Precondition.DATA, partial(self._data_of, person, (behind or {}).get(person, ""))
             )
 
     def _data_of(self, person: str, behind: str) -> Iterator[Finding]:
         try:
             obstacle = obstacle_of(self.wired.host, person)
-        except StateError as error:
+        except PersonalDataError as error:
             yield doctor.judge_unreadable(person, str(error))
             return
         yield doctor.judge_data(person, obstacle, behind)
@@ -361,7 +369,9 @@ class Examination:
     def _generations(self) -> Iterator[Finding]:
         candidate = self._candidate()
         for person in everybody(self.wired.host)[0]:
-            yield from _looked(Check.GENERATIONS, partial(self._generation_of, person, candidate))
+            yield from _looked(
+                Precondition.GENERATIONS, partial(self._generation_of, person, candidate)
+            )
 
     def _candidate(self) -> Version | None:
         """The newest build that is offered or installed."""
@@ -381,7 +391,7 @@ class Examination:
         to = doctor.Candidate(str(candidate or build or ""), newest)
         try:
             held, size = states.ledger(person), states.weight(person)
-        except StateError:
+        except PersonalDataError:
             # The check of the data says what is wrong with it.
             return
         yield doctor.judge_generation(person, str(build or "no build"), (ran, held), size, to)
@@ -408,10 +418,10 @@ class Examination:
 
     def _snapshots(self) -> Iterator[Finding]:
         for person in everybody(self.wired.host)[0]:
-            yield from _looked(Check.SNAPSHOTS, partial(self._snapshots_of, person))
+            yield from _looked(Precondition.SNAPSHOTS, partial(self._snapshots_of, person))
 
     def _snapshots_of(self, person: str) -> Iterator[Finding]:
-        states = self.wired.host.ports.states
+        states = self.wired.host.ports.personal_data
         ids = [info.stored.id for info in states.snapshots(person)]
         for snapshot in ids if self.deep else ids[-1:]:
             trouble = ""
@@ -426,7 +436,7 @@ class Examination:
     # The machine.
 
     def _disk(self) -> Iterator[Finding]:
-        states = self.wired.host.ports.states
+        states = self.wired.host.ports.personal_data
         people, _ = everybody(self.wired.host)
         kept = {person: states.snapshots(person) for person in people}
         weigh = self.wired.personal_data().weight
@@ -446,22 +456,26 @@ class Examination:
         yield doctor.judge_clock(host.ports.clock.now(), last, published)
         waiting = {item.person: item.since for item in Reader()(lambda: deferrals(host)) or ()}
         for person in everybody(host)[0]:
-            yield from _looked(Check.CLOCK, partial(self._times, person, waiting.get(person)))
+            yield from _looked(
+                Precondition.CLOCK, partial(self._times, person, waiting.get(person))
+            )
 
     def _times(self, person: str, deferred: datetime | None) -> Iterable[Finding]:
         """Look at every time of a person's that something here is decided by."""
         ports, now = self.wired.host.ports, self.wired.host.ports.clock.now()
         started = ports.services.status(person).started
-        after = list(times_after(ports.states.activity(person), started, now))
+        after = list(times_after(ports.personal_data.activity(person), started, now))
         after += dated_after("the deferral", deferred, now)
-        for info in ports.states.snapshots(person):
+        for info in ports.personal_data.snapshots(person):
             after += dated_after(f"snapshot {info.stored.id}", info.stored.taken, now)
         return doctor.judge_times(person, tuple(after))
 
     def _journal(self) -> Iterator[Finding]:
         journal, trouble = self.wired.journal, ""
         if not self._begun:
-            yield doctor.ok(Check.JOURNAL, f"{journal.path}: none yet; the first run makes it")
+            yield doctor.ok(
+                Precondition.JOURNAL, f"{journal.path}: none yet; the first run makes it"
+            )
             yield from self._unexplained()
             return
         try:
@@ -501,7 +515,7 @@ class Examination:
         for folder in (settings.state_dir, settings.store, settings.backup_dest):
             yield doctor.judge_folder(hostfacts.folder_facts(folder))
         for person in everybody(self.wired.host)[0]:
-            yield from _looked(Check.FOLDERS, partial(self._persons_folder, person))
+            yield from _looked(Precondition.FOLDERS, partial(self._persons_folder, person))
 
     def _persons_folder(self, person: str) -> Iterator[Finding]:
         settings = self.wired.settings
@@ -543,7 +557,7 @@ _COMPILING = ("make", "g++", "python3")
 """What node-gyp needs beside node's headers."""
 
 
-def _looked(check: Check, gather: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
+def _looked(check: Precondition, gather: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
     """Look; what cannot be looked at is unknown."""
     try:
         return tuple(gather())

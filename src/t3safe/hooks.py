@@ -21,7 +21,7 @@ from attrs import define, field
 
 from t3safe.domain import events as ev
 from t3safe.domain import ports
-from t3safe.domain.occasions import Moment, Occasion, not_opened, occasions, opening
+from t3safe.domain.hook_events import HookEvent, Moment, hook_events, not_opened, opening
 from t3safe.domain.rollout import Rollout
 from t3safe.interpreter import allowed
 
@@ -41,19 +41,19 @@ class HookCalls:
     def may_start(self, plan: ev.Plan) -> str:
         """Ask the permit, then the hooks before a run (rule 1)."""
         no = self.permit.may_start(plan)
-        occasion = opening(plan)
-        if no or occasion is None:
+        hook_event = opening(plan)
+        if no or hook_event is None:
             return no
-        failed = self._call(occasion)
+        failed = self._call(hook_event)
         if failed:
-            self._call(not_opened(occasion, failed))
+            self._call(not_opened(hook_event, failed))
         return failed
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
         """Call the hooks of this event."""
-        for occasion in occasions(before, event, after):
-            failed = self._call(occasion)
-            if occasion.moment is Moment.BEFORE_CANARY:
+        for hook_event in hook_events(before, event, after):
+            failed = self._call(hook_event)
+            if hook_event.moment is Moment.BEFORE_CANARY:
                 self._refused = failed or self.overloaded()
 
     def veto(self) -> str:
@@ -61,8 +61,8 @@ class HookCalls:
         refused, self._refused = self._refused, ""
         return refused
 
-    def _call(self, occasion: Occasion) -> str:
+    def _call(self, hook_event: HookEvent) -> str:
         try:
-            return self.hooks.call(occasion)
+            return self.hooks.call(hook_event)
         except Exception as error:  # noqa: BLE001 - a person may be without a serve right now
-            return f"defect in the hooks of {occasion.moment}: {type(error).__name__}: {error}"
+            return f"defect in the hooks of {hook_event.moment}: {type(error).__name__}: {error}"

@@ -25,7 +25,7 @@ from attrs import frozen
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import messages
-from t3safe.domain.errors import DispatchError, Fault, PortError, StateError
+from t3safe.domain.errors import DispatchError, Fault, PersonalDataError, PortError
 from t3safe.domain.ports import Ports, SnapshotInfo
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots, ways_back
 from t3safe.domain.rollback import leads_back
@@ -76,12 +76,14 @@ class Interpreter:
 
     def _perform(self, effect: fx.Effect) -> ev.Answer:
         match effect:
-            case fx.Stage(build):
+            case fx.StageBuild(build):
                 self.ports.builds.stage(build)
             case fx.SnapshotOnline(person, snapshot):
                 self.idle.sample(person)
                 present = self.ports.selection.selected(person).build
-                taken = self.ports.states.snapshot(person, snapshot, SnapshotKind.ONLINE, present)
+                taken = self.ports.personal_data.snapshot(
+                    person, snapshot, SnapshotKind.ONLINE, present
+                )
                 return self._hidden(person, taken) or self._explained(person, taken, present)
             case fx.Rehearse(build, subjects):
                 return ev.Rehearsed(self.ports.gate.rehearse(build, subjects))
@@ -93,7 +95,7 @@ class Interpreter:
                 if why := self.veto():
                     return ev.Assessed(ev.Readiness.BUSY, why)
                 return self.idle.assess(person, certain=certain)
-            case fx.Verify(person, build):
+            case fx.VerifyPairing(person, build):
                 return self.ports.pairing.verify(person, build)
             case fx.Fence(person):
                 self.ports.selection.fence(person)
@@ -102,7 +104,7 @@ class Interpreter:
                 self.ports.selection.clear(person)
             case fx.SnapshotAtRest(person, snapshot, build, giving_up):
                 kind = SnapshotKind.QUARANTINE if giving_up else SnapshotKind.REST
-                return self.ports.states.snapshot(person, snapshot, kind, build)
+                return self.ports.personal_data.snapshot(person, snapshot, kind, build)
             case fx.Select(person, build):
                 self.ports.selection.select(person, build)
             case fx.Start(person):
@@ -110,7 +112,7 @@ class Interpreter:
             case fx.Quarantine():
                 return self._quarantine(effect)
             case fx.Restore(person, snapshot):
-                self.ports.states.restore(person, snapshot)
+                self.ports.personal_data.restore(person, snapshot)
             case fx.Inspect(person):
                 return self._inspect(person)
             case fx.Bake(people, build, seconds):
@@ -136,9 +138,9 @@ class Interpreter:
         if not {V1_DATABASE, V2_DATABASE} <= set(taken.ledger.names):
             return None
         with suppress(PortError):
-            if copy := hidden_copy(self.ports, person, self.ports.states.activity(person)):
+            if copy := hidden_copy(self.ports, person, self.ports.personal_data.activity(person)):
                 with suppress(PortError):
-                    self.ports.states.remove(person, taken.snapshot)
+                    self.ports.personal_data.remove(person, taken.snapshot)
                 return ev.Assessed(ev.Readiness.BUSY, str(copy))
         return None
 
@@ -152,26 +154,26 @@ class Interpreter:
         return changed(taken, migrated_by=migrated_by(self.ports, person))
 
     def _quarantine(self, effect: fx.Quarantine) -> ev.Quarantined:
-        kept = self.ports.states.snapshot(
+        kept = self.ports.personal_data.snapshot(
             effect.person, effect.snapshot, SnapshotKind.QUARANTINE, effect.build
         )
         try:
-            rows = self.ports.states.rows_since(effect.person, kept.snapshot, effect.since)
-        except StateError as error:
+            rows = self.ports.personal_data.rows_since(effect.person, kept.snapshot, effect.since)
+        except PersonalDataError as error:
             return ev.Quarantined(kept.snapshot, uncounted=str(error))
         return ev.Quarantined(kept.snapshot, rows)
 
     def _inspect(self, person: str) -> ev.Inspected:
         try:
-            ledger = self.ports.states.ledger(person)
-        except StateError:
+            ledger = self.ports.personal_data.ledger(person)
+        except PersonalDataError:
             ledger = None
         return ev.Inspected(
             selected=chosen(self.ports, person),
             running=self.ports.services.status(person).running
             or self.ports.selection.starting(person),
             ledger=ledger,
-            restoring=self.ports.states.restoring(person),
+            restoring=self.ports.personal_data.restoring(person),
         )
 
     def _revisit(self, people: tuple[str, ...], build: Version) -> ev.Done | ev.BakeBroken:
@@ -202,8 +204,8 @@ class Interpreter:
         needed, kept = set(self._needed()), dict[str, tuple[SnapshotInfo, ...]]()
         for person in dict.fromkeys((*people, *self.ports.selection.linked())):
             try:
-                kept[person] = self.ports.states.snapshots(person)
-            except StateError as error:
+                kept[person] = self.ports.personal_data.snapshots(person)
+            except PersonalDataError as error:
                 troubles.extend([error] if person in people else [])
             else:
                 needed |= self._needed_by(person, kept[person])
@@ -212,7 +214,7 @@ class Interpreter:
         for person in people:
             try:
                 self._prune_snapshots(person, kept.get(person, ()), pinned, {*present} - {*gone})
-            except StateError as error:
+            except PersonalDataError as error:
                 troubles.append(error)
         for build in gone:
             self.ports.builds.remove(build)
@@ -232,7 +234,7 @@ class Interpreter:
         for snapshot in prunable_snapshots(
             stored, pinned, limits.snapshots_keep, limits.snapshots_bytes_max
         ):
-            self.ports.states.remove(person, snapshot)
+            self.ports.personal_data.remove(person, snapshot)
 
     def _needed(self) -> Iterator[Version]:
         """Name the builds that must stay whatever people's snapshots tell (rule 3)."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 from attrs import define, field
 
 from t3safe.domain import events as ev
-from t3safe.domain.errors import DeadLinkError, PortError, StateError
+from t3safe.domain.errors import DeadLinkError, PersonalDataError, PortError
 from t3safe.domain.idle import (
     WINDOW_SECONDS,
     Activity,
@@ -38,8 +38,8 @@ def chosen(ports: Ports, person: str) -> Version | None:
 
 def migrated_by(ports: Ports, person: str) -> str:
     """Name the trace of t3's own updater that explains a migration; empty where none is."""
-    with suppress(StateError):
-        return ports.states.updater(person).named
+    with suppress(PersonalDataError):
+        return ports.personal_data.updater(person).named
     return ""
 
 
@@ -100,20 +100,20 @@ class IdleCheck:
             self._samples[person] = self.ports.services.sample(person)
 
     def assess(self, person: str, *, certain: bool = False) -> ev.Assessed:
-        """Say whether a person's serve may be stopped now.  Raises ServiceError, StateError.
+        """Say whether a person's serve may be stopped now.  Raises ServiceError, PersonalDataError.
 
         That is the idle rule, and that nothing keeps a copy at rest from being taken.  With
         `certain` only work in flight counts that is seen (rule 6 of `idle`).
         """
         ports = self.ports
         status = ports.services.status(person)
-        holder = "" if certain else ports.states.holder(person, status.members)
+        holder = "" if certain else ports.personal_data.holder(person, status.members)
         if holder:
             return ev.Assessed(ev.Readiness.BUSY, str(held(person, holder)))
         if not status.running:
             return ev.Assessed(ev.Readiness.NOT_RUNNING, "the serve is not running")
         looks = self._looks(person)
-        activity = ports.states.activity(person)
+        activity = ports.personal_data.activity(person)
         now = ports.clock.now()
         if certain:
             busy = in_flight(activity, status.agents, now, looks)

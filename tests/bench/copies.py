@@ -20,7 +20,7 @@ from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.domain.retention import SnapshotKind
 from t3safe.t3.files import HOME_BASE
 from t3safe.t3.generations import EVENT_LOG
-from tests.bench.figures import Bound, Figure, Pairs
+from tests.bench.figures import Figure, Pairs, RatioBound
 
 SIZE: Final = 1_000_000_000
 COMMITS: Final = 100
@@ -52,7 +52,7 @@ def copies(pairs: int, folder: Path | None = None) -> Iterator[Figure]:
             ways = _ways(root, database, f"rest-{number}", SnapshotKind.REST)
             rest.add("t3safe", _timed(root, ways["t3safe"]) - _timed(root, ways["cp"]))
         yield wall.figure(
-            "online snapshot, 1 GB: wall", "t3safe", Bound("VACUUM INTO", 0.8), note=_NOTE
+            "online snapshot, 1 GB: wall", "t3safe", RatioBound("VACUUM INTO", 0.8), note=_NOTE
         )
         yield stall.figure("the same: worst stall of the writer", "t3safe", at_most=STALL_MAX)
         yield rest.figure("snapshot at rest, 1 GB, less one cp", "t3safe", at_most=REST_MAX)

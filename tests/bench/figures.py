@@ -12,7 +12,7 @@ from rich.table import Table
 
 
 @frozen
-class Bound:
+class RatioBound:
     """What a ratio to something else may be at most."""
 
     beside: str
@@ -30,7 +30,7 @@ class Figure:
     name: str
     ours: tuple[float, ...]
     beside: tuple[tuple[str, tuple[float, ...]], ...] = ()
-    bounds: tuple[Bound, ...] = ()
+    bounds: tuple[RatioBound, ...] = ()
     unit: str = "s"
     at_most: float | None = None
     """What the figure itself may be at most, in its own unit."""
@@ -77,7 +77,7 @@ class Pairs:
         """Take one sample."""
         self.samples.setdefault(name, []).append(value)
 
-    def figure(self, name: str, ours: str, *bounds: Bound, **more: Any) -> Figure:  # noqa: ANN401
+    def figure(self, name: str, ours: str, *bounds: RatioBound, **more: Any) -> Figure:  # noqa: ANN401
         """Make the figure of what was collected; whatever is not ours stands beside it."""
         beside = tuple((key, tuple(v)) for key, v in self.samples.items() if key != ours)
         return Figure(name, tuple(self.samples[ours]), beside, bounds, **more)

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from fakes.packages import FakeRelease
 from tests.e2e.realhost import machine
-from tests.e2e.realhost.machine import DOCKER, Machine, inhabit, published, take_over
+from tests.e2e.realhost.machine import DOCKER, HostContainer, inhabit, published, take_over
 
 
 def _as_slow_as_t3(release: FakeRelease) -> FakeRelease:
@@ -46,10 +46,10 @@ _OPTIONS: Final = (
 class Hosts:
     """The two hosts; the same people on the same build, with the same data."""
 
-    seed: Machine
-    safe: Machine
+    seed: HostContainer
+    safe: HostContainer
 
-    def both(self) -> tuple[Machine, Machine]:
+    def both(self) -> tuple[HostContainer, HostContainer]:
         """Both, the older first."""
         return self.seed, self.safe
 
@@ -58,7 +58,7 @@ class Hosts:
 def hosts(script: Path) -> Iterator[Hosts]:
     """Start both, with `script` installed on the one; they are gone afterwards."""
     with _container() as first, _container() as second:
-        made = Hosts(Machine(first, PEOPLE), Machine(second, PEOPLE))
+        made = Hosts(HostContainer(first, PEOPLE), HostContainer(second, PEOPLE))
         inhabit(made.seed, PEOPLE, OLD)
         # Not by `docker cp`, which leaves mounts behind in the container.
         made.seed.run("tee", SCRIPT, given=script.read_text(encoding="utf-8"))
@@ -82,7 +82,7 @@ def _container() -> Iterator[str]:
         subprocess.run([DOCKER, "rm", "--force", name], check=False, capture_output=True)
 
 
-def back(host: Machine, tag: str = OLD.version) -> None:
+def back(host: HostContainer, tag: str = OLD.version) -> None:
     """Go back to the host as it was saved; the registry's tag points at OLD, or at NEW."""
     lines = "".join(f"{name}@example.org={name}\n" for name in host.people)
     host.do(

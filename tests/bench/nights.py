@@ -10,9 +10,9 @@ from typing import Any, Final
 from attrs import evolve
 
 from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
-from tests.bench.figures import Bound, Figure, Pairs
+from tests.bench.figures import Figure, Pairs, RatioBound
 from tests.bench.hosts import NEW, SCRIPT, Hosts, back
-from tests.e2e.realhost.machine import Machine, published
+from tests.e2e.realhost.machine import HostContainer, published
 
 SIZES: Final = {"1 MB": 1_000_000, "100 MB": 100_000_000, "1 GB": 1_000_000_000}
 BROKEN: Final = evolve(
@@ -48,7 +48,7 @@ def downtimes(hosts: Hosts, pairs: int) -> Iterator[Figure]:
             found.add("stop, start, sign in", limit)
             less.add("less one cp", away(host) - _copied(host))
             less.add("stop, start, sign in", limit)
-        bound = Bound("stop, start, sign in", 1.15)
+        bound = RatioBound("stop, start, sign in", 1.15)
         if size < SIZES["1 GB"]:
             yield found.figure(f"downtime of a canary, {name}", "t3safe", bound)
         else:
@@ -56,7 +56,7 @@ def downtimes(hosts: Hosts, pairs: int) -> Iterator[Figure]:
             yield less.figure("the same, less one cp of the file", "less one cp", bound)
 
 
-def _copied(host: Machine) -> float:
+def _copied(host: HostContainer) -> float:
     """Seconds that `cp` takes for ann's database, which is on the disk then: the least of three."""
     copy = "/var/backups/bench-copy"
     words = ["cp", "--reflink=never", f"/home/ann/{HOME_BASE}/{USERDATA}/{V1_DATABASE}", copy]
@@ -87,11 +87,11 @@ def ways_back(hosts: Hosts, pairs: int) -> Iterator[Figure]:
         yield found.figure(
             f"failure seen to signed in again, registry {registry}",
             "t3safe",
-            Bound("one stop, start, sign in", 1.5),
+            RatioBound("one stop, start, sign in", 1.5),
         )
 
 
-def _broken_night(host: Machine, *, gone: bool) -> None:
+def _broken_night(host: HostContainer, *, gone: bool) -> None:
     back(host)
     host.do(published(BROKEN, "nightly"))
     if gone:
@@ -101,7 +101,7 @@ def _broken_night(host: Machine, *, gone: bool) -> None:
     host.run("t3safe", "run", check=False)
 
 
-def _script_goes_back(host: Machine) -> float:
+def _script_goes_back(host: HostContainer) -> float:
     back(host)
     host.do(published(BROKEN, "nightly"))
     host.run(SCRIPT, check=False)
@@ -129,10 +129,10 @@ def bumps(hosts: Hosts, pairs: int) -> Iterator[Figure]:
         # Two starts of a rehearsal, then one for each person, one at a time.
         starts = hosts.safe.do(*(("bare_move", {"person": who}) for who in ("ann", "ann", *people)))
         found.add("npm + five of those", _installed(hosts.safe) + sum(starts))
-    yield found.figure("whole bump, three idle people", "t3safe", Bound("script", 0.5))
+    yield found.figure("whole bump, three idle people", "t3safe", RatioBound("script", 0.5))
 
 
-def _installed(host: Machine) -> float:
+def _installed(host: HostContainer) -> float:
     """Seconds that npm takes to install the new build somewhere."""
     words = ["npm", "install", "--prefix", "/var/tmp/bench-npm", f"t3@{NEW.version}"]
     ((sample,),) = host.do(("timed", {"commands": [words]}))
@@ -157,11 +157,13 @@ def gates(hosts: Hosts, pairs: int) -> Iterator[Figure]:
             side = host.do(*(("bare_moves", {"people": people}) for _ in range(2)))
             found.add("those side by side", sum(side))
         yield found.figure(
-            f"gate of one candidate, {name}", "t3safe", Bound("two stops, starts, sign-ins", 1.3)
+            f"gate of one candidate, {name}",
+            "t3safe",
+            RatioBound("two stops, starts, sign-ins", 1.3),
         )
 
 
-def prepare(host: Machine, holds: dict[str, Any], *, staged: bool) -> None:
+def prepare(host: HostContainer, holds: dict[str, Any], *, staged: bool) -> None:
     """Have people on OLD with this data, and keep the host so."""
     host.people = tuple(holds)
     back(host)
@@ -179,28 +181,28 @@ def prepare(host: Machine, holds: dict[str, Any], *, staged: bool) -> None:
 # What the journal tells.
 
 
-def away(host: Machine) -> float:
+def away(host: HostContainer) -> float:
     """Seconds from the fence to the answer that the person signs in again."""
     events = events_of(host)
     begun = next(at for at, event in events if _intends(event, "Fence"))
     return next(at for at, event in events if at > begun and _answers(event, "Paired")) - begun
 
 
-def until_back(host: Machine) -> float:
+def until_back(host: HostContainer) -> float:
     """Seconds from the answer that a person does not sign in to the one that they do again."""
     events = events_of(host)
     failed = next(at for at, event in events if _answers(event, "NotPaired"))
     return next(at for at, event in events if at > failed and _answers(event, "Paired")) - failed
 
 
-def rehearsed(host: Machine) -> float:
+def rehearsed(host: HostContainer) -> float:
     """Seconds that the rehearsals took."""
     events = events_of(host)
     begun = next(at for at, event in events if _intends(event, "Rehearse"))
     return next(at for at, event in events if at > begun and _answers(event, "Rehearsed")) - begun
 
 
-def events_of(host: Machine) -> list[tuple[float, dict[str, Any]]]:
+def events_of(host: HostContainer) -> list[tuple[float, dict[str, Any]]]:
     """Tell every event of the newest run, with its time in seconds since 1970."""
     (bodies,) = host.do(("journaled", {}))
     return [(datetime.fromisoformat(body["at"]).timestamp(), body) for body in bodies]

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tests.bench.hosts import NEW, SEED, Hosts, back, hosts
 from tests.bench.nights import SIZES, events_of, prepare
-from tests.e2e.realhost.machine import Machine
+from tests.e2e.realhost.machine import HostContainer
 
 PEOPLE: Final = ("ann", "ben", "cat")
 WIDTH, ROW, LABEL = 960, 20, 190
@@ -50,7 +50,7 @@ class Lane:
     bars: tuple[Bar, ...]
 
 
-def night(host: Machine) -> tuple[Lane, ...]:
+def night(host: HostContainer) -> tuple[Lane, ...]:
     """Move three idle people, with npm; a lane for each step."""
     prepare(host, {name: {} for name in PEOPLE}, staged=False)
     back(host, NEW.version)
@@ -74,7 +74,7 @@ def steps(events: list[tuple[float, dict[str, Any]]]) -> Iterator[Lane]:
                 continue
 
 
-def gate(host: Machine) -> tuple[Lane, ...]:
+def gate(host: HostContainer) -> tuple[Lane, ...]:
     """Rehearse on three people with 100 MB each and on an empty set; a lane for each."""
     prepare(host, {name: {"size_bytes": SIZES["100 MB"]} for name in PEOPLE}, staged=True)
     back(host, NEW.version)

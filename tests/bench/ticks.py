@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.bench.figures import Bound, Figure, Pairs
+from tests.bench.figures import Figure, Pairs, RatioBound
 from tests.bench.hosts import SCRIPT, Hosts, back
-from tests.e2e.realhost.machine import Machine
+from tests.e2e.realhost.machine import HostContainer
 
 PYTHON: Final = "/usr/local/lib/t3safe/bin/python"
 REQUEST: Final = (
@@ -35,7 +35,7 @@ def ticks(hosts: Hosts, pairs: int) -> Iterator[Figure]:
             sampled.add("script", seed[key])
             sampled.add("python + request", limit[key])
         peak.add("t3safe", tick["kib"] / 1024)
-    yield quiet.figure("tick, nothing to do: wall", "t3safe", Bound("script", 0.35))
+    yield quiet.figure("tick, nothing to do: wall", "t3safe", RatioBound("script", 0.35))
     yield work.figure("tick, nothing to do: processor", "t3safe")
     yield peak.figure("tick: peak memory", "t3safe", unit="MiB", at_most=45.0)
     yield _frozen(hosts, pairs)
@@ -49,10 +49,10 @@ def _frozen(hosts: Hosts, pairs: int) -> Figure:
         frozen.add("python", least(hosts.safe, BARE)["wall"])
         frozen.add("t3safe", least(hosts.safe, TICK)["wall"])
         frozen.add("script", least(hosts.seed, [SCRIPT])["wall"])
-    return frozen.figure("frozen tick: wall", "t3safe", Bound("script", 0.35))
+    return frozen.figure("frozen tick: wall", "t3safe", RatioBound("script", 0.35))
 
 
-def least(host: Machine, words: list[str]) -> dict[str, Any]:
+def least(host: HostContainer, words: list[str]) -> dict[str, Any]:
     """Run a command a few times; of each measure the least."""
     (found,) = host.do(("timed", {"commands": [words] * RUNS}))
     return {key: min(sample[key] for sample in found) for key in found[0]}

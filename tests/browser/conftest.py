@@ -20,7 +20,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from t3safe.bootstrap.replays import simulate_all
 from t3safe.simulation import files
 from t3safe.simulation.report import render
-from t3safe.simulation.scenario import Scenario
+from t3safe.simulation.scenario import ReplayScenario
 
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER: Final = shutil.which("chromedriver")
@@ -56,7 +56,7 @@ def made_page(folder: Path, people: int | None) -> Path:
     if people is not None:
         fleet = evolve(fleet, since=fleet.events[2].at.date(), until=fleet.events[3].at.date())
         fleet = fleet.scaled(people)
-    scenario = Scenario.of(fleet, files.history(), files.incidents())
+    scenario = ReplayScenario.of(fleet, files.history(), files.incidents())
     result = scenario.result(simulate_all(scenario, scenario.chosen(()), 1))
     file = folder / "report.html"
     file.write_text(render(result), encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import pytest
 
-from t3safe.domain.errors import Fault, StateError
+from t3safe.domain.errors import Fault, PersonalDataError
 from t3safe.domain.idle import TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.ports import PersonalData
@@ -27,7 +27,7 @@ BUILD = Version.parse("0.0.24")
 ONLINE, REST, QUARANTINE = SnapshotKind.ONLINE, SnapshotKind.REST, SnapshotKind.QUARANTINE
 
 
-class StateWorld(Protocol):
+class PersonalDataWorld(Protocol):
     """The people behind the port, and what their serves do to their sets."""
 
     @property
@@ -97,7 +97,7 @@ def of(entries: Iterable[tuple[int, str]]) -> SetLedger:
 class PersonalDataContract:
     """The promises of `ports.PersonalData`, one test each."""
 
-    def test_snapshot_tells_what_it_holds(self, world: StateWorld) -> None:
+    def test_snapshot_tells_what_it_holds(self, world: PersonalDataWorld) -> None:
         """A snapshot answers with its id and ledger, and is listed with build, kind and counts."""
         world.found("alice", events=5)
         taken = world.states.snapshot("alice", "s1", REST, BUILD)
@@ -108,7 +108,9 @@ class PersonalDataContract:
         assert dict(info.rows)[f"{V1_DATABASE}:{EVENT_LOG}"] == 5
         world.states.verify("alice", "s1")
 
-    def test_snapshots_are_listed_oldest_first_and_by_person(self, world: StateWorld) -> None:
+    def test_snapshots_are_listed_oldest_first_and_by_person(
+        self, world: PersonalDataWorld
+    ) -> None:
         """The listing is in the order of taking and holds nobody else's."""
         world.found("alice")
         world.found("bob")
@@ -118,7 +120,7 @@ class PersonalDataContract:
         assert [info.stored.id for info in world.states.snapshots("bob")] == ["b1"]
 
     def test_snapshots_are_in_the_order_of_sealing_whatever_the_clock_says(
-        self, world: StateWorld
+        self, world: PersonalDataWorld
     ) -> None:
         """A clock that is a year ahead for one night does not make that night's the newest."""
         world.found("alice")
@@ -131,7 +133,7 @@ class PersonalDataContract:
         assert sorted({stored.sequence for stored in listed}) == [1, 2, 3]
 
     def test_holder_beside_the_serve_is_named_and_fails_that_person_alone(
-        self, world: StateWorld
+        self, world: PersonalDataWorld
     ) -> None:
         """It is seen while the serve runs; a copy at rest is refused for it with fault LATER."""
         world.found("alice")
@@ -142,18 +144,18 @@ class PersonalDataContract:
         assert f"process {pid} " in world.states.holder("alice", own)
         assert V1_DATABASE in world.states.holder("alice", own)
         world.end("alice")
-        with pytest.raises(StateError, match=str(pid)) as caught:
+        with pytest.raises(PersonalDataError, match=str(pid)) as caught:
             world.states.snapshot("alice", "s1", REST, BUILD)
         assert caught.value.fault is Fault.LATER
         world.let_go("alice")
         assert world.states.holder("alice", ()) == ""
         world.states.snapshot("alice", "s1", REST, BUILD)
 
-    def test_nobody_holds_a_set_that_is_not_there(self, world: StateWorld) -> None:
+    def test_nobody_holds_a_set_that_is_not_there(self, world: PersonalDataWorld) -> None:
         """A person without a serve has nothing to be held."""
         assert world.states.holder("alice", ()) == ""
 
-    def test_person_without_a_set_has_an_empty_one(self, world: StateWorld) -> None:
+    def test_person_without_a_set_has_an_empty_one(self, world: PersonalDataWorld) -> None:
         """Somebody who never had a serve has an empty ledger, no work and an empty snapshot."""
         assert world.states.ledger("alice") == SetLedger()
         assert not world.states.activity("alice").tracked
@@ -164,7 +166,9 @@ class PersonalDataContract:
         world.states.restore("alice", "s1")
         assert world.states.ledger("alice") == SetLedger()
 
-    def test_online_snapshot_holds_what_a_running_serve_committed(self, world: StateWorld) -> None:
+    def test_online_snapshot_holds_what_a_running_serve_committed(
+        self, world: PersonalDataWorld
+    ) -> None:
         """Everything committed before is in the copy, and the serve goes on committing."""
         world.found("alice", events=0)
         world.serve("alice")
@@ -178,18 +182,18 @@ class PersonalDataContract:
 
     @pytest.mark.parametrize("kind", [REST, QUARANTINE])
     def test_at_rest_is_refused_while_a_process_holds_the_set(
-        self, world: StateWorld, kind: SnapshotKind
+        self, world: PersonalDataWorld, kind: SnapshotKind
     ) -> None:
         """A set that a process has open is not at rest; nothing is sealed and nothing changes."""
         world.found("alice")
         world.serve("alice")
-        with pytest.raises(StateError, match="cannot take snapshot s1 of alice"):
+        with pytest.raises(PersonalDataError, match="cannot take snapshot s1 of alice"):
             world.states.snapshot("alice", "s1", kind, BUILD)
         assert world.states.snapshots("alice") == ()
         world.end("alice")
         assert len(world.events("alice")) == 3
 
-    def test_at_rest_holds_what_a_killed_serve_committed(self, world: StateWorld) -> None:
+    def test_at_rest_holds_what_a_killed_serve_committed(self, world: PersonalDataWorld) -> None:
         """What only the log of a killed serve holds is in the snapshot."""
         world.found("alice", events=1)
         world.serve("alice")
@@ -199,7 +203,7 @@ class PersonalDataContract:
         (info,) = world.states.snapshots("alice")
         assert dict(info.rows)[f"{V1_DATABASE}:{EVENT_LOG}"] == 7
 
-    def test_same_id_again_tells_the_sealed_one(self, world: StateWorld) -> None:
+    def test_same_id_again_tells_the_sealed_one(self, world: PersonalDataWorld) -> None:
         """A snapshot that is sealed is never written again, whatever happened to the set since."""
         world.found("alice")
         first = world.states.snapshot("alice", "s1", REST, BUILD)
@@ -210,28 +214,30 @@ class PersonalDataContract:
         (info,) = world.states.snapshots("alice")
         assert dict(info.rows)[f"{V1_DATABASE}:{EVENT_LOG}"] == 3
 
-    def test_id_of_another_kind_is_refused(self, world: StateWorld) -> None:
+    def test_id_of_another_kind_is_refused(self, world: PersonalDataWorld) -> None:
         """An online copy is never told as one at rest."""
         world.found("alice")
         world.states.snapshot("alice", "s1", ONLINE, BUILD)
-        with pytest.raises(StateError, match="s1"):
+        with pytest.raises(PersonalDataError, match="s1"):
             world.states.snapshot("alice", "s1", REST, BUILD)
 
     @pytest.mark.parametrize("kind", [ONLINE, REST])
-    def test_what_is_not_a_database_is_refused(self, world: StateWorld, kind: SnapshotKind) -> None:
+    def test_what_is_not_a_database_is_refused(
+        self, world: PersonalDataWorld, kind: SnapshotKind
+    ) -> None:
         """A set that SQLite cannot read has no ledger and gives no snapshot; it stays as it is."""
         world.found("alice")
         world.damage("alice")
-        with pytest.raises(StateError, match=r"state\.sqlite is not a database") as caught:
+        with pytest.raises(PersonalDataError, match=r"state\.sqlite is not a database") as caught:
             world.states.snapshot("alice", "s1", kind, BUILD)
         assert caught.value.fault is Fault.HOST
-        with pytest.raises(StateError, match=r"state\.sqlite is not a database"):
+        with pytest.raises(PersonalDataError, match=r"state\.sqlite is not a database"):
             world.states.ledger("alice")
         assert "not a database" in world.states.activity("alice").unreadable
         assert world.states.snapshots("alice") == ()
 
     def test_quarantine_keeps_what_cannot_be_read_and_counts_nothing(
-        self, world: StateWorld
+        self, world: PersonalDataWorld
     ) -> None:
         """Unreadable bytes are kept, never restored, and their rows are not told as none."""
         world.found("alice")
@@ -239,15 +245,15 @@ class PersonalDataContract:
         world.damage("alice")
         world.states.snapshot("alice", "q1", QUARANTINE, BUILD)
         world.states.verify("alice", "q1")
-        with pytest.raises(StateError, match="SQLite cannot read"):
+        with pytest.raises(PersonalDataError, match="SQLite cannot read"):
             world.states.rows_since("alice", "q1", "s1")
-        with pytest.raises(StateError, match="SQLite cannot read"):
+        with pytest.raises(PersonalDataError, match="SQLite cannot read"):
             world.states.restore("alice", "q1")
         assert not world.states.restoring("alice")
         world.states.restore("alice", "s1")
         assert len(world.events("alice")) == 3
 
-    def test_restore_brings_the_set_back(self, world: StateWorld) -> None:
+    def test_restore_brings_the_set_back(self, world: PersonalDataWorld) -> None:
         """After a restore ledger, rows and small files are the snapshot's, and no newer log."""
         world.found("alice")
         world.states.snapshot("alice", "s1", REST, BUILD)
@@ -263,7 +269,7 @@ class PersonalDataContract:
         assert world.secret("alice") == b"k" * 32
         assert not world.states.restoring("alice")
 
-    def test_restore_again_ends_the_same_way(self, world: StateWorld) -> None:
+    def test_restore_again_ends_the_same_way(self, world: PersonalDataWorld) -> None:
         """A restore that is done may be done again."""
         world.found("alice")
         world.states.snapshot("alice", "s1", REST, BUILD)
@@ -271,7 +277,7 @@ class PersonalDataContract:
         world.states.restore("alice", "s1")
         assert len(world.events("alice")) == 3
 
-    def test_restore_takes_a_newer_builds_database_away(self, world: StateWorld) -> None:
+    def test_restore_takes_a_newer_builds_database_away(self, world: PersonalDataWorld) -> None:
         """A database that the snapshot does not have is gone; the quarantine has it.
 
         What it was begun with is in the snapshot, so that the rest alone is counted.
@@ -287,19 +293,21 @@ class PersonalDataContract:
         world.states.restore("alice", "q1")
         assert world.databases("alice") == (V1_DATABASE, V2_DATABASE)
 
-    def test_restore_is_refused_while_a_process_holds_the_set(self, world: StateWorld) -> None:
+    def test_restore_is_refused_while_a_process_holds_the_set(
+        self, world: PersonalDataWorld
+    ) -> None:
         """Nothing is replaced under a process."""
         world.found("alice")
         world.states.snapshot("alice", "s1", REST, BUILD)
         world.serve("alice")
         world.commit("alice", 1)
-        with pytest.raises(StateError, match="cannot restore alice"):
+        with pytest.raises(PersonalDataError, match="cannot restore alice"):
             world.states.restore("alice", "s1")
         assert not world.states.restoring("alice")
         world.end("alice")
         assert len(world.events("alice")) == 4
 
-    def test_damaged_snapshot_is_not_restored(self, world: StateWorld) -> None:
+    def test_damaged_snapshot_is_not_restored(self, world: PersonalDataWorld) -> None:
         """A snapshot that is not what was sealed fails its check and replaces nothing."""
         world.found("alice")
         world.states.snapshot("alice", "s1", REST, BUILD)
@@ -307,14 +315,14 @@ class PersonalDataContract:
         world.serve("alice")
         world.commit("alice", 1)
         world.end("alice")
-        with pytest.raises(StateError, match="s1"):
+        with pytest.raises(PersonalDataError, match="s1"):
             world.states.verify("alice", "s1")
-        with pytest.raises(StateError, match="cannot restore alice"):
+        with pytest.raises(PersonalDataError, match="cannot restore alice"):
             world.states.restore("alice", "s1")
         assert not world.states.restoring("alice")
         assert len(world.events("alice")) == 4
 
-    def test_rows_since_counts_what_came_after(self, world: StateWorld) -> None:
+    def test_rows_since_counts_what_came_after(self, world: PersonalDataWorld) -> None:
         """Rows are counted per table where there are any, and only those."""
         world.found("alice")
         world.states.snapshot("alice", "s1", REST, BUILD)
@@ -327,7 +335,9 @@ class PersonalDataContract:
         assert kept == {f"{V1_DATABASE}:{EVENT_LOG}": 2}
         assert world.states.rows_since("alice", "s1", "s1") == ()
 
-    def test_rows_written_counts_what_a_running_serve_committed(self, world: StateWorld) -> None:
+    def test_rows_written_counts_what_a_running_serve_committed(
+        self, world: PersonalDataWorld
+    ) -> None:
         """Rows since a snapshot are counted beside the serve, and nothing is changed by it."""
         world.found("alice")
         world.states.snapshot("alice", "s1", REST, BUILD)
@@ -338,10 +348,10 @@ class PersonalDataContract:
         written = {row.table: row.rows for row in world.states.rows_written("alice", "s1")}
         assert written == {f"{V1_DATABASE}:{EVENT_LOG}": 2}
         assert len(world.events("alice")) == 5
-        with pytest.raises(StateError, match="alice"):
+        with pytest.raises(PersonalDataError, match="alice"):
             world.states.rows_written("alice", "none")
 
-    def test_activity_tells_turns_and_the_last_activity(self, world: StateWorld) -> None:
+    def test_activity_tells_turns_and_the_last_activity(self, world: PersonalDataWorld) -> None:
         """A turn in flight is told with its thread and since when, beside the last activity."""
         world.found("alice")
         world.serve("alice")
@@ -352,7 +362,7 @@ class PersonalDataContract:
         assert activity.turns == (TurnMark("thread-1", since),)
         assert activity.last_activity == since
 
-    def test_removed_snapshot_is_gone(self, world: StateWorld) -> None:
+    def test_removed_snapshot_is_gone(self, world: PersonalDataWorld) -> None:
         """A removed snapshot is not listed and not restored; removing it again changes nothing."""
         world.found("alice")
         world.states.snapshot("alice", "s1", REST, BUILD)
@@ -360,10 +370,10 @@ class PersonalDataContract:
         world.states.remove("alice", "s1")
         world.states.remove("alice", "s1")
         assert [info.stored.id for info in world.states.snapshots("alice")] == ["s2"]
-        with pytest.raises(StateError, match="s1"):
+        with pytest.raises(PersonalDataError, match="s1"):
             world.states.restore("alice", "s1")
 
-    def test_unknown_snapshot_is_an_error(self, world: StateWorld) -> None:
+    def test_unknown_snapshot_is_an_error(self, world: PersonalDataWorld) -> None:
         """What is not there can be neither checked nor restored nor compared."""
         world.found("alice")
         world.states.snapshot("alice", "s1", REST, BUILD)
@@ -372,6 +382,6 @@ class PersonalDataContract:
             lambda: world.states.restore("alice", "none"),
             lambda: world.states.rows_since("alice", "s1", "none"),
         ):
-            with pytest.raises(StateError, match="alice"):
+            with pytest.raises(PersonalDataError, match="alice"):
                 ask()
         assert len(world.events("alice")) == 3

@@ -23,7 +23,7 @@ from attrs import evolve, field, frozen
 
 from fakes.native import LIBRARY
 from fakes.packages import PLATFORM_PACKAGE, FakeRelease, release_like
-from fakes.registry import WRONG_INTEGRITY, Registry
+from fakes.registry import WRONG_INTEGRITY, RegistryServer
 from t3safe.adapters._support.layout import PROGRAM
 from t3safe.adapters.builds import BuildStore, NodeHeaders, Npm, tree
 from t3safe.adapters.builds.manifest import NODE_PROGRAM
@@ -55,10 +55,10 @@ def traces(root: Path) -> dict[str, tuple[int, str]]:
 
 
 @frozen
-class Bench:
+class BuildsWorld:
     """A store and the registry that its npm installs from."""
 
-    registry: Registry
+    registry: RegistryServer
     port: BuildStore
 
     def publish(self, version: Version, *, foreign: bool = False, complete: bool = True) -> None:
@@ -87,18 +87,20 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Iterator[BuildsWorld]:
     """Give an empty store whose real npm installs from a registry on this machine."""
-    with Registry() as registry:
+    with RegistryServer() as registry:
         npm = Npm(lambda: registry.url)
-        yield Bench(registry, BuildStore(tmp_path / "store", tmp_path / "logs", npm, space_min=0))
+        yield BuildsWorld(
+            registry, BuildStore(tmp_path / "store", tmp_path / "logs", npm, space_min=0)
+        )
 
 
 class TestBuildStore(BuildsContract):
     """The contract, with the real npm."""
 
 
-def test_sealed_build_is_recorded_complete_and_read_only(bench: Bench) -> None:
+def test_sealed_build_is_recorded_complete_and_read_only(bench: BuildsWorld) -> None:
     """A staged build runs, tells what it is, passes its full check, and nobody may write to it."""
     published = bench.registry.publish(release_like(NEW.text))
 
@@ -124,7 +126,7 @@ def test_sealed_build_is_recorded_complete_and_read_only(bench: Bench) -> None:
     assert os.listdir(bench.port.store / "builds") == [NEW.text]
 
 
-def test_native_program_is_executed_itself(bench: Bench) -> None:
+def test_native_program_is_executed_itself(bench: BuildsWorld) -> None:
     """What a launcher would start is what the build's program is, and what was tried and noted."""
     bench.registry.publish(release_like(NEW.text, layout="platform"))
 
@@ -143,7 +145,7 @@ def test_native_program_is_executed_itself(bench: Bench) -> None:
 
 
 def test_native_program_is_installed_where_npm_leaves_optional_packages_out(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: BuildsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A setting of the host does not decide whether t3 is there."""
     monkeypatch.setattr("t3safe.adapters.builds.npm.FORCED", {**FORCED, "omit": "optional"})
@@ -170,7 +172,7 @@ def test_native_program_is_installed_where_npm_leaves_optional_packages_out(
     ],
 )
 def test_native_program_that_cannot_be_executed_here(
-    bench: Bench, flaw: str, fault: Fault, words: str
+    bench: BuildsWorld, flaw: str, fault: Fault, words: str
 ) -> None:
     """Each flaw is found at the installation, before anybody is touched, by the thing's name."""
     bench.registry.publish(release_like(NEW.text, layout="platform", platform_fault=flaw))
@@ -181,7 +183,7 @@ def test_native_program_that_cannot_be_executed_here(
     assert_matches(words, error)
 
 
-def test_launcher_that_an_earlier_t3safe_sealed_is_led_to_its_program(bench: Bench) -> None:
+def test_launcher_that_an_earlier_t3safe_sealed_is_led_to_its_program(bench: BuildsWorld) -> None:
     """The build stays, whoever runs it: its link leads to the program, and its record says so.
 
     Also where an earlier call was cut off between the two; a tree that was tampered with stays.
@@ -210,7 +212,7 @@ def test_launcher_that_an_earlier_t3safe_sealed_is_led_to_its_program(bench: Ben
         bench.port.stage(NEW)
 
 
-def test_native_build_that_executes_something_else_is_damaged(bench: Bench) -> None:
+def test_native_build_that_executes_something_else_is_damaged(bench: BuildsWorld) -> None:
     """The quick check sees where the link leads."""
     bench.registry.publish(release_like(NEW.text, layout="platform"))
     bench.port.stage(NEW)
@@ -235,7 +237,7 @@ def test_native_build_that_executes_something_else_is_damaged(bench: Bench) -> N
     ],
 )
 def test_program_that_is_not_what_it_should_be(
-    bench: Bench, changes: dict[str, object], fault: Fault, words: str
+    bench: BuildsWorld, changes: dict[str, object], fault: Fault, words: str
 ) -> None:
     """Only what the package itself gets wrong is its fault; silence may be this host's node."""
     bench.registry.publish(release_like(NEW.text, **changes))
@@ -252,7 +254,7 @@ def assert_matches(words: str, error: BuildError) -> None:
         raise error
 
 
-def test_platform_package_that_is_missing_is_later(bench: Bench) -> None:
+def test_platform_package_that_is_missing_is_later(bench: BuildsWorld) -> None:
     """An optional package that is not there yet is passed over, and the program names none."""
     bench.registry.publish(release_like(NEW.text, layout="platform"), tarball=False)
 
@@ -262,7 +264,7 @@ def test_platform_package_that_is_missing_is_later(bench: Bench) -> None:
     assert_matches(f"did not install {PLATFORM_PACKAGE}.*published in parts", error)
 
 
-def test_wrong_integrity_is_later_and_loud(bench: Bench) -> None:
+def test_wrong_integrity_is_later_and_loud(bench: BuildsWorld) -> None:
     """A tarball that is not what was promised is no verdict, and no byte of it is kept."""
     bench.registry.publish(release_like(NEW.text), integrity=WRONG_INTEGRITY)
 
@@ -272,7 +274,7 @@ def test_wrong_integrity_is_later_and_loud(bench: Bench) -> None:
     assert "INTEGRITY" in str(error)
 
 
-def test_registry_that_is_down_is_later(bench: Bench) -> None:
+def test_registry_that_is_down_is_later(bench: BuildsWorld) -> None:
     """Trouble of npm with the network is nobody's fault."""
     bench.publish(NEW)
     bench.registry.down()
@@ -280,7 +282,7 @@ def test_registry_that_is_down_is_later(bench: Bench) -> None:
     assert bench.refusal().fault is Fault.LATER
 
 
-def test_address_that_cannot_be_told_is_later(bench: Bench) -> None:
+def test_address_that_cannot_be_told_is_later(bench: BuildsWorld) -> None:
     """An unknown registry ends the attempt before npm is started, in this port's own family."""
 
     def unknown() -> str:
@@ -292,7 +294,7 @@ def test_address_that_cannot_be_told_is_later(bench: Bench) -> None:
     assert bench.refusal().fault is Fault.LATER
 
 
-def set_by_the_system(bench: Bench, folder: Path, *settings: str) -> Bench:
+def set_by_the_system(bench: BuildsWorld, folder: Path, *settings: str) -> BuildsWorld:
     """Give npm these lines as the system's npmrc."""
     (folder / "npmrc").write_text("".join(f"{line}\n" for line in settings))
     npm = folder / "npm"
@@ -301,7 +303,9 @@ def set_by_the_system(bench: Bench, folder: Path, *settings: str) -> Bench:
     return evolve(bench, port=evolve(bench.port, npm=evolve(bench.port.npm, npm=str(npm))))
 
 
-def test_what_is_installed_does_not_hang_on_the_hosts_npmrc(bench: Bench, tmp_path: Path) -> None:
+def test_what_is_installed_does_not_hang_on_the_hosts_npmrc(
+    bench: BuildsWorld, tmp_path: Path
+) -> None:
     """No setting of the host changes what is installed, or keeps an install script from running."""
     bench = set_by_the_system(
         bench,
@@ -331,7 +335,7 @@ def test_what_is_installed_does_not_hang_on_the_hosts_npmrc(bench: Bench, tmp_pa
     ],
 )
 def test_a_setting_of_npm_that_decides_is_named(
-    bench: Bench, tmp_path: Path, setting: str, code: str, told: str
+    bench: BuildsWorld, tmp_path: Path, setting: str, code: str, told: str
 ) -> None:
     """With its value and the file that sets it; nothing is held against the build."""
     bench.publish(NEW)
@@ -344,7 +348,7 @@ def test_a_setting_of_npm_that_decides_is_named(
     assert "secret" not in str(error)
 
 
-def test_too_little_space_is_told_before_npm_starts(bench: Bench) -> None:
+def test_too_little_space_is_told_before_npm_starts(bench: BuildsWorld) -> None:
     """A full disk is found before the first byte is written."""
     bench.publish(NEW)
     bench = evolve(bench, port=evolve(bench.port, space_min=2**62))
@@ -374,7 +378,7 @@ print([str(path.relative_to(folder)) for path in Path(folder, "store").rglob("*"
 """
 
 
-def test_disk_that_fills_up_is_the_hosts_fault(bench: Bench, tmp_path: Path) -> None:
+def test_disk_that_fills_up_is_the_hosts_fault(bench: BuildsWorld, tmp_path: Path) -> None:
     """A disk that is full in the middle of an install is told, and the stage is deleted."""
     alone = ["unshare", "--user", "--map-root-user", "--mount"]
     if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode != 0:
@@ -587,7 +591,7 @@ def test_log_that_cannot_be_written_is_the_hosts_fault(sham: Sham) -> None:
         ),
         (f"{INSTALL}\nprintf '#!/bin/sh\\nexit 3\\n' > {NODE_PROGRAM}",
          Fault.LATER, "ended with status 3 without a version"),
-        ("echo 'npm error code ENOSPC' >&2\nexit 228", Fault.HOST, "ENOSPC.*mend the disk"),
+        ("echo 'npm error code ENOSPC' >&2\nexit 228", Fault.HOST, "ENOSPC.*fix the disk"),
         ("echo 'npm ERR! code EACCES' >&2\nexit 243", Fault.HOST, "EACCES"),
         (
             "echo 'npm error code ETARGET' >&2\necho 'npm error notarget None.' >&2\nexit 1",
@@ -653,7 +657,7 @@ COMPILES = pytest.mark.skipif(
 
 
 @COMPILES
-def test_native_module_is_compiled_without_a_network(bench: Bench) -> None:
+def test_native_module_is_compiled_without_a_network(bench: BuildsWorld) -> None:
     """Install scripts have no network: node-gyp compiles with the headers that are here."""
     bench.registry.publish(release_like(NEW.text, compiled=True))
     unreachable = {"HTTP_PROXY": "http://127.0.0.1:1", "HTTPS_PROXY": "http://127.0.0.1:1"}

@@ -147,7 +147,7 @@ def test_command_is_not_asked_about_a_process_of_another_build(pairing: Commande
 
 
 def test_watch_notices_a_restart(pairing: Commanded) -> None:
-    """A crash that was mended by whoever runs the serves breaks the bake all the same."""
+    """A crash that was fixed by whoever runs the serves breaks the bake all the same."""
     answer = watched_through_a_restart(pairing.real, pairing.port)
     assert isinstance(answer, ev.BakeBroken)
     assert (answer.person, answer.fault) == ("bob", Fault.BUILD)

@@ -31,7 +31,7 @@ KEEPER = (sys.executable, "-I", "-S", keeper.__file__)
 
 
 @frozen
-class Kept:
+class KeeperServices:
     """Serves behind a keeper below one folder."""
 
     port: CommandServices
@@ -75,7 +75,7 @@ class Kept:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
+def kept(tmp_path: Path) -> Iterator[KeeperServices]:
     """Give serves behind a keeper, which are ended by other means than the adapter's."""
     folder = tmp_path / "kept"
     folder.mkdir()
@@ -93,7 +93,7 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
         stop_timeout=10.0,
         settle=0.3,
     )
-    bench = Kept(port, folder, codex)
+    bench = KeeperServices(port, folder, codex)
     for person in PEOPLE:
         bench.describe(person)
     yield bench
@@ -104,7 +104,7 @@ class TestCommandServices(ServicesContract):
     """The contract, on commands."""
 
     @pytest.fixture
-    def services(self, kept: Kept) -> Patient:
+    def services(self, kept: KeeperServices) -> Patient:
         """Give serves behind a keeper."""
         return patient(kept)
 
@@ -126,7 +126,7 @@ class TestCommandServices(ServicesContract):
     ],
 )
 def test_unknown_is_an_error_and_never_at_rest(
-    kept: Kept, trick: dict[str, object], words: str
+    kept: KeeperServices, trick: dict[str, object], words: str
 ) -> None:
     """Whatever `status` does beside what is documented stops everything, and changes nothing."""
     kept.describe("alice", status=trick)
@@ -140,7 +140,7 @@ def test_unknown_is_an_error_and_never_at_rest(
     assert not kept.left("alice")
 
 
-def test_time_of_the_start_is_taken_from_the_command(kept: Kept) -> None:
+def test_time_of_the_start_is_taken_from_the_command(kept: KeeperServices) -> None:
     """A container's own time counts, with its nine digits; without one the process tells."""
     line = f"{os.getpid()} 2026-06-09T04:00:00.123456789Z"
     kept.describe("alice", status={"status": 0, "out": line})
@@ -149,7 +149,7 @@ def test_time_of_the_start_is_taken_from_the_command(kept: Kept) -> None:
     assert str(status.started) == "2026-06-09 04:00:00.123456+00:00"
 
 
-def test_what_runs_is_not_started_and_what_rests_is_not_stopped(kept: Kept) -> None:
+def test_what_runs_is_not_started_and_what_rests_is_not_stopped(kept: KeeperServices) -> None:
     """The owner's commands are called once each, and only where there is something to do."""
     kept.port.stop("alice")
     kept.port.start("alice")
@@ -159,7 +159,7 @@ def test_what_runs_is_not_started_and_what_rests_is_not_stopped(kept: Kept) -> N
     assert kept.calls() == ["start alice", "stop alice"]
 
 
-def test_start_that_fails_says_with_what_and_for_whom(kept: Kept) -> None:
+def test_start_that_fails_says_with_what_and_for_whom(kept: KeeperServices) -> None:
     """The last line of the command is in the error, without secrets; nothing runs.
 
     It speaks against no build: a command fails for many reasons.
@@ -174,7 +174,7 @@ def test_start_that_fails_says_with_what_and_for_whom(kept: Kept) -> None:
     assert kept.port.status("alice") == STOPPED
 
 
-def test_start_that_claims_more_than_it_did_is_an_error(kept: Kept) -> None:
+def test_start_that_claims_more_than_it_did_is_an_error(kept: KeeperServices) -> None:
     """A start is done when `status` says that the serve runs."""
     kept.describe("alice", start={"status": 0})
     port = evolve(kept.port, timeout=0.5)
@@ -183,7 +183,7 @@ def test_start_that_claims_more_than_it_did_is_an_error(kept: Kept) -> None:
     assert caught.value.fault is Fault.HOST
 
 
-def test_stop_that_claims_more_than_it_did_is_an_error(kept: Kept) -> None:
+def test_stop_that_claims_more_than_it_did_is_an_error(kept: KeeperServices) -> None:
     """A serve that still runs is not stopped, and nothing is killed behind its keeper's back."""
     kept.describe("alice", stop={"status": 0})
     kept.port.start("alice")
@@ -192,7 +192,7 @@ def test_stop_that_claims_more_than_it_did_is_an_error(kept: Kept) -> None:
     assert kept.port.status("alice").running
 
 
-def test_stop_that_fails_is_told_at_once(kept: Kept) -> None:
+def test_stop_that_fails_is_told_at_once(kept: KeeperServices) -> None:
     """A command that says that it failed is not waited for to the end of its time."""
     kept.describe("alice", stop={"status": 1, "err": "permission denied"})
     kept.port.start("alice")
@@ -201,7 +201,7 @@ def test_stop_that_fails_is_told_at_once(kept: Kept) -> None:
     assert kept.port.status("alice").running
 
 
-def test_stop_that_fails_on_what_is_at_rest_by_then_is_done(kept: Kept) -> None:
+def test_stop_that_fails_on_what_is_at_rest_by_then_is_done(kept: KeeperServices) -> None:
     """How a stop ended counts less than what `status` says after it."""
     kept.port.start("alice")
     kept.crash("alice")
@@ -210,7 +210,7 @@ def test_stop_that_fails_on_what_is_at_rest_by_then_is_done(kept: Kept) -> None:
     assert kept.port.status("alice") == STOPPED
 
 
-def test_stop_is_not_done_while_a_process_of_the_serve_is_left(kept: Kept) -> None:
+def test_stop_is_not_done_while_a_process_of_the_serve_is_left(kept: KeeperServices) -> None:
     """An agent that outlives its serve may still write; the error names its process."""
     kept.work("alice")
     kept.port.start("alice")
@@ -225,7 +225,7 @@ def test_stop_is_not_done_while_a_process_of_the_serve_is_left(kept: Kept) -> No
     kept.port.stop("alice")
 
 
-def test_command_that_is_not_there_is_named(kept: Kept) -> None:
+def test_command_that_is_not_there_is_named(kept: KeeperServices) -> None:
     """The error names the program and the person."""
     port = evolve(kept.port, status_command=("/nowhere/docker", "inspect", "t3-{person}"))
     with pytest.raises(ServiceError) as caught:
@@ -234,7 +234,7 @@ def test_command_that_is_not_there_is_named(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("person", ["", "a b", "../x", "-rf"])
-def test_no_name_reaches_a_command_that_is_no_users(kept: Kept, person: str) -> None:
+def test_no_name_reaches_a_command_that_is_no_users(kept: KeeperServices, person: str) -> None:
     """A name that could be an option or a path is refused before anything is run."""
     with pytest.raises(ServiceError, match="is not a person's user name"):
         kept.port.status(person)

@@ -138,7 +138,7 @@ def test_fenced_person_is_not_the_builds_fault(pairing: Direct) -> None:
 
 
 def test_watch_notices_a_restart(pairing: Direct) -> None:
-    """A crash that was mended by the service manager breaks the bake all the same."""
+    """A crash that was fixed by the service manager breaks the bake all the same."""
     answer = watched_through_a_restart(pairing.real, pairing.port)
     assert isinstance(answer, ev.BakeBroken)
     assert (answer.person, answer.fault) == ("bob", Fault.BUILD)

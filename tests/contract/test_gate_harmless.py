@@ -17,7 +17,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from fakes.t3.trap import Listener
+from fakes.t3.trap import TrapListener
 from t3safe.adapters.gate import scratch as layout
 from t3safe.adapters.gate.copied import make_harmless
 from t3safe.adapters.gate.sandbox import PLAIN, Sandbox, namespace_sandbox
@@ -27,7 +27,7 @@ from t3safe.t3.files import SETTINGS, USERDATA, V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import OUTBOX, PROJECTS, SCHEDULES, THREADS
 from tests.contract.gate_contract import NOBODY
 from tests.support.gate import NEW, RealGate
-from tests.support.harm import V2, Busy, python_without, with_tools
+from tests.support.harm import V2, BusyPersonalData, python_without, with_tools
 
 KINDS = (
     namespace_sandbox(),
@@ -53,14 +53,14 @@ def root() -> Iterator[Path]:
 
 
 @pytest.fixture
-def busy(root: Path) -> Iterator[Busy]:
+def busy(root: Path) -> Iterator[BusyPersonalData]:
     """A person whose t3 works at any start."""
-    with Listener() as listener:
-        yield Busy(RealGate(root), listener)
+    with TrapListener() as listener:
+        yield BusyPersonalData(RealGate(root), listener)
 
 
 def rehearse(
-    busy: Busy, monkeypatch: pytest.MonkeyPatch, *off: str, plain: bool = False
+    busy: BusyPersonalData, monkeypatch: pytest.MonkeyPatch, *off: str, plain: bool = False
 ) -> Rehearsal:
     """Rehearse a V2 on the person's copy without some protections."""
     bench = busy.bench
@@ -77,7 +77,7 @@ def rehearse(
 
 
 def test_start_without_any_protection_does_all_of_it(
-    busy: Busy, monkeypatch: pytest.MonkeyPatch
+    busy: BusyPersonalData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the others tests see nothing of is done by the very same start."""
     rehearse(busy, monkeypatch, "edits", "sight", "providers", plain=True)
@@ -85,7 +85,7 @@ def test_start_without_any_protection_does_all_of_it(
 
 
 @pytest.mark.parametrize("sandbox", KINDS, ids=["root", "user"])
-def test_nothing_works_in_the_sandbox(busy: Busy, sandbox: Sandbox) -> None:
+def test_nothing_works_in_the_sandbox(busy: BusyPersonalData, sandbox: Sandbox) -> None:
     """With everything on, the build passes, and no checkout, program or listener hears of it."""
     bench, alice = busy.bench, busy.settle()
     bench.tune(sandbox=sandbox)
@@ -100,7 +100,9 @@ def test_nothing_works_in_the_sandbox(busy: Busy, sandbox: Sandbox) -> None:
     assert {line.partition("start work: ")[2].split()[0] for line in deeds} <= {"manifest"}
 
 
-def test_edits_alone_leave_nothing_to_do(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edits_alone_leave_nothing_to_do(
+    busy: BusyPersonalData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where all is in reach, nothing is due: no thread, effect, schedule, pull, tunnel, webhook."""
     rehearsal = rehearse(busy, monkeypatch, "sight", "providers", plain=True)
     assert rehearsal.reason == ""
@@ -112,7 +114,9 @@ def test_edits_alone_leave_nothing_to_do(busy: Busy, monkeypatch: pytest.MonkeyP
     assert all(len(list(each.iterdir())) == 1 for each in busy.checkouts)
 
 
-def test_sandbox_alone_keeps_all_of_it_in(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sandbox_alone_keeps_all_of_it_in(
+    busy: BusyPersonalData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where everything is due, no checkout is there, no program is found, nobody is reached."""
     rehearse(busy, monkeypatch, "edits", "sight", "providers")
     deeds = [line for line in busy.bench.kept_text().splitlines() if "start work:" in line]
@@ -122,7 +126,9 @@ def test_sandbox_alone_keeps_all_of_it_in(busy: Busy, monkeypatch: pytest.Monkey
     assert busy.harm() == set()
 
 
-def test_path_alone_keeps_providers_away(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_alone_keeps_providers_away(
+    busy: BusyPersonalData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where everything is due and in reach, no provider's CLI and no tunnel's is on the PATH."""
     rehearse(busy, monkeypatch, "edits", "sight", plain=True)
     assert busy.harm() == EVERYTHING - {"ran codex", "ran cloudflared"}
@@ -156,7 +162,7 @@ what=own-dev; try sh -c 'echo x >/dev/null && head -c 1 /dev/urandom && test -e 
 
 
 @pytest.mark.parametrize("sandbox", KINDS, ids=["root", "user"])
-def test_build_finds_no_way_out_of_its_view(busy: Busy, sandbox: Sandbox) -> None:
+def test_build_finds_no_way_out_of_its_view(busy: BusyPersonalData, sandbox: Sandbox) -> None:
     """No home, no project that all may write to, no mount to change, no capability, no socket."""
     bench = busy.bench
     project = bench.root / "project"
@@ -225,7 +231,7 @@ def refuses_edits(userdata: Path) -> None:
     ],
 )
 def test_copy_that_cannot_be_made_harmless_holds_its_person_up(
-    busy: Busy, spoil: Callable[[Path], None], told: str
+    busy: BusyPersonalData, spoil: Callable[[Path], None], told: str
 ) -> None:
     """No build starts on it, whichever it is, and the others are rehearsed: nothing blames one."""
     bench, alice = busy.bench, busy.settle()
@@ -246,7 +252,7 @@ def test_copy_that_cannot_be_made_harmless_holds_its_person_up(
     assert caught.value.fault is Fault.HOST
 
 
-def test_checkout_that_the_sandbox_shows_holds_its_person_up(busy: Busy) -> None:
+def test_checkout_that_the_sandbox_shows_holds_its_person_up(busy: BusyPersonalData) -> None:
     """A project where something of the host must be shown is said by its path."""
     bench, alice = busy.bench, busy.settle()
     build = bench.faulty(version=V2, compaction="never")
@@ -263,7 +269,7 @@ def test_checkout_that_the_sandbox_shows_holds_its_person_up(busy: Busy) -> None
     assert "in sight" not in held.reason
 
 
-def test_copy_with_nothing_due_is_left_as_it_is(busy: Busy) -> None:
+def test_copy_with_nothing_due_is_left_as_it_is(busy: BusyPersonalData) -> None:
     """A set of V1 with no settings reaches the build byte for byte, and its log beside it."""
     bench = busy.bench
     bench.snapshot("alice")

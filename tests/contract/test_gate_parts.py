@@ -18,7 +18,12 @@ import pytest
 from t3safe.adapters._support.http_client import Address
 from t3safe.adapters.gate import copied
 from t3safe.adapters.gate import scratch as layout
-from t3safe.adapters.gate.messages import Report, Trouble, UnreadableAnswerError, WorkerAnswer
+from t3safe.adapters.gate.messages import (
+    NoRehearsal,
+    RehearsalReport,
+    UnreadableAnswerError,
+    WorkerAnswer,
+)
 from t3safe.adapters.gate.programs import run, shown_status
 from t3safe.adapters.gate.scratch import Scratch, environment
 from t3safe.adapters.gate.serve import TAIL_MAX, Secrets, ServeLog, await_answer
@@ -345,9 +350,11 @@ def test_status_of_a_signal_is_that_of_a_shell() -> None:
 def test_answers_survive_the_pipe() -> None:
     """What a worker says arrives as it was said."""
     ledger = SetLedger.of({V1_DATABASE: Ledger.of([(1, "First")])})
-    report = Report((passed(Check.LIVE, "é"),), ledger, None, {"a:b": 1}, {}, (), {}, ("x",), "")
+    report = RehearsalReport(
+        (passed(Check.LIVE, "é"),), ledger, None, {"a:b": 1}, {}, (), {}, ("x",), ""
+    )
     assert WorkerAnswer.loads(WorkerAnswer(report=report).dumps().encode()) == report
-    trouble = Trouble("why", Fault.LATER)
+    trouble = NoRehearsal("why", Fault.LATER)
     assert WorkerAnswer.loads(WorkerAnswer(trouble=trouble).dumps().encode()) == trouble
 
 

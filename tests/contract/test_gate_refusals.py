@@ -23,13 +23,13 @@ from t3safe.adapters.gate.sandbox import PLAIN, Sandbox, choose_sandbox
 from t3safe.adapters.gate.scratch import PREFIX, ScratchSpace
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
-from t3safe.domain.errors import Fault, GateError, StateError
+from t3safe.domain.errors import Fault, GateError, PersonalDataError
 from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.versions import Version
 from t3safe.t3.files import USERDATA, V1_DATABASE
 from t3safe.t3.package import NODE_PROGRAM
 from tests.contract.gate_contract import NOBODY
-from tests.support.gate import Handed, RealGate, rehearsing_elsewhere, script, wait_until
+from tests.support.gate import ExportedSet, RealGate, rehearsing_elsewhere, script, wait_until
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -56,7 +56,7 @@ def test_no_space_is_seen_before_anything_is_copied(bench: RealGate) -> None:
     """Without space for a copy and its migration nothing is copied and nothing started."""
     asked: list[str] = []
 
-    def hand_out(person: str, _: str) -> AbstractContextManager[Handed]:
+    def hand_out(person: str, _: str) -> AbstractContextManager[ExportedSet]:
         asked.append(person)
         raise AssertionError
 
@@ -154,9 +154,9 @@ def test_address_that_cannot_be_bound_is_not_the_builds_fault(bench: RealGate) -
 def test_copy_that_fails_is_not_the_builds_fault(bench: RealGate) -> None:
     """A snapshot that cannot be copied ends the batch, whatever it says of itself."""
 
-    def fail(person: str, snapshot: str) -> AbstractContextManager[Handed]:
+    def fail(person: str, snapshot: str) -> AbstractContextManager[ExportedSet]:
         message = f"{snapshot} of {person} is damaged"
-        raise StateError(message, fault=Fault.BUILD)
+        raise PersonalDataError(message, fault=Fault.BUILD)
 
     bench.tune(hand_out=fail)
     error = refused(bench, bench.faulty(), bench.snapshot("alice"))
@@ -196,7 +196,7 @@ class BrokenOff:
     def finish(self) -> None:
         """Say what went wrong, where that is known."""
         if self.told:
-            raise StateError(self.told)
+            raise PersonalDataError(self.told)
 
 
 def test_copy_that_was_broken_before_is_not_the_builds_fault(bench: RealGate) -> None:
@@ -213,7 +213,7 @@ def test_one_that_cannot_be_held_ends_the_others(bench: RealGate) -> None:
     """Half a batch proves nothing: the first rehearsal that cannot be held ends the rest."""
     hand_out = bench.hand_out
 
-    def fail_for_bob(person: str, snapshot: str) -> AbstractContextManager[Handed]:
+    def fail_for_bob(person: str, snapshot: str) -> AbstractContextManager[ExportedSet]:
         if person == "bob":
             message = "no space left on device"
             raise OSError(message)

@@ -113,7 +113,7 @@ def test_what_is_no_http_is_no_answer(answer: bytes) -> None:
 
 
 def test_port_that_nobody_listens_on_is_no_answer() -> None:
-    """The text says what happened, for whoever must mend it."""
+    """The text says what happened, for whoever must fix it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = Address(*taken.getsockname())
     with pytest.raises(NoAnswerError, match=r"cannot be reached \(Connection refused\)"):

@@ -16,13 +16,13 @@ import pytest
 
 from fakes.dispatch import DispatchTrouble
 from fakes.packages import FakeRelease
-from fakes.service import Handler, Service
+from fakes.service import Service, ServiceHandler
 from fakes.t3.client import PersonClient
 from t3safe.adapters._support.seen_dispatch import SeenDispatch
 from t3safe.adapters.pairing import DispatchPairing
 from t3safe.adapters.personaldata.worker.signout import sign_out
 from t3safe.domain import events as ev
-from t3safe.domain.errors import DispatchError, Fault, PeopleError, ServiceError, StateError
+from t3safe.domain.errors import DispatchError, Fault, PeopleError, PersonalDataError, ServiceError
 from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.redaction import redact
 from t3safe.t3.commands import BASE_OPTION
@@ -79,7 +79,7 @@ def refused(pairing: RealPairing, person: str = "alice") -> ev.NotPaired:
 def served(answer: int, *headers: tuple[str, str]) -> Service:
     """Give a dispatch that answers everything in one way."""
 
-    def handle(handler: Handler) -> None:
+    def handle(handler: ServiceHandler) -> None:
         handler.reply(answer, b"<html>", *headers)
 
     return Service(handle, "127.0.0.1", 0)
@@ -180,7 +180,7 @@ def test_serve_that_dies_after_it_paired_is_found_out(pairing: RealPairing) -> N
 
 
 def test_serve_that_is_started_anew_is_found_out(pairing: RealPairing) -> None:
-    """A crash that the service manager mends at once is a crash."""
+    """A crash that the service manager fixes at once is a crash."""
     clock = VirtualTime()
     pairing.tune(sleep=clock.sleep, monotonic=clock.monotonic, stay=3.0)
 
@@ -580,7 +580,7 @@ def test_nobody_is_signed_out_of_a_serve_that_does_not_run(pairing: RealPairing)
 
     def leave(person: str, sessions: tuple[str, ...]) -> None:
         asked.extend((person, *sessions))
-        raise StateError("cannot sign out: database is locked")
+        raise PersonalDataError("cannot sign out: database is locked")
 
     port = pairing.tune(leave=leave)
     assert isinstance(port.verify("alice", BUILD), ev.Paired)
@@ -602,7 +602,7 @@ def test_watch_notices_an_end_between_two_sign_ins(pairing: RealPairing) -> None
 
 
 def test_watch_notices_a_restart(pairing: RealPairing) -> None:
-    """A crash that was mended by the service manager breaks the bake all the same."""
+    """A crash that was fixed by the service manager breaks the bake all the same."""
     clock = VirtualTime()
 
     def restart() -> None:

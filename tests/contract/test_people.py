@@ -18,7 +18,7 @@ HOST = frozenset({"alice", "bob", "carol", "wizard"})
 
 
 @define
-class Bench:
+class PeopleWorld:
     port: UserMapPeople
 
     def have(self, *names: str) -> None:
@@ -41,24 +41,24 @@ class Bench:
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> Bench:
+def people(tmp_path: Path) -> PeopleWorld:
     """Give a map that is not there yet."""
-    return Bench(UserMapPeople(tmp_path / "map", exists=HOST.__contains__))
+    return PeopleWorld(UserMapPeople(tmp_path / "map", exists=HOST.__contains__))
 
 
 class TestUserMapPeople(PeopleContract):
     """The contract, on a file."""
 
 
-def test_admin_is_moved_last(people: Bench) -> None:
-    """Smallest risk first: whoever mends the others is moved when they are."""
+def test_admin_is_moved_last(people: PeopleWorld) -> None:
+    """Smallest risk first: whoever fixes the others is moved when they are."""
     people.have("wizard", "bob", "alice")
     assert names_of(people.port) == ["bob", "alice", "wizard"]
     people.port = evolve(people.port, admin="bob")
     assert names_of(people.port) == ["wizard", "alice", "bob"]
 
 
-def test_whole_map_is_read(people: Bench) -> None:
+def test_whole_map_is_read(people: PeopleWorld) -> None:
     """Comments and blanks, several logins of a person, and everything that must be skipped."""
     people.write(
         "# who has a serve here\n"
@@ -85,7 +85,7 @@ def test_whole_map_is_read(people: Bench) -> None:
     assert loaded.problems[0] == MapProblem(5, "'dave' is no ordinary user of this host")
 
 
-def test_first_login_is_the_one_that_is_asked_with(people: Bench) -> None:
+def test_first_login_is_the_one_that_is_asked_with(people: PeopleWorld) -> None:
     """The dispatch knows a person by each of theirs; one is enough."""
     people.write("al@example.org=alice\nali=alice\nbob=bob\n")
     assert people.port.login("alice") == "al"
@@ -101,7 +101,7 @@ def test_first_login_is_the_one_that_is_asked_with(people: Bench) -> None:
         ("eve=eve\n", r"it names nobody \(line 1: 'eve' is no ordinary user of this host\)"),
     ],
 )
-def test_map_of_nobody_is_an_error(people: Bench, text: str, words: str) -> None:
+def test_map_of_nobody_is_an_error(people: PeopleWorld, text: str, words: str) -> None:
     """A host whose people all disappeared is broken, not empty: nothing may be pruned for it."""
     people.write(text)
     with pytest.raises(PeopleError, match=words):
@@ -109,20 +109,20 @@ def test_map_of_nobody_is_an_error(people: Bench, text: str, words: str) -> None
     assert people.port.path.read_text() == text
 
 
-def test_missing_map_tells_what_to_do(people: Bench) -> None:
+def test_missing_map_tells_what_to_do(people: PeopleWorld) -> None:
     """The message names the file and the setting."""
     with pytest.raises(PeopleError, match=r"does not exist; write lines .* `user_map`"):
         people.port.load()
 
 
-def test_map_that_cannot_be_read_is_told(people: Bench) -> None:
+def test_map_that_cannot_be_read_is_told(people: PeopleWorld) -> None:
     """A folder in its place, for one."""
     people.port.path.mkdir()
     with pytest.raises(PeopleError, match="cannot be read: Is a directory"):
         people.port.load()
 
 
-def test_line_that_is_no_text_skips_itself_only(people: Bench) -> None:
+def test_line_that_is_no_text_skips_itself_only(people: PeopleWorld) -> None:
     """A comment in an old encoding does not lock everybody out of the next build."""
     people.port.path.write_bytes(b"# M\xe9l\nm\xe9l=carol\nalice=alice\n")
     loaded = people.port.load()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.personaldata_contract import PersonalDataContract, StateWorld
+from tests.contract.personaldata_contract import PersonalDataContract, PersonalDataWorld
 from tests.support.personaldata import DiskWorld
 
 
@@ -15,7 +15,7 @@ class TestLocalPersonalData(PersonalDataContract):
     """The real adapter on a real disk with real SQLite."""
 
     @pytest.fixture
-    def world(self, tmp_path: Path) -> Iterator[StateWorld]:
+    def world(self, tmp_path: Path) -> Iterator[PersonalDataWorld]:
         """A fresh disk."""
         disk = DiskWorld(tmp_path)
         yield disk

@@ -15,8 +15,8 @@ import pytest
 from attrs import define, frozen
 
 from fakes.packages import release_like
-from fakes.registry import Registry as FakeRegistry
-from fakes.registry import Trouble
+from fakes.registry import RegistryServer as FakeRegistry
+from fakes.registry import RegistryTrouble
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress, RegistryLocation
 from t3safe.adapters.registry.question import RequestLimits
 from t3safe.domain.errors import Fault, RegistryError
@@ -44,7 +44,7 @@ class Given:
 
 
 @frozen
-class Bench:
+class RegistryWorld:
     server: FakeRegistry
     port: NpmRegistry
 
@@ -65,10 +65,12 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def bench() -> Iterator[RegistryWorld]:
     """Give an empty registry and a client with little patience."""
     with FakeRegistry() as server:
-        yield Bench(server, NpmRegistry(Given(RegistryLocation(server.url.rstrip("/"))), BRIEF))
+        yield RegistryWorld(
+            server, NpmRegistry(Given(RegistryLocation(server.url.rstrip("/"))), BRIEF)
+        )
 
 
 class TestNpmRegistry(RegistryContract):
@@ -79,17 +81,17 @@ class TestNpmRegistry(RegistryContract):
 @pytest.mark.parametrize(
     ("trouble", "words", "asked"),
     [
-        (Trouble.NOT_FOUND, "answers 404", 1),
-        (Trouble.ERROR, r"answers 500 .*\(asked 3 times\)", 3),
-        (Trouble.HTML, "page of HTML", 3),
-        (Trouble.TRUNCATED, "broke off|cut short", 3),
-        (Trouble.HALF_JSON, "broken or cut short", 3),
-        (Trouble.SILENT, "did not answer in time|broke off", 3),
-        (Trouble.REDIRECT_LOOP, "redirects more than 3 times", 4),
+        (RegistryTrouble.NOT_FOUND, "answers 404", 1),
+        (RegistryTrouble.ERROR, r"answers 500 .*\(asked 3 times\)", 3),
+        (RegistryTrouble.HTML, "page of HTML", 3),
+        (RegistryTrouble.TRUNCATED, "broke off|cut short", 3),
+        (RegistryTrouble.HALF_JSON, "broken or cut short", 3),
+        (RegistryTrouble.SILENT, "did not answer in time|broke off", 3),
+        (RegistryTrouble.REDIRECT_LOOP, "redirects more than 3 times", 4),
     ],
 )
 def test_bad_answer_is_later(
-    bench: Bench, trouble: Trouble, words: str, asked: int, *, history: bool
+    bench: RegistryWorld, trouble: RegistryTrouble, words: str, asked: int, *, history: bool
 ) -> None:
     """Each bad answer is told as what it was; passing trouble is asked for again, no other."""
     bench.publish(NEW, tag="nightly")
@@ -103,22 +105,22 @@ def test_bad_answer_is_later(
     assert len(bench.server.log) == asked
 
 
-def test_passing_trouble_is_overcome(bench: Bench) -> None:
+def test_passing_trouble_is_overcome(bench: RegistryWorld) -> None:
     """An error that is gone at the next attempt is no error."""
     bench.publish(NEW, tag="nightly")
-    bench.server.fail(Trouble.ERROR)
+    bench.server.fail(RegistryTrouble.ERROR)
     patient = NpmRegistry(bench.port.addresses, RequestLimits(pause=0.3))
-    mend = threading.Timer(0.15, bench.server.mend)
-    mend.start()
+    fix = threading.Timer(0.15, bench.server.fix)
+    fix.start()
 
     assert patient.offer(Track.NIGHTLY, history=False).tag == Version.parse(NEW)
-    mend.join()
+    fix.join()
 
 
-def test_endless_answer_is_cut(bench: Bench) -> None:
+def test_endless_answer_is_cut(bench: RegistryWorld) -> None:
     """An answer is read up to its limit and no further."""
     bench.publish(NEW, tag="nightly")
-    bench.server.fail(Trouble.HUGE)
+    bench.server.fail(RegistryTrouble.HUGE)
 
     with pytest.raises(RegistryError, match="more than 1048576 bytes") as caught:
         bench.port.offer(Track.NIGHTLY, history=False)
@@ -126,20 +128,20 @@ def test_endless_answer_is_cut(bench: Bench) -> None:
     assert caught.value.fault is Fault.LATER
 
 
-def test_packument_without_times_has_no_ages(bench: Bench) -> None:
+def test_packument_without_times_has_no_ages(bench: RegistryWorld) -> None:
     """A registry that tells no times offers releases of unknown age."""
     bench.publish(NEW, tag="nightly")
-    bench.server.fail(Trouble.NO_TIMES)
+    bench.server.fail(RegistryTrouble.NO_TIMES)
 
     (release,) = bench.port.offer(Track.NIGHTLY, history=True).releases
 
     assert (release.version, release.published) == (Version.parse(NEW), None)
 
 
-def test_packument_without_tags_is_later(bench: Bench) -> None:
+def test_packument_without_tags_is_later(bench: RegistryWorld) -> None:
     """JSON of another form than documented is no answer."""
     bench.publish(NEW, tag="nightly")
-    bench.server.fail(Trouble.NO_TAGS)
+    bench.server.fail(RegistryTrouble.NO_TAGS)
 
     with pytest.raises(RegistryError, match="JSON of another form"):
         bench.port.offer(Track.NIGHTLY, history=True)
@@ -290,7 +292,7 @@ def test_credentials_in_the_address_are_never_shown() -> None:
 
 
 @frozen
-class Npm:
+class CountedNpm:
     """A stand-in for npm's `config get` that counts how often it is asked."""
 
     folder: Path
@@ -320,9 +322,9 @@ class Npm:
 
 
 @pytest.fixture
-def npm(tmp_path: Path) -> Npm:
+def npm(tmp_path: Path) -> CountedNpm:
     """Give a stand-in for npm that is set to a registry where nothing listens."""
-    stand_in = Npm(tmp_path)
+    stand_in = CountedNpm(tmp_path)
     stand_in.answers("http://127.0.0.1:1/")
     return stand_in
 
@@ -367,7 +369,7 @@ def test_units_and_commands_by_hand_ask_npm_for_one_registry(
     assert RegistryAddress(memory).known().url == "http://127.0.0.1:1/of-the-home"
 
 
-def test_address_is_remembered(npm: Npm, tmp_path: Path) -> None:
+def test_address_is_remembered(npm: CountedNpm, tmp_path: Path) -> None:
     """The client is asked once and not again by the next process."""
     memory = tmp_path / "state" / "registry.json"
     assert RegistryAddress(memory, npm.program).known() == RegistryLocation("http://127.0.0.1:1")
@@ -379,7 +381,7 @@ def test_address_is_remembered(npm: Npm, tmp_path: Path) -> None:
 
 
 def test_address_is_asked_again_when_npm_is_set_anew(
-    npm: Npm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    npm: CountedNpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A changed npmrc, a variable of npm's or another day make the memory void."""
     memory = tmp_path / "registry.json"
@@ -399,7 +401,7 @@ def test_address_is_asked_again_when_npm_is_set_anew(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"address": 1}', "\x00"])
-def test_broken_memory_is_no_trouble(npm: Npm, tmp_path: Path, content: str) -> None:
+def test_broken_memory_is_no_trouble(npm: CountedNpm, tmp_path: Path, content: str) -> None:
     """A memory that cannot be read means that npm is asked."""
     memory = tmp_path / "registry.json"
     memory.write_text(content)
@@ -412,7 +414,7 @@ def test_broken_memory_is_no_trouble(npm: Npm, tmp_path: Path, content: str) -> 
 @pytest.mark.parametrize(
     "url", ["", "undefined", "ftp://x/", "file:///etc", "http://", "http://[x"]
 )
-def test_setting_that_is_no_address_is_told(npm: Npm, tmp_path: Path, url: str) -> None:
+def test_setting_that_is_no_address_is_told(npm: CountedNpm, tmp_path: Path, url: str) -> None:
     """A setting that is no http address is refused and not remembered."""
     npm.answers(url)
 
@@ -423,7 +425,7 @@ def test_setting_that_is_no_address_is_told(npm: Npm, tmp_path: Path, url: str) 
     assert not (tmp_path / "registry.json").exists()
 
 
-def test_npm_that_fails_or_is_missing_is_told(npm: Npm, tmp_path: Path) -> None:
+def test_npm_that_fails_or_is_missing_is_told(npm: CountedNpm, tmp_path: Path) -> None:
     """Without npm the address is unknown, and the message names the command to try."""
     npm.answers("http://127.0.0.1:1/", status=1)
     with pytest.raises(RegistryError, match="status 1: npm warn something"):
@@ -434,7 +436,7 @@ def test_npm_that_fails_or_is_missing_is_told(npm: Npm, tmp_path: Path) -> None:
     assert caught.value.fault is Fault.LATER
 
 
-def test_remembered_address_that_fails_is_asked_for_again(npm: Npm, tmp_path: Path) -> None:
+def test_remembered_address_that_fails_is_asked_for_again(npm: CountedNpm, tmp_path: Path) -> None:
     """A registry that moved without a trace in npm's files is found at the next question."""
     memory = tmp_path / "registry.json"
     npm.answers("http://127.0.0.1:1/")

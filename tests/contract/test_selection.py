@@ -40,7 +40,7 @@ def hold(store: Path, build: Version) -> Path:
 
 
 @frozen
-class Bench:
+class SelectionWorld:
     port: SymlinkSelection
 
     def hold(self, *builds: Version) -> None:
@@ -65,9 +65,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> SelectionWorld:
     """Give a selection over an empty store, with a launcher to keep."""
-    return Bench(SymlinkSelection(tmp_path / "store", tmp_path / "state", tmp_path / "bin" / "t3"))
+    return SelectionWorld(
+        SymlinkSelection(tmp_path / "store", tmp_path / "state", tmp_path / "bin" / "t3")
+    )
 
 
 class TestSymlinkSelection(SelectionContract):
@@ -84,8 +86,10 @@ class TestSymlinkSelection(SelectionContract):
         ("../default", "which is no build of the store"),
     ],
 )
-def test_link_of_another_form_is_not_believed(bench: Bench, target: str, words: str) -> None:
-    """A link that this module never writes is told with what mends it, and left as it is."""
+def test_link_of_another_form_is_not_believed(
+    bench: SelectionWorld, target: str, words: str
+) -> None:
+    """A link that this module never writes is told with what fixes it, and left as it is."""
     bench.hold(OLD)
     bench.port.promote(OLD)
     bench.port.fence("alice")
@@ -101,7 +105,7 @@ def test_link_of_another_form_is_not_believed(bench: Bench, target: str, words: 
     assert str(link.readlink()) == target
 
 
-def test_file_in_place_of_a_link_is_told_and_mended_by_a_selection(bench: Bench) -> None:
+def test_file_in_place_of_a_link_is_told_and_mended_by_a_selection(bench: SelectionWorld) -> None:
     """A regular file where a link belongs is no selection, and selecting replaces it."""
     bench.hold(OLD)
     bench.port.promote(OLD)
@@ -115,7 +119,7 @@ def test_file_in_place_of_a_link_is_told_and_mended_by_a_selection(bench: Bench)
     assert bench.port.selected("alice") == Selected(OLD)
 
 
-def test_folder_in_place_of_a_link_is_refused(bench: Bench) -> None:
+def test_folder_in_place_of_a_link_is_refused(bench: SelectionWorld) -> None:
     """A folder where a link belongs is somebody's, and stays with what it holds."""
     bench.hold(OLD)
     (bench.link("alice") / "kept").mkdir(parents=True)
@@ -128,7 +132,7 @@ def test_folder_in_place_of_a_link_is_refused(bench: Bench) -> None:
     assert (bench.link("alice") / "kept").is_dir()
 
 
-def test_unreadable_record_is_told(bench: Bench) -> None:
+def test_unreadable_record_is_told(bench: SelectionWorld) -> None:
     """A last-good that is no version is told with the file's name, and nothing is promoted."""
     bench.hold(OLD)
     bench.port.state.mkdir()
@@ -140,7 +144,7 @@ def test_unreadable_record_is_told(bench: Bench) -> None:
     assert bench.port.default() is None
 
 
-def test_record_is_one_line_with_the_version(bench: Bench) -> None:
+def test_record_is_one_line_with_the_version(bench: SelectionWorld) -> None:
     """Other programs read last-good as a line with the version; blanks around it are allowed."""
     bench.hold(OLD)
     bench.port.promote(OLD)
@@ -154,7 +158,7 @@ def test_record_is_one_line_with_the_version(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("cut", ["previous-good", "last-good"])
-def test_promotion_that_was_cut_off_ends_the_same(bench: Bench, cut: str) -> None:
+def test_promotion_that_was_cut_off_ends_the_same(bench: SelectionWorld, cut: str) -> None:
     """Whatever part of a promotion was written before a power cut, the next call completes it."""
     bench.hold(OLD, NEW, NEWEST)
     bench.port.promote(OLD)
@@ -170,7 +174,7 @@ def test_promotion_that_was_cut_off_ends_the_same(bench: Bench, cut: str) -> Non
     assert (bench.port.last_good(), bench.port.previous_good()) == (NEWEST, NEW)
 
 
-def test_temporary_link_of_a_dead_process_is_no_obstacle(bench: Bench) -> None:
+def test_temporary_link_of_a_dead_process_is_no_obstacle(bench: SelectionWorld) -> None:
     """A process that died before the rename leaves a file that the next call replaces."""
     bench.hold(OLD)
     bench.port.fence("alice")
@@ -183,7 +187,7 @@ def test_temporary_link_of_a_dead_process_is_no_obstacle(bench: Bench) -> None:
 
 
 @pytest.fixture
-def full_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def full_disk(bench: SelectionWorld, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Give a switch: from then on there is room for one link more for each reserve that goes."""
 
     def fill() -> None:
@@ -203,7 +207,9 @@ def full_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Non
     return fill
 
 
-def test_a_full_disk_keeps_nobody_fenced(bench: Bench, full_disk: Callable[[], None]) -> None:
+def test_a_full_disk_keeps_nobody_fenced(
+    bench: SelectionWorld, full_disk: Callable[[], None]
+) -> None:
     """The reserve that was laid by before the fence is given up for the link that lifts it."""
     bench.hold(OLD)
     bench.port.select("alice", OLD)
@@ -216,7 +222,9 @@ def test_a_full_disk_keeps_nobody_fenced(bench: Bench, full_disk: Callable[[], N
     assert not (bench.port.store / ".reserve").exists()
 
 
-def test_nobody_is_fenced_without_a_reserve(bench: Bench, full_disk: Callable[[], None]) -> None:
+def test_nobody_is_fenced_without_a_reserve(
+    bench: SelectionWorld, full_disk: Callable[[], None]
+) -> None:
     """The disk being full is found out before anybody is touched."""
     bench.hold(OLD)
     bench.port.select("alice", OLD)
@@ -230,7 +238,7 @@ def test_nobody_is_fenced_without_a_reserve(bench: Bench, full_disk: Callable[[]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_store_that_cannot_be_written_is_told(bench: Bench) -> None:
+def test_store_that_cannot_be_written_is_told(bench: SelectionWorld) -> None:
     """A store on a read-only place keeps its selection, and the message says what failed."""
     bench.hold(OLD, NEW)
     bench.port.select("alice", OLD)
@@ -244,7 +252,7 @@ def test_store_that_cannot_be_written_is_told(bench: Bench) -> None:
     assert bench.port.selected("alice") == Selected(OLD)
 
 
-def test_stub_says_try_again_and_ends_with_75(bench: Bench) -> None:
+def test_stub_says_try_again_and_ends_with_75(bench: SelectionWorld) -> None:
     """A fenced mint prints nothing that could be taken for a credential, and fails as passing."""
     bench.port.fence("alice")
 
@@ -255,7 +263,7 @@ def test_stub_says_try_again_and_ends_with_75(bench: Bench) -> None:
     assert "being updated, try again" in done.stderr
 
 
-def test_damaged_stub_is_written_anew(bench: Bench) -> None:
+def test_damaged_stub_is_written_anew(bench: SelectionWorld) -> None:
     """A fence always ends at the stub, whatever became of the stub in the meantime."""
     bench.port.fence("alice")
     program = bench.port.store / "fence" / "node_modules" / ".bin" / "t3"
@@ -269,7 +277,7 @@ def test_damaged_stub_is_written_anew(bench: Bench) -> None:
 # The launcher.
 
 
-def test_launcher_is_left_alone_before_adoption(bench: Bench) -> None:
+def test_launcher_is_left_alone_before_adoption(bench: SelectionWorld) -> None:
     """On a host without a default the launcher could run nothing: another's t3 stays."""
     launcher = bench.port.launcher
     assert launcher is not None
@@ -281,7 +289,7 @@ def test_launcher_is_left_alone_before_adoption(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("found", ["link", "file", "missing", "mode"])
-def test_replaced_launcher_is_put_back(bench: Bench, found: str) -> None:
+def test_replaced_launcher_is_put_back(bench: SelectionWorld, found: str) -> None:
     """Whatever another installer left, the launcher is ours again, and it is said."""
     bench.hold(OLD)
     bench.port.promote(OLD)
@@ -321,7 +329,7 @@ def test_no_launcher_is_no_trouble(tmp_path: Path) -> None:
     assert selection.ensure_launcher() == ""
 
 
-def test_ejection_leaves_one_program_for_everybody(bench: Bench) -> None:
+def test_ejection_leaves_one_program_for_everybody(bench: SelectionWorld) -> None:
     """The launcher's place leads to the build, and nothing is selected any more; twice is once."""
     bench.hold(OLD, NEW)
     bench.port.promote(OLD)
@@ -343,7 +351,7 @@ def test_ejection_leaves_one_program_for_everybody(bench: Bench) -> None:
     assert launcher.is_symlink()
 
 
-def test_ejection_to_a_build_that_is_not_there_changes_nothing(bench: Bench) -> None:
+def test_ejection_to_a_build_that_is_not_there_changes_nothing(bench: SelectionWorld) -> None:
     """Neither the launcher nor a selection."""
     bench.hold(OLD)
     bench.port.promote(OLD)
@@ -361,7 +369,7 @@ def test_ejection_to_a_build_that_is_not_there_changes_nothing(bench: Bench) -> 
     assert launcher.read_text() == render_launcher(bench.port.store)
 
 
-def test_folder_in_place_of_the_launcher_is_told(bench: Bench) -> None:
+def test_folder_in_place_of_the_launcher_is_told(bench: SelectionWorld) -> None:
     """A folder where the launcher belongs is nothing to replace."""
     bench.hold(OLD)
     bench.port.promote(OLD)
@@ -459,7 +467,7 @@ class Follower:
 
 
 @pytest.fixture
-def follower(bench: Bench, tmp_path: Path) -> Follower:
+def follower(bench: SelectionWorld, tmp_path: Path) -> Follower:
     """Give a caller on a host whose default is OLD, with data that nothing was noted beside."""
     bench.hold(OLD, NEW, NEWEST)
     bench.port.promote(OLD)
@@ -469,19 +477,23 @@ def follower(bench: Bench, tmp_path: Path) -> Follower:
     return found
 
 
-def era(bench: Bench) -> str:
+def era(bench: SelectionWorld) -> str:
     """Tell the number of this adoption, which a note must bear."""
     return (bench.port.store / layout.FIRST_DEFAULT).read_text().split()[1]
 
 
-def test_a_note_of_an_earlier_adoption_counts_as_none(bench: Bench, follower: Follower) -> None:
+def test_a_note_of_an_earlier_adoption_counts_as_none(
+    bench: SelectionWorld, follower: Follower
+) -> None:
     """t3 was given back and adopted again since: other builds opened the data in between."""
     (follower.base / NOTE).write_text(f"{NEW} 0123456789abcdef\n")
 
     assert follower.runs(bench.port.store) == OLD.text
 
 
-def test_a_clock_that_was_ahead_makes_no_note_old(bench: Bench, follower: Follower) -> None:
+def test_a_clock_that_was_ahead_makes_no_note_old(
+    bench: SelectionWorld, follower: Follower
+) -> None:
     """The default was noted while the clock was a month ahead; notes since then count."""
     (follower.base / USERDATA).rmdir()
     first = bench.port.store / layout.FIRST_DEFAULT
@@ -494,7 +506,9 @@ def test_a_clock_that_was_ahead_makes_no_note_old(bench: Bench, follower: Follow
     assert follower.runs(bench.port.store) == NEW.text
 
 
-def test_a_first_start_is_noted_where_the_data_comes(bench: Bench, follower: Follower) -> None:
+def test_a_first_start_is_noted_where_the_data_comes(
+    bench: SelectionWorld, follower: Follower
+) -> None:
     """The base directory is not the usual one and holds nothing yet."""
     (follower.base / USERDATA).rmdir()
     follower.base.rmdir()
@@ -505,7 +519,9 @@ def test_a_first_start_is_noted_where_the_data_comes(bench: Bench, follower: Fol
     assert follower.runs(bench.port.store) == NEW.text
 
 
-def test_whoever_follows_the_default_stays_where_it_moves(bench: Bench, follower: Follower) -> None:
+def test_whoever_follows_the_default_stays_where_it_moves(
+    bench: SelectionWorld, follower: Follower
+) -> None:
     """A caller whom t3safe cannot see never gets a newer build than the one that opened the data.
 
     A link of their own ends it.
@@ -521,7 +537,7 @@ def test_whoever_follows_the_default_stays_where_it_moves(bench: Bench, follower
 
 
 def test_data_from_before_the_launcher_stays_on_what_was_the_default_then(
-    bench: Bench, follower: Follower
+    bench: SelectionWorld, follower: Follower
 ) -> None:
     """Nothing was noted yet, and the default moved before the first start."""
     bench.port.promote(NEW)
@@ -531,7 +547,7 @@ def test_data_from_before_the_launcher_stays_on_what_was_the_default_then(
 
 
 def test_whoever_has_no_data_yet_runs_the_default_of_the_day(
-    bench: Bench, follower: Follower
+    bench: SelectionWorld, follower: Follower
 ) -> None:
     """From their first start on they are like everybody else."""
     (follower.base / USERDATA).rmdir()
@@ -542,7 +558,7 @@ def test_whoever_has_no_data_yet_runs_the_default_of_the_day(
 
 @pytest.mark.parametrize("noted", ["", "../../etc", "a b", ".stage-x", "$(id)"])
 def test_a_note_that_is_no_version_is_not_followed(
-    bench: Bench, follower: Follower, noted: str
+    bench: SelectionWorld, follower: Follower, noted: str
 ) -> None:
     """It is the caller's own file: whatever it says, a build of the store runs or nothing does."""
     (follower.base / NOTE).write_text(f"{noted} {era(bench)}\n")
@@ -550,7 +566,7 @@ def test_a_note_that_is_no_version_is_not_followed(
     assert follower.runs(bench.port.store) == OLD.text
 
 
-def test_whose_noted_build_is_gone_runs_nothing(bench: Bench, follower: Follower) -> None:
+def test_whose_noted_build_is_gone_runs_nothing(bench: SelectionWorld, follower: Follower) -> None:
     """Not the default either, which may be newer."""
     (follower.base / NOTE).write_text(f"0.0.27 {era(bench)}\n")
 
@@ -558,7 +574,7 @@ def test_whose_noted_build_is_gone_runs_nothing(bench: Bench, follower: Follower
 
 
 def test_nothing_runs_on_data_beside_which_nothing_can_be_noted(
-    bench: Bench, follower: Follower
+    bench: SelectionWorld, follower: Follower
 ) -> None:
     """Else nobody could tell later which build had opened it."""
     (follower.base / NOTE).mkdir()

@@ -124,7 +124,7 @@ class Systemd:
     """Units of the small systemd."""
 
     port: SystemdServices
-    manager: systemctl.Manager
+    manager: systemctl.FakeSystemctl
     codex: Path
 
     def describe(self, person: str, *words: str, **described: object) -> None:
@@ -160,7 +160,7 @@ def systemd(tmp_path: Path, codex: Path) -> Iterator[Systemd]:
         stop_timeout=10.0,
         term_timeout=0.3,
     )
-    bench = Systemd(port, systemctl.Manager(folder), codex)
+    bench = Systemd(port, systemctl.FakeSystemctl(folder), codex)
     for person in PEOPLE:
         bench.describe(person)
     yield bench
@@ -562,7 +562,7 @@ def test_masked_unit_is_told(systemd: Systemd) -> None:
 
 
 def test_refused_start_is_told_in_systemds_words(systemd: Systemd) -> None:
-    """What systemctl says of a failed start reaches the person who must mend it."""
+    """What systemctl says of a failed start reaches the person who must fix it."""
     systemd.describe("alice", refuses="Job for t3-serve@alice.service failed.\nSee journalctl.")
     with pytest.raises(ServiceError, match=r"Job for t3-serve@alice\.service failed\. See journal"):
         systemd.port.start("alice")

@@ -17,7 +17,7 @@ from tests.contract.switch_contract import SwitchContract
 
 
 @frozen
-class At:
+class StoppedClock:
     """A clock that stands still."""
 
     moment: datetime
@@ -28,22 +28,22 @@ class At:
 
 
 @frozen
-class Bench:
+class SwitchFiles:
     port: FreezeFile
 
 
 @pytest.fixture
-def switch(tmp_path: Path) -> Bench:
+def switch(tmp_path: Path) -> SwitchFiles:
     """Give a file that is not there, in a folder that is not either."""
-    clock = At(datetime(2026, 6, 9, 4, 12, 30, tzinfo=UTC))
-    return Bench(FreezeFile(tmp_path / "etc" / "freeze", clock))
+    clock = StoppedClock(datetime(2026, 6, 9, 4, 12, 30, tzinfo=UTC))
+    return SwitchFiles(FreezeFile(tmp_path / "etc" / "freeze", clock))
 
 
 class TestFreezeFile(SwitchContract):
     """The contract, on a file."""
 
 
-def test_file_tells_who_froze_the_host_and_when(switch: Bench) -> None:
+def test_file_tells_who_froze_the_host_and_when(switch: SwitchFiles) -> None:
     """Whoever opens the file knows, without a tool."""
     switch.port.freeze("rolled\nalice back")
     assert switch.port.path.read_text() == (
@@ -54,7 +54,7 @@ def test_file_tells_who_froze_the_host_and_when(switch: Bench) -> None:
     assert os.listdir(switch.port.path.parent) == ["freeze"]
 
 
-def test_touched_file_freezes(switch: Bench) -> None:
+def test_touched_file_freezes(switch: SwitchFiles) -> None:
     """The way that every runbook names."""
     switch.port.path.parent.mkdir()
     switch.port.path.touch()
@@ -63,7 +63,7 @@ def test_touched_file_freezes(switch: Bench) -> None:
     assert switch.port.path.read_text() == ""
 
 
-def test_hand_written_reason_is_told(switch: Bench) -> None:
+def test_hand_written_reason_is_told(switch: SwitchFiles) -> None:
     """Whatever somebody wrote, on one line and not endlessly."""
     switch.port.path.parent.mkdir()
     switch.port.path.write_bytes(b"until  Monday,\n ask M\xe9l\n" + b"x" * 10_000)
@@ -73,7 +73,7 @@ def test_hand_written_reason_is_told(switch: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "dangling link", "folder is a file"])
-def test_whatever_cannot_be_read_freezes(switch: Bench, kind: str) -> None:
+def test_whatever_cannot_be_read_freezes(switch: SwitchFiles, kind: str) -> None:
     """Unknown is frozen: a run must not go on because a file is odd."""
     path = switch.port.path
     path.parent.mkdir()
@@ -90,7 +90,7 @@ def test_whatever_cannot_be_read_freezes(switch: Bench, kind: str) -> None:
     assert "cannot be read" in switch.port.frozen()
 
 
-def test_freeze_that_cannot_be_written_is_told(switch: Bench, tmp_path: Path) -> None:
+def test_freeze_that_cannot_be_written_is_told(switch: SwitchFiles, tmp_path: Path) -> None:
     """With the command that does it by hand, and nothing half-written."""
     switch.port.path.parent.mkdir()
     (switch.port.path.parent / ".freeze.new").mkdir()
@@ -99,7 +99,7 @@ def test_freeze_that_cannot_be_written_is_told(switch: Bench, tmp_path: Path) ->
     assert switch.port.frozen() == ""
 
 
-def test_thaw_that_cannot_be_done_is_told(switch: Bench) -> None:
+def test_thaw_that_cannot_be_done_is_told(switch: SwitchFiles) -> None:
     """The host stays frozen, and says so."""
     switch.port.path.mkdir(parents=True)
     with pytest.raises(SwitchError, match=f"do it by hand: remove {switch.port.path}"):

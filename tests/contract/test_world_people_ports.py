@@ -6,8 +6,8 @@ import pytest
 from attrs import evolve, frozen
 
 from fakes.world import NEW, OLD, Defect, FakePerson, World, small_world
-from fakes.world.hostviews import Pairing
-from fakes.world.views import DurableSwitch, People
+from fakes.world.fakeports import DurableSwitch, FakePeople
+from fakes.world.hostports import FakePairing
 from t3safe.domain.people import MapProblem
 from t3safe.domain.versions import Version
 from tests.contract.pairing_contract import PairingContract
@@ -16,9 +16,9 @@ from tests.contract.switch_contract import SwitchContract
 
 
 @frozen
-class PairingBench:
+class FakePairingBench:
     world: World
-    port: Pairing
+    port: FakePairing
     build: Version = OLD
     other: Version = NEW
 
@@ -45,20 +45,20 @@ class PairingBench:
         self.world.dispatch_up = False
 
 
-class TestPairing(PairingContract):
+class TestFakePairing(PairingContract):
     """The contract of Pairing."""
 
     @pytest.fixture
-    def pairing(self) -> PairingBench:
+    def pairing(self) -> FakePairingBench:
         """Give alice and bob on OLD."""
         world = small_world("alice", "bob")
-        return PairingBench(world, Pairing(world))
+        return FakePairingBench(world, FakePairing(world))
 
 
 @frozen
-class PeopleBench:
+class FakePeopleBench:
     world: World
-    port: People
+    port: FakePeople
 
     def have(self, *names: str) -> None:
         """Let these be the people."""
@@ -77,14 +77,14 @@ class TestPeople(PeopleContract):
     """The contract of People."""
 
     @pytest.fixture
-    def people(self) -> PeopleBench:
+    def people(self) -> FakePeopleBench:
         """Give a host of nobody."""
         world = small_world()
-        return PeopleBench(world, People(world))
+        return FakePeopleBench(world, FakePeople(world))
 
 
 @frozen
-class SwitchBench:
+class FakeSwitchBench:
     port: DurableSwitch
 
 
@@ -92,6 +92,6 @@ class TestDurableSwitch(SwitchContract):
     """The contract of Switch."""
 
     @pytest.fixture
-    def switch(self) -> SwitchBench:
+    def switch(self) -> FakeSwitchBench:
         """Give a host that is not frozen."""
-        return SwitchBench(DurableSwitch(small_world()))
+        return FakeSwitchBench(DurableSwitch(small_world()))

@@ -21,9 +21,9 @@ from fakes.world import (
     schema,
     small_world,
 )
-from fakes.world.hostviews import Gate, Services, StateSets
+from fakes.world.fakeports import FakeBuilds, FakeRegistry, FakeSelection
+from fakes.world.hostports import FakeGate, FakePersonalData, FakeServices
 from fakes.world.model import EVENTS, Content, seen
-from fakes.world.views import Builds, Registry, Selection
 from t3safe.domain.effects import Subject
 from t3safe.domain.ledgers import Ledger, Migration
 from t3safe.domain.retention import SnapshotKind
@@ -52,9 +52,9 @@ def empty_world() -> World:
 
 
 @frozen
-class BuildsBench:
+class FakeBuildsBench:
     world: World
-    port: Builds
+    port: FakeBuilds
 
     def publish(self, version: Version, *, foreign: bool = False, complete: bool = True) -> None:
         """Let a version be installable: the real package, a foreign one, or one in parts."""
@@ -74,16 +74,16 @@ class TestBuildsOfTheWorld(BuildsContract):
     """The contract of Builds."""
 
     @pytest.fixture
-    def bench(self) -> BuildsBench:
+    def bench(self) -> FakeBuildsBench:
         """A store over a registry that offers nothing yet."""
         world = empty_world()
-        return BuildsBench(world, Builds(world))
+        return FakeBuildsBench(world, FakeBuilds(world))
 
 
 @frozen
-class RegistryBench:
+class FakeRegistryBench:
     world: World
-    port: Registry
+    port: FakeRegistry
 
     def publish(self, version: str, *, tag: str | None = None, complete: bool = True) -> None:
         """Publish a version on its own day."""
@@ -110,17 +110,17 @@ class TestRegistryOfTheWorld(RegistryContract):
     """The contract of Registry."""
 
     @pytest.fixture
-    def bench(self) -> RegistryBench:
+    def bench(self) -> FakeRegistryBench:
         """A registry that knows no tag."""
         world = empty_world()
         world.told_tags = {"nightly": None, "latest": None}
-        return RegistryBench(world, Registry(world))
+        return FakeRegistryBench(world, FakeRegistry(world))
 
 
 @frozen
-class SelectionBench:
+class FakeSelectionBench:
     world: World
-    port: Selection
+    port: FakeSelection
 
     def hold(self, *builds: Version) -> None:
         """Let the store hold these builds."""
@@ -133,16 +133,16 @@ class TestSelectionOfTheWorld(SelectionContract):
     """The contract of Selection."""
 
     @pytest.fixture
-    def bench(self) -> SelectionBench:
+    def bench(self) -> FakeSelectionBench:
         """A host on which nothing was ever selected."""
         world = empty_world()
-        return SelectionBench(world, Selection(world))
+        return FakeSelectionBench(world, FakeSelection(world))
 
 
 @frozen
-class StateWorld:
+class FakePersonalDataWorld:
     world: World
-    states: StateSets
+    states: FakePersonalData
 
     def _content(self, person: str) -> Content:
         return seen(self.world.people[person].databases[V1_DATABASE])
@@ -239,10 +239,10 @@ class TestPersonalDataOfTheWorld(PersonalDataContract):
     """The contract of PersonalData."""
 
     @pytest.fixture
-    def world(self) -> StateWorld:
+    def world(self) -> FakePersonalDataWorld:
         """Two people without a state set."""
         world = empty_world()
-        return StateWorld(world, StateSets(world))
+        return FakePersonalDataWorld(world, FakePersonalData(world))
 
 
 FLAWS = {
@@ -258,9 +258,9 @@ FLAWS = {
 
 
 @frozen
-class GateBench:
+class FakeGateBench:
     world: World
-    port: Gate
+    port: FakeGate
 
     def release(self, flaw: str = "") -> Version:
         """Let the store hold a build that migrates, with one flaw."""
@@ -274,7 +274,7 @@ class GateBench:
     def snapshot(self, person: str, *, old_rows: bool = False) -> Subject:
         """Seal an online snapshot of a person with work, at an older schema."""
         self.world.people[person].old_rows = old_rows
-        StateSets(self.world).snapshot(person, "online", SnapshotKind.ONLINE, OLD)
+        FakePersonalData(self.world).snapshot(person, "online", SnapshotKind.ONLINE, OLD)
         return Subject(person, "online")
 
     def traces(self) -> object:
@@ -287,18 +287,18 @@ class TestGateOfTheWorld(GateContract):
     """The contract of Gate."""
 
     @pytest.fixture
-    def bench(self) -> GateBench:
+    def bench(self) -> FakeGateBench:
         """A host with two people at work, who rest while the gate works."""
         world = small_world("alice", "bob")
         for person in world.people.values():
             person.writing = False
-        return GateBench(world, Gate(world))
+        return FakeGateBench(world, FakeGate(world))
 
 
 @frozen
-class ServicesBench:
+class FakeServicesBench:
     world: World
-    port: Services
+    port: FakeServices
 
     def work(self, person: str) -> None:
         """Let an agent named codex work from now on in every serve of this person."""
@@ -317,12 +317,12 @@ class TestServicesOfTheWorld(ServicesContract):
     """The contract of Services."""
 
     @pytest.fixture
-    def services(self) -> ServicesBench:
+    def services(self) -> FakeServicesBench:
         """Two units that are not started."""
         world = small_world("alice", "bob")
         for name in world.people:
             world.halt(name)
-        return ServicesBench(world, Services(world))
+        return FakeServicesBench(world, FakeServices(world))
 
 
 def test_the_world_makes_sets_as_the_builds_know_them() -> None:

@@ -25,25 +25,25 @@ from t3safe.t3.ledger import LEDGER_TABLE
 
 BACK = SCENARIOS["good"]
 OLD, NEW = BACK.old.version, BACK.offer.version
-LIED = judge.Told(0, {"run": "", "exit": 12, "people": {}}, ())
+LIED = judge.ReportedEnd(0, {"run": "", "exit": 12, "people": {}}, ())
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @attrs.define
-class Bench:
+class JudgeBench:
     """A host that nothing happened to, and what the judge remembers of it."""
 
     host: EmbeddedHost
-    scene: judge.Scene
-    before: judge.Before
+    scene: judge.JudgedHost
+    before: judge.HostBefore
     rows: dict[str, list[Acknowledged]]
 
     def at_once(self) -> str:
         """What is wrong at any moment, as one text."""
         return "\n".join(judge.at_once(self.scene, self.before, self.rows))
 
-    def settled(self, told: judge.Told) -> str:
+    def settled(self, told: judge.ReportedEnd) -> str:
         """What is wrong once a command has ended."""
         return "\n".join(judge.settled(self.scene, self.before, self.rows, told))
 
@@ -64,8 +64,8 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def shared(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """Give one host to all tests: each mends what it broke."""
+def shared(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JudgeBench]:
+    """Give one host to all tests: each fixes what it broke."""
     root = tmp_path_factory.mktemp("judged") / "host"
     root.mkdir()
     with furnished(BACK, root, prepared) as host:
@@ -75,11 +75,11 @@ def shared(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iter
             client = host.client(name)
             client.sign_in()
             rows[name] = client.work()
-        yield Bench(host, scene, judge.remember(scene), rows)
+        yield JudgeBench(host, scene, judge.remember(scene), rows)
 
 
 @pytest.fixture
-def bench(shared: Bench) -> Iterator[Bench]:
+def bench(shared: JudgeBench) -> Iterator[JudgeBench]:
     """Give the host, sound before and after."""
     assert shared.at_once() == ""
     yield shared
@@ -91,12 +91,12 @@ def bench(shared: Bench) -> Iterator[Bench]:
     assert judge.tidy(shared.scene) == []
 
 
-def test_a_sound_host_is_called_sound(bench: Bench) -> None:
+def test_a_sound_host_is_called_sound(bench: JudgeBench) -> None:
     """Nothing was done and nothing is said."""
-    assert bench.settled(judge.Told(0)) == ""
+    assert bench.settled(judge.ReportedEnd(0)) == ""
 
 
-def test_a_build_that_does_not_know_the_data_is_seen(bench: Bench) -> None:
+def test_a_build_that_does_not_know_the_data_is_seen(bench: JudgeBench) -> None:
     """I1: by the selection and by the serve that runs."""
     bench.execute("ann", f"INSERT INTO {LEDGER_TABLE} (migration_id, name) VALUES (31, 'X')")
     said = bench.at_once()
@@ -105,7 +105,7 @@ def test_a_build_that_does_not_know_the_data_is_seen(bench: Bench) -> None:
     assert "I3 ann: (31, 'X') is of no build" in said
 
 
-def test_a_build_that_does_not_look_at_the_live_database_is_seen(bench: Bench) -> None:
+def test_a_build_that_does_not_look_at_the_live_database_is_seen(bench: JudgeBench) -> None:
     """I1: V1 would start on its own database, and show nothing of V2."""
     second = bench.host.database("ann").with_name(V2_DATABASE)
     shutil.copy(bench.host.database("ann"), second)
@@ -114,14 +114,14 @@ def test_a_build_that_does_not_look_at_the_live_database_is_seen(bench: Bench) -
     assert f"I1 ann: {OLD} runs and does not look at {V2_DATABASE}" in said
 
 
-def test_a_lost_row_is_seen(bench: Bench) -> None:
+def test_a_lost_row_is_seen(bench: JudgeBench) -> None:
     """I2: what a serve acknowledged is neither in the set nor in a snapshot."""
     gone = Acknowledged(EVENT_LOG, "never-written", OLD)
     lost = attrs.evolve(bench, rows=bench.rows | {"ben": [*bench.rows["ben"], gone]})
     assert "I2 ben: 1 of" in lost.at_once()
 
 
-def test_a_build_that_passed_no_gate_is_seen(bench: Bench) -> None:
+def test_a_build_that_passed_no_gate_is_seen(bench: JudgeBench) -> None:
     """I3: it is selected, and nobody else is to blame."""
     bench.point("ann", f"../builds/{NEW}")
     said = bench.at_once()
@@ -129,7 +129,7 @@ def test_a_build_that_passed_no_gate_is_seen(bench: Bench) -> None:
     assert "I3 ben" not in said
 
 
-def test_two_in_transition_are_seen(bench: Bench) -> None:
+def test_two_in_transition_are_seen(bench: JudgeBench) -> None:
     """I4: two people are fenced at once, and neither was begun on record."""
     for name in bench.host.people:
         bench.point(name, "../fence")
@@ -138,7 +138,7 @@ def test_two_in_transition_are_seen(bench: Bench) -> None:
     assert "I4 ann was not begun, and changed" in said
 
 
-def test_a_serve_that_was_restarted_for_nothing_is_seen(bench: Bench) -> None:
+def test_a_serve_that_was_restarted_for_nothing_is_seen(bench: JudgeBench) -> None:
     """I4: it is another process, though nobody was begun."""
     (pid, _), *_ = judge.look(bench.scene)["ben"].serves
     psutil.Process(pid).send_signal(signal.SIGKILL)
@@ -146,30 +146,30 @@ def test_a_serve_that_was_restarted_for_nothing_is_seen(bench: Bench) -> None:
     assert "I4 ben was not begun, and changed" in bench.at_once()
 
 
-def test_whoever_is_left_behind_is_seen(bench: Bench) -> None:
+def test_whoever_is_left_behind_is_seen(bench: JudgeBench) -> None:
     """Fenced after the end, without a serve, and not named by any status."""
     bench.point("ann", "../fence")
-    said = bench.settled(judge.Told(0))
+    said = bench.settled(judge.ReportedEnd(0))
     assert "STRANDED ann: ../fence" in said
     assert "STRANDED ann: cannot sign in and work" in said
-    excused = judge.Told(15, {"exit": 15, "people": {"ann": {"status": "needs-human"}}})
+    excused = judge.ReportedEnd(15, {"exit": 15, "people": {"ann": {"status": "needs-human"}}})
     assert "STRANDED" not in bench.settled(excused)
 
 
-def test_a_status_that_lies_is_seen(bench: Bench) -> None:
+def test_a_status_that_lies_is_seen(bench: JudgeBench) -> None:
     """I6: status and document differ; frozen and last-good without a run that says so."""
     assert "I6 exit status 0, and 12 in its document" in bench.settled(LIED)
     bench.host.freeze_file.write_text("nobody knows why")
     last_good = bench.host.root / "state" / "last-good"
     last_good.write_text(f"{NEW}\n")
-    said = bench.settled(judge.Told(0))
+    said = bench.settled(judge.ReportedEnd(0))
     bench.host.freeze_file.unlink()
     last_good.write_text(f"{OLD}\n")
     assert "I6 frozen (nobody knows why) after []" in said
     assert f"I6 last-good is {NEW} after []" in said
 
 
-def test_litter_is_seen(bench: Bench) -> None:
+def test_litter_is_seen(bench: JudgeBench) -> None:
     """Half a build, an unsealed snapshot, half a restore, a room, half a link, a process."""
     root = bench.host.root
     made = [
@@ -202,7 +202,7 @@ def _begun_late(events: list[dict[str, object]]) -> list[dict[str, object]]:
     [(_without_end, "was left open"), (_begun_late, "ben begun after 1 was interrupted")],
 )
 def test_a_journal_that_tells_of_a_broken_promise_is_seen(
-    bench: Bench,
+    bench: JudgeBench,
     spoil: Callable[[list[dict[str, object]]], list[dict[str, object]]],
     words: str,
 ) -> None:
@@ -225,7 +225,7 @@ def test_a_journal_that_tells_of_a_broken_promise_is_seen(
         )
         opened.commit()
     history = [{"run": "1", "outcome": "interrupted"}]
-    said = bench.settled(judge.Told(12, history=history))
+    said = bench.settled(judge.ReportedEnd(12, history=history))
     for part in journal.parent.glob("journal.sqlite*"):
         part.unlink()
     assert words in said

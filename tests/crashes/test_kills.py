@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.kills.places import Place
+from fakes.kills.places import KillPlace
 from fakes.kills.striking import Prepared, strike
 
 ONCE = (
@@ -31,7 +31,7 @@ def test_a_kill_strands_nobody_and_loses_nothing(
     prepared: Prepared, tmp_path: Path, text: str
 ) -> None:
     """After `recover` everybody signs in on a build that knows their data, and status is true."""
-    report = strike(Place.parse(text), prepared, tmp_path / "host", again=False)
+    report = strike(KillPlace.parse(text), prepared, tmp_path / "host", again=False)
     assert not report.found, f"{report.found}\n{report.said}"
     assert report.struck
 
@@ -39,5 +39,5 @@ def test_a_kill_strands_nobody_and_loses_nothing(
 @pytest.mark.parametrize("text", AGAIN)
 def test_a_host_is_of_use_after_a_kill(prepared: Prepared, tmp_path: Path, text: str) -> None:
     """The next run moves everybody to a newer build and leaves nothing of the crash behind."""
-    report = strike(Place.parse(text), prepared, tmp_path / "host")
+    report = strike(KillPlace.parse(text), prepared, tmp_path / "host")
     assert not report.found, f"{report.found}\n{report.said}"

@@ -27,8 +27,8 @@ class Crashed:
 
     host: EmbeddedHost
     crew: Crew
-    scene: judge.Scene
-    before: judge.Before
+    scene: judge.JudgedHost
+    before: judge.HostBefore
 
     def work_of(self, person: str, version: str) -> set[judge.Row]:
         """The rows that a build acknowledged to a person."""

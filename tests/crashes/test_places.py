@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes.kills.everywhere import everywhere
-from fakes.kills.places import SCENARIOS, Place, steps_of
+from fakes.kills.places import SCENARIOS, KillPlace, steps_of
 
 TRACE = """\
 cli open /host/state/journal.sqlite None
@@ -32,7 +32,7 @@ record Closed
 )
 def test_a_place_is_its_text(text: str) -> None:
     """What a failure prints names exactly the same place again."""
-    assert str(Place.parse(text)) == text
+    assert str(KillPlace.parse(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_place_is_its_text(text: str) -> None:
 def test_no_place_is_refused(text: str) -> None:
     """A typing mistake must not strike somewhere else."""
     with pytest.raises(ValueError, match=r".+"):
-        Place.parse(text)
+        KillPlace.parse(text)
 
 
 def test_a_trace_names_what_changes_after_each_record() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.kills.places import Place
+from fakes.kills.places import KillPlace
 from fakes.kills.striking import Prepared, strike
 
 ENDS = {
@@ -25,6 +25,6 @@ def test_sigterm_ends_a_run_at_the_next_safe_point(
     prepared: Prepared, tmp_path: Path, text: str
 ) -> None:
     """Whoever is in transition is settled first; status, history and disk say how it ended."""
-    report = strike(Place.parse(text), prepared, tmp_path / "host", again=False)
+    report = strike(KillPlace.parse(text), prepared, tmp_path / "host", again=False)
     assert not report.found, f"{report.found}\n{report.said}"
     assert report.outcome == ENDS[text]

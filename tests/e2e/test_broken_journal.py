@@ -188,7 +188,7 @@ def test_a_choices_file_that_is_not_understood_is_one_line_that_names_it(
 def test_a_note_of_a_build_that_is_not_understood_is_one_line_that_names_it(
     host: EmbeddedHost, name: str
 ) -> None:
-    """Doctor tells of it too, with what mends it; nobody is restarted."""
+    """Doctor tells of it too, with what fixes it; nobody is restarted."""
     note, processes = host.root / "state" / name, serves(host)
     note.write_bytes(b"\xff\xfe")
     examined = host.t3safe("doctor")

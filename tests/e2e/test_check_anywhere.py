@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 from attrs import evolve, frozen
 
-from fakes.embedded import SAFE, EmbeddedHost, Resident, Said
+from fakes.embedded import SAFE, CommandResult, EmbeddedHost, HostPerson
 from fakes.native import LIBRARY
 from fakes.packages import FakeRelease, release_like
-from fakes.registry import Registry
+from fakes.registry import RegistryServer
 from fakes.t3 import populate
 from t3safe.domain.gate import Check
 from t3safe.domain.standalone import NO_CONTROL
@@ -54,17 +54,17 @@ if os.geteuid() == 0:
 
 
 @frozen
-class Place:
+class BareMachine:
     """A machine that has npm and t3safe, and nothing else of a host."""
 
     root: Path
-    registry: Registry
+    registry: RegistryServer
 
-    def check(self, *arguments: str, **extra: str) -> Said:
+    def check(self, *arguments: str, **extra: str) -> CommandResult:
         """Run `t3safe check` there."""
         with self.begun(*arguments, **extra) as process:
             out, err = process.communicate(timeout=120)
-        return Said(process.returncode, out, err)
+        return CommandResult(process.returncode, out, err)
 
     @contextmanager
     def begun(self, *arguments: str, **extra: str) -> Iterator[subprocess.Popen[str]]:
@@ -95,23 +95,23 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def registry() -> Iterator[Registry]:
+def registry() -> Iterator[RegistryServer]:
     """Give a registry that has every release."""
-    with Registry() as made:
+    with RegistryServer() as made:
         for release in RELEASES:
             made.publish(release)
         yield made
 
 
 @pytest.fixture
-def place(tmp_path: Path, registry: Registry) -> Place:
+def place(tmp_path: Path, registry: RegistryServer) -> BareMachine:
     """Give a machine without a host; the one setting makes rehearsals short."""
     if subprocess.run([*UNPRIVILEGED, "true"], check=False, capture_output=True).returncode:
         pytest.skip("nobody but root can be had here")
     (tmp_path / "quick.toml").write_text(
         f"npm_free_bytes = {64 * 1024**2}\n[gate]\nsoak = 0.1\ndeadline = 10.0\n"
     )
-    return Place(tmp_path, registry)
+    return BareMachine(tmp_path, registry)
 
 
 @pytest.fixture
@@ -156,13 +156,13 @@ def at_work(database: Path) -> Iterator[None]:
         process.communicate()
 
 
-def body(said: Said) -> dict[str, Any]:
+def body(said: CommandResult) -> dict[str, Any]:
     """Read the verdict from standard output, which holds nothing else and fits its schema."""
     return dict(body_of(said.out, "verdict"))
 
 
 def test_a_good_build_passes_on_a_copy_and_the_state_keeps_every_byte(
-    place: Place, state: Path
+    place: BareMachine, state: Path
 ) -> None:
     """Every check of every rehearsal is told; evidence stays, nothing else does."""
     before = seen(state)
@@ -185,7 +185,7 @@ def test_a_good_build_passes_on_a_copy_and_the_state_keeps_every_byte(
     assert place.left == []
 
 
-def test_a_native_program_is_checked_as_what_hosts_execute(place: Place, state: Path) -> None:
+def test_a_native_program_is_checked_as_what_hosts_execute(place: BareMachine, state: Path) -> None:
     """Every check of both rehearsals; a library that this machine lacks is named beforehand."""
     said = place.check(NATIVE.version, "--state", str(state))
     assert said.status == Exit.OK, said
@@ -195,7 +195,7 @@ def test_a_native_program_is_checked_as_what_hosts_execute(place: Place, state: 
     assert place.left == []
 
 
-def test_a_machine_without_a_user_map_needs_no_option(place: Place) -> None:
+def test_a_machine_without_a_user_map_needs_no_option(place: BareMachine) -> None:
     """The first line says which check it is and why; the last one how it ended."""
     said = place.check(NEW.version)
     assert said.status == Exit.OK, said
@@ -206,7 +206,7 @@ def test_a_machine_without_a_user_map_needs_no_option(place: Place) -> None:
     assert place.left == []
 
 
-def test_a_failure_without_a_control_is_red_and_says_what_is_not_known(place: Place) -> None:
+def test_a_failure_without_a_control_is_red_and_says_what_is_not_known(place: BareMachine) -> None:
     """Status 11, with the check that failed and the option that would tell more."""
     said = place.check(BAD.version, "--json")
     assert said.status == Exit.REFUSED, said
@@ -218,7 +218,7 @@ def test_a_failure_without_a_control_is_red_and_says_what_is_not_known(place: Pl
     assert checks[-1]["reason"]
 
 
-def test_a_control_decides_whether_the_build_or_the_gate_is_to_blame(place: Place) -> None:
+def test_a_control_decides_whether_the_build_or_the_gate_is_to_blame(place: BareMachine) -> None:
     """Sound control: refused. Failing control: gate broken, nothing is held against the build."""
     store = ("--store", str(place.root / "builds of mine"))
     refused = place.check(BAD.version, "--control", OLD.version, *store, "--json")
@@ -236,7 +236,9 @@ def test_a_control_decides_whether_the_build_or_the_gate_is_to_blame(place: Plac
     assert again.status == Exit.OK, "a kept build needs no registry"
 
 
-def test_a_state_that_cannot_be_used_is_named_and_left_alone(place: Place, state: Path) -> None:
+def test_a_state_that_cannot_be_used_is_named_and_left_alone(
+    place: BareMachine, state: Path
+) -> None:
     """In use, empty, missing, a file: one line with the option, status 2, nothing installed."""
     empty = place.root / "empty"
     empty.mkdir()
@@ -252,7 +254,7 @@ def test_a_state_that_cannot_be_used_is_named_and_left_alone(place: Place, state
     assert place.left == []
 
 
-def test_a_damaged_state_is_named_and_nothing_is_installed(place: Place, state: Path) -> None:
+def test_a_damaged_state_is_named_and_nothing_is_installed(place: BareMachine, state: Path) -> None:
     """Another try gives the same, so it is no `later`; there are no snapshots to look for."""
     database = state / USERDATA / V1_DATABASE
     data = bytearray(database.read_bytes())
@@ -266,7 +268,7 @@ def test_a_damaged_state_is_named_and_nothing_is_installed(place: Place, state: 
     assert place.left == []
 
 
-def test_an_interrupted_check_proves_nothing_and_leaves_nothing(place: Place) -> None:
+def test_an_interrupted_check_proves_nothing_and_leaves_nothing(place: BareMachine) -> None:
     """SIGTERM in the middle of a rehearsal: status 12, no copy and no process is left."""
     with place.begun(SLOW.version, "--json") as process:
         deadline = time.monotonic() + 60
@@ -281,7 +283,7 @@ def test_an_interrupted_check_proves_nothing_and_leaves_nothing(place: Place) ->
     assert place.left == []
 
 
-def test_what_a_killed_check_left_behind_is_deleted_by_the_next(place: Place) -> None:
+def test_what_a_killed_check_left_behind_is_deleted_by_the_next(place: BareMachine) -> None:
     """A folder that nobody has locked goes, with the copy in it; one in use stays."""
     tmp = place.root / "tmp"
     for name in ("t3safe-check-dead", "t3safe-check-used"):
@@ -295,7 +297,7 @@ def test_what_a_killed_check_left_behind_is_deleted_by_the_next(place: Place) ->
 
 
 def test_where_no_namespace_can_be_made_nothing_is_rehearsed_unless_plain_is_meant(
-    place: Place,
+    place: BareMachine,
 ) -> None:
     """As in most containers: `unshare` is not there; the setting that allows less is loud."""
     tools = place.root / "path"
@@ -320,7 +322,7 @@ def test_where_no_namespace_can_be_made_nothing_is_rehearsed_unless_plain_is_mea
 
 def test_on_a_host_the_options_decide_and_nobody_is_touched(tmp_path: Path) -> None:
     """With `--standalone` the host is not looked at; without, everybody is; both say which."""
-    with EmbeddedHost(tmp_path, (Resident("ann"),), config={"gate.soak": 0.1}) as host:
+    with EmbeddedHost(tmp_path, (HostPerson("ann"),), config={"gate.soak": 0.1}) as host:
         host.adopt(OLD)
         host.publish(NEW, tag="nightly")
         words = [*UNPRIVILEGED, *SAFE, "--config", str(host.config_file), "check", NEW.version]
@@ -359,7 +361,7 @@ def test_on_a_host_the_options_decide_and_nobody_is_touched(tmp_path: Path) -> N
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
-def rooted(place: Place, *arguments: str) -> Said:
+def rooted(place: BareMachine, *arguments: str) -> CommandResult:
     """Run the check as root itself."""
     ended = subprocess.run(
         [*SAFE, "--config", str(place.root / "quick.toml"), "check", NEW.version, *arguments],
@@ -368,11 +370,11 @@ def rooted(place: Place, *arguments: str) -> Said:
         text=True,
         env={"PATH": os.environ["PATH"], "T3_TMPDIR": str(place.root / "tmp")},
     )
-    return Said(ended.returncode, ended.stdout, ended.stderr)
+    return CommandResult(ended.returncode, ended.stdout, ended.stderr)
 
 
 @AS_ROOT
-def test_root_without_users_for_foreign_code_is_told_what_to_do(place: Place) -> None:
+def test_root_without_users_for_foreign_code_is_told_what_to_do(place: BareMachine) -> None:
     """One line with both ways; no package was fetched and nothing was made."""
     (place.root / "tmp").mkdir()
     config = place.root / "quick.toml"
@@ -386,7 +388,7 @@ def test_root_without_users_for_foreign_code_is_told_what_to_do(place: Place) ->
 
 
 @AS_ROOT
-def test_root_reads_no_state_that_somebody_else_controls(place: Place, state: Path) -> None:
+def test_root_reads_no_state_that_somebody_else_controls(place: BareMachine, state: Path) -> None:
     """The folder of another user is refused before anything in it is opened."""
     (place.root / "tmp").mkdir()
     config = place.root / "quick.toml"

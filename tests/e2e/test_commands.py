@@ -16,9 +16,9 @@ from attrs import evolve
 from filelock import FileLock
 
 from fakes.dispatch import PATHS
-from fakes.embedded import EmbeddedHost, Resident, Said
+from fakes.embedded import CommandResult, EmbeddedHost, HostPerson
 from fakes.packages import FakeRelease, release_like
-from fakes.registry import Trouble
+from fakes.registry import RegistryTrouble
 from t3safe.adapters._support.scratch import make_locked
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.generations import EVENT_LOG
@@ -33,7 +33,7 @@ BASICS = {
     "rollout.bake_interval": 0.1,
     "rollout.verify_grace": 0.5,
 }
-PEOPLE = (Resident("ann"), Resident("ben", {"attachments": 1}))
+PEOPLE = (HostPerson("ann"), HostPerson("ben", {"attachments": 1}))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
 
 @pytest.fixture
 def calm(shared: EmbeddedHost) -> Iterator[EmbeddedHost]:
-    """Give the shared host, and mend afterwards what the test broke about it."""
+    """Give the shared host, and fix afterwards what the test broke about it."""
     files = (shared.user_map, shared.config_file, shared.root / "state" / "journal.sqlite")
     kept = {path: path.read_bytes() if path.exists() else None for path in files}
     before = state(shared)
@@ -66,7 +66,7 @@ def calm(shared: EmbeddedHost) -> Iterator[EmbeddedHost]:
         path.unlink(missing_ok=True)
         if content is not None:
             path.write_bytes(content)
-    shared.registry.mend()
+    shared.registry.fix()
     shared.registry.up()
     shared.registry.tag("nightly", NEW.version)
     shared.dispatch.up()
@@ -99,7 +99,7 @@ def ledger(host: EmbeddedHost, person: str) -> int:
         return int(opened.execute(query).fetchone()[0])
 
 
-def result(said: Said) -> dict[str, Any]:
+def result(said: CommandResult) -> dict[str, Any]:
     """Read the document that `--json` prints."""
     body: dict[str, Any] = json.loads(said.out)["result"]
     return body
@@ -328,9 +328,9 @@ def test_a_failure_in_production_freezes_and_is_remembered(host: EmbeddedHost) -
 def test_a_registry_that_is_down_or_hostile_is_later(calm: EmbeddedHost) -> None:
     """A path in the version and a closed port are both no candidates."""
     before = state(calm)
-    calm.registry.fail(Trouble.HOSTILE)
+    calm.registry.fail(RegistryTrouble.HOSTILE)
     assert calm.t3safe("run").status == Exit.LATER
-    calm.registry.mend()
+    calm.registry.fix()
     calm.registry.down()
     assert calm.t3safe("run").status == Exit.LATER
     assert state(calm) == before

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fakes.embedded import EmbeddedHost, Resident
+from fakes.embedded import EmbeddedHost, HostPerson
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.commands import BASE_OPTION, NO_TELEMETRY
 from t3safe.t3.generations import EVENT_LOG
@@ -21,7 +21,7 @@ from tests.e2e.test_commands import BASICS, NEW, OLD, ledger, pairs
 from tests.support import keeper
 
 KEEPER = (sys.executable, "-I", "-S", keeper.__file__)
-PEOPLE = (Resident("ann"), Resident("ben", {"attachments": 1}))
+PEOPLE = (HostPerson("ann"), HostPerson("ben", {"attachments": 1}))
 
 
 def commanded(root: Path) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from hypothesis import given
 
 from fakes.embedded import EmbeddedHost
 from t3safe.adapters.log import IDENTIFIERS
-from t3safe.domain.messages import ALERT_WORDS, Level, Line
+from t3safe.domain.messages import ALERT_WORDS, LogLevel, LogLine
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE
 from tests.e2e.test_hooks import lay
 from tests.e2e.test_metrics import expressions, samples
 from tests.property.test_log import told
-from tests.property.traces import Trace, traces
+from tests.property.traces import DrawnRollout, traces
 
 BROKEN = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
 ROOT = Path(__file__).parents[2]
@@ -121,7 +121,7 @@ def test_each_bad_thing_raises_its_alert_and_no_other(nights: Nights) -> None:
 
 
 @given(trace=traces())
-def test_over_any_rollout_an_alert_word_raises_its_own_alert(trace: Trace) -> None:
+def test_over_any_rollout_an_alert_word_raises_its_own_alert(trace: DrawnRollout) -> None:
     """Whatever reasons hold, and for ends that no embedded host comes to."""
     for *_, line in told(trace):
         names = raised(str(line))
@@ -131,13 +131,13 @@ def test_over_any_rollout_an_alert_word_raises_its_own_alert(trace: Trace) -> No
         assert ("T3safeLogGateBroken" in names) == str(line).startswith("GATE BROKEN, ")
         assert ("T3safeLogNeedsHuman" in names) == str(line).startswith("NEEDS A HUMAN: ")
         assert len(names) <= 1
-        assert names or line.level is not Level.ALERT or line.person
+        assert names or line.level is not LogLevel.ALERT or line.person
 
 
 def test_what_no_night_here_says_is_matched_as_it_is_written() -> None:
     """A launcher that was put back; and every alert word has a rule of its own."""
     line = "LAUNCHER RESTORED: /usr/bin/t3 was a file"
-    assert raised(str(Line(Level.WARNING, line))) == {"T3safeLogLauncherRestored"}
+    assert raised(str(LogLine(LogLevel.WARNING, line))) == {"T3safeLogLauncherRestored"}
     unexplained = "UNEXPLAINED BUILD: no run tells why ann is on 2, not on last-good; sign-in works"
     assert raised(unexplained) == {"T3safeLogUnexplainedBuild"}
     assert set(OF_WORD) == set(ALERT_WORDS)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from fakes.embedded import EmbeddedHost, Resident
+from fakes.embedded import EmbeddedHost, HostPerson
 from fakes.packages import release_like
 
 BUILD: Final = release_like("0.0.25-nightly.20260608.497")
@@ -48,7 +48,9 @@ NEVER_ON_A_TICK: Final = {
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     """Give a host on the newest build, with a journal, on which a run has found nothing to do."""
-    with EmbeddedHost(tmp_path_factory.mktemp("host"), (Resident("ann"), Resident("ben"))) as made:
+    with EmbeddedHost(
+        tmp_path_factory.mktemp("host"), (HostPerson("ann"), HostPerson("ben"))
+    ) as made:
         made.adopt(BUILD)
         for words in (("check", BUILD.version), ("run",)):
             assert made.t3safe(*words).status == 0

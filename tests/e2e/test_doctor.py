@@ -1,4 +1,4 @@
-"""`t3safe doctor` on the embedded host: what is broken is found, and the mend mends it."""
+"""`t3safe doctor` on the embedded host: what is broken is found, and the fix fixes it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from fakes.embedded import EmbeddedHost, Resident
+from fakes.embedded import EmbeddedHost, HostPerson
 from fakes.packages import release_like
-from t3safe.domain.doctor import Check
+from t3safe.domain.doctor import Precondition
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.sign_in import BOOTSTRAP, PLAIN_COOKIE
@@ -25,7 +25,7 @@ OLD = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     """Give a host with two people, adopted and sound."""
-    people = (Resident("ann"), Resident("ben"))
+    people = (HostPerson("ann"), HostPerson("ben"))
     with EmbeddedHost(tmp_path_factory.mktemp("host"), people) as made:
         made.adopt(OLD)
         assert made.t3safe("snapshot", "ann").status == Exit.OK
@@ -37,9 +37,9 @@ def levels(host: EmbeddedHost, *options: str) -> tuple[int, dict[str, str]]:
     """The exit status, and the worst level of each check that is not ok."""
     said = host.t3safe("doctor", "--json", *options)
     body = json.loads(said.out)
-    assert body["schema"] == "t3safe/doctor/1"
-    assert {found["check"] for found in body["doctor"]} == set(Check)
-    assert all(found["mend"] for found in body["doctor"] if found["level"] != "ok")
+    assert body["schema"] == "t3safe/doctor/2"
+    assert {found["check"] for found in body["doctor"]} == set(Precondition)
+    assert all(found["fix"] for found in body["doctor"] if found["level"] != "ok")
     return said.status, {f["check"]: f["level"] for f in body["doctor"] if f["level"] != "ok"}
 
 
@@ -49,7 +49,7 @@ def test_a_sound_host_has_nothing_to_mend(host: EmbeddedHost) -> None:
     said = host.t3safe("doctor")
     assert (said.status, said.err) == (Exit.OK, "")
     assert "ok  registry: it offers" in said.out
-    assert "mend" not in said.out
+    assert "fix" not in said.out
 
 
 def test_a_missing_user_map_is_told_once(host: EmbeddedHost) -> None:
@@ -67,7 +67,7 @@ def test_a_missing_user_map_is_told_once(host: EmbeddedHost) -> None:
     assert len(lines) == 1
     assert all(check in lines[0] for check in skipped)
     told = [line for line in said.out.splitlines() if str(host.user_map) in line]
-    assert len(told) == 3, "the cause, what mends it, and what is skipped for it"
+    assert len(told) == 3, "the cause, what fixes it, and what is skipped for it"
 
 
 def test_a_dispatch_that_is_down_is_found(host: EmbeddedHost) -> None:
@@ -140,7 +140,7 @@ def test_a_serve_that_is_down_and_a_line_that_is_malformed_are_warnings(host: Em
 
 
 def test_a_damaged_snapshot_is_found(host: EmbeddedHost) -> None:
-    """A byte that changed is a problem, and a new snapshot mends it."""
+    """A byte that changed is a problem, and a new snapshot fixes it."""
     (database,) = host.backups.glob(f"ann/*/**/{V1_DATABASE}")
     content = database.read_bytes()
     database.chmod(0o600)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from attrs import evolve
 
-from fakes.embedded import EmbeddedHost, Resident
+from fakes.embedded import EmbeddedHost, HostPerson
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, pairs
 from tests.support.documents import body_of
@@ -16,7 +16,7 @@ from tests.support.documents import body_of
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     """Give a host with two people on an old build, and a newer one on offer."""
-    people = (Resident("ann"), Resident("ben"))
+    people = (HostPerson("ann"), HostPerson("ben"))
     with EmbeddedHost(tmp_path_factory.mktemp("host"), people, config=dict(BASICS)) as made:
         made.adopt(OLD)
         made.offer(NEW)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.embedded import SAFE, EmbeddedHost, Resident
+from fakes.embedded import SAFE, EmbeddedHost, HostPerson
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.generations import EVENT_LOG
@@ -23,7 +23,7 @@ from tests.support.documents import body_of
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host with one person at work, and a folder for what is exported."""
-    with EmbeddedHost(tmp_path, (Resident("ann"),), config=dict(BASICS)) as made:
+    with EmbeddedHost(tmp_path, (HostPerson("ann"),), config=dict(BASICS)) as made:
         made.adopt(OLD)
         client = made.client("ann")
         client.sign_in()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.embedded import SAFE, EmbeddedHost, Resident
+from fakes.embedded import SAFE, EmbeddedHost, HostPerson
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.generations import EVENT_LOG
@@ -24,7 +24,7 @@ from tests.e2e.test_commands import BASICS, NEW, OLD, ledger, pairs, result, sta
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host with one person, moved to the newer build and at work there."""
-    with EmbeddedHost(tmp_path, (Resident("ann"),), config=dict(BASICS)) as made:
+    with EmbeddedHost(tmp_path, (HostPerson("ann"),), config=dict(BASICS)) as made:
         made.adopt(OLD)
         made.offer(NEW)
         assert made.t3safe("run").status == Exit.OK

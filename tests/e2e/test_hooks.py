@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.embedded import EmbeddedHost
-from t3safe.domain.occasions import Moment
+from t3safe.domain.hook_events import Moment
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, state
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from fakes.embedded import EmbeddedHost, Resident
+from fakes.embedded import EmbeddedHost, HostPerson
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, state
@@ -20,7 +20,7 @@ from tests.support.documents import body_of
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     """Give a host whose first night was refused, and whose second one promoted."""
-    people = (Resident("ann"), Resident("ben"))
+    people = (HostPerson("ann"), HostPerson("ben"))
     with EmbeddedHost(tmp_path_factory.mktemp("host"), people, config=dict(BASICS)) as made:
         made.adopt(OLD)
         bad = evolve(NEW, version="0.0.25-nightly.20260607.490", faults=("cookie-renamed",))

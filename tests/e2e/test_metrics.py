@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fakes.embedded import EmbeddedHost, Resident
+from fakes.embedded import EmbeddedHost, HostPerson
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, state
 
@@ -23,7 +23,7 @@ def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     file = tmp_path / "metrics" / "t3safe.prom"
     file.parent.mkdir()
     file.parent.chmod(0o755)
-    with EmbeddedHost(tmp_path, (Resident("ann"),), config=dict(BASICS)) as made:
+    with EmbeddedHost(tmp_path, (HostPerson("ann"),), config=dict(BASICS)) as made:
         made.write_config(metrics_file=str(file))
         made.adopt(OLD)
         made.offer(NEW)

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from fakes.embedded import EmbeddedHost, Resident, Said
+from fakes.embedded import CommandResult, EmbeddedHost, HostPerson
 from t3safe.adapters.notify import letters
 from t3safe.domain.errors import JournalError
-from t3safe.domain.messages import Line
+from t3safe.domain.messages import LogLine
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.run import reported
 from tests.e2e.test_commands import BASICS, NEW, OLD, state
 from tests.support.documents import body_of
 from tests.support.inbox import SECRET, Inbox
 
-PEOPLE = (Resident("ann"), Resident("ben", {"attachments": 1}))
+PEOPLE = (HostPerson("ann"), HostPerson("ben", {"attachments": 1}))
 REFUSED = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("cookie-renamed",))
 BROKEN = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
 
@@ -42,7 +42,7 @@ def host(tmp_path: Path, inbox: Inbox) -> Iterator[EmbeddedHost]:
         yield made
 
 
-def quiet(said: Said) -> bool:
+def quiet(said: CommandResult) -> bool:
     """Whether nothing secret was said."""
     return SECRET not in said.out + said.err
 
@@ -155,7 +155,7 @@ def test_without_the_extra_every_run_says_what_installs_it(
 ) -> None:
     """In one line, also where nothing is due; nothing counts as told."""
     monkeypatch.setattr(letters, "find_spec", lambda _: None)
-    said: list[Line] = []
+    said: list[LogLine] = []
     with host.wired() as wired:
         wired.event_log.sinks = (said.append,)
         for _ in range(2):
@@ -180,7 +180,7 @@ def test_a_test_goes_to_each_end(host: EmbeddedHost, inbox: Inbox) -> None:
 
 
 def test_what_cannot_be_used_is_one_line_and_fails_no_run(host: EmbeddedHost, inbox: Inbox) -> None:
-    """A file that others may read: the run ends as it would without, doctor says what mends it."""
+    """A file that others may read: the run ends as it would without, doctor says what fixes it."""
     urls = host.root / "urls"
     urls.chmod(0o644)
     said = host.t3safe("run")

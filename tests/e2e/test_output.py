@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from fakes.embedded import SAFE, EmbeddedHost, Resident
+from fakes.embedded import SAFE, EmbeddedHost, HostPerson
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, pairs, state
 
@@ -21,7 +21,7 @@ from tests.e2e.test_commands import BASICS, NEW, OLD, pairs, state
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     """Give a host whose one person goes back and forth between two builds."""
     root = tmp_path_factory.mktemp("output")
-    with EmbeddedHost(root, (Resident("ann"),), config=dict(BASICS)) as made:
+    with EmbeddedHost(root, (HostPerson("ann"),), config=dict(BASICS)) as made:
         made.adopt(OLD)
         made.publish(NEW, tag="nightly")
         assert made.t3safe("run").status == Exit.OK

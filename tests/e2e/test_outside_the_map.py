@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.embedded import EmbeddedHost, Resident
+from fakes.embedded import EmbeddedHost, HostPerson
 from fakes.packages import FakeRelease, release_like
 from t3safe.entrypoints.exits import Exit
 from tests.support.documents import body_of
@@ -25,7 +25,9 @@ CONFIG = {
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host of ann and ben on an old build, and a newer one on offer."""
-    with EmbeddedHost(tmp_path, (Resident("ann"), Resident("ben")), config=dict(CONFIG)) as made:
+    with EmbeddedHost(
+        tmp_path, (HostPerson("ann"), HostPerson("ben")), config=dict(CONFIG)
+    ) as made:
         made.adopt(OLD)
         made.publish(NEW, tag="nightly")
         yield made

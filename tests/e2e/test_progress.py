@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from fakes.embedded import SAFE, EmbeddedHost, Resident
+from fakes.embedded import SAFE, EmbeddedHost, HostPerson
 from t3safe.domain.messages import ALERT_WORDS
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, pairs
@@ -25,7 +25,7 @@ SLOW = evolve(
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host on which npm and the soak of a rehearsal take longer than ten seconds."""
-    with EmbeddedHost(tmp_path, (Resident("ann"),), config={**BASICS, "gate.soak": 11.0}) as made:
+    with EmbeddedHost(tmp_path, (HostPerson("ann"),), config={**BASICS, "gate.soak": 11.0}) as made:
         made.write_config(gate__soak=0.1)
         made.adopt(OLD)
         made.publish(SLOW, tag="nightly")

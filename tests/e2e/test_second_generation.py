@@ -16,7 +16,7 @@ import psutil
 import pytest
 from attrs import evolve
 
-from fakes.embedded import EmbeddedHost, Resident, Said
+from fakes.embedded import CommandResult, EmbeddedHost, HostPerson
 from fakes.packages import FakeRelease, release_like
 from fakes.t3 import Acknowledged, acknowledged_rows, missing_rows
 from fakes.t3.states import DIFFS
@@ -29,15 +29,15 @@ V1: Final = release_like("0.0.45-nightly.20261002.2595", layout="platform")
 V2: Final = release_like("0.0.46-nightly.20261003.2610", layout="platform")
 NEXT: Final = release_like("0.0.46-nightly.20261010.2922", layout="platform", compaction="always")
 PEOPLE: Final = (
-    Resident("ann", {"threads": 4, "messages": 6}),
-    Resident("ben", {"size_bytes": 3_000_000, "attachments": 1}),
-    Resident("cat"),
+    HostPerson("ann", {"threads": 4, "messages": 6}),
+    HostPerson("ben", {"size_bytes": 3_000_000, "attachments": 1}),
+    HostPerson("cat"),
 )
 OWN: Final = "work of the person"
 
 
 @contextmanager
-def host_of(root: Path, *residents: Resident) -> Iterator[EmbeddedHost]:
+def host_of(root: Path, *residents: HostPerson) -> Iterator[EmbeddedHost]:
     """Give a host on V1's last nightly, as a native program."""
     with EmbeddedHost(root, residents, level=V1.schema, config=dict(BASICS)) as made:
         made.adopt(V1)
@@ -60,7 +60,7 @@ def work(host: EmbeddedHost, name: str) -> list[Acknowledged]:
     return client.work(text=OWN)
 
 
-def night(host: EmbeddedHost, release: FakeRelease) -> tuple[Said, dict[str, Any]]:
+def night(host: EmbeddedHost, release: FakeRelease) -> tuple[CommandResult, dict[str, Any]]:
     """Publish a nightly and run; what was said, and what it says of everybody."""
     host.publish(release, tag="nightly")
     said = host.t3safe("run", "--json")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from fakes.embedded import Resident
+from fakes.embedded import HostPerson
 from fakes.t3 import missing_rows
 from fakes.t3.app.state import migrate, open_database
 from fakes.t3.states import populate
@@ -114,7 +114,7 @@ def files(base: Path) -> dict[str, bytes]:
 
 def test_whoever_has_an_odd_set_is_held_up_alone(tmp_path: Path) -> None:
     """Each is told in their own words, keeps everything, and works on; all others are moved."""
-    people = [Resident(name) for name in (*ODD, "plain")]
+    people = [HostPerson(name) for name in (*ODD, "plain")]
     with host_of(tmp_path, *people) as host:
         rows = {name: work(host, name) for name in host.people}
         for name, odd in ODD.items():

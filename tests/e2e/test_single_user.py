@@ -119,7 +119,7 @@ def test_a_serve_is_stopped_and_started_by_hand(person: OnePerson) -> None:
     assert "stopped" in person.t3safe("status").out
     found = json.loads(person.t3safe("doctor", "--json").out)["doctor"]
     (told,) = [one for one in found if one["check"] == "serves"]
-    assert told["mend"] == f"t3safe serves start {person.name}"
+    assert told["fix"] == f"t3safe serves start {person.name}"
 
     link = person.store / "users" / person.name
     build = link.readlink()

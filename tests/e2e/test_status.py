@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fakes.embedded import SAFE, EmbeddedHost, Resident
+from fakes.embedded import SAFE, EmbeddedHost, HostPerson
 from t3safe.domain.text import size
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.exits import Exit
@@ -40,7 +40,7 @@ def fresh(tmp_path: Path) -> Iterator[EmbeddedHost]:
 
 @contextmanager
 def _host(root: Path) -> Iterator[EmbeddedHost]:
-    people = (Resident("ann"), Resident("ben"))
+    people = (HostPerson("ann"), HostPerson("ben"))
     with EmbeddedHost(root, people, config=dict(BASICS)) as made:
         made.adopt(OLD)
         made.publish(NEW, tag="nightly")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fakes.packages import NO_PLATFORM, PLATFORM_PACKAGE, FakeRelease, pack, release_like
-from fakes.registry import ABBREVIATED, Registry
+from fakes.registry import ABBREVIATED, RegistryServer
 from fakes.t3.process import run_t3
 
 OLD = release_like("0.0.24")
@@ -22,15 +22,15 @@ NIGHTLY = release_like("0.0.25-nightly.20260608.497")
 
 
 @pytest.fixture
-def registry() -> Iterator[Registry]:
+def registry() -> Iterator[RegistryServer]:
     """A registry with one stable release and one nightly."""
-    with Registry() as registry:
+    with RegistryServer() as registry:
         registry.publish(OLD, tag="latest")
         registry.publish(NIGHTLY, tag="nightly")
         yield registry
 
 
-def get(registry: Registry, path: str, accept: str = "application/json") -> dict[str, Any]:
+def get(registry: RegistryServer, path: str, accept: str = "application/json") -> dict[str, Any]:
     """Read a JSON document."""
     request = urllib.request.Request(registry.url + path, headers={"Accept": accept})
     with urllib.request.urlopen(request, timeout=2) as response:
@@ -38,7 +38,9 @@ def get(registry: Registry, path: str, accept: str = "application/json") -> dict
         return found
 
 
-def npm(registry: Registry, prefix: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def npm(
+    registry: RegistryServer, prefix: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
     """Run the real npm against the registry, with a cache and a configuration of its own."""
     home = prefix.parent / "home"
     home.mkdir(exist_ok=True)
@@ -69,7 +71,7 @@ def allow_scripts(prefix: Path) -> None:
 
 
 class TestNpm:
-    def test_install(self, registry: Registry, tmp_path: Path) -> None:
+    def test_install(self, registry: RegistryServer, tmp_path: Path) -> None:
         """The real npm installs a nightly by its tag with its scripts, and it runs."""
         prefix = tmp_path / "build"
         allow_scripts(prefix)
@@ -79,7 +81,7 @@ class TestNpm:
         assert run_t3(program, "--version").stdout == f"t3 v{NIGHTLY.version}\n"
         assert (prefix / "node_modules" / "node-pty" / "build" / "Release" / "pty.node").exists()
 
-    def test_platform_package_missing(self, registry: Registry, tmp_path: Path) -> None:
+    def test_platform_package_missing(self, registry: RegistryServer, tmp_path: Path) -> None:
         """A launcher without its platform package installs, and cannot run."""
         release = FakeRelease("0.0.43", layout="platform")
         registry.publish(release, tarball=False)
@@ -99,7 +101,7 @@ class TestNpm:
 
 
 class TestContents:
-    def test_packument(self, registry: Registry) -> None:
+    def test_packument(self, registry: RegistryServer) -> None:
         """The full document has tags, times and manifests; the short one has no times."""
         document = get(registry, "t3")
         assert document["dist-tags"] == {"latest": "0.0.24", "nightly": NIGHTLY.version}

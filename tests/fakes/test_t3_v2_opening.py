@@ -37,7 +37,7 @@ from tests.fakes.v2 import (
 )
 
 
-class TestSchema:
+class TestV2Schema:
     def test_tables_are_those_of_the_facts(self) -> None:
         """At 60 each table has the columns, defaults and keys of the page of facts."""
         with (

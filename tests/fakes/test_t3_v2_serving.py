@@ -45,7 +45,7 @@ class TestCompaction:
         assert len(set(last_sequences(base))) == 1
 
 
-class TestServe:
+class TestV2Serve:
     def test_state_on_disk(self, start: Start) -> None:
         """The runtime file names the origin, the descriptor generation and environment."""
         serve = start(NEW)
@@ -57,7 +57,7 @@ class TestServe:
         assert found["environmentId"] == (userdata / "environment-id").read_text(encoding="utf-8")
 
 
-class TestCommandLine:
+class TestV2CommandLine:
     def test_unknown_word(self, program: Program, tmp_path: Path) -> None:
         """An unknown bare word starts no server."""
         home = tmp_path / "home"

@@ -6,32 +6,34 @@ import pytest
 from click.testing import CliRunner
 
 from fakes.explorer.__main__ import main
-from fakes.explorer.bounds import Bound, tasks
+from fakes.explorer.bounds import Exhaustiveness, tasks
 from fakes.explorer.report import command, replay, shrink
-from fakes.explorer.scenes import NAMES, Asked, Scene, Sort, sort_of
-from fakes.explorer.search import Found, Search, Violation
+from fakes.explorer.scenes import NAMES, ExploredScene, SceneCommand, Sort, sort_of
+from fakes.explorer.search import Exploration, Search, Violation
 from fakes.explorer.turns import Phase, Player, single_faults
-from fakes.world.faults import Fault, Kind, Place, Schedule, effect, journal
-from fakes.world.model import Question
+from fakes.world.faults import FaultKind, FaultPlace, Schedule, WorldFault, effect, journal
+from fakes.world.model import OpenQuestion
 from tests.faults.wrong import only_the_build_goes_back
 
-CANARY = Scene((Sort.CANARY,))
+CANARY = ExploredScene((Sort.CANARY,))
 
 
 @pytest.mark.parametrize(
     "scene",
     [
-        Scene((Sort.OPEN,)),
-        Scene((Sort.OPEN,), attempts=3),
-        Scene((Sort.IDLE, Sort.CANARY)),
-        Scene((Sort.IDLE,), Asked.BACK),
-        Scene((Sort.IDLE, Sort.IDLE), Asked.BAKE),
+        ExploredScene((Sort.OPEN,)),
+        ExploredScene((Sort.OPEN,), attempts=3),
+        ExploredScene((Sort.IDLE, Sort.CANARY)),
+        ExploredScene((Sort.IDLE,), SceneCommand.BACK),
+        ExploredScene((Sort.IDLE, Sort.IDLE), SceneCommand.BAKE),
     ],
     ids=str,
 )
-def test_no_single_fault_breaks_a_promise_on_the_night_or_the_night_after(scene: Scene) -> None:
+def test_no_single_fault_breaks_a_promise_on_the_night_or_the_night_after(
+    scene: ExploredScene,
+) -> None:
     """I1 to I7 after every step, whatever goes wrong wherever; and nobody is stuck afterwards."""
-    forward = scene.asked is Asked.RUN
+    forward = scene.asked is SceneCommand.RUN
 
     found = Search(scene, 1, next_night=forward).run()
 
@@ -41,14 +43,16 @@ def test_no_single_fault_breaks_a_promise_on_the_night_or_the_night_after(scene:
 
 def test_with_retries_no_single_fault_of_a_good_build_needs_a_person() -> None:
     """One fault is what the retry budget is for."""
-    found = Search(Scene((Sort.IDLE, Sort.IDLE), attempts=3), 1).run()
+    found = Search(ExploredScene((Sort.IDLE, Sort.IDLE), attempts=3), 1).run()
 
     assert found.outcomes["needs-human"] == 0
     assert found.outcomes["promoted"] > 0
 
 
-@pytest.mark.parametrize("scene", [Scene((Sort.OPEN,)), Scene((Sort.IDLE, Sort.CANARY))], ids=str)
-def test_what_is_merged_is_the_same(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    "scene", [ExploredScene((Sort.OPEN,)), ExploredScene((Sort.IDLE, Sort.CANARY))], ids=str
+)
+def test_what_is_merged_is_the_same(scene: ExploredScene) -> None:
     """Every schedule is covered, and every kind of end is found, as when no two states are one."""
     merged, unmerged = Search(scene, 1).run(), Search(scene, 1, merge=False).run()
 
@@ -67,7 +71,7 @@ def test_a_defect_that_is_found_unmerged_is_found_merged(monkeypatch: pytest.Mon
     assert found[0].violations[0].text == found[1].violations[0].text
 
 
-def _walk(scene: Scene, every: int) -> list[tuple[Schedule, str]]:
+def _walk(scene: ExploredScene, every: int) -> list[tuple[Schedule, str]]:
     """The end of every so-many-th history with one fault, as the explorer plays it."""
     player = Player(scene)
     ends: list[tuple[Schedule, str]] = []
@@ -86,8 +90,10 @@ def _walk(scene: Scene, every: int) -> list[tuple[Schedule, str]]:
     return ends
 
 
-@pytest.mark.parametrize("scene", [CANARY, Scene((Sort.IDLE, Sort.BUSY), attempts=2)], ids=str)
-def test_a_history_ends_alike_turn_by_turn_and_process_by_process(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    "scene", [CANARY, ExploredScene((Sort.IDLE, Sort.BUSY), attempts=2)], ids=str
+)
+def test_a_history_ends_alike_turn_by_turn_and_process_by_process(scene: ExploredScene) -> None:
     """Real processes start with an empty memory and fold the journal; the explorer does not."""
     for schedule, outcome in _walk(scene, every=7):
         _, driven = replay(scene, schedule)
@@ -97,9 +103,9 @@ def test_a_history_ends_alike_turn_by_turn_and_process_by_process(scene: Scene) 
 def test_a_violation_is_shrunk_to_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault without which something is wrong all the same is left out."""
     only_the_build_goes_back(monkeypatch)
-    schedule = (effect(1, Kind.HANG), journal(9, Kind.CRASH_AFTER))
+    schedule = (effect(1, FaultKind.HANG), journal(9, FaultKind.CRASH_AFTER))
 
-    small = shrink(Violation(CANARY, (effect(1, Kind.HANG),), "wrong"))
+    small = shrink(Violation(CANARY, (effect(1, FaultKind.HANG),), "wrong"))
 
     assert small.schedule == ()
     assert command(Violation(CANARY, schedule, "wrong")) == (
@@ -140,36 +146,38 @@ def test_what_cannot_be_replayed_is_a_mistake_in_the_asking(words: list[str]) ->
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(Place.EFFECT, 12, Kind.FAIL_AFTER),
-        Fault(Place.INSIDE, 3, Kind.POWER, 2, (1, 2)),
-        Fault(Place.INSIDE, 3, Kind.KILL, 4),
-        Fault(Place.PAUSE, 7, Kind.WORKS),
+        WorldFault(FaultPlace.EFFECT, 12, FaultKind.FAIL_AFTER),
+        WorldFault(FaultPlace.INSIDE, 3, FaultKind.POWER, 2, (1, 2)),
+        WorldFault(FaultPlace.INSIDE, 3, FaultKind.KILL, 4),
+        WorldFault(FaultPlace.PAUSE, 7, FaultKind.WORKS),
     ],
     ids=str,
 )
-def test_a_fault_is_read_as_it_is_written(fault: Fault) -> None:
+def test_a_fault_is_read_as_it_is_written(fault: WorldFault) -> None:
     """So that a line of a report can be pasted."""
-    assert Fault.parse(str(fault)) == fault
+    assert WorldFault.parse(str(fault)) == fault
 
 
 def test_every_scene_is_read_as_it_is_written() -> None:
     """The same of scenes, all of those that are explored."""
-    for task in tasks(Bound.WHOLE):
-        assert Scene.parse(str(task.scene)) == task.scene
+    for task in tasks(Exhaustiveness.WHOLE):
+        assert ExploredScene.parse(str(task.scene)) == task.scene
 
 
 def test_the_whole_is_every_mix_of_one_to_four_people_with_two_faults() -> None:
     """The bound is not lowered by and by."""
-    whole = {(task.scene, task.faults) for task in tasks(Bound.WHOLE)}
-    short = {(task.scene, task.faults) for task in tasks(Bound.SHORT)}
+    whole = {(task.scene, task.faults) for task in tasks(Exhaustiveness.WHOLE)}
+    short = {(task.scene, task.faults) for task in tasks(Exhaustiveness.SHORT)}
 
-    assert whole >= {(Scene((Sort.OPEN,) * people), 2) for people in range(1, len(NAMES) + 1)}
-    assert short >= {(Scene((Sort.OPEN,)), 2), (Scene((Sort.OPEN,) * 4), 1)}
+    assert whole >= {
+        (ExploredScene((Sort.OPEN,) * people), 2) for people in range(1, len(NAMES) + 1)
+    }
+    assert short >= {(ExploredScene((Sort.OPEN,)), 2), (ExploredScene((Sort.OPEN,) * 4), 1)}
 
 
 def test_whoever_is_left_open_turns_out_to_be_of_every_sort() -> None:
     """Nothing but `loses` is missing from what an open person can be."""
-    player = Player(Scene((Sort.OPEN,)))
+    player = Player(ExploredScene((Sort.OPEN,)))
     sorts = {
         sort
         for sort in Sort
@@ -177,16 +185,16 @@ def test_whoever_is_left_open_turns_out_to_be_of_every_sort() -> None:
         and sort is not Sort.STALE
     }
     answers: list[dict[str, bool]] = [
-        {question: question in so for question in Question}
+        {question: question in so for question in OpenQuestion}
         for so in (
             set(),
-            {Question.BUSY},
-            {Question.BROKEN},
-            {Question.REHEARSAL},
-            {Question.CANARY},
-            {Question.CANARY, Question.UNRESTORABLE},
-            {Question.FADES},
-            {Question.FADES, Question.UNRESTORABLE},
+            {OpenQuestion.BUSY},
+            {OpenQuestion.BROKEN},
+            {OpenQuestion.REHEARSAL},
+            {OpenQuestion.CANARY},
+            {OpenQuestion.CANARY, OpenQuestion.UNRESTORABLE},
+            {OpenQuestion.FADES},
+            {OpenQuestion.FADES, OpenQuestion.UNRESTORABLE},
         )
     ]
 
@@ -196,8 +204,8 @@ def test_whoever_is_left_open_turns_out_to_be_of_every_sort() -> None:
 
 def test_findings_add_up() -> None:
     """The figures of the whole are the sums of its parts."""
-    parts = [Search(Scene((sort,)), 1).run() for sort in (Sort.IDLE, Sort.BUSY)]
-    whole = Found()
+    parts = [Search(ExploredScene((sort,)), 1).run() for sort in (Sort.IDLE, Sort.BUSY)]
+    whole = Exploration()
     for part in parts:
         whole.add(part)
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from fakes.explorer.nights import next_night, night_after
 from fakes.explorer.report import COMMAND, replay
-from fakes.explorer.scenes import Asked, Scene, Sort
+from fakes.explorer.scenes import ExploredScene, SceneCommand, Sort
 from fakes.explorer.turns import Node, Phase, Player, single_faults
-from fakes.world.faults import Fault, Schedule
+from fakes.world.faults import Schedule, WorldFault
 
 EXAMPLES = int(os.environ.get("T3SAFE_SCHEDULES", "25"))
 """How many schedules a scene is tried with; `make faults` asks for more."""
@@ -30,7 +30,7 @@ def _somebody_is_mapped(sorts: tuple[Sort, ...]) -> bool:
 
 scenes = st.one_of(
     st.builds(
-        Scene,
+        ExploredScene,
         st.lists(st.sampled_from(CLOSED), min_size=1, max_size=4)
         .map(tuple)
         .filter(_somebody_is_mapped),
@@ -38,9 +38,9 @@ scenes = st.one_of(
         refuse=st.booleans(),
     ),
     st.builds(
-        Scene,
+        ExploredScene,
         st.just((Sort.IDLE, Sort.IDLE)),
-        st.sampled_from([Asked.BACK, Asked.BAKE]),
+        st.sampled_from([SceneCommand.BACK, SceneCommand.BAKE]),
         st.integers(1, 3),
     ),
 )
@@ -57,7 +57,9 @@ def _strike(player: Player, node: Node, data: st.DataObject) -> Schedule:
 
 @settings(max_examples=EXAMPLES)
 @given(scene=scenes, data=st.data())
-def test_any_faults_settle_with_every_promise_kept(scene: Scene, data: st.DataObject) -> None:
+def test_any_faults_settle_with_every_promise_kept(
+    scene: ExploredScene, data: st.DataObject
+) -> None:
     """I1 to I7 under a schedule of any length; the run ends, and so does the night after."""
     player = Player(scene)
     node, left = player.first(), data.draw(st.integers(0, 40), label="most faults")
@@ -70,7 +72,7 @@ def test_any_faults_settle_with_every_promise_kept(scene: Scene, data: st.DataOb
 
     assert node.violations == ()
     assert node.phase is Phase.ENDED
-    if scene.asked is Asked.RUN:
+    if scene.asked is SceneCommand.RUN:
         assert next_night(node, scene) == ()
 
 
@@ -98,7 +100,9 @@ def test_what_was_found_once_is_kept(told: str) -> None:
     """Each history that broke a promise once, process by process."""
     scene, *faults = told.split()
 
-    _, driven = replay(Scene.parse(scene), tuple(Fault.parse(fault) for fault in faults))
+    _, driven = replay(
+        ExploredScene.parse(scene), tuple(WorldFault.parse(fault) for fault in faults)
+    )
 
     assert driven.violations == ()
 
@@ -113,9 +117,9 @@ def test_what_was_found_once_is_kept(told: str) -> None:
 def test_a_bake_that_was_cut_off_is_made_up_for_whoever_else_waits(told: str) -> None:
     """Somebody who is always at work keeps nobody's build from being baked and promoted."""
     scene, *faults = told.split()
-    asked = Scene.parse(scene)
+    asked = ExploredScene.parse(scene)
 
-    world, driven = replay(asked, tuple(Fault.parse(fault) for fault in faults))
+    world, driven = replay(asked, tuple(WorldFault.parse(fault) for fault in faults))
 
     assert driven.violations == ()
     assert night_after(world, asked) == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.explorer.scenes import Scene, Sort
+from fakes.explorer.scenes import ExploredScene, Sort
 from fakes.explorer.search import Search
 from t3safe.engine import Engine
 from tests.faults.wrong import WRONG, Wrong
@@ -22,7 +22,7 @@ def test_a_wrong_core_is_found_out(core: Wrong, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_core_that_an_observer_can_end_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the explorer nobody ever listens: what is said reaches a reader that has gone."""
-    scene = Scene((Sort.OPEN,))
+    scene = ExploredScene((Sort.OPEN,))
     assert Search(scene, 0).run().violations == []
     monkeypatch.setattr(
         Engine, "_inform", lambda each, *what: [one.saw(*what) for one in each.observers]

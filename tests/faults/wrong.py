@@ -12,11 +12,11 @@ import attrs
 import pytest
 from attrs import frozen
 
-from fakes.explorer.scenes import Asked, Scene, Sort
-from fakes.world import hostviews, model
-from fakes.world.core import Step as CoreStep
+from fakes.explorer.scenes import ExploredScene, SceneCommand, Sort
+from fakes.world import hostports, model
+from fakes.world.core import SubStep as CoreStep
+from fakes.world.fakeports import FakeSelection
 from fakes.world.model import FakePerson, Snap
-from fakes.world.views import Selection
 from t3safe import engine, interpreter, person
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
@@ -38,7 +38,7 @@ class Wrong:
 
     name: str
     patch: Patch
-    scene: Scene
+    scene: ExploredScene
     faults: int
 
 
@@ -47,7 +47,7 @@ WRONG: Final[list[Wrong]] = []
 
 def wrong(
     *sorts: Sort,
-    asked: Asked = Asked.RUN,
+    asked: SceneCommand = SceneCommand.RUN,
     faults: int = 1,
     attempts: int = 1,
     refuse: bool = False,
@@ -57,7 +57,7 @@ def wrong(
 
     def listed(patch: Patch) -> Patch:
         name = patch.__name__.replace("_", " ")
-        scene = Scene(sorts or (Sort.OPEN,), asked, attempts, refuse, second)
+        scene = ExploredScene(sorts or (Sort.OPEN,), asked, attempts, refuse, second)
         WRONG.append(Wrong(name, patch, scene, faults))
         return patch
 
@@ -100,14 +100,14 @@ def the_fence_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 @wrong()
 def what_has_begun_to_start_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sign-in that resolved the failed build opens the restored set, and migrates it again."""
-    monkeypatch.setattr(Selection, "clear", lambda selection, person: None)
+    monkeypatch.setattr(FakeSelection, "clear", lambda selection, person: None)
 
 
 @wrong(faults=2)
 def what_has_begun_to_start_counts_as_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a crash behind the fence the set is judged while somebody is about to open it."""
-    monkeypatch.setattr(Selection, "clear", lambda selection, person: None)
-    monkeypatch.setattr(Selection, "starting", lambda selection, person: False)
+    monkeypatch.setattr(FakeSelection, "clear", lambda selection, person: None)
+    monkeypatch.setattr(FakeSelection, "starting", lambda selection, person: False)
 
 
 @wrong(Sort.ROLLBACK)
@@ -158,8 +158,8 @@ def the_log_beside_the_database_is_left_behind(monkeypatch: pytest.MonkeyPatch) 
         found.databases[name] = (content, found.databases.get(name, (content, None))[1])
         found.secret, found.calm = secret, None
 
-    monkeypatch.setattr(hostviews, "_drop_log", lambda found, name: None)
-    monkeypatch.setattr(hostviews, "_put", put)
+    monkeypatch.setattr(hostports, "_drop_log", lambda found, name: None)
+    monkeypatch.setattr(hostports, "_put", put)
     monkeypatch.setattr(model.FakePerson, "checkpoint", lambda person: None)
 
 
@@ -197,16 +197,16 @@ def the_serve_is_not_stopped_before_going_back(monkeypatch: pytest.MonkeyPatch) 
         return attrs.evolve(right, todo=tuple(_without(Step.STOP)(right.todo)))
 
     monkeypatch.setattr(moves, "go_back", gone_back)
-    restore = hostviews.StateSets.restore
+    restore = hostports.FakePersonalData.restore
 
-    def careless(states: hostviews.StateSets, person: str, snapshot: str) -> None:
+    def careless(states: hostports.FakePersonalData, person: str, snapshot: str) -> None:
         found = states.world.people[person]
         pid, found.pid = found.pid, None
         restore(states, person, snapshot)
         found.pid = pid
 
-    monkeypatch.setattr(hostviews.StateSets, "restore", careless)
-    monkeypatch.setattr(hostviews.StateSets, "_no_copy", staticmethod(lambda *_: ""))
+    monkeypatch.setattr(hostports.FakePersonalData, "restore", careless)
+    monkeypatch.setattr(hostports.FakePersonalData, "_no_copy", staticmethod(lambda *_: ""))
 
 
 @wrong()
@@ -245,7 +245,7 @@ def a_move_counts_as_exposed_only_when_it_has_succeeded(monkeypatch: pytest.Monk
     intend = moves.intend
 
     def unmarked(move: Move) -> Move:
-        return attrs.evolve(intend(move), exposed=move.exposed)
+        return attrs.evolve(intend(move), new_build_may_have_run=move.new_build_may_have_run)
 
     monkeypatch.setattr(moves, "intend", unmarked)
 
@@ -440,7 +440,7 @@ def retention_takes_what_is_kept_of_a_failed_build(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(interpreter, "prunable_snapshots", all_of_it)
 
 
-@wrong(Sort.IDLE, asked=Asked.BACK, faults=2)
+@wrong(Sort.IDLE, asked=SceneCommand.BACK, faults=2)
 def going_back_on_purpose_forgets_to_restore(monkeypatch: pytest.MonkeyPatch) -> None:
     """The older build gets the newer set."""
     _steps(monkeypatch, _without(Step.RESTORE_CHOSEN))
@@ -449,7 +449,7 @@ def going_back_on_purpose_forgets_to_restore(monkeypatch: pytest.MonkeyPatch) ->
 @wrong(Sort.HELD, Sort.IDLE, faults=0)
 def nobody_looks_who_else_has_the_set_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever leaves a database open is stopped every night, for nothing."""
-    monkeypatch.setattr(hostviews.StateSets, "holder", lambda *_: "")
+    monkeypatch.setattr(hostports.FakePersonalData, "holder", lambda *_: "")
 
 
 @wrong(Sort.JOB, faults=0)
@@ -481,9 +481,11 @@ def an_old_copy_of_v2_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
 @wrong(Sort.CANARY, faults=0, second=True)
 def a_restore_leaves_the_database_of_v2(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was tried once is where the next try begins, and V1 does not know it."""
-    right = hostviews.StateSets._restoring
+    right = hostports.FakePersonalData._restoring
 
-    def partly(states: hostviews.StateSets, found: FakePerson, snap: Snap) -> Iterator[CoreStep]:
+    def partly(
+        states: hostports.FakePersonalData, found: FakePerson, snap: Snap
+    ) -> Iterator[CoreStep]:
         return (step for step in right(states, found, snap) if "removed state" not in step.name)
 
-    monkeypatch.setattr(hostviews.StateSets, "_restoring", partly)
+    monkeypatch.setattr(hostports.FakePersonalData, "_restoring", partly)

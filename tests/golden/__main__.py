@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fakes.world import NEW, NEWER, Defect, World, drive, small_world
-from fakes.world.faults import Fault, Kind, journal
+from fakes.world.faults import FaultKind, WorldFault, journal
 from t3safe.adapters.journal import SqliteJournal, codec
 from t3safe.domain import events as ev
 from t3safe.domain import gate
@@ -61,7 +61,7 @@ def _baked_again() -> World:
 
 def _interrupted(at: int) -> World:
     world = small_world("ann", "bob", candidate=[Defect.MUTE], victims=["ann"])
-    faults: Iterable[Fault] = [journal(at, Kind.CRASH_AFTER)]
+    faults: Iterable[WorldFault] = [journal(at, FaultKind.CRASH_AFTER)]
     drive(world, faults=faults)
     return world
 

@@ -20,7 +20,7 @@ BUILD = (sys.executable, "-m", "hatchling", "build", "-d")
 
 
 @frozen
-class Handed:
+class BuiltPackage:
     """The two files of a build, and an environment with the wheel alone in it."""
 
     wheel: Path
@@ -42,7 +42,7 @@ def built(source: Path, folder: Path, *targets: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def handed(tmp_path_factory: pytest.TempPathFactory) -> Handed:
+def handed(tmp_path_factory: pytest.TempPathFactory) -> BuiltPackage:
     """Build both, and install the wheel beside the dependencies that are in place."""
     folder = tmp_path_factory.mktemp("dist")
     built(ROOT, folder, "sdist", "wheel")
@@ -56,10 +56,10 @@ def handed(tmp_path_factory: pytest.TempPathFactory) -> Handed:
     (packages,) = environment.glob("lib/python*/site-packages")
     # Dependencies alone: what a file of paths names is searched last, and its own are not read.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return Handed(wheel, sdist, environment)
+    return BuiltPackage(wheel, sdist, environment)
 
 
-def test_installed_wheel_is_the_one_that_runs(handed: Handed, tmp_path: Path) -> None:
+def test_installed_wheel_is_the_one_that_runs(handed: BuiltPackage, tmp_path: Path) -> None:
     """It states the version of the source, and comes from the environment's own folder."""
     said = handed.run("--version", cwd=tmp_path)
     assert (said.returncode, said.stderr) == (0, "")
@@ -75,7 +75,9 @@ def test_installed_wheel_is_the_one_that_runs(handed: Handed, tmp_path: Path) ->
     assert Path(where.stdout.strip()).is_relative_to(handed.environment)
 
 
-def test_first_look_on_a_bare_machine_is_one_clear_word(handed: Handed, tmp_path: Path) -> None:
+def test_first_look_on_a_bare_machine_is_one_clear_word(
+    handed: BuiltPackage, tmp_path: Path
+) -> None:
     """Before there is any host, `status` ends with a documented status, without a traceback."""
     config = tmp_path / "config.toml"
     folders = ("state_dir", "store", "backup_dest", "tmpdir", "user_map", "freeze_file", "launcher")
@@ -87,7 +89,7 @@ def test_first_look_on_a_bare_machine_is_one_clear_word(handed: Handed, tmp_path
     assert (said.stdout + said.stderr).strip()
 
 
-def test_simulation_finds_its_data_in_the_wheel(handed: Handed, tmp_path: Path) -> None:
+def test_simulation_finds_its_data_in_the_wheel(handed: BuiltPackage, tmp_path: Path) -> None:
     """The releases, the host and the page's template are part of the package."""
     page = tmp_path / "page.html"
     said = handed.run("simulate", "--html", str(page), cwd=tmp_path)
@@ -95,7 +97,7 @@ def test_simulation_finds_its_data_in_the_wheel(handed: Handed, tmp_path: Path) 
     assert page.stat().st_size > 10_000
 
 
-def test_manual_pages_and_contrib_are_where_they_were_promised(handed: Handed) -> None:
+def test_manual_pages_and_contrib_are_where_they_were_promised(handed: BuiltPackage) -> None:
     """`man t3safe` finds its pages below the prefix, and what is beside t3safe lies in share."""
     share = handed.environment / "share"
     pages = {page.name for page in (ROOT / "docs" / "man").iterdir()}
@@ -107,7 +109,7 @@ def test_manual_pages_and_contrib_are_where_they_were_promised(handed: Handed) -
         assert copy.read_bytes() == path.read_bytes()
 
 
-def test_wheel_ships_the_package_alone_and_its_types(handed: Handed) -> None:
+def test_wheel_ships_the_package_alone_and_its_types(handed: BuiltPackage) -> None:
     """No fake, no test and no lock file reaches a host; `py.typed` does."""
     with zipfile.ZipFile(handed.wheel) as archive:
         names = archive.namelist()
@@ -117,7 +119,7 @@ def test_wheel_ships_the_package_alone_and_its_types(handed: Handed) -> None:
     assert "t3safe/py.typed" in names
 
 
-def test_sdist_builds_the_same_wheel(handed: Handed, tmp_path: Path) -> None:
+def test_sdist_builds_the_same_wheel(handed: BuiltPackage, tmp_path: Path) -> None:
     """Whoever builds from the source that is handed out gets the very bytes."""
     with tarfile.open(handed.sdist) as archive:
         archive.extractall(tmp_path, filter="data")

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import log
-from t3safe.domain.messages import ALERT_WORDS, Level, Line, calm, frozen_line
+from t3safe.domain.messages import ALERT_WORDS, LogLevel, LogLine, calm, frozen_line
 from t3safe.domain.moves import Goal, Status
 from t3safe.domain.rollout import Rollout, opened
-from tests.property.traces import Trace, traces
+from tests.property.traces import DrawnRollout, traces
 
 _PIECES = st.one_of(
     st.text(max_size=4),
@@ -23,13 +23,13 @@ _PIECES = st.one_of(
 _TEXTS = st.lists(_PIECES, max_size=8).map("".join)
 
 
-def told(trace: Trace) -> list[tuple[Rollout | None, ev.Event, Rollout, Line]]:
+def told(trace: DrawnRollout) -> list[tuple[Rollout | None, ev.Event, Rollout, LogLine]]:
     """Every line of a whole rollout, with what it is said of."""
     first = trace.journal[0]
     assert isinstance(first, ev.Opened)
     after = opened(first.plan)
     said = [(None, first, after, line) for line in log.lines(None, first, after)]
-    found: list[tuple[Rollout | None, ev.Event, Rollout, Line]] = [*said]
+    found: list[tuple[Rollout | None, ev.Event, Rollout, LogLine]] = [*said]
     for event, state in zip(trace.journal[1:], trace.states, strict=True):
         before, after = after, state
         found += [(before, event, after, line) for line in log.lines(before, event, after)]
@@ -41,34 +41,36 @@ def words_in(text: str) -> list[str]:
     return [word for word in ALERT_WORDS if word in text]
 
 
-@given(text=_TEXTS, level=st.sampled_from(Level))
-def test_no_text_from_outside_holds_an_alert_word_when_it_is_said(text: str, level: Level) -> None:
+@given(text=_TEXTS, level=st.sampled_from(LogLevel))
+def test_no_text_from_outside_holds_an_alert_word_when_it_is_said(
+    text: str, level: LogLevel
+) -> None:
     """Rule 1: the words stand in the messages for just that, and in no other."""
     assert words_in(calm(text)) == []
     assert calm(calm(text)) == calm(text)
-    assert words_in(str(Line(level, text))) == []
+    assert words_in(str(LogLine(level, text))) == []
 
 
 @given(text=_TEXTS, alert=st.sampled_from(ALERT_WORDS))
 def test_an_alert_line_holds_its_own_word_alone(text: str, alert: str) -> None:
     """Rule 1: one line raises one alert, the one with which it begins."""
-    said = str(Line(Level.ALERT, text, alert=alert))
+    said = str(LogLine(LogLevel.ALERT, text, alert=alert))
     assert said.startswith(f"{alert} ")
     assert words_in(said.removeprefix(alert)) == []
     assert words_in(str(frozen_line(text, text)).removeprefix("FROZEN")) == []
 
 
 @given(trace=traces())
-def test_no_line_without_an_alert_holds_an_alert_word(trace: Trace) -> None:
+def test_no_line_without_an_alert_holds_an_alert_word(trace: DrawnRollout) -> None:
     """Rule 1, over whole rollouts whose reasons hold every such word."""
     for _, _, _, line in told(trace):
         assert words_in(str(line).removeprefix(line.alert)) == []
         assert not line.alert or str(line).startswith(f"{line.alert} ")
-        assert not line.alert or line.level is Level.ALERT
+        assert not line.alert or line.level is LogLevel.ALERT
 
 
 @given(trace=traces())
-def test_each_alert_word_is_said_when_it_is_meant_and_only_then(trace: Trace) -> None:
+def test_each_alert_word_is_said_when_it_is_meant_and_only_then(trace: DrawnRollout) -> None:
     """Rule 1: of whoever is turned back, is back, or could not be brought back; of a freeze."""
     said = [(before, event, line.alert) for before, event, _, line in told(trace)]
     for before, event, alert in said:
@@ -90,7 +92,7 @@ def test_each_alert_word_is_said_when_it_is_meant_and_only_then(trace: Trace) ->
     assert words.count("FROZEN") == len(frozen)
 
 
-def _left_unseen(trace: Trace) -> int:
+def _left_unseen(trace: DrawnRollout) -> int:
     """How many were moved well, and nobody can tell how they are now: nothing was taken back."""
     return sum(
         old.status is Status.MOVED and new.status is Status.NEEDS_HUMAN
@@ -99,7 +101,7 @@ def _left_unseen(trace: Trace) -> int:
     )
 
 
-def _turns(trace: Trace, goal: Goal) -> int:
+def _turns(trace: DrawnRollout, goal: Goal) -> int:
     """How often somebody's way came to lead there."""
     first = trace.journal[0]
     assert isinstance(first, ev.Opened)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t3safe.domain.notices import Cause, Found, Key, Notice, due, essence, plain, remembered
+from t3safe.domain.notices import Cause, Key, Notice, NoticesFound, due, essence, plain, remembered
 
 _CAUSES = st.sampled_from(list(Cause))
 _NOTICES = st.builds(
@@ -14,7 +14,7 @@ _NOTICES = st.builds(
 COMMAND = "t3safe run"
 """What a notice of a command's own end is about: that command alone clears it."""
 _NIGHTS = st.builds(
-    Found,
+    NoticesFound,
     st.lists(_NOTICES, max_size=4).map(tuple),
     st.frozensets(_CAUSES, max_size=3),
     st.sampled_from(["run", "drain"]),
@@ -26,7 +26,7 @@ _MEMORIES = st.frozensets(
 
 
 @given(told=_MEMORIES, now=_NIGHTS)
-def test_what_holds_is_told_just_where_it_was_not(told: frozenset[Key], now: Found) -> None:
+def test_what_holds_is_told_just_where_it_was_not(told: frozenset[Key], now: NoticesFound) -> None:
     """Rule 1: a cause that holds is told when it was not told before, and only then."""
     fresh = due(told, now)
     assert {notice.key for notice in fresh} == {notice.key for notice in now.notices} - told
@@ -34,7 +34,7 @@ def test_what_holds_is_told_just_where_it_was_not(told: frozenset[Key], now: Fou
 
 @given(told=_MEMORIES, now=_NIGHTS)
 def test_once_it_went_out_the_same_night_tells_nothing_more(
-    told: frozenset[Key], now: Found
+    told: frozenset[Key], now: NoticesFound
 ) -> None:
     """Rule 2: what was told is told again only when it changed, or has gone and come back."""
     memory = remembered(told, now, sent=True)
@@ -44,7 +44,7 @@ def test_once_it_went_out_the_same_night_tells_nothing_more(
 
 @given(told=_MEMORIES, now=_NIGHTS, sent=st.booleans())
 def test_what_is_gone_is_forgotten_and_what_nobody_saw_is_kept(
-    told: frozenset[Key], now: Found, *, sent: bool
+    told: frozenset[Key], now: NoticesFound, *, sent: bool
 ) -> None:
     """Rules 2 and 3: what can be looked at and does not hold is news when it comes back."""
     holding = {notice.key for notice in now.notices}
@@ -57,7 +57,7 @@ def test_what_is_gone_is_forgotten_and_what_nobody_saw_is_kept(
 
 
 @given(told=_MEMORIES, now=_NIGHTS)
-def test_what_could_not_be_sent_was_not_told(told: frozenset[Key], now: Found) -> None:
+def test_what_could_not_be_sent_was_not_told(told: frozenset[Key], now: NoticesFound) -> None:
     """Rule 4: nothing is remembered that was not told; what is due stays due."""
     memory = remembered(told, now, sent=False)
     assert memory <= told

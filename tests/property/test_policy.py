@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t3safe.domain.policy import (
-    Go,
-    No,
     Offer,
     Policy,
+    Proceed,
     Release,
+    Skip,
+    SkipReason,
     Standing,
-    Stay,
     Track,
     Window,
     choose,
@@ -48,7 +48,7 @@ def test_nobody_is_ever_moved_down_or_onto_a_refused_build(
 ) -> None:
     """Rules 5 and 6: nobody is moved to an older version; a refused one is not tried again."""
     answer = choose(policy, standing, offer, MOMENT)
-    if not isinstance(answer, Go):
+    if not isinstance(answer, Proceed):
         return
     builds = dict(standing.builds)
     assert answer.people
@@ -62,7 +62,7 @@ def test_without_a_pin_everything_stays_within_the_channel(
 ) -> None:
     """Rules 3 and 4: at or below the tag, of the track's channel, old enough and not held."""
     answer = choose(policy, standing, offer, MOMENT)
-    if policy.pin is not None or not isinstance(answer, Go):
+    if policy.pin is not None or not isinstance(answer, Proceed):
         return
     channel, builds = policy.track.channel, dict(standing.builds)
     assert answer.candidate.channel is channel
@@ -82,7 +82,7 @@ def test_without_a_pin_everything_stays_within_the_channel(
 def test_every_person_is_accounted_for(policy: Policy, standing: Standing, offer: Offer) -> None:
     """Whoever is neither moved nor told to stay is on the candidate already."""
     answer = choose(policy, standing, offer, MOMENT)
-    if not isinstance(answer, Go):
+    if not isinstance(answer, Proceed):
         return
     told = dict(answer.stay)
     assert not set(told) & set(answer.people)
@@ -100,7 +100,7 @@ def test_a_refusal_speaks_of_the_tag_the_pin_or_a_verdict(
     it already, there is nothing to do and nothing to alert anybody about.
     """
     answer = choose(policy, standing, offer, MOMENT)
-    if not isinstance(answer, Stay) or answer.why is not No.REFUSED:
+    if not isinstance(answer, Skip) or answer.why is not SkipReason.REFUSED:
         return
     target = policy.pin or offer.tag
     builds = [build for _, build in standing.builds]
@@ -129,9 +129,9 @@ def test_the_newest_that_is_old_enough_wins(ages: list[int], limit: int) -> None
     answer = choose(policy, standing, Offer(offered[-1].version, offered), MOMENT)
     ripe = [release.version for release, age in zip(offered, ages, strict=True) if age >= limit]
     if ripe:
-        assert answer == Go(ripe[-1], ("alice",))
+        assert answer == Proceed(ripe[-1], ("alice",))
     else:
-        assert not isinstance(answer, Go)
+        assert not isinstance(answer, Proceed)
 
 
 @given(opens=st.times(), closes=st.times(), now=st.times())

@@ -15,7 +15,7 @@ from t3safe.domain.errors import Fault
 from t3safe.domain.gate import EMPTY, Ruling
 from t3safe.domain.moves import Goal, Move, Status
 from t3safe.domain.rollout import Rollout, decide
-from tests.property.traces import PEOPLE, Trace, traces
+from tests.property.traces import PEOPLE, DrawnRollout, traces
 from tests.unit.domain.plans import L32, NEW, OLD
 
 pytestmark = pytest.mark.long
@@ -26,14 +26,14 @@ EXAMPLES: Final = settings.default.max_examples if settings.default else 100
 
 
 @given(trace=traces())
-def test_every_rollout_ends_and_is_the_fold_of_its_journal(trace: Trace) -> None:
+def test_every_rollout_ends_and_is_the_fold_of_its_journal(trace: DrawnRollout) -> None:
     """`decide` and `evolve` are total and deterministic; fold the journal to resume."""
     assert fold(trace.journal) == trace.rollout
     assert trace.rollout.closed
 
 
 @given(trace=traces())
-def test_without_crashes_a_rollout_ends_within_its_budget(trace: Trace) -> None:
+def test_without_crashes_a_rollout_ends_within_its_budget(trace: DrawnRollout) -> None:
     """Rule 6: an effect is tried `attempts_max` times.  Each person has at most 9 steps forward,
     8 back (the question about their work among them) and 5 of the last resort (look, stop, look,
     select, start), and one pairing of the others after them; there are at most 12 effects around
@@ -46,7 +46,7 @@ def test_without_crashes_a_rollout_ends_within_its_budget(trace: Trace) -> None:
 
 
 @given(trace=traces())
-def test_the_same_effect_is_not_tried_beyond_its_attempts(trace: Trace) -> None:
+def test_the_same_effect_is_not_tried_beyond_its_attempts(trace: DrawnRollout) -> None:
     """Rule 6: an effect is tried `attempts_max` times, unless it is the build's own fault."""
     most, tries = trace.rollout.plan.attempts_max, 1
     for (before, answer), following in zip(
@@ -58,11 +58,11 @@ def test_the_same_effect_is_not_tried_beyond_its_attempts(trace: Trace) -> None:
         if again and isinstance(answer, ev.Failed):
             assert answer.fault is not Fault.BUILD
             assert not isinstance(before, fx.Bake)
-            assert not (isinstance(before, fx.Stage) and answer.fault is Fault.HOST)
+            assert not (isinstance(before, fx.StageBuild) and answer.fault is Fault.HOST)
 
 
 @given(trace=traces())
-def test_one_person_at_a_time(trace: Trace) -> None:
+def test_one_person_at_a_time(trace: DrawnRollout) -> None:
     """Rule 2: one person at a time; no effect is about anybody but the one in transition."""
     for state in trace.states:
         moving = [move.person for move in state.moves if move.status is Status.MOVING]
@@ -72,7 +72,7 @@ def test_one_person_at_a_time(trace: Trace) -> None:
 
 
 @given(trace=traces())
-def test_nobody_is_touched_before_the_gate_has_passed(trace: Trace) -> None:
+def test_nobody_is_touched_before_the_gate_has_passed(trace: DrawnRollout) -> None:
     """Rule 1, I3: nobody is touched before the candidate has passed the gate on a copy of every
     affected person's set and on an empty one.
     """
@@ -96,7 +96,7 @@ def test_nobody_is_touched_before_the_gate_has_passed(trace: Trace) -> None:
 
 
 @given(trace=traces())
-def test_nobody_is_stopped_who_was_not_just_seen_idle(trace: Trace) -> None:
+def test_nobody_is_stopped_who_was_not_just_seen_idle(trace: DrawnRollout) -> None:
     """I4: a user with work in flight is never interrupted; asked again right before the fence."""
     plan = trace.rollout.plan
     seen: dict[str, ev.Answer | None] = {}
@@ -115,7 +115,7 @@ def test_nobody_is_stopped_who_was_not_just_seen_idle(trace: Trace) -> None:
 
 
 @given(trace=traces())
-def test_the_new_build_is_selected_only_with_a_rollback_point(trace: Trace) -> None:
+def test_the_new_build_is_selected_only_with_a_rollback_point(trace: DrawnRollout) -> None:
     """Restores come from a snapshot taken at rest after the stop; without one there is no move.
 
     And the new build must know every migration of the set at rest (I1), going back on purpose too
@@ -134,7 +134,7 @@ def test_the_new_build_is_selected_only_with_a_rollback_point(trace: Trace) -> N
 
 
 @given(trace=traces())
-def test_nothing_is_restored_before_it_is_quarantined(trace: Trace) -> None:
+def test_nothing_is_restored_before_it_is_quarantined(trace: DrawnRollout) -> None:
     """I2: what the failed build wrote is kept in quarantine before the set is replaced."""
     kept: dict[str, int] = {}
     started: dict[str, int] = {}
@@ -150,7 +150,7 @@ def test_nothing_is_restored_before_it_is_quarantined(trace: Trace) -> None:
 
 
 @given(trace=traces())
-def test_only_what_was_baked_is_promoted(trace: Trace) -> None:
+def test_only_what_was_baked_is_promoted(trace: DrawnRollout) -> None:
     """Rule 4: only a rollout that moved somebody bakes, and only one that baked promotes."""
     baked = [
         (place, effect) for place, effect, answer in trace.answered(fx.Bake) if answer == ev.Done()
@@ -174,7 +174,7 @@ def test_only_what_was_baked_is_promoted(trace: Trace) -> None:
 
 @settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
-def test_a_person_who_was_rolled_back_ends_the_rollout(trace: Trace) -> None:
+def test_a_person_who_was_rolled_back_ends_the_rollout(trace: DrawnRollout) -> None:
     """Rule 3: the host is frozen, everybody else stays, nothing is promoted."""
     back = [move for move in trace.rollout.moves if move.status is Status.ROLLED_BACK]
     seen_late = [answer for _, _, answer in trace.answered(fx.Revisit) if _blames(answer)]
@@ -188,7 +188,7 @@ def test_a_person_who_was_rolled_back_ends_the_rollout(trace: Trace) -> None:
 
 @settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
-def test_a_build_that_failed_in_production_is_refused_whatever_follows(trace: Trace) -> None:
+def test_a_build_that_failed_in_production_is_refused_whatever_follows(trace: DrawnRollout) -> None:
     """Rule 3: by each of those whom it failed, also where the way back fails; and it is frozen."""
     refused = [
         effect
@@ -213,7 +213,7 @@ def test_a_build_that_failed_in_production_is_refused_whatever_follows(trace: Tr
 
 @settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
-def test_a_build_is_refused_in_production_only_for_what_it_did_itself(trace: Trace) -> None:
+def test_a_build_is_refused_in_production_only_for_what_it_did_itself(trace: DrawnRollout) -> None:
     """I6: somebody whom it was selected for must have met its own fault, as told by an answer."""
     met: dict[str, bool] = {}
     for effect, answer in zip(trace.effects, trace.answers, strict=True):
@@ -231,7 +231,7 @@ def test_a_build_is_refused_in_production_only_for_what_it_did_itself(trace: Tra
 
 @settings(max_examples=2 * EXAMPLES)
 @given(trace=traces())
-def test_after_one_who_could_not_be_moved_nobody_is_begun_or_promoted(trace: Trace) -> None:
+def test_after_one_who_could_not_be_moved_nobody_is_begun_or_promoted(trace: DrawnRollout) -> None:
     """What gave up one move, or kept the dispatch from being asked, may be in everybody's way."""
     ending = {Status.RETURNED, Status.KEPT}
     begun: set[str] | None = None
@@ -248,7 +248,7 @@ def test_after_one_who_could_not_be_moved_nobody_is_begun_or_promoted(trace: Tra
 
 @settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
-def test_the_last_resort_chooses_no_build_over_a_serve_that_runs(trace: Trace) -> None:
+def test_the_last_resort_chooses_no_build_over_a_serve_that_runs(trace: DrawnRollout) -> None:
     """I1, rule 5 of the moves: a serve behind the fence is stopped and looked at again, once; what
     it left at rest decides.
     """
@@ -258,7 +258,7 @@ def test_the_last_resort_chooses_no_build_over_a_serve_that_runs(trace: Trace) -
         trace.states, trace.states[1:], trace.journal[2:], strict=False
     ):
         move = before.current
-        if move is None or move.goal is not Goal.LAST_RESORT or not move.exposed:
+        if move is None or move.goal is not Goal.LAST_RESORT or not move.new_build_may_have_run:
             continue
         if isinstance(event, ev.Started) and isinstance(event.effect, fx.Select):
             assert not isinstance(seen, ev.Inspected) or not seen.running
@@ -276,7 +276,9 @@ def test_the_last_resort_chooses_no_build_over_a_serve_that_runs(trace: Trace) -
 
 @settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
-def test_the_old_build_is_not_selected_on_what_a_look_says_it_does_not_know(trace: Trace) -> None:
+def test_the_old_build_is_not_selected_on_what_a_look_says_it_does_not_know(
+    trace: DrawnRollout,
+) -> None:
     """I1: what was seen last, and not replaced since, decides; also in the last resort."""
     points: dict[str, ev.Snapshotted] = {}
     exposed: set[str] = set()
@@ -300,7 +302,7 @@ def test_the_old_build_is_not_selected_on_what_a_look_says_it_does_not_know(trac
 
 @given(trace=traces())
 def test_where_the_old_build_does_not_pair_either_nothing_is_held_against_the_new(
-    trace: Trace,
+    trace: DrawnRollout,
 ) -> None:
     """Rule 7 of the moves, I6: a broken dispatch is never reported as a bad build.
 
@@ -321,7 +323,7 @@ def test_where_the_old_build_does_not_pair_either_nothing_is_held_against_the_ne
 
 @settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
-def test_whoever_was_moved_and_not_baked_is_paired_once_more(trace: Trace) -> None:
+def test_whoever_was_moved_and_not_baked_is_paired_once_more(trace: DrawnRollout) -> None:
     """Rule 5: whoever was moved and will not be baked is looked at once more before the end.
 
     Except where a person is called for somebody already.  Nothing is done to them after that.
@@ -348,7 +350,7 @@ def test_whoever_was_moved_and_not_baked_is_paired_once_more(trace: Trace) -> No
 
 @settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
-def test_where_nobody_can_tell_whether_they_pair_a_human_is_called(trace: Trace) -> None:
+def test_where_nobody_can_tell_whether_they_pair_a_human_is_called(trace: DrawnRollout) -> None:
     """A last pairing that fails to the end is no proof: the end is never a good or a quiet one."""
     seen = trace.answered(fx.Revisit)
     if seen and isinstance(seen[-1][2], ev.Failed):
@@ -359,7 +361,7 @@ def test_where_nobody_can_tell_whether_they_pair_a_human_is_called(trace: Trace)
 
 @settings(max_examples=4 * EXAMPLES)
 @given(trace=traces())
-def test_whoever_had_time_to_work_is_not_stopped_while_at_work(trace: Trace) -> None:
+def test_whoever_had_time_to_work_is_not_stopped_while_at_work(trace: DrawnRollout) -> None:
     """Rule 8 of the moves: whoever had time to work on the new build (through a bake, since a
     crash) is not taken back from it while work in flight is seen: a person is asked instead.
 
@@ -367,13 +369,13 @@ def test_whoever_had_time_to_work_is_not_stopped_while_at_work(trace: Trace) -> 
     """
     at_work: set[str] = set()
     before: fx.Effect | None = None
-    for effect, answer, lived in _with_time_to_work(trace):
+    for effect, answer, active in _with_time_to_work(trace):
         who = _person(effect)
         last_resort = isinstance(effect, fx.Stop) and isinstance(before, fx.Inspect)
         if isinstance(effect, fx.Fence | fx.Stop | fx.Restore) and not last_resort:
-            assert who not in lived
+            assert who not in active
         if isinstance(effect, fx.Assess) and effect.certain:
-            assert who in lived
+            assert who in active
             if isinstance(answer, ev.Assessed) and not _free(answer):
                 at_work.add(who)
         before = effect
@@ -384,7 +386,7 @@ def test_whoever_had_time_to_work_is_not_stopped_while_at_work(trace: Trace) -> 
 
 
 @given(trace=traces())
-def test_whoever_was_fenced_is_let_go_or_a_human_is_called(trace: Trace) -> None:
+def test_whoever_was_fenced_is_let_go_or_a_human_is_called(trace: DrawnRollout) -> None:
     """I1, I6: a fence that stays is the loudest end there is."""
     last: dict[str, fx.Effect] = {}
     for effect, answer in zip(trace.effects, trace.answers, strict=True):
@@ -397,7 +399,7 @@ def test_whoever_was_fenced_is_let_go_or_a_human_is_called(trace: Trace) -> None
 
 
 @given(trace=traces())
-def test_after_a_crash_a_look_comes_before_anything_else(trace: Trace) -> None:
+def test_after_a_crash_a_look_comes_before_anything_else(trace: DrawnRollout) -> None:
     """Rule 6 of the moves: an effect without an answer is unknown, so look before acting."""
     after = False
     for before, event in zip(trace.states, trace.journal[2:], strict=False):
@@ -408,7 +410,7 @@ def test_after_a_crash_a_look_comes_before_anything_else(trace: Trace) -> None:
 
 
 @given(trace=traces())
-def test_nobody_new_is_begun_after_a_crash_or_a_wish_to_stop(trace: Trace) -> None:
+def test_nobody_new_is_begun_after_a_crash_or_a_wish_to_stop(trace: DrawnRollout) -> None:
     """Rule 5: nobody new is begun; whoever is in between is settled."""
     winding = False
     begun: set[str] = set()
@@ -449,28 +451,28 @@ def _free(answer: ev.Answer | None) -> bool:
 
 
 def _with_time_to_work(
-    trace: Trace,
+    trace: DrawnRollout,
 ) -> Iterator[tuple[fx.Effect, ev.Answer | None, frozenset[str]]]:
     """Give each effect, its answer, and who had time to work on the new build before it."""
     exposed: set[str] = set()
-    lived: set[str] = set()
+    active: set[str] = set()
     for effect, answer in zip(trace.effects, trace.answers, strict=True):
         who = _person(effect)
-        yield effect, answer, frozenset(lived)
+        yield effect, answer, frozenset(active)
         exposed |= {who} if _exposes(effect) else set()
         if answer is None:
-            lived |= exposed & {who}
+            active |= exposed & {who}
         if isinstance(answer, ev.BakeBroken) and answer.fault is Fault.BUILD:
-            lived.add(answer.person)
+            active.add(answer.person)
         if isinstance(effect, fx.Assess) and effect.certain and _free(answer):
-            lived.discard(who)
+            active.discard(who)
 
 
 def _reason_of(move: Move) -> str:
     return f"{move.person}: {move.reason}"
 
 
-def _refusals(trace: Trace) -> list[str]:
+def _refusals(trace: DrawnRollout) -> list[str]:
     """Every reason for which the build was refused in production."""
     return [
         reason

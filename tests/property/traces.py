@@ -57,7 +57,7 @@ def good_answers(effect: fx.Effect) -> st.SearchStrategy[ev.Answer]:
         case fx.Assess(certain=certain):
             states = [ev.Readiness.IDLE] * (1 if certain else 4) + list(ev.Readiness)
             return st.builds(ev.Assessed, st.sampled_from(states), _REASONS)
-        case fx.Verify():
+        case fx.VerifyPairing():
             return st.one_of(st.just(ev.Paired()), _PAIRINGS)
         case fx.SnapshotOnline(snapshot=name) | fx.SnapshotAtRest(snapshot=name):
             return st.builds(ev.Snapshotted, st.just(name), _LEDGERS, st.just(1))
@@ -81,7 +81,7 @@ def best_answer(effect: fx.Effect) -> ev.Answer:
     match effect:
         case fx.Assess():
             return ev.Assessed(ev.Readiness.IDLE)
-        case fx.Verify():
+        case fx.VerifyPairing():
             return ev.Paired()
         case fx.SnapshotOnline(snapshot=name) | fx.SnapshotAtRest(snapshot=name):
             return ev.Snapshotted(name, L30, 1)
@@ -119,7 +119,7 @@ def plans(draw: st.DrawFn) -> ev.Plan:
 
 
 @define(repr=False)
-class Trace:
+class DrawnRollout:
     """A whole rollout under drawn answers: every state, effect and answer of it."""
 
     rollout: Rollout
@@ -168,12 +168,14 @@ _BAD_LUCK = st.sampled_from([*["answer"] * 6, "fail", "fail", "crash"])
 
 def _happenings(rollout: Rollout, *, unlucky: bool) -> st.SearchStrategy[str]:
     move = rollout.current
-    return _BAD_LUCK if unlucky and move is not None and move.exposed else _HAPPENINGS
+    return (
+        _BAD_LUCK if unlucky and move is not None and move.new_build_may_have_run else _HAPPENINGS
+    )
 
 
 def _before(effect: fx.Effect) -> bool:
     """Whether an effect is the pairing on the old build, before anything is touched."""
-    return isinstance(effect, fx.Verify) and effect.build == OLD
+    return isinstance(effect, fx.VerifyPairing) and effect.build == OLD
 
 
 _TURNS: list[type[fx.Effect] | None] = [
@@ -183,8 +185,8 @@ _TURNS: list[type[fx.Effect] | None] = [
     fx.SnapshotAtRest,
     fx.Select,
     fx.Start,
-    fx.Verify,
-    fx.Verify,
+    fx.VerifyPairing,
+    fx.VerifyPairing,
     fx.Bake,
     fx.Bake,
 ]
@@ -195,7 +197,7 @@ None: anywhere, or nowhere.
 
 
 @st.composite
-def traces(draw: st.DrawFn) -> Trace:
+def traces(draw: st.DrawFn) -> DrawnRollout:
     """Draw a plan and drive it to its end; a journal may hold up to four crashes.
 
     It begins with a healthy stretch, so that trouble meets every step alike and not the first ones
@@ -206,7 +208,7 @@ def traces(draw: st.DrawFn) -> Trace:
     plan = plan if turn is None else attrs.evolve(plan, attempts_max=1)
     unlucky = draw(st.booleans())
     healthy = draw(st.integers(0, 8 + 9 * len(plan.moves))) if turn is None else 10_000
-    trace = Trace(opened(plan), [ev.Opened(plan, NOW)])
+    trace = DrawnRollout(opened(plan), [ev.Opened(plan, NOW)])
     bound = 60 * (1 + len(plan.moves)) * plan.attempts_max
     for _ in range(bound * 5):
         decided = decide(trace.rollout)

@@ -12,7 +12,7 @@ from fakes.world import (
     OLD,
     Defect,
     FakePerson,
-    Kind,
+    FaultKind,
     drive,
     host,
     small_world,
@@ -23,7 +23,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.moves import Status
-from t3safe.domain.policy import No
+from t3safe.domain.policy import SkipReason
 from t3safe.engine import fold
 from t3safe.usecases.host import deferrals
 from t3safe.usecases.rollback import arrivals, go_back
@@ -76,7 +76,7 @@ def test_a_deferral_ends_with_a_move() -> None:
     night(world, drain)
 
     assert deferrals(host(world)) == ()
-    assert night(world, drain).stayed is No.NOTHING
+    assert night(world, drain).stayed is SkipReason.NOTHING
 
 
 def test_a_deferral_ends_where_the_person_is_kept_on_the_new_build() -> None:
@@ -148,7 +148,7 @@ def test_an_interrupted_night_does_not_forget_who_waits() -> None:
     night(world)
     (first,) = deferrals(host(world))
     publish(world, NEWER, 33)
-    drive(world, faults=[journal(3, Kind.CRASH_AFTER)])
+    drive(world, faults=[journal(3, FaultKind.CRASH_AFTER)])
 
     assert deferrals(host(world)) == (first,)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from attrs import define
 
-from fakes.world import NEW, OLD, Defect, Kind, World, drive, host, small_world
+from fakes.world import NEW, OLD, Defect, FaultKind, World, drive, host, small_world
 from fakes.world.faults import JournalAround, effect
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
-from t3safe.domain.rollback import Fate
+from t3safe.domain.rollback import PersonOutcome
 from t3safe.usecases.host import Host, Result
 from t3safe.usecases.recover import settle
 from t3safe.usecases.rollback import Took, look, take_back
@@ -31,12 +31,12 @@ def back(took: list[Took], *, force: bool = False) -> Callable[[Host], Result | 
     return operation
 
 
-def fates(took: list[Took]) -> dict[str, Fate]:
+def fates(took: list[Took]) -> dict[str, PersonOutcome]:
     """Name everybody's fate."""
     return {each.fared.person: each.fared.fate for each in took}
 
 
-def everybody(world: World, *, force: bool = False) -> dict[str, Fate]:
+def everybody(world: World, *, force: bool = False) -> dict[str, PersonOutcome]:
     """Take everybody back without faults; every promise must be kept."""
     took: list[Took] = []
     driven = drive(world, back(took, force=force), giving_up=True)
@@ -49,7 +49,7 @@ def test_everybody_goes_back_to_the_build_they_came_from_and_no_further() -> Non
     """The second call finds nobody: neither the build before that, nor the one that was left."""
     world = small_world("ann", "bob")
     night(world)
-    assert everybody(world) == {"ann": Fate.BACK, "bob": Fate.BACK}
+    assert everybody(world) == {"ann": PersonOutcome.BACK, "bob": PersonOutcome.BACK}
     assert running(world) == {"ann": OLD, "bob": OLD}
     mark = len(world.log)
     assert everybody(world) == {}
@@ -62,10 +62,14 @@ def test_whoever_is_at_work_is_passed_over_and_taken_the_next_time() -> None:
     world = small_world("ann", "bob", "cid")
     night(world)
     world.people["bob"].inputs = 1
-    assert everybody(world) == {"ann": Fate.BACK, "bob": Fate.PASSED_OVER, "cid": Fate.BACK}
+    assert everybody(world) == {
+        "ann": PersonOutcome.BACK,
+        "bob": PersonOutcome.PASSED_OVER,
+        "cid": PersonOutcome.BACK,
+    }
     assert running(world) == {"ann": OLD, "bob": NEW, "cid": OLD}
     world.people["bob"].inputs = 0
-    assert everybody(world) == {"bob": Fate.BACK}
+    assert everybody(world) == {"bob": PersonOutcome.BACK}
     assert running(world)["bob"] == OLD
 
 
@@ -74,10 +78,10 @@ def test_a_failure_stops_it_before_the_next_person() -> None:
     world = small_world("ann", "bob")
     night(world)
     took: list[Took] = []
-    tries = [effect(at, Kind.FAIL_BEFORE) for at in (2, 3, 4)]
+    tries = [effect(at, FaultKind.FAIL_BEFORE) for at in (2, 3, 4)]
     driven = drive(world, back(took), faults=tries, giving_up=True)
     assert driven.violations == ()
-    assert fates(took) == {"ann": Fate.FAILED, "bob": Fate.NOT_REACHED}
+    assert fates(took) == {"ann": PersonOutcome.FAILED, "bob": PersonOutcome.NOT_REACHED}
     assert running(world)["bob"] == NEW
 
 
@@ -87,7 +91,7 @@ def test_a_death_on_the_way_is_recovered_and_the_command_goes_on(at: int) -> Non
     world = small_world("ann", "bob")
     night(world)
     took: list[Took] = []
-    driven = drive(world, back(took), faults=[effect(at, Kind.CRASH_AFTER)], giving_up=True)
+    driven = drive(world, back(took), faults=[effect(at, FaultKind.CRASH_AFTER)], giving_up=True)
     assert driven.violations == ()
     everybody(world)
     assert running(world) == {"ann": OLD, "bob": OLD}
@@ -111,7 +115,7 @@ def test_a_build_that_left_the_store_is_no_way_back_and_keeps_nobody_else() -> N
     whole = look(host(world), None)
     assert [person for person, _ in whole.stuck] == ["ann", "bob"]
     assert all("is not in the store" in why for _, why in whole.stuck)
-    assert everybody(world) == {"ann": Fate.STUCK, "bob": Fate.STUCK}
+    assert everybody(world) == {"ann": PersonOutcome.STUCK, "bob": PersonOutcome.STUCK}
     assert running(world) == {"ann": NEW, "bob": NEW}
 
 
@@ -164,4 +168,4 @@ def test_a_journal_that_fails_ends_it_there() -> None:
         took.extend(take_back(wired, look(wired, None), force=False))
     assert running(world) == {"ann": OLD, "bob": NEW, "cid": NEW}
     assert world.journal.unfinished() is None
-    assert everybody(world) == {"bob": Fate.BACK, "cid": Fate.BACK}
+    assert everybody(world) == {"bob": PersonOutcome.BACK, "cid": PersonOutcome.BACK}

@@ -11,7 +11,7 @@ from fakes.world import (
     NEWEST,
     OLD,
     Defect,
-    Kind,
+    FaultKind,
     World,
     drive,
     host,
@@ -24,7 +24,7 @@ from fakes.world.scenes import LEVELS
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
-from t3safe.domain.policy import No
+from t3safe.domain.policy import SkipReason
 from t3safe.domain.retention import SnapshotKind
 from t3safe.t3.files import V1_DATABASE
 from t3safe.usecases.host import Rules
@@ -101,7 +101,7 @@ def test_a_failed_build_is_held_whatever_gate_comes_next() -> None:
     host(world).ports.switch.thaw()
     world.fingerprint = "gate-2"
 
-    assert night(world).stayed is No.REFUSED
+    assert night(world).stayed is SkipReason.REFUSED
 
 
 def test_a_build_that_fades_during_the_bake_is_rolled_back() -> None:
@@ -122,7 +122,7 @@ def test_a_thawed_host_takes_the_next_nightly_and_drains_the_busy() -> None:
     night(world)
     publish(world, NEWER, 33)
 
-    assert night(world).stayed is No.FROZEN
+    assert night(world).stayed is SkipReason.FROZEN
     assert host(world).ports.switch.thaw()
 
     result = night(world)
@@ -132,7 +132,7 @@ def test_a_thawed_host_takes_the_next_nightly_and_drains_the_busy() -> None:
 
     mark = len(world.log)
     waits = night(world, drain)
-    assert waits.stayed is No.NOTHING
+    assert waits.stayed is SkipReason.NOTHING
     assert "cid" in waits.reason
     assert not operations_since(world, mark) & {"npm", "snapshot", "rehearse"}
 
@@ -173,7 +173,7 @@ def test_a_mint_in_flight_at_the_fence_is_waited_for() -> None:
     world = small_world("ann")
     world.publish(make_build(NEW.text, 32, Defect.MUTE))
 
-    driven = drive(world, faults=[event(at, Kind.MINT_BEGINS) for at in range(40)])
+    driven = drive(world, faults=[event(at, FaultKind.MINT_BEGINS) for at in range(40)])
 
     assert (driven.outcome, driven.violations) == ("rolled-back", ())
     ann = world.people["ann"]
@@ -334,7 +334,7 @@ def test_the_last_resort_leaves_a_build_that_nothing_fences() -> None:
     driven = drive(
         world,
         rules=Rules(attempts_max=1),
-        faults=[effect(select, Kind.FAIL_AFTER), effect(fence, Kind.FAIL_BEFORE)],
+        faults=[effect(select, FaultKind.FAIL_AFTER), effect(fence, FaultKind.FAIL_BEFORE)],
     )
 
     assert performed(world)[select] == fx.Select("ann", NEW)

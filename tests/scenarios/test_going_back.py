@@ -8,7 +8,7 @@ from fakes.world import (
     NEW,
     OLD,
     Defect,
-    Kind,
+    FaultKind,
     drive,
     host,
     small_world,
@@ -17,7 +17,7 @@ from fakes.world import (
 from fakes.world.faults import effect
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.errors import NoWayBackError, StateError
+from t3safe.domain.errors import NoWayBackError, PersonalDataError
 from t3safe.t3.files import V1_DATABASE
 from t3safe.usecases.host import Rules
 from t3safe.usecases.rollback import go_back, way_back
@@ -122,9 +122,9 @@ def test_going_back_without_a_way_back_says_so() -> None:
     """No at-rest snapshot of another build: an error that names what to look at."""
     world = small_world("ann")
 
-    with pytest.raises(StateError, match="t3safe snapshots ann"):
+    with pytest.raises(PersonalDataError, match="t3safe snapshots ann"):
         go_back(host(world), "ann", None, "", force=False)
-    with pytest.raises(StateError, match="no such person"):
+    with pytest.raises(PersonalDataError, match="no such person"):
         go_back(host(world), "zoe", None, "", force=False)
     assert world.journal.unfinished() is None
 
@@ -136,7 +136,7 @@ def test_going_back_to_a_build_that_left_the_store_touches_nobody() -> None:
     world.store.discard(OLD)
     rows, done = world.people["ann"].rows(), len(world.log)
 
-    with pytest.raises(StateError, match=f"`t3safe check {OLD}` installs it"):
+    with pytest.raises(PersonalDataError, match=f"`t3safe check {OLD}` installs it"):
         night(world, lambda wired: go_back(wired, "ann", OLD, "", force=False))
 
     assert not {"fence", "stop", "select"} & {operation for operation, *_ in world.log[done:]}
@@ -149,7 +149,9 @@ def test_whoever_was_left_fenced_on_an_untouched_set_is_helped_by_what_was_advis
     world = small_world("ann")
     copying, selecting = (9, 10, 11), (12, 13, 14, 16, 17, 18)
 
-    driven = drive(world, faults=[effect(at, Kind.FAIL_BEFORE) for at in (*copying, *selecting)])
+    driven = drive(
+        world, faults=[effect(at, FaultKind.FAIL_BEFORE) for at in (*copying, *selecting)]
+    )
     assert driven.violations == ()
     assert driven.outcome == "needs-human"
     assert world.people["ann"].fenced
@@ -198,7 +200,7 @@ def test_a_serve_that_would_not_stop_is_not_left_on_a_set_that_it_does_not_know(
         world,
         lambda wired: go_back(wired, "ann", None, "", force=True),
         rules=Rules(attempts_max=1),
-        faults=[effect(start, Kind.FAIL_AFTER), effect(stop, Kind.FAIL_BEFORE)],
+        faults=[effect(start, FaultKind.FAIL_AFTER), effect(stop, FaultKind.FAIL_BEFORE)],
         giving_up=True,
     )
 

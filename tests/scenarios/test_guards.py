@@ -29,9 +29,9 @@ import attrs
 import pytest
 from attrs import frozen
 
-from fakes.explorer.scenes import Scene, Sort
+from fakes.explorer.scenes import ExploredScene, Sort
 from fakes.explorer.search import Search
-from fakes.world import hostviews
+from fakes.world import hostports
 from t3safe import engine, interpreter, person
 from t3safe.adapters._support.personaldata import disk
 from t3safe.adapters._support.personaldata.errors import DataError
@@ -197,7 +197,7 @@ def a_link_that_leads_nowhere_is_one_persons(patch: pytest.MonkeyPatch) -> None:
 
 def explored(*sorts: Sort) -> None:
     """Play a night in the explorer, where what is said reaches a reader that has gone."""
-    assert Search(Scene(sorts), 0).run().violations == []
+    assert Search(ExploredScene(sorts), 0).run().violations == []
 
 
 @guard(5, scenario(partial(explored, Sort.IDLE)))
@@ -278,7 +278,7 @@ def snapshots_are_in_the_order_in_which_they_were_sealed(patch: pytest.MonkeyPat
         return 0, item.taken, item.id
 
     patch.setattr(retention, "age", by_clock)
-    patch.setattr(hostviews, "age", by_clock)
+    patch.setattr(hostports, "age", by_clock)
 
 
 @guard(9, scenario(test_runs.test_a_time_after_now_defers_nobody_and_is_told_with_its_date))

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.world import NEW, NEWER, Defect, World, small_world
+from t3safe.domain.hook_events import HookEvent, Moment
 from t3safe.domain.moves import Status
-from t3safe.domain.occasions import Moment, Occasion
-from t3safe.domain.policy import No
+from t3safe.domain.policy import SkipReason
 from tests.scenarios.nights import night, publish, running, selected, statuses, untouched
 
 PEOPLE = ("ann", "bob", "cat")
@@ -20,18 +20,18 @@ _DEFECTS = st.sampled_from([(), (Defect.MUTE,), (Defect.DIES,), (Defect.FADES,)]
 
 
 @define
-class Hooks:
+class FailingHooks:
     """Hooks that fail at these moments for these people; `at_work` happens in each of them."""
 
     failing: frozenset[tuple[Moment, str]] = frozenset()
-    at_work: Callable[[Occasion], None] = lambda _: None
+    at_work: Callable[[HookEvent], None] = lambda _: None
     called: list[tuple[Moment, str]] = field(factory=list)
 
-    def call(self, occasion: Occasion) -> str:
+    def call(self, hook_event: HookEvent) -> str:
         """As the port promises."""
-        key = occasion.moment, occasion.person
+        key = hook_event.moment, hook_event.person
         self.called.append(key)
-        self.at_work(occasion)
+        self.at_work(hook_event)
         return "the hook failed" if key in self.failing else ""
 
 
@@ -51,14 +51,14 @@ def test_whatever_hooks_fail_every_promise_is_kept(
     calm = new_world(*defects)
     usual = night(calm)
     world = new_world(*defects)
-    before, hooks = running(world), Hooks(failing)
+    before, hooks = running(world), FailingHooks(failing)
     mark = len(world.log)
 
     world.owner_hooks = hooks
     result = night(world)
 
     if (Moment.BEFORE_RUN, "") in failing:
-        assert result.stayed is No.LATER
+        assert result.stayed is SkipReason.LATER
         assert untouched(world, mark)
         assert hooks.called == [(Moment.BEFORE_RUN, ""), (Moment.AFTER_RUN, "")]
         return
@@ -78,12 +78,12 @@ def test_whoever_goes_to_work_while_their_hook_runs_is_not_stopped(who: str) -> 
     """The look comes after the hook, however long that took."""
     world = new_world()
 
-    def begins(occasion: Occasion) -> None:
-        if (occasion.moment, occasion.person) == (Moment.BEFORE_CANARY, who):
+    def begins(hook_event: HookEvent) -> None:
+        if (hook_event.moment, hook_event.person) == (Moment.BEFORE_CANARY, who):
             world.work(who)
 
     before = running(world)
-    world.owner_hooks = Hooks(at_work=begins)
+    world.owner_hooks = FailingHooks(at_work=begins)
     result = night(world)
 
     assert statuses(result)[who] is Status.DEFERRED

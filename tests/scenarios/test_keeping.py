@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.world import NEW, NEWER, OLD, Kind, World, drive, host, small_world, version
+from fakes.world import NEW, NEWER, OLD, FaultKind, World, drive, host, small_world, version
 from fakes.world.faults import effect
-from t3safe.domain.errors import StateError
+from t3safe.domain.errors import PersonalDataError
 from t3safe.domain.retention import SnapshotKind
 from t3safe.interpreter import Limits
 from t3safe.usecases.rollback import go_back, way_back
@@ -27,7 +27,7 @@ def test_without_any_room_the_way_back_and_the_newest_stay() -> None:
     night(world)
     wired = host(world, limits=NONE)
     for number in range(3):
-        wired.ports.states.snapshot("ann", f"by-hand-{number}", SnapshotKind.ONLINE, NEW)
+        wired.ports.personal_data.snapshot("ann", f"by-hand-{number}", SnapshotKind.ONLINE, NEW)
     way = way_back(wired, "ann", None, "").snapshot
     before = kept(world)
     told = judge(wired, "ann")
@@ -95,11 +95,11 @@ def test_while_a_run_is_unfinished_nothing_is_pruned() -> None:
     """Its rollback points are in use."""
     world = small_world("ann")
     wired = host(world, limits=NONE)
-    driven = drive(world, faults=[effect(9, Kind.CRASH_AFTER)])
+    driven = drive(world, faults=[effect(9, FaultKind.CRASH_AFTER)])
     assert driven.violations == ()
     newest = next(iter(world.journal.written))
     del world.journal.written[newest][-1]
     before = kept(world)
-    with pytest.raises(StateError, match="t3safe recover"):
+    with pytest.raises(PersonalDataError, match="t3safe recover"):
         prune(wired, "ann")
     assert kept(world) == before

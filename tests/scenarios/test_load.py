@@ -9,21 +9,21 @@ from fakes.world import NEW, OLD, World, host, small_world
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.moves import Status
-from t3safe.domain.policy import No
-from t3safe.domain.pressure import Pressure, Waiting
+from t3safe.domain.policy import SkipReason
+from t3safe.domain.pressure import Pressure, Stall
 from t3safe.engine import Performer
 from t3safe.usecases.host import Host, Result, deferrals
 from t3safe.usecases.rollback import go_back
 from t3safe.usecases.run import drain, run
 from tests.scenarios.nights import DAY, host_fails, night, running, statuses, untouched
 
-BUSY = Pressure(cpu=Waiting(99, 99), processors=2)
+BUSY = Pressure(cpu=Stall(99, 99), processors=2)
 
 
 class NoHooks:
     """A host without hooks."""
 
-    def call(self, occasion: object) -> str:
+    def call(self, hook_event: object) -> str:
         """Do nothing."""
         return ""
 
@@ -39,7 +39,7 @@ class LoadedAfter:
     def __call__(self, effect: fx.Effect, /) -> ev.Answer:
         """Perform the effect."""
         answer = self.perform(effect)
-        if isinstance(effect, fx.Verify) and effect.person == self.person:
+        if isinstance(effect, fx.VerifyPairing) and effect.person == self.person:
             loads(self.world)
         return answer
 
@@ -57,7 +57,7 @@ def test_an_overloaded_host_is_later_and_nothing_is_begun() -> None:
 
     result = night(world)
 
-    assert result.stayed is No.LATER
+    assert result.stayed is SkipReason.LATER
     assert "programs wait for a processor 99 % of the time" in result.reason
     assert untouched(world, mark)
     assert (world.journal.written, world.store, world.frozen) == ({}, {OLD}, "")
@@ -74,7 +74,7 @@ def test_a_drain_is_held_up_too_and_a_way_back_is_not() -> None:
     loads(world)
     mark = len(world.log)
 
-    assert night(world, drain).stayed is No.LATER
+    assert night(world, drain).stayed is SkipReason.LATER
     assert untouched(world, mark)
     world.on("start", "ann", lambda at: setattr(at, "pressure", Pressure()))
     went = night(world, lambda wired: go_back(wired, "ann", OLD, "", force=True), giving_up=True)
@@ -141,7 +141,7 @@ def test_a_bake_without_time_promotes_nothing_and_blames_nobody() -> None:
     assert result.outcome is ev.Outcome.LATER
     assert running(world) == {"ann": NEW, "bob": NEW}
     assert host(world).ports.verdicts.refused(world.fingerprint) == ()
-    assert night(world).stayed is No.LATER
+    assert night(world).stayed is SkipReason.LATER
     world.pressure = Pressure()
     assert night(world).outcome is ev.Outcome.PROMOTED
 
@@ -171,6 +171,6 @@ def test_a_night_with_nothing_to_do_ends_the_hold_up() -> None:
     world.held_up = world.clock
     world.advance(7 * DAY)
 
-    assert night(world).stayed is No.NOTHING
+    assert night(world).stayed is SkipReason.NOTHING
 
     assert world.held_up is None

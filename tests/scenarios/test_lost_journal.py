@@ -152,7 +152,7 @@ def _die_at_check(world: World) -> None:
 
     def dying(inner: Performer) -> Performer:
         def perform(effect: fx.Effect, /) -> ev.Answer:
-            if isinstance(effect, fx.Verify) and effect.build == NEW:
+            if isinstance(effect, fx.VerifyPairing) and effect.build == NEW:
                 raise Crash
             return inner(effect)
 

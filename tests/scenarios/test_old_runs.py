@@ -11,7 +11,7 @@ from fakes.world import Defect, World, host, small_world
 from fakes.world.model import version
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
-from t3safe.domain.policy import No, Stay
+from t3safe.domain.policy import Skip, SkipReason
 from t3safe.domain.runs import RUNS_NEEDED
 from t3safe.simulation.journal import MemoryJournal
 from t3safe.usecases.host import Rules, deferrals, left_in_a_run
@@ -65,7 +65,7 @@ def _answers(world: World, rules: Rules) -> dict[str, object]:
         "left": [left_in_a_run(wired, person) for person in people],
         "back": look(wired, None),
         "unexplained": unexplained(wired),
-        "unbaked": _unbaked(wired, survey(wired, repair=False), Stay(No.NOTHING, "")),
+        "unbaked": _unbaked(wired, survey(wired, repair=False), Skip(SkipReason.NOTHING, "")),
         "counts": vitals.ends,
         "alerts": [vitals.speaking(outcome) for outcome in ev.Outcome],
         "builds": set(wired.ports.builds.present()),

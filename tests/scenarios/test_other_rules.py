@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from fakes.invariants import Judge
-from fakes.world import Crash, Kind, Watch, World, drive, host
+from fakes.world import Crash, FaultKind, JudgeObserver, World, drive, host
 from fakes.world.faults import Faulty, FaultyJournal, Seam, journal
 from fakes.world.processes import outcome_of
 from t3safe import engine
@@ -26,7 +26,7 @@ from tests.scenarios.test_recovery import DEATHS, SCENES
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("kind", DEATHS)
 def test_recovery_from_the_records_alone_keeps_every_promise(
-    monkeypatch: pytest.MonkeyPatch, scene: str, kind: Kind
+    monkeypatch: pytest.MonkeyPatch, scene: str, kind: FaultKind
 ) -> None:
     """The process dies before and after each write, and no run folds by the rules (I7)."""
     make, operation, giving_up = SCENES[scene]
@@ -57,7 +57,7 @@ def test_recovery_that_dies_itself_is_taken_over_again(
     monkeypatch.setattr(engine, "fold", _follows_no_rule)
     for index in range(whole.events):
         for later in range(1, 12, 2):
-            faults = [journal(at, Kind.CRASH_AFTER) for at in (index, index + later)]
+            faults = [journal(at, FaultKind.CRASH_AFTER) for at in (index, index + later)]
             driven = drive(base.clone(), operation, faults=faults, giving_up=giving_up)
             assert driven.violations == (), (index, later, driven.outcome)
 
@@ -155,8 +155,8 @@ def test_a_run_of_another_t3safe_is_settled_wherever_it_was_cut_off(
 
 def _dies(world: World, judge: Judge, operation: Callable[[Host], object], at: int) -> bool:
     """Let a process die after this write; whether it came so far."""
-    seam = Seam.of(world, [journal(at, Kind.CRASH_AFTER)])
-    watch = Watch(judge)
+    seam = Seam.of(world, [journal(at, FaultKind.CRASH_AFTER)])
+    watch = JudgeObserver(judge)
     wired = host(
         world,
         wrap=lambda inner: Faulty(inner, seam),
@@ -174,7 +174,7 @@ def _dies(world: World, judge: Judge, operation: Callable[[Host], object], at: i
 
 def _recovered(world: World, judge: Judge) -> tuple[str, list[str]]:
     """Let the next process settle what was left, judged as the first one was; how it ended."""
-    watch = Watch(judge)
+    watch = JudgeObserver(judge)
     recovered = recover(host(world, observer=watch))
     assert world.journal.unfinished() is None
     newest = next(iter(world.journal.runs()), None)
@@ -199,7 +199,7 @@ def test_a_run_that_goes_back_on_purpose_is_told_apart(monkeypatch: pytest.Monke
     make, _, _ = SCENES["going back"]
     world = make()
     monkeypatch.setattr(engine, "fold", _follows_no_rule)
-    driven = drive(world, take_ann_back, faults=[journal(9, Kind.CRASH_AFTER)], giving_up=True)
+    driven = drive(world, take_ann_back, faults=[journal(9, FaultKind.CRASH_AFTER)], giving_up=True)
     assert driven.violations == ()
     assert driven.outcome == "refused"
     assert driven.result is not None

@@ -22,8 +22,8 @@ from fakes.world import (
     version,
 )
 from fakes.world.core import settled
-from fakes.world.views import Residents
-from fakes.world.wiring import interpreter, views
+from fakes.world.fakeports import FakeResidents
+from fakes.world.wiring import interpreter, ports_of
 from t3safe.domain import events as ev
 from t3safe.domain.errors import NoWayBackError, PeopleError
 from t3safe.domain.people import MapProblem
@@ -133,10 +133,10 @@ def test_the_default_stays_where_nobody_can_tell_who_follows_it(
     world = small_world("ann")
     outsider(world, elsewhere=True, noted=None)
 
-    def silent(_: Residents, named: object) -> None:
+    def silent(_: FakeResidents, named: object) -> None:
         raise PeopleError("cannot tell who can run t3 here: systemd tells nothing")
 
-    monkeypatch.setattr(Residents, "found", silent)
+    monkeypatch.setattr(FakeResidents, "found", silent)
 
     result = night(world)
 
@@ -328,7 +328,7 @@ def test_old_behaviour_moves_a_bystander_and_the_judge_says_so() -> None:
     world = small_world("ann")
     outsider(world, elsewhere=True, noted=None)
     judge = invariants.Judge.of(world)
-    blind = interpreter(world, attrs.evolve(views(world), residents=_Nobody()))
+    blind = interpreter(world, attrs.evolve(ports_of(world), residents=_Nobody()))
     blind.ports.builds.stage(NEW)
 
     blind._promote(NEW, ("ann",))
@@ -342,8 +342,8 @@ def test_old_behaviour_links_who_is_named_to_the_default_and_the_judge_says_so(
     """Where only listed users are looked at, a promoted build meets data that it was never tried
     on.
     """
-    looked = Residents.found
-    monkeypatch.setattr(Residents, "found", lambda found, _: looked(found, ()))
+    looked = FakeResidents.found
+    monkeypatch.setattr(FakeResidents, "found", lambda found, _: looked(found, ()))
     world = small_world("ann")
     carl = outsider(world, listed=False, pid=None, running=None)
     night(world)

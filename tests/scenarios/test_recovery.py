@@ -12,8 +12,8 @@ from fakes.world import (
     OLD,
     Crash,
     Defect,
-    Kind,
-    Watch,
+    FaultKind,
+    JudgeObserver,
     World,
     drive,
     host,
@@ -21,7 +21,7 @@ from fakes.world import (
 )
 from fakes.world.faults import journal
 from t3safe.domain import events as ev
-from t3safe.domain.policy import No
+from t3safe.domain.policy import SkipReason
 from t3safe.usecases.recover import recover
 from t3safe.usecases.run import run
 from tests.scenarios.nights import (
@@ -61,12 +61,19 @@ SCENES = {
 }
 """How the host stands, what is done, and whether that restores on purpose."""
 
-DEATHS = [Kind.CRASH_BEFORE, Kind.CRASH_AFTER, Kind.POWER_BEFORE, Kind.POWER_AFTER]
+DEATHS = [
+    FaultKind.CRASH_BEFORE,
+    FaultKind.CRASH_AFTER,
+    FaultKind.POWER_BEFORE,
+    FaultKind.POWER_AFTER,
+]
 
 
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("kind", DEATHS)
-def test_recovery_after_a_death_at_every_record_keeps_every_promise(scene: str, kind: Kind) -> None:
+def test_recovery_after_a_death_at_every_record_keeps_every_promise(
+    scene: str, kind: FaultKind
+) -> None:
     """The process dies before and after each write of the journal, then recovers (I7)."""
     make, operation, giving_up = SCENES[scene]
     base = make()
@@ -105,7 +112,7 @@ def test_recovery_after_a_death_inside_every_operation_keeps_every_promise(
 def test_a_run_after_an_interruption_goes_on_with_the_rest() -> None:
     """The next run settles what was left and then moves whoever had not been begun."""
     world = small_world("ann", "bob")
-    broken = drive(world, faults=[journal(30, Kind.CRASH_AFTER)])
+    broken = drive(world, faults=[journal(30, FaultKind.CRASH_AFTER)])
     assert broken.outcome == "interrupted"
 
     result = night(world)
@@ -146,7 +153,7 @@ def test_a_bake_that_was_made_up_for_is_not_made_again_by_later_nights() -> None
     for _ in range(3):
         world.advance(DAY)
         known, mark = len(world.journal.written), len(world.log)
-        assert night(world).stayed is No.NOTHING
+        assert night(world).stayed is SkipReason.NOTHING
         assert len(world.journal.written) == known
         assert "watch" not in operations_since(world, mark)
 
@@ -157,7 +164,7 @@ def test_a_run_that_finds_another_unfinished_settles_it_first() -> None:
     assert world.people["ann"].fenced
 
     judge = Judge.of(world)
-    watch = Watch(judge)
+    watch = JudgeObserver(judge)
     result = run(host(world, observer=watch))
 
     assert running(world) == {"ann": NEW, "bob": NEW}

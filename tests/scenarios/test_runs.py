@@ -22,7 +22,7 @@ from fakes.world.scenes import LEVELS
 from t3safe.domain import events as ev
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.moves import Status
-from t3safe.domain.policy import No, Policy, Track
+from t3safe.domain.policy import Policy, SkipReason, Track
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.app import exit_of
 from t3safe.entrypoints.exits import Exit
@@ -128,7 +128,7 @@ def test_nothing_to_do_asks_the_registry_and_nothing_else() -> None:
 
     result = night(world)
 
-    assert (result.outcome, result.stayed) == (None, No.NOTHING)
+    assert (result.outcome, result.stayed) == (None, SkipReason.NOTHING)
     assert operations_since(world, mark) == {"registry"}
 
 
@@ -254,7 +254,7 @@ def test_a_refused_build_is_not_tried_again_until_the_gate_changes_or_a_person_a
 
     again = night(world)
 
-    assert again.stayed is No.REFUSED
+    assert again.stayed is SkipReason.REFUSED
     assert "allow" in again.reason
     assert operations_since(world, mark) == {"registry"}
 
@@ -366,7 +366,7 @@ def test_data_that_t3s_own_updater_migrated_names_it() -> None:
     assert "t3's own updater took it to 0.0.30" in move_of(result, "ann").reason
     obstacle = obstacle_of(host(world), "ann")
     assert obstacle is not None
-    assert "t3's own updater took it to 0.0.30" in obstacle.mend
+    assert "t3's own updater took it to 0.0.30" in obstacle.fix
 
 
 def test_a_build_that_may_know_the_data_is_tried() -> None:
@@ -526,7 +526,7 @@ def test_trouble_with_the_registry_is_later_and_held_against_nothing(trouble: st
 
     result = night(world)
 
-    assert (result.outcome or result.stayed) in {ev.Outcome.LATER, No.LATER}
+    assert (result.outcome or result.stayed) in {ev.Outcome.LATER, SkipReason.LATER}
     assert world.verdicts == {}
     assert world.store == {OLD}
     assert untouched(world, mark)
@@ -640,7 +640,7 @@ def test_a_tag_that_moves_backward_moves_nobody() -> None:
 
     result = night(world)
 
-    assert result.stayed is No.REFUSED
+    assert result.stayed is SkipReason.REFUSED
     assert "NOT newer" in result.reason
     assert operations_since(world, mark) == {"registry"}
 
@@ -665,7 +665,7 @@ def test_a_tag_of_another_channel_is_refused() -> None:
 
     result = night(world)
 
-    assert result.stayed is No.REFUSED
+    assert result.stayed is SkipReason.REFUSED
     assert "not a nightly" in result.reason
 
 
@@ -676,7 +676,7 @@ def test_people_on_another_channel_stay_there() -> None:
 
     result = night(world, rules=following(Policy(track=Track.LATEST)))
 
-    assert result.stayed is No.REFUSED
+    assert result.stayed is SkipReason.REFUSED
     assert "across channels" in result.reason
     assert running(world) == {"ann": OLD}
 
@@ -689,7 +689,7 @@ def test_a_pin_names_the_candidate_without_asking_the_registry() -> None:
     mark = len(world.log)
 
     assert night(world).outcome is ev.Outcome.PROMOTED
-    assert night(world).stayed is No.NOTHING
+    assert night(world).stayed is SkipReason.NOTHING
     assert running(world) == {"ann": NEW}
     assert "registry" not in operations_since(world, mark)
 
@@ -706,7 +706,7 @@ def test_a_pin_below_what_a_person_runs_is_refused_with_the_command() -> None:
 
     result = night(world)
 
-    assert result.stayed is No.REFUSED
+    assert result.stayed is SkipReason.REFUSED
     assert "t3safe rollback ann --to" in result.reason
     assert running(world) == {"ann": NEW}
 
@@ -730,7 +730,7 @@ def test_a_minimum_age_takes_the_newest_that_is_old_enough() -> None:
     publish(world, NEWER, 33)
     rules = following(Policy(age_min=timedelta(days=3)))
 
-    assert night(world, rules=rules).stayed is No.NOTHING
+    assert night(world, rules=rules).stayed is SkipReason.NOTHING
     world.builds[NEW] = attrs.evolve(world.builds[NEW], age_days=4.0)
     assert night(world, rules=rules).outcome is ev.Outcome.PROMOTED
     assert running(world) == {"ann": NEW}
@@ -744,7 +744,7 @@ def test_a_frozen_host_says_so_on_every_run_and_asks_nobody() -> None:
 
     for operation in (run, drain, run):
         result = night(world, operation)
-        assert (result.stayed, result.reason) == (No.FROZEN, "by hand")
+        assert (result.stayed, result.reason) == (SkipReason.FROZEN, "by hand")
     assert operations_since(world, mark) == set()
 
 

@@ -17,19 +17,19 @@ import attrs
 from t3safe.bootstrap.replays import simulate, simulate_all
 from t3safe.simulation import files
 from t3safe.simulation.fleet import Fleet
-from t3safe.simulation.scenario import Scenario
+from t3safe.simulation.scenario import ReplayScenario
 
 PEOPLE = (30, 60, 120, 240)
 NIGHTS = (15, 30, 60, 119)
 CROWD = 1_000
 
 
-def scenario(fleet: Fleet) -> Scenario:
+def scenario(fleet: Fleet) -> ReplayScenario:
     """The package's own history on a host."""
-    return Scenario.of(fleet, files.history(), files.incidents())
+    return ReplayScenario.of(fleet, files.history(), files.incidents())
 
 
-def seconds(made: Scenario, policy: str) -> float:
+def seconds(made: ReplayScenario, policy: str) -> float:
     """Seconds of processor time of one policy."""
     begun = time.process_time()
     simulate(made, policy)

@@ -11,15 +11,15 @@ from t3safe.bootstrap.replays import simulate
 from t3safe.simulation import files
 from t3safe.simulation.fleet import (
     Bind,
-    DispatchSettings,
     Fleet,
     OperatorSettings,
     PersonSettings,
     PolicyKind,
+    SimulatedDispatch,
     UpdaterSettings,
 )
 from t3safe.simulation.history import History
-from t3safe.simulation.scenario import Scenario
+from t3safe.simulation.scenario import ReplayScenario
 from t3safe.simulation.scores import Night, PolicyRun
 from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION
 
@@ -32,7 +32,7 @@ BUSY = PersonSettings("zoe", opens=time(0), closes=time(0), busy=0.95, weekends=
 
 def fleet(*people: PersonSettings, **changes: object) -> Fleet:
     """A calm host on which nothing befalls anybody, and whose dispatch knows both paths."""
-    calm = Fleet(people or (ANN, BEN, WIZARD), dispatch=DispatchSettings(paths=BOTH))
+    calm = Fleet(people or (ANN, BEN, WIZARD), dispatch=SimulatedDispatch(paths=BOTH))
     return attrs.evolve(calm, **changes)  # type: ignore[arg-type]
 
 
@@ -53,7 +53,7 @@ def replayed(
     host: Fleet, policy: str, *, drill: bool = False, history: History | None = None
 ) -> PolicyRun:
     """Replay one policy on a host, on the package's own history where none is given."""
-    made = Scenario.of(host, history or files.history(), files.incidents(), drill=drill)
+    made = ReplayScenario.of(host, history or files.history(), files.incidents(), drill=drill)
     return simulate(made, policy)
 
 

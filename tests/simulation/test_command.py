@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fakes.packages import release_like
-from fakes.registry import Registry
+from fakes.registry import RegistryServer
 from t3safe.entrypoints.cli import cli
 from t3safe.simulation import files
 from t3safe.simulation.history import HistoryError
@@ -137,7 +137,7 @@ def test_history_fetch_asks_the_registry_that_npm_is_set_to(
 ) -> None:
     """Versions, times and engines from there; the rest from what is known, or unknown."""
     file = tmp_path / "history.json"
-    with Registry() as server:
+    with RegistryServer() as server:
         for version in ("0.0.24", "0.0.25-nightly.20260608.497", "0.0.30-nightly.20260801.901"):
             server.publish(release_like(version))
         monkeypatch.setenv("npm_config_registry", server.url)

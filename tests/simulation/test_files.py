@@ -15,7 +15,7 @@ import pytest
 from t3safe.domain.versions import Version
 from t3safe.simulation import files
 from t3safe.simulation.history import HistoryError, resolved, told_by_registry
-from t3safe.simulation.scenario import Scenario
+from t3safe.simulation.scenario import ReplayScenario
 from tests.simulation.hosts import fleet, replayed, until
 
 NEWEST = "0.0.29-nightly.20260721.864"
@@ -220,7 +220,7 @@ def test_an_incident_of_ones_own_may_say_how_it_is_enacted(tmp_path: Path) -> No
     }
     file = tmp_path / "incidents.json"
     file.write_text(json.dumps(body), encoding="utf-8")
-    made = Scenario.of(fleet(), files.history(), files.incidents(file))
+    made = ReplayScenario.of(fleet(), files.history(), files.incidents(file))
     hit = [build.version.text for build in made.builds if build.faults]
     assert hit == ["0.0.25-nightly.20260608.497"]
     body["incidents"][0]["id"] = "odd"  # type: ignore[index]
@@ -259,7 +259,7 @@ def test_a_history_with_unknown_facts_is_replayed_and_says_so(tmp_path: Path) ->
     row.update(schema="unknown", pairing="unknown", loopback_cookie="unknown")
     file = tmp_path / "history.json"
     file.write_text(json.dumps(body), encoding="utf-8")
-    made = Scenario.of(files.fleet(), files.history(file), files.incidents())
+    made = ReplayScenario.of(files.fleet(), files.history(file), files.incidents())
     result = made.result(())
     told = "0.0.33: schema 38 as of 0.0.33-nightly.20260808.1033"
     assert any(line.startswith(told) for line in result.assumptions)

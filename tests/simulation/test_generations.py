@@ -12,18 +12,18 @@ from t3safe.domain.versions import Version
 from t3safe.simulation import files, rows
 from t3safe.simulation.builds import Data, Schemas, builds
 from t3safe.simulation.fleet import (
-    DispatchSettings,
     Fleet,
     HostEvent,
     Mishap,
     PersonSettings,
     PolicyKind,
+    SimulatedDispatch,
     UpdaterSettings,
 )
 from t3safe.simulation.generations import generation_of
-from t3safe.simulation.incidents import Behaviour, Incident, Incidents, Scope
-from t3safe.simulation.scenario import Scenario
-from t3safe.simulation.scores import Crossing, PolicyRun, crossed, moved
+from t3safe.simulation.incidents import Behaviour, Incident, Incidents, IncidentScope
+from t3safe.simulation.scenario import ReplayScenario
+from t3safe.simulation.scores import NightCrossing, PolicyRun, crossed, moved
 from t3safe.t3.generations import BEFORE_SCOPES, V1, V2
 from t3safe.t3.sign_in import PLAIN_COOKIE
 from tests.simulation.hosts import (
@@ -42,7 +42,7 @@ from tests.simulation.hosts import (
 
 LAST_V1 = "0.0.45-nightly.20261002.2595"
 FIRST_V2 = "0.0.46-nightly.20261003.2610"
-KNOWS = DispatchSettings(paths=BOTH, cookies=(PLAIN_COOKIE, f"{PLAIN_COOKIE}_[0-9a-f]{{12}}"))
+KNOWS = SimulatedDispatch(paths=BOTH, cookies=(PLAIN_COOKIE, f"{PLAIN_COOKIE}_[0-9a-f]{{12}}"))
 KINDS = ("blind", "seed", "t3safe")
 
 
@@ -116,7 +116,7 @@ def test_the_generation_of_a_release_is_the_one_that_its_databases_show() -> Non
 
 def test_a_preview_is_never_offered() -> None:
     """It is newer than every nightly on its evening, and no tag points at it."""
-    made = Scenario.of(host(), files.history(), files.incidents())
+    made = ReplayScenario.of(host(), files.history(), files.incidents())
     world = made.world()
     preview = Version.parse("0.0.46-preview.20261002.2598")
     found = world.build(preview)
@@ -191,7 +191,7 @@ DIES = Incident(
     date=date(2026, 10, 3),
     first=Version.parse(FIRST_V2),
     last=Version.parse(FIRST_V2),
-    scope=Scope.BUILD,
+    scope=IncidentScope.BUILD,
     observable="dies after its start",
     liveness_misses=True,
     recovery="go back",
@@ -204,7 +204,7 @@ def test_t3safe_takes_back_from_v2_without_a_loss_and_up_again_from_fresh_data()
     """V1 has every row of its own, V2's rows are kept aside, and the next way up hides nothing."""
     hasty = UpdaterSettings(PolicyKind.T3SAFE)
     hasty = attrs.evolve(hasty, gate=attrs.evolve(hasty.gate, soak=0.0))
-    made = Scenario.of(
+    made = ReplayScenario.of(
         host(policies={"hasty": hasty}, until="2026-10-07"),
         files.history(),
         Incidents("mine", (DIES,)),
@@ -278,8 +278,8 @@ def test_t3safe_says_update_the_dispatch_first_for_a_protocol_too() -> None:
 def test_crossings_of_a_night_are_one_line() -> None:
     """With who they were, cut short for a crowd, and what they do not see any more."""
 
-    def one(name: str, hidden: int = 0, aside: int = 0) -> Crossing:
-        return Crossing("2026-10-07", "", name, "V2", "V1", LAST_V1, hidden, aside)
+    def one(name: str, hidden: int = 0, aside: int = 0) -> NightCrossing:
+        return NightCrossing("2026-10-07", "", name, "V2", "V1", LAST_V1, hidden, aside)
 
     (few,) = crossed((one("ann"), one("ben", 3), one("ann", 4)))
     assert moved(few) == "2026-10-07 ann, ben from V2 to V1, 7 rows hidden from V1"

@@ -13,10 +13,10 @@ from t3safe.domain.policy import Track
 from t3safe.simulation import files
 from t3safe.simulation.builds import builds
 from t3safe.simulation.builds import drilled as made_up
-from t3safe.simulation.fleet import DispatchSettings, Mishap, PersonSettings
+from t3safe.simulation.fleet import Mishap, PersonSettings, SimulatedDispatch
 from t3safe.simulation.history import History
 from t3safe.simulation.incidents import BY_ITSELF, OF_HOSTS, Behaviour
-from t3safe.simulation.scenario import Scenario
+from t3safe.simulation.scenario import ReplayScenario
 from t3safe.simulation.scores import Night, PolicyRun
 from t3safe.t3.serve_log import UNDECODABLE
 from t3safe.t3.sign_in import PLAIN_COOKIE
@@ -121,7 +121,7 @@ def test_a_wedged_serve_leaves_one_person_behind() -> None:
 
 @pytest.mark.parametrize("incident", [*REFUSED, *LATER])
 def test_the_night_after_t3safe_moves_on(incident: str) -> None:
-    """What was refused or put off keeps nobody from the build that mends it."""
+    """What was refused or put off keeps nobody from the build that fixes it."""
     run = drilled("t3safe")
     place = run.nights.index(on(incident, "t3safe"))
     after = run.nights[place + 1]
@@ -246,7 +246,7 @@ def test_everything_that_is_known_can_be_enacted() -> None:
 
 def test_the_report_says_why_an_incident_is_not_enacted() -> None:
     """With the reason where there is one, and where it lies in t3's own updater."""
-    made = Scenario.of(fleet(), files.history(), files.incidents())
+    made = ReplayScenario.of(fleet(), files.history(), files.incidents())
     where = {found[0]: found[1] for found in made.result(()).incidents}
     for found in files.incidents().incidents:
         if found.not_enacted:
@@ -268,7 +268,7 @@ def test_what_breaks_on_one_persons_log_holds_back_that_person_alone(
     settings = REMOTE["t3safe"]
     policy = attrs.evolve(settings.policy, on_person_failure=OnPersonFailure.HOLD_BACK)
     policies = {**REMOTE, "t3safe": attrs.evolve(settings, policy=policy)}
-    knows = DispatchSettings(paths=BOTH, cookies=(PLAIN_COOKIE, f"{PLAIN_COOKIE}_[0-9a-f]{{12}}"))
+    knows = SimulatedDispatch(paths=BOTH, cookies=(PLAIN_COOKIE, f"{PLAIN_COOKIE}_[0-9a-f]{{12}}"))
     nights = between("2026-09-16", "2026-09-19")
     host = fleet(eve, ANN, ADMIN, policies=policies, dispatch=knows, start=EARLIER, **nights)
     run = replayed(host, "t3safe")

@@ -14,18 +14,18 @@ from t3safe.domain.rollout import Rollout
 from t3safe.simulation import files
 from t3safe.simulation.fleet import (
     Bind,
-    DispatchSettings,
     Fleet,
     HostEvent,
     Mishap,
     PolicyKind,
+    SimulatedDispatch,
     UpdaterSettings,
 )
 from t3safe.simulation.policies import Safe
 from t3safe.simulation.replay import Replay
-from t3safe.simulation.scenario import Scenario
+from t3safe.simulation.scenario import ReplayScenario
 from t3safe.simulation.scores import PolicyRun
-from t3safe.simulation.world import World
+from t3safe.simulation.world import SimulatedWorld
 from tests.simulation.hosts import (
     BOTH,
     BUSY,
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.long
 OUTAGE = "0.0.25-nightly.20260608.497"
 BEFORE = "0.0.25-nightly.20260602.439"
 """The last release that knows migrations up to 30."""
-OLD_PATH = DispatchSettings(paths=BOTH[:1])
+OLD_PATH = SimulatedDispatch(paths=BOTH[:1])
 SEEDS = range(1, 13)
 
 
@@ -191,11 +191,11 @@ def test_t3safe_harms_nobody_when_every_incident_is_enacted(seed: int) -> None:
 
 def test_no_step_of_t3safe_puts_binary_and_ledger_apart() -> None:
     """Judged after every event of its journal, not only when a night is over."""
-    scenario = Scenario.of(files.fleet(), files.history(), files.incidents())
+    scenario = ReplayScenario.of(files.fleet(), files.history(), files.incidents())
     world = scenario.world()
     updater = wired("t3safe", scenario.fleet, world)
     assert isinstance(updater, Safe)
-    watch = Watch(world)
+    watch = EventWatch(world)
     engine = attrs.evolve(updater.host.engine, observers=(watch,))
     updater.host = attrs.evolve(updater.host, engine=engine)
     Replay(world, updater, "t3safe", scenario.days).run()
@@ -204,10 +204,10 @@ def test_no_step_of_t3safe_puts_binary_and_ledger_apart() -> None:
 
 
 @attrs.define
-class Watch:
+class EventWatch:
     """Looks at everybody after each event."""
 
-    world: World
+    world: SimulatedWorld
     events: int = 0
     apart: list[str] = attrs.field(factory=list)
 

@@ -23,7 +23,7 @@ from fakes.dispatch import COOKIES, PROTOCOLS
 from fakes.packages import FakeRelease, executed, pack, pack_platform, release_like
 from fakes.t3.app import work
 from fakes.t3.app.build import read_build
-from fakes.t3.app.state import Database, ensure_small_files, migrate, stamp
+from fakes.t3.app.state import FakeDatabase, ensure_small_files, migrate, stamp
 from t3safe.adapters.gate.sandbox import choose_sandbox
 from t3safe.adapters.gate.sandboxgate import SandboxGate
 from t3safe.domain.allowance import Allowance
@@ -51,7 +51,7 @@ _FAULTS = {
 
 
 @frozen
-class Handed:
+class ExportedSet:
     """A set that is handed out by another process."""
 
     stream: IO[bytes]
@@ -139,7 +139,7 @@ class RealGate:
         userdata.mkdir(parents=True)
         build = read_build(str(writer))
         ensure_small_files(userdata, build.schema)
-        database = Database(userdata / V1_DATABASE)
+        database = FakeDatabase(userdata / V1_DATABASE)
         migrate(database, build)
         with database.write() as connection:
             for number in range(12):
@@ -151,13 +151,13 @@ class RealGate:
                     (f"approval-{number}", stamp()),
                 )
             if old_rows:
-                legacy = work.Event("thread", "thread-0", "thread.created", {"legacy": True})
+                legacy = work.ThreadEvent("thread", "thread-0", "thread.created", {"legacy": True})
                 work.append_event(connection, legacy, stamp())
         database.close()
         return Subject(person, "s1")
 
     @contextmanager
-    def hand_out(self, person: str, snapshot: str) -> Iterator[Handed]:
+    def hand_out(self, person: str, snapshot: str) -> Iterator[ExportedSet]:
         """Hand a snapshot's set out, as a worker of the person does."""
         reads, writes = os.pipe()
         source = self.root / "snapshots" / person / snapshot / USERDATA
@@ -165,7 +165,7 @@ class RealGate:
         with os.fdopen(reads, "rb") as stream, subprocess.Popen(words, stdout=writes) as process:
             os.close(writes)
             try:
-                yield Handed(stream, process)
+                yield ExportedSet(stream, process)
             finally:
                 stream.close()
 

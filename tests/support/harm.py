@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import define
 
-from fakes.t3.trap import Listener
+from fakes.t3.trap import TrapListener
 from fakes.t3.v2states import add_marks, allow_everything, populate_v2
 from t3safe.adapters.gate import scratch as layout
 from t3safe.domain.effects import Subject
@@ -25,11 +25,11 @@ _OFF: Final = {
 
 
 @define
-class Busy:
+class BusyPersonalData:
     """A person with interrupted threads, due schedules and pulled projects, in a gate's world."""
 
     bench: RealGate
-    listener: Listener
+    listener: TrapListener
 
     @property
     def checkouts(self) -> tuple[Path, Path]:

@@ -19,7 +19,7 @@ class Inbox:
         self._over = threading.Event()
         inbox = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class InboxHandler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if silent:
@@ -33,7 +33,7 @@ class Inbox:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
                 return
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), InboxHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> Self:

@@ -96,13 +96,13 @@ class Ticking:
 
 
 @define
-class Serve:
+class OpenDatabase:
     """A process that has a database open in WAL mode and never folds its log back by itself."""
 
     process: subprocess.Popen[str]
 
     @classmethod
-    def on(cls, database: Path) -> Serve:
+    def on(cls, database: Path) -> OpenDatabase:
         """Open the database; it is open when this returns."""
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _SERVE, str(database)],
@@ -141,9 +141,9 @@ class Serve:
 
 
 @contextmanager
-def serving(database: Path) -> Iterator[Serve]:
+def serving(database: Path) -> Iterator[OpenDatabase]:
     """Have a serve on a database for as long as the block runs."""
-    serve = Serve.on(database)
+    serve = OpenDatabase.on(database)
     try:
         yield serve
     finally:
@@ -209,7 +209,7 @@ class DiskWorld:
     root: Path
     states: LocalPersonalData = field(init=False)
     clock: Ticking = field(factory=Ticking)
-    _serves: dict[str, Serve] = field(factory=dict)
+    _serves: dict[str, OpenDatabase] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         """Wire the adapter to this folder; everybody is the user who runs the tests."""
@@ -247,7 +247,7 @@ class DiskWorld:
 
     def serve(self, person: str) -> None:
         """Let a serve run on the person's set."""
-        self._serves[person] = Serve.on(self.database(person))
+        self._serves[person] = OpenDatabase.on(self.database(person))
 
     def commit(self, person: str, events: int) -> None:
         """Let the person's serve commit so many more events."""
@@ -279,7 +279,7 @@ class DiskWorld:
 
     def hold(self, person: str) -> int:
         """Let a process beside the serve have the person's set open; its pid."""
-        self._serves[f"beside {person}"] = Serve.on(self.database(person))
+        self._serves[f"beside {person}"] = OpenDatabase.on(self.database(person))
         return self.serve_pid(f"beside {person}")
 
     def let_go(self, person: str) -> None:

@@ -19,9 +19,9 @@ from typing import Any, Final, Self
 
 from attrs import define, field
 
-from fakes.embedded import SAFE, Said, reserved_port
+from fakes.embedded import SAFE, CommandResult, reserved_port
 from fakes.packages import FakeRelease
-from fakes.registry import Registry
+from fakes.registry import RegistryServer
 from fakes.t3 import PersonClient, populate
 from t3safe.t3.commands import BASE_OPTION, NO_TELEMETRY, mint
 from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
@@ -43,7 +43,7 @@ class OnePerson:
     """A person with a home below `root` and a serve as a plain process."""
 
     root: Path
-    registry: Registry = field(factory=Registry, init=False)
+    registry: RegistryServer = field(factory=RegistryServer, init=False)
     port: int = field(default=0, init=False)
     _open: ExitStack = field(factory=ExitStack, init=False)
 
@@ -138,7 +138,7 @@ class OnePerson:
             "npm_config_cache": str(self.home / ".npm"),
         }
 
-    def run(self, *words: str, timeout: float = 120.0) -> Said:
+    def run(self, *words: str, timeout: float = 120.0) -> CommandResult:
         """Run a command as the person."""
         who = pwd.getpwnam(self.name)
         ids = ("--reuid", str(who.pw_uid), "--regid", str(who.pw_gid), "--clear-groups")
@@ -153,9 +153,9 @@ class OnePerson:
             env=self.environment,
             cwd=self.home,
         )
-        return Said(ended.returncode, ended.stdout, ended.stderr)
+        return CommandResult(ended.returncode, ended.stdout, ended.stderr)
 
-    def t3safe(self, *words: str) -> Said:
+    def t3safe(self, *words: str) -> CommandResult:
         """Run the real command line as the person."""
         return self.run(*SAFE, *words)
 

@@ -25,7 +25,7 @@ from typing import Any, TextIO
 MARK = "TEST_UNIT"
 
 
-class Manager:
+class FakeSystemctl:
     """The units below one folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -209,4 +209,4 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(Manager(Path(sys.argv[1])).main(sys.argv[2:]))
+    sys.exit(FakeSystemctl(Path(sys.argv[1])).main(sys.argv[2:]))

@@ -10,7 +10,7 @@ import pytest
 from attrs import define, field, frozen
 
 from fakes.world import EPOCH, NEW, NEWER, OLD, MemoryJournal, World, schema, small_world, wiring
-from fakes.world.wiring import views
+from fakes.world.wiring import ports_of
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, JournalError, ServiceError
@@ -32,7 +32,7 @@ def interpreter(
     **ports: object,
 ) -> Interpreter:
     """Wire the interpreter to this world, with these ports instead of the world's own."""
-    seen: Ports = attrs.evolve(views(world), **ports)  # type: ignore[arg-type]
+    seen: Ports = attrs.evolve(ports_of(world), **ports)  # type: ignore[arg-type]
     return wiring.interpreter(world, seen, limits, stop)
 
 
@@ -60,7 +60,7 @@ def test_a_failure_behind_a_port_is_an_answer_with_its_fault(world: World) -> No
     world.npm_fails = "npm died"
     world.store.discard(NEW)
 
-    answer = interpreter(world)(fx.Stage(NEW))
+    answer = interpreter(world)(fx.StageBuild(NEW))
 
     assert answer == ev.Failed(Fault.LATER, f"cannot stage {NEW}: npm died")
     assert NEW not in world.store
@@ -74,7 +74,7 @@ def test_a_defect_of_ours_is_an_answer_that_blames_the_host(world: World) -> Non
         def stage(self, build: Version) -> None:
             raise ZeroDivisionError("nought")
 
-    answer = interpreter(world, builds=Defective())(fx.Stage(NEW))
+    answer = interpreter(world, builds=Defective())(fx.StageBuild(NEW))
 
     assert answer == ev.Failed(
         Fault.HOST, f"internal error while installing {NEW}: ZeroDivisionError: nought"
@@ -85,7 +85,7 @@ def test_a_build_is_staged(world: World) -> None:
     """It is in the store afterwards, and there is nothing to tell."""
     world.store.discard(NEW)
 
-    assert interpreter(world)(fx.Stage(NEW)) == ev.Done()
+    assert interpreter(world)(fx.StageBuild(NEW)) == ev.Done()
     assert NEW in world.store
 
 
@@ -151,8 +151,8 @@ def test_a_move_is_made_of_effects_on_that_person_alone(world: World) -> None:
     assert (ann.link, ann.fenced) == (NEW, False)
     assert run(fx.Start("ann")) == ev.Done()
     assert ann.running == NEW
-    assert run(fx.Verify("ann", NEW)) == ev.Paired()
-    assert isinstance(run(fx.Verify("bob", NEW)), ev.NotPaired)
+    assert run(fx.VerifyPairing("ann", NEW)) == ev.Paired()
+    assert isinstance(run(fx.VerifyPairing("bob", NEW)), ev.NotPaired)
     assert world.people["bob"].running == OLD
 
 
@@ -426,11 +426,11 @@ def test_one_persons_trouble_keeps_nobody_elses_room(world: World) -> None:
 
 
 PLAN = ev.Plan("r1", ev.Kind.CHECK, NEW, OLD, (), everybody=("ann",))
-STAGED = [fx.Stage(NEW), fx.Rehearse(NEW, (fx.Subject(EMPTY, ""),))]
+STAGED = [fx.StageBuild(NEW), fx.Rehearse(NEW, (fx.Subject(EMPTY, ""),))]
 
 
 @define
-class Told:
+class ScriptedInterpreter:
     """Answers each effect in turn, and remembers what was asked and what was seen."""
 
     answers: list[ev.Answer]
@@ -460,7 +460,9 @@ LATER = ev.Failed(Fault.BUILD, "a foreign package")
 """Ends the check at once: a verdict is recorded, and it is over."""
 
 
-def engine(told: Told, journal: MemoryJournal, stop: Callable[[], bool] = never) -> Engine:
+def engine(
+    told: ScriptedInterpreter, journal: MemoryJournal, stop: Callable[[], bool] = never
+) -> Engine:
     """Wire the loop to what is told."""
     return Engine(perform=told, journal=journal, clock=told, observers=(told,), stop=stop)
 
@@ -468,9 +470,9 @@ def engine(told: Told, journal: MemoryJournal, stop: Callable[[], bool] = never)
 def test_an_observer_that_fails_changes_nothing() -> None:
     """Rule 4: what is journaled, and how it ends, is the same."""
     answers = (LATER, ev.Done(), ev.Done())
-    calm, journal = Told(list(answers)), MemoryJournal()
+    calm, journal = ScriptedInterpreter(list(answers)), MemoryJournal()
     ended = engine(calm, journal).start(PLAN)
-    deaf, other = Told(list(answers), deaf=True), MemoryJournal()
+    deaf, other = ScriptedInterpreter(list(answers), deaf=True), MemoryJournal()
     assert engine(deaf, other).start(PLAN) == ended
     assert other.events(PLAN.run) == journal.events(PLAN.run)
     assert deaf.asked == calm.asked
@@ -478,7 +480,7 @@ def test_an_observer_that_fails_changes_nothing() -> None:
 
 def test_every_event_is_journaled_and_then_told_with_its_time() -> None:
     """The intent before the effect, the answer after it, each with what was before and after."""
-    told, journal = Told([LATER, ev.Done(), ev.Done()]), MemoryJournal()
+    told, journal = ScriptedInterpreter([LATER, ev.Done(), ev.Done()]), MemoryJournal()
 
     ended = engine(told, journal).start(PLAN)
 
@@ -500,7 +502,7 @@ def test_every_event_is_journaled_and_then_told_with_its_time() -> None:
 
 def test_a_run_is_left_open_before_an_effect_that_has_to_wait() -> None:
     """Nothing of that effect is journaled; whoever resumes without waiting goes on."""
-    told, journal = Told([LATER, ev.Done(), ev.Done()]), MemoryJournal()
+    told, journal = ScriptedInterpreter([LATER, ev.Done(), ev.Done()]), MemoryJournal()
     journal.append("r1", ev.Opened(PLAN, EPOCH))
     asked: list[fx.Effect] = []
 
@@ -520,16 +522,16 @@ def test_a_run_is_left_open_before_an_effect_that_has_to_wait() -> None:
 def test_a_step_without_a_word_about_waiting_waits_for_nothing() -> None:
     """The same of a rule that lets nothing wait."""
     for waits in (None, nothing_waits):
-        told, journal = Told([LATER]), MemoryJournal()
+        told, journal = ScriptedInterpreter([LATER]), MemoryJournal()
         journal.append("r1", ev.Opened(PLAN, EPOCH))
         rollout = engine(told, journal).step(fold(journal.events("r1")), waits)
-        assert told.asked == [fx.Stage(NEW)]
+        assert told.asked == [fx.StageBuild(NEW)]
         assert rollout.seq == 1
 
 
 def test_a_run_that_is_asked_to_stop_says_so_once() -> None:
     """And performs nothing but what ends it."""
-    told, journal = Told([ev.Done()]), MemoryJournal()
+    told, journal = ScriptedInterpreter([ev.Done()]), MemoryJournal()
 
     ended = engine(told, journal, stop=lambda: True).start(PLAN)
 
@@ -544,7 +546,7 @@ def test_a_run_that_is_asked_to_stop_says_so_once() -> None:
 def test_a_run_that_never_ends_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
     """After more effects than any plan can need, with the run's name."""
     monkeypatch.setattr("t3safe.engine.EFFECTS_MAX", 3)
-    told = Told([LATER, ev.Done(), ev.Done()])
+    told = ScriptedInterpreter([LATER, ev.Done(), ev.Done()])
 
     with pytest.raises(AssertionError) as raised:
         engine(told, MemoryJournal()).start(PLAN)
@@ -557,7 +559,7 @@ def test_a_run_that_never_ends_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> N
     ("effect", "waits"),
     [
         (fx.Start("ann"), True),
-        (fx.Verify("ann", NEW), True),
+        (fx.VerifyPairing("ann", NEW), True),
         (fx.Bake(("ann",), NEW, 1.0), True),
         (fx.Revisit(("ann",), NEW), True),
         (fx.Stop("ann"), False),

@@ -9,8 +9,8 @@ from attrs import define, field
 from fakes.playbook import NOW
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
+from t3safe.domain.hook_events import HookEvent, Moment
 from t3safe.domain.moves import Status
-from t3safe.domain.occasions import Moment, Occasion
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
 from t3safe.hooks import HookCalls
 from tests.property.traces import best_answer
@@ -32,12 +32,14 @@ class Outside:
     deaf: bool = False
     happened: list[str] = field(factory=list)
 
-    def call(self, occasion: Occasion) -> str:
+    def call(self, hook_event: HookEvent) -> str:
         """Be the hooks."""
-        self.happened.append(f"{occasion.moment} {occasion.person} {occasion.reason}".rstrip())
-        if occasion.moment in self.broken:
+        self.happened.append(
+            f"{hook_event.moment} {hook_event.person} {hook_event.reason}".rstrip()
+        )
+        if hook_event.moment in self.broken:
             raise RuntimeError("a defect")
-        return "hook failed" if (occasion.moment, occasion.person) in self.failing else ""
+        return "hook failed" if (hook_event.moment, hook_event.person) in self.failing else ""
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
         """Be the observer."""

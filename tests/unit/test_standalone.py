@@ -9,10 +9,10 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import BuildError, Fault, GateError
 from t3safe.domain.gate import EMPTY, Check, Rehearsal, Ruling, failed, passed
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.messages import Line
+from t3safe.domain.messages import LogLine
 from t3safe.domain.standalone import NO_CONTROL, STATE
 from t3safe.domain.versions import Version
-from t3safe.usecases.standalone import Order, Proof, Prover, prove
+from t3safe.usecases.standalone import Proof, Prover, StandaloneCheck, prove
 
 NEW = Version.parse("0.0.28-nightly.20260616.571")
 OLD = Version.parse("0.0.24")
@@ -34,7 +34,7 @@ class Shelf:
 
 
 @define
-class Stage:
+class FailingGate:
     """A gate: builds fail to pair on the subjects that `failing` names for them."""
 
     failing: dict[Version, tuple[str, ...]] = field(factory=dict)
@@ -56,17 +56,19 @@ class Stage:
         return Rehearsal(person, build, tuple(checks), SetLedger())
 
 
-def proven(shelf: Shelf, stage: Stage, control: Version | None = None) -> tuple[Proof, list[str]]:
+def proven(
+    shelf: Shelf, stage: FailingGate, control: Version | None = None
+) -> tuple[Proof, list[str]]:
     """Prove the new build, and give what was said meanwhile."""
-    said: list[Line] = []
+    said: list[LogLine] = []
     prover = Prover(shelf, stage)  # type: ignore[arg-type]  # the two methods that a proof needs
-    proof = prove(Order(NEW, control, SUBJECTS), prover, said.append)
+    proof = prove(StandaloneCheck(NEW, control, SUBJECTS), prover, said.append)
     return proof, [str(line) for line in said]
 
 
 def test_a_good_build_passes_and_the_control_is_not_even_installed() -> None:
     """A control costs a download: it is fetched where something failed."""
-    shelf, stage = Shelf(), Stage()
+    shelf, stage = Shelf(), FailingGate()
     proof, said = proven(shelf, stage, OLD)
     assert proof.outcome is ev.Outcome.PASSED
     assert (shelf.staged, stage.held) == ([NEW], [(NEW, (EMPTY, STATE))])
@@ -75,7 +77,7 @@ def test_a_good_build_passes_and_the_control_is_not_even_installed() -> None:
 
 def test_a_failure_is_tried_with_the_control_on_the_copies_that_failed() -> None:
     """Where the control passes on them, the build is refused for them."""
-    shelf, stage = Shelf(), Stage({NEW: (STATE,)})
+    shelf, stage = Shelf(), FailingGate({NEW: (STATE,)})
     proof, _ = proven(shelf, stage, OLD)
     assert proof.outcome is ev.Outcome.REFUSED
     assert stage.held[1:] == [(OLD, (STATE,))]
@@ -85,7 +87,7 @@ def test_a_failure_is_tried_with_the_control_on_the_copies_that_failed() -> None
 
 def test_a_control_that_fails_too_breaks_the_gate() -> None:
     """Nothing is held against the build."""
-    proof, _ = proven(Shelf(), Stage({NEW: (STATE,), OLD: (STATE,)}), OLD)
+    proof, _ = proven(Shelf(), FailingGate({NEW: (STATE,), OLD: (STATE,)}), OLD)
     assert proof.outcome is ev.Outcome.GATE_BROKEN
     assert proof.verdict is not None
     assert proof.verdict.ruling is Ruling.BROKEN
@@ -94,7 +96,7 @@ def test_a_control_that_fails_too_breaks_the_gate() -> None:
 def test_without_a_control_a_failure_is_a_refusal_that_says_so() -> None:
     """Only the build is installed."""
     shelf = Shelf()
-    proof, _ = proven(shelf, Stage({NEW: (EMPTY,)}))
+    proof, _ = proven(shelf, FailingGate({NEW: (EMPTY,)}))
     assert proof.outcome is ev.Outcome.REFUSED
     assert NO_CONTROL in proof.reason
     assert shelf.staged == [NEW]
@@ -102,7 +104,7 @@ def test_without_a_control_a_failure_is_a_refusal_that_says_so() -> None:
 
 def test_a_foreign_package_is_refused_and_never_rehearsed() -> None:
     """What the store blames on the build is a verdict."""
-    stage = Stage()
+    stage = FailingGate()
     trouble = BuildError("the package is a foreign one", fault=Fault.BUILD)
     proof, said = proven(Shelf({NEW: trouble}), stage)
     assert (proof.outcome, stage.held) == (ev.Outcome.REFUSED, [])
@@ -111,14 +113,14 @@ def test_a_foreign_package_is_refused_and_never_rehearsed() -> None:
 
 def test_trouble_with_the_registry_proves_nothing() -> None:
     """No verdict, no rehearsal."""
-    stage = Stage()
+    stage = FailingGate()
     proof, _ = proven(Shelf({NEW: BuildError("published in parts", fault=Fault.LATER)}), stage)
     assert (proof.outcome, proof.verdict, stage.held) == (ev.Outcome.LATER, None, [])
 
 
 def test_a_gate_that_cannot_be_run_proves_nothing() -> None:
     """Whatever keeps a rehearsal from being held is not the build's."""
-    proof, _ = proven(Shelf(), Stage(unable=frozenset({NEW})))
+    proof, _ = proven(Shelf(), FailingGate(unable=frozenset({NEW})))
     assert (proof.outcome, proof.rehearsals) == (ev.Outcome.LATER, ())
     assert "no sandbox here" in proof.reason
 
@@ -126,7 +128,7 @@ def test_a_gate_that_cannot_be_run_proves_nothing() -> None:
 def test_a_control_that_cannot_be_had_leaves_the_build_unjudged() -> None:
     """What was seen of the build is kept; also a foreign control is not the build's fault."""
     trouble = BuildError("a foreign package", fault=Fault.BUILD)
-    proof, _ = proven(Shelf({OLD: trouble}), Stage({NEW: (STATE,)}), OLD)
+    proof, _ = proven(Shelf({OLD: trouble}), FailingGate({NEW: (STATE,)}), OLD)
     assert (proof.outcome, proof.verdict) == (ev.Outcome.LATER, None)
     assert "the control could not be tried" in proof.reason
     assert len(proof.rehearsals) == 2

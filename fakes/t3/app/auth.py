@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from fakes.t3.app.state import stamp
 
 if TYPE_CHECKING:
-    from fakes.t3.app.build import Build
-    from fakes.t3.app.state import Database
+    from fakes.t3.app.build import ReleaseBehaviour
+    from fakes.t3.app.state import FakeDatabase
 
 SCOPES = [
     "orchestration:read",
@@ -46,7 +46,7 @@ class Grant(NamedTuple):
         return self.stored if self.column == "role" else json.loads(self.stored)
 
 
-def grant_of(build: Build, role: str) -> Grant:
+def grant_of(build: ReleaseBehaviour, role: str) -> Grant:
     """Write a grant in the columns that this build knows."""
     return Grant("role", role) if build.schema < 31 else Grant("scopes", json.dumps(SCOPES))
 
@@ -67,7 +67,9 @@ def seconds_of(ttl: str) -> int:
     return int(ttl[:-1]) * _UNITS[ttl[-1]]
 
 
-def create_link(database: Database, build: Build, ttl: int, subject: str, role: str) -> Link:
+def create_link(
+    database: FakeDatabase, build: ReleaseBehaviour, ttl: int, subject: str, role: str
+) -> Link:
     """Add a pairing link that works once within `ttl` seconds."""
     now = time.time()
     grant = grant_of(build, role)
@@ -90,7 +92,7 @@ def drawn(credential: str) -> str:
     return "\n".join(f"  █{row}█" for row in inked)
 
 
-class Session(NamedTuple):
+class FakeSession(NamedTuple):
     """A browser's session: `token` is the cookie's value."""
 
     token: str
@@ -99,8 +101,8 @@ class Session(NamedTuple):
 
 
 def exchange(
-    database: Database, build: Build, key: bytes, credential: str, replaces: str = ""
-) -> Session | None:
+    database: FakeDatabase, build: ReleaseBehaviour, key: bytes, credential: str, replaces: str = ""
+) -> FakeSession | None:
     """Spend a credential for a session; None when it is unknown, spent, revoked or too old.
 
     The session of the token that it `replaces` is revoked with that.
@@ -129,7 +131,7 @@ def exchange(
             " expires_at) VALUES (?, 'one-time-token', ?, 'browser-session-cookie', ?, ?)",
             (session, found[1], stamp(now), stamp(expires)),
         )
-    return Session(sign(key, session), Grant(column, found[1]), expires)
+    return FakeSession(sign(key, session), Grant(column, found[1]), expires)
 
 
 def sign(key: bytes, session: str) -> str:
@@ -147,7 +149,9 @@ def _session_id(token: str) -> str:
         return ""
 
 
-def session_of(database: Database, build: Build, key: bytes, token: str) -> Grant | None:
+def session_of(
+    database: FakeDatabase, build: ReleaseBehaviour, key: bytes, token: str
+) -> Grant | None:
     """Find the live session behind a cookie's value; sqlite3.Error on a database too new."""
     session = _session_id(token)
     if not session:

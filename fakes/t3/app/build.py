@@ -16,7 +16,7 @@ PROVIDER_CLIS = ("claude", "codex", "cursor", "opencode")
 """What a serve probes on its PATH."""
 
 
-class Build(NamedTuple):
+class ReleaseBehaviour(NamedTuple):
     """One release; times in seconds, `faults` maps a name to its argument.
 
     `cookie` is `plain` (t3_session), `loopback` (scoped to port and environment on a loopback
@@ -92,12 +92,12 @@ def _scope(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def read_build(package: str) -> Build:
+def read_build(package: str) -> ReleaseBehaviour:
     """Read the release from the package folder that holds package.json."""
     with open(os.path.join(package, "package.json"), encoding="utf-8") as file:  # noqa: PTH118, PTH123 - pathlib would cost a fifth of the start
         manifest: dict[str, Any] = json.load(file)
     traits: dict[str, Any] = manifest["fakeT3"]
-    return Build(
+    return ReleaseBehaviour(
         version=manifest["version"],
         schema=traits["schema"],
         pairing=traits["pairing"],

@@ -12,8 +12,8 @@ from fakes.t3.app.state import stamp
 from fakes.t3.app.v2work import advance
 
 if TYPE_CHECKING:
-    from fakes.t3.app.build import Build
-    from fakes.t3.app.state import Database
+    from fakes.t3.app.build import ReleaseBehaviour
+    from fakes.t3.app.state import FakeDatabase
 
 _IMPORTED = (
     "(SELECT thread_id FROM orchestration_v2_legacy_imports"
@@ -43,14 +43,14 @@ SUPERSEDED = (
 )
 
 
-def compact(database: Database) -> None:
+def compact(database: FakeDatabase) -> None:
     """Delete what is superseded."""
     with database.write() as connection:
         for statement in SUPERSEDED:
             connection.execute(statement)
 
 
-def misbehave(database: Database, build: Build) -> None:
+def misbehave(database: FakeDatabase, build: ReleaseBehaviour) -> None:
     """Do what the faults of a build say, at the end of a start."""
     if build.has("projection-behind"):
         with database.write() as connection:

@@ -27,7 +27,7 @@ _REASONS = {
 _HEAD_LIMIT = 64 * 1024
 
 
-class Request(NamedTuple):
+class FakeRequest(NamedTuple):
     """One request; header names are in lower case."""
 
     method: str
@@ -72,7 +72,7 @@ def json_response(
 class HttpServer:
     """Binds on construction (OSError when it cannot) and serves each connection in a thread."""
 
-    def __init__(self, host: str, port: int, handle: Callable[[Request], Response]) -> None:
+    def __init__(self, host: str, port: int, handle: Callable[[FakeRequest], Response]) -> None:
         self.ready = threading.Event()
         self._handle = handle
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -121,7 +121,7 @@ def _park(connection: socket.socket) -> None:
         pass
 
 
-def _requests(connection: socket.socket) -> Iterator[Request]:
+def _requests(connection: socket.socket) -> Iterator[FakeRequest]:
     """The requests of one connection, until it closes or sends what is no HTTP."""
     pending = b""
     while True:
@@ -146,10 +146,10 @@ def _requests(connection: socket.socket) -> Iterator[Request]:
                 return
             rest += received
         pending = rest[int(length) :]
-        yield Request(words[0], words[1], headers, rest[: int(length)])
+        yield FakeRequest(words[0], words[1], headers, rest[: int(length)])
 
 
-def _encode(request: Request, response: Response) -> bytes:
+def _encode(request: FakeRequest, response: Response) -> bytes:
     lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}"]
     lines += [f"{name}: {value}" for name, value in response.headers]
     lines += [] if response.hold else [f"Content-Length: {len(response.body)}"]

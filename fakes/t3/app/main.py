@@ -8,13 +8,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from fakes.t3.app.build import Build, read_build
+from fakes.t3.app.build import ReleaseBehaviour, read_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from fakes.t3.app.state import Database
+    from fakes.t3.app.state import FakeDatabase
 
 HELP = "USAGE\n  t3 [serve | auth | project] [flags] [<cwd>]"
 DEFAULT_PORT = "3773"
@@ -65,7 +65,7 @@ def parse(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
     return words, options
 
 
-def _run(build: Build, package: str, words: list[str], options: dict[str, str]) -> None:
+def _run(build: ReleaseBehaviour, package: str, words: list[str], options: dict[str, str]) -> None:
     if "--version" in options:
         print(f"t3 v{build.faults.get('wrong-version', build.version)}")
         return
@@ -111,8 +111,8 @@ def base_of(options: dict[str, str]) -> Path:
     return Path(given) if given else Path.home() / ".t3"
 
 
-def _serve(build: Build, package: str, options: dict[str, str]) -> NoReturn:
-    from fakes.t3.app.serve import Settings, serve  # noqa: PLC0415 - only a serve pays for it
+def _serve(build: ReleaseBehaviour, package: str, options: dict[str, str]) -> NoReturn:
+    from fakes.t3.app.serve import ServeSettings, serve  # noqa: PLC0415 - only a serve pays for it
 
     host = options.get("--host") or os.environ.get("T3CODE_HOST", "127.0.0.1")
     port = options.get("--port") or os.environ.get("T3CODE_PORT", DEFAULT_PORT)
@@ -120,12 +120,12 @@ def _serve(build: Build, package: str, options: dict[str, str]) -> NoReturn:
         raise UsageError(f"Invalid port: {port}")
     serve(
         build,
-        Settings(host, int(port), base_of(options)),
+        ServeSettings(host, int(port), base_of(options)),
         native=_native_module_works(build, package),
     )
 
 
-def _native_module_works(build: Build, package: str) -> bool:
+def _native_module_works(build: ReleaseBehaviour, package: str) -> bool:
     """Whether node-pty was built: its install script was run, not skipped."""
     if not build.native:
         return True
@@ -138,7 +138,9 @@ def _native_module_works(build: Build, package: str) -> bool:
     return False
 
 
-def with_database(build: Build, options: dict[str, str], act: Callable[[Database], object]) -> None:
+def with_database(
+    build: ReleaseBehaviour, options: dict[str, str], act: Callable[[FakeDatabase], object]
+) -> None:
     """Open the database and migrate it, as every such command does, silently; then act."""
     import sqlite3  # noqa: PLC0415 - `--version` does without it
 
@@ -158,13 +160,13 @@ def with_database(build: Build, options: dict[str, str], act: Callable[[Database
         sys.exit(1)
 
 
-def _mint(build: Build, options: dict[str, str]) -> None:
+def _mint(build: ReleaseBehaviour, options: dict[str, str]) -> None:
     if build.has("mint-prints-nothing"):
         return
     if build.has("mint-database-locked") and _locked_once_more(build, base_of(options)):
         raise UsageError("Error: database is locked")
 
-    def mint(database: Database) -> None:
+    def mint(database: FakeDatabase) -> None:
         from fakes.t3.app import auth  # noqa: PLC0415
 
         if build.has("mint-fails"):
@@ -184,7 +186,7 @@ def _mint(build: Build, options: dict[str, str]) -> None:
     with_database(build, options, mint)
 
 
-def _locked_once_more(build: Build, base: Path) -> bool:
+def _locked_once_more(build: ReleaseBehaviour, base: Path) -> bool:
     """Count the mints on this base directory that the fault has failed."""
     counter = base / "caches" / f"locked-mints-{build.version}"
     counter.parent.mkdir(parents=True, exist_ok=True)

@@ -12,12 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from fakes.t3.app.state import stamp
-from fakes.t3.app.v2work import MARKS, Event, append_event
+from fakes.t3.app.v2work import MARKS, V2ThreadEvent, append_event
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from fakes.t3.app.state import Database
+    from fakes.t3.app.state import FakeDatabase
 
 BOUND = (
     "provider-turn.start",
@@ -49,7 +49,7 @@ class Settled(NamedTuple):
         return "{ " + ", ".join(f"{name}: {n}" for name, n in self._asdict().items()) + " }"
 
 
-def settle(database: Database, *, graceful: bool) -> Settled:
+def settle(database: FakeDatabase, *, graceful: bool) -> Settled:
     """Settle every mark of work, in one transaction."""
     at = stamp()
     with database.write() as connection:
@@ -104,7 +104,7 @@ def _cancel_runs(connection: sqlite3.Connection, left: set[str], at: str) -> int
             " json_set(payload_json, '$.interruptedByRestart', json('true')) WHERE run_id = ?",
             (at, run),
         )
-        append_event(connection, Event("thread", thread, "run.updated", {"runId": run}), at)
+        append_event(connection, V2ThreadEvent("thread", thread, "run.updated", {"runId": run}), at)
     kept = ", ".join("?" for _ in left)
     for name in ("run_attempts", "nodes", "turn_items", "subagents"):
         marks = MARKS[f"projection_{name}"].open

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fakes.t3.app import auth
 from fakes.t3.app.build import BOOTSTRAP, PROVIDER_CLIS, is_loopback
-from fakes.t3.app.http import Request, Response, json_response
+from fakes.t3.app.http import FakeRequest, Response, json_response
 from fakes.t3.app.state import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from fakes.t3.app.build import Build
-    from fakes.t3.app.state import Database, SmallFiles
+    from fakes.t3.app.build import ReleaseBehaviour
+    from fakes.t3.app.state import FakeDatabase, SmallFiles
 
 PENDING_SECONDS = 0.5
 """How long a turn is only asked for before it runs."""
@@ -35,11 +35,11 @@ NOT_FOUND = Response(404)
 class Site(NamedTuple):
     """Everything that an answer depends on."""
 
-    build: Build
+    build: ReleaseBehaviour
     host: str
     port: int
     userdata: Path
-    database: Database
+    database: FakeDatabase
     files: SmallFiles
     log: Callable[[str], None]
     poisoned: bool
@@ -52,7 +52,7 @@ class Site(NamedTuple):
             self.host, self.port, self.files.environment, str(self.userdata.absolute())
         )
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: FakeRequest) -> Response:
         """Answer one request; what a database refuses is a 500, never a dropped connection."""
         path = request.path.partition("?")[0]
         if request.method == "POST" and path == self.build.exchange_path:
@@ -77,7 +77,7 @@ class Site(NamedTuple):
     def _odd(self) -> str:
         return self.build.faults.get("signs-in-oddly", "")
 
-    def _exchange(self, request: Request) -> Response:
+    def _exchange(self, request: FakeRequest) -> Response:
         if self._refuses_to_pair():
             return self._internal_error()
         credential = str(request.json().get("credential", ""))
@@ -102,13 +102,13 @@ class Site(NamedTuple):
         kept = (("Cache-Control", "no-store"),) if self.build.orchestration == 2 else ()
         return json_response(status, body, (*kept, *moved, *self._set_cookie(session)))
 
-    def _before(self, request: Request) -> str:
+    def _before(self, request: FakeRequest) -> str:
         """The token of a session that this sign-in puts an end to, empty where there is none."""
         token = self._token(request)
         ends = self.build.orchestration == 2 and token and self._granted(token) is not None
         return token if ends else ""
 
-    def _socket(self, request: Request) -> Response:
+    def _socket(self, request: FakeRequest) -> Response:
         """Open a web socket; V2 looks at the protocol before it looks at the session."""
         query = request.path.partition("?")[2].split("&")
         protocol = self.build.protocol
@@ -134,7 +134,7 @@ class Site(NamedTuple):
             or (self.build.has("breaks-with-attachments") and any(attachments.iterdir()))
         )
 
-    def _set_cookie(self, session: auth.Session) -> tuple[tuple[str, str], ...]:
+    def _set_cookie(self, session: auth.FakeSession) -> tuple[tuple[str, str], ...]:
         if self.build.has("cookie-missing"):
             return ()
         expires = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(session.expires))
@@ -171,13 +171,13 @@ class Site(NamedTuple):
         self.log(f"spent credential '{credential}' at /pair/{credential}")
         self.log(f"| id | credential |\n| p1 | {credential} |")
 
-    def _token(self, request: Request) -> str:
+    def _token(self, request: FakeRequest) -> str:
         """The session's token: of the cookie as it is named now, else as it was before."""
         token = request.cookie(self.cookie)
         old = self.build.takes_plain_cookie(self.host)
         return token or (request.cookie("t3_session") if old else "")
 
-    def _grant(self, request: Request) -> auth.Grant | None:
+    def _grant(self, request: FakeRequest) -> auth.Grant | None:
         token = self._token(request)
         if not token or self.build.has("session-never-authenticated"):
             return None
@@ -192,7 +192,7 @@ class Site(NamedTuple):
         except sqlite3.Error:
             return None
 
-    def _session(self, request: Request) -> Response:
+    def _session(self, request: FakeRequest) -> Response:
         grant = self._grant(request)
         descriptor = {
             "policy": "loopback-browser" if is_loopback(self.host) else "remote-reachable",
@@ -218,7 +218,7 @@ class Site(NamedTuple):
             case _:
                 return json_response(200, body)
 
-    def _fake(self, request: Request, path: str) -> Response:
+    def _fake(self, request: FakeRequest, path: str) -> Response:
         if self._grant(request) is None:
             return self._invalid_credential()
         try:
@@ -233,7 +233,7 @@ class Site(NamedTuple):
 
         return action in v2work.ACTIONS
 
-    def _do_fake(self, request: Request, path: str) -> Response:
+    def _do_fake(self, request: FakeRequest, path: str) -> Response:
         body = request.json()
         thread = str(body.get("thread", "thread-1"))
         if self.build.orchestration == 2:
@@ -257,7 +257,9 @@ class Site(NamedTuple):
         return json_response(200, {"version": self.build.version, "rows": rows})
 
 
-def early_answer(build: Build, files: SmallFiles, request: Request) -> Response | None:
+def early_answer(
+    build: ReleaseBehaviour, files: SmallFiles, request: FakeRequest
+) -> Response | None:
     """Answer what a V2 serve answers while it still starts; None for what must wait."""
     match request.method, request.path.partition("?")[0]:
         case "GET" | "HEAD", "/":
@@ -268,7 +270,7 @@ def early_answer(build: Build, files: SmallFiles, request: Request) -> Response 
             return None
 
 
-def descriptor_of(build: Build, files: SmallFiles) -> dict[str, object]:
+def descriptor_of(build: ReleaseBehaviour, files: SmallFiles) -> dict[str, object]:
     """Describe the serve as its public descriptor does; a V1 serve names no protocol."""
     shown: dict[str, object] = {
         "environmentId": files.environment,

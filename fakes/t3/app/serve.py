@@ -22,10 +22,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from fakes.t3.app import auth
-from fakes.t3.app.http import HttpServer, Request, Response
+from fakes.t3.app.http import FakeRequest, HttpServer, Response
 from fakes.t3.app.routes import Site, early_answer, provider_on_path
 from fakes.t3.app.state import (
-    Database,
+    FakeDatabase,
     MigrationError,
     SmallFiles,
     ensure_small_files,
@@ -38,7 +38,7 @@ from fakes.t3.app.state import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fakes.t3.app.build import Build
+    from fakes.t3.app.build import ReleaseBehaviour
     from fakes.t3.app.startwork import StartWork
 
 STOPPED = 130
@@ -54,7 +54,7 @@ class StartError(Exception):
     """The serve cannot start; the text is its last line."""
 
 
-class Settings(NamedTuple):
+class ServeSettings(NamedTuple):
     """Where a serve binds and what it works on."""
 
     host: str
@@ -69,10 +69,10 @@ def log(text: str, level: str = "INFO") -> None:
     print(f"[{clock}.{int(now * 1000) % 1000:03d}] {level} (#1): {text}", flush=True)
 
 
-def serve(build: Build, settings: Settings, *, native: bool) -> NoReturn:
+def serve(build: ReleaseBehaviour, settings: ServeSettings, *, native: bool) -> NoReturn:
     """Run a serve until a signal ends it."""
     _install_signals(build)
-    server = Serve(build, settings)
+    server = FakeServe(build, settings)
     try:
         if not native:
             raise StartError(
@@ -98,7 +98,7 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _install_signals(build: Build) -> None:
+def _install_signals(build: ReleaseBehaviour) -> None:
     # Whoever started this may have it ignored (nohup does); t3 dies of it all the same.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
@@ -111,15 +111,15 @@ def _install_signals(build: Build) -> None:
         signal.signal(each, signal.SIG_IGN if build.has("ignores-sigterm") else stop)
 
 
-class Serve:
+class FakeServe:
     """One run of `t3 serve`."""
 
-    def __init__(self, build: Build, settings: Settings) -> None:
+    def __init__(self, build: ReleaseBehaviour, settings: ServeSettings) -> None:
         self._build = build
         self._host, self._port, self._base = settings
         self._userdata = settings.base / "userdata"
         self._http: HttpServer | None = None
-        self._database: Database | None = None
+        self._database: FakeDatabase | None = None
         self._files: SmallFiles | None = None
         self._site: Site | None = None
         self._opened = threading.Event()
@@ -187,7 +187,7 @@ class Serve:
         if self._http is not None and not self._build.has("listens-never-answers"):
             _after(self._build.listen_window, self._http.ready.set)
 
-    def _take_over(self, database: Database) -> None:
+    def _take_over(self, database: FakeDatabase) -> None:
         """Import V1's threads, settle what was in flight, delete what is superseded."""
         from fakes.t3.app import compaction, recovery, v1import  # noqa: PLC0415 - only V2 pays
 
@@ -200,7 +200,7 @@ class Serve:
             compaction.compact(database)
         compaction.misbehave(database, self._build)
 
-    def _work_beside(self, database: Database) -> None:
+    def _work_beside(self, database: FakeDatabase) -> None:
         """Do what goes on after the banner; a stop may close the database in the middle."""
         from fakes.t3.app import compaction, startwork, v1import  # noqa: PLC0415 - only V2 pays
 
@@ -239,7 +239,7 @@ class Serve:
                 else f"Error: listen {error.strerror}: {self._host}:{port}"
             ) from error
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: FakeRequest) -> Response:
         if self._build.orchestration == 1:
             return self._site.answer(request) if self._site is not None else Response(500)
         if self._site is None and self._files is not None:
@@ -255,7 +255,7 @@ class Serve:
             extra = self._build.number("slow-provider-probe")
         return self._build.listen_window + extra
 
-    def _migrate(self, database: Database) -> None:
+    def _migrate(self, database: FakeDatabase) -> None:
         if not self._build.quiet_migrations:
             log("Running all migrations...")
         ran = migrate(database, self._build, lambda text: log(text, "WARN"))
@@ -265,7 +265,7 @@ class Serve:
             names = ", ".join(f"'{name}'" for name in ran)
             log(f"Migrations ran successfully {{ migrations: [{names and f' {names} '}] }}")
 
-    def _open_site(self, database: Database, files: SmallFiles) -> None:
+    def _open_site(self, database: FakeDatabase, files: SmallFiles) -> None:
         poisoned = self._build.has("migration-fails-on-legacy-rows") and has_legacy_rows(database)
         if poisoned:
             log(
@@ -289,7 +289,7 @@ class Serve:
         with (self._userdata / "logs" / "server.trace.ndjson").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"name": "serve", "startedAt": content["startedAt"]}) + "\n")
 
-    def _greet(self, database: Database) -> None:
+    def _greet(self, database: FakeDatabase) -> None:
         """Add the start's own pairing link and show it; without the link there is no banner."""
         try:
             link = auth.create_link(database, self._build, 300, "owner-bootstrap", "owner")

@@ -35,7 +35,7 @@ from fakes.t3.app.v2work import PROVIDER, request_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fakes.t3.app.state import Database
+    from fakes.t3.app.state import FakeDatabase
 
 MARKER = "t3-was-here.log"
 """The file in a worktree or project that a deed writes a line into."""
@@ -56,7 +56,9 @@ class Unmet(Exception):  # noqa: N818 - no error: a deed for which something is 
 class StartWork:
     """The deeds of one start; `do_all` never raises."""
 
-    def __init__(self, database: Database, userdata: Path, log: Callable[[str], object]) -> None:
+    def __init__(
+        self, database: FakeDatabase, userdata: Path, log: Callable[[str], object]
+    ) -> None:
         self._database, self._userdata, self._log = database, userdata, log
         self._settings = read_settings(userdata)
         self._children: list[subprocess.Popen[bytes]] = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fakes.t3.app.build import Build
+    from fakes.t3.app.build import ReleaseBehaviour
 
 LEGACY = '%"legacy":true%'
 """What the payload of a legacy event looks like to LIKE."""
@@ -42,7 +42,7 @@ def stamp(seconds: float | None = None) -> str:
     return f"{whole}.{int(moment * 1000) % 1000:03d}Z"
 
 
-class Database:
+class FakeDatabase:
     """One connection shared by threads; `write` is a transaction that is durable on return."""
 
     def __init__(self, path: Path) -> None:
@@ -81,7 +81,7 @@ class Database:
             self._connection.close()
 
 
-def open_database(base: Path, build: Build) -> Database:
+def open_database(base: Path, build: ReleaseBehaviour) -> FakeDatabase:
     """Open the build's database under a base directory, which is made when missing.
 
     A build of V2 copies V1's file into its own, once and for all.
@@ -92,11 +92,13 @@ def open_database(base: Path, build: Build) -> Database:
         from fakes.t3.app.v1copy import copy_once  # noqa: PLC0415 - only V2 pays for it
 
         copy_once(userdata, build)
-    return Database(userdata / build.database)
+    return FakeDatabase(userdata / build.database)
 
 
 def migrate(
-    database: Database, build: Build, warn: Callable[[str], object] = lambda _text: None
+    database: FakeDatabase,
+    build: ReleaseBehaviour,
+    warn: Callable[[str], object] = lambda _text: None,
 ) -> list[str]:
     """Bring the database to the build's schema and return what ran, as `31_Name`.
 
@@ -122,13 +124,15 @@ def migrate(
     return ran
 
 
-def highest(database: Database) -> int:
+def highest(database: FakeDatabase) -> int:
     """Give the highest id in the ledger, 0 when it is empty."""
     found = database.read("SELECT coalesce(max(migration_id), 0) FROM effect_sql_migrations")
     return int(str(found[0][0]))
 
 
-def _run(database: Database, build: Build, number: int, name: str, *, populated: bool) -> bool:
+def _run(
+    database: FakeDatabase, build: ReleaseBehaviour, number: int, name: str, *, populated: bool
+) -> bool:
     """Run one migration; False when another process has run it meanwhile."""
     recorded = name
     if build.has("migration-fails") and populated and number == build.schema:
@@ -172,7 +176,7 @@ LOSSES = {
 }
 
 
-def _misbehave(database: Database, build: Build) -> None:
+def _misbehave(database: FakeDatabase, build: ReleaseBehaviour) -> None:
     """Do to a populated database what the build's faults say, once it has been migrated."""
     for fault, statement in LOSSES.items():
         if build.has(fault):
@@ -182,7 +186,7 @@ def _misbehave(database: Database, build: Build) -> None:
         _corrupt(database)
 
 
-def _corrupt(database: Database) -> None:
+def _corrupt(database: FakeDatabase) -> None:
     """Overwrite a page that quick_check reads and that signing in does not need."""
     root = database.read(
         "SELECT rootpage FROM sqlite_master WHERE name = 'projection_thread_activities'"
@@ -194,7 +198,7 @@ def _corrupt(database: Database) -> None:
         file.write(b"\x5a" * 512)
 
 
-def has_legacy_rows(database: Database) -> bool:
+def has_legacy_rows(database: FakeDatabase) -> bool:
     """Whether the event log holds rows of a kind that a newer build may not decode."""
     found = database.read(
         "SELECT 1 FROM orchestration_events WHERE payload_json LIKE ? LIMIT 1", LEGACY

@@ -21,7 +21,7 @@ from fakes.t3.app.state import MigrationError, die
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fakes.t3.app.build import Build
+    from fakes.t3.app.build import ReleaseBehaviour
 
 DIRECTORY = ".v2-import-"
 """How the name of the copy's directory begins."""
@@ -31,7 +31,7 @@ class V2DatabaseImportError(MigrationError):
     """V1's database could not be copied; the first V2 start ends."""
 
 
-def copy_once(userdata: Path, build: Build) -> None:
+def copy_once(userdata: Path, build: ReleaseBehaviour) -> None:
     """Copy V1's database unless V2's is there; V2DatabaseImportError when it cannot be done."""
     source, target = userdata / "state.sqlite", userdata / "statev2.sqlite"
     if target.exists() or not source.exists():
@@ -49,7 +49,7 @@ def copy_once(userdata: Path, build: Build) -> None:
         ) from error
 
 
-def _copy(source: Path, target: Path, snapshot: str, build: Build) -> None:
+def _copy(source: Path, target: Path, snapshot: str, build: ReleaseBehaviour) -> None:
     with (
         closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as origin,
         closing(sqlite3.connect(snapshot)) as copy,

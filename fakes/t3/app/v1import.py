@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fakes.t3.app.state import die, stamp
-from fakes.t3.app.v2work import Event, append_event, put, put_message, put_thread
+from fakes.t3.app.v2work import V2ThreadEvent, append_event, put, put_message, put_thread
 
 if TYPE_CHECKING:
-    from fakes.t3.app.build import Build
-    from fakes.t3.app.state import Database
+    from fakes.t3.app.build import ReleaseBehaviour
+    from fakes.t3.app.state import FakeDatabase
 
 _PENDING = (
     "SELECT thread_id, project_id, title, coalesce(worktree_path, ''), created_at, updated_at"
@@ -22,7 +22,7 @@ _PENDING = (
 )
 
 
-def import_shells(database: Database, build: Build) -> int:
+def import_shells(database: FakeDatabase, build: ReleaseBehaviour) -> int:
     """Import the threads of V1 that are not imported yet, each in a transaction of its own."""
     pending = database.read(_PENDING)
     if build.has("v2-import-loses-threads"):
@@ -30,7 +30,9 @@ def import_shells(database: Database, build: Build) -> int:
     for done, (thread, project, title, worktree, created, updated) in enumerate(pending):
         name, at = str(thread), str(created)
         with database.write() as connection:
-            event = Event("thread", name, "thread.created", {}, f"legacy-v1:thread:{name}:created")
+            event = V2ThreadEvent(
+                "thread", name, "thread.created", {}, f"legacy-v1:thread:{name}:created"
+            )
             append_event(connection, event, at)
             put_thread(connection, name, (str(project), str(title), str(worktree)), at)
             row: dict[str, object] = {"thread_id": name, "source_updated_at": updated}
@@ -40,7 +42,7 @@ def import_shells(database: Database, build: Build) -> int:
     return len(pending)
 
 
-def hydrate(database: Database) -> int:
+def hydrate(database: FakeDatabase) -> int:
     """Import the transcripts that are still to come; return of how many threads."""
     pending = database.read(
         "SELECT thread_id FROM orchestration_v2_legacy_imports"
@@ -51,7 +53,7 @@ def hydrate(database: Database) -> int:
     return len(pending)
 
 
-def _import_transcript(database: Database, thread: str) -> None:
+def _import_transcript(database: FakeDatabase, thread: str) -> None:
     messages = database.read(
         "SELECT message_id, role, text, created_at FROM projection_thread_messages"
         " WHERE thread_id = ? ORDER BY created_at, message_id",
@@ -62,7 +64,7 @@ def _import_transcript(database: Database, thread: str) -> None:
             name = str(message)
             put_message(connection, name, (thread, str(role), str(text)), str(at))
             payload: dict[str, object] = {"messageId": name, "text": text}
-            event = Event("thread", thread, "message.updated", payload, f"legacy-v1:{name}")
+            event = V2ThreadEvent("thread", thread, "message.updated", payload, f"legacy-v1:{name}")
             append_event(connection, event, str(at))
         connection.execute(
             "UPDATE orchestration_v2_legacy_imports SET transcript_imported_at = ?,"

@@ -17,8 +17,8 @@ from fakes.t3.app.state import MigrationError, execute_migration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fakes.t3.app.build import Build
-    from fakes.t3.app.state import Database
+    from fakes.t3.app.build import ReleaseBehaviour
+    from fakes.t3.app.state import FakeDatabase
 
 V2_NAME = NAMES[V2_FIRST - 1]
 _PREVIEW = {53: "PullRequestFilesViewed", 55: "RemoveRedundantProjectionIndexes"}
@@ -29,7 +29,7 @@ class BadState(MigrationError):  # noqa: N818 - its name upstream
     """The ledger is not one that this build can start on."""
 
 
-def names_of(build: Build) -> tuple[str, ...]:
+def names_of(build: ReleaseBehaviour) -> tuple[str, ...]:
     """Give the build's migrations, from 1 on."""
     own = NAMES[V2_FIRST - 1 : build.schema]
     if build.has("numbers-v2-from"):
@@ -37,7 +37,7 @@ def names_of(build: Build) -> tuple[str, ...]:
     return NAMES[: build.schema]
 
 
-def reconcile(database: Database, names: tuple[str, ...]) -> list[str]:
+def reconcile(database: FakeDatabase, names: tuple[str, ...]) -> list[str]:
     """Move V2's rows up to the ids that they have in this build; return what ran, as `53_Name`."""
     wanted = names.index(V2_NAME) + 1
     with database.write() as connection:
@@ -69,7 +69,10 @@ def _is_preview(recorded: dict[int, str], at: int) -> bool:
 
 
 def check(
-    database: Database, build: Build, names: tuple[str, ...], warn: Callable[[str], object]
+    database: FakeDatabase,
+    build: ReleaseBehaviour,
+    names: tuple[str, ...],
+    warn: Callable[[str], object],
 ) -> None:
     """Refuse a ledger with other names in V2's own ids (BadState); warn of everything else."""
     recorded = _recorded(database)
@@ -95,6 +98,6 @@ def check(
         )
 
 
-def _recorded(database: Database) -> dict[int, str]:
+def _recorded(database: FakeDatabase) -> dict[int, str]:
     found = database.read("SELECT migration_id, name FROM effect_sql_migrations")
     return {int(str(number)): str(name) for number, name in found}

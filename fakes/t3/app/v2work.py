@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from fakes.t3.app.state import Database
+    from fakes.t3.app.state import FakeDatabase
     from fakes.t3.app.work import Rows
 
 PROVIDER = "codex"
 _V2 = "orchestration_v2_projection_"
 
 
-class Event(NamedTuple):
+class V2ThreadEvent(NamedTuple):
     """Something that happened to one thread or project."""
 
     kind: str
@@ -35,7 +35,9 @@ class Event(NamedTuple):
     """The event's own id where it must be the same each time; drawn when empty."""
 
 
-def append_event(connection: sqlite3.Connection, event: Event, at: str, command: str = "") -> str:
+def append_event(
+    connection: sqlite3.Connection, event: V2ThreadEvent, at: str, command: str = ""
+) -> str:
     """Add an event of version 2 and advance the projection; return its command's id.
 
     `command` is the type of the command that is received; without one there is no receipt.
@@ -98,13 +100,17 @@ def ensure_thread(
     if not connection.execute(
         "SELECT 1 FROM projection_projects WHERE project_id = ?", (project,)
     ).fetchone():
-        append_event(connection, Event("project", project, "project.created", {}), at, "project")
+        append_event(
+            connection, V2ThreadEvent("project", project, "project.created", {}), at, "project"
+        )
         connection.execute(
             "INSERT INTO projection_projects (project_id, title, workspace_root, scripts_json,"
             " created_at, updated_at) VALUES (?, ?, ?, '[]', ?, ?)",
             (project, f"Project of {thread}", root, at, at),
         )
-    append_event(connection, Event("thread", thread, "thread.created", {}), at, "thread.create")
+    append_event(
+        connection, V2ThreadEvent("thread", thread, "thread.created", {}), at, "thread.create"
+    )
     put_thread(connection, thread, (project, title, worktree), at)
 
 
@@ -154,9 +160,9 @@ def say(connection: sqlite3.Connection, thread: str, text: str, at: str) -> Rows
     ensure_thread(connection, thread, at)
     message = str(uuid.uuid4())
     item = put_message(connection, message, (thread, "user", text), at)
-    sent = Event("thread", thread, "message.updated", {"messageId": message, "text": text})
+    sent = V2ThreadEvent("thread", thread, "message.updated", {"messageId": message, "text": text})
     command = append_event(connection, sent, at, "message.dispatch")
-    state = Event("thread", thread, "thread.state-updated", {"updatedAt": at})
+    state = V2ThreadEvent("thread", thread, "thread.state-updated", {"updatedAt": at})
     append_event(connection, state, at)
     connection.execute(f"UPDATE {_V2}threads SET updated_at = ? WHERE thread_id = ?", (at, thread))
     return {
@@ -166,7 +172,7 @@ def say(connection: sqlite3.Connection, thread: str, text: str, at: str) -> Rows
     }
 
 
-def work(database: Database, thread: str, text: str) -> Rows:
+def work(database: FakeDatabase, thread: str, text: str) -> Rows:
     """Commit one message of a person and return the identifiers of its rows."""
     with database.write() as connection:
         return say(connection, thread, text, stamp())
@@ -188,7 +194,7 @@ def request_run(connection: sqlite3.Connection, thread: str, status: str, at: st
     started = {} if status in ("queued", "preparing") else {"startedAt": at}
     put(connection, "projection_runs", {**row, "provider_thread_id": own, "payload_json": started})
     command = append_event(
-        connection, Event("thread", thread, "run.updated", {"runId": run}), at, "run.start"
+        connection, V2ThreadEvent("thread", thread, "run.updated", {"runId": run}), at, "run.start"
     )
     if status == "queued":
         return run
@@ -282,13 +288,13 @@ def put_task(
     return task
 
 
-def request_turn(database: Database, thread: str) -> Rows:
+def request_turn(database: FakeDatabase, thread: str) -> Rows:
     """Ask for a turn: its run is only prepared."""
     with database.write() as connection:
         return {f"{_V2}runs": [request_run(connection, thread, "preparing", stamp())]}
 
 
-def start_turn(database: Database, thread: str, pending: float) -> Rows:
+def start_turn(database: FakeDatabase, thread: str, pending: float) -> Rows:
     """Put a turn in flight: prepared for so many seconds, then running."""
     rows = request_turn(database, thread)
     time.sleep(pending)
@@ -309,7 +315,7 @@ def start_turn(database: Database, thread: str, pending: float) -> Rows:
             " WHERE thread_id = ? AND effect_type = 'provider-turn.start' AND status = 'pending'",
             (at, thread),
         )
-        append_event(connection, Event("thread", thread, "run.updated", {"runId": run}), at)
+        append_event(connection, V2ThreadEvent("thread", thread, "run.updated", {"runId": run}), at)
     return rows
 
 
@@ -317,7 +323,7 @@ def _set(connection: sqlite3.Connection, table: str, column: str, key: str, stat
     connection.execute(f"UPDATE {_V2}{table} SET status = ? WHERE {column} = ?", (status, key))
 
 
-def finish_turn(database: Database, thread: str) -> Rows:
+def finish_turn(database: FakeDatabase, thread: str) -> Rows:
     """End everything of a thread that is not finished."""
     at = stamp()
     with database.write() as connection:
@@ -337,11 +343,11 @@ def finish_turn(database: Database, thread: str) -> Rows:
             " json_set(payload_json, '$.pendingBackgroundTasks', json('[]')) WHERE thread_id = ?",
             (thread,),
         )
-        event = Event("thread", thread, "thread.state-updated", {"updatedAt": at})
+        event = V2ThreadEvent("thread", thread, "thread.state-updated", {"updatedAt": at})
         return {"orchestration_command_receipts": [append_event(connection, event, at, "finish")]}
 
 
-class Marks(NamedTuple):
+class OpenStatuses(NamedTuple):
     """Which statuses of a table are open, and the one that a finished turn leaves."""
 
     open: tuple[str, ...]
@@ -349,18 +355,18 @@ class Marks(NamedTuple):
 
 
 MARKS = {
-    "projection_runs": Marks(
+    "projection_runs": OpenStatuses(
         ("preparing", "queued", "starting", "running", "waiting"), "completed"
     ),
-    "projection_run_attempts": Marks(("pending", "running"), "completed"),
-    "projection_nodes": Marks(("pending", "running", "waiting"), "completed"),
-    "projection_turn_items": Marks(("pending", "running", "waiting"), "completed"),
-    "projection_subagents": Marks(("pending", "running", "waiting"), "completed"),
-    "projection_provider_turns": Marks(("pending", "running"), "completed"),
-    "projection_provider_threads": Marks(("active",), "idle"),
-    "projection_provider_sessions": Marks(("running", "waiting"), "ready"),
-    "projection_runtime_requests": Marks(("pending",), "resolved"),
-    "effect_outbox": Marks(("pending", "running"), "succeeded"),
+    "projection_run_attempts": OpenStatuses(("pending", "running"), "completed"),
+    "projection_nodes": OpenStatuses(("pending", "running", "waiting"), "completed"),
+    "projection_turn_items": OpenStatuses(("pending", "running", "waiting"), "completed"),
+    "projection_subagents": OpenStatuses(("pending", "running", "waiting"), "completed"),
+    "projection_provider_turns": OpenStatuses(("pending", "running"), "completed"),
+    "projection_provider_threads": OpenStatuses(("active",), "idle"),
+    "projection_provider_sessions": OpenStatuses(("running", "waiting"), "ready"),
+    "projection_runtime_requests": OpenStatuses(("pending",), "resolved"),
+    "effect_outbox": OpenStatuses(("pending", "running"), "succeeded"),
 }
 """The tables that hold marks of work, without `orchestration_v2_`."""
 
@@ -369,7 +375,7 @@ ACTIONS = ("queue", "wait", "ask", "effect", "schedule")
 """The marks that `mark` leaves."""
 
 
-def mark(database: Database, thread: str, action: str) -> Rows:
+def mark(database: FakeDatabase, thread: str, action: str) -> Rows:
     """Leave one mark more, of `ACTIONS`; KeyError when it is none of these.
 
     `wait` is a run whose turn is over and whose background work is not, `ask` a request to a

@@ -16,7 +16,7 @@ from fakes.t3.app.state import stamp
 if TYPE_CHECKING:
     import sqlite3
 
-    from fakes.t3.app.state import Database
+    from fakes.t3.app.state import FakeDatabase
 
 ACTIVITIES = "projection_thread_activities"
 KEYS = {
@@ -42,7 +42,7 @@ COMPACTED = ("orchestration_events", "orchestration_command_receipts")
 Rows = dict[str, list[str]]
 
 
-class Event(NamedTuple):
+class ThreadEvent(NamedTuple):
     """Something that happened to one thread or project."""
 
     kind: str
@@ -51,7 +51,7 @@ class Event(NamedTuple):
     payload: dict[str, object]
 
 
-def append_event(connection: sqlite3.Connection, event: Event, at: str) -> Rows:
+def append_event(connection: sqlite3.Connection, event: ThreadEvent, at: str) -> Rows:
     """Add an event and the receipt of its command; the caller commits."""
     event_id, command = str(uuid.uuid4()), str(uuid.uuid4())
     version = connection.execute(
@@ -81,8 +81,8 @@ def ensure_thread(connection: sqlite3.Connection, thread: str, at: str) -> None:
     ).fetchone():
         return
     project = f"project-of-{thread}"
-    append_event(connection, Event("project", project, "project.created", {}), at)
-    append_event(connection, Event("thread", thread, "thread.created", {}), at)
+    append_event(connection, ThreadEvent("project", project, "project.created", {}), at)
+    append_event(connection, ThreadEvent("thread", thread, "thread.created", {}), at)
     connection.execute(
         "INSERT OR IGNORE INTO projection_projects (project_id, title, workspace_root,"
         " scripts_json, created_at, updated_at) VALUES (?, ?, ?, '[]', ?, ?)",
@@ -105,7 +105,7 @@ def say(connection: sqlite3.Connection, thread: str, text: str, at: str) -> Rows
     ensure_thread(connection, thread, at)
     message, activity = str(uuid.uuid4()), str(uuid.uuid4())
     rows = append_event(
-        connection, Event("thread", thread, "thread.message-sent", {"text": text}), at
+        connection, ThreadEvent("thread", thread, "thread.message-sent", {"text": text}), at
     )
     connection.execute(
         "INSERT INTO projection_thread_messages (message_id, thread_id, role, text, is_streaming,"
@@ -127,13 +127,13 @@ def say(connection: sqlite3.Connection, thread: str, text: str, at: str) -> Rows
     }
 
 
-def work(database: Database, thread: str, text: str) -> Rows:
+def work(database: FakeDatabase, thread: str, text: str) -> Rows:
     """Commit one message of a person and return the identifiers of its rows."""
     with database.write() as connection:
         return say(connection, thread, text, stamp())
 
 
-def start_turn(database: Database, thread: str, pending: float) -> Rows:
+def start_turn(database: FakeDatabase, thread: str, pending: float) -> Rows:
     """Put a turn in flight: pending for so many seconds, then running."""
     turn = request_turn(database, thread)
     time.sleep(pending)
@@ -152,12 +152,12 @@ def start_turn(database: Database, thread: str, pending: float) -> Rows:
     return turn
 
 
-def request_turn(database: Database, thread: str) -> Rows:
+def request_turn(database: FakeDatabase, thread: str) -> Rows:
     """Ask for a turn: its only mark is the pending row."""
     turn, at = str(uuid.uuid4()), stamp()
     with database.write() as connection:
         ensure_thread(connection, thread, at)
-        asked = Event("thread", thread, "thread.turn-start-requested", {"turnId": turn})
+        asked = ThreadEvent("thread", thread, "thread.turn-start-requested", {"turnId": turn})
         rows = append_event(connection, asked, at)
         connection.execute(
             "INSERT INTO projection_turns (thread_id, turn_id, state, requested_at,"
@@ -167,13 +167,13 @@ def request_turn(database: Database, thread: str) -> Rows:
     return {**rows, "projection_turns": [turn]}
 
 
-def finish_turn(database: Database, thread: str) -> Rows:
+def finish_turn(database: FakeDatabase, thread: str) -> Rows:
     """End every turn of a thread that is not finished."""
     at = stamp()
     with database.write() as connection:
         ensure_thread(connection, thread, at)
         rows = append_event(
-            connection, Event("thread", thread, "thread.turn-diff-completed", {}), at
+            connection, ThreadEvent("thread", thread, "thread.turn-diff-completed", {}), at
         )
         connection.execute(
             "UPDATE projection_turns SET state = 'completed', completed_at = ?"

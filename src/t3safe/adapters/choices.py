@@ -66,8 +66,8 @@ class ChoicesFile:
             raise self._trouble("write", error) from error
 
     def _trouble(self, what: str, error: Exception) -> SwitchError:
-        mend = "mend it, or move it away and pin and hold again"
-        return SwitchError(f"cannot {what} the pins and holds in {self.path}: {error}; {mend}")
+        fix = "fix it, or move it away and pin and hold again"
+        return SwitchError(f"cannot {what} the pins and holds in {self.path}: {error}; {fix}")
 
 
 @frozen

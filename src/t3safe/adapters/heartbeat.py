@@ -21,13 +21,22 @@ from attrs import define, field
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.messages import Level, Line
-from t3safe.domain.progress import At, Copied, LastLine, Meter, Report, Task, steady, text
+from t3safe.domain.messages import LogLevel, LogLine
+from t3safe.domain.progress import (
+    BytesCopied,
+    LastLine,
+    LongTask,
+    Meter,
+    RehearsalStep,
+    Report,
+    steady,
+    text,
+)
 from t3safe.engine import Performer
 
 _T = TypeVar("_T")
 
-Say = Callable[[Line], None]
+Say = Callable[[LogLine], None]
 
 
 @define
@@ -50,7 +59,7 @@ class Heartbeat:
 
         return perform
 
-    def during(self, effect: fx.Effect | Task, call: Callable[[], _T]) -> _T:
+    def during(self, effect: fx.Effect | LongTask, call: Callable[[], _T]) -> _T:
         """Call, and report its progress as that of an effect or a task.
 
         A call within another one reports as the outer one.
@@ -74,7 +83,7 @@ class Heartbeat:
 
     def task(self, what: str, do: Callable[[], None]) -> None:
         """Call what is not an effect, and report its progress in these words."""
-        self.during(Task(what), do)
+        self.during(LongTask(what), do)
 
     def heard(self, report: Report) -> None:
         """Take in how far the work is; from any thread."""
@@ -84,16 +93,16 @@ class Heartbeat:
 
     def copied(self, done: int, total: int) -> None:
         """Take in how much of a set is copied, in bytes."""
-        self.heard(Copied(done, total))
+        self.heard(BytesCopied(done, total))
 
     def warn(self, text: str) -> None:
         """Write a warning at once; a failure to write it is ignored."""
         with suppress(Exception):
-            self.say(Line(Level.WARNING, text))
+            self.say(LogLine(LogLevel.WARNING, text))
 
     def at(self, whose: str, step: str, seconds: float) -> None:
         """Take in where a rehearsal is."""
-        self.heard(At(whose, step, seconds))
+        self.heard(RehearsalStep(whose, step, seconds))
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(self.every):
@@ -107,5 +116,5 @@ class Heartbeat:
                 return
             self._last, said = steady(self._last, meter, elapsed)
         if said:
-            self.say(Line(Level.PROGRESS, said))
-        self.say(Line(Level.TICK, text(meter, elapsed)))
+            self.say(LogLine(LogLevel.PROGRESS, said))
+        self.say(LogLine(LogLevel.TICK, text(meter, elapsed)))

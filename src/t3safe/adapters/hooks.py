@@ -25,8 +25,8 @@ from attrs import define, field, frozen
 
 from t3safe.adapters._support import child
 from t3safe.adapters._support.trust import others_write
-from t3safe.domain.messages import Level, Line
-from t3safe.domain.occasions import Moment, Occasion, one_line
+from t3safe.domain.hook_events import HookEvent, Moment, one_line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.redaction import redact
 from t3safe.domain.text import duration
 
@@ -64,30 +64,30 @@ class HookFolders:
 
     folder: Path
     timeout: float
-    say: Callable[[Line], None]
+    say: Callable[[LogLine], None]
     owners: frozenset[int] = field(factory=_ours)
 
-    def call(self, occasion: Occasion) -> str:
+    def call(self, hook_event: HookEvent) -> str:
         """As the port promises."""
         first = ""
-        for trouble in self._troubles(occasion):
-            text = f"hook {trouble}; {occasion.consequence()}"
-            self.say(Line(Level.WARNING, text, occasion.person))
+        for trouble in self._troubles(hook_event):
+            text = f"hook {trouble}; {hook_event.consequence()}"
+            self.say(LogLine(LogLevel.WARNING, text, hook_event.person))
             first = first or f"hook {trouble}"
-            if occasion.moment.decides:
+            if hook_event.moment.decides:
                 break
         return first
 
-    def _troubles(self, occasion: Occasion) -> Iterator[str]:
+    def _troubles(self, hook_event: HookEvent) -> Iterator[str]:
         """Run the hooks one after another; why each that failed did."""
-        folder = self.folder / f"{occasion.moment}.d"
+        folder = self.folder / f"{hook_event.moment}.d"
         try:
             paths = _listed(folder)
         except OSError as error:
             yield f"folder {folder} cannot be read: {error.strerror}"
             return
         for path in paths:
-            yield from self._trouble(path, occasion)
+            yield from self._trouble(path, hook_event)
 
     def look(self) -> tuple[HookSeen, ...]:
         """Look at every hook of every moment, and run none.  Raises OSError."""
@@ -108,13 +108,13 @@ class HookFolders:
         except OSError as error:
             return HookSeen(name, f"it cannot be read: {error.strerror}", executable=True)
 
-    def _trouble(self, path: Path, occasion: Occasion) -> Iterator[str]:
+    def _trouble(self, path: Path, hook_event: HookEvent) -> Iterator[str]:
         name = one_line(f"{path.parent.name}/{path.name}")
         try:
             if not self._checked(path):
-                self.say(Line(Level.INFO, f"hook {name} is not executable and left out"))
+                self.say(LogLine(LogLevel.INFO, f"hook {name} is not executable and left out"))
                 return
-            failed = self._ran(path, name, occasion)
+            failed = self._ran(path, name, hook_event)
         except _Refused as error:
             failed = f"was not run: {error}"
         except OSError as error:
@@ -159,13 +159,15 @@ class HookFolders:
 
     # Rules 2 and 3.
 
-    def _ran(self, path: Path, name: str, occasion: Occasion) -> str:
+    def _ran(self, path: Path, name: str, hook_event: HookEvent) -> str:
         """Run one hook; why it failed, empty when it did not.  Raises OSError."""
-        voice = _Voice(lambda text: self.say(Line(Level.INFO, f"{name}: {text}", occasion.person)))
+        voice = _Voice(
+            lambda text: self.say(LogLine(LogLevel.INFO, f"{name}: {text}", hook_event.person))
+        )
         status = child.run(
             [path],
             self.timeout,
-            _environment(occasion),
+            _environment(hook_event),
             hear=voice.hear,
             merge=True,
             leave=True,
@@ -188,9 +190,9 @@ def _listed(folder: Path) -> list[Path]:
     return [folder / name for name in names if not name.startswith(".") and name[-1] != "~"]
 
 
-def _environment(occasion: Occasion) -> dict[str, str]:
+def _environment(hook_event: HookEvent) -> dict[str, str]:
     home = pwd.getpwuid(os.geteuid()).pw_dir
-    return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": home, **occasion.environment()}
+    return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": home, **hook_event.environment()}
 
 
 @define

@@ -52,7 +52,7 @@ def node_version(node: str) -> str:
     return (told or "").strip().removeprefix("v")
 
 
-def native_host() -> package.Host:
+def native_host() -> package.NativeHost:
     """What this host has of all that t3's native program is known to take.
 
     A library is looked for as the program's own loader does it.  Nothing is executed.
@@ -60,7 +60,7 @@ def native_host() -> package.Host:
     machine = os.uname().machine
     loader, libraries = package.wanted(machine)
     files = {loader} if loader and Path(loader).exists() else set()
-    return package.Host(machine, frozenset(files | set(filter(_loads, libraries))))
+    return package.NativeHost(machine, frozenset(files | set(filter(_loads, libraries))))
 
 
 def _loads(library: str) -> bool:

@@ -20,7 +20,7 @@ from typing import Final
 
 from attrs import frozen
 
-from t3safe.domain.pressure import Pressure, Waiting
+from t3safe.domain.pressure import Pressure, Stall
 
 _SOME: Final = re.compile(r"^some avg10=(\d+\.\d+) avg60=(\d+\.\d+) ", re.MULTILINE)
 _CAN_BE_LONG: Final = 4096
@@ -43,11 +43,11 @@ class HostLoad:
             processors=processors,
         )
 
-    def _waiting(self, what: str) -> Waiting | None:
+    def _waiting(self, what: str) -> Stall | None:
         for place in (self.groups / f"{what}.pressure", self.kernel / "pressure" / what):
             found = _SOME.search(_text(place))
             if found is not None:
-                return Waiting(float(found[1]), float(found[2]))
+                return Stall(float(found[1]), float(found[2]))
         return None
 
     def _processors(self) -> int:

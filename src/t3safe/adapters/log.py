@@ -16,21 +16,21 @@ from attrs import define, field
 from t3safe.domain import log
 from t3safe.domain.errors import JournalError
 from t3safe.domain.events import Event
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.moves import touched
 from t3safe.domain.rollout import Rollout
 
-Sink = Callable[[Line], None]
+Sink = Callable[[LogLine], None]
 
 IDENTIFIERS: Final = {"run": "t3-autoupdate", "drain": "t3-migrate-idle"}
 """What existing alert rules select on; every other command speaks as a run does."""
 
 _PRIORITY: Final = {
-    Level.TICK: syslog.LOG_DEBUG,
-    Level.PROGRESS: syslog.LOG_INFO,
-    Level.INFO: syslog.LOG_INFO,
-    Level.WARNING: syslog.LOG_WARNING,
-    Level.ALERT: syslog.LOG_ERR,
+    LogLevel.TICK: syslog.LOG_DEBUG,
+    LogLevel.PROGRESS: syslog.LOG_INFO,
+    LogLevel.INFO: syslog.LOG_INFO,
+    LogLevel.WARNING: syslog.LOG_WARNING,
+    LogLevel.ALERT: syslog.LOG_ERR,
 }
 
 
@@ -51,14 +51,14 @@ class EventLog:
         self.between = current.person if current is not None and touched(current) else ""
         self.say(log.lines(before, event, after))
 
-    def say(self, lines: Iterable[Line]) -> None:
+    def say(self, lines: Iterable[LogLine]) -> None:
         """Write other lines to every sink."""
         for line in lines:
             for sink in self.sinks:
                 with suppress(Exception):
                     sink(line)
 
-    def say_one(self, line: Line) -> None:
+    def say_one(self, line: LogLine) -> None:
         """Write one other line to every sink."""
         self.say((line,))
 
@@ -72,8 +72,8 @@ def system_log(identifier: str) -> Sink:
     """Give a sink that writes to the system log under this identifier."""
     syslog.openlog(identifier, syslog.LOG_PID, syslog.LOG_DAEMON)
 
-    def write(line: Line) -> None:
-        if line.level is Level.TICK:
+    def write(line: LogLine) -> None:
+        if line.level is LogLevel.TICK:
             return
         for part in str(line).splitlines():
             syslog.syslog(_PRIORITY[line.level], part)

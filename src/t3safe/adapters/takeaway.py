@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from t3safe.adapters._support.trust import others_write
-from t3safe.domain.errors import StateError, UnusableError
+from t3safe.domain.errors import PersonalDataError, UnusableError
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,7 +32,7 @@ _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 def new_file(path: Path) -> Iterator[IO[bytes]]:
     """Give a file that bears the name once the block has ended well, and is gone otherwise.
 
-    Raises UnusableError where it may not be there, StateError where it cannot be written.
+    Raises UnusableError where it may not be there, PersonalDataError where it cannot be written.
     """
     folder = _opened(path)
     try:
@@ -70,7 +70,7 @@ def _written(path: Path, handle: int) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def standard_output() -> Iterator[IO[bytes]]:
-    """Give standard output; a reader that went away is a StateError."""
+    """Give standard output; a reader that went away is a PersonalDataError."""
     target = os.fdopen(os.dup(1), "wb")
     try:
         yield target
@@ -90,7 +90,7 @@ def _telling(path: Path) -> Iterator[None]:
         raise UnusableError(message) from error
     except OSError as error:
         message = f"cannot write {path}: {error.strerror}; free space or name another, try again"
-        raise StateError(message) from error
+        raise PersonalDataError(message) from error
 
 
 def _opened(path: Path) -> int:

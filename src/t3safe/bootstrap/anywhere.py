@@ -36,10 +36,16 @@ from t3safe.adapters.log import Sink
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.personaldata.worker.copies import copy_set, set_below
 from t3safe.adapters.personaldata.worker.parent import watching
-from t3safe.bootstrap.parts import Rehearsed, build_store, sandbox_gate
+from t3safe.bootstrap.parts import GatePrograms, build_store, sandbox_gate
 from t3safe.configuration import SandboxKind, Settings
 from t3safe.domain.effects import SnapshotAtRest, Subject
-from t3safe.domain.errors import BrokenStateError, GateError, LockedError, StateError, UnusableError
+from t3safe.domain.errors import (
+    DamagedDataError,
+    GateError,
+    LockedError,
+    PersonalDataError,
+    UnusableError,
+)
 from t3safe.domain.gate import EMPTY
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.standalone import STATE
@@ -57,7 +63,7 @@ COPY: Final = SnapshotAtRest(STATE, _SNAPSHOT, Version.parse("0.0.0"))
 
 
 @frozen
-class Places:
+class StandaloneFolders:
     """What a person named; None stands for a throwaway place, for evidence a new folder is kept."""
 
     state: Path | None = None
@@ -66,7 +72,7 @@ class Places:
 
 
 @frozen
-class Bench:
+class StandaloneGate:
     """What a build is proven with."""
 
     perform: Performer
@@ -77,11 +83,13 @@ class Bench:
 
 
 @contextmanager
-def bench(settings: Settings, places: Places, wait: float, say: Sink) -> Iterator[Bench]:
+def bench(
+    settings: Settings, places: StandaloneFolders, wait: float, say: Sink
+) -> Iterator[StandaloneGate]:
     """Wire everything, and take the copy of the given set; what takes long is told meanwhile.
 
     Raises UnusableError where a place cannot be used, LockedError where another check has the
-    store for `wait` seconds, StateError or GateError where nothing can be rehearsed here.
+    store for `wait` seconds, PersonalDataError or GateError where nothing can be rehearsed here.
     """
     sandbox = _sandbox(settings)
     _require_users(settings, sandbox)
@@ -108,10 +116,10 @@ def bench(settings: Settings, places: Places, wait: float, say: Sink) -> Iterato
             heart.during(COPY, lambda: _take(given, states, work, heart))
             subjects.append(Subject(STATE, _SNAPSHOT))
         builds = build_store(aside)
-        gate = sandbox_gate(aside, states, sandbox, Rehearsed(builds.program), heart)
+        gate = sandbox_gate(aside, states, sandbox, GatePrograms(builds.program), heart)
         # The control's must not take the place of the build's.
         gate = evolve(gate, evidence=evidence, evidence_keep=max(2, gate.evidence_keep), alone=True)
-        yield Bench(
+        yield StandaloneGate(
             heart.around(Prover(builds, gate)), tuple(subjects), sandbox.kind, store, evidence
         )
 
@@ -226,17 +234,17 @@ def _take(given: Path, states: LocalPersonalData, work: Path, heart: Heartbeat) 
     except (DataError, OSError) as error:
         reason = f"--state {given}: {error}"
         if isinstance(error, DataError) and error.kind is ErrorKind.SPACE:
-            raise StateError(f"{reason}; free some space or set T3_TMPDIR") from error
+            raise PersonalDataError(f"{reason}; free some space or set T3_TMPDIR") from error
         if isinstance(error, DataError) and error.kind is ErrorKind.HELD:
             reason += "; stop what uses it, or name a copy of it that is at rest"
         raise UnusableError(reason) from error
     try:
         states.snapshot(STATE, _SNAPSHOT, SnapshotKind.REST, None)
-    except BrokenStateError as error:
+    except DamagedDataError as error:
         message = f"--state {given}: it is damaged: {error.why}; name a copy that is whole"
         raise UnusableError(message) from error
-    except StateError as error:
-        raise StateError(f"--state {given}: {error}", fault=error.fault) from error
+    except PersonalDataError as error:
+        raise PersonalDataError(f"--state {given}: {error}", fault=error.fault) from error
     shutil.rmtree(own)
 
 

@@ -32,7 +32,7 @@ from t3safe.adapters.registry.question import RequestLimits
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.parts import (
-    Rehearsed,
+    GatePrograms,
     adoption_file,
     build_store,
     dispatch_knowledge,
@@ -53,20 +53,20 @@ from t3safe.bootstrap.parts import (
 from t3safe.bootstrap.rules import limits, rules
 from t3safe.configuration import Settings, Verify
 from t3safe.domain import ports
-from t3safe.domain.effects import Stage
+from t3safe.domain.disk_space import Disk, NightPaths
+from t3safe.domain.effects import StageBuild
 from t3safe.domain.errors import (
     GateError,
     JournalError,
     LockedError,
+    PersonalDataError,
     PortError,
     SelectionError,
-    StateError,
     UnusableError,
 )
 from t3safe.domain.forecast import Known, Timer
-from t3safe.domain.messages import Line
-from t3safe.domain.progress import Task
-from t3safe.domain.room import Place, Places
+from t3safe.domain.messages import LogLine
+from t3safe.domain.progress import LongTask
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.hooks import HookCalls
@@ -107,7 +107,7 @@ class Live:
     heart: Heartbeat
     """Tells how far whatever takes long is."""
 
-    def say(self, line: Line) -> None:
+    def say(self, line: LogLine) -> None:
         """Say one line wherever the events of a run are told."""
         self.event_log.say_one(line)
 
@@ -147,7 +147,7 @@ class Live:
             raise UnusableError(message) from error
         except OSError as error:
             message = f"cannot take the lock {self.lock}: {error.strerror}; nothing was done"
-            raise JournalError(f"{message}, mend that folder and try again") from error
+            raise JournalError(f"{message}, fix that folder and try again") from error
 
     def verify(self, people: tuple[str, ...]) -> list[Verified]:
         """Check every snapshot of these people and every build of the store."""
@@ -156,13 +156,13 @@ class Live:
 
     def _verified(self, build: Version) -> Verified:
         found = self.heart.during(
-            Task(f"checking build {build}"), lambda: _problem(self.builds.verify, build)
+            LongTask(f"checking build {build}"), lambda: _problem(self.builds.verify, build)
         )
         return Verified(f"build {build}", found)
 
     def verify_snapshots(self, people: tuple[str, ...]) -> list[Verified]:
         """Check every snapshot of these people."""
-        states = self.host.ports.states
+        states = self.host.ports.personal_data
         return [
             Verified(f"{person}: {info.stored.id}", _problem(states.verify, person, info.stored.id))
             for person in people
@@ -172,17 +172,17 @@ class Live:
     def hand_on(self, person: str, snapshot: str, target: IO[bytes]) -> Exported:
         """Write a sealed snapshot to `target` as one archive, checked on the way.
 
-        Raises StateError; what was written until then is no whole archive.
+        Raises PersonalDataError; what was written until then is no whole archive.
         """
         states = personal_data(self.settings)
-        task = Task(f"handing on snapshot {snapshot} of {person}")
+        task = LongTask(f"handing on snapshot {snapshot} of {person}")
         return self.heart.during(task, lambda: states.export(person, snapshot, target))
 
     def adopt(self, build: Version) -> tuple[str, ...]:
         """Take over a host on which everybody runs this build.  Raises PortError."""
         dispatch = self.settings.verify is Verify.DISPATCH
         return self.heart.during(
-            Stage(build),
+            StageBuild(build),
             lambda: adopt(self.host, _LauncherT3(self), build, try_dispatch=dispatch),
         )
 
@@ -191,7 +191,7 @@ class Live:
 
         Raises NoWayBackError, PortError.
         """
-        task = Task("giving the host back to one global t3")
+        task = LongTask("giving the host back to one global t3")
         return self.heart.during(task, lambda: eject(self.host, _LauncherT3(self), build))
 
     def brief(self, registry: ports.Registry | None = None, *, keep: float = 0.0) -> Host:
@@ -204,11 +204,11 @@ class Live:
         asked = registry or KeptRegistry(NpmRegistry(address, _BRIEF), keep)
         return evolve(self.host, ports=evolve(self.host.ports, registry=asked))
 
-    def places(self) -> Places:
-        """Tell where a night writes and what is free there.  Raises StateError."""
+    def places(self) -> NightPaths:
+        """Tell where a night writes and what is free there.  Raises PersonalDataError."""
         settings = self.settings
         try:
-            return Places(
+            return NightPaths(
                 backups=_place(settings.backup_dest),
                 tmpdir=_place(settings.tmpdir),
                 store=_place(settings.store),
@@ -217,7 +217,7 @@ class Live:
             )
         except OSError as error:
             message = f"cannot tell how much of the disks is free: {error}"
-            raise StateError(f"{message}; df -h tells") from error
+            raise PersonalDataError(f"{message}; df -h tells") from error
 
     def timers(self) -> tuple[Timer, ...]:
         """Tell when t3safe's own timers start next; none where the host has no systemd."""
@@ -278,8 +278,8 @@ _BRIEF = RequestLimits(connect=2.0, read=3.0, attempts=1, total=_BRIEF_SECONDS)
 """A person looks on; what the registry says is only a part of what they asked for."""
 
 
-def _place(folder: Path) -> Place:
-    return Place(str(folder), hostfacts.free_bytes(folder))
+def _place(folder: Path) -> Disk:
+    return Disk(str(folder), hostfacts.free_bytes(folder))
 
 
 def _problem(check: Callable[..., None], *what: object) -> str:
@@ -344,7 +344,7 @@ def rehearsal_only(settings: Settings, real: Live) -> Iterator[Live]:
         journal = SqliteJournal(journal_file(aside))
         hidden = hidden_folders(settings)
         trial_builds = evolve(build_store(aside, hidden), store=root / "store")
-        rehearsed = Rehearsed(_either(trial_builds, real.builds), hidden)
+        rehearsed = GatePrograms(_either(trial_builds, real.builds), hidden)
         host, kept = real.host, real.host.ports
         ports = evolve(
             host_ports(aside, trial_builds, journal, kept.registry, real.heart, rehearsed),

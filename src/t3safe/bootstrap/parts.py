@@ -58,7 +58,7 @@ from t3safe.domain import ports
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import DispatchKnowledge, Rehearsal
-from t3safe.domain.messages import UNPROTECTED, Level, Line
+from t3safe.domain.messages import UNPROTECTED, LogLevel, LogLine
 from t3safe.domain.people import units_of
 from t3safe.domain.scope import Caller, Scope, places
 from t3safe.domain.versions import Version
@@ -297,7 +297,7 @@ def host_ports(
     journal: SqliteJournal,
     registry: ports.Registry,
     heart: Heartbeat,
-    rehearsed: Rehearsed | None = None,
+    rehearsed: GatePrograms | None = None,
 ) -> ports.Ports:
     """Wire every port; what takes long tells the heart.
 
@@ -312,8 +312,8 @@ def host_ports(
         builds=builds,
         selection=symlink_selection(settings),
         services=services,
-        states=states,
-        gate=gate_of(settings, states, rehearsed or Rehearsed(builds.program), heart),
+        personal_data=states,
+        gate=gate_of(settings, states, rehearsed or GatePrograms(builds.program), heart),
         pairing=_pairing(settings, services, states),
         verdicts=journal,
         switch=FreezeFile(settings.freeze_file, clock),
@@ -438,7 +438,7 @@ class _LateGate:
     """The gate, made when it is first asked: what only looks makes no sandbox."""
 
     make: Callable[[], SandboxGate]
-    say: Callable[[Line], None]
+    say: Callable[[LogLine], None]
     _made: SandboxGate | None = None
 
     def _gate(self) -> SandboxGate:
@@ -449,7 +449,7 @@ class _LateGate:
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
         """As the port promises; what is not kept apart is never rehearsed in silence."""
         if self._gate().sandbox is PLAIN:
-            self.say(Line(Level.WARNING, UNPROTECTED))
+            self.say(LogLine(LogLevel.WARNING, UNPROTECTED))
         return self._gate().rehearse(build, subjects)
 
     def fingerprint(self) -> str:
@@ -458,7 +458,7 @@ class _LateGate:
 
 
 @frozen
-class Rehearsed:
+class GatePrograms:
     """What the gate runs: `program` gives the program of a build, `hidden` is what none may see."""
 
     program: Callable[[Version], Path]
@@ -466,7 +466,7 @@ class Rehearsed:
 
 
 def gate_of(
-    settings: Settings, states: LocalPersonalData, rehearsed: Rehearsed, heart: Heartbeat
+    settings: Settings, states: LocalPersonalData, rehearsed: GatePrograms, heart: Heartbeat
 ) -> ports.Gate:
     """Wire the gate, made when first asked, over the sets whose snapshots the run takes.
 
@@ -488,7 +488,7 @@ def sandbox_gate(
     settings: Settings,
     states: LocalPersonalData,
     sandbox: Sandbox,
-    rehearsed: Rehearsed,
+    rehearsed: GatePrograms,
     heart: Heartbeat,
 ) -> SandboxGate:
     """Wire a gate over snapshots of these sets, in this sandbox; the heart hears how far it is."""

@@ -19,16 +19,16 @@ from t3safe.simulation import ports as ports_of_replay
 from t3safe.simulation.fleet import Fleet, PolicyKind, UpdaterSettings
 from t3safe.simulation.history import History, told_by_registry
 from t3safe.simulation.journal import MemoryJournal
-from t3safe.simulation.policies import Blind, Listener, Safe, Seed, Updater
+from t3safe.simulation.policies import Blind, NightLogObserver, Safe, Seed, Updater
 from t3safe.simulation.replay import Replay
-from t3safe.simulation.scenario import Scenario
+from t3safe.simulation.scenario import ReplayScenario
 from t3safe.simulation.scores import PolicyRun
-from t3safe.simulation.world import World
+from t3safe.simulation.world import SimulatedWorld
 from t3safe.t3.package import REPOSITORY
 from t3safe.usecases.host import wired
 
 
-def simulate(scenario: Scenario, name: str) -> PolicyRun:
+def simulate(scenario: ReplayScenario, name: str) -> PolicyRun:
     """Replay every night of a scenario under one of its policies."""
     # Hundreds of thousands of small values live until the end: looking for cycles among them
     # again and again finds none.
@@ -43,7 +43,9 @@ def simulate(scenario: Scenario, name: str) -> PolicyRun:
         gc.enable()
 
 
-def simulate_all(scenario: Scenario, names: tuple[str, ...], jobs: int) -> tuple[PolicyRun, ...]:
+def simulate_all(
+    scenario: ReplayScenario, names: tuple[str, ...], jobs: int
+) -> tuple[PolicyRun, ...]:
     """Replay under each policy, `jobs` at a time, in the order asked.
 
     A small host is replayed here: it takes less time than the start of another process.
@@ -61,7 +63,7 @@ _WORTH_A_PROCESS = 50
 """People from whom on another process is worth its start (measured: 0.6 s, a policy's nights)."""
 
 
-def _is_safe(scenario: Scenario, name: str) -> bool:
+def _is_safe(scenario: ReplayScenario, name: str) -> bool:
     return scenario.fleet.policies[name].kind is PolicyKind.T3SAFE
 
 
@@ -75,7 +77,7 @@ def fetched_history(npm: str, known: History, at: datetime) -> History:
     return told_by_registry(about, ((i.version, i.published, i.node) for i in own), known)
 
 
-def replayed(name: str, fleet: Fleet, world: World) -> Updater:
+def replayed(name: str, fleet: Fleet, world: SimulatedWorld) -> Updater:
     """One of the fleet's updaters over a replayed host, ready for its first night."""
     settings = fleet.policies[name]
     match settings.kind:
@@ -89,28 +91,34 @@ def replayed(name: str, fleet: Fleet, world: World) -> Updater:
             assert_never(never)
 
 
-def replay(name: str, settings: UpdaterSettings, world: World) -> Safe:
+def replay(name: str, settings: UpdaterSettings, world: SimulatedWorld) -> Safe:
     """Wire t3safe itself over a replayed host: the same engine and rules, other ports."""
-    builds, states = ports_of_replay.Builds(world), ports_of_replay.StateSets(world)
-    selection, switch = ports_of_replay.Selection(world, builds), decisions.Switch(world)
-    choices, clock = decisions.Choices(world), ports_of_replay.Clock(world)
+    builds, states = (
+        ports_of_replay.SimulatedBuilds(world),
+        ports_of_replay.SimulatedPersonalData(world),
+    )
+    selection, switch = (
+        ports_of_replay.SimulatedSelection(world, builds),
+        decisions.MemorySwitch(world),
+    )
+    choices, clock = decisions.MemoryChoices(world), ports_of_replay.SimulatedClock(world)
     live_settings = Settings(
         track=world.track, policy=settings.policy, gate=settings.gate, rollout=settings.rollout
     )
     ports = Ports(
         builds=builds,
         selection=selection,
-        services=ports_of_replay.Services(world),
-        states=states,
-        gate=ports_of_replay.Gate(world, builds, states, settings.gate),
-        pairing=ports_of_replay.Pairing(world),
-        verdicts=decisions.Verdicts(world),
+        services=ports_of_replay.SimulatedServices(world),
+        personal_data=states,
+        gate=ports_of_replay.SimulatedGate(world, builds, states, settings.gate),
+        pairing=ports_of_replay.SimulatedPairing(world),
+        verdicts=decisions.MemoryVerdicts(world),
         switch=switch,
         clock=clock,
-        residents=ports_of_replay.Residents(world),
+        residents=ports_of_replay.SimulatedResidents(world),
         journal=MemoryJournal(forgets=True),
-        registry=ports_of_replay.Registry(world),
-        people=ports_of_replay.People(world),
+        registry=ports_of_replay.SimulatedRegistry(world),
+        people=ports_of_replay.SimulatedPeople(world),
         choices=choices,
         permit=AlwaysPermitted(),
     )
@@ -119,7 +127,7 @@ def replay(name: str, settings: UpdaterSettings, world: World) -> Safe:
         rules(live_settings),
         lambda at: f"{at:%Y%m%dT%H%M%S.%fZ}",
         limits=limits(live_settings),
-        observers=(Listener(lambda: safe.tonight, len(world.people)),),
+        observers=(NightLogObserver(lambda: safe.tonight, len(world.people)),),
     )
     safe = Safe(name, world, host, builds, selection, switch, choices)
     safe.begin()

@@ -13,7 +13,7 @@ from t3safe.domain.versions import Version
 
 
 @frozen
-class Stage:
+class StageBuild:
     """Have the build in the store, installed and sealed.  Undo: prune."""
 
     build: Version
@@ -61,7 +61,7 @@ class Assess:
 
 
 @frozen
-class Verify:
+class VerifyPairing:
     """Pair as the person would and see that the answer is the unit's own, of this build."""
 
     person: str
@@ -194,12 +194,12 @@ class Prune:
 
 
 Effect = (
-    Stage
+    StageBuild
     | SnapshotOnline
     | Rehearse
     | RecordVerdict
     | Assess
-    | Verify
+    | VerifyPairing
     | Fence
     | Stop
     | SnapshotAtRest

@@ -57,11 +57,11 @@ class ServiceError(PortError):
     """A person's serve could not be looked at, stopped or started."""
 
 
-class StateError(PortError):
+class PersonalDataError(PortError):
     """A person's state set could not be read, snapshotted, verified or restored."""
 
 
-class BrokenStateError(StateError):
+class DamagedDataError(PersonalDataError):
     """A person's database is damaged; `why` says how, without what to do next."""
 
     def __init__(self, message: str, why: str) -> None:
@@ -69,7 +69,7 @@ class BrokenStateError(StateError):
         self.why = why
 
 
-class NoWayBackError(StateError):
+class NoWayBackError(PersonalDataError):
     """What somebody asked to go back to is not there; nothing was touched."""
 
 
@@ -86,7 +86,7 @@ class JournalError(PortError):
 
 
 class DamagedJournalError(JournalError):
-    """What the journal holds cannot be used: time does not mend it, setting it aside does."""
+    """What the journal holds cannot be used: time does not fix it, setting it aside does."""
 
 
 class NewerJournalError(JournalError):

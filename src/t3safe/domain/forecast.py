@@ -12,7 +12,7 @@ from datetime import datetime
 
 from attrs import frozen
 
-from t3safe.domain.policy import Go, Offer, Policy, Standing, Stay, choose, closed
+from t3safe.domain.policy import Offer, Policy, Proceed, Skip, Standing, choose, closed
 from t3safe.domain.versions import Version
 
 
@@ -56,14 +56,14 @@ def next_run(
     if offered.offer is None and policy.pin is None:
         return f"cannot be told: {offered.trouble or 'the registry was not asked'}"
     choice = choose(policy, standing, offered.offer, local)
-    if isinstance(choice, Stay):
+    if isinstance(choice, Skip):
         return f"nothing: {choice.reason}"
     return _going(choice)
 
 
-def _frozen(shut: Stay, standing: Standing) -> str:
+def _frozen(shut: Skip, standing: Standing) -> str:
     return f"frozen ({standing.frozen})" if standing.frozen else shut.reason
 
 
-def _going(choice: Go) -> str:
+def _going(choice: Proceed) -> str:
     return f"rehearses {choice.candidate}, then moves {', '.join(choice.people)} as they are idle"

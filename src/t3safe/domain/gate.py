@@ -89,7 +89,12 @@ class IdentityFacts:
 
     @classmethod
     def of(
-        cls, manifest: package.Manifest, *, node: str = "", reported: str = "", launches: str = ""
+        cls,
+        manifest: package.PackageManifest,
+        *,
+        node: str = "",
+        reported: str = "",
+        launches: str = "",
     ) -> IdentityFacts:
         """Take what a package.json says, beside what was printed and what is executed."""
         return cls(

@@ -48,7 +48,7 @@ class UnitSeen:
 
 
 @frozen
-class Seen:
+class HostFacts:
     """What was looked at.  Paths are empty where nothing was found.
 
     `units` are those of the host's systemd or of the person's own, `manager` says whether that
@@ -81,7 +81,7 @@ class Setting:
 
 
 @frozen
-class Question:
+class OwnerQuestion:
     """What no fact tells; `proposed` is empty where it must be answered (rule 4)."""
 
     key: str
@@ -95,12 +95,12 @@ class Guess:
 
     scope: Scope
     settings: tuple[Setting, ...]
-    questions: tuple[Question, ...]
+    questions: tuple[OwnerQuestion, ...]
     troubles: tuple[str, ...]
     following: tuple[str, ...]
 
 
-def guess(seen: Seen) -> Guess:
+def guess(seen: HostFacts) -> Guess:
     """Conclude."""
     scope = Scope.SYSTEM if seen.caller.root else Scope.USER
     parts = _for_a_host(seen) if scope is Scope.SYSTEM else _for_oneself(seen)
@@ -108,25 +108,25 @@ def guess(seen: Seen) -> Guess:
     return Guess(
         scope,
         tuple(item for item in found if isinstance(item, Setting)),
-        tuple(item for item in found if isinstance(item, Question)),
+        tuple(item for item in found if isinstance(item, OwnerQuestion)),
         tuple(_troubles(seen)),
         tuple(_following(seen, scope)),
     )
 
 
-def _for_a_host(seen: Seen) -> Iterator[Setting | Question]:
+def _for_a_host(seen: HostFacts) -> Iterator[Setting | OwnerQuestion]:
     names = sorted({_template(unit.name) for unit in seen.units if unit.serves} - {""})
     if len(names) == 1:
         if names[0] != UNIT:
             yield Setting("services.unit", names[0], "the units here that run `t3 serve`")
     else:
         several = f" ({', '.join(names)})" if names else ""
-        yield Question("services.unit", f"the unit of a person's serve{several}", UNIT)
+        yield OwnerQuestion("services.unit", f"the unit of a person's serve{several}", UNIT)
     if not seen.user_map:
-        yield Question("user_map", "the file that says `login=os_user` a line", USER_MAP)
+        yield OwnerQuestion("user_map", "the file that says `login=os_user` a line", USER_MAP)
     if not seen.dispatch:
         text = f"host:port of the dispatch; nothing listens at {DISPATCH} (`-` for none)"
-        yield Question("dispatch", text, DISPATCH)
+        yield OwnerQuestion("dispatch", text, DISPATCH)
 
 
 def _template(name: str) -> str:
@@ -134,24 +134,24 @@ def _template(name: str) -> str:
     return f"{found['name']}@{{person}}.service" if found else ""
 
 
-def _for_oneself(seen: Seen) -> Iterator[Setting | Question]:
+def _for_oneself(seen: HostFacts) -> Iterator[Setting | OwnerQuestion]:
     serving = tuple(unit for unit in seen.units if unit.serves)
     if len(serving) == 1:
         yield from _by_unit(seen, serving[0])
         return
     if seen.manager:
         several = f" ({', '.join(unit.name for unit in serving)})" if serving else ""
-        yield Question("services.unit", f"the unit of your serve{several}", OWN_UNIT)
+        yield OwnerQuestion("services.unit", f"the unit of your serve{several}", OWN_UNIT)
     else:
         yield Setting("services.manager", "processes", "you have no systemd of your own here")
         words = tuple(commands.serve("{t3}", "127.0.0.1", "{port}", "{base}"))
         yield Setting("services.command", words, "by which t3safe starts your serve")
-        yield Question("services.ports", "the port of your serve")
+        yield OwnerQuestion("services.ports", "the port of your serve")
     if seen.t3.startswith(f"{seen.caller.home}/"):
         yield from _launcher(seen, seen.t3, "the `t3` on your PATH")
 
 
-def _by_unit(seen: Seen, unit: UnitSeen) -> Iterator[Setting | Question]:
+def _by_unit(seen: HostFacts, unit: UnitSeen) -> Iterator[Setting | OwnerQuestion]:
     if unit.name != OWN_UNIT:
         yield Setting("services.unit", unit.name, "your unit that runs `t3 serve`")
     base = unit.base
@@ -161,13 +161,13 @@ def _by_unit(seen: Seen, unit: UnitSeen) -> Iterator[Setting | Question]:
         yield from _launcher(seen, unit.words[0], f"what {unit.name} starts")
 
 
-def _launcher(seen: Seen, path: str, why: str) -> Iterator[Setting]:
+def _launcher(seen: HostFacts, path: str, why: str) -> Iterator[Setting]:
     if path != f"{seen.caller.home}/.local/bin/t3":
         yield Setting("launcher", path, why)
         yield Setting("t3", path, "the same")
 
 
-def _programs(seen: Seen) -> Iterator[Setting]:
+def _programs(seen: HostFacts) -> Iterator[Setting]:
     """Name what the PATH of units does not lead to, and what npm says to the caller alone."""
     if seen.registry:
         yield Setting("registry", seen.registry, "what your npm asks; timers cannot see your npmrc")
@@ -176,7 +176,7 @@ def _programs(seen: Seen) -> Iterator[Setting]:
             yield Setting(key, path, "not on the PATH of units")
 
 
-def _troubles(seen: Seen) -> Iterator[str]:
+def _troubles(seen: HostFacts) -> Iterator[str]:
     for name, path in (("npm", seen.npm), ("node", seen.node)):
         if not path:
             yield f"there is no {name} on your PATH: install it, then `t3safe init` again"
@@ -196,7 +196,7 @@ def _troubles(seen: Seen) -> Iterator[str]:
             yield f"{unit.name} starts {unit.words[0]}, not yours: let its ExecStart be {path}"
 
 
-def _following(seen: Seen, scope: Scope) -> Iterator[str]:
+def _following(seen: HostFacts, scope: Scope) -> Iterator[str]:
     own = " --user" if scope is Scope.USER else ""
     if seen.manager:
         yield "t3safe units install"
@@ -240,7 +240,7 @@ def _split(setting: Setting) -> tuple[str, str]:
     return table, name
 
 
-def answered(question: Question, answer: str, person: str) -> tuple[Setting, ...]:
+def answered(question: OwnerQuestion, answer: str, person: str) -> tuple[Setting, ...]:
     """Turn an answer into settings; none where it is the default."""
     why = "as you answered"
     if question.key == "dispatch" and answer == "-":

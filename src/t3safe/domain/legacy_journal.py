@@ -129,7 +129,7 @@ def _in_between(move: Move) -> bool:
     """Whether a look has to tell how this person stands."""
     if not touched(move) or move.status in {Status.MOVED, Status.KEPT}:
         return False
-    may_go_back = move.rest is not None or not move.exposed
+    may_go_back = move.rest is not None or not move.new_build_may_have_run
     return may_go_back and move.status not in {Status.RETURNED, Status.ROLLED_BACK}
 
 
@@ -171,18 +171,20 @@ def _whom(effect: fx.Effect) -> tuple[str, ...]:
 def _meant(move: Move, effect: fx.Effect) -> Move:
     """Mark what may be so from the intent on, however it ended (rule 3)."""
     moving = attrs.evolve(move, status=Status.MOVING)
-    turned = Goal.BACK if move.exposed else move.goal
+    turned = Goal.BACK if move.new_build_may_have_run else move.goal
     match effect:
         case fx.Fence() | fx.Stop() | fx.SnapshotAtRest():
             return attrs.evolve(moving, fenced=True, goal=turned)
         case fx.Select(build=build) if build == move.plan.old and turned is Goal.BACK:
             return attrs.evolve(moving, goal=Goal.BACK, reselecting=move.restored)
         case fx.Select(build=build) if build == move.plan.new:
-            return attrs.evolve(put_by(moving), goal=Goal.FORWARD, rows=(), exposed=True)
+            return attrs.evolve(
+                put_by(moving), goal=Goal.FORWARD, rows=(), new_build_may_have_run=True
+            )
         case fx.Select():
             return attrs.evolve(moving, goal=Goal.CANCEL)
         case fx.Restore(snapshot=snapshot) if snapshot == move.plan.restore:
-            return attrs.evolve(moving, exposed=True)
+            return attrs.evolve(moving, new_build_may_have_run=True)
         case fx.Quarantine() | fx.Restore():
             return attrs.evolve(moving, goal=Goal.BACK)
         case _:
@@ -198,16 +200,18 @@ def _after(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
     if not touched(move):
         return _untouched(move, effect, answer)
     match effect, answer:
-        case fx.Verify(build=build), _:
+        case fx.VerifyPairing(build=build), _:
             return _verified(move, build, answer)
         case fx.Inspect(), _:
             return _inspected(attrs.evolve(move, status=Status.MOVING), answer)
         case fx.Bake() | fx.Revisit(), ev.BakeBroken(person, fault, reason):
             mine = person == move.person
             return attrs.evolve(move, fault=fault, reason=reason) if mine else move
-        case fx.Assess(certain=True), _ if move.exposed:
+        case fx.Assess(certain=True), _ if move.new_build_may_have_run:
             return _looked(move, answer)
-        case _, ev.Failed(fault, reason) if move.exposed and move.goal is Goal.FORWARD:
+        case _, ev.Failed(fault, reason) if (
+            move.new_build_may_have_run and move.goal is Goal.FORWARD
+        ):
             return attrs.evolve(move, fault=fault, reason=reason)
         case _:
             return _copied(move, effect, answer)
@@ -224,7 +228,7 @@ def _looked(move: Move, answer: ev.Answer | None) -> Move:
 
 def _copied(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
     match effect, answer:
-        case fx.SnapshotAtRest(), ev.Snapshotted() if not move.exposed:
+        case fx.SnapshotAtRest(), ev.Snapshotted() if not move.new_build_may_have_run:
             return attrs.evolve(move, rest=answer, held=False)
         case fx.Quarantine(), ev.Quarantined(snapshot, rows):
             earlier = (*move.earlier, move.quarantine) if move.quarantine else move.earlier
@@ -232,7 +236,9 @@ def _copied(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
             return attrs.evolve(move, quarantine=snapshot, earlier=earlier, rows=rows)
         case fx.Restore(snapshot=snapshot), ev.Done() if snapshot != move.plan.restore:
             return attrs.evolve(move, restored=True)
-        case fx.Stop() | fx.SnapshotAtRest(), ev.Failed(fault=fault) if not move.exposed:
+        case fx.Stop() | fx.SnapshotAtRest(), ev.Failed(fault=fault) if (
+            not move.new_build_may_have_run
+        ):
             return attrs.evolve(move, held=fault is Fault.LATER)
         case _:
             return move
@@ -249,7 +255,7 @@ def _untouched(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
             return attrs.evolve(move, status=Status.DEFERRED, reason=reason)
         case fx.Assess(), ev.Assessed(ev.Readiness.NOT_RUNNING, reason):
             return attrs.evolve(move, status=Status.NOT_RUNNING, reason=reason)
-        case fx.Verify(), ev.NotPaired(reason=reason) | ev.Failed(reason=reason):
+        case fx.VerifyPairing(), ev.NotPaired(reason=reason) | ev.Failed(reason=reason):
             return attrs.evolve(move, status=Status.BROKEN_BEFORE, reason=reason)
         case fx.Inspect(), _:
             return attrs.evolve(move, status=Status.DEFERRED, reason="interrupted")
@@ -260,10 +266,12 @@ def _untouched(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
 def _inspected(move: Move, answer: ev.Answer | None) -> Move:
     """Take up what a look found; what was known of sign-in before it counts no more."""
     match answer:
-        case ev.Inspected(selected=build) if build == move.plan.new and move.exposed:
+        case ev.Inspected(selected=build) if build == move.plan.new and move.new_build_may_have_run:
             return _on_new(move)
         case ev.Inspected(selected=build) if build == move.plan.old:
-            return attrs.evolve(move, goal=Goal.BACK if move.exposed else Goal.CANCEL)
+            return attrs.evolve(
+                move, goal=Goal.BACK if move.new_build_may_have_run else Goal.CANCEL
+            )
         case ev.Failed(reason=reason):
             return attrs.evolve(move, reason=move.reason or reason)
         case _:
@@ -273,13 +281,15 @@ def _inspected(move: Move, answer: ev.Answer | None) -> Move:
 def _verified(move: Move, build: Version, answer: ev.Answer | None) -> Move:
     on_new = build == move.plan.new and (build != move.plan.old or move.goal is Goal.FORWARD)
     match answer:
-        case ev.Paired() if on_new and move.exposed:
+        case ev.Paired() if on_new and move.new_build_may_have_run:
             return attrs.evolve(move, status=Status.MOVED)
         case ev.Paired() if move.goal is not Goal.FORWARD:
             cancelled = Status.DEFERRED if move.held else Status.RETURNED
             back = Status.ROLLED_BACK if move.restored else cancelled
             return attrs.evolve(move, status=back)
-        case ev.NotPaired(fault=Fault.ENVIRONMENT, reason=reason) if on_new and move.exposed:
+        case ev.NotPaired(fault=Fault.ENVIRONMENT, reason=reason) if (
+            on_new and move.new_build_may_have_run
+        ):
             return attrs.evolve(move, status=Status.KEPT, reason=reason)
         case ev.NotPaired(fault, reason) | ev.Failed(fault, reason) if on_new:
             return attrs.evolve(move, fault=fault, reason=reason)

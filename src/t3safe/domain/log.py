@@ -7,17 +7,17 @@ from typing import assert_never
 
 from t3safe.domain import events as ev
 from t3safe.domain import messages
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.moves import Goal, Move, Status
 from t3safe.domain.rollout import Rollout
 
 
-def lines(before: Rollout | None, event: ev.Event, after: Rollout) -> tuple[Line, ...]:
+def lines(before: Rollout | None, event: ev.Event, after: Rollout) -> tuple[LogLine, ...]:
     """Give the lines for one event; `before` is None where it opened the rollout."""
     return tuple(_lines(before, event, after))
 
 
-def _lines(before: Rollout | None, event: ev.Event, after: Rollout) -> Iterator[Line]:
+def _lines(before: Rollout | None, event: ev.Event, after: Rollout) -> Iterator[LogLine]:
     match event:
         case ev.Opened(plan=plan):
             yield _opening(plan)
@@ -27,9 +27,9 @@ def _lines(before: Rollout | None, event: ev.Event, after: Rollout) -> Iterator[
             if before is not None and before.pending is not None:
                 yield from messages.answered(before.pending, answer)
         case ev.Resumed():
-            yield Line(Level.WARNING, f"resuming run {after.plan.run}, which was interrupted")
+            yield LogLine(LogLevel.WARNING, f"resuming run {after.plan.run}, which was interrupted")
         case ev.StopAsked(reason=reason):
-            yield Line(Level.WARNING, f"{reason}: the run ends at the next safe point")
+            yield LogLine(LogLevel.WARNING, f"{reason}: the run ends at the next safe point")
         case ev.Closed(ended=ended):
             yield _closing(ended)
         case never:
@@ -38,79 +38,81 @@ def _lines(before: Rollout | None, event: ev.Event, after: Rollout) -> Iterator[
         yield from _changes(before, after)
 
 
-def _opening(plan: ev.Plan) -> Line:
+def _opening(plan: ev.Plan) -> LogLine:
     if plan.kind is ev.Kind.BACK:
         moves = ", ".join(f"{move.person} from {move.old} to {move.new}" for move in plan.moves)
-        return Line(Level.INFO, f"requested rollback: {moves}; {plan.kind} {plan.run}")
+        return LogLine(LogLevel.INFO, f"requested rollback: {moves}; {plan.kind} {plan.run}")
     people = (*(f"{move.person} ({move.old})" for move in plan.moves), *plan.baking)
     who = ", ".join(people) or "nobody"
-    return Line(Level.INFO, f"candidate: {plan.candidate} for {who}; {plan.kind} {plan.run}")
+    return LogLine(LogLevel.INFO, f"candidate: {plan.candidate} for {who}; {plan.kind} {plan.run}")
 
 
-def _closing(ended: ev.Ended) -> Line:
+def _closing(ended: ev.Ended) -> LogLine:
     match ended.outcome:
         case ev.Outcome.NEEDS_HUMAN:
-            return Line(Level.ALERT, f"NEEDS A HUMAN: {ended.reason}")
+            return LogLine(LogLevel.ALERT, f"NEEDS A HUMAN: {ended.reason}")
         case ev.Outcome.PROMOTED | ev.Outcome.MOVED | ev.Outcome.PASSED | ev.Outcome.DEFERRED:
-            return Line(Level.INFO, f"{ended.outcome}: {ended.reason}")
+            return LogLine(LogLevel.INFO, f"{ended.outcome}: {ended.reason}")
         case _:
-            return Line(Level.WARNING, f"{ended.outcome.replace('-', '_')}: {ended.reason}")
+            return LogLine(LogLevel.WARNING, f"{ended.outcome.replace('-', '_')}: {ended.reason}")
 
 
-def _changes(before: Rollout, after: Rollout) -> Iterator[Line]:
+def _changes(before: Rollout, after: Rollout) -> Iterator[LogLine]:
     """Give a line for each person whose goal or end this event changed."""
     for old, new in zip(before.moves, after.moves, strict=True):
         if new.goal is not old.goal:
             yield from _turned(new)
         if old.status is Status.MOVED and new.status is Status.NEEDS_HUMAN:
             how = f"`t3safe rollback {new.person}` shows what a rollback would cost"
-            yield Line(Level.ALERT, f"look at {new.person}: {new.reason}; {how}", new.person)
+            yield LogLine(LogLevel.ALERT, f"look at {new.person}: {new.reason}; {how}", new.person)
         elif new.status is not old.status and new.settled:
             yield _settled(new, after.plan.kind)
 
 
-def _turned(move: Move) -> Iterator[Line]:
+def _turned(move: Move) -> Iterator[LogLine]:
     who, plan = move.person, move.plan
     match move.goal:
         case Goal.BACK:
             text = f"{who} from {plan.new} to {plan.old}: {move.reason}"
-            yield Line(Level.ALERT, text, who, alert="rolling back")
+            yield LogLine(LogLevel.ALERT, text, who, alert="rolling back")
         case Goal.CANCEL:
             text = f"cancelled the move of {who}, who stays on {plan.old}: {move.reason}"
-            yield Line(Level.WARNING, text, who)
+            yield LogLine(LogLevel.WARNING, text, who)
         case Goal.LAST_RESORT:
-            yield Line(Level.ALERT, f"for {who}: {move.reason}", who, alert="ROLLBACK FAILED")
+            yield LogLine(LogLevel.ALERT, f"for {who}: {move.reason}", who, alert="ROLLBACK FAILED")
         case Goal.FORWARD:
-            yield Line(Level.INFO, f"{who} is on {plan.new} already: verifying there", who)
+            yield LogLine(LogLevel.INFO, f"{who} is on {plan.new} already: verifying there", who)
         case never:
             assert_never(never)
 
 
-def _settled(move: Move, kind: ev.Kind) -> Line:
+def _settled(move: Move, kind: ev.Kind) -> LogLine:
     who, plan = move.person, move.plan
     match move.status:
         case Status.MOVED if kind is ev.Kind.BACK:
-            return Line(Level.INFO, f"returned {who} to {plan.new}, pairing verified", who)
+            return LogLine(LogLevel.INFO, f"returned {who} to {plan.new}, pairing verified", who)
         case Status.MOVED:
-            return Line(Level.INFO, f"moved {who} to {plan.new}, pairing verified", who)
+            return LogLine(LogLevel.INFO, f"moved {who} to {plan.new}, pairing verified", who)
         case Status.KEPT:
             text = f"{who} stays on {plan.new}, verified at the serve alone: {move.reason}"
-            return Line(Level.WARNING, text, who)
+            return LogLine(LogLevel.WARNING, text, who)
         case Status.DEFERRED:
-            return Line(Level.INFO, f"deferring {who}: {move.reason}", who)
+            return LogLine(LogLevel.INFO, f"deferring {who}: {move.reason}", who)
         case Status.ROLLED_BACK:
             text = f"{who} to {plan.old}, pairing verified"
-            return Line(Level.ALERT, text, who, alert="rolled back")
+            return LogLine(LogLevel.ALERT, text, who, alert="rolled back")
         case Status.ENVIRONMENT:
             text = (
                 f"{who} is back on {plan.old} and does not pair there either: {move.reason}; "
                 "fix that, then start the serve if `t3safe status` says that it is stopped"
             )
-            return Line(Level.ALERT, text, who)
+            return LogLine(LogLevel.ALERT, text, who)
         case Status.NEEDS_HUMAN:
-            return Line(Level.ALERT, f"for {who}: {_manual(move)}", who, alert="ROLLBACK FAILED")
+            return LogLine(
+                LogLevel.ALERT, f"for {who}: {_manual(move)}", who, alert="ROLLBACK FAILED"
+            )
         case _:
-            return Line(Level.WARNING, f"{move.status}: {who}: {move.reason}", who)
+            return LogLine(LogLevel.WARNING, f"{move.status}: {who}: {move.reason}", who)
 
 
 def _manual(move: Move) -> str:

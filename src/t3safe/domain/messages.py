@@ -32,7 +32,7 @@ UNPROTECTED: Final = (
 )
 
 
-class Level(StrEnum):
+class LogLevel(StrEnum):
     """How loud a line is: progress, a fact, something to look at, something to get up for.
 
     A tick is progress that only a terminal shows.
@@ -46,13 +46,13 @@ class Level(StrEnum):
 
 
 @frozen
-class Line:
+class LogLine:
     """One line of the log; `person` is empty where it is about no single person.
 
     `alert` is the alert word with which the line begins, empty for all others.
     """
 
-    level: Level
+    level: LogLevel
     text: str
     person: str = ""
     alert: str = ""
@@ -70,10 +70,10 @@ def calm(reason: str) -> str:
     return reason
 
 
-def frozen_line(reason: str, holding: str) -> Line:
+def frozen_line(reason: str, holding: str) -> LogLine:
     """Build the line that every run prints while the host is frozen."""
     words = f"({reason}); holding at {holding}; `t3safe thaw` lets runs act again"
-    return Line(Level.ALERT, words, alert="FROZEN")
+    return LogLine(LogLevel.ALERT, words, alert="FROZEN")
 
 
 @frozen
@@ -99,7 +99,7 @@ class Words:
 def words(effect: fx.Effect) -> Words:
     """Give the words of an effect: the one table of them."""
     match effect:
-        case fx.Stage(build):
+        case fx.StageBuild(build):
             return Words("stage", "install", "installing", f"{build}")
         case fx.SnapshotOnline(person):
             return Words(
@@ -113,7 +113,7 @@ def words(effect: fx.Effect) -> Words:
             return Words("record-verdict", "record", "recording", f"the verdict on {verdict.build}")
         case fx.Assess(person):
             return Words("assess", "check", "checking", f"whether {person} is idle")
-        case fx.Verify(person, build):
+        case fx.VerifyPairing(person, build):
             return Words("verify", "verify", "verifying", f"pairing as {person} on {build}")
         case fx.Fence(person):
             return Words("fence", "fence", "fencing", person)
@@ -153,13 +153,13 @@ def words(effect: fx.Effect) -> Words:
 
 
 _ANNOUNCED: Final = (
-    fx.Stage,
+    fx.StageBuild,
     fx.SnapshotOnline,
     fx.Rehearse,
     fx.Stop,
     fx.SnapshotAtRest,
     fx.Start,
-    fx.Verify,
+    fx.VerifyPairing,
     fx.Restore,
     fx.Bake,
     fx.Revisit,
@@ -187,11 +187,11 @@ def defect(effect: fx.Effect, error: Exception) -> str:
     return f"internal error while {words(effect).doing}: {type(error).__name__}: {error}"
 
 
-def begun(effect: fx.Effect) -> tuple[Line, ...]:
+def begun(effect: fx.Effect) -> tuple[LogLine, ...]:
     """Give the lines for an effect that begins: one for what takes long."""
     if not isinstance(effect, _ANNOUNCED):
         return ()
-    return (Line(Level.PROGRESS, words(effect).doing, getattr(effect, "person", "")),)
+    return (LogLine(LogLevel.PROGRESS, words(effect).doing, getattr(effect, "person", "")),)
 
 
 def failed(answer: ev.Answer) -> bool:
@@ -234,61 +234,61 @@ def entry(effect: fx.Effect, answer: ev.Answer) -> str:
             assert_never(never)
 
 
-def answered(effect: fx.Effect, answer: ev.Answer) -> Iterator[Line]:
+def answered(effect: fx.Effect, answer: ev.Answer) -> Iterator[LogLine]:
     """Give the lines of the log for what came of an effect."""
     match effect, answer:
         case _, ev.Failed(fault, reason):
-            yield Line(Level.WARNING, failure(effect, fault, reason))
+            yield LogLine(LogLevel.WARNING, failure(effect, fault, reason))
         case fx.Rehearse(build), ev.Rehearsed(rehearsals):
             yield from (_rehearsal(build, rehearsal) for rehearsal in rehearsals)
         case fx.RecordVerdict(verdict), ev.Done():
             yield _verdict(verdict)
         case fx.SnapshotAtRest(person, snapshot), ev.Snapshotted(size=size):
             point = f"rollback point of {person}: {snapshot} ({text.size(size)})"
-            yield Line(Level.INFO, point, person)
-        case fx.Verify(person, build), ev.Paired(via, seconds):
+            yield LogLine(LogLevel.INFO, point, person)
+        case fx.VerifyPairing(person, build), ev.Paired(via, seconds):
             how = f"via {via}, {text.duration(seconds)}"
-            yield Line(Level.INFO, f"{person} pairs on {build} ({how})", person)
-        case fx.Verify(person, build), ev.NotPaired(fault, reason):
+            yield LogLine(LogLevel.INFO, f"{person} pairs on {build} ({how})", person)
+        case fx.VerifyPairing(person, build), ev.NotPaired(fault, reason):
             lost = f"{person} does not pair on {build} ({fault}): {reason}"
-            yield Line(Level.WARNING, lost, person)
+            yield LogLine(LogLevel.WARNING, lost, person)
         case fx.Quarantine(person), ev.Quarantined(snapshot, rows, uncounted):
             counted = ", ".join(f"{row.table} {row.rows}" for row in rows) or "no rows of its own"
             if uncounted:
                 counted = f"cannot count the rows: {uncounted}"
             what = f"quarantined {person}'s data written after the stop as {snapshot}"
-            yield Line(Level.WARNING, f"{what}: {counted}", person)
+            yield LogLine(LogLevel.WARNING, f"{what}: {counted}", person)
         case fx.Promote(build), ev.Done():
-            yield Line(Level.INFO, f"promoted {build}: default and last-good")
+            yield LogLine(LogLevel.INFO, f"promoted {build}: default and last-good")
         case fx.Freeze(reason), ev.Done():
             how = f"({reason}); look, then `t3safe thaw`"
-            yield Line(Level.ALERT, how, alert="FROZEN")
+            yield LogLine(LogLevel.ALERT, how, alert="FROZEN")
         case _:
             return
 
 
-def _rehearsal(build: Version, rehearsal: gate.Rehearsal) -> Line:
+def _rehearsal(build: Version, rehearsal: gate.Rehearsal) -> LogLine:
     who = _whose(rehearsal)
     if rehearsal.passed:
         took = text.duration(rehearsal.seconds)
-        return Line(Level.INFO, f"gate: {build} passed on {who} ({took})")
+        return LogLine(LogLevel.INFO, f"gate: {build} passed on {who} ({took})")
     why = f"gate: {build} failed on {who}: {rehearsal.reason}; evidence: {rehearsal.evidence}"
-    return Line(Level.WARNING, why, rehearsal.subject)
+    return LogLine(LogLevel.WARNING, why, rehearsal.subject)
 
 
 def _whose(rehearsal: gate.Rehearsal) -> str:
     return rehearsal.subject or "the empty set"
 
 
-def _verdict(verdict: gate.Verdict) -> Line:
+def _verdict(verdict: gate.Verdict) -> LogLine:
     build, why = verdict.build, "; ".join(verdict.reasons)
     match verdict.ruling:
         case gate.Ruling.PASSED:
-            return Line(Level.INFO, f"gate: {build} passed")
+            return LogLine(LogLevel.INFO, f"gate: {build} passed")
         case gate.Ruling.REFUSED:
             how = f"`t3safe allow {build}` lifts the refusal"
-            return Line(Level.WARNING, f"refused {build}: {why}; {how}")
+            return LogLine(LogLevel.WARNING, f"refused {build}: {why}; {how}")
         case gate.Ruling.BROKEN:
-            return Line(Level.ALERT, f"GATE BROKEN, nothing is held against {build}: {why}")
+            return LogLine(LogLevel.ALERT, f"GATE BROKEN, nothing is held against {build}: {why}")
         case never:
             assert_never(never)

@@ -4,10 +4,10 @@ Rules:
 
 1. Forward: idle? -> pairs now, on the old build? -> idle still? -> fence -> stop -> at-rest
    snapshot -> select the new build -> start -> verify.
-2. A move is *exposed* from the moment the new build (or an older snapshot) is about to be put in
-   place, not from the moment that it is: after a crash in between nobody knows.
-3. Before exposure the undo needs no data: select the old build, start, verify (cancel).
-4. After exposure the undo is: fence -> stop -> quarantine -> restore the at-rest snapshot -> select
+2. `new_build_may_have_run` is true from the moment the new build (or an older snapshot) is about
+   to be put in place, not from the moment that it is: after a crash in between nobody knows.
+3. Before that the undo needs no data: select the old build, start, verify (cancel).
+4. After that the undo is: fence -> stop -> quarantine -> restore the at-rest snapshot -> select
    the old build -> start -> verify (back).  Nothing is restored before it is quarantined.
 5. Where going back fails, the last resort is to look, and to start whichever build knows the
    ledger that is there.  If none does, the fence stays.  Either way a person is needed.  A serve
@@ -103,8 +103,8 @@ class Move:
     """One person's part of a rollout, as far as the journal tells.
 
     `todo` are the steps still to take towards `goal`.  `rest` is the at-rest snapshot.  `fenced`,
-    `exposed`, `reselecting` and `halted` are true from the *intent* on, `restored` from the answer
-    on.
+    `new_build_may_have_run`, `reselecting` and `stopped` are true from the *intent* on, `restored`
+    from the answer on.
     """
 
     plan: ev.MovePlan
@@ -119,11 +119,11 @@ class Move:
     """Quarantines of earlier ways back (rule 7); each is kept."""
     rows: tuple[ev.RowsKept, ...] = ()
     fenced: bool = False
-    exposed: bool = False
+    new_build_may_have_run: bool = False
     restored: bool = False
     reselecting: bool = False
-    halted: bool = False
-    lived: bool = False
+    stopped: bool = False
+    had_activity: bool = False
     """Whether the person had time to work on the new build (rule 8)."""
     fault: Fault = Fault.HOST
     """Whom the failure that turned the move round speaks against."""
@@ -142,7 +142,7 @@ class Move:
     @property
     def intact(self) -> bool:
         """Whether nothing can have changed the data since the stop, as far as is known."""
-        return not (self.exposed or self.again)
+        return not (self.new_build_may_have_run or self.again)
 
     @property
     def settled(self) -> bool:
@@ -167,8 +167,11 @@ def settle(move: Move, status: Status, reason: str = "") -> Move:
 
 
 def go_back(move: Move, reason: str, fault: Fault = Fault.HOST) -> Move:
-    """Turn an exposed move round (rule 4); what is quarantined or restored already stays so."""
-    look = (Step.LOOK,) if move.lived else ()
+    """Turn a move round after the new build may have run (rule 4).
+
+    What is quarantined or restored already stays so.
+    """
+    look = (Step.LOOK,) if move.had_activity else ()
     quarantine = () if move.quarantine else (Step.QUARANTINE,)
     restore = () if move.restored else (Step.RESTORE_REST,)
     todo = (*look, Step.FENCE, Step.STOP, *quarantine, *restore, *_INTO_OLD)
@@ -192,7 +195,7 @@ def effect_of(move: Move, snapshot: str) -> fx.Effect:
         case Step.LOOK:
             return fx.Assess(person, certain=True)
         case Step.PRECHECK | Step.VERIFY_OLD:
-            return fx.Verify(person, plan.old)
+            return fx.VerifyPairing(person, plan.old)
         case Step.FENCE:
             return fx.Fence(person)
         case Step.STOP:
@@ -206,7 +209,7 @@ def effect_of(move: Move, snapshot: str) -> fx.Effect:
         case Step.START:
             return fx.Start(person)
         case Step.VERIFY_NEW:
-            return fx.Verify(person, plan.new)
+            return fx.VerifyPairing(person, plan.new)
         case Step.QUARANTINE:
             return fx.Quarantine(person, snapshot, plan.new, _rest(move).snapshot)
         case Step.RESTORE_REST:
@@ -220,7 +223,7 @@ def effect_of(move: Move, snapshot: str) -> fx.Effect:
 
 
 def _rest(move: Move) -> ev.Snapshotted:
-    assert move.rest is not None, "an exposed move has its at-rest snapshot"
+    assert move.rest is not None, "the new build is put in place only after the at-rest snapshot"
     return move.rest
 
 
@@ -233,9 +236,9 @@ def intend(move: Move) -> Move:
     return attrs.evolve(
         move,
         fenced=move.fenced or step is Step.FENCE,
-        exposed=move.exposed or exposing,
+        new_build_may_have_run=move.new_build_may_have_run or exposing,
         reselecting=move.reselecting or (move.goal is Goal.BACK and step is Step.SELECT_OLD),
-        halted=move.halted or (move.goal is Goal.LAST_RESORT and step is Step.STOP),
+        stopped=move.stopped or (move.goal is Goal.LAST_RESORT and step is Step.STOP),
     )
 
 
@@ -245,12 +248,14 @@ _MARKED = frozenset({Step.FENCE, Step.STOP, Step.RESTORE_CHOSEN, Step.SELECT_NEW
 
 def lose_sight(move: Move) -> Move:
     """After a crash: look before anything else (rule 6); there was time to work since (rule 8)."""
-    return attrs.evolve(move, todo=(Step.INSPECT,), lived=move.exposed, doubted=False)
+    return attrs.evolve(
+        move, todo=(Step.INSPECT,), had_activity=move.new_build_may_have_run, doubted=False
+    )
 
 
 def touched(move: Move) -> bool:
     """Whether anything was done to this person, or may have been."""
-    return move.fenced or move.exposed or move.goal is not Goal.FORWARD
+    return move.fenced or move.new_build_may_have_run or move.goal is not Goal.FORWARD
 
 
 def answered(move: Move, answer: ev.Answer, schema: SetLedger | None) -> Move:
@@ -325,7 +330,7 @@ def _assessed(move: Move, readiness: ev.Readiness, reason: str) -> Move:
 def _looked(move: Move, readiness: ev.Readiness, reason: str) -> Move:
     """Rule 8."""
     if readiness is not ev.Readiness.BUSY:
-        return _next(attrs.evolve(move, lived=False))
+        return _next(attrs.evolve(move, had_activity=False))
     how = f"`t3safe rollback {move.person} --force` does not wait for it"
     told = f"not taken off {move.plan.new} while busy ({reason}); {how}"
     return settle(move, Status.NEEDS_HUMAN, _also(move, told))
@@ -364,9 +369,9 @@ def _failed(move: Move, step: Step, fault: Fault, reason: str) -> Move:
 
 
 def _failed_forward(move: Move, step: Step, fault: Fault, reason: str) -> Move:
-    if move.exposed and step is Step.INSPECT:
+    if move.new_build_may_have_run and step is Step.INSPECT:
         return settle(move, Status.NEEDS_HUMAN, reason)
-    if move.exposed:
+    if move.new_build_may_have_run:
         return go_back(move, reason, fault)
     if move.fenced:
         return _cancel(attrs.evolve(move, held=fault is Fault.LATER), reason)
@@ -436,7 +441,7 @@ def _inspected(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Mov
         return _found_fenced(move, facts)
     if move.goal is Goal.BACK and move.reselecting and facts.selected == move.plan.old:
         return attrs.evolve(move, todo=(Step.START, Step.VERIFY_OLD))
-    if move.exposed and facts.selected == move.plan.new:
+    if move.new_build_may_have_run and facts.selected == move.plan.new:
         return _found_on_new(move)
     if facts.selected == move.plan.old:
         return _found_on_old(move, facts)
@@ -514,6 +519,6 @@ def _start_what_fits(move: Move, facts: ev.Inspected, schema: SetLedger | None) 
 
 def _halt(move: Move) -> Move:
     """Stop a serve that lives on behind the fence, and look again: it may have migrated by then."""
-    if move.halted:
+    if move.stopped:
         return settle(move, Status.NEEDS_HUMAN)
     return attrs.evolve(move, todo=(Step.STOP, Step.INSPECT))

@@ -85,7 +85,7 @@ class Broken:
 
 
 @frozen
-class Found:
+class NoticesFound:
     """The notices whose cause holds now, and the causes at which nobody could look (rule 3).
 
     `command` is the one that looks; empty where nothing is run.
@@ -96,24 +96,24 @@ class Found:
     command: str = ""
 
 
-def found(vitals: HostMetrics, command: str = "", broken: Broken | None = None) -> Found:
+def found(vitals: HostMetrics, command: str = "", broken: Broken | None = None) -> NoticesFound:
     """Tell which causes hold, the most urgent first."""
-    return Found(tuple(_notices(vitals, broken)), frozenset(_unseen(vitals)), command)
+    return NoticesFound(tuple(_notices(vitals, broken)), frozenset(_unseen(vitals)), command)
 
 
-def wanted(now: Found, causes: Iterable[Cause]) -> Found:
+def wanted(now: NoticesFound, causes: Iterable[Cause]) -> NoticesFound:
     """Leave out the causes of which nobody wants to be told."""
     wished = frozenset(causes)
     notices = tuple(notice for notice in now.notices if notice.cause in wished)
-    return Found(notices, now.unseen, now.command)
+    return NoticesFound(notices, now.unseen, now.command)
 
 
-def due(told: frozenset[Key], now: Found) -> tuple[Notice, ...]:
+def due(told: frozenset[Key], now: NoticesFound) -> tuple[Notice, ...]:
     """Choose what is to be told (rules 1 and 2)."""
     return tuple(notice for notice in now.notices if notice.key not in told)
 
 
-def remembered(told: frozenset[Key], now: Found, *, sent: bool) -> frozenset[Key]:
+def remembered(told: frozenset[Key], now: NoticesFound, *, sent: bool) -> frozenset[Key]:
     """Give what counts as told from here on; `sent` says whether what was due went out (rule 4)."""
     holding = frozenset(notice.key for notice in now.notices)
     kept = frozenset(key for key in told if key in holding or _unlooked(key, now))
@@ -220,7 +220,7 @@ def _unseen(vitals: HostMetrics) -> Iterator[Cause]:
         yield from _BY_RUN
 
 
-def _unlooked(key: Key, now: Found) -> bool:
+def _unlooked(key: Key, now: NoticesFound) -> bool:
     """Whether nobody could look at this cause (rule 3)."""
     needed = key.cause is Cause.NEEDS_HUMAN and key.about
     if needed or key.about.startswith(_own("")):

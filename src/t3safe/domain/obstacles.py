@@ -3,7 +3,7 @@
 Rules:
 
 1. It is seen before the person is touched, and ends that person's part only.
-2. A run, `status` and `doctor` say it in the same words, with what mends it.
+2. A run, `status` and `doctor` say it in the same words, with what fixes it.
 3. Data is ahead of the builds only where it is known what they know: a build that was never
    measured may know it.
 4. V2 copies V1's database once and never looks at it again.  Whoever runs V1 with such a copy
@@ -24,13 +24,13 @@ from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 @frozen
 class Obstacle:
-    """What was seen, and what mends it."""
+    """What was seen, and what fixes it."""
 
     seen: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
-        return f"{self.seen}: {self.mend}"
+        return f"{self.seen}: {self.fix}"
 
 
 def ahead(person: str, migration: str, what: str, by: str = "") -> Obstacle:

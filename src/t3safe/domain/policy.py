@@ -96,7 +96,7 @@ class Standing:
     refused: tuple[tuple[Version, str], ...] = ()
 
 
-class No(StrEnum):
+class SkipReason(StrEnum):
     """Why nothing is done; each has its own exit status."""
 
     FROZEN = "frozen"
@@ -106,17 +106,17 @@ class No(StrEnum):
 
 
 @frozen
-class Stay:
+class Skip:
     """Everything stays as it is, for this reason."""
 
-    why: No
+    why: SkipReason
     reason: str
     known: bool = False
     """Whether it was told when it came about: a build that was refused before."""
 
 
 @frozen
-class Go:
+class Proceed:
     """Move these people, in this order, to the candidate once it is proven."""
 
     candidate: Version
@@ -125,27 +125,29 @@ class Go:
     """People who are left where they are by a guard, with the reason."""
 
 
-def closed(policy: Policy, standing: Standing, now: datetime) -> Stay | None:
+def closed(policy: Policy, standing: Standing, now: datetime) -> Skip | None:
     """Rules 1 and 2, asked before the registry is; None when the way is open.
 
     `now` is the host's local time.
     """
     if standing.frozen:
-        return Stay(No.FROZEN, standing.frozen)
+        return Skip(SkipReason.FROZEN, standing.frozen)
     if policy.window is not None and not policy.window.admits(now.time()):
         window = f"{policy.window.opens:%H:%M} to {policy.window.closes:%H:%M}"
-        return Stay(No.NOTHING, f"outside the maintenance window {window}")
+        return Skip(SkipReason.NOTHING, f"outside the maintenance window {window}")
     return None
 
 
-def choose(policy: Policy, standing: Standing, offer: Offer | None, now: datetime) -> Go | Stay:
+def choose(
+    policy: Policy, standing: Standing, offer: Offer | None, now: datetime
+) -> Proceed | Skip:
     """Rules 3 to 6: name the candidate and whom to move, or say why nothing moves.
 
     `offer` may be None only when there is a pin.  `now` is aware (any zone).  The people keep the
     order of `standing.builds`.
     """
     candidate = policy.pin or _newest(policy, offer, now)
-    if isinstance(candidate, Stay):
+    if isinstance(candidate, Skip):
         return candidate
     behind, stay = _behind(candidate, policy, standing)
     if not behind:
@@ -156,12 +158,12 @@ def choose(policy: Policy, standing: Standing, offer: Offer | None, now: datetim
     backward = _backward(candidate, policy, standing)
     if backward:
         calm = offer is not None and candidate != offer.tag
-        return Stay(No.NOTHING if calm else No.REFUSED, backward)
+        return Skip(SkipReason.NOTHING if calm else SkipReason.REFUSED, backward)
     refused = dict(standing.refused).get(candidate)
     if refused is not None:
         how = f"`t3safe allow {candidate}` lets it be tried again"
-        return Stay(No.REFUSED, f"{candidate} was refused: {refused}; {how}", known=True)
-    return Go(candidate, behind, stay)
+        return Skip(SkipReason.REFUSED, f"{candidate} was refused: {refused}; {how}", known=True)
+    return Proceed(candidate, behind, stay)
 
 
 def _backward(candidate: Version, policy: Policy, standing: Standing) -> str:
@@ -173,17 +175,19 @@ def _backward(candidate: Version, policy: Policy, standing: Standing) -> str:
     return f"{candidate} is NOT newer than {best}, which was promoted: no downgrade; {how}"
 
 
-def _newest(policy: Policy, offer: Offer | None, now: datetime) -> Version | Stay:
+def _newest(policy: Policy, offer: Offer | None, now: datetime) -> Version | Skip:
     assert offer is not None, "without a pin the registry is asked"
     tag = offer.tag
     if tag.channel is not policy.track.channel:
         text = f"the tag {policy.track} points at {tag}, which is not a {policy.track} build"
-        return Stay(No.REFUSED, text)
+        return Skip(SkipReason.REFUSED, text)
     if not policy.age_min and tag not in policy.held:
         return tag
     ripe = [release.version for release in offer.releases if _ripe(release, tag, policy, now)]
     if not ripe:
-        return Stay(No.NOTHING, f"no {policy.track} build up to {tag} is old enough and not held")
+        return Skip(
+            SkipReason.NOTHING, f"no {policy.track} build up to {tag} is old enough and not held"
+        )
     return max(ripe)
 
 
@@ -227,14 +231,14 @@ def _nobody(
     stay: tuple[tuple[str, str], ...],
     *,
     calm: bool,
-) -> Stay:
+) -> Skip:
     """Say why nobody moves; `calm` where that is as it should be for all we know."""
     if not stay:
         what = f"pin {candidate}" if policy.pin else f"{policy.track}={candidate}"
-        return Stay(No.NOTHING, f"already on {what}; nothing to do")
+        return Skip(SkipReason.NOTHING, f"already on {what}; nothing to do")
     ahead = "; ".join(f"{person}: {reason}" for person, reason in stay)
     if calm:
         back = f"; `t3safe rollback --all --to {candidate}` takes back who is on a newer one"
         reason = f"no one who may be moved runs a build older than {candidate}"
-        return Stay(No.NOTHING, f"{reason}{back if policy.pin else ''}")
-    return Stay(No.REFUSED, f"no one can be moved to {candidate} ({ahead})")
+        return Skip(SkipReason.NOTHING, f"{reason}{back if policy.pin else ''}")
+    return Skip(SkipReason.REFUSED, f"no one can be moved to {candidate} ({ahead})")

@@ -16,9 +16,9 @@ from attrs import frozen
 from t3safe.domain import events as ev
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Rehearsal, Verdict
+from t3safe.domain.hook_events import HookEvent
 from t3safe.domain.idle import Activity, Sample
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.occasions import Occasion
 from t3safe.domain.people import UserMap
 from t3safe.domain.policy import Offer, Track
 from t3safe.domain.pressure import Pressure
@@ -121,7 +121,7 @@ class Selection(Protocol):
     def ensure_launcher(self) -> str:
         """Put the launcher back where another installer replaced it.
 
-        Returns what was found and mended, empty when all was well.
+        Returns what was found and fixed, empty when all was well.
         """
 
 
@@ -173,7 +173,7 @@ class SnapshotInfo:
 class PersonalData(Protocol):
     """People's state sets and their snapshots; every access runs as the person.
 
-    Raises StateError.
+    Raises PersonalDataError.
     """
 
     def snapshot(
@@ -431,7 +431,7 @@ class HoldUps(Protocol):
 class Hooks(Protocol):
     """The host owner's own programs before and after what t3safe does; must not fail."""
 
-    def call(self, occasion: Occasion) -> str:
+    def call(self, hook_event: HookEvent) -> str:
         """Run the hooks of this moment, in order; why one of them failed, empty when none did."""
 
 
@@ -446,7 +446,7 @@ class Ports:
     builds: Builds
     selection: Selection
     services: Services
-    states: PersonalData
+    personal_data: PersonalData
     gate: Gate
     pairing: Pairing
     verdicts: Verdicts

@@ -20,7 +20,7 @@ from attrs import frozen
 
 
 @frozen
-class Waiting:
+class Stall:
     """The share of time in which something waited, in percent: of the last 10 and 60 seconds."""
 
     short: float
@@ -31,8 +31,8 @@ class Waiting:
 class Pressure:
     """What was measured; None where it cannot be (rule 1).  `load` is for each processor."""
 
-    cpu: Waiting | None = None
-    io: Waiting | None = None
+    cpu: Stall | None = None
+    io: Stall | None = None
     load: float | None = None
     processors: int | None = None
 

@@ -32,7 +32,7 @@ _TENTH: Final = 10
 
 
 @frozen
-class Copied:
+class BytesCopied:
     """How many bytes of about how many are copied."""
 
     done: int
@@ -40,7 +40,7 @@ class Copied:
 
 
 @frozen
-class At:
+class RehearsalStep:
     """A rehearsal on a person's copy is at this step; `seconds` is how long it lasts, if known.
 
     An empty step says that it ended.
@@ -51,11 +51,11 @@ class At:
     seconds: float = 0.0
 
 
-Report = Copied | At
+Report = BytesCopied | RehearsalStep
 
 
 @frozen
-class Task:
+class LongTask:
     """A long operation that is not an effect; `what` says what is being done."""
 
     what: str
@@ -65,19 +65,19 @@ class Task:
 class Meter:
     """What is known of an effect while it is performed; times are seconds since it began."""
 
-    effect: fx.Effect | Task
-    copied: Copied | None = None
+    effect: fx.Effect | LongTask
+    copied: BytesCopied | None = None
     copying_since: float = 0.0
-    steps: tuple[tuple[At, float], ...] = field(default=())
+    steps: tuple[tuple[RehearsalStep, float], ...] = field(default=())
 
     def heard(self, report: Report, elapsed: float) -> Meter:
         """Take in a report."""
         match report:
-            case Copied(done):
+            case BytesCopied(done):
                 another = self.copied is None or done < self.copied.done
                 since = elapsed if another else self.copying_since
                 return evolve(self, copied=report, copying_since=since)
-            case At(whose, step):
+            case RehearsalStep(whose, step):
                 others = tuple(item for item in self.steps if item[0].whose != whose)
                 own = ((report, elapsed),) if step else ()
                 return evolve(self, steps=others + own, copied=None)
@@ -119,8 +119,8 @@ def text(meter: Meter, elapsed: float) -> str:
     return f"{what}, {_so_far(elapsed)}"
 
 
-def _doing(effect: fx.Effect | Task) -> str:
-    return effect.what if isinstance(effect, Task) else messages.words(effect).doing
+def _doing(effect: fx.Effect | LongTask) -> str:
+    return effect.what if isinstance(effect, LongTask) else messages.words(effect).doing
 
 
 def _so_far(elapsed: float) -> str:
@@ -133,20 +133,20 @@ def _rehearsing(meter: Meter, elapsed: float) -> str:
     more = [f"{left} more"] if left else []
     match meter.effect:
         # What an adoption installs is rehearsed on an empty set right afterwards.
-        case fx.Stage(build) | fx.Rehearse(build):
+        case fx.StageBuild(build) | fx.Rehearse(build):
             what = f"rehearsing {build}"
         case effect:
             what = _doing(effect)
     return f"{what} {'; '.join(named + more)}"
 
 
-def _step(at: At, lasted: float) -> str:
+def _step(at: RehearsalStep, lasted: float) -> str:
     whose = "the empty set" if at.whose == EMPTY else f"{at.whose}'s copy"
     of = f" of {duration(at.seconds)}" if at.seconds else ""
     return f"on {whose}: {at.step}, {duration(round(lasted))}{of}"
 
 
-def _bytes(copied: Copied, lasted: float, elapsed: float) -> str:
+def _bytes(copied: BytesCopied, lasted: float, elapsed: float) -> str:
     done = f"{size(copied.done)} of {size(copied.total)}"
     if copied.done >= copied.total:
         return f"{done}, verifying, {_so_far(elapsed)}"

@@ -178,7 +178,7 @@ def _staying(
     return tuple((person, f"on {runs}") for person, runs in present if person not in concerned)
 
 
-class Fate(StrEnum):
+class PersonOutcome(StrEnum):
     """What became of one person in everybody's way back."""
 
     BACK = "back"
@@ -194,27 +194,27 @@ class Fared:
     """One person's fate, with why where it is not that they are back."""
 
     person: str
-    fate: Fate
+    fate: PersonOutcome
     reason: str = ""
 
 
-def fate_of(outcome: ev.Outcome | None) -> Fate:
+def fate_of(outcome: ev.Outcome | None) -> PersonOutcome:
     """Tell a person's fate from how their way back ended (rule 5); None: nothing was begun."""
     match outcome:
         case ev.Outcome.MOVED:
-            return Fate.BACK
+            return PersonOutcome.BACK
         case ev.Outcome.DEFERRED:
-            return Fate.PASSED_OVER
+            return PersonOutcome.PASSED_OVER
         case _:
-            return Fate.FAILED
+            return PersonOutcome.FAILED
 
 
-def summed_up(fared: Iterable[Fared]) -> tuple[tuple[Fate, str], ...]:
+def summed_up(fared: Iterable[Fared]) -> tuple[tuple[PersonOutcome, str], ...]:
     """Say in a line for each fate that somebody has who they are, and what helps."""
     people = tuple(fared)
     return tuple(
         (fate, f"{_HEADS[fate]}: {', '.join(found)}{_HELP.get(fate, '')}")
-        for fate in Fate
+        for fate in PersonOutcome
         if (found := [_named(item) for item in people if item.fate is fate])
     )
 
@@ -224,16 +224,16 @@ def _named(item: Fared) -> str:
 
 
 _HEADS = {
-    Fate.BACK: "back",
-    Fate.PASSED_OVER: "skipped",
-    Fate.FAILED: "failed",
-    Fate.NOT_REACHED: "not reached",
-    Fate.STUCK: "left where they are",
+    PersonOutcome.BACK: "back",
+    PersonOutcome.PASSED_OVER: "skipped",
+    PersonOutcome.FAILED: "failed",
+    PersonOutcome.NOT_REACHED: "not reached",
+    PersonOutcome.STUCK: "left where they are",
 }
 _HELP = {
-    Fate.PASSED_OVER: "; give the command again when they are idle, or with `--force`",
-    Fate.NOT_REACHED: "; fix what failed, then run the command again",
-    Fate.STUCK: "; `t3safe snapshots` lists what they can be put back to by hand",
+    PersonOutcome.PASSED_OVER: "; give the command again when they are idle, or with `--force`",
+    PersonOutcome.NOT_REACHED: "; fix what failed, then run the command again",
+    PersonOutcome.STUCK: "; `t3safe snapshots` lists what they can be put back to by hand",
 }
 
 

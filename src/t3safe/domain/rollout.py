@@ -116,7 +116,7 @@ def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
     snapshot = f"{rollout.plan.run}.{rollout.seq + 1:04d}"
     match rollout.stage:
         case Stage.STAGING:
-            return fx.Stage(rollout.plan.candidate)
+            return fx.StageBuild(rollout.plan.candidate)
         case Stage.SNAPSHOTTING:
             return fx.SnapshotOnline(rollout.moves[rollout.turn].person, snapshot)
         case Stage.REHEARSING:
@@ -474,8 +474,8 @@ def _broke(rollout: Rollout, person: str, reason: str) -> Rollout:
     if person in rollout.plan.baking:
         return _baked_too_long_ago(rollout, person, reason)
     here = [move.person for move in rollout.moves].index(person)
-    lived = attrs.evolve(rollout.moves[here], lived=True)
-    turned = moves.go_back(lived, reason, Fault.BUILD)
+    worked = attrs.evolve(rollout.moves[here], had_activity=True)
+    turned = moves.go_back(worked, reason, Fault.BUILD)
     return _put(attrs.evolve(rollout, stage=Stage.MOVING, turn=here), turned)
 
 

@@ -38,7 +38,7 @@ class StepEnd(StrEnum):
     RUNNING = "running"
 
 
-class Trace(StrEnum):
+class EvidenceKind(StrEnum):
     """What kind of evidence there is."""
 
     REHEARSAL = "rehearsal"
@@ -56,7 +56,7 @@ class Evidence:
     Evidence is thrown away with time: `there` says whether it still is, None where nobody looked.
     """
 
-    kind: Trace
+    kind: EvidenceKind
     where: str
     there: bool | None = None
 
@@ -169,8 +169,8 @@ def _begun(
     seq: int, effect: fx.Effect, at: datetime, npm_log: Callable[[Version], str]
 ) -> StepReport:
     person = getattr(effect, "person", "")
-    log = npm_log(effect.build) if isinstance(effect, fx.Stage) else ""
-    evidence = (Evidence(Trace.NPM_LOG, log),) if log else ()
+    log = npm_log(effect.build) if isinstance(effect, fx.StageBuild) else ""
+    evidence = (Evidence(EvidenceKind.NPM_LOG, log),) if log else ()
     return StepReport(
         seq, messages.words(effect).name, person, at, None, StepEnd.RUNNING, "", evidence
     )
@@ -191,9 +191,9 @@ def _evidence(answer: ev.Answer) -> Iterator[Evidence]:
         case ev.Rehearsed(rehearsals):
             for item in rehearsals:
                 if item.evidence:
-                    yield Evidence(Trace.REHEARSAL, item.evidence)
+                    yield Evidence(EvidenceKind.REHEARSAL, item.evidence)
         case ev.Snapshotted(snapshot) | ev.Quarantined(snapshot):
-            yield Evidence(Trace.SNAPSHOT, snapshot)
+            yield Evidence(EvidenceKind.SNAPSHOT, snapshot)
         case _:
             return
 

@@ -130,7 +130,7 @@ def _move(
         new=move.plan.new,
         status=move.status,
         reason=move.reason,
-        ran=move.plan.new if move.exposed else move.plan.old,
+        ran=move.plan.new if move.new_build_may_have_run else move.plan.old,
         used=used_by(move),
         put=put[0] if put is not None else None,
         put_at=put[1] if put is not None else None,

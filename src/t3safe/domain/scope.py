@@ -56,7 +56,7 @@ def choose(stated: Scope | None, caller: Caller, *, host_file: bool, own_file: b
 
 
 @frozen
-class Places:
+class PersonPaths:
     """Where a person's files lie (rule 6)."""
 
     config: str
@@ -64,9 +64,9 @@ class Places:
     state: str
 
 
-def places(caller: Caller, environment: Mapping[str, str]) -> Places:
+def places(caller: Caller, environment: Mapping[str, str]) -> PersonPaths:
     """Tell where this person's files lie."""
-    return Places(
+    return PersonPaths(
         config=_absolute(environment, "XDG_CONFIG_HOME", f"{caller.home}/.config"),
         data=_absolute(environment, "XDG_DATA_HOME", f"{caller.home}/.local/share"),
         state=_absolute(environment, "XDG_STATE_HOME", f"{caller.home}/.local/state"),

@@ -25,7 +25,7 @@ class Unmapped:
         return f"{who} runs {what} (process {self.pid}) and is not in the user map"
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """What to do about it."""
         line = (
             f"add a line `login={self.person}` to the user map" if self.person else "map its user"
@@ -33,7 +33,7 @@ class Unmapped:
         return f"{line}, or stop that serve: t3safe does not move or copy unmapped users"
 
     def __str__(self) -> str:
-        return f"NOT IN THE USER MAP: {self.seen}; {self.mend}"
+        return f"NOT IN THE USER MAP: {self.seen}; {self.fix}"
 
 
 def unmapped(running: Iterable[Running], people: Iterable[str]) -> tuple[Unmapped, ...]:

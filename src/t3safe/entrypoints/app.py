@@ -19,9 +19,9 @@ from t3safe.bootstrap.live import Live, live
 from t3safe.configuration import Settings
 from t3safe.domain.errors import JournalError
 from t3safe.domain.events import Kind, Outcome
-from t3safe.domain.messages import Level, Line, frozen_line
+from t3safe.domain.messages import LogLevel, LogLine, frozen_line
 from t3safe.domain.moves import Status
-from t3safe.domain.policy import No
+from t3safe.domain.policy import SkipReason
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.entrypoints import output, rendering
@@ -159,7 +159,7 @@ def leave(
     """
     status = exit_of(result)
     for warning in result.warnings:
-        wired.say(Line(Level.WARNING, warning))
+        wired.say(LogLine(LogLevel.WARNING, warning))
     line = ending(wired, result)
     if line is not None:
         wired.say(line)
@@ -168,11 +168,11 @@ def leave(
     sys.exit(status)
 
 
-_OF_STAYED: Final[Mapping[No, Exit]] = {
-    No.FROZEN: Exit.FROZEN,
-    No.NOTHING: Exit.OK,
-    No.REFUSED: Exit.REFUSED,
-    No.LATER: Exit.LATER,
+_OF_STAYED: Final[Mapping[SkipReason, Exit]] = {
+    SkipReason.FROZEN: Exit.FROZEN,
+    SkipReason.NOTHING: Exit.OK,
+    SkipReason.REFUSED: Exit.REFUSED,
+    SkipReason.LATER: Exit.LATER,
 }
 """The status of an operation that opened no run."""
 _OF_OUTCOME: Final[Mapping[Outcome, Exit]] = {
@@ -207,12 +207,12 @@ def exit_of(result: Result) -> Exit:
     return Exit.REFUSED if status is Exit.OK and left else status
 
 
-def ending(wired: Live, result: Result) -> Line | None:
+def ending(wired: Live, result: Result) -> LogLine | None:
     """Give the last line of an operation; None where its rollout has said everything."""
-    if result.stayed is No.FROZEN:
+    if result.stayed is SkipReason.FROZEN:
         return frozen_line(result.reason, holding(wired))
     if result.rollout is None or result.outcome is None:
-        return Line(Level.INFO, result.reason)
+        return LogLine(LogLevel.INFO, result.reason)
     return None
 
 

@@ -12,11 +12,11 @@ from typing import Final, NoReturn
 import click
 from attrs import evolve
 
-from t3safe.bootstrap.anywhere import Bench, Places, bench
+from t3safe.bootstrap.anywhere import StandaloneFolders, StandaloneGate, bench
 from t3safe.configuration import Settings
 from t3safe.domain import events as ev
 from t3safe.domain.errors import LockedError, PortError
-from t3safe.domain.messages import UNPROTECTED, Level, Line
+from t3safe.domain.messages import UNPROTECTED, LogLevel, LogLine
 from t3safe.domain.scope import Scope
 from t3safe.domain.standalone import Asked, which, why_alone
 from t3safe.domain.versions import Version
@@ -25,7 +25,7 @@ from t3safe.entrypoints.app import VERSION, App, as_json_option, leave, wait_opt
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.journal_repair import moving
 from t3safe.usecases.check import check as check_host
-from t3safe.usecases.standalone import Order, Proof, prove
+from t3safe.usecases.standalone import Proof, StandaloneCheck, prove
 
 _EXIT: Final = {
     ev.Outcome.PASSED: Exit.OK,
@@ -91,13 +91,16 @@ def check(  # noqa: PLR0913 - one for each option
         raise click.UsageError(message)
     asked = _asked(app.settings, build, tuple(options))
     if why_alone(asked):
-        places, first = Places(state, store, evidence), Line(Level.INFO, which(asked))
-        _alone(app, Order(build, control, ()), places, first, wait, as_json=as_json)
+        places, first = (
+            StandaloneFolders(state, store, evidence),
+            LogLine(LogLevel.INFO, which(asked)),
+        )
+        _alone(app, StandaloneCheck(build, control, ()), places, first, wait, as_json=as_json)
     if evidence is not None:
         message = "--evidence is for a check without a host: a host keeps its own; `--standalone`"
         raise click.UsageError(message)
     with app.acting("run", wait, aside=as_json) as wired:
-        wired.say(Line(Level.INFO, which(asked)))
+        wired.say(LogLine(LogLevel.INFO, which(asked)))
         leave(wired, moving(wired, lambda: check_host(wired.host, build)), as_json=as_json)
 
 
@@ -111,16 +114,22 @@ def _asked(settings: Settings, build: Version, options: tuple[str, ...]) -> Aske
 
 
 def _alone(
-    app: App, order: Order, places: Places, first: Line, wait: float, *, as_json: bool
+    app: App,
+    order: StandaloneCheck,
+    places: StandaloneFolders,
+    first: LogLine,
+    wait: float,
+    *,
+    as_json: bool,
 ) -> NoReturn:
     """Prove a build without a host, and leave with the status that says how it ended."""
-    used: Bench | None = None
+    used: StandaloneGate | None = None
     with _ended_by_signals(), rendering.chosen_sink(quiet=app.quiet, aside=as_json) as say:
         say(first)
         try:
             with bench(app.settings, places, wait, say) as used:
                 if used.sandbox == "plain":
-                    say(Line(Level.WARNING, UNPROTECTED))
+                    say(LogLine(LogLevel.WARNING, UNPROTECTED))
                 proof = prove(evolve(order, subjects=used.subjects), used.perform, say)
         except KeyboardInterrupt:
             proof = Proof(order, ev.Outcome.LATER, "interrupted: nothing is proven either way")
@@ -135,12 +144,12 @@ def _alone(
     sys.exit(_EXIT[proof.outcome])
 
 
-def _last(proof: Proof, used: Bench | None) -> Iterator[Line]:
+def _last(proof: Proof, used: StandaloneGate | None) -> Iterator[LogLine]:
     """Say where the evidence is, and how it ended."""
     if used is not None and proof.rehearsals:
-        yield Line(Level.INFO, f"evidence: {used.evidence}")
-    level = Level.INFO if proof.outcome is ev.Outcome.PASSED else Level.WARNING
-    yield Line(level, f"{proof.outcome}: {proof.reason}")
+        yield LogLine(LogLevel.INFO, f"evidence: {used.evidence}")
+    level = LogLevel.INFO if proof.outcome is ev.Outcome.PASSED else LogLevel.WARNING
+    yield LogLine(level, f"{proof.outcome}: {proof.reason}")
 
 
 @contextmanager
@@ -162,7 +171,9 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _body(proof: Proof, places: Places, used: Bench | None) -> dict[str, object]:
+def _body(
+    proof: Proof, places: StandaloneFolders, used: StandaloneGate | None
+) -> dict[str, object]:
     control = proof.order.control
     return {
         "version": proof.order.build.text,

@@ -8,7 +8,7 @@ from typing import assert_never
 
 import click
 
-from t3safe.domain.doctor import SKIPPED, Finding, Level, worst
+from t3safe.domain.doctor import SKIPPED, Finding, Health, worst
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import App, as_json_option
 from t3safe.entrypoints.exits import Exit
@@ -43,22 +43,22 @@ def _lines(findings: tuple[Finding, ...]) -> Iterator[str]:
     for found in findings:
         seen = " ".join(found.seen.split())
         if seen.startswith(SKIPPED):
-            skipped.setdefault((seen, found.mend), {})[found.check] = None
+            skipped.setdefault((seen, found.fix), {})[found.check] = None
             continue
         yield f"{found.level:>7}  {found.check}: {seen}"
-        if found.mend:
-            yield f"         fix: {found.mend}"
-    for (seen, mend), checks in skipped.items():
-        yield f"{Level.UNKNOWN:>7}  {', '.join(checks)}: {seen}; {mend}"
+        if found.fix:
+            yield f"         fix: {found.fix}"
+    for (seen, fix), checks in skipped.items():
+        yield f"{Health.UNKNOWN:>7}  {', '.join(checks)}: {seen}; {fix}"
 
 
-def _status(level: Level) -> Exit:
+def _status(level: Health) -> Exit:
     match level:
-        case Level.PROBLEM:
+        case Health.PROBLEM:
             return Exit.NEEDS_HUMAN
-        case Level.UNKNOWN:
+        case Health.UNKNOWN:
             return Exit.LATER
-        case Level.OK | Level.WARNING:
+        case Health.OK | Health.WARNING:
             return Exit.OK
         case never:
             assert_never(never)

@@ -13,7 +13,7 @@ import click
 from t3safe.adapters.personaldata.export import Exported
 from t3safe.adapters.takeaway import new_file, standard_output
 from t3safe.bootstrap.live import Live
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.text import size
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import App, as_json_option, for_whom, known_person
@@ -48,7 +48,9 @@ def export(app: App, words: tuple[str, ...], *, live: bool, as_json: bool) -> No
         with _target(place) as target:
             snapshot = _fresh(app, person, aside=aside) if live else ids[0]
             with app.host("run", aside=aside) as wired:
-                wired.say(Line(Level.INFO, f"handing on snapshot {snapshot} of {person}", person))
+                wired.say(
+                    LogLine(LogLevel.INFO, f"handing on snapshot {snapshot} of {person}", person)
+                )
                 _interruptible()
                 handed = wired.hand_on(person, snapshot, target)
     except KeyboardInterrupt:
@@ -59,7 +61,9 @@ def export(app: App, words: tuple[str, ...], *, live: bool, as_json: bool) -> No
 
 
 def _require_known(wired: Live, person: str, snapshot: str) -> None:
-    if snapshot not in {info.stored.id for info in wired.host.ports.states.snapshots(person)}:
+    if snapshot not in {
+        info.stored.id for info in wired.host.ports.personal_data.snapshots(person)
+    }:
         message = f"no snapshot {snapshot!r} of {person}; `t3safe snapshots {person}` lists them"
         raise click.UsageError(message)
 

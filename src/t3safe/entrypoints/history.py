@@ -14,16 +14,16 @@ import click
 from t3safe.bootstrap.live import Live
 from t3safe.domain import events as ev
 from t3safe.domain import log, text
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.rollout import Rollout, evolve, opened
 from t3safe.domain.run_report import (
     UNFINISHED,
     Evidence,
+    EvidenceKind,
     FullRunReport,
     RunReport,
     StepReport,
-    Trace,
     full_report,
     named,
     report_of,
@@ -122,7 +122,7 @@ def _looked_up(step: StepReport) -> StepReport:
         step,
         evidence=tuple(
             item
-            if item.kind is Trace.SNAPSHOT
+            if item.kind is EvidenceKind.SNAPSHOT
             else attrs.evolve(item, there=os.path.lexists(item.where))
             for item in step.evidence
         ),
@@ -161,11 +161,11 @@ def _step_row(step: StepReport) -> tuple[str, ...]:
 
 def _evidence(item: Evidence, person: str) -> str:
     gone = " (deleted since)" if item.there is False else ""
-    whose = f" of {person}" if item.kind is Trace.SNAPSHOT else ""
+    whose = f" of {person}" if item.kind is EvidenceKind.SNAPSHOT else ""
     return f"{item.kind}{whose} {item.where}{gone}"
 
 
-def _said(events: tuple[ev.Event, ...]) -> Iterator[tuple[datetime, Line]]:
+def _said(events: tuple[ev.Event, ...]) -> Iterator[tuple[datetime, LogLine]]:
     """Give what was said at the time; progress is in the steps already.
 
     Rules change with t3safe: what an older one decided may not be told by this one.
@@ -176,10 +176,10 @@ def _said(events: tuple[ev.Event, ...]) -> Iterator[tuple[datetime, Line]]:
             after = _after(before, event)
         except InvalidEvent:
             why = "another version of t3safe did the rest; see the steps above"
-            yield event.at, Line(Level.WARNING, why)
+            yield event.at, LogLine(LogLevel.WARNING, why)
             return
         for line in log.lines(before, event, after):
-            if line.level is not Level.PROGRESS:
+            if line.level is not LogLevel.PROGRESS:
                 yield event.at, line
         before = after
 

@@ -10,7 +10,7 @@ import click
 
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import PortError
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.app import (
@@ -131,36 +131,38 @@ def serves_stop(app: App, person: str | None, wait: float, *, everybody: bool) -
     _each(app, one_or_all(app, person, everybody=everybody), wait, _stop)
 
 
-def _each(app: App, person: str | None, wait: float, act: Callable[[Live, str], Line]) -> NoReturn:
+def _each(
+    app: App, person: str | None, wait: float, act: Callable[[Live, str], LogLine]
+) -> NoReturn:
     with app.acting("run", wait, journal=False) as wired:
         if person is not None:
             known_person(wired, person)
         people = everybody_of(wired.host)[0] if person is None else (person,)
         lines = [_tried(wired, name, act) for name in people]
-    sys.exit(Exit.LATER if any(line.level is Level.WARNING for line in lines) else Exit.OK)
+    sys.exit(Exit.LATER if any(line.level is LogLevel.WARNING for line in lines) else Exit.OK)
 
 
-def _tried(wired: Live, person: str, act: Callable[[Live, str], Line]) -> Line:
+def _tried(wired: Live, person: str, act: Callable[[Live, str], LogLine]) -> LogLine:
     """Do it for one person; what hinders it is told, and hinders no other."""
     try:
         line = act(wired, person)
     except PortError as error:
-        line = Line(Level.WARNING, str(error), person)
+        line = LogLine(LogLevel.WARNING, str(error), person)
     wired.say(line)
     return line
 
 
-def _start(wired: Live, person: str) -> Line:
+def _start(wired: Live, person: str) -> LogLine:
     ports = wired.host.ports
     if ports.selection.selected(person).fenced:
         why = "a run left them in transition; `t3safe recover` settles it"
-        return Line(Level.WARNING, f"cannot start the serve of {person}: {why}", person)
+        return LogLine(LogLevel.WARNING, f"cannot start the serve of {person}: {why}", person)
     if ports.services.status(person).running:
-        return Line(Level.INFO, f"the serve of {person} runs already", person)
+        return LogLine(LogLevel.INFO, f"the serve of {person} runs already", person)
     ports.services.start(person)
-    return Line(Level.INFO, f"the serve of {person} is started", person)
+    return LogLine(LogLevel.INFO, f"the serve of {person} is started", person)
 
 
-def _stop(wired: Live, person: str) -> Line:
+def _stop(wired: Live, person: str) -> LogLine:
     wired.host.ports.services.stop(person)
-    return Line(Level.INFO, f"the serve of {person} is stopped", person)
+    return LogLine(LogLevel.INFO, f"the serve of {person} is stopped", person)

@@ -15,7 +15,7 @@ from t3safe.adapters._support import durable
 from t3safe.adapters.hostfacts import STANDARD
 from t3safe.adapters.people import caller_name
 from t3safe.domain import hostguess
-from t3safe.domain.hostguess import Question, Seen
+from t3safe.domain.hostguess import HostFacts, OwnerQuestion
 from t3safe.domain.scope import Caller, Scope, choose, own_file
 from t3safe.entrypoints import settings
 from t3safe.entrypoints.app import App, ask, yes_option
@@ -55,11 +55,11 @@ def _own(caller: Caller) -> Path:
     return Path(own_file(caller, os.environ))
 
 
-def _look(caller: Caller) -> Seen:
+def _look(caller: Caller) -> HostFacts:
     own = not caller.root
     t3, npm = hostfacts.program("t3"), hostfacts.program("npm")
     host, _, port = hostguess.DISPATCH.rpartition(":")
-    return Seen(
+    return HostFacts(
         caller=caller,
         units=hostfacts.units(own=own),
         manager=hostfacts.manager_answers(own=own),
@@ -85,7 +85,7 @@ def _overruling(caller: Caller) -> str:
     return str(settings.DEFAULT_FILE) if chosen is Scope.SYSTEM else ""
 
 
-def _answer(question: Question, *, yes: bool) -> str:
+def _answer(question: OwnerQuestion, *, yes: bool) -> str:
     """Ask a person; without one, or with `--yes`, what is proposed counts."""
     if not yes and sys.stdin.isatty():
         told = click.prompt(question.text, default=question.proposed or None, err=True)

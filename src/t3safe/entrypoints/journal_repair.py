@@ -21,8 +21,8 @@ from typing import TypeVar
 from t3safe.bootstrap.live import Live
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError
-from t3safe.domain.messages import Level, Line, frozen_line
-from t3safe.domain.policy import No
+from t3safe.domain.messages import LogLevel, LogLine, frozen_line
+from t3safe.domain.policy import SkipReason
 from t3safe.entrypoints.app import holding
 from t3safe.usecases.host import Reader, Result, everybody
 from t3safe.usecases.recover import prove_unexplained
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 def moving(wired: Live, operation: Callable[[], Result]) -> Result:
     """Run an operation that moves people; where the journal had to be set aside, it is not run."""
-    if not mended(wired):
+    if not fixed(wired):
         try:
             return operation()
         except DamagedJournalError as error:
@@ -43,7 +43,7 @@ def moving(wired: Live, operation: Callable[[], Result]) -> Result:
 
 def settling(wired: Live, operation: Callable[[], _T]) -> _T:
     """Run an operation that settles people, after the journal was set aside where it had to be."""
-    mended(wired)
+    fixed(wired)
     try:
         return operation()
     except DamagedJournalError as error:
@@ -51,7 +51,7 @@ def settling(wired: Live, operation: Callable[[], _T]) -> _T:
         return operation()
 
 
-def mended(wired: Live) -> bool:
+def fixed(wired: Live) -> bool:
     """Set the journal aside where it is damaged; whether that was so."""
     complaint = wired.journal.complaint()
     if complaint:
@@ -67,12 +67,12 @@ def _set_aside(wired: Live, error: DamagedJournalError) -> None:
     if not kept.complete:
         refusals += ", others could not be read: builds that were refused may be tried again"
     text = f"JOURNAL SET ASIDE ({error}): kept as {kept.place}, a new one is begun; {refusals}"
-    wired.say(Line(Level.WARNING, text))
+    wired.say(LogLine(LogLevel.WARNING, text))
     for person in _down(wired):
         text = (
             f"the serve of {person} does not run, and no run tells why; start it if it should run"
         )
-        wired.say(Line(Level.WARNING, text, person))
+        wired.say(LogLine(LogLevel.WARNING, text, person))
 
 
 def _down(wired: Live) -> Iterator[str]:
@@ -92,15 +92,15 @@ def _later(wired: Live) -> Result:
     shut, frozen = fenced(host), host.ports.switch.frozen()
     if not shut:
         if frozen:
-            return Result(None, frozen, stayed=No.FROZEN)
+            return Result(None, frozen, stayed=SkipReason.FROZEN)
         proof = prove_unexplained(host)
         if proof.outcome is not None:
             return proof
         reason = "the journal was set aside; nobody was moved, the next run is an ordinary one"
-        return Result(None, reason, stayed=No.LATER, warnings=proof.warnings)
+        return Result(None, reason, stayed=SkipReason.LATER, warnings=proof.warnings)
     if frozen:
         wired.say(frozen_line(frozen, holding(wired)))
     text = f"{', '.join(shut)} fenced, and the journal that told why was set aside"
     text = f"NEEDS A HUMAN: {text}; `t3safe recover` looks, and lifts the fence where a build fits"
-    wired.say(Line(Level.ALERT, text))
+    wired.say(LogLine(LogLevel.ALERT, text))
     return Result(ev.Outcome.NEEDS_HUMAN, text)

@@ -8,7 +8,7 @@ import click
 
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import PortError
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.metrics import HostMetrics
 from t3safe.entrypoints.app import App
 from t3safe.usecases.metrics import measure
@@ -40,10 +40,10 @@ def write_metrics(wired: Live, path: Path, vitals: HostMetrics) -> None:
     try:
         write(path, vitals)
     except PortError as error:
-        wired.say(Line(Level.WARNING, str(error)))
+        wired.say(LogLine(LogLevel.WARNING, str(error)))
     except Exception as error:  # noqa: BLE001 - the run's own end outlives any trouble of its metrics
         text = f"cannot write the metrics to {path}: {type(error).__name__}: {error}"
-        wired.say(Line(Level.WARNING, text))
+        wired.say(LogLine(LogLevel.WARNING, text))
 
 
 def measured(wired: Live) -> HostMetrics:

@@ -10,14 +10,14 @@ import click
 from t3safe.adapters.notify import End, Letter, Sent, ToldFile, ends, require, send
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import NotifyError, UnusableError
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.metrics import HostMetrics
 from t3safe.domain.notices import (
     URGENT,
     Broken,
-    Found,
     Key,
     Notice,
+    NoticesFound,
     body,
     due,
     forgiven,
@@ -85,7 +85,7 @@ def _recalled(wired: Live, memory: ToldFile) -> dict[str, frozenset[Key]]:
         return {}
 
 
-def _due(end: End, told: dict[str, frozenset[Key]], now: Found) -> tuple[Notice, ...]:
+def _due(end: End, told: dict[str, frozenset[Key]], now: NoticesFound) -> tuple[Notice, ...]:
     return due(told.get(end.name, frozenset()), now)
 
 
@@ -95,7 +95,7 @@ def _letter(end: End, notices: tuple[Notice, ...]) -> Letter:
 
 
 def _after(
-    end: End, told: dict[str, frozenset[Key]], now: Found, sent: dict[str, Sent]
+    end: End, told: dict[str, frozenset[Key]], now: NoticesFound, sent: dict[str, Sent]
 ) -> frozenset[Key]:
     """What an end counts as told; one that had nothing due has been told all."""
     answer = sent.get(end.name)
@@ -104,7 +104,7 @@ def _after(
 
 
 def _warn(wired: Live, text: str) -> None:
-    wired.say(Line(Level.WARNING, text))
+    wired.say(LogLine(LogLevel.WARNING, text))
 
 
 @click.group()

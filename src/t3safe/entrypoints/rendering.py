@@ -16,7 +16,7 @@ import click
 
 from t3safe.adapters.log import Sink
 from t3safe.domain.gate import Rehearsal
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.redaction import redact
 from t3safe.domain.versions import Version
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 _WORDS: Final = frozenset({"reason", "reasons", "notes", "warnings", "said", "detail"})
 """Keys of documents whose values are words about what happened."""
 _STYLE = {
-    Level.TICK: "dim",
-    Level.PROGRESS: "dim",
-    Level.INFO: "",
-    Level.WARNING: "yellow",
-    Level.ALERT: "bold red",
+    LogLevel.TICK: "dim",
+    LogLevel.PROGRESS: "dim",
+    LogLevel.INFO: "",
+    LogLevel.WARNING: "yellow",
+    LogLevel.ALERT: "bold red",
 }
 
 
 def plain_sink(stream: TextIO) -> Sink:
     """Give a sink that prints one line a fact, as a log wants it."""
 
-    def write(line: Line) -> None:
-        if line.level is not Level.TICK:
+    def write(line: LogLine) -> None:
+        if line.level is not LogLevel.TICK:
             print(" ".join(str(line).splitlines()), file=stream, flush=True)
 
     return write
@@ -52,8 +52,8 @@ def lively_sink(console: Console) -> Iterator[Sink]:
     spinner = "dots" if console.encoding.startswith("utf") else "line"
     with Status("starting", console=console, spinner=spinner) as status:
 
-        def write(line: Line) -> None:
-            if line.level in {Level.TICK, Level.PROGRESS}:
+        def write(line: LogLine) -> None:
+            if line.level in {LogLevel.TICK, LogLevel.PROGRESS}:
                 status.update(str(line))
             else:
                 console.print(
@@ -76,7 +76,7 @@ def chosen_sink(*, quiet: bool, aside: bool) -> Iterator[Sink]:
     stream = sys.stderr if aside else sys.stdout
     plain = plain_sink(stream)
     if quiet:
-        yield lambda line: plain(line) if line.level is Level.ALERT else None
+        yield lambda line: plain(line) if line.level is LogLevel.ALERT else None
     elif stream.isatty():
         from rich.console import Console  # noqa: PLC0415 - a log has no use for it
 
@@ -97,7 +97,7 @@ def wide() -> Console:
 _FILE_WIDTH = 240
 
 
-VERSIONS: Final[Mapping[str, int]] = {}
+VERSIONS: Final[Mapping[str, int]] = {"doctor": 2}
 """The version of each document whose shape is not its first; when to raise it: docs/json.md."""
 
 

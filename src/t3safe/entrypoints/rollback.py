@@ -13,10 +13,10 @@ import click
 from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import NoWayBackError
 from t3safe.domain.events import Outcome
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.moves import Move
-from t3safe.domain.policy import No
-from t3safe.domain.rollback import Fate, Preview, summed_up, told, undo
+from t3safe.domain.policy import SkipReason
+from t3safe.domain.rollback import PersonOutcome, Preview, summed_up, told, undo
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import output, rendering
 from t3safe.entrypoints.app import (
@@ -177,7 +177,9 @@ def _take(wired: Live, whole: Whole, *, force: bool) -> list[Took]:
                 _say_undo(wired, move)
     finally:
         for fate, line in summed_up(each.fared for each in took):
-            wired.say(Line(Level.INFO if fate is Fate.BACK else Level.WARNING, line))
+            wired.say(
+                LogLine(LogLevel.INFO if fate is PersonOutcome.BACK else LogLevel.WARNING, line)
+            )
     return took
 
 
@@ -194,18 +196,18 @@ def _around(whole: Whole, build: Version | None) -> Iterable[str]:
 def _end(took: list[Took]) -> Result:
     """Give the end of the whole: what failed, else what was left undone, else that it is done."""
     fates = [each.fared.fate for each in took]
-    failed = next((each for each in took if each.fared.fate is Fate.FAILED), None)
-    reason = f"{fates.count(Fate.BACK)} of {len(fates)} are back"
+    failed = next((each for each in took if each.fared.fate is PersonOutcome.FAILED), None)
+    reason = f"{fates.count(PersonOutcome.BACK)} of {len(fates)} are back"
     if failed is not None and failed.result is not None:
         reason = f"{reason}; {failed.fared.person}: {failed.fared.reason}"
         return attrs.evolve(failed.result, reason=reason, warnings=(), rollout=None)
-    if Fate.STUCK in fates:
-        return Result(None, reason, stayed=No.REFUSED)
-    if {Fate.PASSED_OVER, Fate.NOT_REACHED} & set(fates):
-        return Result(None, reason, stayed=No.LATER)
-    if Fate.BACK in fates:
+    if PersonOutcome.STUCK in fates:
+        return Result(None, reason, stayed=SkipReason.REFUSED)
+    if {PersonOutcome.PASSED_OVER, PersonOutcome.NOT_REACHED} & set(fates):
+        return Result(None, reason, stayed=SkipReason.LATER)
+    if PersonOutcome.BACK in fates:
         return Result(Outcome.MOVED, reason)
-    return Result(None, "nobody is to be taken back", stayed=No.NOTHING)
+    return Result(None, "nobody is to be taken back", stayed=SkipReason.NOTHING)
 
 
 # What both say.
@@ -224,7 +226,7 @@ def _moves(result: Result | None) -> tuple[Move, ...]:
 
 def _say_undo(wired: Live, move: Move) -> None:
     if command := undo(move):
-        wired.say(Line(Level.INFO, f"to undo this: {command}", move.person))
+        wired.say(LogLine(LogLevel.INFO, f"to undo this: {command}", move.person))
 
 
 def _say_what_comes(wired: Live, shown: Iterable[Preview], moves: Iterable[Move]) -> None:
@@ -235,14 +237,14 @@ def _say_what_comes(wired: Live, shown: Iterable[Preview], moves: Iterable[Move]
     left = {way.old for way in ways if way.old > way.build} - held
     for build in sorted(left):
         text = f"the next run may move them to {build} again; `t3safe hold {build}` prevents it"
-        wired.say(Line(Level.INFO, text))
+        wired.say(LogLine(LogLevel.INFO, text))
 
 
 def _stands(result: Result, person: str) -> dict[str, object]:
     for move in _moves(result):
         if move.person == person:
             return {"status": move.status.value, "reason": move.reason}
-    return {"status": Fate.NOT_REACHED.value, "reason": result.reason}
+    return {"status": PersonOutcome.NOT_REACHED.value, "reason": result.reason}
 
 
 def _took_body(took: Took, shown: Iterable[Preview]) -> dict[str, object]:

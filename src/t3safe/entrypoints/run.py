@@ -20,9 +20,9 @@ from attrs import define
 from t3safe.bootstrap.live import Live, rehearsal_only, sweep_trials
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError, PortError, UnusableError
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.notices import Broken, Cause
-from t3safe.domain.policy import No, Stay
+from t3safe.domain.policy import Skip, SkipReason
 from t3safe.entrypoints.app import App, as_json_option, leave, wait_option
 from t3safe.entrypoints.journal_repair import moving, settling
 from t3safe.entrypoints.metrics import measured, write_metrics
@@ -58,13 +58,13 @@ def _dry_run(app: App, wait: float, *, as_json: bool) -> NoReturn:
         rehearsal_only(app.settings, wired) as trial,
     ):
         choice, warnings = candidate(wired.host, survey(wired.host, repair=False))
-        if isinstance(choice, Stay):
+        if isinstance(choice, Skip):
             stay = Result(None, choice.reason, stayed=choice.why, warnings=warnings)
             leave(wired, stay, as_json=as_json)
         result = check(trial.host, choice.candidate)
         said = _DRY.get(result.outcome, "was not judged") if result.outcome else "was not judged"
         text = f"DRY RUN: {choice.candidate} {said}; nobody was touched"
-        trial.say(Line(Level.INFO, text))
+        trial.say(LogLine(LogLevel.INFO, text))
         leave(trial, result, as_json=as_json)
 
 
@@ -95,7 +95,7 @@ def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
     """Recover people whom an interrupted run left half moved."""
     with app.acting("run", wait, aside=as_json) as wired, reported(wired, "recover") as report:
         result = report.result = settling(wired, lambda: recover_host(wired.host, boot=boot))
-        nothing = Result(None, "nothing is unfinished", stayed=No.NOTHING)
+        nothing = Result(None, "nothing is unfinished", stayed=SkipReason.NOTHING)
         leave(wired, result or nothing, as_json=as_json)
 
 
@@ -131,10 +131,10 @@ def reported(wired: Live, command: str) -> Iterator[CommandEnd]:
         try:
             _fan_out(wired, command, broken)
         except PortError as error:
-            wired.say(Line(Level.WARNING, str(error)))
+            wired.say(LogLine(LogLevel.WARNING, str(error)))
         except Exception as error:  # noqa: BLE001 - the command's own end outlives any trouble here
             text = f"cannot report how {command} ended: {type(error).__name__}"
-            wired.say(Line(Level.WARNING, text))
+            wired.say(LogLine(LogLevel.WARNING, text))
 
 
 def _unrecorded(command: str, result: Result | None) -> Broken | None:
@@ -143,7 +143,7 @@ def _unrecorded(command: str, result: Result | None) -> Broken | None:
         return None
     if result.outcome is ev.Outcome.NEEDS_HUMAN:
         return Broken(command, result.reason)
-    if result.stayed is No.REFUSED and not result.known:
+    if result.stayed is SkipReason.REFUSED and not result.known:
         return Broken(command, result.reason, Cause.REFUSED)
     return None
 

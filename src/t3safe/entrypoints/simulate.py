@@ -21,7 +21,7 @@ from t3safe.domain.policy import Track
 from t3safe.entrypoints import rendering
 from t3safe.simulation import files
 from t3safe.simulation.fleet import Fleet
-from t3safe.simulation.scenario import Scenario
+from t3safe.simulation.scenario import ReplayScenario
 from t3safe.simulation.scores import SHOWN, PolicyRun, Simulation, crossed, moved
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -70,7 +70,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         "seed": seed,
     }
     fleet = _changed(files.fleet(fleet_file), changes, people)
-    scenario = Scenario.of(
+    scenario = ReplayScenario.of(
         fleet, files.history(history_file), files.incidents(incidents_file), drill=drill
     )
     chosen = scenario.chosen(names)

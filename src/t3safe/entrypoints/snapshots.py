@@ -13,7 +13,7 @@ from t3safe.bootstrap.live import Live, Verified
 from t3safe.domain import events as ev
 from t3safe.domain.effects import SnapshotOnline
 from t3safe.domain.errors import PortError
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import Judged, SnapshotKind
 from t3safe.domain.text import size
@@ -82,14 +82,14 @@ def _tried(app: App, wired: Live, person: str) -> dict[str, Any]:
         problem = f"no snapshot of {person}: asked to stop"
     except PortError as error:
         problem = str(error)
-    wired.say(Line(Level.WARNING, problem, person))
+    wired.say(LogLine(LogLevel.WARNING, problem, person))
     return {"person": person, "problem": problem}
 
 
 def _copied(wired: Live, person: str) -> dict[str, Any]:
     taken = take(wired, person)
     text = f"{taken.snapshot}: ledger {taken.ledger.level}, {size(taken.size)}"
-    wired.say(Line(Level.INFO, f"snapshot of {person} taken: {text}", person))
+    wired.say(LogLine(LogLevel.INFO, f"snapshot of {person} taken: {text}", person))
     return {
         "person": person,
         "id": taken.snapshot,
@@ -104,7 +104,7 @@ def take(wired: Live, person: str) -> ev.Snapshotted:
     host = wired.host
     build = host.ports.selection.selected(person).build
     name = host.name_run(host.ports.clock.now())
-    copy = partial(host.ports.states.snapshot, person, name, SnapshotKind.ONLINE, build)
+    copy = partial(host.ports.personal_data.snapshot, person, name, SnapshotKind.ONLINE, build)
     return wired.heart.during(SnapshotOnline(person, name), copy)
 
 
@@ -130,7 +130,7 @@ def snapshots() -> None:
 def snapshots_list(app: App, people: tuple[str, ...], *, as_json: bool) -> None:
     """List snapshots, oldest first; of all people if none is named."""
     with app.host("run") as wired:
-        states = wired.host.ports.states
+        states = wired.host.ports.personal_data
         found = [
             _snapshot_body(info)
             for person in _named(wired, people)
@@ -172,7 +172,7 @@ def snapshots_prune(app: App, people: tuple[str, ...], *, dry_run: bool, as_json
             try:
                 told = judge(wired.host, person) if dry_run else prune(wired.host, person)
             except PortError as error:
-                wired.say(Line(Level.WARNING, str(error), person))
+                wired.say(LogLine(LogLevel.WARNING, str(error), person))
                 problems[person] = str(error)
                 continue
             found += (_judged_body(person, item, dry_run=dry_run) for item in told)

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from t3safe.bootstrap.live import Live, live
 from t3safe.domain import text
+from t3safe.domain.disk_space import Room
 from t3safe.domain.ports import Registry
-from t3safe.domain.room import Room
 from t3safe.entrypoints import output, rendering
 from t3safe.entrypoints.app import App, as_json_option
 from t3safe.entrypoints.exits import Exit

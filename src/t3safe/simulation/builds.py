@@ -16,7 +16,7 @@ from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
 from t3safe.simulation.diary import DAY
 from t3safe.simulation.generations import generation_of
-from t3safe.simulation.history import History, Layout, Naming, Package, resolved
+from t3safe.simulation.history import History, Layout, Naming, PackageKind, resolved
 from t3safe.simulation.incidents import (
     BY_ITSELF,
     OF_HOSTS,
@@ -42,7 +42,7 @@ say minutes to hours."""
 
 
 @frozen(eq=False)
-class Build:
+class SimulatedBuild:
     """One release as it behaves; `drill` names the incident for which it was made up.
 
     `channel` is the track whose tag may point at it, None for a preview.
@@ -98,17 +98,17 @@ class Build:
 
 
 @cache
-def node_trouble(build: Build, node: str) -> str:
+def node_trouble(build: SimulatedBuild, node: str) -> str:
     """Why a serve of this build ends in silence under this node; empty when it does not."""
     facts = IdentityFacts(NAME, REPOSITORY, (NAME,), build.node, node, build.version.text)
     result = judge_identity(build.version, facts)
     return "" if result.passed else result.reason
 
 
-def builds(history: History, incidents: Incidents) -> tuple[Build, ...]:
+def builds(history: History, incidents: Incidents) -> tuple[SimulatedBuild, ...]:
     """Every release as it behaves, in the order in which they came out."""
     return tuple(
-        Build(
+        SimulatedBuild(
             version=known.release.version,
             channel=known.release.channel.track,
             available=known.release.available.timestamp(),
@@ -118,7 +118,7 @@ def builds(history: History, incidents: Incidents) -> tuple[Build, ...]:
             node=known.node,
             generation=generation_of(second=known.layout is Layout.V2, pairing=known.pairing),
             remote=known.remote_cookie,
-            launched=known.package is Package.LAUNCHER,
+            launched=known.package is PackageKind.LAUNCHER,
             faults=incidents.of(known.release),
             assumed=known.assumed,
         )
@@ -126,8 +126,10 @@ def builds(history: History, incidents: Incidents) -> tuple[Build, ...]:
     )
 
 
-def drilled(found: tuple[Build, ...], incidents: Incidents, track: Track) -> Iterator[Build]:
-    """Make up a release for every incident that can be enacted, a day apart, each mended after.
+def drilled(
+    found: tuple[SimulatedBuild, ...], incidents: Incidents, track: Track
+) -> Iterator[SimulatedBuild]:
+    """Make up a release for every incident that can be enacted, a day apart, each fixed after.
 
     They follow the last release and take its facts over: only what went wrong is known of them.
     For an incident of the host a sound release comes out on its night.
@@ -145,14 +147,14 @@ def drilled(found: tuple[Build, ...], incidents: Incidents, track: Track) -> Ite
 
 
 def _drill(
-    last: Build, track: Track, number: int, faults: frozenset[Behaviour], incident: str
-) -> Build:
+    last: SimulatedBuild, track: Track, number: int, faults: frozenset[Behaviour], incident: str
+) -> SimulatedBuild:
     release = last.version.text.partition("-")[0]
     major, minor, patch = (int(part) for part in release.split("."))
     text = f"{major}.{minor}.{patch + number}"
     if track is Track.NIGHTLY:
         text = f"{text}-nightly.20990101.{number}"
-    return Build(
+    return SimulatedBuild(
         version=Version.parse(text),
         channel=track,
         available=(last.available // DAY + 1 + number) * DAY + _DRILLED_AT,
@@ -185,11 +187,11 @@ class Data:
     second_level: int = 0
     strange: tuple[int, str] | None = None
 
-    def seen_by(self, build: Build) -> Rows:
+    def seen_by(self, build: SimulatedBuild) -> Rows:
         """The rows that a serve of this build shows."""
         return self.second if build.second and self.second is not None else self.rows
 
-    def level_for(self, build: Build) -> int:
+    def level_for(self, build: SimulatedBuild) -> int:
         """The highest migration in the database that this build starts on."""
         return self.second_level if build.second and self.second is not None else self.level
 
@@ -197,15 +199,15 @@ class Data:
         """The rows that are in either database."""
         return self.rows if self.second is None else union(self.rows, self.second)
 
-    def hidden_from(self, build: Build) -> int:
+    def hidden_from(self, build: SimulatedBuild) -> int:
         """How many rows of the set a serve of this build does not show."""
         return missing(self.all_rows(), self.seen_by(build)) if self.second is not None else 0
 
-    def known_to(self, build: Build) -> bool:
+    def known_to(self, build: SimulatedBuild) -> bool:
         """Whether the build knows its ledger and shows all rows; else it is apart from its data."""
         return self.level_for(build) <= build.schema and not self.hidden_from(build)
 
-    def opened_by(self, build: Build) -> Data:
+    def opened_by(self, build: SimulatedBuild) -> Data:
         """The set once a program of this build has opened it."""
         if not build.second:
             return attrs.evolve(self, level=max(self.level, build.schema))
@@ -232,7 +234,7 @@ class Schemas:
             levels[V2.database] = data.second_level
         return self._get(levels, data.strange)
 
-    def of_build(self, build: Build) -> SetLedger:
+    def of_build(self, build: SimulatedBuild) -> SetLedger:
         """What a build knows, as an empty set shows it."""
         return self._get({build.generation.database: build.schema}, None)
 
@@ -251,7 +253,7 @@ class Schemas:
         return Ledger.of(names.items())
 
 
-def auth_broken(build: Build, data: Data) -> bool:
+def auth_broken(build: SimulatedBuild, data: Data) -> bool:
     """Whether a sign-in migration lies between what a build knows and what it starts on."""
     level = data.level_for(build)
     return any(build.schema < number <= level for number in AUTH_MIGRATIONS)

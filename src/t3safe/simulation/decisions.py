@@ -28,7 +28,7 @@ class Deciding(Protocol):
 
 
 @frozen
-class Verdicts:
+class MemoryVerdicts:
     """What is remembered of builds."""
 
     world: Deciding
@@ -53,7 +53,7 @@ class Verdicts:
 
 
 @frozen
-class Switch:
+class MemorySwitch:
     """The freeze switch."""
 
     world: Deciding
@@ -71,7 +71,7 @@ class Switch:
 
 
 @frozen
-class Choices:
+class MemoryChoices:
     """What a person decided by hand."""
 
     world: Deciding

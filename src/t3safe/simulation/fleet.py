@@ -1,4 +1,4 @@
-"""A host to simulate: its people, its dispatch, what befalls it, who mends it, which policies.
+"""A host to simulate: its people, its dispatch, what befalls it, who fixes it, which policies.
 
 The shape of a fleet file (TOML).  Times of day are UTC.  Everything random is drawn from `seed`,
 so one fleet gives one outcome.
@@ -67,7 +67,7 @@ class Lesson:
 
 
 @frozen
-class DispatchSettings:
+class SimulatedDispatch:
     """What the dispatch knows at first, and what it learns when; cookies as in the settings.
 
     `protocols` are those of a serve's web socket that it passes on: both, unless it drops what
@@ -114,7 +114,7 @@ class HostEvent:
 class OperatorSettings:
     """The person who is called: comes `hours` after a night that needs one.
 
-    `comes` false leaves everything as it is: nobody thaws, mends or teaches the dispatch.
+    `comes` false leaves everything as it is: nobody thaws, fixes or teaches the dispatch.
     """
 
     comes: bool = True
@@ -178,7 +178,7 @@ class Fleet:
     node: str = "24.10.0"
     since: date | None = None
     until: date | None = None
-    dispatch: DispatchSettings = field(factory=DispatchSettings)
+    dispatch: SimulatedDispatch = field(factory=SimulatedDispatch)
     events: tuple[HostEvent, ...] = ()
     operator: OperatorSettings = field(factory=OperatorSettings)
     policies: dict[str, UpdaterSettings] = field(factory=lambda: dict(_NOTHING_SAID))

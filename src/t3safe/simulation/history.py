@@ -63,7 +63,7 @@ class Layout(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Package(StrEnum):
+class PackageKind(StrEnum):
     """What the npm package holds."""
 
     NODE = "node"
@@ -73,7 +73,7 @@ class Package(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Line(StrEnum):
+class ReleaseLine(StrEnum):
     """Which releases it belongs to."""
 
     LATEST = "latest"
@@ -84,7 +84,7 @@ class Line(StrEnum):
     @property
     def track(self) -> Track | None:
         """The track whose tag may point at it; None for a preview."""
-        return None if self is Line.PREVIEW else Track(self.value)
+        return None if self is ReleaseLine.PREVIEW else Track(self.value)
 
 
 @frozen
@@ -97,7 +97,7 @@ class PastRelease:
     """
 
     version: Version
-    channel: Line
+    channel: ReleaseLine
     committed: datetime | None
     schema: int | None
     pairing: str | None
@@ -106,7 +106,7 @@ class PastRelease:
     published: datetime | None = None
     layout: Layout = Layout.UNKNOWN
     remote_cookie: Naming = Naming.UNKNOWN
-    package: Package = Package.UNKNOWN
+    package: PackageKind = PackageKind.UNKNOWN
     day: date | None = None
     how: str = ""
 
@@ -153,7 +153,7 @@ class History:
 
 def _ordered(releases: tuple[PastRelease, ...]) -> None:
     seen: set[Version] = set()
-    last: dict[Line, PastRelease] = {}
+    last: dict[ReleaseLine, PastRelease] = {}
     for release in releases:
         if release.version in seen:
             message = f"{release.version}: is in the history twice"
@@ -185,14 +185,14 @@ def _sound(release: PastRelease, known: set[int]) -> None:
         raise HistoryError(message)
 
 
-_LINES: Final = {Channel.NIGHTLY: Line.NIGHTLY, Channel.LATEST: Line.LATEST}
+_LINES: Final = {Channel.NIGHTLY: ReleaseLine.NIGHTLY, Channel.LATEST: ReleaseLine.LATEST}
 _PREVIEW: Final = re.compile(r"-preview\.[0-9]{8}\.[0-9]+$", re.ASCII)
 
 
-def line_of(version: Version) -> Line | None:
+def line_of(version: Version) -> ReleaseLine | None:
     """Read off a version's text to which releases it belongs; None for none of these."""
     found = _LINES.get(version.channel)
-    return Line.PREVIEW if found is None and _PREVIEW.search(version.text) else found
+    return ReleaseLine.PREVIEW if found is None and _PREVIEW.search(version.text) else found
 
 
 def _said(version: Version) -> str:
@@ -210,7 +210,7 @@ class Resolved:
     node: str
     layout: Layout
     remote_cookie: Naming
-    package: Package
+    package: PackageKind
     assumed: tuple[str, ...] = field(default=())
 
 
@@ -221,7 +221,7 @@ _MISSING: Final = {
     "node": "",
     "layout": Layout.V1,
     "remote_cookie": Naming.PLAIN,
-    "package": Package.NODE,
+    "package": PackageKind.NODE,
 }
 """What is assumed before anything is known."""
 

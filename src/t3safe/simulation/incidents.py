@@ -24,10 +24,10 @@ from t3safe.simulation.history import PastRelease
 
 LASTING: Final = timedelta(days=2)
 """How long a build's fault lasts that nobody dated the end of; an assumption: nightlies that broke
-everybody were mended within a day or two."""
+everybody were fixed within a day or two."""
 
 
-class Scope(StrEnum):
+class IncidentScope(StrEnum):
     """Where a failure lies."""
 
     BUILD = "build"
@@ -95,7 +95,7 @@ class Incident:
     date: date | None
     first: Version | None
     last: Version | None
-    scope: Scope
+    scope: IncidentScope
     observable: str
     liveness_misses: bool
     recovery: str
@@ -119,7 +119,7 @@ class Incident:
         since = datetime.combine(self.date, time(), UTC)
         if self.first is None and moment < since:
             return False
-        return self.scope is Scope.DATA or moment < since + LASTING
+        return self.scope is IncidentScope.DATA or moment < since + LASTING
 
 
 @frozen

@@ -11,7 +11,7 @@ LINES_MAX: Final = 60
 """Lines kept of a night; a thousand people moved are one line and a number."""
 
 
-class Fate(StrEnum):
+class NightFate(StrEnum):
     """How a night was for a person, from the timer to the next one."""
 
     CALM = "calm"
@@ -34,7 +34,7 @@ class NightLog:
 
     lines: list[str] = field(factory=list)
     cut: int = 0
-    fates: dict[str, Fate] = field(factory=dict)
+    fates: dict[str, NightFate] = field(factory=dict)
     reasons: dict[str, str] = field(factory=dict)
     outcome: str = "nothing to do"
     accepted: list[str] = field(factory=list)
@@ -53,7 +53,7 @@ class NightLog:
         else:
             self.cut += 1
 
-    def fate(self, person: str, fate: Fate, reason: str = "") -> None:
+    def fate(self, person: str, fate: NightFate, reason: str = "") -> None:
         """Say how it went for a person; the last word counts."""
         self.fates[person] = fate
         if reason:

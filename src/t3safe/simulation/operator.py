@@ -18,9 +18,9 @@ import re
 
 from attrs import define, field
 
-from t3safe.simulation.builds import Build
+from t3safe.simulation.builds import SimulatedBuild
 from t3safe.simulation.policies import Blind, Seed, Updater, restart
-from t3safe.simulation.world import AWAY, OF_THE_HOST, Person, World
+from t3safe.simulation.world import AWAY, OF_THE_HOST, SimulatedPerson, SimulatedWorld
 
 _PASSING = OF_THE_HOST | {AWAY}
 
@@ -29,12 +29,12 @@ _PASSING = OF_THE_HOST | {AWAY}
 class Operator:
     """Looks after one host."""
 
-    world: World
+    world: SimulatedWorld
     policy: Updater
     done: list[str] = field(factory=list)
 
     def attend(self) -> None:
-        """Come, look, mend, and be counted where anything was to be done."""
+        """Come, look, fix, and be counted where anything was to be done."""
         self.done = []
         if isinstance(self.policy, Blind | Seed):
             self._mend_binary(self.policy)
@@ -51,7 +51,7 @@ class Operator:
             for line in self.done:
                 self.policy.tonight.say(f"operator: {line}")
 
-    def _broken(self) -> list[Person]:
+    def _broken(self) -> list[SimulatedPerson]:
         return [
             person
             for person in self.world.people.values()
@@ -76,7 +76,7 @@ class Operator:
             if bad is not None:
                 policy.held.add(bad)
 
-    def _roll_back_first(self, policy: Blind, broken: list[Person]) -> None:
+    def _roll_back_first(self, policy: Blind, broken: list[SimulatedPerson]) -> None:
         world, previous, bad = self.world, policy.previous, self.world.default
         if previous is None or previous is bad or bad is None:
             return
@@ -93,12 +93,12 @@ class Operator:
         self._install(bad, broken)
         world.touch_all()
 
-    def _install(self, build: Build, people: list[Person]) -> None:
+    def _install(self, build: SimulatedBuild, people: list[SimulatedPerson]) -> None:
         self.world.install_globally(build)
         for person in people:
             restart(self.world, person)
 
-    def _forward(self, policy: Blind | Seed, broken: list[Person]) -> None:
+    def _forward(self, policy: Blind | Seed, broken: list[SimulatedPerson]) -> None:
         if not broken:
             return
         newest = self._newest()
@@ -111,13 +111,15 @@ class Operator:
             f"installed {newest.version} by hand for {', '.join(p.name for p in broken[:5])}"
         )
 
-    def _newest(self) -> Build | None:
+    def _newest(self) -> SimulatedBuild | None:
         """The newest build that has come near this host: what is tagged now, or what runs."""
         tagged = self.world.tagged(self.world.track)
         known = [build for build in (tagged, self.world.default) if build is not None]
         return max(known, key=lambda build: build.version, default=None)
 
-    def _put_back(self, policy: Blind | Seed, previous: Build, broken: list[Person]) -> None:
+    def _put_back(
+        self, policy: Blind | Seed, previous: SimulatedBuild, broken: list[SimulatedPerson]
+    ) -> None:
         self._install(previous, broken)
         for person in broken:
             copy = policy.backups.get(person.name)
@@ -144,7 +146,7 @@ class Operator:
         if target is not None and self.world.contract(target):
             self._teach_of(target)
 
-    def _teach_of(self, build: Build) -> None:
+    def _teach_of(self, build: SimulatedBuild) -> None:
         cookie, protocol = build.cookie(loopback=False), build.generation.sign_in.protocol
         known = self.world.dispatch
         lacking = [

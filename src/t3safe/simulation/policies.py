@@ -15,18 +15,18 @@ from attrs import define, field
 
 from t3safe.domain import events as ev
 from t3safe.domain import log
-from t3safe.domain.messages import Level
+from t3safe.domain.messages import LogLevel
 from t3safe.domain.moves import Status
-from t3safe.domain.policy import No
+from t3safe.domain.policy import SkipReason
 from t3safe.domain.rollout import Rollout
-from t3safe.simulation.builds import PLAIN, Build, Data, auth_broken, node_trouble
-from t3safe.simulation.decisions import Choices, Switch
+from t3safe.simulation.builds import PLAIN, Data, SimulatedBuild, auth_broken, node_trouble
+from t3safe.simulation.decisions import MemoryChoices, MemorySwitch
 from t3safe.simulation.filevercmp import newer
 from t3safe.simulation.fleet import Bind
 from t3safe.simulation.incidents import Behaviour
-from t3safe.simulation.nightlog import Fate, NightLog
-from t3safe.simulation.ports import Builds, Selection
-from t3safe.simulation.world import Person, World
+from t3safe.simulation.nightlog import NightFate, NightLog
+from t3safe.simulation.ports import SimulatedBuilds, SimulatedSelection
+from t3safe.simulation.world import SimulatedPerson, SimulatedWorld
 from t3safe.t3.files import V1_DATABASE
 from t3safe.usecases.host import Host, Result
 from t3safe.usecases.recover import recover
@@ -50,7 +50,7 @@ class Updater(Protocol):
     """One updater on one host; `tonight` gathers what it says since the timer fired."""
 
     name: str
-    world: World
+    world: SimulatedWorld
     tonight: NightLog
 
     def night(self) -> None:
@@ -77,10 +77,10 @@ class Blind:
     """Install the tag, restart the idle, check that `/` answers."""
 
     name: str
-    world: World
+    world: SimulatedWorld
     tonight: NightLog = field(factory=NightLog)
-    previous: Build | None = None
-    held: set[Build] = field(factory=set)
+    previous: SimulatedBuild | None = None
+    held: set[SimulatedBuild] = field(factory=set)
     backups: dict[str, Data] = field(factory=dict)
 
     def night(self) -> None:
@@ -100,11 +100,11 @@ class Blind:
         self.tonight.outcome = "moved"
         self.tonight.accepted.append(target.version.text)
 
-    def _calm(self, target: Build | None) -> None:
+    def _calm(self, target: SimulatedBuild | None) -> None:
         if target is not None and target in self.held:
             self.tonight.say(f"{target.version} is held by the operator")
 
-    def _installed(self, target: Build) -> bool:
+    def _installed(self, target: SimulatedBuild) -> bool:
         world = self.world
         world.pass_time(NPM)
         if world.disk_nearly_full or world.in_parts(target):
@@ -112,37 +112,37 @@ class Blind:
             self.tonight.say(f"npm install of t3@{target.version} FAILED ({why}): staying")
             self.tonight.outcome = "later"
             for name in world.people:
-                self.tonight.fate(name, Fate.LATER, why)
+                self.tonight.fate(name, NightFate.LATER, why)
             return False
         self.previous = world.default
         world.install_globally(target)
         self.tonight.say(f"installed t3@{target.version} for everybody")
         return True
 
-    def _restart_idle(self) -> list[Person]:
+    def _restart_idle(self) -> list[SimulatedPerson]:
         """Restart whoever is idle; those who do not answer `/` afterwards."""
-        down: list[Person] = []
+        down: list[SimulatedPerson] = []
         for name in sorted(self.world.people):
             person = self.world.people[name]
             if unit_busy(self.world, person):
-                self.tonight.fate(name, Fate.DEFERRED, "an agent is active")
+                self.tonight.fate(name, NightFate.DEFERRED, "an agent is active")
                 continue
             restart(self.world, person)
             if person.running is None or self.world.now < person.wedged_until:
                 self.tonight.say(f"{name}: / does not answer: {person.died}")
                 down.append(person)
             else:
-                self.tonight.fate(name, Fate.MOVED)
+                self.tonight.fate(name, NightFate.MOVED)
         return down
 
-    def _take_back(self, target: Build, down: list[Person]) -> None:
+    def _take_back(self, target: SimulatedBuild, down: list[SimulatedPerson]) -> None:
         before = self.previous or target
         self.world.pass_time(NPM)
         self.world.install_globally(before)
         self.tonight.say(f"rolled the binary back to {before.version}")
         for person in down:
             restart(self.world, person)
-            self.tonight.fate(person.name, Fate.ROLLED_BACK, "/ did not answer")
+            self.tonight.fate(person.name, NightFate.ROLLED_BACK, "/ did not answer")
         self.tonight.outcome = "rolled back"
         self.tonight.refused.append(target.version.text)
 
@@ -166,20 +166,20 @@ class Seed:
     """The gated script, guard by guard; the numbers are those of its sections."""
 
     name: str
-    world: World
+    world: SimulatedWorld
     bind: Bind = Bind.LOOPBACK
     tonight: NightLog = field(factory=NightLog)
     freeze: bool = False
-    last_good: Build | None = None
-    previous: Build | None = None
-    held: set[Build] = field(factory=set)
+    last_good: SimulatedBuild | None = None
+    previous: SimulatedBuild | None = None
+    held: set[SimulatedBuild] = field(factory=set)
     backups: dict[str, Data] = field(factory=dict)
 
     def night(self) -> None:
         """Once a night."""
         current = self.world.installed
         if self.freeze:  # 0. freeze gate
-            self._everybody(Fate.FROZEN, f"FROZEN: holding at {current.version}")
+            self._everybody(NightFate.FROZEN, f"FROZEN: holding at {current.version}")
             return
         self.last_good = self.last_good or current
         target = self._target(current)
@@ -192,7 +192,7 @@ class Seed:
         if trouble:
             self._rollback_binary(target)
             text = f"HEALTH-CHECK FAILED: {trouble}"
-            self._everybody(Fate.REFUSED, text)
+            self._everybody(NightFate.REFUSED, text)
             self.tonight.outcome = f"refused {target.version} as a bad build"
             self.tonight.refused.append(target.version.text)
             return
@@ -202,19 +202,19 @@ class Seed:
             self.tonight.accepted.append(target.version.text)
             self.tonight.say(f"update complete: {target.version}")
 
-    def _everybody(self, fate: Fate, line: str) -> None:
+    def _everybody(self, fate: NightFate, line: str) -> None:
         self.tonight.say(line)
         self.tonight.outcome = line.partition(":")[0]
         for name in self.world.people:
             self.tonight.fate(name, fate, line)
 
-    def _target(self, current: Build) -> Build | None:
+    def _target(self, current: SimulatedBuild) -> SimulatedBuild | None:
         """1. resolve the tag; 2. downgrade and channel guard."""
         world, tonight = self.world, self.tonight
         world.pass_time(_LOOK)
         target = None if world.registry_down else world.tagged(world.track)
         if target is None:
-            self._everybody(Fate.LATER, "could not resolve the tag: staying")
+            self._everybody(NightFate.LATER, "could not resolve the tag: staying")
             return None
         if target is current:
             tonight.say(f"already on {world.track}={current.version}; nothing to do")
@@ -224,14 +224,14 @@ class Seed:
             return None
         if not newer(target.version.text, current.version.text):
             line = f"{target.version} is NOT newer than installed {current.version}"
-            self._everybody(Fate.REFUSED, f"{line}: refusing downgrade")
+            self._everybody(NightFate.REFUSED, f"{line}: refusing downgrade")
             tonight.outcome = "refused as a downgrade"
             if target.version > current.version:
                 tonight.refused.append(target.version.text)
             return None
         return target
 
-    def _backup_all(self, target: Build) -> None:
+    def _backup_all(self, target: SimulatedBuild) -> None:
         self.backups = {}
         for name, person in self.world.people.items():
             self.world.pass_time(0.1 + person.settings.size_mb * VACUUM_PER_MB)
@@ -242,17 +242,17 @@ class Seed:
             self.backups[name] = person.data
         self.tonight.say(f"backed up {len(self.backups)} people before {target.version}")
 
-    def _install(self, target: Build) -> bool:
+    def _install(self, target: SimulatedBuild) -> bool:
         world = self.world
         world.pass_time(NPM)
         if world.disk_nearly_full or world.in_parts(target):
-            self._everybody(Fate.LATER, f"npm install of t3@{target.version} FAILED: staying")
+            self._everybody(NightFate.LATER, f"npm install of t3@{target.version} FAILED: staying")
             return False
         self.previous = world.default
         world.install_globally(target)
         return True
 
-    def _health(self, target: Build) -> str:
+    def _health(self, target: SimulatedBuild) -> str:
         """The check on a copy of the admin's database, bound as the script binds it."""
         world = self.world
         world.pass_time(CHECK)
@@ -272,29 +272,29 @@ class Seed:
             return f"live=1 pair=0 (no set-cookie of {PLAIN})"
         return ""
 
-    def _rollback_binary(self, target: Build) -> None:
+    def _rollback_binary(self, target: SimulatedBuild) -> None:
         good = self.last_good or target
         self.tonight.say(f"rolling back binary {target.version} -> {good.version}")
         self.world.pass_time(NPM)
         self.world.install_globally(good)
 
-    def _canaries(self, target: Build) -> bool:
+    def _canaries(self, target: SimulatedBuild) -> bool:
         """6. Restart the idle one by one; the first that does not pair ends it."""
         for name in sorted(self.world.people):
             person = self.world.people[name]
             if person.running is None:
                 continue
             if unit_busy(self.world, person):
-                self.tonight.fate(name, Fate.DEFERRED, "an agent is active")
+                self.tonight.fate(name, NightFate.DEFERRED, "an agent is active")
                 continue
             restart(self.world, person)
             if not self._verified(person):
                 self._failed_canary(person, target)
                 return False
-            self.tonight.fate(name, Fate.MOVED)
+            self.tonight.fate(name, NightFate.MOVED)
         return True
 
-    def _verified(self, person: Person) -> bool:
+    def _verified(self, person: SimulatedPerson) -> bool:
         """Through the real dispatch; the cookie's name is spelt out in the script."""
         for _ in range(VERIFY_TRIES):
             self.world.mint(person)
@@ -305,7 +305,7 @@ class Seed:
             self.world.pass_time(VERIFY_PAUSE)
         return False
 
-    def _failed_canary(self, person: Person, target: Build) -> None:
+    def _failed_canary(self, person: SimulatedPerson, target: SimulatedBuild) -> None:
         world, name = self.world, person.name
         why = world.problem_of(person) or f"no set-cookie of {PLAIN}, it is another"
         self.tonight.say(f"HEALTH-CHECK FAILED: {name} pairing broken after restart: {why}")
@@ -317,7 +317,7 @@ class Seed:
             world.pass_time(RESTART)
             world.start(person)
         self.freeze = True
-        self.tonight.fate(name, Fate.ROLLED_BACK, why)
+        self.tonight.fate(name, NightFate.ROLLED_BACK, why)
         self.tonight.outcome = f"rolled back {target.version} and FROZEN"
         self.tonight.say(f"FROZEN after canary {name} failed on {target.version}")
         self.tonight.refused.append(target.version.text)
@@ -350,7 +350,7 @@ _DATA_KILLS: Final = frozenset(
 )
 
 
-def unit_busy(world: World, person: Person) -> bool:
+def unit_busy(world: SimulatedWorld, person: SimulatedPerson) -> bool:
     """The script's look at a unit: an agent among the direct children of its main process.
 
     Where a launcher is the main process, the serve is its child and no agent is ever seen.
@@ -363,7 +363,7 @@ def unit_busy(world: World, person: Person) -> bool:
     )
 
 
-def restart(world: World, person: Person) -> None:
+def restart(world: SimulatedWorld, person: SimulatedPerson) -> None:
     """`systemctl restart`."""
     world.stop(person)
     world.pass_time(RESTART)
@@ -378,12 +378,12 @@ class Safe:
     """t3safe over the replayed host."""
 
     name: str
-    world: World
+    world: SimulatedWorld
     host: Host
-    store: Builds
-    selection: Selection
-    switch: Switch
-    choices: Choices
+    store: SimulatedBuilds
+    selection: SimulatedSelection
+    switch: MemorySwitch
+    choices: MemoryChoices
     tonight: NightLog = field(factory=NightLog)
 
     def begin(self) -> None:
@@ -469,8 +469,12 @@ class Safe:
 
     def _stayed(self, result: Result) -> None:
         tonight = self.tonight
-        fate = {No.FROZEN: Fate.FROZEN, No.REFUSED: Fate.REFUSED, No.LATER: Fate.LATER}
-        if result.stayed is None or result.stayed is No.NOTHING:
+        fate = {
+            SkipReason.FROZEN: NightFate.FROZEN,
+            SkipReason.REFUSED: NightFate.REFUSED,
+            SkipReason.LATER: NightFate.LATER,
+        }
+        if result.stayed is None or result.stayed is SkipReason.NOTHING:
             tonight.say(result.reason)
             return
         tonight.outcome = str(result.stayed)
@@ -511,24 +515,24 @@ class Safe:
 
 
 _FATES: Final = {
-    Status.MOVED: Fate.MOVED,
-    Status.KEPT: Fate.MOVED,
-    Status.DEFERRED: Fate.DEFERRED,
-    Status.REFUSED: Fate.REFUSED,
-    Status.HELD_BACK: Fate.REFUSED,
-    Status.BROKEN_BEFORE: Fate.LATER,
-    Status.NOT_RUNNING: Fate.LATER,
-    Status.RETURNED: Fate.LATER,
-    Status.ROLLED_BACK: Fate.ROLLED_BACK,
-    Status.ENVIRONMENT: Fate.ROLLED_BACK,
-    Status.NEEDS_HUMAN: Fate.ROLLED_BACK,
+    Status.MOVED: NightFate.MOVED,
+    Status.KEPT: NightFate.MOVED,
+    Status.DEFERRED: NightFate.DEFERRED,
+    Status.REFUSED: NightFate.REFUSED,
+    Status.HELD_BACK: NightFate.REFUSED,
+    Status.BROKEN_BEFORE: NightFate.LATER,
+    Status.NOT_RUNNING: NightFate.LATER,
+    Status.RETURNED: NightFate.LATER,
+    Status.ROLLED_BACK: NightFate.ROLLED_BACK,
+    Status.ENVIRONMENT: NightFate.ROLLED_BACK,
+    Status.NEEDS_HUMAN: NightFate.ROLLED_BACK,
 }
 _WHOLE: Final = {
-    ev.Outcome.REFUSED: Fate.REFUSED,
-    ev.Outcome.GATE_BROKEN: Fate.LATER,
-    ev.Outcome.LATER: Fate.LATER,
-    ev.Outcome.INTERRUPTED: Fate.LATER,
-    ev.Outcome.ROLLED_BACK: Fate.CALM,
+    ev.Outcome.REFUSED: NightFate.REFUSED,
+    ev.Outcome.GATE_BROKEN: NightFate.LATER,
+    ev.Outcome.LATER: NightFate.LATER,
+    ev.Outcome.INTERRUPTED: NightFate.LATER,
+    ev.Outcome.ROLLED_BACK: NightFate.CALM,
 }
 
 
@@ -541,7 +545,7 @@ def _short(text: str, limit: int = 400) -> str:
 
 
 @define(eq=False)
-class Listener:
+class NightLogObserver:
     """An observer that keeps what a person would read of a night."""
 
     told: Callable[[], NightLog]
@@ -557,7 +561,7 @@ class Listener:
     @staticmethod
     def _lines(before: Rollout | None, event: ev.Event, after: Rollout) -> Iterator[str]:
         for line in log.lines(before, event, after):
-            if line.level is not Level.PROGRESS:
+            if line.level is not LogLevel.PROGRESS:
                 yield _short(str(line))
 
 

@@ -22,10 +22,10 @@ from t3safe.domain.errors import (
     DispatchError,
     Fault,
     GateError,
+    PersonalDataError,
     RegistryError,
     SelectionError,
     ServiceError,
-    StateError,
 )
 from t3safe.domain.gate import Check, CheckResult, Rehearsal
 from t3safe.domain.idle import Activity, Sample, TurnMark
@@ -37,10 +37,10 @@ from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
-from t3safe.simulation.builds import Build, Data, auth_broken
+from t3safe.simulation.builds import Data, SimulatedBuild, auth_broken
 from t3safe.simulation.diary import stamp
 from t3safe.simulation.incidents import Behaviour
-from t3safe.simulation.world import Person, World, life
+from t3safe.simulation.world import SimulatedPerson, SimulatedWorld, life
 from t3safe.t3 import serve_log
 from t3safe.t3.generations import EVENT_LOG, V1
 from t3safe.t3.updater import NO_TRACES, Traces
@@ -64,10 +64,10 @@ _MB: Final = 1024**2
 
 
 @frozen
-class Registry:
+class SimulatedRegistry:
     """The registry, with what was out by then."""
 
-    world: World
+    world: SimulatedWorld
 
     def offer(self, track: Track, *, history: bool) -> Offer:
         world = self.world
@@ -84,11 +84,11 @@ class Registry:
 
 
 @define(eq=False)
-class Builds:
+class SimulatedBuilds:
     """The store."""
 
-    world: World
-    store: dict[Version, Build] = field(factory=dict)
+    world: SimulatedWorld
+    store: dict[Version, SimulatedBuild] = field(factory=dict)
 
     def stage(self, build: Version) -> None:
         if build in self.store:
@@ -102,7 +102,7 @@ class Builds:
             raise BuildError(message, fault=fault)
         self.store[build] = found
 
-    def _problem(self, found: Build | None) -> tuple[str, Fault]:
+    def _problem(self, found: SimulatedBuild | None) -> tuple[str, Fault]:
         world = self.world
         if world.disk_nearly_full:
             return "no space left on the device", Fault.HOST
@@ -127,11 +127,11 @@ class Builds:
 
 
 @define(eq=False)
-class Selection:
+class SimulatedSelection:
     """Links, fence and default."""
 
-    world: World
-    store: Builds
+    world: SimulatedWorld
+    store: SimulatedBuilds
     good: Version | None = None
     before: Version | None = None
 
@@ -192,10 +192,10 @@ class Selection:
 
 
 @frozen
-class Services:
+class SimulatedServices:
     """The service manager."""
 
-    world: World
+    world: SimulatedWorld
 
     def status(self, person: str) -> ports.ServeStatus:
         found = self.world.people[person]
@@ -236,10 +236,10 @@ class Snapshot:
 
 
 @define(eq=False)
-class StateSets:
+class SimulatedPersonalData:
     """State sets and their snapshots."""
 
-    world: World
+    world: SimulatedWorld
     kept: dict[str, dict[str, Snapshot]] = field(factory=dict)
 
     def snapshot(
@@ -250,7 +250,7 @@ class StateSets:
         world.pass_time(0.05 + size * COPY_PER_MB)
         if kind is not SnapshotKind.ONLINE and found.running is not None:
             message = f"cannot copy the set of {person}: a process holds it"
-            raise StateError(message)
+            raise PersonalDataError(message)
         world.sync(found)
         ledger = world.schemas.of_data(found.data)
         stored = Stored(snapshot, kind, stamp(world.now), int(size * _MB))
@@ -277,7 +277,7 @@ class StateSets:
         self.world.pass_time(0.2 + found.settings.size_mb * COPY_PER_MB)
         if found.running is not None or snapshot not in mine:
             message = f"cannot restore {person} from {snapshot}"
-            raise StateError(message)
+            raise PersonalDataError(message)
         self.world.restore(found, mine[snapshot].data, whole=True)
 
     def restoring(self, person: str) -> bool:
@@ -309,7 +309,7 @@ class StateSets:
         last = found.diary.last_end(world.now)
         return attrs.evolve(known, last_activity=stamp(last) if last else None)
 
-    def _copied(self, person: Person) -> V1Copy | None:
+    def _copied(self, person: SimulatedPerson) -> V1Copy | None:
         """V1's database beside the copy that V2 made of it; that of a trial is from its day."""
         if person.data.second is None:
             return None
@@ -334,16 +334,16 @@ class StateSets:
 
 
 @define(eq=False)
-class Gate:
+class SimulatedGate:
     """The gate: facts come from what the build does, the judgements are the domain's.
 
     A rehearsal depends on the build and on what kind of data it runs on, so each kind is judged
     once a night.
     """
 
-    world: World
-    store: Builds
-    states: StateSets
+    world: SimulatedWorld
+    store: SimulatedBuilds
+    states: SimulatedPersonalData
     settings: GateSettings
 
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
@@ -365,7 +365,7 @@ class Gate:
 
     def _one(
         self,
-        build: Build,
+        build: SimulatedBuild,
         subject: Subject,
         judged: dict[object, tuple[CheckResult, ...]],
         seconds: float,
@@ -384,13 +384,13 @@ class Gate:
         schema = self._after(build, data) if len(checks) >= _MIGRATED else None
         return Rehearsal(subject.person, build.version, checks, schema, "replayed", seconds)
 
-    def _after(self, build: Build, data: Data | None) -> SetLedger:
+    def _after(self, build: SimulatedBuild, data: Data | None) -> SetLedger:
         """The ledger once the build has migrated the copy."""
         schemas = self.world.schemas
         return schemas.of_build(build) if data is None else schemas.of_data(data.opened_by(build))
 
     def _checks(
-        self, build: Build, person: Person | None, data: Data | None
+        self, build: SimulatedBuild, person: SimulatedPerson | None, data: Data | None
     ) -> tuple[CheckResult, ...]:
         ran: list[CheckResult] = []
         for check in (
@@ -408,10 +408,14 @@ class Gate:
                 break
         return tuple(ran)
 
-    def _identity(self, build: Build, _: Person | None, __: Data | None) -> CheckResult:
+    def _identity(
+        self, build: SimulatedBuild, _: SimulatedPerson | None, __: Data | None
+    ) -> CheckResult:
         return gate.judge_identity(build.version, build.identity(self.world.node))
 
-    def _live(self, build: Build, person: Person | None, _: Data | None) -> CheckResult:
+    def _live(
+        self, build: SimulatedBuild, person: SimulatedPerson | None, _: Data | None
+    ) -> CheckResult:
         if self.world.gate_down:
             silent = gate.LiveFacts(
                 False, False, None, self.settings.deadline, self.settings.deadline
@@ -423,21 +427,27 @@ class Gate:
             return gate.judge_live(facts)
         return gate.judge_live(gate.LiveFacts(True, True, None, 1.3, self.settings.deadline))
 
-    def _migrated(self, build: Build, _: Person | None, data: Data | None) -> CheckResult:
+    def _migrated(
+        self, build: SimulatedBuild, _: SimulatedPerson | None, data: Data | None
+    ) -> CheckResult:
         schemas = self.world.schemas
         before = SetLedger() if data is None else schemas.of_data(data)
         schema = None if data is None else schemas.of_build(build)
         return gate.judge_migrated(gate.MigratedFacts(before, self._after(build, data), schema))
 
-    def _preserved(self, _: Build, __: Person | None, data: Data | None) -> CheckResult:
+    def _preserved(
+        self, _: SimulatedBuild, __: SimulatedPerson | None, data: Data | None
+    ) -> CheckResult:
         rows = rowset.size(data.all_rows()) if data is not None else 0
         facts = gate.PreservedFacts({_EVENTS: rows}, {_EVENTS: rows})
         return gate.judge_preserved(facts, self.settings.tolerance)
 
-    def _paired(self, build: Build, _: Person | None, data: Data | None) -> CheckResult:
+    def _paired(
+        self, build: SimulatedBuild, _: SimulatedPerson | None, data: Data | None
+    ) -> CheckResult:
         return gate.judge_paired(self._pairing(build, data))
 
-    def _pairing(self, build: Build, data: Data | None) -> gate.PairingFacts:
+    def _pairing(self, build: SimulatedBuild, data: Data | None) -> gate.PairingFacts:
         if data is not None and auth_broken(build, data):
             return gate.PairingFacts(minted=False, mint_problem=serve_log.NO_ROLE)
         if not build.pairing:
@@ -454,15 +464,19 @@ class Gate:
             authenticated_again=bool(cookie),
         )
 
-    def _cookie(self, build: Build) -> str:
+    def _cookie(self, build: SimulatedBuild) -> str:
         return build.cookie(loopback=self.settings.bind_host.startswith("127."))
 
-    def _contract(self, build: Build, _: Person | None, __: Data | None) -> CheckResult:
+    def _contract(
+        self, build: SimulatedBuild, _: SimulatedPerson | None, __: Data | None
+    ) -> CheckResult:
         sockets = gate.SocketFacts(build.generation.sign_in.protocol)
         cookie, dispatch = self._cookie(build), self.world.dispatch
         return gate.judge_contract(build.pairing, cookie, dispatch, sockets)
 
-    def _reopened(self, build: Build, _: Person | None, data: Data | None) -> CheckResult:
+    def _reopened(
+        self, build: SimulatedBuild, _: SimulatedPerson | None, data: Data | None
+    ) -> CheckResult:
         deadline = self.settings.deadline
         if Behaviour.WORKS_ONCE in build.faults:
             dead = gate.LiveFacts(False, False, 1, 1.0, deadline, "Cannot find module 'node-pty'")
@@ -470,7 +484,9 @@ class Gate:
         live = gate.LiveFacts(True, True, None, 1.2, deadline)
         return gate.judge_reopened(live, self._pairing(build, data))
 
-    def _soak(self, build: Build, person: Person | None, _: Data | None) -> CheckResult:
+    def _soak(
+        self, build: SimulatedBuild, person: SimulatedPerson | None, _: Data | None
+    ) -> CheckResult:
         asked = self.settings.soak
         lives = asked
         if Behaviour.DIES_AFTER_BOOT in build.faults:
@@ -489,17 +505,17 @@ _MIGRATED: Final = 3
 
 
 @frozen
-class Pairing:
+class SimulatedPairing:
     """Pairing through the dispatch; each attempt mints with whatever is selected."""
 
-    world: World
+    world: SimulatedWorld
 
     def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
         world, found = self.world, self.world.people[person]
         world.pass_time(SECONDS["verify"])
         return self._pair(found, build)
 
-    def _pair(self, person: Person, build: Version) -> ev.Paired | ev.NotPaired:
+    def _pair(self, person: SimulatedPerson, build: Version) -> ev.Paired | ev.NotPaired:
         world = self.world
         world.mint(person)
         running = person.running
@@ -537,10 +553,10 @@ _LOOKS: Final = 10
 
 
 @frozen
-class People:
+class SimulatedPeople:
     """Who is here, the admin last."""
 
-    world: World
+    world: SimulatedWorld
 
     def load(self) -> UserMap:
         names = sorted(self.world.people, key=lambda name: name == self.world.fleet.admin)
@@ -548,10 +564,10 @@ class People:
 
 
 @frozen
-class Residents:
+class SimulatedResidents:
     """Nobody runs t3 on a replayed host but its people."""
 
-    world: World
+    world: SimulatedWorld
 
     def running(self) -> tuple[ports.Running, ...]:
         return tuple(
@@ -565,10 +581,10 @@ class Residents:
 
 
 @frozen
-class Clock:
+class SimulatedClock:
     """Virtual time."""
 
-    world: World
+    world: SimulatedWorld
 
     def now(self) -> datetime:
         return stamp(self.world.now)

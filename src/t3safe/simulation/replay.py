@@ -7,7 +7,7 @@ Rules:
 2. A reboot ends whatever was running at that moment; the host comes up again two minutes later.
 3. A person is stranded on a night where binary and ledger are apart when the policy is done, or at
    the end of the day.  What is apart for a moment within a policy's own steps is none of that.
-4. Refusals and acceptances are held against how things are at that moment (`World.unfit`).
+4. Refusals and acceptances are held against how things are at that moment (`SimulatedWorld.unfit`).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from attrs import define, field
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
 from t3safe.simulation import world as world_of
-from t3safe.simulation.builds import Build
+from t3safe.simulation.builds import SimulatedBuild
 from t3safe.simulation.diary import stamp
 from t3safe.simulation.fleet import Fleet, at
 from t3safe.simulation.generations import LETTERS as GENERATION_LETTERS
 from t3safe.simulation.history import HistoryError
-from t3safe.simulation.nightlog import Fate, NightLog
+from t3safe.simulation.nightlog import NightFate, NightLog
 from t3safe.simulation.operator import Operator
 from t3safe.simulation.policies import Updater
-from t3safe.simulation.scores import LETTERS, Crossing, Night, PersonScore, PolicyRun, scored
-from t3safe.simulation.world import Person, PowerCut, World
+from t3safe.simulation.scores import LETTERS, Night, NightCrossing, PersonScore, PolicyRun, scored
+from t3safe.simulation.world import SimulatedPerson, SimulatedPowerCut, SimulatedWorld
 
 BOOT: Final = 120.0
 """Seconds for which the host is down in a reboot; an assumption."""
@@ -43,7 +43,7 @@ BROKEN_LEAST: Final = 1.0
 """Minutes from which on a night counts as broken for a person."""
 
 
-def window(fleet: Fleet, builds: tuple[Build, ...]) -> tuple[date, ...]:
+def window(fleet: Fleet, builds: tuple[SimulatedBuild, ...]) -> tuple[date, ...]:
     """The nights to replay; raises HistoryError where there are none.
 
     Without bounds: from the first night on which the track has a release that pairs, to the night
@@ -78,7 +78,7 @@ def _night_after(fleet: Fleet, moment: float) -> date:
 class Replay:
     """One policy over all nights."""
 
-    world: World
+    world: SimulatedWorld
     policy: Updater
     kind: str
     days: tuple[date, ...]
@@ -128,14 +128,14 @@ class Replay:
         """Let the policy act; a reboot ends it (rule 2)."""
         try:
             what()
-        except PowerCut:
+        except SimulatedPowerCut:
             self._boot()
 
     def _until(self, moment: float) -> None:
         while self.world.now < moment:
             try:
                 self.world.until(moment)
-            except PowerCut:
+            except SimulatedPowerCut:
                 self._boot()
 
     def _boot(self) -> None:
@@ -169,7 +169,7 @@ class Replay:
                 self._accepted[text] = f"{day} took {text}: {trouble}"
                 tonight.wrong.append(self._accepted[text])
 
-    def _count_stale(self, tag: Build | None) -> None:
+    def _count_stale(self, tag: SimulatedBuild | None) -> None:
         if tag is None:
             return
         for name, person in self.world.people.items():
@@ -179,16 +179,18 @@ class Replay:
 
     # What came of it.
 
-    def _night_of(self, day: date, tonight: NightLog, tag: Build | None, begin: float) -> Night:
+    def _night_of(
+        self, day: date, tonight: NightLog, tag: SimulatedBuild | None, begin: float
+    ) -> Night:
         world = self.world
         broken: list[tuple[str, float]] = []
         letters: list[str] = []
         for name, person in world.people.items():
             world.account(person)
             minutes = round(sum(person.why.values()) / 60.0, 1)
-            fate = tonight.fates.get(name, Fate.CALM)
+            fate = tonight.fates.get(name, NightFate.CALM)
             if minutes >= BROKEN_LEAST:
-                fate = Fate.BROKEN
+                fate = NightFate.BROKEN
                 broken.append((name, minutes))
                 worst = max(person.why, key=lambda why: person.why[why])
                 told = tonight.reasons.get(name, "")
@@ -214,13 +216,13 @@ class Replay:
             generations="".join(map(self._generation, world.people.values())),
         )
 
-    def _generation(self, person: Person) -> str:
+    def _generation(self, person: SimulatedPerson) -> str:
         present = person.running or person.last or self.world.selected(person)
         return GENERATION_LETTERS[present.generation.name] if present is not None else "-"
 
-    def _crossing(self, found: world_of.Crossing) -> Crossing:
+    def _crossing(self, found: world_of.Crossing) -> NightCrossing:
         begun = found.at - self._timer
-        return Crossing(
+        return NightCrossing(
             night=f"{stamp(begun):%Y-%m-%d}",
             at=f"{stamp(found.at):%Y-%m-%d %H:%M}",
             person=found.person,

@@ -15,7 +15,7 @@ from attrs import asdict, frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from t3safe.simulation.generations import LETTERS as GENERATION_LETTERS
-from t3safe.simulation.nightlog import Fate
+from t3safe.simulation.nightlog import NightFate
 from t3safe.simulation.scores import LETTERS, SHOWN, Night, PolicyRun, Simulation, crossed
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
@@ -25,21 +25,21 @@ PEOPLE_MAX: Final = 200
 """People of whom scores are listed one by one: the worst first."""
 
 FATES: Final = (
-    (Fate.CALM, "calm", "nothing was to be done"),
-    (Fate.MOVED, "moved", "to the candidate, sign-in verified"),
-    (Fate.DEFERRED, "deferred", "was at work; stays on the build before"),
-    (Fate.REFUSED, "refused", "a guard or a gate said no, rightly or not"),
-    (Fate.LATER, "later", "nothing was proven either way"),
-    (Fate.FROZEN, "frozen", "the updater waits for a person"),
-    (Fate.ROLLED_BACK, "rolled back", "taken back to the build before"),
-    (Fate.BROKEN, "broken", "could not sign in or work for a minute or more"),
+    (NightFate.CALM, "calm", "nothing was to be done"),
+    (NightFate.MOVED, "moved", "to the candidate, sign-in verified"),
+    (NightFate.DEFERRED, "deferred", "was at work; stays on the build before"),
+    (NightFate.REFUSED, "refused", "a guard or a gate said no, rightly or not"),
+    (NightFate.LATER, "later", "nothing was proven either way"),
+    (NightFate.FROZEN, "frozen", "the updater waits for a person"),
+    (NightFate.ROLLED_BACK, "rolled back", "taken back to the build before"),
+    (NightFate.BROKEN, "broken", "could not sign in or work for a minute or more"),
 )
 WIDTH: Final = 960.0
 HEIGHT: Final = 260.0
 
 
 @frozen
-class Line:
+class ChartLine:
     """One staircase of the chart: a name, its style's number, and its path."""
 
     name: str
@@ -106,13 +106,15 @@ def _row(result: Simulation, key: str, name: str, meaning: str) -> tuple[str, st
 # The chart of versions.
 
 
-def _lines(result: Simulation) -> list[Line]:
+def _lines(result: Simulation) -> list[ChartLine]:
     places = _places(result)
     offered = [night.tag for night in result.runs[0].nights]
-    lines = [Line("on offer", 0, _stairs([places.get(tag) for tag in offered], len(result.tags)))]
+    lines = [
+        ChartLine("on offer", 0, _stairs([places.get(tag) for tag in offered], len(result.tags)))
+    ]
     for number, run in enumerate(result.runs, start=1):
         levels = [places.get(night.version) for night in run.nights]
-        lines.append(Line(run.name, number, _stairs(levels, len(result.tags))))
+        lines.append(ChartLine(run.name, number, _stairs(levels, len(result.tags))))
     return lines
 
 

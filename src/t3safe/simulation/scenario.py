@@ -10,33 +10,33 @@ import attrs
 from attrs import frozen
 
 from t3safe.domain.policy import Track
-from t3safe.simulation.builds import Build, Schemas, builds, drilled
+from t3safe.simulation.builds import Schemas, SimulatedBuild, builds, drilled
 from t3safe.simulation.diary import stamp
 from t3safe.simulation.fleet import Fleet, HostEvent, Mishap, at
 from t3safe.simulation.history import History, HistoryError
 from t3safe.simulation.incidents import OF_HOSTS, Behaviour, Incident, Incidents
 from t3safe.simulation.replay import EVENING, window
 from t3safe.simulation.scores import GenerationShown, PolicyRun, Simulation
-from t3safe.simulation.world import World
+from t3safe.simulation.world import SimulatedWorld
 from t3safe.t3.generations import GENERATIONS
 
 _OLD_NODE: Final = "20.0.0"
 
 
 @frozen
-class Scenario:
+class ReplayScenario:
     """One host, its releases and its nights."""
 
     fleet: Fleet
     history: History
     incidents: Incidents
-    builds: tuple[Build, ...]
+    builds: tuple[SimulatedBuild, ...]
     days: tuple[date, ...]
 
     @classmethod
     def of(
         cls, fleet: Fleet, history: History, incidents: Incidents, *, drill: bool = False
-    ) -> Scenario:
+    ) -> ReplayScenario:
         """Put a scenario together; raises HistoryError for what cannot be replayed.
 
         With `drill` every incident that can be enacted is, after the history's end, one every other
@@ -50,10 +50,12 @@ class Scenario:
             fleet = attrs.evolve(fleet, events=(*fleet.events, *_drills(fleet, found, incidents)))
         return cls(fleet, history, incidents, found, window(fleet, found))
 
-    def world(self) -> World:
+    def world(self) -> SimulatedWorld:
         """The host on the evening before its first night."""
         begin = at(self.days[0], self.fleet.night) - EVENING
-        return World.of(self.fleet, self.builds, Schemas.of(self.history), begin.timestamp())
+        return SimulatedWorld.of(
+            self.fleet, self.builds, Schemas.of(self.history), begin.timestamp()
+        )
 
     def chosen(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The policies to compare, all where none is named.  Raises HistoryError for another."""
@@ -94,7 +96,9 @@ class Scenario:
         )
 
     @staticmethod
-    def _generations(shown: list[Build], runs: tuple[PolicyRun, ...]) -> Iterator[GenerationShown]:
+    def _generations(
+        shown: list[SimulatedBuild], runs: tuple[PolicyRun, ...]
+    ) -> Iterator[GenerationShown]:
         tagged = {night.tag for run in runs for night in run.nights}
         for generation in GENERATIONS:
             found = [build for build in shown if build.generation is generation]
@@ -110,10 +114,10 @@ class Scenario:
                 since=f"{stamp(first.available):%Y-%m-%d}",
             )
 
-    def _met(self, incident: Incident, shown: list[Build]) -> tuple[str, str, str, str]:
+    def _met(self, incident: Incident, shown: list[SimulatedBuild]) -> tuple[str, str, str, str]:
         return incident.id, self._where(incident, shown), incident.observable, incident.source
 
-    def _where(self, incident: Incident, shown: list[Build]) -> str:
+    def _where(self, incident: Incident, shown: list[SimulatedBuild]) -> str:
         behaviour = incident.behaviour
         if behaviour is None:
             why = incident.not_enacted
@@ -155,7 +159,9 @@ def _last_track(fleet: Fleet) -> Track:
     return Track(turns[-1].to) if turns else fleet.track
 
 
-def _drills(fleet: Fleet, found: tuple[Build, ...], incidents: Incidents) -> Iterator[HostEvent]:
+def _drills(
+    fleet: Fleet, found: tuple[SimulatedBuild, ...], incidents: Incidents
+) -> Iterator[HostEvent]:
     """What befalls the host itself, each on the night of the release that was made up for it."""
     made = {build.drill: stamp(build.available).date() for build in found if build.drill}
     for incident in incidents.incidents:

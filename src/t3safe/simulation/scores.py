@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from t3safe.simulation.nightlog import Fate
+from t3safe.simulation.nightlog import NightFate
 
 
 @frozen
@@ -35,7 +35,7 @@ class Night:
 
 
 @frozen
-class Crossing:
+class NightCrossing:
     """A person's serve starts on another generation of t3 than the one before.
 
     `night` is the night in which it was (UTC, until the next timer), `at` the moment.  `hidden`
@@ -71,14 +71,14 @@ class GenerationShown:
 
 
 LETTERS: Final = {
-    Fate.CALM: ".",
-    Fate.MOVED: "m",
-    Fate.DEFERRED: "d",
-    Fate.REFUSED: "r",
-    Fate.LATER: "l",
-    Fate.FROZEN: "f",
-    Fate.ROLLED_BACK: "b",
-    Fate.BROKEN: "x",
+    NightFate.CALM: ".",
+    NightFate.MOVED: "m",
+    NightFate.DEFERRED: "d",
+    NightFate.REFUSED: "r",
+    NightFate.LATER: "l",
+    NightFate.FROZEN: "f",
+    NightFate.ROLLED_BACK: "b",
+    NightFate.BROKEN: "x",
 }
 """How a fate is written in `Night.fates`."""
 
@@ -156,7 +156,7 @@ class PolicyRun:
     interventions: tuple[tuple[str, str], ...]
     wrong: tuple[str, ...]
     """What was refused or accepted wrongly: `DAY refused VERSION: why it is good or not`."""
-    crossings: tuple[Crossing, ...] = ()
+    crossings: tuple[NightCrossing, ...] = ()
 
 
 @frozen
@@ -190,9 +190,9 @@ class Crossed:
     aside: int
 
 
-def crossed(found: tuple[Crossing, ...]) -> tuple[Crossed, ...]:
+def crossed(found: tuple[NightCrossing, ...]) -> tuple[Crossed, ...]:
     """Gather crossings by night and direction, in order."""
-    gathered: dict[tuple[str, str, str], list[Crossing]] = {}
+    gathered: dict[tuple[str, str, str], list[NightCrossing]] = {}
     for crossing in found:
         key = (crossing.night, crossing.before, crossing.after)
         gathered.setdefault(key, []).append(crossing)

@@ -33,7 +33,14 @@ from t3safe.domain.policy import Track
 from t3safe.domain.ports import Chosen
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
-from t3safe.simulation.builds import PARTS_LAST, Build, Data, Schemas, auth_broken, node_trouble
+from t3safe.simulation.builds import (
+    PARTS_LAST,
+    Data,
+    Schemas,
+    SimulatedBuild,
+    auth_broken,
+    node_trouble,
+)
 from t3safe.simulation.diary import Diary, Turn, stamp
 from t3safe.simulation.fleet import Fleet, HostEvent, Lesson, Mishap, PersonSettings, at
 from t3safe.simulation.history import HistoryError
@@ -55,7 +62,7 @@ LEGACY_ROWS: Final = "2026-03-15"
 incident names no day."""
 LEGACY_TURNS: Final = "2026-03-08"
 """Turns from before this day have no turnId; an assumption: the incident names neither a day nor a
-release that mended it, so whoever has such turns stays behind from there on."""
+release that fixed it, so whoever has such turns stays behind from there on."""
 DEATH_AFTER: Final = (20.0, 82.0)
 """Seconds after a start at which the serve of Behaviour.DIES_AFTER_BOOT is dead (measured)."""
 IN_PLACE: Final = 8.5
@@ -69,7 +76,7 @@ _COLLISION: Final = (40, "ProjectAutoPull")
 _CRASHES: Final = frozenset({Behaviour.UNBUILT, Behaviour.FOREIGN_PACKAGE})
 
 
-class PowerCut(BaseException):
+class SimulatedPowerCut(BaseException):
     """The host goes down at this moment.  A BaseException, so that no adapter can handle it."""
 
 
@@ -83,30 +90,30 @@ class Crossing:
 
     at: float
     person: str
-    before: Build
-    after: Build
+    before: SimulatedBuild
+    after: SimulatedBuild
     hidden: int
     aside: int
 
 
 @define(eq=False)
-class Person:
+class SimulatedPerson:
     """One person as they stand.  Times are seconds since the epoch."""
 
     settings: PersonSettings
     diary: Diary
     data: Data
     traits: frozenset[Behaviour]
-    link: Build | None = None
+    link: SimulatedBuild | None = None
     fenced: bool = False
-    running: Build | None = None
+    running: SimulatedBuild | None = None
     since: float = 0.0
     died: str = ""
     """Why the serve is down although it should run."""
     starts: dict[Version, int] = field(factory=dict)
     wedged_until: float = 0.0
     restoring: bool = False
-    last: Build | None = None
+    last: SimulatedBuild | None = None
     """What ran last, also while nothing runs."""
 
     serial: int = 0
@@ -141,15 +148,15 @@ class Person:
 
 
 @define(eq=False)
-class World:
+class SimulatedWorld:
     """The host as it stands; `now` is seconds since the epoch."""
 
     fleet: Fleet
-    builds: tuple[Build, ...]
+    builds: tuple[SimulatedBuild, ...]
     schemas: Schemas
     now: float
-    people: dict[str, Person] = field(factory=dict)
-    default: Build | None = None
+    people: dict[str, SimulatedPerson] = field(factory=dict)
+    default: SimulatedBuild | None = None
     dispatch: DispatchKnowledge = field(factory=DispatchKnowledge)
     dispatch_down: bool = False
     disk_nearly_full: bool = False
@@ -169,13 +176,15 @@ class World:
     restores: int = 0
     fired: int = 0
     """How many events have happened; between two looks without any nothing changes by itself."""
-    _by_version: dict[Version, Build] = field(factory=dict)
+    _by_version: dict[Version, SimulatedBuild] = field(factory=dict)
     _events: list[tuple[float, int, Callable[[], object]]] = field(factory=list)
     _count: int = 0
-    _contract: dict[Build, str] = field(factory=dict)
+    _contract: dict[SimulatedBuild, str] = field(factory=dict)
 
     @classmethod
-    def of(cls, fleet: Fleet, builds: tuple[Build, ...], schemas: Schemas, now: float) -> World:
+    def of(
+        cls, fleet: Fleet, builds: tuple[SimulatedBuild, ...], schemas: Schemas, now: float
+    ) -> SimulatedWorld:
         """The host on its first evening; raises HistoryError where it has no build to run."""
         made = cls(fleet, builds, schemas, now, node=fleet.node, track=fleet.track)
         made._by_version = {build.version: build for build in builds}
@@ -190,7 +199,7 @@ class World:
             made.start(person)
         return made
 
-    def _first(self) -> Build:
+    def _first(self) -> SimulatedBuild:
         if self.fleet.start:
             found = self._by_version.get(Version.parse(self.fleet.start))
             if found is None:
@@ -199,18 +208,18 @@ class World:
             return found
         return self.tagged(self.track) or self._nothing_yet()
 
-    def _nothing_yet(self) -> Build:
+    def _nothing_yet(self) -> SimulatedBuild:
         message = f"nothing is tagged {self.track} by {stamp(self.now):%Y-%m-%d %H:%M} UTC"
         raise HistoryError(message)
 
-    def _person(self, settings: PersonSettings, first: Build) -> Person:
+    def _person(self, settings: PersonSettings, first: SimulatedBuild) -> SimulatedPerson:
         strange = _SISTER if settings.sister else _COLLISION if settings.collides else None
         earlier = _rows_by(settings, stamp(self.now).date())
         data = Data(first.schema, rowset.upto(earlier), strange=strange)
         if settings.trial is not None:
             copied = rowset.upto(min(earlier, _rows_by(settings, settings.trial)))
             data = attrs.evolve(data, second=copied, second_level=_TRIAL)
-        person = Person(
+        person = SimulatedPerson(
             settings,
             Diary(self.fleet.seed, settings),
             data.opened_by(first),
@@ -261,18 +270,18 @@ class World:
     # Builds and their order.
 
     @property
-    def installed(self) -> Build:
+    def installed(self) -> SimulatedBuild:
         """The one binary of a host without links, the default of another."""
         if self.default is None:
             return self._nothing_yet()
         return self.default
 
-    def build(self, version: Version) -> Build | None:
+    def build(self, version: Version) -> SimulatedBuild | None:
         """The release of this version, None where the registry has none yet."""
         found = self._by_version.get(version)
         return found if found is not None and found.available <= self.now else None
 
-    def tagged(self, track: Track) -> Build | None:
+    def tagged(self, track: Track) -> SimulatedBuild | None:
         """Where the track's tag points now, None where nothing of it is out."""
         if self.tag_back is not None and track is self.track:
             return self._by_version.get(self.tag_back)
@@ -282,25 +291,25 @@ class World:
                 found = build
         return found
 
-    def in_parts(self, build: Build) -> bool:
+    def in_parts(self, build: SimulatedBuild) -> bool:
         """Whether a release cannot be installed yet: its tag was there first."""
         early = self.now - build.available < PARTS_LAST.total_seconds()
         return Behaviour.IN_PARTS in build.faults and early
 
     # What a policy does to people.
 
-    def selected(self, person: Person) -> Build | None:
+    def selected(self, person: SimulatedPerson) -> SimulatedBuild | None:
         """What a start or a mint of this person runs (rule 1); None while fenced."""
         return None if person.fenced else person.link or self.default
 
-    def install_globally(self, build: Build) -> None:
+    def install_globally(self, build: SimulatedBuild) -> None:
         """`npm i -g`, in place: the one binary of everybody is another from now on."""
         for person in self.people.values():
             person.away += IN_PLACE
         self.default = build
         self.touch_all()
 
-    def stop(self, person: Person) -> None:
+    def stop(self, person: SimulatedPerson) -> None:
         """Stop the serve; a turn in flight is interrupted."""
         self.sync(person)
         if person.running is not None:
@@ -309,7 +318,7 @@ class World:
         person.wedged_until = 0.0
         self.touch(person)
 
-    def _interrupt(self, person: Person) -> None:
+    def _interrupt(self, person: SimulatedPerson) -> None:
         turn = self.turn(person)
         if turn is None:
             return
@@ -319,13 +328,13 @@ class World:
             person.killed_until = turn.end
             person.synced = max(person.synced, float(turn.end))
 
-    def turn(self, person: Person) -> Turn | None:
+    def turn(self, person: SimulatedPerson) -> Turn | None:
         """The turn that is in flight now, None where there is none or it was killed."""
         if self.now < person.killed_until:
             return None
         return person.diary.in_flight(self.now)
 
-    def start(self, person: Person) -> bool:
+    def start(self, person: SimulatedPerson) -> bool:
         """Start what is selected; whether a process runs afterwards."""
         self.sync(person)
         build = self.selected(person)
@@ -334,7 +343,7 @@ class World:
         self.touch(person)
         return person.running is not None
 
-    def _launch(self, person: Person, build: Build) -> None:
+    def _launch(self, person: SimulatedPerson, build: SimulatedBuild) -> None:
         person.died = self.crash(person, build)
         count = person.starts.get(build.version, 0)
         person.starts[build.version] = count + 1
@@ -348,7 +357,7 @@ class World:
         if Behaviour.DIES_AFTER_BOOT in build.faults:
             self.plan(self.now + life(person, build), partial(self._die, person, build, self.now))
 
-    def _cross(self, person: Person, build: Build) -> None:
+    def _cross(self, person: SimulatedPerson, build: SimulatedBuild) -> None:
         """Note a start on another generation than the one before, and what it hides."""
         before = person.last
         if before is None or before.generation is build.generation:
@@ -357,7 +366,7 @@ class World:
         aside = rowset.missing(person.kept, person.data.seen_by(build))
         self.crossings.append(Crossing(self.now, person.name, before, build, hidden, aside))
 
-    def crash(self, person: Person, build: Build) -> str:
+    def crash(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
         """Why a serve of this build ends as it starts on the person's set; empty if it does not."""
         trouble = node_trouble(build, self.node)
         if trouble and self.node != self.fleet.node:
@@ -368,7 +377,7 @@ class World:
             return f"the program of {build.version} does not run"
         return _data_crash(person.traits & build.faults, build)
 
-    def open_data(self, person: Person, build: Build) -> None:
+    def open_data(self, person: SimulatedPerson, build: SimulatedBuild) -> None:
         """A program of this build opens the person's set: migrations are run (rule 1)."""
         fresh = build.second and person.data.second is None
         known = build.schema <= person.data.level_for(build)
@@ -377,7 +386,7 @@ class World:
         self.sync(person)
         person.data = person.data.opened_by(build)
 
-    def mint(self, person: Person) -> bool:
+    def mint(self, person: SimulatedPerson) -> bool:
         """A pairing credential for the person; whether there is one."""
         build = self.selected(person)
         if build is None:
@@ -386,7 +395,7 @@ class World:
         self.touch(person)
         return not self._mint_problem(person, build)
 
-    def restore(self, person: Person, data: Data, *, whole: bool) -> None:
+    def restore(self, person: SimulatedPerson, data: Data, *, whole: bool) -> None:
         """Put an older set in place; not `whole`: the first database alone, as the seed does."""
         self.sync(person)
         if not whole:
@@ -398,7 +407,7 @@ class World:
 
     # What is true.
 
-    def sync(self, person: Person) -> None:
+    def sync(self, person: SimulatedPerson) -> None:
         """Write the rows of the turns since the last look (rule 3)."""
         if self.now <= person.synced:
             return
@@ -409,7 +418,7 @@ class World:
         person.synced = self.now
 
     @staticmethod
-    def _write(person: Person, build: Build, count: int) -> None:
+    def _write(person: SimulatedPerson, build: SimulatedBuild, count: int) -> None:
         start, data = person.serial, person.data
         if build.second and data.second is not None:
             changed = attrs.evolve(data, second=rowset.grown(data.second, start, count))
@@ -423,7 +432,7 @@ class World:
         for person in self.people.values():
             self.touch(person)
 
-    def touch(self, person: Person) -> None:
+    def touch(self, person: SimulatedPerson) -> None:
         """Look anew at a person after something changed for them."""
         found = self.problem_of(person)
         if found != person.problem:
@@ -438,7 +447,7 @@ class World:
             and (running is None or data.known_to(running))
         )
 
-    def account(self, person: Person) -> None:
+    def account(self, person: SimulatedPerson) -> None:
         """Count the time since the last change to what the person was in (rule 2)."""
         seconds = self.now - person.changed
         person.changed = self.now
@@ -453,7 +462,7 @@ class World:
         person.broken += seconds
         person.why[person.problem] = person.why.get(person.problem, 0.0) + seconds
 
-    def problem_of(self, person: Person) -> str:
+    def problem_of(self, person: SimulatedPerson) -> str:
         """Why the person could not sign in or work now; empty when they can."""
         running, chosen = person.running, self.selected(person)
         if running is None:
@@ -473,10 +482,10 @@ class World:
         )
 
     @staticmethod
-    def _level(person: Person) -> int:
+    def _level(person: SimulatedPerson) -> int:
         return person.data.level_for(person.running) if person.running is not None else 0
 
-    def _mint_problem(self, person: Person, build: Build) -> str:
+    def _mint_problem(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
         running = person.running
         if running is not None and running.second is not build.second:
             ours, theirs = build.generation, running.generation
@@ -496,7 +505,7 @@ class World:
             )
         return ""
 
-    def serve_problem(self, person: Person, build: Build) -> str:
+    def serve_problem(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
         """Why a serve of this build that runs pairs nobody or shows nothing, at itself."""
         if auth_broken(build, person.data):
             return (
@@ -511,7 +520,7 @@ class World:
             return f"{build.version} cannot decode old rows: {UNDECODABLE}"
         return ""
 
-    def contract(self, build: Build) -> str:
+    def contract(self, build: SimulatedBuild) -> str:
         """What the dispatch does not know of this build's handshake; empty when it knows all."""
         found = self._contract.get(build)
         if found is None:
@@ -523,7 +532,7 @@ class World:
             self._contract[build] = found
         return found
 
-    def unfit(self, build: Build, people: Iterable[Person] | None = None) -> str:
+    def unfit(self, build: SimulatedBuild, people: Iterable[SimulatedPerson] | None = None) -> str:
         """Why this build is no good for somebody of these, by how things are; empty if it is good.
 
         Without `people` everybody is asked about.  This is the truth against which refusals and
@@ -541,7 +550,7 @@ class World:
                 return f"{person.name}: {trouble}"
         return self.contract(build)
 
-    def _unfit_for(self, person: Person, build: Build) -> str:
+    def _unfit_for(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
         if person.data.level_for(build) > build.schema:
             return f"{build.version} does not know their data"
         if self._hides(person, build):
@@ -552,7 +561,7 @@ class World:
             or self.serve_problem(person, build)
         )
 
-    def _hides(self, person: Person, build: Build) -> bool:
+    def _hides(self, person: SimulatedPerson, build: SimulatedBuild) -> bool:
         """Whether it is this build that hides rows, and not one of its generation before it."""
         if not person.data.hidden_from(build):
             return False
@@ -581,7 +590,7 @@ class World:
         learns = ", ".join((*lesson.paths, *lesson.cookies, *protocols))
         self.happened.append((self.now, f"the dispatch learns {learns}"))
 
-    def _die(self, person: Person, build: Build, started: float) -> None:
+    def _die(self, person: SimulatedPerson, build: SimulatedBuild, started: float) -> None:
         """A serve dies some time after its start, if it still is that very process."""
         if person.running is not build or person.since != started:
             return
@@ -608,7 +617,7 @@ class World:
                 person.wedged_until = self.now + event.minutes * 60.0 if begins else 0.0
             case Mishap.REBOOT:
                 self.power_cut()
-                raise PowerCut
+                raise SimulatedPowerCut
             case _:
                 setattr(self, _FLAGS[event.kind], begins)
         self.touch_all()
@@ -658,7 +667,7 @@ def _rows_by(settings: PersonSettings, day: date) -> int:
     return _ROWS_A_DAY * max(0, (day - settings.since).days)
 
 
-def _data_crash(shown: frozenset[Behaviour], build: Build) -> str:
+def _data_crash(shown: frozenset[Behaviour], build: SimulatedBuild) -> str:
     if Behaviour.SISTER_DATA in shown:
         return f"the serve of {build.version} crash-loops: migration 24 fails on a sister's data"
     if Behaviour.ID_COLLISION in shown:
@@ -670,7 +679,7 @@ def _data_crash(shown: frozenset[Behaviour], build: Build) -> str:
     return ""
 
 
-def life(person: Person, build: Build) -> float:
+def life(person: SimulatedPerson, build: SimulatedBuild) -> float:
     """Seconds that a serve of Behaviour.DIES_AFTER_BOOT lives, the same each time."""
     digest = blake2b(f"{person.name}/{build.version}".encode(), digest_size=2).digest()
     least, most = DEATH_AFTER

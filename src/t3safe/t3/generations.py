@@ -39,7 +39,7 @@ Ledgers = Mapping[str, Iterable[Pair]]
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptRows:
     """Rows that a start must not lose: `keys` name a row, `where` (SQL) which of them count.
 
     With `into` they are looked for in that table, and only where a start copied the database.
@@ -68,7 +68,7 @@ class Generation:
     marked_by: str
     not_yet: str
     copied_from: str
-    kept: tuple[Kept, ...]
+    kept: tuple[KeptRows, ...]
     may_shrink: Mapping[str, str]
     shapes: tuple[Shape, ...]
     sign_in: SignIn
@@ -89,7 +89,7 @@ SCHEDULES: Final = "scheduled_tasks"
 TABLE_NAME: Final = r"orchestration_v\d_[a-z_]+"
 """The tables of V2's orchestration, as a regular expression."""
 _SIGN_IN: Final = dict.fromkeys(SIGN_IN_IDS, "migration 31 rebuilds it: people sign in again")
-_WHOLE_LOG: Final = (Kept(EVENT_LOG, ("sequence", "event_id")),)
+_WHOLE_LOG: Final = (KeptRows(EVENT_LOG, ("sequence", "event_id")),)
 _COMPACTED: Final = "t3 compacts it on purpose"
 _QUEUE: Final = "t3 removes what was done"
 
@@ -131,15 +131,15 @@ V2: Final = Generation(
     copied_from=V1_DATABASE,
     # Compaction keeps them (ProjectionMaintenance.compactEventStore): derived, not measured.
     kept=(
-        Kept(EVENT_LOG, ("stream_id",), "event_type = 'thread.created'"),
-        Kept(PROJECTS, ("project_id",)),
-        Kept(THREADS, ("thread_id",)),
-        Kept("projection_thread_messages", ("message_id",)),
-        Kept(V2_THREADS, ("thread_id",)),
-        Kept(V2_MESSAGES, ("message_id",)),
-        Kept(SCHEDULES, ("task_id",)),
+        KeptRows(EVENT_LOG, ("stream_id",), "event_type = 'thread.created'"),
+        KeptRows(PROJECTS, ("project_id",)),
+        KeptRows(THREADS, ("thread_id",)),
+        KeptRows("projection_thread_messages", ("message_id",)),
+        KeptRows(V2_THREADS, ("thread_id",)),
+        KeptRows(V2_MESSAGES, ("message_id",)),
+        KeptRows(SCHEDULES, ("task_id",)),
         # The shells of V1's threads are taken over before a start is ready.
-        Kept(
+        KeptRows(
             THREADS,
             ("thread_id",),
             "deleted_at IS NULL",

@@ -98,7 +98,7 @@ npm takes an optional dependency that cannot be had for no failure.
 # Machines.
 
 
-class Machine(NamedTuple):
+class Platform(NamedTuple):
     """One platform: how its package ends, and what an ELF file for it says and asks for.
 
     `number` is `e_machine` of elf(5), `loader` where glibc's loader is.
@@ -109,10 +109,10 @@ class Machine(NamedTuple):
     loader: str
 
 
-MACHINES: Final[Mapping[str, Machine]] = MappingProxyType(
+MACHINES: Final[Mapping[str, Platform]] = MappingProxyType(
     {
-        "x86_64": Machine("linux-x64", 62, "/lib64/ld-linux-x86-64.so.2"),
-        "aarch64": Machine("linux-arm64", 183, "/lib/ld-linux-aarch64.so.1"),
+        "x86_64": Platform("linux-x64", 62, "/lib64/ld-linux-x86-64.so.2"),
+        "aarch64": Platform("linux-arm64", 183, "/lib/ld-linux-aarch64.so.1"),
     }
 )
 """By the machine's name in uname(2); t3 is published for no other one with Linux."""
@@ -168,7 +168,7 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True)
-class Manifest:
+class PackageManifest:
     """What a package.json says, unjudged; what is missing is empty (rule 3).
 
     `bins` are the paths of programs by name, `platforms` the versions of the packages that hold the
@@ -183,7 +183,7 @@ class Manifest:
     platforms: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, body: object) -> Manifest:
+    def read(cls, body: object) -> PackageManifest:
         """Read what a package.json holds."""
         found = body if isinstance(body, dict) else {}
         name, bins = _text(found.get("name")), found.get("bin")
@@ -266,10 +266,10 @@ class Problem(NamedTuple):
 
     what: str
     whose: Whose
-    mend: str = ""
+    fix: str = ""
 
 
-def platform_package(package: Manifest, machine: str) -> str | Problem:
+def platform_package(package: PackageManifest, machine: str) -> str | Problem:
     """Name the package with the native program for a machine (as uname(2) calls it)."""
     if not package.platforms:
         what = f"its program only starts another one, of {PLATFORMS}*, and it depends on none"
@@ -286,11 +286,11 @@ def platform_package(package: Manifest, machine: str) -> str | Problem:
 def absent(name: str, npm: str) -> Problem:
     """Build the problem of a package that npm was to install and did not; `npm` is its version."""
     what = f"npm reports success, and did not install {name}, which holds t3's program"
-    mend = (
+    fix = (
         f"it is published in parts, or npm {npm or '(unknown)'} left it out as optional; the next "
         "run tries again, and a newer npm helps where that goes on"
     )
-    return Problem(what, Whose.LATER, mend)
+    return Problem(what, Whose.LATER, fix)
 
 
 class NativeFile(NamedTuple):
@@ -302,7 +302,7 @@ class NativeFile(NamedTuple):
 
 
 def judge_native(
-    package: Manifest, platform: Manifest, machine: str, found: NativeFile
+    package: PackageManifest, platform: PackageManifest, machine: str, found: NativeFile
 ) -> Problem | None:
     """Judge the native program before it is executed: for this t3, for this machine, a program.
 
@@ -333,14 +333,14 @@ def lacks_loader(loader: str) -> Problem:
     return Problem(what, Whose.HOST, LIBC_HELP)
 
 
-class Host(NamedTuple):
+class NativeHost(NamedTuple):
     """A host as far as a native program cares: `there` are loader and libraries that it has."""
 
     machine: str
     there: frozenset[str]
 
 
-def lacks(host: Host) -> tuple[Problem, ...]:
+def lacks(host: NativeHost) -> tuple[Problem, ...]:
     """Give what a host is known to lack, before any native program is there to be tried."""
     loader, libraries = wanted(host.machine)
     if not loader:
@@ -389,7 +389,7 @@ def wanted(machine: str) -> tuple[str, tuple[str, ...]]:
     return (known.loader if known is not None else "", LIBRARIES)
 
 
-def platform_files(package: Manifest, name: str) -> Iterator[tuple[str, str]]:
+def platform_files(package: PackageManifest, name: str) -> Iterator[tuple[str, str]]:
     """Give the paths of the platform package's package.json and program, in each place it may be.
 
     All are below the folder that npm installed into.

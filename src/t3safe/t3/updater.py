@@ -58,12 +58,12 @@ class ServiceState(NamedTuple):
 NO_STATE: Final = ServiceState()
 
 
-class Trace(NamedTuple):
+class UpdaterTrace(NamedTuple):
     """One trace: what is there, what it means, and what the person may do about it."""
 
     what: str
     means: str
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -99,23 +99,23 @@ class Traces:
             return f"{LINK} leads to {self.linked} of t3's own updater"
         return f"{UNIT} of t3's own updater keeps a serve there" if self.unit else ""
 
-    def found(self) -> tuple[Trace, ...]:
+    def found(self) -> tuple[UpdaterTrace, ...]:
         """Give every trace, the most serious first (rule 2)."""
         return tuple(trace for trace in (*self._serving(), *self._installed()) if trace is not None)
 
-    def _serving(self) -> tuple[Trace | None, ...]:
+    def _serving(self) -> tuple[UpdaterTrace | None, ...]:
         stop = f"systemctl --user disable --now {UNIT}"
-        unit = Trace(
+        unit = UpdaterTrace(
             f"the unit {UNIT}",
             "it keeps a serve beside the one that t3safe keeps: t3 has no lock, both write",
             stop,
         )
-        pending = Trace(
+        pending = UpdaterTrace(
             PENDING, f"the next start of {UNIT} takes another version and migrates the data", stop
         )
         return (unit if self.unit else None, pending if self.pending else None, self._updated())
 
-    def _updated(self) -> Trace | None:
+    def _updated(self) -> UpdaterTrace | None:
         state = self.state
         if not state.active and not state.status:
             return None
@@ -126,19 +126,19 @@ class Traces:
             "rolled-back": f"it put back one database alone: a {V2_DATABASE} that the trial made "
             "stays, and is an old copy",
         }
-        return Trace(
+        return UpdaterTrace(
             f"{STATE} names {state.active or 'no version'}{how if state.status else ''}",
             means.get(state.status, f"{state.active or 'it'} was started on the data, ungated"),
             f"use {UNIT} no more; then let t3safe check the version that the data is at",
         )
 
-    def _installed(self) -> tuple[Trace | None, ...]:
-        linked = Trace(
+    def _installed(self) -> tuple[UpdaterTrace | None, ...]:
+        linked = UpdaterTrace(
             f"{LINK}, which leads to {self.linked} in {VERSIONS}",
             "whoever calls it by that path bypasses the gate and migrates the data",
             f"rm ~/{LINK}",
         )
-        versions = Trace(
+        versions = UpdaterTrace(
             f"{', '.join(self.versions[-3:])} in {VERSIONS}",
             f"`{PROGRAM} update`, install.sh or a client's button put it there, ungated",
             f"remove {VERSIONS}, once nothing starts it, and update by t3safe alone",

@@ -32,7 +32,7 @@ DUE_SECONDS: Final = 120
 
 
 @dataclass(frozen=True)
-class Marks:
+class WorkQuery:
     """A query of one table for work in flight: its rows are (thread, since).
 
     `what` says what is going on.  `:soon` and `:late` are times around now, as t3 writes them.
@@ -44,7 +44,7 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingWork:
     """Two queries, each of one number: what waits for a person (rule 2)."""
 
     table: str
@@ -66,23 +66,23 @@ _BACKGROUND: Final = (
 THREAD_SESSIONS: Final = "projection_thread_sessions"
 TURNS: Final = "projection_turns"
 V1_MARKS: Final = (
-    Marks(
+    WorkQuery(
         THREAD_SESSIONS,
         TURN,
         f"SELECT thread_id, updated_at FROM {THREAD_SESSIONS} "  # noqa: S608
         "WHERE status = 'running' AND active_turn_id IS NOT NULL ORDER BY 1",
     ),
-    Marks(
+    WorkQuery(
         TURNS,
         TURN,
         f"SELECT thread_id, requested_at FROM {TURNS} WHERE state = 'pending' ORDER BY 1",  # noqa: S608
     ),
 )
-APPROVALS: Final = Waiting(
+APPROVALS: Final = WaitingWork(
     "projection_pending_approvals",
     "SELECT count(*) FROM projection_pending_approvals WHERE status = 'pending'",
 )
-INPUTS: Final = Waiting(
+INPUTS: Final = WaitingWork(
     THREADS,
     f"SELECT coalesce(sum(pending_user_input_count), 0) FROM {THREADS} "  # noqa: S608
     "WHERE deleted_at IS NULL",
@@ -91,49 +91,49 @@ PROVIDER_THREADS: Final = "orchestration_v2_projection_provider_threads"
 RUNS: Final = "orchestration_v2_projection_runs"
 REQUESTS: Final = "orchestration_v2_projection_runtime_requests"
 V2_MARKS: Final = (
-    Marks(
+    WorkQuery(
         RUNS,
         TURN,
         f"SELECT thread_id, requested_at FROM {RUNS} "  # noqa: S608 - constants
         f"WHERE status NOT IN {_DONE} AND NOT (status = 'queued' AND {_HELD}) ORDER BY 1",
     ),
-    Marks(
+    WorkQuery(
         "orchestration_v2_projection_run_attempts",
         TURN,
         "SELECT a.thread_id, r.requested_at FROM orchestration_v2_projection_run_attempts AS a "  # noqa: S608
         f"LEFT JOIN {RUNS} AS r ON r.run_id = a.run_id WHERE a.status NOT IN {_DONE} ORDER BY 1",
     ),
-    Marks(
+    WorkQuery(
         "orchestration_v2_projection_provider_turns",
         TURN,
         "SELECT thread_id, started_at FROM orchestration_v2_projection_provider_turns "  # noqa: S608
         f"WHERE status NOT IN {_DONE} ORDER BY 1",
     ),
-    Marks(
+    WorkQuery(
         "orchestration_v2_projection_turn_items",
         TURN,
         "SELECT thread_id, updated_at FROM orchestration_v2_projection_turn_items "  # noqa: S608
         f"WHERE status NOT IN {_DONE} AND status <> 'idle' ORDER BY 1",
     ),
-    Marks(
+    WorkQuery(
         PROVIDER_THREADS,
         "a background task is in flight",
         f"SELECT thread_id, updated_at FROM {PROVIDER_THREADS} "  # noqa: S608
         f"WHERE status = 'active' OR {_BACKGROUND} > 0 ORDER BY 1",
     ),
-    Marks(
+    WorkQuery(
         REQUESTS,
         "a request is pending",
         f"SELECT thread_id, created_at FROM {REQUESTS} "  # noqa: S608
         "WHERE status NOT IN ('resolved', 'expired', 'cancelled') ORDER BY 1",
     ),
-    Marks(
+    WorkQuery(
         OUTBOX,
         "an effect waits to be carried out",
         f"SELECT thread_id, updated_at FROM {OUTBOX} "  # noqa: S608
         "WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY 1",
     ),
-    Marks(
+    WorkQuery(
         SCHEDULES,
         "a scheduled task is due",
         f"SELECT coalesce(thread_id, task_id), next_run_at FROM {SCHEDULES} "  # noqa: S608
@@ -205,7 +205,7 @@ def is_tracked(database: str, tables: Collection[str]) -> bool:
     return set(tables) >= _TELLS and not later
 
 
-def marks_of(database: str, tables: Collection[str]) -> tuple[Marks, ...]:
+def marks_of(database: str, tables: Collection[str]) -> tuple[WorkQuery, ...]:
     """Give the queries for work in flight in a database with these tables."""
     known = V2_MARKS if database == V2_DATABASE else V1_MARKS
     return tuple(marks for marks in known if marks.table in tables)

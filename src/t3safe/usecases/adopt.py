@@ -55,7 +55,7 @@ def adopt(
     host.ports.builds.stage(build)
     schema = _measured(host, build, "adopt")
     for person in people:
-        unknown = host.ports.states.ledger(person).unknown_to(schema)
+        unknown = host.ports.personal_data.ledger(person).unknown_to(schema)
         if unknown:
             message = f"cannot adopt {build}: it does not know {unknown[0]} of {person}"
             raise NoWayBackError(f"{message}; adopt the build that {person} runs")
@@ -111,7 +111,7 @@ def eject(host: Host, global_t3: GlobalT3, build: Version | None) -> tuple[str, 
     others = [person for person in people if runs[person] != target]
     schema = _measured(host, target, "eject to") if others else SetLedger()
     for person in others:
-        unknown = host.ports.states.ledger(person).unknown_to(schema)
+        unknown = host.ports.personal_data.ledger(person).unknown_to(schema)
         if unknown:
             message = f"cannot eject to {target}: it does not know {unknown[0]} of {person}"
             raise NoWayBackError(f"{message}; name the newest build that is in use")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from t3safe.domain import events as ev
-from t3safe.domain.policy import Go
+from t3safe.domain.policy import Proceed
 from t3safe.domain.versions import Version
 from t3safe.usecases.host import Host, Result, start
 from t3safe.usecases.recover import settle
@@ -19,5 +19,5 @@ def check(host: Host, build: Version) -> Result:
     if left is not None:
         return left
     seen = survey(host, repair=False)
-    go = Go(build, tuple(person for person, _ in seen.standing.builds))
+    go = Proceed(build, tuple(person for person, _ in seen.standing.builds))
     return attrs.evolve(start(host, planned(host, ev.Kind.CHECK, go, seen)), warnings=seen.warnings)

@@ -15,7 +15,7 @@ from t3safe.domain.errors import PortError
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.moves import Status
 from t3safe.domain.people import MapProblem
-from t3safe.domain.policy import No, Policy
+from t3safe.domain.policy import Policy, SkipReason
 from t3safe.domain.ports import Observer, Ports
 from t3safe.domain.rollout import Rollout
 from t3safe.domain.runs import Deferral, deferral, prunable_before
@@ -53,7 +53,7 @@ class Result:
     outcome: ev.Outcome | None
     reason: str
     run: str = ""
-    stayed: No | None = None
+    stayed: SkipReason | None = None
     known: bool = False
     held_up: bool = False
     warnings: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ def start(host: Host, plan: ev.Plan, waits: Waits | None = None) -> Result:
     overload = host.guard.keeps(plan)
     no = overload or host.ports.permit.may_start(plan)
     if no:
-        return Result(None, no, stayed=No.LATER, held_up=bool(overload))
+        return Result(None, no, stayed=SkipReason.LATER, held_up=bool(overload))
     return _ended(host, host.engine.start(plan, waits))
 
 

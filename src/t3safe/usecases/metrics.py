@@ -47,7 +47,7 @@ def measure(
 
 def _person(host: Host, person: str, ask: Reader) -> PersonMetrics:
     selected = ask(lambda: host.ports.selection.selected(person))
-    infos = ask(lambda: host.ports.states.snapshots(person))
+    infos = ask(lambda: host.ports.personal_data.snapshots(person))
     return PersonMetrics(
         person=person,
         build=selected.build if selected is not None else None,

@@ -15,8 +15,8 @@ from __future__ import annotations
 from functools import partial
 
 from t3safe.domain import events as ev
-from t3safe.domain.errors import Fault, PortError, StateError
-from t3safe.domain.policy import No
+from t3safe.domain.errors import Fault, PersonalDataError, PortError
+from t3safe.domain.policy import SkipReason
 from t3safe.domain.ports import Resident
 from t3safe.domain.rollback import writer
 from t3safe.domain.versions import Version
@@ -68,11 +68,11 @@ def lift_fences(host: Host, waits: Waits | None = None) -> Result | None:
 def _lift(host: Host, person: str, waits: Waits | None) -> Result:
     try:
         build = writer_of(host, person, unfailed=True)
-    except StateError as error:
+    except PersonalDataError as error:
         return _stuck(person, str(error))
     if build is None:
         return _stuck(person, "no snapshot tells which build fits what is there")
-    known = host.ports.states.ledger(person)
+    known = host.ports.personal_data.ledger(person)
     move = ev.MovePlan(person, build, build, knows=known)
     return start(host, plan_back(host, move, force=True), waits)
 
@@ -94,14 +94,14 @@ def plan_back(host: Host, move: ev.MovePlan, *, force: bool) -> ev.Plan:
 
 def _stuck(person: str, why: str) -> Result:
     """Tell of a fence that nobody may lift unseen."""
-    mend = f"`t3safe snapshots {person}` lists what is kept; see NEEDS A HUMAN in the runbook"
-    text = f"NEEDS A HUMAN: {person} is fenced, and no run tells why: {why}; {mend}"
+    fix = f"`t3safe snapshots {person}` lists what is kept; see NEEDS A HUMAN in the runbook"
+    text = f"NEEDS A HUMAN: {person} is fenced, and no run tells why: {why}; {fix}"
     return Result(ev.Outcome.NEEDS_HUMAN, text, warnings=(text,))
 
 
 def writer_of(host: Host, person: str, *, unfailed: bool) -> Version | None:
-    """The build that wrote a person's set, by their snapshots.  Raises StateError."""
-    states = host.ports.states
+    """The build that wrote a person's set, by their snapshots.  Raises PersonalDataError."""
+    states = host.ports.personal_data
     if states.restoring(person):
         return None
     present, builds = states.ledger(person), host.ports.builds.present()
@@ -160,8 +160,8 @@ def prove_unexplained(host: Host) -> Result:
         text = f"NEEDS A HUMAN: {'; '.join(bad)}"
         return Result(ev.Outcome.NEEDS_HUMAN, text, warnings=(text, *told[len(bad) :]))
     if unknown:
-        return Result(None, unknown[0], stayed=No.LATER, warnings=told)
-    return Result(None, "everybody signs in", stayed=No.NOTHING, warnings=told)
+        return Result(None, unknown[0], stayed=SkipReason.LATER, warnings=told)
+    return Result(None, "everybody signs in", stayed=SkipReason.NOTHING, warnings=told)
 
 
 def _signs_in(host: Host, person: str, build: Version) -> ev.Paired | ev.NotPaired | None:

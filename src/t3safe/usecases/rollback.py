@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from t3safe.domain import events as ev
-from t3safe.domain.errors import JournalError, NoWayBackError, PortError, StateError
+from t3safe.domain.errors import JournalError, NoWayBackError, PersonalDataError, PortError
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.policy import No
+from t3safe.domain.policy import SkipReason
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.rollback import (
     Arrival,
     Fared,
-    Fate,
+    PersonOutcome,
     Preview,
     WayBack,
     fate_of,
@@ -48,8 +48,8 @@ def cost(host: Host, way: WayBack) -> Preview:
     if not way.restore:
         return Preview(way, work=work)
     try:
-        rows = host.ports.states.rows_written(person, way.snapshot)
-    except StateError as error:
+        rows = host.ports.personal_data.rows_written(person, way.snapshot)
+    except PersonalDataError as error:
         return Preview(way, uncounted=str(error), work=work)
     return Preview(way, rows, work=work)
 
@@ -103,7 +103,7 @@ def pins(host: Host, person: str) -> dict[str, str]:
             pinned = dict.fromkeys(move.used, f"run {move.run} took it or went back to it")
             break
     old = present(host, person)
-    for info in reversed(host.ports.states.snapshots(person)):
+    for info in reversed(host.ports.personal_data.snapshots(person)):
         if leads_back(info, old):
             return {**pinned, info.stored.id: f"the way back to {info.build}"}
     return pinned
@@ -129,8 +129,8 @@ def _at_work(host: Host, person: str) -> str:
 
 def _require_sound(host: Host, person: str, snapshot: str) -> None:
     try:
-        host.ports.states.verify(person, snapshot)
-    except StateError as error:
+        host.ports.personal_data.verify(person, snapshot)
+    except PersonalDataError as error:
         message = f"cannot take {person} back: {error}; nobody was touched"
         raise NoWayBackError(message) from error
 
@@ -163,8 +163,8 @@ def _found_way(
 def _must_restore(host: Host, person: str, info: SnapshotInfo) -> bool:
     """Whether the older build does not know what is in the set by now, or nobody can tell."""
     try:
-        return not host.ports.states.ledger(person).known_to(info.ledger)
-    except StateError:
+        return not host.ports.personal_data.ledger(person).known_to(info.ledger)
+    except PersonalDataError:
         return True
 
 
@@ -181,7 +181,7 @@ def _left_by(host: Host, person: str) -> Version:
 def _way_back(
     host: Host, person: str, old: Version, build: Version | None, snapshot: str
 ) -> SnapshotInfo:
-    known = host.ports.states.snapshots(person)
+    known = host.ports.personal_data.snapshots(person)
     for info in reversed(known):
         if snapshot and info.stored.id == snapshot and info.build is not None:
             return info
@@ -248,12 +248,12 @@ def take_back(host: Host, whole: Whole, *, force: bool) -> Iterator[Took]:
     for way in whole.ways:
         if not going or host.engine.stop():
             going = False
-            yield Took(Fared(way.person, Fate.NOT_REACHED))
+            yield Took(Fared(way.person, PersonOutcome.NOT_REACHED))
             continue
         took = _one(host, way, force=force)
-        going = took.fared.fate in {Fate.BACK, Fate.PASSED_OVER}
+        going = took.fared.fate in {PersonOutcome.BACK, PersonOutcome.PASSED_OVER}
         yield took
-    yield from (Took(Fared(person, Fate.STUCK, why)) for person, why in whole.stuck)
+    yield from (Took(Fared(person, PersonOutcome.STUCK, why)) for person, why in whole.stuck)
 
 
 def _one(host: Host, way: WayBack, *, force: bool) -> Took:
@@ -262,7 +262,7 @@ def _one(host: Host, way: WayBack, *, force: bool) -> Took:
     except JournalError:
         raise
     except PortError as error:
-        result = Result(None, str(error), stayed=No.LATER)
+        result = Result(None, str(error), stayed=SkipReason.LATER)
     fate = fate_of(result.outcome)
-    reason = "" if fate is Fate.BACK else result.reason
+    reason = "" if fate is PersonOutcome.BACK else result.reason
     return Took(Fared(way.person, fate, reason), result)

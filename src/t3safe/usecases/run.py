@@ -19,7 +19,7 @@ import attrs
 
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError, SelectionError
-from t3safe.domain.policy import Go, No, Offer, Policy, Stay, choose, closed
+from t3safe.domain.policy import Offer, Policy, Proceed, Skip, SkipReason, choose, closed
 from t3safe.domain.runs import ON_NEW, overdue
 from t3safe.domain.text import day
 from t3safe.domain.versions import Version, days_behind
@@ -37,7 +37,7 @@ def run(host: Host) -> Result:
     unbaked = _unbaked(host, seen, choice)
     if unbaked is not None:
         baked = start(host, unbaked)
-        if baked.outcome is not ev.Outcome.PROMOTED or not isinstance(choice, Go):
+        if baked.outcome is not ev.Outcome.PROMOTED or not isinstance(choice, Proceed):
             return _loudly(host, baked, seen, offer)
         seen = attrs.evolve(survey(host, repair=False), warnings=seen.warnings)
     return _loudly(host, _begun(host, ev.Kind.RUN, choice, seen), seen, offer)
@@ -51,8 +51,8 @@ def drain(host: Host) -> Result:
     return _loudly(host, _begun(host, ev.Kind.DRAIN, _drainable(host, seen), seen), seen, None)
 
 
-def _begun(host: Host, kind: ev.Kind, choice: Go | Stay, seen: Survey) -> Result:
-    if isinstance(choice, Go):
+def _begun(host: Host, kind: ev.Kind, choice: Proceed | Skip, seen: Survey) -> Result:
+    if isinstance(choice, Proceed):
         return start(host, planned(host, kind, choice, seen))
     return Result(None, choice.reason, stayed=choice.why, known=choice.known)
 
@@ -67,18 +67,18 @@ def _ready(host: Host) -> Survey | Result:
         return seen
     proof = prove_unexplained(host)
     warnings = (*seen.warnings, *proof.warnings)
-    if proof.stayed is not No.NOTHING:
+    if proof.stayed is not SkipReason.NOTHING:
         return attrs.evolve(proof, warnings=warnings)
     return attrs.evolve(seen, warnings=warnings)
 
 
-def candidate(host: Host, seen: Survey) -> tuple[Go | Stay, tuple[str, ...]]:
+def candidate(host: Host, seen: Survey) -> tuple[Proceed | Skip, tuple[str, ...]]:
     """Name tonight's candidate, or why there is none; with the loud lines of tonight."""
     choice, offer = _chosen(host, seen)
     return choice, _warnings(host, seen, offer, seen.standing.last_good)
 
 
-def _chosen(host: Host, seen: Survey) -> tuple[Go | Stay, Offer | None]:
+def _chosen(host: Host, seen: Survey) -> tuple[Proceed | Skip, Offer | None]:
     """Choose as the policy does; with what the registry offers, where it was asked."""
     now = host.ports.clock.now()
     shut = closed(seen.policy, seen.standing, now.astimezone())
@@ -87,7 +87,7 @@ def _chosen(host: Host, seen: Survey) -> tuple[Go | Stay, Offer | None]:
     try:
         offer = offered(host, seen.policy)
     except PortError as error:
-        return Stay(No.LATER, str(error)), None
+        return Skip(SkipReason.LATER, str(error)), None
     return choose(seen.policy, seen.standing, offer, now), offer
 
 
@@ -96,7 +96,7 @@ def _loudly(host: Host, result: Result, seen: Survey, offer: Offer | None) -> Re
     promoted = result.rollout if result.outcome is ev.Outcome.PROMOTED else None
     last_good = promoted.plan.candidate if promoted is not None else seen.standing.last_good
     warnings = _warnings(host, seen, offer, last_good)
-    nothing_to_do = offer is not None and result.stayed is No.NOTHING
+    nothing_to_do = offer is not None and result.stayed is SkipReason.NOTHING
     if result.held_up or result.run or nothing_to_do:
         now = host.ports.clock.now()
         warnings += host.guard.loud(now, held_up=result.held_up)
@@ -129,7 +129,7 @@ def offered(host: Host, policy: Policy) -> Offer | None:
     return host.ports.registry.offer(policy.track, history=history)
 
 
-def _drainable(host: Host, seen: Survey) -> Go | Stay:
+def _drainable(host: Host, seen: Survey) -> Proceed | Skip:
     policy, standing = seen.policy, seen.standing
     shut = closed(attrs.evolve(policy, window=None), standing, host.ports.clock.now())
     if shut is not None:
@@ -139,16 +139,16 @@ def _drainable(host: Host, seen: Survey) -> Go | Stay:
         item.person: item.build for item in deferrals(host, seen.people) if item.person in here
     }
     if not waiting:
-        return Stay(No.NOTHING, "nobody waits to be moved")
+        return Skip(SkipReason.NOTHING, "nobody waits to be moved")
     proven = (standing.last_good,) if standing.last_good is not None else ()
     build = max((*waiting.values(), *proven))
     calm = attrs.evolve(policy, age_min=timedelta(0))
     choice = choose(calm, standing, Offer(build), host.ports.clock.now())
-    if isinstance(choice, Stay):
+    if isinstance(choice, Skip):
         return choice
     idle = tuple(person for person in choice.people if person in waiting and _idle(host, person))
     if not idle:
-        return Stay(No.NOTHING, f"nobody who waits is idle: {', '.join(sorted(waiting))}")
+        return Skip(SkipReason.NOTHING, f"nobody who waits is idle: {', '.join(sorted(waiting))}")
     return attrs.evolve(choice, people=idle)
 
 
@@ -159,13 +159,13 @@ def _idle(host: Host, person: str) -> bool:
         return False
 
 
-def _unbaked(host: Host, seen: Survey, choice: Go | Stay) -> ev.Plan | None:
+def _unbaked(host: Host, seen: Survey, choice: Proceed | Skip) -> ev.Plan | None:
     """Plan the bake of people whom a run moved that was cut off before it could promote.
 
     It comes before anybody else is moved to the same build; where there is a newer one to move
     to, or no run may act, there is none.
     """
-    if isinstance(choice, Stay) and choice.why is not No.NOTHING:
+    if isinstance(choice, Skip) and choice.why is not SkipReason.NOTHING:
         return None
     builds, refused = dict(seen.standing.builds), dict(seen.standing.refused)
     for record in host.ports.journal.runs():
@@ -174,7 +174,7 @@ def _unbaked(host: Host, seen: Survey, choice: Go | Stay) -> ev.Plan | None:
             continue
         if record.ended is not None and record.ended.outcome is ev.Outcome.PROMOTED:
             return None
-        if isinstance(choice, Go) and choice.candidate != build:
+        if isinstance(choice, Proceed) and choice.candidate != build:
             return None
         moved = tuple(
             move.person
@@ -182,12 +182,12 @@ def _unbaked(host: Host, seen: Survey, choice: Go | Stay) -> ev.Plan | None:
             if move.status in ON_NEW and builds.get(move.person) == build
         )
         if moved and build not in refused:
-            nobody = planned(host, ev.Kind.BAKE, Go(build, ()), seen)
+            nobody = planned(host, ev.Kind.BAKE, Proceed(build, ()), seen)
             return attrs.evolve(nobody, baking=moved)
     return None
 
 
-def planned(host: Host, kind: ev.Kind, go: Go, seen: Survey) -> ev.Plan:
+def planned(host: Host, kind: ev.Kind, go: Proceed, seen: Survey) -> ev.Plan:
     """Plan a run of this kind.  Raises SelectionError where no build is selected for anybody."""
     builds = dict(seen.standing.builds)
     # A check is asked to find out; what a rehearsal found before does not answer it.

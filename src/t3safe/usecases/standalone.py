@@ -16,16 +16,16 @@ from t3safe.domain import events as ev
 from t3safe.domain import messages, ports
 from t3safe.domain.errors import Fault, PortError
 from t3safe.domain.gate import Rehearsal, Ruling, Verdict, needs_control
-from t3safe.domain.messages import Line
+from t3safe.domain.messages import LogLine
 from t3safe.domain.standalone import judge
 from t3safe.domain.versions import Version
 from t3safe.engine import Performer
 
-Say = Callable[[Line], None]
+Say = Callable[[LogLine], None]
 
 
 @frozen
-class Order:
+class StandaloneCheck:
     """What is to be proven, on whose copies, and against which control, if any."""
 
     build: Version
@@ -37,7 +37,7 @@ class Order:
 class Proof:
     """What came of it; `verdict` is None where nothing is proven, `reason` then says why."""
 
-    order: Order
+    order: StandaloneCheck
     outcome: ev.Outcome
     reason: str
     verdict: Verdict | None = None
@@ -56,7 +56,7 @@ class Prover:
         """Install or rehearse; a proof asks for nothing else."""
         try:
             match effect:
-                case fx.Stage(build):
+                case fx.StageBuild(build):
                     self.builds.stage(build)
                     return ev.Done()
                 case fx.Rehearse(build, subjects):
@@ -76,7 +76,7 @@ class _NothingProvenError(Exception):
         self.blamed = blamed
 
 
-def prove(order: Order, perform: Performer, say: Say) -> Proof:
+def prove(order: StandaloneCheck, perform: Performer, say: Say) -> Proof:
     """Put the build through the gate, and the control through the same where the build fails."""
     held: tuple[Rehearsal, ...] = ()
     tried: tuple[Rehearsal, ...] | None = None
@@ -98,7 +98,7 @@ def prove(order: Order, perform: Performer, say: Say) -> Proof:
     return _told(order, judge(held, tried), (*held, *(tried or ())))
 
 
-def _told(order: Order, verdict: Verdict, rehearsals: tuple[Rehearsal, ...]) -> Proof:
+def _told(order: StandaloneCheck, verdict: Verdict, rehearsals: tuple[Rehearsal, ...]) -> Proof:
     why = "; ".join(verdict.reasons)
     match verdict.ruling:
         case Ruling.PASSED:
@@ -118,7 +118,7 @@ def _rehearsed(
     perform: Performer,
     say: Say,
 ) -> tuple[Rehearsal, ...]:
-    _answer(fx.Stage(build), perform, say)
+    _answer(fx.StageBuild(build), perform, say)
     answer = _answer(fx.Rehearse(build, subjects), perform, say)
     return answer.rehearsals if isinstance(answer, ev.Rehearsed) else ()
 
@@ -130,6 +130,6 @@ def _answer(effect: fx.Effect, perform: Performer, say: Say) -> ev.Answer:
     for line in messages.answered(effect, answer):
         say(line)
     if isinstance(answer, ev.Failed):
-        blamed = answer.fault is Fault.BUILD and isinstance(effect, fx.Stage)
+        blamed = answer.fault is Fault.BUILD and isinstance(effect, fx.StageBuild)
         raise _NothingProvenError(answer.reason, blamed=blamed)
     return answer

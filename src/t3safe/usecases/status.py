@@ -13,11 +13,11 @@ from functools import partial
 from attrs import frozen
 
 from t3safe.domain import events as ev
+from t3safe.domain.disk_space import NightPaths, Room, rooms
 from t3safe.domain.errors import PortError
 from t3safe.domain.forecast import Known, Offered, Timer, next_run
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.ports import SnapshotInfo
-from t3safe.domain.room import Places, Room, rooms
 from t3safe.domain.runs import MoveRecord, RunRecord, deferral
 from t3safe.domain.unmapped import Unmapped
 from t3safe.domain.versions import Version, days_behind
@@ -101,7 +101,7 @@ class Around:
 
     known: Callable[[], Known | None]
     """What the registry offered last."""
-    places: Callable[[], Places]
+    places: Callable[[], NightPaths]
     timers: Callable[[], tuple[Timer, ...]]
     weigh: Callable[[str], int]
     """How many bytes a person's state set takes now."""
@@ -122,7 +122,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
     known = _known(host, offered, around)
     newest = known.newest if known is not None else None
     last_good = told(selection.last_good)
-    stored = {name: told(partial(host.ports.states.snapshots, name)) for name in people}
+    stored = {name: told(partial(host.ports.personal_data.snapshots, name)) for name in people}
     sizes = [
         infos[-1].stored.size if infos else told(partial(around.weigh, name)) or 0
         for name, infos in stored.items()
@@ -197,7 +197,7 @@ def person_status(
     status = told(lambda: host.ports.services.status(person))
     unknown = ev.Assessed(ev.Readiness.BUSY, "unknown is busy")
     assessed = told(lambda: host.idle.assess(person)) or unknown
-    ledger = told(lambda: host.ports.states.ledger(person))
+    ledger = told(lambda: host.ports.personal_data.ledger(person))
     ahead = told(lambda: ahead_of_builds(host, person, ledger)) if ledger is not None else None
     if ahead is not None:
         told.problems.append(str(ahead))

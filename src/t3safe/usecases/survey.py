@@ -92,13 +92,13 @@ def obstacle_of(host: Host, person: str) -> Obstacle | None:
 
     Raises PortError where it cannot be looked at; so does data that cannot be read.
     """
-    found = ahead_of_builds(host, person, host.ports.states.ledger(person))
+    found = ahead_of_builds(host, person, host.ports.personal_data.ledger(person))
     if found is not None:
         return found
-    copy = hidden_copy(host.ports, person, host.ports.states.activity(person))
+    copy = hidden_copy(host.ports, person, host.ports.personal_data.activity(person))
     if copy is not None:
         return copy
-    holder = host.ports.states.holder(person, host.ports.services.status(person).members)
+    holder = host.ports.personal_data.holder(person, host.ports.services.status(person).members)
     return held(person, holder) if holder else None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_docker.plugin import Services
 
-from tests.e2e.realhost.machine import DOCKER, PEOPLE, Machine, project, stage, take_over
+from tests.e2e.realhost.machine import DOCKER, PEOPLE, HostContainer, project, stage, take_over
 
 ROOT = Path(__file__).parents[3]
 EVERYBODY = ("ann", "ben", "cat", "wizard")
@@ -45,13 +45,13 @@ def docker_cleanup() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def machine(docker_services: Services, docker_compose_project_name: str) -> Machine:
+def machine(docker_services: Services, docker_compose_project_name: str) -> HostContainer:
     """Give the host as an administrator leaves it: adopted, with the units installed."""
     label = f"label=com.docker.compose.project={docker_compose_project_name}"
     found = subprocess.run(
         [DOCKER, "ps", "-q", "--filter", label], check=True, capture_output=True, text=True
     )
-    made = Machine(found.stdout.split()[0])
+    made = HostContainer(found.stdout.split()[0])
     take_over(made, EVERYBODY)
     # What runs is up again after a boot; the others of the image are in no test that boots.
     made.sh("systemctl enable --quiet t3-serve@ann t3-serve@ben")
@@ -62,14 +62,14 @@ def machine(docker_services: Services, docker_compose_project_name: str) -> Mach
 
 
 @pytest.fixture
-def host(machine: Machine) -> Machine:
+def host(machine: HostContainer) -> HostContainer:
     """Give the host with ann and ben on OLD, and NEW on offer."""
     machine.reset(PEOPLE)
     return machine
 
 
 @pytest.fixture
-def alone(machine: Machine) -> Machine:
+def alone(machine: HostContainer) -> HostContainer:
     """Give the host with ann alone on OLD, and NEW on offer."""
     machine.reset(("ann",))
     return machine

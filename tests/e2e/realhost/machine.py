@@ -23,7 +23,7 @@ DOCKER: Final = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "dock
 
 
 @frozen
-class Said:
+class HostCommand:
     """How a command ended, and what it printed."""
 
     status: int
@@ -32,7 +32,7 @@ class Said:
 
 
 @frozen
-class Person:
+class PersonState:
     """How a person stands, as `fakes.guest` reads it."""
 
     link: str
@@ -53,7 +53,7 @@ class Person:
 
 
 @define
-class Machine:
+class HostContainer:
     """A container that runs the host image."""
 
     container: str
@@ -64,7 +64,7 @@ class Machine:
 
     def run(
         self, *words: str, user: str = "", check: bool = True, given: str = "", **env: str
-    ) -> Said:
+    ) -> HostCommand:
         """Run a command in it."""
         options = [f"--env={name}={value}" for name, value in env.items()]
         options += [f"--user={user}"] if user else []
@@ -80,9 +80,9 @@ class Machine:
         )
         if check and ran.returncode:
             raise AssertionError(f"{words}: status {ran.returncode}: {ran.stdout}{ran.stderr}")
-        return Said(ran.returncode, ran.stdout, ran.stderr)
+        return HostCommand(ran.returncode, ran.stdout, ran.stderr)
 
-    def sh(self, script: str, *, user: str = "", check: bool = True) -> Said:
+    def sh(self, script: str, *, user: str = "", check: bool = True) -> HostCommand:
         """Run a shell script in it."""
         return self.run("sh", "-euc", script, user=user, check=check)
 
@@ -96,19 +96,19 @@ class Machine:
         answers: list[Any] = json.loads(said.out)
         return answers
 
-    def t3safe(self, *words: str, **env: str) -> Said:
+    def t3safe(self, *words: str, **env: str) -> HostCommand:
         """Run one command of `t3safe` as root."""
         return self.run("t3safe", *words, check=False, **env)
 
-    def night(self) -> Said:
+    def night(self) -> HostCommand:
         """Let the unit of the timer run; what it said stands in the log."""
         return self._unit("t3-autoupdate.service")
 
-    def drain(self) -> Said:
+    def drain(self) -> HostCommand:
         """Let the unit of the other timer run."""
         return self._unit("t3-migrate-idle.service")
 
-    def _unit(self, unit: str) -> Said:
+    def _unit(self, unit: str) -> HostCommand:
         script = (
             f"systemctl start {unit} || true; "
             f"systemctl show -p ExecMainStatus --value {unit}; "
@@ -116,15 +116,15 @@ class Machine:
             f"_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value {unit})"
         )
         status, _, log = self.sh(script).out.partition("\n")
-        return Said(int(status), log)
+        return HostCommand(int(status), log)
 
     # What it is like.
 
-    def look(self, *people: str) -> dict[str, Person]:
+    def look(self, *people: str) -> dict[str, PersonState]:
         """How people stand now."""
         (found,) = self.do(("look", {"people": people or self.people}))
         return {
-            name: Person(
+            name: PersonState(
                 body["link"],
                 tuple((number, text) for number, text in body["ledger"]),
                 body["rows"],
@@ -223,7 +223,7 @@ class Machine:
         raise TimeoutError(f"the host is {state or 'not up'}")
 
 
-def inhabit(host: Machine, people: tuple[str, ...], old: FakeRelease = OLD) -> None:
+def inhabit(host: HostContainer, people: tuple[str, ...], old: FakeRelease = OLD) -> None:
     """Let these people run a release, installed for everybody by npm, as before t3safe came."""
     host.wait_until_up()
     host.do(published(old, "nightly"), ("move_in", {"people": {name: {} for name in people}}))
@@ -232,14 +232,14 @@ def inhabit(host: Machine, people: tuple[str, ...], old: FakeRelease = OLD) -> N
     host.do(("start", {"people": list(people)}))
 
 
-def take_over(host: Machine, people: tuple[str, ...], old: FakeRelease = OLD) -> None:
+def take_over(host: HostContainer, people: tuple[str, ...], old: FakeRelease = OLD) -> None:
     """Take the host over as an administrator does, with these people on a release."""
     inhabit(host, people, old)
     host.run("t3safe", "units", "install")
     host.run("t3safe", "adopt", old.version)
 
 
-def stage(host: Machine) -> None:
+def stage(host: HostContainer) -> None:
     """Install NEW beforehand, as `t3safe check` does, and forget that it was ever looked at.
 
     Most nights here are about what comes after npm; those that are about npm `unstage` it.

@@ -6,12 +6,12 @@ import pytest
 
 from fakes.packages import release_like
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.realhost.machine import NEW, Machine, Person
+from tests.e2e.realhost.machine import NEW, HostContainer, PersonState
 
 pytestmark = pytest.mark.docker
 
 
-def unmoved(host: Machine, before: dict[str, Person]) -> bool:
+def unmoved(host: HostContainer, before: dict[str, PersonState]) -> bool:
     """Whether everybody still runs the same process of the same build on the same migrations."""
     after = host.look()
     return all(
@@ -20,7 +20,7 @@ def unmoved(host: Machine, before: dict[str, Person]) -> bool:
     )
 
 
-def test_frozen_host_says_so_on_every_run_and_moves_nobody(host: Machine) -> None:
+def test_frozen_host_says_so_on_every_run_and_moves_nobody(host: HostContainer) -> None:
     """A freeze file stops run and drain alike, and each says FROZEN under its identifier."""
     before = host.look()
     host.run("touch", "/etc/t3-autoupdate.freeze")
@@ -33,7 +33,7 @@ def test_frozen_host_says_so_on_every_run_and_moves_nobody(host: Machine) -> Non
     assert unmoved(host, before)
 
 
-def test_pin_by_the_environment_wins_over_the_tag(host: Machine) -> None:
+def test_pin_by_the_environment_wins_over_the_tag(host: HostContainer) -> None:
     """T3_PIN in the unit's environment file names the target, whatever the tag says."""
     newest = release_like("0.0.26-nightly.20260701.600")
     host.publish(newest)
@@ -42,7 +42,7 @@ def test_pin_by_the_environment_wins_over_the_tag(host: Machine) -> None:
     assert host.look()["ann"].build == NEW.version
 
 
-def test_dry_run_leaves_no_trace(host: Machine) -> None:
+def test_dry_run_leaves_no_trace(host: HostContainer) -> None:
     """A dry run rehearses the candidate and keeps nothing: no build, no snapshot, no journal."""
     before, stored = host.look(), host.sh("ls /opt/t3safe/builds; ls -A /var/backups /var/tmp").out
     said = host.t3safe("run", T3_DRY_RUN="1")
@@ -53,7 +53,7 @@ def test_dry_run_leaves_no_trace(host: Machine) -> None:
     assert "run" not in host.t3safe("history").out.split()[5:]
 
 
-def test_healthy_bump_moves_everybody_and_loses_nothing(host: Machine) -> None:
+def test_healthy_bump_moves_everybody_and_loses_nothing(host: HostContainer) -> None:
     """A good nightly: snapshots before the install, each person moved, verified, then promoted."""
     host.unstage()
     kept = {name: host.sign_in(name)["rows"] for name in host.people}
@@ -72,7 +72,7 @@ def test_healthy_bump_moves_everybody_and_loses_nothing(host: Machine) -> None:
     assert host.sh("stat -c %U /var/backups/t3-state/ann/*").out.split() == ["ann", "ann"]
 
 
-def test_a_build_with_a_native_module_is_compiled_without_a_network(host: Machine) -> None:
+def test_a_build_with_a_native_module_is_compiled_without_a_network(host: HostContainer) -> None:
     """Scripts of npm have no network: node-gyp compiles with the headers of this very node."""
     compiled = release_like("0.0.26-nightly.20260702.601", compiled=True)
     host.publish(compiled)
@@ -80,7 +80,7 @@ def test_a_build_with_a_native_module_is_compiled_without_a_network(host: Machin
     assert {person.build for person in host.look().values()} == {compiled.version}
 
 
-def test_two_runs_at_once_are_one(host: Machine) -> None:
+def test_two_runs_at_once_are_one(host: HostContainer) -> None:
     """While a run acts, another says that it is locked and does nothing."""
     host.configure(rollout__bake=3.0)
     host.run("systemctl", "start", "--no-block", "t3-autoupdate")

@@ -11,7 +11,7 @@ from attrs import evolve
 from fakes.packages import release_like
 from t3safe.t3.files import HOME_BASE
 from t3safe.t3.serve_log import LISTENING, RECOVERED
-from tests.e2e.realhost.machine import NEW, Machine, published
+from tests.e2e.realhost.machine import NEW, HostContainer, published
 
 pytestmark = pytest.mark.docker
 
@@ -56,7 +56,7 @@ rm -rf /tmp/calls /tmp/heard /tmp/listener /tmp/listen.py /tmp/scene.py
 """
 
 
-def world(host: Machine) -> str:
+def world(host: HostContainer) -> str:
     """Give the digest of every file of every checkout, who was run, and what was heard."""
     folders = " ".join((HOME, *OUTSIDE))
     return host.sh(
@@ -65,7 +65,7 @@ def world(host: Machine) -> str:
 
 
 def test_a_night_of_rehearsals_touches_no_checkout_runs_no_provider_and_reaches_nobody(
-    alone: Machine,
+    alone: HostContainer,
 ) -> None:
     """In her home, in /srv, in a folder at the top and in /var: each as it was, by its digest."""
     host = alone
@@ -110,7 +110,7 @@ PROBES: Final = "; ".join(
 
 
 @pytest.mark.parametrize("sandbox", ["auto", "plain"])
-def test_unit_alone_shows_no_checkout(alone: Machine, sandbox: str) -> None:
+def test_unit_alone_shows_no_checkout(alone: HostContainer, sandbox: str) -> None:
     """A build that looks for them finds none, and without the unit every one outside of homes."""
     host = alone
     host.sh(LAY_OUT)

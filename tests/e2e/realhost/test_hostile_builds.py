@@ -9,7 +9,7 @@ from fakes.packages import FakeRelease
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import HOME_BASE
 from t3safe.t3.package import FOLDER
-from tests.e2e.realhost.machine import NEW, OLD, Machine
+from tests.e2e.realhost.machine import NEW, OLD, HostContainer
 
 pytestmark = pytest.mark.docker
 
@@ -54,7 +54,7 @@ def bad(*faults: str, install: str = "") -> FakeRelease:
     return evolve(NEW, version=BAD, faults=faults, scripts=scripts)
 
 
-def marks(host: Machine) -> str:
+def marks(host: HostContainer) -> str:
     """What a hostile package would have left on the host."""
     return host.sh(
         "touch /tmp/host-only; ls -d /etc/t3-evil /usr/bin/t3-evil /opt/t3safe/builds/evil"
@@ -63,12 +63,12 @@ def marks(host: Machine) -> str:
     ).out
 
 
-def evidence(host: Machine) -> str:
+def evidence(host: HostContainer) -> str:
     """Everything that was kept of rehearsals."""
     return host.sh("cat /var/lib/t3-autoupdate/evidence/*/serve.log").out
 
 
-def test_install_script_reaches_nothing_and_leaves_nothing(host: Machine) -> None:
+def test_install_script_reaches_nothing_and_leaves_nothing(host: HostContainer) -> None:
     """It writes nowhere, reads no home and no other build, meets no network, and does not stay."""
     before, people = marks(host), host.look()
     script = f"({ATTEMPTS}) >probe.txt 2>/dev/null; {STAY} true"
@@ -83,7 +83,7 @@ def test_install_script_reaches_nothing_and_leaves_nothing(host: Machine) -> Non
     assert {n: p.pid for n, p in host.look().items()} == {n: p.pid for n, p in people.items()}
 
 
-def test_install_script_that_fills_memory_or_forks_is_ended(host: Machine) -> None:
+def test_install_script_that_fills_memory_or_forks_is_ended(host: HostContainer) -> None:
     """A script without end is ended with all it forked when its time or its share is over."""
     bomb = "python3 -c 'import os\nwhile 1:\n try: os.fork()\n except OSError: break'; exit 1"
     host.publish(bad(install=bomb))
@@ -94,7 +94,7 @@ def test_install_script_that_fills_memory_or_forks_is_ended(host: Machine) -> No
     assert host.look() == people
 
 
-def test_serve_under_rehearsal_reaches_nothing_and_leaves_nothing(host: Machine) -> None:
+def test_serve_under_rehearsal_reaches_nothing_and_leaves_nothing(host: HostContainer) -> None:
     """The same from a serve: what it tried stands in the evidence, and nothing of it worked."""
     before = marks(host)
     host.publish(bad(f"runs:{ATTEMPTS} {STAY}"))
@@ -108,7 +108,7 @@ def test_serve_under_rehearsal_reaches_nothing_and_leaves_nothing(host: Machine)
     assert host.sh("systemctl list-units -q 't3safe-job-*'; ls /var/tmp").out == ""
 
 
-def test_tokens_of_a_serve_reach_no_evidence_log_or_argument(host: Machine) -> None:
+def test_tokens_of_a_serve_reach_no_evidence_log_or_argument(host: HostContainer) -> None:
     """A serve that prints its secrets in every shape: none is kept, said, or seen among words."""
     host.publish(bad("prints-tokens"))
     host.sh(
@@ -129,7 +129,7 @@ def test_tokens_of_a_serve_reach_no_evidence_log_or_argument(host: Machine) -> N
         assert secret not in kept
 
 
-def test_serve_that_eats_memory_is_ended_within_its_share(host: Machine) -> None:
+def test_serve_that_eats_memory_is_ended_within_its_share(host: HostContainer) -> None:
     """What it takes is capped: the kernel ends it in its own unit, and people's serves live on."""
     host.configure(gate__memory_max=200 * 1024**2)
     host.publish(
@@ -141,7 +141,7 @@ def test_serve_that_eats_memory_is_ended_within_its_share(host: Machine) -> None
     assert host.sh("systemctl list-units -q 't3safe-job-*'; ls /var/tmp").out == ""
 
 
-def test_serve_that_forks_without_end_is_ended_as_a_group(host: Machine) -> None:
+def test_serve_that_forks_without_end_is_ended_as_a_group(host: HostContainer) -> None:
     """Tasks are capped, and the whole group ends with the rehearsal."""
     bomb = "python3 -c 'import os, time\nwhile 1:\n try: os.fork()\n except OSError: time.sleep(9)'"
     host.publish(bad(f"runs:{bomb}"))

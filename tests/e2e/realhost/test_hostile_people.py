@@ -16,7 +16,7 @@ import pytest
 from fakes.t3.app.state import BINDINGS
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import ENVIRONMENT_ID, HOME_BASE, RUNTIME, USERDATA, V1_DATABASE
-from tests.e2e.realhost.machine import NEW, OLD, Machine, Person
+from tests.e2e.realhost.machine import NEW, OLD, HostContainer, PersonState
 
 pytestmark = pytest.mark.docker
 
@@ -33,13 +33,13 @@ PACE = 1.0
 """Seconds that `t3safe status` takes on such a host at the most, with everything around it."""
 
 
-def as_ben(person: Person) -> tuple[object, ...]:
+def as_ben(person: PersonState) -> tuple[object, ...]:
     """What of ben must stay as it is."""
     return (person.link, person.ledger, person.pid, person.rows)
 
 
 @contextmanager
-def harmless(host: Machine) -> Iterator[None]:
+def harmless(host: HostContainer) -> Iterator[None]:
     """See that what the block does changes nothing beyond ann's own, and takes no time.
 
     On a machine that has other work the time is as much longer as a look at the host is.
@@ -56,13 +56,13 @@ def harmless(host: Machine) -> Iterator[None]:
     assert "administrator" not in host.sh(f"cat -- {STORE}/*/files/* || true", check=False).out
 
 
-def _pace(host: Machine) -> float:
+def _pace(host: HostContainer) -> float:
     began = time.monotonic()
     host.t3safe("status")
     return time.monotonic() - began
 
 
-def rounds(host: Machine) -> str:
+def rounds(host: HostContainer) -> str:
     """Have root look at ann in every way there is; what it said."""
     said = [
         host.t3safe("snapshot", "ann"),
@@ -95,7 +95,7 @@ TRAPS = {
 
 
 @pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS.keys())
-def test_trap_in_a_persons_files_leads_nowhere(host: Machine, trap: str) -> None:
+def test_trap_in_a_persons_files_leads_nowhere(host: HostContainer, trap: str) -> None:
     """A link, a pipe or a lie in ann's own folders is refused or passed over, never followed."""
     host.run("systemctl", "stop", "t3-serve@ann")
     with harmless(host):
@@ -118,7 +118,7 @@ STORE_TRAPS = {
 
 
 @pytest.mark.parametrize("trap", STORE_TRAPS.values(), ids=STORE_TRAPS.keys())
-def test_trap_among_a_persons_snapshots_leads_nowhere(host: Machine, trap: str) -> None:
+def test_trap_among_a_persons_snapshots_leads_nowhere(host: HostContainer, trap: str) -> None:
     """Ann owns her snapshots: what she makes of them is checked as ann, restored as ann or not."""
     host.t3safe("snapshot", "ann")
     name = host.sh(f"ls {STORE}").out.split()[0]
@@ -130,7 +130,7 @@ def test_trap_among_a_persons_snapshots_leads_nowhere(host: Machine, trap: str) 
     assert host.sign_in("ben")["ok"]
 
 
-def test_names_with_blanks_and_newlines_say_nothing_of_their_own(host: Machine) -> None:
+def test_names_with_blanks_and_newlines_say_nothing_of_their_own(host: HostContainer) -> None:
     """A file named like an alert, over two lines, is copied or left out and alerts nobody.
 
     A database of that name that no build knows holds back ann alone: ben is moved.
@@ -150,7 +150,7 @@ def test_names_with_blanks_and_newlines_say_nothing_of_their_own(host: Machine) 
     assert host.sign_in("ben")["ok"]
 
 
-def test_hard_link_to_a_file_of_the_system_is_never_written(host: Machine) -> None:
+def test_hard_link_to_a_file_of_the_system_is_never_written(host: HostContainer) -> None:
     """A second name of a root's file among ann's (root made it here: the kernel forbids her)."""
     host.run("systemctl", "stop", "t3-serve@ann")
     host.t3safe("snapshot", "ann")
@@ -171,7 +171,9 @@ def test_hard_link_to_a_file_of_the_system_is_never_written(host: Machine) -> No
     ],
     ids=["database and shadow", "database and ben's", "userdata and ben's", "snapshot and etc"],
 )
-def test_swap_between_check_and_use_gains_nothing(host: Machine, one: str, other: str) -> None:
+def test_swap_between_check_and_use_gains_nothing(
+    host: HostContainer, one: str, other: str
+) -> None:
     """Ann swaps what is hers for a link, some thousand times a second, while root works."""
     host.t3safe("snapshot", "ann")
     host.run("systemctl", "stop", "t3-serve@ann")
@@ -201,7 +203,7 @@ while True:
 """
 
 
-def test_folder_named_like_a_rehearsals_room_is_left_alone(host: Machine) -> None:
+def test_folder_named_like_a_rehearsals_room_is_left_alone(host: HostContainer) -> None:
     """Mallory makes what looks like a left-over of the gate: it is neither entered nor deleted."""
     host.sh(
         "cd /var/tmp; mkdir t3safe-gate-mine; echo mine >t3safe-gate-mine/file;"
@@ -214,7 +216,7 @@ def test_folder_named_like_a_rehearsals_room_is_left_alone(host: Machine) -> Non
     host.run("rm", "-rf", "/var/tmp/t3safe-gate-mine", "/var/tmp/t3safe-gate-ben")
 
 
-def test_person_who_stops_their_own_worker_delays_for_a_bounded_time(host: Machine) -> None:
+def test_person_who_stops_their_own_worker_delays_for_a_bounded_time(host: HostContainer) -> None:
     """Ann stops each process that works as her; root says so when the time is over, and goes on."""
     host.configure(backup_timeout=3.0)
     host.run("tee", "/tmp/stopper.py", given=STOPPER)
@@ -243,7 +245,7 @@ while True:
 """
 
 
-def test_root_names_no_path_of_a_persons_in_a_whole_night(host: Machine) -> None:
+def test_root_names_no_path_of_a_persons_in_a_whole_night(host: HostContainer) -> None:
     """Every call with a path that root makes in a run is traced: none is of a home or below."""
     # A file for each thread: in one for all, a call that another one falls into is told in halves.
     said = host.sh(
@@ -262,7 +264,7 @@ def test_root_names_no_path_of_a_persons_in_a_whole_night(host: Machine) -> None
     assert host.look()["ann"].runs == NEW.version
 
 
-def test_attack_on_ones_own_state_keeps_nobody_else_from_the_night(host: Machine) -> None:
+def test_attack_on_ones_own_state_keeps_nobody_else_from_the_night(host: HostContainer) -> None:
     """Ann's database is a link to the shadow file: she is left as she is, and ben signs in."""
     host.sh(f"cd {STATE}; mv {V1_DATABASE} x; ln -s /etc/shadow {V1_DATABASE}", user="ann")
     before = host.look("ben")["ben"]
@@ -276,7 +278,7 @@ def test_attack_on_ones_own_state_keeps_nobody_else_from_the_night(host: Machine
 
 
 def test_what_root_exports_is_a_persons_own_and_lands_where_only_root_may_write(
-    host: Machine,
+    host: HostContainer,
 ) -> None:
     """Ann's links lead nowhere, root's file is 0600 and hers never; her folders are refused."""
     host.t3safe("snapshot", "ann")

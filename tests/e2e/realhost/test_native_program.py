@@ -7,19 +7,19 @@ import pytest
 from fakes.packages import release_like
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.package import PLATFORMS
-from tests.e2e.realhost.machine import Machine
+from tests.e2e.realhost.machine import HostContainer
 
 pytestmark = pytest.mark.docker
 
 NATIVE = release_like("0.0.25-nightly.20260609.500", layout="platform")
 
 
-def shown(host: Machine, name: str) -> str:
+def shown(host: HostContainer, name: str) -> str:
     """Give a property of ann's unit."""
     return host.run("systemctl", "show", "-p", name, "--value", "t3-serve@ann").out.strip()
 
 
-def test_native_program_is_what_the_unit_runs_and_stops(host: Machine) -> None:
+def test_native_program_is_what_the_unit_runs_and_stops(host: HostContainer) -> None:
     """The main process is the ELF file itself: it holds the start lock, and its stop is the unit's.
 
     After a stop nothing of the person's runs, and the port is free.

@@ -18,7 +18,7 @@ from t3safe.entrypoints.exits import Exit
 from t3safe.t3.commands import BASE_OPTION, NO_TELEMETRY
 from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
 from t3safe.t3.generations import EVENT_LOG
-from tests.e2e.realhost.machine import NEW, OLD, Machine, Said
+from tests.e2e.realhost.machine import NEW, OLD, HostCommand, HostContainer
 
 pytestmark = pytest.mark.docker
 
@@ -52,10 +52,10 @@ systemctl --user kill -s KILL t3-autoupdate.service
 class Own:
     """The person on the machine; every command is theirs."""
 
-    machine: Machine
+    machine: HostContainer
     uid: str
 
-    def run(self, *words: str, check: bool = True, given: str = "") -> Said:
+    def run(self, *words: str, check: bool = True, given: str = "") -> HostCommand:
         """Run a command as in a session of theirs."""
         return self.machine.run(
             *words,
@@ -103,7 +103,7 @@ class Own:
 
 
 @pytest.fixture
-def own(machine: Machine) -> Iterator[Own]:
+def own(machine: HostContainer) -> Iterator[Own]:
     """Give a person with a manager that lingers, and OLD installed below their home."""
     machine.reset(("ann",))
     machine.sh(UNMASK)
@@ -127,7 +127,7 @@ def own(machine: Machine) -> Iterator[Own]:
         )
 
 
-def publish(machine: Machine, release: FakeRelease) -> None:
+def publish(machine: HostContainer, release: FakeRelease) -> None:
     """Publish a release as the newest nightly."""
     machine.publish(release)
 

@@ -9,7 +9,7 @@ from fakes.packages import FakeRelease
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
 from t3safe.t3.work import THREAD_SESSIONS, TURNS
-from tests.e2e.realhost.machine import NEW, OLD, Machine, Person
+from tests.e2e.realhost.machine import NEW, OLD, HostContainer, PersonState
 
 pytestmark = pytest.mark.docker
 
@@ -22,19 +22,19 @@ def bad(*faults: str) -> FakeRelease:
     return evolve(NEW, version=BAD, faults=faults)
 
 
-def as_before(before: Person, after: Person) -> bool:
+def as_before(before: PersonState, after: PersonState) -> bool:
     """Whether a person's selection, ledger and process are what they were."""
     return (after.link, after.ledger, after.pid) == (before.link, before.ledger, before.pid)
 
 
-def rename_tables(host: Machine, before: str, after: str) -> None:
+def rename_tables(host: HostContainer, before: str, after: str) -> None:
     """Rename the tables that tell of ben's turns, as a release without them would leave it."""
     for table in (THREAD_SESSIONS, TURNS):
         change = f"ALTER TABLE {before}{table} RENAME TO {after}{table}"
         host.run("sqlite3", f"/home/ben/{HOME_BASE}/{USERDATA}/{V1_DATABASE}", change, user="ben")
 
 
-def test_agent_deep_in_the_control_group_keeps_its_person(host: Machine) -> None:
+def test_agent_deep_in_the_control_group_keeps_its_person(host: HostContainer) -> None:
     """Where the database tells nothing of turns, an agent in any group below the unit's is work.
 
     It is no child of the serve, and lies two groups deeper; the drain moves ben once it has ended.
@@ -58,7 +58,7 @@ def test_agent_deep_in_the_control_group_keeps_its_person(host: Machine) -> None
     assert host.look()["ben"].build == NEW.version
 
 
-def test_mint_of_a_deferred_person_leaves_their_ledger_alone(host: Machine) -> None:
+def test_mint_of_a_deferred_person_leaves_their_ledger_alone(host: HostContainer) -> None:
     """Ben signs in again and again, during the rollout and after it, and stays on his build."""
     host.do(("turn", {"login": "ben", "action": "start"}))
     before = host.look()["ben"]
@@ -80,7 +80,7 @@ def test_mint_of_a_deferred_person_leaves_their_ledger_alone(host: Machine) -> N
     assert host.look()["ann"].level == 32
 
 
-def attach(host: Machine, person: str) -> None:
+def attach(host: HostContainer, person: str) -> None:
     """Give a person an attachment: `breaks-with-attachments` breaks for them in production only."""
     host.sh(
         f"cd /home/{person}/{HOME_BASE}/{USERDATA}; "
@@ -89,7 +89,7 @@ def attach(host: Machine, person: str) -> None:
     )
 
 
-def test_canary_broken_after_the_gate_is_taken_back_alone(host: Machine) -> None:
+def test_canary_broken_after_the_gate_is_taken_back_alone(host: HostContainer) -> None:
     """Ben's serve breaks in production: he is taken back, the host frozen, ann stays unharmed.
 
     Ann is on the new build before, after, and after the next restart of her serve.
@@ -115,7 +115,7 @@ def test_canary_broken_after_the_gate_is_taken_back_alone(host: Machine) -> None
     assert host.night().status == Exit.FROZEN
 
 
-def test_rollback_on_purpose_gives_the_old_rows_back(host: Machine) -> None:
+def test_rollback_on_purpose_gives_the_old_rows_back(host: HostContainer) -> None:
     """`t3safe rollback` takes one person back, with the registry down; what is new is kept."""
     rows = host.sign_in("ann")["rows"]
     assert host.night().status == Exit.OK
@@ -131,7 +131,7 @@ def test_rollback_on_purpose_gives_the_old_rows_back(host: Machine) -> None:
     assert "rest" in host.t3safe("snapshots", "ann").out
 
 
-def test_launcher_that_an_installer_replaced_is_put_back(host: Machine) -> None:
+def test_launcher_that_an_installer_replaced_is_put_back(host: HostContainer) -> None:
     """`npm i -g` puts a global t3 in its place: the next run restores the launcher and says so."""
     host.sh("rm -rf /usr/bin/t3 /usr/lib/node_modules; npm i -g t3@nightly")
     assert host.run("readlink", "/usr/bin/t3").out
@@ -143,7 +143,7 @@ def test_launcher_that_an_installer_replaced_is_put_back(host: Machine) -> None:
     assert all(as_before(before[name], p) for name, p in host.look().items())
 
 
-def test_stop_of_the_unit_ends_the_run_at_a_safe_point(host: Machine) -> None:
+def test_stop_of_the_unit_ends_the_run_at_a_safe_point(host: HostContainer) -> None:
     """`systemctl stop` in the middle: nobody is left fenced, and the next run ends the work."""
     host.configure(gate__soak=2.0)
     host.sh(
@@ -159,7 +159,7 @@ def test_stop_of_the_unit_ends_the_run_at_a_safe_point(host: Machine) -> None:
 
 
 @pytest.mark.parametrize("where", ["/var/backups/t3-state", "/opt/t3safe/builds"])
-def test_full_disk_moves_nobody(host: Machine, where: str) -> None:
+def test_full_disk_moves_nobody(host: HostContainer, where: str) -> None:
     """Without room for a snapshot or for a build the run refuses before anybody is touched."""
     host.unstage()
     before = host.look()

@@ -10,20 +10,20 @@ from attrs import evolve
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import HOME_BASE, USERDATA
 from t3safe.t3.package import NODE_PROGRAM
-from tests.e2e.realhost.machine import NEW, OLD, Machine, published, script_until
+from tests.e2e.realhost.machine import NEW, OLD, HostContainer, published, script_until
 
 pytestmark = pytest.mark.docker
 
 BAD = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
 
 
-def shown(host: Machine, unit: str, *names: str) -> dict[str, str]:
+def shown(host: HostContainer, unit: str, *names: str) -> dict[str, str]:
     """Read properties of a unit."""
     said = host.run("systemctl", "show", "-p", ",".join(names), unit).out
     return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
 
 
-def test_units_are_enabled_and_not_started(host: Machine) -> None:
+def test_units_are_enabled_and_not_started(host: HostContainer) -> None:
     """Installing makes users and units, and moves nobody: the timers wait for the next boot."""
     host.run("t3safe", "units", "remove")
     assert host.sh("ls /etc/systemd/system/t3safe* /etc/systemd/system/t3-a*", check=False).status
@@ -39,7 +39,7 @@ def test_units_are_enabled_and_not_started(host: Machine) -> None:
     assert "nothing changed" in host.run("t3safe", "units", "install").out
 
 
-def test_timers_are_those_of_the_night(host: Machine) -> None:
+def test_timers_are_those_of_the_night(host: HostContainer) -> None:
     """04:00 with an hour of chance and no catching up; the drain every 20 minutes overnight."""
     timer = shown(
         host, "t3-autoupdate.timer", "Persistent", "RandomizedDelayUSec", "TimersCalendar"
@@ -58,7 +58,7 @@ def test_timers_are_those_of_the_night(host: Machine) -> None:
 
 
 @pytest.mark.parametrize("unit", ["t3-autoupdate", "t3-migrate-idle", "t3safe-recover"])
-def test_units_are_sound_and_hardened(host: Machine, unit: str) -> None:
+def test_units_are_sound_and_hardened(host: HostContainer, unit: str) -> None:
     """Systemd finds nothing wrong with a unit, and calls its exposure 3.0 of 10 at most."""
     verified = host.run("systemd-analyze", "verify", f"{unit}.service")
     assert (verified.out + verified.err).strip() == ""
@@ -67,7 +67,7 @@ def test_units_are_sound_and_hardened(host: Machine, unit: str) -> None:
     assert figure <= 3.0
 
 
-def as_global(host: Machine) -> None:
+def as_global(host: HostContainer) -> None:
     """Make of the host what it was before t3safe: a global t3, with everybody on it."""
     host.sh(
         "systemctl stop 't3-serve@*'; rm -rf /opt/t3safe/* /var/lib/t3-autoupdate/* /usr/bin/t3"
@@ -76,7 +76,7 @@ def as_global(host: Machine) -> None:
     host.do(("start", {"people": list(host.people)}))
 
 
-def test_adoption_restarts_nobody_and_the_next_run_moves_them(host: Machine) -> None:
+def test_adoption_restarts_nobody_and_the_next_run_moves_them(host: HostContainer) -> None:
     """A host with `npm i -g t3` is taken over under running serves; a run then moves everybody."""
     as_global(host)
     before = host.look()
@@ -93,7 +93,7 @@ def test_adoption_restarts_nobody_and_the_next_run_moves_them(host: Machine) -> 
         assert host.do(("holds", {"person": name, "rows": rows[name]})) == [[]]
 
 
-def test_adoption_of_another_version_than_the_hosts_is_refused(host: Machine) -> None:
+def test_adoption_of_another_version_than_the_hosts_is_refused(host: HostContainer) -> None:
     """What is adopted must be what people run; else nothing is changed."""
     as_global(host)
     said = host.t3safe("adopt", NEW.version)
@@ -103,7 +103,7 @@ def test_adoption_of_another_version_than_the_hosts_is_refused(host: Machine) ->
     assert host.sh("ls /opt/t3safe").out == ""
 
 
-def test_ejection_restarts_nobody_and_leaves_one_global_t3(host: Machine) -> None:
+def test_ejection_restarts_nobody_and_leaves_one_global_t3(host: HostContainer) -> None:
     """The host is given back: the same processes, one `t3` for all, and an installer may follow."""
     before = host.look()
     host.run("t3safe", "eject", "--yes")
@@ -120,7 +120,7 @@ def test_ejection_restarts_nobody_and_leaves_one_global_t3(host: Machine) -> Non
     host.run("t3safe", "units", "install")
 
 
-def test_ejection_to_a_build_that_somebody_outgrew_is_refused(host: Machine) -> None:
+def test_ejection_to_a_build_that_somebody_outgrew_is_refused(host: HostContainer) -> None:
     """One global build must know everybody's migrations: else nothing is changed."""
     host.do(("turn", {"login": "ben", "action": "start"}))
     assert host.night().status == Exit.OK
@@ -148,7 +148,7 @@ PLACES = (
 )
 
 
-def cut_off(host: Machine, words: str) -> None:
+def cut_off(host: HostContainer, words: str) -> None:
     """Begin a run, and cut the power once it says these words."""
     if words == "installing":
         host.unstage()
@@ -158,7 +158,7 @@ def cut_off(host: Machine, words: str) -> None:
 
 
 @pytest.mark.parametrize("words", PLACES)
-def test_power_cut_at_any_phase_is_settled_at_boot(alone: Machine, words: str) -> None:
+def test_power_cut_at_any_phase_is_settled_at_boot(alone: HostContainer, words: str) -> None:
     """After the boot everybody signs in, on a build that knows their rows; the next run goes on."""
     kept = {name: alone.sign_in(name)["rows"] for name in alone.people}
     cut_off(alone, words)
@@ -180,7 +180,7 @@ def test_power_cut_at_any_phase_is_settled_at_boot(alone: Machine, words: str) -
 
 
 @pytest.mark.parametrize("words", ["rolling back", "quarantined", "restoring ben", "starting ben"])
-def test_power_cut_on_the_way_back_is_settled_at_boot(host: Machine, words: str) -> None:
+def test_power_cut_on_the_way_back_is_settled_at_boot(host: HostContainer, words: str) -> None:
     """Cut off while ben is taken back: he ends on his old build, with every row of before."""
     host.sh(
         f"cd /home/ben/{HOME_BASE}/{USERDATA}; mkdir -p attachments; echo x >attachments/a.png",
@@ -200,7 +200,7 @@ def test_power_cut_on_the_way_back_is_settled_at_boot(host: Machine, words: str)
     assert host.look()["ben"].level == 30
 
 
-def test_container_that_is_only_restarted_keeps_everybody(host: Machine) -> None:
+def test_container_that_is_only_restarted_keeps_everybody(host: HostContainer) -> None:
     """A reboot without any run changes nothing, and starts everybody on the same build."""
     before = host.look()
     began = time.monotonic()

@@ -10,7 +10,7 @@ from attrs import define, field
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.versions import Version
 
 NEW = Version.parse("0.0.28-nightly.20260616.571")
@@ -21,12 +21,12 @@ COPY = fx.SnapshotOnline("ann", "s1")
 class Ear:
     """Hears what is said, and knows when it was of a level."""
 
-    lines: list[Line] = field(factory=list)
-    heard: dict[Level, threading.Event] = field(
-        factory=lambda: {level: threading.Event() for level in Level}
+    lines: list[LogLine] = field(factory=list)
+    heard: dict[LogLevel, threading.Event] = field(
+        factory=lambda: {level: threading.Event() for level in LogLevel}
     )
 
-    def __call__(self, line: Line) -> None:
+    def __call__(self, line: LogLine) -> None:
         """Hear one line."""
         self.lines.append(line)
         self.heard[line.level].set()
@@ -52,8 +52,8 @@ def test_while_an_effect_lasts_a_terminal_and_a_log_are_told() -> None:
 
     def copying(effect: fx.Effect, /) -> ev.Answer:
         assert effect == COPY
-        assert ear.heard[Level.PROGRESS].wait(30)
-        assert ear.heard[Level.TICK].wait(30)
+        assert ear.heard[LogLevel.PROGRESS].wait(30)
+        assert ear.heard[LogLevel.TICK].wait(30)
         return ev.Done()
 
     assert heart.around(copying)(COPY) == ev.Done()
@@ -70,8 +70,8 @@ def test_what_is_reported_is_told() -> None:
 
     def until(words: str) -> None:
         while not any(words in line.text for line in ear.lines):
-            ear.heard[Level.TICK].clear()
-            assert ear.heard[Level.TICK].wait(30)
+            ear.heard[LogLevel.TICK].clear()
+            assert ear.heard[LogLevel.TICK].wait(30)
 
     def both() -> None:
         heart.copied(5, 10)
@@ -100,7 +100,7 @@ def test_a_sink_that_fails_harms_nothing() -> None:
     """Trouble in the watch is nobody's: the effect goes on and answers."""
     tried = threading.Event()
 
-    def broken(_: Line) -> None:
+    def broken(_: LogLine) -> None:
         tried.set()
         message = "the terminal has gone"
         raise BrokenPipeError(message)
@@ -112,12 +112,12 @@ def test_a_sink_that_fails_harms_nothing() -> None:
 def test_a_warning_is_said_at_once_and_one_that_cannot_be_said_stops_nothing() -> None:
     """What was done is done, whoever hears of it."""
 
-    def broken(_: Line) -> None:
+    def broken(_: LogLine) -> None:
         raise BrokenPipeError
 
     ear = Ear()
     Heartbeat(ear).warn("ann restored, but secrets: the group could not be kept")
-    assert [line.level for line in ear.lines] == [Level.WARNING]
+    assert [line.level for line in ear.lines] == [LogLevel.WARNING]
     Heartbeat(broken).warn("nobody hears it")
 
 
@@ -128,7 +128,7 @@ def test_what_is_no_effect_is_told_in_its_words() -> None:
 
     def check() -> None:
         heart.task("something else", lambda: None)
-        assert ear.heard[Level.PROGRESS].wait(30)
+        assert ear.heard[LogLevel.PROGRESS].wait(30)
 
     heart.task("checking snapshot s1 of ann", check)
 

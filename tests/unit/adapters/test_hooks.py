@@ -11,22 +11,22 @@ import pytest
 from attrs import evolve
 
 from t3safe.adapters.hooks import LINES_MAX, PATH, HookFolders, HookSeen
-from t3safe.domain.messages import Level, Line
-from t3safe.domain.occasions import Moment, Occasion
+from t3safe.domain.hook_events import HookEvent, Moment
+from t3safe.domain.messages import LogLevel, LogLine
 
-RUN = Occasion(Moment.BEFORE_RUN, "r1", old="0.0.1", new="0.0.2")
-BACK = Occasion(Moment.BEFORE_ROLLBACK, "r1", "ann", "0.0.2", "0.0.1", reason="it died")
+RUN = HookEvent(Moment.BEFORE_RUN, "r1", old="0.0.1", new="0.0.2")
+BACK = HookEvent(Moment.BEFORE_ROLLBACK, "r1", "ann", "0.0.2", "0.0.1", reason="it died")
 
 Lay = Callable[..., Path]
 
 
-class Said:
+class LinesKept:
     """Keeps the lines that are said."""
 
     def __init__(self) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[LogLine] = []
 
-    def __call__(self, line: Line) -> None:
+    def __call__(self, line: LogLine) -> None:
         """Hear a line."""
         self.lines.append(line)
 
@@ -37,13 +37,13 @@ class Said:
 
 
 @pytest.fixture
-def said() -> Said:
+def said() -> LinesKept:
     """Give what hears the hooks."""
-    return Said()
+    return LinesKept()
 
 
 @pytest.fixture
-def hooks(tmp_path: Path, said: Said) -> HookFolders:
+def hooks(tmp_path: Path, said: LinesKept) -> HookFolders:
     """Give hooks below an empty folder, which none of them outlives for long."""
     folder = tmp_path / "hooks"
     folder.mkdir(mode=0o755)
@@ -64,7 +64,7 @@ def lay(hooks: HookFolders) -> Lay:
     return laid
 
 
-def test_where_there_are_no_hooks_nothing_is_said(hooks: HookFolders, said: Said) -> None:
+def test_where_there_are_no_hooks_nothing_is_said(hooks: HookFolders, said: LinesKept) -> None:
     """Neither an absent folder nor an empty one is worth a line."""
     assert hooks.call(RUN) == ""
     (hooks.folder / "before-run.d").mkdir(mode=0o755)
@@ -74,7 +74,7 @@ def test_where_there_are_no_hooks_nothing_is_said(hooks: HookFolders, said: Said
 
 
 def test_hooks_run_in_the_order_of_their_names_and_each_line_is_said(
-    hooks: HookFolders, lay: Lay, said: Said
+    hooks: HookFolders, lay: Lay, said: LinesKept
 ) -> None:
     """Both streams; what an editor left and what is hidden is no hook, nor is what cannot run."""
     lay("20-second", "echo two; echo too >&2")
@@ -93,7 +93,7 @@ def test_hooks_run_in_the_order_of_their_names_and_each_line_is_said(
 
 
 def test_a_hook_finds_what_is_documented_and_nothing_else(
-    hooks: HookFolders, lay: Lay, said: Said, monkeypatch: pytest.MonkeyPatch
+    hooks: HookFolders, lay: Lay, said: LinesKept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No variable of ours, no input, no terminal, the root folder as its own."""
     monkeypatch.setenv("SECRET", "of-ours")
@@ -120,7 +120,7 @@ def test_a_hook_finds_what_is_documented_and_nothing_else(
 
 
 def test_the_first_failure_ends_a_moment_that_it_decides(
-    hooks: HookFolders, lay: Lay, said: Said
+    hooks: HookFolders, lay: Lay, said: LinesKept
 ) -> None:
     """Nothing is started then, so that the hooks after it have nothing to come before."""
     lay("10-fails", "echo no backup; exit 3")
@@ -130,10 +130,10 @@ def test_the_first_failure_ends_a_moment_that_it_decides(
         "before-run.d/10-fails: no backup",
         f"hook before-run.d/10-fails failed with exit status 3; {RUN.consequence()}",
     ]
-    assert said.lines[-1].level is Level.WARNING
+    assert said.lines[-1].level is LogLevel.WARNING
 
 
-def test_elsewhere_every_hook_has_its_turn(hooks: HookFolders, lay: Lay, said: Said) -> None:
+def test_elsewhere_every_hook_has_its_turn(hooks: HookFolders, lay: Lay, said: LinesKept) -> None:
     """Nobody is kept from being taken back, and the second hook may matter more than the first."""
     lay("10-fails", "exit 3", BACK.moment)
     lay("20-dies", "kill -TERM $$", BACK.moment)
@@ -171,7 +171,7 @@ def _signal_group(leader: int) -> None:
 
 
 def test_nobody_waits_for_what_a_hook_left_running(
-    hooks: HookFolders, lay: Lay, said: Said
+    hooks: HookFolders, lay: Lay, said: LinesKept
 ) -> None:
     """A child that holds the output open is not listened to once its hook has ended."""
     lay("10-leaves", "echo before\nsleep 15 &")
@@ -182,7 +182,7 @@ def test_nobody_waits_for_what_a_hook_left_running(
 
 
 def test_what_a_hook_prints_is_bounded_and_cannot_raise_an_alert(
-    hooks: HookFolders, lay: Lay, said: Said
+    hooks: HookFolders, lay: Lay, said: LinesKept
 ) -> None:
     """No secret, no alert word, no escape of a terminal, no endless line and no endless text."""
     lay(
@@ -261,7 +261,7 @@ def dangling(path: Path, hooks: HookFolders) -> Path:
 def test_what_others_could_have_put_there_is_never_run(
     hooks: HookFolders,
     lay: Lay,
-    said: Said,
+    said: LinesKept,
     tmp_path: Path,
     spoil: Callable[[Path, HookFolders], Path],
 ) -> None:
@@ -275,7 +275,7 @@ def test_what_others_could_have_put_there_is_never_run(
         ("before-run.d/10-bad", True)
     ]
     assert not mark.exists()
-    assert said.lines[-1].level is Level.WARNING
+    assert said.lines[-1].level is LogLevel.WARNING
 
 
 def test_what_belongs_to_another_user_is_never_run(
@@ -290,7 +290,7 @@ def test_what_belongs_to_another_user_is_never_run(
     assert not (tmp_path / "mark").exists()
 
 
-def test_a_link_to_a_hook_beside_it_is_run(hooks: HookFolders, lay: Lay, said: Said) -> None:
+def test_a_link_to_a_hook_beside_it_is_run(hooks: HookFolders, lay: Lay, said: LinesKept) -> None:
     """One program may serve several moments."""
     real = lay("10-real", "echo $T3SAFE_EVENT", Moment.AFTER_RUN)
     link = lay("10-link")

@@ -16,7 +16,7 @@ def test_what_a_native_program_takes_is_looked_for(monkeypatch: pytest.MonkeyPat
     loader, _ = package.wanted(os.uname().machine)
     libraries = ("libc.so.6", "libt3-nowhere.so.1")
     monkeypatch.setattr(package, "wanted", lambda _: (loader, libraries))
-    assert hostfacts.native_host() == package.Host(
+    assert hostfacts.native_host() == package.NativeHost(
         os.uname().machine, frozenset({loader, "libc.so.6"})
     )
     monkeypatch.setattr(package, "wanted", lambda _: ("", ()))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from t3safe.adapters.hostload import HoldUpMark, HostLoad
-from t3safe.domain.pressure import Waiting
+from t3safe.domain.pressure import Stall
 
 NOW = datetime(2026, 6, 16, 3, 0, tzinfo=UTC)
 
@@ -46,8 +46,8 @@ def test_a_container_counts_before_the_host_below_it(load: HostLoad) -> None:
     (load.kernel / "pressure" / "io").write_text(told(30, 40))
     (load.groups / "cpu.pressure").write_text(told(50, 60))
     measured = load()
-    assert measured.cpu == Waiting(50, 60)
-    assert measured.io == Waiting(30, 40)
+    assert measured.cpu == Stall(50, 60)
+    assert measured.io == Stall(30, 40)
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,13 @@ LEDGER = SetLedger.of({V1_DATABASE: Ledger.of([(1, BEFORE_SCOPES.marked_by)])})
 REHEARSAL = gate.Rehearsal("", NEW, (gate.passed(gate.Check.LIVE, "answered"),), LEDGER, "e", 1.5)
 
 EFFECTS: tuple[fx.Effect, ...] = (
-    fx.Stage(NEW),
+    fx.StageBuild(NEW),
     fx.SnapshotOnline("alice", "r1.0001"),
     fx.Rehearse(NEW, (fx.Subject("", ""), fx.Subject("alice", "r1.0001"))),
     fx.RecordVerdict(gate.Verdict(NEW, gate.Ruling.REFUSED, ("alice: no",), ("bob",))),
     fx.Assess("alice"),
     fx.Assess("alice", certain=True),
-    fx.Verify("alice", OLD),
+    fx.VerifyPairing("alice", OLD),
     fx.Fence("alice"),
     fx.Stop("alice"),
     fx.SnapshotAtRest("alice", "r1.0007", OLD),

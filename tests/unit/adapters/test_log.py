@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from t3safe.adapters.log import EventLog
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.messages import Level, Line
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.rollout import Rollout, evolve, opened
 from t3safe.domain.versions import Version
 
@@ -18,7 +18,7 @@ NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
 
 def test_whoever_was_touched_and_is_not_settled_is_in_between() -> None:
     """From the intent to fence on, until the person is settled; a mere look touches nobody."""
-    told: list[Line] = []
+    told: list[LogLine] = []
     event_log = EventLog((told.append,))
     move = ev.MovePlan("ann", NEW, OLD)
     rollout = opened(ev.Plan("r1", ev.Kind.BACK, OLD, NEW, (move,)))
@@ -43,10 +43,10 @@ def test_whoever_was_touched_and_is_not_settled_is_in_between() -> None:
 
 def test_a_sink_that_fails_keeps_nothing_from_the_others() -> None:
     """And nothing of it reaches whoever tells: a person may be without a serve right now."""
-    told: list[Line] = []
+    told: list[LogLine] = []
 
-    def gone(_: Line) -> None:
+    def gone(_: LogLine) -> None:
         raise BrokenPipeError
 
-    EventLog((gone, told.append)).say_one(Line(Level.INFO, "stopping ann's serve"))
+    EventLog((gone, told.append)).say_one(LogLine(LogLevel.INFO, "stopping ann's serve"))
     assert [line.text for line in told] == ["stopping ann's serve"]

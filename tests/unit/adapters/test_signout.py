@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.t3.app.auth import create_link, exchange
-from fakes.t3.app.build import Build
+from fakes.t3.app.build import ReleaseBehaviour
 from fakes.t3.app.state import open_database
 from fakes.t3.states import populate
 from t3safe.adapters._support.personaldata.errors import DataError
@@ -76,7 +76,7 @@ def test_what_v2_has_copied_is_not_taken_out_of_v1s_database(tmp_path: Path) -> 
 def test_a_month_of_nights_leaves_nothing_behind(tmp_path: Path, schema: int) -> None:
     """Three sign-ins a night, each minted by us; a browser and its link stay as they are."""
     path, quick = BOOTSTRAP, (0.0, 0.0, 0.0)
-    build = Build("0.0.24", schema, path, "plain", 1, "never", *quick, False, False, {})
+    build = ReleaseBehaviour("0.0.24", schema, path, "plain", 1, "never", *quick, False, False, {})
     key = b"k" * 32
     populate(tmp_path, schema)
     database = open_database(tmp_path, build)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from t3safe.adapters.takeaway import new_file, standard_output
-from t3safe.domain.errors import StateError, UnusableError
+from t3safe.domain.errors import PersonalDataError, UnusableError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root must be kept from such folders")
 
@@ -32,7 +32,7 @@ def test_a_file_is_there_once_it_is_whole_and_its_owners_alone(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, StateError])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, PersonalDataError])
 def test_whatever_ends_it_early_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
     """No half file, under no name."""
 
@@ -116,5 +116,5 @@ def test_a_reader_that_went_away_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     ours, theirs = os.pipe()
     os.close(ours)
     monkeypatch.setattr(os, "dup", lambda _: theirs)
-    with pytest.raises(StateError, match="standard output"), standard_output() as target:
+    with pytest.raises(PersonalDataError, match="standard output"), standard_output() as target:
         target.write(b"said to nobody")

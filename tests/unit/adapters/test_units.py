@@ -201,7 +201,7 @@ def test_serve_is_ordered_after_recovery_and_never_starts_one(units: Units) -> N
 def test_a_look_tells_what_is_missing_changed_disabled_and_persistent(
     units: Units, calls: Path
 ) -> None:
-    """What `install` writes is compared with what is there; installing mends the files."""
+    """What `install` writes is compared with what is there; installing fixes the files."""
     tool = calls.parent / "bin" / "systemctl"
     plain = tool.read_text()
     tool.write_text(f"{plain}echo UnitFileState=disabled\necho Persistent=yes\n")
@@ -217,8 +217,8 @@ def test_a_look_tells_what_is_missing_changed_disabled_and_persistent(
 
     units.install()
     tool.write_text(f"{plain}echo UnitFileState=enabled\necho Persistent=no\n")
-    mended = units.look()
-    assert (mended.missing, mended.changed, mended.disabled, mended.persistent) == ((), (), (), ())
+    fixed = units.look()
+    assert (fixed.missing, fixed.changed, fixed.disabled, fixed.persistent) == ((), (), (), ())
     (calls.parent / "refuse").touch()
     with pytest.raises(ServiceError, match="cannot look at"):
         units.look()

@@ -234,15 +234,15 @@ class Telling:
         who, several = whom or "alice", tuple(whom.split("+")) if whom else self.people
         old = next((move.old for move in self.book.plan.moves if move.person == who), OLD)
         simple: dict[str, fx.Effect] = {
-            "stage": fx.Stage(NEW),
+            "stage": fx.StageBuild(NEW),
             "copy": fx.SnapshotOnline(who, self.book.fresh),
             "gate": fx.Rehearse(NEW, self._subjects(whom or "+".join(self.copies))),
             "control": fx.Rehearse(OLD, self._subjects(whom)),
             "control-other": fx.Rehearse(OTHER, self._subjects(whom)),
             "assess": fx.Assess(who),
             "sure": fx.Assess(who, certain=True),
-            "old?": fx.Verify(who, old),
-            "new?": fx.Verify(who, NEW),
+            "old?": fx.VerifyPairing(who, old),
+            "new?": fx.VerifyPairing(who, NEW),
             "fence": fx.Fence(who),
             "stop": fx.Stop(who),
             "chosen": fx.Restore(who, "chosen"),
@@ -282,9 +282,9 @@ class Telling:
         if head in set(Fault):
             return ev.Failed(Fault(head), reason)
         match effect:
-            case fx.Verify() if text:
+            case fx.VerifyPairing() if text:
                 return ev.NotPaired(Fault(head.removeprefix("no-")), reason)
-            case fx.Verify():
+            case fx.VerifyPairing():
                 return PAIRED
             case fx.Assess():
                 return IDLE

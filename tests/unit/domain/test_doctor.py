@@ -1,4 +1,4 @@
-"""What a look at the host concludes: each check fails for its reason, and holds once mended."""
+"""What a look at the host concludes: each check fails for its reason, and holds once fixed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pytest
 from attrs import evolve
 
 from t3safe.domain import doctor
-from t3safe.domain.doctor import Check, Finding, Folder, Level
+from t3safe.domain.disk_space import Room
+from t3safe.domain.doctor import Finding, Folder, Health, Precondition
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.obstacles import held
-from t3safe.domain.pressure import Pressure, PressureLimits, Waiting
-from t3safe.domain.room import Room
+from t3safe.domain.pressure import Pressure, PressureLimits, Stall
 from t3safe.domain.unmapped import Unmapped
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import BEFORE_SCOPES, V1, V2
-from t3safe.t3.package import LIBRARIES, Host
+from t3safe.t3.package import LIBRARIES, NativeHost
 from t3safe.t3.sign_in import PLAIN_COOKIE
 from t3safe.t3.updater import NO_TRACES, ServiceState, Traces
 from tests.support.personaldata import LATER_DATABASE
@@ -29,125 +29,125 @@ SOUND = Folder("/var/lib/t3-autoupdate", there=True, ours=True, mode=0o755)
 MIB = 1024**2
 START = "systemctl start t3-serve@ann.service"
 
-FAILING: list[tuple[Finding, Finding, Level, str]] = [
+FAILING: list[tuple[Finding, Finding, Health, str]] = [
     (
         doctor.judge_no_map("it does not exist", "/m"),
         doctor.judge_map(1, (), "/m")[0],
-        Level.PROBLEM,
+        Health.PROBLEM,
         "login=os_user",
     ),
     (
         doctor.judge_npm("npm", ""),
         doctor.judge_npm("npm", "/usr/bin/npm"),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "command -v npm",
     ),
     (
         doctor.judge_node("", ()),
         doctor.judge_node("24.10.0", ()),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "gate.node",
     ),
     (
         doctor.judge_node("20.1.0", ((BUILD, NODES),)),
         doctor.judge_node("24.10.0", ((BUILD, NODES),)),
-        Level.PROBLEM,
+        Health.PROBLEM,
         f"t3safe check {BUILD}",
     ),
     (
-        doctor.judge_program(Host("x86_64", GLIBC), ()),
-        doctor.judge_program(Host("x86_64", GLIBC | set(LIBRARIES)), ()),
-        Level.WARNING,
+        doctor.judge_program(NativeHost("x86_64", GLIBC), ()),
+        doctor.judge_program(NativeHost("x86_64", GLIBC | set(LIBRARIES)), ()),
+        Health.WARNING,
         "apt-get install libatomic1",
     ),
     (
-        doctor.judge_program(Host("x86_64", frozenset()), (BUILD,)),
-        doctor.judge_program(Host("x86_64", GLIBC | set(LIBRARIES)), (BUILD,)),
-        Level.PROBLEM,
+        doctor.judge_program(NativeHost("x86_64", frozenset()), (BUILD,)),
+        doctor.judge_program(NativeHost("x86_64", GLIBC | set(LIBRARIES)), (BUILD,)),
+        Health.PROBLEM,
         "no build for musl",
     ),
     (
         doctor.judge_registry("", "no answer"),
         doctor.judge_registry(BUILD, ""),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "npm ping",
     ),
     (
         doctor.judge_launcher("/usr/bin/t3", "had been replaced by another program"),
         doctor.judge_launcher("/usr/bin/t3", ""),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "t3safe adopt",
     ),
     (
         doctor.judge_hooks(0, (("before-run.d/10-x", "others may write to it"),), (), ())[0],
         doctor.judge_hooks(1, (), (), ())[0],
-        Level.PROBLEM,
+        Health.PROBLEM,
         "docs/hooks.md",
     ),
     (
         doctor.judge_hooks(0, (), ("before-run.d/10-x",), ())[0],
         doctor.judge_hooks(1, (), (), ())[0],
-        Level.WARNING,
+        Health.WARNING,
         "chmod +x",
     ),
     (
         doctor.judge_hooks(0, (), (), ("before_run.d",))[0],
         doctor.judge_hooks(0, (), (), ())[0],
-        Level.WARNING,
+        Health.WARNING,
         "docs/hooks.md",
     ),
     (
         doctor.judge_dispatch("127.0.0.1:3780", "cannot be reached"),
         doctor.judge_dispatch("127.0.0.1:3780", ""),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "T3_DISPATCH",
     ),
     (
         doctor.judge_serve("ann", START, fenced=True, running=False),
         doctor.judge_serve("ann", START, fenced=False, running=True),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "t3safe recover",
     ),
     (
         doctor.judge_serve("ann", START, fenced=False, running=False),
         doctor.judge_serve("ann", START, fenced=False, running=True),
-        Level.WARNING,
+        Health.WARNING,
         START,
     ),
     (
         doctor.judge_data("ann", held("ann", "process 42 (sqlite3) has state.sqlite open"), "x"),
         doctor.judge_data("ann", None, ""),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "close it",
     ),
     (
         doctor.judge_times("ann", ("an activity is dated 2045-01-01 00:00 UTC",))[0],
         doctor.judge_clock(NOW, NOW, None),
-        Level.WARNING,
+        Health.WARNING,
         "the clock was once set ahead",
     ),
     (
         doctor.judge_data("ann", None, "the rehearsal failed"),
         doctor.judge_data("ann", None, ""),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "in the runbook",
     ),
     (
         doctor.judge_unreadable("ann", "state.sqlite is not a database"),
         doctor.judge_data("ann", None, ""),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "t3safe snapshots ann",
     ),
     (
         doctor.judge_room(Room("snapshots", "/b", 10 * MIB - 1, 10 * MIB)),
         doctor.judge_room(Room("snapshots", "/b", 10 * MIB, 10 * MIB)),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "du -xsh /b",
     ),
     (
         doctor.judge_compiling("24.1.0", "", ()),
         doctor.judge_compiling("24.1.0", "/usr", ()),
-        Level.WARNING,
+        Health.WARNING,
         (
             "apt-get install libnode-dev, where node is Debian's; else unpack those of this very"
             " node, and set `npm_node_headers` to the folder that holds include/node"
@@ -156,258 +156,258 @@ FAILING: list[tuple[Finding, Finding, Level, str]] = [
     (
         doctor.judge_compiling("24.1.0", "", ("make", "g++"), fetched=True),
         doctor.judge_compiling("24.1.0", "", (), fetched=True),
-        Level.WARNING,
+        Health.WARNING,
         "apt-get install g++ make python3",
     ),
     (
         doctor.judge_one_registry("registry.example", "mirror.example"),
         doctor.judge_one_registry("registry.example", "registry.example"),
-        Level.WARNING,
+        Health.WARNING,
         "set `registry` in the configuration to the right one",
     ),
     (
-        doctor.judge_load(Pressure(cpu=Waiting(99, 99), processors=2), PressureLimits(), None),
-        doctor.judge_load(Pressure(cpu=Waiting(99, 9), processors=2), PressureLimits(), None),
-        Level.WARNING,
+        doctor.judge_load(Pressure(cpu=Stall(99, 99), processors=2), PressureLimits(), None),
+        doctor.judge_load(Pressure(cpu=Stall(99, 9), processors=2), PressureLimits(), None),
+        Health.WARNING,
         "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits",
     ),
     (
         doctor.judge_load(Pressure(), PressureLimits(), datetime(2026, 6, 15, 4, 1, tzinfo=UTC)),
         doctor.judge_load(Pressure(), PressureLimits(), None),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits",
     ),
     (
         doctor.judge_clock(NOW, datetime(2026, 6, 15, 4, 1, tzinfo=UTC), None),
         doctor.judge_clock(NOW, NOW, None),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "timedatectl set-ntp true",
     ),
     (
         doctor.judge_clock(NOW, None, date(2026, 6, 17)),
         doctor.judge_clock(NOW, None, date(2026, 6, 16)),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "timedatectl set-ntp true",
     ),
     (
         doctor.judge_journal("/j", "row 3 missing from index"),
         doctor.judge_journal("/j", ""),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "t3safe recover",
     ),
     (
         doctor.judge_newer_journal("the journal /j was written by t3safe 99.1, in format 3"),
         doctor.judge_journal("/j", ""),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "install the t3safe that the line names",
     ),
     (
         doctor.judge_notes(("cannot read /s/last-good: no version",))[0],
         doctor.judge_notes(())[0],
-        Level.PROBLEM,
+        Health.PROBLEM,
         "fix that file",
     ),
     (
         doctor.judge_unfinished("20260615T040000Z-ab"),
         doctor.judge_unfinished(""),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "t3safe recover",
     ),
     (
         doctor.judge_snapshot("ann", "s1", "cannot verify snapshot s1 of ann"),
         doctor.judge_snapshot("ann", "s1", ""),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "t3safe snapshot ann",
     ),
     (
         doctor.judge_paths((("ann", ()), ("ben", ("/a",))), ("/a", "/b"))[0],
         doctor.judge_paths((("ann", ("/b",)),), ("/a", "/b"))[0],
-        Level.PROBLEM,
+        Health.PROBLEM,
         "dispatch_knows.paths",
     ),
     (
         doctor.judge_programs("ann", (".local/bin/t3",)),
         doctor.judge_programs("ann", ()),
-        Level.WARNING,
+        Health.WARNING,
         "npm uninstall -g t3",
     ),
     (
         doctor.judge_offered(BUILD, NODES, "20.1.0"),
         doctor.judge_offered(BUILD, NODES, "24.10.0"),
-        Level.WARNING,
+        Health.WARNING,
         f"install a node that satisfies {NODES}",
     ),
     (
         doctor.judge_persons_folder("ann", evolve(SOUND, ours=False, mode=0o700)),
         doctor.judge_persons_folder("ann", evolve(SOUND, mode=0o700)),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "chown -h ann",
     ),
     (
         doctor.judge_persons_folder("ann", evolve(SOUND, mode=0o750)),
         doctor.judge_persons_folder("ann", evolve(SOUND, there=False)),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "chmod 700",
     ),
     (
         doctor.judge_notifications((("1 json", ""),), installed=False)[0],
         doctor.judge_notifications((("1 json", ""),), installed=True)[0],
-        Level.PROBLEM,
+        Health.PROBLEM,
         "pip install 't3safe[notify]'",
     ),
     (
         doctor.judge_notifications((("1 json", "not a URL"),), installed=True)[0],
         doctor.judge_notifications((), installed=False)[0],
-        Level.PROBLEM,
+        Health.PROBLEM,
         "t3safe notify test",
     ),
     (
         doctor.judge_notifications((("1 json", ""),), installed=True, exposed="/c")[0],
         doctor.judge_notifications((("1 json", ""),), installed=True)[0],
-        Level.WARNING,
+        Health.WARNING,
         "chmod 600 /c",
     ),
     (
         doctor.judge_no_ends("notify.urls_file: cannot read /u"),
         doctor.judge_notifications((), installed=True)[0],
-        Level.PROBLEM,
+        Health.PROBLEM,
         "t3safe notify test",
     ),
     (
         doctor.judge_folder(evolve(SOUND, there=False)),
         doctor.judge_folder(SOUND),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "mkdir -p",
     ),
     (
         doctor.judge_folder(evolve(SOUND, ours=False)),
         doctor.judge_folder(SOUND),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "chown",
     ),
     (
         doctor.judge_folder(evolve(SOUND, mode=0o775)),
         doctor.judge_folder(SOUND),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "chmod go-w",
     ),
     (
         doctor.judge_folder(evolve(SOUND, mode=0o757)),
         doctor.judge_folder(evolve(SOUND, mode=0o711)),
-        Level.PROBLEM,
+        Health.PROBLEM,
         "chmod go-w",
     ),
 ]
 
 
-@pytest.mark.parametrize(("failing", "mended", "level", "mend"), FAILING)
+@pytest.mark.parametrize(("failing", "fixed", "level", "fix"), FAILING)
 def test_each_check_fails_with_what_mends_it_and_holds_once_mended(
-    failing: Finding, mended: Finding, level: Level, mend: str
+    failing: Finding, fixed: Finding, level: Health, fix: str
 ) -> None:
-    """A finding that is not ok says what was seen and the command that mends it."""
+    """A finding that is not ok says what was seen and the command that fixes it."""
     assert failing.level is level
     assert failing.seen
-    assert mend in failing.mend
-    assert (mended.check, mended.level, mended.mend) == (failing.check, Level.OK, "")
+    assert fix in failing.fix
+    assert (fixed.check, fixed.level, fixed.fix) == (failing.check, Health.OK, "")
 
 
 def test_whoever_is_on_a_build_that_no_run_explains_is_named() -> None:
     """Each person has a line of their own, with the command that signs in as them."""
     found = doctor.judge_unexplained((("ann", "2"), ("ben", "3")), "1")
     assert [(item.level, item.seen) for item in found] == [
-        (Level.WARNING, "no run explains why ann is on 2, not on last-good (1)"),
-        (Level.WARNING, "no run explains why ben is on 3, not on last-good (1)"),
+        (Health.WARNING, "no run explains why ann is on 2, not on last-good (1)"),
+        (Health.WARNING, "no run explains why ben is on 3, not on last-good (1)"),
     ]
-    assert all("t3safe recover" in item.mend for item in found)
+    assert all("t3safe recover" in item.fix for item in found)
 
 
 def test_a_t3_before_the_launcher_and_every_other_installer_are_named() -> None:
     """Each bypass is a finding of its own; without a launcher nothing comes before it."""
     found = doctor.judge_installers("/usr/local/bin/t3", "/usr/bin/t3", ("/etc/cron.d/t3",))
-    assert [one.level for one in found] == [Level.PROBLEM, Level.PROBLEM]
-    assert found[0].mend == "rm /usr/local/bin/t3"
-    assert "/etc/cron.d/t3" in found[1].mend
+    assert [one.level for one in found] == [Health.PROBLEM, Health.PROBLEM]
+    assert found[0].fix == "rm /usr/local/bin/t3"
+    assert "/etc/cron.d/t3" in found[1].fix
     for first, launcher in (("/usr/bin/t3", "/usr/bin/t3"), ("", "/usr/bin/t3"), ("/x/t3", "")):
         (only,) = doctor.judge_installers(first, launcher, ())
-        assert only.level is Level.OK
+        assert only.level is Health.OK
 
 
 def test_a_cookie_must_be_known_by_its_whole_name() -> None:
     """A name that only begins like a known one is another cookie."""
     cookies = (("ann", PLAIN_COOKIE), ("ben", f"{PLAIN_COOKIE}_abc"))
     (found,) = doctor.judge_cookies(cookies, (PLAIN_COOKIE,))
-    assert (found.level, found.check) == (Level.PROBLEM, Check.COOKIES)
+    assert (found.level, found.check) == (Health.PROBLEM, Precondition.COOKIES)
     assert "ben" in found.seen
     (held,) = doctor.judge_cookies(cookies, (PLAIN_COOKIE, f"{PLAIN_COOKIE}_[a-f]+"))
-    assert held.level is Level.OK
+    assert held.level is Health.OK
 
 
 def test_a_protocol_must_be_passed_on() -> None:
     """The page of a person is empty where it is not."""
     spoken = (("ann", 1), ("ben", 2))
     (found,) = doctor.judge_protocols(spoken, (1,))
-    assert (found.level, found.check) == (Level.PROBLEM, Check.PROTOCOLS)
+    assert (found.level, found.check) == (Health.PROBLEM, Precondition.PROTOCOLS)
     assert "ben needs protocol 2" in found.seen.replace("the serve of ", "")
     (held,) = doctor.judge_protocols(spoken, (1, 2))
-    assert held.level is Level.OK
+    assert held.level is Health.OK
 
 
 def test_units_that_are_missing_changed_or_disabled_are_told_apart() -> None:
-    """One command mends them; a change may be the owner's and is a warning."""
+    """One command fixes them; a change may be the owner's and is a warning."""
     found = doctor.judge_units(("/a",), ("/b",), ("t3-autoupdate.timer",))
-    assert [one.level for one in found] == [Level.PROBLEM, Level.WARNING, Level.PROBLEM]
-    assert {one.mend for one in found} == {"t3safe units install"}
-    assert doctor.judge_units((), (), ())[0].level is Level.OK
+    assert [one.level for one in found] == [Health.PROBLEM, Health.WARNING, Health.PROBLEM]
+    assert {one.fix for one in found} == {"t3safe units install"}
+    assert doctor.judge_units((), (), ())[0].level is Health.OK
 
 
 def test_timers_users_and_lines_of_the_map_are_named_one_by_one() -> None:
-    """Whoever mends them needs each."""
+    """Whoever fixes them needs each."""
     (timer,) = doctor.judge_timers(("t3-autoupdate.timer",))
-    assert (timer.level, "systemctl revert" in timer.mend) == (Level.PROBLEM, True)
+    assert (timer.level, "systemctl revert" in timer.fix) == (Health.PROBLEM, True)
     (user,) = doctor.judge_users(("t3safe-npm",))
-    assert (user.level, user.mend) == (Level.PROBLEM, "t3safe units install")
+    assert (user.level, user.fix) == (Health.PROBLEM, "t3safe units install")
     (line,) = doctor.judge_map(1, ("line 2: no '='",), "/m")
-    assert (line.level, line.mend) == (Level.WARNING, "fix that line of /m")
+    assert (line.level, line.fix) == (Health.WARNING, "fix that line of /m")
     for found in (doctor.judge_timers(()), doctor.judge_users(()), doctor.judge_map(2, (), "/m")):
-        assert found[0].level is Level.OK
+        assert found[0].level is Health.OK
 
 
 def test_rehearsals_that_are_not_kept_apart_are_told() -> None:
     """Nothing falls back: what was chosen is told, and what cannot be had is a problem."""
     none = doctor.judge_sandbox("", "unshare: Operation not permitted", "do this")
-    assert (none.level, none.mend) == (Level.PROBLEM, "do this")
+    assert (none.level, none.fix) == (Health.PROBLEM, "do this")
     assert "rehearsals cannot run here: unshare: Operation" in none.seen
     plain = doctor.judge_sandbox("plain", "")
-    assert (plain.level, "worktrees and projects too" in plain.seen) == (Level.WARNING, True)
-    assert doctor.judge_sandbox("namespace", "").level is Level.OK
+    assert (plain.level, "worktrees and projects too" in plain.seen) == (Health.WARNING, True)
+    assert doctor.judge_sandbox("namespace", "").level is Health.OK
 
 
 def test_a_persons_timers_need_their_manager_to_linger() -> None:
-    """Else nothing runs at night; what mends a timer of theirs asks their own manager."""
+    """Else nothing runs at night; what fixes a timer of theirs asks their own manager."""
     (found,) = doctor.judge_timers((), own=True, lingers=False)
-    assert (found.level, "loginctl enable-linger" in found.mend) == (Level.PROBLEM, True)
+    assert (found.level, "loginctl enable-linger" in found.fix) == (Health.PROBLEM, True)
     (timer,) = doctor.judge_timers(("t3-autoupdate.timer",), own=True)
-    assert timer.mend.startswith("systemctl --user revert")
+    assert timer.fix.startswith("systemctl --user revert")
 
 
 def test_hosts_without_launcher_or_snapshots_yet_are_no_problem() -> None:
     """What a host does not have, or not yet, cannot be broken."""
-    assert doctor.judge_launcher("", "").level is Level.OK
-    assert doctor.judge_snapshot("ann", "", "").level is Level.OK
+    assert doctor.judge_launcher("", "").level is Health.OK
+    assert doctor.judge_snapshot("ann", "", "").level is Health.OK
 
 
 def test_the_worst_finding_decides_and_unknown_is_never_ok() -> None:
     """A problem comes before unknown, unknown before a warning; nothing at all is ok."""
-    sound = doctor.ok(Check.NPM, "there")
-    unknown = doctor.unknown(Check.NPM, "may not look")
+    sound = doctor.ok(Precondition.NPM, "there")
+    unknown = doctor.unknown(Precondition.NPM, "may not look")
     warning = doctor.judge_serve("ann", START, fenced=False, running=False)
     problem = doctor.judge_unfinished("r")
-    assert unknown.mend
-    assert doctor.worst(()) is Level.OK
-    assert doctor.worst((sound,)) is Level.OK
-    assert doctor.worst((warning, sound)) is Level.WARNING
-    assert doctor.worst((unknown, warning)) is Level.UNKNOWN
-    assert doctor.worst((problem, unknown)) is Level.PROBLEM
+    assert unknown.fix
+    assert doctor.worst(()) is Health.OK
+    assert doctor.worst((sound,)) is Health.OK
+    assert doctor.worst((warning, sound)) is Health.WARNING
+    assert doctor.worst((unknown, warning)) is Health.UNKNOWN
+    assert doctor.worst((problem, unknown)) is Health.PROBLEM
 
 
 def test_a_person_without_a_time_after_now_has_no_finding_of_the_clock() -> None:
@@ -419,8 +419,8 @@ def test_a_selection_that_leads_nowhere_is_a_problem_with_its_command() -> None:
     """Neither serve nor sign-in of that person can start."""
     found = doctor.judge_dead_link("ben", "cannot tell what ben runs: a link to 0.0.27")
     assert found == Finding(
-        Check.SERVES,
-        Level.PROBLEM,
+        Precondition.SERVES,
+        Health.PROBLEM,
         "cannot tell what ben runs: a link to 0.0.27",
         "t3safe rollback ben --to VERSION",
     )
@@ -429,29 +429,29 @@ def test_a_selection_that_leads_nowhere_is_a_problem_with_its_command() -> None:
 def test_a_serve_outside_of_the_map_is_a_problem() -> None:
     """With what to do about it."""
     found = doctor.judge_unmapped(Unmapped("carl", 5, "0.0.28"))
-    assert (found.check, found.level) == (Check.SERVES, Level.PROBLEM)
+    assert (found.check, found.level) == (Precondition.SERVES, Health.PROBLEM)
     assert found.seen == "carl runs t3 0.0.28 (process 5) and is not in the user map"
-    assert found.mend.startswith("add a line `login=carl`")
+    assert found.fix.startswith("add a line `login=carl`")
 
 
 def test_one_cause_is_told_by_one_check() -> None:
     """Rule 4: by the one that calls it a problem, else by the first; the others are skipped."""
     missing = doctor.judge_no_map("no user map", "/m")
-    alone = doctor.unknown(Check.NPM, "may not look")
+    alone = doctor.unknown(Precondition.NPM, "may not look")
     findings = (
         alone,
-        doctor.unknown(Check.INSTALLERS, "no user map"),
+        doctor.unknown(Precondition.INSTALLERS, "no user map"),
         missing,
-        doctor.unknown(Check.SERVES, "no user map"),
-        doctor.unknown(Check.CLOCK, "may not look"),
-        doctor.ok(Check.DISK, "room"),
-        doctor.ok(Check.LOAD, "room"),
+        doctor.unknown(Precondition.SERVES, "no user map"),
+        doctor.unknown(Precondition.CLOCK, "may not look"),
+        doctor.ok(Precondition.DISK, "room"),
+        doctor.ok(Precondition.LOAD, "room"),
     )
     told = doctor.without_repeats(findings)
-    assert [(found.check, found.seen, found.mend) for found in told if found not in findings] == [
-        (Check.INSTALLERS, "skipped: no user map", "see user-map"),
-        (Check.SERVES, "skipped: no user map", "see user-map"),
-        (Check.CLOCK, "skipped: may not look", "see npm"),
+    assert [(found.check, found.seen, found.fix) for found in told if found not in findings] == [
+        (Precondition.INSTALLERS, "skipped: no user map", "see user-map"),
+        (Precondition.SERVES, "skipped: no user map", "see user-map"),
+        (Precondition.CLOCK, "skipped: may not look", "see npm"),
     ]
     assert [found.level for found in told] == [found.level for found in findings]
 
@@ -466,12 +466,12 @@ def test_each_trace_of_t3s_own_updater_is_a_finding() -> None:
     """It says what it means, and what the person may do; without any there is nothing to do."""
     state = ServiceState(NEXT, "committed", BUILD, NEXT)
     found = doctor.judge_updater("ann", Traces((NEXT,), state, unit=True))
-    assert [one.level for one in found] == [Level.WARNING] * 3
+    assert [one.level for one in found] == [Health.WARNING] * 3
     assert found[0].seen.startswith("ann has the unit t3code.service, of t3's own updater: ")
-    assert found[0].mend.endswith("systemctl --user disable --now t3code.service")
+    assert found[0].fix.endswith("systemctl --user disable --now t3code.service")
     assert f"{NEXT} migrated the data" in found[1].seen
     (none,) = doctor.judge_updater("ann", NO_TRACES)
-    assert (none.level, none.mend) == (Level.OK, "")
+    assert (none.level, none.fix) == (Health.OK, "")
 
 
 def generation(
@@ -486,7 +486,7 @@ def test_the_generation_of_a_person_and_of_the_candidate_are_told() -> None:
     """Also what the first start of the next one costs, once and for all."""
     seen = f"ann: V1 ({BUILD}, state.sqlite)"
     found = generation(OF_V1, OF_V1, OF_V2)
-    assert found.level is Level.OK
+    assert found.level is Health.OK
     assert found.seen == (
         f"{seen}; candidate {NEXT}: V2: the first start copies up to 120 MiB, once and for all"
     )
@@ -519,11 +519,11 @@ def test_a_set_of_no_known_generation_is_a_problem() -> None:
     """A third database is named; so is a ledger that no generation has."""
     third = SetLedger((*OF_V2.databases, (LATER_DATABASE, Ledger.of([(1, FIRST)]))))
     found = generation(OF_V2, third)
-    assert found.level is Level.PROBLEM
+    assert found.level is Health.PROBLEM
     assert "it has statev3.sqlite, which no generation" in found.seen
     other = SetLedger.of({V1_DATABASE: Ledger.of([(1, "Other")])})
     found = generation(None, other)
-    assert found.level is Level.PROBLEM
+    assert found.level is Health.PROBLEM
     assert "unknown" in found.seen
 
 

@@ -12,7 +12,7 @@ from t3safe.domain import errors
         errors.BuildError,
         errors.SelectionError,
         errors.ServiceError,
-        errors.StateError,
+        errors.PersonalDataError,
         errors.GateError,
         errors.DispatchError,
         errors.JournalError,
@@ -34,6 +34,6 @@ def test_an_error_of_a_port_blames_the_host_unless_told_otherwise(
 
 def test_a_damaged_database_says_why_without_what_to_do_next() -> None:
     """Whoever knows a better next command than the adapter's takes the why alone."""
-    told = errors.BrokenStateError("cannot copy ann: broken; `t3safe snapshots ann`", "broken")
+    told = errors.DamagedDataError("cannot copy ann: broken; `t3safe snapshots ann`", "broken")
     assert (told.why, told.fault) == ("broken", errors.Fault.HOST)
     assert str(told) == "cannot copy ann: broken; `t3safe snapshots ann`"

@@ -37,7 +37,7 @@ from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG, THREADS, V1, V2
-from t3safe.t3.package import LAUNCHER, NAME, NODE_PROGRAM, PLATFORMS, REPOSITORY, Manifest
+from t3safe.t3.package import LAUNCHER, NAME, NODE_PROGRAM, PLATFORMS, REPOSITORY, PackageManifest
 from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION, LINKS, PLAIN_COOKIE, SESSIONS
 from tests.support.personaldata import LATER_DATABASE
 
@@ -84,7 +84,9 @@ def test_the_real_package_is_itself() -> None:
 def test_facts_are_those_of_the_package_json() -> None:
     """What it says goes in unjudged, beside what was printed."""
     said = {"name": "t3", "bin": {"t3": NODE_PROGRAM}, "engines": {"node": ">=24"}}
-    facts = IdentityFacts.of(Manifest.read(said), node="24.0.0", reported="0.0.28", launches="x")
+    facts = IdentityFacts.of(
+        PackageManifest.read(said), node="24.0.0", reported="0.0.28", launches="x"
+    )
     assert facts == IdentityFacts(
         "t3", "", ("t3",), ">=24", "24.0.0", "0.0.28", entry=NODE_PROGRAM, launches="x"
     )

@@ -11,8 +11,8 @@ from t3safe.domain.hostguess import (
     OWN_UNIT,
     UNIT,
     USER_MAP,
-    Question,
-    Seen,
+    HostFacts,
+    OwnerQuestion,
     Setting,
     UnitSeen,
     answered,
@@ -24,7 +24,7 @@ from t3safe.t3.commands import BASE_OPTION
 from t3safe.t3.files import HOME_BASE
 
 WORDS = ("/usr/bin/t3", "serve", "--port", "4001")
-HOST = Seen(
+HOST = HostFacts(
     caller=Caller(0, "/root"),
     units=(UnitSeen("t3-serve@ann.service", WORDS), UnitSeen("cron.service", ("/usr/sbin/cron",))),
     manager=True,
@@ -48,12 +48,12 @@ ANN = evolve(
 )
 
 
-def told(seen: Seen) -> dict[str, object]:
+def told(seen: HostFacts) -> dict[str, object]:
     """The settings that are written, by key."""
     return {setting.key: setting.value for setting in guess(seen).settings}
 
 
-def asked(seen: Seen) -> dict[str, str]:
+def asked(seen: HostFacts) -> dict[str, str]:
     """The questions, with what is proposed."""
     return {question.key: question.proposed for question in guess(seen).questions}
 
@@ -178,15 +178,15 @@ def test_programs_off_the_path_of_units_are_named() -> None:
 @pytest.mark.parametrize(
     ("question", "answer", "expected"),
     [
-        (Question("dispatch", "", "a:1"), "-", [("verify", "direct")]),
-        (Question("dispatch", "", "a:1"), "a:1", []),
-        (Question("dispatch", "", "a:1"), "b:2", [("dispatch", "b:2")]),
-        (Question("services.ports", ""), "4001", [("services.ports.ann", 4001)]),
-        (Question("services.ports", ""), "many", [("services.ports.ann", "many")]),
+        (OwnerQuestion("dispatch", "", "a:1"), "-", [("verify", "direct")]),
+        (OwnerQuestion("dispatch", "", "a:1"), "a:1", []),
+        (OwnerQuestion("dispatch", "", "a:1"), "b:2", [("dispatch", "b:2")]),
+        (OwnerQuestion("services.ports", ""), "4001", [("services.ports.ann", 4001)]),
+        (OwnerQuestion("services.ports", ""), "many", [("services.ports.ann", "many")]),
     ],
 )
 def test_answers_become_settings_unless_they_are_the_default(
-    question: Question, answer: str, expected: list[tuple[str, object]]
+    question: OwnerQuestion, answer: str, expected: list[tuple[str, object]]
 ) -> None:
     """What is no port stays as it was typed, to be refused with its key."""
     found = answered(question, answer, "ann")
@@ -209,7 +209,7 @@ def test_the_file_is_toml_with_a_reason_before_each_line() -> None:
 
 
 @pytest.mark.parametrize("seen", [HOST, ANN])
-def test_the_registry_that_npm_asks_is_written(seen: Seen) -> None:
+def test_the_registry_that_npm_asks_is_written(seen: HostFacts) -> None:
     """What was confirmed by hand is what timers ask, which do not see the same npmrc."""
     asked = "https://registry.example/npm/"
     text = render(guess(evolve(seen, registry=asked)), {})

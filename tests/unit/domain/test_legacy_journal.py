@@ -14,7 +14,7 @@ from t3safe.domain.legacy_journal import rebuilt
 from t3safe.domain.moves import Status, touched
 from t3safe.domain.rollout import Rollout, decide, evolve, used_by
 from t3safe.engine import fold
-from tests.property.traces import Trace, traces
+from tests.property.traces import DrawnRollout, traces
 from tests.unit.domain.plans import L32, plan
 
 ON_NEW = {Status.MOVED, Status.KEPT}
@@ -25,8 +25,8 @@ RUN = plan("alice")
 
 @pytest.mark.long
 @given(trace=traces())
-def test_every_end_is_recounted_as_the_rules_have_it(trace: Trace) -> None:
-    """Who is on the new build, who waits and why, what was exposed, and which snapshots count.
+def test_every_end_is_recounted_as_the_rules_have_it(trace: DrawnRollout) -> None:
+    """Who is on the new build, who waits and why, and which snapshots count.
 
     Where a person is needed it may be told instead how they were seen last.
     """
@@ -34,7 +34,7 @@ def test_every_end_is_recounted_as_the_rules_have_it(trace: Trace) -> None:
     assert told is not None
     assert (told.plan, told.ending, told.closed) == (ruled.plan, ruled.ending, True)
     for by_rule, move in zip(ruled.moves, told.moves, strict=True):
-        assert move.exposed == by_rule.exposed
+        assert move.new_build_may_have_run == by_rule.new_build_may_have_run
         assert {*used_by(move)} >= {*used_by(by_rule)}, "a copy that the rules keep is not kept"
         if by_rule.status is not Status.NEEDS_HUMAN:
             assert (move.status in ON_NEW) == (by_rule.status in ON_NEW)
@@ -44,7 +44,7 @@ def test_every_end_is_recounted_as_the_rules_have_it(trace: Trace) -> None:
 
 @pytest.mark.long
 @given(trace=traces())
-def test_wherever_a_run_was_cut_off_a_look_comes_first(trace: Trace) -> None:
+def test_wherever_a_run_was_cut_off_a_look_comes_first(trace: DrawnRollout) -> None:
     """Recounted at any moment, whoever may be in between is looked at, nobody else is begun, and
     what was done to them counts as the rules have it.
     """
@@ -55,7 +55,10 @@ def test_wherever_a_run_was_cut_off_a_look_comes_first(trace: Trace) -> None:
         assert (told.plan, told.seq, told.closed) == (ruled.plan, ruled.seq, False)
         choice = decide(evolve(told, ev.Resumed(NOW)))
         for by_rule, move in zip(ruled.moves, told.moves, strict=True):
-            assert (move.exposed, move.rest) == (by_rule.exposed, by_rule.rest)
+            assert (move.new_build_may_have_run, move.rest) == (
+                by_rule.new_build_may_have_run,
+                by_rule.rest,
+            )
             assert move.fenced >= by_rule.fenced
         if ruled.current is not None and touched(ruled.current):
             move = told.moves[ruled.turn]
@@ -101,7 +104,7 @@ def test_whoever_was_looked_at_untouched_after_a_crash_waits() -> None:
     assert told is not None
     (move,) = told.moves
     assert (move.status, move.reason) == (Status.DEFERRED, "interrupted")
-    assert not move.exposed
+    assert not move.new_build_may_have_run
 
 
 def test_whom_a_copy_held_up_before_the_gate_was_refused() -> None:
@@ -133,7 +136,7 @@ def test_what_the_verification_of_the_new_build_said_counts(
         (fx.SnapshotAtRest("alice", "s1", part.old), ev.Snapshotted("s1", L32, 1)),
         (fx.Select("alice", part.new), ev.Done()),
         (fx.Start("alice"), ev.Done()),
-        (fx.Verify("alice", part.new), answer),
+        (fx.VerifyPairing("alice", part.new), answer),
     )
     (move,) = told.moves
     assert (move.status, move.fault, move.reason) == (status, fault, answer.reason)
@@ -171,7 +174,7 @@ def test_whoever_is_kept_since_the_dispatch_could_not_be_asked_stays() -> None:
         (fx.Fence("alice"), done),
         (fx.SnapshotAtRest("alice", "rest", plan.base), ev.Snapshotted("rest", L32, 1)),
         (fx.Select("alice", new), done),
-        (fx.Verify("alice", new), ev.NotPaired(Fault.ENVIRONMENT, "no answer")),
+        (fx.VerifyPairing("alice", new), ev.NotPaired(Fault.ENVIRONMENT, "no answer")),
     )
     assert told.moves[0].status is Status.KEPT
     assert not isinstance(decide(evolve(told, ev.Resumed(NOW))), fx.Inspect)
@@ -207,7 +210,7 @@ def test_a_person_at_work_on_the_new_build_needs_a_human(
     answer: ev.Assessed | ev.Failed, status: Status
 ) -> None:
     """They are not taken back while they work; one who is idle is where the move left them."""
-    paired = (fx.Verify("alice", NEW), ev.Paired())
+    paired = (fx.VerifyPairing("alice", NEW), ev.Paired())
     events = _events(RUN, *FORWARD, paired, (fx.Assess("alice", certain=True), answer))
     told = rebuilt((*events, ev.Closed(ev.Ended(ev.Outcome.NEEDS_HUMAN, "x"), NOW)))
     assert told is not None
@@ -217,7 +220,7 @@ def test_a_person_at_work_on_the_new_build_needs_a_human(
 
 def test_a_run_that_could_not_sign_in_at_its_end_left_a_human_to_look() -> None:
     """Whether the person pairs was not seen any more."""
-    steps = (*FORWARD, (fx.Verify("alice", NEW), ev.Paired()))
+    steps = (*FORWARD, (fx.VerifyPairing("alice", NEW), ev.Paired()))
     unseen = ev.Failed(Fault.ENVIRONMENT, "the dispatch is down")
     events = _events(RUN, *steps, (fx.Revisit(("alice",), NEW), unseen))
     ended = ev.Closed(ev.Ended(ev.Outcome.NEEDS_HUMAN, unseen.reason), NOW)
@@ -233,8 +236,12 @@ def test_a_run_that_could_not_sign_in_at_its_end_left_a_human_to_look() -> None:
         (fx.Assess("alice"), ev.Assessed(ev.Readiness.BUSY, "why"), Status.DEFERRED),
         (fx.Assess("alice"), ev.Failed(Fault.HOST, "why"), Status.DEFERRED),
         (fx.Assess("alice"), ev.Assessed(ev.Readiness.NOT_RUNNING, "why"), Status.NOT_RUNNING),
-        (fx.Verify("alice", RUN.base), ev.NotPaired(Fault.BUILD, "why"), Status.BROKEN_BEFORE),
-        (fx.Verify("alice", RUN.base), ev.Failed(Fault.HOST, "why"), Status.BROKEN_BEFORE),
+        (
+            fx.VerifyPairing("alice", RUN.base),
+            ev.NotPaired(Fault.BUILD, "why"),
+            Status.BROKEN_BEFORE,
+        ),
+        (fx.VerifyPairing("alice", RUN.base), ev.Failed(Fault.HOST, "why"), Status.BROKEN_BEFORE),
     ],
 )
 def test_a_person_who_was_left_alone_waits_for_the_reason_that_was_given(
@@ -248,7 +255,7 @@ def test_a_person_who_was_left_alone_waits_for_the_reason_that_was_given(
 def test_a_bake_that_broke_is_held_against_the_person_whom_it_broke_for() -> None:
     """The others of the bake are as they were."""
     broke = ev.BakeBroken("alice", Fault.BUILD, "500 from the serve")
-    steps = (*FORWARD, (fx.Verify("alice", NEW), ev.Paired()))
+    steps = (*FORWARD, (fx.VerifyPairing("alice", NEW), ev.Paired()))
     (move,) = _recounted(RUN, *steps, (fx.Bake(("alice",), NEW, 60.0), broke)).moves
     assert (move.fault, move.reason) == (broke.fault, broke.reason)
     other = ev.BakeBroken("bob", Fault.BUILD, "500 from the serve")

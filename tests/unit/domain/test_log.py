@@ -11,7 +11,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import log
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Ruling, Verdict
-from t3safe.domain.messages import ALERT_WORDS, Level, Line
+from t3safe.domain.messages import ALERT_WORDS, LogLevel, LogLine
 from t3safe.domain.moves import Goal, Move, Status
 from t3safe.domain.rollout import Rollout, evolve, opened
 from tests.unit.domain.conftest import Play
@@ -41,20 +41,20 @@ def story(book: Playbook) -> list[str]:
     for event in book.journal[1:]:
         before, after = after, evolve(after, event)
         lines += log.lines(before, event, after)
-    return [str(line) for line in lines if line.level is not Level.PROGRESS]
+    return [str(line) for line in lines if line.level is not LogLevel.PROGRESS]
 
 
 def started(play: Play) -> Playbook:
     """Play one person's run up to the verification on the new build."""
-    book = play(plan("alice")) << fx.Stage(NEW) >> DONE
+    book = play(plan("alice")) << fx.StageBuild(NEW) >> DONE
     book << fx.SnapshotOnline("alice", "r1.0002") >> snapshot("r1.0002")
     book << fx.Rehearse(NEW, subjects(alice="r1.0002")) >> rehearsed("alice")
     book << fx.RecordVerdict(Verdict(NEW, Ruling.PASSED)) >> DONE
-    book << fx.Assess("alice") >> IDLE << fx.Verify("alice", OLD) >> PAIRED
+    book << fx.Assess("alice") >> IDLE << fx.VerifyPairing("alice", OLD) >> PAIRED
     book << fx.Assess("alice") >> IDLE << fx.Fence("alice") >> DONE << fx.Stop("alice") >> DONE
     book << fx.SnapshotAtRest("alice", "r1.0010", OLD) >> snapshot("r1.0010")
     book << fx.Select("alice", NEW) >> DONE << fx.Start("alice") >> DONE
-    return book << fx.Verify("alice", NEW)
+    return book << fx.VerifyPairing("alice", NEW)
 
 
 def refused(told: str) -> fx.RecordVerdict:
@@ -63,7 +63,7 @@ def refused(told: str) -> fx.RecordVerdict:
     return fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, (why,), in_production=True))
 
 
-def changed_to(before: Rollout, move: Move) -> Line:
+def changed_to(before: Rollout, move: Move) -> LogLine:
     """Give the line for a person whose move came to stand so."""
     (line,) = log.lines(before, ev.Finished(1, DONE, NOW), changed(before, moves=(move,)))
     return line
@@ -96,7 +96,7 @@ def test_the_story_of_a_rollback(play: Play) -> None:
     book << fx.Stop("alice") >> DONE << fx.Quarantine("alice", "r1.0016", NEW, "r1.0010")
     book >> ev.Quarantined("r1.0016") << fx.Restore("alice", "r1.0010") >> DONE
     book << fx.Select("alice", OLD) >> DONE << fx.Start("alice") >> DONE
-    book << fx.Verify("alice", OLD) >> PAIRED
+    book << fx.VerifyPairing("alice", OLD) >> PAIRED
     book << refused("alice: no cookie") >> DONE
     book << fx.Freeze(f"{NEW} failed in production: alice: no cookie") >> DONE
     book << fx.Prune(("alice", "zoe"), ("r1.0010", "r1.0016")) >> DONE
@@ -143,7 +143,7 @@ def test_the_story_of_a_run_that_was_cut_off(play: Play) -> None:
     book = started(play) >> ev.StopAsked(NOW, "SIGTERM") >> ev.Resumed(NOW)
     book << fx.Inspect("alice") >> ev.Inspected(None, running=False, ledger=L30)
     book << fx.Select("alice", OLD) >> DONE << fx.Start("alice") >> DONE
-    book << fx.Verify("alice", OLD) >> ev.NotPaired(Fault.HOST, "no cookie")
+    book << fx.VerifyPairing("alice", OLD) >> ev.NotPaired(Fault.HOST, "no cookie")
     book << fx.Inspect("alice") >> ev.Inspected(OLD, running=True, ledger=L30)
     book << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
     book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
@@ -160,56 +160,72 @@ def test_the_story_of_a_run_that_was_cut_off(play: Play) -> None:
 @pytest.mark.parametrize(
     ("event", "level", "text"),
     [
-        (ev.Opened(plan("alice"), NOW), Level.INFO, f"candidate: {NEW} for alice ({OLD}); run r1"),
-        (ev.Opened(plan(), NOW), Level.INFO, f"candidate: {NEW} for nobody; run r1"),
+        (
+            ev.Opened(plan("alice"), NOW),
+            LogLevel.INFO,
+            f"candidate: {NEW} for alice ({OLD}); run r1",
+        ),
+        (ev.Opened(plan(), NOW), LogLevel.INFO, f"candidate: {NEW} for nobody; run r1"),
         (
             ev.Opened(plan(kind=ev.Kind.BAKE, baking=("alice", "bob")), NOW),
-            Level.INFO,
+            LogLevel.INFO,
             f"candidate: {NEW} for alice, bob; bake r1",
         ),
         (
             ev.Opened(plan("alice", "bob", kind=ev.Kind.BACK), NOW),
-            Level.INFO,
+            LogLevel.INFO,
             f"requested rollback: alice from {OLD} to {NEW}, bob from {OLD} to {NEW}; back r1",
         ),
-        (ev.Resumed(NOW), Level.WARNING, "resuming run r1, which was interrupted"),
+        (ev.Resumed(NOW), LogLevel.WARNING, "resuming run r1, which was interrupted"),
         (
             ev.StopAsked(NOW, "SIGTERM"),
-            Level.WARNING,
+            LogLevel.WARNING,
             "SIGTERM: the run ends at the next safe point",
         ),
     ],
 )
 def test_the_beginning_of_a_run_and_its_interruption_are_logged(
-    event: ev.Event, level: Level, text: str
+    event: ev.Event, level: LogLevel, text: str
 ) -> None:
     """About no single person, and without an alert word: a requested rollback is no alarm."""
-    assert log.lines(None, event, opened(plan("alice"))) == (Line(level, text),)
+    assert log.lines(None, event, opened(plan("alice"))) == (LogLine(level, text),)
 
 
 @pytest.mark.parametrize(
     ("status", "kind", "level", "alert", "parts"),
     [
-        (Status.MOVED, ev.Kind.RUN, Level.INFO, "", (f"moved alice to {NEW}, pairing verified",)),
-        (Status.MOVED, ev.Kind.BACK, Level.INFO, "", (f"returned alice to {NEW}",)),
-        (Status.KEPT, ev.Kind.RUN, Level.WARNING, "", (f"alice stays on {NEW}", "because")),
-        (Status.DEFERRED, ev.Kind.RUN, Level.INFO, "", ("deferring alice: because",)),
-        (Status.RETURNED, ev.Kind.RUN, Level.WARNING, "", ("returned: alice: because",)),
-        (Status.BROKEN_BEFORE, ev.Kind.RUN, Level.WARNING, "", ("broken-before: alice: because",)),
-        (Status.NOT_RUNNING, ev.Kind.RUN, Level.WARNING, "", ("not-running: alice: because",)),
-        (Status.ROLLED_BACK, ev.Kind.RUN, Level.ALERT, "rolled back", (f"alice to {OLD}",)),
-        (Status.ENVIRONMENT, ev.Kind.RUN, Level.ALERT, "", ("does not pair", "`t3safe status`")),
+        (
+            Status.MOVED,
+            ev.Kind.RUN,
+            LogLevel.INFO,
+            "",
+            (f"moved alice to {NEW}, pairing verified",),
+        ),
+        (Status.MOVED, ev.Kind.BACK, LogLevel.INFO, "", (f"returned alice to {NEW}",)),
+        (Status.KEPT, ev.Kind.RUN, LogLevel.WARNING, "", (f"alice stays on {NEW}", "because")),
+        (Status.DEFERRED, ev.Kind.RUN, LogLevel.INFO, "", ("deferring alice: because",)),
+        (Status.RETURNED, ev.Kind.RUN, LogLevel.WARNING, "", ("returned: alice: because",)),
+        (
+            Status.BROKEN_BEFORE,
+            ev.Kind.RUN,
+            LogLevel.WARNING,
+            "",
+            ("broken-before: alice: because",),
+        ),
+        (Status.NOT_RUNNING, ev.Kind.RUN, LogLevel.WARNING, "", ("not-running: alice: because",)),
+        (Status.ROLLED_BACK, ev.Kind.RUN, LogLevel.ALERT, "rolled back", (f"alice to {OLD}",)),
+        (Status.ENVIRONMENT, ev.Kind.RUN, LogLevel.ALERT, "", ("does not pair", "`t3safe status`")),
         (
             Status.NEEDS_HUMAN,
             ev.Kind.BACK,
-            Level.ALERT,
+            LogLevel.ALERT,
             "ROLLBACK FAILED",
             ("because", "none taken", f"`t3safe rollback alice --to {OLD} --force`"),
         ),
     ],
 )
 def test_the_end_of_a_persons_part_is_as_loud_as_what_it_means(
-    status: Status, kind: ev.Kind, level: Level, alert: str, parts: tuple[str, ...]
+    status: Status, kind: ev.Kind, level: LogLevel, alert: str, parts: tuple[str, ...]
 ) -> None:
     """About that person, with what happened and why."""
     before = opened(plan("alice", kind=kind))
@@ -221,16 +237,16 @@ def test_the_end_of_a_persons_part_is_as_loud_as_what_it_means(
 @pytest.mark.parametrize(
     ("goal", "level", "text"),
     [
-        (Goal.BACK, Level.ALERT, f"rolling back alice from {NEW} to {OLD}: because"),
+        (Goal.BACK, LogLevel.ALERT, f"rolling back alice from {NEW} to {OLD}: because"),
         (
             Goal.CANCEL,
-            Level.WARNING,
+            LogLevel.WARNING,
             f"cancelled the move of alice, who stays on {OLD}: because",
         ),
-        (Goal.LAST_RESORT, Level.ALERT, "ROLLBACK FAILED for alice: because"),
+        (Goal.LAST_RESORT, LogLevel.ALERT, "ROLLBACK FAILED for alice: because"),
     ],
 )
-def test_a_goal_that_changes_is_logged(goal: Goal, level: Level, text: str) -> None:
+def test_a_goal_that_changes_is_logged(goal: Goal, level: LogLevel, text: str) -> None:
     """While it is under way: who, from where to where, and why."""
     before = opened(plan("alice", kind=ev.Kind.BACK))
     line = changed_to(before, changed(before.moves[0], goal=goal, reason="because"))
@@ -242,7 +258,7 @@ def test_a_goal_that_changes_forward_again_is_a_fact_about_that_person() -> None
     before = opened(plan("alice", kind=ev.Kind.BACK))
     back = changed(before, moves=(changed(before.moves[0], goal=Goal.BACK),))
     (line,) = log.lines(back, ev.Finished(1, DONE, NOW), before)
-    assert line == Line(Level.INFO, f"alice is on {NEW} already: verifying there", "alice")
+    assert line == LogLine(LogLevel.INFO, f"alice is on {NEW} already: verifying there", "alice")
 
 
 def test_a_moved_person_who_cannot_be_verified_any_more_is_an_alert_without_an_alert_word() -> None:
@@ -252,7 +268,7 @@ def test_a_moved_person_who_cannot_be_verified_any_more_is_an_alert_without_an_a
     lost = changed(moved, status=Status.NEEDS_HUMAN, reason="because")
     then, now = (changed(before, moves=(move, before.moves[1])) for move in (moved, lost))
     (line,) = log.lines(then, ev.Finished(1, DONE, NOW), now)
-    assert (line.level, line.person, line.alert) == (Level.ALERT, "alice", "")
+    assert (line.level, line.person, line.alert) == (LogLevel.ALERT, "alice", "")
     assert str(line).startswith("look at alice: because; `t3safe rollback alice`")
 
 
@@ -262,12 +278,12 @@ def test_the_end_of_a_run_is_as_loud_as_its_outcome(outcome: ev.Outcome) -> None
     rollout = opened(plan("alice"))
     (line,) = log.lines(rollout, ev.Closed(ev.Ended(outcome, "why"), NOW), rollout)
     good = {ev.Outcome.PROMOTED, ev.Outcome.MOVED, ev.Outcome.PASSED, ev.Outcome.DEFERRED}
-    level, name = Level.WARNING, outcome.value.replace("-", "_")
+    level, name = LogLevel.WARNING, outcome.value.replace("-", "_")
     if outcome in good:
-        level = Level.INFO
+        level = LogLevel.INFO
     elif outcome is ev.Outcome.NEEDS_HUMAN:
-        level, name = Level.ALERT, "NEEDS A HUMAN"
-    assert line == Line(level, f"{name}: why")
+        level, name = LogLevel.ALERT, "NEEDS A HUMAN"
+    assert line == LogLine(level, f"{name}: why")
     assert str(line) == line.text
 
 

@@ -10,7 +10,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import messages
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import Ruling, Verdict
-from t3safe.domain.messages import ALERT_WORDS, Level, Line, calm, frozen_line
+from t3safe.domain.messages import ALERT_WORDS, LogLevel, LogLine, calm, frozen_line
 from t3safe.domain.standalone import STATE
 from tests.unit.domain.plans import (
     DONE,
@@ -27,12 +27,12 @@ from tests.unit.domain.plans import (
 )
 
 EFFECTS: tuple[fx.Effect, ...] = (
-    fx.Stage(NEW),
+    fx.StageBuild(NEW),
     fx.SnapshotOnline("ann", "s1"),
     fx.Rehearse(NEW, subjects(ann="s1")),
     fx.RecordVerdict(Verdict(NEW, Ruling.PASSED)),
     fx.Assess("ann"),
-    fx.Verify("ann", NEW),
+    fx.VerifyPairing("ann", NEW),
     fx.Fence("ann"),
     fx.Stop("ann"),
     fx.SnapshotAtRest("ann", "s1", NEW),
@@ -65,7 +65,7 @@ def test_every_effect_has_words_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("effect", "doing"),
     [
-        (fx.Stage(NEW), f"installing {NEW}"),
+        (fx.StageBuild(NEW), f"installing {NEW}"),
         (fx.Rehearse(NEW, subjects(ann="s")), f"rehearsing {NEW} on 2 copies"),
         (fx.Rehearse(NEW, subjects()), f"rehearsing {NEW} on 1 copy"),
         (fx.SnapshotAtRest("ann", "s", OLD), "copying ann's data at rest"),
@@ -76,7 +76,7 @@ def test_every_effect_has_words_of_its_own() -> None:
 def test_the_log_announces_what_takes_long(effect: fx.Effect, doing: str) -> None:
     """With the person, so that it can be shown in their row."""
     person = getattr(effect, "person", "")
-    assert messages.begun(effect) == (Line(Level.PROGRESS, doing, person),)
+    assert messages.begun(effect) == (LogLine(LogLevel.PROGRESS, doing, person),)
 
 
 def test_the_log_does_not_announce_what_takes_no_time() -> None:
@@ -100,8 +100,8 @@ def test_a_failure_says_what_failed_why_and_whose_fault_it_is() -> None:
         (fx.Select("ann", NEW), DONE, False, NEW.text),
         (fx.Stop("ann"), DONE, False, ""),
         (fx.Stop("ann"), host_fault("no"), True, "no (host)"),
-        (fx.Verify("ann", NEW), ev.NotPaired(Fault.BUILD, "401"), True, "401 (build)"),
-        (fx.Verify("ann", NEW), PAIRED, False, "through dispatch"),
+        (fx.VerifyPairing("ann", NEW), ev.NotPaired(Fault.BUILD, "401"), True, "401 (build)"),
+        (fx.VerifyPairing("ann", NEW), PAIRED, False, "through dispatch"),
         (
             fx.Bake(("ann",), NEW, 1.0),
             ev.BakeBroken("ann", Fault.BUILD, "gone"),
@@ -152,70 +152,76 @@ def test_each_answer_has_an_entry_in_the_report(
 @pytest.mark.parametrize(
     ("effect", "answer", "level", "person", "parts"),
     [
-        (fx.Stage(NEW), build_fault("wrong bin"), Level.WARNING, "", ("install", "wrong bin")),
-        (fx.RecordVerdict(Verdict(NEW, Ruling.PASSED)), DONE, Level.INFO, "", ("passed",)),
+        (
+            fx.StageBuild(NEW),
+            build_fault("wrong bin"),
+            LogLevel.WARNING,
+            "",
+            ("install", "wrong bin"),
+        ),
+        (fx.RecordVerdict(Verdict(NEW, Ruling.PASSED)), DONE, LogLevel.INFO, "", ("passed",)),
         (
             fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, ("why",))),
             DONE,
-            Level.WARNING,
+            LogLevel.WARNING,
             "",
             (f"refused {NEW}: why", f"`t3safe allow {NEW}`"),
         ),
         (
             fx.RecordVerdict(Verdict(NEW, Ruling.BROKEN, ("why", "so"))),
             DONE,
-            Level.ALERT,
+            LogLevel.ALERT,
             "",
             ("GATE BROKEN, ", f"{NEW}: why; so"),
         ),
         (
             fx.SnapshotAtRest("ann", "s", OLD),
             snapshot("s"),
-            Level.INFO,
+            LogLevel.INFO,
             "ann",
             ("rollback point of ann: s (4 KiB)",),
         ),
         (
-            fx.Verify("ann", NEW),
+            fx.VerifyPairing("ann", NEW),
             ev.Paired("dispatch", 1.25),
-            Level.INFO,
+            LogLevel.INFO,
             "ann",
             (f"ann pairs on {NEW}", "dispatch", "1.2 s"),
         ),
         (
-            fx.Verify("ann", NEW),
+            fx.VerifyPairing("ann", NEW),
             ev.NotPaired(Fault.BUILD, "no"),
-            Level.WARNING,
+            LogLevel.WARNING,
             "ann",
             (f"ann does not pair on {NEW} (build): no",),
         ),
         (
             fx.Quarantine("ann", "k", NEW, "s"),
             ev.Quarantined("k"),
-            Level.WARNING,
+            LogLevel.WARNING,
             "ann",
             ("quarantined ann's data", "k: no rows of its own"),
         ),
         (
             fx.Quarantine("ann", "k", NEW, "s"),
             ev.Quarantined("k", (ev.RowsKept("a:b", 2), ev.RowsKept("a:c", 1))),
-            Level.WARNING,
+            LogLevel.WARNING,
             "ann",
             ("a:b 2, a:c 1",),
         ),
         (
             fx.Quarantine("ann", "k", NEW, "s"),
             ev.Quarantined("k", (), "damaged"),
-            Level.WARNING,
+            LogLevel.WARNING,
             "ann",
             ("cannot count the rows: damaged",),
         ),
-        (fx.Promote(NEW, ()), DONE, Level.INFO, "", (f"promoted {NEW}",)),
-        (fx.Freeze("look"), DONE, Level.ALERT, "", ("FROZEN (look)", "`t3safe thaw`")),
+        (fx.Promote(NEW, ()), DONE, LogLevel.INFO, "", (f"promoted {NEW}",)),
+        (fx.Freeze("look"), DONE, LogLevel.ALERT, "", ("FROZEN (look)", "`t3safe thaw`")),
     ],
 )
 def test_an_answer_is_as_loud_as_what_it_means(
-    effect: fx.Effect, answer: ev.Answer, level: Level, person: str, parts: tuple[str, ...]
+    effect: fx.Effect, answer: ev.Answer, level: LogLevel, person: str, parts: tuple[str, ...]
 ) -> None:
     """A fact, something to look at, something to get up for; with its facts and its person."""
     (line,) = messages.answered(effect, answer)
@@ -228,9 +234,9 @@ def test_a_rehearsal_is_logged_with_its_time_or_its_evidence() -> None:
     (empty, ann) = rehearsed("ann", failing=("ann",)).rehearsals
     answer = ev.Rehearsed((changed(empty, seconds=2.25), changed(ann, evidence="/e")))
     passed, failed = messages.answered(fx.Rehearse(NEW, ()), answer)
-    assert passed == Line(Level.INFO, f"gate: {NEW} passed on the empty set (2.2 s)")
+    assert passed == LogLine(LogLevel.INFO, f"gate: {NEW} passed on the empty set (2.2 s)")
     why = f"gate: {NEW} failed on ann: soak: it died; evidence: /e"
-    assert failed == Line(Level.WARNING, why, "ann")
+    assert failed == LogLine(LogLevel.WARNING, why, "ann")
 
 
 def test_what_is_done_without_a_fact_is_not_logged() -> None:
@@ -242,18 +248,18 @@ def test_alert_words_out_of_a_reason_are_broken_up() -> None:
     """A reason from outside can raise no alert."""
     text = ", ".join(ALERT_WORDS)
     assert calm(text) == "rolling-back, rolled-back, ROLLBACK-FAILED, Frozen"
-    assert str(Line(Level.INFO, text)) == calm(text)
-    assert str(Line(Level.ALERT, text, alert="FROZEN")) == f"FROZEN {calm(text)}"
+    assert str(LogLine(LogLevel.INFO, text)) == calm(text)
+    assert str(LogLine(LogLevel.ALERT, text, alert="FROZEN")) == f"FROZEN {calm(text)}"
 
 
 def test_no_line_holds_a_secret() -> None:
     """Reasons come redacted from the adapters, and are redacted here again."""
-    (line,) = messages.answered(fx.Stage(NEW), host_fault("Token: ABCD2345EFGH"))
+    (line,) = messages.answered(fx.StageBuild(NEW), host_fault("Token: ABCD2345EFGH"))
     assert str(line).endswith("Token: [redacted]")
 
 
 def test_a_frozen_host_says_so_on_every_run() -> None:
     """With the reason, what it holds at, and the way out, under the word that alerts match."""
     line = frozen_line("look first", "0.0.24")
-    assert (line.level, line.person, line.alert) == (Level.ALERT, "", "FROZEN")
+    assert (line.level, line.person, line.alert) == (LogLevel.ALERT, "", "FROZEN")
     assert str(line).startswith("FROZEN (look first); holding at 0.0.24; `t3safe thaw`")

@@ -12,9 +12,9 @@ from t3safe.domain.metrics import HostMetrics
 from t3safe.domain.notices import (
     Broken,
     Cause,
-    Found,
     Key,
     Notice,
+    NoticesFound,
     body,
     due,
     essence,
@@ -50,7 +50,7 @@ def told(vitals: HostMetrics) -> frozenset[Key]:
 
 def test_a_sound_host_has_nothing_to_tell() -> None:
     """Nothing holds, and there was nothing that could not be looked at."""
-    assert found(WELL) == Found(())
+    assert found(WELL) == NoticesFound(())
 
 
 @pytest.mark.parametrize(

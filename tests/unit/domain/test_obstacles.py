@@ -28,9 +28,9 @@ def test_an_obstacle_says_what_was_seen_and_what_mends_it() -> None:
     """Rule 2: one line, the same for a run, `status` and `doctor`."""
     found = ahead("ann", "state.sqlite: 33_Step", "any build here")
     assert "the data of ann holds state.sqlite: 33_Step" in found.seen
-    assert "`t3safe check VERSION`" in found.mend
-    assert "`t3safe snapshots ann`" in found.mend
-    assert str(found) == f"{found.seen}: {found.mend}"
+    assert "`t3safe check VERSION`" in found.fix
+    assert "`t3safe snapshots ann`" in found.fix
+    assert str(found) == f"{found.seen}: {found.fix}"
     assert str(held("ann", "process 42 (sqlite3) has state.sqlite open")).startswith(
         "process 42 (sqlite3) has state.sqlite open: close it"
     )
@@ -39,7 +39,7 @@ def test_an_obstacle_says_what_was_seen_and_what_mends_it() -> None:
 def test_what_t3s_own_updater_left_is_named() -> None:
     """Who migrated the data is no riddle where a trace says it."""
     by = "t3's own updater took it to 0.0.46"
-    assert ahead("ann", "state.sqlite: 33_Step", "any build here", by).mend.startswith(by)
+    assert ahead("ann", "state.sqlite: 33_Step", "any build here", by).fix.startswith(by)
     for second in (None, LATER):
         copy = left_copy("ann", V1Copy(first=LATER, copied=EARLIER, second=second), by)
         assert copy is not None
@@ -73,7 +73,7 @@ def test_an_old_copy_is_named_with_what_to_move_away(copied: datetime | None) ->
     assert obstacle is not None
     assert "statev2.sqlite of ann is an old copy" in obstacle.seen
     assert "2026-10-09 04:00 UTC" in obstacle.seen
-    assert f"{V2_DATABASE}-wal" in obstacle.mend
+    assert f"{V2_DATABASE}-wal" in obstacle.fix
 
 
 @pytest.mark.parametrize("first", [None, EARLIER])
@@ -84,7 +84,7 @@ def test_an_empty_database_of_v2_is_never_taken_for_a_copy(first: datetime | Non
     obstacle = left_copy("ann", both)
     assert obstacle is not None
     assert "statev2.sqlite of ann is empty" in obstacle.seen
-    assert f"{V2_DATABASE}-wal" in obstacle.mend
+    assert f"{V2_DATABASE}-wal" in obstacle.fix
 
 
 def test_work_in_both_generations_is_a_persons_to_decide() -> None:
@@ -92,4 +92,4 @@ def test_work_in_both_generations_is_a_persons_to_decide() -> None:
     obstacle = left_copy("ann", V1Copy(first=LATER, copied=EARLIER, second=LATER))
     assert obstacle is not None
     assert "worked in V2" in obstacle.seen
-    assert "ask ann" in obstacle.mend
+    assert "ask ann" in obstacle.fix

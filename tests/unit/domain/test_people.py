@@ -76,7 +76,7 @@ def test_a_malformed_line_is_reported_and_skips_that_line_only(line: str, reason
 
 
 def test_a_problem_is_shown_with_its_line() -> None:
-    """What a person reads names the line to mend."""
+    """What a person reads names the line to fix."""
     assert str(MapProblem(7, "no '='")) == "line 7: no '='"
 
 
@@ -91,7 +91,7 @@ def test_one_login_names_one_person_and_the_first_line_wins() -> None:
 
 
 def test_saying_the_same_again_is_no_problem() -> None:
-    """One login under two domains, or a line twice, changes nothing and is nothing to mend."""
+    """One login under two domains, or a line twice, changes nothing and is nothing to fix."""
     text = "alice@example.org=alice\nalice@example.net=alice\nalice = alice\nbob=bob\n"
     people = (Person("alice", ("alice",)), Person("bob", ("bob",)))
     assert parse_user_map(text) == UserMap(people, ())

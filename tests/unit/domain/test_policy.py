@@ -6,12 +6,12 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from t3safe.domain.policy import (
-    No,
     Offer,
     Policy,
     Release,
+    Skip,
+    SkipReason,
     Standing,
-    Stay,
     Track,
     Window,
     choose,
@@ -46,21 +46,21 @@ def test_an_open_host_is_open() -> None:
 def test_a_frozen_host_stays_and_says_why() -> None:
     """The reason of the freeze is repeated on every run."""
     frozen = Standing((("alice", V497),), None, frozen="0.0.26 failed in production")
-    assert closed(Policy(), frozen, NOW) == Stay(No.FROZEN, "0.0.26 failed in production")
+    assert closed(Policy(), frozen, NOW) == Skip(SkipReason.FROZEN, "0.0.26 failed in production")
 
 
 def test_frozen_is_said_also_outside_the_window() -> None:
     """The freeze is the louder of the two."""
     policy = Policy(window=Window(time(5), time(6)))
     answer = closed(policy, Standing((), None, frozen="look first"), NOW)
-    assert answer == Stay(No.FROZEN, "look first")
+    assert answer == Skip(SkipReason.FROZEN, "look first")
 
 
 def test_outside_the_window_nothing_moves() -> None:
     """The reason names the window."""
     policy = Policy(window=Window(time(5, 30), time(6)))
-    assert closed(policy, standing(alice=V497), NOW) == Stay(
-        No.NOTHING, "outside the maintenance window 05:30 to 06:00"
+    assert closed(policy, standing(alice=V497), NOW) == Skip(
+        SkipReason.NOTHING, "outside the maintenance window 05:30 to 06:00"
     )
 
 
@@ -223,8 +223,8 @@ def test_the_choice(line: str) -> None:
 
     head, _, said = expected.partition(": ")
     said = re.sub(r"{(\w+)}", lambda found: str(BUILDS[found[1]]), said)
-    if isinstance(answer, Stay):
-        assert answer.why is No(head)
+    if isinstance(answer, Skip):
+        assert answer.why is SkipReason(head)
         found = answer.reason
     else:
         _, build, *moved = head.split()
@@ -243,5 +243,5 @@ def test_a_track_has_its_channel() -> None:
 
 def test_answers_are_named_as_they_are_shown() -> None:
     """The names are what `--json` prints."""
-    assert [why.value for why in No] == ["frozen", "nothing", "refused", "later"]
+    assert [why.value for why in SkipReason] == ["frozen", "nothing", "refused", "later"]
     assert [track.value for track in Track] == ["nightly", "latest"]

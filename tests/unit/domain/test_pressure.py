@@ -7,7 +7,7 @@ import pytest
 from t3safe.domain.pressure import (
     Pressure,
     PressureLimits,
-    Waiting,
+    Stall,
     at_a_time,
     overloaded,
     shown,
@@ -15,8 +15,8 @@ from t3safe.domain.pressure import (
 )
 
 LIMITS = PressureLimits(cpu=80, io=70, load=4)
-CALM, HIGH = Waiting(5, 5), Waiting(95, 95)
-RISING, FALLING = Waiting(95, 5), Waiting(5, 95)
+CALM, HIGH = Stall(5, 5), Stall(95, 95)
+RISING, FALLING = Stall(95, 5), Stall(5, 95)
 NOTHING = ""
 
 
@@ -29,7 +29,7 @@ NOTHING = ""
         (Pressure(io=HIGH), True, True),
         (Pressure(cpu=RISING), False, True),
         (Pressure(cpu=FALLING), False, True),
-        (Pressure(cpu=Waiting(80, 80)), False, False),
+        (Pressure(cpu=Stall(80, 80)), False, False),
         (Pressure(load=4.0), False, False),
         (Pressure(load=4.1), True, True),
         (Pressure(cpu=CALM, load=40.0), False, False),

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t3safe.domain import effects as fx
-from t3safe.domain.messages import ALERT_WORDS, Level, Line
+from t3safe.domain.messages import ALERT_WORDS, LogLevel, LogLine
 from t3safe.domain.progress import (
     APART,
     FIRST,
     SILENT,
-    At,
-    Copied,
+    BytesCopied,
     LastLine,
+    LongTask,
     Meter,
+    RehearsalStep,
     Report,
-    Task,
     steady,
     text,
 )
@@ -50,19 +50,19 @@ def test_no_effect_is_silent_for_a_minute_and_none_wakes_anybody(effect: fx.Effe
     assert list(lines) == [10, 70, 130, 190]
     for line in lines.values():
         assert not any(word.lower() in line.lower() for word in ALERT_WORDS)
-        assert str(Line(Level.PROGRESS, line)) == line
+        assert str(LogLine(LogLevel.PROGRESS, line)) == line
     assert "10 s" in lines[10]
 
 
 def test_what_ends_soon_says_nothing() -> None:
     """Rule 1, also where it reports."""
-    assert told(COPY, 9, {1: Copied(1, 10), 5: Copied(9, 10)}) == {}
+    assert told(COPY, 9, {1: BytesCopied(1, 10), 5: BytesCopied(9, 10)}) == {}
 
 
 def test_a_copy_tells_bytes_rate_and_time_left() -> None:
     """Each tenth is news, at most one line in ten seconds; the end of it is the check."""
     mega = 1024**2
-    reports: dict[int, Report] = {n: Copied(n * 20 * mega, 1000 * mega) for n in range(1, 51)}
+    reports: dict[int, Report] = {n: BytesCopied(n * 20 * mega, 1000 * mega) for n in range(1, 51)}
     lines = told(COPY, 55, reports)
     assert lines[10] == "copying ann's data at rest: 200 MiB of 1000 MiB, 22 MiB/s, 36 s left"
     assert list(lines) == [10, 20, 30, 40, 50]
@@ -71,21 +71,24 @@ def test_a_copy_tells_bytes_rate_and_time_left() -> None:
 
 def test_a_copy_that_stands_still_is_told_without_a_guess() -> None:
     """Nothing copied yet: no rate, no time left."""
-    assert told(COPY, 10, {10: Copied(0, 1000)})[10].endswith(": 0 B of 1000 B, 10 s so far")
-    slow = Meter(COPY).heard(Copied(1, 1000), 0.0)
+    assert told(COPY, 10, {10: BytesCopied(0, 1000)})[10].endswith(": 0 B of 1000 B, 10 s so far")
+    slow = Meter(COPY).heard(BytesCopied(1, 1000), 0.0)
     assert text(slow, 50.0).endswith(": 1 B of 1000 B, 50 s so far")
 
 
 def test_a_second_copy_in_one_effect_is_measured_from_its_own_beginning() -> None:
     """The rate of the first says nothing of the second."""
-    meter = Meter(COPY).heard(Copied(90, 100), 0.0).heard(Copied(10, 100), 50.0)
-    meter = meter.heard(Copied(50, 100), 60.0)
+    meter = Meter(COPY).heard(BytesCopied(90, 100), 0.0).heard(BytesCopied(10, 100), 50.0)
+    meter = meter.heard(BytesCopied(50, 100), 60.0)
     assert text(meter, 60.0).endswith(": 50 B of 100 B, 5 B/s, 10 s left")
 
 
 def test_a_rehearsal_tells_the_step_and_how_long_it_lasts() -> None:
     """A new step is news; one that is known to take long says how far it is."""
-    reports: dict[int, Report] = {1: At("ann", "live", 0), 12: At("ann", "soak", 90)}
+    reports: dict[int, Report] = {
+        1: RehearsalStep("ann", "live", 0),
+        12: RehearsalStep("ann", "soak", 90),
+    }
     lines = told(REHEARSE, 120, reports)
     assert lines[10] == f"rehearsing {NEW} on ann's copy: live, 9 s"
     assert lines[20] == f"rehearsing {NEW} on ann's copy: soak, 8 s of 90 s"
@@ -95,15 +98,17 @@ def test_a_rehearsal_tells_the_step_and_how_long_it_lasts() -> None:
 
 def test_what_an_adoption_installs_is_rehearsed_and_not_waited_for() -> None:
     """Once a rehearsal tells where it is, npm is done."""
-    meter = Meter(fx.Stage(NEW))
+    meter = Meter(fx.StageBuild(NEW))
     assert text(meter, 4.0) == f"installing {NEW}, 4 s so far"
-    meter = meter.heard(At("", "soak", 90), 6.0)
+    meter = meter.heard(RehearsalStep("", "soak", 90), 6.0)
     assert text(meter, 10.0) == f"rehearsing {NEW} on the empty set: soak, 4 s of 90 s"
 
 
 def test_a_task_that_rehearses_says_where_it_is_in_its_own_words() -> None:
     """Giving a host back measures a build on the way."""
-    meter = Meter(Task("giving the host back to one global t3")).heard(At("", "live"), 0.0)
+    meter = Meter(LongTask("giving the host back to one global t3")).heard(
+        RehearsalStep("", "live"), 0.0
+    )
     assert text(meter, 5.0) == "giving the host back to one global t3 on the empty set: live, 5 s"
 
 
@@ -111,15 +116,15 @@ def test_several_rehearsals_are_told_in_one_line() -> None:
     """The first few by name, the others counted; whoever ended is told no more."""
     meter = Meter(REHEARSE)
     for who in ("", "ann", "ben", "cid", "dan"):
-        meter = meter.heard(At(who, "live"), 0.0)
+        meter = meter.heard(RehearsalStep(who, "live"), 0.0)
     assert text(meter, 5.0) == (
         f"rehearsing {NEW} on the empty set: live, 5 s; on ann's copy: live, 5 s; "
         "on ben's copy: live, 5 s; 2 more"
     )
     for who in ("", "ann", "ben", "cid"):
-        meter = meter.heard(At(who, ""), 6.0)
+        meter = meter.heard(RehearsalStep(who, ""), 6.0)
     assert text(meter, 7.0) == f"rehearsing {NEW} on dan's copy: live, 7 s"
-    assert text(meter.heard(At("dan", ""), 7.0), 8.0).endswith(", 8 s so far")
+    assert text(meter.heard(RehearsalStep("dan", ""), 7.0), 8.0).endswith(", 8 s so far")
 
 
 def test_the_bake_tells_how_long_it_will_last() -> None:
@@ -132,8 +137,10 @@ def test_the_bake_tells_how_long_it_will_last() -> None:
     st.dictionaries(
         st.integers(0, 400),
         st.one_of(
-            st.builds(Copied, st.integers(0, 10**12), st.integers(0, 10**12)),
-            st.builds(At, st.sampled_from(["", "ann"]), st.sampled_from(["", "live", "soak"])),
+            st.builds(BytesCopied, st.integers(0, 10**12), st.integers(0, 10**12)),
+            st.builds(
+                RehearsalStep, st.sampled_from(["", "ann"]), st.sampled_from(["", "live", "soak"])
+            ),
         ),
     )
 )

@@ -15,7 +15,7 @@ from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.rollback import (
     Arrival,
     Fared,
-    Fate,
+    PersonOutcome,
     Preview,
     Retreat,
     WayBack,
@@ -147,23 +147,30 @@ def test_only_who_was_moved_is_back_and_only_who_is_at_work_is_passed_over(
     outcome: ev.Outcome | None,
 ) -> None:
     """Rule 5: anything else is a failure."""
-    expected = {ev.Outcome.MOVED: Fate.BACK, ev.Outcome.DEFERRED: Fate.PASSED_OVER}
-    assert fate_of(outcome) is (expected.get(outcome, Fate.FAILED) if outcome else Fate.FAILED)
+    expected = {
+        ev.Outcome.MOVED: PersonOutcome.BACK,
+        ev.Outcome.DEFERRED: PersonOutcome.PASSED_OVER,
+    }
+    assert fate_of(outcome) is (
+        expected.get(outcome, PersonOutcome.FAILED) if outcome else PersonOutcome.FAILED
+    )
 
 
 def test_the_end_names_everybody_under_what_became_of_them() -> None:
     """Fates that nobody has are left out; who is not back is told why, and what helps."""
     fared = (
-        Fared("ann", Fate.BACK),
-        Fared("ben", Fate.PASSED_OVER, "a turn is in flight"),
-        Fared("cid", Fate.BACK),
-        Fared("dan", Fate.NOT_REACHED),
+        Fared("ann", PersonOutcome.BACK),
+        Fared("ben", PersonOutcome.PASSED_OVER, "a turn is in flight"),
+        Fared("cid", PersonOutcome.BACK),
+        Fared("dan", PersonOutcome.NOT_REACHED),
     )
     said = dict(summed_up(fared))
-    assert list(said) == [Fate.BACK, Fate.PASSED_OVER, Fate.NOT_REACHED]
-    assert said[Fate.BACK] == "back: ann, cid"
-    assert said[Fate.PASSED_OVER].startswith("skipped: ben (a turn is in flight); give the")
-    assert "run the command again" in said[Fate.NOT_REACHED]
+    assert list(said) == [PersonOutcome.BACK, PersonOutcome.PASSED_OVER, PersonOutcome.NOT_REACHED]
+    assert said[PersonOutcome.BACK] == "back: ann, cid"
+    assert said[PersonOutcome.PASSED_OVER].startswith(
+        "skipped: ben (a turn is in flight); give the"
+    )
+    assert "run the command again" in said[PersonOutcome.NOT_REACHED]
     assert summed_up(()) == ()
 
 

@@ -560,7 +560,7 @@ def test_an_answer_to_no_question_cannot_follow(stage: Stage) -> None:
 def test_nothing_else_starts_while_an_effect_is_under_way(stage: Stage) -> None:
     """One thing at a time, journaled one by one."""
     with pytest.raises(InvalidEvent, match=r"^two effects at once$"):
-        evolve(at(stage), ev.Started(2, fx.Stage(NEW), NOW))
+        evolve(at(stage), ev.Started(2, fx.StageBuild(NEW), NOW))
 
 
 def test_only_what_was_decided_starts() -> None:
@@ -568,9 +568,9 @@ def test_only_what_was_decided_starts() -> None:
     rollout = opened(plan("alice"))
     for seq in (0, 2):
         with pytest.raises(InvalidEvent, match=f"effect {seq} follows effect 0"):
-            evolve(rollout, ev.Started(seq, fx.Stage(NEW), NOW))
+            evolve(rollout, ev.Started(seq, fx.StageBuild(NEW), NOW))
     with pytest.raises(InvalidEvent, match="was not decided"):
-        evolve(rollout, ev.Started(1, fx.Stage(OLD), NOW))
+        evolve(rollout, ev.Started(1, fx.StageBuild(OLD), NOW))
 
 
 def test_a_run_opens_once() -> None:
@@ -605,7 +605,7 @@ def test_a_run_closes_only_as_it_ends() -> None:
 
 def test_a_closed_run_that_is_done_with_an_effect_under_way_is_damage() -> None:
     """Even where the end itself is right."""
-    pending = changed(ended(), pending=fx.Stage(NEW))
+    pending = changed(ended(), pending=fx.StageBuild(NEW))
     with pytest.raises(InvalidEvent, match="interrupted is not how this run ends"):
         evolve(pending, ev.Closed(INTERRUPTED, NOW))
 

@@ -14,9 +14,9 @@ from t3safe.domain.gate import Rehearsal
 from t3safe.domain.run_report import (
     UNFINISHED,
     Evidence,
+    EvidenceKind,
     FullRunReport,
     StepEnd,
-    Trace,
     full_report,
     named,
     report_of,
@@ -98,7 +98,7 @@ def test_a_step_has_its_name_its_entry_and_its_time(
     answer: ev.Answer, end: StepEnd, said: str
 ) -> None:
     """In the words of `messages`."""
-    (step,) = answered(fx.Verify("ann", NEW), answer).steps
+    (step,) = answered(fx.VerifyPairing("ann", NEW), answer).steps
     assert (step.step, step.end, step.said, step.seconds) == ("verify", end, said, 2.5)
 
 
@@ -106,14 +106,14 @@ def test_evidence_is_named_where_it_lies() -> None:
     """Folders of rehearsals, snapshots, and npm's words where they are kept."""
     seen = Rehearsal("ann", NEW, (), evidence="/evidence/ann")
     (step,) = answered(fx.Rehearse(NEW, ()), ev.Rehearsed((seen, rehearsal("")))).steps
-    assert step.evidence == (Evidence(Trace.REHEARSAL, "/evidence/ann"),)
+    assert step.evidence == (Evidence(EvidenceKind.REHEARSAL, "/evidence/ann"),)
     (step,) = answered(fx.SnapshotOnline("ann", "s"), snapshot("s")).steps
-    assert step.evidence == (Evidence(Trace.SNAPSHOT, "s"),)
+    assert step.evidence == (Evidence(EvidenceKind.SNAPSHOT, "s"),)
     (step,) = answered(fx.Quarantine("ann", "q", NEW, "s"), ev.Quarantined("q")).steps
-    assert step.evidence == (Evidence(Trace.SNAPSHOT, "q"),)
-    (step,) = answered(fx.Stage(NEW), DONE, log="/npm.log").steps
-    assert step.evidence == (Evidence(Trace.NPM_LOG, "/npm.log"),)
-    assert answered(fx.Stage(NEW), DONE).steps[0].evidence == ()
+    assert step.evidence == (Evidence(EvidenceKind.SNAPSHOT, "q"),)
+    (step,) = answered(fx.StageBuild(NEW), DONE, log="/npm.log").steps
+    assert step.evidence == (Evidence(EvidenceKind.NPM_LOG, "/npm.log"),)
+    assert answered(fx.StageBuild(NEW), DONE).steps[0].evidence == ()
 
 
 def test_no_secret_is_told() -> None:

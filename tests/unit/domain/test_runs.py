@@ -46,7 +46,9 @@ def test_a_run_is_recorded_with_each_persons_end_and_the_build_that_was_put_in_p
     )
     ann, ben = PLAN.moves
     moves = (
-        Move(ann, Status.ROLLED_BACK, reason="401", rest=snapshot("s1"), exposed=True),
+        Move(
+            ann, Status.ROLLED_BACK, reason="401", rest=snapshot("s1"), new_build_may_have_run=True
+        ),
         Move(ben, Status.DEFERRED, reason="a turn"),
     )
     found = record(Rollout(PLAN, Stage.CLOSING, moves), events)

@@ -6,7 +6,7 @@ import pytest
 
 from t3safe.domain.scope import (
     Caller,
-    Places,
+    PersonPaths,
     Scope,
     choose,
     merged,
@@ -39,7 +39,7 @@ def test_scope_is_what_is_said_else_what_is_there(
 
 def test_files_lie_where_the_specification_says() -> None:
     """Below the home where no variable names another folder."""
-    assert places(ANN, {}) == Places(
+    assert places(ANN, {}) == PersonPaths(
         "/home/ann/.config", "/home/ann/.local/share", "/home/ann/.local/state"
     )
     assert own_file(ANN, {}) == "/home/ann/.config/t3safe/config.toml"
@@ -52,7 +52,9 @@ def test_variables_name_other_folders_if_they_are_absolute() -> None:
         "XDG_DATA_HOME": "",
         "XDG_STATE_HOME": "relative",
     }
-    assert places(ANN, told) == Places("/c", "/home/ann/.local/share", "/home/ann/.local/state")
+    assert places(ANN, told) == PersonPaths(
+        "/c", "/home/ann/.local/share", "/home/ann/.local/state"
+    )
 
 
 def test_nothing_of_a_persons_defaults_lies_outside_of_their_folders() -> None:

@@ -24,9 +24,9 @@ BUSY = ev.Assessed(ev.Readiness.BUSY, "a turn is in flight")
 FORWARD = Move(PLAN, Status.MOVING)
 FENCED = changed(FORWARD, fenced=True)
 RESTED = changed(FENCED, rest=snapshot("s1"))
-EXPOSED = changed(RESTED, exposed=True)
+EXPOSED = changed(RESTED, new_build_may_have_run=True)
 BACK = changed(EXPOSED, goal=Goal.BACK, reason="no cookie", fault=Fault.BUILD)
-LOST = changed(EXPOSED, todo=(Step.INSPECT,), lived=True)
+LOST = changed(EXPOSED, todo=(Step.INSPECT,), had_activity=True)
 
 
 def found(
@@ -104,7 +104,7 @@ def settled(move: Move, status: Status, reason: str) -> Move:
             id="not to be looked at while giving up",
         ),
         pytest.param(
-            at(changed(BACK, lived=True), Step.LOOK, Step.FENCE),
+            at(changed(BACK, had_activity=True), Step.LOOK, Step.FENCE),
             IDLE,
             at(BACK, Step.FENCE),
             id="not at work on the new build",
@@ -205,24 +205,24 @@ def settled(move: Move, status: Status, reason: str) -> Move:
             changed(
                 BACK,
                 todo=(Step.INSPECT,),
-                lived=True,
+                had_activity=True,
                 quarantine="q1",
                 rows=(ev.RowsKept("state:rows", 1),),
                 restored=True,
                 reselecting=True,
             ),
             found(NEW),
-            changed(BACK, goal=Goal.FORWARD, lived=True, todo=(Step.START, Step.VERIFY_NEW)),
+            changed(BACK, goal=Goal.FORWARD, had_activity=True, todo=(Step.START, Step.VERIFY_NEW)),
             id="on the new build after all",
         ),
         pytest.param(
-            changed(BACK, todo=(Step.INSPECT,), lived=True, quarantine="q1", restored=True),
+            changed(BACK, todo=(Step.INSPECT,), had_activity=True, quarantine="q1", restored=True),
             found(None, running=True),
             changed(
                 BACK,
                 goal=Goal.LAST_RESORT,
                 todo=(Step.INSPECT,),
-                lived=True,
+                had_activity=True,
                 quarantine="q1",
                 restored=True,
                 reason="no cookie; then: the data is not what was restored",
@@ -258,12 +258,14 @@ def test_an_answer_to_another_step_is_told_with_the_person() -> None:
 def test_what_an_intent_marks_is_plain_truth(step: Step) -> None:
     """Each mark is true or false and nothing else, also where it was not set before."""
     for goal in Goal:
-        marked = moves.intend(at(changed(EXPOSED, goal=goal, exposed=False, fenced=False), step))
+        marked = moves.intend(
+            at(changed(EXPOSED, goal=goal, new_build_may_have_run=False, fenced=False), step)
+        )
         new = step in {Step.SELECT_NEW, Step.RESTORE_CHOSEN}
         assert marked.fenced is (step is Step.FENCE)
-        assert marked.exposed is new
+        assert marked.new_build_may_have_run is new
         assert marked.reselecting is (goal is Goal.BACK and step is Step.SELECT_OLD)
-        assert marked.halted is (goal is Goal.LAST_RESORT and step is Step.STOP)
+        assert marked.stopped is (goal is Goal.LAST_RESORT and step is Step.STOP)
 
 
 @pytest.mark.parametrize("restore", ["", "s0"])
@@ -281,7 +283,7 @@ def test_a_set_that_is_given_up_is_kept_as_that(restore: str) -> None:
     [
         (FORWARD, False),
         (changed(FORWARD, fenced=True), True),
-        (changed(FORWARD, exposed=True), True),
+        (changed(FORWARD, new_build_may_have_run=True), True),
         (changed(FORWARD, goal=Goal.CANCEL), True),
     ],
 )

@@ -22,7 +22,7 @@ def test_whose_serve_runs_outside_of_the_map_is_named_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "seen", "mend"),
+    ("found", "seen", "fix"),
     [
         (Unmapped("carl", 5, "0.0.28"), "carl runs t3 0.0.28 (process 5)", "`login=carl`"),
         (
@@ -32,8 +32,8 @@ def test_whose_serve_runs_outside_of_the_map_is_named_once() -> None:
         ),
     ],
 )
-def test_the_line_names_what_was_seen_and_what_to_do(found: Unmapped, seen: str, mend: str) -> None:
+def test_the_line_names_what_was_seen_and_what_to_do(found: Unmapped, seen: str, fix: str) -> None:
     """Who, what, and the two ways out."""
     assert str(found).startswith(f"NOT IN THE USER MAP: {seen} and is not in the user map; ")
-    assert mend in found.mend
-    assert "or stop that serve" in found.mend
+    assert fix in found.fix
+    assert "or stop that serve" in found.fix

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.domain.doctor import Check, Finding, Level
+from t3safe.domain.doctor import Finding, Health, Precondition
 from t3safe.domain.gate import Rehearsal
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import rendering
@@ -18,12 +18,12 @@ BUILD = Version.parse("0.0.25-nightly.20260608.497")
 
 def test_values_become_what_json_can_hold() -> None:
     """Times are ISO 8601, versions and members their text, tuples lists."""
-    found = Finding(Check.NPM, Level.OK, "/usr/bin/npm")
+    found = Finding(Precondition.NPM, Health.OK, "/usr/bin/npm")
     assert rendering.plain(found) == {
         "check": "npm",
         "level": "ok",
         "seen": "/usr/bin/npm",
-        "mend": "",
+        "fix": "",
     }
     day = {"day": date(2026, 6, 16), "none": None, "number": 1.5, "build": BUILD}
     assert rendering.plain((day, [True])) == [

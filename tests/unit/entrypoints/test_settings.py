@@ -125,7 +125,7 @@ def test_a_mistake_in_the_file_is_one_line_with_file_and_key(
 def test_a_mistake_in_a_variable_names_the_variable(
     file: Path, variable: str, text: str, message: str
 ) -> None:
-    """The line says which variable to mend."""
+    """The line says which variable to fix."""
     file.write_text("")
     with pytest.raises(SettingsError) as caught:
         load(file, {variable: text})
@@ -311,7 +311,7 @@ def test_a_missing_or_blind_command_is_named_with_its_file(
 def test_a_variable_out_of_range_is_named_and_not_the_file(
     file: Path, variable: str, text: str
 ) -> None:
-    """The variable wins over the file, so it is what must be mended."""
+    """The variable wins over the file, so it is what must be fixed."""
     file.write_text("")
     with pytest.raises(SettingsError) as caught:
         load(file, {variable: text})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from t3safe.t3 import package
-from t3safe.t3.package import Elf, Machine, Manifest, NativeFile, Problem, Shape, Whose
+from t3safe.t3.package import Elf, NativeFile, PackageManifest, Platform, Problem, Shape, Whose
 
 VERSION = "0.0.46-nightly.20261003.2610"
 X64 = "@t3code/t3-linux-x64"
@@ -47,17 +47,17 @@ PROGRAM = f"node_modules/{X64}/t3"
 )
 def test_a_package_is_recognised_by_what_it_says(body: object, shape: Shape) -> None:
     """Never by its version; and `dist/bin.mjs` beside platform packages is no node program."""
-    assert Manifest.read(body).shape is shape
+    assert PackageManifest.read(body).shape is shape
 
 
 def test_a_package_json_is_read_leniently() -> None:
     """What npm lets be written in two ways is read in both; what has another form is absent."""
-    found = Manifest.read(LAUNCHER | {"engines": {"node": ">=24"}})
+    found = PackageManifest.read(LAUNCHER | {"engines": {"node": ">=24"}})
     assert (found.repository, found.engines) == ("https://github.com/pingdotgg/t3code", ">=24")
     assert (found.entry, sorted(found.platforms)[-1]) == ("bin/t3.js", X64)
     assert "somebody-else" not in found.platforms
-    assert Manifest.read({"repository": "github:x/y"}).repository == "github:x/y"
-    assert Manifest.read({"version": 1, "repository": {"url": []}}) == Manifest()
+    assert PackageManifest.read({"repository": "github:x/y"}).repository == "github:x/y"
+    assert PackageManifest.read({"version": 1, "repository": {"url": []}}) == PackageManifest()
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_a_package_json_is_read_leniently() -> None:
 )
 def test_a_launcher_that_is_executed_is_told(body: object, program: str, launched: str) -> None:
     """What it starts would be a child: without the start lock, and without the unit's signals."""
-    assert Manifest.read(body).launches(program) == launched
+    assert PackageManifest.read(body).launches(program) == launched
 
 
 def test_a_platform_package_is_named_by_the_machine() -> None:
     """As the kernel calls the machine; its package lies where node would find it."""
-    found = Manifest.read(LAUNCHER)
+    found = PackageManifest.read(LAUNCHER)
     assert package.platform_package(found, "x86_64") == X64
     assert package.platform_package(found, "aarch64") == "@t3code/t3-linux-arm64"
     assert list(package.platform_files(found, X64)) == [
@@ -91,14 +91,14 @@ def test_a_platform_package_is_named_by_the_machine() -> None:
 def test_a_machine_without_a_program_is_told_which_have_one() -> None:
     """Nothing helps there but another host; a launcher that names no program is the package's."""
     for machine in ("riscv64", "armv7l"):
-        problem = package.platform_package(Manifest.read(LAUNCHER), machine)
+        problem = package.platform_package(PackageManifest.read(LAUNCHER), machine)
         assert isinstance(problem, Problem)
         assert problem.whose is Whose.HOST
         assert problem.what == (
             "the package has a program for darwin-arm64, linux-arm64, linux-x64, and none for this"
             f" host (linux, {machine})"
         )
-    bare = Manifest.read(LAUNCHER | {"optionalDependencies": {}})
+    bare = PackageManifest.read(LAUNCHER | {"optionalDependencies": {}})
     problem = package.platform_package(bare, "x86_64")
     assert isinstance(problem, Problem)
     assert problem.whose is Whose.PACKAGE
@@ -110,7 +110,7 @@ def test_a_package_that_npm_left_out_is_for_later() -> None:
         problem = package.absent(X64, npm)
         assert problem.whose is Whose.LATER
         assert X64 in problem.what
-        assert shown in problem.mend
+        assert shown in problem.fix
 
 
 GOOD = NativeFile(PROGRAM, Elf(62, "/lib64/ld-linux-x86-64.so.2"), executable=True)
@@ -118,7 +118,7 @@ GOOD = NativeFile(PROGRAM, Elf(62, "/lib64/ld-linux-x86-64.so.2"), executable=Tr
 
 def test_a_native_program_for_this_t3_and_this_machine_is_taken() -> None:
     """Same version on both sides, an ELF file for the machine, executable."""
-    found = Manifest.read(LAUNCHER), Manifest.read(PLATFORM)
+    found = PackageManifest.read(LAUNCHER), PackageManifest.read(PLATFORM)
     assert package.judge_native(*found, "x86_64", GOOD) is None
 
 
@@ -154,7 +154,7 @@ def test_what_is_published_wrongly_is_the_packages_fault(
     launcher: dict[str, object], platform: dict[str, object], file: NativeFile, what: str
 ) -> None:
     """Each is told by its name, and nothing of it is executed."""
-    found = Manifest.read(LAUNCHER | launcher), Manifest.read(PLATFORM | platform)
+    found = PackageManifest.read(LAUNCHER | launcher), PackageManifest.read(PLATFORM | platform)
     assert package.judge_native(*found, "x86_64", file) == Problem(what, Whose.PACKAGE)
 
 
@@ -205,7 +205,7 @@ def test_what_is_no_such_file_is_none(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("printed", "what", "mend"),
+    ("printed", "what", "fix"),
     [
         (
             (
@@ -228,13 +228,13 @@ def test_what_is_no_such_file_is_none(content: bytes) -> None:
     ],
 )
 def test_what_the_host_lacks_is_read_in_the_loaders_words(
-    printed: str, what: str, mend: str
+    printed: str, what: str, fix: str
 ) -> None:
     """By its name, with what to install."""
     problem = package.lacking(printed)
     assert problem is not None
     assert (problem.what, problem.whose) == (what, Whose.HOST)
-    assert mend in problem.mend
+    assert fix in problem.fix
 
 
 def test_other_words_name_nothing_that_is_missing() -> None:
@@ -247,7 +247,7 @@ def test_a_host_without_glibc_is_told_so() -> None:
     problem = package.lacks_loader("/lib64/ld-linux-x86-64.so.2")
     assert problem.whose is Whose.HOST
     assert "needs glibc, whose loader /lib64/ld-linux-x86-64.so.2" in problem.what
-    assert "musl" in problem.mend
+    assert "musl" in problem.fix
 
 
 def test_what_a_host_lacks_is_known_before_a_program_is_there() -> None:
@@ -256,13 +256,13 @@ def test_what_a_host_lacks_is_known_before_a_program_is_there() -> None:
     Without the loader nothing is said of libraries: another libc's would prove nothing.
     """
     loader, (library,) = package.wanted("x86_64")
-    assert package.lacks(package.Host("x86_64", frozenset({loader, library}))) == ()
-    (missing,) = package.lacks(package.Host("x86_64", frozenset({loader})))
+    assert package.lacks(package.NativeHost("x86_64", frozenset({loader, library}))) == ()
+    (missing,) = package.lacks(package.NativeHost("x86_64", frozenset({loader})))
     assert missing.what == "t3's program needs libatomic.so.1, which this host does not have"
-    assert "apt-get install libatomic1" in missing.mend
-    (musl,) = package.lacks(package.Host("x86_64", frozenset({library})))
+    assert "apt-get install libatomic1" in missing.fix
+    (musl,) = package.lacks(package.NativeHost("x86_64", frozenset({library})))
     assert "needs glibc" in musl.what
-    (other,) = package.lacks(package.Host("riscv64", frozenset()))
+    (other,) = package.lacks(package.NativeHost("riscv64", frozenset()))
     assert other.what == (
         "t3 has no native program for this machine (riscv64), only for linux-x64, linux-arm64"
     )
@@ -272,7 +272,7 @@ def test_what_a_host_should_have_is_known_beforehand() -> None:
     """The loader of the machine, and libraries that were missing somewhere."""
     assert package.wanted("x86_64") == ("/lib64/ld-linux-x86-64.so.2", ("libatomic.so.1",))
     assert package.wanted("riscv64")[0] == ""
-    assert package.MACHINES["aarch64"] == Machine("linux-arm64", 183, "/lib/ld-linux-aarch64.so.1")
+    assert package.MACHINES["aarch64"] == Platform("linux-arm64", 183, "/lib/ld-linux-aarch64.so.1")
 
 
 @pytest.mark.parametrize(

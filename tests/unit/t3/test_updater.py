@@ -118,7 +118,7 @@ def test_every_trace_says_what_it_means_and_what_to_do() -> None:
         ".local/bin/t3",
         f"{NEW} in runtime/versions",
     ]
-    assert all(trace.means and trace.mend for trace in found)
+    assert all(trace.means and trace.fix for trace in found)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from t3safe.domain.gate import CheckResult, IdentityFacts, judge_identity
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
 from t3safe.t3 import package
-from t3safe.t3.package import Manifest
+from t3safe.t3.package import PackageManifest
 
 READ_MAX: Final = 16 * 1024**2
 """Bytes that are read of one JSON file; npm's list of 190 packages takes some 100 kB."""
@@ -102,18 +102,18 @@ def load_schema(path: Path) -> SetLedger:
     return _loads(path, SetLedger)
 
 
-def installed(prefix: Path) -> Manifest:
+def installed(prefix: Path) -> PackageManifest:
     """Read what the installed package says; raises UnreadableError."""
-    return Manifest.read(read_json(prefix, f"{package.FOLDER}/package.json"))
+    return PackageManifest.read(read_json(prefix, f"{package.FOLDER}/package.json"))
 
 
-def foreign(found: Manifest, build: Version) -> CheckResult:
+def foreign(found: PackageManifest, build: Version) -> CheckResult:
     """Judge whether this is the package that it should be, leaving aside how it runs."""
     facts = IdentityFacts.of(found, reported=found.version)
     return judge_identity(build, attrs.evolve(facts, engines=""))
 
 
-def fits(found: Manifest, build: Version, node: str) -> CheckResult:
+def fits(found: PackageManifest, build: Version, node: str) -> CheckResult:
     """Judge whether this node can run it."""
     return judge_identity(build, IdentityFacts.of(found, node=node, reported=build.text))
 

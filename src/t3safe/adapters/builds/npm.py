@@ -317,7 +317,7 @@ def _failure(what: str, ended: NpmRun, timeout: float) -> BuildError:
         return BuildError(message, fault=Fault.HOST)
     told = f"npm ended with status {ended.status}, {ended.code or 'no code'}: {ended.gist}"
     if ended.code in _HOST_CODES:
-        how = "mend the disk, the permissions or the versions that it names"
+        how = "fix the disk, the permissions or the versions that it names"
         return BuildError(f"{what}: {told}; {how}", fault=Fault.HOST)
     if ended.code == "EINTEGRITY":
         how = "INTEGRITY: what came is not what the registry promised; the next run tries again"

@@ -18,7 +18,7 @@ from t3safe.adapters._support import layout
 from t3safe.adapters.builds import tree
 from t3safe.adapters.builds.manifest import UnreadableError, read_json
 from t3safe.t3 import package
-from t3safe.t3.package import Elf, Manifest, Problem, Shape, Whose
+from t3safe.t3.package import Elf, PackageManifest, Problem, Shape, Whose
 
 _OFFSET_MAX: Final = 2**62
 """No file is so long; what claims it reads as empty there."""
@@ -32,7 +32,7 @@ class ProblemError(Exception):
         self.problem = problem
 
 
-def find(prefix: Path, found: Manifest, npm: str) -> str:
+def find(prefix: Path, found: PackageManifest, npm: str) -> str:
     """Find what is to be executed, below the prefix (rule 1); `npm` is the version of npm.
 
     Raises UnreadableError and ProblemError.
@@ -50,14 +50,14 @@ def find(prefix: Path, found: Manifest, npm: str) -> str:
     return program
 
 
-def _native(prefix: Path, found: Manifest, machine: str, npm: str) -> str:
+def _native(prefix: Path, found: PackageManifest, machine: str, npm: str) -> str:
     name = package.platform_package(found, machine)
     if isinstance(name, Problem):
         raise ProblemError(name)
     for described, program in package.platform_files(found, name):
         if not (prefix / described).exists():
             continue
-        platform = Manifest.read(read_json(prefix, described))
+        platform = PackageManifest.read(read_json(prefix, described))
         elf, executable = _file(prefix, program)
         seen = package.NativeFile(program, elf, executable)
         problem = package.judge_native(found, platform, machine, seen)

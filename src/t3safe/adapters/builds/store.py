@@ -51,7 +51,7 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.text import size
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.t3 import commands, package
-from t3safe.t3.package import Manifest, Problem, Shape, Whose
+from t3safe.t3.package import PackageManifest, Problem, Shape, Whose
 
 SPACE_MIN: Final = 2 * 1024**3
 """Bytes free before npm starts: a build takes 444 to 627 MB, and npm's cache the packed part of
@@ -247,7 +247,7 @@ class BuildStore:
         place.prefix.rename(layout.build_folder(self.store, build))
         durable.sync_folder(self._builds)
 
-    def _install(self, place: Workplace, build: Version) -> tuple[Manifest, Lock]:
+    def _install(self, place: Workplace, build: Version) -> tuple[PackageManifest, Lock]:
         what = f"cannot stage {build}"
         _project(place, build, ())
         ended = self.npm.call(place, *_INSTALL, "--prefix", str(place.prefix))
@@ -283,7 +283,7 @@ class BuildStore:
         how = f"{how}; what it printed is in {self.logs}"
         raise BuildError(f"{message}; {how}", fault=Fault.HOST)
 
-    def _executed(self, prefix: Path, build: Version, found: Manifest, npm: str) -> str:
+    def _executed(self, prefix: Path, build: Version, found: PackageManifest, npm: str) -> str:
         """Find what is executed of what was installed, below the prefix."""
         try:
             return program.find(prefix, found, npm)
@@ -294,7 +294,7 @@ class BuildStore:
             raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER) from error
 
     def _try(
-        self, place: Workplace, build: Version, found: Manifest, lock: Lock, executed: str
+        self, place: Workplace, build: Version, found: PackageManifest, lock: Lock, executed: str
     ) -> str:
         """Run what was installed, as npm's user; give the version of node.
 
@@ -311,7 +311,9 @@ class BuildStore:
             self._require_native(build, name, ended.result())
         return node.result()
 
-    def _require_program(self, build: Version, found: Manifest, ended: NpmRun, node: str) -> None:
+    def _require_program(
+        self, build: Version, found: PackageManifest, ended: NpmRun, node: str
+    ) -> None:
         what = f"cannot stage {build}"
         reported = commands.version_of(ended.output)
         if ended.status == 0 and reported == build.text:
@@ -348,7 +350,7 @@ class BuildStore:
         sealed = evolve(recorded, program=executed, tree=tree.digest(folder).digest)
         durable.write_file(folder / layout.MANIFEST, sealed.dumps(), 0o444)
 
-    def _installed(self, build: Version) -> Manifest:
+    def _installed(self, build: Version) -> PackageManifest:
         try:
             return installed(layout.build_folder(self.store, build))
         except UnreadableError as error:
@@ -382,7 +384,7 @@ class BuildStore:
 def _unusable(build: Version, problem: Problem) -> BuildError:
     """Build the error for a package whose program cannot be executed here."""
     fault = _FAULTS[problem.whose]
-    how = "it was discarded" if fault is Fault.BUILD else problem.mend
+    how = "it was discarded" if fault is Fault.BUILD else problem.fix
     return BuildError(f"cannot stage {build}: {problem.what}; {how}", fault=fault)
 
 

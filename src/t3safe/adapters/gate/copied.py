@@ -29,13 +29,13 @@ from attrs import frozen
 
 from t3safe.adapters._support.personaldata import databases as sqlite
 from t3safe.adapters._support.personaldata.databases import identifier, opened, tables_with_rows
-from t3safe.adapters._support.personaldata.discovery import Found, Look, discover
+from t3safe.adapters._support.personaldata.discovery import Look, PersonalFiles, discover
 from t3safe.adapters._support.personaldata.errors import DataError, errors_about, shown
 from t3safe.adapters.gate.view import OWN, SYSTEM
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.t3 import harmless
 from t3safe.t3.files import SECRETS, SETTINGS
-from t3safe.t3.generations import GENERATIONS, LOG_FOLLOWED, Generation, Kept
+from t3safe.t3.generations import GENERATIONS, LOG_FOLLOWED, Generation, KeptRows
 
 _FOLLOW_SECONDS: Final = 5.0
 """How long the projections may be behind the log: a serve writes both at once."""
@@ -109,7 +109,7 @@ def written(before: Mapping[str, Look], after: Mapping[str, Look], name: str) ->
     return before.get(name) != after.get(name) or (log is not None and log.size > 0)
 
 
-def _found(userdata: Path) -> Found:
+def _found(userdata: Path) -> PersonalFiles:
     with _refused():
         return discover(str(userdata) if userdata.exists() else None)
 
@@ -168,20 +168,22 @@ def behind_log(userdata: Path, name: str) -> str:
         time.sleep(_POLL)
 
 
-def _all_kept() -> Iterable[Kept]:
+def _all_kept() -> Iterable[KeptRows]:
     return {each: None for generation in GENERATIONS for each in generation.kept}
 
 
-def _kept_as(name: str, each: Kept) -> str:
+def _kept_as(name: str, each: KeptRows) -> str:
     return f"{name}:{each.table}:{','.join(each.keys)}:{each.where}"
 
 
-def _keys_of(each: Kept) -> str:
+def _keys_of(each: KeptRows) -> str:
     where = f" WHERE {each.where}" if each.where else ""
     return f"SELECT DISTINCT {', '.join(each.keys)} FROM main.{each.table}{where}"  # noqa: S608
 
 
-def _missing(userdata: Path, kept: Path, before: tuple[str, Kept], after: tuple[str, str]) -> int:
+def _missing(
+    userdata: Path, kept: Path, before: tuple[str, KeptRows], after: tuple[str, str]
+) -> int:
     """Count the kept rows of a table that are not in the table that it became."""
     (name, each), (own, into) = before, after
     table = identifier(_kept_as(name, each))

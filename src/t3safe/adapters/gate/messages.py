@@ -36,7 +36,7 @@ class SandboxUser:
 
 
 @frozen
-class Request:
+class RehearsalRequest:
     """One rehearsal to be held; times in seconds, paths absolute.
 
     `port` 0 takes a free one.  `raise_loopback` is for a network of its own that has none up.
@@ -75,13 +75,13 @@ class Request:
         return _CONVERTER.dumps(self).encode("ascii") + b"\n"
 
     @classmethod
-    def loads(cls, line: bytes) -> Request:
+    def loads(cls, line: bytes) -> RehearsalRequest:
         """Read a request of our own parent."""
         return _CONVERTER.loads(line, cls)
 
 
 @frozen
-class Report:
+class RehearsalReport:
     """A rehearsal that was held.  Nothing in here is secret.
 
     `rows_before` and `rows_after` are rows per `file:table`; `rows_lost` are lines about rows that
@@ -103,7 +103,7 @@ class Report:
 
 
 @frozen
-class Trouble:
+class NoRehearsal:
     """Why no rehearsal could be held; says nothing about the build."""
 
     reason: str
@@ -114,15 +114,15 @@ class Trouble:
 class WorkerAnswer:
     """What a worker prints: exactly one of both."""
 
-    report: Report | None = None
-    trouble: Trouble | None = None
+    report: RehearsalReport | None = None
+    trouble: NoRehearsal | None = None
 
     def dumps(self) -> str:
         """Give the text that `loads` reads."""
         return _CONVERTER.dumps(self)
 
     @classmethod
-    def loads(cls, text: bytes) -> Report | Trouble:
+    def loads(cls, text: bytes) -> RehearsalReport | NoRehearsal:
         """Read what a worker printed.  Raises UnreadableAnswerError."""
         try:
             answer = _CONVERTER.loads(text, cls)

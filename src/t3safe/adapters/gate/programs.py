@@ -25,7 +25,7 @@ from attrs import define, evolve, field, frozen
 
 from t3safe.adapters._support import child
 from t3safe.adapters._support.layout import MANIFEST
-from t3safe.adapters.gate.messages import Request
+from t3safe.adapters.gate.messages import RehearsalRequest
 from t3safe.adapters.gate.scratch import ENDING_MAX, Scratch, StubbornError, environment
 from t3safe.adapters.gate.serve import Secrets
 from t3safe.domain.gate import IdentityFacts
@@ -170,11 +170,11 @@ _MANIFEST_MAX: Final = 4 * 1024**2
 _NODE: Final = re.compile(r"^v?(\d+\.\d+\.\d+\S*)\s*$", re.MULTILINE)
 
 
-def package_facts(request: Request) -> IdentityFacts:
+def package_facts(request: RehearsalRequest) -> IdentityFacts:
     """Read what the package says of itself; nothing of it is run, and what is missing is empty."""
     program = Path(request.program)
     prefix = program.parents[2]
-    manifest = package.Manifest.read(_object(prefix / package.FOLDER / "package.json"))
+    manifest = package.PackageManifest.read(_object(prefix / package.FOLDER / "package.json"))
     try:
         executed = str(program.resolve().relative_to(prefix.resolve()))
     except (OSError, RuntimeError, ValueError):
@@ -182,7 +182,9 @@ def package_facts(request: Request) -> IdentityFacts:
     return IdentityFacts.of(manifest, launches=manifest.launches(executed))
 
 
-def printed_facts(facts: IdentityFacts, request: Request, scratch: Scratch) -> IdentityFacts:
+def printed_facts(
+    facts: IdentityFacts, request: RehearsalRequest, scratch: Scratch
+) -> IdentityFacts:
     """Add what node and the program print; what cannot be had is empty.
 
     A start of the program takes a second of a processor.  So it is not asked again what it printed
@@ -230,7 +232,7 @@ def _object(path: Path) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _printed(scratch: Scratch, request: Request, program: str) -> str:
+def _printed(scratch: Scratch, request: RehearsalRequest, program: str) -> str:
     try:
         ended: ProgramRun = run(scratch, commands.version(program), request.step_limit)
     except PermissionError:
@@ -263,7 +265,7 @@ class Minted:
     timed_out: str = ""
 
 
-def mint(request: Request, scratch: Scratch, secrets: Secrets) -> Minted:
+def mint(request: RehearsalRequest, scratch: Scratch, secrets: Secrets) -> Minted:
     """Have a credential made; a database that is locked for a moment is tried again."""
     command = commands.mint(request.program, str(scratch.base))
     try:

@@ -1,7 +1,7 @@
 """One rehearsal, held inside the sandbox: `python -m t3safe.adapters.gate.rehearsal`.
 
-It takes a `Request` as one line from the socket that is its standard input, with the open stream
-of the set to rehearse on, and prints a `WorkerAnswer`.
+It takes a `RehearsalRequest` as one line from the socket that is its standard input, with the open
+stream of the set to rehearse on, and prints a `WorkerAnswer`.
 
 Rules:
 
@@ -40,7 +40,13 @@ from t3safe.adapters._support.personaldata.discovery import Look
 from t3safe.adapters._support.reports import report
 from t3safe.adapters.gate import copied
 from t3safe.adapters.gate.copied import HarmfulError, make_harmless, require_out_of_sight
-from t3safe.adapters.gate.messages import HERE, Report, Request, Trouble, WorkerAnswer
+from t3safe.adapters.gate.messages import (
+    HERE,
+    NoRehearsal,
+    RehearsalReport,
+    RehearsalRequest,
+    WorkerAnswer,
+)
 from t3safe.adapters.gate.programs import (
     RehearsedServe,
     end_all,
@@ -91,7 +97,7 @@ def _tell(check: Check) -> None:
 class Rehearsing:
     """A rehearsal in progress; `run` holds it once."""
 
-    request: Request
+    request: RehearsalRequest
     _scratch: Scratch = field(init=False)
     _log: ServeLog = field(init=False)
     _secrets: Secrets = field(factory=Secrets, init=False)
@@ -115,7 +121,7 @@ class Rehearsing:
         self._log = ServeLog(self._scratch.log, self._secrets)
         self._site = Address.bound(self.request.host, self.request.port)
 
-    def run(self) -> Report:
+    def run(self) -> RehearsalReport:
         """Run the checks until one fails (rule 1).  Raises TroubleError."""
         self._measure_before()
         checks: list[CheckResult] = []
@@ -142,9 +148,9 @@ class Rehearsing:
             self._soak,
         )
 
-    def _report(self, checks: list[CheckResult], timings: dict[str, float]) -> Report:
+    def _report(self, checks: list[CheckResult], timings: dict[str, float]) -> RehearsalReport:
         tail = self._log.tail()
-        return Report(
+        return RehearsalReport(
             checks=tuple(self._shown(result) for result in checks),
             before=self._before,
             after=self._after,
@@ -407,7 +413,7 @@ def _unstartable(error: OSError | None, deadline: float) -> gate.LiveFacts:
     return gate.LiveFacts(False, False, 126, 0.0, deadline, f"cannot be executed: {why}")
 
 
-def hold(request: Request, stream: int | None = None) -> WorkerAnswer:
+def hold(request: RehearsalRequest, stream: int | None = None) -> WorkerAnswer:
     """Hold a rehearsal and leave nothing of it running; whatever goes wrong is an answer.
 
     `stream` is an archive of the set to rehearse on, None for an empty one.
@@ -422,13 +428,13 @@ def hold(request: Request, stream: int | None = None) -> WorkerAnswer:
     except HarmfulError as error:
         return _held_up(request, str(error))
     except TroubleError as error:
-        return WorkerAnswer(trouble=Trouble(str(error), error.fault))
+        return WorkerAnswer(trouble=NoRehearsal(str(error), error.fault))
     except (OSError, sqlite3.Error, subprocess.SubprocessError, StubbornError) as error:
-        return WorkerAnswer(trouble=Trouble(f"{type(error).__name__}: {why(error)}"))
+        return WorkerAnswer(trouble=NoRehearsal(f"{type(error).__name__}: {why(error)}"))
     return WorkerAnswer(report=report)
 
 
-def _take(request: Request, stream: int | None) -> None:
+def _take(request: RehearsalRequest, stream: int | None) -> None:
     """Unpack what was handed over, as the user whom the build will run as, and make it harmless.
 
     Nothing may be due on the copy, and none of its checkouts be there.  Raises HarmfulError.
@@ -451,24 +457,24 @@ def _take(request: Request, stream: int | None) -> None:
         require_out_of_sight(userdata, request.shown)
 
 
-def _held_up(request: Request, why: str) -> WorkerAnswer:
+def _held_up(request: RehearsalRequest, why: str) -> WorkerAnswer:
     """Answer where no build may start on this copy: whichever it is, so that none is blamed."""
     reason = f"not started: the copy cannot be made harmless: {why}"
     if request.alone:
-        return WorkerAnswer(trouble=Trouble(reason))
+        return WorkerAnswer(trouble=NoRehearsal(reason))
     empty = SetLedger()
     checks = (gate.failed(Check.LIVE, reason),)
-    return WorkerAnswer(report=Report(checks, empty, None, {}, {}, (), {}, (), ""))
+    return WorkerAnswer(report=RehearsalReport(checks, empty, None, {}, {}, (), {}, (), ""))
 
 
-def _asked() -> tuple[Request, int | None]:
+def _asked() -> tuple[RehearsalRequest, int | None]:
     """Say that we are here; hear the request, and take the stream that comes with it."""
     with socket.socket(fileno=os.dup(0)) as parent:
         parent.sendall(HERE)
         line, streams, _, _ = socket.recv_fds(parent, _LINE_MAX, 1)
         while not line.endswith(b"\n") and (more := parent.recv(_LINE_MAX)):
             line += more
-    return Request.loads(line), next(iter(streams), None)
+    return RehearsalRequest.loads(line), next(iter(streams), None)
 
 
 def _die_with_parent() -> None:

@@ -41,9 +41,9 @@ from t3safe.adapters.gate import view
 from t3safe.adapters.gate.messages import (
     ANSWER_MAX,
     HERE,
-    Report,
-    Request,
-    Trouble,
+    NoRehearsal,
+    RehearsalReport,
+    RehearsalRequest,
     UnreadableAnswerError,
     WorkerAnswer,
 )
@@ -146,13 +146,13 @@ class Workers:
 
     def hold(
         self,
-        request: Request,
+        request: RehearsalRequest,
         whose: str,
         limit: float,
         stop: threading.Event,
         hear: Callable[[Check], None],
         stream: IO[bytes] | None = None,
-    ) -> Report:
+    ) -> RehearsalReport:
         """Have one rehearsal held within `limit` seconds, unless `stop` is set before.
 
         `hear` is told each check that begins.  `stream` is the set that the request speaks of.
@@ -194,7 +194,7 @@ class Workers:
                 raise GateError(message, fault=Fault.LATER)
             return _understood(what, status, _text(said, ANSWER_MAX), _words(complaint))
 
-    def _unit(self, request: Request, limit: float) -> UnitSpec | None:
+    def _unit(self, request: RehearsalRequest, limit: float) -> UnitSpec | None:
         """Give the unit to rehearse in; None in every other sandbox."""
         if self.units is None or self.sandbox.kind != "unit":
             return None
@@ -211,7 +211,7 @@ class Workers:
 
     def _start(
         self,
-        request: Request,
+        request: RehearsalRequest,
         unit: UnitSpec | None,
         stdin: socket.socket,
         said: IO[bytes],
@@ -279,7 +279,7 @@ class _Steps:
             hear(Check(words[-1]))
 
 
-def _ask(worker: socket.socket, request: Request, stream: IO[bytes] | None) -> None:
+def _ask(worker: socket.socket, request: RehearsalRequest, stream: IO[bytes] | None) -> None:
     """Hand the request over, and the stream with it; one that has ended says so by its status."""
     with suppress(BrokenPipeError, ConnectionResetError):
         # Shorter than what a socket takes without a reader.
@@ -313,7 +313,7 @@ def _end(process: subprocess.Popen[bytes], unit: UnitSpec | None, folder: Path) 
     end_strays(folder)
 
 
-def _understood(what: str, status: int, said: bytes, complaint: str) -> Report:
+def _understood(what: str, status: int, said: bytes, complaint: str) -> RehearsalReport:
     try:
         answer = WorkerAnswer.loads(said)
     except UnreadableAnswerError as error:
@@ -321,9 +321,9 @@ def _understood(what: str, status: int, said: bytes, complaint: str) -> Report:
         message = f"{what}: its worker ended with status {status}: {said_so}"
         raise GateError(message) from error
     match answer:
-        case Report():
+        case RehearsalReport():
             return answer
-        case Trouble(reason, fault):
+        case NoRehearsal(reason, fault):
             message = f"{what}: {reason}"
             raise GateError(message, fault=fault)
 

@@ -40,7 +40,7 @@ from attrs import astuple, evolve, field, frozen
 from t3safe.adapters._support import durable
 from t3safe.adapters._support.archive import SLACK
 from t3safe.adapters._support.units import RehearsalUnits
-from t3safe.adapters.gate.messages import Report, Request, SandboxUser, plain
+from t3safe.adapters.gate.messages import RehearsalReport, RehearsalRequest, SandboxUser, plain
 from t3safe.adapters.gate.programs import node_program, node_version, sealed_version
 from t3safe.adapters.gate.sandbox import Sandbox, Workers
 from t3safe.adapters.gate.scratch import Scratch, ScratchSpace, free_bytes
@@ -240,7 +240,7 @@ class _Held:
     """A rehearsal that was held, before it is known what the build made of the empty set."""
 
     subject: Subject
-    report: Report
+    report: RehearsalReport
     seconds: float
 
 
@@ -290,7 +290,7 @@ class _Batch:
         self._refuse_haste(report, whose)
         return _Held(subject, report, round(time.monotonic() - begun, 3))
 
-    def _refuse_haste(self, report: Report, whose: str) -> None:
+    def _refuse_haste(self, report: RehearsalReport, whose: str) -> None:
         """Raise GateError where what failed is that time ran out, and the host was too loaded."""
         strained = self.gate.strained() if report.timed_out else ""
         if strained:
@@ -313,7 +313,7 @@ class _Batch:
         evidence.write(folder, rehearsal, held.subject, report)
         return rehearsal
 
-    def _held(self, subject: Subject, whose: str) -> Report:
+    def _held(self, subject: Subject, whose: str) -> RehearsalReport:
         gate, person = self.gate, subject.person
         size = 0 if person == EMPTY else gate.set_size(person, subject.snapshot)
         with (
@@ -350,9 +350,9 @@ class _Batch:
 
         return hear
 
-    def _request(self, scratch: Scratch, size: int, *, copied: bool) -> Request:
+    def _request(self, scratch: Scratch, size: int, *, copied: bool) -> RehearsalRequest:
         gate = self.gate
-        return Request(
+        return RehearsalRequest(
             build=self.build.text,
             program=str(self.program),
             node=node_program(gate.node),
@@ -395,7 +395,9 @@ class EvidenceFolder:
         """Where the evidence of one rehearsal goes; `at` is when its batch began, in UTC."""
         return self.root / f"{at:%Y%m%dT%H%M%S%f}Z-{build}-{subject.person or NOBODY}"
 
-    def write(self, folder: Path, rehearsal: Rehearsal, subject: Subject, report: Report) -> None:
+    def write(
+        self, folder: Path, rehearsal: Rehearsal, subject: Subject, report: RehearsalReport
+    ) -> None:
         """Keep what was seen in a rehearsal."""
         content = json.dumps(_told(rehearsal, subject, report), indent=1) + "\n"
         try:
@@ -431,7 +433,7 @@ def _beyond(keep: int, folders: Iterable[Path]) -> list[Path]:
     return [path for stamp, path in stamped if stamp not in newest]
 
 
-def _told(rehearsal: Rehearsal, subject: Subject, report: Report) -> dict[str, object]:
+def _told(rehearsal: Rehearsal, subject: Subject, report: RehearsalReport) -> dict[str, object]:
     return {
         "build": rehearsal.build.text,
         "subject": "empty set" if subject.person == EMPTY else subject.person,

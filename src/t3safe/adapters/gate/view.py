@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from t3safe.adapters.gate.messages import Request
+    from t3safe.adapters.gate.messages import RehearsalRequest
 
 SYSTEM: Final = (
     *("/usr", "/etc", "/sys", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"),
@@ -77,7 +77,7 @@ _IFREQ: Final = "16sh22x"
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
-def confine(request: Request) -> None:
+def confine(request: RehearsalRequest) -> None:
     """Make the namespace what a build may have of the host, and adopt every orphan.
 
     Its loopback is brought up, its view of the host entered, and the account become, for good.

@@ -498,7 +498,7 @@ class SqliteJournal:
     def _trouble(self, what: str, error: Exception) -> JournalError:
         if _speaks_of_damage(error):
             return self._damaged(str(error))
-        text = f"cannot {what} the journal {self.path}: {error}; make room or mend it"
+        text = f"cannot {what} the journal {self.path}: {error}; make room or fix it"
         return JournalError(f"{text}, then `t3safe recover`")
 
     def _damaged(self, why: str) -> DamagedJournalError:

@@ -56,7 +56,7 @@ class Refusal:
     """Why a person does not pair.
 
     `serving` is false where the serve itself did not answer, `answered` where the dispatch did not.
-    Nothing can mend a `final` one; a `strange` session is one that the serve does not know.  Where
+    Nothing can fix a `final` one; a `strange` session is one that the serve does not know.  Where
     `two_builds` are at work, one served and another minted.
     """
 

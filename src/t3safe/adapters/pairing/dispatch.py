@@ -8,7 +8,7 @@ Rules, beside those of `verification`:
 2. Where the dispatch does not pair a person, the serve is asked itself.  If that does not pair
    either, the build is at fault.  If it pairs, no build is: a dispatch that gives no answer at all
    is the environment's fault, whatever the build; one that answers and does not take this build's
-   sign-in is the host's, which the previous build may mend.
+   sign-in is the host's, which the previous build may fix.
 3. How a build paired through the dispatch is remembered, once a build: by which path and cookie,
    and which protocol of its web socket was passed on.  The gate holds the next one against it.
 4. A serve that does not know a credential of another t3 is at fault for nothing: what is minted by
@@ -39,7 +39,7 @@ def _address(text: str) -> Address:
     try:
         return Address.parse(text)
     except ValueError as error:
-        message = f"cannot reach the dispatch: {error}; mend `dispatch` (T3_DISPATCH)"
+        message = f"cannot reach the dispatch: {error}; fix `dispatch` (T3_DISPATCH)"
         raise DispatchError(message) from error
 
 

@@ -36,7 +36,7 @@ from t3safe.adapters.personaldata.calls import (
 )
 from t3safe.adapters.personaldata.export import Exported, Wrapper, write_archive
 from t3safe.domain import events as ev
-from t3safe.domain.errors import BrokenStateError, Fault, StateError
+from t3safe.domain.errors import DamagedDataError, Fault, PersonalDataError
 from t3safe.domain.idle import Activity, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.obstacles import V1Copy
@@ -190,8 +190,8 @@ class LocalPersonalData:
     def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
         """Count per table the rows that `snapshot` holds and `since` does not.
 
-        Also a StateError where either keeps a database as bytes that SQLite cannot read: its rows
-        cannot be counted, and leaving them out would read as none.
+        Also a PersonalDataError where either keeps a database as bytes that SQLite cannot read: its
+        rows cannot be counted, and leaving them out would read as none.
         """
         what = f"count the rows of {person} between {since} and {snapshot}"
         shape = tuple[tuple[str, int], ...]
@@ -201,7 +201,7 @@ class LocalPersonalData:
     def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
         """Count per table the rows that the set holds now and the snapshot `since` does not.
 
-        Also a StateError where either holds a database that SQLite cannot read.
+        Also a PersonalDataError where either holds a database that SQLite cannot read.
         """
         what = f"count the rows of {person} since {since}"
         shape = tuple[tuple[str, int], ...]
@@ -269,7 +269,7 @@ class LocalPersonalData:
         """What the person's databases say about work; unreadable is an answer, not an error."""
         try:
             said = self._look(f"read the activity of {person}", person, "activity", _Work)
-        except StateError as error:
+        except PersonalDataError as error:
             return Activity(tracked=False, unreadable=str(error))
         return Activity(
             tracked=said.tracked,
@@ -316,7 +316,7 @@ class LocalPersonalData:
 
         The person's worker reads them.  What it writes is its word: whoever takes it takes plain
         files and no more of them than `size` says.  With `whole` the manifest comes first, and the
-        files stand below `files/`.  Raises StateError, also on the way out.
+        files stand below `files/`.  Raises PersonalDataError, also on the way out.
         """
         what = f"export snapshot {snapshot} of {person}"
         identity = self._identity(what, person)
@@ -459,12 +459,12 @@ def _structured(what: str, person: str, said: object, shape: type[_T]) -> _T:
         raise _failure(what, person, _NOT_UNDERSTOOD) from error
 
 
-def _failure(what: str, person: str, text: str, kind: str = "") -> StateError:
+def _failure(what: str, person: str, text: str, kind: str = "") -> PersonalDataError:
     advice = _ADVICE.get(kind, _NO_ADVICE).format(person=person)
     message = f"cannot {_tame(what)}: {_tame(text)}; {advice}"
     if kind == "broken":
-        return BrokenStateError(message, _tame(text))
-    return StateError(message, fault=Fault.LATER if kind in _HELD else Fault.HOST)
+        return DamagedDataError(message, _tame(text))
+    return PersonalDataError(message, fault=Fault.LATER if kind in _HELD else Fault.HOST)
 
 
 _HELD: Final = frozenset({"held", "locked"})

@@ -6,8 +6,8 @@ Rules:
    moment, also after a power cut, it names the old build, the new build or the fence.
 2. Only a sealed build of the store can be selected.
 3. A link is read as text and believed only where it has exactly the form that this module writes;
-   anything else is reported with the command that mends it, never guessed around.
-4. Writing mends: whatever file or link stands in place of a link is replaced.
+   anything else is reported with the command that fixes it, never guessed around.
+4. Writing fixes: whatever file or link stands in place of a link is replaced.
 5. Nobody has a link without a start lock beside it (`locks.py`).
 6. A full disk keeps nobody fenced: nobody is fenced before a reserve stands beside the links, and
    it is given up where a link cannot be written for want of room.
@@ -160,7 +160,7 @@ class SymlinkSelection:
     def ensure_launcher(self) -> str:
         """Put the launcher back where another installer replaced it.
 
-        Returns what was found and mended, empty when all was well.  Before the first adoption no
+        Returns what was found and fixed, empty when all was well.  Before the first adoption no
         launcher can run anything, so what is there is left alone.
         """
         launcher = self.launcher
@@ -274,10 +274,10 @@ class SymlinkSelection:
     def _ill(self, link: Path, who: str, what: str) -> SelectionError:
         said = f"cannot tell what {who} runs: {link} is {what}"
         if link.parent == self.store:
-            mend = f"promote a build that it holds: ln -sfn builds/VERSION {link}"
-            return SelectionError(f"{said}; {mend}")
-        mend = f"select a build that it holds: `t3safe rollback {link.name} --to VERSION`"
-        return DeadLinkError(f"{said}; {mend}")
+            fix = f"promote a build that it holds: ln -sfn builds/VERSION {link}"
+            return SelectionError(f"{said}; {fix}")
+        fix = f"select a build that it holds: `t3safe rollback {link.name} --to VERSION`"
+        return DeadLinkError(f"{said}; {fix}")
 
     def _require(self, build: Version, what: str) -> None:
         if not layout.holds(self.store, build):

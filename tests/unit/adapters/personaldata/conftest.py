@@ -14,9 +14,9 @@ from attrs import define, field
 
 from fakes.t3.app.state import BINDINGS, SIGNING_KEY
 from t3safe.adapters._support.personaldata.disk import Tools
-from t3safe.adapters.personaldata.worker.manifest import Manifest
+from t3safe.adapters.personaldata.worker.manifest import SnapshotManifest
 from t3safe.adapters.personaldata.worker.restore import restore
-from t3safe.adapters.personaldata.worker.snapshots import Order, take
+from t3safe.adapters.personaldata.worker.snapshots import SnapshotOrder, take
 from t3safe.t3.files import USERDATA, V1_DATABASE
 from tests.support.personaldata import DiskWorld, make_database
 
@@ -66,12 +66,16 @@ class Home:
         secrets.chmod(0o700)
         (self.userdata / BINDINGS).write_text("{}")
 
-    def order(self, snapshot: str, kind: str = "rest") -> Order:
+    def order(self, snapshot: str, kind: str = "rest") -> SnapshotOrder:
         """An order for a snapshot of this set."""
         taken = "2026-11-24T04:00:00+00:00"
-        return Order(str(self.base), str(self.store), "alice", snapshot, kind, "0.0.24", taken)
+        return SnapshotOrder(
+            str(self.base), str(self.store), "alice", snapshot, kind, "0.0.24", taken
+        )
 
-    def take(self, snapshot: str, kind: str = "rest", tools: Tools | None = None) -> Manifest:
+    def take(
+        self, snapshot: str, kind: str = "rest", tools: Tools | None = None
+    ) -> SnapshotManifest:
         """Take a snapshot."""
         return take(self.order(snapshot, kind), tools or Tools(grace=0.0))
 

@@ -19,7 +19,7 @@ import pytest
 from t3safe.adapters.personaldata import calls
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.personaldata.worker import main, parent
-from t3safe.domain.errors import Fault, StateError
+from t3safe.domain.errors import Fault, PersonalDataError
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.retention import SnapshotKind
 from t3safe.t3.files import HOME_BASE, SETTINGS, USERDATA, V1_DATABASE
@@ -37,7 +37,7 @@ def stand_in(world: DiskWorld, script: str) -> None:
 
 def refusal(world: DiskWorld) -> str:
     """Ask for a ledger, be refused, and tell how."""
-    with pytest.raises(StateError, match="cannot read the ledger of alice") as caught:
+    with pytest.raises(PersonalDataError, match="cannot read the ledger of alice") as caught:
         world.states.ledger("alice")
     assert caught.value.fault is Fault.HOST
     return str(caught.value)
@@ -51,7 +51,7 @@ def test_nobody_is_asked_how_large_our_own_snapshot_is(world: DiskWorld) -> None
     assert world.states.size("alice", "s1") == taken.size > 0
     world.states.python = python
     world.states.remove("alice", "s1")
-    with pytest.raises(StateError, match="there is no such snapshot"):
+    with pytest.raises(PersonalDataError, match="there is no such snapshot"):
         world.states.size("alice", "s1")
 
 
@@ -77,7 +77,7 @@ def test_what_a_restore_could_not_keep_is_told(world: DiskWorld) -> None:
 def test_name_that_is_no_persons_reaches_no_file(world: DiskWorld, person: str) -> None:
     """A name that could be a path or an option is refused before anything is opened or made."""
     before = sorted(world.root.rglob("*"))
-    with pytest.raises(StateError, match="is not a person's user name"):
+    with pytest.raises(PersonalDataError, match="is not a person's user name"):
         world.states.snapshot(person, "s1", SnapshotKind.REST, None)
     assert sorted(world.root.rglob("*")) == before
 
@@ -85,7 +85,7 @@ def test_name_that_is_no_persons_reaches_no_file(world: DiskWorld, person: str) 
 def test_person_without_an_account_is_refused(world: DiskWorld) -> None:
     """Where people are OS users, somebody whom the system does not know has no state set."""
     world.states.switch_user = True
-    with pytest.raises(StateError, match="there is no such user on this host"):
+    with pytest.raises(PersonalDataError, match="there is no such user on this host"):
         world.states.ledger("nobody-like-this")
 
 
@@ -109,7 +109,7 @@ def test_interpreter_that_is_missing_is_told(world: DiskWorld) -> None:
     ],
 )
 def test_answer_that_cannot_be_understood_is_an_error(world: DiskWorld, script: str) -> None:
-    """Whatever a process of the person says in the worker's place ends as a StateError."""
+    """Whatever a process of the person says in the worker's place ends as a PersonalDataError."""
     stand_in(world, script)
     assert "alice" in refusal(world)
 
@@ -150,7 +150,7 @@ def test_worker_that_takes_too_long_is_ended(world: DiskWorld) -> None:
     fd = os.open(world.root / "backup" / "alice", os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        with pytest.raises(StateError, match=r"it took longer than 0\.3 s"):
+        with pytest.raises(PersonalDataError, match=r"it took longer than 0\.3 s"):
             world.states.restore("alice", "s1")
     finally:
         os.close(fd)
@@ -276,9 +276,9 @@ def test_everything_of_a_person_is_done_as_the_person(
     assert stat.S_IMODE((root / "backup" / "nobody").stat().st_mode) == 0o700
 
 
-def _refused(states: LocalPersonalData) -> StateError:
+def _refused(states: LocalPersonalData) -> PersonalDataError:
     """Be refused a restore because root's process holds the set."""
-    with pytest.raises(StateError, match="cannot restore nobody") as caught:
+    with pytest.raises(PersonalDataError, match="cannot restore nobody") as caught:
         states.restore("nobody", "s1")
     return caught.value
 
@@ -302,9 +302,9 @@ def test_read_only_set_is_told(shared_host: tuple[LocalPersonalData, Path]) -> N
     shutil.rmtree(userdata)
     make_database(userdata / V1_DATABASE)
     before = sorted(userdata.iterdir())
-    with pytest.raises(StateError, match="check the owner and the modes"):
+    with pytest.raises(PersonalDataError, match="check the owner and the modes"):
         states.snapshot("nobody", "s2", SnapshotKind.REST, None)
-    with pytest.raises(StateError, match="check the owner and the modes"):
+    with pytest.raises(PersonalDataError, match="check the owner and the modes"):
         states.restore("nobody", "s1")
     assert not states.restoring("nobody")
     assert sorted(userdata.iterdir()) == before
@@ -317,7 +317,7 @@ def test_destination_that_others_can_write_is_refused(
     states, root = shared_host
     (root / "backup").mkdir()
     (root / "backup").chmod(0o777)
-    with pytest.raises(StateError, match="it is not ours alone to write"):
+    with pytest.raises(PersonalDataError, match="it is not ours alone to write"):
         states.snapshot("nobody", "s1", SnapshotKind.REST, None)
     assert list((root / "backup").iterdir()) == []
 
@@ -337,6 +337,6 @@ def test_what_stands_in_the_persons_place_is_refused(
     else:
         place.mkdir()
         os.chown(place, 12345, 12345)
-    with pytest.raises(StateError, match="cannot be used for snapshots"):
+    with pytest.raises(PersonalDataError, match="cannot be used for snapshots"):
         states.snapshot("nobody", "s1", SnapshotKind.REST, None)
     assert make != "foreign" or place.stat().st_uid == 12345

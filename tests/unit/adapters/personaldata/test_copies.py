@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from t3safe.adapters._support.personaldata import disk
-from t3safe.adapters._support.personaldata.discovery import Database, discover
+from t3safe.adapters._support.personaldata.discovery import DatabaseFile, discover
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters.personaldata.worker.copies import at_rest as copied_at_rest
 from t3safe.adapters.personaldata.worker.copies import beside_writers, discard
-from t3safe.adapters.personaldata.worker.manifest import Copied
+from t3safe.adapters.personaldata.worker.manifest import DatabaseCopy
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.generations import EVENT_LOG
 from t3safe.t3.sign_in import SESSIONS
@@ -32,13 +32,13 @@ def target(tmp_path: Path) -> Path:
     return made
 
 
-def only(home: Home) -> Database:
+def only(home: Home) -> DatabaseFile:
     """The one database of a set."""
     (found,) = discover(str(home.userdata)).databases
     return found
 
 
-def copy(home: Home, target: Path, *, at_rest: bool = True) -> Copied:
+def copy(home: Home, target: Path, *, at_rest: bool = True) -> DatabaseCopy:
     """Copy the one database of a set."""
     if at_rest:
         return copied_at_rest(str(home.userdata), str(target), only(home))

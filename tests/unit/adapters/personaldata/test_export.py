@@ -13,7 +13,7 @@ import pytest
 
 from t3safe.adapters._support.archive import BadStream
 from t3safe.adapters.personaldata.export import Exported, Wrapper, write_archive
-from t3safe.domain.errors import StateError
+from t3safe.domain.errors import PersonalDataError
 from t3safe.domain.retention import SnapshotKind
 from tests.support.personaldata import DiskWorld
 
@@ -101,18 +101,18 @@ def test_a_damaged_snapshot_is_not_handed_on(world: DiskWorld) -> None:
     states.snapshot("alice", "s1", SnapshotKind.ONLINE, None)
     assert states.export("alice", "s1", io.BytesIO()).files > 0
     world.damage_snapshot("alice", "s1")
-    with pytest.raises(StateError, match="not what was sealed"):
+    with pytest.raises(PersonalDataError, match="not what was sealed"):
         states.export("alice", "s1", io.BytesIO())
 
 
 def test_a_full_disk_and_a_missing_snapshot_are_told(world: DiskWorld) -> None:
     """Each is one line about the person and the snapshot."""
     states = world.states
-    with pytest.raises(StateError, match="no such snapshot"):
+    with pytest.raises(PersonalDataError, match="no such snapshot"):
         states.export("alice", "s1", io.BytesIO())
     states.snapshot("alice", "s1", SnapshotKind.ONLINE, None)
     with (
         Path("/dev/full").open("wb", buffering=0) as full,
-        pytest.raises(StateError, match="cannot export snapshot s1 of alice"),
+        pytest.raises(PersonalDataError, match="cannot export snapshot s1 of alice"),
     ):
         states.export("alice", "s1", full)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from t3safe.adapters._support.archive import BadStream, unpack
-from t3safe.domain.errors import StateError
+from t3safe.domain.errors import PersonalDataError
 from t3safe.domain.retention import SnapshotKind
 from tests.support.personaldata import DiskWorld
 
@@ -54,7 +54,9 @@ def test_a_snapshot_that_is_not_there_is_told_by_its_worker(
                 unpack(handed.stream.fileno(), tmp_path, 1_000_000)
             handed.finish()
 
-    with pytest.raises(StateError, match="export snapshot s2 of alice: there is no snapshot s2"):
+    with pytest.raises(
+        PersonalDataError, match="export snapshot s2 of alice: there is no snapshot s2"
+    ):
         take()
 
 
@@ -73,5 +75,5 @@ def test_a_worker_that_fails_says_so_at_the_end(world: DiskWorld) -> None:
         with world.states.export_stream("alice", "s1") as handed:
             handed.finish()
 
-    with pytest.raises(StateError, match=r"export snapshot s1 of alice: .* status 1"):
+    with pytest.raises(PersonalDataError, match=r"export snapshot s1 of alice: .* status 1"):
         take()

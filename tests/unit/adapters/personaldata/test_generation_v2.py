@@ -19,7 +19,7 @@ from t3safe.adapters._support.personaldata.disk import MARGIN_BYTES, Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters.personaldata.worker.activity import Work, work
 from t3safe.adapters.personaldata.worker.restore import restore
-from t3safe.adapters.personaldata.worker.snapshots import QUARANTINE, REST, Order, take
+from t3safe.adapters.personaldata.worker.snapshots import QUARANTINE, REST, SnapshotOrder, take
 from t3safe.t3.files import IMPORT_PREFIX, V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import OUTBOX, SCHEDULES, THREADS
 from t3safe.t3.ledger import LEDGER_TABLE
@@ -252,9 +252,11 @@ def test_one_database_alone_is_compared_with_nothing(home: Home) -> None:
     assert work(str(home.userdata)).copied is None
 
 
-def order(home: Home, kind: str, snapshot: str) -> Order:
+def order(home: Home, kind: str, snapshot: str) -> SnapshotOrder:
     """Ask for a snapshot of ann's set."""
-    return Order(str(home.base), str(home.store), "ann", snapshot, kind, None, "2026-11-01T04:00Z")
+    return SnapshotOrder(
+        str(home.base), str(home.store), "ann", snapshot, kind, None, "2026-11-01T04:00Z"
+    )
 
 
 @pytest.fixture

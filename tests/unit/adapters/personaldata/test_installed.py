@@ -12,7 +12,7 @@ import pytest
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.personaldata.worker.main import answer
-from t3safe.domain.errors import StateError
+from t3safe.domain.errors import PersonalDataError
 from t3safe.t3 import updater
 from t3safe.t3.commands import PROGRAM
 from t3safe.t3.files import HOME_BASE
@@ -62,7 +62,7 @@ def test_a_worker_that_lies_only_chooses_among_our_own_words(tmp_path: Path) -> 
 @pytest.mark.parametrize("said", ['{"answer": -1}', '{"answer": "much"}', '{"answer": null}'])
 def test_a_weight_that_is_none_is_an_error(tmp_path: Path, said: str) -> None:
     """It is not taken for an empty set."""
-    with pytest.raises(StateError, match="cannot weigh the data of ann"):
+    with pytest.raises(PersonalDataError, match="cannot weigh the data of ann"):
         _data(tmp_path, said).weight("ann")
 
 

@@ -17,7 +17,7 @@ from t3safe.adapters._support.personaldata import databases, disk
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters.personaldata.worker import copies
-from t3safe.adapters.personaldata.worker.manifest import Manifest
+from t3safe.adapters.personaldata.worker.manifest import SnapshotManifest
 from t3safe.adapters.personaldata.worker.snapshots import TURNS
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import EVENT_LOG
@@ -78,7 +78,7 @@ def events(home: Home, snapshot: str, name: str = NAME) -> list[object]:
     return [row[0] for row in query(home.store / snapshot / "files" / name, EVENTS)]
 
 
-def rows(taken: Manifest) -> list[int]:
+def rows(taken: SnapshotManifest) -> list[int]:
     """How many events each database of a snapshot has."""
     return [dict(item.counts)[EVENT_LOG] for item in taken.databases]
 

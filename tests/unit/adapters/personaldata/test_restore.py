@@ -18,7 +18,16 @@ from t3safe.adapters.personaldata.worker.restore import STAGING, restoring
 from t3safe.adapters.personaldata.worker.snapshots import MARKER, take
 from t3safe.t3.files import RUNTIME, V1_DATABASE, V2_DATABASE
 from t3safe.t3.ledger import LEDGER_TABLE
-from tests.support.personaldata import NEW, OLD, Serve, event, make_database, query, serving, tree
+from tests.support.personaldata import (
+    NEW,
+    OLD,
+    OpenDatabase,
+    event,
+    make_database,
+    query,
+    serving,
+    tree,
+)
 from tests.unit.adapters.personaldata.conftest import Home, die_after, steps_of
 
 LEDGER = f"SELECT migration_id, name FROM {LEDGER_TABLE}"
@@ -175,11 +184,11 @@ def refused(home: Home, snapshot: str, tools: Tools | None = None) -> DataError:
 
 def test_process_that_comes_during_the_copy_is_noticed(upgraded: Home) -> None:
     """Who opens the set while the copy is staged is met before the first change."""
-    started: list[Serve] = []
+    started: list[OpenDatabase] = []
 
     def open_late(name: str) -> None:
         if name == f"restore:staged:{V1_DATABASE}":
-            started.append(Serve.on(upgraded.database))
+            started.append(OpenDatabase.on(upgraded.database))
 
     error = refused(upgraded, "s1", Tools(reached=open_late, grace=0.0))
     started[0].kill()

@@ -43,7 +43,7 @@ SNAPSHOT_STEPS = [
 ]
 
 
-def counted(taken: manifest.Manifest, name: str = V1_DATABASE) -> dict[str, int]:
+def counted(taken: manifest.SnapshotManifest, name: str = V1_DATABASE) -> dict[str, int]:
     """The row counts of one database in a snapshot."""
     return next(dict(item.counts) for item in taken.databases if item.name == name)
 

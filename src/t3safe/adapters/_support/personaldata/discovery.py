@@ -35,7 +35,7 @@ _WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _DATABASE_NAME: Final = ".sqlite"
 
 
-class Database(NamedTuple):
+class DatabaseFile(NamedTuple):
     """A database of the set; `size` counts its logs in, `problem` says why it is none."""
 
     name: str
@@ -68,10 +68,10 @@ class Look(NamedTuple):
     written: int
 
 
-class Found(NamedTuple):
+class PersonalFiles(NamedTuple):
     """A state set; every part is sorted by name, `looks` are of its files."""
 
-    databases: tuple[Database, ...] = ()
+    databases: tuple[DatabaseFile, ...] = ()
     files: tuple[Entry, ...] = ()
     folders: tuple[Entry, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -101,12 +101,12 @@ class Found(NamedTuple):
         }
 
 
-def changed(before: Found, after: Found) -> str:
+def changed(before: PersonalFiles, after: PersonalFiles) -> str:
     """Name the first file that is not what it was; empty where all are."""
     return _differing(dict(before.looks), dict(after.looks))
 
 
-def replaced(before: Found, after: Found) -> str:
+def replaced(before: PersonalFiles, after: PersonalFiles) -> str:
     """Name the first database that came, went or is another file than it was; empty for none."""
     return _differing(before.inodes, after.inodes)
 
@@ -116,7 +116,7 @@ def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> str
     return next((name for name in names if before.get(name) != after.get(name)), "")
 
 
-class _Seen(NamedTuple):
+class _EntrySeen(NamedTuple):
     """A directory entry after one look, by descriptor, without following it."""
 
     name: str
@@ -146,10 +146,10 @@ def userdata_of(base: str) -> str | None:
     return path
 
 
-def discover(userdata: str | None) -> Found:
+def discover(userdata: str | None) -> PersonalFiles:
     """Find everything that belongs to a set; a set that is not there is an empty one."""
     if userdata is None:
-        return Found()
+        return PersonalFiles()
     seen, broken_off = _walk(userdata)
     databases = _databases(seen)
     owned = {part for database in databases for part in database.parts}
@@ -170,10 +170,12 @@ def discover(userdata: str | None) -> Found:
     files.sort()
     skipped += (Skipped(name, "is left of an import that was broken off") for name in broken_off)
     skipped.sort()
-    return Found(databases, tuple(files), tuple(sorted(folders)), tuple(skipped), looks, broken_off)
+    return PersonalFiles(
+        databases, tuple(files), tuple(sorted(folders)), tuple(skipped), looks, broken_off
+    )
 
 
-def _why_not(item: _Seen) -> str:
+def _why_not(item: _EntrySeen) -> str:
     """Say why something is no small file of the set, empty when it is one."""
     if not item.regular:
         return f"is {_what(item.mode)}"
@@ -184,12 +186,12 @@ def _why_not(item: _Seen) -> str:
     return ""
 
 
-def _walk(userdata: str) -> tuple[dict[str, _Seen], tuple[str, ...]]:
+def _walk(userdata: str) -> tuple[dict[str, _EntrySeen], tuple[str, ...]]:
     """Look at everything in the folder that may belong to the set, ascending by name.
 
     Names apart what an import left at its top.
     """
-    seen: dict[str, _Seen] = {}
+    seen: dict[str, _EntrySeen] = {}
     broken_off: list[str] = []
     waiting = [""]
     while waiting:
@@ -211,12 +213,12 @@ def _walk(userdata: str) -> tuple[dict[str, _Seen], tuple[str, ...]]:
     return dict(sorted(seen.items())), tuple(sorted(broken_off))
 
 
-def _look(above: int, last: str, name: str) -> _Seen | None:
+def _look(above: int, last: str, name: str) -> _EntrySeen | None:
     """Look at one entry; None when it went away meanwhile."""
     try:
         before = os.stat(last, dir_fd=above, follow_symlinks=False)
         if not stat.S_ISREG(before.st_mode):
-            return _Seen(name, before.st_mode, Look(before.st_ino, 0, 0), b"")
+            return _EntrySeen(name, before.st_mode, Look(before.st_ino, 0, 0), b"")
         fd = os.open(last, FILE_FLAGS, dir_fd=above)
     except FileNotFoundError:
         return None
@@ -224,12 +226,12 @@ def _look(above: int, last: str, name: str) -> _Seen | None:
         status = os.fstat(fd)
         head = os.read(fd, len(_MAGIC)) if stat.S_ISREG(status.st_mode) else b""
         look = Look(status.st_ino, status.st_size, status.st_mtime_ns)
-        return _Seen(name, status.st_mode, look, head)
+        return _EntrySeen(name, status.st_mode, look, head)
     finally:
         os.close(fd)
 
 
-def _databases(seen: dict[str, _Seen]) -> tuple[Database, ...]:
+def _databases(seen: dict[str, _EntrySeen]) -> tuple[DatabaseFile, ...]:
     names = {item.name for item in seen.values() if _is_or_claims(item, seen)}
     for item in seen.values():
         if item.regular and item.name.endswith("-wal") and item.head[:4] in _WAL_MAGIC:
@@ -239,28 +241,28 @@ def _databases(seen: dict[str, _Seen]) -> tuple[Database, ...]:
     return tuple(_database(name, seen) for name in sorted(names))
 
 
-def _is_or_claims(item: _Seen, seen: dict[str, _Seen]) -> bool:
+def _is_or_claims(item: _EntrySeen, seen: dict[str, _EntrySeen]) -> bool:
     if item.regular and item.head == _MAGIC:
         return True
     return item.name.endswith(_DATABASE_NAME) and not _holds_nothing(item, seen)
 
 
-def _holds_nothing(item: _Seen, seen: dict[str, _Seen]) -> bool:
+def _holds_nothing(item: _EntrySeen, seen: dict[str, _EntrySeen]) -> bool:
     """Whether this is an empty file that no log belongs to, and not a database that t3 makes."""
     logged = any(item.name + end in seen for end in SIDECARS)
     empty = item.regular and item.size == 0 and not logged
     return empty and not is_of_t3(item.name)
 
 
-def _database(name: str, seen: dict[str, _Seen]) -> Database:
+def _database(name: str, seen: dict[str, _EntrySeen]) -> DatabaseFile:
     parts = [seen[part] for part in (name, *(name + end for end in SIDECARS)) if part in seen]
     files = [part for part in parts if part.regular]
     mode = stat.S_IMODE(seen[name].mode) if name in seen else 0o600
     size = sum(part.size for part in files)
-    return Database(name, mode, size, tuple(part.name for part in files), _problem(name, seen))
+    return DatabaseFile(name, mode, size, tuple(part.name for part in files), _problem(name, seen))
 
 
-def _problem(name: str, seen: dict[str, _Seen]) -> str:
+def _problem(name: str, seen: dict[str, _EntrySeen]) -> str:
     """Say why something is not a database that SQLite can be given, empty when it is."""
     main = seen.get(name)
     log = seen.get(name + "-wal")

@@ -91,7 +91,7 @@ def _of_database(userdata: str, name: str) -> Work:
 
 
 def _turns(
-    connection: sqlite3.Connection, marks: Iterable[t3.Marks], now: datetime
+    connection: sqlite3.Connection, marks: Iterable[t3.WorkQuery], now: datetime
 ) -> Iterator[Turn]:
     around = timedelta(seconds=t3.DUE_SECONDS)
     times = {"late": _as_t3(now - around), "soon": _as_t3(now + around)}
@@ -101,7 +101,7 @@ def _turns(
 
 
 def _waiting(
-    connection: sqlite3.Connection, waiting: t3.Waiting, name: str, there: set[str]
+    connection: sqlite3.Connection, waiting: t3.WaitingWork, name: str, there: set[str]
 ) -> int:
     if waiting.table not in there or name == V2_DATABASE:
         return 0

@@ -41,14 +41,14 @@ from t3safe.adapters._support.personaldata.databases import (
 )
 from t3safe.adapters._support.personaldata.discovery import (
     SIDECARS,
-    Database,
+    DatabaseFile,
     discover,
     userdata_of,
 )
 from t3safe.adapters._support.personaldata.disk import Sealed, Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind, errors_about, shown
 from t3safe.adapters.personaldata.worker.holders import MovedError, lying_still
-from t3safe.adapters.personaldata.worker.manifest import Copied
+from t3safe.adapters.personaldata.worker.manifest import DatabaseCopy
 from t3safe.domain.text import duration
 from t3safe.t3.files import USERDATA
 
@@ -70,7 +70,7 @@ _NEW: Final = (
 )
 
 
-def at_rest(userdata: str, target: str, database: Database) -> Copied:
+def at_rest(userdata: str, target: str, database: DatabaseFile) -> DatabaseCopy:
     """Copy a database that lies still to the same name below `target`; raises DataError.
 
     It has passed `quick_check` and is durable on return.  After a DataError parts may lie there.
@@ -86,7 +86,9 @@ def at_rest(userdata: str, target: str, database: Database) -> Copied:
     return _sealed(target, database)
 
 
-def beside_writers(userdata: str, target: str, databases: tuple[Database, ...]) -> Iterator[Copied]:
+def beside_writers(
+    userdata: str, target: str, databases: tuple[DatabaseFile, ...]
+) -> Iterator[DatabaseCopy]:
     """Copy databases that may be in use, all as they are at one moment, and give each.
 
     Each has passed `quick_check` and is durable then.  After a DataError parts may lie there.
@@ -163,7 +165,7 @@ def discard(target: str, name: str) -> None:
             disk.remove_file(above, last + end)
 
 
-def _sealed(target: str, database: Database) -> Copied:
+def _sealed(target: str, database: DatabaseFile) -> DatabaseCopy:
     """Check a copy while it is made durable and digested: none of the three changes a byte."""
     # Most questions copy nothing.
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
@@ -178,7 +180,7 @@ def _sealed(target: str, database: Database) -> Copied:
             entries, rows = ledger(copy, name), counts(copy)
     durable.result()
     size, sha256 = digest.result()
-    return Copied(name, database.mode, (Sealed(name, 0o600, size, sha256),), entries, rows)
+    return DatabaseCopy(name, database.mode, (Sealed(name, 0o600, size, sha256),), entries, rows)
 
 
 ROOM: Final = 2

@@ -37,8 +37,8 @@ from typing import Final, NamedTuple
 from t3safe.adapters._support.personaldata import disk
 from t3safe.adapters._support.personaldata.discovery import (
     SIDECARS,
-    Database,
-    Found,
+    DatabaseFile,
+    PersonalFiles,
     changed,
     discover,
     replaced,
@@ -73,11 +73,11 @@ class MovedError(DataError):
 class Still(NamedTuple):
     """A set as it lies, and what raises MovedError once it does not lie so any more."""
 
-    found: Found
+    found: PersonalFiles
     refuse_moved: Callable[[], None]
 
 
-def refuse_held(userdata: str, databases: Iterable[Database], tools: Tools) -> None:
+def refuse_held(userdata: str, databases: Iterable[DatabaseFile], tools: Tools) -> None:
     """Refuse while any process holds a database; one that is just ending gets `grace` to end."""
     names = [database.name for database in databases]
     deadline = time.monotonic() + tools.grace
@@ -88,7 +88,7 @@ def refuse_held(userdata: str, databases: Iterable[Database], tools: Tools) -> N
 
 
 @contextmanager
-def lying_still(userdata: str, found: Found, tools: Tools) -> Iterator[Still]:
+def lying_still(userdata: str, found: PersonalFiles, tools: Tools) -> Iterator[Still]:
     """Keep every process from opening the databases of a set; give the set as it lies meanwhile.
 
     Raises a DataError of kind HELD where one has it open, and MovedError in place of any error
@@ -107,7 +107,7 @@ def lying_still(userdata: str, found: Found, tools: Tools) -> Iterator[Still]:
 
 
 @contextmanager
-def watched(found: Found, refuse_moved: Callable[[], None]) -> Iterator[Still]:
+def watched(found: PersonalFiles, refuse_moved: Callable[[], None]) -> Iterator[Still]:
     """Give a set; what goes wrong inside because the set moved is MovedError."""
     try:
         yield Still(found, refuse_moved)
@@ -117,7 +117,7 @@ def watched(found: Found, refuse_moved: Callable[[], None]) -> Iterator[Still]:
         raise
 
 
-def _refuse_moved(userdata: str, still: Found, tools: Tools) -> None:
+def _refuse_moved(userdata: str, still: PersonalFiles, tools: Tools) -> None:
     if name := changed(still, discover(userdata)):
         raise MovedError(f"{shown(name)} changed while it was copied")
     if opener := _opened(userdata, [item.name for item in still.databases], tools.proc):
@@ -159,7 +159,9 @@ def _lock_bytes(kind: int) -> bytes:
     return struct.pack(_FLOCK, kind, os.SEEK_SET, _PENDING_BYTE, _LOCK_BYTES, 0)
 
 
-def outsider(userdata: str, databases: Iterable[Database], own: Iterable[int], tools: Tools) -> str:
+def outsider(
+    userdata: str, databases: Iterable[DatabaseFile], own: Iterable[int], tools: Tools
+) -> str:
     """Name a process beside `own` that has a database open, and goes on having it; else empty."""
     names = [database.name for database in databases]
     left_out = {str(pid) for pid in own}

@@ -20,12 +20,12 @@ from t3safe.adapters.personaldata.worker import manifest, snapshots
 from t3safe.adapters.personaldata.worker.activity import work
 from t3safe.adapters.personaldata.worker.holders import outsider
 from t3safe.adapters.personaldata.worker.installed import programs, updates
-from t3safe.adapters.personaldata.worker.manifest import FILES, Copied, Manifest
+from t3safe.adapters.personaldata.worker.manifest import FILES, DatabaseCopy, SnapshotManifest
 from t3safe.adapters.personaldata.worker.parent import asked, to_parent, watching
 from t3safe.adapters.personaldata.worker.restore import restore, restoring
 from t3safe.adapters.personaldata.worker.rows import rows_beyond
 from t3safe.adapters.personaldata.worker.signout import sign_out
-from t3safe.adapters.personaldata.worker.snapshots import Order, alone, verify
+from t3safe.adapters.personaldata.worker.snapshots import SnapshotOrder, alone, verify
 from t3safe.t3.generations import origin_of
 
 Question = dict[str, Any]
@@ -39,7 +39,7 @@ def told(databases: tuple[tuple[str, Ledger], ...]) -> dict[str, Ledger]:
     return named
 
 
-def _summary(sealed: Manifest) -> dict[str, Any]:
+def _summary(sealed: SnapshotManifest) -> dict[str, Any]:
     return {
         "id": sealed.id,
         "person": sealed.person,
@@ -60,8 +60,8 @@ def _summary(sealed: Manifest) -> dict[str, Any]:
 def _snapshot(question: Question, tools: Tools) -> object:
     if question["kind"] not in snapshots.KINDS:
         raise DataError(ErrorKind.SYSTEM, "unknown kind of snapshot")
-    fields = {name: question[name] for name in Order._fields}
-    return _summary(snapshots.take(Order(**fields), tools))
+    fields = {name: question[name] for name in SnapshotOrder._fields}
+    return _summary(snapshots.take(SnapshotOrder(**fields), tools))
 
 
 def _rows_since(question: Question, _: Tools) -> object:
@@ -85,7 +85,7 @@ def _rows_written(question: Question, _: Tools) -> object:
     return _beyond(str(userdata), names, store, earlier, live=True)
 
 
-def _countable(databases: tuple[Copied, ...]) -> None:
+def _countable(databases: tuple[DatabaseCopy, ...]) -> None:
     for copied in databases:
         if copied.problem:
             what = f"{shown(copied.name)} is kept as bytes that SQLite cannot read"
@@ -93,7 +93,7 @@ def _countable(databases: tuple[Copied, ...]) -> None:
 
 
 def _beyond(
-    root: str, names: tuple[str, ...], store: str, earlier: Manifest, *, live: bool = False
+    root: str, names: tuple[str, ...], store: str, earlier: SnapshotManifest, *, live: bool = False
 ) -> list[tuple[str, int]]:
     """Count what is new, also beside what V2 took over where it has begun since then."""
     before = {database.name for database in earlier.databases}
@@ -106,7 +106,7 @@ def _beyond(
     return found
 
 
-def _files(store: str, sealed: Manifest) -> str:
+def _files(store: str, sealed: SnapshotManifest) -> str:
     return f"{store}/{sealed.id}/{FILES}"
 
 

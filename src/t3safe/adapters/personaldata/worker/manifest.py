@@ -27,7 +27,7 @@ _Said = dict[str, Any]
 _ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}", re.ASCII)
 
 
-class Copied(NamedTuple):
+class DatabaseCopy(NamedTuple):
     """A database in a snapshot.
 
     A readable one is a single part with everything of its log in it.  One that SQLite cannot read
@@ -44,7 +44,7 @@ class Copied(NamedTuple):
     blocked: float = 0.0
 
 
-class Manifest(NamedTuple):
+class SnapshotManifest(NamedTuple):
     """A sealed snapshot; `taken` is ISO 8601 in UTC, `build` is None where it is not known.
 
     `sequence` counts what was sealed in this store, so that the order does not depend on a clock;
@@ -56,7 +56,7 @@ class Manifest(NamedTuple):
     kind: str
     taken: str
     build: str | None
-    databases: tuple[Copied, ...] = ()
+    databases: tuple[DatabaseCopy, ...] = ()
     files: tuple[Sealed, ...] = ()
     folders: tuple[Entry, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -80,7 +80,7 @@ def check_id(snapshot: str) -> None:
         raise DataError(ErrorKind.MISSING, f"{shown(snapshot)[:140]!r} is not a snapshot's id")
 
 
-def encode(manifest: Manifest) -> bytes:
+def encode(manifest: SnapshotManifest) -> bytes:
     """Write a manifest; the same one always gives the same bytes."""
     said = {
         "schema": SCHEMA,
@@ -114,7 +114,7 @@ def encode(manifest: Manifest) -> bytes:
     return json.dumps(said, indent=1).encode("ascii") + b"\n"
 
 
-def load(store: str, snapshot: str) -> Manifest:
+def load(store: str, snapshot: str) -> SnapshotManifest:
     """Read the manifest of a sealed snapshot; MISSING where none is, DAMAGED where it is wrong."""
     check_id(snapshot)
     try:
@@ -134,12 +134,12 @@ def load(store: str, snapshot: str) -> Manifest:
     return manifest
 
 
-def _decode(said: _Said) -> Manifest:
+def _decode(said: _Said) -> SnapshotManifest:
     if said["schema"] != SCHEMA:
         message = "unknown schema"
         raise ValueError(message)
     build = said["build"]
-    return Manifest(
+    return SnapshotManifest(
         id=str(said["id"]),
         person=str(said["person"]),
         kind=str(said["kind"]),
@@ -156,9 +156,9 @@ def _decode(said: _Said) -> Manifest:
     )
 
 
-def _copied(said: _Said) -> Copied:
+def _copied(said: _Said) -> DatabaseCopy:
     name = _name(said["name"])
-    return Copied(
+    return DatabaseCopy(
         name=name,
         mode=int(said["mode"]),
         parts=tuple(_sealed(part) for part in said["parts"]),

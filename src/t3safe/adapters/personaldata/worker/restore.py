@@ -1,4 +1,4 @@
-"""Making a set what a snapshot holds, so that a death at any point is mended by doing it again.
+"""Making a set what a snapshot holds, so that a death at any point is fixed by doing it again.
 
 Order, and why it holds:
 
@@ -27,8 +27,8 @@ from typing import Final
 from t3safe.adapters._support.personaldata import disk
 from t3safe.adapters._support.personaldata.discovery import (
     SIDECARS,
-    Database,
-    Found,
+    DatabaseFile,
+    PersonalFiles,
     discover,
     userdata_of,
 )
@@ -37,7 +37,7 @@ from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind, e
 from t3safe.adapters.personaldata.worker import manifest
 from t3safe.adapters.personaldata.worker.attributes import give
 from t3safe.adapters.personaldata.worker.holders import refuse_held
-from t3safe.adapters.personaldata.worker.manifest import FILES, Manifest
+from t3safe.adapters.personaldata.worker.manifest import FILES, SnapshotManifest
 from t3safe.adapters.personaldata.worker.snapshots import MARKER, alone, check_database, verify
 from t3safe.t3.files import USERDATA
 
@@ -68,7 +68,7 @@ def restore(base: str, store: str, person: str, snapshot: str, tools: Tools) -> 
     return lost
 
 
-def _restorable(store: str, person: str, snapshot: str) -> Manifest:
+def _restorable(store: str, person: str, snapshot: str) -> SnapshotManifest:
     sealed = manifest.load(store, snapshot)
     if sealed.person != person:
         raise DataError(ErrorKind.CLASH, f"snapshot {snapshot} is {shown(sealed.person)}'s")
@@ -91,7 +91,9 @@ def _made(base: str) -> str:
     return userdata
 
 
-def _replace(userdata: str, source: str, sealed: Manifest, tools: Tools, lost: list[str]) -> None:
+def _replace(
+    userdata: str, source: str, sealed: SnapshotManifest, tools: Tools, lost: list[str]
+) -> None:
     disk.remove_tree(userdata, STAGING)
     tools.reached("restore:swept")
     found = discover(userdata)
@@ -124,18 +126,18 @@ def _replace(userdata: str, source: str, sealed: Manifest, tools: Tools, lost: l
         os.fsync(fd)
 
 
-def _intent(sealed: Manifest) -> bytes:
+def _intent(sealed: SnapshotManifest) -> bytes:
     return json.dumps({"restoring": sealed.id, "person": sealed.person}).encode("ascii") + b"\n"
 
 
-def _all_databases(found: Found, sealed: Manifest) -> tuple[Database, ...]:
+def _all_databases(found: PersonalFiles, sealed: SnapshotManifest) -> tuple[DatabaseFile, ...]:
     """Name what is there and what will be: a process may hold a file that has lost its name."""
     there = {database.name for database in found.databases}
-    coming = [Database(item.name, item.mode, 0, ()) for item in sealed.databases]
+    coming = [DatabaseFile(item.name, item.mode, 0, ()) for item in sealed.databases]
     return (*found.databases, *(item for item in coming if item.name not in there))
 
 
-def _refuse_shapes(userdata: str, sealed: Manifest) -> None:
+def _refuse_shapes(userdata: str, sealed: SnapshotManifest) -> None:
     """Refuse, while nothing has changed, where a folder or a link stands in a file's way."""
     for entry in sealed.folders:
         if disk.kind_below(userdata, entry.name) not in (None, stat.S_IFDIR):
@@ -145,7 +147,7 @@ def _refuse_shapes(userdata: str, sealed: Manifest) -> None:
             raise DataError(ErrorKind.SHAPE, f"{shown(part.name)} is a folder")
 
 
-def _staged(sealed: Manifest) -> Iterator[tuple[str, int]]:
+def _staged(sealed: SnapshotManifest) -> Iterator[tuple[str, int]]:
     """Name everything that is put in place, small files first, each with its mode.
 
     A server that finds its databases must find its signing key with them.
@@ -156,7 +158,9 @@ def _staged(sealed: Manifest) -> Iterator[tuple[str, int]]:
         yield database.name, database.mode
 
 
-def _stage(userdata: str, source: str, sealed: Manifest, tools: Tools, lost: list[str]) -> None:
+def _stage(
+    userdata: str, source: str, sealed: SnapshotManifest, tools: Tools, lost: list[str]
+) -> None:
     staging = f"{userdata}/{STAGING}"
     os.mkdir(staging, 0o700)
     wanted = dict(sealed.attributes)
@@ -173,14 +177,16 @@ def _stage(userdata: str, source: str, sealed: Manifest, tools: Tools, lost: lis
         disk.sync_folder(staging, parent)
 
 
-def _drop_logs(userdata: str, found: Found, sealed: Manifest, tools: Tools) -> None:
+def _drop_logs(userdata: str, found: PersonalFiles, sealed: SnapshotManifest, tools: Tools) -> None:
     for database in _all_databases(found, sealed):
         for end in SIDECARS:
             if _drop(userdata, database.name + end):
                 tools.reached(f"restore:dropped:{database.name}{end}")
 
 
-def _drop_databases(userdata: str, found: Found, sealed: Manifest, tools: Tools) -> None:
+def _drop_databases(
+    userdata: str, found: PersonalFiles, sealed: SnapshotManifest, tools: Tools
+) -> None:
     kept = {part.name for part in sealed.sealed}
     for database in found.databases:
         if database.name in kept:
@@ -208,7 +214,7 @@ def _not_kept(name: str, missing: Iterable[str]) -> Iterator[str]:
     return (f"{shown(name)}: {shown(what)} could not be kept" for what in missing)
 
 
-def _put_in_place(userdata: str, sealed: Manifest, tools: Tools, lost: list[str]) -> None:
+def _put_in_place(userdata: str, sealed: SnapshotManifest, tools: Tools, lost: list[str]) -> None:
     for entry in sealed.folders:
         disk.make_folders(userdata, entry.name)
     for name, _ in _staged(sealed):
@@ -224,7 +230,7 @@ def _put_in_place(userdata: str, sealed: Manifest, tools: Tools, lost: list[str]
         tools.reached(f"restore:renamed:{name}")
 
 
-def _sync_folders(userdata: str, sealed: Manifest, lost: list[str]) -> None:
+def _sync_folders(userdata: str, sealed: SnapshotManifest, lost: list[str]) -> None:
     wanted = dict(sealed.attributes)
     for entry in sealed.folders:
         with disk.folder(userdata, entry.name) as fd:
@@ -233,7 +239,7 @@ def _sync_folders(userdata: str, sealed: Manifest, lost: list[str]) -> None:
         disk.sync_folder(userdata, parent)
 
 
-def _check(userdata: str, sealed: Manifest) -> None:
+def _check(userdata: str, sealed: SnapshotManifest) -> None:
     """See that the databases of the set are those of the snapshot, all of them and no other."""
     found = discover(userdata)
     here = {database.name: database.parts for database in found.databases}

@@ -29,8 +29,8 @@ from t3safe.adapters._support.personaldata.databases import (
     quick_check,
 )
 from t3safe.adapters._support.personaldata.discovery import (
-    Database,
-    Found,
+    DatabaseFile,
+    PersonalFiles,
     discover,
     replaced,
     userdata_of,
@@ -40,7 +40,12 @@ from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind, e
 from t3safe.adapters.personaldata.worker import attributes, manifest
 from t3safe.adapters.personaldata.worker.copies import at_rest, beside_writers, discard
 from t3safe.adapters.personaldata.worker.holders import MovedError, Still, lying_still, watched
-from t3safe.adapters.personaldata.worker.manifest import FILES, MANIFEST, Copied, Manifest
+from t3safe.adapters.personaldata.worker.manifest import (
+    FILES,
+    MANIFEST,
+    DatabaseCopy,
+    SnapshotManifest,
+)
 from t3safe.t3.files import USERDATA, copied_by_a_start
 
 ONLINE: Final = "online"
@@ -56,7 +61,7 @@ _PARTIAL: Final = ".partial-"
 _TRASH: Final = ".trash-"
 
 
-class Order(NamedTuple):
+class SnapshotOrder(NamedTuple):
     """What is to be taken: whose set, where to, and what the manifest says of it."""
 
     base: str
@@ -82,7 +87,7 @@ def alone(store: str, *, shared: bool = False) -> Iterator[None]:
         yield
 
 
-def take(order: Order, tools: Tools) -> Manifest:
+def take(order: SnapshotOrder, tools: Tools) -> SnapshotManifest:
     """Take, check and seal a copy of a set."""
     manifest.check_id(order.snapshot)
     with alone(order.store), errors_about(shown(order.store)):
@@ -96,7 +101,7 @@ def take(order: Order, tools: Tools) -> Manifest:
         return _taken(order, tools)
 
 
-def _taken(order: Order, tools: Tools) -> Manifest:
+def _taken(order: SnapshotOrder, tools: Tools) -> SnapshotManifest:
     userdata = userdata_of(order.base)
     found = discover(userdata)
     _refuse_unusable(order, userdata, found)
@@ -116,7 +121,7 @@ def _taken(order: Order, tools: Tools) -> Manifest:
 
 
 def _kept(
-    kind: str, userdata: str | None, found: Found, tools: Tools
+    kind: str, userdata: str | None, found: PersonalFiles, tools: Tools
 ) -> AbstractContextManager[Still]:
     """Give the set to copy, and what refuses one that moved; at rest nothing can open it."""
     if userdata is None or kind == ONLINE:
@@ -124,12 +129,12 @@ def _kept(
     return lying_still(userdata, found, tools)
 
 
-def _refuse_replaced(userdata: str | None, found: Found) -> None:
+def _refuse_replaced(userdata: str | None, found: PersonalFiles) -> None:
     if name := replaced(found, discover(userdata)):
         raise MovedError(f"{shown(name)} came, went or was replaced while the set was copied")
 
 
-def _already(order: Order) -> Manifest | None:
+def _already(order: SnapshotOrder) -> SnapshotManifest | None:
     """Tell the sealed snapshot of this id, checked; None when there is none yet."""
     try:
         sealed = manifest.load(order.store, order.snapshot)
@@ -150,7 +155,7 @@ def _sweep(store: str) -> None:
             disk.remove_tree(store, name)
 
 
-def _refuse_unusable(order: Order, userdata: str | None, found: Found) -> None:
+def _refuse_unusable(order: SnapshotOrder, userdata: str | None, found: PersonalFiles) -> None:
     if order.kind == QUARANTINE:
         return
     if userdata is not None:
@@ -159,7 +164,7 @@ def _refuse_unusable(order: Order, userdata: str | None, found: Found) -> None:
         raise DataError(ErrorKind.BROKEN, found.problems[0])
 
 
-def _refuse_one_way(order: Order, userdata: str) -> None:
+def _refuse_one_way(order: SnapshotOrder, userdata: str) -> None:
     """Refuse a set that is half restored, or into which a copy could not be put back."""
     if disk.kind_below(userdata, MARKER) is not None:
         raise DataError(ErrorKind.UNFINISHED, "a restore was begun and not ended")
@@ -169,7 +174,9 @@ def _refuse_one_way(order: Order, userdata: str) -> None:
         )
 
 
-def _require_space(order: Order, userdata: str | None, found: Found, tools: Tools) -> None:
+def _require_space(
+    order: SnapshotOrder, userdata: str | None, found: PersonalFiles, tools: Tools
+) -> None:
     """Have room for the copy, and at rest for the way back too: it must not fail at night.
 
     The start that comes then may copy a database itself (`t3.files`).
@@ -185,12 +192,14 @@ def _require_space(order: Order, userdata: str | None, found: Found, tools: Tool
         disk.require_space(userdata, found.size + more, tools)
 
 
-def _fill(order: Order, partial: str, userdata: str | None, found: Found, tools: Tools) -> Manifest:
+def _fill(
+    order: SnapshotOrder, partial: str, userdata: str | None, found: PersonalFiles, tools: Tools
+) -> SnapshotManifest:
     os.mkdir(partial, 0o700)
     os.mkdir(f"{partial}/{FILES}", 0o700)
     tools.reached("snapshot:begun")
     tools.growing(partial, found.size)
-    taken = Manifest(
+    taken = SnapshotManifest(
         order.snapshot,
         order.person,
         order.kind,
@@ -205,7 +214,7 @@ def _fill(order: Order, partial: str, userdata: str | None, found: Found, tools:
     target = f"{partial}/{FILES}"
     for below in found.folders:
         disk.make_folders(target, below.name)
-    databases: list[Copied] = []
+    databases: list[DatabaseCopy] = []
     for copied in _copies(order.kind, userdata, target, found):
         databases.append(copied)
         tools.reached(f"snapshot:copied:{copied.name}")
@@ -218,7 +227,7 @@ def _fill(order: Order, partial: str, userdata: str | None, found: Found, tools:
     )
 
 
-def _copies(kind: str, userdata: str, target: str, found: Found) -> Iterator[Copied]:
+def _copies(kind: str, userdata: str, target: str, found: PersonalFiles) -> Iterator[DatabaseCopy]:
     for database in found.databases:
         disk.make_folders(target, disk.split(database.name)[0])
     if kind == ONLINE:
@@ -228,7 +237,7 @@ def _copies(kind: str, userdata: str, target: str, found: Found) -> Iterator[Cop
         yield _resting(kind, userdata, target, database)
 
 
-def _resting(kind: str, userdata: str, target: str, database: Database) -> Copied:
+def _resting(kind: str, userdata: str, target: str, database: DatabaseFile) -> DatabaseCopy:
     if database.problem:
         return _raw(userdata, target, database, database.problem)
     try:
@@ -240,13 +249,15 @@ def _resting(kind: str, userdata: str, target: str, database: Database) -> Copie
         return _raw(userdata, target, database, str(error))
 
 
-def _raw(userdata: str, target: str, database: Database, problem: str) -> Copied:
+def _raw(userdata: str, target: str, database: DatabaseFile, problem: str) -> DatabaseCopy:
     """Copy the bytes of what SQLite cannot read, with its logs."""
     parts = tuple(disk.copy((userdata, part), (target, part), 0o600) for part in database.parts)
-    return Copied(database.name, database.mode, parts, problem=problem)
+    return DatabaseCopy(database.name, database.mode, parts, problem=problem)
 
 
-def _small(kind: str, userdata: str, target: str, found: Found, tools: Tools) -> Iterator[Sealed]:
+def _small(
+    kind: str, userdata: str, target: str, found: PersonalFiles, tools: Tools
+) -> Iterator[Sealed]:
     for entry in found.files:
         try:
             copied = disk.copy((userdata, entry.name), (target, entry.name), 0o600)
@@ -259,7 +270,7 @@ def _small(kind: str, userdata: str, target: str, found: Found, tools: Tools) ->
         yield copied._replace(mode=entry.mode)
 
 
-def _seal(store: str, partial: str, taken: Manifest, tools: Tools) -> None:
+def _seal(store: str, partial: str, taken: SnapshotManifest, tools: Tools) -> None:
     root = f"{store}/{partial}"
     for below in taken.folders:
         disk.sync_folder(root, f"{FILES}/{below.name}")
@@ -271,7 +282,7 @@ def _seal(store: str, partial: str, taken: Manifest, tools: Tools) -> None:
     disk.sync_folder(store)
 
 
-def verify(store: str, sealed: Manifest) -> None:
+def verify(store: str, sealed: SnapshotManifest) -> None:
     """Check a sealed snapshot against its manifest: digests, quick_check, ledger, counts."""
     root = f"{store}/{sealed.id}/{FILES}"
     try:
@@ -286,7 +297,7 @@ def verify(store: str, sealed: Manifest) -> None:
         raise DataError(ErrorKind.DAMAGED, f"snapshot {sealed.id} fails: {text}") from error
 
 
-def check_database(root: str, copied: Copied) -> None:
+def check_database(root: str, copied: DatabaseCopy) -> None:
     """Check a database that nobody has open against what a manifest says of it."""
     with opened(root, copied.name, immutable=True) as connection:
         quick_check(connection, copied.name)
@@ -297,9 +308,9 @@ def check_database(root: str, copied: Copied) -> None:
             raise DataError(ErrorKind.DAMAGED, f"{shown(copied.name)} has other row counts")
 
 
-def listing(store: str) -> tuple[Manifest, ...]:
+def listing(store: str) -> tuple[SnapshotManifest, ...]:
     """Read the manifests of all sealed snapshots; what has none that can be read is left out."""
-    found: list[Manifest] = []
+    found: list[SnapshotManifest] = []
     with errors_about(shown(store)):
         names = sorted(os.listdir(store))
     for name in names:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from t3safe.domain.room import Place, Places, Room, rooms
+from t3safe.domain.disk_space import Disk, NightPaths, Room, rooms
 
-PLACES = Places(Place("/b", 100), Place("/t", 50), Place("/s", 10), rehearsals=2, build=11)
+PLACES = NightPaths(Disk("/b", 100), Disk("/t", 50), Disk("/s", 10), rehearsals=2, build=11)
 
 
 def test_a_night_needs_every_copy_and_the_largest_three_times() -> None:

@@ -1,4 +1,4 @@
-"""When the host owner's hooks are called: occasions, read off the events of a rollout.
+"""When the host owner's hooks are called: hook events, read off the events of a rollout.
 
 Rules:
 
@@ -10,7 +10,7 @@ Rules:
 3. What was begun is ended: an `after` follows each `before`, whatever became of it, also where
    another process takes over.  `after-canary` comes again where somebody who was moved is taken
    back, because the first one is no longer true.
-4. A check has no occasions: it touches nobody.
+4. A check has no hook events: it touches nobody.
 5. Only `before-run` and `before-canary` may say no.  Nobody is kept from being taken back.
 """
 
@@ -48,7 +48,7 @@ class Moment(StrEnum):
 
 
 @frozen
-class Occasion:
+class HookEvent:
     """What a hook is told; texts are empty where there is nothing to tell."""
 
     moment: Moment
@@ -95,22 +95,22 @@ def one_line(text: str) -> str:
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
-def opening(plan: ev.Plan) -> Occasion | None:
-    """The occasion before a plan is opened; None where it has none (rule 4)."""
+def opening(plan: ev.Plan) -> HookEvent | None:
+    """The hook event before a plan is opened; None where it has none (rule 4)."""
     if plan.kind not in _RUNS:
         return None
     old, new = plan.base.text, plan.candidate.text
-    return Occasion(Moment.BEFORE_RUN, plan.run, old=old, new=new)
+    return HookEvent(Moment.BEFORE_RUN, plan.run, old=old, new=new)
 
 
-def not_opened(before: Occasion, reason: str) -> Occasion:
-    """The occasion that ends a run which its own hooks kept from being opened (rule 3)."""
+def not_opened(before: HookEvent, reason: str) -> HookEvent:
+    """The hook event that ends a run which its own hooks kept from being opened (rule 3)."""
     later = ev.Outcome.LATER.value
-    return Occasion(Moment.AFTER_RUN, before.run, "", before.old, before.new, later, reason)
+    return HookEvent(Moment.AFTER_RUN, before.run, "", before.old, before.new, later, reason)
 
 
-def occasions(before: Rollout | None, event: ev.Event, after: Rollout) -> tuple[Occasion, ...]:
-    """The occasions of one event, in order; `before` is None where it opened the rollout."""
+def hook_events(before: Rollout | None, event: ev.Event, after: Rollout) -> tuple[HookEvent, ...]:
+    """The hook events of one event, in order; `before` is None where it opened the rollout."""
     if before is None or after.plan.kind is ev.Kind.CHECK:
         return ()
     return tuple(_occasions(before, event, after))
@@ -120,13 +120,13 @@ _RUNS: Final = frozenset({ev.Kind.RUN, ev.Kind.DRAIN, ev.Kind.BAKE})
 _WAY_BACK: Final = frozenset({Goal.BACK, Goal.LAST_RESORT})
 
 
-def _occasions(before: Rollout, event: ev.Event, after: Rollout) -> Iterator[Occasion]:
+def _occasions(before: Rollout, event: ev.Event, after: Rollout) -> Iterator[HookEvent]:
     if isinstance(event, ev.Started):
         yield from _begun(before, after)
     for old, new in zip(before.moves, after.moves, strict=True):
         yield from _turned(before, after, old, new)
     if isinstance(event, ev.Closed) and after.plan.kind in _RUNS:
-        yield Occasion(
+        yield HookEvent(
             Moment.AFTER_RUN,
             after.plan.run,
             old=after.plan.base.text,
@@ -136,7 +136,7 @@ def _occasions(before: Rollout, event: ev.Event, after: Rollout) -> Iterator[Occ
         )
 
 
-def _begun(before: Rollout, after: Rollout) -> Iterator[Occasion]:
+def _begun(before: Rollout, after: Rollout) -> Iterator[HookEvent]:
     """Tell of the step with which something begins, the first time that it is tried."""
     move = before.current
     if move is None or before.attempts > 0 or not _at_brink(after.plan, move):
@@ -154,7 +154,7 @@ def _at_brink(plan: ev.Plan, move: Move) -> bool:
     return move.todo[:2] == (Step.ASSESS, Step.FENCE)
 
 
-def _turned(before: Rollout, after: Rollout, old: Move, new: Move) -> Iterator[Occasion]:
+def _turned(before: Rollout, after: Rollout, old: Move, new: Move) -> Iterator[HookEvent]:
     """Tell of a way back that begins, and of whoever has settled."""
     purpose = after.plan.kind is ev.Kind.BACK
     back, was_back = new.goal in _WAY_BACK, old.goal in _WAY_BACK
@@ -179,10 +179,10 @@ def _was_begun(before: Rollout, old: Move) -> bool:
     return touched(old) or old.todo[0] is Step.FENCE
 
 
-def _of(moment: Moment, after: Rollout, move: Move, outcome: str = "") -> Occasion:
+def _of(moment: Moment, after: Rollout, move: Move, outcome: str = "") -> HookEvent:
     back = moment in {Moment.BEFORE_ROLLBACK, Moment.AFTER_ROLLBACK}
     turned = back and after.plan.kind is not ev.Kind.BACK
     old, new = move.plan.old.text, move.plan.new.text
     if turned:
         old, new = new, old
-    return Occasion(moment, after.plan.run, move.person, old, new, outcome, move.reason)
+    return HookEvent(moment, after.plan.run, move.person, old, new, outcome, move.reason)

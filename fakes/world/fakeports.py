@@ -1,6 +1,6 @@
 """The ports as thin views onto the world: who is moved, which builds there are, what is remembered.
 
-The ports onto people's serves and state sets are in `fakes.world.hostviews`.
+The ports onto people's serves and state sets are in `fakes.world.hostports`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import partial
 
 from attrs import frozen
 
-from fakes.world.core import Step, World
+from fakes.world.core import SubStep, World
 from fakes.world.model import Defect
 from t3safe.domain import events as ev
 from t3safe.domain import ports
@@ -28,11 +28,11 @@ from t3safe.domain.people import MapProblem, Person, UserMap, valid_person
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.versions import InvalidVersion, Version
-from t3safe.simulation.decisions import Switch
+from t3safe.simulation.decisions import MemorySwitch
 
 
 @frozen
-class Registry:
+class FakeRegistry:
     """The registry: it can be down, and its tag can move between two reads."""
 
     world: World
@@ -75,7 +75,7 @@ class Registry:
 
 
 @frozen
-class Builds:
+class FakeBuilds:
     """The build store: a stage can stop half-way and is then no build."""
 
     world: World
@@ -103,11 +103,11 @@ class Builds:
             return "the package is a foreign one", Fault.BUILD
         return "", Fault.HOST
 
-    def _steps(self, build: Version) -> Iterator[Step]:
+    def _steps(self, build: Version) -> Iterator[SubStep]:
         world = self.world
         world.partial.clear()
-        yield Step("partial", partial(world.partial.add, build), durable=False)
-        yield Step("sealed", partial(self._seal, build), durable=False)
+        yield SubStep("partial", partial(world.partial.add, build), durable=False)
+        yield SubStep("sealed", partial(self._seal, build), durable=False)
 
     def _seal(self, build: Version) -> None:
         self.world.partial.discard(build)
@@ -118,7 +118,7 @@ class Builds:
 
     def remove(self, build: Version) -> None:
         self.world.begin("remove-build", build.text)
-        removed = Step("removed", partial(self.world.store.discard, build), durable=False)
+        removed = SubStep("removed", partial(self.world.store.discard, build), durable=False)
         self.world.play("remove-build", build.text, [removed])
 
     def schema(self, build: Version) -> SetLedger | None:
@@ -128,7 +128,7 @@ class Builds:
 
 
 @frozen
-class Selection:
+class FakeSelection:
     """Who runs which build."""
 
     world: World
@@ -166,7 +166,7 @@ class Selection:
         _named(person)
         self.world.begin("select", person, build.text)
         self._have(build, f"select {build} for {person}")
-        linked = Step(f"linked {build}", partial(self._link, person, build), durable=False)
+        linked = SubStep(f"linked {build}", partial(self._link, person, build), durable=False)
         self.world.play("select", person, [linked])
 
     def _have(self, build: Version, what: str) -> None:
@@ -189,7 +189,9 @@ class Selection:
                 f"cannot clear {person}: process 4242 holds the start lock, also after SIGKILL"
             )
             raise SelectionError(message, fault=Fault.LATER)
-        self.world.play("clear", person, [Step("cleared", partial(self.world.open_late, person))])
+        self.world.play(
+            "clear", person, [SubStep("cleared", partial(self.world.open_late, person))]
+        )
 
     def starting(self, person: str) -> bool:
         return bool(self.world.people[person].starting)
@@ -197,7 +199,9 @@ class Selection:
     def fence(self, person: str) -> None:
         _named(person)
         self.world.begin("fence", person, self.world.people[person].standing)
-        linked = Step("linked", partial(setattr, self.world.people[person], "fenced", True), False)
+        linked = SubStep(
+            "linked", partial(setattr, self.world.people[person], "fenced", True), False
+        )
         self.world.play("fence", person, [linked])
 
     def default(self) -> Version | None:
@@ -208,14 +212,14 @@ class Selection:
         self._have(build, f"promote {build}")
         self.world.play("promote", build.text, self._promotion(build))
 
-    def _promotion(self, build: Version) -> Iterator[Step]:
+    def _promotion(self, build: Version) -> Iterator[SubStep]:
         """As in production: previous-good, last-good, default, each durable before the next."""
         world, before = self.world, self.world.last_good
         if before is not None and before != build:
-            yield Step("previous-good", partial(setattr, world, "previous_good", before))
+            yield SubStep("previous-good", partial(setattr, world, "previous_good", before))
         if before != build:
-            yield Step("last-good", partial(setattr, world, "last_good", build))
-        yield Step("default", partial(setattr, world, "default", build))
+            yield SubStep("last-good", partial(setattr, world, "last_good", build))
+        yield SubStep("default", partial(setattr, world, "default", build))
 
     def last_good(self) -> Version | None:
         return self.world.last_good
@@ -235,19 +239,19 @@ def _named(person: str) -> None:
 
 
 @frozen
-class DurableSwitch(Switch):
+class DurableSwitch(MemorySwitch):
     """The freeze switch; the power can take the last change back."""
 
     world: World
 
     def freeze(self, reason: str) -> None:
         self.world.begin("freeze")
-        frozen = Step("frozen", partial(super().freeze, reason), durable=False)
+        frozen = SubStep("frozen", partial(super().freeze, reason), durable=False)
         self.world.play("freeze", "", [frozen])
 
 
 @frozen
-class People:
+class FakePeople:
     """Who has a serve here; each person's login is their name."""
 
     world: World
@@ -268,7 +272,7 @@ class People:
 
 
 @frozen
-class Residents:
+class FakeResidents:
     """Who can run t3 here, by what is true in the world."""
 
     world: World
@@ -291,7 +295,7 @@ class Residents:
 
 
 @frozen
-class Clock:
+class FakeClock:
     """Virtual time."""
 
     world: World
@@ -301,7 +305,7 @@ class Clock:
 
 
 @frozen
-class Load:
+class FakeLoad:
     """How hard the host is worked."""
 
     world: World
@@ -312,7 +316,7 @@ class Load:
 
 
 @frozen
-class HoldUps:
+class FakeHoldUps:
     """Since when that has held runs up."""
 
     world: World
@@ -326,7 +330,7 @@ class HoldUps:
 
 
 @frozen
-class Permit:
+class FakePermit:
     """Always yes."""
 
     world: World

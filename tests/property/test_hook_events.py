@@ -1,4 +1,4 @@
-"""Laws of occasions: what was begun is ended, and nobody is stopped on an old answer."""
+"""Laws of hook events: what was begun is ended, and nobody is stopped on an old answer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.occasions import Moment, Occasion, occasions, one_line
+from t3safe.domain.hook_events import HookEvent, Moment, hook_events, one_line
 from t3safe.domain.rollout import opened
-from tests.property.traces import Trace, traces
+from tests.property.traces import DrawnRollout, traces
 
 _ENDS = {
     Moment.AFTER_CANARY: Moment.BEFORE_CANARY,
@@ -19,21 +19,21 @@ _ENDS = {
 }
 
 
-def called(trace: Trace) -> list[tuple[ev.Event, Occasion]]:
-    """Every occasion of a whole rollout, with its event."""
+def called(trace: DrawnRollout) -> list[tuple[ev.Event, HookEvent]]:
+    """Every hook event of a whole rollout, with its event."""
     first = trace.journal[0]
     assert isinstance(first, ev.Opened)
     states = [opened(first.plan), *trace.states]
     steps = zip(pairwise(states), trace.journal[1:], strict=True)
     return [
-        (event, occasion)
+        (event, hook_event)
         for (before, after), event in steps
-        for occasion in occasions(before, event, after)
+        for hook_event in hook_events(before, event, after)
     ]
 
 
 @given(trace=traces())
-def test_what_was_begun_is_ended_and_nothing_else_is(trace: Trace) -> None:
+def test_what_was_begun_is_ended_and_nothing_else_is(trace: DrawnRollout) -> None:
     """Rules 2 and 3: befores and afters of a person alternate, whatever happens in between."""
     begun: set[tuple[Moment, str]] = set()
     told_of: set[str] = set()
@@ -52,7 +52,7 @@ def test_what_was_begun_is_ended_and_nothing_else_is(trace: Trace) -> None:
 
 
 @given(trace=traces())
-def test_a_run_ends_with_its_own_hooks_and_others_have_none(trace: Trace) -> None:
+def test_a_run_ends_with_its_own_hooks_and_others_have_none(trace: DrawnRollout) -> None:
     """Rules 3 and 4: after the journal was closed, once, with the end that it tells."""
     ends = [(event, one) for event, one in called(trace) if one.moment is Moment.AFTER_RUN]
     kind = trace.rollout.plan.kind
@@ -65,7 +65,7 @@ def test_a_run_ends_with_its_own_hooks_and_others_have_none(trace: Trace) -> Non
 
 
 @given(trace=traces())
-def test_nobody_is_fenced_without_a_look_after_their_hooks(trace: Trace) -> None:
+def test_nobody_is_fenced_without_a_look_after_their_hooks(trace: DrawnRollout) -> None:
     """Rule 1: between the last hook for a person and the first fence lies a look that was tried."""
     hooked: set[str] = set()
     looked: set[str] = set()
@@ -89,7 +89,7 @@ def test_nobody_is_fenced_without_a_look_after_their_hooks(trace: Trace) -> None
 @given(text=st.text())
 def test_what_a_hook_is_told_is_one_printable_line(text: str) -> None:
     """A reason comes from outside and may hold anything."""
-    told = Occasion(Moment.AFTER_RUN, "r1", reason=text).environment()["T3SAFE_REASON"]
+    told = HookEvent(Moment.AFTER_RUN, "r1", reason=text).environment()["T3SAFE_REASON"]
     assert told.isprintable()
     assert len(told) <= 1000
     assert one_line(one_line(text)) == one_line(text)

@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from fakes.world.core import EPOCH, Step, World
+from fakes.world.core import EPOCH, SubStep, World
 from fakes.world.model import (
     EVENTS,
     STATE,
@@ -18,7 +18,7 @@ from fakes.world.model import (
     Defect,
     FakeBuild,
     FakePerson,
-    Question,
+    OpenQuestion,
     Snap,
     migrated,
     rows_of,
@@ -27,7 +27,7 @@ from fakes.world.model import (
 from t3safe.domain import events as ev
 from t3safe.domain import gate, ports
 from t3safe.domain.effects import Subject
-from t3safe.domain.errors import DispatchError, Fault, GateError, ServiceError, StateError
+from t3safe.domain.errors import DispatchError, Fault, GateError, PersonalDataError, ServiceError
 from t3safe.domain.gate import Check
 from t3safe.domain.idle import Activity, Process, Sample, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
@@ -41,7 +41,7 @@ from t3safe.t3.updater import Traces
 
 
 @frozen
-class Services:
+class FakeServices:
     """The service manager."""
 
     world: World
@@ -87,15 +87,15 @@ class Services:
             raise ServiceError(message)
         self.world.play("stop", person, self._stopping(found))
 
-    def _stopping(self, found: FakePerson) -> Iterator[Step]:
+    def _stopping(self, found: FakePerson) -> Iterator[SubStep]:
         found.stopped = True
         if found.stop_lies and found.pid is not None:
             found.stop_lies -= 1
-            yield Step("left alive", _nothing)
+            yield SubStep("left alive", _nothing)
         elif found.pid is None:
-            yield Step("was not running", _nothing)
+            yield SubStep("was not running", _nothing)
         else:
-            yield Step("stopped", partial(self.world.halt, found.name))
+            yield SubStep("stopped", partial(self.world.halt, found.name))
 
     def start(self, person: str) -> None:
         """Start what is selected; a serve that runs stays as it is, whatever it is."""
@@ -108,7 +108,7 @@ class Services:
         if found.fenced:
             message = f"cannot start the serve of {person}: being updated, exit status 75"
             raise ServiceError(message)
-        self.world.play("start", person, [Step("started", partial(self._launch, found))])
+        self.world.play("start", person, [SubStep("started", partial(self._launch, found))])
 
     def _launch(self, found: FakePerson) -> None:
         self.world.launch(found.name)
@@ -132,7 +132,7 @@ def _beyond(later: Mapping[str, Content], earlier: Mapping[str, Content]) -> Ite
 
 
 @frozen
-class StateSets:
+class FakePersonalData:
     """State sets and their snapshots."""
 
     world: World
@@ -141,10 +141,10 @@ class StateSets:
         found = self.world.people.get(person)
         if found is None:
             message = f"cannot {what} the state set of {person}: there is no such person"
-            raise StateError(message)
+            raise PersonalDataError(message)
         if not found.known:
             message = f"cannot {what} the state set of {person}: there is no such user on this host"
-            raise StateError(message)
+            raise PersonalDataError(message)
         return found
 
     def snapshot(
@@ -156,7 +156,7 @@ class StateSets:
         problem = self._no_copy(found, known, kind)
         if problem:
             message = f"cannot take snapshot {snapshot} of {person}: {problem}"
-            raise StateError(message, fault=Fault.LATER if found.foreign else Fault.HOST)
+            raise PersonalDataError(message, fault=Fault.LATER if found.foreign else Fault.HOST)
         if known is not None and known.sealed:
             return _told(known)
         at = self.world.now + self.world.clock_ahead
@@ -173,19 +173,19 @@ class StateSets:
             return f"process {holding} holds the set"
         return found.unreadable if kind is not SnapshotKind.QUARANTINE else ""
 
-    def _copying(self, found: FakePerson, taken: Snap) -> Iterator[Step]:
+    def _copying(self, found: FakePerson, taken: Snap) -> Iterator[SubStep]:
         """Nothing of it counts before the rename, and that is durable only on return."""
         held = found.snapshots
-        yield Step("begun", partial(held.__setitem__, taken.id, taken), durable=False)
+        yield SubStep("begun", partial(held.__setitem__, taken.id, taken), durable=False)
         for name in tuple(found.databases):
-            yield Step(f"copied {name}", partial(self._copy, found, taken, name))
-        yield Step("sealed", partial(self._seal, found, taken), durable=False)
+            yield SubStep(f"copied {name}", partial(self._copy, found, taken, name))
+        yield SubStep("sealed", partial(self._seal, found, taken), durable=False)
 
     def _copy(self, found: FakePerson, taken: Snap, name: str) -> None:
         if found.disk_full or self.world.disk_full:
             found.snapshots.pop(taken.id, None)
             message = f"cannot copy {name} of {found.name}: no space left on the device"
-            raise StateError(message)
+            raise PersonalDataError(message)
         taken.contents[name] = seen(found.databases[name])
         found.calm = None
 
@@ -203,7 +203,7 @@ class StateSets:
         found = self._person(person, what).snapshots.get(snapshot)
         if found is None or not found.sealed:
             message = f"cannot {what} {person}: there is no sealed snapshot {snapshot}"
-            raise StateError(message)
+            raise PersonalDataError(message)
         return found
 
     def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
@@ -211,7 +211,7 @@ class StateSets:
         before = self._sealed(person, since, "count the rows of")
         if later.unreadable or before.unreadable:
             message = f"cannot count the rows of {person}: SQLite cannot read the snapshot"
-            raise StateError(message)
+            raise PersonalDataError(message)
         return tuple(_beyond(later.contents, before.contents))
 
     def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
@@ -219,7 +219,7 @@ class StateSets:
         before = self._sealed(person, since, "count the rows of")
         if found.unreadable or before.unreadable:
             message = f"cannot count the rows of {person}: SQLite cannot read them"
-            raise StateError(message)
+            raise PersonalDataError(message)
         now = {name: seen(files) for name, files in found.databases.items()}
         return tuple(_beyond(now, before.contents))
 
@@ -228,32 +228,32 @@ class StateSets:
         found = self._person(person, "restore")
         if found.pid is not None or found.foreign:
             message = f"cannot restore {person}: process {found.pid or found.foreign} holds the set"
-            raise StateError(message)
+            raise PersonalDataError(message)
         snap = self._sealed(person, snapshot, "restore")
         if snap.damaged or snap.unreadable:
             why = "SQLite cannot read it" if snap.unreadable else "it fails quick_check"
             message = f"cannot restore {person}: snapshot {snapshot} is of no use, {why}"
-            raise StateError(message)
+            raise PersonalDataError(message)
         self.world.play("restore", person, self._restoring(found, snap))
 
-    def _restoring(self, found: FakePerson, snap: Snap) -> Iterator[Step]:
+    def _restoring(self, found: FakePerson, snap: Snap) -> Iterator[SubStep]:
         """Logs go durably before databases come; renames are durable once the folder is synced."""
-        yield Step("marker", partial(self._mark, found, snap))
+        yield SubStep("marker", partial(self._mark, found, snap))
         for name in tuple(found.databases):
-            yield Step(f"wal removed {name}", partial(_drop_log, found, name))
+            yield SubStep(f"wal removed {name}", partial(_drop_log, found, name))
         for name, content in snap.contents.items():
             put = partial(_put, found, name, content, snap.secret)
-            yield Step(f"renamed {name}", put, durable=False)
+            yield SubStep(f"renamed {name}", put, durable=False)
         for name in tuple(found.databases):
             if name not in snap.contents:
-                yield Step(f"removed {name}", partial(found.databases.pop, name, None))
-        yield Step("synced", _nothing)
-        yield Step("done", partial(_unmark, found), durable=False)
+                yield SubStep(f"removed {name}", partial(found.databases.pop, name, None))
+        yield SubStep("synced", _nothing)
+        yield SubStep("done", partial(_unmark, found), durable=False)
 
     def _mark(self, found: FakePerson, snap: Snap) -> None:
         if found.disk_full or self.world.disk_full:
             message = f"cannot restore {found.name}: no space left on the device"
-            raise StateError(message)
+            raise PersonalDataError(message)
         found.restoring, found.calm = snap.id, None
 
     def restoring(self, person: str) -> bool:
@@ -263,7 +263,7 @@ class StateSets:
         found = self._person(person, "read")
         if found.unreadable:
             message = f"cannot read the state set of {person}: {found.unreadable}"
-            raise StateError(message)
+            raise PersonalDataError(message)
         return found.ledger()
 
     def activity(self, person: str) -> Activity:
@@ -272,7 +272,7 @@ class StateSets:
         if found.unreadable or not found.tracked or not found.databases:
             return Activity(tracked=False, unreadable=found.unreadable, serve_started=started)
         turns: tuple[TurnMark, ...] = ()
-        if found.is_so(Question.BUSY) and found.turn is None:
+        if found.is_so(OpenQuestion.BUSY) and found.turn is None:
             found.turn = self.world.now
         if found.turn is not None:
             turns = (TurnMark("thread-1", EPOCH + timedelta(seconds=found.turn)),)
@@ -305,7 +305,7 @@ class StateSets:
         snap = self._sealed(person, snapshot, "verify")
         if snap.damaged:
             message = f"cannot use snapshot {snapshot} of {person}: it fails quick_check"
-            raise StateError(message)
+            raise PersonalDataError(message)
 
     def remove(self, person: str, snapshot: str) -> None:
         self.world.begin("remove-snapshot", person, snapshot)
@@ -327,10 +327,10 @@ def _written(rows: int) -> datetime | None:
 def _drop_log(found: FakePerson, name: str) -> None:
     main, _ = found.databases[name]
     found.databases[name], found.calm = (main, None), None
-    if found.restore_fails or found.is_so(Question.UNRESTORABLE):
+    if found.restore_fails or found.is_so(OpenQuestion.UNRESTORABLE):
         found.restore_fails = max(0, found.restore_fails - 1)
         message = f"cannot restore {found.name}: cannot replace {name}: input/output error"
-        raise StateError(message)
+        raise PersonalDataError(message)
 
 
 def _put(found: FakePerson, name: str, content: Content, secret: bytes) -> None:
@@ -362,7 +362,7 @@ def _info(snap: Snap) -> ports.SnapshotInfo:
 
 
 @frozen
-class Pairing:
+class FakePairing:
     """Pairing through the dispatch; each attempt mints with whatever is selected."""
 
     world: World
@@ -427,7 +427,7 @@ _ALL_PASSED: Final = tuple(gate.passed(check) for check in Check)
 
 
 @frozen
-class Gate:
+class FakeGate:
     """The sandbox: every build runs on copies, with its own defects."""
 
     world: World
@@ -499,7 +499,7 @@ class Gate:
     def _chokes(self, fake: FakeBuild, person: FakePerson) -> bool:
         if Defect.CHOKES in fake.defects and person.old_rows:
             return True
-        return fake.version not in self.world.trusted and person.is_so(Question.REHEARSAL)
+        return fake.version not in self.world.trusted and person.is_so(OpenQuestion.REHEARSAL)
 
     def _after_migration(self, fake: FakeBuild) -> tuple[Check, str] | None:
         world = self.world

@@ -20,7 +20,7 @@ _REHEARSED: Final = 2
 
 
 @frozen
-class Place:
+class Disk:
     """A folder, and how many bytes are free where it is."""
 
     folder: str
@@ -28,15 +28,15 @@ class Place:
 
 
 @frozen
-class Places:
+class NightPaths:
     """Where a night writes.
 
     `rehearsals` is how many run at a time, `build` what one more build and npm's own work take.
     """
 
-    backups: Place
-    tmpdir: Place
-    store: Place
+    backups: Disk
+    tmpdir: Disk
+    store: Disk
     rehearsals: int
     build: int
 
@@ -56,7 +56,7 @@ class Room:
         return self.free >= self.need
 
 
-def rooms(places: Places, newest: Iterable[int]) -> tuple[Room, ...]:
+def rooms(places: NightPaths, newest: Iterable[int]) -> tuple[Room, ...]:
     """Hold each place against what a night writes there; `newest` are everybody's sizes.
 
     Rules 1 to 3.
@@ -71,5 +71,5 @@ def rooms(places: Places, newest: Iterable[int]) -> tuple[Room, ...]:
     )
 
 
-def _room(what: str, place: Place, need: int) -> Room:
+def _room(what: str, place: Disk, need: int) -> Room:
     return Room(what, place.folder, place.free, need)
