@@ -90,10 +90,24 @@ def test_no_stranger_is_listened_to_for_longer_than_asked(
         assert time.monotonic() - began < 2
 
 
-def test_huge_answer_is_cut() -> None:
-    """No stranger fills our memory."""
-    with stranger(says(HEAD + b"\r\n" + b"x" * (BODY_MAX * 3))) as (address, _):
+@pytest.mark.parametrize("head", [HEAD, b"HTTP/1.1 302 Found\r\nLocation: /more\r\n"])
+def test_huge_answer_is_cut(head: bytes) -> None:
+    """No stranger fills our memory, one that leads elsewhere neither."""
+    with stranger(says(head + b"\r\n" + b"x" * (BODY_MAX * 3))) as (address, heard):
         assert len(ask(address, "/", {}, 5.0).body) == BODY_MAX
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("behave", [drips(b"", b"H"), drips(HEAD + b"X-A: ", b"a")])
+def test_nothing_of_a_request_outlives_its_time(behave: Callable[[socket.socket], None]) -> None:
+    """The connection is cut: no stranger keeps a thread of ours by dripping on."""
+    with stranger(behave) as (address, _):
+        with pytest.raises(NoAnswerError, match=r"did not answer within 0.3 s"):
+            ask(address, "/", {}, 0.3)
+        for thread in threading.enumerate():
+            if thread.name == "http":
+                thread.join(5)
+                assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from fakes.packages import release_like
 from fakes.registry import RegistryServer as FakeRegistry
 from fakes.registry import RegistryTrouble
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress, RegistryLocation
-from t3safe.adapters.registry.question import RequestLimits
+from t3safe.adapters.registry.client import RequestLimits
 from t3safe.domain.errors import Fault, RegistryError
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
@@ -86,7 +86,7 @@ class TestNpmRegistry(RegistryContract):
         (RegistryTrouble.HTML, "page of HTML", 3),
         (RegistryTrouble.TRUNCATED, "broke off|cut short", 3),
         (RegistryTrouble.HALF_JSON, "broken or cut short", 3),
-        (RegistryTrouble.SILENT, "did not answer in time|broke off", 3),
+        (RegistryTrouble.SILENT, "did not answer in time", 3),
         (RegistryTrouble.REDIRECT_LOOP, "redirects more than 3 times", 4),
     ],
 )
@@ -200,10 +200,18 @@ def offer_of(registry: NpmRegistry, *, history: bool = False) -> str:
     return str(caught.value)
 
 
-def test_redirect_to_another_host_is_not_followed() -> None:
-    """A redirect elsewhere is named and not followed."""
-    with saying(reply(b"", "302 Found", "Location: http://169.254.169.254/meta")) as registry:
-        assert "redirects to another host, '169.254.169.254'" in offer_of(registry)
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("http://169.254.169.254/meta", "redirects to another host, '169.254.169.254'"),
+        ("http://127.0.0.1:1/x", "redirects to another host, '127.0.0.1:1'"),
+        ("http://127.0.0.1:99999/x", "redirects to what is not an address"),
+    ],
+)
+def test_redirect_elsewhere_is_named_and_not_followed(location: str, told: str) -> None:
+    """Another port is another server, too."""
+    with saying(reply(b"", "302 Found", f"Location: {location}")) as registry:
+        assert told in offer_of(registry)
 
 
 def test_redirect_to_the_same_host_is_followed() -> None:
@@ -211,12 +219,6 @@ def test_redirect_to_the_same_host_is_followed() -> None:
     moved = reply(b"", "301 Moved Permanently", "Location: /moved/dist-tags")
     with saying(moved, reply(b'{"nightly": "0.0.28"}')) as registry:
         assert registry.offer(Track.NIGHTLY, history=False).tag == Version.parse("0.0.28")
-
-
-def test_redirect_to_another_port_is_not_followed() -> None:
-    """Another port is another server."""
-    with saying(reply(b"", "302 Found", "Location: http://127.0.0.1:1/x")) as registry:
-        assert "redirects to another host, '127.0.0.1:1'" in offer_of(registry)
 
 
 def test_hostile_version_among_the_releases_is_left_out() -> None:
@@ -256,7 +258,7 @@ def test_drop_by_drop_is_ended_by_the_total_time() -> None:
     with saying(reply(b"{}"), pause=0.1) as registry:
         hurried = NpmRegistry(registry.addresses, RequestLimits(read=5.0, pause=0.0, total=0.5))
         began = time.monotonic()
-        assert "gave no answer within" in offer_of(hurried)
+        assert "did not answer within 0.5 s" in offer_of(hurried)
         assert time.monotonic() - began < 3.0
 
 

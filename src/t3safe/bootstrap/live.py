@@ -27,8 +27,7 @@ from t3safe.adapters.pairing import ServePairing
 from t3safe.adapters.personaldata.export import Exported
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.registry import NpmRegistry
-from t3safe.adapters.registry.client import Metadata
-from t3safe.adapters.registry.question import RequestLimits
+from t3safe.adapters.registry.client import Metadata, RequestLimits
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.bootstrap.parts import (
