@@ -9,6 +9,8 @@ import pytest
 from attrs import evolve
 
 from fakes.embedded import CommandResult, EmbeddedHost, HostPerson
+from t3safe.adapters.journal import Notes
+from t3safe.adapters.journal.file import JournalFile
 from t3safe.adapters.notify import letters
 from t3safe.domain.errors import JournalError
 from t3safe.domain.messages import LogLine
@@ -21,6 +23,10 @@ from tests.support.inbox import SECRET, Inbox
 PEOPLE = (HostPerson("ann"), HostPerson("ben", {"attachments": 1}))
 REFUSED = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("cookie-renamed",))
 BROKEN = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
+
+
+def _notes(host: EmbeddedHost) -> Notes:
+    return Notes(JournalFile(host.root / "state" / "journal.sqlite"))
 
 
 @pytest.fixture
@@ -162,7 +168,7 @@ def test_without_the_extra_every_run_says_what_installs_it(
             with reported(wired, "run"):
                 pass
     assert ["pip install 't3safe[notify]'" in line.text for line in said] == [True, True]
-    assert not (host.root / "state" / "told.json").exists()
+    assert _notes(host).notified() == {}
 
 
 def test_a_test_goes_to_each_end(host: EmbeddedHost, inbox: Inbox) -> None:
@@ -176,7 +182,7 @@ def test_a_test_goes_to_each_end(host: EmbeddedHost, inbox: Inbox) -> None:
     assert body_of(said.out, "notify-test") == [
         {"end": "1 json", "sent": False, "why": "it answered 403"}
     ]
-    assert not (host.root / "state" / "told.json").exists()
+    assert _notes(host).notified() == {}
 
 
 def test_what_cannot_be_used_is_one_line_and_fails_no_run(host: EmbeddedHost, inbox: Inbox) -> None:

@@ -35,7 +35,7 @@ from fakes.world import hostports
 from t3safe import engine, interpreter, person
 from t3safe.adapters._support.personaldata import disk
 from t3safe.adapters._support.personaldata.errors import DataError
-from t3safe.adapters.journal.store import SqliteJournal
+from t3safe.adapters.journal.file import JournalFile
 from t3safe.adapters.personaldata.worker import copies, holders
 from t3safe.domain import idle, moves, retention
 from t3safe.domain.errors import DamagedJournalError, DeadLinkError
@@ -235,7 +235,7 @@ def refused_by_name(place: Path) -> None:
 @guard(6, lambda place, _: refused_by_name(place))
 def a_newer_journal_is_refused(patch: pytest.MonkeyPatch) -> None:
     """Whatever its format is, it is read, and set aside where it cannot be."""
-    patch.setattr(SqliteJournal, "_refuse_newer", lambda *_: None)
+    patch.setattr(JournalFile, "_refuse_newer", lambda *_: None)
 
 
 @guard(

@@ -55,8 +55,8 @@ def command(
 ) -> Callable[[], object]:
     """Give the command line over a host of the fake world."""
 
-    def wired(*given: object) -> Live:
-        return attrs.evolve(live(*given), host=host(world))  # type: ignore[arg-type]
+    def wired(*given: object, acts: bool) -> Live:
+        return attrs.evolve(live(*given, acts=acts), host=host(world))  # type: ignore[arg-type]
 
     monkeypatch.setattr(app, "live", wired)
     config = place / "config.toml"

@@ -1,55 +1,35 @@
-"""What the registry offered last.
+"""What the registry offered last: remembered for good, or kept for a while.
 
-It is kept in a file, so that metrics need not ask and `status` has something to say while the
-registry is down; and for a while in memory, for whoever looks again and again.
-
-It is a convenience: where it cannot be kept or read, nobody knows, and nothing else fails.
+Metrics then need not ask, and `status` has something to say while the registry is down.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 
 from attrs import define, field, frozen
 
-from t3safe.adapters._support.durable import write_file
 from t3safe.domain.errors import RegistryError
-from t3safe.domain.forecast import Known
 from t3safe.domain.policy import Offer, Track
-from t3safe.domain.ports import Registry
-from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.domain.ports import Clock, Registry
+from t3safe.domain.versions import Version
 
 
 @frozen
 class RememberingRegistry:
-    """Implements the port Registry by another one, and keeps in `path` where the tag pointed."""
+    """Implements the port Registry by another one; `keep` hears where the tag points, and when."""
 
     registry: Registry
-    path: Path
+    keep: Callable[[Version, datetime], None]
+    clock: Clock
 
     def offer(self, track: Track, *, history: bool) -> Offer:
         """As the port promises."""
         offer = self.registry.offer(track, history=history)
-        with suppress(OSError):
-            write_file(self.path, f"{offer.tag}\n".encode())
+        self.keep(offer.tag, self.clock.now())
         return offer
-
-    def newest(self) -> Version | None:
-        """Where the tag pointed when somebody asked last; None where nobody knows."""
-        known = self.known()
-        return known.newest if known is not None else None
-
-    def known(self) -> Known | None:
-        """The same, with when the registry last said so."""
-        try:
-            newest = Version.parse(self.path.read_text(encoding="utf-8").strip())
-            return Known(newest, datetime.fromtimestamp(self.path.stat().st_mtime, UTC))
-        except (OSError, UnicodeDecodeError, InvalidVersion):
-            return None
 
 
 @define

@@ -18,11 +18,11 @@ from t3safe.adapters._support import adopted
 from t3safe.adapters._support.durable import make_folders
 from t3safe.adapters._support.scratch import fresh, remove, sweep
 from t3safe.adapters.builds import BuildStore
-from t3safe.adapters.ended import EndedMarks
+from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.heartbeat import Heartbeat
-from t3safe.adapters.journal import SqliteJournal
+from t3safe.adapters.journal import Notes, SqliteJournal
 from t3safe.adapters.log import EventLog, Sink
-from t3safe.adapters.offered import KeptRegistry
+from t3safe.adapters.offered import KeptRegistry, RememberingRegistry
 from t3safe.adapters.pairing import ServePairing
 from t3safe.adapters.personaldata.export import Exported
 from t3safe.adapters.personaldata.local import LocalPersonalData
@@ -45,7 +45,6 @@ from t3safe.bootstrap.parts import (
     own_units,
     personal_data,
     registry_address,
-    remembered_registry,
     symlink_selection,
     timed_by_systemd,
 )
@@ -63,7 +62,7 @@ from t3safe.domain.errors import (
     SelectionError,
     UnusableError,
 )
-from t3safe.domain.forecast import Known, Timer
+from t3safe.domain.forecast import Timer
 from t3safe.domain.messages import LogLine
 from t3safe.domain.progress import LongTask
 from t3safe.domain.scope import Scope
@@ -97,12 +96,8 @@ class Live:
     event_log: EventLog
     selection: SymlinkSelection
     settings: Settings
-    newest: Callable[[], Version | None]
-    """What the registry offered last, None where nobody knows."""
-    known: Callable[[], Known | None]
-    """The same, with when it did."""
-    ended: EndedMarks
-    """When each command ended last."""
+    notes: Notes
+    """What is remembered beside the runs."""
     heart: Heartbeat
     """Tells how far whatever takes long is."""
 
@@ -289,18 +284,26 @@ def _problem(check: Callable[..., None], *what: object) -> str:
     return ""
 
 
-def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool]) -> Live:
-    """Wire the host that the settings describe; `stop` ends a run at the next safe point."""
+def live(
+    settings: Settings, command: str, sink: Sink, stop: Callable[[], bool], *, acts: bool = False
+) -> Live:
+    """Wire the host that the settings describe; `stop` ends a run at the next safe point.
+
+    What the registry offers is remembered where the command `acts`: it holds the lock.
+    """
     event_log = EventLog((sink, *log_sinks(command)))
     journal = SqliteJournal(journal_file(settings))
     builds = build_store(settings)
     heart = Heartbeat(event_log.say_one)
-    registry = remembered_registry(settings)
-    ports = host_ports(settings, builds, journal, registry, heart)
+    notes = Notes(journal.file)
+    registry: ports.Registry = NpmRegistry(registry_address(settings))
+    if acts:
+        registry = RememberingRegistry(registry, notes.keep_offer, SystemClock())
+    own_ports = host_ports(settings, builds, journal, registry, heart)
     guard = load_guard(settings)
-    hooks = HookCalls(own_hooks(settings, event_log.say_one), ports.permit, guard.overloaded)
+    hooks = HookCalls(own_hooks(settings, event_log.say_one), own_ports.permit, guard.overloaded)
     host = wired(
-        evolve(ports, permit=hooks),
+        evolve(own_ports, permit=hooks),
         rules(settings),
         name_run,
         limits=limits(settings),
@@ -312,11 +315,8 @@ def live(settings: Settings, command: str, sink: Sink, stop: Callable[[], bool])
         wrap=heart.around,
     )
     selection = symlink_selection(settings)
-    lock, newest, known = settings.state_dir / "lock", registry.newest, registry.known
-    ended = EndedMarks(settings.state_dir)
-    return Live(
-        host, journal, builds, lock, event_log, selection, settings, newest, known, ended, heart
-    )
+    lock = settings.state_dir / "lock"
+    return Live(host, journal, builds, lock, event_log, selection, settings, notes, heart)
 
 
 @contextmanager

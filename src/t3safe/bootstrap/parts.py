@@ -30,12 +30,11 @@ from t3safe.adapters.hostfacts import STANDARD
 from t3safe.adapters.hostload import HoldUpMark, HostLoad
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.adapters.log import IDENTIFIERS, Sink, system_log
-from t3safe.adapters.offered import RememberingRegistry
 from t3safe.adapters.pairing import CommandPairing, DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.people import CallerAlone, UserMapPeople
 from t3safe.adapters.personaldata.calls import WorkerUnits
 from t3safe.adapters.personaldata.local import LocalPersonalData
-from t3safe.adapters.registry import NpmRegistry, RegistryAddress
+from t3safe.adapters.registry import RegistryAddress
 from t3safe.adapters.residents import (
     HostResidents,
     PasswdBases,
@@ -325,12 +324,6 @@ def host_ports(
         choices=ChoicesFile(settings.state_dir / "choices.json"),
         permit=AlwaysPermitted(),
     )
-
-
-def remembered_registry(settings: Settings) -> RememberingRegistry:
-    """Wire the registry; what it offered last is kept."""
-    npm = NpmRegistry(registry_address(settings))
-    return RememberingRegistry(npm, settings.state_dir / "offered")
 
 
 def symlink_selection(settings: Settings) -> SymlinkSelection:

@@ -94,10 +94,10 @@ class App:
         return self._settings
 
     @contextmanager
-    def host(self, command: str, *, aside: bool = False) -> Iterator[Live]:
+    def host(self, command: str, *, aside: bool = False, acts: bool = False) -> Iterator[Live]:
         """Wire the host for a command that only looks; `aside` keeps standard output free."""
         with rendering.chosen_sink(quiet=self.quiet, aside=aside) as sink:
-            yield live(self.settings, command, sink, self.stop)
+            yield live(self.settings, command, sink, self.stop, acts=acts)
 
     @contextmanager
     def acting(
@@ -110,7 +110,10 @@ class App:
         """
         self.stop.install()
         output.act()
-        with self.host(command, aside=aside) as wired, wired.locked(wait, journal=journal):
+        with (
+            self.host(command, aside=aside, acts=True) as wired,
+            wired.locked(wait, journal=journal),
+        ):
             try:
                 yield wired
             except JournalError as error:

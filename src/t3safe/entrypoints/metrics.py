@@ -48,5 +48,6 @@ def write_metrics(wired: Live, path: Path, vitals: HostMetrics) -> None:
 
 def measured(wired: Live) -> HostMetrics:
     """Measure the host; asks nobody outside."""
-    newest, ended = wired.newest(), wired.ended.read()
-    return measure(wired.host, newest, wired.journal.count_verdicts, ended)
+    known = wired.notes.offer()
+    newest = known.newest if known is not None else None
+    return measure(wired.host, newest, wired.journal.count_verdicts, wired.notes.ends())

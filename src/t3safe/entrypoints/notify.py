@@ -7,9 +7,9 @@ import sys
 
 import click
 
-from t3safe.adapters.notify import End, Letter, Sent, ToldFile, ends, require, send
+from t3safe.adapters.notify import End, Letter, Sent, ends, require, send
 from t3safe.bootstrap.live import Live
-from t3safe.domain.errors import NotifyError, UnusableError
+from t3safe.domain.errors import JournalError, NotifyError, UnusableError
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.metrics import HostMetrics
 from t3safe.domain.notices import (
@@ -37,38 +37,32 @@ def tell(wired: Live, vitals: HostMetrics, command: str, broken: Broken | None) 
     """Tell every end what it was not told yet; trouble is said in a line an end."""
     settings = wired.settings.notify
     now = wanted(found(vitals, command, broken), settings.on)
-    memory = _memory(wired)
     try:
         those = _ends(wired)
         if those:
             require()
-        before = _recalled(wired, memory)
+        before = _recalled(wired)
         letters = [_letter(end, fresh) for end in those if (fresh := _due(end, before, now))]
         sent = {item.end: item for item in send(letters, settings.timeout)}
-        after = {end.name: _after(end, before, now, sent) for end in those}
+        after = {end.name: keys for end in those if (keys := _after(end, before, now, sent))}
         for item in sent.values():
             if item.trouble:
                 _warn(wired, f"notification to {item.end} did not go out: {item.trouble}")
         if after != before:
-            memory.write(after)
-    except NotifyError as error:
+            wired.notes.keep_notified(after)
+    except (NotifyError, JournalError) as error:
         _warn(wired, str(error))
 
 
 def forgive(wired: Live, build: Version) -> None:
     """Forget that ends were told of a refusal; trouble is said in a line."""
-    memory = _memory(wired)
     try:
-        before = memory.read()
-        after = {end: forgiven(keys, build) for end, keys in before.items()}
+        before = wired.notes.notified()
+        after = {end: kept for end, keys in before.items() if (kept := forgiven(keys, build))}
         if after != before:
-            memory.write(after)
-    except NotifyError as error:
+            wired.notes.keep_notified(after)
+    except JournalError as error:
         _warn(wired, str(error))
-
-
-def _memory(wired: Live) -> ToldFile:
-    return ToldFile(wired.settings.state_dir / "told.json")
 
 
 def _ends(wired: Live) -> tuple[End, ...]:
@@ -76,11 +70,11 @@ def _ends(wired: Live) -> tuple[End, ...]:
     return ends(settings.urls, settings.urls_file)
 
 
-def _recalled(wired: Live, memory: ToldFile) -> dict[str, frozenset[Key]]:
-    """What ends were told; where that is lost everything is told again, aloud."""
+def _recalled(wired: Live) -> dict[str, frozenset[Key]]:
+    """What ends were told; where that cannot be read everything is sent again."""
     try:
-        return memory.read()
-    except NotifyError as error:
+        return wired.notes.notified()
+    except JournalError as error:
         _warn(wired, str(error))
         return {}
 
@@ -147,7 +141,7 @@ def notify_show(app: App, *, as_json: bool) -> None:
     """Show what each destination would get now, and what it got; send nothing."""
     with app.host("run", aside=as_json) as wired:
         those = _some_ends(wired)
-        told = _memory(wired).read()
+        told = wired.notes.notified()
         vitals = measured(wired)
         wired.close()
     now = wanted(found(vitals), app.settings.notify.on)

@@ -149,7 +149,7 @@ def _unrecorded(command: str, result: Result | None) -> Broken | None:
 
 
 def _fan_out(wired: Live, command: str, broken: Broken | None) -> None:
-    wired.ended.mark(command, wired.host.ports.clock.now())
+    wired.notes.keep_end(command, wired.host.ports.clock.now())
     path, notified = wired.settings.metrics_file, wired.settings.notify.wanted
     if path is None and not notified:
         return

@@ -55,7 +55,7 @@ def status(app: App, watch: float | None, *, as_json: bool) -> None:
 
 
 def _around(wired: Live) -> Around:
-    return Around(wired.known, wired.places, wired.timers, wired.personal_data().weight)
+    return Around(wired.notes.offer, wired.places, wired.timers, wired.personal_data().weight)
 
 
 def _watch(app: App, seconds: float, *, as_json: bool) -> NoReturn:

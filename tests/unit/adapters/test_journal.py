@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from t3safe.adapters.journal import SqliteJournal, codec, store
-from t3safe.adapters.journal.store import RESERVE_BYTES
+from t3safe.adapters.journal.file import RESERVE_BYTES
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import gate
@@ -209,7 +209,7 @@ def _fill(journal: SqliteJournal) -> None:
 
     reserve = journal.path.with_name("journal.sqlite.reserve")
     journal.close()
-    journal._connection, journal._made = sqlite3.connect(journal.path, factory=Full), True
+    journal.file._connection, journal.file._made = sqlite3.connect(journal.path, factory=Full), True
 
 
 def test_an_event_makes_no_new_file(journal: SqliteJournal) -> None:

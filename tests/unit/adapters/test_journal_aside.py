@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters.journal import SqliteJournal, aside, store
+from t3safe.adapters.journal import SqliteJournal, aside, file
 from t3safe.domain import events as ev
 from t3safe.domain import gate
 from t3safe.domain.errors import DamagedJournalError, JournalError
@@ -191,7 +191,7 @@ def test_cut_off_anywhere_the_next_call_ends_it(journal: SqliteJournal, step: st
             raise _CutError
 
     with pytest.raises(_CutError):
-        aside.set_aside(journal.path, store._SCHEMA, NOW, die)
+        aside.set_aside(journal.path, file.SCHEMA, NOW, die)
     assert journal.complaint()
     with pytest.raises(DamagedJournalError):
         list(journal.runs())

@@ -15,8 +15,8 @@ import attrs
 import pytest
 
 import t3safe
-from t3safe.adapters.journal import SqliteJournal, codec, rows, store
-from t3safe.adapters.journal.store import APPLICATION
+from t3safe.adapters.journal import SqliteJournal, codec, file, rows
+from t3safe.adapters.journal.file import APPLICATION
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import gate
@@ -197,14 +197,14 @@ def test_an_unknown_key_in_the_present_format_is_damage(newer: SqliteJournal) ->
     assert "cannot understand" in newer.complaint()
 
 
-@pytest.mark.parametrize("at", range(1, 9))
+@pytest.mark.parametrize("at", range(1, file.SCHEMA.count(";")))
 def test_cut_off_while_it_is_made_the_present_one_an_older_journal_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """Killed at any statement, the file is still of the older format, or wholly of the present."""
     journal = _loaded(JOURNALS[0], tmp_path / "journal.sqlite")
-    statements = store._SCHEMA.split(";")
-    monkeypatch.setattr(store, "_SCHEMA", ";".join(statements[:at]) + "; SELECT nothing;")
+    statements = file.SCHEMA.split(";")
+    monkeypatch.setattr(file, "SCHEMA", ";".join(statements[:at]) + "; SELECT nothing;")
     with pytest.raises(DamagedJournalError):
         journal.append("later", ev.Opened(PLAN, NOW))
     journal.close()
@@ -347,7 +347,10 @@ def test_killed_in_the_middle_of_a_pruning_the_journal_is_as_it_was(
                     os.kill(os.getpid(), signal.SIGKILL)
                 return found
 
-        journal._connection, journal._made = sqlite3.connect(journal.path, factory=Dies), True
+        journal.file._connection, journal.file._made = (
+            sqlite3.connect(journal.path, factory=Dies),
+            True,
+        )
         journal.prune(NOW + timedelta(days=1))
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL

@@ -1,19 +1,19 @@
-"""What the registry offered is kept: in a file for good, in memory for a while."""
+"""What the registry offered is remembered, or kept for a while."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from attrs import define, field
 
 from t3safe.adapters.offered import KeptRegistry, RememberingRegistry
 from t3safe.domain.errors import RegistryError
-from t3safe.domain.forecast import Known
 from t3safe.domain.policy import Offer, Track
 from t3safe.domain.versions import Version
+from tests.contract.test_switch import StoppedClock
 
+NIGHT = datetime(2026, 6, 16, 4, tzinfo=UTC)
 NEW = Version.parse("0.0.25-nightly.20260608.497")
 
 
@@ -32,29 +32,16 @@ class Counted:
         return Offer(NEW)
 
 
-def test_what_was_known_last_is_told_with_its_age(tmp_path: Path) -> None:
-    """Nobody knows before the first answer; a failure afterwards changes nothing."""
-    inner = Counted()
-    registry = RememberingRegistry(inner, tmp_path / "offered")
-    assert (registry.known(), registry.newest()) == (None, None)
-    before = datetime.now(UTC).replace(microsecond=0)
+def test_only_an_answer_is_remembered() -> None:
+    """With the time at which it was given; a registry that is down changes nothing."""
+    inner, kept = Counted(), list[tuple[Version, datetime]]()
+    registry = RememberingRegistry(inner, lambda *known: kept.append(known), StoppedClock(NIGHT))
     registry.offer(Track.NIGHTLY, history=False)
-    known = registry.known()
-    assert known is not None
-    assert known == Known(NEW, known.at)
-    assert known.at >= before
+    assert kept == [(NEW, NIGHT)]
     inner.down = True
     with pytest.raises(RegistryError):
         registry.offer(Track.NIGHTLY, history=False)
-    assert (registry.known(), registry.newest()) == (known, NEW)
-
-
-@pytest.mark.parametrize("content", [b"", b"no version", b"\xff\xfe"])
-def test_a_memory_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
-    """Whatever is wrong with the file, nobody knows and nothing fails."""
-    (tmp_path / "offered").write_bytes(content)
-    registry = RememberingRegistry(Counted(), tmp_path / "offered")
-    assert (registry.known(), registry.newest()) == (None, None)
+    assert kept == [(NEW, NIGHT)]
 
 
 def test_an_answer_stands_for_a_while() -> None:

@@ -1,5 +1,6 @@
-"""The journal of rollouts and the memory of verdicts, in one SQLite file."""
+"""The journal of rollouts, verdicts and notes, in one SQLite file."""
 
+from t3safe.adapters.journal.notes import Notes
 from t3safe.adapters.journal.store import SqliteJournal
 
-__all__ = ["SqliteJournal"]
+__all__ = ["Notes", "SqliteJournal"]
