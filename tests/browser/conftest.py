@@ -17,8 +17,8 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 
-from t3safe.bootstrap.replays import simulate_all
 from t3safe.simulation import files
+from t3safe.simulation.replay import simulate_all
 from t3safe.simulation.report import render
 from t3safe.simulation.scenario import ReplayScenario
 

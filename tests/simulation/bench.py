@@ -14,9 +14,9 @@ from datetime import timedelta
 
 import attrs
 
-from t3safe.bootstrap.replays import simulate, simulate_all
 from t3safe.simulation import files
 from t3safe.simulation.fleet import Fleet
+from t3safe.simulation.replay import simulate, simulate_all
 from t3safe.simulation.scenario import ReplayScenario
 
 PEOPLE = (30, 60, 120, 240)

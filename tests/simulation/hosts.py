@@ -7,7 +7,6 @@ from functools import cache
 
 import attrs
 
-from t3safe.bootstrap.replays import simulate
 from t3safe.simulation import files
 from t3safe.simulation.fleet import (
     Bind,
@@ -19,6 +18,7 @@ from t3safe.simulation.fleet import (
     UpdaterSettings,
 )
 from t3safe.simulation.history import History
+from t3safe.simulation.replay import simulate
 from t3safe.simulation.scenario import ReplayScenario
 from t3safe.simulation.scores import Night, PolicyRun
 from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION

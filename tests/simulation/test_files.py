@@ -14,7 +14,8 @@ import pytest
 
 from t3safe.domain.versions import Version
 from t3safe.simulation import files
-from t3safe.simulation.history import HistoryError, resolved, told_by_registry
+from t3safe.simulation.builds import builds
+from t3safe.simulation.history import HistoryError, told_by_registry
 from t3safe.simulation.scenario import ReplayScenario
 from tests.simulation.hosts import fleet, replayed, until
 
@@ -165,7 +166,7 @@ def test_a_missing_file_is_one_line(tmp_path: Path, read: Callable[[Path], objec
         ),
         (
             "[[people]]\nname='a'\n[[events]]\nkind='wedged'\nat=2026-06-01T00:00:00Z\nperson='b'",
-            "events.0.person: 'b' is nobody here",
+            "events.0.person: 'b' is not a person",
         ),
         (
             "[[people]]\nname='a'\n[[events]]\nkind='tag-back'\nat=2026-06-01T00:00:00Z",
@@ -240,7 +241,7 @@ def test_what_a_registry_cannot_tell_is_unknown_and_assumed_aloud() -> None:
     found = {release.version.text: release for release in history.releases}
     assert found[NEWEST].schema == 32
     assert (found[fresh].schema, found[fresh].pairing) == (None, None)
-    assumed = {item.release.version.text: item for item in resolved(history)}
+    assumed = {item.version.text: item for item in builds(history, files.incidents())}
     assert assumed[fresh].schema == 32
     assert assumed[fresh].assumed == (
         f"schema 32 as of {NEWEST}",
@@ -267,7 +268,8 @@ def test_a_history_with_unknown_facts_is_replayed_and_says_so(tmp_path: Path) ->
 
 def test_a_fact_that_is_assumed_names_the_release_that_has_it() -> None:
     """Also where many releases in a row do not say it: not the one before, which assumes it too."""
-    assumed = {item.release.version.text: item.assumed for item in resolved(files.history())}
+    found = builds(files.history(), files.incidents())
+    assumed = {item.version.text: item.assumed for item in found}
     assert assumed["0.0.37"] == (
         "schema 40 as of 0.0.33",
         "remote_cookie plain as of 0.0.33",
@@ -292,7 +294,7 @@ def test_a_file_from_before_databases_were_told_apart_is_read_as_it_was(tmp_path
             del row[key]
     file = tmp_path / "history.json"
     file.write_text(json.dumps(body), encoding="utf-8")
-    found = next(iter(resolved(files.history(file))))
+    found = builds(files.history(file), files.incidents())[0]
     assert found.assumed == (
         "layout v1 as of nothing",
         "remote_cookie plain as of nothing",

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 
-from t3safe.bootstrap.replays import replayed as wired
 from t3safe.domain import events as ev
 from t3safe.domain.policy import Track
 from t3safe.domain.rollout import Rollout
@@ -21,8 +20,8 @@ from t3safe.simulation.fleet import (
     SimulatedDispatch,
     UpdaterSettings,
 )
-from t3safe.simulation.policies import Safe
-from t3safe.simulation.replay import Replay
+from t3safe.simulation.replay import Replay, updater
+from t3safe.simulation.safe import Safe
 from t3safe.simulation.scenario import ReplayScenario
 from t3safe.simulation.scores import PolicyRun
 from t3safe.simulation.world import SimulatedWorld
@@ -192,13 +191,12 @@ def test_t3safe_harms_nobody_when_every_incident_is_enacted(seed: int) -> None:
 def test_no_step_of_t3safe_puts_binary_and_ledger_apart() -> None:
     """Judged after every event of its journal, not only when a night is over."""
     scenario = ReplayScenario.of(files.fleet(), files.history(), files.incidents())
-    world = scenario.world()
-    updater = wired("t3safe", scenario.fleet, world)
-    assert isinstance(updater, Safe)
-    watch = EventWatch(world)
-    engine = attrs.evolve(updater.host.engine, observers=(watch,))
-    updater.host = attrs.evolve(updater.host, engine=engine)
-    Replay(world, updater, "t3safe", scenario.days).run()
+    safe = updater(scenario, "t3safe")
+    assert isinstance(safe, Safe)
+    watch = EventWatch(safe.world)
+    engine = attrs.evolve(safe.host.engine, observers=(watch,))
+    safe.host = attrs.evolve(safe.host, engine=engine)
+    Replay(safe.world, safe, scenario.days).run()
     assert watch.events > 1_000
     assert watch.apart == []
 

@@ -15,7 +15,6 @@ from t3safe.simulation.builds import Data, Schemas, builds
 from t3safe.simulation.diary import DAY, Diary
 from t3safe.simulation.filevercmp import newer
 from t3safe.simulation.fleet import PersonSettings
-from t3safe.simulation.history import resolved
 from tests.simulation.hosts import fleet, replayed
 
 WORDS = [release.version.text for release in files.history().releases]
@@ -97,7 +96,9 @@ def test_what_a_build_knows_is_the_domains_own_ledger() -> None:
 
 def test_everything_of_the_releases_that_were_read_off_tags_is_known() -> None:
     """Nothing is assumed of them: what is assumed lies in the rows that third parties named."""
-    assumed = [found.release for found in resolved(files.history()) if found.assumed]
+    history = files.history()
+    found = zip(history.releases, builds(history, files.incidents()), strict=True)
+    assumed = [release for release, build in found if build.assumed]
     assert len(assumed) == 64
     assert all(release.committed is None for release in assumed)
 

@@ -7,6 +7,7 @@ Neither needs a host, root or a configuration.  `simulate` asks nothing of the n
 from __future__ import annotations
 
 import os
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from t3safe.bootstrap.replays import fetched_history, simulate_all
+from t3safe.adapters.registry import NpmRegistry, RegistryAddress
 from t3safe.domain.policy import Track
 from t3safe.entrypoints import rendering
 from t3safe.simulation import files
 from t3safe.simulation.fleet import Fleet
+from t3safe.simulation.history import told_by_registry
+from t3safe.simulation.replay import simulate_all
 from t3safe.simulation.scenario import ReplayScenario
 from t3safe.simulation.scores import SHOWN, PolicyRun, Simulation, crossed, moved
+from t3safe.t3.package import REPOSITORY
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -167,7 +171,16 @@ def history_fetch(file: Path, npm: str) -> None:
     What metadata does not tell is taken from the history that t3safe brings, or marked unknown.
     """
     known = files.history()
-    fresh = fetched_history(npm, known, datetime.now(UTC))
+    with tempfile.TemporaryDirectory(prefix="t3safe-history-") as folder:
+        address = RegistryAddress(Path(folder) / "registry.json", npm)
+        found = NpmRegistry(address).metadata()
+    own = (
+        (item.version, item.published, item.node)
+        for item in found
+        if not item.repository or REPOSITORY in item.repository
+    )
+    about = f"What the registry told of the npm package t3 on {datetime.now(UTC):%Y-%m-%d}"
+    fresh = told_by_registry(f"{about}; {known.about}", own, known)
     try:
         file.write_text(files.dump_history(fresh), encoding="utf-8")
     except OSError as error:

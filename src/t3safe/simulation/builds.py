@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import timedelta
 from functools import cache
-from typing import Final
+from hashlib import blake2b
+from typing import Any, Final
 
 import attrs
 from attrs import field, frozen
@@ -15,21 +16,15 @@ from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
 from t3safe.simulation.diary import DAY
-from t3safe.simulation.generations import generation_of
-from t3safe.simulation.history import History, Layout, Naming, PackageKind, resolved
-from t3safe.simulation.incidents import (
-    BY_ITSELF,
-    OF_HOSTS,
-    OF_NOBODY,
-    Behaviour,
-    Incidents,
-)
+from t3safe.simulation.history import History, Layout, Naming, PackageKind
+from t3safe.simulation.incidents import BY_ITSELF, OF_HOSTS, OF_NOBODY, Behaviour, Incidents
 from t3safe.simulation.rows import Rows, missing, union
-from t3safe.t3.generations import V1, V2, Generation
+from t3safe.t3.generations import BEFORE_SCOPES, V1, V2, Generation
+from t3safe.t3.harmless import AUTO_PULL
 from t3safe.t3.package import LAUNCHER, NAME, NODE_PROGRAM, REPOSITORY
-from t3safe.t3.sign_in import PLAIN_COOKIE, CookieNames, cookie_name
+from t3safe.t3.serve_log import UNDECODABLE
+from t3safe.t3.sign_in import CookieNames, cookie_name
 
-PLAIN: Final = PLAIN_COOKIE
 AUTH_MIGRATIONS: Final = (31, 32)
 """Both rebuild the sign-in tables.  An older binary on a database that has one of them mints
 nothing and pairs nobody (measured on 30 and 32); across other migrations none was seen to."""
@@ -105,25 +100,55 @@ def node_trouble(build: SimulatedBuild, node: str) -> str:
     return "" if result.passed else result.reason
 
 
+_AT_FIRST: Final[dict[str, Any]] = {
+    "schema": 0,
+    "pairing": "",
+    "loopback_cookie": Naming.PLAIN,
+    "node": "",
+    "layout": Layout.V1,
+    "remote_cookie": Naming.PLAIN,
+    "package": PackageKind.NODE,
+}
+"""What is assumed before anything is known."""
+
+
 def builds(history: History, incidents: Incidents) -> tuple[SimulatedBuild, ...]:
-    """Every release as it behaves, in the order in which they came out."""
-    return tuple(
-        SimulatedBuild(
-            version=known.release.version,
-            channel=known.release.channel.track,
-            available=known.release.available.timestamp(),
-            schema=known.schema,
-            pairing=known.pairing,
-            loopback=known.loopback_cookie,
-            node=known.node,
-            generation=generation_of(second=known.layout is Layout.V2, pairing=known.pairing),
-            remote=known.remote_cookie,
-            launched=known.package is PackageKind.LAUNCHER,
-            faults=incidents.of(known.release),
-            assumed=known.assumed,
+    """Give every release as it behaves, in the order in which they came out.
+
+    What is not known of one is taken from the nearest release before it that says it, and said in
+    `assumed`.
+    """
+    facts = dict(_AT_FIRST)
+    sources = dict.fromkeys(facts, "nothing")
+    found: list[SimulatedBuild] = []
+    for release in history.releases:
+        assumed: list[str] = []
+        for name, before in facts.items():
+            value = getattr(release, name)
+            if value is None:
+                assumed.append(f"{name} {before} as of {sources[name]}")
+            else:
+                facts[name], sources[name] = value, release.version.text
+        if release.out_on is not None:
+            assumed.append(f"out at {release.available:%Y-%m-%d %H:%M}: only its day is known")
+        scoped = facts["pairing"] == V1.sign_in.path
+        found.append(
+            SimulatedBuild(
+                version=release.version,
+                channel=release.channel.track,
+                available=release.available.timestamp(),
+                schema=facts["schema"],
+                pairing=facts["pairing"],
+                loopback=facts["loopback_cookie"],
+                node=facts["node"],
+                generation=V2 if facts["layout"] is Layout.V2 else V1 if scoped else BEFORE_SCOPES,
+                remote=facts["remote_cookie"],
+                launched=facts["package"] is PackageKind.LAUNCHER,
+                faults=incidents.of(release),
+                assumed=tuple(assumed),
+            )
         )
-        for known in resolved(history)
-    )
+    return tuple(found)
 
 
 def drilled(
@@ -137,35 +162,26 @@ def drilled(
     last = max(found, key=lambda build: build.available)
     number = 0
     for incident in incidents.incidents:
-        behaviour = incident.behaviour
-        if behaviour is None or behaviour in BY_ITSELF:
+        if incident.behaviour is None or incident.behaviour in BY_ITSELF:
             continue
-        wrong = frozenset[Behaviour]() if behaviour in OF_HOSTS else frozenset((behaviour,))
         number += 2
-        yield _drill(last, track, number - 1, wrong, incident.id)
+        yield _drill(last, track, number - 1, {incident.behaviour} - OF_HOSTS, incident.id)
         yield _drill(last, track, number, frozenset(), "")
 
 
 def _drill(
-    last: SimulatedBuild, track: Track, number: int, faults: frozenset[Behaviour], incident: str
+    last: SimulatedBuild, track: Track, number: int, faults: Set[Behaviour], incident: str
 ) -> SimulatedBuild:
-    release = last.version.text.partition("-")[0]
-    major, minor, patch = (int(part) for part in release.split("."))
-    text = f"{major}.{minor}.{patch + number}"
+    major, minor, patch = last.version.text.partition("-")[0].split(".")
+    text = f"{major}.{minor}.{int(patch) + number}"
     if track is Track.NIGHTLY:
         text = f"{text}-nightly.20990101.{number}"
-    return SimulatedBuild(
+    return attrs.evolve(
+        last,
         version=Version.parse(text),
         channel=track,
         available=(last.available // DAY + 1 + number) * DAY + _DRILLED_AT,
-        schema=last.schema,
-        pairing=last.pairing,
-        loopback=last.loopback,
-        node=last.node,
-        generation=last.generation,
-        remote=last.remote,
-        launched=last.launched,
-        faults=faults,
+        faults=frozenset(faults),
         assumed=("made up for a drill, with the facts of the last release",),
         drill=incident,
     )
@@ -257,3 +273,47 @@ def auth_broken(build: SimulatedBuild, data: Data) -> bool:
     """Whether a sign-in migration lies between what a build knows and what it starts on."""
     level = data.level_for(build)
     return any(build.schema < number <= level for number in AUTH_MIGRATIONS)
+
+
+NEVER_RUNS: Final = frozenset({Behaviour.UNBUILT, Behaviour.FOREIGN_PACKAGE})
+UNDECODED: Final = frozenset({Behaviour.OLD_ROWS, Behaviour.OLD_TURNS})
+"""What keeps a serve that runs from showing old data."""
+_CRASHES: Final = {
+    Behaviour.SISTER_DATA: "crash-loops: migration 24 fails on a sister's data",
+    Behaviour.ID_COLLISION: f"ends: no such column: {AUTO_PULL}",
+    Behaviour.OLD_EVENTS: "crash-loops: it cannot decode an old event of the log",
+    Behaviour.LARGE_EVENTS: "runs out of memory: its page of events is too large",
+}
+_DEATH_AFTER: Final = (20.0, 82.0)
+"""Seconds after a start at which the serve of Behaviour.DIES_AFTER_BOOT is dead (measured)."""
+
+
+def data_crash(build: SimulatedBuild, traits: frozenset[Behaviour]) -> str:
+    """Why a serve of the build ends as it starts on data with these traits; empty if it runs."""
+    for behaviour, what in _CRASHES.items():
+        if behaviour in traits & build.faults:
+            return f"the serve of {build.version} {what}"
+    return ""
+
+
+def serve_problem(build: SimulatedBuild, data: Data, traits: frozenset[Behaviour]) -> str:
+    """Why a serve of the build that runs pairs nobody or shows nothing, at itself."""
+    if auth_broken(build, data):
+        return (
+            f"the serve of {build.version} answers 500: it knows migrations up to"
+            f" {build.schema}, the database is at {data.level_for(build)}"
+        )
+    if not build.pairing:
+        return f"{build.version} has no pairing"
+    if Behaviour.NO_COOKIE in build.faults:
+        return f"{build.version} answers 200 and sets no cookie"
+    if traits & build.faults & UNDECODED:
+        return f"{build.version} cannot decode old rows: {UNDECODABLE}"
+    return ""
+
+
+def life(person: str, build: SimulatedBuild) -> float:
+    """Seconds that a serve of Behaviour.DIES_AFTER_BOOT lives, the same each time."""
+    digest = blake2b(f"{person}/{build.version}".encode(), digest_size=2).digest()
+    least, most = _DEATH_AFTER
+    return least + (most - least) * int.from_bytes(digest, "big") / 65_535

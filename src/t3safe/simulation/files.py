@@ -15,64 +15,41 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import attrs
-from attrs import field, frozen
 from cattrs import Converter
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from t3safe.adapters._support.strict import INVALID, exactly, plain_text, strict_converter, trouble
-from t3safe.domain.ledgers import Migration
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.simulation.fleet import Fleet
 from t3safe.simulation.history import (
-    NO_PAIRING,
-    UNKNOWN,
     History,
     HistoryError,
+    Layout,
+    Naming,
+    PackageKind,
     PastRelease,
 )
 from t3safe.simulation.incidents import Behaviour, Incident, Incidents
 
 BYTES_MAX: Final = 64 * 1024**2
 """A history of ten years at six releases a day is below this."""
-_T = TypeVar("_T")
-
-
-@frozen
-class _HistoryFile:
-    about: str
-    migrations: tuple[Migration, ...]
-    releases: tuple[PastRelease, ...]
-
-
-@frozen
-class _IncidentsFile:
-    about: str
-    incidents: tuple[Incident, ...] = field(factory=tuple)
+_UNKNOWN: Final = "unknown"
+_File = TypeVar("_File", History, Incidents, Fleet)
 
 
 def history(file: Path | None = None) -> History:
     """Read a history, the package's own without a file.  Raises HistoryError."""
-    found = _read(file, "releases.json", json.loads, _HistoryFile)
-    try:
-        return History(found.about, found.migrations, found.releases)
-    except HistoryError as error:
-        message = f"{_named(file, 'releases.json')}: {error}"
-        raise HistoryError(message) from error
+    return _read(file, "releases.json", json.loads, History)
 
 
 def incidents(file: Path | None = None) -> Incidents:
     """Read the list of incidents, the package's own without a file.  Raises HistoryError."""
-    found = _read(file, "incidents.json", json.loads, _IncidentsFile)
-    names = [incident.id for incident in found.incidents]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        message = f"{_named(file, 'incidents.json')}: {twice[0]}: is there twice"
-        raise HistoryError(message)
+    found = _read(file, "incidents.json", json.loads, Incidents)
     if file is None:
-        return Incidents(found.about, found.incidents)
+        return found
     # A file that does not say how an incident is enacted means what the package's own says.
     own = {incident.id: incident for incident in incidents().incidents}
-    return Incidents(found.about, tuple(_enacted(each, own) for each in found.incidents))
+    return attrs.evolve(found, incidents=tuple(_enacted(each, own) for each in found.incidents))
 
 
 def _enacted(incident: Incident, own: Mapping[str, Incident]) -> Incident:
@@ -84,59 +61,22 @@ def _enacted(incident: Incident, own: Mapping[str, Incident]) -> Incident:
 
 def fleet(file: Path | None = None) -> Fleet:
     """Read a fleet, the package's own without a file.  Raises HistoryError."""
-    found = _read(file, "fleet.toml", tomllib.loads, Fleet)
-    try:
-        found.check()
-    except HistoryError as error:
-        message = f"{_named(file, 'fleet.toml')}: {error}"
-        raise HistoryError(message) from error
-    return found
+    return _read(file, "fleet.toml", tomllib.loads, Fleet)
 
 
 def dump_history(found: History) -> str:
     """Write a history as `history` reads it, a release a line."""
-    migrations = ",\n".join(
-        json.dumps({"id": item.id, "name": item.name}) for item in found.migrations
+    written = _CONVERTER.unstructure(found)
+    about = json.dumps(written["about"])
+    migrations, releases = (
+        ",\n".join(map(json.dumps, written[name])) for name in ("migrations", "releases")
     )
-    releases = ",\n".join(json.dumps(_as_row(release)) for release in found.releases)
-    about = json.dumps(found.about)
     lists = f'"migrations": [\n{migrations}\n],\n"releases": [\n{releases}\n]'
     return f'{{\n"about": {about},\n{lists}\n}}\n'
 
 
-def _as_row(release: PastRelease) -> dict[str, object]:
-    pairing: str | None = release.pairing
-    row: dict[str, object] = {
-        "version": release.version.text,
-        "channel": release.channel.value,
-        "committed": UNKNOWN if release.committed is None else _stamp(release.committed),
-        "schema": UNKNOWN if release.schema is None else release.schema,
-        "pairing": UNKNOWN if pairing is None else pairing or None,
-        "loopback_cookie": release.loopback_cookie.value,
-        "node": UNKNOWN if release.node is None else release.node,
-        "layout": release.layout.value,
-        "remote_cookie": release.remote_cookie.value,
-        "package": release.package.value,
-    }
-    if release.published is not None:
-        row["published"] = _stamp(release.published)
-    if release.day is not None:
-        row["day"] = release.day.isoformat()
-    if release.how:
-        row["how"] = release.how
-    return row
-
-
-def _stamp(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _named(file: Path | None, own: str) -> str:
-    return str(file) if file is not None else own
-
-
-def _read(file: Path | None, own: str, parse: Callable[[str], Any], kind: type[_T]) -> _T:
-    where = _named(file, own)
+def _read(file: Path | None, own: str, parse: Callable[[str], Any], kind: type[_File]) -> _File:
+    where = str(file) if file is not None else own
     text = _text(file, own, where)
     try:
         raw = parse(text)
@@ -144,10 +84,15 @@ def _read(file: Path | None, own: str, parse: Callable[[str], Any], kind: type[_
         message = f"{where}: cannot be understood: {error}"
         raise HistoryError(message) from error
     try:
-        return _CONVERTER.structure(raw, kind)
+        found = _CONVERTER.structure(raw, kind)
+        found.check()
+    except HistoryError as error:
+        message = f"{where}: {error}"
+        raise HistoryError(message) from error
     except (*INVALID, TypeError, ValueError, AttributeError, KeyError) as error:
         message = f"{where}: {trouble(error)}"
         raise HistoryError(message) from error
+    return found
 
 
 def _text(file: Path | None, own: str, where: str) -> str:
@@ -187,8 +132,12 @@ def _day(value: Any) -> date:  # noqa: ANN401 - whatever the file holds
     return date.fromisoformat(plain_text(value))
 
 
-def _schema(value: Any) -> int:  # noqa: ANN401 - whatever the file holds
-    return int(exactly(value, int, f"a whole number or {UNKNOWN!r}"))
+def _stamp(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _read_by(read: Callable[[Any], object], value: Any, _: object) -> object:  # noqa: ANN401
+    return read(value)
 
 
 def _unless(absent: object, read: Callable[[Any], object]) -> Callable[[Any, Any], object]:
@@ -196,34 +145,48 @@ def _unless(absent: object, read: Callable[[Any], object]) -> Callable[[Any, Any
     return lambda value, _: None if value == absent else read(value)
 
 
-def _pairing(value: Any, _: object) -> object:  # noqa: ANN401 - whatever the file holds
-    return NO_PAIRING if value is None else _unless(UNKNOWN, plain_text)(value, None)
-
-
-def _read_by(read: Callable[[Any], object], value: Any, _: object) -> object:  # noqa: ANN401
-    return read(value)
+def _or_unknown(
+    read: Callable[[Any], object], write: Callable[[Any], object] = lambda value: value
+) -> Any:  # noqa: ANN401 - what cattrs takes
+    """Read and write a fact that may be unknown, which is None in a release."""
+    return override(
+        struct_hook=_unless(_UNKNOWN, read),
+        unstruct_hook=lambda value: _UNKNOWN if value is None else write(value),
+    )
 
 
 def _made() -> Converter:
     made = strict_converter()
-    reads = {Version: _version, datetime: _moment, date: _day}
+    reads: dict[Any, Callable[[Any], object]] = {Version: _version, datetime: _moment, date: _day}
     for kind, read in reads.items():
         made.register_structure_hook(kind, partial(_read_by, read))
         made.register_structure_hook(kind | None, _unless(None, read))
     made.register_structure_hook(
         Behaviour | None, _unless(None, lambda value: Behaviour(plain_text(value)))
     )
+    made.register_unstructure_hook(Version, lambda version: version.text)
+    made.register_unstructure_hook(datetime, _stamp)
+    made.register_unstructure_hook(date, date.isoformat)
+    facts: dict[str, Any] = {
+        "committed": _or_unknown(_moment, _stamp),
+        "schema": _or_unknown(lambda value: exactly(value, int, f"a whole number or {_UNKNOWN!r}")),
+        # A release without pairing has null in the file.
+        "pairing": _or_unknown(
+            lambda value: "" if value is None else plain_text(value), lambda value: value or None
+        ),
+        "loopback_cookie": _or_unknown(lambda value: Naming(plain_text(value))),
+        "node": _or_unknown(plain_text),
+        "layout": _or_unknown(lambda value: Layout(plain_text(value))),
+        "remote_cookie": _or_unknown(lambda value: Naming(plain_text(value))),
+        "package": _or_unknown(lambda value: PackageKind(plain_text(value))),
+    }
     made.register_structure_hook(
         PastRelease,
-        make_dict_structure_fn(
-            PastRelease,
-            made,
-            schema=override(struct_hook=_unless(UNKNOWN, _schema)),
-            pairing=override(struct_hook=_pairing),
-            node=override(struct_hook=_unless(UNKNOWN, plain_text)),
-            committed=override(struct_hook=_unless(UNKNOWN, _moment)),
-            _cattrs_forbid_extra_keys=True,
-        ),
+        make_dict_structure_fn(PastRelease, made, _cattrs_forbid_extra_keys=True, **facts),
+    )
+    facts |= {name: override(omit_if_default=True) for name in ("published", "day", "how")}
+    made.register_unstructure_hook(
+        PastRelease, make_dict_unstructure_fn(PastRelease, made, **facts)
     )
     return made
 

@@ -6,6 +6,9 @@ so one fleet gives one outcome.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Final
@@ -17,11 +20,13 @@ from t3safe.configuration import GateSettings, PolicySettings, RolloutSettings
 from t3safe.domain.people import valid_person
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
-from t3safe.simulation.generations import PROTOCOLS
 from t3safe.simulation.history import HistoryError
+from t3safe.t3.generations import GENERATIONS
 from t3safe.t3.sign_in import BOOTSTRAP, PLAIN_COOKIE
 
 PEOPLE_MAX: Final = 100_000
+_DAY_HOURS: Final = 24
+_PROTOCOLS: Final = tuple(sorted({each.sign_in.protocol for each in GENERATIONS}))
 
 
 @frozen
@@ -76,7 +81,7 @@ class SimulatedDispatch:
 
     paths: tuple[str, ...] = (BOOTSTRAP,)
     cookies: tuple[str, ...] = (PLAIN_COOKIE,)
-    protocols: tuple[int, ...] = PROTOCOLS
+    protocols: tuple[int, ...] = _PROTOCOLS
     learns: tuple[Lesson, ...] = ()
 
 
@@ -150,13 +155,6 @@ class UpdaterSettings:
     rollout: RolloutSettings = field(factory=RolloutSettings)
 
 
-_NOTHING_SAID: Final = {
-    PolicyKind.BLIND.value: UpdaterSettings(PolicyKind.BLIND),
-    PolicyKind.SEED.value: UpdaterSettings(PolicyKind.SEED),
-    PolicyKind.T3SAFE.value: UpdaterSettings(PolicyKind.T3SAFE),
-}
-
-
 @frozen
 class Fleet:
     """A whole host.
@@ -181,23 +179,30 @@ class Fleet:
     dispatch: SimulatedDispatch = field(factory=SimulatedDispatch)
     events: tuple[HostEvent, ...] = ()
     operator: OperatorSettings = field(factory=OperatorSettings)
-    policies: dict[str, UpdaterSettings] = field(factory=lambda: dict(_NOTHING_SAID))
+    policies: dict[str, UpdaterSettings] = field(
+        factory=lambda: {kind.value: UpdaterSettings(kind) for kind in PolicyKind}
+    )
 
     def check(self) -> None:
         """Raise HistoryError for what no host can be."""
-        names = [person.name for person in self.people]
-        _names(names)
-        for person in self.people:
-            _shares(person)
-        for number, event in enumerate(self.events):
-            _event(f"events.{number}", event, names)
-        if not self.policies:
-            raise HistoryError("policies: there is none to compare")
-        if self.start:
-            _parsed("start", self.start)
-        if not 0 < self.operator.hours < _DAY_HOURS:
-            message = f"operator.hours: {self.operator.hours} is not between 0 and {_DAY_HOURS}"
-            raise HistoryError(message)
+        names, hours = [person.name for person in self.people], self.operator.hours
+        for found in (
+            *_of_names(names),
+            *(problem for person in self.people for problem in _of_person(person)),
+            *(_of_event(f"events.{n}", event, names) for n, event in enumerate(self.events)),
+            "" if self.policies else "policies: there is none to compare",
+            _version("start", self.start) if self.start else "",
+            "" if 0 < hours < _DAY_HOURS else f"operator.hours: {hours} is not between 0 and 24",
+        ):
+            if found:
+                raise HistoryError(found)
+
+    def tracks(self) -> tuple[Track, ...]:
+        """The tracks that are followed, one after another."""
+        turns = sorted(
+            (event for event in self.events if event.kind is Mishap.TRACK), key=lambda turn: turn.at
+        )
+        return (self.track, *(Track(turn.to) for turn in turns))
 
     def scaled(self, count: int) -> Fleet:
         """The same host with so many people: each is like one of these, with days of their own.
@@ -210,78 +215,69 @@ class Fleet:
             raise HistoryError(message)
         models = self.people
         people = tuple(
-            attrs.evolve(models[number % len(models)], name=_numbered(models, number))
-            for number in range(count)
+            attrs.evolve(models[n % len(models)], name=_numbered(models, n)) for n in range(count)
         )
         known = {person.name for person in people}
-        events = tuple(item for item in self.events if not item.person or item.person in known)
         factor = max(1, count // len(models))
-        policies = {name: _more_jobs(item, factor) for name, item in self.policies.items()}
-        return attrs.evolve(self, people=people, events=events, policies=policies)
-
-
-_DAY_HOURS: Final = 24
+        return attrs.evolve(
+            self,
+            people=people,
+            events=tuple(item for item in self.events if not item.person or item.person in known),
+            policies={
+                name: attrs.evolve(item, gate=attrs.evolve(item.gate, jobs=item.gate.jobs * factor))
+                for name, item in self.policies.items()
+            },
+        )
 
 
 def _numbered(models: tuple[PersonSettings, ...], number: int) -> str:
-    name = models[number % len(models)].name
-    turn = number // len(models)
-    return f"{name}-{turn:04d}" if turn else name
+    turn, place = divmod(number, len(models))
+    return f"{models[place].name}-{turn:04d}" if turn else models[place].name
 
 
-def _more_jobs(settings: UpdaterSettings, factor: int) -> UpdaterSettings:
-    gate = attrs.evolve(settings.gate, jobs=settings.gate.jobs * factor)
-    return attrs.evolve(settings, gate=gate)
-
-
-def _names(names: list[str]) -> None:
+def _of_names(names: list[str]) -> Iterator[str]:
     if not names:
-        raise HistoryError("people: a host has somebody")
-    for name in names:
+        yield "people: a host has somebody"
+    for name, count in Counter(names).items():
         if not valid_person(name):
-            message = f"people: {name!r} is not a person's user name"
-            raise HistoryError(message)
-        if names.count(name) > 1:
-            message = f"people: {name!r} is there twice"
-            raise HistoryError(message)
+            yield f"people: {name!r} is not a person's user name"
+        if count > 1:
+            yield f"people: {name!r} is there twice"
 
 
-def _shares(person: PersonSettings) -> None:
-    for key, value in (("busy", person.busy), ("forgets", person.forgets)):
-        if not 0 <= value <= 1:
-            message = f"people.{person.name}.{key}: {value} is not between 0 and 1"
-            raise HistoryError(message)
-    if person.size_mb < 0:
-        message = f"people.{person.name}.size_mb: {person.size_mb} is below 0"
-        raise HistoryError(message)
+def _of_person(person: PersonSettings) -> Iterator[str]:
+    where = f"people.{person.name}"
+    yield _between(f"{where}.busy", person.busy, 0, 1)
+    yield _between(f"{where}.forgets", person.forgets, 0, 1)
+    yield _between(f"{where}.size_mb", person.size_mb, 0, math.inf)
 
 
-def _event(where: str, event: HostEvent, names: list[str]) -> None:
+def _of_event(where: str, event: HostEvent, names: list[str]) -> str:
     if event.minutes < 0:
-        message = f"{where}.minutes: {event.minutes} is below 0"
-        raise HistoryError(message)
+        return f"{where}.minutes: {event.minutes} is below 0"
     match event.kind:
         case Mishap.TAG_BACK:
-            _parsed(f"{where}.to", event.to)
+            return _version(f"{where}.to", event.to)
         case Mishap.TRACK if event.to not in set(Track):
-            message = f"{where}.to: {event.to!r} is no track; nightly or latest"
-            raise HistoryError(message)
+            return f"{where}.to: {event.to!r} is not a track; nightly or latest"
         case Mishap.NODE if not event.to:
-            message = f"{where}.to: which node?"
-            raise HistoryError(message)
+            return f"{where}.to: which node?"
         case Mishap.WEDGED if event.person not in names:
-            message = f"{where}.person: {event.person!r} is nobody here"
-            raise HistoryError(message)
+            return f"{where}.person: {event.person!r} is not a person of this host"
         case _:
-            return
+            return ""
 
 
-def _parsed(where: str, text: str) -> Version:
+def _between(where: str, value: float, low: float, high: float) -> str:
+    return "" if low <= value <= high else f"{where}: {value} is not between {low} and {high}"
+
+
+def _version(where: str, text: str) -> str:
     try:
-        return Version.parse(text)
+        Version.parse(text)
     except ValueError as error:
-        message = f"{where}: {error}"
-        raise HistoryError(message) from error
+        return f"{where}: {error}"
+    return ""
 
 
 def at(day: date, moment: time) -> datetime:

@@ -4,7 +4,7 @@ Rules:
 
 1. A history is in the order in which its releases came out; each version is in it once.
 2. What is not known of a release is said as `unknown`, never left out or guessed.  A simulation
-   takes it as of the release before, and says so (`Resolved.assumed`).
+   takes it as of the release before, and says so (`SimulatedBuild.assumed`).
 3. A nightly was to be had from half an hour after its commit, and not before its own day began:
    its text names the day of publication, the data the time of the commit.  A publish time that is
    known counts more.
@@ -15,13 +15,13 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
 import attrs
-from attrs import field, frozen
+from attrs import frozen
 
 from t3safe.domain.errors import UnusableError
 from t3safe.domain.ledgers import Migration
@@ -33,9 +33,6 @@ PUBLISH_LAG: Final = timedelta(minutes=30)
 
 NOON: Final = time(12)
 """When a release came out of which only the day is known, in UTC (rule 4)."""
-
-UNKNOWN: Final = "unknown"
-NO_PAIRING: Final = ""
 
 
 class HistoryError(UnusableError):
@@ -51,7 +48,6 @@ class Naming(StrEnum):
     """With the port and 12 hex digits: on a loopback bind alone."""
     ENVIRONMENT = "environment"
     """With 12 hex digits of the environment id: on a remote-reachable bind alone."""
-    UNKNOWN = "unknown"
 
 
 class Layout(StrEnum):
@@ -60,7 +56,6 @@ class Layout(StrEnum):
     V1 = "v1"
     V2 = "v2"
     """A second one, made once as a copy of the first."""
-    UNKNOWN = "unknown"
 
 
 class PackageKind(StrEnum):
@@ -70,7 +65,6 @@ class PackageKind(StrEnum):
     """A node program with its dependencies."""
     LAUNCHER = "launcher"
     """A launcher over a native program, which is in a package for each platform."""
-    UNKNOWN = "unknown"
 
 
 class ReleaseLine(StrEnum):
@@ -92,8 +86,8 @@ class PastRelease:
     """One release as the history tells it; None is unknown.
 
     `schema` is the highest migration that it knows.  `pairing` is the path that exchanges a
-    credential, NO_PAIRING where the release has none.  `node` is its `engines.node`.  `day` is the
-    UTC day on which it came out, where no time is known.  `how` says what the row rests on.
+    credential, empty where the release has none.  `node` is its `engines.node`.  `day` is the UTC
+    day on which it came out, where no time is known.  `how` says what the row rests on.
     """
 
     version: Version
@@ -101,12 +95,12 @@ class PastRelease:
     committed: datetime | None
     schema: int | None
     pairing: str | None
-    loopback_cookie: Naming
+    loopback_cookie: Naming | None
     node: str | None
+    layout: Layout | None = None
+    remote_cookie: Naming | None = None
+    package: PackageKind | None = None
     published: datetime | None = None
-    layout: Layout = Layout.UNKNOWN
-    remote_cookie: Naming = Naming.UNKNOWN
-    package: PackageKind = PackageKind.UNKNOWN
     day: date | None = None
     how: str = ""
 
@@ -139,50 +133,43 @@ class History:
     migrations: tuple[Migration, ...]
     releases: tuple[PastRelease, ...]
 
-    def __attrs_post_init__(self) -> None:
+    def check(self) -> None:
         """Raise HistoryError for what cannot be replayed (rule 1)."""
         if not self.releases:
             raise HistoryError("the history holds no release")
         known = {migration.id for migration in self.migrations}
         if len(known) != len(self.migrations):
             raise HistoryError("migrations: an id is there twice")
+        seen: set[Version] = set()
+        last: dict[ReleaseLine, PastRelease] = {}
         for release in self.releases:
-            _sound(release, known)
-        _ordered(self.releases)
+            problem = _problem(release, known)
+            before = last.get(release.channel, release)
+            if release.version in seen:
+                problem = "is in the history twice"
+            elif not problem and release.available < before.available:
+                problem = (
+                    f"of {release.available:%Y-%m-%d %H:%M} stands after {before.version}"
+                    f" of {before.available:%Y-%m-%d %H:%M}; order the history by time"
+                )
+            if problem:
+                message = f"{release.version}: {problem}"
+                raise HistoryError(message)
+            seen.add(release.version)
+            last[release.channel] = release
 
 
-def _ordered(releases: tuple[PastRelease, ...]) -> None:
-    seen: set[Version] = set()
-    last: dict[ReleaseLine, PastRelease] = {}
-    for release in releases:
-        if release.version in seen:
-            message = f"{release.version}: is in the history twice"
-            raise HistoryError(message)
-        seen.add(release.version)
-        before = last.get(release.channel)
-        if before is not None and release.available < before.available:
-            message = (
-                f"{release.version}: of {release.available:%Y-%m-%d %H:%M} stands after"
-                f" {before.version} of {before.available:%Y-%m-%d %H:%M}; order the history by time"
-            )
-            raise HistoryError(message)
-        last[release.channel] = release
-
-
-def _sound(release: PastRelease, known: set[int]) -> None:
-    version = release.version
-    if line_of(version) is not release.channel:
-        message = f"{version}: is said to be of {release.channel}, its text says {_said(version)}"
-        raise HistoryError(message)
+def _problem(release: PastRelease, known: set[int]) -> str:
+    version, line = release.version, line_of(release.version)
+    if line is not release.channel:
+        return f"is said to be of {release.channel}, its text says {line or version.channel}"
     if release.published is None and release.committed is None and release.out_on is None:
-        message = f"{version}: has no time: give `committed`, `published` or `day`"
-        raise HistoryError(message)
+        return "has no time: give `committed`, `published` or `day`"
     if release.schema is not None and release.schema not in known:
-        message = f"{version}: schema {release.schema} is none of the migrations"
-        raise HistoryError(message)
+        return f"schema {release.schema} is none of the migrations"
     if release.loopback_cookie is Naming.ENVIRONMENT or release.remote_cookie is Naming.SCOPED:
-        message = f"{version}: no release names its cookie so on that bind"
-        raise HistoryError(message)
+        return "no release names its cookie so on that bind"
+    return ""
 
 
 _LINES: Final = {Channel.NIGHTLY: ReleaseLine.NIGHTLY, Channel.LATEST: ReleaseLine.LATEST}
@@ -195,61 +182,13 @@ def line_of(version: Version) -> ReleaseLine | None:
     return ReleaseLine.PREVIEW if found is None and _PREVIEW.search(version.text) else found
 
 
-def _said(version: Version) -> str:
-    return str(line_of(version) or version.channel)
-
-
-@frozen
-class Resolved:
-    """A release of which everything is known or assumed; `assumed` says what was, and whence."""
-
-    release: PastRelease
-    schema: int
-    pairing: str
-    loopback_cookie: Naming
-    node: str
-    layout: Layout
-    remote_cookie: Naming
-    package: PackageKind
-    assumed: tuple[str, ...] = field(default=())
-
-
-_MISSING: Final = {
-    "schema": 0,
-    "pairing": NO_PAIRING,
-    "loopback_cookie": Naming.PLAIN,
-    "node": "",
-    "layout": Layout.V1,
-    "remote_cookie": Naming.PLAIN,
-    "package": PackageKind.NODE,
-}
-"""What is assumed before anything is known."""
-
-
-def resolved(history: History) -> Iterator[Resolved]:
-    """Give every release with its gaps filled from the nearest release before it (rule 2)."""
-    facts: dict[str, object] = dict(_MISSING)
-    sources = dict.fromkeys(_MISSING, "nothing")
-    for release in history.releases:
-        gaps: list[str] = []
-        for name in _MISSING:
-            told = getattr(release, name)
-            if told is None or told == UNKNOWN:
-                gaps.append(f"{name} {facts[name]} as of {sources[name]}")
-            else:
-                facts[name], sources[name] = told, release.version.text
-        if release.out_on is not None:
-            gaps.append(f"out at {release.available:%Y-%m-%d %H:%M}: only its day is known")
-        yield Resolved(release, assumed=tuple(gaps), **facts)  # type: ignore[arg-type]
-
-
 def told_by_registry(
     about: str, told: Iterable[tuple[Version, datetime | None, str]], known: History
 ) -> History:
     """Make a history of what a registry tells: versions, publish times, engines.node (or empty).
 
     What it cannot tell (schema, path, cookie) comes from `known` where that has the version, and is
-    unknown where not.  A release without a time or of no line is left out.
+    unknown where not.  A release without a time or of no line is left out.  Raises HistoryError.
     """
     facts = {release.version: release for release in known.releases}
     releases: list[PastRelease] = []
@@ -257,8 +196,7 @@ def told_by_registry(
         line = line_of(version)
         if moment is None or line is None:
             continue
-        fresh = PastRelease(version, line, moment, None, None, Naming.UNKNOWN, None)
-        release = facts.get(version, fresh)
+        release = facts.get(version, PastRelease(version, line, moment, None, None, None, None))
         releases.append(
             attrs.evolve(
                 release,
@@ -269,4 +207,6 @@ def told_by_registry(
             )
         )
     releases.sort(key=lambda release: (release.available, release.version))
-    return History(about, known.migrations, tuple(releases))
+    made = History(about, known.migrations, tuple(releases))
+    made.check()
+    return made

@@ -20,7 +20,7 @@ from typing import Final
 from attrs import frozen
 
 from t3safe.domain.versions import Version
-from t3safe.simulation.history import PastRelease
+from t3safe.simulation.history import HistoryError, PastRelease
 
 LASTING: Final = timedelta(days=2)
 """How long a build's fault lasts that nobody dated the end of; an assumption: nightlies that broke
@@ -127,7 +127,15 @@ class Incidents:
     """Every failure that is known, each once."""
 
     about: str
-    incidents: tuple[Incident, ...]
+    incidents: tuple[Incident, ...] = ()
+
+    def check(self) -> None:
+        """Raise HistoryError where an incident is there twice."""
+        names = [incident.id for incident in self.incidents]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            message = f"{twice[0]}: is there twice"
+            raise HistoryError(message)
 
     def of(self, release: PastRelease) -> frozenset[Behaviour]:
         """What is wrong with a release."""

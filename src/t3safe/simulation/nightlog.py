@@ -12,19 +12,19 @@ LINES_MAX: Final = 60
 
 
 class NightFate(StrEnum):
-    """How a night was for a person, from the timer to the next one."""
+    """How a night was for a person, from the timer to the next one; as its letter in a report."""
 
-    CALM = "calm"
+    CALM = "."
     """Nothing was to be done."""
-    MOVED = "moved"
-    DEFERRED = "deferred"
-    REFUSED = "refused"
+    MOVED = "m"
+    DEFERRED = "d"
+    REFUSED = "r"
     """A guard or a gate said no, rightly or not."""
-    LATER = "later"
+    LATER = "l"
     """Nothing was proven either way."""
-    FROZEN = "frozen"
-    ROLLED_BACK = "rolled-back"
-    BROKEN = "broken"
+    FROZEN = "f"
+    ROLLED_BACK = "b"
+    BROKEN = "x"
     """They could not sign in or work, for a minute or more."""
 
 

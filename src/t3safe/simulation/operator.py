@@ -19,8 +19,9 @@ import re
 from attrs import define, field
 
 from t3safe.simulation.builds import SimulatedBuild
-from t3safe.simulation.policies import Blind, Seed, Updater, restart
-from t3safe.simulation.world import AWAY, OF_THE_HOST, SimulatedPerson, SimulatedWorld
+from t3safe.simulation.person import AWAY, OF_THE_HOST, SimulatedPerson
+from t3safe.simulation.policies import Blind, OneBinary, Seed, Updater, restart
+from t3safe.simulation.world import SimulatedWorld
 
 _PASSING = OF_THE_HOST | {AWAY}
 
@@ -35,21 +36,28 @@ class Operator:
 
     def attend(self) -> None:
         """Come, look, fix, and be counted where anything was to be done."""
+        policy, tonight = self.policy, self.policy.tonight
         self.done = []
-        if isinstance(self.policy, Blind | Seed):
-            self._mend_binary(self.policy)
+        if isinstance(policy, OneBinary):
+            self._fix_binary(policy)
         else:
-            self._mend()
-        if self.policy.frozen():
+            self._teach()
+            if tonight.teach:
+                self._teach_what_is_tagged()
+            for person in self._broken():
+                if person.running is None:
+                    self.world.start(person)
+                    self.done.append(f"started the serve of {person.name}")
+        if policy.frozen():
             self._teach_what_is_tagged()
-            self.policy.thaw()
+            policy.thaw()
             self.done.append("thawed the updater")
-        if not self.done and self.policy.tonight.human:
-            self.done.append(f"looked into it: {self.policy.tonight.human}")
+        if not self.done and tonight.human:
+            self.done.append(f"looked into it: {tonight.human}")
         if self.done:
             self.world.interventions.append((self.world.now, "; ".join(self.done)))
             for line in self.done:
-                self.policy.tonight.say(f"operator: {line}")
+                tonight.say(f"operator: {line}")
 
     def _broken(self) -> list[SimulatedPerson]:
         return [
@@ -60,85 +68,68 @@ class Operator:
 
     # A host with one global binary.
 
-    def _mend_binary(self, policy: Blind | Seed) -> None:
-        broken = self._broken()
-        if not broken:
-            return
-        bad = self.world.default
-        if isinstance(policy, Blind):
-            self._roll_back_first(policy, broken)
-            broken = self._broken()
-        self._teach()
-        self._forward(policy, self._broken())
-        broken = self._broken()
-        if broken and policy.previous is not None:
-            self._put_back(policy, policy.previous, broken)
-            if bad is not None:
-                policy.held.add(bad)
-
-    def _roll_back_first(self, policy: Blind, broken: list[SimulatedPerson]) -> None:
-        world, previous, bad = self.world, policy.previous, self.world.default
-        if previous is None or previous is bad or bad is None:
-            return
-        self._install(previous, broken)
+    def _fix_binary(self, policy: OneBinary) -> None:
+        bad, previous = self.world.default, policy.previous
         if not self._broken():
-            if self.world.contract(bad):
-                self._teach_of(bad)
-            else:
-                policy.held.add(bad)
-            self.done.append(f"rolled the binary back to {previous.version}")
             return
-        why = self._broken()[0].problem
-        self.done.append(f"the binary rollback to {previous.version} does not help: {why}")
-        self._install(bad, broken)
-        world.touch_all()
+        if isinstance(policy, Blind) and previous is not None and previous is not bad:
+            self._roll_back_first(policy, previous, bad)
+        self._teach()
+        self._forward(policy)
+        broken = self._broken()
+        if broken and previous is not None:
+            self._install(previous, broken)
+            for person in broken:
+                copy = policy.backups.get(person.name)
+                if person.problem and copy is not None:
+                    self.world.stop(person)
+                    self.world.restore(person, copy, whole=False)
+                    self.world.start(person)
+                    self.done.append(f"restored {person.name} from before the bump")
+            self.done.append(f"put {previous.version} back")
+            policy.held.add(bad)
+
+    def _roll_back_first(
+        self, policy: OneBinary, previous: SimulatedBuild, bad: SimulatedBuild
+    ) -> None:
+        broken = self._broken()
+        self._install(previous, broken)
+        still = self._broken()
+        if still:
+            why = still[0].problem
+            self.done.append(f"the binary rollback to {previous.version} does not help: {why}")
+            self._install(bad, broken)
+            self.world.touch_all()
+            return
+        if self.world.contract(bad):
+            self._teach_of(bad)
+        else:
+            policy.held.add(bad)
+        self.done.append(f"rolled the binary back to {previous.version}")
 
     def _install(self, build: SimulatedBuild, people: list[SimulatedPerson]) -> None:
         self.world.install_globally(build)
         for person in people:
             restart(self.world, person)
 
-    def _forward(self, policy: Blind | Seed, broken: list[SimulatedPerson]) -> None:
-        if not broken:
-            return
-        newest = self._newest()
-        if newest is None or self.world.unfit(newest):
+    def _forward(self, policy: OneBinary) -> None:
+        """Install the newest build that has come near this host, where that is good for all."""
+        broken, tagged = self._broken(), self.world.tagged(self.world.track)
+        newest = max(filter(None, (tagged, self.world.default)), key=lambda build: build.version)
+        if not broken or self.world.unfit(newest):
             return
         self._install(newest, broken)
         if isinstance(policy, Seed):
             policy.last_good = newest
-        self.done.append(
-            f"installed {newest.version} by hand for {', '.join(p.name for p in broken[:5])}"
-        )
-
-    def _newest(self) -> SimulatedBuild | None:
-        """The newest build that has come near this host: what is tagged now, or what runs."""
-        tagged = self.world.tagged(self.world.track)
-        known = [build for build in (tagged, self.world.default) if build is not None]
-        return max(known, key=lambda build: build.version, default=None)
-
-    def _put_back(
-        self, policy: Blind | Seed, previous: SimulatedBuild, broken: list[SimulatedPerson]
-    ) -> None:
-        self._install(previous, broken)
-        for person in broken:
-            copy = policy.backups.get(person.name)
-            if person.problem and copy is not None:
-                self.world.stop(person)
-                self.world.restore(person, copy, whole=False)
-                self.world.start(person)
-                self.done.append(f"restored {person.name} from before the bump")
-        self.done.append(f"put {previous.version} back")
+        names = ", ".join(person.name for person in broken[:5])
+        self.done.append(f"installed {newest.version} by hand for {names}")
 
     # The dispatch.
 
     def _teach(self) -> None:
-        lacking = {
-            person.running
-            for person in self._broken()
-            if person.running is not None and self.world.contract(person.running)
-        }
-        for build in lacking:
+        """Teach what it lacks for the builds of those who are broken."""
+        running = {person.running for person in self._broken() if person.running is not None}
+        for build in {build for build in running if self.world.contract(build)}:
             self._teach_of(build)
 
     def _teach_what_is_tagged(self) -> None:
@@ -160,14 +151,3 @@ class Operator:
         ]
         self.world.teach((build.pairing,), (cookie,), (protocol,))
         self.done.append(f"taught the dispatch {', '.join(lacking)} ({build.version})")
-
-    # t3safe.
-
-    def _mend(self) -> None:
-        self._teach()
-        if self.policy.tonight.teach:
-            self._teach_what_is_tagged()
-        for person in self._broken():
-            if person.running is None:
-                self.world.start(person)
-                self.done.append(f"started the serve of {person.name}")

@@ -13,21 +13,17 @@ from typing import Final
 import attrs
 from attrs import define, field, frozen
 
-from t3safe.configuration import GateSettings
 from t3safe.domain import events as ev
 from t3safe.domain import gate, ports
-from t3safe.domain.effects import Subject
 from t3safe.domain.errors import (
     BuildError,
     DispatchError,
     Fault,
-    GateError,
     PersonalDataError,
     RegistryError,
     SelectionError,
     ServiceError,
 )
-from t3safe.domain.gate import Check, CheckResult, Rehearsal
 from t3safe.domain.idle import Activity, Sample, TurnMark
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.obstacles import V1Copy
@@ -37,11 +33,15 @@ from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
-from t3safe.simulation.builds import Data, SimulatedBuild, auth_broken
+from t3safe.simulation.builds import (
+    Data,
+    SimulatedBuild,
+    serve_problem,
+)
 from t3safe.simulation.diary import stamp
 from t3safe.simulation.incidents import Behaviour
-from t3safe.simulation.world import SimulatedPerson, SimulatedWorld, life
-from t3safe.t3 import serve_log
+from t3safe.simulation.person import SimulatedPerson
+from t3safe.simulation.world import SimulatedWorld
 from t3safe.t3.generations import EVENT_LOG, V1
 from t3safe.t3.updater import NO_TRACES, Traces
 
@@ -59,7 +59,7 @@ SECONDS: Final = {
 three of staying; a rehearsal two starts, two mints and a stop, with the soak on top."""
 COPY_PER_MB: Final = 0.0018
 """Seconds: a one-step backup of 104 MB took 0.18 to 0.22 s."""
-_EVENTS: Final = f"{V1.database}:{EVENT_LOG}"
+EVENTS: Final = f"{V1.database}:{EVENT_LOG}"
 _MB: Final = 1024**2
 
 
@@ -171,8 +171,8 @@ class SimulatedSelection:
         found.fenced = True
         self.world.touch(found)
 
-    def default(self) -> Version | None:
-        return self.world.default.version if self.world.default is not None else None
+    def default(self) -> Version:
+        return self.world.default.version
 
     def promote(self, build: Version) -> None:
         """Make it the default and last-good; everybody has a link of their own by now."""
@@ -201,7 +201,7 @@ class SimulatedServices:
         found = self.world.people[person]
         if found.running is None:
             return ports.ServeStatus(running=False)
-        agents = ("claude",) if self.world.turn(found) is not None else ()
+        agents = ("claude",) if found.turn(self.world.now) is not None else ()
         return ports.ServeStatus(
             running=True, main_pid=1, started=stamp(found.since), agents=agents
         )
@@ -226,21 +226,12 @@ class SimulatedServices:
             raise ServiceError(message, fault=Fault.HOST)
 
 
-@frozen(eq=False)
-class Snapshot:
-    """A sealed copy."""
-
-    info: ports.SnapshotInfo
-    data: Data
-    serial: int
-
-
 @define(eq=False)
 class SimulatedPersonalData:
     """State sets and their snapshots."""
 
     world: SimulatedWorld
-    kept: dict[str, dict[str, Snapshot]] = field(factory=dict)
+    kept: dict[str, dict[str, tuple[ports.SnapshotInfo, Data]]] = field(factory=dict)
 
     def snapshot(
         self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
@@ -251,26 +242,26 @@ class SimulatedPersonalData:
         if kind is not SnapshotKind.ONLINE and found.running is not None:
             message = f"cannot copy the set of {person}: a process holds it"
             raise PersonalDataError(message)
-        world.sync(found)
+        found.sync(world.now)
         ledger = world.schemas.of_data(found.data)
         stored = Stored(snapshot, kind, stamp(world.now), int(size * _MB))
-        info = ports.SnapshotInfo(stored, person, build, ledger, ())
         if kind is SnapshotKind.QUARANTINE:
             found.kept = rowset.union(found.kept, found.data.all_rows())
-        taken = Snapshot(info, found.data, found.serial)
-        self.kept.setdefault(person, {})[snapshot] = taken
+        info = ports.SnapshotInfo(stored, person, build, ledger, ())
+        self.kept.setdefault(person, {})[snapshot] = (info, found.data)
         return ev.Snapshotted(snapshot, ledger, stored.size)
 
     def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
-        mine = self.kept[person]
-        count = rowset.missing(mine[snapshot].data.all_rows(), mine[since].data.all_rows())
-        return (ev.RowsKept(_EVENTS, count),) if count else ()
+        return self._more(person, self.kept[person][snapshot][1], since)
 
     def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
         found = self.world.people[person]
-        self.world.sync(found)
-        count = rowset.missing(found.data.all_rows(), self.kept[person][since].data.all_rows())
-        return (ev.RowsKept(_EVENTS, count),) if count else ()
+        found.sync(self.world.now)
+        return self._more(person, found.data, since)
+
+    def _more(self, person: str, data: Data, since: str) -> tuple[ev.RowsKept, ...]:
+        count = rowset.missing(data.all_rows(), self.kept[person][since][1].all_rows())
+        return (ev.RowsKept(EVENTS, count),) if count else ()
 
     def restore(self, person: str, snapshot: str) -> None:
         found, mine = self.world.people[person], self.kept.get(person, {})
@@ -278,11 +269,11 @@ class SimulatedPersonalData:
         if found.running is not None or snapshot not in mine:
             message = f"cannot restore {person} from {snapshot}"
             raise PersonalDataError(message)
-        self.world.restore(found, mine[snapshot].data, whole=True)
+        self.world.restore(found, mine[snapshot][1], whole=True)
 
-    def restoring(self, person: str) -> bool:
+    def restoring(self, person: str) -> bool:  # noqa: ARG002
         """A restore is at once here."""
-        return self.world.people[person].restoring
+        return False
 
     def ledger(self, person: str) -> SetLedger:
         return self.world.schemas.of_data(self.world.people[person].data)
@@ -296,8 +287,8 @@ class SimulatedPersonalData:
         return ""
 
     def activity(self, person: str) -> Activity:
-        world, found = self.world, self.world.people[person]
-        turn = world.turn(found)
+        now, found = self.world.now, self.world.people[person]
+        turn = found.turn(now)
         started = stamp(found.since) if found.running is not None else None
         known = Activity(tracked=True, serve_started=started, copied=self._copied(found))
         if turn is not None and turn.waits:
@@ -306,202 +297,29 @@ class SimulatedPersonalData:
             # The mark is set as the turn begins, and the serve has been up since before that.
             since = max(float(turn.start), found.since)
             return attrs.evolve(known, turns=(TurnMark("a thread", stamp(since)),))
-        last = found.diary.last_end(world.now)
+        last = found.diary.last_end(now)
         return attrs.evolve(known, last_activity=stamp(last) if last else None)
 
     def _copied(self, person: SimulatedPerson) -> V1Copy | None:
         """V1's database beside the copy that V2 made of it; that of a trial is from its day."""
-        if person.data.second is None:
-            return None
-        self.world.sync(person)
-        data = person.data
-        copy_lacks = rowset.missing(data.rows, data.second or rowset.NONE)
+        person.sync(self.world.now)
+        first, second = person.data.rows, person.data.second
         now, trial = stamp(self.world.now), person.settings.trial
-        if not copy_lacks:
+        if second is None:
+            return None
+        if not rowset.missing(first, second):
             return V1Copy(now, now)
         copied = datetime.combine(trial, time(), UTC) if trial is not None else None
-        worked = now if rowset.missing(data.second or rowset.NONE, data.rows) else None
-        return V1Copy(now, copied, worked)
+        return V1Copy(now, copied, now if rowset.missing(second, first) else None)
 
     def snapshots(self, person: str) -> tuple[ports.SnapshotInfo, ...]:
-        return tuple(taken.info for taken in self.kept.get(person, {}).values())
+        return tuple(info for info, _ in self.kept.get(person, {}).values())
 
     def verify(self, person: str, snapshot: str) -> None:
         """Nothing rots here."""
 
     def remove(self, person: str, snapshot: str) -> None:
         self.kept.get(person, {}).pop(snapshot, None)
-
-
-@define(eq=False)
-class SimulatedGate:
-    """The gate: facts come from what the build does, the judgements are the domain's.
-
-    A rehearsal depends on the build and on what kind of data it runs on, so each kind is judged
-    once a night.
-    """
-
-    world: SimulatedWorld
-    store: SimulatedBuilds
-    states: SimulatedPersonalData
-    settings: GateSettings
-
-    def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
-        world = self.world
-        batches = -(-max(0, len(subjects) - 1) // self.settings.jobs)
-        seconds = SECONDS["rehearse"] + self.settings.soak
-        world.pass_time(SECONDS["empty"] + self.settings.soak + batches * seconds)
-        found = self.store.store.get(build)
-        if found is None:
-            message = f"cannot rehearse {build}: the store has no program of it; stage it again"
-            raise GateError(message)
-        judged: dict[object, tuple[CheckResult, ...]] = {}
-        return tuple(self._one(found, subject, judged, seconds) for subject in subjects)
-
-    def fingerprint(self) -> str:
-        known, gate_ = self.world.dispatch, self.settings
-        spoken = f"{known.paths}{known.cookies}{known.protocols}"
-        return f"{spoken}{self.world.node}{gate_.bind_host}{gate_.soak}"
-
-    def _one(
-        self,
-        build: SimulatedBuild,
-        subject: Subject,
-        judged: dict[object, tuple[CheckResult, ...]],
-        seconds: float,
-    ) -> Rehearsal:
-        person = self.world.people.get(subject.person)
-        data = None
-        if person is not None:
-            data = self.states.kept[subject.person][subject.snapshot].data
-        key = None
-        if person is not None and data is not None:
-            dies = Behaviour.DIES_AFTER_BOOT in build.faults and person.name
-            key = (data.level, data.second_level, data.strange, person.traits, dies)
-        checks = judged.get(key)
-        if checks is None:
-            checks = judged[key] = self._checks(build, person, data)
-        schema = self._after(build, data) if len(checks) >= _MIGRATED else None
-        return Rehearsal(subject.person, build.version, checks, schema, "replayed", seconds)
-
-    def _after(self, build: SimulatedBuild, data: Data | None) -> SetLedger:
-        """The ledger once the build has migrated the copy."""
-        schemas = self.world.schemas
-        return schemas.of_build(build) if data is None else schemas.of_data(data.opened_by(build))
-
-    def _checks(
-        self, build: SimulatedBuild, person: SimulatedPerson | None, data: Data | None
-    ) -> tuple[CheckResult, ...]:
-        ran: list[CheckResult] = []
-        for check in (
-            self._identity,
-            self._live,
-            self._migrated,
-            self._preserved,
-            self._paired,
-            self._contract,
-            self._reopened,
-            self._soak,
-        ):
-            ran.append(check(build, person, data))
-            if not ran[-1].passed:
-                break
-        return tuple(ran)
-
-    def _identity(
-        self, build: SimulatedBuild, _: SimulatedPerson | None, __: Data | None
-    ) -> CheckResult:
-        return gate.judge_identity(build.version, build.identity(self.world.node))
-
-    def _live(
-        self, build: SimulatedBuild, person: SimulatedPerson | None, _: Data | None
-    ) -> CheckResult:
-        if self.world.gate_down:
-            silent = gate.LiveFacts(
-                False, False, None, self.settings.deadline, self.settings.deadline
-            )
-            return gate.judge_live(silent)
-        crash = self.world.crash(person, build) if person is not None else ""
-        if crash:
-            facts = gate.LiveFacts(False, False, 1, 1.0, self.settings.deadline, crash)
-            return gate.judge_live(facts)
-        return gate.judge_live(gate.LiveFacts(True, True, None, 1.3, self.settings.deadline))
-
-    def _migrated(
-        self, build: SimulatedBuild, _: SimulatedPerson | None, data: Data | None
-    ) -> CheckResult:
-        schemas = self.world.schemas
-        before = SetLedger() if data is None else schemas.of_data(data)
-        schema = None if data is None else schemas.of_build(build)
-        return gate.judge_migrated(gate.MigratedFacts(before, self._after(build, data), schema))
-
-    def _preserved(
-        self, _: SimulatedBuild, __: SimulatedPerson | None, data: Data | None
-    ) -> CheckResult:
-        rows = rowset.size(data.all_rows()) if data is not None else 0
-        facts = gate.PreservedFacts({_EVENTS: rows}, {_EVENTS: rows})
-        return gate.judge_preserved(facts, self.settings.tolerance)
-
-    def _paired(
-        self, build: SimulatedBuild, _: SimulatedPerson | None, data: Data | None
-    ) -> CheckResult:
-        return gate.judge_paired(self._pairing(build, data))
-
-    def _pairing(self, build: SimulatedBuild, data: Data | None) -> gate.PairingFacts:
-        if data is not None and auth_broken(build, data):
-            return gate.PairingFacts(minted=False, mint_problem=serve_log.NO_ROLE)
-        if not build.pairing:
-            return gate.PairingFacts(minted=True)
-        cookie = self._cookie(build)
-        if Behaviour.NO_COOKIE in build.faults:
-            cookie = ""
-        return gate.PairingFacts(
-            minted=True,
-            path=build.pairing,
-            status=200,
-            cookie=cookie,
-            authenticated=bool(cookie),
-            authenticated_again=bool(cookie),
-        )
-
-    def _cookie(self, build: SimulatedBuild) -> str:
-        return build.cookie(loopback=self.settings.bind_host.startswith("127."))
-
-    def _contract(
-        self, build: SimulatedBuild, _: SimulatedPerson | None, __: Data | None
-    ) -> CheckResult:
-        sockets = gate.SocketFacts(build.generation.sign_in.protocol)
-        cookie, dispatch = self._cookie(build), self.world.dispatch
-        return gate.judge_contract(build.pairing, cookie, dispatch, sockets)
-
-    def _reopened(
-        self, build: SimulatedBuild, _: SimulatedPerson | None, data: Data | None
-    ) -> CheckResult:
-        deadline = self.settings.deadline
-        if Behaviour.WORKS_ONCE in build.faults:
-            dead = gate.LiveFacts(False, False, 1, 1.0, deadline, "Cannot find module 'node-pty'")
-            return gate.judge_live(dead, Check.REOPENED)
-        live = gate.LiveFacts(True, True, None, 1.2, deadline)
-        return gate.judge_reopened(live, self._pairing(build, data))
-
-    def _soak(
-        self, build: SimulatedBuild, person: SimulatedPerson | None, _: Data | None
-    ) -> CheckResult:
-        asked = self.settings.soak
-        lives = asked
-        if Behaviour.DIES_AFTER_BOOT in build.faults:
-            lives = life(person, build) if person is not None else asked
-        if lives < asked:
-            words = (serve_log.HEAP,)
-            return gate.judge_soak(gate.SoakFacts(asked, lives, 134, words))
-        decodes = {Behaviour.OLD_ROWS, Behaviour.OLD_TURNS} & build.faults
-        if person is not None and person.traits & decodes:
-            words = (f"{serve_log.UNDECODABLE}: a row of a thread",)
-            return gate.judge_soak(gate.SoakFacts(asked, asked, None, words))
-        return gate.judge_soak(gate.SoakFacts(asked, asked, None))
-
-
-_MIGRATED: Final = 3
 
 
 @frozen
@@ -511,23 +329,21 @@ class SimulatedPairing:
     world: SimulatedWorld
 
     def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
-        world, found = self.world, self.world.people[person]
-        world.pass_time(SECONDS["verify"])
-        return self._pair(found, build)
+        self.world.pass_time(SECONDS["verify"])
+        return self._pair(person, build)
 
-    def _pair(self, person: SimulatedPerson, build: Version) -> ev.Paired | ev.NotPaired:
-        world = self.world
-        world.mint(person)
-        running = person.running
+    def _pair(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
+        world, found = self.world, self.world.people[person]
+        world.mint(found)
+        running = found.running
         if running is not None and running.version != build:
             return ev.NotPaired(Fault.HOST, f"{running.version} answers, not {build}")
-        problem = world.problem_of(person)
+        problem = world.problem_of(found)
         if not problem:
             return ev.Paired("dispatch", SECONDS["verify"])
-        alone = running is not None and not world.serve_problem(person, running)
-        if world.dispatch_down and alone:
-            return ev.NotPaired(Fault.ENVIRONMENT, problem)
-        return ev.NotPaired(Fault.BUILD, problem)
+        alone = running is not None and not serve_problem(running, found.data, found.traits)
+        fault = Fault.ENVIRONMENT if world.dispatch_down and alone else Fault.BUILD
+        return ev.NotPaired(fault, problem)
 
     def watch(
         self, people: tuple[str, ...], build: Version, seconds: float, stop: Callable[[], bool]
@@ -543,7 +359,7 @@ class SimulatedPairing:
                 continue
             fired = self.world.fired
             for person in people:
-                answer = self._pair(self.world.people[person], build)
+                answer = self._pair(person, build)
                 if isinstance(answer, ev.NotPaired):
                     return ev.BakeBroken(person, answer.fault, answer.reason)
         return ev.Done()

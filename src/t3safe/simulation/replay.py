@@ -12,66 +12,75 @@ Rules:
 
 from __future__ import annotations
 
+import gc
+import statistics
 from collections import Counter
-from collections.abc import Callable
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from multiprocessing import get_context
 from typing import Final
 
 from attrs import define, field
 
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
-from t3safe.simulation import world as world_of
 from t3safe.simulation.builds import SimulatedBuild
-from t3safe.simulation.diary import stamp
-from t3safe.simulation.fleet import Fleet, at
-from t3safe.simulation.generations import LETTERS as GENERATION_LETTERS
-from t3safe.simulation.history import HistoryError
+from t3safe.simulation.diary import DAY, stamp
+from t3safe.simulation.fleet import PolicyKind, at
 from t3safe.simulation.nightlog import NightFate, NightLog
 from t3safe.simulation.operator import Operator
-from t3safe.simulation.policies import Updater
-from t3safe.simulation.scores import LETTERS, Night, NightCrossing, PersonScore, PolicyRun, scored
-from t3safe.simulation.world import SimulatedPerson, SimulatedPowerCut, SimulatedWorld
+from t3safe.simulation.policies import Blind, Seed, Updater
+from t3safe.simulation.safe import Safe
+from t3safe.simulation.scenario import ReplayScenario
+from t3safe.simulation.scores import GENERATION_LETTERS, Night, PersonScore, PolicyRun, Scores
+from t3safe.simulation.world import SimulatedPowerCut, SimulatedWorld
 
 BOOT: Final = 120.0
 """Seconds for which the host is down in a reboot; an assumption."""
-EVENING: Final = timedelta(minutes=30)
-"""How long before the first night the world begins."""
 BEFORE: Final = 3600.0
 """Seconds before the timer from which on what befalls the host is told with the coming night."""
 BROKEN_LEAST: Final = 1.0
 """Minutes from which on a night counts as broken for a person."""
+_WORTH_A_PROCESS: Final = 50
+"""People from whom on another process is worth its start (measured: 0.6 s, a policy's nights)."""
+_UPDATERS: Final = {PolicyKind.BLIND: Blind, PolicyKind.SEED: Seed, PolicyKind.T3SAFE: Safe}
 
 
-def window(fleet: Fleet, builds: tuple[SimulatedBuild, ...]) -> tuple[date, ...]:
-    """The nights to replay; raises HistoryError where there are none.
+def updater(scenario: ReplayScenario, name: str) -> Updater:
+    """One of the scenario's policies over a host of its own, ready for the first night."""
+    settings = scenario.fleet.policies[name]
+    return _UPDATERS[settings.kind](name, scenario.world(), settings)
 
-    Without bounds: from the first night on which the track has a release that pairs, to the night
-    after the last release of any track.
+
+def simulate(scenario: ReplayScenario, name: str) -> PolicyRun:
+    """Replay every night of a scenario under one of its policies."""
+    # Hundreds of thousands of small values live until the end: looking for cycles among them
+    # again and again finds none.
+    gc.freeze()
+    gc.disable()
+    try:
+        policy = updater(scenario, name)
+        return Replay(policy.world, policy, scenario.days).run()
+    finally:
+        gc.enable()
+
+
+def simulate_all(
+    scenario: ReplayScenario, names: tuple[str, ...], jobs: int
+) -> tuple[PolicyRun, ...]:
+    """Replay under each policy, `jobs` at a time, in the order asked.
+
+    A small host is replayed here: it takes less time than the start of another process.
     """
-    paired = [b for b in builds if b.channel is fleet.track and b.pairing]
-    if not paired:
-        message = f"the history has no release of the track {fleet.track} that has pairing"
-        raise HistoryError(message)
-    first = fleet.since or _night_after(fleet, paired[0].available)
-    last = fleet.until or _night_after(fleet, max(build.available for build in builds))
-    if first > last:
-        message = f"no night lies between {first} and {last}"
-        raise HistoryError(message)
-    ready = at(first, fleet.night).timestamp() - EVENING.total_seconds()
-    if not any(b.channel is fleet.track and b.available <= ready for b in builds):
-        message = f"nothing of the track {fleet.track} is out before the night of {first}"
-        raise HistoryError(message)
-    return tuple(first + timedelta(days=number) for number in range((last - first).days + 1))
-
-
-def _night_after(fleet: Fleet, moment: float) -> date:
-    when = stamp(moment + EVENING.total_seconds())
-    return (
-        when.date()
-        if when.timetz().replace(tzinfo=None) <= fleet.night
-        else (when.date() + timedelta(days=1))
-    )
+    if jobs == 1 or len(names) == 1 or len(scenario.fleet.people) < _WORTH_A_PROCESS:
+        return tuple(simulate(scenario, name) for name in names)
+    # t3safe takes the longest: the others fill the time beside it.
+    kinds = {name: scenario.fleet.policies[name].kind for name in names}
+    safe_first = sorted(names, key=lambda name: kinds[name] is not PolicyKind.T3SAFE)
+    with ProcessPoolExecutor(min(jobs, len(names)), get_context("spawn")) as pool:
+        futures = {name: pool.submit(simulate, scenario, name) for name in safe_first}
+        return tuple(futures[name].result() for name in names)
 
 
 @define(eq=False)
@@ -80,49 +89,45 @@ class Replay:
 
     world: SimulatedWorld
     policy: Updater
-    kind: str
     days: tuple[date, ...]
-    progress: Callable[[date], None] | None = None
     _nights: list[Night] = field(factory=list)
     _stranded: Counter[str] = field(factory=Counter)
     _stale: Counter[str] = field(factory=Counter)
     _refused: dict[str, str] = field(factory=dict)
     _accepted: dict[str, str] = field(factory=dict)
-    _strange: set[str] = field(factory=set)
 
     def run(self) -> PolicyRun:
         """Replay every night and count."""
         operator = Operator(self.world, self.policy)
         for day in self.days:
             self._night(day, operator)
-            if self.progress is not None:
-                self.progress(day)
         return self._counted()
 
     def _night(self, day: date, operator: Operator) -> None:
         fleet, world, policy = self.world.fleet, self.world, self.policy
         begin = at(day, fleet.night).timestamp()
         self._until(begin)
-        tonight = policy.tonight = NightLog()
-        self._strange = set()
+        policy.tonight = NightLog()
         tag = world.tagged(world.track)
-        day_number = int(begin // 86_400)
-        world.morning(day_number)
+        world.morning(int(begin // DAY))
         self._act(policy.night)
         self._judge(day)
-        self._look_for_stranded()
+        stranded = self._apart()
         for moment in fleet.drains:
             if at(day, moment).timestamp() > world.now:
                 self._until(at(day, moment).timestamp())
                 self._act(policy.drain)
-        self._count_stale(tag)
+        if tag is not None:
+            for name, person in world.people.items():
+                present = person.running or world.selected(person)
+                if present is None or present.version < tag.version:
+                    self._stale[name] += 1
         if fleet.operator.comes:
             self._until(begin + fleet.operator.hours * 3600.0)
             operator.attend()
-        self._until(begin + 86_400.0 - 1.0)
-        self._look_for_stranded()
-        self._stranded.update(self._strange)
-        self._nights.append(self._night_of(day, tonight, tag, begin))
+        self._until(begin + DAY - 1.0)
+        self._stranded.update(stranded | self._apart())
+        self._nights.append(self._night_of(day, tag, begin))
 
     def _act(self, what: Callable[[], None]) -> None:
         """Let the policy act; a reboot ends it (rule 2)."""
@@ -143,13 +148,14 @@ class Replay:
         self.world.pass_time(BOOT)
         self.policy.boot()
 
-    def _look_for_stranded(self) -> None:
+    def _apart(self) -> set[str]:
+        """Whose binary and ledger are apart now (rule 3)."""
         for person in self.world.people.values():
             if person.data.second is not None:
                 # Work in one of the two databases hides by being written, without an event.
-                self.world.sync(person)
+                person.sync(self.world.now)
                 self.world.touch(person)
-        self._strange.update(name for name, person in self.world.people.items() if person.apart)
+        return {name for name, person in self.world.people.items() if person.apart}
 
     # Judging (rule 4).
 
@@ -169,88 +175,53 @@ class Replay:
                 self._accepted[text] = f"{day} took {text}: {trouble}"
                 tonight.wrong.append(self._accepted[text])
 
-    def _count_stale(self, tag: SimulatedBuild | None) -> None:
-        if tag is None:
-            return
-        for name, person in self.world.people.items():
-            present = person.running or self.world.selected(person)
-            if present is None or present.version < tag.version:
-                self._stale[name] += 1
-
     # What came of it.
 
-    def _night_of(
-        self, day: date, tonight: NightLog, tag: SimulatedBuild | None, begin: float
-    ) -> Night:
-        world = self.world
+    def _night_of(self, day: date, tag: SimulatedBuild | None, begin: float) -> Night:
+        world, tonight = self.world, self.policy.tonight
         broken: list[tuple[str, float]] = []
-        letters: list[str] = []
+        fates: list[str] = []
+        generations: list[str] = []
+        used: Counter[str] = Counter()
         for name, person in world.people.items():
-            world.account(person)
+            person.account(world.now)
             minutes = round(sum(person.why.values()) / 60.0, 1)
             fate = tonight.fates.get(name, NightFate.CALM)
             if minutes >= BROKEN_LEAST:
                 fate = NightFate.BROKEN
                 broken.append((name, minutes))
                 worst = max(person.why, key=lambda why: person.why[why])
-                told = tonight.reasons.get(name, "")
-                tonight.reasons[name] = f"{worst}; {told}" if told else worst
+                known = tonight.reasons.get(name, "")
+                tonight.reasons[name] = f"{worst}; {known}" if known else worst
             person.why.clear()
-            letters.append(LETTERS[fate])
-        events = tuple(
-            f"{stamp(when):%H:%M} {what}"
-            for when, what in world.happened
-            if begin <= when + BEFORE < begin + 86_400.0
-        )
+            fates.append(fate)
+            present = person.running or world.selected(person)
+            if present is not None:
+                used[present.version.text] += 1
+            shown = person.running or person.last or present
+            generations.append(GENERATION_LETTERS[shown.generation.name] if shown else "-")
         return Night(
             day=day.isoformat(),
             tag=tag.version.text if tag is not None else "",
-            version=self._most_used(),
+            version=max(used, key=lambda text: used[text], default=""),
             outcome=tonight.outcome,
-            fates="".join(letters),
+            fates="".join(fates),
             lines=(*tonight.lines, *(f"wrong: {text}" for text in tonight.wrong)),
             cut=tonight.cut,
             reasons=tuple(tonight.reasons.items()),
             broken=tuple(broken),
-            happened=events,
-            generations="".join(map(self._generation, world.people.values())),
+            happened=tuple(
+                f"{stamp(when):%H:%M} {what}"
+                for when, what in world.happened
+                if begin <= when + BEFORE < begin + DAY
+            ),
+            generations="".join(generations),
         )
-
-    def _generation(self, person: SimulatedPerson) -> str:
-        present = person.running or person.last or self.world.selected(person)
-        return GENERATION_LETTERS[present.generation.name] if present is not None else "-"
-
-    def _crossing(self, found: world_of.Crossing) -> NightCrossing:
-        begun = found.at - self._timer
-        return NightCrossing(
-            night=f"{stamp(begun):%Y-%m-%d}",
-            at=f"{stamp(found.at):%Y-%m-%d %H:%M}",
-            person=found.person,
-            before=found.before.generation.name,
-            after=found.after.generation.name,
-            build=found.after.version.text,
-            hidden=found.hidden,
-            aside=found.aside,
-        )
-
-    @property
-    def _timer(self) -> float:
-        """Seconds from midnight to the timer."""
-        night = self.world.fleet.night
-        return night.hour * 3600.0 + night.minute * 60.0 + night.second
-
-    def _most_used(self) -> str:
-        used = Counter(
-            found.version.text
-            for person in self.world.people.values()
-            if (found := person.running or self.world.selected(person)) is not None
-        )
-        return used.most_common(1)[0][0] if used else ""
 
     def _counted(self) -> PolicyRun:
         world = self.world
         for person in world.people.values():
-            world.sync(person)
+            person.sync(world.now)
         people = tuple(
             PersonScore(
                 name=name,
@@ -264,23 +235,35 @@ class Replay:
             )
             for name, person in world.people.items()
         )
-        scores = scored(
-            people,
-            kept=sum(rowset.size(person.kept) for person in world.people.values()),
+        scores = Scores(
+            broken_mean=_mean(person.broken for person in people),
+            broken_worst=max(person.broken for person in people),
+            hosts_mean=_mean(person.hosts for person in people),
+            away_mean=_mean(person.away for person in people),
+            stranded=sum(1 for person in people if person.stranded_nights),
+            stranded_nights=sum(person.stranded_nights for person in people),
+            rows_lost=sum(person.rows_lost for person in people),
+            rows_kept=sum(rowset.size(person.kept) for person in world.people.values()),
+            interrupted=sum(person.interrupted for person in people),
+            stale=_mean(person.stale_nights for person in people),
             wrong_refusals=len(self._refused),
             wrong_acceptances=len(self._accepted),
             restores=world.restores,
             interventions=len(world.interventions),
         )
-        told = tuple((f"{stamp(when):%Y-%m-%d %H:%M}", what) for when, what in world.interventions)
-        wrong = tuple(sorted((*self._refused.values(), *self._accepted.values())))
         return PolicyRun(
-            self.policy.name,
-            self.kind,
-            scores,
-            people,
-            tuple(self._nights),
-            told,
-            wrong,
-            tuple(map(self._crossing, world.crossings)),
+            name=self.policy.name,
+            kind=self.policy.settings.kind.value,
+            scores=scores,
+            people=people,
+            nights=tuple(self._nights),
+            interventions=tuple(
+                (f"{stamp(when):%Y-%m-%d %H:%M}", what) for when, what in world.interventions
+            ),
+            wrong=tuple(sorted((*self._refused.values(), *self._accepted.values()))),
+            crossings=tuple(world.crossings),
         )
+
+
+def _mean(values: Iterable[float]) -> float:
+    return round(statistics.fmean(values), 1)

@@ -14,9 +14,15 @@ from typing import Any, Final
 from attrs import asdict, frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from t3safe.simulation.generations import LETTERS as GENERATION_LETTERS
 from t3safe.simulation.nightlog import NightFate
-from t3safe.simulation.scores import LETTERS, SHOWN, Night, PolicyRun, Simulation, crossed
+from t3safe.simulation.scores import (
+    GENERATION_LETTERS,
+    SHOWN,
+    Night,
+    PolicyRun,
+    Simulation,
+    crossed,
+)
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 REASONS_MAX: Final = 40
@@ -70,7 +76,7 @@ def render(result: Simulation) -> str:
         second=V2_DATABASE,
         shown=SHOWN,
         rows=[_row(result, key, name, meaning) for key, name, meaning in SHOWN],
-        fates=[(LETTERS[fate], name, meaning) for fate, name, meaning in FATES],
+        fates=FATES,
         lines=_lines(result),
         months=_months(result),
         levels=_levels(result),
@@ -211,7 +217,7 @@ def _data(result: Simulation) -> dict[str, Any]:
     return {
         "nights": result.nights,
         "people": result.people,
-        "fates": {LETTERS[fate]: name for fate, name, _ in FATES},
+        "fates": {fate: name for fate, name, _ in FATES},
         "generations": {letter: name for name, letter in GENERATION_LETTERS.items()},
         "releases": dict(result.of_releases),
         "runs": [

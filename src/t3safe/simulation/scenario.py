@@ -9,17 +9,17 @@ from typing import Final
 import attrs
 from attrs import frozen
 
-from t3safe.domain.policy import Track
 from t3safe.simulation.builds import Schemas, SimulatedBuild, builds, drilled
 from t3safe.simulation.diary import stamp
 from t3safe.simulation.fleet import Fleet, HostEvent, Mishap, at
 from t3safe.simulation.history import History, HistoryError
 from t3safe.simulation.incidents import OF_HOSTS, Behaviour, Incident, Incidents
-from t3safe.simulation.replay import EVENING, window
 from t3safe.simulation.scores import GenerationShown, PolicyRun, Simulation
 from t3safe.simulation.world import SimulatedWorld
 from t3safe.t3.generations import GENERATIONS
 
+EVENING: Final = timedelta(minutes=30)
+"""How long before the first night the world begins."""
 _OLD_NODE: Final = "20.0.0"
 
 
@@ -44,11 +44,10 @@ class ReplayScenario:
         """
         found = builds(history, incidents)
         if drill:
-            track = _last_track(fleet)
-            found = (*found, *drilled(found, incidents, track))
-            fleet = attrs.evolve(fleet, until=None)
-            fleet = attrs.evolve(fleet, events=(*fleet.events, *_drills(fleet, found, incidents)))
-        return cls(fleet, history, incidents, found, window(fleet, found))
+            found = (*found, *drilled(found, incidents, fleet.tracks()[-1]))
+            events = (*fleet.events, *_drills(fleet, found, incidents))
+            fleet = attrs.evolve(fleet, until=None, events=events)
+        return cls(fleet, history, incidents, found, _window(fleet, found))
 
     def world(self) -> SimulatedWorld:
         """The host on the evening before its first night."""
@@ -71,7 +70,7 @@ class ReplayScenario:
         nights = tuple(day.isoformat() for day in self.days)
         first, last = self.days[0], self.days[-1]
         shown = [build for build in self.builds if stamp(build.available).date() <= last]
-        followed = [build for build in shown if build.channel in _tracks(self.fleet)]
+        followed = [build for build in shown if build.channel in self.fleet.tracks()]
         tags = [
             (stamp(build.available).isoformat()[:16], build.version.text, build.schema)
             for build in followed
@@ -90,7 +89,10 @@ class ReplayScenario:
             tags=tuple(tags),
             runs=runs,
             assumptions=tuple(assumptions),
-            incidents=tuple(self._met(incident, shown) for incident in self.incidents.incidents),
+            incidents=tuple(
+                (each.id, self._where(each, shown), each.observable, each.source)
+                for each in self.incidents.incidents
+            ),
             generations=tuple(self._generations(shown, runs)),
             of_releases=tuple((b.version.text, b.generation.name) for b in followed),
         )
@@ -114,9 +116,6 @@ class ReplayScenario:
                 since=f"{stamp(first.available):%Y-%m-%d}",
             )
 
-    def _met(self, incident: Incident, shown: list[SimulatedBuild]) -> tuple[str, str, str, str]:
-        return incident.id, self._where(incident, shown), incident.observable, incident.source
-
     def _where(self, incident: Incident, shown: list[SimulatedBuild]) -> str:
         behaviour = incident.behaviour
         if behaviour is None:
@@ -139,24 +138,42 @@ class ReplayScenario:
         return f"{hit[0].version}{more}{drilled_here}"
 
 
+def _window(fleet: Fleet, builds: tuple[SimulatedBuild, ...]) -> tuple[date, ...]:
+    """The nights to replay; raises HistoryError where there are none.
+
+    Without bounds: from the first night on which the track has a release that pairs, to the night
+    after the last release of any track.
+    """
+    paired = [b for b in builds if b.channel is fleet.track and b.pairing]
+    if not paired:
+        message = f"the history has no release of the track {fleet.track} that has pairing"
+        raise HistoryError(message)
+    first = fleet.since or _night_after(fleet, paired[0].available)
+    last = fleet.until or _night_after(fleet, max(build.available for build in builds))
+    if first > last:
+        message = f"no night lies between {first} and {last}"
+        raise HistoryError(message)
+    ready = at(first, fleet.night).timestamp() - EVENING.total_seconds()
+    if not any(b.channel is fleet.track and b.available <= ready for b in builds):
+        message = f"nothing of the track {fleet.track} is out before the night of {first}"
+        raise HistoryError(message)
+    return tuple(first + timedelta(days=number) for number in range((last - first).days + 1))
+
+
+def _night_after(fleet: Fleet, moment: float) -> date:
+    when = stamp(moment + EVENING.total_seconds())
+    return (
+        when.date()
+        if when.timetz().replace(tzinfo=None) <= fleet.night
+        else (when.date() + timedelta(days=1))
+    )
+
+
 _MISHAPS: Final = {
     Behaviour.NODE_TOO_OLD: Mishap.NODE,
     Behaviour.WEDGED: Mishap.WEDGED,
     Behaviour.DISPATCH_DOWN: Mishap.DISPATCH_DOWN,
 }
-
-
-def _tracks(fleet: Fleet) -> set[Track]:
-    crossed = {Track(event.to) for event in fleet.events if event.kind is Mishap.TRACK}
-    return {fleet.track, *crossed}
-
-
-def _last_track(fleet: Fleet) -> Track:
-    """The track that is followed in the end."""
-    turns = sorted(
-        (event for event in fleet.events if event.kind is Mishap.TRACK), key=lambda event: event.at
-    )
-    return Track(turns[-1].to) if turns else fleet.track
 
 
 def _drills(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from attrs import field, frozen
 
-from t3safe.simulation.nightlog import NightFate
+from t3safe.t3.generations import GENERATIONS
+
+GENERATION_LETTERS: Final = {found.name: str(n) for n, found in enumerate(GENERATIONS)}
+"""How a generation is written in `Night.generations`."""
+_NAMES: Final = 5
+"""Names of a crowd that are said in one line."""
 
 
 @frozen
@@ -15,7 +19,7 @@ class Night:
     """One night of one policy, from its timer to the next one.
 
     `day` is the date of the timer (UTC).  `tag` is what the registry offered, `version` what most
-    people ran at the end.  `fates` has a letter for each person, in the fleet's order (`LETTERS`).
+    people ran at the end.  `fates` has a letter (`NightFate`) for each person, in fleet order.
     `reasons` says why, for whom there is something to say.  `broken` is minutes by person.
     `generations` has a letter for each person: of which generation the build is that they have at
     the end (0: V1 before scoped pairing, 1: V1, 2: V2).
@@ -35,7 +39,7 @@ class Night:
 
 
 @frozen
-class NightCrossing:
+class Crossing:
     """A person's serve starts on another generation of t3 than the one before.
 
     `night` is the night in which it was (UTC, until the next timer), `at` the moment.  `hidden`
@@ -68,19 +72,6 @@ class GenerationShown:
     offered: int
     first: str
     since: str
-
-
-LETTERS: Final = {
-    NightFate.CALM: ".",
-    NightFate.MOVED: "m",
-    NightFate.DEFERRED: "d",
-    NightFate.REFUSED: "r",
-    NightFate.LATER: "l",
-    NightFate.FROZEN: "f",
-    NightFate.ROLLED_BACK: "b",
-    NightFate.BROKEN: "x",
-}
-"""How a fate is written in `Night.fates`."""
 
 
 @frozen
@@ -156,7 +147,7 @@ class PolicyRun:
     interventions: tuple[tuple[str, str], ...]
     wrong: tuple[str, ...]
     """What was refused or accepted wrongly: `DAY refused VERSION: why it is good or not`."""
-    crossings: tuple[NightCrossing, ...] = ()
+    crossings: tuple[Crossing, ...] = ()
 
 
 @frozen
@@ -190,9 +181,9 @@ class Crossed:
     aside: int
 
 
-def crossed(found: tuple[NightCrossing, ...]) -> tuple[Crossed, ...]:
+def crossed(found: tuple[Crossing, ...]) -> tuple[Crossed, ...]:
     """Gather crossings by night and direction, in order."""
-    gathered: dict[tuple[str, str, str], list[NightCrossing]] = {}
+    gathered: dict[tuple[str, str, str], list[Crossing]] = {}
     for crossing in found:
         key = (crossing.night, crossing.before, crossing.after)
         gathered.setdefault(key, []).append(crossing)
@@ -215,39 +206,3 @@ def moved(found: Crossed) -> str:
     hidden = f", {found.hidden} rows hidden from {found.after}" if found.hidden else ""
     aside = f", {found.aside} rows kept aside" if found.aside else ""
     return f"{found.night} {who} from {found.before} to {found.after}{hidden}{aside}"
-
-
-_NAMES: Final = 5
-
-
-def scored(
-    people: tuple[PersonScore, ...],
-    *,
-    kept: int,
-    wrong_refusals: int,
-    wrong_acceptances: int,
-    restores: int,
-    interventions: int,
-) -> Scores:
-    """Sum up a policy's people."""
-    return Scores(
-        broken_mean=_mean(person.broken for person in people),
-        broken_worst=round(max(person.broken for person in people), 1),
-        hosts_mean=_mean(person.hosts for person in people),
-        away_mean=_mean(person.away for person in people),
-        stranded=sum(1 for person in people if person.stranded_nights),
-        stranded_nights=sum(person.stranded_nights for person in people),
-        rows_lost=sum(person.rows_lost for person in people),
-        rows_kept=kept,
-        interrupted=sum(person.interrupted for person in people),
-        stale=_mean(person.stale_nights for person in people),
-        wrong_refusals=wrong_refusals,
-        wrong_acceptances=wrong_acceptances,
-        restores=restores,
-        interventions=interventions,
-    )
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return round(sum(found) / len(found), 1)

@@ -20,13 +20,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from datetime import date
 from functools import partial
-from hashlib import blake2b
 from typing import Final
 
 import attrs
-from attrs import define, field, frozen
+from attrs import define, field
 
 from t3safe.domain.gate import DispatchKnowledge, SocketFacts, Verdict, judge_contract
 from t3safe.domain.policy import Track
@@ -34,117 +32,39 @@ from t3safe.domain.ports import Chosen
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
 from t3safe.simulation.builds import (
+    NEVER_RUNS,
     PARTS_LAST,
     Data,
     Schemas,
     SimulatedBuild,
     auth_broken,
+    data_crash,
+    life,
     node_trouble,
+    serve_problem,
 )
-from t3safe.simulation.diary import Diary, Turn, stamp
-from t3safe.simulation.fleet import Fleet, HostEvent, Lesson, Mishap, PersonSettings, at
+from t3safe.simulation.diary import stamp
+from t3safe.simulation.fleet import Fleet, HostEvent, Lesson, Mishap, at
 from t3safe.simulation.history import HistoryError
 from t3safe.simulation.incidents import Behaviour
-from t3safe.simulation.rows import Rows
-from t3safe.t3.harmless import AUTO_PULL
-from t3safe.t3.serve_log import UNDECODABLE
+from t3safe.simulation.person import (
+    AWAY,
+    DISPATCH_DOWN,
+    HOST_DOWN,
+    NO_LISTENER,
+    NODE_CHANGED,
+    OF_THE_HOST,
+    SimulatedPerson,
+)
+from t3safe.simulation.scores import Crossing
 from t3safe.t3.sign_in import INVALID_CREDENTIAL
 
-AWAY: Final = "away while being moved"
-DISPATCH_DOWN: Final = "the dispatch does not answer"
-NO_LISTENER: Final = "the serve is active and has no listener"
-HOST_DOWN: Final = "the host is down"
-NODE_CHANGED: Final = "the units run another node, which is too old for t3"
-OF_THE_HOST: Final = frozenset({DISPATCH_DOWN, NO_LISTENER, HOST_DOWN, NODE_CHANGED})
-"""What befalls everybody whatever the updater does."""
-LEGACY_ROWS: Final = "2026-03-15"
-"""Rows from before this day have the form that 0.0.21 could not decode; an assumption: the
-incident names no day."""
-LEGACY_TURNS: Final = "2026-03-08"
-"""Turns from before this day have no turnId; an assumption: the incident names neither a day nor a
-release that fixed it, so whoever has such turns stays behind from there on."""
-DEATH_AFTER: Final = (20.0, 82.0)
-"""Seconds after a start at which the serve of Behaviour.DIES_AFTER_BOOT is dead (measured)."""
 IN_PLACE: Final = 8.5
 """Seconds for which `npm i -g` leaves no binary (measured)."""
-_ROWS_A_DAY: Final = 50
-"""Rows of a person from before the first night; an assumption."""
-_TRIAL: Final = 55
-"""The migration that a preview of V2 leaves in its copy."""
-_SISTER: Final = (24, "SisterProductShellSummary")
-_COLLISION: Final = (40, "ProjectAutoPull")
-_CRASHES: Final = frozenset({Behaviour.UNBUILT, Behaviour.FOREIGN_PACKAGE})
 
 
 class SimulatedPowerCut(BaseException):
     """The host goes down at this moment.  A BaseException, so that no adapter can handle it."""
-
-
-@frozen(eq=False)
-class Crossing:
-    """A person's serve starts on another generation than the one before.
-
-    `hidden` counts rows in the set that the new build does not show, `aside` rows that a policy
-    keeps in a quarantine and that are not in the set.
-    """
-
-    at: float
-    person: str
-    before: SimulatedBuild
-    after: SimulatedBuild
-    hidden: int
-    aside: int
-
-
-@define(eq=False)
-class SimulatedPerson:
-    """One person as they stand.  Times are seconds since the epoch."""
-
-    settings: PersonSettings
-    diary: Diary
-    data: Data
-    traits: frozenset[Behaviour]
-    link: SimulatedBuild | None = None
-    fenced: bool = False
-    running: SimulatedBuild | None = None
-    since: float = 0.0
-    died: str = ""
-    """Why the serve is down although it should run."""
-    starts: dict[Version, int] = field(factory=dict)
-    wedged_until: float = 0.0
-    restoring: bool = False
-    last: SimulatedBuild | None = None
-    """What ran last, also while nothing runs."""
-
-    serial: int = 0
-    kept: Rows = rowset.NONE
-    """Rows of failed builds that a policy keeps aside."""
-    synced: float = 0.0
-    killed_until: float = 0.0
-
-    problem: str = ""
-    troubled: float = 0.0
-    """Since when there is one."""
-    changed: float = 0.0
-    apart: bool = False
-    broken: float = 0.0
-    """Seconds so far; `why` splits the present night's by reason."""
-    hosts: float = 0.0
-    """Seconds out of reach for a reason of the host's own."""
-    away: float = 0.0
-    why: dict[str, float] = field(factory=dict)
-    interrupted: int = 0
-
-    @property
-    def name(self) -> str:
-        """The OS user."""
-        return self.settings.name
-
-    def lost(self) -> int:
-        """Rows that were committed and are neither in the set that is shown nor kept aside."""
-        present = self.running or self.last
-        shown = self.data.seen_by(present) if present is not None else self.data.rows
-        return rowset.missing(rowset.upto(self.serial), rowset.union(shown, self.kept))
 
 
 @define(eq=False)
@@ -155,15 +75,16 @@ class SimulatedWorld:
     builds: tuple[SimulatedBuild, ...]
     schemas: Schemas
     now: float
+    default: SimulatedBuild
+    """The one binary of a host without links, the default of another."""
+    node: str
+    track: Track
+    dispatch: DispatchKnowledge
     people: dict[str, SimulatedPerson] = field(factory=dict)
-    default: SimulatedBuild | None = None
-    dispatch: DispatchKnowledge = field(factory=DispatchKnowledge)
     dispatch_down: bool = False
     disk_nearly_full: bool = False
     registry_down: bool = False
     gate_down: bool = False
-    node: str = ""
-    track: Track = Track.NIGHTLY
     tag_back: Version | None = None
     crossings: list[Crossing] = field(factory=list)
     verdicts: dict[Version, tuple[Verdict, str]] = field(factory=dict)
@@ -186,69 +107,47 @@ class SimulatedWorld:
         cls, fleet: Fleet, builds: tuple[SimulatedBuild, ...], schemas: Schemas, now: float
     ) -> SimulatedWorld:
         """The host on its first evening; raises HistoryError where it has no build to run."""
-        made = cls(fleet, builds, schemas, now, node=fleet.node, track=fleet.track)
-        made._by_version = {build.version: build for build in builds}
+        by_version = {build.version: build for build in builds}
+        if fleet.start:
+            first = by_version.get(Version.parse(fleet.start))
+            problem = f"start: {fleet.start} is not in the history"
+        else:
+            first = _newest(builds, fleet.track, now)
+            problem = f"nothing is tagged {fleet.track} by {stamp(now):%Y-%m-%d %H:%M} UTC"
+        if first is None:
+            raise HistoryError(problem)
         knows = fleet.dispatch
-        made.dispatch = DispatchKnowledge(knows.paths, knows.cookies, knows.protocols)
-        first = made._first()
-        made.default = first
+        made = cls(
+            fleet,
+            builds,
+            schemas,
+            now,
+            first,
+            fleet.node,
+            fleet.track,
+            DispatchKnowledge(knows.paths, knows.cookies, knows.protocols),
+            by_version=by_version,
+        )
         for settings in fleet.people:
-            made.people[settings.name] = made._person(settings, first)
-        made._plan()
+            made.people[settings.name] = SimulatedPerson.of(fleet.seed, settings, first, now)
+        for lesson in knows.learns:
+            made.plan(at(lesson.on, fleet.night).timestamp() - 60.0, partial(made._learn, lesson))
+        for event in fleet.events:
+            begin = event.at.timestamp()
+            made.plan(begin, partial(made._befall, event, begins=True))
+            if event.minutes and event.kind is not Mishap.REBOOT:
+                end = begin + event.minutes * 60.0
+                made.plan(end, partial(made._befall, event, begins=False))
         for person in made.people.values():
             made.start(person)
         return made
 
-    def _first(self) -> SimulatedBuild:
-        if self.fleet.start:
-            found = self._by_version.get(Version.parse(self.fleet.start))
-            if found is None:
-                message = f"start: {self.fleet.start} is not in the history"
-                raise HistoryError(message)
-            return found
-        return self.tagged(self.track) or self._nothing_yet()
-
-    def _nothing_yet(self) -> SimulatedBuild:
-        message = f"nothing is tagged {self.track} by {stamp(self.now):%Y-%m-%d %H:%M} UTC"
-        raise HistoryError(message)
-
-    def _person(self, settings: PersonSettings, first: SimulatedBuild) -> SimulatedPerson:
-        strange = _SISTER if settings.sister else _COLLISION if settings.collides else None
-        earlier = _rows_by(settings, stamp(self.now).date())
-        data = Data(first.schema, rowset.upto(earlier), strange=strange)
-        if settings.trial is not None:
-            copied = rowset.upto(min(earlier, _rows_by(settings, settings.trial)))
-            data = attrs.evolve(data, second=copied, second_level=_TRIAL)
-        person = SimulatedPerson(
-            settings,
-            Diary(self.fleet.seed, settings),
-            data.opened_by(first),
-            _traits(settings),
-            synced=self.now,
-            changed=self.now,
-        )
-        person.serial = earlier
-        return person
-
-    def _plan(self) -> None:
-        for lesson in self.fleet.dispatch.learns:
-            moment = at(lesson.on, self.fleet.night).timestamp() - 60.0
-            self.plan(moment, partial(self._learn, lesson))
-        for event in self.fleet.events:
-            self._plan_event(event)
+    # Time.
 
     def plan(self, moment: float, action: Callable[[], object]) -> None:
         """Let something happen at a moment; what lies in the past happens at once."""
         self._count += 1
         heapq.heappush(self._events, (moment, self._count, action))
-
-    def _plan_event(self, event: HostEvent) -> None:
-        begin = event.at.timestamp()
-        self.plan(begin, partial(self._befall, event, begins=True))
-        if event.minutes and event.kind is not Mishap.REBOOT:
-            self.plan(begin + event.minutes * 60.0, partial(self._befall, event, begins=False))
-
-    # Time.
 
     def pass_time(self, seconds: float) -> None:
         """Let so much time pass, with what lies in it.  Raises PowerCut at a reboot."""
@@ -269,13 +168,6 @@ class SimulatedWorld:
 
     # Builds and their order.
 
-    @property
-    def installed(self) -> SimulatedBuild:
-        """The one binary of a host without links, the default of another."""
-        if self.default is None:
-            return self._nothing_yet()
-        return self.default
-
     def build(self, version: Version) -> SimulatedBuild | None:
         """The release of this version, None where the registry has none yet."""
         found = self._by_version.get(version)
@@ -285,11 +177,7 @@ class SimulatedWorld:
         """Where the track's tag points now, None where nothing of it is out."""
         if self.tag_back is not None and track is self.track:
             return self._by_version.get(self.tag_back)
-        found = None
-        for build in self.builds:
-            if build.channel is track and build.available <= self.now:
-                found = build
-        return found
+        return _newest(self.builds, track, self.now)
 
     def in_parts(self, build: SimulatedBuild) -> bool:
         """Whether a release cannot be installed yet: its tag was there first."""
@@ -311,32 +199,16 @@ class SimulatedWorld:
 
     def stop(self, person: SimulatedPerson) -> None:
         """Stop the serve; a turn in flight is interrupted."""
-        self.sync(person)
+        person.sync(self.now)
         if person.running is not None:
-            self._interrupt(person)
+            person.interrupt(self.now)
         person.running, person.died = None, ""
         person.wedged_until = 0.0
         self.touch(person)
 
-    def _interrupt(self, person: SimulatedPerson) -> None:
-        turn = self.turn(person)
-        if turn is None:
-            return
-        # A turn that began before the trouble is still under way.
-        if not person.problem or turn.start < person.troubled:
-            person.interrupted += 1
-            person.killed_until = turn.end
-            person.synced = max(person.synced, float(turn.end))
-
-    def turn(self, person: SimulatedPerson) -> Turn | None:
-        """The turn that is in flight now, None where there is none or it was killed."""
-        if self.now < person.killed_until:
-            return None
-        return person.diary.in_flight(self.now)
-
     def start(self, person: SimulatedPerson) -> bool:
         """Start what is selected; whether a process runs afterwards."""
-        self.sync(person)
+        person.sync(self.now)
         build = self.selected(person)
         if person.running is None and build is not None:
             self._launch(person, build)
@@ -352,19 +224,31 @@ class SimulatedWorld:
         if person.died:
             return
         self.open_data(person, build)
-        self._cross(person, build)
+        if person.last is not None and person.last.generation is not build.generation:
+            self._cross(person, person.last, build)
         person.running, person.since, person.last = build, self.now, build
         if Behaviour.DIES_AFTER_BOOT in build.faults:
-            self.plan(self.now + life(person, build), partial(self._die, person, build, self.now))
+            moment = self.now + life(person.name, build)
+            self.plan(moment, partial(self._die, person, build, self.now))
 
-    def _cross(self, person: SimulatedPerson, build: SimulatedBuild) -> None:
+    def _cross(
+        self, person: SimulatedPerson, before: SimulatedBuild, build: SimulatedBuild
+    ) -> None:
         """Note a start on another generation than the one before, and what it hides."""
-        before = person.last
-        if before is None or before.generation is build.generation:
-            return
-        hidden = person.data.hidden_from(build)
-        aside = rowset.missing(person.kept, person.data.seen_by(build))
-        self.crossings.append(Crossing(self.now, person.name, before, build, hidden, aside))
+        night = self.fleet.night
+        timer = night.hour * 3600.0 + night.minute * 60.0 + night.second
+        self.crossings.append(
+            Crossing(
+                night=f"{stamp(self.now - timer):%Y-%m-%d}",
+                at=f"{stamp(self.now):%Y-%m-%d %H:%M}",
+                person=person.name,
+                before=before.generation.name,
+                after=build.generation.name,
+                build=build.version.text,
+                hidden=person.data.hidden_from(build),
+                aside=rowset.missing(person.kept, person.data.seen_by(build)),
+            )
+        )
 
     def crash(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
         """Why a serve of this build ends as it starts on the person's set; empty if it does not."""
@@ -373,9 +257,9 @@ class SimulatedWorld:
             return NODE_CHANGED
         if trouble:
             return f"the serve exits in silence: {trouble}"
-        if build.faults & _CRASHES:
+        if build.faults & NEVER_RUNS:
             return f"the program of {build.version} does not run"
-        return _data_crash(person.traits & build.faults, build)
+        return data_crash(build, person.traits)
 
     def open_data(self, person: SimulatedPerson, build: SimulatedBuild) -> None:
         """A program of this build opens the person's set: migrations are run (rule 1)."""
@@ -383,21 +267,19 @@ class SimulatedWorld:
         known = build.schema <= person.data.level_for(build)
         if (known and not fresh) or self.crash(person, build):
             return
-        self.sync(person)
+        person.sync(self.now)
         person.data = person.data.opened_by(build)
 
-    def mint(self, person: SimulatedPerson) -> bool:
-        """A pairing credential for the person; whether there is one."""
+    def mint(self, person: SimulatedPerson) -> None:
+        """Try to make a pairing credential for the person: it opens their set, whatever comes."""
         build = self.selected(person)
-        if build is None:
-            return False
-        self.open_data(person, build)
-        self.touch(person)
-        return not self._mint_problem(person, build)
+        if build is not None:
+            self.open_data(person, build)
+            self.touch(person)
 
     def restore(self, person: SimulatedPerson, data: Data, *, whole: bool) -> None:
         """Put an older set in place; not `whole`: the first database alone, as the seed does."""
-        self.sync(person)
+        person.sync(self.now)
         if not whole:
             present = person.data
             data = attrs.evolve(data, second=present.second, second_level=present.second_level)
@@ -406,25 +288,6 @@ class SimulatedWorld:
         self.touch(person)
 
     # What is true.
-
-    def sync(self, person: SimulatedPerson) -> None:
-        """Write the rows of the turns since the last look (rule 3)."""
-        if self.now <= person.synced:
-            return
-        if not person.problem and person.running is not None:
-            count = person.diary.rows(person.synced, self.now)
-            if count:
-                self._write(person, person.running, count)
-        person.synced = self.now
-
-    @staticmethod
-    def _write(person: SimulatedPerson, build: SimulatedBuild, count: int) -> None:
-        start, data = person.serial, person.data
-        if build.second and data.second is not None:
-            changed = attrs.evolve(data, second=rowset.grown(data.second, start, count))
-        else:
-            changed = attrs.evolve(data, rows=rowset.grown(data.rows, start, count))
-        person.data, person.serial = changed, start + count
 
     def touch_all(self) -> None:
         """Look anew at everybody: something changed for all."""
@@ -436,8 +299,8 @@ class SimulatedWorld:
         """Look anew at a person after something changed for them."""
         found = self.problem_of(person)
         if found != person.problem:
-            self.sync(person)
-            self.account(person)
+            person.sync(self.now)
+            person.account(self.now)
             if not person.problem:
                 person.troubled = self.now
             person.problem = found
@@ -446,21 +309,6 @@ class SimulatedWorld:
             (chosen is None or data.known_to(chosen))
             and (running is None or data.known_to(running))
         )
-
-    def account(self, person: SimulatedPerson) -> None:
-        """Count the time since the last change to what the person was in (rule 2)."""
-        seconds = self.now - person.changed
-        person.changed = self.now
-        if not person.problem or seconds <= 0:
-            return
-        if person.problem == AWAY:
-            person.away += seconds
-            return
-        if person.problem in OF_THE_HOST:
-            person.hosts += seconds
-            return
-        person.broken += seconds
-        person.why[person.problem] = person.why.get(person.problem, 0.0) + seconds
 
     def problem_of(self, person: SimulatedPerson) -> str:
         """Why the person could not sign in or work now; empty when they can."""
@@ -473,17 +321,14 @@ class SimulatedWorld:
             return NO_LISTENER
         if self.dispatch_down:
             return DISPATCH_DOWN
-        if running is chosen and running.healthy and self._level(person) == running.schema:
+        at_level = person.data.level_for(running) == running.schema
+        if running is chosen and running.healthy and at_level:
             return self.contract(running)
         return (
             self._mint_problem(person, chosen)
-            or self.serve_problem(person, running)
+            or serve_problem(running, person.data, person.traits)
             or self.contract(running)
         )
-
-    @staticmethod
-    def _level(person: SimulatedPerson) -> int:
-        return person.data.level_for(person.running) if person.running is not None else 0
 
     def _mint_problem(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
         running = person.running
@@ -505,31 +350,14 @@ class SimulatedWorld:
             )
         return ""
 
-    def serve_problem(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
-        """Why a serve of this build that runs pairs nobody or shows nothing, at itself."""
-        if auth_broken(build, person.data):
-            return (
-                f"the serve of {build.version} answers 500: it knows migrations up to"
-                f" {build.schema}, the database is at {person.data.level_for(build)}"
-            )
-        if not build.pairing:
-            return f"{build.version} has no pairing"
-        if Behaviour.NO_COOKIE in build.faults:
-            return f"{build.version} answers 200 and sets no cookie"
-        if person.traits & build.faults & _DECODES:
-            return f"{build.version} cannot decode old rows: {UNDECODABLE}"
-        return ""
-
     def contract(self, build: SimulatedBuild) -> str:
         """What the dispatch does not know of this build's handshake; empty when it knows all."""
         found = self._contract.get(build)
         if found is None:
+            sockets = SocketFacts(build.generation.sign_in.protocol)
             cookie = build.cookie(loopback=False)
-            found = ""
-            if build.pairing:
-                sockets = SocketFacts(build.generation.sign_in.protocol)
-                found = judge_contract(build.pairing, cookie, self.dispatch, sockets).reason
-            self._contract[build] = found
+            judged = judge_contract(build.pairing, cookie, self.dispatch, sockets)
+            found = self._contract[build] = judged.reason if build.pairing else ""
         return found
 
     def unfit(self, build: SimulatedBuild, people: Iterable[SimulatedPerson] | None = None) -> str:
@@ -538,7 +366,7 @@ class SimulatedWorld:
         Without `people` everybody is asked about.  This is the truth against which refusals and
         acceptances are held, not a check of anybody.
         """
-        if Behaviour.FOREIGN_PACKAGE in build.faults or Behaviour.UNBUILT in build.faults:
+        if build.faults & NEVER_RUNS:
             return "its program does not run"
         if Behaviour.DIES_AFTER_BOOT in build.faults:
             return "it runs out of memory a minute after its start"
@@ -557,8 +385,8 @@ class SimulatedWorld:
             return f"{build.version} hides {person.data.hidden_from(build)} rows of theirs"
         return (
             node_trouble(build, self.fleet.node)
-            or _data_crash(person.traits & build.faults, build)
-            or self.serve_problem(person, build)
+            or data_crash(build, person.traits)
+            or serve_problem(build, person.data, person.traits)
         )
 
     def _hides(self, person: SimulatedPerson, build: SimulatedBuild) -> bool:
@@ -568,12 +396,12 @@ class SimulatedWorld:
         if person.last is None or person.last.generation is not build.generation:
             return True
         crossed = (found for found in self.crossings if found.person == person.name)
-        return any(found.after is build and found.hidden for found in crossed)
+        return any(found.build == build.version.text and found.hidden for found in crossed)
 
     # What happens.
 
     def teach(
-        self, paths: tuple[str, ...], cookies: tuple[str, ...], protocols: tuple[int, ...] = ()
+        self, paths: tuple[str, ...], cookies: tuple[str, ...], protocols: tuple[int, ...]
     ) -> None:
         """The dispatch knows more from now on."""
         known = self.dispatch
@@ -594,8 +422,8 @@ class SimulatedWorld:
         """A serve dies some time after its start, if it still is that very process."""
         if person.running is not build or person.since != started:
             return
-        self.sync(person)
-        self._interrupt(person)
+        person.sync(self.now)
+        person.interrupt(self.now)
         person.running = None
         person.died = f"the serve of {build.version} ran out of memory after its start"
         self.touch(person)
@@ -603,7 +431,9 @@ class SimulatedWorld:
     def _befall(self, event: HostEvent, *, begins: bool) -> None:
         """A host event begins or ends.  Raises PowerCut at a reboot."""
         if begins:
-            self.happened.append((self.now, _told(event)))
+            what = " ".join(filter(None, (event.kind.value, event.person, event.to)))
+            lasts = f" for {event.minutes:g} minutes" if event.minutes else ""
+            self.happened.append((self.now, f"{what}{lasts}"))
         match event.kind:
             case Mishap.TAG_BACK:
                 self.tag_back = Version.parse(event.to) if begins else None
@@ -613,25 +443,21 @@ class SimulatedWorld:
                 self.track, self.across = Track(event.to), True
             case Mishap.WEDGED:
                 person = self.people[event.person]
-                self.sync(person)
+                person.sync(self.now)
                 person.wedged_until = self.now + event.minutes * 60.0 if begins else 0.0
             case Mishap.REBOOT:
-                self.power_cut()
+                # Whoever was at work is interrupted by the host, not by a policy.
+                for person in self.people.values():
+                    person.sync(self.now)
+                    turn = person.diary.in_flight(self.now)
+                    if turn is not None:
+                        person.cut(turn)
+                    person.running, person.died = None, HOST_DOWN
+                    self.touch(person)
                 raise SimulatedPowerCut
             case _:
                 setattr(self, _FLAGS[event.kind], begins)
         self.touch_all()
-
-    def power_cut(self) -> None:
-        """Every process dies; whoever was at work is interrupted by the host, not by a policy."""
-        for person in self.people.values():
-            self.sync(person)
-            turn = person.diary.in_flight(self.now)
-            if turn is not None:
-                person.killed_until = turn.end
-                person.synced = max(person.synced, float(turn.end))
-            person.running, person.died = None, HOST_DOWN
-            self.touch(person)
 
     def boot(self) -> None:
         """Start every unit with what is selected; a fence lets none start."""
@@ -646,46 +472,6 @@ class SimulatedWorld:
                 self.plan(opens, partial(self.mint, person))
 
 
-_DECODES: Final = frozenset({Behaviour.OLD_ROWS, Behaviour.OLD_TURNS})
-
-
-def _traits(settings: PersonSettings) -> frozenset[Behaviour]:
-    """Which faults of builds show on this person's data."""
-    since = settings.since.isoformat()
-    shown = {
-        Behaviour.OLD_ROWS: since < LEGACY_ROWS,
-        Behaviour.OLD_TURNS: since < LEGACY_TURNS,
-        Behaviour.SISTER_DATA: settings.sister,
-        Behaviour.ID_COLLISION: settings.collides,
-        Behaviour.OLD_EVENTS: settings.old_events,
-        Behaviour.LARGE_EVENTS: settings.large_events,
-    }
-    return frozenset(behaviour for behaviour, there in shown.items() if there)
-
-
-def _rows_by(settings: PersonSettings, day: date) -> int:
-    return _ROWS_A_DAY * max(0, (day - settings.since).days)
-
-
-def _data_crash(shown: frozenset[Behaviour], build: SimulatedBuild) -> str:
-    if Behaviour.SISTER_DATA in shown:
-        return f"the serve of {build.version} crash-loops: migration 24 fails on a sister's data"
-    if Behaviour.ID_COLLISION in shown:
-        return f"the serve of {build.version} ends: no such column: {AUTO_PULL}"
-    if Behaviour.OLD_EVENTS in shown:
-        return f"the serve of {build.version} crash-loops: it cannot decode an old event of the log"
-    if Behaviour.LARGE_EVENTS in shown:
-        return f"the serve of {build.version} runs out of memory: its page of events is too large"
-    return ""
-
-
-def life(person: SimulatedPerson, build: SimulatedBuild) -> float:
-    """Seconds that a serve of Behaviour.DIES_AFTER_BOOT lives, the same each time."""
-    digest = blake2b(f"{person.name}/{build.version}".encode(), digest_size=2).digest()
-    least, most = DEATH_AFTER
-    return least + (most - least) * int.from_bytes(digest, "big") / 65_535
-
-
 _FLAGS: Final = {
     Mishap.DISPATCH_DOWN: "dispatch_down",
     Mishap.DISK_NEARLY_FULL: "disk_nearly_full",
@@ -695,6 +481,7 @@ _FLAGS: Final = {
 """What is simply so for a while, by the world's own name for it."""
 
 
-def _told(event: HostEvent) -> str:
-    what = " ".join(filter(None, (event.kind.value, event.person, event.to)))
-    return f"{what} for {event.minutes:g} minutes" if event.minutes else what
+def _newest(builds: tuple[SimulatedBuild, ...], track: Track, now: float) -> SimulatedBuild | None:
+    """Where the track's tag points as releases come out, None where nothing of it is out."""
+    out = (b for b in reversed(builds) if b.channel is track and b.available <= now)
+    return next(out, None)
