@@ -59,29 +59,31 @@ dist: setup ## Build wheel and sdist into dist (needs no network)
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+# What `test` runs nothing of: each worker would import all of it to leave it out.
+ASIDE := $(addprefix --ignore=tests/,browser crashes e2e faults packaging)
 
 .PHONY: test
 test: setup ## Run the suite, but for what `long`, `nights`, `crashes` and `e2e` run
-	$(PYTEST) -m 'not (docker or nights or crashes or long)'
+	$(PYTEST) $(ASIDE) -m 'not long'
 
 .PHONY: long
 long: setup ## Try the models from end to end, wrong cores, the report and the packages
-	$(PYTEST) -m long
+	$(PYTEST) --ignore=tests/crashes --ignore=tests/e2e -m long
 
 .PHONY: nights
 nights: setup ## Run whole hosts below one folder, with the real command line (needs npm)
-	$(PYTEST) -m nights
+	$(PYTEST) tests/e2e -m nights
 
 .PHONY: crashes
 crashes: setup ## Kill the real command line on such hosts, at some places (`kills` does at all)
-	$(PYTEST) -m crashes
+	$(PYTEST) tests/crashes
 
 .PHONY: e2e
 e2e: setup ## Run the suite on a real host in a container (needs root, or DOCKER_HOST)
 	docker/engine start
 	eval "$$(docker/engine environment)"; trap 'docker/engine stop' EXIT; \
 	PYTHON=$(BIN)/python docker/build; \
-	$(BIN)/python -m pytest -n $(HOSTS) --dist worksteal -m docker --timeout 300
+	$(BIN)/python -m pytest -n $(HOSTS) --dist worksteal tests/e2e/realhost --timeout 300
 
 BOUND ?= whole
 JOBS ?= 2
