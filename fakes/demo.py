@@ -286,7 +286,6 @@ def _refused(status: str) -> str:
 
 def _end(demo: Demo, stack: ExitStack, root: Path) -> None:
     demo.console.rule("at the end")
-    acknowledged = {name: list(worker.acknowledged) for name, worker in demo.workers.items()}
     stack.close()
     acknowledged = {name: list(worker.acknowledged) for name, worker in demo.workers.items()}
     table = Table(

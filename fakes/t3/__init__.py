@@ -10,7 +10,6 @@ from fakes.t3.client import (
     acknowledged_rows,
     live_database,
     missing_rows,
-    read_acknowledged,
 )
 from fakes.t3.states import Populated, populate
 
@@ -24,5 +23,4 @@ __all__ = [
     "live_database",
     "missing_rows",
     "populate",
-    "read_acknowledged",
 ]

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
@@ -127,44 +127,37 @@ class PersonClient:
         ]
 
 
-class Worker:
-    """Works without pause in a thread of its own, signing in again whenever it must.
+TROUBLE: Final = (OSError, ValueError, SignInError, WorkRefusedError)
 
-    Every acknowledged row is in `acknowledged` and, when `record` is given, in that file as a line
-    of JSON.  `refusals` counts posts that were not acknowledged.  `with` stops it.
+
+@define
+class Worker:
+    """A person at work without a pause, in a thread of their own, whatever happens to the serve.
+
+    They write with the session that their browser has and keep it for as long as it is taken; with
+    `newcomer` somebody pairs anew every so many rounds, which mints.  `with` ends the work.
     """
 
-    def __init__(
-        self,
-        client: PersonClient,
-        *,
-        thread: str = "thread-1",
-        pause: float = 0.02,
-        record: Path | None = None,
-    ) -> None:
-        self.client = client
-        self.acknowledged: list[Acknowledged] = []
-        self.refusals = 0
-        self.versions: list[str] = []
-        self._work_thread, self._pause, self._record = thread, pause, record
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+    client: PersonClient
+    pause: float = 0.02
+    newcomer: int = 0
+    acknowledged: list[Acknowledged] = field(factory=list, init=False)
+    _stop: threading.Event = field(factory=threading.Event, init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
 
-    def start(self) -> Worker:
-        """Begin; returns itself."""
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
 
-    def stop(self) -> None:
-        """End after the post in hand."""
-        self._stop.set()
-        self._thread.join()
-
-    def __enter__(self) -> Worker:
-        return self.start()
-
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.tell_to_stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    def tell_to_stop(self) -> None:
+        """Let it end after the request in hand."""
+        self._stop.set()
 
     def wait_for(self, rows: int, seconds: float = 10.0) -> bool:
         """Wait until so many more rows are acknowledged; False when the time is over."""
@@ -174,35 +167,23 @@ class Worker:
         return len(self.acknowledged) >= wanted
 
     def _run(self) -> None:
-        while not self._stop.wait(self._pause):
+        rounds = 0
+        while not self._stop.wait(self.pause):
+            rounds += 1
+            if self.newcomer and rounds % self.newcomer == 0:
+                with suppress(*TROUBLE):
+                    self._another().sign_in()
             try:
-                if not self.client.cookie:
-                    self.client.sign_in()
-                self._keep(self.client.work(self._work_thread))
-            except (OSError, ValueError, SignInError, WorkRefusedError):
-                self.refusals += 1
-                self.client.cookie = ""
-                self._stop.wait(0.1)
+                self.acknowledged += self.client.work()
+            except TROUBLE:
+                # The old session may yet be good where there is no new one to be had.
+                another = self._another()
+                with suppress(*TROUBLE):
+                    another.sign_in()
+                    self.client.cookie = another.cookie
 
-    def _keep(self, rows: list[Acknowledged]) -> None:
-        self.acknowledged += rows
-        for row in rows[:1]:
-            if not self.versions or self.versions[-1] != row.version:
-                self.versions.append(row.version)
-        if self._record is not None:
-            with self._record.open("a", encoding="utf-8") as file:
-                file.writelines(
-                    json.dumps([row.table, row.key, row.version]) + "\n" for row in rows
-                )
-
-
-def read_acknowledged(record: Path) -> list[Acknowledged]:
-    """Read what a Worker has recorded; a last line cut short counts for nothing."""
-    found: list[Acknowledged] = []
-    for line in record.read_text(encoding="utf-8").splitlines():
-        with suppress(ValueError):
-            found.append(Acknowledged(*json.loads(line)))
-    return found
+    def _another(self) -> PersonClient:
+        return PersonClient(self.client.url, self.client.login, self.client.timeout)
 
 
 def live_database(base_dir: Path) -> Path:
