@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from fakes.t3.app.state import stamp
-from fakes.t3.app.v2work import MARKS, V2ThreadEvent, append_event
+from fakes.t3.app.v2work import MARKS, append_event
+from fakes.t3.app.work import ThreadEvent
 
 if TYPE_CHECKING:
     import sqlite3
@@ -104,7 +105,7 @@ def _cancel_runs(connection: sqlite3.Connection, left: set[str], at: str) -> int
             " json_set(payload_json, '$.interruptedByRestart', json('true')) WHERE run_id = ?",
             (at, run),
         )
-        append_event(connection, V2ThreadEvent("thread", thread, "run.updated", {"runId": run}), at)
+        append_event(connection, ThreadEvent("thread", thread, "run.updated", {"runId": run}), at)
     kept = ", ".join("?" for _ in left)
     for name in ("run_attempts", "nodes", "turn_items", "subagents"):
         marks = MARKS[f"projection_{name}"].open

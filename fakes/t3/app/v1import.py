@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fakes.t3.app.state import die, stamp
-from fakes.t3.app.v2work import V2ThreadEvent, append_event, put, put_message, put_thread
+from fakes.t3.app.v2work import append_event, put, put_message, put_thread
+from fakes.t3.app.work import ThreadEvent
 
 if TYPE_CHECKING:
     from fakes.t3.app.build import ReleaseBehaviour
@@ -30,7 +31,7 @@ def import_shells(database: FakeDatabase, build: ReleaseBehaviour) -> int:
     for done, (thread, project, title, worktree, created, updated) in enumerate(pending):
         name, at = str(thread), str(created)
         with database.write() as connection:
-            event = V2ThreadEvent(
+            event = ThreadEvent(
                 "thread", name, "thread.created", {}, f"legacy-v1:thread:{name}:created"
             )
             append_event(connection, event, at)
@@ -64,7 +65,7 @@ def _import_transcript(database: FakeDatabase, thread: str) -> None:
             name = str(message)
             put_message(connection, name, (thread, str(role), str(text)), str(at))
             payload: dict[str, object] = {"messageId": name, "text": text}
-            event = V2ThreadEvent("thread", thread, "message.updated", payload, f"legacy-v1:{name}")
+            event = ThreadEvent("thread", thread, "message.updated", payload, f"legacy-v1:{name}")
             append_event(connection, event, str(at))
         connection.execute(
             "UPDATE orchestration_v2_legacy_imports SET transcript_imported_at = ?,"

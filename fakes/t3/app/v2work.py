@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
 from fakes.t3.app.state import stamp
+from fakes.t3.app.work import ThreadEvent, insert, insert_event, insert_receipt
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,49 +25,21 @@ PROVIDER = "codex"
 _V2 = "orchestration_v2_projection_"
 
 
-class V2ThreadEvent(NamedTuple):
-    """Something that happened to one thread or project."""
-
-    kind: str
-    stream: str
-    type: str
-    payload: dict[str, object]
-    id: str = ""
-    """The event's own id where it must be the same each time; drawn when empty."""
-
-
 def append_event(
-    connection: sqlite3.Connection, event: V2ThreadEvent, at: str, command: str = ""
+    connection: sqlite3.Connection, event: ThreadEvent, at: str, command: str = ""
 ) -> str:
     """Add an event of version 2 and advance the projection; return its command's id.
 
     `command` is the type of the command that is received; without one there is no receipt.
     """
     command_id = str(uuid.uuid4()) if command else None
-    version = connection.execute(
-        "SELECT coalesce(max(stream_version), -1) + 1 FROM orchestration_events"
-        " WHERE aggregate_kind = ? AND stream_id = ?",
-        (event.kind, event.stream),
-    ).fetchone()[0]
-    payload = json.dumps(event.payload, separators=(",", ":"))
-    cursor = connection.execute(
-        "INSERT INTO orchestration_events (event_id, aggregate_kind, stream_id, stream_version,"
-        " event_type, occurred_at, command_id, correlation_id, actor_kind, payload_json,"
-        " metadata_json, application_event_version)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '{\"applicationEventVersion\":2}', 2)",
-        (
-            *(event.id or str(uuid.uuid4()), event.kind, event.stream, version, event.type, at),
-            *(command_id, command_id, "client" if command else "server", payload),
-        ),
-    )
+    own: dict[str, object] = {"actor_kind": "client" if command else "server"}
+    own |= {"application_event_version": 2, "metadata_json": {"applicationEventVersion": 2}}
+    _, number = insert_event(connection, event, at, command_id, own)
     if command:
-        connection.execute(
-            "INSERT INTO orchestration_command_receipts (command_id, aggregate_kind, aggregate_id,"
-            " accepted_at, result_sequence, status, command_type)"
-            " VALUES (?, ?, ?, ?, ?, 'accepted', ?)",
-            (command_id, event.kind, event.stream, at, cursor.lastrowid, command),
-        )
-    advance(connection, int(cursor.lastrowid or 0), at)
+        received = {"command_id": command_id, "command_type": command, "result_sequence": number}
+        insert_receipt(connection, event, at, received)
+    advance(connection, number, at)
     return command_id or ""
 
 
@@ -81,12 +54,8 @@ def advance(connection: sqlite3.Connection, sequence: int, at: str) -> None:
 
 
 def put(connection: sqlite3.Connection, table: str, row: Mapping[str, object]) -> None:
-    """Add a row to `orchestration_v2_TABLE`; a column left out is NULL, a dict is JSON."""
-    values = [json.dumps(each) if isinstance(each, (dict, list)) else each for each in row.values()]
-    marks = ", ".join("?" for _ in row)
-    connection.execute(
-        f"INSERT INTO orchestration_v2_{table} ({', '.join(row)}) VALUES ({marks})", values
-    )
+    """Add a row to `orchestration_v2_TABLE`."""
+    insert(connection, f"orchestration_v2_{table}", row)
 
 
 def ensure_thread(
@@ -101,7 +70,7 @@ def ensure_thread(
         "SELECT 1 FROM projection_projects WHERE project_id = ?", (project,)
     ).fetchone():
         append_event(
-            connection, V2ThreadEvent("project", project, "project.created", {}), at, "project"
+            connection, ThreadEvent("project", project, "project.created", {}), at, "project"
         )
         connection.execute(
             "INSERT INTO projection_projects (project_id, title, workspace_root, scripts_json,"
@@ -109,7 +78,7 @@ def ensure_thread(
             (project, f"Project of {thread}", root, at, at),
         )
     append_event(
-        connection, V2ThreadEvent("thread", thread, "thread.created", {}), at, "thread.create"
+        connection, ThreadEvent("thread", thread, "thread.created", {}), at, "thread.create"
     )
     put_thread(connection, thread, (project, title, worktree), at)
 
@@ -160,9 +129,9 @@ def say(connection: sqlite3.Connection, thread: str, text: str, at: str) -> Rows
     ensure_thread(connection, thread, at)
     message = str(uuid.uuid4())
     item = put_message(connection, message, (thread, "user", text), at)
-    sent = V2ThreadEvent("thread", thread, "message.updated", {"messageId": message, "text": text})
+    sent = ThreadEvent("thread", thread, "message.updated", {"messageId": message, "text": text})
     command = append_event(connection, sent, at, "message.dispatch")
-    state = V2ThreadEvent("thread", thread, "thread.state-updated", {"updatedAt": at})
+    state = ThreadEvent("thread", thread, "thread.state-updated", {"updatedAt": at})
     append_event(connection, state, at)
     connection.execute(f"UPDATE {_V2}threads SET updated_at = ? WHERE thread_id = ?", (at, thread))
     return {
@@ -194,7 +163,7 @@ def request_run(connection: sqlite3.Connection, thread: str, status: str, at: st
     started = {} if status in ("queued", "preparing") else {"startedAt": at}
     put(connection, "projection_runs", {**row, "provider_thread_id": own, "payload_json": started})
     command = append_event(
-        connection, V2ThreadEvent("thread", thread, "run.updated", {"runId": run}), at, "run.start"
+        connection, ThreadEvent("thread", thread, "run.updated", {"runId": run}), at, "run.start"
     )
     if status == "queued":
         return run
@@ -281,10 +250,7 @@ def put_task(
     row |= {"next_run_at": next_run_at, "last_run_status": "never", "run_count": 0}
     if webhook:
         row |= {"webhook_token": webhook, "webhook_secret": f"secret-of-{webhook}"}
-    columns, marks = ", ".join(row), ", ".join("?" for _ in row)
-    connection.execute(
-        f"INSERT INTO scheduled_tasks ({columns}) VALUES ({marks})", tuple(row.values())
-    )
+    insert(connection, "scheduled_tasks", row)
     return task
 
 
@@ -315,7 +281,7 @@ def start_turn(database: FakeDatabase, thread: str, pending: float) -> Rows:
             " WHERE thread_id = ? AND effect_type = 'provider-turn.start' AND status = 'pending'",
             (at, thread),
         )
-        append_event(connection, V2ThreadEvent("thread", thread, "run.updated", {"runId": run}), at)
+        append_event(connection, ThreadEvent("thread", thread, "run.updated", {"runId": run}), at)
     return rows
 
 
@@ -343,7 +309,7 @@ def finish_turn(database: FakeDatabase, thread: str) -> Rows:
             " json_set(payload_json, '$.pendingBackgroundTasks', json('[]')) WHERE thread_id = ?",
             (thread,),
         )
-        event = V2ThreadEvent("thread", thread, "thread.state-updated", {"updatedAt": at})
+        event = ThreadEvent("thread", thread, "thread.state-updated", {"updatedAt": at})
         return {"orchestration_command_receipts": [append_event(connection, event, at, "finish")]}
 
 

@@ -15,6 +15,7 @@ from fakes.t3.app.state import stamp
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
     from fakes.t3.app.state import FakeDatabase
 
@@ -49,29 +50,56 @@ class ThreadEvent(NamedTuple):
     stream: str
     type: str
     payload: dict[str, object]
+    id: str = ""
+    """The event's own id where it must be the same each time; drawn when empty."""
+
+
+def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int:
+    """Add a row and return its id; a column left out is NULL, a dict or a list is JSON."""
+    values = [
+        json.dumps(each, separators=(",", ":")) if isinstance(each, (dict, list)) else each
+        for each in row.values()
+    ]
+    marks = ", ".join("?" for _ in row)
+    cursor = connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", values)
+    return int(cursor.lastrowid or 0)
 
 
 def append_event(connection: sqlite3.Connection, event: ThreadEvent, at: str) -> Rows:
-    """Add an event and the receipt of its command; the caller commits."""
-    event_id, command = str(uuid.uuid4()), str(uuid.uuid4())
+    """Add an event of V1 and the receipt of its command; the caller commits."""
+    command = str(uuid.uuid4())
+    own = {"actor_kind": "client", "metadata_json": {}}
+    event_id, number = insert_event(connection, event, at, command, own)
+    insert_receipt(connection, event, at, {"command_id": command, "result_sequence": number})
+    return {"orchestration_events": [event_id], "orchestration_command_receipts": [command]}
+
+
+def insert_event(
+    connection: sqlite3.Connection,
+    event: ThreadEvent,
+    at: str,
+    command: str | None,
+    own: Mapping[str, object],
+) -> tuple[str, int]:
+    """Add an event with its generation's `own` columns; return its id and its number."""
+    event_id = event.id or str(uuid.uuid4())
     version = connection.execute(
         "SELECT coalesce(max(stream_version), -1) + 1 FROM orchestration_events"
         " WHERE aggregate_kind = ? AND stream_id = ?",
         (event.kind, event.stream),
     ).fetchone()[0]
-    payload = json.dumps(event.payload, separators=(",", ":"))
-    cursor = connection.execute(
-        "INSERT INTO orchestration_events (event_id, aggregate_kind, stream_id, stream_version,"
-        " event_type, occurred_at, command_id, correlation_id, actor_kind, payload_json,"
-        " metadata_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'client', ?, '{}')",
-        (event_id, event.kind, event.stream, version, event.type, at, command, command, payload),
-    )
-    connection.execute(
-        "INSERT INTO orchestration_command_receipts (command_id, aggregate_kind, aggregate_id,"
-        " accepted_at, result_sequence, status) VALUES (?, ?, ?, ?, ?, 'accepted')",
-        (command, event.kind, event.stream, at, cursor.lastrowid),
-    )
-    return {"orchestration_events": [event_id], "orchestration_command_receipts": [command]}
+    row = {"aggregate_kind": event.kind, "stream_id": event.stream, "stream_version": version}
+    row |= {"event_type": event.type, "occurred_at": at, "payload_json": event.payload}
+    row |= {"event_id": event_id, "command_id": command, "correlation_id": command, **own}
+    return event_id, insert(connection, "orchestration_events", row)
+
+
+def insert_receipt(
+    connection: sqlite3.Connection, event: ThreadEvent, at: str, own: Mapping[str, object]
+) -> None:
+    """Add the receipt of the command that an event follows from."""
+    row = {"aggregate_kind": event.kind, "aggregate_id": event.stream, "accepted_at": at}
+    insert(connection, "orchestration_command_receipts", {**row, "status": "accepted", **own})
 
 
 def ensure_thread(connection: sqlite3.Connection, thread: str, at: str) -> None:
