@@ -16,7 +16,7 @@ from fakes.embedded import EmbeddedHost
 from t3safe.adapters.journal import codec
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, result, state
-from tests.support.damage import emptied, folder, nonsense, random_header, truncated
+from tests.support.damage import nonsense, random_header, truncated
 
 
 @pytest.fixture
@@ -61,7 +61,8 @@ def undecodable(path: Path) -> None:
     nonsense(path, "Opened")
 
 
-DAMAGE = (random_header, truncated, emptied, folder, undecodable)
+DAMAGE = (random_header, undecodable)
+"""Every kind is tried in tests/unit/adapters/test_journal_aside.py; these are of two sorts."""
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
@@ -157,15 +158,6 @@ def test_a_serve_that_is_down_is_named_and_not_started(host: EmbeddedHost) -> No
     assert "the serve of ben does not run" in said.out
     assert "the serve of ann" not in said.out
     assert state(host) == before
-
-
-def test_recover_sets_the_journal_aside_itself(host: EmbeddedHost) -> None:
-    """One command at four in the morning is enough."""
-    _fenced(host)
-    said = host.t3safe("recover")
-    assert said.status == Exit.OK, said
-    assert "JOURNAL SET ASIDE" in said.out
-    assert pairs(host)
 
 
 def test_a_choices_file_that_is_not_understood_is_one_line_that_names_it(

@@ -18,10 +18,8 @@ from filelock import FileLock
 from fakes.dispatch import PATHS
 from fakes.embedded import CommandResult, EmbeddedHost, HostPerson
 from fakes.packages import FakeRelease, release_like
-from fakes.registry import RegistryTrouble
 from t3safe.adapters._support.scratch import make_locked
 from t3safe.entrypoints.exits import Exit
-from t3safe.t3.generations import EVENT_LOG
 from t3safe.t3.ledger import LEDGER_TABLE
 from t3safe.t3.sign_in import BOOTSTRAP, SESSIONS
 
@@ -279,32 +277,6 @@ def test_a_malformed_line_skips_that_line_only(calm: EmbeddedHost) -> None:
     assert "line 5" in said.out
 
 
-def test_one_person_goes_back_and_forth_on_purpose(host: EmbeddedHost) -> None:
-    """A rollback restores what the older build knows, keeps what it replaces, can be undone.
-
-    The registry is down all the while.
-    """
-    assert host.t3safe("run").status == Exit.OK
-    client = host.client("ann")
-    client.sign_in()
-    rows = client.work()
-    assert host.t3safe("rollback", "ann").status == Exit.USAGE
-    host.registry.down()
-    said = host.t3safe("rollback", "ann", "--yes", "--json")
-    assert said.status == Exit.OK, said
-    assert state(host)["selected"]["ann"] == f"../builds/{OLD.version}"
-    assert (ledger(host, "ann"), ledger(host, "ben")) == (30, 32)
-    assert pairs(host)
-    listed = json.loads(host.t3safe("snapshots", "ann", "--json").out)["snapshots"]
-    kept = [item["id"] for item in listed if item["build"] == NEW.version][-1]
-    assert host.t3safe("restore", "ann", kept, "--yes").status == Exit.OK
-    assert ledger(host, "ann") == 32
-    with closing(sqlite3.connect(host.database("ann"))) as opened:
-        found = {key for (key,) in opened.execute(f"SELECT event_id FROM {EVENT_LOG}")}
-    assert {row.key for row in rows if row.table == EVENT_LOG} <= found
-    assert pairs(host)
-
-
 def test_a_failure_in_production_freezes_and_is_remembered(host: EmbeddedHost) -> None:
     """The person is on the old build with the old data, the other stays on the new one."""
     bad = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
@@ -323,17 +295,6 @@ def test_a_failure_in_production_freezes_and_is_remembered(host: EmbeddedHost) -
     again = host.t3safe("run")
     assert again.status == Exit.REFUSED
     assert f"t3safe allow {bad.version}" in again.out
-
-
-def test_a_registry_that_is_down_or_hostile_is_later(calm: EmbeddedHost) -> None:
-    """A path in the version and a closed port are both no candidates."""
-    before = state(calm)
-    calm.registry.fail(RegistryTrouble.HOSTILE)
-    assert calm.t3safe("run").status == Exit.LATER
-    calm.registry.fix()
-    calm.registry.down()
-    assert calm.t3safe("run").status == Exit.LATER
-    assert state(calm) == before
 
 
 def test_a_second_t3safe_says_that_it_is_locked(calm: EmbeddedHost) -> None:

@@ -192,19 +192,6 @@ def test_a_broken_journal_hides_nothing_else(host: EmbeddedHost) -> None:
     assert levels(host) == (Exit.OK, {})
 
 
-def test_a_host_without_a_usable_user_map_is_told_of(host: EmbeddedHost, tmp_path: Path) -> None:
-    """The map is the problem, and how people stand is unknown."""
-    text = host.user_map.read_text()
-    host.user_map.unlink()
-    status, found = levels(host)
-    assert status == Exit.NEEDS_HUMAN
-    assert found.pop("user-map") == "problem"
-    assert set(found.values()) == {"unknown"}
-    assert {"serves", "snapshots"} <= set(found)
-    host.user_map.write_text(text)
-    assert levels(host) == (Exit.OK, {})
-
-
 def test_a_host_that_never_ran_gets_no_journal_and_its_missing_folder_is_told(
     host: EmbeddedHost, tmp_path: Path
 ) -> None:

@@ -42,7 +42,11 @@ def rows(host: EmbeddedHost) -> dict[str, set[tuple[object, ...]]]:
 
 
 def test_back_and_forth_by_the_printed_command_loses_no_row(host: EmbeddedHost) -> None:
-    """The preview changes nothing, counts the rows that leave, and the undo brings each back."""
+    """The preview changes nothing, counts the rows that leave, and the undo brings each back.
+
+    The registry is down all the while.
+    """
+    host.registry.down()
     before, written = state(host), rows(host)
     listed = json.loads(host.t3safe("snapshots", "--json").out)["snapshots"]
     assert listed == json.loads(host.t3safe("snapshots", "ann", "--json").out)["snapshots"]

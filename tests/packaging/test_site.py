@@ -20,7 +20,7 @@ _LINK = re.compile(r'(?:href|src)="((?!https?:|mailto:|data:|/)[^"]+)"')
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the site."""
     folder = tmp_path_factory.mktemp("site")
-    words = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(folder)]
     built = subprocess.run(words, check=False, cwd=ROOT, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     return folder
@@ -41,3 +41,13 @@ def test_every_link_leads_somewhere(site: Path) -> None:
         target = target / "index.html" if target.is_dir() else target
         assert target.exists(), (page.name, path)
         assert not anchor or target not in ids or unquote(anchor) in ids[target], (page.name, path)
+
+
+def test_no_page_loads_what_lies_on_another_host(site: Path) -> None:
+    """And every page that others link to is there."""
+    pages = list(site.rglob("*.html"))
+    assert {"index.html", "configuration.html", "moving-over.html"} <= {p.name for p in pages}
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"([^\"]+)", text)
+        assert [where for where in loaded if where.startswith(("http:", "https:", "//"))] == []

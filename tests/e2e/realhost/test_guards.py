@@ -78,17 +78,3 @@ def test_a_build_with_a_native_module_is_compiled_without_a_network(host: HostCo
     host.publish(compiled)
     assert host.night().status == Exit.OK
     assert {person.build for person in host.look().values()} == {compiled.version}
-
-
-def test_two_runs_at_once_are_one(host: HostContainer) -> None:
-    """While a run acts, another says that it is locked and does nothing."""
-    host.configure(rollout__bake=3.0)
-    host.run("systemctl", "start", "--no-block", "t3-autoupdate")
-    host.sh("until t3safe history | grep -q unfinished; do sleep 0.1; done")
-    second = host.t3safe("run")
-    assert second.status == Exit.LOCKED
-    host.sh(
-        "while systemctl is-active -q t3-autoupdate || [ $(systemctl show -p ActiveState "
-        "--value t3-autoupdate) = activating ]; do sleep 0.1; done"
-    )
-    assert host.last_good() == NEW.version

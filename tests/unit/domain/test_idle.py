@@ -30,52 +30,74 @@ def reason(activity: Activity, *agents: str) -> str:
     return busy_reason(activity, agents, MOMENT, QUIET)
 
 
-def test_nothing_in_flight_and_long_quiet_is_idle() -> None:
-    """Idle is the empty reason."""
-    assert reason(CALM) == ""
+TURN = TurnMark("th-7", MOMENT - HOUR)
+IN_THREAD = "a turn is in flight in thread th-7"
+YOUNG = evolve(CALM, last_activity=MOMENT - QUIET + SECOND)
 
 
-def test_a_person_without_any_activity_is_idle() -> None:
-    """A state set that holds no work has no last activity."""
-    assert reason(Activity(tracked=True)) == ""
+CASES: dict[str, tuple[Activity, str]] = {
+    "nothing in flight and long quiet": (CALM, ""),
+    "a set that holds no work has no last activity": (Activity(tracked=True), ""),
+    "a turn": (evolve(CALM, turns=(TURN,)), IN_THREAD),
+    "a question that may be answered at any moment": (
+        evolve(CALM, approvals=2),
+        "2 approvals are pending",
+    ),
+    "an agent that waits for a text": (evolve(CALM, inputs=1), "1 inputs are pending"),
+    "one second short of the quiet time": (
+        YOUNG,
+        "last activity at 2026-06-09 03:50:01 UTC, less than 10 min ago",
+    ),
+    "the quiet time is over": (evolve(CALM, last_activity=MOMENT - QUIET), ""),
+    "rule 7: a browser's clock may be ahead": (
+        evolve(CALM, last_activity=MOMENT + CLOCK_SLACK),
+        "last activity at 2026-06-09 04:05:00 UTC, less than 10 min ago",
+    ),
+    "rule 7: what is later than that is ignored": (
+        evolve(CALM, last_activity=MOMENT + CLOCK_SLACK + SECOND),
+        "",
+    ),
+    "a mark that a kill left is older than the serve": (
+        evolve(CALM, turns=(TurnMark("th-7", MOMENT - 2 * HOUR - SECOND),)),
+        "",
+    ),
+    "a mark set as the serve started": (
+        evolve(CALM, turns=(TurnMark("th-7", MOMENT - 2 * HOUR),)),
+        IN_THREAD,
+    ),
+    "unknown is busy: no start": (
+        evolve(CALM, turns=(TurnMark("th-7", MOMENT - 720 * HOUR),), serve_started=None),
+        IN_THREAD,
+    ),
+    "unknown is busy: no time": (evolve(CALM, turns=(TurnMark("th-7", None),)), IN_THREAD),
+    "a live turn behind a stale one": (
+        evolve(CALM, turns=(TurnMark("th-1", MOMENT - 3 * HOUR), TURN)),
+        IN_THREAD,
+    ),
+    "unknown is busy: databases": (
+        Activity(tracked=True, unreadable="database is locked"),
+        "cannot find out whether the serve is busy: database is locked",
+    ),
+    "unknown is busy: databases without tables": (
+        Activity(tracked=False, unreadable="database is locked"),
+        "cannot find out whether the serve is busy: database is locked",
+    ),
+    "nothing that could be at work": (Activity(tracked=False), ""),
+}
 
 
-def test_a_turn_in_flight_is_busy() -> None:
-    """The reason names the thread."""
-    turn = TurnMark("th-7", MOMENT - HOUR)
-    assert reason(evolve(CALM, turns=(turn,))) == "a turn is in flight in thread th-7"
+@pytest.mark.parametrize(("activity", "said"), CASES.values(), ids=CASES)
+def test_idle_is_the_empty_reason(activity: Activity, said: str) -> None:
+    """Whoever has work in flight, or had some a moment ago, is busy; and so is who is unknown."""
+    assert reason(activity) == said
 
 
-def test_an_approval_that_is_pending_is_busy() -> None:
-    """Somebody is asked something and may answer at any moment."""
-    assert reason(evolve(CALM, approvals=2)) == "2 approvals are pending"
-
-
-def test_an_input_that_is_pending_is_busy() -> None:
-    """An agent that waits for a text is work in flight."""
-    assert reason(evolve(CALM, inputs=1)) == "1 inputs are pending"
-
-
-def test_activity_younger_than_the_quiet_time_is_busy() -> None:
-    """One second short of the quiet time still counts, and the reason tells both times."""
-    late = evolve(CALM, last_activity=MOMENT - QUIET + SECOND)
-    assert reason(late) == "last activity at 2026-06-09 03:50:01 UTC, less than 10 min ago"
-
-
-def test_activity_exactly_as_old_as_the_quiet_time_is_idle() -> None:
-    """The quiet time has passed once it is over."""
-    assert reason(evolve(CALM, last_activity=MOMENT - QUIET)) == ""
-
-
-def test_activity_a_little_after_now_is_busy() -> None:
-    """Rule 7: a browser's clock may be ahead of the host's; that is still now."""
-    assert reason(evolve(CALM, last_activity=MOMENT + CLOCK_SLACK)).startswith("last activity")
-
-
-def test_activity_from_the_future_is_ignored() -> None:
-    """Rule 7: a clock that was a year ahead for one night keeps nobody busy for a year."""
-    ahead = evolve(CALM, last_activity=MOMENT + CLOCK_SLACK + SECOND)
-    assert reason(ahead) == ""
+def test_agents_count_where_the_databases_say_nothing() -> None:
+    """Where they say something a provider's helper may outlive its turn."""
+    said = "agent process claude is running"
+    assert reason(Activity(tracked=False), "claude", "codex") == said
+    assert in_flight(Activity(tracked=False), ("claude",), MOMENT) == said
+    assert reason(CALM, "claude") == ""
 
 
 @pytest.mark.parametrize(
@@ -175,101 +197,30 @@ def test_samples_are_compared_within_the_quiet_time_of_one_boot() -> None:
     assert not Sample("another", 4990.0).comparable(now, QUIET)
 
 
-def test_a_mark_older_than_the_serve_is_stale() -> None:
-    """A kill in the middle of a turn leaves its mark for ever; it is no work."""
-    left = TurnMark("th-7", MOMENT - 2 * HOUR - SECOND)
-    assert reason(evolve(CALM, turns=(left,))) == ""
-
-
-def test_a_mark_set_as_the_serve_started_is_alive() -> None:
-    """Only what is older than the start is stale."""
-    turn = TurnMark("th-7", MOMENT - 2 * HOUR)
-    assert reason(evolve(CALM, turns=(turn,))) != ""
-
-
-def test_without_a_known_start_no_mark_is_stale() -> None:
-    """Unknown is busy."""
-    left = TurnMark("th-7", MOMENT - timedelta(days=30))
-    assert reason(evolve(CALM, turns=(left,), serve_started=None)) != ""
-
-
-def test_a_mark_without_a_time_is_never_stale() -> None:
-    """Unknown is busy."""
-    assert reason(evolve(CALM, turns=(TurnMark("th-7", None),))) != ""
-
-
-def test_a_live_turn_behind_a_stale_one_is_found() -> None:
-    """Every mark is looked at, and the live one is named."""
-    left, live = TurnMark("th-1", MOMENT - 3 * HOUR), TurnMark("th-2", MOMENT - HOUR)
-    assert reason(evolve(CALM, turns=(left, live))) == "a turn is in flight in thread th-2"
-
-
-@pytest.mark.parametrize("tracked", [True, False])
-def test_databases_that_cannot_be_read_are_busy(*, tracked: bool) -> None:
-    """Unknown is busy, whatever else is or is not there."""
-    activity = Activity(tracked=tracked, unreadable="database is locked")
-    assert reason(activity) == "cannot find out whether the serve is busy: database is locked"
-
-
-def test_without_tables_an_agent_process_is_busy() -> None:
-    """Where the databases say nothing, the processes of the unit decide."""
-    found = reason(Activity(tracked=False), "claude", "codex")
-    assert found == "agent process claude is running"
-
-
-def test_without_tables_and_without_agents_is_idle() -> None:
-    """Nothing that could be at work is there."""
-    assert reason(Activity(tracked=False)) == ""
-
-
-def test_with_tables_an_agent_process_is_not_looked_at() -> None:
-    """A provider's helper may outlive its turn."""
-    assert reason(CALM, "claude") == ""
-
-
-# What keeps somebody on a build that does not pair.
+@pytest.mark.parametrize(
+    "activity",
+    [evolve(CALM, turns=(TURN,)), evolve(CALM, approvals=2), evolve(CALM, inputs=1)],
+)
+def test_work_in_flight_keeps_somebody_on_a_build_that_does_not_pair(activity: Activity) -> None:
+    """It is named as the idle rule names it."""
+    assert in_flight(activity, (), MOMENT) == reason(activity) != ""
 
 
 @pytest.mark.parametrize(
-    ("activity", "text"),
+    ("activity", "agents"),
     [
-        (
-            evolve(CALM, turns=(TurnMark("th-7", MOMENT - HOUR),)),
-            "a turn is in flight in thread th-7",
-        ),
-        (evolve(CALM, approvals=2), "2 approvals are pending"),
-        (evolve(CALM, inputs=1), "1 inputs are pending"),
+        (Activity(tracked=False), ()),
+        # A mark left by a crash is no work, whoever asks.
+        (evolve(CALM, turns=(TurnMark("th-7", MOMENT - 2 * HOUR - SECOND),)), ()),
+        # Whoever was at work a second ago and is not now goes back.
+        (evolve(CALM, last_activity=MOMENT - SECOND), ()),
+        # Databases that cannot be read show no work.
+        (Activity(tracked=True, approvals=1, unreadable="database is locked"), ("claude",)),
+        (Activity(tracked=False, approvals=1, unreadable="database is locked"), ("claude",)),
     ],
 )
-def test_work_in_flight_that_is_seen_counts_on_the_way_back(activity: Activity, text: str) -> None:
-    """It is named as the idle rule names it."""
-    assert in_flight(activity, (), MOMENT) == text == reason(activity)
-
-
-def test_work_in_flight_without_tables_counts_on_the_way_back() -> None:
-    """Where the databases say nothing, the processes of the unit decide here too."""
-    assert (
-        in_flight(Activity(tracked=False), ("claude",), MOMENT) == "agent process claude is running"
-    )
-    assert in_flight(Activity(tracked=False), (), MOMENT) == ""
-
-
-def test_a_stale_mark_keeps_nobody_on_a_build_that_does_not_pair() -> None:
-    """A mark left by a crash is not work, whoever asks."""
-    left = TurnMark("th-7", MOMENT - 2 * HOUR - SECOND)
-    assert in_flight(evolve(CALM, turns=(left,)), (), MOMENT) == ""
-
-
-def test_the_quiet_time_keeps_nobody_on_a_build_that_does_not_pair() -> None:
-    """Whoever was at work a second ago and is not now goes back, though the idle rule says busy."""
-    young = evolve(CALM, last_activity=MOMENT - SECOND)
-    assert reason(young) != ""
-    assert in_flight(young, (), MOMENT) == ""
-
-
-@pytest.mark.parametrize("tracked", [True, False])
-def test_what_nobody_can_tell_keeps_nobody_on_a_build_that_does_not_pair(*, tracked: bool) -> None:
-    """Databases that cannot be read show no work, though the idle rule takes them for busy."""
-    hidden = Activity(tracked=tracked, approvals=1, unreadable="database is locked")
-    assert reason(hidden) != ""
-    assert in_flight(hidden, ("claude",), MOMENT) == ""
+def test_nothing_else_keeps_somebody_on_a_build_that_does_not_pair(
+    activity: Activity, agents: tuple[str, ...]
+) -> None:
+    """Though the idle rule calls some of it busy."""
+    assert in_flight(activity, agents, MOMENT) == ""
