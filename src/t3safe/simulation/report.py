@@ -6,8 +6,8 @@ large host each night holds the most frequent reasons and who was hit hardest, n
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+import math
+from collections import defaultdict
 from datetime import date
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from t3safe.simulation.scores import (
     GENERATION_LETTERS,
     SHOWN,
     Night,
-    PolicyRun,
+    PersonScore,
     Simulation,
     crossed,
 )
@@ -33,24 +33,15 @@ PEOPLE_MAX: Final = 200
 FATES: Final = (
     (NightFate.CALM, "calm", "nothing was to be done"),
     (NightFate.MOVED, "moved", "to the candidate, sign-in verified"),
-    (NightFate.DEFERRED, "deferred", "was at work; stays on the build before"),
+    (NightFate.DEFERRED, "deferred", "was at work; stays on the previous build"),
     (NightFate.REFUSED, "refused", "a guard or a gate said no, rightly or not"),
     (NightFate.LATER, "later", "nothing was proven either way"),
     (NightFate.FROZEN, "frozen", "the updater waits for a person"),
-    (NightFate.ROLLED_BACK, "rolled back", "taken back to the build before"),
+    (NightFate.ROLLED_BACK, "rolled back", "to the previous build"),
     (NightFate.BROKEN, "broken", "could not sign in or work for a minute or more"),
 )
 WIDTH: Final = 960.0
 HEIGHT: Final = 260.0
-
-
-@frozen
-class ChartLine:
-    """One staircase of the chart: a name, its style's number, and its path."""
-
-    name: str
-    number: int
-    path: str
 
 
 @frozen
@@ -59,6 +50,70 @@ class Tick:
 
     at: float
     text: str
+
+
+@frozen
+class Chart:
+    """Versions against time: a night's place along it, a release's height, a staircase a policy."""
+
+    result: Simulation
+
+    def along(self, night: int) -> float:
+        """How far to the right a night is."""
+        return WIDTH * night / max(1, len(self.result.nights))
+
+    def up(self, place: int) -> float:
+        """How far down a release is, by its place among those on offer."""
+        return HEIGHT - 6.0 - (HEIGHT - 12.0) * place / max(1, len(self.result.tags) - 1)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Give what was on offer, and what most people ran under each policy: name and path."""
+        offered = [night.tag for night in self.result.runs[0].nights]
+        ran = [(run.name, [night.version for night in run.nights]) for run in self.result.runs]
+        return [(name, self._stairs(versions)) for name, versions in (("on offer", offered), *ran)]
+
+    def _stairs(self, versions: list[str]) -> str:
+        """Step from night to night; a night without a known version continues the one before."""
+        places = {version: place for place, (_, version, _) in enumerate(self.result.tags)}
+        path = ""
+        for night, version in enumerate(versions):
+            if version in places:
+                x, y = self.along(night), self.up(places[version])
+                path += f"H{x:.1f}V{y:.1f}" if path else f"M{x:.1f} {y:.1f}"
+        return f"{path}H{WIDTH:.1f}" if path else ""
+
+    def months(self) -> list[Tick]:
+        """Where a month begins, but for labels that would lie on the next one."""
+        days = [date.fromisoformat(text) for text in self.result.nights]
+        ticks = [
+            Tick(self.along(night), f"{day:%b}")
+            for night, day in enumerate(days)
+            if day.day == 1 or night == 0
+        ]
+        following = (*(tick.at for tick in ticks[1:]), math.inf)
+        return [
+            tick for tick, after in zip(ticks, following, strict=True)
+            if after - tick.at > WIDTH / 14
+        ]  # fmt: skip
+
+    def levels(self) -> list[Tick]:
+        """Where the schema changed: what makes a step one-way."""
+        ticks: list[Tick] = []
+        before = -1
+        for place, (_, _, schema) in enumerate(self.result.tags):
+            height = self.up(place)
+            if schema != before and (not ticks or ticks[-1].at - height > HEIGHT / 16):
+                ticks.append(Tick(height, f"schema {schema}"))
+            before = schema
+        return ticks
+
+    def begins(self) -> list[Tick]:
+        """Where the first release of a generation was on offer."""
+        names = dict(self.result.of_releases)
+        seen: dict[str, int] = {}
+        for night, found in enumerate(self.result.runs[0].nights):
+            seen.setdefault(names.get(found.tag, ""), night)
+        return [Tick(self.along(night), name) for name, night in seen.items() if name]
 
 
 def render(result: Simulation) -> str:
@@ -74,123 +129,33 @@ def render(result: Simulation) -> str:
         result=result,
         first=V1_DATABASE,
         second=V2_DATABASE,
-        shown=SHOWN,
         rows=[_row(result, key, name, meaning) for key, name, meaning in SHOWN],
         fates=FATES,
-        lines=_lines(result),
-        months=_months(result),
-        levels=_levels(result),
-        begins=_begins(result),
+        chart=Chart(result),
         crossings=[(run.name, crossed(run.crossings)) for run in result.runs],
         ways_back=_ways_back(result),
         width=WIDTH,
         height=HEIGHT,
-        people=[(run.name, _worst_first(run)) for run in result.runs],
+        people=[(run.name, sorted(run.people, key=_worst)[:PEOPLE_MAX]) for run in result.runs],
         data=_data(result),
     )
 
 
-@frozen
-class Cell:
-    """One score of one policy: how it reads, how long its bar is, whether none is better."""
-
-    text: str
-    share: float
-    best: bool
-
-
-def _row(result: Simulation, key: str, name: str, meaning: str) -> tuple[str, str, list[Cell]]:
+def _row(
+    result: Simulation, key: str, name: str, meaning: str
+) -> tuple[str, str, list[tuple[str, float, bool]]]:
+    """One score of every policy: how it reads, how long its bar is, whether none is better."""
     values = [float(getattr(run.scores, key)) for run in result.runs]
     most, least = max(values), min(values)
     cells = [
-        Cell(f"{value:g}", value / most if most else 0.0, value == least and most != least)
+        (f"{value:g}", value / most if most else 0.0, value == least and most != least)
         for value in values
     ]
     return name, meaning, cells
 
 
-# The chart of versions.
-
-
-def _lines(result: Simulation) -> list[ChartLine]:
-    places = _places(result)
-    offered = [night.tag for night in result.runs[0].nights]
-    lines = [
-        ChartLine("on offer", 0, _stairs([places.get(tag) for tag in offered], len(result.tags)))
-    ]
-    for number, run in enumerate(result.runs, start=1):
-        levels = [places.get(night.version) for night in run.nights]
-        lines.append(ChartLine(run.name, number, _stairs(levels, len(result.tags))))
-    return lines
-
-
-def _places(result: Simulation) -> dict[str, int]:
-    return {version: place for place, (_, version, _) in enumerate(result.tags)}
-
-
-def _stairs(levels: list[int | None], count: int) -> str:
-    """A path that steps from night to night; a night without a level continues the one before."""
-    parts: list[str] = []
-    for number, level in enumerate(levels):
-        if level is None:
-            continue
-        height = _up(level, count)
-        if not parts:
-            parts.append(f"M{_along(number, len(levels)):.1f} {height:.1f}")
-        else:
-            parts.append(f"H{_along(number, len(levels)):.1f}V{height:.1f}")
-    if parts:
-        parts.append(f"H{WIDTH:.1f}")
-    return "".join(parts)
-
-
-def _along(number: int, count: int) -> float:
-    return WIDTH * number / max(1, count)
-
-
-def _up(level: int, count: int) -> float:
-    return HEIGHT - 6.0 - (HEIGHT - 12.0) * level / max(1, count - 1)
-
-
-def _months(result: Simulation) -> list[Tick]:
-    count = len(result.nights)
-    ticks: list[Tick] = []
-    for number, text in enumerate(result.nights):
-        day = date.fromisoformat(text)
-        if day.day == 1 or number == 0:
-            ticks.append(Tick(_along(number, count), f"{day:%b}"))
-    close = WIDTH / 14
-    return [
-        tick for place, tick in enumerate(ticks)
-        if place + 1 == len(ticks) or ticks[place + 1].at - tick.at > close
-    ]  # fmt: skip
-
-
-def _levels(result: Simulation) -> list[Tick]:
-    """Where the schema changed: what makes a step one-way."""
-    ticks: list[Tick] = []
-    before = -1
-    last = HEIGHT * 2
-    for place, (_, _, schema) in enumerate(result.tags):
-        height = _up(place, len(result.tags))
-        if schema != before and last - height > HEIGHT / 16:
-            ticks.append(Tick(height, f"schema {schema}"))
-            last = height
-        before = schema
-    return ticks
-
-
-# Generations of t3.
-
-
-def _begins(result: Simulation) -> list[Tick]:
-    """Where the first release of a generation was on offer."""
-    names = dict(result.of_releases)
-    seen: dict[str, int] = {}
-    for number, night in enumerate(result.runs[0].nights if result.runs else ()):
-        seen.setdefault(names.get(night.tag, ""), number)
-    count = len(result.nights)
-    return [Tick(_along(at, count), name) for name, at in seen.items() if name]
+def _worst(person: PersonScore) -> tuple[float, int, int]:
+    return -person.broken, -person.stranded_nights, -person.stale_nights
 
 
 def _ways_back(result: Simulation) -> int:
@@ -203,17 +168,8 @@ def _ways_back(result: Simulation) -> int:
     )
 
 
-# What the script shows.
-
-
-def _worst_first(run: PolicyRun) -> list[Any]:
-    worst = sorted(
-        run.people, key=lambda p: (p.broken, p.stranded_nights, p.stale_nights), reverse=True
-    )
-    return worst[:PEOPLE_MAX]
-
-
 def _data(result: Simulation) -> dict[str, Any]:
+    """What the page's script shows."""
     return {
         "nights": result.nights,
         "people": result.people,
@@ -228,22 +184,13 @@ def _data(result: Simulation) -> dict[str, Any]:
 
 
 def _night(night: Night) -> dict[str, Any]:
-    found = asdict(night, filter=lambda field, _: field.name not in {"day", "reasons", "broken"})
-    worst = sorted(night.broken, key=lambda pair: pair[1], reverse=True)
-    return {
-        **found,
-        "reasons": _grouped(night.reasons),
-        "broken": worst[:NAMES_MAX],
-    }
-
-
-def _grouped(reasons: Iterable[tuple[str, str]]) -> list[tuple[str, list[str], int]]:
-    """Each reason with those whom it met, the most frequent first, up to the limits."""
+    """Give a night with each reason and those whom it met, the most frequent first."""
     names: dict[str, list[str]] = defaultdict(list)
-    for name, reason in reasons:
+    for name, reason in night.reasons:
         names[reason].append(name)
-    common = Counter({reason: len(found) for reason, found in names.items()})
-    return [
-        (reason, names[reason][:NAMES_MAX], count)
-        for reason, count in common.most_common(REASONS_MAX)
-    ]
+    common = sorted(names.items(), key=lambda item: len(item[1]), reverse=True)
+    return {
+        **asdict(night, filter=lambda field, _: field.name != "day"),
+        "reasons": [(why, met[:NAMES_MAX], len(met)) for why, met in common[:REASONS_MAX]],
+        "broken": sorted(night.broken, key=lambda pair: pair[1], reverse=True)[:NAMES_MAX],
+    }
