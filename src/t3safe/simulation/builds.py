@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, Final
 
 import attrs
@@ -29,6 +30,7 @@ AUTH_MIGRATIONS: Final = (31, 32)
 """Both rebuild the sign-in tables.  An older binary on a database that has one of them mints
 nothing and pairs nobody (measured on 30 and 32); across other migrations none was seen to."""
 _REMOTE: Final = "0.0.0.0"  # noqa: S104 - what units bind to, only named here
+_PORT: Final = 3799
 _DRILLED_AT: Final = 3.4 * 3600.0
 """Seconds into its day at which a release of a drill comes out: right before most timers fire."""
 PARTS_LAST: Final = timedelta(hours=8)
@@ -38,9 +40,10 @@ say minutes to hours."""
 
 @frozen(eq=False)
 class SimulatedBuild:
-    """One release as it behaves; `drill` names the incident for which it was made up.
+    """One release as it behaves: its facts as in `PastRelease`, and what is wrong with it.
 
-    `channel` is the track whose tag may point at it, None for a preview.
+    `channel` is the track whose tag may point at it, None for a preview.  `drill` names the
+    incident for which it was made up.
     """
 
     version: Version
@@ -48,33 +51,41 @@ class SimulatedBuild:
     available: float
     schema: int
     pairing: str
-    loopback: Naming
+    loopback_cookie: Naming
     node: str
-    generation: Generation = V1
-    remote: Naming = Naming.PLAIN
-    launched: bool = False
-    """Whether its program only starts a native one, which does the work."""
+    layout: Layout
+    remote_cookie: Naming
+    package: PackageKind
     faults: frozenset[Behaviour] = frozenset()
     assumed: tuple[str, ...] = ()
     drill: str = ""
     healthy: bool = field(init=False)
+    generation: Generation = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "healthy", not self.faults - OF_NOBODY and bool(self.pairing))
+        scoped = self.pairing == V1.sign_in.path
+        generation = V2 if self.layout is Layout.V2 else V1 if scoped else BEFORE_SCOPES
+        object.__setattr__(self, "generation", generation)
 
     @property
     def second(self) -> bool:
         """Whether it keeps people's state in a second file."""
         return self.generation is V2
 
-    def cookie(self, *, loopback: bool, port: int = 3799) -> str:
+    @property
+    def launched(self) -> bool:
+        """Whether its program only starts a native one, which does the work."""
+        return self.package is PackageKind.LAUNCHER
+
+    def cookie(self, *, loopback: bool) -> str:
         """The name of the session cookie that it sets on such a bind."""
         names = CookieNames.PLAIN
-        if loopback and self.loopback is Naming.SCOPED:
+        if loopback and self.loopback_cookie is Naming.SCOPED:
             names = CookieNames.LOOPBACK
-        elif not loopback and self.remote is Naming.ENVIRONMENT:
+        elif not loopback and self.remote_cookie is Naming.ENVIRONMENT:
             names = CookieNames.ENVIRONMENT
-        return cookie_name(names, "127.0.0.1" if loopback else _REMOTE, port, "here", "set")
+        return cookie_name(names, "127.0.0.1" if loopback else _REMOTE, _PORT, "here", "set")
 
     def identity(self, node: str) -> IdentityFacts:
         """What its package and its program say under this node."""
@@ -131,19 +142,12 @@ def builds(history: History, incidents: Incidents) -> tuple[SimulatedBuild, ...]
                 facts[name], sources[name] = value, release.version.text
         if release.out_on is not None:
             assumed.append(f"out at {release.available:%Y-%m-%d %H:%M}: only its day is known")
-        scoped = facts["pairing"] == V1.sign_in.path
         found.append(
             SimulatedBuild(
-                version=release.version,
-                channel=release.channel.track,
-                available=release.available.timestamp(),
-                schema=facts["schema"],
-                pairing=facts["pairing"],
-                loopback=facts["loopback_cookie"],
-                node=facts["node"],
-                generation=V2 if facts["layout"] is Layout.V2 else V1 if scoped else BEFORE_SCOPES,
-                remote=facts["remote_cookie"],
-                launched=facts["package"] is PackageKind.LAUNCHER,
+                release.version,
+                release.channel.track,
+                release.available.timestamp(),
+                **facts,
                 faults=incidents.of(release),
                 assumed=tuple(assumed),
             )
@@ -160,31 +164,24 @@ def drilled(
     For an incident of the host a sound release comes out on its night.
     """
     last = max(found, key=lambda build: build.available)
-    number = 0
-    for incident in incidents.incidents:
-        if incident.behaviour is None or incident.behaviour in BY_ITSELF:
-            continue
-        number += 2
-        yield _drill(last, track, number - 1, {incident.behaviour} - OF_HOSTS, incident.id)
-        yield _drill(last, track, number, frozenset(), "")
-
-
-def _drill(
-    last: SimulatedBuild, track: Track, number: int, faults: Set[Behaviour], incident: str
-) -> SimulatedBuild:
     major, minor, patch = last.version.text.partition("-")[0].split(".")
-    text = f"{major}.{minor}.{int(patch) + number}"
-    if track is Track.NIGHTLY:
-        text = f"{text}-nightly.20990101.{number}"
-    return attrs.evolve(
-        last,
-        version=Version.parse(text),
-        channel=track,
-        available=(last.available // DAY + 1 + number) * DAY + _DRILLED_AT,
-        faults=frozenset(faults),
-        assumed=("made up for a drill, with the facts of the last release",),
-        drill=incident,
-    )
+    wrong = [
+        (each.id, frozenset({each.behaviour} - OF_HOSTS))
+        for each in incidents.incidents
+        if each.behaviour is not None and each.behaviour not in BY_ITSELF
+    ]
+    sound = ("", frozenset[Behaviour]())
+    for number, (incident, faults) in enumerate(chain(*((each, sound) for each in wrong)), 1):
+        suffix = f"-nightly.20990101.{number}" if track is Track.NIGHTLY else ""
+        yield attrs.evolve(
+            last,
+            version=Version.parse(f"{major}.{minor}.{int(patch) + number}{suffix}"),
+            channel=track,
+            available=(last.available // DAY + 1 + number) * DAY + _DRILLED_AT,
+            faults=faults,
+            assumed=("made up for a drill, with the facts of the last release",),
+            drill=incident,
+        )
 
 
 @frozen
@@ -194,7 +191,7 @@ class Data:
     `level` and `second_level` are the highest migrations of the two ledgers.  The second is a copy
     of the first, made once by whichever build opens first; after that the two never meet again.
     `strange` names a migration that no release of t3 has under that id (a sister product's), as
-    (id, name).
+    (id, name).  `traits` are the faults of builds that show on it.
     """
 
     level: int
@@ -202,6 +199,7 @@ class Data:
     second: Rows | None = None
     second_level: int = 0
     strange: tuple[int, str] | None = None
+    traits: frozenset[Behaviour] = frozenset()
 
     def seen_by(self, build: SimulatedBuild) -> Rows:
         """The rows that a serve of this build shows."""
@@ -288,15 +286,15 @@ _DEATH_AFTER: Final = (20.0, 82.0)
 """Seconds after a start at which the serve of Behaviour.DIES_AFTER_BOOT is dead (measured)."""
 
 
-def data_crash(build: SimulatedBuild, traits: frozenset[Behaviour]) -> str:
-    """Why a serve of the build ends as it starts on data with these traits; empty if it runs."""
+def data_crash(build: SimulatedBuild, data: Data) -> str:
+    """Why a serve of the build ends as it starts on this data; empty if it runs."""
     for behaviour, what in _CRASHES.items():
-        if behaviour in traits & build.faults:
+        if behaviour in data.traits & build.faults:
             return f"the serve of {build.version} {what}"
     return ""
 
 
-def serve_problem(build: SimulatedBuild, data: Data, traits: frozenset[Behaviour]) -> str:
+def serve_problem(build: SimulatedBuild, data: Data) -> str:
     """Why a serve of the build that runs pairs nobody or shows nothing, at itself."""
     if auth_broken(build, data):
         return (
@@ -307,7 +305,7 @@ def serve_problem(build: SimulatedBuild, data: Data, traits: frozenset[Behaviour
         return f"{build.version} has no pairing"
     if Behaviour.NO_COOKIE in build.faults:
         return f"{build.version} answers 200 and sets no cookie"
-    if traits & build.faults & UNDECODED:
+    if data.traits & build.faults & UNDECODED:
         return f"{build.version} cannot decode old rows: {UNDECODABLE}"
     return ""
 

@@ -55,7 +55,7 @@ class SimulatedGate:
             if person is not None:
                 data = self.states.kept[subject.person][subject.snapshot][1]
                 dies = Behaviour.DIES_AFTER_BOOT in found.faults and person.name
-                key = (data.level, data.second_level, data.strange, person.traits, dies)
+                key = (data.level, data.second_level, data.strange, data.traits, dies)
             if key not in judged:
                 judged[key] = tuple(_up_to_a_failure(self._checks(found, person, data)))
             checks = judged[key]
@@ -78,11 +78,10 @@ class SimulatedGate:
     ) -> Iterator[CheckResult]:
         """Judge what the build does on this data, or on an empty set, check after check."""
         world, schemas, deadline = self.world, self.world.schemas, self.settings.deadline
-        traits = frozenset[Behaviour]() if person is None else person.traits
         yield gate.judge_identity(build.version, build.identity(world.node))
 
         live = gate.LiveFacts(True, True, None, 1.3, deadline)
-        crash = "" if person is None else world.crash(person, build)
+        crash = "" if data is None else world.crash(build, data)
         if world.gate_down:
             live = gate.LiveFacts(False, False, None, deadline, deadline)
         elif crash:
@@ -125,7 +124,7 @@ class SimulatedGate:
         dies = person is not None and Behaviour.DIES_AFTER_BOOT in build.faults
         if person is not None and dies and life(person.name, build) < soak:
             held = gate.SoakFacts(soak, life(person.name, build), 134, (serve_log.HEAP,))
-        elif traits & build.faults & UNDECODED:
+        elif data is not None and data.traits & build.faults & UNDECODED:
             words = f"{serve_log.UNDECODABLE}: a row of a thread"
             held = gate.SoakFacts(soak, soak, None, (words,))
         yield gate.judge_soak(held)

@@ -44,8 +44,6 @@ class SimulatedPerson:
     settings: PersonSettings
     diary: Diary
     data: Data
-    traits: frozenset[Behaviour]
-    """Which faults of builds show on their data."""
     link: SimulatedBuild | None = None
     fenced: bool = False
     running: SimulatedBuild | None = None
@@ -81,12 +79,6 @@ class SimulatedPerson:
         cls, seed: int, settings: PersonSettings, first: SimulatedBuild, now: float
     ) -> SimulatedPerson:
         """Give the person on the first evening, with what they did before it."""
-        earlier = _rows_by(settings, stamp(now).date())
-        strange = _SISTER if settings.sister else _COLLISION if settings.collides else None
-        data = Data(first.schema, rowset.upto(earlier), strange=strange)
-        if settings.trial is not None:
-            copied = rowset.upto(min(earlier, _rows_by(settings, settings.trial)))
-            data = attrs.evolve(data, second=copied, second_level=_TRIAL)
         since = settings.since.isoformat()
         traits = {
             Behaviour.OLD_ROWS: since < LEGACY_ROWS,
@@ -96,11 +88,20 @@ class SimulatedPerson:
             Behaviour.OLD_EVENTS: settings.old_events,
             Behaviour.LARGE_EVENTS: settings.large_events,
         }
+        earlier = _rows_by(settings, stamp(now).date())
+        data = Data(
+            first.schema,
+            rowset.upto(earlier),
+            strange=_SISTER if settings.sister else _COLLISION if settings.collides else None,
+            traits=frozenset(trait for trait, there in traits.items() if there),
+        )
+        if settings.trial is not None:
+            copied = rowset.upto(min(earlier, _rows_by(settings, settings.trial)))
+            data = attrs.evolve(data, second=copied, second_level=_TRIAL)
         return cls(
             settings,
             Diary(seed, settings),
             data.opened_by(first),
-            frozenset(trait for trait, there in traits.items() if there),
             serial=earlier,
             synced=now,
             changed=now,

@@ -244,10 +244,9 @@ class Seed(OneBinary):
             return "live=0"
         names = [self.world.fleet.admin, *sorted(self.backups, reverse=True)]
         copied = next((world.people[name] for name in names if name in self.backups), None)
-        traits = copied.traits if copied is not None else frozenset()
         if node_trouble(target, world.node) or target.faults & NEVER_RUNS:
             return "live=0 pair=0"
-        if data_crash(target, traits):
+        if copied is not None and data_crash(target, copied.data):
             return "live=0 pair=0 migerr=1"
         if not target.pairing or Behaviour.NO_COOKIE in target.faults:
             return "live=1 pair=0"

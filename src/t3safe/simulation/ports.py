@@ -341,7 +341,7 @@ class SimulatedPairing:
         problem = world.problem_of(found)
         if not problem:
             return ev.Paired("dispatch", SECONDS["verify"])
-        alone = running is not None and not serve_problem(running, found.data, found.traits)
+        alone = running is not None and not serve_problem(running, found.data)
         fault = Fault.ENVIRONMENT if world.dispatch_down and alone else Fault.BUILD
         return ev.NotPaired(fault, problem)
 

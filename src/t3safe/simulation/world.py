@@ -216,7 +216,7 @@ class SimulatedWorld:
         return person.running is not None
 
     def _launch(self, person: SimulatedPerson, build: SimulatedBuild) -> None:
-        person.died = self.crash(person, build)
+        person.died = self.crash(build, person.data)
         count = person.starts.get(build.version, 0)
         person.starts[build.version] = count + 1
         if not person.died and count and Behaviour.WORKS_ONCE in build.faults:
@@ -250,8 +250,8 @@ class SimulatedWorld:
             )
         )
 
-    def crash(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
-        """Why a serve of this build ends as it starts on the person's set; empty if it does not."""
+    def crash(self, build: SimulatedBuild, data: Data) -> str:
+        """Why a serve of this build ends as it starts on such a set; empty if it does not."""
         trouble = node_trouble(build, self.node)
         if trouble and self.node != self.fleet.node:
             return NODE_CHANGED
@@ -259,13 +259,13 @@ class SimulatedWorld:
             return f"the serve exits in silence: {trouble}"
         if build.faults & NEVER_RUNS:
             return f"the program of {build.version} does not run"
-        return data_crash(build, person.traits)
+        return data_crash(build, data)
 
     def open_data(self, person: SimulatedPerson, build: SimulatedBuild) -> None:
         """A program of this build opens the person's set: migrations are run (rule 1)."""
         fresh = build.second and person.data.second is None
         known = build.schema <= person.data.level_for(build)
-        if (known and not fresh) or self.crash(person, build):
+        if (known and not fresh) or self.crash(build, person.data):
             return
         person.sync(self.now)
         person.data = person.data.opened_by(build)
@@ -326,7 +326,7 @@ class SimulatedWorld:
             return self.contract(running)
         return (
             self._mint_problem(person, chosen)
-            or serve_problem(running, person.data, person.traits)
+            or serve_problem(running, person.data)
             or self.contract(running)
         )
 
@@ -338,7 +338,7 @@ class SimulatedWorld:
                 f"401 {INVALID_CREDENTIAL}: the mint of {build.version} writes to {ours.database},"
                 f" the serve of {running.version} reads {theirs.database}"
             )
-        crash = self.crash(person, build)
+        crash = self.crash(build, person.data)
         if crash in OF_THE_HOST:
             return crash
         if crash:
@@ -385,8 +385,8 @@ class SimulatedWorld:
             return f"{build.version} hides {person.data.hidden_from(build)} rows of theirs"
         return (
             node_trouble(build, self.fleet.node)
-            or data_crash(build, person.traits)
-            or serve_problem(build, person.data, person.traits)
+            or data_crash(build, person.data)
+            or serve_problem(build, person.data)
         )
 
     def _hides(self, person: SimulatedPerson, build: SimulatedBuild) -> bool:
