@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,16 @@ from t3safe.adapters.registry import NpmRegistry, RegistryAddress
 from t3safe.domain.policy import Track
 from t3safe.entrypoints import rendering
 from t3safe.simulation import files
-from t3safe.simulation.fleet import Fleet
+from t3safe.simulation.fleet import Fleet, Mishap
 from t3safe.simulation.history import told_by_registry
 from t3safe.simulation.replay import simulate_all
 from t3safe.simulation.scenario import ReplayScenario
-from t3safe.simulation.scores import SHOWN, PolicyRun, Simulation, crossed, moved
+from t3safe.simulation.scores import SHOWN, Simulation, crossed, moved
 from t3safe.t3.package import REPOSITORY
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _DAY = click.DateTime(["%Y-%m-%d"])
-_TOLD_MAX = 12
+_LINES_MAX = 12
 
 
 @click.command()
@@ -48,41 +49,31 @@ _TOLD_MAX = 12
 @click.option("--jobs", type=click.IntRange(min=1), help="Policies at a time (default: cores).")
 @click.option("--html", "page", type=_FILE, help="Write a report as a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
+def simulate(  # noqa: PLR0913 - one parameter an option
     fleet_file: Path | None,
     history_file: Path | None,
     incidents_file: Path | None,
     people: int | None,
     names: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    start: str | None,
-    track: str | None,
-    seed: int | None,
     jobs: int | None,
     page: Path | None,
     *,
     drill: bool,
     as_json: bool,
+    **changes: Any,  # noqa: ANN401 - what the command line says of the fleet
 ) -> None:
     """Replay the real nightlies on a simulated host under several updaters."""
-    changes: dict[str, Any] = {
-        "since": since.date() if since else None,
-        "until": until.date() if until else None,
-        "start": start,
-        "track": Track(track) if track else None,
-        "seed": seed,
-    }
     fleet = _changed(files.fleet(fleet_file), changes, people)
     scenario = ReplayScenario.of(
         fleet, files.history(history_file), files.incidents(incidents_file), drill=drill
     )
     chosen = scenario.chosen(names)
     with Console(stderr=True).status(f"replaying {len(scenario.days)} nights"):
-        runs = simulate_all(scenario, chosen, jobs or os.cpu_count() or 1)
-        result = scenario.result(runs)
+        result = scenario.result(simulate_all(scenario, chosen, jobs or os.cpu_count() or 1))
         if page is not None:
-            _write_page(page, result)
+            from t3safe.simulation.report import render  # noqa: PLC0415 - slow to load
+
+            _write(page, render(result))
     if as_json:
         rendering.print_json("simulation", result)
         return
@@ -93,10 +84,15 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 def _changed(fleet: Fleet, changes: dict[str, Any], people: int | None) -> Fleet:
     """Let the command line win over the file."""
-    said = {key: value for key, value in changes.items() if value is not None}
+    said: dict[str, Any] = {
+        key: value.date() if isinstance(value, datetime) else value
+        for key, value in changes.items()
+        if value is not None
+    }
     if "track" in said:
         # Whoever names a track follows it to the end.
-        said["events"] = tuple(event for event in fleet.events if event.kind.value != "track")
+        said["track"] = Track(said["track"])
+        said["events"] = tuple(event for event in fleet.events if event.kind is not Mishap.TRACK)
     fleet = attrs.evolve(fleet, **said)
     if people is not None:
         fleet = fleet.scaled(people)
@@ -104,13 +100,11 @@ def _changed(fleet: Fleet, changes: dict[str, Any], people: int | None) -> Fleet
     return fleet
 
 
-def _write_page(page: Path, result: Simulation) -> None:
-    from t3safe.simulation.report import render  # noqa: PLC0415 - templates are slow to load
-
+def _write(file: Path, text: str) -> None:
     try:
-        page.write_text(render(result), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
-        message = f"{page}: cannot be written: {error.strerror}"
+        message = f"{file}: cannot be written: {error.strerror}"
         raise click.UsageError(message) from error
 
 
@@ -127,39 +121,33 @@ def _print(result: Simulation) -> None:
     for key, name, meaning in SHOWN:
         table.add_row(name, *(f"{getattr(run.scores, key):g}" for run in result.runs), meaning)
     console.print(table)
-    _print_generations(console, result)
-    for run in result.runs:
-        _print_told(console, run)
-    if result.assumptions:
-        console.print(f"{len(result.assumptions)} facts are not known and were assumed: --json")
-
-
-def _print_generations(console: Console, result: Simulation) -> None:
-    console.print("\ngenerations of t3", style="bold")
-    lines = [
+    generations = [
         f"{found.name} ({found.database}): {found.releases} releases from {found.since} on,"
         f" {found.offered} of them on offer in a night"
         for found in result.generations
     ]
     for run in result.runs:
-        told = [moved(night) for night in crossed(run.crossings)]
-        shown = told[-_TOLD_MAX:]
-        more = [f"{len(told) - len(shown)} earlier: --json"] if len(told) > len(shown) else []
-        lines.append(f"{run.name}: {'; '.join((*more, *shown)) or 'nobody changed generation'}")
+        nights = [moved(night) for night in crossed(run.crossings)]
+        earlier = len(nights) - _LINES_MAX
+        more = [f"{earlier} earlier: --json"] if earlier > 0 else []
+        said = "; ".join((*more, *nights[-_LINES_MAX:])) or "nobody changed generation"
+        generations.append(f"{run.name}: {said}")
+    _section(console, "generations of t3", generations)
+    for run in result.runs:
+        lines = [f"wrong: {line}" for line in run.wrong]
+        lines += [f"a person acts: {when} {what}" for when, what in run.interventions]
+        cut = len(lines) - _LINES_MAX
+        more = [f"and {cut} more: --json"] if cut > 0 else []
+        if lines:
+            _section(console, run.name, (*lines[:_LINES_MAX], *more))
+    if result.assumptions:
+        console.print(f"{len(result.assumptions)} facts are not known and were assumed: --json")
+
+
+def _section(console: Console, title: str, lines: Iterable[str]) -> None:
+    console.print(f"\n{title}", style="bold")
     for line in lines:
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_told(console: Console, run: PolicyRun) -> None:
-    told = [f"wrong: {line}" for line in run.wrong]
-    told += [f"a person acts: {when} {what}" for when, what in run.interventions]
-    if not told:
-        return
-    console.print(f"\n{run.name}", style="bold")
-    for line in told[:_TOLD_MAX]:
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-    if len(told) > _TOLD_MAX:
-        console.print(f"  and {len(told) - _TOLD_MAX} more: --json")
 
 
 @click.command("history-fetch")
@@ -181,10 +169,6 @@ def history_fetch(file: Path, npm: str) -> None:
     )
     about = f"What the registry told of the npm package t3 on {datetime.now(UTC):%Y-%m-%d}"
     fresh = told_by_registry(f"{about}; {known.about}", own, known)
-    try:
-        file.write_text(files.dump_history(fresh), encoding="utf-8")
-    except OSError as error:
-        message = f"{file}: cannot be written: {error.strerror}"
-        raise click.UsageError(message) from error
+    _write(file, files.dump_history(fresh))
     gaps = sum(1 for release in fresh.releases if release.schema is None)
     click.echo(f"{file}: {len(fresh.releases)} releases, {gaps} of them with unknown facts")

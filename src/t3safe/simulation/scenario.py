@@ -21,6 +21,17 @@ from t3safe.t3.generations import GENERATIONS
 EVENING: Final = timedelta(minutes=30)
 """How long before the first night the world begins."""
 _OLD_NODE: Final = "20.0.0"
+_MISHAPS: Final = {
+    Behaviour.NODE_TOO_OLD: Mishap.NODE,
+    Behaviour.WEDGED: Mishap.WEDGED,
+    Behaviour.DISPATCH_DOWN: Mishap.DISPATCH_DOWN,
+}
+_MET: Final = {
+    Behaviour.FACTS: "by the releases' own facts",
+    Behaviour.ONE_WAY: "on every host, every night",
+    Behaviour.OWN_UPDATER: "in t3's own updater, which no policy uses",
+}
+"""Where an incident that needs no release of its own is met."""
 
 
 @frozen
@@ -67,28 +78,25 @@ class ReplayScenario:
 
     def result(self, runs: tuple[PolicyRun, ...]) -> Simulation:
         """Everything that a report shows."""
-        nights = tuple(day.isoformat() for day in self.days)
         first, last = self.days[0], self.days[-1]
         shown = [build for build in self.builds if stamp(build.available).date() <= last]
         followed = [build for build in shown if build.channel in self.fleet.tracks()]
-        tags = [
-            (stamp(build.available).isoformat()[:16], build.version.text, build.schema)
-            for build in followed
-        ]
-        assumptions = [
-            f"{build.version}: {what}"
-            for build in shown
-            if stamp(build.available).date() >= first
-            for what in build.assumed
-        ]
         return Simulation(
             fleet=self.fleet.name,
             seed=self.fleet.seed,
             people=tuple(person.name for person in self.fleet.people),
-            nights=nights,
-            tags=tuple(tags),
+            nights=tuple(day.isoformat() for day in self.days),
+            tags=tuple(
+                (f"{stamp(build.available):%Y-%m-%dT%H:%M}", build.version.text, build.schema)
+                for build in followed
+            ),
             runs=runs,
-            assumptions=tuple(assumptions),
+            assumptions=tuple(
+                f"{build.version}: {what}"
+                for build in shown
+                if stamp(build.available).date() >= first
+                for what in build.assumed
+            ),
             incidents=tuple(
                 (each.id, self._where(each, shown), each.observable, each.source)
                 for each in self.incidents.incidents
@@ -124,12 +132,8 @@ class ReplayScenario:
         if behaviour in OF_HOSTS:
             befell = [event for event in self.fleet.events if _MISHAPS[behaviour] is event.kind]
             return f"on {befell[0].at:%Y-%m-%d}" if befell else "not in these nights"
-        if behaviour is Behaviour.FACTS:
-            return "by the releases' own facts"
-        if behaviour is Behaviour.ONE_WAY:
-            return "on every host, every night"
-        if behaviour is Behaviour.OWN_UPDATER:
-            return "in t3's own updater, which no policy uses"
+        if behaviour in _MET:
+            return _MET[behaviour]
         hit = [build for build in shown if behaviour in build.faults or build.drill == incident.id]
         if not hit:
             return "not in these nights"
@@ -162,18 +166,7 @@ def _window(fleet: Fleet, builds: tuple[SimulatedBuild, ...]) -> tuple[date, ...
 
 def _night_after(fleet: Fleet, moment: float) -> date:
     when = stamp(moment + EVENING.total_seconds())
-    return (
-        when.date()
-        if when.timetz().replace(tzinfo=None) <= fleet.night
-        else (when.date() + timedelta(days=1))
-    )
-
-
-_MISHAPS: Final = {
-    Behaviour.NODE_TOO_OLD: Mishap.NODE,
-    Behaviour.WEDGED: Mishap.WEDGED,
-    Behaviour.DISPATCH_DOWN: Mishap.DISPATCH_DOWN,
-}
+    return when.date() + timedelta(days=when.time() > fleet.night)
 
 
 def _drills(
