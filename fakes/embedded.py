@@ -35,10 +35,10 @@ from fakes.registry import RegistryServer
 from fakes.t3 import PersonClient, live_database, populate
 from t3safe.adapters._support.layout import build_folder
 from t3safe.adapters.selection.embedded import render_fixed_launcher
-from t3safe.bootstrap.live import Live, live
 from t3safe.domain.messages import LogLine
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.settings import load
+from t3safe.entrypoints.wiring.live import Live, live
 from t3safe.t3 import commands
 from t3safe.t3.files import HOME_BASE
 from t3safe.t3.sign_in import SESSION_PATH

@@ -13,10 +13,10 @@ from attrs import evolve
 
 from t3safe.adapters._support import units
 from t3safe.adapters.services import CommandServices
-from t3safe.bootstrap.parts import timed_by_systemd
 from t3safe.configuration import Manager, Verify
 from t3safe.domain.errors import ServiceError
 from t3safe.entrypoints.settings import load
+from t3safe.entrypoints.wiring.parts import timed_by_systemd
 
 ROOT = Path(__file__).parents[2]
 OFFERED = ROOT / "contrib" / "containers"

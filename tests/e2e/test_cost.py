@@ -39,7 +39,7 @@ main()
 workers it started."""
 NEVER_ON_A_TICK: Final = {
     *("apprise", "jinja2", "prometheus_client", "multiprocessing.pool"),
-    *("t3safe.simulation.world", "t3safe.examination", "t3safe.adapters.metrics"),
+    *("t3safe.simulation.world", "t3safe.entrypoints.examination", "t3safe.adapters.metrics"),
     *("rich", "tarfile", "semantic_version", "t3safe.domain.run_report"),
 }
 """What a run that moves nobody has no use for."""

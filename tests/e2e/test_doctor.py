@@ -14,7 +14,7 @@ from attrs import evolve
 
 from fakes.embedded import EmbeddedHost, HostPerson
 from fakes.packages import release_like
-from t3safe.domain.doctor import Precondition
+from t3safe.domain.doctor.findings import Precondition
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.sign_in import BOOTSTRAP, PLAIN_COOKIE

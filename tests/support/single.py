@@ -30,7 +30,7 @@ from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION
 READS_ALL: Final = ("--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search")
 _START: Final = """
 import os, sys
-from t3safe.bootstrap.live import live
+from t3safe.entrypoints.wiring.live import live
 from t3safe.entrypoints.settings import load
 wired = live(load(None, os.environ), "run", lambda line: None, lambda: False)
 services = wired.host.ports.services

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from fakes.world import NEWER, Defect, World, small_world
 from fakes.world.wiring import host
-from t3safe.bootstrap.live import Live, live
 from t3safe.entrypoints import app
 from t3safe.entrypoints.cli import cli
 from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.wiring.live import Live, live
 from tests.scenarios.nights import publish
 
 ROOT: Final = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from t3safe.adapters._support import adopted, child
-from t3safe.domain.doctor import Folder
+from t3safe.domain.doctor.machine import Folder
 from t3safe.domain.hostguess import UnitSeen
 from t3safe.t3 import package
 

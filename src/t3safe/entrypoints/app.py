@@ -15,7 +15,6 @@ import click
 from attrs import define, field
 
 from t3safe.adapters.people import caller_name
-from t3safe.bootstrap.live import Live, live
 from t3safe.configuration import Settings
 from t3safe.domain.errors import JournalError
 from t3safe.domain.events import Kind, Outcome
@@ -27,6 +26,7 @@ from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.entrypoints import output, rendering
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import load
+from t3safe.entrypoints.wiring.live import Live, live
 from t3safe.usecases.host import Result, everybody
 
 

@@ -12,7 +12,6 @@ from typing import Final, NoReturn
 import click
 from attrs import evolve
 
-from t3safe.bootstrap.anywhere import StandaloneFolders, StandaloneGate, bench
 from t3safe.configuration import Settings
 from t3safe.domain import events as ev
 from t3safe.domain.errors import LockedError, PortError
@@ -24,6 +23,7 @@ from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import VERSION, App, as_json_option, leave, wait_option
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.journal_repair import moving
+from t3safe.entrypoints.wiring.anywhere import StandaloneFolders, StandaloneGate, bench
 from t3safe.usecases.check import check as check_host
 from t3safe.usecases.standalone import Proof, StandaloneCheck, prove
 

@@ -8,7 +8,7 @@ from typing import assert_never
 
 import click
 
-from t3safe.domain.doctor import SKIPPED, Finding, Health, worst
+from t3safe.domain.doctor.findings import SKIPPED, Finding, Health, worst
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import App, as_json_option
 from t3safe.entrypoints.exits import Exit
@@ -24,7 +24,7 @@ def doctor(app: App, *, deep: bool, as_json: bool) -> None:
 
     Exit status: 15 if there is a problem, 12 if something could not be checked.
     """
-    from t3safe.examination import Examination  # noqa: PLC0415 - not on a timer's way
+    from t3safe.entrypoints.examination import Examination  # noqa: PLC0415 - not on a timer's way
 
     with app.host("run", aside=as_json) as wired:
         findings = Examination(wired, deep, app.file or DEFAULT_FILE).findings()

@@ -12,13 +12,13 @@ import click
 
 from t3safe.adapters.personaldata.export import Exported
 from t3safe.adapters.takeaway import new_file, standard_output
-from t3safe.bootstrap.live import Live
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.text import size
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import App, as_json_option, for_whom, known_person
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.snapshots import take
+from t3safe.entrypoints.wiring.live import Live
 
 
 @click.command()

@@ -11,7 +11,6 @@ from pathlib import Path
 import attrs
 import click
 
-from t3safe.bootstrap.live import Live
 from t3safe.domain import events as ev
 from t3safe.domain import log, text
 from t3safe.domain.messages import LogLevel, LogLine
@@ -35,6 +34,7 @@ from t3safe.entrypoints.app import (
     App,
     as_json_option,
 )
+from t3safe.entrypoints.wiring.live import Live
 
 _OUTCOMES = (*(outcome.value for outcome in ev.Outcome), UNFINISHED)
 

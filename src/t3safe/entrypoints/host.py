@@ -8,7 +8,6 @@ from typing import NoReturn
 
 import click
 
-from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import PortError
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.scope import Scope
@@ -23,6 +22,7 @@ from t3safe.entrypoints.app import (
     yes_option,
 )
 from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.wiring.live import Live
 from t3safe.usecases.host import everybody as everybody_of
 
 

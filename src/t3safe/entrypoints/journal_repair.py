@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from t3safe.bootstrap.live import Live
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.messages import LogLevel, LogLine, frozen_line
 from t3safe.domain.policy import SkipReason
 from t3safe.entrypoints.app import holding
+from t3safe.entrypoints.wiring.live import Live
 from t3safe.usecases.host import Reader, Result, everybody
 from t3safe.usecases.recover import prove_unexplained
 from t3safe.usecases.survey import fenced

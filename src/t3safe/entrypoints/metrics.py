@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import PortError
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.metrics import HostMetrics
 from t3safe.entrypoints.app import App
+from t3safe.entrypoints.wiring.live import Live
 from t3safe.usecases.metrics import measure
 
 

@@ -8,7 +8,6 @@ import sys
 import click
 
 from t3safe.adapters.notify import End, Letter, Sent, ends, require, send
-from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import JournalError, NotifyError, UnusableError
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.metrics import HostMetrics
@@ -31,6 +30,7 @@ from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import App, as_json_option
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.metrics import measured
+from t3safe.entrypoints.wiring.live import Live
 
 
 def tell(wired: Live, vitals: HostMetrics, command: str, broken: Broken | None) -> None:

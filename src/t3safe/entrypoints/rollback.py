@@ -10,7 +10,6 @@ from typing import NoReturn
 import attrs
 import click
 
-from t3safe.bootstrap.live import Live
 from t3safe.domain.errors import NoWayBackError
 from t3safe.domain.events import Outcome
 from t3safe.domain.messages import LogLevel, LogLine
@@ -32,6 +31,7 @@ from t3safe.entrypoints.app import (
     yes_option,
 )
 from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.wiring.live import Live
 from t3safe.usecases.host import Result, owner_policy
 from t3safe.usecases.recover import settle
 from t3safe.usecases.rollback import Took, Whole, cost, go_back, look, preview, take_back, way_back

@@ -17,7 +17,6 @@ from typing import NoReturn
 import click
 from attrs import define
 
-from t3safe.bootstrap.live import Live, rehearsal_only, sweep_trials
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError, PortError, UnusableError
 from t3safe.domain.messages import LogLevel, LogLine
@@ -27,6 +26,7 @@ from t3safe.entrypoints.app import App, as_json_option, leave, wait_option
 from t3safe.entrypoints.journal_repair import moving, settling
 from t3safe.entrypoints.metrics import measured, write_metrics
 from t3safe.entrypoints.notify import tell
+from t3safe.entrypoints.wiring.live import Live, rehearsal_only, sweep_trials
 from t3safe.usecases.check import check
 from t3safe.usecases.host import Result
 from t3safe.usecases.recover import recover as recover_host

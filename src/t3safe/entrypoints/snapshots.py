@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 import click
 
-from t3safe.bootstrap.live import Live, Verified
 from t3safe.domain import events as ev
 from t3safe.domain.effects import SnapshotOnline
 from t3safe.domain.errors import PortError
@@ -25,6 +24,7 @@ from t3safe.entrypoints.app import (
     one_or_all,
 )
 from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.wiring.live import Live, Verified
 from t3safe.usecases.host import everybody as everybody_of
 from t3safe.usecases.snapshots import judge, prune
 

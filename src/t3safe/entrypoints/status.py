@@ -15,13 +15,13 @@ from rich.live import Live as Screen
 from rich.table import Table
 from rich.text import Text
 
-from t3safe.bootstrap.live import Live, live
 from t3safe.domain import text
 from t3safe.domain.disk_space import Room
 from t3safe.domain.ports import Registry
 from t3safe.entrypoints import output, rendering
 from t3safe.entrypoints.app import App, as_json_option
 from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.wiring.live import Live, live
 from t3safe.usecases.status import Around, HostStatus, PersonStatus, host_status
 
 _EVERY = 5.0

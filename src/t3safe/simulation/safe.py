@@ -7,7 +7,6 @@ from typing import Final
 import attrs
 from attrs import define, field
 
-from t3safe.bootstrap.rules import AlwaysPermitted, limits, rules
 from t3safe.configuration import Settings
 from t3safe.domain import events as ev
 from t3safe.domain import log
@@ -16,6 +15,7 @@ from t3safe.domain.moves import Status
 from t3safe.domain.policy import SkipReason
 from t3safe.domain.ports import Ports
 from t3safe.domain.rollout import Rollout
+from t3safe.rules import AlwaysPermitted, limits, rules
 from t3safe.simulation import ports as replayed
 from t3safe.simulation.decisions import MemoryChoices, MemorySwitch, MemoryVerdicts
 from t3safe.simulation.gate import SimulatedGate

@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime
 import pytest
 from attrs import evolve
 
-from t3safe.domain import doctor
 from t3safe.domain.disk_space import Room
-from t3safe.domain.doctor import Finding, Folder, Health, Precondition
+from t3safe.domain.doctor import findings, people
+from t3safe.domain.doctor import machine as doctor
+from t3safe.domain.doctor.findings import Finding, Health, Precondition
+from t3safe.domain.doctor.machine import Folder
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.obstacles import held
 from t3safe.domain.pressure import Pressure, PressureLimits, Stall
@@ -31,8 +33,8 @@ START = "systemctl start t3-serve@ann.service"
 
 FAILING: list[tuple[Finding, Finding, Health, str]] = [
     (
-        doctor.judge_no_map("it does not exist", "/m"),
-        doctor.judge_map(1, (), "/m")[0],
+        people.judge_no_map("it does not exist", "/m"),
+        people.judge_map(1, (), "/m")[0],
         Health.PROBLEM,
         "login=os_user",
     ),
@@ -103,44 +105,44 @@ FAILING: list[tuple[Finding, Finding, Health, str]] = [
         "T3_DISPATCH",
     ),
     (
-        doctor.judge_serve("ann", START, fenced=True, running=False),
-        doctor.judge_serve("ann", START, fenced=False, running=True),
+        people.judge_serve("ann", START, fenced=True, running=False),
+        people.judge_serve("ann", START, fenced=False, running=True),
         Health.PROBLEM,
         "t3safe recover",
     ),
     (
-        doctor.judge_serve("ann", START, fenced=False, running=False),
-        doctor.judge_serve("ann", START, fenced=False, running=True),
+        people.judge_serve("ann", START, fenced=False, running=False),
+        people.judge_serve("ann", START, fenced=False, running=True),
         Health.WARNING,
         START,
     ),
     (
-        doctor.judge_data("ann", held("ann", "process 42 (sqlite3) has state.sqlite open"), "x"),
-        doctor.judge_data("ann", None, ""),
+        people.judge_data("ann", held("ann", "process 42 (sqlite3) has state.sqlite open"), "x"),
+        people.judge_data("ann", None, ""),
         Health.PROBLEM,
         "close it",
     ),
     (
-        doctor.judge_times("ann", ("an activity is dated 2045-01-01 00:00 UTC",))[0],
-        doctor.judge_clock(NOW, NOW, None),
+        people.judge_times("ann", ("an activity is dated 2045-01-01 00:00 UTC",))[0],
+        people.judge_clock(NOW, NOW, None),
         Health.WARNING,
         "the clock was once set ahead",
     ),
     (
-        doctor.judge_data("ann", None, "the rehearsal failed"),
-        doctor.judge_data("ann", None, ""),
+        people.judge_data("ann", None, "the rehearsal failed"),
+        people.judge_data("ann", None, ""),
         Health.PROBLEM,
         "in the runbook",
     ),
     (
-        doctor.judge_unreadable("ann", "state.sqlite is not a database"),
-        doctor.judge_data("ann", None, ""),
+        people.judge_unreadable("ann", "state.sqlite is not a database"),
+        people.judge_data("ann", None, ""),
         Health.PROBLEM,
         "t3safe snapshots ann",
     ),
     (
-        doctor.judge_room(Room("snapshots", "/b", 10 * MIB - 1, 10 * MIB)),
-        doctor.judge_room(Room("snapshots", "/b", 10 * MIB, 10 * MIB)),
+        people.judge_room(Room("snapshots", "/b", 10 * MIB - 1, 10 * MIB)),
+        people.judge_room(Room("snapshots", "/b", 10 * MIB, 10 * MIB)),
         Health.PROBLEM,
         "du -xsh /b",
     ),
@@ -166,56 +168,56 @@ FAILING: list[tuple[Finding, Finding, Health, str]] = [
         "set `registry` in the configuration to the right one",
     ),
     (
-        doctor.judge_load(Pressure(cpu=Stall(99, 99), processors=2), PressureLimits(), None),
-        doctor.judge_load(Pressure(cpu=Stall(99, 9), processors=2), PressureLimits(), None),
+        people.judge_load(Pressure(cpu=Stall(99, 99), processors=2), PressureLimits(), None),
+        people.judge_load(Pressure(cpu=Stall(99, 9), processors=2), PressureLimits(), None),
         Health.WARNING,
         "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits",
     ),
     (
-        doctor.judge_load(Pressure(), PressureLimits(), datetime(2026, 6, 15, 4, 1, tzinfo=UTC)),
-        doctor.judge_load(Pressure(), PressureLimits(), None),
+        people.judge_load(Pressure(), PressureLimits(), datetime(2026, 6, 15, 4, 1, tzinfo=UTC)),
+        people.judge_load(Pressure(), PressureLimits(), None),
         Health.PROBLEM,
         "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits",
     ),
     (
-        doctor.judge_clock(NOW, datetime(2026, 6, 15, 4, 1, tzinfo=UTC), None),
-        doctor.judge_clock(NOW, NOW, None),
+        people.judge_clock(NOW, datetime(2026, 6, 15, 4, 1, tzinfo=UTC), None),
+        people.judge_clock(NOW, NOW, None),
         Health.PROBLEM,
         "timedatectl set-ntp true",
     ),
     (
-        doctor.judge_clock(NOW, None, date(2026, 6, 17)),
-        doctor.judge_clock(NOW, None, date(2026, 6, 16)),
+        people.judge_clock(NOW, None, date(2026, 6, 17)),
+        people.judge_clock(NOW, None, date(2026, 6, 16)),
         Health.PROBLEM,
         "timedatectl set-ntp true",
     ),
     (
-        doctor.judge_journal("/j", "row 3 missing from index"),
-        doctor.judge_journal("/j", ""),
+        people.judge_journal("/j", "row 3 missing from index"),
+        people.judge_journal("/j", ""),
         Health.PROBLEM,
         "t3safe recover",
     ),
     (
-        doctor.judge_newer_journal("the journal /j was written by t3safe 99.1, in format 3"),
-        doctor.judge_journal("/j", ""),
+        people.judge_newer_journal("the journal /j was written by t3safe 99.1, in format 3"),
+        people.judge_journal("/j", ""),
         Health.PROBLEM,
         "install the t3safe that the line names",
     ),
     (
-        doctor.judge_notes(("cannot read /s/last-good: no version",))[0],
-        doctor.judge_notes(())[0],
+        people.judge_notes(("cannot read /s/last-good: no version",))[0],
+        people.judge_notes(())[0],
         Health.PROBLEM,
         "fix that file",
     ),
     (
-        doctor.judge_unfinished("20260615T040000Z-ab"),
-        doctor.judge_unfinished(""),
+        people.judge_unfinished("20260615T040000Z-ab"),
+        people.judge_unfinished(""),
         Health.PROBLEM,
         "t3safe recover",
     ),
     (
-        doctor.judge_snapshot("ann", "s1", "cannot verify snapshot s1 of ann"),
-        doctor.judge_snapshot("ann", "s1", ""),
+        people.judge_snapshot("ann", "s1", "cannot verify snapshot s1 of ann"),
+        people.judge_snapshot("ann", "s1", ""),
         Health.PROBLEM,
         "t3safe snapshot ann",
     ),
@@ -313,7 +315,7 @@ def test_each_check_fails_with_what_mends_it_and_holds_once_mended(
 
 def test_whoever_is_on_a_build_that_no_run_explains_is_named() -> None:
     """Each person has a line of their own, with the command that signs in as them."""
-    found = doctor.judge_unexplained((("ann", "2"), ("ben", "3")), "1")
+    found = people.judge_unexplained((("ann", "2"), ("ben", "3")), "1")
     assert [(item.level, item.seen) for item in found] == [
         (Health.WARNING, "no run explains why ann is on 2, not on last-good (1)"),
         (Health.WARNING, "no run explains why ben is on 3, not on last-good (1)"),
@@ -366,9 +368,9 @@ def test_timers_users_and_lines_of_the_map_are_named_one_by_one() -> None:
     assert (timer.level, "systemctl revert" in timer.fix) == (Health.PROBLEM, True)
     (user,) = doctor.judge_users(("t3safe-npm",))
     assert (user.level, user.fix) == (Health.PROBLEM, "t3safe units install")
-    (line,) = doctor.judge_map(1, ("line 2: no '='",), "/m")
+    (line,) = people.judge_map(1, ("line 2: no '='",), "/m")
     assert (line.level, line.fix) == (Health.WARNING, "fix that line of /m")
-    for found in (doctor.judge_timers(()), doctor.judge_users(()), doctor.judge_map(2, (), "/m")):
+    for found in (doctor.judge_timers(()), doctor.judge_users(()), people.judge_map(2, (), "/m")):
         assert found[0].level is Health.OK
 
 
@@ -393,31 +395,31 @@ def test_a_persons_timers_need_their_manager_to_linger() -> None:
 def test_hosts_without_launcher_or_snapshots_yet_are_no_problem() -> None:
     """What a host does not have, or not yet, cannot be broken."""
     assert doctor.judge_launcher("", "").level is Health.OK
-    assert doctor.judge_snapshot("ann", "", "").level is Health.OK
+    assert people.judge_snapshot("ann", "", "").level is Health.OK
 
 
 def test_the_worst_finding_decides_and_unknown_is_never_ok() -> None:
     """A problem comes before unknown, unknown before a warning; nothing at all is ok."""
-    sound = doctor.ok(Precondition.NPM, "there")
-    unknown = doctor.unknown(Precondition.NPM, "may not look")
-    warning = doctor.judge_serve("ann", START, fenced=False, running=False)
-    problem = doctor.judge_unfinished("r")
+    sound = findings.ok(Precondition.NPM, "there")
+    unknown = findings.unknown(Precondition.NPM, "may not look")
+    warning = people.judge_serve("ann", START, fenced=False, running=False)
+    problem = people.judge_unfinished("r")
     assert unknown.fix
-    assert doctor.worst(()) is Health.OK
-    assert doctor.worst((sound,)) is Health.OK
-    assert doctor.worst((warning, sound)) is Health.WARNING
-    assert doctor.worst((unknown, warning)) is Health.UNKNOWN
-    assert doctor.worst((problem, unknown)) is Health.PROBLEM
+    assert findings.worst(()) is Health.OK
+    assert findings.worst((sound,)) is Health.OK
+    assert findings.worst((warning, sound)) is Health.WARNING
+    assert findings.worst((unknown, warning)) is Health.UNKNOWN
+    assert findings.worst((problem, unknown)) is Health.PROBLEM
 
 
 def test_a_person_without_a_time_after_now_has_no_finding_of_the_clock() -> None:
     """The clock itself has one already."""
-    assert doctor.judge_times("ann", ()) == ()
+    assert people.judge_times("ann", ()) == ()
 
 
 def test_a_selection_that_leads_nowhere_is_a_problem_with_its_command() -> None:
     """Neither serve nor sign-in of that person can start."""
-    found = doctor.judge_dead_link("ben", "cannot tell what ben runs: a link to 0.0.27")
+    found = people.judge_dead_link("ben", "cannot tell what ben runs: a link to 0.0.27")
     assert found == Finding(
         Precondition.SERVES,
         Health.PROBLEM,
@@ -428,7 +430,7 @@ def test_a_selection_that_leads_nowhere_is_a_problem_with_its_command() -> None:
 
 def test_a_serve_outside_of_the_map_is_a_problem() -> None:
     """With what to do about it."""
-    found = doctor.judge_unmapped(Unmapped("carl", 5, "0.0.28"))
+    found = people.judge_unmapped(Unmapped("carl", 5, "0.0.28"))
     assert (found.check, found.level) == (Precondition.SERVES, Health.PROBLEM)
     assert found.seen == "carl runs t3 0.0.28 (process 5) and is not in the user map"
     assert found.fix.startswith("add a line `login=carl`")
@@ -436,24 +438,24 @@ def test_a_serve_outside_of_the_map_is_a_problem() -> None:
 
 def test_one_cause_is_told_by_one_check() -> None:
     """Rule 4: by the one that calls it a problem, else by the first; the others are skipped."""
-    missing = doctor.judge_no_map("no user map", "/m")
-    alone = doctor.unknown(Precondition.NPM, "may not look")
-    findings = (
+    missing = people.judge_no_map("no user map", "/m")
+    alone = findings.unknown(Precondition.NPM, "may not look")
+    looks = (
         alone,
-        doctor.unknown(Precondition.INSTALLERS, "no user map"),
+        findings.unknown(Precondition.INSTALLERS, "no user map"),
         missing,
-        doctor.unknown(Precondition.SERVES, "no user map"),
-        doctor.unknown(Precondition.CLOCK, "may not look"),
-        doctor.ok(Precondition.DISK, "room"),
-        doctor.ok(Precondition.LOAD, "room"),
+        findings.unknown(Precondition.SERVES, "no user map"),
+        findings.unknown(Precondition.CLOCK, "may not look"),
+        findings.ok(Precondition.DISK, "room"),
+        findings.ok(Precondition.LOAD, "room"),
     )
-    told = doctor.without_repeats(findings)
-    assert [(found.check, found.seen, found.fix) for found in told if found not in findings] == [
+    told = findings.without_repeats(looks)
+    assert [(found.check, found.seen, found.fix) for found in told if found not in looks] == [
         (Precondition.INSTALLERS, "skipped: no user map", "see user-map"),
         (Precondition.SERVES, "skipped: no user map", "see user-map"),
         (Precondition.CLOCK, "skipped: may not look", "see npm"),
     ]
-    assert [found.level for found in told] == [found.level for found in findings]
+    assert [found.level for found in told] == [found.level for found in looks]
 
 
 FIRST = BEFORE_SCOPES.marked_by
@@ -465,12 +467,12 @@ NEXT = "0.0.46-nightly.20261010.2922"
 def test_each_trace_of_t3s_own_updater_is_a_finding() -> None:
     """It says what it means, and what the person may do; without any there is nothing to do."""
     state = ServiceState(NEXT, "committed", BUILD, NEXT)
-    found = doctor.judge_updater("ann", Traces((NEXT,), state, unit=True))
+    found = people.judge_updater("ann", Traces((NEXT,), state, unit=True))
     assert [one.level for one in found] == [Health.WARNING] * 3
     assert found[0].seen.startswith("ann has the unit t3code.service, of t3's own updater: ")
     assert found[0].fix.endswith("systemctl --user disable --now t3code.service")
     assert f"{NEXT} migrated the data" in found[1].seen
-    (none,) = doctor.judge_updater("ann", NO_TRACES)
+    (none,) = people.judge_updater("ann", NO_TRACES)
     assert (none.level, none.fix) == (Health.OK, "")
 
 
@@ -478,8 +480,8 @@ def generation(
     build: SetLedger | None, held: SetLedger, candidate: SetLedger | None = None, to: str = NEXT
 ) -> Finding:
     """Judge the generation of ann, whose data has 120 MiB."""
-    new = doctor.Candidate(to, candidate)
-    return doctor.judge_generation("ann", BUILD, (build, held), 120 * MIB, new)
+    new = people.Candidate(to, candidate)
+    return people.judge_generation("ann", BUILD, (build, held), 120 * MIB, new)
 
 
 def test_the_generation_of_a_person_and_of_the_candidate_are_told() -> None:

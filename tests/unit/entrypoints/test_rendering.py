@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.domain.doctor import Finding, Health, Precondition
+from t3safe.domain.doctor.findings import Finding, Health, Precondition
 from t3safe.domain.gate import Rehearsal
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import rendering

@@ -162,18 +162,10 @@ class JournalFile:
             yield writable
 
     def _make(self) -> sqlite3.Connection:
-        """Open for writing, with folder, file and tables."""
-        self.close()
-        self._refuse_ill_shape()
+        """Open for writing, with folder, file and tables; what is open already stays so."""
+        connection = self._connection or self._begun()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Not `touch`: whoever only reads leaves the file's times as they are.
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            raise self.trouble("make", error) from error
-        connection = self._connect()
-        try:
-            # Kept, SQLite's own log needs no room of its own any more once it was written.
+            # Kept, SQLite's own log needs no space of its own any more once it was written.
             connection.execute("PRAGMA journal_mode = PERSIST")
             connection.execute("PRAGMA synchronous = EXTRA")
             if not _is_present(connection):
@@ -182,9 +174,20 @@ class JournalFile:
                     self.upgrade(connection)
         except sqlite3.Error:
             connection.close()
+            self._connection = None
             raise
         self._connection, self._made = connection, True
         return connection
+
+    def _begun(self) -> sqlite3.Connection:
+        self._refuse_ill_shape()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Not `touch`: whoever only reads leaves the file's times as they are.
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise self.trouble("make", error) from error
+        return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         """Open the file that is there, never making one.  Refuses a newer format (rule 6)."""

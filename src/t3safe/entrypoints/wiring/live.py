@@ -30,25 +30,6 @@ from t3safe.adapters.registry import NpmRegistry
 from t3safe.adapters.registry.client import Metadata, RequestLimits
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.units import Units, UserUnits
-from t3safe.bootstrap.parts import (
-    GatePrograms,
-    adoption_file,
-    build_store,
-    dispatch_knowledge,
-    hidden_folders,
-    host_ports,
-    journal_file,
-    load_guard,
-    log_sinks,
-    own_folders,
-    own_hooks,
-    own_units,
-    personal_data,
-    registry_address,
-    symlink_selection,
-    timed_by_systemd,
-)
-from t3safe.bootstrap.rules import limits, rules
 from t3safe.configuration import Settings, Verify
 from t3safe.domain import ports
 from t3safe.domain.disk_space import Disk, NightPaths
@@ -67,7 +48,26 @@ from t3safe.domain.messages import LogLine
 from t3safe.domain.progress import LongTask
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
+from t3safe.entrypoints.wiring.parts import (
+    GatePrograms,
+    adoption_file,
+    build_store,
+    dispatch_knowledge,
+    hidden_folders,
+    host_ports,
+    journal_file,
+    load_guard,
+    log_sinks,
+    own_folders,
+    own_hooks,
+    own_units,
+    personal_data,
+    registry_address,
+    symlink_selection,
+    timed_by_systemd,
+)
 from t3safe.hooks import HookCalls
+from t3safe.rules import limits, rules
 from t3safe.usecases.adopt import adopt, eject
 from t3safe.usecases.host import Host, wired
 

@@ -51,7 +51,6 @@ from t3safe.adapters.services import CommandServices, ProcessServices, SystemdSe
 from t3safe.adapters.services.members import MARK
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.units import Units, UserUnits
-from t3safe.bootstrap.rules import AlwaysPermitted, pressure_limits
 from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Verify
 from t3safe.domain import ports
 from t3safe.domain.allowance import Allowance
@@ -62,6 +61,7 @@ from t3safe.domain.people import units_of
 from t3safe.domain.scope import Caller, Scope, places
 from t3safe.domain.versions import Version
 from t3safe.loadguard import LoadGuard
+from t3safe.rules import AlwaysPermitted, pressure_limits
 
 
 def adoption_file(settings: Settings) -> Path:

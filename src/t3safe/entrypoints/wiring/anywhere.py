@@ -36,7 +36,6 @@ from t3safe.adapters.log import Sink
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.personaldata.worker.copies import copy_set, set_below
 from t3safe.adapters.personaldata.worker.parent import watching
-from t3safe.bootstrap.parts import GatePrograms, build_store, sandbox_gate
 from t3safe.configuration import SandboxKind, Settings
 from t3safe.domain.effects import SnapshotAtRest, Subject
 from t3safe.domain.errors import (
@@ -51,6 +50,7 @@ from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.standalone import STATE
 from t3safe.domain.versions import Version
 from t3safe.engine import Performer
+from t3safe.entrypoints.wiring.parts import GatePrograms, build_store, sandbox_gate
 from t3safe.t3.files import USERDATA
 from t3safe.usecases.standalone import Prover
 

@@ -1,0 +1,1 @@
+"""What `doctor` concludes from the facts that others gather."""

@@ -1,0 +1,239 @@
+"""Judges people, what is kept of them, and what their moves depend on."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from attrs import frozen
+
+from t3safe.domain import text
+from t3safe.domain.disk_space import Room
+from t3safe.domain.doctor.findings import (
+    Finding,
+    Precondition,
+    ok,
+    problem,
+    warning,
+)
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.obstacles import Obstacle
+from t3safe.domain.pressure import Pressure, PressureLimits, overloaded, shown
+from t3safe.domain.unmapped import Unmapped
+from t3safe.t3.files import is_of_t3
+from t3safe.t3.generations import strange_set
+from t3safe.t3.updater import Traces
+
+
+def judge_updater(person: str, traces: Traces) -> tuple[Finding, ...]:
+    """t3's own updater takes nobody past the gate."""
+    found = tuple(
+        warning(
+            Precondition.UPDATER,
+            f"{person} has {trace.what}, of t3's own updater: {trace.means}",
+            f"ask {person} to do it: {trace.fix}",
+        )
+        for trace in traces.found()
+    )
+    return found or (ok(Precondition.UPDATER, f"{person}: no trace of t3's own updater"),)
+
+
+def judge_map(people: int, problems: tuple[str, ...], path: str) -> tuple[Finding, ...]:
+    """Every line of the user map is one that can be used."""
+    found = tuple(
+        warning(Precondition.USER_MAP, f"{path} {problem}", f"fix that line of {path}")
+        for problem in problems
+    )
+    return found or (ok(Precondition.USER_MAP, f"{people} people"),)
+
+
+def judge_no_map(why: str, path: str) -> Finding:
+    """Conclude that the user map names nobody, or cannot be read: no run can begin."""
+    fix = f"write lines `login=os_user` into {path}, or set `user_map` to another file"
+    return problem(Precondition.USER_MAP, why, fix)
+
+
+def judge_serve(person: str, start: str, *, fenced: bool, running: bool) -> Finding:
+    """A person's serve can run, and does; `start` is the command that starts it."""
+    if fenced:
+        seen = f"{person} is fenced: neither serve nor sign-in can start"
+        return problem(Precondition.SERVES, seen, "t3safe recover")
+    if not running:
+        seen = f"the serve of {person} does not run"
+        return warning(Precondition.SERVES, seen, start)
+    return ok(Precondition.SERVES, f"{person}: running")
+
+
+def judge_data(person: str, obstacle: Obstacle | None, left_behind: str) -> Finding:
+    """Nothing is wrong with a person's data; `left_behind` is why the newest run did not move it.
+
+    What is seen now explains more than what a run said.
+    """
+    if obstacle is not None:
+        return problem(Precondition.DATA, f"{person}: {obstacle.seen}", obstacle.fix)
+    if left_behind:
+        fix = f"see One person's data in the runbook; `t3safe status` shows {person}"
+        return problem(
+            Precondition.DATA, f"{person} was not moved by the newest run: {left_behind}", fix
+        )
+    return ok(Precondition.DATA, f"{person}: can be moved")
+
+
+@frozen
+class Candidate:
+    """The newest build that may be tried; `schema` is None until the gate has measured it."""
+
+    build: str
+    schema: SetLedger | None
+
+
+def judge_generation(
+    person: str, build: str, schemas: tuple[SetLedger | None, SetLedger], size: int, to: Candidate
+) -> Finding:
+    """A person's set is of a generation of t3 that is known, and so is what comes next.
+
+    `schemas` are of their build (None where it was never measured) and of their set, `size` is that
+    of the set in bytes.
+    """
+    ran, held = schemas
+    strange = strange_set(held.names)
+    if strange:
+        fix = "update t3safe, which may know it; ask {person} which t3 ran on it"
+        return problem(
+            Precondition.GENERATIONS,
+            f"the data of {person} was written by an unknown t3: {strange}",
+            fix,
+        )
+    now = (ran and ran.generation) or held.generation
+    names = tuple(filter(is_of_t3, held.names))
+    if not names:
+        return ok(Precondition.GENERATIONS, f"{person}: no data yet")
+    live = "unknown" if now is None else now.name
+    seen = f"{person}: {live} ({build}, {', '.join(names)})"
+    after = _candidate(held, size, to)
+    if now is None:
+        fix = f"t3safe check {build}: the gate names what is new"
+        return problem(Precondition.GENERATIONS, f"{seen}, which no known generation has", fix)
+    return ok(Precondition.GENERATIONS, seen if to.build == build else f"{seen}; {after}")
+
+
+def _candidate(held: SetLedger, size: int, to: Candidate) -> str:
+    if to.schema is None:
+        return f"candidate {to.build}: the gate finds its generation"
+    found = to.schema.generation
+    if found is None:
+        return f"candidate {to.build}: unknown, {to.schema.strangeness}"
+    copies = found.copied_from in held.names and found.database not in held.names
+    first = f": the first start copies up to {text.size(size)}, once and for all" if copies else ""
+    return f"candidate {to.build}: {found}{first}"
+
+
+def judge_unreadable(person: str, why: str) -> Finding:
+    """Conclude that a person's data cannot be read, so that no copy of it can be taken."""
+    fix = f"fix what the line names; `t3safe snapshots {person}` lists what can be restored"
+    return problem(Precondition.DATA, why, fix)
+
+
+def judge_dead_link(person: str, why: str) -> Finding:
+    """A person's selection leads nowhere: neither serve nor sign-in can start."""
+    return problem(Precondition.SERVES, why, f"t3safe rollback {person} --to VERSION")
+
+
+def judge_unmapped(found: Unmapped) -> Finding:
+    """A serve runs for nobody in the user map."""
+    return problem(Precondition.SERVES, found.seen, found.fix)
+
+
+def judge_room(room: Room) -> Finding:
+    """A folder has room for what a night writes there."""
+    free, need = f"{text.size(room.free)} free", text.size(room.need)
+    seen = f"{room.folder}: {free}, {room.what} at today's sizes take {need}"
+    if room.enough:
+        return ok(Precondition.DISK, seen)
+    return problem(Precondition.DISK, seen, f"free space there: du -xsh {room.folder}/*")
+
+
+def judge_load(pressure: Pressure, limits: PressureLimits, held_up: datetime | None) -> Finding:
+    """The host has processors and disks to spare; `held_up` is since when it had none for runs."""
+    seen = f"{shown(pressure)}; {pressure.processors or 'unknown'} processors"
+    fix = "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits"
+    if held_up is not None:
+        since = f"an overloaded host has deferred all runs since {text.moment(held_up)}"
+        return problem(Precondition.LOAD, f"{since}; now: {seen}", fix)
+    why = overloaded(pressure, limits)
+    if why:
+        return warning(Precondition.LOAD, f"a run would move no one now: {why}", fix)
+    return ok(Precondition.LOAD, seen)
+
+
+def judge_clock(now: datetime, journal: datetime | None, published: date | None) -> Finding:
+    """The clock is not behind what already happened; a day is allowed for dates without a time."""
+    fix = "timedatectl set-ntp true; timedatectl status"
+    if journal is not None and now < journal:
+        seen = f"it is {text.moment(now)}, before the journal's last run ({text.moment(journal)})"
+        return problem(Precondition.CLOCK, seen, fix)
+    if published is not None and now.date() + timedelta(days=1) < published:
+        seen = f"it is {text.moment(now)}, before an installed build was published ({published})"
+        return problem(Precondition.CLOCK, seen, fix)
+    return ok(Precondition.CLOCK, text.moment(now))
+
+
+def judge_times(person: str, after: tuple[str, ...]) -> tuple[Finding, ...]:
+    """No time of a person's is after now; `after` says of each what it is and when."""
+    fix = "such times are ignored; check whether the clock was once set ahead"
+    return tuple(warning(Precondition.CLOCK, f"{person}: {each}", fix) for each in after)
+
+
+def judge_journal(path: str, trouble: str) -> Finding:
+    """The journal passes SQLite's own check; `trouble` is its first complaint."""
+    if trouble:
+        fix = "t3safe recover; it keeps the file under another name and restarts no serve"
+        return problem(Precondition.JOURNAL, f"{path}: {trouble}", fix)
+    return ok(Precondition.JOURNAL, f"{path} is sound")
+
+
+def judge_newer_journal(trouble: str) -> Finding:
+    """A newer t3safe wrote the journal: until that one is back no command that acts does."""
+    fix = "install the t3safe that the line names, or a newer one; do not change the journal"
+    return problem(Precondition.JOURNAL, trouble, fix)
+
+
+def judge_unexplained(
+    unexplained: tuple[tuple[str, str], ...], last_good: str
+) -> tuple[Finding, ...]:
+    """A run tells why each person is on another build than last-good; these are on `build`."""
+    fix = "t3safe recover; it signs in as that person, and names the rollback where that fails"
+    return tuple(
+        warning(
+            Precondition.JOURNAL,
+            f"no run explains why {person} is on {build}, not on last-good ({last_good})",
+            fix,
+        )
+        for person, build in unexplained
+    )
+
+
+def judge_notes(troubles: tuple[str, ...]) -> tuple[Finding, ...]:
+    """What was noted beside the journal can be read: pins and holds, the proven builds.
+
+    `troubles` name the file each.
+    """
+    fix = "fix that file, or restore it from a backup of the host; then `t3safe status`"
+    found = tuple(problem(Precondition.NOTES, trouble, fix) for trouble in troubles)
+    return found or (ok(Precondition.NOTES, "pins, holds and proven builds can be read"),)
+
+
+def judge_unfinished(run: str) -> Finding:
+    """No run was left in the middle."""
+    if run:
+        return problem(Precondition.UNFINISHED, f"run {run} is unfinished", "t3safe recover")
+    return ok(Precondition.UNFINISHED, "no run is unfinished")
+
+
+def judge_snapshot(person: str, snapshot: str, trouble: str) -> Finding:
+    """A snapshot is what its manifest says; `snapshot` is empty where the person has none."""
+    if not snapshot:
+        return ok(Precondition.SNAPSHOTS, f"{person}: none yet; the first run takes one")
+    if trouble:
+        fix = f"t3safe snapshot {person}; `t3safe snapshots {person}` lists others"
+        return problem(Precondition.SNAPSHOTS, trouble, fix)
+    return ok(Precondition.SNAPSHOTS, f"{person}: {snapshot} is whole")
