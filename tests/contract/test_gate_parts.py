@@ -19,16 +19,12 @@ from t3safe.adapters._support.http_client import Address
 from t3safe.adapters.gate import copied
 from t3safe.adapters.gate import scratch as layout
 from t3safe.adapters.gate.messages import (
-    NoRehearsal,
-    RehearsalReport,
     UnreadableAnswerError,
     WorkerAnswer,
 )
-from t3safe.adapters.gate.programs import run, shown_status
+from t3safe.adapters.gate.programs import run
 from t3safe.adapters.gate.scratch import Scratch, environment
 from t3safe.adapters.gate.serve import TAIL_MAX, Secrets, ServeLog, await_answer
-from t3safe.domain.errors import Fault
-from t3safe.domain.gate import Check, passed
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.t3.commands import NO_TELEMETRY
 from t3safe.t3.files import USERDATA, V1_DATABASE
@@ -76,7 +72,7 @@ def test_seen_secrets_are_hidden_in_every_form() -> None:
     secrets = Secrets()
     secrets.add("a/b+c=d")
     secrets.add("the")
-    assert secrets.hide("the a/b+c=d and a%2Fb%2Bc%3Dd") == "the [redacted] and [redacted]"
+    assert secrets.clean("the a/b+c=d and a%2Fb%2Bc%3Dd") == "the [redacted] and [redacted]"
 
 
 def test_last_words_are_those_that_tell_why(log: ServeLog) -> None:
@@ -155,20 +151,13 @@ def test_an_event_without_an_id_is_not_lost_as_long_as_it_is_there(tmp_path: Pat
     copy.close()
 
 
-def test_empty_set_has_lost_nothing(tmp_path: Path) -> None:
-    """Where nothing was kept nothing can be lost."""
-    copied.keep_rows(tmp_path, tmp_path / "kept")
-    assert copied.rows_lost(tmp_path, tmp_path / "kept", V1, STATE) == ()
-
-
 def test_damage_names_the_file(tmp_path: Path) -> None:
     """What SQLite refuses after a build has run is a finding, and the other file is still read."""
     write_set(tmp_path, 1).close()
     (tmp_path / "broken.sqlite").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
-    facts = copied.ledger_facts(tmp_path)
-    assert facts.ledger == SetLedger.of({V1_DATABASE: Ledger.of([(1, "First")])})
-    assert len(facts.damage) == 1
-    assert facts.damage[0].startswith("broken.sqlite: ")
+    ledger, (damage,) = copied.ledger_facts(tmp_path)
+    assert ledger == SetLedger.of({V1_DATABASE: Ledger.of([(1, "First")])})
+    assert damage.startswith("broken.sqlite: ")
     with pytest.raises(copied.UnreadableSetError, match="broken"):
         copied.rows(tmp_path)
 
@@ -178,17 +167,14 @@ def test_ledger_in_another_form_is_damage(tmp_path: Path) -> None:
     connection = write_set(tmp_path)
     connection.execute(f"INSERT INTO {LEDGER_TABLE} VALUES (NULL, 'Nameless')")
     connection.close()
-    assert "has a ledger with the row" in copied.ledger_facts(tmp_path).damage[0]
+    assert "has a ledger with the row" in copied.ledger_facts(tmp_path)[1][0]
 
 
-def test_rows_are_counted_but_for_the_ledger(tmp_path: Path) -> None:
-    """Every table of every database counts; the ledger is compared pair by pair."""
-    write_set(tmp_path, 1, 2).close()
-    assert copied.rows(tmp_path) == {f"{V1_DATABASE}:{EVENT_LOG}": 2}
+def test_rows_are_counted_but_for_ledgers_and_indexes(tmp_path: Path) -> None:
+    """A build may tidy full-text search up: what shrinks then is no table of the person's.
 
-
-def test_an_index_that_is_optimised_has_lost_no_rows(tmp_path: Path) -> None:
-    """A build may tidy full-text search up: what shrinks then is no table of the person's."""
+    The ledger is compared pair by pair.
+    """
     copy = write_set(tmp_path, 1)
     copy.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
     for number in range(200):
@@ -199,7 +185,11 @@ def test_an_index_that_is_optimised_has_lost_no_rows(tmp_path: Path) -> None:
     (few,) = copy.execute(pieces).fetchone()
     assert few < many
     assert copied.rows(tmp_path) == before
-    assert before[f"{V1_DATABASE}:words_content"] == 200
+    assert before.items() >= {
+        (f"{V1_DATABASE}:{EVENT_LOG}", 1),
+        (f"{V1_DATABASE}:words_content", 200),
+    }
+    assert f"{V1_DATABASE}:{LEDGER_TABLE}" not in before
     copy.close()
 
 
@@ -234,10 +224,7 @@ def serving(answers: Callable[[str], bytes | None]) -> Iterator[Address]:
         guest.close()
 
 
-def reply(status: int, body: str = "", *headers: str) -> bytes:
-    """Write an answer."""
-    lines = [f"HTTP/1.1 {status} Some", f"Content-Length: {len(body)}", *headers, "", body]
-    return "\r\n".join(lines).encode()
+REPLY: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 def test_request_in_the_listen_window_is_not_waited_for() -> None:
@@ -246,7 +233,7 @@ def test_request_in_the_listen_window_is_not_waited_for() -> None:
 
     def answers(line: str) -> bytes | None:
         asked.append(line)
-        return None if len(asked) < 3 else reply(200)
+        return None if len(asked) < 3 else REPLY
 
     with serving(answers) as site:
         answered, seconds = await_answer(site, lambda: False, 10.0, time.monotonic())
@@ -260,7 +247,7 @@ def test_serve_that_takes_its_time_for_each_answer_is_found() -> None:
 
     def answers(_: str) -> bytes | None:
         time.sleep(0.4)
-        return reply(200)
+        return REPLY
 
     with serving(answers) as site:
         answered, seconds = await_answer(site, lambda: False, 10.0, time.monotonic())
@@ -298,12 +285,9 @@ def test_build_finds_nothing_of_ours(scratch: Scratch, monkeypatch: pytest.Monke
     assert "OUR_SECRET" not in found
     assert found.items() >= NO_TELEMETRY.items()
     assert found["HOME"].startswith(str(scratch.folder))
-
-
-def test_login_shell_tells_the_same_path(scratch: Scratch) -> None:
-    """The PATH that t3 asks the login shell for is the sandbox's, too."""
+    # t3 asks the login shell for the PATH.
     ended = run(scratch, ["/bin/sh", "-lc", 'echo "$PATH"'], 10.0)
-    assert ended.output.strip() == environment(scratch)["PATH"]
+    assert ended.output.strip() == found["PATH"]
 
 
 def test_providers_beside_the_systems_tools_are_left_out(
@@ -339,23 +323,7 @@ def test_child_that_stays_holds_nobody_up(scratch: Scratch) -> None:
     assert ended.status == 7
 
 
-def test_status_of_a_signal_is_that_of_a_shell() -> None:
-    """An abort is 134 as in every log, not a negative number."""
-    assert [shown_status(code) for code in (0, 1, -6, -9)] == [0, 1, 134, 137]
-
-
 # --- messages ------------------------------------------------------------------------------------
-
-
-def test_answers_survive_the_pipe() -> None:
-    """What a worker says arrives as it was said."""
-    ledger = SetLedger.of({V1_DATABASE: Ledger.of([(1, "First")])})
-    report = RehearsalReport(
-        (passed(Check.LIVE, "é"),), ledger, None, {"a:b": 1}, {}, (), {}, ("x",), ""
-    )
-    assert WorkerAnswer.loads(WorkerAnswer(report=report).dumps().encode()) == report
-    trouble = NoRehearsal("why", Fault.LATER)
-    assert WorkerAnswer.loads(WorkerAnswer(trouble=trouble).dumps().encode()) == trouble
 
 
 @pytest.mark.parametrize(

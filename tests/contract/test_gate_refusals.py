@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import attrs
 import pytest
@@ -70,20 +70,41 @@ def test_no_space_is_seen_before_anything_is_copied(bench: RealGate) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("changes", "fault", "told"),
     [
-        ("#!/bin/sh\necho it broke >&2\nexit 3\n", "status 3: it broke"),
-        ("#!/bin/sh\nkill -KILL $$\n", "status -9"),
-        ("#!/bin/sh\necho '{\"report\": null}'\n", "status 0"),
-        ("#!/bin/sh\necho '{}'\n", "an empty answer"),
+        # A worker that crashes, or answers in another form.
+        ({"python": "#!/bin/sh\necho it broke >&2\nexit 3\n"}, Fault.HOST, "status 3: it broke"),
+        ({"python": "#!/bin/sh\nkill -KILL $$\n"}, Fault.HOST, "status -9"),
+        ({"python": "#!/bin/sh\necho '{\"report\": null}'\n"}, Fault.HOST, "status 0"),
+        ({"python": "#!/bin/sh\necho '{}'\n"}, Fault.HOST, "an empty answer"),
+        (
+            {"sandbox": Sandbox("plain", ("sh", "-c", "echo unshare failed: not permitted >&2"))},
+            Fault.HOST,
+            "unshare failed: not permitted",
+        ),
+        (
+            {"sandbox": Sandbox("plain", ("/nowhere/unshare",))},
+            Fault.HOST,
+            "/nowhere/unshare cannot be run",
+        ),
+        ({"bind_host": "192.0.2.1"}, Fault.LATER, "of 192.0.2.1 cannot be bound"),
+        ({"node": "/nowhere/node"}, Fault.HOST, "install node"),
+        # No build is rehearsed as root, nor as whoever happens to be there.
+        ({"user": "nobody-at-all"}, Fault.HOST, "no user"),
+        ({"user": "root"}, Fault.HOST, "as root"),
+        ({"tmp": Path("/nowhere/tmp")}, Fault.HOST, "set T3_TMPDIR"),
     ],
 )
-def test_worker_that_tells_nothing_usable_is_no_verdict(
-    bench: RealGate, tmp_path: Path, text: str, told: str
+def test_what_the_build_has_no_part_in_is_no_verdict(
+    bench: RealGate, tmp_path: Path, changes: dict[str, Any], fault: Fault, told: str
 ) -> None:
-    """A worker that crashes, or answers in another form, says nothing about the build."""
-    bench.tune(python=str(script(tmp_path / "python", text)))
-    assert told in str(refused(bench, bench.faulty()))
+    """Each is said in its own words, with what to do."""
+    if "python" in changes:
+        changes = {"python": str(script(tmp_path / "python", changes["python"]))}
+    bench.tune(**changes)
+    error = refused(bench, bench.faulty())
+    assert error.fault is fault
+    assert told in str(error)
 
 
 def test_rehearsal_that_takes_too_long_is_later(bench: RealGate, tmp_path: Path) -> None:
@@ -131,24 +152,6 @@ def test_what_the_build_did_is_its_own_on_an_overloaded_host_too(
     bench.tune(strained=lambda: OVERLOADED)
     (rehearsal,) = bench.port.rehearse(bench.faulty(fault), (NOBODY,))
     assert not rehearsal.passed
-
-
-def test_sandbox_that_cannot_be_made_is_the_hosts_fault(bench: RealGate) -> None:
-    """A sandbox that fails when a rehearsal begins is told with its own words."""
-    broken = ("sh", "-c", "echo unshare failed: not permitted >&2; exit 1")
-    build = bench.faulty()
-    bench.tune(sandbox=Sandbox("broken", broken, own_network=False))
-    assert "unshare failed: not permitted" in str(refused(bench, build))
-    bench.tune(sandbox=Sandbox("missing", ("/nowhere/unshare",), own_network=False))
-    assert "/nowhere/unshare cannot be run" in str(refused(bench, build))
-
-
-def test_address_that_cannot_be_bound_is_not_the_builds_fault(bench: RealGate) -> None:
-    """Where the gate itself cannot bind, the build is not blamed for failing to."""
-    bench.tune(bind_host="192.0.2.1")
-    error = refused(bench, bench.faulty())
-    assert "of 192.0.2.1 cannot be bound" in str(error)
-    assert error.fault is Fault.LATER
 
 
 def test_copy_that_fails_is_not_the_builds_fault(bench: RealGate) -> None:
@@ -228,27 +231,6 @@ def test_one_that_cannot_be_held_ends_the_others(bench: RealGate) -> None:
 def test_name_that_could_be_a_path_is_refused(bench: RealGate, name: str) -> None:
     """A subject whose name is no user's reaches no file name."""
     assert "not a user name" in str(refused(bench, bench.faulty(), Subject(name, "s1")))
-
-
-def test_host_without_node_is_not_the_builds_fault(bench: RealGate) -> None:
-    """Without a node there is no gate, and no fingerprint of one."""
-    bench.tune(node="/nowhere/node")
-    assert "install node" in str(refused(bench, bench.faulty()))
-    with pytest.raises(GateError, match="install node"):
-        bench.port.fingerprint()
-
-
-@pytest.mark.parametrize(("user", "told"), [("nobody-at-all", "no user"), ("root", "as root")])
-def test_user_to_rehearse_as_must_be_a_harmless_one(bench: RealGate, user: str, told: str) -> None:
-    """No build is rehearsed as root, nor as whoever happens to be there."""
-    bench.tune(user=user)
-    assert told in str(refused(bench, bench.faulty()))
-
-
-def test_folder_for_sandboxes_must_be_there(bench: RealGate) -> None:
-    """Without a folder for sandboxes the message names the setting."""
-    bench.tune(tmp=bench.root / "missing")
-    assert "set T3_TMPDIR" in str(refused(bench, bench.faulty()))
 
 
 def test_evidence_that_cannot_be_kept_is_no_verdict(bench: RealGate) -> None:
@@ -331,6 +313,8 @@ def test_rehearsals_wait_for_space_that_others_take(tmp_path: Path) -> None:
 def test_fingerprint_changes_with_what_matters(bench: RealGate) -> None:
     """A refusal is forgotten when the judgement changes, not when a folder moves."""
     fingerprint = bench.port.fingerprint()
+    with pytest.raises(GateError, match="install node"):
+        attrs.evolve(bench.port, node="/nowhere/node").fingerprint()
     for changes in (
         {"bind_host": "127.0.0.2"},
         {"soak": Allowance(1.0)},

@@ -127,7 +127,7 @@ class Examination:
         missing = tuple(name for name in _COMPILING if not hostfacts.program(name))
         return doctor.judge_compiling(
             hostfacts.node_version(settings.gate.node),
-            str(found.folder) if found is not None else "",
+            str(found or ""),
             missing,
             fetched=settings.npm_script_network,
         )

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
-import attrs
 import cattrs
 from attrs import frozen
 from cattrs.preconf.json import make_converter
 
-from t3safe.domain.gate import CheckResult, IdentityFacts, judge_identity
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.versions import Version
 from t3safe.t3 import package
 from t3safe.t3.package import PackageManifest
 
@@ -70,18 +69,6 @@ class BuildManifest:
         """Whether what is executed is a native program, not one that node runs."""
         return self.program != NODE_PROGRAM
 
-    @property
-    def identity(self) -> IdentityFacts:
-        """The facts that the gate's first check judges."""
-        return IdentityFacts(
-            name=self.name,
-            repository=self.repository,
-            bins=self.bins,
-            engines=self.engines,
-            node=self.node,
-            reported=self.reported,
-        )
-
     def dumps(self) -> bytes:
         """Give the text of `build.json`."""
         return (_CONVERTER.dumps(self, indent=2) + "\n").encode()
@@ -105,17 +92,6 @@ def load_schema(path: Path) -> SetLedger:
 def installed(prefix: Path) -> PackageManifest:
     """Read what the installed package says; raises UnreadableError."""
     return PackageManifest.read(read_json(prefix, f"{package.FOLDER}/package.json"))
-
-
-def foreign(found: PackageManifest, build: Version) -> CheckResult:
-    """Judge whether this is the package that it should be, leaving aside how it runs."""
-    facts = IdentityFacts.of(found, reported=found.version)
-    return judge_identity(build, attrs.evolve(facts, engines=""))
-
-
-def fits(found: PackageManifest, build: Version, node: str) -> CheckResult:
-    """Judge whether this node can run it."""
-    return judge_identity(build, IdentityFacts.of(found, node=node, reported=build.text))
 
 
 @frozen
@@ -176,18 +152,27 @@ def read_json(prefix: Path, relative: str) -> dict[str, Any]:
     return body
 
 
-def _bytes(prefix: Path, relative: str) -> bytes:
+@contextmanager
+def opened(prefix: Path, relative: str) -> Iterator[IO[bytes]]:
+    """Open a file below the prefix, which no link leads to; raises UnreadableError."""
     path = prefix / relative
     try:
-        inside = path.resolve(strict=True).is_relative_to(prefix.resolve(strict=True))
-        if not inside or not path.is_file():
+        if (
+            path.resolve(strict=True) != prefix.resolve(strict=True) / relative
+            or not path.is_file()
+        ):
             message = f"{relative} is not a file of the build"
             raise UnreadableError(message)
         with path.open("rb") as file:
-            content = file.read(READ_MAX + 1)
+            yield file
     except (OSError, RuntimeError) as error:
         message = f"{relative} cannot be read ({error})"
         raise UnreadableError(message) from error
+
+
+def _bytes(prefix: Path, relative: str) -> bytes:
+    with opened(prefix, relative) as file:
+        content = file.read(READ_MAX + 1)
     if len(content) > READ_MAX:
         message = f"{relative} is larger than {READ_MAX} bytes"
         raise UnreadableError(message)

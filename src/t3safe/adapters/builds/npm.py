@@ -31,6 +31,7 @@ from typing import Final
 from attrs import field, frozen
 
 from t3safe.adapters._support import child
+from t3safe.adapters._support.subreaper import ENDING_MAX
 from t3safe.adapters._support.units import NpmUnits, UnitSpec
 from t3safe.adapters.builds import reaper
 from t3safe.domain.errors import BuildError, Fault, PortError
@@ -40,8 +41,10 @@ from t3safe.t3 import commands
 
 OUTPUT_MAX: Final = 512 * 1024
 """Bytes of output that are kept, the last ones; npm reports its errors at the end."""
-_GRACE: Final = 2 * reaper.ENDING_MAX
+_GRACE: Final = 2 * ENDING_MAX
 """Seconds beyond a command's own time in which the reaper has ended everything."""
+_TRY_SECONDS: Final = 30.0
+"""For a run of an installed program."""
 PASSED_ON: Final = (
     "PATH",
     "HTTP_PROXY",
@@ -163,7 +166,7 @@ class Npm:
     owns nothing on this host; None runs npm as the caller, which is for hosts without root.
     `units` are the units that npm works in, None where there is no systemd.
     `headers` gives npm_config_* and the like by which node's headers are found, for what compiles.
-    `timeout` bounds each run of npm, `try_timeout` each run of an installed program; in seconds.
+    `timeout` bounds each run of npm, in seconds.
     """
 
     registry: Callable[[], str]
@@ -172,7 +175,6 @@ class Npm:
     units: NpmUnits | None = None
     headers: Callable[[], Mapping[str, str]] = dict
     timeout: float = 900.0
-    try_timeout: float = 30.0
 
     def prepare(self, folder: Path) -> Workplace:
         """Make a workplace below the new folder, which npm's user can use and nobody else."""
@@ -191,13 +193,17 @@ class Npm:
         if program is None:
             message = f"cannot find {self.npm}: install npm, or put it on the service's PATH"
             raise BuildError(message, fault=Fault.HOST)
+        try:
+            registry = self.registry()
+        except PortError as error:
+            raise BuildError(str(error), fault=error.fault) from error
         environment = {
             **{f"npm_config_{name}": value for name, value in FORCED.items()},
             "npm_config_cache": str(place.home / "cache"),
             "npm_config_fetch_retries": "2",
             "npm_config_fetch_retry_factor": "2",
             "npm_config_fetch_retry_mintimeout": "1000",
-            "npm_config_registry": self._registry(),
+            "npm_config_registry": registry,
             "npm_config_userconfig": str(place.home / ".npmrc"),
         }
         # Without scripts npm runs no code but its own; only then it needs the registry, too.
@@ -209,21 +215,33 @@ class Npm:
     def attempt(self, place: Workplace, *command: str) -> NpmRun:
         """Run something of what was installed, as npm's user, for a short time."""
         quiet = dict(commands.NO_TELEMETRY)
-        return self._run(place, command, quiet, self.try_timeout, trusted=False)
+        return self._run(place, command, quiet, _TRY_SECONDS, trusted=False)
 
     def failure(self, place: Workplace, what: str, ended: NpmRun) -> BuildError:
         """Build the error for a run of npm that did not succeed; `what` could not be done."""
-        error = _failure(what, ended, self.timeout)
-        if error.fault is not Fault.LATER or ended.code == "EINTEGRITY":
-            return error
-        if ended.code in _MISSING_CODES and _TOO_YOUNG in ended.output:
-            told = f"npm is set to install nothing so young: {self._set(place, AGE)}"
-            how = "an older release is chosen where `policy.age_min_days` says the same as npm"
-            return BuildError(f"{what}: {told}; {how}", fault=Fault.LATER)
-        settings = "" if ended.code in _MISSING_CODES else self._set(place, WAY_OUT)
-        if not settings:
-            return error
-        return BuildError(f"{error}; npm is set to get out by {settings}", fault=Fault.LATER)
+        fault, how = Fault.LATER, "the next run tries again"
+        told = f"npm ended with status {ended.status}, {ended.code or 'no code'}: {ended.gist}"
+        if ended.timed_out:
+            told = f"npm took longer than {duration(self.timeout)} and was ended"
+        elif ended.problem:
+            return BuildError(f"{what}: npm could not run, {ended.problem}", fault=Fault.HOST)
+        elif ended.status is not None and ended.status < 0:
+            told, how = f"npm was ended by signal {-ended.status}", "is memory short?"
+            fault = Fault.HOST
+        elif ended.code in _HOST_CODES:
+            fault, how = Fault.HOST, "fix the disk, the permissions or the versions that it names"
+        elif ended.code == "EINTEGRITY":
+            how = f"INTEGRITY: what came is not what the registry promised; {how}"
+        elif ended.code in _MISSING_CODES:
+            if _TOO_YOUNG in ended.output:
+                told = f"npm is set to install nothing so young: {self._set(place, AGE)}"
+                how = "an older release is chosen where `policy.age_min_days` says the same as npm"
+            else:
+                how = f"it is published in parts or withdrawn; {how}"
+        if fault is Fault.LATER and ended.code not in {"EINTEGRITY", *_MISSING_CODES}:
+            settings = self._set(place, WAY_OUT)
+            how += f"; npm is set to get out by {settings}" if settings else ""
+        return BuildError(f"{what}: {told}; {how}", fault=fault)
 
     def _set(self, place: Workplace, names: tuple[str, ...]) -> str:
         """Say which of these settings are set, to what, and where (rule 5)."""
@@ -238,12 +256,6 @@ class Npm:
         if names is WAY_OUT:
             found += [f"${name}" for name in variables if os.environ.get(name)]
         return ", ".join(found)
-
-    def _registry(self) -> str:
-        try:
-            return self.registry()
-        except PortError as error:
-            raise BuildError(str(error), fault=error.fault) from error
 
     def _ids(self) -> tuple[int, int] | None:
         if self.user is None or os.geteuid() != 0:
@@ -283,46 +295,21 @@ class Npm:
             "parent": os.getpid() if unit is None else None,
         }
         try:
-            return _supervise(json.dumps(job), timeout, unit)
+            # The reaper lives by its input, and knows best how the command ended.
+            ran = child.run(
+                (sys.executable, "-I", reaper.__file__),
+                timeout + _GRACE,
+                {"PATH": os.environ.get("PATH", os.defpath)},
+                stdin=json.dumps(job).encode() + b"\n",
+                hold=True,
+                grace=ENDING_MAX,
+                unit=unit,
+            )
+            if ran.out:
+                output = ran.err[-OUTPUT_MAX:].decode("utf-8", "replace")
+                return NpmRun(**json.loads(ran.out), output=output)
+            reason = f"its supervisor ended with status {ran.status}"
         except (OSError, ValueError) as error:
-            message = f"cannot run {Path(argv[0]).name}: {error}; run again"
-            raise BuildError(message, fault=Fault.HOST) from error
-
-
-def _supervise(job: str, timeout: float, unit: UnitSpec | None) -> NpmRun:
-    """Have the reaper run it, which lives by its input and knows best how it ended."""
-    ran = child.run(
-        (sys.executable, "-I", reaper.__file__),
-        timeout + _GRACE,
-        {"PATH": os.environ.get("PATH", os.defpath)},
-        stdin=job.encode() + b"\n",
-        hold=True,
-        grace=reaper.ENDING_MAX,
-        unit=unit,
-    )
-    if not ran.out:
-        message = f"its supervisor ended with status {ran.status}"
-        raise OSError(message)
-    return NpmRun(**json.loads(ran.out), output=ran.err[-OUTPUT_MAX:].decode("utf-8", "replace"))
-
-
-def _failure(what: str, ended: NpmRun, timeout: float) -> BuildError:
-    if ended.timed_out:
-        message = f"{what}: npm took longer than {duration(timeout)} and was ended"
-        return BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
-    if ended.problem:
-        return BuildError(f"{what}: npm could not run, {ended.problem}", fault=Fault.HOST)
-    if ended.status is not None and ended.status < 0:
-        message = f"{what}: npm was ended by signal {-ended.status}; is memory short?"
-        return BuildError(message, fault=Fault.HOST)
-    told = f"npm ended with status {ended.status}, {ended.code or 'no code'}: {ended.gist}"
-    if ended.code in _HOST_CODES:
-        how = "fix the disk, the permissions or the versions that it names"
-        return BuildError(f"{what}: {told}; {how}", fault=Fault.HOST)
-    if ended.code == "EINTEGRITY":
-        how = "INTEGRITY: what came is not what the registry promised; the next run tries again"
-    elif ended.code in _MISSING_CODES:
-        how = "it is published in parts or withdrawn; the next run tries again"
-    else:
-        how = "the next run tries again"
-    return BuildError(f"{what}: {told}; {how}", fault=Fault.LATER)
+            reason = str(error)
+        message = f"cannot run {Path(argv[0]).name}: {reason}; run again"
+        raise BuildError(message, fault=Fault.HOST)

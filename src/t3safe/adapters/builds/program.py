@@ -11,14 +11,15 @@ Rules:
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from t3safe.adapters._support import layout
 from t3safe.adapters.builds import tree
-from t3safe.adapters.builds.manifest import UnreadableError, read_json
+from t3safe.adapters.builds.manifest import opened, read_json
 from t3safe.t3 import package
-from t3safe.t3.package import Elf, PackageManifest, Problem, Shape, Whose
+from t3safe.t3.package import PackageManifest, Problem, Shape, Whose
 
 _OFFSET_MAX: Final = 2**62
 """No file is so long; what claims it reads as empty there."""
@@ -37,20 +38,14 @@ def find(prefix: Path, found: PackageManifest, npm: str) -> str:
 
     Raises UnreadableError and ProblemError.
     """
-    if found.shape is Shape.LAUNCHER:
-        return _native(prefix, found, os.uname().machine, npm)
-    entry = prefix / layout.PROGRAM
-    try:
-        program = str(entry.resolve().relative_to(prefix.resolve()))
-    except (OSError, RuntimeError, ValueError):
-        program = ""
-    if not program or not entry.is_file():
+    if found.shape is not Shape.LAUNCHER:
+        entry = prefix / layout.PROGRAM
+        with suppress(OSError, RuntimeError, ValueError):
+            if entry.is_file():
+                return str(entry.resolve().relative_to(prefix.resolve()))
         what = f"npm reports success, and there is no {layout.PROGRAM}"
         raise ProblemError(Problem(what, Whose.LATER, "the next run tries again"))
-    return program
-
-
-def _native(prefix: Path, found: PackageManifest, machine: str, npm: str) -> str:
+    machine = os.uname().machine
     name = package.platform_package(found, machine)
     if isinstance(name, Problem):
         raise ProblemError(name)
@@ -58,7 +53,14 @@ def _native(prefix: Path, found: PackageManifest, machine: str, npm: str) -> str
         if not (prefix / described).exists():
             continue
         platform = PackageManifest.read(read_json(prefix, described))
-        elf, executable = _file(prefix, program)
+        with opened(prefix, program) as file:
+
+            def read(offset: int, size: int, file: IO[bytes] = file) -> bytes:
+                file.seek(min(offset, _OFFSET_MAX))
+                return file.read(size)
+
+            executable = bool(os.fstat(file.fileno()).st_mode & 0o111)
+            elf = package.read_elf(read)
         seen = package.NativeFile(program, elf, executable)
         problem = package.judge_native(found, platform, machine, seen)
         if problem is None and elf is not None and elf.loader and not Path(elf.loader).exists():
@@ -67,26 +69,6 @@ def _native(prefix: Path, found: PackageManifest, machine: str, npm: str) -> str
             raise ProblemError(problem)
         return program
     raise ProblemError(package.absent(name, npm))
-
-
-def _file(prefix: Path, relative: str) -> tuple[Elf | None, bool]:
-    """Read the head of a native program, and whether it may be executed."""
-    path = prefix / relative
-    try:
-        inside = path.resolve(strict=True) == prefix.resolve(strict=True) / relative
-        if not inside or not path.is_file():
-            message = f"{relative} is not a file of the build"
-            raise UnreadableError(message)
-        with path.open("rb") as file:
-
-            def read(offset: int, size: int) -> bytes:
-                file.seek(min(offset, _OFFSET_MAX))
-                return file.read(size)
-
-            return package.read_elf(read), bool(path.stat().st_mode & 0o111)
-    except (OSError, RuntimeError) as error:
-        message = f"{relative} cannot be read ({error})"
-        raise UnreadableError(message) from error
 
 
 def lead(prefix: Path, program: str) -> None:

@@ -17,23 +17,21 @@ Rules:
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
-from t3safe.domain.text import duration
-
-ENDING_MAX: Final = 20.0
-"""Seconds for the kernel to end killed processes; writes to a slow disk hold them up."""
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_CHILD_SUBREAPER: Final = 36
-_PR_SET_NO_NEW_PRIVS: Final = 38
+from t3safe.adapters._support.subreaper import (
+    PR_SET_PDEATHSIG,
+    StubbornError,
+    adopt_orphans,
+    end_all,
+    prctl,
+)
 
 
 class _ToldToEndError(Exception):
@@ -44,21 +42,26 @@ def main() -> int:
     """Read a job, run it, print its end."""
     signal.signal(signal.SIGTERM, _told)
     job = json.loads(sys.stdin.readline())
-    _protect()
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    adopt_orphans()
     if job["parent"] is not None and os.getppid() != job["parent"]:
         return 1
     threading.Thread(target=_end_with_input, daemon=True).start()
+    ended: dict[str, Any] = {"status": None, "timed_out": False, "problem": ""}
     try:
-        ended = _run(job)
+        ended["status"] = _command(job).wait(job["timeout"])
+    except subprocess.TimeoutExpired:
+        ended["timed_out"] = True
     except OSError as error:
-        ended = {"status": None, "timed_out": False, "problem": str(error)}
+        ended["problem"] = str(error)
     except _ToldToEndError:
-        ended = {"status": None, "timed_out": False, "problem": "it was told to end"}
+        ended["problem"] = "it was told to end"
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        clean = _end_everything()
-    if not clean:
-        ended["problem"] = f"processes it started did not end within {duration(ENDING_MAX)}"
+        try:
+            end_all()
+        except StubbornError as error:
+            ended["problem"] = str(error)
     sys.stdout.write(json.dumps(ended))
     return 0
 
@@ -73,22 +76,9 @@ def _told(*_: object) -> NoReturn:
     raise _ToldToEndError
 
 
-def _protect() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    for option, value in (
-        (_PR_SET_PDEATHSIG, signal.SIGTERM),
-        (_PR_SET_CHILD_SUBREAPER, 1),
-        (_PR_SET_NO_NEW_PRIVS, 1),
-    ):
-        if libc.prctl(option, int(value), 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), f"prctl {option} failed")
-
-
-def _run(job: dict[str, Any]) -> dict[str, Any]:
-    identity: dict[str, Any] = {}
-    if job["user"] is not None:
-        identity = {"user": job["user"], "group": job["group"], "extra_groups": []}
-    command = subprocess.Popen(
+def _command(job: dict[str, Any]) -> subprocess.Popen[bytes]:
+    who = job["user"] is not None
+    return subprocess.Popen(
         job["argv"],
         env=job["env"],
         cwd=job["cwd"],
@@ -97,41 +87,10 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
         stderr=sys.stderr,
         start_new_session=True,
         umask=0o022,
-        **identity,
+        user=job["user"],
+        group=job["group"],
+        extra_groups=[] if who else None,
     )
-    try:
-        return {"status": command.wait(job["timeout"]), "timed_out": False, "problem": ""}
-    except subprocess.TimeoutExpired:
-        return {"status": None, "timed_out": True, "problem": ""}
-
-
-def _end_everything() -> bool:
-    """Kill and reap until no child is left; orphans become children of this process."""
-    deadline = time.monotonic() + ENDING_MAX
-    while time.monotonic() < deadline:
-        try:
-            reaped, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return True
-        if not reaped:
-            for child in _children():
-                os.kill(child, signal.SIGKILL)
-            time.sleep(0.005)
-    return False
-
-
-def _children() -> list[int]:
-    """Find the children of this process; none of their ids is reused before it is reaped here."""
-    me = os.getpid()
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and _parent(name) == me]
-
-
-def _parent(pid: str) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as handle:  # noqa: PTH123 - a start without pathlib
-            return int(handle.read().rpartition(b")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 if __name__ == "__main__":

@@ -23,14 +23,14 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from t3safe.adapters._support import durable, layout
 from t3safe.adapters.builds import program, tree
@@ -39,14 +39,13 @@ from t3safe.adapters.builds.manifest import (
     Lock,
     UnreadableError,
     dump_schema,
-    fits,
-    foreign,
     installed,
     load_schema,
     lock_digest,
 )
 from t3safe.adapters.builds.npm import Npm, NpmRun, Workplace
 from t3safe.domain.errors import BuildError, Fault
+from t3safe.domain.gate import IdentityFacts, judge_identity
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.text import size
 from t3safe.domain.versions import InvalidVersion, Version
@@ -56,6 +55,8 @@ from t3safe.t3.package import PackageManifest, Problem, Shape, Whose
 SPACE_MIN: Final = 2 * 1024**3
 """Bytes free before npm starts: a build takes 444 to 627 MB, and npm's cache the packed part of
 it once more while it works."""
+NATIVES: Final = ("node-pty",)
+"""Modules that must load under this host's node where they are installed."""
 _STAGE: Final = ".stage-"
 _TRASH: Final = ".trash-"
 _INSTALL: Final = (
@@ -75,24 +76,18 @@ _FAULTS: Final = {
 }
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @frozen
 class BuildStore:
     """Implements the port Builds; raises BuildError alone.
 
     `store` is the root of the store, `logs` the folder for what npm printed.  `space_min` is in
-    bytes.  `natives` are modules that must load under this host's node where they are installed.
+    bytes.
     """
 
     store: Path
     logs: Path
     npm: Npm
     space_min: int = SPACE_MIN
-    natives: tuple[str, ...] = ("node-pty",)
-    now: Callable[[], datetime] = field(default=_utc_now)
 
     def stage(self, build: Version) -> None:
         """Have the build installed, checked and sealed; nothing happens when it already is.
@@ -100,14 +95,16 @@ class BuildStore:
         A build that is there is checked against its manifest quickly: npm's list of packages and
         the program; `verify` reads every file.
         """
-        if layout.build_folder(self.store, build).exists():
-            self._require_sound(build)
-            with _errors(f"cannot stage {build}"):
-                self._bring_up_to_date(build)
-            return
         with _errors(f"cannot stage {build}"):
+            if layout.build_folder(self.store, build).exists():
+                self._look_over(build)
+                return
             self._sweep()
-            self._require_space(build)
+            free = shutil.disk_usage(self._builds).free
+            if free < self.space_min:
+                message = f"cannot stage {build}: {size(free)} are free in {self._builds}"
+                how = f"{size(self.space_min)} are needed; remove builds or snapshots"
+                raise BuildError(f"{message}, {how}", fault=Fault.HOST)
             folder = self._builds / f"{_STAGE}{build}-{secrets.token_hex(4)}"
             try:
                 self._fill(self.npm.prepare(folder), build)
@@ -118,9 +115,13 @@ class BuildStore:
         """The sealed builds, ascending."""
         with _errors("cannot list the builds"):
             names = os.listdir(self._builds) if self._builds.exists() else []
-        found = (_version(name) for name in names)
-        held = (build for build in found if build and layout.holds(self.store, build))
-        return tuple(sorted(held))
+        found = set()
+        for name in names:
+            with suppress(InvalidVersion):
+                build = Version.parse(name)
+                if layout.holds(self.store, build):
+                    found.add(build)
+        return tuple(sorted(found))
 
     def remove(self, build: Version) -> None:
         """Delete a build from the store; nothing happens when it is not there.
@@ -189,14 +190,12 @@ class BuildStore:
             if name.startswith((_STAGE, _TRASH)):
                 tree.delete(self._builds / name)
 
-    def _require_space(self, build: Version) -> None:
-        free = shutil.disk_usage(self._builds).free
-        if free < self.space_min:
-            message = f"cannot stage {build}: {size(free)} are free in {self._builds}"
-            how = f"{size(self.space_min)} are needed; remove builds or snapshots"
-            raise BuildError(f"{message}, {how}", fault=Fault.HOST)
+    def _look_over(self, build: Version) -> None:
+        """Check a build that is there quickly, and bring it up to date.
 
-    def _require_sound(self, build: Version) -> None:
+        A launcher that an earlier t3safe sealed is executed as its native program (rule 3).  Cut
+        off at any moment, the next call begins again: the tree is first as it was sealed.
+        """
         folder = layout.build_folder(self.store, build)
         recorded = self.manifest(build)
         if recorded.version != build.text or not layout.holds(self.store, build):
@@ -204,10 +203,18 @@ class BuildStore:
         if recorded.native and not program.leads(folder, recorded.program):
             raise self._damaged(build, f"what is executed is not {recorded.program}")
         try:
-            if lock_digest(folder) != recorded.lock:
-                raise self._damaged(build, "npm's list of packages was changed")
+            changed, found = lock_digest(folder) != recorded.lock, installed(folder)
         except UnreadableError as error:
             raise self._damaged(build, str(error)) from error
+        if changed:
+            raise self._damaged(build, "npm's list of packages was changed")
+        if found.shape is Shape.LAUNCHER and not recorded.native:
+            executed = _executed(folder, build, found, recorded.npm)
+            program.lead(folder, f"{package.FOLDER}/{found.entry}")
+            self.verify(build)
+            program.lead(folder, executed)
+            sealed = evolve(recorded, program=executed, tree=tree.digest(folder).digest)
+            durable.write_file(folder / layout.MANIFEST, sealed.dumps(), 0o444)
 
     def _damaged(self, build: Version, why: str) -> BuildError:
         folder = layout.build_folder(self.store, build)
@@ -220,7 +227,7 @@ class BuildStore:
         """Install, judge, run the scripts, try the program, seal, rename."""
         found, lock = self._install(place, build)
         npm = self.npm.call(place, "--version").output.strip()[:64]
-        executed = self._executed(place.prefix, build, found, npm)
+        executed = _executed(place.prefix, build, found, npm)
         node = self._try(place, build, found, lock, executed)
         program.lead(place.prefix, executed)
         sealed = tree.seal(place.prefix)
@@ -239,7 +246,7 @@ class BuildStore:
             lock=lock.digest,
             files=sealed.files,
             size=sealed.size,
-            installed_at=self.now().isoformat(),
+            installed_at=datetime.now(UTC).isoformat(),
             program=executed,
         )
         durable.write_file(place.prefix / layout.MANIFEST, manifest.dumps(), 0o444)
@@ -248,17 +255,21 @@ class BuildStore:
         durable.sync_folder(self._builds)
 
     def _install(self, place: Workplace, build: Version) -> tuple[PackageManifest, Lock]:
+        """Install without scripts, judge what came, and run the install scripts (rule 2)."""
         what = f"cannot stage {build}"
         _project(place, build, ())
         ended = self.npm.call(place, *_INSTALL, "--prefix", str(place.prefix))
         self._log(build, ended)
-        self._require_done(place, f"{what}: the registry's packages", ended)
+        if not ended.complete:
+            raise self.npm.failure(place, f"{what}: the registry's packages", ended)
         try:
             found, lock = installed(place.prefix), Lock.of(place.prefix)
         except UnreadableError as error:
             message = f"{what}: npm reports success, and {error}; the next run tries again"
             raise BuildError(message, fault=Fault.LATER) from error
-        judged = foreign(found, build)
+        # Leaving aside how it runs here, which `_try` sees.
+        facts = evolve(IdentityFacts.of(found, reported=found.version), engines="")
+        judged = judge_identity(build, facts)
         if not judged.passed:
             raise BuildError(f"{what}: {judged.reason}; it was discarded", fault=Fault.BUILD)
         if lock.scripted:
@@ -267,108 +278,58 @@ class BuildStore:
                 place, "rebuild", "--strict-allow-scripts", "--prefix", str(place.prefix)
             )
             self._log(build, ended, rebuilt)
-            self._require_scripted(place, what, lock, rebuilt)
+            if rebuilt.status is not None and rebuilt.status > 0:
+                scripted = ", ".join(lock.scripted)
+                message = f"{what}: an install script of {scripted} fails: {rebuilt.gist}"
+                how = "are make, g++, python3 and node's headers here?"
+                how = f"{how} `t3safe doctor` says what is missing"
+                how = f"{how}; what it printed is in {self.logs}"
+                raise BuildError(f"{message}; {how}", fault=Fault.HOST)
+            if not rebuilt.complete:
+                raise self.npm.failure(place, f"{what}: install scripts", rebuilt)
         return found, lock
-
-    def _require_done(self, place: Workplace, what: str, ended: NpmRun) -> None:
-        if not ended.complete:
-            raise self.npm.failure(place, what, ended)
-
-    def _require_scripted(self, place: Workplace, what: str, lock: Lock, ended: NpmRun) -> None:
-        if ended.status in {0, None} or ended.status < 0:
-            self._require_done(place, f"{what}: install scripts", ended)
-            return
-        message = f"{what}: an install script of {', '.join(lock.scripted)} fails: {ended.gist}"
-        how = "are make, g++, python3 and node's headers here? `t3safe doctor` says what is missing"
-        how = f"{how}; what it printed is in {self.logs}"
-        raise BuildError(f"{message}; {how}", fault=Fault.HOST)
-
-    def _executed(self, prefix: Path, build: Version, found: PackageManifest, npm: str) -> str:
-        """Find what is executed of what was installed, below the prefix."""
-        try:
-            return program.find(prefix, found, npm)
-        except program.ProblemError as error:
-            raise _unusable(build, error.problem) from error
-        except UnreadableError as error:
-            message = f"cannot stage {build}: npm reports success, and {error}"
-            raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER) from error
 
     def _try(
         self, place: Workplace, build: Version, found: PackageManifest, lock: Lock, executed: str
     ) -> str:
         """Run what was installed, as npm's user; give the version of node.
 
-        All of it side by side: each mostly waits for a unit, and t3 for itself.
+        All of it side by side: each mostly waits for a unit, and t3 for itself.  Native modules are
+        loaded: `t3 --version` works without them, `t3 serve` does not.
         """
-        asked = commands.version(str(place.prefix / executed))
-        natives = [name for name in self.natives if f"node_modules/{name}" in lock.installed]
-        with ThreadPoolExecutor() as pool:
-            tried = pool.submit(self.npm.attempt, place, *asked)
-            loaded = [pool.submit(self._load, place, name) for name in natives]
-            node = pool.submit(self._node, place)
-        self._require_program(build, found, tried.result(), node.result())
-        for name, ended in zip(natives, loaded, strict=True):
-            self._require_native(build, name, ended.result())
-        return node.result()
-
-    def _require_program(
-        self, build: Version, found: PackageManifest, ended: NpmRun, node: str
-    ) -> None:
         what = f"cannot stage {build}"
+        natives = [name for name in NATIVES if f"node_modules/{name}" in lock.installed]
+        asked = [
+            commands.version(str(place.prefix / executed)),
+            ("node", "--version"),
+            *(("node", "-e", f"require({json.dumps(name)})") for name in natives),
+        ]
+        with ThreadPoolExecutor() as pool:
+            ended, told, *loaded = pool.map(lambda words: self.npm.attempt(place, *words), asked)
+        node = told.output.strip().removeprefix("v")[:64] if told.status == 0 else ""
         reported = commands.version_of(ended.output)
-        if ended.status == 0 and reported == build.text:
-            return
-        lacking = package.lacking(ended.shown)
-        if found.shape is Shape.LAUNCHER and lacking is not None:
-            raise _unusable(build, lacking)
-        fitting = fits(found, build, node)
-        if not reported and not fitting.passed:
-            message = f"{what}: `t3 --version` prints nothing: {fitting.reason}"
-            raise BuildError(f"{message}; install such a node", fault=Fault.HOST)
-        if reported and reported != build.text:
-            message = f"{what}: its program says that it is {reported[:64]}; it was discarded"
-            raise BuildError(message, fault=Fault.BUILD)
-        told = "took too long" if ended.timed_out else f"ended with status {ended.status}"
-        detail = ended.problem or ended.gist
-        message = f"{what}: `t3 --version` {told} without a version: {detail}"
-        raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
-
-    def _bring_up_to_date(self, build: Version) -> None:
-        """Let a launcher that an earlier t3safe sealed be executed as its native program (rule 3).
-
-        Cut off at any moment, the next call begins again: the tree is first as it was sealed.
-        """
-        folder = layout.build_folder(self.store, build)
-        recorded = self.manifest(build)
-        found = self._installed(build)
-        if found.shape is not Shape.LAUNCHER or recorded.native:
-            return
-        executed = self._executed(folder, build, found, recorded.npm)
-        program.lead(folder, f"{package.FOLDER}/{found.entry}")
-        self.verify(build)
-        program.lead(folder, executed)
-        sealed = evolve(recorded, program=executed, tree=tree.digest(folder).digest)
-        durable.write_file(folder / layout.MANIFEST, sealed.dumps(), 0o444)
-
-    def _installed(self, build: Version) -> PackageManifest:
-        try:
-            return installed(layout.build_folder(self.store, build))
-        except UnreadableError as error:
-            raise self._damaged(build, str(error)) from error
-
-    def _load(self, place: Workplace, name: str) -> NpmRun:
-        """Load a native module: `t3 --version` works without them, `t3 serve` does not."""
-        return self.npm.attempt(place, "node", "-e", f"require({json.dumps(name)})")
-
-    def _require_native(self, build: Version, name: str, ended: NpmRun) -> None:
-        if ended.status != 0:
-            message = f"cannot stage {build}: its module {name} does not load: {ended.gist}"
-            how = "are make, g++, python3 and node's headers here, and is node new enough?"
-            raise BuildError(f"{message}; {how}", fault=Fault.HOST)
-
-    def _node(self, place: Workplace) -> str:
-        ended = self.npm.attempt(place, "node", "--version")
-        return ended.output.strip().removeprefix("v")[:64] if ended.status == 0 else ""
+        if ended.status != 0 or reported != build.text:
+            lacking = package.lacking(ended.shown)
+            if found.shape is Shape.LAUNCHER and lacking is not None:
+                raise _unusable(build, lacking)
+            facts = IdentityFacts.of(found, node=node, reported=build.text)
+            fitting = judge_identity(build, facts)
+            if not reported and not fitting.passed:
+                message = f"{what}: `t3 --version` prints nothing: {fitting.reason}"
+                raise BuildError(f"{message}; install such a node", fault=Fault.HOST)
+            if reported and reported != build.text:
+                message = f"{what}: its program says that it is {reported[:64]}; it was discarded"
+                raise BuildError(message, fault=Fault.BUILD)
+            how = "took too long" if ended.timed_out else f"ended with status {ended.status}"
+            detail = ended.problem or ended.gist
+            message = f"{what}: `t3 --version` {how} without a version: {detail}"
+            raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER)
+        for name, tried in zip(natives, loaded, strict=True):
+            if tried.status != 0:
+                message = f"{what}: its module {name} does not load: {tried.gist}"
+                how = "are make, g++, python3 and node's headers here, and is node new enough?"
+                raise BuildError(f"{message}; {how}", fault=Fault.HOST)
+        return node
 
     def _log(self, build: Version, *calls: NpmRun) -> None:
         text = "".join(f"{call.shown.rstrip()}\n[status {call.status}]\n" for call in calls)
@@ -379,6 +340,17 @@ class BuildStore:
             # Where npm failed, its failure says more than that of its log on the same full disk.
             if all(call.status == 0 for call in calls):
                 raise
+
+
+def _executed(prefix: Path, build: Version, found: PackageManifest, npm: str) -> str:
+    """Find what is executed of what was installed, below the prefix."""
+    try:
+        return program.find(prefix, found, npm)
+    except program.ProblemError as error:
+        raise _unusable(build, error.problem) from error
+    except UnreadableError as error:
+        message = f"cannot stage {build}: npm reports success, and {error}"
+        raise BuildError(f"{message}; the next run tries again", fault=Fault.LATER) from error
 
 
 def _unusable(build: Version, problem: Problem) -> BuildError:
@@ -400,13 +372,6 @@ def _project(place: Workplace, build: Version, scripted: tuple[str, ...]) -> Non
         "allowScripts": dict.fromkeys(scripted, True),
     }
     durable.write_file(place.prefix / "package.json", json.dumps(body, indent=2).encode())
-
-
-def _version(name: str) -> Version | None:
-    try:
-        return Version.parse(name)
-    except InvalidVersion:
-        return None
 
 
 @contextmanager

@@ -25,8 +25,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from attrs import frozen
-
 from t3safe.adapters._support.personaldata import databases as sqlite
 from t3safe.adapters._support.personaldata.databases import identifier, opened, tables_with_rows
 from t3safe.adapters._support.personaldata.discovery import Look, PersonalFiles, discover
@@ -46,14 +44,6 @@ class UnreadableSetError(Exception):
     """Raised when a database of a set cannot be read; the text names it and says why."""
 
 
-@frozen
-class LedgerFacts:
-    """The ledgers of a set, and what is wrong with its databases, one line each."""
-
-    ledger: SetLedger
-    damage: tuple[str, ...]
-
-
 def databases(userdata: Path) -> tuple[str, ...]:
     """Name the databases of a set.  Raises UnreadableSetError where something claims to be one."""
     found = _found(userdata)
@@ -67,22 +57,20 @@ def ledger(userdata: Path) -> SetLedger:
     return SetLedger.of({name: _ledger(userdata, name) for name in databases(userdata)})
 
 
-def ledger_facts(userdata: Path) -> LedgerFacts:
-    """Read the ledgers and check every database; what cannot be read is damage."""
+def ledger_facts(userdata: Path) -> tuple[SetLedger, tuple[str, ...]]:
+    """Read the ledgers and check every database; give what is wrong, too, one line each."""
     found: dict[str, Ledger] = {}
-    damage: list[str] = []
     there = _found(userdata)
-    damage += there.problems
+    damage = [*there.problems]
     for item in there.databases:
-        if item.problem:
-            continue
-        try:
-            with _opened(userdata, item.name) as connection:
-                sqlite.quick_check(connection, item.name)
-            found[item.name] = _ledger(userdata, item.name)
-        except UnreadableSetError as error:
-            damage.append(str(error))
-    return LedgerFacts(SetLedger.of(found), tuple(damage))
+        if not item.problem:
+            try:
+                with _opened(userdata, item.name) as connection:
+                    sqlite.quick_check(connection, item.name)
+                found[item.name] = _ledger(userdata, item.name)
+            except UnreadableSetError as error:
+                damage.append(str(error))
+    return SetLedger.of(found), tuple(damage)
 
 
 def rows(userdata: Path) -> dict[str, int]:
@@ -94,7 +82,7 @@ def rows(userdata: Path) -> dict[str, int]:
     for name in databases(userdata):
         with _opened(userdata, name) as connection:
             counted = sqlite.counts(connection)
-        found |= {f"{name}:{table}": number for table, number in counted}
+            found |= {f"{name}:{table}": number for table, number in counted}
     return found
 
 
@@ -103,10 +91,10 @@ def looks(userdata: Path) -> dict[str, Look]:
     return dict(_found(userdata).looks)
 
 
-def written(before: Mapping[str, Look], after: Mapping[str, Look], name: str) -> bool:
-    """Whether a database was written to, if only to its log."""
-    log = after.get(f"{name}-wal")
-    return before.get(name) != after.get(name) or (log is not None and log.size > 0)
+def written(before: Mapping[str, Look], after: Mapping[str, Look]) -> set[str]:
+    """Name the files that were written to, if only to their logs."""
+    logged = {name for name in after if (log := after.get(f"{name}-wal")) and log.size > 0}
+    return logged | {name for name in {*before, *after} if before.get(name) != after.get(name)}
 
 
 def _found(userdata: Path) -> PersonalFiles:
@@ -122,15 +110,18 @@ def keep_rows(userdata: Path, kept: Path) -> None:
 
     Raises UnreadableSetError.
     """
+    every = {each: None for generation in GENERATIONS for each in generation.kept}
     for name in databases(userdata):
         with _opened(userdata, name) as connection:
-            there = [each for each in _all_kept() if _has(connection, each.table, each.keys)]
+            there = [each for each in every if _has(connection, each.table, each.keys)]
             connection.execute("COMMIT")
             connection.execute("ATTACH DATABASE ? AS kept", (_uri(kept, "rwc"),))
             connection.execute("PRAGMA kept.synchronous=OFF")
             for each in there:
-                table = identifier(_kept_as(name, each))
-                connection.execute(f"CREATE TABLE kept.{table} AS {_keys_of(each)}")
+                table, keys = identifier(_kept_as(name, each)), ", ".join(each.keys)
+                where = f" WHERE {each.where}" if each.where else ""
+                rows = f"SELECT DISTINCT {keys} FROM main.{each.table}{where}"  # noqa: S608
+                connection.execute(f"CREATE TABLE kept.{table} AS {rows}")
 
 
 def rows_lost(
@@ -146,7 +137,7 @@ def rows_lost(
             into = each.into or each.table
             if each.into and name == own:
                 continue
-            missing = _missing(userdata, kept, (name, each), (own, into))
+            missing = _missing(userdata, kept, _kept_as(name, each), each.keys, (own, into))
             if missing:
                 lost.append(f"{missing} rows of {into} are gone ({shown(own)})")
     return tuple(lost)
@@ -168,48 +159,29 @@ def behind_log(userdata: Path, name: str) -> str:
         time.sleep(_POLL)
 
 
-def _all_kept() -> Iterable[KeptRows]:
-    return {each: None for generation in GENERATIONS for each in generation.kept}
-
-
 def _kept_as(name: str, each: KeptRows) -> str:
     return f"{name}:{each.table}:{','.join(each.keys)}:{each.where}"
 
 
-def _keys_of(each: KeptRows) -> str:
-    where = f" WHERE {each.where}" if each.where else ""
-    return f"SELECT DISTINCT {', '.join(each.keys)} FROM main.{each.table}{where}"  # noqa: S608
-
-
 def _missing(
-    userdata: Path, kept: Path, before: tuple[str, KeptRows], after: tuple[str, str]
+    userdata: Path, kept: Path, kept_as: str, keys: tuple[str, ...], after: tuple[str, str]
 ) -> int:
     """Count the kept rows of a table that are not in the table that it became."""
-    (name, each), (own, into) = before, after
-    table = identifier(_kept_as(name, each))
-    if not kept.exists() or not _kept_there(kept, _kept_as(name, each)):
+    if not kept.exists():
         return 0
-    every = f"SELECT count(*) FROM {table}"  # noqa: S608 - quoted
-    if own not in databases(userdata):
-        with _opened(kept.parent, kept.name) as connection:
-            return int(connection.execute(every).fetchone()[0])
-    with _opened(userdata, own) as connection:
+    with _opened(kept.parent, kept.name) as connection:
+        if kept_as not in tables_with_rows(connection):
+            return 0
+    (own, into), table = after, identifier(kept_as)
+    query = f"SELECT count(*) FROM kept.{table} AS old"  # noqa: S608 - quoted
+    there = own in databases(userdata)
+    with _opened(*((userdata, own) if there else (kept.parent, kept.name))) as connection:
         connection.execute("COMMIT")
         connection.execute("ATTACH DATABASE ? AS kept", (_uri(kept, "ro"),))
-        if not _has(connection, into, each.keys):
-            query = f"SELECT count(*) FROM kept.{table}"  # noqa: S608 - quoted
-        else:
-            same = " AND ".join(f"now.{key} IS old.{key}" for key in each.keys)
-            query = (
-                f"SELECT count(*) FROM kept.{table} AS old WHERE NOT EXISTS"  # noqa: S608
-                f" (SELECT 1 FROM main.{into} AS now WHERE {same})"
-            )
+        if there and _has(connection, into, keys):
+            same = " AND ".join(f"now.{key} IS old.{key}" for key in keys)
+            query += f" WHERE NOT EXISTS (SELECT 1 FROM main.{into} AS now WHERE {same})"  # noqa: S608
         return int(connection.execute(query).fetchone()[0])
-
-
-def _kept_there(kept: Path, table: str) -> bool:
-    with _opened(kept.parent, kept.name) as connection:
-        return table in tables_with_rows(connection)
 
 
 def _has(connection: sqlite3.Connection, table: str, keys: Iterable[str]) -> bool:
@@ -254,10 +226,22 @@ class HarmfulError(Exception):
 def make_harmless(userdata: Path) -> None:
     """Edit the copied set in this folder.  Raises HarmfulError, OSError."""
     _settings(userdata / SETTINGS)
-    _unlink(userdata / SECRETS)
+    # What links the server to a tunnel or a relay.
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for name in os.listdir(userdata / SECRETS):
+            if name.startswith(harmless.LINK_SECRETS):
+                (userdata / SECRETS / name).unlink()
     for name in databases(userdata):
         with _naming(name):
-            _database(userdata, name)
+            with closing(_connected(userdata / name, "ro")) as connection:
+                known = harmless.edits(name.rpartition("/")[2], _tables(connection))
+                wanted = [edit for edit in known if connection.execute(edit.wanted).fetchone()[0]]
+            if wanted:
+                with closing(_connected(userdata / name, "rw")) as connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    for edit in wanted:
+                        connection.execute(edit.statement)
+                    connection.execute("COMMIT")
 
 
 def require_out_of_sight(userdata: Path, shown: Collection[str]) -> None:
@@ -266,11 +250,13 @@ def require_out_of_sight(userdata: Path, shown: Collection[str]) -> None:
     `shown` are the folders that the sandbox shows beside the system's.
     """
     for name in databases(userdata):
-        with _naming(name):
-            for path in _checkouts(userdata, name):
-                if _in_sight(path, shown):
-                    message = f"{name} names the checkout {path}, which is in sight of the sandbox"
-                    raise HarmfulError(message)
+        with _naming(name), closing(_connected(userdata / name, "ro")) as connection:
+            for query in harmless.checkouts(_tables(connection)):
+                for (path,) in connection.execute(f"{query} LIMIT {_CHECKOUTS_MAX}"):
+                    if isinstance(path, str) and path.startswith("/") and _in_sight(path, shown):
+                        message = f"{name} names the checkout {path}"
+                        message = f"{message}, which is in sight of the sandbox"
+                        raise HarmfulError(message)
 
 
 @contextmanager
@@ -291,51 +277,21 @@ def _settings(path: Path) -> None:
     try:
         with path.open("rb") as file:
             content = file.read(_SETTINGS_MAX + 1)
+        if len(content) > _SETTINGS_MAX:
+            message = f"{path.name} is larger than {_SETTINGS_MAX // 1024**2} MiB"
+            raise HarmfulError(message)
+        edited = harmless.settings(content)
     except FileNotFoundError:
         return
     except OSError as error:
         message = f"{path.name} cannot be read: {error.strerror}"
         raise HarmfulError(message) from error
-    if len(content) > _SETTINGS_MAX:
-        message = f"{path.name} is larger than {_SETTINGS_MAX // 1024**2} MiB"
-        raise HarmfulError(message)
-    try:
-        edited = harmless.settings(content)
     except harmless.StrangeError as error:
         raise HarmfulError(str(error)) from error
     new = path.with_name(f"{path.name}.harmless")
     new.write_bytes(edited)
     new.chmod(path.stat().st_mode & 0o777)
     new.replace(path)
-
-
-def _unlink(secrets: Path) -> None:
-    """Take away what links the server to a tunnel or a relay."""
-    with suppress(FileNotFoundError, NotADirectoryError):
-        for name in os.listdir(secrets):
-            if name.startswith(harmless.LINK_SECRETS):
-                (secrets / name).unlink()
-
-
-def _database(userdata: Path, name: str) -> None:
-    with closing(_connected(userdata / name, "ro")) as connection:
-        known = harmless.edits(name.rpartition("/")[2], _tables(connection))
-        wanted = [edit for edit in known if connection.execute(edit.wanted).fetchone()[0]]
-    if not wanted:
-        return
-    with closing(_connected(userdata / name, "rw")) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        for edit in wanted:
-            connection.execute(edit.statement)
-        connection.execute("COMMIT")
-
-
-def _checkouts(userdata: Path, name: str) -> Iterator[str]:
-    with closing(_connected(userdata / name, "ro")) as connection:
-        for query in harmless.checkouts(_tables(connection)):
-            for (path,) in connection.execute(f"{query} LIMIT {_CHECKOUTS_MAX}"):
-                if isinstance(path, str) and path.startswith("/"):
-                    yield path
 
 
 def _in_sight(path: str, shown: Iterable[str]) -> bool:
@@ -347,9 +303,9 @@ def _in_sight(path: str, shown: Iterable[str]) -> bool:
         return False
     if not there or normal in OWN:
         return False
-    if os.access(normal, os.W_OK):
-        return True
-    return not any(_within(normal, each) or _within(each, normal) for each in (*SYSTEM, *shown))
+    return os.access(normal, os.W_OK) or not any(
+        _within(normal, each) or _within(each, normal) for each in (*SYSTEM, *shown)
+    )
 
 
 def _within(path: str, folder: str) -> bool:

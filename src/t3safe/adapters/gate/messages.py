@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
+from attrs import define, frozen
 from cattrs.preconf.json import make_converter
 
 from t3safe.domain.errors import Fault
@@ -18,6 +18,8 @@ from t3safe.domain.ledgers import SetLedger
 ANSWER_MAX: Final = 8 * 1024**2
 """Bytes of an answer: the log's tail, and the counts of some ten thousand tables twice."""
 
+STEP_SECONDS: Final = 30.0
+"""For one command of the build."""
 HERE: Final = b"\n"
 """The first word of a worker, by which the kernel tells who it is."""
 _CONVERTER: Final = make_converter(forbid_extra_keys=True)
@@ -39,14 +41,14 @@ class SandboxUser:
 class RehearsalRequest:
     """One rehearsal to be held; times in seconds, paths absolute.
 
-    `port` 0 takes a free one.  `raise_loopback` is for a network of its own that has none up.
-    `view` is for namespaces: the host is hidden first.  `shown` are folders that the sandbox shows
-    beside the system's, None where it hides nothing.  `alone` says that no control is tried where a
-    copy is no good.  `deadline` is for one start of the serve, `stop_limit` for one stop,
-    `step_limit` for one command.  `copy_max` is how many bytes the set may have that is handed over
-    with the request as an open stream, None where nothing is.  `sealed` is what the program printed
-    as its version when the build was sealed, and under which node; empty where nobody knows.
-    `memory_max` is how many bytes everything may take together, 0 where nothing limits it.
+    `port` 0 takes a free one.  `view` is for namespaces: the host is hidden first, and the loopback
+    device brought up.  `shown` are folders that the sandbox shows beside the system's, None where
+    it hides nothing.  `alone` says that no control is tried where a copy is no good.  `deadline` is
+    for one start of the serve, `stop_limit` for one stop.  `copy_max` is how many bytes the set may
+    have that is handed over with the request as an open stream, None where nothing is.  `sealed` is
+    what the program printed as its version when the build was sealed, and under which node; empty
+    where nobody knows.  `memory_max` is how many bytes everything may take together, 0 where
+    nothing limits it.
     """
 
     build: str
@@ -55,7 +57,6 @@ class RehearsalRequest:
     folder: str
     host: str
     port: int
-    raise_loopback: bool
     view: bool
     shown: tuple[str, ...] | None
     alone: bool
@@ -63,7 +64,6 @@ class RehearsalRequest:
     deadline: float
     soak: float
     stop_limit: float
-    step_limit: float
     tolerance: float
     dispatch: DispatchKnowledge
     copy_max: int | None = None
@@ -80,14 +80,15 @@ class RehearsalRequest:
         return _CONVERTER.loads(line, cls)
 
 
-@frozen
+@define
 class RehearsalReport:
-    """A rehearsal that was held.  Nothing in here is secret.
+    """A rehearsal that was held, filled in as it goes on.  Nothing in here is secret.
 
     `rows_before` and `rows_after` are rows per `file:table`; `rows_lost` are lines about rows that
     must be kept and are gone; `timings` seconds per check; `leftovers` the names of
     processes that outlived the serve's stop; `log_tail` the last part of the serve's log.
-    `timed_out` says which time limit ran out where that is why a check failed, else it is empty.
+    `timed_out` says which time limit ran out last with nothing else to show for it: why a check
+    failed, else it is empty.
     """
 
     checks: tuple[CheckResult, ...]
@@ -100,6 +101,11 @@ class RehearsalReport:
     leftovers: tuple[str, ...]
     log_tail: str
     timed_out: str = ""
+
+    @classmethod
+    def begun(cls, *checks: CheckResult) -> RehearsalReport:
+        """Give one of which no more is known than these checks."""
+        return cls(checks, SetLedger(), None, {}, {}, (), {}, (), "")
 
 
 @frozen

@@ -18,15 +18,16 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import psutil
 from attrs import define, evolve, field, frozen
 
 from t3safe.adapters._support import child
 from t3safe.adapters._support.layout import MANIFEST
-from t3safe.adapters.gate.messages import RehearsalRequest
-from t3safe.adapters.gate.scratch import ENDING_MAX, Scratch, StubbornError, environment
+from t3safe.adapters._support.subreaper import ENDING_MAX
+from t3safe.adapters.gate.messages import STEP_SECONDS, RehearsalRequest
+from t3safe.adapters.gate.scratch import Scratch, environment
 from t3safe.adapters.gate.serve import Secrets
 from t3safe.domain.gate import IdentityFacts
 from t3safe.domain.text import duration
@@ -54,12 +55,16 @@ def run(scratch: Scratch, command: Sequence[str], limit: float) -> ProgramRun:
     """
     # A file and no pipe: a child that stays behind would keep a pipe open.
     with scratch.output.open("w+b") as output:
-        process = _start(scratch, command, output.fileno())
+        process = _start(scratch, command, output)
         try:
             status: int | None = shown_status(process.wait(limit))
         except subprocess.TimeoutExpired:
-            status = None
-            _kill_tree(process)
+            status, below = None, _below(process.pid)
+            process.kill()
+            for each in below:
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
+            process.wait(ENDING_MAX)
         output.seek(0)
         return ProgramRun(status, output.read(OUTPUT_MAX).decode("utf-8", "replace"))
 
@@ -69,19 +74,10 @@ def shown_status(returncode: int) -> int:
     return returncode if returncode >= 0 else 128 - returncode
 
 
-def _start(scratch: Scratch, command: Sequence[str], output: int) -> subprocess.Popen[bytes]:
+def _start(scratch: Scratch, command: Sequence[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
     return child.start(
         command, environment(scratch), stdout=output, stderr=output, folder=scratch.work
     )
-
-
-def _kill_tree(process: subprocess.Popen[bytes]) -> None:
-    below = _below(process.pid)
-    process.kill()
-    for each in below:
-        with suppress(psutil.NoSuchProcess):
-            each.kill()
-    process.wait(ENDING_MAX)
 
 
 def _below(pid: int) -> list[psutil.Process]:
@@ -102,7 +98,7 @@ class RehearsedServe:
     def start(cls, scratch: Scratch, command: Sequence[str]) -> RehearsedServe:
         """Start the serve.  Raises OSError."""
         with scratch.log.open("ab") as log:
-            return cls(_start(scratch, command, log.fileno()), log.tell())
+            return cls(_start(scratch, command, log), log.tell())
 
     def exited(self, within: float = 0.0) -> int | None:
         """Its exit status when it ends by itself within so many seconds, else None."""
@@ -113,11 +109,13 @@ class RehearsedServe:
 
     def listens_on(self, port: int) -> bool:
         """Whether the serve itself, or a child of it, is what listens on the port."""
-        try:
-            mine = [psutil.Process(self.process.pid), *_below(self.process.pid)]
-        except psutil.NoSuchProcess:
-            return False
-        return any(_listens(process, port) for process in mine)
+        with suppress(psutil.Error):
+            for process in (psutil.Process(self.process.pid), *_below(self.process.pid)):
+                with suppress(psutil.Error):
+                    for item in process.net_connections("tcp"):
+                        if item.status == psutil.CONN_LISTEN and item.laddr.port == port:
+                            return True
+        return False
 
     def stop(self, limit: float) -> bool:
         """Stop the serve as a service manager does, every process of it; whether it stopped.
@@ -134,38 +132,6 @@ class RehearsedServe:
         return True
 
 
-def _listens(process: psutil.Process, port: int) -> bool:
-    try:
-        found = process.net_connections("tcp")
-    except psutil.Error:
-        return False
-    return any(item.status == psutil.CONN_LISTEN and item.laddr.port == port for item in found)
-
-
-def end_all() -> tuple[str, ...]:
-    """Kill and reap everything below this process; the names of what still ran.
-
-    Raises StubbornError.
-    """
-    names: dict[int, str] = {}
-    deadline = time.monotonic() + ENDING_MAX
-    while time.monotonic() < deadline:
-        try:
-            reaped, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return tuple(names.values())
-        if reaped:
-            continue
-        for process in _below(os.getpid()):
-            with suppress(psutil.NoSuchProcess):
-                names.setdefault(process.pid, process.name())
-                process.kill()
-        time.sleep(_POLL)
-    message = f"processes of the build did not end within {duration(ENDING_MAX)} of being killed"
-    raise StubbornError(message)
-
-
-NODE_SECONDS: Final = 30.0
 _MANIFEST_MAX: Final = 4 * 1024**2
 _NODE: Final = re.compile(r"^v?(\d+\.\d+\.\d+\S*)\s*$", re.MULTILINE)
 
@@ -193,11 +159,11 @@ def printed_facts(
 
     Raises PermissionError where node, or the program that is asked, may not be executed.
     """
-    node = _found(_NODE, _printed(scratch, request, request.node))
+    node = _node_of(_printed(scratch, request.node))
     reported, under = request.sealed
     if not (reported and node == under):
         asked = request.copy_max is None
-        printed = _printed(scratch, request, request.program) if asked else ""
+        printed = _printed(scratch, request.program) if asked else ""
         reported = commands.version_of(printed) if asked else request.build
     return evolve(facts, node=node, reported=reported)
 
@@ -205,7 +171,10 @@ def printed_facts(
 def sealed_version(program: Path) -> tuple[str, str]:
     """Read what a program printed when its build was sealed, and under which node, else empty."""
     body = _object(program.parents[2] / MANIFEST)
-    return _text(body.get("reported")), _text(body.get("node"))
+    reported, node = body.get("reported"), body.get("node")
+    if isinstance(reported, str) and isinstance(node, str):
+        return reported, node
+    return "", ""
 
 
 def node_program(node: str) -> str:
@@ -216,10 +185,7 @@ def node_program(node: str) -> str:
 
 def node_version(program: str) -> str:
     """Ask a node for its version outside of any sandbox; empty where it tells none."""
-    try:
-        return _found(_NODE, child.run([program, "--version"], NODE_SECONDS, {}).text)
-    except OSError:
-        return ""
+    return _node_of(child.printed([program, "--version"], {}) or "")
 
 
 def _object(path: Path) -> dict[str, Any]:
@@ -232,23 +198,19 @@ def _object(path: Path) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _printed(scratch: Scratch, request: RehearsalRequest, program: str) -> str:
+def _printed(scratch: Scratch, program: str) -> str:
     try:
-        ended: ProgramRun = run(scratch, commands.version(program), request.step_limit)
-    except PermissionError:
-        raise
-    except OSError:
+        ended = run(scratch, commands.version(program), STEP_SECONDS)
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise
         return ""
     return ended.output if ended.status == 0 else ""
 
 
-def _found(pattern: re.Pattern[str], text: str) -> str:
-    found = pattern.search(text)
+def _node_of(text: str) -> str:
+    found = _NODE.search(text)
     return found[1] if found else ""
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 _PAUSES: Final = (0.2, 0.4, 0.8, 1.6)
@@ -269,26 +231,21 @@ def mint(request: RehearsalRequest, scratch: Scratch, secrets: Secrets) -> Minte
     """Have a credential made; a database that is locked for a moment is tried again."""
     command = commands.mint(request.program, str(scratch.base))
     try:
-        ended = run(scratch, command, request.step_limit)
+        ended = run(scratch, command, STEP_SECONDS)
         for pause in _PAUSES:
             if not serve_log.is_locked(ended.output):
                 break
             time.sleep(pause)
-            ended = run(scratch, command, request.step_limit)
+            ended = run(scratch, command, STEP_SECONDS)
     except OSError as error:
         return Minted(problem=f"the program cannot be executed: {error.strerror}")
-    return _as_minted(ended, request.step_limit, secrets)
-
-
-def _as_minted(ended: ProgramRun, limit: float, secrets: Secrets) -> Minted:
     credential = credential_of(ended.output) if ended.status == 0 else ""
-    secrets.add(credential)
     if credential:
+        secrets.add(credential)
         return Minted(credential)
     if ended.status is None:
-        late = f"{MINTING} took longer than {duration(limit)}"
+        late = f"{MINTING} took longer than {duration(STEP_SECONDS)}"
         return Minted(problem=late, timed_out=late)
-    shown = secrets.clean(ended.output)
-    lines = [line.strip() for line in shown.splitlines() if line.strip()]
+    lines = [line.strip() for line in secrets.clean(ended.output).splitlines() if line.strip()]
     said = lines[-1][:_PROBLEM_MAX] if lines else "nothing printed"
     return Minted(problem=f"{MINTING} exits {ended.status}: {said}")

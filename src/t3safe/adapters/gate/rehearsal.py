@@ -24,7 +24,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -37,7 +36,8 @@ from t3safe.adapters._support.child import why
 from t3safe.adapters._support.http_client import Address
 from t3safe.adapters._support.pairing import Exchanged, described, exchange, reuse, sockets
 from t3safe.adapters._support.personaldata.discovery import Look
-from t3safe.adapters._support.reports import report
+from t3safe.adapters._support.reports import report as progress
+from t3safe.adapters._support.subreaper import StubbornError, end_all
 from t3safe.adapters.gate import copied
 from t3safe.adapters.gate.copied import HarmfulError, make_harmless, require_out_of_sight
 from t3safe.adapters.gate.messages import (
@@ -49,12 +49,11 @@ from t3safe.adapters.gate.messages import (
 )
 from t3safe.adapters.gate.programs import (
     RehearsedServe,
-    end_all,
     mint,
     package_facts,
     printed_facts,
 )
-from t3safe.adapters.gate.scratch import Scratch, StubbornError
+from t3safe.adapters.gate.scratch import Scratch
 from t3safe.adapters.gate.serve import ANSWER_SECONDS, Secrets, ServeLog, await_answer, bindable
 from t3safe.adapters.gate.view import confine
 from t3safe.domain import gate
@@ -87,34 +86,21 @@ class TroubleError(Exception):
         self.fault = fault
 
 
-def _tell(check: Check) -> None:
-    """Tell whoever waits which check begins."""
-    with suppress(OSError):
-        os.write(2, report("check", check.value))
-
-
 @define
 class Rehearsing:
     """A rehearsal in progress; `run` holds it once."""
 
     request: RehearsalRequest
     _scratch: Scratch = field(init=False)
-    _log: ServeLog = field(init=False)
     _secrets: Secrets = field(factory=Secrets, init=False)
+    _log: ServeLog = field(init=False)
     _site: Address = field(init=False)
+    _report: RehearsalReport = field(factory=RehearsalReport.begun, init=False)
     _serve: RehearsedServe | None = field(default=None, init=False)
     _begun: float = field(default=0.0, init=False)
     _unstartable: OSError | None = field(default=None, init=False)
-    _before: SetLedger = field(factory=SetLedger, init=False)
-    _after: SetLedger | None = field(default=None, init=False)
-    _rows_before: dict[str, int] = field(factory=dict, init=False)
-    _rows_after: dict[str, int] = field(factory=dict, init=False)
-    _rows_lost: tuple[str, ...] = field(default=(), init=False)
     _looks: dict[str, Look] = field(factory=dict, init=False)
     _paired: Exchanged = field(factory=lambda: Exchanged(gate.PairingFacts(False)), init=False)
-    _leftovers: tuple[str, ...] = field(default=(), init=False)
-    _timed_out: str = field(default="", init=False)
-    """Which time limit ran out last, with nothing else to show for it."""
 
     def __attrs_post_init__(self) -> None:
         self._scratch = Scratch(Path(self.request.folder))
@@ -123,21 +109,16 @@ class Rehearsing:
 
     def run(self) -> RehearsalReport:
         """Run the checks until one fails (rule 1).  Raises TroubleError."""
-        self._measure_before()
-        checks: list[CheckResult] = []
-        timings: dict[str, float] = {}
-        for name, check in zip(Check, self._checks(), strict=True):
-            begun = time.monotonic()
-            _tell(name)
-            checks.append(check())
-            timings[checks[-1].check] = round(time.monotonic() - begun, 3)
-            if not checks[-1].passed:
-                break
-        self._wind_down()
-        return self._report(checks, timings)
-
-    def _checks(self) -> tuple[Callable[[], CheckResult], ...]:
-        return (
+        report, userdata = self._report, self._scratch.userdata
+        try:
+            report.before = copied.ledger(userdata)
+            report.rows_before = copied.rows(userdata)
+            copied.keep_rows(userdata, self._scratch.kept)
+            self._looks = copied.looks(userdata)
+        except copied.UnreadableSetError as error:
+            message = f"the copy cannot be read before the build has run on it: {error}"
+            raise TroubleError(message) from error
+        checks = (
             self._identity,
             self._live,
             self._migrated,
@@ -147,37 +128,30 @@ class Rehearsing:
             self._reopened,
             self._soak,
         )
-
-    def _report(self, checks: list[CheckResult], timings: dict[str, float]) -> RehearsalReport:
-        tail = self._log.tail()
-        return RehearsalReport(
-            checks=tuple(self._shown(result) for result in checks),
-            before=self._before,
-            after=self._after,
-            rows_before=self._rows_before,
-            rows_after=self._rows_after,
-            rows_lost=self._rows_lost,
-            timings=timings,
-            leftovers=self._leftovers,
-            log_tail=tail,
-            timed_out="" if checks[-1].passed else self._timed_out,
-        )
-
-    def _shown(self, result: CheckResult) -> CheckResult:
+        for name, check in zip(Check, checks, strict=True):
+            begun = time.monotonic()
+            # Whoever waits is told which check begins.
+            with suppress(OSError):
+                os.write(2, progress("check", name.value))
+            result = check()
+            report.checks += (result,)
+            report.timings[result.check] = round(time.monotonic() - begun, 3)
+            if not result.passed:
+                break
+        else:
+            report.timed_out = ""
+        # A serve that still runs is stopped, so that the log has its last words.
+        if self._serve is not None and self._serve.exited() is None:
+            self._serve.stop(min(self.request.stop_limit, _LAST_STOP))
+        report.leftovers += end_all()
+        report.log_tail = self._log.tail()
+        # Once the log is read whole: it shows secrets, too.
         clean = self._secrets.clean
-        notes = tuple(clean(note) for note in result.notes)
-        return attrs.evolve(result, reason=clean(result.reason), notes=notes)
-
-    def _measure_before(self) -> None:
-        userdata = self._scratch.userdata
-        try:
-            self._before = copied.ledger(userdata)
-            self._rows_before = copied.rows(userdata)
-            copied.keep_rows(userdata, self._scratch.kept)
-            self._looks = copied.looks(userdata)
-        except copied.UnreadableSetError as error:
-            message = f"the copy cannot be read before the build has run on it: {error}"
-            raise TroubleError(message) from error
+        report.checks = tuple(
+            attrs.evolve(each, reason=clean(each.reason), notes=tuple(map(clean, each.notes)))
+            for each in report.checks
+        )
+        return report
 
     # --- the checks ------------------------------------------------------------------------------
 
@@ -203,48 +177,47 @@ class Rehearsing:
         return gate.judge_live(self._started())
 
     def _migrated(self) -> CheckResult:
-        facts = copied.ledger_facts(self._scratch.userdata)
-        self._after = facts.ledger
+        self._report.after, damage = copied.ledger_facts(self._scratch.userdata)
         return gate.judge_migrated(
-            gate.MigratedFacts(self._before, facts.ledger, None, facts.damage)
+            gate.MigratedFacts(self._report.before, self._report.after, None, damage)
         )
 
     def _preserved(self) -> CheckResult:
+        """Hold the set against what the generation of the build keeps."""
+        report, userdata = self._report, self._scratch.userdata
         try:
-            self._rows_after = copied.rows(self._scratch.userdata)
-            facts = self._what_became(self._rows_after)
+            report.rows_after = copied.rows(userdata)
+            written = copied.written(self._looks, copied.looks(userdata))
+            # A build that did not write to the database of a generation is not of it.
+            passed_by = set(generations.newer(report.before.names)) - written
+            own = (report.after or SetLedger()).without(passed_by)
+            became = generations.became(set(report.before.names) - passed_by, own.names)
+            generation = own.generation or generations.V1
+            lost = copied.rows_lost(userdata, self._scratch.kept, generation, became)
+            if generation.follows_log:
+                lost += tuple(filter(None, [copied.behind_log(userdata, generation.database)]))
         except copied.UnreadableSetError as error:
             return gate.failed(Check.PRESERVED, f"the migrated copy cannot be read, {error}")
-        self._rows_lost = facts.lost
+        report.rows_lost = lost
+        facts = gate.PreservedFacts(
+            report.rows_before,
+            report.rows_after,
+            lost,
+            became,
+            tuple(n for n in report.before.names if became.get(n) != n and n in written),
+            generation.may_shrink,
+        )
         return gate.judge_preserved(facts, self.request.tolerance)
 
-    def _what_became(self, after: dict[str, int]) -> gate.PreservedFacts:
-        """Hold the set against what the generation of the build keeps.  UnreadableSetError."""
-        userdata, ledger = self._scratch.userdata, self._after or SetLedger()
-        looks = copied.looks(userdata)
-        # A build that did not write to the database of a generation is not of it.
-        passed_by = {
-            name
-            for name in generations.newer(self._before.names)
-            if not copied.written(self._looks, looks, name)
-        }
-        own = ledger.without(passed_by)
-        became = generations.became(set(self._before.names) - passed_by, own.names)
-        generation = own.generation or generations.V1
-        lost = copied.rows_lost(userdata, self._scratch.kept, generation, became)
-        if generation.follows_log:
-            lost += tuple(filter(None, [copied.behind_log(userdata, generation.database)]))
-        written = (
-            name
-            for name in self._before.names
-            if became.get(name) != name and copied.written(self._looks, looks, name)
-        )
-        return gate.PreservedFacts(
-            self._rows_before, after, lost, became, tuple(written), generation.may_shrink
-        )
-
     def _pair(self) -> CheckResult:
-        self._paired = self._noted(self._walk())
+        minted = mint(self.request, self._scratch, self._secrets)
+        self._report.timed_out = minted.timed_out
+        if minted.credential:
+            paths = self.request.dispatch.paths
+            self._noted(exchange(self._site, minted.credential, paths, ANSWER_SECONDS))
+        else:
+            facts = gate.PairingFacts(minted=False, mint_problem=minted.problem)
+            self._paired = Exchanged(facts)
         return self._unless_ended(gate.judge_paired(self._paired.facts))
 
     def _contract(self) -> CheckResult:
@@ -260,27 +233,30 @@ class Rehearsing:
         limit = self.request.stop_limit
         if not self._running().stop(limit):
             reason = f"the serve did not stop within {duration(limit)} of SIGTERM"
-            self._timed_out = reason
+            self._report.timed_out = reason
             return gate.failed(Check.REOPENED, reason)
         # A service manager ends what is left of a unit, too.
-        self._leftovers = end_all()
+        self._report.leftovers = end_all()
         self._begin()
         live = self._started()
         started = gate.judge_live(live, Check.REOPENED)
         if not started.passed:
             return started
-        again = self._noted(reuse(self._site, self._paired, ANSWER_SECONDS))
-        return self._unless_ended(gate.judge_reopened(live, again.facts))
+        self._noted(reuse(self._site, self._paired, ANSWER_SECONDS))
+        return self._unless_ended(gate.judge_reopened(live, self._paired.facts))
 
     def _soak(self) -> CheckResult:
         begun = time.monotonic()
         asked = self.request.soak
-        while (endured := time.monotonic() - begun) < asked and self._quiet():
+        serve = self._running()
+        while (endured := time.monotonic() - begun) < asked:
+            if serve.exited() is not None or self._log.trouble():
+                break
             time.sleep(min(_SOAK_POLL, asked - endured))
         facts = gate.SoakFacts(
             asked,
             time.monotonic() - begun,
-            self._running().exited(),
+            serve.exited(),
             self._log.trouble(),
             self.request.memory_max,
         )
@@ -298,15 +274,6 @@ class Rehearsing:
             raise TroubleError(message)
         return self._serve
 
-    def _wind_down(self) -> None:
-        """Stop a serve that still runs, so that the log has its last words, and end the rest."""
-        if self._serve is not None and self._serve.exited() is None:
-            self._serve.stop(min(self.request.stop_limit, _LAST_STOP))
-        self._leftovers += end_all()
-
-    def _quiet(self) -> bool:
-        return self._running().exited() is None and not self._log.trouble()
-
     def _begin(self) -> None:
         """Start the serve, which is waited for later."""
         self._site = attrs.evolve(self._site, port=self._free_port())
@@ -323,7 +290,10 @@ class Rehearsing:
         """Wait for the serve that was begun."""
         deadline = self.request.deadline
         if self._serve is None:
-            return _unstartable(self._unstartable, deadline)
+            why = self._unstartable.strerror if self._unstartable else "it was not started"
+            # 126 is a shell's status for a program that is there and cannot be executed.
+            words = f"cannot be executed: {why}"
+            return gate.LiveFacts(False, False, 126, 0.0, deadline, words)
         facts = self._answering(deadline, self._begun)
         if facts.answered and facts.exited is None:
             facts = self._ready(facts)
@@ -346,7 +316,9 @@ class Rehearsing:
         if told.protocol > FIRST_PROTOCOL:
             while not self._log.says_ready(serve.log_start) and serve.exited() is None:
                 if time.monotonic() >= until:
-                    self._timed_out = f"the serve was not ready within {duration(facts.deadline)}"
+                    self._report.timed_out = (
+                        f"the serve was not ready within {duration(facts.deadline)}"
+                    )
                     break
                 time.sleep(_SOAK_POLL)
         exited = serve.exited()
@@ -362,7 +334,7 @@ class Rehearsing:
         exited = serve.exited()
         words = self._log.last_words(serve.log_start) if exited is not None else ""
         if not answered and exited is None:
-            self._timed_out = f"the serve did not answer within {duration(deadline)}"
+            self._report.timed_out = f"the serve did not answer within {duration(deadline)}"
         facts = gate.LiveFacts(answered, own, exited, seconds, deadline, words)
         return attrs.evolve(facts, build=self.request.build, memory_max=self.request.memory_max)
 
@@ -373,7 +345,7 @@ class Rehearsing:
         exited = serve.exited(within=0.0 if result.passed else _DYING)
         if exited is None:
             return result
-        self._timed_out = ""
+        self._report.timed_out = ""
         words = self._log.last_words(serve.log_start)
         limit = self.request.memory_max
         facts = gate.LiveFacts(False, False, exited, 0.0, 0.0, words, memory_max=limit)
@@ -389,28 +361,13 @@ class Rehearsing:
             message = f"port {wanted} of {self.request.host} cannot be bound: {error.strerror}"
             raise TroubleError(message, Fault.LATER) from error
 
-    def _walk(self) -> Exchanged:
-        """Walk through the pairing once."""
-        minted = mint(self.request, self._scratch, self._secrets)
-        self._timed_out = minted.timed_out
-        if not minted.credential:
-            return Exchanged(gate.PairingFacts(minted=False, mint_problem=minted.problem))
-        paths = self.request.dispatch.paths
-        return exchange(self._site, minted.credential, paths, ANSWER_SECONDS)
-
-    def _noted(self, done: Exchanged) -> Exchanged:
-        """Note the secrets of a sign-in, and whether a request of it was not answered."""
-        for value in done.cookies.values.values():
+    def _noted(self, paired: Exchanged) -> None:
+        """Note a sign-in: its secrets, and whether a request of it was not answered."""
+        self._paired = paired
+        for value in paired.cookies.values.values():
             self._secrets.add(value)
-        if done.unanswered:
-            self._timed_out = f"the serve did not answer {done.unanswered} in time"
-        return done
-
-
-def _unstartable(error: OSError | None, deadline: float) -> gate.LiveFacts:
-    why = error.strerror if error is not None else "it was not started"
-    # 126 is a shell's status for a program that is there and cannot be executed.
-    return gate.LiveFacts(False, False, 126, 0.0, deadline, f"cannot be executed: {why}")
+        if paired.unanswered:
+            self._report.timed_out = f"the serve did not answer {paired.unanswered} in time"
 
 
 def hold(request: RehearsalRequest, stream: int | None = None) -> WorkerAnswer:
@@ -426,7 +383,11 @@ def hold(request: RehearsalRequest, stream: int | None = None) -> WorkerAnswer:
         finally:
             end_all()
     except HarmfulError as error:
-        return _held_up(request, str(error))
+        # Whichever build it is, none may start on this copy: none is blamed.
+        reason = f"not started: the copy cannot be made harmless: {error}"
+        if request.alone:
+            return WorkerAnswer(trouble=NoRehearsal(reason))
+        return WorkerAnswer(report=RehearsalReport.begun(gate.failed(Check.LIVE, reason)))
     except TroubleError as error:
         return WorkerAnswer(trouble=NoRehearsal(str(error), error.fault))
     except (OSError, sqlite3.Error, subprocess.SubprocessError, StubbornError) as error:
@@ -457,26 +418,6 @@ def _take(request: RehearsalRequest, stream: int | None) -> None:
         require_out_of_sight(userdata, request.shown)
 
 
-def _held_up(request: RehearsalRequest, why: str) -> WorkerAnswer:
-    """Answer where no build may start on this copy: whichever it is, so that none is blamed."""
-    reason = f"not started: the copy cannot be made harmless: {why}"
-    if request.alone:
-        return WorkerAnswer(trouble=NoRehearsal(reason))
-    empty = SetLedger()
-    checks = (gate.failed(Check.LIVE, reason),)
-    return WorkerAnswer(report=RehearsalReport(checks, empty, None, {}, {}, (), {}, (), ""))
-
-
-def _asked() -> tuple[RehearsalRequest, int | None]:
-    """Say that we are here; hear the request, and take the stream that comes with it."""
-    with socket.socket(fileno=os.dup(0)) as parent:
-        parent.sendall(HERE)
-        line, streams, _, _ = socket.recv_fds(parent, _LINE_MAX, 1)
-        while not line.endswith(b"\n") and (more := parent.recv(_LINE_MAX)):
-            line += more
-    return RehearsalRequest.loads(line), next(iter(streams), None)
-
-
 def _die_with_parent() -> None:
     # A parent that dies before it has heard everything resets the connection.
     with suppress(OSError):
@@ -489,12 +430,17 @@ def _die_with_parent() -> None:
 
 def main() -> None:
     """Answer the request on standard input, unless the parent goes away first (rule 2)."""
-    request, stream = _asked()
+    with socket.socket(fileno=os.dup(0)) as parent:
+        parent.sendall(HERE)
+        line, streams, _, _ = socket.recv_fds(parent, _LINE_MAX, 1)
+        while not line.endswith(b"\n") and (more := parent.recv(_LINE_MAX)):
+            line += more
+    request = RehearsalRequest.loads(line)
     if request.account is not None or request.view:
         for module in _LOADED_LATE:
             importlib.import_module(module)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    answer = hold(request, stream)
+    answer = hold(request, next(iter(streams), None))
     sys.stdout.write(answer.dumps())
     sys.stdout.flush()
     # The watching thread sits in a read that never returns; nothing else is left to be done.

@@ -36,6 +36,7 @@ from attrs import frozen
 from t3safe.adapters._support import child, units
 from t3safe.adapters._support.child import why
 from t3safe.adapters._support.reports import ReportListener, without
+from t3safe.adapters._support.subreaper import ENDING_MAX, StubbornError
 from t3safe.adapters._support.units import RehearsalUnits, UnitSpec
 from t3safe.adapters.gate import view
 from t3safe.adapters.gate.messages import (
@@ -47,7 +48,7 @@ from t3safe.adapters.gate.messages import (
     UnreadableAnswerError,
     WorkerAnswer,
 )
-from t3safe.adapters.gate.scratch import ENDING_MAX, Scratch, StubbornError, end_strays
+from t3safe.adapters.gate.scratch import Scratch, end_strays
 from t3safe.adapters.gate.view import is_system, worker_folders
 from t3safe.domain.errors import Fault, GateError
 from t3safe.domain.gate import Check
@@ -66,29 +67,30 @@ HOW: Final = (
 
 @frozen
 class Sandbox:
-    """A kind of sandbox: `prefix` is put before the worker's command.
-
-    With a network of its own every port is free; the worker brings the loopback device up, except
-    in a unit, where systemd has done it.  `view` says that the worker hides the host, `hides` that
-    somebody does.
-    """
+    """A kind of sandbox: `prefix` is put before the worker's command."""
 
     kind: str
-    prefix: tuple[str, ...]
-    own_network: bool
-    view: bool = False
-    hides: bool = False
+    prefix: tuple[str, ...] = ()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the host is hidden, and every port free: the network is its own, too."""
+        return self.kind != "plain"
+
+    @property
+    def view(self) -> bool:
+        """Whether the worker hides the host itself, and brings up the loopback device."""
+        return self.kind == "namespace"
 
 
-PLAIN: Final = Sandbox("plain", (), own_network=False)
-UNIT: Final = Sandbox("unit", (), own_network=True, hides=True)
+PLAIN: Final = Sandbox("plain")
+UNIT: Final = Sandbox("unit")
 
 
 def namespace_sandbox() -> Sandbox:
     """Namespaces by unshare(1); without root the worker is root of a user namespace only."""
     user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-    prefix = ("unshare", *user, *_NAMESPACES)
-    return Sandbox("namespace", prefix, own_network=True, view=True, hides=True)
+    return Sandbox("namespace", ("unshare", *user, *_NAMESPACES))
 
 
 def choose_sandbox(kind: str) -> Sandbox:
@@ -122,6 +124,7 @@ def why_not(sandbox: Sandbox) -> str:
     return (done.complaint or f"status {done.status}") if done.status else ""
 
 
+_WORKER: Final = ("-I", "-X", "utf8", "-m", "t3safe.adapters.gate.rehearsal")
 _POLL: Final = 0.05
 _GRACE: Final = ENDING_MAX + 5.0
 """Seconds in which a worker whose input closed has ended all it started."""
@@ -147,7 +150,7 @@ class Workers:
     def hold(
         self,
         request: RehearsalRequest,
-        whose: str,
+        what: str,
         limit: float,
         stop: threading.Event,
         hear: Callable[[Check], None],
@@ -155,77 +158,76 @@ class Workers:
     ) -> RehearsalReport:
         """Have one rehearsal held within `limit` seconds, unless `stop` is set before.
 
-        `hear` is told each check that begins.  `stream` is the set that the request speaks of.
+        `what` cannot be done where it fails; `hear` is told each check that begins.  `stream` is
+        the set that the request speaks of.
         """
-        what = f"cannot rehearse {request.build} on {whose}"
-        unit = self._unit(request, limit)
+        folder = Path(request.folder)
+        words: tuple[str, ...] = (self.python, *_WORKER)
+        unit: UnitSpec | None = None
+        if self.units is not None and self.sandbox.kind == "unit":
+            build = str(Path(request.program).parents[2])
+            shown = (each for each in (*worker_folders(), build) if not is_system(each))
+            # Longer than our own limit, which tells why; this one holds if we are gone.
+            unit = self.units.unit(shown, folder, limit + 2 * _GRACE, request.memory_max)
+        else:
+            words = (*self.sandbox.prefix, *words)
+        environment = {
+            "HOME": str(Scratch(folder).home),
+            "LC_ALL": "C.UTF-8",
+            "PATH": os.defpath,
+        }
         ours, theirs = socket.socketpair()
         telling_who(ours)
         with ours, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaint:
             try:
                 with theirs:
-                    process = self._start(request, unit, theirs, said, complaint)
+                    process = child.start(
+                        words,
+                        environment,
+                        stdin=theirs.fileno(),
+                        stdout=said,
+                        stderr=complaint,
+                        unit=unit,
+                    )
             except OSError as error:
-                message = f"{what}: {self._command(unit)[0]} cannot be run: {error.strerror}"
+                message = f"{what}: {error.filename or words[0]} cannot be run: {error.strerror}"
                 raise GateError(message) from error
             try:
                 try:
                     if unit is not None:
                         try:
-                            admit(ours, Path(request.folder))
+                            admit(ours, folder)
                         except OSError as error:
                             message = f"{what}: its unit cannot be started: {_words(complaint)}"
                             raise GateError(message) from error
-                    _ask(ours, request, stream)
-                    status = _wait(process, limit, stop, _Steps(complaint, hear))
+                    # A worker that has ended says so by its status.
+                    with suppress(BrokenPipeError, ConnectionResetError):
+                        # Shorter than what a socket takes without a reader.
+                        streams = [] if stream is None else [stream.fileno()]
+                        socket.send_fds(ours, [request.dumps()], streams)
+                    status = _wait(process, limit, stop, _heard(complaint, hear))
                 finally:
                     ours.close()
-                    _end(process, unit, Path(request.folder))
+                    _end(process, unit, folder)
             except (OSError, StubbornError, subprocess.TimeoutExpired) as error:
                 message = f"{what}: its processes do not end: {why(error)}; end them by hand"
                 raise GateError(message) from error
             if status is None:
-                cause = (
-                    "it was told to stop"
-                    if stop.is_set()
-                    else f"it took more than {duration(limit)}"
-                )
+                late = f"it took more than {duration(limit)}"
+                cause = "it was told to stop" if stop.is_set() else late
                 message = f"{what}: {cause}; nothing is held against the build, run it again"
                 raise GateError(message, fault=Fault.LATER)
-            return _understood(what, status, _text(said, ANSWER_MAX), _words(complaint))
-
-    def _unit(self, request: RehearsalRequest, limit: float) -> UnitSpec | None:
-        """Give the unit to rehearse in; None in every other sandbox."""
-        if self.units is None or self.sandbox.kind != "unit":
-            return None
-        build = str(Path(request.program).parents[2])
-        shown = (each for each in (*worker_folders(), build) if not is_system(each))
-        # Longer than our own limit, which tells why; this one holds if we are gone.
-        limit += 2 * _GRACE
-        return self.units.unit(shown, Path(request.folder), limit, request.memory_max)
-
-    def _command(self, unit: UnitSpec | None) -> tuple[str, ...]:
-        module = "t3safe.adapters.gate.rehearsal"
-        words = (self.python, "-I", "-X", "utf8", "-m", module)
-        return unit.command(*words) if unit is not None else (*self.sandbox.prefix, *words)
-
-    def _start(
-        self,
-        request: RehearsalRequest,
-        unit: UnitSpec | None,
-        stdin: socket.socket,
-        said: IO[bytes],
-        complaint: IO[bytes],
-    ) -> subprocess.Popen[bytes]:
-        scratch = Scratch(Path(request.folder))
-        environment = {"HOME": str(scratch.home), "LC_ALL": "C.UTF-8", "PATH": os.defpath}
-        return child.start(
-            self._command(unit),
-            environment,
-            stdin=stdin.fileno(),
-            stdout=said,
-            stderr=complaint,
-        )
+            said.seek(0)
+            try:
+                answer = WorkerAnswer.loads(said.read(ANSWER_MAX))
+            except UnreadableAnswerError as error:
+                told = _words(complaint) or str(error)
+                message = f"{what}: its worker ended with status {status}: {told}"
+                raise GateError(message) from error
+        if isinstance(answer, NoRehearsal):
+            message = f"{what}: {answer.reason}"
+            raise GateError(message, fault=answer.fault)
+        return answer
 
 
 def telling_who(worker: socket.socket) -> None:
@@ -260,39 +262,36 @@ def _user_behind(worker: socket.socket) -> int:
     raise ConnectionError(message)
 
 
-class _Steps:
-    """Hears the checks that a worker says it begins, among its complaints."""
+def _heard(complaint: IO[bytes], hear: Callable[[Check], None]) -> Callable[[], None]:
+    """Give what looks for the checks that a worker says it begins, among its complaints."""
+    read = 0
 
-    def __init__(self, complaint: IO[bytes], hear: Callable[[Check], None]) -> None:
-        self._file, self._read = complaint, 0
-        self._listener = ReportListener(lambda words: self._step(words, hear))
-
-    def look(self) -> None:
-        """Read on where the last look ended; the worker's own place in the file stays."""
-        while chunk := os.pread(self._file.fileno(), _LOOK, self._read):
-            self._read += len(chunk)
-            self._listener.feed(chunk)
-
-    @staticmethod
-    def _step(words: tuple[str, ...], hear: Callable[[Check], None]) -> None:
+    def step(words: tuple[str, ...]) -> None:
         with suppress(ValueError):
             hear(Check(words[-1]))
 
+    listener = ReportListener(step)
 
-def _ask(worker: socket.socket, request: RehearsalRequest, stream: IO[bytes] | None) -> None:
-    """Hand the request over, and the stream with it; one that has ended says so by its status."""
-    with suppress(BrokenPipeError, ConnectionResetError):
-        # Shorter than what a socket takes without a reader.
-        socket.send_fds(worker, [request.dumps()], [] if stream is None else [stream.fileno()])
+    def look() -> None:
+        nonlocal read
+        # The worker's own place in the file stays.
+        while chunk := os.pread(complaint.fileno(), _LOOK, read):
+            read += len(chunk)
+            listener.feed(chunk)
+
+    return look
 
 
 def _wait(
-    process: subprocess.Popen[bytes], limit: float, stop: threading.Event, steps: _Steps
+    process: subprocess.Popen[bytes],
+    limit: float,
+    stop: threading.Event,
+    look: Callable[[], None],
 ) -> int | None:
     """Wait for the worker; its exit status, or None when it must be ended."""
     end = time.monotonic() + limit
     while time.monotonic() < end and not stop.is_set():
-        steps.look()
+        look()
         with suppress(subprocess.TimeoutExpired):
             return process.wait(_POLL)
     return None
@@ -311,26 +310,6 @@ def _end(process: subprocess.Popen[bytes], unit: UnitSpec | None, folder: Path) 
     child.kill_group(process)
     process.wait(ENDING_MAX)
     end_strays(folder)
-
-
-def _understood(what: str, status: int, said: bytes, complaint: str) -> RehearsalReport:
-    try:
-        answer = WorkerAnswer.loads(said)
-    except UnreadableAnswerError as error:
-        said_so = complaint or str(error)
-        message = f"{what}: its worker ended with status {status}: {said_so}"
-        raise GateError(message) from error
-    match answer:
-        case RehearsalReport():
-            return answer
-        case NoRehearsal(reason, fault):
-            message = f"{what}: {reason}"
-            raise GateError(message, fault=fault)
-
-
-def _text(file: IO[bytes], most: int) -> bytes:
-    file.seek(0)
-    return file.read(most)
 
 
 def _words(file: IO[bytes]) -> str:

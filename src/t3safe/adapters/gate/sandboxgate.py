@@ -27,7 +27,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -35,15 +35,21 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 import psutil
-from attrs import astuple, evolve, field, frozen
+from attrs import astuple, field, frozen
 
 from t3safe.adapters._support import durable
 from t3safe.adapters._support.archive import SLACK
 from t3safe.adapters._support.units import RehearsalUnits
-from t3safe.adapters.gate.messages import RehearsalReport, RehearsalRequest, SandboxUser, plain
+from t3safe.adapters.gate.messages import (
+    STEP_SECONDS,
+    RehearsalReport,
+    RehearsalRequest,
+    SandboxUser,
+    plain,
+)
 from t3safe.adapters.gate.programs import node_program, node_version, sealed_version
 from t3safe.adapters.gate.sandbox import Sandbox, Workers
-from t3safe.adapters.gate.scratch import Scratch, ScratchSpace, free_bytes
+from t3safe.adapters.gate.scratch import ScratchSpace, free_bytes
 from t3safe.adapters.gate.view import worker_folders
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
@@ -79,10 +85,6 @@ class HandedOut(Protocol):
         """
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _unheard(_: str, __: str, ___: float) -> None:
     """Tell nobody where a rehearsal is."""
 
@@ -108,7 +110,6 @@ class SandboxGate:
         soak: how long a serve must hold out.
         deadline: for one start.  Both grow with the set, as `units.memory` does.
         stop_limit: for one stop.
-        step_limit: for one command of the build.
         tolerance: the share of a table's rows that a migration may clean up.
         dispatch: what the host's dispatch knows.
         jobs: how many rehearsals may be held at a time, as loaded as the host is now.
@@ -118,7 +119,6 @@ class SandboxGate:
         slack: how much longer than all of its limits a rehearsal may take.
         python: the interpreter that has t3safe; `user` must be able to run it.
         free_space: the bytes that are free at a path.
-        now: the clock by which evidence is named, in UTC.
         at: hears at which step a person's rehearsal is and how many seconds that lasts, 0 where
             nobody knows; an empty step says that it ended.
     """
@@ -137,7 +137,6 @@ class SandboxGate:
     soak: Allowance = _SOAK
     deadline: Allowance = _DEADLINE
     stop_limit: float = 30.0
-    step_limit: float = 30.0
     tolerance: float = 0.05
     dispatch: DispatchKnowledge = field(factory=DispatchKnowledge)
     jobs: Callable[[], int] = lambda: 4
@@ -147,7 +146,6 @@ class SandboxGate:
     slack: float = _SLACK
     python: str = sys.executable
     free_space: Callable[[Path], int] = free_bytes
-    now: Callable[[], datetime] = _now
     at: Callable[[str, str, float], None] = _unheard
 
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
@@ -155,18 +153,19 @@ class SandboxGate:
 
         Raises GateError when any of the rehearsals could not be held.
         """
-        # The empty set is rehearsed also where nobody asks for it: its ledger is needed.
-        others = [subject for subject in subjects if subject.person != EMPTY]
-        batch = self._batch(build, others)
-        self._sweep(batch.space)
-        held = batch.hold_all([Subject(EMPTY, ""), *others], self._at_a_time())
-        schema = held[EMPTY].report.after
-        told = {person: batch.conclude(each, schema) for person, each in held.items()}
-        EvidenceFolder(self.evidence, self.evidence_keep).prune()
-        return tuple(told[subject.person] for subject in subjects)
-
-    def _sweep(self, space: ScratchSpace) -> None:
-        """End and delete what an earlier gate left behind, units before scratch directories."""
+        for subject in subjects:
+            if subject.person != EMPTY and not valid_person(subject.person):
+                message = f"cannot rehearse {build} on {subject.person[:64]!r}: not a user name"
+                raise GateError(message)
+        program = self.program(build)
+        if not program.is_file():
+            message = f"cannot rehearse {build}: the store has no program {program}; stage it again"
+            raise GateError(message)
+        node = node_program(self.node)
+        if not node:
+            raise self._without_node()
+        space = ScratchSpace(self.tmp, self._account(), self.free_space)
+        # Of what an earlier gate left, units are ended before their scratch directories go.
         if self.units is not None:
             try:
                 self.units.sweep()
@@ -174,16 +173,26 @@ class SandboxGate:
                 message = f"cannot end the units of an earlier gate: {error}"
                 raise GateError(message) from error
         space.sweep()
+        batch = _Batch(self, build, program, node, space)
+        # The empty set is rehearsed also where nobody asks for it: its ledger is needed.
+        held = batch.hold_all([Subject(EMPTY, ""), *(s for s in subjects if s.person != EMPTY)])
+        schema = held[EMPTY].report.after
+        told = {person: batch.conclude(each, schema) for person, each in held.items()}
+        _prune(self.evidence, self.evidence_keep)
+        return tuple(told[subject.person] for subject in subjects)
 
     def fingerprint(self) -> str:
         """Identify this gate.  Raises GateError when `node --version` prints no version."""
+        node = node_version(node_program(self.node))
+        if not node:
+            raise self._without_node()
         content = {
             "gate": GATE,
             "bind": self.bind_host,
-            "deadline": [*astuple(self.deadline), self.stop_limit, self.step_limit],
+            "deadline": [*astuple(self.deadline), self.stop_limit, STEP_SECONDS],
             "dispatch": astuple(self.dispatch),
             "memory": None if self.units is None else astuple(self.units.memory),
-            "node": self._node_version(),
+            "node": node,
             "providers": sorted(PROGRAMS),
             "sandbox": self.sandbox.kind,
             "soak": astuple(self.soak),
@@ -191,20 +200,6 @@ class SandboxGate:
             "user": self.user,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-    def _batch(self, build: Version, others: list[Subject]) -> _Batch:
-        for subject in others:
-            if not valid_person(subject.person):
-                message = f"cannot rehearse {build} on {subject.person[:64]!r}: not a user name"
-                raise GateError(message)
-        program = self.program(build)
-        if not program.is_file():
-            message = f"cannot rehearse {build}: the store has no program {program}; stage it again"
-            raise GateError(message)
-        if not node_program(self.node):
-            raise self._without_node()
-        space = ScratchSpace(self.tmp, self._account(), self.free_space)
-        return _Batch(self, build, program, self.now(), space)
 
     def _account(self) -> SandboxUser | None:
         if self.user is None:
@@ -219,20 +214,10 @@ class SandboxGate:
             raise GateError(message)
         return SandboxUser(entry.pw_uid, entry.pw_gid)
 
-    def _node_version(self) -> str:
-        found = node_version(node_program(self.node))
-        if not found:
-            raise self._without_node()
-        return found
-
     def _without_node(self) -> GateError:
         return GateError(
             f"`{self.node} --version` tells no version; install node, or set the gate's"
         )
-
-    def _at_a_time(self) -> int:
-        fitting = psutil.virtual_memory().available // SERVE_BYTES
-        return max(1, min(self.jobs(), fitting))
 
 
 @frozen
@@ -251,14 +236,16 @@ class _Batch:
     gate: SandboxGate
     build: Version
     program: Path
-    at: datetime
+    node: str
     space: ScratchSpace
+    at: datetime = field(factory=lambda: datetime.now(UTC))
     stop: threading.Event = field(factory=threading.Event)
 
-    def hold_all(self, subjects: list[Subject], at_a_time: int) -> dict[str, _Held]:
+    def hold_all(self, subjects: list[Subject]) -> dict[str, _Held]:
         """Rehearse on each subject's copy; the first that cannot be held ends all (rule 3)."""
-        with ThreadPoolExecutor(at_a_time) as pool:
-            futures = {subject.person: pool.submit(self.hold, subject) for subject in subjects}
+        fitting = psutil.virtual_memory().available // SERVE_BYTES
+        with ThreadPoolExecutor(max(1, min(self.gate.jobs(), fitting))) as pool:
+            futures = {subject.person: pool.submit(self._hold, subject) for subject in subjects}
             try:
                 ended, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
                 for future in ended:
@@ -271,109 +258,117 @@ class _Batch:
                 for future in futures.values():
                     future.cancel()
 
-    def hold(self, subject: Subject) -> _Held:
+    def _hold(self, subject: Subject) -> _Held:
         """Rehearse on one subject's copy.  Raises GateError."""
-        whose = subject.person or "the empty set"
+        what = f"cannot rehearse {self.build} on {subject.person or 'the empty set'}"
         begun = time.monotonic()
         self.gate.at(subject.person, "copying", 0.0)
         try:
-            report = self._held(subject, whose)
+            report = self._held(subject, what)
         except GateError:
             raise
         except (PortError, OSError) as error:
             # Whatever a copy's failure says of itself: no build has run yet.
             later = isinstance(error, PortError) and error.fault is Fault.LATER
-            message = f"cannot rehearse {self.build} on {whose}: no copy of the set: {error}"
+            message = f"{what}: no copy of the set: {error}"
             raise GateError(message, fault=Fault.LATER if later else Fault.HOST) from error
         finally:
             self.gate.at(subject.person, "", 0.0)
-        self._refuse_haste(report, whose)
-        return _Held(subject, report, round(time.monotonic() - begun, 3))
-
-    def _refuse_haste(self, report: RehearsalReport, whose: str) -> None:
-        """Raise GateError where what failed is that time ran out, and the host was too loaded."""
         strained = self.gate.strained() if report.timed_out else ""
         if strained:
-            message = f"cannot rehearse {self.build} on {whose}: {report.timed_out}; {strained}"
+            message = f"{what}: {report.timed_out}; {strained}"
             raise GateError(message, fault=Fault.LATER)
+        return _Held(subject, report, round(time.monotonic() - begun, 3))
 
-    def conclude(self, held: _Held, schema: SetLedger | None) -> Rehearsal:
-        """Hold a rehearsal to what the build made of the empty set, and keep the evidence."""
-        evidence = EvidenceFolder(self.gate.evidence, self.gate.evidence_keep)
-        folder = evidence.folder(self.at, self.build.text, held.subject)
-        report = evolve(held.report, checks=held_to(held.report.checks, held.report.after, schema))
-        rehearsal = Rehearsal(
-            subject=held.subject.person,
-            build=self.build,
-            checks=report.checks,
-            schema=report.after,
-            evidence=str(folder),
-            seconds=held.seconds,
-        )
-        evidence.write(folder, rehearsal, held.subject, report)
-        return rehearsal
-
-    def _held(self, subject: Subject, whose: str) -> RehearsalReport:
+    def _held(self, subject: Subject, what: str) -> RehearsalReport:
         gate, person = self.gate, subject.person
-        size = 0 if person == EMPTY else gate.set_size(person, subject.snapshot)
+        empty = person == EMPTY
+        size = 0 if empty else gate.set_size(person, subject.snapshot)
+        sandbox, units = gate.sandbox, gate.units
         with (
-            self.space.scratch(node_program(gate.node), size, whose) as scratch,
-            self._handed_out(subject) as copy,
+            self.space.scratch(self.node, size, person or "the empty set") as scratch,
+            nullcontext()
+            if empty or self.stop.is_set()
+            else gate.hand_out(person, subject.snapshot) as copy,
         ):
-            request = self._request(scratch, size, copied=copy is not None)
+            request = RehearsalRequest(
+                build=self.build.text,
+                program=str(self.program),
+                node=self.node,
+                folder=str(scratch.folder),
+                host=gate.bind_host,
+                port=gate.port if sandbox.closed else 0,
+                view=sandbox.view,
+                shown=(*worker_folders(), self.node, str(self.program.parents[2]))
+                if sandbox.closed
+                else None,
+                alone=gate.alone,
+                account=self.space.account,
+                deadline=gate.deadline.of(size),
+                soak=gate.soak.of(size),
+                stop_limit=gate.stop_limit,
+                tolerance=gate.tolerance,
+                dispatch=gate.dispatch,
+                copy_max=None if copy is None else size + SLACK,
+                sealed=sealed_version(self.program),
+                memory_max=0 if units is None else int(units.memory.of(size)),
+            )
             limit = 2 * (request.deadline + request.stop_limit) + request.soak + gate.slack
-            workers = Workers(gate.sandbox, gate.python, gate.units)
+
+            def hear(check: Check) -> None:
+                gate.at(person, check.value, request.soak if check is Check.SOAK else 0.0)
+
             try:
                 stream = None if copy is None else copy.stream
-                hear = self._hearing(person, request.soak)
-                return workers.hold(request, whose, limit, self.stop, hear, stream)
+                workers = Workers(sandbox, gate.python, units)
+                return workers.hold(request, what, limit, self.stop, hear, stream)
             finally:
                 # Who handed it out knows best why it broke off, and no verdict stands without it.
                 if copy is not None:
                     copy.finish()
 
-    def _shown(self) -> tuple[str, ...] | None:
-        """Name what the sandbox shows of the host beside the system's folders."""
-        if not self.gate.sandbox.hides:
-            return None
-        build = str(self.program.parents[2])
-        return (*worker_folders(), node_program(self.gate.node), build)
+    def conclude(self, held: _Held, schema: SetLedger | None) -> Rehearsal:
+        """Hold a rehearsal to what the build made of the empty set, and keep the evidence.
 
-    def _handed_out(self, subject: Subject) -> AbstractContextManager[HandedOut | None]:
-        if subject.person == EMPTY or self.stop.is_set():
-            return nullcontext()
-        return self.gate.hand_out(subject.person, subject.snapshot)
-
-    def _hearing(self, person: str, soak: float) -> Callable[[Check], None]:
-        def hear(check: Check) -> None:
-            self.gate.at(person, check.value, soak if check is Check.SOAK else 0.0)
-
-        return hear
-
-    def _request(self, scratch: Scratch, size: int, *, copied: bool) -> RehearsalRequest:
-        gate = self.gate
-        return RehearsalRequest(
-            build=self.build.text,
-            program=str(self.program),
-            node=node_program(gate.node),
-            folder=str(scratch.folder),
-            host=gate.bind_host,
-            port=gate.port if gate.sandbox.own_network else 0,
-            raise_loopback=gate.sandbox.own_network and gate.units is None,
-            view=gate.sandbox.view,
-            shown=self._shown(),
-            alone=gate.alone,
-            account=self.space.account,
-            deadline=gate.deadline.of(size),
-            soak=gate.soak.of(size),
-            stop_limit=gate.stop_limit,
-            step_limit=gate.step_limit,
-            tolerance=gate.tolerance,
-            dispatch=gate.dispatch,
-            copy_max=size + SLACK if copied else None,
-            sealed=sealed_version(self.program),
-            memory_max=0 if gate.units is None else int(gate.units.memory.of(size)),
+        Raises GateError: what is not on record did not happen.
+        """
+        subject, report = held.subject, held.report
+        name = f"{self.at:%Y%m%dT%H%M%S%f}Z-{self.build}-{subject.person or NOBODY}"
+        folder = self.gate.evidence / name
+        rehearsal = Rehearsal(
+            subject=subject.person,
+            build=self.build,
+            checks=held_to(report.checks, report.after, schema),
+            schema=report.after,
+            evidence=str(folder),
+            seconds=held.seconds,
         )
+        told = {
+            "build": self.build.text,
+            "subject": subject.person or "empty set",
+            "snapshot": subject.snapshot,
+            "passed": rehearsal.passed,
+            "reason": rehearsal.reason,
+            "seconds": rehearsal.seconds,
+            "checks": plain(rehearsal.checks),
+            "timings": report.timings,
+            "ledger_before": plain(report.before),
+            "ledger_after": plain(report.after),
+            "rows_before": report.rows_before,
+            "rows_after": report.rows_after,
+            "rows_lost": report.rows_lost,
+            "leftovers": report.leftovers,
+        }
+        content = json.dumps(told, indent=1) + "\n"
+        try:
+            durable.make_folders(self.gate.evidence, 0o700)
+            durable.make_folders(folder, 0o700)
+            durable.write_file(folder / "serve.log", redact(report.log_tail).encode(), 0o600)
+            durable.write_file(folder / "report.json", content.encode("ascii"), 0o600)
+        except OSError as error:
+            message = f"cannot keep the evidence {folder}: {error.strerror}; free some space"
+            raise GateError(message) from error
+        return rehearsal
 
 
 NOBODY: Final = "+empty"
@@ -381,72 +376,19 @@ NOBODY: Final = "+empty"
 _BATCH: Final = re.compile(r"(\d{8}T\d{12}Z)-.+", re.ASCII)
 
 
-@frozen
-class EvidenceFolder:
-    """Keeps evidence below `root`, of the last `keep` times that a build was rehearsed.
-
-    Raises GateError: what is not on record did not happen.
-    """
-
-    root: Path
-    keep: int
-
-    def folder(self, at: datetime, build: str, subject: Subject) -> Path:
-        """Where the evidence of one rehearsal goes; `at` is when its batch began, in UTC."""
-        return self.root / f"{at:%Y%m%dT%H%M%S%f}Z-{build}-{subject.person or NOBODY}"
-
-    def write(
-        self, folder: Path, rehearsal: Rehearsal, subject: Subject, report: RehearsalReport
-    ) -> None:
-        """Keep what was seen in a rehearsal."""
-        content = json.dumps(_told(rehearsal, subject, report), indent=1) + "\n"
-        try:
-            durable.make_folders(self.root, 0o700)
-            durable.make_folders(folder, 0o700)
-            durable.write_file(folder / "serve.log", redact(report.log_tail).encode(), 0o600)
-            durable.write_file(folder / "report.json", content.encode("ascii"), 0o600)
-        except OSError as error:
-            message = f"cannot keep the evidence {folder}: {error.strerror}; free some space"
-            raise GateError(message) from error
-
-    def prune(self) -> None:
-        """Throw away all but the newest batches."""
-        for folder in _beyond(self.keep, self._folders()):
-            try:
-                shutil.rmtree(folder)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                message = f"cannot delete old evidence {folder}: {error}; delete it by hand"
-                raise GateError(message) from error
-
-    def _folders(self) -> list[Path]:
-        try:
-            return [path for path in self.root.iterdir() if _BATCH.fullmatch(path.name)]
-        except FileNotFoundError:
-            return []
-
-
-def _beyond(keep: int, folders: Iterable[Path]) -> list[Path]:
-    stamped = [(path.name.partition("-")[0], path) for path in folders]
-    newest = sorted({stamp for stamp, _ in stamped}, reverse=True)[:keep]
-    return [path for stamp, path in stamped if stamp not in newest]
-
-
-def _told(rehearsal: Rehearsal, subject: Subject, report: RehearsalReport) -> dict[str, object]:
-    return {
-        "build": rehearsal.build.text,
-        "subject": "empty set" if subject.person == EMPTY else subject.person,
-        "snapshot": subject.snapshot,
-        "passed": rehearsal.passed,
-        "reason": rehearsal.reason,
-        "seconds": rehearsal.seconds,
-        "checks": plain(report.checks),
-        "timings": report.timings,
-        "ledger_before": plain(report.before),
-        "ledger_after": plain(report.after),
-        "rows_before": report.rows_before,
-        "rows_after": report.rows_after,
-        "rows_lost": report.rows_lost,
-        "leftovers": report.leftovers,
+def _prune(evidence: Path, keep: int) -> None:
+    """Throw away the evidence of all but the newest batches.  Raises GateError."""
+    kept = {
+        folder: found[1]
+        for folder in evidence.iterdir()
+        if (found := _BATCH.fullmatch(folder.name))
     }
+    newest = sorted(set(kept.values()), reverse=True)[:keep]
+    for folder in (folder for folder, batch in kept.items() if batch not in newest):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            message = f"cannot delete old evidence {folder}: {error}; delete it by hand"
+            raise GateError(message) from error

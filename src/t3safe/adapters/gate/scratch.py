@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ import psutil
 from attrs import define, field, frozen
 
 from t3safe.adapters._support.scratch import lock_unused, make_locked
+from t3safe.adapters._support.subreaper import ENDING_MAX, StubbornError
 from t3safe.adapters.gate.messages import SandboxUser
 from t3safe.domain.errors import GateError
 from t3safe.t3.commands import UNATTENDED
@@ -37,15 +37,7 @@ from t3safe.t3.files import USERDATA
 from t3safe.t3.harmless import PROGRAMS
 
 SYSTEM: Final = (Path("/usr/bin"), Path("/bin"))
-
-
-ENDING_MAX: Final = 20.0
-"""Seconds for the kernel to end killed processes; writes to a slow disk hold them up."""
 _POLL: Final = 0.02
-
-
-class StubbornError(Exception):
-    """Raised when killed processes do not end."""
 
 
 @frozen
@@ -110,46 +102,38 @@ def lay_out(scratch: Scratch, node: str) -> None:
     for folder in scratch.made:
         folder.mkdir(mode=0o700)
     (scratch.tools / "node").symlink_to(node)
-    for folder in _polluted():
-        _mirror(folder, _mirrored(scratch, folder))
-    profile = f"PATH={shlex.quote(search_path(scratch))}\nexport PATH\n"
+    for source, target in _reached(scratch).items():
+        if source != target:
+            target.mkdir(mode=0o700)
+            # Whom the sandbox is given to owns it, and not what is below.
+            target.chmod(0o755)
+            for name in os.listdir(source):
+                if name not in PROGRAMS:
+                    (target / name).symlink_to(source / name)
+    profile = f"PATH={shlex.quote(environment(scratch)['PATH'])}\nexport PATH\n"
     (scratch.home / ".profile").write_text(profile, encoding="utf-8")
 
 
-def search_path(scratch: Scratch) -> str:
-    """Give the PATH of a sandbox (rule 4)."""
-    polluted = _polluted()
-    system = (_mirrored(scratch, path) if path in polluted else path for path in SYSTEM)
-    return ":".join(str(path) for path in (scratch.tools, *system))
-
-
 def environment(scratch: Scratch) -> dict[str, str]:
-    """Give everything that a build finds in its environment (rule 3)."""
+    """Give everything that a build finds in its environment (rules 3 and 4)."""
     return {
         "HOME": str(scratch.home),
         "LANG": "C.UTF-8",
-        "PATH": search_path(scratch),
+        "PATH": ":".join(map(str, (scratch.tools, *_reached(scratch).values()))),
         "SHELL": "/bin/sh",
         "TMPDIR": str(scratch.temporary),
         **UNATTENDED,
     }
 
 
-def _polluted() -> tuple[Path, ...]:
-    return tuple(folder for folder in SYSTEM if any((folder / name).exists() for name in PROGRAMS))
-
-
-def _mirrored(scratch: Scratch, folder: Path) -> Path:
-    return scratch.tools / f"without-providers{str(folder).replace('/', '-')}"
-
-
-def _mirror(source: Path, target: Path) -> None:
-    target.mkdir(mode=0o700)
-    # Whom the sandbox is given to owns it, and not what is below.
-    target.chmod(0o755)
-    for name in os.listdir(source):
-        if name not in PROGRAMS:
-            (target / name).symlink_to(source / name)
+def _reached(scratch: Scratch) -> dict[Path, Path]:
+    """Say where each folder of the system's tools is reached: itself, or what mirrors it."""
+    return {
+        folder: scratch.tools / f"without-providers{str(folder).replace('/', '-')}"
+        if any((folder / name).exists() for name in PROGRAMS)
+        else folder
+        for folder in SYSTEM
+    }
 
 
 PREFIX: Final = "t3safe-gate-"
@@ -174,21 +158,34 @@ class ScratchSpace:
     root: Path
     account: SandboxUser | None
     free: Callable[[Path], int] = free_bytes
-    _taken: dict[int, int] = field(factory=dict, init=False)
+    _taken: int = field(default=0, init=False)
     _changed: threading.Condition = field(factory=threading.Condition, init=False)
 
     @contextmanager
     def scratch(self, node: str, size: int, whose: str) -> Iterator[Scratch]:
         """Give one for a set of so many bytes, and leave nothing of it in the end."""
-        with self._reserved(GROWTH * size + HEADROOM, whose), self._folder(whose) as folder:
-            scratch = Scratch(folder)
+        with self._reserved(GROWTH * size + HEADROOM, whose):
             try:
-                lay_out(scratch, node)
-                self._give(scratch)
+                folder, lock = make_locked(self.root, PREFIX)
             except OSError as error:
-                message = f"cannot make a sandbox for {whose} in {self.root}: {error}"
-                raise GateError(message) from error
-            yield scratch
+                raise self._unusable(error) from error
+            try:
+                made = Scratch(folder)
+                try:
+                    lay_out(made, node)
+                    if self.account is not None:
+                        # The folder itself last, so that nobody is in it before.
+                        for each in (*reversed(made.made), folder):
+                            os.chown(each, self.account.uid, self.account.gid)
+                except OSError as error:
+                    message = f"cannot make a sandbox for {whose} in {self.root}: {error}"
+                    raise GateError(message) from error
+                yield made
+            finally:
+                try:
+                    _clear(folder, whose)
+                finally:
+                    os.close(lock)
 
     def sweep(self) -> None:
         """End and delete what an earlier gate left behind (rule 1)."""
@@ -196,8 +193,7 @@ class ScratchSpace:
         try:
             names = [name for name in os.listdir(self.root) if name.startswith(PREFIX)]
         except OSError as error:
-            message = f"cannot use {self.root} for sandboxes: {error.strerror}; set T3_TMPDIR"
-            raise GateError(message) from error
+            raise self._unusable(error) from error
         for name in names:
             lock = lock_unused(self.root / name, owners)
             if lock is not None:
@@ -207,72 +203,47 @@ class ScratchSpace:
                     os.close(lock)
 
     @contextmanager
-    def _folder(self, whose: str) -> Iterator[Path]:
-        try:
-            folder, lock = make_locked(self.root, PREFIX)
-        except OSError as error:
-            message = f"cannot make a sandbox in {self.root}: {error.strerror}; set T3_TMPDIR"
-            raise GateError(message) from error
-        try:
-            yield folder
-        finally:
-            try:
-                _clear(folder, whose)
-            finally:
-                os.close(lock)
-
-    def _give(self, scratch: Scratch) -> None:
-        """Hand a new one over; the folder itself last, so that nobody is in it before."""
-        if self.account is None:
-            return
-        for folder in reversed(scratch.made):
-            os.chown(folder, self.account.uid, self.account.gid)
-        os.chown(scratch.folder, self.account.uid, self.account.gid)
-
-    @contextmanager
     def _reserved(self, wanted: int, whose: str) -> Iterator[None]:
-        me = threading.get_ident()
+        """Wait for so many bytes that nobody has taken or may still take."""
         with self._changed:
-            while (free := self._left()) < wanted:
+            while (free := self._free() - self._taken) < wanted:
                 if not self._taken:
                     message = (
-                        f"cannot rehearse {whose}: needs {_mib(wanted)} in {self.root}, "
-                        f"{_mib(free)} are free; free some space or set T3_TMPDIR"
+                        f"cannot rehearse {whose}: needs {wanted / _MIB:.0f} MiB in {self.root}, "
+                        f"{free / _MIB:.0f} MiB are free; free some space or set T3_TMPDIR"
                     )
                     raise GateError(message)
                 self._changed.wait()
-            self._taken[me] = wanted
+            self._taken += wanted
         try:
             yield
         finally:
             with self._changed:
-                del self._taken[me]
+                self._taken -= wanted
                 self._changed.notify_all()
 
-    def _left(self) -> int:
-        """The bytes that nobody has taken or may still take."""
+    def _free(self) -> int:
         try:
-            return self.free(self.root) - sum(self._taken.values())
+            return self.free(self.root)
         except OSError as error:
-            message = f"cannot use {self.root} for sandboxes: {error.strerror}; set T3_TMPDIR"
-            raise GateError(message) from error
+            raise self._unusable(error) from error
 
-
-def _mib(size: int) -> str:
-    return f"{size / _MIB:.0f} MiB"
+    def _unusable(self, error: OSError) -> GateError:
+        return GateError(f"cannot use {self.root} for sandboxes: {error.strerror}; set T3_TMPDIR")
 
 
 def _clear(folder: Path, whose: str) -> None:
     """End what runs in a scratch directory and delete it."""
     try:
         end_strays(folder)
-        try:
-            shutil.rmtree(folder)
-        except PermissionError:
-            if os.geteuid() == 0:
-                raise
-            _open_up(folder)
-            shutil.rmtree(folder)
+        if os.geteuid() != 0:
+            # The build may have closed folders to us; nothing of it runs any more.
+            folder.chmod(0o700)
+            for path, folders, _ in os.walk(folder):
+                for inner in (Path(path, name) for name in folders):
+                    if not inner.is_symlink():
+                        inner.chmod(0o700)
+        shutil.rmtree(folder)
     except FileNotFoundError:
         return
     except (OSError, StubbornError) as error:
@@ -281,17 +252,6 @@ def _clear(folder: Path, whose: str) -> None:
             "delete it by hand"
         )
         raise GateError(message) from error
-
-
-def _open_up(folder: Path) -> None:
-    """Let us into the folders that the build closed; nothing of it runs any more."""
-    folder.chmod(0o700)
-    for path, folders, _ in os.walk(folder):
-        for name in folders:
-            inner = Path(path, name)
-            with suppress(FileNotFoundError):
-                if stat.S_ISDIR(inner.lstat().st_mode):
-                    inner.chmod(0o700)
 
 
 def end_strays(folder: Path) -> None:

@@ -11,9 +11,9 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 from urllib.parse import quote, quote_plus
 
 from attrs import define, field
@@ -49,52 +49,27 @@ def await_answer(
     requests are still waiting: what arrives in the listen window is never answered, and a slow
     machine needs its time.
     """
-    with _Knocks(address) as knocks:
+    waiting: list[tuple[float, socket.socket]] = []
+    with ExitStack() as stack:
         while (waited := time.monotonic() - since) < deadline and not ended():
-            knocks.add()
+            # Where nothing takes connections at all, the next attempt may find somebody.
+            with suppress(OSError):
+                knock = stack.enter_context(
+                    socket.create_connection((address.host, address.port), timeout=_CONNECTED)
+                )
+                waiting.append((time.monotonic() + _PATIENCE, knock))
+                knock.sendall(_KNOCK)
             pause = min(max(_PAUSE, waited * _SHARE), deadline - waited)
-            if knocks.answered(pause):
+            now = time.monotonic()
+            ready = select.select([knock for _, knock in waiting], [], [], pause)[0]
+            if any(map(_speaks_http, ready)):
                 return True, time.monotonic() - since
+            # Those that fail are gone.
+            for until, knock in waiting:
+                if until < now or knock in ready:
+                    knock.close()
+            waiting = [each for each in waiting if each[1].fileno() >= 0]
         return False, waited
-
-
-class _Knocks:
-    """Requests that wait for an answer, each on a connection of its own, for a while."""
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._waiting: list[tuple[float, socket.socket]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        for _, knock in self._waiting:
-            knock.close()
-
-    def add(self) -> None:
-        """Send one more request, if something takes connections at all."""
-        try:
-            knock = socket.create_connection(
-                (self._address.host, self._address.port), timeout=_CONNECTED
-            )
-        except OSError:
-            return
-        self._waiting.append((time.monotonic() + _PATIENCE, knock))
-        with suppress(OSError):
-            knock.sendall(_KNOCK)
-
-    def answered(self, seconds: float) -> bool:
-        """Whether one of them is answered within so many seconds; those that fail are gone."""
-        now = time.monotonic()
-        ready = select.select([knock for _, knock in self._waiting], [], [], seconds)[0]
-        if any(map(_speaks_http, ready)):
-            return True
-        gone = [knock for until, knock in self._waiting if until < now or knock in ready]
-        for knock in gone:
-            knock.close()
-        self._waiting = [waiting for waiting in self._waiting if waiting[1] not in gone]
-        return False
 
 
 def _speaks_http(knock: socket.socket) -> bool:
@@ -129,16 +104,12 @@ class Secrets:
         for value in serve_log.secrets_in(text):
             self.add(value)
 
-    def hide(self, text: str) -> str:
-        """Take the seen secrets out of a text of ours."""
+    def clean(self, text: str) -> str:
+        """Take the seen secrets and whatever looks like one out of a text."""
         # The longest first: one may be part of another.
         for value in sorted(self._seen, key=len, reverse=True):
             text = text.replace(value, HIDDEN)
-        return text
-
-    def clean(self, text: str) -> str:
-        """Take the seen secrets and whatever looks like one out of a text of the build."""
-        return redact(self.hide(text))
+        return redact(text)
 
 
 @define

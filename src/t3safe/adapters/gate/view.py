@@ -11,7 +11,7 @@ Rules:
    namespace alone gives up every capability afterwards, so that no mount can be changed.
 3. A view that cannot be had whole is an OSError that says what is missing; there is no lesser one.
 
-It is run by its path, too, to try: `python -I view.py FOLDER`: it needs the standard library alone.
+It is run by its path, too, to try: `python -I view.py FOLDER`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from t3safe.adapters._support.subreaper import adopt_orphans
 
 if TYPE_CHECKING:
     from t3safe.adapters.gate.messages import RehearsalRequest
@@ -67,8 +69,6 @@ _NOROOT_LOCKED: Final = 0x3
 _CAPABILITY_VERSION: Final = 0x20080522
 _CAPABILITIES: Final = 64
 
-_PR_SET_CHILD_SUBREAPER: Final = 36
-_PR_SET_NO_NEW_PRIVS: Final = 38
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 0x1
 _IFREQ: Final = "16sh22x"
@@ -84,9 +84,9 @@ def confine(request: RehearsalRequest) -> None:
     Neither this process nor anything that it starts can gain privileges afterwards, and none
     leaves a core file, which would hold secrets.  Raises OSError.
     """
-    if request.raise_loopback:
-        _bring_up_loopback()
     if request.view:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack(_IFREQ, b"lo", _IFF_UP))
         build = str(Path(request.program).parents[2])
         enter(request.folder, (*worker_folders(), request.node, build))
     account = request.account
@@ -96,16 +96,9 @@ def confine(request: RehearsalRequest) -> None:
         os.setresuid(account.uid, account.uid, account.uid)
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for option in (_PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS):
-        if _LIBC.prctl(option, 1, 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), f"prctl {option} failed")
+    adopt_orphans()
     if request.view:
         give_up_capabilities()
-
-
-def _bring_up_loopback() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack(_IFREQ, b"lo", _IFF_UP))
 
 
 def worker_folders() -> tuple[str, ...]:
