@@ -73,10 +73,6 @@ class RegistryTrouble(StrEnum):
     REDIRECT_LOOP = "redirect-loop"
     HOSTILE = "hostile-version"
     """Every tag names `../../x`, which is also among the versions."""
-    NO_TAGS = "no-tags"
-    """A packument without dist-tags."""
-    NO_TIMES = "no-times"
-    """A packument without publish times."""
 
 
 @frozen
@@ -295,10 +291,6 @@ class RegistryServer:
             first = next(iter(document["versions"].values()), {"name": name})
             document["versions"][HOSTILE_VERSION] = first | {"version": HOSTILE_VERSION}
             document["time"][HOSTILE_VERSION] = newest
-        if trouble is RegistryTrouble.NO_TAGS:
-            del document["dist-tags"]
-        if trouble is RegistryTrouble.NO_TIMES:
-            del document["time"]
         return document
 
     def _whole(
@@ -352,13 +344,9 @@ def _iso(moment: datetime) -> str:
 
 
 def _tags_under(trouble: RegistryTrouble | None, tags: Mapping[str, str]) -> dict[str, str]:
-    match trouble:
-        case RegistryTrouble.HOSTILE:
-            return dict.fromkeys(tags, HOSTILE_VERSION)
-        case RegistryTrouble.NO_TAGS:
-            return {}
-        case _:
-            return dict(tags)
+    return (
+        dict.fromkeys(tags, HOSTILE_VERSION) if trouble is RegistryTrouble.HOSTILE else dict(tags)
+    )
 
 
 def _name_and_version(path: str) -> tuple[str, str]:

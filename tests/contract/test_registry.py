@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import pytest
 from attrs import define, frozen
@@ -128,25 +129,6 @@ def test_endless_answer_is_cut(bench: RegistryWorld) -> None:
     assert caught.value.fault is Fault.LATER
 
 
-def test_packument_without_times_has_no_ages(bench: RegistryWorld) -> None:
-    """A registry that tells no times offers releases of unknown age."""
-    bench.publish(NEW, tag="nightly")
-    bench.server.fail(RegistryTrouble.NO_TIMES)
-
-    (release,) = bench.port.offer(Track.NIGHTLY, history=True).releases
-
-    assert (release.version, release.published) == (Version.parse(NEW), None)
-
-
-def test_packument_without_tags_is_later(bench: RegistryWorld) -> None:
-    """JSON of another form than documented is no answer."""
-    bench.publish(NEW, tag="nightly")
-    bench.server.fail(RegistryTrouble.NO_TAGS)
-
-    with pytest.raises(RegistryError, match="JSON of another form"):
-        bench.port.offer(Track.NIGHTLY, history=True)
-
-
 # Answers that only a hand-made server gives.
 
 
@@ -221,15 +203,19 @@ def test_redirect_to_the_same_host_is_followed() -> None:
         assert registry.offer(Track.NIGHTLY, history=False).tag == Version.parse("0.0.28")
 
 
-def test_hostile_version_among_the_releases_is_left_out() -> None:
-    """A version that does not parse, or cannot be fetched, costs that release, not the answer."""
+@pytest.mark.parametrize("times", [{"time": {"0.0.28": "?"}}, {}])
+def test_hostile_version_among_the_releases_is_left_out(times: dict[str, object]) -> None:
+    """A version that does not parse, or cannot be fetched, costs that release, not the answer.
+
+    One whose time cannot be read, or is not told, is of unknown age.
+    """
     versions = {
         text: {"version": text, "dist": {"tarball": "http://x/"}}
         for text in ("../../x", "0.0.28", "v1", "0.0.27")
     }
     versions["0.0.26"] = {"version": "0.0.26", "dist": {}}
     tags = {"nightly": "0.0.28", "x": "../../x"}
-    body = {"name": "t3", "dist-tags": tags, "versions": versions, "time": {"0.0.28": "?"}}
+    body = {"name": "t3", "dist-tags": tags, "versions": versions, **times}
     with saying(reply(json.dumps(body).encode())) as registry:
         offer = registry.offer(Track.NIGHTLY, history=True)
 
@@ -237,11 +223,32 @@ def test_hostile_version_among_the_releases_is_left_out() -> None:
     assert {release.published for release in offer.releases} == {None}
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b'"nightly"', b'{"nightly": 7}', b"[" * 9000])
-def test_json_of_another_form_is_later(body: bytes) -> None:
-    """JSON that is no mapping of tags to texts is no answer."""
+NAMED: Final = b'{"name": "%b", "dist-tags": {"nightly": "0.0.28"}, "versions": {%b}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "history", "told"),
+    [
+        *((body, False, "JSON") for body in (b"[]", b"null", b'"nightly"', b"[" * 9000)),
+        (b'{"nightly": 7}', False, "JSON of another form"),
+        (b'{"name": "t3", "versions": {}}', True, "JSON of another form"),
+        (NAMED % (b"left-pad", b""), True, "answers for the package 'left-pad'"),
+        # Listed without what can be fetched: published in parts.
+        *(
+            (NAMED % (b"t3", b'"0.0.28": ' + listed), True, "no tarball of it yet")
+            for listed in (
+                b"null",
+                b"{}",
+                b'{"version": "9.9.9", "dist": {"tarball": "x"}}',
+                b'{"version": "0.0.28"}',
+            )
+        ),
+    ],
+)
+def test_answer_of_another_form_is_later(body: bytes, *, history: bool, told: str) -> None:
+    """What does not have the form that is documented is no answer."""
     with saying(reply(body)) as registry:
-        assert "JSON" in offer_of(registry)
+        assert told in offer_of(registry, history=history)
 
 
 def test_long_hostile_text_is_shown_shortened_and_escaped() -> None:
@@ -260,24 +267,6 @@ def test_drop_by_drop_is_ended_by_the_total_time() -> None:
         began = time.monotonic()
         assert "did not answer within 0.5 s" in offer_of(hurried)
         assert time.monotonic() - began < 3.0
-
-
-def test_answer_for_another_package_is_later() -> None:
-    """A packument of another name is not taken for the package's."""
-    body = b'{"name": "left-pad", "dist-tags": {}, "versions": {}, "time": {}}'
-    with saying(reply(body)) as registry:
-        assert "answers for the package 'left-pad'" in offer_of(registry, history=True)
-
-
-@pytest.mark.parametrize(
-    "manifest",
-    ["null", "{}", '{"version": "9.9.9", "dist": {"tarball": "x"}}', '{"version": "0.0.28"}'],
-)
-def test_listed_without_tarball_is_later(manifest: str) -> None:
-    """A tag whose version is listed and cannot be fetched is published in parts."""
-    body = f'{{"name":"t3","dist-tags":{{"nightly":"0.0.28"}},"versions":{{"0.0.28":{manifest}}}}}'
-    with saying(reply(body.encode())) as registry:
-        assert "no tarball of it yet" in offer_of(registry, history=True)
 
 
 def test_credentials_in_the_address_are_never_shown() -> None:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -106,43 +107,45 @@ class RegistryAddress:
 
     def known(self) -> RegistryLocation:
         """Give the remembered address where it still counts, else ask npm."""
-        remembered = self._recall()
-        if remembered is None or not 0 <= self.now() - remembered.at < AGE_MAX:
+        try:
+            text = self.memory.read_text(encoding="utf-8")
+            remembered = _CONVERTER.loads(text, _Remembered)
+            age, asked = self.now() - remembered.at, self._asked(remembered.asked.files)
+        # Whatever is wrong with the memory: npm is asked.
+        except (OSError, ValueError, TypeError, AttributeError, cattrs.BaseValidationError):
             return self.ask()
-        if remembered.asked != self._asked(remembered.asked.files):
+        if not 0 <= age < AGE_MAX or remembered.asked != asked:
             return self.ask()
         return self._stated(remembered.address)
 
     def ask(self) -> RegistryLocation:
         """Ask npm and remember the answer; a memory that cannot be written is no trouble."""
         settings = self._settings()
-        address = RegistryLocation(_url(settings["registry"]), _cafile(settings["cafile"]))
+        cafile = settings["cafile"]
+        address = RegistryLocation(
+            _url(settings["registry"]), "" if cafile in {"null", "undefined"} else cafile
+        )
         files = (settings["userconfig"], settings["globalconfig"])
         remembered = _Remembered(address, self._asked(files), self.now())
         self._fresh = True
-        try:
+        with suppress(OSError):
             durable.make_folders(self.memory.parent)
             durable.write_file(self.memory, _CONVERTER.dumps(remembered).encode(), 0o600)
-        except OSError:
-            return self._stated(address)
         return self._stated(address)
 
     def _stated(self, address: RegistryLocation) -> RegistryLocation:
         return evolve(address, url=_url(self.stated)) if self.stated else address
 
-    def _recall(self) -> _Remembered | None:
-        """Read the memory; whatever is wrong with it means that npm is asked."""
-        try:
-            return _CONVERTER.loads(self.memory.read_text(encoding="utf-8"), _Remembered)
-        except (OSError, ValueError, TypeError, AttributeError, cattrs.BaseValidationError):
-            return None
-
-    def _asked(self, files: tuple[str, ...] | dict[str, int]) -> _Asked:
+    def _asked(self, files: Iterable[str]) -> _Asked:
         lowered = {name.lower(): value for name, value in os.environ.items()}
         steering = {name: lowered[name.lower()] for name in STEERING if name.lower() in lowered}
         if self.homeless:
             steering.setdefault("npm_config_userconfig", _NO_NPMRC)
-        times = {name: _modified(Path(name)) for name in files}
+        times = {}
+        for name in files:
+            times[name] = 0
+            with suppress(OSError):
+                times[name] = os.stat(name).st_mtime_ns
         return _Asked(shutil.which(self.npm) or "", steering, times)
 
     def _settings(self) -> dict[str, str]:
@@ -177,14 +180,3 @@ def _url(text: str) -> str:
     if not sound:
         raise _unknown("npm's setting `registry` is not an http or https address")
     return url
-
-
-def _cafile(text: str) -> str:
-    return "" if text in {"", "null", "undefined"} else text
-
-
-def _modified(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -31,6 +31,7 @@ from t3safe.domain.errors import Fault, RegistryError
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.t3 import package
+from t3safe.t3.package import PackageManifest
 
 TAGS_BYTES_MAX: Final = 1024**2
 """A few tags take some hundred bytes."""
@@ -84,8 +85,12 @@ class NpmRegistry:
 
     def metadata(self) -> tuple[Metadata, ...]:
         """Everything that the registry tells of each release that can be fetched, ascending."""
-        address = self.addresses.known()
-        return _metadata(self._packument(address))
+        packument = self._packument(self.addresses.known())
+        return tuple(
+            Metadata(release.version, release.published, told.engines, told.repository)
+            for release in _releases(packument)
+            for told in [PackageManifest.read(packument.versions[release.version.text])]
+        )
 
     def offer(self, track: Track, *, history: bool) -> Offer:
         """Where the track's tag points; with `history` also every release and its publish time.
@@ -220,19 +225,6 @@ class Metadata:
 
 
 @frozen
-class _Dist:
-    tarball: str
-
-
-@frozen
-class _Manifest:
-    version: str
-    dist: _Dist
-    engines: Any = None
-    repository: Any = None
-
-
-@frozen
 class _Packument:
     """What is read of a package's document; each of `versions` is looked at on its own."""
 
@@ -281,36 +273,17 @@ def _releases(packument: _Packument) -> tuple[Release, ...]:
     return tuple(sorted(filter(None, found), key=lambda release: release.version))
 
 
-def _metadata(packument: _Packument) -> tuple[Metadata, ...]:
-    found = []
-    for release in _releases(packument):
-        manifest = _CONVERTER.structure(packument.versions[release.version.text], _Manifest)
-        found.append(
-            Metadata(
-                release.version,
-                release.published,
-                _said(manifest.engines, "node"),
-                _said(manifest.repository, "url"),
-            )
-        )
-    return tuple(found)
-
-
-def _said(body: object, key: str) -> str:
-    """A text below a key of an object that may be anything."""
-    value = body.get(key) if isinstance(body, dict) else body
-    return value if isinstance(value, str) else ""
-
-
 def _release(text: str, body: object, times: dict[str, Any]) -> Release | None:
+    dist = body.get("dist") if isinstance(body, dict) else None
+    tarball = dist.get("tarball") if isinstance(dist, dict) else None
+    if not isinstance(body, dict) or body.get("version") != text:
+        return None
+    if not isinstance(tarball, str) or not tarball:
+        return None
     try:
-        version = Version.parse(text)
-        manifest = _CONVERTER.structure(body, _Manifest)
-    except (cattrs.BaseValidationError, KeyError, TypeError, ValueError):
+        return Release(Version.parse(text), _published(times.get(text)))
+    except InvalidVersion:
         return None
-    if manifest.version != text or not manifest.dist.tarball:
-        return None
-    return Release(version, _published(times.get(text)))
 
 
 def _published(text: object) -> datetime | None:
