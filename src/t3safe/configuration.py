@@ -7,10 +7,13 @@ environment has always had (`T3_TRACK` is `track`, and so on).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import time
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+import attrs
 from attrs import field, frozen
 
 from t3safe.domain.gate import OnPersonFailure
@@ -18,6 +21,32 @@ from t3safe.domain.notices import Cause
 from t3safe.domain.policy import Track
 from t3safe.domain.scope import Scope
 from t3safe.t3.files import BASE_TEMPLATE
+
+
+def between(least: float, most: float) -> dict[str, float]:
+    """Say which numbers a setting takes, the two included; `out_of_range` holds it to them."""
+    return {"least": least, "most": most}
+
+
+def each_setting(
+    table: attrs.AttrsInstance, above: str = ""
+) -> Iterator[tuple[str, attrs.Attribute[Any], Any]]:
+    """Give every setting below a table: its dotted key, its field and its value."""
+    for item in attrs.fields(type(table)):
+        value = getattr(table, item.name)
+        if attrs.has(type(value)):
+            yield from each_setting(value, f"{above}{item.name}.")
+        else:
+            yield f"{above}{item.name}", item, value
+
+
+def out_of_range(table: attrs.AttrsInstance, above: str = "") -> Iterator[str]:
+    """Say which numbers below a table are out of their bounds; each line begins with the key."""
+    for key, item, value in each_setting(table, above):
+        if "least" in item.metadata:
+            least, most = item.metadata["least"], item.metadata["most"]
+            if not least <= value <= most:
+                yield f"{key}: {value} is not between {least} and {most}"
 
 
 class Manager(StrEnum):
@@ -66,15 +95,15 @@ class WindowSettings:
 class PolicySettings:
     """Which builds are taken, and when; ages in days."""
 
-    age_min_days: float = 0.0
+    age_min_days: float = field(default=0.0, metadata=between(0, 3650))
     """A release younger than this is not taken."""
     window: WindowSettings | None = None
     """When runs may move people; empty means always. A drain does not wait for it."""
     on_person_failure: OnPersonFailure = OnPersonFailure.REFUSE
     """What a failing rehearsal means: the build is refused, or only its person stays."""
-    stale_days: float = 14.0
+    stale_days: float = field(default=14.0, metadata=between(0, 3650))
     """From then on every run says STALE."""
-    deferred_max_days: float = 7.0
+    deferred_max_days: float = field(default=7.0, metadata=between(0, 3650))
     """From then on every run says DEFERRED TOO LONG."""
 
 
@@ -90,33 +119,33 @@ class GateSettings:
     """Where a serve under rehearsal binds."""
     sandbox: SandboxKind = SandboxKind.AUTO
     """What a rehearsal runs in."""
-    soak: float = 90.0
+    soak: float = field(default=90.0, metadata=between(0, 86400))
     """How long a serve must hold out. The default is longer than the 20 to 82 s after which a real
     nightly ran out of memory."""
-    soak_per_gib: float = 30.0
+    soak_per_gib: float = field(default=30.0, metadata=between(0, 86400))
     """What each GiB of a set adds to it: what is read in the background takes longer."""
-    deadline: float = 30.0
+    deadline: float = field(default=30.0, metadata=between(0.001, 86400))
     """For one start of the serve."""
-    deadline_per_gib: float = 60.0
+    deadline_per_gib: float = field(default=60.0, metadata=between(0, 86400))
     """What each GiB of a set adds to it: a start may copy the whole set, migrate it and read the
     event log again."""
-    stop_limit: float = 30.0
+    stop_limit: float = field(default=30.0, metadata=between(0.001, 86400))
     """For one stop; measured with 1 GB: 1.1 s."""
-    tolerance: float = 0.05
+    tolerance: float = field(default=0.05, metadata=between(0, 1))
     """The share of a table's rows that a migration may clean up."""
-    jobs: int = 4
+    jobs: int = field(default=4, metadata=between(1, 64))
     """How many rehearsals are held at a time, where memory and disk have room for them, and no more
     than there are processors; on a loaded host one."""
     node: str = "node"
     """The node that the units run."""
     user: str = "t3safe-gate"
     """Whom rehearsals run as where we are root and not in a unit: a user who owns nothing."""
-    memory_max: int = 2 * 1024**3
+    memory_max: int = field(default=2 * 1024**3, metadata=between(64 * 1024**2, 2**50))
     """Bytes of memory for one rehearsal in a unit; a real serve takes up to 305 MB."""
-    memory_max_per_gib: int = 2 * 1024**3
+    memory_max_per_gib: int = field(default=2 * 1024**3, metadata=between(0, 2**50))
     """What each GiB of a set adds to it: one row may have 95 MB, and a page of rows is held at
     once."""
-    evidence_keep: int = 20
+    evidence_keep: int = field(default=20, metadata=between(1, 10000))
     """How many rehearsals' evidence is kept."""
 
 
@@ -124,21 +153,21 @@ class GateSettings:
 class RolloutSettings:
     """How people are moved; times in seconds."""
 
-    bake: float = 600.0
+    bake: float = field(default=600.0, metadata=between(0, 7 * 86400))
     """How long everybody who was moved is watched before the build is promoted."""
-    bake_interval: float = 60.0
+    bake_interval: float = field(default=60.0, metadata=between(0.1, 86400))
     """The longest time between two looks at one person meanwhile."""
-    quiet: float = 900.0
+    quiet: float = field(default=900.0, metadata=between(0, 7 * 86400))
     """How long a person must have done nothing to count as idle."""
-    attempts_max: int = 3
+    attempts_max: int = field(default=3, metadata=between(1, 10))
     """How often a step is tried."""
-    verify_deadline: float = 60.0
+    verify_deadline: float = field(default=60.0, metadata=between(1, 3600))
     """For a person's first sign-in on a build."""
-    verify_grace: float = 10.0
+    verify_grace: float = field(default=10.0, metadata=between(0, 3600))
     """How long the dispatch may still fail once the serve itself answers."""
-    verify_stay: float = 3.0
+    verify_stay: float = field(default=3.0, metadata=between(0, 3600))
     """How long the serve's process must stay the same after it."""
-    stop_timeout: float = 90.0
+    stop_timeout: float = field(default=90.0, metadata=between(1, 3600))
     """For one stop of a serve."""
 
 
@@ -151,16 +180,16 @@ class PressureSettings:
     be read, nothing is held up.
     """
 
-    cpu_max: float = 90.0
+    cpu_max: float = field(default=90.0, metadata=between(1, 100))
     """For a processor; 100 holds nothing up."""
-    io_max: float = 90.0
+    io_max: float = field(default=90.0, metadata=between(1, 100))
     """For the disks; 100 holds nothing up."""
-    load_max: float = 4.0
+    load_max: float = field(default=4.0, metadata=between(0.1, 10000))
     """The load average for each processor, where the kernel has no PSI."""
-    sign_ins: int = 4
+    sign_ins: int = field(default=4, metadata=between(1, 64))
     """How many sign-ins are tried at a time in a bake, and no more than there are processors; a
     sign-in costs 1 to 2.4 s of one."""
-    loud_days: float = 3.0
+    loud_days: float = field(default=3.0, metadata=between(0, 3650))
     """From then on every run that is held up says HOST OVERLOADED."""
 
 
@@ -168,13 +197,13 @@ class PressureSettings:
 class RetentionSettings:
     """What is kept: for each person, builds beside those in use, and runs in the journal."""
 
-    snapshots: int = 6
+    snapshots: int = field(default=6, metadata=between(1, 1000))
     """For each person; quarantined sets are counted apart, and of each build one way back stays."""
-    snapshot_bytes: int = 20 * 1024**3
+    snapshot_bytes: int = field(default=20 * 1024**3, metadata=between(0, 2**60))
     """For each person."""
-    builds: int = 1
+    builds: int = field(default=1, metadata=between(0, 100))
     """Beside those in use and last-good."""
-    journal_days: int = 400
+    journal_days: int = field(default=400, metadata=between(30, 36500))
     """How long the journal keeps the steps of a run that is over; the newest 30 keep theirs."""
 
 
@@ -220,7 +249,7 @@ class ServiceSettings:
     status: tuple[str, ...] = ()
     """The command that tells how it stands: it ends with 0 and prints the main process on its first
     line (and, after a space, when it started) where the serve runs, with 3 where it does not."""
-    timeout: float = 60.0
+    timeout: float = field(default=60.0, metadata=between(0.1, 3600))
     """Seconds for `start` and `status`, and for a started serve until it runs."""
     command: tuple[str, ...] = ()
     """The command of a person's serve."""
@@ -241,7 +270,7 @@ class HookSettings:
     folder: Path = Path("/etc/t3safe/hooks")
     """Executables in its `before-run.d`, `after-run.d`, `before-canary.d`, `after-canary.d`,
     `before-rollback.d` and `after-rollback.d` are called then, in the order of their names."""
-    timeout: float = 60.0
+    timeout: float = field(default=60.0, metadata=between(0.1, 3600))
     """Seconds for one of them, which is killed then."""
 
 
@@ -258,7 +287,7 @@ class NotifySettings:
     """The same from a file, one a line, that only who runs t3safe may read (0600)."""
     on: tuple[Cause, ...] = tuple(Cause)
     """Of what."""
-    timeout: float = 20.0
+    timeout: float = field(default=20.0, metadata=between(1, 300))
     """Seconds for all of them together, at the end of a run."""
 
     @property
@@ -284,7 +313,7 @@ class Settings:
     """The journal, the evidence, last-good and the lock."""
     backup_dest: Path = Path("/var/backups/t3-state")
     """Snapshots, in a folder for each person."""
-    smoke_port: int = 3799
+    smoke_port: int = field(default=3799, metadata=between(0, 65535))
     """Where a serve under rehearsal listens, in a network of its own."""
     dispatch: str = "127.0.0.1:3780"
     """Host and port."""
@@ -295,7 +324,7 @@ class Settings:
     """That program and its words, for `command`; may hold `{person}` and `{build}`. It ends with 0
     where the person can sign in, with 75 where it could not try, with anything else where they
     cannot; its last line is the reason."""
-    verify_timeout: float = 30.0
+    verify_timeout: float = field(default=30.0, metadata=between(0.1, 3600))
     """Seconds that it may take, each time; it is killed then."""
     user_map: Path = Path("/etc/ttyd-user-map")
     """Who has which user: lines of `login=os_user`."""
@@ -303,7 +332,7 @@ class Settings:
     """Let `run` only rehearse."""
     tmpdir: Path = Path("/var/tmp")  # noqa: S108 - on disk: /tmp is often too small for databases
     """Where rehearsals get their room, on disk: copies of databases lie there."""
-    backup_timeout: float = 900.0
+    backup_timeout: float = field(default=900.0, metadata=between(1, 86400))
     """Seconds for one copy of a person's state."""
 
     store: Path = Path("/opt/t3safe")
@@ -329,7 +358,7 @@ class Settings:
     are not installed.  The dispatch on the loopback believes whoever speaks to it."""
     isolation: Isolation = Isolation.AUTO
     """How npm and people's workers are kept apart."""
-    npm_free_bytes: int = 2 * 1024**3
+    npm_free_bytes: int = field(default=2 * 1024**3, metadata=between(0, 2**50))
     """What must be free before npm is started."""
     t3: str = "/usr/bin/t3"
     """The command by which serves and mints run; may hold `{person}` where people share a user."""

@@ -17,7 +17,7 @@ import os
 import pwd
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ from attrs import frozen
 
 from t3safe.adapters._support.http_client import Address
 from t3safe.adapters._support.strict import INVALID, strict_converter, trouble
-from t3safe.configuration import Manager, Settings, Verify, WindowSettings
+from t3safe.configuration import Manager, Settings, Verify, each_setting, out_of_range
 from t3safe.domain import scope
 from t3safe.domain.errors import UnusableError
 from t3safe.domain.scope import Caller, Scope
@@ -56,6 +56,10 @@ UNITS_FILE: Final = Path("/etc/default/t3-autoupdate")
 
 SCOPE_VARIABLE: Final = "T3SAFE_SCOPE"
 """Chooses the scope, and with it the default file; wins over `scope` in the file."""
+
+
+PORT_MAX: Final = 65535
+PROTOCOL_MAX: Final = 1000
 
 
 class SettingsError(UnusableError):
@@ -95,10 +99,12 @@ def load(
     variables = _variables(units, environment)
     for variable in variables:
         settings = _with_variable(settings, variable)
-    try:
-        return _checked(settings)
-    except SettingsError as error:
-        raise SettingsError(f"{_origin(error, where, variables)}: {error}") from error
+    for problem in _problems(settings):
+        # A variable wins over the file, so it is what must be fixed.
+        key = problem.partition(":")[0]
+        origin = next((str(each) for each in variables if each.key == key), str(where))
+        raise SettingsError(f"{origin}: {problem}")
+    return settings
 
 
 def present_caller(environment: Mapping[str, str]) -> Caller:
@@ -193,12 +199,6 @@ def _scoped(
     return scope.merged(scope.own_defaults(caller, environment), {**raw, "scope": chosen.value})
 
 
-def _origin(error: SettingsError, where: Path, variables: Iterable[_Variable]) -> str:
-    """Name where the key that an error begins with was set: a variable wins over the file."""
-    key = str(error).partition(":")[0]
-    return next((str(variable) for variable in variables if variable.key == key), str(where))
-
-
 def _read(path: Path, *, needed: bool) -> dict[str, Any]:
     try:
         with path.open("rb") as handle:
@@ -264,81 +264,51 @@ def _number(text: str) -> float | int | str:
     return text
 
 
-def _checked(settings: Settings) -> Settings:
-    """See that values fit; each error begins with its key."""
-    _paths(settings)
-    _templates(settings)
-    if settings.pin:
-        _version(settings.pin)
-    if settings.policy.window is not None:
-        _window(settings.policy.window)
-    if settings.notify.urls and settings.notify.urls_file is not None:
-        message = "notify.urls_file: `notify.urls` is set too; keep one of the two"
-        raise SettingsError(message)
-    _dispatch(settings)
-    _registry(settings)
+def _problems(settings: Settings) -> Iterator[str]:
+    """Say what does not fit; each line begins with its key."""
+    yield from out_of_range(settings)
+    for key, _, value in each_setting(settings):
+        if isinstance(value, Path) and not value.is_absolute():
+            yield f"{key}: {str(value)!r} is not an absolute path"
     for person, port in settings.services.ports.items():
-        _between(f"services.ports.{person}", port, 1, 65535)
-    _at_least(settings)
-    return settings
+        if not 1 <= port <= PORT_MAX:
+            yield f"services.ports.{person}: {port} is not between 1 and {PORT_MAX}"
+    yield from _of_scope(settings)
+    yield from _of_programs(settings)
+    yield from _of_addresses(settings)
+    if settings.pin:
+        try:
+            Version.parse(settings.pin)
+        except InvalidVersion as error:
+            yield f"pin: {error}"
+    window = settings.policy.window
+    if window is not None and window.opens == window.closes:
+        yield f"policy.window: it opens and closes at {window.opens}, so it never is"
+    if settings.notify.urls and settings.notify.urls_file is not None:
+        yield "notify.urls_file: `notify.urls` is set too; keep one of the two"
 
 
-def _paths(settings: Settings) -> None:
-    names = (
-        *("freeze_file", "state_dir", "backup_dest", "user_map", "tmpdir", "store", "launcher"),
-        *("metrics_file", "npm_node_headers"),
-    )
-    paths = {name: getattr(settings, name) for name in names}
-    paths["services.run_dir"] = settings.services.run_dir
-    paths["notify.urls_file"] = settings.notify.urls_file
-    paths["hooks.folder"] = settings.hooks.folder
-    for name, path in paths.items():
-        if path is not None and not path.is_absolute():
-            raise SettingsError(f"{name}: {str(path)!r} is not an absolute path")
-
-
-def _templates(settings: Settings) -> None:
+def _of_scope(settings: Settings) -> Iterator[str]:
     services = settings.services
-    if settings.scope is Scope.SYSTEM:
-        _for_everybody(settings)
-    else:
-        _for_one(settings)
-    if services.manager is Manager.PROCESSES and not services.command:
-        message = "services.command: it is empty, so that no serve could be started"
-        raise SettingsError(message)
-    _commands(settings)
-    for name, text in (
-        ("npm", settings.npm),
-        ("t3", settings.t3),
-        ("gate.node", settings.gate.node),
-    ):
-        if not text.strip():
-            raise SettingsError(f"{name}: it is empty; name a program")
-
-
-def _for_everybody(settings: Settings) -> None:
-    services = settings.services
+    if settings.scope is Scope.USER:
+        if services.manager is Manager.SYSTEMD:
+            yield "services.manager: systemd is the host's; a person's own is systemd-user"
+        if not settings.shared_user:
+            yield "shared_user: false; where `scope` is user, everybody is that user"
+        return
     if "{person}" not in settings.base_dir:
-        raise SettingsError(f"base_dir: {settings.base_dir!r} does not hold {{person}}")
+        yield f"base_dir: {settings.base_dir!r} does not hold {{person}}"
     if services.manager is Manager.SYSTEMD_USER:
-        message = "services.manager: systemd-user is for one person: it needs `scope` to be user"
-        raise SettingsError(message)
+        yield "services.manager: systemd-user is for one person: it needs `scope` to be user"
     if services.manager is Manager.SYSTEMD and "{person}" not in services.unit:
-        raise SettingsError(f"services.unit: {services.unit!r} does not hold {{person}}")
+        yield f"services.unit: {services.unit!r} does not hold {{person}}"
 
 
-def _for_one(settings: Settings) -> None:
-    if settings.services.manager is Manager.SYSTEMD:
-        message = "services.manager: systemd is the host's; a person's own is systemd-user"
-        raise SettingsError(message)
-    if not settings.shared_user:
-        message = "shared_user: false; where `scope` is user, everybody is that user"
-        raise SettingsError(message)
-
-
-def _commands(settings: Settings) -> None:
-    """See that commands of the owner's own are there where they are needed, and can be started."""
+def _of_programs(settings: Settings) -> Iterator[str]:
+    """See that commands are there where they are needed, and can be started."""
     services = settings.services
+    if services.manager is Manager.PROCESSES and not services.command:
+        yield "services.command: it is empty, so that no serve could be started"
     owned: dict[str, tuple[str, ...]] = {}
     if services.manager is Manager.COMMANDS:
         named = {"start": services.start, "stop": services.stop, "status": services.status}
@@ -347,110 +317,38 @@ def _commands(settings: Settings) -> None:
         owned["verify_command"] = settings.verify_command
     for key, words in owned.items():
         if not words or not words[0].strip():
-            raise SettingsError(f"{key}: it is empty; name a program and its words")
+            yield f"{key}: it is empty; name a program and its words"
         if any("\0" in word for word in words):
-            raise SettingsError(f"{key}: a word holds a zero byte")
+            yield f"{key}: a word holds a zero byte"
         if settings.scope is Scope.SYSTEM and not any("{person}" in word for word in words):
-            raise SettingsError(
-                f"{key}: no word holds {{person}}, so it cannot know whom it is for"
-            )
+            yield f"{key}: no word holds {{person}}, so it cannot know whom it is for"
+    programs = {"npm": settings.npm, "t3": settings.t3, "gate.node": settings.gate.node}
+    for key, text in programs.items():
+        if not text.strip():
+            yield f"{key}: it is empty; name a program"
 
 
-def _registry(settings: Settings) -> None:
-    """See that the registry's address is one, and holds no secret: others may read the file."""
-    if not settings.registry:
-        return
-    found = re.fullmatch(r"https?://([^\s/?#@]+)(/\S*)?", settings.registry)
-    if found is None:
-        shown = re.sub(r"//[^/]*@", "//[redacted]@", settings.registry)
-        message = f"registry: {shown!r} is no http or https address without credentials"
-        raise SettingsError(message)
-
-
-def _dispatch(settings: Settings) -> None:
+def _of_addresses(settings: Settings) -> Iterator[str]:
     knows = settings.dispatch_knows
     try:
         Address.parse(settings.dispatch)
     except ValueError as error:
-        raise SettingsError(f"dispatch: {error}") from error
+        yield f"dispatch: {error}"
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", knows.header):
-        raise SettingsError(f"dispatch_knows.header: {knows.header!r} is no name of a header")
+        yield f"dispatch_knows.header: {knows.header!r} is no name of a header"
     for path in knows.paths:
         if not re.fullmatch(r"/[!-~]*", path):
-            raise SettingsError(f"dispatch_knows.paths: {path!r} is no path such as {SESSION_PATH}")
+            yield f"dispatch_knows.paths: {path!r} is no path such as {SESSION_PATH}"
     for pattern in knows.cookies:
-        _pattern(pattern)
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"dispatch_knows.cookies: {pattern!r} is no regular expression: {error}"
     for protocol in knows.protocols:
-        _between("dispatch_knows.protocols", protocol, 1, 1000)
-
-
-def _window(window: WindowSettings) -> None:
-    if window.opens == window.closes:
-        message = f"policy.window: it opens and closes at {window.opens}, so it never is"
-        raise SettingsError(message)
-
-
-def _pattern(text: str) -> None:
-    try:
-        re.compile(text)
-    except re.error as error:
-        message = f"dispatch_knows.cookies: {text!r} is no regular expression: {error}"
-        raise SettingsError(message) from error
-
-
-def _version(text: str) -> None:
-    try:
-        Version.parse(text)
-    except InvalidVersion as error:
-        message = f"pin: {error}"
-        raise SettingsError(message) from error
-
-
-def _at_least(settings: Settings) -> None:
-    limits: tuple[tuple[str, float, float, float], ...] = (
-        ("smoke_port", settings.smoke_port, 0, 65535),
-        ("backup_timeout", settings.backup_timeout, 1, 86400),
-        ("gate.soak", settings.gate.soak, 0, 86400),
-        ("gate.soak_per_gib", settings.gate.soak_per_gib, 0, 86400),
-        ("gate.deadline", settings.gate.deadline, 0.001, 86400),
-        ("gate.deadline_per_gib", settings.gate.deadline_per_gib, 0, 86400),
-        ("gate.stop_limit", settings.gate.stop_limit, 0.001, 86400),
-        ("gate.memory_max", settings.gate.memory_max, 64 * 1024**2, 2**50),
-        ("gate.memory_max_per_gib", settings.gate.memory_max_per_gib, 0, 2**50),
-        ("gate.evidence_keep", settings.gate.evidence_keep, 1, 10000),
-        ("npm_free_bytes", settings.npm_free_bytes, 0, 2**50),
-        ("rollout.verify_stay", settings.rollout.verify_stay, 0, 3600),
-        ("retention.snapshot_bytes", settings.retention.snapshot_bytes, 0, 2**60),
-        ("gate.tolerance", settings.gate.tolerance, 0, 1),
-        ("gate.jobs", settings.gate.jobs, 1, 64),
-        ("rollout.bake", settings.rollout.bake, 0, 7 * 86400),
-        ("rollout.bake_interval", settings.rollout.bake_interval, 0.1, 86400),
-        ("rollout.quiet", settings.rollout.quiet, 0, 7 * 86400),
-        ("rollout.attempts_max", settings.rollout.attempts_max, 1, 10),
-        ("rollout.verify_deadline", settings.rollout.verify_deadline, 1, 3600),
-        ("rollout.verify_grace", settings.rollout.verify_grace, 0, 3600),
-        ("rollout.stop_timeout", settings.rollout.stop_timeout, 1, 3600),
-        ("pressure.cpu_max", settings.pressure.cpu_max, 1, 100),
-        ("pressure.io_max", settings.pressure.io_max, 1, 100),
-        ("pressure.load_max", settings.pressure.load_max, 0.1, 10000),
-        ("pressure.sign_ins", settings.pressure.sign_ins, 1, 64),
-        ("pressure.loud_days", settings.pressure.loud_days, 0, 3650),
-        ("policy.age_min_days", settings.policy.age_min_days, 0, 3650),
-        ("policy.stale_days", settings.policy.stale_days, 0, 3650),
-        ("policy.deferred_max_days", settings.policy.deferred_max_days, 0, 3650),
-        ("verify_timeout", settings.verify_timeout, 0.1, 3600),
-        ("services.timeout", settings.services.timeout, 0.1, 3600),
-        ("hooks.timeout", settings.hooks.timeout, 0.1, 3600),
-        ("notify.timeout", settings.notify.timeout, 1, 300),
-        ("retention.snapshots", settings.retention.snapshots, 1, 1000),
-        ("retention.builds", settings.retention.builds, 0, 100),
-        ("retention.journal_days", settings.retention.journal_days, 30, 36500),
-    )
-    for key, value, low, high in limits:
-        _between(key, value, low, high)
-
-
-def _between(key: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        message = f"{key}: {value} is not between {low} and {high}"
-        raise SettingsError(message)
+        if not 1 <= protocol <= PROTOCOL_MAX:
+            yield f"dispatch_knows.protocols: {protocol} is not between 1 and {PROTOCOL_MAX}"
+    # Others may read the file: a registry's address holds no secret.
+    registry = settings.registry
+    if registry and not re.fullmatch(r"https?://([^\s/?#@]+)(/\S*)?", registry):
+        shown = re.sub(r"//[^/]*@", "//[redacted]@", registry)
+        yield f"registry: {shown!r} is no http or https address without credentials"

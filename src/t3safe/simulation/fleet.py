@@ -16,7 +16,13 @@ from typing import Final
 import attrs
 from attrs import field, frozen
 
-from t3safe.configuration import GateSettings, PolicySettings, RolloutSettings
+from t3safe.configuration import (
+    GateSettings,
+    PolicySettings,
+    RolloutSettings,
+    between,
+    out_of_range,
+)
 from t3safe.domain.people import valid_person
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
@@ -45,10 +51,10 @@ class PersonSettings:
     opens: time = time(9)
     closes: time = time(18)
     weekends: bool = False
-    busy: float = 0.3
-    forgets: float = 0.0
+    busy: float = field(default=0.3, metadata=between(0, 1))
+    forgets: float = field(default=0.0, metadata=between(0, 1))
     since: date = date(2026, 3, 20)
-    size_mb: float = 100.0
+    size_mb: float = field(default=100.0, metadata=between(0, math.inf))
     sister: bool = False
     collides: bool = False
     """Another migration stands in their ledger under an id that t3 uses later."""
@@ -110,7 +116,7 @@ class HostEvent:
 
     kind: Mishap
     at: datetime
-    minutes: float = 0.0
+    minutes: float = field(default=0.0, metadata=between(0, math.inf))
     to: str = ""
     person: str = ""
 
@@ -188,8 +194,8 @@ class Fleet:
         names, hours = [person.name for person in self.people], self.operator.hours
         for found in (
             *_of_names(names),
-            *(problem for person in self.people for problem in _of_person(person)),
-            *(_of_event(f"events.{n}", event, names) for n, event in enumerate(self.events)),
+            *(bad for each in self.people for bad in out_of_range(each, f"people.{each.name}.")),
+            *(bad for n, each in enumerate(self.events) for bad in _of_event(n, each, names)),
             "" if self.policies else "policies: there is none to compare",
             _version("start", self.start) if self.start else "",
             "" if 0 < hours < _DAY_HOURS else f"operator.hours: {hours} is not between 0 and 24",
@@ -245,31 +251,20 @@ def _of_names(names: list[str]) -> Iterator[str]:
             yield f"people: {name!r} is there twice"
 
 
-def _of_person(person: PersonSettings) -> Iterator[str]:
-    where = f"people.{person.name}"
-    yield _between(f"{where}.busy", person.busy, 0, 1)
-    yield _between(f"{where}.forgets", person.forgets, 0, 1)
-    yield _between(f"{where}.size_mb", person.size_mb, 0, math.inf)
-
-
-def _of_event(where: str, event: HostEvent, names: list[str]) -> str:
-    if event.minutes < 0:
-        return f"{where}.minutes: {event.minutes} is below 0"
+def _of_event(number: int, event: HostEvent, names: list[str]) -> Iterator[str]:
+    where = f"events.{number}"
+    yield from out_of_range(event, f"{where}.")
     match event.kind:
         case Mishap.TAG_BACK:
-            return _version(f"{where}.to", event.to)
+            yield _version(f"{where}.to", event.to)
         case Mishap.TRACK if event.to not in set(Track):
-            return f"{where}.to: {event.to!r} is not a track; nightly or latest"
+            yield f"{where}.to: {event.to!r} is not a track; nightly or latest"
         case Mishap.NODE if not event.to:
-            return f"{where}.to: which node?"
+            yield f"{where}.to: which node?"
         case Mishap.WEDGED if event.person not in names:
-            return f"{where}.person: {event.person!r} is not a person of this host"
+            yield f"{where}.person: {event.person!r} is not a person of this host"
         case _:
-            return ""
-
-
-def _between(where: str, value: float, low: float, high: float) -> str:
-    return "" if low <= value <= high else f"{where}: {value} is not between {low} and {high}"
+            return
 
 
 def _version(where: str, text: str) -> str:

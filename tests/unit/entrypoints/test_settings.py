@@ -145,61 +145,65 @@ def test_an_unreadable_file_is_one_clear_line(tmp_path: Path) -> None:
         load(tmp_path, {})
 
 
-def keys(kind: type = Settings, above: str = "") -> Iterator[str]:
-    """Every key that can be set, dotted; a table counts as a key too."""
+def settings_below(kind: type, above: str = "") -> Iterator[tuple[str, attrs.Attribute[object]]]:
+    """Every key that can be set, dotted, with its field; a table counts as a key too."""
     for item in attrs.fields(attrs.resolve_types(kind)):
-        yield f"{above}{item.name}"
+        yield f"{above}{item.name}", item
         if attrs.has(item.type):
-            yield from keys(item.type, f"{above}{item.name}.")
+            yield from settings_below(item.type, f"{above}{item.name}.")
 
 
-@pytest.mark.parametrize("key", list(keys()))
+KEYS = dict(settings_below(Settings))
+NUMBERS = [key for key, item in KEYS.items() if item.type in {int, float}]
+
+
+def write(file: Path, key: str, value: str) -> None:
+    """Write a file that sets one key."""
+    table, _, name = key.rpartition(".")
+    file.write_text((f"[{table}]\n" if table else "") + f"{name} = {value}\n")
+
+
+@pytest.mark.parametrize("key", KEYS)
 def test_a_wrong_type_is_named_for_every_key(file: Path, key: str) -> None:
     """No key of the configuration takes what it does not mean, and each is named with the file."""
-    table, _, name = key.rpartition(".")
-    file.write_text((f"[{table}]\n" if table else "") + f"{name} = [[1]]\n")
+    write(file, key, "[[1]]")
     with pytest.raises(SettingsError) as caught:
         load(file, {})
     assert str(caught.value).startswith(f"{file}: {key}")
     assert "\n" not in str(caught.value)
 
 
+ABOVE_ZERO = {
+    "": ("verify_timeout", "backup_timeout"),
+    "gate": ("deadline", "stop_limit", "jobs", "memory_max", "evidence_keep"),
+    "rollout": ("bake_interval", "attempts_max", "verify_deadline", "stop_timeout"),
+    "pressure": ("cpu_max", "io_max", "load_max", "sign_ins"),
+    "retention": ("snapshots", "journal_days"),
+    "services": ("timeout",),
+    "hooks": ("timeout",),
+    "notify": ("timeout",),
+}
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_a_number_out_of_range_is_named_with_its_file(file: Path, key: str) -> None:
+    """Each has a least and a most; what would never wait, try or keep anything is out of range."""
+    kind, bounds = KEYS[key].type, KEYS[key].metadata
+    least, most = bounds["least"], bounds["most"]
+    table, _, name = key.rpartition(".")
+    assert least > 0 if name in ABOVE_ZERO.get(table, ()) else least == 0
+    for value in (least - (0.5 if kind is float else 1), most + 1):
+        write(file, key, json.dumps(value))
+        with pytest.raises(SettingsError) as caught:
+            load(file, {})
+        assert str(caught.value).startswith(f"{file}: {key}: ")
+        assert f"is not between {least} and {most}" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("npm_free_bytes", -1),
-        ("backup_timeout", 0),
-        ("smoke_port", 65536),
-        ("gate.soak", -1),
-        ("gate.deadline", 0),
-        ("gate.deadline_per_gib", -1),
-        ("gate.stop_limit", 0),
-        ("gate.tolerance", 1.5),
-        ("gate.jobs", 0),
-        ("hooks.timeout", 0),
-        ("notify.timeout", 0.5),
-        ("gate.memory_max", 0),
-        ("gate.evidence_keep", 0),
         ("gate.node", ""),
-        ("rollout.bake", -1),
-        ("rollout.bake_interval", 0),
-        ("rollout.quiet", -1),
-        ("rollout.attempts_max", 0),
-        ("rollout.verify_deadline", 0),
-        ("rollout.verify_grace", -1),
-        ("rollout.verify_stay", -1),
-        ("rollout.stop_timeout", 0),
-        ("pressure.cpu_max", 0),
-        ("pressure.io_max", 101),
-        ("pressure.load_max", 0),
-        ("pressure.sign_ins", 0),
-        ("pressure.loud_days", -1),
-        ("policy.age_min_days", -1),
-        ("policy.stale_days", -1),
-        ("policy.deferred_max_days", -1),
-        ("retention.snapshots", 0),
-        ("retention.snapshot_bytes", -1),
-        ("retention.builds", -1),
         ("npm", ""),
         ("npm_node_headers", "include"),
         ("registry", "registry.example"),
@@ -214,8 +218,6 @@ def test_a_wrong_type_is_named_for_every_key(file: Path, key: str) -> None:
         ("services.ports.ann", 0),
         ("services.manager", "processes"),
         ("services.run_dir", "run"),
-        ("services.timeout", 0),
-        ("verify_timeout", 0),
         ("hooks.folder", "hooks"),
         ("freeze_file", "x"),
         ("state_dir", "x"),
@@ -232,8 +234,7 @@ def test_a_value_that_cannot_work_is_named_with_its_file(
     file: Path, key: str, value: object
 ) -> None:
     """One line says which file and which key; the host is never wired with it."""
-    table, _, name = key.rpartition(".")
-    file.write_text((f"[{table}]\n" if table else "") + f"{name} = {json.dumps(value)}\n")
+    write(file, key, json.dumps(value))
     named = "services.command" if key == "services.manager" else key
     with pytest.raises(SettingsError) as caught:
         load(file, {})
