@@ -28,13 +28,13 @@ from t3safe.adapters._support.layout import PROGRAM
 from t3safe.adapters.builds import BuildStore, NodeHeaders, Npm, tree
 from t3safe.adapters.builds.manifest import NODE_PROGRAM
 from t3safe.adapters.builds.npm import FORCED
+from t3safe.contracts.builds import NEW, OLD, BuildsContract
 from t3safe.domain.errors import BuildError, Fault, RegistryError
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
 from t3safe.t3 import package
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.package import ENTRY, FOLDER, LAUNCHER, REPOSITORY
-from tests.contract.builds_contract import NEW, OLD, BuildsContract
 from tests.support.gate import script
 
 

@@ -11,10 +11,10 @@ import pytest
 from attrs import frozen
 
 from t3safe.adapters.pairing import CommandPairing
+from t3safe.contracts.pairing import ServePairingContract
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.redaction import redact
-from tests.contract.pairing_contract import ServePairingContract
 from tests.support.pairing import (
     BUILD,
     OTHER,

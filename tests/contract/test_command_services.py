@@ -14,8 +14,8 @@ from attrs import evolve, frozen
 
 from t3safe.adapters.services import CommandServices
 from t3safe.adapters.services.members import MARK
+from t3safe.contracts.services import STOPPED, ServicesContract
 from t3safe.domain.errors import Fault, ServiceError
-from tests.contract.services_contract import STOPPED, ServicesContract
 from tests.contract.test_services import (
     PEOPLE,
     SERVE,

@@ -14,11 +14,11 @@ import pytest
 from attrs import frozen
 
 from t3safe.adapters.pairing import DirectPairing
+from t3safe.contracts.pairing import ServePairingContract
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, ServiceError
 from t3safe.domain.redaction import redact
 from t3safe.domain.versions import Version
-from tests.contract.pairing_contract import ServePairingContract
 from tests.support.pairing import (
     BUILD,
     OTHER,

@@ -24,6 +24,7 @@ from fakes.t3.v2states import (
 from t3safe.adapters._support.layout import MANIFEST
 from t3safe.adapters.gate.programs import node_program, node_version
 from t3safe.adapters.gate.sandbox import PLAIN
+from t3safe.contracts.gate import NOBODY, GateContract
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Check, DispatchKnowledge, Rehearsal
 from t3safe.domain.versions import Version
@@ -33,7 +34,6 @@ from t3safe.t3.package import LAUNCHER, NODE_PROGRAM
 from t3safe.t3.serve_log import COPY_FAILED, LISTENING
 from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION, PLAIN_COOKIE
 from t3safe.t3.work import APPROVALS
-from tests.contract.gate_contract import NOBODY, GateContract
 from tests.support.gate import NEW, OLD, RealGate, script
 
 

@@ -21,11 +21,11 @@ from fakes.t3.trap import TrapListener
 from t3safe.adapters.gate import scratch as layout
 from t3safe.adapters.gate.copied import make_harmless
 from t3safe.adapters.gate.sandbox import PLAIN, Sandbox, namespace_sandbox
+from t3safe.contracts.gate import NOBODY
 from t3safe.domain.errors import Fault, GateError
 from t3safe.domain.gate import Check, Rehearsal
 from t3safe.t3.files import SETTINGS, USERDATA, V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import OUTBOX, PROJECTS, SCHEDULES, THREADS
-from tests.contract.gate_contract import NOBODY
 from tests.support.gate import NEW, RealGate
 from tests.support.harm import V2, BusyPersonalData, python_without, with_tools
 

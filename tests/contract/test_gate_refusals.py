@@ -21,6 +21,7 @@ from attrs import frozen
 from fakes.native import interpreter
 from t3safe.adapters.gate.sandbox import PLAIN, Sandbox, choose_sandbox
 from t3safe.adapters.gate.scratch import PREFIX, ScratchSpace
+from t3safe.contracts.gate import NOBODY
 from t3safe.domain.allowance import Allowance
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, PersonalDataError
@@ -28,7 +29,6 @@ from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.versions import Version
 from t3safe.t3.files import USERDATA, V1_DATABASE
 from t3safe.t3.package import NODE_PROGRAM
-from tests.contract.gate_contract import NOBODY
 from tests.support.gate import ExportedSet, RealGate, rehearsing_elsewhere, script, wait_until
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -21,6 +21,7 @@ from fakes.t3.client import PersonClient
 from t3safe.adapters._support.seen_dispatch import SeenDispatch
 from t3safe.adapters.pairing import DispatchPairing
 from t3safe.adapters.personaldata.worker.signout import sign_out
+from t3safe.contracts.pairing import PairingContract, not_stopped
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, PeopleError, PersonalDataError, ServiceError
 from t3safe.domain.gate import DispatchKnowledge
@@ -35,7 +36,6 @@ from t3safe.t3.sign_in import (
     SESSION_PATH,
     SESSIONS,
 )
-from tests.contract.pairing_contract import PairingContract, not_stopped
 from tests.support.pairing import (
     BUILD,
     GENERATIONS,

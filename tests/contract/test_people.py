@@ -10,9 +10,9 @@ import pytest
 from attrs import define, evolve
 
 from t3safe.adapters.people import CallerAlone, UserMapPeople, caller_name, on_this_host
+from t3safe.contracts.people import PeopleContract, names_of
 from t3safe.domain.errors import PeopleError
 from t3safe.domain.people import MapProblem, Person
-from tests.contract.people_contract import PeopleContract, names_of
 
 HOST = frozenset({"alice", "bob", "carol", "wizard"})
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.personaldata_contract import PersonalDataContract, PersonalDataWorld
+from t3safe.contracts.personaldata import PersonalDataContract, PersonalDataWorld
 from tests.support.personaldata import DiskWorld
 
 

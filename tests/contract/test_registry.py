@@ -20,10 +20,10 @@ from fakes.registry import RegistryServer as FakeRegistry
 from fakes.registry import RegistryTrouble
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress, RegistryLocation
 from t3safe.adapters.registry.client import RequestLimits
+from t3safe.contracts.registry import NEW, RegistryContract
 from t3safe.domain.errors import Fault, RegistryError
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
-from tests.contract.registry_contract import NEW, RegistryContract
 
 BRIEF = RequestLimits(connect=1.0, read=0.3, attempts=3, pause=0.0, total=5.0)
 

@@ -18,12 +18,12 @@ from t3safe.adapters._support import layout
 from t3safe.adapters._support.personaldata import NOTE
 from t3safe.adapters.selection import SymlinkSelection, render_launcher
 from t3safe.adapters.selection.embedded import render_fixed_launcher
+from t3safe.contracts.selection import NEW, NEWEST, OLD, SelectionContract
 from t3safe.domain.errors import DeadLinkError, SelectionError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Selected
 from t3safe.domain.versions import Version
 from t3safe.t3.files import HOME_BASE, USERDATA
-from tests.contract.selection_contract import NEW, NEWEST, OLD, SelectionContract
 from tests.unit.domain.test_people import NOBODYS, REAL
 
 NOBODY = "nobody"

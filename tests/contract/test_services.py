@@ -20,11 +20,11 @@ from attrs import evolve, frozen
 
 from t3safe.adapters.services import ProcessServices, SystemdServices
 from t3safe.adapters.services.members import MARK
+from t3safe.contracts.services import STOPPED, ServicesContract
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.people import instances_of
 from t3safe.domain.ports import Services
 from t3safe.t3.commands import BASE_OPTION
-from tests.contract.services_contract import STOPPED, ServicesContract
 from tests.support import plain_serve, systemctl
 
 SERVE = (sys.executable, "-I", "-S", plain_serve.__file__)

@@ -22,9 +22,9 @@ from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.adapters.selection.launcher import LOCK_SECONDS, render_launcher
 from t3safe.adapters.selection.locks import Patience, StartLocks
+from t3safe.contracts.selection import NEW, OLD
 from t3safe.domain.errors import Fault, SelectionError
 from t3safe.t3.commands import BASE_OPTION
-from tests.contract.selection_contract import NEW, OLD
 from tests.contract.test_selection import NOBODY, hold, open_store
 
 __all__ = ["open_store"]

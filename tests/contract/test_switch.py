@@ -12,8 +12,8 @@ from attrs import frozen
 
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.switch import FreezeFile
+from t3safe.contracts.switch import SwitchContract
 from t3safe.domain.errors import SwitchError
-from tests.contract.switch_contract import SwitchContract
 
 
 @frozen

@@ -8,11 +8,11 @@ from attrs import evolve, frozen
 from fakes.world import NEW, OLD, Defect, FakePerson, World, small_world
 from fakes.world.fakeports import DurableSwitch, FakePeople
 from fakes.world.hostports import FakePairing
+from t3safe.contracts.pairing import PairingContract
+from t3safe.contracts.people import PeopleContract
+from t3safe.contracts.switch import SwitchContract
 from t3safe.domain.people import MapProblem
 from t3safe.domain.versions import Version
-from tests.contract.pairing_contract import PairingContract
-from tests.contract.people_contract import PeopleContract
-from tests.contract.switch_contract import SwitchContract
 
 
 @frozen

@@ -24,19 +24,19 @@ from fakes.world import (
 from fakes.world.fakeports import FakeBuilds, FakeRegistry, FakeSelection
 from fakes.world.hostports import FakeGate, FakePersonalData, FakeServices
 from fakes.world.model import EVENTS, Content, seen
+from t3safe.contracts.builds import BuildsContract
+from t3safe.contracts.gate import GateContract
+from t3safe.contracts.personaldata import OLD as OLD_LEDGER
+from t3safe.contracts.personaldata import PersonalDataContract
+from t3safe.contracts.registry import RegistryContract
+from t3safe.contracts.selection import SelectionContract
+from t3safe.contracts.services import ServicesContract
 from t3safe.domain.effects import Subject
 from t3safe.domain.ledgers import Ledger, Migration
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.sign_in import PLAIN_COOKIE
-from tests.contract.builds_contract import BuildsContract
-from tests.contract.gate_contract import GateContract
-from tests.contract.personaldata_contract import PersonalDataContract
-from tests.contract.registry_contract import RegistryContract
-from tests.contract.selection_contract import SelectionContract
-from tests.contract.services_contract import ServicesContract
-from tests.support import personaldata
 
 
 def empty_world() -> World:
@@ -154,7 +154,7 @@ class FakePersonalDataWorld:
     def found(
         self,
         person: str,
-        ledger: Iterable[tuple[int, str]] = personaldata.OLD,
+        ledger: Iterable[tuple[int, str]] = OLD_LEDGER,
         events: int = 3,
         database: str = V1_DATABASE,
     ) -> None:

@@ -22,9 +22,10 @@ from attrs import define, field
 
 from fakes.t3.app.state import SIGNING_KEY
 from t3safe.adapters.personaldata.local import LocalPersonalData
+from t3safe.contracts.personaldata import OLD
 from t3safe.t3.files import ENVIRONMENT_ID, HOME_BASE, USERDATA, V1_DATABASE, V2_DATABASE
-from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG, THREADS
-from t3safe.t3.ledger import LEDGER_TABLE, SCOPES
+from t3safe.t3.generations import EVENT_LOG, THREADS
+from t3safe.t3.ledger import LEDGER_TABLE
 from t3safe.t3.sign_in import SESSIONS
 from t3safe.t3.work import APPROVALS, THREAD_SESSIONS, TURNS
 
@@ -61,8 +62,6 @@ CREATE TABLE {SESSIONS} (session_id TEXT PRIMARY KEY, role TEXT NOT NULL);
 LATER_DATABASE: Final = V2_DATABASE.replace("2", "3")
 """What a t3 after V2 may call its own."""
 
-OLD: Final = ((1, BEFORE_SCOPES.marked_by), (30, "ProjectionThreadShellArchiveIndexes"))
-NEW: Final = (*OLD, (31, SCOPES))
 
 _SERVE: Final = """
 import json, os, sqlite3, sys

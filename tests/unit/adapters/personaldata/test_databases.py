@@ -13,13 +13,13 @@ from t3safe.adapters._support.personaldata.databases import counts, ledger, open
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters.personaldata.worker.activity import work
 from t3safe.adapters.personaldata.worker.rows import rows_beyond
+from t3safe.contracts.personaldata import OLD
 from t3safe.t3.files import RUNTIME, V1_DATABASE
 from t3safe.t3.generations import EVENT_LOG, THREADS
 from t3safe.t3.ledger import LEDGER_TABLE
 from t3safe.t3.sign_in import SESSIONS
 from t3safe.t3.work import APPROVALS, THREAD_SESSIONS, TURNS
 from tests.support.personaldata import (
-    OLD,
     SCHEMA,
     change,
     event,

@@ -16,11 +16,10 @@ from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters.personaldata.worker import attributes
 from t3safe.adapters.personaldata.worker.restore import STAGING, restoring
 from t3safe.adapters.personaldata.worker.snapshots import MARKER, take
+from t3safe.contracts.personaldata import NEW, OLD
 from t3safe.t3.files import RUNTIME, V1_DATABASE, V2_DATABASE
 from t3safe.t3.ledger import LEDGER_TABLE
 from tests.support.personaldata import (
-    NEW,
-    OLD,
     OpenDatabase,
     event,
     make_database,

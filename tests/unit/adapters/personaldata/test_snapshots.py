@@ -17,11 +17,11 @@ from t3safe.adapters._support.personaldata.disk import MARGIN_BYTES, Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters.personaldata.worker import manifest, snapshots
 from t3safe.adapters.personaldata.worker.snapshots import MARKER
+from t3safe.contracts.personaldata import OLD
 from t3safe.t3.files import SETTINGS, USERDATA, V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import EVENT_LOG
 from t3safe.t3.ledger import LEDGER_TABLE
 from tests.support.personaldata import (
-    OLD,
     change,
     make_database,
     query,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import pytest
 
@@ -19,10 +19,12 @@ from t3safe.domain.ports import PersonalData
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
-from t3safe.t3.generations import EVENT_LOG
+from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG
 from t3safe.t3.ledger import SCOPES
-from tests.support.personaldata import NEW, OLD
 
+OLD: Final = ((1, BEFORE_SCOPES.marked_by), (30, "ProjectionThreadShellArchiveIndexes"))
+NEW: Final = (*OLD, (31, SCOPES))
+"""Ledgers before and after the migration that locked people out."""
 BUILD = Version.parse("0.0.24")
 ONLINE, REST, QUARANTINE = SnapshotKind.ONLINE, SnapshotKind.REST, SnapshotKind.QUARANTINE
 
