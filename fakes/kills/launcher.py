@@ -118,10 +118,9 @@ class Launcher:
         hook.strike(self.blow, f"{self.spot['seconds']} s after the record {label}")
 
 
-def _ill(_: SqliteJournal, run: str, *_event: object) -> None:
-    """Refuse to write, as SQLite does on a damaged disk."""
-    message = f"disk I/O error (run {run})"
-    raise sqlite3.OperationalError(message)
+def _ill(*_: object) -> None:
+    """Refuse to write, as SQLite does on a disk that is ill."""
+    raise sqlite3.OperationalError("disk I/O error")
 
 
 def main() -> None:
