@@ -22,6 +22,7 @@ Lines that begin with these words say more:
 - `neither`: what follows the build's own fault where the old build does not pair either
 - `end OUTCOME`: pruning and the end; `:` says what it must hold (parts between `&&`), `=` all of it
 - `are`: how people stand at the end; `why PERSON`: what is said of a person
+- `hooks`: which hooks were called for whom, with the outcome that they are told (not before a run)
 
 A text that is left out after `convict`, `freeze`, `blame` or `excuse` is that of the end.
 """
@@ -41,7 +42,9 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import OnPersonFailure, Ruling, Verdict
+from t3safe.domain.hook_events import HookEvent, hook_events
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.rollout import evolve, opened
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.generations import EVENT_LOG
@@ -180,7 +183,7 @@ class Telling:
     def tell(self, line: str) -> None:
         """Play one line."""
         match = re.fullmatch(
-            r"(plan|verdict|convict|freeze|blame|excuse|neither|end|are|why)\b(.*)", line
+            r"(plan|verdict|convict|freeze|blame|excuse|neither|end|are|why|hooks)\b(.*)", line
         )
         if match is None:
             for word in line.split():
@@ -373,6 +376,17 @@ class Telling:
         told = dict(word.split("=") for word in text.split())
         found = {move.person: move.status.value for move in self.book.rollout.moves}
         assert {who: found[who] for who in told} == told
+
+    def _hooks(self, text: str) -> None:
+        called = (f"{one.moment}.{one.person}={one.outcome}" for one in self.hook_events())
+        assert [one.replace(".=", "=").removesuffix("=") for one in called] == text.split()
+
+    def hook_events(self) -> Iterator[HookEvent]:
+        """Give every hook event of the rollout so far."""
+        after = opened(self.book.plan)
+        for event in self.book.journal[1:]:
+            before, after = after, evolve(after, event)
+            yield from hook_events(before, event, after)
 
     def _why(self, text: str) -> None:
         who, *told = text.split(maxsplit=1)

@@ -1,13 +1,9 @@
-"""When hooks are called: one example for each way that something begins and ends."""
+"""When hooks are called, in stories (tests/unit/domain/stories.py)."""
 
 from __future__ import annotations
 
-import pytest
-
 from fakes.playbook import NOW
-from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.errors import Fault
 from t3safe.domain.hook_events import (
     HookEvent,
     Moment,
@@ -16,222 +12,114 @@ from t3safe.domain.hook_events import (
     one_line,
     opening,
 )
-from t3safe.domain.rollout import Rollout, decide, evolve, opened
-from tests.property.traces import best_answer
-from tests.unit.domain.plans import IDLE, L30, L32, NEW, OLD, build_fault, plan
-
-Called = tuple[str, str, str]
+from t3safe.domain.rollout import opened
+from tests.unit.domain.plans import NEW, OLD, plan
+from tests.unit.domain.stories import Story, Telling, stories
 
 
-class OccasionsSeen:
-    """Drives a rollout, and keeps the moment, person and outcome of each hook event."""
+@stories("""
+One person after the other; the run's own end comes last.
+    plan alice bob
+    gated moved moved.bob bake promote
+    end promoted
+    hooks before-canary.alice after-canary.alice=moved before-canary.bob after-canary.bob=moved
+        after-run=promoted
 
-    def __init__(self, of: ev.Plan) -> None:
-        self.rollout: Rollout = opened(of)
-        self.called: list[Called] = []
-        self.last: list[HookEvent] = []
+Rule 1: with the intent of the last look, and not again when that is tried again.
+    plan alice attempts=2
+    gated assess old?
+    hooks
+    assess=host:no assess fence stop rest new start new? bake promote
+    end promoted
+    hooks before-canary.alice after-canary.alice=moved after-run=promoted
 
-    def take(self, event: ev.Event) -> None:
-        """Let one event happen."""
-        before, self.rollout = self.rollout, evolve(self.rollout, event)
-        self.last = list(hook_events(before, event, self.rollout))
-        self.called += [(one.moment.value, one.person, one.outcome) for one in self.last]
+Rule 3: {work that began meanwhile|a process that died} ends what was begun.
+    gated assess old? assess={busy|DIES}
+    end {deferred|interrupted}
+    hooks before-canary.alice after-canary.alice=deferred after-run={deferred|interrupted}
 
-    def start(self) -> fx.Effect:
-        """Journal the intent of the next effect."""
-        effect = decide(self.rollout)
-        assert not isinstance(effect, ev.Ended)
-        self.take(ev.Started(self.rollout.seq + 1, effect, NOW))
-        return effect
+Rule 3: a stop before the last look has begun nothing for anybody.
+    gated assess old? SIGTERM
+    end interrupted
+    hooks after-run=interrupted
 
-    def answer(self, answer: ev.Answer) -> None:
-        """Answer the effect under way."""
-        self.take(ev.Finished(self.rollout.seq, answer, NOW))
+Rule 3: a stop {between two tries of the look|before the fence} ends what was begun.
+    plan alice attempts=3
+    gated assess old? assess={host:no|} SIGTERM
+    hooks before-canary.alice after-canary.alice=deferred
+    end interrupted
 
-    def until(self, kind: type[fx.Effect], *, times: int = 1) -> None:
-        """Answer well until such an effect comes up for so many times; it is not started."""
-        while True:
-            choice = decide(self.rollout)
-            assert not isinstance(choice, ev.Ended)
-            times -= isinstance(choice, kind)
-            if times == 0:
-                return
-            self.answer(best_answer(self.start()))
+Nothing was to happen to whoever is busy at the first look.
+    gated assess=busy
+    end deferred
+    hooks after-run=deferred
 
-    def end(self) -> list[Called]:
-        """Answer well to the end."""
-        while not isinstance(choice := decide(self.rollout), ev.Ended):
-            self.answer(best_answer(self.start()))
-        self.take(ev.Closed(choice, NOW))
-        return self.called
+Rule 2: the way back lies inside of the canary.
+    gated rested new start=build:it_died undo
+    blame
+    end rolled-back = alice: it died
+    hooks before-canary.alice before-rollback.alice after-rollback.alice=rolled-back
+        after-canary.alice=rolled-back after-run=rolled-back
 
+Rule 3: after a way back during the bake, that they were moved is no longer true.
+    gated moved bake=lost:alice:build:it_died sure undo
+    blame
+    end rolled-back = alice: during the bake: it died
+    hooks before-canary.alice after-canary.alice=moved before-rollback.alice
+        after-rollback.alice=rolled-back after-canary.alice=rolled-back after-run=rolled-back
 
-def test_a_healthy_night_has_a_before_and_an_after_for_each_person_and_the_run() -> None:
-    """One person after the other; the run's own end comes last."""
-    assert OccasionsSeen(plan("ann", "ben")).end() == [
-        ("before-canary", "ann", ""),
-        ("after-canary", "ann", "moved"),
-        ("before-canary", "ben", ""),
-        ("after-canary", "ben", "moved"),
-        ("after-run", "", "promoted"),
-    ]
+A move that is given up is no rollback, unless that fails too: the last resort is one.
+    gated asked fence stop rest=host:no_room
+    hooks before-canary.alice
+    old=host:no_link look=fence/L30 old start
+    freeze
+    end needs-human = alice: no room; then: no link
+    hooks before-canary.alice before-rollback.alice after-rollback.alice=needs-human
+        after-canary.alice=needs-human after-run=needs-human
 
+Rule 2: a way back that a crash makes needless ends with the look.
+    gated rested new start=build:it_died fence=DIES look=new/L32/runs start new? revisit
+    end interrupted
+    hooks before-canary.alice before-rollback.alice after-rollback.alice=forward
+        after-canary.alice=moved after-run=interrupted
 
-def test_the_hooks_before_a_canary_come_before_the_last_look_and_once() -> None:
-    """Rule 1: with its intent, not with its answer, and not again when the look is tried again."""
-    told = OccasionsSeen(plan("ann", attempts_max=2))
-    told.until(fx.Assess, times=2)
-    assert told.called == []
-    assert told.start() == fx.Assess("ann")
-    assert told.called == [("before-canary", "ann", "")]
-    told.answer(ev.Failed(Fault.HOST, "no"))
-    told.start()
-    told.answer(IDLE)
-    assert told.start() == fx.Fence("ann")
-    assert told.called == [("before-canary", "ann", "")]
+Rules 1 and 2: going back on purpose has those of a rollback alone, before {the look|the fence}.
+    plan alice kind=back restore=chosen{| force}
+    {assess=DIES|fence=DIES look=fence/L30 return}
+    end interrupted
+    hooks before-rollback.alice after-rollback.alice={deferred|returned}
 
+Rule 2: that a way back on purpose turns round is part of it.
+    plan alice kind=back restore=chosen
+    assess fence stop rest=L32 chosen new start=build:it_died undo
+    end refused
+    hooks before-rollback.alice after-rollback.alice=rolled-back
 
-@pytest.mark.parametrize("happens", ["busy", "stop", "crash"])
-def test_whoever_stays_after_their_hooks_were_called_is_told_of(happens: str) -> None:
-    """Rule 3: work that began meanwhile, and a process that died, end what was begun."""
-    told = OccasionsSeen(plan("ann"))
-    told.until(fx.Assess, times=2)
-    if happens == "stop":
-        told.take(ev.StopAsked(NOW))
-        assert told.end() == [("after-run", "", "interrupted")], "nothing was begun for anybody"
-        return
-    told.start()
-    if happens == "busy":
-        told.answer(ev.Assessed(ev.Readiness.BUSY, "at work"))
-        assert [one.reason for one in told.last] == ["at work"]
-    else:
-        told.take(ev.Resumed(NOW))
-    assert told.end()[:2] == [("before-canary", "ann", ""), ("after-canary", "ann", "deferred")]
-
-
-def test_a_stop_between_two_tries_of_the_look_ends_what_was_begun() -> None:
-    """Rule 3: the hooks were called though nothing is under way."""
-    told = OccasionsSeen(plan("ann", attempts_max=3))
-    told.until(fx.Assess, times=2)
-    told.start()
-    told.answer(ev.Failed(Fault.HOST, "no"))
-    told.take(ev.StopAsked(NOW))
-    assert told.called == [("before-canary", "ann", ""), ("after-canary", "ann", "deferred")]
+Rule 4: a check has none.
+    plan alice kind=check
+    gated
+    end passed
+    hooks
+""")
+def test_what_begins_and_ends(story: Story) -> None:
+    """One example for each way."""
+    story.play()
 
 
-def test_a_stop_between_the_look_and_the_fence_ends_what_was_begun() -> None:
-    """Rule 3: nobody was touched, but the hooks were called."""
-    told = OccasionsSeen(plan("ann"))
-    told.until(fx.Fence)
-    told.take(ev.StopAsked(NOW))
-    assert told.called == [("before-canary", "ann", ""), ("after-canary", "ann", "deferred")]
-
-
-def test_whoever_is_busy_at_the_first_look_has_no_hooks() -> None:
-    """Nothing was to happen to them."""
-    told = OccasionsSeen(plan("ann"))
-    told.until(fx.Assess)
-    told.start()
-    told.answer(ev.Assessed(ev.Readiness.BUSY, "at work"))
-    assert told.end() == [("after-run", "", "deferred")]
-
-
-def test_a_build_that_fails_has_the_way_back_inside_of_the_canary() -> None:
-    """Rule 2: the way back leads from the new build to the old, and tells why."""
-    told = OccasionsSeen(plan("ann"))
-    told.until(fx.Start)
-    told.start()
-    told.answer(build_fault("it died"))
-    assert told.last == [
-        HookEvent(Moment.BEFORE_ROLLBACK, "r1", "ann", NEW.text, OLD.text, "", "it died")
-    ]
-    assert told.end() == [
-        ("before-canary", "ann", ""),
-        ("before-rollback", "ann", ""),
-        ("after-rollback", "ann", "rolled-back"),
-        ("after-canary", "ann", "rolled-back"),
-        ("after-run", "", "rolled-back"),
-    ]
-
-
-def test_whoever_is_taken_back_during_the_bake_is_told_of_again() -> None:
-    """Rule 3: that they were moved is no longer true."""
-    told = OccasionsSeen(plan("ann"))
-    told.until(fx.Bake)
-    told.start()
-    told.answer(ev.BakeBroken("ann", Fault.BUILD, "it died"))
-    assert told.end()[1:5] == [
-        ("after-canary", "ann", "moved"),
-        ("before-rollback", "ann", ""),
-        ("after-rollback", "ann", "rolled-back"),
-        ("after-canary", "ann", "rolled-back"),
-    ]
-
-
-def test_a_move_that_is_given_up_is_no_rollback_unless_that_fails_too() -> None:
-    """Nothing is restored; the last resort is a way back."""
-    told = OccasionsSeen(plan("ann"))
-    told.until(fx.SnapshotAtRest)
-    told.start()
-    told.answer(build_fault("no room"))
-    assert told.last == []
-    told.start()
-    told.answer(build_fault("no link"))
-    assert [one.moment for one in told.last] == [Moment.BEFORE_ROLLBACK]
-    assert told.end()[1:4] == [
-        ("before-rollback", "ann", ""),
-        ("after-rollback", "ann", "needs-human"),
-        ("after-canary", "ann", "needs-human"),
-    ]
-
-
-def test_a_way_back_that_a_crash_makes_needless_ends_with_the_look() -> None:
-    """Rule 2: whoever is found on the new build is verified there, and moved after all."""
-    told = OccasionsSeen(plan("ann"))
-    told.until(fx.Start)
-    told.start()
-    told.answer(build_fault("it died"))
-    told.start()
-    told.take(ev.Resumed(NOW))
-    assert told.start() == fx.Inspect("ann")
-    told.answer(ev.Inspected(NEW, running=True, ledger=L32))
-    assert told.end()[1:4] == [
-        ("before-rollback", "ann", ""),
-        ("after-rollback", "ann", "forward"),
-        ("after-canary", "ann", "moved"),
-    ]
-
-
-@pytest.mark.parametrize("force", [True, False])
-def test_going_back_on_purpose_has_hooks_of_a_rollback_alone(force: bool) -> None:
-    """Rules 1 and 2: called before the look where there is one, else before the fence."""
-    told = OccasionsSeen(plan("ann", kind=ev.Kind.BACK, restore="chosen", knows=L30, force=force))
-    first = told.start()
-    assert isinstance(first, fx.Fence if force else fx.Assess)
-    (before,) = told.last
-    assert (before.moment, before.old, before.new) == (
-        Moment.BEFORE_ROLLBACK,
-        OLD.text,
-        NEW.text,
+def test_a_way_back_leads_from_the_new_build_to_the_old_and_says_why() -> None:
+    """Rule 2."""
+    telling = Telling("plan alice", "")
+    telling.tell("gated")
+    telling.tell("rested new start=build:it_died")
+    *_, last = telling.hook_events()
+    assert last == HookEvent(
+        Moment.BEFORE_ROLLBACK, "r1", "alice", NEW.text, OLD.text, "", "it died"
     )
-    told.answer(best_answer(first))
-    assert told.end() == [("before-rollback", "ann", ""), ("after-rollback", "ann", "moved")]
 
 
-def test_a_failed_way_back_on_purpose_calls_its_hooks_once() -> None:
-    """Rule 2: that it turns round is part of the same way back."""
-    told = OccasionsSeen(plan("ann", kind=ev.Kind.BACK, restore="chosen", knows=L30))
-    told.until(fx.Start)
-    told.start()
-    told.answer(build_fault("it died"))
-    assert told.end() == [("before-rollback", "ann", ""), ("after-rollback", "ann", "rolled-back")]
-
-
-def test_a_check_has_no_occasions() -> None:
-    """Rule 4."""
-    check = plan("ann", kind=ev.Kind.CHECK)
-    assert OccasionsSeen(check).end() == []
-    assert opening(check) is None
+def test_nothing_is_called_as_a_check_is_opened() -> None:
+    """Rule 4; and a run is opened after its hooks."""
+    assert opening(plan("ann", kind=ev.Kind.CHECK)) is None
     assert hook_events(None, ev.Opened(plan("ann"), NOW), opened(plan("ann"))) == ()
 
 

@@ -5,62 +5,30 @@ from __future__ import annotations
 import pytest
 from attrs import evolve as changed
 
-from fakes.playbook import NOW, Ends, Playbook
+from fakes.playbook import NOW
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import log
-from t3safe.domain.errors import Fault
-from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.messages import ALERT_WORDS, LogLevel, LogLine
 from t3safe.domain.moves import Goal, Move, Status
 from t3safe.domain.rollout import Rollout, evolve, opened
-from tests.unit.domain.conftest import Play
-from tests.unit.domain.plans import (
-    DONE,
-    IDLE,
-    L30,
-    NEW,
-    OLD,
-    host_fault,
-    plan,
-    promote,
-    rehearsed,
-    snapshot,
-    subjects,
-)
+from tests.unit.domain.plans import DONE, NEW, OLD, plan
+from tests.unit.domain.stories import Story
 
-PAIRED = ev.Paired("dispatch", 1.25)
+WHY = "alice: 500 from the serve"
 
 
-def story(book: Playbook) -> list[str]:
-    """Say a whole playbook, progress left out."""
-    first = book.journal[0]
+def said(*lines: str) -> list[str]:
+    """Say a story of alice's from her first step on, progress left out."""
+    journal = Story("", lines).play("gated").journal
+    first = journal[0]
     assert isinstance(first, ev.Opened)
     after = opened(first.plan)
-    lines = list(log.lines(None, first, after))
-    for event in book.journal[1:]:
+    found = list(log.lines(None, first, after))
+    for event in journal[1:]:
         before, after = after, evolve(after, event)
-        lines += log.lines(before, event, after)
-    return [str(line) for line in lines if line.level is not LogLevel.PROGRESS]
-
-
-def started(play: Play) -> Playbook:
-    """Play one person's run up to the verification on the new build."""
-    book = play(plan("alice")) << fx.StageBuild(NEW) >> DONE
-    book << fx.SnapshotOnline("alice", "r1.0002") >> snapshot("r1.0002")
-    book << fx.Rehearse(NEW, subjects(alice="r1.0002")) >> rehearsed("alice")
-    book << fx.RecordVerdict(Verdict(NEW, Ruling.PASSED)) >> DONE
-    book << fx.Assess("alice") >> IDLE << fx.VerifyPairing("alice", OLD) >> PAIRED
-    book << fx.Assess("alice") >> IDLE << fx.Fence("alice") >> DONE << fx.Stop("alice") >> DONE
-    book << fx.SnapshotAtRest("alice", "r1.0010", OLD) >> snapshot("r1.0010")
-    book << fx.Select("alice", NEW) >> DONE << fx.Start("alice") >> DONE
-    return book << fx.VerifyPairing("alice", NEW)
-
-
-def refused(told: str) -> fx.RecordVerdict:
-    """The verdict that a failure in production leaves."""
-    why = f"in production, {told}"
-    return fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, (why,), in_production=True))
+        found += log.lines(before, event, after)
+    return [str(line) for line in found if line.level is not LogLevel.PROGRESS]
 
 
 def changed_to(before: Rollout, move: Move) -> LogLine:
@@ -69,85 +37,62 @@ def changed_to(before: Rollout, move: Move) -> LogLine:
     return line
 
 
-def test_the_story_of_a_healthy_night(play: Play) -> None:
+def test_the_story_of_a_healthy_night() -> None:
     """One line a fact, and no alert word in any."""
-    book = started(play) >> PAIRED << fx.Bake(("alice",), NEW, 600.0) >> DONE
-    book << promote("alice") >> DONE << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
-    book << Ends.saying(ev.Outcome.PROMOTED)
-    said = story(book)
-    assert said == [
+    found = said("moved bake promote", "end promoted")
+    assert found == [
         f"candidate: {NEW} for alice ({OLD}); run r1",
         f"gate: {NEW} passed on the empty set (0 s)",
         f"gate: {NEW} passed on alice (0 s)",
         f"gate: {NEW} passed",
-        f"alice pairs on {OLD} (via dispatch, 1.2 s)",
+        f"alice pairs on {OLD} (via dispatch, 0 s)",
         "rollback point of alice: r1.0010 (4 KiB)",
-        f"alice pairs on {NEW} (via dispatch, 1.2 s)",
+        f"alice pairs on {NEW} (via dispatch, 0 s)",
         f"moved alice to {NEW}, pairing verified",
         f"promoted {NEW}: default and last-good",
         f"promoted: {NEW}: moved alice",
     ]
-    assert not any(word in line for word in ALERT_WORDS for line in said)
+    assert not any(word in line for word in ALERT_WORDS for line in found)
 
 
-def test_the_story_of_a_rollback(play: Play) -> None:
+def test_the_story_of_a_rollback() -> None:
     """The alert words stand at the beginning of their lines, in the order of what happened."""
-    book = started(play) >> ev.NotPaired(Fault.BUILD, "no cookie") << fx.Fence("alice") >> DONE
-    book << fx.Stop("alice") >> DONE << fx.Quarantine("alice", "r1.0016", NEW, "r1.0010")
-    book >> ev.Quarantined("r1.0016") << fx.Restore("alice", "r1.0010") >> DONE
-    book << fx.Select("alice", OLD) >> DONE << fx.Start("alice") >> DONE
-    book << fx.VerifyPairing("alice", OLD) >> PAIRED
-    book << refused("alice: no cookie") >> DONE
-    book << fx.Freeze(f"{NEW} failed in production: alice: no cookie") >> DONE
-    book << fx.Prune(("alice", "zoe"), ("r1.0010", "r1.0016")) >> DONE
-    book << Ends.saying(ev.Outcome.ROLLED_BACK)
+    found = said("started new?=broken undo", "blame", f"end rolled-back = {WHY}")
     for line, beginning in zip(
-        story(book)[6:],
+        found[6:],
         [
-            f"alice does not pair on {NEW} (build): no cookie",
-            f"rolling back alice from {NEW} to {OLD}: no cookie",
+            f"alice does not pair on {NEW} (build): 500 from the serve",
+            f"rolling back alice from {NEW} to {OLD}: 500 from the serve",
             "quarantined alice's data",
             f"alice pairs on {OLD}",
             f"rolled back alice to {OLD}, pairing verified",
-            f"refused {NEW}: in production, alice: no cookie",
-            f"FROZEN ({NEW} failed in production: alice: no cookie)",
-            "rolled_back: alice: no cookie",
+            f"refused {NEW}: in production, {WHY}",
+            f"FROZEN ({NEW} failed in production: {WHY})",
+            f"rolled_back: {WHY}",
         ],
         strict=True,
     ):
         assert line.startswith(beginning)
 
 
-def test_the_story_of_a_rollback_that_fails(play: Play) -> None:
+def test_the_story_of_a_rollback_that_fails() -> None:
     """The loudest line holds everything that is needed to finish by hand."""
-    book = started(play) >> ev.NotPaired(Fault.BUILD, "no cookie") << fx.Fence("alice") >> DONE
-    book << fx.Stop("alice") >> DONE << fx.Quarantine("alice", "r1.0016", NEW, "r1.0010")
-    book >> ev.Quarantined("r1.0016", (), uncounted="not a database")
-    book << fx.Restore("alice", "r1.0010") >> host_fault("disk full")
-    book << fx.Inspect("alice") >> ev.Inspected(None, False, None, restoring=True)
-    why = "alice: no cookie; then: disk full"
-    book << refused(why) >> DONE << fx.Freeze(why) >> DONE
-    book << fx.Prune(("alice", "zoe"), ("r1.0010", "r1.0016")) >> DONE
-    book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
-    failed, turned, settled, *_, ended = story(book)[9:]
+    both = f"{WHY}; then: disk full"
+    steps = "started new?=broken fence stop quarantine restore=host:disk_full"
+    ends = ("look=fence/none/restoring", "convict", "freeze", f"end needs-human = {both}")
+    failed, turned, settled, *_, ended = said(steps, *ends)[9:]
     assert failed == "cannot restore alice's data from r1.0010 (host): disk full"
-    assert turned == f"ROLLBACK FAILED for {why}"
-    assert settled.startswith(f"ROLLBACK FAILED for {why}; from {OLD} to {NEW}, ")
+    assert turned == f"ROLLBACK FAILED for {both}"
+    assert settled.startswith(f"ROLLBACK FAILED for {both}; from {OLD} to {NEW}, ")
     assert "rollback point r1.0010, quarantined as r1.0016;" in settled
     assert f"`t3safe rollback alice --to {OLD} --force`" in settled
-    assert ended == f"NEEDS A HUMAN: {why}"
+    assert ended == f"NEEDS A HUMAN: {both}"
 
 
-def test_the_story_of_a_run_that_was_cut_off(play: Play) -> None:
+def test_the_story_of_a_run_that_was_cut_off() -> None:
     """The takeover, the request to stop and the cancelled move are facts too."""
-    book = started(play) >> ev.StopAsked(NOW, "SIGTERM") >> ev.Resumed(NOW)
-    book << fx.Inspect("alice") >> ev.Inspected(None, running=False, ledger=L30)
-    book << fx.Select("alice", OLD) >> DONE << fx.Start("alice") >> DONE
-    book << fx.VerifyPairing("alice", OLD) >> ev.NotPaired(Fault.HOST, "no cookie")
-    book << fx.Inspect("alice") >> ev.Inspected(OLD, running=True, ledger=L30)
-    book << fx.Prune(("alice", "zoe"), ("r1.0010",)) >> DONE
-    book << Ends.saying(ev.Outcome.NEEDS_HUMAN)
-    stopping, resuming, cancelled, unpaired, settled, ended = story(book)[6:]
+    steps = "started new?=SIGTERM,DIES look=fence/L30 return=no-host:no_cookie look=old/L30/runs"
+    stopping, resuming, cancelled, unpaired, settled, ended = said(steps, "end needs-human")[6:]
     assert stopping.startswith("SIGTERM: ")
     assert "run r1" in resuming
     assert cancelled == f"cancelled the move of alice, who stays on {OLD}: interrupted"
