@@ -9,10 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.world import NEW, NEWER, Defect, World, small_world
+from t3safe.domain.events import Outcome, Plan
 from t3safe.domain.hook_events import HookEvent, Moment
 from t3safe.domain.moves import Status
 from t3safe.domain.policy import SkipReason
-from tests.scenarios.nights import night, publish, running, selected, statuses, untouched
+from t3safe.hooks import HookCalls
+from t3safe.usecases.check import check
+from tests.scenarios.nights import (
+    move_of,
+    night,
+    publish,
+    running,
+    selected,
+    statuses,
+    untouched,
+)
+from tests.unit.domain.plans import plan
 
 PEOPLE = ("ann", "bob", "cat")
 _FAILING = st.frozensets(st.tuples(st.sampled_from(Moment), st.sampled_from(("", *PEOPLE))))
@@ -21,9 +33,10 @@ _DEFECTS = st.sampled_from([(), (Defect.MUTE,), (Defect.DIES,), (Defect.FADES,)]
 
 @define
 class FailingHooks:
-    """Hooks that fail at these moments for these people; `at_work` happens in each of them."""
+    """Hooks that fail at these moments for these people, or raise; `at_work` happens in each."""
 
     failing: frozenset[tuple[Moment, str]] = frozenset()
+    broken: frozenset[Moment] = frozenset()
     at_work: Callable[[HookEvent], None] = lambda _: None
     called: list[tuple[Moment, str]] = field(factory=list)
 
@@ -32,6 +45,8 @@ class FailingHooks:
         key = hook_event.moment, hook_event.person
         self.called.append(key)
         self.at_work(hook_event)
+        if hook_event.moment in self.broken:
+            raise RuntimeError("a defect")
         return "the hook failed" if key in self.failing else ""
 
 
@@ -89,3 +104,48 @@ def test_whoever_goes_to_work_while_their_hook_runs_is_not_stopped(who: str) -> 
     assert statuses(result)[who] is Status.DEFERRED
     assert running(world)[who] == before[who]
     assert {selected(world)[other] for other in PEOPLE if other != who} == {NEW}
+
+
+def test_whom_a_hook_keeps_is_told_why() -> None:
+    """Rule 2: the next person is moved."""
+    world = new_world()
+    world.owner_hooks = FailingHooks(frozenset({(Moment.BEFORE_CANARY, "ann")}))
+    result = night(world)
+    assert move_of(result, "ann").reason == "the hook failed"
+    assert statuses(result)["bob"] is Status.MOVED
+
+
+def test_a_defect_in_the_hooks_is_a_hook_that_failed() -> None:
+    """An observer must not fail: somebody may be without a serve."""
+    said = "defect in the hooks of {}: RuntimeError: a defect"
+    world = new_world()
+    world.owner_hooks = FailingHooks(broken=frozenset(Moment))
+    assert night(world).reason == said.format("before-run")
+    world.owner_hooks = FailingHooks(broken=frozenset({Moment.BEFORE_CANARY}))
+    result = night(world)
+    assert statuses(result) == dict.fromkeys(PEOPLE, Status.DEFERRED)
+    assert move_of(result, "ann").reason == said.format("before-canary")
+    world, calm = new_world(Defect.MUTE), new_world(Defect.MUTE)
+    world.owner_hooks = FailingHooks(broken=frozenset({Moment.BEFORE_ROLLBACK}))
+    assert statuses(night(world)) == statuses(night(calm))
+
+
+def test_a_check_asks_no_hook() -> None:
+    """It touches nobody."""
+    world = new_world()
+    world.owner_hooks = hooks = FailingHooks(frozenset({(Moment.BEFORE_RUN, "")}))
+    assert night(world, lambda wired: check(wired, NEW)).outcome is Outcome.PASSED
+    assert hooks.called == []
+
+
+class _Refusal:
+    def may_start(self, _: Plan) -> str:
+        """Never."""
+        return "another host moves"
+
+
+def test_a_permit_is_asked_before_the_hooks() -> None:
+    """Nothing is announced that may not happen anyway."""
+    hooks = FailingHooks()
+    assert HookCalls(hooks, _Refusal()).may_start(plan("ann")) == "another host moves"
+    assert hooks.called == []
