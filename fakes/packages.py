@@ -31,9 +31,8 @@ from fakes.t3.app.build import BOOTSTRAP, BROWSER_SESSION
 from fakes.t3.app.faults import parse_faults
 
 REPOSITORY: Final = "https://github.com/pingdotgg/t3code"
-REAL_ENGINES: Final = "^22.16 || ^23.11 || >=24.10"
-"""What real releases ask of node; the fakes ask less, so that they install anywhere."""
 FAKE_ENGINES: Final = ">=18"
+"""What releases ask of node: less than real ones do, so that they install anywhere."""
 
 PLATFORM_PACKAGES: Final = {
     ("darwin", "arm64"): "@t3code/t3-darwin-arm64",

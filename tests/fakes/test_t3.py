@@ -183,18 +183,6 @@ class TestServe:
             connection.recv(1)
         connection.close()
 
-    def test_port_in_use(self, program: Program, tmp_path: Path) -> None:
-        """A port in use ends a serve with 1 before any migration."""
-        populate(tmp_path, 30)
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
-            port = str(taken.getsockname()[1])
-            ran = run_t3(program(NEW), "serve", "--port", port, "--base-dir", str(tmp_path))
-        assert (ran.returncode, ran.stderr) == (1, "")
-        assert "EADDRINUSE" in ran.stdout
-        assert len(ledger(tmp_path)) == 30
-
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_clean_stop(self, start: Start, number: int) -> None:
         """SIGTERM and SIGINT end it with 130, log checkpointed and removed."""

@@ -90,15 +90,6 @@ def test_a_sign_in_with_a_session_replaces_it(
     assert session(serve, second)[0]
 
 
-@pytest.mark.parametrize("release", [V1, V2], ids=lambda release: release.version)
-def test_a_bad_credential_has_a_reason(start: Start, release: FakeRelease) -> None:
-    """One that is spent, or of another place, is unknown."""
-    serve = start(release)
-    answer = serve.request("POST", release.pairing, {"credential": "NOBODYHASIT2"})
-    assert answer.status == 401
-    assert answer.json()["reason"] == "invalid_credential"
-
-
 def test_a_descriptor_names_the_protocol_from_v2_on(start: Start) -> None:
     """Before that it names the version alone; at first there is none."""
     path = "/.well-known/t3/environment"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from pathlib import Path
 
@@ -43,18 +42,6 @@ class TestCompaction:
         assert {name: count(base, name) for name in KEPT} == kept
         assert rows(base, created) == threads
         assert len(set(last_sequences(base))) == 1
-
-
-class TestV2Serve:
-    def test_state_on_disk(self, start: Start) -> None:
-        """The runtime file names the origin, the descriptor generation and environment."""
-        serve = start(NEW)
-        userdata = serve.base_dir / "userdata"
-        runtime = json.loads((userdata / "server-runtime.json").read_text(encoding="utf-8"))
-        assert (runtime["origin"], runtime["pid"]) == (serve.origin, serve.process.pid)
-        found = serve.request("GET", "/.well-known/t3/environment").json()
-        assert found["orchestrationProtocolVersion"] == 2
-        assert found["environmentId"] == (userdata / "environment-id").read_text(encoding="utf-8")
 
 
 class TestV2CommandLine:

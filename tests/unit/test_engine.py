@@ -426,7 +426,6 @@ def test_one_persons_trouble_keeps_nobody_elses_room(world: World) -> None:
 
 
 PLAN = ev.Plan("r1", ev.Kind.CHECK, NEW, OLD, (), everybody=("ann",))
-STAGED = [fx.StageBuild(NEW), fx.Rehearse(NEW, (fx.Subject(EMPTY, ""),))]
 
 
 @define

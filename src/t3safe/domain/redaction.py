@@ -3,7 +3,7 @@
 Rules:
 
 1. What a secret's label names goes: after a colon or an equals sign, after a space where it is
-   quoted or looks like a code, on the next line where the label stands alone, in the next cell of
+   quoted or looks like a code, on the next line where the label ends its own, in the next cell of
    a table's row, in its column, in the next part of a path, in JSON (escaped once more or not).
 2. Without a label these go: a cookie's value, a bearer token, a URL's user, query or fragment, a
    word of the form of t3's pairing codes, any long word that looks random, and a QR code.
@@ -45,9 +45,11 @@ _QUOTED: Final = r"""'[^'\n]*'?|"[^"\n]*"?|`[^`\n]*`?"""
 
 _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (
-        # A label alone on its line: the value is on the next line that says anything.
+        # A label alone on its line, or with its colon at the end of one: the value is on the next
+        # line that says anything.
         re.compile(
-            rf"(?im)^([^\w\n]*(?:{_NAME}){_COLOUR}[^\w\n]*\n(?:[^\w\n]*\n){{0,3}})[^\n]*\w.*$"
+            rf"(?im)^((?:[^\w\n]*(?:{_NAME})|.*?(?:{_NAME}){_COLOUR}[ \t]*:){_COLOUR}[^\w\n]*\n"
+            r"(?:[^\w\n]*\n){0,3})[^\n]*\w.*$"
         ),
         rf"\1{HIDDEN}",
     ),
@@ -114,6 +116,17 @@ _WORD: Final = re.compile(r"\w")
 
 def redact(text: str) -> str:
     """Give the text without secrets; never raises, and redacting twice changes nothing more."""
+    # What was hidden may have stood between a label and what that names.
+    before, passes = "", 0
+    while text != before and passes < _PASSES_MAX:
+        before, text, passes = text, _redacted(text), passes + 1
+    return text
+
+
+_PASSES_MAX: Final = 5
+
+
+def _redacted(text: str) -> str:
     # The pattern takes a URL with or without a query, so that no text is walked twice.
     text = _URL.sub(_shorten, text)
     text = _PAINTED.sub(HIDDEN, _PICTURE.sub(_without_picture, text))

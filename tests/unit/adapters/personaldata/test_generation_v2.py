@@ -27,7 +27,6 @@ from t3safe.t3.work import PROVIDER_THREADS, REQUESTS, RUNS, V2_MARKS
 from tests.unit.adapters.personaldata.conftest import Home
 
 NOW: Final = datetime.now(UTC)
-LONG_AGO: Final = "2026-06-01T04:00:00.000Z"
 
 
 def text(time: datetime) -> str:
