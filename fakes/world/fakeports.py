@@ -13,7 +13,6 @@ from attrs import frozen
 
 from fakes.world.core import SubStep, World
 from fakes.world.model import Defect
-from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.errors import (
     BuildError,
@@ -327,13 +326,3 @@ class FakeHoldUps:
 
     def over(self) -> None:
         self.world.held_up = None
-
-
-@frozen
-class FakePermit:
-    """Always yes."""
-
-    world: World
-
-    def may_start(self, plan: ev.Plan) -> str:  # noqa: ARG002
-        return ""

@@ -16,6 +16,7 @@ from t3safe.hooks import HookCalls
 from t3safe.interpreter import Interpreter, Limits, allowed, never
 from t3safe.loadguard import LoadGuard
 from t3safe.person import IdleCheck
+from t3safe.rules import AlwaysPermitted
 from t3safe.simulation.decisions import MemoryChoices, MemoryVerdicts
 from t3safe.usecases.host import Host, Rules, wired
 
@@ -37,7 +38,7 @@ def ports_of(world: World, journal: ports.Journal | None = None) -> ports.Ports:
         clock=plain.FakeClock(world),
         residents=plain.FakeResidents(world),
         journal=journal if journal is not None else world.journal,
-        permit=plain.FakePermit(world),
+        permit=AlwaysPermitted(),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import statistics
 import time
 from datetime import timedelta
 
@@ -38,10 +39,8 @@ def seconds(made: ReplayScenario, policy: str) -> float:
 
 def exponent(sizes: tuple[int, ...], costs: list[float]) -> float:
     """The slope of a straight line through the logarithms, by least squares."""
-    across, up = [math.log(size) for size in sizes], [math.log(cost) for cost in costs]
-    middle, mean = sum(across) / len(across), sum(up) / len(up)
-    rise = sum((x - middle) * (y - mean) for x, y in zip(across, up, strict=True))
-    return rise / sum((x - middle) ** 2 for x in across)
+    logs = ([math.log(value) for value in values] for values in (sizes, costs))
+    return statistics.linear_regression(*logs).slope
 
 
 def told(what: str, sizes: tuple[int, ...], costs: list[float]) -> None:

@@ -8,39 +8,23 @@ round: `sort -V` puts 0.0.28 below 0.0.28-nightly.20260629.685.
 from __future__ import annotations
 
 import re
-from functools import cmp_to_key
-from itertools import zip_longest
 
 _PARTS = re.compile(r"(\D*)(\d*)")
 
 
 def newer(target: str, current: str) -> bool:
     """What the seed calls newer: another text, and the last of the two under `sort -V`."""
-    return target != current and sorted((target, current), key=cmp_to_key(_compare))[-1] == target
+    return target != current and _key(target) > _key(current)
 
 
-def _compare(one: str, other: str) -> int:
-    for mine, theirs in zip_longest(_PARTS.findall(one), _PARTS.findall(other), fillvalue=("", "")):
-        text = _letters(mine[0], theirs[0])
-        if text:
-            return text
-        number = int(mine[1] or 0) - int(theirs[1] or 0)
-        if number:
-            return number
-    return 0
-
-
-def _letters(one: str, other: str) -> int:
-    for mine, theirs in zip_longest(one, other, fillvalue=""):
-        difference = _rank(mine) - _rank(theirs)
-        if difference:
-            return difference
-    return 0
+def _key(text: str) -> list[tuple[list[int], int]]:
+    """Give letters by rank, with 0 where a stretch of them ends, and the number behind them."""
+    return [
+        ([*map(_rank, letters), 0], int(digits or 0)) for letters, digits in _PARTS.findall(text)
+    ]
 
 
 def _rank(letter: str) -> int:
-    if not letter:
-        return 0
     if letter == "~":
         return -1
     return ord(letter) if letter.isalpha() else ord(letter) + 256

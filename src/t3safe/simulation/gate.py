@@ -16,6 +16,7 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
 from t3safe.simulation.builds import UNDECODED, Data, SimulatedBuild, auth_broken, life
+from t3safe.simulation.fleet import Mishap
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.person import SimulatedPerson
 from t3safe.simulation.ports import EVENTS, SECONDS, SimulatedBuilds, SimulatedPersonalData
@@ -82,7 +83,7 @@ class SimulatedGate:
 
         live = gate.LiveFacts(True, True, None, 1.3, deadline)
         crash = "" if data is None else world.crash(build, data)
-        if world.gate_down:
+        if Mishap.GATE_DOWN in world.lasting:
             live = gate.LiveFacts(False, False, None, deadline, deadline)
         elif crash:
             live = gate.LiveFacts(False, False, 1, 1.0, deadline, crash)

@@ -20,7 +20,7 @@ from t3safe.simulation.builds import (
     node_trouble,
 )
 from t3safe.simulation.filevercmp import newer
-from t3safe.simulation.fleet import Bind, UpdaterSettings
+from t3safe.simulation.fleet import Bind, Mishap, UpdaterSettings
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.nightlog import NightFate, NightLog
 from t3safe.simulation.person import SimulatedPerson
@@ -88,14 +88,18 @@ class OneBinary(Updater):
     def tagged(self) -> SimulatedBuild | None:
         """Look where the tag points, None where the registry does not say."""
         self.world.pass_time(_LOOK)
-        return None if self.world.registry_down else self.world.tagged(self.world.track)
+        return (
+            None
+            if Mishap.REGISTRY_DOWN in self.world.lasting
+            else self.world.tagged(self.world.track)
+        )
 
     def install(self, target: SimulatedBuild) -> bool:
         """`npm i -g`; whether it worked."""
         world = self.world
         world.pass_time(NPM)
-        if world.disk_nearly_full or world.in_parts(target):
-            why = "no space left" if world.disk_nearly_full else "ETARGET"
+        if Mishap.DISK_NEARLY_FULL in world.lasting or world.in_parts(target):
+            why = "ETARGET" if world.in_parts(target) else "no space left"
             line = f"npm install of t3@{target.version} FAILED ({why}): staying"
             self.everybody(NightFate.LATER, line)
             return False
@@ -229,7 +233,7 @@ class Seed(OneBinary):
         self.backups = {}
         for name, person in self.world.people.items():
             self.world.pass_time(0.1 + person.settings.size_mb * VACUUM_PER_MB)
-            if self.world.disk_nearly_full:
+            if Mishap.DISK_NEARLY_FULL in self.world.lasting:
                 self.tonight.say(f"WARN: pre-bump backup FAILED for {name}")
                 continue
             person.sync(self.world.now)
@@ -240,7 +244,7 @@ class Seed(OneBinary):
         """The check on a copy of the admin's database, bound as the script binds it."""
         world = self.world
         world.pass_time(CHECK)
-        if world.gate_down:
+        if Mishap.GATE_DOWN in world.lasting:
             return "live=0"
         names = [self.world.fleet.admin, *sorted(self.backups, reverse=True)]
         copied = next((world.people[name] for name in names if name in self.backups), None)

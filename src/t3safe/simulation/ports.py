@@ -39,6 +39,7 @@ from t3safe.simulation.builds import (
     serve_problem,
 )
 from t3safe.simulation.diary import stamp
+from t3safe.simulation.fleet import Mishap
 from t3safe.simulation.incidents import Behaviour
 from t3safe.simulation.person import SimulatedPerson
 from t3safe.simulation.world import SimulatedWorld
@@ -72,7 +73,7 @@ class SimulatedRegistry:
     def offer(self, track: Track, *, history: bool) -> Offer:
         world = self.world
         world.pass_time(SECONDS["registry"])
-        tag = None if world.registry_down else world.tagged(track)
+        tag = None if Mishap.REGISTRY_DOWN in world.lasting else world.tagged(track)
         if tag is None:
             message = f"cannot read the tag {track}; the next run asks again"
             raise RegistryError(message, fault=Fault.LATER)
@@ -104,9 +105,9 @@ class SimulatedBuilds:
 
     def _problem(self, found: SimulatedBuild | None) -> tuple[str, Fault]:
         world = self.world
-        if world.disk_nearly_full:
+        if Mishap.DISK_NEARLY_FULL in world.lasting:
             return "no space left on the device", Fault.HOST
-        if found is None or world.registry_down or world.in_parts(found):
+        if found is None or Mishap.REGISTRY_DOWN in world.lasting or world.in_parts(found):
             return "the registry has no tarball of it yet", Fault.LATER
         if Behaviour.FOREIGN_PACKAGE in found.faults:
             facts = found.identity(world.node)
@@ -342,7 +343,9 @@ class SimulatedPairing:
         if not problem:
             return ev.Paired("dispatch", SECONDS["verify"])
         alone = running is not None and not serve_problem(running, found.data)
-        fault = Fault.ENVIRONMENT if world.dispatch_down and alone else Fault.BUILD
+        fault = (
+            Fault.ENVIRONMENT if Mishap.DISPATCH_DOWN in world.lasting and alone else Fault.BUILD
+        )
         return ev.NotPaired(fault, problem)
 
     def watch(

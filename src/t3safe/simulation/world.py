@@ -81,10 +81,8 @@ class SimulatedWorld:
     track: Track
     dispatch: DispatchKnowledge
     people: dict[str, SimulatedPerson] = field(factory=dict)
-    dispatch_down: bool = False
-    disk_nearly_full: bool = False
-    registry_down: bool = False
-    gate_down: bool = False
+    lasting: set[Mishap] = field(factory=set)
+    """What is simply so for a while."""
     tag_back: Version | None = None
     crossings: list[Crossing] = field(factory=list)
     verdicts: dict[Version, tuple[Verdict, str]] = field(factory=dict)
@@ -319,7 +317,7 @@ class SimulatedWorld:
             return AWAY
         if self.now < person.wedged_until:
             return NO_LISTENER
-        if self.dispatch_down:
+        if Mishap.DISPATCH_DOWN in self.lasting:
             return DISPATCH_DOWN
         at_level = person.data.level_for(running) == running.schema
         if running is chosen and running.healthy and at_level:
@@ -455,8 +453,10 @@ class SimulatedWorld:
                     person.running, person.died = None, HOST_DOWN
                     self.touch(person)
                 raise SimulatedPowerCut
+            case _ if begins:
+                self.lasting.add(event.kind)
             case _:
-                setattr(self, _FLAGS[event.kind], begins)
+                self.lasting.discard(event.kind)
         self.touch_all()
 
     def boot(self) -> None:
@@ -470,15 +470,6 @@ class SimulatedWorld:
             opens = person.diary.opens(day)
             if opens is not None and opens > self.now:
                 self.plan(opens, partial(self.mint, person))
-
-
-_FLAGS: Final = {
-    Mishap.DISPATCH_DOWN: "dispatch_down",
-    Mishap.DISK_NEARLY_FULL: "disk_nearly_full",
-    Mishap.REGISTRY_DOWN: "registry_down",
-    Mishap.GATE_DOWN: "gate_down",
-}
-"""What is simply so for a while, by the world's own name for it."""
 
 
 def _newest(builds: tuple[SimulatedBuild, ...], track: Track, now: float) -> SimulatedBuild | None:
