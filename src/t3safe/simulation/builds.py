@@ -17,7 +17,7 @@ from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
 from t3safe.simulation.diary import DAY
-from t3safe.simulation.history import History, Layout, Naming, PackageKind
+from t3safe.simulation.history import History, Layout, LoopbackCookie, PackageKind, RemoteCookie
 from t3safe.simulation.incidents import BY_ITSELF, OF_HOSTS, OF_NOBODY, Behaviour, Incidents
 from t3safe.simulation.rows import Rows, missing, union
 from t3safe.t3.generations import BEFORE_SCOPES, V1, V2, Generation
@@ -51,10 +51,10 @@ class SimulatedBuild:
     available: float
     schema: int
     pairing: str
-    loopback_cookie: Naming
+    loopback_cookie: LoopbackCookie
     node: str
     layout: Layout
-    remote_cookie: Naming
+    remote_cookie: RemoteCookie
     package: PackageKind
     faults: frozenset[Behaviour] = frozenset()
     assumed: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class SimulatedBuild:
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "healthy", not self.faults - OF_NOBODY and bool(self.pairing))
         scoped = self.pairing == V1.sign_in.path
-        generation = V2 if self.layout is Layout.V2 else V1 if scoped else BEFORE_SCOPES
+        generation = V2 if self.layout == "v2" else V1 if scoped else BEFORE_SCOPES
         object.__setattr__(self, "generation", generation)
 
     @property
@@ -76,14 +76,14 @@ class SimulatedBuild:
     @property
     def launched(self) -> bool:
         """Whether its program only starts a native one, which does the work."""
-        return self.package is PackageKind.LAUNCHER
+        return self.package == "launcher"
 
     def cookie(self, *, loopback: bool) -> str:
         """The name of the session cookie that it sets on such a bind."""
         names = CookieNames.PLAIN
-        if loopback and self.loopback_cookie is Naming.SCOPED:
+        if loopback and self.loopback_cookie == "scoped":
             names = CookieNames.LOOPBACK
-        elif not loopback and self.remote_cookie is Naming.ENVIRONMENT:
+        elif not loopback and self.remote_cookie == "environment":
             names = CookieNames.ENVIRONMENT
         return cookie_name(names, "127.0.0.1" if loopback else _REMOTE, _PORT, "here", "set")
 
@@ -114,11 +114,11 @@ def node_trouble(build: SimulatedBuild, node: str) -> str:
 _AT_FIRST: Final[dict[str, Any]] = {
     "schema": 0,
     "pairing": "",
-    "loopback_cookie": Naming.PLAIN,
+    "loopback_cookie": "plain",
     "node": "",
-    "layout": Layout.V1,
-    "remote_cookie": Naming.PLAIN,
-    "package": PackageKind.NODE,
+    "layout": "v1",
+    "remote_cookie": "plain",
+    "package": "node",
 }
 """What is assumed before anything is known."""
 

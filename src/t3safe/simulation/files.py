@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import attrs
 from cattrs import Converter
@@ -25,9 +25,10 @@ from t3safe.simulation.history import (
     History,
     HistoryError,
     Layout,
-    Naming,
+    LoopbackCookie,
     PackageKind,
     PastRelease,
+    RemoteCookie,
 )
 from t3safe.simulation.incidents import Behaviour, Incident, Incidents
 
@@ -145,6 +146,18 @@ def _unless(absent: object, read: Callable[[Any], object]) -> Callable[[Any, Any
     return lambda value, _: None if value == absent else read(value)
 
 
+def _one_of(literal: object) -> Callable[[Any], object]:
+    """Read one of these texts."""
+
+    def read(value: Any) -> object:  # noqa: ANN401 - whatever the file holds
+        if value not in get_args(literal):
+            message = f"{value!r} is not {' or '.join(get_args(literal))}"
+            raise ValueError(message)
+        return value
+
+    return read
+
+
 def _or_unknown(
     read: Callable[[Any], object], write: Callable[[Any], object] = lambda value: value
 ) -> Any:  # noqa: ANN401 - what cattrs takes
@@ -174,11 +187,11 @@ def _made() -> Converter:
         "pairing": _or_unknown(
             lambda value: "" if value is None else plain_text(value), lambda value: value or None
         ),
-        "loopback_cookie": _or_unknown(lambda value: Naming(plain_text(value))),
+        "loopback_cookie": _or_unknown(_one_of(LoopbackCookie)),
         "node": _or_unknown(plain_text),
-        "layout": _or_unknown(lambda value: Layout(plain_text(value))),
-        "remote_cookie": _or_unknown(lambda value: Naming(plain_text(value))),
-        "package": _or_unknown(lambda value: PackageKind(plain_text(value))),
+        "layout": _or_unknown(_one_of(Layout)),
+        "remote_cookie": _or_unknown(_one_of(RemoteCookie)),
+        "package": _or_unknown(_one_of(PackageKind)),
     }
     made.register_structure_hook(
         PastRelease,

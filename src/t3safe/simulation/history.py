@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 from attrs import frozen
@@ -39,32 +39,14 @@ class HistoryError(UnusableError):
     """Raised when a history, a fleet or a window cannot be simulated; one line that says where."""
 
 
-class Naming(StrEnum):
-    """How the session cookie is named on a bind."""
-
-    PLAIN = "plain"
-    """The plain name on every bind."""
-    SCOPED = "scoped"
-    """With the port and 12 hex digits: on a loopback bind alone."""
-    ENVIRONMENT = "environment"
-    """With 12 hex digits of the environment id: on a remote-reachable bind alone."""
-
-
-class Layout(StrEnum):
-    """Which database holds a person's state."""
-
-    V1 = "v1"
-    V2 = "v2"
-    """A second one, made once as a copy of the first."""
-
-
-class PackageKind(StrEnum):
-    """What the npm package holds."""
-
-    NODE = "node"
-    """A node program with its dependencies."""
-    LAUNCHER = "launcher"
-    """A launcher over a native program, which is in a package for each platform."""
+LoopbackCookie = Literal["plain", "scoped"]
+"""How the session cookie is named on a loopback bind; `scoped` has the port and 12 hex digits."""
+RemoteCookie = Literal["plain", "environment"]
+"""And on a remote-reachable one; `environment` has 12 hex digits of the environment id."""
+Layout = Literal["v1", "v2"]
+"""Which database holds a person's state; that of V2 is a second one, made as a copy."""
+PackageKind = Literal["node", "launcher"]
+"""A node program with its dependencies, or a launcher over a native one in another package."""
 
 
 class ReleaseLine(StrEnum):
@@ -95,10 +77,10 @@ class PastRelease:
     committed: datetime | None
     schema: int | None
     pairing: str | None
-    loopback_cookie: Naming | None
+    loopback_cookie: LoopbackCookie | None
     node: str | None
     layout: Layout | None = None
-    remote_cookie: Naming | None = None
+    remote_cookie: RemoteCookie | None = None
     package: PackageKind | None = None
     published: datetime | None = None
     day: date | None = None
@@ -167,8 +149,6 @@ def _problem(release: PastRelease, known: set[int]) -> str:
         return "has no time: give `committed`, `published` or `day`"
     if release.schema is not None and release.schema not in known:
         return f"schema {release.schema} is none of the migrations"
-    if release.loopback_cookie is Naming.ENVIRONMENT or release.remote_cookie is Naming.SCOPED:
-        return "no release names its cookie so on that bind"
     return ""
 
 

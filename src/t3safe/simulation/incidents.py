@@ -111,12 +111,9 @@ class Incident:
             return False
         if self.last is not None:
             return self.first is not None and release.version <= self.last
-        return self._at(release.available)
-
-    def _at(self, moment: datetime) -> bool:
         if self.date is None:
             return False
-        since = datetime.combine(self.date, time(), UTC)
+        since, moment = datetime.combine(self.date, time(), UTC), release.available
         if self.first is None and moment < since:
             return False
         return self.scope is IncidentScope.DATA or moment < since + LASTING
