@@ -18,6 +18,7 @@ import pwd
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,7 +95,11 @@ def load(
     caller = caller or present_caller(environment)
     where = file or default_file(environment, caller)
     raw = _scoped(_read(where, needed=file is not None), where, environment, caller)
-    settings = _structured(raw, str(where))
+    _texts_of_urls(raw, where)
+    try:
+        settings = strict_converter().structure(raw, Settings)
+    except INVALID as error:
+        raise SettingsError(f"{where}: {trouble(error)}") from error
     units = _of_units() if file is None and settings.scope is Scope.SYSTEM else {}
     variables = _variables(units, environment)
     for variable in variables:
@@ -133,14 +138,10 @@ def default_file(environment: Mapping[str, str], caller: Caller) -> Path:
 
 def _variables(units: Mapping[str, str], environment: Mapping[str, str]) -> tuple[_Variable, ...]:
     """Give what is set: the environment wins over the units' file, an empty text sets nothing."""
-    told = {
-        name: _Variable(name, environment[name], "environment")
-        if name in environment
-        else _Variable(name, units[name], str(UNITS_FILE))
-        for name in ENVIRONMENT
-        if name in environment or name in units
-    }
-    return tuple(variable for variable in told.values() if variable.text)
+    found = {name: _Variable(name, text, str(UNITS_FILE)) for name, text in units.items()}
+    for name in ENVIRONMENT.keys() & environment.keys():
+        found[name] = _Variable(name, environment[name], "environment")
+    return tuple(found[name] for name in ENVIRONMENT if name in found and found[name].text)
 
 
 def _of_units() -> dict[str, str]:
@@ -216,16 +217,7 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
         raise SettingsError(message) from error
 
 
-def _structured(raw: Mapping[str, Any], where: str) -> Settings:
-    _texts_of_urls(raw, where)
-    try:
-        return strict_converter().structure(raw, Settings)
-    except INVALID as error:
-        message = f"{where}: {trouble(error)}"
-        raise SettingsError(message) from error
-
-
-def _texts_of_urls(raw: Mapping[str, Any], where: str) -> None:
+def _texts_of_urls(raw: Mapping[str, Any], where: Path) -> None:
     """See that URLs are a list of texts; they are secrets, so that no error may quote one."""
     table = raw.get("notify")
     urls = table.get("urls", []) if isinstance(table, dict) else []
@@ -235,33 +227,20 @@ def _texts_of_urls(raw: Mapping[str, Any], where: str) -> None:
 
 
 def _with_variable(settings: Settings, variable: _Variable) -> Settings:
-    key, name = variable.key, variable.name
-    raw: dict[str, Any] = {key: _of_text(key, variable.text)}
+    key, text = variable.key, variable.text
+    value: object = text
+    # What TOML would hold for that key.
+    present = getattr(settings, key)
+    if isinstance(present, bool):
+        value = {"0": False, "1": True}.get(text, text)
+    elif isinstance(present, int | float):
+        with suppress(ValueError):
+            value = type(present)(text)
     try:
-        value = getattr(_structured(raw, name), key)
-    except SettingsError as error:
-        message = f"{variable}: {str(error).removeprefix(name + ': ')}"
-        raise SettingsError(message) from error
-    return attrs.evolve(settings, **{key: value})
-
-
-def _of_text(key: str, text: str) -> object:
-    """Turn a variable's text into what TOML would hold for that key."""
-    kind = type(getattr(Settings(), key))
-    if kind is bool:
-        return {"0": False, "1": True}.get(text, text)
-    if kind in {int, float}:
-        return _number(text)
-    return text
-
-
-def _number(text: str) -> float | int | str:
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
+        read = strict_converter().structure({key: value}, Settings)
+    except INVALID as error:
+        raise SettingsError(f"{variable}: {trouble(error)}") from error
+    return attrs.evolve(settings, **{key: getattr(read, key)})
 
 
 def _problems(settings: Settings) -> Iterator[str]:
