@@ -207,14 +207,11 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
     except FileNotFoundError as error:
         if not needed:
             return {}
-        message = f"{path}: no such configuration file"
-        raise SettingsError(message) from error
+        raise SettingsError(f"{path}: no such configuration file") from error
     except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror}"
-        raise SettingsError(message) from error
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"{path}: is not TOML: {error}"
-        raise SettingsError(message) from error
+        raise SettingsError(f"{path}: is not TOML: {error}") from error
 
 
 def _texts_of_urls(raw: Mapping[str, Any], where: Path) -> None:

@@ -82,17 +82,14 @@ def _read(file: Path | None, own: str, parse: Callable[[str], Any], kind: type[_
     try:
         raw = parse(text)
     except (ValueError, RecursionError) as error:
-        message = f"{where}: cannot be understood: {error}"
-        raise HistoryError(message) from error
+        raise HistoryError(f"{where}: cannot be understood: {error}") from error
     try:
         found = _CONVERTER.structure(raw, kind)
         found.check()
     except HistoryError as error:
-        message = f"{where}: {error}"
-        raise HistoryError(message) from error
+        raise HistoryError(f"{where}: {error}") from error
     except (*INVALID, TypeError, ValueError, AttributeError, KeyError) as error:
-        message = f"{where}: {trouble(error)}"
-        raise HistoryError(message) from error
+        raise HistoryError(f"{where}: {trouble(error)}") from error
     return found
 
 
@@ -101,15 +98,12 @@ def _text(file: Path | None, own: str, where: str) -> str:
         if file is None:
             return (resources.files("t3safe.simulation") / "data" / own).read_text("utf-8")
         if file.stat().st_size > BYTES_MAX:
-            message = f"{where}: is larger than {BYTES_MAX} bytes"
-            raise HistoryError(message)
+            raise HistoryError(f"{where}: is larger than {BYTES_MAX} bytes")
         return file.read_text("utf-8")
     except OSError as error:
-        message = f"{where}: cannot be read: {error.strerror}"
-        raise HistoryError(message) from error
+        raise HistoryError(f"{where}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        message = f"{where}: is not UTF-8: {error}"
-        raise HistoryError(message) from error
+        raise HistoryError(f"{where}: is not UTF-8: {error}") from error
 
 
 def _version(value: Any) -> Version:  # noqa: ANN401 - whatever the file holds
@@ -122,8 +116,7 @@ def _version(value: Any) -> Version:  # noqa: ANN401 - whatever the file holds
 def _moment(value: Any) -> datetime:  # noqa: ANN401 - whatever the file holds
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(plain_text(value))
     if moment.tzinfo is None:
-        message = f"{value!r} names no zone; write 2026-06-09T04:00:00Z"
-        raise ValueError(message)
+        raise ValueError(f"{value!r} names no zone; write 2026-06-09T04:00:00Z")
     return moment.astimezone(UTC)
 
 
@@ -151,8 +144,7 @@ def _one_of(literal: object) -> Callable[[Any], object]:
 
     def read(value: Any) -> object:  # noqa: ANN401 - whatever the file holds
         if value not in get_args(literal):
-            message = f"{value!r} is not {' or '.join(get_args(literal))}"
-            raise ValueError(message)
+            raise ValueError(f"{value!r} is not {' or '.join(get_args(literal))}")
         return value
 
     return read

@@ -217,8 +217,7 @@ class Fleet:
         Raises HistoryError for a number that no host has.
         """
         if not 1 <= count <= PEOPLE_MAX:
-            message = f"--people {count} is not between 1 and {PEOPLE_MAX}"
-            raise HistoryError(message)
+            raise HistoryError(f"--people {count} is not between 1 and {PEOPLE_MAX}")
         models = self.people
         people = tuple(
             attrs.evolve(models[n % len(models)], name=_numbered(models, n)) for n in range(count)

@@ -135,8 +135,7 @@ class History:
                     f" of {before.available:%Y-%m-%d %H:%M}; order the history by time"
                 )
             if problem:
-                message = f"{release.version}: {problem}"
-                raise HistoryError(message)
+                raise HistoryError(f"{release.version}: {problem}")
             seen.add(release.version)
             last[release.channel] = release
 

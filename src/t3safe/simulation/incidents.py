@@ -131,8 +131,7 @@ class Incidents:
         names = [incident.id for incident in self.incidents]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            message = f"{twice[0]}: is there twice"
-            raise HistoryError(message)
+            raise HistoryError(f"{twice[0]}: is there twice")
 
     def of(self, release: PastRelease) -> frozenset[Behaviour]:
         """What is wrong with a release."""

@@ -38,8 +38,7 @@ class MemoryJournal:
         known = self.written.get(run)
         if known is None:
             if not isinstance(event, ev.Opened):
-                message = f"cannot write to run {run}: it was never opened"
-                raise JournalError(message)
+                raise JournalError(f"cannot write to run {run}: it was never opened")
             self.written[run] = [event]
             return
         known.append(event)
@@ -95,5 +94,4 @@ class MemoryJournal:
 
     def _usable(self) -> None:
         if self.broken:
-            message = f"cannot use the journal: {self.broken}"
-            raise JournalError(message)
+            raise JournalError(f"cannot use the journal: {self.broken}")

@@ -99,8 +99,7 @@ class SimulatedBuilds:
         world.pass_time(SECONDS["npm"])
         problem, fault = self._problem(found)
         if found is None or problem:
-            message = f"cannot stage {build}: {problem}"
-            raise BuildError(message, fault=fault)
+            raise BuildError(f"cannot stage {build}: {problem}", fault=fault)
         self.store[build] = found
 
     def _problem(self, found: SimulatedBuild | None) -> tuple[str, Fault]:
@@ -153,8 +152,7 @@ class SimulatedSelection:
             return
         held = self.store.store.get(build)
         if held is None:
-            message = f"cannot select {build} for {person}: it is not in the store"
-            raise SelectionError(message)
+            raise SelectionError(f"cannot select {build} for {person}: it is not in the store")
         world.pass_time(SECONDS["fence"])
         found.link, found.fenced = held, False
         world.touch(found)
@@ -220,8 +218,7 @@ class SimulatedServices:
         found = self.world.people[person]
         self.world.pass_time(SECONDS["start"])
         if found.fenced:
-            message = f"cannot start the serve of {person}: being updated, exit status 75"
-            raise ServiceError(message)
+            raise ServiceError(f"cannot start the serve of {person}: being updated, exit status 75")
         if not self.world.start(found):
             message = f"cannot start the serve of {person}: {found.died}"
             raise ServiceError(message, fault=Fault.HOST)
@@ -241,8 +238,7 @@ class SimulatedPersonalData:
         size = found.settings.size_mb
         world.pass_time(0.05 + size * COPY_PER_MB)
         if kind is not SnapshotKind.ONLINE and found.running is not None:
-            message = f"cannot copy the set of {person}: a process holds it"
-            raise PersonalDataError(message)
+            raise PersonalDataError(f"cannot copy the set of {person}: a process holds it")
         found.sync(world.now)
         ledger = world.schemas.of_data(found.data)
         stored = Stored(snapshot, kind, stamp(world.now), int(size * _MB))
@@ -268,8 +264,7 @@ class SimulatedPersonalData:
         found, mine = self.world.people[person], self.kept.get(person, {})
         self.world.pass_time(0.2 + found.settings.size_mb * COPY_PER_MB)
         if found.running is not None or snapshot not in mine:
-            message = f"cannot restore {person} from {snapshot}"
-            raise PersonalDataError(message)
+            raise PersonalDataError(f"cannot restore {person} from {snapshot}")
         self.world.restore(found, mine[snapshot][1], whole=True)
 
     def restoring(self, person: str) -> bool:  # noqa: ARG002

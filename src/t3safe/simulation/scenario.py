@@ -155,12 +155,10 @@ def _window(fleet: Fleet, builds: tuple[SimulatedBuild, ...]) -> tuple[date, ...
     first = fleet.since or _night_after(fleet, paired[0].available)
     last = fleet.until or _night_after(fleet, max(build.available for build in builds))
     if first > last:
-        message = f"no night lies between {first} and {last}"
-        raise HistoryError(message)
+        raise HistoryError(f"no night lies between {first} and {last}")
     ready = at(first, fleet.night).timestamp() - EVENING.total_seconds()
     if not any(b.channel is fleet.track and b.available <= ready for b in builds):
-        message = f"nothing of the track {fleet.track} is out before the night of {first}"
-        raise HistoryError(message)
+        raise HistoryError(f"nothing of the track {fleet.track} is out before the night of {first}")
     return tuple(first + timedelta(days=number) for number in range((last - first).days + 1))
 
 
