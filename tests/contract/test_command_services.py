@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,17 +11,17 @@ from pathlib import Path
 import pytest
 from attrs import evolve, frozen
 
-from t3safe.adapters.services import CommandServices
+from t3safe.adapters.services.commands import CommandServices
 from t3safe.adapters.services.members import MARK
 from t3safe.contracts.services import STOPPED, ServicesContract
 from t3safe.domain.errors import Fault, ServiceError
 from tests.contract.test_services import (
     PEOPLE,
     SERVE,
-    Patient,
-    lives,
+    Bench,
+    WaitsForAgents,
+    agent_program,
     marked,
-    patient,
     until,
 )
 from tests.support import keeper
@@ -30,48 +29,31 @@ from tests.support import keeper
 KEEPER = (sys.executable, "-I", "-S", keeper.__file__)
 
 
-@frozen
-class KeeperServices:
+@frozen(slots=False)
+class KeeperServices(Bench):
     """Serves behind a keeper below one folder."""
 
     port: CommandServices
-    folder: Path
     codex: Path
 
     def describe(self, person: str, *words: str, **described: object) -> None:
         """Describe a person's serve, and how the keeper misbehaves."""
-        file = self.folder / f"{person}.json"
+        file = self.port.run_dir / f"{person}.json"
         file.write_text(json.dumps({"argv": [*SERVE, *words], **described}))
+
+    def begin_with(self, person: str, *words: str) -> None:
+        """Let every further serve of this person be started with these words."""
+        self.describe(person, *words)
+
+    def members(self, person: str) -> list[int]:
+        """The living processes of a serve."""
+        return marked(MARK, str(self.port.run_dir / person))
 
     def calls(self) -> list[str]:
         """What the keeper was asked to do, beside looks."""
-        file = self.folder / "calls"
+        file = self.port.run_dir / "calls"
         lines = file.read_text().splitlines() if file.exists() else []
         return [line for line in lines if not line.startswith("status ")]
-
-    def work(self, person: str) -> None:
-        """Let an agent work below the serve."""
-        self.describe(person, f"agent={self.codex}")
-
-    def crash(self, person: str) -> None:
-        """Kill the main process alone."""
-        pid = self.port.status(person).main_pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        until(lambda: not lives(pid))
-
-    def left(self, person: str) -> bool:
-        """Whether any process of the serve lives."""
-        return bool(self._members(person))
-
-    def _members(self, person: str) -> list[int]:
-        return marked(MARK, str(self.folder / person))
-
-    def end(self) -> None:
-        """End every process by other means than the adapter's."""
-        for person in PEOPLE:
-            for pid in self._members(person):
-                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -79,21 +61,12 @@ def kept(tmp_path: Path) -> Iterator[KeeperServices]:
     """Give serves behind a keeper, which are ended by other means than the adapter's."""
     folder = tmp_path / "kept"
     folder.mkdir()
-    codex = tmp_path / "bin" / "codex"
-    codex.parent.mkdir()
-    codex.write_text(f"#!{sys.executable} -IS\nimport signal\nsignal.pause()\n")
-    codex.chmod(0o755)
-    words = {verb: (*KEEPER, str(folder), verb, "{person}") for verb in ("start", "stop", "status")}
-    port = CommandServices(
-        run_dir=folder,
-        start_command=words["start"],
-        stop_command=words["stop"],
-        status_command=words["status"],
-        timeout=10.0,
-        stop_timeout=10.0,
-        settle=0.3,
-    )
-    bench = KeeperServices(port, folder, codex)
+    verbs = {
+        f"{verb}_command": (*KEEPER, str(folder), verb, "{person}")
+        for verb in ("start", "stop", "status")
+    }
+    port = CommandServices(folder, **verbs, timeout=10.0, stop_timeout=10.0, settle=0.3)
+    bench = KeeperServices(port, agent_program(tmp_path))
     for person in PEOPLE:
         bench.describe(person)
     yield bench
@@ -104,9 +77,9 @@ class TestCommandServices(ServicesContract):
     """The contract, on commands."""
 
     @pytest.fixture
-    def services(self, kept: KeeperServices) -> Patient:
+    def services(self, kept: KeeperServices) -> WaitsForAgents:
         """Give serves behind a keeper."""
-        return patient(kept)
+        return WaitsForAgents(kept)
 
 
 @pytest.mark.parametrize(
@@ -174,17 +147,12 @@ def test_start_that_fails_says_with_what_and_for_whom(kept: KeeperServices) -> N
     assert kept.port.status("alice") == STOPPED
 
 
-def test_start_that_claims_more_than_it_did_is_an_error(kept: KeeperServices) -> None:
-    """A start is done when `status` says that the serve runs."""
+def test_what_claims_more_than_it_did_is_an_error(kept: KeeperServices) -> None:
+    """A start and a stop are done when `status` says so; nothing is killed behind its keeper."""
     kept.describe("alice", start={"status": 0})
-    port = evolve(kept.port, timeout=0.5)
     with pytest.raises(ServiceError, match="says that it does not run") as caught:
-        port.start("alice")
+        evolve(kept.port, timeout=0.5).start("alice")
     assert caught.value.fault is Fault.HOST
-
-
-def test_stop_that_claims_more_than_it_did_is_an_error(kept: KeeperServices) -> None:
-    """A serve that still runs is not stopped, and nothing is killed behind its keeper's back."""
     kept.describe("alice", stop={"status": 0})
     kept.port.start("alice")
     with pytest.raises(ServiceError, match="says that it runs"):
@@ -231,11 +199,3 @@ def test_command_that_is_not_there_is_named(kept: KeeperServices) -> None:
     with pytest.raises(ServiceError) as caught:
         port.status("alice")
     assert "`/nowhere/docker inspect t3-alice` cannot be run: No such file" in str(caught.value)
-
-
-@pytest.mark.parametrize("person", ["", "a b", "../x", "-rf"])
-def test_no_name_reaches_a_command_that_is_no_users(kept: KeeperServices, person: str) -> None:
-    """A name that could be an option or a path is refused before anything is run."""
-    with pytest.raises(ServiceError, match="is not a person's user name"):
-        kept.port.status(person)
-    assert not (kept.folder / "calls").exists()

@@ -12,7 +12,7 @@ import yaml
 from attrs import evolve
 
 from t3safe.adapters._support import units
-from t3safe.adapters.services import CommandServices
+from t3safe.adapters.services.commands import CommandServices
 from t3safe.configuration import Manager, Verify
 from t3safe.domain.errors import ServiceError
 from t3safe.entrypoints.settings import load

@@ -1,4 +1,4 @@
-"""Both service managers with real processes; systemd is a small one with a systemctl of its own."""
+"""Service managers with real processes; systemd is a small one with a systemctl of its own."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import stat
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import psutil
 import pytest
 from attrs import evolve, frozen
 
-from t3safe.adapters.services import ProcessServices, SystemdServices
+from t3safe.adapters.services.commands import CommandServices
 from t3safe.adapters.services.members import MARK
+from t3safe.adapters.services.processes import ProcessServices
+from t3safe.adapters.services.systemd import SystemdServices
 from t3safe.contracts.services import STOPPED, ServicesContract
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.people import instances_of
@@ -60,18 +62,56 @@ def marked(name: str, value: str) -> list[int]:
     return found
 
 
-@pytest.fixture
-def codex(tmp_path: Path) -> Path:
+def agent_program(tmp_path: Path) -> Path:
     """Give an agent's program: a script that an interpreter runs, as most of them are."""
     program = tmp_path / "bin" / "codex"
-    program.parent.mkdir()
+    program.parent.mkdir(exist_ok=True)
     program.write_text(f"#!{sys.executable} -IS\nimport signal\nsignal.pause()\n")
     program.chmod(0o755)
     return program
 
 
-@frozen
-class Processes:
+class Bench(ABC):
+    """People's serves under test, of which a real agent may work in some.
+
+    `codex` is an agent's program.
+    """
+
+    port: Services
+    codex: Path
+
+    @abstractmethod
+    def begin_with(self, person: str, *words: str) -> None:
+        """Let every further serve of this person be started with these words."""
+
+    @abstractmethod
+    def members(self, person: str) -> list[int]:
+        """The living processes of a serve."""
+
+    def work(self, person: str) -> None:
+        """Let an agent work below the serve."""
+        self.begin_with(person, f"agent={self.codex}")
+
+    def crash(self, person: str) -> None:
+        """Kill the main process alone."""
+        pid = self.port.status(person).main_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not lives(pid))
+
+    def left(self, person: str) -> bool:
+        """Whether any process of the serve lives."""
+        return bool(self.members(person))
+
+    def end(self) -> None:
+        """End every process by other means than the adapter's."""
+        for person in PEOPLE:
+            for pid in self.members(person):
+                os.kill(pid, signal.SIGKILL)
+
+
+@frozen(slots=False)
+class Processes(Bench):
     """Plain processes; what a serve is started with lies in a file for each person."""
 
     port: ProcessServices
@@ -84,24 +124,13 @@ class Processes:
         launcher.write_text(f"#!/bin/sh\nexec {quoted}\n")
         launcher.chmod(0o755)
 
-    def work(self, person: str) -> None:
-        """Let an agent work below the serve; the start waits for it, as the file is made last."""
-        self.begin_with(person, f"agent={self.codex}")
-
-    def crash(self, person: str) -> None:
-        """Kill the main process alone."""
-        pid = self.port.status(person).main_pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        until(lambda: not lives(pid))
-
-    def left(self, person: str) -> bool:
-        """Whether any process of the serve lives."""
-        return bool(marked(MARK, str(self.port.run_dir / person)))
+    def members(self, person: str) -> list[int]:
+        """The living processes of a serve."""
+        return marked(MARK, str(self.port.run_dir / person))
 
 
 @pytest.fixture
-def processes(tmp_path: Path, codex: Path) -> Iterator[Processes]:
+def processes(tmp_path: Path) -> Iterator[Processes]:
     """Give plain processes, which are ended by other means than the adapter's."""
     port = ProcessServices(
         run_dir=tmp_path / "run",
@@ -110,22 +139,20 @@ def processes(tmp_path: Path, codex: Path) -> Iterator[Processes]:
         base=str(tmp_path / "{person}"),
         stop_timeout=10.0,
     )
-    bench = Processes(port, codex)
+    bench = Processes(port, agent_program(tmp_path))
     for person in PEOPLE:
         bench.begin_with(person)
     yield bench
-    for person in PEOPLE:
-        for pid in marked(MARK, str(port.run_dir / person)):
-            os.kill(pid, signal.SIGKILL)
+    bench.end()
 
 
-@frozen
-class Systemd:
+@frozen(slots=False)
+class Systemd(Bench):
     """Units of the small systemd."""
 
     port: SystemdServices
-    manager: systemctl.FakeSystemctl
     codex: Path
+    manager: systemctl.FakeSystemctl
 
     def describe(self, person: str, *words: str, **described: object) -> None:
         """Describe a person's unit."""
@@ -133,24 +160,17 @@ class Systemd:
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps({"argv": [*SERVE, *words], **described}))
 
-    def work(self, person: str) -> None:
-        """Let an agent work below the serve."""
-        self.describe(person, f"agent={self.codex}")
+    def begin_with(self, person: str, *words: str) -> None:
+        """Let every further serve of this person be started with these words."""
+        self.describe(person, *words)
 
-    def crash(self, person: str) -> None:
-        """Kill the main process alone."""
-        pid = self.port.status(person).main_pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        until(lambda: not lives(pid))
-
-    def left(self, person: str) -> bool:
-        """Whether any process of the unit lives."""
-        return bool(self.manager.members(f"t3-serve@{person}.service"))
+    def members(self, person: str) -> list[int]:
+        """The living processes of a unit."""
+        return self.manager.members(f"t3-serve@{person}.service")
 
 
 @pytest.fixture
-def systemd(tmp_path: Path, codex: Path) -> Iterator[Systemd]:
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
     """Give units, which are ended by other means than the adapter's."""
     folder = tmp_path / "systemd"
     folder.mkdir()
@@ -160,119 +180,70 @@ def systemd(tmp_path: Path, codex: Path) -> Iterator[Systemd]:
         stop_timeout=10.0,
         term_timeout=0.3,
     )
-    bench = Systemd(port, systemctl.FakeSystemctl(folder), codex)
+    bench = Systemd(port, agent_program(tmp_path), systemctl.FakeSystemctl(folder))
     for person in PEOPLE:
         bench.describe(person)
     yield bench
-    for person in PEOPLE:
-        for pid in bench.manager.members(f"t3-serve@{person}.service"):
-            os.kill(pid, signal.SIGKILL)
+    bench.end()
 
 
 class WaitsForAgents:
-    """Starts as the adapter does, and waits until an agent that is to work does so."""
+    """A bench whose agents have appeared when a start returns."""
 
-    def __init__(self, port: Services, expected: dict[str, bool]) -> None:
-        self._port, self._expected = port, expected
-        self.stop, self.status, self.sample = port.stop, port.status, port.sample
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._working = bench, set[str]()
+        self.port, self.crash, self.left = self, bench.crash, bench.left
+        self.stop, self.status = bench.port.stop, bench.port.status
+        self.sample = bench.port.sample
+
+    def work(self, person: str) -> None:
+        """Let an agent work below the serve."""
+        self._working.add(person)
+        self._bench.work(person)
 
     def start(self, person: str) -> None:
         """Start; an agent below a real process takes a moment to appear."""
-        self._port.start(person)
-        if self._expected.get(person):
-            until(lambda: bool(self._port.status(person).agents))
-
-
-class RealBench(Protocol):
-    """A bench of real processes."""
-
-    @property
-    def port(self) -> Services:
-        """The adapter."""
-
-    def work(self, person: str) -> None:
-        """Let an agent work below the serve."""
-
-    def crash(self, person: str) -> None:
-        """Let the main process die."""
-
-    def left(self, person: str) -> bool:
-        """Whether any process lives."""
-
-
-@frozen
-class Patient:
-    """A bench whose agents have appeared when a start returns."""
-
-    port: WaitsForAgents
-    bench: RealBench
-    expected: dict[str, bool]
-
-    def work(self, person: str) -> None:
-        """Let an agent work below the serve."""
-        self.expected[person] = True
-        self.bench.work(person)
-
-    def crash(self, person: str) -> None:
-        """Let the main process die."""
-        self.bench.crash(person)
-
-    def left(self, person: str) -> bool:
-        """Whether any process lives."""
-        return self.bench.left(person)
-
-
-def patient(bench: RealBench) -> Patient:
-    """Wrap a bench of real processes for the contract."""
-    expected: dict[str, bool] = {}
-    return Patient(WaitsForAgents(bench.port, expected), bench, expected)
+        self._bench.port.start(person)
+        if person in self._working:
+            until(lambda: bool(self.status(person).agents))
 
 
 class TestProcessServices(ServicesContract):
     """The contract, on plain processes."""
 
     @pytest.fixture
-    def services(self, processes: Processes) -> Patient:
+    def services(self, processes: Processes) -> WaitsForAgents:
         """Give plain processes."""
-        return patient(processes)
+        return WaitsForAgents(processes)
 
 
 class TestSystemdServices(ServicesContract):
     """The contract, on units."""
 
     @pytest.fixture
-    def services(self, systemd: Systemd) -> Patient:
+    def services(self, systemd: Systemd) -> WaitsForAgents:
         """Give units."""
-        return patient(systemd)
+        return WaitsForAgents(systemd)
 
 
-class TestOwnSystemdServices(ServicesContract):
-    """The contract, on units of a person's own manager."""
-
-    @pytest.fixture
-    def services(self, systemd: Systemd) -> Iterator[Patient]:
-        """Give units that are asked for by `systemctl --user`, each time."""
-        yield patient(evolve(systemd, port=evolve(systemd.port, own=True)))
-        calls = systemd.manager.calls.read_text().splitlines()
-        assert all(line.startswith("--user ") for line in calls)
-
-
-def test_own_manager_that_does_not_run_is_told_with_what_starts_it(systemd: Systemd) -> None:
-    """The message of `systemctl --user` alone says nothing of lingering."""
-    port = evolve(systemd.port, own=True, systemctl=("/bin/sh", "-c", "exit 1"))
-    with pytest.raises(ServiceError, match="`loginctl enable-linger` keeps your manager running"):
-        port.status("alice")
-
-
-def test_troubles_of_own_units_name_commands_for_the_own_manager(systemd: Systemd) -> None:
-    """The host's systemd knows nothing of them."""
+def test_a_persons_own_manager_is_asked_each_time(systemd: Systemd) -> None:
+    """Every call is `systemctl --user`, and so is every command that a message names."""
     port = evolve(systemd.port, own=True)
+    port.start("alice")
+    assert port.status("alice").running
+    port.stop("alice")
+    assert port.status("alice") == STOPPED
+    calls = systemd.manager.calls.read_text().splitlines()
+    assert all(line.startswith("--user ") for line in calls)
     systemd.describe("alice", load="masked")
     with pytest.raises(ServiceError, match="`systemctl --user status t3-serve@alice"):
         port.status("alice")
     systemd.describe("alice", refuses="Job for t3-serve@alice.service failed.")
     with pytest.raises(ServiceError, match="`journalctl --user -u t3-serve@alice"):
         port.start("alice")
+    silent = evolve(port, systemctl=("/bin/sh", "-c", "exit 1"))
+    with pytest.raises(ServiceError, match="`loginctl enable-linger` keeps your manager running"):
+        silent.status("alice")
 
 
 # Plain processes.
@@ -304,11 +275,6 @@ def test_stop_ends_what_detached_itself(processes: Processes) -> None:
     assert not processes.left("alice")
 
 
-def test_nobody_belongs_to_a_serve_that_never_was(processes: Processes) -> None:
-    """Without a pid file no session is a serve's: not that of the kernel, 0, either."""
-    assert processes.port._members("alice", None) == set()
-
-
 @pytest.mark.parametrize("change", [{"began": 1}, {"boot": "another"}])
 def test_recycled_pid_is_never_taken_for_the_serve(
     processes: Processes, change: dict[str, object]
@@ -331,18 +297,23 @@ def test_recycled_pid_is_never_taken_for_the_serve(
             stranger.kill()
 
 
+def starting(port: ProcessServices, python: str = sys.executable) -> subprocess.Popen[bytes]:
+    """Have another process start alice's serve."""
+    code = (
+        "from pathlib import Path; from t3safe.adapters.services.processes import ProcessServices;"
+        f"ProcessServices(run_dir=Path({str(port.run_dir)!r}), command=('{{t3}}',), t3={port.t3!r},"
+        f" base='', python={python!r}).start('alice')"
+    )
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
 def test_start_whose_caller_was_killed_is_found(processes: Processes, tmp_path: Path) -> None:
     """A serve that was begun is never begun a second time, whenever the caller dies."""
     slow = tmp_path / "slow-python"
     slow.write_text(f'#!/bin/sh\ntouch {tmp_path}/begun\nsleep 0.5\nexec {sys.executable} "$@"\n')
     slow.chmod(0o755)
     port = processes.port
-    code = (
-        "from pathlib import Path; from t3safe.adapters.services import ProcessServices;"
-        f"ProcessServices(run_dir=Path({str(port.run_dir)!r}), command=('{{t3}}',), t3={port.t3!r},"
-        f" base='', python={str(slow)!r}).start('alice')"
-    )
-    with subprocess.Popen([sys.executable, "-c", code]) as caller:
+    with starting(port, python=str(slow)) as caller:
         until((tmp_path / "begun").exists)
         caller.kill()
 
@@ -355,15 +326,7 @@ def test_start_whose_caller_was_killed_is_found(processes: Processes, tmp_path: 
 def test_two_starts_at_once_make_one_serve(processes: Processes) -> None:
     """Whoever comes second finds the serve of the first."""
     port = processes.port
-    code = (
-        "from pathlib import Path; from t3safe.adapters.services import ProcessServices;"
-        f"ProcessServices(run_dir=Path({str(port.run_dir)!r}), command=('{{t3}}',), t3={port.t3!r},"
-        " base='').start('alice')"
-    )
-    with (
-        subprocess.Popen([sys.executable, "-c", code]) as first,
-        subprocess.Popen([sys.executable, "-c", code]) as second,
-    ):
+    with starting(port) as first, starting(port) as second:
         assert (first.wait(20), second.wait(20)) == (0, 0)
     assert len(marked(MARK, str(port.run_dir / "alice"))) == 1
 
@@ -459,6 +422,7 @@ def test_log_is_private_and_the_one_before_is_kept(processes: Processes, tmp_pat
     processes.port.start("alice")
 
     assert (log.parent / "alice.log.1").read_text() == "first\n"
+    assert processes.port.people() == ("alice",), "whose serve was started and not stopped"
 
 
 # Units of systemd.
@@ -474,15 +438,6 @@ def test_stop_that_hangs_ends_in_a_kill(systemd: Systemd) -> None:
 
     assert port.status("alice") == STOPPED
     assert "kill --signal=SIGKILL t3-serve@alice.service" in systemd.manager.calls.read_text()
-
-
-def test_slow_stop_is_waited_for(systemd: Systemd) -> None:
-    """A stop that takes its time is no failure, and nothing is killed."""
-    systemd.port.start("alice")
-    began = time.monotonic()
-    systemd.port.stop("alice")
-    assert time.monotonic() - began < 9
-    assert "kill" not in systemd.manager.calls.read_text()
 
 
 def test_stop_ends_what_the_unit_left_behind(systemd: Systemd) -> None:
@@ -539,63 +494,51 @@ def test_everybody_with_a_unit_is_found(systemd: Systemd, tmp_path: Path) -> Non
     assert evolve(port, unit="t3-serve.service").people() == ()
 
 
-def test_who_has_a_serve_of_plain_processes_is_found(processes: Processes) -> None:
-    """Whose serve was started and not stopped."""
-    processes.port.start("alice")
-
-    assert processes.port.people() == ("alice",)
-
-
-def test_missing_unit_is_told(systemd: Systemd) -> None:
-    """A person without a unit is an error that names it, never a serve that is down."""
+def test_unit_that_cannot_be_used_is_an_error_that_says_why(systemd: Systemd) -> None:
+    """One that is missing, masked or does not start is never a serve that is down."""
     for call in (systemd.port.status, systemd.port.stop, systemd.port.start):
         with pytest.raises(ServiceError, match=r"there is no unit t3-serve@carol\.service"):
             call("carol")
-
-
-def test_masked_unit_is_told(systemd: Systemd) -> None:
-    """A unit that cannot be started is an error that says why."""
     systemd.describe("alice", load="masked")
     with pytest.raises(ServiceError, match=r"cannot be used, it is masked"):
+        systemd.port.start("alice")
+    systemd.describe("alice", refuses="Job for t3-serve@alice.service failed.\nSee journalctl.")
+    with pytest.raises(ServiceError, match=r"Job for t3-serve@alice\.service failed\. See journal"):
         systemd.port.start("alice")
     assert not systemd.left("alice")
 
 
-def test_refused_start_is_told_in_systemds_words(systemd: Systemd) -> None:
-    """What systemctl says of a failed start reaches the person who must fix it."""
-    systemd.describe("alice", refuses="Job for t3-serve@alice.service failed.\nSee journalctl.")
-    with pytest.raises(ServiceError, match=r"Job for t3-serve@alice\.service failed\. See journal"):
-        systemd.port.start("alice")
-
-
-def test_missing_systemctl_is_told(systemd: Systemd) -> None:
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("/nowhere/systemctl", r"/nowhere/systemctl cannot be run .*processes"),
+        ("/bin/true", "unknown form"),
+        ("/bin/false", "systemd says nothing about"),
+    ],
+)
+def test_what_shows_nothing_is_no_service_manager(
+    systemd: Systemd, program: str, words: str
+) -> None:
     """A host without systemd is told what to set."""
-    port = evolve(systemd.port, systemctl=("/nowhere/systemctl",))
-    with pytest.raises(ServiceError, match=r"/nowhere/systemctl cannot be run .*processes"):
-        port.status("alice")
-
-
-def test_silent_systemctl_is_told(systemd: Systemd) -> None:
-    """What shows nothing is no service manager."""
-    with pytest.raises(ServiceError, match="unknown form"):
-        evolve(systemd.port, systemctl=("/bin/true",)).status("alice")
-    with pytest.raises(ServiceError, match="systemd tells nothing about"):
-        evolve(systemd.port, systemctl=("/bin/false",)).status("alice")
+    with pytest.raises(ServiceError, match=words):
+        evolve(systemd.port, systemctl=(program,)).status("alice")
 
 
 def test_control_group_out_of_sight_is_an_error(systemd: Systemd, tmp_path: Path) -> None:
     """Agents that cannot be looked for must not pass for none: unknown is busy."""
     systemd.port.start("alice")
     port = evolve(systemd.port, cgroups=tmp_path / "elsewhere")
-    with pytest.raises(ServiceError, match="nobody can tell what runs in it"):
+    with pytest.raises(ServiceError, match="it is unknown what runs in it"):
         port.status("alice")
 
 
 @pytest.mark.parametrize("name", ["root", "../etc", "a b", "--help", "", "4711"])
 def test_only_a_person_has_a_serve(systemd: Systemd, processes: Processes, name: str) -> None:
-    """No name that could be a path, an option or root reaches a service manager."""
-    for port in (systemd.port, processes.port):
-        for call in (port.status, port.stop, port.start):
+    """No name that could be a path, an option or root reaches a service manager or a command."""
+    touching = ("/bin/touch", str(processes.port.run_dir))
+    commands = CommandServices(processes.port.run_dir, touching, touching, touching)
+    for port in (systemd.port, processes.port, commands):
+        for call in (port.status, port.sample, port.stop, port.start):
             with pytest.raises(ServiceError, match="is not a person's user name"):
                 call(name)
     assert not systemd.manager.calls.exists()

@@ -25,28 +25,29 @@ from attrs import define, frozen
 
 from t3safe.adapters._support import child
 from t3safe.adapters._support.child import ChildEnd
-from t3safe.adapters.services.members import AGENTS, agents_among, sampled
+from t3safe.adapters.services.members import (
+    AGENTS,
+    agents_among,
+    failure,
+    require_person,
+    sampled,
+)
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.idle import Sample
-from t3safe.domain.people import person_of, units_of, valid_person
+from t3safe.domain.people import person_of, units_of
 from t3safe.domain.ports import ServeStatus
 from t3safe.domain.text import duration
 
-LOOK_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 30.0
 """How long systemd may take for an answer or a signal; it answers in milliseconds."""
-START_SECONDS: Final = 90.0
+_START_SECONDS: Final = 90.0
 """systemd's own DefaultTimeoutStartSec."""
 _POLL_SECONDS: Final = 0.1
 _HIERARCHIES: Final = ("", "unified", "systemd")
 """Where the control groups of units lie: version 2, and the two homes of a mixed set-up."""
 _SHOWN: Final = (
-    "LoadState",
-    "ActiveState",
-    "SubState",
-    "MainPID",
-    "ExecMainStartTimestamp",
-    "ControlGroup",
-    "User",
+    *("LoadState", "ActiveState", "SubState", "MainPID", "ExecMainStartTimestamp"),
+    *("ControlGroup", "User"),
 )
 _RESTING: Final = frozenset({"inactive", "failed"})
 _RUNNING: Final = frozenset({"active", "reloading"})
@@ -73,8 +74,7 @@ class SystemdServices:
     `unit` is a template.  `stop_timeout` is how long a stop may take, `term_timeout` and
     `kill_timeout` how long what it left may take to end on SIGTERM and SIGKILL; in seconds.
     `systemctl` and `cgroups` are where the tool and the control groups are, `installed` the folders
-    in which units are enabled.  `own` asks the
-    caller's own manager (`systemctl --user`) in place of the host's.
+    in which units are enabled.  `own` asks the caller's own manager (`systemctl --user`).
     """
 
     unit: str = "t3-serve@{person}.service"
@@ -116,7 +116,7 @@ class SystemdServices:
         for words in (("list-units", "--all", "--plain"), ("list-unit-files",)):
             said = self._call(what, *words, "--full", "--no-legend", "--", pattern)
             if said.status not in {0, 1}:
-                raise _failure(what, f"systemd tells nothing{_told(said)}")
+                raise failure(what, f"systemd says nothing{_told(said)}")
             names |= {line.split()[0] for line in said.text.splitlines() if line.strip()}
         for folder in self.installed:
             names |= {path.name for path in folder.glob(f"*/{pattern}")}
@@ -135,11 +135,13 @@ class SystemdServices:
             if not self._left(what, person, unit.group):
                 return
             self._call(what, "kill", f"--signal={signal}", unit.name)
-            self._wait(what, person, unit.group, patience)
+            deadline = time.monotonic() + patience
+            while self._left(what, person, unit.group) and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
         left = self._left(what, person, unit.group)
         if left:
             why = f"{left}, also after SIGKILL{_told(said)}"
-            raise _failure(what, f"{why}; look with `{self._status(unit.name)}`")
+            raise failure(what, f"{why}; look with `systemctl{self._whose} status {unit.name}`")
 
     def start(self, person: str) -> None:
         """Start the serve; returns when it runs, not when it answers."""
@@ -149,45 +151,44 @@ class SystemdServices:
             return
         # Forget failures first, ours and a crash's: else a start may be refused by the start limit.
         self._call(what, "reset-failed", unit.name)
-        said = self._call(what, "start", unit.name, timeout=START_SECONDS)
+        said = self._call(what, "start", unit.name, timeout=_START_SECONDS)
         if said.status != 0:
             how = f"look with `journalctl{self._whose} -u {unit.name}`"
-            raise _failure(what, f"{unit.name}{_told(said)}; {how}")
+            raise failure(what, f"{unit.name}{_told(said)}; {how}")
 
     @property
     def _whose(self) -> str:
         """What a person types between the tool and its verb."""
         return " --user" if self.own else ""
 
-    def _status(self, name: str) -> str:
-        return f"systemctl{self._whose} status {name}"
-
     def _known(self, what: str, person: str) -> _Unit:
         """Look at a unit that must be there (rule 4)."""
         unit = self._look(what, person)
         if unit.load == "not-found":
             how = "install the unit, or let `services.unit` name the one that there is"
-            raise _failure(what, f"there is no unit {unit.name}; {how}")
+            raise failure(what, f"there is no unit {unit.name}; {how}")
         if unit.load != "loaded":
-            how = f"look with `{self._status(unit.name)}`"
-            raise _failure(what, f"{unit.name} cannot be used, it is {unit.load}; {how}")
+            how = f"look with `systemctl{self._whose} status {unit.name}`"
+            raise failure(what, f"{unit.name} cannot be used, it is {unit.load}; {how}")
         return unit
 
     def _look(self, what: str, person: str) -> _Unit:
-        if not valid_person(person):
-            raise _failure(what, f"{person[:64]!r} is not a person's user name")
+        require_person(what, person)
         names = units_of(self.unit, person)
         said = self._call(what, "show", "-p", ",".join(_SHOWN), "--", *names)
         if said.status != 0:
             hint = "; `loginctl enable-linger` keeps your manager running" if self.own else ""
-            raise _failure(what, f"systemd tells nothing about {names[0]}{_told(said)}{hint}")
+            raise failure(what, f"systemd says nothing about {names[0]}{_told(said)}{hint}")
         try:
             blocks = zip(names, said.text.strip().split("\n\n"), strict=True)
             found = [_read(name, block) for name, block in blocks]
         except (KeyError, ValueError) as error:
             why = f"systemd shows {names[0]} in an unknown form ({error})"
-            raise _failure(what, why) from error
-        return min(found, key=lambda unit: _unlikely(unit, person))
+            raise failure(what, why) from error
+        # The likelier one of the two that may be the person's (rule 5).
+        return min(
+            found, key=lambda unit: (unit.user != person, not unit.pid, unit.load != "loaded")
+        )
 
     def _left(self, what: str, person: str, group: str) -> str:
         """Say what still runs of a unit that had this control group, empty when nothing does."""
@@ -197,21 +198,16 @@ class SystemdServices:
         held = sorted(set(_held(self.cgroups, group)) | set(_held(self.cgroups, unit.group)))
         return f"process {held[0]} of {unit.name} still runs" if held else ""
 
-    def _wait(self, what: str, person: str, group: str, patience: float) -> None:
-        deadline = time.monotonic() + patience
-        while self._left(what, person, group) and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
-
     def _processes(self, what: str, person: str, unit: _Unit) -> tuple[int, ...]:
         """Everything in the unit's control group, which must hold its main process."""
         found = tuple(_held(self.cgroups, unit.group))
         # Where it does not, the serve ended since it was shown, or the group is somewhere else.
         if unit.pid and unit.pid not in found and self._look(what, person).pid == unit.pid:
             why = f"its control group {unit.group!r} is not below {self.cgroups}"
-            raise _failure(what, f"{why}, so nobody can tell what runs in it")
+            raise failure(what, f"{why}, so it is unknown what runs in it")
         return found
 
-    def _call(self, what: str, *words: str, timeout: float = LOOK_SECONDS) -> ChildEnd:
+    def _call(self, what: str, *words: str, timeout: float = _LOOK_SECONDS) -> ChildEnd:
         manager = ("--user",) if self.own else ()
         command = [*self.systemctl, *manager, "--no-pager", "--no-ask-password", *words]
         environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "SYSTEMD_COLORS": "0"}
@@ -223,62 +219,46 @@ class SystemdServices:
         except OSError as error:
             how = "a host without systemd needs `services.manager = 'processes'`"
             why = f"{command[0]} cannot be run ({error.strerror}); {how}"
-            raise _failure(what, why) from error
-
-
-def _unlikely(unit: _Unit, person: str) -> tuple[bool, bool, bool]:
-    """Order the two units that may be a person's (rule 5)."""
-    return unit.user != person, not unit.pid, unit.load != "loaded"
+            raise failure(what, why) from error
 
 
 def _read(name: str, block: str) -> _Unit:
+    """Read what `systemctl show` prints where TZ is UTC.  Raises KeyError and ValueError."""
     shown = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+    started = None
+    if shown["ExecMainStartTimestamp"] not in {"", "n/a"}:
+        # As in `Mon 2026-06-15 04:00:01 UTC`.
+        _, day, clock, _ = shown["ExecMainStartTimestamp"].split()
+        started = datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=UTC)
     return _Unit(
         name=name,
         load=shown["LoadState"],
         active=shown["ActiveState"],
         detail=shown["SubState"],
         pid=int(shown["MainPID"]),
-        started=_moment(shown["ExecMainStartTimestamp"]),
+        started=started,
         group=shown["ControlGroup"],
         user=shown.get("User", ""),
     )
 
 
-def _moment(text: str) -> datetime | None:
-    """Read `Mon 2026-06-15 04:00:01 UTC`, which systemctl prints where TZ is UTC."""
-    if text in {"", "n/a"}:
-        return None
-    _, day, clock, _ = text.split()
-    return datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=UTC)
-
-
 def _held(cgroups: Path, group: str) -> Iterator[int]:
-    """The processes of a control group and of the groups below it; none where it is gone."""
+    """Give the processes of a control group and of those below it; none where it is gone."""
     if group in {"", "/"}:
         return
     for hierarchy in _HIERARCHIES:
-        root = cgroups / hierarchy / group.lstrip("/")
-        for folder, _, _ in os.walk(root):
-            yield from _members(Path(folder) / "cgroup.procs")
-
-
-def _members(file: Path) -> list[int]:
-    try:
-        return [int(word) for word in file.read_text(encoding="ascii").split()]
-    except OSError as error:
-        # Gone since it was listed, or a threaded group, whose processes its parent lists.
-        if error.errno in {errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP}:
-            return []
-        message = f"cannot read the control group {file}: {error.strerror}"
-        raise ServiceError(message) from error
+        for folder, _, _ in os.walk(cgroups / hierarchy / group.lstrip("/")):
+            file = Path(folder) / "cgroup.procs"
+            try:
+                yield from [int(word) for word in file.read_text(encoding="ascii").split()]
+            except OSError as error:
+                # Gone since it was listed, or a threaded group, whose processes its parent lists.
+                if error.errno not in {errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP}:
+                    message = f"cannot read the control group {file}: {error.strerror}"
+                    raise ServiceError(message) from error
 
 
 def _told(said: ChildEnd) -> str:
     late = f"took longer than {duration(said.seconds)}" if said.status is None else ""
     words = late or said.complaint
     return f": {words}" if words else ""
-
-
-def _failure(what: str, why: str) -> ServiceError:
-    return ServiceError(f"cannot {what}: {why}")

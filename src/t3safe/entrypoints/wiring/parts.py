@@ -47,8 +47,10 @@ from t3safe.adapters.residents import (
 )
 from t3safe.adapters.selection import SymlinkSelection
 from t3safe.adapters.selection.locks import StartLocks, user_id
-from t3safe.adapters.services import CommandServices, ProcessServices, SystemdServices
+from t3safe.adapters.services.commands import CommandServices
 from t3safe.adapters.services.members import MARK
+from t3safe.adapters.services.processes import ProcessServices
+from t3safe.adapters.services.systemd import SystemdServices
 from t3safe.adapters.switch import FreezeFile
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Verify
