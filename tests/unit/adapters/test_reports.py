@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -48,7 +49,9 @@ def test_what_is_no_report_is_not_heard(line: bytes) -> None:
     assert heard(line) == []
 
 
-def test_a_copy_is_measured_until_its_folder_is_gone(tmp_path: Path) -> None:
+def test_a_copy_is_measured_until_its_folder_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Files in folders count, links do not; after the rename nothing more is told."""
     folder = tmp_path / ".partial-s1"
     (folder / "files").mkdir(parents=True)
@@ -65,5 +68,6 @@ def test_a_copy_is_measured_until_its_folder_is_gone(tmp_path: Path) -> None:
         yield
 
     time = passing()
-    parent.watch(str(folder), 1000, lambda done, total: told.append((done, total)), time.__next__)
+    monkeypatch.setattr(parent, "time", SimpleNamespace(sleep=lambda _: next(time)))
+    parent.watch(str(folder), 1000, lambda done, total: told.append((done, total)))
     assert told == [(700, 1000), (1000, 1000)]

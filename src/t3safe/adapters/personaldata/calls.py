@@ -7,10 +7,10 @@ Rules:
 2. It gets a clean environment, no descriptor of ours and no terminal, and is killed with
    everything it holds when its time is over or when we go away.
 3. In its transient unit it is the person, with no capability, no network, no socket of a daemon,
-   and no way to more.  It sees the person's home and their folder of snapshots, and nobody
-   else's.  Both are named by paths of which no part is the person's to change.
-4. Memory, tasks and time of the unit are capped, apart from ours: a person who takes their own
-   worker over gains nothing by it and keeps nobody waiting for longer than it may take.
+   and no way to more.  Of homes and folders of snapshots it sees the person's alone.  Both are
+   named by paths of which no part is the person's to change.
+4. Memory, tasks and time of the unit are capped, apart from ours: a person who takes over their own
+   worker gains nothing by it, and holds us up for no longer than its time.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Final, TypeVar
+from typing import IO, Final
 
 from attrs import frozen
 
-from t3safe.adapters._support import child, identity
-from t3safe.adapters._support.archive import BadStream
+from t3safe.adapters._support import child
 from t3safe.adapters._support.identity import Identity
 from t3safe.adapters._support.pipes import UNTAKEN
 from t3safe.adapters._support.reports import ReportListener, without
@@ -40,8 +39,6 @@ MEMORY_MAX: Final = 1024**3
 TASKS_MAX: Final = 16
 _COMPLAINT_BYTES: Final = 500
 _END_SECONDS: Final = 5.0
-
-_T = TypeVar("_T")
 
 
 # -I and -S: nothing of the person's environment or working folder is imported.
@@ -58,16 +55,12 @@ _SOURCES: Final = str(Path(__file__).parents[3])
 
 
 class CallFailed(Exception):  # noqa: N818 - named as what happened
-    """The worker gave no usable answer; the text says why, `kind` what there is to do about it."""
-
-    def __init__(self, text: str, kind: str = "") -> None:
-        super().__init__(text)
-        self.kind = kind
+    """The worker gave no usable answer; the text says why."""
 
 
 @frozen
 class WorkerUnits:
-    """What the units of workers share; `destination` is the folder of everybody's snapshots."""
+    """What the units of workers share; `destination` is the folder of all snapshots."""
 
     destination: Path
 
@@ -85,34 +78,18 @@ class WorkerUnits:
         )
 
 
-def identity_of(person: str, *, switch_user: bool) -> Identity:
-    """Find out whom a person's worker must run as.  Raises CallFailed."""
-    try:
-        return identity.identity_of(person, switch_user=switch_user)
-    except PermissionError as error:
-        raise CallFailed(str(error)) from error
-
-
-Copied = Callable[[int, int], None]
-"""Is told how many bytes of how many are copied, as the worker says."""
-
-
-def unheard(_: int, __: int) -> None:
-    """Tell nobody how far a copy is."""
-
-
 def call(
     python: str,
     person: Identity,
     question: bytes,
     timeout: float,
-    unit: UnitSpec | None = None,
-    copied: Copied = unheard,
+    unit: UnitSpec | None,
+    copied: Callable[[int, int], object],
 ) -> bytes:
-    """Put one line to a worker and return what it says, within so many seconds.
+    """Put one line to a worker and return its answer, within so many seconds.
 
-    Its input stays open, as the worker lives by it.  `copied` hears meanwhile how far it is.
-    Raises CallFailed.
+    Its input stays open, as the worker lives by it.  `copied` is called with the bytes that it has
+    copied, of how many.  Raises CallFailed.
     """
 
     def report(words: tuple[str, ...]) -> None:
@@ -169,9 +146,9 @@ class ExportStream:
     _process: subprocess.Popen[bytes]
 
     def finish(self) -> None:
-        """Hear of the worker that it wrote all of it, or that nobody wanted it.
+        """Wait until the worker wrote all of it, or found the stream closed before.
 
-        Whoever still reads the stream must have ended.  Raises CallFailed.
+        Every other reader of the stream must have ended.  Raises CallFailed.
         """
         self.stream.close()
         try:
@@ -183,20 +160,10 @@ class ExportStream:
             complaint = self._complaints.read(_COMPLAINT_BYTES).decode("utf-8", "replace")
             raise CallFailed(redact(complaint).strip() or f"its worker ended with status {status}")
 
-    def taken(self, take: Callable[[IO[bytes]], _T]) -> _T:
-        """Let `take` have the stream; it may raise BadStream and OSError.  Raises CallFailed."""
-        try:
-            taken = take(self.stream)
-        except (BadStream, OSError) as error:
-            message = f"it could not be taken: {error}"
-            raise CallFailed(message, "damaged" if isinstance(error, BadStream) else "") from error
-        self.finish()
-        return taken
-
 
 @contextmanager
 def export_stream(
-    python: str, person: Identity, question: bytes, unit: UnitSpec | None = None
+    python: str, person: Identity, question: bytes, unit: UnitSpec | None
 ) -> Iterator[ExportStream]:
     """Have a worker export the snapshot that `question` names.  Raises CallFailed."""
     try:

@@ -1,12 +1,12 @@
-"""One archive of a snapshot for somebody to take away, checked as it is written.
+"""One archive of a snapshot that can leave the host, checked as it is written.
 
 Rules:
 
 1. What comes in is the person's word: a manifest, then the plain files that it names, each once,
    of the size and with the digest that it names.  Anything else is an error.
-2. What goes out is made anew: plain files and folders below one folder, readable by their owner
-   alone.  Nothing of the stream's own headers but the names is taken over.
-3. No more than so many bytes are taken, whatever the stream says of itself.
+2. What goes out has new headers: plain files below one folder, readable by their owner alone.
+   Only the names are taken from the stream's own headers.
+3. No more than so many bytes are read, whatever the stream says of itself.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Exported:
 
 @frozen
 class Wrapper:
-    """What is said around the files: the folder that everything stands in, a notice, and when.
+    """What is put around the files: the folder that all of it stands in, a notice, and when.
 
     `at` is in seconds since 1970.
     """
@@ -57,10 +57,10 @@ def write_archive(
 ) -> Exported:
     """Write what is streamed as an archive to `target`, with notice and manifest.
 
-    Raises BadStream where it is not what its manifest says, and OSError where `target` does not
-    take it; what was written until then is no whole archive.
+    Raises BadStream where it is not what its manifest says, and OSError where `target` cannot be
+    written; what was written until then is no whole archive.
     """
-    import tarfile  # noqa: PLC0415 - most commands hand nothing on
+    import tarfile  # noqa: PLC0415 - most commands export nothing
 
     try:
         with (
@@ -68,14 +68,14 @@ def write_archive(
             tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive,
         ):
             members = iter(source)
-            told = _manifest(source, members)
-            expected = _expected(told, snapshot)
+            manifest = _manifest(source, members)
+            expected = _expected(manifest, snapshot)
             size = sum(size for size, _ in expected.values())
             if size > bytes_max:
                 message = "it holds more than the snapshot does"
                 raise BadStream(message)
             _add(archive, wrapper, NOTICE, wrapper.notice.encode())
-            _add(archive, wrapper, MANIFEST, told)
+            _add(archive, wrapper, MANIFEST, manifest)
             _add_files(source, members, archive, wrapper, dict(expected))
             return Exported(len(expected), size)
     except tarfile.TarError as error:
@@ -92,10 +92,10 @@ def _manifest(source: tarfile.TarFile, members: Iterator[tarfile.TarInfo]) -> by
     return content.read()
 
 
-def _expected(told: bytes, snapshot: str) -> dict[str, tuple[int, str]]:
+def _expected(manifest: bytes, snapshot: str) -> dict[str, tuple[int, str]]:
     """Read which files a manifest names, each with size and digest."""
     try:
-        said = json.loads(told)
+        said = json.loads(manifest)
         parts = [part for item in said["databases"] for part in item["parts"]] + said["files"]
         found = {_name(part["name"]): (int(part["size"]), str(part["sha256"])) for part in parts}
         sound = said["id"] == snapshot and len(found) == len(parts) <= ENTRIES_MAX

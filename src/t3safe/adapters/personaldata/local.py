@@ -1,8 +1,8 @@
-"""State sets on this machine, every access in a worker that runs as the person.
+"""Personal data on this machine, every access in a worker that runs as the person.
 
 `<destination>/<person>/` is made by us and given to the person; below it everything belongs to the
-worker (`worker.manifest` tells how a snapshot lies there).  A folder there whose manifest
-cannot be read is not listed; `verify` says what is wrong with it.
+worker (`worker.manifest` says how a snapshot lies there).  A folder there whose manifest cannot be
+read is not listed; `verify` says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final, TypeVar
@@ -20,19 +20,16 @@ from typing import IO, Final, TypeVar
 import cattrs
 from attrs import define, field, frozen
 
-from t3safe.adapters._support.archive import SLACK
-from t3safe.adapters._support.identity import Identity
+from t3safe.adapters._support.archive import SLACK, BadStream
+from t3safe.adapters._support.identity import Identity, identity_of
 from t3safe.adapters._support.trust import others_write
 from t3safe.adapters._support.units import UnitSpec
 from t3safe.adapters.personaldata.calls import (
     CallFailed,
-    Copied,
     ExportStream,
     WorkerUnits,
     call,
     export_stream,
-    identity_of,
-    unheard,
 )
 from t3safe.adapters.personaldata.export import Exported, Wrapper, write_archive
 from t3safe.domain import events as ev
@@ -47,12 +44,12 @@ from t3safe.t3.files import HOME_BASE, USERDATA, V1_DATABASE
 from t3safe.t3.package import PLACES
 from t3safe.t3.updater import Traces, traces_of
 
-LOOK_SECONDS: Final = 30.0
-"""How long a mere look may take; SQLite itself waits 5 s for a lock."""
+_LOOK_SECONDS: Final = 30.0
+"""How long a look may take; SQLite itself waits 5 s for a lock."""
 _TEXT_MAX: Final = 600
 _LOST_MAX: Final = 10
 _ADVICE: Final = {
-    "held": "stop the serve and what else runs on this state set, then try again",
+    "held": "stop the serve and what else has this data open, then try again",
     "locked": "try again when the process that keeps it locked has ended",
     "broken": "`t3safe snapshots {person}` lists what can be restored",
     "shape": "put an ordinary file or folder in its place, then try again",
@@ -65,6 +62,8 @@ _ADVICE: Final = {
     "clash": "`t3safe snapshots {person}` lists what there is",
     "system": "look at the disk and the system's log, then try again",
 }
+_HELD: Final = frozenset({"held", "locked"})
+"""A process of the person's own has the data: that says nothing of other people's."""
 _NOT_UNDERSTOOD: Final = "the worker gave no answer that can be understood"
 _NO_ADVICE: Final = "look at the system's log, then try again"
 
@@ -83,18 +82,8 @@ To use it: with no t3 running, copy what is in files/ to {folder} of a base dire
 and run t3 of the build that manifest.json names, or a newer one.
 """
 
+_Rows = tuple[tuple[str, int], ...]
 _T = TypeVar("_T")
-
-Watched = Callable[[str, Callable[[], None]], None]
-"""Does what is told of in words."""
-
-
-def _untold(_line: str) -> None:
-    """Tell nobody what a restore could not keep."""
-
-
-def _unwatched(_what: str, do: Callable[[], None]) -> None:
-    do()
 
 
 @frozen
@@ -107,7 +96,7 @@ class _Summary:
     build: str | None
     size: int
     ledger: dict[str, tuple[tuple[int, str], ...]]
-    rows: tuple[tuple[str, int], ...]
+    rows: _Rows
 
 
 @frozen
@@ -144,14 +133,15 @@ _CONVERTER.register_structure_hook(type(None), _nothing)
 
 @define
 class LocalPersonalData:
-    """The state sets below a base folder per person, with snapshots below a destination.
+    """Implements the port PersonalData; raises PersonalDataError alone.
 
-    `base` is a template with `{person}` in it.  `timeout` is how many seconds a copy may take.
+    `base` is the template of base directories, with `{person}` in it; snapshots lie below
+    `destination`, a folder per person.  `timeout` is how many seconds a copy may take.
     `switch_user` is false on an embedded host, where all people are one OS user.  `python` must be
-    an interpreter that the people can execute, 3.11 or newer.  `units` are those that workers
-    run in, None where there is no systemd.  `copied` hears how far a copy is,
-    `watched` is told in words of what else takes long, and does it; `lost` hears what a restore
-    could not keep.
+    an interpreter that the people can execute, 3.11 or newer.  `units` are those that workers run
+    in, None where there is no systemd.  `copied` is called with the bytes that are copied and with
+    all of them, `watched` with other long work and its name, `lost` with what a restore could not
+    keep.
     """
 
     base: str
@@ -161,16 +151,16 @@ class LocalPersonalData:
     switch_user: bool = True
     python: str = sys.executable
     units: WorkerUnits | None = None
-    copied: Copied = unheard
-    watched: Watched = _unwatched
-    lost: Callable[[str], None] = _untold
+    copied: Callable[[int, int], object] = lambda _, __: None
+    watched: Callable[[str, Callable[[], None]], None] = lambda _, do: do()
+    lost: Callable[[str], object] = lambda _: None
     _sizes: dict[tuple[str, str], int] = field(factory=dict, init=False)
-    """What we sealed ourselves is never written again: nobody is asked twice how large it is."""
+    """Of the snapshots that we sealed ourselves: they are never written again."""
 
     def snapshot(
         self, person: str, snapshot: str, kind: SnapshotKind, build: Version | None
     ) -> ev.Snapshotted:
-        """Take, verify and seal a copy; the same id again tells the sealed one, verified."""
+        """Take, verify and seal a copy; for an id that is sealed already, verify that one."""
         what = f"take snapshot {snapshot} of {person}"
         summary = self._copying(
             what,
@@ -194,24 +184,22 @@ class LocalPersonalData:
         rows cannot be counted, and leaving them out would read as none.
         """
         what = f"count the rows of {person} between {since} and {snapshot}"
-        shape = tuple[tuple[str, int], ...]
-        found = self._copying(what, person, "rows_since", shape, snapshot=snapshot, since=since)
+        found = self._copying(what, person, "rows_since", _Rows, snapshot=snapshot, since=since)
         return tuple(ev.RowsKept(table, rows) for table, rows in found)
 
     def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
-        """Count per table the rows that the set holds now and the snapshot `since` does not.
+        """Count per table the rows that the data holds now and the snapshot `since` does not.
 
         Also a PersonalDataError where either holds a database that SQLite cannot read.
         """
         what = f"count the rows of {person} since {since}"
-        shape = tuple[tuple[str, int], ...]
-        found = self._copying(what, person, "rows_written", shape, since=since)
+        found = self._copying(what, person, "rows_written", _Rows, since=since)
         return tuple(ev.RowsKept(table, rows) for table, rows in found)
 
     def restore(self, person: str, snapshot: str) -> None:
-        """Make the set what the snapshot holds; small files that it does not have stay.
+        """Make the data what the snapshot holds; small files that it does not have stay.
 
-        What a file bore and could not be given again is told, not raised.
+        Attributes of a file that could not be given again are reported, not raised.
         """
         what = f"restore {person}"
         lost = self._copying(what, person, "restore", tuple[str, ...], snapshot=snapshot)
@@ -222,22 +210,22 @@ class LocalPersonalData:
 
     def restoring(self, person: str) -> bool:
         """Whether a restore was begun and not ended."""
-        return self._look(f"tell whether {person} is being restored", person, "restoring", bool)
+        what = f"tell whether {person} is being restored"
+        store = self._store(what, person, make=False)
+        return self._look(what, person, "restoring", bool, store=store)
 
     def ledger(self, person: str) -> SetLedger:
-        """The ledgers of the person's set as it is now."""
+        """The ledgers of the person's data as it is now."""
         shape = dict[str, tuple[tuple[int, str], ...]]
         return _ledger(self._look(f"read the ledger of {person}", person, "ledger", shape))
 
     def holder(self, person: str, own: tuple[int, ...]) -> str:
-        """Name a process that has the set open, beside these and beside a short sign-in."""
+        """Name a process that has the data open, beside these and beside a short sign-in."""
         what = f"look who has the data of {person} open"
-        identity, timeout = self._identity(what, person), min(LOOK_SECONDS, self.timeout)
-        said = self._ask(what, person, identity, timeout, ask="holder", own=list(own))
-        return _tame(_structured(what, person, said, str))
+        return _tame(self._look(what, person, "holder", str, own=list(own)))
 
     def weight(self, person: str) -> int:
-        """How many bytes a copy of the person's set may need at most."""
+        """How many bytes a copy of the person's data may need at most."""
         what = f"weigh the data of {person}"
         weight = self._look(what, person, "weight", int)
         if weight < 0:
@@ -246,24 +234,20 @@ class LocalPersonalData:
 
     def programs(self, person: str) -> tuple[str, ...]:
         """Those of `PLACES` beside the person's base folder that hold a program."""
-        what = f"look for other t3 programs of {person}"
-        identity, places = self._identity(what, person), "\n".join(PLACES)
-        said = self._ask(what, person, identity, LOOK_SECONDS, ask="programs", places=places)
-        found = _structured(what, person, said, tuple[str, ...])
+        what, places = f"look for other t3 programs of {person}", "\n".join(PLACES)
+        found = self._look(what, person, "programs", tuple[str, ...], places=places)
         # What is shown to root is ours: the person's worker only chooses among it.
         return tuple(place for place in PLACES if place in found)
 
     def updater(self, person: str) -> Traces:
         """What t3's own updater left with the person."""
-        what = f"look for traces of t3's own updater at {person}"
-        identity, timeout = self._identity(what, person), min(LOOK_SECONDS, self.timeout)
-        return traces_of(self._ask(what, person, identity, timeout, ask="updates"))
+        what, timeout = f"look for traces of t3's own updater at {person}", self._look_seconds
+        return traces_of(self._ask(what, person, timeout, ask="updates"))
 
     def sign_out(self, person: str, ids: tuple[str, ...]) -> None:
-        """Take sessions and links that were made to prove a sign-in out of the set again."""
-        what = f"sign {person} out again"
-        identity, made = self._identity(what, person), " ".join(ids)
-        self._ask(what, person, identity, LOOK_SECONDS, ask="sign_out", made=made)
+        """Remove sessions and links that were made to prove a sign-in."""
+        what, made = f"sign {person} out again", " ".join(ids)
+        self._ask(what, person, self._look_seconds, ask="sign_out", made=made)
 
     def activity(self, person: str) -> Activity:
         """What the person's databases say about work; unreadable is an answer, not an error."""
@@ -288,9 +272,10 @@ class LocalPersonalData:
     def snapshots(self, person: str) -> tuple[SnapshotInfo, ...]:
         """The sealed snapshots of a person, oldest first."""
         what = f"list the snapshots of {person}"
-        if not self._store(what, person, self._identity(what, person), make=False):
+        store = self._store(what, person, make=False)
+        if not store:
             return ()
-        found = self._look(what, person, "snapshots", tuple[_Summary, ...])
+        found = self._look(what, person, "snapshots", tuple[_Summary, ...], store=store)
         listed = [_info(person, summary) for summary in found]
         return tuple(sorted(listed, key=lambda info: age(info.stored)))
 
@@ -312,25 +297,24 @@ class LocalPersonalData:
     def export_stream(
         self, person: str, snapshot: str, *, whole: bool = False
     ) -> Iterator[ExportStream]:
-        """Stream a sealed snapshot's files as an archive, laid out as the folder of the set.
+        """Stream a sealed snapshot's files as an archive, laid out as the folder of the data.
 
-        The person's worker reads them.  What it writes is its word: whoever takes it takes plain
+        The person's worker reads them, so a reader believes nothing of the stream: it takes plain
         files and no more of them than `size` says.  With `whole` the manifest comes first, and the
         files stand below `files/`.  Raises PersonalDataError, also on the way out.
         """
         what = f"export snapshot {snapshot} of {person}"
-        identity = self._identity(what, person)
-        store = self._store(what, person, identity, make=False)
+        identity, store = self._identity(what, person), self._store(what, person, make=False)
         question = {"uid": identity.uid, "store": store, "snapshot": snapshot, "whole": whole}
         line, unit = json.dumps(question).encode(), self._unit(identity, self.timeout)
         try:
             with export_stream(self.python, identity, line, unit) as stream:
                 yield stream
         except CallFailed as error:
-            raise _failure(what, person, str(error), error.kind) from error
+            raise _failure(what, person, str(error)) from error
 
     def export(self, person: str, snapshot: str, target: IO[bytes]) -> Exported:
-        """Write a sealed snapshot to `target` as one archive for somebody to take away.
+        """Write a sealed snapshot to `target` as one archive that can leave the host.
 
         The person's worker reads it; every file is checked against the manifest on the way.  After
         an error what was written is no whole archive.
@@ -345,8 +329,15 @@ class LocalPersonalData:
         )
         at = int(self.clock.now().timestamp())
         wrapper = Wrapper(f"t3-{person}-{snapshot}", notice, at)
-        with self.export_stream(person, snapshot, whole=True) as stream:
-            return stream.taken(lambda said: write_archive(said, target, snapshot, wrapper, most))
+        with self.export_stream(person, snapshot, whole=True) as export:
+            try:
+                written = write_archive(export.stream, target, snapshot, wrapper, most)
+            except (BadStream, OSError) as error:
+                what = f"export snapshot {snapshot} of {person}"
+                kind = "damaged" if isinstance(error, BadStream) else ""
+                raise _failure(what, person, f"it could not be written: {error}", kind) from error
+            export.finish()
+        return written
 
     def size(self, person: str, snapshot: str) -> int:
         """How many bytes the files of a sealed snapshot have."""
@@ -361,58 +352,59 @@ class LocalPersonalData:
     def _copying(
         self, what: str, person: str, ask: str, shape: type[_T], **fields: str | None
     ) -> _T:
-        identity = self._identity(what, person)
-        store = self._store(what, person, identity, make=True)
-        said = self._ask(what, person, identity, self.timeout, ask=ask, store=store, **fields)
+        """Ask for what may take as long as a copy, with the person's folder for snapshots."""
+        store = self._store(what, person, make=True)
+        said = self._ask(what, person, self.timeout, ask=ask, store=store, **fields)
         return _structured(what, person, said, shape)
 
-    def _look(self, what: str, person: str, ask: str, shape: type[_T]) -> _T:
-        identity = self._identity(what, person)
-        store = self._store(what, person, identity, make=False)
-        timeout = min(LOOK_SECONDS, self.timeout)
-        said = self._ask(what, person, identity, timeout, ask=ask, store=store)
+    def _look(
+        self, what: str, person: str, ask: str, shape: type[_T], **fields: str | list[int]
+    ) -> _T:
+        said = self._ask(what, person, self._look_seconds, ask=ask, **fields)
         return _structured(what, person, said, shape)
+
+    @property
+    def _look_seconds(self) -> float:
+        return min(_LOOK_SECONDS, self.timeout)
 
     def _identity(self, what: str, person: str) -> Identity:
         try:
             return identity_of(person, switch_user=self.switch_user)
-        except CallFailed as error:
+        except PermissionError as error:
             raise _failure(what, person, str(error)) from error
 
     def _unit(self, identity: Identity, timeout: float) -> UnitSpec | None:
         return self.units.unit(identity, timeout) if self.units is not None else None
 
     def _ask(
-        self,
-        what: str,
-        person: str,
-        identity: Identity,
-        timeout: float,
-        **fields: str | list[int] | None,
+        self, what: str, person: str, timeout: float, **fields: str | list[int] | None
     ) -> object:
-        base = self.base.replace("{person}", person)
+        """Put a question to a worker of the person, which may take so many seconds."""
+        identity, base = self._identity(what, person), self.base.replace("{person}", person)
         question = {"uid": identity.uid, "person": person, "base": base, **fields}
         try:
             line = json.dumps(question).encode("ascii")
             unit = self._unit(identity, timeout)
-            answer = call(self.python, identity, line, timeout, unit, self.copied)
-            said = json.loads(answer)
-            # A lone surrogate would pass everything here and break who writes it down.
+            said = json.loads(call(self.python, identity, line, timeout, unit, self.copied))
+            # A lone surrogate would pass everything here and fail where it is written down.
             json.dumps(said, ensure_ascii=False).encode()
         except (CallFailed, ValueError, RecursionError) as error:
-            text = str(error) if isinstance(error, CallFailed) else "the worker spoke no JSON"
+            text = str(error) if isinstance(error, CallFailed) else "the worker's answer is no JSON"
             raise _failure(what, person, text) from error
-        if isinstance(said, dict) and "answer" in said:
-            return said["answer"]
-        if isinstance(said, dict) and isinstance(said.get("text"), str):
-            raise _failure(what, person, said["text"], str(said.get("error")))
-        raise _failure(what, person, _NOT_UNDERSTOOD)
+        match said:
+            case {"answer": answer}:
+                return answer
+            case {"text": str(text)}:
+                raise _failure(what, person, text, str(said.get("error")))
+            case _:
+                raise _failure(what, person, _NOT_UNDERSTOOD)
 
-    def _store(self, what: str, person: str, identity: Identity, *, make: bool) -> str:
+    def _store(self, what: str, person: str, *, make: bool) -> str:
         """Name the person's folder for snapshots; empty where it is not there and not to be made.
 
-        The destination is ours, so nobody else can have put anything in the folder's place.
+        The destination is ours alone to write, so what stands in the folder's place is ours, too.
         """
+        identity = self._identity(what, person)
         try:
             if make:
                 self.destination.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -430,7 +422,7 @@ class LocalPersonalData:
 
 
 def _given(destination: int, person: str, identity: Identity, *, make: bool) -> bool:
-    """Have the person's folder in the open destination; tell whether it is there."""
+    """Have the person's folder in the open destination; whether it is there."""
     status = os.fstat(destination)
     if identity.switch and (status.st_uid != os.geteuid() or others_write(status)):
         raise PermissionError(1, "it is not ours alone to write")
@@ -467,12 +459,8 @@ def _failure(what: str, person: str, text: str, kind: str = "") -> PersonalDataE
     return PersonalDataError(message, fault=Fault.LATER if kind in _HELD else Fault.HOST)
 
 
-_HELD: Final = frozenset({"held", "locked"})
-"""A process of the person's own has the data: that says nothing of anybody else's."""
-
-
 def _tame(text: str) -> str:
-    """Make one short printable line of what a person's files may have had a say in."""
+    """Make one short printable line of a text that a person may have written."""
     line = "".join(sign if sign.isprintable() else " " for sign in text)
     return line if len(line) <= _TEXT_MAX else f"{line[:_TEXT_MAX]}..."
 
@@ -483,14 +471,9 @@ def _ledger(said: dict[str, tuple[tuple[int, str], ...]]) -> SetLedger:
 
 def _info(person: str, summary: _Summary) -> SnapshotInfo:
     stored = Stored(summary.id, summary.kind, summary.taken, summary.size, summary.sequence)
-    return SnapshotInfo(
-        stored, person, _build(summary.build), _ledger(summary.ledger), summary.rows
-    )
-
-
-def _build(text: str | None) -> Version | None:
-    """Read the build that a manifest names; one that is no version is not known."""
-    try:
-        return None if text is None else Version.parse(text)
-    except InvalidVersion:
-        return None
+    build = None
+    if summary.build is not None:
+        # A manifest is the person's: its build may be no version.
+        with suppress(InvalidVersion):
+            build = Version.parse(summary.build)
+    return SnapshotInfo(stored, person, build, _ledger(summary.ledger), summary.rows)

@@ -11,7 +11,7 @@ import pytest
 from fakes.t3.app.state import BINDINGS, SIGNING_KEY
 from t3safe.adapters._support.personaldata.discovery import SMALL_MAX, discover, userdata_of
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind, shown
-from t3safe.adapters.personaldata.worker.main import told
+from t3safe.adapters.personaldata.worker.main import printable
 from t3safe.t3.files import RUNTIME, V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import EVENT_LOG
 from tests.support.personaldata import make_database, serving
@@ -176,7 +176,7 @@ def test_pipes_sockets_and_folders_do_not_block(home: Home) -> None:
 def test_names_that_look_the_same_are_refused() -> None:
     """Two databases whose names cannot be told apart once written down are no set to decide on."""
     with pytest.raises(DataError, match="look the same"):
-        told(((os.fsdecode(b"a\xff"), ()), ("a\\xff", ())))
+        printable(((os.fsdecode(b"a\xff"), ()), ("a\\xff", ())))
 
 
 @pytest.mark.parametrize("make", ["link", "file"])

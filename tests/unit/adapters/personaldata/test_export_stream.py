@@ -1,4 +1,4 @@
-"""A sealed snapshot is handed out as a stream, by the person's worker to whoever takes it."""
+"""A sealed snapshot is export out as a stream, by the person's worker to whoever takes it."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in below}
 
 
-def test_what_is_handed_out_is_what_was_sealed(world: DiskWorld, tmp_path: Path) -> None:
+def test_what_is_export_out_is_what_was_sealed(world: DiskWorld, tmp_path: Path) -> None:
     """Every file with every byte, long names too, and no more than the snapshot says it weighs."""
     target = tmp_path / "target"
     target.mkdir()
-    with world.states.export_stream("alice", "s1") as handed:
-        unpack(handed.stream.fileno(), target, world.states.size("alice", "s1"))
-        handed.finish()
+    with world.states.export_stream("alice", "s1") as export:
+        unpack(export.stream.fileno(), target, world.states.size("alice", "s1"))
+        export.finish()
     assert LONG in files(target)
     assert files(target) == files(world.root / "backup" / "alice" / "s1" / "files")
 
@@ -49,10 +49,10 @@ def test_a_snapshot_that_is_not_there_is_told_by_its_worker(
     """The stream says only that it is none."""
 
     def take() -> None:
-        with world.states.export_stream("alice", "s2") as handed:
+        with world.states.export_stream("alice", "s2") as export:
             with pytest.raises(BadStream):
-                unpack(handed.stream.fileno(), tmp_path, 1_000_000)
-            handed.finish()
+                unpack(export.stream.fileno(), tmp_path, 1_000_000)
+            export.finish()
 
     with pytest.raises(
         PersonalDataError, match="export snapshot s2 of alice: there is no snapshot s2"
@@ -62,9 +62,9 @@ def test_a_snapshot_that_is_not_there_is_told_by_its_worker(
 
 def test_whoever_stops_taking_it_is_not_told_that_it_broke(world: DiskWorld) -> None:
     """The worker is let go; why nobody wanted the rest is known to who did not."""
-    with world.states.export_stream("alice", "s1") as handed:
-        handed.stream.read(10)
-        handed.finish()
+    with world.states.export_stream("alice", "s1") as export:
+        export.stream.read(10)
+        export.finish()
 
 
 def test_a_worker_that_fails_says_so_at_the_end(world: DiskWorld) -> None:
@@ -72,8 +72,8 @@ def test_a_worker_that_fails_says_so_at_the_end(world: DiskWorld) -> None:
     world.states.python = "/bin/false"
 
     def take() -> None:
-        with world.states.export_stream("alice", "s1") as handed:
-            handed.finish()
+        with world.states.export_stream("alice", "s1") as export:
+            export.finish()
 
     with pytest.raises(PersonalDataError, match=r"export snapshot s1 of alice: .* status 1"):
         take()

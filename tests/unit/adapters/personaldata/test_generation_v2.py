@@ -226,7 +226,6 @@ def test_an_empty_database_of_v2_is_told(home: Home, tables: tuple[str, ...]) ->
     said = work(str(home.userdata))
     assert said.copied is not None
     assert said.copied.empty
-    assert said.copied.v1_since
     assert said.approvals == 2
 
 
@@ -241,7 +240,7 @@ def test_a_copy_is_not_empty(home: Home) -> None:
     assert said.unreadable == ""
     assert said.copied is not None
     assert not said.copied.empty
-    assert not said.copied.v1_since
+    assert said.copied.first == said.copied.copied
     assert (len(said.turns), said.approvals) == (1, 2)
 
 

@@ -1,4 +1,4 @@
-"""What belongs to a state set: databases by their header, and the small files beside them.
+"""What belongs to personal data: databases by their header, and the small files beside them.
 
 Rules:
 
@@ -69,7 +69,7 @@ class Look(NamedTuple):
 
 
 class PersonalFiles(NamedTuple):
-    """A state set; every part is sorted by name, `looks` are of its files."""
+    """Personal data as it lies; every part is sorted by name, `looks` are of its files."""
 
     databases: tuple[DatabaseFile, ...] = ()
     files: tuple[Entry, ...] = ()
@@ -91,14 +91,11 @@ class PersonalFiles(NamedTuple):
             f"{shown(item.name)} {item.problem}" for item in self.databases if item.problem
         )
 
-    @property
-    def inodes(self) -> dict[str, int]:
-        """Which file each database is; one that is no file has none."""
-        looks = dict(self.looks)
-        return {
-            item.name: looks[item.name].inode if item.name in looks else 0
-            for item in self.databases
-        }
+    def sound(self) -> PersonalFiles:
+        """Give this; refuse it where something looks like a database and is none (rule 2)."""
+        if self.problems:
+            raise DataError(ErrorKind.BROKEN, self.problems[0])
+        return self
 
 
 def changed(before: PersonalFiles, after: PersonalFiles) -> str:
@@ -108,7 +105,15 @@ def changed(before: PersonalFiles, after: PersonalFiles) -> str:
 
 def replaced(before: PersonalFiles, after: PersonalFiles) -> str:
     """Name the first database that came, went or is another file than it was; empty for none."""
-    return _differing(before.inodes, after.inodes)
+    return _differing(_inodes(before), _inodes(after))
+
+
+def _inodes(found: PersonalFiles) -> dict[str, int]:
+    """Which file each database is; one that is no file has none."""
+    looks = dict(found.looks)
+    return {
+        item.name: looks[item.name].inode if item.name in looks else 0 for item in found.databases
+    }
 
 
 def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> str:
@@ -153,11 +158,12 @@ def discover(userdata: str | None) -> PersonalFiles:
     seen, broken_off = _walk(userdata)
     databases = _databases(seen)
     owned = {part for database in databases for part in database.parts}
+    claimed = owned | {database.name for database in databases}
     files: list[Entry] = []
     folders: list[Entry] = []
     skipped: list[Skipped] = []
     for item in seen.values():
-        if item.name in owned or any(item.name == database.name for database in databases):
+        if item.name in claimed:
             continue
         if stat.S_ISDIR(item.mode):
             folders.append(Entry(item.name, stat.S_IMODE(item.mode)))
@@ -244,14 +250,10 @@ def _databases(seen: dict[str, _EntrySeen]) -> tuple[DatabaseFile, ...]:
 def _is_or_claims(item: _EntrySeen, seen: dict[str, _EntrySeen]) -> bool:
     if item.regular and item.head == _MAGIC:
         return True
-    return item.name.endswith(_DATABASE_NAME) and not _holds_nothing(item, seen)
-
-
-def _holds_nothing(item: _EntrySeen, seen: dict[str, _EntrySeen]) -> bool:
-    """Whether this is an empty file that no log belongs to, and not a database that t3 makes."""
+    # An empty file that no log belongs to holds nothing, unless t3 makes a database of that name.
     logged = any(item.name + end in seen for end in SIDECARS)
     empty = item.regular and item.size == 0 and not logged
-    return empty and not is_of_t3(item.name)
+    return item.name.endswith(_DATABASE_NAME) and (not empty or is_of_t3(item.name))
 
 
 def _database(name: str, seen: dict[str, _EntrySeen]) -> DatabaseFile:
@@ -277,16 +279,12 @@ def _problem(name: str, seen: dict[str, _EntrySeen]) -> str:
 
 
 def _what(mode: int) -> str:
-    match stat.S_IFMT(mode):
-        case stat.S_IFLNK:
-            return "a link"
-        case stat.S_IFDIR:
-            return "a folder"
-        case stat.S_IFREG:
-            return "a file"
-        case stat.S_IFIFO:
-            return "a FIFO"
-        case stat.S_IFSOCK:
-            return "a socket"
-        case _:
-            return "a device"
+    """Name a kind of file; what is not listed is a device."""
+    kinds = {
+        stat.S_IFLNK: "a link",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFREG: "a file",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")

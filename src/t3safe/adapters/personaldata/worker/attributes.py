@@ -1,14 +1,14 @@
-"""What a file bears besides bytes and owner: mode, group, extended attributes and ACLs.
+"""Attributes of files beside bytes and owner: mode, group, extended attributes and ACLs.
 
 Rules:
 
-1. A snapshot's manifest keeps them, its own files do not bear them.  They are given to what a
-   restore puts in place, and what the new file inherited from its folder instead is taken away.
-2. The worker is the person: a group of which they are no member, attributes of the system's and,
-   in a unit, set-id bits cannot be given.  Then the file is restored without, and that is said.
+1. A snapshot's manifest keeps them, its own files do not have them.  They are given to what a
+   restore puts in place, and what the new file inherited from its folder instead is removed.
+2. The worker is the person: a group of which they are not a member, attributes of the system's and,
+   in a unit, set-id bits cannot be given.  Then the file is restored without, and that is reported.
 3. A file never opens up by that: without its group or its ACL it is closed to every group.
 4. A file is replaced, not rewritten: another name of it (a hard link) leads to what was there
-   before.  That is said.
+   before.  That is reported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from t3safe.adapters._support.personaldata import disk
@@ -39,10 +39,16 @@ class Attributes(NamedTuple):
 
 
 def read(fd: int) -> Attributes:
-    """Read what an open file or folder bears; values beyond `VALUES_MAX` are left out."""
+    """Read those of an open file or folder; values beyond `VALUES_MAX` are left out."""
+    try:
+        names = os.listxattr(fd)
+    except OSError as error:
+        if error.errno not in _NONE_THERE:
+            raise
+        names = []
     found: list[tuple[str, str]] = []
     room = VALUES_MAX
-    for name in sorted(_names(fd)):
+    for name in sorted(names):
         try:
             value = os.getxattr(fd, name)
         except OSError as error:
@@ -55,35 +61,29 @@ def read(fd: int) -> Attributes:
     return Attributes(os.fstat(fd).st_gid, tuple(found))
 
 
-def _names(fd: int) -> list[str]:
-    try:
-        return os.listxattr(fd)
-    except OSError as error:
-        if error.errno in _NONE_THERE:
-            return []
-        raise
-
-
 def below(root: str, names: Iterable[str]) -> Iterator[tuple[str, Attributes]]:
-    """Read what files and folders below `root` bear; what went away meanwhile bears nothing."""
+    """Read those of files and folders below `root`; what went away meanwhile has none."""
     for name in names:
-        with errors_about(shown(name)), suppress(FileNotFoundError), _either(root, name) as fd:
-            yield name, read(fd)
-
-
-def _either(root: str, name: str) -> AbstractContextManager[int]:
-    if disk.kind_below(root, name) == stat.S_IFDIR:
-        return disk.folder(root, name)
-    return disk.regular(root, name)
+        with errors_about(shown(name)), suppress(FileNotFoundError):
+            is_folder = disk.kind_below(root, name) == stat.S_IFDIR
+            with disk.folder(root, name) if is_folder else disk.regular(root, name) as fd:
+                yield name, read(fd)
 
 
 def give(fd: int, mode: int, wanted: Attributes | None) -> Iterator[str]:
-    """Let an open file or folder of ours bear these, durable at the end; name what it cannot.
+    """Give these to an open file or folder of ours, durable at the end; name what it cannot have.
 
     Without `wanted` only the mode is given: an earlier t3safe kept no more.
     """
     if wanted is not None:
-        missing = [*_give_group(fd, wanted.group), *_give_extended(fd, dict(wanted.extended))]
+        missing: list[str] = []
+        if os.fstat(fd).st_gid != wanted.group:
+            # Before the attributes: a change of the group removes some of them.
+            try:
+                os.fchown(fd, -1, wanted.group)
+            except OSError:
+                missing.append(_GROUP)
+        missing += _give_extended(fd, dict(wanted.extended))
         yield from missing
         if any(what in (_GROUP, *_ACLS) for what in missing):
             mode &= ~stat.S_IRWXG
@@ -94,14 +94,6 @@ def give(fd: int, mode: int, wanted: Attributes | None) -> Iterator[str]:
             yield "a set-id bit"
             os.fchmod(fd, mode & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO))
     os.fsync(fd)
-
-
-def _give_group(fd: int, group: int) -> Iterator[str]:
-    if os.fstat(fd).st_gid != group:
-        try:
-            os.fchown(fd, -1, group)
-        except OSError:
-            yield _GROUP
 
 
 def _give_extended(fd: int, wanted: dict[str, str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ Rules:
 3. In WAL mode no writer waits for a copy.  In any other mode writers wait until the transaction
    ends.  So such a database is copied first, its transaction ends with its copy, and none waits for
    longer than `BLOCK_SECONDS`; how long is kept.
-4. At rest the set lies still (`holders.lying_still`).  A file and its logs are a whole, and are
+4. At rest the data lies still (`holders.lying_still`).  A file and its logs are a whole, and are
    copied as files.  The copies are compared with the originals, then SQLite brings the log into the
    copy.  SQLite does not open the original.
 5. What is sealed is the copy, checked and digested as it lies there.  Both ways keep the pages as
@@ -25,7 +25,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, nullcontext, suppress
 from typing import Final
 
 from t3safe.adapters._support.personaldata import disk
@@ -102,9 +102,7 @@ def beside_writers(
             held = {
                 database.name: readers.enter_context(
                     opened(
-                        userdata,
-                        database.name,
-                        recover=f"{database.name}{_JOURNAL}" in database.parts,
+                        userdata, database.name, recover=database.name + _JOURNAL in database.parts
                     )
                 )
                 for database in databases
@@ -122,39 +120,34 @@ def beside_writers(
 
 
 def back_up(source: sqlite3.Connection, target: str, limit: float | None) -> None:
-    """Copy a database inside its transaction; refuse once the clock has passed `limit`."""
+    """Copy a database inside its transaction; refuse once the clock has passed `limit`.
+
+    The copy is brought to the disk as it grows: all at once at its end, it would hold up a writer.
+    """
+    ended = threading.Event()
 
     def refuse_late(*_: int) -> None:
         if limit is not None and time.monotonic() > limit:
             text = f"its writers would have to wait for longer than {duration(BLOCK_SECONDS)}"
             raise DataError(ErrorKind.LOCKED, text)
 
+    def flush() -> None:
+        while not ended.wait(FLUSH_SECONDS):
+            # What cannot be written is reported by the sync of the whole.
+            with suppress(OSError), open(target, "rb") as file:  # noqa: PTH123 - as all paths here
+                os.fdatasync(file.fileno())
+
     source.execute("PRAGMA cache_size=10")
     with closing(connect(target, "mode=rwc")) as copy:
         for statement in _NEW:
             copy.execute(statement)
-        with _flushed(target):
+        flushing = threading.Thread(target=flush, daemon=True)
+        flushing.start()
+        try:
             source.backup(copy, pages=STEP_PAGES, progress=refuse_late)
-
-
-@contextmanager
-def _flushed(path: str) -> Iterator[None]:
-    """Bring a copy to the disk as it grows: all at once at its end, it would hold up a writer."""
-    ended = threading.Event()
-
-    def flush() -> None:
-        while not ended.wait(FLUSH_SECONDS):
-            # What cannot be written is told by the sync of the whole.
-            with suppress(OSError), open(path, "rb") as file:  # noqa: PTH123 - as all paths here
-                os.fdatasync(file.fileno())
-
-    flushing = threading.Thread(target=flush, daemon=True)
-    flushing.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        flushing.join()
+        finally:
+            ended.set()
+            flushing.join()
 
 
 def discard(target: str, name: str) -> None:
@@ -183,12 +176,8 @@ def _sealed(target: str, database: DatabaseFile) -> DatabaseCopy:
     return DatabaseCopy(name, database.mode, (Sealed(name, 0o600, size, sha256),), entries, rows)
 
 
-ROOM: Final = 2
-"""The copy, and the snapshot that is taken of it."""
-
-
 def set_below(given: str) -> str:
-    """Name the folder of the set: the given one, or the one of t3 in it.
+    """Name the folder of personal data: the given one, or the one of t3 in it.
 
     Raises DataError where there is neither with a database.
     """
@@ -203,12 +192,11 @@ def set_below(given: str) -> str:
 
 
 def copy_set(userdata: str, target: str, tools: Tools | None = None) -> None:
-    """Copy a set into an existing empty folder of ours.  Raises DataError."""
+    """Copy personal data into an existing empty folder of ours.  Raises DataError."""
     tools = tools or Tools()
-    found = discover(userdata)
-    if found.problems:
-        raise DataError(ErrorKind.BROKEN, found.problems[0])
-    disk.require_space(target, ROOM * found.size, tools)
+    found = discover(userdata).sound()
+    # The copy, and the snapshot that is taken of it.
+    disk.require_space(target, 2 * found.size, tools)
     with lying_still(userdata, found, tools) as still:
         tools.growing(target, found.size)
         for below in still.found.folders:

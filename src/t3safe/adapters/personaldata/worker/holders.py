@@ -1,21 +1,21 @@
-"""Whether any process has a set open, and keeping every process from opening it.
+"""Processes that have personal data open, and locks that keep every process from opening it.
 
 Rules:
 
 1. Three looks find a holder, because each alone can be blind: descriptors of the person's processes
    under /proc (a process of another user cannot be looked into), SQLite's locks as the kernel knows
-   them (every connection in WAL mode holds one, whoever's it is), and the serve that the runtime
-   file names.
-2. A look cannot see a process that opens, commits and closes between two looks.  So a set is
-   copied at rest under the lock that SQLite calls EXCLUSIVE, on every database in the order of
-   names: while it is held no connection can begin to read or write, in whichever mode it is.
+   them (every connection in WAL mode holds one, whichever user's it is), and the serve that the
+   runtime file names.
+2. A look cannot see a process that opens, commits and closes between two looks.  So data at rest
+   is copied under the lock that SQLite calls EXCLUSIVE, on every database in the order of names:
+   while it is held no connection can begin to read or write, in whichever mode it is.
 3. The lock belongs to an open file (F_OFD_SETLK), not to this process: closing another descriptor
    of the same file does not drop it.  No connection of this process can have the file open then.
 4. A file that the person cannot write gets a shared lock: SQLite only reads it.
 5. What moved all the same, past SQLite's locks, or is waited for by a process that has it open now,
    is not at rest: `MovedError`.
 6. Beside a running serve (`outsider`) the serve's own processes are left out.  Descriptors and the
-   kernel's list of locks name each of the others; a sign-in has the set open for about a second.
+   kernel's list of locks name each of the others; a sign-in has the data open for about a second.
 
 Looking by locks closes descriptors of database files, which drops the locks that SQLite holds for
 this process: no SQLite connection may be open meanwhile.
@@ -30,7 +30,7 @@ import re
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -64,14 +64,14 @@ _READ_ONLY: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class MovedError(DataError):
-    """A set did not lie still while it was copied; it may do so the next time."""
+    """Data did not lie still while it was copied; it may do so the next time."""
 
     def __init__(self, text: str) -> None:
         super().__init__(ErrorKind.HELD, text)
 
 
 class Still(NamedTuple):
-    """A set as it lies, and what raises MovedError once it does not lie so any more."""
+    """Data as it lies, and what raises MovedError once it does not lie so any more."""
 
     found: PersonalFiles
     refuse_moved: Callable[[], None]
@@ -81,7 +81,11 @@ def refuse_held(userdata: str, databases: Iterable[DatabaseFile], tools: Tools) 
     """Refuse while any process holds a database; one that is just ending gets `grace` to end."""
     names = [database.name for database in databases]
     deadline = time.monotonic() + tools.grace
-    while found := _holder(userdata, names, tools.proc):
+    while True:
+        with errors_about(USERDATA):
+            found = _opened(userdata, names, tools.proc) or _by_lock(userdata, names)
+        if not found:
+            return
         if time.monotonic() >= deadline:
             raise DataError(ErrorKind.HELD, found)
         time.sleep(_POLL_SECONDS)
@@ -89,10 +93,10 @@ def refuse_held(userdata: str, databases: Iterable[DatabaseFile], tools: Tools) 
 
 @contextmanager
 def lying_still(userdata: str, found: PersonalFiles, tools: Tools) -> Iterator[Still]:
-    """Keep every process from opening the databases of a set; give the set as it lies meanwhile.
+    """Keep every process from opening the databases; give the data as it lies meanwhile.
 
     Raises a DataError of kind HELD where one has it open, and MovedError in place of any error
-    inside where the set is not what it was at the beginning.
+    inside where the data is not what it was at the beginning.
     """
     refuse_held(userdata, found.databases, tools)
     with ExitStack() as locks:
@@ -102,26 +106,27 @@ def lying_still(userdata: str, found: PersonalFiles, tools: Tools) -> Iterator[S
         still = discover(userdata)
         if name := replaced(found, still):
             raise MovedError(f"{shown(name)} was replaced before it was copied")
-        with watched(still, lambda: _refuse_moved(userdata, still, tools)) as given:
+
+        def refuse_moved() -> None:
+            if name := changed(still, discover(userdata)):
+                raise MovedError(f"{shown(name)} changed while it was copied")
+            names = [item.name for item in still.databases]
+            if opener := _opened(userdata, names, tools.proc):
+                raise MovedError(opener)
+
+        with watched(still, refuse_moved) as given:
             yield given
 
 
 @contextmanager
 def watched(found: PersonalFiles, refuse_moved: Callable[[], None]) -> Iterator[Still]:
-    """Give a set; what goes wrong inside because the set moved is MovedError."""
+    """Give data; what goes wrong inside because the data moved is MovedError."""
     try:
         yield Still(found, refuse_moved)
     except (DataError, OSError) as error:
         if not isinstance(error, MovedError):
             refuse_moved()
         raise
-
-
-def _refuse_moved(userdata: str, still: PersonalFiles, tools: Tools) -> None:
-    if name := changed(still, discover(userdata)):
-        raise MovedError(f"{shown(name)} changed while it was copied")
-    if opener := _opened(userdata, [item.name for item in still.databases], tools.proc):
-        raise MovedError(opener)
 
 
 @contextmanager
@@ -145,7 +150,7 @@ def _locked(userdata: str, name: str, tools: Tools) -> Iterator[None]:
 
 
 def _lock(fd: int, kind: int) -> bool:
-    """Try to lock all of a database's lock bytes; tell whether that was possible."""
+    """Try to lock all of a database's lock bytes; whether that was possible."""
     try:
         fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _lock_bytes(kind))
     except OSError as error:
@@ -169,7 +174,10 @@ def outsider(
     staying: set[str] | None = None
     while True:
         with errors_about(USERDATA):
-            found = dict(_holders(userdata, names, tools.proc))
+            found = {
+                **dict(_by_locks(userdata, names, tools.proc)),
+                **dict(_by_descriptors(_paths(userdata, names), tools.proc)),
+            }
         staying = (found.keys() if staying is None else staying & found.keys()) - left_out
         if not staying:
             return ""
@@ -178,14 +186,8 @@ def outsider(
         time.sleep(_POLL_SECONDS)
 
 
-def _holders(userdata: str, names: list[str], proc: str) -> Iterator[tuple[str, str]]:
-    """Give every process that has a database open, by pid, with what it has; ours is none."""
-    yield from _by_locks(userdata, names, proc)
-    yield from _by_descriptors(_paths(userdata, names), proc)
-
-
 def _by_locks(userdata: str, names: list[str], proc: str) -> Iterator[tuple[str, str]]:
-    """Give who has a lock, by the kernel's list, which tells of everybody's processes."""
+    """Give, by pid, who has a lock, by the kernel's list, which names processes of all users."""
     files: dict[str, str] = {}
     for name in names:
         try:
@@ -210,42 +212,28 @@ def _paths(userdata: str, names: list[str]) -> set[str]:
     return {f"{real}/{name}{end}" for name in names for end in ("", *SIDECARS)}
 
 
-def _holder(userdata: str, names: list[str], proc: str) -> str:
-    with errors_about(USERDATA):
-        return _opened(userdata, names, proc) or _by_lock(userdata, names)
-
-
 def _opened(userdata: str, names: list[str], proc: str) -> str:
     """Name what has a database open, or serves it, as far as that shows without its locks."""
     by_descriptor = (text for _, text in _by_descriptors(_paths(userdata, names), proc))
     return _serving(runtime(userdata), proc) or next(by_descriptor, "")
 
 
-def _pids(proc: str) -> Iterator[str]:
-    return (name for name in os.listdir(proc) if name.isdigit() and int(name) != os.getpid())
-
-
 def _by_descriptors(paths: set[str], proc: str) -> Iterator[tuple[str, str]]:
-    for pid in _pids(proc):
-        folder = f"{proc}/{pid}/fd"
-        try:
-            descriptors = os.listdir(folder)
-        except OSError:
-            # Gone, or somebody else's, or one that hides itself (a session's helpers do): if it
-            # has a database open, its lock shows.
+    """Give, by pid, every process but ours that has one of these files open."""
+    for pid in os.listdir(proc):
+        if not pid.isdigit() or int(pid) == os.getpid():
             continue
-        for descriptor in descriptors:
-            path = _target(f"{folder}/{descriptor}")
-            if path in paths:
-                yield pid, f"process {pid} ({_name(proc, pid)}) has {shown(path)} open"
-                break
-
-
-def _target(link: str) -> str:
-    try:
-        return os.readlink(link).removesuffix(_DELETED)
-    except OSError:
-        return ""
+        folder = f"{proc}/{pid}/fd"
+        # Gone, or another user's, or one that hides itself (a session's helpers do): if it has a
+        # database open, its lock shows.
+        with suppress(OSError):
+            for descriptor in os.listdir(folder):
+                path = ""
+                with suppress(OSError):
+                    path = os.readlink(f"{folder}/{descriptor}").removesuffix(_DELETED)
+                if path in paths:
+                    yield pid, f"process {pid} ({_name(proc, pid)}) has {shown(path)} open"
+                    break
 
 
 def _name(proc: str, pid: str) -> str:
@@ -269,25 +257,19 @@ def _by_lock(userdata: str, names: list[str]) -> str:
 
 
 def _serving(said: Runtime, proc: str) -> str:
-    """Name the serve of the runtime file if it lives; a later process under its pid is none."""
+    """Name the serve of the runtime file if it lives; a later process under its pid is not it."""
     if said.pid is None or said.pid == os.getpid():
         return ""
     folder = f"{proc}/{said.pid}"
     try:
         if os.stat(folder).st_uid != os.geteuid():
             return ""
-        state, began = _life(proc, folder)
+        # The state letter, and the ticks since the boot at which it began.
+        fields = Path(folder, "stat").read_bytes().rpartition(b")")[2].split()
+        lines = Path(proc, "stat").read_bytes().splitlines()
+        boot = next(int(line.split()[1]) for line in lines if line.startswith(b"btime "))
+        began = boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return ""
     later = said.started and began > said.started.timestamp() + _CLOCK_SLACK_SECONDS
-    if state in "ZX" or later:
-        return ""
-    return f"the serve is up (process {said.pid})"
-
-
-def _life(proc: str, folder: str) -> tuple[str, float]:
-    """Read a process's state letter and when it began, in seconds since 1970."""
-    fields = Path(folder, "stat").read_bytes().rpartition(b")")[2].split()
-    lines = Path(proc, "stat").read_bytes().splitlines()
-    boot = next(int(line.split()[1]) for line in lines if line.startswith(b"btime "))
-    return fields[0].decode(), boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return "" if fields[0] in b"ZX" or later else f"the serve is up (process {said.pid})"

@@ -1,4 +1,4 @@
-"""The entrance: one question in JSON on a line of standard input, one answer on standard output.
+"""The program: one question in JSON on a line of standard input, one answer on standard output.
 
 An answer is `{"answer": ...}` or `{"error": kind, "text": ...}`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from t3safe.adapters.personaldata.worker import manifest, snapshots
 from t3safe.adapters.personaldata.worker.activity import work
 from t3safe.adapters.personaldata.worker.holders import outsider
 from t3safe.adapters.personaldata.worker.installed import programs, updates
-from t3safe.adapters.personaldata.worker.manifest import FILES, DatabaseCopy, SnapshotManifest
+from t3safe.adapters.personaldata.worker.manifest import FILES, SnapshotManifest
 from t3safe.adapters.personaldata.worker.parent import asked, to_parent, watching
 from t3safe.adapters.personaldata.worker.restore import restore, restoring
 from t3safe.adapters.personaldata.worker.rows import rows_beyond
@@ -31,10 +31,11 @@ from t3safe.t3.generations import origin_of
 Question = dict[str, Any]
 
 
-def told(databases: tuple[tuple[str, Ledger], ...]) -> dict[str, Ledger]:
+def printable(databases: Iterable[tuple[str, Ledger]]) -> dict[str, Ledger]:
     """Name databases so that the names can be written anywhere; two that look alike are refused."""
-    named = {shown(name): entries for name, entries in databases}
-    if len(named) != len(databases):
+    listed = tuple(databases)
+    named = {shown(name): entries for name, entries in listed}
+    if len(named) != len(listed):
         raise DataError(ErrorKind.BROKEN, "two databases bear names that look the same")
     return named
 
@@ -48,7 +49,7 @@ def _summary(sealed: SnapshotManifest) -> dict[str, Any]:
         "sequence": sealed.sequence,
         "build": sealed.build,
         "size": sealed.size,
-        "ledger": told(tuple((item.name, item.ledger) for item in sealed.databases)),
+        "ledger": printable((item.name, item.ledger) for item in sealed.databases),
         "rows": [
             (f"{shown(item.name)}:{shown(table)}", rows)
             for item in sealed.databases
@@ -65,42 +66,39 @@ def _snapshot(question: Question, tools: Tools) -> object:
 
 
 def _rows_since(question: Question, _: Tools) -> object:
-    store = question["store"]
-    later = manifest.load(store, question["snapshot"])
-    earlier = manifest.load(store, question["since"])
-    _countable((*later.databases, *earlier.databases))
-    names = tuple(copied.name for copied in later.databases)
-    return _beyond(_files(store, later), names, store, earlier)
+    later = _countable(question["store"], question["snapshot"])
+    names = [copied.name for copied in later.databases]
+    return _rows_beyond(question, _files(question["store"], later), names, live=False)
 
 
 def _rows_written(question: Question, _: Tools) -> object:
-    store = question["store"]
-    earlier = manifest.load(store, question["since"])
-    _countable(earlier.databases)
     userdata = userdata_of(question["base"])
-    found = discover(userdata)
-    if found.problems:
-        raise DataError(ErrorKind.BROKEN, found.problems[0])
-    names = tuple(item.name for item in found.databases)
-    return _beyond(str(userdata), names, store, earlier, live=True)
+    names = [item.name for item in discover(userdata).sound().databases]
+    return _rows_beyond(question, str(userdata), names, live=True)
 
 
-def _countable(databases: tuple[DatabaseCopy, ...]) -> None:
-    for copied in databases:
+def _countable(store: str, snapshot: str) -> SnapshotManifest:
+    sealed = manifest.load(store, snapshot)
+    for copied in sealed.databases:
         if copied.problem:
             what = f"{shown(copied.name)} is kept as bytes that SQLite cannot read"
             raise DataError(ErrorKind.RAW, f"{what} ({copied.problem})")
+    return sealed
 
 
-def _beyond(
-    root: str, names: tuple[str, ...], store: str, earlier: SnapshotManifest, *, live: bool = False
+def _rows_beyond(
+    question: Question, root: str, names: list[str], *, live: bool
 ) -> list[tuple[str, int]]:
-    """Count what is new, also beside what V2 took over where it has begun since then."""
+    """Count the rows that are new since a snapshot.
+
+    A database that V2 began as a copy of V1's is compared with the one that it copied.
+    """
+    earlier = _countable(question["store"], question["since"])
     before = {database.name for database in earlier.databases}
     found: list[tuple[str, int]] = []
     for name in names:
         origin = origin_of(name, before)
-        old = (_files(store, earlier), origin) if origin else None
+        old = (_files(question["store"], earlier), origin) if origin else None
         rows = rows_beyond((root, name), old, live=live)
         found += ((f"{shown(name)}:{shown(table)}", count) for table, count in rows)
     return found
@@ -119,14 +117,11 @@ def _restoring(question: Question, _: Tools) -> object:
 
 def _ledger(question: Question, _: Tools) -> object:
     userdata = userdata_of(question["base"])
-    found = discover(userdata)
-    if found.problems:
-        raise DataError(ErrorKind.BROKEN, found.problems[0])
     ledgers: list[tuple[str, Ledger]] = []
-    for item in found.databases:
+    for item in discover(userdata).sound().databases:
         with opened(str(userdata), item.name) as connection:
             ledgers.append((item.name, ledger(connection, item.name)))
-    return told(tuple(ledgers))
+    return printable(ledgers)
 
 
 def _holder(question: Question, tools: Tools) -> object:
@@ -139,8 +134,7 @@ def _holder(question: Question, tools: Tools) -> object:
 def _activity(question: Question, _: Tools) -> object:
     try:
         said = work(userdata_of(question["base"]))
-        copied = None if said.copied is None else said.copied._asdict()
-        return {**said._asdict(), "copied": copied}
+        return {**said._asdict(), "copied": said.copied and said.copied._asdict()}
     except DataError as error:
         return {"tracked": False, "unreadable": str(error)}
 
@@ -164,10 +158,8 @@ _QUESTIONS: Final[dict[str, Callable[[Question, Tools], object]]] = {
     "ledger": _ledger,
     "holder": _holder,
     "weight": lambda question, _: discover(userdata_of(question["base"])).size,
-    "programs": lambda question, _: programs(
-        os.path.dirname(question["base"]), question["places"].splitlines()
-    ),
-    "updates": lambda question, _: updates(question["base"], os.path.dirname(question["base"])),
+    "programs": lambda question, _: programs(question["base"], question["places"].splitlines()),
+    "updates": lambda question, _: updates(question["base"]),
     "activity": _activity,
     "sign_out": lambda question, _: sign_out(
         userdata_of(question["base"]), question["made"].split()
@@ -183,7 +175,7 @@ _QUESTIONS: Final[dict[str, Callable[[Question, Tools], object]]] = {
 
 
 def answer(question: Question, tools: Tools | None = None) -> dict[str, Any]:
-    """Answer one question; whatever the outside world refuses is an answer too."""
+    """Answer one question; what the system or SQLite refuses is an answer, too."""
     try:
         with errors_about(str(question["ask"])):
             said = _QUESTIONS[question["ask"]](question, tools or Tools())
@@ -197,5 +189,5 @@ def main() -> None:
     question = asked()
     sys.stdout.write(json.dumps(answer(question, Tools(growing=watching(to_parent)))))
     sys.stdout.flush()
-    # The watching thread sits in a read that never returns; nothing else is left to be done.
+    # The thread that watches for the parent's end sits in a read that never returns.
     os._exit(0)

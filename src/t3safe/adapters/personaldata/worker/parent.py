@@ -1,8 +1,8 @@
-"""The process that asked: its question, its end, and what it hears while a copy grows.
+"""The process that asked: its question, its end, and the progress of a copy that it is sent.
 
 1. The question is one line of JSON on standard input.  The parent keeps the input open for as long
-   as it wants the worker to live: when it dies, by whatever means, the input ends and the worker
-   ends at once, so that a later t3safe never meets one still at work.
+   as the worker may live: when the parent dies, the input ends and the worker ends at once, so that
+   a later t3safe never meets one still running.
 2. A copy is watched by names and sizes alone.  It must not open a database: closing it would drop
    the locks of this process (see `holders`).
 """
@@ -26,11 +26,11 @@ ORPHANED: Final = 75
 EVERY_SECONDS: Final = 1.0
 
 Say = Callable[[int, int], None]
-"""Is told how many bytes there are, and how many are expected."""
+"""Is called with the bytes that there are, and with the bytes that are expected."""
 
 
 def grown(path: str) -> int:
-    """Give the bytes of all files below a folder; what goes away meanwhile counts nothing."""
+    """Give the bytes of all files below a folder; a file that goes away meanwhile counts 0."""
     total = 0
     for root, _, names in os.walk(path):
         for name in names:
@@ -40,33 +40,24 @@ def grown(path: str) -> int:
     return total
 
 
-def _second() -> None:
-    time.sleep(EVERY_SECONDS)
-
-
-def watch(path: str, total: int, say: Say, pause: Callable[[], None] = _second) -> None:
-    """Tell again and again how much of a folder is there, until it is renamed or gone."""
+def watch(path: str, total: int, say: Say) -> None:
+    """Report the size of a folder each `EVERY_SECONDS`, until it is renamed or gone."""
     while True:
-        pause()
+        time.sleep(EVERY_SECONDS)
         if not os.path.isdir(path):  # noqa: PTH112 - as all of the worker names paths
             return
         say(grown(path), total)
 
 
 def watching(say: Say) -> Callable[[str, int], None]:
-    """Give what is to be told of a folder that will grow to so many bytes.
-
-    It is watched by a thread of its own.
-    """
-
-    def begin(path: str, total: int) -> None:
-        threading.Thread(target=watch, args=(path, total, say), daemon=True).start()
-
-    return begin
+    """Give what starts a thread that watches a folder which will grow to so many bytes."""
+    return lambda path, total: threading.Thread(
+        target=watch, args=(path, total, say), daemon=True
+    ).start()
 
 
 def to_parent(done: int, total: int) -> None:
-    """Tell the process that asked."""
+    """Report the progress of a copy to the process that asked."""
     with suppress(OSError):
         os.write(2, report("copied", done, total))
 

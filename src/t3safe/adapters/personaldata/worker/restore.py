@@ -1,10 +1,10 @@
-"""Making a set what a snapshot holds, so that a death at any point is fixed by doing it again.
+"""Data made what a snapshot holds, so that a death at any point is fixed by doing it again.
 
 Order, and why it holds:
 
-1. The snapshot is checked and copied to a staging folder inside the set's, on the same file system.
-   Until the marker stands nothing of the set has changed; what is left behind is garbage.
-2. The marker says "this set is being replaced".  From here on only another restore, of this or any
+1. The snapshot is checked and copied to a staging folder inside the data's, on the same file
+   system.  Until the marker stands nothing of the data has changed; what is left behind is garbage.
+2. The marker says "this data is being replaced".  From here on only another restore, of this or any
    other snapshot, ends well; each starts from the sealed copy, so that none depends on how far the
    one before came.
 3. Logs go before databases come: a log beside a database that it does not belong to would be
@@ -12,7 +12,7 @@ Order, and why it holds:
 4. Databases that the snapshot does not have go: a build would read them.  So does what an import
    left that was broken off.  Small files that it does not have stay: nothing reads them as schema.
 5. What stands there is checked against the manifest, then the marker goes.
-6. What cannot be kept (`attributes`) is told, and is no reason to stop half-way.
+6. Attributes that cannot be kept (`attributes`) are reported, and are no reason to stop half-way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from t3safe.adapters._support.personaldata import disk
 from t3safe.adapters._support.personaldata.discovery import (
     SIDECARS,
     DatabaseFile,
-    PersonalFiles,
     discover,
     userdata_of,
 )
@@ -54,7 +53,7 @@ def restoring(base: str) -> bool:
 
 
 def restore(base: str, store: str, person: str, snapshot: str, tools: Tools) -> list[str]:
-    """Make a set what a snapshot holds; tell what of it could not be kept, one line each."""
+    """Make data what a snapshot holds; gives what of it could not be kept, one line each."""
     lost: list[str] = []
     with alone(store):
         sealed = _restorable(store, person, snapshot)
@@ -62,7 +61,12 @@ def restore(base: str, store: str, person: str, snapshot: str, tools: Tools) -> 
         if userdata is None:
             if not sealed.sealed:
                 return lost
-            userdata = _made(base)
+            userdata = f"{base}/{USERDATA}"
+            with errors_about(shown(userdata)):
+                for path in (base, userdata):
+                    with suppress(FileExistsError):
+                        os.mkdir(path, 0o700)
+                        disk.sync_folder(os.path.dirname(path))
         with errors_about(USERDATA):
             _replace(userdata, f"{store}/{snapshot}/{FILES}", sealed, tools, lost)
     return lost
@@ -80,43 +84,48 @@ def _restorable(store: str, person: str, snapshot: str) -> SnapshotManifest:
     return sealed
 
 
-def _made(base: str) -> str:
-    """Make the folders of a set that is not there."""
-    userdata = f"{base}/{USERDATA}"
-    with errors_about(shown(userdata)):
-        for path in (base, userdata):
-            with suppress(FileExistsError):
-                os.mkdir(path, 0o700)
-                disk.sync_folder(os.path.dirname(path))
-    return userdata
-
-
 def _replace(
     userdata: str, source: str, sealed: SnapshotManifest, tools: Tools, lost: list[str]
 ) -> None:
     disk.remove_tree(userdata, STAGING)
     tools.reached("restore:swept")
     found = discover(userdata)
-    refuse_held(userdata, _all_databases(found, sealed), tools)
+    # What is there and what will be: a process may hold a file that has lost its name.
+    there = {database.name for database in found.databases}
+    coming = [DatabaseFile(item.name, item.mode, 0, ()) for item in sealed.databases]
+    databases = (*found.databases, *(item for item in coming if item.name not in there))
+    refuse_held(userdata, databases, tools)
     _refuse_shapes(userdata, sealed)
     disk.require_space(userdata, sealed.size, tools)
     tools.growing(f"{userdata}/{STAGING}", sealed.size)
     try:
         _stage(userdata, source, sealed, tools, lost)
-        refuse_held(userdata, _all_databases(found, sealed), tools)
+        refuse_held(userdata, databases, tools)
     except (DataError, OSError):
         with suppress(OSError):
             disk.remove_tree(userdata, STAGING)
         raise
-    disk.write_sealed(userdata, MARKER, _intent(sealed))
+    intent = json.dumps({"restoring": sealed.id, "person": sealed.person})
+    disk.write_sealed(userdata, MARKER, intent.encode("ascii") + b"\n")
     tools.reached("restore:marked")
-    _drop_logs(userdata, found, sealed, tools)
+    for database in databases:
+        for end in SIDECARS:
+            _drop(userdata, database.name + end, tools)
     _put_in_place(userdata, sealed, tools, lost)
-    _drop_databases(userdata, found, sealed, tools)
+    kept = {part.name for part in sealed.sealed}
+    for database in found.databases:
+        if database.name not in kept:
+            if disk.kind_below(userdata, database.name) == stat.S_IFDIR:
+                raise DataError(ErrorKind.SHAPE, f"{shown(database.name)} is a folder")
+            _drop(userdata, database.name, tools)
     for left in found.broken_off:
         disk.remove_tree(userdata, left)
         tools.reached(f"restore:dropped:{left}")
-    _sync_folders(userdata, sealed, lost)
+    wanted = dict(sealed.attributes)
+    for entry in sealed.folders:
+        with disk.folder(userdata, entry.name) as fd:
+            lost += _not_kept(entry.name, give(fd, entry.mode, wanted.get(entry.name)))
+    _sync_parents(userdata, sealed)
     _check(userdata, sealed)
     tools.reached("restore:checked")
     disk.remove_tree(userdata, STAGING)
@@ -124,17 +133,6 @@ def _replace(
     with disk.folder(userdata) as fd:
         disk.remove_file(fd, MARKER)
         os.fsync(fd)
-
-
-def _intent(sealed: SnapshotManifest) -> bytes:
-    return json.dumps({"restoring": sealed.id, "person": sealed.person}).encode("ascii") + b"\n"
-
-
-def _all_databases(found: PersonalFiles, sealed: SnapshotManifest) -> tuple[DatabaseFile, ...]:
-    """Name what is there and what will be: a process may hold a file that has lost its name."""
-    there = {database.name for database in found.databases}
-    coming = [DatabaseFile(item.name, item.mode, 0, ()) for item in sealed.databases]
-    return (*found.databases, *(item for item in coming if item.name not in there))
 
 
 def _refuse_shapes(userdata: str, sealed: SnapshotManifest) -> None:
@@ -152,10 +150,8 @@ def _staged(sealed: SnapshotManifest) -> Iterator[tuple[str, int]]:
 
     A server that finds its databases must find its signing key with them.
     """
-    for item in sealed.files:
-        yield item.name, item.mode
-    for database in sealed.databases:
-        yield database.name, database.mode
+    yield from ((item.name, item.mode) for item in sealed.files)
+    yield from ((database.name, database.mode) for database in sealed.databases)
 
 
 def _stage(
@@ -173,41 +169,16 @@ def _stage(
         with disk.regular(staging, name) as fd:
             lost += _not_kept(name, give(fd, mode, wanted.get(name)))
         tools.reached(f"restore:staged:{name}")
-    for parent in sorted({disk.split(name)[0] for name, _ in _staged(sealed)} | {""}):
-        disk.sync_folder(staging, parent)
+    _sync_parents(staging, sealed)
 
 
-def _drop_logs(userdata: str, found: PersonalFiles, sealed: SnapshotManifest, tools: Tools) -> None:
-    for database in _all_databases(found, sealed):
-        for end in SIDECARS:
-            if _drop(userdata, database.name + end):
-                tools.reached(f"restore:dropped:{database.name}{end}")
-
-
-def _drop_databases(
-    userdata: str, found: PersonalFiles, sealed: SnapshotManifest, tools: Tools
-) -> None:
-    kept = {part.name for part in sealed.sealed}
-    for database in found.databases:
-        if database.name in kept:
-            continue
-        if disk.kind_below(userdata, database.name) == stat.S_IFDIR:
-            raise DataError(ErrorKind.SHAPE, f"{shown(database.name)} is a folder")
-        if _drop(userdata, database.name):
-            tools.reached(f"restore:dropped:{database.name}")
-
-
-def _drop(userdata: str, name: str) -> bool:
-    """Remove a file, durably; tell whether it was there."""
+def _drop(userdata: str, name: str, tools: Tools) -> None:
+    """Remove a file, if it is there, durably."""
     parent, last = disk.split(name)
-    try:
-        with disk.folder(userdata, parent) as above:
-            if disk.remove_file(above, last):
-                os.fsync(above)
-                return True
-    except FileNotFoundError:
-        pass
-    return False
+    with suppress(FileNotFoundError), disk.folder(userdata, parent) as above:
+        if disk.remove_file(above, last):
+            os.fsync(above)
+            tools.reached(f"restore:dropped:{name}")
 
 
 def _not_kept(name: str, missing: Iterable[str]) -> Iterator[str]:
@@ -230,20 +201,17 @@ def _put_in_place(userdata: str, sealed: SnapshotManifest, tools: Tools, lost: l
         tools.reached(f"restore:renamed:{name}")
 
 
-def _sync_folders(userdata: str, sealed: SnapshotManifest, lost: list[str]) -> None:
-    wanted = dict(sealed.attributes)
-    for entry in sealed.folders:
-        with disk.folder(userdata, entry.name) as fd:
-            lost += _not_kept(entry.name, give(fd, entry.mode, wanted.get(entry.name)))
+def _sync_parents(root: str, sealed: SnapshotManifest) -> None:
+    """Make the names of everything that is put in place durable."""
     for parent in sorted({disk.split(name)[0] for name, _ in _staged(sealed)} | {""}):
-        disk.sync_folder(userdata, parent)
+        disk.sync_folder(root, parent)
 
 
 def _check(userdata: str, sealed: SnapshotManifest) -> None:
-    """See that the databases of the set are those of the snapshot, all of them and no other."""
+    """Refuse unless the databases are those of the snapshot, all of them and no other."""
     found = discover(userdata)
     here = {database.name: database.parts for database in found.databases}
     if here != {database.name: (database.name,) for database in sealed.databases}:
-        raise DataError(ErrorKind.SYSTEM, "databases or logs appeared while the set was replaced")
+        raise DataError(ErrorKind.SYSTEM, "databases or logs appeared while the data was replaced")
     for database in sealed.databases:
         check_database(userdata, database)

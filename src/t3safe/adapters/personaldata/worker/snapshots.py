@@ -1,24 +1,24 @@
-"""Taking, checking, listing and removing sealed copies of a set.
+"""Sealed copies of personal data: taken, checked, listed and removed.
 
 Rules:
 
 1. A snapshot is made in `.partial-<id>` and counts from the rename to `<id>` on; by then every file
    and folder of it is durable and was checked.
 2. A partial or a half-deleted one is garbage; the next call removes it.
-3. What is sealed is never written again.  Its id asked for again is checked and told again.
+3. What is sealed is never written again.  Asked for its id again, it is checked and given again.
 4. What is sealed is numbered: its number is higher than that of anything sealed before and still
    there, whatever the clock said meanwhile.
-5. At rest no process can open the set from before the first byte of the copy until it is sealed
+5. At rest no process can open the data from before the first byte of the copy until it is sealed
    (`holders.lying_still`).  Beside writers all databases are copied as they are at one moment.
-6. A set that moved meanwhile is taken again, `TURNS` times in all; then it is held.
+6. Data that moved meanwhile is taken again, `TURNS` times in all; then it counts as held.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final, NamedTuple
 
 from t3safe.adapters._support.personaldata import disk
@@ -39,7 +39,7 @@ from t3safe.adapters._support.personaldata.disk import Sealed, Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind, errors_about, shown
 from t3safe.adapters.personaldata.worker import attributes, manifest
 from t3safe.adapters.personaldata.worker.copies import at_rest, beside_writers, discard
-from t3safe.adapters.personaldata.worker.holders import MovedError, Still, lying_still, watched
+from t3safe.adapters.personaldata.worker.holders import MovedError, lying_still, watched
 from t3safe.adapters.personaldata.worker.manifest import (
     FILES,
     MANIFEST,
@@ -53,16 +53,16 @@ REST: Final = "rest"
 QUARANTINE: Final = "quarantine"
 KINDS: Final = (ONLINE, REST, QUARANTINE)
 MARKER: Final = ".t3safe-restore.json"
-"""At the top of the set from before the first change of a restore until after its last."""
+"""At the top of the data from before the first change of a restore until after its last."""
 
 TURNS: Final = 5
-"""How often a set that moves is taken before it is given up as held."""
+"""How often data that moves is taken before it counts as held."""
 _PARTIAL: Final = ".partial-"
 _TRASH: Final = ".trash-"
 
 
 class SnapshotOrder(NamedTuple):
-    """What is to be taken: whose set, where to, and what the manifest says of it."""
+    """What is to be taken: of which person, where to, and what the manifest says of it."""
 
     base: str
     store: str
@@ -75,7 +75,7 @@ class SnapshotOrder(NamedTuple):
 
 @contextmanager
 def alone(store: str, *, shared: bool = False) -> Iterator[None]:
-    """Let only one worker change this person's set and snapshots at a time.
+    """Let only one worker change this person's data and snapshots at a time.
 
     A worker whose parent was killed dies by itself; this closes the moment until it has.
     """
@@ -88,10 +88,12 @@ def alone(store: str, *, shared: bool = False) -> Iterator[None]:
 
 
 def take(order: SnapshotOrder, tools: Tools) -> SnapshotManifest:
-    """Take, check and seal a copy of a set."""
+    """Take, check and seal a copy."""
     manifest.check_id(order.snapshot)
     with alone(order.store), errors_about(shown(order.store)):
-        _sweep(order.store)
+        for name in sorted(os.listdir(order.store)):
+            if name.startswith((_PARTIAL, _TRASH)):
+                disk.remove_tree(order.store, name)
         tools.reached("snapshot:swept")
         if sealed := _already(order):
             return sealed
@@ -101,41 +103,8 @@ def take(order: SnapshotOrder, tools: Tools) -> SnapshotManifest:
         return _taken(order, tools)
 
 
-def _taken(order: SnapshotOrder, tools: Tools) -> SnapshotManifest:
-    userdata = userdata_of(order.base)
-    found = discover(userdata)
-    _refuse_unusable(order, userdata, found)
-    _require_space(order, userdata, found, tools)
-    partial = _PARTIAL + order.snapshot
-    try:
-        with _kept(order.kind, userdata, found, tools) as still:
-            _refuse_unusable(order, userdata, still.found)
-            taken = _fill(order, f"{order.store}/{partial}", userdata, still.found, tools)
-            still.refuse_moved()
-            _seal(order.store, partial, taken, tools)
-    except Exception:
-        with suppress(OSError):
-            disk.remove_tree(order.store, partial)
-        raise
-    return taken
-
-
-def _kept(
-    kind: str, userdata: str | None, found: PersonalFiles, tools: Tools
-) -> AbstractContextManager[Still]:
-    """Give the set to copy, and what refuses one that moved; at rest nothing can open it."""
-    if userdata is None or kind == ONLINE:
-        return watched(found, lambda: _refuse_replaced(userdata, found))
-    return lying_still(userdata, found, tools)
-
-
-def _refuse_replaced(userdata: str | None, found: PersonalFiles) -> None:
-    if name := replaced(found, discover(userdata)):
-        raise MovedError(f"{shown(name)} came, went or was replaced while the set was copied")
-
-
 def _already(order: SnapshotOrder) -> SnapshotManifest | None:
-    """Tell the sealed snapshot of this id, checked; None when there is none yet."""
+    """Give the sealed snapshot of this id, checked; None when there is none yet."""
     try:
         sealed = manifest.load(order.store, order.snapshot)
     except DataError as error:
@@ -149,41 +118,56 @@ def _already(order: SnapshotOrder) -> SnapshotManifest | None:
     return sealed
 
 
-def _sweep(store: str) -> None:
-    for name in sorted(os.listdir(store)):
-        if name.startswith((_PARTIAL, _TRASH)):
-            disk.remove_tree(store, name)
+def _taken(order: SnapshotOrder, tools: Tools) -> SnapshotManifest:
+    userdata = userdata_of(order.base)
+    found = discover(userdata)
+    _refuse_unusable(order, userdata, found)
+    _require_space(order, userdata, found, tools)
+
+    def refuse_replaced() -> None:
+        if name := replaced(found, discover(userdata)):
+            raise MovedError(f"{shown(name)} came, went or was replaced while it was copied")
+
+    partial = _PARTIAL + order.snapshot
+    try:
+        with (
+            watched(found, refuse_replaced)
+            if userdata is None or order.kind == ONLINE
+            else lying_still(userdata, found, tools)
+        ) as still:
+            _refuse_unusable(order, userdata, still.found)
+            taken = _fill(order, f"{order.store}/{partial}", userdata, still.found, tools)
+            still.refuse_moved()
+            _seal(order.store, partial, taken, tools)
+    except Exception:
+        with suppress(OSError):
+            disk.remove_tree(order.store, partial)
+        raise
+    return taken
 
 
 def _refuse_unusable(order: SnapshotOrder, userdata: str | None, found: PersonalFiles) -> None:
+    """Refuse, but for a quarantine, what is half restored, broken or could not be put back."""
     if order.kind == QUARANTINE:
         return
-    if userdata is not None:
-        _refuse_one_way(order, userdata)
-    if found.problems:
-        raise DataError(ErrorKind.BROKEN, found.problems[0])
-
-
-def _refuse_one_way(order: SnapshotOrder, userdata: str) -> None:
-    """Refuse a set that is half restored, or into which a copy could not be put back."""
-    if disk.kind_below(userdata, MARKER) is not None:
+    if userdata is not None and disk.kind_below(userdata, MARKER) is not None:
         raise DataError(ErrorKind.UNFINISHED, "a restore was begun and not ended")
-    if order.kind == REST and not os.access(userdata, os.W_OK | os.X_OK):
+    if userdata is not None and order.kind == REST and not os.access(userdata, os.W_OK | os.X_OK):
         raise DataError(
             ErrorKind.DENIED, f"{USERDATA} cannot be written: nothing could be put back there"
         )
+    found.sound()
 
 
 def _require_space(
     order: SnapshotOrder, userdata: str | None, found: PersonalFiles, tools: Tools
 ) -> None:
-    """Have room for the copy, and at rest for the way back too: it must not fail at night.
+    """Have space for the copy, and at rest for the way back too: it must not fail at night.
 
     The start that comes then may copy a database itself (`t3.files`).
     """
     more = copied_by_a_start({item.name: item.size for item in found.databases})
-    back = order.kind == REST and userdata is not None
-    if not back or userdata is None:
+    if order.kind != REST or userdata is None:
         disk.require_space(order.store, found.size, tools)
     elif os.stat(userdata).st_dev == os.stat(order.store).st_dev:
         disk.require_space(order.store, 2 * found.size + more, tools)
@@ -195,8 +179,9 @@ def _require_space(
 def _fill(
     order: SnapshotOrder, partial: str, userdata: str | None, found: PersonalFiles, tools: Tools
 ) -> SnapshotManifest:
+    target = f"{partial}/{FILES}"
     os.mkdir(partial, 0o700)
-    os.mkdir(f"{partial}/{FILES}", 0o700)
+    os.mkdir(target, 0o700)
     tools.reached("snapshot:begun")
     tools.growing(partial, found.size)
     taken = SnapshotManifest(
@@ -211,11 +196,15 @@ def _fill(
     )
     if userdata is None:
         return taken
-    target = f"{partial}/{FILES}"
-    for below in found.folders:
-        disk.make_folders(target, below.name)
+    for below in (*(item.name for item in found.folders), *_parents(found.databases)):
+        disk.make_folders(target, below)
+    copies = (
+        beside_writers(userdata, target, found.databases)
+        if order.kind == ONLINE
+        else (_resting(order.kind, userdata, target, database) for database in found.databases)
+    )
     databases: list[DatabaseCopy] = []
-    for copied in _copies(order.kind, userdata, target, found):
+    for copied in copies:
         databases.append(copied)
         tools.reached(f"snapshot:copied:{copied.name}")
     files = tuple(_small(order.kind, userdata, target, found, tools))
@@ -227,30 +216,21 @@ def _fill(
     )
 
 
-def _copies(kind: str, userdata: str, target: str, found: PersonalFiles) -> Iterator[DatabaseCopy]:
-    for database in found.databases:
-        disk.make_folders(target, disk.split(database.name)[0])
-    if kind == ONLINE:
-        yield from beside_writers(userdata, target, found.databases)
-        return
-    for database in found.databases:
-        yield _resting(kind, userdata, target, database)
+def _parents(databases: Iterable[DatabaseFile]) -> Iterator[str]:
+    return (disk.split(database.name)[0] for database in databases)
 
 
 def _resting(kind: str, userdata: str, target: str, database: DatabaseFile) -> DatabaseCopy:
-    if database.problem:
-        return _raw(userdata, target, database, database.problem)
-    try:
-        return at_rest(userdata, target, database)
-    except DataError as error:
-        if kind != QUARANTINE or error.kind is not ErrorKind.BROKEN:
-            raise
-        discard(target, database.name)
-        return _raw(userdata, target, database, str(error))
-
-
-def _raw(userdata: str, target: str, database: DatabaseFile, problem: str) -> DatabaseCopy:
-    """Copy the bytes of what SQLite cannot read, with its logs."""
+    """Copy a database at rest; for a quarantine the bytes, with the logs, if it is not sound."""
+    problem = database.problem
+    if not problem:
+        try:
+            return at_rest(userdata, target, database)
+        except DataError as error:
+            if kind != QUARANTINE or error.kind is not ErrorKind.BROKEN:
+                raise
+            discard(target, database.name)
+            problem = str(error)
     parts = tuple(disk.copy((userdata, part), (target, part), 0o600) for part in database.parts)
     return DatabaseCopy(database.name, database.mode, parts, problem=problem)
 
@@ -262,7 +242,7 @@ def _small(
         try:
             copied = disk.copy((userdata, entry.name), (target, entry.name), 0o600)
         except DataError as error:
-            # A serve replaces its small files as it runs; at rest nobody does.
+            # A serve replaces its small files as it runs; at rest none may go away.
             if kind != ONLINE or not isinstance(error.__cause__, FileNotFoundError):
                 raise
             continue
@@ -298,7 +278,7 @@ def verify(store: str, sealed: SnapshotManifest) -> None:
 
 
 def check_database(root: str, copied: DatabaseCopy) -> None:
-    """Check a database that nobody has open against what a manifest says of it."""
+    """Check a database that no process has open against what a manifest says of it."""
     with opened(root, copied.name, immutable=True) as connection:
         quick_check(connection, copied.name)
         if ledger(connection, copied.name) != copied.ledger:
@@ -309,7 +289,7 @@ def check_database(root: str, copied: DatabaseCopy) -> None:
 
 
 def listing(store: str) -> tuple[SnapshotManifest, ...]:
-    """Read the manifests of all sealed snapshots; what has none that can be read is left out."""
+    """Read the manifests of all sealed snapshots, without those that cannot be read."""
     found: list[SnapshotManifest] = []
     with errors_about(shown(store)):
         names = sorted(os.listdir(store))
