@@ -30,11 +30,11 @@ from attrs import define, field, frozen
 from filelock import FileLock
 
 from fakes.dispatch import COOKIES, PATHS, PROTOCOLS, Backend, Dispatch, Knowledge, mint_command
+from fakes.fixed_launcher import render_fixed_launcher
 from fakes.packages import FakeRelease
 from fakes.registry import RegistryServer
 from fakes.t3 import PersonClient, live_database, populate
 from t3safe.adapters._support.layout import build_folder
-from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.domain.messages import LogLine
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.settings import load

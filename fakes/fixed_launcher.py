@@ -1,8 +1,7 @@
 """Launchers of the embedded host, where all people share one OS user.
 
-There the calling user tells nothing, so each person has a launcher of their own with the name
-fixed in its text.  The production launcher has no such way, and nothing of production uses this
-module.
+There the calling user says nothing, so each person has a launcher of their own with the name fixed
+in its text.  The production launcher has no such way.
 """
 
 from __future__ import annotations
@@ -43,8 +42,12 @@ def render_fixed_launcher(store: Path, person: str) -> str:
     if not valid_person(person):
         message = f"cannot write a launcher for {person!r}: not a person's name"
         raise SelectionError(message)
-    text = _FIXED.replace("@SELECTED@", shlex.quote(str(store / "users" / person)))
-    text = text.replace("@DEFAULT@", shlex.quote(str(store / "default")))
-    text = text.replace("@STORE@", shlex.quote(str(store)))
-    text = text.replace("@LOCK@", shlex.quote(str(store / layout.LOCKS / person)))
-    return text.replace("@TAKE@", TAKE_LOCK).replace("@PROGRAM@", layout.PROGRAM)
+    text = _FIXED.replace("@TAKE@", TAKE_LOCK).replace("@PROGRAM@", layout.PROGRAM)
+    for mark, path in (
+        ("@SELECTED@", store / "users" / person),
+        ("@DEFAULT@", store / "default"),
+        ("@STORE@", store),
+        ("@LOCK@", store / layout.LOCKS / person),
+    ):
+        text = text.replace(mark, shlex.quote(str(path)))
+    return text

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from attrs import evolve, frozen
 
+from fakes.fixed_launcher import render_fixed_launcher
 from t3safe.adapters._support import layout
 from t3safe.adapters._support.personaldata import NOTE
-from t3safe.adapters.selection import SymlinkSelection, render_launcher
-from t3safe.adapters.selection.embedded import render_fixed_launcher
+from t3safe.adapters.selection.launcher import render_launcher
+from t3safe.adapters.selection.links import SymlinkSelection
 from t3safe.contracts.selection import NEW, NEWEST, OLD, SelectionContract
 from t3safe.domain.errors import DeadLinkError, SelectionError
 from t3safe.domain.people import valid_person
@@ -80,10 +81,10 @@ class TestSymlinkSelection(SelectionContract):
     ("target", "words"),
     [
         ("../builds/0.0.99", "which the store does not hold"),
-        ("../builds/../../etc", "a link to no version"),
-        ("/etc", "which is no build of the store"),
-        ("builds/0.0.28-nightly.20260615.567", "which is no build of the store"),
-        ("../default", "which is no build of the store"),
+        ("../builds/../../etc", "not a link to a version"),
+        ("/etc", "which is not a build of the store"),
+        ("builds/0.0.28-nightly.20260615.567", "which is not a build of the store"),
+        ("../default", "which is not a build of the store"),
     ],
 )
 def test_link_of_another_form_is_not_believed(

@@ -17,10 +17,10 @@ from pathlib import Path
 import attrs
 import pytest
 
+from fakes.fixed_launcher import render_fixed_launcher
 from fakes.packages import FakeRelease, unpack
-from t3safe.adapters.selection import SymlinkSelection
-from t3safe.adapters.selection.embedded import render_fixed_launcher
 from t3safe.adapters.selection.launcher import LOCK_SECONDS, render_launcher
+from t3safe.adapters.selection.links import SymlinkSelection
 from t3safe.adapters.selection.locks import Patience, StartLocks
 from t3safe.contracts.selection import NEW, OLD
 from t3safe.domain.errors import Fault, SelectionError

@@ -12,12 +12,12 @@ import attrs
 from attrs import Factory, define
 
 from fakes.dispatch import Backend, Dispatch, Knowledge, mint_command
+from fakes.fixed_launcher import render_fixed_launcher
 from fakes.packages import FakeRelease, unpack
 from fakes.t3.app.build import BOOTSTRAP
 from fakes.t3.process import RunningServe, free_port
 from t3safe.adapters.pairing import DirectPairing, DispatchPairing, LauncherMint, ServePairing
-from t3safe.adapters.selection.embedded import render_fixed_launcher
-from t3safe.adapters.selection.launcher import render_stub
+from t3safe.adapters.selection.launcher import STUB
 from t3safe.domain import events as ev
 from t3safe.domain.versions import Version
 
@@ -125,7 +125,7 @@ class RealPairing:
         """Let the person's `t3` be the stub."""
         stub = self.store / "fence" / "node_modules" / ".bin" / "t3"
         stub.parent.mkdir(parents=True, exist_ok=True)
-        stub.write_text(render_stub())
+        stub.write_text(STUB)
         stub.chmod(0o755)
         self.select(person, "fence")
 

@@ -2,13 +2,13 @@
 
 Rules:
 
-1. Only what nobody but root (or the user that we are) can have put there is run: the file and
-   every folder above it is theirs and writable by nobody else.  A sticky folder above the hooks'
-   own is let pass, because nobody can replace in it what is not theirs.  A link must lead to a
-   file below the hooks' folder.  Anything else is refused, said, and counts as a hook that failed.
+1. Only what root (or the user that we are) alone can have put there is run: the file and every
+   folder above it is theirs and no other user can write it.  A sticky folder above the hooks' own
+   is accepted, because a user can replace in it only what is theirs.  A link must lead to a file
+   below the hooks' folder.  Anything else is refused, reported, and counts as a hook that failed.
 2. A hook has a clean environment, no terminal, no input, and its timeout; then its whole process
-   group is killed.  Nobody waits for what it left running.
-3. What it prints is said line by line, without secrets, and not without end.
+   group is killed.  What it left running is not waited for.
+3. What it prints is logged line by line, without secrets, up to a limit.
 4. Where a failure decides, the first one ends the moment; elsewhere every hook has its turn.
 """
 
@@ -32,18 +32,14 @@ from t3safe.domain.text import duration
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LINES_MAX: Final = 100
-"""Lines of one hook that are said."""
+"""Lines of one hook that are logged."""
 LINE_MAX: Final = 500
 """Bytes of such a line."""
 _EXECUTABLE: Final = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 
 
-class _Refused(Exception):  # noqa: N818 - it is no failure of a hook: it was never run
+class _Refused(Exception):  # noqa: N818 - the hook did not fail, it was never run
     """A file or folder that others could have changed."""
-
-
-def _ours() -> frozenset[int]:
-    return frozenset({0, os.geteuid()})
 
 
 @frozen
@@ -65,21 +61,21 @@ class HookFolders:
     folder: Path
     timeout: float
     say: Callable[[LogLine], None]
-    owners: frozenset[int] = field(factory=_ours)
+    owners: frozenset[int] = field(factory=lambda: frozenset({0, os.geteuid()}))
 
     def call(self, hook_event: HookEvent) -> str:
         """As the port promises."""
         first = ""
-        for trouble in self._troubles(hook_event):
-            text = f"hook {trouble}; {hook_event.consequence()}"
+        for failed in self._failures(hook_event):
+            text = f"hook {failed}; {hook_event.consequence()}"
             self.say(LogLine(LogLevel.WARNING, text, hook_event.person))
-            first = first or f"hook {trouble}"
+            first = first or f"hook {failed}"
             if hook_event.moment.decides:
                 break
         return first
 
-    def _troubles(self, hook_event: HookEvent) -> Iterator[str]:
-        """Run the hooks one after another; why each that failed did."""
+    def _failures(self, hook_event: HookEvent) -> Iterator[str]:
+        """Run the hooks one after another; give why each that failed did."""
         folder = self.folder / f"{hook_event.moment}.d"
         try:
             paths = _listed(folder)
@@ -87,7 +83,40 @@ class HookFolders:
             yield f"folder {folder} cannot be read: {error.strerror}"
             return
         for path in paths:
-            yield from self._trouble(path, hook_event)
+            name = _name(path)
+            try:
+                failed = self._run(path, name, hook_event)
+            except _Refused as error:
+                failed = f"was not run: {error}"
+            except OSError as error:
+                failed = f"could not be run: {error.strerror or error}"
+            if failed:
+                yield f"{name} {failed}"
+
+    def _run(self, path: Path, name: str, hook_event: HookEvent) -> str:
+        """Run one hook; why it failed, empty when it did not.  Raises OSError and _Refused."""
+        if not self._checked(path):
+            self.say(LogLine(LogLevel.INFO, f"hook {name} is not executable and left out"))
+            return ""
+        lines = _Lines(
+            lambda text: self.say(LogLine(LogLevel.INFO, f"{name}: {text}", hook_event.person))
+        )
+        home = pwd.getpwuid(os.geteuid()).pw_dir
+        status = child.run(
+            [path],
+            self.timeout,
+            {"PATH": PATH, "LANG": "C.UTF-8", "HOME": home, **hook_event.environment()},
+            hear=lines.hear,
+            merge=True,
+            leave=True,
+            umask=0o022,
+        ).status
+        lines.end()
+        if status is None:
+            return f"was killed after {duration(self.timeout)} (hooks.timeout)"
+        if status < 0:
+            return f"was ended by signal {-status}"
+        return f"failed with exit status {status}" if status else ""
 
     def look(self) -> tuple[HookSeen, ...]:
         """Look at every hook of every moment, and run none.  Raises OSError."""
@@ -100,27 +129,12 @@ class HookFolders:
         return tuple(one_line(path.name) for path in _listed(self.folder) if path.name not in known)
 
     def _seen(self, path: Path) -> HookSeen:
-        name = one_line(f"{path.parent.name}/{path.name}")
         try:
-            return HookSeen(name, "", self._checked(path))
+            return HookSeen(_name(path), "", self._checked(path))
         except _Refused as error:
-            return HookSeen(name, str(error), executable=True)
+            return HookSeen(_name(path), str(error), executable=True)
         except OSError as error:
-            return HookSeen(name, f"it cannot be read: {error.strerror}", executable=True)
-
-    def _trouble(self, path: Path, hook_event: HookEvent) -> Iterator[str]:
-        name = one_line(f"{path.parent.name}/{path.name}")
-        try:
-            if not self._checked(path):
-                self.say(LogLine(LogLevel.INFO, f"hook {name} is not executable and left out"))
-                return
-            failed = self._ran(path, name, hook_event)
-        except _Refused as error:
-            failed = f"was not run: {error}"
-        except OSError as error:
-            failed = f"could not be run: {error.strerror or error}"
-        if failed:
-            yield f"{name} {failed}"
+            return HookSeen(_name(path), f"it cannot be read: {error.strerror}", executable=True)
 
     # Rule 1.
 
@@ -136,7 +150,7 @@ class HookFolders:
             self._check_folders(real.parent)
         found = os.lstat(real)
         if not stat.S_ISREG(found.st_mode):
-            message = f"{real} is no file"
+            message = f"{real} is not a file"
             raise _Refused(message)
         self._check_owner(real, found, sticky=False)
         return bool(found.st_mode & _EXECUTABLE)
@@ -145,7 +159,7 @@ class HookFolders:
         for path in (folder, *folder.parents):
             found = os.lstat(path)
             if not stat.S_ISDIR(found.st_mode):
-                message = f"{path} is no folder, or a link to one"
+                message = f"{path} is not a folder, or a link to one"
                 raise _Refused(message)
             self._check_owner(path, found, sticky=path in self.folder.parents)
 
@@ -157,28 +171,9 @@ class HookFolders:
             message = f"others may write to {path}; `chmod go-w {path}`"
             raise _Refused(message)
 
-    # Rules 2 and 3.
 
-    def _ran(self, path: Path, name: str, hook_event: HookEvent) -> str:
-        """Run one hook; why it failed, empty when it did not.  Raises OSError."""
-        voice = _Voice(
-            lambda text: self.say(LogLine(LogLevel.INFO, f"{name}: {text}", hook_event.person))
-        )
-        status = child.run(
-            [path],
-            self.timeout,
-            _environment(hook_event),
-            hear=voice.hear,
-            merge=True,
-            leave=True,
-            umask=0o022,
-        ).status
-        voice.end()
-        if status is None:
-            return f"was killed after {duration(self.timeout)} (hooks.timeout)"
-        if status < 0:
-            return f"was ended by signal {-status}"
-        return f"failed with exit status {status}" if status else ""
+def _name(path: Path) -> str:
+    return one_line(f"{path.parent.name}/{path.name}")
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -190,14 +185,9 @@ def _listed(folder: Path) -> list[Path]:
     return [folder / name for name in names if not name.startswith(".") and name[-1] != "~"]
 
 
-def _environment(hook_event: HookEvent) -> dict[str, str]:
-    home = pwd.getpwuid(os.geteuid()).pw_dir
-    return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": home, **hook_event.environment()}
-
-
 @define
-class _Voice:
-    """Turns what a hook prints into lines, as many and as long as are said (rule 3)."""
+class _Lines:
+    """Turns what a hook prints into lines, as many and as long as are logged (rule 3)."""
 
     say: Callable[[str], None]
     _rest: bytes = field(default=b"", init=False)
@@ -205,14 +195,14 @@ class _Voice:
     _count: int = field(default=0, init=False)
 
     def hear(self, chunk: bytes) -> None:
-        """Take some bytes, and say the lines that they end."""
+        """Take some bytes, and log the lines that they end."""
         *lines, rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             self._line(line)
         self._rest = rest[: LINE_MAX + 1]
 
     def end(self) -> None:
-        """Say what is left, and how much was left out."""
+        """Log what is left, and how much was left out."""
         if self._rest:
             self._line(self._rest)
         if self._count > LINES_MAX:

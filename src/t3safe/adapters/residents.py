@@ -1,18 +1,18 @@
-"""The port Residents: everybody who can run t3 here, in the user map or not.
+"""The port Residents: all people who can run t3 here, in the user map or not.
 
 Rules:
 
-1. Whoever owns a process of t3, has a unit or a base directory with data is found.  What cannot be
-   asked at all is an error: the default must not move under somebody unseen.
+1. A person who owns a process of t3, a unit or a base directory with data is found.  What cannot be
+   asked at all is an error: the default must not move under a person unseen.
 2. A name that `domain.people` does not take is left out: the launcher runs nothing for it.
 3. A process runs a build of the store where its program, or a word that it was started with, lies
    in that build.  With `others`, what was started as `t3 serve` counts too, wherever that t3 is.
    It is a serve where the word after t3 is `serve`.
-4. Our own rehearsals and installs run builds as well: they are nobody's, and no serves.
+4. Our own rehearsals and installs run builds as well: they belong to no person, and are no serves.
 5. Base directories are looked at as their owners.  A directory service does not list its users: one
    that passwd does not list is looked at by name, where the user map, a process or a unit has it.
    Any other user stays on the build that the launcher noted (rule 6 of `selection.launcher`).
-6. The build that opened somebody's data last is read as the launcher reads it: the note of this
+6. The build that opened a person's data last is read as the launcher reads it: the note of this
    era, the one beside the data first; else what was the default when the launcher came.
 """
 
@@ -34,7 +34,7 @@ from attrs import frozen
 
 from t3safe.adapters._support import child, layout, units
 from t3safe.adapters._support.buildpaths import BuildPaths, ProcessSeen, seen
-from t3safe.adapters._support.units import PREFIX, UnitSpec
+from t3safe.adapters._support.units import PREFIX
 from t3safe.domain.errors import PeopleError, PortError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Resident, Running
@@ -49,8 +49,8 @@ from t3safe.t3.package import is_program
 class HostResidents:
     """Implements the port Residents; raises PeopleError alone.
 
-    `units` names everybody with a unit, `bases` everybody with data and the build that opened it
-    last, these names among others; they may raise a PortError or OSError.
+    `units` names all people with a unit, `bases` all with data and the build that opened it last,
+    these names among others; they may raise a PortError or OSError.
     """
 
     processes: T3Processes
@@ -58,7 +58,7 @@ class HostResidents:
     bases: Callable[[Collection[str]], Mapping[str, Version | None]]
 
     def running(self) -> tuple[Running, ...]:
-        """Every process of t3, whoever's and of whatever build."""
+        """Every process of t3, of any user and of any build."""
         try:
             return tuple(self.processes())
         except (psutil.Error, OSError) as error:
@@ -66,7 +66,7 @@ class HostResidents:
             raise PeopleError(message) from error
 
     def found(self, named: Collection[str]) -> tuple[Resident, ...]:
-        """Everybody with a serve, a unit or a base directory of their own, named or listed."""
+        """All people with a serve, a unit or a base directory of their own, named or listed."""
         try:
             found: dict[str, Version | None] = dict.fromkeys(self.units())
             found |= dict.fromkeys(process.person for process in self.running())
@@ -80,7 +80,7 @@ class HostResidents:
 
 
 Owner = Callable[[psutil.Process, list[str]], str]
-"""Names whose a process is, by itself and its words; empty where it is ours or nobody can tell."""
+"""Names the person of a process, by itself and its words; empty where it is ours or unknown."""
 _GONE: Final = (psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError)
 
 
@@ -97,23 +97,21 @@ class T3Processes:
         builds = BuildPaths.of(self.store)
         for process in psutil.process_iter():
             with suppress(*_GONE):
-                found = self._read(process, builds)
-                if found is not None:
-                    yield found
-
-    def _read(self, process: psutil.Process, builds: BuildPaths) -> Running | None:
-        one = _looked_at(process.pid)
-        named = tuple(builds.named(one))
-        serves = any(_serves(*pair, builds.roots) for pair in pairwise(one.all))
-        if not (named or (serves and self.others)):
-            return None
-        person = self.owner(process, list(one.all))
-        build = next((build for name in named if (build := _version(name))), None)
-        return Running(person, process.pid, build, serves and bool(person))
-
-
-def _serves(program: str, word: str, roots: tuple[str, ...]) -> bool:
-    return word == commands.SERVE and (program.startswith(roots) or is_program(program))
+                try:
+                    one = seen(process.pid)
+                except PermissionError:
+                    # It hides its words, as where only root may see them.
+                    one = ProcessSeen()
+                named = tuple(builds.named(one))
+                serves = any(
+                    word == commands.SERVE
+                    and (program.startswith(builds.roots) or is_program(program))
+                    for program, word in pairwise(one.all)
+                )
+                if named or (serves and self.others):
+                    person = self.owner(process, list(one.all))
+                    build = next((build for name in named if (build := _version(name))), None)
+                    yield Running(person, process.pid, build, serves and bool(person))
 
 
 def _version(name: str) -> Version | None:
@@ -123,16 +121,8 @@ def _version(name: str) -> Version | None:
         return None
 
 
-def _looked_at(pid: int) -> ProcessSeen:
-    """Look at a process; one that hides its words, as where only root may see them, has none."""
-    try:
-        return seen(pid)
-    except PermissionError:
-        return ProcessSeen()
-
-
 def by_user(ours: frozenset[str]) -> Owner:
-    """Tell whose a process is by its user; `ours` are users that work for t3safe alone."""
+    """Name the person of a process by its user; `ours` are users that work for t3safe alone."""
 
     def owner(process: psutil.Process, _: list[str]) -> str:
         uid = process.uids().effective
@@ -148,7 +138,7 @@ def by_user(ours: frozenset[str]) -> Owner:
 
 
 def by_mark(variable: str, folder: Path, base: str) -> Owner:
-    """Tell whose a process is where all share one user.
+    """Name the person of a process where all share one user.
 
     By the mark of a serve in its environment, or by the base directory that it was started with.
     """
@@ -176,31 +166,29 @@ _SECONDS: Final = 300.0
 """For all users together; one takes a millisecond, or five seconds where the home hangs."""
 
 
-def look_unit() -> UnitSpec:
-    """Give the unit that looks."""
-    return units.look(_SECONDS)
-
-
 @frozen
 class PasswdBases:
     """Looks below the home of every ordinary user that passwd lists.
 
     `base` is the template of base directories; t3's own default at home is looked at too.  In
-    `store` lies what was the default when the launcher came.  `unit` gives a unit to look from, for
-    an orchestrator that sees no homes.
+    `store` lies what was the default when the launcher came.  With `in_unit` a unit looks, for an
+    orchestrator that sees no homes.
     """
 
     base: str
     store: Path
-    unit: Callable[[], UnitSpec] | None = None
+    in_unit: bool = False
     python: str = sys.executable
 
     def __call__(self, named: Collection[str]) -> Mapping[str, Version | None]:
-        """Name everybody who has data, with the build that opened it last (rule 6).
+        """Name all people who have data, with the build that opened it last (rule 6).
 
         Those of `named` are looked at, listed or not.  Raises OSError.
         """
-        first, _, era = _first(self.store).partition(" ")
+        listed = list(pwd.getpwall())
+        for name in sorted(set(named) - {entry.pw_name for entry in listed}):
+            with suppress(KeyError):
+                listed.append(pwd.getpwnam(name))
         users = {
             entry.pw_name: {
                 "name": entry.pw_name,
@@ -211,16 +199,23 @@ class PasswdBases:
                     f"{entry.pw_dir}/{HOME_BASE}",
                 ],
             }
-            for entry in _users(named)
+            for entry in listed
             if entry.pw_uid != 0 and valid_person(entry.pw_name)
         }
+        first = ""
+        with suppress(FileNotFoundError):
+            # The default when the launcher came, and the era that began then.
+            first = (self.store / layout.FIRST_DEFAULT).read_text(encoding="utf-8")
+        default, _, era = " ".join(first.split()).partition(" ")
         answers = self._asked(json.dumps(list(users.values())))
         found = dict[str, Version | None]()
         for name in users:
-            seen, notes = answers.get(name, (None, []))
-            if seen:
-                found[name] = _version(_of_era(notes, era) or first)
-            elif seen is None:
+            has_data, notes = answers.get(name, (None, []))
+            if has_data:
+                pairs = (note.partition(" ") for note in notes)
+                noted = next((build for build, _, of in pairs if build and of == era), default)
+                found[name] = _version(noted)
+            elif has_data is None:
                 found[name] = None
         return found
 
@@ -230,7 +225,7 @@ class PasswdBases:
             _SECONDS,
             {"LC_ALL": "C.UTF-8", "PATH": os.defpath},
             stdin=question.encode(),
-            unit=self.unit() if self.unit is not None else None,
+            unit=units.look(_SECONDS) if self.in_unit else None,
         )
         if ran.status is None:
             message = f"looking for base directories took longer than {duration(_SECONDS)}"
@@ -249,40 +244,10 @@ class SharedBases:
     base: str
 
     def __call__(self, _: Collection[str]) -> Mapping[str, Version | None]:
-        """Name everybody who has data."""
+        """Name all people who have data."""
         before, person, after = self.base.partition("{person}")
         if not person:
             return {}
         pattern = f"{glob.escape(before)}*{glob.escape(after)}/{USERDATA}"
         end = len(f"{after}/{USERDATA}")
         return {path[len(before) : -end]: None for path in glob.glob(pattern)}
-
-
-def no_bases(_: Collection[str]) -> Mapping[str, Version | None]:
-    """Name nobody, where one person keeps their own serve."""
-    return {}
-
-
-def _users(named: Collection[str]) -> Iterator[pwd.struct_passwd]:
-    """Give the users that passwd lists, and those of `named` that the system knows by name."""
-    listed = pwd.getpwall()
-    yield from listed
-    for name in sorted(set(named) - {entry.pw_name for entry in listed}):
-        with suppress(KeyError):
-            yield pwd.getpwnam(name)
-
-
-def _first(store: Path) -> str:
-    """What was the default when the launcher came, and the era that began then; else nothing."""
-    with suppress(FileNotFoundError):
-        return " ".join((store / layout.FIRST_DEFAULT).read_text(encoding="utf-8").split())
-    return ""
-
-
-def _of_era(notes: list[str], era: str) -> str:
-    """The build of the first note of this era; nothing where there is none."""
-    for note in notes:
-        build, _, of = note.partition(" ")
-        if build and of == era:
-            return build
-    return ""

@@ -2,7 +2,7 @@
 
 Rules:
 
-1. The timers are enabled and not started: installing moves nobody.
+1. The timers are enabled and not started: installing moves no person.
 2. The orchestrator runs as root without sight of any home: what it does with a person's files is
    done in units of their own, which systemd starts.
 3. Identifiers are those that alert rules select on.
@@ -127,32 +127,20 @@ class _Service:
     install: str = ""
 
 
-_ONLINE: Final = f"Wants=network-online.target\nAfter=network-online.target {RECOVER}.service\n"
 _RECOVERY: Final = _Service(
-    "Settle whoever an interrupted t3safe left in transition",
+    "Recover people whom an interrupted t3safe left half moved",
     "recover --boot",
     RUN,
     "Before=multi-user.target\n",
-    # Serves wait for it; whoever is not settled by then is fenced.
+    # Serves wait for it; a person who is not recovered by then is fenced.
     "10min",
     "\n[Install]\nWantedBy=multi-user.target\n",
 )
-_NIGHT: Final = _Service("Move everybody to the newest t3 that is proven", "run", RUN, _ONLINE)
+_ONLINE: Final = f"Wants=network-online.target\nAfter=network-online.target {RECOVER}.service\n"
+_NIGHT: Final = _Service("Move all people to the newest proven t3", "run", RUN, _ONLINE)
 _DRAIN: Final = _Service(
     "Move people who were deferred and are idle now", "drain --wait 300", DRAIN, _ONLINE
 )
-
-
-def _timers() -> dict[str, str]:
-    """The timers' texts by file."""
-    return {
-        f"{RUN}.timer": _TIMER.format(
-            description="Every night: t3safe run", calendar="*-*-* 04:00:00", delay="1h"
-        ),
-        f"{DRAIN}.timer": _TIMER.format(
-            description="Overnight: t3safe drain", calendar="*-*-* 00..06:00/20:00", delay="0"
-        ),
-    }
 
 
 @frozen
@@ -171,10 +159,30 @@ class UnitFiles(ABC):
     systemctl: ClassVar[tuple[str, ...]]
     needs: ClassVar[str]
     """What a person can do where something fails."""
+    serve: str
 
     @abstractmethod
     def files(self) -> tuple[tuple[Path, str], ...]:
         """Every file with its text, in the order in which they are written."""
+
+    def _unit_files(
+        self, folder: Path, services: tuple[_Service, ...], **common: str
+    ) -> tuple[tuple[Path, str], ...]:
+        """Give the files of recovery, run and drain; `common` is what their services share."""
+        names = (RECOVER, RUN, DRAIN)
+        texts = {
+            f"{name}.service": _SERVICE.format(**attrs.asdict(service), **common)
+            for name, service in zip(names, services, strict=True)
+        } | {
+            f"{RUN}.timer": _TIMER.format(
+                description="Every night: t3safe run", calendar="*-*-* 04:00:00", delay="1h"
+            ),
+            f"{DRAIN}.timer": _TIMER.format(
+                description="Overnight: t3safe drain", calendar="*-*-* 00..06:00/20:00", delay="0"
+            ),
+            f"{self.serve}.d/{DROP_IN}": _AFTER_RECOVERY,
+        }
+        return tuple((folder / name, text) for name, text in texts.items())
 
     def look(self) -> UnitsSeen:
         """Compare what is there with what `install` writes; changes nothing."""
@@ -195,13 +203,13 @@ class UnitFiles(ABC):
         )
 
     def timers(self) -> tuple[Timer, ...]:
-        """Tell when each timer starts its unit next; what systemd does not tell is said beside."""
+        """When each timer starts its unit next, or why that is unknown."""
         return tuple(self._timer(name) for name in ENABLED if name.endswith(".timer"))
 
     def install(self) -> tuple[str, ...]:
         """Write the files and enable the timers; lines that say what changed."""
         changed = tuple(line for path, text in self.files() for line in self._written(path, text))
-        self._prepare()
+        self._make_users()
         self._systemctl("load the units", "daemon-reload")
         self._systemctl("enable the units", "enable", "--quiet", *ENABLED)
         return changed
@@ -219,13 +227,19 @@ class UnitFiles(ABC):
                     path.parent.rmdir()
         back = [path for path in paths if self._put_back(path)]
         self._systemctl("load the units", "daemon-reload")
+        starts = f"; `{' '.join(self.systemctl)} enable --now"
         return (
             *(f"removed {path}" for path in there),
-            *(f"put back {path}, as it was before t3safe{self._starting(path)}" for path in back),
+            *(
+                f"put back {path}, as it was before t3safe"
+                # To start a timer that was put back is a person's decision.
+                + (f"{starts} {path.name}` starts it" if path.name in ENABLED else "")
+                for path in back
+            ),
         )
 
-    def _prepare(self) -> None:  # noqa: B027 - one person's need nothing
-        """Make what the units need beside their files."""
+    def _make_users(self) -> None:  # noqa: B027 - one person's units need none
+        """Make the users and folders that the units need."""
 
     def _written(self, path: Path, text: str) -> Iterator[str]:
         """Have a file with this text; lines that say what that changed."""
@@ -257,14 +271,8 @@ class UnitFiles(ABC):
             durable.sync_folder(path.parent)
         return True
 
-    def _starting(self, path: Path) -> str:
-        """Tell what starts a timer that was put back: that is a person's to decide."""
-        if path.name not in ENABLED:
-            return ""
-        return f"; `{' '.join(self.systemctl)} enable --now {path.name}` starts it"
-
     def _shown(self, unit: str) -> dict[str, str]:
-        """What systemd tells of a unit, drop-ins counted in."""
+        """What systemd says of a unit, drop-ins included."""
         told = self._systemctl(f"look at {unit}", "show", "-p", "UnitFileState,Persistent", unit)
         return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
 
@@ -311,8 +319,8 @@ class Units(UnitFiles):
     """What is written for a host; what `remove` takes away are not the users.
 
     `program` is `t3safe` itself, `folders` are t3safe's own, each with its mode, `writable` what
-    else the orchestrator may write, `serve` the template
-    of people's units (`t3-serve@.service`).  `etc` is the root of the system's configuration.
+    else the orchestrator may write, `serve` the template of people's units (`t3-serve@.service`).
+    `etc` is the root of the system's configuration.
     """
 
     systemctl: ClassVar = ("systemctl",)
@@ -327,23 +335,22 @@ class Units(UnitFiles):
 
     def files(self) -> tuple[tuple[Path, str], ...]:
         """Every file with its text, in the order in which they are written."""
-        units = self.etc / "systemd" / "system"
-        texts = {
-            f"{RECOVER}.service": self._service(_RECOVERY),
-            f"{RUN}.service": self._service(_NIGHT),
-            f"{DRAIN}.service": self._service(_DRAIN),
-            **_timers(),
-            f"{self.serve}.d/{DROP_IN}": _AFTER_RECOVERY,
-        }
-        users = _USERS.format(npm=self.npm_user, gate=self.gate_user)
+        writable = (*(path for path, _ in self.folders), *self.writable)
+        paths = " ".join(str(path) for path in _outermost(writable))
         lines = "".join(f"d {path} {mode:04o} root root -\n" for path, mode in self.folders)
         return (
-            (self._users, users),
+            (self._users, _USERS.format(npm=self.npm_user, gate=self.gate_user)),
             (self._folders, _FOLDERS.format(lines=lines)),
-            *((units / name, text) for name, text in texts.items()),
+            *self._unit_files(
+                self.etc / "systemd" / "system",
+                (_RECOVERY, _NIGHT, _DRAIN),
+                program=self.program,
+                environment=_ENVIRONMENT,
+                confinement=f"ReadWritePaths={paths}\n{_HARDENING}",
+            ),
         )
 
-    def _prepare(self) -> None:
+    def _make_users(self) -> None:
         self._call("make the users", "systemd-sysusers", str(self._users))
         self._call("make the folders", "systemd-tmpfiles", "--create", str(self._folders))
 
@@ -354,18 +361,6 @@ class Units(UnitFiles):
     @property
     def _folders(self) -> Path:
         return self.etc / "tmpfiles.d" / "t3safe.conf"
-
-    def _service(self, service: _Service) -> str:
-        writable = " ".join(str(path) for path in _outermost(self._writable()))
-        return _SERVICE.format(
-            **attrs.asdict(service),
-            program=self.program,
-            environment=_ENVIRONMENT,
-            confinement=f"ReadWritePaths={writable}\n{_HARDENING}",
-        )
-
-    def _writable(self) -> tuple[Path, ...]:
-        return (*(path for path, _ in self.folders), *self.writable)
 
 
 @frozen
@@ -385,28 +380,17 @@ class UserUnits(UnitFiles):
 
     def files(self) -> tuple[tuple[Path, str], ...]:
         """Every file with its text, in the order in which they are written."""
-        order = f"After={RECOVER}.service\n"
-        texts = {
-            f"{RECOVER}.service": self._service(
-                attrs.evolve(
-                    _RECOVERY,
-                    order=f"Before={self.serve}\n",
-                    install="\n[Install]\nWantedBy=default.target\n",
-                )
-            ),
-            f"{RUN}.service": self._service(attrs.evolve(_NIGHT, order=order)),
-            f"{DRAIN}.service": self._service(attrs.evolve(_DRAIN, order=order)),
-            **_timers(),
-            f"{self.serve}.d/{DROP_IN}": _AFTER_RECOVERY,
-        }
-        return tuple((self.folder / name, text) for name, text in texts.items())
-
-    def _service(self, service: _Service) -> str:
-        path = ":".join(self.search).replace("%", "%%")
-        return _SERVICE.format(
-            **attrs.asdict(service),
+        recovery = attrs.evolve(
+            _RECOVERY,
+            order=f"Before={self.serve}\n",
+            install="\n[Install]\nWantedBy=default.target\n",
+        )
+        order, path = f"After={RECOVER}.service\n", ":".join(self.search)
+        return self._unit_files(
+            self.folder,
+            (recovery, *(attrs.evolve(service, order=order) for service in (_NIGHT, _DRAIN))),
             program=self.program.replace("%", "%%"),
-            environment=_OWN_ENVIRONMENT.format(path=path),
+            environment=_OWN_ENVIRONMENT.format(path=path.replace("%", "%%")),
             confinement="UMask=0077\n",
         )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from t3safe.adapters._support import layout
+from t3safe.adapters._support import layout, units
 from t3safe.adapters._support.layout import build_folder
 from t3safe.adapters._support.personaldata import NOTE
 from t3safe.adapters.personaldata.worker import bases
@@ -24,8 +24,6 @@ from t3safe.adapters.residents import (
     T3Processes,
     by_mark,
     by_user,
-    look_unit,
-    no_bases,
 )
 from t3safe.domain.errors import PeopleError, ServiceError
 from t3safe.domain.ports import Resident, Running
@@ -271,7 +269,7 @@ def test_a_look_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_the_look_may_become_users_and_nothing_else() -> None:
     """In its unit it has no capability to read what it may not, and no network."""
-    properties = look_unit().properties
+    properties = units.look(300.0).properties
     assert properties.index("CapabilityBoundingSet=") < properties.index(
         "CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL"
     )
@@ -308,7 +306,7 @@ def test_what_cannot_be_asked_is_an_error(tmp_path: Path, error: Exception) -> N
 
     processes = T3Processes(tmp_path, carl, others=False)
     with pytest.raises(PeopleError, match=str(error)):
-        HostResidents(processes, fails, no_bases).found(())
+        HostResidents(processes, fails, lambda _: {}).found(())
 
 
 def test_the_answer_is_what_the_worker_says() -> None:

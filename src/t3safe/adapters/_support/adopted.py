@@ -1,7 +1,7 @@
-"""What ran on this host before t3safe did: the global t3 whose serves an adoption leaves running.
+"""What ran on this host before t3safe: the global t3 whose serves an adoption leaves running.
 
-Such a serve was started by the path that is now the launcher's.  It is of the adopted version as
-long as it is older than the adoption: a later one went through the launcher.
+Such a serve was started by the path that is now the launcher's.  It is of the adopted version if it
+is older than the adoption: a later one went through the launcher.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def remember(file: Path, adopted: Adopted) -> None:
 
 
 def recall(file: Path) -> Adopted | None:
-    """Read what was adopted; None where nothing was, or nobody can tell.  Never raises."""
+    """Read what was adopted; None where nothing was, or it is unknown.  Never raises."""
     try:
         body = json.loads(file.read_bytes())
         build, at = Version.parse(body["build"]), datetime.fromisoformat(body["at"])
@@ -48,7 +48,7 @@ def recall(file: Path) -> Adopted | None:
 
 
 def global_version(launcher: Path) -> str:
-    """Tell the version of the npm package that a global `t3` is a link into; empty if none."""
+    """Read the version of the npm package that a global `t3` is a link into; empty if none."""
     try:
         if not launcher.is_symlink():
             return ""

@@ -5,7 +5,7 @@ Rules:
 1. Only regular files and folders are made; links, devices and anything else are an error.
 2. A name is relative and has no `..`; no file is ever replaced.
 3. No more than so many bytes are taken, whatever the stream says of itself.
-4. An archive ends with a block of nothing; one that breaks off, or stands still, is none.
+4. An archive ends with an empty block; one that breaks off, or stalls, is an error.
 
 What is in the files is moved from the pipe into them by the kernel.
 """
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 ENTRIES_MAX: Final = 100_000
 SLACK: Final = 1024**2
-"""Bytes that a snapshot may have beyond what it says it weighs."""
+"""Bytes that a stream may have beyond the size of its snapshot."""
 _CHUNK: Final = 1024 * 1024
 _BLOCK: Final = 512
 """Bytes; whatever is in an archive fills blocks."""
 STALL: Final = 60.0
-"""Seconds without a byte: whoever writes starts a unit first, and reads from a disk."""
+"""Seconds without a byte: the writer starts a unit first, and reads from a disk."""
 _HEADER_MAX: Final = 1024 * 1024
 """Bytes; a header holds a name."""
 _NO_SPLICE: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM})
@@ -106,14 +106,14 @@ class _Source:
         if left:
             raise BadStream(_BROKEN_OFF)
 
-    def _next(self, size: int) -> bytes:
-        self._wait()
-        return os.read(self.stream, size)
-
     def _wait(self) -> None:
         if not select.select([self.stream], [], [], STALL)[0]:
             message = f"nothing came for {duration(STALL)}"
             raise BadStream(message)
+
+    def _next(self, size: int) -> bytes:
+        self._wait()
+        return os.read(self.stream, size)
 
     def _move(self, target: int, size: int) -> int:
         self._wait()

@@ -6,7 +6,7 @@ Rules:
    nothing else of ours: no terminal, no descriptor, and no input beside `stdin`.
 2. When its time is over it is killed with everything in its process group, and its unit is ended.
 3. It has ended when its own process has.  Its pipes are closed then, so that what it left running
-   does not hold us up; unless told to `leave` that, it is killed too.
+   does not hold us up; without `leave` that is killed, too.
 4. Of each stream the first `HEAD` and the last `KEPT` bytes are kept.
 5. Nothing that it printed is shown to a person but by `gist`: one line, cut, without secrets.
 
@@ -104,16 +104,20 @@ class ChildEnd:
     @property
     def gist(self) -> str:
         """The last line that it printed, on standard error if there is one, fit to be shown."""
-        return _last(self.err) or _last(self.out)
+        for stream in (self.err, self.out):
+            for line in reversed(redact(stream[-HEAD:].decode("utf-8", "replace")).splitlines()):
+                if line.strip():
+                    return shown(line)[:LINE_MAX]
+        return ""
 
     @property
     def complaint(self) -> str:
-        """The last words of standard error on one line, without secrets."""
+        """The end of standard error on one line, without secrets."""
         return shown(self.err[-HEAD:].decode("utf-8", "replace"))[-LINE_MAX:]
 
     @property
     def told(self) -> str:
-        """How it ended, and its last words."""
+        """How it ended, and the last line that it printed."""
         if self.status is None:
             ended = f"was killed after {duration(self.seconds)}"
         elif self.status < 0:
@@ -340,9 +344,3 @@ def _end(process: subprocess.Popen[bytes], unit: UnitSpec | None, grace: float) 
 def _close(pipe: IO[bytes]) -> None:
     with suppress(OSError):
         pipe.close()
-
-
-def _last(stream: bytes) -> str:
-    lines = redact(stream[-HEAD:].decode("utf-8", "replace")).splitlines()
-    last = next((line for line in reversed(lines) if line.strip()), "")
-    return shown(last)[:LINE_MAX]

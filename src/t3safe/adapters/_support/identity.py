@@ -1,4 +1,4 @@
-"""Whom a child process runs as that works for a person.  Raises OSError alone."""
+"""The user that a child process runs as, where it works for a person.  Raises OSError alone."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Identity:
 
 
 def identity_of(person: str, *, switch_user: bool) -> Identity:
-    """Find out whom a child must run as that works for a person.
+    """Find the user that a child must run as, where it works for a person.
 
-    With `switch_user` false everybody is the user that we are (containers, the embedded host).
+    With `switch_user` false all people are the user that we are (containers, the embedded host).
     Raises PermissionError, with a text that says why, where there is no such ordinary user or we
     may not become them.
     """

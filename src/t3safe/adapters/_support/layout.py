@@ -9,7 +9,7 @@
 <store>/first-default                   the default when the launcher came: a line with the version
 <store>/fence/                          has a stub where a build has its program
 <store>/locks/<person>                  the person's start lock (`selection/locks.py`)
-<store>/default.lock                    that of everybody who has none of their own
+<store>/default.lock                    that of people who have none of their own
 """
 
 from __future__ import annotations

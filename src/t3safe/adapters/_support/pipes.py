@@ -1,4 +1,4 @@
-"""What pipes hold, how all of something is written, and how it is told that nobody reads one."""
+"""What pipes hold, a write of all bytes, and the status of a worker whose reader went away."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from typing import Final
 
 PIPE_BYTES: Final = 65536
-"""What a pipe of Linux holds: more at a time helps nobody, less costs both ends (pipe(7))."""
+"""What a pipe of Linux holds: more at a time does not help, less costs both ends (pipe(7))."""
 UNTAKEN: Final = 74
-"""Exit status of a worker that nobody let finish: whoever stopped reading knows why."""
+"""Exit status of a worker whose reader stopped reading before the end."""
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from attrs import frozen
 
@@ -24,18 +24,13 @@ _MOST: Final = 20
 
 
 class Way(NamedTuple):
-    """How somebody on this build signed in; `cookie` is a regular expression."""
+    """How a person on this build signed in; `cookie` is a regular expression."""
 
     build: str
     path: str
     cookie: str
-    protocol: int = FIRST_PROTOCOL
-    """What was not noted yet when only the first was known."""
-
-    @classmethod
-    def read(cls, build: str, path: str, cookie: str, protocol: int = FIRST_PROTOCOL) -> Self:
-        """Make one of what a file holds."""
-        return cls(str(build), str(path), str(cookie), int(protocol))
+    protocol: int
+    """The first one where a file does not say: it was written when only that was known."""
 
 
 @frozen
@@ -45,7 +40,7 @@ class SeenDispatch:
     file: Path
 
     def knowledge(self) -> DispatchKnowledge | None:
-        """Give what the dispatch certainly knows, None where nobody was seen to sign in."""
+        """Give what the dispatch certainly knows, None where no sign-in was seen."""
         ways = self._ways()
         if not ways:
             return None
@@ -56,7 +51,7 @@ class SeenDispatch:
         )
 
     def has(self, build: Version) -> bool:
-        """Whether somebody was seen to sign in on this build."""
+        """Whether a sign-in on this build was seen."""
         return any(way.build == build.text for way in self._ways())
 
     def add(self, build: Version, path: str, cookie: str, protocol: int) -> None:
@@ -68,6 +63,9 @@ class SeenDispatch:
     def _ways(self) -> list[Way]:
         try:
             ways = json.loads(self.file.read_bytes())["ways"]
-            return [Way.read(*way) for way in ways]
+            return [
+                Way(str(build), str(path), str(cookie), int(protocol))
+                for build, path, cookie, protocol in ((*way, FIRST_PROTOCOL)[:4] for way in ways)
+            ]
         except (OSError, ValueError, KeyError, TypeError):
             return []

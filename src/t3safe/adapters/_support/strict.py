@@ -25,7 +25,10 @@ def strict_converter() -> Converter:
     made.register_structure_hook(int, lambda value, _: exactly(value, int, "a whole number"))
     made.register_structure_hook(float, lambda value, _: _decimal(value))
     made.register_structure_hook(Path, lambda value, _: Path(plain_text(value)))
-    made.register_structure_hook(Path | None, lambda value, _: _optional_path(value))
+    # An empty text names no path.
+    made.register_structure_hook(
+        Path | None, lambda value, _: Path(value) if plain_text(value) else None
+    )
     plain = made.get_structure_hook(tuple[str, ...])
     made.register_structure_hook_func(
         lambda kind: kind == tuple[str, ...], lambda value, kind: plain(_listed(value), kind)
@@ -81,11 +84,6 @@ def _decimal(value: Any) -> float:  # noqa: ANN401 - whatever the file holds
         message = f"{value!r} is not a number"
         raise TypeError(message)
     return float(value)
-
-
-def _optional_path(value: Any) -> Path | None:  # noqa: ANN401 - whatever the file holds
-    text = plain_text(value)
-    return Path(text) if text else None
 
 
 def _clock_time(value: Any) -> time:  # noqa: ANN401 - whatever the file holds

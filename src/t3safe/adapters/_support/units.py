@@ -7,16 +7,16 @@ Rules:
 
 1. No unit has a capability (but `look`), a way to more, a socket of a daemon, or a device.  Memory,
    tasks and time are capped, and everything in it ends with its command.
-2. A unit that runs as a person sees that person's home and folder of snapshots, and of everybody
-   else neither, and has no network.  Both are named by paths of which no part is the person's.
+2. A unit that runs as a person sees that person's home and folder of snapshots, those of no other
+   person, and has no network.  Both are named by paths of which no part is the person's.
 3. npm sees the system, read-only, and the one folder that it works in: no home, no build, nothing
    of t3safe's own.  It reaches the network, for the registry, before any code of a package has run.
    Install scripts and the installed program do not, unless the host's owner says so: on the host's
-   loopback is a dispatch that believes whoever speaks to it.
+   loopback is a dispatch that believes every caller.
 4. A rehearsal has a user of its own, made with the unit and gone with it: two at a time are two
    users, and nothing on the host is theirs but the scratch directory that they are given.
 5. A rehearsal sees the system, node and its own build, read-only: no home, no project wherever it
-   lies, no folder that everybody may write to, no other build, nothing of t3safe's own.  It has a
+   lies, no folder that all users may write to, no other build, nothing of t3safe's own.  It has a
    loopback of its own and no other network.
 """
 
@@ -76,8 +76,8 @@ HARDENED: Final = (
     "SystemCallFilter=@system-service",
     "TimeoutStopSec=5",
 )
-"""What no job needs.  A program that runs out of memory is killed alone (OOMPolicy), so that
-whoever supervises it in the unit can tell what happened.  A call outside of the filter fails
+"""What no job needs.  A program that runs out of memory is killed alone (OOMPolicy), so that its
+supervisor in the unit can say what happened.  A call outside of the filter fails
 instead of killing: node tries some (io_uring among them) and does without."""
 NO_NETWORK: Final = ("PrivateNetwork=yes", "IPAddressDeny=any", "IPAddressAllow=localhost")
 NO_RUNTIME: Final = ("TemporaryFileSystem=/run:ro", "BindReadOnlyPaths=-/run/systemd/userdb")
@@ -121,8 +121,33 @@ class UnitSpec:
         )
 
     def end(self) -> None:
-        """End everything in the unit; nothing happens when it is gone."""
+        """End everything in the unit; nothing happens when it is gone.  Raises OSError."""
         _end(self.name)
+
+
+def _confined(
+    what: str,
+    *properties: str,
+    memory_max: int,
+    tasks_max: int,
+    seconds: float,
+    environment: Mapping[str, str] | None = None,
+    network: bool = False,
+) -> UnitSpec:
+    """Give a unit with its caps (rule 1); `memory_max` is in bytes."""
+    return UnitSpec(
+        what,
+        (
+            *HARDENED,
+            *NO_RUNTIME,
+            *(() if network else NO_NETWORK),
+            *properties,
+            f"MemoryMax={memory_max}",
+            f"TasksMax={tasks_max}",
+            f"RuntimeMaxSec={seconds:.0f}",
+        ),
+        environment or {},
+    )
 
 
 def as_person(
@@ -134,40 +159,35 @@ def as_person(
     memory_max: int,
     tasks_max: int,
 ) -> UnitSpec:
-    """Give a unit that runs as a person (rule 2); `memory_max` is in bytes.
+    """Give a unit that runs as a person (rule 2).
 
-    It ends by itself some time after `timeout` seconds: whoever waits for it ends it before and can
-    tell why.
+    It ends by itself some time after `timeout` seconds: its caller ends it before, and says why.
     """
-    properties = (
-        *HARDENED,
-        *NO_NETWORK,
-        *NO_RUNTIME,
+    return _confined(
+        what,
         f"User={who.name}",
         "ProtectHome=tmpfs",
         f"BindPaths=-{who.home}",
-        f"MemoryMax={memory_max}",
-        f"TasksMax={tasks_max}",
         "UMask=0077",
-        f"RuntimeMaxSec={timeout + 30:.0f}",
         *more,
+        memory_max=memory_max,
+        tasks_max=tasks_max,
+        seconds=timeout + 30,
+        environment=environment,
     )
-    return UnitSpec(what, properties, environment)
 
 
 def look(seconds: float) -> UnitSpec:
     """Give the unit that looks for people's data: it may become other users, and nothing else."""
-    properties = (
-        *HARDENED,
-        *NO_NETWORK,
-        *NO_RUNTIME,
+    return _confined(
+        "bases",
         "CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL",
         "ProtectHome=read-only",
-        "MemoryMax=256M",
-        "TasksMax=64",
-        f"RuntimeMaxSec={seconds + 30:.0f}",
+        memory_max=256 * 1024**2,
+        tasks_max=64,
+        seconds=seconds + 30,
+        environment={"LC_ALL": "C.UTF-8"},
     )
-    return UnitSpec("bases", properties, {"LC_ALL": "C.UTF-8"})
 
 
 @frozen
@@ -181,23 +201,21 @@ class NpmUnits:
 
     def unit(self, folder: Path, timeout: float, *, trusted: bool) -> UnitSpec:
         """Give a unit that works in this folder; `trusted` says that it runs no package's code."""
-        properties = (
-            *HARDENED,
-            *NO_RUNTIME,
+        return _confined(
+            "npm",
             # Where the names of hosts are looked up.
             "BindReadOnlyPaths=-/run/systemd/resolve",
-            *(() if trusted or self.script_network else NO_NETWORK),
             f"User={self.user}",
             "ProtectHome=yes",
             f"TemporaryFileSystem={self.store}:ro",
             f"BindPaths={folder}",
             *(f"InaccessiblePaths=-{path}" for path in self.hidden),
             # A compiler of node-pty takes some hundred MB; npm itself holds what it unpacks.
-            f"MemoryMax={4 * 1024**3}",
-            "TasksMax=1024",
-            f"RuntimeMaxSec={timeout + 60:.0f}",
+            memory_max=4 * 1024**3,
+            tasks_max=1024,
+            seconds=timeout + 60,
+            network=trusted or self.script_network,
         )
-        return UnitSpec("npm", properties)
 
 
 @frozen
@@ -216,23 +234,20 @@ class RehearsalUnits:
 
         `shown` are folders that it sees beside the system's.
         """
-        properties = (
-            *HARDENED,
-            *NO_NETWORK,
-            *NO_RUNTIME,
+        return _confined(
+            _REHEARSAL,
             "DynamicUser=yes",
             "ProtectHome=yes",
             f"BindPaths={folder}",
             *(f"TemporaryFileSystem={path}:ro" for path in (*foreign_folders(), self.store)),
             *(f"BindReadOnlyPaths={path}" for path in shown),
             *(f"InaccessiblePaths=-{path}" for path in self.hidden),
-            f"MemoryMax={memory_max}",
+            memory_max=memory_max,
             # A serve has some 40 threads, and npm-installed tools that it probes as many again.
-            "TasksMax=512",
-            f"RuntimeMaxSec={limit:.0f}",
+            tasks_max=512,
+            seconds=limit,
+            environment={"HOME": f"{folder}/home", "LC_ALL": "C.UTF-8", "PATH": os.defpath},
         )
-        environment = {"HOME": str(folder / "home"), "LC_ALL": "C.UTF-8", "PATH": os.defpath}
-        return UnitSpec(_REHEARSAL, properties, environment)
 
     @staticmethod
     def sweep() -> None:
@@ -249,12 +264,8 @@ def foreign_folders(root: str = "/") -> tuple[str, ...]:
 
 def _end(pattern: str) -> None:
     """End the units of this name or pattern with everything in them."""
-    _systemctl("kill", "--signal=SIGKILL", pattern)
-    _systemctl("stop", pattern)
-
-
-def _systemctl(*words: str) -> None:
-    command = ["systemctl", "--no-ask-password", *words]
-    if child.run(command, _STOP_SECONDS, os.environ).status is None:
-        message = f"systemctl {words[0]} does not answer"
-        raise OSError(message)
+    for words in (("kill", "--signal=SIGKILL"), ("stop",)):
+        command = ["systemctl", "--no-ask-password", *words, pattern]
+        if child.run(command, _STOP_SECONDS, os.environ).status is None:
+            message = f"systemctl {words[0]} does not answer"
+            raise OSError(message)

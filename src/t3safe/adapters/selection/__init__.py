@@ -1,6 +1,1 @@
-"""Who runs which build: one symbolic link a person, and the launcher that follows it."""
-
-from t3safe.adapters.selection.launcher import render_launcher
-from t3safe.adapters.selection.links import SymlinkSelection
-
-__all__ = ["SymlinkSelection", "render_launcher"]
+"""Which build each person runs: one symbolic link per person, and the launcher that follows it."""

@@ -6,15 +6,15 @@ Rules:
 2. It executes `layout.PROGRAM` below `<store>/builds/<version>`, with the links of the selection
    resolved, so that the process's command line names its build and a later change of the
    selection never moves a running process to another build.
-3. Where nothing is selected it says so and ends with 78 (EX_CONFIG); where the caller cannot be
-   told, or has a name that `domain.people` does not take, with 70 (EX_SOFTWARE): t3safe could give
-   them no link, so they run nothing.
+3. Where nothing is selected it says so and ends with 78 (EX_CONFIG); where the caller is unknown,
+   or has a name that `domain.people` does not take, with 70 (EX_SOFTWARE): t3safe could not give
+   them a link, so they run nothing.
 4. Root is refused with 77 (EX_NOPERM): a nightly's code never runs as root.
 5. While a person is fenced the stub runs in place of a build and ends with 75 (EX_TEMPFAIL).
-6. Whoever has no link of their own runs the default once, and from then on the build that opened
-   their data last: it is noted in their base directory, which is theirs.  So a default that moves
-   takes nobody along whom t3safe cannot see.  Data without a note was opened by what was the
-   default when this launcher came.  Where nothing can be noted beside data: 73 (EX_CANTCREAT).
+6. A person without a link of their own runs the default once, and from then on the build that
+   opened their data last: it is noted in their base directory, which is theirs.  So a default that
+   moves does not move a person whom t3safe cannot see.  Data without a note was opened by what was
+   the default when this launcher came.  Where nothing can be noted beside data: 73 (EX_CANTCREAT).
 7. It takes the caller's start lock (`locks.py`) shared before it reads the selection, and keeps it
    across `exec`, as descriptor 9.  While a move has the lock it waits a moment, then ends with 75;
    where the lock cannot be opened or taken at all, with 70.
@@ -33,7 +33,6 @@ from t3safe.adapters._support.personaldata import NOTE
 from t3safe.domain import people
 from t3safe.t3.files import BASE_TEMPLATE, HOME_BASE, USERDATA
 
-BASE: Final = BASE_TEMPLATE
 _LAUNCHER: Final = """\
 #!/bin/sh
 # Runs the t3 build that is selected for the calling user.  Kept by t3safe: `t3safe status` shows
@@ -103,16 +102,17 @@ _KEEP: Final = """\
   fi"""
 """Keeps a caller without a link on the build that opened their data last (rule 6), in sh.
 
-The last note that is looked at is the one beside the data, where it is written.  A note of another
-era, from before t3 was given back and adopted again, counts as none.
+The last note that is read is the one beside the data, where it is written.  A note of another era,
+from before t3 was given back and adopted again, counts as none.
 """
 
 _UPDATED: Final = "t3 is being updated, try again in a minute"
-_STUB: Final = f"""\
+STUB: Final = f"""\
 #!/bin/sh
 echo "{_UPDATED}" >&2
 exit 75
 """
+"""What runs in place of a build while a person is fenced."""
 LOCK_SECONDS: Final = 10
 """How long a start waits for a move to give the lock back: a person is away for some seconds."""
 TAKE_LOCK: Final = f"""\
@@ -135,12 +135,12 @@ elif [ -e "$store/default" ]; then
 fi"""
 """Takes the start lock that `$lock` names, in sh; before the first adoption there is none.
 
-A lock that its person cannot open (a copy of the store without access control lists) keeps nobody
-from starting: that of the default serves, whose holders are told apart by their user.
+A person who cannot open their lock (a copy of the store without access control lists) starts all
+the same: with the lock of the default, whose holders are told apart by their user.
 """
 
 
-def render_launcher(store: Path, base: str = BASE) -> str:
+def render_launcher(store: Path, base: str = BASE_TEMPLATE) -> str:
     """Give the text of the production launcher for a store with this absolute path.
 
     `base` is the template of base directories.
@@ -166,8 +166,3 @@ def render_launcher(store: Path, base: str = BASE) -> str:
     for mark, value in filled.items():
         text = text.replace(mark, value)
     return text
-
-
-def render_stub() -> str:
-    """Give the text of what runs in place of a build while a person is fenced."""
-    return _STUB

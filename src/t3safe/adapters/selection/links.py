@@ -7,10 +7,10 @@ Rules:
 2. Only a sealed build of the store can be selected.
 3. A link is read as text and believed only where it has exactly the form that this module writes;
    anything else is reported with the command that fixes it, never guessed around.
-4. Writing fixes: whatever file or link stands in place of a link is replaced.
-5. Nobody has a link without a start lock beside it (`locks.py`).
-6. A full disk keeps nobody fenced: nobody is fenced before a reserve stands beside the links, and
-   it is given up where a link cannot be written for want of room.
+4. Writing fixes: a file or link that stands in place of a link is replaced.
+5. Every link has a start lock beside it (`locks.py`).
+6. A full disk leaves no person fenced: before a fence a reserve is written beside the links, and it
+   is deleted where a link cannot be written for want of space.
 
 `last-good` is the file of that name in the state folder: one line with the version.
 """
@@ -29,15 +29,16 @@ from typing import Final
 from attrs import Factory, frozen
 
 from t3safe.adapters._support import durable, layout
-from t3safe.adapters.selection.launcher import BASE, render_launcher, render_stub
+from t3safe.adapters.selection.launcher import STUB, render_launcher
 from t3safe.adapters.selection.locks import StartLocks
 from t3safe.domain.errors import DeadLinkError, SelectionError
 from t3safe.domain.people import valid_person
 from t3safe.domain.ports import Selected
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.t3.files import BASE_TEMPLATE
 
 RESERVE_BYTES: Final = 64 * 1024
-"""A link takes a block at most, and gives the one that it replaces free."""
+"""A link needs a block at most, and the one that it replaces is freed."""
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -53,7 +54,7 @@ class SymlinkSelection:
     store: Path
     state: Path
     launcher: Path | None = None
-    base: str = BASE
+    base: str = BASE_TEMPLATE
     locks: StartLocks = Factory(lambda self: StartLocks(self.store), takes_self=True)
 
     def selected(self, person: str) -> Selected:
@@ -75,7 +76,7 @@ class SymlinkSelection:
         return self._read(self._link(person), person) is not None
 
     def linked(self) -> tuple[str, ...]:
-        """Everybody who has a selection of their own, sorted; whatever it leads to."""
+        """All people who have a selection of their own, sorted; wherever it leads."""
         try:
             names = os.listdir(self.store / "users")
         except FileNotFoundError:
@@ -106,46 +107,45 @@ class SymlinkSelection:
         return self.locks.starting(person)
 
     def fence(self, person: str) -> None:
-        """Let neither a mint nor a start of this person run any build."""
+        """Let no mint and no start of this person run a build."""
         link = self._link(person)
         stub = self.store / layout.FENCE / layout.PROGRAM
-        content = render_stub().encode()
         with _errors(f"cannot fence {person}"):
-            if _found(stub, content):
+            if _found(stub, STUB.encode()):
                 durable.make_folders(stub.parent)
-                durable.write_file(stub, content, 0o755)
+                durable.write_file(stub, STUB.encode(), 0o755)
             self.locks.ensure(person)
             durable.make_folders(link.parent)
-            self._keep_reserve()
+            flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+            reserve = os.open(self._reserve, flags, 0o600)
+            try:
+                os.posix_fallocate(reserve, 0, RESERVE_BYTES)
+            finally:
+                os.close(reserve)
             self._point(link, f"../{layout.FENCE}")
 
     def default(self) -> Version | None:
-        """The build of everybody who has none of their own; None before the first adoption."""
-        link = self.store / "default"
-        target = self._read(link, "everybody else")
-        return (
-            None
-            if target is None
-            else self._build(link, target, f"{layout.BUILDS}/", "everybody else")
-        )
+        """The build of people who have none of their own; None before the first adoption."""
+        link, who = self.store / "default", "everybody else"
+        target = self._read(link, who)
+        return None if target is None else self._build(link, target, f"{layout.BUILDS}/", who)
 
     def promote(self, build: Version) -> None:
         """Make the build the default and record it as last-good, keeping the one before.
 
         The order is previous-good, last-good, default.  Cut off after the first, the same build is
-        named twice and the next call writes both anew; cut off after the second, last-good already
+        named twice and the next call writes both again; cut off after the second, last-good already
         is the build, so the next call leaves previous-good alone.  The default comes last: people
-        without a link of their own run the build only once the record says that it is good, and
-        lag behind on a proven one until then.
+        without a link of their own run the build only once the record says that it is good.
         """
         self._require(build, f"cannot promote {build}")
         before = self.last_good()
         with _errors(f"cannot promote {build}"):
             durable.make_folders(self.state)
             if before is not None and before != build:
-                self._note("previous-good", before)
+                durable.write_file(self.state / "previous-good", f"{before}\n".encode())
             if before != build:
-                self._note("last-good", build)
+                durable.write_file(self.state / "last-good", f"{build}\n".encode())
             with self.locks.default_alone():
                 self._point(self.store / "default", f"{layout.BUILDS}/{build}")
 
@@ -163,36 +163,28 @@ class SymlinkSelection:
         Returns what was found and fixed, empty when all was well.  Before the first adoption no
         launcher can run anything, so what is there is left alone.
         """
-        launcher = self.launcher
-        if self.default() is None:
+        launcher, default = self.launcher, self.default()
+        if default is None:
             return ""
         with _errors("cannot make the start locks"):
-            self._ensure_locks()
+            # A host of an earlier t3safe has none.
+            self.locks.ensure_default()
+            for person in self.linked():
+                self.locks.ensure(person)
         if launcher is None:
             return ""
         content = render_launcher(self.store, self.base).encode()
         with _errors(f"cannot put the launcher {launcher} back"):
-            self._note_first()
+            first = self.store / layout.FIRST_DEFAULT
+            if not first.exists():
+                # Before the launcher that reads it (rule 6 of `launcher`).  An era is a number: the
+                # clock may be wrong.
+                durable.write_file(first, f"{default} {secrets.token_hex(8)}\n".encode())
             found = _found(launcher, content)
             if found:
                 durable.make_folders(launcher.parent)
                 durable.write_file(launcher, content, 0o755)
         return f"{launcher} {found}: the launcher was put back" if found else ""
-
-    def _note_first(self) -> None:
-        """Note the default once, before the launcher that asks for it (rule 6 of `launcher`)."""
-        first, default = self.store / layout.FIRST_DEFAULT, self.default()
-        if default is not None and not first.exists():
-            # The era is told by a number: a clock that was wrong for a night tells nothing.
-            durable.write_file(first, f"{default} {secrets.token_hex(8)}\n".encode(), 0o644)
-
-    def _ensure_locks(self) -> None:
-        """Have every lock that the launcher needs: a host of an earlier t3safe has none."""
-        self.locks.ensure_default()
-        with suppress(FileNotFoundError):
-            for link in (self.store / "users").iterdir():
-                if valid_person(link.name):
-                    self.locks.ensure(link.name)
 
     def launcher_trouble(self) -> str:
         """Say what stands in place of the launcher, empty where it is ours; changes nothing."""
@@ -202,10 +194,10 @@ class SymlinkSelection:
             return _found(self.launcher, render_launcher(self.store, self.base).encode())
 
     def eject(self, build: Version) -> str:
-        """Let the launcher be the build's own program, and select nothing for anybody any more.
+        """Let the launcher be the build's own program, and delete every selection.
 
-        The launcher changes first: cut off after that, everybody already runs what a second call
-        leaves them with.  Returns what was done.
+        The launcher changes first: cut off after that, people already run what a second call leaves
+        them with.  Returns what was done.
         """
         launcher = self.launcher
         if launcher is None:
@@ -237,14 +229,6 @@ class SymlinkSelection:
     def _reserve(self) -> Path:
         return self.store / ".reserve"
 
-    def _keep_reserve(self) -> None:
-        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-        handle = os.open(self._reserve, flags, 0o600)
-        try:
-            os.posix_fallocate(handle, 0, RESERVE_BYTES)
-        finally:
-            os.close(handle)
-
     def _link(self, person: str) -> Path:
         if not valid_person(person):
             message = f"cannot tell what {person!r} runs: not a person's name; see the user map"
@@ -258,20 +242,20 @@ class SymlinkSelection:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self._ill(link, who, f"not a link ({error.strerror})") from error
+            raise self._damaged(link, who, f"not a link ({error.strerror})") from error
 
     def _build(self, link: Path, target: str, folder: str, who: str) -> Version:
         if not target.startswith(folder):
-            raise self._ill(link, who, f"a link to {target}, which is no build of the store")
+            raise self._damaged(link, who, f"a link to {target}, which is not a build of the store")
         try:
             build = Version.parse(target.removeprefix(folder))
         except InvalidVersion as error:
-            raise self._ill(link, who, f"a link to no version, {error}") from error
+            raise self._damaged(link, who, f"not a link to a version, {error}") from error
         if not layout.holds(self.store, build):
-            raise self._ill(link, who, f"a link to {build}, which the store does not hold")
+            raise self._damaged(link, who, f"a link to {build}, which the store does not hold")
         return build
 
-    def _ill(self, link: Path, who: str, what: str) -> SelectionError:
+    def _damaged(self, link: Path, who: str, what: str) -> SelectionError:
         said = f"cannot tell what {who} runs: {link} is {what}"
         if link.parent == self.store:
             fix = f"promote a build that it holds: ln -sfn builds/VERSION {link}"
@@ -284,14 +268,11 @@ class SymlinkSelection:
             message = f"{what}: {self.store} does not hold it; `t3safe check {build}` brings it in"
             raise SelectionError(message)
 
-    def _note(self, name: str, build: Version) -> None:
-        durable.write_file(self.state / name, f"{build}\n".encode())
-
     def _noted(self, name: str) -> Version | None:
-        path = self.state / name
-        with _errors(f"cannot read {path}"):
-            content = _content(path)
-        text = (content or b"").decode("utf-8", "replace").strip()
+        path, content = self.state / name, b""
+        with _errors(f"cannot read {path}"), suppress(FileNotFoundError):
+            content = path.read_bytes()
+        text = content.decode("utf-8", "replace").strip()
         if not text:
             return None
         try:
@@ -308,13 +289,6 @@ def _errors(what: str) -> Iterator[None]:
     except OSError as error:
         message = f"{what}: {error}; check the disk and who owns the folder, then run again"
         raise SelectionError(message) from error
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
 
 
 def _found(launcher: Path, content: bytes) -> str:

@@ -1,12 +1,12 @@
-"""Start locks: which programs have begun to start as a person, and letting none begin.
+"""Start locks: which programs have begun to start as a person, and how to let none begin.
 
 Rules:
 
 1. The launcher takes a person's lock shared before it reads the selection and keeps it across
    `exec`: what holds it has resolved its build, and has the data open or is about to open it.
 2. A move takes the lock exclusively.  It first waits for what holds it, then ends it (SIGTERM,
-   SIGKILL), and gives it back once the final selection is durable.  A process of anybody else than
-   the person is never ended: descriptors can be handed on.
+   SIGKILL), and gives it back once the final selection is durable.  A process of another user than
+   the person is never ended: descriptors can be passed on.
 3. A lock file is root's, one per person, never replaced, and can be opened by that person alone: by
    an access control list, or as the person's own file where the file system has none.  It appears
    with that right or not at all.  A caller without one, or who cannot open it, uses the lock of
@@ -16,7 +16,7 @@ Rules:
    /proc/locks: it names who took a lock, not who has it by now.  What the kernel tells of a
    descriptor is read, never the file behind it: that may be on a file system of the person's own.
 5. A program of the store that runs as the person counts as a holder too: an earlier launcher, or
-   nobody's, started it.  What runs from elsewhere (npx, a home) is found by its open files.
+   none, started it.  What runs from elsewhere (npx, a home) is found by its open files.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class StartLocks:
     def ensure(self, person: str) -> None:
         """Have the person's lock file, theirs alone (rule 3).  Raises OSError.
 
-        There is none yet for somebody whom the host does not know now.
+        A user whom the host does not know now gets none yet.
         """
         uid = self._uid_of(person)
         if uid is None:
@@ -110,7 +110,7 @@ class StartLocks:
         _have(self.of(person), lambda handle: _grant(handle, uid))
 
     def ensure_default(self) -> None:
-        """Have the lock of `default`, which everybody can open.  Raises OSError."""
+        """Have the lock of `default`, which every user can open.  Raises OSError."""
         durable.make_folders(self.store)
         _have(self.of_default, _open_to_all)
 
@@ -150,7 +150,10 @@ class StartLocks:
             raise SelectionError(f"{what}: {error}; check the disk, then run again") from error
         if not free:
             self.give_back(person)
-            raise SelectionError(f"{what}: {self._named(self._holders(person))}", fault=Fault.LATER)
+            why = "a process that cannot be seen from here holds the start lock; end it"
+            for pid, name in sorted(self._holders(person).items())[:1]:
+                why = f"process {pid} ({name}) holds the start lock and does not end; end it"
+            raise SelectionError(f"{what}: {why}", fault=Fault.LATER)
 
     def give_back(self, person: str) -> None:
         """Let programs of a person begin again; nothing happens where the lock is not ours."""
@@ -168,12 +171,11 @@ class StartLocks:
         self.ensure_default()
         with _opened(self.of_default) as handle:
             deadline = time.monotonic() + self.patience.by_itself
-            while not _locked(handle) and self._about_to_read() and time.monotonic() < deadline:
+            while not _locked(handle) and time.monotonic() < deadline:
+                if all(self._runs_a_build(pid) for pid in self._by_lock(self.of_default)):
+                    break
                 time.sleep(POLL_SECONDS)
             yield
-
-    def _about_to_read(self) -> bool:
-        return any(not self._runs_a_build(pid) for pid in self._by_lock(self.of_default))
 
     def _freed(self, person: str) -> bool:
         """Wait for what holds the lock, then end it; whether it is free."""
@@ -186,7 +188,7 @@ class StartLocks:
             if number is not None:
                 self._end(person, number)
             deadline = time.monotonic() + seconds
-            while not (_locked(self._held[person]) and not self._strays(person)):
+            while not _locked(self._held[person]) or self._strays(person):
                 if time.monotonic() >= deadline:
                     break
                 time.sleep(POLL_SECONDS)
@@ -209,12 +211,6 @@ class StartLocks:
         finally:
             for handle in handles.values():
                 os.close(handle)
-
-    @staticmethod
-    def _named(holders: dict[int, str]) -> str:
-        for pid, name in sorted(holders.items()):
-            return f"process {pid} ({name}) holds the start lock and does not end; end it"
-        return "a process that cannot be seen from here holds the start lock; end it"
 
     # Who holds a lock.
 
@@ -266,8 +262,8 @@ class StartLocks:
     def _inode(self, pid: str, descriptor: str, devices: dict[str, str]) -> _Inode:
         """Which inode a descriptor is of; `devices` caches the process's mounts.
 
-        Raises OSError, KeyError or ValueError where the kernel does not tell (any more): before
-        Linux 5.14 it tells of none, and what holds a lock is found to do so and not named.
+        Raises OSError, KeyError or ValueError where the kernel does not say (any more): before
+        Linux 5.14 it says so of none, and what holds a lock is found to do so and not named.
         """
         text = (self.proc / pid / "fdinfo" / descriptor).read_text(encoding="ascii")
         told = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
@@ -347,23 +343,19 @@ def _grant(handle: int, uid: int) -> None:
     wanted = struct.pack("<I", _ACL_VERSION)
     wanted += b"".join(struct.pack("<HHI", *entry) for entry in entries)
     try:
-        if _list_of(handle) != wanted:
+        found = b""
+        try:
+            found = os.getxattr(handle, _ACL)
+        except OSError as error:
+            if error.errno != errno.ENODATA:
+                raise
+        if found != wanted:
             os.setxattr(handle, _ACL, wanted)
     except OSError as error:
         if error.errno not in _WITHOUT_ACL:
             raise
         os.fchown(handle, uid, -1)
         os.fchmod(handle, 0o400)
-
-
-def _list_of(handle: int) -> bytes:
-    """Read the access control list, empty where there is none; what is right is not written."""
-    try:
-        return os.getxattr(handle, _ACL)
-    except OSError as error:
-        if error.errno != errno.ENODATA:
-            raise
-        return b""
 
 
 def _locked(handle: int) -> bool:

@@ -28,7 +28,7 @@ from t3safe.adapters.personaldata.export import Exported
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.registry import NpmRegistry
 from t3safe.adapters.registry.client import Metadata, RequestLimits
-from t3safe.adapters.selection import SymlinkSelection
+from t3safe.adapters.selection.links import SymlinkSelection
 from t3safe.adapters.units import Units, UserUnits
 from t3safe.configuration import Settings, Verify
 from t3safe.domain import ports

@@ -42,10 +42,8 @@ from t3safe.adapters.residents import (
     T3Processes,
     by_mark,
     by_user,
-    look_unit,
-    no_bases,
 )
-from t3safe.adapters.selection import SymlinkSelection
+from t3safe.adapters.selection.links import SymlinkSelection
 from t3safe.adapters.selection.locks import StartLocks, user_id
 from t3safe.adapters.services.commands import CommandServices
 from t3safe.adapters.services.members import MARK
@@ -250,10 +248,10 @@ def _residents(settings: Settings, services: _Serves) -> HostResidents:
         return HostResidents(found, services.people, SharedBases(settings.base_dir))
     owner = by_user(frozenset({settings.npm_user, settings.gate.user}))
     if settings.scope is Scope.USER or os.geteuid() != 0:
-        # Whoever is not root keeps their own serve and can look at nobody else.
-        return HostResidents(T3Processes(settings.store, owner, others=False), tuple, no_bases)
-    job = look_unit if _in_units(settings) else None
-    bases = PasswdBases(settings.base_dir, settings.store, job)
+        # A user other than root keeps their own serve and can look at no other user.
+        mine = T3Processes(settings.store, owner, others=False)
+        return HostResidents(mine, units=tuple, bases=lambda _: {})
+    bases = PasswdBases(settings.base_dir, settings.store, _in_units(settings))
     return HostResidents(T3Processes(settings.store, owner), services.people, bases)
 
 
