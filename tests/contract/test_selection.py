@@ -53,6 +53,13 @@ class SelectionWorld:
         """Give the person's link."""
         return self.port.store / "users" / person
 
+    @property
+    def launcher(self) -> Path:
+        """The launcher's place, in a folder that is there."""
+        assert self.port.launcher is not None
+        self.port.launcher.parent.mkdir(exist_ok=True)
+        return self.port.launcher
+
     def traces(self) -> dict[str, str]:
         """Give every link and record, to be compared."""
         found = {}
@@ -106,48 +113,31 @@ def test_link_of_another_form_is_not_believed(
     assert str(link.readlink()) == target
 
 
-def test_file_in_place_of_a_link_is_told_and_mended_by_a_selection(bench: SelectionWorld) -> None:
-    """A regular file where a link belongs is no selection, and selecting replaces it."""
+def test_what_stands_in_place_of_a_link_is_replaced_but_for_a_folder(
+    bench: SelectionWorld,
+) -> None:
+    """A file is not a selection, and selecting replaces it; a folder stays with what it holds."""
     bench.hold(OLD)
     bench.port.promote(OLD)
     bench.port.fence("bob")
     bench.link("alice").write_text("0.0.28")
-
     with pytest.raises(SelectionError, match="not a link"):
         bench.port.selected("alice")
-
     bench.port.select("alice", OLD)
     assert bench.port.selected("alice") == Selected(OLD)
 
-
-def test_folder_in_place_of_a_link_is_refused(bench: SelectionWorld) -> None:
-    """A folder where a link belongs is somebody's, and stays with what it holds."""
-    bench.hold(OLD)
-    (bench.link("alice") / "kept").mkdir(parents=True)
-
-    with pytest.raises(SelectionError, match="cannot fence alice"):
-        bench.port.fence("alice")
+    kept = bench.link("carl") / "kept"
+    kept.mkdir(parents=True)
+    with pytest.raises(SelectionError, match="cannot fence carl"):
+        bench.port.fence("carl")
     with pytest.raises(SelectionError, match="cannot select"):
-        bench.port.select("alice", OLD)
-
-    assert (bench.link("alice") / "kept").is_dir()
-
-
-def test_unreadable_record_is_told(bench: SelectionWorld) -> None:
-    """A last-good that is no version is told with the file's name, and nothing is promoted."""
-    bench.hold(OLD)
-    bench.port.state.mkdir()
-    (bench.port.state / "last-good").write_text("latest\n")
-
-    with pytest.raises(SelectionError, match="last-good"):
-        bench.port.promote(OLD)
-
-    assert bench.port.default() is None
+        bench.port.select("carl", OLD)
+    assert kept.is_dir()
 
 
 def test_record_is_one_line_with_the_version(bench: SelectionWorld) -> None:
-    """Other programs read last-good as a line with the version; blanks around it are allowed."""
-    bench.hold(OLD)
+    """Other programs read last-good; one that is no version is named, and nothing is promoted."""
+    bench.hold(OLD, NEW)
     bench.port.promote(OLD)
     record = bench.port.state / "last-good"
     assert record.read_text() == f"{OLD}\n"
@@ -156,6 +146,10 @@ def test_record_is_one_line_with_the_version(bench: SelectionWorld) -> None:
     assert bench.port.last_good() == NEW
     record.write_text("")
     assert bench.port.last_good() is None
+    record.write_text("latest\n")
+    with pytest.raises(SelectionError, match="last-good"):
+        bench.port.promote(NEW)
+    assert bench.port.default() == OLD
 
 
 @pytest.mark.parametrize("cut", ["previous-good", "last-good"])
@@ -254,25 +248,16 @@ def test_store_that_cannot_be_written_is_told(bench: SelectionWorld) -> None:
 
 
 def test_stub_says_try_again_and_ends_with_75(bench: SelectionWorld) -> None:
-    """A fenced mint prints nothing that could be taken for a credential, and fails as passing."""
+    """A fenced mint prints nothing like a credential; a damaged stub is written again."""
     bench.port.fence("alice")
-
     program = bench.link("alice") / "node_modules" / ".bin" / "t3"
-    done = subprocess.run([program, "serve"], capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stdout) == (75, "")
-    assert "being updated, try again" in done.stderr
-
-
-def test_damaged_stub_is_written_anew(bench: SelectionWorld) -> None:
-    """A fence always ends at the stub, whatever became of the stub in the meantime."""
-    bench.port.fence("alice")
-    program = bench.port.store / "fence" / "node_modules" / ".bin" / "t3"
     program.chmod(0o644)
 
     bench.port.fence("alice")
 
-    assert os.access(program, os.X_OK)
+    done = subprocess.run([program, "serve"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (75, "")
+    assert "being updated, try again" in done.stderr
 
 
 # The launcher.
@@ -280,13 +265,10 @@ def test_damaged_stub_is_written_anew(bench: SelectionWorld) -> None:
 
 def test_launcher_is_left_alone_before_adoption(bench: SelectionWorld) -> None:
     """On a host without a default the launcher could run nothing: another's t3 stays."""
-    launcher = bench.port.launcher
-    assert launcher is not None
-    launcher.parent.mkdir()
-    launcher.write_text("another's t3")
+    bench.launcher.write_text("another's t3")
 
     assert bench.port.ensure_launcher() == ""
-    assert launcher.read_text() == "another's t3"
+    assert bench.launcher.read_text() == "another's t3"
 
 
 @pytest.mark.parametrize("found", ["link", "file", "missing", "mode"])
@@ -294,9 +276,7 @@ def test_replaced_launcher_is_put_back(bench: SelectionWorld, found: str) -> Non
     """Whatever another installer left, the launcher is ours again, and it is said."""
     bench.hold(OLD)
     bench.port.promote(OLD)
-    launcher = bench.port.launcher
-    assert launcher is not None
-    launcher.parent.mkdir()
+    launcher = bench.launcher
     other = bench.port.state / "another"
     other.write_text("another's t3")
     match found:
@@ -321,24 +301,13 @@ def test_replaced_launcher_is_put_back(bench: SelectionWorld, found: str) -> Non
     assert bench.port.ensure_launcher() == ""
 
 
-def test_no_launcher_is_no_trouble(tmp_path: Path) -> None:
-    """An embedded host has no launcher to keep."""
-    selection = SymlinkSelection(tmp_path / "store", tmp_path / "state")
-    hold(selection.store, OLD)
-    selection.promote(OLD)
-
-    assert selection.ensure_launcher() == ""
-
-
 def test_ejection_leaves_one_program_for_everybody(bench: SelectionWorld) -> None:
     """The launcher's place leads to the build, and nothing is selected any more; twice is once."""
     bench.hold(OLD, NEW)
     bench.port.promote(OLD)
     bench.port.select("alice", NEW)
     bench.port.select("bob", OLD)
-    launcher = bench.port.launcher
-    assert launcher is not None
-    launcher.parent.mkdir()
+    launcher = bench.launcher
     bench.port.ensure_launcher()
     for _ in range(2):
         assert "whatever npm installs next" in bench.port.eject(NEW)
@@ -357,15 +326,15 @@ def test_ejection_to_a_build_that_is_not_there_changes_nothing(bench: SelectionW
     bench.hold(OLD)
     bench.port.promote(OLD)
     bench.port.select("alice", OLD)
-    launcher = bench.port.launcher
-    assert launcher is not None
-    launcher.parent.mkdir()
+    launcher = bench.launcher
     bench.port.ensure_launcher()
     before = bench.traces()
     with pytest.raises(SelectionError, match="cannot eject to"):
         bench.port.eject(NEW)
+    embedded = evolve(bench.port, launcher=None)
+    assert embedded.ensure_launcher() == ""
     with pytest.raises(SelectionError, match="has no launcher"):
-        evolve(bench.port, launcher=None).eject(OLD)
+        embedded.eject(OLD)
     assert bench.traces() == before
     assert launcher.read_text() == render_launcher(bench.port.store)
 
@@ -374,14 +343,12 @@ def test_folder_in_place_of_the_launcher_is_told(bench: SelectionWorld) -> None:
     """A folder where the launcher belongs is nothing to replace."""
     bench.hold(OLD)
     bench.port.promote(OLD)
-    launcher = bench.port.launcher
-    assert launcher is not None
-    launcher.mkdir(parents=True)
+    bench.launcher.mkdir()
 
     with pytest.raises(SelectionError, match="neither a file nor a link"):
         bench.port.ensure_launcher()
 
-    assert launcher.is_dir()
+    assert bench.launcher.is_dir()
 
 
 @pytest.fixture
@@ -418,27 +385,21 @@ def launch(
 
 
 def test_launcher_runs_the_selected_build_by_its_own_path(open_store: Path) -> None:
-    """The command line names the build's folder, and arguments arrive as they were given."""
+    """The command line names the build's folder, and arguments arrive as they were given.
+
+    A caller without a selection of their own runs the default.
+    """
     name, user = me()
     selection = SymlinkSelection(open_store, open_store / "state")
-    program = hold(open_store, NEW)
-    hold(open_store, OLD)
+    default, program = hold(open_store, OLD), hold(open_store, NEW)
     selection.promote(OLD)
+    assert launch(open_store, "--version", user=user).stdout == f"{default} --version\n"
+
     selection.select(name, NEW)
 
     done = launch(open_store, "serve", "a b", "*", user=user)
-
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{program} serve a b *\n"
-
-
-def test_launcher_runs_the_default_for_everybody_else(open_store: Path) -> None:
-    """Who has no selection of their own runs the default."""
-    _, user = me()
-    program = hold(open_store, OLD)
-    SymlinkSelection(open_store, open_store / "state").promote(OLD)
-
-    assert launch(open_store, "--version", user=user).stdout == f"{program} --version\n"
 
 
 @frozen
@@ -476,20 +437,6 @@ def follower(bench: SelectionWorld, tmp_path: Path) -> Follower:
     found = Follower(tmp_path)
     (found.base / USERDATA).mkdir(parents=True)
     return found
-
-
-def era(bench: SelectionWorld) -> str:
-    """Tell the number of this adoption, which a note must bear."""
-    return (bench.port.store / layout.FIRST_DEFAULT).read_text().split()[1]
-
-
-def test_a_note_of_an_earlier_adoption_counts_as_none(
-    bench: SelectionWorld, follower: Follower
-) -> None:
-    """t3 was given back and adopted again since: other builds opened the data in between."""
-    (follower.base / NOTE).write_text(f"{NEW} 0123456789abcdef\n")
-
-    assert follower.runs(bench.port.store) == OLD.text
 
 
 def test_a_clock_that_was_ahead_makes_no_note_old(
@@ -547,37 +494,31 @@ def test_data_from_before_the_launcher_stays_on_what_was_the_default_then(
     assert follower.runs(bench.port.store) == OLD.text
 
 
-def test_whoever_has_no_data_yet_runs_the_default_of_the_day(
-    bench: SelectionWorld, follower: Follower
+@pytest.mark.parametrize(
+    ("noted", "runs"),
+    [
+        # It is the caller's own file: a build of the store runs, or nothing does.
+        *((f"{noted} ERA", OLD.text) for noted in ("", "../../etc", "a b", ".stage-x", "$(id)")),
+        # t3 was given back and adopted again since: other builds opened the data in between.
+        (f"{NEW} 0123456789abcdef", OLD.text),
+        # Its build is gone: not the default either, which may be newer.
+        ("0.0.27 ERA", "78: t3: no build is selected for carl"),
+    ],
+)
+def test_a_note_that_names_no_build_of_this_adoption_is_not_followed(
+    bench: SelectionWorld, follower: Follower, noted: str, runs: str
 ) -> None:
-    """From their first start on they are like everybody else."""
-    (follower.base / USERDATA).rmdir()
-    bench.port.promote(NEW)
-    text = follower.runs(bench.port.store)
-    assert text == NEW.text
+    """Data was opened by what was the default when the launcher came, as far as is known."""
+    era = (bench.port.store / layout.FIRST_DEFAULT).read_text().split()[1]
+    (follower.base / NOTE).write_text(f"{noted.replace('ERA', era)}\n")
 
-
-@pytest.mark.parametrize("noted", ["", "../../etc", "a b", ".stage-x", "$(id)"])
-def test_a_note_that_is_no_version_is_not_followed(
-    bench: SelectionWorld, follower: Follower, noted: str
-) -> None:
-    """It is the caller's own file: whatever it says, a build of the store runs or nothing does."""
-    (follower.base / NOTE).write_text(f"{noted} {era(bench)}\n")
-
-    assert follower.runs(bench.port.store) == OLD.text
-
-
-def test_whose_noted_build_is_gone_runs_nothing(bench: SelectionWorld, follower: Follower) -> None:
-    """Not the default either, which may be newer."""
-    (follower.base / NOTE).write_text(f"0.0.27 {era(bench)}\n")
-
-    assert follower.runs(bench.port.store).startswith("78: t3: no build is selected for carl")
+    assert follower.runs(bench.port.store).startswith(runs)
 
 
 def test_nothing_runs_on_data_beside_which_nothing_can_be_noted(
     bench: SelectionWorld, follower: Follower
 ) -> None:
-    """Else nobody could tell later which build had opened it."""
+    """Else it would be unknown later which build had opened it."""
     (follower.base / NOTE).mkdir()
 
     assert follower.runs(bench.port.store).startswith("73: t3: cannot note")
@@ -621,27 +562,21 @@ def test_launcher_takes_the_names_that_t3safe_takes(tmp_path: Path, name: str) -
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to try")
-def test_launcher_refuses_root(open_store: Path) -> None:
-    """Root runs no build, whatever is selected."""
+@pytest.mark.parametrize(
+    ("user", "status", "words"),
+    [(None, 77, "runuser"), (4242424, 70, "cannot tell who is calling")],
+)
+def test_launcher_starts_nothing_for_root_or_a_user_without_a_name(
+    open_store: Path, user: int | None, status: int, words: str
+) -> None:
+    """Whatever is selected."""
     hold(open_store, OLD)
     SymlinkSelection(open_store, open_store / "state").promote(OLD)
 
-    done = launch(open_store, "--version")
+    done = launch(open_store, "--version", user=user)
 
-    assert (done.returncode, done.stdout) == (77, "")
-    assert "runuser" in done.stderr
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to try")
-def test_launcher_starts_nothing_for_a_user_without_a_name(open_store: Path) -> None:
-    """A caller whom the host does not know by name gets nothing."""
-    hold(open_store, OLD)
-    SymlinkSelection(open_store, open_store / "state").promote(OLD)
-
-    done = launch(open_store, "--version", user=4242424)
-
-    assert (done.returncode, done.stdout) == (70, "")
-    assert "cannot tell who is calling" in done.stderr
+    assert (done.returncode, done.stdout) == (status, "")
+    assert words in done.stderr
 
 
 def test_fixed_launcher_runs_one_persons_build(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,20 +21,13 @@ BACK = HookEvent(Moment.BEFORE_ROLLBACK, "r1", "ann", "0.0.2", "0.0.1", reason="
 Lay = Callable[..., Path]
 
 
-class LinesKept:
-    """Keeps the lines that are said."""
-
-    def __init__(self) -> None:
-        self.lines: list[LogLine] = []
-
-    def __call__(self, line: LogLine) -> None:
-        """Hear a line."""
-        self.lines.append(line)
+class LinesKept(list[LogLine]):
+    """Keeps the lines that are logged."""
 
     @property
     def texts(self) -> list[str]:
-        """The lines as they are said."""
-        return [str(line) for line in self.lines]
+        """The lines as they are logged."""
+        return [str(line) for line in self]
 
 
 @pytest.fixture
@@ -47,7 +41,7 @@ def hooks(tmp_path: Path, said: LinesKept) -> HookFolders:
     """Give hooks below an empty folder, which none of them outlives for long."""
     folder = tmp_path / "hooks"
     folder.mkdir(mode=0o755)
-    return HookFolders(folder, 20.0, said)
+    return HookFolders(folder, 20.0, said.append)
 
 
 @pytest.fixture
@@ -70,7 +64,7 @@ def test_where_there_are_no_hooks_nothing_is_said(hooks: HookFolders, said: Line
     (hooks.folder / "before-run.d").mkdir(mode=0o755)
     assert hooks.call(RUN) == ""
     assert evolve(hooks, folder=hooks.folder / "nowhere").call(RUN) == ""
-    assert said.lines == []
+    assert said == []
 
 
 def test_hooks_run_in_the_order_of_their_names_and_each_line_is_said(
@@ -130,7 +124,7 @@ def test_the_first_failure_ends_a_moment_that_it_decides(
         "before-run.d/10-fails: no backup",
         f"hook before-run.d/10-fails failed with exit status 3; {RUN.consequence()}",
     ]
-    assert said.lines[-1].level is LogLevel.WARNING
+    assert said[-1].level is LogLevel.WARNING
 
 
 def test_elsewhere_every_hook_has_its_turn(hooks: HookFolders, lay: Lay, said: LinesKept) -> None:
@@ -144,7 +138,7 @@ def test_elsewhere_every_hook_has_its_turn(hooks: HookFolders, lay: Lay, said: L
         "hook before-rollback.d/20-dies was ended by signal 15; ann gets the rollback anyway",
         "before-rollback.d/30-works: here",
     ]
-    assert {line.person for line in said.lines} == {"ann"}
+    assert {line.person for line in said} == {"ann"}
 
 
 @pytest.mark.parametrize("body", ["sleep 60", "sleep 60 & wait", "exec >&- 2>&-; sleep 60"])
@@ -158,16 +152,13 @@ def test_a_hook_that_hangs_is_killed_with_what_it_started(
     assert failed == "hook before-run.d/10-hangs was killed after 0.5 s (hooks.timeout)"
     assert time.monotonic() - began < 10
     leader = int((tmp_path / "leader").read_text())
-    with pytest.raises(ProcessLookupError):
-        _signal_group(leader)
-
-
-def _signal_group(leader: int) -> None:
-    """Ask whether anybody is left of a group; whoever was killed is reaped in a moment."""
+    # What was killed is reaped in a moment.
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        os.killpg(leader, 0)
-        time.sleep(0.01)
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(leader, 0)
+            time.sleep(0.01)
+        pytest.fail("a process of its group is left")
 
 
 def test_nobody_waits_for_what_a_hook_left_running(
@@ -199,83 +190,69 @@ def test_what_a_hook_prints_is_bounded_and_cannot_raise_an_alert(
 
 
 def test_a_hook_that_cannot_be_started_is_a_failure(hooks: HookFolders, lay: Lay) -> None:
-    """No interpreter, or no program at all."""
+    """No program, no interpreter, or a file in the place of the folder: unknown what was to run."""
     path = lay("10-nothing")
     path.write_bytes(b"\x7fELF no program")
     assert hooks.call(RUN) == "hook before-run.d/10-nothing could not be run: Exec format error"
     path.write_text("#!/nowhere/sh\n", encoding="utf-8")
     assert "10-nothing could not be run: No such file or directory" in hooks.call(RUN)
-
-
-def writable(path: Path, hooks: HookFolders) -> Path:
-    """Let the group write the hook."""
-    path.chmod(0o775)
-    return path
-
-
-def folder_writable(path: Path, hooks: HookFolders) -> Path:
-    """Let everybody write into the folder of the moment, if sticky."""
-    path.parent.chmod(0o1777)
-    return path.parent
-
-
-def above_writable(path: Path, hooks: HookFolders) -> Path:
-    """Let everybody write into the folder above the hooks'."""
-    hooks.folder.parent.chmod(0o777)
-    return hooks.folder.parent
-
-
-def out_of_it(path: Path, hooks: HookFolders) -> Path:
-    """Make the hook a link out of the hooks' folder."""
-    target = hooks.folder.parent / "elsewhere"
-    path.rename(target)
-    path.symlink_to(target)
-    return target
-
-
-def folder_link(path: Path, hooks: HookFolders) -> Path:
-    """Make the folder of the moment a link."""
-    path.parent.rename(hooks.folder / "real.d")
-    path.parent.symlink_to(hooks.folder / "real.d")
-    return path.parent
-
-
-def pipe(path: Path, hooks: HookFolders) -> Path:
-    """Put a pipe in the place of the hook."""
     path.unlink()
-    os.mkfifo(path, 0o755)
-    return path
+    path.parent.rmdir()
+    path.parent.touch()
+    assert "before-run.d cannot be read: Not a directory" in hooks.call(RUN)
 
 
-def dangling(path: Path, hooks: HookFolders) -> Path:
-    """Put a link to nothing in the place of the hook."""
-    path.rename(path.with_name(".gone"))
-    path.symlink_to(path.with_name("nowhere"))
-    return Path("could not be run: No such file")
+def spoil(how: str, path: Path, hooks: HookFolders) -> str:
+    """Spoil a hook, or what is above it; what the refusal must name."""
+    match how:
+        case "writable":
+            path.chmod(0o775)
+        case "folder writable, if sticky":
+            path.parent.chmod(0o1777)
+            return str(path.parent)
+        case "writable above the hooks":
+            hooks.folder.parent.chmod(0o777)
+            return str(hooks.folder.parent)
+        case "a link out of the hooks":
+            target = hooks.folder.parent / "elsewhere"
+            path.rename(target)
+            path.symlink_to(target)
+            return str(target)
+        case "folder a link":
+            path.parent.rename(hooks.folder / "real.d")
+            path.parent.symlink_to(hooks.folder / "real.d")
+            return str(path.parent)
+        case "a pipe":
+            path.unlink()
+            os.mkfifo(path, 0o755)
+        case _:
+            path.rename(path.with_name(".gone"))
+            path.symlink_to(path.with_name("nowhere"))
+            return "could not be run: No such file"
+    return str(path)
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [writable, folder_writable, above_writable, out_of_it, folder_link, pipe, dangling],
+    "how",
+    [
+        *("writable", "folder writable, if sticky", "writable above the hooks"),
+        *("a link out of the hooks", "folder a link", "a pipe", "a link to nothing"),
+    ],
 )
 def test_what_others_could_have_put_there_is_never_run(
-    hooks: HookFolders,
-    lay: Lay,
-    said: LinesKept,
-    tmp_path: Path,
-    spoil: Callable[[Path, HookFolders], Path],
+    hooks: HookFolders, lay: Lay, said: LinesKept, tmp_path: Path, how: str
 ) -> None:
-    """It is said which file or folder it is, and counts as a failure: nothing starts."""
+    """The message names the file or folder, and it counts as a failure: nothing starts."""
     mark = tmp_path / "mark"
-    named = spoil(lay("10-bad", f"touch {mark}"), hooks)
+    named = spoil(how, lay("10-bad", f"touch {mark}"), hooks)
     failed = hooks.call(RUN)
-    assert str(named) in failed
+    assert named in failed
     assert failed.startswith("hook before-run.d/10-bad ")
     assert [(one.name, bool(one.refused)) for one in hooks.look()] == [
         ("before-run.d/10-bad", True)
     ]
     assert not mark.exists()
-    assert said.lines[-1].level is LogLevel.WARNING
+    assert said[-1].level is LogLevel.WARNING
 
 
 def test_what_belongs_to_another_user_is_never_run(
@@ -311,9 +288,3 @@ def test_a_look_tells_what_would_be_run_and_what_is_misplaced(hooks: HookFolders
         HookSeen("after-run.d/20-plain", "", executable=False),
     )
     assert hooks.strangers() == ("before_run.d",)
-
-
-def test_a_folder_that_cannot_be_read_is_a_failure(hooks: HookFolders) -> None:
-    """A file in the place of the folder: nobody knows what was to be run."""
-    (hooks.folder / "before-run.d").write_text("", encoding="utf-8")
-    assert "before-run.d cannot be read: Not a directory" in hooks.call(RUN)

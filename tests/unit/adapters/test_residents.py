@@ -70,19 +70,22 @@ def carl(_: psutil.Process, __: list[str]) -> str:
 
 
 def test_a_process_of_the_store_is_found_with_its_build(tmp_path: Path, start: Start) -> None:
-    """A serve is one, a mint is none; a stage of ours is no build."""
-    program = str(build_folder(tmp_path, OLD) / "node_modules" / ".bin" / "t3")
+    """A serve is one, a mint is none; a stage of ours is no build, a rehearsal serves nobody."""
+    program = f"{build_folder(tmp_path, OLD)}/{ENTRY}"
     serve = start(program, "serve", "--port", "1")
     mint = start(program, "auth", "pairing", "create")
     stage = start(f"{tmp_path}/builds/.stage-x/t3", "--version")
 
-    found = {one.pid: one for one in T3Processes(tmp_path, carl, others=False)()}
+    def found(owner: str) -> dict[int, Running]:
+        processes = T3Processes(tmp_path, lambda _, __: owner, others=False)
+        return {one.pid: one for one in processes()}
 
-    assert found == {
+    assert found("carl") == {
         serve: Running("carl", serve, OLD, serves=True),
         mint: Running("carl", mint, OLD, serves=False),
         stage: Running("carl", stage, None, serves=False),
     }
+    assert found("")[serve] == Running("", serve, OLD, serves=False)
 
 
 def test_another_t3_counts_where_it_serves(tmp_path: Path, start: Start) -> None:
@@ -95,16 +98,6 @@ def test_another_t3_counts_where_it_serves(tmp_path: Path, start: Start) -> None
 
     assert mine == [Running("carl", serve, None, serves=True)]
     assert list(T3Processes(tmp_path, carl, others=False)()) == []
-
-
-def test_a_process_of_nobody_serves_nobody(tmp_path: Path, start: Start) -> None:
-    """A rehearsal of ours runs a build, which is needed, and is no serve."""
-    program = f"{build_folder(tmp_path, OLD)}/{ENTRY}"
-    rehearsal = start(program, "serve")
-
-    found = list(T3Processes(tmp_path, lambda _, __: "", others=False)())
-
-    assert found == [Running("", rehearsal, OLD, serves=False)]
 
 
 def test_a_process_belongs_to_its_user(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +141,7 @@ def home(folder: Path, *, noted: str | None = None) -> str:
 
 
 def test_data_and_the_note_are_seen(tmp_path: Path) -> None:
-    """The first base directory with data counts; none is no answer but no."""
+    """The first base directory with data counts; what cannot be looked at is unknown, not none."""
     noted = home(tmp_path / "a", noted=f"{OLD}\n")
     bare = home(tmp_path / "b")
     missing = str(tmp_path / "c")
@@ -157,24 +150,18 @@ def test_data_and_the_note_are_seen(tmp_path: Path) -> None:
     assert bases.look([missing, noted]) == (True, [OLD.text, ""])
     assert bases.look([bare, noted]) == (True, ["", OLD.text])
     assert bases.look([missing, str(tmp_path / "d")]) == (False, [])
+    assert bases.look(["/" + "x" * 5000]) == (None, [])
 
 
 def test_a_note_that_is_no_file_is_none(tmp_path: Path) -> None:
-    """A link, a pipe or a folder in its place says nothing, and holds nobody up."""
-    linked = home(tmp_path / "a")
+    """A link, a pipe or a folder in its place says nothing, and is not waited for."""
     (tmp_path / "secret").write_text("secret")
-    (tmp_path / "a" / NOTE).symlink_to(tmp_path / "secret")
-    piped = home(tmp_path / "b")
-    os.mkfifo(tmp_path / "b" / NOTE)
-    folder = home(tmp_path / "c")
-    (tmp_path / "c" / NOTE).mkdir()
+    places = [Path(home(tmp_path / name)) for name in ("linked", "piped", "folder")]
+    (places[0] / NOTE).symlink_to(tmp_path / "secret")
+    os.mkfifo(places[1] / NOTE)
+    (places[2] / NOTE).mkdir()
 
-    assert [bases.look([base]) for base in (linked, piped, folder)] == [(True, [""])] * 3
-
-
-def test_what_cannot_be_looked_at_is_unknown() -> None:
-    """A path that the system refuses is neither there nor not there."""
-    assert bases.look(["/" + "x" * 5000]) == (None, [])
+    assert [bases.look([str(base)]) for base in places] == [(True, [""])] * 3
 
 
 def users(monkeypatch: pytest.MonkeyPatch, *found: tuple[str, int, str]) -> None:
@@ -185,14 +172,20 @@ def users(monkeypatch: pytest.MonkeyPatch, *found: tuple[str, int, str]) -> None
     monkeypatch.setattr(pwd, "getpwall", lambda: entries)
 
 
+def reachable(factory: pytest.TempPathFactory) -> Path:
+    """Make a folder that other users reach."""
+    top = factory.mktemp("homes")
+    for folder in (top, *top.parents[:-2]):
+        folder.chmod(0o755)
+    return top
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
 def test_every_user_is_asked_as_themselves(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """A home that is its owner's alone is seen; root's eyes, and another's folder, are not used."""
-    top = tmp_path_factory.mktemp("homes")
-    for folder in (top, *top.parents[:-2]):
-        folder.chmod(0o755)
+    top = reachable(tmp_path_factory)
     for name, uid in (("ann", 61001), ("ben", 61002), ("cid", 61003)):
         base = top / name / HOME_BASE
         if name != "cid":
@@ -237,12 +230,8 @@ def test_a_user_whom_nobody_lists_is_looked_at_by_name(
     noted: str | None,
     build: Version | None,
 ) -> None:
-    """What opened their data last is read as their launcher reads it: the note of this era, else
-    what was the default when the launcher came.
-    """
-    top = tmp_path_factory.mktemp("homes")
-    for folder in (top, *top.parents[:-2]):
-        folder.chmod(0o755)
+    """Their build is the note of this era, else the default when the launcher came."""
+    top = reachable(tmp_path_factory)
     home(top / "eve" / HOME_BASE, noted=noted)
     subprocess.run(["chown", "-R", "61005", top / "eve"], check=True)
     if first is not None:

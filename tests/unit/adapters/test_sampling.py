@@ -71,10 +71,15 @@ def test_a_program_that_sleeps_uses_nothing() -> None:
         assert not only(pid).waits
 
 
-@pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_an_open_shell_waits(shell: str) -> None:
+@pytest.mark.parametrize("program", ["sh", "bash", "codex"])
+def test_an_open_shell_or_an_agents_session_waits(tmp_path: Path, program: str) -> None:
     """It is no work by being there; what its children used once they ended is."""
-    with running(shell) as pid:
+    words: tuple[str, ...] = (program,)
+    if program == "codex":
+        agent = tmp_path / "codex"
+        agent.symlink_to("/bin/sleep")
+        words = (str(agent), "600")
+    with running(*words) as pid:
         assert only(pid).waits
         assert begun(sampled([pid], None, AGENTS), QUIET) == ""
 
@@ -84,14 +89,6 @@ def test_what_ended_children_used_counts() -> None:
     loop = f"while :; do {sys.executable} -c 'sum(range(2000000))'; done"
     with running("sh", "-c", loop) as pid:
         assert f"(process {pid}) used" in working(used_until(pid, 0.3))
-
-
-def test_an_agents_session_waits(tmp_path: Path) -> None:
-    """By the name of its program, as agents are known."""
-    agent = tmp_path / "codex"
-    agent.symlink_to("/bin/sleep")
-    with running(str(agent), "600") as pid:
-        assert only(pid).waits
 
 
 def test_helpers_and_the_serve_itself_are_left_out(tmp_path: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import define, field
 
 from fakes.t3.app.state import BINDINGS, SIGNING_KEY
+from t3safe.adapters._support.personaldata.discovery import PersonalFiles, discover
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters.personaldata.worker.manifest import SnapshotManifest
 from t3safe.adapters.personaldata.worker.restore import restore
@@ -56,8 +59,13 @@ class Home:
         """The database that t3 has had from the first release on."""
         return self.userdata / V1_DATABASE
 
+    @property
+    def found(self) -> PersonalFiles:
+        """What is found there now."""
+        return discover(str(self.userdata))
+
     def populate(self) -> None:
-        """Give the person an ordinary set."""
+        """Give the person ordinary data."""
         make_database(self.database)
         secrets = self.userdata / "secrets"
         secrets.mkdir()
@@ -87,6 +95,14 @@ class Home:
     def sealed(self) -> list[str]:
         """What lies in the store, garbage too."""
         return sorted(path.name for path in self.store.iterdir())
+
+    @contextmanager
+    def manifest(self, snapshot: str) -> Iterator[Any]:
+        """Give a snapshot's manifest to be changed in place."""
+        path = self.store / snapshot / "manifest.json"
+        said = json.loads(path.read_bytes())
+        yield said
+        path.write_text(json.dumps(said))
 
 
 @pytest.fixture

@@ -73,26 +73,16 @@ def test_what_a_restore_could_not_keep_is_told(world: DiskWorld) -> None:
     assert len(heard) == 12
 
 
-@pytest.mark.parametrize("person", ["", "root", "../alice", "a b", "-x", "a/b", "1001"])
-def test_name_that_is_no_persons_reaches_no_file(world: DiskWorld, person: str) -> None:
+def test_name_that_is_no_persons_reaches_no_file(world: DiskWorld) -> None:
     """A name that could be a path or an option is refused before anything is opened or made."""
     before = sorted(world.root.rglob("*"))
-    with pytest.raises(PersonalDataError, match="is not a person's user name"):
-        world.states.snapshot(person, "s1", SnapshotKind.REST, None)
-    assert sorted(world.root.rglob("*")) == before
-
-
-def test_person_without_an_account_is_refused(world: DiskWorld) -> None:
-    """Where people are OS users, somebody whom the system does not know has no state set."""
+    for person in ("", "root", "../alice", "a b", "-x", "a/b", "1001"):
+        with pytest.raises(PersonalDataError, match="is not a person's user name"):
+            world.states.snapshot(person, "s1", SnapshotKind.REST, None)
     world.states.switch_user = True
     with pytest.raises(PersonalDataError, match="there is no such user on this host"):
-        world.states.ledger("nobody-like-this")
-
-
-def test_interpreter_that_is_missing_is_told(world: DiskWorld) -> None:
-    """An interpreter that cannot be run is named."""
-    world.states.python = str(world.root / "no-python")
-    assert "no-python cannot be run as the person" in refusal(world)
+        world.states.snapshot("nobody-like-this", "s1", SnapshotKind.REST, None)
+    assert sorted(world.root.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -114,6 +104,15 @@ def test_answer_that_cannot_be_understood_is_an_error(world: DiskWorld, script: 
     assert "alice" in refusal(world)
 
 
+@pytest.mark.parametrize("said", ['{"answer": -1}', '{"answer": "much"}', '{"answer": null}'])
+def test_a_weight_that_is_none_is_an_error(world: DiskWorld, said: str) -> None:
+    """It is not taken for no data."""
+    assert world.states.weight("alice") > world.states.weight("bob") == 0
+    stand_in(world, f"echo '{said}'")
+    with pytest.raises(PersonalDataError, match="cannot weigh the data of alice"):
+        world.states.weight("alice")
+
+
 def test_how_far_a_copy_is_is_heard_and_is_no_complaint(world: DiskWorld) -> None:
     """Reports reach whoever listens; what is none, and what the worker complains of, does not."""
     heard: list[tuple[int, int]] = []
@@ -127,20 +126,20 @@ def test_how_far_a_copy_is_is_heard_and_is_no_complaint(world: DiskWorld) -> Non
     assert "t3safe-progress" not in told
 
 
-def test_answer_without_end_is_cut_off(world: DiskWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that talks for ever fills no memory."""
-    monkeypatch.setattr(calls, "ANSWER_BYTES_MAX", 100_000)
-    stand_in(world, "exec cat /dev/zero")
-    assert "said more than 100000 bytes" in refusal(world)
-
-
-def test_what_a_person_may_have_written_is_one_printable_line(world: DiskWorld) -> None:
-    """No message carries a line break, a control character or a novel into the log."""
+def test_what_a_person_may_have_written_is_one_printable_line(
+    world: DiskWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line break, no control character, no novel in the log, and no end that fills memory."""
     text = "x\\nforged line\\u001b[31m" + "y" * 2000
     stand_in(world, f'echo \'{{"error": "broken", "text": "{text}"}}\'')
     said = refusal(world)
     assert said.isprintable()
     assert len(said) < 1000
+    monkeypatch.setattr(calls, "ANSWER_BYTES_MAX", 100_000)
+    stand_in(world, "exec cat /dev/zero")
+    assert "said more than 100000 bytes" in refusal(world)
+    world.states.python = str(world.root / "no-python")
+    assert "no-python cannot be run as the person" in refusal(world)
 
 
 def test_worker_that_takes_too_long_is_ended(world: DiskWorld) -> None:
@@ -196,19 +195,9 @@ def test_worker_gets_nothing_of_our_environment(
 def test_worker_needs_only_the_standard_library(world: DiskWorld) -> None:
     """The worker starts without site packages: a person needs no access to them."""
     assert world.states.ledger("alice") != SetLedger()
-    listed = subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            calls._BOOT.replace("main()", "print(*sys.modules)"),
-            calls._SOURCES,
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split()
+    boot = calls._BOOT.replace("main()", "print(*sys.modules)")
+    words = [sys.executable, "-I", "-S", "-c", boot, calls._SOURCES]
+    listed = subprocess.check_output(words, text=True).split()
     ours = {name for name in listed if name.partition(".")[0] == "t3safe"}
     others = {name.partition(".")[0] for name in listed} - {"t3safe", "__main__"}
     assert others <= sys.stdlib_module_names
@@ -252,11 +241,6 @@ def _python_for_nobody() -> str:
     return ""
 
 
-def owners(root: Path) -> set[int]:
-    """Who owns what is below a folder."""
-    return {path.lstat().st_uid for path in root.rglob("*")}
-
-
 def test_everything_of_a_person_is_done_as_the_person(
     shared_host: tuple[LocalPersonalData, Path],
 ) -> None:
@@ -266,21 +250,15 @@ def test_everything_of_a_person_is_done_as_the_person(
     states.snapshot("nobody", "s1", SnapshotKind.REST, None)
     with serving_on(root / f"home/nobody/{HOME_BASE}/{USERDATA}/{V1_DATABASE}") as serve:
         serve.commit(event("later"))
-        assert "lock" in str(_refused(states)) or "open" in str(_refused(states))
+        with pytest.raises(PersonalDataError, match=r"cannot restore nobody: .* (lock|open)"):
+            states.restore("nobody", "s1")
         serve.stop()
     states.restore("nobody", "s1")
-    assert owners(root / "backup") == {person}
-    assert owners(root / "home" / "nobody") == {person}
+    for folder in (root / "backup", root / "home" / "nobody"):
+        assert {path.lstat().st_uid for path in folder.rglob("*")} == {person}
     assert (root / "backup").stat().st_uid == 0
     assert stat.S_IMODE((root / "backup").stat().st_mode) == 0o711
     assert stat.S_IMODE((root / "backup" / "nobody").stat().st_mode) == 0o700
-
-
-def _refused(states: LocalPersonalData) -> PersonalDataError:
-    """Be refused a restore because root's process holds the set."""
-    with pytest.raises(PersonalDataError, match="cannot restore nobody") as caught:
-        states.restore("nobody", "s1")
-    return caught.value
 
 
 def test_link_to_what_only_root_may_read_gives_nothing_away(
@@ -310,33 +288,26 @@ def test_read_only_set_is_told(shared_host: tuple[LocalPersonalData, Path]) -> N
     assert sorted(userdata.iterdir()) == before
 
 
-def test_destination_that_others_can_write_is_refused(
-    shared_host: tuple[LocalPersonalData, Path],
-) -> None:
-    """Where somebody else could put a link in a person's place root makes nothing."""
-    states, root = shared_host
-    (root / "backup").mkdir()
-    (root / "backup").chmod(0o777)
-    with pytest.raises(PersonalDataError, match="it is not ours alone to write"):
-        states.snapshot("nobody", "s1", SnapshotKind.REST, None)
-    assert list((root / "backup").iterdir()) == []
-
-
-@pytest.mark.parametrize("make", ["link", "file", "foreign"])
-def test_what_stands_in_the_persons_place_is_refused(
+@pytest.mark.parametrize("make", ["link", "file", "foreign", "open to all"])
+def test_what_is_not_the_persons_alone_is_refused(
     shared_host: tuple[LocalPersonalData, Path], make: str
 ) -> None:
-    """A link, a file or somebody else's folder under the person's name is left alone."""
+    """A link, a file or another user's folder in the person's place; a folder all can write."""
     states, root = shared_host
     (root / "backup").mkdir()
     place = root / "backup" / "nobody"
-    if make == "link":
-        place.symlink_to("/tmp")
-    elif make == "file":
-        place.touch()
-    else:
-        place.mkdir()
-        os.chown(place, 12345, 12345)
+    match make:
+        case "link":
+            place.symlink_to("/tmp")
+        case "file":
+            place.touch()
+        case "foreign":
+            place.mkdir()
+            os.chown(place, 12345, 12345)
+        case _:
+            (root / "backup").chmod(0o777)
+    before = sorted(root.rglob("*"))
     with pytest.raises(PersonalDataError, match="cannot be used for snapshots"):
         states.snapshot("nobody", "s1", SnapshotKind.REST, None)
+    assert sorted(root.rglob("*")) == before
     assert make != "foreign" or place.stat().st_uid == 12345

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from t3safe.adapters._support.personaldata import disk
-from t3safe.adapters._support.personaldata.discovery import DatabaseFile, discover
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters.personaldata.worker.copies import at_rest as copied_at_rest
 from t3safe.adapters.personaldata.worker.copies import beside_writers, discard
@@ -32,17 +31,12 @@ def target(tmp_path: Path) -> Path:
     return made
 
 
-def only(home: Home) -> DatabaseFile:
-    """The one database of a set."""
-    (found,) = discover(str(home.userdata)).databases
-    return found
-
-
 def copy(home: Home, target: Path, *, at_rest: bool = True) -> DatabaseCopy:
-    """Copy the one database of a set."""
+    """Copy the one database that there is."""
+    (found,) = home.found.databases
     if at_rest:
-        return copied_at_rest(str(home.userdata), str(target), only(home))
-    (taken,) = beside_writers(str(home.userdata), str(target), (only(home),))
+        return copied_at_rest(str(home.userdata), str(target), found)
+    (taken,) = beside_writers(str(home.userdata), str(target), (found,))
     return taken
 
 
@@ -61,22 +55,18 @@ def killed_serve(home: Home) -> None:
 
 @pytest.mark.parametrize("at_rest", [True, False])
 def test_what_only_the_log_holds_is_in_the_copy(home: Home, target: Path, *, at_rest: bool) -> None:
-    """The copy of a killed serve's database is one file, with the last commit in it."""
+    """The copy of a killed serve's database is one file, with the last commit in it.
+
+    At rest no file of the original and no name in its folder changes.
+    """
     killed_serve(home)
+    (home.userdata / f"{NAME}-shm").unlink(missing_ok=True)
+    before = everything(home.userdata)
     taken = copy(home, target, at_rest=at_rest)
+    assert not at_rest or everything(home.userdata) == before
     assert list(everything(target)) == [NAME]
     assert ("in the log",) in query(target / NAME, EVENTS)
     assert dict(taken.counts)[EVENT_LOG] == 4
-
-
-@pytest.mark.parametrize("left", ["log", "nothing"])
-def test_copying_at_rest_changes_no_byte_of_the_set(home: Home, target: Path, left: str) -> None:
-    """Neither a file of the set nor its folder is another one afterwards."""
-    killed_serve(home) if left == "log" else make_database(home.database)
-    (home.userdata / f"{NAME}-shm").unlink(missing_ok=True)
-    before = everything(home.userdata)
-    copy(home, target)
-    assert everything(home.userdata) == before
 
 
 def test_a_commit_torn_at_the_end_of_the_log_does_not_count(home: Home, target: Path) -> None:
@@ -135,7 +125,9 @@ def test_a_database_without_such_a_log_is_its_file_alone(
     """Nothing writes into the file meanwhile; beside writers it is told how long they waited."""
     make_database(home.database)
     change(home.database, ("PRAGMA journal_mode=DELETE", ()))
+    before = everything(home.userdata)
     taken = copy(home, target, at_rest=at_rest)
+    assert everything(home.userdata) == before
     assert dict(taken.counts)[EVENT_LOG] == 3
     assert list(everything(target)) == [NAME]
 

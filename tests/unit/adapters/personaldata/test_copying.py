@@ -1,11 +1,10 @@
-"""A copy of a state set that lies anywhere: byte by byte, and the original keeps every byte."""
+"""A copy of personal data that lies anywhere: byte by byte, and the original keeps every byte."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -78,24 +77,25 @@ def test_the_copy_has_the_log_too_and_the_original_keeps_every_byte(
     assert seen(base) == before
 
 
-def test_the_folder_of_the_set_itself_may_be_given(base: Path) -> None:
-    """Whoever kept only `userdata` need not rebuild what was above it."""
+def test_the_given_folder_is_of_the_data_or_above_it(base: Path, tmp_path: Path) -> None:
+    """A folder without a database is named, with where a database was looked for."""
     assert set_below(str(base)) == set_below(str(base / USERDATA)) == str(base / USERDATA)
-
-
-def test_a_folder_without_a_database_is_no_state(tmp_path: Path) -> None:
-    """It is named, with where a database was looked for."""
-    (tmp_path / "notes.txt").write_text("no state")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "notes.txt").write_text("no state")
     with pytest.raises(
         DataError, match="holds no database, neither at its top nor below userdata/"
     ):
-        set_below(str(tmp_path))
+        set_below(str(other))
     with pytest.raises(DataError, match="is not a folder"):
-        set_below(str(tmp_path / "notes.txt"))
+        set_below(str(other / "notes.txt"))
 
 
-def test_what_only_looks_like_a_database_is_refused(base: Path, target: Path) -> None:
-    """An empty file would pass for an empty database."""
+def test_what_is_not_sound_or_does_not_fit_is_refused(base: Path, target: Path) -> None:
+    """An empty file would pass for an empty database; a snapshot of the copy must fit, too."""
+    with pytest.raises(DataError) as raised:
+        copy_set(str(base / USERDATA), str(target), QUICK._replace(free=lambda _: 1024**2))
+    assert raised.value.kind is ErrorKind.SPACE
     (base / USERDATA / V2_DATABASE).touch()
     before = seen(base)
     with pytest.raises(DataError, match=r"statev2\.sqlite is empty"):
@@ -118,41 +118,22 @@ def test_a_set_that_a_process_has_open_is_refused(base: Path, target: Path) -> N
     assert list(target.iterdir()) == []
 
 
-def grown(path: Path) -> None:
-    """Append to a file, as somebody does whom no look can see."""
-    with path.open("ab") as file:
-        file.write(b"more")
-
-
-def gone(path: Path) -> None:
-    """Take a file away."""
-    path.unlink()
-
-
-def joined(path: Path) -> None:
-    """Put another file beside it."""
-    path.with_name("another.json").write_text("{}")
-
-
-@pytest.mark.parametrize("change", [grown, gone, joined])
-def test_a_set_that_changes_while_it_is_copied_is_refused(
-    base: Path, target: Path, change: Callable[[Path], None]
+@pytest.mark.parametrize("change", ["grown", "gone", "joined"])
+def test_data_that_changes_while_it_is_copied_is_refused(
+    base: Path, target: Path, change: str
 ) -> None:
-    """A copy of two moments is none of either."""
+    """A copy of two moments is none of either; no look sees who changed it."""
     log = base / USERDATA / f"{V1_DATABASE}-wal"
 
     def meanwhile(step: str) -> None:
         if step == f"copied:{V1_DATABASE}":
-            change(log)
+            if change == "grown":
+                os.truncate(log, log.stat().st_size + 4)
+            elif change == "gone":
+                log.unlink()
+            else:
+                log.with_name("another.json").write_text("{}")
 
     with pytest.raises(DataError) as raised:
         copy_set(str(base / USERDATA), str(target), QUICK._replace(reached=meanwhile))
     assert raised.value.kind in {ErrorKind.HELD, ErrorKind.SYSTEM}
-
-
-def test_nothing_is_copied_where_there_is_no_room(base: Path, target: Path) -> None:
-    """The room for the copy and for the snapshot of it is looked for first."""
-    with pytest.raises(DataError) as raised:
-        copy_set(str(base / USERDATA), str(target), QUICK._replace(free=lambda _: 1024**2))
-    assert raised.value.kind is ErrorKind.SPACE
-    assert list(target.iterdir()) == []

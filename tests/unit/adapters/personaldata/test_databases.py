@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from t3safe.adapters._support.personaldata.databases import counts, ledger, opened, quick_check
+from t3safe.adapters._support.personaldata.databases import counts, ledger, opened
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
-from t3safe.adapters.personaldata.worker.activity import work
+from t3safe.adapters.personaldata.worker.activity import Work, work
 from t3safe.adapters.personaldata.worker.rows import rows_beyond
 from t3safe.contracts.personaldata import OLD
 from t3safe.t3.files import RUNTIME, V1_DATABASE
@@ -35,19 +35,13 @@ EMPTY_LEDGER = f"CREATE TABLE {LEDGER_TABLE} (migration_id, name)"
 THREAD = f"INSERT INTO {THREADS} VALUES (?, ?, ?)"
 
 
-def test_ledger_is_pairs_in_order(home: Home) -> None:
-    """The ledger is every (id, name), ascending."""
+def test_ledger_is_pairs_in_order_and_empty_where_there_is_none(home: Home) -> None:
+    """Every (id, name), ascending; a database that no t3 has migrated has been through nothing."""
     make_database(home.database, ledger=reversed(OLD))
-    with opened(str(home.userdata), V1_DATABASE) as connection:
-        assert ledger(connection, V1_DATABASE) == OLD
-
-
-def test_database_without_a_ledger_has_an_empty_one(home: Home) -> None:
-    """A database that no t3 has migrated has been through nothing."""
-    make_database(home.database)
-    change(home.database, (f"DROP TABLE {LEDGER_TABLE}", ()))
-    with opened(str(home.userdata), V1_DATABASE) as connection:
-        assert ledger(connection, V1_DATABASE) == ()
+    for expected in (OLD, ()):
+        with opened(str(home.userdata), V1_DATABASE) as connection:
+            assert ledger(connection, V1_DATABASE) == expected
+        change(home.database, (f"DROP TABLE IF EXISTS {LEDGER_TABLE}", ()))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +89,7 @@ def test_ledger_that_cannot_be_understood_is_refused(home: Home, made: tuple[str
 
 
 def test_counts_cover_every_table_with_rows_of_its_own(home: Home) -> None:
-    """Tables are counted whatever they are called; SQLite's own and virtual ones are not."""
+    """Whatever a table is called; not the ledger, nor SQLite's own and virtual ones."""
     make_database(home.database, events=4)
     change(
         home.database,
@@ -107,15 +101,7 @@ def test_counts_cover_every_table_with_rows_of_its_own(home: Home) -> None:
         found = dict(counts(connection))
     assert found[EVENT_LOG] == 4
     assert found['odd " name; --'] == 2
-    assert "words" not in found
-    assert "sqlite_sequence" not in found
-
-
-def test_a_ledger_is_no_rows_of_a_person(home: Home) -> None:
-    """What was done to a database is not counted among what it holds."""
-    make_database(home.database)
-    with opened(str(home.userdata), V1_DATABASE) as connection:
-        assert LEDGER_TABLE not in dict(counts(connection))
+    assert not {"words", "sqlite_sequence", LEDGER_TABLE} & found.keys()
 
 
 SEARCH = (
@@ -158,18 +144,6 @@ def test_an_index_is_no_rows_of_a_person(home: Home) -> None:
     )
     assert rows(home.database, home.store / f"s1/files/{V1_DATABASE}") == {}
     assert rows(home.store / f"s1/files/{V1_DATABASE}", home.database) == {}
-
-
-def test_corrupt_page_fails_quick_check_with_its_text(home: Home) -> None:
-    """A page that is overwritten is found, in a database that still opens."""
-    make_database(home.database, events=500)
-    overwrite_middle(home.database)
-    with (
-        pytest.raises(DataError, match=r"state\.sqlite") as caught,
-        opened(str(home.userdata), V1_DATABASE) as connection,
-    ):
-        quick_check(connection, V1_DATABASE)
-    assert caught.value.kind is ErrorKind.BROKEN
 
 
 def overwrite_middle(path: Path) -> None:
@@ -263,13 +237,17 @@ def test_rows_with_null_in_their_key_are_counted_as_often_as_they_stand(
 
 
 def test_every_mark_of_work_is_read(home: Home) -> None:
-    """Running sessions with a turn and pending turns, approvals and inputs are told, no others."""
+    """Running sessions with a turn and pending turns, approvals and inputs are told, no others.
+
+    An event of a clock that was ahead does not hide the last one that was not.
+    """
     make_database(home.database)
     change(
         home.database,
         (SESSION, ("running", "running", "turn", "2026-06-09T05:00:00.000Z")),
         (SESSION, ("no turn", "running", None, "2026-06-09T06:00:00.000Z")),
         (SESSION, ("stopped", "stopped", "turn", "2026-06-09T03:00:00.000Z")),
+        (SESSION, ("ahead", "idle", None, "2145-01-01T00:00:00.000Z")),
         (TURN, ("pending", "pending", "garbage")),
         (TURN, ("done", "completed", "2026-06-09T05:00:00.000Z")),
         (APPROVAL, ("a", "pending")),
@@ -277,29 +255,18 @@ def test_every_mark_of_work_is_read(home: Home) -> None:
         (THREAD, ("open", None, 2)),
         (THREAD, ("deleted", "2026-06-09T05:00:00.000Z", 4)),
     )
-    told = work(str(home.userdata))
-    assert told.tracked
     turn = "a turn is in flight"
-    assert told.turns == (
-        ("running", "2026-06-09T05:00:00.000000+00:00", turn),
-        ("pending", None, turn),
+    assert work(str(home.userdata)) == Work(
+        tracked=True,
+        turns=(
+            ("running", "2026-06-09T05:00:00.000000+00:00", turn),
+            ("pending", None, turn),
+        ),
+        approvals=1,
+        inputs=2,
+        last_activity="2026-06-09T06:00:00.000000+00:00",
+        later="2145-01-01T00:00:00.000000+00:00",
     )
-    assert (told.approvals, told.inputs) == (1, 2)
-    assert told.last_activity == "2026-06-09T06:00:00.000000+00:00"
-    assert not told.unreadable
-
-
-def test_activity_after_now_is_told_apart(home: Home) -> None:
-    """An event of a clock that was ahead does not hide the last one that was not."""
-    make_database(home.database, events=0)
-    change(
-        home.database,
-        (SESSION, ("now", "idle", None, "2026-06-09T06:00:00.000Z")),
-        (SESSION, ("ahead", "idle", None, "2145-01-01T00:00:00.000Z")),
-    )
-    told = work(str(home.userdata))
-    assert told.last_activity == "2026-06-09T06:00:00.000000+00:00"
-    assert told.later == "2145-01-01T00:00:00.000000+00:00"
 
 
 def test_work_in_any_database_counts(home: Home) -> None:
@@ -315,25 +282,13 @@ def test_work_in_any_database_counts(home: Home) -> None:
     assert told.last_activity == "2026-06-10T05:00:00.000000+00:00"
 
 
-def test_database_without_tables_of_turns_is_not_tracked(home: Home) -> None:
-    """Where nothing is said of turns the processes must decide."""
+def test_tables_that_are_not_understood_say_nothing_of_work(home: Home) -> None:
+    """A column that went away is never "no work"; without turns the processes must decide."""
     make_database(home.database)
-    change(
-        home.database,
-        (f"DROP TABLE {TURNS}", ()),
-        (f"DROP TABLE {THREAD_SESSIONS}", ()),
-    )
-    assert not work(str(home.userdata)).tracked
-
-
-def test_tables_that_cannot_be_understood_are_unreadable(home: Home) -> None:
-    """A column that went away is never told as "no work"."""
-    make_database(home.database)
-    change(
-        home.database,
-        (f"ALTER TABLE {TURNS} RENAME COLUMN state TO phase", ()),
-    )
+    change(home.database, (f"ALTER TABLE {TURNS} RENAME COLUMN state TO phase", ()))
     assert "no such column: state" in work(str(home.userdata)).unreadable
+    change(home.database, (f"DROP TABLE {TURNS}", ()), (f"DROP TABLE {THREAD_SESSIONS}", ()))
+    assert not work(str(home.userdata)).tracked
 
 
 @pytest.mark.parametrize(

@@ -28,28 +28,22 @@ HARD_NAMES = [
 WAL_HEAD = b"\x37\x7f\x06\x82" + b"\0" * 28
 
 
-def test_set_that_is_not_there_is_empty(home: Home) -> None:
-    """A person without userdata has an empty set, not an error."""
+def test_data_that_is_not_there_is_empty(home: Home) -> None:
+    """A person without userdata has no data, which is not an error."""
     assert userdata_of(str(home.base)) is None
     assert discover(None).databases == ()
 
 
-@pytest.mark.parametrize("name", [V1_DATABASE, V2_DATABASE, "index.db", "deep/er/cache"])
-def test_database_is_known_by_its_header(home: Home, name: str) -> None:
-    """Whatever a database is called and wherever below userdata it is, it is found as one."""
-    make_database(home.userdata / name)
-    (found,) = discover(str(home.userdata)).databases
-    assert (found.name, found.problem) == (name, "")
-
-
-@pytest.mark.parametrize("name", HARD_NAMES)
-def test_hard_names_are_found_and_shown_on_one_line(home: Home, name: str) -> None:
-    """A name may hold anything but a slash; shown, it is one printable line of UTF-8."""
+@pytest.mark.parametrize(
+    "name", [V1_DATABASE, V2_DATABASE, "index.db", "deep/er/cache", *HARD_NAMES]
+)
+def test_database_is_known_by_its_header_whatever_it_is_called(home: Home, name: str) -> None:
+    """A name may hold anything; shown, it is one printable line of UTF-8."""
     make_database(home.userdata / name)
     (home.userdata / f"{name} small").write_text("x")
-    found = discover(str(home.userdata))
-    assert [item.name for item in found.databases] == [name]
-    assert [item.name for item in found.files] == [f"{name} small"]
+    (database,) = home.found.databases
+    assert (database.name, database.problem) == (name, "")
+    assert [item.name for item in home.found.files] == [f"{name} small"]
     assert shown(name).isprintable()
     assert shown(name).encode()
 
@@ -59,40 +53,28 @@ def test_logs_belong_to_their_database(home: Home) -> None:
     make_database(home.database)
     with serving(home.database) as serve:
         serve.commit((f"DELETE FROM {EVENT_LOG}", ()))
-        found = discover(str(home.userdata))
+        found = home.found
     (database,) = found.databases
     assert database.parts == (V1_DATABASE, f"{V1_DATABASE}-wal", f"{V1_DATABASE}-shm")
     assert database.size > home.database.stat().st_size
     assert found.files == ()
 
 
-def test_small_files_are_found_with_their_modes(home: Home) -> None:
-    """Secrets, ids and settings belong to the set, with the modes that they have."""
-    home.populate()
-    found = discover(str(home.userdata))
-    assert [(item.name, item.mode) for item in found.folders] == [("secrets", 0o700)]
-    assert [(item.name, oct(item.mode)) for item in found.files] == [
-        (BINDINGS, oct((home.userdata / BINDINGS).stat().st_mode & 0o777)),
-        (SIGNING_KEY, "0o600"),
-    ]
-
-
-def test_what_stays_where_it_is_is_left_out(home: Home) -> None:
-    """Logs, attachments, the runtime file, our own files and large files are not of the set."""
+def test_small_files_are_found_with_their_modes_and_the_rest_is_left_out(home: Home) -> None:
+    """Logs, attachments, the runtime file, our own files and large files are not of the data."""
     home.populate()
     for name in ("logs/trace.log", "attachments/a.sqlite", RUNTIME, ".t3safe-x/y"):
         (home.userdata / name).parent.mkdir(exist_ok=True)
         (home.userdata / name).write_text("x")
     (home.userdata / "large").write_bytes(b"\0" * (SMALL_MAX + 1))
-    found = discover(str(home.userdata))
-    assert [item.name for item in found.files] == [
-        BINDINGS,
-        SIGNING_KEY,
+    found = home.found
+    assert [(item.name, item.mode) for item in found.folders] == [("secrets", 0o700)]
+    assert [(item.name, oct(item.mode)) for item in found.files] == [
+        (BINDINGS, oct((home.userdata / BINDINGS).stat().st_mode & 0o777)),
+        (SIGNING_KEY, "0o600"),
     ]
     assert [item.name for item in found.databases] == [V1_DATABASE]
-    assert [(item.name, item.why) for item in found.skipped] == [
-        ("large", f"is larger than {SMALL_MAX} bytes")
-    ]
+    assert found.skipped == (("large", f"is larger than {SMALL_MAX} bytes"),)
 
 
 @pytest.mark.parametrize(
@@ -107,30 +89,25 @@ def test_what_claims_to_be_a_database_is_noticed(home: Home, content: bytes, pro
     """An empty or garbage `.sqlite` is a problem, never "no database"."""
     home.userdata.mkdir()
     home.database.write_bytes(content)
-    assert discover(str(home.userdata)).problems == (problem,)
+    assert home.found.problems == (problem,)
 
 
 def test_an_empty_file_that_is_none_of_t3s_databases_holds_nothing(home: Home) -> None:
-    """It is kept as the small file that it is; an empty database of t3's own is a problem."""
+    """It is kept as a small file; t3's own, and one beside a log, of unknown content, is not."""
     home.populate()
     (home.userdata / "x.sqlite").touch()
-    found = discover(str(home.userdata))
+    found = home.found
     assert found.problems == ()
     assert [item.name for item in found.databases] == [V1_DATABASE]
     assert "x.sqlite" in {item.name for item in found.files}
+    for end in ("-wal", "-shm", "-journal"):
+        (home.userdata / f"x.sqlite{end}").write_bytes(b"x")
+        assert len(home.found.problems) == 1
+        (home.userdata / f"x.sqlite{end}").unlink()
     for name in (V2_DATABASE, V1_DATABASE):
         (home.userdata / name).unlink(missing_ok=True)
         (home.userdata / name).touch()
-        assert f"{name} is empty (0 bytes)" in discover(str(home.userdata)).problems
-
-
-@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
-def test_an_empty_file_beside_a_log_is_no_small_file(home: Home, end: str) -> None:
-    """Somebody made a database of it: what the log holds is not known."""
-    home.populate()
-    (home.userdata / "x.sqlite").touch()
-    (home.userdata / f"x.sqlite{end}").write_bytes(b"x")
-    assert len(discover(str(home.userdata)).problems) == 1
+        assert f"{name} is empty (0 bytes)" in home.found.problems
 
 
 @pytest.mark.parametrize("name", [V1_DATABASE, "other"])
@@ -139,38 +116,37 @@ def test_log_of_a_lost_or_empty_database_is_noticed(home: Home, name: str) -> No
     home.userdata.mkdir()
     log = home.userdata / f"{name}-wal"
     log.write_bytes(WAL_HEAD)
-    assert discover(str(home.userdata)).problems == (f"{name} is missing while its log is there",)
+    assert home.found.problems == (f"{name} is missing while its log is there",)
     (home.userdata / name).touch()
-    assert discover(str(home.userdata)).problems == (f"{name} is empty while its log is not",)
+    assert home.found.problems == (f"{name} is empty while its log is not",)
     assert log.read_bytes() == WAL_HEAD
 
 
-def test_links_are_noticed_and_never_followed(home: Home, tmp_path: Path) -> None:
-    """A link to a database is a problem; a link to anything else is left out."""
+def test_what_is_no_file_is_noticed_and_never_followed_or_waited_for(
+    home: Home, tmp_path: Path
+) -> None:
+    """Under a database's name it is a problem; under others it is left out."""
     make_database(tmp_path / "elsewhere.sqlite")
     home.userdata.mkdir()
     home.database.symlink_to(tmp_path / "elsewhere.sqlite")
     (home.userdata / "secrets").symlink_to("/etc")
-    found = discover(str(home.userdata))
-    assert found.problems == ("state.sqlite is a link, not a file",)
-    assert [(item.name, item.why) for item in found.skipped] == [("secrets", "is a link")]
-    assert found.files == ()
-
-
-def test_pipes_sockets_and_folders_do_not_block(home: Home) -> None:
-    """A FIFO or a folder under a database's name is a problem; under others it is left out."""
-    home.userdata.mkdir()
     os.mkfifo(home.userdata / "pipe")
     os.mkfifo(home.userdata / "pipe.sqlite")
     (home.userdata / "folder.sqlite").mkdir()
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(os.path.relpath(home.userdata / "socket"))
-        found = discover(str(home.userdata))
+        found = home.found
     assert found.problems == (
         "folder.sqlite is a folder, not a file",
         "pipe.sqlite is a FIFO, not a file",
+        "state.sqlite is a link, not a file",
     )
-    assert [item.name for item in found.skipped] == ["pipe", "socket"]
+    assert found.skipped == (
+        ("pipe", "is a FIFO"),
+        ("secrets", "is a link"),
+        ("socket", "is a socket"),
+    )
+    assert found.files == ()
 
 
 def test_names_that_look_the_same_are_refused() -> None:

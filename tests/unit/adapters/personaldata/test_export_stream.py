@@ -1,4 +1,4 @@
-"""A sealed snapshot is export out as a stream, by the person's worker to whoever takes it."""
+"""The export stream: a sealed snapshot, written by the person's worker to another user."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in below}
 
 
-def test_what_is_export_out_is_what_was_sealed(world: DiskWorld, tmp_path: Path) -> None:
-    """Every file with every byte, long names too, and no more than the snapshot says it weighs."""
+def test_what_is_exported_is_what_was_sealed(world: DiskWorld, tmp_path: Path) -> None:
+    """Every file with every byte, long names too, and no more than the snapshot's size."""
     target = tmp_path / "target"
     target.mkdir()
     with world.states.export_stream("alice", "s1") as export:
@@ -43,37 +43,24 @@ def test_what_is_export_out_is_what_was_sealed(world: DiskWorld, tmp_path: Path)
     assert files(target) == files(world.root / "backup" / "alice" / "s1" / "files")
 
 
-def test_a_snapshot_that_is_not_there_is_told_by_its_worker(
-    world: DiskWorld, tmp_path: Path
-) -> None:
-    """The stream says only that it is none."""
-
-    def take() -> None:
-        with world.states.export_stream("alice", "s2") as export:
-            with pytest.raises(BadStream):
-                unpack(export.stream.fileno(), tmp_path, 1_000_000)
-            export.finish()
-
-    with pytest.raises(
-        PersonalDataError, match="export snapshot s2 of alice: there is no snapshot s2"
-    ):
-        take()
-
-
-def test_whoever_stops_taking_it_is_not_told_that_it_broke(world: DiskWorld) -> None:
-    """The worker is let go; why nobody wanted the rest is known to who did not."""
+def test_a_reader_that_stops_is_no_failure_of_the_worker(world: DiskWorld) -> None:
+    """The worker ends; the reader knows why it stopped."""
     with world.states.export_stream("alice", "s1") as export:
         export.stream.read(10)
         export.finish()
 
 
-def test_a_worker_that_fails_says_so_at_the_end(world: DiskWorld) -> None:
-    """What it wrote until then may look whole, so its word counts."""
-    world.states.python = "/bin/false"
+def test_a_worker_that_fails_says_so_at_the_end(world: DiskWorld, tmp_path: Path) -> None:
+    """What it wrote until then may look whole, so its exit status counts, and its own words."""
 
-    def take() -> None:
-        with world.states.export_stream("alice", "s1") as export:
+    def take(snapshot: str) -> None:
+        with world.states.export_stream("alice", snapshot) as export:
+            with pytest.raises(BadStream):
+                unpack(export.stream.fileno(), tmp_path, 1_000_000)
             export.finish()
 
+    with pytest.raises(PersonalDataError, match="s2 of alice: there is no snapshot s2"):
+        take("s2")
+    world.states.python = "/bin/false"
     with pytest.raises(PersonalDataError, match=r"export snapshot s1 of alice: .* status 1"):
-        take()
+        take("s1")

@@ -14,12 +14,10 @@ import pytest
 
 from fakes.t3.app.migrations import LEDGER, NAMES, statements_of
 from fakes.t3.states import populate
-from t3safe.adapters._support.personaldata.discovery import discover
 from t3safe.adapters._support.personaldata.disk import MARGIN_BYTES, Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters.personaldata.worker.activity import Work, work
-from t3safe.adapters.personaldata.worker.restore import restore
-from t3safe.adapters.personaldata.worker.snapshots import QUARANTINE, REST, SnapshotOrder, take
+from t3safe.adapters.personaldata.worker.snapshots import QUARANTINE, REST
 from t3safe.t3.files import IMPORT_PREFIX, V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import OUTBOX, SCHEDULES, THREADS
 from t3safe.t3.ledger import LEDGER_TABLE
@@ -36,6 +34,8 @@ def text(time: datetime) -> str:
 
 STAMP: Final = text(NOW)
 SOON: Final = "in a minute"
+PLENTY: Final = Tools(free=lambda _: 10**12)
+"""A worker that finds space for everything."""
 LATER_RUNS: Final = RUNS.replace("v2", "v3")
 RUN: Final = f"INSERT INTO {RUNS} VALUES ('run', 'th', 1, 'codex', NULL, ?, ?, NULL, ?, NULL)"
 REQUEST: Final = (
@@ -81,59 +81,30 @@ def change(path: Path, statement: str, *values: object) -> None:
         connection.execute(statement, values)
 
 
-def going_on(home: Home) -> list[str]:
-    """What the set says is going on."""
-    said = work(str(home.userdata))
-    assert not said.unreadable
-    assert said.tracked
-    return [what for _, _, what in said.turns]
-
-
-def test_a_set_of_v2_without_work_is_idle(home: Home, second: Path) -> None:
-    """Its tables are known, and nothing in them is in flight."""
-    assert going_on(home) == []
-
-
-@pytest.mark.parametrize(
-    "status", ["preparing", "queued", "starting", "running", "waiting", "something new"]
-)
-def test_a_run_that_has_not_ended_is_work(home: Home, second: Path, status: str) -> None:
-    """So is one whose status nobody knows."""
-    change(second, RUN, status, STAMP, "{}")
-    assert going_on(home) == ["a turn is in flight"]
-
-
-@pytest.mark.parametrize(
-    "status", ["completed", "interrupted", "failed", "cancelled", "rolled_back"]
-)
-def test_a_run_that_has_ended_is_none(home: Home, second: Path, status: str) -> None:
-    """These are V2's own words for an end."""
-    change(second, RUN, status, STAMP, "{}")
-    assert going_on(home) == []
-
-
-def test_a_run_that_a_restart_holds_back_is_none(home: Home, second: Path) -> None:
-    """It begins when its person says so; one whose payload is garbage counts."""
-    change(second, RUN, "queued", STAMP, '{"queueHeld": true}')
-    assert going_on(home) == []
-    change(second, f"UPDATE {RUNS} SET payload_json = '{{'")
-    assert going_on(home) == ["a turn is in flight"]
+TURN_IN_FLIGHT: Final = "a turn is in flight"
+EFFECT_WAITS: Final = "an effect waits to be carried out"
+BACKGROUND: Final = "a background task is in flight"
+# One whose status nobody knows counts as going on.
+GOING_ON: Final = ("preparing", "queued", "starting", "running", "waiting", "something new")
+ENDED: Final = ("completed", "interrupted", "failed", "cancelled", "rolled_back")
 
 
 @pytest.mark.parametrize(
     ("statement", "values", "what"),
     [
+        ("SELECT 1", (), None),
+        *((RUN, (status, STAMP, "{}"), TURN_IN_FLIGHT) for status in GOING_ON),
+        *((RUN, (status, STAMP, "{}"), None) for status in ENDED),
+        # A run that a restart holds back begins when its person says so.
+        (RUN, ("queued", STAMP, '{"queueHeld": true}'), None),
+        (RUN, ("queued", STAMP, "{"), TURN_IN_FLIGHT),
         (REQUEST, ("pending", STAMP), "a request is pending"),
         (REQUEST, ("resolved", STAMP), None),
-        (EFFECT, ("pending", STAMP, STAMP, STAMP), "an effect waits to be carried out"),
-        (EFFECT, ("running", STAMP, STAMP, STAMP), "an effect waits to be carried out"),
+        (EFFECT, ("pending", STAMP, STAMP, STAMP), EFFECT_WAITS),
+        (EFFECT, ("running", STAMP, STAMP, STAMP), EFFECT_WAITS),
         (EFFECT, ("cancelled", STAMP, STAMP, STAMP), None),
-        (PROVIDER, ("active", STAMP, "{}"), "a background task is in flight"),
-        (
-            PROVIDER,
-            ("idle", STAMP, '{"pendingBackgroundTasks": ["task"]}'),
-            "a background task is in flight",
-        ),
+        (PROVIDER, ("active", STAMP, "{}"), BACKGROUND),
+        (PROVIDER, ("idle", STAMP, '{"pendingBackgroundTasks": ["task"]}'), BACKGROUND),
         (PROVIDER, ("idle", STAMP, '{"pendingBackgroundTasks": []}'), None),
         (TASK, (1, SOON), "a scheduled task is due"),
         (TASK, (1, text(NOW + timedelta(hours=1))), None),
@@ -143,11 +114,13 @@ def test_a_run_that_a_restart_holds_back_is_none(home: Home, second: Path) -> No
 def test_every_mark_of_v2_is_read(
     home: Home, second: Path, statement: str, values: tuple[object, ...], what: str | None
 ) -> None:
-    """Requests, effects, background tasks and schedules that are due."""
+    """Runs, requests, effects, background tasks and schedules that are due."""
     # As seen from now: the whole suite takes longer than a task is "due soon".
     soon = text(datetime.now(UTC) + timedelta(seconds=60))
     change(second, statement, *(soon if value == SOON else value for value in values))
-    assert going_on(home) == ([what] if what else [])
+    said = work(str(home.userdata))
+    assert (said.unreadable, said.tracked) == ("", True)
+    assert [mark for _, _, mark in said.turns] == ([what] if what else [])
 
 
 def test_every_query_fits_the_tables_of_v2(second: Path) -> None:
@@ -184,6 +157,7 @@ def test_the_marks_of_v1_count_no_more_once_v2_has_its_copy(home: Home) -> None:
     """Neither in its own database, which is left behind, nor in the copy, where they are frozen."""
     alone = populate(home.base / "other", 54, running_turn=True, pending_approvals=2).database
     before = work(str(alone.parent))
+    assert before.copied is None, "one database alone is compared with nothing"
     assert before.turns
     assert before.approvals == 2
     both(home)
@@ -244,75 +218,53 @@ def test_a_copy_is_not_empty(home: Home) -> None:
     assert (len(said.turns), said.approvals) == (1, 2)
 
 
-def test_one_database_alone_is_compared_with_nothing(home: Home) -> None:
-    """Neither V1's nor V2's."""
-    populate(home.base, 54)
-    assert work(str(home.userdata)).copied is None
+LEFT: Final = f"{IMPORT_PREFIX}8f2a"
 
 
-def order(home: Home, kind: str, snapshot: str) -> SnapshotOrder:
-    """Ask for a snapshot of ann's set."""
-    return SnapshotOrder(
-        str(home.base), str(home.store), "ann", snapshot, kind, None, "2026-11-01T04:00Z"
-    )
+def broken_import(home: Home) -> None:
+    """Leave what an import leaves that was broken off."""
+    (home.userdata / LEFT).mkdir()
+    (home.userdata / LEFT / "snapshot.sqlite").write_bytes(b"half a copy")
 
 
-@pytest.fixture
-def plenty() -> Tools:
-    """Give a worker that finds room for everything."""
-    return Tools(free=lambda _: 10**12)
-
-
-def test_a_restore_leaves_nothing_of_a_first_start_of_v2(home: Home, plenty: Tools) -> None:
+def test_a_restore_leaves_nothing_of_a_first_start_of_v2(home: Home) -> None:
     """Its database, the logs of it and an import that was broken off go; V1's is byte for byte.
 
     Otherwise the next attempt would begin with a stale copy.
     """
     populate(home.base, 54)
-    take(order(home, REST, "before"), plenty)
+    home.take("before", tools=PLENTY)
     before = home.database.read_bytes()
-    second = both_of(home)
+    second = home.userdata / V2_DATABASE
+    shutil.copy(home.database, second)
     for end in ("-wal", "-shm"):
         second.with_name(second.name + end).write_bytes(b"left")
-    left = home.userdata / ".v2-import-8f2a"
-    left.mkdir()
-    (left / "snapshot.sqlite").write_bytes(b"half a copy")
-    restore(str(home.base), str(home.store), "ann", "before", plenty)
+    broken_import(home)
+    home.restore("before", PLENTY)
     names = {path.name for path in home.userdata.iterdir()}
     assert not {name for name in names if name.startswith((V2_DATABASE, IMPORT_PREFIX))}
     assert home.database.read_bytes() == before
 
 
-def both_of(home: Home) -> Path:
-    """Let V2 copy the database that is there."""
-    second = home.userdata / V2_DATABASE
-    shutil.copy(home.database, second)
-    return second
-
-
-def test_what_a_broken_import_left_is_no_part_of_the_set(home: Home, plenty: Tools) -> None:
-    """It holds nobody up, and the snapshot says that it was left out."""
+def test_what_a_broken_import_left_is_no_part_of_the_data(home: Home) -> None:
+    """It is no reason to refuse, and the snapshot says that it was left out."""
     populate(home.base, 54)
-    left = home.userdata / ".v2-import-8f2a"
-    left.mkdir()
-    (left / "snapshot.sqlite").write_bytes(b"half a copy")
-    found = discover(str(home.userdata))
-    assert [item.name for item in found.databases] == [V1_DATABASE]
-    assert found.broken_off == (".v2-import-8f2a",)
+    broken_import(home)
+    assert [item.name for item in home.found.databases] == [V1_DATABASE]
+    assert home.found.broken_off == (LEFT,)
     for kind in (REST, QUARANTINE):
-        sealed = take(order(home, kind, kind), plenty)
+        sealed = home.take(kind, kind, PLENTY)
         assert [item.name for item in sealed.databases] == [V1_DATABASE]
-        assert ".v2-import-8f2a" in json.dumps(sealed.skipped)
+        assert LEFT in json.dumps(sealed.skipped)
 
 
 def test_the_room_for_v2s_own_copy_is_asked_for_before_the_move(home: Home) -> None:
     """A copy at rest, the way back and the copy of the first start must all fit."""
     populate(home.base, 54)
-    found = discover(str(home.userdata))
-    (first,) = found.databases
-    need = 2 * found.size + first.size + MARGIN_BYTES
+    (first,) = home.found.databases
+    need = 2 * home.found.size + first.size + MARGIN_BYTES
     with pytest.raises(DataError) as caught:
-        take(order(home, REST, "first"), Tools(free=lambda _: need - 1))
+        home.take("first", tools=Tools(free=lambda _: need - 1))
     assert caught.value.kind is ErrorKind.SPACE
-    assert list(home.store.iterdir()) == []
-    take(order(home, REST, "first"), Tools(free=lambda _: need))
+    assert home.sealed() == []
+    home.take("first", tools=Tools(free=lambda _: need))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -14,7 +13,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from t3safe.adapters._support.personaldata.discovery import discover
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters.personaldata.worker import holders
@@ -25,22 +23,22 @@ from tests.unit.adapters.personaldata.conftest import Home
 
 
 def look(home: Home, proc: str = "/proc", grace: float = 0.0) -> str:
-    """Say who holds the set, empty when nobody does."""
-    found = discover(str(home.userdata))
+    """Say who holds the data, empty when no process does."""
     try:
-        refuse_held(str(home.userdata), found.databases, Tools(proc=proc, grace=grace))
+        refuse_held(str(home.userdata), home.found.databases, Tools(proc=proc, grace=grace))
     except DataError as error:
         return f"{error}" if error.kind is ErrorKind.HELD else f"not held: {error}"
     return ""
 
 
-def test_idle_connection_holds_the_set(home: Home) -> None:
-    """A serve that does nothing at all holds its database; an ended one does not."""
+def test_idle_connection_holds_the_data(home: Home) -> None:
+    """A serve that does nothing at all holds its database; an ended one, or we, do not."""
     make_database(home.database)
     with serving(home.database) as serve:
         assert f"process {serve.process.pid} " in look(home)
         serve.stop()
-        assert look(home) == ""
+        with home.database.open("rb"):
+            assert look(home) == ""
 
 
 def test_holder_is_seen_by_its_lock_alone(home: Home, tmp_path: Path) -> None:
@@ -96,12 +94,12 @@ def test_serve_of_the_runtime_file_counts_unless_its_pid_is_another_process(
     assert look(home) == ""
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"pid": -1}', '{"pid": "1"}', '{"pid": true}'])
-def test_garbage_runtime_file_names_no_serve(home: Home, text: str) -> None:
+def test_garbage_runtime_file_names_no_serve(home: Home) -> None:
     """A runtime file that cannot be understood leaves it to the other two looks."""
     make_database(home.database)
-    (home.userdata / RUNTIME).write_text(text)
-    assert look(home) == ""
+    for text in ("", "[]", '{"pid": -1}', '{"pid": "1"}', '{"pid": true}'):
+        (home.userdata / RUNTIME).write_text(text)
+        assert look(home) == ""
 
 
 def test_process_that_is_just_ending_gets_its_time(home: Home) -> None:
@@ -116,20 +114,10 @@ def test_process_that_is_just_ending_gets_its_time(home: Home) -> None:
         ending.wait()
 
 
-def test_own_process_holds_nothing(home: Home) -> None:
-    """The worker itself is never the reason."""
-    make_database(home.database)
-    fd = os.open(home.database, os.O_RDONLY)
-    try:
-        assert look(home) == ""
-    finally:
-        os.close(fd)
-
-
 def beside(home: Home, *own: int, proc: str = "/proc", sign_in: float = 0.0) -> str:
     """Say who has the set open beside these processes, empty when nobody has."""
     tools = Tools(proc=proc, sign_in=sign_in)
-    return outsider(str(home.userdata), discover(str(home.userdata)).databases, own, tools)
+    return outsider(str(home.userdata), home.found.databases, own, tools)
 
 
 def test_beside_the_serve_another_process_is_named(home: Home) -> None:

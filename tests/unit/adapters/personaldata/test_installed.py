@@ -7,12 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
-
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.personaldata.worker.main import answer
-from t3safe.domain.errors import PersonalDataError
 from t3safe.t3 import updater
 from t3safe.t3.commands import PROGRAM
 from t3safe.t3.files import HOME_BASE
@@ -59,36 +56,14 @@ def test_a_worker_that_lies_only_chooses_among_our_own_words(tmp_path: Path) -> 
     assert _data(tmp_path, said).programs("ann") == ("bin/t3",)
 
 
-@pytest.mark.parametrize("said", ['{"answer": -1}', '{"answer": "much"}', '{"answer": null}'])
-def test_a_weight_that_is_none_is_an_error(tmp_path: Path, said: str) -> None:
-    """It is not taken for an empty set."""
-    with pytest.raises(PersonalDataError, match="cannot weigh the data of ann"):
-        _data(tmp_path, said).weight("ann")
-
-
-def test_a_set_that_is_not_there_weighs_nothing(tmp_path: Path) -> None:
-    """Whoever has no data needs no room."""
-    assert _data(tmp_path).weight("ann") == 0
-
-
-def _program(base: Path, version: str) -> Path:
-    program = base / updater.VERSIONS / version / PROGRAM
-    program.parent.mkdir(parents=True)
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    return program
-
-
-def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
-    """A home without a base directory has no trace."""
-    assert _data(tmp_path).updater("ann") == NO_TRACES
-
-
 def test_every_trace_is_found(tmp_path: Path) -> None:
     """Versions, the service's state, the link, the unit, and what waits for a restart."""
     home = tmp_path / "ann"
     base = home / HOME_BASE
-    program = _program(base, NEW)
+    assert _data(tmp_path).updater("ann") == NO_TRACES, "a home without a base directory"
+    program = base / updater.VERSIONS / NEW / PROGRAM
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
     (base / updater.VERSIONS / "0.0.1").mkdir()
     last = {"fromVersion": "0.0.45", "targetVersion": NEW, "status": "committed"}
     (base / updater.STATE).write_text(json.dumps({"activeVersion": NEW, "update": last}))
@@ -102,22 +77,17 @@ def test_every_trace_is_found(tmp_path: Path) -> None:
     )
 
 
-def test_a_link_that_leads_elsewhere_is_none_of_it(tmp_path: Path) -> None:
-    """A person's own launcher may lie there, too."""
+def test_what_only_lies_at_the_place_of_a_trace_is_none(tmp_path: Path) -> None:
+    """A person's own launcher; a pipe, which is not waited for; a state that is too long."""
     home = tmp_path / "ann"
+    base = home / HOME_BASE
     (home / "bin").mkdir(parents=True)
     (home / "bin" / "t3").touch(0o755)
     (home / updater.LINK).parent.mkdir(parents=True)
     (home / updater.LINK).symlink_to(home / "bin" / "t3")
-    assert _data(tmp_path).updater("ann") == NO_TRACES
-
-
-def test_a_state_that_is_no_file_or_too_long_says_nothing(tmp_path: Path) -> None:
-    """A pipe is not waited for."""
-    base = tmp_path / "ann" / HOME_BASE
     (base / updater.STATE).parent.mkdir(parents=True)
-    os.mkfifo(base / updater.STATE)
     question = {"ask": "updates", "base": str(base)}
+    os.mkfifo(base / updater.STATE)
     assert traces_of(answer(question)["answer"]) == NO_TRACES
     (base / updater.STATE).unlink()
     filler = " " * updater.STATE_MAX

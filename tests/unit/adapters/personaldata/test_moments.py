@@ -127,6 +127,11 @@ def test_a_refusal_leaves_no_lock(home: Home) -> None:
     assert write(home.database) == ""
 
 
+def opened_by(process: subprocess.Popen[bytes]) -> list[Path]:
+    """The files that a process has open."""
+    return [Path(os.path.realpath(link)) for link in Path(f"/proc/{process.pid}/fd").iterdir()]
+
+
 def test_a_mint_that_waits_for_the_copy_is_in_the_snapshot(home: Home) -> None:
     """It has the set open before the copy is sealed: the set is taken again, with its row."""
     home.populate()
@@ -143,24 +148,13 @@ def test_a_mint_that_waits_for_the_copy_is_in_the_snapshot(home: Home) -> None:
         words = [sys.executable, "-I", "-S", "-c", script, str(home.database)]
         process = subprocess.Popen(words)
         waiting.append(process)
-        while str(home.database) not in _open_files(process.pid):
+        while home.database not in opened_by(process):
             assert process.poll() is None
 
     tools = at(f"snapshot:copied:{V1_DATABASE}", mint, nothing)._replace(grace=60.0)
     home.take("s1", tools=tools)
     assert events(home, "s1")[-1] == "mint"
     assert waiting[0].wait(60) == 0
-
-
-def _open_files(pid: int) -> set[str]:
-    folder = Path("/proc", str(pid), "fd")
-    found = set()
-    for link in folder.iterdir():
-        try:
-            found.add(os.readlink(link))
-        except FileNotFoundError:
-            continue
-    return found
 
 
 def unlocked(home: Home, name: str = "past the locks") -> Callable[[], None]:
@@ -235,18 +229,13 @@ def test_a_small_file_that_changes_at_rest_is_taken_again(home: Home) -> None:
     assert (home.store / f"s2/files/{BINDINGS}").read_text() == "[1]"
 
 
-def killed_serve(home: Home) -> Path:
-    """Leave the set of a serve that was killed; its last commit lies in the log alone."""
+def test_data_whose_log_vanished_is_taken_again(home: Home) -> None:
+    """The second copy is without it."""
     home.populate()
     with serving(home.database) as serve:
         serve.commit(event("in the log"))
         serve.kill()
-    return home.userdata / f"{NAME}-wal"
-
-
-def test_a_set_whose_log_vanished_is_taken_again(home: Home) -> None:
-    """The second copy is of the set without it."""
-    log = killed_serve(home)
+    log = home.userdata / f"{NAME}-wal"
     home.take("s1", tools=at("snapshot:begun", log.unlink, nothing))
     assert "in the log" not in events(home, "s1")
 
@@ -448,13 +437,11 @@ def test_writers_never_wait_longer_than_they_may(
     assert home.sealed() == []
 
 
-@pytest.mark.parametrize("several", [True, False])
-def test_what_a_killed_writer_left_half_done_is_taken_back_beside_others_too(
-    home: Home, *, several: bool
-) -> None:
-    """As by any other process that reads the database next."""
+@pytest.mark.parametrize("kind", ["rest", "online", "online of several"])
+def test_what_a_killed_writer_left_half_done_is_rolled_back(home: Home, kind: str) -> None:
+    """In a rollback-journal database, as by any other process that reads it next."""
     home.populate()
-    if several:
+    if kind.endswith("several"):
         make_database(home.userdata / OTHER)
     change(home.database, ROLLBACK)
     with serving(home.database) as serve:
@@ -465,8 +452,9 @@ def test_what_a_killed_writer_left_half_done_is_taken_back_beside_others_too(
             (f"UPDATE {EVENT_LOG} SET payload_json = hex(zeroblob(20000))", ()),
         )
         serve.kill()
-    home.take("s1", "online")
-    copied = home.store / f"s1/files/{V1_DATABASE}"
+    assert (home.userdata / f"{NAME}-journal").stat().st_size > 0
+    home.take("s1", kind.partition(" ")[0])
+    copied = home.store / f"s1/files/{NAME}"
     assert query(copied, f"SELECT DISTINCT payload_json FROM {EVENT_LOG}") == [("{}",)]
 
 
