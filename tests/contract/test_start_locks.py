@@ -136,27 +136,22 @@ def served(selection: SymlinkSelection, base: Path) -> Iterator[subprocess.Popen
         process.communicate()
 
 
-def test_a_native_program_holds_the_lock_itself(tmp_path: Path) -> None:
-    """The launcher becomes it: main process, executable and holder are one; it is ended by TERM."""
+def test_a_native_program_holds_the_lock_itself_and_alone(tmp_path: Path) -> None:
+    """The launcher becomes it: main process, executable and holder are one; it is ended by TERM.
+
+    What it starts and leaves behind has no lock, so that it delays no move.
+    """
     selection = selection_of(tmp_path, SHORT)
-    program = native(selection)
+    program = native(selection, f"runs:sleep 600 & echo $! >{tmp_path}/child")
     with served(selection, tmp_path / "base") as process:
         assert Path(f"/proc/{process.pid}/exe").readlink() == program
-        selection.fence("alice")
-        assert set(selection.locks._by_lock(selection.locks.of("alice"))) == {process.pid}
-        selection.clear("alice")
-        assert process.wait() == 130
-
-
-def test_a_native_program_hands_the_lock_to_no_child(tmp_path: Path) -> None:
-    """What it starts and leaves behind keeps nobody from being moved."""
-    selection = selection_of(tmp_path, SHORT)
-    native(selection, f"runs:sleep 600 & echo $! >{tmp_path}/child")
-    with served(selection, tmp_path / "base") as process:
-        eventually((tmp_path / "child").exists)
+        eventually(lambda: (tmp_path / "child").exists() and bool((tmp_path / "child").read_text()))
         child = int((tmp_path / "child").read_text())
         try:
+            selection.fence("alice")
             assert set(selection.locks._by_lock(selection.locks.of("alice"))) == {process.pid}
+            selection.clear("alice")
+            assert process.wait() == 130
         finally:
             os.kill(child, signal.SIGKILL)
 
@@ -233,17 +228,27 @@ def test_nothing_begins_between_clear_and_select(tmp_path: Path) -> None:
     assert (waiting.returncode, said) == (0, f"{new} x\n")
 
 
-def test_a_start_does_not_wait_for_ever(tmp_path: Path) -> None:
-    """A person is told to try again, as by the fence."""
+@pytest.mark.parametrize(
+    ("was", "now", "status", "words"),
+    [
+        (f"-w {LOCK_SECONDS} ", "-w 0 ", 75, "being updated, try again"),
+        # Trying again in a minute would not help.
+        ("flock -s", "/nowhere/flock -s", 70, "cannot be taken"),
+    ],
+)
+def test_a_start_does_not_wait_for_ever(
+    tmp_path: Path, was: str, now: str, status: int, words: str
+) -> None:
+    """A person is told to try again, as by the fence, unless the lock cannot be taken at all."""
     selection = selection_of(tmp_path, LONG)
     selection.fence("alice")
     selection.clear("alice")
     text = render_fixed_launcher(selection.store, "alice")
-    assert f"-w {LOCK_SECONDS} " in text
-    launcher = written(tmp_path / "t3", text.replace(f"-w {LOCK_SECONDS} ", "-w 0 "))
+    assert was in text
+    launcher = written(tmp_path / "t3", text.replace(was, now))
     done = subprocess.run([launcher], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (75, "")
-    assert "being updated, try again" in done.stderr
+    assert (done.returncode, done.stdout) == (status, "")
+    assert words in done.stderr
 
 
 def test_a_cleared_person_can_be_cleared_again(tmp_path: Path) -> None:
@@ -269,10 +274,12 @@ def test_a_lock_file_is_never_replaced(tmp_path: Path) -> None:
     assert selection.locks.of("alice").stat().st_ino == before
 
 
-def test_a_host_of_an_earlier_t3safe_gets_its_locks_with_the_launcher(tmp_path: Path) -> None:
-    """Everybody with a link has a lock before the launcher asks for one."""
+@pytest.mark.parametrize("launcher", ["bin/t3", None])
+def test_a_host_of_an_earlier_t3safe_gets_its_locks(tmp_path: Path, launcher: str | None) -> None:
+    """Every link has a lock before the launcher asks for one; so it is without one to keep."""
     earlier = selection_of(tmp_path, LONG)
-    selection = attrs.evolve(earlier, launcher=tmp_path / "bin" / "t3")
+    place = None if launcher is None else tmp_path / launcher
+    selection = attrs.evolve(earlier, launcher=place)
     for lock in (selection.locks.of("alice"), selection.locks.of_default):
         lock.unlink()
     selection.ensure_launcher()
@@ -314,25 +321,15 @@ def test_a_promotion_waits_for_a_launcher_that_is_about_to_read(tmp_path: Path) 
         assert process.poll() is None
 
 
-def test_a_host_without_a_launcher_gets_its_locks_too(tmp_path: Path) -> None:
-    """An embedded host of an earlier t3safe has links and no locks."""
-    selection = selection_of(tmp_path, LONG)
-    selection.locks.of("alice").unlink()
-    selection.ensure_launcher()
-    assert selection.locks.of("alice").is_file()
-
-
-def test_a_lock_that_cannot_be_taken_is_no_update(tmp_path: Path) -> None:
-    """Trying again in a minute would not help."""
-    selection = selection_of(tmp_path, LONG)
-    text = render_fixed_launcher(selection.store, "alice")
-    launcher = written(tmp_path / "t3", text.replace("flock -s", "/nowhere/flock -s"))
-    done = subprocess.run([launcher], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (70, "")
-    assert "cannot be taken" in done.stderr
-
-
 # On a host where people are users of their own.
+
+
+def selection_for(store: Path, locks: StartLocks) -> SymlinkSelection:
+    """Give a selection of which one build is the default, for people who are users."""
+    selection = SymlinkSelection(store, store / "state", locks=locks)
+    hold(store, OLD).write_text("#!/bin/sh\necho runs\nexec /bin/sleep 600\n")
+    selection.promote(OLD)
+    return selection
 
 
 def lock_as(user: str, lock: Path) -> int:
@@ -353,9 +350,7 @@ def test_a_lock_can_be_opened_by_its_person_alone(
             raise OSError(95, "Operation not supported")
 
         monkeypatch.setattr(os, "setxattr", refused)
-    selection = SymlinkSelection(open_store, open_store / "state")
-    hold(open_store, OLD)
-    selection.promote(OLD)
+    selection = selection_for(open_store, StartLocks(open_store))
     selection.select(NOBODY, OLD)
     lock = selection.locks.of(NOBODY)
     assert lock.stat().st_uid == (0 if lists else pwd.getpwnam(NOBODY).pw_uid)
@@ -378,18 +373,14 @@ def as_nobody(*words: str | Path) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("how", ["launcher", "a build's own path", "the lock of the default"])
 def test_a_program_of_a_person_is_ended_however_it_was_started(open_store: Path, how: str) -> None:
     """By an earlier launcher, past the launcher, or before the person had a lock of their own."""
-    selection = SymlinkSelection(
-        open_store, open_store / "state", locks=StartLocks(open_store, SHORT)
-    )
-    path = hold(open_store, OLD)
-    path.write_text("#!/bin/sh\necho runs\nexec /bin/sleep 600\n")
-    selection.promote(OLD)
+    selection = selection_for(open_store, StartLocks(open_store, SHORT))
     launcher = written(open_store / "t3", render_launcher(open_store))
     if how == "the lock of the default":
         process = as_nobody(launcher)
         selection.select(NOBODY, OLD)
     else:
         selection.select(NOBODY, OLD)
+        path = hold(open_store, OLD)
         path.write_text("#!/bin/sh\necho runs\nread line\n")
         process = as_nobody(launcher if how == "launcher" else path)
     try:
@@ -404,12 +395,7 @@ def test_a_program_of_a_person_is_ended_however_it_was_started(open_store: Path,
 @needs_root
 def test_a_lock_that_lost_its_access_list_keeps_nobody_from_starting(open_store: Path) -> None:
     """A store that was copied back without its lists: the person starts, and is still found."""
-    selection = SymlinkSelection(
-        open_store, open_store / "state", locks=StartLocks(open_store, SHORT)
-    )
-    path = hold(open_store, OLD)
-    path.write_text("#!/bin/sh\necho runs\nexec /bin/sleep 600\n")
-    selection.promote(OLD)
+    selection = selection_for(open_store, StartLocks(open_store, SHORT))
     selection.select(NOBODY, OLD)
     os.removexattr(selection.locks.of(NOBODY), "system.posix_acl_access")
     selection.locks.of(NOBODY).chmod(0o600)
@@ -426,11 +412,7 @@ def test_a_lock_that_lost_its_access_list_keeps_nobody_from_starting(open_store:
 @needs_root
 def test_a_process_of_another_user_is_never_ended(open_store: Path) -> None:
     """A person may hand the open lock to anybody's process: they are deferred for it."""
-    selection = SymlinkSelection(
-        open_store, open_store / "state", locks=StartLocks(open_store, NEVER)
-    )
-    hold(open_store, OLD)
-    selection.promote(OLD)
+    selection = selection_for(open_store, StartLocks(open_store, NEVER))
     selection.select(NOBODY, OLD)
     lock = selection.locks.of(NOBODY)
     words = ["flock", "-s", str(lock), "sh", "-c", "echo runs; exec sleep 600"]
@@ -458,9 +440,7 @@ def test_a_user_whom_the_host_does_not_know_now_gets_no_lock_of_root_alone(
     away = {"known": False}
     known = pwd.getpwnam(NOBODY).pw_uid
     locks = StartLocks(open_store, NEVER, uid_of=lambda _: known if away["known"] else None)
-    selection = SymlinkSelection(open_store, open_store / "state", locks=locks)
-    hold(open_store, OLD)
-    selection.promote(OLD)
+    selection = selection_for(open_store, locks)
     selection.select(NOBODY, OLD)
     selection.ensure_launcher()
     assert not locks.of(NOBODY).exists()

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 import cattrs
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from t3safe.adapters._support.archive import SLACK, BadStream
 from t3safe.adapters._support.identity import Identity, identity_of
@@ -36,7 +36,6 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedDataError, Fault, PersonalDataError
 from t3safe.domain.idle import Activity, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
-from t3safe.domain.obstacles import V1Copy
 from t3safe.domain.ports import Clock, SnapshotInfo
 from t3safe.domain.retention import SnapshotKind, Stored, age
 from t3safe.domain.versions import InvalidVersion, Version
@@ -99,19 +98,6 @@ class _Summary:
     rows: _Rows
 
 
-@frozen
-class _Work:
-    tracked: bool
-    turns: tuple[tuple[str, datetime | None, str], ...] = ()
-    approvals: int = 0
-    inputs: int = 0
-    last_activity: datetime | None = None
-    serve_started: datetime | None = None
-    later: datetime | None = None
-    unreadable: str = ""
-    copied: V1Copy | None = None
-
-
 def _aware(said: str, _: object) -> datetime:
     moment = datetime.fromisoformat(said)
     if moment.tzinfo is None:
@@ -126,9 +112,15 @@ def _nothing(said: object, _: object) -> None:
         raise ValueError(message)
 
 
+def _turn(said: Any, _: object) -> TurnMark:  # noqa: ANN401 - what the person's worker says
+    thread, since, what = said
+    return TurnMark(_tame(thread), None if since is None else _aware(since, None), _tame(what))
+
+
 _CONVERTER: Final = cattrs.Converter(forbid_extra_keys=True)
 _CONVERTER.register_structure_hook(datetime, _aware)
 _CONVERTER.register_structure_hook(type(None), _nothing)
+_CONVERTER.register_structure_hook(TurnMark, _turn)
 
 
 @define
@@ -252,22 +244,10 @@ class LocalPersonalData:
     def activity(self, person: str) -> Activity:
         """What the person's databases say about work; unreadable is an answer, not an error."""
         try:
-            said = self._look(f"read the activity of {person}", person, "activity", _Work)
+            said = self._look(f"read the activity of {person}", person, "activity", Activity)
         except PersonalDataError as error:
             return Activity(tracked=False, unreadable=str(error))
-        return Activity(
-            tracked=said.tracked,
-            turns=tuple(
-                TurnMark(_tame(thread), since, _tame(what)) for thread, since, what in said.turns
-            ),
-            approvals=said.approvals,
-            inputs=said.inputs,
-            last_activity=said.last_activity,
-            serve_started=said.serve_started,
-            later=said.later,
-            unreadable=_tame(said.unreadable),
-            copied=said.copied,
-        )
+        return evolve(said, unreadable=_tame(said.unreadable))
 
     def snapshots(self, person: str) -> tuple[SnapshotInfo, ...]:
         """The sealed snapshots of a person, oldest first."""

@@ -20,6 +20,7 @@ from t3safe.adapters.personaldata import calls
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.personaldata.worker import main, parent
 from t3safe.domain.errors import Fault, PersonalDataError
+from t3safe.domain.idle import Activity, TurnMark
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.retention import SnapshotKind
 from t3safe.t3.files import HOME_BASE, SETTINGS, USERDATA, V1_DATABASE
@@ -102,6 +103,18 @@ def test_answer_that_cannot_be_understood_is_an_error(world: DiskWorld, script: 
     """Whatever a process of the person says in the worker's place ends as a PersonalDataError."""
     stand_in(world, script)
     assert "alice" in refusal(world)
+
+
+def test_activity_that_cannot_be_understood_is_unreadable(world: DiskWorld) -> None:
+    """It is an answer, never "no work"; what can be understood is printable."""
+    turns = ('[[5, null, "x"]]', '[["a", "2026-06-09T05:00:00", "x"]]', '[["a"]]')
+    for said in (*turns, '[["a\\u001b", null, "x"]]'):
+        stand_in(world, f"""echo '{{"answer": {{"tracked": true, "turns": {said}}}}}'""")
+        activity = world.states.activity("alice")
+        if said in turns:
+            assert "no answer that can be understood" in activity.unreadable
+        else:
+            assert activity == Activity(tracked=True, turns=(TurnMark("a ", None, "x"),))
 
 
 @pytest.mark.parametrize("said", ['{"answer": -1}', '{"answer": "much"}', '{"answer": null}'])

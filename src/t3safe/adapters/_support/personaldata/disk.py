@@ -38,14 +38,6 @@ FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def _nothing(_: str) -> None:
-    """Let every step pass."""
-
-
-def _unwatched(_: str, __: int) -> None:
-    """Let a copy grow unwatched."""
-
-
 def free_bytes(path: str) -> int:
     """How many bytes an ordinary user can still write on the file system of `path`."""
     room = os.statvfs(path)
@@ -55,17 +47,17 @@ def free_bytes(path: str) -> int:
 class Tools(NamedTuple):
     """What a test may replace; the worker that ships brings `growing` alone.
 
-    `reached` is told the name of each step once it is done, `growing` which folder will grow to
-    about how many bytes.  `grace` and `sign_in`, how long a sign-in may have a set open, are in
-    seconds.
+    `reached` is called with the name of each step once it is done, `growing` with a folder and the
+    bytes that it will grow to, about.  `grace` and `sign_in`, how long a sign-in may have the data
+    open, are in seconds.
     """
 
-    reached: Callable[[str], None] = _nothing
+    reached: Callable[[str], object] = lambda _: None
     free: Callable[[str], int] = free_bytes
     proc: str = "/proc"
     grace: float = 1.0
     sign_in: float = 3.0
-    growing: Callable[[str, int], None] = _unwatched
+    growing: Callable[[str, int], object] = lambda _, __: None
 
 
 class Sealed(NamedTuple):
@@ -112,7 +104,7 @@ def regular(root: str, name: str, *, write: bool = False) -> Iterator[int]:
 
 
 def kind_below(root: str, name: str) -> int | None:
-    """Tell the file type (as in `st_mode`) of what bears a name, None when nothing does."""
+    """Give the file type (as in `st_mode`) of what has a name, None when nothing does."""
     parent, last = split(name)
     try:
         with folder(root, parent) as above:
@@ -139,7 +131,7 @@ def _chunks(fd: int) -> Iterator[bytes]:
 
 
 def digest(root: str, name: str) -> tuple[int, str]:
-    """Read a file below `root` and tell its size and digest."""
+    """Read a file below `root`; gives its size and digest."""
     with regular(root, name) as fd:
         total = hashlib.sha256()
         size = 0
@@ -169,7 +161,7 @@ def copy(original: tuple[str, str], target: tuple[str, str], mode: int) -> Seale
 
 
 def same(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Tell whether two files, each at (root, name), hold the same bytes."""
+    """Whether two files, each at (root, name), hold the same bytes."""
     with regular(*one) as here, regular(*other) as there:
         while True:
             chunk = os.read(here, CHUNK_BYTES)
@@ -188,21 +180,17 @@ def pour(original: tuple[str, str], target: tuple[str, str]) -> None:
     with source(*original) as fd, folder(target[0], parent) as above:
         new = os.open(last, _NEW_FLAGS, 0o600, dir_fd=above)
         try:
-            _by_kernel(fd, new)
+            try:
+                while os.copy_file_range(fd, new, _RANGE_BYTES):
+                    pass
+            except OSError as error:
+                if error.errno not in _NO_RANGES:
+                    raise
             # What is left: all of it where the kernel cannot, nothing where it could.
             for chunk in _chunks(fd):
                 write_all(new, chunk)
         finally:
             os.close(new)
-
-
-def _by_kernel(fd: int, new: int) -> None:
-    try:
-        while os.copy_file_range(fd, new, _RANGE_BYTES):
-            pass
-    except OSError as error:
-        if error.errno not in _NO_RANGES:
-            raise
 
 
 def sync(root: str, name: str) -> None:
@@ -257,7 +245,7 @@ def names_of(above: int, name: str) -> int:
 
 
 def remove_file(above: int, name: str) -> bool:
-    """Remove a name from an open folder; tell whether it was there."""
+    """Remove a name from an open folder; whether it was there."""
     try:
         os.unlink(name, dir_fd=above)
     except FileNotFoundError:

@@ -14,17 +14,17 @@ class ErrorKind(StrEnum):
     """What stood in the way; part of the protocol, as the adapter derives its advice from it."""
 
     HELD = "held"
-    """A process has the set open, or the serve is up."""
+    """A process has the data open, or the serve is up."""
     LOCKED = "locked"
     """A database stayed locked for longer than SQLite may wait."""
     BROKEN = "broken"
-    """The set holds something that is not a sound database."""
+    """The data holds something that is not a sound database."""
     SHAPE = "shape"
     """A folder, a link or something else stands where a file or folder must be."""
     DENIED = "denied"
     """Permissions or a read-only file system."""
     SPACE = "space"
-    """No room on the disk, measured before the copy or met during it."""
+    """No space on the disk, measured before the copy or met during it."""
     MISSING = "missing"
     """There is no such snapshot."""
     DAMAGED = "damaged"
@@ -88,7 +88,7 @@ def of_sqlite(what: str, error: sqlite3.Error, where: str = "") -> DataError:
     """Say in our words what SQLite refused; its own text is kept.
 
     `where` is the folder that it worked in: where SQLite cannot make the index of a log for want of
-    room, it speaks of an I/O error or of a file that cannot be opened.
+    space, it reports an I/O error or a file that cannot be opened.
     """
     code = "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])
     if code in {"SQLITE_IOERR", "SQLITE_CANTOPEN"} and where and _full(where):
@@ -107,7 +107,7 @@ def _full(where: str) -> bool:
 
 @contextmanager
 def errors_about(what: str) -> Iterator[None]:
-    """Turn whatever the system or SQLite refuses inside into a DataError about `what`."""
+    """Turn every error of the system or SQLite inside into a DataError about `what`."""
     try:
         yield
     except OSError as error:

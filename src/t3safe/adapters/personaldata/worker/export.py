@@ -1,7 +1,7 @@
-"""Export a sealed snapshot: a stream of the person's bytes, for who may not read them.
+"""Export a sealed snapshot: a stream of the person's bytes, for a user who may not read them.
 
-The other end is of another user; it takes plain files and folders and nothing else.  The stream is
-an archive; the kernel moves what is in the files, and nothing of it passes through this process.
+The reader takes plain files and folders and nothing else.  The stream is an archive; the kernel
+moves what is in the files, and nothing of it passes through this process.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import stat
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,32 +20,27 @@ from t3safe.adapters.personaldata.worker.manifest import FILES, MANIFEST
 from t3safe.adapters.personaldata.worker.parent import asked
 
 _ENDING: Final = bytes(2 * tarfile.BLOCKSIZE)
-"""Two blocks of nothing end an archive."""
+"""Two empty blocks end an archive."""
 
 
 def stream(out: int, store: str, snapshot: str, *, whole: bool = False) -> None:
-    """Write the snapshot's files to an open descriptor as an archive.
+    """Write the snapshot's files to an open descriptor as an archive, parents first.
 
     With `whole` the manifest comes first, and the files stand below `files/`.  Raises
-    DataError, also where nobody takes it to its end.
+    DataError, also where the reader goes away before its end.
     """
     sealed = manifest.load(store, snapshot)
-    folder = Path(store, sealed.id, FILES)
-    with errors_about("hand the snapshot out"):
+    top = Path(store, sealed.id, FILES)
+    with errors_about("export the snapshot"):
         if whole:
             told = manifest.encode(sealed)
             write_all(out, _entry(MANIFEST, size=len(told)) + told + _padding(len(told)))
-        for path, name in _below(folder):
-            _add(out, path, f"{FILES}/{name}" if whole else name)
+        for folder, folders, names in os.walk(top):
+            folders.sort()
+            for path in (Path(folder, name) for name in sorted((*folders, *names))):
+                name = str(path.relative_to(top))
+                _add(out, path, f"{FILES}/{name}" if whole else name)
         write_all(out, _ENDING)
-
-
-def _below(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Give what lies below a folder with its name there, parents first."""
-    for path, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted((*folders, *names)):
-            yield Path(path, name), str(Path(path, name).relative_to(folder))
 
 
 def _add(out: int, path: Path, name: str) -> None:
@@ -62,7 +56,7 @@ def _add(out: int, path: Path, name: str) -> None:
         while done < size:
             sent = os.sendfile(out, file.fileno(), done, size - done)
             if not sent:
-                raise DataError(ErrorKind.DAMAGED, f"{name} became shorter while it was handed out")
+                raise DataError(ErrorKind.DAMAGED, f"{name} became shorter while it was exported")
             done += sent
         write_all(out, _padding(size))
 
