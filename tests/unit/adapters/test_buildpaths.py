@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,31 +19,10 @@ from t3safe.adapters.selection.locks import StartLocks
 from t3safe.domain.ports import Running
 from t3safe.domain.versions import Version
 from t3safe.t3.commands import BASE_OPTION
+from tests.unit.adapters.conftest import Start
 
 BUILD = Version.parse("0.0.46-nightly.20261003.2610")
 READS = "import sys; print(flush=True); sys.stdin.read()"
-
-Start = Callable[..., int]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Give a start of a real process with these words, which says something once it runs."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def begin(*words: str | Path, executable: Path | None = None) -> int:
-        process = subprocess.Popen(
-            words, executable=executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        started.append(process)
-        assert process.stdout is not None
-        process.stdout.readline()
-        return process.pid
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 @pytest.fixture

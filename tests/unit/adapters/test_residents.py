@@ -7,7 +7,6 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -31,34 +30,12 @@ from t3safe.domain.versions import Version
 from t3safe.t3.commands import BASE_OPTION
 from t3safe.t3.files import HOME_BASE, USERDATA
 from t3safe.t3.package import ENTRY
+from tests.unit.adapters.conftest import Start
 
 OLD = Version.parse("0.0.28-nightly.20260615.567")
 NEW = Version.parse("0.0.28-nightly.20260616.571")
-PAUSE = "import sys, signal; print('up', flush=True); signal.pause()"
-
-Start = Callable[..., int]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Give a start of a real process with these words after the interpreter's own."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def begin(*words: str, env: dict[str, str] | None = None) -> int:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", PAUSE, *words],
-            stdout=subprocess.PIPE,
-            env=env,
-        )
-        started.append(process)
-        assert process.stdout is not None
-        process.stdout.readline()
-        return process.pid
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
+T3 = (sys.executable, "-I", "-S", "-c", "import sys; print(flush=True); sys.stdin.read()")
+"""A program that is t3 by the words that follow."""
 
 
 def carl(_: psutil.Process, __: list[str]) -> str:
@@ -72,9 +49,9 @@ def carl(_: psutil.Process, __: list[str]) -> str:
 def test_a_process_of_the_store_is_found_with_its_build(tmp_path: Path, start: Start) -> None:
     """A serve is one, a mint is none; a stage of ours is no build, a rehearsal serves nobody."""
     program = f"{build_folder(tmp_path, OLD)}/{ENTRY}"
-    serve = start(program, "serve", "--port", "1")
-    mint = start(program, "auth", "pairing", "create")
-    stage = start(f"{tmp_path}/builds/.stage-x/t3", "--version")
+    serve = start(*T3, program, "serve", "--port", "1")
+    mint = start(*T3, program, "auth", "pairing", "create")
+    stage = start(*T3, f"{tmp_path}/builds/.stage-x/t3", "--version")
 
     def found(owner: str) -> dict[int, Running]:
         processes = T3Processes(tmp_path, lambda _, __: owner, others=False)
@@ -90,9 +67,9 @@ def test_a_process_of_the_store_is_found_with_its_build(tmp_path: Path, start: S
 
 def test_another_t3_counts_where_it_serves(tmp_path: Path, start: Start) -> None:
     """One from npx or a home; a shared host looks at its own store alone."""
-    serve = start("/home/carl/.local/bin/t3", "serve")
-    start("/home/carl/.local/bin/t3", "--version")
-    start("serve", "t3")
+    serve = start(*T3, "/home/carl/.local/bin/t3", "serve")
+    start(*T3, "/home/carl/.local/bin/t3", "--version")
+    start(*T3, "serve", "t3")
 
     mine = [one for one in T3Processes(tmp_path, carl)() if one.pid == serve]
 
@@ -102,7 +79,7 @@ def test_another_t3_counts_where_it_serves(tmp_path: Path, start: Start) -> None
 
 def test_a_process_belongs_to_its_user(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the user that it runs as; users of t3safe's own, root and the nameless are nobody."""
-    process = psutil.Process(start())
+    process = psutil.Process(start(*T3))
     entry = pwd.getpwnam("nobody")
     uids = process.uids()._replace(effective=entry.pw_uid)
     monkeypatch.setattr(psutil.Process, "uids", lambda _: uids)
@@ -120,8 +97,8 @@ def test_a_process_of_a_shared_user_is_told_by_its_mark_or_its_base(
 ) -> None:
     """A mark of another host's folder says nothing."""
     owner = by_mark("MARK", tmp_path / "run", f"/srv/{{person}}/{HOME_BASE}")
-    marked = psutil.Process(start(env={"MARK": str(tmp_path / "run" / "carl")}))
-    other = psutil.Process(start(env={"MARK": "/elsewhere/run/carl"}))
+    marked = psutil.Process(start(*T3, env={"MARK": str(tmp_path / "run" / "carl")}))
+    other = psutil.Process(start(*T3, env={"MARK": "/elsewhere/run/carl"}))
 
     assert owner(marked, []) == "carl"
     assert owner(other, []) == ""
@@ -279,7 +256,7 @@ def test_base_directories_of_a_shared_user_are_those_of_the_template(tmp_path: P
 
 def test_everybody_is_found_once(tmp_path: Path, start: Start) -> None:
     """By a unit, a process or data; a name that no link can have is left out."""
-    start(f"{build_folder(tmp_path, OLD)}/{ENTRY}", "serve")
+    start(*T3, f"{build_folder(tmp_path, OLD)}/{ENTRY}", "serve")
     processes = T3Processes(tmp_path, carl, others=False)
     found = HostResidents(processes, lambda: ("ann", "carl"), lambda _: {"ann": OLD, "b c": None})
 
