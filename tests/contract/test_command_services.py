@@ -22,9 +22,9 @@ from tests.contract.test_services import (
     WaitsForAgents,
     agent_program,
     marked,
-    until,
 )
 from tests.support import keeper
+from tests.support.processes import eventually
 
 KEEPER = (sys.executable, "-I", "-S", keeper.__file__)
 
@@ -182,7 +182,7 @@ def test_stop_is_not_done_while_a_process_of_the_serve_is_left(kept: KeeperServi
     """An agent that outlives its serve may still write; the error names its process."""
     kept.work("alice")
     kept.port.start("alice")
-    until(lambda: bool(kept.port.status("alice").agents))
+    eventually(lambda: bool(kept.port.status("alice").agents))
     with pytest.raises(ServiceError, match=r"process \[\d+\] is left"):
         evolve(kept.port, stop_timeout=0.5).stop("alice")
     # Also for whoever comes next and never saw the main process.

@@ -9,9 +9,8 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -28,26 +27,11 @@ from t3safe.domain.people import instances_of
 from t3safe.domain.ports import Services
 from t3safe.t3.commands import BASE_OPTION
 from tests.support import plain_serve, systemctl
+from tests.support.processes import eventually, lives
 
 SERVE = (sys.executable, "-I", "-S", plain_serve.__file__)
 SYSTEMCTL = (sys.executable, "-I", "-S", systemctl.__file__)
 PEOPLE = ("alice", "bob")
-
-
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait until something is true; fails when it does not become so."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
-def lives(pid: int) -> bool:
-    """Whether a process runs; one that nobody reaped does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def marked(name: str, value: str) -> list[int]:
@@ -97,7 +81,7 @@ class Bench(ABC):
         pid = self.port.status(person).main_pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        until(lambda: not lives(pid))
+        eventually(lambda: not lives(pid))
 
     def left(self, person: str) -> bool:
         """Whether any process of the serve lives."""
@@ -205,7 +189,7 @@ class WaitsForAgents:
         """Start; an agent below a real process takes a moment to appear."""
         self._bench.port.start(person)
         if person in self._working:
-            until(lambda: bool(self.status(person).agents))
+            eventually(lambda: bool(self.status(person).agents))
 
 
 class TestProcessServices(ServicesContract):
@@ -254,7 +238,7 @@ def test_serve_that_ignores_sigterm_is_killed(processes: Processes) -> None:
     port = evolve(processes.port, stop_timeout=0.3)
     processes.begin_with("alice", "ignores-term", f"agent={processes.codex}")
     port.start("alice")
-    until(lambda: bool(port.status("alice").agents))
+    eventually(lambda: bool(port.status("alice").agents))
 
     port.stop("alice")
 
@@ -266,7 +250,7 @@ def test_stop_ends_what_detached_itself(processes: Processes) -> None:
     """A child in a session of its own is part of the serve, also when the serve is gone."""
     processes.begin_with("alice", f"detached={processes.codex}")
     processes.port.start("alice")
-    until(lambda: bool(processes.port.status("alice").agents))
+    eventually(lambda: bool(processes.port.status("alice").agents))
     processes.crash("alice")
     assert processes.port.status("alice").agents == ("codex",)
 
@@ -314,7 +298,7 @@ def test_start_whose_caller_was_killed_is_found(processes: Processes, tmp_path: 
     slow.chmod(0o755)
     port = processes.port
     with starting(port, python=str(slow)) as caller:
-        until((tmp_path / "begun").exists)
+        eventually((tmp_path / "begun").exists)
         caller.kill()
 
     port.start("alice")
@@ -401,7 +385,7 @@ def test_command_and_environment_are_filled_in(processes: Processes, tmp_path: P
         port.start("alice")
     finally:
         del os.environ["T3_SECRET_OF_OURS"]
-    until(lambda: told.exists() and "WHO=" in told.read_text())
+    eventually(lambda: told.exists() and "WHO=" in told.read_text())
     lines = told.read_text().splitlines()
     assert lines[0] == f"serve --port=3701 {BASE_OPTION} {tmp_path}/alice"
     assert f"BASE={tmp_path}/alice" in lines
@@ -414,7 +398,7 @@ def test_log_is_private_and_the_one_before_is_kept(processes: Processes, tmp_pat
     (tmp_path / "t3-alice").write_text("#!/bin/sh\necho first; exec sleep 60\n")
     processes.port.start("alice")
     log = processes.port.log_file("alice")
-    until(lambda: log.read_text() == "first\n")
+    eventually(lambda: log.read_text() == "first\n")
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     assert stat.S_IMODE(processes.port.run_dir.stat().st_mode) == 0o700
 
@@ -444,7 +428,7 @@ def test_stop_ends_what_the_unit_left_behind(systemd: Systemd) -> None:
     """A unit that kills its main process only leaves agents, which are ended too."""
     systemd.describe("alice", f"agent={systemd.codex}", kill_mode="process")
     systemd.port.start("alice")
-    until(lambda: bool(systemd.port.status("alice").agents))
+    eventually(lambda: bool(systemd.port.status("alice").agents))
 
     systemd.port.stop("alice")
 

@@ -9,8 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from t3safe.contracts.selection import NEW, OLD
 from t3safe.domain.errors import Fault, SelectionError
 from t3safe.t3.commands import BASE_OPTION
 from tests.contract.test_selection import NOBODY, hold, open_store
+from tests.support.processes import eventually
 
 __all__ = ["open_store"]
 
@@ -88,14 +88,6 @@ def written(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o755)
     return path
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    """Wait for a condition, for as long as a loaded machine may take."""
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_what_the_launcher_started_holds_the_lock_across_exec(tmp_path: Path) -> None:

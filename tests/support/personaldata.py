@@ -1,4 +1,4 @@
-"""People's state sets on a real disk, and a process that has one open as a serve has.
+"""Personal data on a real disk, and a process that has it open as a serve has.
 
 The tables are the real ones as far as t3safe reads them; names and columns are those of t3's
 releases at schema 30 and 32.
@@ -158,15 +158,13 @@ def event(name: str, payload: str = "{}") -> Statement:
     )
 
 
-def make_database(
-    path: Path, ledger: Iterable[tuple[int, str]] = OLD, events: int = 3, schema: str = SCHEMA
-) -> Path:
+def make_database(path: Path, ledger: Iterable[tuple[int, str]] = OLD, events: int = 3) -> Path:
     """Make a database in WAL mode with a ledger and so many events, closed in order."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=OFF")
-        connection.executescript(schema)
+        connection.executescript(SCHEMA)
         connection.executemany(
             f"INSERT INTO {LEDGER_TABLE} (migration_id, created_at, name)"
             " VALUES (?, '2026-06-09 04:00:00', ?)",
@@ -179,7 +177,7 @@ def make_database(
 
 
 def query(path: Path, statement: str) -> list[tuple[object, ...]]:
-    """Read from a database that nobody else has open."""
+    """Read from a database that no other process has open."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
         return connection.execute(statement).fetchall()
 
@@ -203,7 +201,7 @@ def tree(root: Path) -> dict[str, tuple[int, bytes]]:
 
 @define
 class DiskWorld:
-    """Real people's sets below a folder, behind the real adapter; the contract's real world."""
+    """Real personal data below a folder, behind the real adapter; the contract's real world."""
 
     root: Path
     states: LocalPersonalData = field(init=False)
@@ -211,7 +209,7 @@ class DiskWorld:
     _serves: dict[str, OpenDatabase] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        """Wire the adapter to this folder; everybody is the user who runs the tests."""
+        """Wire the adapter to this folder; all people are the user who runs the tests."""
         self.states = LocalPersonalData(
             base=f"{self.root}/home/{{person}}/{HOME_BASE}",
             destination=self.root / "backup",
@@ -221,7 +219,7 @@ class DiskWorld:
         )
 
     def userdata(self, person: str) -> Path:
-        """Where a person's set is."""
+        """Where a person's data is."""
         return self.root / "home" / person / HOME_BASE / USERDATA
 
     def database(self, person: str, name: str = V1_DATABASE) -> Path:
@@ -245,7 +243,7 @@ class DiskWorld:
         (self.userdata(person) / ENVIRONMENT_ID).write_text("home")
 
     def serve(self, person: str) -> None:
-        """Let a serve run on the person's set."""
+        """Let a serve run on the person's data."""
         self._serves[person] = OpenDatabase.on(self.database(person))
 
     def commit(self, person: str, events: int) -> None:
@@ -277,7 +275,7 @@ class DiskWorld:
         return self._serves[person].process.pid
 
     def hold(self, person: str) -> int:
-        """Let a process beside the serve have the person's set open; its pid."""
+        """Let a process beside the serve have the person's data open; its pid."""
         self._serves[f"beside {person}"] = OpenDatabase.on(self.database(person))
         return self.serve_pid(f"beside {person}")
 

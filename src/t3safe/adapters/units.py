@@ -273,18 +273,18 @@ class UnitFiles(ABC):
 
     def _shown(self, unit: str) -> dict[str, str]:
         """What systemd says of a unit, drop-ins included."""
-        told = self._systemctl(f"look at {unit}", "show", "-p", "UnitFileState,Persistent", unit)
-        return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+        shown = self._systemctl(f"look at {unit}", "show", "-p", "UnitFileState,Persistent", unit)
+        return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
 
     def _timer(self, name: str) -> Timer:
         words = ("show", "-p", "NextElapseUSecRealtime", "--value", name)
         try:
-            told = self._systemctl(f"look at {name}", *words).strip()
+            shown = self._systemctl(f"look at {name}", *words).strip()
         except ServiceError as error:
             return Timer(name, None, str(error))
         try:
             # As it is printed under the zone and the language that `_call` sets.
-            moment = datetime.strptime(told, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+            moment = datetime.strptime(shown, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
         except ValueError:
             return Timer(name, None)
         return Timer(name, moment)

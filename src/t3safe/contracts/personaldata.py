@@ -1,7 +1,7 @@
 """What every implementation of the PersonalData port must do, real or fake.
 
 A suite derives from `PersonalDataContract` and gives it a `world` fixture.  `alice` has nothing
-until the test founds her set.
+until the test gives her a database.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ONLINE, REST, QUARANTINE = SnapshotKind.ONLINE, SnapshotKind.REST, SnapshotKind.
 
 
 class PersonalDataWorld(Protocol):
-    """The people behind the port, and what their serves do to their sets."""
+    """The people behind the port, and what their serves do to their data."""
 
     @property
     def states(self) -> PersonalData:
@@ -46,7 +46,7 @@ class PersonalDataWorld(Protocol):
         """Give a person a database and the small files that a serve needs."""
 
     def serve(self, person: str) -> None:
-        """Let a serve run on the person's set."""
+        """Let a serve run on the person's data."""
 
     def commit(self, person: str, events: int) -> None:
         """Let the person's serve commit so many more events."""
@@ -61,7 +61,7 @@ class PersonalDataWorld(Protocol):
         """The process of the person's serve."""
 
     def hold(self, person: str) -> int:
-        """Let a process beside the serve have the person's set open; its pid."""
+        """Let a process beside the serve have the person's data open; its pid."""
 
     def let_go(self, person: str) -> None:
         """End that process."""

@@ -13,6 +13,7 @@ import pytest
 
 from t3safe.adapters._support import child
 from t3safe.adapters._support.child import LINE_MAX, ChildEnd, FloodError, named
+from tests.support.processes import eventually, lives
 
 
 def shell(script: str, seconds: float = 10.0, **more: Any) -> ChildEnd:  # noqa: ANN401
@@ -25,20 +26,10 @@ def parts(said: ChildEnd) -> tuple[int | None, str, str]:
     return said.status, said.first, said.gist
 
 
-def lives(pid: int) -> bool:
-    """Whether a process runs; one that nobody reaped does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def gone(pid: int) -> None:
-    """Wait until a process has ended; fails when it does not."""
-    deadline = time.monotonic() + 10
-    while lives(pid):
-        assert time.monotonic() < deadline, f"process {pid} goes on"
-        time.sleep(0.01)
+def gone(file: Path) -> None:
+    """Wait until the process whose number a file has ended; fails when it does not."""
+    pid = int(file.read_text())
+    eventually(lambda: not lives(pid))
 
 
 def test_first_line_is_of_the_output_and_the_last_of_the_complaints() -> None:
@@ -60,11 +51,15 @@ def test_flood_is_cut_and_both_of_its_ends_are_kept() -> None:
         shell("yes", 60.0, most=1000)
 
 
-def test_control_characters_and_secrets_are_not_shown() -> None:
-    """What is told fits one line of a log."""
+def test_what_is_shown_fits_one_line_and_holds_no_secret() -> None:
+    """Of what it printed, how it ended, and which command it was: its first words."""
     said = shell("printf 'a\\033[31m b\\rtoken: abc123\\n'; exit 1")
     assert said.gist.isprintable()
     assert "abc123" not in said.gist
+    assert shell("kill -9 $$").told == "was ended by signal 9"
+    assert named(["docker", "stop", "-t", "60"]) == "`docker stop -t`"
+    assert "hunter2" not in named(["check", "token=hunter2"])
+    assert len(named(["x" * 999])) < 200
 
 
 def test_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
@@ -74,7 +69,7 @@ def test_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     assert said.told == "was killed after 0.5 s: working"
     with pytest.raises(TimeoutError, match=r"it took longer than 0.5 s"):
         said.in_time()
-    gone(int((tmp_path / "child").read_text()))
+    gone(tmp_path / "child")
 
 
 def test_what_is_left_running_does_not_hold_us_up(tmp_path: Path) -> None:
@@ -84,7 +79,7 @@ def test_what_is_left_running_does_not_hold_us_up(tmp_path: Path) -> None:
     assert said.status == 0
     assert time.monotonic() - began < 30
     # The pipe is closed, so that it ends by itself.
-    gone(int((tmp_path / "child").read_text()))
+    gone(tmp_path / "child")
 
 
 def test_closed_output_is_no_end() -> None:
@@ -140,7 +135,7 @@ def test_whoever_hears_may_end_it(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         shell(f"sleep 60 & echo $! > {tmp_path}/child; echo; wait", hear=stop)
-    gone(int((tmp_path / "child").read_text()))
+    gone(tmp_path / "child")
 
 
 def test_what_is_left_running_is_ended_unless_it_may_stay(tmp_path: Path) -> None:
@@ -151,7 +146,7 @@ def test_what_is_left_running_is_ended_unless_it_may_stay(tmp_path: Path) -> Non
     assert left.status() != psutil.STATUS_ZOMBIE
     left.kill()
     shell(script)
-    gone(int((tmp_path / "child").read_text()))
+    gone(tmp_path / "child")
 
 
 def test_program_that_cannot_be_run_leaves_nothing_open() -> None:
@@ -163,15 +158,3 @@ def test_program_that_cannot_be_run_leaves_nothing_open() -> None:
         assert child.printed([sys.executable, "-c", "print(1)"]) == "1\n"
         assert child.printed(["false"]) is child.printed(["/nowhere/at/all"]) is None
     assert len(os.listdir("/proc/self/fd")) == len(before)
-
-
-def test_signal_is_told() -> None:
-    """A command that was killed says so."""
-    assert shell("kill -9 $$").told == "was ended by signal 9"
-
-
-def test_name_of_a_command_is_short_and_holds_no_secret() -> None:
-    """Its first words tell which it is."""
-    assert named(["docker", "stop", "-t", "60"]) == "`docker stop -t`"
-    assert "hunter2" not in named(["check", "token=hunter2"])
-    assert len(named(["x" * 999])) < 200

@@ -1,14 +1,14 @@
-"""Which build of the store a process runs, by what the kernel tells of it.
+"""Which build of the store a process runs, by what the kernel says of it.
 
 Rules:
 
-1. The executable tells where it is a build's own (a native program), else the words that the
-   process was started with (node and the program).  Words are their owner's, who can lie here about
-   themselves and nobody else.
+1. The executable says it where it is a build's own (a native program), else the words that the
+   process was started with (node and the program).  Words are their owner's, who can lie with them
+   about their own processes alone.
 2. A process is *of* a build where its executable or any word lies in it: enough to count it.  It
    *executes* one where its executable does, or one of its first words is a program of it: what only
-   names a file of a build may be an editor, and nobody ends that.
-3. Nothing of a person's is opened or followed: what the kernel tells is read.
+   names a file of a build may be an editor, which is not ended.
+3. Nothing of a person's is opened or followed: what the kernel says is read.
 """
 
 from __future__ import annotations

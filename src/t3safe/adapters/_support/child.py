@@ -284,7 +284,7 @@ class _Input:
         self._left = memoryview(content)
 
     def write(self, fd: int) -> bool:
-        """Write on; whether all is written, or nobody reads it."""
+        """Write on; whether all is written, or the child reads no more."""
         try:
             self._left = self._left[os.write(fd, self._left) :]
         except BlockingIOError:

@@ -59,7 +59,7 @@ def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
             os.fsync(handle.fileno())
         fresh.replace(path)
     except OSError:
-        # On a full disk what is half written takes the room that somebody else needs.
+        # On a full disk what is half written takes space that others need.
         fresh.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
@@ -68,7 +68,7 @@ def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
 def write_link(path: Path, target: str) -> None:
     """Let `path` be a link to `target`, atomically and durably; a file at `path` is replaced.
 
-    One that is such a link already is left as it is: that needs no room on the disk.
+    One that is such a link already is left as it is: that needs no space on the disk.
     """
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)

@@ -65,19 +65,39 @@ def exchange(
             tried.append(f"{path} without an answer")
             unanswered = path
             continue
-        if not is_absent(answer.status):
-            return _used(address, path, answer, seconds)
-        tried.append(path)
+        if is_absent(answer.status):
+            tried.append(path)
+            continue
+        facts = PairingFacts(minted=True, path=path, status=answer.status)
+        if answer.status != OK or not answer.cookies.values:
+            return Exchanged(evolve(facts, refusal=refusal_of(answer.status, answer.body)))
+        return reuse(address, Exchanged(facts, cookies=answer.cookies), seconds)
     return Exchanged(PairingFacts(minted=True, tried=tuple(tried)), unanswered)
 
 
 def reuse(address: Address, before: Exchanged, seconds: float) -> Exchanged:
-    """Ask twice again with the cookies of an exchange."""
-    return _twice(address, before.facts, before.cookies, seconds)
+    """Ask twice whose session the cookies of an exchange are, as a browser does."""
+    cookies = before.cookies
+    found: list[Session | None] = []
+    for _ in range(2):
+        try:
+            one, cookies = whose(address, cookies, seconds)
+        except NoAnswerError:
+            found.append(None)
+        else:
+            found.append(one if isinstance(one, Session) else Session(False, ""))
+    first, again = found
+    facts = evolve(
+        before.facts,
+        cookie=cookies.of_session(first.cookie if first else ""),
+        authenticated=first is not None and first.authenticated,
+        authenticated_again=again is not None and again.authenticated,
+    )
+    return Exchanged(facts, SESSION_PATH if None in found else "", cookies)
 
 
 def takes(address: Address, path: str, seconds: float) -> bool:
-    """Whether a serve has this path: it is offered a credential that nobody has.
+    """Whether a serve has this path: it is offered a credential that does not exist.
 
     Raises NoAnswerError.
     """
@@ -106,8 +126,8 @@ def described(address: Address, seconds: float) -> Descriptor | None:
 
 def sockets(address: Address, seconds: float) -> SocketFacts:
     """Ask for sockets as a client does that has no session."""
-    told = described(address, seconds)
-    facts = SocketFacts(FIRST_PROTOCOL if told is None else told.protocol)
+    found = described(address, seconds)
+    facts = SocketFacts(FIRST_PROTOCOL if found is None else found.protocol)
     plain = _socket(address, FIRST_PROTOCOL, min(seconds, _SOCKET_SECONDS))
     if plain is not None:
         facts = evolve(facts, wants=protocol_refused(plain.status, plain.body))
@@ -135,33 +155,3 @@ def _socket(
         return ask(address, socket_path(protocol), {**(headers or {}), **UPGRADE}, seconds)
     except NoAnswerError:
         return None
-
-
-def _used(address: Address, path: str, answer: HttpAnswer, seconds: float) -> Exchanged:
-    if answer.status != OK or not answer.cookies.values:
-        refusal = refusal_of(answer.status, answer.body)
-        facts = PairingFacts(minted=True, path=path, status=answer.status, refusal=refusal)
-        return Exchanged(facts)
-    paired = PairingFacts(minted=True, path=path, status=answer.status)
-    return _twice(address, paired, answer.cookies, seconds)
-
-
-def _twice(address: Address, facts: PairingFacts, cookies: Cookies, seconds: float) -> Exchanged:
-    first, cookies = _asked(address, cookies, seconds)
-    again, cookies = _asked(address, cookies, seconds)
-    facts = evolve(
-        facts,
-        cookie=cookies.of_session(first.cookie if first else ""),
-        authenticated=first is not None and first.authenticated,
-        authenticated_again=again is not None and again.authenticated,
-    )
-    return Exchanged(facts, SESSION_PATH if None in (first, again) else "", cookies)
-
-
-def _asked(address: Address, cookies: Cookies, seconds: float) -> tuple[Session | None, Cookies]:
-    """Ask whose session it is; None where nothing answers.  Gives the cookies after it, too."""
-    try:
-        found, later = whose(address, cookies, seconds)
-    except NoAnswerError:
-        return None, cookies
-    return found if isinstance(found, Session) else Session(False, ""), later

@@ -1,6 +1,6 @@
-"""How a worker tells on its standard error how far it is, between whatever else it says there.
+"""Progress reports of a worker, on its standard error between its complaints.
 
-Standard library only: the worker that handles people's sets has nothing else.  The reader believes
+Standard library only: the worker that handles personal data has nothing else.  The reader believes
 nothing: a line is a report of this very shape, or it is a complaint.
 """
 
@@ -26,7 +26,7 @@ def without(text: bytes) -> bytes:
 
 
 class ReportListener:
-    """Hears reports in what comes piece by piece; hands the words of each on."""
+    """Hears reports in what comes piece by piece, and calls `hear` with the words of each."""
 
     def __init__(self, hear: Callable[[tuple[str, ...]], None]) -> None:
         self._hear = hear

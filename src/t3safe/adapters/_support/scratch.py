@@ -1,6 +1,6 @@
 """Throwaway folders that are locked while they are in use.
 
-A lock tells the next process which of them a kill or a power cut left behind.
+One that is not locked was left behind by a kill or a power cut: the next process deletes it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 _TRIES: Final = 16
-"""A sweep takes a folder only in the moment before it is locked."""
+"""Another process sweeps a folder only in the moment before it is locked."""
 
 
 def fresh(tmp: Path, prefix: str) -> tuple[Path, int]:
@@ -34,7 +34,7 @@ def fresh(tmp: Path, prefix: str) -> tuple[Path, int]:
 def make_locked(root: Path, prefix: str) -> tuple[Path, int]:
     """Make a folder of our own below `root`, and its lock, which the caller closes.
 
-    One that somebody's sweep took between the two is let go.  Raises OSError, also where none of
+    One that another process swept between the two is let go.  Raises OSError, also where none of
     some can be locked.
     """
     for _ in range(_TRIES):
@@ -48,7 +48,7 @@ def make_locked(root: Path, prefix: str) -> tuple[Path, int]:
 
 
 def lock_unused(folder: Path, owners: Collection[int]) -> int | None:
-    """Lock a folder of these owners; None where it is in use, gone or somebody else's."""
+    """Lock a folder of these owners; None where it is in use, gone or another user's."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -83,7 +83,7 @@ def sweep(root: Path, prefix: str) -> None:
 def make_removable(folder: Path) -> None:
     """Let us delete what is in a folder, if it is there: sealed builds are read-only.
 
-    Each folder is changed by its descriptor: nobody can put a link in its place meanwhile.
+    Each folder is changed by its descriptor: a link in its place is not followed.
     """
     with suppress(FileNotFoundError):
         for _, _, _, handle in os.fwalk(folder):

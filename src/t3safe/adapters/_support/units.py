@@ -81,7 +81,7 @@ supervisor in the unit can say what happened.  A call outside of the filter fail
 instead of killing: node tries some (io_uring among them) and does without."""
 NO_NETWORK: Final = ("PrivateNetwork=yes", "IPAddressDeny=any", "IPAddressAllow=localhost")
 NO_RUNTIME: Final = ("TemporaryFileSystem=/run:ro", "BindReadOnlyPaths=-/run/systemd/userdb")
-"""No socket of the host's daemons; users are still told by name (nss-systemd)."""
+"""No socket of the host's daemons; users still have names (nss-systemd)."""
 
 
 def booted() -> bool:

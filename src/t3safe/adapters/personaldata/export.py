@@ -34,7 +34,7 @@ _MANIFEST_MAX: Final = 64 * 1024**2
 
 @frozen
 class Exported:
-    """What an archive holds: files of the set, and how many bytes these have."""
+    """What an archive holds: files of the data, and how many bytes these have."""
 
     files: int
     size: int
@@ -112,7 +112,7 @@ def _name(said: Any) -> str:  # noqa: ANN401 - whatever the manifest holds
     """Take a name that stays below the folder; raises ValueError."""
     name = PurePosixPath(str(said))
     if name.is_absolute() or not name.parts or ".." in name.parts or "\0" in str(said):
-        message = "a name leads out of the set"
+        message = "a name leads out of the snapshot"
         raise ValueError(message)
     return f"{_FILES}/{name}"
 

@@ -10,10 +10,10 @@ Rules:
 3. A lock file is root's, one per person, never replaced, and can be opened by that person alone: by
    an access control list, or as the person's own file where the file system has none.  It appears
    with that right or not at all.  A caller without one, or who cannot open it, uses the lock of
-   `default`, which everybody can open: so it is waited for, nobody is ended for it, and it stops no
-   promotion.
+   `default`, which every user can open: so it is waited for, no process is ended for it, and it
+   stops no promotion.
 4. Holders are found by the lock file's inode among the descriptors of every process.  Not by
-   /proc/locks: it names who took a lock, not who has it by now.  What the kernel tells of a
+   /proc/locks: it names who took a lock, not who has it by now.  What the kernel says of a
    descriptor is read, never the file behind it: that may be on a file system of the person's own.
 5. A program of the store that runs as the person counts as a holder too: an earlier launcher, or
    none, started it.  What runs from elsewhere (npx, a home) is found by its open files.
@@ -42,7 +42,7 @@ from t3safe.domain.errors import Fault, SelectionError
 
 POLL_SECONDS: Final = 0.02
 MOMENT_SECONDS: Final = 0.5
-"""How long a look takes at most to tell a program from a start that only finds the fence."""
+"""How long a look waits for a start to end, which only finds the fence."""
 _ACL: Final = "system.posix_acl_access"
 _ACL_VERSION: Final = 2
 _OWNER, _NAMED, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
@@ -79,7 +79,7 @@ def user_id(person: str) -> int | None:
 class StartLocks:
     """The start locks below a store.  Raises SelectionError alone; OSError only from `ensure`.
 
-    `uid_of` tells a person's user id, None while the host does not know them (a directory that is
+    `uid_of` gives a person's user id, None while the host does not know them (a directory that is
     away); it is None itself where all people share the caller's OS user (an embedded host).
     """
 
@@ -226,7 +226,7 @@ class StartLocks:
     def _strays(self, person: str) -> dict[int, str]:
         """What runs as the person and began without their lock (rule 5), or with the default's."""
         if self.uid_of is None:
-            # All people are one user: nothing tells whose it is.
+            # All people are one user: whose it is, is unknown.
             return {}
         uid, default = self.uid_of(person), self._inode_of(self.of_default)
         theirs = (pid for pid in self._pids() if uid in self._uids(pid))
@@ -266,12 +266,12 @@ class StartLocks:
         Linux 5.14 it says so of none, and what holds a lock is found to do so and not named.
         """
         text = (self.proc / pid / "fdinfo" / descriptor).read_text(encoding="ascii")
-        told = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        shown = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
         if not devices:
             mounts = (self.proc / pid / "mountinfo").read_bytes().splitlines()
             fields = (line.split(maxsplit=3) for line in mounts)
             devices.update((one[0].decode("ascii"), one[2].decode("ascii")) for one in fields)
-        return devices[told["mnt_id"].strip()], told["ino"].strip()
+        return devices[shown["mnt_id"].strip()], shown["ino"].strip()
 
     def _uids(self, pid: int) -> set[int]:
         """The user ids of a process, real, effective, saved and of files; none where it is gone."""

@@ -1,13 +1,13 @@
 """Turns itself into a serve: detached, logged, with its pid file written.  Standard library only.
 
 It is started by its path (`python -I daemon.py`) with a job as JSON on its standard input.  Its
-standard output tells how it went: closed without a word once the serve runs, else the trouble.
+standard output is closed without a word once the serve runs, else it has the error.
 
 Rules:
 
 1. The pid file is durable before the serve's program is executed, so that there is never a serve
    without one.
-2. The lock that the caller holds is held here too until then: whoever waits for it finds the file.
+2. The lock that the caller holds is held here too until then: what waits for it finds the file.
 3. The serve keeps nothing of ours: no descriptor, no ignored signal, no terminal, no parent.
 """
 
@@ -28,12 +28,12 @@ def main() -> None:
     job = json.load(sys.stdin)
     if os.fork() != 0:
         os._exit(0)
-    told = os.dup(1)
-    os.set_inheritable(told, False)
+    errors = os.dup(1)
+    os.set_inheritable(errors, False)
     try:
         _become(job)
     except OSError as error:
-        os.write(told, f"{error.filename or job['argv'][0]}: {error.strerror}".encode())
+        os.write(errors, f"{error.filename or job['argv'][0]}: {error.strerror}".encode())
         os._exit(FAILED)
 
 
@@ -92,7 +92,7 @@ def began(pid: int) -> int:
 
 
 def boot() -> str:
-    """Tell this boot from every other."""
+    """Give the id of this boot."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
         return file.read().strip()
 

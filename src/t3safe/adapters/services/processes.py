@@ -75,7 +75,7 @@ class ProcessServices(MarkedServices):
         return self.run_dir / f"{person}.log"
 
     def people(self) -> tuple[str, ...]:
-        """Everybody whose serve was started and not stopped."""
+        """All people whose serve was started and not stopped."""
         return tuple(sorted(path.stem for path in self.run_dir.glob("*.pid")))
 
     def stop(self, person: str) -> None:

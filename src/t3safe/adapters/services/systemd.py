@@ -107,7 +107,7 @@ class SystemdServices:
         return sampled(self._processes(what, person, unit), unit.pid, self.agents)
 
     def people(self) -> tuple[str, ...]:
-        """Everybody with an instance of the unit that is loaded or enabled, whatever its state."""
+        """All people with an instance of the unit that is loaded or enabled, whatever its state."""
         before, person, after = self.unit.partition("{person}")
         if not person:
             return ()

@@ -20,7 +20,7 @@ from t3safe.t3.ledger import LEDGER_TABLE
 from t3safe.t3.sign_in import SESSIONS
 from t3safe.t3.work import APPROVALS, THREAD_SESSIONS, TURNS
 from tests.support.personaldata import (
-    SCHEMA,
+    Statement,
     change,
     event,
     make_database,
@@ -174,63 +174,77 @@ def rows(later: Path, earlier: Path | None) -> dict[str, int]:
     return dict(rows_beyond((str(later.parent), later.name), old))
 
 
-def test_rows_count_new_and_changed_ones(tmp_path: Path) -> None:
-    """A new row counts, and a row of which any column was changed, even only in case."""
-    old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new")
-    change(
-        new,
-        event("later"),
-        (f"UPDATE {EVENT_LOG} SET payload_json = '{{1}}' WHERE sequence = 1", ()),
-        (f"DELETE FROM {EVENT_LOG} WHERE sequence = 2", ()),
-    )
-    assert rows(new, old) == {EVENT_LOG: 2}
-    assert rows(old, new) == {EVENT_LOG: 2}
+NOTE = ("INSERT INTO notes VALUES ('same')", ())
+ODD = ("INSERT INTO odd VALUES ('key', NULL, 1), (NULL, NULL, 2), (NULL, 3, 4)", ())
 
 
-def test_rows_without_a_key_are_counted_as_often_as_they_stand(tmp_path: Path) -> None:
-    """Equal rows are told apart by how many there are."""
-    for name, times in (("old", 2), ("new", 5)):
-        path = make_database(tmp_path / name)
-        change(path, ("CREATE TABLE notes (text)", ()))
-        change(path, *(("INSERT INTO notes VALUES ('same')", ()) for _ in range(times)))
-    assert rows(tmp_path / "new", tmp_path / "old") == {"notes": 3}
-    assert rows(tmp_path / "old", tmp_path / "new") == {}
-
-
-def test_rows_are_compared_over_the_columns_that_both_have(tmp_path: Path) -> None:
-    """A migration that adds, renames or drops columns makes no row new by that alone."""
-    old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new")
-    for path in (old, new):
-        change(path, (f"INSERT INTO {SESSIONS} VALUES ('s', 'owner')", ()))
-    change(
-        new,
-        (f"ALTER TABLE {SESSIONS} RENAME COLUMN role TO scopes", ()),
-        (f"ALTER TABLE {EVENT_LOG} ADD COLUMN actor TEXT DEFAULT 'x'", ()),
-    )
-    assert rows(new, old) == {}
-
-
-def test_rows_of_new_tables_and_databases_all_count(tmp_path: Path) -> None:
-    """What the earlier copy does not know at all counts in full."""
-    old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new")
-    change(new, ("CREATE TABLE fresh (a)", ()), ("INSERT INTO fresh VALUES (1), (2)", ()))
-    assert rows(new, old) == {"fresh": 2}
-    assert rows(new, None) == {EVENT_LOG: 3, "fresh": 2}
-
-
-@pytest.mark.parametrize("key", ["a PRIMARY KEY, b, c", "a, b, c, PRIMARY KEY (a, b)"])
-def test_rows_with_null_in_their_key_are_counted_as_often_as_they_stand(
-    tmp_path: Path, key: str
+@pytest.mark.parametrize(
+    ("both", "later", "beyond", "back"),
+    [
+        pytest.param(
+            (),
+            (
+                event("later"),
+                (f"UPDATE {EVENT_LOG} SET payload_json = '{{1}}' WHERE sequence = 1", ()),
+                (f"DELETE FROM {EVENT_LOG} WHERE sequence = 2", ()),
+            ),
+            {EVENT_LOG: 2},
+            {EVENT_LOG: 2},
+            id="a new row counts, and one of which any column was changed, even only in case",
+        ),
+        pytest.param(
+            (("CREATE TABLE notes (text)", ()), NOTE, NOTE),
+            (NOTE, NOTE, NOTE),
+            {"notes": 3},
+            {},
+            id="equal rows without a key are told apart by how many there are",
+        ),
+        pytest.param(
+            ((f"INSERT INTO {SESSIONS} VALUES ('s', 'owner')", ()),),
+            (
+                (f"ALTER TABLE {SESSIONS} RENAME COLUMN role TO scopes", ()),
+                (f"ALTER TABLE {EVENT_LOG} ADD COLUMN actor TEXT DEFAULT 'x'", ()),
+            ),
+            {},
+            {},
+            id="columns that one of them lacks are not compared",
+        ),
+        pytest.param(
+            (),
+            (("CREATE TABLE fresh (a)", ()), ("INSERT INTO fresh VALUES (1), (2)", ())),
+            {"fresh": 2},
+            {},
+            id="a table that the earlier one does not have counts in full",
+        ),
+        # NULL names no row: equal ones may stand twice.
+        *(
+            pytest.param(
+                ((f"CREATE TABLE odd ({key})", ()), ODD),
+                (("INSERT INTO odd VALUES (NULL, 3, 4)", ()),),
+                {"odd": 1},
+                {},
+                id=f"null in the key of ({key})",
+            )
+            for key in ("a PRIMARY KEY, b, c", "a, b, c, PRIMARY KEY (a, b)")
+        ),
+    ],
+)
+def test_rows_beyond_an_earlier_copy_are_counted(
+    tmp_path: Path,
+    both: tuple[Statement, ...],
+    later: tuple[Statement, ...],
+    beyond: dict[str, int],
+    back: dict[str, int],
 ) -> None:
-    """A file holds no row beyond itself, and NULL names no row: equal ones may stand twice."""
-    one = (("INSERT INTO odd VALUES ('key', NULL, 1), (NULL, NULL, 2), (NULL, 3, 4)", ()),)
-    for name, more in (("old", ()), ("new", (("INSERT INTO odd VALUES (NULL, 3, 4)", ()),))):
-        path = make_database(tmp_path / name)
-        change(path, (f"CREATE TABLE odd ({key})", ()), *one, *more)
-    assert rows(tmp_path / "old", tmp_path / "old") == {}
-    assert rows(tmp_path / "new", tmp_path / "new") == {}
-    assert rows(tmp_path / "new", tmp_path / "old") == {"odd": 1}
-    assert rows(tmp_path / "old", tmp_path / "new") == {}
+    """In either direction; a file holds no row beyond itself, and all beyond none."""
+    old, new = make_database(tmp_path / "old"), make_database(tmp_path / "new")
+    change(old, *both)
+    change(new, *both, *later)
+    assert rows(new, old) == beyond
+    assert rows(old, new) == back
+    assert rows(old, old) == rows(new, new) == {}
+    with opened(str(tmp_path), "new") as connection:
+        assert rows(new, None) == {table: count for table, count in counts(connection) if count}
 
 
 # Marks of work.
@@ -272,7 +286,7 @@ def test_every_mark_of_work_is_read(home: Home) -> None:
 def test_work_in_any_database_counts(home: Home) -> None:
     """A turn that only another database knows is a turn, and its activity the set's."""
     make_database(home.database)
-    make_database(home.userdata / "other.sqlite", schema=SCHEMA)
+    make_database(home.userdata / "other.sqlite")
     change(
         home.userdata / "other.sqlite",
         (SESSION, ("new", "running", "turn", "2026-06-10T05:00:00.000Z")),

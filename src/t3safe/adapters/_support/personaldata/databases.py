@@ -36,15 +36,11 @@ _POLL_SECONDS: Final = 0.0005
 """SQLite's own waits grow to 0.1 s: beside a busy writer that comes too late again and again."""
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
-
-
 def connect(path: str, options: str) -> sqlite3.Connection:
     """Open a database by its path, whatever bytes that is made of, outside any transaction."""
     uri = f"file:{quote(os.fsencode(path))}?{options}"
     connection = sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS, isolation_level=None)
-    connection.text_factory = _text
+    connection.text_factory = lambda data: data.decode("utf-8", "backslashreplace")
     return connection
 
 
@@ -55,7 +51,7 @@ def opened(
     """Open a database inside one read transaction; whatever SQLite refuses is a DataError.
 
     `recover` lets SQLite take back what a killed writer left half-done in a rollback journal, as
-    whoever reads the database next does.
+    the next process that reads the database does.
     """
     mode = "rw" if recover else "ro&immutable=1" if immutable else "ro"
     try:
@@ -82,8 +78,9 @@ def keeps_log(connection: sqlite3.Connection) -> bool:
 def unwritten(root: str, names: Iterable[str]) -> Iterator[None]:
     """Keep every writer of several databases from committing: hold the write lock of each.
 
-    They are taken in the given order, within `WAIT_SECONDS`.  Whoever holds one and wants another
-    waits for us no longer than `_HELD_SECONDS` for each: then all are let go, and tried again.
+    They are taken in the given order, within `WAIT_SECONDS`.  A process that holds one and wants
+    another waits for us no longer than `_HELD_SECONDS` for each: then all are released, and tried
+    again.
     """
     with ExitStack() as closing_all:
         writers: list[tuple[str, sqlite3.Connection]] = []
@@ -126,7 +123,7 @@ def _begun(writer: sqlite3.Connection) -> bool:
 
 
 def fold(root: str, name: str) -> None:
-    """Bring what lies in the logs of a copy into the copy, which nobody else has open.
+    """Bring what lies in the logs of a copy into the copy, which no other process has open.
 
     What is not a whole commit does not count, and what a rollback journal holds is taken back, as
     by every reader.  No log is left.
@@ -157,7 +154,7 @@ def fold(root: str, name: str) -> None:
 
 
 def quick_check(connection: sqlite3.Connection, name: str) -> None:
-    """Refuse a database that SQLite itself finds broken; the first finding is told."""
+    """Refuse a database that SQLite itself finds broken, with the first finding."""
     found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
     if found != ["ok"]:
         finding = " ".join("; ".join(found).split())

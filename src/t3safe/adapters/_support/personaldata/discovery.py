@@ -3,12 +3,13 @@
 Rules:
 
 1. A database is a regular file that begins with SQLite's header, whatever it is called.
-2. What looks like a database and is none (a `.sqlite` that is garbage, a link or a folder; one of
-   t3's own that is empty; a log without its database) is found with its problem: it must never pass
-   for "no database".  Any other empty `.sqlite` without a log holds nothing: it is a small file.
+2. What looks like a database and is not one (a `.sqlite` that is garbage, a link or a folder; one
+   of t3's own that is empty; a log without its database) is found with its problem: it must never
+   pass for "no database".  Any other empty `.sqlite` without a log holds nothing: it is a small
+   file.
 3. Small files are all other regular files up to 1 MiB.  Logs, attachments, the serve's runtime file
    (`t3.files`), what is left of an import that was broken off, and what this worker itself puts
-   there do not belong to the set.
+   there do not belong to it.
 4. Links are never followed; FIFOs, sockets and devices are never opened for more than a look.
 5. A folder that cannot be listed is an error: it may hold a database.
 """
@@ -25,7 +26,7 @@ from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind, e
 from t3safe.t3.files import LEFT_OUT, USERDATA, is_broken_import, is_of_t3
 
 OWN_PREFIX: Final = ".t3safe-"
-"""Names at the top of the set's folder that are this worker's own."""
+"""Names at the top of the folder that are this worker's own."""
 SIDECARS: Final = ("-wal", "-shm", "-journal")
 SMALL_MAX: Final = 1024**2
 """The largest real one has a few KiB; what is large is an attachment."""
@@ -36,7 +37,7 @@ _DATABASE_NAME: Final = ".sqlite"
 
 
 class DatabaseFile(NamedTuple):
-    """A database of the set; `size` counts its logs in, `problem` says why it is none."""
+    """A database; `size` includes its logs, `problem` says why it is not sound."""
 
     name: str
     mode: int
@@ -46,7 +47,7 @@ class DatabaseFile(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A small file or a folder of the set."""
+    """A small file or a folder."""
 
     name: str
     mode: int
@@ -54,7 +55,7 @@ class Entry(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """What is there and does not belong to the set, and why."""
+    """What is there and does not belong to the data, and why."""
 
     name: str
     why: str
@@ -139,7 +140,7 @@ class _EntrySeen(NamedTuple):
 
 
 def userdata_of(base: str) -> str | None:
-    """Name the folder of the set, None when the person has none yet."""
+    """Name the folder of the data, None when the person has none yet."""
     path = f"{base}/{USERDATA}"
     with errors_about(USERDATA):
         try:
@@ -152,7 +153,7 @@ def userdata_of(base: str) -> str | None:
 
 
 def discover(userdata: str | None) -> PersonalFiles:
-    """Find everything that belongs to a set; a set that is not there is an empty one."""
+    """Find everything that belongs to personal data; None is empty data."""
     if userdata is None:
         return PersonalFiles()
     seen, broken_off = _walk(userdata)
@@ -182,7 +183,7 @@ def discover(userdata: str | None) -> PersonalFiles:
 
 
 def _why_not(item: _EntrySeen) -> str:
-    """Say why something is no small file of the set, empty when it is one."""
+    """Say why something is not a small file of the data, empty when it is one."""
     if not item.regular:
         return f"is {_what(item.mode)}"
     if item.name.endswith(SIDECARS):
@@ -193,7 +194,7 @@ def _why_not(item: _EntrySeen) -> str:
 
 
 def _walk(userdata: str) -> tuple[dict[str, _EntrySeen], tuple[str, ...]]:
-    """Look at everything in the folder that may belong to the set, ascending by name.
+    """Look at everything in the folder that may belong to the data, ascending by name.
 
     Names apart what an import left at its top.
     """
@@ -238,8 +239,14 @@ def _look(above: int, last: str, name: str) -> _EntrySeen | None:
 
 
 def _databases(seen: dict[str, _EntrySeen]) -> tuple[DatabaseFile, ...]:
-    names = {item.name for item in seen.values() if _is_or_claims(item, seen)}
+    names: set[str] = set()
     for item in seen.values():
+        # An empty file that no log belongs to holds nothing, unless t3 makes one of that name.
+        logged = any(item.name + end in seen for end in SIDECARS)
+        empty = item.regular and item.size == 0 and not logged and not is_of_t3(item.name)
+        claims = item.name.endswith(_DATABASE_NAME) and not empty
+        if claims or (item.regular and item.head == _MAGIC):
+            names.add(item.name)
         if item.regular and item.name.endswith("-wal") and item.head[:4] in _WAL_MAGIC:
             owner = item.name.removesuffix("-wal")
             if owner not in seen or seen[owner].size == 0:
@@ -247,35 +254,22 @@ def _databases(seen: dict[str, _EntrySeen]) -> tuple[DatabaseFile, ...]:
     return tuple(_database(name, seen) for name in sorted(names))
 
 
-def _is_or_claims(item: _EntrySeen, seen: dict[str, _EntrySeen]) -> bool:
-    if item.regular and item.head == _MAGIC:
-        return True
-    # An empty file that no log belongs to holds nothing, unless t3 makes a database of that name.
-    logged = any(item.name + end in seen for end in SIDECARS)
-    empty = item.regular and item.size == 0 and not logged
-    return item.name.endswith(_DATABASE_NAME) and (not empty or is_of_t3(item.name))
-
-
 def _database(name: str, seen: dict[str, _EntrySeen]) -> DatabaseFile:
-    parts = [seen[part] for part in (name, *(name + end for end in SIDECARS)) if part in seen]
-    files = [part for part in parts if part.regular]
-    mode = stat.S_IMODE(seen[name].mode) if name in seen else 0o600
-    size = sum(part.size for part in files)
-    return DatabaseFile(name, mode, size, tuple(part.name for part in files), _problem(name, seen))
-
-
-def _problem(name: str, seen: dict[str, _EntrySeen]) -> str:
-    """Say why something is not a database that SQLite can be given, empty when it is."""
-    main = seen.get(name)
-    log = seen.get(name + "-wal")
+    main, log = seen.get(name), seen.get(f"{name}-wal")
     if main is None:
-        return "is missing while its log is there"
-    if not main.regular:
-        return f"is {_what(main.mode)}, not a file"
-    # SQLite deletes the log of an empty database when it opens it: it must not be given this one.
-    if main.size == 0:
-        return "is empty while its log is not" if log and log.size else "is empty (0 bytes)"
-    return "" if main.head == _MAGIC else "is not a database"
+        problem = "is missing while its log is there"
+    elif not main.regular:
+        problem = f"is {_what(main.mode)}, not a file"
+    elif main.size == 0:
+        # SQLite deletes the log of an empty database when it opens it: it must not open this one.
+        problem = "is empty while its log is not" if log and log.size else "is empty (0 bytes)"
+    else:
+        problem = "" if main.head == _MAGIC else "is not a database"
+    files = [seen[part] for part in (name, *(name + end for end in SIDECARS)) if part in seen]
+    files = [part for part in files if part.regular]
+    mode = stat.S_IMODE(main.mode) if main is not None else 0o600
+    size, parts = sum(part.size for part in files), tuple(part.name for part in files)
+    return DatabaseFile(name, mode, size, parts, problem)
 
 
 def _what(mode: int) -> str:

@@ -101,7 +101,7 @@ def _full(where: str) -> bool:
         room = os.statvfs(where)
     except OSError:
         return False
-    # A file system without a fixed number of files tells none, neither free nor in all.
+    # A file system without a fixed number of files reports 0, both free and in all.
     return room.f_bavail == 0 or (room.f_files > 0 and room.f_favail == 0)
 
 

@@ -1,10 +1,10 @@
-"""Which users have a base directory, and what the launcher noted there: asked as each of them.
+"""Users who have a base directory, and what the launcher noted there: looked at as each of them.
 
 Rules:
 
 1. It starts as root with a list of users; a child for each gives all of that up and becomes the
    user before it looks at anything of theirs.
-2. A user who cannot be looked at, or whose home does not answer in time, is told as unknown.
+2. A user who cannot be looked at, or whose home does not answer in time, is unknown.
 3. Only whether there is data, and one short line of text from each base directory, comes back.
 
 Input: a JSON list of `{name, uid, gid, bases}`.  Output: a JSON object of name to `[seen, notes]`,
@@ -84,14 +84,14 @@ def ask(user: User) -> Answer:
     os.close(writer)
     try:
         ready, _, _ = select.select([reader], [], [], SECONDS)
-        told = os.read(reader, 4096) if ready else b""
+        answer = os.read(reader, 4096) if ready else b""
     finally:
         os.close(reader)
         os.kill(child, signal.SIGKILL)
         # One that hangs in the kernel is left to it.
-        os.waitpid(child, 0 if told else os.WNOHANG)
+        os.waitpid(child, 0 if answer else os.WNOHANG)
     try:
-        seen, notes = json.loads(told)
+        seen, notes = json.loads(answer)
     except ValueError:
         return None, []
     return seen, [str(note) for note in notes]
@@ -110,6 +110,6 @@ def _answer(user: User, writer: int) -> None:
 
 
 def main() -> None:
-    """Answer for everybody on the list."""
+    """Answer for all users on the list."""
     users: list[User] = json.load(sys.stdin)
     sys.stdout.write(json.dumps({user["name"]: ask(user) for user in users}))

@@ -33,8 +33,8 @@ def stream(out: int, store: str, snapshot: str, *, whole: bool = False) -> None:
     top = Path(store, sealed.id, FILES)
     with errors_about("export the snapshot"):
         if whole:
-            told = manifest.encode(sealed)
-            write_all(out, _entry(MANIFEST, size=len(told)) + told + _padding(len(told)))
+            data = manifest.encode(sealed)
+            write_all(out, _entry(MANIFEST, size=len(data)) + data + _padding(len(data)))
         for folder, folders, names in os.walk(top):
             folders.sort()
             for path in (Path(folder, name) for name in sorted((*folders, *names))):

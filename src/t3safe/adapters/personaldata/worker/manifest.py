@@ -1,7 +1,7 @@
 """What a sealed snapshot says of itself, and how it lies on the disk.
 
-`<store>/<id>/manifest.json` beside `<store>/<id>/files/`, which mirrors the folder of the set:
-a copy of `files/` is a whole set.  Files are 0600 and folders 0700 there; the modes of the
+`<store>/<id>/manifest.json` beside `<store>/<id>/files/`, which mirrors the folder of the data:
+a copy of `files/` is all of it.  Files are 0600 and folders 0700 there; the modes of the
 originals, their groups and their extended attributes are in the manifest.
 """
 
@@ -186,6 +186,6 @@ def _name(said: object) -> str:
     """Take a name that stays below its root."""
     parts = str(said).split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
-        message = "a name leads out of the set"
+        message = "a name leads out of the snapshot"
         raise ValueError(message)
     return str(said)

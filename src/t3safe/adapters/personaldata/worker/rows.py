@@ -1,4 +1,4 @@
-"""Which rows one copy of a set holds and another does not."""
+"""Rows that one copy of a database holds and another does not."""
 
 from __future__ import annotations
 
@@ -49,30 +49,33 @@ def _beyond(connection: sqlite3.Connection, table: str, known: bool) -> int:
     common = [name for name, _ in here if name in there]
     if not common:
         query = f"SELECT count(*) FROM main.{target}"  # noqa: S608
-    elif _key_tells(here, there) and not _nameless(connection, target, here):
+    elif _has_partners(connection, target, here, there):
         query = _by_key(target, here, common)
     else:
         query = _as_bags(target, common)
     return int(connection.execute(query).fetchone()[0])
 
 
-def _key_tells(here: tuple[tuple[str, int], ...], there: set[str]) -> bool:
-    """Whether a declared primary key can name a row's partner."""
-    keys = {name for name, place in here if place}
-    return bool(keys) and keys <= there
-
-
-def _nameless(
-    connection: sqlite3.Connection, target: str, here: tuple[tuple[str, int], ...]
+def _has_partners(
+    connection: sqlite3.Connection,
+    target: str,
+    here: tuple[tuple[str, int], ...],
+    there: set[str],
 ) -> bool:
-    """Whether a row has NULL in its key: SQLite allows that, and as often as it likes."""
-    null = " OR ".join(f"{identifier(name)} IS NULL" for name, place in here if place)
-    query = f"SELECT EXISTS (SELECT 1 FROM main.{target} WHERE {null})"  # noqa: S608
+    """Whether a declared primary key names each row's partner.
+
+    NULL in a key names none: SQLite allows it, in any number of rows.
+    """
+    keys = [name for name, place in here if place]
+    if not keys or not there.issuperset(keys):
+        return False
+    null = " OR ".join(f"{identifier(name)} IS NULL" for name in keys)
+    query = f"SELECT NOT EXISTS (SELECT 1 FROM main.{target} WHERE {null})"  # noqa: S608
     return bool(connection.execute(query).fetchone()[0])
 
 
 def _by_key(target: str, here: tuple[tuple[str, int], ...], common: list[str]) -> str:
-    """Look for each row's partner by its key, which takes no room on the disk."""
+    """Look for each row's partner by its key, which takes no space on the disk."""
     same = " AND ".join(f"old.{identifier(name)} = new.{identifier(name)}" for name, k in here if k)
     equal = " AND ".join(
         f"old.{identifier(name)} IS new.{identifier(name)} COLLATE BINARY" for name in common
@@ -84,7 +87,7 @@ def _by_key(target: str, here: tuple[tuple[str, int], ...], common: list[str]) -
 
 
 def _as_bags(target: str, common: list[str]) -> str:
-    """Number equal rows, so that EXCEPT tells how often each stands, not only whether."""
+    """Number equal rows, so that EXCEPT compares how often each is there, not only whether."""
     names = ", ".join(f"{identifier(name)} COLLATE BINARY" for name in common)
     select = f"SELECT {names}, row_number() OVER (PARTITION BY {names})"
     return (
