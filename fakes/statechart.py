@@ -22,8 +22,9 @@ import attrs
 from fakes.playbook import NOW
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
+from t3safe.domain.checks import Check, failed, passed
 from t3safe.domain.errors import Fault
-from t3safe.domain.gate import Check, OnPersonFailure, Rehearsal, failed, passed
+from t3safe.domain.gate import OnPersonFailure, Rehearsal
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.moves import Goal, Move, Status, Step, answered, lose_sight, touched
 from t3safe.domain.rollout import Rollout, Stage, decide, evolve, opened

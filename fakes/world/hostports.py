@@ -24,11 +24,11 @@ from fakes.world.model import (
     rows_of,
     seen,
 )
+from t3safe.domain import checks, gate, ports
 from t3safe.domain import events as ev
-from t3safe.domain import gate, ports
+from t3safe.domain.checks import Check
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import DispatchError, Fault, GateError, PersonalDataError, ServiceError
-from t3safe.domain.gate import Check
 from t3safe.domain.idle import Activity, Process, Sample, TurnMark
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.obstacles import V1Copy
@@ -423,7 +423,7 @@ class FakePairing:
         return ev.Done()
 
 
-_ALL_PASSED: Final = tuple(gate.passed(check) for check in Check)
+_ALL_PASSED: Final = tuple(checks.passed(check) for check in Check)
 
 
 @frozen
@@ -460,7 +460,7 @@ class FakeGate:
         check, reason = found
         ran = _ALL_PASSED[: list(Check).index(check)]
         schema = fake.schema if len(ran) > 2 else None
-        results = (*ran, gate.failed(check, reason))
+        results = (*ran, checks.failed(check, reason))
         return gate.Rehearsal(subject.person, fake.version, results, schema, "evidence")
 
     def _copy(self, subject: Subject) -> dict[str, Content]:

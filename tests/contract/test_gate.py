@@ -25,8 +25,9 @@ from t3safe.adapters._support.layout import MANIFEST
 from t3safe.adapters.gate.programs import node_program, node_version
 from t3safe.adapters.gate.sandbox import PLAIN
 from t3safe.contracts.gate import NOBODY, GateContract
+from t3safe.domain.checks import Check, DispatchKnowledge
 from t3safe.domain.effects import Subject
-from t3safe.domain.gate import Check, DispatchKnowledge, Rehearsal
+from t3safe.domain.gate import Rehearsal
 from t3safe.domain.versions import Version
 from t3safe.t3.files import USERDATA, V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import EVENT_LOG, THREADS

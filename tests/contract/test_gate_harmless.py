@@ -22,8 +22,9 @@ from t3safe.adapters.gate import scratch as layout
 from t3safe.adapters.gate.copied import make_harmless
 from t3safe.adapters.gate.sandbox import PLAIN, Sandbox, namespace_sandbox
 from t3safe.contracts.gate import NOBODY
+from t3safe.domain.checks import Check
 from t3safe.domain.errors import Fault, GateError
-from t3safe.domain.gate import Check, Rehearsal
+from t3safe.domain.gate import Rehearsal
 from t3safe.t3.files import SETTINGS, USERDATA, V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import OUTBOX, PROJECTS, SCHEDULES, THREADS
 from tests.support.gate import NEW, RealGate

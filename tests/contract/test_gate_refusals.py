@@ -23,9 +23,9 @@ from t3safe.adapters.gate.sandbox import PLAIN, Sandbox, choose_sandbox
 from t3safe.adapters.gate.scratch import PREFIX, ScratchSpace
 from t3safe.contracts.gate import NOBODY
 from t3safe.domain.allowance import Allowance
+from t3safe.domain.checks import DispatchKnowledge
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, PersonalDataError
-from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.versions import Version
 from t3safe.t3.files import USERDATA, V1_DATABASE
 from t3safe.t3.package import NODE_PROGRAM

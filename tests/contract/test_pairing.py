@@ -23,8 +23,8 @@ from t3safe.adapters.pairing import DispatchPairing
 from t3safe.adapters.personaldata.worker.signout import sign_out
 from t3safe.contracts.pairing import PairingContract, not_stopped
 from t3safe.domain import events as ev
+from t3safe.domain.checks import DispatchKnowledge
 from t3safe.domain.errors import DispatchError, Fault, PeopleError, PersonalDataError, ServiceError
-from t3safe.domain.gate import DispatchKnowledge
 from t3safe.domain.redaction import redact
 from t3safe.t3.commands import BASE_OPTION
 from t3safe.t3.files import USERDATA, V1_DATABASE, V2_DATABASE

@@ -10,7 +10,7 @@ import pytest
 
 from fakes.t3.app.faults import ODD
 from t3safe.domain import events as ev
-from t3safe.domain.gate import Check
+from t3safe.domain.checks import Check
 from t3safe.t3.sign_in import BOOTSTRAP
 from tests.contract.test_gate import rehearse_empty
 from tests.support.gate import RealGate

@@ -25,7 +25,7 @@ from fakes.native import LIBRARY
 from fakes.packages import FakeRelease, release_like
 from fakes.registry import RegistryServer
 from fakes.t3 import populate
-from t3safe.domain.gate import Check
+from t3safe.domain.checks import Check
 from t3safe.domain.standalone import NO_CONTROL
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import USERDATA, V1_DATABASE

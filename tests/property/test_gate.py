@@ -3,21 +3,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t3safe.domain.gate import (
-    EMPTY,
+from t3safe.domain.checks import (
     Check,
     MigratedFacts,
-    OnPersonFailure,
     PreservedFacts,
-    Rehearsal,
-    Ruling,
     failed,
-    faulty_sets,
     judge_migrated,
     judge_preserved,
     passed,
-    rule,
 )
+from t3safe.domain.gate import EMPTY, OnPersonFailure, Rehearsal, Ruling, faulty_sets, rule
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
 from t3safe.t3.generations import THREADS
@@ -58,7 +53,7 @@ def test_the_candidate_is_blamed_only_where_the_control_passes(
     """Rule 3: the candidate is blamed only where the control passes the same rehearsal.
 
     Held back are those who failed where the empty set and somebody else passed, by policy, and
-    those whose control failed too where the gate works (rule 4).
+    those whose control failed too where the gate works (rule 3).
     """
     verdict = rule(candidate, control, policy)
     bad = {found.subject for found in candidate if not found.passed}

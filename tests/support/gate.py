@@ -27,8 +27,9 @@ from fakes.t3.app.state import FakeDatabase, ensure_small_files, migrate, stamp
 from t3safe.adapters.gate.sandbox import choose_sandbox
 from t3safe.adapters.gate.sandboxgate import SandboxGate
 from t3safe.domain.allowance import Allowance
+from t3safe.domain.checks import DispatchKnowledge
 from t3safe.domain.effects import Subject
-from t3safe.domain.gate import DispatchKnowledge, Rehearsal
+from t3safe.domain.gate import Rehearsal
 from t3safe.domain.versions import Version
 from t3safe.t3.files import USERDATA, V1_DATABASE
 from t3safe.t3.work import APPROVALS

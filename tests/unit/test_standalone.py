@@ -6,8 +6,9 @@ from attrs import define, field
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
+from t3safe.domain.checks import Check, failed, passed
 from t3safe.domain.errors import BuildError, Fault, GateError
-from t3safe.domain.gate import EMPTY, Check, Rehearsal, Ruling, failed, passed
+from t3safe.domain.gate import EMPTY, Rehearsal, Ruling
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.messages import LogLine
 from t3safe.domain.standalone import NO_CONTROL, STATE

@@ -6,9 +6,10 @@ from typing import Protocol
 
 import pytest
 
+from t3safe.domain.checks import Check
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import GateError
-from t3safe.domain.gate import EMPTY, Check
+from t3safe.domain.gate import EMPTY
 from t3safe.domain.ports import Gate
 from t3safe.domain.versions import Version
 

@@ -1,483 +1,28 @@
-"""The gate's judgements: what was observed in a rehearsal, and what follows from it.
+"""The gate's verdict on a build, from its rehearsals and those of the control.
 
 Rules:
 
 1. A build passes a rehearsal only when all eight checks were run, in order, and each passed.  The
    first failure ends the rehearsal.
-2. A check judges facts; it never looks for itself.  A fact that could not be had is a failure.
-3. The candidate is blamed only where the control, the person's current build, passes the same
+2. The candidate is blamed only where the control, the person's current build, passes the same
    rehearsal on the same copy.  Where the control fails too, the gate is broken.
-4. Where the control fails on one person's copy, while the gate works for the control's build on the
+3. Where the control fails on one person's copy, while the gate works for the control's build on the
    empty set and for somebody else's data, the fault is that person's set: they alone are held back.
    A person who is alone on the host is judged by the empty set.
-5. Nothing here says that an answer to `GET /` proves anything, nor the public descriptor: an old
-   build on a newer database answers and pairs nobody, and so may one whose start still fails.
-6. What a serve says of itself counts against it only: another version than the build's, or a
-   protocol that the dispatch is not known to pass on.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
 from attrs import field, frozen
 
-from t3safe.domain import allowance
+from t3safe.domain.checks import Check, CheckResult
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.text import duration
 from t3safe.domain.versions import Version
-from t3safe.t3 import package
-from t3safe.t3.generations import V1
-from t3safe.t3.sign_in import EXCHANGE_PATHS, FIRST_PROTOCOL, PLAIN_COOKIE, SOCKET_PATH
-
-_ROUNDING: Final = 1e-9
-"""A share of a whole number of rows is not lost to the last digit of a float."""
-
-
-class Check(StrEnum):
-    """The eight checks, in the order in which they are run."""
-
-    IDENTITY = "identity"
-    LIVE = "live"
-    MIGRATED = "migrated"
-    PRESERVED = "preserved"
-    PAIRED = "paired"
-    CONTRACT = "contract"
-    REOPENED = "reopened"
-    SOAK = "soak"
-
-
-@frozen
-class CheckResult:
-    """How one check ended; `reason` says why it failed, `notes` what a person should know."""
-
-    check: Check
-    passed: bool
-    reason: str = ""
-    notes: tuple[str, ...] = ()
-
-
-def passed(check: Check, *notes: str) -> CheckResult:
-    """Build the result of a check that found nothing against the build."""
-    return CheckResult(check, passed=True, notes=notes)
-
-
-def failed(check: Check, reason: str) -> CheckResult:
-    """Build the result of a check that found something; `reason` is shown to a person."""
-    return CheckResult(check, passed=False, reason=reason)
-
-
-@frozen
-class IdentityFacts:
-    """What the staged package says of itself, and what its program prints."""
-
-    name: str
-    repository: str
-    bins: tuple[str, ...]
-    engines: str
-    node: str
-    """The version of the node that the units run, without a leading v; empty if unknown."""
-    reported: str
-    """What `t3 --version` printed, the version alone; empty if it printed nothing."""
-    entry: str = ""
-    """The file inside the package that its command is; empty where that is not recorded."""
-    launches: str = ""
-    """The package of a native program that its program starts as a child; empty where none."""
-
-    @classmethod
-    def of(
-        cls,
-        manifest: package.PackageManifest,
-        *,
-        node: str = "",
-        reported: str = "",
-        launches: str = "",
-    ) -> IdentityFacts:
-        """Take what a package.json says, beside what was printed and what is executed."""
-        return cls(
-            name=manifest.name,
-            repository=manifest.repository,
-            bins=tuple(manifest.bins),
-            engines=manifest.engines,
-            node=node,
-            reported=reported,
-            entry=manifest.entry,
-            launches=launches,
-        )
-
-
-def judge_identity(expected: Version, facts: IdentityFacts) -> CheckResult:
-    """Check 1: this is the package that it should be, and this host's node can run it."""
-    check = Check.IDENTITY
-    told = judge_package(facts)
-    if not told.passed:
-        return told
-    engine = engine_problem(facts.engines, facts.node)
-    if engine:
-        return failed(check, engine)
-    if facts.reported != expected.text:
-        printed = facts.reported or "nothing"
-        return failed(check, f"`t3 --version` prints {printed}, expected {expected}")
-    return passed(check)
-
-
-def judge_package(facts: IdentityFacts) -> CheckResult:
-    """Judge what can be told before anything of the package runs: that it is no foreign one."""
-    check = Check.IDENTITY
-    if facts.name != package.NAME:
-        return failed(check, f"the package calls itself {facts.name!r}, not {package.NAME!r}")
-    if _repository(facts.repository) != package.REPOSITORY:
-        return failed(check, f"the package names repository {facts.repository!r}, a foreign one")
-    if package.NAME not in facts.bins:
-        return failed(check, f"the package has no program {package.NAME!r} in its bin entry")
-    if facts.entry and facts.entry not in _KNOWN_ENTRIES:
-        what = f"its program is {facts.entry[:200]!r}, which no t3 that is known here has"
-        return failed(check, f"{what} ({', '.join(_KNOWN_ENTRIES)}); update t3safe")
-    if facts.launches:
-        # Its child would not hold the start lock: nobody could tell that it is about to start.
-        what = f"its program only starts another one, of {facts.launches}"
-        return failed(check, f"{what}; `t3safe check VERSION` has that one executed")
-    return passed(check)
-
-
-_KNOWN_ENTRIES: Final = (package.NODE_PROGRAM, package.LAUNCHER)
-
-
-def _repository(url: str) -> str:
-    plain = re.sub(r"^(git\+)?(https?|ssh|git)://(git@)?|^git@", "", url.strip())
-    return plain.replace("github.com:", "github.com/").removesuffix("/").removesuffix(".git")
-
-
-_OPERATOR_SPACE: Final = re.compile(r"([<>=^~])\s+(?=\d)")
-"""npm takes `>= 24.10` as it takes `>=24.10`."""
-
-
-def engine_problem(engines: str, node: str) -> str:
-    """Say why this node cannot run a package with these `engines.node`; empty where it can."""
-    if not engines:
-        return ""
-    if not node:
-        return (
-            f"the package needs node {engines}, and the units' `node --version` prints no version"
-        )
-    # Loaded here, as it loads half the standard library and most commands judge no package.
-    from semantic_version import NpmSpec, Version  # noqa: PLC0415
-
-    try:
-        fits = Version.coerce(node) in NpmSpec(_OPERATOR_SPACE.sub(r"\1", engines))
-    except ValueError:
-        return f"cannot compare node {node!r} with engines {engines!r}"
-    return "" if fits else f"the package needs node {engines}, the units run node {node}"
-
-
-@frozen
-class LiveFacts:
-    """How the serve started in the sandbox."""
-
-    answered: bool
-    own_process: bool
-    """Whether the answer came from a process of the serve that was started."""
-    exited: int | None
-    """The exit status when the serve ended by itself, else None."""
-    seconds: float
-    deadline: float
-    log_tail: str = ""
-    build: str = ""
-    """The version that was started."""
-    version: str = ""
-    """What the serve says in public that it is, empty where it does not say it."""
-    memory_max: int = 0
-    """Bytes of memory that it may take, 0 where nothing limits it."""
-
-
-def judge_live(facts: LiveFacts, check: Check = Check.LIVE) -> CheckResult:
-    """Check 2: the serve answers, from its own process, before the deadline (seconds)."""
-    if facts.exited is not None:
-        detail = f": {facts.log_tail}" if facts.log_tail else ""
-        memory = allowance.memory_words(facts.exited, facts.log_tail, facts.memory_max)
-        ended = f"the serve ended with status {facts.exited}{detail}"
-        return failed(check, f"{ended}; {memory}" if memory else ended)
-    limit = f"{duration(facts.deadline)} ({allowance.DEADLINE})"
-    if not facts.answered:
-        return failed(check, f"the serve did not answer within {limit}")
-    if facts.seconds > facts.deadline:
-        return failed(
-            check, f"the serve answered after {duration(facts.seconds)}, allowed are {limit}"
-        )
-    if not facts.own_process:
-        return failed(check, "the port was answered by another process than the serve")
-    if facts.version and facts.version != facts.build:
-        return failed(check, f"the serve says that it is {facts.version!a}, not {facts.build}")
-    return passed(check, f"answered after {duration(facts.seconds)}")
-
-
-@frozen
-class MigratedFacts:
-    """The ledgers around the first start; `schema` is None while the empty set's is not known."""
-
-    before: SetLedger
-    after: SetLedger
-    schema: SetLedger | None
-    damage: tuple[str, ...] = ()
-    """What `quick_check` found, as `file: text`; empty when every database is sound."""
-
-
-def judge_migrated(facts: MigratedFacts) -> CheckResult:
-    """Check 3: the ledger grew by pairs, nothing vanished, and it equals the empty set's.
-
-    What a build makes beside an empty set is of a generation of t3 that is known.
-    """
-    check = Check.MIGRATED
-    if facts.damage:
-        return failed(check, f"quick_check: {facts.damage[0]}")
-    vanished = facts.before.unknown_to(facts.after)
-    if vanished:
-        return failed(check, f"the ledger lost {_some(vanished)}")
-    if not facts.after.level:
-        return failed(check, "the serve made no ledger")
-    strange = "" if facts.before.names else facts.after.strangeness
-    if strange:
-        return failed(check, f"{strange}; update t3safe, which has to know it first")
-    unlike = _unlike(facts.after, facts.schema)
-    if unlike:
-        return failed(check, unlike)
-    return passed(check, f"ledger {facts.before.level} -> {facts.after.level}")
-
-
-def held_to(
-    checks: tuple[CheckResult, ...], after: SetLedger | None, schema: SetLedger | None
-) -> tuple[CheckResult, ...]:
-    """Check 3 for a copy that was rehearsed beside the empty set, once that set's ledger is known.
-
-    `after` is the copy's ledger.  Where it differs the check fails in hindsight, and what was
-    looked at after it counts no more.
-    """
-    unlike = _unlike(after, schema) if after is not None else ""
-    names = [result.check for result in checks if result.passed]
-    if not unlike or Check.MIGRATED not in names:
-        return checks
-    return (*checks[: names.index(Check.MIGRATED)], failed(Check.MIGRATED, unlike))
-
-
-def _unlike(after: SetLedger, schema: SetLedger | None) -> str:
-    """Say how a ledger differs from that of the empty set; empty where nothing tells."""
-    if schema is None:
-        return ""
-    strange = after.unknown_to(schema)
-    if strange:
-        return f"the build does not know {_some(strange)}"
-    missing = schema.unknown_to(after)
-    return f"the build knows {_some(missing)}, the migrated copy has not" if missing else ""
-
-
-def _some(items: tuple[str, ...]) -> str:
-    more = f" and {len(items) - 3} more" if len(items) > 3 else ""  # noqa: PLR2004
-    return ", ".join(items[:3]) + more
-
-
-Counts = Mapping[str, int]
-"""Rows per table, tables named `file:table`."""
-
-
-@frozen
-class PreservedFacts:
-    """What became of the rows of a set.
-
-    `lost` are lines about rows that the generation must keep and that are gone.  `became` names for
-    each database of the set the one that it became; what is not in there was left over.  `written`
-    are the databases that were left over, or copied, and were written to all the same.
-    """
-
-    before: Counts
-    after: Counts
-    lost: tuple[str, ...] = ()
-    became: Mapping[str, str] = field(factory=dict)
-    written: tuple[str, ...] = ()
-    may_shrink: Mapping[str, str] = V1.may_shrink
-
-
-def judge_preserved(facts: PreservedFacts, tolerance: float) -> CheckResult:
-    """Check 4: what the generation keeps is there, and no table of work shrinks beyond `tolerance`.
-
-    `tolerance` is a share of a table's rows (0.0 to 1.0).  Clean-up migrations exist (25 is one),
-    so a loss within it is a note.  Tables that may shrink on purpose (`t3.generations`) are never
-    fatal.
-    """
-    check = Check.PRESERVED
-    if facts.lost:
-        return failed(check, _some(facts.lost))
-    if facts.written:
-        return failed(check, f"{facts.written[0]} is not this build's any more, and was written to")
-    notes: list[str] = []
-    for table, rows, left in _shrunk(facts):
-        text = f"{table}: {rows} -> {left} rows"
-        why = facts.may_shrink.get(table.rpartition(":")[2])
-        if why is None and (rows - left) > tolerance * rows + _ROUNDING:
-            return failed(check, f"a table with work shrinks, {text}")
-        notes.append(f"{text} ({why})" if why else text)
-    return passed(check, *notes)
-
-
-def _shrunk(facts: PreservedFacts) -> Iterable[tuple[str, int, int]]:
-    for qualified, rows in sorted(facts.before.items()):
-        database, _, table = qualified.rpartition(":")
-        now = f"{facts.became.get(database, database)}:{table}"
-        left = facts.after.get(now, 0)
-        if left < rows:
-            yield now, rows, left
-
-
-@frozen
-class PairingFacts:
-    """One walk through the pairing handshake; no secrets in here."""
-
-    minted: bool
-    mint_problem: str = ""
-    path: str = ""
-    """The path that took the credential, empty when every known path answered 404."""
-    status: int = 0
-    cookie: str = ""
-    """The name of the session cookie that was set, empty when none was."""
-    authenticated: bool = False
-    authenticated_again: bool = False
-    tried: tuple[str, ...] = ()
-    refusal: str = ""
-    """Why the exchange was refused, in t3's own word; empty where it said none."""
-
-
-def judge_paired(facts: PairingFacts, check: Check = Check.PAIRED) -> CheckResult:
-    """Check 5: mint, exchange, cookie, authenticated with it, and again without pairing anew."""
-    if not facts.minted:
-        return failed(check, f"the mint failed: {facts.mint_problem or 'nothing printed'}")
-    if not facts.path:
-        tried = " and ".join(facts.tried) or "no path"
-        return failed(check, f"no path takes the credential (tried {tried})")
-    if facts.status != 200:  # noqa: PLR2004 - the status that facts give for a good exchange
-        why = f" ({facts.refusal})" if facts.refusal else ""
-        return failed(check, f"POST {facts.path} answers {facts.status}{why}")
-    if not facts.cookie:
-        return failed(check, f"POST {facts.path} answers 200 without a session cookie")
-    if not facts.authenticated:
-        return failed(check, f"the cookie {_shown(facts.cookie)} does not authenticate")
-    if not facts.authenticated_again:
-        return failed(check, "a second request with the cookie is not authenticated")
-    return passed(check, f"{facts.path}, cookie {_shown(facts.cookie)}")
-
-
-def _shown(cookie: str) -> str:
-    return cookie[:64]
-
-
-@frozen
-class DispatchKnowledge:
-    """What the host's dispatch can do: the paths it exchanges at, what it forwards.
-
-    Each cookie is a regular expression for the whole name.  `protocols` are those of the sockets
-    that it passes on; empty where nothing stands between a browser and its serve.
-    """
-
-    paths: tuple[str, ...] = EXCHANGE_PATHS
-    cookies: tuple[str, ...] = (PLAIN_COOKIE,)
-    protocols: tuple[int, ...] = (FIRST_PROTOCOL,)
-
-
-@frozen
-class SocketFacts:
-    """How a serve takes the sockets of its clients, as asked without a session."""
-
-    protocol: int = FIRST_PROTOCOL
-    """What its descriptor names; the first where it names none."""
-    wants: int | None = None
-    """What a socket is refused for that names no protocol: 0 where the serve does not say what it
-    wants instead, None where it is not refused."""
-    refused: bool = False
-    """Whether a socket is refused all the same that names the protocol that is needed."""
-    answered: bool = True
-    """Whether that socket was answered at all."""
-
-    @property
-    def needed(self) -> int:
-        """The protocol that a client must name; 0 where it is needed and not known."""
-        if self.protocol != FIRST_PROTOCOL or self.wants is None:
-            return self.protocol
-        return 0 if self.wants == FIRST_PROTOCOL else self.wants
-
-
-def judge_contract(
-    path: str, cookie: str, dispatch: DispatchKnowledge, sockets: SocketFacts | None = None
-) -> CheckResult:
-    """Check 6: the dispatch knows this path, this cookie's name and the protocol of the sockets.
-
-    Else it comes first.
-    """
-    check = Check.CONTRACT
-    if path not in dispatch.paths:
-        return failed(check, f"update the dispatch first: it is not known to use the path {path}")
-    if not any(re.fullmatch(known, cookie) for known in dispatch.cookies):
-        return failed(
-            check, f"update the dispatch first: it is not known to use the cookie {_shown(cookie)}"
-        )
-    problem = _socket_problem(sockets or SocketFacts(), dispatch.protocols)
-    return failed(check, problem) if problem else passed(check)
-
-
-def _socket_problem(sockets: SocketFacts, known: tuple[int, ...]) -> str:
-    """Say why clients cannot open their socket; empty where they can."""
-    needed = sockets.needed
-    if not needed:
-        return (
-            f"{SOCKET_PATH} refuses a client that names no protocol and does not say which it "
-            "wants: this version of t3safe does not know it; update t3safe"
-        )
-    if known and needed not in known:
-        return (
-            f"update the dispatch first: it is not known to pass on protocol {needed} of "
-            f"{SOCKET_PATH} (`dispatch_knows.protocols`)"
-        )
-    if sockets.refused:
-        return f"{SOCKET_PATH} refuses a client of protocol {needed}, which the serve itself names"
-    return (
-        "" if sockets.answered else f"{SOCKET_PATH} does not answer a client of protocol {needed}"
-    )
-
-
-def judge_reopened(live: LiveFacts, pairing: PairingFacts) -> CheckResult:
-    """Check 7: started a second time on the migrated copy, it lives and knows the session."""
-    result = judge_live(live, Check.REOPENED)
-    return judge_paired(pairing, Check.REOPENED) if result.passed else result
-
-
-@frozen
-class SoakFacts:
-    """How the serve held out: seconds asked and endured, exit status if it ended, log trouble."""
-
-    asked: float
-    endured: float
-    exited: int | None
-    trouble: tuple[str, ...] = ()
-    memory_max: int = 0
-    """Bytes of memory that it may take, 0 where nothing limits it."""
-
-
-def judge_soak(facts: SoakFacts) -> CheckResult:
-    """Check 8: up and quiet for the configured time."""
-    check = Check.SOAK
-    if facts.exited is not None:
-        told = f": {facts.trouble[0][:200]}" if facts.trouble else ""
-        text = f"the serve ended with status {facts.exited} after {duration(facts.endured)}{told}"
-        memory = allowance.memory_words(facts.exited, told, facts.memory_max)
-        return failed(check, f"{text}; {memory}" if memory else text)
-    if facts.trouble:
-        return failed(check, f"its log says: {facts.trouble[0][:200]}")
-    if facts.endured < facts.asked:
-        return failed(
-            check, f"watched for {duration(facts.endured)} of {duration(facts.asked)} only"
-        )
-    return passed(check)
-
 
 EMPTY: Final = ""
 """The subject of a rehearsal on an empty state set."""
@@ -537,7 +82,7 @@ class Verdict:
     ruling: Ruling
     reasons: tuple[str, ...] = ()
     held_back: tuple[str, ...] = field(default=())
-    """People whose own rehearsal failed while the build passed for others (rule 4, or policy)."""
+    """People whose own rehearsal failed while the build passed for others (rule 3, or policy)."""
     in_production: bool = False
     """Refused because it failed a person after the gate: no change of the gate forgives that."""
 
@@ -552,7 +97,7 @@ class OnPersonFailure(StrEnum):
 
 
 def needs_control(candidate: tuple[Rehearsal, ...]) -> tuple[str, ...]:
-    """The subjects whose rehearsal failed: the control must be tried on each (rule 3)."""
+    """The subjects whose rehearsal failed: the control must be tried on each (rule 2)."""
     return tuple(rehearsal.subject for rehearsal in candidate if not rehearsal.passed)
 
 
@@ -565,7 +110,7 @@ def rule(
 
     `candidate` is not empty and has one rehearsal a subject.  `control` may hold the empty set once
     for each build; the first speaks for the candidate's.  A subject that failed and that has no
-    control counts against the gate, never against the build (rule 3).
+    control counts against the gate, never against the build (rule 2).
     """
     build = candidate[0].build
     failures = [rehearsal for rehearsal in candidate if not rehearsal.passed]
@@ -588,7 +133,7 @@ def rule(
 def faulty_sets(
     candidate: tuple[Rehearsal, ...], control: tuple[Rehearsal, ...]
 ) -> tuple[str, ...]:
-    """Name the people on whose sets also the build fails that they run: their fault (rule 4)."""
+    """Name the people on whose sets also the build fails that they run: their fault (rule 3)."""
     people = {rehearsal.subject for rehearsal in candidate} - {EMPTY}
     well = {rehearsal.subject for rehearsal in (*candidate, *control) if rehearsal.passed}
     runs = {

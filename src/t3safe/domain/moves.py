@@ -436,7 +436,9 @@ def _inspected(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Mov
     if move.goal is Goal.LAST_RESORT:
         return _start_what_fits(move, facts, schema)
     if move.intact:
-        return _cancel(move, "interrupted") if move.fenced else _untouched(move)
+        if move.fenced:
+            return _cancel(move, "interrupted")
+        return settle(move, Status.DEFERRED, "interrupted before anything was touched")
     if facts.selected is None:
         return _found_fenced(move, facts)
     if move.goal is Goal.BACK and move.reselecting and facts.selected == move.plan.old:
@@ -447,10 +449,6 @@ def _inspected(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Mov
         return _found_on_old(move, facts)
     how = f"{facts.selected} is selected for {move.person}, which this rollout did not choose"
     return settle(move, Status.NEEDS_HUMAN, _also(move, how))
-
-
-def _untouched(move: Move) -> Move:
-    return settle(move, Status.DEFERRED, "interrupted before anything was touched")
 
 
 def _found_on_new(move: Move) -> Move:
@@ -491,13 +489,9 @@ def _found_fenced(move: Move, facts: ev.Inspected) -> Move:
 
 def _as_before(move: Move, facts: ev.Inspected) -> bool:
     """Whether the old build knows what is there: nothing was migrated, nothing half replaced."""
+    # The old build knows the ledger that it left at rest.
     readable = facts.ledger is not None and not facts.restoring
-    return readable and facts.ledger is not None and facts.ledger.known_to(_old_schema(move))
-
-
-def _old_schema(move: Move) -> SetLedger:
-    """What the old build is known to know: the ledger that it left at rest."""
-    return _rest(move).ledger
+    return readable and facts.ledger is not None and facts.ledger.known_to(_rest(move).ledger)
 
 
 def _start_what_fits(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Move:

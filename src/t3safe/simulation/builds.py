@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 from attrs import field, frozen
 
-from t3safe.domain.gate import IdentityFacts, judge_identity
+from t3safe.domain.checks import IdentityFacts, judge_identity
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version

@@ -8,10 +8,11 @@ from typing import Final
 from attrs import define
 
 from t3safe.configuration import GateSettings
-from t3safe.domain import gate
+from t3safe.domain import checks
+from t3safe.domain.checks import CheckResult
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import GateError
-from t3safe.domain.gate import CheckResult, Rehearsal
+from t3safe.domain.gate import Rehearsal
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
 from t3safe.simulation import rows as rowset
@@ -79,30 +80,30 @@ class SimulatedGate:
     ) -> Iterator[CheckResult]:
         """Judge what the build does on this data, or on an empty set, check after check."""
         world, schemas, deadline = self.world, self.world.schemas, self.settings.deadline
-        yield gate.judge_identity(build.version, build.identity(world.node))
+        yield checks.judge_identity(build.version, build.identity(world.node))
 
-        live = gate.LiveFacts(True, True, None, 1.3, deadline)
+        live = checks.LiveFacts(True, True, None, 1.3, deadline)
         crash = "" if data is None else world.crash(build, data)
         if Mishap.GATE_DOWN in world.lasting:
-            live = gate.LiveFacts(False, False, None, deadline, deadline)
+            live = checks.LiveFacts(False, False, None, deadline, deadline)
         elif crash:
-            live = gate.LiveFacts(False, False, 1, 1.0, deadline, crash)
-        yield gate.judge_live(live)
+            live = checks.LiveFacts(False, False, 1, 1.0, deadline, crash)
+        yield checks.judge_live(live)
 
         before = SetLedger() if data is None else schemas.of_data(data)
         empty = None if data is None else schemas.of_build(build)
-        yield gate.judge_migrated(gate.MigratedFacts(before, self._after(build, data), empty))
+        yield checks.judge_migrated(checks.MigratedFacts(before, self._after(build, data), empty))
 
         rows = {EVENTS: 0 if data is None else rowset.size(data.all_rows())}
-        yield gate.judge_preserved(gate.PreservedFacts(rows, rows), self.settings.tolerance)
+        yield checks.judge_preserved(checks.PreservedFacts(rows, rows), self.settings.tolerance)
 
         cookie = build.cookie(loopback=self.settings.bind_host.startswith("127."))
-        pairing = gate.PairingFacts(minted=True)
+        pairing = checks.PairingFacts(minted=True)
         if data is not None and auth_broken(build, data):
-            pairing = gate.PairingFacts(minted=False, mint_problem=serve_log.NO_ROLE)
+            pairing = checks.PairingFacts(minted=False, mint_problem=serve_log.NO_ROLE)
         elif build.pairing:
             sets = Behaviour.NO_COOKIE not in build.faults
-            pairing = gate.PairingFacts(
+            pairing = checks.PairingFacts(
                 minted=True,
                 path=build.pairing,
                 status=200,
@@ -110,25 +111,27 @@ class SimulatedGate:
                 authenticated=sets,
                 authenticated_again=sets,
             )
-        yield gate.judge_paired(pairing)
+        yield checks.judge_paired(pairing)
 
-        sockets = gate.SocketFacts(build.generation.sign_in.protocol)
-        yield gate.judge_contract(build.pairing, cookie, world.dispatch, sockets)
+        sockets = checks.SocketFacts(build.generation.sign_in.protocol)
+        yield checks.judge_contract(build.pairing, cookie, world.dispatch, sockets)
 
-        again = gate.LiveFacts(True, True, None, 1.2, deadline)
+        again = checks.LiveFacts(True, True, None, 1.2, deadline)
         if Behaviour.WORKS_ONCE in build.faults:
-            again = gate.LiveFacts(False, False, 1, 1.0, deadline, "Cannot find module 'node-pty'")
-        yield gate.judge_reopened(again, pairing)
+            again = checks.LiveFacts(
+                False, False, 1, 1.0, deadline, "Cannot find module 'node-pty'"
+            )
+        yield checks.judge_reopened(again, pairing)
 
         soak = self.settings.soak
-        held = gate.SoakFacts(soak, soak, None)
+        held = checks.SoakFacts(soak, soak, None)
         dies = person is not None and Behaviour.DIES_AFTER_BOOT in build.faults
         if person is not None and dies and life(person.name, build) < soak:
-            held = gate.SoakFacts(soak, life(person.name, build), 134, (serve_log.HEAP,))
+            held = checks.SoakFacts(soak, life(person.name, build), 134, (serve_log.HEAP,))
         elif data is not None and data.traits & build.faults & UNDECODED:
             words = f"{serve_log.UNDECODABLE}: a row of a thread"
-            held = gate.SoakFacts(soak, soak, None, (words,))
-        yield gate.judge_soak(held)
+            held = checks.SoakFacts(soak, soak, None, (words,))
+        yield checks.judge_soak(held)
 
 
 def _up_to_a_failure(checks: Iterator[CheckResult]) -> Iterator[CheckResult]:

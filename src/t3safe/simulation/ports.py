@@ -13,8 +13,8 @@ from typing import Final
 import attrs
 from attrs import define, field, frozen
 
+from t3safe.domain import checks, ports
 from t3safe.domain import events as ev
-from t3safe.domain import gate, ports
 from t3safe.domain.errors import (
     BuildError,
     DispatchError,
@@ -110,7 +110,7 @@ class SimulatedBuilds:
             return "the registry has no tarball of it yet", Fault.LATER
         if Behaviour.FOREIGN_PACKAGE in found.faults:
             facts = found.identity(world.node)
-            return gate.judge_identity(found.version, facts).reason, Fault.BUILD
+            return checks.judge_identity(found.version, facts).reason, Fault.BUILD
         if Behaviour.UNBUILT in found.faults:
             return "node-pty was not built, `t3 --version` prints nothing", Fault.LATER
         return "", Fault.HOST

@@ -26,7 +26,8 @@ from typing import Final
 import attrs
 from attrs import define, field
 
-from t3safe.domain.gate import DispatchKnowledge, SocketFacts, Verdict, judge_contract
+from t3safe.domain.checks import DispatchKnowledge, SocketFacts, judge_contract
+from t3safe.domain.gate import Verdict
 from t3safe.domain.policy import Track
 from t3safe.domain.ports import Chosen
 from t3safe.domain.versions import Version

@@ -15,9 +15,9 @@ import pytest
 
 from t3safe.adapters.journal import SqliteJournal, codec, store
 from t3safe.adapters.journal.file import RESERVE_BYTES
+from t3safe.domain import checks, gate
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain import gate
 from t3safe.domain.errors import Fault, JournalError
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.versions import Version
@@ -29,7 +29,9 @@ NEW = Version.parse("0.0.28-nightly.20260615.571")
 NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
 PLAN = ev.Plan("r1", ev.Kind.RUN, NEW, OLD, (ev.MovePlan("alice", OLD, NEW),), everybody=("alice",))
 LEDGER = SetLedger.of({V1_DATABASE: Ledger.of([(1, BEFORE_SCOPES.marked_by)])})
-REHEARSAL = gate.Rehearsal("", NEW, (gate.passed(gate.Check.LIVE, "answered"),), LEDGER, "e", 1.5)
+REHEARSAL = gate.Rehearsal(
+    "", NEW, (checks.passed(checks.Check.LIVE, "answered"),), LEDGER, "e", 1.5
+)
 
 EFFECTS: tuple[fx.Effect, ...] = (
     fx.StageBuild(NEW),

@@ -7,8 +7,9 @@ from typing import Final
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
+from t3safe.domain.checks import Check, failed, passed
 from t3safe.domain.errors import Fault
-from t3safe.domain.gate import EMPTY, Check, OnPersonFailure, Rehearsal, failed, passed
+from t3safe.domain.gate import EMPTY, OnPersonFailure, Rehearsal
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.runs import MoveRecord, RunRecord
 from t3safe.domain.versions import Version

@@ -3,23 +3,18 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from t3safe.domain.gate import (
-    EMPTY,
+from t3safe.domain.checks import (
     Check,
     CheckResult,
     DispatchKnowledge,
     IdentityFacts,
     LiveFacts,
     MigratedFacts,
-    OnPersonFailure,
     PairingFacts,
     PreservedFacts,
-    Rehearsal,
-    Ruling,
     SoakFacts,
     SocketFacts,
     failed,
-    faulty_sets,
     held_to,
     judge_contract,
     judge_identity,
@@ -29,8 +24,15 @@ from t3safe.domain.gate import (
     judge_preserved,
     judge_reopened,
     judge_soak,
-    needs_control,
     passed,
+)
+from t3safe.domain.gate import (
+    EMPTY,
+    OnPersonFailure,
+    Rehearsal,
+    Ruling,
+    faulty_sets,
+    needs_control,
     rule,
 )
 from t3safe.domain.ledgers import Ledger, SetLedger

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from t3safe.domain.gate import EMPTY, Check, Rehearsal, Ruling, failed, passed
+from t3safe.domain.checks import Check, failed, passed
+from t3safe.domain.gate import EMPTY, Rehearsal, Ruling
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.standalone import (
     NO_CONTROL,

@@ -12,7 +12,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from t3safe.adapters._support.http_client import Address, HttpAnswer, NoAnswerError, ask, session
-from t3safe.domain.gate import PairingFacts, SocketFacts
+from t3safe.domain.checks import PairingFacts, SocketFacts
 from t3safe.t3.sign_in import (
     DESCRIPTOR_PATH,
     EXCHANGE_PATHS,

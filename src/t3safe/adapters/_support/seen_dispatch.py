@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from attrs import frozen
 
 from t3safe.adapters._support import durable
-from t3safe.domain.gate import DispatchKnowledge
+from t3safe.domain.checks import DispatchKnowledge
 from t3safe.domain.versions import Version
 from t3safe.t3.sign_in import FIRST_PROTOCOL, cookie_pattern
 

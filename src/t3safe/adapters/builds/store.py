@@ -44,8 +44,8 @@ from t3safe.adapters.builds.manifest import (
     lock_digest,
 )
 from t3safe.adapters.builds.npm import Npm, NpmRun, Workplace
+from t3safe.domain.checks import IdentityFacts, judge_identity
 from t3safe.domain.errors import BuildError, Fault
-from t3safe.domain.gate import IdentityFacts, judge_identity
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.text import size
 from t3safe.domain.versions import InvalidVersion, Version

@@ -11,8 +11,8 @@ from typing import Final
 from attrs import define, frozen
 from cattrs.preconf.json import make_converter
 
+from t3safe.domain.checks import CheckResult, DispatchKnowledge
 from t3safe.domain.errors import Fault
-from t3safe.domain.gate import CheckResult, DispatchKnowledge
 from t3safe.domain.ledgers import SetLedger
 
 ANSWER_MAX: Final = 8 * 1024**2

@@ -29,7 +29,7 @@ from t3safe.adapters._support.subreaper import ENDING_MAX
 from t3safe.adapters.gate.messages import STEP_SECONDS, RehearsalRequest
 from t3safe.adapters.gate.scratch import Scratch, environment
 from t3safe.adapters.gate.serve import Secrets
-from t3safe.domain.gate import IdentityFacts
+from t3safe.domain.checks import IdentityFacts
 from t3safe.domain.text import duration
 from t3safe.t3 import commands, package, serve_log
 from t3safe.t3.commands import MINTING

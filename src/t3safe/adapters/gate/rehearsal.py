@@ -56,9 +56,9 @@ from t3safe.adapters.gate.programs import (
 from t3safe.adapters.gate.scratch import Scratch
 from t3safe.adapters.gate.serve import ANSWER_SECONDS, Secrets, ServeLog, await_answer, bindable
 from t3safe.adapters.gate.view import confine
-from t3safe.domain import gate
+from t3safe.domain import checks
+from t3safe.domain.checks import Check, CheckResult
 from t3safe.domain.errors import Fault
-from t3safe.domain.gate import Check, CheckResult
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.text import duration
 from t3safe.domain.versions import Version
@@ -100,7 +100,7 @@ class Rehearsing:
     _begun: float = field(default=0.0, init=False)
     _unstartable: OSError | None = field(default=None, init=False)
     _looks: dict[str, Look] = field(factory=dict, init=False)
-    _paired: Exchanged = field(factory=lambda: Exchanged(gate.PairingFacts(False)), init=False)
+    _paired: Exchanged = field(factory=lambda: Exchanged(checks.PairingFacts(False)), init=False)
 
     def __attrs_post_init__(self) -> None:
         self._scratch = Scratch(Path(self.request.folder))
@@ -158,7 +158,7 @@ class Rehearsing:
     def _identity(self) -> CheckResult:
         try:
             facts = package_facts(self.request)
-            if gate.judge_package(facts).passed:
+            if checks.judge_package(facts).passed:
                 # `--version` touches no base directory: the serve may start beside it.
                 self._begin()
             facts = printed_facts(facts, self.request, self._scratch)
@@ -171,15 +171,15 @@ class Rehearsing:
         if not facts.node:
             message = f"{self.request.node} --version tells no version: set the gate's node"
             raise TroubleError(message)
-        return gate.judge_identity(Version.parse(self.request.build), facts)
+        return checks.judge_identity(Version.parse(self.request.build), facts)
 
     def _live(self) -> CheckResult:
-        return gate.judge_live(self._started())
+        return checks.judge_live(self._started())
 
     def _migrated(self) -> CheckResult:
         self._report.after, damage = copied.ledger_facts(self._scratch.userdata)
-        return gate.judge_migrated(
-            gate.MigratedFacts(self._report.before, self._report.after, None, damage)
+        return checks.judge_migrated(
+            checks.MigratedFacts(self._report.before, self._report.after, None, damage)
         )
 
     def _preserved(self) -> CheckResult:
@@ -197,9 +197,9 @@ class Rehearsing:
             if generation.follows_log:
                 lost += tuple(filter(None, [copied.behind_log(userdata, generation.database)]))
         except copied.UnreadableSetError as error:
-            return gate.failed(Check.PRESERVED, f"the migrated copy cannot be read, {error}")
+            return checks.failed(Check.PRESERVED, f"the migrated copy cannot be read, {error}")
         report.rows_lost = lost
-        facts = gate.PreservedFacts(
+        facts = checks.PreservedFacts(
             report.rows_before,
             report.rows_after,
             lost,
@@ -207,7 +207,7 @@ class Rehearsing:
             tuple(n for n in report.before.names if became.get(n) != n and n in written),
             generation.may_shrink,
         )
-        return gate.judge_preserved(facts, self.request.tolerance)
+        return checks.judge_preserved(facts, self.request.tolerance)
 
     def _pair(self) -> CheckResult:
         minted = mint(self.request, self._scratch, self._secrets)
@@ -216,34 +216,34 @@ class Rehearsing:
             paths = self.request.dispatch.paths
             self._noted(exchange(self._site, minted.credential, paths, ANSWER_SECONDS))
         else:
-            facts = gate.PairingFacts(minted=False, mint_problem=minted.problem)
+            facts = checks.PairingFacts(minted=False, mint_problem=minted.problem)
             self._paired = Exchanged(facts)
-        return self._unless_ended(gate.judge_paired(self._paired.facts))
+        return self._unless_ended(checks.judge_paired(self._paired.facts))
 
     def _contract(self) -> CheckResult:
         facts = self._paired.facts
         asked = sockets(self._site, ANSWER_SECONDS)
         known = self.request.dispatch
-        return self._unless_ended(gate.judge_contract(facts.path, facts.cookie, known, asked))
+        return self._unless_ended(checks.judge_contract(facts.path, facts.cookie, known, asked))
 
     def _reopened(self) -> CheckResult:
-        stopping = self._unless_ended(gate.passed(Check.REOPENED))
+        stopping = self._unless_ended(checks.passed(Check.REOPENED))
         if not stopping.passed:
             return stopping
         limit = self.request.stop_limit
         if not self._running().stop(limit):
             reason = f"the serve did not stop within {duration(limit)} of SIGTERM"
             self._report.timed_out = reason
-            return gate.failed(Check.REOPENED, reason)
+            return checks.failed(Check.REOPENED, reason)
         # A service manager ends what is left of a unit, too.
         self._report.leftovers = end_all()
         self._begin()
         live = self._started()
-        started = gate.judge_live(live, Check.REOPENED)
+        started = checks.judge_live(live, Check.REOPENED)
         if not started.passed:
             return started
         self._noted(reuse(self._site, self._paired, ANSWER_SECONDS))
-        return self._unless_ended(gate.judge_reopened(live, self._paired.facts))
+        return self._unless_ended(checks.judge_reopened(live, self._paired.facts))
 
     def _soak(self) -> CheckResult:
         begun = time.monotonic()
@@ -253,17 +253,17 @@ class Rehearsing:
             if serve.exited() is not None or self._log.trouble():
                 break
             time.sleep(min(_SOAK_POLL, asked - endured))
-        facts = gate.SoakFacts(
+        facts = checks.SoakFacts(
             asked,
             time.monotonic() - begun,
             serve.exited(),
             self._log.trouble(),
             self.request.memory_max,
         )
-        result = gate.judge_soak(facts)
+        result = checks.judge_soak(facts)
         if not result.passed:
             return attrs.evolve(result, notes=facts.trouble)
-        still = gate.judge_live(self._answering(ANSWER_SECONDS, time.monotonic()), Check.SOAK)
+        still = checks.judge_live(self._answering(ANSWER_SECONDS, time.monotonic()), Check.SOAK)
         return result if still.passed else still
 
     # --- the serve -------------------------------------------------------------------------------
@@ -286,14 +286,14 @@ class Rehearsing:
         except OSError as error:
             self._serve, self._unstartable = None, error
 
-    def _started(self) -> gate.LiveFacts:
+    def _started(self) -> checks.LiveFacts:
         """Wait for the serve that was begun."""
         deadline = self.request.deadline
         if self._serve is None:
             why = self._unstartable.strerror if self._unstartable else "it was not started"
             # 126 is a shell's status for a program that is there and cannot be executed.
             words = f"cannot be executed: {why}"
-            return gate.LiveFacts(False, False, 126, 0.0, deadline, words)
+            return checks.LiveFacts(False, False, 126, 0.0, deadline, words)
         facts = self._answering(deadline, self._begun)
         if facts.answered and facts.exited is None:
             facts = self._ready(facts)
@@ -303,7 +303,7 @@ class Rehearsing:
             self._free_port()
         return facts
 
-    def _ready(self, facts: gate.LiveFacts) -> gate.LiveFacts:
+    def _ready(self, facts: checks.LiveFacts) -> checks.LiveFacts:
         """Hear what the serve says that it is, and wait for one whose answers prove nothing yet.
 
         From protocol 2 on the port answers while the start still goes on, and may still fail.  A
@@ -325,7 +325,7 @@ class Rehearsing:
         words = self._log.last_words(serve.log_start) if exited is not None else ""
         return attrs.evolve(facts, exited=exited, log_tail=words, version=told.version)
 
-    def _answering(self, deadline: float, since: float) -> gate.LiveFacts:
+    def _answering(self, deadline: float, since: float) -> checks.LiveFacts:
         serve = self._running()
         answered, seconds = await_answer(
             self._site, lambda: serve.exited() is not None, deadline, since
@@ -335,7 +335,7 @@ class Rehearsing:
         words = self._log.last_words(serve.log_start) if exited is not None else ""
         if not answered and exited is None:
             self._report.timed_out = f"the serve did not answer within {duration(deadline)}"
-        facts = gate.LiveFacts(answered, own, exited, seconds, deadline, words)
+        facts = checks.LiveFacts(answered, own, exited, seconds, deadline, words)
         return attrs.evolve(facts, build=self.request.build, memory_max=self.request.memory_max)
 
     def _unless_ended(self, result: CheckResult) -> CheckResult:
@@ -348,8 +348,8 @@ class Rehearsing:
         self._report.timed_out = ""
         words = self._log.last_words(serve.log_start)
         limit = self.request.memory_max
-        facts = gate.LiveFacts(False, False, exited, 0.0, 0.0, words, memory_max=limit)
-        return gate.judge_live(facts, result.check)
+        facts = checks.LiveFacts(False, False, exited, 0.0, 0.0, words, memory_max=limit)
+        return checks.judge_live(facts, result.check)
 
     def _free_port(self) -> int:
         """The port to bind; one that cannot be bound now is no fault of the build (rule 3)."""
@@ -387,7 +387,7 @@ def hold(request: RehearsalRequest, stream: int | None = None) -> WorkerAnswer:
         reason = f"not started: the copy cannot be made harmless: {error}"
         if request.alone:
             return WorkerAnswer(trouble=NoRehearsal(reason))
-        return WorkerAnswer(report=RehearsalReport.begun(gate.failed(Check.LIVE, reason)))
+        return WorkerAnswer(report=RehearsalReport.begun(checks.failed(Check.LIVE, reason)))
     except TroubleError as error:
         return WorkerAnswer(trouble=NoRehearsal(str(error), error.fault))
     except (OSError, sqlite3.Error, subprocess.SubprocessError, StubbornError) as error:

@@ -50,8 +50,8 @@ from t3safe.adapters.gate.messages import (
 )
 from t3safe.adapters.gate.scratch import Scratch, end_strays
 from t3safe.adapters.gate.view import is_system, worker_folders
+from t3safe.domain.checks import Check
 from t3safe.domain.errors import Fault, GateError
-from t3safe.domain.gate import Check
 from t3safe.domain.redaction import redact
 from t3safe.domain.text import duration
 

@@ -52,9 +52,10 @@ from t3safe.adapters.gate.sandbox import Sandbox, Workers
 from t3safe.adapters.gate.scratch import ScratchSpace, free_bytes
 from t3safe.adapters.gate.view import worker_folders
 from t3safe.domain.allowance import Allowance
+from t3safe.domain.checks import Check, DispatchKnowledge, held_to
 from t3safe.domain.effects import Subject
 from t3safe.domain.errors import Fault, GateError, PortError
-from t3safe.domain.gate import EMPTY, Check, DispatchKnowledge, Rehearsal, held_to
+from t3safe.domain.gate import EMPTY, Rehearsal
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import valid_person
 from t3safe.domain.redaction import redact

@@ -25,9 +25,9 @@ from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
+from t3safe.domain import checks, gate, ledgers
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain import gate, ledgers
 from t3safe.domain.effects import Effect
 from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.events import Answer, Event
@@ -58,7 +58,7 @@ FORMS: Final[dict[type, Form]] = {
     ledgers.Migration: _form("", "id name"),
     ledgers.Ledger: _form("", "entries"),
     ledgers.SetLedger: _form("", "databases"),
-    gate.CheckResult: _form("", "check passed reason notes"),
+    checks.CheckResult: _form("", "check passed reason notes"),
     gate.Rehearsal: _form("", "subject build checks schema evidence seconds"),
     gate.Verdict: _form("", "build ruling reasons held_back in_production"),
     fx.Subject: _form("", "person snapshot"),

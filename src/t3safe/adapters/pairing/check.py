@@ -24,8 +24,8 @@ from t3safe.adapters._support.adopted import Adopted
 from t3safe.adapters._support.buildpaths import BuildPaths, ProcessSeen, seen
 from t3safe.adapters._support.http_client import Address, NoAnswerError, session
 from t3safe.adapters._support.pairing import described, exchange, takes, whose
+from t3safe.domain.checks import DispatchKnowledge, PairingFacts, judge_paired
 from t3safe.domain.errors import DispatchError, Fault, PortError
-from t3safe.domain.gate import DispatchKnowledge, PairingFacts, judge_paired
 from t3safe.domain.versions import Version
 from t3safe.t3.sign_in import (
     EXCHANGE_PATHS,

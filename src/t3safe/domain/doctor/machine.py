@@ -6,6 +6,7 @@ import re
 
 from attrs import frozen
 
+from t3safe.domain.checks import engine_problem
 from t3safe.domain.doctor.findings import (
     Finding,
     Precondition,
@@ -13,7 +14,6 @@ from t3safe.domain.doctor.findings import (
     problem,
     warning,
 )
-from t3safe.domain.gate import engine_problem
 from t3safe.t3 import package
 from t3safe.t3.sign_in import SOCKET_PATH
 

@@ -54,8 +54,9 @@ from t3safe.adapters.units import Units, UserUnits
 from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Verify
 from t3safe.domain import ports
 from t3safe.domain.allowance import Allowance
+from t3safe.domain.checks import DispatchKnowledge
 from t3safe.domain.effects import Subject
-from t3safe.domain.gate import DispatchKnowledge, Rehearsal
+from t3safe.domain.gate import Rehearsal
 from t3safe.domain.messages import UNPROTECTED, LogLevel, LogLine
 from t3safe.domain.people import units_of
 from t3safe.domain.scope import Caller, Scope, places
