@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.moves import InvalidEvent
+from t3safe.domain.events import InvalidEvent
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
 
 NOW: Final = datetime(2026, 6, 9, 4, 0, tzinfo=UTC)

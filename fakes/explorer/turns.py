@@ -30,7 +30,7 @@ from fakes.world.faults import (
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
-from t3safe.domain.moves import InvalidEvent
+from t3safe.domain.events import InvalidEvent
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
 from t3safe.engine import Engine, waits_for_boot
 

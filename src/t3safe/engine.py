@@ -24,8 +24,8 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.errors import DamagedJournalError
+from t3safe.domain.events import InvalidEvent
 from t3safe.domain.legacy_journal import rebuilt
-from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.rollout import Rollout, decide, evolve, opened
 
 EFFECTS_MAX: Final = 100_000

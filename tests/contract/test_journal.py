@@ -10,7 +10,7 @@ import pytest
 
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.domain import events as ev
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.ports import Journal
 from t3safe.simulation.journal import MemoryJournal
 from tests.golden.__main__ import WORLDS

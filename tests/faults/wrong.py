@@ -23,7 +23,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import gate, moves, rollout
 from t3safe.domain.errors import Fault
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.moves import Move, Status, Step
+from t3safe.domain.move import Move, Status, Step
 from t3safe.domain.ports import Ports
 from t3safe.domain.retention import Stored
 from t3safe.person import IdleCheck, give_selections

@@ -11,7 +11,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import log
 from t3safe.domain.messages import ALERT_WORDS, LogLevel, LogLine, calm, frozen_line
-from t3safe.domain.moves import Goal, Status
+from t3safe.domain.move import Goal, Status
 from t3safe.domain.rollout import Rollout, opened
 from tests.property.traces import DrawnRollout, traces
 

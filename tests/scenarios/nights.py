@@ -11,7 +11,7 @@ from fakes.world import (
 from fakes.world.processes import Operation
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.moves import Move, Status
+from t3safe.domain.move import Move, Status
 from t3safe.domain.policy import Policy
 from t3safe.domain.versions import Version
 from t3safe.interpreter import Limits

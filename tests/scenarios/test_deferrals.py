@@ -22,7 +22,7 @@ from fakes.world.faults import journal
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.policy import SkipReason
 from t3safe.engine import fold
 from t3safe.usecases.host import deferrals

@@ -23,7 +23,7 @@ from fakes.world.model import NEW_PATH, OLD_PATH, schema
 from fakes.world.scenes import LEVELS
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.policy import SkipReason
 from t3safe.domain.retention import SnapshotKind
 from t3safe.t3.files import V1_DATABASE

@@ -38,7 +38,7 @@ from t3safe.adapters.journal.file import JournalFile
 from t3safe.adapters.personaldata.worker import copies, holders
 from t3safe.domain import idle, moves, retention
 from t3safe.domain.errors import DamagedJournalError, DeadLinkError
-from t3safe.domain.moves import Move
+from t3safe.domain.move import Move
 from t3safe.domain.versions import Version
 from t3safe.engine import Engine
 from t3safe.t3.files import V1_DATABASE

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fakes.world import NEW, NEWER, Defect, World, small_world
 from t3safe.domain.events import Outcome, Plan
 from t3safe.domain.hook_events import HookEvent, Moment
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.policy import SkipReason
 from t3safe.hooks import HookCalls
 from t3safe.usecases.check import check

@@ -8,7 +8,7 @@ from attrs import frozen
 from fakes.world import NEW, OLD, World, host, small_world
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.policy import SkipReason
 from t3safe.domain.pressure import Pressure, Stall
 from t3safe.engine import Performer

@@ -15,7 +15,7 @@ from t3safe import engine
 from t3safe.domain import events as ev
 from t3safe.domain import moves, rollout
 from t3safe.domain.errors import DamagedJournalError
-from t3safe.domain.moves import Move, Step
+from t3safe.domain.move import Move, Step
 from t3safe.domain.rollout import Rollout
 from t3safe.usecases.host import Host
 from t3safe.usecases.recover import recover

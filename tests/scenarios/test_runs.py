@@ -21,7 +21,7 @@ from fakes.world import (
 from fakes.world.scenes import LEVELS
 from t3safe.domain import events as ev
 from t3safe.domain.gate import OnPersonFailure
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.policy import Policy, SkipReason, Track
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.app import exit_of

@@ -6,7 +6,7 @@ from fakes.world import OLD, Defect, World, host, make_build, small_world
 from fakes.world.model import STATE, STATE_V2, rows_of, seen
 from fakes.world.scenes import NEWER, make_second
 from t3safe.domain import events as ev
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V2_DATABASE
 from t3safe.usecases.survey import obstacle_of

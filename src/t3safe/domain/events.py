@@ -14,6 +14,10 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
 
 
+class InvalidEvent(ValueError):  # noqa: N818 - it is not an error of the outside world
+    """Raised when an event cannot follow: the journal is damaged or the engine is wrong."""
+
+
 class Kind(StrEnum):
     """What a rollout is for."""
 

@@ -23,7 +23,8 @@ from typing import Final, assert_never
 from attrs import frozen
 
 from t3safe.domain import events as ev
-from t3safe.domain.moves import Goal, Move, Status, Step, touched
+from t3safe.domain.move import Goal, Move, Status, Step
+from t3safe.domain.moves import touched
 from t3safe.domain.redaction import redact
 from t3safe.domain.rollout import Rollout
 

@@ -8,7 +8,7 @@ from typing import assert_never
 from t3safe.domain import events as ev
 from t3safe.domain import messages
 from t3safe.domain.messages import LogLevel, LogLine
-from t3safe.domain.moves import Goal, Move, Status
+from t3safe.domain.move import Goal, Move, Status
 from t3safe.domain.rollout import Rollout
 
 

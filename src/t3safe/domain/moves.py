@@ -25,129 +25,20 @@ Rules:
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import assert_never
 
 import attrs
-from attrs import frozen
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
+from t3safe.domain.events import InvalidEvent
 from t3safe.domain.ledgers import SetLedger
-
-
-class InvalidEvent(ValueError):  # noqa: N818 - it is not an error of the outside world
-    """Raised when an event cannot follow: the journal is damaged or the engine is wrong."""
-
-
-class Status(StrEnum):
-    """How a person stands in a rollout."""
-
-    WAITING = "waiting"
-    MOVING = "moving"
-    MOVED = "moved"
-    KEPT = "kept"
-    """On the new build, which pairs at the serve; the dispatch could not be asked."""
-    DEFERRED = "deferred"
-    NOT_RUNNING = "not-running"
-    REFUSED = "refused"
-    """A guard said no for this person alone, before anything was touched."""
-    HELD_BACK = "held-back"
-    BROKEN_BEFORE = "broken-before"
-    """Did not pair on the old build, before anything was touched."""
-    RETURNED = "returned"
-    """The move was given up before the new build was selected; on the old build again."""
-    ROLLED_BACK = "rolled-back"
-    ENVIRONMENT = "environment"
-    """On the old build and the old data again, which do not pair either now."""
-    NEEDS_HUMAN = "needs-human"
-
-
-class Goal(StrEnum):
-    """Where a move is heading."""
-
-    FORWARD = "forward"
-    CANCEL = "cancel"
-    BACK = "back"
-    LAST_RESORT = "last-resort"
-
-
-class Step(StrEnum):
-    """One thing to do for a person; each stands for one effect."""
-
-    ASSESS = "assess"
-    LOOK = "look"
-    PRECHECK = "precheck"
-    FENCE = "fence"
-    STOP = "stop"
-    SNAPSHOT = "snapshot"
-    RESTORE_CHOSEN = "restore-chosen"
-    SELECT_NEW = "select-new"
-    START = "start"
-    VERIFY_NEW = "verify-new"
-    QUARANTINE = "quarantine"
-    RESTORE_REST = "restore-rest"
-    SELECT_OLD = "select-old"
-    VERIFY_OLD = "verify-old"
-    INSPECT = "inspect"
-
+from t3safe.domain.move import Goal, Move, Status, Step
 
 _INTO_NEW = (Step.SELECT_NEW, Step.START, Step.VERIFY_NEW)
 _INTO_OLD = (Step.SELECT_OLD, Step.START, Step.VERIFY_OLD)
 _AT_REST = (Step.FENCE, Step.STOP, Step.SNAPSHOT)
-
-
-@frozen
-class Move:
-    """One person's part of a rollout, as far as the journal tells.
-
-    `todo` are the steps still to take towards `goal`.  `rest` is the at-rest snapshot.  `fenced`,
-    `new_build_may_have_run`, `reselecting` and `stopped` are true from the *intent* on, `restored`
-    from the answer on.
-    """
-
-    plan: ev.MovePlan
-    status: Status = Status.WAITING
-    goal: Goal = Goal.FORWARD
-    todo: tuple[Step, ...] = ()
-    reason: str = ""
-    online: str = ""
-    rest: ev.Snapshotted | None = None
-    quarantine: str = ""
-    earlier: tuple[str, ...] = ()
-    """Quarantines of earlier ways back (rule 7); each is kept."""
-    rows: tuple[ev.RowsKept, ...] = ()
-    fenced: bool = False
-    new_build_may_have_run: bool = False
-    restored: bool = False
-    reselecting: bool = False
-    stopped: bool = False
-    had_activity: bool = False
-    """Whether the person had time to work on the new build (rule 8)."""
-    fault: Fault = Fault.HOST
-    """Whom the failure that turned the move round speaks against."""
-    held: bool = False
-    """Whether the move is cancelled because something holds the data (rule 9)."""
-    doubted: bool = False
-    """Whether the old build did not pair and the data is being looked at (rule 7)."""
-    again: bool = False
-    """Whether the way back is taken once more (rule 7)."""
-
-    @property
-    def person(self) -> str:
-        """The OS user whose move this is."""
-        return self.plan.person
-
-    @property
-    def intact(self) -> bool:
-        """Whether nothing can have changed the data since the stop, as far as is known."""
-        return not (self.new_build_may_have_run or self.again)
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing more happens to this person in this rollout."""
-        return self.status not in {Status.WAITING, Status.MOVING}
 
 
 def begin(move: Move, kind: ev.Kind, *, force: bool) -> Move:

@@ -27,7 +27,7 @@ from attrs import frozen
 
 from t3safe.domain import events as ev
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.moves import Move, Status
+from t3safe.domain.move import Move, Status
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.versions import Version

@@ -34,8 +34,9 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import gate, messages, moves
 from t3safe.domain.errors import Fault
+from t3safe.domain.events import InvalidEvent
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.moves import InvalidEvent, Move, Status
+from t3safe.domain.move import Move, Status
 from t3safe.domain.obstacles import ahead
 from t3safe.domain.versions import Version
 

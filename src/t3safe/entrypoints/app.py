@@ -19,7 +19,7 @@ from t3safe.configuration import Settings
 from t3safe.domain.errors import JournalError
 from t3safe.domain.events import Kind, Outcome
 from t3safe.domain.messages import LogLevel, LogLine, frozen_line
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.policy import SkipReason
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import InvalidVersion, Version

@@ -13,8 +13,8 @@ import click
 
 from t3safe.domain import events as ev
 from t3safe.domain import log, text
+from t3safe.domain.events import InvalidEvent
 from t3safe.domain.messages import LogLevel, LogLine
-from t3safe.domain.moves import InvalidEvent
 from t3safe.domain.rollout import Rollout, evolve, opened
 from t3safe.domain.run_report import (
     UNFINISHED,

@@ -13,7 +13,7 @@ import click
 from t3safe.domain.errors import NoWayBackError
 from t3safe.domain.events import Outcome
 from t3safe.domain.messages import LogLevel, LogLine
-from t3safe.domain.moves import Move
+from t3safe.domain.move import Move
 from t3safe.domain.policy import SkipReason
 from t3safe.domain.rollback import PersonOutcome, Preview, summed_up, told, undo
 from t3safe.domain.versions import Version

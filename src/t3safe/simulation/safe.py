@@ -11,7 +11,7 @@ from t3safe.configuration import Settings
 from t3safe.domain import events as ev
 from t3safe.domain import log
 from t3safe.domain.messages import LogLevel
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.policy import SkipReason
 from t3safe.domain.ports import Ports
 from t3safe.domain.rollout import Rollout

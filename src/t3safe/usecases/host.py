@@ -13,7 +13,7 @@ from attrs import field, frozen
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError
 from t3safe.domain.gate import OnPersonFailure
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Policy, SkipReason
 from t3safe.domain.ports import Observer, Ports

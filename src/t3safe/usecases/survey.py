@@ -9,7 +9,7 @@ from attrs import frozen
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DeadLinkError
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.obstacles import Obstacle, ahead, held, unknown_to_all
 from t3safe.domain.policy import Policy, Standing
 from t3safe.domain.unmapped import Unmapped, unmapped

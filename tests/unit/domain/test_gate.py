@@ -824,15 +824,15 @@ a failure on the empty set names it
     empty=died alice / empty / both: refused, empty died
 where every control fails too the gate is broken, with both reasons
     empty=x alice=x bob=x / empty=x alice=x bob=x / both: gate-broken, empty+alice+bob x, old x
-rule 4: a set on which also the person's own build fails is at fault
+rule 3: a set on which also the person's own build fails is at fault
     empty alice=33 bob / empty alice=33 / refuse: passed without alice, alice 33, old 33
-rule 4: a set at fault says nothing of a build that fails somebody else
+rule 3: a set at fault says nothing of a build that fails somebody else
     empty alice=33 bob=old_rows / empty alice=33 bob / refuse: refused, bob old rows
-rule 4: a person alone is judged by the empty set, which must be rehearsed and pass
+rule 3: a person alone is judged by the empty set, which must be rehearsed and pass
     empty alice=33 / empty alice=33 / refuse: passed without alice, alice 33, old 33
     empty alice=x / empty=x alice=x / refuse: gate-broken
     empty alice=x / alice=x / refuse: gate-broken
-rule 4: sets of all people at once are the gate's fault
+rule 3: sets of all people at once are the gate's fault
     empty alice=x bob=x / empty alice=x bob=x / refuse: gate-broken
 a failure without a control counts against the gate, whoever else has one
     empty alice=x bob / / refuse: gate-broken

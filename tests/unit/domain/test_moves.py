@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from t3safe.domain import events as ev
-from t3safe.domain.moves import Goal, InvalidEvent
+from t3safe.domain.events import InvalidEvent
+from t3safe.domain.move import Goal
 from tests.unit.domain.plans import snapshot
 from tests.unit.domain.stories import ROWS, Story, Telling, stories
 

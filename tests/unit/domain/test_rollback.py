@@ -9,7 +9,7 @@ import pytest
 
 from t3safe.domain import events as ev
 from t3safe.domain.ledgers import Ledger, SetLedger
-from t3safe.domain.moves import Move, Status
+from t3safe.domain.move import Move, Status
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.rollback import (

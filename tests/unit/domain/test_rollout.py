@@ -14,8 +14,9 @@ from fakes.playbook import NOW
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
+from t3safe.domain.events import InvalidEvent
 from t3safe.domain.gate import EMPTY, Ruling, Verdict
-from t3safe.domain.moves import InvalidEvent, Status
+from t3safe.domain.move import Status
 from t3safe.domain.rollout import Rollout, Stage, decide, evolve, opened
 from tests.unit.domain.plans import (
     DONE,

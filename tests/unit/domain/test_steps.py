@@ -12,8 +12,9 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import moves
 from t3safe.domain.errors import Fault
+from t3safe.domain.events import InvalidEvent
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.moves import Goal, InvalidEvent, Move, Status, Step
+from t3safe.domain.move import Goal, Move, Status, Step
 from t3safe.domain.versions import Version
 from tests.unit.domain.plans import DONE, IDLE, L30, L32, NEW, OLD, STRANGE, host_fault, snapshot
 

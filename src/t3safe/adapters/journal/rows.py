@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from t3safe.domain import events as ev
-from t3safe.domain.moves import Status
+from t3safe.domain.move import Status
 from t3safe.domain.runs import MoveRecord, RunRecord
 from t3safe.domain.versions import Version
 
