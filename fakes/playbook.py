@@ -20,7 +20,8 @@ from attrs import define, field, frozen
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.events import InvalidEvent
-from t3safe.domain.rollout import Rollout, decide, evolve, opened
+from t3safe.domain.rollout import decide, evolve, opened
+from t3safe.domain.rollout_state import Rollout
 
 NOW: Final = datetime(2026, 6, 9, 4, 0, tzinfo=UTC)
 """The time of every event of a playbook; no decision depends on it."""

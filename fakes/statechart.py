@@ -28,7 +28,8 @@ from t3safe.domain.gate import OnPersonFailure, Rehearsal
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.move import Goal, Move, Status, Step
 from t3safe.domain.moves import answered, lose_sight, touched
-from t3safe.domain.rollout import Rollout, Stage, decide, evolve, opened
+from t3safe.domain.rollout import decide, evolve, opened
+from t3safe.domain.rollout_state import Rollout, Stage
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V1_DATABASE
 

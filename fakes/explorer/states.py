@@ -20,7 +20,7 @@ from fakes.world.model import FADES_AFTER, Content, OpenQuestion, Snap
 from t3safe.domain import effects as fx
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.move import Move, Status
-from t3safe.domain.rollout import Rollout, Stage
+from t3safe.domain.rollout_state import Rollout, Stage
 from t3safe.domain.versions import Version
 
 _LEDGERS: dict[Ledger, int] = {}

@@ -31,7 +31,8 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
 from t3safe.domain.events import InvalidEvent
-from t3safe.domain.rollout import Rollout, decide, evolve, opened
+from t3safe.domain.rollout import decide, evolve, opened
+from t3safe.domain.rollout_state import Rollout
 from t3safe.engine import Engine, waits_for_boot
 
 

@@ -16,7 +16,7 @@ from fakes.world.faults import Faulty, FaultyJournal, Seam, WorldFault
 from fakes.world.wiring import host
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 from t3safe.interpreter import Limits
 from t3safe.usecases.host import Host, Result, Rules
 from t3safe.usecases.recover import recover

@@ -26,7 +26,8 @@ from t3safe.domain import ports
 from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.events import InvalidEvent
 from t3safe.domain.legacy_journal import rebuilt
-from t3safe.domain.rollout import Rollout, decide, evolve, opened
+from t3safe.domain.rollout import decide, evolve, opened
+from t3safe.domain.rollout_state import Rollout
 
 EFFECTS_MAX: Final = 100_000
 """No rollout needs more: 1,000 people take 17 effects each on the longest way."""

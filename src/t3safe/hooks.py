@@ -22,7 +22,7 @@ from attrs import define, field
 from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.hook_events import HookEvent, Moment, hook_events, not_opened, opening
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 from t3safe.interpreter import allowed
 
 

@@ -20,7 +20,7 @@ from fakes.world.model import FakePerson, Snap
 from t3safe import engine, interpreter, person
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain import gate, moves, rollout
+from t3safe.domain import gate, moves, rollout, rollout_state
 from t3safe.domain.errors import Fault
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.move import Move, Status, Step
@@ -115,7 +115,7 @@ def a_build_is_refused_only_where_the_way_back_ends_well(monkeypatch: pytest.Mon
     """Where the way back fails nothing is held against the build, and the next run takes it."""
     remembered = rollout._remembered
 
-    def lenient(before: rollout.Rollout, bad: list[Move], told: str) -> Iterator[fx.Effect]:
+    def lenient(before: rollout_state.Rollout, bad: list[Move], told: str) -> Iterator[fx.Effect]:
         well = any(move.status is Status.ROLLED_BACK for move in bad)
         right = remembered(before, bad, told)
         return (e for e in right if well or not isinstance(e, fx.RecordVerdict))
@@ -272,8 +272,8 @@ def an_intent_is_journaled_only_after_the_deed(monkeypatch: pytest.MonkeyPatch) 
     """A death in between leaves something done of which the journal knows nothing."""
 
     def step(
-        self: engine.Engine, before: rollout.Rollout, waits: engine.Waits | None = None
-    ) -> rollout.Rollout:
+        self: engine.Engine, before: rollout_state.Rollout, waits: engine.Waits | None = None
+    ) -> rollout_state.Rollout:
         if before.winding is None and self.stop():
             before = self._record(before, ev.StopAsked(self.clock.now()))
         choice = rollout.decide(before)
@@ -322,7 +322,7 @@ def the_freeze_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next night takes the same build to the same people."""
     remembered = rollout._remembered
 
-    def unfrozen(before: rollout.Rollout, bad: list[Move], told: str) -> Iterator[fx.Effect]:
+    def unfrozen(before: rollout_state.Rollout, bad: list[Move], told: str) -> Iterator[fx.Effect]:
         right = remembered(before, bad, told)
         return (effect for effect in right if not isinstance(effect, fx.Freeze))
 
@@ -343,11 +343,11 @@ def the_gate_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The build runs on people's sets, and nobody has seen it run on a copy."""
     snapshots_done = rollout._snapshots_done
 
-    def skipped(before: rollout.Rollout) -> rollout.Rollout:
+    def skipped(before: rollout_state.Rollout) -> rollout_state.Rollout:
         right = snapshots_done(before)
-        return attrs.evolve(right, stage=rollout.Stage.MOVING, turn=0)
+        return attrs.evolve(right, stage=rollout_state.Stage.MOVING, turn=0)
 
-    def on(before: rollout.Rollout) -> rollout.Rollout:
+    def on(before: rollout_state.Rollout) -> rollout_state.Rollout:
         return rollout._advance(skipped(before))
 
     monkeypatch.setattr(rollout, "_snapshots_done", on)
@@ -368,10 +368,10 @@ def last_good_advances_when_nobody_was_moved(monkeypatch: pytest.MonkeyPatch) ->
     """A night of deferrals promotes a build that nobody has run."""
     end_moving = rollout._end_moving
 
-    def promoted(before: rollout.Rollout) -> rollout.Rollout:
+    def promoted(before: rollout_state.Rollout) -> rollout_state.Rollout:
         if before.winding is None and not rollout._moved(before):
             promote = fx.Promote(before.plan.candidate, before.plan.everybody)
-            return rollout._end(before, ev.Outcome.PROMOTED, "done", promote)
+            return rollout_state.end(before, ev.Outcome.PROMOTED, "done", promote)
         return end_moving(before)
 
     monkeypatch.setattr(rollout, "_end_moving", promoted)
@@ -382,11 +382,11 @@ def a_build_is_promoted_without_a_bake(monkeypatch: pytest.MonkeyPatch) -> None:
     """What stops working after a minute is everybody's default."""
     end_moving = rollout._end_moving
 
-    def promoted(before: rollout.Rollout) -> rollout.Rollout:
+    def promoted(before: rollout_state.Rollout) -> rollout_state.Rollout:
         right = end_moving(before)
-        if right.stage is rollout.Stage.BAKING:
+        if right.stage is rollout_state.Stage.BAKING:
             promote = fx.Promote(before.plan.candidate, before.plan.everybody)
-            return rollout._end(before, ev.Outcome.PROMOTED, "done", promote)
+            return rollout_state.end(before, ev.Outcome.PROMOTED, "done", promote)
         return right
 
     monkeypatch.setattr(rollout, "_end_moving", promoted)

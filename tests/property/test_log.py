@@ -12,7 +12,8 @@ from t3safe.domain import events as ev
 from t3safe.domain import log
 from t3safe.domain.messages import ALERT_WORDS, LogLevel, LogLine, calm, frozen_line
 from t3safe.domain.move import Goal, Status
-from t3safe.domain.rollout import Rollout, opened
+from t3safe.domain.rollout import opened
+from t3safe.domain.rollout_state import Rollout
 from tests.property.traces import DrawnRollout, traces
 
 _PIECES = st.one_of(

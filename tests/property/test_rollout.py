@@ -14,7 +14,8 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import EMPTY, Ruling
 from t3safe.domain.move import Goal, Move, Status
-from t3safe.domain.rollout import Rollout, decide
+from t3safe.domain.rollout import decide
+from t3safe.domain.rollout_state import Rollout
 from tests.property.traces import PEOPLE, DrawnRollout, traces
 from tests.unit.domain.plans import L32, NEW, OLD
 

@@ -12,7 +12,8 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.ledgers import SetLedger
-from t3safe.domain.rollout import Rollout, decide, evolve, opened
+from t3safe.domain.rollout import decide, evolve, opened
+from t3safe.domain.rollout_state import Rollout
 from t3safe.domain.versions import Version
 from tests.unit.domain.plans import L30, L32, NEW, OLD, STRANGE, rehearsal
 

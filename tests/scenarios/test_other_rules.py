@@ -13,10 +13,10 @@ from fakes.world.faults import Faulty, FaultyJournal, Seam, journal
 from fakes.world.processes import outcome_of
 from t3safe import engine
 from t3safe.domain import events as ev
-from t3safe.domain import moves, rollout
+from t3safe.domain import moves, rollout_state
 from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.move import Move, Step
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 from t3safe.usecases.host import Host
 from t3safe.usecases.recover import recover
 from tests.scenarios.nights import take_ann_back
@@ -124,8 +124,8 @@ def _changed(
     monkeypatch.setattr(moves, "begin", other(moves.begin))
     monkeypatch.setattr(moves, "go_back", other(moves.go_back))
     # Whatever is told is told otherwise, too.
-    told = rollout._told
-    monkeypatch.setattr(rollout, "_told", lambda some: f"it was so: {told(some)}")
+    told = rollout_state.told
+    monkeypatch.setattr(rollout_state, "told", lambda some: f"it was so: {told(some)}")
 
 
 @pytest.mark.long

@@ -9,7 +9,7 @@ import pytest
 
 from t3safe.domain import events as ev
 from t3safe.domain.policy import Track
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 from t3safe.simulation import files
 from t3safe.simulation.fleet import (
     Bind,

@@ -14,7 +14,7 @@ from documents.known import known_page
 from documents.reference import reference
 from fakes import statechart
 from t3safe.domain.messages import ALERT_WORDS
-from t3safe.domain.rollout import Stage
+from t3safe.domain.rollout_state import Stage
 from t3safe.entrypoints.cli import COMMANDS, cli
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import DEFAULT_FILE, ENVIRONMENT, load

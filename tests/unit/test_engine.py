@@ -17,7 +17,7 @@ from t3safe.domain.errors import DispatchError, Fault, JournalError, ServiceErro
 from t3safe.domain.gate import EMPTY, Ruling, Verdict
 from t3safe.domain.ports import Ports
 from t3safe.domain.retention import SnapshotKind
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 from t3safe.domain.versions import Version
 from t3safe.engine import Engine, Waits, fold, nothing_waits, waits_for_boot
 from t3safe.interpreter import Interpreter, Limits, never

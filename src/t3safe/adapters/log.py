@@ -18,7 +18,7 @@ from t3safe.domain.errors import JournalError
 from t3safe.domain.events import Event
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.moves import touched
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 
 Sink = Callable[[LogLine], None]
 

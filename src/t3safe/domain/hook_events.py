@@ -26,7 +26,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.move import Goal, Move, Status, Step
 from t3safe.domain.moves import touched
 from t3safe.domain.redaction import redact
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 
 _LONGEST: Final = 1000
 """Characters of a value in a hook's environment."""

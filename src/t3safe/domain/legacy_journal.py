@@ -28,7 +28,7 @@ from t3safe.domain import gate
 from t3safe.domain.errors import Fault
 from t3safe.domain.move import Goal, Move, Status
 from t3safe.domain.moves import put_by, touched
-from t3safe.domain.rollout import Rollout, Stage, pinned
+from t3safe.domain.rollout_state import Rollout, Stage, pinned
 from t3safe.domain.versions import Version
 
 

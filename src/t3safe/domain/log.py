@@ -9,7 +9,7 @@ from t3safe.domain import events as ev
 from t3safe.domain import messages
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.move import Goal, Move, Status
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 
 
 def lines(before: Rollout | None, event: ev.Event, after: Rollout) -> tuple[LogLine, ...]:

@@ -23,7 +23,7 @@ from t3safe.domain.people import UserMap
 from t3safe.domain.policy import Offer, Track
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.retention import SnapshotKind, Stored
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 from t3safe.domain.runs import MoveRecord, RunRecord
 from t3safe.domain.versions import Version
 from t3safe.t3.updater import Traces

@@ -24,76 +24,19 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import assert_never
 
 import attrs
-from attrs import frozen
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain import gate, messages, moves
+from t3safe.domain import gate, gate_stages, messages, moves
+from t3safe.domain import rollout_state as state
 from t3safe.domain.errors import Fault
 from t3safe.domain.events import InvalidEvent
-from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.move import Move, Status
-from t3safe.domain.obstacles import ahead
+from t3safe.domain.rollout_state import Rollout, Stage
 from t3safe.domain.versions import Version
-
-
-class Stage(StrEnum):
-    """How far a rollout has come."""
-
-    STAGING = "staging"
-    SNAPSHOTTING = "snapshotting"
-    REHEARSING = "rehearsing"
-    CONTROL = "control"
-    VERDICT = "verdict"
-    MOVING = "moving"
-    BAKING = "baking"
-    REVISITING = "revisiting"
-    CLOSING = "closing"
-
-
-@frozen
-class Rollout:
-    """Everything known of one rollout; changed by `evolve` alone.
-
-    `pending` is the effect that was started and not answered.  `winding` is set once nobody new
-    may be begun.  `closing` are the effects that remain before `ending` is the end.
-    """
-
-    plan: ev.Plan
-    stage: Stage
-    moves: tuple[Move, ...]
-    seq: int = 0
-    pending: fx.Effect | None = None
-    attempts: int = 0
-    rehearsals: tuple[gate.Rehearsal, ...] = ()
-    controls_todo: tuple[fx.Rehearse, ...] = ()
-    controls: tuple[gate.Rehearsal, ...] = ()
-    verdict: gate.Verdict | None = None
-    winding: ev.Ended | None = None
-    closing: tuple[fx.Effect, ...] = ()
-    ending: ev.Ended | None = None
-    closed: bool = False
-    turn: int = 0
-    """Whose turn it is, by place in `moves`: with those before, this stage is done.  It is what
-    makes an event cost the same on a host of three and on one of a thousand."""
-
-    @property
-    def schema(self) -> SetLedger | None:
-        """What the candidate knows, by its rehearsal on the empty set; None before that."""
-        for rehearsal in self.rehearsals:
-            if rehearsal.subject == gate.EMPTY:
-                return rehearsal.schema
-        return None
-
-    @property
-    def current(self) -> Move | None:
-        """The one person in transition, None in between."""
-        move = self.moves[self.turn] if self.turn < len(self.moves) else None
-        return move if move is not None and move.status is Status.MOVING else None
 
 
 def opened(plan: ev.Plan) -> Rollout:
@@ -121,7 +64,7 @@ def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
         case Stage.SNAPSHOTTING:
             return fx.SnapshotOnline(rollout.moves[rollout.turn].person, snapshot)
         case Stage.REHEARSING:
-            return fx.Rehearse(rollout.plan.candidate, _subjects(rollout))
+            return fx.Rehearse(rollout.plan.candidate, gate_stages.subjects(rollout))
         case Stage.CONTROL:
             return rollout.controls_todo[0]
         case Stage.VERDICT:
@@ -179,7 +122,7 @@ def _started(rollout: Rollout, event: ev.Started) -> Rollout:
     if rollout.stage is not Stage.MOVING or current is None:
         return rollout
     intended = moves.intend(current)
-    return rollout if intended is current else _put(rollout, intended)
+    return rollout if intended is current else state.put(rollout, intended)
 
 
 def _finished(rollout: Rollout, event: ev.Finished) -> Rollout:
@@ -206,15 +149,15 @@ def _may_retry(rollout: Rollout, answer: ev.Answer) -> bool:
 def _answered(rollout: Rollout, answer: ev.Answer) -> Rollout:
     match rollout.stage:
         case Stage.STAGING:
-            return _staged(rollout, answer)
+            return gate_stages.staged(rollout, answer)
         case Stage.SNAPSHOTTING:
-            return _snapped(rollout, answer)
+            return gate_stages.snapped(rollout, answer)
         case Stage.REHEARSING:
-            return _rehearsed(rollout, answer)
+            return gate_stages.rehearsed(rollout, answer)
         case Stage.CONTROL:
-            return _controlled(rollout, answer)
+            return gate_stages.controlled(rollout, answer)
         case Stage.VERDICT:
-            return _recorded(rollout, answer)
+            return gate_stages.recorded(rollout, answer)
         case Stage.MOVING:
             return _moved_on(rollout, answer)
         case Stage.BAKING:
@@ -227,189 +170,18 @@ def _answered(rollout: Rollout, answer: ev.Answer) -> Rollout:
             assert_never(never)
 
 
-def _wrong(rollout: Rollout, answer: ev.Answer) -> InvalidEvent:
-    return InvalidEvent(f"{type(answer).__name__} is no answer while {rollout.stage}")
-
-
-# Stages before anybody is touched.
-
-
-def _staged(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    match answer:
-        case ev.Done():
-            return attrs.evolve(rollout, stage=Stage.SNAPSHOTTING)
-        case ev.Failed(Fault.BUILD, reason):
-            refused = gate.Verdict(rollout.plan.candidate, gate.Ruling.REFUSED, (reason,))
-            return attrs.evolve(rollout, stage=Stage.VERDICT, verdict=refused)
-        case ev.Failed(_, reason):
-            return _end(rollout, ev.Outcome.LATER, reason)
-        case _:
-            raise _wrong(rollout, answer)
-
-
-def _snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    move = rollout.moves[rollout.turn]
-    match answer:
-        case ev.Snapshotted(ledger=ledger, migrated_by=by) if move.plan.knows and ledger.unknown_to(
-            move.plan.knows
-        ):
-            strange = ledger.unknown_to(move.plan.knows)[0]
-            why = str(ahead(move.person, strange, str(move.plan.new), by))
-            return _next_turn(_put(rollout, moves.settle(move, Status.REFUSED, why)))
-        case ev.Snapshotted(snapshot=snapshot) if snapshot:
-            return _next_turn(_put(rollout, attrs.evolve(move, online=snapshot)))
-        case ev.Assessed(ev.Readiness.BUSY, reason):
-            return _next_turn(_put(rollout, moves.settle(move, Status.REFUSED, reason)))
-        case ev.Failed(_, reason):
-            lost = moves.settle(move, Status.REFUSED, f"no snapshot: {reason}")
-            return _next_turn(_put(rollout, lost))
-        case _:
-            raise _wrong(rollout, answer)
-
-
-def _subjects(rollout: Rollout) -> tuple[fx.Subject, ...]:
-    people = [move for move in rollout.moves if move.online]
-    return _EMPTY_FIRST + tuple(fx.Subject(move.person, move.online) for move in people)
-
-
-_EMPTY_FIRST = (fx.Subject(gate.EMPTY, ""),)
-
-
-def _rehearsed(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    match answer:
-        case ev.Rehearsed(rehearsals):
-            _expect_subjects(_subjects(rollout), rehearsals)
-            rollout = attrs.evolve(rollout, rehearsals=rehearsals)
-            todo = _controls(rollout)
-            rollout = attrs.evolve(rollout, controls_todo=todo, stage=Stage.CONTROL)
-            return rollout if todo else _ruled(rollout)
-        case ev.Failed(_, reason):
-            return _end(rollout, ev.Outcome.LATER, f"the gate could not be run: {reason}")
-        case _:
-            raise _wrong(rollout, answer)
-
-
-def _expect_subjects(
-    subjects: tuple[fx.Subject, ...], rehearsals: tuple[gate.Rehearsal, ...]
-) -> None:
-    asked = [subject.person for subject in subjects]
-    got = [rehearsal.subject for rehearsal in rehearsals]
-    if asked != got:
-        message = f"rehearsals of {got}, asked for {asked}"
-        raise InvalidEvent(message)
-
-
-def _controls(rollout: Rollout) -> tuple[fx.Rehearse, ...]:
-    """One control rehearsal for each build that somebody whose rehearsal failed runs now."""
-    failed = gate.needs_control(rollout.rehearsals)
-    by_build = {rollout.plan.base: ()} if gate.EMPTY in failed else {}
-    groups: dict[Version, tuple[fx.Subject, ...]] = dict(by_build)
-    for move in rollout.moves:
-        if move.person in failed:
-            subject = fx.Subject(move.person, move.online)
-            groups[move.plan.old] = (*groups.get(move.plan.old, ()), subject)
-    return tuple(fx.Rehearse(build, _EMPTY_FIRST + found) for build, found in groups.items())
-
-
-def _controlled(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    match answer:
-        case ev.Rehearsed(rehearsals):
-            _expect_subjects(rollout.controls_todo[0].subjects, rehearsals)
-            rollout = attrs.evolve(
-                rollout,
-                controls=rollout.controls + rehearsals,
-                controls_todo=rollout.controls_todo[1:],
-            )
-            return rollout if rollout.controls_todo else _ruled(rollout)
-        case ev.Failed(_, reason):
-            return _end(rollout, ev.Outcome.GATE_BROKEN, f"the control could not be run: {reason}")
-        case _:
-            raise _wrong(rollout, answer)
-
-
-def _ruled(rollout: Rollout) -> Rollout:
-    verdict = gate.rule(rollout.rehearsals, rollout.controls, rollout.plan.on_person_failure)
-    return attrs.evolve(rollout, stage=Stage.VERDICT, verdict=verdict)
-
-
-def _recorded(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    match answer:
-        case ev.Done():
-            return _act_on_verdict(rollout)
-        case ev.Failed(_, reason):
-            return _act_on_verdict(rollout, f"the verdict could not be kept: {reason}")
-        case _:
-            raise _wrong(rollout, answer)
-
-
-def _act_on_verdict(rollout: Rollout, trouble: str = "") -> Rollout:
-    """Go on only with a verdict that is kept; one that ends the run ends it, kept or not."""
-    assert rollout.verdict is not None, "the stage is entered with a verdict"
-    verdict = rollout.verdict
-    why = "; ".join((*verdict.reasons, trouble) if trouble else verdict.reasons)
-    match verdict.ruling:
-        case gate.Ruling.REFUSED:
-            return _end(rollout, ev.Outcome.REFUSED, why)
-        case gate.Ruling.BROKEN:
-            return _end(rollout, ev.Outcome.GATE_BROKEN, why)
-        case gate.Ruling.PASSED if trouble:
-            return _end(rollout, ev.Outcome.LATER, trouble)
-        case gate.Ruling.PASSED:
-            held = tuple(_held_back(move, rollout) for move in rollout.moves)
-            rollout = attrs.evolve(rollout, moves=held, stage=Stage.MOVING, turn=0)
-            return _checked(rollout) if rollout.plan.kind is ev.Kind.CHECK else rollout
-        case never:
-            assert_never(never)
-
-
-def _checked(rollout: Rollout) -> Rollout:
-    """End a check; a build that was not proven for somebody has not passed for the host."""
-    text = f"{rollout.plan.candidate} passed the gate"
-    left = _with(rollout, Status.REFUSED, Status.HELD_BACK)
-    if left:
-        return _end(rollout, ev.Outcome.REFUSED, f"{text} for the others; {_told(left)}")
-    return _end(rollout, ev.Outcome.PASSED, text)
-
-
-def _held_back(move: Move, rollout: Rollout) -> Move:
-    verdict = rollout.verdict
-    if verdict is None or move.person not in verdict.held_back:
-        return move
-    why = "the rehearsal on this person's set failed"
-    if move.person in gate.faulty_sets(rollout.rehearsals, rollout.controls):
-        why = f"something is wrong with this person's data: {move.plan.old} fails on it too"
-    tried = (*rollout.rehearsals, *rollout.controls)
-    failed = (each for each in tried if each.subject == move.person and not each.passed)
-    reasons = "; ".join(dict.fromkeys(each.reason for each in failed))
-    return moves.settle(move, Status.HELD_BACK, f"{why} ({reasons})")
-
-
-# The rollout proper.
-
-
-def _put(rollout: Rollout, changed: Move) -> Rollout:
-    """Replace the move whose turn it is."""
-    here = rollout.turn
-    replaced = (*rollout.moves[:here], changed, *rollout.moves[here + 1 :])
-    return attrs.evolve(rollout, moves=replaced)
-
-
-def _next_turn(rollout: Rollout) -> Rollout:
-    return attrs.evolve(rollout, turn=rollout.turn + 1)
-
-
 def _moved_on(rollout: Rollout, answer: ev.Answer) -> Rollout:
     current = rollout.current
     assert current is not None, "the stage is left when nobody is in transition"
     move = moves.answered(current, answer, rollout.schema or current.plan.knows)
-    rollout = _put(rollout, move)
+    rollout = state.put(rollout, move)
     faulty = isinstance(answer, ev.NotPaired | ev.Failed) and answer.fault is Fault.ENVIRONMENT
     if move.status is Status.KEPT or (move.status is Status.BROKEN_BEFORE and faulty):
         why = f"the dispatch could not be asked: {move.reason}"
         return _wind(rollout, ev.Ended(ev.Outcome.LATER, why))
     if move.status is Status.RETURNED:
         # What kept this person from being moved may keep everybody: nobody else is stopped for it.
-        return _wind(rollout, ev.Ended(ev.Outcome.LATER, _told([move])))
+        return _wind(rollout, ev.Ended(ev.Outcome.LATER, state.told([move])))
     return rollout
 
 
@@ -426,7 +198,7 @@ def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
             did = "baked" if rollout.plan.baking else "moved"
             told = f"{build}: {did} {', '.join(_moved(rollout))}{_left_behind(rollout)}"
             promote = fx.Promote(build, rollout.plan.everybody)
-            return _end(rollout, ev.Outcome.PROMOTED, told, promote)
+            return state.end(rollout, ev.Outcome.PROMOTED, told, promote)
         case ev.BakeBroken(person=person) if person not in _moved(rollout):
             raise _stranger(person)
         case ev.BakeBroken(person, Fault.BUILD, reason):
@@ -436,7 +208,7 @@ def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
             ended = ev.Ended(ev.Outcome.LATER, text)
             return attrs.evolve(rollout, stage=Stage.REVISITING, winding=ended)
         case _:
-            raise _wrong(rollout, answer)
+            raise state.wrong(rollout, answer)
 
 
 def _revisited(rollout: Rollout, answer: ev.Answer) -> Rollout:
@@ -450,7 +222,7 @@ def _revisited(rollout: Rollout, answer: ev.Answer) -> Rollout:
         case ev.Failed(_, reason):
             return _unseen(rollout, reason)
         case _:
-            raise _wrong(rollout, answer)
+            raise state.wrong(rollout, answer)
 
 
 def _stranger(person: str) -> InvalidEvent:
@@ -462,7 +234,7 @@ def _unseen(rollout: Rollout, reason: str) -> Rollout:
     text = f"cannot check sign-in on {rollout.plan.candidate}: {reason}"
     if rollout.plan.baking:
         who = ", ".join(_moved(rollout))
-        return _end(rollout, ev.Outcome.NEEDS_HUMAN, f"{who}: {text}")
+        return state.end(rollout, ev.Outcome.NEEDS_HUMAN, f"{who}: {text}")
     settled = tuple(
         moves.settle(move, Status.NEEDS_HUMAN, text) if move.status is Status.MOVED else move
         for move in rollout.moves
@@ -477,7 +249,7 @@ def _broke(rollout: Rollout, person: str, reason: str) -> Rollout:
     here = [move.person for move in rollout.moves].index(person)
     worked = attrs.evolve(rollout.moves[here], had_activity=True)
     turned = moves.go_back(worked, reason, Fault.BUILD)
-    return _put(attrs.evolve(rollout, stage=Stage.MOVING, turn=here), turned)
+    return state.put(attrs.evolve(rollout, stage=Stage.MOVING, turn=here), turned)
 
 
 def _baked_too_long_ago(rollout: Rollout, person: str, reason: str) -> Rollout:
@@ -485,7 +257,7 @@ def _baked_too_long_ago(rollout: Rollout, person: str, reason: str) -> Rollout:
     how = f"`t3safe rollback {person}` starts the rollback"
     text = f"{person} on {rollout.plan.candidate} no longer pairs: {reason}; {how}"
     refusal = _refusal(rollout.plan.candidate, text)
-    return _end(rollout, ev.Outcome.NEEDS_HUMAN, text, refusal, fx.Freeze(text))
+    return state.end(rollout, ev.Outcome.NEEDS_HUMAN, text, refusal, fx.Freeze(text))
 
 
 def _left_behind(rollout: Rollout) -> str:
@@ -506,28 +278,7 @@ def _closing_done(rollout: Rollout, answer: ev.Answer) -> Rollout:
             text = f"{rollout.ending.reason}; then: {messages.failure(effect, fault, reason)}"
             return attrs.evolve(rollout, ending=ev.Ended(ev.Outcome.NEEDS_HUMAN, text))
         case _:
-            raise _wrong(rollout, answer)
-
-
-def _end(rollout: Rollout, outcome: ev.Outcome, reason: str, *last: fx.Effect) -> Rollout:
-    return attrs.evolve(
-        rollout,
-        stage=Stage.CLOSING,
-        closing=(*last, fx.Prune(rollout.plan.everybody, pinned(rollout))),
-        ending=ev.Ended(outcome, reason),
-    )
-
-
-def pinned(rollout: Rollout) -> tuple[str, ...]:
-    """The snapshots that this rollout took or goes back to: nobody's way back is pruned."""
-    return tuple(snapshot for move in rollout.moves for snapshot in used_by(move))
-
-
-def used_by(move: Move) -> tuple[str, ...]:
-    """Name the snapshots that a move took once it had stopped the serve, or goes back to."""
-    rest = move.rest.snapshot if move.rest is not None else ""
-    used = (move.plan.restore, rest, *move.earlier, move.quarantine)
-    return tuple(snapshot for snapshot in used if snapshot)
+            raise state.wrong(rollout, answer)
 
 
 def _closed(rollout: Rollout, ended: ev.Ended) -> Rollout:
@@ -545,7 +296,7 @@ def _resumed(rollout: Rollout) -> Rollout:
     rollout = attrs.evolve(rollout, pending=None, attempts=0)
     current = rollout.current
     if current is not None:
-        rollout = _put(rollout, moves.lose_sight(current))
+        rollout = state.put(rollout, moves.lose_sight(current))
     if rollout.stage in {Stage.BAKING, Stage.REVISITING}:
         return rollout
     return _wind(rollout, ev.Ended(ev.Outcome.INTERRUPTED, "interrupted"))
@@ -571,7 +322,7 @@ def _advance(rollout: Rollout) -> Rollout:
         case Stage.BAKING | Stage.REVISITING:
             return rollout
         case _ if rollout.winding is not None:
-            return _end(rollout, rollout.winding.outcome, rollout.winding.reason)
+            return state.end(rollout, rollout.winding.outcome, rollout.winding.reason)
         case Stage.SNAPSHOTTING if rollout.turn == len(rollout.moves):
             return _snapshots_done(rollout)
         case _:
@@ -581,36 +332,30 @@ def _advance(rollout: Rollout) -> Rollout:
 def _snapshots_done(rollout: Rollout) -> Rollout:
     lost = [move for move in rollout.moves if move.status is Status.REFUSED]
     if lost and len(lost) == len(rollout.moves):
-        return _end(rollout, ev.Outcome.REFUSED, _told(lost))
+        return state.end(rollout, ev.Outcome.REFUSED, state.told(lost))
     return attrs.evolve(rollout, stage=Stage.REHEARSING)
-
-
-def _told(some: list[Move]) -> str:
-    return "; ".join(f"{move.person}: {move.reason}" for move in some)
-
-
-def _with(rollout: Rollout, *wanted: Status) -> list[Move]:
-    return [move for move in rollout.moves if move.status in wanted]
 
 
 def _advance_moving(rollout: Rollout) -> Rollout:
     current = rollout.current
     if current is not None and rollout.winding is not None and not moves.touched(current):
         reason = f"{rollout.winding.reason}, before anything was touched"
-        return _advance_moving(_put(rollout, moves.settle(current, Status.DEFERRED, reason)))
+        return _advance_moving(state.put(rollout, moves.settle(current, Status.DEFERRED, reason)))
     if current is not None:
         return rollout
     turn = _waiting_from(rollout)
     if turn < len(rollout.moves) and not _over(rollout):
         rollout = attrs.evolve(rollout, turn=turn)
         begun = moves.begin(rollout.moves[turn], rollout.plan.kind, force=rollout.plan.force)
-        return _put(rollout, begun)
+        return state.put(rollout, begun)
     if _must_revisit(rollout):
         return attrs.evolve(rollout, stage=Stage.REVISITING)
     return _settled(rollout)
 
 
 _NEEDS = (Status.NEEDS_HUMAN, Status.ENVIRONMENT)
+
+
 _BAD = (*_NEEDS, Status.ROLLED_BACK)
 """What ends a rollout (rule 3)."""
 
@@ -630,27 +375,31 @@ def _waiting_from(rollout: Rollout) -> int:
 
 def _must_revisit(rollout: Rollout) -> bool:
     """Rule 5; while somebody waits for a person's help nobody else is brought in between."""
-    if rollout.plan.kind is ev.Kind.BACK or not _moved(rollout) or _with(rollout, *_NEEDS):
+    if (
+        rollout.plan.kind is ev.Kind.BACK
+        or not _moved(rollout)
+        or state.with_status(rollout, *_NEEDS)
+    ):
         return False
-    return rollout.winding is not None or bool(_with(rollout, Status.ROLLED_BACK))
+    return rollout.winding is not None or bool(state.with_status(rollout, Status.ROLLED_BACK))
 
 
 def _settled(rollout: Rollout) -> Rollout:
     """Nobody is in transition, and nobody new will be begun."""
-    bad = _with(rollout, *_BAD)
+    bad = state.with_status(rollout, *_BAD)
     return _end_badly(rollout, bad) if bad else _end_moving(rollout)
 
 
 def _end_badly(rollout: Rollout, bad: list[Move]) -> Rollout:
     """Rule 3.  Whatever is worst names the end; what must be remembered is, of each."""
-    told = _told(bad)
+    told = state.told(bad)
     here = {move.status for move in bad}
     if rollout.plan.kind is ev.Kind.BACK and here == {Status.ROLLED_BACK}:
-        return _end(rollout, ev.Outcome.REFUSED, f"left unchanged: {told}")
+        return state.end(rollout, ev.Outcome.REFUSED, f"left unchanged: {told}")
     outcome = ev.Outcome.NEEDS_HUMAN if here & set(_NEEDS) else ev.Outcome.ROLLED_BACK
     if Status.ENVIRONMENT in here:
         told = f"the previous build does not pair either, the environment is at fault: {told}"
-    return _end(rollout, outcome, told, *_remembered(rollout, bad, told))
+    return state.end(rollout, outcome, told, *_remembered(rollout, bad, told))
 
 
 def _remembered(rollout: Rollout, bad: list[Move], told: str) -> Iterator[fx.Effect]:
@@ -663,7 +412,7 @@ def _remembered(rollout: Rollout, bad: list[Move], told: str) -> Iterator[fx.Eff
     blamed = () if rollout.plan.kind is ev.Kind.BACK else bad
     failed = [move for move in blamed if move.fault is Fault.BUILD]
     if failed:
-        yield _refusal(build, _told(failed))
+        yield _refusal(build, state.told(failed))
     if any(move.status is Status.NEEDS_HUMAN for move in bad):
         yield fx.Freeze(told)
     elif failed:
@@ -682,14 +431,14 @@ def _end_moving(rollout: Rollout) -> Rollout:
     """Rule 4: everybody has settled well or was not begun."""
     moved = bool(_moved(rollout))
     if moved and rollout.plan.kind is ev.Kind.BACK:
-        return _end(rollout, ev.Outcome.MOVED, f"returned: {', '.join(_moved(rollout))}")
+        return state.end(rollout, ev.Outcome.MOVED, f"returned: {', '.join(_moved(rollout))}")
     if rollout.winding is not None:
-        return _end(rollout, rollout.winding.outcome, rollout.winding.reason)
+        return state.end(rollout, rollout.winding.outcome, rollout.winding.reason)
     if moved:
         return attrs.evolve(rollout, stage=Stage.BAKING)
-    told = _told(list(rollout.moves))
-    if _with(rollout, Status.REFUSED, Status.HELD_BACK):
-        return _end(rollout, ev.Outcome.REFUSED, told)
-    if _with(rollout, Status.BROKEN_BEFORE):
-        return _end(rollout, ev.Outcome.LATER, f"does not pair on the present build: {told}")
-    return _end(rollout, ev.Outcome.DEFERRED, told or "no one to move")
+    told = state.told(list(rollout.moves))
+    if state.with_status(rollout, Status.REFUSED, Status.HELD_BACK):
+        return state.end(rollout, ev.Outcome.REFUSED, told)
+    if state.with_status(rollout, Status.BROKEN_BEFORE):
+        return state.end(rollout, ev.Outcome.LATER, f"does not pair on the present build: {told}")
+    return state.end(rollout, ev.Outcome.DEFERRED, told or "no one to move")

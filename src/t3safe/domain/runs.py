@@ -24,7 +24,7 @@ from attrs import frozen
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.move import Move, Status
-from t3safe.domain.rollout import Rollout, used_by
+from t3safe.domain.rollout_state import Rollout, used_by
 from t3safe.domain.versions import Version
 
 RUNS_NEEDED: Final = 30

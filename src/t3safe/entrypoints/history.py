@@ -15,7 +15,8 @@ from t3safe.domain import events as ev
 from t3safe.domain import log, text
 from t3safe.domain.events import InvalidEvent
 from t3safe.domain.messages import LogLevel, LogLine
-from t3safe.domain.rollout import Rollout, evolve, opened
+from t3safe.domain.rollout import evolve, opened
+from t3safe.domain.rollout_state import Rollout
 from t3safe.domain.run_report import (
     UNFINISHED,
     Evidence,

@@ -14,7 +14,7 @@ from t3safe.domain.messages import LogLevel
 from t3safe.domain.move import Status
 from t3safe.domain.policy import SkipReason
 from t3safe.domain.ports import Ports
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 from t3safe.rules import AlwaysPermitted, limits, rules
 from t3safe.simulation import ports as replayed
 from t3safe.simulation.decisions import MemoryChoices, MemorySwitch, MemoryVerdicts

@@ -17,7 +17,7 @@ from t3safe.domain.move import Status
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Policy, SkipReason
 from t3safe.domain.ports import Observer, Ports
-from t3safe.domain.rollout import Rollout
+from t3safe.domain.rollout_state import Rollout
 from t3safe.domain.runs import Deferral, deferral, prunable_before
 from t3safe.domain.versions import Version
 from t3safe.engine import Engine, Performer, Waits

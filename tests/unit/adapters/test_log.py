@@ -8,7 +8,8 @@ from t3safe.adapters.log import EventLog
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.messages import LogLevel, LogLine
-from t3safe.domain.rollout import Rollout, evolve, opened
+from t3safe.domain.rollout import evolve, opened
+from t3safe.domain.rollout_state import Rollout
 from t3safe.domain.versions import Version
 
 OLD = Version.parse("0.0.28-nightly.20260615.567")

@@ -13,7 +13,8 @@ from t3safe.domain.errors import Fault
 from t3safe.domain.legacy_journal import rebuilt
 from t3safe.domain.move import Status
 from t3safe.domain.moves import touched
-from t3safe.domain.rollout import Rollout, decide, evolve, used_by
+from t3safe.domain.rollout import decide, evolve
+from t3safe.domain.rollout_state import Rollout, used_by
 from t3safe.engine import fold
 from tests.property.traces import DrawnRollout, traces
 from tests.unit.domain.plans import L32, plan

@@ -11,7 +11,8 @@ from t3safe.domain import events as ev
 from t3safe.domain import log
 from t3safe.domain.messages import ALERT_WORDS, LogLevel, LogLine
 from t3safe.domain.move import Goal, Move, Status
-from t3safe.domain.rollout import Rollout, evolve, opened
+from t3safe.domain.rollout import evolve, opened
+from t3safe.domain.rollout_state import Rollout
 from tests.unit.domain.plans import DONE, NEW, OLD, plan
 from tests.unit.domain.stories import Story
 

@@ -17,7 +17,8 @@ from t3safe.domain.errors import Fault
 from t3safe.domain.events import InvalidEvent
 from t3safe.domain.gate import EMPTY, Ruling, Verdict
 from t3safe.domain.move import Status
-from t3safe.domain.rollout import Rollout, Stage, decide, evolve, opened
+from t3safe.domain.rollout import decide, evolve, opened
+from t3safe.domain.rollout_state import Rollout, Stage
 from tests.unit.domain.plans import (
     DONE,
     L30,

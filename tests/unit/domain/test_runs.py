@@ -11,7 +11,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.move import Move, Status
-from t3safe.domain.rollout import Rollout, Stage
+from t3safe.domain.rollout_state import Rollout, Stage
 from t3safe.domain.runs import (
     RUNS_NEEDED,
     Deferral,

@@ -1,0 +1,122 @@
+"""A rollout as a value, and the small changes that its rules share.
+
+`rollout` has the rules by which it changes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import attrs
+from attrs import frozen
+
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain import gate
+from t3safe.domain.events import InvalidEvent
+from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.move import Move, Status
+
+
+class Stage(StrEnum):
+    """How far a rollout has come."""
+
+    STAGING = "staging"
+    SNAPSHOTTING = "snapshotting"
+    REHEARSING = "rehearsing"
+    CONTROL = "control"
+    VERDICT = "verdict"
+    MOVING = "moving"
+    BAKING = "baking"
+    REVISITING = "revisiting"
+    CLOSING = "closing"
+
+
+@frozen
+class Rollout:
+    """Everything known of one rollout; changed by `evolve` alone.
+
+    `pending` is the effect that was started and not answered.  `winding` is set once nobody new
+    may be begun.  `closing` are the effects that remain before `ending` is the end.
+    """
+
+    plan: ev.Plan
+    stage: Stage
+    moves: tuple[Move, ...]
+    seq: int = 0
+    pending: fx.Effect | None = None
+    attempts: int = 0
+    rehearsals: tuple[gate.Rehearsal, ...] = ()
+    controls_todo: tuple[fx.Rehearse, ...] = ()
+    controls: tuple[gate.Rehearsal, ...] = ()
+    verdict: gate.Verdict | None = None
+    winding: ev.Ended | None = None
+    closing: tuple[fx.Effect, ...] = ()
+    ending: ev.Ended | None = None
+    closed: bool = False
+    turn: int = 0
+    """Whose turn it is, by place in `moves`: with those before, this stage is done.  It is what
+    makes an event cost the same on a host of three and on one of a thousand."""
+
+    @property
+    def schema(self) -> SetLedger | None:
+        """What the candidate knows, by its rehearsal on the empty set; None before that."""
+        for rehearsal in self.rehearsals:
+            if rehearsal.subject == gate.EMPTY:
+                return rehearsal.schema
+        return None
+
+    @property
+    def current(self) -> Move | None:
+        """The one person in transition, None in between."""
+        move = self.moves[self.turn] if self.turn < len(self.moves) else None
+        return move if move is not None and move.status is Status.MOVING else None
+
+
+def wrong(rollout: Rollout, answer: ev.Answer) -> InvalidEvent:
+    """Give the error for an answer that cannot follow."""
+    return InvalidEvent(f"{type(answer).__name__} is no answer while {rollout.stage}")
+
+
+def put(rollout: Rollout, changed: Move) -> Rollout:
+    """Replace the move whose turn it is."""
+    here = rollout.turn
+    replaced = (*rollout.moves[:here], changed, *rollout.moves[here + 1 :])
+    return attrs.evolve(rollout, moves=replaced)
+
+
+def next_turn(rollout: Rollout) -> Rollout:
+    """Go on with the next person."""
+    return attrs.evolve(rollout, turn=rollout.turn + 1)
+
+
+def end(rollout: Rollout, outcome: ev.Outcome, reason: str, *last: fx.Effect) -> Rollout:
+    """End the rollout so, after the effects in `last` and pruning."""
+    return attrs.evolve(
+        rollout,
+        stage=Stage.CLOSING,
+        closing=(*last, fx.Prune(rollout.plan.everybody, pinned(rollout))),
+        ending=ev.Ended(outcome, reason),
+    )
+
+
+def pinned(rollout: Rollout) -> tuple[str, ...]:
+    """The snapshots that this rollout took or goes back to: nobody's way back is pruned."""
+    return tuple(snapshot for move in rollout.moves for snapshot in used_by(move))
+
+
+def used_by(move: Move) -> tuple[str, ...]:
+    """Name the snapshots that a move took once it had stopped the serve, or goes back to."""
+    rest = move.rest.snapshot if move.rest is not None else ""
+    used = (move.plan.restore, rest, *move.earlier, move.quarantine)
+    return tuple(snapshot for snapshot in used if snapshot)
+
+
+def told(some: list[Move]) -> str:
+    """Say of some people why they stand as they do."""
+    return "; ".join(f"{move.person}: {move.reason}" for move in some)
+
+
+def with_status(rollout: Rollout, *wanted: Status) -> list[Move]:
+    """The moves that stand so."""
+    return [move for move in rollout.moves if move.status in wanted]
