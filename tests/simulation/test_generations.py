@@ -60,11 +60,16 @@ def by_night(run: PolicyRun) -> list[str]:
 
 
 def test_t3safe_takes_everybody_to_v2_and_nothing_is_hidden() -> None:
-    """On the first night on which V2 is on offer, each from a copy of what V1 had then."""
+    """On the first night on which V2 is on offer, each from a copy of what V1 had then.
+
+    A tag that points back to V1 is not followed, whatever it says.
+    """
     run = default_run("t3safe")
     assert by_night(run)[-1] == "2026-10-03 emo, sam, wizard from V1 to V2"
     assert night(run, "2026-10-02").generations == "111"
     assert night(run, "2026-10-03").generations == "222"
+    back = night(run, "2026-10-07")
+    assert (back.tag, back.generations) == (LAST_V1, "222")
     assert run.nights[-1].version == "0.0.46-nightly.20261010.2922"
     assert run.scores.rows_lost == 0
 
@@ -177,13 +182,6 @@ def test_back_from_v2_to_v1_hides_the_work_of_v2_and_up_again_that_of_v1() -> No
     assert f"2026-10-06 took {LAST_V1}: ann: {LAST_V1} hides" in told
     assert "2026-10-07 took 0.0.46-nightly.20261006.2752: ann:" in told
     assert len(run.wrong) == 2
-
-
-def test_t3safe_does_not_follow_a_tag_back_to_v1() -> None:
-    """A downgrade is refused, whatever the tag says."""
-    run = replayed(host(events=(BACK,), until="2026-10-08"), "t3safe")
-    assert set(night(run, "2026-10-06").generations) == {"2"}
-    assert (run.scores.rows_lost, run.scores.stranded, run.scores.broken_worst) == (0, 0, 0)
 
 
 DIES = Incident(

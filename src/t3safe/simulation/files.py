@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import partial
 from importlib import resources
@@ -30,7 +30,7 @@ from t3safe.simulation.history import (
     PastRelease,
     RemoteCookie,
 )
-from t3safe.simulation.incidents import Behaviour, Incident, Incidents
+from t3safe.simulation.incidents import Behaviour, Incidents
 
 BYTES_MAX: Final = 64 * 1024**2
 """A history of ten years at six releases a day is below this."""
@@ -49,15 +49,14 @@ def incidents(file: Path | None = None) -> Incidents:
     if file is None:
         return found
     # A file that does not say how an incident is enacted means what the package's own says.
-    own = {incident.id: incident for incident in incidents().incidents}
-    return attrs.evolve(found, incidents=tuple(_enacted(each, own) for each in found.incidents))
-
-
-def _enacted(incident: Incident, own: Mapping[str, Incident]) -> Incident:
-    known = own.get(incident.id)
-    if incident.behaviour is not None or known is None:
-        return incident
-    return attrs.evolve(incident, behaviour=known.behaviour, not_enacted=known.not_enacted)
+    own = {each.id: each for each in incidents().incidents}
+    enacted = (
+        attrs.evolve(each, behaviour=own[each.id].behaviour, not_enacted=own[each.id].not_enacted)
+        if each.behaviour is None and each.id in own
+        else each
+        for each in found.incidents
+    )
+    return attrs.evolve(found, incidents=tuple(enacted))
 
 
 def fleet(file: Path | None = None) -> Fleet:

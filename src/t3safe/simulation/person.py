@@ -50,7 +50,7 @@ class SimulatedPerson:
     since: float = 0.0
     died: str = ""
     """Why the serve is down although it should run."""
-    starts: dict[Version, int] = field(factory=dict)
+    started: set[Version] = field(factory=set)
     wedged_until: float = 0.0
     last: SimulatedBuild | None = None
     """What ran last, also while nothing runs."""

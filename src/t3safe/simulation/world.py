@@ -216,9 +216,9 @@ class SimulatedWorld:
 
     def _launch(self, person: SimulatedPerson, build: SimulatedBuild) -> None:
         person.died = self.crash(build, person.data)
-        count = person.starts.get(build.version, 0)
-        person.starts[build.version] = count + 1
-        if not person.died and count and Behaviour.WORKS_ONCE in build.faults:
+        again = build.version in person.started
+        person.started.add(build.version)
+        if not person.died and again and Behaviour.WORKS_ONCE in build.faults:
             person.died = f"{build.version} starts once only: the installed tree is broken"
         if person.died:
             return
@@ -372,30 +372,26 @@ class SimulatedWorld:
         if Behaviour.WORKS_ONCE in build.faults:
             return "it starts once only"
         for person in self.people.values() if people is None else people:
-            trouble = self._unfit_for(person, build)
+            trouble = (
+                self._apart_from(person, build)
+                or node_trouble(build, self.fleet.node)
+                or data_crash(build, person.data)
+                or serve_problem(build, person.data)
+            )
             if trouble:
                 return f"{person.name}: {trouble}"
         return self.contract(build)
 
-    def _unfit_for(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
+    def _apart_from(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
+        """Why it is this build that is apart from the data, not one of its generation before it."""
         if person.data.level_for(build) > build.schema:
             return f"{build.version} does not know their data"
-        if self._hides(person, build):
-            return f"{build.version} hides {person.data.hidden_from(build)} rows of theirs"
-        return (
-            node_trouble(build, self.fleet.node)
-            or data_crash(build, person.data)
-            or serve_problem(build, person.data)
-        )
-
-    def _hides(self, person: SimulatedPerson, build: SimulatedBuild) -> bool:
-        """Whether it is this build that hides rows, and not one of its generation before it."""
-        if not person.data.hidden_from(build):
-            return False
-        if person.last is None or person.last.generation is not build.generation:
-            return True
-        crossed = (found for found in self.crossings if found.person == person.name)
-        return any(found.build == build.version.text and found.hidden for found in crossed)
+        hidden, last = person.data.hidden_from(build), person.last
+        entered = last is None or last.generation is not build.generation
+        hid = {(each.person, each.build) for each in self.crossings if each.hidden}
+        if hidden and (entered or (person.name, build.version.text) in hid):
+            return f"{build.version} hides {hidden} rows of theirs"
+        return ""
 
     # What happens.
 
