@@ -19,7 +19,7 @@ from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from t3safe.adapters._support.strict import INVALID, exactly, plain_text, strict_converter, trouble
-from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.domain.versions import Version
 from t3safe.simulation.fleet import Fleet
 from t3safe.simulation.history import (
     History,
@@ -30,7 +30,7 @@ from t3safe.simulation.history import (
     PastRelease,
     RemoteCookie,
 )
-from t3safe.simulation.incidents import Behaviour, Incidents
+from t3safe.simulation.incidents import Incidents
 
 BYTES_MAX: Final = 64 * 1024**2
 """A history of ten years at six releases a day is below this."""
@@ -106,10 +106,7 @@ def _text(file: Path | None, own: str, where: str) -> str:
 
 
 def _version(value: Any) -> Version:  # noqa: ANN401 - whatever the file holds
-    try:
-        return Version.parse(plain_text(value))
-    except InvalidVersion as error:
-        raise ValueError(str(error)) from error
+    return Version.parse(plain_text(value))
 
 
 def _moment(value: Any) -> datetime:  # noqa: ANN401 - whatever the file holds
@@ -133,11 +130,6 @@ def _read_by(read: Callable[[Any], object], value: Any, _: object) -> object:  #
     return read(value)
 
 
-def _unless(absent: object, read: Callable[[Any], object]) -> Callable[[Any, Any], object]:
-    """Read a value, or take None where it is `absent`."""
-    return lambda value, _: None if value == absent else read(value)
-
-
 def _one_of(literal: object) -> Callable[[Any], object]:
     """Read one of these texts."""
 
@@ -154,7 +146,7 @@ def _or_unknown(
 ) -> Any:  # noqa: ANN401 - what cattrs takes
     """Read and write a fact that may be unknown, which is None in a release."""
     return override(
-        struct_hook=_unless(_UNKNOWN, read),
+        struct_hook=lambda value, _: None if value == _UNKNOWN else read(value),
         unstruct_hook=lambda value: _UNKNOWN if value is None else write(value),
     )
 
@@ -164,10 +156,6 @@ def _made() -> Converter:
     reads: dict[Any, Callable[[Any], object]] = {Version: _version, datetime: _moment, date: _day}
     for kind, read in reads.items():
         made.register_structure_hook(kind, partial(_read_by, read))
-        made.register_structure_hook(kind | None, _unless(None, read))
-    made.register_structure_hook(
-        Behaviour | None, _unless(None, lambda value: Behaviour(plain_text(value)))
-    )
     made.register_unstructure_hook(Version, lambda version: version.text)
     made.register_unstructure_hook(datetime, _stamp)
     made.register_unstructure_hook(date, date.isoformat)
