@@ -7,6 +7,7 @@ from functools import cache
 
 import attrs
 
+from t3safe.configuration import GateSettings
 from t3safe.simulation import files
 from t3safe.simulation.fleet import (
     Bind,
@@ -69,6 +70,8 @@ def default_run(policy: str, seed: int = 1) -> PolicyRun:
 
 
 NOBODY_COMES = OperatorSettings(comes=False)
+HASTY = UpdaterSettings(PolicyKind.T3SAFE, gate=GateSettings(soak=0.0))
+"""t3safe with a gate that does not soak: it lets a dying build through."""
 REMOTE = {
     "blind": UpdaterSettings(PolicyKind.BLIND),
     "seed": UpdaterSettings(PolicyKind.SEED, bind=Bind.REMOTE),

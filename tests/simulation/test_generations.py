@@ -15,9 +15,7 @@ from t3safe.simulation.fleet import (
     HostEvent,
     Mishap,
     PersonSettings,
-    PolicyKind,
     SimulatedDispatch,
-    UpdaterSettings,
 )
 from t3safe.simulation.incidents import Behaviour, Incident, Incidents, IncidentScope
 from t3safe.simulation.replay import simulate
@@ -30,6 +28,7 @@ from tests.simulation.hosts import (
     BEN,
     BOTH,
     BUSY,
+    HASTY,
     NOBODY_COMES,
     WIZARD,
     between,
@@ -200,10 +199,8 @@ DIES = Incident(
 
 def test_t3safe_takes_back_from_v2_without_a_loss_and_up_again_from_fresh_data() -> None:
     """V1 has every row of its own, V2's rows are kept aside, and the next way up hides nothing."""
-    hasty = UpdaterSettings(PolicyKind.T3SAFE)
-    hasty = attrs.evolve(hasty, gate=attrs.evolve(hasty.gate, soak=0.0))
     made = ReplayScenario.of(
-        host(policies={"hasty": hasty}, until="2026-10-07"),
+        host(policies={"hasty": HASTY}, until="2026-10-07"),
         files.history(),
         Incidents("mine", (DIES,)),
     )

@@ -28,6 +28,7 @@ from t3safe.simulation.world import SimulatedWorld
 from tests.simulation.hosts import (
     BOTH,
     BUSY,
+    HASTY,
     NOBODY_COMES,
     between,
     default_run,
@@ -245,9 +246,7 @@ def test_a_power_cut_in_the_middle_of_a_move_is_settled() -> None:
 
 def test_a_build_that_fails_in_production_is_taken_back_and_its_rows_are_kept() -> None:
     """A gate that does not soak lets a dying build through; the way back loses nothing."""
-    hasty = UpdaterSettings(PolicyKind.T3SAFE)
-    hasty = attrs.evolve(hasty, gate=attrs.evolve(hasty.gate, soak=0.0))
-    host = attrs.evolve(files.fleet(), policies={"hasty": hasty})
+    host = attrs.evolve(files.fleet(), policies={"hasty": HASTY})
     run = replayed(host, "hasty", drill=True)
     dying = next(found for found in run.nights if "heap" in " ".join(found.lines) or "ran out of"
                  in " ".join(found.lines))  # fmt: skip
