@@ -439,35 +439,29 @@ def follower(bench: SelectionWorld, tmp_path: Path) -> Follower:
     return found
 
 
-def test_a_clock_that_was_ahead_makes_no_note_old(
-    bench: SelectionWorld, follower: Follower
-) -> None:
-    """The default was noted while the clock was a month ahead; notes since then count."""
-    (follower.base / USERDATA).rmdir()
-    first = bench.port.store / layout.FIRST_DEFAULT
-    ahead = first.stat().st_mtime + 30 * 86400
-    os.utime(first, (ahead, ahead))
-    bench.port.promote(NEW)
-    assert follower.runs(bench.port.store) == NEW.text
-    (follower.base / USERDATA).mkdir()
-
-    assert follower.runs(bench.port.store) == NEW.text
-
-
+@pytest.mark.parametrize("ahead", [True, False])
 def test_a_first_start_is_noted_where_the_data_comes(
-    bench: SelectionWorld, follower: Follower
+    bench: SelectionWorld, follower: Follower, *, ahead: bool
 ) -> None:
-    """The base directory is not the usual one and holds nothing yet."""
+    """Before there is data the default of the day runs, and stays, whatever the clock said.
+
+    It may have been a month ahead when the first default was noted.
+    """
+    if ahead:
+        first = bench.port.store / layout.FIRST_DEFAULT
+        later = first.stat().st_mtime + 30 * 86400
+        os.utime(first, (later, later))
     (follower.base / USERDATA).rmdir()
     follower.base.rmdir()
     bench.port.promote(NEW)
     assert follower.runs(bench.port.store) == NEW.text
     (follower.base / USERDATA).mkdir(parents=True)
+    bench.port.promote(NEWEST)
 
     assert follower.runs(bench.port.store) == NEW.text
 
 
-def test_whoever_follows_the_default_stays_where_it_moves(
+def test_a_caller_who_follows_the_default_stays_where_it_moves(
     bench: SelectionWorld, follower: Follower
 ) -> None:
     """A caller whom t3safe cannot see never gets a newer build than the one that opened the data.

@@ -24,7 +24,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from t3safe.adapters._support import child
-from t3safe.adapters._support.trust import others_write
+from t3safe.adapters._support.durable import others_write
 from t3safe.domain.hook_events import HookEvent, Moment, one_line
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.redaction import redact

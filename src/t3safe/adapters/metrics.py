@@ -19,7 +19,7 @@ from attrs import frozen
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from t3safe import __version__
-from t3safe.adapters._support.trust import others_write
+from t3safe.adapters._support.durable import others_write
 from t3safe.domain.errors import MetricsError
 from t3safe.domain.events import Outcome
 from t3safe.domain.metrics import HostMetrics, last_closed

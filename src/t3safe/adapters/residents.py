@@ -157,11 +157,7 @@ def by_mark(variable: str, folder: Path, base: str) -> Owner:
     return owner
 
 
-_BOOT: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from t3safe.adapters.personaldata.worker.bases import main; main()"
-)
-_SOURCES: Final = str(Path(__file__).parents[2])
+_LOOK: Final = child.main_of("t3safe.adapters.personaldata.worker.bases")
 _SECONDS: Final = 300.0
 """For all users together; one takes a millisecond, or five seconds where the home hangs."""
 
@@ -221,7 +217,7 @@ class PasswdBases:
 
     def _asked(self, question: str) -> Mapping[str, tuple[bool | None, list[str]]]:
         ran = child.run(
-            (self.python, "-I", "-S", "-X", "utf8", "-c", _BOOT, _SOURCES),
+            child.isolated(self.python, _LOOK),
             _SECONDS,
             {"LC_ALL": "C.UTF-8", "PATH": os.defpath},
             stdin=question.encode(),

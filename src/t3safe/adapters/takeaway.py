@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from t3safe.adapters._support.trust import others_write
+from t3safe.adapters._support.durable import others_write
 from t3safe.domain.errors import PersonalDataError, UnusableError
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -47,6 +47,7 @@ _TICK: Final = 0.05
 _SHORT_TICK: Final = 0.005
 """The same where its streams are closed already: its end is near."""
 _REAP_SECONDS: Final = 5.0
+_SOURCES: Final = str(Path(__file__).parents[3])
 _WORDS: Final = 3
 _NAME_MAX: Final = 120
 
@@ -246,6 +247,19 @@ def start(  # noqa: PLR0913 - as `run`
         group=who.gid if who is not None and switch else None,
         extra_groups=who.groups if who is not None and switch else None,
     )
+
+
+def main_of(module: str) -> str:
+    """Give Python code that runs `main` of a module of ours."""
+    return f"import sys; sys.path.insert(0, sys.argv[1]); from {module} import main; main()"
+
+
+def isolated(python: str, code: str) -> tuple[str, ...]:
+    """Give the words that run this code with our modules and the standard library alone.
+
+    -I and -S: nothing of the user's environment or working folder is imported.
+    """
+    return (python, "-I", "-S", "-X", "utf8", "-c", code, _SOURCES)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

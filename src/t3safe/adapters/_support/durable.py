@@ -1,6 +1,6 @@
-"""Changes to files that are whole or absent, also after a power cut.
+"""Changes to files that are whole or absent, also after a power cut; and who may change a path.
 
-Everything here works on folders that only root (or the one user of an embedded host) can write.
+Every change here is in a folder that only root (or the one user of an embedded host) can write.
 A temporary file has a fixed name beside its target, so that a process that died half-way leaves
 at most one and the next call replaces it; the caller holds the lock that makes it the only writer.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 from pathlib import Path
 
 
@@ -84,3 +85,12 @@ def leads_to(path: Path, target: str) -> bool:
         return str(path.readlink()) == target
     except OSError:
         return False
+
+
+def others_write(found: os.stat_result, *, sticky: bool = False) -> bool:
+    """Whether others than the owner may write a file, or make and replace names in a folder.
+
+    With `sticky` a sticky folder is accepted: others replace in it only what is theirs.
+    """
+    kept = sticky and found.st_mode & stat.S_ISVTX
+    return bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)) and not kept

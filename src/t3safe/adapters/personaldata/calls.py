@@ -40,18 +40,8 @@ TASKS_MAX: Final = 16
 _COMPLAINT_BYTES: Final = 500
 _END_SECONDS: Final = 5.0
 
-
-# -I and -S: nothing of the person's environment or working folder is imported.
-def _boot(module: str) -> str:
-    return (
-        "import sys; sys.path.insert(0, sys.argv[1]); "
-        f"from t3safe.adapters.personaldata.worker.{module} import main; main()"
-    )
-
-
-_BOOT: Final = _boot("main")
-_EXPORT: Final = _boot("export")
-_SOURCES: Final = str(Path(__file__).parents[3])
+_BOOT: Final = child.main_of("t3safe.adapters.personaldata.worker.main")
+_EXPORT: Final = child.main_of("t3safe.adapters.personaldata.worker.export")
 
 
 class CallFailed(Exception):  # noqa: N818 - named as what happened
@@ -99,7 +89,7 @@ def call(
 
     try:
         ended = child.run(
-            _words(python, _BOOT),
+            child.isolated(python, _BOOT),
             timeout,
             _environment(person),
             stdin=question + b"\n",
@@ -123,10 +113,6 @@ def call(
         message = f"the worker ended with status {ended.status} and no answer: {said or 'silent'}"
         raise CallFailed(message)
     return ended.out
-
-
-def _words(python: str, boot: str) -> tuple[str, ...]:
-    return (python, "-I", "-S", "-X", "utf8", "-c", boot, _SOURCES)
 
 
 def _environment(person: Identity) -> dict[str, str]:
@@ -168,7 +154,7 @@ def export_stream(
     """Have a worker export the snapshot that `question` names.  Raises CallFailed."""
     try:
         process = child.start(
-            _words(python, _EXPORT),
+            child.isolated(python, _EXPORT),
             _environment(person),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

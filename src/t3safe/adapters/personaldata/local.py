@@ -21,8 +21,8 @@ import cattrs
 from attrs import define, evolve, field, frozen
 
 from t3safe.adapters._support.archive import SLACK, BadStream
+from t3safe.adapters._support.durable import others_write
 from t3safe.adapters._support.identity import Identity, identity_of
-from t3safe.adapters._support.trust import others_write
 from t3safe.adapters._support.units import UnitSpec
 from t3safe.adapters.personaldata.calls import (
     CallFailed,

@@ -25,10 +25,10 @@ from typing import Final
 from attrs import evolve, frozen
 from filelock import FileLock, Timeout
 
+from t3safe.adapters._support.durable import others_write
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
 from t3safe.adapters._support.scratch import fresh, remove
-from t3safe.adapters._support.trust import others_write
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.gate.sandbox import Sandbox, choose_sandbox
 from t3safe.adapters.heartbeat import Heartbeat

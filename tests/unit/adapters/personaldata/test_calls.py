@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from t3safe.adapters._support import child
 from t3safe.adapters.personaldata import calls
 from t3safe.adapters.personaldata.local import LocalPersonalData
 from t3safe.adapters.personaldata.worker import main, parent
@@ -179,7 +180,7 @@ def test_worker_dies_with_its_parent(world: DiskWorld) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         worker = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", calls._BOOT, calls._SOURCES],
+            child.isolated(sys.executable, calls._BOOT),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -209,7 +210,7 @@ def test_worker_needs_only_the_standard_library(world: DiskWorld) -> None:
     """The worker starts without site packages: a person needs no access to them."""
     assert world.states.ledger("alice") != SetLedger()
     boot = calls._BOOT.replace("main()", "print(*sys.modules)")
-    words = [sys.executable, "-I", "-S", "-c", boot, calls._SOURCES]
+    words = child.isolated(sys.executable, boot)
     listed = subprocess.check_output(words, text=True).split()
     ours = {name for name in listed if name.partition(".")[0] == "t3safe"}
     others = {name.partition(".")[0] for name in listed} - {"t3safe", "__main__"}

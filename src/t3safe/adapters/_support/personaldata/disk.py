@@ -83,16 +83,10 @@ def folder(root: str, relative: str = "") -> Iterator[int]:
         os.close(fd)
 
 
-def split(name: str) -> tuple[str, str]:
-    """Split a name below a root into its folder (empty at the top) and the last part."""
-    parent, _, last = name.rpartition("/")
-    return parent, last
-
-
 @contextmanager
 def regular(root: str, name: str, *, write: bool = False) -> Iterator[int]:
     """Open a regular file below `root`; whatever else stands there is a DataError."""
-    parent, last = split(name)
+    parent, last = os.path.split(name)
     with folder(root, parent) as above:
         fd = os.open(last, FILE_FLAGS | (os.O_RDWR if write else 0), dir_fd=above)
     try:
@@ -105,7 +99,7 @@ def regular(root: str, name: str, *, write: bool = False) -> Iterator[int]:
 
 def kind_below(root: str, name: str) -> int | None:
     """Give the file type (as in `st_mode`) of what has a name, None when nothing does."""
-    parent, last = split(name)
+    parent, last = os.path.split(name)
     try:
         with folder(root, parent) as above:
             return stat.S_IFMT(os.stat(last, dir_fd=above, follow_symlinks=False).st_mode)
@@ -145,7 +139,7 @@ def copy(original: tuple[str, str], target: tuple[str, str], mode: int) -> Seale
     """Copy a file from (root, name) to a new file at (root, name), durable on return."""
     total = hashlib.sha256()
     size = 0
-    parent, last = split(target[1])
+    parent, last = os.path.split(target[1])
     with source(*original) as fd, folder(target[0], parent) as above:
         new = os.open(last, _NEW_FLAGS, 0o600, dir_fd=above)
         try:
@@ -176,7 +170,7 @@ def pour(original: tuple[str, str], target: tuple[str, str]) -> None:
 
     The kernel copies the bytes, or shares them where the file system can.
     """
-    parent, last = split(target[1])
+    parent, last = os.path.split(target[1])
     with source(*original) as fd, folder(target[0], parent) as above:
         new = os.open(last, _NEW_FLAGS, 0o600, dir_fd=above)
         try:

@@ -152,7 +152,7 @@ def back_up(source: sqlite3.Connection, target: str, limit: float | None) -> Non
 
 def discard(target: str, name: str) -> None:
     """Remove what an attempt to copy a database left."""
-    parent, last = disk.split(name)
+    parent, last = os.path.split(name)
     with disk.folder(target, parent) as above:
         for end in ("", *SIDECARS):
             disk.remove_file(above, last + end)
@@ -202,7 +202,7 @@ def copy_set(userdata: str, target: str, tools: Tools | None = None) -> None:
         for below in still.found.folders:
             disk.make_folders(target, below.name)
         for name, _ in still.found.looks:
-            disk.make_folders(target, disk.split(name)[0])
+            disk.make_folders(target, os.path.split(name)[0])
             disk.copy((userdata, name), (target, name), 0o600)
             tools.reached(f"copied:{name}")
         still.refuse_moved()

@@ -162,7 +162,7 @@ def _stage(
     wanted = dict(sealed.attributes)
     digests = {part.name: part.sha256 for part in sealed.sealed}
     for name, mode in _staged(sealed):
-        disk.make_folders(staging, disk.split(name)[0])
+        disk.make_folders(staging, os.path.split(name)[0])
         copied = disk.copy((source, name), (staging, name), 0o600)
         if copied.sha256 != digests[name]:
             raise DataError(ErrorKind.DAMAGED, f"{shown(name)} changed while it was copied")
@@ -174,7 +174,7 @@ def _stage(
 
 def _drop(userdata: str, name: str, tools: Tools) -> None:
     """Remove a file, if it is there, durably."""
-    parent, last = disk.split(name)
+    parent, last = os.path.split(name)
     with suppress(FileNotFoundError), disk.folder(userdata, parent) as above:
         if disk.remove_file(above, last):
             os.fsync(above)
@@ -189,7 +189,7 @@ def _put_in_place(userdata: str, sealed: SnapshotManifest, tools: Tools, lost: l
     for entry in sealed.folders:
         disk.make_folders(userdata, entry.name)
     for name, _ in _staged(sealed):
-        parent, last = disk.split(name)
+        parent, last = os.path.split(name)
         disk.make_folders(userdata, parent)
         with (
             disk.folder(f"{userdata}/{STAGING}", parent) as old,
@@ -203,7 +203,7 @@ def _put_in_place(userdata: str, sealed: SnapshotManifest, tools: Tools, lost: l
 
 def _sync_parents(root: str, sealed: SnapshotManifest) -> None:
     """Make the names of everything that is put in place durable."""
-    for parent in sorted({disk.split(name)[0] for name, _ in _staged(sealed)} | {""}):
+    for parent in sorted({os.path.split(name)[0] for name, _ in _staged(sealed)} | {""}):
         disk.sync_folder(root, parent)
 
 

@@ -217,7 +217,7 @@ def _fill(
 
 
 def _parents(databases: Iterable[DatabaseFile]) -> Iterator[str]:
-    return (disk.split(database.name)[0] for database in databases)
+    return (os.path.split(database.name)[0] for database in databases)
 
 
 def _resting(kind: str, userdata: str, target: str, database: DatabaseFile) -> DatabaseCopy:
