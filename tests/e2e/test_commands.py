@@ -225,11 +225,11 @@ def test_status_tells_what_is_offered_and_what_the_next_run_would_do(calm: Embed
     calm.registry.down()
     said = calm.t3safe("status")
     assert said.status == Exit.OK
-    assert "cannot be told: " in said.out
+    assert "unknown: " in said.out
     calm.freeze_file.touch()
     body = json.loads(calm.t3safe("status", "--json").out)["status"]
     assert body["newest_trouble"] == "frozen"
-    assert body["next_run"].startswith("nothing: frozen")
+    assert body["next_run"].startswith("moves no one: frozen")
 
 
 def test_freezing_stops_every_run_and_is_said_on_each(calm: EmbeddedHost) -> None:
@@ -256,7 +256,7 @@ def test_pin_hold_and_allow_decide_the_candidate(calm: EmbeddedHost) -> None:
     assert f"`t3safe rollback --all --to {OLD.version}`" in pinned.out
     said = calm.t3safe("run")
     assert said.status == Exit.OK
-    assert f"already on pin {OLD.version}" in said.out
+    assert f"everyone is on {OLD.version} (pinned)" in said.out
     assert state(calm) == before
     status = json.loads(calm.t3safe("status", "--json").out)["status"]
     assert status["pin"] == OLD.version

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from attrs import frozen
 
-from t3safe.domain.policy import Offer, Policy, Proceed, Skip, Standing, choose, closed
+from t3safe.domain.policy import Offer, Policy, Proceed, Skip, SkipReason, Standing, choose, closed
 from t3safe.domain.versions import Version
 
 
@@ -49,15 +49,16 @@ def next_run(
 ) -> str:
     """Say what a run would do if it began now; `local` is the host's time (rules 1 and 2)."""
     if unfinished:
-        return "settles what an interrupted run left, first of all"
+        return "first recovers what an interrupted run left"
     shut = closed(policy, standing, local)
     if shut is not None:
-        return f"nothing: {_frozen(shut, standing)}"
+        return f"moves no one: {_frozen(shut, standing)}"
     if offered.offer is None and policy.pin is None:
-        return f"cannot be told: {offered.trouble or 'the registry was not asked'}"
+        return f"unknown: {offered.trouble or 'the registry was not asked'}"
     choice = choose(policy, standing, offered.offer, local)
     if isinstance(choice, Skip):
-        return f"nothing: {choice.reason}"
+        calm = choice.why is SkipReason.NOTHING
+        return choice.reason if calm else f"moves no one: {choice.reason}"
     return _going(choice)
 
 
@@ -66,4 +67,4 @@ def _frozen(shut: Skip, standing: Standing) -> str:
 
 
 def _going(choice: Proceed) -> str:
-    return f"rehearses {choice.candidate}, then moves {', '.join(choice.people)} as they are idle"
+    return f"rehearses {choice.candidate}, then moves {', '.join(choice.people)} once idle"

@@ -234,8 +234,8 @@ def _nobody(
 ) -> Skip:
     """Say why nobody moves; `calm` where that is as it should be for all we know."""
     if not stay:
-        what = f"pin {candidate}" if policy.pin else f"{policy.track}={candidate}"
-        return Skip(SkipReason.NOTHING, f"already on {what}; nothing to do")
+        what = "pinned" if policy.pin else policy.track
+        return Skip(SkipReason.NOTHING, f"nothing to do: everyone is on {candidate} ({what})")
     ahead = "; ".join(f"{person}: {reason}" for person, reason in stay)
     if calm:
         back = f"; `t3safe rollback --all --to {candidate}` takes back who is on a newer one"

@@ -50,7 +50,7 @@ class WayBack:
 
 @frozen
 class Preview:
-    """What a way back would cost: rows a table (`file:table`) that leave the set.
+    """What a way back would cost: rows a table (`file:table`) that leave the person's data.
 
     `uncounted` says why they could not be counted; `work` why the person seems to be at work.
     """
@@ -76,11 +76,12 @@ def _lines(preview: Preview, now: datetime) -> Iterator[str]:
         return
     yield f"  snapshot {way.snapshot} is put back, taken {_age(now - way.taken)} ago"
     if preview.uncounted:
-        yield f"  what would leave the set could not be counted: {preview.uncounted}"
+        lost = f"rows that would leave {way.person}'s data"
+        yield f"  {lost} could not be counted: {preview.uncounted}"
     elif not preview.rows:
         yield "  nothing was written since"
     for row in preview.rows:
-        yield f"  {row.rows} rows of {row.table}, written since, leave the set"
+        yield f"  {row.rows} rows of {row.table}, written since, leave {way.person}'s data"
     yield "  what is there now is kept as a snapshot first"
 
 

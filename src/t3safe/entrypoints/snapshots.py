@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, NoReturn
 
@@ -15,7 +16,7 @@ from t3safe.domain.errors import PortError
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.retention import Judged, SnapshotKind
-from t3safe.domain.text import size
+from t3safe.domain.text import moment, size
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import (
     App,
@@ -199,8 +200,20 @@ def _judged_body(person: str, item: Judged, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _table(columns: tuple[str, ...], found: Iterable[Mapping[str, object]]) -> None:
-    rows = (tuple(str(body[key]) for key in columns) for body in found)
-    rendering.print_table(columns, rows)
+    rows = (tuple(_cell(key, body[key]) for key in columns) for body in found)
+    heading = tuple("size" if key == "bytes" else key for key in columns)
+    rendering.print_table(heading, rows)
+
+
+def _cell(key: str, value: object) -> str:
+    """Give a value of a document as a person reads it."""
+    match key, value:
+        case "taken", str():
+            return moment(datetime.fromisoformat(value))
+        case "bytes", int():
+            return size(value)
+        case _:
+            return str(value)
 
 
 _SNAPSHOT_COLUMNS = ("person", "id", "kind", "taken", "build", "ledger", "bytes")

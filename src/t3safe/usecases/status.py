@@ -149,7 +149,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
         newest_trouble=offered.trouble,
         days_behind=days_behind(last_good, newest),
         next_run=told(lambda: _next_run(host, people, offered, unfinished=bool(unfinished)))
-        or "cannot be told: see what could not be read",
+        or "unknown: see what could not be read",
         timers=told(around.timers) or (),
         rooms=rooms(places, sizes) if places is not None else (),
         unmapped=told(partial(unmapped_serves, host, people)) or (),

@@ -32,12 +32,12 @@ def test_days_behind_are_told_where_both_tell_their_day(
 @pytest.mark.parametrize(
     ("policy", "standing", "offered", "said"),
     [
-        (Policy(), HERE, FRESH, f"rehearses {NEW}, then moves ann as they are idle"),
-        (Policy(), Standing((("ann", NEW),), NEW), FRESH, "nothing: already on"),
-        (Policy(), Standing((), None, frozen="look"), FRESH, "nothing: frozen (look)"),
-        (Policy(window=Window(time(1), time(2))), HERE, FRESH, "nothing: outside"),
-        (Policy(), HERE, Offered(trouble="no answer"), "cannot be told: no answer"),
-        (Policy(), HERE, Offered(), "cannot be told: the registry was not asked"),
+        (Policy(), HERE, FRESH, f"rehearses {NEW}, then moves ann once idle"),
+        (Policy(), Standing((("ann", NEW),), NEW), FRESH, "nothing to do: everyone is on"),
+        (Policy(), Standing((), None, frozen="look"), FRESH, "moves no one: frozen (look)"),
+        (Policy(window=Window(time(1), time(2))), HERE, FRESH, "moves no one: outside"),
+        (Policy(), HERE, Offered(trouble="no answer"), "unknown: no answer"),
+        (Policy(), HERE, Offered(), "unknown: the registry was not asked"),
         (Policy(pin=NEW), HERE, Offered(trouble="no answer"), f"rehearses {NEW}"),
     ],
 )
@@ -50,4 +50,4 @@ def test_what_a_run_would_do_is_what_the_policy_says(
 
 def test_what_is_unfinished_comes_before_any_candidate() -> None:
     """A run settles first, whatever the registry offers."""
-    assert next_run(Policy(), HERE, FRESH, NOW, unfinished=True).startswith("settles")
+    assert next_run(Policy(), HERE, FRESH, NOW, unfinished=True).startswith("first recovers")

@@ -110,12 +110,12 @@ BUILDS = {
 CHOICES = """
 the tag is the candidate, and everybody behind is moved in the order of the people
     bob=497 alice=567 carol=571 tag=571 -> go 571 bob alice
-    alice=571 bob=571 tag=571 -> nothing: = already on nightly={571}; nothing to do
+    alice=571 bob=571 tag=571 -> nothing: = nothing to do: everyone is on {571} (nightly)
     tag=571 -> nothing
 a pin needs no offer, and outranks age and hold: a person named this build
     alice=497 pin=567 -> go 567 alice
     alice=497 pin=567 tag=571 -> go 567 alice
-    alice=567 pin=567 -> nothing: = already on pin {567}; nothing to do
+    alice=567 pin=567 -> nothing: = nothing to do: everyone is on {567} (pinned)
     alice=497 pin=571 age=30 held=571 -> go 571 alice
 with a minimum age or a hold the tag is the ceiling, and the newest below it is chosen
     alice=497 age=1 tag=571 had=497@8,567@1,571@0.5 -> go 567 alice

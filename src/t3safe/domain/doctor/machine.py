@@ -281,7 +281,7 @@ def judge_hooks(
             for name in strange
         ),
     )
-    return found or (ok(Precondition.HOOKS, f"{runs} that may run"),)
+    return found or (ok(Precondition.HOOKS, f"{runs} executable" if runs else "no hooks"),)
 
 
 def judge_users(missing: tuple[str, ...]) -> tuple[Finding, ...]:
