@@ -20,43 +20,43 @@ _HEAD = """\
 # What t3safe knows of t3
 
 Made from `src/t3safe/t3/` by `make docs`: every name, path, table and line of t3 that t3safe acts
-by, with its source and its date. A test holds that none of them stands anywhere else in `src` and
+by, with its source and its date. A test checks that none of them is anywhere else in `src` and
 `fakes` (`tests/unit/test_t3_is_known_in_one_place.py`).
 
 A fact is *measured* (somebody ran that release), *read off* (its public source says so), *derived*
 or *reported*. What is not measured may make a guard tighter, never looser.
 
-`t3safe doctor` says under `generations` which one each person and the newest build are of, and
-under `updater` what t3's own updater left with them. What fits no generation is unknown: the gate
-refuses such a build, and says what is new about it.
+`t3safe doctor` shows under `generations` the generation of each person and of the newest build, and
+under `updater` what t3's own updater left in their data. A build that fits no generation is
+unknown: the gate refuses it, and says what is new about it.
 """
 
 _NEXT = """\
 ## How to add the next generation
 
-A day on which every nightly is refused with "fits no generation of t3 known here" looks like this.
-None of it needs a look at how t3safe moves people.
+Follow these steps when every nightly is refused with "fits no generation of t3 known here".
+You do not need to know how t3safe moves people.
 
 1. **See what is new.** `t3safe check VERSION --json` names it: a database, a ledger, a shape of the
    package, a protocol. Keep the evidence folder. Read the source of that release for the rest.
 2. **Write it down**, in `src/t3safe/t3/`, each fact with its source and date:
-    - `files.py`: databases and files below the base directory; what a start leaves that broke off.
+    - `files.py`: databases and files below the base directory; what an interrupted start leaves.
     - `ledger.py`: the migration that marks the generation; rows that are renumbered in place.
     - `generations.py`: a `Generation`, and its place in `GENERATIONS`: which database is live, what
       it is copied from, rows that must stay, tables that may shrink, and why.
     - `work.py`: tables and statuses that are work in flight. An unknown status counts as work.
-    - `harmless.py`: what its start does by itself, and how a copy is kept from that.
-    - `sign_in.py`: where a credential is exchanged, how the cookie is called, which protocol.
-    - `package.py`: how the package starts the program, and what that needs of a host.
+    - `harmless.py`: what its start does by itself, and how t3safe prevents that on a copy.
+    - `sign_in.py`: where a credential is exchanged, the name of the cookie, which protocol.
+    - `package.py`: how the package starts the program, and what that needs on a host.
     - `commands.py`, `serve_log.py`, `updater.py`: words, lines and traces that changed.
 3. **Teach the fake** the same (`fakes/t3/`), from the facts and not from these modules: an error in
    one must not hide in the other. `fakes/t3/README.md` lists what it can do.
-4. **Run** `make test`: the contract tests run for each generation, and the test of names finds what
-   was spelled elsewhere. Then `t3safe check VERSION` on a copy of somebody's data.
-5. **Tell it**: a line in `CHANGELOG.md`, releases and incidents in `src/t3safe/simulation/data/`,
-   then `make docs`. Whoever runs t3safe reads this page to see what it is right about.
+4. **Run** `make test`: the contract tests run for each generation, and the test of names finds
+   names that are written elsewhere. Then `t3safe check VERSION` on a copy of somebody's data.
+5. **Announce it**: a line in `CHANGELOG.md`, releases and incidents in
+   `src/t3safe/simulation/data/`, then `make docs`. Operators read this page to see what t3safe knows.
 
-Leave alone what t3 does not do yet. A generation that was only announced is unknown, and refused.
+Add nothing that t3 does not do yet. A generation that was only announced is unknown, and refused.
 """
 
 _SHOWN_MAX = 160
