@@ -54,7 +54,8 @@ You do not need to know how t3safe moves people.
 4. **Run** `make test`: the contract tests run for each generation, and the test of names finds
    names that are written elsewhere. Then `t3safe check VERSION` on a copy of somebody's data.
 5. **Announce it**: a line in `CHANGELOG.md`, releases and incidents in
-   `src/t3safe/simulation/data/`, then `make docs`. Operators read this page to see what t3safe knows.
+   `src/t3safe/simulation/data/`, then `make docs`. Operators read this page to see what
+   t3safe knows.
 
 Add nothing that t3 does not do yet. A generation that was only announced is unknown, and refused.
 """
