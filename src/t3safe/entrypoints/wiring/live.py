@@ -57,15 +57,13 @@ from t3safe.entrypoints.wiring.parts import (
     host_ports,
     journal_file,
     load_guard,
-    log_sinks,
-    own_folders,
     own_hooks,
-    own_units,
     personal_data,
     registry_address,
     symlink_selection,
     timed_by_systemd,
 )
+from t3safe.entrypoints.wiring.units import log_sinks, own_folders, own_units
 from t3safe.hooks import HookCalls
 from t3safe.rules import limits, rules
 from t3safe.usecases.adopt import adopt, eject

@@ -6,8 +6,6 @@ Nothing is touched while wiring; every adapter opens what it needs on first use.
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -26,10 +24,9 @@ from t3safe.adapters.gate.sandbox import PLAIN, Sandbox, choose_sandbox
 from t3safe.adapters.gate.sandboxgate import SandboxGate
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.hooks import HookFolders
-from t3safe.adapters.hostfacts import STANDARD
 from t3safe.adapters.hostload import HoldUpMark, HostLoad
 from t3safe.adapters.journal import SqliteJournal
-from t3safe.adapters.log import IDENTIFIERS, Sink, system_log
+from t3safe.adapters.log import Sink
 from t3safe.adapters.pairing import CommandPairing, DirectPairing, DispatchPairing, LauncherMint
 from t3safe.adapters.people import CallerAlone, UserMapPeople
 from t3safe.adapters.personaldata.calls import WorkerUnits
@@ -50,7 +47,6 @@ from t3safe.adapters.services.members import MARK
 from t3safe.adapters.services.processes import ProcessServices
 from t3safe.adapters.services.systemd import SystemdServices
 from t3safe.adapters.switch import FreezeFile
-from t3safe.adapters.units import Units, UserUnits
 from t3safe.configuration import Isolation, Manager, SandboxKind, Settings, Verify
 from t3safe.domain import ports
 from t3safe.domain.allowance import Allowance
@@ -58,8 +54,7 @@ from t3safe.domain.checks import DispatchKnowledge
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Rehearsal
 from t3safe.domain.messages import UNPROTECTED, LogLevel, LogLine
-from t3safe.domain.people import units_of
-from t3safe.domain.scope import Caller, Scope, places
+from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
 from t3safe.loadguard import LoadGuard
 from t3safe.rules import AlwaysPermitted, pressure_limits
@@ -95,59 +90,9 @@ def load_guard(settings: Settings) -> LoadGuard:
     )
 
 
-def own_folders(settings: Settings) -> tuple[tuple[Path, int], ...]:
-    """t3safe's own folders, each with its mode."""
-    return ((settings.store, 0o755), (settings.state_dir, 0o755), (settings.backup_dest, 0o711))
-
-
-def own_units(settings: Settings) -> Units | UserUnits:
-    """Give the units of systemd that these settings make."""
-    if settings.scope is Scope.USER:
-        return _user_units(settings)
-    folders = own_folders(settings)
-    writable = (
-        settings.tmpdir,
-        settings.freeze_file.parent,
-        *((settings.metrics_file.parent,) if settings.metrics_file is not None else ()),
-        *((settings.launcher.parent,) if settings.launcher is not None else ()),
-    )
-    beside = Path(sys.executable).with_name("t3safe")
-    return Units(
-        program=str(beside),
-        folders=folders,
-        writable=writable,
-        serve=settings.services.unit.replace("{person}", ""),
-        npm_user=settings.npm_user,
-        gate_user=settings.gate.user,
-    )
-
-
 def own_hooks(settings: Settings, say: Sink) -> HookFolders:
     """Give the host owner's hooks; what they print goes to `say`."""
     return HookFolders(settings.hooks.folder, settings.hooks.timeout, say)
-
-
-def _user_units(settings: Settings) -> UserUnits:
-    caller = Caller(os.geteuid(), str(Path.home()))
-    config = places(caller, os.environ).config
-    person = CallerAlone().load().people[0].name
-    found = (shutil.which(name) for name in (settings.npm, settings.gate.node))
-    # npm and t3 find node on the PATH, and a timer's has no folder of a person's own.
-    folders = (str(Path(program).parent) for program in found if program)
-    return UserUnits(
-        program=str(Path(sys.executable).with_name("t3safe")),
-        serve=units_of(settings.services.unit, person)[0],
-        search=tuple(dict.fromkeys((*folders, *STANDARD))),
-        folder=Path(config, "systemd", "user"),
-    )
-
-
-def log_sinks(command: str) -> tuple[Sink, ...]:
-    """Started by hand as root, what is said goes to the system log as the timer's lines do."""
-    by_hand = os.geteuid() == 0 and "JOURNAL_STREAM" not in os.environ
-    if not by_hand or not Path("/dev/log").exists():
-        return ()
-    return (system_log(IDENTIFIERS.get(command, IDENTIFIERS["run"])),)
 
 
 def registry_address(settings: Settings) -> RegistryAddress:
