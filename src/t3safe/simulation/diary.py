@@ -51,7 +51,7 @@ class Diary:
         """When the person signs in on a day, None where they do not work."""
         if not self.person.weekends and (day + _EPOCH_WEEKDAY) % 7 >= _SATURDAY:
             return None
-        return day * DAY + (_seconds(self.person.opens) or 7 * 3600)
+        return day * DAY + (seconds_into(self.person.opens) or 7 * 3600)
 
     def in_flight(self, moment: float) -> Turn | None:
         """The turn that is under way, or waits for an answer, at this moment."""
@@ -93,8 +93,8 @@ class Diary:
             return []
         digest = blake2b(f"{self.seed}/{person.name}/{day}".encode(), digest_size=8).digest()
         draw = Random(int.from_bytes(digest, "big"))  # noqa: S311 - a simulation, not a secret
-        begin = day * DAY + _seconds(person.opens)
-        end = day * DAY + (_seconds(person.closes) or DAY)
+        begin = day * DAY + seconds_into(person.opens)
+        end = day * DAY + (seconds_into(person.closes) or DAY)
         if end <= begin:
             end += DAY
         made = _filled(draw, begin, end, person.busy)
@@ -118,7 +118,8 @@ def _filled(draw: Random, begin: int, end: int, busy: float) -> list[Turn]:
     return [turn for turn in made if turn.end > turn.start]
 
 
-def _seconds(moment: time) -> int:
+def seconds_into(moment: time) -> int:
+    """How far into its day a time is."""
     return moment.hour * 3600 + moment.minute * 60 + moment.second
 
 

@@ -44,7 +44,7 @@ from t3safe.simulation.builds import (
     node_trouble,
     serve_problem,
 )
-from t3safe.simulation.diary import stamp
+from t3safe.simulation.diary import seconds_into, stamp
 from t3safe.simulation.fleet import Fleet, HostEvent, Lesson, Mishap, at
 from t3safe.simulation.history import HistoryError
 from t3safe.simulation.incidents import Behaviour
@@ -234,8 +234,7 @@ class SimulatedWorld:
         self, person: SimulatedPerson, before: SimulatedBuild, build: SimulatedBuild
     ) -> None:
         """Note a start on another generation than the one before, and what it hides."""
-        night = self.fleet.night
-        timer = night.hour * 3600.0 + night.minute * 60.0 + night.second
+        timer = seconds_into(self.fleet.night)
         self.crossings.append(
             Crossing(
                 night=f"{stamp(self.now - timer):%Y-%m-%d}",
