@@ -28,7 +28,7 @@ from typing import Any, Final
 from attrs import define, field
 
 import t3safe
-from t3safe.adapters.journal import aside, codec, rows
+from t3safe.adapters.journal import codec, repair, rows
 from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
 
 RESERVE_BYTES: Final = 4 * 1024**2
@@ -143,7 +143,7 @@ class JournalFile:
         """Whether the file has a table of this name."""
         return bool(self.rows("SELECT 1 FROM sqlite_master WHERE name = ?", name))
 
-    def set_aside(self, at: datetime) -> aside.SetAside:
+    def set_aside(self, at: datetime) -> repair.SetAside:
         """Rename the file under the time `at` (UTC) and begin a new one, with the verdicts saved.
 
         Raises JournalError where that cannot be done, or may not be (rule 6).
@@ -151,7 +151,7 @@ class JournalFile:
         self.close()
         self._refuse_to_lose_newer()
         try:
-            return aside.set_aside(self.path, SCHEMA, at)
+            return repair.set_aside(self.path, SCHEMA, at)
         except (OSError, sqlite3.Error) as error:
             raise self.trouble("set aside", error) from error
 
@@ -245,7 +245,7 @@ class JournalFile:
 
     def _refuse_ill_shape(self) -> None:
         """Raise DamagedJournalError where what is there cannot be a journal of ours (rule 5)."""
-        if aside.interrupted(self.path):
+        if repair.interrupted(self.path):
             raise self.damaged("it was being set aside when that was cut off")
         status = self._status()
         if status is None:

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from t3safe.adapters.journal import aside, codec, rows
+from t3safe.adapters.journal import codec, repair, rows
 from t3safe.adapters.journal.file import JournalFile
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
@@ -80,7 +80,7 @@ class SqliteJournal:
         except JournalError:
             return
 
-    def set_aside(self, at: datetime) -> aside.SetAside:
+    def set_aside(self, at: datetime) -> repair.SetAside:
         """Rename the file under the time `at` (UTC) and begin a new one, with the verdicts saved.
 
         Raises JournalError where that cannot be done, or may not be (rule 6 of `file`).

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from t3safe.adapters.journal import SqliteJournal, aside, file
+from t3safe.adapters.journal import SqliteJournal, file, repair
 from t3safe.domain import events as ev
 from t3safe.domain import gate
 from t3safe.domain.errors import DamagedJournalError, JournalError
@@ -159,10 +159,10 @@ def test_a_verdict_that_is_not_understood_is_damage_and_is_not_saved(
 def test_what_lies_beside_the_database_goes_with_it(journal: SqliteJournal) -> None:
     """SQLite finds a log again under the database's new name; none is left for the new journal."""
     _undecodable(journal.path)
-    for suffix in aside.BESIDE:
+    for suffix in repair.BESIDE:
         journal.path.with_name(f"journal.sqlite{suffix}").write_bytes(b"x")
     journal.set_aside(NOW)
-    beside = {PLACE + suffix for suffix in aside.BESIDE}
+    beside = {PLACE + suffix for suffix in repair.BESIDE}
     assert _names(journal) == {PLACE, *beside, "journal.sqlite", "journal.sqlite.reserve"}
     journal.close()
 
@@ -179,11 +179,11 @@ class _CutError(Exception):
     """The process dies here."""
 
 
-@pytest.mark.parametrize("step", ["made", *aside.BESIDE, "renamed"])
+@pytest.mark.parametrize("step", ["made", *repair.BESIDE, "renamed"])
 def test_cut_off_anywhere_the_next_call_ends_it(journal: SqliteJournal, step: str) -> None:
     """The damage is still told, the old journal is there under some name, the verdict is saved."""
     _undecodable(journal.path)
-    for suffix in aside.BESIDE:
+    for suffix in repair.BESIDE:
         journal.path.with_name(f"journal.sqlite{suffix}").write_bytes(b"")
 
     def die(reached: str) -> None:
@@ -191,7 +191,7 @@ def test_cut_off_anywhere_the_next_call_ends_it(journal: SqliteJournal, step: st
             raise _CutError
 
     with pytest.raises(_CutError):
-        aside.set_aside(journal.path, file.SCHEMA, NOW, die)
+        repair.set_aside(journal.path, file.SCHEMA, NOW, die)
     assert journal.complaint()
     with pytest.raises(DamagedJournalError):
         list(journal.runs())
