@@ -438,11 +438,12 @@ def test_a_serve_outside_of_the_map_is_a_problem() -> None:
 
 def test_one_cause_is_told_by_one_check() -> None:
     """Rule 4: by the one that calls it a problem, else by the first; the others are skipped."""
-    missing = people.judge_no_map("no user map", "/m")
+    missing = people.judge_no_map("no user map; write one", "/m")
+    assert missing.seen == "no user map"
     alone = findings.unknown(Precondition.NPM, "may not look")
     looks = (
         alone,
-        findings.unknown(Precondition.INSTALLERS, "no user map"),
+        findings.unknown(Precondition.INSTALLERS, "no user map; write one"),
         missing,
         findings.unknown(Precondition.SERVES, "no user map"),
         findings.unknown(Precondition.CLOCK, "may not look"),

@@ -68,6 +68,11 @@ class Finding:
     seen: str
     fix: str = ""
 
+    @property
+    def cause(self) -> str:
+        """What was seen, without the advice that an error may end with."""
+        return self.seen.partition("; ")[0]
+
 
 def ok(check: Precondition, seen: str) -> Finding:
     """Conclude that a precondition holds."""
@@ -91,17 +96,17 @@ def warning(check: Precondition, seen: str, fix: str) -> Finding:
 
 
 def without_repeats(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Let each cause be told by one finding, a problem where there is one (rule 4)."""
-    told = {found.seen: found for found in reversed(findings)}
-    told |= {found.seen: found for found in findings if found.level is Health.PROBLEM}
+    """Report each cause once, as a problem where it is one (rule 4)."""
+    first = {found.cause: found for found in reversed(findings)}
+    first |= {found.cause: found for found in findings if found.level is Health.PROBLEM}
     return tuple(
         Finding(
             found.check,
             Health.UNKNOWN,
-            f"{SKIPPED}{found.seen}",
-            f"see {told[found.seen].check}",
+            f"{SKIPPED}{found.cause}",
+            f"see {first[found.cause].check}",
         )
-        if found.level is Health.UNKNOWN and told[found.seen] is not found
+        if found.level is Health.UNKNOWN and first[found.cause] is not found
         else found
         for found in findings
     )

@@ -49,7 +49,7 @@ def judge_map(people: int, problems: tuple[str, ...], path: str) -> tuple[Findin
 def judge_no_map(why: str, path: str) -> Finding:
     """Conclude that the user map names nobody, or cannot be read: no run can begin."""
     fix = f"write lines `login=os_user` into {path}, or set `user_map` to another file"
-    return problem(Precondition.USER_MAP, why, fix)
+    return problem(Precondition.USER_MAP, why.partition("; ")[0], fix)
 
 
 def judge_serve(person: str, start: str, *, fenced: bool, running: bool) -> Finding:
