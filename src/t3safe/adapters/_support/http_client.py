@@ -117,7 +117,7 @@ def fetch(
     def work() -> None:
         try:
             with (
-                _Session(wire, outside is not None) as session,
+                _BareSession(wire, outside is not None) as session,
                 session.request(
                     "GET" if body is None else "POST",
                     url,
@@ -212,7 +212,7 @@ class _Wire(HTTPAdapter):
                     wire.shutdown(socket.SHUT_RDWR)
 
 
-class _Session(requests.Session):
+class _BareSession(requests.Session):
     """Sends nothing that it was not given, and reads no body of a redirect."""
 
     def __init__(self, wire: _Wire, outside: bool) -> None:

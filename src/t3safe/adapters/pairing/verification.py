@@ -47,7 +47,7 @@ answered, so a look that waits long finds out late; a session takes a serve mill
 
 
 @frozen
-class _Session:
+class _MadeSession:
     """A session as it was made, and by which process of the person's unit."""
 
     pid: int
@@ -81,7 +81,7 @@ class ServePairing(SignInCheck, ABC):
     interval: float = 30.0
     leave: Callable[[str, tuple[str, ...]], None] = lambda _person, _ids: None
     links: Mapping[str, Sequence[str]] = field(factory=dict)
-    _made: dict[str, list[_Session]] = field(factory=dict, init=False)
+    _made: dict[str, list[_MadeSession]] = field(factory=dict, init=False)
     at_a_time: Callable[[], int] = lambda: 4
     strained: Callable[[], str] = str
     sleep: Callable[[float], None] = time.sleep
@@ -188,7 +188,7 @@ class ServePairing(SignInCheck, ABC):
                     self.leave(person, ids)
 
     def _keep(self, who: Who, cookies: Cookies) -> None:
-        self._made.setdefault(who.person, []).append(_Session(who.pid, cookies))
+        self._made.setdefault(who.person, []).append(_MadeSession(who.pid, cookies))
 
     # Verifying one person.
 
