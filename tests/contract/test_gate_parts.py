@@ -20,7 +20,7 @@ from t3safe.adapters.gate import copied
 from t3safe.adapters.gate import scratch as layout
 from t3safe.adapters.gate.messages import (
     UnreadableAnswerError,
-    WorkerAnswer,
+    loads_answer,
 )
 from t3safe.adapters.gate.programs import run
 from t3safe.adapters.gate.scratch import Scratch, environment
@@ -333,4 +333,4 @@ def test_child_that_stays_holds_nobody_up(scratch: Scratch) -> None:
 def test_anything_else_is_no_answer(said: bytes) -> None:
     """What does not have the form of an answer is refused, whatever it provokes."""
     with pytest.raises(UnreadableAnswerError):
-        WorkerAnswer.loads(said)
+        loads_answer(said)

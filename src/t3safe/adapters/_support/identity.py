@@ -49,3 +49,20 @@ def identity_of(person: str, *, switch_user: bool) -> Identity:
     groups = tuple(os.getgrouplist(person, entry.pw_gid))
     switch = os.geteuid() == 0
     return Identity(person, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir, switch)
+
+
+def powerless(name: str) -> pwd.struct_passwd:
+    """Find the user whom code that is not ours runs as, who owns nothing on this host.
+
+    Raises PermissionError, with a text that says what to do, where there is none, or it is root.
+    """
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        how = f"make one that owns nothing: useradd --system {name}"
+        message = f"there is no user {name!r} on this host; {how}"
+        raise PermissionError(message) from None
+    if entry.pw_uid == 0:
+        message = f"{name!r} is root; name a user without rights"
+        raise PermissionError(message)
+    return entry

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import re
 import shutil
 import sys
@@ -31,6 +30,7 @@ from typing import Final
 from attrs import field, frozen
 
 from t3safe.adapters._support import child
+from t3safe.adapters._support.identity import powerless
 from t3safe.adapters._support.subreaper import ENDING_MAX
 from t3safe.adapters._support.units import NpmUnits, UnitSpec
 from t3safe.adapters.builds import reaper
@@ -146,16 +146,8 @@ class Workplace:
     """A folder in which npm may work: `prefix` becomes the build, `home` is thrown away."""
 
     folder: Path
-
-    @property
-    def prefix(self) -> Path:
-        """What npm installs into."""
-        return self.folder / "prefix"
-
-    @property
-    def home(self) -> Path:
-        """The home of npm's user while it works here."""
-        return self.folder / "home"
+    prefix: Path
+    home: Path
 
 
 @frozen
@@ -178,7 +170,7 @@ class Npm:
 
     def prepare(self, folder: Path) -> Workplace:
         """Make a workplace below the new folder, which npm's user can use and nobody else."""
-        place = Workplace(folder)
+        place = Workplace(folder, folder / "prefix", folder / "home")
         ids = self._ids()
         folder.mkdir(mode=0o755)
         for inner in (place.prefix, place.home):
@@ -261,14 +253,10 @@ class Npm:
         if self.user is None or os.geteuid() != 0:
             return None
         try:
-            entry = pwd.getpwnam(self.user)
-        except KeyError:
-            message = f"cannot run npm: there is no user {self.user!r} on this host"
-            how = f"make one that owns nothing: useradd --system {self.user}"
-            raise BuildError(f"{message}; {how}", fault=Fault.HOST) from None
-        if entry.pw_uid == 0:
-            message = f"cannot run npm as {self.user!r}: that is root; name a user without rights"
-            raise BuildError(message, fault=Fault.HOST)
+            entry = powerless(self.user)
+        except PermissionError as error:
+            message = f"cannot run npm: {error}"
+            raise BuildError(message, fault=Fault.HOST) from error
         return entry.pw_uid, entry.pw_gid
 
     def _run(

@@ -230,7 +230,7 @@ class BuildStore:
         executed = _executed(place.prefix, build, found, npm)
         node = self._try(place, build, found, lock, executed)
         program.lead(place.prefix, executed)
-        sealed = tree.seal(place.prefix)
+        sealed = tree.digest(place.prefix, sealing=True)
         manifest = BuildManifest(
             version=build.text,
             integrity=lock.integrity,

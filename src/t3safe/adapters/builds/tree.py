@@ -38,18 +38,30 @@ class Tree:
     size: int
 
 
-def seal(top: Path) -> Tree:
-    """Take the tree for the caller, make it read-only for everybody, and digest it.
+def digest(top: Path, *, sealing: bool = False) -> Tree:
+    """Digest a tree as it is, or take it for the caller and make it read-only for everybody first.
 
     Folders become 0555, files 0444 or 0555; the top itself stays 0755, so that it can be renamed.
     Raises OSError and StrangeTreeError.
     """
-    return _walk(top, sealing=True)
-
-
-def digest(top: Path) -> Tree:
-    """Digest a tree as it is.  Raises OSError and StrangeTreeError."""
-    return _walk(top, sealing=False)
+    if sealing:
+        _require_own_names(top)
+    lines: list[bytes] = []
+    files = size = 0
+    for path, folders, names, folder in os.fwalk(top, topdown=False, onerror=_raise):
+        below = os.path.relpath(path, top)
+        for name in (*folders, *names):
+            relative = os.path.normpath(f"{below}/{name}")
+            if relative == layout.MANIFEST:
+                continue
+            kind, length = _entry(folder, name, relative, sealing=sealing)
+            lines.append(os.fsencode(relative) + b"\0" + kind + b"\n")
+            files += length is not None
+            size += length or 0
+        if sealing:
+            os.fchown(folder, os.geteuid(), os.getegid())
+            os.fchmod(folder, 0o755 if below == "." else 0o555)
+    return Tree(hashlib.sha256(b"".join(sorted(lines))).hexdigest(), files, size)
 
 
 def lead(top: Path, relative: str, target: str) -> None:
@@ -87,27 +99,6 @@ def delete(top: Path) -> None:
         for _, _, _, folder in os.fwalk(top):
             os.fchmod(folder, 0o700)
     shutil.rmtree(top)
-
-
-def _walk(top: Path, *, sealing: bool) -> Tree:
-    if sealing:
-        _require_own_names(top)
-    lines: list[bytes] = []
-    files = size = 0
-    for path, folders, names, folder in os.fwalk(top, topdown=False, onerror=_raise):
-        below = os.path.relpath(path, top)
-        for name in (*folders, *names):
-            relative = os.path.normpath(f"{below}/{name}")
-            if relative == layout.MANIFEST:
-                continue
-            kind, length = _entry(folder, name, relative, sealing=sealing)
-            lines.append(os.fsencode(relative) + b"\0" + kind + b"\n")
-            files += length is not None
-            size += length or 0
-        if sealing:
-            os.fchown(folder, os.geteuid(), os.getegid())
-            os.fchmod(folder, 0o755 if below == "." else 0o555)
-    return Tree(hashlib.sha256(b"".join(sorted(lines))).hexdigest(), files, size)
 
 
 def _require_own_names(top: Path) -> None:

@@ -6,7 +6,7 @@ documented form and size.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from attrs import define, frozen
 from cattrs.preconf.json import make_converter
@@ -116,30 +116,23 @@ class NoRehearsal:
     fault: Fault = Fault.HOST
 
 
-@frozen
-class WorkerAnswer:
-    """What a worker prints: exactly one of both."""
+_ANSWER: Final[Any] = RehearsalReport | NoRehearsal
 
-    report: RehearsalReport | None = None
-    trouble: NoRehearsal | None = None
 
-    def dumps(self) -> str:
-        """Give the text that `loads` reads."""
-        return _CONVERTER.dumps(self)
+def dumps_answer(answer: RehearsalReport | NoRehearsal) -> str:
+    """Give the text that a worker prints and `loads_answer` reads."""
+    return _CONVERTER.dumps(answer)
 
-    @classmethod
-    def loads(cls, text: bytes) -> RehearsalReport | NoRehearsal:
-        """Read what a worker printed.  Raises UnreadableAnswerError."""
-        try:
-            answer = _CONVERTER.loads(text, cls)
-        # A converter lets out whatever a hostile text provokes in it; none of it is an answer.
-        except Exception as error:
-            raise UnreadableAnswerError(str(error)[:200]) from error
-        found = answer.report or answer.trouble
-        if found is None:
-            message = "an empty answer"
-            raise UnreadableAnswerError(message)
-        return found
+
+def loads_answer(text: bytes) -> RehearsalReport | NoRehearsal:
+    """Read what a worker printed.  Raises UnreadableAnswerError."""
+    try:
+        answer: RehearsalReport | NoRehearsal = _CONVERTER.loads(text, _ANSWER)
+    # A converter lets out whatever a hostile text provokes in it; none of it is an answer.
+    except Exception as error:
+        message = "what it printed is not an answer"
+        raise UnreadableAnswerError(message) from error
+    return answer
 
 
 def plain(value: object) -> object:

@@ -1,7 +1,7 @@
 """One rehearsal, held inside the sandbox: `python -m t3safe.adapters.gate.rehearsal`.
 
 It takes a `RehearsalRequest` as one line from the socket that is its standard input, with the open
-stream of the set to rehearse on, and prints a `WorkerAnswer`.
+stream of the set to rehearse on, and prints a `RehearsalReport` or `NoRehearsal`.
 
 Rules:
 
@@ -45,7 +45,7 @@ from t3safe.adapters.gate.messages import (
     NoRehearsal,
     RehearsalReport,
     RehearsalRequest,
-    WorkerAnswer,
+    dumps_answer,
 )
 from t3safe.adapters.gate.programs import (
     RehearsedServe,
@@ -370,7 +370,7 @@ class Rehearsing:
             self._report.timed_out = f"the serve did not answer {paired.unanswered} in time"
 
 
-def hold(request: RehearsalRequest, stream: int | None = None) -> WorkerAnswer:
+def hold(request: RehearsalRequest, stream: int | None = None) -> RehearsalReport | NoRehearsal:
     """Hold a rehearsal and leave nothing of it running; whatever goes wrong is an answer.
 
     `stream` is an archive of the set to rehearse on, None for an empty one.
@@ -386,13 +386,13 @@ def hold(request: RehearsalRequest, stream: int | None = None) -> WorkerAnswer:
         # Whichever build it is, none may start on this copy: none is blamed.
         reason = f"not started: the copy cannot be made harmless: {error}"
         if request.alone:
-            return WorkerAnswer(trouble=NoRehearsal(reason))
-        return WorkerAnswer(report=RehearsalReport.begun(checks.failed(Check.LIVE, reason)))
+            return NoRehearsal(reason)
+        return RehearsalReport.begun(checks.failed(Check.LIVE, reason))
     except TroubleError as error:
-        return WorkerAnswer(trouble=NoRehearsal(str(error), error.fault))
+        return NoRehearsal(str(error), error.fault)
     except (OSError, sqlite3.Error, subprocess.SubprocessError, StubbornError) as error:
-        return WorkerAnswer(trouble=NoRehearsal(f"{type(error).__name__}: {why(error)}"))
-    return WorkerAnswer(report=report)
+        return NoRehearsal(f"{type(error).__name__}: {why(error)}")
+    return report
 
 
 def _take(request: RehearsalRequest, stream: int | None) -> None:
@@ -441,7 +441,7 @@ def main() -> None:
             importlib.import_module(module)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     answer = hold(request, next(iter(streams), None))
-    sys.stdout.write(answer.dumps())
+    sys.stdout.write(dumps_answer(answer))
     sys.stdout.flush()
     # The watching thread sits in a read that never returns; nothing else is left to be done.
     os._exit(0)

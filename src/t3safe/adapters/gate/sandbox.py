@@ -46,7 +46,7 @@ from t3safe.adapters.gate.messages import (
     RehearsalReport,
     RehearsalRequest,
     UnreadableAnswerError,
-    WorkerAnswer,
+    loads_answer,
 )
 from t3safe.adapters.gate.scratch import Scratch, end_strays
 from t3safe.adapters.gate.view import is_system, worker_folders
@@ -219,7 +219,7 @@ class Workers:
                 raise GateError(message, fault=Fault.LATER)
             said.seek(0)
             try:
-                answer = WorkerAnswer.loads(said.read(ANSWER_MAX))
+                answer = loads_answer(said.read(ANSWER_MAX))
             except UnreadableAnswerError as error:
                 told = _words(complaint) or str(error)
                 message = f"{what}: its worker ended with status {status}: {told}"

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pwd
 import re
 import shutil
 import sys
@@ -39,6 +38,7 @@ from attrs import astuple, field, frozen
 
 from t3safe.adapters._support import durable
 from t3safe.adapters._support.archive import SLACK
+from t3safe.adapters._support.identity import powerless
 from t3safe.adapters._support.units import RehearsalUnits
 from t3safe.adapters.gate.messages import (
     STEP_SECONDS,
@@ -206,13 +206,10 @@ class SandboxGate:
         if self.user is None:
             return None
         try:
-            entry = pwd.getpwnam(self.user)
-        except KeyError:
-            message = f"there is no user {self.user!r} to rehearse as; make one, or set another"
-            raise GateError(message) from None
-        if entry.pw_uid == 0:
-            message = f"{self.user!r} is root, and no build is rehearsed as root; set another user"
-            raise GateError(message)
+            entry = powerless(self.user)
+        except PermissionError as error:
+            message = f"cannot rehearse: {error}"
+            raise GateError(message) from error
         return SandboxUser(entry.pw_uid, entry.pw_gid)
 
     def _without_node(self) -> GateError:

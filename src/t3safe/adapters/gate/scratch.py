@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-from attrs import define, field, frozen
+from attrs import define, field
 
 from t3safe.adapters._support.scratch import lock_unused, make_locked
 from t3safe.adapters._support.subreaper import ENDING_MAX, StubbornError
@@ -40,61 +40,30 @@ SYSTEM: Final = (Path("/usr/bin"), Path("/bin"))
 _POLL: Final = 0.02
 
 
-@frozen
 class Scratch:
-    """The folders of one sandbox."""
+    """The folders of one sandbox, and the files that lie in it.
 
-    folder: Path
+    `base` is the base directory of the rehearsed serve, `userdata` the copied set in it.  The path
+    of `home` also marks every process of this sandbox by its environment.  `work` is the working
+    folder of every command, `temporary` where the build puts temporary files, `tools` what is on
+    the PATH before the system's folders.  `log` is that of the serve, of all of its starts;
+    `output` what the last command printed; `kept` the keys of the event log as they were before
+    the build touched the copy.
+    """
 
-    @property
-    def base(self) -> Path:
-        """The base directory of the rehearsed serve."""
-        return self.folder / "base"
-
-    @property
-    def userdata(self) -> Path:
-        """The copied state set."""
-        return self.base / USERDATA
-
-    @property
-    def home(self) -> Path:
-        """The home; its path also marks every process of this sandbox by its environment."""
-        return self.folder / "home"
-
-    @property
-    def work(self) -> Path:
-        """The working folder of every command."""
-        return self.folder / "work"
-
-    @property
-    def temporary(self) -> Path:
-        """Where the build puts temporary files."""
-        return self.folder / "tmp"
-
-    @property
-    def tools(self) -> Path:
-        """What is on the PATH before the system's folders."""
-        return self.folder / "tools"
-
-    @property
-    def log(self) -> Path:
-        """The log of the serve, of all of its starts."""
-        return self.folder / "serve.log"
-
-    @property
-    def output(self) -> Path:
-        """What the last command printed."""
-        return self.folder / "output"
-
-    @property
-    def kept(self) -> Path:
-        """The keys of the event log as they were before the build touched the copy."""
-        return self.folder / "events.sqlite"
-
-    @property
-    def made(self) -> tuple[Path, ...]:
-        """The folders that `lay_out` makes, parents first."""
-        return (self.base, self.userdata, self.home, self.work, self.temporary, self.tools)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.base = folder / "base"
+        self.userdata = self.base / USERDATA
+        self.home = folder / "home"
+        self.work = folder / "work"
+        self.temporary = folder / "tmp"
+        self.tools = folder / "tools"
+        self.log = folder / "serve.log"
+        self.output = folder / "output"
+        self.kept = folder / "events.sqlite"
+        # What `lay_out` makes, parents first.
+        self.made = (self.base, self.userdata, self.home, self.work, self.temporary, self.tools)
 
 
 def lay_out(scratch: Scratch, node: str) -> None:

@@ -6,7 +6,6 @@ never answers what arrives before it handles requests.
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import time
@@ -124,20 +123,13 @@ class ServeLog:
 
     def trouble(self) -> tuple[str, ...]:
         """Look at what was added since the last call; the lines of trouble found so far."""
-        self._read_on()
+        while chunk := self._part(self._read, _CHUNK):
+            self._read += len(chunk)
+            *lines, self._rest = (self._rest[-_CHUNK:] + chunk).split(b"\n")
+            self.secrets.learn(b"\n".join(lines).decode("utf-8", "replace"))
+            self._trouble += self._trouble_in(lines)
+            del self._trouble[TROUBLE_MAX:]
         return (*self._trouble, *self._trouble_in([self._rest]))
-
-    def _read_on(self) -> None:
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            file.seek(self._read)
-            while chunk := file.read(_CHUNK):
-                self._read += len(chunk)
-                *lines, self._rest = (self._rest[-_CHUNK:] + chunk).split(b"\n")
-                self.secrets.learn(b"\n".join(lines).decode("utf-8", "replace"))
-                self._trouble += self._trouble_in(lines)
-                del self._trouble[TROUBLE_MAX:]
 
     def _trouble_in(self, lines: list[bytes]) -> list[str]:
         found = serve_log.trouble(line.decode("utf-8", "replace") for line in lines)
@@ -145,33 +137,33 @@ class ServeLog:
 
     def tail(self) -> str:
         """Give the last part of the log, whole lines only: half a secret is not recognised."""
-        self._read_on()
-        if not self.path.exists():
-            return ""
-        size = self.path.stat().st_size
-        with self.path.open("rb") as file:
-            file.seek(max(0, size - TAIL_MAX))
-            data = file.read(TAIL_MAX)
-        if size > TAIL_MAX:
-            data = data.partition(b"\n")[2]
-        text = data.decode("utf-8", "replace")
-        self.secrets.learn(text)
-        return self.secrets.clean(text)
+        # The secrets of all of it are learnt first.
+        self.trouble()
+        cut = self._read > TAIL_MAX
+        data = self._part(max(0, self._read - TAIL_MAX), TAIL_MAX)
+        return self._clean(data.partition(b"\n")[2] if cut else data)
 
     def says_ready(self, start: int) -> bool:
         """Whether the serve whose log begins at `start` says that it is ready."""
-        with self.path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(start, size - _CHUNK))
-            return serve_log.is_ready(file.read(_CHUNK).decode("utf-8", "replace"))
+        data = self._part(max(start, self.path.stat().st_size - _CHUNK), _CHUNK)
+        return serve_log.is_ready(data.decode("utf-8", "replace"))
 
     def last_words(self, start: int) -> str:
         """Give the line since `start` that tells best why a serve ended, empty if it is silent."""
-        with self.path.open("rb") as file:
+        lines = self._clean(self._part(start, TAIL_MAX)).splitlines()
+        return serve_log.last_words(lines)[:_REASON_MAX]
+
+    def _part(self, start: int, most: int) -> bytes:
+        """Read so many bytes of the log at the most, none where there is no log yet."""
+        with suppress(FileNotFoundError), self.path.open("rb") as file:
             file.seek(start)
-            text = file.read(TAIL_MAX).decode("utf-8", "replace")
+            return file.read(most)
+        return b""
+
+    def _clean(self, data: bytes) -> str:
+        text = data.decode("utf-8", "replace")
         self.secrets.learn(text)
-        return serve_log.last_words(self.secrets.clean(text).splitlines())[:_REASON_MAX]
+        return self.secrets.clean(text)
 
 
 def bindable(host: str, port: int) -> int:
