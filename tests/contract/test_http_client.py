@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from t3safe.adapters._support.http_client import BODY_MAX, Address, NoAnswerError, ask, session
-from t3safe.t3.sign_in import PLAIN_COOKIE, Cookies, Session
+from t3safe.adapters._support.http_client import BODY_MAX, Address, NoAnswerError, ask
+from t3safe.t3.sign_in import PLAIN_COOKIE, Cookies
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 SETS = f"Set-Cookie: {PLAIN_COOKIE}".encode()
@@ -186,35 +186,6 @@ def test_cookies_are_taken_by_name_and_never_shown() -> None:
     assert answer.cookies.names == ("other", PLAIN_COOKIE)
     assert answer.cookies.header == f"{PLAIN_COOKIE}=s3cret; other=x"
     assert "s3cret" not in repr(answer)
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (
-            b'{"authenticated": true, "auth": {"sessionCookieName": "%b"}}' % PLAIN_COOKIE.encode(),
-            Session(True, PLAIN_COOKIE),
-        ),
-        (b'{"authenticated": true}', Session(True, "")),
-        (b'{"authenticated": "true"}', Session(False, "")),
-        (b'{"authenticated": 1, "auth": {"sessionCookieName": 5}}', Session(False, "")),
-        (b'{"authenticated": true, "auth": []}', Session(True, "")),
-        (b"[true]", Session(False, "")),
-        (b"<html>", Session(False, "")),
-        (b"[" * 100_000, Session(False, "")),
-        (b"\xff", Session(False, "")),
-    ],
-)
-def test_session_is_authenticated_only_where_it_says_so(body: bytes, expected: Session) -> None:
-    """`true` and nothing like it."""
-    with stranger(says(HEAD + b"\r\n" + body)) as (address, _):
-        assert session(address, {}, 2.0)[0] == expected
-
-
-def test_session_of_another_status_is_that_status() -> None:
-    """It is told as it is."""
-    with stranger(says(b"HTTP/1.1 404 Not Found\r\n\r\n")) as (address, _):
-        assert session(address, {}, 2.0)[0] == 404
 
 
 @pytest.mark.parametrize(

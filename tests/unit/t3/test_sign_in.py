@@ -96,10 +96,30 @@ def test_the_id_of_a_link_is_found_beside_its_credential(printed: str, link: str
     assert link_of(printed) == link
 
 
-def test_a_session_of_another_status_is_that_status() -> None:
-    """And one that says nothing is not authenticated."""
-    assert session_of(404, b"") == 404
-    assert session_of(200, b"<html>") == Session(False, "")
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (
+            200,
+            b'{"authenticated": true, "auth": {"sessionCookieName": "t3_session"}}',
+            Session(True, "t3_session"),
+        ),
+        (200, b'{"authenticated": true}', Session(True, "")),
+        (200, b'{"authenticated": "true"}', Session(False, "")),
+        (200, b'{"authenticated": 1, "auth": {"sessionCookieName": 5}}', Session(False, "")),
+        (200, b'{"authenticated": true, "auth": []}', Session(True, "")),
+        (200, b"[true]", Session(False, "")),
+        (200, b"<html>", Session(False, "")),
+        (200, b"[" * 100_000, Session(False, "")),
+        (200, b"\xff", Session(False, "")),
+        (404, b"", 404),
+    ],
+)
+def test_a_session_is_authenticated_only_where_it_says_so(
+    status: int, body: bytes, expected: Session | int
+) -> None:
+    """`true` and nothing like it; one of another status is that status."""
+    assert session_of(status, body) == expected
 
 
 @pytest.mark.parametrize(
