@@ -87,6 +87,7 @@ def state(host: EmbeddedHost) -> dict[str, Any]:
         "ledgers": {name: ledger(host, name) for name in host.people},
         "last-good": (host.root / "state" / "last-good").read_text(),
         "builds": sorted(path.name for path in (host.store / "builds").iterdir()),
+        "schemas": sorted(path.name for path in (host.store / "schemas").glob("*")),
     }
 
 
@@ -120,6 +121,7 @@ def test_a_healthy_night_from_the_shell(host: EmbeddedHost) -> None:
     assert said.status == Exit.OK, said
     assert result(said)["outcome"] == "promoted"
     assert set(state(host)["selected"].values()) == {f"../builds/{NEW.version}"}
+    assert f"{NEW.version}.json" in state(host)["schemas"]
     assert pairs(host)
     again = host.t3safe("run")
     assert again.status == Exit.OK

@@ -28,7 +28,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -86,10 +86,6 @@ class HandedOut(Protocol):
         """
 
 
-def _unheard(_: str, __: str, ___: float) -> None:
-    """Tell nobody where a rehearsal is."""
-
-
 @frozen
 class SandboxGate:
     """Rehearses builds in sandboxes; sizes in bytes, times in seconds.
@@ -120,6 +116,8 @@ class SandboxGate:
         slack: how much longer than all of its limits a rehearsal may take.
         python: the interpreter that has t3safe; `user` must be able to run it.
         free_space: the bytes that are free at a path.
+        learned: hears which migrations a build that passed on the empty set was seen to know; may
+            raise a PortError, and hears it again then after the next rehearsal.
         at: hears at which step a person's rehearsal is and how many seconds that lasts, 0 where
             nobody knows; an empty step says that it ended.
     """
@@ -147,7 +145,8 @@ class SandboxGate:
     slack: float = _SLACK
     python: str = sys.executable
     free_space: Callable[[Path], int] = free_bytes
-    at: Callable[[str, str, float], None] = _unheard
+    learned: Callable[[Version, SetLedger], None] = lambda _, __: None
+    at: Callable[[str, str, float], None] = lambda _, __, ___: None
 
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
         """Run the build through the eight checks on a copy for each subject, in the order asked.
@@ -180,6 +179,10 @@ class SandboxGate:
         schema = held[EMPTY].report.after
         told = {person: batch.conclude(each, schema) for person, each in held.items()}
         _prune(self.evidence, self.evidence_keep)
+        if told[EMPTY].passed and schema is not None:
+            # No verdict hangs on whether it can be kept.
+            with suppress(PortError):
+                self.learned(build, schema)
         return tuple(told[subject.person] for subject in subjects)
 
     def fingerprint(self) -> str:

@@ -53,6 +53,7 @@ from t3safe.domain.allowance import Allowance
 from t3safe.domain.checks import DispatchKnowledge
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Rehearsal
+from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.messages import UNPROTECTED, LogLevel, LogLine
 from t3safe.domain.scope import Scope
 from t3safe.domain.versions import Version
@@ -253,12 +254,13 @@ def host_ports(
     states = evolve(
         personal_data(settings), copied=heart.copied, watched=heart.task, lost=heart.warn
     )
+    own = GatePrograms(builds.program, learned=builds.record_schema)
     return ports.Ports(
         builds=builds,
         selection=symlink_selection(settings),
         services=services,
         personal_data=states,
-        gate=gate_of(settings, states, rehearsed or GatePrograms(builds.program), heart),
+        gate=gate_of(settings, states, rehearsed or own, heart),
         pairing=_pairing(settings, services, states),
         verdicts=journal,
         switch=FreezeFile(settings.freeze_file, clock),
@@ -398,10 +400,14 @@ class _LateGate:
 
 @frozen
 class GatePrograms:
-    """What the gate runs: `program` gives the program of a build, `hidden` is what none may see."""
+    """What the gate runs: `program` gives the program of a build, `hidden` is what none may see.
+
+    `learned` hears which migrations a build knows.
+    """
 
     program: Callable[[Version], Path]
     hidden: tuple[Path, ...] = ()
+    learned: Callable[[Version, SetLedger], None] = lambda _, __: None
 
 
 def gate_of(
@@ -455,6 +461,7 @@ def sandbox_gate(
         jobs=lambda: guard.at_a_time(gate.jobs),
         strained=guard.strained,
         evidence_keep=gate.evidence_keep,
+        learned=rehearsed.learned,
         at=heart.at,
     )
 
