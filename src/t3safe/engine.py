@@ -1,15 +1,15 @@
 """The one loop: resume, decide, journal the intent, perform, journal the outcome.
 
-The same loop runs in production, in the simulation and under injected faults: only what stands
-behind the ports differs.  It holds no state of its own; after a crash the journal tells everything.
+The same loop runs in production, in the simulation and under injected faults; only the adapters
+behind the ports differ.  The loop holds no state: after a crash the journal has everything.
 
 Rules:
 
-1. Nothing is performed whose intent is not in the journal, durably.
-2. Nothing is journaled that `evolve` would refuse.
-3. What fails while an effect is performed is an answer: the rollout then goes back.  Only the
-   journal's own failure ends the loop, because without it nothing may be done.
-4. An observer that fails changes nothing, and keeps no other observer from seeing the event.
+1. The loop performs an effect only after its intent is durable in the journal.
+2. The loop journals only events that `evolve` accepts.
+3. A failure while an effect is performed is an answer, and the rollout goes back.  Only a failure
+   of the journal ends the loop, because without the journal nothing may be done.
+4. An observer that fails changes nothing; the other observers still see the event.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from t3safe.domain.rollout import decide, evolve, opened
 from t3safe.domain.rollout_state import Rollout
 
 EFFECTS_MAX: Final = 100_000
-"""No rollout needs more: 1,000 people take 17 effects each on the longest way."""
+"""The upper bound for one rollout: 1,000 people need at most 17 effects each."""
 
 Waits = Callable[[fx.Effect], bool]
 """Whether an effect cannot be performed yet, so that the loop leaves the run open before it."""
 
 
 class Performer(Protocol):
-    """Performs one effect and tells what came of it; never raises a PortError."""
+    """Performs one effect and returns its answer; never raises a PortError."""
 
     def __call__(self, effect: fx.Effect, /) -> ev.Answer:
         """Perform the effect."""
@@ -45,7 +45,7 @@ class Performer(Protocol):
 
 @frozen
 class Engine:
-    """Drives a rollout to its end, or as far as it is let."""
+    """Drives a rollout to its end, or to the first effect that has to wait."""
 
     perform: Performer
     journal: ports.Journal
@@ -54,10 +54,10 @@ class Engine:
     stop: Callable[[], bool] = lambda: False
 
     def start(self, plan: ev.Plan, waits: Waits | None = None) -> Rollout:
-        """Journal a plan and drive it to its end, or as far as `waits` lets it (see `resume`).
+        """Journal a plan and drive it to its end, or to the first effect that waits (see `resume`).
 
-        Raises JournalError when the journal fails; whoever is in transition is then settled by
-        the next `resume`.
+        Raises JournalError when the journal fails; the next `resume` then settles the person who is
+        in transition.
         """
         event = ev.Opened(plan, self.clock.now())
         rollout = opened(plan)
@@ -68,21 +68,21 @@ class Engine:
     def resume(self, run: str, waits: Waits | None = None) -> Rollout:
         """Take over a run whose process died, and drive it to its end.
 
-        The loop returns before an effect for which `waits` says yes, and leaves the run open: at
-        boot no serve can be started or verified yet.  Raises JournalError also when the run's
+        The loop returns before an effect for which `waits` is true, and leaves the run open: at
+        boot no serve can be started or verified yet.  Raises JournalError, also when the run's
         records are damaged.
         """
         rollout = self.take_over(rollout_of(self.journal.events(run)))
         return self._drive(rollout, waits or nothing_waits)
 
     def take_over(self, rollout: Rollout) -> Rollout:
-        """Journal that this process goes on with a rollout, as the journal tells it."""
+        """Journal that this process continues a rollout."""
         return self._record(rollout, ev.Resumed(self.clock.now()))
 
     def step(self, rollout: Rollout, waits: Waits | None = None) -> Rollout:
-        """One turn of the loop: decide, journal the intent, perform, journal the outcome.
+        """Take one turn of the loop: decide, journal the intent, perform, journal the outcome.
 
-        Gives the rollout back as it is where the effect has to wait; the last turn closes it.
+        Returns the same rollout when the effect has to wait.  The last turn closes the rollout.
         """
         if rollout.winding is None and self.stop():
             rollout = self._record(rollout, ev.StopAsked(self.clock.now()))
@@ -119,34 +119,34 @@ class Engine:
 
 
 def nothing_waits(_: fx.Effect) -> bool:
-    """Let no effect wait."""
+    """Return False: no effect waits."""
     return False
 
 
 def waits_for_boot(effect: fx.Effect) -> bool:
-    """Whether an effect needs serves that run, which boot recovery does not have yet."""
+    """Whether an effect needs running serves, which boot recovery does not have yet."""
     return isinstance(effect, fx.Start | fx.VerifyPairing | fx.Bake | fx.Revisit)
 
 
 def rollout_of(events: tuple[ev.Event, ...]) -> Rollout:
-    """Give a run's rollout as the rules have it, else as its records alone tell it.
+    """Return a run's rollout by today's rules, or else from its records alone.
 
-    The rules may be others by now than those that decided it.  Raises DamagedJournalError where
-    neither can be.
+    An older t3safe may have decided the run by other rules.  Raises DamagedJournalError when
+    neither works.
     """
     try:
         return fold(events)
     except DamagedJournalError:
-        told = rebuilt(events)
-        if told is None:
+        rollout = rebuilt(events)
+        if rollout is None:
             raise
-        return told
+        return rollout
 
 
 def fold(events: Iterable[ev.Event]) -> Rollout:
-    """Fold a run's journal into the rollout as it stood when the last event was written.
+    """Fold a run's events into the rollout after the last one.
 
-    Raises DamagedJournalError where the events are none, or cannot follow one another.
+    Raises DamagedJournalError when there are no events, or when they cannot follow one another.
     """
     remaining = iter(events)
     first = next(remaining, None)

@@ -1,16 +1,16 @@
-"""Calls the host owner's hooks on the events of a run, and keeps what they say no to.
+"""Calls the host owner's hooks on the events of a run, and remembers their refusals.
 
-It is an observer of the engine and the permit for a run; the interpreter asks `veto` before it
-looks at a person, so neither the rollout nor the loop knows of hooks.
+`HookCalls` observes the engine and is the permit for a run.  The interpreter asks its `veto` before
+it looks at a person, so neither the rollout nor the loop knows of hooks.
 
 Rules:
 
-1. A failing `before-run` hook is a permit refused: nothing was opened, and the run is "later".
-2. A failing `before-canary` hook is answered as work: the person stays as they are, deferred.
-   No effect ever fails because of a hook: a failure would be tried again, and turn others back.
-   An overloaded host is answered in the same way, after the hook (see `loadguard`).
-3. The look whether a person is idle is made after the hook, never before it.
-4. What else a hook does or fails to do changes nothing.
+1. A failing `before-run` hook refuses the permit: no run is opened, and the outcome is "later".
+2. A failing `before-canary` hook counts as work: the person stays as they are, deferred.  No effect
+   fails because of a hook, since a failed effect is tried again and rolls other people back.  An
+   overloaded host counts in the same way, after the hook (see `loadguard`).
+3. The idle check of a person comes after the hook, never before it.
+4. Every other result of a hook changes nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from t3safe.interpreter import allowed
 class HookCalls:
     """Implements Observer and Permit over the port Hooks.
 
-    `overloaded` says why the host can bear no move now, empty where it can.
+    `overloaded` says why the host is too loaded for a move now, empty when it is not.
     """
 
     hooks: ports.Hooks
@@ -39,7 +39,10 @@ class HookCalls:
     _refused: str = field(default="", init=False)
 
     def may_start(self, plan: ev.Plan) -> str:
-        """Ask the permit, then the hooks before a run (rule 1)."""
+        """Ask the permit, then call the hooks before a run (rule 1).
+
+        Returns why the run may not start, empty when it may.
+        """
         no = self.permit.may_start(plan)
         hook_event = opening(plan)
         if no or hook_event is None:
@@ -57,7 +60,7 @@ class HookCalls:
                 self._refused = failed or self.overloaded()
 
     def veto(self) -> str:
-        """Say once why the person must not be looked at for a move, empty where they may (2)."""
+        """Return once why the person must not be moved now, empty when they may (rule 2)."""
         refused, self._refused = self._refused, ""
         return refused
 

@@ -2,13 +2,14 @@
 
 Rules:
 
-1. A port that fails, also by a defect of ours, is an answer, not the end.
-2. Before the default moves, everybody who can run t3 here gets what they run as a selection of
-   their own: looked up at that moment, whatever the user map says.
-3. A build is needed while a selection, a running process, the default, last-good, previous-good, a
-   person's way back or the newest run that planned to move them names it, whoever is in the map.
-4. The owner's hooks and an overloaded host may keep a person from being looked at for a move; that
-   is answered as busy.
+1. A failure of a port is an answer and does not end the run.  So is a defect in t3safe.
+2. Before the default moves, each person who can run t3 on this host gets a selection of their own:
+   the build that they run.  The interpreter looks that up at this moment, for people outside the
+   user map, too.
+3. A build is needed while one of these names it: a selection, a running process, the default,
+   last-good, previous-good, a person's way back, or the newest run that planned to move them.
+   People outside the user map count, too.
+4. The owner's hooks and an overloaded host may veto the look at a person; the answer is busy.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 @frozen
 class Limits:
-    """What effects keep: how long the last activity must lie back, and retention per person."""
+    """How long a person must be quiet, and what retention keeps for each person and of builds."""
 
     quiet: timedelta = timedelta(minutes=15)
     snapshots_keep: int = 6
@@ -46,18 +47,18 @@ class Limits:
 
 
 def never() -> bool:
-    """Say that nobody asked to stop."""
+    """Return False: the run goes on."""
     return False
 
 
 def allowed() -> str:
-    """Say that nothing speaks against moving a person."""
+    """Return no reason against moving a person."""
     return ""
 
 
 @frozen
 class Interpreter:
-    """Maps each effect to the ports that perform it; `veto` says why nobody may be moved now."""
+    """Maps each effect to the ports that perform it; `veto` says why a person may not be moved."""
 
     ports: Ports
     idle: IdleCheck
@@ -66,7 +67,7 @@ class Interpreter:
     veto: Callable[[], str] = allowed
 
     def __call__(self, effect: fx.Effect, /) -> ev.Answer:
-        """Perform one effect; what fails behind a port becomes a `Failed` (rule 1)."""
+        """Perform one effect; a failure behind a port becomes a `Failed` (rule 1)."""
         try:
             return self._perform(effect)
         except PortError as error:
@@ -130,10 +131,10 @@ class Interpreter:
         return ev.Done()
 
     def _hidden(self, person: str, taken: ev.Snapshotted) -> ev.Assessed | None:
-        """Say what a copy of V1's data would hide; None also where it cannot be looked at now.
+        """Say what a copy of V1's data would hide; None when nothing, or when that cannot be read.
 
-        The look before the move sees it then.  Nobody is asked whose set has not both databases,
-        and what was taken of a set that holds its person up is thrown away again.
+        The look before the move checks it again.  Only data with both databases is checked.  When
+        the copy holds the person up, the snapshot just taken is removed.
         """
         if not {V1_DATABASE, V2_DATABASE} <= set(taken.ledger.names):
             return None
@@ -147,7 +148,7 @@ class Interpreter:
     def _explained(
         self, person: str, taken: ev.Snapshotted, present: Version | None
     ) -> ev.Snapshotted:
-        """Add who migrated the data, where it is ahead of the build that the person runs."""
+        """Add what migrated the data, when the data is ahead of the build that the person runs."""
         schema = None if present is None else self.ports.builds.schema(present)
         if schema is None or taken.ledger.known_to(schema):
             return taken
@@ -177,7 +178,10 @@ class Interpreter:
         )
 
     def _revisit(self, people: tuple[str, ...], build: Version) -> ev.Done | ev.BakeBroken:
-        """Pair as everybody; whom the build fails is told before what cannot be asked."""
+        """Pair as each person; a failure of the build is reported before an unreachable dispatch.
+
+        Raises DispatchError.
+        """
         unasked: DispatchError | None = None
         for person in people:
             try:
@@ -196,17 +200,18 @@ class Interpreter:
         self.ports.selection.promote(build)
 
     def _prune(self, people: tuple[str, ...], pinned: frozenset[str]) -> None:
-        """Throw away what retention gives up; one person's trouble keeps nobody else's room.
+        """Prune snapshots and builds; an error with one person does not stop the others' pruning.
 
-        Whoever has a selection and is not in `people` keeps every snapshot.
+        A person who has a selection and is not in `people` keeps every snapshot.  Raises the first
+        error at the end.
         """
-        troubles: list[PortError] = []
+        errors: list[PortError] = []
         needed, kept = set(self._needed()), dict[str, tuple[SnapshotInfo, ...]]()
         for person in dict.fromkeys((*people, *self.ports.selection.linked())):
             try:
                 kept[person] = self.ports.personal_data.snapshots(person)
             except PersonalDataError as error:
-                troubles.extend([error] if person in people else [])
+                errors.extend([error] if person in people else [])
             else:
                 needed |= self._needed_by(person, kept[person])
         present = self.ports.builds.present()
@@ -215,11 +220,11 @@ class Interpreter:
             try:
                 self._prune_snapshots(person, kept.get(person, ()), pinned, {*present} - {*gone})
             except PersonalDataError as error:
-                troubles.append(error)
+                errors.append(error)
         for build in gone:
             self.ports.builds.remove(build)
-        if troubles:
-            raise troubles[0]
+        if errors:
+            raise errors[0]
 
     def _prune_snapshots(
         self,
@@ -237,7 +242,7 @@ class Interpreter:
             self.ports.personal_data.remove(person, snapshot)
 
     def _needed(self) -> Iterator[Version]:
-        """Name the builds that must stay whatever people's snapshots tell (rule 3)."""
+        """Name the builds that are needed independently of people's snapshots (rule 3)."""
         selection, planned = self.ports.selection, dict[str, Version]()
         for record in islice(self.ports.journal.runs(), RUNS_NEEDED):
             for move in record.moves:
@@ -250,7 +255,7 @@ class Interpreter:
                 yield build
 
     def _needed_by(self, person: str, infos: tuple[SnapshotInfo, ...]) -> frozenset[Version]:
-        """Name the build that a person's way back leads to."""
+        """Name the build of a person's way back."""
         present = chosen(self.ports, person)
         ways = (info.build for info in reversed(infos) if leads_back(info, present))
         return frozenset(islice((build for build in ways if build is not None), 1))

@@ -1,4 +1,4 @@
-"""What is seen of one person through the ports, for the interpreter and the use cases alike."""
+"""What the ports say about one person, for the interpreter and the use cases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from t3safe.t3.files import V2_DATABASE
 
 
 def chosen(ports: Ports, person: str) -> Version | None:
-    """What is selected for a person; None while fenced, and where it leads nowhere.
+    """Return the build selected for a person; None while fenced, or when its link is dead.
 
     Raises SelectionError.
     """
@@ -37,14 +37,14 @@ def chosen(ports: Ports, person: str) -> Version | None:
 
 
 def migrated_by(ports: Ports, person: str) -> str:
-    """Name the trace of t3's own updater that explains a migration; empty where none is."""
+    """Name the trace of t3's own updater that explains a migration; empty when there is none."""
     with suppress(PersonalDataError):
         return ports.personal_data.updater(person).named
     return ""
 
 
 def hidden_copy(ports: Ports, person: str, activity: Activity) -> Obstacle | None:
-    """Say what a copy of V1's data would hide from V2; None where nothing is hidden.
+    """Say what a copy of V1's data would hide from V2; None when nothing is hidden.
 
     Raises BuildError, SelectionError.
     """
@@ -57,11 +57,11 @@ def hidden_copy(ports: Ports, person: str, activity: Activity) -> Obstacle | Non
 
 
 def give_selections(ports: Ports, people: Iterable[str], *, everywhere: bool = False) -> None:
-    """Give these people what they run as a selection of their own, where they have none.
+    """Select for each of these people the build that they run, unless they have a selection.
 
-    With `everywhere` also everybody else who can run t3 on this host.  A person whose data was
-    opened last by a build that is gone is left alone: they run nothing until somebody selects a
-    build for them.  Raises SelectionError, BuildError, ServiceError.
+    With `everywhere` this includes each other person who can run t3 on this host.  A person whose
+    data was last opened by a removed build gets no selection: they run nothing until someone
+    selects a build for them.  Raises SelectionError, BuildError, ServiceError.
     """
     selection = ports.selection
     linked = set(selection.linked())
@@ -79,12 +79,12 @@ def give_selections(ports: Ports, people: Iterable[str], *, everywhere: bool = F
 
 
 def at_once(_: float) -> None:
-    """Wait for nothing."""
+    """Return at once, without a wait."""
 
 
 @define
 class IdleCheck:
-    """The idle rule over the ports; `quiet` is how long the last activity must lie back.
+    """The idle rule over the ports; `quiet` is how long a person must have done nothing.
 
     It keeps the earliest sample of each person's processes within that time.
     """
@@ -95,15 +95,15 @@ class IdleCheck:
     _samples: dict[str, Sample] = field(factory=dict, init=False)
 
     def sample(self, person: str) -> None:
-        """Remember what runs now, if it can be seen: the look before the move compares with it."""
+        """Remember which processes run now, if possible; `assess` compares with them later."""
         with suppress(PortError):
             self._samples[person] = self.ports.services.sample(person)
 
     def assess(self, person: str, *, certain: bool = False) -> ev.Assessed:
-        """Say whether a person's serve may be stopped now.  Raises ServiceError, PersonalDataError.
+        """Say whether a person's serve may be stopped now.
 
-        That is the idle rule, and that nothing keeps a copy at rest from being taken.  With
-        `certain` only work in flight counts that is seen (rule 6 of `idle`).
+        It may when the person is idle and nothing prevents a copy at rest.  With `certain` only
+        visible work in flight counts (rule 6 of `idle`).  Raises ServiceError, PersonalDataError.
         """
         ports = self.ports
         status = ports.services.status(person)
@@ -127,9 +127,9 @@ class IdleCheck:
         return ev.Assessed(ev.Readiness.IDLE, "; ".join(f"{each}: ignored" for each in ignored))
 
     def _looks(self, person: str) -> Looks:
-        """Two samples of what runs: of now, and the earliest within the quiet time.
+        """Return two samples of the processes: the earliest within the quiet time, and now.
 
-        Where there is none yet a moment is waited, unless nothing runs that could be at work.
+        Without an earlier sample it waits `WINDOW_SECONDS`, unless no process could be working.
         """
         now = self.ports.services.sample(person)
         earlier = self._samples.get(person)

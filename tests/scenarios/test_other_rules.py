@@ -124,8 +124,8 @@ def _changed(
     monkeypatch.setattr(moves, "begin", other(moves.begin))
     monkeypatch.setattr(moves, "go_back", other(moves.go_back))
     # Whatever is told is told otherwise, too.
-    told = rollout_state.told
-    monkeypatch.setattr(rollout_state, "told", lambda some: f"it was so: {told(some)}")
+    reasons_of = rollout_state.reasons_of
+    monkeypatch.setattr(rollout_state, "reasons_of", lambda some: f"it was so: {reasons_of(some)}")
 
 
 @pytest.mark.long

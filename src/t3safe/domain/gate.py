@@ -2,13 +2,13 @@
 
 Rules:
 
-1. A build passes a rehearsal only when all eight checks were run, in order, and each passed.  The
-   first failure ends the rehearsal.
-2. The candidate is blamed only where the control, the person's current build, passes the same
-   rehearsal on the same copy.  Where the control fails too, the gate is broken.
-3. Where the control fails on one person's copy, while the gate works for the control's build on the
-   empty set and for somebody else's data, the fault is that person's set: they alone are held back.
-   A person who is alone on the host is judged by the empty set.
+1. A build passes a rehearsal only when all eight checks ran, in order, and each passed.  The first
+   failure ends the rehearsal.
+2. The candidate is blamed only when the control, the person's current build, passes the same
+   rehearsal on the same copy.  When the control fails too, the gate is broken.
+3. When the control fails on one person's copy, but passes on the empty set, and the gate works for
+   another person's data, that person's data is at fault: only they are held back.  For a person who
+   is alone on the host the empty set decides.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
 
 EMPTY: Final = ""
-"""The subject of a rehearsal on an empty state set."""
+"""The subject of a rehearsal on an empty set."""
 
 
 @frozen
 class Rehearsal:
     """One build run through the checks on one copy.
 
-    `subject` is the person whose state set was copied, or EMPTY.  `schema` is what the build's
-    ledger was afterwards, None when it got no further than `live`.  `evidence` is a folder.
+    `subject` is the person whose data was copied, or EMPTY.  `schema` is the build's ledger
+    afterwards, None when the rehearsal ended at `live` or before.  `evidence` is a folder.
     """
 
     subject: str
@@ -45,9 +45,9 @@ class Rehearsal:
 
     @property
     def passed(self) -> bool:
-        """Whether all eight checks were run in order and each passed (rule 1).
+        """Whether all eight checks ran in order and each passed (rule 1).
 
-        Without a schema nothing could hold the build to what it knows, so that is no pass.
+        A rehearsal without a schema does not pass: what the build knows was not measured.
         """
         ran = tuple(result.check for result in self.checks)
         complete = ran == tuple(Check) and self.schema is not None
@@ -67,7 +67,7 @@ class Rehearsal:
 
 
 class Ruling(StrEnum):
-    """What the gate says of a candidate."""
+    """The gate's ruling on a candidate."""
 
     PASSED = "passed"
     REFUSED = "refused"
@@ -76,7 +76,7 @@ class Ruling(StrEnum):
 
 @frozen
 class Verdict:
-    """The gate's word on a build, with a reason per subject that failed, as `who: why`."""
+    """The gate's verdict on a build, with a reason per subject that failed, as `who: why`."""
 
     build: Version
     ruling: Ruling
@@ -84,20 +84,20 @@ class Verdict:
     held_back: tuple[str, ...] = field(default=())
     """People whose own rehearsal failed while the build passed for others (rule 3, or policy)."""
     in_production: bool = False
-    """Refused because it failed a person after the gate: no change of the gate forgives that."""
+    """Refused because it failed a person after the gate; a changed gate does not lift this."""
 
 
 class OnPersonFailure(StrEnum):
-    """What a failed rehearsal of one person means for the others."""
+    """What one person's failed rehearsal means for the others."""
 
     REFUSE = "refuse"
     """The build is refused: a person should look (default)."""
     HOLD_BACK = "hold-back"
-    """Only that person is held back, where the others pass."""
+    """Only that person is held back, when the others pass."""
 
 
 def needs_control(candidate: tuple[Rehearsal, ...]) -> tuple[str, ...]:
-    """The subjects whose rehearsal failed: the control must be tried on each (rule 2)."""
+    """Return the subjects whose rehearsal failed: the control must be tried on each (rule 2)."""
     return tuple(rehearsal.subject for rehearsal in candidate if not rehearsal.passed)
 
 
@@ -106,10 +106,10 @@ def rule(
     control: tuple[Rehearsal, ...],
     on_failure: OnPersonFailure,
 ) -> Verdict:
-    """Give the verdict on a candidate from its rehearsals and those of the control.
+    """Return the verdict on a candidate from its rehearsals and those of the control.
 
-    `candidate` is not empty and has one rehearsal a subject.  `control` may hold the empty set once
-    for each build; the first speaks for the candidate's.  A subject that failed and that has no
+    `candidate` is not empty and has one rehearsal per subject.  `control` may hold the empty set
+    once for each build; the first is the control of the candidate's.  A failed subject without a
     control counts against the gate, never against the build (rule 2).
     """
     build = candidate[0].build
@@ -133,7 +133,7 @@ def rule(
 def faulty_sets(
     candidate: tuple[Rehearsal, ...], control: tuple[Rehearsal, ...]
 ) -> tuple[str, ...]:
-    """Name the people on whose sets also the build fails that they run: their fault (rule 3)."""
+    """Return the people on whose data their own build fails, too: the data is at fault (rule 3)."""
     people = {rehearsal.subject for rehearsal in candidate} - {EMPTY}
     well = {rehearsal.subject for rehearsal in (*candidate, *control) if rehearsal.passed}
     runs = {
@@ -158,11 +158,11 @@ def _unsound(control: tuple[Rehearsal, ...]) -> list[Rehearsal]:
 
 
 _NUMBERS: Final = re.compile(r"(?=[a-f]*[0-9])[0-9a-f]+")
-"""Ports, counts and ids: what may differ where the trouble is the same."""
+"""Ports, counts and ids: they may differ between two reports of the same failure."""
 
 
 def _reasons(rehearsals: Iterable[Rehearsal]) -> tuple[str, ...]:
-    """Say each trouble once, with everybody whom it met: the evidence holds every single one."""
+    """Say each failure once, with each subject that it affected; the evidence holds every one."""
     groups: dict[tuple[Version, str], list[Rehearsal]] = {}
     for rehearsal in rehearsals:
         key = rehearsal.build, _NUMBERS.sub("#", rehearsal.reason)

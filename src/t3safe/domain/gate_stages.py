@@ -1,4 +1,4 @@
-"""The stages of a rollout before anybody is touched: install, copy, rehearse, rule.
+"""The stages of a rollout before it touches a person: install, copy, rehearse, rule.
 
 The rules are those of `rollout`.
 """
@@ -22,7 +22,7 @@ from t3safe.domain.versions import Version
 
 
 def staged(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    """Take what became of the installation."""
+    """Apply the answer to the installation."""
     match answer:
         case ev.Done():
             return attrs.evolve(rollout, stage=Stage.SNAPSHOTTING)
@@ -36,7 +36,7 @@ def staged(rollout: Rollout, answer: ev.Answer) -> Rollout:
 
 
 def snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    """Take what became of one person's snapshot: without one they are refused."""
+    """Apply the answer to one person's snapshot: without a snapshot the person is refused."""
     move = rollout.moves[rollout.turn]
     match answer:
         case ev.Snapshotted(ledger=ledger, migrated_by=by) if move.plan.knows and ledger.unknown_to(
@@ -57,7 +57,7 @@ def snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
 
 
 def subjects(rollout: Rollout) -> tuple[fx.Subject, ...]:
-    """The copies on which the candidate is rehearsed: the empty set first."""
+    """Return the copies on which the candidate is rehearsed, the empty set first."""
     people = [move for move in rollout.moves if move.online]
     return _EMPTY_FIRST + tuple(fx.Subject(move.person, move.online) for move in people)
 
@@ -66,7 +66,7 @@ _EMPTY_FIRST = (fx.Subject(gate.EMPTY, ""),)
 
 
 def rehearsed(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    """Take the candidate's rehearsals; a failure is tried again with the control."""
+    """Apply the candidate's rehearsals; the control is tried on each copy that failed."""
     match answer:
         case ev.Rehearsed(rehearsals):
             _expect_subjects(subjects(rollout), rehearsals)
@@ -91,7 +91,7 @@ def _expect_subjects(
 
 
 def _controls(rollout: Rollout) -> tuple[fx.Rehearse, ...]:
-    """One control rehearsal for each build that somebody whose rehearsal failed runs now."""
+    """Return a control rehearsal for each current build of the people whose rehearsal failed."""
     failed = gate.needs_control(rollout.rehearsals)
     by_build = {rollout.plan.base: ()} if gate.EMPTY in failed else {}
     groups: dict[Version, tuple[fx.Subject, ...]] = dict(by_build)
@@ -103,7 +103,7 @@ def _controls(rollout: Rollout) -> tuple[fx.Rehearse, ...]:
 
 
 def controlled(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    """Take the rehearsals of one control build."""
+    """Apply the rehearsals of one control build."""
     match answer:
         case ev.Rehearsed(rehearsals):
             _expect_subjects(rollout.controls_todo[0].subjects, rehearsals)
@@ -127,7 +127,7 @@ def _ruled(rollout: Rollout) -> Rollout:
 
 
 def recorded(rollout: Rollout, answer: ev.Answer) -> Rollout:
-    """Take whether the verdict was kept, and act on it."""
+    """Act on the verdict, once it was recorded or could not be."""
     match answer:
         case ev.Done():
             return _act_on_verdict(rollout)
@@ -137,18 +137,18 @@ def recorded(rollout: Rollout, answer: ev.Answer) -> Rollout:
             raise state.wrong(rollout, answer)
 
 
-def _act_on_verdict(rollout: Rollout, trouble: str = "") -> Rollout:
-    """Go on only with a verdict that is kept; one that ends the run ends it, kept or not."""
+def _act_on_verdict(rollout: Rollout, error: str = "") -> Rollout:
+    """Act on the verdict; a build that passed goes on only when its verdict was recorded."""
     assert rollout.verdict is not None, "the stage is entered with a verdict"
     verdict = rollout.verdict
-    why = "; ".join((*verdict.reasons, trouble) if trouble else verdict.reasons)
+    why = "; ".join((*verdict.reasons, error) if error else verdict.reasons)
     match verdict.ruling:
         case gate.Ruling.REFUSED:
             return state.end(rollout, ev.Outcome.REFUSED, why)
         case gate.Ruling.BROKEN:
             return state.end(rollout, ev.Outcome.GATE_BROKEN, why)
-        case gate.Ruling.PASSED if trouble:
-            return state.end(rollout, ev.Outcome.LATER, trouble)
+        case gate.Ruling.PASSED if error:
+            return state.end(rollout, ev.Outcome.LATER, error)
         case gate.Ruling.PASSED:
             held = tuple(_held_back(move, rollout) for move in rollout.moves)
             rollout = attrs.evolve(rollout, moves=held, stage=Stage.MOVING, turn=0)
@@ -158,11 +158,12 @@ def _act_on_verdict(rollout: Rollout, trouble: str = "") -> Rollout:
 
 
 def _checked(rollout: Rollout) -> Rollout:
-    """End a check; a build that was not proven for somebody has not passed for the host."""
+    """End a check; the build passes for the host only when it passed for each person."""
     text = f"{rollout.plan.candidate} passed the gate"
     left = state.with_status(rollout, Status.REFUSED, Status.HELD_BACK)
     if left:
-        return state.end(rollout, ev.Outcome.REFUSED, f"{text} for the others; {state.told(left)}")
+        text = f"{text} for the others; {state.reasons_of(left)}"
+        return state.end(rollout, ev.Outcome.REFUSED, text)
     return state.end(rollout, ev.Outcome.PASSED, text)
 
 

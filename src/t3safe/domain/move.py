@@ -1,6 +1,6 @@
 """One person's move as a value: its status, its goal, the steps still to take.
 
-`moves` has the rules by which it changes.
+`moves` has the rules.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from t3safe.domain.errors import Fault
 
 
 class Status(StrEnum):
-    """How a person stands in a rollout."""
+    """A person's status in a rollout."""
 
     WAITING = "waiting"
     MOVING = "moving"
     MOVED = "moved"
     KEPT = "kept"
-    """On the new build, which pairs at the serve; the dispatch could not be asked."""
+    """On the new build, which pairs at the serve; the dispatch was not reachable."""
     DEFERRED = "deferred"
     NOT_RUNNING = "not-running"
     REFUSED = "refused"
-    """A guard said no for this person alone, before anything was touched."""
+    """A guard refused this person alone, before the rollout touched them."""
     HELD_BACK = "held-back"
     BROKEN_BEFORE = "broken-before"
-    """Did not pair on the old build, before anything was touched."""
+    """Did not pair on the old build, before the rollout touched them."""
     RETURNED = "returned"
-    """The move was given up before the new build was selected; on the old build again."""
+    """The move was cancelled before the new build was selected; on the old build again."""
     ROLLED_BACK = "rolled-back"
     ENVIRONMENT = "environment"
-    """On the old build and the old data again, which do not pair either now."""
+    """On the old build and the old data again, which do not pair now either."""
     NEEDS_HUMAN = "needs-human"
 
 
@@ -46,7 +46,7 @@ class Goal(StrEnum):
 
 
 class Step(StrEnum):
-    """One thing to do for a person; each stands for one effect."""
+    """One step for a person; each stands for one effect."""
 
     ASSESS = "assess"
     LOOK = "look"
@@ -67,7 +67,7 @@ class Step(StrEnum):
 
 @frozen
 class Move:
-    """One person's part of a rollout, as far as the journal tells.
+    """One person's part of a rollout, from the journal.
 
     `todo` are the steps still to take towards `goal`.  `rest` is the at-rest snapshot.  `fenced`,
     `new_build_may_have_run`, `reselecting` and `stopped` are true from the *intent* on, `restored`
@@ -93,13 +93,13 @@ class Move:
     had_activity: bool = False
     """Whether the person had time to work on the new build (rule 8)."""
     fault: Fault = Fault.HOST
-    """Whom the failure that turned the move round speaks against."""
+    """What is to blame for the failure that turned the move back."""
     held: bool = False
     """Whether the move is cancelled because something holds the data (rule 9)."""
     doubted: bool = False
     """Whether the old build did not pair and the data is being looked at (rule 7)."""
     again: bool = False
-    """Whether the way back is taken once more (rule 7)."""
+    """Whether the way back is taken a second time (rule 7)."""
 
     @property
     def person(self) -> str:
@@ -108,10 +108,10 @@ class Move:
 
     @property
     def intact(self) -> bool:
-        """Whether nothing can have changed the data since the stop, as far as is known."""
+        """Whether no build can have changed the data since the stop."""
         return not (self.new_build_may_have_run or self.again)
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more happens to this person in this rollout."""
+        """Whether the rollout is done with this person."""
         return self.status not in {Status.WAITING, Status.MOVING}

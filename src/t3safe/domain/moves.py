@@ -2,25 +2,25 @@
 
 Rules:
 
-1. Forward: idle? -> pairs now, on the old build? -> idle still? -> fence -> stop -> at-rest
+1. Forward: idle? -> pairs now, on the old build? -> still idle? -> fence -> stop -> at-rest
    snapshot -> select the new build -> start -> verify.
-2. `new_build_may_have_run` is true from the moment the new build (or an older snapshot) is about
-   to be put in place, not from the moment that it is: after a crash in between nobody knows.
-3. Before that the undo needs no data: select the old build, start, verify (cancel).
-4. After that the undo is: fence -> stop -> quarantine -> restore the at-rest snapshot -> select
-   the old build -> start -> verify (back).  Nothing is restored before it is quarantined.
-5. Where going back fails, the last resort is to look, and to start whichever build knows the
-   ledger that is there.  If none does, the fence stays.  Either way a person is needed.  A serve
-   that still runs behind the fence is stopped first, and then looked at again.
-6. After a crash a look comes before anything else.  A person who is on the new build by then is
-   kept there if it verifies, because their new rows matter; only otherwise is the old set restored.
-7. Where the old build does not pair after a way back, look at the data first: a set that the old
-   build does not know any more was changed behind the fence, and the way back is taken once more.
-   Otherwise the environment is at fault too.
-8. Whoever had time to work on the new build (through a bake, since a crash) is not taken back
-   from it while work in flight is seen: a person is asked instead.
-9. What holds one person's data and cannot be ended (a failure with fault LATER behind the fence)
-   defers that person and nobody else.
+2. `new_build_may_have_run` is true from the intent to put the new build (or an older snapshot) in
+   place.  A crash between the intent and the effect leaves open whether the build ran.
+3. Before that, the undo changes no data: select the old build, start, verify (cancel).
+4. After that, the undo is: fence -> stop -> quarantine -> restore the at-rest snapshot -> select
+   the old build -> start -> verify (back).  The quarantine always comes before the restore.
+5. When the way back fails, the last resort is to inspect, and to start the build that knows the
+   ledger that is there.  If neither build knows it, the fence stays.  Both need a human.  A serve
+   that still runs behind the fence is stopped first and inspected again.
+6. After a crash the first step is to inspect.  A person who is on the new build by then stays on it
+   if it verifies, because their new rows matter.  Otherwise the old data is restored.
+7. When the old build does not pair after a way back, inspect the data first.  Data that the old
+   build does not know was changed behind the fence, and the way back is taken again.  Otherwise
+   the environment is at fault, too.
+8. A person who had time to work on the new build (during a bake, since a crash) is not rolled back
+   while work in flight is visible.  The rollout asks for a human instead.
+9. A process that holds one person's data and cannot be ended (a failure with fault LATER behind the
+   fence) defers only that person.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _AT_REST = (Step.FENCE, Step.STOP, Step.SNAPSHOT)
 
 
 def begin(move: Move, kind: ev.Kind, *, force: bool) -> Move:
-    """Put the first steps of the way forward before a waiting person (rule 1)."""
+    """Give a waiting person the steps of the way forward (rule 1)."""
     if kind is ev.Kind.BACK:
         asked = () if force else (Step.ASSESS,)
         chosen = (Step.RESTORE_CHOSEN,) if move.plan.restore else ()
@@ -53,14 +53,14 @@ def begin(move: Move, kind: ev.Kind, *, force: bool) -> Move:
 
 
 def settle(move: Move, status: Status, reason: str = "") -> Move:
-    """End a person's part; an earlier reason stays where no new one is given."""
+    """End a person's part; without a new reason the earlier one stays."""
     return attrs.evolve(move, status=status, todo=(), reason=reason or move.reason)
 
 
 def go_back(move: Move, reason: str, fault: Fault = Fault.HOST) -> Move:
-    """Turn a move round after the new build may have run (rule 4).
+    """Turn a move back after the new build may have run (rule 4).
 
-    What is quarantined or restored already stays so.
+    A finished quarantine or restore is not repeated.
     """
     look = (Step.LOOK,) if move.had_activity else ()
     quarantine = () if move.quarantine else (Step.QUARANTINE,)
@@ -78,7 +78,7 @@ def go_back(move: Move, reason: str, fault: Fault = Fault.HOST) -> Move:
 
 
 def effect_of(move: Move, snapshot: str) -> fx.Effect:
-    """Name the effect of the next step; `snapshot` is a fresh id for a step that takes one."""
+    """Return the effect of the next step; `snapshot` is a fresh id for a step that takes one."""
     person, plan = move.person, move.plan
     match move.todo[0]:
         case Step.ASSESS:
@@ -119,7 +119,7 @@ def _rest(move: Move) -> ev.Snapshotted:
 
 
 def intend(move: Move) -> Move:
-    """Mark what the next step makes possible, before it is taken (rule 2)."""
+    """Mark what the next step makes possible, before the step begins (rule 2)."""
     step = move.todo[0]
     if step not in _MARKED:
         return move
@@ -134,26 +134,26 @@ def intend(move: Move) -> Move:
 
 
 _MARKED = frozenset({Step.FENCE, Step.STOP, Step.RESTORE_CHOSEN, Step.SELECT_NEW, Step.SELECT_OLD})
-"""The steps from whose intent on something may be so that was not before."""
+"""The steps that mark something from their intent on."""
 
 
 def lose_sight(move: Move) -> Move:
-    """After a crash: look before anything else (rule 6); there was time to work since (rule 8)."""
+    """Make inspection the next step after a crash (rule 6); the person may have worked (rule 8)."""
     return attrs.evolve(
         move, todo=(Step.INSPECT,), had_activity=move.new_build_may_have_run, doubted=False
     )
 
 
 def touched(move: Move) -> bool:
-    """Whether anything was done to this person, or may have been."""
+    """Whether the rollout changed anything for this person, or may have."""
     return move.fenced or move.new_build_may_have_run or move.goal is not Goal.FORWARD
 
 
 def answered(move: Move, answer: ev.Answer, schema: SetLedger | None) -> Move:
-    """Take the answer to the next step; a `Failed` here is final for the step.
+    """Apply the answer to the next step; a `Failed` here is final for the step.
 
-    `schema` is what the new build knows, as the gate saw it or the plan says; None where neither
-    does.  Raises InvalidEvent where the answer is none to that step.
+    `schema` is what the new build knows, from the gate or the plan; None when neither has it.
+    Raises InvalidEvent when the answer does not fit the step.
     """
     step = move.todo[0]
     match step, answer:
@@ -219,16 +219,16 @@ def _assessed(move: Move, readiness: ev.Readiness, reason: str) -> Move:
 
 
 def _looked(move: Move, readiness: ev.Readiness, reason: str) -> Move:
-    """Rule 8."""
+    """Apply the look before a rollback (rule 8)."""
     if readiness is not ev.Readiness.BUSY:
         return _next(attrs.evolve(move, had_activity=False))
     how = f"`t3safe rollback {move.person} --force` does not wait for it"
-    told = f"not taken off {move.plan.new} while busy ({reason}); {how}"
-    return settle(move, Status.NEEDS_HUMAN, _also(move, told))
+    why = f"not taken off {move.plan.new} while busy ({reason}); {how}"
+    return settle(move, Status.NEEDS_HUMAN, _also(move, why))
 
 
 def _rested(move: Move, rest: ev.Snapshotted, schema: SetLedger | None) -> Move:
-    """Keep the rollback point; a set that the new build does not know goes no further (I1)."""
+    """Keep the at-rest snapshot; cancel when the new build does not know the data (I1)."""
     known = None if move.plan.restore else schema
     strange = () if known is None else rest.ledger.unknown_to(known)
     move = attrs.evolve(move, rest=rest)
@@ -286,7 +286,7 @@ def _not_paired(move: Move, step: Step, fault: Fault, reason: str) -> Move:
 
 
 def _doubt(move: Move, reason: str) -> Move:
-    """Rule 7: look at the data before the environment is blamed."""
+    """Inspect the data before the environment is blamed (rule 7)."""
     move = attrs.evolve(move, reason=_also(move, reason))
     if move.rest is None or move.again:
         return settle(move, Status.ENVIRONMENT)
@@ -294,7 +294,7 @@ def _doubt(move: Move, reason: str) -> Move:
 
 
 def _reviewed(move: Move, facts: ev.Inspected) -> Move:
-    """Go back once more where the data is not what the old build knows (rule 7)."""
+    """Go back again when the old build does not know the data (rule 7)."""
     if _as_before(move, facts):
         return settle(move, Status.ENVIRONMENT)
     once_more = attrs.evolve(put_by(move), again=True, doubted=False)
@@ -302,7 +302,7 @@ def _reviewed(move: Move, facts: ev.Inspected) -> Move:
 
 
 def put_by(move: Move) -> Move:
-    """Keep the quarantine and count nothing as set right any more: the data may have changed."""
+    """Keep the quarantine and repeat the rest of the way back: the data may have changed."""
     earlier = (*move.earlier, move.quarantine) if move.quarantine else move.earlier
     return attrs.evolve(move, quarantine="", earlier=earlier, restored=False, reselecting=False)
 
@@ -343,7 +343,7 @@ def _inspected(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Mov
 
 
 def _found_on_new(move: Move) -> Move:
-    """Rule 6: whoever is on the new build is verified there before anything is restored."""
+    """Verify the new build before a restore: the person is on it (rule 6)."""
     todo = (Step.START, Step.VERIFY_NEW)
     return attrs.evolve(
         move,
@@ -370,7 +370,7 @@ def _found_on_old(move: Move, facts: ev.Inspected) -> Move:
 
 def _found_fenced(move: Move, facts: ev.Inspected) -> Move:
     if move.restored and (facts.running or not _as_before(move, facts)):
-        # Somebody was at the set since the restore: the old build is not given it unseen (I1).
+        # The data changed after the restore: the old build must not start on it unseen (I1).
         return _last_resort(move, "the data is not what was restored")
     never_new = move.goal in {Goal.FORWARD, Goal.CANCEL} and not move.plan.restore
     if never_new and _as_before(move, facts):
@@ -379,17 +379,17 @@ def _found_fenced(move: Move, facts: ev.Inspected) -> Move:
 
 
 def _as_before(move: Move, facts: ev.Inspected) -> bool:
-    """Whether the old build knows what is there: nothing was migrated, nothing half replaced."""
+    """Whether the old build knows the data: no migration ran, and no restore is half done."""
     # The old build knows the ledger that it left at rest.
     readable = facts.ledger is not None and not facts.restoring
     return readable and facts.ledger is not None and facts.ledger.known_to(_rest(move).ledger)
 
 
 def _start_what_fits(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Move:
-    """Rule 5: the old build if it knows the ledger, else the new one if that does, else none."""
+    """Start the old build if it knows the ledger, else the new one, else none (rule 5)."""
     untouched = move.intact
     if not untouched and facts.selected == move.plan.new:
-        # Nothing fences it: a mint may have migrated the set since the look, so it has to stay.
+        # Without a fence a mint may have migrated the data since the look: the new build stays.
         return attrs.evolve(move, todo=(Step.START,))
     if not untouched and facts.running:
         return _halt(move)
@@ -403,7 +403,7 @@ def _start_what_fits(move: Move, facts: ev.Inspected, schema: SetLedger | None) 
 
 
 def _halt(move: Move) -> Move:
-    """Stop a serve that lives on behind the fence, and look again: it may have migrated by then."""
+    """Stop a serve that still runs behind the fence, then inspect again: it may have migrated."""
     if move.stopped:
         return settle(move, Status.NEEDS_HUMAN)
     return attrs.evolve(move, todo=(Step.STOP, Step.INSPECT))

@@ -1,24 +1,27 @@
 """The rollout: a pure state machine over one plan.
 
-`decide` names the one next effect or the end; `evolve` takes one event.  Both are total,
-deterministic and know no clock and no outside.  Fold the journal with `evolve` to resume.
+`decide` names the one next effect or the end; `evolve` takes one event.  Both are total and
+deterministic, and use no clock and no I/O.  Fold the journal with `evolve` to resume.
 
 Rules:
 
-1. Nobody is touched before the candidate has passed the gate on a copy of every affected person's
-   set and on an empty one.  A snapshot that fails is a refusal for that person, and so is data that
-   the candidate is known not to know, or that holds a copy which V2 must not begin with.
-2. One person at a time; the next begins only when the one before has settled well.
-3. A person who was rolled back ends the rollout: the build is refused from then on, the host is
-   frozen, everybody else stays as they are, those already moved on the new build.  A failure in
-   production that speaks against the build refuses it and freezes, also where the way back fails.
-4. Only people who were moved are baked, and only a rollout that baked promotes.  A bake of its own
-   (kind `bake`) ends what a run began that moved people and was cut off.
-5. After a crash, or when asked to stop, nobody new is begun; whoever is in between is settled.
-   Whoever was moved and will not be baked is looked at once more before the end.
-6. An effect is tried `attempts_max` times, unless it is the build's own fault.  What the host lacks
-   when a build is staged (a compiler, a user, room) does not come by itself: it is tried once.
-   Pruning is tried once, too: the next run does what this one did not get done.
+1. A rollout touches people only after the candidate has passed the gate: on a copy of each affected
+   person's data and on an empty set.  It refuses a person alone when their snapshot fails, when
+   their data holds a migration that the candidate does not know, or when it holds a copy with which
+   V2 must not begin.
+2. A rollout moves one person at a time.  The next person begins only after the previous one has
+   settled without a failure.
+3. A rollback of one person ends the rollout: the build is refused from then on and the host is
+   frozen.  Other people stay as they are; people who were moved stay on the new build.  A failure
+   in production that blames the build refuses it and freezes the host, even when the rollback
+   fails.
+4. Only people who were moved are baked, and only a rollout that baked promotes.  A rollout of kind
+   `bake` finishes an interrupted run that had moved people.
+5. After a crash or a request to stop, the rollout begins no other person and settles the person in
+   transition.  People who were moved and will not be baked are verified again before the end.
+6. An effect is tried `attempts_max` times, unless the build is at fault.  Staging is tried once
+   when the host lacks something (a compiler, a user, disk space), because a retry cannot help.
+   Pruning is tried once, too; the next run prunes the rest.
 """
 
 from __future__ import annotations
@@ -40,9 +43,9 @@ from t3safe.domain.versions import Version
 
 
 def opened(plan: ev.Plan) -> Rollout:
-    """Give the rollout as it stands when the plan has been journaled and nothing done.
+    """Return the rollout of a plan before its first effect.
 
-    Raises InvalidEvent for a plan that moves a person twice, or that bakes nobody (rule 4).
+    Raises InvalidEvent if a plan moves a person twice or bakes nobody (rule 4).
     """
     people = [part.person for part in plan.moves]
     if len(set(people)) != len(people):
@@ -56,7 +59,7 @@ def opened(plan: ev.Plan) -> Rollout:
 
 
 def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
-    """Name the next effect, or the end.  The only place that chooses."""
+    """Return the next effect, or the end.  No other function chooses one."""
     snapshot = f"{rollout.plan.run}.{rollout.seq + 1:04d}"
     match rollout.stage:
         case Stage.STAGING:
@@ -85,9 +88,9 @@ def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
 
 
 def evolve(rollout: Rollout, event: ev.Event) -> Rollout:
-    """Take one event.  The only place that changes a rollout.
+    """Apply one event.  No other function changes a rollout.
 
-    Raises InvalidEvent where the event cannot follow.
+    Raises InvalidEvent when the event cannot follow.
     """
     if rollout.closed:
         raise InvalidEvent("nothing follows the end of a run")
@@ -136,7 +139,7 @@ def _finished(rollout: Rollout, event: ev.Finished) -> Rollout:
 
 
 def _may_retry(rollout: Rollout, answer: ev.Answer) -> bool:
-    """Rule 6; a bake is not tried again, because it would only start over."""
+    """Whether the effect is tried again (rule 6); a bake is not, because it would start over."""
     if not isinstance(answer, ev.Failed) or answer.fault is Fault.BUILD:
         return False
     if isinstance(rollout.pending, fx.Prune):
@@ -180,8 +183,8 @@ def _moved_on(rollout: Rollout, answer: ev.Answer) -> Rollout:
         why = f"the dispatch could not be asked: {move.reason}"
         return _wind(rollout, ev.Ended(ev.Outcome.LATER, why))
     if move.status is Status.RETURNED:
-        # What kept this person from being moved may keep everybody: nobody else is stopped for it.
-        return _wind(rollout, ev.Ended(ev.Outcome.LATER, state.told([move])))
+        # The same obstacle may stop each other move, so the rollout stops no other serve.
+        return _wind(rollout, ev.Ended(ev.Outcome.LATER, state.reasons_of([move])))
     return rollout
 
 
@@ -196,9 +199,9 @@ def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
         case ev.Done():
             build = rollout.plan.candidate
             did = "baked" if rollout.plan.baking else "moved"
-            told = f"{build}: {did} {', '.join(_moved(rollout))}{_left_behind(rollout)}"
+            reason = f"{build}: {did} {', '.join(_moved(rollout))}{_left_behind(rollout)}"
             promote = fx.Promote(build, rollout.plan.everybody)
-            return state.end(rollout, ev.Outcome.PROMOTED, told, promote)
+            return state.end(rollout, ev.Outcome.PROMOTED, reason, promote)
         case ev.BakeBroken(person=person) if person not in _moved(rollout):
             raise _stranger(person)
         case ev.BakeBroken(person, Fault.BUILD, reason):
@@ -230,7 +233,7 @@ def _stranger(person: str) -> InvalidEvent:
 
 
 def _unseen(rollout: Rollout, reason: str) -> Rollout:
-    """Whoever was moved may be without sign-in, and nobody can tell: a person has to look."""
+    """Ask for a person's help: sign-in of the people who were moved is unknown."""
     text = f"cannot check sign-in on {rollout.plan.candidate}: {reason}"
     if rollout.plan.baking:
         who = ", ".join(_moved(rollout))
@@ -243,7 +246,7 @@ def _unseen(rollout: Rollout, reason: str) -> Rollout:
 
 
 def _broke(rollout: Rollout, person: str, reason: str) -> Rollout:
-    """Take back whom the build stopped pairing, unless their move lies too long ago."""
+    """Roll a person back whom the build no longer pairs, unless an earlier run moved them."""
     if person in rollout.plan.baking:
         return _baked_too_long_ago(rollout, person, reason)
     here = [move.person for move in rollout.moves].index(person)
@@ -253,7 +256,7 @@ def _broke(rollout: Rollout, person: str, reason: str) -> Rollout:
 
 
 def _baked_too_long_ago(rollout: Rollout, person: str, reason: str) -> Rollout:
-    """Say who lost pairing; what they wrote since their move is not given up without a person."""
+    """Ask for a human: a rollback would drop what this person wrote since an earlier run."""
     how = f"`t3safe rollback {person}` starts the rollback"
     text = f"{person} on {rollout.plan.candidate} no longer pairs: {reason}; {how}"
     refusal = _refusal(rollout.plan.candidate, text)
@@ -292,7 +295,7 @@ def _closed(rollout: Rollout, ended: ev.Ended) -> Rollout:
 
 
 def _resumed(rollout: Rollout) -> Rollout:
-    """Rule 5: the process died.  Look at whoever is in between; a bake starts over."""
+    """Resume after a crash (rule 5): inspect the person in transition; a bake starts over."""
     rollout = attrs.evolve(rollout, pending=None, attempts=0)
     current = rollout.current
     if current is not None:
@@ -308,7 +311,7 @@ def _wind(rollout: Rollout, ended: ev.Ended) -> Rollout:
     return _advance(attrs.evolve(rollout, winding=ended))
 
 
-# Moving on where a stage has nothing left to do.
+# The next stage, when a stage has nothing left to do.
 
 
 def _advance(rollout: Rollout) -> Rollout:
@@ -332,7 +335,7 @@ def _advance(rollout: Rollout) -> Rollout:
 def _snapshots_done(rollout: Rollout) -> Rollout:
     lost = [move for move in rollout.moves if move.status is Status.REFUSED]
     if lost and len(lost) == len(rollout.moves):
-        return state.end(rollout, ev.Outcome.REFUSED, state.told(lost))
+        return state.end(rollout, ev.Outcome.REFUSED, state.reasons_of(lost))
     return attrs.evolve(rollout, stage=Stage.REHEARSING)
 
 
@@ -357,16 +360,16 @@ _NEEDS = (Status.NEEDS_HUMAN, Status.ENVIRONMENT)
 
 
 _BAD = (*_NEEDS, Status.ROLLED_BACK)
-"""What ends a rollout (rule 3)."""
+"""The statuses that end a rollout (rule 3)."""
 
 
 def _over(rollout: Rollout) -> bool:
-    """Whether nobody new may be begun (rules 3 and 5); asked while somebody waits."""
+    """Whether no other person may begin (rules 3 and 5); called while a person waits."""
     return rollout.winding is not None or rollout.moves[rollout.turn].status in _BAD
 
 
 def _waiting_from(rollout: Rollout) -> int:
-    """The place of the next person who waits; past the end when nobody does."""
+    """Return the index of the next waiting person; the number of moves when there is none."""
     turn = rollout.turn
     while turn < len(rollout.moves) and rollout.moves[turn].status is not Status.WAITING:
         turn += 1
@@ -374,7 +377,7 @@ def _waiting_from(rollout: Rollout) -> int:
 
 
 def _must_revisit(rollout: Rollout) -> bool:
-    """Rule 5; while somebody waits for a person's help nobody else is brought in between."""
+    """Whether moved people are verified again (rule 5); not while one of them needs a human."""
     if (
         rollout.plan.kind is ev.Kind.BACK
         or not _moved(rollout)
@@ -385,50 +388,48 @@ def _must_revisit(rollout: Rollout) -> bool:
 
 
 def _settled(rollout: Rollout) -> Rollout:
-    """Nobody is in transition, and nobody new will be begun."""
+    """End the moves: no person is in transition, and no other person begins."""
     bad = state.with_status(rollout, *_BAD)
     return _end_badly(rollout, bad) if bad else _end_moving(rollout)
 
 
 def _end_badly(rollout: Rollout, bad: list[Move]) -> Rollout:
-    """Rule 3.  Whatever is worst names the end; what must be remembered is, of each."""
-    told = state.told(bad)
+    """End by rule 3.  The worst status names the outcome; each failure is remembered."""
+    reasons = state.reasons_of(bad)
     here = {move.status for move in bad}
     if rollout.plan.kind is ev.Kind.BACK and here == {Status.ROLLED_BACK}:
-        return state.end(rollout, ev.Outcome.REFUSED, f"left unchanged: {told}")
+        return state.end(rollout, ev.Outcome.REFUSED, f"left unchanged: {reasons}")
     outcome = ev.Outcome.NEEDS_HUMAN if here & set(_NEEDS) else ev.Outcome.ROLLED_BACK
     if Status.ENVIRONMENT in here:
-        told = f"the previous build does not pair either, the environment is at fault: {told}"
-    return state.end(rollout, outcome, told, *_remembered(rollout, bad, told))
+        reasons = f"the previous build does not pair either, the environment is at fault: {reasons}"
+    return state.end(rollout, outcome, reasons, *_remembered(rollout, bad, reasons))
 
 
-def _remembered(rollout: Rollout, bad: list[Move], told: str) -> Iterator[fx.Effect]:
-    """A build that failed somebody is refused, whatever came of the way back from it.
-
-    The host is frozen until a person has looked.
-    """
+def _remembered(rollout: Rollout, bad: list[Move], reasons: str) -> Iterator[fx.Effect]:
+    """Refuse a build that failed a person, however their rollback ended, and freeze the host."""
     build = rollout.plan.candidate
     back = [move for move in bad if move.status is Status.ROLLED_BACK]
     blamed = () if rollout.plan.kind is ev.Kind.BACK else bad
     failed = [move for move in blamed if move.fault is Fault.BUILD]
     if failed:
-        yield _refusal(build, state.told(failed))
+        yield _refusal(build, state.reasons_of(failed))
     if any(move.status is Status.NEEDS_HUMAN for move in bad):
-        yield fx.Freeze(told)
+        yield fx.Freeze(reasons)
     elif failed:
-        yield fx.Freeze(f"{build} failed in production: {told}")
+        yield fx.Freeze(f"{build} failed in production: {reasons}")
     elif back:
-        yield fx.Freeze(f"{build} could not be installed for a person, not its own fault: {told}")
+        why = f"{build} could not be installed for a person, not its own fault: {reasons}"
+        yield fx.Freeze(why)
 
 
-def _refusal(build: Version, told: str) -> fx.RecordVerdict:
-    """A verdict from production: it stays until a person allows the build again."""
-    why = (f"in production, {told}",)
+def _refusal(build: Version, reasons: str) -> fx.RecordVerdict:
+    """Return a verdict from production: it stays until a person allows the build again."""
+    why = (f"in production, {reasons}",)
     return fx.RecordVerdict(gate.Verdict(build, gate.Ruling.REFUSED, why, in_production=True))
 
 
 def _end_moving(rollout: Rollout) -> Rollout:
-    """Rule 4: everybody has settled well or was not begun."""
+    """End or bake (rule 4): each person has settled without a failure or did not begin."""
     moved = bool(_moved(rollout))
     if moved and rollout.plan.kind is ev.Kind.BACK:
         return state.end(rollout, ev.Outcome.MOVED, f"returned: {', '.join(_moved(rollout))}")
@@ -436,9 +437,10 @@ def _end_moving(rollout: Rollout) -> Rollout:
         return state.end(rollout, rollout.winding.outcome, rollout.winding.reason)
     if moved:
         return attrs.evolve(rollout, stage=Stage.BAKING)
-    told = state.told(list(rollout.moves))
+    reasons = state.reasons_of(list(rollout.moves))
     if state.with_status(rollout, Status.REFUSED, Status.HELD_BACK):
-        return state.end(rollout, ev.Outcome.REFUSED, told)
+        return state.end(rollout, ev.Outcome.REFUSED, reasons)
     if state.with_status(rollout, Status.BROKEN_BEFORE):
-        return state.end(rollout, ev.Outcome.LATER, f"does not pair on the present build: {told}")
-    return state.end(rollout, ev.Outcome.DEFERRED, told or "no one to move")
+        why = f"does not pair on the present build: {reasons}"
+        return state.end(rollout, ev.Outcome.LATER, why)
+    return state.end(rollout, ev.Outcome.DEFERRED, reasons or "no one to move")

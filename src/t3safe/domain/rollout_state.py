@@ -1,6 +1,6 @@
 """A rollout as a value, and the small changes that its rules share.
 
-`rollout` has the rules by which it changes.
+`rollout` has the rules.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from t3safe.domain.move import Move, Status
 
 
 class Stage(StrEnum):
-    """How far a rollout has come."""
+    """The stages of a rollout."""
 
     STAGING = "staging"
     SNAPSHOTTING = "snapshotting"
@@ -34,10 +34,10 @@ class Stage(StrEnum):
 
 @frozen
 class Rollout:
-    """Everything known of one rollout; changed by `evolve` alone.
+    """The state of one rollout; only `evolve` changes it.
 
-    `pending` is the effect that was started and not answered.  `winding` is set once nobody new
-    may be begun.  `closing` are the effects that remain before `ending` is the end.
+    `pending` is the effect that was started and has no answer yet.  `winding` is set once no other
+    person may begin.  `closing` are the effects that remain before the rollout ends with `ending`.
     """
 
     plan: ev.Plan
@@ -55,8 +55,8 @@ class Rollout:
     ending: ev.Ended | None = None
     closed: bool = False
     turn: int = 0
-    """Whose turn it is, by place in `moves`: with those before, this stage is done.  It is what
-    makes an event cost the same on a host of three and on one of a thousand."""
+    """The index in `moves` of the person whose turn it is; the stage is done for those before.  It
+    makes the cost of an event independent of the number of people."""
 
     @property
     def schema(self) -> SetLedger | None:
@@ -68,13 +68,13 @@ class Rollout:
 
     @property
     def current(self) -> Move | None:
-        """The one person in transition, None in between."""
+        """The move of the one person in transition, None when there is none."""
         move = self.moves[self.turn] if self.turn < len(self.moves) else None
         return move if move is not None and move.status is Status.MOVING else None
 
 
 def wrong(rollout: Rollout, answer: ev.Answer) -> InvalidEvent:
-    """Give the error for an answer that cannot follow."""
+    """Return the error for an answer that cannot follow."""
     return InvalidEvent(f"{type(answer).__name__} is no answer while {rollout.stage}")
 
 
@@ -86,12 +86,12 @@ def put(rollout: Rollout, changed: Move) -> Rollout:
 
 
 def next_turn(rollout: Rollout) -> Rollout:
-    """Go on with the next person."""
+    """Give the turn to the next person."""
     return attrs.evolve(rollout, turn=rollout.turn + 1)
 
 
 def end(rollout: Rollout, outcome: ev.Outcome, reason: str, *last: fx.Effect) -> Rollout:
-    """End the rollout so, after the effects in `last` and pruning."""
+    """End the rollout with this outcome, after the effects in `last` and pruning."""
     return attrs.evolve(
         rollout,
         stage=Stage.CLOSING,
@@ -101,22 +101,22 @@ def end(rollout: Rollout, outcome: ev.Outcome, reason: str, *last: fx.Effect) ->
 
 
 def pinned(rollout: Rollout) -> tuple[str, ...]:
-    """The snapshots that this rollout took or goes back to: nobody's way back is pruned."""
+    """Return the snapshots that this rollout took or restores; pruning keeps them."""
     return tuple(snapshot for move in rollout.moves for snapshot in used_by(move))
 
 
 def used_by(move: Move) -> tuple[str, ...]:
-    """Name the snapshots that a move took once it had stopped the serve, or goes back to."""
+    """Return the snapshots that a move took after it stopped the serve, and the one it restores."""
     rest = move.rest.snapshot if move.rest is not None else ""
     used = (move.plan.restore, rest, *move.earlier, move.quarantine)
     return tuple(snapshot for snapshot in used if snapshot)
 
 
-def told(some: list[Move]) -> str:
-    """Say of some people why they stand as they do."""
+def reasons_of(some: list[Move]) -> str:
+    """Return each person's name with the reason of their status, in one line."""
     return "; ".join(f"{move.person}: {move.reason}" for move in some)
 
 
 def with_status(rollout: Rollout, *wanted: Status) -> list[Move]:
-    """The moves that stand so."""
+    """Return the moves with one of these statuses."""
     return [move for move in rollout.moves if move.status in wanted]
