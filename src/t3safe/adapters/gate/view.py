@@ -24,7 +24,6 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -130,7 +129,10 @@ def enter(scratch: str, shown: Iterable[str]) -> None:
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     _mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=16m")
     for path in SYSTEM:
-        _system(root, path)
+        if os.path.islink(path):
+            os.symlink(os.readlink(path), f"{root}{path}")
+        elif os.path.isdir(path):  # noqa: PTH112
+            _show(root, path)
     _own(root)
     for path in sorted({path for path in shown if not is_system(path)}):
         _show(root, path)
@@ -150,13 +152,6 @@ def give_up_capabilities() -> None:
     _LIBC.prctl(_PR_SET_SECUREBITS, _NOROOT_LOCKED, 0, 0, 0)
     header = struct.pack("Ii", _CAPABILITY_VERSION, 0)
     _done(_LIBC.capset(header, bytes(24)), "capset")
-
-
-def _system(root: str, path: str) -> None:
-    if os.path.islink(path):
-        os.symlink(os.readlink(path), f"{root}{path}")
-    elif os.path.isdir(path):  # noqa: PTH112
-        _show(root, path)
 
 
 def _own(root: str) -> None:
@@ -214,18 +209,12 @@ def main() -> int:
     """Try to enter a view with nothing in it; status 0 where that works, else say why."""
     try:
         enter(sys.argv[1], ())
-        with suppress(FileNotFoundError):
-            os.listdir("/home")
-            return _failed("the homes are still there")
+        why = "the homes are still there" if os.path.exists("/home") else ""  # noqa: PTH110
         give_up_capabilities()
     except OSError as error:
-        return _failed(str(error.strerror))
-    return 0
-
-
-def _failed(why: str) -> int:
-    sys.stderr.write(f"{why}\n")
-    return 1
+        why = str(error.strerror)
+    sys.stderr.write(why and f"{why}\n")
+    return 1 if why else 0
 
 
 if __name__ == "__main__":

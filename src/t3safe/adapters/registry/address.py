@@ -10,6 +10,7 @@ the ones that were asked, and for a day at most.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -19,9 +20,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import cattrs
-from attrs import define, evolve, field, frozen
-from cattrs.preconf.json import make_converter
+from attrs import asdict, define, evolve, frozen
 
 from t3safe.adapters._support import child, durable
 from t3safe.adapters._support.child import why
@@ -45,8 +44,6 @@ STEERING: Final = (
 _NO_NPMRC: Final = "/nonexistent/npmrc"
 """A settings file of nobody: what npm finds where homes cannot be seen."""
 
-_CONVERTER: Final = make_converter(forbid_extra_keys=True)
-
 
 @frozen
 class RegistryLocation:
@@ -64,22 +61,6 @@ class RegistryLocation:
         return urlsplit(self.url).netloc.rpartition("@")[2]
 
 
-@frozen
-class _Asked:
-    """What was asked: the client, the variables, and the settings files with their times (ns)."""
-
-    npm: str
-    steering: dict[str, str]
-    files: dict[str, int]
-
-
-@frozen
-class _Remembered:
-    address: RegistryLocation
-    asked: _Asked
-    at: float
-
-
 @define
 class RegistryAddress:
     """Tells the registry's address; raises RegistryError alone.
@@ -87,8 +68,8 @@ class RegistryAddress:
     `memory` is the file in which the answer is kept, in a folder that only root writes.  `npm` is
     the client's name or path.  `stated` is the address that a person configured, empty where npm
     says it.  `homeless` asks npm without the npmrc of a home.  `now` gives the time in seconds
-    since the epoch.  `once` says that an address that fails is not worth a second question:
-    somebody looks on.
+    since the epoch.  `fresh` says that npm itself was asked, or is not to be asked once more where
+    the address fails: somebody looks on.
     """
 
     memory: Path
@@ -97,26 +78,21 @@ class RegistryAddress:
     homeless: bool = False
     now: Callable[[], float] = time.time
     timeout: float = TIMEOUT
-    once: bool = False
-    _fresh: bool = field(default=False, init=False)
-
-    @property
-    def fresh(self) -> bool:
-        """Whether npm itself was asked since this object was made, or is not to be asked again."""
-        return self._fresh or self.once
+    fresh: bool = False
 
     def known(self) -> RegistryLocation:
         """Give the remembered address where it still counts, else ask npm."""
         try:
-            text = self.memory.read_text(encoding="utf-8")
-            remembered = _CONVERTER.loads(text, _Remembered)
-            age, asked = self.now() - remembered.at, self._asked(remembered.asked.files)
+            remembered = json.loads(self.memory.read_text(encoding="utf-8"))
+            asked = self._asked(remembered["asked"]["files"])
+            age = self.now() - remembered["at"]
+            if 0 <= age < AGE_MAX and remembered["asked"] == asked:
+                kept = remembered["address"]
+                return self._stated(RegistryLocation(_url(kept["url"]), str(kept["cafile"])))
         # Whatever is wrong with the memory: npm is asked.
-        except (OSError, ValueError, TypeError, AttributeError, cattrs.BaseValidationError):
-            return self.ask()
-        if not 0 <= age < AGE_MAX or remembered.asked != asked:
-            return self.ask()
-        return self._stated(remembered.address)
+        except (OSError, ValueError, TypeError, AttributeError, LookupError, RegistryError):
+            pass
+        return self.ask()
 
     def ask(self) -> RegistryLocation:
         """Ask npm and remember the answer; a memory that cannot be written is no trouble."""
@@ -125,18 +101,19 @@ class RegistryAddress:
         address = RegistryLocation(
             _url(settings["registry"]), "" if cafile in {"null", "undefined"} else cafile
         )
-        files = (settings["userconfig"], settings["globalconfig"])
-        remembered = _Remembered(address, self._asked(files), self.now())
-        self._fresh = True
+        asked = self._asked([settings["userconfig"], settings["globalconfig"]])
+        remembered = {"address": asdict(address), "asked": asked, "at": self.now()}
+        self.fresh = True
         with suppress(OSError):
             durable.make_folders(self.memory.parent)
-            durable.write_file(self.memory, _CONVERTER.dumps(remembered).encode(), 0o600)
+            durable.write_file(self.memory, json.dumps(remembered).encode(), 0o600)
         return self._stated(address)
 
     def _stated(self, address: RegistryLocation) -> RegistryLocation:
         return evolve(address, url=_url(self.stated)) if self.stated else address
 
-    def _asked(self, files: Iterable[str]) -> _Asked:
+    def _asked(self, files: Iterable[str]) -> dict[str, object]:
+        """Say what is asked: the client, the variables, the settings files with their times."""
         lowered = {name.lower(): value for name, value in os.environ.items()}
         steering = {name: lowered[name.lower()] for name in STEERING if name.lower() in lowered}
         if self.homeless:
@@ -146,7 +123,7 @@ class RegistryAddress:
             times[name] = 0
             with suppress(OSError):
                 times[name] = os.stat(name).st_mtime_ns
-        return _Asked(shutil.which(self.npm) or "", steering, times)
+        return {"npm": shutil.which(self.npm) or "", "steering": steering, "files": times}
 
     def _settings(self) -> dict[str, str]:
         names = ("registry", "cafile", "userconfig", "globalconfig")

@@ -192,7 +192,7 @@ class Live:
         `registry` is one of an earlier look; its answers stand for `keep` seconds.
         """
         address = registry_address(self.settings)
-        address.timeout, address.once = _BRIEF_SECONDS, True
+        address.timeout, address.fresh = _BRIEF_SECONDS, True
         asked = registry or KeptRegistry(NpmRegistry(address, _BRIEF), keep)
         return evolve(self.host, ports=evolve(self.host.ports, registry=asked))
 
