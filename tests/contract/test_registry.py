@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from attrs import define, frozen
+from attrs import frozen
 
 from fakes.packages import release_like
 from fakes.registry import RegistryServer as FakeRegistry
@@ -28,18 +28,14 @@ from t3safe.domain.versions import Version
 BRIEF = RequestLimits(connect=1.0, read=0.3, attempts=3, pause=0.0, total=5.0)
 
 
-@define
-class Given:
+class Given(RegistryAddress):
     """An address that never changes."""
 
-    address: RegistryLocation
-    fresh: bool = True
+    def __init__(self, address: RegistryLocation) -> None:
+        super().__init__(Path("/nowhere"), fresh=True)
+        self.address = address
 
     def known(self) -> RegistryLocation:
-        """Give the address."""
-        return self.address
-
-    def ask(self) -> RegistryLocation:
         """Give the address."""
         return self.address
 

@@ -18,7 +18,7 @@ import json
 import time
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import cattrs
@@ -26,7 +26,7 @@ from attrs import field, frozen
 from cattrs.gen import make_dict_structure_fn, override
 
 from t3safe.adapters._support.http_client import NoAnswerError, UntrustedError, WayOut, fetch
-from t3safe.adapters.registry.address import RegistryLocation
+from t3safe.adapters.registry.address import RegistryAddress, RegistryLocation
 from t3safe.domain.errors import Fault, RegistryError
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.versions import InvalidVersion, Version
@@ -61,25 +61,11 @@ class RequestLimits:
     total: float = 60.0
 
 
-class Addresses(Protocol):
-    """Tells where the registry is.  Raises RegistryError."""
-
-    @property
-    def fresh(self) -> bool:
-        """Whether npm itself was asked since this object was made."""
-
-    def known(self) -> RegistryLocation:
-        """Give the remembered address, or a fresh one."""
-
-    def ask(self) -> RegistryLocation:
-        """Give a fresh address."""
-
-
 @frozen
 class NpmRegistry:
     """Implements the port Registry; raises RegistryError alone."""
 
-    addresses: Addresses
+    addresses: RegistryAddress
     patience: RequestLimits = field(factory=RequestLimits)
     package: str = package.NAME
 
