@@ -371,7 +371,7 @@ class Judge:
         """Whether the gate fails by itself, or no sound data could show that it works."""
         world = self.world
         sound = [person for person in world.people.values() if not person.ahead]
-        return self.failed or world.gate_broken or bool(world.gate_down) or not sound
+        return self.failed or world.gate_broken or not sound
 
     def _guilty(self) -> set[str]:
         """Who had a build run that breaks for them in production."""

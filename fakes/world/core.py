@@ -89,7 +89,7 @@ class World:
     """Everything behind the ports; tests set its fields directly.
 
     `tags` are what the track's tag says at each further read, `tag` when they are used up.
-    Reasons (`registry_down`, `gate_down`, ...) are empty when all is well.
+    Reasons (`registry_down`, `npm_fails`, ...) are empty when all is well.
     """
 
     people: dict[str, FakePerson]
@@ -125,7 +125,6 @@ class World:
     dispatch_cookies: frozenset[str] = frozenset({PLAIN_COOKIE})
     gate_broken: bool = False
     """Whatever is rehearsed fails, the control too."""
-    gate_down: str = ""
     fingerprint: str = "gate-1"
     pressure: Pressure = Factory(Pressure)
     """How hard the host is worked."""

@@ -68,13 +68,11 @@ class FakeServices:
         )
 
     def sample(self, person: str) -> Sample:
-        """What runs beside helpers: a job uses a processor, an open shell none."""
+        """What runs beside helpers: a job, which uses a processor."""
         found, now = self._person(person, "look at"), self.world.now
         running = []
         if found.pid is not None and found.job:
             running.append(Process(7, found.job, found.started, now - found.started))
-        if found.pid is not None and found.shell:
-            running.append(Process(8, "bash", found.started, 0.0, waits=True))
         return Sample("this boot", now, tuple(running))
 
     def stop(self, person: str) -> None:
@@ -435,9 +433,8 @@ class FakeGate:
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[gate.Rehearsal, ...]:
         world = self.world
         world.begin("rehearse", build.text)
-        if world.gate_down or build not in world.store:
-            reason = world.gate_down or "the store does not hold it"
-            message = f"cannot rehearse {build}: {reason}"
+        if build not in world.store:
+            message = f"cannot rehearse {build}: the store does not hold it"
             raise GateError(message)
         strain = strained(world.pressure, PressureLimits())
         if strain:

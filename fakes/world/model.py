@@ -282,8 +282,6 @@ class FakePerson:
     agents: tuple[str, ...] = ()
     job: str = ""
     """A program in t3's own terminal that uses a processor all the time, empty for none."""
-    shell: bool = False
-    """Whether a shell is open in t3's own terminal, and waits."""
     later: float | None = None
     """When, after now, an activity is dated by a clock that was ahead."""
     tracked: bool = True

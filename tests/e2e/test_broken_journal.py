@@ -15,15 +15,14 @@ import pytest
 from fakes.embedded import EmbeddedHost
 from t3safe.adapters.journal import codec
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, result, state
+from tests.e2e.hosts import NEW, OLD, adopted, at_work, pairs, result, rows, state
 from tests.support.damage import nonsense, random_header, truncated
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host with two people on an old build, a journal, and the same build on offer."""
-    with EmbeddedHost(tmp_path, PEOPLE, config=dict(BASICS)) as made:
-        made.adopt(OLD)
+    with adopted(tmp_path) as made:
         assert made.t3safe("check", OLD.version).status == Exit.OK
         yield made
 
@@ -47,13 +46,6 @@ def serves(host: EmbeddedHost) -> dict[str, tuple[int, float]]:
         for name, pid in pids.items()
         if pid is not None
     }
-
-
-def rows(host: EmbeddedHost, person: str) -> dict[str, set[tuple[object, ...]]]:
-    """Every row of every table of a person."""
-    with closing(sqlite3.connect(f"{host.database(person).as_uri()}?mode=ro", uri=True)) as opened:
-        names = opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return {name: set(opened.execute(f'SELECT * FROM "{name}"')) for (name,) in names}
 
 
 def undecodable(path: Path) -> None:
@@ -109,9 +101,7 @@ def test_a_broken_journal_restarts_nobody_and_is_forgotten_the_night_after(
 
 def _fenced(host: EmbeddedHost) -> dict[str, Any]:
     """Leave ann as a death behind the fence would, and the journal that told of it broken."""
-    client = host.client("ann")
-    client.sign_in()
-    client.work()
+    at_work(host, "ann")
     assert host.t3safe("snapshot", "ann").status == Exit.OK
     with host.wired() as wired:
         wired.host.ports.selection.fence("ann")

@@ -5,40 +5,26 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from attrs import evolve
 from filelock import FileLock
 
 from fakes.dispatch import PATHS
-from fakes.embedded import CommandResult, EmbeddedHost, HostPerson
+from fakes.embedded import EmbeddedHost
 from fakes.packages import FakeRelease, release_like
 from t3safe.adapters._support.scratch import make_locked
 from t3safe.entrypoints.exits import Exit
-from t3safe.t3.ledger import LEDGER_TABLE
 from t3safe.t3.sign_in import BOOTSTRAP, SESSIONS
-
-OLD = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
-NEW = release_like("0.0.25-nightly.20260608.497", native=False)
-BASICS = {
-    "gate.soak": 0.1,
-    "rollout.bake": 0.2,
-    "rollout.bake_interval": 0.1,
-    "rollout.verify_grace": 0.5,
-}
-PEOPLE = (HostPerson("ann"), HostPerson("ben", {"attachments": 1}))
+from tests.e2e.hosts import NEW, OLD, adopted, ledger, pairs, query, result, state
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host with two people on an old build, and a newer one on offer."""
-    with EmbeddedHost(tmp_path, PEOPLE, config=dict(BASICS)) as made:
-        made.adopt(OLD)
+    with adopted(tmp_path) as made:
         made.publish(NEW, tag="nightly")
         yield made
 
@@ -46,9 +32,7 @@ def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     """Give the same host to every test of a refusal: whatever one does, nothing may change."""
-    root = tmp_path_factory.mktemp("shared")
-    with EmbeddedHost(root, PEOPLE, config=dict(BASICS)) as made:
-        made.adopt(OLD)
+    with adopted(tmp_path_factory.mktemp("shared")) as made:
         made.publish(NEW, tag="nightly")
         yield made
 
@@ -70,46 +54,6 @@ def calm(shared: EmbeddedHost) -> Iterator[EmbeddedHost]:
     shared.dispatch.up()
     shared.freeze_file.unlink(missing_ok=True)
     assert state(shared) == before
-
-
-def state(host: EmbeddedHost) -> dict[str, Any]:
-    """Read what a refusal must not change: selections, processes, ledgers, files of the store."""
-    return {
-        "selected": {
-            link.name: str(link.readlink()) for link in sorted((host.store / "users").iterdir())
-        },
-        "default": str((host.store / "default").readlink()),
-        "serves": {
-            name: (host.root / "run" / f"{name}.pid").read_text()
-            for name in host.people
-            if (host.root / "run" / f"{name}.pid").exists()
-        },
-        "ledgers": {name: ledger(host, name) for name in host.people},
-        "last-good": (host.root / "state" / "last-good").read_text(),
-        "builds": sorted(path.name for path in (host.store / "builds").iterdir()),
-        "schemas": sorted(path.name for path in (host.store / "schemas").glob("*")),
-    }
-
-
-def ledger(host: EmbeddedHost, person: str) -> int:
-    """Read the highest migration of a person's database."""
-    with closing(sqlite3.connect(f"{host.database(person).as_uri()}?mode=ro", uri=True)) as opened:
-        query = f"SELECT max(migration_id) FROM {LEDGER_TABLE}"
-        return int(opened.execute(query).fetchone()[0])
-
-
-def result(said: CommandResult) -> dict[str, Any]:
-    """Read the document that `--json` prints."""
-    body: dict[str, Any] = json.loads(said.out)["result"]
-    return body
-
-
-def pairs(host: EmbeddedHost) -> bool:
-    """Sign in as everybody in new browsers."""
-    clients = [host.client(name) for name in host.people]
-    for client in clients:
-        client.sign_in()
-    return all(client.authenticated() for client in clients)
 
 
 def test_a_healthy_night_from_the_shell(host: EmbeddedHost) -> None:
@@ -427,8 +371,7 @@ def test_a_move_signs_in_three_times_and_leaves_no_session(host: EmbeddedHost) -
 
 def sessions_of(host: EmbeddedHost, name: str) -> int:
     """How many sessions a person's database holds."""
-    with closing(sqlite3.connect(f"{host.database(name).as_uri()}?mode=ro", uri=True)) as opened:
-        return int(opened.execute(f"SELECT count(*) FROM {SESSIONS}").fetchone()[0])
+    return int(query(host, name, f"SELECT count(*) FROM {SESSIONS}")[0][0])
 
 
 def test_how_the_dispatch_signs_in_is_learned_before_anybody_is_moved(host: EmbeddedHost) -> None:

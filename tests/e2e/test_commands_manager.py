@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes.embedded import EmbeddedHost, HostPerson
+from fakes.embedded import EmbeddedHost
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.commands import BASE_OPTION, NO_TELEMETRY
 from t3safe.t3.generations import EVENT_LOG
-from tests.e2e.test_commands import BASICS, NEW, OLD, ledger, pairs
+from tests.e2e.hosts import BASICS, NEW, OLD, PEOPLE, at_work, ledger, pairs, query, selected
 from tests.support import keeper
 
 KEEPER = (sys.executable, "-I", "-S", keeper.__file__)
-PEOPLE = (HostPerson("ann"), HostPerson("ben", {"attachments": 1}))
 
 
 def commanded(root: Path) -> dict[str, Any]:
@@ -49,22 +46,13 @@ def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
         describe(made)
         made.adopt(OLD)
         made.offer(NEW)
-        for name in made.people:
-            client = made.client(name)
-            client.sign_in()
-            client.work()
+        at_work(made)
         yield made
 
 
 def events(host: EmbeddedHost, person: str) -> set[tuple[object, ...]]:
     """Read the rows of a person's event log."""
-    with closing(sqlite3.connect(f"{host.database(person).as_uri()}?mode=ro", uri=True)) as opened:
-        return set(opened.execute(f"SELECT * FROM {EVENT_LOG}"))
-
-
-def selected(host: EmbeddedHost, person: str) -> str:
-    """Say which build is selected for a person."""
-    return (host.store / "users" / person).readlink().name
+    return set(query(host, person, f"SELECT * FROM {EVENT_LOG}"))
 
 
 def test_night_and_way_back_through_commands_lose_no_row(host: EmbeddedHost) -> None:
@@ -78,9 +66,7 @@ def test_night_and_way_back_through_commands_lose_no_row(host: EmbeddedHost) -> 
     assert all(before[name] <= events(host, name) for name in host.people)
     assert pairs(host)
 
-    client = host.client("ann")
-    client.sign_in()
-    client.work()
+    at_work(host, "ann")
     written = events(host, "ann")
     back = host.t3safe("rollback", "ann", "--yes")
     assert back.status == Exit.OK, back

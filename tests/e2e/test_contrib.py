@@ -12,11 +12,10 @@ import pytest
 from attrs import evolve, frozen
 from hypothesis import given
 
-from fakes.embedded import EmbeddedHost
 from t3safe.adapters.log import IDENTIFIERS
 from t3safe.domain.messages import ALERT_WORDS, LogLevel, LogLine
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE
+from tests.e2e.hosts import NEW, adopted
 from tests.e2e.test_hooks import lay
 from tests.e2e.test_metrics import expressions, samples
 from tests.property.test_log import told
@@ -73,9 +72,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
     root = tmp_path_factory.mktemp("nights")
     file = root / "metrics" / "t3safe.prom"
     file.parent.mkdir(mode=0o755)
-    with EmbeddedHost(root, PEOPLE, config=dict(BASICS)) as host:
-        host.write_config(metrics_file=str(file))
-        host.adopt(OLD)
+    with adopted(root, metrics_file=str(file)) as host:
         host.offer(NEW)
         good = host.t3safe("run")
         assert good.status == Exit.OK, good

@@ -7,18 +7,16 @@ from collections.abc import Iterator
 import pytest
 from attrs import evolve
 
-from fakes.embedded import EmbeddedHost, HostPerson
+from fakes.embedded import EmbeddedHost
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.test_commands import BASICS, NEW, OLD, pairs
+from tests.e2e.hosts import NEW, adopted, pairs
 from tests.support.documents import body_of
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     """Give a host with two people on an old build, and a newer one on offer."""
-    people = (HostPerson("ann"), HostPerson("ben"))
-    with EmbeddedHost(tmp_path_factory.mktemp("host"), people, config=dict(BASICS)) as made:
-        made.adopt(OLD)
+    with adopted(tmp_path_factory.mktemp("host")) as made:
         made.offer(NEW)
         yield made
 

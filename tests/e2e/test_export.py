@@ -12,22 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from fakes.embedded import SAFE, EmbeddedHost, HostPerson
+from fakes.embedded import SAFE, EmbeddedHost
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.generations import EVENT_LOG
-from tests.e2e.test_commands import BASICS, OLD, state
+from tests.e2e.hosts import ANN, adopted, at_work, state
 from tests.support.documents import body_of
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host with one person at work, and a folder for what is exported."""
-    with EmbeddedHost(tmp_path, (HostPerson("ann"),), config=dict(BASICS)) as made:
-        made.adopt(OLD)
-        client = made.client("ann")
-        client.sign_in()
-        client.work()
+    with adopted(tmp_path, ANN) as made:
+        at_work(made)
         (tmp_path / "out").mkdir(mode=0o700)
         yield made
 

@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import sqlite3
-import subprocess
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from fakes.embedded import SAFE, EmbeddedHost, HostPerson
+from fakes.embedded import EmbeddedHost
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.generations import EVENT_LOG
-from tests.e2e.test_commands import BASICS, NEW, OLD, ledger, pairs, result, state
+from tests.e2e.hosts import (
+    ANN,
+    NEW,
+    OLD,
+    Terminal,
+    adopted,
+    at_work,
+    ledger,
+    pairs,
+    result,
+    rows,
+    state,
+)
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host with one person, moved to the newer build and at work there."""
-    with EmbeddedHost(tmp_path, (HostPerson("ann"),), config=dict(BASICS)) as made:
-        made.adopt(OLD)
+    with adopted(tmp_path, ANN) as made:
         made.offer(NEW)
         assert made.t3safe("run").status == Exit.OK
-        client = made.client("ann")
-        client.sign_in()
-        client.work()
+        at_work(made)
         yield made
-
-
-def rows(host: EmbeddedHost) -> dict[str, set[tuple[object, ...]]]:
-    """Read every row of every table."""
-    with closing(sqlite3.connect(f"{host.database('ann').as_uri()}?mode=ro", uri=True)) as opened:
-        names = opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return {name: set(opened.execute(f'SELECT * FROM "{name}"')) for (name,) in names}
 
 
 def test_back_and_forth_by_the_printed_command_loses_no_row(host: EmbeddedHost) -> None:
@@ -47,7 +44,7 @@ def test_back_and_forth_by_the_printed_command_loses_no_row(host: EmbeddedHost) 
     The registry is down all the while.
     """
     host.registry.down()
-    before, written = state(host), rows(host)
+    before, written = state(host), rows(host, "ann")
     listed = json.loads(host.t3safe("snapshots", "--json").out)["snapshots"]
     assert listed == json.loads(host.t3safe("snapshots", "ann", "--json").out)["snapshots"]
     assert {item["person"] for item in listed} == {"ann"}
@@ -58,7 +55,7 @@ def test_back_and_forth_by_the_printed_command_loses_no_row(host: EmbeddedHost) 
     assert said.status == Exit.OK, said
     assert "written since, leave" in said.out
     assert ledger(host, "ann") == 30
-    gone = written[EVENT_LOG] - rows(host)[EVENT_LOG]
+    gone = written[EVENT_LOG] - rows(host, "ann")[EVENT_LOG]
     assert gone
     assert shown["rows"][f"{V1_DATABASE}:{EVENT_LOG}"] == len(gone)
     found = re.search(r"to undo this: t3safe (.+)", said.out)
@@ -67,7 +64,7 @@ def test_back_and_forth_by_the_printed_command_loses_no_row(host: EmbeddedHost) 
     undone = host.t3safe(*found[1].split(), "--yes")
     assert undone.status == Exit.OK
     assert "the next run may move" not in undone.out
-    again = rows(host)
+    again = rows(host, "ann")
     assert {
         name: len(held - again[name]) for name, held in written.items() if held - again[name]
     } == {}
@@ -87,42 +84,17 @@ def test_acting_as_json_tells_what_was_shown_and_how_it_is_undone(host: Embedded
     assert ledger(host, "ann") == 32
 
 
-def asked(host: EmbeddedHost, *words: str) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a command at a terminal and wait for its question; give it and the terminal."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*SAFE, "--config", str(host.config_file), *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=host.environment | {"TERM": "dumb"},
-        cwd=host.root,
-    )
-    os.close(theirs)
-    heard = b""
-    while b"[y/N]" not in heard:
-        heard += os.read(ours, 4096)
-    return process, ours
-
-
-def answered(process: subprocess.Popen[bytes], terminal: int, answer: bytes) -> tuple[int, str]:
-    """Answer the question; give the status and what was said after it."""
-    os.write(terminal, answer + b"\n")
-    heard = b""
-    try:
-        while chunk := os.read(terminal, 4096):
-            heard += chunk
-    except OSError:
-        # The other end of a terminal that is closed: EIO.
-        pass
-    os.close(terminal)
-    return process.wait(60), heard.decode()
+def asked(host: EmbeddedHost, *words: str) -> Terminal:
+    """Start a command at a terminal and wait for its question."""
+    terminal = Terminal.start(host, *words, TERM="dumb")
+    terminal.read_until(lambda heard: b"[y/N]" in heard)
+    return terminal
 
 
 def test_a_no_at_the_terminal_touches_nobody(host: EmbeddedHost) -> None:
     """The question names the person, and anything but yes ends it."""
     before = state(host)
-    status, _ = answered(*asked(host, "rollback", "ann"), b"n")
+    status, _ = asked(host, "rollback", "ann").close(b"n\n")
     assert status == Exit.USAGE
     assert state(host) == before
 
@@ -132,10 +104,10 @@ def test_a_way_that_changed_while_the_question_stood_is_refused(
     host: EmbeddedHost, words: tuple[str, ...]
 ) -> None:
     """Only what was shown is done: somebody else took the person back in between."""
-    process, terminal = asked(host, "rollback", *words)
+    terminal = asked(host, "rollback", *words)
     assert host.t3safe("rollback", "ann", "--yes").status == Exit.OK
     before = state(host)
-    status, said = answered(process, terminal, b"y")
+    status, said = terminal.close(b"y\n")
     assert status == Exit.USAGE, said
     assert "the way changed since it was shown" in said
     assert state(host) == before

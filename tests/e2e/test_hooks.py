@@ -13,7 +13,7 @@ import pytest
 from fakes.embedded import EmbeddedHost
 from t3safe.domain.hook_events import Moment
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.test_commands import BASICS, NEW, OLD, PEOPLE, pairs, state
+from tests.e2e.hosts import NEW, OLD, adopted, pairs, state
 
 ROOT = Path(__file__).parents[2]
 MOMENTS = [moment.value for moment in Moment]
@@ -22,8 +22,7 @@ MOMENTS = [moment.value for moment in Moment]
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host of two people with a newer build on offer, where every moment is written down."""
-    with EmbeddedHost(tmp_path, PEOPLE, config=dict(BASICS)) as made:
-        made.adopt(OLD)
+    with adopted(tmp_path) as made:
         for moment in MOMENTS:
             words = '"$T3SAFE_EVENT $T3SAFE_PERSON $T3SAFE_FROM $T3SAFE_TO $T3SAFE_OUTCOME"'
             lay(made, f"{moment}.d/50-note", f"echo {words} >> {tmp_path}/noted")

@@ -10,19 +10,17 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from fakes.embedded import EmbeddedHost, HostPerson
+from fakes.embedded import EmbeddedHost
 from t3safe.adapters.journal import SqliteJournal
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.test_commands import BASICS, NEW, OLD, state
+from tests.e2e.hosts import NEW, adopted, state
 from tests.support.documents import body_of
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     """Give a host whose first night was refused, and whose second one promoted."""
-    people = (HostPerson("ann"), HostPerson("ben"))
-    with EmbeddedHost(tmp_path_factory.mktemp("host"), people, config=dict(BASICS)) as made:
-        made.adopt(OLD)
+    with adopted(tmp_path_factory.mktemp("host")) as made:
         bad = evolve(NEW, version="0.0.25-nightly.20260607.490", faults=("cookie-renamed",))
         made.publish(bad, tag="nightly")
         assert made.t3safe("run").status == Exit.REFUSED

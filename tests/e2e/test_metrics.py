@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fakes.embedded import EmbeddedHost, HostPerson
+from fakes.embedded import EmbeddedHost
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.test_commands import BASICS, NEW, OLD, state
+from tests.e2e.hosts import ANN, NEW, adopted, state
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "contrib" / "prometheus.rules.yml"
@@ -23,9 +23,7 @@ def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     file = tmp_path / "metrics" / "t3safe.prom"
     file.parent.mkdir()
     file.parent.chmod(0o755)
-    with EmbeddedHost(tmp_path, (HostPerson("ann"),), config=dict(BASICS)) as made:
-        made.write_config(metrics_file=str(file))
-        made.adopt(OLD)
+    with adopted(tmp_path, ANN, metrics_file=str(file)) as made:
         made.offer(NEW)
         yield made
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from fakes.embedded import CommandResult, EmbeddedHost, HostPerson
+from fakes.embedded import CommandResult, EmbeddedHost
 from t3safe.adapters.journal import Notes
 from t3safe.adapters.journal.file import JournalFile
 from t3safe.adapters.notify import letters
@@ -16,11 +16,10 @@ from t3safe.domain.errors import JournalError
 from t3safe.domain.messages import LogLine
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.run import reported
-from tests.e2e.test_commands import BASICS, NEW, OLD, state
+from tests.e2e.hosts import NEW, adopted, state
 from tests.support.documents import body_of
 from tests.support.inbox import SECRET, Inbox
 
-PEOPLE = (HostPerson("ann"), HostPerson("ben", {"attachments": 1}))
 REFUSED = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("cookie-renamed",))
 BROKEN = evolve(NEW, version="0.0.25-nightly.20260609.500", faults=("breaks-with-attachments",))
 
@@ -39,12 +38,10 @@ def inbox() -> Iterator[Inbox]:
 @pytest.fixture
 def host(tmp_path: Path, inbox: Inbox) -> Iterator[EmbeddedHost]:
     """Give a host of two people that tells one end, from a file of URLs."""
-    with EmbeddedHost(tmp_path, PEOPLE, config=dict(BASICS)) as made:
-        urls = tmp_path / "urls"
-        urls.write_text(f"# on call\n{inbox.url}\n")
-        urls.chmod(0o600)
-        made.write_config(notify__urls_file=str(urls), notify__timeout=60.0)
-        made.adopt(OLD)
+    urls = tmp_path / "urls"
+    urls.write_text(f"# on call\n{inbox.url}\n")
+    urls.chmod(0o600)
+    with adopted(tmp_path, notify__urls_file=str(urls), notify__timeout=60.0) as made:
         yield made
 
 

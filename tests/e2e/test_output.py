@@ -5,24 +5,21 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import pty
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
 
-from fakes.embedded import SAFE, EmbeddedHost, HostPerson
+from fakes.embedded import SAFE, EmbeddedHost
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.test_commands import BASICS, NEW, OLD, pairs, state
+from tests.e2e.hosts import ANN, NEW, OLD, Terminal, adopted, pairs, read_until, state
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     """Give a host whose one person goes back and forth between two builds."""
-    root = tmp_path_factory.mktemp("output")
-    with EmbeddedHost(root, (HostPerson("ann"),), config=dict(BASICS)) as made:
-        made.adopt(OLD)
+    with adopted(tmp_path_factory.mktemp("output"), ANN) as made:
         made.publish(NEW, tag="nightly")
         assert made.t3safe("run").status == Exit.OK
         yield made
@@ -48,16 +45,6 @@ def elsewhere(host: EmbeddedHost) -> str:
     with host.wired() as wired:
         present = str(wired.selection.selected("ann").build)
     return OLD.version if present == NEW.version else NEW.version
-
-
-def read_until(descriptor: int, wanted: Callable[[bytes], bool]) -> bytes:
-    """Read what is said until there is enough of it."""
-    heard = b""
-    while not wanted(heard):
-        chunk = os.read(descriptor, 1)
-        assert chunk, heard
-        heard += chunk
-    return heard
 
 
 def head(lines: int) -> Callable[[EmbeddedHost, tuple[str, ...]], int]:
@@ -89,19 +76,9 @@ def closed_at_the_start(host: EmbeddedHost, words: tuple[str, ...]) -> int:
 
 def hung_up(host: EmbeddedHost, words: tuple[str, ...]) -> int:
     """An ssh that drops: the terminal hangs up in the middle of the move, and SIGHUP comes."""
-    ours, theirs = pty.openpty()
-    process = started(
-        host,
-        *words,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        preexec_fn=lambda: os.login_tty(theirs),
-    )
-    os.close(theirs)
-    read_until(ours, lambda heard: b"rollback point" in heard or b"newest" in heard)
-    os.close(ours)
-    return process.wait(60)
+    terminal = Terminal.start(host, *words, session=True)
+    terminal.read_until(lambda heard: b"rollback point" in heard or b"newest" in heard)
+    return terminal.leave()
 
 
 def never_read(host: EmbeddedHost, words: tuple[str, ...]) -> int:
@@ -119,18 +96,8 @@ def never_read(host: EmbeddedHost, words: tuple[str, ...]) -> int:
 
 def ascii_only(host: EmbeddedHost, words: tuple[str, ...]) -> int:
     """A terminal that knows no character beyond ASCII, with a spinner on it."""
-    ours, theirs = pty.openpty()
-    env = {"PYTHONIOENCODING": "ascii:strict", "LC_ALL": "C"}
-    process = started(host, *words, stdin=theirs, stdout=theirs, stderr=theirs, env=env)
-    os.close(theirs)
-    try:
-        while os.read(ours, 65_536):
-            pass
-    except OSError:
-        pass  # The other end has closed.
-    finally:
-        os.close(ours)
-    return process.wait(60)
+    terminal = Terminal.start(host, *words, PYTHONIOENCODING="ascii:strict", LC_ALL="C")
+    return terminal.close()[0]
 
 
 ACTING: Final = {
@@ -197,13 +164,9 @@ def test_a_lost_output_is_said_where_something_still_listens(host: EmbeddedHost)
 def test_a_question_that_nobody_can_answer_any_more_is_a_no(host: EmbeddedHost) -> None:
     """Standard input ends while the question stands: nothing is touched."""
     before = state(host)
-    ours, theirs = pty.openpty()
-    words = ("rollback", "ann", "--to", elsewhere(host))
-    process = started(host, *words, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    read_until(ours, lambda heard: b"[y/N]" in heard)
-    os.close(ours)
-    assert process.wait(60) == Exit.USAGE
+    terminal = Terminal.start(host, "rollback", "ann", "--to", elsewhere(host))
+    terminal.read_until(lambda heard: b"[y/N]" in heard)
+    assert terminal.leave() == Exit.USAGE
     assert state(host) == before
 
 

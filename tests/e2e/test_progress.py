@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from fakes.embedded import SAFE, EmbeddedHost, HostPerson
+from fakes.embedded import EmbeddedHost
 from t3safe.domain.messages import ALERT_WORDS
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.test_commands import BASICS, NEW, OLD, pairs
+from tests.e2e.hosts import ANN, NEW, Terminal, adopted, pairs
 
 SLOW = evolve(
     NEW, version="0.0.25-nightly.20260609.502", scripts=(("install", "sleep 11"),), native=False
@@ -25,9 +22,7 @@ SLOW = evolve(
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give a host on which npm and the soak of a rehearsal take longer than ten seconds."""
-    with EmbeddedHost(tmp_path, (HostPerson("ann"),), config={**BASICS, "gate.soak": 11.0}) as made:
-        made.write_config(gate__soak=0.1)
-        made.adopt(OLD)
+    with adopted(tmp_path, ANN) as made:
         made.publish(SLOW, tag="nightly")
         made.write_config(gate__soak=11.0)
         yield made
@@ -55,19 +50,7 @@ def test_quiet_is_quiet_and_a_terminal_is_told_every_second(host: EmbeddedHost) 
     """`--quiet` says nothing of it; a terminal has one line that changes."""
     quiet = host.t3safe("--quiet", "check", SLOW.version, timeout=200)
     assert (quiet.status, quiet.out) == (Exit.OK, "")
-    ours, theirs = pty.openpty()
-    words = [*SAFE, "--config", str(host.config_file), "check", SLOW.version]
-    environment = host.environment | {"TERM": "xterm", "COLUMNS": "160"}
-    process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    shown = b""
-    try:
-        while chunk := os.read(ours, 65_536):
-            shown += chunk
-    except OSError:
-        pass  # The other end has closed.
-    finally:
-        os.close(ours)
-    assert process.wait(60) == Exit.OK
-    seconds = set(re.findall(r"on the empty set: soak, (\d+) s of 11 s", shown.decode()))
+    status, shown = Terminal.start(host, "check", SLOW.version).close()
+    assert status == Exit.OK
+    seconds = set(re.findall(r"on the empty set: soak, (\d+) s of 11 s", shown))
     assert len(seconds) >= 5, seconds

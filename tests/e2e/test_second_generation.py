@@ -23,7 +23,7 @@ from fakes.t3.states import DIFFS
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import IMPORT_PREFIX, USERDATA, V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import EVENT_LOG, V2_MESSAGES
-from tests.e2e.test_commands import BASICS
+from tests.e2e.hosts import BASICS
 
 V1: Final = release_like("0.0.45-nightly.20261002.2595", layout="platform")
 V2: Final = release_like("0.0.46-nightly.20261003.2610", layout="platform")

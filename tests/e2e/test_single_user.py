@@ -18,7 +18,7 @@ from t3safe.entrypoints.exits import Exit
 from t3safe.t3.commands import BASE_OPTION
 from t3safe.t3.files import HOME_BASE, USERDATA
 from t3safe.t3.sign_in import LINKS, SESSIONS
-from tests.e2e.test_commands import NEW, OLD
+from tests.e2e.hosts import NEW, OLD
 from tests.support.single import OnePerson
 
 pytestmark = pytest.mark.skipif(

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import re
-import select
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes.embedded import SAFE, EmbeddedHost, HostPerson
+from fakes.embedded import EmbeddedHost
 from t3safe.domain.text import size
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.exits import Exit
-from tests.e2e.test_commands import BASICS, NEW, OLD, state
+from tests.e2e.hosts import NEW, OLD, Terminal, adopted, state
 from tests.support.documents import body_of
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHost]:
     """Give a host with two people on an old build, and a newer one on offer."""
-    with _host(tmp_path_factory.mktemp("host")) as made:
+    with adopted(tmp_path_factory.mktemp("host")) as made:
+        made.publish(NEW, tag="nightly")
         yield made
 
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[EmbeddedHost]:
     """Give such a host that nobody has used before."""
-    with _host(tmp_path) as made:
-        yield made
-
-
-@contextmanager
-def _host(root: Path) -> Iterator[EmbeddedHost]:
-    people = (HostPerson("ann"), HostPerson("ben"))
-    with EmbeddedHost(root, people, config=dict(BASICS)) as made:
-        made.adopt(OLD)
+    with adopted(tmp_path) as made:
         made.publish(NEW, tag="nightly")
         yield made
 
@@ -146,34 +133,9 @@ def test_watching_is_for_a_terminal_only(host: EmbeddedHost) -> None:
 def test_watching_looks_again_until_it_is_interrupted(host: EmbeddedHost) -> None:
     """Each look is a new one, Ctrl-C ends well, and nothing changed."""
     before = state(host)
-    near, far = pty.openpty()
-    words = [*SAFE, "--config", str(host.config_file), "status", "--watch", "0.5"]
-    told = host.environment | {"TERM": "xterm", "COLUMNS": "200", "LINES": "50"}
-    with subprocess.Popen(words, stdin=far, stdout=far, stderr=far, env=told) as watching:
-        os.close(far)
-        text = _until(near, lambda seen: len(re.findall(r"last-good", seen)) >= 2)
-        watching.send_signal(signal.SIGINT)
-        _drained(near)
-        assert watching.wait(30) == Exit.OK
-    os.close(near)
-    assert "ann" in text
+    terminal = Terminal.start(host, "status", "--watch", "0.5")
+    text = terminal.read_until(lambda seen: seen.count(b"last-good") >= 2)
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.close()[0] == Exit.OK
+    assert b"ann" in text
     assert state(host) == before
-
-
-def _until(near: int, enough: Any, seconds: float = 60.0) -> str:  # noqa: ANN401 - a predicate
-    """Read what a terminal shows until it is enough."""
-    seen, deadline = "", time.monotonic() + seconds
-    while not enough(seen):
-        ready, _, _ = select.select([near], [], [], max(0.0, deadline - time.monotonic()))
-        assert ready, f"only this was shown: {seen[-2000:]}"
-        seen += os.read(near, 65536).decode("utf-8", "replace")
-    return seen
-
-
-def _drained(near: int) -> None:
-    """Read until the other end is closed, so that nobody waits to write."""
-    try:
-        while os.read(near, 65536):
-            pass
-    except OSError:
-        return

@@ -12,7 +12,6 @@ from fakes.world.processes import Operation
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.move import Move, Status
-from t3safe.domain.policy import Policy
 from t3safe.domain.versions import Version
 from t3safe.interpreter import Limits
 from t3safe.usecases.host import Host, Result, Rules
@@ -59,11 +58,6 @@ def performed(world: World) -> list[fx.Effect]:
     """Every effect of the newest run, in the order of their numbers."""
     newest = list(world.journal.written.values())[-1]
     return [event.effect for event in newest if isinstance(event, ev.Started)]
-
-
-def following(policy: Policy) -> Rules:
-    """Rules with this policy."""
-    return Rules(policy=policy)
 
 
 def operations_since(world: World, mark: int) -> set[str]:

@@ -104,17 +104,6 @@ def test_a_failed_build_is_held_whatever_gate_comes_next() -> None:
     assert night(world).stayed is SkipReason.REFUSED
 
 
-def test_a_build_that_fades_during_the_bake_is_rolled_back() -> None:
-    """Pairing breaks a minute after the start: found by the bake, that person goes back."""
-    world = small_world("ann", "bob", candidate=[Defect.FADES], victims=["bob"])
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.ROLLED_BACK
-    assert running(world) == {"ann": NEW, "bob": OLD}
-    assert world.default == OLD
-
-
 def test_a_thawed_host_takes_the_next_nightly_and_drains_the_busy() -> None:
     """After a failure: thaw, a healthy nightly for all on both builds, and the busy when idle."""
     world = small_world("ann", "bob", "cid", candidate=[Defect.MUTE], victims=["bob"])
@@ -240,34 +229,6 @@ def test_who_opens_the_data_behind_the_fence_is_deferred_and_signs_in() -> None:
         world.advance(DAY)
     night(world, drain)
     assert running(world) == {"ann": NEWER, "bob": NEWER}
-
-
-def test_a_stop_that_leaves_the_process_alive_returns_the_person() -> None:
-    """The set is not at rest: no copy is made, the person keeps the old build, nobody is next."""
-    world = small_world("ann", "bob")
-    world.people["ann"].stop_lies = 1
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.LATER
-    assert statuses(result)["ann"] is Status.RETURNED
-    assert running(world) == {"ann": OLD, "bob": OLD}
-    assert ("stop", "bob") not in {entry[:2] for entry in world.log}
-
-
-def test_a_stop_that_leaves_the_new_build_alive_is_not_restored_over() -> None:
-    """Going back, the failed serve survives its stop: nothing is replaced under a running serve."""
-    world = small_world("ann", "bob", candidate=[Defect.MUTE], victims=["ann"])
-    world.on("verify", "ann", lambda at: at.on("verify", "ann", lying))
-
-    def lying(at: World) -> None:
-        at.people["ann"].stop_lies = 1
-
-    driven = drive(world)
-
-    assert driven.violations == ()
-    assert world.people["ann"].restoring == ""
-    assert running(world)["bob"] == OLD
 
 
 def test_a_failure_of_the_host_is_not_held_against_the_build() -> None:

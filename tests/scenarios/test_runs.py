@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-import attrs
 import pytest
 
 from fakes.world import (
@@ -22,12 +19,10 @@ from fakes.world.scenes import LEVELS
 from t3safe.domain import events as ev
 from t3safe.domain.gate import OnPersonFailure
 from t3safe.domain.move import Status
-from t3safe.domain.policy import Policy, SkipReason, Track
-from t3safe.domain.versions import Version
+from t3safe.domain.policy import SkipReason
 from t3safe.entrypoints.app import exit_of
 from t3safe.entrypoints.exits import Exit
 from t3safe.t3.files import V1_DATABASE
-from t3safe.t3.sign_in import PLAIN_COOKIE
 from t3safe.t3.updater import ServiceState, Traces
 from t3safe.usecases.check import check
 from t3safe.usecases.host import Rules
@@ -35,14 +30,12 @@ from t3safe.usecases.run import drain, run
 from t3safe.usecases.survey import left_behind, obstacle_of
 from tests.scenarios.nights import (
     DAY,
-    following,
     host_fails,
     move_of,
     night,
     operations_since,
     publish,
     running,
-    selected,
     statuses,
     untouched,
 )
@@ -65,20 +58,6 @@ def test_a_healthy_night_moves_the_idle_and_defers_the_busy() -> None:
     assert (world.people["dan"].pid, world.people["dan"].ledger()) == (before.pid, before.ledger())
     starts = [who for operation, who, _ in world.log if operation == "start"]
     assert list(dict.fromkeys(starts)) == ["ann", "bob", "cid"]
-
-
-def test_promotion_comes_after_the_bake() -> None:
-    """The bake takes its configured time, and the default stays until it is over."""
-    world = small_world("ann")
-    seen: list[Version | None] = []
-    world.on("watch", NEW.text, lambda at: seen.append(at.default))
-    began = world.now
-
-    night(world, rules=Rules(bake=1200.0))
-
-    assert seen == [OLD]
-    assert world.default == NEW
-    assert world.now - began > 1200
 
 
 def test_the_order_of_a_move_is_that_of_the_design() -> None:
@@ -132,20 +111,6 @@ def test_nothing_to_do_asks_the_registry_and_nothing_else() -> None:
     assert operations_since(world, mark) == {"registry"}
 
 
-def test_a_run_that_moved_nobody_promotes_nothing() -> None:
-    """All busy: the build is proven, everybody is deferred, the default stays."""
-    world = small_world("ann", "bob")
-    world.work("ann")
-    world.people["bob"].approvals = 1
-    mark = len(world.log)
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.DEFERRED
-    assert world.default == OLD
-    assert untouched(world, mark)
-
-
 @pytest.mark.parametrize(
     "busy",
     ["turn", "approval", "input", "recent", "agent", "unreadable"],
@@ -175,40 +140,6 @@ def test_whoever_may_have_work_is_deferred(busy: str) -> None:
     assert result.outcome is ev.Outcome.PROMOTED
     assert statuses(result) == {"ann": Status.MOVED, "bob": Status.DEFERRED}
     assert running(world)["bob"] == OLD
-
-
-def test_a_stale_mark_of_a_crash_is_not_work() -> None:
-    """A turn's mark from before the serve's own start does not defer anybody."""
-    world = small_world("ann")
-    world.people["ann"].turn = -100.0
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.PROMOTED
-
-
-def test_work_that_begins_while_pairing_is_checked_defers_the_person() -> None:
-    """The idle rule is asked again right before the fence."""
-    world = small_world("ann")
-    world.on("verify", "ann", lambda at: at.work("ann"))
-    mark = len(world.log)
-
-    result = night(world)
-
-    assert statuses(result) == {"ann": Status.DEFERRED}
-    assert untouched(world, mark)
-
-
-def test_a_serve_that_does_not_run_is_left_alone() -> None:
-    """A person without a running serve is not started by a run."""
-    world = small_world("ann", "bob")
-    world.halt("bob")
-
-    result = night(world)
-
-    assert statuses(result) == {"ann": Status.MOVED, "bob": Status.NOT_RUNNING}
-    assert world.people["bob"].pid is None
-    assert selected(world)["bob"] == OLD
 
 
 # Refusals before anybody is touched.
@@ -275,19 +206,6 @@ def test_a_foreign_package_is_refused_before_any_copy_is_made() -> None:
     assert "foreign" in result.reason
     assert "snapshot" not in operations_since(world, mark)
     assert NEW not in world.store
-
-
-def test_a_build_whose_cookie_the_dispatch_does_not_know_is_refused() -> None:
-    """The contract check says to update the dispatch first, and nobody is touched."""
-    world = small_world("ann")
-    world.publish(attrs.evolve(world.builds[NEW], cookie=f"{PLAIN_COOKIE}_0a1b2c3d4e5f"))
-    mark = len(world.log)
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.REFUSED
-    assert "update the dispatch first" in result.reason
-    assert untouched(world, mark)
 
 
 def test_a_persons_own_failure_holds_back_only_them_where_the_owner_chose_so() -> None:
@@ -419,13 +337,6 @@ def test_a_build_job_in_the_terminal_is_not_killed() -> None:
     assert running(world) == {"ann": NEW, "bob": NEW}
 
 
-def test_an_open_shell_defers_nobody() -> None:
-    """It waits to be used, tonight as on any night."""
-    world = small_world("ann")
-    world.people["ann"].shell = True
-    assert statuses(night(world)) == {"ann": Status.MOVED}
-
-
 def test_a_time_after_now_defers_nobody_and_is_told_with_its_date() -> None:
     """An event of a clock that was years ahead is no activity; `status` and `doctor` report it."""
     world = small_world("ann")
@@ -457,33 +368,6 @@ def test_a_full_disk_at_one_persons_copy_refuses_for_that_person_alone() -> None
     assert (running(world)["bob"], world.people["bob"].snapshots) == (OLD, {})
 
 
-def test_a_full_disk_for_everybody_refuses_the_night() -> None:
-    """Nobody could be copied: refused, nothing rehearsed, nothing held."""
-    world = small_world("ann", "bob")
-    for person in world.people.values():
-        person.disk_full = True
-    mark = len(world.log)
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.REFUSED
-    assert "rehearse" not in operations_since(world, mark)
-    assert world.verdicts == {}
-
-
-def test_a_full_disk_at_the_copy_at_rest_returns_the_person_to_the_old_build() -> None:
-    """The disk fills between rehearsal and stop: back on the old build, and nobody is next."""
-    world = small_world("ann", "bob")
-    world.on("stop", "ann", lambda at: setattr(at.people["ann"], "disk_full", True))
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.LATER
-    assert statuses(result)["ann"] is Status.RETURNED
-    assert running(world) == {"ann": OLD, "bob": OLD}
-    assert world.people["ann"].restoring == ""
-
-
 # The gate itself, the registry, the dispatch: nothing is held against the build.
 
 
@@ -501,19 +385,6 @@ def test_a_broken_gate_is_reported_as_that() -> None:
 
     world.gate_broken = False
     assert night(world).outcome is ev.Outcome.PROMOTED
-
-
-def test_a_gate_that_cannot_be_run_is_later() -> None:
-    """No rehearsal could be held at all: later, nothing held."""
-    world = small_world("ann")
-    world.gate_down = "no free port"
-    mark = len(world.log)
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.LATER
-    assert world.verdicts == {}
-    assert untouched(world, mark)
 
 
 @pytest.mark.parametrize("trouble", ["registry", "npm", "parts"])
@@ -564,18 +435,6 @@ def test_a_dispatch_that_goes_down_mid_way_ends_the_night_without_blame() -> Non
     assert not world.frozen
 
 
-def test_a_dispatch_that_cannot_be_asked_before_is_later() -> None:
-    """Pairing cannot be tried at all: later, said of the dispatch, with nobody touched."""
-    world = small_world("ann", "bob")
-    world.dispatch_broken = "connection refused"
-    mark = len(world.log)
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.LATER
-    assert untouched(world, mark)
-
-
 def _refuse_connections(world: World) -> None:
     host_fails(world, "dispatch broken")
     world.dispatch_broken = "connection refused"
@@ -615,19 +474,6 @@ def test_a_dispatch_that_goes_down_during_the_bake_promotes_nothing() -> None:
     assert running(world) == {"ann": NEW}
 
 
-def test_whoever_does_not_pair_before_is_skipped() -> None:
-    """A serve that was broken before is left as it is; the others move."""
-    world = small_world("ann", "bob")
-    world.builds[OLD] = make_build(OLD.text, 30, Defect.MUTE, victims=["bob"])
-    before = world.people["bob"].pid
-
-    result = night(world)
-
-    assert result.outcome is ev.Outcome.PROMOTED
-    assert statuses(result) == {"ann": Status.MOVED, "bob": Status.BROKEN_BEFORE}
-    assert world.people["bob"].pid == before
-
-
 # The policy's guards.
 
 
@@ -656,29 +502,6 @@ def test_a_tag_that_moves_between_two_reads_is_read_once() -> None:
     assert result.outcome is ev.Outcome.PROMOTED
     assert running(world) == {"ann": NEW, "bob": NEW}
     assert sum(1 for operation, _, _ in world.log if operation == "registry") == 1
-
-
-def test_a_tag_of_another_channel_is_refused() -> None:
-    """The nightly tag points at a stable release."""
-    world = small_world("ann")
-    publish(world, version("0.0.28"), 33)
-
-    result = night(world)
-
-    assert result.stayed is SkipReason.REFUSED
-    assert "not a nightly" in result.reason
-
-
-def test_people_on_another_channel_stay_there() -> None:
-    """Following `latest` does not take a nightly's user across channels."""
-    world = small_world("ann")
-    publish(world, version("0.0.29"), 33)
-
-    result = night(world, rules=following(Policy(track=Track.LATEST)))
-
-    assert result.stayed is SkipReason.REFUSED
-    assert "across channels" in result.reason
-    assert running(world) == {"ann": OLD}
 
 
 def test_a_pin_names_the_candidate_without_asking_the_registry() -> None:
@@ -722,18 +545,6 @@ def test_a_held_version_is_passed_over_for_an_older_one() -> None:
     assert host(world).ports.choices.release(NEWER)
     assert night(world).outcome is ev.Outcome.PROMOTED
     assert running(world) == {"ann": NEWER}
-
-
-def test_a_minimum_age_takes_the_newest_that_is_old_enough() -> None:
-    """Releases younger than the minimum age wait."""
-    world = small_world("ann")
-    publish(world, NEWER, 33)
-    rules = following(Policy(age_min=timedelta(days=3)))
-
-    assert night(world, rules=rules).stayed is SkipReason.NOTHING
-    world.builds[NEW] = attrs.evolve(world.builds[NEW], age_days=4.0)
-    assert night(world, rules=rules).outcome is ev.Outcome.PROMOTED
-    assert running(world) == {"ann": NEW}
 
 
 def test_a_frozen_host_says_so_on_every_run_and_asks_nobody() -> None:

@@ -14,7 +14,7 @@ from fakes.world.wiring import ports_of
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, JournalError, ServiceError
-from t3safe.domain.gate import EMPTY, Ruling, Verdict
+from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ports import Ports
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout_state import Rollout
@@ -81,14 +81,6 @@ def test_a_defect_of_ours_is_an_answer_that_blames_the_host(world: World) -> Non
     )
 
 
-def test_a_build_is_staged(world: World) -> None:
-    """It is in the store afterwards, and there is nothing to tell."""
-    world.store.discard(NEW)
-
-    assert interpreter(world)(fx.StageBuild(NEW)) == ev.Done()
-    assert NEW in world.store
-
-
 @pytest.mark.parametrize(
     ("effect", "kind", "build"),
     [
@@ -113,17 +105,6 @@ def test_a_snapshot_is_of_its_kind_and_of_the_build_that_wrote_the_set(
     assert world.people["bob"].snapshots == {}
 
 
-def test_a_rehearsal_is_of_this_build_on_these_copies(world: World) -> None:
-    """In the order asked."""
-    run = interpreter(world)
-    run(fx.SnapshotOnline("ann", "s1"))
-
-    answer = run(fx.Rehearse(NEW, (fx.Subject(EMPTY, ""), fx.Subject("ann", "s1"))))
-
-    assert isinstance(answer, ev.Rehearsed)
-    assert [(one.subject, one.build) for one in answer.rehearsals] == [(EMPTY, NEW), ("ann", NEW)]
-
-
 def test_a_verdict_is_kept_with_the_gate_that_gave_it_and_the_time(world: World) -> None:
     """A refusal is forgotten when that gate changes."""
     kept: list[tuple[object, ...]] = []
@@ -137,42 +118,6 @@ def test_a_verdict_is_kept_with_the_gate_that_gave_it_and_the_time(world: World)
 
     assert interpreter(world, verdicts=Keeping())(fx.RecordVerdict(verdict)) == ev.Done()
     assert kept == [(verdict, world.fingerprint, world.clock)]
-
-
-def test_a_move_is_made_of_effects_on_that_person_alone(world: World) -> None:
-    """Fenced, stopped, selected, started, verified; the other stays as they were."""
-    run, ann = interpreter(world), world.people["ann"]
-
-    assert run(fx.Fence("ann")) == ev.Done()
-    assert ann.fenced
-    assert run(fx.Stop("ann")) == ev.Done()
-    assert ann.pid is None
-    assert run(fx.Select("ann", NEW)) == ev.Done()
-    assert (ann.link, ann.fenced) == (NEW, False)
-    assert run(fx.Start("ann")) == ev.Done()
-    assert ann.running == NEW
-    assert run(fx.VerifyPairing("ann", NEW)) == ev.Paired()
-    assert isinstance(run(fx.VerifyPairing("bob", NEW)), ev.NotPaired)
-    assert world.people["bob"].running == OLD
-
-
-def test_a_restore_puts_back_what_the_snapshot_holds(world: World) -> None:
-    """Of this person, from this snapshot."""
-    run, ann = interpreter(world), world.people["ann"]
-    halted(world, "ann")
-    run(fx.SnapshotAtRest("ann", "s1", OLD))
-    before = ann.rows()
-    ann.commit()
-
-    assert run(fx.Restore("ann", "s1")) == ev.Done()
-    assert ann.rows() == before
-
-
-@pytest.mark.parametrize("reason", ["look first", "and then again"])
-def test_a_freeze_says_why(world: World, reason: str) -> None:
-    """So that whoever thaws knows what to look at."""
-    assert interpreter(world)(fx.Freeze(reason)) == ev.Done()
-    assert world.frozen == reason
 
 
 # The idle rule, as it is asked of a person.
@@ -342,18 +287,6 @@ def test_everybody_is_paired_once_more(
 
 
 # Promoting and pruning.
-
-
-def test_a_promotion_moves_nobody_who_followed_the_default(world: World) -> None:
-    """Everybody first gets what they run as their own; whoever is fenced stays fenced."""
-    for person in world.people.values():
-        person.link = None
-    world.people["bob"].fenced = True
-
-    assert interpreter(world)(fx.Promote(NEW, ("bob", "ann"))) == ev.Done()
-    assert (world.default, world.last_good, world.previous_good) == (NEW, NEW, OLD)
-    assert {name: person.link for name, person in world.people.items()} == {"ann": OLD, "bob": None}
-    assert world.people["bob"].fenced
 
 
 def test_a_pinned_snapshot_stays_and_what_is_beyond_the_limit_goes(world: World) -> None:
