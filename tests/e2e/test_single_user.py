@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def person() -> Iterator[OnePerson]:
+@contextmanager
+def _adopted() -> Iterator[OnePerson]:
     """Give a person with a global t3 in their home, adopted, their serve running.
 
     Not below a folder that is closed to others: access(2) asks by whom we are alone.
@@ -42,6 +43,20 @@ def person() -> Iterator[OnePerson]:
         said = made.t3safe("adopt", OLD.version)
         assert said.status == Exit.OK, said
         made.serve("start")
+        yield made
+
+
+@pytest.fixture
+def person() -> Iterator[OnePerson]:
+    """Give such a person."""
+    with _adopted() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def calm() -> Iterator[OnePerson]:
+    """Give the same to every test that only looks."""
+    with _adopted() as made:
         yield made
 
 
@@ -86,9 +101,9 @@ def test_a_good_nightly_is_promoted_and_a_bad_one_taken_back_with_every_row(
     assert (person.home / ".local/state/t3safe/freeze").exists()
 
 
-def test_looking_works_without_root(person: OnePerson) -> None:
+def test_looking_works_without_root(calm: OnePerson) -> None:
     """Doctor finds no fault but what a host without systemd has none of; nothing is of root's."""
-    said = person.t3safe("doctor", "--json")
+    said = calm.t3safe("doctor", "--json")
     found = {f["check"]: f for f in json.loads(said.out)["doctor"]}
     assert {name for name, f in found.items() if f["level"] not in {"ok", "warning"}} == set()
     assert "without a dispatch" in found["dispatch"]["seen"]
@@ -136,35 +151,33 @@ def test_a_serve_is_stopped_and_started_by_hand(person: OnePerson) -> None:
     assert "runs already" in person.t3safe("serves", "start").out
 
 
-def test_whoever_may_not_act_is_told_so_in_one_line(person: OnePerson) -> None:
+def test_whoever_may_not_act_is_told_so_in_one_line(calm: OnePerson) -> None:
     """A state directory of somebody else's is no defect of ours; nothing was done."""
-    said = person.run("env", "T3SAFE_SCOPE=system", "T3_STATE_DIR=/etc/t3safe-no", *SAFE, "freeze")
+    said = calm.run("env", "T3SAFE_SCOPE=system", "T3_STATE_DIR=/etc/t3safe-no", *SAFE, "freeze")
     assert said.status == Exit.USAGE, said
     assert "T3SAFE_SCOPE=user" in said.err
     assert "Traceback" not in said.err
 
 
-def test_a_t3_that_comes_first_on_the_path_is_a_problem(person: OnePerson) -> None:
+def test_a_t3_that_comes_first_on_the_path_is_a_problem(calm: OnePerson) -> None:
     """It bypasses the launcher, and doctor names it."""
-    other = person.root / "first"
+    other = calm.root / "first"
     other.mkdir()
     (other / "t3").symlink_to("/bin/true")
-    said = person.run(
-        *("env", f"PATH={other}:{person.environment['PATH']}", *SAFE, "doctor", "--json")
-    )
+    said = calm.run(*("env", f"PATH={other}:{calm.environment['PATH']}", *SAFE, "doctor", "--json"))
     found = [f for f in json.loads(said.out)["doctor"] if f["check"] == "installers"]
     assert said.status == Exit.NEEDS_HUMAN
     assert found[0]["level"] == "problem"
     assert str(other / "t3") in found[0]["seen"]
 
 
-def test_units_are_shown_below_the_persons_configuration(person: OnePerson) -> None:
+def test_units_are_shown_below_the_persons_configuration(calm: OnePerson) -> None:
     """None lies in /etc, and none makes a user."""
-    said = person.t3safe("units", "show")
+    said = calm.t3safe("units", "show")
     assert said.status == Exit.OK, said
     paths = [line[2:] for line in said.out.splitlines() if line.startswith("# /")]
     assert len(paths) == 6
-    folder = str(person.home / ".config" / "systemd" / "user")
+    folder = str(calm.home / ".config" / "systemd" / "user")
     assert all(path.startswith(folder) for path in paths)
 
 
