@@ -12,13 +12,11 @@ from fakes.world import (
     OLD,
     Defect,
     FakePerson,
-    FaultKind,
     drive,
     host,
     small_world,
     version,
 )
-from fakes.world.faults import journal
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError
@@ -26,7 +24,7 @@ from t3safe.domain.move import Status
 from t3safe.domain.policy import SkipReason
 from t3safe.engine import fold
 from t3safe.usecases.host import deferrals
-from t3safe.usecases.rollback import arrivals, go_back
+from t3safe.usecases.rollback import arrivals
 from t3safe.usecases.run import drain, run
 from tests.scenarios.nights import (
     DAY,
@@ -54,19 +52,6 @@ def test_a_deferral_is_remembered_since_its_first_night() -> None:
     assert "in flight" in deferral.reason
 
 
-def test_a_clock_that_was_ahead_does_not_make_a_wait_younger() -> None:
-    """The first night was dated a year ahead: the wait counts from the first that was not."""
-    world = small_world("ann", "bob")
-    world.work("bob")
-    world.clock_ahead = 365 * DAY
-    night(world)
-    world.clock_ahead = 0.0
-    publish(world, NEWER, 33)
-    night(world)
-    (deferral,) = deferrals(host(world))
-    assert deferral.since <= world.clock
-
-
 def test_a_deferral_ends_with_a_move() -> None:
     """Drained: nobody waits any more."""
     world = small_world("ann", "bob")
@@ -92,37 +77,6 @@ def test_a_deferral_ends_where_the_person_is_kept_on_the_new_build() -> None:
     assert deferrals(host(world)) == ()
 
 
-def test_a_deferral_ends_where_the_person_is_brought_to_the_build_by_hand() -> None:
-    """Taken back, deferred the next night, brought forward by hand: they wait no more."""
-    world = small_world("ann", "bob")
-    night(world)
-    night(world, lambda wired: go_back(wired, "bob", OLD, "", force=True), giving_up=True)
-    world.work("bob")
-    world.advance(DAY)
-    night(world)
-    assert [item.person for item in deferrals(host(world))] == ["bob"]
-    world.rest("bob")
-
-    night(world, lambda wired: go_back(wired, "bob", NEW, "", force=True))
-
-    assert running(world)["bob"] == NEW
-    assert deferrals(host(world)) == ()
-    world.advance(8 * DAY)
-    assert night(world).warnings == ()
-
-
-def test_a_way_back_that_found_the_person_at_work_is_nothing_to_wait_for() -> None:
-    """Nobody is drained to the build that a person asked to go back to."""
-    world = small_world("ann", "bob")
-    night(world)
-    world.work("bob")
-
-    asked = night(world, lambda wired: go_back(wired, "bob", OLD, "", force=False))
-
-    assert asked.outcome is ev.Outcome.DEFERRED
-    assert deferrals(host(world)) == ()
-
-
 def test_a_refused_night_does_not_forget_who_waits() -> None:
     """Between two deferrals a build is refused: the person waits since the first."""
     world = small_world("ann", "bob")
@@ -139,18 +93,6 @@ def test_a_refused_night_does_not_forget_who_waits() -> None:
 
     assert running(world)["bob"] == NEW
     assert drained.outcome is ev.Outcome.PROMOTED
-
-
-def test_an_interrupted_night_does_not_forget_who_waits() -> None:
-    """A run that died before it came to a person leaves their waiting as it was."""
-    world = small_world("ann", "bob")
-    world.work("bob")
-    night(world)
-    (first,) = deferrals(host(world))
-    publish(world, NEWER, 33)
-    drive(world, faults=[journal(3, FaultKind.CRASH_AFTER)])
-
-    assert deferrals(host(world)) == (first,)
 
 
 def test_a_run_by_other_rules_tells_who_waits_all_the_same() -> None:

@@ -37,12 +37,12 @@ def _lose_journal(world: World) -> None:
     world.journal.become(MemoryJournal())
 
 
-def _die(world: World, what: type[fx.Effect]) -> None:
+def _die(world: World, before: Callable[[fx.Effect], bool]) -> None:
     """Let a run's process die before such an effect, and lose the journal."""
 
     def dying(inner: Performer) -> Performer:
         def perform(effect: fx.Effect, /) -> ev.Answer:
-            if isinstance(effect, what):
+            if before(effect):
                 raise Crash
             return inner(effect)
 
@@ -53,12 +53,20 @@ def _die(world: World, what: type[fx.Effect]) -> None:
     _lose_journal(world)
 
 
+def _is(what: type[fx.Effect]) -> Callable[[fx.Effect], bool]:
+    return lambda effect: isinstance(effect, what)
+
+
+def _signs_in_on_the_new_build(effect: fx.Effect) -> bool:
+    return isinstance(effect, fx.VerifyPairing) and effect.build == NEW
+
+
 def _cut_off_before(what: type[fx.Effect]) -> World:
     """Give a host on which the process died before this effect on ann, and the journal with it."""
     world = small_world("ann", "bob")
     for person in world.people.values():
         person.minting = True
-    _die(world, what)
+    _die(world, _is(what))
     return world
 
 
@@ -110,7 +118,7 @@ def test_at_boot_the_fence_is_lifted_and_the_serve_is_left_to_its_unit() -> None
 def test_what_no_snapshot_explains_stays_fenced_and_needs_a_person() -> None:
     """The new build migrated the set and failed: neither build is started on a guess (I1)."""
     world = small_world("ann", "bob", candidate=[Defect.MUTE])
-    _die(world, fx.Quarantine)
+    _die(world, _is(fx.Quarantine))
     before, serves, mark = selected(world), running(world), len(world.log)
     assert before["ann"] is None
 
@@ -147,22 +155,6 @@ def test_nobody_fenced_means_nothing_to_recover() -> None:
     assert not operations_since(world, mark) & {"select", "start", "stop", "fence", "restore"}
 
 
-def _die_at_check(world: World) -> None:
-    """Let the process die before it signs in on the new build."""
-
-    def dying(inner: Performer) -> Performer:
-        def perform(effect: fx.Effect, /) -> ev.Answer:
-            if isinstance(effect, fx.VerifyPairing) and effect.build == NEW:
-                raise Crash
-            return inner(effect)
-
-        return perform
-
-    with pytest.raises(Crash):
-        run(host(world, wrap=dying))
-    _lose_journal(world)
-
-
 @pytest.mark.parametrize("whole_folder", [False, True])
 @pytest.mark.parametrize("operation", [run, drain, RECOVER])
 def test_whoever_was_left_on_a_build_that_pairs_nobody_is_found(
@@ -170,7 +162,7 @@ def test_whoever_was_left_on_a_build_that_pairs_nobody_is_found(
 ) -> None:
     """Nothing is "nothing to do": the line names them and the way back, and nobody is moved."""
     world = small_world("ann", "bob", candidate=[Defect.MUTE])
-    _die_at_check(world)
+    _die(world, _signs_in_on_the_new_build)
     if whole_folder:
         world.last_good = world.previous_good = None
     before, serves, mark = selected(world), running(world), len(world.log)
@@ -197,7 +189,7 @@ def test_whoever_was_left_on_a_build_that_pairs_nobody_is_found(
 def test_whoever_signs_in_on_a_build_that_no_run_explains_is_named() -> None:
     """The run goes on as ever, with a loud line about them; once moved they are explained."""
     world = small_world("ann", "bob")
-    _die(world, fx.Bake)
+    _die(world, _is(fx.Bake))
     assert selected(world) == {"ann": NEW, "bob": NEW}
     recovered = recover(host(world))
     assert recovered is not None
@@ -216,7 +208,7 @@ def test_whoever_signs_in_on_a_build_that_no_run_explains_is_named() -> None:
 def test_where_nobody_can_sign_in_it_is_said_that_nobody_can_tell() -> None:
     """A dispatch that is down is held against no build; the next run asks again."""
     world = small_world("ann", "bob")
-    _die(world, fx.Bake)
+    _die(world, _is(fx.Bake))
     world.dispatch_up = False
     result = run(host(world))
     assert exit_of(result) is Exit.LATER
@@ -227,7 +219,7 @@ def test_where_nobody_can_sign_in_it_is_said_that_nobody_can_tell() -> None:
 def test_a_frozen_host_says_so_and_asks_nobody() -> None:
     """The alert that people wait for comes first."""
     world = small_world("ann", candidate=[Defect.MUTE])
-    _die_at_check(world)
+    _die(world, _signs_in_on_the_new_build)
     world.frozen = "look"
     assert exit_of(run(host(world))) is Exit.FROZEN
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 import pytest
 
 from fakes import invariants
@@ -23,7 +22,6 @@ from fakes.world import (
 )
 from fakes.world.core import settled
 from fakes.world.fakeports import FakeResidents
-from fakes.world.wiring import interpreter, ports_of
 from t3safe.domain import events as ev
 from t3safe.domain.errors import NoWayBackError, PeopleError
 from t3safe.domain.people import MapProblem
@@ -321,48 +319,3 @@ def test_rollback_to_a_build_that_no_snapshot_tells_of_changes_nothing() -> None
         go_back(host(world), "ben", NEW, "", force=False)
 
     assert (ben.link, ben.pid, ben.ledger()) == (before.link, before.pid, before.ledger())
-
-
-def test_old_behaviour_moves_a_bystander_and_the_judge_says_so() -> None:
-    """With only the planned people looked after, somebody's next mint migrates their data."""
-    world = small_world("ann")
-    outsider(world, elsewhere=True, noted=None)
-    judge = invariants.Judge.of(world)
-    blind = interpreter(world, attrs.evolve(ports_of(world), residents=_Nobody()))
-    blind.ports.builds.stage(NEW)
-
-    blind._promote(NEW, ("ann",))
-
-    assert any("carl" in line for line in judge.end("promoted"))
-
-
-def test_old_behaviour_links_who_is_named_to_the_default_and_the_judge_says_so(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Where only listed users are looked at, a promoted build meets data that it was never tried
-    on.
-    """
-    looked = FakeResidents.found
-    monkeypatch.setattr(FakeResidents, "found", lambda found, _: looked(found, ()))
-    world = small_world("ann")
-    carl = outsider(world, listed=False, pid=None, running=None)
-    night(world)
-    carl.mapped = True
-    night(world)
-    judge = invariants.Judge.of(world)
-
-    world.mint("carl")
-
-    assert any("carl" in line and "never passed" in line for line in judge.look())
-
-
-class _Nobody:
-    """A host of which nobody looks who is on it."""
-
-    def running(self) -> tuple[()]:
-        """Nothing."""
-        return ()
-
-    def found(self, named: object) -> tuple[()]:
-        """Nobody."""
-        return ()

@@ -20,6 +20,10 @@ from tests.unit.domain.plans import DONE, IDLE, L30, L32, NEW, OLD, STRANGE, hos
 
 PLAN = ev.MovePlan("alice", OLD, NEW)
 INTO_OLD = (Step.SELECT_OLD, Step.START, Step.VERIFY_OLD)
+INTO_OLD_DATA = (
+    *(Step.LOOK, Step.FENCE, Step.STOP, Step.QUARANTINE, Step.RESTORE_REST),
+    *INTO_OLD,
+)
 BUSY = ev.Assessed(ev.Readiness.BUSY, "a turn is in flight")
 
 FORWARD = Move(PLAN, Status.MOVING)
@@ -156,14 +160,7 @@ def settled(move: Move, status: Status, reason: str) -> Move:
                 LOST,
                 goal=Goal.BACK,
                 reason="interrupted",
-                todo=(
-                    Step.LOOK,
-                    Step.FENCE,
-                    Step.STOP,
-                    Step.QUARANTINE,
-                    Step.RESTORE_REST,
-                    *INTO_OLD,
-                ),
+                todo=INTO_OLD_DATA,
             ),
             id="half replaced",
         ),
@@ -191,14 +188,7 @@ def settled(move: Move, status: Status, reason: str) -> Move:
                 LOST,
                 goal=Goal.BACK,
                 reason="interrupted",
-                todo=(
-                    Step.LOOK,
-                    Step.FENCE,
-                    Step.STOP,
-                    Step.QUARANTINE,
-                    Step.RESTORE_REST,
-                    *INTO_OLD,
-                ),
+                todo=INTO_OLD_DATA,
             ),
             id="on the old build and migrated",
         ),
