@@ -43,8 +43,8 @@ _POLL: Final = 0.02
 class Scratch:
     """The folders of one sandbox, and the files that lie in it.
 
-    `base` is the base directory of the rehearsed serve, `userdata` the copied set in it.  The path
-    of `home` also marks every process of this sandbox by its environment.  `work` is the working
+    `base` is the base directory of the rehearsed serve, which holds the copied set.  The path of
+    `home` also marks every process of this sandbox by its environment.  `work` is the working
     folder of every command, `temporary` where the build puts temporary files, `tools` what is on
     the PATH before the system's folders.  `log` is that of the serve, of all of its starts;
     `output` what the last command printed; `kept` the keys of the event log as they were before
