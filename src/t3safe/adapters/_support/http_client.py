@@ -136,7 +136,7 @@ def fetch(
         except Exception as error:  # noqa: BLE001 - told where it was asked
             answers.put(error)
 
-    late = f"did not answer within {duration(seconds)}"
+    late = f"did not answer within {duration(max(seconds, 0.0))}"
     if seconds <= 0:
         raise NoAnswerError(late)
     Thread(target=work, name="http", daemon=True).start()
