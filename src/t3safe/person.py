@@ -103,7 +103,7 @@ class IdleCheck:
         """Say whether a person's serve may be stopped now.
 
         It may when the person is idle and nothing prevents a copy at rest.  With `certain` only
-        visible work in flight counts (rule 6 of `idle`).  Raises ServiceError, PersonalDataError.
+        visible work in flight counts (rule 8 of `idle`).  Raises ServiceError, PersonalDataError.
         """
         ports = self.ports
         status = ports.services.status(person)

@@ -1,12 +1,12 @@
-"""The gate's eight checks: what was observed in a rehearsal, and what follows from it.
+"""The gate's eight checks: the facts of a rehearsal, and the judgement of each.
 
 Rules:
 
-1. A check judges facts; it never looks for itself.  A fact that could not be had is a failure.
-2. Nothing here says that an answer to `GET /` proves anything, nor the public descriptor: an old
-   build on a newer database answers and pairs nobody, and so may one whose start still fails.
-3. What a serve says of itself counts against it only: another version than the build's, or a
-   protocol that the dispatch is not known to pass on.
+1. A check judges facts and never observes by itself.  A missing fact is a failure.
+2. An answer to `GET /` proves nothing, and neither does the public descriptor: an old build on a
+   newer database answers and pairs no one.  So may a build whose start still fails.
+3. A serve's own statements count only against it: another version than the build's, or a protocol
+   that the dispatch is not known to pass on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from t3safe.t3.generations import V1
 from t3safe.t3.sign_in import EXCHANGE_PATHS, FIRST_PROTOCOL, PLAIN_COOKIE, SOCKET_PATH
 
 _ROUNDING: Final = 1e-9
-"""A share of a whole number of rows is not lost to the last digit of a float."""
+"""Added to a share of rows, so that the last digit of a float does not decide."""
 
 
 class Check(StrEnum):
@@ -45,7 +45,7 @@ class Check(StrEnum):
 
 @frozen
 class CheckResult:
-    """How one check ended; `reason` says why it failed, `notes` what a person should know."""
+    """The result of one check; `reason` says why it failed, `notes` what a person should know."""
 
     check: Check
     passed: bool
@@ -54,18 +54,18 @@ class CheckResult:
 
 
 def passed(check: Check, *notes: str) -> CheckResult:
-    """Build the result of a check that found nothing against the build."""
+    """Return the result of a check that passed."""
     return CheckResult(check, passed=True, notes=notes)
 
 
 def failed(check: Check, reason: str) -> CheckResult:
-    """Build the result of a check that found something; `reason` is shown to a person."""
+    """Return the result of a check that failed; `reason` is shown to a person."""
     return CheckResult(check, passed=False, reason=reason)
 
 
 @frozen
 class IdentityFacts:
-    """What the staged package says of itself, and what its program prints."""
+    """What the staged package's manifest says, and what its program prints."""
 
     name: str
     repository: str
@@ -76,9 +76,9 @@ class IdentityFacts:
     reported: str
     """What `t3 --version` printed, the version alone; empty if it printed nothing."""
     entry: str = ""
-    """The file inside the package that its command is; empty where that is not recorded."""
+    """The file inside the package that its command runs; empty when it is not recorded."""
     launches: str = ""
-    """The package of a native program that its program starts as a child; empty where none."""
+    """The package of a native program that its program starts as a child; empty for none."""
 
     @classmethod
     def of(
@@ -89,7 +89,7 @@ class IdentityFacts:
         reported: str = "",
         launches: str = "",
     ) -> IdentityFacts:
-        """Take what a package.json says, beside what was printed and what is executed."""
+        """Build the facts from a package.json, the printed version and the launched program."""
         return cls(
             name=manifest.name,
             repository=manifest.repository,
@@ -103,11 +103,11 @@ class IdentityFacts:
 
 
 def judge_identity(expected: Version, facts: IdentityFacts) -> CheckResult:
-    """Check 1: this is the package that it should be, and this host's node can run it."""
+    """Check 1: this is the expected package, and this host's node can run it."""
     check = Check.IDENTITY
-    told = judge_package(facts)
-    if not told.passed:
-        return told
+    package_result = judge_package(facts)
+    if not package_result.passed:
+        return package_result
     engine = engine_problem(facts.engines, facts.node)
     if engine:
         return failed(check, engine)
@@ -118,7 +118,7 @@ def judge_identity(expected: Version, facts: IdentityFacts) -> CheckResult:
 
 
 def judge_package(facts: IdentityFacts) -> CheckResult:
-    """Judge what can be told before anything of the package runs: that it is no foreign one."""
+    """Judge whether the package is t3's, before any of its code runs."""
     check = Check.IDENTITY
     if facts.name != package.NAME:
         return failed(check, f"the package calls itself {facts.name!r}, not {package.NAME!r}")
@@ -130,7 +130,7 @@ def judge_package(facts: IdentityFacts) -> CheckResult:
         what = f"its program is {facts.entry[:200]!r}, which no t3 that is known here has"
         return failed(check, f"{what} ({', '.join(_KNOWN_ENTRIES)}); update t3safe")
     if facts.launches:
-        # Its child would not hold the start lock: nobody could tell that it is about to start.
+        # Its child would not hold the start lock: a start could go unseen.
         what = f"its program only starts another one, of {facts.launches}"
         return failed(check, f"{what}; `t3safe check VERSION` has that one executed")
     return passed(check)
@@ -145,18 +145,18 @@ def _repository(url: str) -> str:
 
 
 _OPERATOR_SPACE: Final = re.compile(r"([<>=^~])\s+(?=\d)")
-"""npm takes `>= 24.10` as it takes `>=24.10`."""
+"""npm reads `>= 24.10` and `>=24.10` alike."""
 
 
 def engine_problem(engines: str, node: str) -> str:
-    """Say why this node cannot run a package with these `engines.node`; empty where it can."""
+    """Say why this node cannot run a package with these `engines.node`; empty when it can."""
     if not engines:
         return ""
     if not node:
         return (
             f"the package needs node {engines}, and the units' `node --version` prints no version"
         )
-    # Loaded here, as it loads half the standard library and most commands judge no package.
+    # Imported here: it loads half the standard library, and few commands judge a package.
     from semantic_version import NpmSpec, Version  # noqa: PLC0415
 
     try:
@@ -172,7 +172,7 @@ class LiveFacts:
 
     answered: bool
     own_process: bool
-    """Whether the answer came from a process of the serve that was started."""
+    """Whether a process of the started serve answered."""
     exited: int | None
     """The exit status when the serve ended by itself, else None."""
     seconds: float
@@ -181,13 +181,13 @@ class LiveFacts:
     build: str = ""
     """The version that was started."""
     version: str = ""
-    """What the serve says in public that it is, empty where it does not say it."""
+    """The version in the serve's public descriptor, empty when it names none."""
     memory_max: int = 0
-    """Bytes of memory that it may take, 0 where nothing limits it."""
+    """Its memory limit in bytes, 0 for none."""
 
 
 def judge_live(facts: LiveFacts, check: Check = Check.LIVE) -> CheckResult:
-    """Check 2: the serve answers, from its own process, before the deadline (seconds)."""
+    """Check 2: the serve answers, from its own process, within the deadline (seconds)."""
     if facts.exited is not None:
         detail = f": {facts.log_tail}" if facts.log_tail else ""
         memory = allowance.memory_words(facts.exited, facts.log_tail, facts.memory_max)
@@ -209,19 +209,22 @@ def judge_live(facts: LiveFacts, check: Check = Check.LIVE) -> CheckResult:
 
 @frozen
 class MigratedFacts:
-    """The ledgers around the first start; `schema` is None while the empty set's is not known."""
+    """The ledgers before and after the first start; `schema` is None while that is unknown.
+
+    `schema` is the ledger that the build makes on the empty set.
+    """
 
     before: SetLedger
     after: SetLedger
     schema: SetLedger | None
     damage: tuple[str, ...] = ()
-    """What `quick_check` found, as `file: text`; empty when every database is sound."""
+    """What `quick_check` found, as `file: text`; empty when no database is damaged."""
 
 
 def judge_migrated(facts: MigratedFacts) -> CheckResult:
-    """Check 3: the ledger grew by pairs, nothing vanished, and it equals the empty set's.
+    """Check 3: the ledger lost no pair, and it equals that of the empty set.
 
-    What a build makes beside an empty set is of a generation of t3 that is known.
+    On the empty set the build must make the databases of a known generation of t3.
     """
     check = Check.MIGRATED
     if facts.damage:
@@ -243,10 +246,9 @@ def judge_migrated(facts: MigratedFacts) -> CheckResult:
 def held_to(
     checks: tuple[CheckResult, ...], after: SetLedger | None, schema: SetLedger | None
 ) -> tuple[CheckResult, ...]:
-    """Check 3 for a copy that was rehearsed beside the empty set, once that set's ledger is known.
+    """Repeat check 3 for a copy that was rehearsed before the empty set's ledger was known.
 
-    `after` is the copy's ledger.  Where it differs the check fails in hindsight, and what was
-    looked at after it counts no more.
+    `after` is the copy's ledger.  When it differs, check 3 fails and the later checks are dropped.
     """
     unlike = _unlike(after, schema) if after is not None else ""
     names = [result.check for result in checks if result.passed]
@@ -256,7 +258,7 @@ def held_to(
 
 
 def _unlike(after: SetLedger, schema: SetLedger | None) -> str:
-    """Say how a ledger differs from that of the empty set; empty where nothing tells."""
+    """Say how a ledger differs from that of the empty set; empty when it does not."""
     if schema is None:
         return ""
     strange = after.unknown_to(schema)
@@ -277,11 +279,11 @@ Counts = Mapping[str, int]
 
 @frozen
 class PreservedFacts:
-    """What became of the rows of a set.
+    """The rows before and after the first start.
 
-    `lost` are lines about rows that the generation must keep and that are gone.  `became` names for
-    each database of the set the one that it became; what is not in there was left over.  `written`
-    are the databases that were left over, or copied, and were written to all the same.
+    `lost` are lines about missing rows that the generation must keep.  `became` maps each database
+    to the one that it became; a database that is not in there was left over.  `written` are the
+    databases that were left over, or copied, and that the build wrote to nevertheless.
     """
 
     before: Counts
@@ -293,11 +295,10 @@ class PreservedFacts:
 
 
 def judge_preserved(facts: PreservedFacts, tolerance: float) -> CheckResult:
-    """Check 4: what the generation keeps is there, and no table of work shrinks beyond `tolerance`.
+    """Check 4: no row that must stay is lost, and no table of work shrinks beyond `tolerance`.
 
-    `tolerance` is a share of a table's rows (0.0 to 1.0).  Clean-up migrations exist (25 is one),
-    so a loss within it is a note.  Tables that may shrink on purpose (`t3.generations`) are never
-    fatal.
+    `tolerance` is a share of a table's rows (0.0 to 1.0).  A smaller loss is a note, because
+    clean-up migrations exist (25 is one).  Tables that may shrink (`t3.generations`) never fail.
     """
     check = Check.PRESERVED
     if facts.lost:
@@ -330,7 +331,7 @@ class PairingFacts:
     minted: bool
     mint_problem: str = ""
     path: str = ""
-    """The path that took the credential, empty when every known path answered 404."""
+    """The path that accepted the credential, empty when every known path answered 404."""
     status: int = 0
     cookie: str = ""
     """The name of the session cookie that was set, empty when none was."""
@@ -338,11 +339,11 @@ class PairingFacts:
     authenticated_again: bool = False
     tried: tuple[str, ...] = ()
     refusal: str = ""
-    """Why the exchange was refused, in t3's own word; empty where it said none."""
+    """Why t3 refused the exchange, in its own word; empty when it gave none."""
 
 
 def judge_paired(facts: PairingFacts, check: Check = Check.PAIRED) -> CheckResult:
-    """Check 5: mint, exchange, cookie, authenticated with it, and again without pairing anew."""
+    """Check 5: mint, exchange, cookie, and two authenticated requests with one pairing."""
     if not facts.minted:
         return failed(check, f"the mint failed: {facts.mint_problem or 'nothing printed'}")
     if not facts.path:
@@ -366,10 +367,10 @@ def _shown(cookie: str) -> str:
 
 @frozen
 class DispatchKnowledge:
-    """What the host's dispatch can do: the paths it exchanges at, what it forwards.
+    """What the host's dispatch can do: its exchange paths, cookies and protocols.
 
-    Each cookie is a regular expression for the whole name.  `protocols` are those of the sockets
-    that it passes on; empty where nothing stands between a browser and its serve.
+    Each cookie is a regular expression for the whole name.  `protocols` are the socket protocols
+    that it passes on; empty when there is no dispatch between a browser and its serve.
     """
 
     paths: tuple[str, ...] = EXCHANGE_PATHS
@@ -379,21 +380,21 @@ class DispatchKnowledge:
 
 @frozen
 class SocketFacts:
-    """How a serve takes the sockets of its clients, as asked without a session."""
+    """How a serve answers clients' sockets, tried without a session."""
 
     protocol: int = FIRST_PROTOCOL
-    """What its descriptor names; the first where it names none."""
+    """The protocol in its descriptor; the first when it names none."""
     wants: int | None = None
-    """What a socket is refused for that names no protocol: 0 where the serve does not say what it
-    wants instead, None where it is not refused."""
+    """The protocol that it demands from a socket that names none: 0 when it refuses without a
+    name, None when it does not refuse."""
     refused: bool = False
-    """Whether a socket is refused all the same that names the protocol that is needed."""
+    """Whether it refuses a socket that names the needed protocol."""
     answered: bool = True
-    """Whether that socket was answered at all."""
+    """Whether it answers that socket at all."""
 
     @property
     def needed(self) -> int:
-        """The protocol that a client must name; 0 where it is needed and not known."""
+        """The protocol that a client must name; 0 when one is needed and unknown."""
         if self.protocol != FIRST_PROTOCOL or self.wants is None:
             return self.protocol
         return 0 if self.wants == FIRST_PROTOCOL else self.wants
@@ -402,9 +403,9 @@ class SocketFacts:
 def judge_contract(
     path: str, cookie: str, dispatch: DispatchKnowledge, sockets: SocketFacts | None = None
 ) -> CheckResult:
-    """Check 6: the dispatch knows this path, this cookie's name and the protocol of the sockets.
+    """Check 6: the dispatch knows the path, the cookie's name and the protocol of the sockets.
 
-    Else it comes first.
+    Otherwise the dispatch must be updated before the build.
     """
     check = Check.CONTRACT
     if path not in dispatch.paths:
@@ -418,7 +419,7 @@ def judge_contract(
 
 
 def _socket_problem(sockets: SocketFacts, known: tuple[int, ...]) -> str:
-    """Say why clients cannot open their socket; empty where they can."""
+    """Say why clients cannot open their socket; empty when they can."""
     needed = sockets.needed
     if not needed:
         return (
@@ -438,30 +439,30 @@ def _socket_problem(sockets: SocketFacts, known: tuple[int, ...]) -> str:
 
 
 def judge_reopened(live: LiveFacts, pairing: PairingFacts) -> CheckResult:
-    """Check 7: started a second time on the migrated copy, it lives and knows the session."""
+    """Check 7: after a second start on the migrated copy it answers and knows the session."""
     result = judge_live(live, Check.REOPENED)
     return judge_paired(pairing, Check.REOPENED) if result.passed else result
 
 
 @frozen
 class SoakFacts:
-    """How the serve held out: seconds asked and endured, exit status if it ended, log trouble."""
+    """The soak: seconds asked and endured, exit status if the serve ended, errors in its log."""
 
     asked: float
     endured: float
     exited: int | None
     trouble: tuple[str, ...] = ()
     memory_max: int = 0
-    """Bytes of memory that it may take, 0 where nothing limits it."""
+    """Its memory limit in bytes, 0 for none."""
 
 
 def judge_soak(facts: SoakFacts) -> CheckResult:
-    """Check 8: up and quiet for the configured time."""
+    """Check 8: the serve runs for the configured time without an error in its log."""
     check = Check.SOAK
     if facts.exited is not None:
-        told = f": {facts.trouble[0][:200]}" if facts.trouble else ""
-        text = f"the serve ended with status {facts.exited} after {duration(facts.endured)}{told}"
-        memory = allowance.memory_words(facts.exited, told, facts.memory_max)
+        said = f": {facts.trouble[0][:200]}" if facts.trouble else ""
+        text = f"the serve ended with status {facts.exited} after {duration(facts.endured)}{said}"
+        memory = allowance.memory_words(facts.exited, said, facts.memory_max)
         return failed(check, f"{text}; {memory}" if memory else text)
     if facts.trouble:
         return failed(check, f"its log says: {facts.trouble[0][:200]}")

@@ -1,7 +1,7 @@
-"""Effects: what the rollout asks to be done, as inert values equal by content.
+"""Effects: what the rollout asks for, as values that are equal by content.
 
-Each is idempotent, also when an earlier attempt was done by half.  The engine maps each to one
-port; its undo stands beside it in the docstring.
+Each effect is idempotent, even after a half-done attempt.  The interpreter performs it through a
+port.  Its docstring names its undo.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from t3safe.domain.versions import Version
 
 @frozen
 class StageBuild:
-    """Have the build in the store, installed and sealed.  Undo: prune."""
+    """Install and seal the build in the store.  Undo: prune."""
 
     build: Version
 
 
 @frozen
 class SnapshotOnline:
-    """Copy a person's state set beside the running serve.  Undo: prune."""
+    """Copy a person's data while the serve runs.  Undo: prune."""
 
     person: str
     snapshot: str
@@ -29,7 +29,7 @@ class SnapshotOnline:
 
 @frozen
 class Subject:
-    """Whose copy a rehearsal runs on; an empty person means the empty state set."""
+    """Whose copy a rehearsal runs on; an empty person means the empty set."""
 
     person: str
     snapshot: str
@@ -52,17 +52,17 @@ class RecordVerdict:
 
 @frozen
 class Assess:
-    """Ask whether a person's serve may be stopped now.  Looks only."""
+    """Ask whether a person's serve may be stopped now.  Changes nothing."""
 
     person: str
     certain: bool = False
-    """Whether only work counts that is seen for certain: going back from a build that does not pair
-    must not wait for what nobody can tell."""
+    """Whether only visible work counts: a rollback from a build that does not pair must not wait
+    for an unknown."""
 
 
 @frozen
 class VerifyPairing:
-    """Pair as the person would and see that the answer is the unit's own, of this build."""
+    """Pair as the person would, and verify that the unit's own process of this build answers."""
 
     person: str
     build: Version
@@ -70,16 +70,16 @@ class VerifyPairing:
 
 @frozen
 class Fence:
-    """Let neither a mint nor a start of this person run any build.  Undo: Select."""
+    """Block each mint and each start of this person, whatever the build.  Undo: Select."""
 
     person: str
 
 
 @frozen
 class Stop:
-    """Stop the serve, and wait for or end whatever else has begun to start as this person.
+    """Stop the serve; wait for, then end, other programs that have begun to start as this person.
 
-    Until the next Select nothing of theirs can begin.  Undo: Select, Start.
+    No program of theirs can begin until the next Select.  Undo: Select, Start.
     """
 
     person: str
@@ -87,22 +87,22 @@ class Stop:
 
 @frozen
 class SnapshotAtRest:
-    """Copy the state set while nothing can write to it.  Undo: prune."""
+    """Copy the data while no program can write to it.  Undo: prune."""
 
     person: str
     snapshot: str
     build: Version
-    """The build that wrote the set: what must be selected when this is restored."""
+    """The build that wrote the data: it must be selected when this is restored."""
     giving_up: bool = False
-    """Whether an older set is put in place next: the copy then holds rows that nothing else does,
-    and is kept as a quarantine is."""
+    """Whether older data is put in place next: the copy then holds the only rows of their kind, and
+    is kept as a quarantine."""
 
 
 @frozen
 class Select:
-    """Let this person's serve and mint be this build, atomically; lifts a fence.
+    """Make this build the one that the person's serve and mint run, atomically; lifts a fence.
 
-    Undo: Select of the build before, with the at-rest snapshot restored first.
+    Undo: restore the at-rest snapshot, then Select the previous build.
     """
 
     person: str
@@ -118,19 +118,19 @@ class Start:
 
 @frozen
 class Quarantine:
-    """Keep what the failed build left, and count the rows that the rollback would drop."""
+    """Keep the data that the failed build left, and count the rows that the rollback drops."""
 
     person: str
     snapshot: str
     build: Version
-    """The build that wrote what is kept."""
+    """The build that wrote this data."""
     since: str
     """The at-rest snapshot against which the rows are counted."""
 
 
 @frozen
 class Restore:
-    """Make the state set what the snapshot holds.  Undo: restore of the quarantined set."""
+    """Replace the data by the snapshot.  Undo: restore the quarantined data."""
 
     person: str
     snapshot: str
@@ -138,14 +138,14 @@ class Restore:
 
 @frozen
 class Inspect:
-    """Look how a person stands before anything else happens to them.  Looks only."""
+    """Read a person's selection, serve and data.  Changes nothing."""
 
     person: str
 
 
 @frozen
 class Bake:
-    """Watch these people's pairing on the build for so many seconds.  Looks only."""
+    """Watch these people's pairing on the build for `seconds`.  Changes nothing."""
 
     people: tuple[str, ...]
     build: Version
@@ -154,9 +154,9 @@ class Bake:
 
 @frozen
 class Revisit:
-    """Pair once more as each of these people, before a run ends that moved and did not bake them.
+    """Pair again as each of these people, before a run ends that moved but did not bake them.
 
-    Looks only.
+    Changes nothing.
     """
 
     people: tuple[str, ...]
@@ -165,10 +165,10 @@ class Revisit:
 
 @frozen
 class Promote:
-    """Make the build the default and last-good.  Undo: Promote of the one before.
+    """Make the build the default and last-good.  Undo: Promote the previous one.
 
-    `everybody` first gets what they run now as a selection of their own: who followed the default
-    until now is not moved by it.
+    Each person of `everybody` first gets a selection of the build that they run, so that a person
+    who followed the default does not move with it.
     """
 
     build: Version
@@ -177,14 +177,14 @@ class Promote:
 
 @frozen
 class Freeze:
-    """Let no run act until a person has looked.  Undo: `thaw`."""
+    """Block all runs until a person has looked.  Undo: `thaw`."""
 
     reason: str
 
 
 @frozen
 class Prune:
-    """Throw away what retention gives up.  No undo: what is needed is never given up.
+    """Delete builds and snapshots beyond the retention limits.  No undo: needed ones always stay.
 
     `pinned` are the snapshots of this rollout, which stay.
     """

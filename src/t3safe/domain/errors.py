@@ -1,7 +1,7 @@
-"""What can go wrong outside, said in the domain's words.
+"""The errors of the outside world, in the domain's terms.
 
-Every adapter lets out exactly one family of errors: a subclass of `PortError`.  Anything else that
-escapes an adapter is a defect of ours and ends the run.
+Each adapter raises one family of errors: a subclass of `PortError`.  Any other exception from an
+adapter is a defect in t3safe.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """Whom a failure speaks against; a build is blamed only by `BUILD`."""
+    """What is to blame for a failure; only `BUILD` blames the build."""
 
     BUILD = "build"
-    """The build itself did it: measured on this very build."""
+    """The build itself, measured on this build."""
     HOST = "host"
-    """This machine did it: disk, permissions, service manager."""
+    """This machine: disk, permissions, service manager."""
     ENVIRONMENT = "environment"
-    """Something beside the build did it: the dispatch, the network."""
+    """Something outside the build: the dispatch, the network."""
     LATER = "later"
-    """Nothing is proven either way: try again later (registry trouble, published in parts)."""
+    """Not proven: try again later (registry errors, a release published in parts)."""
 
 
 class UnusableError(ValueError):
-    """What somebody gave cannot be used; `str(error)` is one line that names it and says where."""
+    """An input cannot be used; `str(error)` is one line that names it and says where it is."""
 
 
 class PortError(Exception):
-    """The outside world said no.
+    """An operation outside of t3safe failed.
 
-    `str(error)` names what could not be done, to whom, and what to do next.
+    `str(error)` names what failed, for whom, and what to do next.
     """
 
     def __init__(self, message: str, *, fault: Fault = Fault.HOST) -> None:
@@ -38,7 +38,7 @@ class PortError(Exception):
 
 
 class RegistryError(PortError):
-    """The package registry did not give a usable answer."""
+    """The package registry gave no usable answer."""
 
 
 class BuildError(PortError):
@@ -46,19 +46,19 @@ class BuildError(PortError):
 
 
 class SelectionError(PortError):
-    """Who runs which build could not be read or changed."""
+    """The selection of builds could not be read or changed."""
 
 
 class DeadLinkError(SelectionError):
-    """A person's own selection leads nowhere: neither a serve nor a mint of theirs can start."""
+    """A person's own selection is a dead link: neither their serve nor a mint can start."""
 
 
 class ServiceError(PortError):
-    """A person's serve could not be looked at, stopped or started."""
+    """A person's serve could not be inspected, stopped or started."""
 
 
 class PersonalDataError(PortError):
-    """A person's state set could not be read, snapshotted, verified or restored."""
+    """A person's data could not be read, snapshotted, verified or restored."""
 
 
 class DamagedDataError(PersonalDataError):
@@ -70,35 +70,35 @@ class DamagedDataError(PersonalDataError):
 
 
 class NoWayBackError(PersonalDataError):
-    """What somebody asked to go back to is not there; nothing was touched."""
+    """The requested rollback target does not exist; nothing was changed."""
 
 
 class GateError(PortError):
-    """The gate could not be run at all; says nothing about the build."""
+    """The gate could not run at all; this says nothing about the build."""
 
 
 class DispatchError(PortError):
-    """Pairing could not be tried at all; says nothing about the build."""
+    """Pairing could not be tried at all; this says nothing about the build."""
 
 
 class JournalError(PortError):
-    """The journal could not be read or written; nothing may be done without it."""
+    """The journal could not be read or written; t3safe does nothing without it."""
 
 
 class DamagedJournalError(JournalError):
-    """What the journal holds cannot be used: time does not fix it, setting it aside does."""
+    """The journal's content is damaged; a retry does not help, `t3safe recover` sets it aside."""
 
 
 class NewerJournalError(JournalError):
-    """A newer t3safe wrote the journal: that one, or a newer one, is needed.  Nothing is amiss."""
+    """A newer t3safe wrote the journal and must read it.  The journal is not damaged."""
 
 
 class LockedError(PortError):
-    """Another t3safe acts on this host."""
+    """Another t3safe holds this host's lock."""
 
 
 class PeopleError(PortError):
-    """The people of this host could not be told."""
+    """The people of this host could not be listed."""
 
 
 class SwitchError(PortError):
@@ -106,8 +106,8 @@ class SwitchError(PortError):
 
 
 class MetricsError(PortError):
-    """The metrics could not be written; nothing else depends on them."""
+    """The metrics could not be written; the run goes on."""
 
 
 class NotifyError(PortError):
-    """Nobody could be notified, or what was told is lost; nothing else depends on it."""
+    """A notice could not be sent, or the record of sent ones is lost; the run goes on."""

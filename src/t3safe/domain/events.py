@@ -1,4 +1,4 @@
-"""Events: what happened, as the journal keeps it; fold them with `evolve` to know the rollout."""
+"""Events: what happened, as the journal keeps it.  Fold them with `evolve` into the rollout."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class InvalidEvent(ValueError):  # noqa: N818 - it is not an error of the outsid
 
 
 class Kind(StrEnum):
-    """What a rollout is for."""
+    """The purpose of a rollout."""
 
     RUN = "run"
     """The nightly run: gate, canary, bake, promote."""
     DRAIN = "drain"
     """The same for people who were deferred, once they are idle."""
     CHECK = "check"
-    """The gate alone; nobody is touched."""
+    """The gate alone; no person is touched."""
     BACK = "back"
-    """Going back on purpose: a person asked for it."""
+    """A rollback or restore that a person asked for."""
     BAKE = "bake"
-    """The bake of people who were moved by a run that was cut off before it could promote."""
+    """The bake of people whom an interrupted run had moved."""
 
 
 @frozen
 class MovePlan:
     """One person's part in a rollout: from one build to another.
 
-    `restore` names the snapshot that is put back before the start; empty going forward.
+    `restore` names the snapshot that is restored before the start; empty for a move forward.
     """
 
     person: str
@@ -45,16 +45,15 @@ class MovePlan:
     new: Version
     restore: str = ""
     knows: SetLedger | None = None
-    """What the new build is known to know already, by an earlier rehearsal or a snapshot."""
+    """What the new build knows, measured by an earlier rehearsal or a snapshot."""
 
 
 @frozen
 class Plan:
-    """Everything a rollout is to do, decided before it begins; never changes afterwards.
+    """What a rollout will do, decided before it begins; it never changes afterwards.
 
-    `base` is the build whose control run speaks for the empty set.  `bake` is in seconds.
-    `attempts_max` is how often an effect may be tried.  `force` skips the idle rule (going back on
-    purpose only).
+    `base` is the control build of the empty set.  `bake` is in seconds.  `attempts_max` is how
+    often an effect may be tried.  `force` skips the idle rule (only for kind `back`).
     """
 
     run: str
@@ -67,15 +66,15 @@ class Plan:
     on_person_failure: OnPersonFailure = OnPersonFailure.REFUSE
     force: bool = False
     staying: tuple[tuple[str, str], ...] = ()
-    """People whom a guard leaves where they are, with the reason; for the record."""
+    """People whom a guard keeps on their build, with the reason; for the record."""
     everybody: tuple[str, ...] = ()
-    """Every person of the host, moved or not; retention looks after all of them."""
+    """Every person of the host, moved or not; pruning covers all of them."""
     baking: tuple[str, ...] = ()
-    """Who is watched in a bake of its own: they run the candidate since an earlier run."""
+    """The people of a rollout of kind `bake`: an earlier run moved them to the candidate."""
 
 
 class Readiness(StrEnum):
-    """What the idle rule says of a person's serve."""
+    """The idle rule's answer for a person's serve."""
 
     IDLE = "idle"
     BUSY = "busy"
@@ -84,23 +83,23 @@ class Readiness(StrEnum):
 
 @frozen
 class RowsKept:
-    """Rows of one table (`file:table`) that a set holds and the snapshot before it does not."""
+    """Rows of one table (`file:table`) that the data holds and an earlier snapshot does not."""
 
     table: str
     rows: int
 
 
-# Answers to effects.  What every effect may answer: Done (where nothing need be told) or Failed.
+# Answers to effects.  Every effect may answer Failed; one without a result answers Done.
 
 
 @frozen
 class Done:
-    """The effect is done and there is nothing to tell."""
+    """The effect is done and has no result."""
 
 
 @frozen
 class Failed:
-    """The effect could not be done, or not be seen to be done."""
+    """The effect failed, or its success could not be verified."""
 
     fault: Fault
     reason: str
@@ -108,7 +107,7 @@ class Failed:
 
 @frozen
 class Rehearsed:
-    """The rehearsals that were asked for, one a subject, in the order asked."""
+    """The requested rehearsals, one per subject, in the order of the request."""
 
     rehearsals: tuple[Rehearsal, ...]
 
@@ -125,8 +124,8 @@ class Assessed:
 class Snapshotted:
     """A sealed, verified snapshot: its id, its ledger and its size in bytes.
 
-    `migrated_by` says what took the data beyond the build that the person runs, empty where
-    nothing did or it is not known.
+    `migrated_by` says what migrated the data beyond the build that the person runs; empty for
+    nothing or unknown.
     """
 
     snapshot: str
@@ -137,7 +136,7 @@ class Snapshotted:
 
 @frozen
 class Quarantined:
-    """What a failed build left is kept under this id; `rows` is what the rollback will drop.
+    """The data that a failed build left, kept under this id; `rows` are what the rollback drops.
 
     `uncounted` says why the rows could not be counted, empty when they were.
     """
@@ -149,7 +148,7 @@ class Quarantined:
 
 @frozen
 class Paired:
-    """The person can pair and stays paired; `via` tells through what."""
+    """The person can pair and stays paired; `via` names the way."""
 
     via: str = "dispatch"
     seconds: float = 0.0
@@ -157,9 +156,9 @@ class Paired:
 
 @frozen
 class NotPaired:
-    """The person cannot pair.  ENVIRONMENT: the dispatch cannot be asked, the serve itself pairs.
+    """The person cannot pair.  ENVIRONMENT: the dispatch is unreachable, the serve itself pairs.
 
-    Any other fault: the build, as the dispatch meets it, does not pair.
+    Any other fault: the build does not pair through the dispatch.
     """
 
     fault: Fault
@@ -168,11 +167,11 @@ class NotPaired:
 
 @frozen
 class Inspected:
-    """How a person stands.
+    """A person's selection, serve and data.
 
-    `selected` is None while fenced.  `running` also of a program that has begun to start and not
-    opened the data yet.  `ledger` is None where it cannot be read.  `restoring` is
-    true while a replacement of the state set was begun and not ended.
+    `selected` is None while fenced.  `running` also counts a program that has begun to start and
+    has not opened the data yet.  `ledger` is None when it cannot be read.  `restoring` is true
+    while a restore has begun and not ended.
     """
 
     selected: Version | None
@@ -205,7 +204,7 @@ Answer = (
 
 
 class Outcome(StrEnum):
-    """How a rollout ended; strings, because the journal keeps them."""
+    """How a rollout ended; the journal keeps these strings."""
 
     PROMOTED = "promoted"
     MOVED = "moved"
@@ -229,7 +228,7 @@ class Ended:
 
 @frozen
 class Opened:
-    """A rollout begins; always the first event of a run."""
+    """The rollout begins; always the first event of a run."""
 
     plan: Plan
     at: datetime
@@ -246,7 +245,7 @@ class Started:
 
 @frozen
 class Finished:
-    """The answer to the effect of the same `seq`."""
+    """The outcome: the answer to the effect of the same `seq`."""
 
     seq: int
     answer: Answer
@@ -255,14 +254,14 @@ class Finished:
 
 @frozen
 class Resumed:
-    """A later process took over; an effect without an answer is UNKNOWN from here on."""
+    """A later process took over; the outcome of an unanswered effect is unknown."""
 
     at: datetime
 
 
 @frozen
 class StopAsked:
-    """Somebody asked the run to end at the next safe point."""
+    """A person or the service manager asked the run to end at the next safe point."""
 
     at: datetime
     reason: str = field(default="asked to stop")

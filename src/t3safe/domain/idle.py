@@ -2,23 +2,24 @@
 
 Rules (the marks of a turn in flight as measured on real releases):
 
-1. Busy while a turn is in flight (`running` with an active turn, or a turn still `pending`), while
-   an approval or an input is pending, or while the last activity is younger than the quiet time.
-2. A mark left by a crash is not work: a turn's mark is stale when it is older than the serve's own
+1. A person is busy while a turn is in flight (`running` with an active turn, or a turn still
+   `pending`), while an approval or an input is pending, or while the last activity is younger than
+   the quiet time.
+2. A mark left by a crash is not work.  A turn's mark is stale when it is older than the serve's own
    start, because a stop or a kill in the middle of a turn leaves it for ever.  Without a known
    start no mark is stale.
-3. Where the database has no such tables, agent processes in the unit's control group decide.
-4. Agent processes are looked at only there: a provider's helper may outlive its turn.
+3. When the database has no such tables, agent processes in the unit's control group decide.
+4. Agent processes count only in that case: a provider's helper may outlive its turn.
 5. Unknown is busy.
-6. A process in the unit's control group is work where it used processor time within the quiet time,
-   its children that ended counted in, or where it began within it: a build in t3's own terminal, an
-   agent that goes on after its turn.  An open shell and an agent's session wait to be used: they
-   are work only by processor time.  Known helpers are left out of a sample by whoever takes it.
-7. A time after now is no time: it comes of a clock that was ahead.  It is ignored and reported with
-   its date.  Of a mark, or a start of the serve, with such a time the agent processes decide.
-8. Whoever has to be taken back from a build that does not pair is at work only while work in
-   flight is seen, also by processor time: neither the quiet time nor what nobody can tell keeps
-   them on that build.
+6. A process in the unit's control group is work when it used processor time within the quiet time
+   (with its ended children), or when it began within it: a build in t3's own terminal, an agent
+   that goes on after its turn.  An open shell and an agent's session wait to be used: they are work
+   only by processor time.  A sample leaves out known helpers.
+7. A time after now comes from a clock that was ahead.  It is ignored and reported with its date.
+   When a mark or the start of the serve has such a time, the agent processes decide.
+8. A person who must be rolled back from a build that does not pair is busy only while work in
+   flight is visible, also by processor time.  Neither the quiet time nor an unknown keeps them on
+   that build.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class TurnMark:
 class Activity:
     """What a person's databases say about work, read as that person.
 
-    `tracked` is false where the databases have no tables of turns.  `unreadable` names why the
+    `tracked` is false when the databases have no tables of turns.  `unreadable` says why the
     databases could not be read, empty when they could.  Times are UTC.
     """
 
@@ -59,15 +60,15 @@ class Activity:
     """The latest time of an activity that is after now, left out of `last_activity` (rule 7)."""
     unreadable: str = ""
     copied: V1Copy | None = None
-    """V1's database beside V2's copy of it, where the set has both."""
+    """V1's database beside V2's copy of it, when the data has both."""
 
 
 @frozen
 class Process:
     """A process of a serve; `began` is in seconds since the boot.
 
-    `used` are seconds of processor time, with that of its children that ended.  `waits` says that
-    it is a shell or an agent's session.
+    `used` is its processor time in seconds, with that of its ended children.  `waits` says that it
+    is a shell or an agent's session.
     """
 
     pid: int
@@ -82,14 +83,14 @@ class Process:
 
 @frozen
 class Sample:
-    """What runs of a serve beside known helpers; `at` is in seconds since `boot`."""
+    """The processes of a serve without known helpers; `at` is in seconds since `boot`."""
 
     boot: str
     at: float
     processes: tuple[Process, ...] = ()
 
     def comparable(self, now: Sample, quiet: timedelta) -> bool:
-        """Whether what was used since then was used within the quiet time, and can be measured."""
+        """Whether the two samples lie within the quiet time, and far enough apart to measure."""
         since = now.at - self.at
         return self.boot == now.boot and WINDOW_SECONDS <= since <= quiet.total_seconds()
 
@@ -103,12 +104,12 @@ class Looks:
 
 
 WINDOW_SECONDS: Final = 1.0
-"""Two samples lie at least so far apart: the kernel counts processor time in 10 ms."""
+"""The least time between two samples: the kernel counts processor time in 10 ms."""
 TICK_SECONDS: Final = 0.01
 SHARE_MIN: Final = 0.005
-"""The share of one processor from which a process is at work; what waits uses a tenth of it."""
+"""The share of one processor from which a process is busy; a waiting one uses a tenth of it."""
 CLOCK_SLACK: Final = timedelta(minutes=5)
-"""A browser's clock may be a little ahead of the host's: that is still now."""
+"""How far a browser's clock may be ahead of the host's."""
 
 
 def working(looks: Looks) -> str:
@@ -142,8 +143,8 @@ def busy_reason(
 ) -> str:
     """Say why a person is busy; empty means idle.
 
-    `agents` are the names of agent processes in the unit's control group, `quiet` is how long the
-    last activity must lie back, `looks` are samples of all its processes.
+    `agents` are the names of agent processes in the unit's control group.  `quiet` is how long the
+    person must have done nothing.  `looks` are samples of all its processes.
     """
     if activity.unreadable:
         return f"cannot find out whether the serve is busy: {activity.unreadable}"
@@ -157,7 +158,7 @@ def busy_reason(
 def in_flight(
     activity: Activity, agents: tuple[str, ...], now: datetime, looks: Looks | None = None
 ) -> str:
-    """Name the work in flight that is seen for certain (rule 8), empty when none is."""
+    """Name the work in flight that is visible (rule 8), empty when there is none."""
     if activity.unreadable:
         return ""
     return _pending(activity, agents, now) or (working(looks) if looks is not None else "")
@@ -178,7 +179,7 @@ def times_after(activity: Activity, started: datetime | None, now: datetime) -> 
 
 
 def dated_after(what: str, time: datetime | None, now: datetime) -> tuple[str, ...]:
-    """Report a time that is after now; nothing where it is not."""
+    """Report a time that is after now; empty when it is not."""
     if time is None or not _after(time, now):
         return ()
     return (f"{what} is dated {moment(time)}, which is after now",)
@@ -204,7 +205,7 @@ def _pending(activity: Activity, agents: tuple[str, ...], now: datetime) -> str:
 def _live(
     turn: TurnMark, serve_started: datetime | None, agents: tuple[str, ...], now: datetime
 ) -> bool:
-    """Whether a mark is work (rule 2); unknown is, but for what rule 7 says."""
+    """Whether a mark is work (rules 2 and 7); an unknown time is work."""
     if turn.since is None:
         return True
     if _after(turn.since, now) or (serve_started is not None and _after(serve_started, now)):

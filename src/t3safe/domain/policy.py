@@ -1,22 +1,22 @@
 """Which build, if any, is the candidate tonight.
 
-Rules, in the order in which they are asked; the first that says no ends the question:
+Rules, in this order; the first refusal decides:
 
-1. Frozen: nothing moves, and that is said on every run.
-2. Outside the maintenance window nothing moves.
+1. Frozen: no build moves anyone, and every run says so.
+2. Outside the maintenance window no build moves anyone.
 3. A pin names the candidate; tracking is off.  Without a pin the registry's tag for the track is
-   the ceiling, and the candidate is the newest release at or below it that is of the track's
-   channel, old enough and not held.  With no minimum age and no hold that is the tag itself.
-4. A build of the track `nightly` must be a nightly.  A person on another channel stays there:
-   a move across channels is a person's decision, which only a pin expresses.
-5. Nobody is moved to an older version.  The tag is mutable: one that points backward is refused.
-   Where only the minimum age or a hold keeps the candidate behind, there is nothing to do.  The
-   host is not moved backward either: nothing older than last-good becomes the candidate, also not
-   for whoever is further behind, because a bake would promote it.  Only a pin says otherwise.
-6. A version that was refused is not tried again until the gate changes or a person allows it.
-   No older one is tried in its place: a person should look.
+   the ceiling.  The candidate is the newest release at or below it that is of the track's channel,
+   old enough and not held.  Without a minimum age and a hold that is the tag itself.
+4. A build of the track `nightly` must be a nightly.  A person on another channel stays there: a
+   move across channels is a person's decision, made by a pin.
+5. No person moves to an older version.  The tag is mutable: a tag that points backward is refused.
+   When only the minimum age or a hold keeps the candidate behind, there is nothing to do.  The host
+   does not move backward either: a build older than last-good never becomes the candidate, even for
+   a person further behind, because a bake would promote it.  Only a pin overrides this.
+6. A refused version is not tried again until the gate changes or a person allows it.  No older
+   version is tried in its place: a person should look.
 
-The version order alone proves nothing about data; that is for the gate and the ledgers.
+The version order alone proves nothing about data; the gate and the ledgers decide that.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from t3safe.domain.versions import Channel, Version
 
 
 class Track(StrEnum):
-    """The dist-tag that is followed."""
+    """The dist-tag that the host follows."""
 
     NIGHTLY = "nightly"
     LATEST = "latest"
 
     @property
     def channel(self) -> Channel:
-        """The channel that a build of this track must be of."""
+        """The channel of this track's builds."""
         return Channel.NIGHTLY if self is Track.NIGHTLY else Channel.LATEST
 
 
 @frozen
 class Release:
-    """A version that the registry offers; `published` is None where the registry tells no time."""
+    """A version that the registry offers; `published` is None when the registry gives no time."""
 
     version: Version
     published: datetime | None = None
@@ -51,7 +51,7 @@ class Release:
 
 @frozen
 class Offer:
-    """What the registry says of a track: where the tag points, and which releases exist."""
+    """The registry's answer for a track: the tag's version, and the releases."""
 
     tag: Version
     releases: tuple[Release, ...] = ()
@@ -73,7 +73,7 @@ class Window:
 
 @frozen
 class Policy:
-    """The host owner's choices; defaults follow the nightly as the host always did."""
+    """The host owner's choices; by default every nightly is taken at any time."""
 
     track: Track = Track.NIGHTLY
     pin: Version | None = None
@@ -84,7 +84,7 @@ class Policy:
 
 @frozen
 class Standing:
-    """How the host stands: who runs what, and what is remembered.
+    """The host's state: who runs which build, and what is remembered.
 
     `builds` maps a person to the selected build.  `refused` maps a version to why it was refused.
     """
@@ -97,7 +97,7 @@ class Standing:
 
 
 class SkipReason(StrEnum):
-    """Why nothing is done; each has its own exit status."""
+    """Why a run does nothing; each has its own exit status."""
 
     FROZEN = "frozen"
     NOTHING = "nothing"
@@ -107,26 +107,26 @@ class SkipReason(StrEnum):
 
 @frozen
 class Skip:
-    """Everything stays as it is, for this reason."""
+    """A run does nothing, for this reason."""
 
     why: SkipReason
     reason: str
     known: bool = False
-    """Whether it was told when it came about: a build that was refused before."""
+    """Whether an earlier run reported it: a build that was refused before."""
 
 
 @frozen
 class Proceed:
-    """Move these people, in this order, to the candidate once it is proven."""
+    """Move these people, in this order, to the candidate after it has passed the gate."""
 
     candidate: Version
     people: tuple[str, ...]
     stay: tuple[tuple[str, str], ...] = field(default=())
-    """People who are left where they are by a guard, with the reason."""
+    """People whom a guard keeps on their build, with the reason."""
 
 
 def closed(policy: Policy, standing: Standing, now: datetime) -> Skip | None:
-    """Rules 1 and 2, asked before the registry is; None when the way is open.
+    """Apply rules 1 and 2, before the registry is asked; None when a run may go on.
 
     `now` is the host's local time.
     """
@@ -141,7 +141,7 @@ def closed(policy: Policy, standing: Standing, now: datetime) -> Skip | None:
 def choose(
     policy: Policy, standing: Standing, offer: Offer | None, now: datetime
 ) -> Proceed | Skip:
-    """Rules 3 to 6: name the candidate and whom to move, or say why nothing moves.
+    """Apply rules 3 to 6: return the candidate and whom to move, or why no one moves.
 
     `offer` may be None only when there is a pin.  `now` is aware (any zone).  The people keep the
     order of `standing.builds`.
@@ -167,7 +167,7 @@ def choose(
 
 
 def _backward(candidate: Version, policy: Policy, standing: Standing) -> str:
-    """Rule 5 for the host as a whole; empty when the candidate would not lead it backward."""
+    """Apply rule 5 to the host as a whole; empty when the candidate does not lead it backward."""
     best = standing.last_good
     if policy.pin is not None or best is None or candidate >= best:
         return ""
@@ -215,7 +215,7 @@ def _behind(
 
 
 def _guard(person: str, build: Version, candidate: Version, policy: Policy) -> str:
-    """Rules 4 and 5 for one person; empty when the guard has nothing to say."""
+    """Apply rules 4 and 5 to one person; empty when the person may move."""
     if candidate < build:
         how = f"`t3safe rollback {person} --to {candidate}` goes back on purpose"
         return f"{candidate} is NOT newer than {build}: no downgrade; {how}"
@@ -232,13 +232,13 @@ def _nobody(
     *,
     calm: bool,
 ) -> Skip:
-    """Say why nobody moves; `calm` where that is as it should be for all we know."""
+    """Say why no one moves; `calm` when that is the expected state."""
     if not stay:
         what = "pinned" if policy.pin else policy.track
         return Skip(SkipReason.NOTHING, f"nothing to do: everyone is on {candidate} ({what})")
     ahead = "; ".join(f"{person}: {reason}" for person, reason in stay)
     if calm:
-        back = f"; `t3safe rollback --all --to {candidate}` takes back who is on a newer one"
+        back = f"; `t3safe rollback --all --to {candidate}` rolls back people on a newer one"
         reason = f"no one who may be moved runs a build older than {candidate}"
         return Skip(SkipReason.NOTHING, f"{reason}{back if policy.pin else ''}")
     return Skip(SkipReason.REFUSED, f"no one can be moved to {candidate} ({ahead})")

@@ -147,7 +147,7 @@ where somebody is there already, or only age or hold keeps it behind, it is no n
     alice=567 bob=571 tag=567 -> nothing: = no one who may be moved runs a build older than {567}
     alice=567 bob=s27 tag=567 -> nothing: = no one who may be moved runs a build older than {567}
     alice=497 bob=571 pin=497 -> nothing: = no one who may be moved runs a build older than
-        {497}; `t3safe rollback --all --to {497}` takes back who is on a newer one
+        {497}; `t3safe rollback --all --to {497}` rolls back people on a newer one
     alice=567 age=1 tag=571 had=497@2,571@0 -> nothing: = no one who may be moved runs a build
         older than {497}
     alice=567 held=571 tag=571 had=497@2,571@0 -> nothing: = no one who may be moved runs a build
