@@ -197,7 +197,7 @@ def _night_4(demo: Demo) -> None:
     demo.host.publish(NEXT, tag="nightly")
     demo.command("thaw", Expectation(Exit.OK, "thawed"), "thaw")
     demo.command("night 4", Expectation(Exit.OK, "promoted"), "run")
-    demo.command("bob still works", Expectation(Exit.OK, "nobody who waits is idle"), "drain")
+    demo.command("bob still works", Expectation(Exit.OK, "no waiting person is idle"), "drain")
     demo.workers["bob"].client.turn("finish", "long-turn")
     demo.command("bob has finished", Expectation(Exit.OK, "moved bob"), "drain")
     demo.expect(set(demo.runs().values()) == {NEXT.version}, f"night 4: {demo.runs()}")

@@ -1,11 +1,11 @@
-"""Keeps people from being moved, and builds from being blamed, while the host is overloaded.
+"""Defer moves, and do not blame builds, while the host is overloaded.
 
 Rules:
 
-1. Nothing that a timer starts begins on an overloaded host: "later", nothing was opened.
-2. Before each further person is moved the host is looked at again.
-3. Nobody is kept from going back, and a person who asks by hand is not kept from anything.
-4. Once runs have been held up for longer than `loud_after`, each one says so loudly.
+1. A rollout that a timer starts does not begin on an overloaded host: "later", no run is opened.
+2. The host's load is measured again before each further person is moved.
+3. An overload defers no rollback, and no command that a person runs by hand.
+4. Once runs have been held up for longer than `loud_after`, each run says so loudly.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _BY_TIMER: Final = frozenset({ev.Kind.RUN, ev.Kind.DRAIN, ev.Kind.BAKE})
 
 
 class Unremembered:
-    """Implements HoldUps where nobody remembers."""
+    """Implements HoldUps without memory."""
 
     def begun(self, now: datetime) -> datetime:
-        """It begins now."""
+        """Return `now`: each hold-up is the first."""
         return now
 
     def over(self) -> None:
-        """There is nothing to forget."""
+        """Do nothing."""
 
 
 @frozen
@@ -44,25 +44,25 @@ class LoadGuard:
     loud_after: timedelta = timedelta(days=3)
 
     def keeps(self, plan: ev.Plan) -> str:
-        """Say why the plan must not begin now, empty where it may (rules 1 and 3)."""
+        """Say why the plan must not begin now, empty when it may (rules 1 and 3)."""
         return self.overloaded() if plan.kind in _BY_TIMER else ""
 
     def overloaded(self) -> str:
-        """Say why nobody is moved now, empty where somebody may be."""
+        """Say why no one may be moved now, empty when people may."""
         why = pressure.overloaded(self.measure(), self.limits)
         return f"the host is overloaded: {why}" if why else ""
 
     def strained(self) -> str:
-        """Say why a time limit that ran out is the host's fault, empty where it is not."""
+        """Say why an exceeded time limit is the host's fault, empty when it is not."""
         why = pressure.strained(self.measure(), self.limits)
         return f"the host is overloaded: {why}" if why else ""
 
     def at_a_time(self, wanted: int) -> int:
-        """How many of `wanted` things to do side by side."""
+        """Return how many of `wanted` tasks to run at a time."""
         return pressure.at_a_time(wanted, self.measure(), self.limits)
 
     def loud(self, now: datetime, *, held_up: bool) -> tuple[str, ...]:
-        """Remember whether this run was held up; give the loud line once that lasts (rule 4)."""
+        """Remember whether this run was held up; return the loud line once that lasts (rule 4)."""
         if not held_up:
             self.hold_ups.over()
             return ()

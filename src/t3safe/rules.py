@@ -1,4 +1,4 @@
-"""Rules and limits from the settings: what real and replayed hosts share."""
+"""Build the rules and limits from the settings, for real and replayed hosts."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class AlwaysPermitted:
 
 
 def pressure_limits(settings: Settings) -> PressureLimits:
-    """Give the limits above which the host counts as loaded."""
+    """Return the limits above which the host counts as loaded."""
     pressure = settings.pressure
     return PressureLimits(cpu=pressure.cpu_max, io=pressure.io_max, load=pressure.load_max)
 
 
 def limits(settings: Settings) -> Limits:
-    """Give the limits that effects keep."""
+    """Return the idle and retention limits of effects."""
     return Limits(
         quiet=timedelta(seconds=settings.rollout.quiet),
         snapshots_keep=settings.retention.snapshots,
@@ -41,7 +41,7 @@ def limits(settings: Settings) -> Limits:
 
 
 def rules(settings: Settings) -> Rules:
-    """Give the rules by which runs are planned."""
+    """Return the rules for planning runs."""
     policy = settings.policy
     window = Window(policy.window.opens, policy.window.closes) if policy.window else None
     return Rules(

@@ -112,7 +112,7 @@ main()
 def test_a_dry_run_ends_as_a_run_would(calm: EmbeddedHost, end: str, said: str) -> None:
     """A build is said to have failed only where it did; the status is that of a run."""
     ended = calm.t3safe("run", "--dry-run", program=ENDED.format(end=end))
-    assert f"DRY RUN: {NEW.version} {said}; nobody was touched" in ended.out
+    assert f"DRY RUN: {NEW.version} {said}; no one was moved" in ended.out
     assert ended.status == (Exit.LATER if end == "INTERRUPTED" else Exit[end])
 
 
@@ -324,7 +324,7 @@ def test_a_busy_person_is_deferred_and_drained_later(host: EmbeddedHost) -> None
     assert host.client("ann").sign_in()
     assert (ledger(host, "ann"), ledger(host, "ben")) == (30, 32)
     waiting = host.t3safe("drain")
-    assert "nobody who waits is idle" in waiting.out
+    assert "no waiting person is idle" in waiting.out
     status = json.loads(host.t3safe("status", "--json").out)["status"]
     assert status["people"][0]["deferred_for"] == NEW.version
     client.turn("finish")

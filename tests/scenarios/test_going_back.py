@@ -59,7 +59,7 @@ def test_nobody_is_stopped_for_a_snapshot_that_is_damaged() -> None:
     world.damage_snapshot("ann", way.snapshot)
     begun, mark = len([*world.journal.runs()]), len(world.log)
 
-    with pytest.raises(NoWayBackError, match="nobody was touched"):
+    with pytest.raises(NoWayBackError, match="nothing was changed"):
         night(world, take_ann_back, giving_up=True)
 
     assert running(world)["ann"] == NEW

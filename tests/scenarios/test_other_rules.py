@@ -123,7 +123,7 @@ def _changed(
 
     monkeypatch.setattr(moves, "begin", other(moves.begin))
     monkeypatch.setattr(moves, "go_back", other(moves.go_back))
-    # Whatever is told is told otherwise, too.
+    # The reasons have other words, too.
     reasons_of = rollout_state.reasons_of
     monkeypatch.setattr(rollout_state, "reasons_of", lambda some: f"it was so: {reasons_of(some)}")
 

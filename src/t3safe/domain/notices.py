@@ -156,7 +156,7 @@ def plain(text: str) -> str:
 
 _BY_RUN: Final = {
     Cause.NEEDS_HUMAN: (Outcome.NEEDS_HUMAN, "`t3safe show {run}`; the runbook: NEEDS A HUMAN"),
-    Cause.ROLLED_BACK: (Outcome.ROLLED_BACK, "`t3safe show {run}` tells each step"),
+    Cause.ROLLED_BACK: (Outcome.ROLLED_BACK, "`t3safe show {run}` shows each step"),
     Cause.GATE_BROKEN: (Outcome.GATE_BROKEN, "nothing is held against {build}; `t3safe doctor`"),
     Cause.REFUSED: (
         Outcome.REFUSED,

@@ -127,8 +127,8 @@ def _unchanged(wired: Live, shown: Preview, build: Version | None, snapshot: str
 
 
 def _changed(whom: str) -> NoWayBackError:
-    message = f"cannot take {whom} back: the way changed since it was shown"
-    return NoWayBackError(f"{message}; nobody was touched, give the command again")
+    message = f"cannot roll {whom} back: the way back changed after it was shown"
+    return NoWayBackError(f"{message}; nothing was changed; run the command again")
 
 
 # Everybody.

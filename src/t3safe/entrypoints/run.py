@@ -63,7 +63,7 @@ def _dry_run(app: App, wait: float, *, as_json: bool) -> NoReturn:
             leave(wired, stay, as_json=as_json)
         result = check(trial.host, choice.candidate)
         said = _DRY.get(result.outcome, "was not judged") if result.outcome else "was not judged"
-        text = f"DRY RUN: {choice.candidate} {said}; nobody was touched"
+        text = f"DRY RUN: {choice.candidate} {said}; no one was moved"
         trial.say(LogLine(LogLevel.INFO, text))
         leave(trial, result, as_json=as_json)
 

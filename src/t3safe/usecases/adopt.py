@@ -1,11 +1,11 @@
-"""Taking a host over from one global t3, and giving it back.
+"""Adopt a host that has one global t3, and eject it again.
 
 Rules:
 
-1. Neither restarts anybody; each can be done again and changes nothing more.
-2. A host is taken over with the build that everybody runs: one that the global t3 is, that works on
-   an empty set, and that knows all of everybody's data.
-3. It is given back to one build: the one that everybody runs, or one that knows all of their data.
+1. Neither command restarts a serve.  A repeated command changes nothing more.
+2. A host is adopted with the build that all people run: the global t3's own, which works on an
+   empty set and knows all data of all people.
+3. A host is ejected to one build: the one that all people run, or one that knows all of their data.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from t3safe.usecases.host import Host, everybody
 
 
 class GlobalT3(Protocol):
-    """The one t3 that a host has for everybody before it is taken over.  Raises SelectionError."""
+    """The one t3 that all people of a host share before adoption.  Raises SelectionError."""
 
     def version(self) -> str:
-        """Its version, empty where there is none."""
+        """Its version, empty when there is none."""
 
     def note(self, build: Version, at: datetime) -> None:
-        """Keep which global t3 was taken over, and make t3safe's own folders."""
+        """Record the global t3 that was adopted, and make t3safe's own folders."""
 
     def eject(self, build: Version) -> str:
-        """Put a build of the store in its place and select nothing more; says what was done."""
+        """Put a build of the store in its place and drop the selections; returns what was done."""
 
 
 def adopt(
     host: Host, global_t3: GlobalT3, build: Version, *, try_dispatch: bool
 ) -> tuple[str, ...]:
-    """Take over a host on which everybody runs this build already (rules 1 and 2).
+    """Adopt a host on which all people run this build already (rules 1 and 2).
 
-    The build is installed into the store and measured on an empty set; everybody without a
+    The build is installed into the store and measured on an empty set.  Each person without a
     selection gets it, it becomes the default, and the launcher is put in place.  With
-    `try_dispatch` one person signs in, so that it is known how the dispatch does it.  Returns lines
-    that say what was done.  Raises NoWayBackError, PortError.
+    `try_dispatch` one person signs in, so that t3safe learns how the dispatch does it.  Returns
+    lines that say what was done.  Raises NoWayBackError, PortError.
     """
     found = global_t3.version()
     if found and found != build.text:
@@ -94,10 +94,10 @@ def _signed_in(host: Host, people: tuple[str, ...], build: Version) -> Iterator[
 
 
 def eject(host: Host, global_t3: GlobalT3, build: Version | None) -> tuple[str, ...]:
-    """Give the host back to one global t3 (rules 1 and 3); says what was done.
+    """Eject the host to one global t3 (rules 1 and 3); returns lines that say what was done.
 
-    Raises NoWayBackError where people run several builds and none is named, where a run is
-    unfinished, or where a set holds what the build does not know.
+    Raises NoWayBackError when people run several builds and none is named, when a run is
+    unfinished, and when a person's data holds a migration that the build does not know.
     """
     selection = host.ports.selection
     if selection.default() is None:
@@ -119,7 +119,7 @@ def eject(host: Host, global_t3: GlobalT3, build: Version | None) -> tuple[str, 
 
 
 def _measured(host: Host, build: Version, what: str) -> SetLedger:
-    """What a build makes of an empty set.  Raises NoWayBackError where it fails on that."""
+    """Return the ledger that a build makes on an empty set.  Raises NoWayBackError if it fails."""
     (measured,) = host.ports.gate.rehearse(build, (Subject(EMPTY, ""),))
     if measured.schema is None or not measured.passed:
         message = f"cannot {what} {build}: it fails on an empty set: {measured.reason}"
@@ -128,7 +128,7 @@ def _measured(host: Host, build: Version, what: str) -> SetLedger:
 
 
 def _common(runs: dict[str, Version | None]) -> Version:
-    """The one build that everybody runs.  Raises NoWayBackError."""
+    """Return the one build that all people run.  Raises NoWayBackError."""
     (only, *others) = sorted(set(runs.values()), key=str)
     if only is None or others:
         each = ", ".join(f"{person}: {build or 'fenced'}" for person, build in runs.items())

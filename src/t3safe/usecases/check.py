@@ -1,4 +1,4 @@
-"""A check: a build through the gate on copies of everybody's data; nobody is touched."""
+"""Run a build through the gate on copies of all people's data, without touching a person."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from t3safe.usecases.survey import survey
 
 
 def check(host: Host, build: Version) -> Result:
-    """Run a build through the gate on a copy of each person's data; nobody is touched."""
+    """Run a build through the gate on a copy of each person's data; settle an open run first."""
     left = settle(host)
     if left is not None:
         return left

@@ -1,6 +1,6 @@
-"""Looks at people, at what is kept of them, and at what their moves depend on; changes nothing.
+"""Examine people, their snapshots and what their moves depend on; change nothing.
 
-A part that cannot be looked at is a finding of its own; the rest is looked at all the same.
+A part that cannot be examined is a finding of its own; the rest is examined nevertheless.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Look = Callable[[], Iterable[Finding]]
 
 @frozen
 class Surroundings:
-    """What is asked beside the ports; each callable raises PortErrors alone.
+    """What `doctor` needs beside the ports; each callable raises only PortErrors.
 
-    `user_map` is its path, `starting` gives the command that starts a person's serve, `look_at`
-    looks at a serve's process as a verification does, `weigh` gives how many bytes a person's data
-    takes, `held_up` since when an overload has held runs up.
+    `user_map` is its path.  `starting` returns the command that starts a person's serve.  `look_at`
+    inspects a serve's process as a verification does.  `weigh` returns the size of a person's data
+    in bytes, `held_up` since when an overload has held runs up.
     """
 
     user_map: str
@@ -45,9 +45,9 @@ class Surroundings:
 
 @frozen
 class PeopleExamination:
-    """The looks at the people of one host.
+    """The checks of one host's people.
 
-    `begun` says whether there is a journal; `deep` checks every snapshot, not only the newest.
+    `begun` says whether there is a journal.  `deep` verifies every snapshot, not only the newest.
     """
 
     host: Host
@@ -56,7 +56,7 @@ class PeopleExamination:
     deep: bool = False
 
     def looks(self) -> Mapping[Precondition, Look]:
-        """Give the look at each precondition that is about people."""
+        """Return the check of each precondition that is about people."""
         return {
             Precondition.UPDATER: partial(self._each, Precondition.UPDATER, self._updater),
             Precondition.USER_MAP: self._user_map,
@@ -127,7 +127,7 @@ class PeopleExamination:
         )
 
     def _candidate(self) -> Version | None:
-        """The newest build that is offered or installed."""
+        """Return the newest build that is offered or installed."""
         present = self.host.ports.builds.present()
         try:
             offer = self.host.ports.registry.offer(self.host.rules.policy.track, history=False)
@@ -144,7 +144,7 @@ class PeopleExamination:
         try:
             held, size = ports.personal_data.ledger(person), self.around.weigh(person)
         except PersonalDataError:
-            # The check of the data says what is wrong with it.
+            # The check of the data reports this.
             return
         yield doctor.judge_generation(person, str(build or "no build"), (ran, held), size, to)
 
@@ -176,7 +176,7 @@ class PeopleExamination:
         )
 
     def _times(self, person: str, deferred: datetime | None) -> Iterable[Finding]:
-        """Look at every time of a person's that something here is decided by."""
+        """Check each time of a person that a decision depends on."""
         ports, now = self.host.ports, self.host.ports.clock.now()
         started = ports.services.status(person).started
         after = list(times_after(ports.personal_data.activity(person), started, now))
@@ -186,15 +186,15 @@ class PeopleExamination:
         return doctor.judge_times(person, tuple(after))
 
     def unexplained(self) -> Iterable[Finding]:
-        """Look for people on a build that no run explains."""
+        """Find people on a build that no run explains."""
         found = tuple((person, build.text) for person, build in unexplained(self.host))
         return doctor.judge_unexplained(found, str(self.host.ports.selection.last_good()))
 
     def _notes(self) -> Iterable[Finding]:
-        told, selection = Reader(), self.host.ports.selection
+        read, selection = Reader(), self.host.ports.selection
         for ask in (self.host.ports.choices.chosen, selection.last_good, selection.previous_good):
-            told(ask)
-        return doctor.judge_notes(tuple(told.problems))
+            read(ask)
+        return doctor.judge_notes(tuple(read.problems))
 
     def _unfinished(self) -> Iterator[Finding]:
         yield doctor.judge_unfinished(self.host.ports.journal.unfinished() or "")
@@ -202,18 +202,18 @@ class PeopleExamination:
     def _snapshots(self, person: str) -> Iterator[Finding]:
         ids = [info.stored.id for info in self._infos(person)]
         for snapshot in ids if self.deep else ids[-1:]:
-            trouble = ""
+            problem = ""
             try:
                 self.host.ports.personal_data.verify(person, snapshot)
             except PortError as error:
-                trouble = str(error)
-            yield doctor.judge_snapshot(person, snapshot, trouble)
+                problem = str(error)
+            yield doctor.judge_snapshot(person, snapshot, problem)
         if not ids:
             yield doctor.judge_snapshot(person, "", "")
 
 
 def looked(check: Precondition, look: Look) -> tuple[Finding, ...]:
-    """Look; what cannot be looked at is unknown."""
+    """Return the findings of a check; an error becomes one unknown finding."""
     try:
         return tuple(look())
     except (PortError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The wired host that every use case works on, and how a plan is begun and taken up again."""
+"""The wired host that every use case works on, and how a plan starts and resumes."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Rules:
 class Result:
     """How a use case ended, for the exit status and one line to a person.
 
-    `run` is empty where no rollout was opened.  `stayed` is set where the policy said no, `known`
-    where that was told when it came about.  `held_up` says that the host is overloaded.
+    `run` is empty when no rollout was opened.  `stayed` is set when the policy refused, `known`
+    when an earlier run reported that refusal.  `held_up` says that the host is overloaded.
     `warnings` are loud lines beside the outcome.
     """
 
@@ -62,12 +62,12 @@ class Result:
 
 @frozen
 class Reader:
-    """Reads what can be read through the ports, and keeps why the rest could not be."""
+    """Reads through the ports, and collects the errors in `problems`."""
 
     problems: list[str] = field(factory=list)
 
     def __call__(self, read: Callable[[], _T]) -> _T | None:
-        """Give what was read, None where a port failed."""
+        """Return what was read, None when a port failed."""
         try:
             return read()
         except PortError as error:
@@ -101,10 +101,10 @@ def wired(  # noqa: PLR0913 - what a process puts together once
     veto: Callable[[], str] = allowed,
     wrap: Callable[[Performer], Performer] = lambda performer: performer,
 ) -> Host:
-    """Put the engine and the interpreter over these ports.
+    """Wire the engine and the interpreter to these ports.
 
-    `wrap` puts something around what performs effects; `pause` waits for seconds; `veto` says why
-    nobody may be moved now.
+    `wrap` decorates the performer of effects, `pause` waits for seconds, `veto` says why a person
+    may not be moved now.
     """
     limits = limits or Limits()
     idle = IdleCheck(ports, limits.quiet, pause)
@@ -121,13 +121,13 @@ def wired(  # noqa: PLR0913 - what a process puts together once
 
 
 def everybody(host: Host) -> tuple[tuple[str, ...], tuple[MapProblem, ...]]:
-    """The people in the order in which they are moved, and what is wrong with the user map."""
+    """Return the people in the order of their moves, and the skipped lines of the user map."""
     loaded = host.ports.people.load()
     return tuple(person.name for person in loaded.people), loaded.problems
 
 
 def owner_policy(host: Host) -> Policy:
-    """The owner's policy with what was pinned and held by hand; settings win over hand."""
+    """Return the owner's policy with the pin and holds set by hand; a setting wins over them."""
     chosen = host.ports.choices.chosen()
     policy = host.rules.policy
     held = policy.held | {version for version, _ in chosen.held}
@@ -135,7 +135,7 @@ def owner_policy(host: Host) -> Policy:
 
 
 def start(host: Host, plan: ev.Plan, waits: Waits | None = None) -> Result:
-    """Open a plan and drive it to its end, unless the host is overloaded or the permit says no."""
+    """Open a plan and drive it to its end, unless the host is overloaded or the permit refuses."""
     overload = host.guard.keeps(plan)
     no = overload or host.ports.permit.may_start(plan)
     if no:
@@ -144,7 +144,7 @@ def start(host: Host, plan: ev.Plan, waits: Waits | None = None) -> Result:
 
 
 def resume(host: Host, waits: Waits | None = None) -> Result | None:
-    """Go on with the run that was left open; None where there is none."""
+    """Resume the unfinished run; None when there is none."""
     run = host.ports.journal.unfinished()
     if run is None:
         return None
@@ -163,7 +163,7 @@ ENDED_WELL = frozenset(
         ev.Outcome.GATE_BROKEN,
     }
 )
-"""Ends after which another run may begin; rolled back is frozen, the other needs a person."""
+"""Ends after which another run may begin: all but rolled back (frozen) and needs human."""
 
 
 def _ended(host: Host, rollout: Rollout) -> Result:
@@ -177,10 +177,7 @@ def _ended(host: Host, rollout: Rollout) -> Result:
 
 
 def _prune_runs(host: Host) -> None:
-    """Prune the events of old runs.
-
-    Where that fails the newest run has ended all the same; the next one tries again.
-    """
+    """Prune the events of old runs; after a failure the next run tries again."""
     journal = host.ports.journal
     with suppress(PortError):
         before = prunable_before(journal.runs(), host.rules.journal_keep)
@@ -189,18 +186,18 @@ def _prune_runs(host: Host) -> None:
 
 
 def deferrals(host: Host, people: tuple[str, ...] = ()) -> tuple[Deferral, ...]:
-    """Who of these `people` waits to be moved, of everybody where none are named."""
+    """Return who of these `people` waits to be moved; of all people when none are named."""
     journal = host.ports.journal
     found = (deferral(journal.moves(person)) for person in people or everybody(host)[0])
     return tuple(item for item in found if item is not None)
 
 
 def left_in_a_run(host: Host, person: str) -> Version | None:
-    """The build that a person's newest move left them on; None where no run moved them."""
+    """Return the build that a person's newest move left them on; None when no run moved them."""
     moves = host.ports.journal.moves(person)
     return next((move.ran for move in moves if move.status is not Status.WAITING), None)
 
 
 def unwell(result: Result | None) -> Result | None:
-    """Give a result after which nothing else may begin, None where something may."""
+    """Return the result if no other run may begin after it, else None."""
     return None if result is None or result.outcome in ENDED_WELL else result

@@ -1,6 +1,6 @@
-"""Measure the host through the ports; nothing is changed.
+"""Measure the host through the ports; change nothing.
 
-What cannot be read is left unknown and named: whoever looks may look since something is broken.
+A value that cannot be read is unknown, and `problems` names it: the host may be broken.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def measure(
     verdicts: Callable[[], tuple[tuple[str, int], ...]],
     ended: tuple[tuple[str, datetime], ...] = (),
 ) -> HostMetrics:
-    """Measure the host; `newest` is what the registry offered last, None where nobody asked.
+    """Measure the host; `newest` is the registry's last known offer, None for none.
 
-    `ended` is each command with when it ended last.
+    `ended` is each command with the time of its last end.
     """
     ask = Reader()
     selection = host.ports.selection

@@ -1,12 +1,13 @@
-"""Recovery: what an interrupted run left, fences that no run explains, builds that none explains.
+"""Recovery: unfinished runs, fences without a run, builds without a run.
 
 Rules:
 
-1. The unfinished run comes first; recovering a person in transition goes on while frozen too.
-2. A person who is fenced and of whom no run tells (a journal was lost) is in transition too.  The
-   fence is lifted by a look at their data, or stays, and then a person is needed.
-3. Where a person runs a build that is not last-good, and no run tells why, t3safe signs in as they
-   do before there can be nothing to do.  A person who cannot sign in needs a human, and nobody is
+1. The unfinished run comes first.  A person in transition is recovered even while the host is
+   frozen.
+2. A fenced person without a run in the journal (a journal was lost) is in transition, too.  Their
+   data decides: the fence is lifted, or it stays and a human is needed.
+3. When a person runs a build that is not last-good, and no run explains it, t3safe signs in as that
+   person before it reports nothing to do.  A person who cannot sign in needs a human, and no one is
    moved.
 """
 
@@ -36,9 +37,9 @@ from t3safe.usecases.survey import fenced
 
 
 def recover(host: Host, *, boot: bool = False) -> Result | None:
-    """Settle whoever an earlier process left in transition; None where nothing is unfinished.
+    """Recover people whom an earlier process left half moved; None when no run is unfinished.
 
-    At boot, before the serves are started, only what needs no serve is done.
+    At boot, before the serves start, it does only what needs no serve.
     """
     waits = waits_for_boot if boot else None
     settled = resume(host, waits) or lift_fences(host, waits)
@@ -49,12 +50,12 @@ def recover(host: Host, *, boot: bool = False) -> Result | None:
 
 
 def settle(host: Host) -> Result | None:
-    """Finish the unfinished run (rule 1): None where there was none, or it ended well."""
+    """Finish the unfinished run (rule 1); None when there was none, or it ended well."""
     return unwell(resume(host))
 
 
 def lift_fences(host: Host, waits: Waits | None = None) -> Result | None:
-    """Lift fences that no run explains (rule 2); ends with the first that does not end well."""
+    """Lift fences that no run explains (rule 2); stop at the first that does not end well."""
     result: Result | None = None
     for person in fenced(host):
         if left_in_a_run(host, person) is not None:
@@ -78,7 +79,7 @@ def _lift(host: Host, person: str, waits: Waits | None) -> Result:
 
 
 def plan_back(host: Host, move: ev.MovePlan, *, force: bool) -> ev.Plan:
-    """Plan the way back of one person."""
+    """Plan the rollback of one person."""
     people, _ = everybody(host)
     return ev.Plan(
         run=host.name_run(host.ports.clock.now()),
@@ -93,14 +94,14 @@ def plan_back(host: Host, move: ev.MovePlan, *, force: bool) -> ev.Plan:
 
 
 def _stuck(person: str, why: str) -> Result:
-    """Tell of a fence that nobody may lift unseen."""
+    """Return the result for a fence that only a human may lift."""
     fix = f"`t3safe snapshots {person}` lists what is kept; see NEEDS A HUMAN in the runbook"
     text = f"NEEDS A HUMAN: {person} is fenced, and no run tells why: {why}; {fix}"
     return Result(ev.Outcome.NEEDS_HUMAN, text, warnings=(text,))
 
 
 def writer_of(host: Host, person: str, *, unfailed: bool) -> Version | None:
-    """The build that wrote a person's set, by their snapshots.  Raises PersonalDataError."""
+    """Return the build that wrote a person's data, by snapshots.  Raises PersonalDataError."""
     states = host.ports.personal_data
     if states.restoring(person):
         return None
@@ -109,17 +110,18 @@ def writer_of(host: Host, person: str, *, unfailed: bool) -> Version | None:
 
 
 def unexplained(host: Host) -> tuple[tuple[str, Version], ...]:
-    """Who runs a build that is not last-good, of which no run tells: a journal was lost.
+    """Return the people on a build that is not last-good and that no run explains.
 
-    Whoever cannot be told is left to whoever needs them.  Raises JournalError, SelectionError.
+    Their journal was lost.  A person whose selection cannot be read is left out; other checks
+    report that.  Raises JournalError, SelectionError.
     """
-    selection, told = host.ports.selection, Reader()
+    selection, read = host.ports.selection, Reader()
     # Journal and last-good lie in one folder and are lost together; the default lies elsewhere.
     last_good = selection.last_good() or selection.default()
     if last_good is None:
         return ()
-    people, _ = told(partial(everybody, host)) or ((), ())
-    chosen = {person: told(partial(selection.selected, person)) for person in people}
+    people, _ = read(partial(everybody, host)) or ((), ())
+    chosen = {person: read(partial(selection.selected, person)) for person in people}
     left = {
         person: build
         for person, selected in chosen.items()
@@ -133,10 +135,10 @@ def unexplained(host: Host) -> tuple[tuple[str, Version], ...]:
 
 
 def prove_unexplained(host: Host) -> Result:
-    """Sign in as everybody of whose build no run tells (rule 3); looks only.
+    """Sign in as each person whose build no run explains (rule 3); change nothing.
 
-    The result stops whatever comes next where it has an outcome or says `stayed`; `warnings`
-    name everybody who was asked.
+    A result with an outcome, or one whose `stayed` is LATER, stops the run.  `warnings` name each
+    person who was tried.
     """
     lines, bad, unknown = [], [], []
     for person, build in unexplained(host):
@@ -155,20 +157,20 @@ def prove_unexplained(host: Host) -> Result:
                 unknown.append(f"{head}; cannot tell whether sign-in works: {reason}")
             case ev.NotPaired(reason=reason):
                 bad.append(f"{head}; sign-in does not work: {reason}; {way}")
-    told = (*bad, *unknown, *lines)
+    warnings = (*bad, *unknown, *lines)
     if bad:
         text = f"NEEDS A HUMAN: {'; '.join(bad)}"
-        return Result(ev.Outcome.NEEDS_HUMAN, text, warnings=(text, *told[len(bad) :]))
+        return Result(ev.Outcome.NEEDS_HUMAN, text, warnings=(text, *warnings[len(bad) :]))
     if unknown:
-        return Result(None, unknown[0], stayed=SkipReason.LATER, warnings=told)
-    return Result(None, "everybody signs in", stayed=SkipReason.NOTHING, warnings=told)
+        return Result(None, unknown[0], stayed=SkipReason.LATER, warnings=warnings)
+    return Result(None, "sign-in works", stayed=SkipReason.NOTHING, warnings=warnings)
 
 
 def _signs_in(host: Host, person: str, build: Version) -> ev.Paired | ev.NotPaired | None:
-    """Sign in as a person; None where there is nothing to sign in to, and no run is to blame.
+    """Sign in as a person; None when their serve is stopped and no run is to blame.
 
-    Then their serve does not run, and the launcher noted that it started this build last: so it
-    is with somebody who is new in the map.  A run that was lost left no such note.
+    In that case the launcher noted that it started this build last, as for a person who is new in
+    the map.  A lost run leaves no such note.
     """
     if not host.ports.services.status(person).running:
         noted = host.ports.residents.found((person,))

@@ -1,8 +1,7 @@
-"""Going back on purpose: one person, or everybody one after another.
+"""Rollback on request: one person, or all people one after another.
 
-Rules are those of `domain.rollback`.  Each person goes back by a rollout of their own, so a crash
-leaves one person in transition, whom `recover` settles; the same command then goes on with the
-others.
+The rules are those of `domain.rollback`.  Each person gets a rollout of their own.  So a crash
+leaves one person in transition; `recover` settles them, and the same command goes on with the rest.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ from t3safe.usecases.survey import astray
 
 
 def preview(host: Host, person: str, build: Version | None, snapshot: str) -> Preview:
-    """Tell what `go_back` with the same words would cost; looks only.
+    """Return what `go_back` with the same arguments would cost; change nothing.
 
-    Raises NoWayBackError where there is no way back.
+    Raises NoWayBackError when there is no way back.
     """
     return cost(host, way_back(host, person, build, snapshot))
 
 
 def cost(host: Host, way: WayBack) -> Preview:
-    """Count what a way back would cost; looks only."""
+    """Count what a way back would cost; change nothing."""
     person, work = way.person, _at_work(host, way.person)
     if not way.restore:
         return Preview(way, work=work)
@@ -55,7 +54,7 @@ def cost(host: Host, way: WayBack) -> Preview:
 
 
 def way_back(host: Host, person: str, build: Version | None, snapshot: str) -> WayBack:
-    """Find the way that `go_back` with the same words would take.  Raises NoWayBackError."""
+    """Return the way that `go_back` with the same arguments would take.  Raises NoWayBackError."""
     way, _ = _found_way(host, person, build, snapshot)
     return way
 
@@ -63,12 +62,11 @@ def way_back(host: Host, person: str, build: Version | None, snapshot: str) -> W
 def go_back(
     host: Host, person: str, build: Version | None, snapshot: str, *, force: bool
 ) -> Result:
-    """Take one person back on purpose: to `build`, or to what `snapshot` holds.
+    """Roll one person back on request: to `build`, or to what `snapshot` holds.
 
-    Without either, to the build before.  Rows are given up only where the build does not know
-    the present ledger; they are kept in the at-rest snapshot that the move takes first.
-    Nobody is stopped for a snapshot that is damaged.  Raises NoWayBackError when there is no
-    way back.
+    Without either, to the previous build.  The person loses rows only when that build does not know
+    the present ledger; the at-rest snapshot, which the move takes first, keeps them.  A damaged
+    snapshot stops no serve.  Raises NoWayBackError when there is no way back.
     """
     left = settle(host)
     if left is not None:
@@ -78,29 +76,28 @@ def go_back(
     if restore:
         _require_sound(host, person, restore)
     move = ev.MovePlan(person, way.old, way.build, restore, knows=knows)
-    # Whose selection leads nowhere has no serve that could be left as it is.
+    # With a dead link and no running serve, there is no work to wait for.
     stopped = bool(astray(host, person)) and not host.ports.services.status(person).running
     return start(host, plan_back(host, move, force=force or stopped))
 
 
 def present(host: Host, person: str) -> Version:
-    """The build that a person runs, or ran last where a failed move left them fenced.
+    """Return the build that a person runs, or ran last when they are fenced or their link is dead.
 
-    The same where their selection leads nowhere.  Raises NoWayBackError where neither a run nor
-    a snapshot tells what they ran.
+    Raises NoWayBackError when neither a run nor a snapshot names it.
     """
     return chosen(host.ports, person) or _left_by(host, person)
 
 
 def pins(host: Host, person: str) -> dict[str, str]:
-    """Name the snapshots of a person that nobody may prune by hand, each with why.
+    """Return the snapshots of a person that may not be pruned by hand, each with why.
 
-    Raises NoWayBackError where nothing tells what a fenced person ran.
+    Raises NoWayBackError when the last build of a fenced person is unknown.
     """
     pinned: dict[str, str] = {}
     for move in host.ports.journal.moves(person):
         if move.used:
-            pinned = dict.fromkeys(move.used, f"run {move.run} took it or went back to it")
+            pinned = dict.fromkeys(move.used, f"run {move.run} took or restored it")
             break
     old = present(host, person)
     for info in reversed(host.ports.personal_data.snapshots(person)):
@@ -110,7 +107,7 @@ def pins(host: Host, person: str) -> dict[str, str]:
 
 
 def arrivals(host: Host) -> Iterator[Arrival]:
-    """Every move that ended on its new build, newest first; read as far as they are asked."""
+    """Yield each move that ended on its new build, newest first; read lazily."""
     for record in host.ports.journal.runs():
         by_run = record.kind in {ev.Kind.RUN, ev.Kind.DRAIN}
         for move in record.moves:
@@ -119,7 +116,7 @@ def arrivals(host: Host) -> Iterator[Arrival]:
 
 
 def _at_work(host: Host, person: str) -> str:
-    """Why the idle rule would leave a person as they are; unknown is busy."""
+    """Return why the idle rule defers a person, empty when it does not; unknown is busy."""
     try:
         assessed = host.idle.assess(person)
     except PortError as error:
@@ -131,17 +128,17 @@ def _require_sound(host: Host, person: str, snapshot: str) -> None:
     try:
         host.ports.personal_data.verify(person, snapshot)
     except PersonalDataError as error:
-        message = f"cannot take {person} back: {error}; nobody was touched"
+        message = f"cannot roll {person} back: {error}; nothing was changed"
         raise NoWayBackError(message) from error
 
 
 def _found_way(
     host: Host, person: str, build: Version | None, snapshot: str
 ) -> tuple[WayBack, SetLedger]:
-    """Find the way back, and what the build at its end knows.  Raises NoWayBackError."""
+    """Return the way back, and what the build at its end knows.  Raises NoWayBackError."""
     people, _ = everybody(host)
     if person not in people:
-        message = f"cannot take {person} back: no such person in the user map"
+        message = f"cannot roll {person} back: no such person in the user map"
         raise NoWayBackError(message)
     try:
         old = present(host, person)
@@ -153,7 +150,7 @@ def _found_way(
     assert info.build is not None, "a way back names its build"
     if info.build not in host.ports.builds.present():
         how = f"`t3safe check {info.build}` installs it"
-        message = f"cannot take {person} back: {info.build} is not in the store; {how}"
+        message = f"cannot roll {person} back: {info.build} is not in the store; {how}"
         raise NoWayBackError(message)
     restore = bool(snapshot) or _must_restore(host, person, info)
     stored = info.stored
@@ -161,7 +158,7 @@ def _found_way(
 
 
 def _must_restore(host: Host, person: str, info: SnapshotInfo) -> bool:
-    """Whether the older build does not know what is in the set by now, or nobody can tell."""
+    """Whether the older build does not know the present data, or that is unknown."""
     try:
         return not host.ports.personal_data.ledger(person).known_to(info.ledger)
     except PersonalDataError:
@@ -169,10 +166,10 @@ def _must_restore(host: Host, person: str, info: SnapshotInfo) -> bool:
 
 
 def _left_by(host: Host, person: str) -> Version:
-    """The build that ran last on the set of a person for whom none can start now."""
+    """Return the build that ran last on the data of a person for whom no build can start now."""
     build = left_in_a_run(host, person) or writer_of(host, person, unfailed=False)
     if build is None:
-        message = f"cannot take {person} back: no build can start, and neither a run nor a"
+        message = f"cannot roll {person} back: no build can start, and neither a run nor a"
         message += " snapshot tells what wrote the data; see NEEDS A HUMAN in the runbook"
         raise NoWayBackError(message)
     return build
@@ -188,20 +185,20 @@ def _way_back(
         if not snapshot and leads_back(info, old, build):
             return info
     for info in reversed(known):
-        # Nothing is restored from it: it only tells that the build knows what is there.
+        # It is not restored: it only shows that the build knows the data.
         if build is not None and info.build == build and not _must_restore(host, person, info):
             return info
     what = f"snapshot {snapshot}" if snapshot else f"at-rest snapshot of {build or 'another'}"
-    message = f"cannot take {person} back: no {what}; `t3safe snapshots {person}` lists them"
+    message = f"cannot roll {person} back: no {what}; `t3safe snapshots {person}` lists them"
     raise NoWayBackError(message)
 
 
 @frozen
 class Whole:
-    """Whom everybody's way back concerns, and how each would go.
+    """The rollback of all people: who goes back, and how.
 
-    `leaves` is the build that is left, None where one to go to was named or no run moved anybody.
-    `staying` are people whom it does not concern, `stuck` those without a way back, each with why.
+    `leaves` is the build that they leave, None when a target was named or no run moved a person.
+    `staying` are people who stay, `stuck` those without a way back, each with why.
     """
 
     leaves: Version | None
@@ -212,14 +209,14 @@ class Whole:
 
 @frozen
 class Took:
-    """How it ended for one person; `result` is None where nothing was tried."""
+    """How it ended for one person; `result` is None when nothing was tried."""
 
     fared: Fared
     result: Result | None = None
 
 
 def look(host: Host, build: Version | None) -> Whole:
-    """Tell whom it concerns, without counting what it would cost; looks only."""
+    """Return who would be rolled back, without the cost; change nothing."""
     people, _ = everybody(host)
     runs: list[tuple[str, Version]] = []
     stuck: list[tuple[str, str]] = []
@@ -239,10 +236,10 @@ def look(host: Host, build: Version | None) -> Whole:
 
 
 def take_back(host: Host, whole: Whole, *, force: bool) -> Iterator[Took]:
-    """Take people back one after another; each is told when they have settled.
+    """Roll people back one after another; yield each when they have settled.
 
-    The first end that is neither back nor passed over stops it, a wish to stop too; the others are
-    told as not reached.  Raises JournalError.
+    The first outcome that is neither back nor skipped stops it, and so does a request to stop.  The
+    remaining people are yielded as not reached.  Raises JournalError.
     """
     going = True
     for way in whole.ways:

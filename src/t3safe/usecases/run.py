@@ -1,14 +1,14 @@
-"""The two moves that a timer asks for: everybody to the newest build, and those who were deferred.
+"""The two rollouts that a timer starts: `run` for all people, `drain` for deferred ones.
 
 Rules:
 
-1. What is unfinished comes first; a run that ended badly ends this one too.
-2. Nothing moves while frozen; recovery of a person in transition is not a move and goes on.
-3. A drain never stages or rehearses while nobody who waits is idle.
-4. Errors of ports before a plan is opened are "later": nobody was touched.
-5. An overloaded host is "later" too, and loud once that lasts (see `loadguard`).
-6. A person whose selection leads nowhere is left out and named with the command that repairs it;
-   everybody else goes on.  A serve that runs for nobody in the user map is named.
+1. The unfinished run comes first; if it ends badly, this run ends, too.
+2. A frozen host moves no one.  The recovery of a person in transition is not a move and goes on.
+3. A drain stages and rehearses only when a waiting person is idle.
+4. A port error before a plan is opened is "later": the run touched no person.
+5. An overloaded host is "later", too, and loud once that lasts (see `loadguard`).
+6. A person whose selection is a dead link is left out, and named with the command that repairs it;
+   the others go on.  A serve of a user who is not in the user map is named.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from t3safe.usecases.survey import Survey, survey
 
 
 def run(host: Host) -> Result:
-    """Move the host to the newest build that passes, or say why not."""
+    """Move the host to the newest build that passes the gate, or say why not."""
     seen = _ready(host)
     if isinstance(seen, Result):
         return seen
@@ -58,7 +58,7 @@ def _begun(host: Host, kind: ev.Kind, choice: Proceed | Skip, seen: Survey) -> R
 
 
 def _ready(host: Host) -> Survey | Result:
-    """Settle what was left, look at the host, prove what no run explains; or why none may begin."""
+    """Recover, survey the host and prove unexplained builds; or return why no run may begin."""
     left = settle(host) or unwell(lift_fences(host))
     if left is not None:
         return left
@@ -73,13 +73,13 @@ def _ready(host: Host) -> Survey | Result:
 
 
 def candidate(host: Host, seen: Survey) -> tuple[Proceed | Skip, tuple[str, ...]]:
-    """Name tonight's candidate, or why there is none; with the loud lines of tonight."""
+    """Return tonight's candidate, or why there is none, with tonight's warnings."""
     choice, offer = _chosen(host, seen)
     return choice, _warnings(host, seen, offer, seen.standing.last_good)
 
 
 def _chosen(host: Host, seen: Survey) -> tuple[Proceed | Skip, Offer | None]:
-    """Choose as the policy does; with what the registry offers, where it was asked."""
+    """Apply the policy; return its choice with the registry's offer, None when it was not asked."""
     now = host.ports.clock.now()
     shut = closed(seen.policy, seen.standing, now.astimezone())
     if shut is not None:
@@ -92,7 +92,7 @@ def _chosen(host: Host, seen: Survey) -> tuple[Proceed | Skip, Offer | None]:
 
 
 def _loudly(host: Host, result: Result, seen: Survey, offer: Offer | None) -> Result:
-    """Add the loud lines to a result: of how it stands after it, not of how it stood before."""
+    """Add the warnings to a result: about the host after it, not before it."""
     promoted = result.rollout if result.outcome is ev.Outcome.PROMOTED else None
     last_good = promoted.plan.candidate if promoted is not None else seen.standing.last_good
     warnings = _warnings(host, seen, offer, last_good)
@@ -106,7 +106,7 @@ def _loudly(host: Host, result: Result, seen: Survey, offer: Offer | None) -> Re
 def _warnings(
     host: Host, seen: Survey, offer: Offer | None, last_good: Version | None
 ) -> tuple[str, ...]:
-    """What the survey noticed, people who wait too long, and how far the host lags."""
+    """Return the survey's warnings, people who wait too long, and how far the host lags."""
     warnings = list(seen.warnings)
     waiting = (item for item in deferrals(host, seen.people) if item.person in seen.people)
     warnings += (
@@ -122,7 +122,7 @@ def _warnings(
 
 
 def offered(host: Host, policy: Policy) -> Offer | None:
-    """Ask the registry what this policy needs; None where a pin decides.  Raises RegistryError."""
+    """Ask the registry what this policy needs; None when a pin decides.  Raises RegistryError."""
     if policy.pin is not None:
         return None
     history = bool(policy.age_min or policy.held)
@@ -148,7 +148,7 @@ def _drainable(host: Host, seen: Survey) -> Proceed | Skip:
         return choice
     idle = tuple(person for person in choice.people if person in waiting and _idle(host, person))
     if not idle:
-        return Skip(SkipReason.NOTHING, f"nobody who waits is idle: {', '.join(sorted(waiting))}")
+        return Skip(SkipReason.NOTHING, f"no waiting person is idle: {', '.join(sorted(waiting))}")
     return attrs.evolve(choice, people=idle)
 
 
@@ -160,10 +160,10 @@ def _idle(host: Host, person: str) -> bool:
 
 
 def _unbaked(host: Host, seen: Survey, choice: Proceed | Skip) -> ev.Plan | None:
-    """Plan the bake of people whom a run moved that was cut off before it could promote.
+    """Plan the bake of people whom an interrupted run had moved.
 
-    It comes before anybody else is moved to the same build; where there is a newer one to move
-    to, or no run may act, there is none.
+    It comes before other people move to the same build.  None when there is a newer build to move
+    to, or when no run may act.
     """
     if isinstance(choice, Skip) and choice.why is not SkipReason.NOTHING:
         return None
@@ -182,24 +182,24 @@ def _unbaked(host: Host, seen: Survey, choice: Proceed | Skip) -> ev.Plan | None
             if move.status in ON_NEW and builds.get(move.person) == build
         )
         if moved and build not in refused:
-            nobody = planned(host, ev.Kind.BAKE, Proceed(build, ()), seen)
-            return attrs.evolve(nobody, baking=moved)
+            plan = planned(host, ev.Kind.BAKE, Proceed(build, ()), seen)
+            return attrs.evolve(plan, baking=moved)
     return None
 
 
 def planned(host: Host, kind: ev.Kind, go: Proceed, seen: Survey) -> ev.Plan:
-    """Plan a run of this kind.  Raises SelectionError where no build is selected for anybody."""
+    """Plan a run of this kind.  Raises SelectionError when no build is selected on this host."""
     builds = dict(seen.standing.builds)
-    # A check is asked to find out; what a rehearsal found before does not answer it.
+    # A check measures again; an earlier rehearsal does not answer it.
     known = None if kind is ev.Kind.CHECK else host.ports.builds.schema(go.candidate)
     moves = tuple(
         ev.MovePlan(person, builds[person], go.candidate, knows=known) for person in go.people
     )
-    # The control of this build speaks for the empty set.
+    # This build is the control of the empty set.
     base = host.ports.selection.default() or seen.standing.last_good
     if base is None:
         if not moves:
-            message = "no build is selected for anybody; `t3safe adopt` takes over the present t3"
+            message = "no build is selected on this host; `t3safe adopt` takes over the present t3"
             raise SelectionError(message)
         base = moves[0].old
     return ev.Plan(

@@ -1,4 +1,4 @@
-"""Which snapshots are kept and why; pruning the others by hand.
+"""Judge which snapshots are kept and why; prune the others by hand.
 
 Rules are those of `domain.retention`.
 """
@@ -12,9 +12,9 @@ from t3safe.usecases.rollback import pins
 
 
 def judge(host: Host, person: str) -> tuple[Judged, ...]:
-    """Say of each snapshot of a person whether it is kept, oldest first; looks only.
+    """Judge each snapshot of a person, oldest first; change nothing.
 
-    Raises BuildError; PersonalDataError also while a run is unfinished: its rollback points are in
+    Raises BuildError; PersonalDataError, also while a run is unfinished: its rollback points are in
     use.
     """
     unfinished = host.ports.journal.unfinished()
@@ -29,9 +29,9 @@ def judge(host: Host, person: str) -> tuple[Judged, ...]:
 
 
 def prune(host: Host, person: str) -> tuple[Judged, ...]:
-    """Remove the snapshots that `judge` does not keep; done again it removes nothing more.
+    """Remove the snapshots that `judge` does not keep; a second call removes nothing more.
 
-    Raises PersonalDataError; what was removed until then stays removed.
+    Raises PersonalDataError; snapshots removed before the error stay removed.
     """
     found = judge(host, person)
     for item in found:

@@ -1,7 +1,7 @@
-"""Proves a build without a host: install, rehearse, try the control where that fails, judge.
+"""Prove a build without a host: install, rehearse, try the control on a failure, judge.
 
-There are no people and there is no journal: nothing that is done here needs to be taken up again.
-The effects are those of a run, so that whatever tells of a run's effects tells of these too.
+It has no people and no journal, and needs no recovery.  Its effects are those of a run, so log and
+progress report them alike.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Say = Callable[[LogLine], None]
 
 @frozen
 class StandaloneCheck:
-    """What is to be proven, on whose copies, and against which control, if any."""
+    """The build to prove, the copies to prove it on, and the control, if any."""
 
     build: Version
     control: Version | None
@@ -35,7 +35,7 @@ class StandaloneCheck:
 
 @frozen
 class Proof:
-    """What came of it; `verdict` is None where nothing is proven, `reason` then says why."""
+    """The result; `verdict` is None when nothing is proven, and `reason` then says why."""
 
     order: StandaloneCheck
     outcome: ev.Outcome
@@ -69,7 +69,7 @@ class Prover:
 
 
 class _NothingProvenError(Exception):
-    """An effect failed: `str(error)` says why; `blamed` where it speaks against the build."""
+    """An effect failed: `str(error)` says why; `blamed` says that the build is at fault."""
 
     def __init__(self, reason: str, *, blamed: bool) -> None:
         super().__init__(reason)
@@ -77,7 +77,7 @@ class _NothingProvenError(Exception):
 
 
 def prove(order: StandaloneCheck, perform: Performer, say: Say) -> Proof:
-    """Put the build through the gate, and the control through the same where the build fails."""
+    """Run the build through the gate, and the control on each copy on which the build fails."""
     held: tuple[Rehearsal, ...] = ()
     tried: tuple[Rehearsal, ...] | None = None
     try:
@@ -86,7 +86,7 @@ def prove(order: StandaloneCheck, perform: Performer, say: Say) -> Proof:
         if not error.blamed:
             return Proof(order, ev.Outcome.LATER, str(error))
         verdict = Verdict(order.build, Ruling.REFUSED, (str(error),))
-        return _told(order, verdict, ())
+        return _proof(order, verdict, ())
     failing = needs_control(held)
     if failing and order.control is not None:
         chosen = tuple(subject for subject in order.subjects if subject.person in failing)
@@ -95,10 +95,10 @@ def prove(order: StandaloneCheck, perform: Performer, say: Say) -> Proof:
         except _NothingProvenError as error:
             reason = f"{order.build} failed, and the control could not be tried: {error}"
             return Proof(order, ev.Outcome.LATER, reason, rehearsals=held)
-    return _told(order, judge(held, tried), (*held, *(tried or ())))
+    return _proof(order, judge(held, tried), (*held, *(tried or ())))
 
 
-def _told(order: StandaloneCheck, verdict: Verdict, rehearsals: tuple[Rehearsal, ...]) -> Proof:
+def _proof(order: StandaloneCheck, verdict: Verdict, rehearsals: tuple[Rehearsal, ...]) -> Proof:
     why = "; ".join(verdict.reasons)
     match verdict.ruling:
         case Ruling.PASSED:

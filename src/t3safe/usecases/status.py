@@ -1,7 +1,7 @@
-"""How the host stands, as values to show: read through the ports, nothing is changed.
+"""The host's state as values to show, read through the ports; change nothing.
 
-A part that cannot be read is shown with the reason in its place; the rest is shown all the same,
-because whoever asks may be asking since something is broken.
+A part that cannot be read shows the reason in its place, and the rest is shown nevertheless: the
+host may be broken.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from t3safe.usecases.survey import ahead_of_builds, standing_of, unmapped_serves
 class PersonStatus:
     """One person: `build` is empty while fenced, `problem` says what could not be read.
 
-    `running` is None where nobody tells; `started` is since when the serve runs (UTC), None where
-    it does not or nobody tells.
+    `running` is None when unknown.  `started` is since when the serve runs (UTC), None when it does
+    not run or that is unknown.
     `days_behind` is by the days in the versions, None where they or the registry do not tell.
     `since` (UTC) is when `came_by`, a run, put them on the build; None where no run of the journal
     did, and `came_by` then is `adopted`, or `by hand` where a run had put another build there.
@@ -60,7 +60,7 @@ class PersonStatus:
 
 @frozen
 class HostStatus:
-    """The host as a whole; texts are empty where there is nothing to say.
+    """The host as a whole; texts are empty when there is nothing to say.
 
     `newest` is where the registry's tag points.  Where the registry was not asked (frozen, pinned)
     or did not answer, `newest_trouble` says why and `newest` is what was known last, empty if
@@ -97,37 +97,37 @@ class HostStatus:
 
 @frozen
 class Around:
-    """What `status` asks beside the ports; each raises PortErrors alone."""
+    """What `status` needs beside the ports; each raises only PortErrors."""
 
     known: Callable[[], Known | None]
     """What the registry offered last."""
     places: Callable[[], NightPaths]
     timers: Callable[[], tuple[Timer, ...]]
     weigh: Callable[[str], int]
-    """How many bytes a person's state set takes now."""
+    """The size of a person's data in bytes."""
 
 
 def host_status(host: Host, around: Around) -> HostStatus:
-    """Look at everything that a person would ask for first."""
-    told = Reader()
-    people, map_problems = told(partial(everybody, host)) or ((), ())
-    told.problems.extend(f"user map {problem}" for problem in map_problems)
-    selection, chosen = host.ports.selection, told(host.ports.choices.chosen)
-    last = told(lambda: next(iter(host.ports.journal.runs()), None))
-    refused = told(lambda: host.ports.verdicts.refused(host.ports.gate.fingerprint())) or ()
+    """Read all that `status` shows."""
+    read = Reader()
+    people, map_problems = read(partial(everybody, host)) or ((), ())
+    read.problems.extend(f"user map {problem}" for problem in map_problems)
+    selection, chosen = host.ports.selection, read(host.ports.choices.chosen)
+    last = read(lambda: next(iter(host.ports.journal.runs()), None))
+    refused = read(lambda: host.ports.verdicts.refused(host.ports.gate.fingerprint())) or ()
     policy_pin = host.rules.policy.pin
-    unfinished = told(host.ports.journal.unfinished)
-    frozen = told(host.ports.switch.frozen) or ""
+    unfinished = read(host.ports.journal.unfinished)
+    frozen = read(host.ports.switch.frozen) or ""
     offered = Offered(trouble="frozen") if frozen else _offered(host)
     known = _known(host, offered, around)
     newest = known.newest if known is not None else None
-    last_good = told(selection.last_good)
-    stored = {name: told(partial(host.ports.personal_data.snapshots, name)) for name in people}
+    last_good = read(selection.last_good)
+    stored = {name: read(partial(host.ports.personal_data.snapshots, name)) for name in people}
     sizes = [
-        infos[-1].stored.size if infos else told(partial(around.weigh, name)) or 0
+        infos[-1].stored.size if infos else read(partial(around.weigh, name)) or 0
         for name, infos in stored.items()
     ]
-    places = told(around.places)
+    places = read(around.places)
     return HostStatus(
         people=tuple(person_status(host, name, stored[name], newest) for name in people),
         frozen=frozen,
@@ -135,10 +135,10 @@ def host_status(host: Host, around: Around) -> HostStatus:
         pin_note="by configuration" if policy_pin else (chosen.pin_note if chosen else ""),
         held=tuple((str(version), note) for version, note in (chosen.held if chosen else ())),
         refused=tuple((str(version), why) for version, why in refused),
-        default=str(told(selection.default) or ""),
+        default=str(read(selection.default) or ""),
         last_good=str(last_good or ""),
-        previous_good=str(told(selection.previous_good) or ""),
-        builds=tuple(str(build) for build in told(host.ports.builds.present) or ()),
+        previous_good=str(read(selection.previous_good) or ""),
+        builds=tuple(str(build) for build in read(host.ports.builds.present) or ()),
         unfinished=unfinished or "",
         last_run=last.run if last else "",
         last_outcome=_outcome(last),
@@ -148,24 +148,24 @@ def host_status(host: Host, around: Around) -> HostStatus:
         newest_at=known.at if known is not None else None,
         newest_trouble=offered.trouble,
         days_behind=days_behind(last_good, newest),
-        next_run=told(lambda: _next_run(host, people, offered, unfinished=bool(unfinished)))
+        next_run=read(lambda: _next_run(host, people, offered, unfinished=bool(unfinished)))
         or "unknown: see what could not be read",
-        timers=told(around.timers) or (),
+        timers=read(around.timers) or (),
         rooms=rooms(places, sizes) if places is not None else (),
-        unmapped=told(partial(unmapped_serves, host, people)) or (),
-        problems=tuple(told.problems),
+        unmapped=read(partial(unmapped_serves, host, people)) or (),
+        problems=tuple(read.problems),
     )
 
 
 def _known(host: Host, offered: Offered, around: Around) -> Known | None:
-    """What the registry says now, else what it said last."""
+    """Return the registry's offer of now, or else its last known one."""
     if offered.offer is not None:
         return Known(offered.offer.tag, host.ports.clock.now())
     return around.known()
 
 
 def _offered(host: Host) -> Offered:
-    """Ask the registry; that it does not answer is no trouble of this host."""
+    """Ask the registry; an unreachable registry is not a problem of this host."""
     try:
         offer = offered(host, owner_policy(host))
         return Offered(offer, trouble="" if offer else "pinned: tracking is off")
@@ -191,18 +191,18 @@ def person_status(
     snapshots: tuple[SnapshotInfo, ...] | None,
     newest: Version | None,
 ) -> PersonStatus:
-    """Look at one person; what cannot be read is named in `problem`."""
-    told = Reader()
-    selected = told(lambda: host.ports.selection.selected(person))
-    status = told(lambda: host.ports.services.status(person))
+    """Read one person's status; `problem` names what cannot be read."""
+    read = Reader()
+    selected = read(lambda: host.ports.selection.selected(person))
+    status = read(lambda: host.ports.services.status(person))
     unknown = ev.Assessed(ev.Readiness.BUSY, "unknown is busy")
-    assessed = told(lambda: host.idle.assess(person)) or unknown
-    ledger = told(lambda: host.ports.personal_data.ledger(person))
-    ahead = told(lambda: ahead_of_builds(host, person, ledger)) if ledger is not None else None
+    assessed = read(lambda: host.idle.assess(person)) or unknown
+    ledger = read(lambda: host.ports.personal_data.ledger(person))
+    ahead = read(lambda: ahead_of_builds(host, person, ledger)) if ledger is not None else None
     if ahead is not None:
-        told.problems.append(str(ahead))
+        read.problems.append(str(ahead))
     build = selected.build if selected else None
-    moves = told(lambda: tuple(host.ports.journal.moves(person))) or ()
+    moves = read(lambda: tuple(host.ports.journal.moves(person))) or ()
     put, waits = next((move for move in moves if move.put is not None), None), deferral(moves)
     return PersonStatus(
         person=person,
@@ -216,24 +216,24 @@ def person_status(
         readiness=assessed.readiness.value,
         why=assessed.reason,
         ledger=ledger.level if ledger is not None else None,
-        generation=told(lambda: _generation(host, build, ledger)) or "",
+        generation=read(lambda: _generation(host, build, ledger)) or "",
         snapshots=None if snapshots is None else len(snapshots),
         snapshot_bytes=None if snapshots is None else sum(info.stored.size for info in snapshots),
         deferred_since=waits.since if waits is not None else None,
         deferred_for=waits.build.text if waits is not None else "",
-        problem="; ".join(told.problems),
+        problem="; ".join(read.problems),
     )
 
 
 def _generation(host: Host, build: Version | None, ledger: SetLedger | None) -> str:
-    """Name the generation of t3 that a person is of: by their build, else by their data."""
+    """Name a person's generation of t3, by their build, or else by their data."""
     schema = host.ports.builds.schema(build) if build is not None else None
     found = (schema or ledger or SetLedger()).generation
     return found.name if found is not None else ""
 
 
 def _came_by(build: Version | None, put: MoveRecord | None) -> str:
-    """Which run put a person on their build, or what else did; empty while fenced."""
+    """Name the run that put a person on their build, or what else did; empty while fenced."""
     if build is None:
         return ""
     if put is None:

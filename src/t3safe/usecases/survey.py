@@ -1,4 +1,4 @@
-"""How the host stands before a plan: who runs what, what is in the way, and what is noticed."""
+"""The host's state before a plan: who runs which build, obstacles, and warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from t3safe.usecases.host import Host, Reader, everybody, owner_policy
 
 @frozen
 class Survey:
-    """What the policy is asked with, and what was noticed on the way there."""
+    """The policy's inputs, and the warnings of the survey."""
 
     people: tuple[str, ...]
     policy: Policy
@@ -28,10 +28,9 @@ class Survey:
 
 
 def standing_of(host: Host, people: tuple[str, ...]) -> Standing:
-    """How the host stands.
+    """Return the policy's view of the host.
 
-    Who is fenced is left out, because `recover` comes first, and so is whose selection leads
-    nowhere.
+    It leaves out fenced people, because `recover` comes first, and people with a dead link.
     """
     selected = ((person, chosen(host.ports, person)) for person in people)
     frozen = host.ports.switch.frozen()
@@ -39,23 +38,23 @@ def standing_of(host: Host, people: tuple[str, ...]) -> Standing:
         builds=tuple((person, build) for person, build in selected if build is not None),
         last_good=host.ports.selection.last_good(),
         frozen=frozen,
-        # A frozen host asks nothing more: not even which gate this is.
+        # A frozen host asks nothing more, not even for the gate's fingerprint.
         refused=() if frozen else host.ports.verdicts.refused(host.ports.gate.fingerprint()),
     )
 
 
 def survey(host: Host, *, repair: bool) -> Survey:
-    """Look at the host as a whole.
+    """Survey the host as a whole.
 
-    With `repair` a launcher that another installer replaced is put back on the way, and whoever
-    is new in the map gets what they run as their own.
+    With `repair` it restores a launcher that another installer replaced, and gives each person who
+    is new in the map a selection of the build that they run.
     """
     restored = host.ports.selection.ensure_launcher() if repair else ""
     people, problems = everybody(host)
     if repair:
         give_selections(host.ports, people)
-    told = Reader()
-    strangers = told(partial(unmapped_serves, host, people)) or ()
+    read = Reader()
+    strangers = read(partial(unmapped_serves, host, people)) or ()
     return Survey(
         people=people,
         policy=owner_policy(host),
@@ -65,13 +64,13 @@ def survey(host: Host, *, repair: bool) -> Survey:
             *(f"user map {problem}; that line is skipped" for problem in problems),
             *(why for why in map(partial(astray, host), people) if why),
             *map(str, strangers),
-            *told.problems,
+            *read.problems,
         ),
     )
 
 
 def ahead_of_builds(host: Host, person: str, ledger: SetLedger) -> Obstacle | None:
-    """Say that no build here knows a person's data; None where one may.
+    """Say that no build here knows a person's data; None when one may.
 
     Raises BuildError, SelectionError.
     """
@@ -88,9 +87,9 @@ def ahead_of_builds(host: Host, person: str, ledger: SetLedger) -> Obstacle | No
 
 
 def obstacle_of(host: Host, person: str) -> Obstacle | None:
-    """Say what is wrong with a person's data alone; None where nothing is seen.
+    """Say what is wrong with a person's data alone; None when nothing is found.
 
-    Raises PortError where it cannot be looked at; so does data that cannot be read.
+    Raises PortError when it cannot be checked, also for data that cannot be read.
     """
     found = ahead_of_builds(host, person, host.ports.personal_data.ledger(person))
     if found is not None:
@@ -103,7 +102,7 @@ def obstacle_of(host: Host, person: str) -> Obstacle | None:
 
 
 def left_behind(host: Host) -> dict[str, str]:
-    """Say whom the newest run left where they are for their own data, with the reason."""
+    """Return whom the newest run did not move because of their own data, with the reason."""
     for run in host.ports.journal.runs():
         if run.moves and run.kind is not ev.Kind.CHECK:
             return {
@@ -116,7 +115,7 @@ def left_behind(host: Host) -> dict[str, str]:
 
 
 def astray(host: Host, person: str) -> str:
-    """Say why a person's selection leads nowhere, with what repairs it; empty where it does."""
+    """Say why a person's selection is a dead link, with what repairs it; empty when it is not."""
     try:
         host.ports.selection.selected(person)
     except DeadLinkError as error:
@@ -125,13 +124,13 @@ def astray(host: Host, person: str) -> str:
 
 
 def unmapped_serves(host: Host, people: tuple[str, ...]) -> tuple[Unmapped, ...]:
-    """Name everybody outside of the user map whose serve runs.  Raises PeopleError."""
+    """Return the running serves of users outside the user map.  Raises PeopleError."""
     return unmapped(host.ports.residents.running(), people)
 
 
 def fenced(host: Host) -> tuple[str, ...]:
-    """Whose serve and mint can run nothing; who cannot be told is left to whoever needs it."""
-    told = Reader()
-    people, _ = told(partial(everybody, host)) or ((), ())
-    selected = ((person, told(partial(host.ports.selection.selected, person))) for person in people)
+    """Return the fenced people; one whose selection cannot be read is left out."""
+    read = Reader()
+    people, _ = read(partial(everybody, host)) or ((), ())
+    selected = ((person, read(partial(host.ports.selection.selected, person))) for person in people)
     return tuple(person for person, found in selected if found is not None and found.fenced)
