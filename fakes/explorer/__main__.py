@@ -18,7 +18,6 @@ from fakes.explorer.search import Exploration
 from fakes.world.faults import WorldFault
 
 USAGE = 2
-BOUNDS = [bound.value for bound in Exhaustiveness]
 
 
 @click.group(invoke_without_command=True)
