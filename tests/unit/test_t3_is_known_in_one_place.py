@@ -6,6 +6,9 @@ Rules:
    families of names below.  Words that others use too (`logs`, `--port`) are left out.
 2. Held are all strings, docstrings and comments of src and fakes.  Whoever needs an exception says
    why.
+3. A test may spell what a person reads: a sentence, a document.  A name alone, a path or a table of
+   a query is imported there too, from the fake t3 where `t3safe.t3` does not have it.  Tests of the
+   fake t3 and of `t3safe.t3` itself spell what is right, and are aside.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import t3safe.t3
-from t3safe.t3 import files, serve_log
+from t3safe.t3 import files, harmless, serve_log
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,6 +39,10 @@ ASIDE = {
     "fakes/native.py": "makes the native program of the fake t3",
     "fakes/dispatch.py": "stands for a program of the host's owner, which knows t3 by itself; it "
     "runs where t3safe cannot be imported",
+    "tests/fakes/": "tests of the fake t3, against the facts",
+    "tests/unit/t3/": "tests of `t3safe.t3`: they say what is right",
+    "tests/unit/test_generations.py": "tests of `t3safe.t3`",
+    "tests/unit/test_t3_is_known_in_one_place.py": "this file",
     "fakes/guest.py": "runs inside a container, where t3safe cannot be imported",
 }
 """What is not looked at, with the reason."""
@@ -43,6 +50,9 @@ ASIDE = {
 EXCEPTIONS = {
     ("src/t3safe/configuration.py", "orchestrationProtocol"): "the reference of the settings shows "
     "what the dispatch must pass on",
+    ("tests/e2e/test_commands.py", "Pairing URL:"): "t3's label must not be followed by a secret",
+    ("tests/unit/domain/test_redaction.py", "Pairing URL:"): "a sample of what redaction hides",
+    ("tests/unit/domain/test_redaction.py", "Pairing code:"): "a sample of what redaction hides",
 }
 """Names that may stand somewhere, with the reason."""
 
@@ -90,6 +100,13 @@ FAMILIES = (
 )
 """Names of the same kinds, so that one is found that `t3safe.t3` has not yet either."""
 
+QUERY = re.compile(r"\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE|DROP|ALTER TABLE) ")
+"""What makes a text a query, or a script with one; its columns may be spelled (rule 3)."""
+
+COLUMNS = {column for edit in harmless.EDITS for column in edit.columns} | {
+    column for _, column, _ in harmless.CHECKOUTS
+}
+
 
 class Spelled(NamedTuple):
     """A name where it should not be."""
@@ -97,6 +114,7 @@ class Spelled(NamedTuple):
     file: str
     line: int
     name: str
+    alone: bool
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.name}"
@@ -165,7 +183,13 @@ def spelled(path: Path) -> Iterator[Spelled]:
     parts = _python(source) if path.suffix == ".py" else enumerate(source.splitlines(), 1)
     for line, text in parts:
         for found in pattern().finditer(text):
-            yield Spelled(shown, line, found[0])
+            yield Spelled(shown, line, found[0], _is_alone(found[0], text.strip()))
+
+
+def _is_alone(name: str, text: str) -> bool:
+    """Tell a name, a path or a query from what a person reads (rule 3)."""
+    queried = QUERY.search(text) is not None and name not in COLUMNS
+    return text == name or " " not in text or queried
 
 
 def _python(source: str) -> Iterator[tuple[int, str]]:
@@ -214,5 +238,17 @@ def test_src_and_fakes_spell_no_name_of_t3() -> None:
 def test_every_exception_is_needed() -> None:
     """What is aside is there, and each exception is one that somebody uses."""
     assert all((ROOT / path).exists() for path in ASIDE)
-    used = {(each.file, each.name) for path in looked_at("src", "fakes") for each in spelled(path)}
+    used = {(each.file, each.name) for path in looked_at("src", "tests") for each in spelled(path)}
     assert set(EXCEPTIONS) <= used
+
+
+def test_no_module_of_ours_is_called_like_the_folder_of_t3() -> None:
+    """A reader who looks for t3's folder does not find a module of ours."""
+    modules = [*(ROOT / "src").rglob("*"), *(ROOT / "fakes").rglob("*")]
+    assert [str(path) for path in modules if path.stem == files.USERDATA] == []
+
+
+def test_tests_spell_no_name_alone() -> None:
+    """Tests import the names, paths and queries that they work with (rule 3)."""
+    found = (each for path in looked_at("tests") for each in spelled(path) if each.alone)
+    assert strange(found) == [], "import these from t3safe.t3, or from the fake t3"
