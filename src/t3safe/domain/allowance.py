@@ -1,11 +1,11 @@
-"""What a rehearsal is allowed: a base, and more with the size of the set it is held on.
+"""The time and memory limits of a rehearsal, which grow with the size of the data.
 
 Rules:
 
-1. Each limit is a base, for a set of no size, and so much more for each GiB of the set.
-2. A limit that ran out says which settings it came from: a set may need more than the default.
-3. A serve that was killed in a unit, or whose heap was exhausted, names the limit of memory: the
-   kernel kills at it, and node sizes its heap by it.
+1. Each limit is a base, for empty data, and an addition for each GiB of the data.
+2. An exceeded limit names its settings: large data may need more than the default.
+3. When a serve was killed in a unit, or its heap was exhausted, the message names the memory limit:
+   the kernel kills at it, and node sizes its heap by it.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _ABORTED: Final = frozenset({-6, 134})
 
 @frozen
 class Allowance:
-    """A limit in seconds or bytes: `base`, and `per_gib` more for each GiB of a set."""
+    """A limit in seconds or bytes: `base`, and `per_gib` more for each GiB of data."""
 
     base: float
     per_gib: float = 0.0
 
     def of(self, size: int) -> float:
-        """Give the limit for a set of so many bytes."""
+        """Return the limit for data of `size` bytes."""
         return self.base + self.per_gib * max(0, size) / GIB
 
 
 def memory_words(exited: int, said: str, memory_max: int) -> str:
-    """Say what a serve's end has to do with its limit of memory (rule 3); empty where nothing has.
+    """Say how the memory limit caused a serve's end (rule 3); empty when it did not.
 
-    `memory_max` is in bytes, 0 where there was no limit.
+    `memory_max` is in bytes, 0 for no limit.
     """
     if not memory_max:
         return ""

@@ -1,11 +1,11 @@
-"""Whether the disks have room for what a night writes, at today's sizes; all in bytes.
+"""Whether the disks have space for what a night writes, at today's sizes; all in bytes.
 
 Rules:
 
-1. A night may keep a copy of everybody beside the serve, and of one person another at rest and a
+1. A night may keep one online copy of each person, and of one person also an at-rest copy and a
    quarantine: the largest counts three times.
-2. Rehearsals that run at a time each have a copy, which V2's first start copies once more.
-3. Whoever has no snapshot yet counts as much as their set weighs now.
+2. Each concurrent rehearsal has a copy, and V2's first start copies that again.
+3. A person without a snapshot counts with the present size of their data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REHEARSED: Final = 2
 
 @frozen
 class Disk:
-    """A folder, and how many bytes are free where it is."""
+    """A folder, and the free bytes on its file system."""
 
     folder: str
     free: int
@@ -31,7 +31,7 @@ class Disk:
 class NightPaths:
     """Where a night writes.
 
-    `rehearsals` is how many run at a time, `build` what one more build and npm's own work take.
+    `rehearsals` is how many run at a time, `build` the size of one more build and npm's own files.
     """
 
     backups: Disk
@@ -43,7 +43,7 @@ class NightPaths:
 
 @frozen
 class Room:
-    """What is free in a folder, beside what is needed there and for what."""
+    """The free and the needed bytes in a folder, and what needs them."""
 
     what: str
     folder: str
@@ -52,14 +52,14 @@ class Room:
 
     @property
     def enough(self) -> bool:
-        """Whether it fits."""
+        """Whether there is enough space."""
         return self.free >= self.need
 
 
 def rooms(places: NightPaths, newest: Iterable[int]) -> tuple[Room, ...]:
-    """Hold each place against what a night writes there; `newest` are everybody's sizes.
+    """Return the space in each folder against what a night writes there (rules 1 to 3).
 
-    Rules 1 to 3.
+    `newest` are the sizes of each person's newest copy.
     """
     sizes = tuple(newest)
     largest = max(sizes, default=0)

@@ -1,9 +1,9 @@
-"""What lies ahead of the host, from what can be seen now: for whoever asks before anything is done.
+"""The forecast of the next run, from the present state.
 
 Rules:
 
-1. Nothing here decides: the next run asks `policy` itself, with what the registry says by then.
-2. What is not known is said to be unknown.
+1. The forecast decides nothing: the next run asks `policy` itself, with the registry's answer then.
+2. An unknown value is reported as unknown.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from t3safe.domain.versions import Version
 
 @frozen
 class Known:
-    """Where the tag pointed when the registry answered last, and when that was (UTC)."""
+    """The tag's version in the registry's last answer, and the time of that answer (UTC)."""
 
     newest: Version
     at: datetime
@@ -28,7 +28,7 @@ class Known:
 class Timer:
     """A timer of the service manager: when it starts its unit next (UTC).
 
-    `next` is None where it will not, or where `trouble` says why nobody can tell.
+    `next` is None when it will not, or when `trouble` says why that is unknown.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Timer:
 
 @frozen
 class Offered:
-    """What the registry offers; None where it did not answer, and then `trouble` says why."""
+    """The registry's offer; None when it did not answer, and then `trouble` says why."""
 
     offer: Offer | None = None
     trouble: str = ""
@@ -47,7 +47,7 @@ class Offered:
 def next_run(
     policy: Policy, standing: Standing, offered: Offered, local: datetime, *, unfinished: bool
 ) -> str:
-    """Say what a run would do if it began now; `local` is the host's time (rules 1 and 2)."""
+    """Say what a run would do if it began now (rules 1 and 2); `local` is the host's time."""
     if unfinished:
         return "first recovers what an interrupted run left"
     shut = closed(policy, standing, local)

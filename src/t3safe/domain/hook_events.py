@@ -1,17 +1,17 @@
-"""When the host owner's hooks are called: hook events, read off the events of a rollout.
+"""When the host owner's hooks are called: hook events, derived from the events of a rollout.
 
 Rules:
 
-1. `before-canary` comes before the last look whether the person is idle, not after it: whatever a
-   hook takes, nobody is stopped on an answer that is older than the hook.  A person's own wish to
-   go back has its `before-rollback` before the look too.
-2. `before-rollback` comes once for each way back, whether a failure or a person asked for it.
-   Where a look after a crash finds that there is nothing to take back, the way back ends there.
-3. What was begun is ended: an `after` follows each `before`, whatever became of it, also where
-   another process takes over.  `after-canary` comes again where somebody who was moved is taken
-   back, because the first one is no longer true.
-4. A check has no hook events: it touches nobody.
-5. Only `before-run` and `before-canary` may say no.  Nobody is kept from being taken back.
+1. `before-canary` comes before the last idle check of the person, not after it: however long a hook
+   takes, no serve is stopped on an idle check older than the hook.  On a requested rollback,
+   `before-rollback` comes before the idle check, too.
+2. `before-rollback` comes once for each way back, caused by a failure or requested by a person.
+   When an inspection after a crash finds nothing to roll back, the way back ends there.
+3. An `after` follows each `before`, whatever the outcome, also when another process takes over.
+   `after-canary` comes again when a person who was moved is rolled back, because the first one is
+   no longer true.
+4. A check has no hook events: it touches no person.
+5. Only `before-run` and `before-canary` may refuse.  A hook cannot prevent a rollback.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Moment(StrEnum):
 
     @property
     def decides(self) -> bool:
-        """Whether a hook that fails keeps from happening what it was called before (rule 5)."""
+        """Whether a failing hook prevents what it was called before (rule 5)."""
         return self in {Moment.BEFORE_RUN, Moment.BEFORE_CANARY}
 
 
 @frozen
 class HookEvent:
-    """What a hook is told; texts are empty where there is nothing to tell."""
+    """The data that a hook gets; a text is empty when it does not apply."""
 
     moment: Moment
     run: str
@@ -61,11 +61,11 @@ class HookEvent:
     reason: str = ""
 
     def environment(self) -> Mapping[str, str]:
-        """The variables that a hook finds: each one line, without secrets, 1000 characters at most.
+        """Return a hook's variables: each one line, without secrets, 1000 characters at most.
 
-        A reason comes from outside and may hold anything.
+        A reason comes from outside and may hold any text.
         """
-        told = {
+        variables = {
             "T3SAFE_EVENT": self.moment.value,
             "T3SAFE_RUN": self.run,
             "T3SAFE_PERSON": self.person,
@@ -74,10 +74,10 @@ class HookEvent:
             "T3SAFE_OUTCOME": self.outcome,
             "T3SAFE_REASON": self.reason,
         }
-        return {name: one_line(redact(text))[:_LONGEST] for name, text in told.items()}
+        return {name: one_line(redact(text))[:_LONGEST] for name, text in variables.items()}
 
     def consequence(self) -> str:
-        """What follows from a hook that fails, for the line that says so."""
+        """Say what follows from a failing hook, for the line that reports it."""
         match self.moment:
             case Moment.BEFORE_RUN:
                 return "the run does not start; no one is moved"
@@ -92,12 +92,12 @@ class HookEvent:
 
 
 def one_line(text: str) -> str:
-    """Give the text without line ends and without what a terminal would obey."""
+    """Return the text without line ends and without terminal control characters."""
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
 def opening(plan: ev.Plan) -> HookEvent | None:
-    """The hook event before a plan is opened; None where it has none (rule 4)."""
+    """Return the hook event before a plan is opened; None when there is none (rule 4)."""
     if plan.kind not in _RUNS:
         return None
     old, new = plan.base.text, plan.candidate.text
@@ -105,13 +105,13 @@ def opening(plan: ev.Plan) -> HookEvent | None:
 
 
 def not_opened(before: HookEvent, reason: str) -> HookEvent:
-    """The hook event that ends a run which its own hooks kept from being opened (rule 3)."""
+    """Return the hook event for the end of a run that its own hooks prevented (rule 3)."""
     later = ev.Outcome.LATER.value
     return HookEvent(Moment.AFTER_RUN, before.run, "", before.old, before.new, later, reason)
 
 
 def hook_events(before: Rollout | None, event: ev.Event, after: Rollout) -> tuple[HookEvent, ...]:
-    """The hook events of one event, in order; `before` is None where it opened the rollout."""
+    """Return the hook events of one event, in order; `before` is None for the first event."""
     if before is None or after.plan.kind is ev.Kind.CHECK:
         return ()
     return tuple(_occasions(before, event, after))
@@ -138,7 +138,7 @@ def _occasions(before: Rollout, event: ev.Event, after: Rollout) -> Iterator[Hoo
 
 
 def _begun(before: Rollout, after: Rollout) -> Iterator[HookEvent]:
-    """Tell of the step with which something begins, the first time that it is tried."""
+    """Yield the hook event before a move or a rollback begins, at the first attempt."""
     move = before.current
     if move is None or before.attempts > 0 or not _at_brink(after.plan, move):
         return
@@ -147,7 +147,7 @@ def _begun(before: Rollout, after: Rollout) -> Iterator[HookEvent]:
 
 
 def _at_brink(plan: ev.Plan, move: Move) -> bool:
-    """Whether the next step is the one before which the hooks are called (rule 1)."""
+    """Whether the hooks are called before the next step (rule 1)."""
     if touched(move):
         return False
     if plan.kind is ev.Kind.BACK:
@@ -156,13 +156,13 @@ def _at_brink(plan: ev.Plan, move: Move) -> bool:
 
 
 def _turned(before: Rollout, after: Rollout, old: Move, new: Move) -> Iterator[HookEvent]:
-    """Tell of a way back that begins, and of whoever has settled."""
+    """Yield the hook events of a way back that begins, and of a person who has settled."""
     purpose = after.plan.kind is ev.Kind.BACK
     back, was_back = new.goal in _WAY_BACK, old.goal in _WAY_BACK
     if back and not was_back and not purpose:
         yield _of(Moment.BEFORE_ROLLBACK, after, new)
     if was_back and not back and not purpose:
-        # A look after a crash found the new build in place, or the old set untouched.
+        # An inspection after a crash found the new build in place, or the old data untouched.
         yield _of(Moment.AFTER_ROLLBACK, after, new, new.goal.value)
     ended = old.status is Status.MOVING and new.settled
     if not ended or not _was_begun(before, old):

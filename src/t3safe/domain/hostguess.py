@@ -1,13 +1,13 @@
-"""What a first look at a host concludes: the configuration that fits it, and what must be asked.
+"""Derive the configuration of a host from its facts, and the questions for its owner.
 
 Rules:
 
-1. Facts come in as values; nothing here looks at anything.
-2. Root keeps a whole host, anybody else their own serve.
-3. A setting is written where a fact says something else than the default, with the fact beside it.
-4. What no fact tells is asked, with the default as the proposed answer where there is one; without
-   a proposal it must be answered.
-5. The commands to go on with name the version that is there.
+1. Facts come in as values; this module reads nothing.
+2. Root manages a whole host, any other user their own serve.
+3. A setting is written when a fact differs from the default, with the fact beside it.
+4. A setting without a fact is asked for.  Its default, if there is one, is the proposed answer;
+   without a proposal it must be answered.
+5. The next commands name the installed version.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ class UnitSeen:
 
     @property
     def serves(self) -> bool:
-        """Whether it runs `t3 serve`, by whatever path."""
+        """Whether it runs `t3 serve`, at any path."""
         return commands.is_serve(self.words)
 
     @property
     def base(self) -> str:
-        """The base directory that it names, empty where it names none."""
+        """The base directory that it names, empty for none."""
         return commands.base_of(self.words)
 
 
 @frozen
 class HostFacts:
-    """What was looked at.  Paths are empty where nothing was found.
+    """The facts of a host.  A path is empty when nothing was found.
 
     `units` are those of the host's systemd or of the person's own, `manager` says whether that
     answers.  `user_map` and `dispatch` say whether there is one at its usual place.  `standard` are
-    the folders on the PATH of units, `overruled` the host's own file where it counts and the
+    the folders on the PATH of units.  `overruled` is the host's own file when it counts and the
     person's does not.
     """
 
@@ -82,7 +82,7 @@ class Setting:
 
 @frozen
 class OwnerQuestion:
-    """What no fact tells; `proposed` is empty where it must be answered (rule 4)."""
+    """A question for the owner; `proposed` is empty when it must be answered (rule 4)."""
 
     key: str
     text: str
@@ -91,7 +91,7 @@ class OwnerQuestion:
 
 @frozen
 class Guess:
-    """What fits the host; `troubles` are what a run needs and the host has not."""
+    """The configuration of the host; `troubles` are what a run needs and the host lacks."""
 
     scope: Scope
     settings: tuple[Setting, ...]
@@ -101,7 +101,7 @@ class Guess:
 
 
 def guess(seen: HostFacts) -> Guess:
-    """Conclude."""
+    """Derive the configuration from the facts."""
     scope = Scope.SYSTEM if seen.caller.root else Scope.USER
     parts = _for_a_host(seen) if scope is Scope.SYSTEM else _for_oneself(seen)
     found = (*parts, *_programs(seen))
@@ -168,7 +168,7 @@ def _launcher(seen: HostFacts, path: str, why: str) -> Iterator[Setting]:
 
 
 def _programs(seen: HostFacts) -> Iterator[Setting]:
-    """Name what the PATH of units does not lead to, and what npm says to the caller alone."""
+    """Yield the programs off the PATH of units, and the registry of the caller's own npm."""
     if seen.registry:
         yield Setting("registry", seen.registry, "what your npm asks; timers cannot see your npmrc")
     for key, path in (("npm", seen.npm), ("gate.node", seen.node)):
@@ -211,7 +211,7 @@ def _following(seen: HostFacts, scope: Scope) -> Iterator[str]:
 
 
 def render(guessed: Guess, answers: Mapping[str, Setting]) -> str:
-    """Write the configuration as TOML: what was found, then what was answered by key."""
+    """Return the configuration as TOML: the derived settings, then the answers by key."""
     settings = (*guessed.settings, *answers.values())
     head = [
         "# Written by `t3safe init`.  What is not here has its default; all of it is in",
@@ -231,7 +231,7 @@ def _lines(table: str, settings: tuple[Setting, ...]) -> Iterator[str]:
         where, name = _split(setting)
         if where == table:
             yield f"# {setting.why}"
-            # JSON's texts, numbers, truths and lists are TOML's.
+            # JSON's strings, numbers, booleans and lists are TOML's.
             yield f"{name} = {json.dumps(setting.value)}"
 
 
@@ -241,7 +241,7 @@ def _split(setting: Setting) -> tuple[str, str]:
 
 
 def answered(question: OwnerQuestion, answer: str, person: str) -> tuple[Setting, ...]:
-    """Turn an answer into settings; none where it is the default."""
+    """Turn an answer into settings; none when it is the default."""
     why = "as you answered"
     if question.key == "dispatch" and answer == "-":
         return (Setting("verify", "direct", "there is no dispatch before the serves"),)

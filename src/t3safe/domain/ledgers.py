@@ -1,14 +1,13 @@
-"""Migration ledgers: what a state set has been through, what a build knows.
+"""Migration ledgers: the migrations that data has, and those that a build knows.
 
 Rules:
 
 1. A ledger is a set of (id, name) pairs.  The name counts: t3's own migrator compares only the
    highest id, so another migration under a known id would pass it in silence.
-2. A build may run on a state set only if it knows every pair in every database that it starts on:
-   its own, or the one of which it makes its own.  What is left over for it does not count
-   (`t3.generations`).
+2. A build may run on data only if it knows each pair in each database that it starts on: its own,
+   or the one from which it makes its own.  Leftover databases do not count (`t3.generations`).
 3. A database that the build has never made has, for that build, an empty ledger.
-4. A ledger whose rows a start moves in place is compared as it is numbered afterwards.
+4. When a start renumbers a ledger's rows, the ledger is compared with the new numbers.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ class Migration:
 
 
 def _sorted(entries: Iterable[Migration]) -> tuple[Migration, ...]:
-    # By a key: rollouts are folded by the thousand, and comparing the values costs ten times that.
+    # By a key: rollouts are folded by the thousand, and comparing values takes ten times as long.
     return tuple(sorted(set(entries), key=attrgetter("id", "name")))
 
 
 @frozen
 class Ledger:
-    """The migrations of one database, ascending; empty where the table is missing."""
+    """The migrations of one database, ascending; empty when the table is missing."""
 
     entries: tuple[Migration, ...] = field(default=(), converter=_sorted)
 
@@ -73,7 +72,7 @@ def _by_name(databases: Iterable[tuple[str, Ledger]]) -> tuple[tuple[str, Ledger
 
 @frozen
 class SetLedger:
-    """The ledgers of a whole state set, by file name."""
+    """The ledgers of all databases of a person's data, by file name."""
 
     databases: tuple[tuple[str, Ledger], ...] = field(default=(), converter=_by_name)
 
@@ -94,14 +93,14 @@ class SetLedger:
 
     @property
     def generation(self) -> Generation | None:
-        """The generation of t3 that makes these databases beside an empty set; None for none."""
+        """The generation of t3 that makes these databases on an empty set; None for none."""
         return recognised(self._pairs)
 
     @property
     def strangeness(self) -> str:
-        """What a build makes that fits no generation of t3, empty where one does.
+        """Why these ledgers fit no generation of t3, empty when they fit one.
 
-        For the ledgers that a build makes beside an empty set.
+        For the ledgers that a build makes on an empty set.
         """
         return strangeness(self._pairs)
 
@@ -118,9 +117,9 @@ class SetLedger:
         return dict(self.databases).get(database, Ledger())
 
     def unknown_to(self, build: SetLedger) -> tuple[str, ...]:
-        """What `build` does not know of this set, as `file: id_Name`; empty means it may run.
+        """Return the migrations that `build` does not know, as `file: id_Name`; empty: it may run.
 
-        Rule 2: the whole of the matched pair (I1) rests on this answer being empty.
+        The matched pair (I1) rests on this answer (rule 2).
         """
         started_on = starts_on(self.names, build.names)
         return tuple(
@@ -131,5 +130,5 @@ class SetLedger:
         )
 
     def known_to(self, build: SetLedger) -> bool:
-        """Whether a build with this schema knows every migration of the set (rule 2)."""
+        """Whether a build with this schema knows every migration of the data (rule 2)."""
         return not self.unknown_to(build)

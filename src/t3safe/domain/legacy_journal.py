@@ -1,19 +1,19 @@
-"""A run from its records alone: what was done, whoever's rules decided it.
+"""Rebuild a run from its records alone, whichever version's rules decided it.
 
-Rules change with t3safe.  What another one decided may not follow by the rules of `rollout`; what
-was done is in the journal all the same.
+The rules change with t3safe.  A decision of another version may not follow from the rules of
+`rollout`, but the journal has what was done.
 
 Rules:
 
-1. A run that is over is rebuilt as it ended.  Who cannot be seen to have ended well on either
-   build needs a person.
-2. One that is not over is rebuilt so that it can be gone on with after `Resumed`: whoever may be
-   in between is MOVING, and a look comes before anything else.  Nobody new is begun, and nothing is
-   promoted whose promotion was not begun.
-3. Only what was done and answered counts, in any order: no step is expected.  What may be so from
-   an intent on is taken to be so.  What was restored is forgotten once the new build may have run
-   again; a quarantine never is: it may be the only copy of what a person wrote.
-4. Records that cannot be a run (a number is missing, an answer to nothing) are damage.
+1. A run that is over is rebuilt as it ended.  A person who did not visibly end on a working build
+   needs a human.
+2. An unfinished run is rebuilt so that it can go on after `Resumed`: a person who may be in
+   transition is MOVING, and their first step is to inspect.  No other person begins, and only a
+   promotion that had begun goes on.
+3. Only what was done and answered counts, in any order: no step is expected.  What an intent makes
+   possible counts as done.  A restore is forgotten once the new build may have run again; a
+   quarantine is not: it may be the only copy of what a person wrote.
+4. Records that cannot be a run (a missing number, an answer to nothing) are damaged.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from t3safe.domain.versions import Version
 
 
 def rebuilt(events: Sequence[ev.Event]) -> Rollout | None:
-    """Give the rollout that a run's records tell of; None where they tell of none (rule 4)."""
+    """Return the rollout of a run's records; None when they are damaged (rule 4)."""
     if not events:
         return None
     first, last = events[0], events[-1]
@@ -54,7 +54,7 @@ _Step = tuple[fx.Effect, ev.Answer | None]
 
 
 def _steps(events: Sequence[ev.Event]) -> Iterator[_Step]:
-    """Give each effect with its answer, None where nobody lived to hear it."""
+    """Yield each effect with its answer, None when the process died before the answer."""
     begun: fx.Effect | None = None
     for event in events:
         match event:
@@ -73,7 +73,7 @@ def _steps(events: Sequence[ev.Event]) -> Iterator[_Step]:
 
 
 def _is_whole(events: Sequence[ev.Event]) -> bool:
-    """Rule 4."""
+    """Whether the records are whole (rule 4)."""
     seq, pending = 0, False
     for event in events[1:]:
         match event:
@@ -94,7 +94,7 @@ def _is_whole(events: Sequence[ev.Event]) -> bool:
 
 
 def _begun(plan: ev.Plan, moves: tuple[Move, ...], steps: Sequence[_Step]) -> Rollout:
-    """Give the rollout at the stage from which it can be ended, with what the gate saw."""
+    """Return the rollout at the stage from which it can end, with the gate's rehearsals."""
     if plan.kind is ev.Kind.BAKE:
         stage = Stage.BAKING
     elif plan.kind is ev.Kind.BACK or any(map(touched, moves)):
@@ -109,7 +109,7 @@ def _begun(plan: ev.Plan, moves: tuple[Move, ...], steps: Sequence[_Step]) -> Ro
 
 
 def _open(rollout: Rollout, steps: Sequence[_Step]) -> Rollout:
-    """Rule 2: put whoever may be in between first, or end what was promoted."""
+    """Give the turn to the person in transition, or finish the promotion (rule 2)."""
     promote = next((effect for effect, _ in steps if isinstance(effect, fx.Promote)), None)
     if promote is not None:
         # It was baked, and may be the default already.
@@ -127,7 +127,7 @@ def _open(rollout: Rollout, steps: Sequence[_Step]) -> Rollout:
 
 
 def _in_between(move: Move) -> bool:
-    """Whether a look has to tell how this person stands."""
+    """Whether this person may be in transition and must be inspected."""
     if not touched(move) or move.status in {Status.MOVED, Status.KEPT}:
         return False
     may_go_back = move.rest is not None or not move.new_build_may_have_run
@@ -135,13 +135,13 @@ def _in_between(move: Move) -> bool:
 
 
 def _over(move: Move) -> Move:
-    """Rule 1."""
+    """Let an unsettled person need a human (rule 1)."""
     unsettled = move.status is Status.MOVING
     return attrs.evolve(move, status=Status.NEEDS_HUMAN) if unsettled else move
 
 
 def _unseen(move: Move, steps: Sequence[_Step]) -> Move:
-    """A run that could not tell at its end whether people sign in left that to a person."""
+    """Let a moved person need a human when the run could not verify sign-in at its end."""
     last = next((answer for effect, answer in reversed(steps) if _sees(effect, move)), None)
     if move.status is Status.MOVED and isinstance(last, ev.Failed):
         return attrs.evolve(move, status=Status.NEEDS_HUMAN, reason=last.reason)
@@ -170,7 +170,7 @@ def _whom(effect: fx.Effect) -> tuple[str, ...]:
 
 
 def _meant(move: Move, effect: fx.Effect) -> Move:
-    """Mark what may be so from the intent on, however it ended (rule 3)."""
+    """Mark what the intent makes possible, whatever the answer (rule 3)."""
     moving = attrs.evolve(move, status=Status.MOVING)
     turned = Goal.BACK if move.new_build_may_have_run else move.goal
     match effect:
@@ -193,7 +193,7 @@ def _meant(move: Move, effect: fx.Effect) -> Move:
 
 
 def _on_new(move: Move) -> Move:
-    """Count nothing as set right any more: the new build may run again (rule 3)."""
+    """Forget the restore: the new build may run again (rule 3)."""
     return attrs.evolve(put_by(move), goal=Goal.FORWARD, rows=())
 
 
@@ -219,7 +219,7 @@ def _after(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
 
 
 def _looked(move: Move, answer: ev.Answer | None) -> Move:
-    """Whoever may be at work is not taken back: a person is asked."""
+    """Let a person who may be busy need a human; they are not rolled back."""
     match answer:
         case ev.Assessed(ev.Readiness.BUSY, reason) | ev.Failed(reason=reason):
             return attrs.evolve(move, status=Status.NEEDS_HUMAN, reason=reason)
@@ -246,7 +246,7 @@ def _copied(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
 
 
 def _untouched(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
-    """Take the answer to what was asked or copied before anything was done to a person."""
+    """Apply an answer from before the run touched the person."""
     match effect, answer:
         case fx.SnapshotOnline(), ev.Snapshotted(snapshot=snapshot):
             return attrs.evolve(move, status=Status.WAITING, online=snapshot)
@@ -265,7 +265,7 @@ def _untouched(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
 
 
 def _inspected(move: Move, answer: ev.Answer | None) -> Move:
-    """Take up what a look found; what was known of sign-in before it counts no more."""
+    """Apply an inspection; earlier sign-in results no longer count."""
     match answer:
         case ev.Inspected(selected=build) if build == move.plan.new and move.new_build_may_have_run:
             return _on_new(move)
@@ -295,7 +295,7 @@ def _verified(move: Move, build: Version, answer: ev.Answer | None) -> Move:
         case ev.NotPaired(fault, reason) | ev.Failed(fault, reason) if on_new:
             return attrs.evolve(move, fault=fault, reason=reason)
         case ev.NotPaired(reason=reason) | ev.Failed(reason=reason):
-            # The data is looked at next, and may be restored once more.
+            # The data is inspected next, and may be restored again.
             reason = move.reason or reason
             return attrs.evolve(put_by(move), status=Status.ENVIRONMENT, reason=reason)
         case _:

@@ -1,4 +1,4 @@
-"""The log of a rollout: one line a fact, by the rules of `messages`."""
+"""The log of a rollout: one line per fact, by the rules of `messages`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from t3safe.domain.rollout_state import Rollout
 
 
 def lines(before: Rollout | None, event: ev.Event, after: Rollout) -> tuple[LogLine, ...]:
-    """Give the lines for one event; `before` is None where it opened the rollout."""
+    """Return the lines for one event; `before` is None when it opened the rollout."""
     return tuple(_lines(before, event, after))
 
 
@@ -43,7 +43,7 @@ def _opening(plan: ev.Plan) -> LogLine:
         moves = ", ".join(f"{move.person} from {move.old} to {move.new}" for move in plan.moves)
         return LogLine(LogLevel.INFO, f"requested rollback: {moves}; {plan.kind} {plan.run}")
     people = (*(f"{move.person} ({move.old})" for move in plan.moves), *plan.baking)
-    who = ", ".join(people) or "nobody"
+    who = ", ".join(people) or "no one"
     return LogLine(LogLevel.INFO, f"candidate: {plan.candidate} for {who}; {plan.kind} {plan.run}")
 
 
@@ -58,7 +58,7 @@ def _closing(ended: ev.Ended) -> LogLine:
 
 
 def _changes(before: Rollout, after: Rollout) -> Iterator[LogLine]:
-    """Give a line for each person whose goal or end this event changed."""
+    """Yield a line for each person whose goal or status this event changed."""
     for old, new in zip(before.moves, after.moves, strict=True):
         if new.goal is not old.goal:
             yield from _turned(new)
@@ -116,7 +116,7 @@ def _settled(move: Move, kind: ev.Kind) -> LogLine:
 
 
 def _manual(move: Move) -> str:
-    """Give all that a person needs to finish the rollback by hand."""
+    """Return all that an operator needs to finish the rollback by hand."""
     point = move.rest.snapshot if move.rest is not None else "none taken, the data is unchanged"
     kept = f", quarantined as {move.quarantine}" if move.quarantine else ""
     return (

@@ -1,11 +1,11 @@
-"""What is said of each effect and each answer: one table for log, progress, reports and failures.
+"""The messages of each effect and each answer: one table for log, progress, reports and failures.
 
 Rules:
 
-1. Alert rules out there match words: `rolling back`, `rolled back`, `ROLLBACK FAILED`, `FROZEN`.
-   A line begins with one of them when it means just that, and no other line holds any.
-2. A line names who, what and, where something went wrong, why and the next command.
-3. No line holds a secret: reasons come redacted from the adapters, and are redacted here again.
+1. Alert rules of hosts match these words: `rolling back`, `rolled back`, `ROLLBACK FAILED`,
+   `FROZEN`.  A line begins with one of them when it means just that.  No other line contains any.
+2. A line names who and what.  On a failure it also names why and the next command.
+3. No line contains a secret: reasons come redacted from the adapters, and are redacted here again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ UNPROTECTED: Final = (
 
 
 class LogLevel(StrEnum):
-    """How loud a line is: progress, a fact, something to look at, something to get up for.
+    """The level of a line: progress, a fact, a warning, an alert.
 
     A tick is progress that only a terminal shows.
     """
@@ -47,9 +47,9 @@ class LogLevel(StrEnum):
 
 @frozen
 class LogLine:
-    """One line of the log; `person` is empty where it is about no single person.
+    """One line of the log; `person` is empty when it is not about a single person.
 
-    `alert` is the alert word with which the line begins, empty for all others.
+    `alert` is the alert word with which the line begins, empty for other lines.
     """
 
     level: LogLevel
@@ -58,13 +58,13 @@ class LogLine:
     alert: str = ""
 
     def __str__(self) -> str:
-        """Give the line as it is printed: the alert word, then the text without any (rule 1)."""
+        """Return the printed line: the alert word, then the text without any (rule 1)."""
         words = calm(redact(self.text))
         return f"{self.alert} {words}" if self.alert else words
 
 
 def calm(reason: str) -> str:
-    """Break up alert words that a reason from outside may hold (rule 1)."""
+    """Break up alert words in a reason from outside (rule 1)."""
     for word in ALERT_WORDS:
         reason = reason.replace(word, word.replace(" ", "-") if " " in word else word.capitalize())
     return reason
@@ -78,7 +78,7 @@ def frozen_line(reason: str, holding: str) -> LogLine:
 
 @frozen
 class Words:
-    """The words of one effect; its `name` stands in reports."""
+    """The words of one effect; reports show its `name`."""
 
     name: str
     verb: str
@@ -87,17 +87,17 @@ class Words:
 
     @property
     def doing(self) -> str:
-        """What is under way, for the log and progress: "copying ann's data at rest"."""
+        """The effect while it runs, for the log and progress: "copying ann's data at rest"."""
         return f"{self.participle} {self.what}"
 
     @property
     def task(self) -> str:
-        """What was to be done, where it failed: "copy ann's data at rest"."""
+        """The effect in a failure: "copy ann's data at rest"."""
         return f"{self.verb} {self.what}"
 
 
 def words(effect: fx.Effect) -> Words:
-    """Give the words of an effect: the one table of them."""
+    """Return the words of an effect; this is their only table."""
     match effect:
         case fx.StageBuild(build):
             return Words("stage", "install", "installing", f"{build}")
@@ -164,7 +164,7 @@ _ANNOUNCED: Final = (
     fx.Bake,
     fx.Revisit,
 )
-"""What takes long enough for a line of the log when it begins."""
+"""The long effects: the log has a line when one begins."""
 
 
 def _copies(count: int) -> str:
@@ -176,7 +176,7 @@ def _data(person: str) -> str:
 
 
 def failure(effect: fx.Effect, fault: Fault, reason: str) -> str:
-    """Say that an effect failed; a reason that says so itself is not repeated."""
+    """Say that an effect failed; a reason that begins with "cannot" stands alone."""
     if reason.startswith("cannot "):
         return f"{reason} ({fault})"
     return f"cannot {words(effect).task} ({fault}): {reason}"
@@ -188,7 +188,7 @@ def defect(effect: fx.Effect, error: Exception) -> str:
 
 
 def begun(effect: fx.Effect) -> tuple[LogLine, ...]:
-    """Give the lines for an effect that begins: one for what takes long."""
+    """Return the lines for an effect that begins: one for a long effect."""
     if not isinstance(effect, _ANNOUNCED):
         return ()
     return (LogLine(LogLevel.PROGRESS, words(effect).doing, getattr(effect, "person", "")),)
@@ -206,7 +206,7 @@ def failed(answer: ev.Answer) -> bool:
 
 
 def entry(effect: fx.Effect, answer: ev.Answer) -> str:
-    """Give the entry of an answer in a report, beside the name of its effect and the person."""
+    """Return the text of an answer in a report, beside the name of its effect and the person."""
     match answer:
         case ev.Failed(fault, reason) | ev.NotPaired(fault, reason):
             return f"{reason} ({fault})"
@@ -235,7 +235,7 @@ def entry(effect: fx.Effect, answer: ev.Answer) -> str:
 
 
 def answered(effect: fx.Effect, answer: ev.Answer) -> Iterator[LogLine]:
-    """Give the lines of the log for what came of an effect."""
+    """Yield the lines of the log for the answer to an effect."""
     match effect, answer:
         case _, ev.Failed(fault, reason):
             yield LogLine(LogLevel.WARNING, failure(effect, fault, reason))

@@ -1,10 +1,11 @@
-"""How the host stands, as values: what metrics are made from.
+"""The values that metrics are made from.
 
 Rules:
 
-1. What could not be read is None, never a value that says all is well.
-2. The gate is broken, a person is needed, a build is refused or somebody was rolled back for as
-   long as the newest run says so that speaks of it.  One that was put off or cut off is silent.
+1. An unreadable value is None, never a value that looks healthy.
+2. Four causes hold while the newest run that can confirm or clear them confirms them: the gate is
+   broken, a human is needed, a build is refused, a person was rolled back.  A deferred or
+   interrupted run confirms and clears nothing.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from t3safe.domain.versions import Version, days_behind
 
 @frozen
 class PersonMetrics:
-    """One person: what they run (None while fenced or where it cannot be read), and what is kept.
+    """One person: their build (None while fenced or unreadable) and their snapshots.
 
-    `fenced` and `snapshots` are None where they cannot be read.
+    `fenced` and `snapshots` are None when they cannot be read.
     """
 
     person: str
@@ -39,9 +40,9 @@ class HostMetrics:
     """The host at one moment (rule 1).
 
     `frozen` is why the host is frozen, empty when it is not.  `runs` are the newest runs, newest
-    first, as far back as is asked here; `ends` is how many runs ended in each way.
-    `verdicts` counts what is remembered of builds by ruling.  `ended` is each command with when it
-    ended last, also where it did nothing.  `problems` says what could not be read.
+    first, as far back as needed here.  `ends` counts runs by outcome, `verdicts` the remembered
+    verdicts by ruling.  `ended` is each command with its last end, even if it did nothing.
+    `problems` says what could not be read.
     """
 
     at: datetime
@@ -61,11 +62,11 @@ class HostMetrics:
 
     @property
     def behind(self) -> int | None:
-        """How many days last-good is behind the newest build on offer; None where nobody knows."""
+        """How many days last-good is behind the newest offered build; None when unknown."""
         return days_behind(self.last_good, self.newest)
 
     def speaking(self, outcome: Outcome) -> RunRecord | None:
-        """The newest run that speaks of such an end, where it ended so (rule 2)."""
+        """Return the newest run that confirms this outcome; None when it is cleared (rule 2)."""
         run = next((run for run in self.runs or () if run.speaks(outcome)), None)
         ended = run.ended if run is not None else None
         return run if ended is not None and ended.outcome is outcome else None
@@ -77,11 +78,11 @@ ALERTS: Final = (
     Outcome.ROLLED_BACK,
     Outcome.REFUSED,
 )
-"""Ends that are told for as long as the newest run that speaks of them says so."""
+"""The outcomes of rule 2."""
 
 
 def asked(newest_first: Iterable[RunRecord]) -> Iterator[RunRecord]:
-    """Give runs until one is over and each alert has been spoken of."""
+    """Yield runs until one is over and each alert is confirmed or cleared."""
     open_questions, over = set(ALERTS), False
     for run in newest_first:
         yield run
@@ -92,5 +93,5 @@ def asked(newest_first: Iterable[RunRecord]) -> Iterator[RunRecord]:
 
 
 def last_closed(runs: Iterable[RunRecord]) -> RunRecord | None:
-    """The newest run that is over; `runs` are newest first."""
+    """Return the newest run that is over; `runs` are newest first."""
     return next((record for record in runs if record.closed is not None), None)

@@ -1,16 +1,15 @@
-"""Which notices are due: each cause is told once, not every night.
+"""Which notices are due: each cause is sent once, not every night.
 
 Rules:
 
-1. A cause that holds is told when it was not told before.
-2. What was told is told again only when it changed, or when it has gone and come back.
-3. What nobody could look at has neither gone nor come: it stays as it was.  A command speaks of its
-   own end alone, never of another's.
-4. What could not be sent was not told.
-5. Whoever was taken back or needs a person is told of for each run that ended so.  Other texts are
-   the same cause when they differ in figures and names of runs alone: what is measured anew each
-   night is no news.
-6. A notice is one short line without secrets and without what a terminal would obey.
+1. A cause that holds is sent when it was not sent before.
+2. It is sent again only when it changed, or when it went and came back.
+3. A cause that could not be checked keeps its state.  A command reports its own end alone, never
+   another's.
+4. A notice that could not be sent does not count as sent.
+5. A rollback or a need for a human is sent for each run that ended so.  Other texts are the same
+   cause when they differ only in figures and names of runs: a new measurement is not news.
+6. A notice is one short line without secrets and without terminal control characters.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from t3safe.domain.versions import Version
 
 
 class Cause(StrEnum):
-    """What is worth a notice, the most urgent first."""
+    """The causes of notices, the most urgent first."""
 
     NEEDS_HUMAN = "needs-human"
     ROLLED_BACK = "rolled-back"
@@ -53,7 +52,7 @@ URGENT: Final = frozenset({Cause.NEEDS_HUMAN, Cause.ROLLED_BACK, Cause.FROZEN, C
 
 @frozen(order=True)
 class Key:
-    """What is remembered of a notice that was told."""
+    """What is remembered of a sent notice."""
 
     cause: Cause
     about: str
@@ -62,7 +61,7 @@ class Key:
 
 @frozen
 class Notice:
-    """One thing to tell; `about` is whom or what it concerns, `mark` what makes it the same."""
+    """One notice; `about` is the person or build it concerns, `mark` identifies a repetition."""
 
     cause: Cause
     text: str
@@ -71,13 +70,13 @@ class Notice:
 
     @property
     def key(self) -> Key:
-        """What is remembered of it once it was told."""
+        """What is remembered of it once it was sent."""
         return Key(self.cause, self.about, self.mark)
 
 
 @frozen
 class Broken:
-    """How a command ended of which no run tells: which command, why in one line, and as what."""
+    """A command that ended without a run: the command, why in one line, and the cause."""
 
     command: str
     why: str
@@ -86,9 +85,9 @@ class Broken:
 
 @frozen
 class NoticesFound:
-    """The notices whose cause holds now, and the causes at which nobody could look (rule 3).
+    """The notices whose cause holds now, and the causes that could not be checked (rule 3).
 
-    `command` is the one that looks; empty where nothing is run.
+    `command` is the command that checks; empty when no command ran.
     """
 
     notices: tuple[Notice, ...]
@@ -97,33 +96,33 @@ class NoticesFound:
 
 
 def found(vitals: HostMetrics, command: str = "", broken: Broken | None = None) -> NoticesFound:
-    """Tell which causes hold, the most urgent first."""
+    """Return the causes that hold, the most urgent first."""
     return NoticesFound(tuple(_notices(vitals, broken)), frozenset(_unseen(vitals)), command)
 
 
 def wanted(now: NoticesFound, causes: Iterable[Cause]) -> NoticesFound:
-    """Leave out the causes of which nobody wants to be told."""
+    """Drop the causes that are not wanted."""
     wished = frozenset(causes)
     notices = tuple(notice for notice in now.notices if notice.cause in wished)
     return NoticesFound(notices, now.unseen, now.command)
 
 
-def due(told: frozenset[Key], now: NoticesFound) -> tuple[Notice, ...]:
-    """Choose what is to be told (rules 1 and 2)."""
-    return tuple(notice for notice in now.notices if notice.key not in told)
+def due(before: frozenset[Key], now: NoticesFound) -> tuple[Notice, ...]:
+    """Return the notices to send (rules 1 and 2); `before` were sent."""
+    return tuple(notice for notice in now.notices if notice.key not in before)
 
 
-def remembered(told: frozenset[Key], now: NoticesFound, *, sent: bool) -> frozenset[Key]:
-    """Give what counts as told from here on; `sent` says whether what was due went out (rule 4)."""
+def remembered(before: frozenset[Key], now: NoticesFound, *, sent: bool) -> frozenset[Key]:
+    """Return what counts as sent from now on; `sent`: the due notices went out (rule 4)."""
     holding = frozenset(notice.key for notice in now.notices)
-    kept = frozenset(key for key in told if key in holding or _unlooked(key, now))
+    kept = frozenset(key for key in before if key in holding or _unlooked(key, now))
     return kept | holding if sent else kept
 
 
-def forgiven(told: frozenset[Key], build: Version) -> frozenset[Key]:
+def forgiven(before: frozenset[Key], build: Version) -> frozenset[Key]:
     """Forget that a build was refused: once a person allows it, a new refusal is news."""
     return frozenset(
-        key for key in told if key.cause is not Cause.REFUSED or key.about != build.text
+        key for key in before if key.cause is not Cause.REFUSED or key.about != build.text
     )
 
 
@@ -134,7 +133,7 @@ def heading(host: str, notices: Iterable[Notice]) -> str:
 
 
 def body(notices: Iterable[Notice]) -> str:
-    """Give the notices, a line each."""
+    """Return the notices, one per line."""
     return "\n".join(f"{notice.cause.label}: {notice.text}" for notice in notices)
 
 
@@ -143,12 +142,12 @@ _LONGEST: Final = 400
 
 
 def essence(text: str) -> str:
-    """Give what stays of a text when its figures and names of runs change (rule 5)."""
+    """Return a text with its figures and names of runs masked (rule 5)."""
     return " ".join(_FIGURES.sub("#", text).split())
 
 
 def plain(text: str) -> str:
-    """Give a text as one short line that holds no secret and nothing unprintable (rule 6)."""
+    """Return a text as one short line without secrets and unprintable characters (rule 6)."""
     line = " ".join(redact(text).split())
     shown = "".join(letter if letter.isprintable() else "?" for letter in line)
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
@@ -197,7 +196,7 @@ def _of_command(broken: Broken | None, cause: Cause) -> Iterator[Notice]:
 
 
 def _of_run(vitals: HostMetrics, cause: Cause) -> Iterator[Notice]:
-    """Tell of the newest run that speaks of such an end; a refused build is a cause of its own."""
+    """Yield the notice of the newest run with this outcome; each refused build is its own cause."""
     outcome, how = _BY_RUN[cause]
     record = vitals.speaking(outcome)
     if record is None or record.ended is None:
@@ -221,7 +220,7 @@ def _unseen(vitals: HostMetrics) -> Iterator[Cause]:
 
 
 def _unlooked(key: Key, now: NoticesFound) -> bool:
-    """Whether nobody could look at this cause (rule 3)."""
+    """Whether this cause could not be checked (rule 3)."""
     needed = key.cause is Cause.NEEDS_HUMAN and key.about
     if needed or key.about.startswith(_own("")):
         return key.about != _own(now.command)
@@ -229,5 +228,5 @@ def _unlooked(key: Key, now: NoticesFound) -> bool:
 
 
 def _own(command: str) -> str:
-    """Whom a command's own end is about; no person has such a name."""
+    """Return the `about` of a command's own end; no person has such a name."""
     return f"t3safe {command}"

@@ -1,14 +1,13 @@
-"""What is wrong with one person's data alone, so that no move of theirs can succeed.
+"""Obstacles in one person's data, because of which no move of theirs can succeed.
 
 Rules:
 
-1. It is seen before the person is touched, and ends that person's part only.
-2. A run, `status` and `doctor` say it in the same words, with what fixes it.
-3. Data is ahead of the builds only where it is known what they know: a build that was never
-   measured may know it.
-4. V2 copies V1's database once and never looks at it again.  Whoever runs V1 with such a copy
-   beside it that lacks what they did since is not moved: V2 would not show it, without a word.
-   Nor is anybody who has an empty database in its place: V2 takes that, and shows nothing of V1.
+1. An obstacle is found before the rollout touches the person, and ends only that person's part.
+2. A run, `status` and `doctor` report it in the same words, with its fix.
+3. Data counts as ahead only of measured builds: a build that was never measured may know it.
+4. V2 copies V1's database once and never reads it again.  A person who runs V1 beside an older such
+   copy is not moved: V2 would silently hide their later work.  A person with an empty database in
+   the copy's place is not moved either: V2 starts on it and shows nothing of V1.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 
 @frozen
 class Obstacle:
-    """What was seen, and what fixes it."""
+    """What is wrong, and what fixes it."""
 
     seen: str
     fix: str
@@ -34,9 +33,9 @@ class Obstacle:
 
 
 def ahead(person: str, migration: str, what: str, by: str = "") -> Obstacle:
-    """Build the obstacle that `what` does not know a migration of the person's data.
+    """Return the obstacle that `what` does not know a migration of the person's data.
 
-    `by` names the trace of t3's own updater that explains it, empty where none was found.
+    `by` names the trace of t3's own updater that explains it, empty when none was found.
     """
     return Obstacle(
         f"the data of {person} holds {migration}, which {what} does not know",
@@ -46,7 +45,7 @@ def ahead(person: str, migration: str, what: str, by: str = "") -> Obstacle:
 
 
 def held(person: str, holder: str) -> Obstacle:
-    """Build the obstacle that a process beside the serve has the person's data open."""
+    """Return the obstacle that a process beside the serve has the person's data open."""
     return Obstacle(
         holder,
         f"close it; until then {person}'s data cannot be copied at rest, and {person} is not moved",
@@ -57,8 +56,8 @@ def held(person: str, holder: str) -> Obstacle:
 class V1Copy:
     """V1's database beside V2's copy of it: the newest times of their contents (UTC).
 
-    `first` is of V1's own, `copied` of what V2 took over from it, `second` of work done in V2; None
-    where there is none.  `empty` says that no migration is on record in V2's: it is no copy.
+    `first` is of V1's own, `copied` of what V2 copied from it, `second` of work done in V2; None
+    when there is none.  `empty` says that V2's database has no migration: it is not a copy.
     """
 
     first: datetime | None = None
@@ -68,15 +67,15 @@ class V1Copy:
 
     @property
     def v1_since(self) -> bool:
-        """Whether V2 would not show all of V1: it was worked in since, or was never copied."""
+        """Whether V2 would hide work in V1: V1 changed after the copy, or was never copied."""
         later = self.first is not None and (self.copied is None or self.first > self.copied)
         return later or self.empty
 
 
 def left_copy(person: str, both: V1Copy | None, by: str = "") -> Obstacle | None:
-    """Say what is wrong with the data of a person who runs V1 (rule 4); None where nothing is.
+    """Say what is wrong with the data of a person who runs V1 (rule 4); None when nothing is.
 
-    `by` names the trace of t3's own updater that explains it, empty where none was found.
+    `by` names the trace of t3's own updater that explains it, empty when none was found.
     """
     if both is None or not both.v1_since:
         return None
@@ -103,6 +102,6 @@ def left_copy(person: str, both: V1Copy | None, by: str = "") -> Obstacle | None
 
 
 def unknown_to_all(ledger: SetLedger, known: tuple[SetLedger, ...]) -> str:
-    """Name a migration of a set that none of these builds knows; empty where one may run on it."""
+    """Name a migration that none of these builds knows; empty when one of them may run on it."""
     strange = [ledger.unknown_to(each) for each in known]
     return strange[-1][0] if strange and all(strange) else ""

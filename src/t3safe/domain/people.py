@@ -65,7 +65,7 @@ class UserMap:
 
 
 def valid_person(name: str) -> bool:
-    """Whether a name can be a person's: no path, no option, not root (rules 6 and 7)."""
+    """Whether a name is valid for a person: not a path, an option or root (rules 6 and 7)."""
     return name != "root" and len(name) <= NAME_MAX and _OS_USER.fullmatch(name) is not None
 
 
@@ -84,7 +84,7 @@ def units_of(template: str, person: str) -> tuple[str, ...]:
 
 
 def person_of(instance: str) -> str:
-    """Name the person whose instance this is, empty where it can be nobody's (rule 8)."""
+    """Return the person of this instance, empty when it is not a valid person (rule 8)."""
     name = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), instance)
     return name if valid_person(name) else ""
 

@@ -1,8 +1,8 @@
-"""Ports: what the core needs of the outside, in the core's own words.
+"""Ports: what the core needs from outside, in the core's own terms.
 
-Every method either does what its docstring promises or raises the one error that its class names
-(a `PortError`).  Every method that changes something may be called again after it was done, or
-done by half, and then ends the same way.  Paths never cross a port, except as evidence to show.
+A method does what its docstring promises, or raises the one error that its class names (a
+`PortError`).  A method that changes something is idempotent, even after a half-done call.  Paths
+never cross a port, except as evidence to show.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class Registry(Protocol):
     """The package registry that npm is set to.  Raises RegistryError."""
 
     def offer(self, track: Track, *, history: bool) -> Offer:
-        """Where the track's tag points; with `history` also every release and its publish time."""
+        """Return the tag's version; with `history` also each release with its publish time."""
 
 
 class Builds(Protocol):
-    """The store of installed builds, each immutable once it is in.  Raises BuildError."""
+    """The store of installed builds; a stored build is immutable.  Raises BuildError."""
 
     def stage(self, build: Version) -> None:
-        """Have the build installed, checked and sealed; nothing happens when it already is.
+        """Install, check and seal the build; do nothing when it is sealed already.
 
-        A failure with fault BUILD says that the package is not what it should be; LATER that
-        nothing is proven (registry trouble, published in parts, npm's own failure); HOST that this
-        machine could not do it (no npm, no space).  A failure leaves no trace in the store.
+        Fault BUILD: the package is not what it should be.  LATER: not proven (a registry error, a
+        release published in parts, a failure of npm).  HOST: this machine could not do it (no npm,
+        no space).  A failure leaves no trace in the store.
         """
 
     def present(self) -> tuple[Version, ...]:
@@ -54,18 +54,18 @@ class Builds(Protocol):
         """Delete a build from the store; nothing happens when it is not there."""
 
     def schema(self, build: Version) -> SetLedger | None:
-        """What a build was seen to know in a rehearsal; None where none has measured it."""
+        """Return what a build knows, measured by a rehearsal; None when it was not measured."""
 
 
 @frozen
 class Selected:
-    """What a person's serve and mint run: a build, or None while fenced."""
+    """The build that a person's serve and mint run, None while fenced."""
 
     build: Version | None
 
     @property
     def fenced(self) -> bool:
-        """Whether neither a mint nor a start can run any build."""
+        """Whether each mint and each start is blocked."""
         return self.build is None
 
 
@@ -76,41 +76,41 @@ class Selection(Protocol):
     """
 
     def selected(self, person: str) -> Selected:
-        """What is selected for a person; the default where nothing of their own is.
+        """Return a person's own selection, or else the default.
 
-        Raises DeadLinkError where their own selection leads nowhere.
+        Raises DeadLinkError when their own selection is a dead link.
         """
 
     def linked(self) -> tuple[str, ...]:
-        """Everybody who has a selection of their own, sorted; whatever it leads to."""
+        """Return all people who have a selection of their own, sorted, dead links included."""
 
     def has_own(self, person: str) -> bool:
-        """Whether a selection of this person's own is there, a fence among them."""
+        """Whether this person has a selection of their own; a fence counts."""
 
     def select(self, person: str, build: Version) -> None:
-        """Let the person's serve and mint be this build, which the store must hold.
+        """Make the person's serve and mint run this build, which must be in the store.
 
-        What `clear` kept from beginning can begin once this is durable.
+        Starts that `clear` blocked can begin once this is durable.
         """
 
     def clear(self, person: str) -> None:
-        """Wait for, then end, what has begun to start as this person.
+        """Wait for, then end, programs that have begun to start as this person.
 
-        Nothing of theirs begins until `select`.  Called behind the fence, with the serve stopped.
-        What cannot be ended is an error with fault LATER that names the process.
+        No program of theirs begins until `select`.  Call it behind the fence, with the serve
+        stopped.  A process that cannot be ended is an error with fault LATER that names it.
         """
 
     def starting(self, person: str) -> bool:
-        """Whether anything that was started as this person holds its start lock."""
+        """Whether a program started as this person holds its start lock."""
 
     def fence(self, person: str) -> None:
-        """Let neither a mint nor a start of this person run any build."""
+        """Block each mint and each start of this person."""
 
     def default(self) -> Version | None:
-        """The build of everybody who has none of their own; None before the first adoption."""
+        """The build of people without their own selection; None before the first adoption."""
 
     def promote(self, build: Version) -> None:
-        """Make the build the default and record it as last-good, keeping the one before."""
+        """Make the build the default and last-good; the old last-good becomes previous-good."""
 
     def last_good(self) -> Version | None:
         """The build that was promoted last, None before the first."""
@@ -119,15 +119,15 @@ class Selection(Protocol):
         """The build that was last-good before `last_good`, None if there was none."""
 
     def ensure_launcher(self) -> str:
-        """Put the launcher back where another installer replaced it.
+        """Restore the launcher if another installer replaced it.
 
-        Returns what was found and fixed, empty when all was well.
+        Returns what was found and fixed, empty when it was intact.
         """
 
 
 @frozen
 class ServeStatus:
-    """A person's serve as the service manager sees it.
+    """A person's serve as the service manager reports it.
 
     `members` are the processes of its control group or process tree, `agents` the names of agents
     among them.  `main_pid` is None when it does not run.
@@ -144,24 +144,24 @@ class Services(Protocol):
     """The service manager behind each person's serve.  Raises ServiceError."""
 
     def status(self, person: str) -> ServeStatus:
-        """How the person's serve stands now."""
+        """Return the status of the person's serve."""
 
     def sample(self, person: str) -> Sample:
-        """What runs of the serve now beside known helpers, and the processor time of each."""
+        """Return the serve's processes without known helpers, with the processor time of each."""
 
     def stop(self, person: str) -> None:
-        """Stop the serve with everything in its group; returns when nothing of it is left.
+        """Stop the serve and its whole process group; return when no process of it is left.
 
-        A stop that takes 20 s is no failure, nor is exit status 130.
+        A stop of 20 s is not a failure, and neither is exit status 130.
         """
 
     def start(self, person: str) -> None:
-        """Start the serve; returns when it runs, not when it answers."""
+        """Start the serve; return when it runs, not when it answers."""
 
 
 @frozen
 class SnapshotInfo:
-    """A sealed snapshot as its manifest tells it; `build` wrote the set, `size` is in bytes."""
+    """A sealed snapshot, from its manifest; `build` wrote the data, sizes are in bytes."""
 
     stored: Stored
     person: str
@@ -171,7 +171,7 @@ class SnapshotInfo:
 
 
 class PersonalData(Protocol):
-    """People's state sets and their snapshots; every access runs as the person.
+    """People's data and its snapshots; every access runs as the person.
 
     Raises PersonalDataError.
     """
@@ -181,42 +181,42 @@ class PersonalData(Protocol):
     ) -> ev.Snapshotted:
         """Take, verify and seal a copy under this id.
 
-        ONLINE never disturbs the serve.  REST and QUARANTINE refuse while any process holds the
-        set.  QUARANTINE keeps also what SQLite cannot read.
+        ONLINE never disturbs the serve.  REST and QUARANTINE refuse while a process holds the data.
+        QUARANTINE also keeps what SQLite cannot read.
         """
 
     def rows_since(self, person: str, snapshot: str, since: str) -> tuple[ev.RowsKept, ...]:
         """Count per table the rows that `snapshot` holds and `since` does not; no zero counts."""
 
     def rows_written(self, person: str, since: str) -> tuple[ev.RowsKept, ...]:
-        """Count per table the rows that the set holds now and `since` does not; no zero counts.
+        """Count per table the rows that the data holds now and `since` does not; no zero counts.
 
-        Looks only; the serve may run, and its rows count as far as they are committed.
+        Changes nothing.  The serve may run; its committed rows count.
         """
 
     def restore(self, person: str, snapshot: str) -> None:
-        """Make the set what the snapshot holds, databases with their logs, crash-safe.
+        """Replace the data by the snapshot, databases with their logs, crash-safe.
 
-        Refuses while any process holds the set.  Verified by ledger and counts before it returns.
+        Refuses while a process holds the data.  Verifies ledger and counts before it returns.
         """
 
     def restoring(self, person: str) -> bool:
-        """Whether a restore was begun and not ended."""
+        """Whether a restore has begun and not ended."""
 
     def ledger(self, person: str) -> SetLedger:
-        """The ledgers of the person's set as it is now."""
+        """Return the ledgers of the person's present data."""
 
     def activity(self, person: str) -> Activity:
-        """What the person's databases say about work; unreadable is an answer, not an error."""
+        """Return what the databases say about work; an unreadable one is an answer, no error."""
 
     def holder(self, person: str, own: tuple[int, ...]) -> str:
-        """Name a process that has the person's set open, beside these and beside a short sign-in.
+        """Name a process, not in `own` and not a short sign-in, that has the person's data open.
 
-        Empty where none has.
+        Empty when there is none.
         """
 
     def updater(self, person: str) -> Traces:
-        """What t3's own updater left with the person: it migrates data, too."""
+        """Return the traces of t3's own updater, which migrates data, too."""
 
     def snapshots(self, person: str) -> tuple[SnapshotInfo, ...]:
         """The sealed snapshots of a person, oldest first."""
@@ -229,33 +229,33 @@ class PersonalData(Protocol):
 
 
 class Gate(Protocol):
-    """The sandbox in which a build is rehearsed.  Raises GateError."""
+    """The gate that rehearses a build in a sandbox.  Raises GateError."""
 
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
-        """Run the build through the eight checks on a copy for each subject, in the order asked.
+        """Run the build through the eight checks on a copy for each subject, in this order.
 
-        The empty set comes first; its ledger is what the others must end with.  A check that fails
-        is an answer.  GateError means that no rehearsal could be held at all.
+        The empty set comes first; the others must end with its ledger.  A failed check is an
+        answer.  GateError means that no rehearsal could run at all.
         """
 
     def fingerprint(self) -> str:
-        """What makes this gate this gate; a refusal is forgotten when it changes."""
+        """Return the identity of this gate; refusals expire when it changes."""
 
 
 class Pairing(Protocol):
-    """Pairing as the person would do it, through the real dispatch.  Raises DispatchError."""
+    """Pairing as the person does it, through the real dispatch.  Raises DispatchError."""
 
     def verify(self, person: str, build: Version) -> ev.Paired | ev.NotPaired:
-        """Pair through the dispatch and look that the unit's own process of this build answers."""
+        """Pair through the dispatch; verify that the unit's own process of this build answers."""
 
     def watch(
         self, people: tuple[str, ...], build: Version, seconds: float, stop: Callable[[], bool]
     ) -> ev.Done | ev.BakeBroken:
-        """Watch pairing for so many seconds; ends early and with an error once `stop` says so."""
+        """Watch pairing for `seconds`; raise DispatchError early once `stop` returns true."""
 
 
 class Verdicts(Protocol):
-    """What is remembered of builds; local here, shared between hosts one day.
+    """The remembered verdicts on builds; local to this host.
 
     Raises JournalError.
     """
@@ -264,10 +264,10 @@ class Verdicts(Protocol):
         """Remember a verdict of the gate with this fingerprint."""
 
     def refused(self, fingerprint: str) -> tuple[tuple[Version, str], ...]:
-        """The versions that count as refused under this fingerprint, each with the reason."""
+        """Return the versions that are refused under this fingerprint, each with the reason."""
 
     def allow(self, build: Version) -> bool:
-        """Forget what is held against a build; whether there was anything."""
+        """Forget the refusal of a build; return whether there was one."""
 
 
 class Switch(Protocol):
@@ -280,7 +280,7 @@ class Switch(Protocol):
         """Freeze the host; an earlier reason stays."""
 
     def thaw(self) -> bool:
-        """Unfreeze; whether it was frozen."""
+        """Unfreeze the host; return whether it was frozen."""
 
 
 class Journal(Protocol):
@@ -296,10 +296,10 @@ class Journal(Protocol):
         """The run that was opened and not closed, None when there is none."""
 
     def runs(self) -> Iterable[RunRecord]:
-        """Every run, newest first; read as far as they are asked for."""
+        """Yield every run, newest first; read lazily."""
 
     def moves(self, person: str) -> Iterable[MoveRecord]:
-        """What every run but a check came to for a person, newest first; read as asked for."""
+        """Yield the person's result of every run but checks, newest first; read lazily."""
 
     def ends(self) -> Mapping[ev.Outcome, int]:
         """How many runs ended in each way."""
@@ -307,13 +307,13 @@ class Journal(Protocol):
     def prune(self, before: datetime) -> None:
         """Delete the events of runs that are over and were opened before this (UTC).
 
-        All or nothing; what each of them came to stays.
+        All or nothing; the record of each run stays.
         """
 
 
 @frozen
 class Chosen:
-    """What a person decided by hand: a pin and held versions, each with who and why."""
+    """The pin and the held versions, set by hand, each with who and why."""
 
     pin: Version | None = None
     pin_note: str = ""
@@ -321,7 +321,7 @@ class Chosen:
 
 
 class Choices(Protocol):
-    """What a person decided by hand, kept across runs.  Raises SwitchError."""
+    """The pin and the held versions, kept across runs.  Raises SwitchError."""
 
     def chosen(self) -> Chosen:
         """The pin and the held versions."""
@@ -330,28 +330,28 @@ class Choices(Protocol):
         """Make this version the target of every run."""
 
     def unpin(self) -> bool:
-        """Follow the track again; whether there was a pin."""
+        """Follow the track again; return whether there was a pin."""
 
     def hold(self, build: Version, note: str) -> None:
         """Never take this version."""
 
     def release(self, build: Version) -> bool:
-        """Let a held version be taken again; whether it was held."""
+        """Lift the hold of a version; return whether it was held."""
 
 
 class People(Protocol):
     """Who has a serve on this host.  Raises PeopleError."""
 
     def load(self) -> UserMap:
-        """The people who exist on this host, in the order in which they are moved."""
+        """Return the people who exist on this host, in the order of their moves."""
 
 
 @frozen
 class Running:
-    """A process of t3 as the host shows it.
+    """A process of t3 on the host.
 
-    `person` is whose it is, empty where nobody can tell.  `build` is the build of the store that it
-    runs, None for another t3.  `serves` says whether it is a serve, and not a mint or a rehearsal.
+    `person` is its user, empty when unknown.  `build` is the build of the store that it runs, None
+    for another t3.  `serves` says whether it is a serve, and not a mint or a rehearsal.
     """
 
     person: str
@@ -362,10 +362,10 @@ class Running:
 
 @frozen
 class Resident:
-    """Somebody who can run t3 here.
+    """A person who can run t3 on this host.
 
-    `build` is the one that the launcher starts for them where they have no selection of their own:
-    it opened their data last.  None where the launcher does not know any.
+    `build` is the one that the launcher starts for them without a selection of their own: it opened
+    their data last.  None when the launcher knows none.
     """
 
     person: str
@@ -373,74 +373,73 @@ class Resident:
 
 
 class Residents(Protocol):
-    """Who can run t3 on this host, in the user map or not.  Raises PeopleError."""
+    """All users who can run t3 on this host, in the user map or not.  Raises PeopleError."""
 
     def running(self) -> tuple[Running, ...]:
-        """Every process of t3, whoever's and of whatever build."""
+        """Return every process of t3, of any user and any build."""
 
     def found(self, named: Collection[str]) -> tuple[Resident, ...]:
-        """Everybody with a serve, a unit or a base directory of their own.
+        """Return each user with a serve, a unit or a base directory of their own.
 
-        Who cannot be looked at counts as having one.  A directory service's users who have nothing
-        running and no unit cannot be listed: they are looked at where `named` has them, and for
-        the others the launcher keeps the default still.
+        A user who cannot be inspected counts as having one.  Users of a directory service who have
+        no process and no unit cannot be listed: they are inspected when `named` has them, and for
+        the others the launcher keeps the old default.
         """
 
 
 class Clock(Protocol):
-    """The time; nothing else in the core knows it."""
+    """The core's only source of time."""
 
     def now(self) -> datetime:
         """The present time, in UTC and aware."""
 
 
 class Observer(Protocol):
-    """Somebody who is told what happens, as it happens; must not fail."""
+    """Receives each event of a rollout as it happens; must not fail."""
 
     def saw(self, before: Rollout | None, event: ev.Event, after: Rollout) -> None:
-        """An event was journaled; `before` is None where it opened the rollout."""
+        """Take an event that was journaled; `before` is None when it opened the rollout."""
 
 
 class Permit(Protocol):
-    """May this host start a rollout; always yes here, a shared slot with a lease one day."""
+    """The permission for this host to start a rollout."""
 
     def may_start(self, plan: ev.Plan) -> str:
-        """Why not, empty when it may."""
+        """Return why the rollout may not start, empty when it may."""
 
 
 class Load(Protocol):
-    """How hard this host is worked; never fails: what cannot be measured is None."""
+    """The load of this host; never fails: a value that cannot be measured is None."""
 
     def __call__(self) -> Pressure:
         """Measure now."""
 
 
 class HoldUps(Protocol):
-    """Since when an overloaded host has kept runs from beginning; must not fail."""
+    """Remembers since when an overload has held runs up; must not fail."""
 
     def begun(self, now: datetime) -> datetime:
-        """Remember that a run was held up; since when each one was, `now` where this is the first.
+        """Remember that a run was held up, and return since when every run was.
 
-        `now` also where nobody can remember.
+        Returns `now` for the first one, and when nothing can be remembered.
         """
 
     def over(self) -> None:
-        """Forget it: a run was not held up."""
+        """Forget the hold-up: a run was not held up."""
 
 
 class Hooks(Protocol):
     """The host owner's own programs before and after what t3safe does; must not fail."""
 
     def call(self, hook_event: HookEvent) -> str:
-        """Run the hooks of this moment, in order; why one of them failed, empty when none did."""
+        """Run the hooks of this moment, in order; return why one failed, empty when none did."""
 
 
 @frozen
 class Ports:
     """Every port of one host.
 
-    `registry`, `people`, `choices` and `permit` are for what precedes a plan; effects are performed
-    through the others.
+    Planning uses `registry`, `people`, `choices` and `permit`.  Effects use the others.
     """
 
     builds: Builds

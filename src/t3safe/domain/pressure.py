@@ -1,15 +1,15 @@
-"""How hard the host is worked, and what that allows.
+"""The load of the host, and what it allows.
 
 Rules:
 
-1. What cannot be measured holds nothing up.
-2. The host is *overloaded* where the pressure has lasted: the last ten seconds and the last minute
+1. A value that cannot be measured holds nothing up.
+2. The host is *overloaded* when the pressure has lasted: the last ten seconds and the last minute
    are both above the limit.  A short peak, such as that of our own rehearsals, is not enough.
-3. The host is *strained* where one of the two is above the limit: then a time limit that runs out
-   speaks against the host, never against a build.
-4. Pressure is what the kernel measures (PSI, the share of time in which somebody waited).  Only
-   where it measures none does the load average for each processor count.
-5. No more is done at a time than there are processors, and on a strained host one thing alone.
+3. The host is *strained* when one of the two is above the limit.  An exceeded time limit then
+   blames the host, never a build.
+4. Pressure is what the kernel measures (PSI, the share of time in which a program waited).  The
+   load average for each processor counts only when the kernel has no PSI.
+5. As many tasks run at a time as there are processors at most, and one on a strained host.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from attrs import frozen
 
 @frozen
 class Stall:
-    """The share of time in which something waited, in percent: of the last 10 and 60 seconds."""
+    """The share of time in which a program waited, in percent: of the last 10 and 60 seconds."""
 
     short: float
     long: float
@@ -29,7 +29,7 @@ class Stall:
 
 @frozen
 class Pressure:
-    """What was measured; None where it cannot be (rule 1).  `load` is for each processor."""
+    """The measured values; None when one cannot be measured (rule 1).  `load` is per processor."""
 
     cpu: Stall | None = None
     io: Stall | None = None
@@ -39,7 +39,7 @@ class Pressure:
 
 @frozen
 class PressureLimits:
-    """Where a host begins to be overloaded: `cpu` and `io` in percent, `load` for a processor."""
+    """The limits above which a host is loaded: `cpu` and `io` in percent, `load` per processor."""
 
     cpu: float = 90.0
     io: float = 90.0
@@ -47,24 +47,24 @@ class PressureLimits:
 
 
 def overloaded(pressure: Pressure, limits: PressureLimits) -> str:
-    """Say why nobody should be moved now, empty where nothing speaks against it (rule 2)."""
+    """Say why no one should be moved now, empty when people may be (rule 2)."""
     return "; ".join(_above(pressure, limits, lasting=True))
 
 
 def strained(pressure: Pressure, limits: PressureLimits) -> str:
-    """Say why a time limit that ran out is the host's fault, empty where it is not (rule 3)."""
+    """Say why an exceeded time limit is the host's fault, empty when it is not (rule 3)."""
     return "; ".join(_above(pressure, limits, lasting=False))
 
 
 def at_a_time(wanted: int, pressure: Pressure, limits: PressureLimits) -> int:
-    """How many of `wanted` things are done side by side, at least one (rule 5)."""
+    """Return how many of `wanted` tasks to run at a time, at least one (rule 5)."""
     if strained(pressure, limits):
         return 1
     return max(1, wanted if pressure.processors is None else min(wanted, pressure.processors))
 
 
 def shown(pressure: Pressure) -> str:
-    """Give what was measured in one line."""
+    """Return the measured values in one line."""
     return ", ".join(_measured(pressure)) or "the kernel does not measure it"
 
 

@@ -1,18 +1,19 @@
-"""What may be thrown away.
+"""Retention: which snapshots and builds may be pruned.
 
 Rules:
 
 1. A pinned snapshot (a rollback point in use) is never pruned, whatever the limits say.
-2. Of the rest the newest are kept, up to `keep` snapshots and `bytes_max` bytes a person, pinned
-   ones counted in.  The newest snapshot of a person always stays, and so does the newest that was
-   taken at rest: nights that move nobody take copies beside the serve, and must not push out the
-   only way back.
-3. Quarantined sets hold rows that exist nowhere else.  Their number is counted apart, up to `keep`
-   too, so that they push out no way back and are pushed out by none; of the bytes they come first.
-4. Builds in use, the default, last-good and the one before it are never pruned; of the rest the
-   newest `keep` stay.
-5. Pruned by hand, a person's way back and what the last run that touched them took are pinned.
-6. The order is that in which snapshots were sealed, not that of the clock: a clock that was ahead
+2. Of the rest the newest stay, up to `keep` snapshots and `bytes_max` bytes per person, pinned ones
+   included.  The newest snapshot of a person always stays, and so does the newest taken at rest:
+   nights without a move take online copies, and these must not push out the only way back.
+3. Quarantines hold rows that exist nowhere else.  Their number counts separately, also up to
+   `keep`, so that quarantines and ways back do not push each other out.  In bytes quarantines come
+   first.
+4. Builds in use, the default, last-good and previous-good are never pruned; of the rest the newest
+   `keep` stay.
+5. When a person prunes by hand, the way back and the snapshots of the last run that touched the
+   person are pinned.
+6. Snapshots are ordered by the sequence of their sealing, not by the clock: a clock that was ahead
    for one night must not make its snapshots the newest for a year.  Snapshots without a number are
    from an earlier t3safe: they are older than any with one, and the clock orders them.
 """
@@ -30,19 +31,19 @@ from t3safe.domain.versions import Version
 
 
 class SnapshotKind(StrEnum):
-    """How a sealed copy of a state set came to be."""
+    """How a snapshot was taken."""
 
     ONLINE = "online"
-    """Taken beside a running serve, for rehearsals and as a second line."""
+    """Taken while the serve ran, for rehearsals and as a second line."""
     REST = "rest"
-    """Taken after the stop: what a rollback restores."""
+    """Taken after the stop: a rollback restores it."""
     QUARANTINE = "quarantine"
-    """What a failed build left; kept because its rows exist nowhere else."""
+    """The data that a failed build left; kept because its rows exist nowhere else."""
 
 
 @frozen
 class Stored:
-    """A sealed snapshot as retention sees it; `taken` is UTC, `size` is in bytes.
+    """A sealed snapshot, for retention; `taken` is UTC, `size` is in bytes.
 
     `sequence` counts a person's snapshots in the order in which they were sealed; 0 is unknown.
     """
@@ -57,7 +58,7 @@ class Stored:
 def prunable_snapshots(
     stored: tuple[Stored, ...], pinned: frozenset[str], keep: int, bytes_max: int
 ) -> tuple[str, ...]:
-    """Name the snapshots of one person that may be deleted, oldest first (rules 1 to 3)."""
+    """Return the snapshots of one person that may be deleted, oldest first (rules 1 to 3)."""
     kept_count = Counter(
         item.kind is SnapshotKind.QUARANTINE for item in stored if item.id in pinned
     )
@@ -91,14 +92,14 @@ def ways_back(
 
 
 def _spared(stored: tuple[Stored, ...]) -> frozenset[str]:
-    """Name the newest snapshot, and the newest that was taken at rest."""
+    """Return the newest snapshot, and the newest that was taken at rest."""
     at_rest = tuple(item for item in stored if item.kind is SnapshotKind.REST)
     return frozenset(max(items, key=age).id for items in (stored, at_rest) if items)
 
 
 @frozen
 class Judged:
-    """What retention says of one snapshot: whether it is kept, and why."""
+    """Whether one snapshot is kept, and why."""
 
     stored: Stored
     kept: bool
@@ -108,9 +109,9 @@ class Judged:
 def judged(
     stored: tuple[Stored, ...], pinned: Mapping[str, str], keep: int, bytes_max: int
 ) -> tuple[Judged, ...]:
-    """Judge every snapshot of one person, oldest first; `pinned` says why of those that it names.
+    """Judge every snapshot of one person, oldest first; `pinned` maps snapshots to why they stay.
 
-    What is given up is what `prunable_snapshots` names.
+    It prunes what `prunable_snapshots` names.
     """
     pruned = prunable_snapshots(stored, frozenset(pinned), keep, bytes_max)
     spared = _spared(stored)
@@ -138,7 +139,7 @@ def _why(
 
 
 def age(item: Stored) -> tuple[int, datetime, str]:
-    """Give the key that sorts a person's snapshots from the oldest to the newest (rule 6)."""
+    """Return the key that sorts a person's snapshots from the oldest to the newest (rule 6)."""
     return item.sequence, item.taken, item.id
 
 
@@ -149,9 +150,9 @@ def _worth(item: Stored) -> tuple[bool, tuple[int, datetime, str]]:
 def prunable_builds(
     builds: tuple[Version, ...], needed: frozenset[Version], keep: int
 ) -> tuple[Version, ...]:
-    """Name the builds that may be deleted, oldest first (rule 4).
+    """Return the builds that may be deleted, oldest first (rule 4).
 
-    `needed` are the builds in use, the default, last-good and the one before it.
+    `needed` are the builds in use, the default, last-good and previous-good.
     """
     loose = sorted(set(builds) - needed)
     return tuple(loose[: max(0, len(loose) - keep)])

@@ -1,20 +1,20 @@
-"""Going back on purpose: what it would cost, and how it is undone.
+"""Rollback on request: its cost, and its undo.
 
 Rules:
 
-1. Where the older build knows what is in the set by now, only the selection moves and no row is
-   given up.  Otherwise a snapshot is put back, and every row that it does not hold leaves the set.
-2. What leaves is kept: the move copies the set at rest first, and the undo puts that copy back.
-3. What could not be counted is said, and never shown as nothing.
-4. Everybody's way back leaves the build to which the newest run or drain moved somebody.  Only
-   those who are on it still go, each to the build that they came from; so whoever does it again
-   moves nobody further back, and nobody forward.  Where a build is named, whoever is on a newer
-   one goes to that.
-5. One person after another.  Whoever is at work, or whose serve is stopped, is passed over;
-   anything else that does not end well ends it before the next person.
-6. Where no run tells which build wrote a set, a snapshot does whose ledger is just that of the set:
-   the build that wrote the snapshot knows every migration that is there, and makes no new one (I1).
-   A build is started again on that alone only where it had not failed (no quarantine).
+1. When the older build knows the present data, only the selection changes and no row is lost.
+   Otherwise a snapshot is restored, and each row that it does not hold leaves the data.
+2. These rows are kept: the move copies the data at rest first, and the undo restores that copy.
+3. A count that failed is reported, and never shown as zero.
+4. The rollback of all people leaves the build to which the newest run or drain moved a person.
+   Only people who are still on it go, each to the build that they came from.  So a repeated command
+   moves no one further back, and no one forward.  When a build is named, each person on a newer
+   one goes to it.
+5. People go one after another.  A busy person, or one whose serve is stopped, is skipped.  Any
+   other outcome but success ends it before the next person.
+6. When no run says which build wrote the data, a snapshot with exactly the same ledger does: its
+   build knows every migration of the data, and makes no new one (I1).  This alone starts a build
+   again only when it had not failed (no quarantine).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from t3safe.domain.versions import Version
 class WayBack:
     """The way from one build to another; `taken` (UTC) is when `snapshot` was.
 
-    `restore` says whether the snapshot is put back, or only tells what the build knows.
+    `restore` says whether the snapshot is restored, or only shows what the build knows.
     """
 
     person: str
@@ -50,9 +50,9 @@ class WayBack:
 
 @frozen
 class Preview:
-    """What a way back would cost: rows a table (`file:table`) that leave the person's data.
+    """What a way back would cost: rows per table (`file:table`) that leave the person's data.
 
-    `uncounted` says why they could not be counted; `work` why the person seems to be at work.
+    `uncounted` says why they could not be counted, `work` why the person is busy.
     """
 
     way: WayBack
@@ -94,7 +94,7 @@ def _age(since: timedelta) -> str:
 
 
 def undo(move: Move) -> str:
-    """Give the command that undoes a person's way back; empty where nothing was moved."""
+    """Return the command that undoes a person's rollback; empty when they were not moved."""
     if move.status not in {Status.MOVED, Status.KEPT}:
         return ""
     if not move.plan.restore:
@@ -110,7 +110,7 @@ def undo(move: Move) -> str:
 class Arrival:
     """A person's move that ended on its new build.
 
-    `by_run` is false where a person asked for it, and no run or drain made it.
+    `by_run` is false when a person asked for it; a run or drain did not make it.
     """
 
     person: str
@@ -121,11 +121,11 @@ class Arrival:
 
 @frozen
 class Retreat:
-    """Whom everybody's way back concerns.
+    """The rollback of all people: who goes where.
 
-    `leaves` is the build that is left, None where one to go to was named or no run moved anybody.
-    `back` says who goes to which build, `staying` who stays and why; `stuck` are those who should
-    go and of whom nothing tells where to.
+    `leaves` is the build that they leave, None when a target was named or no run moved a person.
+    `back` says who goes to which build, `staying` who stays and why.  `stuck` are people who should
+    go and whose previous build is unknown.
     """
 
     leaves: Version | None
@@ -137,9 +137,9 @@ class Retreat:
 def retreat(
     present: tuple[tuple[str, Version], ...], build: Version | None, newest_first: Iterable[Arrival]
 ) -> Retreat:
-    """Tell who goes back where (rule 4); `present` is what each person runs, in order.
+    """Return who goes back where (rule 4); `present` is each person's build, in order.
 
-    Arrivals are read no further than needed, and not at all where a build is named.
+    It reads arrivals as far as needed, and none when a build is named.
     """
     if build is not None:
         back = tuple((person, build) for person, runs in present if runs > build)
@@ -180,19 +180,19 @@ def _staying(
 
 
 class PersonOutcome(StrEnum):
-    """What became of one person in everybody's way back."""
+    """One person's outcome in the rollback of all people."""
 
     BACK = "back"
     PASSED_OVER = "passed-over"
     FAILED = "failed"
     NOT_REACHED = "not-reached"
     STUCK = "stuck"
-    """There is no way back for them; known before anybody was touched."""
+    """There is no way back for them; found before the rollback began."""
 
 
 @frozen
 class Fared:
-    """One person's fate, with why where it is not that they are back."""
+    """One person's outcome, with the reason unless they are back."""
 
     person: str
     fate: PersonOutcome
@@ -200,7 +200,7 @@ class Fared:
 
 
 def fate_of(outcome: ev.Outcome | None) -> PersonOutcome:
-    """Tell a person's fate from how their way back ended (rule 5); None: nothing was begun."""
+    """Return a person's outcome from that of their rollout (rule 5); None: it did not begin."""
     match outcome:
         case ev.Outcome.MOVED:
             return PersonOutcome.BACK
@@ -211,7 +211,7 @@ def fate_of(outcome: ev.Outcome | None) -> PersonOutcome:
 
 
 def summed_up(fared: Iterable[Fared]) -> tuple[tuple[PersonOutcome, str], ...]:
-    """Say in a line for each fate that somebody has who they are, and what helps."""
+    """Return one line for each outcome, with its people and the next command."""
     people = tuple(fared)
     return tuple(
         (fate, f"{_HEADS[fate]}: {', '.join(found)}{_HELP.get(fate, '')}")
@@ -245,9 +245,9 @@ def writer(
     *,
     unfailed: bool,
 ) -> Version | None:
-    """Tell which of the store's `builds` wrote a set with this ledger; None where none can be told.
+    """Return which of the store's `builds` wrote data with this ledger; None when unknown.
 
-    With `unfailed` what a failed build left tells nothing (rule 6).
+    With `unfailed` quarantines do not count (rule 6).
     """
     for info in reversed(newest_last):
         failed = info.stored.kind is SnapshotKind.QUARANTINE

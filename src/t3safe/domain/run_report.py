@@ -1,11 +1,11 @@
-"""What a run did, step by step, read off its events: for whoever asks afterwards.
+"""What a run did, step by step, from its events.
 
 Rules:
 
-1. A step that was begun and never answered is unknown once a later process took over, and running
-   until then; neither is ever shown as done.
-2. What a step says is redacted like everything else that is said.
-3. A run is named in full, by the beginning that no other run has, or as `last`.
+1. A step without an answer is running, and unknown once a later process took over.  It is never
+   shown as done.
+2. A step's text is redacted like all other texts.
+3. A run is named by its full name, by a unique beginning of it, or as `last`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from t3safe.domain.versions import Version
 
 LAST: Final = "last"
 UNFINISHED: Final = "unfinished"
-"""Stands for the outcome of a run that has none yet."""
+"""The outcome of a run that is not over."""
 
 
 class StepEnd(StrEnum):
-    """How a step stands."""
+    """The state of a step."""
 
     DONE = "done"
     FAILED = "failed"
@@ -39,7 +39,7 @@ class StepEnd(StrEnum):
 
 
 class EvidenceKind(StrEnum):
-    """What kind of evidence there is."""
+    """The kinds of evidence."""
 
     REHEARSAL = "rehearsal"
     """`where` is the folder of one rehearsal: its report and the end of the serve's log."""
@@ -51,9 +51,10 @@ class EvidenceKind(StrEnum):
 
 @frozen
 class Evidence:
-    """Where more is to be seen of a step.
+    """Where the evidence of a step is.
 
-    Evidence is thrown away with time: `there` says whether it still is, None where nobody looked.
+    Evidence is pruned with time: `there` says whether it still exists, None when that was not
+    checked.
     """
 
     kind: EvidenceKind
@@ -63,9 +64,9 @@ class Evidence:
 
 @frozen
 class StepReport:
-    """One step: `seq` counts from the run's beginning, `person` is empty where it is nobody's.
+    """One step: `seq` counts from the run's beginning, `person` is empty for a step of the host.
 
-    `seconds` is how long it took, None where nothing answered (rule 1).  `said` is one line.
+    `seconds` is how long it took, None without an answer (rule 1).  `said` is one line.
     """
 
     seq: int
@@ -82,8 +83,8 @@ class StepReport:
 class RunReport:
     """One run: `outcome` is `unfinished` and `closed` None until it is over.
 
-    `seconds` is from its beginning to its end, None until it is over.  `people` are those whom it
-    was to move or to watch.
+    `seconds` is from its beginning to its end, None until it is over.  `people` are those to move
+    or to watch.
     """
 
     run: str
@@ -106,7 +107,7 @@ class FullRunReport(RunReport):
 
 
 def report_of(record: RunRecord) -> RunReport:
-    """Tell of a run what its first and its last event do."""
+    """Return the report of a run, from its first and its last event."""
     ended, closed = record.ended, record.closed
     return RunReport(
         run=record.run,
@@ -122,12 +123,12 @@ def report_of(record: RunRecord) -> RunReport:
 
 
 def wanted(record: RunReport, person: str, outcome: str) -> bool:
-    """Whether a run is one of those asked for; an empty text asks for all."""
+    """Whether a run matches the filters; an empty filter matches all."""
     return (not person or person in record.people) and outcome in {"", record.outcome}
 
 
 def named(asked: str, runs: Iterable[str]) -> tuple[str, ...]:
-    """Give the runs that a name may mean (rule 3); `runs` are newest first."""
+    """Return the runs that a name may mean (rule 3); `runs` are newest first."""
     known = tuple(runs)
     if asked == LAST:
         return known[:1]
@@ -137,9 +138,9 @@ def named(asked: str, runs: Iterable[str]) -> tuple[str, ...]:
 def full_report(
     record: RunRecord, events: Iterable[ev.Event], npm_log: Callable[[Version], str]
 ) -> FullRunReport:
-    """Report a run with its steps; there are none where its `events` were pruned.
+    """Return the report of a run with its steps; pruned `events` have none.
 
-    `npm_log` tells where npm's words on a build are, empty where they are not kept.
+    `npm_log` returns the path of npm's log of a build, empty when it is not kept.
     """
     steps: list[StepReport] = []
     effect: fx.Effect | None = None
@@ -158,11 +159,11 @@ def full_report(
                     effect = None
             case _:
                 continue
-    told = asdict(report_of(record), recurse=False)
-    return FullRunReport(**told, interruptions=interruptions, steps=tuple(steps))
+    fields = asdict(report_of(record), recurse=False)
+    return FullRunReport(**fields, interruptions=interruptions, steps=tuple(steps))
 
 
-_UNKNOWN: Final = "interrupted before it was answered; a later process looked how it stood"
+_UNKNOWN: Final = "interrupted before an answer; a later process inspected the result"
 
 
 def _begun(

@@ -1,15 +1,15 @@
-"""What a run came to, as one value: the journal keeps it beside the run's events.
+"""The record of a run as one value, which the journal keeps beside the run's events.
 
 Rules:
 
-1. It is found from the events of the run alone, and is never what `decide` goes by.
-2. Somebody waits since the first run that deferred them and was followed by no move, by hand
-   included; the words are those of the newest.  A check and a way back defer nobody.
-3. An end speaks of the host until a newer run speaks of the same.  A run that was put off or cut
-   off is silent.
+1. The record comes from the events of the run alone.  `decide` never uses it.
+2. A person waits since the first run that deferred them and was followed by no move, also by hand.
+   The reason is that of the newest.  A check and a rollback on request defer no one.
+3. An outcome holds for the host until a newer run confirms or clears it.  A deferred or interrupted
+   run does neither.
 4. The events of a run may be pruned once it is over and old.  Age is counted back from the oldest
    of the newest `RUNS_NEEDED`, not from the clock: a clock that is ahead for a night must prune
-   nothing.  What the run came to stays.
+   nothing.  The record of the run stays.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from t3safe.domain.rollout_state import Rollout, used_by
 from t3safe.domain.versions import Version
 
 RUNS_NEEDED: Final = 30
-"""How many of the newest runs keep their events; the builds that they were to move people from
-stay in the store."""
+"""How many of the newest runs keep their events; the old builds of their moves stay in the
+store."""
 
 ON_NEW: Final = frozenset({Status.MOVED, Status.KEPT})
-"""Ends on the new build."""
+"""The statuses of a move that ended on the new build."""
 
 _SILENT: Final = frozenset({ev.Outcome.LATER, ev.Outcome.INTERRUPTED, ev.Outcome.DEFERRED})
 _UNTOUCHED: Final = frozenset({ev.Outcome.REFUSED, ev.Outcome.GATE_BROKEN})
-"""Ends of a run that came to nobody: they settle nothing for whoever needs a person."""
+"""Outcomes of a run that touched no person: they clear no need for a human."""
 
 
 @frozen
 class MoveRecord:
-    """What a run came to for one person: from which build to which, and how it stands or ended.
+    """The record of one person's move: the builds, and its status.
 
-    `ran` is the build that may have run last.  `used` are the snapshots that the move took once it
-    had stopped the serve, or went back to.  `put` is the build that the run put in place last and
-    `put_at` (UTC) when; None where it put none.
+    `ran` is the build that may have run last.  `used` are the snapshots that the move took after it
+    stopped the serve, and the one that it restored.  `put` is the last build that the run selected
+    for them and `put_at` (UTC) when; None when it selected none.
     """
 
     run: str
@@ -77,11 +77,11 @@ class RunRecord:
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Those whom it was to move or to watch."""
+        """The people to move or to watch."""
         return (*(move.person for move in self.moves), *self.baking)
 
     def explains(self) -> Iterator[tuple[str, Version]]:
-        """Give the builds that it accounts for, by person; a check touches nobody."""
+        """Yield the builds that it explains, by person; a check explains none."""
         if self.kind is ev.Kind.CHECK:
             return
         for move in self.moves:
@@ -91,7 +91,7 @@ class RunRecord:
             yield person, self.candidate
 
     def speaks(self, outcome: ev.Outcome) -> bool:
-        """Whether it can say that this no longer holds, or that it does (rule 3)."""
+        """Whether this run confirms or clears the outcome (rule 3)."""
         if self.ended is None or self.ended.outcome in _SILENT:
             return False
         if outcome in {ev.Outcome.GATE_BROKEN, ev.Outcome.REFUSED}:
@@ -110,7 +110,7 @@ class Deferral:
 
 
 def record(rollout: Rollout, events: tuple[ev.Event, ...]) -> RunRecord:
-    """Say what a run came to; `rollout` is what its `events` fold to."""
+    """Return the record of a run; its `events` fold to `rollout`."""
     plan, last = rollout.plan, events[-1]
     ended, closed = (last.ended, last.at) if isinstance(last, ev.Closed) else (None, None)
     opened, put = events[0].at, _put(events)
@@ -138,7 +138,7 @@ def _move(
 
 
 def _put(events: Iterable[ev.Event]) -> dict[str, tuple[Version, datetime]]:
-    """Give the build that a run put in place last for each person, and when."""
+    """Return the last build that a run selected for each person, and when."""
     put: dict[str, tuple[Version, datetime]] = {}
     effect: fx.Effect | None = None
     for event in events:
@@ -153,7 +153,7 @@ def _put(events: Iterable[ev.Event]) -> dict[str, tuple[Version, datetime]]:
 
 
 def deferral(moves: Iterable[MoveRecord]) -> Deferral | None:
-    """Say whether a person waits (rule 2); `moves` are theirs, newest first."""
+    """Return how long a person waits (rule 2), None when they do not; `moves` are newest first."""
     newest: MoveRecord | None = None
     since: list[datetime] = []
     for move in moves:
@@ -169,11 +169,11 @@ def deferral(moves: Iterable[MoveRecord]) -> Deferral | None:
 
 
 def overdue(waiting: Iterable[Deferral], now: datetime, limit: timedelta) -> tuple[Deferral, ...]:
-    """Give those who wait for longer than the limit."""
+    """Return the people who wait for longer than the limit."""
     return tuple(item for item in waiting if now - item.since > limit)
 
 
 def prunable_before(newest_first: Iterable[RunRecord], keep: timedelta) -> datetime | None:
-    """Give the time (UTC) before which a run is old (rule 4); None where there are too few runs."""
+    """Return the time (UTC) before which a run is old (rule 4); None with too few runs."""
     opened = [run.opened for run in islice(newest_first, RUNS_NEEDED)]
     return min(opened) - keep if len(opened) == RUNS_NEEDED else None

@@ -1,16 +1,16 @@
-"""Whether t3safe keeps a whole host or one person's serve, and where their files lie then.
+"""The scope of t3safe, a whole host or one person's serve, and the paths of its files.
 
 Rules:
 
-1. What is said in words counts: `T3SAFE_SCOPE` before `scope` in the file.
-2. Else a file that was named, or the host's own, means the whole host; and so does being root.
-3. Else a person who has a configuration of their own keeps their own serve.
-4. Else it is the whole host.
-5. Root keeps a whole host or nothing: what would run as root in a person's scope is foreign code.
-6. Where a person's files lie follows the XDG base directory specification: a variable that is
-   empty or holds no absolute path does not count.
+1. An explicit scope wins: `T3SAFE_SCOPE` before `scope` in the file.
+2. Otherwise a named file or the host's own file means the whole host, and so does root.
+3. Otherwise a person with a configuration of their own manages their own serve.
+4. Otherwise it is the whole host.
+5. Root manages a whole host or nothing: in a person's scope root would run foreign code.
+6. A person's paths follow the XDG base directory specification: a variable that is empty or not an
+   absolute path does not count.
 
-Every setting wins over what is said here.
+Every setting overrides these defaults.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from t3safe.t3.files import HOME_BASE
 
 
 class Scope(StrEnum):
-    """Whose serves t3safe keeps: everybody's on a host, or the caller's own."""
+    """Whose serves t3safe manages: all on a host, or the caller's own."""
 
     SYSTEM = "system"
     USER = "user"
@@ -32,7 +32,7 @@ class Scope(StrEnum):
 
 @frozen
 class Caller:
-    """Who calls; `home` is absolute, `uid` 0 is root."""
+    """The calling user; `home` is absolute, `uid` 0 is root."""
 
     uid: int
     home: str
@@ -57,7 +57,7 @@ def choose(stated: Scope | None, caller: Caller, *, host_file: bool, own_file: b
 
 @frozen
 class PersonPaths:
-    """Where a person's files lie (rule 6)."""
+    """The paths of a person's files (rule 6)."""
 
     config: str
     data: str
@@ -65,7 +65,7 @@ class PersonPaths:
 
 
 def places(caller: Caller, environment: Mapping[str, str]) -> PersonPaths:
-    """Tell where this person's files lie."""
+    """Return the paths of this person's files."""
     return PersonPaths(
         config=_absolute(environment, "XDG_CONFIG_HOME", f"{caller.home}/.config"),
         data=_absolute(environment, "XDG_DATA_HOME", f"{caller.home}/.local/share"),
@@ -74,17 +74,17 @@ def places(caller: Caller, environment: Mapping[str, str]) -> PersonPaths:
 
 
 def own_file(caller: Caller, environment: Mapping[str, str]) -> str:
-    """Tell where a person's configuration is."""
+    """Return the path of a person's configuration."""
     return f"{places(caller, environment).config}/t3safe/config.toml"
 
 
 def _absolute(environment: Mapping[str, str], variable: str, otherwise: str) -> str:
-    told = environment.get(variable, "")
-    return told.rstrip("/") if told.startswith("/") else otherwise
+    value = environment.get(variable, "")
+    return value.rstrip("/") if value.startswith("/") else otherwise
 
 
 def own_defaults(caller: Caller, environment: Mapping[str, str]) -> dict[str, object]:
-    """Give a person's defaults where they are others than a host's, as a file would say them."""
+    """Return the defaults of a person's scope that differ from a host's, as a file states them."""
     lie = places(caller, environment)
     state, launcher = f"{lie.state}/t3safe", f"{caller.home}/.local/bin/t3"
     return {
@@ -108,7 +108,7 @@ def own_defaults(caller: Caller, environment: Mapping[str, str]) -> dict[str, ob
 
 
 def merged(defaults: Mapping[str, object], said: Mapping[str, object]) -> dict[str, object]:
-    """Lay what a file says over defaults, table by table."""
+    """Merge the values of a file over defaults, table by table."""
     laid = dict(defaults)
     for key, value in said.items():
         below = defaults.get(key)

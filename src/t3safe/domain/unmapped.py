@@ -1,4 +1,4 @@
-"""Serves that run for nobody in the user map: t3safe does nothing for them, so it says so."""
+"""Serves of users outside the user map: t3safe does not manage them, and reports them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from t3safe.domain.ports import Running
 
 @frozen
 class Unmapped:
-    """Somebody outside of the user map whose serve runs; texts are empty where nobody can tell."""
+    """A user outside the user map whose serve runs; a text is empty when it is unknown."""
 
     person: str
     pid: int
@@ -19,7 +19,7 @@ class Unmapped:
 
     @property
     def seen(self) -> str:
-        """What was seen, for a sentence of a person's."""
+        """What was seen, in one clause."""
         who = self.person or "a user without a name"
         what = f"t3 {self.build}" if self.build else "another t3"
         return f"{who} runs {what} (process {self.pid}) and is not in the user map"
@@ -37,7 +37,7 @@ class Unmapped:
 
 
 def unmapped(running: Iterable[Running], people: Iterable[str]) -> tuple[Unmapped, ...]:
-    """Name everybody outside of these people whose serve runs, once each, by name."""
+    """Return each user outside of these people whose serve runs, once, by name."""
     here = frozenset(people)
     found: dict[str, Unmapped] = {}
     for process in sorted(running, key=lambda process: (process.person, process.pid)):

@@ -111,7 +111,7 @@ def test_the_story_of_a_run_that_was_cut_off() -> None:
             LogLevel.INFO,
             f"candidate: {NEW} for alice ({OLD}); run r1",
         ),
-        (ev.Opened(plan(), NOW), LogLevel.INFO, f"candidate: {NEW} for nobody; run r1"),
+        (ev.Opened(plan(), NOW), LogLevel.INFO, f"candidate: {NEW} for no one; run r1"),
         (
             ev.Opened(plan(kind=ev.Kind.BAKE, baking=("alice", "bob")), NOW),
             LogLevel.INFO,
