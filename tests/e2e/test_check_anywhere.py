@@ -354,7 +354,7 @@ def test_on_a_host_the_options_decide_and_nobody_is_touched(tmp_path: Path) -> N
             assert held["timings"], "each check is told on a host as without one"
         assert {held["subject"] for held in told["rehearsals"]} == {"empty set", *host.people}
         assert hosts.status == Exit.OK, hosts
-        assert "copies of everybody" in hosts.out
+        assert "copies of all people" in hosts.out
         assert f"{NEW.version} passed on ann" in hosts.out
 
 

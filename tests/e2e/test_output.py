@@ -157,7 +157,7 @@ def test_a_lost_output_is_said_where_something_still_listens(host: EmbeddedHost)
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
         process = started(host, "history", stdout=full, stderr=subprocess.PIPE)
         _, said = process.communicate(timeout=60)
-    line = b"t3safe: cannot write the output: No space left on device; give it again\n"
+    line = b"t3safe: cannot write the output: No space left on device; run it again\n"
     assert (process.returncode, said) == (Exit.LATER, line)
 
 

@@ -55,7 +55,7 @@ VERSION = VersionType()
 class _StopFlag:
     """Set by SIGTERM and SIGINT: the run ends at the next safe point.
 
-    SIGHUP is no wish of anybody: a terminal that hung up is a reader that has gone (`output`).
+    SIGHUP does not ask to stop: a terminal that hung up is a reader that has gone (`output`).
     """
 
     raised: bool = False
@@ -64,9 +64,9 @@ class _StopFlag:
         return self.raised
 
     def install(self) -> None:
-        """Take the signals over; a second one changes nothing.
+        """Install the signal handlers; a second signal changes nothing.
 
-        SIGHUP is heard and not ignored, as what is ignored would be so in every serve we start.
+        SIGHUP gets an empty handler: an ignored signal would be ignored in every serve we start.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._raise)
@@ -95,7 +95,7 @@ class App:
 
     @contextmanager
     def host(self, command: str, *, aside: bool = False, acts: bool = False) -> Iterator[Live]:
-        """Wire the host for a command that only looks; `aside` keeps standard output free."""
+        """Wire the host for a command that changes nothing; `aside` keeps standard output free."""
         with rendering.chosen_sink(quiet=self.quiet, aside=aside) as sink:
             yield live(self.settings, command, sink, self.stop, acts=acts)
 
@@ -105,8 +105,8 @@ class App:
     ) -> Iterator[Live]:
         """Wire the host for a command that acts: it holds the lock and can be asked to stop.
 
-        Where the journal fails, whoever is left in transition is named.  `journal` says whether
-        what it does depends on the journal: then one of a newer t3safe is refused.
+        When the journal fails, the error names the person left in transition.  `journal` says that
+        the command depends on the journal: it then refuses one of a newer t3safe.
         """
         self.stop.install()
         output.act()
@@ -134,19 +134,19 @@ force_option = click.option("--force", is_flag=True, help="Act even if the perso
 
 
 def ask(question: str, *, yes: bool) -> None:
-    """Have a question confirmed, or end with usage."""
+    """Ask for confirmation; without it, end with a usage error."""
     if not rendering.confirmed(question, click.confirm, yes=yes):
         raise click.UsageError("not confirmed; `--yes` confirms without a terminal")
 
 
 def who() -> str:
-    """Tell who is at the keyboard, behind sudo too."""
+    """Return the user at the keyboard, also behind sudo."""
     return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 def holding(wired: Live) -> str:
-    """Name the build at which the host is held."""
-    return str(wired.host.ports.selection.last_good() or "what everybody runs")
+    """Return the build that a frozen host stays on."""
+    return str(wired.host.ports.selection.last_good() or "the present builds")
 
 
 def leave(
@@ -156,9 +156,9 @@ def leave(
     as_json: bool,
     people: Mapping[str, Mapping[str, object]] | None = None,
 ) -> NoReturn:
-    """Say how it ended and leave with the status that says the same.
+    """Print how it ended, and exit with the matching status.
 
-    `people` is what the document says of some of them in place of status and reason alone.
+    `people` replaces the document's entry of these people, which is status and reason alone.
     """
     status = exit_of(result)
     for warning in result.warnings:
@@ -194,7 +194,7 @@ _OF_OUTCOME: Final[Mapping[Outcome, Exit]] = {
 
 
 def exit_of(result: Result) -> Exit:
-    """Give the status for the end of an operation."""
+    """Return the exit status for the end of an operation."""
     if result.stayed is not None:
         return _OF_STAYED[result.stayed]
     if result.outcome is None:
@@ -202,7 +202,7 @@ def exit_of(result: Result) -> Exit:
     rollout = result.rollout
     asked = rollout is not None and rollout.plan.kind is Kind.BACK
     if asked and result.outcome is Outcome.DEFERRED:
-        # A person asked for just this: not having done it is not "nothing to do".
+        # A person asked for this rollback: a deferral is not "nothing to do".
         return Exit.LATER
     status = _OF_OUTCOME[result.outcome]
     moves = rollout.moves if rollout is not None else ()
@@ -211,7 +211,7 @@ def exit_of(result: Result) -> Exit:
 
 
 def ending(wired: Live, result: Result) -> LogLine | None:
-    """Give the last line of an operation; None where its rollout has said everything."""
+    """Return the last line of an operation; None when its rollout has printed everything."""
     if result.stayed is SkipReason.FROZEN:
         return frozen_line(result.reason, holding(wired))
     if result.rollout is None or result.outcome is None:
@@ -240,14 +240,14 @@ def _result_body(
 
 
 def for_whom(app: App, words: tuple[str, ...], others: int) -> tuple[str, ...]:
-    """Put the person before the `others` where nobody is named: in a scope of one's own oneself."""
+    """Put the caller before the `others` when no person is named, in a person's own scope."""
     if len(words) == others and app.settings.scope is Scope.USER:
         return (caller_name(), *words)
     return words
 
 
 def one_or_all(app: App, person: str | None, *, everybody: bool) -> str | None:
-    """Give the one person who is meant, None for everybody; end with usage where neither is."""
+    """Return the named person, None for all; end with a usage error when neither is given."""
     if person is None and not everybody and app.settings.scope is Scope.USER:
         return caller_name()
     if everybody == (person is not None):
@@ -256,7 +256,7 @@ def one_or_all(app: App, person: str | None, *, everybody: bool) -> str | None:
 
 
 def known_person(wired: Live, person: str) -> None:
-    """End with usage where the user map has no such person."""
+    """End with a usage error when the user map has no such person."""
     people, _ = everybody(wired.host)
     if person not in people:
         message = f"no person {person!r} in the user map; these are: {', '.join(people)}"

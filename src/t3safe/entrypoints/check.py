@@ -1,4 +1,4 @@
-"""`check`: a build through the gate, on the people of this host or anywhere without one."""
+"""`check`: run a build through the gate, on this host's people or without a host."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def check(  # noqa: PLR0913 - one for each option
     standalone: bool,
     as_json: bool,
 ) -> NoReturn:
-    """Run a build through the gate on copies of the data; move nobody.
+    """Run a build through the gate on copies of the data; move no one.
 
     On a host it rehearses on a copy of each person's state. Without one, in a container or a
     pipeline, it rehearses on an empty state and on a copy of DIR.
@@ -105,12 +105,12 @@ def check(  # noqa: PLR0913 - one for each option
 
 
 def _asked(settings: Settings, build: Version, options: tuple[str, ...]) -> Asked:
-    """Say whose state a check without these options would be on."""
+    """Return the request, with what a check on this host would run on."""
     if settings.scope is Scope.USER:
         return Asked(build, options, "a copy of your own state")
     file = settings.user_map
     missing = "" if file.exists() else f"no user map {file} on this machine"
-    return Asked(build, options, f"copies of everybody in {file}", missing)
+    return Asked(build, options, f"copies of all people in {file}", missing)
 
 
 def _alone(
@@ -122,7 +122,7 @@ def _alone(
     *,
     as_json: bool,
 ) -> NoReturn:
-    """Prove a build without a host, and leave with the status that says how it ended."""
+    """Prove a build without a host, and exit with the matching status."""
     used: StandaloneGate | None = None
     with _ended_by_signals(), rendering.chosen_sink(quiet=app.quiet, aside=as_json) as say:
         say(first)
@@ -145,7 +145,7 @@ def _alone(
 
 
 def _last(proof: Proof, used: StandaloneGate | None) -> Iterator[LogLine]:
-    """Say where the evidence is, and how it ended."""
+    """Yield the lines about the evidence and the outcome."""
     if used is not None and proof.rehearsals:
         yield LogLine(LogLevel.INFO, f"evidence: {used.evidence}")
     level = LogLevel.INFO if proof.outcome is ev.Outcome.PASSED else LogLevel.WARNING
@@ -154,7 +154,7 @@ def _last(proof: Proof, used: StandaloneGate | None) -> Iterator[LogLine]:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """End on SIGTERM and SIGHUP as on SIGINT: what was begun is cleared away."""
+    """Handle SIGTERM and SIGHUP as SIGINT, so that temporary files are removed."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -1,10 +1,10 @@
 """The command line: `t3safe COMMAND`.
 
-Every command that acts holds the one lock.  Exit statuses are those of `exits`.  Nothing is asked
-of the network or of npm before the freeze switch has been looked at.
+Every command that acts holds the one lock.  Exit statuses are those of `exits`.  No command uses
+the network or npm before it has read the freeze switch.
 
-A command's module is imported when the command is called: whoever waits for one does not wait
-for what the others need.
+A command's module is imported when the command is called, so that no command waits for the imports
+of the others.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ COMMANDS: Final = {
 
 
 class _Imported(Mapping[str, click.Command]):
-    """The commands, each imported when it is asked for."""
+    """The commands, each imported on first use."""
 
     def __getitem__(self, name: str) -> click.Command:
         module = import_module(f"t3safe.entrypoints.{COMMANDS[name]}")
@@ -83,14 +83,14 @@ class _Imported(Mapping[str, click.Command]):
 
 
 class _Commands(click.Group):
-    """The command line, which lets the system's own errors through as one line, too."""
+    """The command line; it reports an error of the system as one line, too."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command.  Raises PortError where the system refused something unforeseen."""
+        """Run the command.  Raises PortError for an unforeseen error of the system."""
         try:
             return super().invoke(ctx)
         except OSError as error:
-            # Not left to click, which ends without a word where a pipe is broken.
+            # Not left to click, which ends silently on a broken pipe.
             what = f"{error.filename}: " if error.filename else ""
             text = f"{what}{error.strerror or error}; `t3safe doctor` looks at the host"
             raise PortError(text) from error
@@ -126,28 +126,28 @@ _STATUS: Final[Mapping[type, Exit]] = {
     JournalError: Exit.NEEDS_HUMAN,
     PortError: Exit.LATER,
 }
-"""The status of each trouble, where its own class is not there that of the one above it."""
+"""The exit status of each error; a class without an entry has that of its base class."""
 
 
 def _guarded(call: Callable[[], object]) -> int:
-    """Run the command line; every trouble ends in one line and the status that fits it."""
+    """Run the command line; every error ends in one line and the matching status."""
     try:
         call()
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.Abort:
-        return _said("interrupted; `t3safe status` shows how the host stands", Exit.LATER)
+        return _said("interrupted; `t3safe status` shows the host's state", Exit.LATER)
     except (UnusableError, PortError) as error:
         status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
         return _said(str(error), status)
-    except Exception as error:  # noqa: BLE001 - nothing ends without a word
+    except Exception as error:  # noqa: BLE001 - every error is reported
         return _said(_defect(error), Exit.DEFECT)
     return Exit.OK
 
 
 def _defect(error: Exception) -> str:
-    """Say in one line what a defect is, where, the innermost call first, and what to do next."""
+    """Say in one line what the defect is, where (innermost call first), and the next command."""
     frames = reversed(traceback.extract_tb(error.__traceback__)[-_FRAMES:])
     where = ", ".join(f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in frames)
     what = " ".join(traceback.format_exception_only(error)[-1].split())

@@ -1,8 +1,8 @@
-"""Looks at a wired host and has `domain.doctor` conclude; of the host nothing is changed.
+"""Examine a wired host for `domain.doctor`, which judges; change nothing on the host.
 
-Where the registry is gets remembered, as by every command; no journal is made where there is none.
+Like every command it remembers the registry's address.  It does not create a journal.
 
-A part that cannot be looked at is a finding of its own; the rest is looked at all the same.
+A part that cannot be examined is a finding of its own; the rest is examined nevertheless.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ _PATIENCE = 5.0
 
 @frozen
 class Examination:
-    """The looks at one host; `deep` checks every snapshot, not only each person's newest."""
+    """The checks of one host; `deep` verifies every snapshot, not only each person's newest."""
 
     wired: Live
     deep: bool = False
     config: Path | None = None
-    """Where the configuration was read, None where there is no file."""
+    """The configuration file, None when there is none."""
 
     def findings(self) -> tuple[Finding, ...]:
-        """Look at every precondition, in the order of `Precondition`."""
+        """Check every precondition; return the findings in the order of `Precondition`."""
         wired = self.wired
         people = PeopleExamination(
             wired.host,
@@ -110,7 +110,7 @@ class Examination:
             Precondition.FOLDERS: self._folders,
             Precondition.NOTIFICATIONS: self._notifications,
         }
-        # Folders first: what later looks remember there must not hide that one was missing.
+        # Folders first: files that later checks write there must not hide a missing folder.
         seen = {check: looked(check, looks[check]) for check in reversed(Precondition)}
         return without_repeats(tuple(found for check in Precondition for found in seen[check]))
 
@@ -164,7 +164,7 @@ class Examination:
         yield doctor.judge_one_registry(asked, RegistryAt(hostfacts.registry(settings.npm)).host)
 
     def _offered(self, newest: Version) -> Iterator[Finding]:
-        """Ask before npm does: the newest build may need another node than the present one."""
+        """Check, before npm does, whether the newest build needs another node."""
         if newest in self.wired.builds.present():
             return
         needs = {release.version: release.node for release in self.wired.metadata()}
@@ -189,12 +189,12 @@ class Examination:
             yield from looked(Precondition.INSTALLERS, partial(self._programs, person))
 
     def _programs(self, person: str) -> Iterator[Finding]:
-        """Look as the person: of a home root sees nothing."""
+        """Look as the person, because root does not read a home."""
         settings, states = self.wired.settings, self.wired.personal_data()
         home = Path(settings.base_dir.replace("{person}", person)).parent
         ours = {str(settings.launcher), settings.t3.replace("{person}", person)}
         if states.updater(person).linked:
-            # The check of the updater says what that one is.
+            # The check of the updater reports that one.
             ours.add(str(home / LINK))
         places = (place for place in states.programs(person) if str(home / place) not in ours)
         yield doctor.judge_programs(person, tuple(places))
@@ -224,7 +224,7 @@ class Examination:
         yield from doctor.judge_cookies(cookies, known)
 
     def _paths(self) -> Iterator[Finding]:
-        """Offer a credential that nobody has: a path that is not there answers 404, others not."""
+        """Offer an unknown credential: only a missing path answers 404."""
         if self.wired.settings.verify is not Verify.DISPATCH:
             yield ok(Precondition.PATHS, "sign-ins are proven without a dispatch (`verify`)")
             return
@@ -248,7 +248,7 @@ class Examination:
         yield from doctor.judge_protocols(spoken, known)
 
     def _home(self, person: str) -> tuple[Address, Session] | None:
-        """Where a person's serve answers and what it tells of sign-ins; None where nowhere."""
+        """Return where a person's serve answers, and its sign-in facts; None for no answer."""
         ports = self.wired.host.ports
         build = chosen(ports, person)
         pid = ports.services.status(person).main_pid
@@ -310,13 +310,13 @@ class Examination:
         return timed_by_systemd(self.wired.settings)
 
     def _process(self, build: Version | None, pid: int | None) -> None:
-        """Look at the process as a verification does.  Raises DispatchError where it may not."""
+        """Inspect the process as a verification does.  Raises DispatchError if that is refused."""
         settings = self.wired.settings
         if build is not None and pid is not None:
             look(settings.store, pid, build, adopted.recall(settings.state_dir / "adopted.json"))
 
     def _starting(self, person: str) -> str:
-        """The command that starts a person's serve."""
+        """Return the command that starts a person's serve."""
         services = self.wired.settings.services
         unit = shlex.quote(units_of(services.unit, person)[0])
         match services.manager:
@@ -348,7 +348,7 @@ class Examination:
 
     @property
     def _begun(self) -> bool:
-        """Whether there is anything where the journal is."""
+        """Whether the journal exists."""
         return self.wired.journal.path.exists()
 
     def _folders(self) -> Iterator[Finding]:
@@ -364,7 +364,7 @@ class Examination:
         facts = hostfacts.folder_facts(settings.backup_dest / person, owner)
         yield doctor.judge_persons_folder(person, facts)
 
-    # Being told.
+    # Notifications.
 
     def _notifications(self) -> Iterator[Finding]:
         settings = self.wired.settings.notify
@@ -386,7 +386,7 @@ class Examination:
 
 
 def _takes(home: Address, path: str) -> bool:
-    """Whether a serve has this path.  Raises OSError where it does not answer."""
+    """Whether a serve has this path.  Raises OSError when it does not answer."""
     try:
         return takes(home, path, _PATIENCE)
     except NoAnswerError as error:
@@ -395,4 +395,4 @@ def _takes(home: Address, path: str) -> bool:
 
 
 _COMPILING = ("make", "g++", "python3")
-"""What node-gyp needs beside node's headers."""
+"""The programs that node-gyp needs besides node's headers."""

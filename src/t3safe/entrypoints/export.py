@@ -1,4 +1,4 @@
-"""A person's data to take away: one archive, checked as it is written."""
+"""`t3safe export`: write a person's data as one archive, checked while it is written."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def export(app: App, words: tuple[str, ...], *, live: bool, as_json: bool) -> No
             snapshot = _fresh(app, person, aside=aside) if live else ids[0]
             with app.host("run", aside=aside) as wired:
                 wired.say(
-                    LogLine(LogLevel.INFO, f"handing on snapshot {snapshot} of {person}", person)
+                    LogLine(LogLevel.INFO, f"exporting snapshot {snapshot} of {person}", person)
                 )
                 _interruptible()
                 handed = wired.hand_on(person, snapshot, target)
     except KeyboardInterrupt:
         click.echo(f"t3safe: asked to stop: nothing of {person} was exported", err=True)
         sys.exit(Exit.LATER)
-    _tell(person, snapshot, place, handed, as_json=as_json)
+    _report(person, snapshot, place, handed, as_json=as_json)
     sys.exit(Exit.OK)
 
 
@@ -73,18 +73,18 @@ def _target(place: str) -> AbstractContextManager[IO[bytes]]:
 
 
 def _fresh(app: App, person: str, *, aside: bool) -> str:
-    """Take a snapshot beside the running serve; the lock is held for no longer than that."""
+    """Take a snapshot while the serve runs; hold the lock only for that."""
     with app.acting("run", aside=aside) as wired:
         return take(wired, person).snapshot
 
 
 def _interruptible() -> None:
-    """Let a wish to stop end the copy at once: nobody is in transition here."""
+    """Let a signal end the copy at once: no person is in transition here."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
 
 
-def _tell(person: str, snapshot: str, place: str, handed: Exported, *, as_json: bool) -> None:
+def _report(person: str, snapshot: str, place: str, handed: Exported, *, as_json: bool) -> None:
     if as_json:
         body = {"person": person, "snapshot": snapshot, "file": place}
         rendering.print_json("export", body | {"files": handed.files, "size": handed.size})

@@ -1,4 +1,4 @@
-"""`t3safe history` and `t3safe show`: what was done."""
+"""`t3safe history` and `t3safe show`: the runs and their steps."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def history(app: App, count: int, person: str, outcome: str | None, *, as_json: 
     """List the last runs, newest first."""
     with app.host("run", aside=as_json) as wired:
         every = (report_of(record) for record in wired.journal.runs())
-        asked = (told for told in every if wanted(told, person, outcome or ""))
+        asked = (report for report in every if wanted(report, person, outcome or ""))
         found = tuple(islice(asked, count))
     if as_json:
         rendering.print_json("history", found)
@@ -63,15 +63,15 @@ def history(app: App, count: int, person: str, outcome: str | None, *, as_json: 
 _COLUMNS = ("run", "kind", "candidate", "opened", "took", "outcome", "reason")
 
 
-def _row(told: RunReport) -> tuple[str, ...]:
+def _row(report: RunReport) -> tuple[str, ...]:
     return (
-        told.run,
-        told.kind.value,
-        told.candidate.text,
-        text.moment(told.opened),
-        text.duration(told.seconds),
-        told.outcome,
-        told.reason,
+        report.run,
+        report.kind.value,
+        report.candidate.text,
+        text.moment(report.opened),
+        text.duration(report.seconds),
+        report.outcome,
+        report.reason,
     )
 
 
@@ -87,15 +87,15 @@ def show(app: App, asked: str, *, as_json: bool) -> None:
     with app.host("run", aside=as_json) as wired:
         record = _chosen(asked, wired)
         events = wired.journal.events(record.run)
-        told = full_report(record, events, lambda build: _there(wired.builds.log(build)))
-    told = attrs.evolve(told, steps=tuple(map(_looked_up, told.steps)))
+        report = full_report(record, events, lambda build: _there(wired.builds.log(build)))
+    report = attrs.evolve(report, steps=tuple(map(_looked_up, report.steps)))
     if as_json:
         from t3safe.adapters.journal import codec  # noqa: PLC0415 - JSON only
 
         raw = tuple(codec.as_data(event) for event in events)
-        rendering.print_json("run", rendering.plain(told) | {"events": raw})
+        rendering.print_json("run", rendering.plain(report) | {"events": raw})
         return
-    _print(told, events)
+    _print(report, events)
 
 
 def _chosen(asked: str, wired: Live) -> RunRecord:
@@ -105,12 +105,12 @@ def _chosen(asked: str, wired: Live) -> RunRecord:
         return runs[found[0]]
     if not found:
         raise click.UsageError(f"the journal knows no run {asked}; `t3safe history` lists them")
-    several = ", ".join(found[:_TOLD_MAX])
+    several = ", ".join(found[:_NAMED_MAX])
     what = f"{len(found)} runs begin with {asked} ({several})"
     raise click.UsageError(f"{what}; name one")
 
 
-_TOLD_MAX = 5
+_NAMED_MAX = 5
 
 
 def _there(path: Path) -> str:
@@ -118,7 +118,7 @@ def _there(path: Path) -> str:
 
 
 def _looked_up(step: StepReport) -> StepReport:
-    """See which evidence is still there; for snapshots only their person can tell."""
+    """Mark which evidence still exists; snapshots are not checked, as only their person can."""
     return attrs.evolve(
         step,
         evidence=tuple(
@@ -130,15 +130,16 @@ def _looked_up(step: StepReport) -> StepReport:
     )
 
 
-def _print(told: FullRunReport, events: tuple[ev.Event, ...]) -> None:
-    click.echo(f"{told.kind} {told.run}: {told.candidate}, {', '.join(told.people) or 'nobody'}")
-    closed = f", took {text.duration(told.seconds)}" if told.closed is not None else ""
-    click.echo(f"opened {text.moment(told.opened, seconds=True)}{closed}")
-    click.echo(f"{told.outcome}: {told.reason}" if told.reason else told.outcome)
-    rendering.print_table(_STEP_COLUMNS, map(_step_row, told.steps))
+def _print(report: FullRunReport, events: tuple[ev.Event, ...]) -> None:
+    people = ", ".join(report.people) or "no one"
+    click.echo(f"{report.kind} {report.run}: {report.candidate}, {people}")
+    closed = f", took {text.duration(report.seconds)}" if report.closed is not None else ""
+    click.echo(f"opened {text.moment(report.opened, seconds=True)}{closed}")
+    click.echo(f"{report.outcome}: {report.reason}" if report.reason else report.outcome)
+    rendering.print_table(_STEP_COLUMNS, map(_step_row, report.steps))
     if not events:
         click.echo("the steps of this run were pruned")
-    for step in told.steps:
+    for step in report.steps:
         for item in step.evidence:
             click.echo(f"evidence of step {step.seq}: {_evidence(item, step.person)}")
     for moment, line in _said(events):
@@ -167,9 +168,9 @@ def _evidence(item: Evidence, person: str) -> str:
 
 
 def _said(events: tuple[ev.Event, ...]) -> Iterator[tuple[datetime, LogLine]]:
-    """Give what was said at the time; progress is in the steps already.
+    """Yield the log lines of the run without progress, which the steps show.
 
-    Rules change with t3safe: what an older one decided may not be told by this one.
+    The rules change with t3safe, so the decisions of an older version may not have lines here.
     """
     before: Rollout | None = None
     for event in events:

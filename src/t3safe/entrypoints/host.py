@@ -1,4 +1,4 @@
-"""Commands for the host itself: take it over, give it back, its units, and serves by hand."""
+"""Commands for the host itself: `adopt`, `eject`, `units`, `serves`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def adopt(app: App, build: Version, wait: float) -> None:
         done = wired.adopt(build)
     for line in done:
         click.echo(line)
-    click.echo("serves that run go on as they are; the next run moves them when they are idle")
+    click.echo("running serves are not restarted; the next run moves people when they are idle")
 
 
 @click.command()
@@ -89,7 +89,7 @@ _TIMERS = {
     " systemctl start t3-autoupdate.timer t3-migrate-idle.timer",
     Scope.USER: "the timers start with your next login, or now:"
     " systemctl --user start t3-autoupdate.timer t3-migrate-idle.timer\n"
-    "so that they run while nobody is logged in: loginctl enable-linger",
+    "so that they run while you are not logged in: loginctl enable-linger",
 }
 
 
@@ -143,7 +143,7 @@ def _each(
 
 
 def _tried(wired: Live, person: str, act: Callable[[Live, str], LogLine]) -> LogLine:
-    """Do it for one person; what hinders it is told, and hinders no other."""
+    """Act for one person; an error is reported and does not stop the others."""
     try:
         line = act(wired, person)
     except PortError as error:

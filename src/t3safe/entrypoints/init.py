@@ -1,4 +1,4 @@
-"""The command that looks at a host and writes the configuration that fits it."""
+"""`t3safe init`: detect a host's settings and write its configuration."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def init(app: App, *, yes: bool, only_print: bool) -> None:
         return
     for line in _write(file, text, yes=yes):
         click.echo(line)
-    click.echo("go on with:")
+    click.echo("next commands:")
     for command in guessed.following:
         click.echo(f"  {command}")
 
@@ -76,7 +76,7 @@ def _look(caller: Caller) -> HostFacts:
 
 
 def _overruling(caller: Caller) -> str:
-    """The host's file, where it would be read in place of the person's that is to be written."""
+    """Return the host's file when it would override the person's; else an empty text."""
     if caller.root:
         return ""
     stated = settings.stated_scope(os.environ)
@@ -86,10 +86,10 @@ def _overruling(caller: Caller) -> str:
 
 
 def _answer(question: OwnerQuestion, *, yes: bool) -> str:
-    """Ask a person; without one, or with `--yes`, what is proposed counts."""
+    """Ask a person; without a terminal, or with `--yes`, take the proposed answer."""
     if not yes and sys.stdin.isatty():
-        told = click.prompt(question.text, default=question.proposed or None, err=True)
-        return str(told).strip()
+        answer = click.prompt(question.text, default=question.proposed or None, err=True)
+        return str(answer).strip()
     if question.proposed:
         return question.proposed
     message = f"unknown {question.key}: {question.text}; `t3safe init` asks at a terminal"
@@ -97,19 +97,19 @@ def _answer(question: OwnerQuestion, *, yes: bool) -> str:
 
 
 def _check(text: str, file: Path, caller: Caller) -> None:
-    """See that what is to be written can be used, before anything is."""
+    """Check the new configuration before it is written.  Raises SettingsError."""
     with tempfile.TemporaryDirectory(prefix="t3safe-init-") as folder:
         trial = Path(folder, "config.toml")
         trial.write_text(text, encoding="utf-8")
         try:
             settings.load(trial, {"HOME": caller.home}, caller)
         except SettingsError as error:
-            told = str(error).replace(str(trial), str(file))
-            raise SettingsError(f"{told}; nothing was written") from error
+            text = str(error).replace(str(trial), str(file))
+            raise SettingsError(f"{text}; nothing was written") from error
 
 
 def _write(file: Path, text: str, *, yes: bool) -> Iterator[str]:
-    """Write the file; one that is there is asked about, and kept beside it."""
+    """Write the file; ask before it replaces an existing one, and keep that beside it."""
     try:
         before = file.read_bytes() if file.exists() else None
         if before == text.encode():

@@ -1,15 +1,14 @@
-"""A timer's command meets a damaged journal: it is set aside, said, and nobody is moved that time.
+"""Set a damaged journal aside, report it, and move no one in that command.
 
 Rules:
 
-1. Whoever is fenced may be in transition, and the journal that told of it is gone: a person is
-   told.  Only `recover`, or the next run, lifts a fence, by looking at what is there.
-2. Frozen stays loud.
-3. While somebody is in transition the journal is left as it is; the next command sets it aside.
-4. A serve that does not run may have been stopped by the run that is lost: it is named, and not
-   started.
-5. Whoever runs a build that is not last-good is named, and signed in as: it may be one that was put
-   in place by the run that is lost and pairs nobody.
+1. A fenced person may be in transition, and the journal that explained it is gone: the command asks
+   for a human.  Only `recover` or the next run lifts a fence, after a look at the data.
+2. A frozen host still says FROZEN.
+3. While a person is in transition the journal stays; the next command sets it aside.
+4. The lost run may have stopped a serve: a stopped serve is named, and not started.
+5. A person on a build that is not last-good is named, and t3safe signs in as them: the lost run may
+   have put that build in place, and it may not pair.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _T = TypeVar("_T")
 
 
 def moving(wired: Live, operation: Callable[[], Result]) -> Result:
-    """Run an operation that moves people; where the journal had to be set aside, it is not run."""
+    """Run an operation that moves people, unless the journal had to be set aside."""
     if not fixed(wired):
         try:
             return operation()
@@ -42,7 +41,7 @@ def moving(wired: Live, operation: Callable[[], Result]) -> Result:
 
 
 def settling(wired: Live, operation: Callable[[], _T]) -> _T:
-    """Run an operation that settles people, after the journal was set aside where it had to be."""
+    """Run an operation that settles people, after a damaged journal was set aside."""
     fixed(wired)
     try:
         return operation()
@@ -52,7 +51,7 @@ def settling(wired: Live, operation: Callable[[], _T]) -> _T:
 
 
 def fixed(wired: Live) -> bool:
-    """Set the journal aside where it is damaged; whether that was so."""
+    """Set a damaged journal aside; return whether it was damaged."""
     complaint = wired.journal.complaint()
     if complaint:
         _set_aside(wired, DamagedJournalError(complaint))
@@ -76,18 +75,18 @@ def _set_aside(wired: Live, error: DamagedJournalError) -> None:
 
 
 def _down(wired: Live) -> Iterator[str]:
-    """Whose serve could run and does not (rule 4)."""
-    host, told = wired.host, Reader()
-    people, _ = told(partial(everybody, host)) or ((), ())
+    """Yield the people whose serve could run and does not (rule 4)."""
+    host, read = wired.host, Reader()
+    people, _ = read(partial(everybody, host)) or ((), ())
     shut = fenced(host)
     for person in people:
-        status = told(partial(host.ports.services.status, person))
+        status = read(partial(host.ports.services.status, person))
         if status is not None and not status.running and person not in shut:
             yield person
 
 
 def _later(wired: Live) -> Result:
-    """Rules 1 and 2."""
+    """Return the result after the journal was set aside (rules 1 and 2)."""
     host = wired.host
     shut, frozen = fenced(host), host.ports.switch.frozen()
     if not shut:
@@ -96,7 +95,7 @@ def _later(wired: Live) -> Result:
         proof = prove_unexplained(host)
         if proof.outcome is not None:
             return proof
-        reason = "the journal was set aside; nobody was moved, the next run is an ordinary one"
+        reason = "the journal was set aside; no one was moved, and the next run is an ordinary one"
         return Result(None, reason, stayed=SkipReason.LATER, warnings=proof.warnings)
     if frozen:
         wired.say(frozen_line(frozen, holding(wired)))

@@ -1,4 +1,4 @@
-"""Metrics, on request and after each run."""
+"""`t3safe metrics`, and the metrics after each run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def write_metrics(wired: Live, path: Path, vitals: HostMetrics) -> None:
 
 
 def measured(wired: Live) -> HostMetrics:
-    """Measure the host; asks nobody outside."""
+    """Measure the host without the network."""
     known = wired.notes.offer()
     newest = known.newest if known is not None else None
     return measure(wired.host, newest, wired.journal.count_verdicts, wired.notes.ends())

@@ -1,4 +1,4 @@
-"""Notifications: at the end of what timers call, and the commands below `notify`."""
+"""Notifications: at the end of the timers' commands, and the commands of `notify`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from t3safe.entrypoints.wiring.live import Live
 
 
 def tell(wired: Live, vitals: HostMetrics, command: str, broken: Broken | None) -> None:
-    """Tell every end what it was not told yet; trouble is said in a line an end."""
+    """Send each destination its due notices; report an error in one line per destination."""
     settings = wired.settings.notify
     now = wanted(found(vitals, command, broken), settings.on)
     try:
@@ -55,7 +55,7 @@ def tell(wired: Live, vitals: HostMetrics, command: str, broken: Broken | None) 
 
 
 def forgive(wired: Live, build: Version) -> None:
-    """Forget that ends were told of a refusal; trouble is said in a line."""
+    """Forget that a refusal was sent; report an error in one line."""
     try:
         before = wired.notes.notified()
         after = {end: kept for end, keys in before.items() if (kept := forgiven(keys, build))}
@@ -71,7 +71,7 @@ def _ends(wired: Live) -> tuple[End, ...]:
 
 
 def _recalled(wired: Live) -> dict[str, frozenset[Key]]:
-    """What ends were told; where that cannot be read everything is sent again."""
+    """Return what was sent to each destination; if that is unreadable, all is sent again."""
     try:
         return wired.notes.notified()
     except JournalError as error:
@@ -91,7 +91,7 @@ def _letter(end: End, notices: tuple[Notice, ...]) -> Letter:
 def _after(
     end: End, told: dict[str, frozenset[Key]], now: NoticesFound, sent: dict[str, Sent]
 ) -> frozenset[Key]:
-    """What an end counts as told; one that had nothing due has been told all."""
+    """Return what counts as sent to a destination; without a due notice all was sent."""
     answer = sent.get(end.name)
     went = answer is None or not answer.trouble
     return remembered(told.get(end.name, frozenset()), now, sent=went)
@@ -114,7 +114,7 @@ def notify_test(app: App, *, as_json: bool) -> None:
     with app.host("run", aside=as_json) as wired:
         those = _some_ends(wired)
         host = socket.gethostname()
-        text = "This is a test. Nothing happened, and nothing need be done."
+        text = "This is a test. Nothing happened, and you need not do anything."
         letters = [Letter(end, f"t3safe on {host}: test", text) for end in those]
         sent = send(letters, wired.settings.notify.timeout)
     if as_json:
@@ -129,7 +129,7 @@ def notify_test(app: App, *, as_json: bool) -> None:
 def _some_ends(wired: Live) -> tuple[End, ...]:
     those = _ends(wired)
     if not those:
-        message = "nobody is notified: `notify.urls` and `notify.urls_file` name no end"
+        message = "no destination: set `notify.urls` or `notify.urls_file`"
         raise UnusableError(message)
     return those
 
@@ -161,9 +161,9 @@ def notify_show(app: App, *, as_json: bool) -> None:
         for notice in fresh:
             click.echo(f"{end}: due: {notice.cause.label}: {notice.text}")
         for notice in settled[end]:
-            click.echo(f"{end}: told: {notice.cause.label}: {notice.text}")
+            click.echo(f"{end}: sent: {notice.cause.label}: {notice.text}")
         if not now.notices:
-            click.echo(f"{end}: nothing holds that is worth a notice")
+            click.echo(f"{end}: no notice is due")
 
 
 def _row(notice: Notice) -> dict[str, str]:

@@ -1,16 +1,16 @@
-"""Standard output and standard error that cannot fail: what is said never changes what is done.
+"""Standard output and standard error that cannot fail: output never changes what a command does.
 
 Rules:
 
-1. Everything that a command says goes through these two streams.  A write never raises: after the
-   first failure (a reader that has gone, a terminal that hung up, a full disk) the stream is quiet.
-2. While a command acts, a write does not wait either: a reader that stops reading (a terminal held
-   by Ctrl-S, a connection that sleeps) is waited for at the end, for `PATIENCE`, and no longer.
+1. All output of a command goes through these two streams.  A write never raises: after the first
+   failure (a reader that has gone, a terminal that hung up, a full disk) the stream is quiet.
+2. While a command acts, a write does not wait either.  For a reader that stops reading (a terminal
+   held by Ctrl-S, a connection that sleeps) the command waits at its end, for `PATIENCE` at most.
 3. A character that the encoding lacks is written as its escape.
 4. A descriptor that was closed at the start leads to /dev/null, before a file of ours could get its
    number.
-5. What was lost never changes the status of a command that acted.  A command that only shows, and
-   could not, says so and ends with "later"; a reader that has gone (`| head`) wanted no more.
+5. Lost output never changes the status of a command that acted.  A command that only shows, and
+   could not, reports that and ends with "later"; a reader that has gone (`| head`) is not an error.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 PATIENCE = 5.0
-"""Seconds for which a reader that does not read is waited for."""
+"""Seconds to wait for a reader that does not read."""
 WAITING_MAX = 50_000
-"""Writes that may wait for a reader; where there are more, it is taken as gone."""
+"""Writes that may wait for a reader; with more, the reader counts as gone."""
 GONE = frozenset({errno.EPIPE, errno.EIO, errno.ECONNRESET})
-"""How a write fails where the reader of a pipe, a terminal or a socket has gone."""
+"""The errors of a write when the reader of a pipe, a terminal or a socket has gone."""
 
 
 class Outlet(io.RawIOBase):
@@ -58,11 +58,11 @@ class Outlet(io.RawIOBase):
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Whether a person looks at it."""
+        """Whether it is a terminal."""
         return os.isatty(self._descriptor)
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write all of it, or as much as can be; the caller never learns which (rule 1)."""
+        """Write all of it, or as much as possible; the caller never learns which (rule 1)."""
         chunk = bytes(data)
         if self.lost is not None:
             return len(chunk)
@@ -120,7 +120,7 @@ class Outlets:
     """The two outlets of this process; `acted` once a command acts (rule 5)."""
 
     def __init__(self) -> None:
-        """Take both streams over, and what was closed at the start."""
+        """Take over both streams, and open descriptors that were closed at the start."""
         _open_closed()
         self.out, self.err = Outlet(1), Outlet(2)
         self.acted = False
@@ -130,19 +130,19 @@ class Outlets:
             sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - cheap
 
     def act(self) -> None:
-        """Let nothing that is said hold up what is done from now on."""
+        """Let no write wait from now on (rule 2)."""
         self.acted = True
         for outlet in (self.out, self.err):
             outlet.stop_waiting()
 
     def end(self, status: int) -> int:
-        """Write what is left, and give the status with which the process ends (rule 5)."""
+        """Write what is left, and return the exit status of the process (rule 5)."""
         deadline = time.monotonic() + PATIENCE
         sys.stdout.flush()
         self.out.settle(deadline)
         lost = self.out.lost
         if lost is not None and lost.errno not in GONE:
-            after = "`t3safe show last` tells what was done" if self.acted else "give it again"
+            after = "`t3safe show last` shows what was done" if self.acted else "run it again"
             sys.stderr.write(f"t3safe: cannot write the output: {lost.strerror}; {after}\n")
             status = status or (0 if self.acted else Exit.LATER)
         sys.stderr.flush()
@@ -151,7 +151,7 @@ class Outlets:
 
 
 def _open_closed() -> None:
-    """Rule 4: a write there fails as before, where only reading is allowed."""
+    """Open closed descriptors read-only (rule 4): a write there fails as before."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -173,24 +173,24 @@ _outlets: list[Outlets] = []
 
 
 def install() -> Outlets:
-    """Take the output of this process over."""
+    """Take over the output of this process."""
     _outlets.append(Outlets())
     return _outlets[-1]
 
 
 def act() -> None:
-    """Say that the command acts from now on; nothing where nobody took the output over."""
+    """Mark that the command acts from now on; do nothing without `install`."""
     for outlets in _outlets:
         outlets.act()
 
 
 def heard() -> bool:
-    """Whether standard output still has a reader, as far as is known."""
+    """Whether standard output may still have a reader."""
     return all(outlets.out.lost is None for outlets in _outlets)
 
 
 def run(main: Callable[[], None]) -> int:
-    """Run a program that ends by SystemExit; give the status with which the process ends."""
+    """Run a program that ends by SystemExit; return the exit status of the process."""
     outlets, status = install(), 0
     try:
         main()

@@ -1,4 +1,4 @@
-"""Commands by which a person decides: freeze, pin, hold, and their undoing."""
+"""Commands for a person's decisions: freeze, pin, hold, and their undo."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def unpin(app: App) -> None:
 @click.option("--reason", default="", help="Why: shown by `t3safe status`.")
 @click.pass_obj
 def hold(app: App, build: Version, reason: str) -> None:
-    """Never move anybody to VERSION."""
+    """Never move anyone to VERSION."""
     with app.acting("run") as wired:
         wired.host.ports.choices.hold(build, _note(reason))
     click.echo(f"held {build}; `t3safe allow {build}` lets it be taken again")
@@ -78,5 +78,5 @@ def allow(app: App, build: Version) -> None:
 
 
 def _note(reason: str) -> str:
-    """Give a reason with who gave it."""
+    """Return a reason with its author."""
     return f"{reason} (by {who()})" if reason else f"by {who()}"

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees, and what a log gets instead."""
+"""Output for a terminal, for a log, and as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WORDS: Final = frozenset({"reason", "reasons", "notes", "warnings", "said", "detail"})
-"""Keys of documents whose values are words about what happened."""
+"""Keys of documents whose values are messages; they are redacted."""
 _STYLE = {
     LogLevel.TICK: "dim",
     LogLevel.PROGRESS: "dim",
@@ -35,7 +35,7 @@ _STYLE = {
 
 
 def plain_sink(stream: TextIO) -> Sink:
-    """Give a sink that prints one line a fact, as a log wants it."""
+    """Return a sink for a log: one line per fact."""
 
     def write(line: LogLine) -> None:
         if line.level is not LogLevel.TICK:
@@ -46,7 +46,7 @@ def plain_sink(stream: TextIO) -> Sink:
 
 @contextmanager
 def lively_sink(console: Console) -> Iterator[Sink]:
-    """Give a sink for a terminal: facts are printed, progress is one line that changes."""
+    """Yield a sink for a terminal: facts are printed, progress is one line that changes."""
     from rich.status import Status  # noqa: PLC0415 - a log has no use for it
 
     spinner = "dots" if console.encoding.startswith("utf") else "line"
@@ -69,9 +69,9 @@ def lively_sink(console: Console) -> Iterator[Sink]:
 
 @contextmanager
 def chosen_sink(*, quiet: bool, aside: bool) -> Iterator[Sink]:
-    """Give the sink that fits where the output goes.
+    """Yield the sink that fits the output.
 
-    `quiet` says nothing but alerts; `aside` leaves standard output to a document.
+    `quiet` prints alerts only; `aside` leaves standard output to a document.
     """
     stream = sys.stderr if aside else sys.stdout
     plain = plain_sink(stream)
@@ -87,7 +87,7 @@ def chosen_sink(*, quiet: bool, aside: bool) -> Iterator[Sink]:
 
 
 def wide() -> Console:
-    """Give a console for tables: what is read by a program or kept in a file is never cut."""
+    """Return a console for tables; output to a program or a file is never cut."""
     from rich.console import Console  # noqa: PLC0415 - only when something is shown
 
     console = Console()
@@ -104,7 +104,7 @@ VERSIONS: Final[Mapping[str, int]] = {"doctor": 2}
 def print_json(kind: str, body: object) -> None:
     """Print a document: `schema` and `version` name its shape, `kind` holds the body.
 
-    It is ASCII: no encoding of a terminal or a file can change what it says.
+    It is ASCII, so that no encoding of a terminal or a file changes it.
     """
     version = VERSIONS.get(kind, 1)
     document = {"schema": f"t3safe/{kind}/{version}", "version": version, kind: plain(body)}
@@ -113,7 +113,7 @@ def print_json(kind: str, body: object) -> None:
 
 
 def rehearsal_body(rehearsal: Rehearsal) -> dict[str, object]:
-    """Give a rehearsal as documents hold it."""
+    """Return a rehearsal as a document's body."""
     schema = rehearsal.schema.databases if rehearsal.schema else ()
     return {
         "build": rehearsal.build.text,
@@ -129,7 +129,7 @@ def rehearsal_body(rehearsal: Rehearsal) -> dict[str, object]:
 
 
 def _timings(evidence: Path) -> dict[str, float]:
-    """Read the seconds of each part of a rehearsal from its evidence; none where it is lost."""
+    """Read the seconds of each part of a rehearsal from its evidence; empty when that is lost."""
     try:
         told = json.loads((evidence / "report.json").read_text(encoding="ascii"))["timings"]
         return {str(name): float(seconds) for name, seconds in told.items()}
@@ -138,9 +138,9 @@ def _timings(evidence: Path) -> dict[str, float]:
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
-    """Give a value as what JSON can hold; times are ISO 8601.
+    """Convert a value to JSON's types; times are ISO 8601.
 
-    Raises TypeError for what it does not know: a document has no surprises.
+    Raises TypeError for an unknown type.
     """
     if isinstance(value, Mapping):
         return {str(key): _told(str(key), plain(item)) for key, item in value.items()}
@@ -154,7 +154,7 @@ def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
 
 
 def _told(key: str, item: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
-    """Give what a key of words holds without secrets, as every other output shows it."""
+    """Convert the value of a key; messages are redacted as in other output."""
     if key not in _WORDS:
         return item
     if isinstance(item, list):
@@ -189,9 +189,9 @@ def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> No
 
 
 def confirmed(question: str, ask: Callable[[str], bool], *, yes: bool) -> bool:
-    """Ask a person unless they said yes beforehand.
+    """Ask for confirmation, unless `yes` is given.
 
-    Without a terminal the answer is no; also where it goes away while the question stands.
+    Without a terminal the answer is no, also when the terminal goes away during the question.
     """
     if yes:
         return True

@@ -1,4 +1,4 @@
-"""Going back on purpose: shown first, then asked, then done, with the command that undoes it."""
+"""`rollback` and `restore`: preview, ask, act, and print the command that undoes it."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _one(
         output.act()
     with app.host("run", aside=as_json) as wired:
         known_person(wired, person)
-        # Beside a run that acts there may be no way back yet, or another than when it is over.
+        # While another run acts, the way back may still change.
         with nullcontext() if how["dry_run"] else wired.locked(0.0):
             shown = preview(wired.host, person, build, snapshot)
         _show(wired, (shown,), said=not as_json)
@@ -98,7 +98,7 @@ def _one(
         if as_json:
             rendering.print_json("going-back", _body(shown))
         sys.exit(Exit.OK)
-    ask(f"take {person} back?", yes=how["yes"])
+    ask(f"roll {person} back?", yes=how["yes"])
     with app.acting("run", aside=as_json) as wired:
         result = settle(wired.host)
         if result is None:
@@ -116,7 +116,7 @@ def _one(
 
 
 def _unchanged(wired: Live, shown: Preview, build: Version | None, snapshot: str) -> None:
-    """Do only what was shown: another run may have acted while the question stood."""
+    """Refuse if the way back changed: another run may have acted during the question."""
     person = shown.way.person
     try:
         way = way_back(wired.host, person, build, snapshot)
@@ -131,7 +131,7 @@ def _changed(whom: str) -> NoWayBackError:
     return NoWayBackError(f"{message}; nothing was changed; run the command again")
 
 
-# Everybody.
+# All people.
 
 
 def _everybody(app: App, build: Version | None, how: dict[str, bool]) -> NoReturn:
@@ -150,13 +150,13 @@ def _everybody(app: App, build: Version | None, how: dict[str, bool]) -> NoRetur
             rendering.print_json("going-back-all", _whole_body(whole, shown))
         sys.exit(Exit.OK)
     if whole.ways:
-        ask(f"take {_names(whole)} back, one after another?", yes=how["yes"])
+        ask(f"roll {_names(whole)} back, one after another?", yes=how["yes"])
     with app.acting("run", aside=as_json) as wired:
         left = settle(wired.host)
         if left is not None:
             leave(wired, left, as_json=as_json)
         if look(wired.host, build) != whole:
-            raise _changed(_names(whole) or "everybody")
+            raise _changed(_names(whole) or "all people")
         took = _take(wired, whole, force=how["force"])
         _say_what_comes(wired, shown, [move for each in took for move in _moves(each.result)])
         people = {each.fared.person: _took_body(each, shown) for each in took}
@@ -168,7 +168,7 @@ def _names(whole: Whole) -> str:
 
 
 def _take(wired: Live, whole: Whole, *, force: bool) -> list[Took]:
-    """Take them back, and say who is where also if the journal fails on the way."""
+    """Roll people back, and report each one's outcome, even if the journal fails."""
     took: list[Took] = []
     try:
         for each in take_back(wired.host, whole, force=force):
@@ -184,17 +184,17 @@ def _take(wired: Live, whole: Whole, *, force: bool) -> list[Took]:
 
 
 def _around(whole: Whole, build: Version | None) -> Iterable[str]:
-    """Say what the previews of everybody do not."""
+    """Yield the lines that the previews do not contain."""
     if whole.leaves is not None:
-        yield f"{whole.leaves}, to which the newest run moved people, is left"
+        yield f"people leave {whole.leaves}, to which the newest run moved them"
     elif build is None:
-        yield "no run has moved anybody: there is nothing to go back from"
+        yield "no run has moved anyone: there is nothing to roll back"
     yield from (f"{person} stays: {why}" for person, why in whole.staying)
     yield from (f"{person} has no way back and stays: {why}" for person, why in whole.stuck)
 
 
 def _end(took: list[Took]) -> Result:
-    """Give the end of the whole: what failed, else what was left undone, else that it is done."""
+    """Return the result of the whole: the failure, else what was left undone, else success."""
     fates = [each.fared.fate for each in took]
     failed = next((each for each in took if each.fared.fate is PersonOutcome.FAILED), None)
     reason = f"{fates.count(PersonOutcome.BACK)} of {len(fates)} are back"
@@ -207,10 +207,10 @@ def _end(took: list[Took]) -> Result:
         return Result(None, reason, stayed=SkipReason.LATER)
     if PersonOutcome.BACK in fates:
         return Result(Outcome.MOVED, reason)
-    return Result(None, "nobody is to be taken back", stayed=SkipReason.NOTHING)
+    return Result(None, "no one to roll back", stayed=SkipReason.NOTHING)
 
 
-# What both say.
+# What both print.
 
 
 def _show(wired: Live, shown: Iterable[Preview], *, said: bool) -> None:
@@ -230,7 +230,7 @@ def _say_undo(wired: Live, move: Move) -> None:
 
 
 def _say_what_comes(wired: Live, shown: Iterable[Preview], moves: Iterable[Move]) -> None:
-    """Say where the next run would move them forward again."""
+    """Say to which build the next run would move them again."""
     back = {move.person for move in moves if undo(move)}
     held = owner_policy(wired.host).held
     ways = [preview.way for preview in shown if preview.way.person in back]

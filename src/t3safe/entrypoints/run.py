@@ -37,7 +37,7 @@ from t3safe.usecases.survey import survey
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only rehearse the candidate on copies; move nobody.")
+@click.option("--dry-run", is_flag=True, help="Only rehearse the candidate on copies; move no one.")
 @wait_option
 @as_json_option
 @click.pass_obj
@@ -104,14 +104,14 @@ def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
 
 @define
 class CommandEnd:
-    """What is reported; `result` is how the command ended, None before it has."""
+    """The report of a command; `result` is how it ended, None before its end."""
 
     result: Result | None = None
 
 
 @contextmanager
 def reported(wired: Live, command: str) -> Iterator[CommandEnd]:
-    """Report once the block has ended (rules 1 and 2).
+    """Report after the block has ended (rules 1 and 2).
 
     A command that breaks off is reported, unless the next run repairs its cause by itself.
     """
@@ -138,7 +138,7 @@ def reported(wired: Live, command: str) -> Iterator[CommandEnd]:
 
 
 def _unrecorded(command: str, result: Result | None) -> Broken | None:
-    """Give the notice of an end that no run of the journal records; None where there is none."""
+    """Return the notice of an end that no run in the journal records; None for no such end."""
     if result is None or result.rollout is not None:
         return None
     if result.outcome is ev.Outcome.NEEDS_HUMAN:

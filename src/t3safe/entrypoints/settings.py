@@ -5,10 +5,10 @@ Rules:
 1. The environment wins over the file, the file over the defaults.
 2. An unknown key, a wrong type or a value out of range is one clear line that names the file (or
    the variable) and the key.  Nothing is guessed.
-3. A file that was named must be there; the default file may be missing.
-4. Which file is the default, and which the defaults are, depends on the scope: `domain.scope`.
-5. The variables that a host's units get from a file count wherever no other configuration is named:
-   a person at a terminal must see, freeze and take back the same host that the timers act on.
+3. A named file must exist; the default file may be missing.
+4. The default file and the defaults depend on the scope: `domain.scope`.
+5. The variables that a host's units get from a file count when no other configuration is named: a
+   person at a terminal must see, freeze and roll back the same host that the timers act on.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class SettingsError(UnusableError):
 
 @frozen
 class _Variable:
-    """A variable that is set, and where: in the environment, or in the file of the units."""
+    """A variable that is set, and where: in the environment, or in the units' file."""
 
     name: str
     text: str
@@ -89,7 +89,7 @@ def load(
 ) -> Settings:
     """Read the configuration (rules 1 to 5).
 
-    `file` None means the default file if it is there, `caller` None who we are.  Raises
+    `file` None means the default file if it exists, `caller` None the present process.  Raises
     SettingsError.
     """
     caller = caller or present_caller(environment)
@@ -105,7 +105,7 @@ def load(
     for variable in variables:
         settings = _with_variable(settings, variable)
     for problem in _problems(settings):
-        # A variable wins over the file, so it is what must be fixed.
+        # A variable wins over the file, so the message names it.
         key = problem.partition(":")[0]
         origin = next((str(each) for each in variables if each.key == key), str(where))
         raise SettingsError(f"{origin}: {problem}")
@@ -113,7 +113,7 @@ def load(
 
 
 def present_caller(environment: Mapping[str, str]) -> Caller:
-    """Tell who calls."""
+    """Return the calling user."""
     uid = os.geteuid()
     home = environment.get("HOME", "")
     if not home.startswith("/"):
@@ -125,7 +125,7 @@ def present_caller(environment: Mapping[str, str]) -> Caller:
 
 
 def default_file(environment: Mapping[str, str], caller: Caller) -> Path:
-    """Tell which file is read where none is named.  Raises SettingsError."""
+    """Return the file to read when none is named.  Raises SettingsError."""
     own = Path(scope.own_file(caller, environment))
     chosen = scope.choose(
         stated_scope(environment),
@@ -137,7 +137,7 @@ def default_file(environment: Mapping[str, str], caller: Caller) -> Path:
 
 
 def _variables(units: Mapping[str, str], environment: Mapping[str, str]) -> tuple[_Variable, ...]:
-    """Give what is set: the environment wins over the units' file, an empty text sets nothing."""
+    """Return what is set: the environment wins over the units' file, an empty text sets nothing."""
     found = {name: _Variable(name, text, str(UNITS_FILE)) for name, text in units.items()}
     for name in ENVIRONMENT.keys() & environment.keys():
         found[name] = _Variable(name, environment[name], "environment")
@@ -163,7 +163,7 @@ def _of_units() -> dict[str, str]:
 
 
 def _unquoted(name: str, text: str) -> str:
-    """Take the quotes off; what systemd would read in another way than it looks is refused."""
+    """Remove the quotes; refuse a text that systemd would read in another way."""
     inner = text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
     if any(sign in inner for sign in "\"'\\"):
         message = f"{UNITS_FILE}: {name}: a quote or a backslash within {text!r}"
@@ -172,7 +172,7 @@ def _unquoted(name: str, text: str) -> str:
 
 
 def stated_scope(environment: Mapping[str, str]) -> Scope | None:
-    """Tell which scope T3SAFE_SCOPE states, None where it states none.  Raises SettingsError."""
+    """Return the scope in T3SAFE_SCOPE, None when it is not set.  Raises SettingsError."""
     text = environment.get(SCOPE_VARIABLE, "")
     try:
         return Scope(text) if text else None
@@ -184,10 +184,10 @@ def stated_scope(environment: Mapping[str, str]) -> Scope | None:
 def _scoped(
     raw: dict[str, Any], where: Path, environment: Mapping[str, str], caller: Caller
 ) -> dict[str, Any]:
-    """Lay what the file says over the defaults of its scope."""
+    """Merge the file over the defaults of its scope."""
     said = raw.get("scope", "")
     if said not in ("", *Scope):
-        # What reads the file refuses it with its place.
+        # `load` refuses it with its place.
         return raw
     own = str(where) == scope.own_file(caller, environment)
     stated = stated_scope(environment) or (Scope(said) if said else None)
@@ -215,7 +215,7 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
 
 
 def _texts_of_urls(raw: Mapping[str, Any], where: Path) -> None:
-    """See that URLs are a list of texts; they are secrets, so that no error may quote one."""
+    """Check that URLs are a list of texts; they are secrets, so no error quotes one."""
     table = raw.get("notify")
     urls = table.get("urls", []) if isinstance(table, dict) else []
     if not isinstance(urls, list) or not all(isinstance(url, str) and url.strip() for url in urls):
@@ -226,7 +226,7 @@ def _texts_of_urls(raw: Mapping[str, Any], where: Path) -> None:
 def _with_variable(settings: Settings, variable: _Variable) -> Settings:
     key, text = variable.key, variable.text
     value: object = text
-    # What TOML would hold for that key.
+    # The type that TOML has for that key.
     present = getattr(settings, key)
     if isinstance(present, bool):
         value = {"0": False, "1": True}.get(text, text)
@@ -241,7 +241,7 @@ def _with_variable(settings: Settings, variable: _Variable) -> Settings:
 
 
 def _problems(settings: Settings) -> Iterator[str]:
-    """Say what does not fit; each line begins with its key."""
+    """Yield what is wrong; each line begins with its key."""
     yield from out_of_range(settings)
     for key, _, value in each_setting(settings):
         if isinstance(value, Path) and not value.is_absolute():
@@ -259,7 +259,7 @@ def _problems(settings: Settings) -> Iterator[str]:
             yield f"pin: {error}"
     window = settings.policy.window
     if window is not None and window.opens == window.closes:
-        yield f"policy.window: it opens and closes at {window.opens}, so it never is"
+        yield f"policy.window: it opens and closes at {window.opens}, so it is never open"
     if settings.notify.urls and settings.notify.urls_file is not None:
         yield "notify.urls_file: `notify.urls` is set too; keep one of the two"
 
@@ -270,7 +270,7 @@ def _of_scope(settings: Settings) -> Iterator[str]:
         if services.manager is Manager.SYSTEMD:
             yield "services.manager: systemd is the host's; a person's own is systemd-user"
         if not settings.shared_user:
-            yield "shared_user: false; where `scope` is user, everybody is that user"
+            yield "shared_user: false; with `scope` user, all people are that user"
         return
     if "{person}" not in settings.base_dir:
         yield f"base_dir: {settings.base_dir!r} does not hold {{person}}"
@@ -281,7 +281,7 @@ def _of_scope(settings: Settings) -> Iterator[str]:
 
 
 def _of_programs(settings: Settings) -> Iterator[str]:
-    """See that commands are there where they are needed, and can be started."""
+    """Check that required commands are given and can be started."""
     services = settings.services
     if services.manager is Manager.PROCESSES and not services.command:
         yield "services.command: it is empty, so that no serve could be started"
@@ -323,7 +323,7 @@ def _of_addresses(settings: Settings) -> Iterator[str]:
     for protocol in knows.protocols:
         if not 1 <= protocol <= PROTOCOL_MAX:
             yield f"dispatch_knows.protocols: {protocol} is not between 1 and {PROTOCOL_MAX}"
-    # Others may read the file: a registry's address holds no secret.
+    # Other users may read the file: a registry's address must not contain a secret.
     registry = settings.registry
     if registry and not re.fullmatch(r"https?://([^\s/?#@]+)(/\S*)?", registry):
         shown = re.sub(r"//[^/]*@", "//[redacted]@", registry)

@@ -1,7 +1,7 @@
 """`t3safe simulate` and `t3safe history-fetch`: what an updater would have done to a host.
 
-Neither needs a host, root or a configuration.  `simulate` asks nothing of the network;
-`history-fetch` asks the registry that npm is set to, once.
+Neither needs a host, root or a configuration.  `simulate` uses no network; `history-fetch` asks
+the registry that npm is set to, once.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _changed(fleet: Fleet, changes: dict[str, Any], people: int | None) -> Fleet
         if value is not None
     }
     if "track" in said:
-        # Whoever names a track follows it to the end.
+        # A named track holds to the end: changes of track in the file are dropped.
         said["track"] = Track(said["track"])
         said["events"] = tuple(event for event in fleet.events if event.kind is not Mishap.TRACK)
     fleet = attrs.evolve(fleet, **said)
@@ -156,7 +156,7 @@ def _section(console: Console, title: str, lines: Iterable[str]) -> None:
 def history_fetch(file: Path, npm: str) -> None:
     """Write a history of releases from the registry's own metadata.
 
-    What metadata does not tell is taken from the history that t3safe brings, or marked unknown.
+    A fact that the metadata lacks comes from t3safe's own history, or is marked unknown.
     """
     known = files.history()
     with tempfile.TemporaryDirectory(prefix="t3safe-history-") as folder:

@@ -1,4 +1,4 @@
-"""Commands about people's state sets: taking, listing, checking and pruning snapshots."""
+"""Commands for snapshots of people's data: take, list, verify and prune."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def verify(app: App, people: tuple[str, ...], *, as_json: bool) -> NoReturn:
 
 
 def _named(wired: Live, people: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the people who were named, everybody where nobody was."""
+    """Return the named people, all people when none is named."""
     for person in people:
         known_person(wired, person)
     return people or everybody_of(wired.host)[0]
@@ -76,7 +76,7 @@ def snapshot(app: App, person: str | None, *, everybody: bool, as_json: bool) ->
 
 
 def _tried(app: App, wired: Live, person: str) -> dict[str, Any]:
-    """Copy one of everybody's state; what hinders it is told, and hinders no other."""
+    """Take one person's snapshot; an error is reported and does not stop the others."""
     try:
         if not app.stop():
             return _copied(wired, person)
@@ -110,7 +110,7 @@ def take(wired: Live, person: str) -> ev.Snapshotted:
 
 
 class _Listing(click.Group):
-    """A group whose `list` is meant where none of its commands is named."""
+    """A group whose default command is `list`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `list` before people and options."""
@@ -206,7 +206,7 @@ def _table(columns: tuple[str, ...], found: Iterable[Mapping[str, object]]) -> N
 
 
 def _cell(key: str, value: object) -> str:
-    """Give a value of a document as a person reads it."""
+    """Return a value of a document as text for a person."""
     match key, value:
         case "taken", str():
             return moment(datetime.fromisoformat(value))

@@ -1,4 +1,4 @@
-"""`t3safe status`: how the host stands, once or for as long as somebody looks."""
+"""`t3safe status`: show the host's state, once or until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from t3safe.entrypoints.wiring.live import Live, live
 from t3safe.usecases.status import Around, HostStatus, PersonStatus, host_status
 
 _EVERY = 5.0
-"""Seconds between two looks."""
+"""Seconds between two refreshes."""
 _SHORTEST = 0.5
 _ASKED_EVERY = 300.0
-"""Seconds for which the registry's answer stands while somebody watches."""
+"""Seconds for which `--watch` keeps the registry's answer."""
 
 
 @click.command()
@@ -63,7 +63,7 @@ def _watch(app: App, seconds: float, *, as_json: bool) -> NoReturn:
         raise click.UsageError("`--watch` is for a person to look at; it does not go with `--json`")
     console = Console()
     if not console.is_terminal:
-        raise click.UsageError("`--watch` needs a terminal; without it `t3safe status` looks once")
+        raise click.UsageError("`--watch` needs a terminal; without it `t3safe status` prints once")
     wired = live(app.settings, "run", lambda _: None, app.stop)
     registry: Registry = wired.brief(keep=_ASKED_EVERY).ports.registry
 
@@ -73,7 +73,7 @@ def _watch(app: App, seconds: float, *, as_json: bool) -> NoReturn:
         finally:
             wired.close()
 
-    # Also where whoever started us ignores it; and the screen is given back in any case.
+    # Also when the parent process ignores them; the screen is always restored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -98,7 +98,7 @@ def _print(found: HostStatus) -> None:
 
 
 def _shown(found: HostStatus) -> Iterator[Text | Table]:
-    """Give the parts of what a person sees; nothing in them is markup."""
+    """Yield the parts of the screen; they contain no markup."""
     for label, said in _host_lines(found):
         yield Text(f"{label:>12}  {said}")
     table = Table(*_PERSON_COLUMNS, box=None, pad_edge=False, header_style="bold")
@@ -133,7 +133,7 @@ def _host_lines(found: HostStatus) -> Iterator[tuple[str, str]]:
 
 
 def _decided(found: HostStatus) -> Iterator[tuple[str, str]]:
-    """What keeps the next run from acting, or from some build."""
+    """Yield what keeps the next run from acting, or from a build."""
     if found.frozen:
         yield "FROZEN", found.frozen
     if found.pin:

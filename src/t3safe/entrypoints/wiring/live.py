@@ -167,7 +167,7 @@ class Live:
         Raises PersonalDataError; what was written until then is no whole archive.
         """
         states = personal_data(self.settings)
-        task = LongTask(f"handing on snapshot {snapshot} of {person}")
+        task = LongTask(f"exporting snapshot {snapshot} of {person}")
         return self.heart.during(task, lambda: states.export(person, snapshot, target))
 
     def adopt(self, build: Version) -> tuple[str, ...]:
