@@ -302,20 +302,24 @@ def test_the_old_build_is_not_selected_on_what_a_look_says_it_does_not_know(
 
 
 @given(trace=traces())
-def test_where_the_old_build_does_not_pair_either_nothing_is_held_against_the_new(
+def test_where_the_old_build_does_not_pair_either_only_a_fault_of_its_own_is_held_against_the_new(
     trace: DrawnRollout,
 ) -> None:
     """Rule 7 of the moves, I6: a broken dispatch is never reported as a bad build.
 
-    What somebody else met there still is.
+    What the build itself did to that person or another one still is (rule 3).
     """
     statuses = {move.status for move in trace.rollout.moves}
     if Status.ENVIRONMENT in statuses:
         assert trace.ended.outcome is ev.Outcome.NEEDS_HUMAN
+        met = [move for move in trace.rollout.moves if move.status is Status.ENVIRONMENT]
+        own = trace.rollout.plan.kind is not ev.Kind.BACK and any(
+            move.fault is Fault.BUILD for move in met
+        )
         others = statuses & {Status.ROLLED_BACK, Status.NEEDS_HUMAN}
-        assert bool(trace.answered(fx.Freeze)) is bool(others)
-        for move in trace.rollout.moves:
-            if move.status is Status.ENVIRONMENT:
+        assert bool(trace.answered(fx.Freeze)) is (own or bool(others))
+        for move in met:
+            if move.fault is not Fault.BUILD:
                 assert not any(f"{move.person}: " in reason for reason in _refusals(trace))
     if Status.NEEDS_HUMAN in statuses:
         assert trace.ended.outcome is ev.Outcome.NEEDS_HUMAN
@@ -379,7 +383,9 @@ def test_whoever_had_time_to_work_is_not_stopped_while_at_work(trace: DrawnRollo
             assert who in active
             if isinstance(answer, ev.Assessed) and not _free(answer):
                 at_work.add(who)
-        before = effect
+        if not isinstance(answer, ev.Failed):
+            # An effect that failed is tried again: what came before it still did.
+            before = effect
     for move in trace.rollout.moves:
         if move.person in at_work:
             assert move.status is Status.NEEDS_HUMAN
