@@ -1,8 +1,8 @@
 """The shape of the configuration: every setting with its default and what it means.
 
-`entrypoints.settings` reads it from file and environment, `bootstrap` wires a host from it.  The
-defaults are those of the host that t3safe was made for; the first group keeps the names that the
-environment has always had (`T3_TRACK` is `track`, and so on).
+`entrypoints.settings` reads it from file and environment, `entrypoints.wiring` wires a host from
+it.  The defaults are those of the host that t3safe was made for.  The first group keeps the names
+of the old environment variables (`T3_TRACK` is `track`, and so on).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from t3safe.t3.files import BASE_TEMPLATE
 
 
 def between(least: float, most: float) -> dict[str, float]:
-    """Say which numbers a setting takes, the two included; `out_of_range` holds it to them."""
+    """Return the bounds of a setting, both inclusive; `out_of_range` checks them."""
     return {"least": least, "most": most}
 
 
 def each_setting(
     table: attrs.AttrsInstance, above: str = ""
 ) -> Iterator[tuple[str, attrs.Attribute[Any], Any]]:
-    """Give every setting below a table: its dotted key, its field and its value."""
+    """Yield every setting below a table: its dotted key, its field and its value."""
     for item in attrs.fields(type(table)):
         value = getattr(table, item.name)
         if attrs.has(type(value)):
@@ -41,7 +41,7 @@ def each_setting(
 
 
 def out_of_range(table: attrs.AttrsInstance, above: str = "") -> Iterator[str]:
-    """Say which numbers below a table are out of their bounds; each line begins with the key."""
+    """Yield the numbers below a table that are out of bounds; each line begins with the key."""
     for key, item, value in each_setting(table, above):
         if "least" in item.metadata:
             least, most = item.metadata["least"], item.metadata["most"]
@@ -59,7 +59,7 @@ class Manager(StrEnum):
 
 
 class Verify(StrEnum):
-    """How it is seen that a person can sign in: at the dispatch, at their serve, by a command."""
+    """How sign-in is verified: at the dispatch, at the person's serve, or by a command."""
 
     DISPATCH = "dispatch"
     DIRECT = "direct"
@@ -67,7 +67,7 @@ class Verify(StrEnum):
 
 
 class Isolation(StrEnum):
-    """How npm and people's workers are kept apart; `auto` takes units of systemd where it can."""
+    """How npm and people's workers are isolated; `auto` takes units of systemd if possible."""
 
     AUTO = "auto"
     UNITS = "units"
@@ -93,7 +93,7 @@ class WindowSettings:
 
 @frozen
 class PolicySettings:
-    """Which builds are taken, and when; ages in days."""
+    """Which builds people are moved to, and when; ages in days."""
 
     age_min_days: float = field(default=0.0, metadata=between(0, 3650))
     """A release younger than this is not taken."""
@@ -111,8 +111,8 @@ class PolicySettings:
 class GateSettings:
     """How a build is rehearsed; times in seconds.
 
-    What a start takes grows with the data, so three limits do: each has a base, for an empty set,
-    and a part for each GiB of a person's set (`_per_gib`).
+    A start needs more with more data, so three limits grow with it: each has a base, for an empty
+    set, and an addition for each GiB of a person's data (`_per_gib`).
     """
 
     bind_host: str = "0.0.0.0"  # noqa: S104 - as production binds: t3 names its cookie by it
@@ -120,31 +120,30 @@ class GateSettings:
     sandbox: SandboxKind = SandboxKind.AUTO
     """What a rehearsal runs in."""
     soak: float = field(default=90.0, metadata=between(0, 86400))
-    """How long a serve must hold out. The default is longer than the 20 to 82 s after which a real
-    nightly ran out of memory."""
+    """How long a serve must run without an error. The default is longer than the 20 to 82 s after
+    which a real nightly ran out of memory."""
     soak_per_gib: float = field(default=30.0, metadata=between(0, 86400))
-    """What each GiB of a set adds to it: what is read in the background takes longer."""
+    """What each GiB of data adds to it: background reads take longer."""
     deadline: float = field(default=30.0, metadata=between(0.001, 86400))
     """For one start of the serve."""
     deadline_per_gib: float = field(default=60.0, metadata=between(0, 86400))
-    """What each GiB of a set adds to it: a start may copy the whole set, migrate it and read the
-    event log again."""
+    """What each GiB of data adds to it: a start may copy all data, migrate it and read the event
+    log again."""
     stop_limit: float = field(default=30.0, metadata=between(0.001, 86400))
     """For one stop; measured with 1 GB: 1.1 s."""
     tolerance: float = field(default=0.05, metadata=between(0, 1))
     """The share of a table's rows that a migration may clean up."""
     jobs: int = field(default=4, metadata=between(1, 64))
-    """How many rehearsals are held at a time, where memory and disk have room for them, and no more
-    than there are processors; on a loaded host one."""
+    """How many rehearsals run at a time, if memory and disk have space for them, and no more than
+    there are processors; on a loaded host one."""
     node: str = "node"
     """The node that the units run."""
     user: str = "t3safe-gate"
-    """Whom rehearsals run as where we are root and not in a unit: a user who owns nothing."""
+    """The user of rehearsals when t3safe is root and they run outside a unit: it owns nothing."""
     memory_max: int = field(default=2 * 1024**3, metadata=between(64 * 1024**2, 2**50))
     """Bytes of memory for one rehearsal in a unit; a real serve takes up to 305 MB."""
     memory_max_per_gib: int = field(default=2 * 1024**3, metadata=between(0, 2**50))
-    """What each GiB of a set adds to it: one row may have 95 MB, and a page of rows is held at
-    once."""
+    """What each GiB of data adds to it: one row may have 95 MB, and t3 holds a page of rows."""
     evidence_keep: int = field(default=20, metadata=between(1, 10000))
     """How many rehearsals' evidence is kept."""
 
@@ -154,7 +153,7 @@ class RolloutSettings:
     """How people are moved; times in seconds."""
 
     bake: float = field(default=600.0, metadata=between(0, 7 * 86400))
-    """How long everybody who was moved is watched before the build is promoted."""
+    """How long the people who were moved are watched before the build is promoted."""
     bake_interval: float = field(default=60.0, metadata=between(0.1, 86400))
     """The longest time between two looks at one person meanwhile."""
     quiet: float = field(default=900.0, metadata=between(0, 7 * 86400))
@@ -173,11 +172,11 @@ class RolloutSettings:
 
 @frozen
 class PressureSettings:
-    """When a host is too loaded for anybody to be moved.
+    """When a host is too loaded to move people.
 
-    Percent of time in which programs waited, as the kernel measures it (PSI), of a container its
-    own where there is one; both the last 10 and the last 60 seconds must lie above. Where it cannot
-    be read, nothing is held up.
+    Percent of time in which programs waited, as the kernel measures it (PSI), or that of the
+    container in which t3safe runs. Both the last 10 and the last 60 seconds must be above the
+    limit. If it cannot be read, nothing is held up.
     """
 
     cpu_max: float = field(default=90.0, metadata=between(1, 100))
@@ -185,7 +184,7 @@ class PressureSettings:
     io_max: float = field(default=90.0, metadata=between(1, 100))
     """For the disks; 100 holds nothing up."""
     load_max: float = field(default=4.0, metadata=between(0.1, 10000))
-    """The load average for each processor, where the kernel has no PSI."""
+    """The load average for each processor, if the kernel has no PSI."""
     sign_ins: int = field(default=4, metadata=between(1, 64))
     """How many sign-ins are tried at a time in a bake, and no more than there are processors; a
     sign-in costs 1 to 2.4 s of one."""
@@ -198,7 +197,7 @@ class RetentionSettings:
     """What is kept: for each person, builds beside those in use, and runs in the journal."""
 
     snapshots: int = field(default=6, metadata=between(1, 1000))
-    """For each person; quarantined sets are counted apart, and of each build one way back stays."""
+    """For each person; quarantines count separately, and one way back to each build stays."""
     snapshot_bytes: int = field(default=20 * 1024**3, metadata=between(0, 2**60))
     """For each person."""
     builds: int = field(default=1, metadata=between(0, 100))
@@ -211,18 +210,18 @@ class RetentionSettings:
 class DispatchSettings:
     """What the host's dispatch knows; each cookie is a regular expression for the whole name.
 
-    An empty list is learned: it holds what people were seen to sign in by through the dispatch, at
-    `t3safe adopt` and each night; until somebody was seen, what t3 has used so far.
+    An empty list is learned from the sign-ins through the dispatch, at `t3safe adopt` and each
+    night. Before the first sign-in it holds what t3 has used so far.
 
-    Without a dispatch (`verify`) only `paths` count: where a serve itself may take a credential.
+    Without a dispatch (`verify`) only `paths` count: where a serve itself may accept a credential.
     """
 
     header: str = "X-authentik-username"
-    """By which the dispatch is told who signs in."""
+    """The header that tells the dispatch who signs in."""
     paths: tuple[str, ...] = ()
-    """Where it takes a credential to at a serve."""
+    """The paths of a serve at which it exchanges a credential."""
     cookies: tuple[str, ...] = ()
-    """The names by which it knows a session."""
+    """The names of session cookies that it forwards."""
     protocols: tuple[int, ...] = ()
     """The protocols of t3's web socket that it passes on: 1, and 2 where the query of a request
     (`?orchestrationProtocol=2`) reaches the serve."""
@@ -239,7 +238,7 @@ class ServiceSettings:
     """
 
     manager: Manager = Manager.SYSTEMD
-    """Who starts and stops the serves."""
+    """What starts and stops the serves."""
     unit: str = "t3-serve@{person}.service"
     """The unit of a person's serve."""
     start: tuple[str, ...] = ()
@@ -247,8 +246,8 @@ class ServiceSettings:
     stop: tuple[str, ...] = ()
     """The command that stops it; it may take `rollout.stop_timeout`."""
     status: tuple[str, ...] = ()
-    """The command that tells how it stands: it ends with 0 and prints the main process on its first
-    line (and, after a space, when it started) where the serve runs, with 3 where it does not."""
+    """The command that prints its status. If the serve runs, it ends with 0 and prints the main
+    process on its first line (and, after a space, when it started). If not, it ends with 3."""
     timeout: float = field(default=60.0, metadata=between(0.1, 3600))
     """Seconds for `start` and `status`, and for a started serve until it runs."""
     command: tuple[str, ...] = ()
@@ -260,7 +259,7 @@ class ServiceSettings:
     run_dir: Path = Path("/run/t3safe")
     """Where process ids are kept."""
     agents: tuple[str, ...] = ("claude", "codex", "opencode")
-    """Programs below a serve that mean its person is at work."""
+    """Programs below a serve that mean that its person is busy."""
 
 
 @frozen
@@ -276,23 +275,23 @@ class HookSettings:
 
 @frozen
 class NotifySettings:
-    """Whom to notify, and of what; needs `t3safe[notify]`.
+    """The destinations and causes of notifications; needs `t3safe[notify]`.
 
-    What was told is not told again until it changed, or went and came back.
+    A notice is not sent again until it changed, or went and came back.
     """
 
     urls: tuple[str, ...] = field(default=(), repr=False)
-    """Whom to tell: URLs as Apprise takes them. They are secrets: keep the file to yourself."""
+    """Destinations: URLs of Apprise. They are secrets: let no other user read the file."""
     urls_file: Path | None = None
-    """The same from a file, one a line, that only who runs t3safe may read (0600)."""
+    """The same from a file, one per line, that only the user of t3safe may read (0600)."""
     on: tuple[Cause, ...] = tuple(Cause)
-    """Of what."""
+    """The causes to notify of."""
     timeout: float = field(default=20.0, metadata=between(1, 300))
     """Seconds for all of them together, at the end of a run."""
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody is to be told."""
+        """Whether there is a destination."""
         return bool(self.urls) or self.urls_file is not None
 
 
@@ -301,72 +300,72 @@ class Settings:
     """Everything that can be set.  Paths are absolute."""
 
     scope: Scope = Scope.SYSTEM
-    """Whether everybody's serves on a host are kept, or the caller's own. A person's own scope has
+    """Whose serves t3safe manages: all on a host, or the caller's own. A person's own scope has
     other defaults, see single-user.md."""
     track: Track = Track.NIGHTLY
     """Which channel is followed."""
     pin: str = ""
     """The one version to be on; empty follows the track."""
     freeze_file: Path = Path("/etc/t3-autoupdate.freeze")
-    """While it is there, nobody is moved."""
+    """While this file exists, no one is moved."""
     state_dir: Path = Path("/var/lib/t3-autoupdate")
     """The journal, the evidence, last-good and the lock."""
     backup_dest: Path = Path("/var/backups/t3-state")
-    """Snapshots, in a folder for each person."""
+    """Snapshots, one folder per person."""
     smoke_port: int = field(default=3799, metadata=between(0, 65535))
     """Where a serve under rehearsal listens, in a network of its own."""
     dispatch: str = "127.0.0.1:3780"
     """Host and port."""
     verify: Verify = Verify.DISPATCH
-    """How sign-ins are proven; `direct` where no dispatch stands before the serves, `command`
-    where only a program of the host's own can tell."""
+    """How sign-ins are verified; `direct` if there is no dispatch before the serves, `command` if
+    only a program of the host can verify them."""
     verify_command: tuple[str, ...] = ()
     """That program and its words, for `command`; may hold `{person}` and `{build}`. It ends with 0
-    where the person can sign in, with 75 where it could not try, with anything else where they
-    cannot; its last line is the reason."""
+    if the person can sign in, with 75 if it could not try, with any other status if they cannot;
+    its last line is the reason."""
     verify_timeout: float = field(default=30.0, metadata=between(0.1, 3600))
-    """Seconds that it may take, each time; it is killed then."""
+    """Seconds for each call; it is killed then."""
     user_map: Path = Path("/etc/ttyd-user-map")
-    """Who has which user: lines of `login=os_user`."""
+    """The users of logins: lines of `login=os_user`."""
     dry_run: bool = False
     """Let `run` only rehearse."""
     tmpdir: Path = Path("/var/tmp")  # noqa: S108 - on disk: /tmp is often too small for databases
-    """Where rehearsals get their room, on disk: copies of databases lie there."""
+    """The folder of rehearsals' scratch directories, on disk: they hold copies of databases."""
     backup_timeout: float = field(default=900.0, metadata=between(1, 86400))
     """Seconds for one copy of a person's state."""
 
     store: Path = Path("/opt/t3safe")
     """The builds, and the link of each person."""
     launcher: Path | None = Path("/usr/bin/t3")
-    """The `t3` of the host; empty where there is none."""
+    """The `t3` of the host; empty if there is none."""
     base_dir: str = BASE_TEMPLATE
     """A person's state; `{person}` stands for the name."""
     admin: str = "wizard"
-    """Who is moved last."""
+    """The person who is moved last."""
     npm: str = "npm"
     """The command."""
     registry: str = ""
     """The registry's address, for commands by hand and for timers. Empty: what npm is set to; on a
     host with systemd without root's own npmrc, which the units cannot see."""
     npm_user: str = "t3safe-npm"
-    """Whom npm and install scripts run as where we are root: a user who owns nothing."""
+    """The user of npm and install scripts when t3safe is root: it owns nothing."""
     npm_node_headers: Path | None = None
     """The folder whose `include/node` holds node's headers, for modules that are compiled. Empty:
     the node's own prefix, then `/usr`, as far as their version fits."""
     npm_script_network: bool = False
-    """Whether install scripts see the host's network; node-gyp fetches node's headers where they
-    are not installed.  The dispatch on the loopback believes whoever speaks to it."""
+    """Whether install scripts see the host's network; node-gyp fetches node's headers if they are
+    not installed. The dispatch on the loopback trusts every program that connects to it."""
     isolation: Isolation = Isolation.AUTO
-    """How npm and people's workers are kept apart."""
+    """How npm and people's workers are isolated."""
     npm_free_bytes: int = field(default=2 * 1024**3, metadata=between(0, 2**50))
     """What must be free before npm is started."""
     t3: str = "/usr/bin/t3"
-    """The command by which serves and mints run; may hold `{person}` where people share a user."""
+    """The command that runs serves and mints; may hold `{person}` if people share a user."""
     shared_user: bool = False
     """Whether all people are this one OS user (containers, the embedded host)."""
 
     metrics_file: Path | None = None
-    """Where metrics are written for Prometheus' textfile collector; empty writes none."""
+    """The metrics file for Prometheus' textfile collector; empty writes none."""
 
     policy: PolicySettings = field(factory=PolicySettings)
     gate: GateSettings = field(factory=GateSettings)

@@ -2,14 +2,14 @@
 
 Rules:
 
-1. A generation is recognised by what is there: the databases that a build makes beside an empty
-   set, and the names in their ledgers.  A version alone says nothing: previews ran ahead.
-2. What fits no generation is unknown.  `strangeness` says what is new about it; a build that is
-   unknown is refused.
-3. A database that a generation does not read is left over for it, byte for byte.  Where its own is
-   missing it starts on a copy of the one before, once and for all.
-4. A person's set with the database of a newer generation in it is not a set for an older build: it
-   would start, and show nothing that was done since.
+1. A generation is recognised by the databases that a build makes on an empty set, and the names in
+   their ledgers.  A version alone proves nothing: previews ran ahead.
+2. A build that fits no generation is unknown, and refused.  `strangeness` says what is new about
+   it.
+3. A generation leaves a database that it does not read unchanged, byte for byte.  When its own is
+   missing it starts on a copy of the previous generation's, once and for all.
+4. Data with the database of a newer generation does not fit an older build: the build would start,
+   and hide all later work.
 
 Sources: everything up to V1 was measured on real releases (June and July 2026, 0.0.24 to
 0.0.29-nightly.20260721.864).  V2 was read off t3's public source of October 2026 and not measured:
@@ -40,9 +40,9 @@ Ledgers = Mapping[str, Iterable[Pair]]
 
 @dataclass(frozen=True)
 class KeptRows:
-    """Rows that a start must not lose: `keys` name a row, `where` (SQL) which of them count.
+    """Rows that a start must not lose: `keys` identify a row, `where` (SQL) selects them.
 
-    With `into` they are looked for in that table, and only where a start copied the database.
+    With `into` they must be in that table afterwards, and only when a start copied the database.
     """
 
     table: str
@@ -53,12 +53,12 @@ class KeptRows:
 
 @dataclass(frozen=True)
 class Generation:
-    """What is so with every release of a generation.
+    """The facts of every release of a generation.
 
-    `database` is the live one, `copied_from` what it is made from where it is missing (empty: it
-    begins empty).  `marked_by` is the migration whose name stands in its ledger, `not_yet` the one
-    that does not.  `may_shrink` says of each table why it may have fewer rows after a start;
-    `kept` are rows that must all be there.  `shapes` are how its packages start t3, oldest first.
+    `database` is the live one; when it is missing it is copied from `copied_from` (empty: it begins
+    empty).  `marked_by` is a migration in its ledger, `not_yet` one that is not in it.
+    `may_shrink` says of each table why it may have fewer rows after a start; `kept` are rows that
+    must all stay.  `shapes` are how its packages start t3, oldest first.
     """
 
     name: str
@@ -172,9 +172,9 @@ LOG_FOLLOWED: Final = (
 
 
 def recognised(ledgers: Ledgers) -> Generation | None:
-    """Recognise the generation that made these databases; None where they fit none (rule 2).
+    """Return the generation that made these databases; None when they fit none (rule 2).
 
-    A database whose name t3 would not give is somebody else's.
+    A database with a name that t3 does not give belongs to another program.
     """
     names = {database: {name for _, name in pairs} for database, pairs in ledgers.items()}
     if not all(map(is_expected, names)):
@@ -187,9 +187,9 @@ def recognised(ledgers: Ledgers) -> Generation | None:
 
 
 def strangeness(ledgers: Ledgers) -> str:
-    """Say what of a build fits no generation; empty where it is of a known one.
+    """Say what of a build fits no generation; empty when it fits a known one.
 
-    `ledgers` are of what it makes beside an empty set: a database that none of them has is its own.
+    `ledgers` are those of the databases that it makes on an empty set.
     """
     known = {generation.database for generation in GENERATIONS}
     strange = sorted(set(ledgers) - known)
@@ -201,17 +201,17 @@ def strangeness(ledgers: Ledgers) -> str:
 
 
 def strange_set(names: Collection[str]) -> str:
-    """Say what of a person's set fits no generation; empty where all of it does (rule 2)."""
+    """Say what of a person's data fits no generation; empty when all of it does (rule 2)."""
     strange = sorted(name for name in names if not is_expected(name))
     return f"it has {', '.join(strange)}, which no generation of t3 known here has" * bool(strange)
 
 
 def starts_on(names: Collection[str], build: Collection[str]) -> dict[str, str]:
-    """Say which databases of a set a build starts on, each with the build's own that it becomes.
+    """Return the databases that a build starts on, each with the build's own that it becomes.
 
-    `names` are the databases of the set, `build` those that the build makes.  What is left out is
-    left over for that build (rule 3).  A database of a newer generation is never left out: it
-    becomes itself, which the build has not (rule 4).
+    `names` are the databases of the data, `build` those that the build makes.  A database that is
+    not in the result is left over for that build (rule 3).  A database of a newer generation is
+    always in it: it becomes itself, which the build does not know (rule 4).
     """
     older = {
         generation.copied_from: generation.database
@@ -223,18 +223,18 @@ def starts_on(names: Collection[str], build: Collection[str]) -> dict[str, str]:
 
 
 def became(before: Collection[str], after: Collection[str]) -> dict[str, str]:
-    """Say which database each one of a set became in a start, by what is there afterwards.
+    """Return which database each one became in a start, from the databases afterwards.
 
-    What is left out was left over.
+    A database that is not in the result was left over.
     """
     left = {each.copied_from for each in GENERATIONS if each.database in after}
     return starts_on(before, set(after) - left)
 
 
 def origin_of(database: str, names: Collection[str]) -> str:
-    """Name the one of these databases of which another is what has become; empty for none.
+    """Return the one of these databases from which `database` came; empty for none.
 
-    That is itself, or the one that it is copied from.
+    That is `database` itself, or the one that it is copied from.
     """
     if database in names:
         return database
@@ -244,7 +244,7 @@ def origin_of(database: str, names: Collection[str]) -> str:
 
 
 def newer(names: Collection[str]) -> tuple[str, ...]:
-    """Name the databases of a set that are copied from another one which is there too."""
+    """Return the databases that are copied from another one which is there, too."""
     return tuple(
         each.database
         for each in GENERATIONS
@@ -253,5 +253,5 @@ def newer(names: Collection[str]) -> tuple[str, ...]:
 
 
 def is_expected(name: str) -> bool:
-    """Whether a database of a set is one that some generation makes."""
+    """Whether a generation makes a database of this name, or t3 does not own the name."""
     return not is_of_t3(name) or any(name == each.database for each in GENERATIONS)

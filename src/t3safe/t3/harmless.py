@@ -1,14 +1,13 @@
-"""What a start of t3 does in the world, and what keeps it from that: edits of a copy, as values.
+"""The effects of a t3 start on the world, and the edits of a copy that prevent them, as values.
 
 Rules:
 
-1. A start works on: it continues threads, replays effects, runs schedules, pulls projects, opens a
-   tunnel.  A start on a copy does it in the real worktrees.  Before it, the copy is edited so that
-   nothing of that is due.  No row is added or removed.
-2. An edit is for a generation by its table: a table that is not there has nothing to do.  A table
-   that is there in another form, or one of the same kind that no generation here has, cannot be
-   edited with confidence: `StrangeError`.
-3. `settings.json` is JSON, with comments and trailing commas allowed, as t3 reads it.  What is no
+1. A start continues work: it resumes threads, replays effects, runs schedules, pulls projects,
+   opens a tunnel.  On a copy it would do that in the real worktrees.  So the copy is edited before
+   the start until no work is due.  No edit adds or removes a row.
+2. An edit belongs to its table: without the table there is nothing to edit.  A table of another
+   form, or of the same kind but unknown here, cannot be edited safely: `StrangeError`.
+3. `settings.json` is JSON with comments and trailing commas, as t3 reads it.  A file that is not an
    object cannot be edited: `StrangeError`.
 
 Sources, read off t3's public source of October 2026 and not measured, for V1 since 2026-09-02 and
@@ -36,7 +35,7 @@ PROGRAMS: Final = frozenset(
         *("agy", "antigravity", "cloudflared", "devin", "gemini", "grok", "pi"),
     }
 )
-"""The programs that a start runs where it finds them: providers' CLIs, and what makes a tunnel."""
+"""The programs that a start runs when it finds them: providers' CLIs, and the tunnel's program."""
 LINK_SECRETS: Final = "cloud-"
 """How the files below `secrets` begin that link a server to T3 Connect: tunnel, relay, webhooks."""
 OFF: Final = (
@@ -45,21 +44,21 @@ OFF: Final = (
     "autoResumeLimitedThreads",
     "resumeActiveTurnsAfterRestart",
 )
-"""Settings that are off in a rehearsal, for everybody and for each project."""
+"""Settings that are off in a rehearsal, globally and for each project."""
 _PROJECTS: Final = "projectSettingsOverrides"
 _PULLED: Final = "projectAutoPullOverrides"
 _PROVIDERS: Final = ("providers", "providerInstances")
 
 
 class StrangeError(ValueError):
-    """A copy has a form that nobody can make harmless; the text says which."""
+    """A copy has an unknown form and cannot be made harmless; the text says which."""
 
 
 @dataclass(frozen=True)
 class Edit:
     """One edit of one table: `sets` where `where` holds (SQL); `columns` are those that it needs.
 
-    `later` says that a migration after the table's own adds them: without them nothing is to do.
+    `later` says that a later migration adds them: without them there is nothing to edit.
     """
 
     table: str
@@ -70,7 +69,7 @@ class Edit:
 
     @property
     def wanted(self) -> str:
-        """The query whose one number says whether there is anything to edit."""
+        """The query whose one number says whether there are rows to edit."""
         return f"SELECT EXISTS (SELECT 1 FROM {self.table} WHERE {self.where})"  # noqa: S608
 
     @property
@@ -101,12 +100,12 @@ EDITS: Final = (
         f"{_RESUMES} <> 0",
     ),
 )
-"""What is edited in each database."""
+"""The edits of each database."""
 _KINDS: Final = (
     (re.compile(r"orchestration_v\d+_effect_outbox", re.ASCII), OUTBOX),
     (re.compile(r"scheduled_tasks_?v?\d*", re.ASCII), SCHEDULES),
 )
-"""Tables of a kind, and the one of that kind which is known."""
+"""Patterns of tables of one kind, each with the known table of that kind."""
 
 CHECKOUTS: Final = (
     (PROJECTS, "workspace_root", f"SELECT workspace_root FROM {PROJECTS}"),  # noqa: S608
@@ -124,7 +123,7 @@ CHECKOUTS: Final = (
 
 
 def edits(database: str, tables: Mapping[str, Collection[str]]) -> tuple[Edit, ...]:
-    """Give the edits of a database with these tables and their columns.  Raises StrangeError."""
+    """Return the edits of a database with these tables and their columns.  Raises StrangeError."""
     if not is_expected(database):
         raise StrangeError(f"{database}: no generation of t3 known here has such a database")
     for name in sorted(tables):
@@ -145,12 +144,12 @@ def _applies(database: str, edit: Edit, columns: Collection[str] | None) -> bool
 
 
 def checkouts(tables: Mapping[str, Collection[str]]) -> tuple[str, ...]:
-    """Give the queries for the paths of checkouts in a database with these tables."""
+    """Return the queries for the paths of checkouts in a database with these tables."""
     return tuple(query for table, column, query in CHECKOUTS if column in tables.get(table, ()))
 
 
 def settings(content: bytes) -> bytes:
-    """Edit what `settings.json` holds.  Raises StrangeError."""
+    """Return the edited content of `settings.json`.  Raises StrangeError."""
     try:
         found = json.loads(_strict(content.decode("utf-8")))
     except (ValueError, RecursionError) as error:
@@ -169,7 +168,7 @@ def settings(content: bytes) -> bytes:
 
 
 def _entries(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Give the objects below a setting; anything else in there can mean nothing to t3."""
+    """Return the objects below a setting; t3 ignores other values there."""
     entries = found.get(name)
     values = entries.values() if isinstance(entries, dict) else ()
     return [value for value in values if isinstance(value, dict)]
@@ -180,6 +179,6 @@ _COMMAS: Final = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.DOTALL)
 
 
 def _strict(text: str) -> str:
-    """Take comments and trailing commas out."""
+    """Remove comments and trailing commas."""
     bare = _TOKENS.sub(lambda found: found[0] if found[0].startswith('"') else " ", text)
     return _COMMAS.sub(lambda found: found[1] or "", bare)

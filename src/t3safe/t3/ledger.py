@@ -26,10 +26,10 @@ _V2_OWN: Final = (ORCHESTRATION_V2, "RemoveRedundantProjectionIndexes")
 
 
 def renumbered(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
-    """Give a ledger as a build of today would number it, ascending.
+    """Return a ledger with the numbers of a build of today, ascending.
 
-    Previews of V2 recorded its migrations one or two places earlier; a start moves the rows in
-    place, once and for all.
+    Previews of V2 recorded its migrations one or two places earlier; a start renumbers the rows,
+    once and for all.
     """
     listed = sorted(pairs)
     at = next((number for number, name in listed if name == ORCHESTRATION_V2), _V2_AT)

@@ -1,13 +1,12 @@
-"""The npm package `t3`: how it looks, which file of it is the program, what that needs of a host.
+"""The npm package `t3`: its shapes, its program, and what that needs from a host.
 
 Rules:
 
-1. A package is recognised by what its package.json says, never by its version.  A program under
-   any other path than the two that are known is an unknown shape.
-2. What is executed is t3 itself, never a launcher of it: a launcher passes on no signal and no
-   descriptor, and a service manager would watch the wrong process.
-3. What a package says is a stranger's word: whatever is not of the expected form counts as absent,
-   and nothing here raises.
+1. A package is recognised by its package.json, never by its version.  A program at another path
+   than the two known ones is an unknown shape.
+2. t3safe executes t3 itself, never its launcher: a launcher passes on no signal and no descriptor,
+   and a service manager would watch the wrong process.
+3. A package is untrusted: a value of an unexpected form counts as absent, and nothing here raises.
 
 Shapes:
 
@@ -169,7 +168,7 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True)
 class PackageManifest:
-    """What a package.json says, unjudged; what is missing is empty (rule 3).
+    """The content of a package.json, unjudged; a missing value is empty (rule 3).
 
     `bins` are the paths of programs by name, `platforms` the versions of the packages that hold the
     native program, by their names.
@@ -254,7 +253,7 @@ def is_installed_program(path: str) -> bool:
 
 
 class Whose(StrEnum):
-    """Whom a problem speaks against: the package, this host, or nobody for now."""
+    """What a problem blames: the package, this host, or nothing yet."""
 
     PACKAGE = "package"
     HOST = "host"
@@ -262,7 +261,7 @@ class Whose(StrEnum):
 
 
 class Problem(NamedTuple):
-    """Why a native program cannot run, and what helps (empty where only another release does)."""
+    """Why a native program cannot run, and its fix (empty when only another release helps)."""
 
     what: str
     whose: Whose

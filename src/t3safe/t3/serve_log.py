@@ -2,9 +2,9 @@
 
 Rules:
 
-1. A missing good sign is no verdict: wording changes.  What counts is that pairing works.
-2. A bad sign is a line of an error of migration, of decoding, of persistence or of memory, or one
-   by which t3 refuses a start.  A warning of t3's is none.
+1. A missing good sign proves nothing, because wording changes; pairing must work.
+2. A bad sign is a line about an error of migration, decoding, persistence or memory, or one with
+   which t3 refuses a start.  A warning of t3 is not a bad sign.
 3. Values under the labels below are secrets.
 
 Sources: good starts and errors up to 864 measured; V2, from 0.0.46-nightly.20261003.2610: read off
@@ -66,17 +66,17 @@ _LABELLED: Final = re.compile(r"(?im)(?:^token:\s*|[#?&](?:token|credential)=)([
 
 
 def is_ready(log: str) -> bool:
-    """Whether a serve says that it is (rule 1)."""
+    """Whether a serve says that it is ready (rule 1)."""
     return READY in log
 
 
 def trouble(lines: Iterable[str]) -> tuple[str, ...]:
-    """Give the lines that are bad signs (rule 2), each without the space around it."""
+    """Return the lines that are bad signs (rule 2), stripped."""
     return tuple(line.strip() for line in lines if _TROUBLE.search(line))
 
 
 def is_locked(printed: str) -> bool:
-    """Whether a command failed for a writer that it met."""
+    """Whether a command failed because another process was writing."""
     return LOCKED in printed
 
 
@@ -86,11 +86,11 @@ def is_out_of_memory(text: str) -> bool:
 
 
 def last_words(lines: Iterable[str]) -> str:
-    """Choose the line that tells best why a serve ended, empty where none is left."""
+    """Return the line that best explains why a serve ended, empty when there is none."""
     said = [line.strip() for line in lines if line.strip()]
     return next((line for line in said if _TELLING.search(line)), said[-1] if said else "")
 
 
 def secrets_in(log: str) -> tuple[str, ...]:
-    """Give the values that stand under a label, or in a link (rule 3)."""
+    """Return the values under a label or in a link (rule 3)."""
     return tuple(found[1] for found in _LABELLED.finditer(log))

@@ -2,14 +2,14 @@
 
 Rules:
 
-1. A serve belongs to a person, so its answers are a stranger's: what is not of the expected form
-   counts as absent, and nothing here raises.
-2. Of cookies only those are taken that can be sent back as they came (RFC 6265, section 4.1.1): an
-   answer must not be able to put a header into the next request.
-3. A path that is not there answers 404 or 405; the next one is tried.  Any other status is the
-   answer of the path that takes credentials.
-4. The session's cookie is the one that the serve names, else the only one that is set.
-5. Any answer may set a cookie, the session's own too: cookies are joined as a browser joins them.
+1. A serve belongs to a person, so its answers are untrusted: a value of an unexpected form counts
+   as absent, and nothing here raises.
+2. Only cookies that can be sent back unchanged count (RFC 6265, section 4.1.1): an answer must not
+   be able to put a header into the next request.
+3. A missing path answers 404 or 405, and the next one is tried.  Any other status is the answer of
+   the path that accepts credentials.
+4. The session's cookie is the one that the serve names, or else the only one that is set.
+5. Each answer may set a cookie, also the session's: cookies are merged as in a browser.
 6. No request to the exchange carries a cookie: a serve of V2 would end the session of that cookie.
 
 Sources.  Exchange, session and plain cookies: measured on 0.0.24 to 0.0.29-nightly.20260721.864.

@@ -4,10 +4,10 @@ Rules:
 
 1. `t3 update`, a client's button and t3's install.sh put versions of t3 below the base directory.
    They know nothing of t3safe: what they start migrates a person's data, ungated.
-2. Nothing here is written or removed: what is found is said, with what it means and what the
+2. This module writes and removes nothing: it reports what it finds, what it means, and what the
    person may do, as themselves.
-3. A person's files are a stranger's word: a version that is none, and a state that is none, count
-   as absent; nothing here raises.
+3. A person's files are untrusted: an invalid version or state counts as absent, and nothing here
+   raises.
 
 Sources: read off public source up to 2026-10-09 (apps/server/src/cli/update.ts,
 cloud/bootService.ts, cloud/serviceLauncher.ts, packages/shared/src/cliRelease.ts), not measured.
@@ -47,7 +47,7 @@ _STATUS: Final = frozenset({"pending", "committed", "rolled-back", "failed"})
 
 
 class ServiceState(NamedTuple):
-    """What the service says of itself; `status`, `before` and `target` are of its last update."""
+    """The state of the service; `status`, `before` and `target` are those of its last update."""
 
     active: str = ""
     status: str = ""
@@ -85,7 +85,7 @@ class Traces:
 
     @property
     def named(self) -> str:
-        """Name the trace that explains best who migrated a set; empty where there is none."""
+        """Return the trace that best explains who migrated the data; empty when there is none."""
         state = self.state
         if state.status == "committed" and state.target:
             return f"t3's own updater took it to {state.target} ({STATE})"
@@ -100,7 +100,7 @@ class Traces:
         return f"{UNIT} of t3's own updater keeps a serve there" if self.unit else ""
 
     def found(self) -> tuple[UpdaterTrace, ...]:
-        """Give every trace, the most serious first (rule 2)."""
+        """Return every trace, the most serious first (rule 2)."""
         return tuple(trace for trace in (*self._serving(), *self._installed()) if trace is not None)
 
     def _serving(self) -> tuple[UpdaterTrace | None, ...]:
@@ -150,7 +150,7 @@ NO_TRACES: Final = Traces()
 
 
 def version_of(program: str) -> str:
-    """Read the version off the path of a program of the updater's; empty where it is none."""
+    """Read the version from the path of the updater's program; empty when it has none."""
     folder, _, name = program.rpartition("/")
     above, _, version = folder.rpartition("/")
     fits = name == PROGRAM and f"/{above}".endswith(f"/{VERSIONS}")
@@ -158,12 +158,12 @@ def version_of(program: str) -> str:
 
 
 def versions_of(programs: Iterable[str]) -> tuple[str, ...]:
-    """Read the versions off the paths of programs, ascending as texts, a bounded number."""
+    """Read the versions from the paths of programs, sorted as texts, a bounded number."""
     return tuple(sorted({*map(version_of, programs)} - {""})[-VERSIONS_MAX:])
 
 
 def state_of(body: bytes) -> ServiceState:
-    """Read the service's state, of either protocol; empty where it is none (rule 3)."""
+    """Read the service's state, of either protocol; empty when it is invalid (rule 3)."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -176,7 +176,7 @@ def state_of(body: bytes) -> ServiceState:
 
 
 def traces_of(told: object) -> Traces:
-    """Read what a person's worker said of them; what is not of the form is absent (rule 3)."""
+    """Read the answer of a person's worker; a value of another form is absent (rule 3)."""
     said = told if isinstance(told, dict) else {}
     listed, state = said.get("versions"), said.get("state")
     versions = {_version(each) for each in listed} if isinstance(listed, list) else set()

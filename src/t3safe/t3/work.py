@@ -11,8 +11,8 @@ Rules:
    end counts as work.  What a restart holds back on purpose (`queueHeld`) and an open session of a
    provider do not.
 4. In V2's database the tables of V1 are frozen: they say nothing about work.
-5. Where tables of the same kind are there that no generation has, or those of the generation are
-   not, the database does not tell, and the processes decide.
+5. When the database has unknown tables of the same kind, or lacks those of the generation, it
+   proves nothing, and the processes decide.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import EVENT_LOG, OUTBOX, PROJECTS, SCHEDULES, THREADS
 
 EVENTS_READ: Final = 100
-"""So many of the last events are looked at, as the last ones may be dated after now."""
+"""How many of the last events are read, as the last ones may be dated after now."""
 DUE_SECONDS: Final = 120
 """A scheduled task that begins within this time is work: a move takes less."""
 
@@ -35,7 +35,7 @@ DUE_SECONDS: Final = 120
 class WorkQuery:
     """A query of one table for work in flight: its rows are (thread, since).
 
-    `what` says what is going on.  `:soon` and `:late` are times around now, as t3 writes them.
+    `what` names the work.  `:soon` and `:late` are times around now, as t3 writes them.
     """
 
     table: str
@@ -53,7 +53,7 @@ class WaitingWork:
 
 TURN: Final = "a turn is in flight"
 _DONE: Final = "('completed', 'interrupted', 'failed', 'cancelled', 'rolled_back', 'superseded')"
-# What is no JSON says nothing: the status alone decides.
+# Without valid JSON the status alone decides.
 _HELD: Final = (
     "CASE WHEN json_valid(payload_json) "
     "THEN coalesce(json_extract(payload_json, '$.queueHeld'), 0) ELSE 0 END"
@@ -177,14 +177,14 @@ V2_CONTENT: Final = (
         ),
     ),
 )
-"""Queries for the newest time of work done in V2; none where none was done."""
+"""Queries for the newest time of work done in V2; no row when none was done."""
 
 _KIND: Final = re.compile(r"orchestration_v(\d+)_", re.ASCII)
 _TELLS: Final = frozenset({RUNS, REQUESTS})
 
 
 def counts(databases: Collection[str], *, v1_lives: bool) -> tuple[str, ...]:
-    """Name the databases of a set whose marks count, ascending.
+    """Return the databases whose marks count, ascending.
 
     V1's is left over once V2's is there, unless V1 is what runs (`v1_lives`).
     """
@@ -193,12 +193,12 @@ def counts(databases: Collection[str], *, v1_lives: bool) -> tuple[str, ...]:
 
 
 def is_begun(tables: Collection[str]) -> bool:
-    """Whether V2's own migrations ran on a database with these tables, and not V1's alone."""
+    """Whether V2's own migrations, not only V1's, ran on a database with these tables."""
     return RUNS in tables
 
 
 def is_tracked(database: str, tables: Collection[str]) -> bool:
-    """Whether a database with these tables tells about work (rule 5)."""
+    """Whether a database with these tables shows work (rule 5)."""
     if database != V2_DATABASE:
         return any(marks.table in tables for marks in V1_MARKS)
     later = any(int(found[1]) > 2 for name in tables if (found := _KIND.match(name)))  # noqa: PLR2004
@@ -206,12 +206,12 @@ def is_tracked(database: str, tables: Collection[str]) -> bool:
 
 
 def marks_of(database: str, tables: Collection[str]) -> tuple[WorkQuery, ...]:
-    """Give the queries for work in flight in a database with these tables."""
+    """Return the queries for work in flight in a database with these tables."""
     known = V2_MARKS if database == V2_DATABASE else V1_MARKS
     return tuple(marks for marks in known if marks.table in tables)
 
 
 def times_of(database: str, tables: Collection[str]) -> tuple[str, ...]:
-    """Give the queries for the times of activity in a database with these tables."""
+    """Return the queries for the times of activity in a database with these tables."""
     known = V2_TIMES if database == V2_DATABASE else V1_TIMES
     return tuple(query for table, query in known if table in tables)
