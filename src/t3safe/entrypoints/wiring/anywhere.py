@@ -56,7 +56,7 @@ from t3safe.usecases.standalone import Prover
 
 _PREFIX: Final = "t3safe-check-"
 _EVIDENCE: Final = "t3safe-seen-"
-"""Short enough that nobody takes it for a secret (`redaction`)."""
+"""Short enough that `redaction` does not take it for a secret."""
 _SNAPSHOT: Final = "given"
 COPY: Final = SnapshotAtRest(STATE, _SNAPSHOT, Version.parse("0.0.0"))
 """Stands for the copy of the given set: what is told of it is what is told of such a snapshot."""
@@ -64,7 +64,7 @@ COPY: Final = SnapshotAtRest(STATE, _SNAPSHOT, Version.parse("0.0.0"))
 
 @frozen
 class StandaloneFolders:
-    """What a person named; None stands for a throwaway place, for evidence a new folder is kept."""
+    """The folders that a person named; None is a temporary folder, for evidence a new one."""
 
     state: Path | None = None
     store: Path | None = None
@@ -73,7 +73,7 @@ class StandaloneFolders:
 
 @frozen
 class StandaloneGate:
-    """What a build is proven with."""
+    """The means to prove a build."""
 
     perform: Performer
     subjects: tuple[Subject, ...]
@@ -117,7 +117,7 @@ def bench(
             subjects.append(Subject(STATE, _SNAPSHOT))
         builds = build_store(aside)
         gate = sandbox_gate(aside, states, sandbox, GatePrograms(builds.program), heart)
-        # The control's must not take the place of the build's.
+        # The control's evidence must not replace the build's.
         gate = evolve(gate, evidence=evidence, evidence_keep=max(2, gate.evidence_keep), alone=True)
         yield StandaloneGate(
             heart.around(Prover(builds, gate)), tuple(subjects), sandbox.kind, store, evidence
@@ -125,12 +125,12 @@ def bench(
 
 
 def _sandbox(settings: Settings) -> Sandbox:
-    """Take the best sandbox that works here.  Raises GateError where none does."""
+    """Return the best sandbox that works here.  Raises GateError when none does."""
     return choose_sandbox(settings.gate.sandbox.value)
 
 
 def _require_users(settings: Settings, sandbox: Sandbox) -> None:
-    """As root, have the users that npm and builds run as (rule 3)."""
+    """As root, create the users of npm and builds (rule 3)."""
     if os.geteuid() != 0:
         return
     needed = [settings.npm_user]
@@ -151,7 +151,7 @@ def _require_users(settings: Settings, sandbox: Sandbox) -> None:
 
 @contextmanager
 def _work(tmp: Path) -> Iterator[Path]:
-    """Give a locked folder that is deleted at the end (rule 4)."""
+    """Yield a locked folder that is deleted at the end (rule 4)."""
     try:
         folder, lock = fresh(tmp, _PREFIX)
     except OSError as error:
@@ -164,7 +164,7 @@ def _work(tmp: Path) -> Iterator[Path]:
 
 
 def _store(store: Path) -> Path:
-    """Use a store that is kept for checks alone (rule 1)."""
+    """Use a store that only checks use (rule 1)."""
     if any((store / name).is_symlink() or (store / name).exists() for name in ("default", "users")):
         message = f"--store {store}: people of a host run builds of it; name another folder"
         raise UnusableError(message)
@@ -193,7 +193,7 @@ def _evidence(given: Path | None, tmp: Path) -> Path:
 
 
 def _drop_empty(folder: Path) -> None:
-    """Leave no folder behind that nothing was kept in."""
+    """Delete an empty evidence folder."""
     with suppress(OSError):
         folder.rmdir()
 
@@ -249,7 +249,7 @@ def _take(given: Path, states: LocalPersonalData, work: Path, heart: Heartbeat) 
 
 
 def _require_roots(path: Path) -> None:
-    """Refuse as root what somebody else controls (rule 3)."""
+    """Refuse, as root, a folder that another user controls (rule 3)."""
     for part in (path, *path.parents):
         status = part.lstat()
         if status.st_uid != 0 or others_write(status, sticky=True):

@@ -77,7 +77,7 @@ _WHO = {
 
 @frozen
 class Verified:
-    """One thing that was checked; `problem` is empty when it is sound."""
+    """The result of one verification; `problem` is empty when it passed."""
 
     what: str
     problem: str
@@ -95,16 +95,16 @@ class Live:
     selection: SymlinkSelection
     settings: Settings
     notes: Notes
-    """What is remembered beside the runs."""
+    """The notes that t3safe keeps besides the runs."""
     heart: Heartbeat
-    """Tells how far whatever takes long is."""
+    """Reports the progress of long operations."""
 
     def say(self, line: LogLine) -> None:
-        """Say one line wherever the events of a run are told."""
+        """Send one line to the log of the run."""
         self.event_log.say_one(line)
 
     def close(self) -> None:
-        """Sign out everybody who was signed in, and let go of the journal."""
+        """End each session of a sign-in, and close the journal."""
         pairing = self.host.ports.pairing
         if isinstance(pairing, ServePairing):
             pairing.sign_out()
