@@ -109,7 +109,7 @@ def test_a_way_that_changed_while_the_question_stood_is_refused(
     before = state(host)
     status, said = terminal.close(b"y\n")
     assert status == Exit.USAGE, said
-    assert "the way changed since it was shown" in said
+    assert "the way back changed after it was shown" in said
     assert state(host) == before
 
 

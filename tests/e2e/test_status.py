@@ -134,7 +134,7 @@ def test_watching_looks_again_until_it_is_interrupted(host: EmbeddedHost) -> Non
     """Each look is a new one, Ctrl-C ends well, and nothing changed."""
     before = state(host)
     terminal = Terminal.start(host, "status", "--watch", "0.5")
-    text = terminal.read_until(lambda seen: seen.count(b"last-good") >= 2)
+    text = terminal.read_until(lambda seen: seen.count(b"Ctrl-C ends") >= 2)
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.close()[0] == Exit.OK
     assert b"ann" in text

@@ -17,6 +17,8 @@ from t3safe.adapters.journal import codec
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.realhost.machine import NEW, OLD, HostContainer, script_until
 
+pytestmark = pytest.mark.docker
+
 ROOT = Path(__file__).parents[3]
 LATER = "99.0.0"
 PIP = "/usr/local/lib/t3safe/bin/pip install --quiet --no-index --no-deps --force-reinstall"

@@ -148,8 +148,9 @@ def test_a_mint_that_waits_for_the_copy_is_in_the_snapshot(home: Home) -> None:
         words = [sys.executable, "-I", "-S", "-c", script, str(home.database)]
         process = subprocess.Popen(words)
         waiting.append(process)
-        while home.database not in opened_by(process):
-            assert process.poll() is None
+        while process.poll() is None and home.database not in opened_by(process):
+            pass
+        assert process.returncode is None
 
     tools = at(f"snapshot:copied:{V1_DATABASE}", mint, nothing)._replace(grace=60.0)
     home.take("s1", tools=tools)
