@@ -1,6 +1,6 @@
 """A small language for tests of decisions: what is decided, and what the world answers.
 
-    playbook << fx.Stage(build) >> ev.Done() << fx.SnapshotOnline("alice", playbook.fresh) >> ...
+    playbook << fx.StageBuild(b) >> ev.Done() << fx.SnapshotOnline("alice", playbook.fresh) >> ...
 
 `<<` states the effect that must be decided next, or the end; `>>` gives the answer to it.  A
 `Resumed` or a `StopAsked` given with `>>` happens to the rollout, whether an effect is under way

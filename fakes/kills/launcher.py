@@ -28,6 +28,7 @@ from attrs import define, field
 
 from fakes.kills import hook
 from t3safe.adapters.journal import SqliteJournal
+from t3safe.adapters.journal.codec import FORMS, tag
 from t3safe.adapters.personaldata import calls
 from t3safe.domain import events as ev
 from t3safe.entrypoints import cli
@@ -47,13 +48,13 @@ class Labels:
         match event:
             case ev.Started(effect=effect):
                 person = getattr(effect, "person", "")
-                self._pending = ".".join(filter(None, (type(effect).__name__, person)))
+                self._pending = ".".join(filter(None, (FORMS[type(effect)].tag, person)))
                 plain = f"Started.{self._pending}"
             case ev.Finished():
                 # After a resume the effect that it answers was begun by another process.
                 plain = f"Finished.{self._pending}"
             case _:
-                plain = type(event).__name__
+                plain = tag(event)
         self._seen[plain] += 1
         count = self._seen[plain]
         return plain if count == 1 else f"{plain}~{count}"

@@ -11,7 +11,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault
 from t3safe.domain.legacy_journal import rebuilt
-from t3safe.domain.move import Status
+from t3safe.domain.move import Goal, Status
 from t3safe.domain.moves import touched
 from t3safe.domain.rollout import decide, evolve
 from t3safe.domain.rollout_state import Rollout, used_by
@@ -198,6 +198,21 @@ FORWARD: list[tuple[fx.Effect, ev.Answer]] = [
     (fx.Start("alice"), ev.Done()),
 ]
 NEW = RUN.moves[0].new
+
+
+def test_a_person_who_is_found_on_the_new_build_after_a_way_back_was_begun_is_on_it() -> None:
+    """The quarantine is kept, and the restore counts for nothing: the new build may run again."""
+    told = _recounted(
+        RUN,
+        *FORWARD,
+        (fx.VerifyPairing("alice", NEW), ev.NotPaired(Fault.BUILD, "500")),
+        (fx.Quarantine("alice", "q1", NEW, "s1"), ev.Quarantined("q1")),
+        (fx.Restore("alice", "s1"), ev.Done()),
+        (fx.Inspect("alice"), ev.Inspected(NEW, running=True, ledger=L32)),
+    )
+    (move,) = told.moves
+    assert (move.goal, move.earlier, move.quarantine) == (Goal.FORWARD, ("q1",), "")
+    assert (move.restored, move.rows) == (False, ())
 
 
 @pytest.mark.parametrize(
