@@ -80,10 +80,13 @@ def test_a_healthy_night_from_the_shell(host: EmbeddedHost) -> None:
 def test_a_dry_run_rehearses_and_changes_nothing(calm: EmbeddedHost) -> None:
     """The candidate is proven on copies; the host stays as it was, to the process."""
     before = state(calm)
+    journal = calm.root / "state" / "journal.sqlite"
+    assert not journal.exists()
     said = calm.t3safe("run", T3_DRY_RUN="1")
     assert said.status == Exit.OK, said
     assert f"DRY RUN: {NEW.version} PASSED the gate" in said.out
     assert state(calm) == before
+    assert not journal.exists()
     assert not list((calm.root / "tmp").iterdir())
     assert not list(calm.backups.glob("*/*"))
     assert calm.t3safe("history").out == "no run yet\n"

@@ -101,17 +101,24 @@ class App:
 
     @contextmanager
     def acting(
-        self, command: str, wait: float = 0.0, *, aside: bool = False, journal: bool = True
+        self,
+        command: str,
+        wait: float = 0.0,
+        *,
+        aside: bool = False,
+        journal: bool = True,
+        acts: bool = True,
     ) -> Iterator[Live]:
         """Wire the host for a command that acts: it holds the lock and can be asked to stop.
 
         When the journal fails, the error names the person left in transition.  `journal` says that
-        the command depends on the journal: it then refuses one of a newer t3safe.
+        the command depends on the journal: it then refuses one of a newer t3safe.  Without `acts`
+        it holds the lock and changes nothing of the host.
         """
         self.stop.install()
         output.act()
         with (
-            self.host(command, aside=aside, acts=True) as wired,
+            self.host(command, aside=aside, acts=acts) as wired,
             wired.locked(wait, journal=journal),
         ):
             try:

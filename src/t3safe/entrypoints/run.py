@@ -54,7 +54,7 @@ def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
 def _dry_run(app: App, wait: float, *, as_json: bool) -> NoReturn:
     """Rehearse tonight's candidate in a throwaway store; the host is only read."""
     with (
-        app.acting("run", wait, aside=as_json) as wired,
+        app.acting("run", wait, aside=as_json, acts=False) as wired,
         rehearsal_only(app.settings, wired) as trial,
     ):
         choice, warnings = candidate(wired.host, survey(wired.host, repair=False))
