@@ -10,25 +10,36 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from t3safe.domain.errors import GateError
 
 _TRIES: Final = 16
 """Another process sweeps a folder only in the moment before it is locked."""
 
 
-def fresh(tmp: Path, prefix: str) -> tuple[Path, int]:
-    """Make such a folder, with `tmp` where it is not there, once what was left is swept.
+@contextmanager
+def fresh(tmp: Path, prefix: str, work: str) -> Iterator[Path]:
+    """Yield such a folder, and delete it at the end; first sweep what was left of earlier ones.
 
-    Users who own nothing reach what is made for them below it.  Raises OSError.
+    It makes `tmp` when that is missing.  Users who own nothing reach what is made for them below
+    the folder.  Raises GateError, which names the `work`, when no folder can be made.
     """
-    tmp.mkdir(parents=True, exist_ok=True)
-    sweep(tmp, prefix)
-    folder, lock = make_locked(tmp, prefix)
-    folder.chmod(0o711)
-    return folder, lock
+    try:
+        tmp.mkdir(parents=True, exist_ok=True)
+        sweep(tmp, prefix)
+        folder, lock = make_locked(tmp, prefix)
+        folder.chmod(0o711)
+    except OSError as error:
+        message = f"cannot {work} in {tmp}: {error.strerror}; set T3_TMPDIR"
+        raise GateError(message) from error
+    try:
+        yield folder
+    finally:
+        remove(folder, lock)
 
 
 def make_locked(root: Path, prefix: str) -> tuple[Path, int]:

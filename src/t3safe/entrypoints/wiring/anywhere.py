@@ -14,7 +14,6 @@ Rules:
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -26,11 +25,12 @@ from attrs import evolve, frozen
 from filelock import FileLock, Timeout
 
 from t3safe.adapters._support.durable import others_write
+from t3safe.adapters._support.identity import powerless
 from t3safe.adapters._support.personaldata.disk import Tools
 from t3safe.adapters._support.personaldata.errors import DataError, ErrorKind
-from t3safe.adapters._support.scratch import fresh, remove
+from t3safe.adapters._support.scratch import fresh
 from t3safe.adapters.clock import SystemClock
-from t3safe.adapters.gate.sandbox import Sandbox, choose_sandbox
+from t3safe.adapters.gate.sandbox import Sandbox
 from t3safe.adapters.heartbeat import Heartbeat
 from t3safe.adapters.log import Sink
 from t3safe.adapters.personaldata.local import LocalPersonalData
@@ -40,7 +40,6 @@ from t3safe.configuration import SandboxKind, Settings
 from t3safe.domain.effects import SnapshotAtRest, Subject
 from t3safe.domain.errors import (
     DamagedDataError,
-    GateError,
     LockedError,
     PersonalDataError,
     UnusableError,
@@ -50,7 +49,7 @@ from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.standalone import STATE
 from t3safe.domain.versions import Version
 from t3safe.engine import Performer
-from t3safe.entrypoints.wiring.parts import GatePrograms, build_store, sandbox_gate
+from t3safe.entrypoints.wiring.parts import GatePrograms, build_store, sandbox_gate, sandbox_of
 from t3safe.t3.files import USERDATA
 from t3safe.usecases.standalone import Prover
 
@@ -91,10 +90,10 @@ def bench(
     Raises UnusableError where a place cannot be used, LockedError where another check has the
     store for `wait` seconds, PersonalDataError or GateError where nothing can be rehearsed here.
     """
-    sandbox = _sandbox(settings)
+    sandbox = sandbox_of(settings)
     _require_users(settings, sandbox)
     with ExitStack() as stack:
-        work = stack.enter_context(_work(settings.tmpdir))
+        work = stack.enter_context(fresh(settings.tmpdir, _PREFIX, "check"))
         store = _store(places.store) if places.store else work / "store"
         if places.store:
             stack.enter_context(_alone(store, wait))
@@ -124,11 +123,6 @@ def bench(
         )
 
 
-def _sandbox(settings: Settings) -> Sandbox:
-    """Return the best sandbox that works here.  Raises GateError when none does."""
-    return choose_sandbox(settings.gate.sandbox.value)
-
-
 def _require_users(settings: Settings, sandbox: Sandbox) -> None:
     """As root, create the users of npm and builds (rule 3)."""
     if os.geteuid() != 0:
@@ -138,29 +132,13 @@ def _require_users(settings: Settings, sandbox: Sandbox) -> None:
         needed.append(settings.gate.user)
     for name in needed:
         try:
-            uid = pwd.getpwnam(name).pw_uid
-        except KeyError:
-            uid = 0
-        if uid == 0:
+            powerless(name)
+        except PermissionError as error:
             message = (
                 f"cannot check as root: npm and builds need the user {name!r}, who is not here"
             )
             how = "run as another user, or have `t3safe units install` make those users"
-            raise UnusableError(f"{message}; {how}")
-
-
-@contextmanager
-def _work(tmp: Path) -> Iterator[Path]:
-    """Yield a locked folder that is deleted at the end (rule 4)."""
-    try:
-        folder, lock = fresh(tmp, _PREFIX)
-    except OSError as error:
-        message = f"cannot check in {tmp}: {error.strerror}; set T3_TMPDIR"
-        raise GateError(message) from error
-    try:
-        yield folder
-    finally:
-        remove(folder, lock)
+            raise UnusableError(f"{message}; {how}") from error
 
 
 def _store(store: Path) -> Path:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from t3safe.adapters import hostfacts
 from t3safe.adapters._support import adopted
 from t3safe.adapters._support.durable import make_folders
-from t3safe.adapters._support.scratch import fresh, remove, sweep
+from t3safe.adapters._support.scratch import fresh, sweep
 from t3safe.adapters.builds import BuildStore
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.heartbeat import Heartbeat
@@ -35,7 +35,6 @@ from t3safe.domain import ports
 from t3safe.domain.disk_space import Disk, NightPaths
 from t3safe.domain.effects import StageBuild
 from t3safe.domain.errors import (
-    GateError,
     JournalError,
     LockedError,
     PersonalDataError,
@@ -324,7 +323,7 @@ def rehearsal_only(settings: Settings, real: Live) -> Iterator[Live]:
     Builds, snapshots, journal and evidence go below a folder that is deleted afterwards; a control
     runs the builds of the real store, which are only read.
     """
-    with _aside(settings.tmpdir) as root:
+    with fresh(settings.tmpdir, _TRIAL, "rehearse") as root:
         known = dispatch_knowledge(settings)
         aside = evolve(
             settings,
@@ -369,20 +368,6 @@ def rehearsal_only(settings: Settings, real: Live) -> Iterator[Live]:
 
 
 _TRIAL: Final = "t3safe-dry-run-"
-
-
-@contextmanager
-def _aside(tmp: Path) -> Iterator[Path]:
-    """Give a locked folder below which users who own nothing reach what is theirs."""
-    try:
-        root, lock = fresh(tmp, _TRIAL)
-    except OSError as error:
-        message = f"cannot rehearse in {tmp}: {error.strerror}; set T3_TMPDIR"
-        raise GateError(message) from error
-    try:
-        yield root
-    finally:
-        remove(root, lock)
 
 
 def sweep_trials(settings: Settings) -> None:
