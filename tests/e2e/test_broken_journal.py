@@ -54,7 +54,7 @@ def undecodable(path: Path) -> None:
 
 
 DAMAGE = (random_header, undecodable)
-"""Every kind is tried in tests/unit/adapters/test_journal_aside.py; these are of two sorts."""
+"""Every kind is tried in tests/unit/adapters/test_journal_repair.py; these are of two sorts."""
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)

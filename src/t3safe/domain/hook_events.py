@@ -114,14 +114,14 @@ def hook_events(before: Rollout | None, event: ev.Event, after: Rollout) -> tupl
     """Return the hook events of one event, in order; `before` is None for the first event."""
     if before is None or after.plan.kind is ev.Kind.CHECK:
         return ()
-    return tuple(_occasions(before, event, after))
+    return tuple(_of_event(before, event, after))
 
 
 _RUNS: Final = frozenset({ev.Kind.RUN, ev.Kind.DRAIN, ev.Kind.BAKE})
 _WAY_BACK: Final = frozenset({Goal.BACK, Goal.LAST_RESORT})
 
 
-def _occasions(before: Rollout, event: ev.Event, after: Rollout) -> Iterator[HookEvent]:
+def _of_event(before: Rollout, event: ev.Event, after: Rollout) -> Iterator[HookEvent]:
     if isinstance(event, ev.Started):
         yield from _begun(before, after)
     for old, new in zip(before.moves, after.moves, strict=True):

@@ -1,4 +1,4 @@
-"""The journal in memory: what was appended is there, whoever dies next."""
+"""The journal in memory: an appended event outlives the death of any simulated process."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""One HTTP request, bounded in time and size whoever answers: a serve, the dispatch, the registry.
+"""One HTTP request to a serve, the dispatch or the registry, bounded in time and size.
 
 Rules:
 
-1. Whoever answers is a stranger: name lookup, connection, headers and body have one deadline, and
+1. The server is not trusted: name lookup, connection, headers and body have one deadline, and
    a body is read to a limit.  Once the time is over the connection is cut.
 2. No redirect is followed, and no more of an answer than asked for is ever shown.
 3. Nothing of the environment (proxies, netrc) takes part, except in what goes `outside` this host.

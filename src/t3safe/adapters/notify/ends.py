@@ -1,4 +1,4 @@
-"""Whom to tell: URLs as Apprise takes them.
+"""The destinations of notifications: URLs as Apprise takes them.
 
 Rules:
 
