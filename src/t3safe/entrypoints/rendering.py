@@ -184,7 +184,8 @@ def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> No
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        # Folded, not cut: a person compares whole versions, also in a narrow terminal.
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
     wide().print(table)
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from t3safe.domain.doctor.findings import Finding, Health, Precondition
 from t3safe.domain.gate import Rehearsal
@@ -66,3 +67,14 @@ def test_a_document_is_held_to_its_example() -> None:
     ):
         (found,) = differences(golden | {"people": [person, wrong]}, golden, "status")
         assert found.startswith("status.people[]")
+
+
+def test_a_table_in_a_narrow_terminal_loses_no_letter(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A long version goes on in the next line."""
+    monkeypatch.setattr(rendering, "wide", lambda: Console(width=24))
+    rendering.print_table(("person", "build"), iter([("ann", BUILD.text)]))
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert BUILD.text in "".join(shown.split())
