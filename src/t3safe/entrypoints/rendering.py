@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from enum import Enum
@@ -22,6 +22,7 @@ from t3safe.domain.versions import Version
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _WORDS: Final = frozenset({"reason", "reasons", "notes", "warnings", "said", "detail"})
 """Keys of documents whose values are messages; they are redacted."""
@@ -177,8 +178,8 @@ def _scalar(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
             raise TypeError(message)
 
 
-def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
-    """Print rows under a heading, for a person; nothing in them is markup."""
+def table_of(columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    """Return rows under a heading, for a person; nothing in them is markup."""
     from rich.table import Table  # noqa: PLC0415 - only when something is shown
     from rich.text import Text  # noqa: PLC0415
 
@@ -186,7 +187,12 @@ def print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> No
     for row in rows:
         # Folded, not cut: a person compares whole versions, also in a narrow terminal.
         table.add_row(*(Text(cell, overflow="fold") for cell in row))
-    wide().print(table)
+    return table
+
+
+def print_table(columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print such a table."""
+    wide().print(table_of(columns, rows))
 
 
 def confirmed(question: str, ask: Callable[[str], bool], *, yes: bool) -> bool:

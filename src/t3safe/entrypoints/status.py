@@ -101,10 +101,7 @@ def _shown(found: HostStatus) -> Iterator[Text | Table]:
     """Yield the parts of the screen; they contain no markup."""
     for label, said in _host_lines(found):
         yield Text(f"{label:>12}  {said}")
-    table = Table(*_PERSON_COLUMNS, box=None, pad_edge=False, header_style="bold")
-    for person in found.people:
-        table.add_row(*(Text(cell) for cell in _person_row(person)))
-    yield table
+    yield rendering.table_of(_PERSON_COLUMNS, map(_person_row, found.people))
     for person in found.people:
         if person.problem:
             yield Text(f"{person.person}: {person.problem}", style="yellow")
