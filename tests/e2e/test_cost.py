@@ -38,7 +38,7 @@ main()
 """A run that writes down what it loaded, every event that Python's audit tells of, and which
 workers it started."""
 NEVER_ON_A_TICK: Final = {
-    *("apprise", "jinja2", "prometheus_client", "multiprocessing.pool"),
+    *("apprise", "etcd3gw", "jinja2", "prometheus_client", "multiprocessing.pool"),
     *("t3safe.simulation.world", "t3safe.entrypoints.examination", "t3safe.adapters.metrics"),
     *("rich", "tarfile", "semantic_version", "t3safe.domain.run_report"),
 }
