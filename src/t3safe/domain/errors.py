@@ -111,3 +111,26 @@ class MetricsError(PortError):
 
 class NotifyError(PortError):
     """A notice could not be sent, or the record of sent ones is lost; the run goes on."""
+
+
+class FleetTrouble(StrEnum):
+    """Why the fleet's store gave no usable answer."""
+
+    UNREACHABLE = "unreachable"
+    """No endpoint answered in time."""
+    NOT_ETCD = "not etcd"
+    """Something else answered."""
+    WRONG_CA = "wrong CA"
+    """The certificate is not from the configured authority."""
+    CREDENTIALS = "refused credentials"
+    """The store refused user, password or permission."""
+    GARBAGE = "garbage"
+    """The store answered, and the answer or the record is not usable."""
+
+
+class FleetError(PortError):
+    """The fleet's store could not be used: no run begins, all else on this host works."""
+
+    def __init__(self, message: str, trouble: FleetTrouble) -> None:
+        super().__init__(message, fault=Fault.LATER)
+        self.trouble = trouble

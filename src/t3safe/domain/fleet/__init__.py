@@ -1,0 +1,1 @@
+"""What a host shares with the other hosts of its fleet, and the decisions from it: pure."""
