@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import pytest
@@ -16,11 +17,13 @@ from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.obstacles import held
 from t3safe.domain.pressure import Pressure, PressureLimits, Stall
 from t3safe.domain.unmapped import Unmapped
+from t3safe.t3 import package
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import BEFORE_SCOPES, V1, V2
 from t3safe.t3.package import LIBRARIES, NativeHost
 from t3safe.t3.sign_in import PLAIN_COOKIE
 from t3safe.t3.updater import NO_TRACES, ServiceState, Traces
+from tests.golden.findings import CASES, reviewed, told
 from tests.support.personaldata import LATER_DATABASE
 
 NOW = datetime(2026, 6, 15, 4, 0, tzinfo=UTC)
@@ -31,124 +34,130 @@ SOUND = Folder("/var/lib/t3-autoupdate", there=True, ours=True, mode=0o755)
 MIB = 1024**2
 START = "systemctl start t3-serve@ann.service"
 
-FAILING: list[tuple[Finding, Finding, Health, str]] = [
+Judging = Callable[[], Finding]
+
+FAILING: list[tuple[Judging, Judging, Health, str]] = [
     (
-        people.judge_no_map("it does not exist", "/m"),
-        people.judge_map(1, (), "/m")[0],
+        lambda: people.judge_no_map("it does not exist", "/m"),
+        lambda: people.judge_map(1, (), "/m")[0],
         Health.PROBLEM,
         "login=os_user",
     ),
     (
-        doctor.judge_npm("npm", ""),
-        doctor.judge_npm("npm", "/usr/bin/npm"),
+        lambda: doctor.judge_npm("npm", ""),
+        lambda: doctor.judge_npm("npm", "/usr/bin/npm"),
         Health.PROBLEM,
         "command -v npm",
     ),
     (
-        doctor.judge_node("", ()),
-        doctor.judge_node("24.10.0", ()),
+        lambda: doctor.judge_node("", ()),
+        lambda: doctor.judge_node("24.10.0", ()),
         Health.PROBLEM,
         "gate.node",
     ),
     (
-        doctor.judge_node("20.1.0", ((BUILD, NODES),)),
-        doctor.judge_node("24.10.0", ((BUILD, NODES),)),
+        lambda: doctor.judge_node("20.1.0", ((BUILD, NODES),)),
+        lambda: doctor.judge_node("24.10.0", ((BUILD, NODES),)),
         Health.PROBLEM,
         f"t3safe check {BUILD}",
     ),
     (
-        doctor.judge_program(NativeHost("x86_64", GLIBC), ()),
-        doctor.judge_program(NativeHost("x86_64", GLIBC | set(LIBRARIES)), ()),
+        lambda: doctor.judge_program(NativeHost("x86_64", GLIBC), ()),
+        lambda: doctor.judge_program(NativeHost("x86_64", GLIBC | set(LIBRARIES)), ()),
         Health.WARNING,
         "apt-get install libatomic1",
     ),
     (
-        doctor.judge_program(NativeHost("x86_64", frozenset()), (BUILD,)),
-        doctor.judge_program(NativeHost("x86_64", GLIBC | set(LIBRARIES)), (BUILD,)),
+        lambda: doctor.judge_program(NativeHost("x86_64", frozenset()), (BUILD,)),
+        lambda: doctor.judge_program(NativeHost("x86_64", GLIBC | set(LIBRARIES)), (BUILD,)),
         Health.PROBLEM,
         "no build for musl",
     ),
     (
-        doctor.judge_registry("", "no answer"),
-        doctor.judge_registry(BUILD, ""),
+        lambda: doctor.judge_registry("", "no answer"),
+        lambda: doctor.judge_registry(BUILD, ""),
         Health.PROBLEM,
         "npm ping",
     ),
     (
-        doctor.judge_launcher("/usr/bin/t3", "had been replaced by another program"),
-        doctor.judge_launcher("/usr/bin/t3", ""),
+        lambda: doctor.judge_launcher("/usr/bin/t3", "had been replaced by another program"),
+        lambda: doctor.judge_launcher("/usr/bin/t3", ""),
         Health.PROBLEM,
         "t3safe adopt",
     ),
     (
-        doctor.judge_hooks(0, (("before-run.d/10-x", "others may write to it"),), (), ())[0],
-        doctor.judge_hooks(1, (), (), ())[0],
+        lambda: doctor.judge_hooks(0, (("before-run.d/10-x", "others may write to it"),), (), ())[
+            0
+        ],
+        lambda: doctor.judge_hooks(1, (), (), ())[0],
         Health.PROBLEM,
         "docs/hooks.md",
     ),
     (
-        doctor.judge_hooks(0, (), ("before-run.d/10-x",), ())[0],
-        doctor.judge_hooks(1, (), (), ())[0],
+        lambda: doctor.judge_hooks(0, (), ("before-run.d/10-x",), ())[0],
+        lambda: doctor.judge_hooks(1, (), (), ())[0],
         Health.WARNING,
         "chmod +x",
     ),
     (
-        doctor.judge_hooks(0, (), (), ("before_run.d",))[0],
-        doctor.judge_hooks(0, (), (), ())[0],
+        lambda: doctor.judge_hooks(0, (), (), ("before_run.d",))[0],
+        lambda: doctor.judge_hooks(0, (), (), ())[0],
         Health.WARNING,
         "docs/hooks.md",
     ),
     (
-        doctor.judge_dispatch("127.0.0.1:3780", "cannot be reached"),
-        doctor.judge_dispatch("127.0.0.1:3780", ""),
+        lambda: doctor.judge_dispatch("127.0.0.1:3780", "cannot be reached"),
+        lambda: doctor.judge_dispatch("127.0.0.1:3780", ""),
         Health.PROBLEM,
         "T3_DISPATCH",
     ),
     (
-        people.judge_serve("ann", START, fenced=True, running=False),
-        people.judge_serve("ann", START, fenced=False, running=True),
+        lambda: people.judge_serve("ann", START, fenced=True, running=False),
+        lambda: people.judge_serve("ann", START, fenced=False, running=True),
         Health.PROBLEM,
         "t3safe recover",
     ),
     (
-        people.judge_serve("ann", START, fenced=False, running=False),
-        people.judge_serve("ann", START, fenced=False, running=True),
+        lambda: people.judge_serve("ann", START, fenced=False, running=False),
+        lambda: people.judge_serve("ann", START, fenced=False, running=True),
         Health.WARNING,
         START,
     ),
     (
-        people.judge_data("ann", held("ann", "process 42 (sqlite3) has state.sqlite open"), "x"),
-        people.judge_data("ann", None, ""),
+        lambda: people.judge_data(
+            "ann", held("ann", "process 42 (sqlite3) has state.sqlite open"), "x"
+        ),
+        lambda: people.judge_data("ann", None, ""),
         Health.PROBLEM,
         "close it",
     ),
     (
-        people.judge_times("ann", ("an activity is dated 2045-01-01 00:00 UTC",))[0],
-        people.judge_clock(NOW, NOW, None),
+        lambda: people.judge_times("ann", ("an activity is dated 2045-01-01 00:00 UTC",))[0],
+        lambda: people.judge_clock(NOW, NOW, None),
         Health.WARNING,
         "the clock was once set ahead",
     ),
     (
-        people.judge_data("ann", None, "the rehearsal failed"),
-        people.judge_data("ann", None, ""),
+        lambda: people.judge_data("ann", None, "the rehearsal failed"),
+        lambda: people.judge_data("ann", None, ""),
         Health.PROBLEM,
         "in the runbook",
     ),
     (
-        people.judge_unreadable("ann", "state.sqlite is not a database"),
-        people.judge_data("ann", None, ""),
+        lambda: people.judge_unreadable("ann", "state.sqlite is not a database"),
+        lambda: people.judge_data("ann", None, ""),
         Health.PROBLEM,
         "t3safe snapshots ann",
     ),
     (
-        people.judge_room(Room("snapshots", "/b", 10 * MIB - 1, 10 * MIB)),
-        people.judge_room(Room("snapshots", "/b", 10 * MIB, 10 * MIB)),
+        lambda: people.judge_room(Room("snapshots", "/b", 10 * MIB - 1, 10 * MIB)),
+        lambda: people.judge_room(Room("snapshots", "/b", 10 * MIB, 10 * MIB)),
         Health.PROBLEM,
         "du -xsh /b",
     ),
     (
-        doctor.judge_compiling("24.1.0", "", ()),
-        doctor.judge_compiling("24.1.0", "/usr", ()),
+        lambda: doctor.judge_compiling("24.1.0", "", ()),
+        lambda: doctor.judge_compiling("24.1.0", "/usr", ()),
         Health.WARNING,
         (
             "apt-get install libnode-dev, where node is Debian's; else unpack those of this very"
@@ -156,146 +165,152 @@ FAILING: list[tuple[Finding, Finding, Health, str]] = [
         ),
     ),
     (
-        doctor.judge_compiling("24.1.0", "", ("make", "g++"), fetched=True),
-        doctor.judge_compiling("24.1.0", "", (), fetched=True),
+        lambda: doctor.judge_compiling("24.1.0", "", ("make", "g++"), fetched=True),
+        lambda: doctor.judge_compiling("24.1.0", "", (), fetched=True),
         Health.WARNING,
         "apt-get install g++ make python3",
     ),
     (
-        doctor.judge_one_registry("registry.example", "mirror.example"),
-        doctor.judge_one_registry("registry.example", "registry.example"),
+        lambda: doctor.judge_one_registry("registry.example", "mirror.example"),
+        lambda: doctor.judge_one_registry("registry.example", "registry.example"),
         Health.WARNING,
         "set `registry` in the configuration to the right one",
     ),
     (
-        people.judge_load(Pressure(cpu=Stall(99, 99), processors=2), PressureLimits(), None),
-        people.judge_load(Pressure(cpu=Stall(99, 9), processors=2), PressureLimits(), None),
+        lambda: people.judge_load(
+            Pressure(cpu=Stall(99, 99), processors=2), PressureLimits(), None
+        ),
+        lambda: people.judge_load(Pressure(cpu=Stall(99, 9), processors=2), PressureLimits(), None),
         Health.WARNING,
         "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits",
     ),
     (
-        people.judge_load(Pressure(), PressureLimits(), datetime(2026, 6, 15, 4, 1, tzinfo=UTC)),
-        people.judge_load(Pressure(), PressureLimits(), None),
+        lambda: people.judge_load(
+            Pressure(), PressureLimits(), datetime(2026, 6, 15, 4, 1, tzinfo=UTC)
+        ),
+        lambda: people.judge_load(Pressure(), PressureLimits(), None),
         Health.PROBLEM,
         "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits",
     ),
     (
-        people.judge_clock(NOW, datetime(2026, 6, 15, 4, 1, tzinfo=UTC), None),
-        people.judge_clock(NOW, NOW, None),
+        lambda: people.judge_clock(NOW, datetime(2026, 6, 15, 4, 1, tzinfo=UTC), None),
+        lambda: people.judge_clock(NOW, NOW, None),
         Health.PROBLEM,
         "timedatectl set-ntp true",
     ),
     (
-        people.judge_clock(NOW, None, date(2026, 6, 17)),
-        people.judge_clock(NOW, None, date(2026, 6, 16)),
+        lambda: people.judge_clock(NOW, None, date(2026, 6, 17)),
+        lambda: people.judge_clock(NOW, None, date(2026, 6, 16)),
         Health.PROBLEM,
         "timedatectl set-ntp true",
     ),
     (
-        people.judge_journal("/j", "row 3 missing from index"),
-        people.judge_journal("/j", ""),
+        lambda: people.judge_journal("/j", "row 3 missing from index"),
+        lambda: people.judge_journal("/j", ""),
         Health.PROBLEM,
         "t3safe recover",
     ),
     (
-        people.judge_newer_journal("the journal /j was written by t3safe 99.1, in format 3"),
-        people.judge_journal("/j", ""),
+        lambda: people.judge_newer_journal(
+            "the journal /j was written by t3safe 99.1, in format 3"
+        ),
+        lambda: people.judge_journal("/j", ""),
         Health.PROBLEM,
         "install the t3safe that the line names",
     ),
     (
-        people.judge_notes(("cannot read /s/last-good: no version",))[0],
-        people.judge_notes(())[0],
+        lambda: people.judge_notes(("cannot read /s/last-good: no version",))[0],
+        lambda: people.judge_notes(())[0],
         Health.PROBLEM,
         "fix that file",
     ),
     (
-        people.judge_unfinished("20260615T040000Z-ab"),
-        people.judge_unfinished(""),
+        lambda: people.judge_unfinished("20260615T040000Z-ab"),
+        lambda: people.judge_unfinished(""),
         Health.PROBLEM,
         "t3safe recover",
     ),
     (
-        people.judge_snapshot("ann", "s1", "cannot verify snapshot s1 of ann"),
-        people.judge_snapshot("ann", "s1", ""),
+        lambda: people.judge_snapshot("ann", "s1", "cannot verify snapshot s1 of ann"),
+        lambda: people.judge_snapshot("ann", "s1", ""),
         Health.PROBLEM,
         "t3safe snapshot ann",
     ),
     (
-        doctor.judge_paths((("ann", ()), ("ben", ("/a",))), ("/a", "/b"))[0],
-        doctor.judge_paths((("ann", ("/b",)),), ("/a", "/b"))[0],
+        lambda: doctor.judge_paths((("ann", ()), ("ben", ("/a",))), ("/a", "/b"))[0],
+        lambda: doctor.judge_paths((("ann", ("/b",)),), ("/a", "/b"))[0],
         Health.PROBLEM,
         "dispatch_knows.paths",
     ),
     (
-        doctor.judge_programs("ann", (".local/bin/t3",)),
-        doctor.judge_programs("ann", ()),
+        lambda: doctor.judge_programs("ann", (".local/bin/t3",)),
+        lambda: doctor.judge_programs("ann", ()),
         Health.WARNING,
         "npm uninstall -g t3",
     ),
     (
-        doctor.judge_offered(BUILD, NODES, "20.1.0"),
-        doctor.judge_offered(BUILD, NODES, "24.10.0"),
+        lambda: doctor.judge_offered(BUILD, NODES, "20.1.0"),
+        lambda: doctor.judge_offered(BUILD, NODES, "24.10.0"),
         Health.WARNING,
         f"install a node that satisfies {NODES}",
     ),
     (
-        doctor.judge_persons_folder("ann", evolve(SOUND, ours=False, mode=0o700)),
-        doctor.judge_persons_folder("ann", evolve(SOUND, mode=0o700)),
+        lambda: doctor.judge_persons_folder("ann", evolve(SOUND, ours=False, mode=0o700)),
+        lambda: doctor.judge_persons_folder("ann", evolve(SOUND, mode=0o700)),
         Health.PROBLEM,
         "chown -h ann",
     ),
     (
-        doctor.judge_persons_folder("ann", evolve(SOUND, mode=0o750)),
-        doctor.judge_persons_folder("ann", evolve(SOUND, there=False)),
+        lambda: doctor.judge_persons_folder("ann", evolve(SOUND, mode=0o750)),
+        lambda: doctor.judge_persons_folder("ann", evolve(SOUND, there=False)),
         Health.PROBLEM,
         "chmod 700",
     ),
     (
-        doctor.judge_notifications((("1 json", ""),), installed=False)[0],
-        doctor.judge_notifications((("1 json", ""),), installed=True)[0],
+        lambda: doctor.judge_notifications((("1 json", ""),), installed=False)[0],
+        lambda: doctor.judge_notifications((("1 json", ""),), installed=True)[0],
         Health.PROBLEM,
         "pip install 't3safe[notify]'",
     ),
     (
-        doctor.judge_notifications((("1 json", "not a URL"),), installed=True)[0],
-        doctor.judge_notifications((), installed=False)[0],
+        lambda: doctor.judge_notifications((("1 json", "not a URL"),), installed=True)[0],
+        lambda: doctor.judge_notifications((), installed=False)[0],
         Health.PROBLEM,
         "t3safe notify test",
     ),
     (
-        doctor.judge_notifications((("1 json", ""),), installed=True, exposed="/c")[0],
-        doctor.judge_notifications((("1 json", ""),), installed=True)[0],
+        lambda: doctor.judge_notifications((("1 json", ""),), installed=True, exposed="/c")[0],
+        lambda: doctor.judge_notifications((("1 json", ""),), installed=True)[0],
         Health.WARNING,
         "chmod 600 /c",
     ),
     (
-        doctor.judge_no_ends("notify.urls_file: cannot read /u"),
-        doctor.judge_notifications((), installed=True)[0],
+        lambda: doctor.judge_no_ends("notify.urls_file: cannot read /u"),
+        lambda: doctor.judge_notifications((), installed=True)[0],
         Health.PROBLEM,
         "t3safe notify test",
     ),
     (
-        doctor.judge_folder(evolve(SOUND, there=False)),
-        doctor.judge_folder(SOUND),
+        lambda: doctor.judge_folder(evolve(SOUND, there=False)),
+        lambda: doctor.judge_folder(SOUND),
         Health.PROBLEM,
         "mkdir -p",
     ),
     (
-        doctor.judge_folder(evolve(SOUND, ours=False)),
-        doctor.judge_folder(SOUND),
+        lambda: doctor.judge_folder(evolve(SOUND, ours=False)),
+        lambda: doctor.judge_folder(SOUND),
         Health.PROBLEM,
         "chown",
     ),
     (
-        doctor.judge_folder(evolve(SOUND, mode=0o775)),
-        doctor.judge_folder(SOUND),
+        lambda: doctor.judge_folder(evolve(SOUND, mode=0o775)),
+        lambda: doctor.judge_folder(SOUND),
         Health.PROBLEM,
         "chmod go-w",
     ),
     (
-        doctor.judge_folder(evolve(SOUND, mode=0o757)),
-        doctor.judge_folder(evolve(SOUND, mode=0o711)),
+        lambda: doctor.judge_folder(evolve(SOUND, mode=0o757)),
+        lambda: doctor.judge_folder(evolve(SOUND, mode=0o711)),
         Health.PROBLEM,
         "chmod go-w",
     ),
@@ -304,13 +319,41 @@ FAILING: list[tuple[Finding, Finding, Health, str]] = [
 
 @pytest.mark.parametrize(("failing", "fixed", "level", "fix"), FAILING)
 def test_each_check_fails_with_what_mends_it_and_holds_once_mended(
-    failing: Finding, fixed: Finding, level: Health, fix: str
+    failing: Judging, fixed: Judging, level: Health, fix: str
 ) -> None:
     """A finding that is not ok says what was seen and the command that fixes it."""
-    assert failing.level is level
-    assert failing.seen
-    assert fix in failing.fix
-    assert (fixed.check, fixed.level, fixed.fix) == (failing.check, Health.OK, "")
+    found, once_fixed = failing(), fixed()
+    assert found.level is level
+    assert found.seen
+    assert fix in found.fix
+    assert (once_fixed.check, once_fixed.level, once_fixed.fix) == (found.check, Health.OK, "")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_kind_of_facts_comes_to_the_finding_that_was_reviewed(name: str) -> None:
+    """Level, precondition, whom it names and what fixes it stand in one file for a reader."""
+    assert told(name) == reviewed().get(name)
+
+
+def test_the_reviewed_file_holds_these_cases_alone() -> None:
+    """No finding stays there once its case is gone, and the order is that of the cases."""
+    assert list(reviewed()) == list(CASES)
+
+
+def test_all_that_the_native_program_lacks_is_named_with_each_fix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever installs what is missing does it once."""
+    monkeypatch.setattr(package, "LIBRARIES", ("liba.so.1", "libb.so.1"))
+    found = doctor.judge_program(NativeHost("x86_64", GLIBC), ())
+    assert found.seen.partition(": ")[2] == (
+        "t3's program needs liba.so.1, which this host does not have; "
+        "t3's program needs libb.so.1, which this host does not have"
+    )
+    assert found.fix == (
+        "install the package of the system that has liba.so.1; "
+        "install the package of the system that has libb.so.1"
+    )
 
 
 def test_whoever_is_on_a_build_that_no_run_explains_is_named() -> None:

@@ -97,7 +97,7 @@ def judge_generation(
     ran, held = schemas
     strange = strange_set(held.names)
     if strange:
-        fix = "update t3safe, which may know it; ask {person} which t3 ran on it"
+        fix = f"update t3safe, which may know it; ask {person} which t3 ran on it"
         return problem(
             Precondition.GENERATIONS,
             f"the data of {person} was written by an unknown t3: {strange}",
