@@ -62,7 +62,7 @@ class Result:
 
 @frozen
 class Reader:
-    """Reads through the ports, and collects the errors in `problems`."""
+    """Reads through the ports, and collects the errors in `problems`, each cause once."""
 
     problems: list[str] = field(factory=list)
 
@@ -71,7 +71,8 @@ class Reader:
         try:
             return read()
         except PortError as error:
-            self.problems.append(str(error))
+            if str(error) not in self.problems:
+                self.problems.append(str(error))
             return None
 
 

@@ -148,7 +148,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
         newest_at=known.at if known is not None else None,
         newest_trouble=offered.trouble,
         days_behind=days_behind(last_good, newest),
-        next_run=read(lambda: _next_run(host, people, offered, unfinished=bool(unfinished)))
+        next_run=read(lambda: _next_run(host, people, offered))
         or "unknown: see what could not be read",
         timers=read(around.timers) or (),
         rooms=rooms(places, sizes) if places is not None else (),
@@ -173,7 +173,9 @@ def _offered(host: Host) -> Offered:
         return Offered(trouble=str(error))
 
 
-def _next_run(host: Host, people: tuple[str, ...], offered: Offered, *, unfinished: bool) -> str:
+def _next_run(host: Host, people: tuple[str, ...], offered: Offered) -> str:
+    """Forecast the next run.  Raises PortError: a journal that is unreadable says nothing."""
+    unfinished = host.ports.journal.unfinished() is not None
     local = host.ports.clock.now().astimezone()
     standing = standing_of(host, people)
     return next_run(owner_policy(host), standing, offered, local, unfinished=unfinished)

@@ -142,7 +142,16 @@ def test_of_a_person_each_value_is_unknown_by_itself() -> None:
         (OLD, None),
         (None, None),
     ]
-    assert measured(deaf).problems[2:] == ("cannot list them", "cannot list them")
+    assert measured(deaf).problems[2:] == ("cannot list them",)
+
+
+def test_one_cause_is_named_once() -> None:
+    """Each value that needs the journal is unknown for it."""
+    world = small_world("ann")
+    world.journal.broken = "it is damaged"
+    found = measured(host(world))
+    assert (found.runs, found.ends, found.waiting) == (None, {}, None)
+    assert found.problems == ("cannot use the journal: it is damaged",)
 
 
 def test_without_people_nobody_waits() -> None:

@@ -57,6 +57,7 @@ PLACES = NightPaths(Disk("/backups", 1), Disk("/tmp", 2), Disk("/store", 3), 2, 
 TIMER = Timer("t3-autoupdate.timer", EPOCH + 25 * HOUR)
 KNOWN = Known(NEWEST, EPOCH - HOUR)
 WEIGHT = 7
+UNKNOWN = "unknown: see what could not be read"
 
 
 def around(known: Known | None = None) -> Around:
@@ -265,10 +266,20 @@ BROKEN: list[tuple[str, str, PortError, dict[str, Any]]] = [
         },
     ),
     ("journal", "runs", JournalError("cannot read the journal"), {"last_run": ""}),
-    ("journal", "unfinished", JournalError("cannot read the journal"), {"unfinished": ""}),
+    (
+        "journal",
+        "unfinished",
+        JournalError("cannot read the journal"),
+        {"unfinished": "", "next_run": UNKNOWN},
+    ),
     ("verdicts", "refused", JournalError("cannot read the verdicts"), {"refused": ()}),
     ("gate", "fingerprint", GateError("cannot find node"), {"refused": ()}),
-    ("switch", "frozen", SwitchError("cannot read the switch"), {"frozen": ""}),
+    (
+        "switch",
+        "frozen",
+        SwitchError("cannot read the switch"),
+        {"frozen": "", "next_run": UNKNOWN},
+    ),
     ("selection", "last_good", SelectionError("cannot read last-good"), {"last_good": ""}),
     (
         "selection",
@@ -292,7 +303,10 @@ def test_what_cannot_be_read_is_empty_and_named(
     wired = host(busy_host())
     sound = host_status(wired, around(KNOWN))
     status = host_status(failing(wired, port, **{method: error}), around(KNOWN))
-    assert str(error) in status.problems
+    assert status.problems == (
+        "user map line 4: 'root' is not a person's user name",
+        str(error),
+    )
     for name, value in instead.items():
         assert getattr(status, name) == value, name
     assert (status.timers, status.rooms) == (sound.timers, sound.rooms)
@@ -312,7 +326,7 @@ def test_what_is_read_beside_the_ports_may_fail_too() -> None:
     assert status.problems == ("cannot measure /backups", "cannot ask systemd")
     status = host_status(host(world), trouble[1])
     assert status.rooms == rooms(PLACES, [0, 0])
-    assert status.problems == ("cannot weigh it", "cannot weigh it")
+    assert status.problems == ("cannot weigh it",)
 
 
 def test_snapshots_that_cannot_be_listed_are_unknown() -> None:
@@ -329,8 +343,19 @@ def test_a_forecast_that_cannot_be_made_is_unknown() -> None:
     wired = host(quiet_host())
     trouble = SelectionError("cannot read the links")
     status = host_status(failing(wired, "selection", selected=trouble), around())
-    assert status.next_run == "unknown: see what could not be read"
+    assert status.next_run == UNKNOWN
     assert status.problems == ("cannot read the links",)
+
+
+def test_a_journal_that_cannot_be_read_is_named_once_for_the_host_and_for_each_person() -> None:
+    """Everything that needs it is unknown, the next run too."""
+    world = quiet_host()
+    world.journal.broken = "it is damaged"
+    status = host_status(host(world), around())
+    why = "cannot use the journal: it is damaged"
+    assert status.problems == (why,)
+    assert [person.problem for person in status.people] == [why, why]
+    assert (status.last_run, status.unfinished, status.next_run) == ("", "", UNKNOWN)
 
 
 # One person.
@@ -474,7 +499,7 @@ TROUBLE: list[tuple[str, str, PortError, dict[str, Any]]] = [
         "selection",
         "selected",
         SelectionError("cannot read the link"),
-        {"build": "", "fenced": False, "came_by": ""},
+        {"build": "", "fenced": False, "came_by": "", "since": None, "days_behind": None},
     ),
     (
         "services",
@@ -509,10 +534,7 @@ def test_what_cannot_be_read_of_a_person_is_unknown_and_named(
     sound = ann(world)
     wired = failing(host(world), port, **{method: error})
     status = person_status(wired, "ann", wired.ports.personal_data.snapshots("ann"), NEWEST)
-    assert status.problem.split("; ")[0] == str(error)
-    if port == "selection":
-        instead = {**instead, "since": None, "days_behind": None}
-    assert status == evolve(sound, problem=status.problem, **instead)
+    assert status == evolve(sound, problem=str(error), **instead)
 
 
 def test_who_cannot_be_assessed_is_busy() -> None:
