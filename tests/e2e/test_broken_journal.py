@@ -75,7 +75,8 @@ def test_a_broken_journal_restarts_nobody_and_is_forgotten_the_night_after(
     examined = host.t3safe("doctor")
     assert examined.status == Exit.NEEDS_HUMAN
     assert "fix: t3safe recover" in examined.out
-    assert "t3safe_unreadable_count 0" not in host.t3safe("metrics").out
+    assert "t3safe_unreadable 0.0" not in (samples := host.t3safe("metrics").out)
+    assert "\nt3safe_unreadable " in samples
     assert host.t3safe("hold", NEW.version).status == Exit.OK, "deciding needs no journal"
     assert host.t3safe("freeze").status == host.t3safe("thaw").status == Exit.OK
     assert (kept(host), journal(host).lstat().st_mtime_ns) == ([], mtime)
