@@ -13,7 +13,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,16 @@ from mutmut.stats import status_by_exit_code
 from mutmut.utils.file_utils import walk_mutatable_files
 from mutmut.utils.format_utils import orig_function_and_class_names_from_key
 
-from tests.mutation.survivors import LISTED, Mutant, Score, Survivor, change, compare, listed
+from tests.mutation.survivors import (
+    LISTED,
+    Mutant,
+    Score,
+    Survivor,
+    change,
+    compare,
+    listed,
+    only_wording,
+)
 
 WORK: Final = Path("mutants")
 """Where mutmut keeps its copies and what it found."""
@@ -42,6 +52,7 @@ FIELDS: Final = {
     "survived": "survived",
     "no tests": "untested",
 }
+LIVE: Final = ("survived", "untested")
 
 
 @click.command()
@@ -108,10 +119,16 @@ def _field(status: int | None) -> str:
 
 
 def _score(module: str) -> Score:
-    counts = dict.fromkeys((*FIELDS.values(), "undecided"), 0)
-    for status in _data(module).exit_code_by_key.values():
-        counts[_field(status)] += 1
-    return Score(**counts)
+    fields = Counter(_field(status) for status in _data(module).exit_code_by_key.values())
+    words = {field: sum(map(only_wording, _mutants(module, field))) for field in LIVE}
+    return Score(
+        killed=fields["killed"],
+        timeout=fields["timeout"],
+        survived=fields["survived"] - words["survived"],
+        untested=fields["untested"] - words["untested"],
+        undecided=fields["undecided"],
+        wording=sum(words.values()),
+    )
 
 
 def _mutants(module: str, *fields: str) -> Iterator[Mutant]:
@@ -126,21 +143,29 @@ def _mutants(module: str, *fields: str) -> Iterator[Mutant]:
 def _tell(modules: tuple[str, ...]) -> int:
     """Print the score and whatever is not as listed; give the exit status."""
     total = Score()
-    click.echo(f"{'module':28} mutants  killed timeout survived untested undecided   score")
+    click.echo(f"{'module':28} mutants  killed timeout survived untested undecided wording   score")
     for module in modules:
         score = _score(module)
         total += score
         if score.total:
             click.echo(_row(module, score))
     click.echo(_row("in all", total))
-    seen = [mutant for module in modules for mutant in _mutants(module, "survived", "untested")]
+    seen = [
+        mutant
+        for module in modules
+        for mutant in _mutants(module, *LIVE)
+        if not only_wording(mutant)
+    ]
     survivors = listed(LISTED.read_text(encoding="utf-8"))
     difference = compare(survivors, seen, set(modules))
     _show("survived and is not listed", difference.unlisted)
     _show("is listed and did not survive", difference.gone)
     for module in modules:
-        _show("ran out of time, killed if it loops", tuple(_mutants(module, "timeout")))
-        _show("was not decided", tuple(_mutants(module, "undecided")))
+        _show(
+            "ran out of time, killed if it loops",
+            _mutants(module, "timeout"),
+        )
+        _show("was not decided", _mutants(module, "undecided"))
     click.echo(_let_live(survivors, set(modules)))
     return 1 if difference.unlisted or difference.gone or total.undecided else 0
 
@@ -153,11 +178,11 @@ def _let_live(survivors: tuple[Survivor, ...], modules: set[str]) -> str:
 def _row(name: str, score: Score) -> str:
     return (
         f"{name:28} {score.total:7} {score.killed:7} {score.timeout:7} {score.survived:8} "
-        f"{score.untested:8} {score.undecided:9} {score.percent:6.1f}%"
+        f"{score.untested:8} {score.undecided:9} {score.wording:7} {score.percent:6.1f}%"
     )
 
 
-def _show(what: str, mutants: tuple[Mutant, ...]) -> None:
+def _show(what: str, mutants: Iterable[Mutant]) -> None:
     for mutant in mutants:
         click.echo(f"{what}: {mutant}")
 

@@ -6,6 +6,7 @@ indentation: so an entry outlives every edit but one of those very lines.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
@@ -17,6 +18,10 @@ from attrs import field, frozen
 LISTED: Final = Path(__file__).with_name("survivors.toml")
 
 ADDED, REMOVED = "+", "-"
+
+_LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_PROSE: Final = re.compile(r"[a-z',;]+ [a-z']+")
+"""Two words of plain text: what a person reads.  An SQL statement has its keywords in capitals."""
 
 
 @frozen(order=True)
@@ -51,10 +56,12 @@ class Score:
     untested: int = 0
     undecided: int = 0
     """Never run, or ended in a way that says nothing."""
+    wording: int = 0
+    """Lived, and changed nothing but the letters of a sentence: see `only_wording`."""
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """All that count: a sentence is asserted for what it means, not to the letter."""
         return self.killed + self.timeout + self.survived + self.untested + self.undecided
 
     @property
@@ -69,6 +76,7 @@ class Score:
             self.survived + other.survived,
             self.untested + other.untested,
             self.undecided + other.undecided,
+            self.wording + other.wording,
         )
 
 
@@ -118,3 +126,15 @@ def change(diff: str) -> tuple[str, str]:
         for sign in (REMOVED, ADDED)
     )
     return old, new
+
+
+def only_wording(mutant: Mutant) -> bool:
+    """Tell whether a mutant changes just how one sentence is spelled: marks around it, or case."""
+    olds, news = _LITERAL.findall(mutant.old), _LITERAL.findall(mutant.new)
+    if _LITERAL.sub("", mutant.old) != _LITERAL.sub("", mutant.new) or len(olds) != len(news):
+        return False
+    changed = [(old[1:-1], new[1:-1]) for old, new in zip(olds, news, strict=True) if old != new]
+    return len(changed) == 1 and all(
+        _PROSE.search(old) and (new == f"XX{old}XX" or new.lower() == old.lower())
+        for old, new in changed
+    )

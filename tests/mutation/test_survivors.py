@@ -15,6 +15,7 @@ from tests.mutation.survivors import (
     change,
     compare,
     listed,
+    only_wording,
 )
 
 MODULE = "t3safe.domain.idle"
@@ -104,3 +105,24 @@ def test_a_mutant_without_a_test_counts_against_the_score() -> None:
 
     assert (score.total, score.percent) == (10, 80.0)
     assert Score().percent == 100.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "only"),
+    [
+        ('say("it is busy")', 'say("XXit is busyXX")', True),
+        ('say("it is busy", 1)', 'say("IT IS BUSY", 1)', True),
+        ('say("it is busy", 1)', 'say("it is busy", 2)', False),
+        ('say("it is busy")', "say(None)", False),
+        ('ask("SELECT name FROM people")', 'ask("select name from people")', False),
+        ('find("busy")', 'find("XXbusyXX")', False),
+        ('say("it is busy", "and so")', 'say("it is busy", )', False),
+        ('say("it is busy" or "it may be")', 'say("it is busy" and "it may be")', False),
+        ("return a < b", "return a <= b", False),
+    ],
+)
+def test_what_changes_only_the_letters_of_a_sentence_is_counted_apart(
+    old: str, new: str, only: bool
+) -> None:
+    """A name, a statement of SQL, a sentence left out or exchanged is behaviour."""
+    assert only_wording(Mutant(MODULE, "busy", old, new)) is only
