@@ -312,6 +312,31 @@ class Journal(Protocol):
 
 
 @frozen
+class SetAside:
+    """Where the damaged journal is kept, and how many verdicts were saved from it.
+
+    `complete` says whether every verdict could be read.
+    """
+
+    place: str
+    verdicts: int
+    complete: bool
+
+
+class RepairableJournal(Protocol):
+    """A journal file that may be damaged.  Raises JournalError."""
+
+    def complaint(self) -> str:
+        """Say what is damaged; empty where nothing is, or there is no file."""
+
+    def set_aside(self, at: datetime) -> SetAside:
+        """Rename the file under the time `at` (UTC) and begin a new one, with the verdicts saved.
+
+        Nothing is deleted.
+        """
+
+
+@frozen
 class Chosen:
     """The pin and the held versions, set by hand, each with who and why."""
 

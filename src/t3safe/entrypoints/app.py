@@ -27,7 +27,7 @@ from t3safe.entrypoints import output, rendering
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import load
 from t3safe.entrypoints.wiring.live import Live, live
-from t3safe.usecases.host import Result, everybody
+from t3safe.usecases.host import Result, everybody, holding
 
 
 class VersionType(click.ParamType[Version]):
@@ -151,11 +151,6 @@ def who() -> str:
     return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
-def holding(wired: Live) -> str:
-    """Return the build that a frozen host stays on."""
-    return str(wired.host.ports.selection.last_good() or "the present builds")
-
-
 def leave(
     wired: Live,
     result: Result,
@@ -220,7 +215,7 @@ def exit_of(result: Result) -> Exit:
 def ending(wired: Live, result: Result) -> LogLine | None:
     """Return the last line of an operation; None when its rollout has printed everything."""
     if result.stayed is SkipReason.FROZEN:
-        return frozen_line(result.reason, holding(wired))
+        return frozen_line(result.reason, holding(wired.host))
     if result.rollout is None or result.outcome is None:
         return LogLine(LogLevel.INFO, result.reason)
     return None

@@ -22,7 +22,6 @@ from t3safe.domain.versions import Version
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import VERSION, App, as_json_option, leave, wait_option
 from t3safe.entrypoints.exits import Exit
-from t3safe.entrypoints.journal_repair import moving
 from t3safe.entrypoints.wiring.anywhere import StandaloneFolders, StandaloneGate, bench
 from t3safe.usecases.check import check as check_host
 from t3safe.usecases.standalone import Proof, StandaloneCheck, prove
@@ -101,7 +100,8 @@ def check(  # noqa: PLR0913 - one for each option
         raise click.UsageError(message)
     with app.acting("run", wait, aside=as_json) as wired:
         wired.say(LogLine(LogLevel.INFO, which(asked)))
-        leave(wired, moving(wired, lambda: check_host(wired.host, build)), as_json=as_json)
+        result = wired.repair.before_moves(lambda: check_host(wired.host, build))
+        leave(wired, result, as_json=as_json)
 
 
 def _asked(settings: Settings, build: Version, options: tuple[str, ...]) -> Asked:

@@ -6,8 +6,9 @@ import click
 
 from t3safe.domain.messages import frozen_line
 from t3safe.domain.versions import Version
-from t3safe.entrypoints.app import VERSION, App, holding, who
+from t3safe.entrypoints.app import VERSION, App, who
 from t3safe.entrypoints.notify import forgive
+from t3safe.usecases.host import holding
 
 
 @click.command()
@@ -17,7 +18,7 @@ def freeze(app: App, reason: str) -> None:
     """Block all runs until `t3safe thaw`."""
     with app.acting("run", journal=False) as wired:
         wired.host.ports.switch.freeze(f"{who()}: {reason}")
-        wired.say(frozen_line(wired.host.ports.switch.frozen(), holding(wired)))
+        wired.say(frozen_line(wired.host.ports.switch.frozen(), holding(wired.host)))
 
 
 @click.command()

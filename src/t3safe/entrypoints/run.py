@@ -23,7 +23,6 @@ from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.notices import Broken, Cause
 from t3safe.domain.policy import Skip, SkipReason
 from t3safe.entrypoints.app import App, as_json_option, leave, wait_option
-from t3safe.entrypoints.journal_repair import moving, settling
 from t3safe.entrypoints.metrics import measured, write_metrics
 from t3safe.entrypoints.notify import tell
 from t3safe.entrypoints.wiring.live import Live, rehearsal_only, sweep_trials
@@ -47,7 +46,7 @@ def run(app: App, wait: float, *, dry_run: bool, as_json: bool) -> NoReturn:
         _dry_run(app, wait, as_json=as_json)
     with app.acting("run", wait, aside=as_json) as wired, reported(wired, "run") as report:
         sweep_trials(app.settings)
-        report.result = moving(wired, partial(run_host, wired.host))
+        report.result = wired.repair.before_moves(partial(run_host, wired.host))
         leave(wired, report.result, as_json=as_json)
 
 
@@ -82,7 +81,7 @@ _DRY = {
 def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
     """Move people who were deferred and are idle now."""
     with app.acting("drain", wait, aside=as_json) as wired, reported(wired, "drain") as report:
-        report.result = moving(wired, partial(drain_host, wired.host))
+        report.result = wired.repair.before_moves(partial(drain_host, wired.host))
         leave(wired, report.result, as_json=as_json)
 
 
@@ -94,7 +93,8 @@ def drain(app: App, wait: float, *, as_json: bool) -> NoReturn:
 def recover(app: App, wait: float, *, boot: bool, as_json: bool) -> NoReturn:
     """Recover people whom an interrupted run left half moved."""
     with app.acting("run", wait, aside=as_json) as wired, reported(wired, "recover") as report:
-        result = report.result = settling(wired, lambda: recover_host(wired.host, boot=boot))
+        result = wired.repair.before_settling(lambda: recover_host(wired.host, boot=boot))
+        report.result = result
         nothing = Result(None, "nothing is unfinished", stayed=SkipReason.NOTHING)
         leave(wired, result or nothing, as_json=as_json)
 

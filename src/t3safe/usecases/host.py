@@ -127,6 +127,11 @@ def everybody(host: Host) -> tuple[tuple[str, ...], tuple[MapProblem, ...]]:
     return tuple(person.name for person in loaded.people), loaded.problems
 
 
+def holding(host: Host) -> str:
+    """Return the build that a frozen host stays on."""
+    return str(host.ports.selection.last_good() or "the present builds")
+
+
 def owner_policy(host: Host) -> Policy:
     """Return the owner's policy with the pin and holds set by hand; a setting wins over them."""
     chosen = host.ports.choices.chosen()

@@ -103,8 +103,8 @@ def test_damage_is_told_and_changes_nothing_until_it_is_set_aside(
 
     kept = journal.set_aside(NOW)
 
-    assert (kept.place.name, kept.verdicts == 1, kept.complete) == (PLACE, readable, readable)
-    assert kept.place in journal.path.parent.iterdir()
+    assert (Path(kept.place).name, kept.verdicts == 1, kept.complete) == (PLACE, readable, readable)
+    assert Path(kept.place) in journal.path.parent.iterdir()
     assert journal.complaint(thorough=True) == ""
     assert list(journal.runs()) == []
     assert journal.refused("gate-2") == (((NEW, "alice"),) if readable else ())
@@ -171,7 +171,7 @@ def test_nothing_that_was_set_aside_before_is_replaced(journal: SqliteJournal) -
     """A second time in the same second gets a name of its own."""
     for place in (PLACE, f"{PLACE}-2"):
         damage.emptied(journal.path)
-        assert journal.set_aside(NOW).place.name == place
+        assert Path(journal.set_aside(NOW).place).name == place
     assert {PLACE, f"{PLACE}-2"} <= _names(journal)
 
 
@@ -198,7 +198,7 @@ def test_cut_off_anywhere_the_next_call_ends_it(journal: SqliteJournal, step: st
 
     kept = journal.set_aside(NOW.replace(hour=5))
 
-    assert kept.place.exists()
+    assert Path(kept.place).exists()
     assert (kept.verdicts, kept.complete) == (1, True)
     assert journal.complaint() == ""
     assert journal.refused("gate-2") == ((NEW, "alice"),)

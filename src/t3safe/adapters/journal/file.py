@@ -30,6 +30,7 @@ from attrs import define, field
 import t3safe
 from t3safe.adapters.journal import codec, repair, rows
 from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
+from t3safe.domain.ports import SetAside
 
 RESERVE_BYTES: Final = 4 * 1024**2
 """Room for some thousand events: the longest settling of one person takes 30."""
@@ -143,7 +144,7 @@ class JournalFile:
         """Whether the file has a table of this name."""
         return bool(self.rows("SELECT 1 FROM sqlite_master WHERE name = ?", name))
 
-    def set_aside(self, at: datetime) -> repair.SetAside:
+    def set_aside(self, at: datetime) -> SetAside:
         """Rename the file under the time `at` (UTC) and begin a new one, with the verdicts saved.
 
         Raises JournalError where that cannot be done, or may not be (rule 6).

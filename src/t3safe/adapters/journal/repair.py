@@ -21,28 +21,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
-
 from t3safe.adapters._support.durable import sync_folder
 from t3safe.domain.gate import Ruling
+from t3safe.domain.ports import SetAside
 from t3safe.domain.versions import InvalidVersion, Version
 
 BESIDE: Final = ("-journal", "-wal", "-shm")
 """What SQLite keeps beside a database."""
 
 _Row = tuple[str, str, str, int, str, str]
-
-
-@frozen
-class SetAside:
-    """Where the damaged journal is kept, and how many verdicts were saved from it.
-
-    `complete` says whether every verdict could be read.
-    """
-
-    place: Path
-    verdicts: int
-    complete: bool
 
 
 def fresh(path: Path) -> Path:
@@ -81,7 +68,7 @@ def set_aside(
         reached("renamed")
     fresh(path).rename(path)
     sync_folder(path.parent)
-    return SetAside(place, len(rows), complete)
+    return SetAside(str(place), len(rows), complete)
 
 
 def _free(path: Path, at: datetime) -> Path:

@@ -23,11 +23,12 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from t3safe.adapters.journal import codec, repair, rows
+from t3safe.adapters.journal import codec, rows
 from t3safe.adapters.journal.file import JournalFile
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
 from t3safe.domain.gate import Ruling, Verdict
+from t3safe.domain.ports import SetAside
 from t3safe.domain.runs import MoveRecord, RunRecord, record
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.engine import rollout_of
@@ -80,7 +81,7 @@ class SqliteJournal:
         except JournalError:
             return
 
-    def set_aside(self, at: datetime) -> repair.SetAside:
+    def set_aside(self, at: datetime) -> SetAside:
         """Rename the file under the time `at` (UTC) and begin a new one, with the verdicts saved.
 
         Raises JournalError where that cannot be done, or may not be (rule 6 of `file`).

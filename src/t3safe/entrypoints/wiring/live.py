@@ -66,6 +66,7 @@ from t3safe.entrypoints.wiring.units import log_sinks, own_folders, own_units
 from t3safe.hooks import HookCalls
 from t3safe.rules import limits, rules
 from t3safe.usecases.adopt import adopt, eject
+from t3safe.usecases.damaged_journal import JournalRepair
 from t3safe.usecases.host import Host, wired
 
 _WHO = {
@@ -97,6 +98,12 @@ class Live:
     """The notes that t3safe keeps besides the runs."""
     heart: Heartbeat
     """Reports the progress of long operations."""
+
+    @property
+    def repair(self) -> JournalRepair:
+        """What sets a damaged journal aside before a use case runs."""
+        log = self.event_log
+        return JournalRepair(self.host, self.journal, log.say_one, lambda: log.between)
 
     def say(self, line: LogLine) -> None:
         """Send one line to the log of the run."""
