@@ -137,6 +137,12 @@ def test_what_no_night_here_says_is_matched_as_it_is_written() -> None:
     assert raised(str(LogLine(LogLevel.WARNING, line))) == {"T3safeLogLauncherRestored"}
     unexplained = "UNEXPLAINED BUILD: no run tells why ann is on 2, not on last-good; sign-in works"
     assert raised(unexplained) == {"T3safeLogUnexplainedBuild"}
+    overloaded = "HOST OVERLOADED: no run could move anybody since 2026-06-08 02:00 UTC"
+    assert raised(overloaded) == {"T3safeLogHostOverloaded"}
+    outside = "NOT IN THE USER MAP: ben runs t3 2 (process 7) and is not in the user map; add them"
+    assert raised(outside) == {"T3safeLogNotInTheUserMap"}
+    data = "held-back: ann: something is wrong with this person's data: 1 fails on it too (it died)"
+    assert raised(data) == {"T3safeLogPersonData"}
     assert set(OF_WORD) == set(ALERT_WORDS)
 
 
