@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from fakes.t3.states import populate
+from t3safe.adapters._support.personaldata.databases import opened
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.personaldata.local import LocalPersonalData
+from t3safe.adapters.personaldata.worker.copies import back_up
 from t3safe.domain.retention import SnapshotKind
 from t3safe.t3.files import HOME_BASE
 from t3safe.t3.generations import EVENT_LOG
@@ -51,6 +53,7 @@ def copies(pairs: int, folder: Path | None = None) -> Iterator[Figure]:
                 _clear(root)
             ways = _ways(root, database, f"rest-{number}", SnapshotKind.REST)
             rest.add("t3safe", _timed(root, ways["t3safe"]) - _timed(root, ways["cp"]))
+        yield wall.figure("online copy, 1 GB: wall", "copy", RatioBound("VACUUM INTO", 0.8))
         yield wall.figure(
             "online snapshot, 1 GB: wall", "t3safe", RatioBound("VACUUM INTO", 0.8), note=_NOTE
         )
@@ -88,9 +91,16 @@ def _ways(
     copy = root / "copy"
     return {
         "t3safe": lambda: states.snapshot("ann", snapshot, kind, None),
+        "copy": lambda: _copied(database, copy),
         "VACUUM INTO": lambda: _ran("sqlite3", str(database), f"VACUUM INTO '{copy}'"),
         "cp": lambda: _ran("cp", "--reflink=never", str(database), str(copy)),
     }
+
+
+def _copied(database: Path, copy: Path) -> None:
+    """Copy as an online snapshot does, without the check, the digest and the end of the sync."""
+    with opened(str(database.parent), database.name) as source:
+        back_up(source, str(copy), None)
 
 
 def _ran(*words: str) -> None:
