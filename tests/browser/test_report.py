@@ -57,7 +57,7 @@ def test_it_asks_the_network_for_nothing(browser: Browser) -> None:
 
 
 def test_a_night_opens_to_its_reasons_and_evidence(browser: Browser) -> None:
-    """Every policy of that night, with its outcome, each person's fate, and what was said."""
+    """Every policy of that night, with its outcome, each person's outcome, and what was said."""
     cell(browser, "blind", "emo", OUTAGE).click()
     dialog = one(browser, "#night")
     assert dialog.get_attribute("open") is not None
@@ -97,7 +97,7 @@ def test_it_shows_who_changed_generation_and_what_that_hid(browser: Browser) -> 
 
 
 def test_a_night_says_of_which_generation_each_person_is(browser: Browser) -> None:
-    """In the calendar by a mark and a label, in the dialog beside the fate and the version."""
+    """In the calendar by a mark and a label, in the dialog beside the outcome and the version."""
     moved = cell(browser, "t3safe", "sam", "2026-10-03")
     assert moved.get_attribute("class") == "f-m v2"
     assert (moved.get_attribute("aria-label") or "").endswith("moved, V2")

@@ -150,7 +150,7 @@ def test_a_later_canary_leaves_the_earlier_ones_stranded_under_the_seed() -> Non
     "after", [10.0, 240.0, 315.0, 320.0, 325.0, 330.0, 335.0, 340.0, 350.0, 600.0]
 )
 def test_t3safe_strands_nobody_whenever_the_dispatch_goes_down(after: float) -> None:
-    """The same trouble at any moment of its night: each stays with a build that fits."""
+    """The same fault at any moment of its night: each stays with a build that fits."""
     run = replayed(failing_later(after), "t3safe")
     assert run.scores.stranded == 0
     assert run.scores.broken_worst == 0

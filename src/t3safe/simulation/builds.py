@@ -104,7 +104,7 @@ class SimulatedBuild:
 
 
 @cache
-def node_trouble(build: SimulatedBuild, node: str) -> str:
+def node_problem(build: SimulatedBuild, node: str) -> str:
     """Why a serve of this build ends in silence under this node; empty when it does not."""
     facts = IdentityFacts(NAME, REPOSITORY, (NAME,), build.node, node, build.version.text)
     result = judge_identity(build.version, facts)

@@ -1,4 +1,4 @@
-"""Files of the simulation: read strictly, every trouble in one line that says where.
+"""Files of the simulation: read strictly, every error is one line that says where.
 
 A history and a list of incidents are JSON, a fleet is TOML.  The package brings one of each.
 """
@@ -18,7 +18,13 @@ import attrs
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from t3safe.adapters._support.strict import INVALID, exactly, plain_text, strict_converter, trouble
+from t3safe.adapters._support.strict import (
+    INVALID,
+    exactly,
+    first_error,
+    plain_text,
+    strict_converter,
+)
 from t3safe.domain.versions import Version
 from t3safe.simulation.fleet import Fleet
 from t3safe.simulation.history import (
@@ -88,7 +94,7 @@ def _read(file: Path | None, own: str, parse: Callable[[str], Any], kind: type[_
     except HistoryError as error:
         raise HistoryError(f"{where}: {error}") from error
     except (*INVALID, TypeError, ValueError, AttributeError, KeyError) as error:
-        raise HistoryError(f"{where}: {trouble(error)}") from error
+        raise HistoryError(f"{where}: {first_error(error)}") from error
     return found
 
 

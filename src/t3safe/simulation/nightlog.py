@@ -11,7 +11,7 @@ LINES_MAX: Final = 60
 """Lines kept of a night; a thousand people moved are one line and a number."""
 
 
-class NightFate(StrEnum):
+class PersonNight(StrEnum):
     """How a night was for a person, from the timer to the next one; as its letter in a report."""
 
     CALM = "."
@@ -30,11 +30,11 @@ class NightFate(StrEnum):
 
 @define
 class NightLog:
-    """One night's lines, fates and marks."""
+    """One night's lines, people's outcomes and marks."""
 
     lines: list[str] = field(factory=list)
     cut: int = 0
-    fates: dict[str, NightFate] = field(factory=dict)
+    people: dict[str, PersonNight] = field(factory=dict)
     reasons: dict[str, str] = field(factory=dict)
     outcome: str = "nothing to do"
     accepted: list[str] = field(factory=list)
@@ -53,8 +53,8 @@ class NightLog:
         else:
             self.cut += 1
 
-    def fate(self, person: str, fate: NightFate, reason: str = "") -> None:
+    def note_outcome(self, person: str, outcome: PersonNight, reason: str = "") -> None:
         """Say how it went for a person; the last word counts."""
-        self.fates[person] = fate
+        self.people[person] = outcome
         if reason:
             self.reasons[person] = reason

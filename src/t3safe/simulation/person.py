@@ -144,7 +144,7 @@ class SimulatedPerson:
     def interrupt(self, now: float) -> None:
         """Cut the turn that is in flight; it counts unless the person was broken before it."""
         turn = self.turn(now)
-        # A turn that began before the trouble is still under way.
+        # A turn that began before the outage is still under way.
         if turn is not None and (not self.problem or turn.start < self.troubled):
             self.interrupted += 1
             self.cut(turn)

@@ -17,12 +17,12 @@ from t3safe.simulation.builds import (
     SimulatedBuild,
     auth_broken,
     data_crash,
-    node_trouble,
+    node_problem,
 )
 from t3safe.simulation.filevercmp import newer
 from t3safe.simulation.fleet import Bind, Mishap, UpdaterSettings
 from t3safe.simulation.incidents import Behaviour
-from t3safe.simulation.nightlog import NightFate, NightLog
+from t3safe.simulation.nightlog import NightLog, PersonNight
 from t3safe.simulation.person import SimulatedPerson
 from t3safe.simulation.world import SimulatedWorld
 from t3safe.t3.files import V1_DATABASE
@@ -69,12 +69,12 @@ class Updater:
         """A person lets it act again."""
         self.freeze = False
 
-    def everybody(self, fate: NightFate, line: str) -> None:
-        """Say one line of the whole night."""
+    def mark_all(self, outcome: PersonNight, line: str) -> None:
+        """Give all people one outcome, and the night its line."""
         self.tonight.say(line)
         self.tonight.outcome = line.partition(":")[0]
         for name in self.world.people:
-            self.tonight.fate(name, fate, line)
+            self.tonight.note_outcome(name, outcome, line)
 
 
 @define(eq=False)
@@ -101,7 +101,7 @@ class OneBinary(Updater):
         if Mishap.DISK_NEARLY_FULL in world.lasting or world.in_parts(target):
             why = "ETARGET" if world.in_parts(target) else "no space left"
             line = f"npm install of t3@{target.version} FAILED ({why}): staying"
-            self.everybody(NightFate.LATER, line)
+            self.mark_all(PersonNight.LATER, line)
             return False
         self.previous = world.default
         world.install_globally(target)
@@ -123,7 +123,7 @@ class OneBinary(Updater):
         for person in people:
             build, at_work = person.running, person.turn(self.world.now) is not None
             if build and not build.launched and at_work and not person.settings.wrapped:
-                self.tonight.fate(person.name, NightFate.DEFERRED, "an agent is active")
+                self.tonight.note_outcome(person.name, PersonNight.DEFERRED, "an agent is active")
                 continue
             restart(self.world, person)
             yield person
@@ -158,7 +158,7 @@ class Blind(OneBinary):
                 tonight.say(f"{person.name}: / does not answer: {person.died}")
                 down.append(person)
             else:
-                tonight.fate(person.name, NightFate.MOVED)
+                tonight.note_outcome(person.name, PersonNight.MOVED)
         if not down:
             tonight.outcome = "moved"
             tonight.accepted.append(target.version.text)
@@ -166,7 +166,7 @@ class Blind(OneBinary):
         self.roll_back_to(self.previous or target)
         for person in down:
             restart(world, person)
-            tonight.fate(person.name, NightFate.ROLLED_BACK, "/ did not answer")
+            tonight.note_outcome(person.name, PersonNight.ROLLED_BACK, "/ did not answer")
         tonight.outcome = "rolled back"
         tonight.refused.append(target.version.text)
 
@@ -181,7 +181,7 @@ class Seed(OneBinary):
         """Once a night."""
         current, tonight = self.world.default, self.tonight
         if self.freeze:  # 0. freeze gate
-            self.everybody(NightFate.FROZEN, f"FROZEN: holding at {current.version}")
+            self.mark_all(PersonNight.FROZEN, f"FROZEN: holding at {current.version}")
             return
         self.last_good = self.last_good or current
         target = self._target(current)
@@ -190,10 +190,10 @@ class Seed(OneBinary):
         self._backup_all(target)  # 4. pre-bump backup, then install
         if not self.install(target):
             return
-        trouble = self._health(target)  # 5. the gate
-        if trouble:
+        problem = self._health(target)  # 5. the gate
+        if problem:
             self.roll_back_to(self.last_good)
-            self.everybody(NightFate.REFUSED, f"HEALTH-CHECK FAILED: {trouble}")
+            self.mark_all(PersonNight.REFUSED, f"HEALTH-CHECK FAILED: {problem}")
             tonight.outcome = f"refused {target.version} as a bad build"
             tonight.refused.append(target.version.text)
             return
@@ -202,7 +202,7 @@ class Seed(OneBinary):
             if not self._verified(person):
                 self._failed_canary(person, target)
                 return
-            tonight.fate(person.name, NightFate.MOVED)
+            tonight.note_outcome(person.name, PersonNight.MOVED)
         self.last_good = target  # 7. success, also where nobody was restarted
         tonight.outcome = "moved"
         tonight.accepted.append(target.version.text)
@@ -212,7 +212,7 @@ class Seed(OneBinary):
         """1. resolve the tag; 2. downgrade and channel guard."""
         tonight, target = self.tonight, self.tagged()
         if target is None:
-            self.everybody(NightFate.LATER, "could not resolve the tag: staying")
+            self.mark_all(PersonNight.LATER, "could not resolve the tag: staying")
             return None
         if target is current:
             tonight.say(f"already on {self.world.track}={current.version}; nothing to do")
@@ -222,7 +222,7 @@ class Seed(OneBinary):
             return None
         if not newer(target.version.text, current.version.text):
             line = f"{target.version} is NOT newer than installed {current.version}"
-            self.everybody(NightFate.REFUSED, f"{line}: refusing downgrade")
+            self.mark_all(PersonNight.REFUSED, f"{line}: refusing downgrade")
             tonight.outcome = "refused as a downgrade"
             if target.version > current.version:
                 tonight.refused.append(target.version.text)
@@ -248,7 +248,7 @@ class Seed(OneBinary):
             return "live=0"
         names = [self.world.fleet.admin, *sorted(self.backups, reverse=True)]
         copied = next((world.people[name] for name in names if name in self.backups), None)
-        if node_trouble(target, world.node) or target.faults & NEVER_RUNS:
+        if node_problem(target, world.node) or target.faults & NEVER_RUNS:
             return "live=0 pair=0"
         if copied is not None and data_crash(target, copied.data):
             return "live=0 pair=0 migerr=1"
@@ -283,7 +283,7 @@ class Seed(OneBinary):
             world.pass_time(RESTART)
             world.start(person)
         self.freeze = True
-        self.tonight.fate(name, NightFate.ROLLED_BACK, why)
+        self.tonight.note_outcome(name, PersonNight.ROLLED_BACK, why)
         self.tonight.outcome = f"rolled back {target.version} and FROZEN"
         self.tonight.say(f"FROZEN after canary {name} failed on {target.version}")
         self.tonight.refused.append(target.version.text)

@@ -28,7 +28,7 @@ from t3safe.simulation import rows as rowset
 from t3safe.simulation.builds import SimulatedBuild
 from t3safe.simulation.diary import DAY, stamp
 from t3safe.simulation.fleet import PolicyKind, at
-from t3safe.simulation.nightlog import NightFate, NightLog
+from t3safe.simulation.nightlog import NightLog, PersonNight
 from t3safe.simulation.operator import Operator
 from t3safe.simulation.policies import Blind, Seed, Updater
 from t3safe.simulation.safe import Safe
@@ -163,16 +163,16 @@ class Replay:
         tonight, world = self.policy.tonight, self.world
         for text in tonight.refused:
             build = world.build(Version.parse(text))
-            trouble = world.unfit(build) if build is not None else "nothing of that name is out"
-            if not trouble and text not in self._refused:
+            problem = world.unfit(build) if build is not None else "nothing of that name is out"
+            if not problem and text not in self._refused:
                 self._refused[text] = f"{day} refused {text}, which was good for everybody here"
                 tonight.wrong.append(self._refused[text])
         for text in tonight.accepted:
             build = world.build(Version.parse(text))
             given = [p for p in world.people.values() if world.selected(p) is build]
-            trouble = world.unfit(build, given) if build is not None else ""
-            if trouble and text not in self._accepted:
-                self._accepted[text] = f"{day} took {text}: {trouble}"
+            problem = world.unfit(build, given) if build is not None else ""
+            if problem and text not in self._accepted:
+                self._accepted[text] = f"{day} took {text}: {problem}"
                 tonight.wrong.append(self._accepted[text])
 
     # What came of it.
@@ -180,21 +180,21 @@ class Replay:
     def _night_of(self, day: date, tag: SimulatedBuild | None, begin: float) -> Night:
         world, tonight = self.world, self.policy.tonight
         broken: list[tuple[str, float]] = []
-        fates: list[str] = []
+        letters: list[str] = []
         generations: list[str] = []
         used: Counter[str] = Counter()
         for name, person in world.people.items():
             person.account(world.now)
             minutes = round(sum(person.why.values()) / 60.0, 1)
-            fate = tonight.fates.get(name, NightFate.CALM)
+            outcome = tonight.people.get(name, PersonNight.CALM)
             if minutes >= BROKEN_LEAST:
-                fate = NightFate.BROKEN
+                outcome = PersonNight.BROKEN
                 broken.append((name, minutes))
                 worst = max(person.why, key=lambda why: person.why[why])
                 known = tonight.reasons.get(name, "")
                 tonight.reasons[name] = f"{worst}; {known}" if known else worst
             person.why.clear()
-            fates.append(fate)
+            letters.append(outcome)
             present = person.running or world.selected(person)
             if present is not None:
                 used[present.version.text] += 1
@@ -205,7 +205,7 @@ class Replay:
             tag=tag.version.text if tag is not None else "",
             version=max(used, key=lambda text: used[text], default=""),
             outcome=tonight.outcome,
-            fates="".join(fates),
+            fates="".join(letters),
             lines=(*tonight.lines, *(f"wrong: {text}" for text in tonight.wrong)),
             cut=tonight.cut,
             reasons=tuple(tonight.reasons.items()),

@@ -14,7 +14,7 @@ from typing import Any, Final
 from attrs import asdict, frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from t3safe.simulation.nightlog import NightFate
+from t3safe.simulation.nightlog import PersonNight
 from t3safe.simulation.scores import (
     GENERATION_LETTERS,
     SHOWN,
@@ -30,15 +30,15 @@ NAMES_MAX: Final = 30
 PEOPLE_MAX: Final = 200
 """People of whom scores are listed one by one: the worst first."""
 
-FATES: Final = (
-    (NightFate.CALM, "calm", "nothing was to be done"),
-    (NightFate.MOVED, "moved", "to the candidate, sign-in verified"),
-    (NightFate.DEFERRED, "deferred", "was at work; stays on the previous build"),
-    (NightFate.REFUSED, "refused", "a guard or a gate said no, rightly or not"),
-    (NightFate.LATER, "later", "nothing was proven either way"),
-    (NightFate.FROZEN, "frozen", "the updater waits for a person"),
-    (NightFate.ROLLED_BACK, "rolled back", "to the previous build"),
-    (NightFate.BROKEN, "broken", "could not sign in or work for a minute or more"),
+PERSON_NIGHTS: Final = (
+    (PersonNight.CALM, "calm", "nothing was to be done"),
+    (PersonNight.MOVED, "moved", "to the candidate, sign-in verified"),
+    (PersonNight.DEFERRED, "deferred", "was at work; stays on the previous build"),
+    (PersonNight.REFUSED, "refused", "a guard or a gate said no, rightly or not"),
+    (PersonNight.LATER, "later", "nothing was proven either way"),
+    (PersonNight.FROZEN, "frozen", "the updater waits for a person"),
+    (PersonNight.ROLLED_BACK, "rolled back", "to the previous build"),
+    (PersonNight.BROKEN, "broken", "could not sign in or work for a minute or more"),
 )
 WIDTH: Final = 960.0
 HEIGHT: Final = 260.0
@@ -130,7 +130,7 @@ def render(result: Simulation) -> str:
         first=V1_DATABASE,
         second=V2_DATABASE,
         rows=[_row(result, key, name, meaning) for key, name, meaning in SHOWN],
-        fates=FATES,
+        fates=PERSON_NIGHTS,
         chart=Chart(result),
         crossings=[(run.name, crossed(run.crossings)) for run in result.runs],
         ways_back=_ways_back(result),
@@ -173,7 +173,7 @@ def _data(result: Simulation) -> dict[str, Any]:
     return {
         "nights": result.nights,
         "people": result.people,
-        "fates": {fate: name for fate, name, _ in FATES},
+        "fates": {letter: name for letter, name, _ in PERSON_NIGHTS},
         "generations": {letter: name for name, letter in GENERATION_LETTERS.items()},
         "releases": dict(result.of_releases),
         "runs": [

@@ -20,7 +20,7 @@ from t3safe.simulation import ports as replayed
 from t3safe.simulation.decisions import MemoryChoices, MemorySwitch, MemoryVerdicts
 from t3safe.simulation.gate import SimulatedGate
 from t3safe.simulation.journal import MemoryJournal
-from t3safe.simulation.nightlog import NightFate
+from t3safe.simulation.nightlog import PersonNight
 from t3safe.simulation.policies import Updater
 from t3safe.usecases.host import Host, Result, wired
 from t3safe.usecases.recover import recover
@@ -151,11 +151,11 @@ class Safe(Updater):
             tonight.say(f"{tonight.outcome}: {_short(result.reason)}")
         wholly = _WHOLE.get(outcome) if outcome is not None else None
         for move in rollout.moves:
-            fate = _FATES.get(move.status)
-            if fate is not None:
-                tonight.fate(move.person, fate, move.reason)
+            night = _OUTCOMES.get(move.status)
+            if night is not None:
+                tonight.note_outcome(move.person, night, move.reason)
             elif wholly is not None:
-                tonight.fate(move.person, wholly, _short(result.reason))
+                tonight.note_outcome(move.person, wholly, _short(result.reason))
         candidate = rollout.plan.candidate.text
         blamed = rollout.verdict is not None and any(
             move.status is Status.ROLLED_BACK for move in rollout.moves
@@ -177,40 +177,40 @@ class Safe(Updater):
                 return
 
     def _stayed(self, result: Result) -> None:
-        fate = _STAYED.get(result.stayed) if result.stayed is not None else None
-        if fate is None:
+        outcome = _STAYED.get(result.stayed) if result.stayed is not None else None
+        if outcome is None:
             self.tonight.say(result.reason)
             return
         self.tonight.outcome = str(result.stayed)
         self.tonight.say(f"{result.stayed}: {_short(result.reason)}")
         for name in self.world.people:
-            self.tonight.fate(name, fate, _short(result.reason))
+            self.tonight.note_outcome(name, outcome, _short(result.reason))
 
 
-_FATES: Final = {
-    Status.MOVED: NightFate.MOVED,
-    Status.KEPT: NightFate.MOVED,
-    Status.DEFERRED: NightFate.DEFERRED,
-    Status.REFUSED: NightFate.REFUSED,
-    Status.HELD_BACK: NightFate.REFUSED,
-    Status.BROKEN_BEFORE: NightFate.LATER,
-    Status.NOT_RUNNING: NightFate.LATER,
-    Status.RETURNED: NightFate.LATER,
-    Status.ROLLED_BACK: NightFate.ROLLED_BACK,
-    Status.ENVIRONMENT: NightFate.ROLLED_BACK,
-    Status.NEEDS_HUMAN: NightFate.ROLLED_BACK,
+_OUTCOMES: Final = {
+    Status.MOVED: PersonNight.MOVED,
+    Status.KEPT: PersonNight.MOVED,
+    Status.DEFERRED: PersonNight.DEFERRED,
+    Status.REFUSED: PersonNight.REFUSED,
+    Status.HELD_BACK: PersonNight.REFUSED,
+    Status.BROKEN_BEFORE: PersonNight.LATER,
+    Status.NOT_RUNNING: PersonNight.LATER,
+    Status.RETURNED: PersonNight.LATER,
+    Status.ROLLED_BACK: PersonNight.ROLLED_BACK,
+    Status.ENVIRONMENT: PersonNight.ROLLED_BACK,
+    Status.NEEDS_HUMAN: PersonNight.ROLLED_BACK,
 }
 _STAYED: Final = {
-    SkipReason.FROZEN: NightFate.FROZEN,
-    SkipReason.REFUSED: NightFate.REFUSED,
-    SkipReason.LATER: NightFate.LATER,
+    SkipReason.FROZEN: PersonNight.FROZEN,
+    SkipReason.REFUSED: PersonNight.REFUSED,
+    SkipReason.LATER: PersonNight.LATER,
 }
 _WHOLE: Final = {
-    ev.Outcome.REFUSED: NightFate.REFUSED,
-    ev.Outcome.GATE_BROKEN: NightFate.LATER,
-    ev.Outcome.LATER: NightFate.LATER,
-    ev.Outcome.INTERRUPTED: NightFate.LATER,
-    ev.Outcome.ROLLED_BACK: NightFate.CALM,
+    ev.Outcome.REFUSED: PersonNight.REFUSED,
+    ev.Outcome.GATE_BROKEN: PersonNight.LATER,
+    ev.Outcome.LATER: PersonNight.LATER,
+    ev.Outcome.INTERRUPTED: PersonNight.LATER,
+    ev.Outcome.ROLLED_BACK: PersonNight.CALM,
 }
 
 

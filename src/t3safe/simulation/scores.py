@@ -19,7 +19,7 @@ class Night:
     """One night of one policy, from its timer to the next one.
 
     `day` is the date of the timer (UTC).  `tag` is what the registry offered, `version` what most
-    people ran at the end.  `fates` has a letter (`NightFate`) for each person, in fleet order.
+    people ran at the end.  `fates` has a letter (`PersonNight`) for each person, in fleet order.
     `reasons` says why, for whom there is something to say.  `broken` is minutes by person.
     `generations` has a letter for each person: of which generation the build is that they have at
     the end (0: V1 before scoped pairing, 1: V1, 2: V2).

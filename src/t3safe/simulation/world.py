@@ -41,7 +41,7 @@ from t3safe.simulation.builds import (
     auth_broken,
     data_crash,
     life,
-    node_trouble,
+    node_problem,
     serve_problem,
 )
 from t3safe.simulation.diary import seconds_into, stamp
@@ -250,11 +250,11 @@ class SimulatedWorld:
 
     def crash(self, build: SimulatedBuild, data: Data) -> str:
         """Why a serve of this build ends as it starts on such a set; empty if it does not."""
-        trouble = node_trouble(build, self.node)
-        if trouble and self.node != self.fleet.node:
+        problem = node_problem(build, self.node)
+        if problem and self.node != self.fleet.node:
             return NODE_CHANGED
-        if trouble:
-            return f"the serve exits in silence: {trouble}"
+        if problem:
+            return f"the serve exits in silence: {problem}"
         if build.faults & NEVER_RUNS:
             return f"the program of {build.version} does not run"
         return data_crash(build, data)
@@ -371,14 +371,14 @@ class SimulatedWorld:
         if Behaviour.WORKS_ONCE in build.faults:
             return "it starts once only"
         for person in self.people.values() if people is None else people:
-            trouble = (
+            problem = (
                 self._apart_from(person, build)
-                or node_trouble(build, self.fleet.node)
+                or node_problem(build, self.fleet.node)
                 or data_crash(build, person.data)
                 or serve_problem(build, person.data)
             )
-            if trouble:
-                return f"{person.name}: {trouble}"
+            if problem:
+                return f"{person.name}: {problem}"
         return self.contract(build)
 
     def _apart_from(self, person: SimulatedPerson, build: SimulatedBuild) -> str:
