@@ -46,8 +46,8 @@ def tell(wired: Live, vitals: HostMetrics, command: str, broken: Broken | None) 
         sent = {item.end: item for item in send(letters, settings.timeout)}
         after = {end.name: keys for end in those if (keys := _after(end, before, now, sent))}
         for item in sent.values():
-            if item.trouble:
-                _warn(wired, f"notification to {item.end} did not go out: {item.trouble}")
+            if item.error:
+                _warn(wired, f"notification to {item.end} did not go out: {item.error}")
         if after != before:
             wired.notes.keep_notified(after)
     except (NotifyError, JournalError) as error:
@@ -93,7 +93,7 @@ def _after(
 ) -> frozenset[Key]:
     """Return what counts as sent to a destination; without a due notice all was sent."""
     answer = sent.get(end.name)
-    went = answer is None or not answer.trouble
+    went = answer is None or not answer.error
     return remembered(told.get(end.name, frozenset()), now, sent=went)
 
 
@@ -118,12 +118,12 @@ def notify_test(app: App, *, as_json: bool) -> None:
         letters = [Letter(end, f"t3safe on {host}: test", text) for end in those]
         sent = send(letters, wired.settings.notify.timeout)
     if as_json:
-        rows = [{"end": item.end, "sent": not item.trouble, "why": item.trouble} for item in sent]
+        rows = [{"end": item.end, "sent": not item.error, "why": item.error} for item in sent]
         rendering.print_json("notify-test", rows)
     else:
         for item in sent:
-            click.echo(f"{item.end}: {item.trouble or 'went out'}")
-    sys.exit(Exit.LATER if any(item.trouble for item in sent) else Exit.OK)
+            click.echo(f"{item.end}: {item.error or 'went out'}")
+    sys.exit(Exit.LATER if any(item.error for item in sent) else Exit.OK)
 
 
 def _some_ends(wired: Live) -> tuple[End, ...]:

@@ -55,15 +55,15 @@ def _lines(path: Path) -> tuple[str, ...]:
     try:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags), "rb") as file:
-            trouble = _untrusted(os.fstat(file.fileno()))
-            content = b"" if trouble else file.read(_READ_MAX + 1)
+            problem = _untrusted(os.fstat(file.fileno()))
+            content = b"" if problem else file.read(_READ_MAX + 1)
     except OSError as error:
         message = f"notify.urls_file: cannot read {path}: {error.strerror}"
         raise NotifyError(message) from error
-    if not trouble and len(content) > _READ_MAX:
-        trouble = f"is larger than {_READ_MAX} bytes"
-    if trouble:
-        message = f"notify.urls_file: {path} {trouble}; chown it to who runs t3safe, chmod 600"
+    if not problem and len(content) > _READ_MAX:
+        problem = f"is larger than {_READ_MAX} bytes"
+    if problem:
+        message = f"notify.urls_file: {path} {problem}; chown it to who runs t3safe, chmod 600"
         raise NotifyError(message)
     lines = (line.strip() for line in content.decode("utf-8", "replace").splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))

@@ -40,10 +40,10 @@ class Letter:
 
 @frozen
 class Sent:
-    """What became of the letter to one end; `trouble` is empty where it went out."""
+    """What became of the letter to one end; `error` is empty where it went out."""
 
     end: str
-    trouble: str = ""
+    error: str = ""
 
 
 def installed() -> bool:
@@ -99,6 +99,6 @@ def _answers(said: bytes) -> Iterator[tuple[int, str]]:
     """Read one answer a line; a line that was cut off is none."""
     for line in said.splitlines():
         with suppress(ValueError, TypeError):
-            number, trouble = json.loads(line)
-            if isinstance(number, int) and isinstance(trouble, str):
-                yield number, trouble
+            number, error = json.loads(line)
+            if isinstance(number, int) and isinstance(error, str):
+                yield number, error

@@ -1,6 +1,6 @@
 """The child process that speaks to the ends: `python -m t3safe.adapters.notify.worker`.
 
-It reads one JSON list from its standard input and prints `[number, trouble]` for each end as soon
+It reads one JSON list from its standard input and prints `[number, why]` for each end as soon
 as that is known.  Of what Apprise logs it keeps a status of HTTP and nothing else: the rest may
 name a host, a user or a token.
 """
@@ -38,14 +38,14 @@ def main() -> None:
 
 def _tell(number: int, job: dict[str, Any]) -> None:
     try:
-        trouble = _trouble(job)
-    except Exception as error:  # noqa: BLE001 - one end's trouble is its own
-        trouble = f"failed ({type(error).__name__})"
+        why = _error_of(job)
+    except Exception as error:  # noqa: BLE001 - one end's error is its own
+        why = f"failed ({type(error).__name__})"
     with _ANSWERS:
-        print(json.dumps([number, trouble]), flush=True)  # noqa: T201 - it is the answer
+        print(json.dumps([number, why]), flush=True)  # noqa: T201 - it is the answer
 
 
-def _trouble(job: dict[str, Any]) -> str:
+def _error_of(job: dict[str, Any]) -> str:
     """Send one letter; why it did not go out, empty where it did."""
     sender = apprise.Apprise()
     if not sender.add(job["url"]):

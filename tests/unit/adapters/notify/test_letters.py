@@ -46,7 +46,7 @@ def test_each_end_has_its_own_trouble_and_none_tells_a_secret(inbox: Inbox) -> N
         gone = f"json://user:{SECRET}@127.0.0.1:{closed.getsockname()[1]}/{SECRET}"
         urls = (other.url, gone, f"nothing://{SECRET}", inbox.url)
         sent = send([letter(url, at) for at, url in enumerate(urls, 1)], PATIENCE)
-    assert [item.trouble for item in sent] == [
+    assert [item.error for item in sent] == [
         "it answered 401",
         "it was not reached, or took nothing",
         "the URL is not one that Apprise understands",
@@ -71,7 +71,7 @@ def test_a_dead_end_costs_no_more_than_the_limit_and_hides_no_other(inbox: Inbox
 def test_a_letter_without_a_body_is_not_sent(inbox: Inbox) -> None:
     """Its URL is looked at."""
     sent = send([Letter(End(1, inbox.url)), Letter(End(2, "nonsense"))], PATIENCE)
-    assert [bool(item.trouble) for item in sent] == [False, True]
+    assert [bool(item.error) for item in sent] == [False, True]
     assert inbox.take() == []
 
 
@@ -97,4 +97,4 @@ def test_a_worker_that_babbles_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> 
     """What is not an answer is left out; nothing counts as sent."""
     monkeypatch.setattr(letters, "_WORKER", ("/bin/sh", "-c", 'echo; echo "[0"; echo "[0,1]"; cat'))
     (sent,) = send([letter("json://host")], PATIENCE)
-    assert sent.trouble == "no answer within 60 s"
+    assert sent.error == "no answer within 60 s"
