@@ -321,7 +321,7 @@ def test_heap_exhausted_in_the_soak_is_found(bench: RealGate) -> None:
 
 
 def test_trouble_in_the_log_ends_the_soak(bench: RealGate) -> None:
-    """The soak ends at the first line of trouble, not when its time is over."""
+    """The soak ends at the first error line, not when its time is over."""
     bench.tune(soak=60.0)
     rehearsal = rehearse_empty(bench, bench.faulty("logs-persistence-errors"))
     assert rehearsal.checks[-1].check is Check.SOAK

@@ -46,12 +46,12 @@ def test_trouble_is_found_as_the_log_grows(log: ServeLog) -> None:
     with log.path.open("a") as file:
         file.write("all is well\nFATAL ERROR: heap out ")
         file.flush()
-        assert log.trouble() == ()
+        assert log.errors() == ()
         file.write("of memory\nSQLITE_CORRUPT")
         file.flush()
         expected = ("FATAL ERROR: heap out of memory", "SQLITE_CORRUPT")
-        assert log.trouble() == expected
-        assert log.trouble() == expected
+        assert log.errors() == expected
+        assert log.errors() == expected
 
 
 def test_tail_begins_with_a_whole_line(log: ServeLog) -> None:

@@ -451,7 +451,7 @@ class SoakFacts:
     asked: float
     endured: float
     exited: int | None
-    trouble: tuple[str, ...] = ()
+    log_errors: tuple[str, ...] = ()
     memory_max: int = 0
     """Its memory limit in bytes, 0 for none."""
 
@@ -460,12 +460,12 @@ def judge_soak(facts: SoakFacts) -> CheckResult:
     """Check 8: the serve runs for the configured time without an error in its log."""
     check = Check.SOAK
     if facts.exited is not None:
-        said = f": {facts.trouble[0][:200]}" if facts.trouble else ""
+        said = f": {facts.log_errors[0][:200]}" if facts.log_errors else ""
         text = f"the serve ended with status {facts.exited} after {duration(facts.endured)}{said}"
         memory = allowance.memory_words(facts.exited, said, facts.memory_max)
         return failed(check, f"{text}; {memory}" if memory else text)
-    if facts.trouble:
-        return failed(check, f"its log says: {facts.trouble[0][:200]}")
+    if facts.log_errors:
+        return failed(check, f"its log says: {facts.log_errors[0][:200]}")
     if facts.endured < facts.asked:
         return failed(
             check, f"watched for {duration(facts.endured)} of {duration(facts.asked)} only"

@@ -44,7 +44,7 @@ UNDECODABLE: Final = "PersistenceDecodeError"
 LOCKED: Final = "database is locked"
 """A command met a writer; it may be tried again."""
 _MEMORY: Final = r"heap out of memory|out of memory|Allocation failed"
-_TROUBLE: Final = re.compile(
+_ERROR: Final = re.compile(
     r"migration failed|failed to migrate|no such (?:column|table)|has no column named"
     r"|NOT NULL constraint failed|Persistence\w*Error|V2DatabaseImportError"
     rf"|{_MEMORY}|SQLITE_(?:CORRUPT|ERROR|NOTADB)|disk image is malformed"
@@ -70,9 +70,9 @@ def is_ready(log: str) -> bool:
     return READY in log
 
 
-def trouble(lines: Iterable[str]) -> tuple[str, ...]:
+def error_lines(lines: Iterable[str]) -> tuple[str, ...]:
     """Return the lines that are bad signs (rule 2), stripped."""
-    return tuple(line.strip() for line in lines if _TROUBLE.search(line))
+    return tuple(line.strip() for line in lines if _ERROR.search(line))
 
 
 def is_locked(printed: str) -> bool:

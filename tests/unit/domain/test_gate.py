@@ -728,7 +728,7 @@ def test_a_serve_that_endures_is_soaked() -> None:
     ("facts", "reason"),
     [
         (
-            evolve(SOAK, exited=134, endured=61.4, trouble=("heap out of memory",)),
+            evolve(SOAK, exited=134, endured=61.4, log_errors=("heap out of memory",)),
             "the serve ended with status 134 after 61.4 s: heap out of memory",
         ),
         (
@@ -739,15 +739,15 @@ def test_a_serve_that_endures_is_soaked() -> None:
             ),
         ),
         (
-            evolve(SOAK, exited=1, endured=5.0, trouble=("x" * 500, "second")),
+            evolve(SOAK, exited=1, endured=5.0, log_errors=("x" * 500, "second")),
             f"the serve ended with status 1 after 5 s: {'x' * 200}",
         ),
         (evolve(SOAK, exited=0, endured=20.0), "the serve ended with status 0 after 20 s"),
         (
-            evolve(SOAK, trouble=("PersistenceDecodeError: turnId", "second")),
+            evolve(SOAK, log_errors=("PersistenceDecodeError: turnId", "second")),
             "its log says: PersistenceDecodeError: turnId",
         ),
-        (evolve(SOAK, trouble=("x" * 500,)), f"its log says: {'x' * 200}"),
+        (evolve(SOAK, log_errors=("x" * 500,)), f"its log says: {'x' * 200}"),
         (evolve(SOAK, endured=89.0), "watched for 89 s of 90 s only"),
     ],
 )

@@ -28,7 +28,7 @@ from t3safe.t3 import serve_log
 )
 def test_a_line_that_speaks_of_broken_data_or_memory_is_trouble(line: str) -> None:
     """It is given as it stands, without the blanks around it."""
-    assert serve_log.trouble(["ready", f"  {line}\n", "bye"]) == (line,)
+    assert serve_log.error_lines(["ready", f"  {line}\n", "bye"]) == (line,)
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_a_line_that_speaks_of_broken_data_or_memory_is_trouble(line: str) -> No
 )
 def test_a_line_of_a_good_start_is_no_trouble(line: str) -> None:
     """Lines of healthy releases do not fail a soak."""
-    assert serve_log.trouble([line]) == ()
+    assert serve_log.error_lines([line]) == ()
 
 
 @pytest.mark.parametrize("line", serve_log.REFUSALS)
 def test_a_start_that_v2_refuses_is_trouble(line: str) -> None:
     """Its port may answer meanwhile."""
-    assert serve_log.trouble([f"[1] ERROR: {line} at /x"]) == (f"[1] ERROR: {line} at /x",)
+    assert serve_log.error_lines([f"[1] ERROR: {line} at /x"]) == (f"[1] ERROR: {line} at /x",)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ Rules:
 2. A copy is made harmless before anything of the build runs and before rows are counted: an edit is
    no loss.  Only what would work is edited (`t3safe.t3.harmless`); a database without such a row
    stays as it is, byte for byte, its log beside it too.
-3. What cannot be made harmless is `HarmfulError`: trouble of the person whose set it is, nothing
-   that speaks against the build.  What SQLite cannot read at all is left to the look before the
+3. What cannot be made harmless is `HarmfulError`: a problem of that person's data, not
+   of the build.  What SQLite cannot read at all is left to the look before the
    build.
 4. Of the checkouts that the copy names none may be there for the build, unless it is a folder of
    the system, which nobody can write to.

@@ -9,8 +9,9 @@ Rules:
    first that fails ends the rehearsal.  The serve starts already while the program tells its
    version, once the package has said that it is the right one.
 2. Nothing of the build runs any more when the answer is printed, nor when the parent goes away.
-3. What the build did not do is Trouble, never a failed check: a port that somebody else took, a
-   copy that was unreadable before the build saw it, a node that cannot be run.
+3. What the build did not do raises NoRehearsalError and is never a failed check: a port that
+   another process took, a copy that was unreadable before the build saw it, a node that does not
+   run.
 4. No secret leaves: not in the answer, not in a command line, not in the environment.
 """
 
@@ -78,7 +79,7 @@ _LAST_STOP: Final = 3.0
 """Seconds that a serve gets to end by itself where nothing is judged any more."""
 
 
-class TroubleError(Exception):
+class NoRehearsalError(Exception):
     """Raised where no rehearsal can be held, through no fault of the build (rule 3)."""
 
     def __init__(self, reason: str, fault: Fault = Fault.HOST) -> None:
@@ -108,7 +109,7 @@ class Rehearsing:
         self._site = Address.bound(self.request.host, self.request.port)
 
     def run(self) -> RehearsalReport:
-        """Run the checks until one fails (rule 1).  Raises TroubleError."""
+        """Run the checks until one fails (rule 1).  Raises NoRehearsalError."""
         report, userdata = self._report, self._scratch.userdata
         try:
             report.before = copied.ledger(userdata)
@@ -117,7 +118,7 @@ class Rehearsing:
             self._looks = copied.looks(userdata)
         except copied.UnreadableSetError as error:
             message = f"the copy cannot be read before the build has run on it: {error}"
-            raise TroubleError(message) from error
+            raise NoRehearsalError(message) from error
         checks = (
             self._identity,
             self._live,
@@ -167,10 +168,10 @@ class Rehearsing:
                 f"user {os.geteuid()} may not execute {error.filename} or its interpreter; "
                 "let the gate's user into the store and to node"
             )
-            raise TroubleError(message) from error
+            raise NoRehearsalError(message) from error
         if not facts.node:
             message = f"{self.request.node} --version tells no version: set the gate's node"
-            raise TroubleError(message)
+            raise NoRehearsalError(message)
         return checks.judge_identity(Version.parse(self.request.build), facts)
 
     def _live(self) -> CheckResult:
@@ -250,19 +251,19 @@ class Rehearsing:
         asked = self.request.soak
         serve = self._running()
         while (endured := time.monotonic() - begun) < asked:
-            if serve.exited() is not None or self._log.trouble():
+            if serve.exited() is not None or self._log.errors():
                 break
             time.sleep(min(_SOAK_POLL, asked - endured))
         facts = checks.SoakFacts(
             asked,
             time.monotonic() - begun,
             serve.exited(),
-            self._log.trouble(),
+            self._log.errors(),
             self.request.memory_max,
         )
         result = checks.judge_soak(facts)
         if not result.passed:
-            return attrs.evolve(result, notes=facts.trouble)
+            return attrs.evolve(result, notes=facts.log_errors)
         still = checks.judge_live(self._answering(ANSWER_SECONDS, time.monotonic()), Check.SOAK)
         return result if still.passed else still
 
@@ -271,7 +272,7 @@ class Rehearsing:
     def _running(self) -> RehearsedServe:
         if self._serve is None:
             message = "no serve was started"
-            raise TroubleError(message)
+            raise NoRehearsalError(message)
         return self._serve
 
     def _begin(self) -> None:
@@ -359,7 +360,7 @@ class Rehearsing:
             return bindable(self.request.host, wanted)
         except OSError as error:
             message = f"port {wanted} of {self.request.host} cannot be bound: {error.strerror}"
-            raise TroubleError(message, Fault.LATER) from error
+            raise NoRehearsalError(message, Fault.LATER) from error
 
     def _noted(self, paired: Exchanged) -> None:
         """Note a sign-in: its secrets, and whether a request of it was not answered."""
@@ -388,7 +389,7 @@ def hold(request: RehearsalRequest, stream: int | None = None) -> RehearsalRepor
         if request.alone:
             return NoRehearsal(reason)
         return RehearsalReport.begun(checks.failed(Check.LIVE, reason))
-    except TroubleError as error:
+    except NoRehearsalError as error:
         return NoRehearsal(str(error), error.fault)
     except (OSError, sqlite3.Error, subprocess.SubprocessError, StubbornError) as error:
         return NoRehearsal(f"{type(error).__name__}: {why(error)}")
@@ -404,13 +405,13 @@ def _take(request: RehearsalRequest, stream: int | None) -> None:
         return
     if stream is None:
         message = "the set to rehearse on was not handed over"
-        raise TroubleError(message)
+        raise NoRehearsalError(message)
     userdata = Scratch(Path(request.folder)).userdata
     try:
         unpack(stream, userdata, request.copy_max)
     except BadStream as error:
         message = f"the set that was handed out cannot be taken: {error}"
-        raise TroubleError(message) from error
+        raise NoRehearsalError(message) from error
     finally:
         os.close(stream)
     make_harmless(userdata)

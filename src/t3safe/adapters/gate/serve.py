@@ -80,7 +80,7 @@ def _speaks_http(knock: socket.socket) -> bool:
 
 TAIL_MAX: Final = 64 * 1024
 """Bytes of a log that are kept as evidence, the last ones."""
-TROUBLE_MAX: Final = 20
+ERRORS_MAX: Final = 20
 _CHUNK: Final = 1024 * 1024
 _SHORTEST: Final = 6
 """Characters below which a value is too common a word to be taken out everywhere."""
@@ -119,26 +119,26 @@ class ServeLog:
     secrets: Secrets
     _read: int = 0
     _rest: bytes = b""
-    _trouble: list[str] = field(factory=list)
+    _errors: list[str] = field(factory=list)
 
-    def trouble(self) -> tuple[str, ...]:
-        """Look at what was added since the last call; the lines of trouble found so far."""
+    def errors(self) -> tuple[str, ...]:
+        """Read what was added since the last call; return the error lines found so far."""
         while chunk := self._part(self._read, _CHUNK):
             self._read += len(chunk)
             *lines, self._rest = (self._rest[-_CHUNK:] + chunk).split(b"\n")
             self.secrets.learn(b"\n".join(lines).decode("utf-8", "replace"))
-            self._trouble += self._trouble_in(lines)
-            del self._trouble[TROUBLE_MAX:]
-        return (*self._trouble, *self._trouble_in([self._rest]))
+            self._errors += self._errors_in(lines)
+            del self._errors[ERRORS_MAX:]
+        return (*self._errors, *self._errors_in([self._rest]))
 
-    def _trouble_in(self, lines: list[bytes]) -> list[str]:
-        found = serve_log.trouble(line.decode("utf-8", "replace") for line in lines)
-        return [self.secrets.clean(line)[:_REASON_MAX] for line in found[:TROUBLE_MAX]]
+    def _errors_in(self, lines: list[bytes]) -> list[str]:
+        found = serve_log.error_lines(line.decode("utf-8", "replace") for line in lines)
+        return [self.secrets.clean(line)[:_REASON_MAX] for line in found[:ERRORS_MAX]]
 
     def tail(self) -> str:
         """Give the last part of the log, whole lines only: half a secret is not recognised."""
         # The secrets of all of it are learnt first.
-        self.trouble()
+        self.errors()
         cut = self._read > TAIL_MAX
         data = self._part(max(0, self._read - TAIL_MAX), TAIL_MAX)
         return self._clean(data.partition(b"\n")[2] if cut else data)
