@@ -6,7 +6,7 @@ request:
 
     {"user_map": "FILE", "backends": {"ann": {"mint": ["t3", ...], "origin": "http://..."}},
      "paths": ["/api/auth/browser-session", ...], "cookies": ["t3_session"], "protocols": [1],
-     "trouble": ""}
+     "fault": ""}
 
 - GET with `Sec-Fetch-Dest: document` and no valid session: mint, exchange at each known path,
   302 to the same path with the serve's own Set-Cookie.
@@ -50,7 +50,7 @@ _HOP_BY_HOP: Final = {
 }
 
 
-class DispatchTrouble(StrEnum):
+class DispatchFault(StrEnum):
     """How the dispatch fails while it is told to; `down()` is the one more way."""
 
     NONE = ""
@@ -102,7 +102,7 @@ class Knowledge:
     paths: tuple[str, ...] = PATHS
     cookies: tuple[str, ...] = COOKIES
     protocols: tuple[int, ...] = PROTOCOLS
-    trouble: DispatchTrouble = DispatchTrouble.NONE
+    fault: DispatchFault = DispatchFault.NONE
 
     def knows_cookie(self, name: str) -> bool:
         """Whether a cookie of this name is forwarded."""
@@ -198,14 +198,14 @@ class Dispatch:
 
     def _answer(self, handler: ServiceHandler, login: str, body: bytes) -> _Answer:
         knowledge = self.knowledge
-        if knowledge.trouble is DispatchTrouble.SILENT:
+        if knowledge.fault is DispatchFault.SILENT:
             self._closed.wait(60)
-        if knowledge.trouble is DispatchTrouble.ALL_502:
+        if knowledge.fault is DispatchFault.ALL_502:
             raise UnreachableError("bad gateway")
         person = knowledge.logins.get(login)
         if person is None or person not in knowledge.backends:
             return _Answer(403, b"unknown login\n", (("Content-Type", "text/plain"),))
-        if knowledge.trouble is DispatchTrouble.WRONG_PERSON:
+        if knowledge.fault is DispatchFault.WRONG_PERSON:
             person = next(iter(knowledge.backends))
         backend = knowledge.backends[person]
         cookie = _known_cookies(handler.headers.get("Cookie", ""), knowledge)
@@ -247,10 +247,10 @@ class Dispatch:
             raise UnreachableError(
                 f"the serve set the cookie {name}, which this dispatch does not know"
             )
-        match self.knowledge.trouble:
-            case DispatchTrouble.NO_COOKIE:
+        match self.knowledge.fault:
+            case DispatchFault.NO_COOKIE:
                 return ()
-            case DispatchTrouble.UNKNOWN_COOKIE:
+            case DispatchFault.UNKNOWN_COOKIE:
                 return (("Set-Cookie", f"dispatch_session={rest}"),)
             case _:
                 return (("Set-Cookie", set_cookies[0]),)
@@ -342,7 +342,7 @@ def read_config(path: Path) -> Knowledge:
         paths=tuple(content.get("paths", PATHS)),
         cookies=tuple(content.get("cookies", COOKIES)),
         protocols=tuple(content.get("protocols", PROTOCOLS)),
-        trouble=DispatchTrouble(content.get("trouble", "")),
+        fault=DispatchFault(content.get("fault", "")),
     )
 
 

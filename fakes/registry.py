@@ -53,7 +53,7 @@ _ABBREVIATED_KEYS: Final = (
 )
 
 
-class RegistryTrouble(StrEnum):
+class RegistryFault(StrEnum):
     """How the registry fails while it is told to."""
 
     NOT_FOUND = "404"
@@ -102,14 +102,14 @@ class _Shelf:
 
 
 @frozen
-class _Ailment:
-    trouble: RegistryTrouble
+class _FaultSet:
+    fault: RegistryFault
     path: str
     seconds: float
 
 
 class RegistryServer:
-    """The registry, its contents and its troubles; everything may change while it serves.
+    """The registry, its contents and its faults; everything may change while it serves.
 
     `max_age` is how many seconds npm may believe what it has cached (the public one says 300).
     """
@@ -120,7 +120,7 @@ class RegistryServer:
         self._max_age = max_age
         self._lock = threading.RLock()
         self._shelves: dict[str, _Shelf] = {"t3": _Shelf()}
-        self._ailments: list[_Ailment] = []
+        self._faults: list[_FaultSet] = []
         for package in pack_dependencies():
             self._put(package, FakeRelease("0.0.0").published_at, tag="latest")
 
@@ -190,15 +190,15 @@ class RegistryServer:
         with self._lock:
             self._shelves["t3"].tags.pop(name, None)
 
-    def fail(self, trouble: RegistryTrouble | str, path: str = "", seconds: float = 2.0) -> None:
+    def fail(self, fault: RegistryFault | str, path: str = "", seconds: float = 2.0) -> None:
         """Fail so on every path that matches the regular expression `path`, until `fix`."""
         with self._lock:
-            self._ailments.append(_Ailment(RegistryTrouble(trouble), path, seconds))
+            self._faults.append(_FaultSet(RegistryFault(fault), path, seconds))
 
     def fix(self) -> None:
-        """End all troubles."""
+        """End all faults."""
         with self._lock:
-            self._ailments.clear()
+            self._faults.clear()
 
     def _put(self, package: PackedRelease, published: datetime, *, tag: str | None = None) -> None:
         with self._lock:
@@ -214,36 +214,36 @@ class RegistryServer:
             self._control(handler, path.removeprefix("/-/fake/"), body)
             return
         with self._lock:
-            ailment = next((a for a in self._ailments if re.search(a.path, path)), None)
-        trouble = ailment.trouble if ailment is not None else None
-        if ailment is not None and trouble is RegistryTrouble.SLOW:
-            time.sleep(ailment.seconds)
-        status, content, headers = self._answer(handler, path, trouble)
+            fault_set = next((a for a in self._faults if re.search(a.path, path)), None)
+        fault = fault_set.fault if fault_set is not None else None
+        if fault_set is not None and fault is RegistryFault.SLOW:
+            time.sleep(fault_set.seconds)
+        status, content, headers = self._answer(handler, path, fault)
         accept = handler.headers.get("Accept", "")
         self.log.append(RequestSeen(handler.command, path, accept, status))
-        _send(handler, status, content, headers, trouble)
+        _send(handler, status, content, headers, fault)
 
     def _answer(
-        self, handler: ServiceHandler, path: str, trouble: RegistryTrouble | None
+        self, handler: ServiceHandler, path: str, fault: RegistryFault | None
     ) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
-        match trouble:
-            case RegistryTrouble.NOT_FOUND:
+        match fault:
+            case RegistryFault.NOT_FOUND:
                 return _json(404, {"error": "Not found"})
-            case RegistryTrouble.ERROR:
+            case RegistryFault.ERROR:
                 return _json(500, {"error": "Internal Server Error"})
-            case RegistryTrouble.HTML:
+            case RegistryFault.HTML:
                 return 200, b"<!doctype html><h1>Sign in</h1>", (("Content-Type", "text/html"),)
-            case RegistryTrouble.REDIRECT_LOOP:
+            case RegistryFault.REDIRECT_LOOP:
                 return 302, b"", (("Location", handler.path),)
             case _:
-                return self._content(handler, path, trouble)
+                return self._content(handler, path, fault)
 
     def _content(
-        self, handler: ServiceHandler, path: str, trouble: RegistryTrouble | None
+        self, handler: ServiceHandler, path: str, fault: RegistryFault | None
     ) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
         with self._lock:
             if tags := re.fullmatch(r"/-/package/(.+)/dist-tags", path):
-                return self._tags(tags[1], trouble)
+                return self._tags(tags[1], fault)
             if path == "/-/npm/v1/security/advisories/bulk":
                 return _json(200, {})
             if path == "/-/ping":
@@ -253,18 +253,18 @@ class RegistryServer:
             name, version = _name_and_version(path)
             if name not in self._shelves:
                 return _json(404, {"error": "Not found"})
-            document = self._packument(name, handler.headers.get("Host", ""), trouble)
+            document = self._packument(name, handler.headers.get("Host", ""), fault)
             if version:
                 return _one_version(document, version)
             return self._whole(document, short=ABBREVIATED in handler.headers.get("Accept", ""))
 
     def _tags(
-        self, name: str, trouble: RegistryTrouble | None
+        self, name: str, fault: RegistryFault | None
     ) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
         shelf = self._shelves.get(name)
         if shelf is None:
             return _json(404, {"error": "Not found"})
-        return _json(200, _tags_under(trouble, shelf.tags))
+        return _json(200, _tags_under(fault, shelf.tags))
 
     def _tarball(self, name: str, version: str) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
         shelf = self._shelves.get(name)
@@ -273,21 +273,21 @@ class RegistryServer:
             return _json(404, {"error": "Not found"})
         return 200, entry.package.tarball, (("Content-Type", "application/octet-stream"),)
 
-    def _packument(self, name: str, host: str, trouble: RegistryTrouble | None) -> dict[str, Any]:
+    def _packument(self, name: str, host: str, fault: RegistryFault | None) -> dict[str, Any]:
         shelf = self._shelves[name]
         times = {version: _iso(entry.published) for version, entry in shelf.entries.items()}
         newest = max(times.values(), default=_iso(FakeRelease("0.0.0").published_at))
         document: dict[str, Any] = {
             "_id": name,
             "name": name,
-            "dist-tags": _tags_under(trouble, shelf.tags),
+            "dist-tags": _tags_under(fault, shelf.tags),
             "versions": {
                 version: _manifest(entry, f"http://{host}/{name}")
                 for version, entry in shelf.entries.items()
             },
             "time": {"created": min(times.values(), default=newest), "modified": newest} | times,
         }
-        if trouble is RegistryTrouble.HOSTILE:
+        if fault is RegistryFault.HOSTILE:
             first = next(iter(document["versions"].values()), {"name": name})
             document["versions"][HOSTILE_VERSION] = first | {"version": HOSTILE_VERSION}
             document["time"][HOSTILE_VERSION] = newest
@@ -343,10 +343,8 @@ def _iso(moment: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
-def _tags_under(trouble: RegistryTrouble | None, tags: Mapping[str, str]) -> dict[str, str]:
-    return (
-        dict.fromkeys(tags, HOSTILE_VERSION) if trouble is RegistryTrouble.HOSTILE else dict(tags)
-    )
+def _tags_under(fault: RegistryFault | None, tags: Mapping[str, str]) -> dict[str, str]:
+    return dict.fromkeys(tags, HOSTILE_VERSION) if fault is RegistryFault.HOSTILE else dict(tags)
 
 
 def _name_and_version(path: str) -> tuple[str, str]:
@@ -385,22 +383,22 @@ def _send(
     status: int,
     body: bytes,
     headers: tuple[tuple[str, str], ...],
-    trouble: RegistryTrouble | None,
+    fault: RegistryFault | None,
 ) -> None:
-    match trouble:
-        case RegistryTrouble.SILENT:
+    match fault:
+        case RegistryFault.SILENT:
             handler.connection.recv(1)
             handler.close_connection = True
-        case RegistryTrouble.HUGE:
+        case RegistryFault.HUGE:
             _flood(handler)
-        case RegistryTrouble.TRUNCATED:
+        case RegistryFault.TRUNCATED:
             handler.send_response_only(status)
             handler.send_header("Content-Type", "application/json")
             handler.send_header("Content-Length", str(len(body)))
             handler.end_headers()
             handler.wfile.write(body[: len(body) // 2])
             handler.close_connection = True
-        case RegistryTrouble.HALF_JSON:
+        case RegistryFault.HALF_JSON:
             handler.reply(status, body[: len(body) // 2], *headers)
         case _:
             handler.reply(status, body, *headers)

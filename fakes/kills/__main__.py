@@ -119,8 +119,8 @@ def _struck(
         }
         try:
             for number, end in enumerate(as_completed(ends), 1):
-                trouble = end.exception()
-                report = end.result() if trouble is None else _broken(ends[end], trouble)
+                error = end.exception()
+                report = end.result() if error is None else _broken(ends[end], error)
                 _say(report, f"{number}/{len(places)}")
                 yield report
         finally:
@@ -128,10 +128,10 @@ def _struck(
                 end.cancel()
 
 
-def _broken(place: KillPlace, trouble: BaseException) -> KillReport:
+def _broken(place: KillPlace, error: BaseException) -> KillReport:
     """Tell of a place where we ourselves failed: nothing is known of it then."""
-    told = "".join(traceback.format_exception(trouble))
-    return KillReport(str(place), "", "unknown", (f"HARNESS {trouble!r}",), 0.0, told)
+    told = "".join(traceback.format_exception(error))
+    return KillReport(str(place), "", "unknown", (f"HARNESS {error!r}",), 0.0, told)
 
 
 def _say(report: KillReport, count: str) -> None:

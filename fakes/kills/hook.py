@@ -150,9 +150,9 @@ def strike(blow: StruckProcess, where: str) -> None:
     note(blow.mark, where)
     match blow.fault:
         case "kill":
-            _kill(blow.command, everybody=True)
+            _kill(blow.command, with_children=True)
         case "kill-alone":
-            _kill(blow.command, everybody=False)
+            _kill(blow.command, with_children=False)
         case "term":
             os.kill(blow.command, signal.SIGTERM)
         case "term-all":
@@ -166,14 +166,14 @@ def strike(blow: StruckProcess, where: str) -> None:
             raise AssertionError(blow.fault)
 
 
-def _kill(command: int, *, everybody: bool) -> None:
+def _kill(command: int, *, with_children: bool) -> None:
     """Kill the command, then all that it started but people's serves, then ourselves."""
-    below = descendants(command) if everybody else []
+    below = descendants(command) if with_children else []
     own = os.getpid()
     for pid in [command, *below]:
         if pid != own:
             _end(pid)
-    if everybody or own == command:
+    if with_children or own == command:
         _end(own)
 
 

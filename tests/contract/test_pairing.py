@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from fakes.dispatch import DispatchTrouble
+from fakes.dispatch import DispatchFault
 from fakes.packages import FakeRelease
 from fakes.service import Service, ServiceHandler
 from fakes.t3.client import PersonClient
@@ -201,7 +201,7 @@ def test_answer_of_another_process_does_not_count(pairing: RealPairing) -> None:
     pairing.dispatch.knowledge.backends = dict(
         sorted(pairing.dispatch.knowledge.backends.items(), reverse=True)
     )
-    pairing.dispatch.knowledge.trouble = DispatchTrouble.WRONG_PERSON
+    pairing.dispatch.knowledge.fault = DispatchFault.WRONG_PERSON
     answer = refused(pairing)
     assert answer.fault is Fault.HOST
     assert "takes alice to another process than their unit's" in answer.reason
@@ -239,21 +239,21 @@ def test_build_below_another_process_counts(pairing: RealPairing) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "words"),
+    ("fault", "words"),
     [
-        (DispatchTrouble.ALL_502, "the dispatch answers 502 for alice; alice pairs at the serve"),
-        (DispatchTrouble.NO_COOKIE, "the dispatch answers 302 without a cookie for alice"),
+        (DispatchFault.ALL_502, "the dispatch answers 502 for alice; alice pairs at the serve"),
+        (DispatchFault.NO_COOKIE, "the dispatch answers 302 without a cookie for alice"),
         (
-            DispatchTrouble.UNKNOWN_COOKIE,
+            DispatchFault.UNKNOWN_COOKIE,
             "the cookie that is set is dispatch_session, the serve looks for 't3_session'",
         ),
     ],
 )
 def test_dispatch_that_answers_and_does_not_pair(
-    pairing: RealPairing, trouble: DispatchTrouble, words: str
+    pairing: RealPairing, fault: DispatchFault, words: str
 ) -> None:
     """The person cannot sign in, and the serve itself pairs: no build is to blame."""
-    pairing.dispatch.knowledge.trouble = trouble
+    pairing.dispatch.knowledge.fault = fault
     answer = refused(pairing)
     assert answer.fault is Fault.HOST
     assert words in answer.reason
@@ -280,10 +280,10 @@ def test_what_works_through_the_dispatch_is_remembered(
     seen = SeenDispatch(tmp_path / "state" / "dispatch.json")
     pairing.tune(seen=seen)
     assert seen.knowledge() is None
-    pairing.dispatch.knowledge.trouble = DispatchTrouble.ALL_502
+    pairing.dispatch.knowledge.fault = DispatchFault.ALL_502
     refused(pairing)
     assert seen.knowledge() is None
-    pairing.dispatch.knowledge.trouble = DispatchTrouble.NONE
+    pairing.dispatch.knowledge.fault = DispatchFault.NONE
     assert isinstance(pairing.port.verify("alice", BUILD), ev.Paired)
     known = DispatchKnowledge((BROWSER_SESSION,), (PLAIN_COOKIE,))
     assert seen.knowledge() == known
@@ -398,7 +398,7 @@ def test_credential_of_an_unknown_t3_is_no_builds_fault(pairing: RealPairing) ->
 def test_dispatch_that_takes_connections_and_never_answers(pairing: RealPairing) -> None:
     """It is as good as down: the serve itself is asked."""
     pairing.tune(deadline=1.0, patience=0.3)
-    pairing.dispatch.knowledge.trouble = DispatchTrouble.SILENT
+    pairing.dispatch.knowledge.fault = DispatchFault.SILENT
     answer = refused(pairing)
     assert answer.fault is Fault.ENVIRONMENT
     assert "did not answer within 0.3 s; alice pairs at the serve itself" in answer.reason

@@ -16,8 +16,8 @@ import pytest
 from attrs import frozen
 
 from fakes.packages import release_like
+from fakes.registry import RegistryFault
 from fakes.registry import RegistryServer as FakeRegistry
-from fakes.registry import RegistryTrouble
 from t3safe.adapters.registry import NpmRegistry, RegistryAddress, RegistryLocation
 from t3safe.adapters.registry.client import RequestLimits
 from t3safe.contracts.registry import NEW, RegistryContract
@@ -76,23 +76,23 @@ class TestNpmRegistry(RegistryContract):
 
 @pytest.mark.parametrize("history", [False, True])
 @pytest.mark.parametrize(
-    ("trouble", "words", "asked"),
+    ("fault", "words", "asked"),
     [
-        (RegistryTrouble.NOT_FOUND, "answers 404", 1),
-        (RegistryTrouble.ERROR, r"answers 500 .*\(asked 3 times\)", 3),
-        (RegistryTrouble.HTML, "page of HTML", 3),
-        (RegistryTrouble.TRUNCATED, "broke off|cut short", 3),
-        (RegistryTrouble.HALF_JSON, "broken or cut short", 3),
-        (RegistryTrouble.SILENT, "did not answer in time", 3),
-        (RegistryTrouble.REDIRECT_LOOP, "redirects more than 3 times", 4),
+        (RegistryFault.NOT_FOUND, "answers 404", 1),
+        (RegistryFault.ERROR, r"answers 500 .*\(asked 3 times\)", 3),
+        (RegistryFault.HTML, "page of HTML", 3),
+        (RegistryFault.TRUNCATED, "broke off|cut short", 3),
+        (RegistryFault.HALF_JSON, "broken or cut short", 3),
+        (RegistryFault.SILENT, "did not answer in time", 3),
+        (RegistryFault.REDIRECT_LOOP, "redirects more than 3 times", 4),
     ],
 )
 def test_bad_answer_is_later(
-    bench: RegistryWorld, trouble: RegistryTrouble, words: str, asked: int, *, history: bool
+    bench: RegistryWorld, fault: RegistryFault, words: str, asked: int, *, history: bool
 ) -> None:
-    """Each bad answer is told as what it was; passing trouble is asked for again, no other."""
+    """Each bad answer is named as what it was; only a passing error is asked for again."""
     bench.publish(NEW, tag="nightly")
-    bench.server.fail(trouble)
+    bench.server.fail(fault)
 
     with pytest.raises(RegistryError, match=words) as caught:
         bench.port.offer(Track.NIGHTLY, history=history)
@@ -105,7 +105,7 @@ def test_bad_answer_is_later(
 def test_passing_trouble_is_overcome(bench: RegistryWorld) -> None:
     """An error that is gone at the next attempt is no error."""
     bench.publish(NEW, tag="nightly")
-    bench.server.fail(RegistryTrouble.ERROR)
+    bench.server.fail(RegistryFault.ERROR)
     patient = NpmRegistry(bench.port.addresses, RequestLimits(pause=0.3))
     fix = threading.Timer(0.15, bench.server.fix)
     fix.start()
@@ -117,7 +117,7 @@ def test_passing_trouble_is_overcome(bench: RegistryWorld) -> None:
 def test_endless_answer_is_cut(bench: RegistryWorld) -> None:
     """An answer is read up to its limit and no further."""
     bench.publish(NEW, tag="nightly")
-    bench.server.fail(RegistryTrouble.HUGE)
+    bench.server.fail(RegistryFault.HUGE)
 
     with pytest.raises(RegistryError, match="more than 1048576 bytes") as caught:
         bench.port.offer(Track.NIGHTLY, history=False)

@@ -130,5 +130,5 @@ def test_as_a_process(start: Start, tmp_path: Path, spawn: Callable[..., str]) -
     path.write_text(json.dumps(config), encoding="utf-8")
     ann = PersonClient(spawn("fakes.dispatch", "--config", str(path)), "ann.login")
     ann.sign_in()
-    path.write_text(json.dumps(config | {"trouble": "502"}), encoding="utf-8")
+    path.write_text(json.dumps(config | {"fault": "502"}), encoding="utf-8")
     assert ann.request("GET", "/")[0] == 502

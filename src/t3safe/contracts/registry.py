@@ -99,7 +99,7 @@ class RegistryContract:
 
     @pytest.mark.parametrize("history", [False, True])
     def test_unreachable_registry_is_later(self, bench: RegistryBench, *, history: bool) -> None:
-        """A registry that does not answer is trouble of the moment, told with what to do."""
+        """A registry that does not answer is a passing error, which says what to do."""
         bench.publish(NEW, tag="nightly")
         bench.down()
 
