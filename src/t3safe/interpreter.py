@@ -120,8 +120,8 @@ class Interpreter:
                 return self.ports.pairing.watch(people, build, seconds, self.stop)
             case fx.Revisit(people, build):
                 return self._revisit(people, build)
-            case fx.Promote(build, everybody):
-                self._promote(build, everybody)
+            case fx.Promote(build, all_people):
+                self._promote(build, all_people)
             case fx.Freeze(reason):
                 self.ports.switch.freeze(reason)
             case fx.Prune(people, pinned):
@@ -195,8 +195,8 @@ class Interpreter:
             raise unasked
         return ev.Done()
 
-    def _promote(self, build: Version, everybody: tuple[str, ...]) -> None:
-        give_selections(self.ports, everybody, everywhere=True)
+    def _promote(self, build: Version, all_people: tuple[str, ...]) -> None:
+        give_selections(self.ports, all_people, everywhere=True)
         self.ports.selection.promote(build)
 
     def _prune(self, people: tuple[str, ...], pinned: frozenset[str]) -> None:

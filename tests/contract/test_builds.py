@@ -251,7 +251,7 @@ def test_native_build_that_executes_something_else_is_damaged(bench: BuildsWorld
 
 
 def test_registry_that_is_down_is_later(bench: BuildsWorld) -> None:
-    """Trouble of npm with the network is nobody's fault."""
+    """An error of npm with the network is not the build's fault."""
     bench.publish(NEW)
     bench.registry.down()
 
@@ -482,7 +482,7 @@ def test_damaged_build_is_told_and_left_to_a_person(sham: Sham, tamper: str, *, 
 
 
 def test_log_that_cannot_be_written_is_the_hosts_fault(sham: Sham) -> None:
-    """Trouble with our own files ends the attempt like npm's does: told, and without a trace."""
+    """An error of our own files ends the attempt as npm's does: reported, and without a trace."""
     sham.does()
     (sham.folder / "logs").touch()
 

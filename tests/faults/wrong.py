@@ -370,7 +370,7 @@ def last_good_advances_when_nobody_was_moved(monkeypatch: pytest.MonkeyPatch) ->
 
     def promoted(before: rollout_state.Rollout) -> rollout_state.Rollout:
         if before.winding is None and not rollout._moved(before):
-            promote = fx.Promote(before.plan.candidate, before.plan.everybody)
+            promote = fx.Promote(before.plan.candidate, before.plan.all_people)
             return rollout_state.end(before, ev.Outcome.PROMOTED, "done", promote)
         return end_moving(before)
 
@@ -385,7 +385,7 @@ def a_build_is_promoted_without_a_bake(monkeypatch: pytest.MonkeyPatch) -> None:
     def promoted(before: rollout_state.Rollout) -> rollout_state.Rollout:
         right = end_moving(before)
         if right.stage is rollout_state.Stage.BAKING:
-            promote = fx.Promote(before.plan.candidate, before.plan.everybody)
+            promote = fx.Promote(before.plan.candidate, before.plan.all_people)
             return rollout_state.end(before, ev.Outcome.PROMOTED, "done", promote)
         return right
 

@@ -114,7 +114,7 @@ def plans(draw: st.DrawFn) -> ev.Plan:
         attempts_max=draw(st.sampled_from([1, 1, 3])),
         on_person_failure=draw(st.sampled_from(OnPersonFailure)),
         force=back and draw(st.booleans()),
-        everybody=PEOPLE,
+        all_people=PEOPLE,
         baking=tuple(draw(some.filter(bool))) if alone else (),
     )
 
@@ -201,7 +201,7 @@ None: anywhere, or nowhere.
 def traces(draw: st.DrawFn) -> DrawnRollout:
     """Draw a plan and drive it to its end; a journal may hold up to four crashes.
 
-    It begins with a healthy stretch, so that trouble meets every step alike and not the first ones
+    It begins with a healthy stretch, so that errors meet every step alike and not the first ones
     above all.  Eight of ten stretches end with a step of somebody's way forward that fails, or with
     a bake that does.
     """

@@ -31,9 +31,9 @@ def back(took: list[Took], *, force: bool = False) -> Callable[[Host], Result | 
     return operation
 
 
-def fates(took: list[Took]) -> dict[str, PersonOutcome]:
-    """Name everybody's fate."""
-    return {each.fared.person: each.fared.fate for each in took}
+def outcomes(took: list[Took]) -> dict[str, PersonOutcome]:
+    """Name everybody's outcome."""
+    return {each.fared.person: each.fared.outcome for each in took}
 
 
 def everybody(world: World, *, force: bool = False) -> dict[str, PersonOutcome]:
@@ -42,7 +42,7 @@ def everybody(world: World, *, force: bool = False) -> dict[str, PersonOutcome]:
     driven = drive(world, back(took, force=force), giving_up=True)
     assert driven.violations == ()
     assert world.journal.unfinished() is None
-    return fates(took)
+    return outcomes(took)
 
 
 def test_everybody_goes_back_to_the_build_they_came_from_and_no_further() -> None:
@@ -81,7 +81,7 @@ def test_a_failure_stops_it_before_the_next_person() -> None:
     tries = [effect(at, FaultKind.FAIL_BEFORE) for at in (2, 3, 4)]
     driven = drive(world, back(took), faults=tries, giving_up=True)
     assert driven.violations == ()
-    assert fates(took) == {"ann": PersonOutcome.FAILED, "bob": PersonOutcome.NOT_REACHED}
+    assert outcomes(took) == {"ann": PersonOutcome.FAILED, "bob": PersonOutcome.NOT_REACHED}
     assert running(world)["bob"] == NEW
 
 

@@ -387,12 +387,12 @@ def test_a_broken_gate_is_reported_as_that() -> None:
     assert night(world).outcome is ev.Outcome.PROMOTED
 
 
-@pytest.mark.parametrize("trouble", ["registry", "npm", "parts"])
-def test_trouble_with_the_registry_is_later_and_held_against_nothing(trouble: str) -> None:
+@pytest.mark.parametrize("down", ["registry", "npm", "parts"])
+def test_failing_registry_is_later_and_held_against_nothing(down: str) -> None:
     """Registry down, npm failing and a release published in parts are no verdicts."""
-    world = small_world("ann", candidate=[Defect.IN_PARTS] if trouble == "parts" else [])
-    world.registry_down = "503" if trouble == "registry" else ""
-    world.npm_fails = "exit status 1" if trouble == "npm" else ""
+    world = small_world("ann", candidate=[Defect.IN_PARTS] if down == "parts" else [])
+    world.registry_down = "503" if down == "registry" else ""
+    world.npm_fails = "exit status 1" if down == "npm" else ""
     mark = len(world.log)
 
     result = night(world)

@@ -338,7 +338,7 @@ def test_so_many_builds_stay_that_nobody_runs(world: World, keep: int) -> None:
 
 
 def test_one_persons_trouble_keeps_nobody_elses_room(world: World) -> None:
-    """The first trouble is told once everything else has been done."""
+    """The first error is reported once everything else has been done."""
     world.store = {OLD, NEW, NEWER, Version.parse("0.0.1")}
     run = interpreter(world, Limits(snapshots_keep=1, builds_keep=0))
     halted(world, "bob")
@@ -358,7 +358,7 @@ def test_one_persons_trouble_keeps_nobody_elses_room(world: World) -> None:
 # The loop.
 
 
-PLAN = ev.Plan("r1", ev.Kind.CHECK, NEW, OLD, (), everybody=("ann",))
+PLAN = ev.Plan("r1", ev.Kind.CHECK, NEW, OLD, (), all_people=("ann",))
 
 
 @define

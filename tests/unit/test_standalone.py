@@ -22,15 +22,15 @@ SUBJECTS = (fx.Subject(EMPTY, ""), fx.Subject(STATE, "given"))
 
 @define
 class Shelf:
-    """A store: remembers what was installed, and cannot install what is in `troubles`."""
+    """A store: remembers what was installed, and cannot install what is in `failures`."""
 
-    troubles: dict[Version, BuildError] = field(factory=dict)
+    failures: dict[Version, BuildError] = field(factory=dict)
     staged: list[Version] = field(factory=list)
 
     def stage(self, build: Version) -> None:
         """Install, or fail as it was told."""
-        if build in self.troubles:
-            raise self.troubles[build]
+        if build in self.failures:
+            raise self.failures[build]
         self.staged.append(build)
 
 
@@ -106,8 +106,8 @@ def test_without_a_control_a_failure_is_a_refusal_that_says_so() -> None:
 def test_a_foreign_package_is_refused_and_never_rehearsed() -> None:
     """What the store blames on the build is a verdict."""
     stage = FailingGate()
-    trouble = BuildError("the package is a foreign one", fault=Fault.BUILD)
-    proof, said = proven(Shelf({NEW: trouble}), stage)
+    error = BuildError("the package is a foreign one", fault=Fault.BUILD)
+    proof, said = proven(Shelf({NEW: error}), stage)
     assert (proof.outcome, stage.held) == (ev.Outcome.REFUSED, [])
     assert any("foreign" in line for line in said)
 
@@ -128,8 +128,8 @@ def test_a_gate_that_cannot_be_run_proves_nothing() -> None:
 
 def test_a_control_that_cannot_be_had_leaves_the_build_unjudged() -> None:
     """What was seen of the build is kept; also a foreign control is not the build's fault."""
-    trouble = BuildError("a foreign package", fault=Fault.BUILD)
-    proof, _ = proven(Shelf({OLD: trouble}), FailingGate({NEW: (STATE,)}), OLD)
+    error = BuildError("a foreign package", fault=Fault.BUILD)
+    proof, _ = proven(Shelf({OLD: error}), FailingGate({NEW: (STATE,)}), OLD)
     assert (proof.outcome, proof.verdict) == (ev.Outcome.LATER, None)
     assert "the control could not be tried" in proof.reason
     assert len(proof.rehearsals) == 2

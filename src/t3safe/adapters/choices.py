@@ -28,11 +28,11 @@ class ChoicesFile:
         except FileNotFoundError:
             return Chosen()
         except OSError as error:
-            raise self._trouble("read", error) from error
+            raise self._failure("read", error) from error
         try:
             return _read(content.decode())
         except (ValueError, AttributeError, BaseValidationError) as error:
-            raise self._trouble("understand", error) from error
+            raise self._failure("understand", error) from error
 
     def pin(self, build: Version, note: str) -> None:
         """Make this version the target of every run."""
@@ -63,9 +63,9 @@ class ChoicesFile:
             make_folders(self.path.parent, mode=0o755)
             write_file(self.path, json.dumps(asdict(body), indent=1).encode())
         except OSError as error:
-            raise self._trouble("write", error) from error
+            raise self._failure("write", error) from error
 
-    def _trouble(self, what: str, error: Exception) -> SwitchError:
+    def _failure(self, what: str, error: Exception) -> SwitchError:
         fix = "fix it, or move it away and pin and hold again"
         return SwitchError(f"cannot {what} the pins and holds in {self.path}: {error}; {fix}")
 

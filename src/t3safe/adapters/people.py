@@ -57,16 +57,16 @@ class UserMapPeople:
             return self.path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError as error:
             how = "write lines `login=os_user` into it, or set `user_map` to another file"
-            raise self._trouble(f"it does not exist; {how}") from error
+            raise self._failure(f"it does not exist; {how}") from error
         except OSError as error:
-            raise self._trouble(f"it cannot be read: {error.strerror}") from error
+            raise self._failure(f"it cannot be read: {error.strerror}") from error
 
     def _nobody(self, problems: Iterable[MapProblem]) -> PeopleError:
         first = next(iter(problems), None)
         why = f" ({first})" if first else ""
-        return self._trouble(f"it names nobody{why}; write lines `login=os_user` into it")
+        return self._failure(f"it names nobody{why}; write lines `login=os_user` into it")
 
-    def _trouble(self, what: str) -> PeopleError:
+    def _failure(self, what: str) -> PeopleError:
         return PeopleError(
             f"cannot tell who has a serve here from the user map {self.path}: {what}"
         )

@@ -68,7 +68,7 @@ class FreezeFile:
             make_folders(self.path.parent)
             write_file(self.path, f"{why}\n(by {self.by}, {when})\n".encode())
         except OSError as error:
-            raise self._trouble("freeze", f"touch {self.path}", error) from error
+            raise self._failure("freeze", f"touch {self.path}", error) from error
 
     def thaw(self) -> bool:
         """Unfreeze; whether it was frozen."""
@@ -78,9 +78,9 @@ class FreezeFile:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise self._trouble("thaw", f"remove {self.path}", error) from error
+            raise self._failure("thaw", f"remove {self.path}", error) from error
         return True
 
-    def _trouble(self, what: str, do: str, error: OSError) -> SwitchError:
+    def _failure(self, what: str, do: str, error: OSError) -> SwitchError:
         why = error.strerror or str(error)
         return SwitchError(f"cannot {what} this host: {self.path}: {why}; do it by hand: {do}")

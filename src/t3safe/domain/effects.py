@@ -167,12 +167,12 @@ class Revisit:
 class Promote:
     """Make the build the default and last-good.  Undo: Promote the previous one.
 
-    Each person of `everybody` first gets a selection of the build that they run, so that a person
+    Each person of `all_people` first gets a selection of the build that they run, so that a person
     who followed the default does not move with it.
     """
 
     build: Version
-    everybody: tuple[str, ...] = ()
+    all_people: tuple[str, ...] = ()
 
 
 @frozen

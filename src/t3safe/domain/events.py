@@ -67,7 +67,7 @@ class Plan:
     force: bool = False
     staying: tuple[tuple[str, str], ...] = ()
     """People whom a guard keeps on their build, with the reason; for the record."""
-    everybody: tuple[str, ...] = ()
+    all_people: tuple[str, ...] = ()
     """Every person of the host, moved or not; pruning covers all of them."""
     baking: tuple[str, ...] = ()
     """The people of a rollout of kind `bake`: an earlier run moved them to the candidate."""

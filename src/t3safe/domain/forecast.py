@@ -38,10 +38,10 @@ class Timer:
 
 @frozen
 class Offered:
-    """The registry's offer; None when it did not answer, and then `trouble` says why."""
+    """The registry's offer; None when it did not answer, and then `problem` says why."""
 
     offer: Offer | None = None
-    trouble: str = ""
+    problem: str = ""
 
 
 def next_run(
@@ -54,7 +54,7 @@ def next_run(
     if shut is not None:
         return f"moves no one: {_frozen(shut, standing)}"
     if offered.offer is None and policy.pin is None:
-        return f"unknown: {offered.trouble or 'the registry was not asked'}"
+        return f"unknown: {offered.problem or 'the registry was not asked'}"
     choice = choose(policy, standing, offered.offer, local)
     if isinstance(choice, Skip):
         calm = choice.why is SkipReason.NOTHING

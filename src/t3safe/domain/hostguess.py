@@ -91,12 +91,12 @@ class OwnerQuestion:
 
 @frozen
 class Guess:
-    """The configuration of the host; `troubles` are what a run needs and the host lacks."""
+    """The configuration of the host; `problems` are what a run needs and the host lacks."""
 
     scope: Scope
     settings: tuple[Setting, ...]
     questions: tuple[OwnerQuestion, ...]
-    troubles: tuple[str, ...]
+    problems: tuple[str, ...]
     following: tuple[str, ...]
 
 

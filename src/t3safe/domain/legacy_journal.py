@@ -116,7 +116,7 @@ def _open(rollout: Rollout, steps: Sequence[_Step]) -> Rollout:
         return attrs.evolve(
             rollout,
             stage=Stage.CLOSING,
-            closing=(promote, fx.Prune(rollout.plan.everybody, pinned(rollout))),
+            closing=(promote, fx.Prune(rollout.plan.all_people, pinned(rollout))),
             ending=ev.Ended(ev.Outcome.PROMOTED, f"{promote.build}: baked, then interrupted"),
         )
     moves = list(map(_over, rollout.moves))

@@ -61,8 +61,8 @@ class Preview:
     work: str = ""
 
 
-def told(preview: Preview, now: datetime) -> tuple[str, ...]:
-    """Say a preview in lines for a person."""
+def preview_lines(preview: Preview, now: datetime) -> tuple[str, ...]:
+    """Return a preview as lines for a person."""
     return tuple(_lines(preview, now))
 
 
@@ -195,11 +195,11 @@ class Fared:
     """One person's outcome, with the reason unless they are back."""
 
     person: str
-    fate: PersonOutcome
+    outcome: PersonOutcome
     reason: str = ""
 
 
-def fate_of(outcome: ev.Outcome | None) -> PersonOutcome:
+def outcome_for_person(outcome: ev.Outcome | None) -> PersonOutcome:
     """Return a person's outcome from that of their rollout (rule 5); None: it did not begin."""
     match outcome:
         case ev.Outcome.MOVED:
@@ -210,13 +210,13 @@ def fate_of(outcome: ev.Outcome | None) -> PersonOutcome:
             return PersonOutcome.FAILED
 
 
-def summed_up(fared: Iterable[Fared]) -> tuple[tuple[PersonOutcome, str], ...]:
+def summary(fared: Iterable[Fared]) -> tuple[tuple[PersonOutcome, str], ...]:
     """Return one line for each outcome, with its people and the next command."""
     people = tuple(fared)
     return tuple(
-        (fate, f"{_HEADS[fate]}: {', '.join(found)}{_HELP.get(fate, '')}")
-        for fate in PersonOutcome
-        if (found := [_named(item) for item in people if item.fate is fate])
+        (outcome, f"{_HEADS[outcome]}: {', '.join(found)}{_HELP.get(outcome, '')}")
+        for outcome in PersonOutcome
+        if (found := [_named(item) for item in people if item.outcome is outcome])
     )
 
 

@@ -200,7 +200,7 @@ def _baked(rollout: Rollout, answer: ev.Answer) -> Rollout:
             build = rollout.plan.candidate
             did = "baked" if rollout.plan.baking else "moved"
             reason = f"{build}: {did} {', '.join(_moved(rollout))}{_left_behind(rollout)}"
-            promote = fx.Promote(build, rollout.plan.everybody)
+            promote = fx.Promote(build, rollout.plan.all_people)
             return state.end(rollout, ev.Outcome.PROMOTED, reason, promote)
         case ev.BakeBroken(person=person) if person not in _moved(rollout):
             raise _stranger(person)

@@ -95,7 +95,7 @@ def end(rollout: Rollout, outcome: ev.Outcome, reason: str, *last: fx.Effect) ->
     return attrs.evolve(
         rollout,
         stage=Stage.CLOSING,
-        closing=(*last, fx.Prune(rollout.plan.everybody, pinned(rollout))),
+        closing=(*last, fx.Prune(rollout.plan.all_people, pinned(rollout))),
         ending=ev.Ended(outcome, reason),
     )
 

@@ -27,7 +27,7 @@ from t3safe.entrypoints import output, rendering
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.settings import load
 from t3safe.entrypoints.wiring.live import Live, live
-from t3safe.usecases.host import Result, everybody, holding
+from t3safe.usecases.host import Result, all_people, holding
 
 
 class VersionType(click.ParamType[Version]):
@@ -248,18 +248,18 @@ def for_whom(app: App, words: tuple[str, ...], others: int) -> tuple[str, ...]:
     return words
 
 
-def one_or_all(app: App, person: str | None, *, everybody: bool) -> str | None:
+def one_or_all(app: App, person: str | None, *, for_all: bool) -> str | None:
     """Return the named person, None for all; end with a usage error when neither is given."""
-    if person is None and not everybody and app.settings.scope is Scope.USER:
+    if person is None and not for_all and app.settings.scope is Scope.USER:
         return caller_name()
-    if everybody == (person is not None):
+    if for_all == (person is not None):
         raise click.UsageError("name a person, or give `--all`")
     return person
 
 
 def known_person(wired: Live, person: str) -> None:
     """End with a usage error when the user map has no such person."""
-    people, _ = everybody(wired.host)
+    people, _ = all_people(wired.host)
     if person not in people:
         message = f"no person {person!r} in the user map; these are: {', '.join(people)}"
         raise click.UsageError(message)

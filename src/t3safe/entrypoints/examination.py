@@ -58,7 +58,7 @@ from t3safe.person import chosen
 from t3safe.t3.sign_in import FIRST_PROTOCOL, Session
 from t3safe.t3.updater import LINK
 from t3safe.usecases.doctor import Look, PeopleExamination, Surroundings, looked
-from t3safe.usecases.host import everybody
+from t3safe.usecases.host import all_people
 
 _PATIENCE = 5.0
 """Seconds for one answer of the dispatch or of a serve."""
@@ -173,7 +173,7 @@ class Examination:
 
     def _launcher(self) -> Iterator[Finding]:
         launcher = self.wired.settings.launcher
-        yield doctor.judge_launcher(str(launcher or ""), self.wired.selection.launcher_trouble())
+        yield doctor.judge_launcher(str(launcher or ""), self.wired.selection.launcher_problem())
 
     def _installers(self) -> Iterator[Finding]:
         launcher = self.wired.settings.launcher
@@ -185,7 +185,7 @@ class Examination:
         if isinstance(units := self.wired.units(), UserUnits):
             callers += hostfacts.own_callers(units.folder)
         yield from doctor.judge_installers(first, str(launcher or ""), callers)
-        for person in everybody(self.wired.host)[0]:
+        for person in all_people(self.wired.host)[0]:
             yield from looked(Precondition.INSTALLERS, partial(self._programs, person))
 
     def _programs(self, person: str) -> Iterator[Finding]:
@@ -205,18 +205,18 @@ class Examination:
         if self.wired.settings.verify is not Verify.DISPATCH:
             yield ok(Precondition.DISPATCH, "sign-ins are proven without a dispatch (`verify`)")
             return
-        text, trouble = self.wired.settings.dispatch, ""
+        text, failure = self.wired.settings.dispatch, ""
         try:
             ask(Address.parse(text), "/", {}, _PATIENCE)
         except (NoAnswerError, ValueError) as error:
-            trouble = str(error)
-        yield doctor.judge_dispatch(text, trouble)
+            failure = str(error)
+        yield doctor.judge_dispatch(text, failure)
 
     def _cookies(self) -> Iterator[Finding]:
         if self.wired.settings.verify is not Verify.DISPATCH:
             yield ok(Precondition.COOKIES, "sign-ins are proven without a dispatch (`verify`)")
             return
-        people, _ = everybody(self.wired.host)
+        people, _ = all_people(self.wired.host)
         homes = ((person, self._home(person)) for person in people)
         told = ((person, home[1].cookie) for person, home in homes if home is not None)
         cookies = tuple(pair for pair in told if pair[1])
@@ -229,7 +229,7 @@ class Examination:
             yield ok(Precondition.PATHS, "sign-ins are proven without a dispatch (`verify`)")
             return
         known = dispatch_knowledge(self.wired.settings).paths
-        homes = ((who, self._home(who)) for who in everybody(self.wired.host)[0])
+        homes = ((who, self._home(who)) for who in all_people(self.wired.host)[0])
         taken = tuple(
             (person, tuple(path for path in known if _takes(home[0], path)))
             for person, home in homes
@@ -241,7 +241,7 @@ class Examination:
         if self.wired.settings.verify is not Verify.DISPATCH:
             yield ok(Precondition.PROTOCOLS, "sign-ins are proven without a dispatch (`verify`)")
             return
-        homes = ((who, self._home(who)) for who in everybody(self.wired.host)[0])
+        homes = ((who, self._home(who)) for who in all_people(self.wired.host)[0])
         told = ((who, described(home[0], _PATIENCE)) for who, home in homes if home is not None)
         spoken = tuple((who, FIRST_PROTOCOL if one is None else one.protocol) for who, one in told)
         known = dispatch_knowledge(self.wired.settings).protocols
@@ -281,7 +281,7 @@ class Examination:
             return
         seen = self.wired.units().look().persistent
         own = self.wired.settings.scope is Scope.USER
-        lingers = not own or all(map(hostfacts.lingers, everybody(self.wired.host)[0]))
+        lingers = not own or all(map(hostfacts.lingers, all_people(self.wired.host)[0]))
         yield from doctor.judge_timers(seen, own=own, lingers=lingers)
 
     def _hooks(self) -> Iterator[Finding]:
@@ -330,20 +330,20 @@ class Examination:
                 assert_never(never)
 
     def _journal(self, people: PeopleExamination) -> Iterator[Finding]:
-        journal, trouble = self.wired.journal, ""
+        journal, failure = self.wired.journal, ""
         if not self._begun:
             yield ok(Precondition.JOURNAL, f"{journal.path}: none yet; the first run makes it")
             yield from people.unexplained()
             return
         try:
-            trouble = journal.complaint(thorough=True)
+            failure = journal.complaint(thorough=True)
         except NewerJournalError as error:
             yield people_doctor.judge_newer_journal(str(error))
             return
         except PortError as error:
-            trouble = str(error)
-        yield people_doctor.judge_journal(str(journal.path), trouble)
-        if not trouble:
+            failure = str(error)
+        yield people_doctor.judge_journal(str(journal.path), failure)
+        if not failure:
             yield from people.unexplained()
 
     @property
@@ -355,7 +355,7 @@ class Examination:
         settings = self.wired.settings
         for folder in (settings.state_dir, settings.store, settings.backup_dest):
             yield doctor.judge_folder(hostfacts.folder_facts(folder))
-        for person in everybody(self.wired.host)[0]:
+        for person in all_people(self.wired.host)[0]:
             yield from looked(Precondition.FOLDERS, partial(self._persons_folder, person))
 
     def _persons_folder(self, person: str) -> Iterator[Finding]:
@@ -376,7 +376,7 @@ class Examination:
         installed = notify.installed()
         letters = (notify.Letter(end) for end in those)
         seen = notify.send(letters, settings.timeout) if installed else ()
-        told = {item.end: item.trouble for item in seen}
+        told = {item.end: item.error for item in seen}
         exposed = self.config if settings.urls and self.config is not None else None
         yield from doctor.judge_notifications(
             tuple((end.name, told.get(end.name, "")) for end in those),

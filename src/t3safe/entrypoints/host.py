@@ -23,7 +23,7 @@ from t3safe.entrypoints.app import (
 )
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.wiring.live import Live
-from t3safe.usecases.host import everybody as everybody_of
+from t3safe.usecases.host import all_people
 
 
 @click.command()
@@ -108,7 +108,7 @@ def serves() -> None:
     """Start and stop serves through `services.manager`."""
 
 
-_all_option = click.option("--all", "everybody", is_flag=True, help="All people.")
+_all_option = click.option("--all", "for_all", is_flag=True, help="All people.")
 
 
 @serves.command("start")
@@ -116,9 +116,9 @@ _all_option = click.option("--all", "everybody", is_flag=True, help="All people.
 @_all_option
 @wait_option
 @click.pass_obj
-def serves_start(app: App, person: str | None, wait: float, *, everybody: bool) -> NoReturn:
+def serves_start(app: App, person: str | None, wait: float, *, for_all: bool) -> NoReturn:
     """Start the serve of one person or of all people, if it does not run."""
-    _each(app, one_or_all(app, person, everybody=everybody), wait, _start)
+    _each(app, one_or_all(app, person, for_all=for_all), wait, _start)
 
 
 @serves.command("stop")
@@ -126,9 +126,9 @@ def serves_start(app: App, person: str | None, wait: float, *, everybody: bool) 
 @_all_option
 @wait_option
 @click.pass_obj
-def serves_stop(app: App, person: str | None, wait: float, *, everybody: bool) -> NoReturn:
+def serves_stop(app: App, person: str | None, wait: float, *, for_all: bool) -> NoReturn:
     """Stop the serve of one person or of all people, even if they are busy."""
-    _each(app, one_or_all(app, person, everybody=everybody), wait, _stop)
+    _each(app, one_or_all(app, person, for_all=for_all), wait, _stop)
 
 
 def _each(
@@ -137,7 +137,7 @@ def _each(
     with app.acting("run", wait, journal=False) as wired:
         if person is not None:
             known_person(wired, person)
-        people = everybody_of(wired.host)[0] if person is None else (person,)
+        people = all_people(wired.host)[0] if person is None else (person,)
         lines = [_tried(wired, name, act) for name in people]
     sys.exit(Exit.LATER if any(line.level is LogLevel.WARNING for line in lines) else Exit.OK)
 

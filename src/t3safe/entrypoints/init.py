@@ -39,8 +39,8 @@ def init(app: App, *, yes: bool, only_print: bool) -> None:
     text = hostguess.render(guessed, answers)
     file = app.file or (settings.DEFAULT_FILE if caller.root else _own(caller))
     _check(text, file, caller)
-    for trouble in guessed.troubles:
-        click.echo(f"t3safe: {trouble}", err=True)
+    for problem in guessed.problems:
+        click.echo(f"t3safe: {problem}", err=True)
     if only_print:
         click.echo(text, nl=False)
         return

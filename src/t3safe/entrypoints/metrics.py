@@ -41,7 +41,7 @@ def write_metrics(wired: Live, path: Path, vitals: HostMetrics) -> None:
         write(path, vitals)
     except PortError as error:
         wired.say(LogLine(LogLevel.WARNING, str(error)))
-    except Exception as error:  # noqa: BLE001 - the run's own end outlives any trouble of its metrics
+    except Exception as error:  # noqa: BLE001 - the run's own end outlives any error of its metrics
         text = f"cannot write the metrics to {path}: {type(error).__name__}: {error}"
         wired.say(LogLine(LogLevel.WARNING, text))
 

@@ -15,7 +15,7 @@ from t3safe.domain.events import Outcome
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.move import Move
 from t3safe.domain.policy import SkipReason
-from t3safe.domain.rollback import PersonOutcome, Preview, summed_up, told, undo
+from t3safe.domain.rollback import PersonOutcome, Preview, preview_lines, summary, undo
 from t3safe.domain.versions import Version
 from t3safe.entrypoints import output, rendering
 from t3safe.entrypoints.app import (
@@ -57,7 +57,7 @@ def restore(app: App, /, words: tuple[str, ...], **how: bool) -> NoReturn:
 
 @click.command()
 @click.argument("person", required=False)
-@click.option("--all", "everybody", is_flag=True, help="All people, one after another.")
+@click.option("--all", "for_all", is_flag=True, help="All people, one after another.")
 @click.option(
     "--to",
     "build",
@@ -70,12 +70,12 @@ def restore(app: App, /, words: tuple[str, ...], **how: bool) -> NoReturn:
 @as_json_option
 @click.pass_obj
 def rollback(
-    app: App, /, person: str | None, build: Version | None, *, everybody: bool, **how: bool
+    app: App, /, person: str | None, build: Version | None, *, for_all: bool, **how: bool
 ) -> NoReturn:
     """Roll one person or all people back to an older build, with a state that it can read."""
-    person = one_or_all(app, person, everybody=everybody)
+    person = one_or_all(app, person, for_all=for_all)
     if person is None:
-        _everybody(app, build, how)
+        _all_people(app, build, how)
     _one(app, person, build, "", how)
 
 
@@ -134,7 +134,7 @@ def _changed(whom: str) -> NoWayBackError:
 # All people.
 
 
-def _everybody(app: App, build: Version | None, how: dict[str, bool]) -> NoReturn:
+def _all_people(app: App, build: Version | None, how: dict[str, bool]) -> NoReturn:
     as_json = how["as_json"]
     if how["yes"] and not how["dry_run"]:
         output.act()
@@ -176,9 +176,9 @@ def _take(wired: Live, whole: Whole, *, force: bool) -> list[Took]:
             for move in _moves(each.result):
                 _say_undo(wired, move)
     finally:
-        for fate, line in summed_up(each.fared for each in took):
+        for outcome, line in summary(each.fared for each in took):
             wired.say(
-                LogLine(LogLevel.INFO if fate is PersonOutcome.BACK else LogLevel.WARNING, line)
+                LogLine(LogLevel.INFO if outcome is PersonOutcome.BACK else LogLevel.WARNING, line)
             )
     return took
 
@@ -195,17 +195,17 @@ def _around(whole: Whole, build: Version | None) -> Iterable[str]:
 
 def _end(took: list[Took]) -> Result:
     """Return the result of the whole: the failure, else what was left undone, else success."""
-    fates = [each.fared.fate for each in took]
-    failed = next((each for each in took if each.fared.fate is PersonOutcome.FAILED), None)
-    reason = f"{fates.count(PersonOutcome.BACK)} of {len(fates)} are back"
+    outcomes = [each.fared.outcome for each in took]
+    failed = next((each for each in took if each.fared.outcome is PersonOutcome.FAILED), None)
+    reason = f"{outcomes.count(PersonOutcome.BACK)} of {len(outcomes)} are back"
     if failed is not None and failed.result is not None:
         reason = f"{reason}; {failed.fared.person}: {failed.fared.reason}"
         return attrs.evolve(failed.result, reason=reason, warnings=(), rollout=None)
-    if PersonOutcome.STUCK in fates:
+    if PersonOutcome.STUCK in outcomes:
         return Result(None, reason, stayed=SkipReason.REFUSED)
-    if {PersonOutcome.PASSED_OVER, PersonOutcome.NOT_REACHED} & set(fates):
+    if {PersonOutcome.PASSED_OVER, PersonOutcome.NOT_REACHED} & set(outcomes):
         return Result(None, reason, stayed=SkipReason.LATER)
-    if PersonOutcome.BACK in fates:
+    if PersonOutcome.BACK in outcomes:
         return Result(Outcome.MOVED, reason)
     return Result(None, "no one to roll back", stayed=SkipReason.NOTHING)
 
@@ -216,7 +216,7 @@ def _end(took: list[Took]) -> Result:
 def _show(wired: Live, shown: Iterable[Preview], *, said: bool) -> None:
     now = wired.host.ports.clock.now()
     for shown_way in shown if said else ():
-        for line in told(shown_way, now):
+        for line in preview_lines(shown_way, now):
             click.echo(line)
 
 
@@ -251,8 +251,8 @@ def _took_body(took: Took, shown: Iterable[Preview]) -> dict[str, object]:
     person = took.fared.person
     moves = [move for move in _moves(took.result) if move.person == person]
     return {
-        "status": moves[0].status.value if moves else took.fared.fate.value,
-        "fate": took.fared.fate.value,
+        "status": moves[0].status.value if moves else took.fared.outcome.value,
+        "fate": took.fared.outcome.value,
         "reason": took.fared.reason,
         "run": took.result.run if took.result is not None else "",
         "preview": next((_body(item) for item in shown if item.way.person == person), None),

@@ -132,7 +132,7 @@ def reported(wired: Live, command: str) -> Iterator[CommandEnd]:
             _fan_out(wired, command, broken)
         except PortError as error:
             wired.say(LogLine(LogLevel.WARNING, str(error)))
-        except Exception as error:  # noqa: BLE001 - the command's own end outlives any trouble here
+        except Exception as error:  # noqa: BLE001 - the command's own end outlives any error here
             text = f"cannot report how {command} ended: {type(error).__name__}"
             wired.say(LogLine(LogLevel.WARNING, text))
 

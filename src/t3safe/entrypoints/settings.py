@@ -26,7 +26,7 @@ import attrs
 from attrs import frozen
 
 from t3safe.adapters._support.http_client import Address
-from t3safe.adapters._support.strict import INVALID, strict_converter, trouble
+from t3safe.adapters._support.strict import INVALID, first_error, strict_converter
 from t3safe.configuration import Manager, Settings, Verify, each_setting, out_of_range
 from t3safe.domain import scope
 from t3safe.domain.errors import UnusableError
@@ -99,7 +99,7 @@ def load(
     try:
         settings = strict_converter().structure(raw, Settings)
     except INVALID as error:
-        raise SettingsError(f"{where}: {trouble(error)}") from error
+        raise SettingsError(f"{where}: {first_error(error)}") from error
     units = _of_units() if file is None and settings.scope is Scope.SYSTEM else {}
     variables = _variables(units, environment)
     for variable in variables:
@@ -236,7 +236,7 @@ def _with_variable(settings: Settings, variable: _Variable) -> Settings:
     try:
         read = strict_converter().structure({key: value}, Settings)
     except INVALID as error:
-        raise SettingsError(f"{variable}: {trouble(error)}") from error
+        raise SettingsError(f"{variable}: {first_error(error)}") from error
     return attrs.evolve(settings, **{key: getattr(read, key)})
 
 

@@ -26,7 +26,7 @@ from t3safe.entrypoints.app import (
 )
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.wiring.live import Live, Verified
-from t3safe.usecases.host import everybody as everybody_of
+from t3safe.usecases.host import all_people
 from t3safe.usecases.snapshots import judge, prune
 
 
@@ -45,7 +45,7 @@ def _named(wired: Live, people: tuple[str, ...]) -> tuple[str, ...]:
     """Return the named people, all people when none is named."""
     for person in people:
         known_person(wired, person)
-    return people or everybody_of(wired.host)[0]
+    return people or all_people(wired.host)[0]
 
 
 def _tell_verified(found: list[Verified], *, as_json: bool) -> NoReturn:
@@ -58,18 +58,18 @@ def _tell_verified(found: list[Verified], *, as_json: bool) -> NoReturn:
 
 @click.command()
 @click.argument("person", required=False)
-@click.option("--all", "everybody", is_flag=True, help="All people, one after another.")
+@click.option("--all", "for_all", is_flag=True, help="All people, one after another.")
 @as_json_option
 @click.pass_obj
-def snapshot(app: App, person: str | None, *, everybody: bool, as_json: bool) -> NoReturn:
+def snapshot(app: App, person: str | None, *, for_all: bool, as_json: bool) -> NoReturn:
     """Take a snapshot of one person or of all people while the serve runs."""
-    person = one_or_all(app, person, everybody=everybody)
+    person = one_or_all(app, person, for_all=for_all)
     with app.acting("run", aside=as_json) as wired:
         if person is not None:
             known_person(wired, person)
             found = [_copied(wired, person)]
         else:
-            found = [_tried(app, wired, name) for name in everybody_of(wired.host)[0]]
+            found = [_tried(app, wired, name) for name in all_people(wired.host)[0]]
     if as_json:
         rendering.print_json("snapshot", found)
     sys.exit(Exit.LATER if any(item["problem"] for item in found) else Exit.OK)

@@ -20,7 +20,7 @@ from t3safe.domain.errors import NoWayBackError, PortError
 from t3safe.domain.gate import EMPTY
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
-from t3safe.usecases.host import Host, everybody
+from t3safe.usecases.host import Host, all_people
 
 
 class GlobalT3(Protocol):
@@ -51,7 +51,7 @@ def adopt(
         message = f"cannot adopt {build}: the global t3 of this host is {found}"
         raise NoWayBackError(f"{message}; adopt that")
     global_t3.note(build, host.ports.clock.now())
-    people, _ = everybody(host)
+    people, _ = all_people(host)
     host.ports.builds.stage(build)
     schema = _measured(host, build, "adopt")
     for person in people:
@@ -105,7 +105,7 @@ def eject(host: Host, global_t3: GlobalT3, build: Version | None) -> tuple[str, 
     if host.ports.journal.unfinished() is not None:
         message = "cannot eject: a run is unfinished; `t3safe recover` settles it"
         raise NoWayBackError(message)
-    people, _ = everybody(host)
+    people, _ = all_people(host)
     runs = {person: selection.selected(person).build for person in people}
     target = build or _common(runs)
     others = [person for person in people if runs[person] != target]

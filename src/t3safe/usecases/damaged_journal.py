@@ -24,7 +24,7 @@ from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.messages import LogLevel, LogLine, frozen_line
 from t3safe.domain.policy import SkipReason
 from t3safe.domain.ports import RepairableJournal
-from t3safe.usecases.host import Host, Reader, Result, everybody, holding
+from t3safe.usecases.host import Host, Reader, Result, all_people, holding
 from t3safe.usecases.recover import prove_unexplained
 from t3safe.usecases.survey import fenced
 
@@ -87,7 +87,7 @@ class JournalRepair:
     def _down(self) -> Iterator[str]:
         """Yield the people whose serve could run and does not (rule 4)."""
         read = Reader()
-        people, _ = read(partial(everybody, self.host)) or ((), ())
+        people, _ = read(partial(all_people, self.host)) or ((), ())
         shut = fenced(self.host)
         for person in people:
             status = read(partial(self.host.ports.services.status, person))

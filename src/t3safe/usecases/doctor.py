@@ -19,7 +19,7 @@ from t3safe.domain.idle import dated_after, times_after
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.versions import Version
 from t3safe.person import chosen
-from t3safe.usecases.host import Host, Reader, deferrals, everybody
+from t3safe.usecases.host import Host, Reader, all_people, deferrals
 from t3safe.usecases.recover import unexplained
 from t3safe.usecases.survey import astray, left_behind, obstacle_of, unmapped_serves
 
@@ -74,7 +74,7 @@ class PeopleExamination:
     def _each(
         self, check: Precondition, look: Callable[[str], Iterable[Finding]]
     ) -> Iterator[Finding]:
-        for person in everybody(self.host)[0]:
+        for person in all_people(self.host)[0]:
             yield from looked(check, partial(look, person))
 
     def _updater(self, person: str) -> Iterable[Finding]:
@@ -82,7 +82,7 @@ class PeopleExamination:
 
     def _user_map(self) -> Iterable[Finding]:
         try:
-            people, problems = everybody(self.host)
+            people, problems = all_people(self.host)
         except PeopleError as error:
             return (doctor.judge_no_map(str(error), self.around.user_map),)
         return doctor.judge_map(len(people), tuple(map(str, problems)), self.around.user_map)
@@ -92,7 +92,7 @@ class PeopleExamination:
         yield from looked(Precondition.SERVES, self._unmapped)
 
     def _unmapped(self) -> Iterable[Finding]:
-        found = unmapped_serves(self.host, everybody(self.host)[0])
+        found = unmapped_serves(self.host, all_people(self.host)[0])
         return map(doctor.judge_unmapped, found)
 
     def _serve(self, person: str) -> Iterator[Finding]:
@@ -149,7 +149,7 @@ class PeopleExamination:
         yield doctor.judge_generation(person, str(build or "no build"), (ran, held), size, to)
 
     def _disk(self) -> Iterator[Finding]:
-        kept = {who: self._infos(who) for who in everybody(self.host)[0]}
+        kept = {who: self._infos(who) for who in all_people(self.host)[0]}
         sizes = [
             infos[-1].stored.size if infos else self.around.weigh(who)
             for who, infos in kept.items()

@@ -121,7 +121,7 @@ def wired(  # noqa: PLR0913 - what a process puts together once
     )
 
 
-def everybody(host: Host) -> tuple[tuple[str, ...], tuple[MapProblem, ...]]:
+def all_people(host: Host) -> tuple[tuple[str, ...], tuple[MapProblem, ...]]:
     """Return the people in the order of their moves, and the skipped lines of the user map."""
     loaded = host.ports.people.load()
     return tuple(person.name for person in loaded.people), loaded.problems
@@ -194,7 +194,7 @@ def _prune_runs(host: Host) -> None:
 def deferrals(host: Host, people: tuple[str, ...] = ()) -> tuple[Deferral, ...]:
     """Return who of these `people` waits to be moved; of all people when none are named."""
     journal = host.ports.journal
-    found = (deferral(journal.moves(person)) for person in people or everybody(host)[0])
+    found = (deferral(journal.moves(person)) for person in people or all_people(host)[0])
     return tuple(item for item in found if item is not None)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from t3safe.domain.metrics import HostMetrics, PersonMetrics, asked
 from t3safe.domain.versions import Version
-from t3safe.usecases.host import Host, Reader, deferrals, everybody
+from t3safe.usecases.host import Host, Reader, all_people, deferrals
 
 
 def measure(
@@ -25,7 +25,7 @@ def measure(
     """
     ask = Reader()
     selection = host.ports.selection
-    people, problems = ask(lambda: everybody(host)) or ((), ())
+    people, problems = ask(lambda: all_people(host)) or ((), ())
     ask.problems.extend(f"user map {problem}" for problem in problems)
     return HostMetrics(
         at=host.ports.clock.now(),

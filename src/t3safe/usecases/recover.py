@@ -27,7 +27,7 @@ from t3safe.usecases.host import (
     Host,
     Reader,
     Result,
-    everybody,
+    all_people,
     left_in_a_run,
     resume,
     start,
@@ -80,7 +80,7 @@ def _lift(host: Host, person: str, waits: Waits | None) -> Result:
 
 def plan_back(host: Host, move: ev.MovePlan, *, force: bool) -> ev.Plan:
     """Plan the rollback of one person."""
-    people, _ = everybody(host)
+    people, _ = all_people(host)
     return ev.Plan(
         run=host.name_run(host.ports.clock.now()),
         kind=ev.Kind.BACK,
@@ -89,7 +89,7 @@ def plan_back(host: Host, move: ev.MovePlan, *, force: bool) -> ev.Plan:
         moves=(move,),
         attempts_max=host.rules.attempts_max,
         force=force,
-        everybody=people,
+        all_people=people,
     )
 
 
@@ -120,7 +120,7 @@ def unexplained(host: Host) -> tuple[tuple[str, Version], ...]:
     last_good = selection.last_good() or selection.default()
     if last_good is None:
         return ()
-    people, _ = read(partial(everybody, host)) or ((), ())
+    people, _ = read(partial(all_people, host)) or ((), ())
     chosen = {person: read(partial(selection.selected, person)) for person in people}
     left = {
         person: build

@@ -21,14 +21,14 @@ from t3safe.domain.rollback import (
     PersonOutcome,
     Preview,
     WayBack,
-    fate_of,
     leads_back,
+    outcome_for_person,
     retreat,
 )
 from t3safe.domain.runs import ON_NEW
 from t3safe.domain.versions import Version
 from t3safe.person import chosen
-from t3safe.usecases.host import Host, Result, everybody, left_in_a_run, start
+from t3safe.usecases.host import Host, Result, all_people, left_in_a_run, start
 from t3safe.usecases.recover import plan_back, settle, writer_of
 from t3safe.usecases.survey import astray
 
@@ -136,7 +136,7 @@ def _found_way(
     host: Host, person: str, build: Version | None, snapshot: str
 ) -> tuple[WayBack, SetLedger]:
     """Return the way back, and what the build at its end knows.  Raises NoWayBackError."""
-    people, _ = everybody(host)
+    people, _ = all_people(host)
     if person not in people:
         message = f"cannot roll {person} back: no such person in the user map"
         raise NoWayBackError(message)
@@ -217,7 +217,7 @@ class Took:
 
 def look(host: Host, build: Version | None) -> Whole:
     """Return who would be rolled back, without the cost; change nothing."""
-    people, _ = everybody(host)
+    people, _ = all_people(host)
     runs: list[tuple[str, Version]] = []
     stuck: list[tuple[str, str]] = []
     for person in people:
@@ -248,7 +248,7 @@ def take_back(host: Host, whole: Whole, *, force: bool) -> Iterator[Took]:
             yield Took(Fared(way.person, PersonOutcome.NOT_REACHED))
             continue
         took = _one(host, way, force=force)
-        going = took.fared.fate in {PersonOutcome.BACK, PersonOutcome.PASSED_OVER}
+        going = took.fared.outcome in {PersonOutcome.BACK, PersonOutcome.PASSED_OVER}
         yield took
     yield from (Took(Fared(person, PersonOutcome.STUCK, why)) for person, why in whole.stuck)
 
@@ -260,6 +260,6 @@ def _one(host: Host, way: WayBack, *, force: bool) -> Took:
         raise
     except PortError as error:
         result = Result(None, str(error), stayed=SkipReason.LATER)
-    fate = fate_of(result.outcome)
-    reason = "" if fate is PersonOutcome.BACK else result.reason
-    return Took(Fared(way.person, fate, reason), result)
+    outcome = outcome_for_person(result.outcome)
+    reason = "" if outcome is PersonOutcome.BACK else result.reason
+    return Took(Fared(way.person, outcome, reason), result)

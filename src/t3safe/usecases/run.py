@@ -212,5 +212,5 @@ def planned(host: Host, kind: ev.Kind, go: Proceed, seen: Survey) -> ev.Plan:
         attempts_max=host.rules.attempts_max,
         on_person_failure=host.rules.on_person_failure,
         staying=go.stay,
-        everybody=seen.people,
+        all_people=seen.people,
     )

@@ -21,7 +21,7 @@ from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.runs import MoveRecord, RunRecord, deferral
 from t3safe.domain.unmapped import Unmapped
 from t3safe.domain.versions import Version, days_behind
-from t3safe.usecases.host import Host, Reader, everybody, owner_policy
+from t3safe.usecases.host import Host, Reader, all_people, owner_policy
 from t3safe.usecases.run import offered
 from t3safe.usecases.survey import ahead_of_builds, standing_of, unmapped_serves
 
@@ -110,7 +110,7 @@ class Around:
 def host_status(host: Host, around: Around) -> HostStatus:
     """Read all that `status` shows."""
     read = Reader()
-    people, map_problems = read(partial(everybody, host)) or ((), ())
+    people, map_problems = read(partial(all_people, host)) or ((), ())
     read.problems.extend(f"user map {problem}" for problem in map_problems)
     selection, chosen = host.ports.selection, read(host.ports.choices.chosen)
     last = read(lambda: next(iter(host.ports.journal.runs()), None))
@@ -118,7 +118,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
     policy_pin = host.rules.policy.pin
     unfinished = read(host.ports.journal.unfinished)
     frozen = read(host.ports.switch.frozen) or ""
-    offered = Offered(trouble="frozen") if frozen else _offered(host)
+    offered = Offered(problem="frozen") if frozen else _offered(host)
     known = _known(host, offered, around)
     newest = known.newest if known is not None else None
     last_good = read(selection.last_good)
@@ -146,7 +146,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
         last_closed=last.closed if last else None,
         newest=str(newest or ""),
         newest_at=known.at if known is not None else None,
-        newest_trouble=offered.trouble,
+        newest_trouble=offered.problem,
         days_behind=days_behind(last_good, newest),
         next_run=read(lambda: _next_run(host, people, offered))
         or "unknown: see what could not be read",
@@ -168,9 +168,9 @@ def _offered(host: Host) -> Offered:
     """Ask the registry; an unreachable registry is not a problem of this host."""
     try:
         offer = offered(host, owner_policy(host))
-        return Offered(offer, trouble="" if offer else "pinned: tracking is off")
+        return Offered(offer, problem="" if offer else "pinned: tracking is off")
     except PortError as error:
-        return Offered(trouble=str(error))
+        return Offered(problem=str(error))
 
 
 def _next_run(host: Host, people: tuple[str, ...], offered: Offered) -> str:

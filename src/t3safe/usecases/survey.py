@@ -14,7 +14,7 @@ from t3safe.domain.obstacles import Obstacle, ahead, held, unknown_to_all
 from t3safe.domain.policy import Policy, Standing
 from t3safe.domain.unmapped import Unmapped, unmapped
 from t3safe.person import chosen, give_selections, hidden_copy, migrated_by
-from t3safe.usecases.host import Host, Reader, everybody, owner_policy
+from t3safe.usecases.host import Host, Reader, all_people, owner_policy
 
 
 @frozen
@@ -50,7 +50,7 @@ def survey(host: Host, *, repair: bool) -> Survey:
     is new in the map a selection of the build that they run.
     """
     restored = host.ports.selection.ensure_launcher() if repair else ""
-    people, problems = everybody(host)
+    people, problems = all_people(host)
     if repair:
         give_selections(host.ports, people)
     read = Reader()
@@ -131,6 +131,6 @@ def unmapped_serves(host: Host, people: tuple[str, ...]) -> tuple[Unmapped, ...]
 def fenced(host: Host) -> tuple[str, ...]:
     """Return the fenced people; one whose selection cannot be read is left out."""
     read = Reader()
-    people, _ = read(partial(everybody, host)) or ((), ())
+    people, _ = read(partial(all_people, host)) or ((), ())
     selected = ((person, read(partial(host.ports.selection.selected, person))) for person in people)
     return tuple(person for person, found in selected if found is not None and found.fenced)

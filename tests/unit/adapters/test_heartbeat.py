@@ -97,7 +97,7 @@ def test_what_an_effect_raises_goes_through() -> None:
 
 
 def test_a_sink_that_fails_harms_nothing() -> None:
-    """Trouble in the watch is nobody's: the effect goes on and answers."""
+    """An error of the watch is ignored: the effect goes on and answers."""
     tried = threading.Event()
 
     def broken(_: LogLine) -> None:

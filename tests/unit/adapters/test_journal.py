@@ -27,7 +27,9 @@ from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG
 OLD = Version.parse("0.0.28-nightly.20260615.567")
 NEW = Version.parse("0.0.28-nightly.20260615.571")
 NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
-PLAN = ev.Plan("r1", ev.Kind.RUN, NEW, OLD, (ev.MovePlan("alice", OLD, NEW),), everybody=("alice",))
+PLAN = ev.Plan(
+    "r1", ev.Kind.RUN, NEW, OLD, (ev.MovePlan("alice", OLD, NEW),), all_people=("alice",)
+)
 LEDGER = SetLedger.of({V1_DATABASE: Ledger.of([(1, BEFORE_SCOPES.marked_by)])})
 REHEARSAL = gate.Rehearsal(
     "", NEW, (checks.passed(checks.Check.LIVE, "answered"),), LEDGER, "e", 1.5

@@ -18,7 +18,9 @@ from tests.support import damage
 OLD = Version.parse("0.0.28-nightly.20260615.567")
 NEW = Version.parse("0.0.28-nightly.20260615.571")
 NOW = datetime(2026, 6, 16, 4, tzinfo=UTC)
-PLAN = ev.Plan("r1", ev.Kind.RUN, NEW, OLD, (ev.MovePlan("alice", OLD, NEW),), everybody=("alice",))
+PLAN = ev.Plan(
+    "r1", ev.Kind.RUN, NEW, OLD, (ev.MovePlan("alice", OLD, NEW),), all_people=("alice",)
+)
 PLACE = "journal.sqlite.broken-20260616T040000Z"
 
 

@@ -59,7 +59,7 @@ def plan(
         attempts_max=attempts_max,
         on_person_failure=on_person_failure,
         force=force,
-        everybody=(*people, "zoe"),
+        all_people=(*people, "zoe"),
         baking=baking,
     )
 

@@ -267,7 +267,7 @@ class Telling:
                 return fx.Restore(who, self.rest[who])
             case "prune":
                 self.pruned = True
-                return fx.Prune(self.book.plan.everybody, self._pinned())
+                return fx.Prune(self.book.plan.all_people, self._pinned())
             case _:
                 return simple[name]
 

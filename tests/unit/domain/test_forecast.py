@@ -36,9 +36,9 @@ def test_days_behind_are_told_where_both_tell_their_day(
         (Policy(), Standing((("ann", NEW),), NEW), FRESH, "nothing to do: everyone is on"),
         (Policy(), Standing((), None, frozen="look"), FRESH, "moves no one: frozen (look)"),
         (Policy(window=Window(time(1), time(2))), HERE, FRESH, "moves no one: outside"),
-        (Policy(), HERE, Offered(trouble="no answer"), "unknown: no answer"),
+        (Policy(), HERE, Offered(problem="no answer"), "unknown: no answer"),
         (Policy(), HERE, Offered(), "unknown: the registry was not asked"),
-        (Policy(pin=NEW), HERE, Offered(trouble="no answer"), f"rehearses {NEW}"),
+        (Policy(pin=NEW), HERE, Offered(problem="no answer"), f"rehearses {NEW}"),
     ],
 )
 def test_what_a_run_would_do_is_what_the_policy_says(

@@ -62,7 +62,7 @@ def test_a_host_as_expected_needs_no_setting_and_no_question() -> None:
     """Rule 3: what is as the defaults say is not written."""
     found = guess(HOST)
     assert found.scope is Scope.SYSTEM
-    assert (found.settings, found.questions, found.troubles) == ((), (), ())
+    assert (found.settings, found.questions, found.problems) == ((), (), ())
     assert found.following == (
         "t3safe units install",
         "t3safe adopt 0.0.28",
@@ -75,7 +75,7 @@ def test_a_person_as_expected_needs_no_setting_and_no_question() -> None:
     """Whoever is not root keeps their own serve."""
     found = guess(ANN)
     assert found.scope is Scope.USER
-    assert (found.settings, found.questions, found.troubles) == ((), (), ())
+    assert (found.settings, found.questions, found.problems) == ((), (), ())
     assert "systemctl --user start t3-autoupdate.timer t3-migrate-idle.timer" in found.following
     assert "loginctl enable-linger" in found.following
 
@@ -127,21 +127,21 @@ def test_a_persons_unit_of_another_name_is_written() -> None:
 
 def test_a_unit_that_starts_the_hosts_t3_is_told() -> None:
     """A person cannot put a launcher there; their unit must name theirs."""
-    (trouble,) = guess(evolve(ANN, units=(UnitSeen(OWN_UNIT, WORDS),))).troubles
-    assert "let its ExecStart be /home/ann/.local/bin/t3" in trouble
+    (problem,) = guess(evolve(ANN, units=(UnitSeen(OWN_UNIT, WORDS),))).problems
+    assert "let its ExecStart be /home/ann/.local/bin/t3" in problem
 
 
 def test_a_person_without_a_unit_is_told_to_write_one() -> None:
     """Nothing would run at night without it."""
-    (trouble,) = guess(evolve(ANN, units=())).troubles
-    assert "write /home/ann/.config/systemd/user/t3-serve.service" in trouble
+    (problem,) = guess(evolve(ANN, units=())).problems
+    assert "write /home/ann/.config/systemd/user/t3-serve.service" in problem
 
 
 def test_a_person_whose_file_does_not_count_is_told() -> None:
     """Where the host has a file, theirs counts only where that is said."""
-    (trouble,) = guess(evolve(ANN, overruled="/etc/t3safe/config.toml")).troubles
-    assert trouble.startswith("/etc/t3safe/config.toml is there")
-    assert "T3SAFE_SCOPE=user" in trouble
+    (problem,) = guess(evolve(ANN, overruled="/etc/t3safe/config.toml")).problems
+    assert problem.startswith("/etc/t3safe/config.toml is there")
+    assert "T3SAFE_SCOPE=user" in problem
 
 
 def test_a_person_without_a_unit_or_with_several_is_asked() -> None:
@@ -170,7 +170,7 @@ def test_programs_off_the_path_of_units_are_named() -> None:
     """A timer would not find the npm of a version manager; one that is nowhere is told."""
     seen = evolve(ANN, npm="/home/ann/n/bin/npm", node="")
     assert told(seen) == {"npm": "/home/ann/n/bin/npm"}
-    assert guess(seen).troubles == (
+    assert guess(seen).problems == (
         "there is no node on your PATH: install it, then `t3safe init` again",
     )
 

@@ -1,4 +1,4 @@
-"""What going back would cost, as it is told, and the command that undoes it."""
+"""The lines that say what a rollback would cost, and the command that undoes it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from t3safe.domain.rollback import (
     Preview,
     Retreat,
     WayBack,
-    fate_of,
     leads_back,
+    outcome_for_person,
+    preview_lines,
     retreat,
-    summed_up,
-    told,
+    summary,
     undo,
     writer,
 )
@@ -37,7 +37,7 @@ WAY = WayBack("ann", NEW, OLD, "s1", TAKEN, restore=True)
 
 def said(preview: Preview, later: timedelta = timedelta(0)) -> str:
     """Give the lines as one text."""
-    return "\n".join(told(preview, TAKEN + later))
+    return "\n".join(preview_lines(preview, TAKEN + later))
 
 
 def test_rows_that_leave_are_told_by_table() -> None:
@@ -97,7 +97,7 @@ def arrived(person: str, old: Version = OLD, new: Version = NEW, *, by_run: bool
 
 
 def test_the_newest_runs_build_is_left_by_those_who_are_on_it_still() -> None:
-    """Rule 4: each goes to the build that they came from; the others stay, and why is told."""
+    """Rule 4: each goes to the build that they came from; the others stay, with the reason."""
     present = (("ann", NEW), ("ben", OLD), ("cid", NEW))
     arrivals = (arrived("cid", OLDER), arrived("ann"), arrived("ben", OLDER, OLD))
     found = retreat(present, None, arrivals)
@@ -151,27 +151,27 @@ def test_only_who_was_moved_is_back_and_only_who_is_at_work_is_passed_over(
         ev.Outcome.MOVED: PersonOutcome.BACK,
         ev.Outcome.DEFERRED: PersonOutcome.PASSED_OVER,
     }
-    assert fate_of(outcome) is (
+    assert outcome_for_person(outcome) is (
         expected.get(outcome, PersonOutcome.FAILED) if outcome else PersonOutcome.FAILED
     )
 
 
 def test_the_end_names_everybody_under_what_became_of_them() -> None:
-    """Fates that nobody has are left out; who is not back is told why, and what helps."""
+    """Fates that nobody has are left out; who is not back is preview_lines why, and what helps."""
     fared = (
         Fared("ann", PersonOutcome.BACK),
         Fared("ben", PersonOutcome.PASSED_OVER, "a turn is in flight"),
         Fared("cid", PersonOutcome.BACK),
         Fared("dan", PersonOutcome.NOT_REACHED),
     )
-    said = dict(summed_up(fared))
+    said = dict(summary(fared))
     assert list(said) == [PersonOutcome.BACK, PersonOutcome.PASSED_OVER, PersonOutcome.NOT_REACHED]
     assert said[PersonOutcome.BACK] == "back: ann, cid"
     assert said[PersonOutcome.PASSED_OVER].startswith(
         "skipped: ben (a turn is in flight); give the"
     )
     assert "run the command again" in said[PersonOutcome.NOT_REACHED]
-    assert summed_up(()) == ()
+    assert summary(()) == ()
 
 
 FEWER = SetLedger.of({V1_DATABASE: Ledger.of([(1, "One")])})

@@ -1,6 +1,6 @@
 """Data from outside into attrs classes, strictly: nothing is guessed and nothing is left over.
 
-A key that a class does not have, a wrong type and a missing key are errors; `trouble` says the
+A key that a class does not have, a wrong type and a missing key are errors; `first_error` says the
 first of them as `key: what`, for one line to a person.
 """
 
@@ -53,14 +53,14 @@ def exactly(value: Any, kind: type, name: str) -> Any:  # noqa: ANN401 - whateve
     return value
 
 
-def trouble(error: BaseException, path: str = "") -> str:
-    """Say the first trouble of a nested validation error as `key: what`."""
+def first_error(error: BaseException, path: str = "") -> str:
+    """Say the first error of a nested validation error as `key: what`."""
     if isinstance(error, ForbiddenExtraKeysError):
         extra = ", ".join(sorted(error.extra_fields))
         return f"{path + '.' if path else ''}{extra}: unknown key"
     if isinstance(error, ClassValidationError | IterableValidationError):
         inner = error.exceptions[0]
-        return trouble(inner, ".".join(filter(None, (path, _noted(inner)))))
+        return first_error(inner, ".".join(filter(None, (path, _noted(inner)))))
     if isinstance(error, KeyError):
         return f"{path}: missing"
     return f"{path}: {error}"

@@ -66,8 +66,8 @@ FORMS: Final[dict[type, Form]] = {
     ev.MovePlan: _form("", "person old new restore knows"),
     ev.Plan: _form(
         "",
-        "run kind candidate base moves bake attempts_max on_person_failure force staying everybody"
-        " baking",
+        "run kind candidate base moves bake attempts_max on_person_failure force staying"
+        " all_people=everybody baking",
     ),
     ev.Ended: _form("", "outcome reason"),
     # Effects.
@@ -87,7 +87,7 @@ FORMS: Final[dict[type, Form]] = {
     fx.Inspect: _form("Inspect", "person"),
     fx.Bake: _form("Bake", "people build seconds"),
     fx.Revisit: _form("Revisit", "people build"),
-    fx.Promote: _form("Promote", "build everybody"),
+    fx.Promote: _form("Promote", "build all_people=everybody"),
     fx.Freeze: _form("Freeze", "reason"),
     fx.Prune: _form("Prune", "people pinned"),
     # Answers.

@@ -127,7 +127,7 @@ class JournalFile:
                 with self._writing() as connection:
                     do(connection)
         except sqlite3.Error as error:
-            raise self.trouble("write", error) from error
+            raise self.failure("write", error) from error
 
     def execute(self, statement: str, *values: object) -> int:
         """Execute one statement in a transaction; gives how many rows it changed."""
@@ -154,7 +154,7 @@ class JournalFile:
         try:
             return repair.set_aside(self.path, SCHEMA, at)
         except (OSError, sqlite3.Error) as error:
-            raise self.trouble("set aside", error) from error
+            raise self.failure("set aside", error) from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -187,7 +187,7 @@ class JournalFile:
             # Not `touch`: whoever only reads leaves the file's times as they are.
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except OSError as error:
-            raise self.trouble("make", error) from error
+            raise self.failure("make", error) from error
         return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
@@ -236,7 +236,7 @@ class JournalFile:
                 return list(found)
         except sqlite3.Error as error:
             self.close()
-            raise self.trouble("read", error) from error
+            raise self.failure("read", error) from error
 
     def _nothing_yet(self) -> bool:
         """Whether there is no file, or one just begun; refuses what is damaged at sight."""
@@ -262,7 +262,7 @@ class JournalFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self.trouble("read", error) from error
+            raise self.failure("read", error) from error
 
     @property
     def _reserve(self) -> Path:
@@ -279,7 +279,7 @@ class JournalFile:
             finally:
                 os.close(handle)
         except OSError as error:
-            raise self.trouble("reserve room for", error) from error
+            raise self.failure("reserve room for", error) from error
 
     def _give_up_reserve(self) -> bool:
         try:
@@ -288,7 +288,7 @@ class JournalFile:
             return False
         return True
 
-    def trouble(self, what: str, error: Exception) -> JournalError:
+    def failure(self, what: str, error: Exception) -> JournalError:
         """Give the error that says what could not be done, and what to do."""
         if _speaks_of_damage(error):
             return self.damaged(str(error))

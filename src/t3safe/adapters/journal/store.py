@@ -70,7 +70,7 @@ class SqliteJournal:
         self._read.clear()
 
     def require_known(self) -> None:
-        """See that the journal is of no newer format; other trouble is left to whoever reads it.
+        """See that the journal is of no newer format; other errors are left to the reader.
 
         Raises NewerJournalError.
         """

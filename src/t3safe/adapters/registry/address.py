@@ -95,7 +95,7 @@ class RegistryAddress:
         return self.ask()
 
     def ask(self) -> RegistryLocation:
-        """Ask npm and remember the answer; a memory that cannot be written is no trouble."""
+        """Ask npm and remember the answer; a failure to remember it is ignored."""
         settings = self._settings()
         cafile = settings["cafile"]
         address = RegistryLocation(

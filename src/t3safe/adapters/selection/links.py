@@ -186,7 +186,7 @@ class SymlinkSelection:
                 durable.write_file(launcher, content, 0o755)
         return f"{launcher} {found}: the launcher was put back" if found else ""
 
-    def launcher_trouble(self) -> str:
+    def launcher_problem(self) -> str:
         """Say what stands in place of the launcher, empty where it is ours; changes nothing."""
         if self.launcher is None:
             return ""

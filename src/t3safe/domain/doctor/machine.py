@@ -32,20 +32,20 @@ def judge_node(version: str, needs: tuple[tuple[str, str], ...]) -> Finding:
         fix = "install node, or set `gate.node` to the node that the units run"
         return problem(Precondition.NODE, "`node --version` prints no version", fix)
     for build, engines in needs:
-        trouble = engine_problem(engines, version)
-        if trouble:
+        error = engine_problem(engines, version)
+        if error:
             fix = f"install a node that satisfies {engines}, then `t3safe check {build}`"
-            return problem(Precondition.NODE, f"{build}: {trouble}", fix)
+            return problem(Precondition.NODE, f"{build}: {error}", fix)
     return ok(Precondition.NODE, f"node {version} fits {len(needs)} builds")
 
 
 def judge_offered(newest: str, engines: str, version: str) -> Finding:
     """The node of the units fits the newest build that is offered, before it is installed."""
-    trouble = engine_problem(engines, version)
-    if not trouble:
+    error = engine_problem(engines, version)
+    if not error:
         return ok(Precondition.NODE, f"node {version or 'unknown'} fits {newest}, which is offered")
     fix = f"install a node that satisfies {engines}: the gate refuses {newest} until then"
-    return warning(Precondition.NODE, f"{newest}, which is offered: {trouble}", fix)
+    return warning(Precondition.NODE, f"{newest}, which is offered: {error}", fix)
 
 
 def judge_program(host: package.NativeHost, builds: tuple[str, ...]) -> Finding:
@@ -89,10 +89,10 @@ def judge_compiling(
     return ok(Precondition.NPM, f"native modules can be compiled: {where}")
 
 
-def judge_registry(tag: str, trouble: str) -> Finding:
+def judge_registry(tag: str, error: str) -> Finding:
     """The registry answers, and the track's tag points somewhere."""
-    if trouble:
-        return problem(Precondition.REGISTRY, trouble, "npm ping; npm config get registry")
+    if error:
+        return problem(Precondition.REGISTRY, error, "npm ping; npm config get registry")
     return ok(Precondition.REGISTRY, f"it offers {tag}")
 
 
@@ -139,12 +139,12 @@ def judge_programs(person: str, places: tuple[str, ...]) -> Finding:
     return warning(Precondition.INSTALLERS, seen, fix)
 
 
-def judge_dispatch(address: str, trouble: str) -> Finding:
-    """The dispatch answers at its address; `trouble` is empty where it does."""
-    if not trouble:
+def judge_dispatch(address: str, error: str) -> Finding:
+    """The dispatch answers at its address; `error` is empty where it does."""
+    if not error:
         return ok(Precondition.DISPATCH, f"{address} answers")
     fix = "systemctl status t3-dispatch; or set `dispatch` (T3_DISPATCH) to its address"
-    return problem(Precondition.DISPATCH, f"{address} {trouble}", fix)
+    return problem(Precondition.DISPATCH, f"{address} {error}", fix)
 
 
 def judge_cookies(

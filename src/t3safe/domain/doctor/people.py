@@ -183,18 +183,18 @@ def judge_times(person: str, after: tuple[str, ...]) -> tuple[Finding, ...]:
     return tuple(warning(Precondition.CLOCK, f"{person}: {each}", fix) for each in after)
 
 
-def judge_journal(path: str, trouble: str) -> Finding:
-    """The journal passes SQLite's own check; `trouble` is its first complaint."""
-    if trouble:
+def judge_journal(path: str, error: str) -> Finding:
+    """The journal passes SQLite's own check; `error` is its first complaint."""
+    if error:
         fix = "t3safe recover; it keeps the file under another name and restarts no serve"
-        return problem(Precondition.JOURNAL, f"{path}: {trouble}", fix)
+        return problem(Precondition.JOURNAL, f"{path}: {error}", fix)
     return ok(Precondition.JOURNAL, f"{path} is sound")
 
 
-def judge_newer_journal(trouble: str) -> Finding:
+def judge_newer_journal(error: str) -> Finding:
     """A newer t3safe wrote the journal: until that one is back no command that acts does."""
     fix = "install the t3safe that the line names, or a newer one; do not change the journal"
-    return problem(Precondition.JOURNAL, trouble, fix)
+    return problem(Precondition.JOURNAL, error, fix)
 
 
 def judge_unexplained(
@@ -212,13 +212,13 @@ def judge_unexplained(
     )
 
 
-def judge_notes(troubles: tuple[str, ...]) -> tuple[Finding, ...]:
+def judge_notes(errors: tuple[str, ...]) -> tuple[Finding, ...]:
     """What was noted beside the journal can be read: pins and holds, the proven builds.
 
-    `troubles` name the file each.
+    `errors` name the file each.
     """
     fix = "fix that file, or restore it from a backup of the host; then `t3safe status`"
-    found = tuple(problem(Precondition.NOTES, trouble, fix) for trouble in troubles)
+    found = tuple(problem(Precondition.NOTES, error, fix) for error in errors)
     return found or (ok(Precondition.NOTES, "pins, holds and proven builds can be read"),)
 
 
@@ -229,11 +229,11 @@ def judge_unfinished(run: str) -> Finding:
     return ok(Precondition.UNFINISHED, "no run is unfinished")
 
 
-def judge_snapshot(person: str, snapshot: str, trouble: str) -> Finding:
+def judge_snapshot(person: str, snapshot: str, error: str) -> Finding:
     """A snapshot is what its manifest says; `snapshot` is empty where the person has none."""
     if not snapshot:
         return ok(Precondition.SNAPSHOTS, f"{person}: none yet; the first run takes one")
-    if trouble:
+    if error:
         fix = f"t3safe snapshot {person}; `t3safe snapshots {person}` lists others"
-        return problem(Precondition.SNAPSHOTS, trouble, fix)
+        return problem(Precondition.SNAPSHOTS, error, fix)
     return ok(Precondition.SNAPSHOTS, f"{person}: {snapshot} is whole")
