@@ -84,7 +84,7 @@ def test_the_nights_beside_it_are_a_step_away(browser: Browser) -> None:
 
 
 def test_it_shows_who_changed_generation_and_what_that_hid(browser: Browser) -> None:
-    """Each generation with its database, each policy's nights, and what a way back hides."""
+    """Each generation with its database, each policy's nights, and what a rollback hides."""
     rows = [row.text for row in found(browser, "#generations tbody tr")]
     assert [row.partition(" state")[0] for row in rows] == ["V1 before scoped pairing", "V1", "V2"]
     assert V2_DATABASE in rows[2]
@@ -93,7 +93,7 @@ def test_it_shows_who_changed_generation_and_what_that_hid(browser: Browser) -> 
     assert "2026-10-03 V1 \u2192 V2: emo, sam, wizard" in lines
     (back,) = (line for line in lines if line.startswith("2026-10-07 V2 \u2192 V1"))
     assert "rows of theirs are hidden from V1" in back
-    assert "the old statev2.sqlite has to be put away first" in one(browser, "#generations").text
+    assert "the old statev2.sqlite must be moved away first" in one(browser, "#generations").text
 
 
 def test_a_night_says_of_which_generation_each_person_is(browser: Browser) -> None:

@@ -135,7 +135,7 @@ def _print(result: Simulation) -> None:
     _section(console, "generations of t3", generations)
     for run in result.runs:
         lines = [f"wrong: {line}" for line in run.wrong]
-        lines += [f"a person acts: {when} {what}" for when, what in run.interventions]
+        lines += [f"manual intervention: {when} {what}" for when, what in run.interventions]
         cut = len(lines) - _LINES_MAX
         more = [f"and {cut} more: --json"] if cut > 0 else []
         if lines:

@@ -249,7 +249,7 @@ class Schemas:
         return self._get(levels, data.strange)
 
     def of_build(self, build: SimulatedBuild) -> SetLedger:
-        """What a build knows, as an empty set shows it."""
+        """What a build knows, as empty data shows it."""
         return self._get({build.generation.database: build.schema}, None)
 
     def _get(self, levels: dict[str, int], strange: tuple[int, str] | None) -> SetLedger:

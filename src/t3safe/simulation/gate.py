@@ -78,7 +78,7 @@ class SimulatedGate:
     def _checks(
         self, build: SimulatedBuild, person: SimulatedPerson | None, data: Data | None
     ) -> Iterator[CheckResult]:
-        """Judge what the build does on this data, or on an empty set, check after check."""
+        """Judge what the build does on this data, or on empty data, check after check."""
         world, schemas, deadline = self.world, self.world.schemas, self.settings.deadline
         yield checks.judge_identity(build.version, build.identity(world.node))
 

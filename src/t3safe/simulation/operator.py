@@ -1,7 +1,7 @@
 """The person who is called when an updater leaves something to a person.
 
-They come some hours after the night, do what a careful operator would do, and every such morning
-counts as one intervention:
+They come some hours after the night and do what a careful operator would do.  Every morning on
+which they act counts as one manual intervention:
 
 1. Where people are broken since the last bump, the binary is rolled back first, because that is
    what anybody tries first.  It is undone where it does not help.  Where it helps, the build is

@@ -97,8 +97,8 @@ class Scores:
     rows of theirs (the other generation's database).
     `rows_kept` were set aside by a rollback, in a quarantine.  `stale` are nights at whose end a
     person ran something older than the tag, on average.  A refusal or an acceptance is wrong by how
-    things are, whatever a gate saw, and counts once a build.  `interventions` are mornings on which
-    a person had to act.
+    things are, whatever a gate saw, and counts once a build.  `interventions` counts manual
+    interventions: once for each morning on which an operator had to act.
     """
 
     broken_mean: float
@@ -118,19 +118,19 @@ class Scores:
 
 
 SHOWN: Final = (
-    ("broken_mean", "minutes broken, a person", "could not sign in or work, on average"),
+    ("broken_mean", "minutes broken, per person", "could not sign in or work, on average"),
     ("broken_worst", "minutes broken, at worst", "of the person who was hit hardest"),
-    ("away_mean", "minutes away, a person", "stopped, fenced or started by the updater"),
-    ("hosts_mean", "minutes of the host's own", "dispatch, reboot, wedged serve: nobody's update"),
-    ("stranded", "people stranded", "binary and data apart when the updater was done"),
-    ("rows_lost", "rows lost", "committed, and neither shown nor kept aside"),
+    ("away_mean", "minutes away, per person", "stopped, fenced or started by the updater"),
+    ("hosts_mean", "minutes lost to the host", "dispatch, reboot, hung serve: not an update"),
+    ("stranded", "people stranded", "left with a build that does not fit their data"),
+    ("rows_lost", "rows lost", "committed, and neither shown nor kept"),
     ("rows_kept", "rows kept aside", "in a quarantine after a rollback"),
     ("interrupted", "turns interrupted", "in flight when their serve was stopped or died"),
-    ("stale", "nights stale, a person", "ran something older than the tag"),
-    ("wrong_refusals", "wrong refusals", "builds refused that were good for everybody here"),
-    ("wrong_acceptances", "wrong acceptances", "builds taken that were no good for somebody here"),
-    ("restores", "restores", "of somebody's state from a copy"),
-    ("interventions", "interventions", "mornings on which a person had to act"),
+    ("stale", "nights stale, per person", "ran something older than the tag"),
+    ("wrong_refusals", "wrong refusals", "builds refused that work for all people here"),
+    ("wrong_acceptances", "wrong acceptances", "builds accepted that fail for a person here"),
+    ("restores", "restores", "of a person's data from a copy"),
+    ("interventions", "manual interventions", "times that an operator had to act"),
 )
 """The scores as they are shown: key, name, what it means."""
 
