@@ -105,7 +105,7 @@ class Judge:
     giving_up: bool = False
     read: int = 0
     passed: frozenset[tuple[str, str]] = frozenset()
-    """(person, build) pairs whose rehearsal passed; the empty person is the empty set."""
+    """(person, build) pairs whose rehearsal passed; the empty person stands for empty data."""
     proven: frozenset[str] = frozenset()
     """Builds that were promoted, or ran here before t3safe came."""
     away: frozenset[str] = frozenset()

@@ -111,8 +111,8 @@ class PolicySettings:
 class GateSettings:
     """How a build is rehearsed; times in seconds.
 
-    A start needs more with more data, so three limits grow with it: each has a base, for an empty
-    set, and an addition for each GiB of a person's data (`_per_gib`).
+    A start needs more with more data, so three limits grow with it: each has a base, for empty
+    data, and an addition for each GiB of a person's data (`_per_gib`).
     """
 
     bind_host: str = "0.0.0.0"  # noqa: S104 - as production binds: t3 names its cookie by it

@@ -75,7 +75,7 @@ def steps(events: list[tuple[float, dict[str, Any]]]) -> Iterator[Lane]:
 
 
 def gate(host: HostContainer) -> tuple[Lane, ...]:
-    """Rehearse on three people with 100 MB each and on an empty set; a lane for each."""
+    """Rehearse on three people with 100 MB each and on empty data; a lane for each."""
     prepare(host, {name: {"size_bytes": SIZES["100 MB"]} for name in PEOPLE}, staged=True)
     back(host, NEW.version)
     host.run("t3safe", "check", NEW.version)

@@ -55,7 +55,7 @@ class TestSandboxGate(GateContract):
 
 
 def rehearse_empty(bench: RealGate, build: Version) -> Rehearsal:
-    """Rehearse on the empty set and see that nothing is left of it."""
+    """Rehearse on empty data and see that nothing is left of it."""
     (rehearsal,) = bench.port.rehearse(build, (NOBODY,))
     assert bench.running() == []
     assert list((bench.root / "sandboxes").iterdir()) == []

@@ -62,7 +62,7 @@ def test_no_space_is_seen_before_anything_is_copied(bench: RealGate) -> None:
 
     bench.tune(free_space=lambda _: 255 * 1024**2, hand_out=hand_out)
     error = refused(bench, bench.faulty(), bench.snapshot("alice"))
-    # Whichever asks first, the empty set or alice's with what its migration may need.
+    # Whichever asks first, empty data or alice's with what its migration may need.
     assert any(f"needs {mib} MiB" in str(error) for mib in (256, 258))
     assert "255 MiB are free" in str(error)
     assert "T3_TMPDIR" in str(error)

@@ -104,7 +104,7 @@ def test_a_frozen_tick_asks_nobody(host: EmbeddedHost) -> None:
 def test_a_check_asks_about_each_person_no_more_than_it_must(host: EmbeddedHost) -> None:
     """A copy is taken, handed out, rehearsed on and thrown away; nobody is asked how large it is.
 
-    The empty set is rehearsed as well.
+    Empty data is rehearsed as well.
     """
     found = cost(host, "check", BUILD.version)
     assert found["workers"] == {

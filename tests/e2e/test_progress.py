@@ -37,7 +37,7 @@ def test_a_log_is_told_of_npm_and_of_each_rehearsal(host: EmbeddedHost) -> None:
     npm = [line for line in lines if line.startswith("installing") and "so far" in line]
     soak = [line for line in lines if ": soak," in line]
     assert re.fullmatch(rf"installing {SLOW.version}, 1\d s so far", npm[0])
-    assert any("on the empty set: soak" in line and "of 11 s" in line for line in soak)
+    assert any("on empty data: soak" in line and "of 11 s" in line for line in soak)
     assert any("on ann's copy: soak" in line for line in soak)
     for line in npm + soak:
         assert not any(word in line for word in ALERT_WORDS)
@@ -52,5 +52,5 @@ def test_quiet_is_quiet_and_a_terminal_is_told_every_second(host: EmbeddedHost) 
     assert (quiet.status, quiet.out) == (Exit.OK, "")
     status, shown = Terminal.start(host, "check", SLOW.version).close()
     assert status == Exit.OK
-    seconds = set(re.findall(r"on the empty set: soak, (\d+) s of 11 s", shown))
+    seconds = set(re.findall(r"on empty data: soak, (\d+) s of 11 s", shown))
     assert len(seconds) >= 5, seconds

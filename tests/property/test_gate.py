@@ -52,7 +52,7 @@ def test_the_candidate_is_blamed_only_where_the_control_passes(
 ) -> None:
     """Rule 3: the candidate is blamed only where the control passes the same rehearsal.
 
-    Held back are those who failed where the empty set and somebody else passed, by policy, and
+    Held back are those who failed where empty data and somebody else passed, by policy, and
     those whose control failed too where the gate works (rule 3).
     """
     verdict = rule(candidate, control, policy)
@@ -83,7 +83,7 @@ def test_the_candidate_is_blamed_only_where_the_control_passes(
 def test_migrated_means_that_the_three_ledgers_agree(
     before: SetLedger, after: SetLedger, schema: SetLedger
 ) -> None:
-    """Check 3: the ledger grew by pairs, nothing vanished, and it equals the empty set's."""
+    """Check 3: the ledger grew by pairs, nothing vanished, and it equals that of empty data."""
     good = before.known_to(after) and after.known_to(schema) and schema.known_to(after)
     result = judge_migrated(MigratedFacts(before, after, schema))
     fits = bool(before.names) or not after.strangeness

@@ -236,7 +236,7 @@ def test_data_ahead_of_every_build_holds_back_that_person_alone() -> None:
 
 
 def test_data_ahead_of_every_build_is_no_broken_gate_for_a_person_alone() -> None:
-    """The empty set vouches for the gate; the run is refused, and nothing is held."""
+    """Empty data shows that the gate works; the run is refused, and nothing is held."""
     world = small_world("ann")
     world.run_elsewhere("ann", 40)
     mark = len(world.log)

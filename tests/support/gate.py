@@ -223,7 +223,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 15.0) -> None:
 
 @contextmanager
 def rehearsing_elsewhere(root: Path, build: Version, kind: str) -> Iterator[psutil.Popen]:
-    """Rehearse on the empty set in another process, with a soak that does not end."""
+    """Rehearse on empty data in another process, with a soak that does not end."""
     lines = (
         "import pathlib, sys",
         "from tests.support.gate import RealGate",

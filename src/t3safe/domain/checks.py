@@ -211,7 +211,7 @@ def judge_live(facts: LiveFacts, check: Check = Check.LIVE) -> CheckResult:
 class MigratedFacts:
     """The ledgers before and after the first start; `schema` is None while that is unknown.
 
-    `schema` is the ledger that the build makes on the empty set.
+    `schema` is the ledger that the build makes on empty data.
     """
 
     before: SetLedger
@@ -222,9 +222,9 @@ class MigratedFacts:
 
 
 def judge_migrated(facts: MigratedFacts) -> CheckResult:
-    """Check 3: the ledger lost no pair, and it equals that of the empty set.
+    """Check 3: the ledger lost no pair, and it equals that of empty data.
 
-    On the empty set the build must make the databases of a known generation of t3.
+    On empty data the build must make the databases of a known generation of t3.
     """
     check = Check.MIGRATED
     if facts.damage:
@@ -246,7 +246,7 @@ def judge_migrated(facts: MigratedFacts) -> CheckResult:
 def held_to(
     checks: tuple[CheckResult, ...], after: SetLedger | None, schema: SetLedger | None
 ) -> tuple[CheckResult, ...]:
-    """Repeat check 3 for a copy that was rehearsed before the empty set's ledger was known.
+    """Repeat check 3 for a copy that was rehearsed before the ledger of empty data was known.
 
     `after` is the copy's ledger.  When it differs, check 3 fails and the later checks are dropped.
     """
@@ -258,7 +258,7 @@ def held_to(
 
 
 def _unlike(after: SetLedger, schema: SetLedger | None) -> str:
-    """Say how a ledger differs from that of the empty set; empty when it does not."""
+    """Say how a ledger differs from that of empty data; empty when it does not."""
     if schema is None:
         return ""
     strange = after.unknown_to(schema)

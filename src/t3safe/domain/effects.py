@@ -29,7 +29,7 @@ class SnapshotOnline:
 
 @frozen
 class Subject:
-    """Whose copy a rehearsal runs on; an empty person means the empty set."""
+    """Whose copy a rehearsal runs on; an empty person means empty data."""
 
     person: str
     snapshot: str

@@ -52,7 +52,7 @@ class MovePlan:
 class Plan:
     """What a rollout will do, decided before it begins; it never changes afterwards.
 
-    `base` is the control build of the empty set.  `bake` is in seconds.  `attempts_max` is how
+    `base` is the control build of empty data.  `bake` is in seconds.  `attempts_max` is how
     often an effect may be tried.  `force` skips the idle rule (only for kind `back`).
     """
 

@@ -6,9 +6,9 @@ Rules:
    failure ends the rehearsal.
 2. The candidate is blamed only when the control, the person's current build, passes the same
    rehearsal on the same copy.  When the control fails too, the gate is broken.
-3. When the control fails on one person's copy, but passes on the empty set, and the gate works for
+3. When the control fails on one person's copy, but passes on empty data, and the gate works for
    another person's data, that person's data is at fault: only they are held back.  For a person who
-   is alone on the host the empty set decides.
+   is alone on the host the rehearsal on empty data decides.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.versions import Version
 
 EMPTY: Final = ""
-"""The subject of a rehearsal on an empty set."""
+"""The subject of a rehearsal on empty data."""
 
 
 @frozen
@@ -108,7 +108,7 @@ def rule(
 ) -> Verdict:
     """Return the verdict on a candidate from its rehearsals and those of the control.
 
-    `candidate` is not empty and has one rehearsal per subject.  `control` may hold the empty set
+    `candidate` is not empty and has one rehearsal per subject.  `control` may hold empty data
     once for each build; the first is the control of the candidate's.  A failed subject without a
     control counts against the gate, never against the build (rule 2).
     """
@@ -173,4 +173,4 @@ def _reasons(rehearsals: Iterable[Rehearsal]) -> tuple[str, ...]:
 
 
 def _who(rehearsals: list[Rehearsal]) -> str:
-    return ", ".join(rehearsal.subject or "the empty set" for rehearsal in rehearsals)
+    return ", ".join(rehearsal.subject or "empty data" for rehearsal in rehearsals)

@@ -57,7 +57,7 @@ def snapped(rollout: Rollout, answer: ev.Answer) -> Rollout:
 
 
 def subjects(rollout: Rollout) -> tuple[fx.Subject, ...]:
-    """Return the copies on which the candidate is rehearsed, the empty set first."""
+    """Return the copies on which the candidate is rehearsed, empty data first."""
     people = [move for move in rollout.moves if move.online]
     return _EMPTY_FIRST + tuple(fx.Subject(move.person, move.online) for move in people)
 

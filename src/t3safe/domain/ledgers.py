@@ -93,14 +93,14 @@ class SetLedger:
 
     @property
     def generation(self) -> Generation | None:
-        """The generation of t3 that makes these databases on an empty set; None for none."""
+        """The generation of t3 that makes these databases on empty data; None for none."""
         return recognised(self._pairs)
 
     @property
     def strangeness(self) -> str:
         """Why these ledgers fit no generation of t3, empty when they fit one.
 
-        For the ledgers that a build makes on an empty set.
+        For the ledgers that a build makes on empty data.
         """
         return strangeness(self._pairs)
 

@@ -277,7 +277,7 @@ def _rehearsal(build: Version, rehearsal: gate.Rehearsal) -> LogLine:
 
 
 def _whose(rehearsal: gate.Rehearsal) -> str:
-    return rehearsal.subject or "the empty set"
+    return rehearsal.subject or "empty data"
 
 
 def _verdict(verdict: gate.Verdict) -> LogLine:

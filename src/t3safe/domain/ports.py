@@ -234,8 +234,8 @@ class Gate(Protocol):
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
         """Run the build through the eight checks on a copy for each subject, in this order.
 
-        The empty set comes first; the others must end with its ledger.  A failed check is an
-        answer.  GateError means that no rehearsal could run at all.
+        Empty data comes first; the others must end with its ledger.  A failed check is an answer.
+        GateError means that no rehearsal could run at all.
         """
 
     def fingerprint(self) -> str:

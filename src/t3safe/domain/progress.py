@@ -132,7 +132,7 @@ def _rehearsing(meter: Meter, elapsed: float) -> str:
     left = len(meter.steps) - len(named)
     more = [f"{left} more"] if left else []
     match meter.effect:
-        # What an adoption installs is rehearsed on an empty set right afterwards.
+        # What an adoption installs is rehearsed on empty data right afterwards.
         case fx.StageBuild(build) | fx.Rehearse(build):
             what = f"rehearsing {build}"
         case effect:
@@ -141,7 +141,7 @@ def _rehearsing(meter: Meter, elapsed: float) -> str:
 
 
 def _step(at: RehearsalStep, lasted: float) -> str:
-    whose = "the empty set" if at.whose == EMPTY else f"{at.whose}'s copy"
+    whose = "empty data" if at.whose == EMPTY else f"{at.whose}'s copy"
     of = f" of {duration(at.seconds)}" if at.seconds else ""
     return f"on {whose}: {at.step}, {duration(round(lasted))}{of}"
 

@@ -6,7 +6,7 @@ deterministic, and use no clock and no I/O.  Fold the journal with `evolve` to r
 Rules:
 
 1. A rollout touches people only after the candidate has passed the gate: on a copy of each affected
-   person's data and on an empty set.  It refuses a person alone when their snapshot fails, when
+   person's data and on empty data.  It refuses a person alone when their snapshot fails, when
    their data holds a migration that the candidate does not know, or when it holds a copy with which
    V2 must not begin.
 2. A rollout moves one person at a time.  The next person begins only after the previous one has

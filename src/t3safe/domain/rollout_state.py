@@ -60,7 +60,7 @@ class Rollout:
 
     @property
     def schema(self) -> SetLedger | None:
-        """What the candidate knows, by its rehearsal on the empty set; None before that."""
+        """What the candidate knows, by its rehearsal on empty data; None before that."""
         for rehearsal in self.rehearsals:
             if rehearsal.subject == gate.EMPTY:
                 return rehearsal.schema

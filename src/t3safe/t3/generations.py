@@ -2,7 +2,7 @@
 
 Rules:
 
-1. A generation is recognised by the databases that a build makes on an empty set, and the names in
+1. A generation is recognised by the databases that a build makes on empty data, and the names in
    their ledgers.  A version alone proves nothing: previews ran ahead.
 2. A build that fits no generation is unknown, and refused.  `strangeness` says what is new about
    it.
@@ -189,7 +189,7 @@ def recognised(ledgers: Ledgers) -> Generation | None:
 def strangeness(ledgers: Ledgers) -> str:
     """Say what of a build fits no generation; empty when it fits a known one.
 
-    `ledgers` are those of the databases that it makes on an empty set.
+    `ledgers` are those of the databases that it makes on empty data.
     """
     known = {generation.database for generation in GENERATIONS}
     strange = sorted(set(ledgers) - known)

@@ -3,8 +3,8 @@
 Rules:
 
 1. Neither command restarts a serve.  A repeated command changes nothing more.
-2. A host is adopted with the build that all people run: the global t3's own, which works on an
-   empty set and knows all data of all people.
+2. A host is adopted with the build that all people run: the global t3's own, which works on
+   empty data and knows all data of all people.
 3. A host is ejected to one build: the one that all people run, or one that knows all of their data.
 """
 
@@ -41,7 +41,7 @@ def adopt(
 ) -> tuple[str, ...]:
     """Adopt a host on which all people run this build already (rules 1 and 2).
 
-    The build is installed into the store and measured on an empty set.  Each person without a
+    The build is installed into the store and measured on empty data.  Each person without a
     selection gets it, it becomes the default, and the launcher is put in place.  With
     `try_dispatch` one person signs in, so that t3safe learns how the dispatch does it.  Returns
     lines that say what was done.  Raises NoWayBackError, PortError.
@@ -119,10 +119,10 @@ def eject(host: Host, global_t3: GlobalT3, build: Version | None) -> tuple[str, 
 
 
 def _measured(host: Host, build: Version, what: str) -> SetLedger:
-    """Return the ledger that a build makes on an empty set.  Raises NoWayBackError if it fails."""
+    """Return the ledger that a build makes on empty data.  Raises NoWayBackError if it fails."""
     (measured,) = host.ports.gate.rehearse(build, (Subject(EMPTY, ""),))
     if measured.schema is None or not measured.passed:
-        message = f"cannot {what} {build}: it fails on an empty set: {measured.reason}"
+        message = f"cannot {what} {build}: it fails on empty data: {measured.reason}"
         raise NoWayBackError(message)
     return measured.schema
 

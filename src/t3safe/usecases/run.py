@@ -195,7 +195,7 @@ def planned(host: Host, kind: ev.Kind, go: Proceed, seen: Survey) -> ev.Plan:
     moves = tuple(
         ev.MovePlan(person, builds[person], go.candidate, knows=known) for person in go.people
     )
-    # This build is the control of the empty set.
+    # This build is the control on empty data.
     base = host.ports.selection.default() or seen.standing.last_good
     if base is None:
         if not moves:

@@ -79,7 +79,7 @@ def rehearsal(
 
 
 def rehearsed(*people: str, build: Version = NEW, failing: tuple[str, ...] = ()) -> ev.Rehearsed:
-    """Answer for the empty set and these people; those who are named failed."""
+    """Answer for empty data and these people; those who are named failed."""
     return ev.Rehearsed(
         tuple(
             rehearsal(person, build, "it died" if person in failing else "")
@@ -94,7 +94,7 @@ def snapshot(name: str, ledger: SetLedger = L30) -> ev.Snapshotted:
 
 
 def subjects(**snapshots: str) -> tuple[fx.Subject, ...]:
-    """Give the empty set and each person's copy."""
+    """Give empty data and each person's copy."""
     found = tuple(fx.Subject(person, name) for person, name in snapshots.items())
     return (fx.Subject(EMPTY, ""), *found)
 

@@ -802,7 +802,7 @@ def test_any_other_rehearsal_does_not_pass(checks: tuple[CheckResult, ...], reas
 
 
 def rehearsals(told: str, build: Version) -> tuple[Rehearsal, ...]:
-    """Read `alice bob=reason`; the empty set is `empty`, an underscore a blank."""
+    """Read `alice bob=reason`; empty data is `empty`, an underscore a blank."""
     found = (word.partition("=") for word in told.split())
     return tuple(
         rehearsal(who.replace("empty", EMPTY), build, why.replace("_", " "))
@@ -811,7 +811,7 @@ def rehearsals(told: str, build: Version) -> tuple[Rehearsal, ...]:
 
 
 def test_the_control_is_needed_for_whom_it_failed() -> None:
-    """In the order of the rehearsals, the empty set among them."""
+    """In the order of the rehearsals, empty data among them."""
     assert needs_control(rehearsals("empty=x alice bob=x", BUILD)) == (EMPTY, "bob")
 
 
@@ -820,7 +820,7 @@ a build that passes for all has passed
     empty alice bob / / both: passed
 a failure whose control passes is the build's
     empty alice=died bob / empty alice / refuse: refused, alice died
-a failure on the empty set names it
+a failure on empty data names it
     empty=died alice / empty / both: refused, empty died
 where every control fails too the gate is broken, with both reasons
     empty=x alice=x bob=x / empty=x alice=x bob=x / both: gate-broken, empty+alice+bob x, old x
@@ -828,7 +828,7 @@ rule 3: a set on which also the person's own build fails is at fault
     empty alice=33 bob / empty alice=33 / refuse: passed without alice, alice 33, old 33
 rule 3: a set at fault says nothing of a build that fails somebody else
     empty alice=33 bob=old_rows / empty alice=33 bob / refuse: refused, bob old rows
-rule 3: a person alone is judged by the empty set, which must be rehearsed and pass
+rule 3: a person alone is judged by the rehearsal on empty data, which must be held and pass
     empty alice=33 / empty alice=33 / refuse: passed without alice, alice 33, old 33
     empty alice=x / empty=x alice=x / refuse: gate-broken
     empty alice=x / alice=x / refuse: gate-broken
@@ -851,7 +851,7 @@ hold-back holds back, whatever the control says
     empty alice=old_rows bob / empty alice / hold-back: passed without alice, alice old rows
 hold-back holds everybody back who failed
     empty ann=x bob=no_bin cat / ann bob=y / hold-back: passed without ann bob, ann x, bob no bin
-hold-back needs the empty set and somebody who passes
+hold-back needs empty data and somebody who passes
     empty=x alice bob / empty alice bob / hold-back: refused
     empty=x alice=x bob / empty alice bob / hold-back: refused
     empty alice=x bob=x / empty alice bob / hold-back: refused
@@ -872,7 +872,7 @@ def test_the_verdict(line: str) -> None:
     who, told = "", []
     for reason in reasons:
         first, _, why = reason.partition(" ")
-        who = who if first == "old" else first.replace("empty", "the empty set").replace("+", ", ")
+        who = who if first == "old" else first.replace("empty", "empty data").replace("+", ", ")
         told.append(f"{who} on {OLD if first == 'old' else BUILD}: live: {why}")
     for policy in OnPersonFailure:
         if policies.strip() in {"both", policy}:
@@ -894,7 +894,7 @@ def test_the_sets_at_fault_are_named() -> None:
 
 
 def test_the_empty_set_of_another_build_does_not_vouch_for_a_control() -> None:
-    """Rule 4: the person's own build must run on an empty set."""
+    """Rule 4: the person's own build must run on empty data."""
     control = (*rehearsals("empty", BUILD), *rehearsals("alice=x", OLD))
     given = rule(rehearsals("empty alice=x bob", BUILD), control, OnPersonFailure.REFUSE)
     assert given.ruling is Ruling.BROKEN

@@ -43,7 +43,7 @@ def test_the_story_of_a_healthy_night() -> None:
     found = said("moved bake promote", "end promoted")
     assert found == [
         f"candidate: {NEW} for alice ({OLD}); run r1",
-        f"gate: {NEW} passed on the empty set (0 s)",
+        f"gate: {NEW} passed on empty data (0 s)",
         f"gate: {NEW} passed on alice (0 s)",
         f"gate: {NEW} passed",
         f"alice pairs on {OLD} (via dispatch, 0 s)",

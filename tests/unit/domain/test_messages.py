@@ -135,7 +135,7 @@ def test_a_failure_says_what_failed_why_and_whose_fault_it_is() -> None:
             fx.Rehearse(NEW, ()),
             rehearsed(failing=("",)),
             True,
-            f"{NEW}: 0 of 1 passed; the empty set: soak: it died",
+            f"{NEW}: 0 of 1 passed; empty data: soak: it died",
         ),
         (fx.Rehearse(NEW, ()), rehearsed("ann"), False, f"{NEW}: 2 of 2 passed"),
         (fx.Rehearse(NEW, ()), ev.Rehearsed(()), False, "0 of 0 passed"),
@@ -234,7 +234,7 @@ def test_a_rehearsal_is_logged_with_its_time_or_its_evidence() -> None:
     (empty, ann) = rehearsed("ann", failing=("ann",)).rehearsals
     answer = ev.Rehearsed((changed(empty, seconds=2.25), changed(ann, evidence="/e")))
     passed, failed = messages.answered(fx.Rehearse(NEW, ()), answer)
-    assert passed == LogLine(LogLevel.INFO, f"gate: {NEW} passed on the empty set (2.2 s)")
+    assert passed == LogLine(LogLevel.INFO, f"gate: {NEW} passed on empty data (2.2 s)")
     why = f"gate: {NEW} failed on ann: soak: it died; evidence: /e"
     assert failed == LogLine(LogLevel.WARNING, why, "ann")
 

@@ -101,7 +101,7 @@ def test_what_an_adoption_installs_is_rehearsed_and_not_waited_for() -> None:
     meter = Meter(fx.StageBuild(NEW))
     assert text(meter, 4.0) == f"installing {NEW}, 4 s so far"
     meter = meter.heard(RehearsalStep("", "soak", 90), 6.0)
-    assert text(meter, 10.0) == f"rehearsing {NEW} on the empty set: soak, 4 s of 90 s"
+    assert text(meter, 10.0) == f"rehearsing {NEW} on empty data: soak, 4 s of 90 s"
 
 
 def test_a_task_that_rehearses_says_where_it_is_in_its_own_words() -> None:
@@ -109,7 +109,7 @@ def test_a_task_that_rehearses_says_where_it_is_in_its_own_words() -> None:
     meter = Meter(LongTask("giving the host back to one global t3")).heard(
         RehearsalStep("", "live"), 0.0
     )
-    assert text(meter, 5.0) == "giving the host back to one global t3 on the empty set: live, 5 s"
+    assert text(meter, 5.0) == "giving the host back to one global t3 on empty data: live, 5 s"
 
 
 def test_several_rehearsals_are_told_in_one_line() -> None:
@@ -118,7 +118,7 @@ def test_several_rehearsals_are_told_in_one_line() -> None:
     for who in ("", "ann", "ben", "cid", "dan"):
         meter = meter.heard(RehearsalStep(who, "live"), 0.0)
     assert text(meter, 5.0) == (
-        f"rehearsing {NEW} on the empty set: live, 5 s; on ann's copy: live, 5 s; "
+        f"rehearsing {NEW} on empty data: live, 5 s; on ann's copy: live, 5 s; "
         "on ben's copy: live, 5 s; 2 more"
     )
     for who in ("", "ann", "ben", "cid"):

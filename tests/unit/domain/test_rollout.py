@@ -193,19 +193,19 @@ Who is held back names the end where nobody was moved.
     assess.bob=busy
     end refused: alice: the rehearsal && bob: a turn is in flight
 
-The control is each person's own build; the base speaks for the empty set.
+The control is each person's own build; the base speaks for empty data.
     plan alice bob carol kind=mixed
     stage copy copy.bob copy.carol gate=fails:empty+alice+bob+carol
     control.alice+carol=fails:empty+alice+carol control-other.bob
     verdict refused: bob on NEW: soak: it died
     end refused: bob on NEW: soak: it died
 
-Only the base speaks for the empty set.
+Only the base speaks for empty data.
     plan alice bob carol kind=mixed
     stage copy copy.bob copy.carol gate=fails:empty+bob control=fails:empty
     control-other.bob=fails:bob
-    verdict gate-broken: the empty set, bob on NEW: soak: it died
-        && the empty set on OLD: soak: it died && bob on OTHER: soak: it died
+    verdict gate-broken: empty data, bob on NEW: soak: it died
+        && empty data on OLD: soak: it died && bob on OTHER: soak: it died
     end gate-broken
 
 A gate that cannot be run is for later: no sandbox, no verdict.
@@ -230,9 +230,9 @@ A refusal that cannot be kept is a refusal all the same.
 
 A broken gate whose verdict cannot be kept is broken all the same.
     stage copy gate=fails:alice+empty control.alice=fails:alice+empty
-    verdict gate-broken but=host:disk_full: the empty set, alice on NEW: soak: it died
-        && the empty set, alice on OLD: soak: it died
-    end gate-broken = the empty set, alice on NEW: soak: it died; the empty set, alice on OLD: soak:
+    verdict gate-broken but=host:disk_full: empty data, alice on NEW: soak: it died
+        && empty data, alice on OLD: soak: it died
+    end gate-broken = empty data, alice on NEW: soak: it died; empty data, alice on OLD: soak:
         it died; the verdict could not be kept: disk full
 
 A check that passes touches nobody.
@@ -240,7 +240,7 @@ A check that passes touches nobody.
     gated
     end passed: NEW passed the gate
 
-A check without people rehearses the empty set.
+A check without people rehearses empty data.
     plan kind=check
     gated
     end passed

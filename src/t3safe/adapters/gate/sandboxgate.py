@@ -2,7 +2,7 @@
 
 Rules:
 
-1. The ledger of the empty set is what every other copy must end with: each is held to it once all
+1. The ledger of empty data is what every other copy must end with: each is held to it once all
    have been rehearsed.
 2. They are held side by side, as many at a time as are allowed and as processors, memory and disk
    have space for.
@@ -116,7 +116,7 @@ class SandboxGate:
         slack: how much longer than all of its limits a rehearsal may take.
         python: the interpreter that has t3safe; `user` must be able to run it.
         free_space: the bytes that are free at a path.
-        learned: hears which migrations a build that passed on the empty set was seen to know; may
+        learned: hears which migrations a build that passed on empty data was seen to know; may
             raise a PortError, and hears it again then after the next rehearsal.
         at: hears at which step a person's rehearsal is and how many seconds that lasts, 0 where
             nobody knows; an empty step says that it ended.
@@ -174,7 +174,7 @@ class SandboxGate:
                 raise GateError(message) from error
         space.sweep()
         batch = _Batch(self, build, program, node, space)
-        # The empty set is rehearsed also where nobody asks for it: its ledger is needed.
+        # Empty data is rehearsed even when it is not asked for: its ledger is needed.
         held = batch.hold_all([Subject(EMPTY, ""), *(s for s in subjects if s.person != EMPTY)])
         schema = held[EMPTY].report.after
         told = {person: batch.conclude(each, schema) for person, each in held.items()}
@@ -223,7 +223,7 @@ class SandboxGate:
 
 @frozen
 class _Held:
-    """A rehearsal that was held, before it is known what the build made of the empty set."""
+    """A rehearsal that was held, before it is known what the build made of empty data."""
 
     subject: Subject
     report: RehearsalReport
@@ -261,7 +261,7 @@ class _Batch:
 
     def _hold(self, subject: Subject) -> _Held:
         """Rehearse on one subject's copy.  Raises GateError."""
-        what = f"cannot rehearse {self.build} on {subject.person or 'the empty set'}"
+        what = f"cannot rehearse {self.build} on {subject.person or 'empty data'}"
         begun = time.monotonic()
         self.gate.at(subject.person, "copying", 0.0)
         try:
@@ -287,7 +287,7 @@ class _Batch:
         size = 0 if empty else gate.set_size(person, subject.snapshot)
         sandbox, units = gate.sandbox, gate.units
         with (
-            self.space.scratch(self.node, size, person or "the empty set") as scratch,
+            self.space.scratch(self.node, size, person or "empty data") as scratch,
             nullcontext()
             if empty or self.stop.is_set()
             else gate.hand_out(person, subject.snapshot) as copy,
@@ -329,7 +329,7 @@ class _Batch:
                     copy.finish()
 
     def conclude(self, held: _Held, schema: SetLedger | None) -> Rehearsal:
-        """Hold a rehearsal to what the build made of the empty set, and keep the evidence.
+        """Hold a rehearsal to what the build made of empty data, and keep the evidence.
 
         Raises GateError: what is not on record did not happen.
         """
@@ -373,7 +373,7 @@ class _Batch:
 
 
 NOBODY: Final = "+empty"
-"""Stands for the empty set; no person's name has a `+`."""
+"""Stands for empty data; no person's name has a `+`."""
 _BATCH: Final = re.compile(r"(\d{8}T\d{12}Z)-.+", re.ASCII)
 
 

@@ -107,7 +107,7 @@ def _reached(scratch: Scratch) -> dict[Path, Path]:
 
 PREFIX: Final = "t3safe-gate-"
 HEADROOM: Final = 256 * 1024**2
-"""Bytes beside the databases: logs, caches, an empty set."""
+"""Bytes beside the databases: logs, caches, what a build makes on empty data."""
 GROWTH: Final = 2
 """A migration that rewrites every table leaves a log as large as the database beside it."""
 _MIB: Final = 1024**2

@@ -157,7 +157,7 @@ def test_names_that_look_the_same_are_refused() -> None:
 
 @pytest.mark.parametrize("make", ["link", "file"])
 def test_userdata_must_be_a_folder(home: Home, tmp_path: Path, make: str) -> None:
-    """A link or a file in the place of userdata is an error, not an empty set."""
+    """A link or a file in the place of userdata is an error, not empty data."""
     if make == "link":
         home.userdata.symlink_to(tmp_path)
     else:
