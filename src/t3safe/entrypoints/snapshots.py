@@ -201,7 +201,7 @@ def _judged_body(person: str, item: Judged, *, dry_run: bool) -> dict[str, Any]:
 
 def _table(columns: tuple[str, ...], found: Iterable[Mapping[str, object]]) -> None:
     rows = (tuple(_cell(key, body[key]) for key in columns) for body in found)
-    heading = tuple("size" if key == "bytes" else key for key in columns)
+    heading = tuple(_HEADINGS.get(key, key) for key in columns)
     rendering.print_table(heading, rows)
 
 
@@ -216,6 +216,7 @@ def _cell(key: str, value: object) -> str:
             return str(value)
 
 
+_HEADINGS = {"bytes": "size", "fate": "outcome"}
 _SNAPSHOT_COLUMNS = ("person", "id", "kind", "taken", "build", "ledger", "bytes")
 _PRUNE_COLUMNS = ("person", "id", "kind", "taken", "bytes", "fate", "why")
 

@@ -125,7 +125,7 @@ def test_a_build_that_fails_on_an_empty_set_is_not_adopted() -> None:
         world = untaken("ann")
         world.builds[OLD] = make_build(OLD.text, 30, defect)
         assert untouched_by(world, OneT3(), OLD) == (
-            f"cannot adopt {OLD}: it fails on an empty set: {why}"
+            f"cannot adopt {OLD}: it fails on empty data: {why}"
         )
 
 
@@ -248,7 +248,7 @@ def test_a_named_build_that_fails_on_an_empty_set_is_not_ejected_to() -> None:
     world = two_builds()
     world.builds[NEW] = make_build(NEW.text, 32, Defect.PAIRLESS)
     why = refused(world, NEW)
-    assert why.startswith(f"cannot eject to {NEW}: it fails on an empty set: paired: ")
+    assert why.startswith(f"cannot eject to {NEW}: it fails on empty data: paired: ")
 
 
 def test_a_selection_that_cannot_be_read_ejects_nobody() -> None:

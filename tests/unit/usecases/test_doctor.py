@@ -161,8 +161,8 @@ def test_a_check_that_fails_is_one_unknown_finding() -> None:
 
 def test_one_person_who_cannot_be_examined_hides_nobody_else() -> None:
     """Their line is unknown; the others' are as usual."""
-    trouble = PersonalDataError("cannot look at ben")
-    wired = failing(host(small_world("ann", "ben", "cid")), "personal_data", "ben", updater=trouble)
+    error = PersonalDataError("cannot look at ben")
+    wired = failing(host(small_world("ann", "ben", "cid")), "personal_data", "ben", updater=error)
     assert found(wired, Precondition.UPDATER) == [
         *judged.judge_updater("ann", NO_TRACES),
         unknown(Precondition.UPDATER, "cannot look at ben"),
@@ -363,11 +363,10 @@ def test_the_generation_of_data_that_cannot_be_read_is_left_to_the_check_of_the_
     assert found(world, Precondition.GENERATIONS) == [
         generation(world, "ben", OLD.text, OLD, NEW.text, None, 2 * WEIGHT)
     ]
-    trouble = BuildError("cannot read the measures")
-    deaf = failing(host(world), "builds", schema=trouble)
+    error = BuildError("cannot read the measures")
+    deaf = failing(host(world), "builds", schema=error)
     assert (
-        found(deaf, Precondition.GENERATIONS)
-        == [unknown(Precondition.GENERATIONS, str(trouble))] * 2
+        found(deaf, Precondition.GENERATIONS) == [unknown(Precondition.GENERATIONS, str(error))] * 2
     )
 
 

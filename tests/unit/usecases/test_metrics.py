@@ -136,8 +136,8 @@ def test_of_a_person_each_value_is_unknown_by_itself() -> None:
     assert (found.people[0].build, found.people[0].fenced) == (None, None)
     assert found.people[0].snapshots is not None
     assert found.problems[2].startswith("cannot tell what ann runs: ")
-    trouble = PersonalDataError("cannot list them")
-    deaf = failing(host(measured_world()), "personal_data", snapshots=trouble)
+    error = PersonalDataError("cannot list them")
+    deaf = failing(host(measured_world()), "personal_data", snapshots=error)
     assert [(who.build, who.snapshots) for who in measured(deaf).people] == [
         (OLD, None),
         (None, None),
