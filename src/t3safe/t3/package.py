@@ -23,6 +23,7 @@ Shapes:
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -119,8 +120,12 @@ _NUMBERS: Final = {machine.number: machine.key for machine in MACHINES.values()}
 
 ELF_ENDS: Final = (b"\x7fELF", 2, 1)
 """How an ELF file of 64 bits begins that has the lowest byte first: mark, class, data."""
-_HEADER: Final = 64
+_HEADER: Final = struct.Struct("<18xH12xQ14xHH6x")
+"""`e_machine`, `e_phoff`, `e_phentsize` and `e_phnum` of the header."""
+_SEGMENT: Final = struct.Struct("<I4xQ16xQ16x")
+"""`p_type`, `p_offset` and `p_filesz` of an entry in the table of segments."""
 _INTERPRETER: Final = 3
+"""The type of the segment that holds the path of the loader."""
 _SEGMENTS_MAX: Final = 64
 _PATH_MAX: Final = 4096
 
@@ -135,24 +140,22 @@ class Elf(NamedTuple):
 def read_elf(read: Callable[[int, int], bytes]) -> Elf | None:
     """Read the head of a file; None where it is no ELF file for a machine that t3 is made for.
 
-    `read` gives so many bytes from an offset on, or fewer where the file ends.
+    `read` gives so many bytes from an offset on, or fewer where the file ends.  As in Linux, the
+    first segment with a loader counts, and its path ends at the first NUL.
     """
-    head = read(0, _HEADER)
+    head = read(0, _HEADER.size)
     mark, width, order = ELF_ENDS
-    if len(head) < _HEADER or head[:4] != mark or (head[4], head[5]) != (width, order):
+    if len(head) < _HEADER.size or head[:4] != mark or (head[4], head[5]) != (width, order):
         return None
-    size, count = _number(head[54:56]), min(_number(head[56:58]), _SEGMENTS_MAX)
-    table = read(_number(head[32:40]), size * count)
-    loader = ""
-    for segment in (table[at : at + size] for at in range(0, len(table), max(size, 1))):
-        if _number(segment[:4]) == _INTERPRETER:
-            length = min(_number(segment[32:40]), _PATH_MAX)
-            loader = read(_number(segment[8:16]), length).rstrip(b"\0").decode("utf-8", "replace")
-    return Elf(_number(head[18:20]), loader)
-
-
-def _number(raw: bytes) -> int:
-    return int.from_bytes(raw, "little")
+    machine, offset, size, count = _HEADER.unpack(head)
+    if size != _SEGMENT.size:
+        return Elf(machine, "")
+    table = read(offset, size * min(count, _SEGMENTS_MAX))
+    for kind, start, length in _SEGMENT.iter_unpack(table[: len(table) // size * size]):
+        if kind == _INTERPRETER:
+            path, _, _ = read(start, min(length, _PATH_MAX)).partition(b"\0")
+            return Elf(machine, path.decode(errors="replace"))
+    return Elf(machine, "")
 
 
 # The package.
@@ -235,9 +238,10 @@ def is_own(path: str) -> bool:
 
 def is_program(path: str) -> bool:
     """Whether a program is called as t3's command is, or its node program."""
-    return path.rpartition("/")[2] in {NAME, NODE_PROGRAM.rpartition("/")[2]}
+    return path.rpartition("/")[2] in _COMMANDS
 
 
+_COMMANDS: Final = frozenset({NAME, NODE_PROGRAM.rpartition("/")[2]})
 _STARTED: Final = (f"/{ENTRY}", f"/{FOLDER}/{NODE_PROGRAM}", f"/{FOLDER}/{LAUNCHER}")
 
 
@@ -274,8 +278,7 @@ def platform_package(package: PackageManifest, machine: str) -> str | Problem:
         what = f"its program only starts another one, of {PLATFORMS}*, and it depends on none"
         return Problem(what, Whose.PACKAGE)
     known = MACHINES.get(machine)
-    name = f"{PLATFORMS}{known.key}" if known is not None else ""
-    if name in package.platforms:
+    if known is not None and (name := f"{PLATFORMS}{known.key}") in package.platforms:
         return name
     named = ", ".join(sorted(one.removeprefix(PLATFORMS) for one in package.platforms))
     what = f"the package has a program for {named}, and none for this host"
@@ -328,7 +331,7 @@ def judge_native(
 
 def lacks_loader(loader: str) -> Problem:
     """Build the problem of a host without the loader that a native program names."""
-    what = f"t3's program needs glibc, whose loader {loader} this host does not have"
+    what = f"t3's program needs glibc, whose loader {loader[:64]} this host does not have"
     return Problem(what, Whose.HOST, LIBC_HELP)
 
 

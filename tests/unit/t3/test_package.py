@@ -9,6 +9,7 @@ import pytest
 
 from t3safe.t3 import package
 from t3safe.t3.package import Elf, NativeFile, PackageManifest, Platform, Problem, Shape, Whose
+from tests.support.elf import LOAD, Segment, elf
 
 VERSION = "0.0.46-nightly.20261003.2610"
 X64 = "@t3code/t3-linux-x64"
@@ -93,16 +94,23 @@ def test_a_machine_without_a_program_is_told_which_have_one() -> None:
     """Nothing helps there but another host; a launcher that names no program is the package's."""
     for machine in ("riscv64", "armv7l"):
         problem = package.platform_package(PackageManifest.read(LAUNCHER), machine)
-        assert isinstance(problem, Problem)
-        assert problem.whose is Whose.HOST
-        assert problem.what == (
+        assert problem == Problem(
             "the package has a program for darwin-arm64, linux-arm64, linux-x64, and none for this"
-            f" host (linux, {machine})"
+            f" host (linux, {machine})",
+            Whose.HOST,
+            "use a host of such a platform",
         )
-    bare = PackageManifest.read(LAUNCHER | {"optionalDependencies": {}})
-    problem = package.platform_package(bare, "x86_64")
+    arm = PackageManifest.read(LAUNCHER | {"optionalDependencies": {"@t3code/t3-linux-arm64": "1"}})
+    problem = package.platform_package(arm, "x86_64")
     assert isinstance(problem, Problem)
-    assert problem.whose is Whose.PACKAGE
+    assert problem.what == (
+        "the package has a program for linux-arm64, and none for this host (linux, x86_64)"
+    )
+    bare = PackageManifest.read(LAUNCHER | {"optionalDependencies": {}})
+    assert package.platform_package(bare, "x86_64") == Problem(
+        "its program only starts another one, of @t3code/t3-*, and it depends on none",
+        Whose.PACKAGE,
+    )
 
 
 def test_a_package_that_npm_left_out_is_for_later() -> None:
@@ -131,6 +139,14 @@ def test_a_native_program_for_this_t3_and_this_machine_is_taken() -> None:
         ({}, {"version": "0.0.45"}, {}, f"{X64} is of version 0.0.45, t3 of {VERSION}"),
         ({}, {"version": None}, {}, f"{X64} is of version none, t3 of {VERSION}"),
         ({X64: "^0.0.46"}, {}, {}, f"{X64} is of version ^0.0.46, t3 of {VERSION}"),
+        (
+            {"@t3code/t3-linux-arm64": VERSION},
+            {},
+            {},
+            f"{X64} is of version none, t3 of {VERSION}",
+        ),
+        ({}, {"name": "n" * 65}, {}, f"{X64} calls itself {'n' * 64!r}"),
+        ({X64: "v" * 65}, {}, {}, f"{X64} is of version {'v' * 64}, t3 of {VERSION}"),
         ({}, {}, {"elf": None}, f"{PROGRAM} is no native program (no ELF file)"),
         (
             {},
@@ -157,19 +173,12 @@ def test_what_is_published_wrongly_is_the_packages_fault(
     assert problem == Problem(what, Whose.PACKAGE)
 
 
-def elf(machine: int = 62, loader: bytes = b"/lib64/ld.so.2", segment: int = 3) -> bytes:
-    """Make the head of an ELF file whose segments are told at its end, as some tools write them."""
-    head = bytearray(64)
-    head[:6] = b"\x7fELF\x02\x01"
-    head[18:20] = machine.to_bytes(2, "little")
-    head[32:40] = (64 + len(loader) + 1).to_bytes(8, "little")
-    head[54:58] = (56).to_bytes(2, "little") + (2).to_bytes(2, "little")
-    other, own = bytearray(56), bytearray(56)
-    other[:4] = (1).to_bytes(4, "little")
-    own[:4] = segment.to_bytes(4, "little")
-    own[8:16] = (64).to_bytes(8, "little")
-    own[32:40] = (len(loader) + 1).to_bytes(8, "little")
-    return bytes(head) + loader + b"\0" + bytes(other) + bytes(own)
+def test_the_version_of_t3_is_cut_short_where_it_is_told() -> None:
+    """It is the package's own word, too."""
+    launcher = PackageManifest.read(LAUNCHER | {"version": "v" * 65})
+    problem = package.judge_native(launcher, PackageManifest.read(PLATFORM), "x86_64", GOOD)
+    assert problem is not None
+    assert problem.what == f"{X64} is of version {VERSION}, t3 of {'v' * 64}"
 
 
 def reader(content: bytes) -> Callable[[int, int], bytes]:
@@ -177,14 +186,39 @@ def reader(content: bytes) -> Callable[[int, int], bytes]:
     return lambda offset, size: content[offset : offset + size]
 
 
-def test_the_head_of_a_native_program_is_read() -> None:
+LOADER = "/lib64/ld.so.2"
+LOADED = Segment(LOAD, b"code")
+DEEP = Segment(path=b"/" + b"x" * 4095 + b"yz\0")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (elf(LOADED, Segment(), LOADED), Elf(62, LOADER)),
+        (elf(Segment(), machine=183), Elf(183, LOADER)),
+        # A static program.
+        (elf(LOADED, machine=183), Elf(183, "")),
+        (elf(), Elf(62, "")),
+        # The table is cut off, within an entry and before it.
+        (elf(LOADED, Segment())[:-1], Elf(62, "")),
+        (elf(Segment())[:70], Elf(62, "")),
+        # An entry of another size: Linux would not start it.
+        (elf(Segment(), entry=0), Elf(62, "")),
+        (elf(Segment(), entry=57), Elf(62, "")),
+        # What stands behind the table is not of it.
+        (elf(LOADED, Segment(), counted=1), Elf(62, "")),
+        (elf(*[LOADED] * 63, Segment()), Elf(62, LOADER)),
+        (elf(*[LOADED] * 64, Segment()), Elf(62, "")),
+        (elf(Segment(path=b"/first\0"), Segment()), Elf(62, "/first")),
+        (elf(Segment(path=b"/first\0\0/behind\0")), Elf(62, "/first")),
+        (elf(Segment(path=b"/without")), Elf(62, "/without")),
+        (elf(Segment(path=b"/X\xff\0")), Elf(62, "/X\ufffd")),
+        (elf(DEEP), Elf(62, "/" + "x" * 4095)),
+    ],
+)
+def test_the_head_of_a_native_program_is_read(content: bytes, expected: Elf) -> None:
     """Machine and loader, wherever the table of segments lies; a static program names no loader."""
-    assert package.read_elf(reader(elf())) == Elf(62, "/lib64/ld.so.2")
-    assert package.read_elf(reader(elf(183, segment=2))) == Elf(183, "")
-    assert package.read_elf(reader(elf()[:90])) == Elf(62, "")
-    table_of_nothing = bytearray(elf())
-    table_of_nothing[54:56] = bytes(2)
-    assert package.read_elf(reader(bytes(table_of_nothing))) == Elf(62, "")
+    assert package.read_elf(reader(content)) == expected
 
 
 @pytest.mark.parametrize(
@@ -195,6 +229,8 @@ def test_the_head_of_a_native_program_is_read() -> None:
         b"\x7fELF",
         b"\x7fELF\x01\x01" + bytes(90),
         b"\x7fELF\x02\x02" + bytes(90),
+        b"\x7fELG\x02\x01" + bytes(90),
+        elf()[:63],
         b"MZ" + bytes(90),
     ],
 )
@@ -251,10 +287,14 @@ def test_what_a_host_lacks_is_known_before_a_program_is_there() -> None:
     (musl,) = package.lacks(package.NativeHost("x86_64", frozenset({library})))
     assert musl == package.lacks_loader(loader)
     assert (musl.whose, "musl" in musl.fix) == (Whose.HOST, True)
-    assert f"needs glibc, whose loader {loader}" in musl.what
+    assert f"needs glibc, whose loader {loader} this host" in musl.what
+    # A loader is the package's own word.
+    assert f"loader /{'x' * 63} this host" in package.lacks_loader("/" + "x" * 64).what
     (other,) = package.lacks(package.NativeHost("riscv64", frozenset()))
-    assert other.what == (
-        "t3 has no native program for this machine (riscv64), only for linux-x64, linux-arm64"
+    assert other == Problem(
+        "t3 has no native program for this machine (riscv64), only for linux-x64, linux-arm64",
+        Whose.HOST,
+        "use a host of such a platform",
     )
 
 
@@ -289,6 +329,7 @@ def test_a_program_of_t3_itself_is_told_from_what_it_brings(path: str, own: bool
         ("/opt/b/node_modules/t3/dist/bin.mjs", True),
         ("/opt/b/node_modules/t3/bin/t3.js", True),
         (f"/opt/b/{PROGRAM}", True),
+        (f"/opt/b/node_modules/t3/{PROGRAM}", True),
         (f"/opt/b/node_modules/{X64}/client/t3", False),
         (f"/opt/b/node_modules/{X64}/resource-monitor", False),
         ("/opt/b/node_modules/t3/package.json", False),
@@ -305,4 +346,12 @@ def test_a_command_of_t3_is_known_by_its_name() -> None:
     """By whatever path it was started."""
     assert package.is_program("/home/ann/.t3/runtime/versions/0.0.46/t3")
     assert package.is_program("/x/dist/bin.mjs")
+    assert package.is_program("t3")
     assert not package.is_program("/usr/bin/t3-other")
+    assert not package.is_program("/usr/lib/node_modules/t3/")
+
+
+@pytest.mark.parametrize(("ended", "status"), [(0, 0), (1, 1), (130, 130), (-9, 137), (-15, 143)])
+def test_a_launcher_ends_with_the_status_of_its_program(ended: int, status: int) -> None:
+    """A signal is told as a shell tells it."""
+    assert package.launcher_status(ended) == status
