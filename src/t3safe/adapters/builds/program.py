@@ -63,12 +63,16 @@ def find(prefix: Path, found: PackageManifest, npm: str) -> str:
             elf = package.read_elf(read)
         seen = package.NativeFile(program, elf, executable)
         problem = package.judge_native(found, platform, machine, seen)
-        if problem is None and elf is not None and elf.loader and not Path(elf.loader).exists():
+        if problem is None and elf is not None and elf.loader and not _is_there(elf.loader):
             problem = package.lacks_loader(elf.loader)
         if problem is not None:
             raise ProblemError(problem)
         return program
     raise ProblemError(package.absent(name, npm))
+
+
+def _is_there(loader: str) -> bool:
+    return os.path.exists(loader)  # noqa: PTH110 - no Path of a hostile text: it may be too long
 
 
 def lead(prefix: Path, program: str) -> None:
