@@ -151,7 +151,7 @@ def checkouts(tables: Mapping[str, Collection[str]]) -> tuple[str, ...]:
 def settings(content: bytes) -> bytes:
     """Return the edited content of `settings.json`.  Raises StrangeError."""
     try:
-        found = json.loads(_strict(content.decode("utf-8")))
+        found = json.loads(_strict(content.decode()))
     except (ValueError, RecursionError) as error:
         raise StrangeError(f"settings.json is not JSON: {error}") from error
     if not isinstance(found, dict):
@@ -164,7 +164,7 @@ def settings(content: bytes) -> bytes:
             provider["enabled"] = False
     if isinstance(pulled := found.get(_PULLED), dict):
         found[_PULLED] = dict.fromkeys(pulled, False)
-    return json.dumps(found, indent=2).encode("ascii") + b"\n"
+    return json.dumps(found, indent=2).encode() + b"\n"
 
 
 def _entries(found: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -145,7 +145,7 @@ class Cookies:
 
     def joined(self, later: Cookies) -> Cookies:
         """Give these with what a later answer sets, as a browser keeps them."""
-        return Cookies({**self.values, **later.values}) if later.values else self
+        return Cookies({**self.values, **later.values})
 
     def of_session(self, published: str) -> str:
         """Name the session's cookie, empty where it is not clear (rule 4)."""
@@ -250,8 +250,8 @@ def is_unknown_credential(status: int, refusal: str) -> bool:
 
 def _protocol(content: Mapping[str, Any]) -> int:
     found = content.get("orchestrationProtocolVersion")
-    fits = isinstance(found, int) and not isinstance(found, bool) and 0 < found <= _PROTOCOL_MAX
-    return found if fits and isinstance(found, int) else 0
+    # `true` is an int in Python.
+    return found if type(found) is int and 1 <= found <= _PROTOCOL_MAX else 0
 
 
 def _short(value: object) -> str:
@@ -266,7 +266,8 @@ def session_ids(cookies: Cookies) -> tuple[str, ...]:
 def _session_id(token: str) -> str:
     body = token.partition(".")[0]
     try:
-        found = _object(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))).get("sid")
+        # Padding that is not needed is ignored.
+        found = _object(base64.urlsafe_b64decode(f"{body}==")).get("sid")
     except ValueError:
         return ""
     return found if isinstance(found, str) and _ID.fullmatch(found) else ""
@@ -303,11 +304,12 @@ def link_of(printed: str) -> str:
 
 
 def _minted(printed: str) -> dict[str, Any]:
+    found: dict[str, Any]
     try:
         found, _ = json.JSONDecoder().raw_decode(printed[printed.index("{") :])
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -171,8 +171,8 @@ def state_of(body: bytes) -> ServiceState:
     content = found if isinstance(found, dict) else {}
     update = content.get("update")
     last = update if isinstance(update, dict) else {}
-    said = (content.get("activeVersion"), last.get("status"))
-    return _state((*said, last.get("fromVersion"), last.get("targetVersion")))
+    before, target = last.get("fromVersion"), last.get("targetVersion")
+    return _state(content.get("activeVersion"), last.get("status"), before, target)
 
 
 def traces_of(told: object) -> Traces:
@@ -182,15 +182,14 @@ def traces_of(told: object) -> Traces:
     versions = {_version(each) for each in listed} if isinstance(listed, list) else set()
     return Traces(
         tuple(sorted(versions - {""})[-VERSIONS_MAX:]),
-        _state(state if isinstance(state, list) else ()),
+        _state(*state) if isinstance(state, list) and len(state) == len(NO_STATE) else NO_STATE,
         _version(said.get("linked")),
         said.get("unit") is True,
         said.get("pending") is True,
     )
 
 
-def _state(fields: Iterable[object]) -> ServiceState:
-    active, status, before, target = (*fields, "", "", "", "")[:4]
+def _state(active: object, status: object, before: object, target: object) -> ServiceState:
     known = status if isinstance(status, str) and status in _STATUS else ""
     return ServiceState(_version(active), known, _version(before), _version(target))
 

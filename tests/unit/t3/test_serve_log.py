@@ -61,6 +61,8 @@ def test_a_start_that_v2_refuses_is_trouble(line: str) -> None:
     [
         (["Listening on x", "Error: no such file", "at line 5"], "Error: no such file"),
         (["one", "", "  two  "], "two"),
+        (["one"], "one"),
+        (["one", "two", "three"], "three"),
         (["hello", "Could not copy the V1 database at a to b.", "bye"], serve_log.COPY_FAILED),
         ([], ""),
     ],

@@ -59,6 +59,10 @@ def test_what_is_no_state_says_nothing(body: bytes) -> None:
         [],
         {"versions": "0.0.1", "state": "x", "linked": 1, "unit": "yes", "pending": 1},
         {"versions": [None, "$(reboot)"], "state": [[], {}, "", None, 1]},
+        {"state": [[], {}, None, 1]},
+        {"state": [OLD, "committed", OLD]},
+        {"state": [OLD, "committed", OLD, NEW, NEW]},
+        {"state": "abcd"},
     ],
 )
 def test_what_a_worker_says_that_lies_is_no_trace(told: object) -> None:
@@ -122,8 +126,48 @@ def test_every_trace_says_what_it_means_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
+    ("traces", "what"),
+    [
+        (Traces(state=ServiceState(OLD)), f"runtime/service-state.json names {OLD}"),
+        (
+            Traces(state=ServiceState(NEW, "pending", OLD, NEW)),
+            f"runtime/service-state.json names {NEW}, its update from {OLD} to {NEW} is pending",
+        ),
+        (
+            Traces(state=ServiceState("", "failed", OLD, NEW)),
+            f"{updater.STATE} names no version, its update from {OLD} to {NEW} is failed",
+        ),
+        (Traces(("0.0.41", "0.0.42")), "0.0.41, 0.0.42 in runtime/versions"),
+        (
+            Traces(("0.0.41", "0.0.42", "0.0.43", "0.0.44")),
+            "0.0.42, 0.0.43, 0.0.44 in runtime/versions",
+        ),
+        (Traces(linked=NEW), f".local/bin/t3, which leads to {NEW} in runtime/versions"),
+    ],
+)
+def test_a_trace_says_what_is_there(traces: Traces, what: str) -> None:
+    """The last update only where there was one, of many versions the last three."""
+    (trace,) = traces.found()
+    assert trace.what == what
+
+
+def test_a_bounded_number_of_versions_is_shown() -> None:
+    """The last hundred, whoever lists them."""
+    versions = [f"0.0.{number}" for number in range(100, 201)]
+    assert updater.versions_of(f"/x/runtime/versions/{each}/t3" for each in versions) == tuple(
+        versions[1:]
+    )
+    assert updater.traces_of({"versions": versions}).versions == tuple(versions[1:])
+
+
+@pytest.mark.parametrize(
     ("state", "means"),
     [
+        (
+            ServiceState(NEW, "pending", OLD, NEW),
+            "it is under way, or was interrupted: the next start goes on",
+        ),
+        (ServiceState("", "failed", OLD, NEW), "it was started on the data, ungated"),
         (ServiceState(NEW, "committed", OLD, NEW), f"{NEW} migrated the data, ungated"),
         (ServiceState(OLD, "rolled-back", OLD, NEW), "stays, and is an old copy"),
         (ServiceState(OLD, "failed", OLD, NEW), f"{OLD} was started on the data, ungated"),
