@@ -41,7 +41,6 @@ ASIDE = {
     "runs where t3safe cannot be imported",
     "tests/fakes/": "tests of the fake t3, against the facts",
     "tests/unit/t3/": "tests of `t3safe.t3`: they say what is right",
-    "tests/unit/test_generations.py": "tests of `t3safe.t3`",
     "tests/unit/test_t3_is_known_in_one_place.py": "this file",
     "fakes/guest.py": "runs inside a container, where t3safe cannot be imported",
 }

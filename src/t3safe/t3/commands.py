@@ -69,8 +69,7 @@ def version_of(printed: str) -> str:
 
 def is_serve(words: Sequence[str]) -> bool:
     """Whether a command line is that of a serve, at any path of its program."""
-    program = words[0].rpartition("/")[2] if words else ""
-    return tuple(words[1:2]) == (SERVE,) and program == PROGRAM
+    return tuple(words[1:2]) == (SERVE,) and words[0].rpartition("/")[2] == PROGRAM
 
 
 def base_of(words: Sequence[str]) -> str:

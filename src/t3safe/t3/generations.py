@@ -238,9 +238,8 @@ def origin_of(database: str, names: Collection[str]) -> str:
     """
     if database in names:
         return database
-    copied = {each.database: each.copied_from for each in GENERATIONS}
-    origin = copied.get(database, "")
-    return origin if origin in names else ""
+    copied = (each.copied_from for each in GENERATIONS if each.database == database)
+    return next((origin for origin in copied if origin in names), "")
 
 
 def newer(names: Collection[str]) -> tuple[str, ...]:

@@ -188,8 +188,8 @@ def counts(databases: Collection[str], *, v1_lives: bool) -> tuple[str, ...]:
 
     V1's is left over once V2's is there, unless V1 is what runs (`v1_lives`).
     """
-    left = V1_DATABASE if V2_DATABASE in databases and not v1_lives else ""
-    return tuple(sorted(name for name in databases if name != left))
+    left = {V1_DATABASE} if V2_DATABASE in databases and not v1_lives else set()
+    return tuple(sorted(set(databases) - left))
 
 
 def is_begun(tables: Collection[str]) -> bool:

@@ -15,11 +15,29 @@ def test_serve_and_mint_name_their_base_directory() -> None:
         assert commands.opens_database(words[1:])
 
 
+def test_the_command_that_starts_a_serve() -> None:
+    """Word for word: t3 takes an unknown word for a folder, and starts a serve in it."""
+    assert commands.serve("/s/t3", "127.0.0.1", 3773, "/b") == [
+        *("/s/t3", "serve", "--host", "127.0.0.1", "--port", "3773", "--base-dir", "/b")
+    ]
+    assert commands.serve("t3", "::", "{port}", "/b")[5] == "{port}"
+
+
+def test_the_command_that_mints() -> None:
+    """Word for word: a credential for five minutes, printed as JSON."""
+    assert commands.mint("/s/t3", "/b") == [
+        *("/s/t3", "auth", "pairing", "create", "--base-dir", "/b", "--ttl", "5m", "--json")
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "base"),
     [
         (["t3", "serve", "--base-dir", "/b"], "/b"),
         (["t3", "serve", "--base-dir=/b"], "/b"),
+        (["t3", "serve", "--base-dir=/a=b"], "/a=b"),
+        (["t3", "serve", "--base-dir=", "/b"], ""),
+        (["t3", "serve", "--base-directory", "/b"], ""),
         (["t3", "serve", "--base-dir"], ""),
         (["t3", "serve"], ""),
         ([], ""),
@@ -37,6 +55,9 @@ def test_the_base_directory_of_a_command_line(words: list[str], base: str) -> No
         (["serve", "--help"], False),
         (["update"], False),
         (["service", "status"], False),
+        (["uninstall"], False),
+        # Only the first word is a command.
+        (["project", "update"], True),
         (["pair"], True),
         (["version"], True),
         ([], True),
@@ -52,6 +73,9 @@ def test_what_opens_the_database(words: list[str], opens: bool) -> None:
     [
         (["/opt/x/t3", "serve", "--port", "1"], True),
         (["t3", "auth"], False),
+        (["t3"], False),
+        (["t3", "auth", "serve"], False),
+        (["/t3/other", "serve"], False),
         (["node", "serve"], False),
         ([], False),
     ],

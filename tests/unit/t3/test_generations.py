@@ -47,10 +47,86 @@ def test_a_build_is_recognised_by_what_it_makes_beside_an_empty_set(
     assert (build.strangeness == "") == (expected is not None)
 
 
+UNKNOWN = "which no generation of t3 known here has"
+
+
 def test_what_fits_no_generation_is_named() -> None:
-    """A person reads which database is new."""
-    assert "statev3.sqlite" in ledgers(statev3=SECOND).strangeness
-    assert "fit no generation" in ledgers(statev2=SCOPED).strangeness
+    """A person reads which databases are new, in order."""
+    later = ledgers(statev4=SECOND, statev3=SECOND, statev2=SECOND)
+    assert later.strangeness == f"it makes statev3.sqlite, statev4.sqlite, {UNKNOWN}"
+    assert ledgers(statev2=SCOPED).strangeness == (
+        "its databases fit no generation of t3 known here"
+    )
+
+
+def test_strange_databases_of_a_person_are_named() -> None:
+    """Those that t3 may name so and no known t3 does; other programs' are not strange."""
+    names = ("statev9.sqlite", "statev3.sqlite", "statev2.sqlite", "state.sqlite", "notes.sqlite")
+    assert generations.strange_set(names) == f"it has statev3.sqlite, statev9.sqlite, {UNKNOWN}"
+    assert generations.strange_set(names[2:]) == ""
+
+
+V1_FILE, V2_FILE, V3_FILE, OTHER = (
+    "state.sqlite",
+    "statev2.sqlite",
+    "statev3.sqlite",
+    "other.sqlite",
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "build", "expected"),
+    [
+        ((), (V1_FILE,), {}),
+        ((V1_FILE,), (V1_FILE,), {V1_FILE: V1_FILE}),
+        ((V1_FILE,), (V2_FILE,), {V1_FILE: V2_FILE}),
+        ((V1_FILE, V2_FILE), (V2_FILE,), {V2_FILE: V2_FILE}),
+        ((V1_FILE, V2_FILE), (V1_FILE,), {V1_FILE: V1_FILE, V2_FILE: V2_FILE}),
+        ((V1_FILE,), (V1_FILE, V2_FILE), {V1_FILE: V1_FILE}),
+        ((V1_FILE,), (V3_FILE,), {V1_FILE: V1_FILE}),
+        ((OTHER, V1_FILE), (V2_FILE,), {OTHER: OTHER, V1_FILE: V2_FILE}),
+    ],
+)
+def test_a_build_starts_on_its_own_database_or_on_a_copy_of_the_one_before(
+    names: tuple[str, ...], build: tuple[str, ...], expected: dict[str, str]
+) -> None:
+    """A newer database is never left over: the build does not know it."""
+    assert generations.starts_on(names, build) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ((), (V1_FILE,), {}),
+        ((V1_FILE,), (V1_FILE,), {V1_FILE: V1_FILE}),
+        ((V1_FILE,), (V1_FILE, V2_FILE), {V1_FILE: V2_FILE}),
+        ((V1_FILE, V2_FILE), (V1_FILE, V2_FILE), {V2_FILE: V2_FILE}),
+        ((V2_FILE,), (V2_FILE,), {V2_FILE: V2_FILE}),
+        ((OTHER, V1_FILE), (OTHER, V1_FILE, V2_FILE), {OTHER: OTHER, V1_FILE: V2_FILE}),
+    ],
+)
+def test_what_became_of_a_database_is_seen_from_those_afterwards(
+    before: tuple[str, ...], after: tuple[str, ...], expected: dict[str, str]
+) -> None:
+    """V1's became V2's where that is new, and was left over where that was there before."""
+    assert generations.became(before, after) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ((), ()),
+        ((V1_FILE,), ()),
+        ((V2_FILE,), ()),
+        ((V1_FILE, V2_FILE), (V2_FILE,)),
+        ((V1_FILE, OTHER), ()),
+    ],
+)
+def test_a_database_is_newer_beside_the_one_that_it_is_copied_from(
+    names: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    """Alone it is what the data began with."""
+    assert generations.newer(names) == expected
 
 
 def test_a_v2_build_starts_on_a_copy_of_v1_data() -> None:
