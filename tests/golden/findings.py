@@ -349,8 +349,8 @@ PEOPLE_CASES: Final[Mapping[str, Case]] = {
     ),
     "no run is unfinished": lambda: people.judge_unfinished(""),
     "a run is unfinished": lambda: people.judge_unfinished("20260615T040000Z-ab"),
-    "ann has no snapshot yet": lambda: people.judge_snapshot("ann", "", "never said"),
-    "ann's snapshot is whole": lambda: people.judge_snapshot("ann", "s1", ""),
+    "ann has no snapshot yet": lambda: people.judge_snapshot("ann"),
+    "ann's snapshot is whole": lambda: people.judge_snapshot("ann", "s1"),
     "ann's snapshot is damaged": lambda: people.judge_snapshot(
         "ann", "s1", "cannot use snapshot s1 of ann: it fails quick_check"
     ),

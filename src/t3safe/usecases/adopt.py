@@ -84,10 +84,11 @@ def _signed_in(host: Host, people: tuple[str, ...], build: Version) -> Iterator[
         return
     try:
         answer = host.ports.pairing.verify(person, build)
+        why = answer.reason if isinstance(answer, ev.NotPaired) else ""
     except PortError as error:
-        answer = ev.NotPaired(error.fault, str(error))
-    if isinstance(answer, ev.NotPaired):
-        yield f"{person} cannot sign in through the dispatch: {answer.reason}"
+        why = str(error)
+    if why:
+        yield f"{person} cannot sign in through the dispatch: {why}"
         return
     rest = "a build that signs in otherwise waits until `dispatch_knows` names how"
     yield f"{person} signs in through the dispatch; {rest}"

@@ -202,14 +202,14 @@ class PeopleExamination:
     def _snapshots(self, person: str) -> Iterator[Finding]:
         ids = [info.stored.id for info in self._infos(person)]
         for snapshot in ids if self.deep else ids[-1:]:
-            problem = ""
             try:
                 self.host.ports.personal_data.verify(person, snapshot)
             except PortError as error:
-                problem = str(error)
-            yield doctor.judge_snapshot(person, snapshot, problem)
+                yield doctor.judge_snapshot(person, snapshot, str(error))
+            else:
+                yield doctor.judge_snapshot(person, snapshot)
         if not ids:
-            yield doctor.judge_snapshot(person, "", "")
+            yield doctor.judge_snapshot(person)
 
 
 def looked(check: Precondition, look: Look) -> tuple[Finding, ...]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field, frozen
 
 from fakes.world import NEW, OLD, Defect, World, drive, host, make_build, small_world
 from fakes.world.faults import FaultKind, journal
+from fakes.world.hostports import FakeGate
+from t3safe.domain.effects import Subject
 from t3safe.domain.errors import DispatchError, NoWayBackError, SelectionError
+from t3safe.domain.gate import EMPTY, Rehearsal
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.ledger import SCOPES
@@ -57,6 +60,16 @@ def links(world: World) -> dict[str, Version | None]:
     return {name: person.link for name, person in world.people.items()}
 
 
+@frozen
+class OfAnEmptySet(FakeGate):
+    """A gate that has no person's data to copy."""
+
+    def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
+        """Rehearse on an empty set, which is of no snapshot."""
+        assert subjects == (Subject(EMPTY, ""),)
+        return super().rehearse(build, subjects)
+
+
 # Adopting.
 
 
@@ -65,7 +78,9 @@ def test_all_people_get_the_build_that_they_run_and_no_serve_is_restarted() -> N
     world, one = untaken("ann", "ben"), OneT3()
     world.launcher_replaced = "the launcher was put in place"
     before, at, mark = running(world), world.clock, len(world.log)
-    lines = adopt(host(world), one, OLD, try_dispatch=False)
+    wired = host(world)
+    wired = evolve(wired, ports=evolve(wired.ports, gate=OfAnEmptySet(world)))
+    lines = adopt(wired, one, OLD, try_dispatch=False)
     assert lines == (
         f"ann runs {OLD} {FROM_NOW_ON}",
         f"ben runs {OLD} {FROM_NOW_ON}",

@@ -15,6 +15,7 @@ from fakes.world import EPOCH, NEW, NEWER, OLD, FakePerson, World, host, make_bu
 from fakes.world.core import settled
 from fakes.world.fakeports import FakeRegistry
 from fakes.world.hostports import FakeServices
+from fakes.world.scenes import make_second
 from t3safe.domain.disk_space import Disk, NightPaths, rooms
 from t3safe.domain.doctor import people as judged
 from t3safe.domain.doctor.findings import Finding, Health, Precondition, unknown
@@ -30,16 +31,17 @@ from t3safe.domain.errors import (
 )
 from t3safe.domain.move import Status
 from t3safe.domain.people import MapProblem
-from t3safe.domain.policy import Offer, Track
+from t3safe.domain.policy import Offer, Policy, Track
 from t3safe.domain.ports import ServeStatus
 from t3safe.domain.pressure import Pressure, PressureLimits, Stall
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.unmapped import Unmapped
 from t3safe.domain.versions import Version
 from t3safe.loadguard import LoadGuard
+from t3safe.t3.generations import V2
 from t3safe.t3.updater import NO_TRACES, Traces
 from t3safe.usecases.doctor import PeopleExamination, Surroundings, looked
-from t3safe.usecases.host import Host
+from t3safe.usecases.host import Host, Rules
 from tests.unit.usecases.hosts import LOST, WrittenRuns, failing, lose_link, record
 
 HOUR = timedelta(hours=1)
@@ -315,12 +317,44 @@ def test_generations_are_judged_with_the_newest_build_that_is_offered() -> None:
 def test_a_newer_build_that_is_installed_is_the_candidate(*, silent: bool) -> None:
     """Whether the registry answers or not; it was measured."""
     world = small_world("ann")
-    world.builds[NEWER] = make_build(NEWER.text, 33)
+    world.builds[NEWER] = make_second(NEWER.text, 55)
     world.store.add(NEWER)
     world.measured = frozenset({NEWER})
     world.registry_down = "no answer" if silent else ""
+    (one,) = found(world, Precondition.GENERATIONS)
+    assert one == generation(world, "ann", OLD.text, OLD, NEWER.text, NEWER)
+    assert "copies up to 120 MiB" in one.seen
+
+
+def test_what_a_build_knows_counts_only_while_it_is_installed() -> None:
+    """Its generation is that of its person then, and else that of the data."""
+    world = small_world("ann")
+    world.builds[NEW] = make_second(NEW.text, 55)
+    world.measured = frozenset({NEW})
+    world.people["ann"].link, world.default = None, NEW
     assert found(world, Precondition.GENERATIONS) == [
-        generation(world, "ann", OLD.text, OLD, NEWER.text, NEWER)
+        generation(world, "ann", NEW.text, None, NEW.text, None)
+    ]
+    world.store.add(NEW)
+    (installed,) = found(world, Precondition.GENERATIONS)
+    assert installed == generation(world, "ann", NEW.text, NEW, NEW.text, NEW)
+    assert installed.seen.startswith(f"ann: {V2} ")
+    world.store.discard(NEW)
+    world.default, world.trusted = OLD, frozenset({OLD})
+    assert found(world, Precondition.GENERATIONS) == [
+        generation(world, "ann", OLD.text, OLD, NEW.text, None)
+    ]
+
+
+def test_the_candidate_is_that_of_the_owners_track() -> None:
+    """The tag of another one says nothing."""
+    world = small_world("ann")
+    latest = Version.parse("0.0.99")
+    world.told_tags = {Track.LATEST: latest.text}
+    world.builds[latest] = make_build(latest.text, 33)
+    wired = host(world, Rules(Policy(track=Track.LATEST)))
+    assert found(wired, Precondition.GENERATIONS) == [
+        generation(world, "ann", OLD.text, OLD, latest.text, None)
     ]
 
 
@@ -373,14 +407,21 @@ def test_the_generation_of_data_that_cannot_be_read_is_left_to_the_check_of_the_
 def test_each_persons_snapshots_are_verified() -> None:
     """The newest alone, or with `deep` every one, oldest first; none yet is well."""
     world = small_world("ann", "ben")
-    snapshot(world, "ann", "s1", "s2")
+    snapshot(world, "ann", "s1", "s2", "s3")
     world.damage_snapshot("ann", "s1")
     why = "cannot use snapshot s1 of ann: it fails quick_check"
-    sound = [judged.judge_snapshot("ann", "s2", ""), judged.judge_snapshot("ben", "", "")]
+    sound = [judged.judge_snapshot("ann", "s3"), judged.judge_snapshot("ben")]
     assert found(world, Precondition.SNAPSHOTS) == sound
     assert found(world, Precondition.SNAPSHOTS, deep=True) == [
         judged.judge_snapshot("ann", "s1", why),
+        judged.judge_snapshot("ann", "s2"),
         *sound,
+    ]
+    trouble = PersonalDataError("cannot list them")
+    deaf = failing(host(world), "personal_data", "ann", snapshots=trouble)
+    assert found(deaf, Precondition.SNAPSHOTS) == [
+        unknown(Precondition.SNAPSHOTS, "cannot list them"),
+        judged.judge_snapshot("ben"),
     ]
 
 
@@ -426,7 +467,6 @@ def first_now(world: World) -> datetime:
 def test_the_clock_is_judged_by_the_end_of_the_newest_run() -> None:
     """By its beginning while it is open; older runs do not count."""
     day = OLD.published_on
-    assert day is not None
     world = small_world("ann")
     clocks(world, last=None, published=day)
     older = record("r1", hours=9)
@@ -445,10 +485,12 @@ def test_the_clock_is_judged_by_the_newest_build_that_tells_its_day() -> None:
     world.builds[latest] = make_build(latest.text, 33)
     world.builds[NEWER] = make_build(NEWER.text, 33)
     world.store |= {latest, NEWER}
-    clocks(world, last=None, published=NEWER.published_on)
+    world.clock_ahead = (-240 * HOUR).total_seconds()
+    behind = clocks(world, last=None, published=NEWER.published_on)
+    assert behind.level is Health.PROBLEM
     world.store = {latest}
     world.people["ann"].link = latest
-    clocks(world, last=None, published=None)
+    assert clocks(world, last=None, published=None).level is Health.OK
 
 
 def test_each_time_of_a_person_after_now_is_a_finding() -> None:

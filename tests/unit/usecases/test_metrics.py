@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 
 from fakes.world import EPOCH, NEW, NEWER, OLD, World, host, small_world
+from fakes.world.fakeports import FakePeople
 from t3safe.domain import events as ev
 from t3safe.domain.errors import (
     JournalError,
@@ -20,7 +21,7 @@ from t3safe.domain.errors import (
 )
 from t3safe.domain.metrics import HostMetrics, PersonMetrics
 from t3safe.domain.move import Status
-from t3safe.domain.people import MapProblem
+from t3safe.domain.people import MapProblem, UserMap
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.runs import Deferral
 from t3safe.usecases.host import Host, Rules
@@ -152,6 +153,25 @@ def test_one_cause_is_named_once() -> None:
     found = measured(host(world))
     assert (found.runs, found.ends, found.waiting) == (None, {}, None)
     assert found.problems == ("cannot use the journal: it is damaged",)
+
+
+def test_the_user_map_is_read_once() -> None:
+    """One that changes meanwhile names no other people in another place."""
+
+    class ReadOnce(FakePeople):
+        """A user map that is gone once it was read."""
+
+        def load(self) -> UserMap:
+            """Read it, and remove it."""
+            read = super().load()
+            self.world.people_unknown = "there is no user map"
+            return read
+
+    world = measured_world()
+    wired = host(world)
+    found = measured(evolve(wired, ports=evolve(wired.ports, people=ReadOnce(world))))
+    assert [each.person for each in found.waiting or ()] == ["ann"]
+    assert len(found.problems) == 2
 
 
 def test_without_people_nobody_waits() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from datetime import time as clock
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -41,7 +43,7 @@ from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.move import Status
 from t3safe.domain.people import MapProblem
-from t3safe.domain.policy import Policy
+from t3safe.domain.policy import Policy, Window
 from t3safe.domain.ports import Chosen
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.runs import RunRecord
@@ -56,13 +58,13 @@ HOUR = timedelta(hours=1)
 PLACES = NightPaths(Disk("/backups", 1), Disk("/tmp", 2), Disk("/store", 3), 2, 5)
 TIMER = Timer("t3-autoupdate.timer", EPOCH + 25 * HOUR)
 KNOWN = Known(NEWEST, EPOCH - HOUR)
-WEIGHT = 7
+WEIGHTS = {"ann": 7, "ben": 9}
 UNKNOWN = "unknown: see what could not be read"
 
 
 def around(known: Known | None = None) -> Around:
-    """What `status` needs beside the ports: every person's data weighs seven bytes."""
-    return Around(lambda: known, lambda: PLACES, lambda: (TIMER,), lambda _: WEIGHT)
+    """What `status` needs beside the ports: people's data weighs a few bytes."""
+    return Around(lambda: known, lambda: PLACES, lambda: (TIMER,), WEIGHTS.__getitem__)
 
 
 def cannot(what: str, error: type[PortError] = PeopleError) -> Callable[[], NoReturn]:
@@ -119,7 +121,7 @@ def test_a_host_that_was_just_adopted_has_little_to_say() -> None:
         days_behind=1,
         next_run=f"rehearses {NEW}, then moves ann, ben once idle",
         timers=(TIMER,),
-        rooms=rooms(PLACES, [WEIGHT, WEIGHT]),
+        rooms=rooms(PLACES, [7, 9]),
         unmapped=(),
         problems=(),
     )
@@ -142,6 +144,7 @@ def busy_host() -> World:
     states = host(world).ports.personal_data
     states.snapshot("ann", "s1", SnapshotKind.ONLINE, OLD)
     states.snapshot("ann", "s2", SnapshotKind.ONLINE, OLD)
+    states.snapshot("ann", "s3", SnapshotKind.ONLINE, OLD)
     world.people["carl"] = FakePerson("carl", OLD, mapped=False)
     settled(world, "carl")
     world.map_problems = (MapProblem(4, "'root' is not a person's user name"),)
@@ -159,9 +162,8 @@ def test_a_busy_host_shows_all_that_is_known() -> None:
     world = busy_host()
     pid = world.people["carl"].pid
     assert pid is not None
-    newest_copy = list(world.people["ann"].snapshots)[-1]
-    size = host(world).ports.personal_data.snapshots("ann")[-1].stored.size
-    assert newest_copy == "s2"
+    newest_copy = host(world).ports.personal_data.snapshots("ann")[-1].stored
+    assert newest_copy.id == "s3"
     status = host_status(host(world), around(KNOWN))
     assert status == HostStatus(
         people=status.people,
@@ -185,11 +187,11 @@ def test_a_busy_host_shows_all_that_is_known() -> None:
         days_behind=2,
         next_run="first recovers what an interrupted run left",
         timers=(TIMER,),
-        rooms=rooms(PLACES, [size, WEIGHT]),
+        rooms=rooms(PLACES, [newest_copy.size, 9]),
         unmapped=(Unmapped("carl", pid, OLD.text),),
         problems=("user map line 4: 'root' is not a person's user name",),
     )
-    assert [person.snapshots for person in status.people] == [2, 0]
+    assert [person.snapshots for person in status.people] == [3, 0]
     assert [person.days_behind for person in status.people] == [3, 3]
 
 
@@ -335,7 +337,32 @@ def test_snapshots_that_cannot_be_listed_are_unknown() -> None:
     trouble = PersonalDataError("cannot list the snapshots")
     status = host_status(failing(host(world), "personal_data", snapshots=trouble), around())
     assert [(who.snapshots, who.snapshot_bytes) for who in status.people] == [(None, None)] * 2
-    assert status.rooms == rooms(PLACES, [WEIGHT, WEIGHT])
+    assert status.rooms == rooms(PLACES, [7, 9])
+
+
+@pytest.fixture
+def nine_hours_ahead(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the host's own time be nine hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "Etc/GMT-9")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "forecast"),
+    [
+        (11, 13, f"rehearses {NEW}, then moves ann, ben once idle"),
+        (2, 4, "moves no one: outside the maintenance window 02:00 to 04:00"),
+    ],
+)
+def test_the_next_run_is_forecast_in_the_hosts_own_time(
+    opens: int, closes: int, forecast: str, nine_hours_ahead: None
+) -> None:
+    """It is noon there, and 03:00 in UTC."""
+    rules = Rules(Policy(window=Window(clock(opens), clock(closes))))
+    assert host_status(host(quiet_host(), rules), around()).next_run == forecast
 
 
 def test_a_forecast_that_cannot_be_made_is_unknown() -> None:
@@ -452,6 +479,8 @@ def test_a_fenced_person_runs_nothing() -> None:
     assert (status.running, status.started, status.days_behind) == (False, None, None)
     assert (status.readiness, status.why) == ("not-running", "the serve is not running")
     assert status.generation == BEFORE_SCOPES.name
+    deaf = failing(host(world), "builds", schema=BuildError("cannot read the measures"))
+    assert ann(world, deaf) == status
 
 
 def test_a_dead_link_is_a_problem_and_not_a_fence() -> None:

@@ -229,7 +229,7 @@ def judge_unfinished(run: str) -> Finding:
     return ok(Precondition.UNFINISHED, "no run is unfinished")
 
 
-def judge_snapshot(person: str, snapshot: str, error: str) -> Finding:
+def judge_snapshot(person: str, snapshot: str = "", error: str = "") -> Finding:
     """A snapshot is what its manifest says; `snapshot` is empty where the person has none."""
     if not snapshot:
         return ok(Precondition.SNAPSHOTS, f"{person}: none yet; the first run takes one")
