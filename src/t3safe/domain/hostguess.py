@@ -26,6 +26,9 @@ DISPATCH = "127.0.0.1:3780"
 USER_MAP = "/etc/ttyd-user-map"
 UNIT = "t3-serve@{person}.service"
 OWN_UNIT = "t3-serve.service"
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""What is a key of TOML without quotes."""
+_KEY = re.compile(r'(?:(?P<table>.+)\.)?(?P<name>"[^"]+"|[^".]+)')
 _INSTANCE = re.compile(r"(?P<name>[^@]+)@.*\.service")
 
 
@@ -73,7 +76,10 @@ class HostFacts:
 
 @frozen
 class Setting:
-    """A line of the configuration: its dotted key, its value, and the fact that it follows from."""
+    """A line of the configuration: its dotted key, its value, and the fact that it follows from.
+
+    The key is written as in TOML: the last part is quoted when it holds a dot.
+    """
 
     key: str
     value: str | bool | tuple[str, ...] | int
@@ -236,8 +242,9 @@ def _lines(table: str, settings: tuple[Setting, ...]) -> Iterator[str]:
 
 
 def _split(setting: Setting) -> tuple[str, str]:
-    table, _, name = setting.key.rpartition(".")
-    return table, name
+    found = _KEY.fullmatch(setting.key)
+    assert found is not None, "keys are ours, and the name of a person is quoted"
+    return found["table"] or "", found["name"]
 
 
 def answered(question: OwnerQuestion, answer: str, person: str) -> tuple[Setting, ...]:
@@ -247,7 +254,8 @@ def answered(question: OwnerQuestion, answer: str, person: str) -> tuple[Setting
         return (Setting("verify", "direct", "there is no dispatch before the serves"),)
     if question.key == "services.ports":
         port = int(answer) if answer.isdecimal() else answer
-        return (Setting(f"services.ports.{person}", port, why),)
+        name = person if _BARE.fullmatch(person) else json.dumps(person)
+        return (Setting(f"services.ports.{name}", port, why),)
     if answer == question.proposed:
         return ()
     return (Setting(question.key, answer, why),)
