@@ -102,6 +102,9 @@ def left_copy(person: str, both: V1Copy | None, by: str = "") -> Obstacle | None
 
 
 def unknown_to_all(ledger: SetLedger, known: tuple[SetLedger, ...]) -> str:
-    """Name a migration that none of these builds knows; empty when one of them may run on it."""
+    """Name a migration that none of these builds knows; empty when one of them may run on it.
+
+    A newer version may know less than an older one: the build that knows most of it names it.
+    """
     strange = [ledger.unknown_to(each) for each in known]
-    return strange[-1][0] if strange and all(strange) else ""
+    return min(strange, key=len)[0] if strange and all(strange) else ""

@@ -24,6 +24,12 @@ def test_data_is_ahead_only_where_no_build_knows_it() -> None:
     assert unknown_to_all(data, ()) == ""
 
 
+def test_what_is_named_is_unknown_also_to_the_build_that_knows_most() -> None:
+    """Rule 3: 0.0.25 outranks its own nightly and knows less, so order of version says nothing."""
+    data = knows(31, 32, 33)
+    assert unknown_to_all(data, (knows(31, 32), knows(), knows(31))) == "state.sqlite: 33_Step"
+
+
 def test_an_obstacle_says_what_was_seen_and_what_mends_it() -> None:
     """Rule 2: one line, the same for a run, `status` and `doctor`."""
     found = ahead("ann", "state.sqlite: 33_Step", "any build here")
@@ -39,7 +45,9 @@ def test_an_obstacle_says_what_was_seen_and_what_mends_it() -> None:
 def test_what_t3s_own_updater_left_is_named() -> None:
     """Who migrated the data is no riddle where a trace says it."""
     by = "t3's own updater took it to 0.0.46"
-    assert ahead("ann", "state.sqlite: 33_Step", "any build here", by).fix.startswith(by)
+    assert ahead("ann", "state.sqlite: 33_Step", "any build here", by).fix.startswith(f"{by}; ")
+    unexplained = ahead("ann", "state.sqlite: 33_Step", "any build here")
+    assert unexplained.fix.startswith("a newer t3 ran on it; ")
     for second in (None, LATER):
         copy = left_copy("ann", V1Copy(first=LATER, copied=EARLIER, second=second), by)
         assert copy is not None
@@ -71,8 +79,10 @@ def test_an_old_copy_is_named_with_what_to_move_away(copied: datetime | None) ->
     """V2 would not show what was done since."""
     obstacle = left_copy("ann", V1Copy(first=LATER, copied=copied))
     assert obstacle is not None
-    assert "statev2.sqlite of ann is an old copy" in obstacle.seen
-    assert "2026-10-09 04:00 UTC" in obstacle.seen
+    assert obstacle.seen == (
+        "statev2.sqlite of ann is an old copy of state.sqlite, left by a trial of V2; "
+        "it lacks what was done up to 2026-10-09 04:00 UTC"
+    )
     assert f"{V2_DATABASE}-wal" in obstacle.fix
 
 
@@ -89,7 +99,11 @@ def test_an_empty_database_of_v2_is_never_taken_for_a_copy(first: datetime | Non
 
 def test_work_in_both_generations_is_a_persons_to_decide() -> None:
     """Neither is thrown away without a word."""
-    obstacle = left_copy("ann", V1Copy(first=LATER, copied=EARLIER, second=LATER))
+    second = datetime(2026, 10, 7, 5, 30, tzinfo=UTC)
+    obstacle = left_copy("ann", V1Copy(first=LATER, copied=EARLIER, second=second))
     assert obstacle is not None
-    assert "worked in V2" in obstacle.seen
+    assert obstacle.seen == (
+        "ann worked in V2 (up to 2026-10-07 05:30 UTC) and in V1 (2026-10-09 04:00 UTC) since "
+        "statev2.sqlite was copied from state.sqlite; V2 does not show that work in V1"
+    )
     assert "ask ann" in obstacle.fix
