@@ -82,13 +82,12 @@ ALERTS: Final = (
 
 
 def asked(newest_first: Iterable[RunRecord]) -> Iterator[RunRecord]:
-    """Yield runs until one is over and each alert is confirmed or cleared."""
-    open_questions, over = set(ALERTS), False
+    """Yield runs until each alert is confirmed or cleared, which a run that is over does."""
+    open_questions = set(ALERTS)
     for run in newest_first:
         yield run
-        over = over or run.closed is not None
         open_questions -= {outcome for outcome in open_questions if run.speaks(outcome)}
-        if over and not open_questions:
+        if not open_questions:
             return
 
 

@@ -33,6 +33,7 @@ NAME_MAX: Final = 64
 _OS_USER: Final = re.compile(rf"(?!\d+\Z)[{NAME_FIRST}][{NAME_REST}]*\$?", re.ASCII)
 _IN_UNIT: Final = re.compile(r"[A-Za-z0-9:_.@\\-]+", re.ASCII)
 """What systemd takes in an instance's name."""
+_TO_ESCAPE: Final = re.compile(r"[^A-Za-z0-9_.]", re.ASCII)
 _ESCAPED: Final = re.compile(r"\\x([0-9a-f]{2})", re.ASCII)
 _LOGIN: Final = re.compile(r"[A-Za-z0-9._+-]{1,128}", re.ASCII)
 
@@ -71,9 +72,7 @@ def valid_person(name: str) -> bool:
 
 def instances_of(person: str) -> tuple[str, ...]:
     """Name the instances of a template that may be this person's, the likelier first (rule 8)."""
-    escaped = "".join(
-        char if char.isalnum() or char in "_." else f"\\x{ord(char):02x}" for char in person
-    )
+    escaped = _TO_ESCAPE.sub(lambda found: f"\\x{ord(found[0]):02x}", person)
     plain = (person,) if _IN_UNIT.fullmatch(person) else ()
     return tuple(dict.fromkeys((*plain, escaped)))
 

@@ -14,7 +14,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import frozen
 
@@ -48,12 +48,12 @@ class PressureLimits:
 
 def overloaded(pressure: Pressure, limits: PressureLimits) -> str:
     """Say why no one should be moved now, empty when people may be (rule 2)."""
-    return "; ".join(_above(pressure, limits, lasting=True))
+    return "; ".join(_above(pressure, limits, min))
 
 
 def strained(pressure: Pressure, limits: PressureLimits) -> str:
     """Say why an exceeded time limit is the host's fault, empty when it is not (rule 3)."""
-    return "; ".join(_above(pressure, limits, lasting=False))
+    return "; ".join(_above(pressure, limits, max))
 
 
 def at_a_time(wanted: int, pressure: Pressure, limits: PressureLimits) -> int:
@@ -68,7 +68,10 @@ def shown(pressure: Pressure) -> str:
     return ", ".join(_measured(pressure)) or "the kernel does not measure it"
 
 
-def _above(pressure: Pressure, limits: PressureLimits, *, lasting: bool) -> Iterator[str]:
+def _above(
+    pressure: Pressure, limits: PressureLimits, of_both: Callable[[float, float], float]
+) -> Iterator[str]:
+    """Yield what is above its limit; `of_both` picks the share that counts of the two spans."""
     kinds = (
         ("a processor", pressure.cpu, limits.cpu, "pressure.cpu_max"),
         ("the disks", pressure.io, limits.io, "pressure.io_max"),
@@ -76,7 +79,7 @@ def _above(pressure: Pressure, limits: PressureLimits, *, lasting: bool) -> Iter
     for what, waiting, limit, setting in kinds:
         if waiting is None:
             continue
-        share = (min if lasting else max)(waiting.short, waiting.long)
+        share = of_both(waiting.short, waiting.long)
         if share > limit:
             yield f"programs wait for {what} {share:.0f} % of the time (`{setting}` is {limit:g})"
     load = pressure.load if pressure.cpu is None and pressure.io is None else None

@@ -2,7 +2,7 @@
 
 Rules, for a log:
 
-1. An operation that ends within `FIRST` seconds reports no progress.
+1. An operation that ends within `APART` seconds reports no progress.
 2. Two lines are at least `APART` seconds apart.
 3. After `SILENT` seconds without a line there is one, with or without news.
 4. In between there is a line for news: another step, another tenth of the bytes.
@@ -23,7 +23,6 @@ from t3safe.domain import messages
 from t3safe.domain.gate import EMPTY
 from t3safe.domain.text import duration, size
 
-FIRST: Final = 10.0
 APART: Final = 10.0
 SILENT: Final = 60.0
 NAMED_MAX: Final = 3
@@ -97,7 +96,7 @@ def steady(last: LastLine, meter: Meter, elapsed: float) -> tuple[LastLine, str]
     """Give the log's last line afterwards, and its new text, empty for none (rules 1 to 4)."""
     news = _news(meter)
     silent = elapsed - last.at
-    fresh = news != last.news and silent >= (APART if last.at else FIRST)
+    fresh = news != last.news and silent >= APART
     if not fresh and silent < SILENT:
         return last, ""
     return LastLine(elapsed, news), text(meter, elapsed)

@@ -115,7 +115,7 @@ def judged(
     """
     pruned = prunable_snapshots(stored, frozenset(pinned), keep, bytes_max)
     spared = _spared(stored)
-    newest = max(stored, key=age).id if stored else ""
+    newest = max(stored, key=age, default=None)
     return tuple(
         Judged(item, item.id not in pruned, _why(item, pruned, spared, newest, pinned))
         for item in sorted(stored, key=age)
@@ -126,7 +126,7 @@ def _why(
     item: Stored,
     pruned: tuple[str, ...],
     spared: frozenset[str],
-    newest: str,
+    newest: Stored | None,
     pinned: Mapping[str, str],
 ) -> str:
     if item.id in pruned:
@@ -134,7 +134,7 @@ def _why(
     if item.id in pinned:
         return pinned[item.id]
     if item.id in spared:
-        return "the newest" if item.id == newest else "the newest taken at rest"
+        return "the newest" if item == newest else "the newest taken at rest"
     return "within the limits"
 
 

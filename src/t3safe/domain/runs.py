@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Final
 
 from attrs import frozen
@@ -140,12 +140,10 @@ def _move(
 def _put(events: Iterable[ev.Event]) -> dict[str, tuple[Version, datetime]]:
     """Return the last build that a run selected for each person, and when."""
     put: dict[str, tuple[Version, datetime]] = {}
-    effect: fx.Effect | None = None
-    for event in events:
-        match event, effect:
-            case ev.Started(effect=begun), _:
-                effect = begun
-            case ev.Finished(answer=ev.Done(), at=at), fx.Select(person, build):
+    steps = (event for event in events if isinstance(event, ev.Started | ev.Finished))
+    for step in pairwise(steps):
+        match step:
+            case ev.Started(effect=fx.Select(person, build)), ev.Finished(answer=ev.Done(), at=at):
                 put[person] = build, at
             case _:
                 continue

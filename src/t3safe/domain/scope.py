@@ -79,7 +79,7 @@ def own_file(caller: Caller, environment: Mapping[str, str]) -> str:
 
 
 def _absolute(environment: Mapping[str, str], variable: str, otherwise: str) -> str:
-    value = environment.get(variable, "")
+    value = environment.get(variable, otherwise)
     return value.rstrip("/") if value.startswith("/") else otherwise
 
 

@@ -16,8 +16,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < _MINUTES_FROM:
-        digits = f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}"
-        return digits.rstrip("0").rstrip(".") + " s"
+        return f"{round(seconds, 2 if seconds < 1 else 1):g} s"
     minutes, rest = divmod(round(seconds), _MINUTE)
     hours, minutes = divmod(minutes, _MINUTE)
     if hours:

@@ -39,8 +39,8 @@ _SEMVER: Final = re.compile(
 _NIGHTLY: Final = re.compile(rf"nightly\.(?P<day>[0-9]{{8}})\.(?P<run>{_NUMERIC})", re.ASCII)
 _ALPHA: Final = re.compile(rf"alpha\.{_NUMERIC}", re.ASCII)
 
-_Identifier = tuple[int, int, str]
-"""Sort key of one pre-release identifier: (0, number, "") below (1, 0, text)."""
+_Identifier = tuple[bool, int | str]
+"""Sort key of one pre-release identifier: (False, number) below (True, text)."""
 
 
 class InvalidVersion(ValueError):  # noqa: N818 - named as in `packaging`
@@ -122,7 +122,7 @@ def _identifiers(pre: str | None) -> tuple[_Identifier, ...]:
     if pre is None:
         return ()
     return tuple(
-        (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in pre.split(".")
+        (False, int(part)) if part.isdecimal() else (True, part) for part in pre.split(".")
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
 from t3safe.domain.forecast import Offered, next_run
-from t3safe.domain.policy import Offer, Policy, Standing, Window
+from t3safe.domain.policy import Offer, Policy, Release, Standing, Window
 from t3safe.domain.versions import Version, days_behind
 
 OLD = Version.parse("0.0.28-nightly.20260601.1")
@@ -33,6 +33,30 @@ def test_days_behind_are_told_where_both_tell_their_day(
     ("policy", "standing", "offered", "said"),
     [
         (Policy(), HERE, FRESH, f"rehearses {NEW}, then moves ann once idle"),
+        (
+            Policy(),
+            Standing((("ann", OLD), ("ben", OLD)), OLD),
+            FRESH,
+            f"rehearses {NEW}, then moves ann, ben once idle",
+        ),
+        (
+            Policy(age_min=timedelta(days=2)),
+            HERE,
+            Offered(Offer(NEW, (Release(NEW, NOW - timedelta(days=2)),))),
+            f"rehearses {NEW}, then moves ann once idle",
+        ),
+        (
+            Policy(age_min=timedelta(days=2)),
+            HERE,
+            Offered(Offer(NEW, (Release(NEW, NOW - timedelta(days=1)),))),
+            f"no nightly build up to {NEW} is old enough",
+        ),
+        (
+            Policy(),
+            HERE,
+            Offered(Offer(STABLE)),
+            f"moves no one: the tag nightly points at {STABLE}",
+        ),
         (Policy(), Standing((("ann", NEW),), NEW), FRESH, "nothing to do: everyone is on"),
         (Policy(), Standing((), None, frozen="look"), FRESH, "moves no one: frozen (look)"),
         (Policy(window=Window(time(1), time(2))), HERE, FRESH, "moves no one: outside"),

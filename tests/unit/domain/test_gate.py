@@ -20,6 +20,7 @@ from t3safe.domain.checks import (
     judge_identity,
     judge_live,
     judge_migrated,
+    judge_package,
     judge_paired,
     judge_preserved,
     judge_reopened,
@@ -92,6 +93,16 @@ def test_facts_are_those_of_the_package_json() -> None:
     assert facts == IdentityFacts(
         "t3", "", ("t3",), ">=24", "24.0.0", "0.0.28", entry=NODE_PROGRAM, launches="x"
     )
+    assert IdentityFacts.of(PackageManifest.read(said)) == evolve(
+        facts, node="", reported="", launches=""
+    )
+
+
+def test_a_package_is_judged_before_any_of_its_code_runs() -> None:
+    """Neither node nor the printed version counts yet."""
+    assert judge_package(evolve(IDENTITY, node="", reported="")) == passed(Check.IDENTITY)
+    result = judge_package(evolve(IDENTITY, name="other"))
+    assert fails(result, Check.IDENTITY, "the package calls itself 'other', not 't3'")
 
 
 def test_a_launcher_over_a_native_program_is_refused() -> None:
@@ -109,6 +120,8 @@ def test_a_program_of_an_unknown_shape_is_refused() -> None:
     result = judge_identity(BUILD, evolve(IDENTITY, entry="bin/t3.sh"))
     what = "its program is 'bin/t3.sh', which no t3 that is known here has"
     assert fails(result, Check.IDENTITY, f"{what} (dist/bin.mjs, bin/t3.js); update t3safe")
+    result = judge_identity(BUILD, evolve(IDENTITY, entry="x" * 500))
+    assert result.reason.startswith(f"its program is '{'x' * 200}', which")
 
 
 @pytest.mark.parametrize(
@@ -253,6 +266,13 @@ def test_a_serve_that_answers_is_live() -> None:
             ),
         ),
         (
+            evolve(LIVE, exited=1, log_tail="heap out of memory", memory_max=2 * 1024**3),
+            (
+                "the serve ended with status 1: heap out of memory; its heap follows its limit of "
+                "memory: its limit is 2.0 GiB (`gate.memory_max`, `gate.memory_max_per_gib`)"
+            ),
+        ),
+        (
             evolve(LIVE, build="0.0.46", version="0.0.45"),
             "the serve says that it is '0.0.45', not 0.0.46",
         ),
@@ -314,6 +334,7 @@ def test_a_copy_that_failed_before_keeps_its_own_reason() -> None:
     """What went wrong first is what is told."""
     dead = (passed(Check.IDENTITY), failed(Check.LIVE, "it ended"))
     assert held_to(dead, None, state(L32)) == dead
+    assert held_to(HELD, None, state(L32)) == HELD, "its ledger is not known"
     assert held_to(dead, state(L30), state(L32)) == dead
 
 
@@ -343,7 +364,7 @@ def test_what_fits_no_known_generation_is_refused_with_what_is_new() -> None:
     third = SetLedger.of({LATER_DATABASE: Ledger.of([(70, "OrchestrationV3")])})
     for after, new in ((third, "it makes statev3.sqlite"), (state(L32), "fit no generation")):
         result = judge_migrated(MigratedFacts(before=SetLedger(), after=after, schema=None))
-        assert not result.passed
+        assert (result.check, result.passed) == (Check.MIGRATED, False)
         assert new in result.reason
         assert "update t3safe" in result.reason
 
@@ -489,6 +510,9 @@ def test_a_database_may_have_a_colon_in_its_name() -> None:
     assert judge_preserved(PreservedFacts(before, {}), 0.0).passed
     before = {f"{SESSIONS}:{THREADS}": 4}
     assert not judge_preserved(PreservedFacts(before, {}), 0.0).passed
+    became = {"copy:2.sqlite": V2_DATABASE}
+    facts = PreservedFacts({f"copy:2.sqlite:{THREADS}": 4}, {f"{V2_DATABASE}:{THREADS}": 4})
+    assert judge_preserved(evolve(facts, became=became), 0.0).passed
 
 
 def test_a_table_of_work_is_not_excused_by_a_name_that_ends_alike() -> None:
@@ -570,6 +594,10 @@ def test_a_whole_handshake_is_paired() -> None:
         ),
         (evolve(PAIRED, path=""), "no path takes the credential (tried no path)"),
         (evolve(PAIRED, status=500), "POST /api/auth/browser-session answers 500"),
+        (
+            evolve(PAIRED, status=401, refusal="invalid_credential"),
+            "POST /api/auth/browser-session answers 401 (invalid_credential)",
+        ),
         (evolve(PAIRED, status=201), "POST /api/auth/browser-session answers 201"),
         (
             evolve(PAIRED, cookie=""),
@@ -736,6 +764,16 @@ def test_a_serve_that_endures_is_soaked() -> None:
             (
                 "the serve ended with status 134 after 61.4 s; its heap follows its limit of "
                 "memory: its limit is 1.0 GiB (`gate.memory_max`, `gate.memory_max_per_gib`)"
+            ),
+        ),
+        (
+            evolve(
+                SOAK, exited=1, endured=5.0, log_errors=("heap out of memory",), memory_max=2**30
+            ),
+            (
+                "the serve ended with status 1 after 5 s: heap out of memory; its heap follows its "
+                "limit of memory: its limit is 1.0 GiB (`gate.memory_max`, "
+                "`gate.memory_max_per_gib`)"
             ),
         ),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fakes.playbook import NOW
 from t3safe.domain import events as ev
 from t3safe.domain.hook_events import (
@@ -115,6 +117,35 @@ def test_a_way_back_leads_from_the_new_build_to_the_old_and_says_why() -> None:
     assert last == HookEvent(
         Moment.BEFORE_ROLLBACK, "r1", "alice", NEW.text, OLD.text, "", "it died"
     )
+
+
+def test_each_hook_of_a_run_is_told_the_builds_that_it_leads_from_and_to() -> None:
+    """The canary's lead to the new build, and the run's own end says how it ended."""
+    telling = Telling("plan alice", f"{NEW}: moved alice")
+    for line in ("gated moved bake promote", "end promoted"):
+        telling.tell(line)
+    builds = (OLD.text, NEW.text)
+    assert tuple(telling.hook_events()) == (
+        HookEvent(Moment.BEFORE_CANARY, "r1", "alice", *builds),
+        HookEvent(Moment.AFTER_CANARY, "r1", "alice", *builds, "moved"),
+        HookEvent(Moment.AFTER_RUN, "r1", "", *builds, "promoted", f"{NEW}: moved alice"),
+    )
+
+
+def test_the_hooks_of_a_requested_rollback_are_told_where_it_leads() -> None:
+    """Its plan is the way back: nothing is turned round."""
+    telling = Telling("plan alice kind=back restore=chosen", "")
+    telling.tell("assess=DIES")
+    assert next(telling.hook_events()) == HookEvent(
+        Moment.BEFORE_ROLLBACK, "r1", "alice", OLD.text, NEW.text
+    )
+
+
+def test_two_rollouts_that_do_not_fit_are_a_defect() -> None:
+    """Of two plans no hook can be derived."""
+    alone, both = opened(plan("alice")), opened(plan("alice", "bob"))
+    with pytest.raises(ValueError, match="longer"):
+        hook_events(alone, ev.Resumed(NOW), both)
 
 
 def test_nothing_is_called_as_a_check_is_opened() -> None:

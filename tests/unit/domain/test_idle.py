@@ -153,8 +153,8 @@ def test_a_process_that_uses_a_processor_is_busy() -> None:
 def test_a_shell_or_a_session_that_uses_a_processor_is_busy(*, waits: bool) -> None:
     """Rule 6: what waits to be used is work once it is used; its ended children count in."""
     process = evolve(MAKE, waits=waits)
-    assert working(looks(process, evolve(process, used=6.0))) != ""
-    assert working(looks(process, evolve(process, used=5.4))) == ""
+    assert working(looks(process, evolve(process, used=5.51))) != ""
+    assert working(looks(process, evolve(process, used=5.5))) == "", "half a percent of 100 s"
 
 
 def test_an_open_shell_keeps_nobody_waiting_for_ever() -> None:

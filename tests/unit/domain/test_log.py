@@ -166,7 +166,11 @@ def test_the_beginning_of_a_run_and_its_interruption_are_logged(
             ev.Kind.BACK,
             LogLevel.ALERT,
             "ROLLBACK FAILED",
-            ("because", "none taken", f"`t3safe rollback alice --to {OLD} --force`"),
+            (
+                f"for alice: because; from {OLD} to {NEW}, rollback point none taken, ",
+                "taken, the data is unchanged; fix the cause, then ",
+                f"then `t3safe rollback alice --to {OLD} --force`",
+            ),
         ),
     ],
 )
@@ -241,6 +245,14 @@ def test_an_answer_is_logged_by_its_effect_and_an_answer_to_nothing_is_not() -> 
     pending = changed(rollout, pending=fx.Promote(NEW, ()))
     (line,) = log.lines(pending, finished, pending)
     assert line.text.startswith(f"promoted {NEW}")
+
+
+def test_a_long_step_is_logged_as_it_begins() -> None:
+    """As progress of that person; a short one is not."""
+    rollout = opened(plan("alice"))
+    (line,) = log.lines(rollout, ev.Started(1, fx.Restore("alice", "s1"), NOW), rollout)
+    assert line == LogLine(LogLevel.PROGRESS, "restoring alice's data from s1", "alice")
+    assert log.lines(rollout, ev.Started(1, fx.Promote(NEW, ()), NOW), rollout) == ()
 
 
 def test_two_rollouts_that_do_not_fit_are_a_defect() -> None:

@@ -65,6 +65,8 @@ def test_no_more_runs_are_read_than_alerts_ask_for() -> None:
     checked = ran(Outcome.PASSED, ev.Kind.CHECK)
     assert list(asked((checked, older, spoke))) == [checked, older]
     assert list(asked((UNFINISHED,))) == [UNFINISHED], "all of them where none is over"
+    back, passed = ran(Outcome.MOVED, ev.Kind.BACK), ran(Outcome.PASSED, ev.Kind.CHECK)
+    assert list(asked((back, passed, older))) == [back, passed]
 
 
 def test_the_last_run_is_the_newest_that_is_over() -> None:

@@ -54,20 +54,37 @@ def test_a_sound_host_has_nothing_to_tell() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "cause"),
+    ("outcome", "key", "text"),
     [
-        (ev.Outcome.NEEDS_HUMAN, Cause.NEEDS_HUMAN),
-        (ev.Outcome.ROLLED_BACK, Cause.ROLLED_BACK),
-        (ev.Outcome.GATE_BROKEN, Cause.GATE_BROKEN),
-        (ev.Outcome.REFUSED, Cause.REFUSED),
+        (
+            ev.Outcome.NEEDS_HUMAN,
+            Key(Cause.NEEDS_HUMAN, "", "r1"),
+            "`t3safe show r1`; the runbook: NEEDS A HUMAN",
+        ),
+        (
+            ev.Outcome.ROLLED_BACK,
+            Key(Cause.ROLLED_BACK, "", "r1"),
+            "`t3safe show r1` shows each step",
+        ),
+        (
+            ev.Outcome.GATE_BROKEN,
+            Key(Cause.GATE_BROKEN, "", "no answer in # s"),
+            f"nothing is held against {NEW}; `t3safe doctor`",
+        ),
+        (
+            ev.Outcome.REFUSED,
+            Key(Cause.REFUSED, NEW.text, "no answer in # s"),
+            f"`t3safe show r1`; `t3safe allow {NEW}` lifts the refusal",
+        ),
     ],
 )
-def test_how_a_run_ended_is_told_with_the_next_command(outcome: ev.Outcome, cause: Cause) -> None:
-    """The reason comes first."""
-    (notice,) = found(after(ended(outcome))).notices
-    assert notice.cause is cause
-    assert notice.text.startswith("why; ")
-    assert "`t3safe " in notice.text
+def test_how_a_run_ended_is_told_with_the_next_command(
+    outcome: ev.Outcome, key: Key, text: str
+) -> None:
+    """The reason comes first; what is remembered is the run, or the reason without figures."""
+    (notice,) = found(after(ended(outcome, "no answer in 31.2 s"))).notices
+    assert notice.key == key
+    assert notice.text == f"no answer in 31.2 s; {text}"
 
 
 def test_a_run_that_ended_well_is_not_told() -> None:
@@ -93,7 +110,7 @@ def test_a_guards_no_is_told_once_though_no_run_was_opened() -> None:
     no = Broken("run", "the tag points backward", Cause.REFUSED)
     first = found(WELL, "run", no)
     (notice,) = first.notices
-    assert (notice.cause, notice.about) == (Cause.REFUSED, "t3safe run")
+    assert notice.key == Key(Cause.REFUSED, "t3safe run", "the tag points backward")
     assert "the tag points backward; `t3safe status`" in notice.text
     known = remembered(NOBODY, first, sent=True)
     assert due(known, found(WELL, "run", no)) == ()
@@ -121,7 +138,7 @@ def test_each_person_who_waits_too_long_is_told_of() -> None:
         for who, days in (("ann", 7), ("ben", 8))
     )
     (notice,) = found(evolve(WELL, waiting=waiting)).notices
-    assert (notice.cause, notice.about) == (Cause.DEFERRED, "ben")
+    assert notice.key == Key(Cause.DEFERRED, "ben", "2026-06-08T04:00:00Z")
     assert notice.text == f"ben waits for {NEW} since 2026-06-08: busy"
 
 
@@ -138,6 +155,9 @@ def test_a_cause_that_changed_is_told_again() -> None:
     """Rule 2: another check of the gate fails."""
     memory = told(after(ended(ev.Outcome.REFUSED, "identity failed")))
     assert due(memory, found(after(ended(ev.Outcome.REFUSED, "soak failed"))))
+    memory = told(evolve(WELL, frozen="by hand"))
+    assert due(memory, found(evolve(WELL, frozen="by hand"))) == ()
+    assert due(memory, found(evolve(WELL, frozen="0.0.28 failed")))
 
 
 def test_a_cause_that_went_and_came_back_is_told_again() -> None:
@@ -194,7 +214,10 @@ def test_only_what_is_wished_for_is_told() -> None:
     vitals = evolve(after(ended(ev.Outcome.REFUSED)), frozen="by hand")
     now = wanted(found(vitals, "run"), [Cause.FROZEN])
     assert [notice.cause for notice in now.notices] == [Cause.FROZEN]
-    assert now.command == "run"
+    assert (now.command, now.unseen) == ("run", frozenset())
+    blind = found(HostMetrics(NOW), "run")
+    assert wanted(blind, []) == blind
+    assert Cause.FROZEN in blind.unseen
 
 
 def test_an_allowed_build_is_news_when_it_is_refused_again() -> None:
@@ -208,12 +231,14 @@ def test_a_notice_is_one_short_line_without_secrets() -> None:
     """Rule 6: whatever a build made t3safe say."""
     assert plain("one\ntwo \x1b[31mred") == "one two ?[31mred"
     assert "s3cret" not in plain("it said token=s3cret")
-    assert len(plain("word " * 1000)) == 400
+    assert plain("x" * 400) == "x" * 400
+    assert plain("x" * 401) == f"{'x' * 397}..."
     assert plain("x" * 10) == "x" * 10
 
 
 def test_figures_and_names_of_runs_are_no_part_of_what_is_the_same() -> None:
     """Rule 5; words are."""
+    assert essence("in 3.5 s  at 04:12,\nby 20260616T040000Z-a1b2") == "in # s at #, by #"
     assert essence("in 3.5 s at 04:12") == essence("in 12 s at 05:59:01")
     assert essence("evidence in 20260616T040000Z-a1b2") == essence(
         "evidence in 20270101T000000Z-0f"

@@ -154,6 +154,12 @@ def test_a_unit_without_a_person_in_its_name_is_one_unit() -> None:
     assert units_of("t3-serve.service", "a-b") == ("t3-serve.service",)
 
 
+@pytest.mark.parametrize("name", REAL)
+def test_each_instance_of_a_person_leads_back_to_them(name: str) -> None:
+    """In both ways to write it."""
+    assert {person_of(instance) for instance in instances_of(name)} == {name}
+
+
 @pytest.mark.parametrize(
     "instance", ["", "a\\x2fb", "a\\x20b", "\\x2e\\x2e", "root", "a\\b", "a\\xzz"]
 )

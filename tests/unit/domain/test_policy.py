@@ -225,6 +225,7 @@ def test_the_choice(line: str) -> None:
     said = re.sub(r"{(\w+)}", lambda found: str(BUILDS[found[1]]), said)
     if isinstance(answer, Skip):
         assert answer.why is SkipReason(head)
+        assert answer.known is ("was refused: " in answer.reason), "reported by the run before"
         found = answer.reason
     else:
         _, build, *moved = head.split()

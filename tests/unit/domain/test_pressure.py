@@ -44,7 +44,9 @@ def test_what_is_too_much(pressure: Pressure, over: bool, strain: bool) -> None:
 
 def test_the_reason_names_the_measure_and_the_setting() -> None:
     """Whoever reads it knows what was measured, and which setting said no."""
-    assert overloaded(Pressure(cpu=HIGH, io=HIGH), LIMITS) == (
+    pressure = Pressure(cpu=HIGH, io=HIGH)
+    assert overloaded(pressure, LIMITS) == strained(pressure, LIMITS)
+    assert overloaded(pressure, LIMITS) == (
         "programs wait for a processor 95 % of the time (`pressure.cpu_max` is 80); "
         "programs wait for the disks 95 % of the time (`pressure.io_max` is 70)"
     )

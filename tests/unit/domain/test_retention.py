@@ -85,6 +85,14 @@ def test_after_two_rollbacks_every_build_still_has_its_way_back() -> None:
     assert not {"way", "r6"} & set(prune(*files, pinned=tuple(ways), keep=1))
 
 
+def test_the_newest_way_back_to_a_build_is_found_in_any_order() -> None:
+    """Rule 7: a listing from the newest on names the same one."""
+    build = BUILDS[0]
+    found = [(stored("new", 2), build), (stored("old", 1), build)]
+    expected = {"new": f"the way back to {build}"}
+    assert ways_back(found, {build}) == ways_back(reversed(found), {build}) == expected
+
+
 def test_nights_that_move_nobody_do_not_push_out_the_way_back() -> None:
     """Rule 2: copies beside the serve are newer every night; the one at rest stays all the same."""
     back = stored("back", 1)

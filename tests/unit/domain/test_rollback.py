@@ -50,7 +50,7 @@ def test_rows_that_leave_are_told_by_table() -> None:
 def test_what_could_not_be_counted_is_never_told_as_nothing() -> None:
     """Rule 3."""
     text = said(Preview(WAY, uncounted="it is garbage"))
-    assert "could not be counted: it is garbage" in text
+    assert "  rows that would leave ann's data could not be counted: it is garbage\n" in text
     assert "nothing was written" not in text
     assert "nothing was written since" in said(Preview(WAY))
 
@@ -66,8 +66,12 @@ def test_a_way_without_a_restore_gives_up_no_row() -> None:
     ("later", "age"),
     [
         (timedelta(minutes=-1), "0 min ago"),
-        (timedelta(minutes=59), "59 min ago"),
-        (timedelta(hours=47), "47 h ago"),
+        (timedelta(minutes=59, seconds=59), "59 min ago"),
+        (timedelta(minutes=60), "1 h ago"),
+        (timedelta(minutes=61), "1 h ago"),
+        (timedelta(hours=47, minutes=59), "47 h ago"),
+        (timedelta(hours=48), "2 days ago"),
+        (timedelta(hours=49), "2 days ago"),
         (timedelta(days=3), "3 days ago"),
     ],
 )
@@ -116,6 +120,12 @@ def test_whoever_came_forward_again_by_an_undo_goes_where_they_came_from_then() 
     assert retreat((("ann", NEW),), None, (undone, arrived("ann"))).back == (("ann", OLDER),)
     down = arrived("ann", NEWER, NEW, by_run=False)
     assert retreat((("ann", NEW),), None, (down, arrived("ann"))).back == (("ann", OLD),)
+
+
+def test_a_move_to_the_build_that_they_ran_already_says_nothing_of_the_one_before() -> None:
+    """Nobody is rolled back to the very build that is to be left."""
+    again = arrived("ann", NEW, NEW, by_run=False)
+    assert retreat((("ann", NEW),), None, (again, arrived("ann"))).back == (("ann", OLD),)
 
 
 def test_who_never_came_to_the_build_is_told_as_stuck() -> None:

@@ -17,6 +17,7 @@ from t3safe.domain.run_report import (
     EvidenceKind,
     FullRunReport,
     StepEnd,
+    StepReport,
     full_report,
     named,
     report_of,
@@ -42,7 +43,8 @@ OVER = evolve(RUNNING, ended=ENDED, closed=at(90))
 
 def told(*events: ev.Event, log: str = "") -> FullRunReport:
     """Tell a run that begins with its opening."""
-    return full_report(RUNNING, (ev.Opened(plan("ann"), T0), *events), lambda build: log)
+    logs = {NEW: log}
+    return full_report(RUNNING, (ev.Opened(plan("ann"), T0), *events), lambda build: logs[build])
 
 
 def answered(effect: fx.Effect, answer: ev.Answer, log: str = "") -> FullRunReport:
@@ -70,9 +72,10 @@ def test_a_step_without_an_answer_is_running_and_after_a_crash_unknown() -> None
     """Rule 1: neither is done, and no duration is made up."""
     begun = ev.Started(1, fx.Stop("ann"), at(1))
     (step,) = told(begun).steps
-    assert (step.end, step.seconds, step.person) == (StepEnd.RUNNING, None, "ann")
+    assert step == StepReport(1, "stop", "ann", at(1), None, StepEnd.RUNNING, "", ())
     found = told(begun, ev.Resumed(at(60)), ev.Started(2, fx.Inspect("ann"), at(61)))
     assert found.interruptions == 1
+    assert [step.seq for step in found.steps] == [1, 2]
     assert [step.end for step in found.steps] == [StepEnd.UNKNOWN, StepEnd.RUNNING]
     assert found.steps[0].seconds is None
     assert "interrupted" in found.steps[0].said
@@ -85,9 +88,28 @@ def test_a_takeover_between_two_steps_loses_none() -> None:
         ev.Finished(1, DONE, at(2)),
         ev.StopAsked(at(3)),
         ev.Resumed(at(60)),
+        ev.Resumed(at(70)),
     )
     assert [step.end for step in found.steps] == [StepEnd.DONE]
-    assert found.interruptions == 1
+    assert found.interruptions == 2
+
+
+def test_an_answer_to_no_step_changes_none() -> None:
+    """Before the first step, after an answer and after a takeover a damaged journal has one."""
+    begun = ev.Started(1, fx.Stop("ann"), at(1))
+    stray = ev.Finished(1, FAILED, at(9))
+    assert told(stray, ev.Resumed(at(10))).steps == ()
+    answered_twice = told(begun, ev.Finished(1, DONE, at(2)), stray)
+    assert [step.end for step in answered_twice.steps] == [StepEnd.DONE]
+    taken_over = told(begun, ev.Resumed(at(5)), stray)
+    assert [step.end for step in taken_over.steps] == [StepEnd.UNKNOWN]
+
+
+def test_a_step_of_the_host_names_nobody() -> None:
+    """And how long it took is told to a thousandth of a second."""
+    step = ev.Started(7, fx.Promote(NEW, ()), at(1)), ev.Finished(7, DONE, at(3.14159))
+    (found,) = told(*step).steps
+    assert (found.seq, found.person, found.seconds) == (7, "", 2.142)
 
 
 @pytest.mark.parametrize(

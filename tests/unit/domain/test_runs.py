@@ -16,6 +16,7 @@ from t3safe.domain.runs import (
     RUNS_NEEDED,
     Deferral,
     MoveRecord,
+    RunRecord,
     deferral,
     overdue,
     prunable_before,
@@ -24,7 +25,7 @@ from t3safe.domain.runs import (
 from tests.unit.domain.plans import DONE, NEW, NOW, OLD, plan, ran, snapshot
 
 DAY = timedelta(days=1)
-PLAN = plan("ann", "ben")
+PLAN = plan("ann", "ben", kind=ev.Kind.DRAIN, baking=("cid",))
 
 
 def at(seconds: float) -> datetime:
@@ -52,16 +53,41 @@ def test_a_run_is_recorded_with_each_persons_end_and_the_build_that_was_put_in_p
         Move(ben, Status.DEFERRED, reason="a turn"),
     )
     found = record(Rollout(PLAN, Stage.CLOSING, moves), events)
-    assert (found.run, found.opened, found.closed) == ("r1", NOW, at(7))
-    assert found.ended == ev.Ended(ev.Outcome.ROLLED_BACK, "why")
-    assert found.people == ("ann", "ben")
-    first, second = found.moves
-    assert (first.ran, first.used, first.put, first.put_at) == (NEW, ("s1",), OLD, at(6))
-    assert (first.status, first.reason, first.opened) == (Status.ROLLED_BACK, "401", NOW)
-    assert (second.ran, second.used, second.put, second.put_at) == (OLD, (), None, None)
+    begun = ("r1", ev.Kind.DRAIN, NOW)
+    assert found == RunRecord(
+        run="r1",
+        kind=ev.Kind.DRAIN,
+        candidate=NEW,
+        opened=NOW,
+        ended=ev.Ended(ev.Outcome.ROLLED_BACK, "why"),
+        closed=at(7),
+        moves=(
+            MoveRecord(
+                *begun, "ann", OLD, NEW, Status.ROLLED_BACK, "401", NEW, ("s1",), OLD, at(6)
+            ),
+            MoveRecord(*begun, "ben", OLD, NEW, Status.DEFERRED, "a turn", OLD),
+        ),
+        baking=("cid",),
+    )
+    assert found.people == ("ann", "ben", "cid")
     under_way = record(Rollout(PLAN, Stage.MOVING, moves), events[:4])
     assert (under_way.ended, under_way.closed) == (None, None)
     assert under_way.moves[0].put == NEW
+
+
+def test_a_build_counts_as_put_in_place_only_by_the_answer_to_its_own_step() -> None:
+    """Not by that to the inspection after a takeover; a request to stop comes in between."""
+    begun = ev.Started(1, fx.Select("ann", NEW), at(1))
+    done = ev.Finished(1, DONE, at(4))
+    looked = ev.Started(2, fx.Inspect("ann"), at(3))
+    moves = (Move(PLAN.moves[0]),)
+
+    def put(*events: ev.Event) -> object:
+        found = record(Rollout(PLAN, Stage.MOVING, moves), (ev.Opened(PLAN, NOW), *events))
+        return found.moves[0].put
+
+    assert put(begun, ev.StopAsked(at(2)), done) == NEW
+    assert put(begun, ev.Resumed(at(2)), looked, done) is None
 
 
 def _moved(
@@ -116,6 +142,7 @@ def test_age_is_counted_from_the_oldest_of_the_newest_runs() -> None:
     ahead = [evolve(run, opened=NOW + 9999 * DAY) for run in runs[:7]]
     assert prunable_before([*ahead, *runs[7:]], 100 * DAY) == usual
     assert prunable_before(runs[:-1], 100 * DAY) is None
+    assert prunable_before([*runs, ran(ev.Outcome.LATER, days_ago=99)], 100 * DAY) == usual
 
 
 def test_a_check_explains_nothing_and_a_bake_its_candidate() -> None:

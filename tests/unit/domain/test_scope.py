@@ -14,6 +14,7 @@ from t3safe.domain.scope import (
     own_file,
     places,
 )
+from t3safe.t3.files import HOME_BASE
 
 ROOT, ANN = Caller(0, "/root"), Caller(1000, "/home/ann")
 
@@ -57,16 +58,32 @@ def test_variables_name_other_folders_if_they_are_absolute() -> None:
     )
 
 
-def test_nothing_of_a_persons_defaults_lies_outside_of_their_folders() -> None:
-    """What t3safe writes for a person is theirs."""
-    told = own_defaults(ANN, {})
-    paths = [value for value in told.values() if str(value).startswith("/")]
-    assert len(paths) == 7
-    assert all(str(path).startswith("/home/ann/") for path in paths)
-    assert told["services"] == {
-        "manager": "systemd-user",
-        "unit": "t3-serve.service",
-        "run_dir": "/home/ann/.local/state/t3safe/run",
+def test_each_variable_names_its_own_folder() -> None:
+    """What lies in a folder follows its variable, and none of the others."""
+    told = {"XDG_CONFIG_HOME": "/c", "XDG_DATA_HOME": "/d", "XDG_STATE_HOME": "/X/"}
+    assert places(ANN, told) == PersonPaths("/c", "/d", "/X")
+    assert own_file(ANN, told) == "/c/t3safe/config.toml"
+
+
+def test_a_persons_defaults_lie_in_their_folders() -> None:
+    """All of them, as a file would state them; nothing lies outside of the person's home."""
+    state = "/home/ann/.local/state/t3safe"
+    assert own_defaults(ANN, {}) == {
+        "freeze_file": f"{state}/freeze",
+        "state_dir": state,
+        "backup_dest": f"{state}/snapshots",
+        "verify": "direct",
+        "store": "/home/ann/.local/share/t3safe",
+        "launcher": "/home/ann/.local/bin/t3",
+        "t3": "/home/ann/.local/bin/t3",
+        "base_dir": f"/home/ann/{HOME_BASE}",
+        "shared_user": True,
+        "hooks": {"folder": "/home/ann/.config/t3safe/hooks"},
+        "services": {
+            "manager": "systemd-user",
+            "unit": "t3-serve.service",
+            "run_dir": f"{state}/run",
+        },
     }
 
 

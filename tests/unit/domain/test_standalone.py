@@ -82,10 +82,17 @@ def test_with_a_control_the_gate_is_broken_or_the_build_is_to_blame() -> None:
     assert NO_CONTROL not in refused.reasons
 
 
+def test_a_build_that_fails_on_the_state_alone_is_refused() -> None:
+    """Rule 3: nobody is held back for the others' sake, since there is one state."""
+    candidate = (rehearsal(NEW, sound=True, subject=EMPTY), rehearsal(NEW, sound=False))
+    control = (rehearsal(OLD, sound=True, subject=EMPTY), rehearsal(OLD, sound=True))
+    assert judge(candidate, control).ruling is Ruling.REFUSED
+
+
 def test_a_state_on_which_the_control_fails_too_proves_nothing() -> None:
     """Rule 3: the control runs on an empty state, so this one is what to look at."""
     candidate = (rehearsal(NEW, sound=True, subject=EMPTY), rehearsal(NEW, sound=False))
     control = (rehearsal(OLD, sound=True, subject=EMPTY), rehearsal(OLD, sound=False))
     verdict = judge(candidate, control)
-    assert (verdict.ruling, verdict.held_back) == (Ruling.BROKEN, ())
+    assert (verdict.build, verdict.ruling, verdict.held_back) == (NEW, Ruling.BROKEN, ())
     assert verdict.reasons[-1] == STATE_AT_FAULT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -14,7 +16,10 @@ from t3safe.domain.text import day, duration, moment, size
     [
         (None, ""),
         (0.0, "0 s"),
-        (0.15, "0.15 s"),
+        (0.154, "0.15 s"),
+        (0.999, "1 s"),
+        (1.0, "1 s"),
+        (1.25, "1.2 s"),
         (12.4, "12.4 s"),
         (30.0, "30 s"),
         (119.0, "119 s"),
@@ -46,8 +51,19 @@ def test_sizes(count: int, words: str) -> None:
     assert size(count) == words
 
 
+@pytest.fixture(params=["UTC", "America/New_York"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Let the host be in this zone."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("zone")
 def test_times_have_their_date_and_zone() -> None:
-    """Whatever zone they come in."""
+    """Whatever zone they come in, and whatever zone the host is in."""
     at = datetime(2026, 6, 16, 1, 30, 5, tzinfo=timezone(timedelta(hours=2)))
     assert moment(at) == "2026-06-15 23:30 UTC"
     assert moment(at, seconds=True) == "2026-06-15 23:30:05 UTC"
