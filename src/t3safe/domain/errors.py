@@ -113,7 +113,7 @@ class NotifyError(PortError):
     """A notice could not be sent, or the record of sent ones is lost; the run goes on."""
 
 
-class FleetTrouble(StrEnum):
+class FleetErrorKind(StrEnum):
     """Why the fleet's store gave no usable answer."""
 
     UNREACHABLE = "unreachable"
@@ -131,6 +131,6 @@ class FleetTrouble(StrEnum):
 class FleetError(PortError):
     """The fleet's store could not be used: no run begins, all else on this host works."""
 
-    def __init__(self, message: str, trouble: FleetTrouble) -> None:
+    def __init__(self, message: str, kind: FleetErrorKind) -> None:
         super().__init__(message, fault=Fault.LATER)
-        self.trouble = trouble
+        self.kind = kind

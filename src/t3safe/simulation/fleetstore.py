@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from attrs import define, field, frozen
 
-from t3safe.domain.errors import FleetError, FleetTrouble
+from t3safe.domain.errors import FleetError, FleetErrorKind
 from t3safe.domain.fleet.records import LockFile, Record
 from t3safe.domain.fleet.view import (
     LOCK_FILES,
@@ -54,7 +54,7 @@ class MemoryCluster:
         for expected in transaction.expected:
             if self._revision_of(expected.key) != expected.revision:
                 return False
-        if transaction.changes:
+        if any(one.record is not None or one.key in self.entries for one in transaction.changes):
             self.revision += 1
         for change in transaction.changes:
             self.leases.pop(change.key, None)
@@ -132,7 +132,7 @@ class Outage:
     """Why a host cannot use the store."""
 
     reason: str = "no endpoint answers"
-    trouble: FleetTrouble = FleetTrouble.UNREACHABLE
+    kind: FleetErrorKind = FleetErrorKind.UNREACHABLE
 
 
 @define
@@ -169,7 +169,7 @@ class MemoryFleet:
             return None
         if not isinstance(record, LockFile) or record.digest != digest:
             message = f"the fleet's lock file {digest} has another digest"
-            raise FleetError(message, FleetTrouble.GARBAGE)
+            raise FleetError(message, FleetErrorKind.GARBAGE)
         return record
 
     def alive(self, host: str, seconds: int) -> None:
@@ -181,4 +181,4 @@ class MemoryFleet:
         self.requests += 1
         if self.outage is not None:
             message = f"cannot reach the fleet: {self.outage.reason}"
-            raise FleetError(message, self.outage.trouble)
+            raise FleetError(message, self.outage.kind)

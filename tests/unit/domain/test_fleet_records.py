@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from t3safe.domain.errors import Fault, FleetError, FleetTrouble, UnusableError
+from t3safe.domain.errors import Fault, FleetError, FleetErrorKind, UnusableError
 from t3safe.domain.fleet import records, view
 from t3safe.domain.fleet.records import (
     FleetFreeze,
@@ -46,6 +46,8 @@ def test_name_that_is_not_safe_in_a_key_is_refused(name: str) -> None:
         (lambda: Ring("A"), "name 'A'"),
         (lambda: Ring("a", limit=0), "limit is 0: use at least 1"),
         (lambda: Ring("a", opens_next=101), "opens_next is 101: use 1 to 100"),
+        (lambda: Ring("a", wait=float("inf")), "wait is inf: use at least 0"),
+        (lambda: Ring("a", wait=float("nan")), "wait is nan: use at least 0"),
         (lambda: FleetPolicy(()), "names no ring"),
         (lambda: FleetPolicy((Ring("a"), Ring("a"))), "two rings have the name a"),
         (lambda: holder("a", run="../x"), "run '../x' is not a plain word"),
@@ -86,8 +88,8 @@ def test_a_shared_reason_names_no_person_and_no_secret() -> None:
 
 def test_error_of_the_store_never_blames_a_build() -> None:
     """Its fault is LATER, and it says what kind of trouble it was."""
-    error = FleetError("cannot reach the fleet", FleetTrouble.UNREACHABLE)
-    assert (error.fault, error.trouble) == (Fault.LATER, FleetTrouble.UNREACHABLE)
+    error = FleetError("cannot reach the fleet", FleetErrorKind.UNREACHABLE)
+    assert (error.fault, error.kind) == (Fault.LATER, FleetErrorKind.UNREACHABLE)
 
 
 def read(*entries: tuple[str, Record | Unreadable]) -> View:

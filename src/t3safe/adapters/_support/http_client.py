@@ -37,7 +37,14 @@ _ANY: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S1
 
 
 class NoAnswerError(Exception):
-    """Raised when nobody answered; the text says what happened instead."""
+    """Raised when nobody answered; the text says what happened instead.
+
+    `sent` is False if the request certainly did not reach the other side.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class UntrustedError(NoAnswerError):
@@ -88,12 +95,14 @@ class WayOut:
     """How something outside of this host is asked.
 
     `connect` is how many seconds a connection may take, `read` how many may pass without a byte;
-    `cafile` has the certificates to trust, empty for the system's.
+    `cafile` has the certificates to trust, empty for the system's.  `environment` says whether
+    proxies of the environment take part.
     """
 
     connect: float
     read: float
     cafile: str = ""
+    environment: bool = True
 
 
 def fetch(
@@ -117,7 +126,7 @@ def fetch(
     def work() -> None:
         try:
             with (
-                _BareSession(wire, outside is not None) as session,
+                _BareSession(wire, outside is not None and outside.environment, headers) as session,
                 session.request(
                     "GET" if body is None else "POST",
                     url,
@@ -138,7 +147,7 @@ def fetch(
 
     late = f"did not answer within {duration(max(seconds, 0.0))}"
     if seconds <= 0:
-        raise NoAnswerError(late)
+        raise NoAnswerError(late, sent=False)
     Thread(target=work, name="http", daemon=True).start()
     try:
         answer = answers.get(timeout=seconds)
@@ -153,18 +162,19 @@ def fetch(
         answer, OSError | ValueError | urllib3.exceptions.HTTPError | http.client.HTTPException
     ):
         raise answer
-    cause = _root(answer)
+    cause, sent = _root(answer), _reached(answer)
     if isinstance(cause, TimeoutError):
-        raise NoAnswerError(late if outside is None else "did not answer in time") from answer
+        message = late if outside is None else "did not answer in time"
+        raise NoAnswerError(message, sent=sent) from answer
     if isinstance(cause, ssl.SSLCertVerificationError):
         message = f"has no certificate that is trusted here ({cause.verify_message})"
-        raise UntrustedError(message) from answer
+        raise UntrustedError(message, sent=False) from answer
     if isinstance(cause, http.client.HTTPException):
         message = f"does not answer in HTTP, or broke off ({type(cause).__name__})"
         raise NoAnswerError(message) from answer
     why = cause.strerror if isinstance(cause, OSError) else None
     message = f"cannot be reached ({why or type(cause).__name__})"
-    raise NoAnswerError(message) from answer
+    raise NoAnswerError(message, sent=sent) from answer
 
 
 def ask(
@@ -215,10 +225,13 @@ class _Wire(HTTPAdapter):
 class _BareSession(requests.Session):
     """Sends nothing that it was not given, and reads no body of a redirect."""
 
-    def __init__(self, wire: _Wire, outside: bool) -> None:
+    def __init__(self, wire: _Wire, environment: bool, headers: Mapping[str, str]) -> None:
         super().__init__()
         self.headers.clear()
-        self.trust_env = outside
+        self.trust_env = environment
+        if "Authorization" in headers:
+            # Else a netrc would replace what was given.
+            self.auth = lambda request: request
         self.mount("http://", wire)
         self.mount("https://", wire)
 
@@ -235,6 +248,18 @@ def _content(response: requests.Response, most: int, deadline: float, *, decode:
             break
         content += chunk
     return bytes(content[:most])
+
+
+def _reached(error: BaseException | None) -> bool:
+    """Whether the request may have reached the other side: not if no connection was made."""
+    while error is not None:
+        if isinstance(
+            error,
+            urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError,
+        ):
+            return False
+        error = error.__cause__ or error.__context__
+    return True
 
 
 def _root(error: BaseException) -> BaseException:

@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -79,7 +80,7 @@ def _brief(_: object, attribute: Attribute[str], text: str) -> None:
 
 def _at_least(least: float, most: float = float("inf")) -> Any:  # noqa: ANN401 - any number
     def check(_: object, attribute: Attribute[float], number: float) -> None:
-        if not least <= number <= most:
+        if not (least <= number <= most and math.isfinite(number)):
             limit = f"at least {least:g}" if most == float("inf") else f"{least:g} to {most:g}"
             message = f"{attribute.name} is {number:g}: use {limit}"
             raise UnusableError(message)
