@@ -60,10 +60,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # What `test` runs nothing of: each worker would import all of it to leave it out.
-ASIDE := $(addprefix --ignore=tests/,browser crashes e2e faults packaging)
+ASIDE := $(addprefix --ignore=tests/,browser crashes e2e faults fleet packaging)
 
 .PHONY: test
-test: setup ## Run the suite, but for what `long`, `nights`, `crashes` and `e2e` run
+test: setup ## Run the suite, but for what `long`, `nights`, `crashes`, `fleet-test` and `e2e` run
 	$(PYTEST) $(ASIDE) -m 'not long'
 
 .PHONY: long
@@ -77,6 +77,11 @@ nights: setup ## Run whole hosts below one folder, with the real command line (n
 .PHONY: crashes
 crashes: setup ## Kill the real command line on such hosts, at some places (`kills` does at all)
 	$(PYTEST) tests/crashes
+
+.PHONY: fleet-test
+fleet-test: setup ## Run the fleet's store on a real etcd, on loopback (root installs etcd-server)
+	tests/fleet/install-etcd
+	$(PYTEST) tests/fleet
 
 .PHONY: e2e
 e2e: setup ## Run the suite on a real host in a container (needs root, or DOCKER_HOST)
@@ -148,7 +153,7 @@ cover: setup ## Prove that unit and property tests reach every branch of the dom
 		--cov=t3safe.domain --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 .PHONY: check
-check: lint types cover test long nights crashes ## Run everything that must pass before a change lands
+check: lint types cover test long nights crashes fleet-test ## Run everything that must pass before a change lands
 
 .PHONY: lock
 lock: ## Resolve the dependencies again (UPGRADE=--upgrade takes newer ones)

@@ -129,7 +129,9 @@ class EtcdState:
             elif kind == "request_delete_range":
                 gone = self._delete(wanted)
                 changed = changed or gone > 0
-                answers.append({"response_delete_range": _without_zeros({"deleted": str(gone)})})
+                now = {"header": {"revision": str(revision if changed else self.revision)}}
+                deleted = now | _without_zeros({"deleted": str(gone)})
+                answers.append({"response_delete_range": deleted})
         if changed:
             self.revision = revision
         answer: Json = {"header": self.header()}

@@ -43,6 +43,7 @@ def ready_builds(tmp_path_factory: pytest.TempPathFactory) -> None:
 FOLDERS: Final = {
     "e2e": "nights",
     "crashes": "crashes",
+    "fleet": "fleet",
     **dict.fromkeys(("browser", "faults", "packaging"), "long"),
 }
 """Whose tests have a target of their own, by the folder below this one."""
