@@ -41,7 +41,14 @@ from t3safe.domain.versions import Version
 from t3safe.t3.files import V1_DATABASE, V2_DATABASE
 from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG, THREADS, V1, V2
 from t3safe.t3.package import LAUNCHER, NAME, NODE_PROGRAM, PLATFORMS, REPOSITORY, PackageManifest
-from t3safe.t3.sign_in import BOOTSTRAP, BROWSER_SESSION, LINKS, PLAIN_COOKIE, SESSIONS
+from t3safe.t3.sign_in import (
+    BOOTSTRAP,
+    BROWSER_SESSION,
+    INVALID_CREDENTIAL,
+    LINKS,
+    PLAIN_COOKIE,
+    SESSIONS,
+)
 from tests.support.personaldata import LATER_DATABASE
 
 BUILD = Version.parse("0.0.28-nightly.20260616.571")
@@ -595,7 +602,7 @@ def test_a_whole_handshake_is_paired() -> None:
         (evolve(PAIRED, path=""), "no path takes the credential (tried no path)"),
         (evolve(PAIRED, status=500), "POST /api/auth/browser-session answers 500"),
         (
-            evolve(PAIRED, status=401, refusal="invalid_credential"),
+            evolve(PAIRED, status=401, refusal=INVALID_CREDENTIAL),
             "POST /api/auth/browser-session answers 401 (invalid_credential)",
         ),
         (evolve(PAIRED, status=201), "POST /api/auth/browser-session answers 201"),
