@@ -345,7 +345,7 @@ def test_on_a_host_the_options_decide_and_nobody_is_touched(tmp_path: Path) -> N
             env=host.environment,
         )
         assert own.returncode == Exit.USAGE
-        assert "people of a host run builds of it" in own.stderr
+        assert "a host uses this store" in own.stderr
         assert host.t3safe("check", NEW.version, "--evidence", "x").status == Exit.USAGE
         hosts = host.t3safe("check", NEW.version)
         told = body_of(host.t3safe("check", NEW.version, "--json").out, "result")
@@ -396,5 +396,5 @@ def test_root_reads_no_state_that_somebody_else_controls(place: BareMachine, sta
     os.chown(state, 65534, 65534)
     said = rooted(place, "--state", str(state))
     assert said.status == Exit.USAGE, said
-    assert "root reads nothing that others control" in said.err
+    assert "another user controls it" in said.err
     assert place.left == []

@@ -48,7 +48,7 @@ def test_a_sound_host_has_nothing_to_mend(host: EmbeddedHost) -> None:
     assert levels(host) == (Exit.OK, {})
     said = host.t3safe("doctor")
     assert (said.status, said.err) == (Exit.OK, "")
-    assert "ok  registry: it offers" in said.out
+    assert "ok  registry: the registry offers" in said.out
     assert "fix" not in said.out
 
 

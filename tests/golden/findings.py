@@ -144,7 +144,7 @@ MACHINE_CASES: Final[Mapping[str, Case]] = {
     "npm names no registry": lambda: machine.judge_one_registry("a.example", ""),
     "npm asks another registry": lambda: machine.judge_one_registry("a.example", "b.example"),
     "the host has no launcher": lambda: machine.judge_launcher("", "is not ours"),
-    "the launcher is ours": lambda: machine.judge_launcher(T3, ""),
+    "the launcher is t3safe's": lambda: machine.judge_launcher(T3, ""),
     "the launcher was replaced": lambda: machine.judge_launcher(T3, "is not ours"),
     "nobody else installs t3": lambda: machine.judge_installers(T3, T3, ()),
     "there is no t3 on the PATH": lambda: machine.judge_installers("", T3, ()),
@@ -224,7 +224,7 @@ MACHINE_CASES: Final[Mapping[str, Case]] = {
     ),
     "a folder of ours is missing": lambda: machine.judge_folder(Folder(SOUND.path, there=False)),
     "a folder of ours is another user's": lambda: machine.judge_folder(evolve(SOUND, ours=False)),
-    "a folder of ours is sound": lambda: machine.judge_folder(SOUND),
+    "a folder of t3safe is ok": lambda: machine.judge_folder(SOUND),
     "the group writes to a folder of ours": lambda: machine.judge_folder(evolve(SOUND, mode=0o775)),
     "others write to a folder of ours": lambda: machine.judge_folder(evolve(SOUND, mode=0o702)),
     "a folder of ours has only its path": lambda: machine.judge_folder(
@@ -254,7 +254,7 @@ PEOPLE_CASES: Final[Mapping[str, Case]] = {
             (NEWER.text,), ServiceState(NEWER.text, "committed", OLD.text, NEWER.text), unit=True
         ),
     ),
-    "the user map is sound": lambda: people.judge_map(3, (), MAP),
+    "the user map is ok": lambda: people.judge_map(3, (), MAP),
     "two lines of the user map are wrong": lambda: people.judge_map(
         1, ("line 2: no '=' between login and user", "line 3: 'root' is not a login"), MAP
     ),
@@ -332,7 +332,7 @@ PEOPLE_CASES: Final[Mapping[str, Case]] = {
             f"snapshot s1 is dated {text.moment(EPOCH + MINUTE)}, which is after now",
         ),
     ),
-    "the journal is sound": lambda: people.judge_journal("/var/lib/t3/journal", ""),
+    "the journal is intact": lambda: people.judge_journal("/var/lib/t3/journal", ""),
     "the journal is damaged": lambda: people.judge_journal(
         "/var/lib/t3/journal", "row 3 missing from index"
     ),
@@ -350,7 +350,7 @@ PEOPLE_CASES: Final[Mapping[str, Case]] = {
     "no run is unfinished": lambda: people.judge_unfinished(""),
     "a run is unfinished": lambda: people.judge_unfinished("20260615T040000Z-ab"),
     "ann has no snapshot yet": lambda: people.judge_snapshot("ann"),
-    "ann's snapshot is whole": lambda: people.judge_snapshot("ann", "s1"),
+    "ann's snapshot is intact": lambda: people.judge_snapshot("ann", "s1"),
     "ann's snapshot is damaged": lambda: people.judge_snapshot(
         "ann", "s1", "cannot use snapshot s1 of ann: it fails quick_check"
     ),

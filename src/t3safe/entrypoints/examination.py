@@ -203,7 +203,7 @@ class Examination:
 
     def _dispatch(self) -> Iterator[Finding]:
         if self.wired.settings.verify is not Verify.DISPATCH:
-            yield ok(Precondition.DISPATCH, "sign-ins are proven without a dispatch (`verify`)")
+            yield ok(Precondition.DISPATCH, "sign-ins are verified without a dispatch (`verify`)")
             return
         text, failure = self.wired.settings.dispatch, ""
         try:
@@ -214,19 +214,19 @@ class Examination:
 
     def _cookies(self) -> Iterator[Finding]:
         if self.wired.settings.verify is not Verify.DISPATCH:
-            yield ok(Precondition.COOKIES, "sign-ins are proven without a dispatch (`verify`)")
+            yield ok(Precondition.COOKIES, "sign-ins are verified without a dispatch (`verify`)")
             return
         people, _ = all_people(self.wired.host)
         homes = ((person, self._home(person)) for person in people)
-        told = ((person, home[1].cookie) for person, home in homes if home is not None)
-        cookies = tuple(pair for pair in told if pair[1])
+        named = ((person, home[1].cookie) for person, home in homes if home is not None)
+        cookies = tuple(pair for pair in named if pair[1])
         known = dispatch_knowledge(self.wired.settings).cookies
         yield from doctor.judge_cookies(cookies, known)
 
     def _paths(self) -> Iterator[Finding]:
         """Offer an unknown credential: only a missing path answers 404."""
         if self.wired.settings.verify is not Verify.DISPATCH:
-            yield ok(Precondition.PATHS, "sign-ins are proven without a dispatch (`verify`)")
+            yield ok(Precondition.PATHS, "sign-ins are verified without a dispatch (`verify`)")
             return
         known = dispatch_knowledge(self.wired.settings).paths
         homes = ((who, self._home(who)) for who in all_people(self.wired.host)[0])
@@ -239,11 +239,13 @@ class Examination:
 
     def _protocols(self) -> Iterator[Finding]:
         if self.wired.settings.verify is not Verify.DISPATCH:
-            yield ok(Precondition.PROTOCOLS, "sign-ins are proven without a dispatch (`verify`)")
+            yield ok(Precondition.PROTOCOLS, "sign-ins are verified without a dispatch (`verify`)")
             return
         homes = ((who, self._home(who)) for who in all_people(self.wired.host)[0])
-        told = ((who, described(home[0], _PATIENCE)) for who, home in homes if home is not None)
-        spoken = tuple((who, FIRST_PROTOCOL if one is None else one.protocol) for who, one in told)
+        answers = ((who, described(home[0], _PATIENCE)) for who, home in homes if home is not None)
+        spoken = tuple(
+            (who, FIRST_PROTOCOL if one is None else one.protocol) for who, one in answers
+        )
         known = dispatch_knowledge(self.wired.settings).protocols
         yield from doctor.judge_protocols(spoken, known)
 
@@ -259,11 +261,11 @@ class Examination:
         serve = look(settings.store, pid, build, record)
         for address in serve.listens if serve is not None else ():
             try:
-                told, _ = session(address, {}, _PATIENCE)
+                found, _ = session(address, {}, _PATIENCE)
             except NoAnswerError:
                 continue
-            if isinstance(told, Session):
-                return address, told
+            if isinstance(found, Session):
+                return address, found
         return None
 
     # What systemd runs.
@@ -332,7 +334,7 @@ class Examination:
     def _journal(self, people: PeopleExamination) -> Iterator[Finding]:
         journal, failure = self.wired.journal, ""
         if not self._begun:
-            yield ok(Precondition.JOURNAL, f"{journal.path}: none yet; the first run makes it")
+            yield ok(Precondition.JOURNAL, f"{journal.path}: none yet; the first run creates it")
             yield from people.unexplained()
             return
         try:
@@ -376,10 +378,10 @@ class Examination:
         installed = notify.installed()
         letters = (notify.Letter(end) for end in those)
         seen = notify.send(letters, settings.timeout) if installed else ()
-        told = {item.end: item.error for item in seen}
+        errors = {item.end: item.error for item in seen}
         exposed = self.config if settings.urls and self.config is not None else None
         yield from doctor.judge_notifications(
-            tuple((end.name, told.get(end.name, "")) for end in those),
+            tuple((end.name, errors.get(end.name, "")) for end in those),
             installed=installed,
             exposed=str(exposed) if exposed and notify.readable_by_others(exposed) else "",
         )

@@ -129,19 +129,19 @@ class Traces:
         return UpdaterTrace(
             f"{STATE} names {state.active or 'no version'}{how if state.status else ''}",
             means.get(state.status, f"{state.active or 'it'} was started on the data, ungated"),
-            f"use {UNIT} no more; then let t3safe check the version that the data is at",
+            f"stop using {UNIT}; then let t3safe check the version that the data is at",
         )
 
     def _installed(self) -> tuple[UpdaterTrace | None, ...]:
         linked = UpdaterTrace(
             f"{LINK}, which leads to {self.linked} in {VERSIONS}",
-            "whoever calls it by that path bypasses the gate and migrates the data",
+            "a command that calls t3 by that path bypasses the gate and migrates the data",
             f"rm ~/{LINK}",
         )
         versions = UpdaterTrace(
             f"{', '.join(self.versions[-3:])} in {VERSIONS}",
             f"`{PROGRAM} update`, install.sh or a client's button put it there, ungated",
-            f"remove {VERSIONS}, once nothing starts it, and update by t3safe alone",
+            f"remove {VERSIONS} when nothing starts it any more; update only by t3safe",
         )
         return (linked if self.linked else None, versions if self.versions else None)
 

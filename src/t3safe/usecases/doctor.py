@@ -28,11 +28,11 @@ Look = Callable[[], Iterable[Finding]]
 
 @frozen
 class Surroundings:
-    """What `doctor` needs beside the ports; each callable raises only PortErrors.
+    """What `doctor` needs besides the ports; each callable raises only PortErrors.
 
     `user_map` is its path.  `starting` returns the command that starts a person's serve.  `look_at`
     inspects a serve's process as a verification does.  `weigh` returns the size of a person's data
-    in bytes, `held_up` since when an overload has held runs up.
+    in bytes, `held_up` since when an overloaded host has deferred runs.
     """
 
     user_map: str

@@ -160,8 +160,8 @@ FAILING: list[tuple[Judging, Judging, Health, str]] = [
         lambda: doctor.judge_compiling("24.1.0", "/usr", ()),
         Health.WARNING,
         (
-            "apt-get install libnode-dev, where node is Debian's; else unpack those of this very"
-            " node, and set `npm_node_headers` to the folder that holds include/node"
+            "apt-get install libnode-dev, if node is Debian's; otherwise unpack the headers of"
+            " exactly this node, and set `npm_node_headers` to the folder that holds include/node"
         ),
     ),
     (
@@ -318,7 +318,7 @@ FAILING: list[tuple[Judging, Judging, Health, str]] = [
 
 
 @pytest.mark.parametrize(("failing", "fixed", "level", "fix"), FAILING)
-def test_each_check_fails_with_what_mends_it_and_holds_once_mended(
+def test_each_check_fails_with_its_fix_and_holds_once_fixed(
     failing: Judging, fixed: Judging, level: Health, fix: str
 ) -> None:
     """A finding that is not ok says what was seen and the command that fixes it."""
@@ -513,7 +513,7 @@ def test_each_trace_of_t3s_own_updater_is_a_finding() -> None:
     state = ServiceState(NEXT, "committed", BUILD, NEXT)
     found = people.judge_updater("ann", Traces((NEXT,), state, unit=True))
     assert [one.level for one in found] == [Health.WARNING] * 3
-    assert found[0].seen.startswith("ann has the unit t3code.service, of t3's own updater: ")
+    assert found[0].seen.startswith("ann: trace of t3's own updater: the unit t3code.service (")
     assert found[0].fix.endswith("systemctl --user disable --now t3code.service")
     assert f"{NEXT} migrated the data" in found[1].seen
     (none,) = people.judge_updater("ann", NO_TRACES)
@@ -529,12 +529,12 @@ def generation(
 
 
 def test_the_generation_of_a_person_and_of_the_candidate_are_told() -> None:
-    """Also what the first start of the next one costs, once and for all."""
+    """Also what the first start of the next one costs, once."""
     seen = f"ann: V1 ({BUILD}, state.sqlite)"
     found = generation(OF_V1, OF_V1, OF_V2)
     assert found.level is Health.OK
     assert found.seen == (
-        f"{seen}; candidate {NEXT}: V2: the first start copies up to 120 MiB, once and for all"
+        f"{seen}; candidate {NEXT}: V2: the first start copies up to 120 MiB, only once"
     )
     assert generation(OF_V1, OF_V1, OF_V1).seen == f"{seen}; candidate {NEXT}: V1"
     assert generation(None, OF_V1, OF_V1, BUILD).seen == seen

@@ -1,1 +1,1 @@
-"""What `doctor` concludes from the facts that others gather."""
+"""What `doctor` concludes from facts that are passed in."""

@@ -2,9 +2,9 @@
 
 Rules:
 
-1. Facts come in as values; nothing here looks at anything.
+1. Facts come in as values; nothing here reads the host.
 2. A finding that is not ok names what was seen and what fixes it.
-3. What could not be looked at is unknown, never ok.
+3. What could not be checked is unknown, never ok.
 4. A cause is reported once: a check that could not be made for a cause that another check reports
    is skipped, and says so.
 """
@@ -26,7 +26,7 @@ class Health(StrEnum):
 
 
 class Precondition(StrEnum):
-    """The preconditions, in the order in which they are told."""
+    """The preconditions, in the order of the report."""
 
     NPM = "npm"
     NODE = "node"
@@ -61,7 +61,7 @@ class Precondition(StrEnum):
 
 @frozen
 class Finding:
-    """One conclusion; `fix` is empty where nothing is to be fixed."""
+    """One conclusion; `fix` is empty when nothing needs a fix."""
 
     check: Precondition
     level: Health
@@ -80,7 +80,7 @@ def ok(check: Precondition, seen: str) -> Finding:
 
 
 def unknown(check: Precondition, why: str) -> Finding:
-    """Conclude that nobody can tell (rule 3)."""
+    """Conclude that the state is unknown (rule 3)."""
     fix = "run `t3safe doctor` as the user that runs t3safe; fix what the line names"
     return Finding(check, Health.UNKNOWN, why, fix)
 

@@ -1,4 +1,4 @@
-"""Judges the machine: programs, registry, sign-in, units, users, folders, notifications."""
+"""Judge the machine: programs, registry, sign-in, units, users, folders, notifications."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def judge_npm(name: str, path: str) -> Finding:
 
 
 def judge_node(version: str, needs: tuple[tuple[str, str], ...]) -> Finding:
-    """The node of the units fits the builds; `needs` are (build, engines.node)."""
+    """Judge whether the node of the units fits the builds; `needs` are (build, engines.node)."""
     if not version:
         fix = "install node, or set `gate.node` to the node that the units run"
         return problem(Precondition.NODE, "`node --version` prints no version", fix)
@@ -40,7 +40,7 @@ def judge_node(version: str, needs: tuple[tuple[str, str], ...]) -> Finding:
 
 
 def judge_offered(newest: str, engines: str, version: str) -> Finding:
-    """The node of the units fits the newest build that is offered, before it is installed."""
+    """Judge whether the node of the units fits the newest offered build, before npm installs it."""
     error = engine_problem(engines, version)
     if not error:
         return ok(Precondition.NODE, f"node {version or 'unknown'} fits {newest}, which is offered")
@@ -49,17 +49,19 @@ def judge_offered(newest: str, engines: str, version: str) -> Finding:
 
 
 def judge_program(host: package.NativeHost, builds: tuple[str, ...]) -> Finding:
-    """This host has what t3's native program takes, as far as that is known before it is run.
+    """Judge whether this host has all that t3's native program is known to need.
 
-    `builds` are those of the store that have one: they cannot be started where anything is missing.
+    `builds` are those of the store that have one: if anything is missing, they cannot start.
     """
     lacks = package.lacks(host)
     if not lacks:
-        return ok(Precondition.PROGRAM, "t3's native program finds what it is known to need")
+        return ok(
+            Precondition.PROGRAM, "this host has all that t3's native program is known to need"
+        )
     seen = "; ".join(lack.what for lack in lacks)
     fix = "; ".join(dict.fromkeys(lack.fix for lack in lacks))
     if builds:
-        return problem(Precondition.PROGRAM, f"{builds[0]} cannot be started: {seen}", fix)
+        return problem(Precondition.PROGRAM, f"{builds[0]} cannot start: {seen}", fix)
     since = f"releases from {package.NATIVE_SINCE} on cannot be installed"
     return warning(Precondition.PROGRAM, f"{since}: {seen}", fix)
 
@@ -67,10 +69,10 @@ def judge_program(host: package.NativeHost, builds: tuple[str, ...]) -> Finding:
 def judge_compiling(
     node: str, headers: str, missing: tuple[str, ...], *, fetched: bool = False
 ) -> Finding:
-    """What compiles a native module is here, and node's headers that fit.
+    """Judge whether native modules can be compiled: compiler, make, Python, headers of this node.
 
-    `headers` is their folder, empty where there are none; `missing` are programs.  `fetched` says
-    that install scripts may fetch headers.
+    `headers` is the folder of the headers, empty when there are none; `missing` are programs.
+    `fetched` says that install scripts may fetch headers.
     """
     lacks, installs = list(missing), []
     if missing:
@@ -78,8 +80,8 @@ def judge_compiling(
     if not headers and not fetched:
         lacks.append(f"the headers of node {node or 'unknown'}")
         installs.append(
-            "apt-get install libnode-dev, where node is Debian's; else unpack those of this very"
-            " node, and set `npm_node_headers` to the folder that holds include/node"
+            "apt-get install libnode-dev, if node is Debian's; otherwise unpack the headers of"
+            " exactly this node, and set `npm_node_headers` to the folder that holds include/node"
         )
     if lacks:
         seen = f"a build with a module that must be compiled cannot be installed without {lacks[0]}"
@@ -90,14 +92,14 @@ def judge_compiling(
 
 
 def judge_registry(tag: str, error: str) -> Finding:
-    """The registry answers, and the track's tag points somewhere."""
+    """Judge whether the registry answers with a version for the track's tag."""
     if error:
         return problem(Precondition.REGISTRY, error, "npm ping; npm config get registry")
-    return ok(Precondition.REGISTRY, f"it offers {tag}")
+    return ok(Precondition.REGISTRY, f"the registry offers {tag}")
 
 
 def judge_one_registry(asked: str, npm: str) -> Finding:
-    """Commands by hand, timers and the npm of whoever looks have one registry; both are hosts."""
+    """Judge whether t3safe (`asked`) and the npm of the caller use one registry; both are hosts."""
     if not npm or asked == npm:
         return ok(Precondition.REGISTRY, f"t3safe asks {asked}, by hand and by the timer")
     seen = f"t3safe asks {asked}, by hand and by the timer; your npm asks {npm}"
@@ -106,17 +108,17 @@ def judge_one_registry(asked: str, npm: str) -> Finding:
 
 
 def judge_launcher(path: str, found: str) -> Finding:
-    """The launcher is ours; `path` is empty where the host has none to keep."""
+    """Judge whether the launcher is t3safe's; `path` is empty when the host keeps none."""
     if not path:
         return ok(Precondition.LAUNCHER, "this host has no launcher")
     if not found:
-        return ok(Precondition.LAUNCHER, f"{path} is ours")
+        return ok(Precondition.LAUNCHER, f"{path} is t3safe's launcher")
     fix = "`t3safe adopt VERSION` installs it; after that every `t3safe run` restores it"
     return problem(Precondition.LAUNCHER, f"{path} {found}", fix)
 
 
 def judge_installers(first: str, launcher: str, callers: tuple[str, ...]) -> tuple[Finding, ...]:
-    """Nothing comes before the launcher on the PATH, and nobody else installs a global t3.
+    """Judge whether the launcher is first on the PATH, and only t3safe installs a t3.
 
     `first` is the first `t3` on the PATH, `callers` are files that install one.
     """
@@ -131,7 +133,7 @@ def judge_installers(first: str, launcher: str, callers: tuple[str, ...]) -> tup
 
 
 def judge_programs(person: str, places: tuple[str, ...]) -> Finding:
-    """Nothing in a person's home bypasses the launcher; `places` are below the home."""
+    """Judge whether a t3 in a person's home bypasses the launcher; `places` are below the home."""
     if not places:
         return ok(Precondition.INSTALLERS, f"{person}: no other t3 in the home")
     seen = f"{person} has another t3 in the home ({', '.join(places)}), which bypasses the gate"
@@ -140,7 +142,7 @@ def judge_programs(person: str, places: tuple[str, ...]) -> Finding:
 
 
 def judge_dispatch(address: str, error: str) -> Finding:
-    """The dispatch answers at its address; `error` is empty where it does."""
+    """Judge whether the dispatch answers at its address; `error` is empty when it does."""
     if not error:
         return ok(Precondition.DISPATCH, f"{address} answers")
     fix = "systemctl status t3-dispatch; or set `dispatch` (T3_DISPATCH) to its address"
@@ -150,12 +152,12 @@ def judge_dispatch(address: str, error: str) -> Finding:
 def judge_cookies(
     cookies: tuple[tuple[str, str], ...], known: tuple[str, ...]
 ) -> tuple[Finding, ...]:
-    """Every serve's cookie is one that the dispatch knows; `cookies` are (person, name)."""
+    """Judge whether the dispatch knows every serve's cookie; `cookies` are (person, name)."""
     found = tuple(
         problem(
             Precondition.COOKIES,
-            f"the serve of {person} uses the cookie {name[:64]!a}, which the dispatch is not said "
-            "to know",
+            f"the serve of {person} uses the cookie {name[:64]!a}, which the dispatch is not "
+            "known to accept",
             "update the dispatch, then add the name to `dispatch_knows.cookies`",
         )
         for person, name in cookies
@@ -167,14 +169,14 @@ def judge_cookies(
 def judge_paths(
     taken: tuple[tuple[str, tuple[str, ...]], ...], known: tuple[str, ...]
 ) -> tuple[Finding, ...]:
-    """Every serve takes a credential at a path that the dispatch knows.
+    """Judge whether every serve takes a credential at a path that the dispatch knows.
 
     `taken` are (person, those of the `known` paths that the serve has).
     """
     found = tuple(
         problem(
             Precondition.PATHS,
-            f"the serve of {person} has none of the paths that the dispatch is said to know: "
+            f"the serve of {person} has none of the paths that the dispatch is known to use: "
             f"{', '.join(known)}",
             "update the dispatch, then add the path to `dispatch_knows.paths`",
         )
@@ -187,7 +189,7 @@ def judge_paths(
 def judge_protocols(
     spoken: tuple[tuple[str, int], ...], known: tuple[int, ...]
 ) -> tuple[Finding, ...]:
-    """Every serve's web socket has a protocol that the dispatch passes on.
+    """Judge whether the dispatch passes on the protocol of every serve's web socket.
 
     `spoken` are (person, protocol).
     """
@@ -195,7 +197,7 @@ def judge_protocols(
         problem(
             Precondition.PROTOCOLS,
             f"the web socket of the serve of {person} needs protocol {protocol}, which the "
-            "dispatch is not said to pass on",
+            "dispatch is not known to pass on",
             f"make the dispatch pass on the query of {SOCKET_PATH}, then add it to "
             "`dispatch_knows.protocols`",
         )
@@ -208,7 +210,7 @@ def judge_protocols(
 def judge_units(
     missing: tuple[str, ...], changed: tuple[str, ...], disabled: tuple[str, ...]
 ) -> tuple[Finding, ...]:
-    """t3safe's own units are there, unchanged and enabled."""
+    """Judge whether t3safe's own units are installed, unchanged and enabled."""
     fix = "t3safe units install"
     found = (
         *(problem(Precondition.UNITS, f"{path} is missing", fix) for path in missing),
@@ -224,15 +226,16 @@ def judge_units(
 def judge_timers(
     persistent: tuple[str, ...], *, own: bool = False, lingers: bool = True
 ) -> tuple[Finding, ...]:
-    """No timer makes up for a missed night in the middle of the day, and each runs at night.
+    """Judge whether every timer runs at night, and never makes up for a missed night by day.
 
-    `own` says that they are a person's own, `lingers` that these run without a session of theirs.
+    `own` says that the timers are a person's own, `lingers` that these run when the person is not
+    logged in.
     """
     whose = " --user" if own else ""
     found = tuple(
         problem(
             Precondition.TIMERS,
-            f"{name} is Persistent: after a night off it runs in the daytime",
+            f"{name} is Persistent: if the host was off at night, it runs in the daytime",
             f"systemctl{whose} revert {name}; t3safe units install",
         )
         for name in persistent
@@ -245,7 +248,7 @@ def judge_timers(
 
 
 def judge_sandbox(kind: str, why: str, how: str = "") -> Finding:
-    """A rehearsal is kept apart, or is not to be; `why` is why none can be, `how` what to do."""
+    """Judge the sandbox of rehearsals; `why` says why there is none, `how` what to do."""
     if why:
         return problem(Precondition.SANDBOX, f"rehearsals cannot run here: {why}", how)
     if kind == "plain":
@@ -254,15 +257,15 @@ def judge_sandbox(kind: str, why: str, how: str = "") -> Finding:
             "its user can, worktrees and projects too, and uses the host's own network"
         )
         return warning(Precondition.SANDBOX, seen, 'set `gate.sandbox` to "auto"')
-    return ok(Precondition.SANDBOX, f"each rehearsal has a {kind} of its own")
+    return ok(Precondition.SANDBOX, f"each rehearsal runs in its own {kind}")
 
 
 def judge_hooks(
     runs: int, refused: tuple[tuple[str, str], ...], idle: tuple[str, ...], strange: tuple[str, ...]
 ) -> tuple[Finding, ...]:
-    """Every file among the hooks is one that is run; `runs` are, `refused` are (name, why).
+    """Judge whether t3safe runs every file among the hooks: `runs` counts those that it runs.
 
-    `idle` are not executable, `strange` lie where no moment looks.
+    `refused` are (name, why), `idle` are not executable, `strange` are not in a folder of hooks.
     """
     how = "only root, or the user of t3safe, may own or write it and its folders (docs/hooks.md)"
     found = (
@@ -285,7 +288,7 @@ def judge_hooks(
 
 
 def judge_users(missing: tuple[str, ...]) -> tuple[Finding, ...]:
-    """The users that npm and the gate run as exist."""
+    """Judge whether the users that npm and the gate run as exist."""
     found = tuple(
         problem(Precondition.USERS, f"there is no user {name}", "t3safe units install")
         for name in missing
@@ -295,7 +298,7 @@ def judge_users(missing: tuple[str, ...]) -> tuple[Finding, ...]:
 
 @frozen
 class Folder:
-    """A folder of t3safe's own as it was found; `mode` are its permission bits."""
+    """What was found of one of t3safe's own folders; `mode` has its permission bits."""
 
     path: str
     there: bool
@@ -310,7 +313,7 @@ _OTHERS_ANYTHING = 0o077
 
 
 def judge_persons_folder(person: str, folder: Folder) -> Finding:
-    """A person's snapshots are theirs, and nobody else reads them; none yet is well."""
+    """Judge whether only the person can read their snapshots; no folder yet is ok."""
     if not folder.there:
         return ok(Precondition.FOLDERS, f"{person}: no folder of snapshots yet")
     if not folder.ours:
@@ -325,7 +328,7 @@ def judge_persons_folder(person: str, folder: Folder) -> Finding:
 
 
 def judge_folder(folder: Folder) -> Finding:
-    """A folder of ours is there, ours, and nobody else's to write."""
+    """Judge whether t3safe's folder exists, is t3safe's, and no other user can write to it."""
     if not folder.there:
         seen = f"{folder.path} is not a folder"
         return problem(
@@ -343,9 +346,10 @@ def judge_folder(folder: Folder) -> Finding:
 def judge_notifications(
     ends: tuple[tuple[str, str], ...], *, installed: bool, exposed: str = ""
 ) -> tuple[Finding, ...]:
-    """What sends is installed, and every end can be told.
+    """Judge whether Apprise is installed and every end (destination) can be notified.
 
-    `ends` are (name, why it cannot be told), `exposed` is a file with URLs that others may read.
+    `ends` are (name, why it cannot be notified), `exposed` is a file with URLs that other users
+    can read.
     """
     if not ends:
         return (ok(Precondition.NOTIFICATIONS, "notifications are off"),)

@@ -1,4 +1,4 @@
-"""Judges people, what is kept of them, and what their moves depend on."""
+"""Judge people, their snapshots, and what their moves depend on."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from t3safe.t3.updater import Traces
 
 
 def judge_updater(person: str, traces: Traces) -> tuple[Finding, ...]:
-    """t3's own updater takes nobody past the gate."""
+    """Judge whether t3's own updater can move a person past the gate."""
     found = tuple(
         warning(
             Precondition.UPDATER,
-            f"{person} has {trace.what}, of t3's own updater: {trace.means}",
+            f"{person}: trace of t3's own updater: {trace.what} ({trace.means})",
             f"ask {person} to do it: {trace.fix}",
         )
         for trace in traces.found()
@@ -38,7 +38,7 @@ def judge_updater(person: str, traces: Traces) -> tuple[Finding, ...]:
 
 
 def judge_map(people: int, problems: tuple[str, ...], path: str) -> tuple[Finding, ...]:
-    """Every line of the user map is one that can be used."""
+    """Judge whether every line of the user map can be used."""
     found = tuple(
         warning(Precondition.USER_MAP, f"{path} {problem}", f"fix that line of {path}")
         for problem in problems
@@ -53,7 +53,7 @@ def judge_no_map(why: str, path: str) -> Finding:
 
 
 def judge_serve(person: str, start: str, *, fenced: bool, running: bool) -> Finding:
-    """A person's serve can run, and does; `start` is the command that starts it."""
+    """Judge whether a person's serve can run, and runs; `start` is the command that starts it."""
     if fenced:
         seen = f"{person} is fenced: neither serve nor sign-in can start"
         return problem(Precondition.SERVES, seen, "t3safe recover")
@@ -64,9 +64,9 @@ def judge_serve(person: str, start: str, *, fenced: bool, running: bool) -> Find
 
 
 def judge_data(person: str, obstacle: Obstacle | None, left_behind: str) -> Finding:
-    """Nothing is wrong with a person's data; `left_behind` is why the newest run did not move it.
+    """Judge whether a person's data can be moved; `left_behind` is why the newest run did not.
 
-    What is seen now explains more than what a run said.
+    What is seen now goes before what that run said.
     """
     if obstacle is not None:
         return problem(Precondition.DATA, f"{person}: {obstacle.seen}", obstacle.fix)
@@ -89,10 +89,10 @@ class Candidate:
 def judge_generation(
     person: str, build: str, schemas: tuple[SetLedger | None, SetLedger], size: int, to: Candidate
 ) -> Finding:
-    """A person's set is of a generation of t3 that is known, and so is what comes next.
+    """Judge whether the generation of a person's data is known, and that of the candidate.
 
-    `schemas` are of their build (None where it was never measured) and of their set, `size` is that
-    of the set in bytes.
+    `schemas` are of their build (None if it was never measured) and of their data, `size` is the
+    size of the data in bytes.
     """
     ran, held = schemas
     strange = strange_set(held.names)
@@ -112,7 +112,7 @@ def judge_generation(
     after = _candidate(held, size, to)
     if now is None:
         fix = f"t3safe check {build}: the gate names what is new"
-        return problem(Precondition.GENERATIONS, f"{seen}, which no known generation has", fix)
+        return problem(Precondition.GENERATIONS, f"{seen}: matches no known generation of t3", fix)
     return ok(Precondition.GENERATIONS, seen if to.build == build else f"{seen}; {after}")
 
 
@@ -123,7 +123,7 @@ def _candidate(held: SetLedger, size: int, to: Candidate) -> str:
     if found is None:
         return f"candidate {to.build}: unknown, {to.schema.strangeness}"
     copies = found.copied_from in held.names and found.database not in held.names
-    first = f": the first start copies up to {text.size(size)}, once and for all" if copies else ""
+    first = f": the first start copies up to {text.size(size)}, only once" if copies else ""
     return f"candidate {to.build}: {found}{first}"
 
 
@@ -134,17 +134,17 @@ def judge_unreadable(person: str, why: str) -> Finding:
 
 
 def judge_dead_link(person: str, why: str) -> Finding:
-    """A person's selection leads nowhere: neither serve nor sign-in can start."""
+    """Conclude that the selection of a person is a dead link: no serve and no sign-in can start."""
     return problem(Precondition.SERVES, why, f"t3safe rollback {person} --to VERSION")
 
 
 def judge_unmapped(found: Unmapped) -> Finding:
-    """A serve runs for nobody in the user map."""
+    """Conclude that a serve runs for a person who is not in the user map."""
     return problem(Precondition.SERVES, found.seen, found.fix)
 
 
 def judge_room(room: Room) -> Finding:
-    """A folder has room for what a night writes there."""
+    """Judge whether a folder has enough disk space for what a night writes there."""
     free, need = f"{text.size(room.free)} free", text.size(room.need)
     seen = f"{room.folder}: {free}, {room.what} at today's sizes take {need}"
     if room.enough:
@@ -153,7 +153,7 @@ def judge_room(room: Room) -> Finding:
 
 
 def judge_load(pressure: Pressure, limits: PressureLimits, held_up: datetime | None) -> Finding:
-    """The host has processors and disks to spare; `held_up` is since when it had none for runs."""
+    """Judge the load; `held_up` is since when an overloaded host has deferred all runs."""
     seen = f"{shown(pressure)}; {pressure.processors or 'unknown'} processors"
     fix = "see what runs at that hour (top, iotop), or move the timer; `pressure.*` sets the limits"
     if held_up is not None:
@@ -166,7 +166,7 @@ def judge_load(pressure: Pressure, limits: PressureLimits, held_up: datetime | N
 
 
 def judge_clock(now: datetime, journal: datetime | None, published: date | None) -> Finding:
-    """The clock is not behind what already happened; a day is allowed for dates without a time."""
+    """Judge whether the clock is behind a past event; dates without a time get one day more."""
     fix = "timedatectl set-ntp true; timedatectl status"
     if journal is not None and now < journal:
         seen = f"it is {text.moment(now)}, before the journal's last run ({text.moment(journal)})"
@@ -178,21 +178,21 @@ def judge_clock(now: datetime, journal: datetime | None, published: date | None)
 
 
 def judge_times(person: str, after: tuple[str, ...]) -> tuple[Finding, ...]:
-    """No time of a person's is after now; `after` says of each what it is and when."""
+    """Judge whether a time in a person's data is in the future; `after` names each such time."""
     fix = "such times are ignored; check whether the clock was once set ahead"
     return tuple(warning(Precondition.CLOCK, f"{person}: {each}", fix) for each in after)
 
 
 def judge_journal(path: str, error: str) -> Finding:
-    """The journal passes SQLite's own check; `error` is its first complaint."""
+    """Judge whether the journal passes SQLite's own check; `error` is the first error of it."""
     if error:
         fix = "t3safe recover; it keeps the file under another name and restarts no serve"
         return problem(Precondition.JOURNAL, f"{path}: {error}", fix)
-    return ok(Precondition.JOURNAL, f"{path} is sound")
+    return ok(Precondition.JOURNAL, f"{path} is intact")
 
 
 def judge_newer_journal(error: str) -> Finding:
-    """A newer t3safe wrote the journal: until that one is back no command that acts does."""
+    """Conclude that a newer t3safe wrote the journal: this one refuses every command that acts."""
     fix = "install the t3safe that the line names, or a newer one; do not change the journal"
     return problem(Precondition.JOURNAL, error, fix)
 
@@ -200,8 +200,11 @@ def judge_newer_journal(error: str) -> Finding:
 def judge_unexplained(
     unexplained: tuple[tuple[str, str], ...], last_good: str
 ) -> tuple[Finding, ...]:
-    """A run tells why each person is on another build than last-good; these are on `build`."""
-    fix = "t3safe recover; it signs in as that person, and names the rollback where that fails"
+    """Judge whether a run explains each build other than last-good.
+
+    `unexplained` are (person, build).
+    """
+    fix = "t3safe recover; it signs in as that person; if that fails, it names the rollback"
     return tuple(
         warning(
             Precondition.JOURNAL,
@@ -213,9 +216,9 @@ def judge_unexplained(
 
 
 def judge_notes(errors: tuple[str, ...]) -> tuple[Finding, ...]:
-    """What was noted beside the journal can be read: pins and holds, the proven builds.
+    """Judge whether pins, holds and the list of proven builds can be read.
 
-    `errors` name the file each.
+    Each of `errors` names its file.
     """
     fix = "fix that file, or restore it from a backup of the host; then `t3safe status`"
     found = tuple(problem(Precondition.NOTES, error, fix) for error in errors)
@@ -223,17 +226,17 @@ def judge_notes(errors: tuple[str, ...]) -> tuple[Finding, ...]:
 
 
 def judge_unfinished(run: str) -> Finding:
-    """No run was left in the middle."""
+    """Judge whether a run is unfinished."""
     if run:
         return problem(Precondition.UNFINISHED, f"run {run} is unfinished", "t3safe recover")
     return ok(Precondition.UNFINISHED, "no run is unfinished")
 
 
 def judge_snapshot(person: str, snapshot: str = "", error: str = "") -> Finding:
-    """A snapshot is what its manifest says; `snapshot` is empty where the person has none."""
+    """Judge whether a snapshot matches its manifest; `snapshot` is empty if the person has none."""
     if not snapshot:
         return ok(Precondition.SNAPSHOTS, f"{person}: none yet; the first run takes one")
     if error:
         fix = f"t3safe snapshot {person}; `t3safe snapshots {person}` lists others"
         return problem(Precondition.SNAPSHOTS, error, fix)
-    return ok(Precondition.SNAPSHOTS, f"{person}: {snapshot} is whole")
+    return ok(Precondition.SNAPSHOTS, f"{person}: {snapshot} is intact")
