@@ -332,14 +332,14 @@ class Settings:
     tmpdir: Path = Path("/var/tmp")  # noqa: S108 - on disk: /tmp is often too small for databases
     """The folder of rehearsals' scratch directories, on disk: they hold copies of databases."""
     backup_timeout: float = field(default=900.0, metadata=between(1, 86400))
-    """Seconds for one copy of a person's state."""
+    """Seconds for one copy of a person's data."""
 
     store: Path = Path("/opt/t3safe")
     """The builds, and the link of each person."""
     launcher: Path | None = Path("/usr/bin/t3")
     """The `t3` of the host; empty if there is none."""
     base_dir: str = BASE_TEMPLATE
-    """A person's state; `{person}` stands for the name."""
+    """A person's data; `{person}` stands for the name."""
     admin: str = "wizard"
     """The person who is moved last."""
     npm: str = "npm"

@@ -64,7 +64,7 @@ def test_whoever_comes_second_says_locked_or_waits(host: EmbeddedHost) -> None:
             for command in (["run"], ["drain"], ["recover"], ["rollback", "ann", "--yes"]):
                 said = host.t3safe(*command)
                 assert said.status == Exit.LOCKED, said
-                assert "another t3safe acts" in said.err
+                assert "another t3safe is running" in said.err
             waiting = [
                 started(host, *command, "--wait", "300")
                 for command in (["run"], ["drain"], ["recover"])

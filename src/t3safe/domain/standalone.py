@@ -26,7 +26,7 @@ NO_CONTROL: Final = (
     "no control: a failing gate and a failing build look the same; "
     "`--control VERSION` names a build that is known to work here"
 )
-STATE_AT_FAULT: Final = "the control passes on an empty state: something is wrong with this one"
+STATE_AT_FAULT: Final = "the control passes on empty data: something is wrong with this data"
 
 
 @frozen

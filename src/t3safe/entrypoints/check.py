@@ -22,7 +22,7 @@ from t3safe.domain.versions import Version
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import VERSION, App, as_json_option, leave, wait_option
 from t3safe.entrypoints.exits import Exit
-from t3safe.entrypoints.wiring.anywhere import StandaloneFolders, StandaloneGate, bench
+from t3safe.entrypoints.wiring.standalone import StandaloneFolders, StandaloneGate, standalone_gate
 from t3safe.usecases.check import check as check_host
 from t3safe.usecases.standalone import Proof, StandaloneCheck, prove
 
@@ -79,8 +79,8 @@ def check(  # noqa: PLR0913 - one for each option
 ) -> NoReturn:
     """Run a build through the gate on copies of the data; move no one.
 
-    On a host it rehearses on a copy of each person's state. Without one, in a container or a
-    pipeline, it rehearses on an empty state and on a copy of DIR.
+    On a host it rehearses on a copy of each person's data. Without one, in a container or a
+    pipeline, it rehearses on empty data and on a copy of DIR.
     """
     named = {"--state": state, "--store": store, "--control": control}
     options = [name for name, value in named.items() if value is not None]
@@ -127,7 +127,7 @@ def _alone(
     with _ended_by_signals(), rendering.chosen_sink(quiet=app.quiet, aside=as_json) as say:
         say(first)
         try:
-            with bench(app.settings, places, wait, say) as used:
+            with standalone_gate(app.settings, places, wait, say) as used:
                 if used.sandbox == "plain":
                     say(LogLine(LogLevel.WARNING, UNPROTECTED))
                 proof = prove(evolve(order, subjects=used.subjects), used.perform, say)

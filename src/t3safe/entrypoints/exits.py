@@ -11,7 +11,7 @@
 | 13 | rolled back: the build failed in production, the host is frozen |
 | 14 | gate broken: nothing is held against the build |
 | 15 | needs a human |
-| 16 | locked: another t3safe acts on this host |
+| 16 | locked: another t3safe is running on this host |
 | 17 | newer: a newer t3safe wrote the journal; nothing was done |
 """
 

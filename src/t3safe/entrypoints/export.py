@@ -52,7 +52,7 @@ def export(app: App, words: tuple[str, ...], *, live: bool, as_json: bool) -> No
                     LogLine(LogLevel.INFO, f"exporting snapshot {snapshot} of {person}", person)
                 )
                 _interruptible()
-                handed = wired.hand_on(person, snapshot, target)
+                handed = wired.export(person, snapshot, target)
     except KeyboardInterrupt:
         click.echo(f"t3safe: asked to stop: nothing of {person} was exported", err=True)
         sys.exit(Exit.LATER)

@@ -47,7 +47,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what wo
 @as_json_option
 @click.pass_obj
 def restore(app: App, /, words: tuple[str, ...], **how: bool) -> NoReturn:
-    """Restore a person's state from a snapshot, with the build that wrote it."""
+    """Restore a person's data from a snapshot, with the build that wrote it."""
     match for_whom(app, words, 1):
         case (person, snapshot):
             _one(app, person, None, snapshot, how)
@@ -72,7 +72,7 @@ def restore(app: App, /, words: tuple[str, ...], **how: bool) -> NoReturn:
 def rollback(
     app: App, /, person: str | None, build: Version | None, *, for_all: bool, **how: bool
 ) -> NoReturn:
-    """Roll one person or all people back to an older build, with a state that it can read."""
+    """Roll one person or all people back to an older build, with data that it can read."""
     person = one_or_all(app, person, for_all=for_all)
     if person is None:
         _all_people(app, build, how)

@@ -90,7 +90,7 @@ def test_a_build_that_fails_on_the_state_alone_is_refused() -> None:
 
 
 def test_a_state_on_which_the_control_fails_too_proves_nothing() -> None:
-    """Rule 3: the control runs on an empty state, so this one is what to look at."""
+    """Rule 3: the control runs on empty data, so this one is what to look at."""
     candidate = (rehearsal(NEW, sound=True, subject=EMPTY), rehearsal(NEW, sound=False))
     control = (rehearsal(OLD, sound=True, subject=EMPTY), rehearsal(OLD, sound=False))
     verdict = judge(candidate, control)

@@ -70,8 +70,8 @@ from t3safe.usecases.damaged_journal import JournalRepair
 from t3safe.usecases.host import Host, wired
 
 _WHO = {
-    Scope.SYSTEM: "a host is root's to keep (sudo), your own serve yours (T3SAFE_SCOPE=user)",
-    Scope.USER: "it must be yours: look with `ls -ld`, and never run t3safe by sudo here",
+    Scope.SYSTEM: "run it as root (sudo); for your own serve alone, set T3SAFE_SCOPE=user",
+    Scope.USER: "that path must be yours: check it with `ls -ld`; do not use sudo here",
 }
 
 
@@ -120,8 +120,7 @@ class Live:
     def locked(self, wait: float, *, journal: bool = True) -> Iterator[None]:
         """Hold the one lock; raises LockedError when another t3safe has it for `wait` seconds.
 
-        With `journal` the host is not acted upon where a newer t3safe wrote the journal: raises
-        NewerJournalError.
+        With `journal` it raises NewerJournalError if a newer t3safe wrote the journal.
         """
         try:
             with self._acquired(wait):
@@ -137,15 +136,15 @@ class Live:
             make_folders(self.lock.parent)
             return lock.acquire()
         except Timeout as error:
-            message = f"another t3safe acts on this host ({self.lock})"
-            message += "; `t3safe recover --wait 600` waits until it has ended"
+            message = f"another t3safe is running on this host ({self.lock})"
+            message += "; `t3safe recover --wait 600` waits up to 600 s for it to end"
             raise LockedError(message) from error
         except PermissionError as error:
-            message = f"cannot act here: you may not write {self.lock}; {_WHO[self.settings.scope]}"
+            message = f"cannot act here: cannot write {self.lock}; {_WHO[self.settings.scope]}"
             raise UnusableError(message) from error
         except OSError as error:
             message = f"cannot take the lock {self.lock}: {error.strerror}; nothing was done"
-            raise JournalError(f"{message}, fix that folder and try again") from error
+            raise JournalError(f"{message}, fix that folder, then run the command again") from error
 
     def verify(self, people: tuple[str, ...]) -> list[Verified]:
         """Check every snapshot of these people and every build of the store."""
@@ -167,17 +166,17 @@ class Live:
             for info in states.snapshots(person)
         ]
 
-    def hand_on(self, person: str, snapshot: str, target: IO[bytes]) -> Exported:
-        """Write a sealed snapshot to `target` as one archive, checked on the way.
+    def export(self, person: str, snapshot: str, target: IO[bytes]) -> Exported:
+        """Write a sealed snapshot to `target` as one archive; check it meanwhile.
 
-        Raises PersonalDataError; what was written until then is no whole archive.
+        Raises PersonalDataError: the archive is incomplete then.
         """
         states = personal_data(self.settings)
         task = LongTask(f"exporting snapshot {snapshot} of {person}")
         return self.heart.during(task, lambda: states.export(person, snapshot, target))
 
     def adopt(self, build: Version) -> tuple[str, ...]:
-        """Take over a host on which everybody runs this build.  Raises PortError."""
+        """Take over a host on which all people run this build.  Raises PortError."""
         dispatch = self.settings.verify is Verify.DISPATCH
         return self.heart.during(
             StageBuild(build),
@@ -185,7 +184,7 @@ class Live:
         )
 
     def eject(self, build: Version | None) -> tuple[str, ...]:
-        """Give the host back to one global t3, by default to the build that everybody runs.
+        """Give the host back to one global t3, by default to the build that all people run.
 
         Raises NoWayBackError, PortError.
         """
@@ -193,9 +192,9 @@ class Live:
         return self.heart.during(task, lambda: eject(self.host, _LauncherT3(self), build))
 
     def brief(self, registry: ports.Registry | None = None, *, keep: float = 0.0) -> Host:
-        """Give the host with a registry that is asked once, for a few seconds only: to look.
+        """Return the host for commands that look: its registry gets one request, of a few seconds.
 
-        `registry` is one of an earlier look; its answers stand for `keep` seconds.
+        `registry` comes from an earlier call; its answers are kept for `keep` seconds.
         """
         address = registry_address(self.settings)
         address.timeout, address.fresh = _BRIEF_SECONDS, True
@@ -203,7 +202,7 @@ class Live:
         return evolve(self.host, ports=evolve(self.host.ports, registry=asked))
 
     def places(self) -> NightPaths:
-        """Tell where a night writes and what is free there.  Raises PersonalDataError."""
+        """Return where a night writes, and the free disk space there.  Raises PersonalDataError."""
         settings = self.settings
         try:
             return NightPaths(
@@ -214,58 +213,58 @@ class Live:
                 build=settings.npm_free_bytes,
             )
         except OSError as error:
-            message = f"cannot tell how much of the disks is free: {error}"
-            raise PersonalDataError(f"{message}; df -h tells") from error
+            message = f"cannot read the free disk space: {error}"
+            raise PersonalDataError(f"{message}; check with `df -h`") from error
 
     def timers(self) -> tuple[Timer, ...]:
-        """Tell when t3safe's own timers start next; none where the host has no systemd."""
+        """Return when t3safe's own timers start next; none without systemd."""
         if not timed_by_systemd(self.settings):
             return ()
         return self.units().timers()
 
     def personal_data(self) -> LocalPersonalData:
-        """Give people's state sets with what only a look at the host asks of them."""
+        """Return the adapter of the personal data, for commands that look at the host."""
         return personal_data(self.settings)
 
     def metadata(self) -> tuple[Metadata, ...]:
-        """Everything that the registry tells of each release.  Raises RegistryError."""
+        """Return what the registry says about each release.  Raises RegistryError."""
         return NpmRegistry(registry_address(self.settings)).metadata()
 
     def units(self) -> Units | UserUnits:
-        """Give the units that this host's settings make."""
+        """Return the units that the settings of this host make."""
         return own_units(self.settings)
 
 
 @frozen
 class _LauncherT3:
-    """Implements GlobalT3: what the launcher's path was before t3safe, and is after it."""
+    """Implements GlobalT3: the t3 at the launcher's path before t3safe came, and after it left."""
 
     live: Live
 
     def version(self) -> str:
-        """The version of the npm package that the path leads into."""
+        """Return the version of the npm package that the path leads into."""
         launcher = self.live.settings.launcher
         return adopted.global_version(launcher) if launcher is not None else ""
 
     def note(self, build: Version, at: datetime) -> None:
-        """Keep what was adopted, and make the folders that `units install` makes."""
+        """Record the adopted build, and create the folders that `units install` creates."""
         settings, launcher = self.live.settings, self.live.settings.launcher
         if launcher is not None and self.version():
             record = adopted.Adopted(build, str(launcher), at)
             try:
                 adopted.remember(adoption_file(settings), record)
             except OSError as error:
-                message = f"cannot note what is adopted in {settings.state_dir}: {error}"
+                message = f"cannot record the adopted build in {settings.state_dir}: {error}"
                 raise SelectionError(message) from error
         try:
             for folder, mode in own_folders(settings):
                 make_folders(folder, mode)
         except OSError as error:
-            message = f"cannot make t3safe's own folders: {error}; see `t3safe doctor`"
+            message = f"cannot create t3safe's own folders: {error}; see `t3safe doctor`"
             raise SelectionError(message) from error
 
     def eject(self, build: Version) -> str:
-        """Let the launcher be the build's own program."""
+        """Replace the launcher by the build's own program."""
         return self.live.selection.eject(build)
 
 
@@ -273,7 +272,7 @@ _BRIEF_SECONDS = 5.0
 
 
 _BRIEF = RequestLimits(connect=2.0, read=3.0, attempts=1, total=_BRIEF_SECONDS)
-"""A person looks on; what the registry says is only a part of what they asked for."""
+"""Short, because a person waits; the registry's answer is only one part of the output."""
 
 
 def _place(folder: Path) -> Disk:
@@ -325,7 +324,7 @@ def live(
 
 @contextmanager
 def rehearsal_only(settings: Settings, real: Live) -> Iterator[Live]:
-    """Wire the same host so that nothing it does is kept: for a dry run.
+    """Wire the same host for a dry run, which keeps nothing.
 
     Builds, snapshots, journal and evidence go below a folder that is deleted afterwards; a control
     runs the builds of the real store, which are only read.
@@ -378,7 +377,7 @@ _TRIAL: Final = "t3safe-dry-run-"
 
 
 def sweep_trials(settings: Settings) -> None:
-    """Delete what a dry run left that was killed; what cannot be deleted now waits for the next."""
+    """Delete what a killed dry run left; if that fails, the next one deletes it."""
     with suppress(OSError):
         sweep(settings.tmpdir, _TRIAL)
 

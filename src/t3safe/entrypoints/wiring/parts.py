@@ -62,27 +62,27 @@ from t3safe.rules import AlwaysPermitted, pressure_limits
 
 
 def adoption_file(settings: Settings) -> Path:
-    """Where it is noted which global t3 was taken over."""
+    """Return the file that records which global t3 was adopted."""
     return settings.state_dir / "adopted.json"
 
 
 def seen_dispatch(settings: Settings) -> SeenDispatch:
-    """Where it is kept how people were seen to sign in through the dispatch."""
+    """Wire the record of how people signed in through the dispatch."""
     return SeenDispatch(settings.state_dir / "dispatch.json")
 
 
 def journal_file(settings: Settings) -> Path:
-    """Where the journal is."""
+    """Return the path of the journal."""
     return settings.state_dir / "journal.sqlite"
 
 
 def hold_up_mark(settings: Settings) -> HoldUpMark:
-    """Give the mark of since when an overloaded host has held runs up."""
+    """Wire the file that records since when an overloaded host has deferred runs."""
     return HoldUpMark(settings.state_dir / "held-up")
 
 
 def load_guard(settings: Settings) -> LoadGuard:
-    """Wire what keeps people from being moved on an overloaded host."""
+    """Wire the guard that moves no one on an overloaded host."""
     return LoadGuard(
         HostLoad(),
         pressure_limits(settings),
@@ -92,14 +92,14 @@ def load_guard(settings: Settings) -> LoadGuard:
 
 
 def own_hooks(settings: Settings, say: Sink) -> HookFolders:
-    """Give the host owner's hooks; what they print goes to `say`."""
+    """Wire the host owner's hooks; what they print goes to `say`."""
     return HookFolders(settings.hooks.folder, settings.hooks.timeout, say)
 
 
 def registry_address(settings: Settings) -> RegistryAddress:
-    """Give the configured address, else what npm is set to, remembered beside the journal.
+    """Wire the registry's address: as configured, else that of npm, remembered beside the journal.
 
-    Where t3safe has units of its own npm is asked as these see it, by hand too.
+    If t3safe has its own units, npm is asked with their environment, also by hand.
     """
     in_unit = settings.scope is Scope.SYSTEM and not settings.shared_user and transient.booted()
     return RegistryAddress(
@@ -111,7 +111,7 @@ def registry_address(settings: Settings) -> RegistryAddress:
 
 
 def node_headers(settings: Settings) -> NodeHeaders:
-    """Give what finds the headers of the node that the units run."""
+    """Wire the search for the headers of the node that the units run."""
     return NodeHeaders(settings.gate.node, settings.npm_node_headers)
 
 
@@ -136,7 +136,7 @@ def _npm_units(settings: Settings, user: str, hidden: tuple[Path, ...]) -> NpmUn
 
 
 def _in_units(settings: Settings) -> bool:
-    """Whether npm and people's workers run in units of their own."""
+    """Return whether npm and people's workers run in transient units."""
     match settings.isolation:
         case Isolation.AUTO:
             return transient.booted() and not settings.shared_user
@@ -149,7 +149,7 @@ def _in_units(settings: Settings) -> bool:
 
 
 def timed_by_systemd(settings: Settings) -> bool:
-    """Whether t3safe's own units and timers are systemd's here, whoever runs the serves."""
+    """Return whether systemd runs t3safe's own units and timers here, whatever runs the serves."""
     match settings.services.manager:
         case Manager.SYSTEMD | Manager.SYSTEMD_USER:
             return True
@@ -162,17 +162,20 @@ def timed_by_systemd(settings: Settings) -> bool:
 
 
 def hidden_folders(settings: Settings) -> tuple[Path, ...]:
-    """What no job may see, whoever it runs as; in a dry run that of the real host."""
+    """Return the folders that no job may see; in a dry run, those of the real host."""
     return (settings.state_dir, settings.backup_dest, Path("/etc/t3safe"))
 
 
 def _never_root(settings: Settings, user: str) -> str | None:
-    """Whom foreign code runs as: never root, unless everybody here is one user anyway."""
+    """Return the user that foreign code runs as; None if that is the caller.
+
+    That is never root, unless all people here are one user.
+    """
     return None if settings.shared_user or os.geteuid() != 0 else user
 
 
 def people_of(settings: Settings) -> UserMapPeople | CallerAlone:
-    """Wire who has a serve; where people share one user, nobody is looked up."""
+    """Wire the list of people; if they share one OS user, no user is looked up."""
     if settings.scope is Scope.USER:
         return CallerAlone()
     if settings.shared_user:
@@ -181,14 +184,14 @@ def people_of(settings: Settings) -> UserMapPeople | CallerAlone:
 
 
 class _Serves(ports.Services, Protocol):
-    """A service manager that can also name everybody who has a serve."""
+    """A service manager that also lists the people who have a serve."""
 
     def people(self) -> tuple[str, ...]:
-        """Everybody with a unit or a serve, as far as the manager lists them."""
+        """Return people with a unit or a serve, as far as the manager lists them."""
 
 
 def _residents(settings: Settings, services: _Serves) -> HostResidents:
-    """Wire who can run t3 here, in the user map or not."""
+    """Wire the search for people who can run t3 here, in the user map or not."""
     if settings.shared_user:
         owner = by_mark(MARK, settings.services.run_dir, settings.base_dir)
         found = T3Processes(settings.store, owner, others=False)
@@ -245,7 +248,7 @@ def host_ports(
     heart: Heartbeat,
     rehearsed: GatePrograms | None = None,
 ) -> ports.Ports:
-    """Wire every port; what takes long tells the heart.
+    """Wire every port; long operations report progress to the heart.
 
     `rehearsed` is what the gate runs; without it, the builds of this store.
     """
@@ -283,7 +286,7 @@ def symlink_selection(settings: Settings) -> SymlinkSelection:
 
 
 def personal_data(settings: Settings) -> LocalPersonalData:
-    """Wire the state sets."""
+    """Wire the personal data."""
     return LocalPersonalData(
         base=settings.base_dir,
         destination=settings.backup_dest,
@@ -304,7 +307,7 @@ def _pairing(
         in_units=_in_units(settings),
     )
     guard = load_guard(settings)
-    proving: _Proving = {
+    verifying: _Verifying = {
         "store": settings.store,
         "main_pid": lambda person: services.status(person).main_pid,
         "mint": mint,
@@ -327,20 +330,20 @@ def _pairing(
                 logins=people_of(settings).login,
                 header=settings.dispatch_knows.header,
                 seen=seen_dispatch(settings),
-                **proving,
+                **verifying,
             )
         case Verify.DIRECT:
-            return DirectPairing(**proving)
+            return DirectPairing(**verifying)
         case Verify.COMMAND:
             return CommandPairing(
-                command=settings.verify_command, seconds=settings.verify_timeout, **proving
+                command=settings.verify_command, seconds=settings.verify_timeout, **verifying
             )
         case never:
             assert_never(never)
 
 
-class _Proving(TypedDict):
-    """What every way to prove a sign-in is wired with."""
+class _Verifying(TypedDict):
+    """The arguments that every sign-in check takes."""
 
     store: Path
     main_pid: Callable[[str], int | None]
@@ -376,7 +379,7 @@ def dispatch_knowledge(settings: Settings) -> DispatchKnowledge:
 
 @define
 class _LateGate:
-    """The gate, made when it is first asked: what only looks makes no sandbox."""
+    """The gate, made at its first use: commands that only look make no sandbox."""
 
     make: Callable[[], SandboxGate]
     say: Callable[[LogLine], None]
@@ -388,7 +391,7 @@ class _LateGate:
         return self._made
 
     def rehearse(self, build: Version, subjects: tuple[Subject, ...]) -> tuple[Rehearsal, ...]:
-        """As the port promises; what is not kept apart is never rehearsed in silence."""
+        """As the port promises; warn when rehearsals have no sandbox."""
         if self._gate().sandbox is PLAIN:
             self.say(LogLine(LogLevel.WARNING, UNPROTECTED))
         return self._gate().rehearse(build, subjects)
@@ -400,9 +403,10 @@ class _LateGate:
 
 @frozen
 class GatePrograms:
-    """What the gate runs: `program` gives the program of a build, `hidden` is what none may see.
+    """What the gate runs: `program` returns the program of a build.
 
-    `learned` hears which migrations a build knows.
+    `hidden` are folders that no build may see.  `learned` is called with the migrations that a
+    build knows.
     """
 
     program: Callable[[Version], Path]
@@ -413,9 +417,9 @@ class GatePrograms:
 def gate_of(
     settings: Settings, states: LocalPersonalData, rehearsed: GatePrograms, heart: Heartbeat
 ) -> ports.Gate:
-    """Wire the gate, made when first asked, over the sets whose snapshots the run takes.
+    """Wire the gate, made at its first use, over the personal data whose snapshots the run takes.
 
-    They are the very same: what was sealed in this run is known, and nobody is asked again.
+    It is the same object (`states`), which remembers what it sealed in this run.
     """
 
     def make() -> SandboxGate:
@@ -425,7 +429,7 @@ def gate_of(
 
 
 def sandbox_of(settings: Settings) -> Sandbox:
-    """Choose the sandbox.  Raises GateError where none can be had."""
+    """Choose the sandbox.  Raises GateError if there is none."""
     return choose_sandbox(settings.gate.sandbox.value)
 
 
@@ -436,7 +440,7 @@ def sandbox_gate(
     rehearsed: GatePrograms,
     heart: Heartbeat,
 ) -> SandboxGate:
-    """Wire a gate over snapshots of these sets, in this sandbox; the heart hears how far it is."""
+    """Wire a gate over snapshots of this data, in this sandbox; report progress to the heart."""
     gate = settings.gate
     guard = load_guard(settings)
     unit = sandbox.kind == SandboxKind.UNIT

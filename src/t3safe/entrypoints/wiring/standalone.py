@@ -1,14 +1,14 @@
-"""Wires a check without a host: a store, a gate and a copy of a set, all below one folder.
+"""Wire a check without a host: a store, a gate and a copy of personal data, below one folder.
 
 Rules:
 
-1. Nothing of a host is read or written but the configuration: no user map, journal, lock, dispatch
-   or serve.  A store that a host uses is refused.
-2. A given state set is copied byte by byte, and never opened by SQLite.
-3. Foreign code never runs as root.  As root the users who own nothing must be there; a path that
-   somebody else controls is not read as root.
-4. The folder is deleted at the end.  Of one that a kill or a power cut left behind the next check
-   deletes the copies; it is locked while it is in use.
+1. Of a host only the configuration is read, and nothing is written: no user map, journal, lock,
+   dispatch or serve.  A store that a host uses is refused.
+2. Given personal data is copied byte by byte, and never opened by SQLite.
+3. Foreign code never runs as root.  As root, the OS users that own nothing must exist; root
+   reads no path that another user controls.
+4. The folder is deleted at the end.  If a kill or a power cut left one, the next check deletes its
+   copies; a folder in use is locked.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _EVIDENCE: Final = "t3safe-seen-"
 """Short enough that `redaction` does not take it for a secret."""
 _SNAPSHOT: Final = "given"
 COPY: Final = SnapshotAtRest(STATE, _SNAPSHOT, Version.parse("0.0.0"))
-"""Stands for the copy of the given set: what is told of it is what is told of such a snapshot."""
+"""Stands for the copy of the given data: messages name it like such a snapshot."""
 
 
 @frozen
@@ -82,13 +82,13 @@ class StandaloneGate:
 
 
 @contextmanager
-def bench(
+def standalone_gate(
     settings: Settings, places: StandaloneFolders, wait: float, say: Sink
 ) -> Iterator[StandaloneGate]:
-    """Wire everything, and take the copy of the given set; what takes long is told meanwhile.
+    """Wire everything, and copy the given data; long operations report progress.
 
-    Raises UnusableError where a place cannot be used, LockedError where another check has the
-    store for `wait` seconds, PersonalDataError or GateError where nothing can be rehearsed here.
+    Raises UnusableError if a path cannot be used, LockedError if another check has the store for
+    `wait` seconds, PersonalDataError or GateError if no rehearsal can run here.
     """
     sandbox = sandbox_of(settings)
     _require_users(settings, sandbox)
@@ -96,7 +96,7 @@ def bench(
         work = stack.enter_context(fresh(settings.tmpdir, _PREFIX, "check"))
         store = _store(places.store) if places.store else work / "store"
         if places.store:
-            stack.enter_context(_alone(store, wait))
+            stack.enter_context(_locked(store, wait))
         evidence = _evidence(places.evidence, settings.tmpdir)
         stack.callback(_drop_empty, evidence)
         aside = evolve(
@@ -112,7 +112,7 @@ def bench(
         subjects = [Subject(EMPTY, "")]
         if places.state is not None:
             given = places.state
-            heart.during(COPY, lambda: _take(given, states, work, heart))
+            heart.during(COPY, lambda: _copy(given, states, work, heart))
             subjects.append(Subject(STATE, _SNAPSHOT))
         builds = build_store(aside)
         gate = sandbox_gate(aside, states, sandbox, GatePrograms(builds.program), heart)
@@ -124,7 +124,7 @@ def bench(
 
 
 def _require_users(settings: Settings, sandbox: Sandbox) -> None:
-    """As root, create the users of npm and builds (rule 3)."""
+    """As root, require the users of npm and builds (rule 3)."""
     if os.geteuid() != 0:
         return
     needed = [settings.npm_user]
@@ -135,28 +135,28 @@ def _require_users(settings: Settings, sandbox: Sandbox) -> None:
             powerless(name)
         except PermissionError as error:
             message = (
-                f"cannot check as root: npm and builds need the user {name!r}, who is not here"
+                f"cannot check as root: npm and builds need the user {name!r}, which does not exist"
             )
-            how = "run as another user, or have `t3safe units install` make those users"
+            how = "run as another user, or create those users with `t3safe units install`"
             raise UnusableError(f"{message}; {how}") from error
 
 
 def _store(store: Path) -> Path:
-    """Use a store that only checks use (rule 1)."""
+    """Require a store that only checks use (rule 1)."""
     if any((store / name).is_symlink() or (store / name).exists() for name in ("default", "users")):
-        message = f"--store {store}: people of a host run builds of it; name another folder"
+        message = f"--store {store}: a host uses this store; name another folder"
         raise UnusableError(message)
-    _made(store, "--store", 0o755)
+    _make(store, "--store", 0o755)
     return store.resolve()
 
 
 @contextmanager
-def _alone(store: Path, wait: float) -> Iterator[None]:
+def _locked(store: Path, wait: float) -> Iterator[None]:
     try:
         with FileLock(store / ".check.lock", timeout=wait):
             yield
     except Timeout as error:
-        message = f"another check uses the store {store}; `--wait 600` waits for it"
+        message = f"another check uses the store {store}; `--wait 600` waits up to 600 s for it"
         raise LockedError(message) from error
     except PermissionError as error:
         message = f"--store {store}: {error.strerror}"
@@ -166,7 +166,7 @@ def _alone(store: Path, wait: float) -> Iterator[None]:
 def _evidence(given: Path | None, tmp: Path) -> Path:
     if given is None:
         return Path(tempfile.mkdtemp(prefix=_EVIDENCE, dir=tmp))
-    _made(given, "--evidence", 0o700)
+    _make(given, "--evidence", 0o700)
     return given.resolve()
 
 
@@ -176,17 +176,17 @@ def _drop_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _made(folder: Path, option: str, mode: int) -> None:
+def _make(folder: Path, option: str, mode: int) -> None:
     try:
         folder.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
-        raise UnusableError(f"{option} {folder}: cannot be made: {error.strerror}") from error
+        raise UnusableError(f"{option} {folder}: cannot be created: {error.strerror}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UnusableError(f"{option} {folder}: cannot be written")
 
 
 def _states(settings: Settings, work: Path, heart: Heartbeat) -> LocalPersonalData:
-    """Sets below the work folder; the copy is ours, so we read it ourselves."""
+    """Wire personal data below the work folder; the copy belongs to the caller, who reads it."""
     return LocalPersonalData(
         base=str(work / "{person}"),
         destination=settings.backup_dest,
@@ -197,8 +197,8 @@ def _states(settings: Settings, work: Path, heart: Heartbeat) -> LocalPersonalDa
     )
 
 
-def _take(given: Path, states: LocalPersonalData, work: Path, heart: Heartbeat) -> None:
-    """Copy the given set (rule 2), and take a snapshot of the copy as of a person's set at rest."""
+def _copy(given: Path, states: LocalPersonalData, work: Path, heart: Heartbeat) -> None:
+    """Copy the given data (rule 2), and take a snapshot of the copy as of data at rest."""
     own = work / STATE
     copied = own / USERDATA
     try:
@@ -214,12 +214,12 @@ def _take(given: Path, states: LocalPersonalData, work: Path, heart: Heartbeat) 
         if isinstance(error, DataError) and error.kind is ErrorKind.SPACE:
             raise PersonalDataError(f"{reason}; free some space or set T3_TMPDIR") from error
         if isinstance(error, DataError) and error.kind is ErrorKind.HELD:
-            reason += "; stop what uses it, or name a copy of it that is at rest"
+            reason += "; stop the process that uses it, or name a copy that no process uses"
         raise UnusableError(reason) from error
     try:
         states.snapshot(STATE, _SNAPSHOT, SnapshotKind.REST, None)
     except DamagedDataError as error:
-        message = f"--state {given}: it is damaged: {error.why}; name a copy that is whole"
+        message = f"--state {given}: it is damaged: {error.why}; name an intact copy"
         raise UnusableError(message) from error
     except PersonalDataError as error:
         raise PersonalDataError(f"--state {given}: {error}", fault=error.fault) from error
@@ -231,7 +231,7 @@ def _require_roots(path: Path) -> None:
     for part in (path, *path.parents):
         status = part.lstat()
         if status.st_uid != 0 or others_write(status, sticky=True):
-            message = f"root reads nothing that others control, and {part} is theirs"
+            message = f"root does not read {part}: another user controls it"
             raise DataError(
                 ErrorKind.DENIED, f"{message}; run as its owner, or copy it as root first"
             )

@@ -17,12 +17,12 @@ from t3safe.domain.scope import Caller, Scope, places
 
 
 def own_folders(settings: Settings) -> tuple[tuple[Path, int], ...]:
-    """t3safe's own folders, each with its mode."""
+    """Return t3safe's own folders, each with its mode."""
     return ((settings.store, 0o755), (settings.state_dir, 0o755), (settings.backup_dest, 0o711))
 
 
 def own_units(settings: Settings) -> Units | UserUnits:
-    """Give the units of systemd that these settings make."""
+    """Return the systemd units that these settings make."""
     if settings.scope is Scope.USER:
         return _user_units(settings)
     folders = own_folders(settings)
@@ -59,7 +59,7 @@ def _user_units(settings: Settings) -> UserUnits:
 
 
 def log_sinks(command: str) -> tuple[Sink, ...]:
-    """Started by hand as root, what is said goes to the system log as the timer's lines do."""
+    """Return the system log when root runs a command by hand, as for the timer; else nothing."""
     by_hand = os.geteuid() == 0 and "JOURNAL_STREAM" not in os.environ
     if not by_hand or not Path("/dev/log").exists():
         return ()
