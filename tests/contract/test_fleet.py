@@ -227,6 +227,12 @@ def test_endpoint_is_scheme_host_and_port(text: str) -> None:
         Endpoint.parse(text)
 
 
+def test_fleet_without_an_endpoint_is_refused() -> None:
+    """Before anything is asked."""
+    with pytest.raises(UnusableError, match="no endpoint"):
+        fleet_at()
+
+
 def test_only_loopback_goes_past_the_proxies_of_the_environment(
     etcd: EtcdServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,7 +288,7 @@ def test_fleets_do_not_see_one_another(etcd: EtcdServer) -> None:
     first.transact(frozen())
     assert second.view().frozen == ""
     with pytest.raises(UnusableError, match=r"fleet '\.\./a'"):
-        fleet_at(etcd.url, name="../a").view()
+        fleet_at(etcd.url, name="../a")
 
 
 def test_lock_file_is_checked_by_its_digest(etcd: EtcdServer) -> None:

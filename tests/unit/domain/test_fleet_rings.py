@@ -13,6 +13,7 @@ from t3safe.domain.fleet.records import (
     FleetPolicy,
     FleetRuling,
     Halt,
+    Holders,
     HostReport,
     Ring,
 )
@@ -22,6 +23,7 @@ from t3safe.domain.fleet.rings import (
     Instant,
     KnownStore,
     Member,
+    evict_silent,
     failed_hosts,
     may_open,
     over_budget,
@@ -263,6 +265,29 @@ def test_report_and_reboot_begin_a_silence_anew() -> None:
     newer = store.view()
     newer = evolve(newer, revisions={**newer.revisions, host_key("c1"): 99})
     assert [one.since for one in remember(first, newer, None, at(5_000)).watched] == [at(5_000)]
+
+
+def test_silent_holder_is_evicted_only_if_the_policy_says_so() -> None:
+    """And only for the run that is silent: another one of the same host keeps its slot."""
+    cluster, store = three_hosts()
+    watched = []
+    for run in ("run-1", "run-2"):
+        taken = take(store.view(), "canary", holder("c1", run))
+        assert isinstance(taken, Transaction)
+        store.transact(taken)
+        watched += remember(FleetMemory(), store.view(), None, at(0)).watched
+    first, second = watched
+    assert evict_silent(store.view(), second) is None
+    store.transact(set_policy(store.view(), evolve(TWO_RINGS, release_silent=True)))
+    assert evict_silent(store.view(), first) is None
+    evicted = evict_silent(store.view(), second)
+    assert evicted is not None
+    assert store.transact(evicted).commit is Commit.DONE
+    note = "c1 (run run-2) was silent for too long; evicted as the policy says"
+    assert store.view().holders("canary") == Holders(note=note)
+    assert evict_silent(store.view(), second) is None
+    cluster.put_garbage("policy")
+    assert evict_silent(store.view(), second) is None
 
 
 def test_store_that_was_wiped_or_restored_is_noticed() -> None:

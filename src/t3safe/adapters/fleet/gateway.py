@@ -132,7 +132,7 @@ class Gateway:
     `cafile` has the certificates to trust, empty for the system's.
     """
 
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Endpoint, ...] = field()
     cafile: str = ""
     sign_in: EtcdUser | None = None
     deadlines: FleetDeadlines = field(factory=FleetDeadlines)
@@ -140,6 +140,12 @@ class Gateway:
     """How many requests were sent."""
     _token: str = field(default="", repr=False)
     _first: int = 0
+
+    @endpoints.validator
+    def _some(self, _: object, endpoints: tuple[Endpoint, ...]) -> None:
+        if not endpoints:
+            message = "the fleet has no endpoint of etcd"
+            raise UnusableError(message)
 
     def read(self, transaction: dict[str, Any]) -> dict[str, Any]:
         """Do a transaction that only reads; return etcd's answer, with its header."""

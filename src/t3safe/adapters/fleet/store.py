@@ -17,7 +17,7 @@ import binascii
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from t3safe.adapters.fleet.codec import decode, encode
 from t3safe.adapters.fleet.gateway import Gateway, LostError
@@ -53,13 +53,17 @@ ROOT = "/t3safe/v1/"
 class EtcdFleet:
     """Implements the port FleetStore for the fleet `name`; raises FleetError alone."""
 
-    name: str
+    name: str = field()
     gateway: Gateway
+
+    @name.validator
+    def _safe(self, _: object, name: str) -> None:
+        check_name("fleet", name)
 
     @property
     def prefix(self) -> str:
         """What each key of the fleet begins with in etcd."""
-        return f"{ROOT}{check_name('fleet', self.name)}/"
+        return f"{ROOT}{self.name}/"
 
     def view(self, build: Version | None = None) -> View:
         """Read the fleet as it is now, at one revision."""

@@ -29,7 +29,8 @@ import attrs
 from attrs import frozen
 
 from t3safe.domain.fleet.records import Artifact, FleetPolicy, FleetRuling, HostReport, Ring
-from t3safe.domain.fleet.view import POLICY, View, host_key
+from t3safe.domain.fleet.slots import evict, held
+from t3safe.domain.fleet.view import POLICY, Transaction, View, host_key
 from t3safe.domain.text import duration
 from t3safe.domain.versions import Version
 
@@ -301,3 +302,15 @@ def _watch(before: Iterable[Silence], view: View, now: Instant) -> tuple[Silence
 def silent(watched: Iterable[Silence], policy: FleetPolicy, now: Instant) -> tuple[Silence, ...]:
     """Return the holders that are silent for longer than the policy's deadline."""
     return tuple(one for one in watched if now.seconds - one.since.seconds > policy.slot_deadline)
+
+
+def evict_silent(view: View, one: Silence) -> Transaction | None:
+    """Return the transaction that evicts a silent holder, None unless the policy allows it.
+
+    `one` comes from `silent`.  The holder may be cut off and still be moving people.
+    """
+    allowed = view.policy is not None and view.policy.release_silent
+    if not allowed or held(view, one.ring, one.host, one.run) is None:
+        return None
+    note = f"{one.host} (run {one.run}) was silent for too long; evicted as the policy says"
+    return evict(view, one.ring, one.host, note)
