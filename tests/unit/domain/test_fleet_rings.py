@@ -23,6 +23,7 @@ from t3safe.domain.fleet.rings import (
     Instant,
     KnownStore,
     Member,
+    Silence,
     evict_silent,
     failed_hosts,
     may_open,
@@ -270,7 +271,7 @@ def test_report_and_reboot_begin_a_silence_anew() -> None:
 def test_silent_holder_is_evicted_only_if_the_policy_says_so() -> None:
     """And only for the run that is silent: another one of the same host keeps its slot."""
     cluster, store = three_hosts()
-    watched = []
+    watched: list[Silence] = []
     for run in ("run-1", "run-2"):
         taken = take(store.view(), "canary", holder("c1", run))
         assert isinstance(taken, Transaction)

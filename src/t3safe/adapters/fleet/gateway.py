@@ -40,8 +40,8 @@ _DEFINITE: Final = frozenset({3, 5, 7, 8, 9, 16})
 """Codes of gRPC with which etcd refuses a request before it is proposed: invalid argument, not
 found, permission denied, resource exhausted, failed precondition, unauthenticated."""
 _DENIED, _UNAUTHENTICATED, _EXHAUSTED = 7, 16, 8
-_TOKEN_TROUBLE: Final = ("user name is empty", "auth token", "revision of auth store is old")
-_USER_TROUBLE: Final = ("authentication failed", "authentication is not enabled")
+_TOKEN_REFUSED: Final = ("user name is empty", "revision of auth store is old")
+_USER_REFUSED: Final = ("authentication failed", "authentication is not enabled")
 _RANK: Final = (
     FleetErrorKind.UNREACHABLE,
     FleetErrorKind.GARBAGE,
@@ -308,9 +308,9 @@ def _meaning(endpoint: Endpoint, text: str) -> Exception:
     if not isinstance(said, str) or not isinstance(code, int):
         shown = _short(text) or "an empty body"
         return _PassingError(f"is not etcd: it answers {shown!r}", FleetErrorKind.NOT_ETCD)
-    if code == _UNAUTHENTICATED or any(words in said for words in _TOKEN_TROUBLE):
+    if code == _UNAUTHENTICATED or any(words in said for words in _TOKEN_REFUSED):
         return _TokenError(_short(said))
-    if code == _DENIED or any(words in said for words in _USER_TROUBLE):
+    if code == _DENIED or any(words in said for words in _USER_REFUSED):
         return _credentials(endpoint, _short(said))
     if code in _DEFINITE:
         kind = FleetErrorKind.UNREACHABLE if code == _EXHAUSTED else FleetErrorKind.GARBAGE
