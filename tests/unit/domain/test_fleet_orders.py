@@ -115,3 +115,18 @@ def test_publishing_twice_changes_nothing() -> None:
     assert store.lock_file(file.digest) == file
     assert store.lock_file(LockFile("[]").digest) is None
     assert store.view(OTHER).verdicts == ()
+
+
+def test_order_that_takes_something_back_means_what_was_read() -> None:
+    """A freeze, a halt or a host that came since stays."""
+    _, store = fleet_of(TWO_RINGS, report("m1"))
+    done(store, freeze(FleetFreeze("m1", "first", AT)))
+    done(store, halt(Halt(BUILD, "m1", "run-1", "first", AT)))
+    before = store.view(BUILD)
+    for order in (thaw(before), lift(before, BUILD), leave(before, "m1")):
+        assert done(store, order) is Commit.DONE
+    done(store, freeze(FleetFreeze("m1", "second", AT)))
+    done(store, halt(Halt(BUILD, "m1", "run-1", "second", AT)))
+    done(store, join(store.view(), report("m1")))
+    for order in (thaw(before), lift(before, BUILD), leave(before, "m1")):
+        assert done(store, order) is Commit.NOT_MET

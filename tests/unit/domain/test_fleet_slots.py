@@ -213,3 +213,28 @@ def test_fence_keeps_a_lost_taking_from_being_done_later() -> None:
     cluster.deliver()
     assert names(store, "main") == ["m2"]
     assert store.view().holders("main") == Holders((evolve(holder("m2")),))
+
+
+def test_note_of_an_eviction_stays_while_others_take_and_release() -> None:
+    """It is replaced by the next eviction only."""
+    _, store = fleet_of()
+    taken(store, "main", "m1")
+    evicted = evict(store.view(), "main", "m1", "m1 evicted on m2: its disk died")
+    assert evicted is not None
+    store.transact(evicted)
+    taken(store, "main", "m2")
+    given_back = release(store.view(), "main", "m2", "run-1")
+    assert given_back is not None
+    for transaction in (None, given_back):
+        if transaction is not None:
+            store.transact(transaction)
+        assert store.view().holders("main").note == "m1 evicted on m2: its disk died"
+
+
+def test_fence_is_not_met_once_the_slots_were_written() -> None:
+    """It would undo what was written."""
+    _, store = fleet_of()
+    late = fence(store.view(), "main")
+    taken(store, "main", "m1")
+    assert store.transact(late).commit is Commit.NOT_MET
+    assert names(store, "main") == ["m1"]
