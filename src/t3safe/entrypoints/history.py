@@ -49,7 +49,7 @@ _OUTCOMES = (*(outcome.value for outcome in ev.Outcome), UNFINISHED)
 def history(app: App, count: int, person: str, outcome: str | None, *, as_json: bool) -> None:
     """List the last runs, newest first."""
     with app.host("run", aside=as_json) as wired:
-        every = (report_of(record) for record in wired.journal.runs())
+        every = (report_of(record) for record in wired.host.ports.journal.runs())
         asked = (report for report in every if wanted(report, person, outcome or ""))
         found = tuple(islice(asked, count))
     if as_json:
@@ -86,7 +86,7 @@ def show(app: App, asked: str, *, as_json: bool) -> None:
     """
     with app.host("run", aside=as_json) as wired:
         record = _chosen(asked, wired)
-        events = wired.journal.events(record.run)
+        events = wired.host.ports.journal.events(record.run)
         report = full_report(record, events, lambda build: _there(wired.builds.log(build)))
     report = attrs.evolve(report, steps=tuple(map(_looked_up, report.steps)))
     if as_json:
@@ -99,7 +99,7 @@ def show(app: App, asked: str, *, as_json: bool) -> None:
 
 
 def _chosen(asked: str, wired: Live) -> RunRecord:
-    runs = {record.run: record for record in wired.journal.runs()}
+    runs = {record.run: record for record in wired.host.ports.journal.runs()}
     found = named(asked, runs)
     if len(found) == 1:
         return runs[found[0]]
