@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from attrs import define, field
 
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.checks import Check, failed, passed
 from t3safe.domain.errors import BuildError, Fault, GateError
-from t3safe.domain.gate import EMPTY, Rehearsal, Ruling
+from t3safe.domain.gate import EMPTY, Rehearsal, Ruling, Verdict
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.messages import LogLine
 from t3safe.domain.standalone import NO_CONTROL, STATE
@@ -73,6 +74,8 @@ def test_a_good_build_passes_and_the_control_is_not_even_installed() -> None:
     proof, said = proven(shelf, stage, OLD)
     assert proof.outcome is ev.Outcome.PASSED
     assert (shelf.staged, stage.held) == ([NEW], [(NEW, (EMPTY, STATE))])
+    assert proof.order == StandaloneCheck(NEW, OLD, SUBJECTS)
+    assert said[0] == f"installing {NEW}"
     assert any("passed on state" in line for line in said)
 
 
@@ -82,6 +85,7 @@ def test_a_failure_is_tried_with_the_control_on_the_copies_that_failed() -> None
     proof, _ = proven(shelf, stage, OLD)
     assert proof.outcome is ev.Outcome.REFUSED
     assert stage.held[1:] == [(OLD, (STATE,))]
+    assert proof.order == StandaloneCheck(NEW, OLD, SUBJECTS)
     assert NO_CONTROL not in proof.reason
     assert [rehearsal.build for rehearsal in proof.rehearsals] == [NEW, NEW, OLD]
 
@@ -99,7 +103,8 @@ def test_without_a_control_a_failure_is_a_refusal_that_says_so() -> None:
     shelf = Shelf()
     proof, _ = proven(shelf, FailingGate({NEW: (EMPTY,)}))
     assert proof.outcome is ev.Outcome.REFUSED
-    assert NO_CONTROL in proof.reason
+    assert proof.reason == "; ".join(proof.verdict.reasons if proof.verdict else ())
+    assert proof.reason.endswith(f"; {NO_CONTROL}")
     assert shelf.staged == [NEW]
 
 
@@ -109,6 +114,8 @@ def test_a_foreign_package_is_refused_and_never_rehearsed() -> None:
     error = BuildError("the package is a foreign one", fault=Fault.BUILD)
     proof, said = proven(Shelf({NEW: error}), stage)
     assert (proof.outcome, stage.held) == (ev.Outcome.REFUSED, [])
+    assert proof.verdict == Verdict(NEW, Ruling.REFUSED, ("the package is a foreign one",))
+    assert (proof.order, proof.rehearsals) == (StandaloneCheck(NEW, None, SUBJECTS), ())
     assert any("foreign" in line for line in said)
 
 
@@ -117,6 +124,7 @@ def test_trouble_with_the_registry_proves_nothing() -> None:
     stage = FailingGate()
     proof, _ = proven(Shelf({NEW: BuildError("published in parts", fault=Fault.LATER)}), stage)
     assert (proof.outcome, proof.verdict, stage.held) == (ev.Outcome.LATER, None, [])
+    assert proof.order == StandaloneCheck(NEW, None, SUBJECTS)
 
 
 def test_a_gate_that_cannot_be_run_proves_nothing() -> None:
@@ -132,4 +140,12 @@ def test_a_control_that_cannot_be_had_leaves_the_build_unjudged() -> None:
     proof, _ = proven(Shelf({OLD: error}), FailingGate({NEW: (STATE,)}), OLD)
     assert (proof.outcome, proof.verdict) == (ev.Outcome.LATER, None)
     assert "the control could not be tried" in proof.reason
+    assert proof.order == StandaloneCheck(NEW, OLD, SUBJECTS)
     assert len(proof.rehearsals) == 2
+
+
+def test_any_other_effect_is_a_defect() -> None:
+    """A proof touches nobody: it asks for two effects, and performs no other."""
+    prover = Prover(Shelf(), FailingGate())  # type: ignore[arg-type]  # the two methods
+    with pytest.raises(AssertionError, match=r"^a proof has no effect Freeze$"):
+        prover(fx.Freeze("because"))

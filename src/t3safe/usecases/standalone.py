@@ -120,7 +120,8 @@ def _rehearsed(
 ) -> tuple[Rehearsal, ...]:
     _answer(fx.StageBuild(build), perform, say)
     answer = _answer(fx.Rehearse(build, subjects), perform, say)
-    return answer.rehearsals if isinstance(answer, ev.Rehearsed) else ()
+    assert isinstance(answer, ev.Rehearsed), "what else a rehearsal answers was raised"
+    return answer.rehearsals
 
 
 def _answer(effect: fx.Effect, perform: Performer, say: Say) -> ev.Answer:

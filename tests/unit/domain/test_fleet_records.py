@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
@@ -19,6 +21,7 @@ from t3safe.domain.fleet.records import (
     Record,
     Ring,
     check_name,
+    check_number,
     shareable,
 )
 from t3safe.domain.fleet.view import KeyEntry, Unreadable, View, view_of
@@ -84,12 +87,32 @@ def test_a_shared_reason_names_no_person_and_no_secret() -> None:
     said = shareable(reason, ["ann", "ann-lee"])
     assert said == "a person and a person on 0.0.24 of anna: pairing token: [redacted]"
     assert len(shareable("word " * 100, ())) == records.REASON_MAX
+    assert shareable("ann.b is busy", ["ann", "ann.b", "b"]) == "a person is busy"
+
+
+@pytest.mark.parametrize(
+    ("number", "most", "says"),
+    [
+        (1.0, 5.0, ""),
+        (5.0, 5.0, ""),
+        (0.5, 5.0, "^wait is 0.5: use 1 to 5$"),
+        (5.5, 5.0, "^wait is 5.5: use 1 to 5$"),
+        (0.5, math.inf, "^wait is 0.5: use at least 1$"),
+        (math.inf, math.inf, "^wait is inf: use at least 1$"),
+        (math.nan, 5.0, "^wait is nan: use 1 to 5$"),
+    ],
+)
+def test_number_is_finite_and_in_its_limits(number: float, most: float, says: str) -> None:
+    """Both limits are included, and the message names them."""
+    with pytest.raises(UnusableError, match=says) if says else nullcontext():
+        check_number("wait", number, 1.0, most)
 
 
 def test_error_of_the_store_never_blames_a_build() -> None:
     """Its fault is LATER, and it says what kind of trouble it was."""
     error = FleetError("cannot reach the fleet", FleetErrorKind.UNREACHABLE)
     assert (error.fault, error.kind) == (Fault.LATER, FleetErrorKind.UNREACHABLE)
+    assert str(error) == "cannot reach the fleet"
 
 
 def read(*entries: tuple[str, Record | Unreadable]) -> View:

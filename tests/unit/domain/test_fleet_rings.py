@@ -124,6 +124,7 @@ def test_promotion_that_moved_no_person_opens_nothing() -> None:
         (3, 1, 1, True),
         (3, 34, 1, False),
         (3, 34, 2, True),
+        (3, 67, 2, False),
         (4, 50, 2, True),
         (2, 100, 1, False),
     ],
@@ -135,6 +136,17 @@ def test_ring_opens_at_its_share(hosts: int, percent: int, promoted: int, opens:
     _, store = fleet_of(policy, *canaries, report("m1"))
     publish(store, *((f"c{at}", PROMOTED) for at in range(promoted)))
     assert (asked(store, member("m1")) is None) is opens
+
+
+def test_ring_that_waits_says_how_many_hosts_are_missing() -> None:
+    """A number of hosts is a whole one."""
+    policy = FleetPolicy((Ring("canary", opens_next=34), Ring("main")))
+    _, store = fleet_of(policy, *(report(f"c{at}", "canary") for at in range(3)), report("m1"))
+    publish(store, ("c1", PROMOTED))
+    assert asked(store, member("m1")) == (
+        FleetObstacle.WAIT,
+        f"ring main waits for ring canary: 1 of 3 host(s) promoted {BUILD}, 2 needed",
+    )
 
 
 def test_host_without_policy_or_place_in_the_fleet_needs_a_person() -> None:
@@ -207,6 +219,7 @@ def test_build_that_was_refused_elsewhere_is_not_tried(ruling: FleetRuling, word
     for other in ({"lock": OTHER_LOCK}, {"platform": "linux-arm64-glibc"}, {"build": OTHER}):
         assert refused_elsewhere(view, evolve(ARTIFACT, **other), "m1") == ""
     assert refused_elsewhere(view, ARTIFACT, "c1") == ""
+    assert asked(store, member("c1", "canary")) is None
 
 
 def test_promotion_takes_a_hosts_own_refusal_back() -> None:
@@ -323,6 +336,18 @@ def test_hosts_of_a_ring_start_one_after_another() -> None:
     assert asked(store, member("m1"), memory=memory, now=1_070, artifact=other) is not None
 
 
+def test_hosts_without_a_set_position_wait_for_the_place_of_this_build() -> None:
+    """The place is drawn from the build for which the host waits."""
+    policy = FleetPolicy((Ring("main", limit=9, stagger=10),))
+    hosts = [report(f"m{at}") for at in range(5)]
+    _, store = fleet_of(policy, *hosts)
+    memory = remember(FleetMemory(), store.view(), BUILD, at(1_000))
+    for one in hosts:
+        turn = 1_000 + 10 * place(one.host, BUILD, hosts)
+        assert asked(store, member(one.host), memory=memory, now=turn) is None
+        assert turn == 1_000 or asked(store, member(one.host), memory=memory, now=turn - 1)
+
+
 def test_place_is_drawn_for_each_version() -> None:
     """Set positions come first; each host has a place of its own, and no host is always first."""
     hosts: list[HostReport] = [report(f"m{at}") for at in range(5)]
@@ -333,7 +358,7 @@ def test_place_is_drawn_for_each_version() -> None:
         assert sorted(places) == [0, 1, 2, 3, 4]
         first.add(places.index(0))
     assert first == {0, 1, 2, 3, 4}
-    fixed = [*hosts[:4], report("m4", position=7), report("m9", position=3)]
+    fixed = [*hosts[:4], report("m4", position=1), report("m9", position=0)]
     assert [place(host, BUILD, fixed) for host in ("m9", "m4")] == [0, 1]
 
 

@@ -121,6 +121,8 @@ def test_a_secret_goes_and_what_surrounds_it_stays(line: str, left: str) -> None
         ),
         ("ID   TOKEN   ROLE\np1", "ID   TOKEN   ROLE\np1"),
         ("  █▀▀█ ▄▀ █▀▀█\n  █▄▄█ ▀▄ █▄▄█\n\nready", f"  {HIDDEN}\n\nready"),
+        ("got ████  ████.", f"got {HIDDEN}."),
+        ("got ████   ███.", "got ████   ███."),
         ("  \x1b[47m  \x1b[40m  " * 4 + "\x1b[0m\nready", f"{HIDDEN}\nready"),
     ],
 )

@@ -80,12 +80,18 @@ def _brief(_: object, attribute: Attribute[str], text: str) -> None:
 
 def _at_least(least: float, most: float = float("inf")) -> Any:  # noqa: ANN401 - any number
     def check(_: object, attribute: Attribute[float], number: float) -> None:
-        if not (least <= number <= most and math.isfinite(number)):
-            limit = f"at least {least:g}" if most == float("inf") else f"{least:g} to {most:g}"
-            message = f"{attribute.name} is {number:g}: use {limit}"
-            raise UnusableError(message)
+        check_number(attribute.name, number, least, most)
 
     return check
+
+
+def check_number(name: str, number: float, least: float, most: float) -> None:
+    """Raise UnusableError for a number that is not finite, or not in the limits, both included."""
+    if least <= number <= most and math.isfinite(number):
+        return
+    limit = f"{least:g} to {most:g}" if math.isfinite(most) else f"at least {least:g}"
+    message = f"{name} is {number:g}: use {limit}"
+    raise UnusableError(message)
 
 
 @frozen
