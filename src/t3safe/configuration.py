@@ -296,6 +296,36 @@ class NotifySettings:
 
 
 @frozen
+class FleetSettings:
+    """The fleet that this host belongs to; needs `t3safe[fleet]`.
+
+    Without this table the host belongs to no fleet. Runs do not follow the fleet yet: only
+    `t3safe fleet` reads these settings.
+    """
+
+    endpoints: tuple[str, ...]
+    """The client URLs of etcd, such as `https://etcd1.example.org:2379`; one that answers is
+    enough."""
+    name: str
+    """The fleet's name."""
+    ring: str
+    """The ring of the fleet's policy that this host is in."""
+    host: str = ""
+    """This host's name in the fleet; empty: the host name, in lower case."""
+    credentials: Path | None = None
+    """This host's user in etcd: a TOML file with `user` and `password`, mode 0600, owned by the
+    user of t3safe or by root. Empty: etcd asks for no user."""
+    ca: Path | None = None
+    """The certificates that etcd's certificate must come from (PEM); empty: the system's."""
+    connect: float = field(default=2.0, metadata=between(0.1, 60))
+    """Seconds to connect to an endpoint."""
+    answer: float = field(default=5.0, metadata=between(0.1, 300))
+    """Seconds for an endpoint's answer."""
+    total: float = field(default=15.0, metadata=between(0.1, 600))
+    """Seconds for one request over all endpoints."""
+
+
+@frozen
 class Settings:
     """Everything that can be set.  Paths are absolute."""
 
@@ -376,3 +406,4 @@ class Settings:
     services: ServiceSettings = field(factory=ServiceSettings)
     hooks: HookSettings = field(factory=HookSettings)
     notify: NotifySettings = field(factory=NotifySettings)
+    fleet: FleetSettings | None = None

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 from fakes.embedded import EmbeddedHost, HostPerson
+from fakes.etcd import EtcdServer
 from fakes.packages import release_like
 
 BUILD: Final = release_like("0.0.25-nightly.20260608.497")
@@ -41,6 +42,7 @@ NEVER_ON_A_TICK: Final = {
     *("apprise", "etcd3gw", "jinja2", "prometheus_client", "multiprocessing.pool"),
     *("t3safe.simulation.world", "t3safe.entrypoints.examination", "t3safe.adapters.metrics"),
     *("rich", "tarfile", "semantic_version", "t3safe.domain.run_report"),
+    *("t3safe.adapters.fleet", "t3safe.domain.fleet", "t3safe.usecases.fleet"),
 }
 """What a run that moves nobody has no use for."""
 
@@ -99,6 +101,21 @@ def test_a_frozen_tick_asks_nobody(host: EmbeddedHost) -> None:
     finally:
         host.freeze_file.unlink()
     assert (found["requests"], found["processes"]) == (0, 0)
+
+
+def test_a_tick_of_a_host_with_a_fleet_does_not_ask_it(host: EmbeddedHost) -> None:
+    """No endpoint is asked and nothing of the extra is loaded: runs do not follow the fleet yet."""
+    before = dict(host.config)
+    with EtcdServer() as etcd:
+        host.write_config(fleet__endpoints=[etcd.url], fleet__name="lab", fleet__ring="main")
+        try:
+            found = cost(host)
+        finally:
+            host.config = before
+            host.write_config()
+        assert etcd.log == []
+    assert found["requests"] == 1
+    assert not found["modules"] & (NEVER_ON_A_TICK - {"t3safe.domain.fleet"})
 
 
 def test_a_check_asks_about_each_person_no_more_than_it_must(host: EmbeddedHost) -> None:

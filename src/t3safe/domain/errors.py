@@ -126,6 +126,8 @@ class FleetErrorKind(StrEnum):
     """The store refused user, password or permission."""
     GARBAGE = "garbage"
     """The store answered, and the answer or the record is not usable."""
+    STATE = "state"
+    """The store works, and what the fleet holds does not allow what was asked."""
 
 
 class FleetError(PortError):

@@ -63,6 +63,7 @@ COMMANDS: Final = {
     "history-fetch": "simulate",
     "completion": "completion",
     "init": "init",
+    "fleet": "fleet",
 }
 """Each command with the module beside this one that holds it, under the command's own name."""
 

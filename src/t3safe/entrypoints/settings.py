@@ -27,7 +27,14 @@ from attrs import frozen
 
 from t3safe.adapters._support.http_client import Address
 from t3safe.adapters._support.strict import INVALID, first_error, strict_converter
-from t3safe.configuration import Manager, Settings, Verify, each_setting, out_of_range
+from t3safe.configuration import (
+    FleetSettings,
+    Manager,
+    Settings,
+    Verify,
+    each_setting,
+    out_of_range,
+)
 from t3safe.domain import scope
 from t3safe.domain.errors import UnusableError
 from t3safe.domain.scope import Caller, Scope
@@ -252,6 +259,8 @@ def _problems(settings: Settings) -> Iterator[str]:
     yield from _of_scope(settings)
     yield from _of_programs(settings)
     yield from _of_addresses(settings)
+    if settings.fleet is not None:
+        yield from _of_fleet(settings.fleet)
     if settings.pin:
         try:
             Version.parse(settings.pin)
@@ -262,6 +271,25 @@ def _problems(settings: Settings) -> Iterator[str]:
         yield f"policy.window: it opens and closes at {window.opens}, so it is never open"
     if settings.notify.urls and settings.notify.urls_file is not None:
         yield "notify.urls_file: `notify.urls` is set too; keep one of the two"
+
+
+def _of_fleet(fleet: FleetSettings) -> Iterator[str]:
+    from t3safe.domain.fleet.records import check_name  # noqa: PLC0415 - only for a fleet's host
+
+    for key in ("name", "ring", "host"):
+        text = getattr(fleet, key)
+        if text or key != "host":
+            try:
+                check_name("name", text)
+            except UnusableError as error:
+                yield f"fleet.{key}: {error}"
+    if not fleet.endpoints:
+        yield "fleet.endpoints: it is empty; name at least one, such as https://etcd1:2379"
+    for text in fleet.endpoints:
+        # An endpoint with credentials in it is not quoted: other users may read the message.
+        if not re.fullmatch(r"https?://[^\s/?#@]+:\d{1,5}/?", text):
+            shown = re.sub(r"//[^/]*@", "//[redacted]@", text)
+            yield f"fleet.endpoints: {shown!r} is not an endpoint such as https://etcd1:2379"
 
 
 def _of_scope(settings: Settings) -> Iterator[str]:

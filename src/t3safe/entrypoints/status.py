@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import time
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import NoReturn
 
 import click
-from rich.console import Console, Group
-from rich.live import Live as Screen
 from rich.table import Table
 from rich.text import Text
 
 from t3safe.domain import text
 from t3safe.domain.disk_space import Room
 from t3safe.domain.ports import Registry
-from t3safe.entrypoints import output, rendering
+from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import App, as_json_option
-from t3safe.entrypoints.exits import Exit
+from t3safe.entrypoints.screen import look_on, terminal, watch_option
 from t3safe.entrypoints.wiring.live import Live, live
 from t3safe.usecases.status import Around, HostStatus, PersonStatus, host_status
 
-_EVERY = 5.0
-"""Seconds between two refreshes."""
-_SHORTEST = 0.5
 _ASKED_EVERY = 300.0
 """Seconds for which `--watch` keeps the registry's answer."""
 
 
 @click.command()
-@click.option(
-    "--watch",
-    type=click.FloatRange(min=_SHORTEST),
-    is_flag=False,
-    flag_value=_EVERY,
-    metavar="[SECONDS]",
-    help=f"Refresh every SECONDS (default {_EVERY:.0f}) until Ctrl-C.",
-)
+@watch_option
 @as_json_option
 @click.pass_obj
 def status(app: App, watch: float | None, *, as_json: bool) -> None:
@@ -59,36 +43,17 @@ def _around(wired: Live) -> Around:
 
 
 def _watch(app: App, seconds: float, *, as_json: bool) -> NoReturn:
-    if as_json:
-        raise click.UsageError("`--watch` is for a person to look at; it does not go with `--json`")
-    console = Console()
-    if not console.is_terminal:
-        raise click.UsageError("`--watch` needs a terminal; without it `t3safe status` prints once")
+    console = terminal("t3safe status", as_json=as_json)
     wired = live(app.settings, "run", lambda _: None, app.stop)
     registry: Registry = wired.brief(keep=_ASKED_EVERY).ports.registry
 
-    def look() -> HostStatus:
+    def look() -> Iterator[Text | Table]:
         try:
-            return host_status(wired.brief(registry), _around(wired))
+            return _shown(host_status(wired.brief(registry), _around(wired)))
         finally:
             wired.close()
 
-    # Also when the parent process ignores them; the screen is always restored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        _look_on(console, seconds, look)
-    except KeyboardInterrupt:
-        sys.exit(Exit.OK)
-
-
-def _look_on(console: Console, seconds: float, look: Callable[[], HostStatus]) -> NoReturn:
-    with Screen(console=console, screen=True, auto_refresh=False) as screen:
-        while output.heard():
-            seen = Text(f"{datetime.now().astimezone():%H:%M:%S}  Ctrl-C ends", style="dim")
-            screen.update(Group(seen, *_shown(look())), refresh=True)
-            time.sleep(seconds)
-    sys.exit(Exit.OK)
+    look_on(console, seconds, look)
 
 
 def _print(found: HostStatus) -> None:

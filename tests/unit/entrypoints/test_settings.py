@@ -343,3 +343,49 @@ def test_urls_come_from_one_place_and_show_in_no_settings(file: Path) -> None:
     file.write_text('[notify]\nurls_file = "urls"\n')
     with pytest.raises(SettingsError, match=r"notify\.urls_file: 'urls' is not an absolute path"):
         load(file, {})
+
+
+FLEET = '[fleet]\nendpoints = ["https://etcd1:2379"]\nname = "lab"\nring = "main"\n'
+
+
+def test_a_host_is_in_a_fleet_only_where_the_file_says_so(file: Path) -> None:
+    """All but endpoints, name and ring has a default."""
+    file.write_text("")
+    assert load(file, {}).fleet is None
+    file.write_text(FLEET)
+    fleet = load(file, {}).fleet
+    assert fleet is not None
+    assert (fleet.endpoints, fleet.name, fleet.ring) == (("https://etcd1:2379",), "lab", "main")
+    assert (fleet.host, fleet.credentials, fleet.ca) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[fleet]\n", "fleet.endpoints: missing"),
+        (FLEET.replace("main", "Main"), "fleet.ring: name 'Main': use at most 63"),
+        (FLEET.replace('"lab"', '""'), "fleet.name: name '': use at most 63"),
+        (f'{FLEET}host = "a b"\n', "fleet.host: name 'a b': use at most 63"),
+        (FLEET.replace("https", "ldap"), "fleet.endpoints: 'ldap://etcd1:2379' is not an endpoint"),
+        (FLEET.replace(":2379", ""), "fleet.endpoints: 'https://etcd1' is not an endpoint"),
+        (FLEET.replace('["https://etcd1:2379"]', "[]"), "fleet.endpoints: it is empty"),
+        (f"{FLEET}total = 0.0\n", "fleet.total: 0.0 is not between 0.1 and 600"),
+        (f'{FLEET}ca = "ca.pem"\n', "fleet.ca: 'ca.pem' is not an absolute path"),
+    ],
+)
+def test_a_fleet_that_cannot_be_used_is_named_with_its_file(
+    file: Path, text: str, said: str
+) -> None:
+    """One line, before anything is asked."""
+    file.write_text(text)
+    with pytest.raises(SettingsError) as error:
+        load(file, {})
+    assert str(error.value).startswith(f"{file}: {said}")
+
+
+def test_an_endpoint_with_a_password_is_not_shown(file: Path) -> None:
+    """Other users may read what is printed."""
+    file.write_text(FLEET.replace("etcd1", "web1:s3cret@etcd1"))
+    with pytest.raises(SettingsError, match="redacted") as error:
+        load(file, {})
+    assert "s3cret" not in str(error.value)

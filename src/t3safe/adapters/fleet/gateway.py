@@ -314,12 +314,21 @@ def _meaning(endpoint: Endpoint, text: str) -> Exception:
         return _credentials(endpoint, _short(said))
     if code in _DEFINITE:
         kind = FleetErrorKind.UNREACHABLE if code == _EXHAUSTED else FleetErrorKind.GARBAGE
-        message = f"cannot use the fleet: {endpoint} refuses the request: {_short(said)}; {_NEXT}"
+        message = (
+            f"cannot use the fleet: {endpoint} refuses the request: {_short(said)}; {_ADVICE[kind]}"
+        )
         return FleetError(message, kind)
     return _PassingError(f"says {_short(said)!r}", FleetErrorKind.UNREACHABLE)
 
 
-_NEXT: Final = "no run begins until it works, and all else on this host does"
+_AGAIN: Final = "then try `t3safe fleet status`"
+_ADVICE: Final = {
+    FleetErrorKind.UNREACHABLE: f"check etcd and `fleet.endpoints`, {_AGAIN}",
+    FleetErrorKind.GARBAGE: f"check etcd's log and its version (3.4 or newer), {_AGAIN}",
+    FleetErrorKind.NOT_ETCD: f"check `fleet.endpoints`, {_AGAIN}",
+    FleetErrorKind.WRONG_CA: f"check `fleet.ca` and etcd's certificate, {_AGAIN}",
+    FleetErrorKind.CREDENTIALS: f"check `fleet.credentials` and its role in etcd, {_AGAIN}",
+}
 
 
 def _short(text: str) -> str:
@@ -327,12 +336,12 @@ def _short(text: str) -> str:
 
 
 def _credentials(endpoint: Endpoint, said: str) -> FleetError:
-    how = "check `fleet.credentials` and this host's role in etcd"
-    message = f"cannot use the fleet: {endpoint} refuses this host's user: {said}; {how}"
-    return FleetError(message, FleetErrorKind.CREDENTIALS)
+    kind = FleetErrorKind.CREDENTIALS
+    message = f"cannot use the fleet: {endpoint} refuses this host's user: {said}; {_ADVICE[kind]}"
+    return FleetError(message, kind)
 
 
 def _unusable(failures: list[tuple[Endpoint, _PassingError]]) -> FleetError:
     said = "; ".join(f"{endpoint} {failure}" for endpoint, failure in failures)
     kind = max((failure.kind for _, failure in failures), key=_RANK.index)
-    return FleetError(f"cannot reach the fleet: {said}; {_NEXT}", kind)
+    return FleetError(f"cannot reach the fleet: {said}; {_ADVICE[kind]}", kind)

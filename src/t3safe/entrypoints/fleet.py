@@ -1,0 +1,190 @@
+"""`t3safe fleet`: the fleet that this host belongs to.
+
+Each command is one question or one change of the fleet's store.  It needs no lock: it touches
+nothing that a run touches.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from t3safe.adapters.fleet.policyfile import policy_text, read_policy
+from t3safe.domain.errors import FleetError, UnusableError
+from t3safe.domain.fleet.records import FleetPolicy, Ring
+from t3safe.domain.text import moment
+from t3safe.entrypoints import rendering
+from t3safe.entrypoints.app import App, as_json_option
+from t3safe.entrypoints.screen import look_on, terminal, watch_option
+from t3safe.entrypoints.wiring.fleet import FleetAccess, fleet_access
+from t3safe.usecases import fleet as usecases
+from t3safe.usecases.fleet import FleetStatus
+
+_NOT_YET = "runs do not follow the fleet yet"
+
+
+@click.group()
+def fleet() -> None:
+    """Show and set up the fleet of this host; runs do not follow it yet.
+
+    A fleet is several hosts that share an etcd: `[fleet]` of the configuration names it.  A run
+    does not ask the fleet yet: neither its rings nor its limits hold a run back.
+    """
+
+
+@contextmanager
+def _failing(what: str) -> Iterator[None]:
+    """Say in the error what could not be done."""
+    try:
+        yield
+    except FleetError as error:
+        message = f"{what}: {error}"
+        raise FleetError(message, error.kind) from error
+
+
+@fleet.command("init")
+@click.argument("rings", metavar="[RING...]", nargs=-1)
+@click.pass_obj
+def fleet_init(app: App, rings: tuple[str, ...]) -> None:
+    """Write the fleet's first policy.
+
+    RING... are its rings in the order in which they open; without them there is one, that of this
+    host.  In each ring one host may move people at a time.
+    """
+    access = fleet_access(app.settings)
+    names = rings or (access.ring,)
+    policy = FleetPolicy(tuple(map(Ring, names)))
+    with _failing(f"no policy was written for fleet {access.fleet}"):
+        written = usecases.set_first_policy(access.store, policy)
+    state = "has its first policy" if written else "has exactly this policy already"
+    click.echo(f"fleet {access.fleet} {state}, with the ring(s) {', '.join(names)}; {_NOT_YET}")
+    click.echo("`t3safe fleet join` lets this host join")
+
+
+@fleet.command("join")
+@click.option("--replace", is_flag=True, help="Take the name over from a host that is gone.")
+@click.pass_obj
+def fleet_join(app: App, *, replace: bool) -> None:
+    """Let this host join, or renew its record after its ring changed."""
+    access = fleet_access(app.settings)
+    with _failing(f"{access.host} did not join fleet {access.fleet}"):
+        new = usecases.join(access.store, access.report(), replace=replace)
+    where = f"fleet {access.fleet} in ring {access.ring}"
+    said = f"{access.host} joined {where}" if new else f"{access.host} is in {where}"
+    click.echo(f"{said}; {_NOT_YET}")
+
+
+@fleet.command("leave")
+@click.pass_obj
+def fleet_leave(app: App) -> None:
+    """Let this host leave; `join` takes it in again."""
+    access = fleet_access(app.settings)
+    with _failing(f"{access.host} did not leave fleet {access.fleet}"):
+        was = usecases.leave(access.store, access.host, access.place().install)
+    state = "left" if was else "is not in"
+    click.echo(f"{access.host} {state} fleet {access.fleet}")
+
+
+@fleet.command("policy")
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Write over a policy that cannot be read.")
+@click.pass_obj
+def fleet_policy(app: App, file: Path | None, *, replace: bool) -> None:
+    """Print the fleet's policy as TOML, or set it from FILE.
+
+    FILE is checked before anything is written.  What is printed can be edited and given back.
+    """
+    if file is None and replace:
+        raise click.UsageError("`--replace` needs FILE")
+    wanted = _policy_of(file) if file is not None else None
+    access = fleet_access(app.settings)
+    if wanted is None:
+        with _failing(f"cannot show the policy of fleet {access.fleet}"):
+            click.echo(policy_text(usecases.shown_policy(access.store)), nl=False)
+        return
+    with _failing(f"the policy of fleet {access.fleet} was not set"):
+        done = usecases.set_policy(access.store, wanted, replace=replace)
+    state = "is set" if done.written else "is in force already, nothing was written"
+    click.echo(f"policy of fleet {access.fleet}: version {done.version} {state}; {_NOT_YET}")
+    for problem in done.problems:
+        click.echo(f"t3safe: {problem}", err=True)
+
+
+def _policy_of(file: Path) -> FleetPolicy:
+    try:
+        return read_policy(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnusableError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UnusableError(f"{file}: is not UTF-8; nothing was written") from error
+    except UnusableError as error:
+        raise UnusableError(f"{file}: {error}; nothing was written") from error
+
+
+@fleet.command("status")
+@watch_option
+@as_json_option
+@click.pass_obj
+def fleet_status(app: App, watch: float | None, *, as_json: bool) -> None:
+    """Show rings, hosts, slots and halts as the fleet's store holds them."""
+    if watch is not None:
+        console = terminal("t3safe fleet status", as_json=as_json)
+        access = fleet_access(app.settings)
+        look_on(console, watch, lambda: _looked(access))
+    found = _status(fleet_access(app.settings))
+    if as_json:
+        rendering.print_json("fleet-status", found)
+        sys.exit()
+    console = rendering.wide()
+    for part in _shown(found):
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+def _status(access: FleetAccess) -> FleetStatus:
+    with _failing(f"cannot show fleet {access.fleet}"):
+        return usecases.fleet_status(access.store, access.place())
+
+
+def _looked(access: FleetAccess) -> Iterator[Text | Table]:
+    """Yield the screen; an error is shown, and the next refresh tries again."""
+    try:
+        found = _status(access)
+    except FleetError as error:
+        yield Text(str(error), style="yellow")
+    else:
+        yield from _shown(found)
+
+
+def _shown(found: FleetStatus) -> Iterator[Text | Table]:
+    """Yield the parts of the screen; they contain no markup."""
+    for label, said in _lines(found):
+        yield Text(f"{label:>9}  {said}")
+    rings = [
+        (ring.name, str(ring.limit), str(ring.hosts), ", ".join(one.host for one in ring.slots))
+        for ring in found.rings
+    ]
+    yield rendering.table_of(("ring", "at a time", "hosts", "held by"), rings)
+    hosts = [
+        (one.host, one.ring, one.t3safe, one.platform, moment(one.reported)) for one in found.hosts
+    ]
+    yield rendering.table_of(("host", "ring", "t3safe", "platform", "reported"), hosts)
+    for problem in found.problems:
+        yield Text(problem, style="yellow")
+
+
+def _lines(found: FleetStatus) -> Iterator[tuple[str, str]]:
+    yield "fleet", f"{found.fleet} (cluster {found.cluster}, revision {found.revision})"
+    state = f"in ring {found.ring}" if found.joined else "not in the fleet"
+    yield "this host", f"{found.host}, {state}"
+    yield "policy", "none" if found.policy is None else f"version {found.policy}"
+    if found.frozen:
+        yield "FROZEN", found.frozen
+    for one in found.halts:
+        yield "halted", f"{one.build}: {one.reason}"
+    yield "note", _NOT_YET

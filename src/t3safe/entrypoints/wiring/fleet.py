@@ -1,0 +1,98 @@
+"""The wired way to the fleet of this host; imported by the commands of the fleet alone."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import ssl
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from t3safe import __version__
+from t3safe.adapters.clock import SystemClock
+from t3safe.adapters.fleet.local import InstallId, read_credentials
+from t3safe.configuration import FleetSettings, Settings
+from t3safe.domain.errors import UnusableError
+from t3safe.domain.fleet.port import FleetStore
+from t3safe.domain.fleet.records import HostReport, check_name
+from t3safe.usecases.fleet import FleetPlace
+
+INSTALL: Final = "pip install 't3safe[fleet]', into the environment that runs t3safe"
+
+
+@frozen
+class FleetAccess:
+    """The fleet's store, and who this host is in it."""
+
+    store: FleetStore
+    fleet: str
+    host: str
+    ring: str
+    install: InstallId
+
+    def place(self) -> FleetPlace:
+        """Return this host's place.  Raises UnusableError."""
+        return FleetPlace(self.fleet, self.host, self.ring, self.install.kept())
+
+    def report(self) -> HostReport:
+        """Return what this host says of itself when it joins; draws `install` if it has none."""
+        at = SystemClock().now()
+        install = self.install.drawn()
+        return HostReport(self.host, install, self.ring, __version__, this_platform(), at)
+
+
+def fleet_access(settings: Settings) -> FleetAccess:
+    """Wire the fleet.  Raises UnusableError: without `[fleet]`, and without the extra."""
+    fleet = settings.fleet
+    if fleet is None:
+        raise UnusableError("this host has no `[fleet]` in its configuration: see docs/fleet.md")
+    if find_spec("etcd3gw") is None:
+        message = f"a fleet needs etcd3gw, which is not installed: {INSTALL}"
+        raise UnusableError(message)
+    host = check_name("fleet.host", fleet.host or socket.gethostname().lower())
+    return FleetAccess(_store(fleet), fleet.name, host, fleet.ring, InstallId(settings.state_dir))
+
+
+def _store(fleet: FleetSettings) -> FleetStore:
+    from t3safe.adapters.fleet.gateway import (  # noqa: PLC0415 - needs the extra
+        Endpoint,
+        EtcdUser,
+        FleetDeadlines,
+        Gateway,
+    )
+    from t3safe.adapters.fleet.store import EtcdFleet  # noqa: PLC0415
+
+    user = None
+    if fleet.credentials is not None:
+        found = read_credentials(fleet.credentials)
+        user = EtcdUser(found.user, found.password)
+    gateway = Gateway(
+        tuple(map(Endpoint.parse, fleet.endpoints)),
+        _trusted(fleet.ca),
+        user,
+        FleetDeadlines(fleet.connect, fleet.answer, fleet.total),
+    )
+    return EtcdFleet(fleet.name, gateway)
+
+
+def _trusted(file: Path | None) -> str:
+    """Return the file of certificates once it can be read."""
+    if file is None:
+        return ""
+    try:
+        ssl.create_default_context(cafile=str(file))
+    except ssl.SSLError as error:
+        raise UnusableError(f"fleet.ca: {file}: holds no certificate (PEM)") from error
+    except OSError as error:
+        raise UnusableError(f"fleet.ca: {file}: cannot be read: {error.strerror}") from error
+    return str(file)
+
+
+def this_platform() -> str:
+    """Name this host's system, processor and libc, such as `linux-x86_64-glibc`."""
+    libc = platform.libc_ver()[0]
+    parts = (platform.system().lower(), platform.machine(), libc)
+    return "-".join(part for part in parts if part)

@@ -1,0 +1,335 @@
+"""What a person does with the fleet: its policy, joining and leaving it, its status.
+
+Rules:
+
+1. Each change is decided on what was read just before.  If another wrote meanwhile, it is read and
+   decided again.
+2. A lost answer is never taken for yes or no: the fleet is read again and says which it was.
+3. What cannot be read is not written over unless the person says so (`replace`).
+4. Nothing here is asked by a run: runs do not follow the fleet yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final
+
+import attrs
+from attrs import frozen
+
+from t3safe.domain.errors import FleetError, FleetErrorKind
+from t3safe.domain.fleet import orders
+from t3safe.domain.fleet.port import FleetStore
+from t3safe.domain.fleet.records import FleetPolicy, HostReport
+from t3safe.domain.fleet.view import POLICY, Commit, Transaction, View, host_key
+from t3safe.domain.versions import Version
+
+ATTEMPTS: Final = 3
+"""How often a change is decided before it is an error."""
+
+
+def set_first_policy(store: FleetStore, policy: FleetPolicy) -> bool:
+    """Write the fleet's first policy; return whether it was written.  Raises FleetError.
+
+    False if the fleet has exactly this policy.  Another one is an error.
+    """
+
+    def decide(view: View) -> Transaction | None:
+        if view.policy == policy:
+            return None
+        if view.revision_of(POLICY):
+            which = f"version {view.policy.version}" if view.policy else "one that cannot be read"
+            raise _state(
+                f"the fleet has a policy already ({which}); show it with `t3safe fleet policy`"
+            )
+        return orders.set_policy(view, policy)
+
+    return _settled(store, decide)
+
+
+@frozen
+class PolicyWritten:
+    """The version that the policy has now, and whether it was written."""
+
+    version: int
+    written: bool
+    problems: tuple[str, ...]
+    """Hosts whose ring it does not have, one line each."""
+
+
+def set_policy(store: FleetStore, policy: FleetPolicy, *, replace: bool) -> PolicyWritten:
+    """Write the policy as the next version, unless it is in force already.  Raises FleetError.
+
+    `replace` also writes over one that cannot be read.
+    """
+    seen: list[View] = []
+
+    def decide(view: View) -> Transaction | None:
+        seen.append(view)
+        if view.policy is not None and _same(view.policy, policy):
+            return None
+        if POLICY in view.damaged and not replace:
+            why = f"the fleet's policy cannot be read: {view.damaged[POLICY]}"
+            raise _state(f"{why}; `t3safe fleet policy FILE --replace` writes over it")
+        return orders.set_policy(view, policy)
+
+    written = _settled(store, decide)
+    before = seen[-1].policy
+    if before is not None and _same(before, policy):
+        version = before.version
+    else:
+        version = before.version + 1 if before is not None else policy.version
+    return PolicyWritten(version, written, tuple(_without_ring(seen[-1], policy)))
+
+
+def _same(one: FleetPolicy, other: FleetPolicy) -> bool:
+    return attrs.evolve(one, version=other.version) == other
+
+
+def shown_policy(store: FleetStore) -> FleetPolicy:
+    """Return the policy.  Raises FleetError, also if there is none."""
+    view = store.view()
+    if view.policy is None:
+        raise _state(_no_policy(view))
+    return view.policy
+
+
+def _no_policy(view: View) -> str:
+    if POLICY in view.damaged:
+        how = "write another one with `t3safe fleet policy FILE --replace`"
+        return f"the fleet's policy cannot be read: {view.damaged[POLICY]}; {how}"
+    return "the fleet has no policy: write one with `t3safe fleet init`"
+
+
+def join(store: FleetStore, report: HostReport, *, replace: bool) -> bool:
+    """Let a host join, or renew its report; return whether it is new.  Raises FleetError.
+
+    `replace` takes the name over from a host that is gone.
+    """
+    new: list[bool] = []
+
+    def decide(view: View) -> Transaction | None:
+        if view.policy is None:
+            raise _state(_no_policy(view))
+        if view.policy.ring(report.ring) is None:
+            names = ", ".join(ring.name for ring in view.policy.rings)
+            how = "change `fleet.ring`, or the policy with `t3safe fleet policy FILE`"
+            raise _state(f"the fleet's policy has no ring {report.ring}, only {names}; {how}")
+        own = view.hosts.get(report.host)
+        mine = own is not None and own.install == report.install
+        if not mine and not replace:
+            _require_free(view, report.host)
+        renewed = _renewed(own, report) if mine else report
+        if own == renewed:
+            return None
+        new.append(not mine)
+        return orders.join(view, renewed)
+
+    _settled(store, decide)
+    return bool(new) and new[0]
+
+
+def _renewed(own: HostReport | None, report: HostReport) -> HostReport:
+    """Keep what the host's runs wrote of it."""
+    assert own is not None
+    return attrs.evolve(
+        own, ring=report.ring, t3safe=report.t3safe, platform=report.platform, at=report.at
+    )
+
+
+def _require_free(view: View, host: str) -> None:
+    """Raise FleetError if another host has the name, or a record that cannot be read."""
+    taken = view.hosts.get(host)
+    if taken is not None:
+        how = "give one of them another name (`fleet.host`)"
+        gone = "if that host is gone, run `t3safe fleet join --replace`"
+        raise _state(f"another host has the name {host}: {how}; {gone}")
+    if view.revision_of(host_key(host)):
+        why = next((one for one in view.problems if one.startswith(host_key(host))), host)
+        how = "`t3safe fleet join --replace` writes over it"
+        raise _state(f"the fleet's record of {host} cannot be read ({why}); {how}")
+
+
+def leave(store: FleetStore, host: str, install: str) -> bool:
+    """Let a host leave; return whether it was in the fleet.  Raises FleetError."""
+
+    def decide(view: View) -> Transaction | None:
+        if not view.revision_of(host_key(host)):
+            return None
+        own = view.hosts.get(host)
+        if own is None or own.install != install:
+            how = "`t3safe fleet join --replace` takes the name over, then it can leave"
+            raise _state(f"the {host} in the fleet is not this host; {how}")
+        for ring, slots in view.slots.items():
+            for one in slots.holders:
+                if one.host == host:
+                    what = f"{host} holds a slot of ring {ring} for run {one.run}"
+                    raise _state(f"{what}; leave once that run has ended")
+        return orders.leave(view, host)
+
+    return _settled(store, decide)
+
+
+@frozen
+class FleetSlot:
+    """A slot that a host holds, since when by that host's clock."""
+
+    host: str
+    run: str
+    build: Version
+    since: datetime
+
+
+@frozen
+class FleetRing:
+    """A ring of the policy: its limit, its hosts, its slots that are held."""
+
+    name: str
+    limit: int
+    hosts: int
+    slots: tuple[FleetSlot, ...]
+
+
+@frozen
+class FleetHost:
+    """A host of the fleet as it reported itself, when by its own clock."""
+
+    host: str
+    ring: str
+    t3safe: str
+    platform: str
+    reported: datetime
+    this: bool
+    """Whether it is the host on which the question was asked."""
+
+
+@frozen
+class FleetHalt:
+    """A build that is halted, and why."""
+
+    build: Version
+    reason: str
+
+
+@frozen
+class FleetStatus:
+    """The fleet at one revision of one cluster, as one host sees it."""
+
+    fleet: str
+    host: str
+    ring: str
+    joined: bool
+    cluster: str
+    revision: int
+    policy: int | None
+    """The version of the policy, None without one that can be read."""
+    frozen: str
+    halts: tuple[FleetHalt, ...]
+    rings: tuple[FleetRing, ...]
+    hosts: tuple[FleetHost, ...]
+    problems: tuple[str, ...]
+
+
+@frozen
+class FleetPlace:
+    """The fleet, host and ring of this host's configuration; `install` is empty before it joins."""
+
+    fleet: str
+    host: str
+    ring: str
+    install: str
+
+
+def fleet_status(store: FleetStore, place: FleetPlace) -> FleetStatus:
+    """Read the fleet as it is now.  Raises FleetError."""
+    view = store.view()
+    own = view.hosts.get(place.host)
+    joined = own is not None and own.install == place.install
+    return FleetStatus(
+        place.fleet,
+        place.host,
+        place.ring,
+        joined,
+        view.cluster,
+        view.revision,
+        view.policy.version if view.policy is not None else None,
+        view.frozen,
+        tuple(FleetHalt(build, why) for build, why in sorted(view.halts.items())),
+        tuple(_rings(view)),
+        tuple(_hosts(view, place.host if joined else "")),
+        tuple(_problems(view, place, joined=joined)),
+    )
+
+
+def _rings(view: View) -> Iterator[FleetRing]:
+    for ring in view.policy.rings if view.policy is not None else ():
+        inside = [report for report in view.hosts.values() if report.ring == ring.name]
+        slots = (
+            FleetSlot(one.host, one.run, one.build, one.since)
+            for one in view.holders(ring.name).holders
+        )
+        yield FleetRing(ring.name, ring.limit, len(inside), tuple(slots))
+
+
+def _hosts(view: View, this: str) -> Iterator[FleetHost]:
+    order = [ring.name for ring in view.policy.rings] if view.policy is not None else []
+
+    def place(report: HostReport) -> tuple[int, str, str]:
+        at = order.index(report.ring) if report.ring in order else len(order)
+        return at, report.ring, report.host
+
+    for one in sorted(view.hosts.values(), key=place):
+        yield FleetHost(one.host, one.ring, one.t3safe, one.platform, one.at, one.host == this)
+
+
+def _problems(view: View, place: FleetPlace, *, joined: bool) -> Iterator[str]:
+    if view.policy is None:
+        yield _no_policy(view)
+    elif view.policy.ring(place.ring) is None:
+        yield f"the fleet's policy has no ring {place.ring}, which this host's `fleet.ring` names"
+    own = view.hosts.get(place.host)
+    if own is None:
+        yield f"{place.host} is not in the fleet: run `t3safe fleet join`"
+    elif not joined:
+        yield f"another host has the name {place.host}: change `fleet.host` of one of them"
+    elif own.ring != place.ring:
+        how = "run `t3safe fleet join` again"
+        yield f"{place.host} joined in ring {own.ring}, and `fleet.ring` is {place.ring}: {how}"
+    if view.policy is not None:
+        yield from _without_ring(view, view.policy)
+    for key, why in sorted(view.damaged.items()):
+        if key != POLICY:
+            yield f"{key}: {why}"
+    yield from view.problems
+
+
+def _without_ring(view: View, policy: FleetPolicy) -> Iterator[str]:
+    for host, report in sorted(view.hosts.items()):
+        if policy.ring(report.ring) is None:
+            yield f"{host} is in ring {report.ring}, which the policy does not have"
+
+
+def _settled(store: FleetStore, decide: Callable[[View], Transaction | None]) -> bool:
+    """Do what `decide` says until it says that nothing is left to do (rules 1 and 2).
+
+    Return whether something was sent that may have been done.
+    """
+    sent, lost = False, ""
+    for _ in range(ATTEMPTS):
+        transaction = decide(store.view())
+        if transaction is None:
+            return sent
+        committed = store.transact(transaction)
+        if committed.commit is Commit.DONE:
+            return True
+        lost = committed.reason if committed.commit is Commit.UNKNOWN else ""
+        sent = sent or bool(lost)
+    if lost:
+        message = f"it is unknown whether it was done: {lost}; run the command again"
+        raise FleetError(message, FleetErrorKind.UNREACHABLE)
+    raise _state("others change the fleet at the same time; run the command again")
+
+
+def _state(message: str) -> FleetError:
+    return FleetError(message, FleetErrorKind.STATE)

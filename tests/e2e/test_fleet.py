@@ -1,0 +1,268 @@
+"""`t3safe fleet` as a person types it, on an etcd that speaks the JSON gateway; no host is needed.
+
+What the real etcd answers is in `tests/fleet`.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.etcd import EtcdFault, EtcdServer
+from t3safe.entrypoints.exits import Exit
+from tests.e2e.hosts import read_until
+from tests.support.etcds import put
+from tests.support.fleetmember import FleetMember
+
+POLICY = """\
+failed_max = 1
+
+[[rings]]
+name = "canary"
+
+[[rings]]
+name = "main"
+limit = 2
+"""
+WITHOUT_EXTRA = """
+import sys
+sys.modules["etcd3gw"] = None
+from t3safe.entrypoints.cli import main
+main()
+"""
+"""The command line, as where the extra is not installed."""
+
+
+@pytest.fixture
+def etcd() -> Iterator[EtcdServer]:
+    """Give an empty etcd."""
+    with EtcdServer() as made:
+        yield made
+
+
+@pytest.fixture
+def web1(etcd: EtcdServer, tmp_path: Path) -> FleetMember:
+    """Give a host that has not joined."""
+    return FleetMember(tmp_path, etcd.url)
+
+
+def test_two_hosts_make_a_fleet(web1: FleetMember) -> None:
+    """The first policy, both join, the status shows them, one leaves."""
+    assert "runs do not follow the fleet yet" in web1.done("init", "canary", "main")
+    web2 = FleetMember(web1.root, web1.url, "web2", {"ring": "canary"})
+    for host in (web1, web2):
+        assert host.done("join").startswith(f"{host.host} joined fleet lab in ring ")
+        (kept,) = host.state.iterdir()
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+    found = web2.status()
+    assert (found["host"], found["joined"], found["problems"]) == ("web2", True, [])
+    assert [(one["host"], one["this"]) for one in found["hosts"]] == [
+        ("web2", True),
+        ("web1", False),
+    ]
+    assert [(ring["name"], ring["hosts"]) for ring in found["rings"]] == [
+        ("canary", 1),
+        ("main", 1),
+    ]
+    shown = web1.done("status")
+    assert "this host  web1, in ring main" in shown
+    assert "runs do not follow the fleet yet" in shown
+
+    assert web1.done("leave") == "web1 left fleet lab\n"
+    assert web1.done("leave") == "web1 is not in fleet lab\n"
+    assert [one["host"] for one in web2.status()["hosts"]] == ["web2"]
+    assert "web1 is not in the fleet: run `t3safe fleet join`" in web1.done("status")
+    assert web1.done("join").startswith("web1 joined")
+
+
+def test_policy_is_shown_edited_and_given_back(web1: FleetMember) -> None:
+    """It is checked before it is written, and what is in force is not written again."""
+    web1.done("init")
+    shown = web1.done("policy")
+    file = web1.root / "policy.toml"
+    file.write_text(shown)
+    assert "version 1 is in force already" in web1.done("policy", str(file))
+
+    file.write_text(POLICY)
+    assert "version 2 is set" in web1.done("policy", str(file))
+    assert web1.done("policy").startswith("# version 2\nfailed_max = 1\n")
+
+    file.write_text(POLICY.replace("limit = 2", "limit = 0"))
+    line = web1.fails(Exit.USAGE, "policy", str(file))
+    assert f"{file}: " in line
+    assert "limit is 0: use at least 1; nothing was written" in line
+    assert web1.status()["policy"] == 2
+    assert "no such file" in web1.fails(Exit.USAGE, "policy", str(web1.root / "none")).lower()
+
+
+def test_policy_without_the_ring_of_a_host_names_the_host(web1: FleetMember) -> None:
+    """The policy is set; the host cannot join such a ring."""
+    web1.done("init")
+    web1.done("join")
+    file = web1.root / "policy.toml"
+    file.write_text('[[rings]]\nname = "edge"\n')
+
+    said = web1.fleet("policy", str(file))
+
+    assert said.status == Exit.OK
+    assert said.err == "t3safe: web1 is in ring main, which the policy does not have\n"
+    line = web1.fails(Exit.LATER, "join")
+    assert "web1 did not join fleet lab: the fleet's policy has no ring main, only edge" in line
+
+
+def test_second_first_policy_is_refused(web1: FleetMember) -> None:
+    """Nobody sets up a fleet twice by accident; before the first one nobody joins."""
+    assert "write one with `t3safe fleet init`" in web1.fails(Exit.LATER, "join")
+    assert "write one with `t3safe fleet init`" in web1.fails(Exit.LATER, "policy")
+    web1.done("init")
+    assert "has exactly this policy already" in web1.done("init")
+    assert "show it with `t3safe fleet policy`" in web1.fails(Exit.LATER, "init", "edge")
+    assert "use at most 63 lower-case letters" in web1.fails(Exit.USAGE, "init", "Edge")
+
+
+def test_two_hosts_of_one_name_are_told(web1: FleetMember, tmp_path: Path) -> None:
+    """The second one does not join, and may take the name over if the first one is gone."""
+    web1.done("init")
+    web1.done("join")
+    (tmp_path / "other").mkdir()
+    twin = FleetMember(tmp_path / "other", web1.url)
+
+    line = twin.fails(Exit.LATER, "join")
+    assert "another host has the name web1: give one of them another name" in line
+    assert "another host has the name web1" in twin.status()["problems"][0]
+    assert "is not this host" in twin.fails(Exit.LATER, "leave")
+
+    assert twin.done("join", "--replace").startswith("web1 joined")
+    assert not web1.status()["joined"]
+
+
+def test_endpoint_that_does_not_help_is_one_line(web1: FleetMember, etcd: EtcdServer) -> None:
+    """Down, slow, not etcd: what could not be done, why, what to check."""
+    web1.done("init")
+    web1.settings = {"answer": 0.3, "total": 0.6}
+    etcd.fail(EtcdFault.LATE, seconds=1.5)
+    line = web1.fails(Exit.LATER, "status")
+    assert f"cannot show fleet lab: cannot reach the fleet: {etcd.url} " in line
+    assert "check etcd and `fleet.endpoints`, then try `t3safe fleet status`" in line
+
+    web1.settings = {}
+    for fault in (EtcdFault.HTML, EtcdFault.PROXY, EtcdFault.FOREIGN):
+        etcd.fail(fault)
+        line = web1.fails(Exit.LATER, "join")
+        assert "web1 did not join fleet lab: " in line
+        assert "etcd" in line
+
+    etcd.down()
+    line = web1.fails(Exit.LATER, "leave")
+    assert "web1 did not leave fleet lab: cannot reach the fleet: " in line
+    assert "Connection refused" in line
+
+
+def test_users_are_refused_in_one_line(web1: FleetMember, etcd: EtcdServer) -> None:
+    """A wrong password, none at all, and a file that others may read; no line shows a password."""
+    state = etcd.state
+    for name in ("root", "web1"):
+        state.call("auth/user/add", {"name": name, "password": "s3cret"}, "")
+    state.call("auth/enable", {}, "")
+    line = web1.fails(Exit.LATER, "status")
+    assert "user name is empty; check `fleet.credentials` and its role in etcd" in line
+
+    file = web1.root / "etcd.toml"
+    web1.settings = {"credentials": str(file)}
+    assert "No such file" in web1.fails(Exit.USAGE, "status")
+    for password, words in (("wrong", "invalid user ID"), ("s3cret", "permission denied")):
+        file.write_text(f'user = "web1"\npassword = "{password}"\n')
+        file.chmod(0o600)
+        line = web1.fails(Exit.LATER, "status")
+        assert words in line
+        assert password not in line
+    file.write_text('user = "root"\npassword = "s3cret"\n')
+    file.chmod(0o644)
+    assert f"run `chmod 0600 {file}`" in web1.fails(Exit.USAGE, "status")
+    file.chmod(0o600)
+    web1.done("init")
+
+
+def test_records_of_a_newer_t3safe_are_not_written_over(web1: FleetMember) -> None:
+    """The status shows what it can read, and why it cannot read the rest."""
+    web1.done("init")
+    web1.done("join")
+    for key in ("policy", "hosts/web1"):
+        put(web1.url, f"/t3safe/v1/lab/{key}", b'{"format": 2}')
+    newer = "was written by a newer t3safe (format 2): update t3safe on this host"
+    problems = web1.status()["problems"]
+    assert len([one for one in problems if newer in one]) == 2
+
+    file = web1.root / "policy.toml"
+    file.write_text(POLICY)
+    for words in (["policy"], ["policy", str(file)], ["join"]):
+        assert newer in web1.fails(Exit.LATER, *words)
+    assert "version 1 is set" in web1.done("policy", str(file), "--replace")
+    assert newer in web1.fails(Exit.LATER, "join")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"endpoints": []}, "fleet.endpoints: it is empty"),
+        ({"endpoints": ["etcd1:2379"]}, "fleet.endpoints: 'etcd1:2379' is not an endpoint"),
+        ({"endpoints": ["https://a:s3cret@etcd1:2379"]}, "'https://[redacted]@etcd1:2379' is not"),
+        ({"endpoints": ["http://etcd1:99999"]}, "'http://etcd1:99999' is not an endpoint"),
+        ({"name": "My Lab"}, "fleet.name: name 'My Lab': use at most 63"),
+        ({"ring": ""}, "fleet.ring: name '': use at most 63"),
+        ({"host": "web/1"}, "fleet.host: name 'web/1': use at most 63"),
+        ({"answer": 0}, "fleet.answer: 0.0 is not between"),
+        ({"leader": "web1"}, "fleet.leader: unknown key"),
+        ({"ca": "/nowhere/ca.pem"}, "fleet.ca: /nowhere/ca.pem: cannot be read: No such file"),
+        ({"ca": "/etc/hostname"}, "fleet.ca: /etc/hostname: holds no certificate"),
+    ],
+)
+def test_setting_that_cannot_be_used_is_named(
+    web1: FleetMember, settings: dict[str, object], said: str
+) -> None:
+    """Before etcd is asked; the state folder is not made."""
+    web1.settings = settings
+    assert said in web1.fails(Exit.USAGE, "join")
+    assert not web1.state.exists()
+
+
+def test_host_without_a_fleet_or_without_the_extra_is_told(web1: FleetMember) -> None:
+    """Which page to read, and what to install."""
+    line = web1.fails(Exit.USAGE, "status", program=WITHOUT_EXTRA)
+    assert "pip install 't3safe[fleet]'" in line
+    web1.url = ""
+    assert "no `[fleet]` in its configuration: see docs/fleet.md" in web1.fails(
+        Exit.USAGE, "status"
+    )
+
+
+def test_watching_shows_an_error_and_goes_on(web1: FleetMember, etcd: EtcdServer) -> None:
+    """It is for a terminal only; the fleet is back when etcd is, and Ctrl-C ends well."""
+    web1.done("init")
+    for words in (["--watch"], ["--watch", "1", "--json"]):
+        assert web1.fleet("status", *words).status == Exit.USAGE
+    etcd.down()
+    ours, theirs = pty.openpty()
+    env = {"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "200", "LINES": "50"}
+    process = subprocess.Popen(
+        web1.words("status", "--watch", "0.5"), stdin=theirs, stdout=theirs, stderr=theirs, env=env
+    )
+    os.close(theirs)
+    try:
+        read_until(ours, lambda seen: b"Connection refused" in seen)
+        etcd.up()
+        read_until(ours, lambda seen: b"policy" in seen and b"version 1" in seen)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == Exit.OK
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
