@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 
-from fakes.world import EPOCH, NEW, OLD, FakePerson, World, version
+from fakes.world import EPOCH, NEW, OLD, FakePerson, World, host, version
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError
 from t3safe.domain.move import Status
+from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.runs import MoveRecord, RunRecord
 from t3safe.domain.versions import Version
 from t3safe.simulation.journal import MemoryJournal
@@ -101,3 +102,14 @@ def lose_link(world: World, name: str) -> FakePerson:
     person = world.people[name]
     person.link = GONE
     return person
+
+
+def move_by_hand(world: World, *names: str) -> None:
+    """Let people run NEW without a run; `before` is their at-rest snapshot of OLD."""
+    world.store.add(NEW)
+    states = host(world).ports.personal_data
+    for name in names:
+        world.halt(name)
+        states.snapshot(name, "before", SnapshotKind.REST, OLD)
+        world.people[name].link = NEW
+        assert world.launch(name)
