@@ -14,6 +14,7 @@ from t3safe.adapters.fleet.policyfile import policy_text, read_policy
 from t3safe.contracts.fleetstore import POLICY_OF_TWO
 from t3safe.domain.errors import UnusableError
 from t3safe.domain.fleet.records import FleetPolicy, Ring
+from t3safe.domain.redaction import redact
 
 GOOD = 'user = "web1"\npassword = "s3cret"\n'
 
@@ -105,16 +106,18 @@ def test_credentials_of_another_user_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_credentials_that_cannot_be_used_are_not_quoted(tmp_path: Path, content: bytes) -> None:
-    """The line names the file and what must be in it."""
+    """The line names the file and what must be in it, and is shown whole in the log, too."""
     file = tmp_path / "etcd.toml"
     file.write_bytes(content)
     file.chmod(0o600)
 
-    with pytest.raises(UnusableError, match=r"^fleet.credentials: .*`user` and `pass") as error:
+    with pytest.raises(UnusableError, match=r"^`fleet.credentials` .*`user` and `pass") as error:
         read_credentials(file)
 
     assert "s3cret" not in str(error.value)
     assert error.value.__cause__ is None
+    said = str(error.value).replace(str(tmp_path), "/etc/t3safe")
+    assert redact(said) == said
 
 
 def test_credentials_that_are_not_there_are_told(tmp_path: Path) -> None:

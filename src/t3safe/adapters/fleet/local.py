@@ -106,4 +106,4 @@ def _require_own(path: Path, found: os.stat_result) -> None:
 
 
 def _unusable(path: Path, why: str) -> UnusableError:
-    return UnusableError(f"fleet.credentials: {path}: {why}")
+    return UnusableError(f"`fleet.credentials` names {path}: {why}")
