@@ -7,7 +7,9 @@ import os
 import pwd
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -149,20 +151,18 @@ def users(monkeypatch: pytest.MonkeyPatch, *found: tuple[str, int, str]) -> None
     monkeypatch.setattr(pwd, "getpwall", lambda: entries)
 
 
-def reachable(factory: pytest.TempPathFactory) -> Path:
-    """Make a folder that other users reach."""
-    top = factory.mktemp("homes")
-    for folder in (top, *top.parents[:-2]):
+@pytest.fixture
+def top() -> Iterator[Path]:
+    """Give a folder that other users reach: each session of pytest closes its own to them."""
+    with TemporaryDirectory(prefix="t3safe-homes-", dir="/var/tmp") as made:
+        folder = Path(made)
         folder.chmod(0o755)
-    return top
+        yield folder
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
-def test_every_user_is_asked_as_themselves(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_every_user_is_asked_as_themselves(monkeypatch: pytest.MonkeyPatch, top: Path) -> None:
     """A home that is its owner's alone is seen; root's eyes, and another's folder, are not used."""
-    top = reachable(tmp_path_factory)
     for name, uid in (("ann", 61001), ("ben", 61002), ("cid", 61003)):
         base = top / name / HOME_BASE
         if name != "cid":
@@ -202,13 +202,12 @@ def test_every_user_is_asked_as_themselves(
 )
 def test_a_user_whom_nobody_lists_is_looked_at_by_name(
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path_factory: pytest.TempPathFactory,
+    top: Path,
     first: str | None,
     noted: str | None,
     build: Version | None,
 ) -> None:
     """Their build is the note of this era, else the default when the launcher came."""
-    top = reachable(tmp_path_factory)
     home(top / "eve" / HOME_BASE, noted=noted)
     subprocess.run(["chown", "-R", "61005", top / "eve"], check=True)
     if first is not None:
