@@ -69,6 +69,19 @@ class WrittenRuns(MemoryJournal):
         return self.open_run
 
 
+@define
+class NotedPermit:
+    """A permit that says this, and notes which plans it was asked about."""
+
+    says: str = ""
+    plans: list[ev.Plan] = field(factory=list)
+
+    def may_start(self, plan: ev.Plan) -> str:
+        """Say why the plan may not start."""
+        self.plans.append(plan)
+        return self.says
+
+
 def record(
     run: str,
     *moves: tuple[str, Status],
