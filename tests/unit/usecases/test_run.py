@@ -24,17 +24,18 @@ from fakes.world import (
 )
 from fakes.world.scenes import LEVELS
 from t3safe.domain import events as ev
-from t3safe.domain.errors import SelectionError
+from t3safe.domain.errors import SelectionError, ServiceError
 from t3safe.domain.gate import OnPersonFailure, Ruling, Verdict
 from t3safe.domain.move import Status
 from t3safe.domain.policy import Offer, Policy, Proceed, Skip, SkipReason, Window
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.runs import RunRecord
 from t3safe.domain.versions import Version
+from t3safe.person import IdleCheck
 from t3safe.usecases.host import Host, Result, Rules
 from t3safe.usecases.run import candidate, drain, offered, planned, run
 from t3safe.usecases.survey import Survey, survey
-from tests.unit.usecases.hosts import WrittenRuns, record
+from tests.unit.usecases.hosts import WrittenRuns, failing, record
 
 DAY: Final = timedelta(days=1)
 ALWAYS: Final = timedelta(0)
@@ -405,9 +406,10 @@ def test_a_drain_moves_those_who_wait_and_are_idle() -> None:
     """Not who is at work, cannot be looked at, or does not wait."""
     world = small_world("dan", "ann", "ben", "cid", "eva")
     world.work("ben")
-    world.people["cid"].unreadable = "it is malformed"
     written(world, deferred("ann", "ben", "cid", "eva"))
-    result = drain(host(world))
+    wired = host(world)
+    broken = failing(wired, "services", "cid", status=ServiceError("cannot look at the serve"))
+    result = drain(evolve(wired, idle=IdleCheck(broken.ports, pause=world.advance)))
     assert plans(world) == [
         ev.Plan(
             run="r001",
