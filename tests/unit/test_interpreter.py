@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from fakes.world import NEW, OLD, FakePerson, World, ports_of, small_world, version
 from fakes.world.core import settled
-from fakes.world.fakeports import FakeBuilds
 from fakes.world.scenes import make_second
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault, PersonalDataError
-from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.move import Status
 from t3safe.domain.obstacles import left_copy
 from t3safe.domain.ports import Ports
@@ -22,23 +20,14 @@ from t3safe.interpreter import Interpreter, Limits
 from t3safe.person import IdleCheck
 from t3safe.t3.updater import Traces
 from tests.scenarios.nights import running, untouched
-from tests.unit.usecases.hosts import PartlyFailing, WrittenRuns, record
+from tests.unit.usecases.hosts import AskedBuilds, PartlyFailing, WrittenRuns, record
 
 BUILDS = tuple(version(f"0.0.2{number}") for number in range(7))
 
 
-@frozen
-class Measured(FakeBuilds):
-    """A store that has to be asked about a build."""
-
-    def schema(self, build: Version) -> SetLedger | None:
-        """What it knows."""
-        return super().schema(Version.parse(build.text))
-
-
 def ports(world: World, **others: PersonalDataError) -> Ports:
     """The ports onto this world; these methods of people's data fail."""
-    found = evolve(ports_of(world), builds=Measured(world))
+    found = evolve(ports_of(world), builds=AskedBuilds(world))
     return evolve(found, personal_data=PartlyFailing(found.personal_data, others))
 
 

@@ -9,21 +9,19 @@ from attrs import evolve, field, frozen
 
 from fakes.world import EPOCH, NEW, OLD, FakePerson, World, host, ports_of, small_world
 from fakes.world.core import settled
-from fakes.world.fakeports import FakeBuilds
 from fakes.world.hostports import FakePersonalData
 from fakes.world.model import STATE
 from fakes.world.scenes import make_second
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PeopleError, PersonalDataError, SelectionError
 from t3safe.domain.idle import WINDOW_SECONDS, Activity
-from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.obstacles import Obstacle, held, left_copy
 from t3safe.domain.ports import Ports
 from t3safe.domain.text import moment
 from t3safe.domain.versions import Version
 from t3safe.person import IdleCheck, give_selections, hidden_copy, migrated_by
 from t3safe.t3.updater import Traces
-from tests.unit.usecases.hosts import GONE, failing
+from tests.unit.usecases.hosts import GONE, AskedBuilds, failing
 
 IDLE = ev.Assessed(ev.Readiness.IDLE)
 
@@ -162,15 +160,6 @@ def test_each_time_after_now_is_ignored_and_said() -> None:
 # A copy that would hide work.
 
 
-@frozen
-class Measured(FakeBuilds):
-    """A store that has to be asked about a build."""
-
-    def schema(self, build: Version) -> SetLedger | None:
-        """What it knows."""
-        return super().schema(Version.parse(build.text))
-
-
 def tried() -> tuple[World, Ports, Obstacle]:
     """Let ann have tried the second generation and work on in the first."""
     world = small_world("ann")
@@ -180,7 +169,7 @@ def tried() -> tuple[World, Ports, Obstacle]:
     world.try_second("ann", 55)
     traces = Traces((NEW.text,))
     world.people["ann"].updater = traces
-    ports = evolve(ports_of(world), builds=Measured(world))
+    ports = evolve(ports_of(world), builds=AskedBuilds(world))
     copied = ports.personal_data.activity("ann").copied
     found = left_copy("ann", copied, traces.named)
     assert found is not None

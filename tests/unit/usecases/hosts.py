@@ -9,8 +9,10 @@ from typing import Any, Final
 from attrs import define, evolve, field, frozen
 
 from fakes.world import EPOCH, NEW, OLD, FakePerson, World, host, version
+from fakes.world.fakeports import FakeBuilds
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError
+from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.move import Status
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.runs import MoveRecord, RunRecord
@@ -126,3 +128,12 @@ def move_by_hand(world: World, *names: str) -> None:
         states.snapshot(name, "before", SnapshotKind.REST, OLD)
         world.people[name].link = NEW
         assert world.launch(name)
+
+
+@frozen
+class AskedBuilds(FakeBuilds):
+    """A store that has to be asked about a build, and about nothing else."""
+
+    def schema(self, build: Version) -> SetLedger | None:
+        """What it knows."""
+        return super().schema(Version.parse(build.text))
