@@ -6,7 +6,7 @@ first of them as `key: what`, for one line to a person.
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,15 @@ def exactly(value: Any, kind: type, name: str) -> Any:  # noqa: ANN401 - whateve
         message = f"{value!r} is not {name}"
         raise TypeError(message)
     return value
+
+
+def zoned_time(value: Any) -> datetime:  # noqa: ANN401 - whatever the file holds
+    """Give the moment that an ISO 8601 text with its zone names; raises TypeError, ValueError."""
+    moment = datetime.fromisoformat(plain_text(value))
+    if moment.tzinfo is None:
+        message = f"{value!r} names no zone"
+        raise ValueError(message)
+    return moment
 
 
 def first_error(error: BaseException, path: str = "") -> str:

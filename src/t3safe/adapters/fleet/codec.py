@@ -23,7 +23,13 @@ from typing import Any, Final, get_args
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn
 
-from t3safe.adapters._support.strict import INVALID, first_error, plain_text, strict_converter
+from t3safe.adapters._support.strict import (
+    INVALID,
+    first_error,
+    plain_text,
+    strict_converter,
+    zoned_time,
+)
 from t3safe.domain.fleet.records import (
     Artifact,
     FleetFreeze,
@@ -99,7 +105,7 @@ def _converter() -> Converter:
     made.register_unstructure_hook(Version, str)
     made.register_structure_hook(Version, lambda text, _: Version.parse(plain_text(text)))
     made.register_unstructure_hook(datetime, datetime.isoformat)
-    made.register_structure_hook(datetime, lambda text, _: _time(text))
+    made.register_structure_hook(datetime, lambda text, _: zoned_time(text))
     made.register_structure_hook_func(
         lambda kind: getattr(kind, "__origin__", None) is tuple,
         lambda value, kind: _listed(made, value, kind),
@@ -115,14 +121,6 @@ def _listed(made: Converter, value: Any, kind: Any) -> Any:  # noqa: ANN401 - wh
         message = f"{str(value)[:_SHOWN_MAX]!r} is not a list"
         raise TypeError(message)
     return tuple(made.structure(each, get_args(kind)[0]) for each in value)
-
-
-def _time(value: Any) -> datetime:  # noqa: ANN401 - whatever JSON holds
-    moment = datetime.fromisoformat(plain_text(value))
-    if moment.tzinfo is None:
-        message = f"{value!r} names no zone"
-        raise ValueError(message)
-    return moment
 
 
 def _no_number(text: str) -> float:

@@ -25,6 +25,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
+from t3safe.adapters._support.strict import exactly, plain_text, zoned_time
 from t3safe.domain import checks, gate, ledgers
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
@@ -117,12 +118,12 @@ def converter() -> Converter:
     """Give the one converter of the journal."""
     made = Converter(forbid_extra_keys=True)
     made.register_unstructure_hook(Version, str)
-    made.register_structure_hook(Version, lambda text, _: Version.parse(_text(text)))
+    made.register_structure_hook(Version, lambda text, _: Version.parse(plain_text(text)))
     made.register_unstructure_hook(datetime, datetime.isoformat)
-    made.register_structure_hook(datetime, lambda text, _: _time(text))
+    made.register_structure_hook(datetime, lambda text, _: zoned_time(text))
     made.register_structure_hook(str, _text_or_member)
-    made.register_structure_hook(int, lambda number, _: _whole(number))
-    made.register_structure_hook(bool, lambda flag, _: _flag(flag))
+    made.register_structure_hook(int, lambda number, _: exactly(number, int, "a whole number"))
+    made.register_structure_hook(bool, lambda flag, _: exactly(flag, bool, "true or false"))
 
     def reads(kind: type) -> Any:  # noqa: ANN401 - as cattrs has it
         return make_dict_structure_fn(kind, made, _cattrs_forbid_extra_keys=True, **_renamed(kind))
@@ -146,38 +147,9 @@ def tag(event: Event) -> str:
     return FORMS[type(event)].tag
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
-    if not isinstance(value, str):
-        message = f"{value!r} is no text"
-        raise TypeError(message)
-    return value
-
-
-def _whole(value: Any) -> int:  # noqa: ANN401 - whatever JSON holds
-    if isinstance(value, bool) or not isinstance(value, int):
-        message = f"{value!r} is no whole number"
-        raise TypeError(message)
-    return value
-
-
-def _flag(value: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
-    if not isinstance(value, bool):
-        message = f"{value!r} is neither true nor false"
-        raise TypeError(message)
-    return value
-
-
-def _time(value: Any) -> datetime:  # noqa: ANN401 - whatever JSON holds
-    moment = datetime.fromisoformat(_text(value))
-    if moment.tzinfo is None:
-        message = f"{value!r} names no zone"
-        raise ValueError(message)
-    return moment
-
-
 def _text_or_member(value: Any, kind: type[str]) -> str:  # noqa: ANN401 - whatever JSON holds
     """Read a text; cattrs asks here for string enumerations too, which are texts to it."""
-    return kind(_text(value))
+    return kind(plain_text(value))
 
 
 def encode(event: Event) -> str:
