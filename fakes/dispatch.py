@@ -28,12 +28,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from attrs import Factory, define, frozen
 
-from fakes.service import Service, ServiceHandler
+from fakes.service import FakeServer, Service, ServiceHandler
 
 PATHS: Final = ("/api/auth/browser-session", "/api/auth/bootstrap")
 COOKIES: Final = ("t3_session", "t3_session_[0-9a-f]{12}")
@@ -134,7 +134,7 @@ class _Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Dispatch:
+class Dispatch(FakeServer):
     """The dispatch; `knowledge` may be changed while it serves, `log` is what it answered.
 
     `config` names a file that replaces the knowledge on every request.
@@ -155,18 +155,6 @@ class Dispatch:
         self._service = Service(self._handle, host, port)
         self._closed = threading.Event()
 
-    def __enter__(self) -> Self:
-        self.up()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.down()
-
-    @property
-    def url(self) -> str:
-        """Its address, without a slash at the end."""
-        return self._service.url
-
     @property
     def address(self) -> str:
         """Its host:port."""
@@ -175,12 +163,12 @@ class Dispatch:
     def up(self) -> None:
         """Serve; again on the same port after `down`."""
         self._closed.clear()
-        self._service.up()
+        super().up()
 
     def down(self) -> None:
         """Refuse every connection and cut those that are open."""
         self._closed.set()
-        self._service.down()
+        super().down()
 
     def _handle(self, handler: ServiceHandler) -> None:
         body = handler.read_body()

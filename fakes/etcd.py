@@ -11,12 +11,12 @@ import threading
 import time
 from collections import deque
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from attrs import frozen
 
 from fakes.etcdstate import EtcdRefusalError, EtcdState
-from fakes.service import Service, ServiceHandler
+from fakes.service import FakeServer, Service, ServiceHandler
 
 REQUEST_BYTES_MAX: Final = 1_572_864
 """etcd's own limit of a request (`--max-request-bytes`)."""
@@ -63,7 +63,7 @@ class _Planned:
     seconds: float
 
 
-class EtcdServer:
+class EtcdServer(FakeServer):
     """The server, what it holds, and its faults; everything may change while it serves."""
 
     def __init__(self, state: EtcdState | None = None) -> None:
@@ -73,26 +73,6 @@ class EtcdServer:
         self._lock = threading.RLock()
         self._planned: deque[_Planned] = deque()
         self._pending: deque[tuple[str, dict[str, Any], str]] = deque()
-
-    def __enter__(self) -> Self:
-        self.up()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.down()
-
-    @property
-    def url(self) -> str:
-        """The endpoint."""
-        return self._service.url
-
-    def up(self) -> None:
-        """Serve; again on the same port after `down`."""
-        self._service.up()
-
-    def down(self) -> None:
-        """Refuse every connection and cut those that are open."""
-        self._service.down()
 
     def fail(
         self, *faults: EtcdFault, path: str = "", seconds: float = 1.0, times: int = 1

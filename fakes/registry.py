@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import unquote
 
 from attrs import define, field, frozen
@@ -33,7 +33,7 @@ from fakes.packages import (
     pack_platform,
     release_from_json,
 )
-from fakes.service import Service, ServiceHandler
+from fakes.service import FakeServer, Service, ServiceHandler
 
 ABBREVIATED: Final = "application/vnd.npm.install-v1+json"
 HOSTILE_VERSION: Final = "../../x"
@@ -108,7 +108,7 @@ class _FaultSet:
     seconds: float
 
 
-class RegistryServer:
+class RegistryServer(FakeServer):
     """The registry, its contents and its faults; everything may change while it serves.
 
     `max_age` is how many seconds npm may believe what it has cached (the public one says 300).
@@ -124,25 +124,10 @@ class RegistryServer:
         for package in pack_dependencies():
             self._put(package, FakeRelease("0.0.0").published_at, tag="latest")
 
-    def __enter__(self) -> Self:
-        self.up()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.down()
-
     @property
     def url(self) -> str:
         """What npm calls `registry`."""
         return f"{self._service.url}/"
-
-    def up(self) -> None:
-        """Serve; again on the same port after `down`."""
-        self._service.up()
-
-    def down(self) -> None:
-        """Refuse every connection and cut those that are open."""
-        self._service.down()
 
     def publish(
         self,

@@ -119,3 +119,29 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         self.down()
+
+
+class FakeServer:
+    """A fake that serves while its `with` block lasts; `down` and `up` may come in between."""
+
+    _service: Service
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return self._service.url
+
+    def up(self) -> None:
+        """Serve; again on the same port after `down`."""
+        self._service.up()
+
+    def down(self) -> None:
+        """Refuse every connection and cut those that are open."""
+        self._service.down()
