@@ -57,32 +57,27 @@ def _steps(events: Sequence[ev.Event]) -> Iterator[_Step]:
     """Yield each effect with its answer, None when the process died before the answer."""
     begun: fx.Effect | None = None
     for event in events:
-        match event:
-            case ev.Started(effect=effect):
-                begun = effect
-            case ev.Finished(answer=answer) if begun is not None:
-                yield begun, answer
-                begun = None
-            case ev.Resumed() if begun is not None:
-                yield begun, None
-                begun = None
-            case _:
-                continue
+        if isinstance(event, ev.Started):
+            begun = event.effect
+        elif begun is not None and isinstance(event, ev.Finished | ev.Resumed):
+            yield begun, event.answer if isinstance(event, ev.Finished) else None
+            begun = None
     if begun is not None:
         yield begun, None
 
 
 def _is_whole(events: Sequence[ev.Event]) -> bool:
     """Whether the records are whole (rule 4)."""
-    seq, pending = 0, False
+    seq = 0
+    pending: int | None = None
     for event in events[1:]:
         match event:
-            case ev.Started(seq=number) if not pending and number == seq + 1:
-                seq, pending = number, True
-            case ev.Finished(seq=number) if pending and number == seq:
-                pending = False
+            case ev.Started(seq=number) if pending is None and number == seq + 1:
+                seq = pending = number
+            case ev.Finished(seq=number) if number == pending:
+                pending = None
             case ev.Resumed():
-                pending = False
+                pending = None
             case ev.StopAsked():
                 continue
             case _:
@@ -103,8 +98,9 @@ def _begun(plan: ev.Plan, moves: tuple[Move, ...], steps: Sequence[_Step]) -> Ro
         stage = Stage.STAGING
     rehearsals: tuple[gate.Rehearsal, ...] = ()
     for effect, answer in steps:
-        if isinstance(effect, fx.Rehearse) and effect.build == plan.candidate:
-            rehearsals = answer.rehearsals if isinstance(answer, ev.Rehearsed) else rehearsals
+        of_candidate = isinstance(effect, fx.Rehearse) and effect.build == plan.candidate
+        if of_candidate and isinstance(answer, ev.Rehearsed):
+            rehearsals = answer.rehearsals
     return Rollout(plan, stage, moves, rehearsals=rehearsals)
 
 
