@@ -159,10 +159,16 @@ def _recounted(part: ev.MovePlan, steps: Sequence[_Step]) -> Move:
     return move
 
 
-def _whom(effect: fx.Effect) -> tuple[str, ...]:
+def _whom(effect: fx.Effect) -> tuple[str | None, ...]:
     if isinstance(effect, fx.Revisit | fx.Bake):
         return effect.people
-    return (getattr(effect, "person", ""),)
+    return (getattr(effect, "person", None),)
+
+
+def _is_new(move: Move, build: Version) -> bool:
+    """Whether this is the new build; when it is the old one too, the move's direction tells."""
+    forward = move.new_build_may_have_run and move.goal is Goal.FORWARD
+    return build == move.plan.new and (build != move.plan.old or forward)
 
 
 def _meant(move: Move, effect: fx.Effect) -> Move:
@@ -171,13 +177,11 @@ def _meant(move: Move, effect: fx.Effect) -> Move:
     turned = Goal.BACK if move.new_build_may_have_run else move.goal
     match effect:
         case fx.Fence() | fx.Stop() | fx.SnapshotAtRest():
-            return attrs.evolve(moving, fenced=True, goal=turned)
+            return attrs.evolve(moving, fenced=True, goal=turned, held=False)
+        case fx.Select(build=build) if _is_new(move, build):
+            return attrs.evolve(_on_new(moving), new_build_may_have_run=True)
         case fx.Select(build=build) if build == move.plan.old and turned is Goal.BACK:
             return attrs.evolve(moving, goal=Goal.BACK, reselecting=move.restored)
-        case fx.Select(build=build) if build == move.plan.new:
-            return attrs.evolve(
-                put_by(moving), goal=Goal.FORWARD, rows=(), new_build_may_have_run=True
-            )
         case fx.Select():
             return attrs.evolve(moving, goal=Goal.CANCEL)
         case fx.Restore(snapshot=snapshot) if snapshot == move.plan.restore:
@@ -263,6 +267,8 @@ def _untouched(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
 def _inspected(move: Move, answer: ev.Answer | None) -> Move:
     """Apply an inspection; earlier sign-in results no longer count."""
     match answer:
+        case ev.Inspected(selected=build) if build == move.plan.old and move.reselecting:
+            return move
         case ev.Inspected(selected=build) if build == move.plan.new and move.new_build_may_have_run:
             return _on_new(move)
         case ev.Inspected(selected=build) if build == move.plan.old:
@@ -276,17 +282,15 @@ def _inspected(move: Move, answer: ev.Answer | None) -> Move:
 
 
 def _verified(move: Move, build: Version, answer: ev.Answer | None) -> Move:
-    on_new = build == move.plan.new and (build != move.plan.old or move.goal is Goal.FORWARD)
+    on_new = move.new_build_may_have_run and _is_new(move, build)
     match answer:
-        case ev.Paired() if on_new and move.new_build_may_have_run:
+        case ev.Paired() if on_new:
             return attrs.evolve(move, status=Status.MOVED)
         case ev.Paired() if move.goal is not Goal.FORWARD:
             cancelled = Status.DEFERRED if move.held else Status.RETURNED
             back = Status.ROLLED_BACK if move.restored else cancelled
             return attrs.evolve(move, status=back)
-        case ev.NotPaired(fault=Fault.ENVIRONMENT, reason=reason) if (
-            on_new and move.new_build_may_have_run
-        ):
+        case ev.NotPaired(fault=Fault.ENVIRONMENT, reason=reason) if on_new:
             return attrs.evolve(move, status=Status.KEPT, reason=reason)
         case ev.NotPaired(fault, reason) | ev.Failed(fault, reason) if on_new:
             return attrs.evolve(move, fault=fault, reason=reason)
