@@ -12,13 +12,16 @@ Rules:
    promotion that had begun goes on.
 3. Only what was done and answered counts, in any order: no step is expected.  What an intent makes
    possible counts as done.  A restore is forgotten once the new build may have run again; a
-   quarantine is not: it may be the only copy of what a person wrote.
-4. Records that cannot be a run (a missing number, an answer to nothing) are damaged.
+   quarantine is not: it may be the only copy of what a person wrote.  A failure before the new
+   build is forgotten once the step is tried again.
+4. Records without a beginning are damaged.  So are those of an unfinished run that cannot be one (a
+   missing number, an answer to nothing).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import attrs
 
@@ -124,10 +127,15 @@ def _open(rollout: Rollout, steps: Sequence[_Step]) -> Rollout:
 
 def _in_between(move: Move) -> bool:
     """Whether this person may be in transition and must be inspected."""
-    if not touched(move) or move.status in {Status.MOVED, Status.KEPT}:
+    if not touched(move) or move.status in _SETTLED:
         return False
-    may_go_back = move.rest is not None or not move.new_build_may_have_run
-    return may_go_back and move.status not in {Status.RETURNED, Status.ROLLED_BACK}
+    return move.rest is not None or not move.new_build_may_have_run
+
+
+_SETTLED: Final = frozenset(
+    {Status.MOVED, Status.KEPT, Status.DEFERRED, Status.RETURNED, Status.ROLLED_BACK}
+)
+"""The statuses in which a person whom the run touched was last verified on a build."""
 
 
 def _over(move: Move) -> Move:
@@ -205,17 +213,23 @@ def _after(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
             return _verified(move, build, answer)
         case fx.Inspect(), _:
             return _inspected(attrs.evolve(move, status=Status.MOVING), answer)
-        case fx.Bake() | fx.Revisit(), ev.BakeBroken(person, fault, reason):
-            mine = person == move.person
-            return attrs.evolve(move, fault=fault, reason=reason) if mine else move
+        case fx.Bake() | fx.Revisit(), ev.BakeBroken(move.person, fault, reason):
+            return attrs.evolve(move, fault=fault, reason=reason)
+        case fx.Bake() | fx.Revisit(), _:
+            return move
         case fx.Assess(certain=True), _ if move.new_build_may_have_run:
             return _looked(move, answer)
-        case _, ev.Failed(fault, reason) if (
-            move.new_build_may_have_run and move.goal is Goal.FORWARD
-        ):
-            return attrs.evolve(move, fault=fault, reason=reason)
+        case _, ev.Failed() if move.goal is Goal.FORWARD:
+            return _failed_forward(move, answer)
         case _:
             return _copied(move, effect, answer)
+
+
+def _failed_forward(move: Move, failed: ev.Failed) -> Move:
+    """Keep why the move turns back: rolled back from the new build, or cancelled before it."""
+    if move.new_build_may_have_run:
+        return attrs.evolve(move, fault=failed.fault, reason=failed.reason)
+    return attrs.evolve(move, held=failed.fault is Fault.LATER, reason=failed.reason)
 
 
 def _looked(move: Move, answer: ev.Answer | None) -> Move:
@@ -230,17 +244,13 @@ def _looked(move: Move, answer: ev.Answer | None) -> Move:
 def _copied(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
     match effect, answer:
         case fx.SnapshotAtRest(), ev.Snapshotted() if not move.new_build_may_have_run:
-            return attrs.evolve(move, rest=answer, held=False)
+            return attrs.evolve(move, rest=answer, reason="")
         case fx.Quarantine(), ev.Quarantined(snapshot, rows):
             earlier = (*move.earlier, move.quarantine) if move.quarantine else move.earlier
             rows = (*move.rows, *rows)
             return attrs.evolve(move, quarantine=snapshot, earlier=earlier, rows=rows)
         case fx.Restore(snapshot=snapshot), ev.Done() if snapshot != move.plan.restore:
             return attrs.evolve(move, restored=True)
-        case fx.Stop() | fx.SnapshotAtRest(), ev.Failed(fault=fault) if (
-            not move.new_build_may_have_run
-        ):
-            return attrs.evolve(move, held=fault is Fault.LATER)
         case _:
             return move
 
@@ -249,7 +259,7 @@ def _untouched(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
     """Apply an answer from before the run touched the person."""
     match effect, answer:
         case fx.SnapshotOnline(), ev.Snapshotted(snapshot=snapshot):
-            return attrs.evolve(move, status=Status.WAITING, online=snapshot)
+            return attrs.evolve(move, status=Status.WAITING, online=snapshot, reason="")
         case fx.SnapshotOnline(), ev.Assessed(reason=reason) | ev.Failed(reason=reason):
             return attrs.evolve(move, status=Status.REFUSED, reason=reason)
         case fx.Assess(), ev.Assessed(ev.Readiness.BUSY, reason) | ev.Failed(reason=reason):
@@ -260,6 +270,9 @@ def _untouched(move: Move, effect: fx.Effect, answer: ev.Answer | None) -> Move:
             return attrs.evolve(move, status=Status.BROKEN_BEFORE, reason=reason)
         case fx.Inspect(), _:
             return attrs.evolve(move, status=Status.DEFERRED, reason="interrupted")
+        case fx.SnapshotOnline() | fx.Assess() | fx.VerifyPairing(), _:
+            # A failure of an earlier attempt was not final.
+            return attrs.evolve(move, status=Status.WAITING, reason="")
         case _:
             return move
 
