@@ -59,7 +59,9 @@ def explore(kind: ev.Kind, restore: str, *people: str) -> list[Way]:
     moves = tuple(ev.MovePlan(who, OLD, NEW, restore, MIGRATED) for who in moved)
     baking = () if moved else people
     hold = OnPersonFailure.HOLD_BACK
-    start = opened(ev.Plan("run", kind, NEW, OLD, moves, 0.0, 1, hold, baking=baking))
+    ring = "canary" if kind is ev.Kind.RUN else ""
+    plan = ev.Plan("run", kind, NEW, OLD, moves, 0.0, 1, hold, baking=baking, ring=ring)
+    start = opened(plan)
     ways: list[Way] = []
     states, numbers = [start], {start: 0}
     before: dict[int, list[int]] = {}
@@ -94,6 +96,10 @@ def _next(state: Rollout) -> Iterator[ev.Event]:
 def answers_to(effect: fx.Effect) -> Iterator[ev.Answer]:
     """Give one answer of each sort that an effect may have, the best first."""
     match effect:
+        case fx.StageBuild():
+            yield ev.Staged("", "")
+        case fx.TakeSlot():
+            yield from (ev.SlotTaken(1), ev.SlotDenied(""))
         case fx.SnapshotOnline(snapshot=name):
             yield from (ev.Snapshotted(name, KNOWN, 1), ev.Assessed(ev.Readiness.BUSY))
         case fx.SnapshotAtRest(snapshot=name):

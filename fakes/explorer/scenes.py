@@ -19,6 +19,8 @@ from fakes.world.model import FakePerson, OpenQuestion
 from fakes.world.scenes import LEVELS, make_second
 from t3safe.domain import events as ev
 from t3safe.domain.gate import OnPersonFailure
+from t3safe.domain.policy import Skip, SkipReason
+from t3safe.rules import AlwaysPermitted
 from t3safe.usecases.host import Host, Result, Rules
 from t3safe.usecases.rollback import go_back
 from t3safe.usecases.run import drain, run
@@ -177,15 +179,15 @@ class ExploredScene:
 
 
 @frozen
-class _PlansSeen:
+class _PlansSeen(AlwaysPermitted):
     """Keeps each plan, and lets none start."""
 
     plans: list[ev.Plan] = attrs.field(factory=list)
 
-    def may_start(self, plan: ev.Plan) -> str:
+    def may_start(self, plan: ev.Plan) -> Skip | None:
         """Say no, and keep it."""
         self.plans.append(plan)
-        return "it is only looked at"
+        return Skip(SkipReason.LATER, "it is only looked at")
 
 
 def _take_first_back(wired: Host) -> Result:

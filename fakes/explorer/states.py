@@ -265,7 +265,7 @@ def _together(masks: list[int]) -> Iterator[int]:
 
 
 _GATE: Final = frozenset(
-    {Stage.STAGING, Stage.SNAPSHOTTING, Stage.REHEARSING, Stage.CONTROL, Stage.VERDICT}
+    {Stage.STAGING, Stage.SNAPSHOTTING, Stage.REHEARSING, Stage.CONTROL, Stage.VERDICT, Stage.SLOT}
 )
 """Once these are over, what the gate found is in each person's status."""
 

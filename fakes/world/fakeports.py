@@ -13,6 +13,7 @@ from attrs import frozen
 
 from fakes.world.core import SubStep, World
 from fakes.world.model import Defect
+from t3safe.domain import events as ev
 from t3safe.domain import ports
 from t3safe.domain.errors import (
     BuildError,
@@ -27,6 +28,7 @@ from t3safe.domain.people import MapProblem, Person, UserMap, valid_person
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.versions import InvalidVersion, Version
+from t3safe.simulation.builds import artifact
 from t3safe.simulation.decisions import MemorySwitch
 
 
@@ -79,16 +81,17 @@ class FakeBuilds:
 
     world: World
 
-    def stage(self, build: Version) -> None:
+    def stage(self, build: Version) -> ev.Staged:
         world = self.world
         if build in world.store:
-            return
+            return artifact(build)
         world.begin("npm", build.text)
         problem, fault = self._problem(build)
         if problem:
             message = f"cannot stage {build}: {problem}"
             raise BuildError(message, fault=fault)
         world.play("stage", build.text, self._steps(build))
+        return artifact(build)
 
     def _problem(self, build: Version) -> tuple[str, Fault]:
         world, fake = self.world, self.world.builds.get(build)

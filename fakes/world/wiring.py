@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from fakes.world import fakeports as plain
 from fakes.world import hostports
@@ -18,7 +18,7 @@ from t3safe.loadguard import LoadGuard
 from t3safe.person import IdleCheck
 from t3safe.rules import AlwaysPermitted
 from t3safe.simulation.decisions import MemoryChoices, MemoryVerdicts
-from t3safe.usecases.host import Host, Rules, wired
+from t3safe.usecases.host import Host, Rules, may_always_open, wired
 
 
 def ports_of(world: World, journal: ports.Journal | None = None) -> ports.Ports:
@@ -71,13 +71,11 @@ def host(
     seen = ports_of(world, journal)
     guard = LoadGuard(plain.FakeLoad(world), hold_ups=plain.FakeHoldUps(world))
     calls = (
-        HookCalls(world.owner_hooks, seen.permit, guard.overloaded)
-        if world.owner_hooks is not None
-        else None
+        HookCalls(world.owner_hooks, guard.overloaded) if world.owner_hooks is not None else None
     )
     watching = (observer,) if observer is not None else ()
     return wired(
-        seen if calls is None else evolve(seen, permit=calls),
+        seen,
         rules or Rules(),
         _Names(world),
         limits=limits,
@@ -85,6 +83,7 @@ def host(
         observers=watching if calls is None else (*watching, calls),
         stop=stop,
         pause=world.advance,
+        may_open=may_always_open if calls is None else calls.may_open,
         veto=allowed if calls is None else calls.veto,
         wrap=wrap,
     )

@@ -1,11 +1,11 @@
 """Calls the host owner's hooks on the events of a run, and remembers their refusals.
 
-`HookCalls` observes the engine and is the permit for a run.  The interpreter asks its `veto` before
-it looks at a person, so neither the rollout nor the loop knows of hooks.
+`HookCalls` observes the engine.  Its `may_open` is asked before a run is opened, its `veto` before
+the interpreter looks at a person, so neither the rollout nor the loop knows of hooks.
 
 Rules:
 
-1. A failing `before-run` hook refuses the permit: no run is opened, and the outcome is "later".
+1. After a failing `before-run` hook no run is opened, and the outcome is "later".
 2. A failing `before-canary` hook counts as work: the person stays as they are, deferred.  No effect
    fails because of a hook, since a failed effect is tried again and rolls other people back.  An
    overloaded host counts in the same way, after the hook (see `loadguard`).
@@ -28,25 +28,20 @@ from t3safe.interpreter import allowed
 
 @define
 class HookCalls:
-    """Implements Observer and Permit over the port Hooks.
+    """Implements Observer over the port Hooks.
 
     `overloaded` says why the host is too loaded for a move now, empty when it is not.
     """
 
     hooks: ports.Hooks
-    permit: ports.Permit
     overloaded: Callable[[], str] = allowed
     _refused: str = field(default="", init=False)
 
-    def may_start(self, plan: ev.Plan) -> str:
-        """Ask the permit, then call the hooks before a run (rule 1).
-
-        Returns why the run may not start, empty when it may.
-        """
-        no = self.permit.may_start(plan)
+    def may_open(self, plan: ev.Plan) -> str:
+        """Call the hooks before a run; return why it may not open, empty when it may (rule 1)."""
         hook_event = opening(plan)
-        if no or hook_event is None:
-            return no
+        if hook_event is None:
+            return ""
         failed = self._call(hook_event)
         if failed:
             self._call(not_opened(hook_event, failed))

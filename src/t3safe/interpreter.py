@@ -78,7 +78,7 @@ class Interpreter:
     def _perform(self, effect: fx.Effect) -> ev.Answer:
         match effect:
             case fx.StageBuild(build):
-                self.ports.builds.stage(build)
+                return self.ports.builds.stage(build)
             case fx.SnapshotOnline(person, snapshot):
                 self.idle.sample(person)
                 present = self.ports.selection.selected(person).build
@@ -92,6 +92,8 @@ class Interpreter:
                 self.ports.verdicts.record(
                     verdict, self.ports.gate.fingerprint(), self.ports.clock.now()
                 )
+            case fx.TakeSlot():
+                return self.ports.permit.take_slot(effect)
             case fx.Assess(person, certain):
                 if why := self.veto():
                     return ev.Assessed(ev.Readiness.BUSY, why)

@@ -7,8 +7,9 @@ from datetime import timedelta
 from attrs import frozen
 
 from t3safe.configuration import Settings
+from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.policy import Policy, Window
+from t3safe.domain.policy import Policy, Skip, Window
 from t3safe.domain.pressure import PressureLimits
 from t3safe.domain.versions import Version
 from t3safe.interpreter import Limits
@@ -19,9 +20,19 @@ from t3safe.usecases.host import Rules
 class AlwaysPermitted:
     """The local Permit: this host coordinates with no other."""
 
-    def may_start(self, plan: ev.Plan) -> str:  # noqa: ARG002 - the port's shape
+    ring: str = ""
+
+    def may_start(self, plan: ev.Plan) -> Skip | None:  # noqa: ARG002 - the port's shape
         """Let every rollout start."""
-        return ""
+        return None
+
+    def take_slot(self, wanted: fx.TakeSlot) -> ev.SlotTaken:  # noqa: ARG002 - the port's shape
+        """Give a slot to whoever asks; no plan of a host of its own does."""
+        return ev.SlotTaken(0)
+
+    def send(self) -> tuple[str, ...]:
+        """Send nothing: nobody listens."""
+        return ()
 
 
 def pressure_limits(settings: Settings) -> PressureLimits:

@@ -37,12 +37,12 @@ def test_every_rollout_ends_and_is_the_fold_of_its_journal(trace: DrawnRollout) 
 def test_without_crashes_a_rollout_ends_within_its_budget(trace: DrawnRollout) -> None:
     """Rule 6: an effect is tried `attempts_max` times.  Each person has at most 9 steps forward,
     8 back (the question about their work among them) and 5 of the last resort (look, stop, look,
-    select, start), and one pairing of the others after them; there are at most 12 effects around
+    select, start), and one pairing of the others after them; there are at most 13 effects around
     them and one control for each person.
     """
     plan = trace.rollout.plan
     if not trace.crashes:
-        most = 12 + len(plan.moves) * (1 + 1 + 9 + 8 + 5 + 1)
+        most = 13 + len(plan.moves) * (1 + 1 + 9 + 8 + 5 + 1)
         assert len(trace.effects) <= most * plan.attempts_max
 
 
@@ -94,6 +94,22 @@ def test_nobody_is_touched_before_the_gate_has_passed(trace: DrawnRollout) -> No
     good = {found.subject for found in trace.rollout.rehearsals if found.passed}
     assert touched <= good
     assert not touched or EMPTY in good
+
+
+@given(trace=traces())
+def test_a_host_of_a_fleet_touches_nobody_without_a_slot(trace: DrawnRollout) -> None:
+    """Rule 7: it is taken after the gate and once; a rollout without a ring takes none."""
+    taken = trace.answered(fx.TakeSlot)
+    held = [place for place, _, answer in taken if isinstance(answer, ev.SlotTaken)]
+    assert len(taken) <= (1 if trace.rollout.plan.ring else 0)
+    for place, effect in enumerate(trace.effects):
+        if trace.rollout.plan.ring and isinstance(effect, fx.Assess | fx.Fence | fx.Stop):
+            assert held
+            assert held[0] < place
+    plan = trace.rollout.plan
+    wanted = [effect for _, effect, _ in taken]
+    lock = trace.rollout.staged.lock if trace.rollout.staged else ""
+    assert all(one == fx.TakeSlot(plan.ring, plan.run, plan.candidate, lock) for one in wanted)
 
 
 @given(trace=traces())

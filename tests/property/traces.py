@@ -15,6 +15,7 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.rollout import decide, evolve, opened
 from t3safe.domain.rollout_state import Rollout
 from t3safe.domain.versions import Version
+from t3safe.simulation.builds import artifact
 from tests.unit.domain.plans import L30, L32, NEW, OLD, STRANGE, rehearsal
 
 PEOPLE = ("alice", "bob", "carol")
@@ -55,6 +56,11 @@ def rehearsals(draw: st.DrawFn, effect: fx.Rehearse) -> ev.Rehearsed:
 def good_answers(effect: fx.Effect) -> st.SearchStrategy[ev.Answer]:
     """Everything that a port may answer to an effect short of a failure."""
     match effect:
+        case fx.StageBuild(build):
+            return st.just(artifact(build))
+        case fx.TakeSlot():
+            denied = st.builds(ev.SlotDenied, _REASONS)
+            return st.one_of(st.just(ev.SlotTaken(7)), st.just(ev.SlotTaken(7)), denied)
         case fx.Assess(certain=certain):
             states = [ev.Readiness.IDLE] * (1 if certain else 4) + list(ev.Readiness)
             return st.builds(ev.Assessed, st.sampled_from(states), _REASONS)
@@ -80,6 +86,10 @@ def good_answers(effect: fx.Effect) -> st.SearchStrategy[ev.Answer]:
 def best_answer(effect: fx.Effect) -> ev.Answer:
     """Answer as on a healthy night."""
     match effect:
+        case fx.StageBuild(build):
+            return artifact(build)
+        case fx.TakeSlot():
+            return ev.SlotTaken(7)
         case fx.Assess():
             return ev.Assessed(ev.Readiness.IDLE)
         case fx.VerifyPairing():
@@ -116,6 +126,7 @@ def plans(draw: st.DrawFn) -> ev.Plan:
         force=back and draw(st.booleans()),
         all_people=PEOPLE,
         baking=tuple(draw(some.filter(bool))) if alone else (),
+        ring=draw(st.sampled_from(["", "canary"])) if kind in {ev.Kind.RUN, ev.Kind.DRAIN} else "",
     )
 
 

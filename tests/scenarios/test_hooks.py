@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.world import NEW, NEWER, Defect, World, small_world
-from t3safe.domain.events import Outcome, Plan
+from t3safe.domain.events import Outcome
 from t3safe.domain.hook_events import HookEvent, Moment
 from t3safe.domain.move import Status
 from t3safe.domain.policy import SkipReason
-from t3safe.hooks import HookCalls
 from t3safe.usecases.check import check
 from tests.scenarios.nights import (
     move_of,
@@ -24,7 +23,6 @@ from tests.scenarios.nights import (
     statuses,
     untouched,
 )
-from tests.unit.domain.plans import plan
 
 PEOPLE = ("ann", "bob", "cat")
 _FAILING = st.frozensets(st.tuples(st.sampled_from(Moment), st.sampled_from(("", *PEOPLE))))
@@ -135,17 +133,4 @@ def test_a_check_asks_no_hook() -> None:
     world = new_world()
     world.owner_hooks = hooks = FailingHooks(frozenset({(Moment.BEFORE_RUN, "")}))
     assert night(world, lambda wired: check(wired, NEW)).outcome is Outcome.PASSED
-    assert hooks.called == []
-
-
-class _Refusal:
-    def may_start(self, _: Plan) -> str:
-        """Never."""
-        return "another host moves"
-
-
-def test_a_permit_is_asked_before_the_hooks() -> None:
-    """Nothing is announced that may not happen anyway."""
-    hooks = FailingHooks()
-    assert HookCalls(hooks, _Refusal()).may_start(plan("ann")) == "another host moves"
     assert hooks.called == []

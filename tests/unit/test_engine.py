@@ -71,7 +71,7 @@ def test_a_defect_of_ours_is_an_answer_that_blames_the_host(world: World) -> Non
 
     @frozen
     class Defective:
-        def stage(self, build: Version) -> None:
+        def stage(self, build: Version) -> ev.Staged:
             raise ZeroDivisionError("nought")
 
     answer = interpreter(world, builds=Defective())(fx.StageBuild(NEW))

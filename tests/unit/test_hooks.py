@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from attrs import define, evolve, field
 
@@ -17,31 +15,13 @@ from t3safe.domain.rollout_state import Rollout
 from t3safe.hooks import HookCalls
 from t3safe.usecases.host import Result
 from t3safe.usecases.run import run
-from tests.unit.usecases.hosts import NotedPermit
+from tests.unit.usecases.hosts import OwnerHooks
 
 Seen = tuple[Rollout | None, ev.Event, Rollout]
 
 BEFORE_RUN = HookEvent(Moment.BEFORE_RUN, "r001", old=OLD.text, new=NEW.text)
 MOVES = (ev.MovePlan("ann", OLD, NEW),)
 PLAN = ev.Plan("r001", ev.Kind.RUN, NEW, OLD, MOVES)
-
-
-@define
-class OwnerHooks:
-    """Hooks that note their calls; those of a moment can fail, or all raise; `does` is work."""
-
-    fails: dict[Moment, str] = field(factory=dict)
-    raises: Exception | None = None
-    does: Callable[[HookEvent], None] = lambda _: None
-    called: list[HookEvent] = field(factory=list)
-
-    def call(self, hook_event: HookEvent) -> str:
-        """Call the hooks of this moment."""
-        self.called.append(hook_event)
-        self.does(hook_event)
-        if self.raises is not None:
-            raise self.raises
-        return self.fails.get(hook_event.moment, "")
 
 
 @define
@@ -74,24 +54,17 @@ def shown(calls: HookCalls, seen: list[Seen], up_to: Moment, hooks: OwnerHooks) 
 # Before a run.
 
 
-def test_the_permit_is_asked_before_any_hook() -> None:
-    """What it refuses has no hooks: no run begins, and none ends."""
-    hooks, permit = OwnerHooks(), NotedPermit("another host moves now")
-    assert HookCalls(hooks, permit).may_start(PLAN) == "another host moves now"
-    assert (permit.plans, hooks.called) == ([PLAN], [])
-
-
 def test_hooks_that_succeed_let_the_run_start() -> None:
     """They are told of the run and its two builds."""
     hooks = OwnerHooks()
-    assert HookCalls(hooks, NotedPermit()).may_start(PLAN) == ""
+    assert HookCalls(hooks).may_open(PLAN) == ""
     assert hooks.called == [BEFORE_RUN]
 
 
 def test_a_hook_that_fails_refuses_the_run() -> None:
     """The hooks after a run learn why, because those before it were called."""
     hooks = OwnerHooks({Moment.BEFORE_RUN: "a backup is at work"})
-    assert HookCalls(hooks, NotedPermit()).may_start(PLAN) == "a backup is at work"
+    assert HookCalls(hooks).may_open(PLAN) == "a backup is at work"
     ended = evolve(
         BEFORE_RUN, moment=Moment.AFTER_RUN, outcome="later", reason="a backup is at work"
     )
@@ -100,17 +73,17 @@ def test_a_hook_that_fails_refuses_the_run() -> None:
 
 @pytest.mark.parametrize("kind", [ev.Kind.CHECK, ev.Kind.BACK])
 def test_a_check_and_a_rollback_have_no_hooks_before_them(kind: ev.Kind) -> None:
-    """The permit alone decides."""
-    hooks, permit = OwnerHooks({Moment.BEFORE_RUN: "no"}), NotedPermit()
+    """Nothing can refuse them."""
+    hooks = OwnerHooks({Moment.BEFORE_RUN: "no"})
     plan = evolve(PLAN, kind=kind)
-    assert HookCalls(hooks, permit).may_start(plan) == ""
-    assert (permit.plans, hooks.called) == ([plan], [])
+    assert HookCalls(hooks).may_open(plan) == ""
+    assert hooks.called == []
 
 
 def test_hooks_that_raise_refuse_the_run_with_the_defect() -> None:
     """The reason names the moment, the kind of the error and its text."""
     hooks = OwnerHooks(raises=ValueError("not a number"))
-    assert HookCalls(hooks, NotedPermit()).may_start(PLAN) == (
+    assert HookCalls(hooks).may_open(PLAN) == (
         "defect in the hooks of before-run: ValueError: not a number"
     )
 
@@ -155,7 +128,7 @@ def test_a_refusal_is_told_once() -> None:
     """The next person is asked for anew; a hook of another moment refuses nobody."""
     failing = {Moment.BEFORE_CANARY: "not now", Moment.AFTER_CANARY: "the mail is down"}
     hooks = OwnerHooks(dict(failing))
-    calls, seen = HookCalls(hooks, NotedPermit()), night()
+    calls, seen = HookCalls(hooks), night()
     assert calls.veto() == ""
     shown(calls, seen, Moment.BEFORE_CANARY, hooks)
     assert [calls.veto(), calls.veto()] == ["not now", ""]
@@ -177,7 +150,7 @@ def test_an_overloaded_host_refuses_the_next_person_after_the_hook() -> None:
         asked.append(hooks.called[-1].moment)
         return "the host is overloaded"
 
-    calls, seen = HookCalls(hooks, NotedPermit(), overloaded), night()
+    calls, seen = HookCalls(hooks, overloaded), night()
     shown(calls, seen, Moment.AFTER_RUN, hooks)
     assert calls.veto() == "the host is overloaded"
     assert asked == [Moment.BEFORE_CANARY]

@@ -14,6 +14,7 @@ from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.messages import LogLine
 from t3safe.domain.standalone import NO_CONTROL, STATE
 from t3safe.domain.versions import Version
+from t3safe.simulation.builds import artifact
 from t3safe.usecases.standalone import Proof, Prover, StandaloneCheck, prove
 
 NEW = Version.parse("0.0.28-nightly.20260616.571")
@@ -28,11 +29,12 @@ class Shelf:
     failures: dict[Version, BuildError] = field(factory=dict)
     staged: list[Version] = field(factory=list)
 
-    def stage(self, build: Version) -> None:
+    def stage(self, build: Version) -> ev.Staged:
         """Install, or fail as it was told."""
         if build in self.failures:
             raise self.failures[build]
         self.staged.append(build)
+        return artifact(build)
 
 
 @define

@@ -51,6 +51,19 @@ class RecordVerdict:
 
 
 @frozen
+class TakeSlot:
+    """Take one of the slots of this ring of the fleet for this run and build, once.
+
+    `lock` is the digest of npm's lock file.  Undo: the permit releases it once the run is closed.
+    """
+
+    ring: str
+    run: str
+    build: Version
+    lock: str
+
+
+@frozen
 class Assess:
     """Ask whether a person's serve may be stopped now.  Changes nothing."""
 
@@ -198,6 +211,7 @@ Effect = (
     | SnapshotOnline
     | Rehearse
     | RecordVerdict
+    | TakeSlot
     | Assess
     | VerifyPairing
     | Fence

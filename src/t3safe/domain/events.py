@@ -71,6 +71,9 @@ class Plan:
     """Every person of the host, moved or not; pruning covers all of them."""
     baking: tuple[str, ...] = ()
     """The people of a rollout of kind `bake`: an earlier run moved them to the candidate."""
+    ring: str = ""
+    """The ring of the fleet in which the rollout takes a slot before its first move; empty without
+    a fleet, and for all kinds but `run` and `drain`."""
 
 
 class Readiness(StrEnum):
@@ -102,6 +105,28 @@ class Failed:
     """The effect failed, or its success could not be verified."""
 
     fault: Fault
+    reason: str
+
+
+@frozen
+class Staged:
+    """The build is installed: the digest of npm's lock file, and for which platform it is."""
+
+    lock: str
+    platform: str
+
+
+@frozen
+class SlotTaken:
+    """The run holds a slot, written at this revision of the fleet's store."""
+
+    revision: int
+
+
+@frozen
+class SlotDenied:
+    """No slot is to be had now; `reason` says why."""
+
     reason: str
 
 
@@ -192,6 +217,9 @@ class BakeBroken:
 Answer = (
     Done
     | Failed
+    | Staged
+    | SlotTaken
+    | SlotDenied
     | Rehearsed
     | Assessed
     | Snapshotted

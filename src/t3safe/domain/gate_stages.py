@@ -1,4 +1,4 @@
-"""The stages of a rollout before it touches a person: install, copy, rehearse, rule.
+"""The stages of a rollout before it touches a person: install, copy, rehearse, rule, take a slot.
 
 The rules are those of `rollout`.
 """
@@ -24,7 +24,10 @@ from t3safe.domain.versions import Version
 def staged(rollout: Rollout, answer: ev.Answer) -> Rollout:
     """Apply the answer to the installation."""
     match answer:
+        case ev.Staged():
+            return attrs.evolve(rollout, stage=Stage.SNAPSHOTTING, staged=answer)
         case ev.Done():
+            # An older t3safe journaled no more.
             return attrs.evolve(rollout, stage=Stage.SNAPSHOTTING)
         case ev.Failed(Fault.BUILD, reason):
             refused = gate.Verdict(rollout.plan.candidate, gate.Ruling.REFUSED, (reason,))
@@ -152,9 +155,32 @@ def _act_on_verdict(rollout: Rollout, error: str = "") -> Rollout:
         case gate.Ruling.PASSED:
             held = tuple(_held_back(move, rollout) for move in rollout.moves)
             rollout = attrs.evolve(rollout, moves=held, stage=Stage.MOVING, turn=0)
-            return _checked(rollout) if rollout.plan.kind is ev.Kind.CHECK else rollout
+            if rollout.plan.kind is ev.Kind.CHECK:
+                return _checked(rollout)
+            somebody = state.with_status(rollout, Status.WAITING)
+            needs_slot = rollout.plan.ring and somebody
+            return attrs.evolve(rollout, stage=Stage.SLOT) if needs_slot else rollout
         case never:
             assert_never(never)
+
+
+def slotted(rollout: Rollout, answer: ev.Answer) -> Rollout:
+    """Apply the answer to taking the slot: without one nobody moves, and all are deferred."""
+    match answer:
+        case ev.SlotTaken():
+            return attrs.evolve(rollout, stage=Stage.MOVING)
+        case ev.SlotDenied(reason):
+            left = tuple(
+                moves.settle(move, Status.DEFERRED, reason)
+                if move.status is Status.WAITING
+                else move
+                for move in rollout.moves
+            )
+            return attrs.evolve(rollout, moves=left, stage=Stage.MOVING)
+        case ev.Failed(_, reason):
+            return state.end(rollout, ev.Outcome.LATER, reason)
+        case _:
+            raise state.wrong(rollout, answer)
 
 
 def _checked(rollout: Rollout) -> Rollout:

@@ -111,6 +111,9 @@ def words(effect: fx.Effect) -> Words:
             )
         case fx.RecordVerdict(verdict):
             return Words("record-verdict", "record", "recording", f"the verdict on {verdict.build}")
+        case fx.TakeSlot(ring, _, build):
+            what = f"a slot of ring {ring} of the fleet for {build}"
+            return Words("take-slot", "take", "taking", what)
         case fx.Assess(person):
             return Words("assess", "check", "checking", f"whether {person} is idle")
         case fx.VerifyPairing(person, build):
@@ -228,8 +231,10 @@ def entry(effect: fx.Effect, answer: ev.Answer) -> str:
             return f"through {via}"
         case ev.Inspected(selected, running):
             return f"{selected or 'fenced'}, {'running' if running else 'not running'}"
-        case ev.Done():
+        case ev.Done() | ev.Staged() | ev.SlotTaken():
             return str(getattr(effect, "build", ""))
+        case ev.SlotDenied(reason):
+            return reason
         case never:
             assert_never(never)
 
@@ -243,6 +248,10 @@ def answered(effect: fx.Effect, answer: ev.Answer) -> Iterator[LogLine]:
             yield from (_rehearsal(build, rehearsal) for rehearsal in rehearsals)
         case fx.RecordVerdict(verdict), ev.Done():
             yield _verdict(verdict)
+        case fx.TakeSlot(ring), ev.SlotTaken():
+            yield LogLine(LogLevel.INFO, f"took a slot of ring {ring} of the fleet")
+        case fx.TakeSlot(), ev.SlotDenied(reason):
+            yield LogLine(LogLevel.INFO, f"nobody moves: {reason}")
         case fx.SnapshotAtRest(person, snapshot), ev.Snapshotted(size=size):
             point = f"rollback point of {person}: {snapshot} ({text.size(size)})"
             yield LogLine(LogLevel.INFO, point, person)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.effects import Subject
 from t3safe.domain.gate import Rehearsal, Verdict
@@ -20,7 +21,7 @@ from t3safe.domain.hook_events import HookEvent
 from t3safe.domain.idle import Activity, Sample
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import UserMap
-from t3safe.domain.policy import Offer, Track
+from t3safe.domain.policy import Offer, Skip, Track
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.rollout_state import Rollout
@@ -39,8 +40,10 @@ class Registry(Protocol):
 class Builds(Protocol):
     """The store of installed builds; a stored build is immutable.  Raises BuildError."""
 
-    def stage(self, build: Version) -> None:
-        """Install, check and seal the build; do nothing when it is sealed already.
+    def stage(self, build: Version) -> ev.Staged:
+        """Install, check and seal the build; install nothing when it is sealed already.
+
+        Returns what is there: the digest of npm's lock file, and for which platform it is.
 
         Fault BUILD: the package is not what it should be.  LATER: not proven (a registry error, a
         release published in parts, a failure of npm).  HOST: this machine could not do it (no npm,
@@ -416,7 +419,7 @@ class Clock(Protocol):
     """The core's only source of time."""
 
     def now(self) -> datetime:
-        """The present time, in UTC and aware."""
+        """The present time (UTC)."""
 
 
 class Observer(Protocol):
@@ -427,10 +430,23 @@ class Observer(Protocol):
 
 
 class Permit(Protocol):
-    """The permission for this host to start a rollout."""
+    """What the other hosts of a fleet allow this one; a host of its own may do everything.
 
-    def may_start(self, plan: ev.Plan) -> str:
-        """Return why the rollout may not start, empty when it may."""
+    A rollback, a recovery, a check and a bake ask nobody: their plans may always start.
+    """
+
+    @property
+    def ring(self) -> str:
+        """The ring in which this host takes slots; empty without a fleet."""
+
+    def may_start(self, plan: ev.Plan) -> Skip | None:
+        """Return why the rollout may not start, None when it may.  Raises UnusableError."""
+
+    def take_slot(self, wanted: fx.TakeSlot) -> ev.SlotTaken | ev.SlotDenied:
+        """Take a slot for this run, once.  Raises FleetError, also if it may have been taken."""
+
+    def send(self) -> tuple[str, ...]:
+        """Release the slots of ended runs and publish what they found; return lines to print."""
 
 
 class Load(Protocol):

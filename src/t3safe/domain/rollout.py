@@ -22,6 +22,8 @@ Rules:
 6. An effect is tried `attempts_max` times, unless the build is at fault.  Staging is tried once
    when the host lacks something (a compiler, a user, disk space), because a retry cannot help.
    Pruning is tried once, too; the next run prunes the rest.
+7. A host of a fleet takes a slot after the gate and before the first move.  Without a slot nobody
+   moves.  It is tried once, because the permit itself reads again and repeats.
 """
 
 from __future__ import annotations
@@ -73,6 +75,9 @@ def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
         case Stage.VERDICT:
             assert rollout.verdict is not None, "the stage is entered with a verdict"
             return fx.RecordVerdict(rollout.verdict)
+        case Stage.SLOT:
+            lock = rollout.staged.lock if rollout.staged is not None else ""
+            return fx.TakeSlot(rollout.plan.ring, rollout.plan.run, rollout.plan.candidate, lock)
         case Stage.MOVING:
             assert rollout.current is not None, "the stage is left when nobody is in transition"
             return moves.effect_of(rollout.current, snapshot)
@@ -139,10 +144,10 @@ def _finished(rollout: Rollout, event: ev.Finished) -> Rollout:
 
 
 def _may_retry(rollout: Rollout, answer: ev.Answer) -> bool:
-    """Whether the effect is tried again (rule 6); a bake is not, because it would start over."""
+    """Whether the effect is tried again (rules 6, 7); a bake is not, as it would start over."""
     if not isinstance(answer, ev.Failed) or answer.fault is Fault.BUILD:
         return False
-    if isinstance(rollout.pending, fx.Prune):
+    if isinstance(rollout.pending, fx.Prune | fx.TakeSlot):
         return False
     if rollout.stage is Stage.STAGING and answer.fault is Fault.HOST:
         return False
@@ -161,6 +166,8 @@ def _answered(rollout: Rollout, answer: ev.Answer) -> Rollout:
             return gate_stages.controlled(rollout, answer)
         case Stage.VERDICT:
             return gate_stages.recorded(rollout, answer)
+        case Stage.SLOT:
+            return gate_stages.slotted(rollout, answer)
         case Stage.MOVING:
             return _moved_on(rollout, answer)
         case Stage.BAKING:

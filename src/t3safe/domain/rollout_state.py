@@ -26,6 +26,7 @@ class Stage(StrEnum):
     REHEARSING = "rehearsing"
     CONTROL = "control"
     VERDICT = "verdict"
+    SLOT = "slot"
     MOVING = "moving"
     BAKING = "baking"
     REVISITING = "revisiting"
@@ -46,6 +47,8 @@ class Rollout:
     seq: int = 0
     pending: fx.Effect | None = None
     attempts: int = 0
+    staged: ev.Staged | None = None
+    """What was installed; None before that, and in a journal of an older t3safe."""
     rehearsals: tuple[gate.Rehearsal, ...] = ()
     controls_todo: tuple[fx.Rehearse, ...] = ()
     controls: tuple[gate.Rehearsal, ...] = ()

@@ -36,6 +36,7 @@ from t3safe.simulation import rows as rowset
 from t3safe.simulation.builds import (
     Data,
     SimulatedBuild,
+    artifact,
     serve_problem,
 )
 from t3safe.simulation.diary import stamp
@@ -91,9 +92,9 @@ class SimulatedBuilds:
     world: SimulatedWorld
     store: dict[Version, SimulatedBuild] = field(factory=dict)
 
-    def stage(self, build: Version) -> None:
+    def stage(self, build: Version) -> ev.Staged:
         if build in self.store:
-            return
+            return artifact(build)
         world = self.world
         found = world.build(build)
         world.pass_time(SECONDS["npm"])
@@ -101,6 +102,7 @@ class SimulatedBuilds:
         if found is None or problem:
             raise BuildError(f"cannot stage {build}: {problem}", fault=fault)
         self.store[build] = found
+        return artifact(build)
 
     def _problem(self, found: SimulatedBuild | None) -> tuple[str, Fault]:
         world = self.world

@@ -87,6 +87,12 @@ class Host:
     rules: Rules
     name_run: Callable[[datetime], str]
     guard: LoadGuard
+    may_open: Callable[[ev.Plan], str]
+
+
+def may_always_open(plan: ev.Plan) -> str:  # noqa: ARG001 - the shape of what is asked
+    """Return no reason against opening a plan."""
+    return ""
 
 
 def wired(  # noqa: PLR0913 - what a process puts together once
@@ -99,13 +105,14 @@ def wired(  # noqa: PLR0913 - what a process puts together once
     observers: tuple[Observer, ...] = (),
     stop: Callable[[], bool] = never,
     pause: Callable[[float], None] = at_once,
+    may_open: Callable[[ev.Plan], str] = may_always_open,
     veto: Callable[[], str] = allowed,
     wrap: Callable[[Performer], Performer] = lambda performer: performer,
 ) -> Host:
     """Wire the engine and the interpreter to these ports.
 
-    `wrap` decorates the performer of effects, `pause` waits for seconds, `veto` says why a person
-    may not be moved now.
+    `wrap` decorates the performer of effects, `pause` waits for seconds, `may_open` says why a plan
+    may not be opened, `veto` why a person may not be moved now.
     """
     limits = limits or Limits()
     idle = IdleCheck(ports, limits.quiet, pause)
@@ -118,6 +125,7 @@ def wired(  # noqa: PLR0913 - what a process puts together once
         rules=rules,
         name_run=name_run,
         guard=guard or LoadGuard(),
+        may_open=may_open,
     )
 
 
@@ -141,11 +149,19 @@ def owner_policy(host: Host) -> Policy:
 
 
 def start(host: Host, plan: ev.Plan, waits: Waits | None = None) -> Result:
-    """Open a plan and drive it to its end, unless the host is overloaded or the permit refuses."""
+    """Open a plan and drive it to its end.
+
+    Opens none when the host is overloaded, the fleet does not permit it, or a hook refuses.
+    """
     overload = host.guard.keeps(plan)
-    no = overload or host.ports.permit.may_start(plan)
-    if no:
-        return Result(None, no, stayed=SkipReason.LATER, held_up=bool(overload))
+    if overload:
+        return Result(None, overload, stayed=SkipReason.LATER, held_up=True)
+    no = host.ports.permit.may_start(plan)
+    if no is not None:
+        return Result(None, no.reason, stayed=no.why, known=no.known)
+    refused = host.may_open(plan)
+    if refused:
+        return Result(None, refused, stayed=SkipReason.LATER)
     return _ended(host, host.engine.start(plan, waits))
 
 

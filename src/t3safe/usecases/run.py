@@ -213,4 +213,5 @@ def planned(host: Host, kind: ev.Kind, go: Proceed, seen: Survey) -> ev.Plan:
         on_person_failure=host.rules.on_person_failure,
         staying=go.stay,
         all_people=seen.people,
+        ring=host.ports.permit.ring if kind in {ev.Kind.RUN, ev.Kind.DRAIN} else "",
     )

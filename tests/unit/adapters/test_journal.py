@@ -40,6 +40,7 @@ EFFECTS: tuple[fx.Effect, ...] = (
     fx.SnapshotOnline("alice", "r1.0001"),
     fx.Rehearse(NEW, (fx.Subject("", ""), fx.Subject("alice", "r1.0001"))),
     fx.RecordVerdict(gate.Verdict(NEW, gate.Ruling.REFUSED, ("alice: no",), ("bob",))),
+    fx.TakeSlot("canary", "r1", NEW, "0" * 64),
     fx.Assess("alice"),
     fx.Assess("alice", certain=True),
     fx.VerifyPairing("alice", OLD),
@@ -60,6 +61,9 @@ EFFECTS: tuple[fx.Effect, ...] = (
 ANSWERS: tuple[ev.Answer, ...] = (
     ev.Done(),
     ev.Failed(Fault.HOST, "no space"),
+    ev.Staged("0" * 64, "linux-x64-glibc"),
+    ev.SlotTaken(12),
+    ev.SlotDenied("ring canary has 1 slot(s)"),
     ev.Rehearsed((REHEARSAL,)),
     ev.Assessed(ev.Readiness.BUSY, "a turn"),
     ev.Snapshotted("r1.0007", LEDGER, 4096),

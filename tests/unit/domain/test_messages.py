@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 from attrs import evolve as changed
 
@@ -26,11 +28,13 @@ from tests.unit.domain.plans import (
     subjects,
 )
 
+TAKE: Final = fx.TakeSlot("canary", "r1", NEW, "0" * 64)
 EFFECTS: tuple[fx.Effect, ...] = (
     fx.StageBuild(NEW),
     fx.SnapshotOnline("ann", "s1"),
     fx.Rehearse(NEW, subjects(ann="s1")),
     fx.RecordVerdict(Verdict(NEW, Ruling.PASSED)),
+    TAKE,
     fx.Assess("ann"),
     fx.VerifyPairing("ann", NEW),
     fx.Fence("ann"),
@@ -98,6 +102,9 @@ def test_a_failure_says_what_failed_why_and_whose_fault_it_is() -> None:
     ("effect", "answer", "failed", "entry"),
     [
         (fx.Select("ann", NEW), DONE, False, NEW.text),
+        (fx.StageBuild(NEW), ev.Staged("0" * 64, "linux"), False, NEW.text),
+        (TAKE, ev.SlotTaken(3), False, NEW.text),
+        (TAKE, ev.SlotDenied("b holds it"), False, "b holds it"),
         (fx.Stop("ann"), DONE, False, ""),
         (fx.Stop("ann"), host_fault("no"), True, "no (host)"),
         (fx.VerifyPairing("ann", NEW), ev.NotPaired(Fault.BUILD, "401"), True, "401 (build)"),
@@ -160,6 +167,8 @@ def test_each_answer_has_an_entry_in_the_report(
             ("install", "wrong bin"),
         ),
         (fx.RecordVerdict(Verdict(NEW, Ruling.PASSED)), DONE, LogLevel.INFO, "", ("passed",)),
+        (TAKE, ev.SlotTaken(3), LogLevel.INFO, "", ("took a slot", "canary")),
+        (TAKE, ev.SlotDenied("b holds it"), LogLevel.INFO, "", ("nobody moves", "b holds it")),
         (
             fx.RecordVerdict(Verdict(NEW, Ruling.REFUSED, ("why",))),
             DONE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,11 +12,14 @@ from fakes.world import EPOCH, NEW, OLD, FakePerson, World, host, version
 from fakes.world.fakeports import FakeBuilds
 from t3safe.domain import events as ev
 from t3safe.domain.errors import PortError
+from t3safe.domain.hook_events import HookEvent, Moment
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.move import Status
+from t3safe.domain.policy import Skip
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.runs import MoveRecord, RunRecord
 from t3safe.domain.versions import Version
+from t3safe.rules import AlwaysPermitted
 from t3safe.simulation.journal import MemoryJournal
 from t3safe.usecases.host import Host
 
@@ -72,13 +75,31 @@ class WrittenRuns(MemoryJournal):
 
 
 @define
-class NotedPermit:
+class OwnerHooks:
+    """Hooks that note their calls; those of a moment can fail, or all raise; `does` is work."""
+
+    fails: dict[Moment, str] = field(factory=dict)
+    raises: Exception | None = None
+    does: Callable[[HookEvent], None] = lambda _: None
+    called: list[HookEvent] = field(factory=list)
+
+    def call(self, hook_event: HookEvent) -> str:
+        """Call the hooks of this moment."""
+        self.called.append(hook_event)
+        self.does(hook_event)
+        if self.raises is not None:
+            raise self.raises
+        return self.fails.get(hook_event.moment, "")
+
+
+@frozen
+class NotedPermit(AlwaysPermitted):
     """A permit that says this, and notes which plans it was asked about."""
 
-    says: str = ""
+    says: Skip | None = None
     plans: list[ev.Plan] = field(factory=list)
 
-    def may_start(self, plan: ev.Plan) -> str:
+    def may_start(self, plan: ev.Plan) -> Skip | None:
         """Say why the plan may not start."""
         self.plans.append(plan)
         return self.says

@@ -12,8 +12,9 @@ from fakes.world import EPOCH, NEW, NEWER, OLD, World, host, ports_of, small_wor
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import JournalError
+from t3safe.domain.hook_events import Moment
 from t3safe.domain.move import Status
-from t3safe.domain.policy import SkipReason
+from t3safe.domain.policy import Skip, SkipReason
 from t3safe.domain.pressure import Pressure
 from t3safe.engine import Engine, Performer, rollout_of
 from t3safe.interpreter import Interpreter, Limits
@@ -30,7 +31,7 @@ from t3safe.usecases.host import (
     unwell,
     wired,
 )
-from tests.unit.usecases.hosts import NotedPermit, WrittenRuns, record
+from tests.unit.usecases.hosts import NotedPermit, OwnerHooks, WrittenRuns, record
 
 OVERLOAD = (
     "the host is overloaded: the load average is 5.0 for each processor (`pressure.load_max` is 4)"
@@ -79,6 +80,9 @@ def test_what_a_process_gives_reaches_the_part_that_uses_it() -> None:
     def stop() -> bool:
         return False
 
+    def may_open(_: ev.Plan) -> str:
+        return "not this one"
+
     def veto() -> str:
         return "not now"
 
@@ -103,12 +107,13 @@ def test_what_a_process_gives_reaches_the_part_that_uses_it() -> None:
         observers=watches,
         stop=stop,
         pause=pause,
+        may_open=may_open,
         veto=veto,
         wrap=wrap,
     )
     idle = IdleCheck(ports, timedelta(minutes=3), pause)
     engine = Engine(performs, ports.journal, ports.clock, watches, stop)
-    assert found == Host(ports, engine, idle, limits, rules, name, guard)
+    assert found == Host(ports, engine, idle, limits, rules, name, guard, may_open)
     assert inner == [Interpreter(ports, idle, limits, stop, veto)]
 
 
@@ -135,10 +140,32 @@ def test_a_rollback_starts_on_an_overloaded_host() -> None:
 
 def test_a_permit_that_refuses_a_plan_opens_no_run() -> None:
     """The permit is asked about the whole plan, and its reason is the result's."""
-    world, permit = small_world("ann"), NotedPermit("another host moves now")
+    no = Skip(SkipReason.REFUSED, "it failed on another host", known=True)
+    world, permit = small_world("ann"), NotedPermit(says=no)
     plan = plan_for(world)
     assert start(asking(world, permit), plan) == Result(
-        None, "another host moves now", stayed=SkipReason.LATER, held_up=False
+        None, no.reason, stayed=SkipReason.REFUSED, known=True
+    )
+    assert (permit.plans, world.journal.written) == ([plan], {})
+
+
+def test_the_permit_is_asked_before_any_hook() -> None:
+    """Nothing is announced that may not happen anyway."""
+    world, hooks = small_world("ann"), OwnerHooks()
+    world.owner_hooks = hooks
+    permit = NotedPermit(says=Skip(SkipReason.LATER, "another host moves now"))
+    assert start(asking(world, permit), plan_for(world)).reason == "another host moves now"
+    assert hooks.called == []
+
+
+def test_a_hook_that_refuses_opens_no_run() -> None:
+    """The result is later, with what the hook said."""
+    world = small_world("ann")
+    world.owner_hooks = OwnerHooks({Moment.BEFORE_RUN: "a backup is at work"})
+    permit = NotedPermit()
+    plan = plan_for(world)
+    assert start(asking(world, permit), plan) == Result(
+        None, "a backup is at work", stayed=SkipReason.LATER
     )
     assert (permit.plans, world.journal.written) == ([plan], {})
 

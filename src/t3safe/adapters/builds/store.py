@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ from t3safe.adapters.builds.manifest import (
     lock_digest,
 )
 from t3safe.adapters.builds.npm import Npm, NpmRun, Workplace
+from t3safe.domain import events as ev
 from t3safe.domain.checks import IdentityFacts, judge_identity
 from t3safe.domain.errors import BuildError, Fault
 from t3safe.domain.ledgers import SetLedger
@@ -57,6 +59,10 @@ SPACE_MIN: Final = 2 * 1024**3
 it once more while it works."""
 NATIVES: Final = ("node-pty",)
 """Modules that must load under this host's node where they are installed."""
+PLATFORM: Final = "-".join(
+    part for part in (platform.system().lower(), platform.machine(), platform.libc_ver()[0]) if part
+)
+"""This host's system, processor and libc, such as `linux-x86_64-glibc`."""
 _STAGE: Final = ".stage-"
 _TRASH: Final = ".trash-"
 _INSTALL: Final = (
@@ -89,7 +95,7 @@ class BuildStore:
     npm: Npm
     space_min: int = SPACE_MIN
 
-    def stage(self, build: Version) -> None:
+    def stage(self, build: Version) -> ev.Staged:
         """Have the build installed, checked and sealed; nothing happens when it already is.
 
         A build that is there is checked against its manifest quickly: npm's list of packages and
@@ -98,7 +104,7 @@ class BuildStore:
         with _errors(f"cannot stage {build}"):
             if layout.build_folder(self.store, build).exists():
                 self._look_over(build)
-                return
+                return self._staged(build)
             self._sweep()
             free = shutil.disk_usage(self._builds).free
             if free < self.space_min:
@@ -110,6 +116,10 @@ class BuildStore:
                 self._fill(self.npm.prepare(folder), build)
             finally:
                 tree.delete(folder)
+        return self._staged(build)
+
+    def _staged(self, build: Version) -> ev.Staged:
+        return ev.Staged(self.manifest(build).lock, PLATFORM)
 
     def present(self) -> tuple[Version, ...]:
         """The sealed builds, ascending."""

@@ -34,7 +34,7 @@ from t3safe.domain.errors import DamagedJournalError
 from t3safe.domain.events import Answer, Event
 from t3safe.domain.versions import Version
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """The format that is written.  1 is the one of journals that carry no number."""
 
 TAG: Final = "type"
@@ -68,7 +68,7 @@ FORMS: Final[dict[type, Form]] = {
     ev.Plan: _form(
         "",
         "run kind candidate base moves bake attempts_max on_person_failure force staying"
-        " all_people=everybody baking",
+        " all_people=everybody baking ring",
     ),
     ev.Ended: _form("", "outcome reason"),
     # Effects.
@@ -76,6 +76,7 @@ FORMS: Final[dict[type, Form]] = {
     fx.SnapshotOnline: _form("SnapshotOnline", "person snapshot"),
     fx.Rehearse: _form("Rehearse", "build subjects"),
     fx.RecordVerdict: _form("RecordVerdict", "verdict"),
+    fx.TakeSlot: _form("TakeSlot", "ring run build lock"),
     fx.Assess: _form("Assess", "person certain"),
     fx.VerifyPairing: _form("Verify", "person build"),
     fx.Fence: _form("Fence", "person"),
@@ -94,6 +95,9 @@ FORMS: Final[dict[type, Form]] = {
     # Answers.
     ev.Done: _form("Done", ""),
     ev.Failed: _form("Failed", "fault reason"),
+    ev.Staged: _form("Staged", "lock platform"),
+    ev.SlotTaken: _form("SlotTaken", "revision"),
+    ev.SlotDenied: _form("SlotDenied", "reason"),
     ev.Rehearsed: _form("Rehearsed", "rehearsals"),
     ev.Assessed: _form("Assessed", "readiness reason"),
     ev.Snapshotted: _form("Snapshotted", "snapshot ledger size migrated_by"),

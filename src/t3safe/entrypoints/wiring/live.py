@@ -304,9 +304,9 @@ def live(
         registry = RememberingRegistry(registry, notes.keep_offer, SystemClock())
     own_ports = host_ports(settings, builds, journal, registry, heart)
     guard = load_guard(settings)
-    hooks = HookCalls(own_hooks(settings, event_log.say_one), own_ports.permit, guard.overloaded)
+    hooks = HookCalls(own_hooks(settings, event_log.say_one), guard.overloaded)
     host = wired(
-        evolve(own_ports, permit=hooks),
+        own_ports,
         rules(settings),
         name_run,
         limits=limits(settings),
@@ -314,6 +314,7 @@ def live(
         observers=(event_log, hooks),
         stop=stop,
         pause=time.sleep,
+        may_open=hooks.may_open,
         veto=hooks.veto,
         wrap=heart.around,
     )
@@ -364,6 +365,7 @@ def rehearsal_only(settings: Settings, real: Live) -> Iterator[Live]:
             observers=host.engine.observers,
             stop=host.engine.stop,
             pause=time.sleep,
+            may_open=host.may_open,
             wrap=real.heart.around,
         )
         trial = evolve(real, host=host, journal=journal, builds=trial_builds)
