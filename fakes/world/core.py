@@ -42,7 +42,7 @@ from fakes.world.model import (
 )
 from t3safe.domain.gate import Verdict
 from t3safe.domain.people import MapProblem
-from t3safe.domain.ports import Chosen, Hooks
+from t3safe.domain.ports import Chosen, Hooks, Permit
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.versions import Version
 from t3safe.simulation.journal import MemoryJournal
@@ -159,6 +159,8 @@ class World:
     hooks: dict[tuple[str, str], Callable[[World], None]] = Factory(dict)
     owner_hooks: Hooks | None = None
     """What the host's owner has called around a run."""
+    fleet: Callable[[World], Permit] | None = None
+    """The permit of the fleet that the host is in."""
 
     def clone(self) -> World:
         """An independent copy, without the hooks' closures being copied."""

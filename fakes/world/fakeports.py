@@ -28,7 +28,7 @@ from t3safe.domain.people import MapProblem, Person, UserMap, valid_person
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.versions import InvalidVersion, Version
-from t3safe.simulation.builds import artifact
+from t3safe.simulation.builds import artifact, lock_text
 from t3safe.simulation.decisions import MemorySwitch
 
 
@@ -114,6 +114,9 @@ class FakeBuilds:
     def _seal(self, build: Version) -> None:
         self.world.partial.discard(build)
         self.world.store.add(build)
+
+    def lock_file(self, build: Version) -> str:
+        return lock_text(build)
 
     def present(self) -> tuple[Version, ...]:
         return tuple(sorted(self.world.store))

@@ -38,7 +38,7 @@ def ports_of(world: World, journal: ports.Journal | None = None) -> ports.Ports:
         clock=plain.FakeClock(world),
         residents=plain.FakeResidents(world),
         journal=journal if journal is not None else world.journal,
-        permit=AlwaysPermitted(),
+        permit=AlwaysPermitted() if world.fleet is None else world.fleet(world),
     )
 
 

@@ -56,6 +56,9 @@ class Builds(Protocol):
     def remove(self, build: Version) -> None:
         """Delete a build from the store; nothing happens when it is not there."""
 
+    def lock_file(self, build: Version) -> str:
+        """Return the text of npm's lock file from which a build of the store was installed."""
+
     def schema(self, build: Version) -> SetLedger | None:
         """Return what a build knows, measured by a rehearsal; None when it was not measured."""
 
@@ -460,10 +463,7 @@ class HoldUps(Protocol):
     """Remembers since when an overload has held runs up; must not fail."""
 
     def begun(self, now: datetime) -> datetime:
-        """Remember that a run was held up, and return since when every run was.
-
-        Returns `now` for the first one, and when nothing can be remembered.
-        """
+        """Remember a hold-up; return since when every run was held up, `now` if unknown."""
 
     def over(self) -> None:
         """Forget the hold-up: a run was not held up."""

@@ -18,9 +18,12 @@ from rich.text import Text
 from t3safe.adapters.fleet.policyfile import policy_text, read_policy
 from t3safe.domain.errors import FleetError, UnusableError
 from t3safe.domain.fleet.records import FleetPolicy, Ring
+from t3safe.domain.fleet.rings import FleetMemory
+from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.text import moment
 from t3safe.entrypoints import rendering
-from t3safe.entrypoints.app import App, as_json_option
+from t3safe.entrypoints.app import App, as_json_option, wait_option
+from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.screen import look_on, terminal, watch_option
 from t3safe.entrypoints.wiring.fleet import FleetAccess, fleet_access
 from t3safe.usecases import fleet as usecases
@@ -75,9 +78,26 @@ def fleet_join(app: App, *, replace: bool) -> None:
     access = fleet_access(app.settings)
     with _failing(f"{access.host} did not join fleet {access.fleet}"):
         new = usecases.join(access.store, access.report(), replace=replace)
+        access.notebook.keep(FleetMemory())
     where = f"fleet {access.fleet} in ring {access.ring}"
     said = f"{access.host} joined {where}" if new else f"{access.host} is in {where}"
     click.echo(f"{said}; {_NOT_YET}")
+
+
+@fleet.command("sync")
+@wait_option
+@click.pass_obj
+def fleet_sync(app: App, wait: float) -> None:
+    """Release the slot of a run that is over, and publish what runs found.
+
+    A timer calls it.  `run` and `drain` do the same at their end.
+    """
+    fleet_access(app.settings)
+    with app.acting("fleet sync", wait) as wired:
+        lines = wired.host.ports.permit.send()
+        for line in lines:
+            wired.say(LogLine(LogLevel.WARNING, line))
+    sys.exit(Exit.LATER if lines else Exit.OK)
 
 
 @fleet.command("leave")

@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 
 from t3safe.domain.errors import FleetError, FleetErrorKind
 from t3safe.domain.fleet.records import LockFile, Record
+from t3safe.domain.fleet.rings import FleetMemory
 from t3safe.domain.fleet.view import (
     LOCK_FILES,
     LOCKS,
@@ -114,6 +115,24 @@ class MemoryCluster:
         for key in [key for key, until in self.leases.items() if until <= self.now()]:
             del self.leases[key], self.entries[key]
             self.revision += 1
+
+
+@define
+class MemoryNotebook:
+    """What one host remembers, in memory; `unreadable` is why it cannot be read."""
+
+    memory: FleetMemory = field(factory=FleetMemory)
+    unreadable: str = ""
+
+    def load(self) -> FleetMemory:
+        """Return what is remembered."""
+        if self.unreadable:
+            raise FleetError(self.unreadable, FleetErrorKind.STATE)
+        return self.memory
+
+    def keep(self, memory: FleetMemory) -> None:
+        """Remember this and nothing else."""
+        self.memory, self.unreadable = memory, ""
 
 
 class Loss(StrEnum):

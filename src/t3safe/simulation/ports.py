@@ -37,6 +37,7 @@ from t3safe.simulation.builds import (
     Data,
     SimulatedBuild,
     artifact,
+    lock_text,
     serve_problem,
 )
 from t3safe.simulation.diary import stamp
@@ -116,6 +117,9 @@ class SimulatedBuilds:
         if Behaviour.UNBUILT in found.faults:
             return "node-pty was not built, `t3 --version` prints nothing", Fault.LATER
         return "", Fault.HOST
+
+    def lock_file(self, build: Version) -> str:
+        return lock_text(build)
 
     def present(self) -> tuple[Version, ...]:
         return tuple(sorted(self.store))

@@ -45,7 +45,7 @@ def set_first_policy(store: FleetStore, policy: FleetPolicy) -> bool:
             )
         return orders.set_policy(view, policy)
 
-    return _settled(store, decide)
+    return settled(store, decide)
 
 
 @frozen
@@ -74,7 +74,7 @@ def set_policy(store: FleetStore, policy: FleetPolicy, *, replace: bool) -> Poli
             raise _state(f"{why}; `t3safe fleet policy FILE --replace` writes over it")
         return orders.set_policy(view, policy)
 
-    written = _settled(store, decide)
+    written = settled(store, decide)
     before = seen[-1].policy
     if before is not None and _same(before, policy):
         version = before.version
@@ -126,7 +126,7 @@ def join(store: FleetStore, report: HostReport, *, replace: bool) -> bool:
         new.append(not mine)
         return orders.join(view, renewed)
 
-    _settled(store, decide)
+    settled(store, decide)
     return bool(new) and new[0]
 
 
@@ -168,7 +168,7 @@ def leave(store: FleetStore, host: str, install: str) -> bool:
                     raise _state(f"{what}; leave once that run has ended")
         return orders.leave(view, host)
 
-    return _settled(store, decide)
+    return settled(store, decide)
 
 
 @frozen
@@ -310,14 +310,21 @@ def _without_ring(view: View, policy: FleetPolicy) -> Iterator[str]:
             yield f"{host} is in ring {report.ring}, which the policy does not have"
 
 
-def _settled(store: FleetStore, decide: Callable[[View], Transaction | None]) -> bool:
+def settled(
+    store: FleetStore,
+    decide: Callable[[View], Transaction | None],
+    build: Version | None = None,
+    seen: View | None = None,
+) -> bool:
     """Do what `decide` says until it says that nothing is left to do (rules 1 and 2).
 
-    Return whether something was sent that may have been done.
+    `seen` is a view that was just read; `build` is the one whose verdicts are read.  Returns
+    whether something was sent that may have been done.  Raises FleetError.
     """
     sent, lost = False, ""
     for _ in range(ATTEMPTS):
-        transaction = decide(store.view())
+        view, seen = seen or store.view(build), None
+        transaction = decide(view)
         if transaction is None:
             return sent
         committed = store.transact(transaction)

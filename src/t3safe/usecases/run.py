@@ -9,6 +9,7 @@ Rules:
 5. An overloaded host is "later", too, and loud once that lasts (see `loadguard`).
 6. A person whose selection is a dead link is left out, and named with the command that repairs it;
    the others go on.  A serve of a user who is not in the user map is named.
+7. At the end the fleet learns what this run and those before it found, and gets its slot back.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ from t3safe.usecases.survey import Survey, survey
 
 def run(host: Host) -> Result:
     """Move the host to the newest build that passes the gate, or say why not."""
+    return _told(host, _run(host))
+
+
+def _run(host: Host) -> Result:
     seen = _ready(host)
     if isinstance(seen, Result):
         return seen
@@ -45,6 +50,15 @@ def run(host: Host) -> Result:
 
 def drain(host: Host) -> Result:
     """Move people who were deferred and are idle now."""
+    return _told(host, _drain(host))
+
+
+def _told(host: Host, result: Result) -> Result:
+    """Tell the fleet what is left to tell, whatever the result (rule 7)."""
+    return attrs.evolve(result, warnings=result.warnings + host.ports.permit.send())
+
+
+def _drain(host: Host) -> Result:
     seen = _ready(host)
     if isinstance(seen, Result):
         return seen

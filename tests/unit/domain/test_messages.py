@@ -63,7 +63,7 @@ def test_every_effect_has_words_of_its_own() -> None:
         for said in (row.doing, row.task):
             assert calm(said) == said
             assert str(getattr(effect, "person", "")) in said
-    assert messages.words(EFFECTS[8]).name == "snapshot-at-rest"
+    assert messages.words(EFFECTS[9]).name == "snapshot-at-rest"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from attrs import evolve, frozen
 from t3safe.adapters._support import durable, layout
 from t3safe.adapters.builds import program, tree
 from t3safe.adapters.builds.manifest import (
+    LOCK,
     BuildManifest,
     Lock,
     UnreadableError,
@@ -120,6 +121,11 @@ class BuildStore:
 
     def _staged(self, build: Version) -> ev.Staged:
         return ev.Staged(self.manifest(build).lock, PLATFORM)
+
+    def lock_file(self, build: Version) -> str:
+        """Give npm's lock file of a build."""
+        with _errors(f"cannot read the lock file of {build}"):
+            return (layout.build_folder(self.store, build) / LOCK).read_text(encoding="utf-8")
 
     def present(self) -> tuple[Version, ...]:
         """The sealed builds, ascending."""

@@ -72,7 +72,7 @@ _SHOWN_MAX: Final = 200
 
 def encode(record: Record) -> bytes:
     """Give a record as JSON."""
-    data = {"format": FORMAT, **_converter().unstructure(record)}
+    data = {"format": FORMAT, **converter().unstructure(record)}
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
@@ -93,14 +93,15 @@ def decode(key: str, value: bytes) -> Record | Unreadable:
         how = "update t3safe on this host"
         return Unreadable(f"was written by a newer t3safe (format {written}): {how}")
     try:
-        record: Record = _converter().structure(data, kind)
+        record: Record = converter().structure(data, kind)
     except INVALID as error:
         return Unreadable(" ".join(first_error(error).split())[:_SHOWN_MAX])
     return record
 
 
 @cache
-def _converter() -> Converter:
+def converter() -> Converter:
+    """Return the one converter of the fleet's records and of this host's memory."""
     made = strict_converter()
     made.register_unstructure_hook(Version, str)
     made.register_structure_hook(Version, lambda text, _: Version.parse(plain_text(text)))

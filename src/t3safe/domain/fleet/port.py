@@ -1,10 +1,11 @@
-"""The port `FleetStore`: the store that the hosts of a fleet share."""
+"""The ports of a fleet: the store that its hosts share, and what one host remembers of it."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from t3safe.domain.fleet.records import LockFile
+from t3safe.domain.fleet.rings import FleetMemory, Instant
 from t3safe.domain.fleet.view import Committed, Transaction, View
 from t3safe.domain.versions import Version
 
@@ -36,3 +37,20 @@ class FleetStore(Protocol):
 
         Raises FleetError also if it is not known whether this was done.
         """
+
+
+class FleetNotebook(Protocol):
+    """What this host remembers of its fleet from one command to the next.  Raises FleetError."""
+
+    def load(self) -> FleetMemory:
+        """Return what is remembered, an empty memory before the host joins."""
+
+    def keep(self, memory: FleetMemory) -> None:
+        """Remember this and nothing else; durable on return."""
+
+
+class MonotonicClock(Protocol):
+    """This host's clock that no one sets: waits are measured on it."""
+
+    def __call__(self) -> Instant:
+        """Return the moment now."""

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -78,13 +79,20 @@ class Silence:
 class FleetMemory:
     """What a host remembers of its fleet from one command to the next.
 
-    `build` was seen as the release to take since `seen`.
+    `build` was seen as the release to take since `seen`.  `sent` is the last run of which all was
+    sent.  `platform` is the one that the last build was installed for.  `waits` says why the last
+    run could not start.  `cut_off` says since when (UTC, this host's clock) the fleet cannot be
+    asked, None while it can.
     """
 
     known: KnownStore | None = None
     watched: tuple[Silence, ...] = ()
     build: Version | None = None
     seen: Instant | None = None
+    sent: str = ""
+    platform: str = ""
+    waits: str = ""
+    cut_off: datetime | None = None
 
 
 class FleetObstacle(StrEnum):
@@ -111,10 +119,11 @@ def remember(memory: FleetMemory, view: View, build: Version | None, now: Instan
     """
     known = memory.known if wiped(memory.known, view) else KnownStore(view.cluster, view.revision)
     watched = _watch(memory.watched, view, now)
+    memory = attrs.evolve(memory, known=known, watched=watched, cut_off=None)
     if build is None:
-        return attrs.evolve(memory, known=known, watched=watched)
+        return memory
     seen = _since(memory.seen if memory.build == build else None, now)
-    return FleetMemory(known, watched, build, seen)
+    return attrs.evolve(memory, build=build, seen=seen)
 
 
 def _since(seen: Instant | None, now: Instant) -> Instant:
@@ -302,6 +311,11 @@ def _watch(before: Iterable[Silence], view: View, now: Instant) -> tuple[Silence
 def silent(watched: Iterable[Silence], policy: FleetPolicy, now: Instant) -> tuple[Silence, ...]:
     """Return the holders that are silent for longer than the policy's deadline."""
     return tuple(one for one in watched if now.seconds - one.since.seconds > policy.slot_deadline)
+
+
+def silent_now(memory: FleetMemory, view: View, now: Instant) -> tuple[Silence, ...]:
+    """Return the holders that are silent for too long; none without a policy."""
+    return silent(memory.watched, view.policy, now) if view.policy is not None else ()
 
 
 def evict_silent(view: View, one: Silence) -> Transaction | None:

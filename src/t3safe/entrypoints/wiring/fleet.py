@@ -1,10 +1,10 @@
-"""The wired way to the fleet of this host; imported by the commands of the fleet alone."""
+"""The wired way to the fleet of this host; imported only where there is one."""
 
 from __future__ import annotations
 
-import platform
 import socket
 import ssl
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -12,26 +12,31 @@ from typing import Final
 from attrs import frozen
 
 from t3safe import __version__
+from t3safe.adapters.builds.store import PLATFORM
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.fleet.local import InstallId, read_credentials
+from t3safe.adapters.fleet.notebook import NotebookFile, boot_clock
 from t3safe.configuration import FleetSettings, Settings
 from t3safe.domain.errors import UnusableError
 from t3safe.domain.fleet.port import FleetStore
 from t3safe.domain.fleet.records import HostReport, check_name
+from t3safe.domain.fleet.rings import Member
 from t3safe.usecases.fleet import FleetPlace
+from t3safe.usecases.permit import FleetLine, FleetParts, FleetPermit
 
 INSTALL: Final = "pip install 't3safe[fleet]', into the environment that runs t3safe"
 
 
 @frozen
 class FleetAccess:
-    """The fleet's store, and who this host is in it."""
+    """The fleet's store, who this host is in it, and what it remembers of it."""
 
     store: FleetStore
     fleet: str
     host: str
     ring: str
     install: InstallId
+    notebook: NotebookFile
 
     def place(self) -> FleetPlace:
         """Return this host's place.  Raises UnusableError."""
@@ -41,7 +46,7 @@ class FleetAccess:
         """Return what this host says of itself when it joins; draws `install` if it has none."""
         at = SystemClock().now()
         install = self.install.drawn()
-        return HostReport(self.host, install, self.ring, __version__, this_platform(), at)
+        return HostReport(self.host, install, self.ring, __version__, PLATFORM, at)
 
 
 def fleet_access(settings: Settings) -> FleetAccess:
@@ -53,7 +58,22 @@ def fleet_access(settings: Settings) -> FleetAccess:
         message = f"a fleet needs etcd3gw, which is not installed: {INSTALL}"
         raise UnusableError(message)
     host = check_name("fleet.host", fleet.host or socket.gethostname().lower())
-    return FleetAccess(_store(fleet), fleet.name, host, fleet.ring, InstallId(settings.state_dir))
+    folder = settings.state_dir
+    install, notebook = InstallId(folder), NotebookFile(folder)
+    return FleetAccess(_store(fleet), fleet.name, host, fleet.ring, install, notebook)
+
+
+def fleet_permit(settings: Settings, fleet: FleetSettings, parts: FleetParts) -> FleetPermit:
+    """Wire the permit.  It reads no file and connects to nothing before it is asked."""
+
+    @cache
+    def connect() -> FleetLine:
+        access = fleet_access(settings)
+        member = Member(access.host, access.install.kept(), access.ring, PLATFORM)
+        return FleetLine(access.store, member)
+
+    notebook = NotebookFile(settings.state_dir)
+    return FleetPermit(fleet.ring, connect, notebook, boot_clock, parts, __version__)
 
 
 def _store(fleet: FleetSettings) -> FleetStore:
@@ -89,10 +109,3 @@ def _trusted(file: Path | None) -> str:
     except OSError as error:
         raise UnusableError(f"fleet.ca: {file}: cannot be read: {error.strerror}") from error
     return str(file)
-
-
-def this_platform() -> str:
-    """Name this host's system, processor and libc, such as `linux-x86_64-glibc`."""
-    libc = platform.libc_ver()[0]
-    parts = (platform.system().lower(), platform.machine(), libc)
-    return "-".join(part for part in parts if part)

@@ -273,8 +273,21 @@ def host_ports(
         registry=registry,
         people=people_of(settings),
         choices=ChoicesFile(settings.state_dir / "choices.json"),
-        permit=AlwaysPermitted(),
+        permit=_permit(settings, builds, journal),
     )
+
+
+def _permit(settings: Settings, builds: BuildStore, journal: SqliteJournal) -> ports.Permit:
+    """Wire the permit; what a fleet needs is imported only with one."""
+    if settings.fleet is None:
+        return AlwaysPermitted()
+    from t3safe.entrypoints.wiring.fleet import fleet_permit  # noqa: PLC0415
+    from t3safe.usecases.permit import FleetParts  # noqa: PLC0415
+
+    parts = FleetParts(
+        builds, journal, symlink_selection(settings), people_of(settings), SystemClock()
+    )
+    return fleet_permit(settings, settings.fleet, parts)
 
 
 def symlink_selection(settings: Settings) -> SymlinkSelection:

@@ -1,0 +1,312 @@
+"""The permit of a host in a fleet: it asks before a run, takes the slot, and sends what runs found.
+
+Rules:
+
+1. Only a run and a drain ask.  A rollback, a recovery, a check and a bake use no part of this
+   module, and connect to nothing.
+2. A host that is cut off starts nothing.  What it has to release and to publish is in its journal,
+   and is sent when the fleet answers again.
+3. A slot is taken on what was just read.  After a lost answer it is read again: the run holds the
+   slot or it does not.  What was lost may still be done later; `send` then releases it.
+4. `send` releases each slot of this host whose run is over.  It publishes what the runs found since
+   the last one of which all was sent: publishing twice changes nothing.
+5. Nothing here moves anybody.  An error is a reason or a line, and never stops a run under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import islice, takewhile
+from typing import Final
+
+import attrs
+from attrs import frozen
+
+from t3safe.domain import effects as fx
+from t3safe.domain import events as ev
+from t3safe.domain import ports
+from t3safe.domain.errors import FleetError, FleetErrorKind, PortError, UnusableError
+from t3safe.domain.fleet import orders, publications, rings, slots
+from t3safe.domain.fleet.findings import Findings, findings, staged_by
+from t3safe.domain.fleet.port import FleetNotebook, FleetStore, MonotonicClock
+from t3safe.domain.fleet.records import Artifact, Halt, Holder, HostReport, LockFile
+from t3safe.domain.fleet.rings import FleetObstacle, Member, NotOpen
+from t3safe.domain.fleet.view import Commit, Transaction, View, verdict_key
+from t3safe.domain.policy import Skip, SkipReason
+from t3safe.domain.runs import RUNS_NEEDED, RunRecord
+from t3safe.domain.text import moment
+from t3safe.domain.versions import Version
+from t3safe.usecases.fleet import ATTEMPTS, settled
+
+ASKING: Final = frozenset({ev.Kind.RUN, ev.Kind.DRAIN})
+"""The plans that need a permit (rule 1)."""
+ALIVE_SECONDS: Final = 2 * 3600
+"""How long a host shows as alive after it sent something: two turns of the timer of the sync."""
+_NO_RUN: Final = "none"
+_NO_LOCK: Final = "0" * 64
+"""The digest of a lock file that nobody published: no verdict is about it."""
+
+
+@frozen
+class FleetParts:
+    """The parts of the host that the permit reads; it changes none of them."""
+
+    builds: ports.Builds
+    journal: ports.Journal
+    selection: ports.Selection
+    people: ports.People
+    clock: ports.Clock
+
+
+@frozen
+class FleetLine:
+    """The line to the fleet: its store, and who this host is in it."""
+
+    store: FleetStore
+    member: Member
+
+
+@frozen
+class FleetPermit:
+    """Implements the port Permit.
+
+    `connect` gives the line to the fleet, the same each time.  It is called only when the fleet is
+    asked, and raises UnusableError for a configuration that cannot be used.  `version` is that of
+    t3safe.
+    """
+
+    ring: str
+    connect: Callable[[], FleetLine]
+    notebook: FleetNotebook
+    monotonic: MonotonicClock
+    parts: FleetParts
+    version: str
+
+    def may_start(self, plan: ev.Plan) -> Skip | None:
+        """Return why the rollout may not start, None when it may (rules 1 and 2).
+
+        Raises UnusableError.
+        """
+        if plan.kind not in ASKING:
+            return None
+        try:
+            no = self._ask(plan)
+        except FleetError as error:
+            why = f"no run starts without the fleet: {self._cut_off(error)}"
+            return Skip(SkipReason.LATER, why)
+        if no is None:
+            return None
+        refused = no.obstacle is FleetObstacle.REFUSED
+        return Skip(SkipReason.REFUSED if refused else SkipReason.LATER, no.reason)
+
+    def _ask(self, plan: ev.Plan) -> NotOpen | None:
+        build = plan.candidate
+        line, memory = self.connect(), self.notebook.load()
+        view = line.store.view(build)
+        now = self.monotonic()
+        memory = rings.remember(self._dated(memory), view, build, now)
+        lock = view.lock.digest if view.lock is not None else _NO_LOCK
+        artifact = Artifact(build, lock, memory.platform or line.member.platform)
+        no = rings.may_open(view, line.member, artifact, memory, now)
+        if no is None or no.obstacle is not FleetObstacle.PERSON:
+            self._tidy(line, view, plan, rings.silent_now(memory, view, now))
+        self.notebook.keep(attrs.evolve(memory, waits=no.reason if no is not None else ""))
+        return no
+
+    def _tidy(
+        self, line: FleetLine, view: View, plan: ev.Plan, quiet: tuple[rings.Silence, ...]
+    ) -> None:
+        """Halt a build that failed on too many hosts; evict who is silent, as the policy says."""
+        why = rings.over_budget(view, plan.candidate, quiet)
+        if why and plan.candidate not in view.halts:
+            now = self.parts.clock.now()
+            halt = Halt(plan.candidate, line.member.host, plan.run, why, now)
+            _send_one(line.store, orders.halt(halt))
+        for one in quiet:
+            evicting = rings.evict_silent(view, one)
+            if evicting is not None:
+                _send_one(line.store, evicting)
+
+    def _cut_off(self, error: FleetError) -> str:
+        """Remember since when the fleet cannot be asked, and say it."""
+        with suppress(FleetError):
+            memory = self.notebook.load()
+            since = memory.cut_off or self.parts.clock.now()
+            self.notebook.keep(attrs.evolve(memory, cut_off=since))
+            return f"{error} (since {moment(since)})"
+        return str(error)
+
+    def take_slot(self, wanted: fx.TakeSlot) -> ev.SlotTaken | ev.SlotDenied:
+        """Take a slot for this run (rule 3).  Raises FleetError, UnusableError."""
+        line, lost = self.connect(), ""
+        since = self.parts.clock.now()
+        holder = Holder(line.member.host, wanted.run, wanted.build, wanted.lock, since)
+        for _ in range(ATTEMPTS):
+            view = line.store.view(wanted.build)
+            other = self._other_lock(line, view, wanted)
+            if other:
+                return ev.SlotDenied(other)
+            taking = slots.take(view, wanted.ring, holder)
+            if isinstance(taking, slots.Held):
+                return ev.SlotTaken(taking.revision)
+            if isinstance(taking, slots.NoSlot):
+                return ev.SlotDenied(taking.reason)
+            committed = line.store.transact(taking)
+            if committed.commit is Commit.DONE:
+                return ev.SlotTaken(committed.revision)
+            lost = committed.reason if committed.commit is Commit.UNKNOWN else ""
+        if lost:
+            message = f"it is unknown whether a slot of ring {wanted.ring} was taken: {lost}"
+            raise FleetError(message, FleetErrorKind.UNREACHABLE)
+        return ev.SlotDenied(f"other hosts take the slots of ring {wanted.ring} at the same time")
+
+    def _other_lock(self, line: FleetLine, view: View, wanted: fx.TakeSlot) -> str:
+        """Publish the lock file of this build, unless one is; say that it is another one."""
+        if view.lock is None:
+            text = LockFile(self.parts.builds.lock_file(wanted.build))
+            own = publications.publish_lock(wanted.build, line.member.host, text)
+            if line.store.transact(own).commit is Commit.DONE:
+                return ""
+            view = line.store.view(wanted.build)
+        if view.lock is None or view.lock.digest == wanted.lock:
+            return ""
+        how = "the next run installs what it published"
+        return f"{wanted.build} is not the same here as on host {view.lock.host}: {how}"
+
+    def send(self) -> tuple[str, ...]:
+        """Release and publish what is left to send (rule 4); return what a person must know."""
+        try:
+            return tuple(self._send())
+        except FleetError as error:
+            return (f"FLEET CUT OFF: {self._cut_off(error)}; what the runs found is sent later",)
+        except (PortError, UnusableError) as error:
+            return (f"the fleet does not learn what the runs found: {error}",)
+
+    def _send(self) -> Iterator[str]:
+        memory = self._dated(self.notebook.load())
+        left = self._unsent(memory.sent)
+        line = self.connect()
+        store = line.store
+        view = store.view(left[0].candidate if left else None)
+        if why := rings.wiped(memory.known, view):
+            raise FleetError(why, FleetErrorKind.STATE)
+        for number, record in enumerate(left):
+            seen = view if number == 0 else store.view(record.candidate)
+            self._publish(store, seen, self._findings(record, line.member.host))
+        self._release(line, view)
+        now = self.monotonic()
+        memory = rings.remember(memory, view, None, now)
+        memory = attrs.evolve(memory, platform=self._platform() or memory.platform)
+        self._report(line, view, memory)
+        store.alive(line.member.host, ALIVE_SECONDS)
+        newest = left[-1].run if left else memory.sent
+        self.notebook.keep(attrs.evolve(memory, sent=newest))
+        for one in rings.silent_now(memory, view, now):
+            yield (
+                f"FLEET: {one.host} holds a slot of ring {one.ring} for run {one.run} and is"
+                f" silent; `t3safe fleet release {one.host}` gives the slot to others"
+            )
+
+    def _dated(self, memory: rings.FleetMemory) -> rings.FleetMemory:
+        """Let a host that just joined send nothing of the runs before."""
+        if memory.sent:
+            return memory
+        over = (record.run for record in self.parts.journal.runs() if record.closed is not None)
+        return attrs.evolve(memory, sent=next(over, _NO_RUN))
+
+    def _unsent(self, sent: str) -> list[RunRecord]:
+        """Return the runs that are over and were not sent, oldest first."""
+        newer = takewhile(lambda record: record.run != sent, self.parts.journal.runs())
+        return [record for record in islice(newer, RUNS_NEEDED) if record.closed is not None][::-1]
+
+    def _findings(self, record: RunRecord, host: str) -> Findings:
+        events = self.parts.journal.events(record.run)
+        staged = staged_by(events) or self._installed(record.candidate)
+        people = (person.name for person in self.parts.people.load().people)
+        return findings(record, events, staged, host, tuple(people))
+
+    def _installed(self, build: Version) -> ev.Staged | None:
+        """Return what an earlier run of this build installed."""
+        for record in islice(self.parts.journal.runs(), RUNS_NEEDED):
+            if record.candidate == build:
+                staged = staged_by(self.parts.journal.events(record.run))
+                if staged is not None:
+                    return staged
+        return None
+
+    def _platform(self) -> str:
+        """Return the platform that the newest installed build is for, empty if none is known."""
+        for record in islice(self.parts.journal.runs(), RUNS_NEEDED):
+            staged = staged_by(self.parts.journal.events(record.run))
+            if staged is not None:
+                return staged.platform
+        return ""
+
+    def _publish(self, store: FleetStore, view: View, found: Findings) -> None:
+        for verdict in found.verdicts:
+            if not view.revision_of(verdict_key(verdict)):
+                _send_one(store, publications.publish_verdict(verdict))
+        if found.halt is not None and found.halt.build not in view.halts:
+            _send_one(store, orders.halt(found.halt))
+
+    def _release(self, line: FleetLine, view: View) -> None:
+        """Release each slot of this host whose run is over."""
+        under_way = self.parts.journal.unfinished()
+        for ring, taken in sorted(view.slots.items()):
+            for one in taken.holders:
+                if one.host == line.member.host and one.run != under_way:
+                    self._release_one(line, view, ring, one.run)
+
+    def _release_one(self, line: FleetLine, view: View, ring: str, run: str) -> None:
+        def release(now: View) -> Transaction | None:
+            return slots.release(now, ring, line.member.host, run)
+
+        settled(line.store, release, seen=view)
+
+    def _report(self, line: FleetLine, view: View, memory: rings.FleetMemory) -> None:
+        member = line.member
+        own = view.hosts.get(member.host)
+        if own is None or own.install != member.install:
+            message = f"{member.host} is not in the fleet: run `t3safe fleet join`"
+            raise FleetError(message, FleetErrorKind.STATE)
+        report = self._described(own, memory, member)
+
+        def renew(now: View) -> Transaction | None:
+            here = now.hosts.get(report.host)
+            if here is not None and attrs.evolve(here, at=report.at) == report:
+                return None
+            return publications.publish_report(now, report)
+
+        settled(line.store, renew, seen=view)
+
+    def _described(self, own: HostReport, memory: rings.FleetMemory, member: Member) -> HostReport:
+        last = next(iter(self.parts.journal.runs()), None)
+        ended = last.ended if last is not None else None
+        people = tuple(person.name for person in self.parts.people.load().people)
+        good = self.parts.selection.last_good()
+        return attrs.evolve(
+            own,
+            t3safe=self.version,
+            platform=memory.platform or member.platform,
+            at=self.parts.clock.now(),
+            runs=good,
+            run=last.run if last is not None else "",
+            outcome=ended.outcome.value if ended is not None else "",
+            people=len(people),
+            behind=sum(self._build_of(person) != good for person in people),
+            waits_for=memory.waits,
+        )
+
+    def _build_of(self, person: str) -> Version | None:
+        with suppress(PortError):
+            return self.parts.selection.selected(person).build
+        return None
+
+
+def _send_one(store: FleetStore, transaction: Transaction) -> None:
+    """Create a record; that it is there already is as good.  Raises FleetError."""
+    committed = store.transact(transaction)
+    if committed.commit is Commit.UNKNOWN:
+        message = f"it is unknown whether it was written: {committed.reason}"
+        raise FleetError(message, FleetErrorKind.UNREACHABLE)
