@@ -299,8 +299,8 @@ class NotifySettings:
 class FleetSettings:
     """The fleet that this host belongs to; needs `t3safe[fleet]`.
 
-    Without this table the host belongs to no fleet. Runs do not follow the fleet yet: only
-    `t3safe fleet` reads these settings.
+    Without this table the host belongs to no fleet. With it, `run` and `drain` ask the fleet before
+    they move anybody; a rollback, a recovery, a check and a bake never do.
     """
 
     endpoints: tuple[str, ...]

@@ -29,15 +29,13 @@ from t3safe.entrypoints.wiring.fleet import FleetAccess, fleet_access
 from t3safe.usecases import fleet as usecases
 from t3safe.usecases.fleet import FleetStatus
 
-_NOT_YET = "runs do not follow the fleet yet"
-
 
 @click.group()
 def fleet() -> None:
-    """Show and set up the fleet of this host; runs do not follow it yet.
+    """Show and set up the fleet of this host.
 
-    A fleet is several hosts that share an etcd: `[fleet]` of the configuration names it.  A run
-    does not ask the fleet yet: neither its rings nor its limits hold a run back.
+    A fleet is several hosts that share an etcd: `[fleet]` of the configuration names it.  Its
+    policy says which hosts take a build first, and how many move people at a time.
     """
 
 
@@ -66,7 +64,7 @@ def fleet_init(app: App, rings: tuple[str, ...]) -> None:
     with _failing(f"no policy was written for fleet {access.fleet}"):
         written = usecases.set_first_policy(access.store, policy)
     state = "has its first policy" if written else "has exactly this policy already"
-    click.echo(f"fleet {access.fleet} {state}, with the ring(s) {', '.join(names)}; {_NOT_YET}")
+    click.echo(f"fleet {access.fleet} {state}, with the ring(s) {', '.join(names)}")
     click.echo("`t3safe fleet join` lets this host join")
 
 
@@ -81,7 +79,7 @@ def fleet_join(app: App, *, replace: bool) -> None:
         access.notebook.keep(FleetMemory())
     where = f"fleet {access.fleet} in ring {access.ring}"
     said = f"{access.host} joined {where}" if new else f"{access.host} is in {where}"
-    click.echo(f"{said}; {_NOT_YET}")
+    click.echo(f"{said}")
 
 
 @fleet.command("sync")
@@ -131,7 +129,7 @@ def fleet_policy(app: App, file: Path | None, *, replace: bool) -> None:
     with _failing(f"the policy of fleet {access.fleet} was not set"):
         done = usecases.set_policy(access.store, wanted, replace=replace)
     state = "is set" if done.written else "is in force already, nothing was written"
-    click.echo(f"policy of fleet {access.fleet}: version {done.version} {state}; {_NOT_YET}")
+    click.echo(f"policy of fleet {access.fleet}: version {done.version} {state}")
     for problem in done.problems:
         click.echo(f"t3safe: {problem}", err=True)
 
@@ -207,4 +205,3 @@ def _lines(found: FleetStatus) -> Iterator[tuple[str, str]]:
         yield "FROZEN", found.frozen
     for one in found.halts:
         yield "halted", f"{one.build}: {one.reason}"
-    yield "note", _NOT_YET

@@ -6,7 +6,7 @@ Rules:
    decided again.
 2. A lost answer is never taken for yes or no: the fleet is read again and says which it was.
 3. What cannot be read is not written over unless the person says so (`replace`).
-4. Nothing here is asked by a run: runs do not follow the fleet yet.
+4. What a run asks and sends is in `permit`.
 """
 
 from __future__ import annotations
