@@ -143,6 +143,7 @@ def test_a_build_that_failed_in_production_elsewhere_is_not_tried() -> None:
     assert result.stayed is SkipReason.REFUSED
     assert all(word in result.reason for word in (NEW.text, "host a", "r001"))
     assert NEW not in second.store
+    assert (result.known, _stays(second).known) == (False, True)
 
 
 def test_a_build_that_a_gate_refused_elsewhere_is_not_tried() -> None:
@@ -207,10 +208,14 @@ def test_two_hosts_of_one_name_do_not_both_start() -> None:
     first, _ = _host(cluster, "a")
     second = small_world("ann")
     member = joined(cluster, second, "a", install="another")
-    assert _stays(first).stayed is SkipReason.LATER
-    own = _look(cluster).hosts["a"]
-    assert night(second).outcome is ev.Outcome.PROMOTED
-    assert own.install == member.member.install
+    taken = member.permit(second).take_slot(fx.TakeSlot("canary", "r9", NEW, "1" * 64))
+    assert isinstance(taken, ev.SlotTaken)
+    revision = cluster.revision
+    result = _stays(first)
+    assert result.stayed is SkipReason.LATER
+    assert "another host has the name a" in result.reason
+    assert cluster.revision == revision
+    assert _holders(cluster) == ["a"]
 
 
 # Lost answers.

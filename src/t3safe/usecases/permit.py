@@ -31,7 +31,7 @@ from t3safe.domain.fleet import orders, publications, rings, slots
 from t3safe.domain.fleet.findings import Findings, findings, staged_by
 from t3safe.domain.fleet.port import FleetNotebook, FleetStore, MonotonicClock
 from t3safe.domain.fleet.records import Artifact, Halt, Holder, HostReport, LockFile
-from t3safe.domain.fleet.rings import FleetObstacle, Member, NotOpen
+from t3safe.domain.fleet.rings import FleetObstacle, Member
 from t3safe.domain.fleet.view import Commit, Transaction, View, verdict_key
 from t3safe.domain.policy import Skip, SkipReason
 from t3safe.domain.runs import RUNS_NEEDED, RunRecord
@@ -91,16 +91,12 @@ class FleetPermit:
         if plan.kind not in ASKING:
             return None
         try:
-            no = self._ask(plan)
+            return self._ask(plan)
         except FleetError as error:
             why = f"no run starts without the fleet: {self._cut_off(error)}"
             return Skip(SkipReason.LATER, why)
-        if no is None:
-            return None
-        refused = no.obstacle is FleetObstacle.REFUSED
-        return Skip(SkipReason.REFUSED if refused else SkipReason.LATER, no.reason)
 
-    def _ask(self, plan: ev.Plan) -> NotOpen | None:
+    def _ask(self, plan: ev.Plan) -> Skip | None:
         build = plan.candidate
         line, memory = self.connect(), self.notebook.load()
         view = line.store.view(build)
@@ -112,7 +108,11 @@ class FleetPermit:
         if no is None or no.obstacle is not FleetObstacle.PERSON:
             self._tidy(line, view, plan, rings.silent_now(memory, view, now))
         self.notebook.keep(attrs.evolve(memory, waits=no.reason if no is not None else ""))
-        return no
+        if no is None:
+            return None
+        refused = no.obstacle is FleetObstacle.REFUSED
+        why = SkipReason.REFUSED if refused else SkipReason.LATER
+        return Skip(why, no.reason, known=no.reason == memory.waits)
 
     def _tidy(
         self, line: FleetLine, view: View, plan: ev.Plan, quiet: tuple[rings.Silence, ...]
@@ -130,6 +130,8 @@ class FleetPermit:
 
     def _cut_off(self, error: FleetError) -> str:
         """Remember since when the fleet cannot be asked, and say it."""
+        if error.kind is FleetErrorKind.STATE:
+            return str(error)
         with suppress(FleetError):
             memory = self.notebook.load()
             since = memory.cut_off or self.parts.clock.now()
@@ -179,6 +181,8 @@ class FleetPermit:
         try:
             return tuple(self._send())
         except FleetError as error:
+            if error.kind is FleetErrorKind.STATE:
+                return (f"FLEET: {error}; what the runs found is sent later",)
             return (f"FLEET CUT OFF: {self._cut_off(error)}; what the runs found is sent later",)
         except (PortError, UnusableError) as error:
             return (f"the fleet does not learn what the runs found: {error}",)
@@ -189,8 +193,7 @@ class FleetPermit:
         line = self.connect()
         store = line.store
         view = store.view(left[0].candidate if left else None)
-        if why := rings.wiped(memory.known, view):
-            raise FleetError(why, FleetErrorKind.STATE)
+        own = _own_report(line.member, memory, view)
         for number, record in enumerate(left):
             seen = view if number == 0 else store.view(record.candidate)
             self._publish(store, seen, self._findings(record, line.member.host))
@@ -198,7 +201,7 @@ class FleetPermit:
         now = self.monotonic()
         memory = rings.remember(memory, view, None, now)
         memory = attrs.evolve(memory, platform=self._platform() or memory.platform)
-        self._report(line, view, memory)
+        self._report(line, view, self._described(own, memory, line.member))
         store.alive(line.member.host, ALIVE_SECONDS)
         newest = left[-1].run if left else memory.sent
         self.notebook.keep(attrs.evolve(memory, sent=newest))
@@ -264,13 +267,8 @@ class FleetPermit:
 
         settled(line.store, release, seen=view)
 
-    def _report(self, line: FleetLine, view: View, memory: rings.FleetMemory) -> None:
-        member = line.member
-        own = view.hosts.get(member.host)
-        if own is None or own.install != member.install:
-            message = f"{member.host} is not in the fleet: run `t3safe fleet join`"
-            raise FleetError(message, FleetErrorKind.STATE)
-        report = self._described(own, memory, member)
+    def _report(self, line: FleetLine, view: View, report: HostReport) -> None:
+        """Renew what this host says of itself, unless nothing but the time differs."""
 
         def renew(now: View) -> Transaction | None:
             here = now.hosts.get(report.host)
@@ -302,6 +300,14 @@ class FleetPermit:
         with suppress(PortError):
             return self.parts.selection.selected(person).build
         return None
+
+
+def _own_report(member: Member, memory: rings.FleetMemory, view: View) -> HostReport:
+    """Return the report of this host.  Raises FleetError: nothing is written by a stranger."""
+    why = rings.wiped(memory.known, view) or rings.stranger(view, member)
+    if why:
+        raise FleetError(why, FleetErrorKind.STATE)
+    return view.hosts[member.host]
 
 
 def _send_one(store: FleetStore, transaction: Transaction) -> None:

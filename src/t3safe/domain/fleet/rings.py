@@ -183,6 +183,11 @@ def _needs_person(view: View, member: Member) -> str:
     if view.policy.ring(member.ring) is None:
         how = "change the policy, or `fleet.ring` of this host"
         return f"the fleet's policy has no ring {member.ring}: {how}"
+    return stranger(view, member)
+
+
+def stranger(view: View, member: Member) -> str:
+    """Say that the fleet does not know this host, or another one by its name; else empty."""
     own = view.hosts.get(member.host)
     if own is None:
         return f"{member.host} is not in the fleet: run `t3safe fleet join`"
