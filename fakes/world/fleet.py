@@ -60,6 +60,6 @@ def joined(
     store = MemoryFleet(cluster)
     report = HostReport(name, install or f"install-{name}", ring, "1.0", PLATFORM, world.clock)
     store.transact(orders.join(store.view(), report))
-    made = FleetHostFake(Member(name, report.install, ring, PLATFORM), store)
+    made = FleetHostFake(Member(name, report.install, ring, PLATFORM), MemoryFleet(cluster))
     world.fleet = made.permit
     return made
