@@ -16,10 +16,13 @@ from pathlib import Path
 import pytest
 
 from fakes.etcd import EtcdFault, EtcdServer
+from t3safe.domain.fleet.slots import take
+from t3safe.domain.fleet.view import Transaction
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.hosts import read_until
-from tests.support.etcds import put
+from tests.support.etcds import fleet_at, put
 from tests.support.fleetmember import FleetMember
+from tests.support.fleets import holder
 
 POLICY = """\
 failed_max = 1
@@ -141,6 +144,68 @@ def test_two_hosts_of_one_name_are_told(web1: FleetMember, tmp_path: Path) -> No
 
     assert twin.done("join", "--replace").startswith("web1 joined")
     assert not web1.status()["joined"]
+
+
+def test_orders_are_given_once_and_say_so(web1: FleetMember) -> None:
+    """Each again changes nothing and succeeds; no secret leaves the host."""
+    web1.done("init")
+    web1.done("join")
+    assert "is not frozen" in web1.done("thaw")
+    said = web1.done("freeze", "--reason", "token=hunter2hunter2 leaked")
+    assert "fleet lab is frozen: " in said
+    assert "hunter2" not in said + web1.done("status")
+    assert "is frozen already: " in web1.done("freeze", "--reason", "other")
+    assert "other" not in web1.status()["frozen"]
+    assert "is thawed" in web1.done("thaw")
+    assert web1.status()["frozen"] == ""
+
+    build = "0.0.29-nightly.20260721.864"
+    assert "holds nothing against" in web1.done("lift", build)
+    assert f"`t3safe fleet lift {build}`" in web1.done(
+        "halt", f"v{build}", "--reason", "lost a row"
+    )
+    assert "halted already" in web1.done("halt", build, "--reason", "other")
+    (halted,) = web1.status()["halts"]
+    assert halted == {"build": build, "reason": "lost a row (host web1, run by-hand)"}
+    assert f"`t3safe allow {build}`" in web1.done("lift", build)
+    assert web1.status()["halts"] == []
+
+
+def test_release_takes_the_slot_of_another_host_away(web1: FleetMember) -> None:
+    """It names ring and run, and says what nothing remote can do; again it finds no slot."""
+    web1.done("init")
+    web1.done("join")
+    store = fleet_at(web1.url)
+    taken = take(store.view(), "main", holder("web2", "run-7"))
+    assert isinstance(taken, Transaction)
+    store.transact(taken)
+
+    said = web1.done("release", "web2", "--reason", "its disk died")
+    assert "web2 lost its slot of ring main (run run-7 of " in said
+    assert "web2 may still be moving people: nothing remote can stop it" in said
+    assert store.view().holders("main").holders == ()
+    assert web1.done("release", "web2", "--reason", "x") == "web2 holds no slot in fleet lab\n"
+
+
+def test_order_that_cannot_be_given_is_one_line(web1: FleetMember, etcd: EtcdServer) -> None:
+    """Without a reason nobody is asked; what is down says so, and nothing is claimed."""
+    web1.done("init")
+    for words in (["freeze"], ["halt", "0.0.29"], ["release", "web2"]):
+        assert "--reason" in web1.fleet(*words).err
+        assert web1.fleet(*words, "--reason", " ").status == Exit.USAGE
+    assert web1.fleet("halt", "newest", "--reason", "x").status == Exit.USAGE
+    assert web1.fleet("freeze", "--reason", "\x1b[2J").status == Exit.USAGE
+    etcd.down()
+    for words in (
+        ["freeze", "--reason", "x"],
+        ["thaw"],
+        ["halt", "0.0.29", "--reason", "x"],
+        ["lift", "0.0.29"],
+        ["release", "web2", "--reason", "x"],
+    ):
+        line = web1.fails(Exit.LATER, *words)
+        assert f"cannot {words[0]}" in line
+        assert "Connection refused" in line
 
 
 def test_endpoint_that_does_not_help_is_one_line(web1: FleetMember, etcd: EtcdServer) -> None:

@@ -53,3 +53,25 @@ def test_wrong_authority_and_wrong_password_are_one_line(guarded: RealEtcd, tmp_
             web1.settings["ca"] = authority
         line = web1.fails(Exit.LATER, "status")
         assert "check `fleet.ca` and etcd's certificate" in line
+
+
+def test_orders_need_a_role_and_hold_until_they_are_taken_back(
+    guarded: RealEtcd, tmp_path: Path
+) -> None:
+    """A host may halt, lift and release; the freeze is the owner's, unless its role says more."""
+    owner, web1 = (member(tmp_path / user, guarded, user) for user in ("owner", "web1"))
+    owner.fleet("init")
+    line = web1.fails(Exit.LATER, "freeze", "--reason", "disk swap")
+    assert "cannot freeze fleet lab: " in line
+    assert "permission denied" in line
+    assert "is frozen: disk swap" in owner.done("freeze", "--reason", "disk swap")
+    assert web1.status()["frozen"].startswith("disk swap (host web1")
+    assert "permission denied" in web1.fails(Exit.LATER, "thaw")
+    assert "is thawed" in owner.done("thaw")
+
+    build = "0.0.29-nightly.20260721.864"
+    assert "is halted" in web1.done("halt", build, "--reason", "lost a row")
+    assert "is halted already" in owner.done("halt", build, "--reason", "too")
+    assert "may be tried again" in web1.done("lift", build)
+    assert "holds nothing" in web1.done("lift", build)
+    assert "holds no slot" in web1.done("release", "web2", "--reason", "gone")

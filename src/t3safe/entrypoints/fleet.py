@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.table import Table
 from rich.text import Text
 
 from t3safe.adapters.fleet.policyfile import policy_text, read_policy
-from t3safe.domain.errors import FleetError, UnusableError
-from t3safe.domain.fleet.records import FleetPolicy, Ring
+from t3safe.domain.errors import FleetError, PortError, UnusableError
+from t3safe.domain.fleet.records import FleetFreeze, FleetPolicy, Halt, Ring, shareable
 from t3safe.domain.fleet.rings import FleetMemory
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.text import moment
+from t3safe.domain.versions import Version
 from t3safe.entrypoints import rendering
-from t3safe.entrypoints.app import App, as_json_option, wait_option
+from t3safe.entrypoints.app import VERSION, App, as_json_option, wait_option, who
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.screen import look_on, terminal, watch_option
 from t3safe.entrypoints.wiring.fleet import FleetAccess, fleet_access
+from t3safe.entrypoints.wiring.live import Live
 from t3safe.usecases import fleet as usecases
 from t3safe.usecases.fleet import FleetStatus
 
@@ -143,6 +146,122 @@ def _policy_of(file: Path) -> FleetPolicy:
         raise UnusableError(f"{file}: is not UTF-8; nothing was written") from error
     except UnusableError as error:
         raise UnusableError(f"{file}: {error}; nothing was written") from error
+
+
+# Orders: what a person says to all hosts.
+
+
+_BY_HAND: Final = "by-hand"
+"""The run of a halt that no run gave."""
+_reason_option = click.option(
+    "--reason", required=True, metavar="TEXT", help="Why: all hosts of the fleet show it."
+)
+
+
+def _shared(wired: Live, reason: str) -> str:
+    """Return a reason without secrets and names of people, as the other hosts may read it."""
+    people: tuple[str, ...] = ()
+    with suppress(PortError):
+        people = tuple(person.name for person in wired.host.ports.people.load().people)
+    text = shareable(reason, people)
+    if not text:
+        raise click.UsageError("`--reason` is empty: say why")
+    return text
+
+
+def _done(wired: Live, line: str) -> None:
+    """Print what was done, and write it to this host's log, which may name the person."""
+    wired.say(LogLine(LogLevel.INFO, f"{line} (by {who()})"))
+
+
+@fleet.command("freeze")
+@_reason_option
+@click.pass_obj
+def fleet_freeze(app: App, reason: str) -> None:
+    """Block the runs of all hosts until `t3safe fleet thaw`.
+
+    A run that moves people already goes on.
+    """
+    access = fleet_access(app.settings)
+    with app.host("run") as wired, _failing(f"cannot freeze fleet {access.fleet}"):
+        at = wired.host.ports.clock.now()
+        record = FleetFreeze(access.host, _shared(wired, reason), at)
+        found = usecases.freeze(access.store, record)
+        if not found.given:
+            click.echo(f"fleet {access.fleet} is frozen already: {found.why}")
+            return
+        _done(wired, f"fleet {access.fleet} is frozen: {found.why}")
+    click.echo("`t3safe fleet thaw` allows runs again")
+
+
+@fleet.command("thaw")
+@click.pass_obj
+def fleet_thaw(app: App) -> None:
+    """Allow the runs of all hosts again."""
+    access = fleet_access(app.settings)
+    with app.host("run") as wired, _failing(f"cannot thaw fleet {access.fleet}"):
+        if usecases.thaw(access.store):
+            _done(wired, f"fleet {access.fleet} is thawed")
+        else:
+            click.echo(f"fleet {access.fleet} is not frozen")
+
+
+@fleet.command("halt")
+@click.argument("build", metavar="VERSION", type=VERSION)
+@_reason_option
+@click.pass_obj
+def fleet_halt(app: App, build: Version, reason: str) -> None:
+    """Let no host start VERSION until `t3safe fleet lift`.
+
+    A run that moves people to it already goes on.
+    """
+    access = fleet_access(app.settings)
+    with app.host("run") as wired, _failing(f"cannot halt {build} in fleet {access.fleet}"):
+        at = wired.host.ports.clock.now()
+        record = Halt(build, access.host, _BY_HAND, _shared(wired, reason), at)
+        found = usecases.halt(access.store, record)
+        if not found.given:
+            click.echo(f"{build} is halted already in fleet {access.fleet}: {found.why}")
+            return
+        _done(wired, f"{build} is halted in fleet {access.fleet}: {found.why}")
+    click.echo(f"`t3safe fleet lift {build}` lets hosts try it again")
+
+
+@fleet.command("lift")
+@click.argument("build", metavar="VERSION", type=VERSION)
+@click.pass_obj
+def fleet_lift(app: App, build: Version) -> None:
+    """Let hosts try VERSION again: lift its halt, and delete what hosts found against it."""
+    access = fleet_access(app.settings)
+    with app.host("run") as wired, _failing(f"cannot lift the halt of {build}"):
+        if not usecases.lift(access.store, build):
+            click.echo(f"fleet {access.fleet} holds nothing against {build}")
+            return
+        _done(wired, f"{build} may be tried again in fleet {access.fleet}")
+    click.echo(f"a host that refused it does so until `t3safe allow {build}` there")
+
+
+@fleet.command("release")
+@click.argument("host", metavar="HOST")
+@_reason_option
+@click.pass_obj
+def fleet_release(app: App, host: str, reason: str) -> None:
+    """Take the slot of HOST away, for a host that is gone or silent.
+
+    HOST may still be moving people: nothing remote can stop it.  Then more hosts move people at a
+    time than the policy allows.
+    """
+    access = fleet_access(app.settings)
+    with app.host("run") as wired, _failing(f"cannot release {host} in fleet {access.fleet}"):
+        shared = _shared(wired, reason)
+        released = usecases.release(access.store, host, access.host, shared)
+        for one in released:
+            what = f"run {one.holder.run} of {one.holder.build}, since {moment(one.holder.since)}"
+            _done(wired, f"{host} lost its slot of ring {one.ring} ({what}): {shared}")
+    if released:
+        click.echo(f"{host} may still be moving people: nothing remote can stop it")
+    else:
+        click.echo(f"{host} holds no slot in fleet {access.fleet}")
 
 
 @fleet.command("status")

@@ -1,4 +1,4 @@
-"""What a person does with the fleet: its policy, joining and leaving it, its status.
+"""What a person does with the fleet: its policy, joining and leaving it, orders, its status.
 
 Rules:
 
@@ -6,7 +6,8 @@ Rules:
    decided again.
 2. A lost answer is never taken for yes or no: the fleet is read again and says which it was.
 3. What cannot be read is not written over unless the person says so (`replace`).
-4. What a run asks and sends is in `permit`.
+4. An order that holds already is not given again: its first reason stays.
+5. What a run asks and sends is in `permit`.
 """
 
 from __future__ import annotations
@@ -19,14 +20,30 @@ import attrs
 from attrs import frozen
 
 from t3safe.domain.errors import FleetError, FleetErrorKind
-from t3safe.domain.fleet import orders
+from t3safe.domain.fleet import orders, slots
 from t3safe.domain.fleet.port import FleetStore
-from t3safe.domain.fleet.records import FleetPolicy, HostReport
-from t3safe.domain.fleet.view import POLICY, Commit, Transaction, View, host_key
+from t3safe.domain.fleet.records import (
+    REASON_MAX,
+    FleetFreeze,
+    FleetPolicy,
+    Halt,
+    Holder,
+    HostReport,
+)
+from t3safe.domain.fleet.view import (
+    POLICY,
+    SLOTS,
+    Commit,
+    Transaction,
+    View,
+    host_key,
+)
 from t3safe.domain.versions import Version
 
 ATTEMPTS: Final = 3
 """How often a change is decided before it is an error."""
+LIFTS_MAX: Final = 100
+"""Transactions of one lift: 10,000 rulings against one build."""
 
 
 def set_first_policy(store: FleetStore, policy: FleetPolicy) -> bool:
@@ -161,14 +178,93 @@ def leave(store: FleetStore, host: str, install: str) -> bool:
         if own is None or own.install != install:
             how = "`t3safe fleet join --replace` takes the name over, then it can leave"
             raise _state(f"the {host} in the fleet is not this host; {how}")
-        for ring, slots in view.slots.items():
-            for one in slots.holders:
+        for ring, taken in view.slots.items():
+            for one in taken.holders:
                 if one.host == host:
                     what = f"{host} holds a slot of ring {ring} for run {one.run}"
                     raise _state(f"{what}; leave once that run has ended")
         return orders.leave(view, host)
 
     return settled(store, decide)
+
+
+@frozen
+class OrderGiven:
+    """Whether an order was given now, and the reason that holds: the first one stays (rule 4)."""
+
+    given: bool
+    why: str
+
+
+def freeze(store: FleetStore, record: FleetFreeze) -> OrderGiven:
+    """Block the runs of all hosts.  Raises FleetError."""
+    seen: list[str] = []
+
+    def decide(view: View) -> Transaction | None:
+        seen.append(view.frozen)
+        return None if view.frozen else orders.freeze(record)
+
+    given = settled(store, decide)
+    return OrderGiven(given, seen[-1] or record.reason)
+
+
+def thaw(store: FleetStore) -> bool:
+    """Allow runs again; return whether the fleet was frozen.  Raises FleetError."""
+    return settled(store, orders.thaw)
+
+
+def halt(store: FleetStore, record: Halt) -> OrderGiven:
+    """Let no host start a build.  Raises FleetError."""
+    seen: list[str] = []
+
+    def decide(view: View) -> Transaction | None:
+        seen.append(view.halts.get(record.build, ""))
+        return None if seen[-1] else orders.halt(record)
+
+    given = settled(store, decide)
+    return OrderGiven(given, seen[-1] or record.reason)
+
+
+def lift(store: FleetStore, build: Version) -> bool:
+    """Let hosts try a build again; return whether anything was held against it.
+
+    Raises FleetError.
+    """
+    for number in range(LIFTS_MAX):
+        if not settled(store, lambda view: orders.lift(view, build), build):
+            return number > 0
+    raise _state(f"hosts refuse {build} at the same time; run the command again")
+
+
+@frozen
+class SlotReleased:
+    """A slot that was taken away from its host."""
+
+    ring: str
+    holder: Holder
+
+
+def release(store: FleetStore, host: str, by: str, reason: str) -> tuple[SlotReleased, ...]:
+    """Take the slots of a host away; return them.  Raises FleetError.
+
+    `by` is the host on which a person says so.  The other host may still be moving people.
+    """
+    note = f"{host} was released on {by}: {reason}"[:REASON_MAX]
+    view = store.view()
+    released = [
+        SlotReleased(ring, one)
+        for ring, held in sorted(view.slots.items())
+        for one in held.holders
+        if one.host == host and _evicted(store, view, ring, host, note)
+    ]
+    damaged = [f"{key}: {why}" for key, why in view.damaged.items() if key.startswith(SLOTS)]
+    if damaged and not released:
+        raise _state(f"slots that cannot be read may be its own ({'; '.join(damaged)})")
+    return tuple(released)
+
+
+def _evicted(store: FleetStore, view: View, ring: str, host: str, note: str) -> bool:
+    return settled(store, lambda now: slots.evict(now, ring, host, note), seen=view)
 
 
 @frozen
@@ -265,11 +361,11 @@ def fleet_status(store: FleetStore, place: FleetPlace) -> FleetStatus:
 def _rings(view: View) -> Iterator[FleetRing]:
     for ring in view.policy.rings if view.policy is not None else ():
         inside = [report for report in view.hosts.values() if report.ring == ring.name]
-        slots = (
+        held = (
             FleetSlot(one.host, one.run, one.build, one.since)
             for one in view.holders(ring.name).holders
         )
-        yield FleetRing(ring.name, ring.limit, len(inside), tuple(slots))
+        yield FleetRing(ring.name, ring.limit, len(inside), tuple(held))
 
 
 def _hosts(view: View, this: str) -> Iterator[FleetHost]:

@@ -208,7 +208,7 @@ class FleetPermit:
         for one in rings.silent_now(memory, view, now):
             yield (
                 f"FLEET: {one.host} holds a slot of ring {one.ring} for run {one.run} and is"
-                f" silent; `t3safe fleet release {one.host}` gives the slot to others"
+                f" silent; `t3safe fleet release {one.host} --reason TEXT` gives it to others"
             )
 
     def _dated(self, memory: rings.FleetMemory) -> rings.FleetMemory:

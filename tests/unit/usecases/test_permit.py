@@ -310,7 +310,7 @@ def test_a_silent_holder_is_named_with_what_to_do(bench: FleetBench) -> None:
     bench.world.advance(1.0)
     (line,) = bench.permit.send()
     assert "b holds a slot of ring canary for run r9" in line
-    assert "`t3safe fleet release b`" in line
+    assert "`t3safe fleet release b --reason TEXT`" in line
     assert [one.host for one in bench.view.holders("canary").holders] == ["b"]
 
 
