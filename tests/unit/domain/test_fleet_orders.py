@@ -99,6 +99,15 @@ def test_host_replaces_its_own_report_only() -> None:
     assert publish_report(store.view(), report("m2")) is None
 
 
+def test_report_that_changed_meanwhile_is_not_replaced() -> None:
+    """It may be another host's by now: it is read again first."""
+    _, store = fleet_of(TWO_RINGS, report("m1"))
+    seen, newer = store.view(), evolve(report("m1"), outcome="promoted")
+    assert done(store, publish_report(store.view(), evolve(newer, people=2))) is Commit.DONE
+    assert done(store, publish_report(seen, newer)) is Commit.NOT_MET
+    assert store.view().hosts == {"m1": evolve(newer, people=2)}
+
+
 def test_publishing_twice_changes_nothing() -> None:
     """The first verdict of a host stays, and the first lock file of a build."""
     _, store = fleet_of()

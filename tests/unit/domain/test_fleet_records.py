@@ -66,6 +66,11 @@ def test_record_out_of_bounds_is_refused(make: Callable[[], object], words: str)
         make()
 
 
+def test_note_may_be_as_long_as_a_reason() -> None:
+    """Which is cut to just that length when it is shared."""
+    assert len(Holders(note="x" * records.REASON_MAX).note) == records.REASON_MAX
+
+
 def test_lock_file_has_the_digest_of_its_bytes() -> None:
     """As `sha256sum` prints it."""
     expected = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
@@ -159,11 +164,16 @@ def test_what_cannot_be_read_is_never_taken_for_missing() -> None:
         ("halt/none", BROKEN),
         (view.slots_key("main"), BROKEN),
         (view.host_key("web1"), BROKEN),
+        ("slots/main/more", BROKEN),
     )
     assert seen.frozen == "the freeze cannot be read (is not JSON)"
     assert seen.halts == {BUILD: "its halt cannot be read (is not JSON)"}
     assert seen.damaged == {"policy": "is not JSON", "slots/main": "is not JSON"}
-    assert seen.problems == ("halt/none: does not name a version", "hosts/web1: is not JSON")
+    assert seen.problems == (
+        "halt/none: does not name a version",
+        "hosts/web1: is not JSON",
+        "slots/main/more: is not JSON",
+    )
 
 
 @pytest.mark.parametrize(

@@ -78,11 +78,15 @@ def _brief(_: object, attribute: Attribute[str], text: str) -> None:
         raise UnusableError(message)
 
 
-def _at_least(least: float, most: float = float("inf")) -> Any:  # noqa: ANN401 - any number
-    def check(_: object, attribute: Attribute[float], number: float) -> None:
-        check_number(attribute.name, number, least, most)
+@frozen
+class _Within:
+    """Checks that a number is within these limits, both included."""
 
-    return check
+    least: float
+    most: float = math.inf
+
+    def __call__(self, _: object, attribute: Attribute[Any], number: float) -> None:
+        check_number(attribute.name, number, self.least, self.most)
 
 
 def check_number(name: str, number: float, least: float, most: float) -> None:
@@ -104,10 +108,10 @@ class Ring:
     """
 
     name: str = field(validator=_named)
-    limit: int = field(default=1, validator=_at_least(1))
-    opens_next: int = field(default=_PERCENT_MAX, validator=_at_least(1, _PERCENT_MAX))
-    wait: float = field(default=0.0, validator=_at_least(0))
-    stagger: float = field(default=0.0, validator=_at_least(0))
+    limit: int = field(default=1, validator=_Within(1))
+    opens_next: int = field(default=_PERCENT_MAX, validator=_Within(1, _PERCENT_MAX))
+    wait: float = field(default=0.0, validator=_Within(0))
+    stagger: float = field(default=0.0, validator=_Within(0))
 
 
 @frozen
@@ -120,10 +124,10 @@ class FleetPolicy:
     """
 
     rings: tuple[Ring, ...] = field()
-    failed_max: int = field(default=0, validator=_at_least(0))
-    slot_deadline: float = field(default=14_400.0, validator=_at_least(60))
+    failed_max: int = field(default=0, validator=_Within(0))
+    slot_deadline: float = field(default=14_400.0, validator=_Within(60))
     release_silent: bool = False
-    version: int = field(default=1, validator=_at_least(1))
+    version: int = field(default=1, validator=_Within(1))
 
     @rings.validator
     def _distinct(self, _: object, rings: tuple[Ring, ...]) -> None:
@@ -220,7 +224,7 @@ class FleetVerdict:
     ruling: FleetRuling
     at: datetime
     reason: str = field(default="", validator=_brief)
-    moved: int = field(default=0, validator=_at_least(0))
+    moved: int = field(default=0, validator=_Within(0))
 
 
 @frozen
@@ -251,8 +255,8 @@ class HostReport:
     runs: Version | None = None
     run: str = field(default="", validator=_brief)
     outcome: str = field(default="", validator=_brief)
-    people: int = field(default=0, validator=_at_least(0))
-    behind: int = field(default=0, validator=_at_least(0))
+    people: int = field(default=0, validator=_Within(0))
+    behind: int = field(default=0, validator=_Within(0))
     waits_for: str = field(default="", validator=_brief)
 
 
