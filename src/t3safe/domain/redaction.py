@@ -109,21 +109,24 @@ _PICTURE: Final = re.compile(r"[\u2580-\u259f][\u2580-\u259f\s]{9,}")
 """Part of a QR code in block characters; one that is drawn in colours is `_PAINTED`."""
 _PAINTED: Final = re.compile(r"(?m)^[ \t]*(?:\x1b\[[0-9;]*m[ \t]*){6,}$")
 _BLOCKS_MIN: Final = 8
-_CELLS: Final = re.compile(r"[ \t]*[|│┃][ \t]*|\t+| {2,}")
+_GAP: Final = re.compile(r"([ \t]*[|│┃][ \t]*|\t+| {2,})")
+"""What stands between two cells of a table's row."""
 _LABEL_CELL: Final = re.compile(rf"(?i)\W*(?:{_NAME}|code|cookie)\W*")
 _WORD: Final = re.compile(r"\w")
 
 
 def redact(text: str) -> str:
     """Give the text without secrets; never raises, and redacting twice changes nothing more."""
-    # What was hidden may have stood between a label and what that names.
-    before, passes = "", 0
-    while text != before and passes < _PASSES_MAX:
-        before, text, passes = text, _redacted(text), passes + 1
-    return text
+    left = _redacted(text)
+    if left != text:
+        # What was hidden may have stood between a label and what that names.
+        for _ in range(_MORE_PASSES):
+            left = _redacted(left)
+    return left
 
 
-_PASSES_MAX: Final = 5
+_MORE_PASSES: Final = 4
+"""No text is known that changes in more than one of them."""
 
 
 def _redacted(text: str) -> str:
@@ -150,12 +153,12 @@ def _without_cells(lines: list[str]) -> Iterator[str]:
     """Hide the cells of tables that a label names: beside it in its row, or below it."""
     columns: frozenset[int] = frozenset()
     for line in lines:
-        gaps = _CELLS.findall(line)
-        if not gaps:
+        parts = _GAP.split(line)
+        cells = parts[::2]
+        if len(cells) == 1:
             columns = frozenset()
             yield line
             continue
-        cells = _CELLS.split(line)
         labels = frozenset(at for at, cell in enumerate(cells) if _LABEL_CELL.fullmatch(cell))
         filled = [at for at, cell in enumerate(cells) if _WORD.search(cell)]
         hidden = columns
@@ -165,8 +168,8 @@ def _without_cells(lines: list[str]) -> Iterator[str]:
             columns = labels
         for at in hidden - labels:
             if at < len(cells) and _WORD.search(cells[at]):
-                cells[at] = HIDDEN
-        yield "".join(cell + gap for cell, gap in zip(cells, [*gaps, ""], strict=True))
+                parts[2 * at] = HIDDEN
+        yield "".join(parts)
 
 
 _PAIR: Final = 2

@@ -183,7 +183,9 @@ def test_a_secret_does_not_pass_as_a_migration() -> None:
     assert redact("55_OrchestrationV2x9") == HIDDEN
 
 
-@pytest.mark.parametrize("text", ['TOKEN="credential":', '--token "credential":'])
+@pytest.mark.parametrize(
+    "text", ['TOKEN="credential":', '--token "credential":', "Token\n:", "TOKEN  TOKEN:"]
+)
 def test_a_hidden_value_stays_as_it_was_hidden(text: str) -> None:
     """What stands behind it is no part of it the second time either."""
     once = redact(text)
