@@ -21,7 +21,7 @@ from t3safe.t3.generations import Generation, recognised, starts_on, strangeness
 from t3safe.t3.ledger import renumbered
 
 
-@frozen(order=True)
+@frozen
 class Migration:
     """One row of a ledger."""
 
@@ -33,7 +33,7 @@ class Migration:
 
 
 def _sorted(entries: Iterable[Migration]) -> tuple[Migration, ...]:
-    # By a key: rollouts are folded by the thousand, and comparing values takes ten times as long.
+    # Rollouts are folded by the thousand: a key is ten times as fast as values with an order.
     return tuple(sorted(set(entries), key=attrgetter("id", "name")))
 
 
@@ -67,7 +67,7 @@ class Ledger:
 
 
 def _by_name(databases: Iterable[tuple[str, Ledger]]) -> tuple[tuple[str, Ledger], ...]:
-    return tuple(sorted(dict(databases).items(), key=lambda item: item[0]))
+    return tuple(sorted(dict(databases).items()))
 
 
 @frozen

@@ -27,6 +27,8 @@ def test_a_ledger_is_a_set_in_ascending_order() -> None:
     """Neither the order nor a repetition of the rows read makes another ledger."""
     assert Ledger.of([*reversed(AFTER), *BEFORE]) == Ledger.of(AFTER)
     assert [migration.id for migration in Ledger.of(reversed(AFTER)).entries] == [29, 30, 31, 32]
+    forks = [(31, name) for name in "fbadce"]
+    assert "".join(name for _, name in Ledger.of(forks).pairs) == "abcdef"
 
 
 def test_the_level_is_the_highest_id_and_zero_for_nothing() -> None:
