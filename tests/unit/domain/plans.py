@@ -78,11 +78,13 @@ def rehearsal(
     return Rehearsal(subject, build, checks, schema)
 
 
-def rehearsed(*people: str, build: Version = NEW, failing: tuple[str, ...] = ()) -> ev.Rehearsed:
-    """Answer for empty data and these people; those who are named failed."""
+def rehearsed(
+    *people: str, build: Version = NEW, failing: tuple[str, ...] = (), why: str = "it died"
+) -> ev.Rehearsed:
+    """Answer for empty data and these people; those who are named failed, for this reason."""
     return ev.Rehearsed(
         tuple(
-            rehearsal(person, build, "it died" if person in failing else "")
+            rehearsal(person, build, why if person in failing else "")
             for person in (EMPTY, *people)
         )
     )

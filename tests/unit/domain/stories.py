@@ -294,13 +294,15 @@ class Telling:
             case fx.SnapshotOnline() | fx.SnapshotAtRest() if head == "held":
                 return ev.Assessed(ev.Readiness.BUSY, reason)
             case fx.SnapshotOnline(snapshot=name) | fx.SnapshotAtRest(snapshot=name):
-                return snapshot(name, LEDGERS[text or "L30"] or L30)
+                taken = snapshot(name, LEDGERS[head or "L30"] or L30)
+                return attrs.evolve(taken, migrated_by=reason)
             case fx.Quarantine(snapshot=name):
                 return ev.Quarantined(name, ROWS if text == "rows" else ())
             case fx.Rehearse(build=build, subjects=asked):
                 names = tuple(subject.person for subject in asked[1:])
                 failing = said.replace("empty", "").split("+") if said else ()
-                return rehearsed(*names, build=build, failing=tuple(failing))
+                why = "it hangs" if head == "hangs" else "it died"
+                return rehearsed(*names, build=build, failing=tuple(failing), why=why)
             case fx.Inspect():
                 selected, ledger, *more = text.split("/")
                 assert set(more) <= {"runs", "restoring"}

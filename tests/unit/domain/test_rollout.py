@@ -90,7 +90,7 @@ def test_whole_nights(story: Story) -> None:
 A build that is not what it should be is refused, and the verdict is remembered.
     stage=build:wrong_repository
     verdict refused: wrong repository
-    end refused: wrong repository
+    end refused = wrong repository
 
 What the host lacks for a build is not tried again: no compiler, no user, no room.
     plan alice attempts=3
@@ -135,8 +135,14 @@ Data that the candidate is known not to know is refused before the gate.
     stage copy=L32 copy.bob gate.bob=host:no_sandbox
     end later: sandbox
     are alice=refused bob=waiting
-    why alice the data of alice holds state.sqlite && which NEW does not know
-        && `t3safe check VERSION`
+    why alice the data of alice holds state.sqlite: 31_A, which NEW does not know
+        && a newer t3 ran on it && `t3safe check VERSION`
+
+What migrated such data is named where t3 left a trace of it.
+    plan alice bob knows=L30
+    stage copy=L32:its_own_updater copy.bob gate.bob=host:no_sandbox
+    end later: sandbox
+    why alice state.sqlite: 31_A && its own updater; `t3safe check VERSION`
 
 Without any snapshot nothing is rehearsed; the build is not judged.
     plan alice bob
@@ -170,6 +176,14 @@ No build runs on one person's set: that person alone is held back.
     end promoted = NEW: moved bob; held-back alice
     are alice=held-back
     why alice = something is wrong with this person's data: OLD fails on it too (soak: it died)
+
+Each reason is said once, of the candidate first.
+    plan alice bob
+    stage copy copy.bob gate=fails:alice control.alice=hangs:alice
+    verdict passed held=alice: alice on NEW: soak: it died && alice on OLD: soak: it hangs
+    moved.bob bake.bob promote
+    end promoted = NEW: moved bob; held-back alice
+    why alice OLD fails on it too (soak: it died; soak: it hangs)
 
 A check names whose set is at fault.
     plan alice bob kind=check
