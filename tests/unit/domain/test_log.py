@@ -147,8 +147,20 @@ def test_the_beginning_of_a_run_and_its_interruption_are_logged(
             "",
             (f"moved alice to {NEW}, pairing verified",),
         ),
-        (Status.MOVED, ev.Kind.BACK, LogLevel.INFO, "", (f"returned alice to {NEW}",)),
-        (Status.KEPT, ev.Kind.RUN, LogLevel.WARNING, "", (f"alice stays on {NEW}", "because")),
+        (
+            Status.MOVED,
+            ev.Kind.BACK,
+            LogLevel.INFO,
+            "",
+            (f"returned alice to {NEW}, pairing verified",),
+        ),
+        (
+            Status.KEPT,
+            ev.Kind.RUN,
+            LogLevel.WARNING,
+            "",
+            (f"alice stays on {NEW}", "at the serve alone: because"),
+        ),
         (Status.DEFERRED, ev.Kind.RUN, LogLevel.INFO, "", ("deferring alice: because",)),
         (Status.RETURNED, ev.Kind.RUN, LogLevel.WARNING, "", ("returned: alice: because",)),
         (
