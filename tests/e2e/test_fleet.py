@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import stat
 import subprocess
@@ -14,15 +15,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from fakes.etcd import EtcdFault, EtcdServer
+from t3safe.adapters.fleet.notebook import NotebookFile
+from t3safe.domain.fleet import orders
+from t3safe.domain.fleet.records import Halt
+from t3safe.domain.fleet.rings import FleetMemory
 from t3safe.domain.fleet.slots import take
 from t3safe.domain.fleet.view import Transaction
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.hosts import read_until
 from tests.support.etcds import fleet_at, put
 from tests.support.fleetmember import FleetMember
-from tests.support.fleets import holder
+from tests.support.fleets import AT, BUILD, holder, report
 
 POLICY = """\
 failed_max = 1
@@ -153,7 +159,7 @@ def test_orders_are_given_once_and_say_so(web1: FleetMember) -> None:
     assert "is not frozen" in web1.done("thaw")
     said = web1.done("freeze", "--reason", "token=hunter2hunter2 leaked")
     assert "fleet lab is frozen: " in said
-    assert "hunter2" not in said + web1.done("status")
+    assert "hunter2" not in said + web1.done("status", "--json")
     assert "is frozen already: " in web1.done("freeze", "--reason", "other")
     assert "other" not in web1.status()["frozen"]
     assert "is thawed" in web1.done("thaw")
@@ -206,6 +212,82 @@ def test_order_that_cannot_be_given_is_one_line(web1: FleetMember, etcd: EtcdSer
         line = web1.fails(Exit.LATER, *words)
         assert f"cannot {words[0]}" in line
         assert "Connection refused" in line
+
+
+def test_status_as_a_page_needs_nothing_else(web1: FleetMember, etcd: EtcdServer) -> None:
+    """No script, no network; what another host wrote is escaped; it is as the screen says."""
+    web1.done("init")
+    web1.done("join")
+    store = fleet_at(web1.url)
+    hostile = '<script>alert(1)</script> & "more"'
+    store.transact(orders.halt(Halt(BUILD, "web2", "run-1", hostile, AT)))
+    file = web1.root / "fleet.html"
+
+    shown = web1.done("status", "--html", str(file))
+
+    text = file.read_text(encoding="utf-8")
+    assert hostile in shown
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; " in text
+    assert "default-src 'none'" in text
+    assert set(re.findall(r"(?:href|src)=\"([^\"]*)", text)) == {"data:,"}
+    for word in ("web1 (this)", BUILD.text, "version 1"):
+        assert word in shown
+        assert word in text
+
+    assert "cannot be written" in web1.fails(Exit.USAGE, "status", "--html", "/nowhere/x.html")
+    assert web1.fleet("status", "--watch", "--html", str(file)).status == Exit.USAGE
+    etcd.down()
+    assert web1.fleet("status", "--html", str(file)).status == Exit.LATER
+    assert file.read_text(encoding="utf-8") == text
+
+
+def test_status_without_an_answer_shows_what_the_host_knows(
+    web1: FleetMember, etcd: EtcdServer
+) -> None:
+    """Since when it is cut off, what it waits for; the document is not printed."""
+    web1.done("init")
+    web1.done("join")
+    etcd.down()
+    notebook = NotebookFile(web1.state)
+    notebook.keep(FleetMemory(build=BUILD, waits="ring main waits for ring canary", cut_off=AT))
+
+    said = web1.fleet("status")
+
+    assert said.status == Exit.LATER
+    for word in ("since 2026-07-21 04:00 UTC", "waits for ring canary", BUILD.text):
+        assert word in said.out
+    (line,) = said.err.splitlines()
+    assert "cannot show fleet lab: cannot reach the fleet: " in line
+    assert "Connection refused" in web1.fails(Exit.LATER, "status", "--json")
+    notebook.file.write_text("{")
+    assert "is damaged" in web1.fleet("status").out
+    etcd.up()
+    (problem,) = web1.status()["problems"]
+    assert "is damaged" in problem
+
+
+def test_status_of_a_large_fleet_costs_little(web1: FleetMember, etcd: EtcdServer) -> None:
+    """500 hosts: read with one request, on one page of 200 kB, in 120 MiB."""
+    web1.done("init")
+    store = fleet_at(web1.url)
+    view = store.view()
+    for number in range(500):
+        told = evolve(report(f"web{number:03}"), runs=BUILD, waits_for="w" * 100)
+        store.transact(orders.join(view, told))
+    file = web1.root / "fleet.html"
+    asked = len(etcd.log)
+    words = web1.words("status", "--html", str(file))
+
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+    _, ended, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(ended)
+
+    assert process.returncode == Exit.OK
+    assert len(etcd.log) - asked == 1
+    assert used.ru_maxrss < 120 * 1024
+    assert file.stat().st_size < 200_000
+    assert len(web1.status()["hosts"]) == 500
 
 
 def test_endpoint_that_does_not_help_is_one_line(web1: FleetMember, etcd: EtcdServer) -> None:

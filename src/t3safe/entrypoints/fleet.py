@@ -7,7 +7,7 @@ nothing that a run touches.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.fleet.policyfile import policy_text, read_policy
 from t3safe.domain.errors import FleetError, PortError, UnusableError
 from t3safe.domain.fleet.records import FleetFreeze, FleetPolicy, Halt, Ring, shareable
@@ -23,14 +24,14 @@ from t3safe.domain.fleet.rings import FleetMemory
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.text import moment
 from t3safe.domain.versions import Version
-from t3safe.entrypoints import rendering
+from t3safe.entrypoints import fleet_view, rendering
 from t3safe.entrypoints.app import VERSION, App, as_json_option, wait_option, who
 from t3safe.entrypoints.exits import Exit
 from t3safe.entrypoints.screen import look_on, terminal, watch_option
 from t3safe.entrypoints.wiring.fleet import FleetAccess, fleet_access
 from t3safe.entrypoints.wiring.live import Live
 from t3safe.usecases import fleet as usecases
-from t3safe.usecases.fleet import FleetStatus
+from t3safe.usecases.fleet_status import FleetStatus
 
 
 @click.group()
@@ -266,26 +267,43 @@ def fleet_release(app: App, host: str, reason: str) -> None:
 
 @fleet.command("status")
 @watch_option
+@click.option(
+    "--html",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write it as a page that needs nothing else.",
+)
 @as_json_option
 @click.pass_obj
-def fleet_status(app: App, watch: float | None, *, as_json: bool) -> None:
-    """Show rings, hosts, slots and halts as the fleet's store holds them."""
+def fleet_status(app: App, watch: float | None, file: Path | None, *, as_json: bool) -> None:
+    """Show rings, hosts, slots and halts as the fleet's store holds them.
+
+    Without an answer of the store it shows what this host knows, and exits with 12.
+    """
     if watch is not None:
+        if file is not None:
+            raise click.UsageError("`--watch` does not go with `--html`")
         console = terminal("t3safe fleet status", as_json=as_json)
         access = fleet_access(app.settings)
         look_on(console, watch, lambda: _looked(access))
-    found = _status(fleet_access(app.settings))
+    access = fleet_access(app.settings)
+    try:
+        found = _status(access)
+    except FleetError:
+        if not as_json:
+            _print(fleet_view.known_here(access))
+        raise
+    if file is not None:
+        _write(file, fleet_view.page(found, SystemClock().now()))
     if as_json:
         rendering.print_json("fleet-status", found)
-        sys.exit()
-    console = rendering.wide()
-    for part in _shown(found):
-        console.print(part, soft_wrap=isinstance(part, Text))
+    else:
+        _print(fleet_view.screen(found))
 
 
 def _status(access: FleetAccess) -> FleetStatus:
     with _failing(f"cannot show fleet {access.fleet}"):
-        return usecases.fleet_status(access.store, access.place())
+        return access.status()
 
 
 def _looked(access: FleetAccess) -> Iterator[Text | Table]:
@@ -293,34 +311,20 @@ def _looked(access: FleetAccess) -> Iterator[Text | Table]:
     try:
         found = _status(access)
     except FleetError as error:
+        yield from fleet_view.known_here(access)
         yield Text(str(error), style="yellow")
     else:
-        yield from _shown(found)
+        yield from fleet_view.screen(found)
 
 
-def _shown(found: FleetStatus) -> Iterator[Text | Table]:
-    """Yield the parts of the screen; they contain no markup."""
-    for label, said in _lines(found):
-        yield Text(f"{label:>9}  {said}")
-    rings = [
-        (ring.name, str(ring.limit), str(ring.hosts), ", ".join(one.host for one in ring.slots))
-        for ring in found.rings
-    ]
-    yield rendering.table_of(("ring", "at a time", "hosts", "held by"), rings)
-    hosts = [
-        (one.host, one.ring, one.t3safe, one.platform, moment(one.reported)) for one in found.hosts
-    ]
-    yield rendering.table_of(("host", "ring", "t3safe", "platform", "reported"), hosts)
-    for problem in found.problems:
-        yield Text(problem, style="yellow")
+def _print(parts: Iterable[Text | Table]) -> None:
+    console = rendering.wide()
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, Text))
 
 
-def _lines(found: FleetStatus) -> Iterator[tuple[str, str]]:
-    yield "fleet", f"{found.fleet} (cluster {found.cluster}, revision {found.revision})"
-    state = f"in ring {found.ring}" if found.joined else "not in the fleet"
-    yield "this host", f"{found.host}, {state}"
-    yield "policy", "none" if found.policy is None else f"version {found.policy}"
-    if found.frozen:
-        yield "FROZEN", found.frozen
-    for one in found.halts:
-        yield "halted", f"{one.build}: {one.reason}"
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UnusableError(f"{file}: cannot be written: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""What a person does with the fleet: its policy, joining and leaving it, orders, its status.
+"""What a person does with the fleet: its policy, joining and leaving it, and orders.
 
 Rules:
 
@@ -13,7 +13,6 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Final
 
 import attrs
@@ -97,7 +96,7 @@ def set_policy(store: FleetStore, policy: FleetPolicy, *, replace: bool) -> Poli
         version = before.version
     else:
         version = before.version + 1 if before is not None else policy.version
-    return PolicyWritten(version, written, tuple(_without_ring(seen[-1], policy)))
+    return PolicyWritten(version, written, tuple(without_ring(seen[-1], policy)))
 
 
 def _same(one: FleetPolicy, other: FleetPolicy) -> bool:
@@ -108,11 +107,12 @@ def shown_policy(store: FleetStore) -> FleetPolicy:
     """Return the policy.  Raises FleetError, also if there is none."""
     view = store.view()
     if view.policy is None:
-        raise _state(_no_policy(view))
+        raise _state(no_policy(view))
     return view.policy
 
 
-def _no_policy(view: View) -> str:
+def no_policy(view: View) -> str:
+    """Say why there is no policy that can be read, and what to do."""
     if POLICY in view.damaged:
         how = "write another one with `t3safe fleet policy FILE --replace`"
         return f"the fleet's policy cannot be read: {view.damaged[POLICY]}; {how}"
@@ -128,7 +128,7 @@ def join(store: FleetStore, report: HostReport, *, replace: bool) -> bool:
 
     def decide(view: View) -> Transaction | None:
         if view.policy is None:
-            raise _state(_no_policy(view))
+            raise _state(no_policy(view))
         if view.policy.ring(report.ring) is None:
             names = ", ".join(ring.name for ring in view.policy.rings)
             how = "change `fleet.ring`, or the policy with `t3safe fleet policy FILE`"
@@ -267,140 +267,8 @@ def _evicted(store: FleetStore, view: View, ring: str, host: str, note: str) -> 
     return settled(store, lambda now: slots.evict(now, ring, host, note), seen=view)
 
 
-@frozen
-class FleetSlot:
-    """A slot that a host holds, since when by that host's clock."""
-
-    host: str
-    run: str
-    build: Version
-    since: datetime
-
-
-@frozen
-class FleetRing:
-    """A ring of the policy: its limit, its hosts, its slots that are held."""
-
-    name: str
-    limit: int
-    hosts: int
-    slots: tuple[FleetSlot, ...]
-
-
-@frozen
-class FleetHost:
-    """A host of the fleet as it reported itself, when by its own clock."""
-
-    host: str
-    ring: str
-    t3safe: str
-    platform: str
-    reported: datetime
-    this: bool
-    """Whether it is the host on which the question was asked."""
-
-
-@frozen
-class FleetHalt:
-    """A build that is halted, and why."""
-
-    build: Version
-    reason: str
-
-
-@frozen
-class FleetStatus:
-    """The fleet at one revision of one cluster, as one host sees it."""
-
-    fleet: str
-    host: str
-    ring: str
-    joined: bool
-    cluster: str
-    revision: int
-    policy: int | None
-    """The version of the policy, None without one that can be read."""
-    frozen: str
-    halts: tuple[FleetHalt, ...]
-    rings: tuple[FleetRing, ...]
-    hosts: tuple[FleetHost, ...]
-    problems: tuple[str, ...]
-
-
-@frozen
-class FleetPlace:
-    """The fleet, host and ring of this host's configuration; `install` is empty before it joins."""
-
-    fleet: str
-    host: str
-    ring: str
-    install: str
-
-
-def fleet_status(store: FleetStore, place: FleetPlace) -> FleetStatus:
-    """Read the fleet as it is now.  Raises FleetError."""
-    view = store.view()
-    own = view.hosts.get(place.host)
-    joined = own is not None and own.install == place.install
-    return FleetStatus(
-        place.fleet,
-        place.host,
-        place.ring,
-        joined,
-        view.cluster,
-        view.revision,
-        view.policy.version if view.policy is not None else None,
-        view.frozen,
-        tuple(FleetHalt(build, why) for build, why in sorted(view.halts.items())),
-        tuple(_rings(view)),
-        tuple(_hosts(view, place.host if joined else "")),
-        tuple(_problems(view, place, joined=joined)),
-    )
-
-
-def _rings(view: View) -> Iterator[FleetRing]:
-    for ring in view.policy.rings if view.policy is not None else ():
-        inside = [report for report in view.hosts.values() if report.ring == ring.name]
-        held = (
-            FleetSlot(one.host, one.run, one.build, one.since)
-            for one in view.holders(ring.name).holders
-        )
-        yield FleetRing(ring.name, ring.limit, len(inside), tuple(held))
-
-
-def _hosts(view: View, this: str) -> Iterator[FleetHost]:
-    order = [ring.name for ring in view.policy.rings] if view.policy is not None else []
-
-    def place(report: HostReport) -> tuple[int, str, str]:
-        at = order.index(report.ring) if report.ring in order else len(order)
-        return at, report.ring, report.host
-
-    for one in sorted(view.hosts.values(), key=place):
-        yield FleetHost(one.host, one.ring, one.t3safe, one.platform, one.at, one.host == this)
-
-
-def _problems(view: View, place: FleetPlace, *, joined: bool) -> Iterator[str]:
-    if view.policy is None:
-        yield _no_policy(view)
-    elif view.policy.ring(place.ring) is None:
-        yield f"the fleet's policy has no ring {place.ring}, which this host's `fleet.ring` names"
-    own = view.hosts.get(place.host)
-    if own is None:
-        yield f"{place.host} is not in the fleet: run `t3safe fleet join`"
-    elif not joined:
-        yield f"another host has the name {place.host}: change `fleet.host` of one of them"
-    elif own.ring != place.ring:
-        how = "run `t3safe fleet join` again"
-        yield f"{place.host} joined in ring {own.ring}, and `fleet.ring` is {place.ring}: {how}"
-    if view.policy is not None:
-        yield from _without_ring(view, view.policy)
-    for key, why in sorted(view.damaged.items()):
-        if key != POLICY:
-            yield f"{key}: {why}"
-    yield from view.problems
-
-
-def _without_ring(view: View, policy: FleetPolicy) -> Iterator[str]:
+def without_ring(view: View, policy: FleetPolicy) -> Iterator[str]:
+    """Yield a line for each host whose ring a policy does not have."""
     for host, report in sorted(view.hosts.items()):
         if policy.ring(report.ring) is None:
             yield f"{host} is in ring {report.ring}, which the policy does not have"

@@ -1,4 +1,4 @@
-"""What a person does with the fleet: policy, join, leave, status; and what a lost answer means."""
+"""What a person does with the fleet: policy, join, leave; and what a lost answer means."""
 
 from __future__ import annotations
 
@@ -9,19 +9,13 @@ import pytest
 from attrs import define, evolve
 
 from t3safe.domain.errors import FleetError, FleetErrorKind
-from t3safe.domain.fleet.orders import freeze, halt
-from t3safe.domain.fleet.records import FleetFreeze, FleetPolicy, Halt, Ring
+from t3safe.domain.fleet.records import FleetPolicy, Ring
 from t3safe.domain.fleet.slots import take
-from t3safe.domain.fleet.view import POLICY, Transaction, View, host_key, slots_key
+from t3safe.domain.fleet.view import POLICY, Transaction, View, host_key
 from t3safe.domain.versions import Version
 from t3safe.simulation.fleetstore import Loss, MemoryCluster, MemoryFleet, Outage
 from t3safe.usecases.fleet import (
     ATTEMPTS,
-    FleetHost,
-    FleetPlace,
-    FleetRing,
-    FleetSlot,
-    fleet_status,
     join,
     leave,
     set_first_policy,
@@ -263,91 +257,6 @@ def test_host_that_holds_a_slot_does_not_leave() -> None:
     assert leave(store, "m2", "install-m2")
 
 
-def test_status_shows_what_the_store_holds() -> None:
-    """Rings in order with hosts and slots, hosts by ring, halts, the freeze."""
-    _, store = three_hosts()
-    taken = take(store.view(), "main", holder("m1"))
-    assert isinstance(taken, Transaction)
-    store.transact(taken)
-    store.transact(halt(Halt(BUILD, "c1", "run-1", "it died", AT)))
-    store.transact(freeze(FleetFreeze("c1", "wait", AT)))
-    view = store.view()
-
-    found = fleet_status(store, FleetPlace("lab", "m2", "main", "install-m2"))
-
-    assert (found.fleet, found.host, found.ring, found.joined) == ("lab", "m2", "main", True)
-    assert (found.cluster, found.revision, found.policy) == (view.cluster, view.revision, 1)
-    assert found.frozen == "wait (host c1, 2026-07-21 04:00 UTC)"
-    assert [(one.build, one.reason) for one in found.halts] == [
-        (BUILD, "it died (host c1, run run-1)")
-    ]
-    slot = FleetSlot("m1", "run-1", BUILD, AT)
-    assert found.rings == (FleetRing("canary", 1, 1, ()), FleetRing("main", 2, 2, (slot,)))
-    platform = report("c1").platform
-    assert found.hosts == (
-        FleetHost("c1", "canary", "1.0", platform, AT, this=False),
-        FleetHost("m1", "main", "1.0", platform, AT, this=False),
-        FleetHost("m2", "main", "1.0", platform, AT, this=True),
-    )
-    assert found.problems == ()
-
-
-def test_status_of_an_empty_store_says_what_is_missing() -> None:
-    """The policy, and this host in it."""
-    _, store = fleet_of(None)
-
-    found = fleet_status(store, FleetPlace("lab", "m1", "main", ""))
-
-    assert (found.policy, found.joined, found.rings, found.hosts) == (None, False, (), ())
-    assert found.problems == (
-        "the fleet has no policy: write one with `t3safe fleet init`",
-        "m1 is not in the fleet: run `t3safe fleet join`",
-    )
-
-
-def test_status_names_what_does_not_fit() -> None:
-    """Another host of this name, rings that the policy lacks, records that cannot be read."""
-    cluster, store = fleet_of(TWO_RINGS, report("m1"), report("a9", "gone"))
-    for key in (slots_key("main"), host_key("m2")):
-        cluster.put_garbage(key)
-
-    found = fleet_status(store, FleetPlace("lab", "m1", "edge", "other"))
-
-    assert not found.joined
-    assert not any(one.this for one in found.hosts)
-    assert [one.host for one in found.hosts] == ["m1", "a9"]
-    assert found.problems == (
-        "the fleet's policy has no ring edge, which this host's `fleet.ring` names",
-        "another host has the name m1: change `fleet.host` of one of them",
-        "a9 is in ring gone, which the policy does not have",
-        "slots/main: cannot be read: not JSON",
-        "hosts/m2: cannot be read: not JSON",
-    )
-
-
-def test_status_says_that_the_ring_was_changed() -> None:
-    """The fleet knows the ring in which the host joined."""
-    _, store = three_hosts()
-
-    found = fleet_status(store, FleetPlace("lab", "m1", "canary", "install-m1"))
-
-    assert found.joined
-    said = "m1 joined in ring main, and `fleet.ring` is canary: run `t3safe fleet join` again"
-    assert found.problems == (said,)
-
-
-def test_status_shows_a_fleet_whose_policy_cannot_be_read() -> None:
-    """The hosts are there, and the policy's problem is said once."""
-    cluster, store = three_hosts()
-    cluster.put_garbage(POLICY)
-
-    found = fleet_status(store, FleetPlace("lab", "m1", "main", "install-m1"))
-
-    assert (found.policy, found.rings, len(found.hosts)) == (None, (), 3)
-    (problem,) = found.problems
-    assert problem.startswith("the fleet's policy cannot be read: ")
-
-
 @pytest.mark.parametrize("loss", list(Loss))
 def test_lost_answer_ends_in_what_was_asked(loss: Loss) -> None:
     """Whether it was done, was not, or is done late: the host has joined, once."""
@@ -400,7 +309,6 @@ def test_store_that_fails_is_told_as_it_failed(kind: FleetErrorKind) -> None:
     """Whatever was asked."""
     _, store = three_hosts()
     store.outage = Outage("etcd1 is down", kind)
-    place = FleetPlace("lab", "m1", "main", "install-m1")
 
     for ask in (
         lambda: set_first_policy(store, OTHER),
@@ -408,7 +316,6 @@ def test_store_that_fails_is_told_as_it_failed(kind: FleetErrorKind) -> None:
         lambda: shown_policy(store),
         lambda: join(store, report("m1"), replace=False),
         lambda: leave(store, "m1", "install-m1"),
-        lambda: fleet_status(store, place),
     ):
         with pytest.raises(FleetError, match="etcd1 is down") as error:
             ask()

@@ -21,7 +21,7 @@ from t3safe.domain.errors import UnusableError
 from t3safe.domain.fleet.port import FleetStore
 from t3safe.domain.fleet.records import HostReport, check_name
 from t3safe.domain.fleet.rings import Member
-from t3safe.usecases.fleet import FleetPlace
+from t3safe.usecases.fleet_status import FleetPlace, FleetStatus, fleet_status
 from t3safe.usecases.permit import FleetLine, FleetParts, FleetPermit
 
 INSTALL: Final = "pip install 't3safe[fleet]', into the environment that runs t3safe"
@@ -41,6 +41,10 @@ class FleetAccess:
     def place(self) -> FleetPlace:
         """Return this host's place.  Raises UnusableError."""
         return FleetPlace(self.fleet, self.host, self.ring, self.install.kept())
+
+    def status(self) -> FleetStatus:
+        """Return the fleet as this host sees it.  Raises FleetError, UnusableError."""
+        return fleet_status(self.store, self.place(), self.notebook, boot_clock())
 
     def report(self) -> HostReport:
         """Return what this host says of itself when it joins; draws `install` if it has none."""
