@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from attrs import evolve
@@ -13,7 +14,7 @@ from fakes.world.faults import FaultKind, FaultyJournal, Seam, journal
 from fakes.world.fleet import FleetHostFake, founded, joined
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.fleet import orders
+from t3safe.domain.fleet import orders, rings
 from t3safe.domain.fleet.records import FleetFreeze, FleetRuling, Ring
 from t3safe.domain.fleet.slots import evict
 from t3safe.domain.fleet.view import Transaction, View
@@ -256,6 +257,98 @@ def test_two_hosts_never_hold_one_slot() -> None:
     world.on("watch", NEW.text, lambda _: both.append(night(other)))
     assert night(world).outcome is ev.Outcome.PROMOTED
     assert [result.outcome for result in both] == [ev.Outcome.DEFERRED]
+
+
+def test_no_slot_is_taken_before_the_lock_file_is_published_for_certain() -> None:
+    """Else another host could publish other bytes, and both would move people to theirs."""
+    cluster = founded()
+    world, member = _host(cluster, "a")
+    member.store.losses.extend([Loss.BEFORE] * 3)
+    assert night(world).outcome is ev.Outcome.LATER
+    assert (_holders(cluster), _look(cluster).lock) == ([], None)
+    member.store.losses.append(Loss.BEFORE)
+    assert night(world).outcome is ev.Outcome.PROMOTED
+    assert _look(cluster).lock is not None
+
+
+def test_a_copy_of_the_store_without_the_own_slot_is_an_older_one() -> None:
+    """The host remembers the revision of its slot, so its next run asks for a person."""
+    cluster = founded()
+    world, _ = _host(cluster, "a")
+    copy = dict(cluster.entries), cluster.revision
+
+    def restore(_: World) -> None:
+        cluster.entries, cluster.revision = copy
+
+    world.on("watch", NEW.text, restore)
+    assert any("restored from an older copy" in line for line in night(world).warnings)
+    publish(world, NEWER, 33)
+    world.advance(DAY)
+    assert "restored from an older copy" in _stays(world).reason
+
+
+# What is sent later.
+
+
+def test_what_two_runs_found_is_sent_at_once_each_about_its_build() -> None:
+    """The fleet could not be reached when either was over."""
+    cluster = founded()
+    world, member = _host(cluster, "a")
+    cut_off = partial(setattr, member.store, "outage", Outage())
+    for build, level in ((NEW, 32), (NEWER, 33)):
+        publish(world, build, level)
+        world.on("watch", build.text, lambda _: cut_off())
+        assert night(world).outcome is ev.Outcome.PROMOTED
+        member.store.outage = None
+        world.advance(DAY)
+    assert member.permit(world).send() == ()
+    for build in (NEW, NEWER):
+        (verdict,) = member.store.view(build).verdicts
+        assert (verdict.artifact.build, verdict.ruling) == (build, FleetRuling.PROMOTED)
+    assert _holders(cluster) == []
+
+
+def test_a_halt_that_a_person_lifts_does_not_come_back() -> None:
+    """Also if the host could not send all after it published the halt."""
+    cluster = founded()
+    world, member = _host(cluster, "a", "canary", Defect.MUTE)
+    world.builds[NEW] = evolve(world.builds[NEW], victims=frozenset({"ann"}))
+    member.store.losses.extend([None] * 4 + [Loss.BEFORE] * 3)
+    assert any("FLEET CUT OFF" in line for line in night(world).warnings)
+    lifted = orders.lift(_look(cluster), NEW)
+    assert lifted is not None
+    MemoryFleet(cluster).transact(lifted)
+    assert member.permit(world).send() == ()
+    assert (_look(cluster).halts, _look(cluster).verdicts) == ({}, ())
+
+
+def test_what_a_run_found_survives_that_the_host_joins_again() -> None:
+    """The store was wiped while its people moved: the others learn the failure all the same."""
+    cluster = founded()
+    world, member = _host(cluster, "a", "canary", Defect.MUTE)
+    world.builds[NEW] = evolve(world.builds[NEW], victims=frozenset({"ann"}))
+    world.on("fence", "ann", lambda _: cluster.wipe("2"))
+    assert any("etcd is another one" in line for line in night(world).warnings)
+    founded(cluster=cluster)
+    joined(cluster, small_world("ann"), "a")
+    member.notebook.keep(rings.joined(member.notebook.load()))
+    assert member.permit(world).send() == ()
+    assert list(_look(cluster).halts) == [NEW]
+
+
+def test_a_slot_in_a_ring_that_was_renamed_is_released() -> None:
+    """The policy and the host's configuration have the new name; the slot is under the old one."""
+    cluster = founded()
+    world, member = _host(cluster, "a")
+    world.on("watch", NEW.text, lambda _: setattr(member.store, "outage", Outage()))
+    night(world)
+    member.store.outage = None
+    founded(Ring("first"), cluster=cluster)
+    renamed = joined(cluster, world, "a", "first")
+    renamed.notebook.keep(rings.joined(member.notebook.load()))
+    assert _holders(cluster) == ["a"]
+    assert renamed.permit(world).send() == ()
+    assert _holders(cluster) == []
 
 
 # Nobody asks the fleet to go back.

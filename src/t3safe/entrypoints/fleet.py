@@ -20,7 +20,7 @@ from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.fleet.policyfile import policy_text, read_policy
 from t3safe.domain.errors import FleetError, PortError, UnusableError
 from t3safe.domain.fleet.records import FleetFreeze, FleetPolicy, Halt, Ring, shareable
-from t3safe.domain.fleet.rings import FleetMemory
+from t3safe.domain.fleet.rings import FleetMemory, joined
 from t3safe.domain.messages import LogLevel, LogLine
 from t3safe.domain.text import moment
 from t3safe.domain.versions import Version
@@ -80,10 +80,18 @@ def fleet_join(app: App, *, replace: bool) -> None:
     access = fleet_access(app.settings)
     with _failing(f"{access.host} did not join fleet {access.fleet}"):
         new = usecases.join(access.store, access.report(), replace=replace)
-        access.notebook.keep(FleetMemory())
+        access.notebook.keep(joined(_remembered(access)))
     where = f"fleet {access.fleet} in ring {access.ring}"
     said = f"{access.host} joined {where}" if new else f"{access.host} is in {where}"
     click.echo(f"{said}")
+
+
+def _remembered(access: FleetAccess) -> FleetMemory:
+    """Return what the host remembers, nothing if that cannot be read."""
+    try:
+        return access.notebook.load()
+    except FleetError:
+        return FleetMemory()
 
 
 @fleet.command("sync")

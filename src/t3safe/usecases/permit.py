@@ -32,7 +32,7 @@ from t3safe.domain.fleet.findings import Findings, findings, staged_by
 from t3safe.domain.fleet.port import FleetNotebook, FleetStore, MonotonicClock
 from t3safe.domain.fleet.records import Artifact, Halt, Holder, HostReport, LockFile
 from t3safe.domain.fleet.rings import FleetObstacle, Member
-from t3safe.domain.fleet.view import Commit, Transaction, View, verdict_key
+from t3safe.domain.fleet.view import Commit, Committed, Transaction, View, verdict_key
 from t3safe.domain.policy import Skip, SkipReason
 from t3safe.domain.runs import RUNS_NEEDED, RunRecord
 from t3safe.domain.text import moment
@@ -141,40 +141,45 @@ class FleetPermit:
 
     def take_slot(self, wanted: fx.TakeSlot) -> ev.SlotTaken | ev.SlotDenied:
         """Take a slot for this run (rule 3).  Raises FleetError, UnusableError."""
-        line, lost = self.connect(), ""
+        line, memory, lost = self.connect(), self.notebook.load(), ""
         since = self.parts.clock.now()
         holder = Holder(line.member.host, wanted.run, wanted.build, wanted.lock, since)
         for _ in range(ATTEMPTS):
             view = line.store.view(wanted.build)
-            other = self._other_lock(line, view, wanted)
-            if other:
-                return ev.SlotDenied(other)
+            if no := rings.wiped(memory.known, view) or _other_lock(view, wanted):
+                return ev.SlotDenied(no)
             taking = slots.take(view, wanted.ring, holder)
-            if isinstance(taking, slots.Held):
-                return ev.SlotTaken(taking.revision)
             if isinstance(taking, slots.NoSlot):
                 return ev.SlotDenied(taking.reason)
-            committed = line.store.transact(taking)
+            if isinstance(taking, slots.Held):
+                return ev.SlotTaken(taking.revision)
+            committed = self._with_lock(line, view, taking, wanted)
             if committed.commit is Commit.DONE:
-                return ev.SlotTaken(committed.revision)
+                return self._taken(memory, committed)
             lost = committed.reason if committed.commit is Commit.UNKNOWN else ""
         if lost:
             message = f"it is unknown whether a slot of ring {wanted.ring} was taken: {lost}"
             raise FleetError(message, FleetErrorKind.UNREACHABLE)
         return ev.SlotDenied(f"other hosts take the slots of ring {wanted.ring} at the same time")
 
-    def _other_lock(self, line: FleetLine, view: View, wanted: fx.TakeSlot) -> str:
-        """Publish the lock file of this build, unless one is; say that it is another one."""
+    def _with_lock(
+        self, line: FleetLine, view: View, taking: Transaction, wanted: fx.TakeSlot
+    ) -> Committed:
+        """Take a slot once the lock file of this build is published for certain."""
         if view.lock is None:
             text = LockFile(self.parts.builds.lock_file(wanted.build))
             own = publications.publish_lock(wanted.build, line.member.host, text)
-            if line.store.transact(own).commit is Commit.DONE:
-                return ""
-            view = line.store.view(wanted.build)
-        if view.lock is None or view.lock.digest == wanted.lock:
-            return ""
-        how = "the next run installs what it published"
-        return f"{wanted.build} is not the same here as on host {view.lock.host}: {how}"
+            published = line.store.transact(own)
+            if published.commit is not Commit.DONE:
+                return published
+        return line.store.transact(taking)
+
+    def _taken(self, memory: rings.FleetMemory, committed: Committed) -> ev.SlotTaken:
+        """Remember the revision: a copy of the store that does not have the slot is older."""
+        known = rings.KnownStore(committed.cluster, committed.revision)
+        with suppress(FleetError):
+            self.notebook.keep(attrs.evolve(memory, known=known))
+        return ev.SlotTaken(committed.revision)
 
     def send(self) -> tuple[str, ...]:
         """Release and publish what is left to send (rule 4); return what a person must know."""
@@ -197,14 +202,17 @@ class FleetPermit:
         for number, record in enumerate(left):
             seen = view if number == 0 else store.view(record.candidate)
             self._publish(store, seen, self._findings(record, line.member.host))
+        if left:
+            # Else what follows could fail, and a halt that a person lifts would come back.
+            memory = attrs.evolve(memory, sent=left[-1].run)
+            self.notebook.keep(memory)
         self._release(line, view)
         now = self.monotonic()
         memory = rings.remember(memory, view, None, now)
         memory = attrs.evolve(memory, platform=self._platform() or memory.platform)
         self._report(line, view, self._described(own, memory, line.member))
         store.alive(line.member.host, ALIVE_SECONDS)
-        newest = left[-1].run if left else memory.sent
-        self.notebook.keep(attrs.evolve(memory, sent=newest))
+        self.notebook.keep(memory)
         for one in rings.silent_now(memory, view, now):
             yield (
                 f"FLEET: {one.host} holds a slot of ring {one.ring} for run {one.run} and is"
@@ -308,6 +316,14 @@ def _own_report(member: Member, memory: rings.FleetMemory, view: View) -> HostRe
     if why:
         raise FleetError(why, FleetErrorKind.STATE)
     return view.hosts[member.host]
+
+
+def _other_lock(view: View, wanted: fx.TakeSlot) -> str:
+    """Say that the lock file of this build is published and is another one."""
+    if view.lock is None or view.lock.digest == wanted.lock:
+        return ""
+    how = "the next run installs what it published"
+    return f"{wanted.build} is not the same here as on host {view.lock.host}: {how}"
 
 
 def _send_one(store: FleetStore, transaction: Transaction) -> None:

@@ -26,6 +26,7 @@ from t3safe.domain.fleet.rings import (
     Silence,
     evict_silent,
     failed_hosts,
+    joined,
     may_open,
     over_budget,
     place,
@@ -263,6 +264,14 @@ def test_silent_holder_counts_as_failed_on_this_hosts_clock() -> None:
     assert failed_hosts(store.view(OTHER), OTHER, quiet) == ()
     found = asked(store, member("m2"), memory=first, now=3_701)
     assert found == (FleetObstacle.REFUSED, f"{BUILD} failed on 1 host(s), 0 allowed: c1")
+
+
+def test_host_that_joins_knows_no_store_and_still_sends_what_it_found() -> None:
+    """What it waited for and watched was of the store before."""
+    known = KnownStore("1", 7)
+    watched = (Silence("main", "m1", "run-1", BUILD, 3, at(1)),)
+    memory = FleetMemory(known, watched, BUILD, at(2), "run-8", "linux", "it waits", AT)
+    assert joined(memory) == FleetMemory(sent="run-8", platform="linux")
 
 
 def test_report_and_reboot_begin_a_silence_anew() -> None:

@@ -112,6 +112,11 @@ class NotOpen:
     reason: str
 
 
+def joined(memory: FleetMemory) -> FleetMemory:
+    """Return the memory of a host that joined: no store is known, what is not sent will be."""
+    return FleetMemory(sent=memory.sent, platform=memory.platform)
+
+
 def remember(memory: FleetMemory, view: View, build: Version | None, now: Instant) -> FleetMemory:
     """Return the memory after a view was read; `build` is the release to take, None if unknown.
 
