@@ -7,6 +7,7 @@ from attrs import define, field
 from fakes.world import fakeports as plain
 from fakes.world.core import World
 from t3safe.domain.fleet import orders
+from t3safe.domain.fleet.port import FleetStore
 from t3safe.domain.fleet.records import FleetPolicy, HostReport, Ring
 from t3safe.domain.fleet.rings import Instant, Member
 from t3safe.simulation.fleetstore import MemoryCluster, MemoryFleet, MemoryNotebook
@@ -27,8 +28,8 @@ class FleetHostFake:
     notebook: MemoryNotebook = field(factory=MemoryNotebook)
     boot: str = "boot-1"
 
-    def permit(self, world: World) -> FleetPermit:
-        """The permit of this host over its world, as one process has it."""
+    def permit(self, world: World, store: FleetStore | None = None) -> FleetPermit:
+        """The permit of this host over its world, as one process has it; `store` is another way."""
         parts = FleetParts(
             plain.FakeBuilds(world),
             world.journal,
@@ -36,7 +37,7 @@ class FleetHostFake:
             plain.FakePeople(world),
             plain.FakeClock(world),
         )
-        line = FleetLine(self.store, self.member)
+        line = FleetLine(store or self.store, self.member)
 
         def now() -> Instant:
             return Instant(self.boot, world.clock.timestamp())
@@ -45,9 +46,9 @@ class FleetHostFake:
         return FleetPermit(ring, lambda: line, self.notebook, now, parts, version="1.0")
 
 
-def founded(*rings: Ring) -> MemoryCluster:
-    """Make a cluster whose fleet has a policy with these rings."""
-    cluster = MemoryCluster()
+def founded(*rings: Ring, cluster: MemoryCluster | None = None) -> MemoryCluster:
+    """Give a cluster, a new one if none is named, a policy with these rings."""
+    cluster = cluster or MemoryCluster()
     store = MemoryFleet(cluster)
     store.transact(orders.set_policy(store.view(), FleetPolicy(rings or (Ring("canary"),))))
     return cluster
