@@ -83,6 +83,10 @@ fleet-test: setup ## Run the fleet's store on a real etcd, on loopback (root ins
 	tests/fleet/install-etcd
 	$(PYTEST) tests/fleet
 
+.PHONY: fleet-sim
+fleet-sim: setup ## Let a build go through fleets of up to 500 hosts, in virtual time
+	$(BIN)/python -m fakes.fleetsim
+
 .PHONY: e2e
 e2e: setup ## Run the suite on a real host in a container (needs root, or DOCKER_HOST)
 	docker/engine start

@@ -100,10 +100,10 @@ class MemoryCluster:
         return None if entry is None or isinstance(entry.record, Unreadable) else entry.record
 
     def _of(self, build: Version | None) -> Iterator[KeyEntry]:
+        lock, verdicts = (lock_key(build), verdicts_key(build)) if build is not None else ("", "")
         for key, entry in sorted(self.entries.items()):
             if not key.startswith((VERDICTS, LOCKS, LOCK_FILES)) or (
-                build is not None
-                and (key == lock_key(build) or key.startswith(verdicts_key(build)))
+                build is not None and (key == lock or key.startswith(verdicts))
             ):
                 yield entry
 
