@@ -34,6 +34,9 @@ class AlwaysPermitted:
         """Send nothing: nobody listens."""
         return ()
 
+    def membership(self) -> None:
+        """Belong to no fleet."""
+
 
 def pressure_limits(settings: Settings) -> PressureLimits:
     """Return the limits above which the host counts as loaded."""

@@ -14,6 +14,10 @@ import pytest
 from fakes.embedded import EmbeddedHost, HostPerson
 from fakes.etcd import EtcdServer
 from fakes.packages import release_like
+from t3safe.adapters.fleet.notebook import NotebookFile
+from t3safe.domain.fleet.rings import FleetMemory
+from t3safe.domain.versions import Version
+from tests.support.documents import body_of
 
 BUILD: Final = release_like("0.0.25-nightly.20260608.497")
 COUNTING: Final = """
@@ -115,6 +119,32 @@ def test_a_tick_of_a_host_with_a_fleet_asks_it_little(host: EmbeddedHost) -> Non
             host.write_config()
         assert len(etcd.log) == 1
     assert found["requests"] == 1
+
+
+def test_a_look_at_a_host_with_a_fleet_does_not_ask_it(host: EmbeddedHost) -> None:
+    """It shows what its last run left, in text and as a document."""
+    before = dict(host.config)
+    with EtcdServer() as etcd:
+        host.write_config(fleet__endpoints=[etcd.url], fleet__name="lab", fleet__ring="main")
+        NotebookFile(host.root / "state").keep(
+            FleetMemory(
+                build=Version.parse(BUILD.version),
+                place=1,
+                waits="its turn",
+                trouble=("b is silent",),
+            )
+        )
+        try:
+            shown = host.t3safe("status").out
+            found = body_of(host.t3safe("status", "--json").out, "status")["fleet"]
+        finally:
+            NotebookFile(host.root / "state").file.unlink()
+            host.config = before
+            host.write_config()
+        assert etcd.log == []
+    for words in (f"ring main, place 2 for {BUILD.version}", "its turn", "b is silent"):
+        assert words in shown
+    assert (found["place"], found["waits"]) == (2, "its turn")
 
 
 def test_a_check_asks_about_each_person_no_more_than_it_must(host: EmbeddedHost) -> None:

@@ -27,6 +27,7 @@ from t3safe.domain.errors import FleetError, FleetErrorKind
 from t3safe.domain.fleet.port import FleetStore
 from t3safe.domain.fleet.records import Holders, LockFile
 from t3safe.domain.fleet.view import SLOTS, Commit, Committed, KeyEntry, Transaction, View
+from t3safe.domain.membership import Membership
 from t3safe.domain.policy import Skip
 from t3safe.domain.versions import Version
 from t3safe.simulation.fleetstore import MemoryCluster
@@ -165,6 +166,10 @@ class SteppedPermit:
         """Send what was found."""
         self.store.reading = FleetStep.READ
         return self.inner.send()
+
+    def membership(self) -> Membership:
+        """Say what the host knows of its fleet."""
+        return self.inner.membership()
 
 
 @define(eq=False)

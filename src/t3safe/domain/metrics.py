@@ -17,6 +17,7 @@ from typing import Final
 from attrs import field, frozen
 
 from t3safe.domain.events import Outcome
+from t3safe.domain.membership import Membership
 from t3safe.domain.retention import Stored
 from t3safe.domain.runs import Deferral, RunRecord
 from t3safe.domain.versions import Version, days_behind
@@ -42,7 +43,7 @@ class HostMetrics:
     `frozen` is why the host is frozen, empty when it is not.  `runs` are the newest runs, newest
     first, as far back as needed here.  `ends` counts runs by outcome, `verdicts` the remembered
     verdicts by ruling.  `ended` is each command with its last end, even if it did nothing.
-    `problems` says what could not be read.
+    `problems` says what could not be read.  `fleet` is None without one.
     """
 
     at: datetime
@@ -59,6 +60,7 @@ class HostMetrics:
     verdicts: tuple[tuple[str, int], ...] = ()
     ended: tuple[tuple[str, datetime], ...] = ()
     problems: tuple[str, ...] = ()
+    fleet: Membership | None = None
 
     @property
     def behind(self) -> int | None:

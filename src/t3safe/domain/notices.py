@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -25,7 +26,7 @@ from t3safe.domain.events import Outcome
 from t3safe.domain.metrics import HostMetrics
 from t3safe.domain.redaction import redact
 from t3safe.domain.runs import overdue
-from t3safe.domain.text import day
+from t3safe.domain.text import day, moment
 from t3safe.domain.versions import Version
 
 
@@ -39,6 +40,7 @@ class Cause(StrEnum):
     REFUSED = "refused"
     STALE = "stale"
     DEFERRED = "deferred-too-long"
+    FLEET = "fleet"
 
     @property
     def label(self) -> str:
@@ -48,6 +50,10 @@ class Cause(StrEnum):
 
 URGENT: Final = frozenset({Cause.NEEDS_HUMAN, Cause.ROLLED_BACK, Cause.FROZEN, Cause.GATE_BROKEN})
 """Causes for which a person should look at once."""
+
+
+CUT_OFF_LONG: Final = timedelta(days=1)
+"""How long a host may be cut off from its fleet before that is a notice."""
 
 
 @frozen(order=True)
@@ -139,6 +145,8 @@ def body(notices: Iterable[Notice]) -> str:
 
 _FIGURES: Final = re.compile(r"\d{8}T\d{6}Z(?:-\w{1,4})?|\d+(?:[.:]\d+)*")
 _LONGEST: Final = 400
+_NUMBER: Final = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
+"""A number that is no part of a name: hosts and runs are told apart by theirs."""
 
 
 def essence(text: str) -> str:
@@ -186,6 +194,21 @@ def _notices(vitals: HostMetrics, broken: Broken | None) -> Iterator[Notice]:
         text = f"{item.person} waits for {item.build} since {day(item.since)}"
         mark = f"{item.since:%Y-%m-%dT%H:%M:%SZ}"
         yield Notice(Cause.DEFERRED, f"{text}: {plain(item.reason)}", item.person, mark)
+
+    yield from _of_fleet(vitals)
+
+
+def _of_fleet(vitals: HostMetrics) -> Iterator[Notice]:
+    """Yield that the host is cut off for long, and what else of its fleet needs a person."""
+    fleet = vitals.fleet
+    if fleet is None:
+        return
+    if fleet.cut_off is not None and vitals.at - fleet.cut_off > CUT_OFF_LONG:
+        since = moment(fleet.cut_off)
+        text = f"cut off since {since}, no run starts; `t3safe fleet status` says why"
+        yield Notice(Cause.FLEET, text, mark=f"cut off since {since}")
+    for line in map(plain, fleet.trouble):
+        yield Notice(Cause.FLEET, line, mark=_NUMBER.sub("#", line))
 
 
 def _of_command(broken: Broken | None, cause: Cause) -> Iterator[Notice]:

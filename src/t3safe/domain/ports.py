@@ -20,6 +20,7 @@ from t3safe.domain.gate import Rehearsal, Verdict
 from t3safe.domain.hook_events import HookEvent
 from t3safe.domain.idle import Activity, Sample
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.membership import Membership
 from t3safe.domain.people import UserMap
 from t3safe.domain.policy import Offer, Skip, Track
 from t3safe.domain.pressure import Pressure
@@ -76,16 +77,10 @@ class Selected:
 
 
 class Selection(Protocol):
-    """Who runs which build; every change is atomic and durable on return.
-
-    Raises SelectionError.
-    """
+    """Who runs which build; each change is atomic and durable on return.  Raises SelectionError."""
 
     def selected(self, person: str) -> Selected:
-        """Return a person's own selection, or else the default.
-
-        Raises DeadLinkError when their own selection is a dead link.
-        """
+        """Return a person's own link, or else the default.  Raises DeadLinkError for a dead one."""
 
     def linked(self) -> tuple[str, ...]:
         """Return all people who have a selection of their own, sorted, dead links included."""
@@ -450,6 +445,9 @@ class Permit(Protocol):
 
     def send(self) -> tuple[str, ...]:
         """Release the slots of ended runs and publish what they found; return lines to print."""
+
+    def membership(self) -> Membership | None:
+        """Return what this host knows of its fleet, None without one; never asks the fleet."""
 
 
 class Load(Protocol):

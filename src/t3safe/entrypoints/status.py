@@ -11,6 +11,7 @@ from rich.text import Text
 
 from t3safe.domain import text
 from t3safe.domain.disk_space import Room
+from t3safe.domain.membership import Membership
 from t3safe.domain.ports import Registry
 from t3safe.entrypoints import rendering
 from t3safe.entrypoints.app import App, as_json_option
@@ -87,6 +88,8 @@ def _host_lines(found: HostStatus) -> Iterator[tuple[str, str]]:
     if not found.timers:
         yield "timer", "no timer"
     yield from _decided(found)
+    if found.fleet is not None:
+        yield from _fleet(found.fleet)
     if found.last_run:
         closed = f" {text.moment(found.last_closed)}" if found.last_closed is not None else ""
         yield "last run", f"{found.last_run}:{closed} {found.last_outcome}: {found.last_reason}"
@@ -106,6 +109,19 @@ def _decided(found: HostStatus) -> Iterator[tuple[str, str]]:
         yield "refused", f"{version}: {why}"
     if found.unfinished:
         yield "unfinished", f"{found.unfinished}; `t3safe recover` settles it"
+
+
+def _fleet(found: Membership) -> Iterator[tuple[str, str]]:
+    """Yield what this host knows of its fleet; nobody is asked."""
+    which = f", place {found.place} for {found.build}" if found.place is not None else ""
+    yield "fleet", f"ring {found.ring}{which}"
+    if found.waits:
+        yield "waits", found.waits
+    if found.cut_off is not None:
+        since = text.moment(found.cut_off)
+        yield "CUT OFF", f"from the fleet since {since}: no run starts; `t3safe fleet status`"
+    for line in found.trouble:
+        yield "FLEET", line
 
 
 def _newest(found: HostStatus) -> str:

@@ -42,6 +42,7 @@ def measure(
         verdicts=ask(verdicts) or (),
         ended=ended,
         problems=tuple(ask.problems),
+        fleet=host.ports.permit.membership(),
     )
 
 

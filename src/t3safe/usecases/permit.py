@@ -33,6 +33,7 @@ from t3safe.domain.fleet.port import FleetNotebook, FleetStore, MonotonicClock
 from t3safe.domain.fleet.records import Artifact, Halt, Holder, HostReport, LockFile
 from t3safe.domain.fleet.rings import FleetObstacle, Member
 from t3safe.domain.fleet.view import Commit, Committed, Transaction, View, verdict_key
+from t3safe.domain.membership import Membership
 from t3safe.domain.policy import Skip, SkipReason
 from t3safe.domain.runs import RUNS_NEEDED, RunRecord
 from t3safe.domain.text import moment
@@ -107,7 +108,13 @@ class FleetPermit:
         no = rings.may_open(view, line.member, artifact, memory, now)
         if no is None or no.obstacle is not FleetObstacle.PERSON:
             self._tidy(line, view, plan, rings.silent_now(memory, view, now))
-        self.notebook.keep(attrs.evolve(memory, waits=no.reason if no is not None else ""))
+        self.notebook.keep(
+            attrs.evolve(
+                memory,
+                waits=no.reason if no is not None else "",
+                place=_place(view, line.member.host, build),
+            )
+        )
         if no is None:
             return None
         refused = no.obstacle is FleetObstacle.REFUSED
@@ -184,13 +191,34 @@ class FleetPermit:
     def send(self) -> tuple[str, ...]:
         """Release and publish what is left to send (rule 4); return what a person must know."""
         try:
-            return tuple(self._send())
+            trouble = tuple(self._send())
         except FleetError as error:
-            if error.kind is FleetErrorKind.STATE:
-                return (f"FLEET: {error}; what the runs found is sent later",)
-            return (f"FLEET CUT OFF: {self._cut_off(error)}; what the runs found is sent later",)
+            if error.kind is not FleetErrorKind.STATE:
+                cut_off = self._cut_off(error)
+                return (f"FLEET CUT OFF: {cut_off}; what the runs found is sent later",)
+            trouble = (f"{error}; what the runs found is sent later",)
         except (PortError, UnusableError) as error:
             return (f"the fleet does not learn what the runs found: {error}",)
+        self._note(trouble)
+        return tuple(f"FLEET: {line}" for line in trouble)
+
+    def _note(self, trouble: tuple[str, ...]) -> None:
+        """Remember what a person must know, for `membership`."""
+        with suppress(FleetError):
+            memory = self.notebook.load()
+            if memory.trouble != trouble:
+                self.notebook.keep(attrs.evolve(memory, trouble=trouble))
+
+    def membership(self) -> Membership:
+        """Return what this host knows of its fleet; never asks the fleet."""
+        try:
+            memory = self.notebook.load()
+        except FleetError as error:
+            return Membership(self.ring, trouble=(str(error),))
+        place = memory.place + 1 if memory.place is not None else None
+        return Membership(
+            self.ring, memory.build, place, memory.waits, memory.cut_off, memory.trouble
+        )
 
     def _send(self) -> Iterator[str]:
         memory = self._dated(self.notebook.load())
@@ -215,7 +243,7 @@ class FleetPermit:
         self.notebook.keep(memory)
         for one in rings.silent_now(memory, view, now):
             yield (
-                f"FLEET: {one.host} holds a slot of ring {one.ring} for run {one.run} and is"
+                f"{one.host} holds a slot of ring {one.ring} for run {one.run} and is"
                 f" silent; `t3safe fleet release {one.host} --reason TEXT` gives it to others"
             )
 
@@ -324,6 +352,10 @@ def _other_lock(view: View, wanted: fx.TakeSlot) -> str:
         return ""
     how = "the next run installs what it published"
     return f"{wanted.build} is not the same here as on host {view.lock.host}: {how}"
+
+
+def _place(view: View, host: str, build: Version) -> int | None:
+    return rings.place(host, build, view.hosts.values()) if host in view.hosts else None
 
 
 def _send_one(store: FleetStore, transaction: Transaction) -> None:

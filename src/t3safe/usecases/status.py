@@ -17,6 +17,7 @@ from t3safe.domain.disk_space import NightPaths, Room, rooms
 from t3safe.domain.errors import PortError
 from t3safe.domain.forecast import Known, Offered, Timer, next_run
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.membership import Membership
 from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.runs import MoveRecord, RunRecord, deferral
 from t3safe.domain.unmapped import Unmapped
@@ -65,6 +66,7 @@ class HostStatus:
     `newest` is where the registry's tag points.  Where the registry was not asked (frozen, pinned)
     or did not answer, `newest_trouble` says why and `newest` is what was known last, empty if
     nothing.  `newest_at` is when the registry said so.  `days_behind` is that of last-good.
+    `fleet` is None without one.
     `timers` are empty where there is no systemd.  `unmapped` are serves that run for nobody in the
     user map.
     """
@@ -93,6 +95,7 @@ class HostStatus:
     rooms: tuple[Room, ...]
     unmapped: tuple[Unmapped, ...]
     problems: tuple[str, ...]
+    fleet: Membership | None = None
 
 
 @frozen
@@ -154,6 +157,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
         rooms=rooms(places, sizes) if places is not None else (),
         unmapped=read(partial(unmapped_serves, host, people)) or (),
         problems=tuple(read.problems),
+        fleet=host.ports.permit.membership(),
     )
 
 

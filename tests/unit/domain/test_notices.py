@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 from t3safe.domain import events as ev
+from t3safe.domain.membership import Membership
 from t3safe.domain.metrics import HostMetrics
 from t3safe.domain.notices import (
     Broken,
@@ -250,3 +251,33 @@ def test_a_heading_names_each_cause_once() -> None:
     """Two people who wait are one cause."""
     notices = (Notice(Cause.DEFERRED, "a", "ann"), Notice(Cause.DEFERRED, "b", "ben"))
     assert heading("host", notices) == "t3safe on host: deferred too long"
+
+
+def in_fleet(**known: object) -> HostMetrics:
+    """Give a sound host that knows this of its fleet."""
+    return evolve(WELL, fleet=evolve(Membership("main"), **known))  # type: ignore[arg-type]
+
+
+def test_a_host_that_is_cut_off_for_more_than_a_day_is_news_once() -> None:
+    """Not within the day; another time is news again."""
+    day = timedelta(days=1)
+    assert found(in_fleet()) == found(in_fleet(cut_off=NOW - day)) == NoticesFound(())
+    vitals = in_fleet(cut_off=NOW - day - timedelta(seconds=1))
+    (notice,) = found(vitals).notices
+    assert notice.cause is Cause.FLEET
+    assert "cut off since 2026-06-15 03:59 UTC" in notice.text
+    assert "`t3safe fleet status`" in notice.text
+    later = evolve(vitals, at=NOW + day)
+    assert due(told(vitals), found(later)) == ()
+    assert due(told(vitals), found(evolve(later, fleet=in_fleet(cut_off=NOW - 2 * day).fleet)))
+
+
+def test_what_needs_a_person_in_the_fleet_is_news_once() -> None:
+    """Other figures are no news; another host is."""
+    wiped = "the fleet's etcd was restored from an older copy (revision {}, was 900); check it"
+    quiet = "web-{} holds a slot of ring main for run r1 and is silent"
+    one = in_fleet(trouble=(wiped.format(12), quiet.format(2)))
+    assert [notice.cause for notice in found(one).notices] == [Cause.FLEET, Cause.FLEET]
+    two = in_fleet(trouble=(wiped.format(13), quiet.format(3)))
+    (news,) = due(told(one), found(two))
+    assert news.text == quiet.format(3)

@@ -11,14 +11,17 @@ from fakes.world.fleet import FleetHostFake, founded, joined
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import FleetError, FleetErrorKind, UnusableError
-from t3safe.domain.fleet import orders, publications
+from t3safe.domain.fleet import orders, publications, rings
 from t3safe.domain.fleet.records import FleetPolicy, LockFile, Ring
 from t3safe.domain.fleet.rings import FleetMemory
 from t3safe.domain.fleet.slots import fence
 from t3safe.domain.fleet.view import Committed, Transaction, View, slots_key
+from t3safe.domain.membership import Membership
 from t3safe.domain.policy import SkipReason
 from t3safe.simulation.builds import artifact
 from t3safe.simulation.fleetstore import Loss, MemoryCluster, MemoryFleet, MemoryNotebook, Outage
+from t3safe.usecases import fleet
+from t3safe.usecases.fleet import leave
 from t3safe.usecases.host import Host, start
 from t3safe.usecases.permit import FleetLine, FleetPermit
 from t3safe.usecases.run import run
@@ -363,3 +366,48 @@ def test_what_was_sent_is_remembered_run_by_run(bench: FleetBench) -> None:
     assert [one.run for one in bench.view.verdicts] == ["r001"]
     memory = bench.member.notebook.memory
     assert (memory.sent, memory.cut_off) == ("r001", None)
+
+
+# What the host knows without asking.
+
+
+def test_what_the_host_knows_is_what_its_last_run_and_sync_left(bench: FleetBench) -> None:
+    """Its place for the release that it asked for, why it waits, what needs a person."""
+    assert bench.permit.membership() == Membership("canary")
+    other_takes(bench)
+    assert bench.permit.may_start(bench.plan()) is None
+    known = bench.permit.membership()
+    place = rings.place("a", NEW, bench.view.hosts.values()) + 1
+    assert (known.build, known.place, known.waits, known.trouble) == (NEW, place, "", ())
+    bench.permit.send()
+    bench.world.advance(4 * HOURS + 1.0)
+    (line,) = bench.permit.send()
+    assert bench.permit.membership().trouble == (line.removeprefix("FLEET: "),)
+    assert fleet.release(bench.member.store, "b", "a", "gone")
+    assert bench.permit.send() == ()
+    assert bench.permit.membership().trouble == ()
+
+
+def test_what_the_host_knows_is_read_without_the_fleet(bench: FleetBench) -> None:
+    """Since when it is cut off; a store that was wiped stays its trouble meanwhile."""
+    bench.permit.send()
+    bench.cluster.wipe("2")
+    (line,) = bench.permit.send()
+    bench.member.store.outage = Outage()
+    assert bench.permit.may_start(bench.plan()) is not None
+    asked = bench.member.store.requests
+    known = bench.permit.membership()
+    assert known.trouble == (line.removeprefix("FLEET: "),)
+    assert known.cut_off == bench.world.clock
+    assert bench.member.store.requests == asked
+    bench.member.notebook.unreadable = "its memory is damaged"
+    assert bench.permit.membership() == Membership("canary", trouble=("its memory is damaged",))
+
+
+def test_a_stranger_has_no_place(bench: FleetBench) -> None:
+    """It asks, and learns that it has not joined."""
+    leave(bench.member.store, "a", bench.member.member.install)
+    assert bench.permit.may_start(bench.plan()) is not None
+    known = bench.permit.membership()
+    assert known.place is None
+    assert "a is not in the fleet" in known.waits

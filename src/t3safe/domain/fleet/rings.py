@@ -82,7 +82,8 @@ class FleetMemory:
     `build` was seen as the release to take since `seen`.  `sent` is the last run of which all was
     sent.  `platform` is the one that the last build was installed for.  `waits` says why the last
     run could not start.  `cut_off` says since when (UTC, this host's clock) the fleet cannot be
-    asked, None while it can.
+    asked, None while it can.  `place` is that of this host in its ring for `build`, from 0.
+    `trouble` is what a person must know of the last sync, one line each.
     """
 
     known: KnownStore | None = None
@@ -93,6 +94,8 @@ class FleetMemory:
     platform: str = ""
     waits: str = ""
     cut_off: datetime | None = None
+    place: int | None = None
+    trouble: tuple[str, ...] = ()
 
 
 class FleetObstacle(StrEnum):
