@@ -79,7 +79,7 @@ crashes: setup ## Kill the real command line on such hosts, at some places (`kil
 	$(PYTEST) tests/crashes
 
 .PHONY: fleet-test
-fleet-test: setup ## Run the fleet's store on a real etcd, on loopback (root installs etcd-server)
+fleet-test: setup ## Run the fleet on real etcds, of one and three nodes (root installs etcd-server)
 	tests/fleet/install-etcd
 	$(PYTEST) tests/fleet
 

@@ -48,6 +48,11 @@ class Relay:
         with self._lock:
             self._losses.append(_PlannedLoss(loss, path.encode()))
 
+    def forget(self) -> None:
+        """Lose nothing that was planned and did not happen."""
+        with self._lock:
+            self._losses.clear()
+
     def up(self) -> None:
         """Listen; again on the same port after `down`."""
         listener = socket.create_server(("127.0.0.1", self.port))
@@ -82,11 +87,14 @@ class Relay:
                     self._losses.remove(planned)
             if planned is not None and planned.loss is RelayLoss.REQUEST:
                 return
-            with socket.create_connection(("127.0.0.1", self._target), 5) as server:
+            with self._connect() as server:
                 server.sendall(_closing(request))
                 answer = b"".join(iter(lambda: server.recv(65536), b""))
             if planned is None:
                 client.sendall(answer)
+
+    def _connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self._target), 5)
 
 
 def _whole(client: socket.socket) -> bytes:

@@ -54,13 +54,20 @@ def founded(*rings: Ring, cluster: MemoryCluster | None = None) -> MemoryCluster
     return cluster
 
 
+def entered(
+    store: FleetStore, world: World, name: str, ring: str = "canary", install: str = ""
+) -> Member:
+    """Let the host of this world join the fleet behind a store."""
+    report = HostReport(name, install or f"install-{name}", ring, "1.0", PLATFORM, world.clock)
+    store.transact(orders.join(store.view(), report))
+    return Member(name, report.install, ring, PLATFORM)
+
+
 def joined(
     cluster: MemoryCluster, world: World, name: str, ring: str = "canary", install: str = ""
 ) -> FleetHostFake:
     """Let the host of this world join, and follow the fleet from now on."""
-    store = MemoryFleet(cluster)
-    report = HostReport(name, install or f"install-{name}", ring, "1.0", PLATFORM, world.clock)
-    store.transact(orders.join(store.view(), report))
-    made = FleetHostFake(Member(name, report.install, ring, PLATFORM), MemoryFleet(cluster))
+    member = entered(MemoryFleet(cluster), world, name, ring, install)
+    made = FleetHostFake(member, MemoryFleet(cluster))
     world.fleet = made.permit
     return made

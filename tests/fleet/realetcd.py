@@ -21,7 +21,8 @@ STARTS_WITHIN: Final = 60.0
 """Seconds; it takes 0.3 s on an idle machine."""
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Give a port of loopback on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -71,8 +72,8 @@ class RealEtcd:
 
     folder: Path
     certificates: Certificates | None = None
-    port: int = field(factory=_free_port)
-    peer: int = field(factory=_free_port)
+    port: int = field(factory=free_port)
+    peer: int = field(factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -125,7 +126,7 @@ class RealEtcd:
         """Lose everything, as another cluster on the same port."""
         self.stop()
         shutil.rmtree(self.folder / "data")
-        self.peer = _free_port()
+        self.peer = free_port()
         self.start()
 
     def post(self, path: str, token: str = "", **body: object) -> dict[str, Any]:

@@ -215,12 +215,35 @@ class SlotAccount:
     taken: Counter[Who] = field(factory=Counter)
     left: Counter[Who] = field(factory=Counter)
 
+    def note(self, before: frozenset[Who], after: frozenset[Who]) -> None:
+        """Take in one commit."""
+        self.most = max(self.most, len(after))
+        self.taken.update(after - before)
+        self.left.update(before - after)
+        again = {host for host, _ in after - before}
+        for who in sorted(before - after):
+            # The next run of the host takes its entry over: one call.
+            if who[0] not in again:
+                self._call(SlotAsk.RELEASE, who, answer=True)
+        for who in sorted(after - before):
+            self._call(SlotAsk.TAKE, who, answer=True)
+        self._call(SlotAsk.READ, ("", ""), answer=after)
+
+    def _call(self, asked: SlotAsk, who: Who, answer: Answer) -> None:
+        self.history.end(self.history.begin(asked, who), answer)
+
+
+def ticking() -> Callable[[], float]:
+    """Give a clock that goes on with each look."""
+    ticks = count()
+    return lambda: float(next(ticks))
+
 
 @define
 class RecordingCluster(MemoryCluster):
     """Records who takes and leaves a slot; each wiped cluster has accounts of its own."""
 
-    tick: Callable[[], int] = field(factory=lambda: count().__next__)
+    tick: Callable[[], float] = field(factory=ticking)
     accounts: list[dict[str, SlotAccount]] = field(factory=lambda: [{}])
 
     def commit(self, transaction: Transaction) -> bool:
@@ -251,20 +274,5 @@ class RecordingCluster(MemoryCluster):
 
     def _note(self, ring: str, before: frozenset[Who], after: frozenset[Who]) -> None:
         if ring not in self.accounts[-1]:
-            self.accounts[-1][ring] = SlotAccount(SlotHistory(lambda: float(self.tick())))
-        account = self.accounts[-1][ring]
-        account.most = max(account.most, len(after))
-        account.taken.update(after - before)
-        account.left.update(before - after)
-        again = {host for host, _ in after - before}
-        for who in sorted(before - after):
-            # The next run of the host takes its entry over: one call.
-            if who[0] not in again:
-                self._call(account, SlotAsk.RELEASE, who, answer=True)
-        for who in sorted(after - before):
-            self._call(account, SlotAsk.TAKE, who, answer=True)
-        self._call(account, SlotAsk.READ, ("", ""), answer=after)
-
-    @staticmethod
-    def _call(account: SlotAccount, asked: SlotAsk, who: Who, answer: Answer) -> None:
-        account.history.end(account.history.begin(asked, who), answer)
+            self.accounts[-1][ring] = SlotAccount(SlotHistory(self.tick))
+        self.accounts[-1][ring].note(before, after)
