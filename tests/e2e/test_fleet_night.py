@@ -15,6 +15,7 @@ from t3safe.domain.fleet.records import FleetRuling
 from t3safe.domain.versions import Version
 from t3safe.entrypoints.exits import Exit
 from tests.e2e.hosts import ANN, NEW, OLD, adopted, at_work
+from tests.support.documents import body_of
 from tests.support.etcds import fleet_at
 
 
@@ -90,3 +91,32 @@ def test_a_host_that_is_cut_off_starts_nothing_and_goes_back(
         assert (said.status, "FLEET CUT OFF" in said.out) == (Exit.LATER, True), said
         assert host.t3safe("rollback", "ann", "--yes").status == Exit.OK
         assert (host.store / "users" / "ann").readlink().name == OLD.version
+
+
+def _found(host: EmbeddedHost) -> tuple[str, str]:
+    """Give level and words of what doctor finds of the fleet, which is one line."""
+    body = body_of(host.t3safe("doctor", "--json").out, "doctor")
+    (found,) = (one for one in body if one["check"] == "fleet")
+    return found["level"], f"{found['seen']} | {found['fix']}"
+
+
+def test_doctor_names_what_keeps_a_host_of_a_fleet_from_starting(
+    tmp_path: Path, etcd: EtcdServer
+) -> None:
+    """In its ring, after it left, without an answer, with a file that others may read."""
+    with _in_fleet(tmp_path, etcd) as host:
+        assert _found(host) == ("ok", "web1 is in ring main of lab, with 1 host(s) in all | ")
+        assert host.t3safe("fleet", "leave").status == Exit.OK
+        level, said = _found(host)
+        assert (level, "not in the fleet | run `t3safe fleet join`" in said) == ("problem", True)
+        secret = tmp_path / "etcd.toml"
+        secret.write_text('user = "a"\npassword = "hunter2"\n')
+        secret.chmod(0o644)
+        host.write_config(fleet__credentials=str(secret))
+        level, said = _found(host)
+        assert (level, f"run `chmod 0600 {secret}`" in said) == ("problem", True)
+        secret.chmod(0o600)
+        etcd.down()
+        level, said = _found(host)
+        assert (level, "Connection refused" in said) == ("problem", True)
+        assert "hunter2" not in said

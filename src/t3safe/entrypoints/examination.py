@@ -109,6 +109,7 @@ class Examination:
             Precondition.JOURNAL: partial(self._journal, people),
             Precondition.FOLDERS: self._folders,
             Precondition.NOTIFICATIONS: self._notifications,
+            Precondition.FLEET: self._fleet,
         }
         # Folders first: files that later checks write there must not hide a missing folder.
         seen = {check: looked(check, looks[check]) for check in reversed(Precondition)}
@@ -385,6 +386,16 @@ class Examination:
             installed=installed,
             exposed=str(exposed) if exposed and notify.readable_by_others(exposed) else "",
         )
+
+    # The fleet.
+
+    def _fleet(self) -> tuple[Finding, ...]:
+        settings = self.wired.settings
+        if settings.fleet is None:
+            return (ok(Precondition.FLEET, "this host belongs to no fleet"),)
+        from t3safe.entrypoints.wiring.fleet import fleet_findings  # noqa: PLC0415
+
+        return fleet_findings(settings)
 
 
 def _takes(home: Address, path: str) -> bool:

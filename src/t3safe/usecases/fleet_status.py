@@ -113,6 +113,8 @@ class FleetStatus:
     halts: tuple[FleetHalt, ...]
     rings: tuple[FleetRing, ...]
     hosts: tuple[FleetHost, ...]
+    stopped: str
+    """Why no run of this host starts before a person acts, empty if none."""
     problems: tuple[str, ...]
 
 
@@ -135,8 +137,8 @@ def fleet_status(
     own = view.hosts.get(place.host)
     joined = own is not None and own.install == place.install
     watched = rings.remember(memory, view, None, now)
-    problems = [*_problems(view, place, joined=joined)]
-    problems += [line for line in (rings.wiped(memory.known, view), unread) if line]
+    stops = [line for line in (unread, rings.wiped(memory.known, view)) if line]
+    stops += _stops(view, place, joined=joined)
     return FleetStatus(
         place.fleet,
         place.host,
@@ -151,7 +153,8 @@ def fleet_status(
         tuple(FleetHalt(build, why) for build, why in sorted(view.halts.items())),
         tuple(_rings(view, watched, now)),
         tuple(_hosts(view, place.host if joined else "")),
-        tuple(problems),
+        stops[0] if stops else "",
+        (*stops, *_problems(view, place, joined=joined)),
     )
 
 
@@ -213,17 +216,24 @@ def _hosts(view: View, this: str) -> Iterator[FleetHost]:
         )
 
 
-def _problems(view: View, place: FleetPlace, *, joined: bool) -> Iterator[str]:
+def _stops(view: View, place: FleetPlace, *, joined: bool) -> Iterator[str]:
+    """Yield what keeps this host from starting before a person acts."""
     if view.policy is None:
         yield no_policy(view)
     elif view.policy.ring(place.ring) is None:
-        yield f"the fleet's policy has no ring {place.ring}, which this host's `fleet.ring` names"
-    own = view.hosts.get(place.host)
-    if own is None:
+        how = "change it, or the policy with `t3safe fleet policy FILE`"
+        which = "which this host's `fleet.ring` names"
+        yield f"the fleet's policy has no ring {place.ring}, {which}; {how}"
+    if place.host not in view.hosts:
         yield f"{place.host} is not in the fleet: run `t3safe fleet join`"
     elif not joined:
         yield f"another host has the name {place.host}: change `fleet.host` of one of them"
-    elif own.ring != place.ring:
+
+
+def _problems(view: View, place: FleetPlace, *, joined: bool) -> Iterator[str]:
+    """Yield what else does not fit."""
+    own = view.hosts.get(place.host)
+    if joined and own is not None and own.ring != place.ring:
         how = "run `t3safe fleet join` again"
         yield f"{place.host} joined in ring {own.ring}, and `fleet.ring` is {place.ring}: {how}"
     if view.policy is not None:

@@ -26,6 +26,7 @@ from t3safe.usecases.fleet_status import (
 )
 from tests.support.fleets import AT, BUILD, TWO_RINGS, fleet_of, holder, report, three_hosts
 
+NO_EDGE = "the fleet's policy has no ring edge, which this host's `fleet.ring` names"
 NOW = Instant("boot-1", 10_000.0)
 M1 = FleetPlace("lab", "m1", "main", "install-m1")
 
@@ -99,7 +100,7 @@ def test_status_names_what_does_not_fit() -> None:
     assert not any(one.this for one in found.hosts)
     assert [one.host for one in found.hosts] == ["m1", "a9"]
     assert found.problems == (
-        "the fleet's policy has no ring edge, which this host's `fleet.ring` names",
+        f"{NO_EDGE}; change it, or the policy with `t3safe fleet policy FILE`",
         "another host has the name m1: change `fleet.host` of one of them",
         "a9 is in ring gone, which the policy does not have",
         "slots/main: cannot be read: not JSON",

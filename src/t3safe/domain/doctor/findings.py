@@ -57,6 +57,7 @@ class Precondition(StrEnum):
     SNAPSHOTS = "snapshots"
     FOLDERS = "folders"
     NOTIFICATIONS = "notifications"
+    FLEET = "fleet"
 
 
 @frozen

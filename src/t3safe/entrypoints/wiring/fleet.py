@@ -17,10 +17,12 @@ from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.fleet.local import InstallId, read_credentials
 from t3safe.adapters.fleet.notebook import NotebookFile, boot_clock
 from t3safe.configuration import FleetSettings, Settings
-from t3safe.domain.errors import UnusableError
+from t3safe.domain.doctor.findings import Finding
+from t3safe.domain.errors import FleetError, UnusableError
 from t3safe.domain.fleet.port import FleetStore
 from t3safe.domain.fleet.records import HostReport, check_name
 from t3safe.domain.fleet.rings import Member
+from t3safe.usecases.fleet_doctor import judge_fleet, judge_unreached, judge_unusable
 from t3safe.usecases.fleet_status import FleetPlace, FleetStatus, fleet_status
 from t3safe.usecases.permit import FleetLine, FleetParts, FleetPermit
 
@@ -59,12 +61,22 @@ def fleet_access(settings: Settings) -> FleetAccess:
     if fleet is None:
         raise UnusableError("this host has no `[fleet]` in its configuration: see docs/fleet.md")
     if find_spec("etcd3gw") is None:
-        message = f"a fleet needs etcd3gw, which is not installed: {INSTALL}"
+        message = f"a fleet needs etcd3gw, which is not installed; {INSTALL}"
         raise UnusableError(message)
     host = check_name("fleet.host", fleet.host or socket.gethostname().lower())
     folder = settings.state_dir
     install, notebook = InstallId(folder), NotebookFile(folder)
     return FleetAccess(_store(fleet), fleet.name, host, fleet.ring, install, notebook)
+
+
+def fleet_findings(settings: Settings) -> tuple[Finding, ...]:
+    """Examine the fleet for `doctor`; this asks its store."""
+    try:
+        return judge_fleet(fleet_access(settings).status(), SystemClock().now())
+    except UnusableError as error:
+        return (judge_unusable(error),)
+    except FleetError as error:
+        return (judge_unreached(error),)
 
 
 def fleet_permit(settings: Settings, fleet: FleetSettings, parts: FleetParts) -> FleetPermit:
