@@ -382,6 +382,23 @@ def test_a_rollback_of_a_host_that_is_cut_off_asks_nobody() -> None:
     assert member.store.requests == before
 
 
+def test_a_bake_of_a_host_that_is_cut_off_asks_nobody() -> None:
+    """A stopped run had moved ann; the next one bakes for her, and only asks to move bob."""
+    cluster = founded()
+    world, member = _host(cluster, "a")
+    assert run(host(world, stop=lambda: world.people["ann"].link == NEW)).outcome is (
+        ev.Outcome.INTERRUPTED
+    )
+    assert _holders(cluster) == []
+    member.store.outage = Outage()
+    before = member.store.requests
+    assert night(world).stayed is SkipReason.LATER
+    newest = next(iter(world.journal.runs()))
+    assert (newest.kind, newest.baking) == (ev.Kind.BAKE, ("ann",))
+    assert (world.last_good, world.people["bob"].link) == (NEW, OLD)
+    assert member.store.requests == before + 2, "to move bob, and to send what the bake found"
+
+
 def test_what_was_found_while_cut_off_is_published_later() -> None:
     """Also by another command than the one that found it, and once."""
     cluster = founded()
