@@ -43,6 +43,11 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: setup ## Show six nights on real parts (needs npm)
 	$(BIN)/python -m fakes.demo
 
+.PHONY: fleet-demo
+fleet-demo: setup ## Show five nights of three hosts in one fleet (needs npm; root installs etcd-server)
+	tests/fleet/install-etcd
+	$(BIN)/python -m fakes.fleetdemo
+
 .PHONY: docs
 docs: setup ## Write what is made from the code (docs/states.md, configuration.md, t3.md, man)
 	$(BIN)/python -m documents
