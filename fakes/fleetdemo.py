@@ -22,7 +22,7 @@ from rich.text import Text
 
 from fakes.demo import Expectation
 from fakes.embedded import CommandResult, EmbeddedHost, HostPerson
-from fakes.etcdcluster import EtcdCluster
+from fakes.etcdnodes import EtcdNodes, NodeNetwork
 from fakes.packages import FakeRelease, release_like
 from fakes.t3 import Worker, missing_rows
 from t3safe.entrypoints.exits import Exit
@@ -53,7 +53,7 @@ NOWHERE: Final = "http://127.0.0.1:9"
 class FleetDemo:
     """The hosts by name, their etcd, their people at work, and what went wrong with the demo."""
 
-    cluster: EtcdCluster
+    etcd: EtcdNodes
     console: Console
     hosts: dict[str, EmbeddedHost] = field(factory=dict)
     workers: dict[str, Worker] = field(factory=dict)
@@ -96,7 +96,7 @@ class FleetDemo:
 
     def reach(self, host: str, *, fleet: bool) -> None:
         """Let a host reach the fleet, or cut it off."""
-        urls = self.cluster.urls if fleet else [NOWHERE]
+        urls = self.etcd.urls if fleet else [NOWHERE]
         self.hosts[host].write_config(fleet__endpoints=urls)
 
 
@@ -106,8 +106,8 @@ def main() -> int:
     root = Path(tempfile.mkdtemp(prefix="t3safe-fleet-demo-"))
     begun = time.monotonic()
     try:
-        with EtcdCluster(root) as cluster, ExitStack() as stack:
-            demo = FleetDemo(cluster, console)
+        with EtcdNodes(root, NodeNetwork(wanted=False)) as etcd, ExitStack() as stack:
+            demo = FleetDemo(etcd, console)
             _set_up(demo, stack, root)
             for night in (_night_1, _night_2, _night_3, _night_4, _night_5):
                 night(demo)
@@ -128,7 +128,7 @@ def _set_up(demo: FleetDemo, stack: ExitStack, root: Path) -> None:
         folder = root / name
         folder.mkdir()
         config = {
-            "fleet.endpoints": demo.cluster.urls,
+            "fleet.endpoints": demo.etcd.urls,
             "fleet.name": "lab",
             "fleet.ring": ring,
             "fleet.host": name,
@@ -180,7 +180,9 @@ def _night_3(demo: FleetDemo) -> None:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             if link.readlink().name != GOOD.version:
-                killed.append(demo.cluster.kill_leader())
+                leader = demo.etcd.leader()
+                demo.etcd.kill(leader)
+                killed.append(f"node {leader + 1}")
                 return
             time.sleep(0.01)
 
@@ -192,7 +194,7 @@ def _night_3(demo: FleetDemo) -> None:
     demo.console.print(f"  the leader, {', '.join(killed)}, was killed while ann was moved")
     for name in ("web1", "web2"):
         demo.command(name, Expectation(Exit.OK, "promoted"), "run")
-    demo.cluster.restart()
+    demo.etcd.heal()
     demo.everybody_pairs("night 3")
 
 

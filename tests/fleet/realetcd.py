@@ -6,26 +6,18 @@ import base64
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from attrs import define, field, frozen
 
-STARTS_WITHIN: Final = 60.0
-"""Seconds; it takes 0.3 s on an idle machine."""
-
-
-def free_port() -> int:
-    """Give a port of loopback on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+from fakes.etcdnodes import STARTS_WITHIN
+from fakes.t3.process import free_port
 
 
 @frozen

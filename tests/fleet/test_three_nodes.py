@@ -18,6 +18,7 @@ from typing import Final
 import pytest
 from attrs import define, field
 
+from fakes.etcdnodes import EtcdNodes, NodeRelay
 from fakes.relay import RelayLoss
 from fakes.world import NEW, OLD, Crash, World, drive, host, small_world
 from fakes.world.fleet import FleetHostFake, entered
@@ -31,7 +32,6 @@ from t3safe.domain.versions import Version
 from t3safe.simulation.fleetstore import MemoryCluster, MemoryFleet
 from t3safe.usecases.recover import recover
 from t3safe.usecases.run import drain, run
-from tests.fleet.etcdnodes import EtcdNodes, NodeRelay
 from tests.scenarios.nights import night
 from tests.support.etcds import fleet_at
 from tests.support.fleetsteps import (

@@ -5,9 +5,9 @@ Rules:
 1. Nothing is changed in the namespace of the tests: the bridge between the nodes is in a namespace
    of its own, too.  A host reaches a node through a relay on loopback, which connects inside the
    node's namespace; so each way of each host is cut apart from those between the nodes.
-2. Without the right to make namespaces (`why_not`) the nodes are on loopback, on free ports.  Then
-   a node cannot be cut off from the others; all else works the same.
-3. The fixture ends each process and removes each namespace.
+2. Without the right to make namespaces, and where none are wanted (`why_not`), the nodes are on
+   loopback, on free ports.  Then a node cannot be cut off from the others; all else is the same.
+3. The end of `with` ends each process and removes each namespace.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ from urllib.request import Request, urlopen
 from attrs import define, field
 
 from fakes.relay import Relay
-from tests.fleet.realetcd import STARTS_WITHIN, free_port
+from fakes.t3.process import free_port
 
+STARTS_WITHIN: Final = 60.0
+"""Seconds; it takes 0.3 s on an idle machine."""
 _CLONE_NEWNET: Final = 0x40000000
 _NODES: Final = range(3)
 
@@ -47,13 +49,17 @@ def _ip(*words: str) -> str:
 
 @define
 class NodeNetwork:
-    """The namespaces of the nodes; `why_not` says why there are none."""
+    """The namespaces of the nodes, if `wanted`; `why_not` says why there are none."""
 
     tag: str = field(factory=lambda: f"t3safe-{os.getpid()}")
     why_not: str = ""
+    wanted: bool = True
 
     def up(self) -> None:
         """Make the namespaces and the bridge between them."""
+        if not self.wanted:
+            self.why_not = "they were not asked for"
+            return
         steps = (
             ("netns", "add", self._hub),
             ("-n", self._hub, "link", "add", "br0", "type", "bridge"),
@@ -211,6 +217,11 @@ class EtcdNodes:
     def running(self) -> tuple[int, ...]:
         """Return the nodes that were not killed."""
         return tuple(self._processes)
+
+    @property
+    def urls(self) -> list[str]:
+        """The endpoints, one of each node."""
+        return [f"http://127.0.0.1:{way.port}" for way in self._ways]
 
     def leader(self) -> int:
         """Return which node leads."""
