@@ -9,6 +9,8 @@ Rules:
 4. Installing again writes the same; removing takes away what was installed and nothing else.  What
    stood in a file's place, another updater's unit say, is kept beside it and put back.
 5. A person's own units run as that person, who is all that they could reach: no users are made.
+6. The timer of the fleet is there only for a host of one.  What is left of it after the host's
+   `[fleet]` went is taken away by installing and by removing.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from t3safe.domain.forecast import Timer
 RUN: Final = "t3-autoupdate"
 DRAIN: Final = "t3-migrate-idle"
 RECOVER: Final = "t3safe-recover"
+FLEET: Final = "t3safe-fleet"
 ENABLED: Final = (f"{RUN}.timer", f"{DRAIN}.timer", f"{RECOVER}.service")
 DROP_IN: Final = "10-t3safe.conf"
 KEPT: Final = ".before-t3safe"
@@ -141,6 +144,9 @@ _NIGHT: Final = _Service("Move all people to the newest proven t3", "run", RUN, 
 _DRAIN: Final = _Service(
     "Move people who were deferred and are idle now", "drain --wait 300", DRAIN, _ONLINE
 )
+_SYNC: Final = _Service(
+    "Release slots of the fleet and publish what runs found", "fleet sync", RUN, _ONLINE, "10min"
+)
 
 
 @frozen
@@ -160,16 +166,33 @@ class UnitFiles(ABC):
     needs: ClassVar[str]
     """What a person can do where something fails."""
     serve: str
+    fleet: bool
+    """Whether the host belongs to a fleet (rule 6)."""
 
     @abstractmethod
+    def _files(self, *, fleet: bool) -> tuple[tuple[Path, str], ...]:
+        """Every file with its text, for a host of a fleet or without one."""
+
     def files(self) -> tuple[tuple[Path, str], ...]:
         """Every file with its text, in the order in which they are written."""
+        return self._files(fleet=self.fleet)
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """The units that are enabled."""
+        return (*ENABLED, f"{FLEET}.timer") if self.fleet else ENABLED
+
+    def _left_over(self) -> tuple[Path, ...]:
+        """Give the files of ours that this host does not need (rule 6)."""
+        needed = dict(self.files())
+        every = (path for path, _ in self._files(fleet=True))
+        return tuple(path for path in every if path not in needed and self._ours(path))
 
     def _unit_files(
-        self, folder: Path, services: tuple[_Service, ...], **common: str
+        self, folder: Path, services: tuple[_Service, ...], *, fleet: bool, **common: str
     ) -> tuple[tuple[Path, str], ...]:
-        """Give the files of recovery, run and drain; `common` is what their services share."""
-        names = (RECOVER, RUN, DRAIN)
+        """Give the files of recovery, run, drain and sync; `common` is what services share."""
+        names = (RECOVER, RUN, DRAIN, FLEET)
         texts = {
             f"{name}.service": _SERVICE.format(**attrs.asdict(service), **common)
             for name, service in zip(names, services, strict=True)
@@ -181,8 +204,15 @@ class UnitFiles(ABC):
                 description="Overnight: t3safe drain", calendar="*-*-* 00..06:00/20:00", delay="0"
             ),
             f"{self.serve}.d/{DROP_IN}": _AFTER_RECOVERY,
+            f"{FLEET}.timer": _TIMER.format(
+                description="Every hour: t3safe fleet sync", calendar="hourly", delay="15min"
+            ),
         }
-        return tuple((folder / name, text) for name, text in texts.items())
+        return tuple(
+            (folder / name, text)
+            for name, text in texts.items()
+            if fleet or not name.startswith(FLEET)
+        )
 
     def look(self) -> UnitsSeen:
         """Compare what is there with what `install` writes; changes nothing."""
@@ -194,7 +224,8 @@ class UnitFiles(ABC):
                         changed.append(str(path))
                 except FileNotFoundError:
                     missing.append(str(path))
-        shown = {name: self._shown(name) for name in ENABLED}
+        changed.extend(map(str, self._left_over()))
+        shown = {name: self._shown(name) for name in self.enabled}
         return UnitsSeen(
             tuple(missing),
             tuple(changed),
@@ -204,32 +235,26 @@ class UnitFiles(ABC):
 
     def timers(self) -> tuple[Timer, ...]:
         """When each timer starts its unit next, or why that is unknown."""
-        return tuple(self._timer(name) for name in ENABLED if name.endswith(".timer"))
+        return tuple(self._timer(name) for name in self.enabled if name.endswith(".timer"))
 
     def install(self) -> tuple[str, ...]:
         """Write the files and enable the timers; lines that say what changed."""
         changed = tuple(line for path, text in self.files() for line in self._written(path, text))
+        changed += self._taken_away(self._left_over())
         self._make_users()
         self._systemctl("load the units", "daemon-reload")
-        self._systemctl("enable the units", "enable", "--quiet", *ENABLED)
+        self._systemctl("enable the units", "enable", "--quiet", *self.enabled)
         return changed
 
     def remove(self) -> tuple[str, ...]:
         """Stop the timers and take away what `install` wrote."""
-        paths = [path for path, _ in self.files()]
-        there = [path for path in paths if self._ours(path)]
-        if any(path.name in ENABLED for path in there):
-            self._systemctl("stop the timers", "disable", "--quiet", "--now", *ENABLED)
-        for path in there:
-            with self._doing(f"remove {path}"):
-                path.unlink(missing_ok=True)
-                if path.name == DROP_IN and not os.listdir(path.parent):
-                    path.parent.rmdir()
+        paths = [path for path, _ in self._files(fleet=True)]
+        removed = self._taken_away(path for path in paths if self._ours(path))
         back = [path for path in paths if self._put_back(path)]
         self._systemctl("load the units", "daemon-reload")
         starts = f"; `{' '.join(self.systemctl)} enable --now"
         return (
-            *(f"removed {path}" for path in there),
+            *removed,
             *(
                 f"put back {path}, as it was before t3safe"
                 # To start a timer that was put back is a person's decision.
@@ -237,6 +262,21 @@ class UnitFiles(ABC):
                 for path in back
             ),
         )
+
+    def _taken_away(self, paths: Iterable[Path]) -> tuple[str, ...]:
+        """Disable and remove files of ours; lines that say so."""
+        there = tuple(paths)
+        names = {path.name for path in there}
+        own = ENABLED if names & {*ENABLED} else ()
+        sync = tuple(name for name in names if name == f"{FLEET}.timer")
+        if own or sync:
+            self._systemctl("stop the timers", "disable", "--quiet", "--now", *own, *sync)
+        for path in there:
+            with self._doing(f"remove {path}"):
+                path.unlink(missing_ok=True)
+                if path.name == DROP_IN and not os.listdir(path.parent):
+                    path.parent.rmdir()
+        return tuple(f"removed {path}" for path in there)
 
     def _make_users(self) -> None:  # noqa: B027 - one person's units need none
         """Make the users and folders that the units need."""
@@ -332,9 +372,9 @@ class Units(UnitFiles):
     npm_user: str
     gate_user: str
     etc: Path = Path("/etc")
+    fleet: bool = False
 
-    def files(self) -> tuple[tuple[Path, str], ...]:
-        """Every file with its text, in the order in which they are written."""
+    def _files(self, *, fleet: bool) -> tuple[tuple[Path, str], ...]:
         writable = (*(path for path, _ in self.folders), *self.writable)
         paths = " ".join(str(path) for path in _outermost(writable))
         lines = "".join(f"d {path} {mode:04o} root root -\n" for path, mode in self.folders)
@@ -343,7 +383,8 @@ class Units(UnitFiles):
             (self._folders, _FOLDERS.format(lines=lines)),
             *self._unit_files(
                 self.etc / "systemd" / "system",
-                (_RECOVERY, _NIGHT, _DRAIN),
+                (_RECOVERY, _NIGHT, _DRAIN, _SYNC),
+                fleet=fleet,
                 program=self.program,
                 environment=_ENVIRONMENT,
                 confinement=f"ReadWritePaths={paths}\n{_HARDENING}",
@@ -377,9 +418,9 @@ class UserUnits(UnitFiles):
     serve: str
     search: tuple[str, ...]
     folder: Path
+    fleet: bool = False
 
-    def files(self) -> tuple[tuple[Path, str], ...]:
-        """Every file with its text, in the order in which they are written."""
+    def _files(self, *, fleet: bool) -> tuple[tuple[Path, str], ...]:
         recovery = attrs.evolve(
             _RECOVERY,
             order=f"Before={self.serve}\n",
@@ -388,7 +429,8 @@ class UserUnits(UnitFiles):
         order, path = f"After={RECOVER}.service\n", ":".join(self.search)
         return self._unit_files(
             self.folder,
-            (recovery, *(attrs.evolve(service, order=order) for service in (_NIGHT, _DRAIN))),
+            (recovery, *(attrs.evolve(one, order=order) for one in (_NIGHT, _DRAIN, _SYNC))),
+            fleet=fleet,
             program=self.program.replace("%", "%%"),
             environment=_OWN_ENVIRONMENT.format(path=path.replace("%", "%%")),
             confinement="UMask=0077\n",

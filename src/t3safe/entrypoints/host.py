@@ -78,17 +78,17 @@ def units_show(app: App) -> None:
 def units_install(app: App) -> None:
     """Create the OS users, write the units, enable the timers; start nothing."""
     with app.acting("run") as wired:
-        done = wired.units().install()
+        own = wired.units()
+        done = own.install()
     for line in done or ("nothing changed",):
         click.echo(line)
-    click.echo(_TIMERS[app.settings.scope])
+    timers = " ".join(name for name in own.enabled if name.endswith(".timer"))
+    click.echo(_TIMERS[app.settings.scope].format(timers))
 
 
 _TIMERS = {
-    Scope.SYSTEM: "the timers start with the next boot, or now:"
-    " systemctl start t3-autoupdate.timer t3-migrate-idle.timer",
-    Scope.USER: "the timers start with your next login, or now:"
-    " systemctl --user start t3-autoupdate.timer t3-migrate-idle.timer\n"
+    Scope.SYSTEM: "the timers start with the next boot, or now: systemctl start {}",
+    Scope.USER: "the timers start with your next login, or now: systemctl --user start {}\n"
     "so that they run while you are not logged in: loginctl enable-linger",
 }
 

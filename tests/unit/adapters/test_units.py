@@ -6,9 +6,10 @@ import configparser
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 import pytest
 
-from t3safe.adapters.units import ENABLED, Units, UserUnits
+from t3safe.adapters.units import ENABLED, UnitFiles, Units, UserUnits
 from t3safe.domain.errors import ServiceError
 from t3safe.domain.forecast import Timer
 
@@ -279,3 +280,68 @@ def test_persons_own_units_are_looked_at_and_removed(own: UserUnits, calls: Path
     (calls.parent / "refuse").touch()
     with pytest.raises(ServiceError, match="it needs your own systemd"):
         own.look()
+
+
+def fleet_files(units: UnitFiles) -> list[Path]:
+    """Give those of the timer of the fleet."""
+    made = attrs.evolve(units, fleet=True)  # type: ignore[misc]
+    return [path for path, _ in made.files() if path.name.startswith("t3safe-fleet.")]
+
+
+@pytest.fixture(params=["host", "person"])
+def either(request: pytest.FixtureRequest, units: Units, own: UserUnits) -> UnitFiles:
+    """Give the units of a host, then those of a person."""
+    return units if request.param == "host" else own
+
+
+def test_host_of_a_fleet_sends_every_hour(units: Units) -> None:
+    """With up to 15 minutes random delay, as a run does; cut off or locked is no failure."""
+    made = attrs.evolve(units, fleet=True)
+    timer = read(made, "t3safe-fleet.timer")["Timer"]
+    assert (timer["OnCalendar"], timer["RandomizedDelaySec"]) == ("hourly", "15min")
+    service = read(made, "t3safe-fleet.service")["Service"]
+    assert service["ExecStart"] == "/usr/lib/t3safe/bin/t3safe fleet sync"
+    assert {"12", "16"} <= set(service["SuccessExitStatus"].split())
+    assert service["ProtectHome"] == "yes"
+    assert made.enabled == (*ENABLED, "t3safe-fleet.timer")
+
+
+def test_only_a_host_of_a_fleet_has_its_timer(either: UnitFiles, calls: Path) -> None:
+    """Without a fleet neither a file nor a call names it."""
+    either.install()
+    either.look()
+    either.remove()
+    assert "t3safe-fleet" not in calls.read_text()
+    assert len(fleet_files(either)) == 2
+    assert not {path for path, _ in either.files()} & {*fleet_files(either)}
+
+
+def test_timer_of_the_fleet_comes_and_goes_with_the_others(either: UnitFiles, calls: Path) -> None:
+    """It is enabled, looked at, shown among the timers, and removed."""
+    made = attrs.evolve(either, fleet=True)  # type: ignore[misc]
+    made.install()
+    assert all(path.is_file() for path in fleet_files(either))
+    assert calls.read_text().splitlines()[-1].endswith(" t3safe-fleet.timer")
+    assert made.look().missing == made.look().changed == ()
+    assert made.timers()[-1].name == "t3safe-fleet.timer"
+    calls.write_text("")
+    made.remove()
+    assert not any(path.exists() for path in fleet_files(either))
+    assert calls.read_text().splitlines()[0].endswith(" t3safe-fleet.timer")
+
+
+@pytest.mark.parametrize("how", ["install", "remove"])
+def test_what_a_fleet_left_is_taken_away(either: UnitFiles, calls: Path, how: str) -> None:
+    """Once `[fleet]` has gone from the configuration; a look names it until then."""
+    attrs.evolve(either, fleet=True).install()  # type: ignore[misc]
+    assert either.look().changed == tuple(map(str, fleet_files(either)))
+    calls.write_text("")
+    done = getattr(either, how)()
+    for path in fleet_files(either):
+        assert f"removed {path}" in done
+        assert not path.exists()
+    assert "t3safe-fleet.timer" in calls.read_text().splitlines()[0]
+    assert "disable --quiet --now" in calls.read_text().splitlines()[0]
+    calls.write_text("")
+    either.install()
+    assert "disable" not in calls.read_text()

@@ -40,6 +40,7 @@ def own_units(settings: Settings) -> Units | UserUnits:
         serve=settings.services.unit.replace("{person}", ""),
         npm_user=settings.npm_user,
         gate_user=settings.gate.user,
+        fleet=settings.fleet is not None,
     )
 
 
@@ -55,6 +56,7 @@ def _user_units(settings: Settings) -> UserUnits:
         serve=units_of(settings.services.unit, person)[0],
         search=tuple(dict.fromkeys((*folders, *STANDARD))),
         folder=Path(config, "systemd", "user"),
+        fleet=settings.fleet is not None,
     )
 
 
