@@ -356,6 +356,21 @@ def test_records_of_a_newer_t3safe_are_not_written_over(web1: FleetMember) -> No
     assert newer in web1.fails(Exit.LATER, "join")
 
 
+def test_orders_do_not_write_over_what_a_newer_t3safe_wrote(web1: FleetMember) -> None:
+    """A freeze and a halt hold; slots are not changed, and the line says why."""
+    web1.done("init")
+    web1.done("join")
+    for key in ("freeze", f"halt/{BUILD}", "slots/main"):
+        put(web1.url, f"/t3safe/v1/lab/{key}", b'{"format": 2}')
+    newer = "was written by a newer t3safe (format 2)"
+    for words in (["freeze"], ["halt", BUILD.text]):
+        said = web1.done(*words, "--reason", "x")
+        assert "already" in said
+        assert newer in said
+    assert newer in web1.fails(Exit.LATER, "release", "web2", "--reason", "x")
+    assert newer in "".join(web1.status()["problems"])
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -120,3 +120,21 @@ def test_doctor_names_what_keeps_a_host_of_a_fleet_from_starting(
         level, said = _found(host)
         assert (level, "Connection refused" in said) == ("problem", True)
         assert "hunter2" not in said
+
+
+def test_a_frozen_fleet_starts_nothing_and_no_reason_names_a_person(
+    tmp_path: Path, etcd: EtcdServer
+) -> None:
+    """Names of the user map stay on the host; the thaw lets the run start."""
+    with _in_fleet(tmp_path, etcd) as host:
+        said = host.t3safe("fleet", "freeze", "--reason", "ann shows it to a customer")
+        assert said.status == Exit.OK, said
+        assert fleet_at(etcd.url).view().frozen.startswith("a person shows it to a customer (")
+        said = host.t3safe("run")
+        assert (said.status, "the fleet is frozen: a person shows it" in said.out) == (
+            Exit.LATER,
+            True,
+        ), said
+        assert "the fleet is frozen" in host.t3safe("status").out
+        assert host.t3safe("fleet", "thaw").status == Exit.OK
+        assert host.t3safe("run").status == Exit.OK
