@@ -278,6 +278,14 @@ class LockFile:
         return hashlib.sha256(self.text.encode(errors="replace")).hexdigest()
 
 
+@frozen
+class SharedLock:
+    """The published lock file of a build, and the host that published it."""
+
+    host: str
+    file: LockFile
+
+
 Record = (
     FleetPolicy
     | FleetFreeze
