@@ -232,7 +232,7 @@ def pack(release: FakeRelease) -> PackedRelease:
         "bin": {release.bin_name: _NODE_PROGRAM},
         "type": "module",
         "engines": {"node": release.engines},
-        "dependencies": {CONTRACTS: "1.0.0"} | ({NODE_PTY: pty} if release.native else {}),
+        "dependencies": {CONTRACTS: "^1.0.0"} | ({NODE_PTY: pty} if release.native else {}),
         "fakeT3": _traits(release),
     }
     files = {_NODE_PROGRAM: _entry(), **_program("dist/lib")}
@@ -312,13 +312,18 @@ def pack_platform(release: FakeRelease) -> PackedRelease:
     return PackedRelease(manifest, _package(packed, files, plain=plain).tarball)
 
 
+def pack_contracts(version: str) -> PackedRelease:
+    """Pack a release of the plain package; t3 depends on any from 1.0.0 on below 2."""
+    contracts = {"name": CONTRACTS, "version": version, "license": "MIT", "main": "index.js"}
+    return _package(contracts, {"index.js": b"module.exports = {};\n"})
+
+
 @cache
 def pack_dependencies() -> tuple[PackedRelease, ...]:
     """Pack what releases depend on: a plain package, and one with an install script.
 
     Of the latter one that only says that it was built, and one that has to be compiled.
     """
-    contracts = {"name": CONTRACTS, "version": "1.0.0", "license": "MIT", "main": "index.js"}
     node_pty = {
         "name": NODE_PTY,
         "version": "1.1.0",
@@ -334,7 +339,7 @@ def pack_dependencies() -> tuple[PackedRelease, ...]:
         "lib/index.js": b'module.exports = require("../build/Release/pty.node");\n',
     }
     return (
-        _package(contracts, {"index.js": b"module.exports = {};\n"}),
+        pack_contracts("1.0.0"),
         _package(node_pty, {"lib/index.js": b"module.exports = {};\n", "scripts/build.sh": build}),
         _package(compiled, sources),
     )

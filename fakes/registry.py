@@ -28,6 +28,7 @@ from fakes.packages import (
     FakeRelease,
     PackedRelease,
     pack,
+    pack_contracts,
     pack_dependencies,
     pack_elsewhere,
     pack_platform,
@@ -154,6 +155,10 @@ class RegistryServer(FakeServer):
             entry = self._shelves["t3"].entries[release.version]
             entry.tarball, entry.integrity = tarball or parts, integrity
         return package
+
+    def drift(self, version: str = "1.0.1") -> None:
+        """Publish another release of what t3 depends on: a new npm install takes that."""
+        self._put(pack_contracts(version), FakeRelease("0.0.0").published_at, tag="latest")
 
     def complete(self, version: str) -> None:
         """Let the missing tarball of a version arrive."""

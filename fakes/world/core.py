@@ -100,6 +100,10 @@ class World:
     default: Version | None
     last_good: Version | None
     previous_good: Version | None = None
+    locks: dict[Version, str] = Factory(dict)
+    """From which lock file each build of the store was installed."""
+    floats: str = ""
+    """What npm resolves otherwise on this host, at the end of its lock files."""
     partial: set[Version] = Factory(set)
     """Stages that were begun and not sealed; garbage, not builds."""
     trusted: frozenset[Version] = frozenset()
@@ -176,6 +180,7 @@ class World:
         self.people = {name: person.clone() for name, person in other.people.items()}
         self.builds = dict(other.builds)
         self.store = set(other.store)
+        self.locks = dict(other.locks)
         self.partial = set(other.partial)
         self.verdicts = dict(other.verdicts)
         self.journal = journal

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from attrs import frozen
 
@@ -23,13 +24,17 @@ from t3safe.domain.errors import (
     RegistryError,
     SelectionError,
 )
+from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.people import MapProblem, Person, UserMap, valid_person
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.pressure import Pressure
 from t3safe.domain.versions import InvalidVersion, Version
-from t3safe.simulation.builds import artifact, lock_text
+from t3safe.simulation.builds import artifact, followed, lock_text
 from t3safe.simulation.decisions import MemorySwitch
+
+UNSHARED: Final = ", from a repository"
+"""Ends a lock file that cannot be shared."""
 
 
 @frozen
@@ -81,17 +86,23 @@ class FakeBuilds:
 
     world: World
 
-    def stage(self, build: Version) -> ev.Staged:
+    def stage(self, build: Version, shared: SharedLock | None = None) -> ev.Staged:
         world = self.world
         if build in world.store:
-            return artifact(build)
+            return artifact(build, world.locks.get(build, ""))
         world.begin("npm", build.text)
         problem, fault = self._problem(build)
         if problem:
             message = f"cannot stage {build}: {problem}"
             raise BuildError(message, fault=fault)
-        world.play("stage", build.text, self._steps(build))
-        return artifact(build)
+        floats = f"{lock_text(build)}{world.floats}"
+        lock = floats if shared is None else followed(build, shared)
+        world.play("stage", build.text, self._steps(build, lock))
+        return artifact(build, lock)
+
+    def staged(self, build: Version) -> ev.Staged | None:
+        world = self.world
+        return artifact(build, world.locks.get(build, "")) if build in world.store else None
 
     def _problem(self, build: Version) -> tuple[str, Fault]:
         world, fake = self.world, self.world.builds.get(build)
@@ -105,18 +116,20 @@ class FakeBuilds:
             return "the package is a foreign one", Fault.BUILD
         return "", Fault.HOST
 
-    def _steps(self, build: Version) -> Iterator[SubStep]:
+    def _steps(self, build: Version, lock: str) -> Iterator[SubStep]:
         world = self.world
         world.partial.clear()
         yield SubStep("partial", partial(world.partial.add, build), durable=False)
-        yield SubStep("sealed", partial(self._seal, build), durable=False)
+        yield SubStep("sealed", partial(self._seal, build, lock), durable=False)
 
-    def _seal(self, build: Version) -> None:
+    def _seal(self, build: Version, lock: str) -> None:
         self.world.partial.discard(build)
+        self.world.locks[build] = lock
         self.world.store.add(build)
 
     def lock_file(self, build: Version) -> str:
-        return lock_text(build)
+        text = self.world.locks.get(build, lock_text(build))
+        return "" if text.endswith(UNSHARED) else text
 
     def present(self) -> tuple[Version, ...]:
         return tuple(sorted(self.world.store))

@@ -9,7 +9,9 @@ Rules:
 3. A build is needed while one of these names it: a selection, a running process, the default,
    last-good, previous-good, a person's way back, or the newest run that planned to move them.
    People outside the user map count, too.
-4. The owner's hooks and an overloaded host may veto the look at a person; the answer is busy.
+4. A build that nobody needs is installed again if the fleet published other bytes of it.  One that
+   is needed stays as it is; its run then gets no slot.
+5. The owner's hooks and an overloaded host may veto the look at a person; the answer is busy.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import messages
 from t3safe.domain.errors import DispatchError, Fault, PersonalDataError, PortError
+from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.ports import Ports, SnapshotInfo
+from t3safe.domain.refusals import fingerprint_of
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots, ways_back
 from t3safe.domain.rollback import leads_back
 from t3safe.domain.runs import RUNS_NEEDED
@@ -77,8 +81,8 @@ class Interpreter:
 
     def _perform(self, effect: fx.Effect) -> ev.Answer:
         match effect:
-            case fx.StageBuild(build):
-                return self.ports.builds.stage(build)
+            case fx.StageBuild(build, ring):
+                return self._stage(build, self.ports.permit.lock_of(build) if ring else None)
             case fx.SnapshotOnline(person, snapshot):
                 self.idle.sample(person)
                 present = self.ports.selection.selected(person).build
@@ -89,9 +93,9 @@ class Interpreter:
             case fx.Rehearse(build, subjects):
                 return ev.Rehearsed(self.ports.gate.rehearse(build, subjects))
             case fx.RecordVerdict(verdict):
-                self.ports.verdicts.record(
-                    verdict, self.ports.gate.fingerprint(), self.ports.clock.now()
-                )
+                judged = self.ports.builds.staged(verdict.build)
+                under = fingerprint_of(self.ports.gate.fingerprint(), judged)
+                self.ports.verdicts.record(verdict, under, self.ports.clock.now())
             case fx.TakeSlot():
                 return self.ports.permit.take_slot(effect)
             case fx.Assess(person, certain):
@@ -131,6 +135,26 @@ class Interpreter:
             case _:
                 assert_never(effect)
         return ev.Done()
+
+    def _stage(self, build: Version, shared: SharedLock | None) -> ev.Staged:
+        """Install the build; install it again if the fleet published other bytes (rule 4)."""
+        staged = self.ports.builds.stage(build, shared)
+        if shared is None or staged.lock == shared.file.digest or self._is_needed(build):
+            return staged
+        self.ports.builds.remove(build)
+        return self.ports.builds.stage(build, shared)
+
+    def _is_needed(self, build: Version) -> bool:
+        """Whether a build is needed (rule 3), also if that cannot be looked up."""
+        try:
+            if build in self._needed():
+                return True
+            for person in self.ports.selection.linked():
+                if build in self._needed_by(person, self.ports.personal_data.snapshots(person)):
+                    return True
+        except PortError:
+            return True
+        return False
 
     def _hidden(self, person: str, taken: ev.Snapshotted) -> ev.Assessed | None:
         """Say what a copy of V1's data would hide; None when nothing, or when that cannot be read.

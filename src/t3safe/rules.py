@@ -9,6 +9,7 @@ from attrs import frozen
 from t3safe.configuration import Settings
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
+from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.policy import Policy, Skip, Window
 from t3safe.domain.pressure import PressureLimits
 from t3safe.domain.versions import Version
@@ -24,6 +25,10 @@ class AlwaysPermitted:
 
     def may_start(self, plan: ev.Plan) -> Skip | None:  # noqa: ARG002 - the port's shape
         """Let every rollout start."""
+        return None
+
+    def lock_of(self, build: Version) -> SharedLock | None:  # noqa: ARG002 - the port's shape
+        """Know of no lock file: nobody published one."""
         return None
 
     def take_slot(self, wanted: fx.TakeSlot) -> ev.SlotTaken:  # noqa: ARG002 - the port's shape

@@ -71,6 +71,10 @@ class BuildsWorld:
         """Let a version not be installable any more."""
         self.registry.unpublish(version.text)
 
+    def drift(self) -> None:
+        """Let what versions depend on have a newer release."""
+        self.registry.drift()
+
     def traces(self) -> object:
         """Give everything that the store holds, to be compared."""
         return traces(self.port.store)

@@ -65,6 +65,10 @@ class FakeBuildsBench:
         """Let a version not be installable any more."""
         del self.world.builds[version]
 
+    def drift(self) -> None:
+        """Let a new installation be another one."""
+        self.world.floats = ", with other dependencies"
+
     def traces(self) -> object:
         """Give everything that the store holds."""
         return frozenset(self.world.store), frozenset(self.world.partial)

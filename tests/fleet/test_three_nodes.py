@@ -51,7 +51,9 @@ PATIENT: Final = FleetDeadlines(connect=5, answer=20, total=60)
 ROUNDS_MAX: Final = 20
 """Nights after the fault; one or two are enough."""
 HOUR: Final = 3_600.0
-_BEFORE_MOVING: Final = frozenset({FleetStep.ASK, FleetStep.LOOK, FleetStep.LOCK, FleetStep.TAKE})
+_BEFORE_MOVING: Final = frozenset(
+    {FleetStep.ASK, FleetStep.FOLLOW, FleetStep.LOOK, FleetStep.LOCK, FleetStep.TAKE}
+)
 
 
 class NodeFault(StrEnum):

@@ -90,7 +90,7 @@ _DEATHS = {
 
 
 _UNKNOWN_STORE = frozenset({FleetFault.WIPED, FleetFault.RESTORED})
-_THEN_READS = frozenset({FleetStep.ASK, FleetStep.LOOK, FleetStep.READ}) | ON_THE_HOST
+_THEN_READS = READING | ON_THE_HOST
 """Before these steps a host reads the store before it writes to it."""
 
 

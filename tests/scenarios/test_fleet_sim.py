@@ -7,9 +7,9 @@ import pytest
 from fakes.fleetsim import FleetOutcome, simulated
 from fakes.world import Defect
 
-REQUESTS_MAX = 15
+REQUESTS_MAX = 16
 """Of a host in a night, on average: a run, four drains, and what they send."""
-WORST_MAX = 25
+WORST_MAX = 28
 """Of a host in its worst night: it had no slot, and each drain tried again."""
 
 

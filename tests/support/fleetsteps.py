@@ -25,7 +25,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import FleetError, FleetErrorKind
 from t3safe.domain.fleet.port import FleetStore
-from t3safe.domain.fleet.records import Holders, LockFile
+from t3safe.domain.fleet.records import Holders, LockFile, SharedLock
 from t3safe.domain.fleet.view import SLOTS, Commit, Committed, KeyEntry, Transaction, View
 from t3safe.domain.membership import Membership
 from t3safe.domain.policy import Skip
@@ -42,6 +42,7 @@ class FleetStep(StrEnum):
     """What a host of a fleet does in a run, in this order."""
 
     ASK = "ask"
+    FOLLOW = "read the published lock"
     LOOK = "look"
     """Read before it takes a slot."""
     LOCK = "publish the lock"
@@ -60,7 +61,7 @@ class FleetStep(StrEnum):
 
 ON_THE_HOST: Final = frozenset({FleetStep.MOVE, FleetStep.BAKE, FleetStep.CLOSE})
 """Steps at which nothing is asked of the store."""
-READING: Final = frozenset({FleetStep.ASK, FleetStep.LOOK, FleetStep.READ})
+READING: Final = frozenset({FleetStep.ASK, FleetStep.FOLLOW, FleetStep.LOOK, FleetStep.READ})
 
 _BY_FOLDER: Final = {
     "locks": FleetStep.LOCK,
@@ -101,7 +102,7 @@ class SteppedStore:
 
     def lock_file(self, digest: str) -> LockFile | None:
         """Read a lock file."""
-        return self._read(FleetStep.LOOK, lambda: self.inner.lock_file(digest))
+        return self._read(self.reading, lambda: self.inner.lock_file(digest))
 
     def alive(self, host: str, seconds: int) -> None:
         """Show the host as alive."""
@@ -156,6 +157,11 @@ class SteppedPermit:
         """Ask whether a rollout may start."""
         self.store.reading = FleetStep.ASK
         return self.inner.may_start(plan)
+
+    def lock_of(self, build: Version) -> SharedLock | None:
+        """Ask for the published lock file."""
+        self.store.reading = FleetStep.FOLLOW
+        return self.inner.lock_of(build)
 
     def take_slot(self, wanted: fx.TakeSlot) -> ev.SlotTaken | ev.SlotDenied:
         """Take a slot."""

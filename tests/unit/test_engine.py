@@ -14,13 +14,16 @@ from fakes.world.wiring import ports_of
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, JournalError, ServiceError
+from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ports import Ports
+from t3safe.domain.refusals import fingerprint_of
 from t3safe.domain.retention import SnapshotKind
 from t3safe.domain.rollout_state import Rollout
 from t3safe.domain.versions import Version
 from t3safe.engine import Engine, Waits, fold, nothing_waits, waits_for_boot
 from t3safe.interpreter import Interpreter, Limits, never
+from t3safe.simulation.builds import artifact
 
 QUIET = timedelta(minutes=15)
 
@@ -71,7 +74,7 @@ def test_a_defect_of_ours_is_an_answer_that_blames_the_host(world: World) -> Non
 
     @frozen
     class Defective:
-        def stage(self, build: Version) -> ev.Staged:
+        def stage(self, build: Version, shared: SharedLock | None = None) -> ev.Staged:
             raise ZeroDivisionError("nought")
 
     answer = interpreter(world, builds=Defective())(fx.StageBuild(NEW))
@@ -106,7 +109,7 @@ def test_a_snapshot_is_of_its_kind_and_of_the_build_that_wrote_the_set(
 
 
 def test_a_verdict_is_kept_with_the_gate_that_gave_it_and_the_time(world: World) -> None:
-    """A refusal is forgotten when that gate changes."""
+    """And with the bytes that it judged; of a build that is not in the store there are none."""
     kept: list[tuple[object, ...]] = []
 
     @frozen
@@ -117,7 +120,11 @@ def test_a_verdict_is_kept_with_the_gate_that_gave_it_and_the_time(world: World)
     verdict = Verdict(NEW, Ruling.REFUSED, ("why",))
 
     assert interpreter(world, verdicts=Keeping())(fx.RecordVerdict(verdict)) == ev.Done()
-    assert kept == [(verdict, world.fingerprint, world.clock)]
+    judged = fingerprint_of(world.fingerprint, artifact(NEW))
+    assert kept == [(verdict, judged, world.clock)]
+    world.store.discard(NEW)
+    interpreter(world, verdicts=Keeping())(fx.RecordVerdict(verdict))
+    assert kept[1:] == [(verdict, world.fingerprint, world.clock)]
 
 
 # The idle rule, as it is asked of a person.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from attrs import evolve
+import pytest
+from attrs import evolve, frozen
 
 from fakes.world import NEW, OLD, FakePerson, World, ports_of, small_world, version
 from fakes.world.core import settled
@@ -10,6 +11,7 @@ from fakes.world.scenes import make_second
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault, PersonalDataError
+from t3safe.domain.fleet.records import LockFile, SharedLock
 from t3safe.domain.move import Status
 from t3safe.domain.obstacles import left_copy
 from t3safe.domain.ports import Ports
@@ -18,6 +20,8 @@ from t3safe.domain.runs import RUNS_NEEDED
 from t3safe.domain.versions import Version
 from t3safe.interpreter import Interpreter, Limits
 from t3safe.person import IdleCheck
+from t3safe.rules import AlwaysPermitted
+from t3safe.simulation.builds import artifact, lock_text
 from t3safe.t3.updater import Traces
 from tests.scenarios.nights import running, untouched
 from tests.unit.usecases.hosts import AskedBuilds, PartlyFailing, WrittenRuns, record
@@ -315,3 +319,85 @@ def test_only_an_error_with_a_person_of_the_run_is_the_answer() -> None:
     answer = perform(seen, fx.Prune(("ann", "bob")), limits)
     assert answer == ev.Failed(Fault.HOST, "cannot list the snapshots of bob")
     assert untouched(world, mark)
+
+
+# The same bytes on all hosts of a fleet.
+
+SHARED = SharedLock("a", LockFile(f"{lock_text(NEW)}, with other dependencies"))
+
+
+@frozen
+class PublishedPermit(AlwaysPermitted):
+    """A fleet in which host a published a lock file."""
+
+    def lock_of(self, build: Version) -> SharedLock | None:
+        """Give it, of that build alone."""
+        return SHARED if build == NEW else None
+
+
+def staged(world: World, ring: str = "canary", **others: PersonalDataError) -> ev.Answer:
+    """Stage NEW in a fleet that published another lock file."""
+    seen = evolve(ports(world, **others), permit=PublishedPermit())
+    return perform(seen, fx.StageBuild(NEW, ring))
+
+
+def test_a_build_that_nobody_needs_is_installed_again_as_published() -> None:
+    """What was measured of it goes with it."""
+    world = two()
+    assert staged(world) == artifact(NEW, SHARED.file.text)
+    assert world.locks[NEW] == SHARED.file.text
+    assert [entry for entry in world.log if "remove-build" in str(entry)]
+
+
+def test_a_build_that_is_the_published_one_is_not_touched() -> None:
+    """Nothing is removed or installed."""
+    world = two()
+    world.locks[NEW] = SHARED.file.text
+    assert staged(world) == artifact(NEW, SHARED.file.text)
+    assert not [entry for entry in world.log if "build" in str(entry) or "npm" in str(entry)]
+
+
+def test_a_rollout_without_a_ring_asks_no_fleet() -> None:
+    """A check installs what npm resolves on this host."""
+    world = two()
+    assert staged(world, "") == artifact(NEW)
+    assert world.locks == {}
+
+
+@pytest.mark.parametrize("who", ["selected", "default", "way back"])
+def test_a_build_that_is_needed_stays_as_it_is(who: str) -> None:
+    """Whatever was published: somebody runs it, or goes back to it."""
+    world = two()
+    if who == "selected":
+        world.people["ann"].link = NEW
+    elif who == "default":
+        world.default = NEW
+    else:
+        world.halt("ann")
+        ports(world).personal_data.snapshot("ann", "s1", SnapshotKind.REST, NEW)
+    assert staged(world) == artifact(NEW)
+    assert (NEW in world.store, world.locks) == (True, {})
+
+
+def test_a_build_stays_if_a_persons_way_back_cannot_be_read() -> None:
+    """It may be theirs."""
+    world = two()
+    assert staged(world, snapshots=PersonalDataError("unreadable")) == artifact(NEW)
+    assert (NEW in world.store, world.locks) == (True, {})
+
+
+def test_a_published_lock_that_does_not_fit_is_later() -> None:
+    """Nothing is installed."""
+    world = two()
+    world.store.discard(NEW)
+    seen = evolve(ports(world), permit=_Hostile())
+    answer = perform(seen, fx.StageBuild(NEW, "canary"))
+    assert isinstance(answer, ev.Failed)
+    assert (answer.fault, "host a" in answer.reason) == (Fault.LATER, True)
+    assert NEW not in world.store
+
+
+@frozen
+class _Hostile(AlwaysPermitted):
+    def lock_of(self, build: Version) -> SharedLock:
+        return SharedLock("a", LockFile(f"no lock of {build}"))

@@ -7,6 +7,7 @@ from typing import Protocol
 import pytest
 
 from t3safe.domain.errors import BuildError, Fault
+from t3safe.domain.fleet.records import LockFile, SharedLock
 from t3safe.domain.ports import Builds
 from t3safe.domain.versions import Version
 
@@ -24,6 +25,9 @@ class BuildsBench(Protocol):
 
     def withdraw(self, version: Version) -> None:
         """Let a version not be installable any more."""
+
+    def drift(self) -> None:
+        """Let what versions depend on have a newer release, which a new installation takes."""
 
     def traces(self) -> object:
         """Give everything that the store holds, to be compared."""
@@ -89,3 +93,56 @@ class BuildsContract:
 
         assert caught.value.fault is Fault.BUILD
         assert bench.traces() == before
+
+    def test_tells_what_is_installed(self, bench: BuildsBench) -> None:
+        """The same that staging answered, without installing; of a build that is not there none."""
+        bench.publish(NEW)
+        assert bench.port.staged(NEW) is None
+
+        answer = bench.port.stage(NEW)
+
+        assert bench.port.staged(NEW) == answer
+        assert answer.lock == LockFile(bench.port.lock_file(NEW)).digest
+        assert bench.port.stage(NEW) == answer
+
+    def test_installs_what_another_host_published(self, bench: BuildsBench) -> None:
+        """Also when a new installation would be another one."""
+        bench.publish(NEW)
+        first = bench.port.stage(NEW)
+        published = SharedLock("a", LockFile(bench.port.lock_file(NEW)))
+        bench.port.remove(NEW)
+        bench.drift()
+        alone = bench.port.stage(NEW)
+        bench.port.remove(NEW)
+
+        assert bench.port.stage(NEW, published) == first
+        assert alone.lock != first.lock
+        assert bench.port.lock_file(NEW) == published.file.text
+
+    def test_sealed_build_stays_whatever_was_published(self, bench: BuildsBench) -> None:
+        """The answer says what is there."""
+        bench.publish(NEW)
+        bench.port.stage(NEW)
+        published = SharedLock("a", LockFile(bench.port.lock_file(NEW)))
+        bench.port.remove(NEW)
+        bench.drift()
+        alone = bench.port.stage(NEW)
+        before = bench.traces()
+
+        assert bench.port.stage(NEW, published) == alone
+        assert bench.traces() == before
+
+    def test_published_lock_that_does_not_fit_is_later(self, bench: BuildsBench) -> None:
+        """Be it of another build or no lock at all: it names the host and leaves no trace."""
+        bench.publish(NEW)
+        bench.publish(OLD)
+        bench.port.stage(OLD)
+        other = bench.port.lock_file(OLD)
+        bench.port.remove(OLD)
+        before = bench.traces()
+
+        for text in (other, "no lock"):
+            with pytest.raises(BuildError, match="host a does not fit") as caught:
+                bench.port.stage(NEW, SharedLock("a", LockFile(text)))
+            assert caught.value.fault is Fault.LATER
+            assert bench.traces() == before

@@ -14,9 +14,13 @@ from t3safe.domain.versions import Version
 
 @frozen
 class StageBuild:
-    """Install and seal the build in the store.  Undo: prune."""
+    """Install and seal the build in the store.  Undo: prune.
+
+    With the ring of a fleet: what the first host of the fleet published, if one has.
+    """
 
     build: Version
+    ring: str = ""
 
 
 @frozen

@@ -110,7 +110,10 @@ class Failed:
 
 @frozen
 class Staged:
-    """The build is installed: the digest of npm's lock file, and for which platform it is."""
+    """The build is installed: the digest of npm's lock file, and for which platform it is.
+
+    With the version these are what verdicts are about: the same version may be other bytes.
+    """
 
     lock: str
     platform: str

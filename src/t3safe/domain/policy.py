@@ -13,8 +13,8 @@ Rules, in this order; the first refusal decides:
    When only the minimum age or a hold keeps the candidate behind, there is nothing to do.  The host
    does not move backward either: a build older than last-good never becomes the candidate, even for
    a person further behind, because a bake would promote it.  Only a pin overrides this.
-6. A refused version is not tried again until the gate changes or a person allows it.  No older
-   version is tried in its place: a person should look.
+6. A refused version is not tried again until the gate changes, a person allows it, or other bytes
+   of it are in the store.  No older version is tried in its place: a person should look.
 
 The version order alone proves nothing about data; the gate and the ledgers decide that.
 """

@@ -16,6 +16,7 @@ from attrs import frozen
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.effects import Subject
+from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.gate import Rehearsal, Verdict
 from t3safe.domain.hook_events import HookEvent
 from t3safe.domain.idle import Activity, Sample
@@ -24,6 +25,7 @@ from t3safe.domain.membership import Membership
 from t3safe.domain.people import UserMap
 from t3safe.domain.policy import Offer, Skip, Track
 from t3safe.domain.pressure import Pressure
+from t3safe.domain.refusals import Lookup, Refusals, nothing_installed
 from t3safe.domain.retention import SnapshotKind, Stored
 from t3safe.domain.rollout_state import Rollout
 from t3safe.domain.runs import MoveRecord, RunRecord
@@ -41,15 +43,18 @@ class Registry(Protocol):
 class Builds(Protocol):
     """The store of installed builds; a stored build is immutable.  Raises BuildError."""
 
-    def stage(self, build: Version) -> ev.Staged:
+    def stage(self, build: Version, shared: SharedLock | None = None) -> ev.Staged:
         """Install, check and seal the build; install nothing when it is sealed already.
 
-        Returns what is there: the digest of npm's lock file, and for which platform it is.
+        With `shared` exactly what that host published.  Returns what is there, also if it is not.
 
         Fault BUILD: the package is not what it should be.  LATER: not proven (a registry error, a
-        release published in parts, a failure of npm).  HOST: this machine could not do it (no npm,
-        no space).  A failure leaves no trace in the store.
+        release published in parts, a failure of npm, a published lock that does not fit).  HOST:
+        this machine could not do it (no npm, no space).  A failure leaves no trace in the store.
         """
+
+    def staged(self, build: Version) -> ev.Staged | None:
+        """Return the bytes of a sealed build, None if there is none.  Raises nothing."""
 
     def present(self) -> tuple[Version, ...]:
         """The sealed builds, ascending."""
@@ -58,7 +63,7 @@ class Builds(Protocol):
         """Delete a build from the store; nothing happens when it is not there."""
 
     def lock_file(self, build: Version) -> str:
-        """Return the text of npm's lock file from which a build of the store was installed."""
+        """Return the lock file of a sealed build as hosts share it, empty if they cannot."""
 
     def schema(self, build: Version) -> SetLedger | None:
         """Return what a build knows, measured by a rehearsal; None when it was not measured."""
@@ -120,10 +125,7 @@ class Selection(Protocol):
         """The build that was last-good before `last_good`, None if there was none."""
 
     def ensure_launcher(self) -> str:
-        """Restore the launcher if another installer replaced it.
-
-        Returns what was found and fixed, empty when it was intact.
-        """
+        """Restore a replaced launcher; return what was found and fixed, empty if it is intact."""
 
 
 @frozen
@@ -256,16 +258,13 @@ class Pairing(Protocol):
 
 
 class Verdicts(Protocol):
-    """The remembered verdicts on builds; local to this host.
-
-    Raises JournalError.
-    """
+    """The remembered verdicts on builds; local to this host.  Raises JournalError."""
 
     def record(self, verdict: Verdict, fingerprint: str, at: datetime) -> None:
-        """Remember a verdict of the gate with this fingerprint."""
+        """Remember a verdict with what `refusals.fingerprint_of` gives."""
 
-    def refused(self, fingerprint: str) -> tuple[tuple[Version, str], ...]:
-        """Return the versions that are refused under this fingerprint, each with the reason."""
+    def refused(self, gate: str, staged: Lookup = nothing_installed) -> Refusals:
+        """Return the versions that are refused, as `still_counts` has it."""
 
     def allow(self, build: Version) -> bool:
         """Forget the refusal of a build; return whether there was one."""
@@ -439,6 +438,9 @@ class Permit(Protocol):
 
     def may_start(self, plan: ev.Plan) -> Skip | None:
         """Return why the rollout may not start, None when it may.  Raises UnusableError."""
+
+    def lock_of(self, build: Version) -> SharedLock | None:
+        """Return the lock file to install from, None for any or as is.  Raises FleetError."""
 
     def take_slot(self, wanted: fx.TakeSlot) -> ev.SlotTaken | ev.SlotDenied:
         """Take a slot for this run, once.  Raises FleetError, also if it may have been taken."""

@@ -65,7 +65,7 @@ def decide(rollout: Rollout) -> fx.Effect | ev.Ended:
     snapshot = f"{rollout.plan.run}.{rollout.seq + 1:04d}"
     match rollout.stage:
         case Stage.STAGING:
-            return fx.StageBuild(rollout.plan.candidate)
+            return fx.StageBuild(rollout.plan.candidate, rollout.plan.ring)
         case Stage.SNAPSHOTTING:
             return fx.SnapshotOnline(rollout.moves[rollout.turn].person, snapshot)
         case Stage.REHEARSING:

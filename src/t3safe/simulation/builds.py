@@ -14,6 +14,8 @@ from attrs import field, frozen
 
 from t3safe.domain import events as ev
 from t3safe.domain.checks import IdentityFacts, judge_identity
+from t3safe.domain.errors import BuildError, Fault
+from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.ledgers import Ledger, SetLedger
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
@@ -44,9 +46,19 @@ def lock_text(build: Version) -> str:
     return f"what npm installs of {build}"
 
 
-def artifact(build: Version) -> ev.Staged:
-    """Return what every host installs of a build that was made up."""
-    return ev.Staged(sha256(lock_text(build).encode()).hexdigest(), "linux-x86_64-glibc-node24")
+def artifact(build: Version, lock: str = "") -> ev.Staged:
+    """Return the bytes of a build that was made up, those of every host without a lock file."""
+    text = lock or lock_text(build)
+    return ev.Staged(sha256(text.encode()).hexdigest(), "linux-x86_64-glibc-node24")
+
+
+def followed(build: Version, shared: SharedLock) -> str:
+    """Return the text of a published lock file that fits.  Raises BuildError."""
+    if shared.file.text.partition(", ")[0] == lock_text(build):
+        return shared.file.text
+    what = f"the lock file of host {shared.host} does not fit this host's registry"
+    message = f"cannot stage {build}: {what}: t3: it is another one; nothing was installed"
+    raise BuildError(message, fault=Fault.LATER)
 
 
 @frozen(eq=False)

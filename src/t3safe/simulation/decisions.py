@@ -13,6 +13,7 @@ from attrs import frozen
 
 from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ports import Chosen
+from t3safe.domain.refusals import Lookup, Refusals, nothing_installed, still_counts
 from t3safe.domain.versions import Version
 
 
@@ -40,11 +41,12 @@ class MemoryVerdicts:
         if known is None or verdict.in_production or not known[0].in_production:
             self.world.verdicts[verdict.build] = (verdict, fingerprint)
 
-    def refused(self, fingerprint: str) -> tuple[tuple[Version, str], ...]:
+    def refused(self, gate: str, staged: Lookup = nothing_installed) -> Refusals:
         return tuple(
             (build, "; ".join(verdict.reasons))
             for build, (verdict, under) in sorted(self.world.verdicts.items())
-            if verdict.ruling is Ruling.REFUSED and (verdict.in_production or under == fingerprint)
+            if verdict.ruling is Ruling.REFUSED
+            and (verdict.in_production or still_counts(under, gate, staged(build)))
         )
 
     def allow(self, build: Version) -> bool:

@@ -24,6 +24,7 @@ from t3safe.domain.errors import (
     SelectionError,
     ServiceError,
 )
+from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.idle import Activity, Sample, TurnMark
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.obstacles import V1Copy
@@ -37,6 +38,7 @@ from t3safe.simulation.builds import (
     Data,
     SimulatedBuild,
     artifact,
+    followed,
     lock_text,
     serve_problem,
 )
@@ -92,18 +94,23 @@ class SimulatedBuilds:
 
     world: SimulatedWorld
     store: dict[Version, SimulatedBuild] = field(factory=dict)
+    locks: dict[Version, str] = field(factory=dict)
 
-    def stage(self, build: Version) -> ev.Staged:
+    def stage(self, build: Version, shared: SharedLock | None = None) -> ev.Staged:
         if build in self.store:
-            return artifact(build)
+            return artifact(build, self.lock_file(build))
         world = self.world
         found = world.build(build)
         world.pass_time(SECONDS["npm"])
         problem, fault = self._problem(found)
         if found is None or problem:
             raise BuildError(f"cannot stage {build}: {problem}", fault=fault)
+        self.locks[build] = lock_text(build) if shared is None else followed(build, shared)
         self.store[build] = found
-        return artifact(build)
+        return artifact(build, self.locks[build])
+
+    def staged(self, build: Version) -> ev.Staged | None:
+        return artifact(build, self.lock_file(build)) if build in self.store else None
 
     def _problem(self, found: SimulatedBuild | None) -> tuple[str, Fault]:
         world = self.world
@@ -119,7 +126,7 @@ class SimulatedBuilds:
         return "", Fault.HOST
 
     def lock_file(self, build: Version) -> str:
-        return lock_text(build)
+        return self.locks.get(build, lock_text(build))
 
     def present(self) -> tuple[Version, ...]:
         return tuple(sorted(self.store))

@@ -17,6 +17,7 @@ from t3safe.domain.move import Status
 from t3safe.domain.people import MapProblem
 from t3safe.domain.policy import Policy, SkipReason
 from t3safe.domain.ports import Observer, Ports
+from t3safe.domain.refusals import Refusals
 from t3safe.domain.rollout_state import Rollout
 from t3safe.domain.runs import Deferral, deferral, prunable_before
 from t3safe.domain.versions import Version
@@ -138,6 +139,12 @@ def all_people(host: Host) -> tuple[tuple[str, ...], tuple[MapProblem, ...]]:
 def holding(host: Host) -> str:
     """Return the build that a frozen host stays on."""
     return str(host.ports.selection.last_good() or "the present builds")
+
+
+def refusals(host: Host) -> Refusals:
+    """Return the refused versions, each with the reason.  Raises GateError, JournalError."""
+    ports = host.ports
+    return ports.verdicts.refused(ports.gate.fingerprint(), ports.builds.staged)
 
 
 def owner_policy(host: Host) -> Policy:

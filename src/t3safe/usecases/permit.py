@@ -30,7 +30,7 @@ from t3safe.domain.errors import FleetError, FleetErrorKind, PortError, Unusable
 from t3safe.domain.fleet import orders, publications, rings, slots
 from t3safe.domain.fleet.findings import Findings, findings, staged_by
 from t3safe.domain.fleet.port import FleetNotebook, FleetStore, MonotonicClock
-from t3safe.domain.fleet.records import Artifact, Halt, Holder, HostReport, LockFile
+from t3safe.domain.fleet.records import Artifact, Halt, Holder, HostReport, LockFile, SharedLock
 from t3safe.domain.fleet.rings import FleetObstacle, Member
 from t3safe.domain.fleet.view import Commit, Committed, Transaction, View, verdict_key
 from t3safe.domain.membership import Membership
@@ -146,6 +146,22 @@ class FleetPermit:
             return f"{error} (since {moment(since)})"
         return str(error)
 
+    def lock_of(self, build: Version) -> SharedLock | None:
+        """Return the lock file that was published first.
+
+        None without one, and if it is installed here.  The store checks that it has the published
+        digest.  Raises FleetError, UnusableError.
+        """
+        store, here = self.connect().store, self.parts.builds.staged(build)
+        published = store.view(build).lock
+        if published is None or (here is not None and here.lock == published.digest):
+            return None
+        file = store.lock_file(published.digest)
+        if file is None:
+            message = f"the fleet lacks the lock file of {build} that host {published.host} named"
+            raise FleetError(message, FleetErrorKind.STATE)
+        return SharedLock(published.host, file)
+
     def take_slot(self, wanted: fx.TakeSlot) -> ev.SlotTaken | ev.SlotDenied:
         """Take a slot for this run (rule 3).  Raises FleetError, UnusableError."""
         line, memory, lost = self.connect(), self.notebook.load(), ""
@@ -172,10 +188,13 @@ class FleetPermit:
     def _with_lock(
         self, line: FleetLine, view: View, taking: Transaction, wanted: fx.TakeSlot
     ) -> Committed:
-        """Take a slot once the lock file of this build is published for certain."""
-        if view.lock is None:
-            text = LockFile(self.parts.builds.lock_file(wanted.build))
-            own = publications.publish_lock(wanted.build, line.member.host, text)
+        """Take a slot once the lock file of this build is published for certain.
+
+        One that cannot be shared is not: the next host installs as it would alone.
+        """
+        text = self.parts.builds.lock_file(wanted.build) if view.lock is None else ""
+        if text:
+            own = publications.publish_lock(wanted.build, line.member.host, LockFile(text))
             published = line.store.transact(own)
             if published.commit is not Commit.DONE:
                 return published
@@ -350,7 +369,7 @@ def _other_lock(view: View, wanted: fx.TakeSlot) -> str:
     """Say that the lock file of this build is published and is another one."""
     if view.lock is None or view.lock.digest == wanted.lock:
         return ""
-    how = "the next run installs what it published"
+    how = "the next run installs what it published, unless someone needs the build that is here"
     return f"{wanted.build} is not the same here as on host {view.lock.host}: {how}"
 
 

@@ -22,7 +22,7 @@ from t3safe.domain.ports import SnapshotInfo
 from t3safe.domain.runs import MoveRecord, RunRecord, deferral
 from t3safe.domain.unmapped import Unmapped
 from t3safe.domain.versions import Version, days_behind
-from t3safe.usecases.host import Host, Reader, all_people, owner_policy
+from t3safe.usecases.host import Host, Reader, all_people, owner_policy, refusals
 from t3safe.usecases.run import offered
 from t3safe.usecases.survey import ahead_of_builds, standing_of, unmapped_serves
 
@@ -117,7 +117,7 @@ def host_status(host: Host, around: Around) -> HostStatus:
     read.problems.extend(f"user map {problem}" for problem in map_problems)
     selection, chosen = host.ports.selection, read(host.ports.choices.chosen)
     last = read(lambda: next(iter(host.ports.journal.runs()), None))
-    refused = read(lambda: host.ports.verdicts.refused(host.ports.gate.fingerprint())) or ()
+    refused = read(partial(refusals, host)) or ()
     policy_pin = host.rules.policy.pin
     unfinished = read(host.ports.journal.unfinished)
     frozen = read(host.ports.switch.frozen) or ""

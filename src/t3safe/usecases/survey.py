@@ -14,7 +14,7 @@ from t3safe.domain.obstacles import Obstacle, ahead, held, unknown_to_all
 from t3safe.domain.policy import Policy, Standing
 from t3safe.domain.unmapped import Unmapped, unmapped
 from t3safe.person import chosen, give_selections, hidden_copy, migrated_by
-from t3safe.usecases.host import Host, Reader, all_people, owner_policy
+from t3safe.usecases.host import Host, Reader, all_people, owner_policy, refusals
 
 
 @frozen
@@ -39,7 +39,7 @@ def standing_of(host: Host, people: tuple[str, ...]) -> Standing:
         last_good=host.ports.selection.last_good(),
         frozen=frozen,
         # A frozen host asks nothing more, not even for the gate's fingerprint.
-        refused=() if frozen else host.ports.verdicts.refused(host.ports.gate.fingerprint()),
+        refused=() if frozen else refusals(host),
     )
 
 

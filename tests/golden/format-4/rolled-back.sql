@@ -7,8 +7,8 @@ CREATE TABLE events (
     body TEXT NOT NULL
 ) STRICT;
 INSERT INTO "events" VALUES(1,'r001','Opened','{"plan":{"run":"r001","kind":"run","candidate":"0.0.28-nightly.20260615.567","base":"0.0.28-nightly.20260614.560","moves":[{"person":"ann","old":"0.0.28-nightly.20260614.560","new":"0.0.28-nightly.20260615.567","restore":"","knows":null},{"person":"bob","old":"0.0.28-nightly.20260614.560","new":"0.0.28-nightly.20260615.567","restore":"","knows":null}],"bake":600.0,"attempts_max":3,"on_person_failure":"refuse","force":false,"staying":[],"everybody":["ann","bob"],"baking":[],"ring":""},"at":"2026-06-16T03:00:01+00:00","type":"Opened"}');
-INSERT INTO "events" VALUES(2,'r001','Started','{"seq":1,"effect":{"build":"0.0.28-nightly.20260615.567","type":"Stage"},"at":"2026-06-16T03:00:01+00:00","type":"Started"}');
-INSERT INTO "events" VALUES(3,'r001','Finished','{"seq":1,"answer":{"lock":"262fcef0b402d224c0ee6847d7a6ffd2d56ec1ee254076045e246977bce3fd22","platform":"linux-x86_64-glibc-node24","type":"Staged"},"at":"2026-06-16T03:00:21.002000+00:00","type":"Finished"}');
+INSERT INTO "events" VALUES(2,'r001','Started','{"seq":1,"effect":{"build":"0.0.28-nightly.20260615.567","ring":"","type":"Stage"},"at":"2026-06-16T03:00:01+00:00","type":"Started"}');
+INSERT INTO "events" VALUES(3,'r001','Finished','{"seq":1,"answer":{"lock":"afd92a0d8d1bdedfdefb1fe63cc27867351bb4b1eda0bed0ff5f3a7184db6a65","platform":"linux-x86_64-glibc-node24","type":"Staged"},"at":"2026-06-16T03:00:21.002000+00:00","type":"Finished"}');
 INSERT INTO "events" VALUES(4,'r001','Started','{"seq":2,"effect":{"person":"ann","snapshot":"r001.0002","type":"SnapshotOnline"},"at":"2026-06-16T03:00:21.002000+00:00","type":"Started"}');
 INSERT INTO "events" VALUES(5,'r001','Finished','{"seq":2,"answer":{"snapshot":"r001.0002","ledger":{"databases":[["state.sqlite",{"entries":[{"id":1,"name":"OrchestrationEvents"},{"id":2,"name":"Step2"},{"id":3,"name":"Step3"},{"id":4,"name":"Step4"},{"id":5,"name":"Step5"},{"id":6,"name":"Step6"},{"id":7,"name":"Step7"},{"id":8,"name":"Step8"},{"id":9,"name":"Step9"},{"id":10,"name":"Step10"},{"id":11,"name":"Step11"},{"id":12,"name":"Step12"},{"id":13,"name":"Step13"},{"id":14,"name":"Step14"},{"id":15,"name":"Step15"},{"id":16,"name":"Step16"},{"id":17,"name":"Step17"},{"id":18,"name":"Step18"},{"id":19,"name":"Step19"},{"id":20,"name":"Step20"},{"id":21,"name":"Step21"},{"id":22,"name":"Step22"},{"id":23,"name":"Step23"},{"id":24,"name":"Step24"},{"id":25,"name":"Step25"},{"id":26,"name":"Step26"},{"id":27,"name":"Step27"},{"id":28,"name":"Step28"},{"id":29,"name":"Step29"},{"id":30,"name":"Step30"}]}]]},"size":45056,"migrated_by":"","type":"Snapshotted"},"at":"2026-06-16T03:00:21.505000+00:00","type":"Finished"}');
 INSERT INTO "events" VALUES(6,'r001','Started','{"seq":3,"effect":{"person":"bob","snapshot":"r001.0003","type":"SnapshotOnline"},"at":"2026-06-16T03:00:21.505000+00:00","type":"Started"}');
@@ -118,7 +118,7 @@ CREATE TABLE verdicts (
     fingerprint TEXT NOT NULL,
     at TEXT NOT NULL
 ) STRICT;
-INSERT INTO "verdicts" VALUES('0.0.28-nightly.20260615.567','refused','["in production, bob: the serve of 0.0.28-nightly.20260615.567 answers the exchange with 500"]',1,'gate-1','2026-06-16T03:01:14.138000+00:00');
+INSERT INTO "verdicts" VALUES('0.0.28-nightly.20260615.567','refused','["in production, bob: the serve of 0.0.28-nightly.20260615.567 answers the exchange with 500"]',1,'gate-1/afd92a0d8d1bdedfdefb1fe63cc27867351bb4b1eda0bed0ff5f3a7184db6a65/linux-x86_64-glibc-node24','2026-06-16T03:01:14.138000+00:00');
 CREATE TABLE written_by (t3safe TEXT NOT NULL) STRICT;
 INSERT INTO "written_by" VALUES('0.1.0');
 CREATE INDEX events_by_run ON events (run, number);

@@ -20,6 +20,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault, JournalError
 from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.refusals import fingerprint_of
 from t3safe.domain.versions import Version
 from t3safe.t3.files import V1_DATABASE
 from t3safe.t3.generations import BEFORE_SCOPES, EVENT_LOG
@@ -267,6 +268,42 @@ def test_a_refusal_in_production_outlives_the_gate(journal: SqliteJournal) -> No
     verdict = gate.Verdict(NEW, gate.Ruling.REFUSED, ("alice",), in_production=True)
     journal.record(verdict, "gate-1", NOW)
     assert journal.refused("gate-2") == ((NEW, "alice"),)
+
+
+@pytest.mark.parametrize(
+    ("there", "counts"),
+    [
+        (None, True),
+        (ev.Staged("a" * 64, "linux"), True),
+        (ev.Staged("b" * 64, "linux"), False),
+        (ev.Staged("a" * 64, "darwin"), False),
+    ],
+)
+def test_a_refusal_counts_for_the_bytes_that_were_refused(
+    journal: SqliteJournal, there: ev.Staged | None, *, counts: bool
+) -> None:
+    """One of another lock file or platform is in the store: the gate has not judged that."""
+    under = fingerprint_of("gate-1", ev.Staged("a" * 64, "linux"))
+    journal.record(gate.Verdict(NEW, gate.Ruling.REFUSED, ("no",)), under, NOW)
+    assert journal.refused("gate-1", {NEW: there}.get) == (((NEW, "no"),) if counts else ())
+    assert journal.refused("gate-2", {NEW: there}.get) == ()
+
+
+@pytest.mark.parametrize("in_production", [False, True])
+def test_a_refusal_of_an_earlier_t3safe_counts_whatever_is_in_the_store(
+    journal: SqliteJournal, *, in_production: bool
+) -> None:
+    """It was recorded without bytes."""
+    verdict = gate.Verdict(NEW, gate.Ruling.REFUSED, ("no",), in_production=in_production)
+    journal.record(verdict, "gate-1", NOW)
+    assert journal.refused("gate-1", lambda _: ev.Staged("b" * 64, "linux")) == ((NEW, "no"),)
+
+
+def test_a_refusal_in_production_counts_for_other_bytes_too(journal: SqliteJournal) -> None:
+    """Neither a new gate nor a new lock file lifts it: a person does."""
+    verdict = gate.Verdict(NEW, gate.Ruling.REFUSED, ("no",), in_production=True)
+    journal.record(verdict, fingerprint_of("gate-1", ev.Staged("a" * 64, "linux")), NOW)
+    assert journal.refused("gate-2", lambda _: ev.Staged("b" * 64, "linux")) == ((NEW, "no"),)
 
 
 def test_a_broken_gate_holds_nothing_against_a_build(journal: SqliteJournal) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import cattrs
 from attrs import frozen
 from cattrs.preconf.json import make_converter
 
+from t3safe.domain import events as ev
 from t3safe.domain.ledgers import SetLedger
 from t3safe.t3 import package
 from t3safe.t3.package import PackageManifest
@@ -32,6 +34,17 @@ _CONVERTER: Final = make_converter(forbid_extra_keys=True, omit_if_default=True)
 NODE_PROGRAM: Final = f"{package.FOLDER}/{package.NODE_PROGRAM}"
 
 
+def platform_of(node: str) -> str:
+    """Return this host's system, processor, libc and node's major version.
+
+    `node` is its version, empty if unknown.  Such as `linux-x86_64-glibc-node24`.  Whether t3 runs
+    on node or is an executable is decided by the package, so its version covers that.
+    """
+    major = node.partition(".")[0]
+    parts = platform.system().lower(), platform.machine(), platform.libc_ver()[0]
+    return "-".join(part for part in (*parts, f"node{major}" if major else "") if part)
+
+
 class UnreadableError(Exception):
     """Raised when a file of a build is missing, too large, or not of its documented form."""
 
@@ -45,6 +58,8 @@ class BuildManifest:
     were run.  `installed_at` is ISO 8601 in UTC, `size` the sum of the files' lengths in bytes.
     `program` is what is executed, below the build: the file that `layout.PROGRAM` leads to.  Builds
     that were sealed before there were others have the node program, and do not name it.
+    `shared` is the digest of the lock file that hosts share, empty if the tree cannot be shared.
+    `platform` is as in `platform_of`.  Builds that were sealed earlier have neither.
     """
 
     version: str
@@ -63,6 +78,13 @@ class BuildManifest:
     size: int
     installed_at: str
     program: str = NODE_PROGRAM
+    shared: str = ""
+    platform: str = ""
+
+    @property
+    def staged(self) -> ev.Staged:
+        """The bytes that a verdict is about."""
+        return ev.Staged(self.shared or self.lock, self.platform or platform_of(self.node))
 
     @property
     def native(self) -> bool:

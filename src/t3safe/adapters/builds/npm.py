@@ -29,7 +29,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from t3safe.adapters._support import child
+from t3safe.adapters._support import child, durable
 from t3safe.adapters._support.identity import powerless
 from t3safe.adapters._support.subreaper import ENDING_MAX
 from t3safe.adapters._support.units import NpmUnits, UnitSpec
@@ -68,10 +68,13 @@ FORCED: Final = {
     "json": "false",
     "legacy_peer_deps": "false",
     "location": "project",
+    "lockfile_version": "3",
     "loglevel": "notice",
     "offline": "false",
+    "package_lock": "true",
     "package_lock_only": "false",
     "prefer_offline": "false",
+    "save": "true",
     "strict_peer_deps": "false",
     "update_notifier": "false",
 }
@@ -178,6 +181,13 @@ class Npm:
             if ids is not None:
                 os.chown(inner, *ids)
         return place
+
+    def hand(self, place: Workplace, name: str, content: bytes) -> None:
+        """Write a file into the prefix that npm's user may change.  Raises OSError."""
+        path, ids = place.prefix / name, self._ids()
+        durable.write_file(path, content)
+        if ids is not None:
+            os.chown(path, *ids, follow_symlinks=False)
 
     def call(self, place: Workplace, *arguments: str) -> NpmRun:
         """Run npm in the workplace's prefix."""

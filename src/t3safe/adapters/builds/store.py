@@ -15,13 +15,16 @@ Rules:
    none, is a fault of the BUILD; what may come from this machine, from npm or from the registry is
    not.
 5. What is executed is the program itself, never a launcher of it (`program.py`).
+6. A lock file that another host published is hostile (`lockfile.py`).  Only its places and versions
+   reach npm, which makes a lock file of them by asking this host's registry.  It must be the
+   published one, and `npm ls` must find nothing wrong with it; then `npm ci` installs it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import platform
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -34,9 +37,8 @@ from typing import Final
 from attrs import evolve, frozen
 
 from t3safe.adapters._support import durable, layout
-from t3safe.adapters.builds import program, tree
+from t3safe.adapters.builds import lockfile, program, tree
 from t3safe.adapters.builds.manifest import (
-    LOCK,
     BuildManifest,
     Lock,
     UnreadableError,
@@ -44,11 +46,14 @@ from t3safe.adapters.builds.manifest import (
     installed,
     load_schema,
     lock_digest,
+    platform_of,
+    read_json,
 )
 from t3safe.adapters.builds.npm import Npm, NpmRun, Workplace
 from t3safe.domain import events as ev
 from t3safe.domain.checks import IdentityFacts, judge_identity
 from t3safe.domain.errors import BuildError, Fault
+from t3safe.domain.fleet.records import LOCK_FILE_MAX, SharedLock
 from t3safe.domain.ledgers import SetLedger
 from t3safe.domain.text import size
 from t3safe.domain.versions import InvalidVersion, Version
@@ -60,18 +65,12 @@ SPACE_MIN: Final = 2 * 1024**3
 it once more while it works."""
 NATIVES: Final = ("node-pty",)
 """Modules that must load under this host's node where they are installed."""
-PLATFORM: Final = "-".join(
-    part for part in (platform.system().lower(), platform.machine(), platform.libc_ver()[0]) if part
-)
-"""This host's system, processor and libc, such as `linux-x86_64-glibc`."""
 _STAGE: Final = ".stage-"
 _TRASH: Final = ".trash-"
-_INSTALL: Final = (
-    "install",
+_FLAGS: Final = (
     "--ignore-scripts",
     "--no-audit",
     "--no-fund",
-    "--no-package-lock",
     "--omit=dev",
     # Whatever this host is set to: the native program is an optional dependency.
     "--include=optional",
@@ -96,7 +95,7 @@ class BuildStore:
     npm: Npm
     space_min: int = SPACE_MIN
 
-    def stage(self, build: Version) -> ev.Staged:
+    def stage(self, build: Version, shared: SharedLock | None = None) -> ev.Staged:
         """Have the build installed, checked and sealed; nothing happens when it already is.
 
         A build that is there is checked against its manifest quickly: npm's list of packages and
@@ -105,7 +104,7 @@ class BuildStore:
         with _errors(f"cannot stage {build}"):
             if layout.build_folder(self.store, build).exists():
                 self._look_over(build)
-                return self._staged(build)
+                return self.manifest(build).staged
             self._sweep()
             free = shutil.disk_usage(self._builds).free
             if free < self.space_min:
@@ -114,18 +113,33 @@ class BuildStore:
                 raise BuildError(f"{message}, {how}", fault=Fault.HOST)
             folder = self._builds / f"{_STAGE}{build}-{secrets.token_hex(4)}"
             try:
-                self._fill(self.npm.prepare(folder), build)
+                self._fill(self.npm.prepare(folder), build, shared)
             finally:
                 tree.delete(folder)
-        return self._staged(build)
+        return self.manifest(build).staged
 
-    def _staged(self, build: Version) -> ev.Staged:
-        return ev.Staged(self.manifest(build).lock, PLATFORM)
+    def staged(self, build: Version) -> ev.Staged | None:
+        """Tell the bytes of a sealed build; None if it is not there or its record is damaged."""
+        try:
+            return BuildManifest.load(
+                layout.build_folder(self.store, build) / layout.MANIFEST
+            ).staged
+        except UnreadableError:
+            return None
 
     def lock_file(self, build: Version) -> str:
-        """Give npm's lock file of a build."""
-        with _errors(f"cannot read the lock file of {build}"):
-            return (layout.build_folder(self.store, build) / LOCK).read_text(encoding="utf-8")
+        """Give the lock file of a build as hosts share it, empty if it cannot be shared."""
+        recorded = self.manifest(build)
+        if not recorded.shared:
+            return ""
+        try:
+            lock = read_json(layout.build_folder(self.store, build), lockfile.FILE)
+            text = lockfile.shared_tree(lock, build.text).text
+        except UnreadableError as error:
+            raise self._damaged(build, str(error)) from error
+        if _digest(text) != recorded.shared:
+            raise self._damaged(build, "npm's lock file was changed")
+        return text
 
     def present(self) -> tuple[Version, ...]:
         """The sealed builds, ascending."""
@@ -239,9 +253,12 @@ class BuildStore:
         )
         return BuildError(f"the build {folder} is damaged: {why}; {how}", fault=Fault.HOST)
 
-    def _fill(self, place: Workplace, build: Version) -> None:
+    def _fill(self, place: Workplace, build: Version, shared: SharedLock | None) -> None:
         """Install, judge, run the scripts, try the program, seal, rename."""
-        found, lock = self._install(place, build)
+        if shared is not None:
+            self._follow(place, build, shared)
+        found, lock = self._install(place, build, "install" if shared is None else "ci")
+        text = self._shareable(place, build) if shared is None else shared.file.text
         npm = self.npm.call(place, "--version").output.strip()[:64]
         executed = _executed(place.prefix, build, found, npm)
         node = self._try(place, build, found, lock, executed)
@@ -264,17 +281,58 @@ class BuildStore:
             size=sealed.size,
             installed_at=datetime.now(UTC).isoformat(),
             program=executed,
+            shared=_digest(text) if text else "",
+            platform=platform_of(node),
         )
         durable.write_file(place.prefix / layout.MANIFEST, manifest.dumps(), 0o444)
         durable.sync_filesystem(place.prefix)
         place.prefix.rename(layout.build_folder(self.store, build))
         durable.sync_folder(self._builds)
 
-    def _install(self, place: Workplace, build: Version) -> tuple[PackageManifest, Lock]:
+    def _follow(self, place: Workplace, build: Version, shared: SharedLock) -> None:
+        """Have npm make the lock file that another host published (rule 6); install nothing."""
+        what = f"cannot stage {build}"
+        _project(place, build, ())
+        try:
+            theirs = lockfile.read_shared(shared.file.text, build.text)
+            self.npm.hand(place, lockfile.FILE, json.dumps(theirs.asking()).encode())
+            ended = self._npm(place, "install", "--package-lock-only", *_FLAGS)
+            self._log(build, ended)
+            if not ended.complete:
+                raise self.npm.failure(place, f"{what}: the registry's packages", ended)
+            ours = lockfile.shared_tree(read_json(place.prefix, lockfile.FILE), build.text)
+            why = theirs.difference(ours) or self._wrong(place)
+        except UnreadableError as error:
+            why = str(error)
+        if why:
+            message = (
+                f"{what}: the lock file of host {shared.host} does not fit this host's registry"
+            )
+            raise BuildError(f"{message}: {why}; nothing was installed", fault=Fault.LATER)
+
+    def _shareable(self, place: Workplace, build: Version) -> str:
+        """Give the lock file of what was installed as hosts share it, empty if they cannot."""
+        try:
+            made = lockfile.shared_tree(read_json(place.prefix, lockfile.FILE), build.text)
+        except UnreadableError:
+            return ""
+        return "" if len(made.text) > LOCK_FILE_MAX or self._wrong(place) else made.text
+
+    def _wrong(self, place: Workplace) -> str:
+        """Say what npm finds wrong with the lock file: a package that nobody asks for, or none."""
+        listed = self._npm(place, "ls", "--all", "--package-lock-only", "--omit=dev")
+        return "" if listed.complete else listed.gist
+
+    def _npm(self, place: Workplace, *arguments: str) -> NpmRun:
+        return self.npm.call(place, *arguments, "--prefix", str(place.prefix))
+
+    def _install(
+        self, place: Workplace, build: Version, command: str
+    ) -> tuple[PackageManifest, Lock]:
         """Install without scripts, judge what came, and run the install scripts (rule 2)."""
         what = f"cannot stage {build}"
         _project(place, build, ())
-        ended = self.npm.call(place, *_INSTALL, "--prefix", str(place.prefix))
+        ended = self._npm(place, command, *_FLAGS)
         self._log(build, ended)
         if not ended.complete:
             raise self.npm.failure(place, f"{what}: the registry's packages", ended)
@@ -290,9 +348,7 @@ class BuildStore:
             raise BuildError(f"{what}: {judged.reason}; it was discarded", fault=Fault.BUILD)
         if lock.scripted:
             _project(place, build, lock.scripted)
-            rebuilt = self.npm.call(
-                place, "rebuild", "--strict-allow-scripts", "--prefix", str(place.prefix)
-            )
+            rebuilt = self._npm(place, "rebuild", "--strict-allow-scripts")
             self._log(build, ended, rebuilt)
             if rebuilt.status is not None and rebuilt.status > 0:
                 scripted = ", ".join(lock.scripted)
@@ -374,6 +430,10 @@ def _unusable(build: Version, problem: Problem) -> BuildError:
     fault = _FAULTS[problem.whose]
     how = "it was discarded" if fault is Fault.BUILD else problem.fix
     return BuildError(f"cannot stage {build}: {problem.what}; {how}", fault=fault)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _project(place: Workplace, build: Version, scripted: tuple[str, ...]) -> None:

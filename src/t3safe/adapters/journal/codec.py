@@ -72,7 +72,7 @@ FORMS: Final[dict[type, Form]] = {
     ),
     ev.Ended: _form("", "outcome reason"),
     # Effects.
-    fx.StageBuild: _form("Stage", "build"),
+    fx.StageBuild: _form("Stage", "build ring"),
     fx.SnapshotOnline: _form("SnapshotOnline", "person snapshot"),
     fx.Rehearse: _form("Rehearse", "build subjects"),
     fx.RecordVerdict: _form("RecordVerdict", "verdict"),

@@ -29,6 +29,7 @@ from t3safe.domain import events as ev
 from t3safe.domain.errors import DamagedJournalError, JournalError, NewerJournalError
 from t3safe.domain.gate import Ruling, Verdict
 from t3safe.domain.ports import SetAside
+from t3safe.domain.refusals import Lookup, Refusals, nothing_installed, still_counts
 from t3safe.domain.runs import MoveRecord, RunRecord, record
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.engine import rollout_of
@@ -239,17 +240,19 @@ class SqliteJournal:
         )
         self.file.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?)", *row)
 
-    def refused(self, fingerprint: str) -> tuple[tuple[Version, str], ...]:
+    def refused(self, gate: str, staged: Lookup = nothing_installed) -> Refusals:
         """What counts as refused: by this very gate, or in production by any."""
         query = (
-            "SELECT version, reasons FROM verdicts WHERE ruling = ?"
-            " AND (in_production = 1 OR fingerprint = ?) ORDER BY at"
+            "SELECT version, reasons, in_production, fingerprint FROM verdicts WHERE ruling = ?"
+            " ORDER BY at"
         )
-        found = self.file.rows(query, Ruling.REFUSED.value, fingerprint)
+        found = self.file.rows(query, Ruling.REFUSED.value)
         try:
             return tuple(
-                (Version.parse(version), "; ".join(json.loads(reasons)))
-                for version, reasons in found
+                (build, "; ".join(json.loads(reasons)))
+                for version, reasons, in_production, recorded in found
+                for build in [Version.parse(version)]
+                if in_production or still_counts(recorded, gate, staged(build))
             )
         except (InvalidVersion, ValueError, TypeError) as error:
             raise self.file.damaged(f"a verdict is not understood: {error}") from error

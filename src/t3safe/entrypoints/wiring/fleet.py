@@ -12,7 +12,8 @@ from typing import Final
 from attrs import frozen
 
 from t3safe import __version__
-from t3safe.adapters.builds.store import PLATFORM
+from t3safe.adapters import hostfacts
+from t3safe.adapters.builds.manifest import platform_of
 from t3safe.adapters.clock import SystemClock
 from t3safe.adapters.fleet.local import InstallId, read_credentials
 from t3safe.adapters.fleet.notebook import NotebookFile, boot_clock
@@ -39,6 +40,8 @@ class FleetAccess:
     ring: str
     install: InstallId
     notebook: NotebookFile
+    platform: str
+    """That of the builds which this host installs."""
 
     def place(self) -> FleetPlace:
         """Return this host's place.  Raises UnusableError."""
@@ -52,7 +55,7 @@ class FleetAccess:
         """Return what this host says of itself when it joins; draws `install` if it has none."""
         at = SystemClock().now()
         install = self.install.drawn()
-        return HostReport(self.host, install, self.ring, __version__, PLATFORM, at)
+        return HostReport(self.host, install, self.ring, __version__, self.platform, at)
 
 
 def fleet_access(settings: Settings) -> FleetAccess:
@@ -66,7 +69,8 @@ def fleet_access(settings: Settings) -> FleetAccess:
     host = check_name("fleet.host", fleet.host or socket.gethostname().lower())
     folder = settings.state_dir
     install, notebook = InstallId(folder), NotebookFile(folder)
-    return FleetAccess(_store(fleet), fleet.name, host, fleet.ring, install, notebook)
+    here = platform_of(hostfacts.node_version(settings.gate.node))
+    return FleetAccess(_store(fleet), fleet.name, host, fleet.ring, install, notebook, here)
 
 
 def fleet_findings(settings: Settings) -> tuple[Finding, ...]:
@@ -85,7 +89,7 @@ def fleet_permit(settings: Settings, fleet: FleetSettings, parts: FleetParts) ->
     @cache
     def connect() -> FleetLine:
         access = fleet_access(settings)
-        member = Member(access.host, access.install.kept(), access.ring, PLATFORM)
+        member = Member(access.host, access.install.kept(), access.ring, access.platform)
         return FleetLine(access.store, member)
 
     notebook = NotebookFile(settings.state_dir)
