@@ -313,12 +313,9 @@ def _row(demo: Demo, name: str, rows: list[Acknowledged], root: Path) -> tuple[s
 
     What V2 compacts of its log is looked for where V1 left it.
     """
-    present = _keys(demo.host.database(name))
-    compacted = {row for row in _keys(_first(demo, name)) - present if row[0] in COMPACTED}
-    aside: set[tuple[str, str]] = set()
-    for database in (V1_DATABASE, V2_DATABASE):
-        for kept in sorted((root / "backups" / name).glob(f"*/**/{database}")):
-            aside |= _keys(kept)
+    present = keys_of(demo.host.database(name))
+    compacted = {row for row in keys_of(_first(demo, name)) - present if row[0] in COMPACTED}
+    aside = kept_aside(root / "backups" / name)
     wanted = {(row.table, row.key) for row in rows}
     missing = wanted - present - compacted - aside
     demo.expect(not missing, f"{name}: {len(missing)} acknowledged rows are nowhere")
@@ -340,7 +337,15 @@ def _row(demo: Demo, name: str, rows: list[Acknowledged], root: Path) -> tuple[s
     )
 
 
-def _keys(database: Path) -> set[tuple[str, str]]:
+def kept_aside(folder: Path) -> set[tuple[str, str]]:
+    """Read the rows in all snapshots of a person."""
+    databases = (V1_DATABASE, V2_DATABASE)
+    kept = (path for name in databases for path in sorted(folder.glob(f"*/**/{name}")))
+    return set().union(*map(keys_of, kept))
+
+
+def keys_of(database: Path) -> set[tuple[str, str]]:
+    """Read the rows of a database that a serve acknowledges."""
     with _reading(database) as connection:
         return acknowledged_rows(connection)
 

@@ -20,11 +20,11 @@ from attrs import define, field
 from rich.console import Console
 from rich.text import Text
 
-from fakes.demo import Expectation
+from fakes.demo import Expectation, kept_aside, keys_of
 from fakes.embedded import CommandResult, EmbeddedHost, HostPerson
 from fakes.etcdnodes import EtcdNodes, NodeNetwork
 from fakes.packages import FakeRelease, release_like
-from fakes.t3 import Worker, missing_rows
+from fakes.t3 import Worker
 from t3safe.entrypoints.exits import Exit
 
 FIRST: Final = release_like("0.0.25-nightly.20260602.440", schema=30, native=False)
@@ -232,9 +232,13 @@ def _end(demo: FleetDemo) -> None:
     demo.console.rule("at the end")
     for name, worker in demo.workers.items():
         host = demo.hosts[name]
-        rows = list(worker.acknowledged)
-        lost = missing_rows(rows, host.base(host.people[0]))
-        demo.console.print(f"{name}: {len(rows)} rows acknowledged, {len(lost)} missing")
+        person = host.people[0]
+        wanted = {(row.table, row.key) for row in list(worker.acknowledged)}
+        aside = wanted - keys_of(host.database(person))
+        lost = aside - kept_aside(host.backups / person)
+        said = f"{len(wanted)} rows acknowledged, {len(aside)} kept aside by a rollback"
+        demo.console.print(f"{name}: {said}, {len(lost)} missing")
+        demo.expect(not lost, f"{name}: {len(lost)} acknowledged rows are nowhere")
     demo.everybody_pairs("at the end")
     demo.command("web1", Expectation(Exit.OK, "edge"), "fleet", "status")
 

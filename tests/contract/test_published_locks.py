@@ -22,6 +22,8 @@ from t3safe.domain.errors import BuildError, Fault
 from t3safe.domain.fleet.records import LockFile, SharedLock
 from tests.contract.test_builds import traces
 
+pytestmark = pytest.mark.long
+
 PLACE = f"node_modules/{CONTRACTS}"
 
 

@@ -36,6 +36,8 @@ from tests.support.fleetsteps import (
 )
 from tests.support.slothistory import judge
 
+pytestmark = pytest.mark.long
+
 
 class FleetFault(StrEnum):
     """What happens at a step."""

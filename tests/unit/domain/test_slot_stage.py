@@ -127,6 +127,12 @@ def test_another_answer_cannot_follow() -> None:
         evolve(rollout, ev.Finished(rollout.seq, ev.Done(), NOW))
 
 
+def test_what_an_older_t3safe_installed_has_no_known_lock_file() -> None:
+    """Its journal says only that it is done; the slot is then asked for without one."""
+    rollout = _until(fx.TakeSlot, _given(opened(RUN), ev.Done()))
+    assert decide(rollout) == attrs.evolve(TAKE, lock="")
+
+
 @pytest.mark.parametrize("kind", [ev.Kind.RUN, ev.Kind.DRAIN])
 def test_without_a_fleet_no_slot_is_taken(kind: ev.Kind) -> None:
     """A plan without a ring is of a host of its own."""

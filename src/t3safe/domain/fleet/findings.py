@@ -71,8 +71,6 @@ def findings(
 def _recorded(events: Sequence[ev.Event]) -> Iterator[Verdict]:
     """Yield each refusal that the run recorded, also if it could not be kept on the host."""
     for event in events:
-        match event:
-            case ev.Started(effect=fx.RecordVerdict(verdict)) if verdict.ruling is Ruling.REFUSED:
-                yield verdict
-            case _:
-                continue
+        effect = event.effect if isinstance(event, ev.Started) else None
+        if isinstance(effect, fx.RecordVerdict) and effect.verdict.ruling is Ruling.REFUSED:
+            yield effect.verdict
