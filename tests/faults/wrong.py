@@ -74,7 +74,7 @@ def _steps(
         right = begin(move, kind, force=force)
         return attrs.evolve(right, todo=tuple(change(right.todo)))
 
-    def gone_back(move: Move, reason: str, fault: Fault = Fault.HOST) -> Move:
+    def gone_back(move: Move, reason: str = "", fault: Fault = Fault.HOST) -> Move:
         right = back(move, reason, fault)
         return attrs.evolve(right, todo=tuple(change(right.todo)))
 
@@ -192,7 +192,7 @@ def the_serve_is_not_stopped_before_going_back(monkeypatch: pytest.MonkeyPatch) 
     """It writes into a set that is being replaced."""
     back = moves.go_back
 
-    def gone_back(move: Move, reason: str, fault: Fault = Fault.HOST) -> Move:
+    def gone_back(move: Move, reason: str = "", fault: Fault = Fault.HOST) -> Move:
         right = back(move, reason, fault)
         return attrs.evolve(right, todo=tuple(_without(Step.STOP)(right.todo)))
 

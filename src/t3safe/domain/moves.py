@@ -57,10 +57,10 @@ def settle(move: Move, status: Status, reason: str = "") -> Move:
     return attrs.evolve(move, status=status, todo=(), reason=reason or move.reason)
 
 
-def go_back(move: Move, reason: str, fault: Fault = Fault.HOST) -> Move:
+def go_back(move: Move, reason: str = "", fault: Fault = Fault.HOST) -> Move:
     """Turn a move back after the new build may have run (rule 4).
 
-    A finished quarantine or restore is not repeated.
+    A finished quarantine or restore is not repeated.  Without a reason the one before stays.
     """
     look = (Step.LOOK,) if move.had_activity else ()
     quarantine = () if move.quarantine else (Step.QUARANTINE,)
@@ -298,7 +298,7 @@ def _reviewed(move: Move, facts: ev.Inspected) -> Move:
     if _as_before(move, facts):
         return settle(move, Status.ENVIRONMENT)
     once_more = attrs.evolve(put_by(move), again=True, doubted=False)
-    return go_back(once_more, move.reason)
+    return go_back(once_more)
 
 
 def put_by(move: Move) -> Move:
@@ -345,16 +345,7 @@ def _inspected(move: Move, facts: ev.Inspected, schema: SetLedger | None) -> Mov
 def _found_on_new(move: Move) -> Move:
     """Verify the new build before a restore: the person is on it (rule 6)."""
     todo = (Step.START, Step.VERIFY_NEW)
-    return attrs.evolve(
-        move,
-        goal=Goal.FORWARD,
-        todo=todo,
-        quarantine="",
-        earlier=(),
-        rows=(),
-        restored=False,
-        reselecting=False,
-    )
+    return attrs.evolve(put_by(move), goal=Goal.FORWARD, todo=todo, rows=())
 
 
 def _found_on_old(move: Move, facts: ev.Inspected) -> Move:

@@ -227,8 +227,6 @@ class Telling:
                 self.rest[who] = name
             case fx.Quarantine(person=who), ev.Quarantined(snapshot=name):
                 self.kept.setdefault(who, []).append(name)
-            case fx.Inspect(person=who), ev.Inspected(selected=build) if build == NEW:
-                self.kept.pop(who, None)
             case _:
                 pass
 
