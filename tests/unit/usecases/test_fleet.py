@@ -180,6 +180,7 @@ def test_name_of_another_host_is_not_taken_by_accident() -> None:
     with pytest.raises(FleetError) as error:
         join(store, mine, replace=False)
     assert "another host has the name m1" in refused(error)
+    assert "`fleet.host`" in str(error.value)
     assert "`t3safe fleet join --replace`" in str(error.value)
     assert store.view().hosts["m1"] == report("m1")
 
@@ -196,6 +197,7 @@ def test_record_that_cannot_be_read_is_not_written_over_by_accident() -> None:
         join(store, report("m1"), replace=False)
     said = "the fleet's record of m1 cannot be read (hosts/m1: cannot be read: not JSON)"
     assert said in refused(error)
+    assert "`t3safe fleet join --replace` writes over it" in str(error.value)
 
     assert join(store, report("m2"), replace=False)
     assert join(store, report("m1"), replace=True)
@@ -240,6 +242,7 @@ def test_host_does_not_let_another_one_leave(install: str) -> None:
         leave(store, "m1", install)
 
     assert "the m1 in the fleet is not this host" in refused(error)
+    assert "`t3safe fleet join --replace`" in str(error.value)
     assert "m1" in store.view().hosts
 
 

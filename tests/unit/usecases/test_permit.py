@@ -5,19 +5,35 @@ from __future__ import annotations
 import pytest
 from attrs import define, evolve
 
-from fakes.world import NEW, OLD, World, small_world
+from fakes.world import NEW, OLD, Defect, World, small_world
 from fakes.world import host as wired
 from fakes.world.fleet import FleetHostFake, founded, joined
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import FleetError, FleetErrorKind, UnusableError
 from t3safe.domain.fleet import orders, publications, rings
-from t3safe.domain.fleet.records import FleetPolicy, LockFile, Ring
-from t3safe.domain.fleet.rings import FleetMemory
+from t3safe.domain.fleet.records import (
+    FleetFreeze,
+    FleetPolicy,
+    FleetRuling,
+    Halt,
+    LockFile,
+    Ring,
+    SharedLock,
+)
+from t3safe.domain.fleet.rings import FleetMemory, KnownStore
 from t3safe.domain.fleet.slots import fence
-from t3safe.domain.fleet.view import Committed, Transaction, View, slots_key
+from t3safe.domain.fleet.view import (
+    Committed,
+    Transaction,
+    View,
+    halt_key,
+    lock_file_key,
+    slots_key,
+)
 from t3safe.domain.membership import Membership
 from t3safe.domain.policy import SkipReason
+from t3safe.domain.text import moment
 from t3safe.simulation.builds import artifact
 from t3safe.simulation.fleetstore import Loss, MemoryCluster, MemoryFleet, MemoryNotebook, Outage
 from t3safe.usecases import fleet
@@ -411,3 +427,133 @@ def test_a_stranger_has_no_place(bench: FleetBench) -> None:
     known = bench.permit.membership()
     assert known.place is None
     assert "a is not in the fleet" in known.waits
+
+
+def test_an_order_of_a_person_is_known_from_the_second_time_on(bench: FleetBench) -> None:
+    """A notice is sent once: the reason is the same as that of the last run."""
+    store = MemoryFleet(bench.cluster)
+    store.transact(orders.halt(Halt(NEW, "b", "r9", "it lost rows", bench.world.clock)))
+    first, second = (bench.permit.may_start(bench.plan()) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert (first.why, first.known, second.known) == (SkipReason.REFUSED, False, True)
+    assert "it lost rows" in first.reason
+    assert first.reason == second.reason
+    frozen = FleetFreeze("b", "a talk", bench.world.clock)
+    store.transact(orders.freeze(frozen))
+    third = bench.permit.may_start(bench.plan())
+    assert third is not None
+    assert (third.why, third.known, "a talk" in third.reason) == (SkipReason.LATER, False, True)
+
+
+def test_a_host_that_halts_says_when_and_for_which_run(bench: FleetBench) -> None:
+    """By its own clock: the time is for people."""
+    other_takes(bench)
+    bench.permit.send()
+    bench.world.advance(4 * HOURS + 1.0)
+    bench.permit.may_start(bench.plan())
+    halt = bench.cluster.record(halt_key(NEW))
+    assert isinstance(halt, Halt)
+    assert (halt.host, halt.run, halt.at) == ("a", "r001", bench.world.clock)
+
+
+def test_since_when_a_host_is_cut_off_is_part_of_the_reason(bench: FleetBench) -> None:
+    """In the one format of moments."""
+    bench.member.store.outage = Outage("no route")
+    no = bench.permit.may_start(bench.plan())
+    assert no is not None
+    assert f"(since {moment(bench.world.clock)})" in no.reason
+    (line,) = bench.permit.send()
+    assert f"(since {moment(bench.world.clock)})" in line
+
+
+def test_a_published_lock_file_is_handed_out_with_the_host_that_published(
+    bench: FleetBench,
+) -> None:
+    """Nothing is handed out where none is published, or where its bytes are installed already."""
+    assert bench.permit.lock_of(NEW) is None
+    store, file = MemoryFleet(bench.cluster), LockFile("other packages")
+    store.transact(publications.publish_lock(NEW, "b", file))
+    assert bench.permit.lock_of(NEW) == SharedLock("b", file)
+    assert bench.permit.lock_of(OLD) is None
+    bench.world.store.add(NEW)
+    assert bench.permit.lock_of(NEW) == SharedLock("b", file)
+    bench.world.locks[NEW] = file.text
+    assert bench.permit.lock_of(NEW) is None
+
+
+def test_a_lock_file_that_is_named_and_not_there_is_an_error(bench: FleetBench) -> None:
+    """Another member may have deleted it: nothing is installed from something else."""
+    store, file = MemoryFleet(bench.cluster), LockFile("other packages")
+    store.transact(publications.publish_lock(NEW, "b", file))
+    del bench.cluster.entries[lock_file_key(file.digest)]
+    with pytest.raises(FleetError, match="host b named") as lost:
+        bench.permit.lock_of(NEW)
+    assert lost.value.kind is FleetErrorKind.STATE
+
+
+def test_a_run_remembers_the_store_as_it_took_its_slot(bench: FleetBench) -> None:
+    """A copy of the store without the slot is older, and gives none."""
+    bench.permit.may_start(bench.plan())
+    taken = bench.permit.take_slot(TAKE)
+    assert isinstance(taken, ev.SlotTaken)
+    known = bench.member.notebook.memory.known
+    assert known == KnownStore(bench.cluster.cluster, taken.revision)
+    bench.cluster.wipe("2")
+    denied = bench.permit.take_slot(TAKE)
+    assert isinstance(denied, ev.SlotDenied)
+    assert "another one" in denied.reason
+
+
+def test_a_bake_of_its_own_is_about_what_the_run_before_installed(bench: FleetBench) -> None:
+    """The run was cut off while it baked; a night later the bake promotes, and the fleet learns."""
+    bench.permit.send()
+    bench.world.on("watch", NEW.text, lambda at: setattr(at, "dispatch_up", False))
+    run(bench.command())
+    bench.world.dispatch_up = True
+    run(bench.command())
+    records = list(bench.world.journal.runs())
+    assert records[0].kind is ev.Kind.BAKE
+    (verdict,) = bench.view.verdicts
+    assert (verdict.run, verdict.ruling, verdict.moved) == (
+        records[0].run,
+        FleetRuling.PROMOTED,
+        1,
+    )
+    assert verdict.artifact.lock == artifact(NEW).lock
+    report = bench.view.hosts["a"]
+    assert (report.run, report.outcome) == (records[0].run, "promoted")
+
+
+def test_a_failure_in_production_is_published_with_its_halt(bench: FleetBench) -> None:
+    """Once: what is there already is not written again."""
+    world = small_world("ann", candidate=[Defect.MUTE], victims=["ann"])
+    bench = FleetBench(world, joined(bench.cluster, world, "m"), bench.cluster)
+    run(bench.command())
+    (verdict,) = bench.view.verdicts
+    assert (verdict.host, verdict.ruling) == ("m", FleetRuling.FAILED)
+    assert "host m, run r001" in bench.view.halts[NEW]
+    revision = bench.cluster.revision
+    bench.member.notebook.memory = evolve(bench.member.notebook.memory, sent="none")
+    assert bench.permit.send() == ()
+    assert bench.cluster.revision == revision + 1, "only that it is alive"
+
+
+def test_the_slot_of_a_run_under_way_and_of_another_host_stays(bench: FleetBench) -> None:
+    """Only what is over is released."""
+    other = joined(bench.cluster, small_world("eve"), "b", "rest")
+    store = MemoryFleet(bench.cluster)
+    both = FleetPolicy((Ring("canary", limit=2), Ring("rest")))
+    store.transact(orders.set_policy(store.view(), both))
+    other_takes(bench, "c")
+    seen: list[list[str]] = []
+    bench.world.on("watch", NEW.text, lambda _: seen.append(_sent_and_held(bench)))
+    run(bench.command())
+    assert seen == [["c", "a"]]
+    assert [one.host for one in bench.view.holders("canary").holders] == ["c"]
+    assert other.member.host in bench.view.hosts
+
+
+def _sent_and_held(bench: FleetBench) -> list[str]:
+    bench.permit.send()
+    return [one.host for one in bench.view.holders("canary").holders]
