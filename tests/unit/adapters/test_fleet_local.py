@@ -19,28 +19,28 @@ from t3safe.domain.redaction import redact
 GOOD = 'user = "web1"\npassword = "s3cret"\n'
 
 
-def test_host_draws_who_it_is_once(tmp_path: Path) -> None:
+def test_host_makes_up_who_it_is_once(tmp_path: Path) -> None:
     """In a folder that is made for it, for nobody else to read; another host differs."""
     install = InstallId(tmp_path / "state")
     assert install.kept() == ""
     assert not install.folder.exists()
 
-    drawn = install.drawn()
+    made = install.made()
 
-    assert install.drawn() == install.kept() == drawn
+    assert install.made() == install.kept() == made
     assert stat.S_IMODE(install.file.stat().st_mode) == 0o600
-    assert InstallId(tmp_path / "other").drawn() != drawn
+    assert InstallId(tmp_path / "other").made() != made
 
 
 @pytest.mark.parametrize("content", [b"", b"web1\n", b"\xff"])
-def test_host_that_does_not_know_who_it_is_draws_nothing_anew(
+def test_host_that_does_not_know_who_it_is_makes_nothing_anew(
     tmp_path: Path, content: bytes
 ) -> None:
     """It would be another host; a person decides that."""
     (tmp_path / INSTALL_FILE).write_bytes(content)
 
     with pytest.raises(UnusableError, match=r"is damaged.*`t3safe fleet join --replace`"):
-        InstallId(tmp_path).drawn()
+        InstallId(tmp_path).made()
 
     assert (tmp_path / INSTALL_FILE).read_bytes() == content
 
@@ -55,7 +55,7 @@ def test_state_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.symlink_to(tmp_path / "file" / "below")
     with pytest.raises(UnusableError, match=r"cannot (read|write) "):
-        InstallId(gone).drawn()
+        InstallId(gone).made()
 
 
 def test_credentials_are_read_from_a_file_of_ones_own(tmp_path: Path) -> None:

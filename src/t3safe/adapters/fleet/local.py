@@ -2,8 +2,8 @@
 
 Rules:
 
-1. `install` is drawn at random once and kept durably (0600): two hosts of one name differ in it.
-2. What cannot be read is an error and never drawn anew: a host must not become another one.
+1. `install` is made at random once and kept durably (0600): two hosts of one name differ in it.
+2. What cannot be read is an error and never made anew: a host must not become another one.
 3. A file with a password is only read if nobody but its owner may read it.  No message quotes it.
 """
 
@@ -23,7 +23,7 @@ from t3safe.adapters._support.durable import make_folders, write_file
 from t3safe.domain.errors import UnusableError
 
 INSTALL_FILE: Final = "fleet-install"
-_DRAWN: Final = re.compile(r"[0-9a-f]{32}")
+_MADE: Final = re.compile(r"[0-9a-f]{32}")
 _OTHERS: Final = 0o077
 
 
@@ -47,7 +47,7 @@ class InstallId:
         return self.folder / INSTALL_FILE
 
     def kept(self) -> str:
-        """Return what was drawn, empty if nothing was."""
+        """Return it, empty before it was made."""
         try:
             text = self.file.read_text(encoding="ascii").strip()
         except FileNotFoundError:
@@ -57,14 +57,14 @@ class InstallId:
             raise UnusableError(message) from error
         except UnicodeDecodeError:
             text = ""
-        if not _DRAWN.fullmatch(text):
+        if not _MADE.fullmatch(text):
             how = "delete it, then run `t3safe fleet join --replace`"
             message = f"{self.file} is damaged, so this host is unknown to its fleet; {how}"
             raise UnusableError(message)
         return text
 
-    def drawn(self) -> str:
-        """Return what was drawn; draw and keep it first if nothing was."""
+    def made(self) -> str:
+        """Return it; make and keep it first if there is none."""
         text = self.kept()
         if text:
             return text

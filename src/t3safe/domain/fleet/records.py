@@ -240,8 +240,8 @@ class PublishedLock:
 class HostReport:
     """What a host says of itself, for the view and for the next ring.
 
-    `install` is drawn at random when the host joins: two hosts of one name differ in it.
-    `position` is a set place in the ring, None for the drawn one.  `runs` is the promoted build.
+    `install` is made at random when the host joins: two hosts of one name differ in it.
+    `position` is a set place in the ring, None for one that follows from its name.  `runs` is the promoted build.
     `outcome` is that of `run`, the last one.  `people` and `behind` are counts.
     """
 

@@ -14,7 +14,7 @@ Rules:
    slot for it and is silent: silence is never success.
 5. A wait is measured on this host's own monotonic clock, which begins again at each boot.  Times of
    other hosts are never compared.
-6. A host's place in its ring is drawn from host and version, so that no host is always first.
+6. A host's place in its ring follows from host and version, so that no host is always first.
    Hosts with a set position come before the others.
 """
 
@@ -305,8 +305,8 @@ def place(host: str, build: Version, reports: Iterable[HostReport]) -> int:
 
 
 def _order(report: HostReport, build: Version) -> tuple[bool, int, str]:
-    drawn = hashlib.sha256(f"{build}\n{report.host}".encode()).hexdigest()
-    return report.position is None, report.position or 0, drawn
+    mixed = hashlib.sha256(f"{build}\n{report.host}".encode()).hexdigest()
+    return report.position is None, report.position or 0, mixed
 
 
 def _watch(before: Iterable[Silence], view: View, now: Instant) -> tuple[Silence, ...]:

@@ -52,9 +52,9 @@ class FleetAccess:
         return fleet_status(self.store, self.place(), self.notebook, boot_clock())
 
     def report(self) -> HostReport:
-        """Return what this host says of itself when it joins; draws `install` if it has none."""
+        """Return what this host says of itself when it joins; makes `install` if it has none."""
         at = SystemClock().now()
-        install = self.install.drawn()
+        install = self.install.made()
         return HostReport(self.host, install, self.ring, __version__, self.platform, at)
 
 
