@@ -241,8 +241,8 @@ class HostReport:
     """What a host says of itself, for the view and for the next ring.
 
     `install` is made at random when the host joins: two hosts of one name differ in it.
-    `position` is a set place in the ring, None for one that follows from its name.  `runs` is the promoted build.
-    `outcome` is that of `run`, the last one.  `people` and `behind` are counts.
+    `position` is a set place in the ring, None for one that follows from its name.  `runs` is the
+    promoted build.  `outcome` is that of `run`, the last one.  `people` and `behind` are counts.
     """
 
     host: str = field(validator=_named)
