@@ -24,8 +24,8 @@ from t3safe.domain.errors import (
     RegistryError,
     SelectionError,
 )
-from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.lockfile import SharedLock
 from t3safe.domain.people import MapProblem, Person, UserMap, valid_person
 from t3safe.domain.policy import Offer, Release, Track
 from t3safe.domain.pressure import Pressure

@@ -29,7 +29,7 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain import messages
 from t3safe.domain.errors import DispatchError, Fault, PersonalDataError, PortError
-from t3safe.domain.fleet.records import SharedLock
+from t3safe.domain.lockfile import SharedLock
 from t3safe.domain.ports import Ports, SnapshotInfo
 from t3safe.domain.refusals import fingerprint_of
 from t3safe.domain.retention import SnapshotKind, prunable_builds, prunable_snapshots, ways_back

@@ -9,7 +9,7 @@ from attrs import frozen
 from t3safe.configuration import Settings
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
-from t3safe.domain.fleet.records import SharedLock
+from t3safe.domain.lockfile import SharedLock
 from t3safe.domain.policy import Policy, Skip, Window
 from t3safe.domain.pressure import PressureLimits
 from t3safe.domain.versions import Version

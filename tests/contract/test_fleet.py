@@ -27,10 +27,11 @@ from t3safe.contracts.fleetstore import (
 from t3safe.domain.errors import FleetError, FleetErrorKind, UnusableError
 from t3safe.domain.fleet.orders import freeze, set_policy, thaw
 from t3safe.domain.fleet.publications import publish_lock
-from t3safe.domain.fleet.records import FleetFreeze, LockFile
+from t3safe.domain.fleet.records import FleetFreeze
 from t3safe.domain.fleet.rings import FleetMemory, Instant, remember, wiped
 from t3safe.domain.fleet.slots import Lost, after_lost_take, fence, take
 from t3safe.domain.fleet.view import Commit, Transaction, lock_file_key
+from t3safe.domain.lockfile import LockFile
 from t3safe.simulation.fleetstore import Loss, MemoryCluster, MemoryFleet, Outage
 from tests.support.etcds import BRIEF, EtcdBench, fleet_at, put
 

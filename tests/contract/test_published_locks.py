@@ -19,7 +19,7 @@ from t3safe.adapters.builds import BuildStore, Npm
 from t3safe.adapters.builds.manifest import platform_of
 from t3safe.contracts.builds import NEW
 from t3safe.domain.errors import BuildError, Fault
-from t3safe.domain.fleet.records import LockFile, SharedLock
+from t3safe.domain.lockfile import LockFile, SharedLock
 from tests.contract.test_builds import traces
 
 pytestmark = pytest.mark.long

@@ -33,17 +33,16 @@ from t3safe.domain.errors import FleetError, FleetErrorKind
 from t3safe.domain.fleet.orders import freeze, halt, join, set_policy
 from t3safe.domain.fleet.publications import publish_lock, publish_verdict
 from t3safe.domain.fleet.records import (
-    LOCK_FILE_MAX,
     FleetFreeze,
     FleetPolicy,
     FleetRuling,
     Halt,
-    LockFile,
     Ring,
 )
 from t3safe.domain.fleet.rings import FleetMemory, Instant, remember, wiped
 from t3safe.domain.fleet.slots import release, take
 from t3safe.domain.fleet.view import Change, Commit, Expected, Transaction, host_key
+from t3safe.domain.lockfile import LOCK_FILE_MAX, LockFile
 from tests.fleet.realetcd import Certificates, RealEtcd, coded
 from tests.support.etcds import EtcdBench, fleet_at
 from tests.support.slothistory import SlotAsk, SlotHistory, judge

@@ -26,8 +26,13 @@ from t3safe.adapters.fleet.gateway import FleetDeadlines
 from t3safe.adapters.fleet.store import EtcdFleet
 from t3safe.domain.fleet import orders, rings
 from t3safe.domain.fleet.port import FleetStore
-from t3safe.domain.fleet.records import FleetPolicy, Holders, LockFile, Ring
+from t3safe.domain.fleet.records import (
+    FleetPolicy,
+    Holders,
+    Ring,
+)
 from t3safe.domain.fleet.view import Commit, Committed, Transaction, View, slots_key
+from t3safe.domain.lockfile import LockFile
 from t3safe.domain.versions import Version
 from t3safe.simulation.fleetstore import MemoryCluster, MemoryFleet
 from t3safe.usecases.recover import recover

@@ -7,8 +7,9 @@ from fakes.world.fakeports import UNSHARED
 from fakes.world.fleet import founded, joined
 from t3safe.domain import events as ev
 from t3safe.domain.fleet import publications
-from t3safe.domain.fleet.records import LockFile, Ring
+from t3safe.domain.fleet.records import Ring
 from t3safe.domain.fleet.view import Change, Transaction, View, lock_file_key
+from t3safe.domain.lockfile import LockFile
 from t3safe.simulation.builds import artifact, lock_text
 from t3safe.simulation.fleetstore import MemoryCluster, MemoryFleet
 from t3safe.usecases.check import check

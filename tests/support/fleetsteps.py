@@ -25,8 +25,9 @@ from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import FleetError, FleetErrorKind
 from t3safe.domain.fleet.port import FleetStore
-from t3safe.domain.fleet.records import Holders, LockFile, SharedLock
+from t3safe.domain.fleet.records import Holders
 from t3safe.domain.fleet.view import SLOTS, Commit, Committed, KeyEntry, Transaction, View
+from t3safe.domain.lockfile import LockFile, SharedLock
 from t3safe.domain.membership import Membership
 from t3safe.domain.policy import Skip
 from t3safe.domain.versions import Version

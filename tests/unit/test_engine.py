@@ -14,8 +14,8 @@ from fakes.world.wiring import ports_of
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import DispatchError, Fault, JournalError, ServiceError
-from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.gate import Ruling, Verdict
+from t3safe.domain.lockfile import SharedLock
 from t3safe.domain.ports import Ports
 from t3safe.domain.refusals import fingerprint_of
 from t3safe.domain.retention import SnapshotKind

@@ -11,7 +11,7 @@ from fakes.world.scenes import make_second
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.errors import Fault, PersonalDataError
-from t3safe.domain.fleet.records import LockFile, SharedLock
+from t3safe.domain.lockfile import LockFile, SharedLock
 from t3safe.domain.move import Status
 from t3safe.domain.obstacles import left_copy
 from t3safe.domain.ports import Ports

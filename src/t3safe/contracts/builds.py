@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 
 from t3safe.domain.errors import BuildError, Fault
-from t3safe.domain.fleet.records import LockFile, SharedLock
+from t3safe.domain.lockfile import LockFile, SharedLock
 from t3safe.domain.ports import Builds
 from t3safe.domain.versions import Version
 

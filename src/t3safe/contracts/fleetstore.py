@@ -13,7 +13,6 @@ from t3safe.domain.fleet.orders import freeze, halt, join, leave, lift, set_poli
 from t3safe.domain.fleet.port import FleetStore
 from t3safe.domain.fleet.publications import publish_lock, publish_report, publish_verdict
 from t3safe.domain.fleet.records import (
-    LOCK_FILE_MAX,
     Artifact,
     FleetFreeze,
     FleetPolicy,
@@ -22,7 +21,6 @@ from t3safe.domain.fleet.records import (
     Halt,
     Holder,
     HostReport,
-    LockFile,
     Ring,
 )
 from t3safe.domain.fleet.slots import (
@@ -46,6 +44,7 @@ from t3safe.domain.fleet.view import (
     host_key,
     slots_key,
 )
+from t3safe.domain.lockfile import LOCK_FILE_MAX, LockFile
 from t3safe.domain.versions import Version
 
 BUILD = Version.parse("0.0.29-nightly.20260721.864")

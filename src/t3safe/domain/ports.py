@@ -16,11 +16,11 @@ from attrs import frozen
 from t3safe.domain import effects as fx
 from t3safe.domain import events as ev
 from t3safe.domain.effects import Subject
-from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.gate import Rehearsal, Verdict
 from t3safe.domain.hook_events import HookEvent
 from t3safe.domain.idle import Activity, Sample
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.lockfile import SharedLock
 from t3safe.domain.membership import Membership
 from t3safe.domain.people import UserMap
 from t3safe.domain.policy import Offer, Skip, Track

@@ -15,8 +15,8 @@ from attrs import field, frozen
 from t3safe.domain import events as ev
 from t3safe.domain.checks import IdentityFacts, judge_identity
 from t3safe.domain.errors import BuildError, Fault
-from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.ledgers import Ledger, SetLedger
+from t3safe.domain.lockfile import SharedLock
 from t3safe.domain.policy import Track
 from t3safe.domain.versions import Version
 from t3safe.simulation.diary import DAY

@@ -16,7 +16,7 @@ from enum import StrEnum
 from attrs import define, field, frozen
 
 from t3safe.domain.errors import FleetError, FleetErrorKind
-from t3safe.domain.fleet.records import LockFile, Record
+from t3safe.domain.fleet.records import Record
 from t3safe.domain.fleet.rings import FleetMemory
 from t3safe.domain.fleet.view import (
     LOCK_FILES,
@@ -34,6 +34,7 @@ from t3safe.domain.fleet.view import (
     verdicts_key,
     view_of,
 )
+from t3safe.domain.lockfile import LockFile
 from t3safe.domain.versions import Version
 
 

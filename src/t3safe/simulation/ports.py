@@ -24,9 +24,9 @@ from t3safe.domain.errors import (
     SelectionError,
     ServiceError,
 )
-from t3safe.domain.fleet.records import SharedLock
 from t3safe.domain.idle import Activity, Sample, TurnMark
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.lockfile import SharedLock
 from t3safe.domain.obstacles import V1Copy
 from t3safe.domain.people import Person as Mapped
 from t3safe.domain.people import UserMap

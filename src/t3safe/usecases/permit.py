@@ -30,9 +30,15 @@ from t3safe.domain.errors import FleetError, FleetErrorKind, PortError, Unusable
 from t3safe.domain.fleet import orders, publications, rings, slots
 from t3safe.domain.fleet.findings import Findings, findings, staged_by
 from t3safe.domain.fleet.port import FleetNotebook, FleetStore, MonotonicClock
-from t3safe.domain.fleet.records import Artifact, Halt, Holder, HostReport, LockFile, SharedLock
+from t3safe.domain.fleet.records import (
+    Artifact,
+    Halt,
+    Holder,
+    HostReport,
+)
 from t3safe.domain.fleet.rings import FleetObstacle, Member
 from t3safe.domain.fleet.view import Commit, Committed, Transaction, View, verdict_key
+from t3safe.domain.lockfile import LockFile, SharedLock
 from t3safe.domain.membership import Membership
 from t3safe.domain.policy import Skip, SkipReason
 from t3safe.domain.runs import RUNS_NEEDED, RunRecord

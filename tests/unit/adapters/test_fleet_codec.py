@@ -17,7 +17,6 @@ from t3safe.domain.fleet.records import (
     FleetRuling,
     Halt,
     Holders,
-    LockFile,
     PublishedLock,
     Record,
     Ring,
@@ -33,6 +32,7 @@ from t3safe.domain.fleet.view import (
     slots_key,
     verdict_key,
 )
+from t3safe.domain.lockfile import LockFile
 from tests.support.fleets import AT, BUILD, LOCK, holder, report, verdict
 
 DEEP = b"[" * 100_000

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from t3safe.adapters.builds import lockfile
 from t3safe.adapters.builds.lockfile import UnsharedError, read_shared, shared_tree
-from t3safe.domain.fleet.records import LOCK_FILE_MAX
+from t3safe.domain.lockfile import LOCK_FILE_MAX
 from t3safe.t3 import package
 
 BUILD = "0.0.29-nightly.20260721.864"

@@ -16,8 +16,13 @@ from t3safe.domain.fleet.orders import (
 )
 from t3safe.domain.fleet.port import FleetStore
 from t3safe.domain.fleet.publications import publish_lock, publish_report, publish_verdict
-from t3safe.domain.fleet.records import FleetFreeze, FleetRuling, Halt, LockFile
+from t3safe.domain.fleet.records import (
+    FleetFreeze,
+    FleetRuling,
+    Halt,
+)
 from t3safe.domain.fleet.view import Commit, Transaction
+from t3safe.domain.lockfile import LockFile
 from tests.support.fleets import AT, BUILD, OTHER, TWO_RINGS, fleet_of, report, verdict
 
 

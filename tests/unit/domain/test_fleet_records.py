@@ -16,7 +16,6 @@ from t3safe.domain.fleet.records import (
     FleetRuling,
     Halt,
     Holders,
-    LockFile,
     PublishedLock,
     Record,
     Ring,
@@ -25,6 +24,7 @@ from t3safe.domain.fleet.records import (
     shareable,
 )
 from t3safe.domain.fleet.view import KeyEntry, Unreadable, View, view_of
+from t3safe.domain.lockfile import LockFile
 from tests.support.fleets import AT, BUILD, LOCK, TWO_RINGS, holder, report, verdict
 
 BROKEN = Unreadable("is not JSON")

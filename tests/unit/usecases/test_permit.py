@@ -17,9 +17,7 @@ from t3safe.domain.fleet.records import (
     FleetPolicy,
     FleetRuling,
     Halt,
-    LockFile,
     Ring,
-    SharedLock,
 )
 from t3safe.domain.fleet.rings import FleetMemory, KnownStore
 from t3safe.domain.fleet.slots import fence
@@ -31,6 +29,7 @@ from t3safe.domain.fleet.view import (
     lock_file_key,
     slots_key,
 )
+from t3safe.domain.lockfile import LockFile, SharedLock
 from t3safe.domain.membership import Membership
 from t3safe.domain.policy import SkipReason
 from t3safe.domain.text import moment

@@ -22,7 +22,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from t3safe.adapters.builds.manifest import UnreadableError
-from t3safe.domain.fleet.records import LOCK_FILE_MAX
+from t3safe.domain.lockfile import LOCK_FILE_MAX
 from t3safe.t3 import package
 
 FILE: Final = "package-lock.json"

@@ -53,8 +53,8 @@ from t3safe.adapters.builds.npm import Npm, NpmRun, Workplace
 from t3safe.domain import events as ev
 from t3safe.domain.checks import IdentityFacts, judge_identity
 from t3safe.domain.errors import BuildError, Fault
-from t3safe.domain.fleet.records import LOCK_FILE_MAX, SharedLock
 from t3safe.domain.ledgers import SetLedger
+from t3safe.domain.lockfile import LOCK_FILE_MAX, SharedLock
 from t3safe.domain.text import size
 from t3safe.domain.versions import InvalidVersion, Version
 from t3safe.t3 import commands, package

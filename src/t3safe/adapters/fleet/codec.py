@@ -38,7 +38,6 @@ from t3safe.domain.fleet.records import (
     Halt,
     Holders,
     HostReport,
-    LockFile,
     PublishedLock,
     Record,
 )
@@ -53,6 +52,7 @@ from t3safe.domain.fleet.view import (
     VERDICTS,
     Unreadable,
 )
+from t3safe.domain.lockfile import LockFile
 from t3safe.domain.versions import Version
 
 FORMAT: Final = 1

@@ -22,7 +22,7 @@ from attrs import field, frozen
 from t3safe.adapters.fleet.codec import decode, encode
 from t3safe.adapters.fleet.gateway import Gateway, LostError
 from t3safe.domain.errors import FleetError, FleetErrorKind
-from t3safe.domain.fleet.records import LockFile, check_name
+from t3safe.domain.fleet.records import check_name
 from t3safe.domain.fleet.view import (
     ALIVE,
     FREEZE,
@@ -44,6 +44,7 @@ from t3safe.domain.fleet.view import (
     verdicts_key,
     view_of,
 )
+from t3safe.domain.lockfile import LockFile
 from t3safe.domain.versions import Version
 
 ROOT = "/t3safe/v1/"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from t3safe.domain.fleet.records import LockFile
 from t3safe.domain.fleet.rings import FleetMemory, Instant
 from t3safe.domain.fleet.view import Committed, Transaction, View
+from t3safe.domain.lockfile import LockFile
 from t3safe.domain.versions import Version
 
 

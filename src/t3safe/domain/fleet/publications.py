@@ -10,7 +10,11 @@ Rules:
 
 from __future__ import annotations
 
-from t3safe.domain.fleet.records import FleetVerdict, HostReport, LockFile, PublishedLock
+from t3safe.domain.fleet.records import (
+    FleetVerdict,
+    HostReport,
+    PublishedLock,
+)
 from t3safe.domain.fleet.view import (
     Change,
     Expected,
@@ -21,6 +25,7 @@ from t3safe.domain.fleet.view import (
     lock_key,
     verdict_key,
 )
+from t3safe.domain.lockfile import LockFile
 from t3safe.domain.versions import Version
 
 

@@ -10,7 +10,6 @@ Rules:
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from t3safe.domain.errors import UnusableError
+from t3safe.domain.lockfile import LockFile
 from t3safe.domain.redaction import redact
 from t3safe.domain.versions import Version
 
@@ -28,8 +28,6 @@ NAME_MAX: Final = 63
 """Characters of a name: the limit of a label of a host name (RFC 1035, 2.3.4)."""
 REASON_MAX: Final = 300
 """Characters of a reason that is shared."""
-LOCK_FILE_MAX: Final = 1024**2
-"""Bytes of a lock file: etcd refuses requests above 1.5 MiB (`--max-request-bytes`)."""
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", re.ASCII)
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", re.ASCII)
@@ -258,32 +256,6 @@ class HostReport:
     people: int = field(default=0, validator=_Within(0))
     behind: int = field(default=0, validator=_Within(0))
     waits_for: str = field(default="", validator=_brief)
-
-
-@frozen
-class LockFile:
-    """The text of npm's lock file; from another host it is hostile input."""
-
-    text: str = field(repr=False)
-
-    @text.validator
-    def _bounded(self, _: object, text: str) -> None:
-        if len(text.encode(errors="replace")) > LOCK_FILE_MAX:
-            message = f"a lock file of more than {LOCK_FILE_MAX} bytes is not shared"
-            raise UnusableError(message)
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the text, in hexadecimal."""
-        return hashlib.sha256(self.text.encode(errors="replace")).hexdigest()
-
-
-@frozen
-class SharedLock:
-    """The published lock file of a build, and the host that published it."""
-
-    host: str
-    file: LockFile
 
 
 Record = (
