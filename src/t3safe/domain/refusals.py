@@ -6,7 +6,7 @@ Rules:
    While the build is not in the store nobody knows what npm would install: the refusal counts.
 2. A refusal without bytes counts for every build of the version: nothing was installed, or an
    earlier t3safe wrote it.
-3. A refusal in production counts for the version, whatever the gate and the bytes.
+3. A refusal in production counts for the version, under every gate and for all bytes.
 """
 
 from __future__ import annotations

@@ -262,7 +262,9 @@ class FleetPermit:
         self._release(line, view)
         now = self.monotonic()
         memory = rings.remember(memory, view, None, now)
-        memory = attrs.evolve(memory, platform=self._platform() or memory.platform)
+        newest = self._installed()
+        if newest is not None:
+            memory = attrs.evolve(memory, platform=newest.platform)
         self._report(line, view, self._described(own, memory, line.member))
         store.alive(line.member.host, ALIVE_SECONDS)
         self.notebook.keep(memory)
@@ -290,22 +292,14 @@ class FleetPermit:
         people = (person.name for person in self.parts.people.load().people)
         return findings(record, events, staged, host, tuple(people))
 
-    def _installed(self, build: Version) -> ev.Staged | None:
-        """Return what an earlier run of this build installed."""
+    def _installed(self, build: Version | None = None) -> ev.Staged | None:
+        """Return what the newest run that installed one had: of this build, or of any."""
         for record in islice(self.parts.journal.runs(), RUNS_NEEDED):
-            if record.candidate == build:
+            if build in {None, record.candidate}:
                 staged = staged_by(self.parts.journal.events(record.run))
                 if staged is not None:
                     return staged
         return None
-
-    def _platform(self) -> str:
-        """Return the platform that the newest installed build is for, empty if none is known."""
-        for record in islice(self.parts.journal.runs(), RUNS_NEEDED):
-            staged = staged_by(self.parts.journal.events(record.run))
-            if staged is not None:
-                return staged.platform
-        return ""
 
     def _publish(self, store: FleetStore, view: View, found: Findings) -> None:
         for verdict in found.verdicts:

@@ -4,7 +4,7 @@ Rules:
 
 1. The text names t3 as the only root dependency, and place, version and integrity of each package,
    of all platforms.  All else (addresses, dependencies, scripts) this host's registry says.  So two
-   hosts that installed the same bytes have the same text, whatever npm and registry they have.
+   hosts that installed the same bytes have the same text, also with another npm or registry.
 2. A text of another host is hostile: it counts only if this module would write the same characters.
 3. A tree that the text cannot describe is not shared: links, addresses in place of versions,
    packages inside packages, packages without integrity, optional packages that are left out.
